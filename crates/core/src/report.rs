@@ -1,0 +1,1 @@
+//! Where roles say what happened.

@@ -1,0 +1,3 @@
+"""tain: a drop-in rsync, with a Python API."""
+
+__all__: list[str] = []
