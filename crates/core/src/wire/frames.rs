@@ -1,0 +1,269 @@
+//! Frames and messages (spec: protocol 3): the tags, the header, and what a reader accepts.
+
+use crate::error::{Error, Result};
+
+/// Bytes of a frame header.
+pub const HEADER_LEN: usize = 4;
+/// Longest payload a header can announce.
+pub const MAX_PAYLOAD: usize = 0xff_ffff;
+/// Longest text or deleted name a reader accepts (spec: protocol 3.2).
+pub const MAX_TEXT: usize = 5119;
+/// An empty data frame: the keep-alive (spec: protocol 3.5).
+pub const KEEP_ALIVE: [u8; HEADER_LEN] = [0, 0, 0, 7];
+
+/// What a frame carries (spec: protocol 3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Tag {
+    /// A piece of the data stream.
+    Data = 0,
+    /// A text for stderr; the final exit status is at least 23.
+    ErrorXfer = 1,
+    /// A text for stdout.
+    Info = 2,
+    /// A text for stderr that does not change the status.
+    Error = 3,
+    /// A text for stderr.
+    Warning = 4,
+    /// Private to one side's processes.
+    ErrorSocket = 5,
+    /// Private to one side's processes.
+    Log = 6,
+    /// Private to one side's processes.
+    Client = 7,
+    /// Private to one side's processes.
+    ErrorUtf8 = 8,
+    /// Private to one side's processes.
+    Redo = 9,
+    /// Private to one side's processes.
+    Stats = 10,
+    /// Bits for the io_error state, sender to receiver.
+    IoError = 22,
+    /// A daemon's time-out in seconds.
+    IoTimeout = 33,
+    /// The keep-alive of protocol 30.
+    Noop = 42,
+    /// The exit status of the peer, or (empty) the acknowledgement of ours.
+    ErrorExit = 86,
+    /// This file arrived; the sender may remove its source.
+    Success = 100,
+    /// A name that the receiving server deleted.
+    Deleted = 101,
+    /// The requested file will not come.
+    NoSend = 102,
+}
+
+impl Tag {
+    /// The tag of a number (the header's top byte less 7), if there is one.
+    pub fn from_number(number: i32) -> Option<Self> {
+        Some(match number {
+            0 => Self::Data,
+            1 => Self::ErrorXfer,
+            2 => Self::Info,
+            3 => Self::Error,
+            4 => Self::Warning,
+            5 => Self::ErrorSocket,
+            6 => Self::Log,
+            7 => Self::Client,
+            8 => Self::ErrorUtf8,
+            9 => Self::Redo,
+            10 => Self::Stats,
+            22 => Self::IoError,
+            33 => Self::IoTimeout,
+            42 => Self::Noop,
+            86 => Self::ErrorExit,
+            100 => Self::Success,
+            101 => Self::Deleted,
+            102 => Self::NoSend,
+            _ => return None,
+        })
+    }
+
+    /// The number in the table of spec protocol 3.2.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// Whether the payload is a line of text for the user.
+    pub fn is_text(self) -> bool {
+        matches!(
+            self,
+            Self::ErrorXfer | Self::Info | Self::Error | Self::Warning
+        )
+    }
+
+    /// The name in the table of spec protocol 3.2, for traces.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Data => "DATA",
+            Self::ErrorXfer => "ERROR_XFER",
+            Self::Info => "INFO",
+            Self::Error => "ERROR",
+            Self::Warning => "WARNING",
+            Self::ErrorSocket => "ERROR_SOCKET",
+            Self::Log => "LOG",
+            Self::Client => "CLIENT",
+            Self::ErrorUtf8 => "ERROR_UTF8",
+            Self::Redo => "REDO",
+            Self::Stats => "STATS",
+            Self::IoError => "IO_ERROR",
+            Self::IoTimeout => "IO_TIMEOUT",
+            Self::Noop => "NOOP",
+            Self::ErrorExit => "ERROR_EXIT",
+            Self::Success => "SUCCESS",
+            Self::Deleted => "DELETED",
+            Self::NoSend => "NO_SEND",
+        }
+    }
+}
+
+/// Encodes a header. `len` is at most [`MAX_PAYLOAD`]; the writer splits what is longer.
+pub fn header(tag: Tag, len: usize) -> [u8; HEADER_LEN] {
+    debug_assert!(len <= MAX_PAYLOAD);
+    let [a, b, c, _] = (len as u32).to_le_bytes();
+    [a, b, c, 7 + tag.number()]
+}
+
+/// Splits a header into the tag's number (which may be no tag at all) and the payload's length.
+pub fn parse(header: [u8; HEADER_LEN]) -> (i32, usize) {
+    let [a, b, c, top] = header;
+    (
+        i32::from(top as i8) - 7,
+        u32::from_le_bytes([a, b, c, 0]) as usize,
+    )
+}
+
+/// Judges a header that came from the network: the tag must exist, must not be private to the peer's own processes and
+/// must suit this end, and the length must fit it (spec: protocol 3.2). Anything else is `Error::Stream`, with rsync's
+/// text; `role` is what stands in its brackets. Only a client takes an `IO_TIMEOUT`.
+pub fn check(number: i32, len: usize, client: bool, role: &str) -> Result<Tag> {
+    let Some(tag) = Tag::from_number(number) else {
+        return Err(Error::Stream(format!("unexpected tag {number} [{role}]")));
+    };
+    let fits = match tag {
+        Tag::Data => true,
+        Tag::ErrorXfer | Tag::Info | Tag::Error | Tag::Warning | Tag::Deleted => {
+            if len > MAX_TEXT {
+                return Err(Error::Stream(format!(
+                    "multiplexing overflow {number}:{len} [{role}]"
+                )));
+            }
+            true
+        }
+        Tag::ErrorSocket | Tag::Log | Tag::Client | Tag::ErrorUtf8 | Tag::Redo | Tag::Stats => {
+            false
+        }
+        Tag::IoError | Tag::Success | Tag::NoSend => len == 4,
+        Tag::IoTimeout => len == 4 && client,
+        Tag::Noop => len == 0,
+        Tag::ErrorExit => len == 0 || len == 4,
+    };
+    if fits {
+        Ok(tag)
+    } else {
+        Err(Error::Stream(format!(
+            "invalid multi-message {number}:{len} [{role}]"
+        )))
+    }
+}
+
+/// One message from the peer; never [`Tag::Data`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// What it is.
+    pub tag: Tag,
+    /// Its bytes, of a length that suits the tag (see [`check`]).
+    pub payload: Vec<u8>,
+}
+
+impl Message {
+    /// The number that a fixed-size message carries; `None` for an empty one or a text.
+    pub fn value(&self) -> Option<i32> {
+        self.payload
+            .as_slice()
+            .try_into()
+            .ok()
+            .map(i32::from_le_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_examples() {
+        for (bytes, tag, len) in [
+            ([0x04, 0, 0, 0x07], Tag::Data, 4),
+            (KEEP_ALIVE, Tag::Data, 0),
+            ([0x20, 0, 0, 0x09], Tag::Info, 32),
+            ([0x04, 0, 0, 0x6c], Tag::Deleted, 4),
+            ([0xff, 0xff, 0xff, 0x07], Tag::Data, MAX_PAYLOAD),
+        ] {
+            assert_eq!(header(tag, len), bytes);
+            assert_eq!(parse(bytes), (i32::from(tag.number()), len));
+        }
+        // The top byte is signed.
+        assert_eq!(parse([0, 0, 0, 0xff]), (-8, 0));
+        assert_eq!(parse([0, 0, 0, 5]), (-2, 0));
+    }
+
+    #[test]
+    fn numbers_go_both_ways() {
+        let known: Vec<i32> = (-200..200)
+            .filter(|&n| Tag::from_number(n).is_some_and(|t| i32::from(t.number()) == n))
+            .collect();
+        assert_eq!(
+            known,
+            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 22, 33, 42, 86, 100, 101, 102]
+        );
+    }
+
+    #[test]
+    fn every_tag_and_length() {
+        for number in -135..=120 {
+            for len in [0, 1, 3, 4, 5, 8, 20, 5119, 5120, MAX_PAYLOAD] {
+                for client in [false, true] {
+                    let good = match number {
+                        0 => true,
+                        1..=4 | 101 => len <= 5119,
+                        22 | 100 | 102 => len == 4,
+                        33 => len == 4 && client,
+                        42 => len == 0,
+                        86 => len == 0 || len == 4,
+                        _ => false,
+                    };
+                    let got = check(number, len, client, "sender");
+                    assert_eq!(got.is_ok(), good, "tag {number} len {len} client {client}");
+                    if let Err(error) = got {
+                        assert_eq!(error.code(), 12);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn texts_are_those_of_rsync() {
+        let text = |n, len| check(n, len, true, "Receiver").unwrap_err().to_string();
+        assert_eq!(text(50, 0), "unexpected tag 50 [Receiver]");
+        assert_eq!(text(-8, 0), "unexpected tag -8 [Receiver]");
+        assert_eq!(text(5, 0), "invalid multi-message 5:0 [Receiver]");
+        assert_eq!(text(22, 1), "invalid multi-message 22:1 [Receiver]");
+        assert_eq!(text(2, 5120), "multiplexing overflow 2:5120 [Receiver]");
+    }
+
+    #[test]
+    fn message_values() {
+        let m = |payload: &[u8]| {
+            Message {
+                tag: Tag::ErrorExit,
+                payload: payload.to_vec(),
+            }
+            .value()
+        };
+        assert_eq!(m(&[7, 0, 0, 0]), Some(7));
+        assert_eq!(m(&[]), None);
+        assert_eq!(m(b"hello"), None);
+    }
+}
