@@ -1,1 +1,28 @@
-//! (see the design)
+//! The only place that touches files (spec: transfer 5, 6, 16; security 2.1).
+//!
+//! Everything that a peer named goes through [`Root`]: a held directory handle and paths relative to it. The parent
+//! of a name is resolved once, beneath the root, and kept; an operation is then one `*at(parent, leaf)` call. So the
+//! safe way is also the fast way, and a directory that is swapped for a link meanwhile leads nowhere.
+//!
+//! Paths that the operator named (the destination argument, `--backup-dir`, a password file) are opened by
+//! [`operator`]: a link is followed only if its owner could have done the same damage anyway.
+//!
+//! Errors are [`std::io::Error`]s with the system's errno, because that is what messages are made of.
+
+pub mod attrs;
+mod cache;
+pub mod dir;
+pub mod operator;
+mod procfs;
+mod resolve;
+mod root;
+pub mod stat;
+pub mod temp;
+#[cfg(test)]
+mod tests;
+
+pub use dir::{DirEntry, DirNames, FileKind};
+pub use procfs::hold_proc;
+pub use root::{Root, RootOptions, WriteFlags};
+pub use stat::Stat;
+pub use temp::Temp;

@@ -1,0 +1,217 @@
+//! Paths that the operator named (spec: transfer 16.2, security SEC-3 to SEC-5): walked one component at a time, and
+//! a link, wherever it stands, is followed only if root or the process itself owns it.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, CWD};
+use rustix::io::Errno;
+
+use super::resolve::{components, have_openat2, DIR_FLAGS, MAX_HOPS};
+use super::stat;
+
+/// `path`, made absolute with `cwd` (or the directory of the process when that is empty). Not cleaned otherwise: `..`
+/// and links keep their meaning.
+pub fn absolute(path: &[u8], cwd: &[u8]) -> io::Result<Vec<u8>> {
+    if path.first() == Some(&b'/') {
+        return Ok(path.to_vec());
+    }
+    let mut full = if cwd.is_empty() {
+        std::env::current_dir()?.as_os_str().as_bytes().to_vec()
+    } else {
+        cwd.to_vec()
+    };
+    let path = path.strip_prefix(b"./").unwrap_or(path);
+    if !path.is_empty() && path != b"." {
+        if full.last() != Some(&b'/') {
+            full.push(b'/');
+        }
+        full.extend_from_slice(path);
+    }
+    Ok(full)
+}
+
+/// Open a directory (O_PATH). `uid` is the process's effective uid (`None`: ask the system); `insecure` follows links
+/// plainly; `confine_root` refuses a result outside that directory. A link that must not be followed gives ELOOP.
+pub fn open_dir(
+    path: &[u8],
+    uid: Option<u32>,
+    insecure: bool,
+    confine_root: Option<&[u8]>,
+) -> io::Result<OwnedFd> {
+    Ok(open_with(path, DIR_FLAGS, 0, uid, insecure, confine_root)?)
+}
+
+/// Open a file for reading. Look at its status through the handle: it may be anything.
+pub fn open_file(
+    path: &[u8],
+    uid: Option<u32>,
+    insecure: bool,
+    confine_root: Option<&[u8]>,
+) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    Ok(File::from(open_with(
+        path,
+        flags,
+        0,
+        uid,
+        insecure,
+        confine_root,
+    )?))
+}
+
+/// Open a file for writing, made with `mode` if missing; `append` or truncated.
+pub fn open_output(
+    path: &[u8],
+    mode: u32,
+    append: bool,
+    uid: Option<u32>,
+    insecure: bool,
+    confine_root: Option<&[u8]>,
+) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let flags = flags
+        | if append {
+            OFlags::APPEND
+        } else {
+            OFlags::TRUNC
+        };
+    Ok(File::from(open_with(
+        path,
+        flags,
+        mode,
+        uid,
+        insecure,
+        confine_root,
+    )?))
+}
+
+/// The walk, with any open flags for the last component.
+pub(super) fn open_with(
+    path: &[u8],
+    flags: OFlags,
+    mode: u32,
+    uid: Option<u32>,
+    insecure: bool,
+    confine_root: Option<&[u8]>,
+) -> Result<OwnedFd, Errno> {
+    let mode = Mode::from_raw_mode(mode & 0o7777);
+    if path.is_empty() {
+        return Err(Errno::NOENT);
+    }
+    if confine_root.is_none() {
+        if insecure {
+            return rustix::fs::openat(CWD, path, flags, mode);
+        }
+        // Most paths have no link: one call instead of one per component.
+        if have_openat2() {
+            match rustix::fs::openat2(CWD, path, flags, mode, ResolveFlags::NO_SYMLINKS) {
+                Err(Errno::LOOP | Errno::NAMETOOLONG | Errno::AGAIN) => {}
+                other => return other,
+            }
+        }
+    }
+    let uid = uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+    let confine = match confine_root {
+        Some(root) => {
+            let handle = open_with(root, DIR_FLAGS, 0, Some(uid), true, None)?;
+            Some(stat::query(&handle, b"", AtFlags::EMPTY_PATH, false)?)
+        }
+        None => None,
+    };
+    let start = |absolute: bool| {
+        rustix::fs::openat(
+            CWD,
+            if absolute { "/" } else { "." },
+            DIR_FLAGS,
+            Mode::empty(),
+        )
+    };
+    let mut here = start(path[0] == b'/')?;
+    let mut todo: VecDeque<Vec<u8>> = components(path);
+    let mut hops = 0;
+    loop {
+        let name = todo.pop_front().unwrap_or_else(|| b".".to_vec());
+        let last = todo.is_empty();
+        let open = if last {
+            // A directory is judged by itself, a file by where it stands: before it could be made or cut there.
+            let directory = flags.contains(OFlags::DIRECTORY);
+            if let (Some(root), false) = (&confine, directory) {
+                if !is_beneath(&here, &name, root)? {
+                    return Err(Errno::LOOP);
+                }
+            }
+            let open = rustix::fs::openat(&here, &name[..], flags | OFlags::NOFOLLOW, mode);
+            if let (Some(root), true, Ok(fd)) = (&confine, directory, &open) {
+                if !is_beneath(fd, b".", root)? {
+                    return Err(Errno::LOOP);
+                }
+            }
+            open
+        } else {
+            rustix::fs::openat(
+                &here,
+                &name[..],
+                DIR_FLAGS | OFlags::NOFOLLOW,
+                Mode::empty(),
+            )
+        };
+        match open {
+            Ok(fd) if last => return Ok(fd),
+            Ok(fd) => {
+                here = fd;
+                continue;
+            }
+            // a link, or a file in the place of a directory; O_CREAT beside a dangling link says EEXIST on some
+            Err(Errno::LOOP | Errno::NOTDIR | Errno::MLINK) => {}
+            Err(e) => return Err(e),
+        }
+        // Pin the link, judge and read the very same inode.
+        let pin = rustix::fs::openat(
+            &here,
+            &name[..],
+            OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
+        let status = stat::query(&pin, b"", AtFlags::EMPTY_PATH, false)?;
+        if !status.is_symlink() {
+            return Err(Errno::NOTDIR);
+        }
+        hops += 1;
+        if hops > MAX_HOPS || (!insecure && status.uid != 0 && status.uid != uid) {
+            return Err(Errno::LOOP);
+        }
+        let target = rustix::fs::readlinkat(&pin, "", Vec::with_capacity(256))?.into_bytes();
+        if target.first() == Some(&b'/') {
+            here = start(true)?;
+        }
+        for part in components(&target).into_iter().rev() {
+            todo.push_front(part);
+        }
+    }
+}
+
+/// Whether `here` (or, when `name` climbs or stays, what it leads to) is the directory `root` or below it.
+fn is_beneath(here: &OwnedFd, name: &[u8], root: &stat::Stat) -> Result<bool, Errno> {
+    let mut at = if name == b".." {
+        rustix::fs::openat(here, "..", DIR_FLAGS, Mode::empty())?
+    } else {
+        rustix::fs::openat(here, ".", DIR_FLAGS, Mode::empty())?
+    };
+    let mut status = stat::query(&at, b"", AtFlags::EMPTY_PATH, false)?;
+    loop {
+        if status.same_file(root) {
+            return Ok(true);
+        }
+        let up = rustix::fs::openat(at.as_fd(), "..", DIR_FLAGS, Mode::empty())?;
+        let above = stat::query(&up, b"", AtFlags::EMPTY_PATH, false)?;
+        if above.same_file(&status) {
+            return Ok(false);
+        }
+        at = up;
+        status = above;
+    }
+}

@@ -1,0 +1,164 @@
+//! Resolution of directories beneath an anchor (spec: transfer 16.1, security SEC-1).
+//!
+//! One `openat2` with RESOLVE_BENEATH, or, where the kernel or a sandbox lacks it, a walk of our own with the same
+//! guarantees: one component at a time with no-follow opens, `..` pops a stack of held handles.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, CWD};
+use rustix::io::Errno;
+
+/// How many links one resolution may follow, as in the kernel.
+pub(super) const MAX_HOPS: u32 = 40;
+/// The kernel takes no path of this many bytes or more in one call.
+const PATH_MAX: usize = 4096;
+/// openat2 gives EAGAIN when a rename ran beside a `..`; after this many tries the walk decides.
+const AGAIN_TRIES: u32 = 8;
+
+/// How the links in the parents of a name are treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Confine {
+    /// A link is followed if it is relative and stays beneath the root.
+    #[default]
+    Beneath,
+    /// Plain following, anywhere: `--insecure-links`, and senders in a mode that follows links.
+    Anywhere,
+}
+
+pub(super) const DIR_FLAGS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Whether openat2 works here; asked once.
+pub(super) fn have_openat2() -> bool {
+    static HAVE: OnceLock<bool> = OnceLock::new();
+    *HAVE.get_or_init(|| {
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        !matches!(
+            rustix::fs::openat2(CWD, ".", DIR_FLAGS, Mode::empty(), resolve),
+            Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::TOOBIG)
+        )
+    })
+}
+
+/// Open `path` (already checked: relative, no `..` typed) from `anchor` with `flags`; every link in it, the last
+/// component's too unless `flags` has NOFOLLOW, is treated as `confine` says.
+pub(super) fn open_beneath(
+    anchor: BorrowedFd<'_>,
+    path: &[u8],
+    flags: OFlags,
+    confine: Confine,
+    openat2: bool,
+) -> Result<OwnedFd, Errno> {
+    if confine == Confine::Anywhere && path.len() < PATH_MAX {
+        return rustix::fs::openat(anchor, path, flags, Mode::empty());
+    }
+    if openat2 && path.len() < PATH_MAX {
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        for _ in 0..AGAIN_TRIES {
+            match rustix::fs::openat2(anchor, path, flags, Mode::empty(), resolve) {
+                Err(Errno::AGAIN) => {}
+                // an escape; rsync reports it like a link loop
+                Err(Errno::XDEV) => return Err(Errno::LOOP),
+                other => return other,
+            }
+        }
+    }
+    if openat2 && path.len() >= PATH_MAX {
+        // Piece by piece, so that no more than two handles are held at once. A link that climbs above its piece is
+        // refused here and left to the walk.
+        if let Some(at) = memchr::memrchr(b'/', &path[..PATH_MAX - 1]) {
+            let head = open_beneath(anchor, &path[..at], DIR_FLAGS, confine, openat2);
+            match head
+                .and_then(|dir| open_beneath(dir.as_fd(), &path[at + 1..], flags, confine, openat2))
+            {
+                Err(Errno::LOOP) => {}
+                other => return other,
+            }
+        }
+    }
+    walk(anchor, path, flags, confine)
+}
+
+/// The component walk.
+fn walk(
+    anchor: BorrowedFd<'_>,
+    path: &[u8],
+    flags: OFlags,
+    confine: Confine,
+) -> Result<OwnedFd, Errno> {
+    let mut todo: VecDeque<Vec<u8>> = components(path);
+    // Handles of the directories below the anchor that lead to where we are.
+    let mut held: Vec<OwnedFd> = Vec::new();
+    let mut hops = 0;
+    while let Some(name) = todo.pop_front() {
+        let here = held.last().map_or(anchor, AsFd::as_fd);
+        if name == b".." {
+            if held.pop().is_none() {
+                if confine == Confine::Beneath {
+                    return Err(Errno::LOOP);
+                }
+                held.push(rustix::fs::openat(anchor, "..", DIR_FLAGS, Mode::empty())?);
+            }
+            continue;
+        }
+        if todo.is_empty() {
+            // O_PATH|O_NOFOLLOW would open a link itself, everything else fails on one: both are what the caller wants
+            // with NOFOLLOW. Without it the link is read and walked below.
+            match rustix::fs::openat(here, &name[..], flags | OFlags::NOFOLLOW, Mode::empty()) {
+                Ok(fd) => {
+                    let pinned_link = flags.contains(OFlags::PATH)
+                        && !flags.intersects(OFlags::NOFOLLOW | OFlags::DIRECTORY)
+                        && super::stat::query(&fd, b"", rustix::fs::AtFlags::EMPTY_PATH, false)?
+                            .is_symlink();
+                    if !pinned_link {
+                        return Ok(fd);
+                    }
+                }
+                Err(e @ (Errno::LOOP | Errno::NOTDIR)) => {
+                    if flags.contains(OFlags::NOFOLLOW) {
+                        return Err(e);
+                    }
+                }
+                Err(e) => return Err(e),
+            }
+        } else {
+            match rustix::fs::openat(here, &name[..], DIR_FLAGS | OFlags::NOFOLLOW, Mode::empty()) {
+                Ok(fd) => {
+                    held.push(fd);
+                    continue;
+                }
+                Err(Errno::LOOP | Errno::NOTDIR) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let target = match rustix::fs::readlinkat(here, &name[..], Vec::new()) {
+            Ok(target) => target.into_bytes(),
+            Err(Errno::INVAL) => return Err(Errno::NOTDIR),
+            Err(e) => return Err(e),
+        };
+        hops += 1;
+        if hops > MAX_HOPS {
+            return Err(Errno::LOOP);
+        }
+        if target.first() == Some(&b'/') {
+            if confine == Confine::Beneath {
+                return Err(Errno::LOOP);
+            }
+            held.push(rustix::fs::openat(CWD, "/", DIR_FLAGS, Mode::empty())?);
+        }
+        for part in components(&target).into_iter().rev() {
+            todo.push_front(part);
+        }
+    }
+    // The path ended in `..` or named the anchor: open the place again as asked.
+    let here = held.last().map_or(anchor, AsFd::as_fd);
+    rustix::fs::openat(here, ".", flags, Mode::empty())
+}
+
+pub(super) fn components(path: &[u8]) -> VecDeque<Vec<u8>> {
+    path.split(|b| *b == b'/')
+        .filter(|c| !c.is_empty() && *c != b".")
+        .map(<[u8]>::to_vec)
+        .collect()
+}

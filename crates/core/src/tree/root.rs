@@ -1,0 +1,615 @@
+//! [`Root`]: a held directory, and every operation on what lies beneath it.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use super::attrs::{self, Time};
+use super::cache::Cache;
+use super::dir::{self, DirEntry, DirNames};
+use super::resolve::{self, Confine, DIR_FLAGS};
+use super::stat::{self, Stat};
+use super::temp::{self, Temp};
+use super::{operator, procfs};
+
+/// How a root is opened, and how links in the parents of names beneath it are treated.
+#[derive(Debug, Clone, Default)]
+pub struct RootOptions {
+    /// What a relative path is relative to (absolute); empty: the directory of the process.
+    pub cwd: Vec<u8>,
+    /// Open the path by the ownership walk (spec: transfer 16.2); otherwise links in it are followed plainly, as for
+    /// source arguments.
+    pub operator: bool,
+    /// `--insecure-links`: no ownership walk, and parents are followed anywhere.
+    pub insecure_links: bool,
+    /// Parents are followed anywhere beneath this root (a sender with `-L`, `-k`, `--copy-unsafe-links`; a real
+    /// chroot), whatever way the root itself is opened.
+    pub follow_links: bool,
+    /// Refuse a root outside this directory (absolute).
+    pub confine_root: Option<Vec<u8>>,
+    /// Don't use openat2 even if it is there: for tests of the component walk.
+    pub no_openat2: bool,
+}
+
+/// How a file is opened for writing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriteFlags {
+    /// For reading too.
+    pub read: bool,
+    /// Made with this mode (less the umask) if missing.
+    pub create: Option<u32>,
+    /// Must be new; with `create`.
+    pub exclusive: bool,
+    pub truncate: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    handle: OwnedFd,
+    path: Vec<u8>,
+    confine: Confine,
+    openat2: bool,
+    /// Moves when a directory was replaced, so that the caches of other clones are dropped.
+    epoch: AtomicU64,
+}
+
+/// A held directory handle. Paths are bytes relative to it, components separated by `/`; `b"."` or `b""` is the root
+/// itself. Absolute paths, `..` components and NUL bytes are refused (EINVAL). A link among the parents of a name
+/// that leads out of the root, or is absolute, gives ELOOP. The last component is never followed unless the
+/// operation says so.
+///
+/// A clone is cheap and shares the handle; it has a cache of parent handles of its own, so give each thread one.
+/// The umask of the process applies to new objects.
+#[derive(Debug)]
+pub struct Root {
+    shared: Arc<Shared>,
+    cache: Mutex<Cache>,
+}
+
+impl Clone for Root {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            cache: Mutex::default(),
+        }
+    }
+}
+
+impl Root {
+    /// Open a directory as a root.
+    pub fn open(path: &[u8], options: &RootOptions) -> io::Result<Root> {
+        let full = operator::absolute(path, &options.cwd)?;
+        let confine = options.confine_root.as_deref();
+        let flags = DIR_FLAGS;
+        let handle = if options.operator {
+            operator::open_with(&full, flags, 0, None, options.insecure_links, confine)?
+        } else {
+            operator::open_with(&full, flags, 0, None, true, confine)?
+        };
+        Ok(Self::from_handle(handle, &full, options))
+    }
+
+    /// A root from a directory handle that is held already; `path` is for display.
+    pub fn from_handle(handle: OwnedFd, path: &[u8], options: &RootOptions) -> Root {
+        let confine = if options.insecure_links || options.follow_links {
+            Confine::Anywhere
+        } else {
+            Confine::Beneath
+        };
+        Self {
+            shared: Arc::new(Shared {
+                handle,
+                path: path.to_vec(),
+                confine,
+                openat2: !options.no_openat2 && resolve::have_openat2(),
+                epoch: AtomicU64::new(0),
+            }),
+            cache: Mutex::default(),
+        }
+    }
+
+    /// The absolute path by which the root was opened, for display.
+    pub fn path(&self) -> &[u8] {
+        &self.shared.path
+    }
+
+    /// The root's own handle (O_PATH: good for `*at` calls and stats).
+    pub fn handle(&self) -> BorrowedFd<'_> {
+        self.shared.handle.as_fd()
+    }
+
+    /// The directory `rel` as a root of its own, pinned. Links in `rel` are followed beneath this root.
+    pub fn subroot(&self, rel: &[u8]) -> io::Result<Root> {
+        Ok(self.make_subroot(self.open_dir(rel, DIR_FLAGS)?, rel))
+    }
+
+    /// Like [`Root::subroot`], but the last component must be a directory itself, not a link to one (for deletion).
+    pub fn subroot_nofollow(&self, rel: &[u8]) -> io::Result<Root> {
+        let flags = DIR_FLAGS | OFlags::NOFOLLOW;
+        let handle = self.at(rel, |dir, leaf| {
+            rustix::fs::openat(dir, leaf, flags, Mode::empty())
+        })?;
+        Ok(self.make_subroot(handle, rel))
+    }
+
+    fn make_subroot(&self, handle: OwnedFd, rel: &[u8]) -> Root {
+        Self {
+            shared: Arc::new(Shared {
+                handle,
+                path: self.display(rel),
+                confine: self.shared.confine,
+                openat2: self.shared.openat2,
+                epoch: AtomicU64::new(0),
+            }),
+            cache: Mutex::default(),
+        }
+    }
+
+    /// `rel` as an absolute path for messages.
+    pub fn display(&self, rel: &[u8]) -> Vec<u8> {
+        let mut path = self.shared.path.clone();
+        if !rel.is_empty() && rel != b"." {
+            if path.last() != Some(&b'/') {
+                path.push(b'/');
+            }
+            path.extend_from_slice(rel);
+        }
+        path
+    }
+
+    /// Forget handles of `rel` and of what is below it, in all clones: it was removed, renamed or replaced by other
+    /// means than this root's own `rmdir`, `rename` and `unlink`. `b""` forgets all.
+    pub fn invalidate(&self, rel: &[u8]) {
+        self.cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .forget(rel);
+        self.move_epoch();
+    }
+
+    /// A name went away or changed its meaning. A directory: tell the other clones. Anything else costs a look at
+    /// our own cache (it could be a link that was used as a directory).
+    fn gone(&self, rel: &[u8], is_dir: bool) {
+        let rel = rel.strip_suffix(b"/").unwrap_or(rel);
+        let had = self
+            .cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .forget(rel);
+        if had || is_dir {
+            self.move_epoch();
+        }
+    }
+
+    fn move_epoch(&self) {
+        let old = self.shared.epoch.fetch_add(1, Ordering::AcqRel);
+        self.cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .follow_epoch(old, old.wrapping_add(1));
+    }
+
+    // ---- resolution
+
+    /// Run `call` with the handle of the parent of `rel` and its last component.
+    pub(super) fn at<T>(
+        &self,
+        rel: &[u8],
+        call: impl FnOnce(BorrowedFd<'_>, &[u8]) -> Result<T, Errno>,
+    ) -> io::Result<T> {
+        let (dir, leaf) = split(rel)?;
+        if dir.is_empty() {
+            return Ok(call(self.handle(), leaf)?);
+        }
+        let parent = self.parent(dir)?;
+        Ok(call(parent.as_fd(), leaf)?)
+    }
+
+    /// The handle of the directory `dir` (not empty), from the cache or resolved beneath the root.
+    fn parent(&self, dir: &[u8]) -> io::Result<Arc<OwnedFd>> {
+        let epoch = self.shared.epoch.load(Ordering::Acquire);
+        let cached = self
+            .cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(dir, epoch);
+        if let Some(handle) = cached {
+            return Ok(handle);
+        }
+        check(dir)?;
+        let handle = Arc::new(self.resolve(dir, DIR_FLAGS)?);
+        self.cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .put(dir, Arc::clone(&handle), epoch);
+        Ok(handle)
+    }
+
+    fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+        resolve::open_beneath(
+            self.handle(),
+            path,
+            flags,
+            self.shared.confine,
+            self.shared.openat2,
+        )
+    }
+
+    /// Open the directory `rel` itself; links are followed as among parents.
+    fn open_dir(&self, rel: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
+        let (dir, leaf) = split(rel)?;
+        if dir.is_empty() && leaf == b"." {
+            return Ok(rustix::fs::openat(
+                self.handle(),
+                ".",
+                flags,
+                Mode::empty(),
+            )?);
+        }
+        check(rel)?;
+        Ok(self.resolve(rel, flags)?)
+    }
+
+    // ---- status
+
+    /// Status of the file itself.
+    pub fn lstat(&self, rel: &[u8]) -> io::Result<Stat> {
+        self.at(rel, |dir, leaf| {
+            stat::query(dir, leaf, AtFlags::SYMLINK_NOFOLLOW, false)
+        })
+    }
+
+    /// Status of the file itself, with its time of creation.
+    pub fn lstat_btime(&self, rel: &[u8]) -> io::Result<Stat> {
+        self.at(rel, |dir, leaf| {
+            stat::query(dir, leaf, AtFlags::SYMLINK_NOFOLLOW, true)
+        })
+    }
+
+    /// Status of what `rel` leads to, anywhere (`-L`, and the test for a link to a directory that leads outside).
+    pub fn stat_follow(&self, rel: &[u8]) -> io::Result<Stat> {
+        self.at(rel, |dir, leaf| {
+            stat::query(dir, leaf, AtFlags::empty(), true)
+        })
+    }
+
+    /// Status of a directory, or of the directory that a link leads to while staying beneath the root (`-K`).
+    /// ENOTDIR for anything else, ELOOP for an escape.
+    pub fn stat_follow_dir(&self, rel: &[u8]) -> io::Result<Stat> {
+        stat::of_file(self.open_dir(rel, DIR_FLAGS)?)
+    }
+
+    /// The target of a link.
+    pub fn read_link(&self, rel: &[u8]) -> io::Result<Vec<u8>> {
+        self.at(rel, |dir, leaf| {
+            Ok(rustix::fs::readlinkat(dir, leaf, Vec::with_capacity(256))?.into_bytes())
+        })
+    }
+
+    // ---- directories
+
+    /// The entries of a directory in one arena. Links in `rel` are followed as among parents. Errors on the way are in
+    /// [`DirNames::error`]. The handle is kept as the parent of the entries.
+    pub fn read_names(&self, rel: &[u8]) -> io::Result<DirNames> {
+        let epoch = self.shared.epoch.load(Ordering::Acquire);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let handle = Arc::new(self.open_dir(rel, flags)?);
+        let names = dir::read(&*handle);
+        let key = rel.strip_suffix(b"/").unwrap_or(rel);
+        if !key.is_empty() && key != b"." {
+            self.cache
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .put(key, handle, epoch);
+        }
+        Ok(names)
+    }
+
+    /// Like [`Root::read_names`], but the last component must be a directory itself (for deletion).
+    pub fn read_names_nofollow(&self, rel: &[u8]) -> io::Result<DirNames> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let handle = self.at(rel, |dir, leaf| {
+            rustix::fs::openat(dir, leaf, flags, Mode::empty())
+        })?;
+        Ok(dir::read(handle))
+    }
+
+    /// The entries of a directory, each with its own name; any error is an error.
+    pub fn read_dir(&self, rel: &[u8]) -> io::Result<Vec<DirEntry>> {
+        let names = self.read_names(rel)?;
+        let entries = names
+            .iter()
+            .map(|e| DirEntry {
+                name: e.name.to_vec(),
+                kind: e.kind,
+            })
+            .collect();
+        match names.error {
+            Some(e) => Err(e),
+            None => Ok(entries),
+        }
+    }
+
+    pub fn mkdir(&self, rel: &[u8], mode: u32) -> io::Result<()> {
+        self.at(rel, |dir, leaf| {
+            rustix::fs::mkdirat(dir, leaf, Mode::from_raw_mode(mode & 0o7777))
+        })
+    }
+
+    pub fn rmdir(&self, rel: &[u8]) -> io::Result<()> {
+        self.at(rel, |dir, leaf| {
+            rustix::fs::unlinkat(dir, leaf, AtFlags::REMOVEDIR)
+        })?;
+        self.gone(rel, true);
+        Ok(())
+    }
+
+    // ---- files
+
+    /// Open for reading; a link gives ELOOP. `noatime` leaves the access time alone where that is allowed. The open
+    /// never blocks: what it yields may be a pipe that was put there meanwhile, so look at its status.
+    pub fn open_read(&self, rel: &[u8], noatime: bool) -> io::Result<File> {
+        self.open_read_flags(rel, OFlags::NOFOLLOW, noatime)
+    }
+
+    /// Open for reading what `rel` leads to: beneath the root, or anywhere if the root follows links.
+    pub fn open_read_follow(&self, rel: &[u8], noatime: bool) -> io::Result<File> {
+        if self.shared.confine == Confine::Anywhere {
+            return self.open_read_flags(rel, OFlags::empty(), noatime);
+        }
+        check(rel)?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        if noatime {
+            match self.resolve(rel, flags | OFlags::NOATIME) {
+                Err(Errno::PERM) => {}
+                other => return Ok(File::from(other?)),
+            }
+        }
+        Ok(File::from(self.resolve(rel, flags)?))
+    }
+
+    fn open_read_flags(&self, rel: &[u8], extra: OFlags, noatime: bool) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | extra;
+        let fd = self.at(rel, |dir, leaf| {
+            if noatime {
+                // only the owner may
+                match rustix::fs::openat(dir, leaf, flags | OFlags::NOATIME, Mode::empty()) {
+                    Err(Errno::PERM) => {}
+                    other => return other,
+                }
+            }
+            rustix::fs::openat(dir, leaf, flags, Mode::empty())
+        })?;
+        Ok(File::from(fd))
+    }
+
+    /// Open for writing; a link gives ELOOP.
+    pub fn open_write(&self, rel: &[u8], how: WriteFlags) -> io::Result<File> {
+        let mut flags = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        flags |= if how.read {
+            OFlags::RDWR
+        } else {
+            OFlags::WRONLY
+        };
+        let mut mode = Mode::empty();
+        if let Some(bits) = how.create {
+            flags |= OFlags::CREATE;
+            mode = Mode::from_raw_mode(bits & 0o7777);
+        }
+        if how.exclusive {
+            flags |= OFlags::EXCL;
+        }
+        if how.truncate {
+            flags |= OFlags::TRUNC;
+        }
+        Ok(File::from(self.at(rel, |dir, leaf| {
+            rustix::fs::openat(dir, leaf, flags, mode)
+        })?))
+    }
+
+    /// Make a new file, open for reading and writing; EEXIST if there is anything.
+    pub fn create_excl(&self, rel: &[u8], mode: u32) -> io::Result<File> {
+        self.open_write(
+            rel,
+            WriteFlags {
+                read: true,
+                create: Some(mode),
+                exclusive: true,
+                truncate: false,
+            },
+        )
+    }
+
+    /// Make a temporary file for the target `rel`, beside it or in `temp_dir` (spec: transfer 6).
+    pub fn create_temp(&self, rel: &[u8], temp_dir: Option<&Root>) -> io::Result<Temp> {
+        match temp_dir {
+            Some(root) => temp::create(root, rel, true),
+            None => temp::create(self, rel, false),
+        }
+    }
+
+    /// Run `make` (a `symlink`, `mknod` or `link` call) with fresh temporary names beside `rel` until one is free;
+    /// returns the name. For replacing an object by rename.
+    pub fn make_temp(
+        &self,
+        rel: &[u8],
+        mut make: impl FnMut(&Root, &[u8]) -> io::Result<()>,
+    ) -> io::Result<Vec<u8>> {
+        Ok(temp::with_fresh_name(rel, false, |name| make(self, name))?.1)
+    }
+
+    // ---- names
+
+    pub fn symlink(&self, target: &[u8], rel: &[u8]) -> io::Result<()> {
+        self.at(rel, |dir, leaf| rustix::fs::symlinkat(target, dir, leaf))
+    }
+
+    /// Make a device, pipe or socket node; `mode` includes the type.
+    pub fn mknod(&self, rel: &[u8], mode: u32, major: u32, minor: u32) -> io::Result<()> {
+        let device = rustix::fs::makedev(major, minor);
+        let bits = Mode::from_raw_mode(mode & 0o7777);
+        self.at(rel, |dir, leaf| {
+            rustix::fs::mknodat(dir, leaf, stat::file_type(mode), bits, device)
+        })
+    }
+
+    /// Give `old` the further name `new`; a link is linked itself.
+    pub fn link(&self, old: &[u8], new: &[u8]) -> io::Result<()> {
+        self.link_from(self, old, new)
+    }
+
+    /// Give `old` in another root the further name `new` in this one.
+    pub fn link_from(&self, from: &Root, old: &[u8], new: &[u8]) -> io::Result<()> {
+        from.two(old, self, new, |old_dir, old_leaf, new_dir, new_leaf| {
+            rustix::fs::linkat(old_dir, old_leaf, new_dir, new_leaf, AtFlags::empty())
+        })
+    }
+
+    pub fn rename(&self, old: &[u8], new: &[u8]) -> io::Result<()> {
+        self.rename_from(self, old, new)
+    }
+
+    /// Rename `old` in another root to `new` in this one.
+    pub fn rename_from(&self, from: &Root, old: &[u8], new: &[u8]) -> io::Result<()> {
+        from.two(old, self, new, |old_dir, old_leaf, new_dir, new_leaf| {
+            rustix::fs::renameat(old_dir, old_leaf, new_dir, new_leaf)
+        })?;
+        from.gone(old, false);
+        self.gone(new, false);
+        Ok(())
+    }
+
+    /// Rename, but fail with EEXIST if `new` is there. Filesystems without the flag give EINVAL.
+    pub fn rename_noreplace(&self, old: &[u8], new: &[u8]) -> io::Result<()> {
+        self.two(old, self, new, |old_dir, old_leaf, new_dir, new_leaf| {
+            rustix::fs::renameat_with(old_dir, old_leaf, new_dir, new_leaf, RenameFlags::NOREPLACE)
+        })?;
+        self.gone(old, false);
+        Ok(())
+    }
+
+    fn two<T>(
+        &self,
+        old: &[u8],
+        other: &Root,
+        new: &[u8],
+        call: impl FnOnce(BorrowedFd<'_>, &[u8], BorrowedFd<'_>, &[u8]) -> Result<T, Errno>,
+    ) -> io::Result<T> {
+        let (new_dir, new_leaf) = split(new)?;
+        if new_dir.is_empty() {
+            return self.at(old, |dir, leaf| call(dir, leaf, other.handle(), new_leaf));
+        }
+        let parent = other.parent(new_dir)?;
+        self.at(old, |dir, leaf| call(dir, leaf, parent.as_fd(), new_leaf))
+    }
+
+    /// Remove a name that is not a directory's.
+    pub fn unlink(&self, rel: &[u8]) -> io::Result<()> {
+        self.at(rel, |dir, leaf| {
+            rustix::fs::unlinkat(dir, leaf, AtFlags::empty())
+        })?;
+        self.gone(rel, false);
+        Ok(())
+    }
+
+    /// `rmdir` or `unlink` by the type known from reading the directory; an unknown type is found out by trying.
+    pub fn remove(&self, rel: &[u8], kind: dir::FileKind) -> io::Result<()> {
+        match kind {
+            dir::FileKind::Dir => self.rmdir(rel),
+            dir::FileKind::Unknown => match self.unlink(rel) {
+                // POSIX says EPERM, Linux EISDIR
+                Err(e) if e.raw_os_error() == Some(Errno::ISDIR.raw_os_error()) => self.rmdir(rel),
+                other => other,
+            },
+            _ => self.unlink(rel),
+        }
+    }
+
+    // ---- attributes
+
+    /// Set the permission bits; a link gives EOPNOTSUPP. Three calls: the inode is pinned with O_PATH and then
+    /// changed through the descriptor table, as the libc has no fchmodat2 here. Use [`attrs::fchmod`] on open files.
+    pub fn chmod(&self, rel: &[u8], mode: u32) -> io::Result<()> {
+        let bits = Mode::from_raw_mode(mode & 0o7777);
+        self.at(rel, |dir, leaf| {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let pin = rustix::fs::openat(dir, leaf, flags, Mode::empty())?;
+            if let Some((proc, name)) = procfs::name_of(&pin) {
+                match rustix::fs::chmodat(proc, name, bits, AtFlags::empty()) {
+                    // hidden from us (hidepid, a masked /proc)
+                    Err(Errno::NOENT | Errno::ACCESS) => {}
+                    other => return other,
+                }
+            }
+            rustix::fs::fchmod(reopen(dir, leaf, &pin)?, bits)
+        })
+    }
+
+    /// Set owner and group of the file itself; `None` leaves one as it is. Clears set-id bits.
+    pub fn chown(&self, rel: &[u8], uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+        let (uid, gid) = attrs::ids(uid, gid)?;
+        self.at(rel, |dir, leaf| {
+            rustix::fs::chownat(dir, leaf, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
+        })
+    }
+
+    /// Set the times of the file itself; `None` leaves one as it is.
+    pub fn utimens(&self, rel: &[u8], mtime: Option<Time>, atime: Option<Time>) -> io::Result<()> {
+        let times = attrs::timestamps(mtime, atime);
+        self.at(rel, |dir, leaf| {
+            rustix::fs::utimensat(dir, leaf, &times, AtFlags::SYMLINK_NOFOLLOW)
+        })
+    }
+}
+
+/// Open for reading what `pin` pins, where that has no side effects: a regular file or a directory. EOPNOTSUPP for
+/// anything else, and when another inode has taken the name.
+pub(super) fn reopen(dir: BorrowedFd<'_>, leaf: &[u8], pin: &OwnedFd) -> Result<OwnedFd, Errno> {
+    let wanted = stat::query(pin, b"", AtFlags::EMPTY_PATH, false)?;
+    if !wanted.is_file() && !wanted.is_dir() {
+        return Err(Errno::OPNOTSUPP);
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let open = rustix::fs::openat(dir, leaf, flags, Mode::empty())?;
+    if !stat::query(&open, b"", AtFlags::EMPTY_PATH, false)?.same_file(&wanted) {
+        return Err(Errno::OPNOTSUPP);
+    }
+    Ok(open)
+}
+
+/// Parent and last component. The root itself is (`""`, `"."`).
+fn split(rel: &[u8]) -> Result<(&[u8], &[u8]), Errno> {
+    if rel.first() == Some(&b'/') {
+        return Err(Errno::INVAL);
+    }
+    let mut rel = rel;
+    loop {
+        while let [head @ .., b'/'] = rel {
+            rel = head;
+        }
+        let (dir, leaf) = match memchr::memrchr(b'/', rel) {
+            Some(at) => (&rel[..at], &rel[at + 1..]),
+            None => (&b""[..], rel),
+        };
+        match leaf {
+            b".." => return Err(Errno::INVAL),
+            b"." | b"" if !dir.is_empty() => rel = dir,
+            b"" => return Ok((b"", b".")),
+            _ if dir == b"." => return Ok((b"", leaf)),
+            _ => return Ok((dir, leaf)),
+        }
+    }
+}
+
+/// Refuse what is no relative path without `..`.
+fn check(path: &[u8]) -> Result<(), Errno> {
+    if path.first() == Some(&b'/') || path.split(|b| *b == b'/').any(|c| c == b"..") {
+        return Err(Errno::INVAL);
+    }
+    Ok(())
+}

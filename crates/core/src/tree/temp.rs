@@ -1,0 +1,132 @@
+//! Names of temporary files (spec: transfer 6).
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::root::Root;
+
+/// The longest name that Linux filesystems take.
+const NAME_MAX: usize = 255;
+/// What the dots and the random part add, and one more, as rsync reckons.
+const ADDED: usize = 9;
+const RANDOM: usize = 6;
+/// As many tries as mkstemp implementations make is far more than chance needs; an adversary can't guess the names.
+const TRIES: u32 = 100;
+
+/// A new temporary file.
+#[derive(Debug)]
+pub struct Temp {
+    /// Open for reading and writing, mode 0600.
+    pub file: File,
+    /// Its path, relative to the root it was made in (the temp-dir's root if one was given).
+    pub name: Vec<u8>,
+}
+
+/// Six characters that nobody can foretell. SipHash with a key from the system over a counter is a keyed random
+/// function, and costs no system call per file.
+fn random_suffix() -> [u8; RANDOM] {
+    const ALPHABET: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    thread_local! {
+        static STATE: RefCell<(RandomState, u64)> = RefCell::new((RandomState::new(), 0));
+    }
+    let mut bits = STATE.with(|state| {
+        let mut state = state.borrow_mut();
+        state.1 = state.1.wrapping_add(1);
+        let mut hasher = state.0.build_hasher();
+        hasher.write_u64(state.1);
+        // A forked child has the parent's key and counter.
+        hasher.write_u32(std::process::id());
+        hasher.finish()
+    });
+    let mut out = [0; RANDOM];
+    for byte in &mut out {
+        *byte = ALPHABET[(bits % 62) as usize];
+        bits /= 62;
+    }
+    out
+}
+
+/// The name without its random part: `.NAME.` beside the target, `NAME.` in a temp-dir. `basename` is cut so that
+/// the whole fits, never inside a multi-byte character, and one dot at its end goes.
+pub fn stem(basename: &[u8], in_temp_dir: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(NAME_MAX);
+    let mut base = basename;
+    if !in_temp_dir {
+        out.push(b'.');
+        base = base.strip_prefix(b".").unwrap_or(base);
+    }
+    let max = NAME_MAX - ADDED;
+    if base.len() > max {
+        base = &base[..character_floor(base, max)];
+    }
+    base = base.strip_suffix(b".").unwrap_or(base);
+    out.extend_from_slice(base);
+    out.push(b'.');
+    out
+}
+
+/// Where to cut `name`, which is longer than `max`, so that no multi-byte character is halved: if the byte after the
+/// cut is a high one, all high bytes before it go (the observed rule; it needs no knowledge of the charset).
+fn character_floor(name: &[u8], max: usize) -> usize {
+    let mut at = max;
+    if name[at] & 0x80 != 0 {
+        while at > 0 && name[at - 1] & 0x80 != 0 {
+            at -= 1;
+        }
+    }
+    at
+}
+
+/// A fresh temporary name for `rel`: its directory, the stem, six random characters.
+pub fn name_for(rel: &[u8], in_temp_dir: bool) -> Vec<u8> {
+    let (dir, base) = match memchr::memrchr(b'/', rel) {
+        Some(at) => rel.split_at(at + 1),
+        None => (&b""[..], rel),
+    };
+    let mut out = Vec::with_capacity(rel.len() + 8);
+    if !in_temp_dir {
+        out.extend_from_slice(dir);
+    }
+    out.extend_from_slice(&stem(base, in_temp_dir));
+    out.extend_from_slice(&random_suffix());
+    out
+}
+
+/// Run `make` with fresh names until one is not taken.
+pub(super) fn with_fresh_name<T>(
+    rel: &[u8],
+    in_temp_dir: bool,
+    mut make: impl FnMut(&[u8]) -> io::Result<T>,
+) -> io::Result<(T, Vec<u8>)> {
+    let mut name = name_for(rel, in_temp_dir);
+    for _ in 0..TRIES {
+        match make(&name) {
+            Ok(made) => return Ok((made, name)),
+            Err(e) if e.raw_os_error() == Some(Errno::EXIST.raw_os_error()) => {
+                let at = name.len() - RANDOM;
+                name[at..].copy_from_slice(&random_suffix());
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Err(Errno::EXIST.into())
+}
+
+/// spec: transfer 6, security SEC-8.
+pub(super) fn create(root: &Root, rel: &[u8], in_temp_dir: bool) -> io::Result<Temp> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let (file, name) = with_fresh_name(rel, in_temp_dir, |name| {
+        root.at(name, |dir, leaf| {
+            rustix::fs::openat(dir, leaf, flags, Mode::from_raw_mode(0o600))
+        })
+    })?;
+    Ok(Temp {
+        file: File::from(file),
+        name,
+    })
+}

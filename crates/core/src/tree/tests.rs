@@ -1,0 +1,406 @@
+//! Tests of roots, resolution and the operator walk.
+
+use std::fs;
+use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::root::{Root, RootOptions, WriteFlags};
+use super::{operator, temp, FileKind};
+
+const ELOOP: i32 = 40;
+const EINVAL: i32 = 22;
+const ENOTDIR: i32 = 20;
+
+fn bytes(path: &Path) -> &[u8] {
+    use std::os::unix::ffi::OsStrExt;
+    path.as_os_str().as_bytes()
+}
+
+fn code<T: std::fmt::Debug>(r: std::io::Result<T>) -> i32 {
+    r.expect_err("must fail").raw_os_error().unwrap_or(0)
+}
+
+/// A tree `t` with an outside `out` beside it, and its roots by openat2 and by the walk.
+fn setup() -> (TempDir, Vec<Root>) {
+    let tmp = TempDir::new().unwrap();
+    let t = tmp.path().join("t");
+    fs::create_dir_all(t.join("a/b/c")).unwrap();
+    fs::create_dir_all(tmp.path().join("out")).unwrap();
+    fs::write(tmp.path().join("out/secret"), "s").unwrap();
+    fs::write(t.join("a/f"), "hello").unwrap();
+    fs::write(t.join("top"), "x").unwrap();
+    symlink("b", t.join("a/in")).unwrap();
+    symlink("../a/b", t.join("a/in2")).unwrap();
+    symlink("../../out", t.join("a/esc")).unwrap();
+    symlink(tmp.path().join("t/a/b"), t.join("a/abs")).unwrap();
+    symlink("loop2", t.join("loop1")).unwrap();
+    symlink("loop1", t.join("loop2")).unwrap();
+    let roots = [false, true]
+        .iter()
+        .map(|&no_openat2| {
+            Root::open(
+                bytes(&t),
+                &RootOptions {
+                    no_openat2,
+                    ..RootOptions::default()
+                },
+            )
+            .unwrap()
+        })
+        .collect();
+    (tmp, roots)
+}
+
+#[test]
+fn resolution() {
+    let (_tmp, roots) = setup();
+    for root in &roots {
+        assert_eq!(root.lstat(b"a/f").unwrap().size, 5);
+        assert!(root.lstat(b"").unwrap().is_dir());
+        assert!(root.lstat(b".").unwrap().is_dir());
+        assert!(root.lstat(b"./a/").unwrap().is_dir());
+        assert!(root.lstat(b"a/./b/.").unwrap().is_dir());
+        assert!(root.lstat(b"a/in").unwrap().is_symlink());
+        assert!(root.lstat(b"a/in/c").unwrap().is_dir());
+        assert!(root.lstat(b"a/in2/c").unwrap().is_dir());
+        assert_eq!(code(root.lstat(b"a/esc/secret")), ELOOP);
+        assert_eq!(code(root.lstat(b"a/abs/c")), ELOOP);
+        assert_eq!(code(root.lstat(b"loop1/c")), ELOOP);
+        assert_eq!(code(root.lstat(b"a/f/c")), ENOTDIR);
+        assert_eq!(code(root.lstat(b"none/c")), 2);
+        for bad in [
+            &b"/etc"[..],
+            b"..",
+            b"a/../top",
+            b"a/..",
+            b"../out/secret",
+            b"x\0y",
+        ] {
+            assert_eq!(code(root.lstat(bad)), EINVAL, "{bad:?}");
+        }
+        assert_eq!(
+            root.stat_follow_dir(b"a/in2").unwrap().ino,
+            root.lstat(b"a/b").unwrap().ino
+        );
+        assert_eq!(code(root.stat_follow_dir(b"a/esc")), ELOOP);
+        assert_eq!(code(root.stat_follow_dir(b"a/f")), ENOTDIR);
+        assert!(root.stat_follow(b"a/esc").unwrap().is_dir());
+        assert_eq!(root.read_link(b"a/in").unwrap(), b"b");
+        assert_eq!(code(root.open_read(b"a/in", false)), ELOOP);
+        assert_eq!(code(root.open_read_follow(b"a/esc/secret", false)), ELOOP);
+        assert_eq!(code(root.subroot_nofollow(b"a/in")), ENOTDIR);
+        assert!(root.subroot(b"a/in").unwrap().lstat(b"c").unwrap().is_dir());
+    }
+}
+
+#[test]
+fn insecure_follows() {
+    let (tmp, _) = setup();
+    let options = RootOptions {
+        insecure_links: true,
+        ..RootOptions::default()
+    };
+    let root = Root::open(bytes(&tmp.path().join("t")), &options).unwrap();
+    assert!(root.lstat(b"a/esc/secret").unwrap().is_file());
+    assert!(root.lstat(b"a/abs/c").unwrap().is_dir());
+}
+
+#[test]
+fn operations() {
+    let (tmp, roots) = setup();
+    for (n, root) in roots.iter().enumerate() {
+        let d = format!("w{n}");
+        let p = |leaf: &str| format!("{d}/{leaf}").into_bytes();
+        root.mkdir(d.as_bytes(), 0o755).unwrap();
+        let file = root.create_temp(&p("file"), None).unwrap();
+        assert_eq!(file.name.len(), p("file").len() + 8);
+        root.rename(&file.name, &p("file")).unwrap();
+        root.chmod(&p("file"), 0o640).unwrap();
+        root.utimens(&p("file"), Some((1_000_000_000, 5)), None)
+            .unwrap();
+        let s = root.lstat_btime(&p("file")).unwrap();
+        assert_eq!(
+            (s.permissions(), s.mtime_pair()),
+            (0o640, (1_000_000_000, 5))
+        );
+        root.link(&p("file"), &p("hard")).unwrap();
+        assert_eq!(root.lstat(&p("file")).unwrap().nlink, 2);
+        root.symlink(b"/nowhere", &p("sym")).unwrap();
+        root.utimens(&p("sym"), Some((7, 0)), Some((8, 0))).unwrap();
+        assert_eq!(root.lstat(&p("sym")).unwrap().mtime, 7);
+        assert_eq!(code(root.chmod(&p("sym"), 0o777)), 95);
+        root.mknod(&p("fifo"), 0o010_600, 0, 0).unwrap();
+        assert!(root.lstat(&p("fifo")).unwrap().is_special());
+        root.chmod(&p("fifo"), 0o644).unwrap();
+        // a pipe in the place of a file doesn't hang us
+        assert!(root.open_read(&p("fifo"), true).is_ok());
+        if fs::metadata("/proc/self").unwrap().uid() == 0 {
+            root.chown(&p("file"), Some(12), Some(13)).unwrap();
+            let s = root.lstat(&p("file")).unwrap();
+            assert_eq!((s.uid, s.gid), (12, 13));
+            root.chown(&p("sym"), Some(14), None).unwrap();
+            assert_eq!(root.lstat(&p("sym")).unwrap().uid, 14);
+            root.mknod(&p("null"), 0o020_666, 1, 3).unwrap();
+            let s = root.lstat(&p("null")).unwrap();
+            assert_eq!((s.rdev_major, s.rdev_minor, s.is_device()), (1, 3, true));
+            root.unlink(&p("null")).unwrap();
+        }
+        assert_eq!(code(root.chown(&p("file"), Some(u32::MAX), None)), EINVAL);
+        let mut names: Vec<_> = root
+            .read_dir(d.as_bytes())
+            .unwrap()
+            .into_iter()
+            .map(|e| (e.name, e.kind))
+            .collect();
+        names.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(
+            names,
+            [
+                (b"fifo".to_vec(), FileKind::Fifo),
+                (b"file".to_vec(), FileKind::File),
+                (b"hard".to_vec(), FileKind::File),
+                (b"sym".to_vec(), FileKind::Symlink)
+            ]
+        );
+        for name in ["fifo", "file", "hard"] {
+            root.remove(&p(name), FileKind::Unknown).unwrap();
+        }
+        root.remove(&p("sym"), FileKind::Symlink).unwrap();
+        root.remove(d.as_bytes(), FileKind::Unknown).unwrap();
+        assert!(!tmp.path().join("t").join(&d).exists());
+    }
+}
+
+#[test]
+fn caches_see_replaced_directories() {
+    let (_tmp, roots) = setup();
+    for root in &roots {
+        let other = root.clone();
+        root.mkdir(b"d", 0o755).unwrap();
+        drop(other.create_excl(b"d/x", 0o600).unwrap());
+        other.unlink(b"d/x").unwrap();
+        root.rmdir(b"d").unwrap();
+        root.mkdir(b"d", 0o755).unwrap();
+        drop(other.create_excl(b"d/x", 0o600).unwrap());
+        root.rename(b"d", b"e").unwrap();
+        assert_eq!(code(root.lstat(b"d/x")), 2);
+        root.unlink(b"e/x").unwrap();
+        root.rmdir(b"e").unwrap();
+        // many directories, more than the cache holds
+        for i in 0..40 {
+            root.mkdir(format!("m{i}").as_bytes(), 0o755).unwrap();
+            drop(
+                root.create_excl(format!("m{i}/x").as_bytes(), 0o600)
+                    .unwrap(),
+            );
+        }
+        for i in 0..40 {
+            root.unlink(format!("m{i}/x").as_bytes()).unwrap();
+            root.rmdir(format!("m{i}").as_bytes()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn two_roots() {
+    let (tmp, roots) = setup();
+    let out = Root::open(bytes(&tmp.path().join("out")), &RootOptions::default()).unwrap();
+    roots[0].link_from(&out, b"secret", b"a/b/s").unwrap();
+    out.rename_from(&roots[0], b"a/b/s", b"s2").unwrap();
+    // both names are one file: rename of one onto the other does nothing
+    assert_eq!(out.lstat(b"s2").unwrap().nlink, 2);
+    let temp = roots[0].create_temp(b"a/.name", Some(&out)).unwrap();
+    assert!(temp.name.starts_with(b".name.") && out.lstat(&temp.name).is_ok());
+}
+
+#[test]
+fn long_paths() {
+    let tmp = TempDir::new().unwrap();
+    for no_openat2 in [false, true] {
+        let options = RootOptions {
+            no_openat2,
+            ..RootOptions::default()
+        };
+        let root = Root::open(bytes(tmp.path()), &options).unwrap();
+        let part = vec![b'd'; 200];
+        let mut path = Vec::new();
+        let mut all = Vec::new();
+        for _ in 0..30 {
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(&part);
+            root.mkdir(&path, 0o755).unwrap();
+            all.push(path.clone());
+        }
+        let mut file = path.clone();
+        file.extend_from_slice(b"/f");
+        drop(root.create_excl(&file, 0o600).unwrap());
+        assert_eq!(root.clone().lstat(&file).unwrap().size, 0);
+        assert_eq!(root.clone().read_dir(&path).unwrap().len(), 1);
+        root.unlink(&file).unwrap();
+        for dir in all.iter().rev() {
+            root.rmdir(dir).unwrap();
+        }
+    }
+}
+
+#[test]
+fn temp_names() {
+    assert_eq!(temp::stem(b"foo", false), b".foo.");
+    assert_eq!(temp::stem(b".foo", false), b".foo.");
+    assert_eq!(temp::stem(b"foo", true), b"foo.");
+    let long = vec![b'a'; 255];
+    assert_eq!(temp::name_for(&long, false).len(), 254);
+    // a two-byte character over the cut goes as a whole
+    let mut wide = vec![b'a'; 245];
+    wide.extend_from_slice("\u{e9}bbbbbb".as_bytes());
+    assert_eq!(temp::stem(&wide, false).len(), 1 + 245 + 1);
+    // as observed: only a high byte at the cut moves it, back over all high bytes before it
+    let cut = |head: usize, tail: &[u8]| {
+        temp::stem(&[&vec![b'a'; head][..], tail].concat(), false).len() - 2
+    };
+    assert_eq!(cut(246, b"\xff\xff\xff"), 246);
+    assert_eq!(cut(244, b"\xff\xff\xff\xff\xff\xff"), 244);
+    assert_eq!(cut(245, b"\xc3a\xc3\xc3"), 246);
+    assert_eq!(cut(244, b".\xc3\xa9bbb"), 244);
+    assert_eq!(cut(245, b".\xc3\xa9bbb"), 245);
+    assert_eq!(temp::stem(&[0xc3; 255], false), b"..");
+    assert_eq!(temp::stem(b"foo..", false), b".foo..");
+    assert_ne!(temp::name_for(b"x", false), temp::name_for(b"x", false));
+    assert!(temp::name_for(b"d/e/x", false).starts_with(b"d/e/.x."));
+    assert!(temp::name_for(b"d/e/x", true).starts_with(b"x."));
+}
+
+#[test]
+fn write_flags() {
+    let (_tmp, roots) = setup();
+    let root = &roots[0];
+    assert_eq!(
+        code(root.open_write(
+            b"a/in",
+            WriteFlags {
+                create: Some(0o600),
+                ..WriteFlags::default()
+            }
+        )),
+        ELOOP
+    );
+    assert_eq!(code(root.create_excl(b"top", 0o600)), 17);
+    drop(
+        root.open_write(
+            b"top",
+            WriteFlags {
+                truncate: true,
+                ..WriteFlags::default()
+            },
+        )
+        .unwrap(),
+    );
+    assert_eq!(root.lstat(b"top").unwrap().size, 0);
+}
+
+#[test]
+fn operator_walk() {
+    let (tmp, _) = setup();
+    let base = tmp.path();
+    let link = base.join("link");
+    symlink("t/a", &link).unwrap();
+    let file = base.join("link/f");
+    assert!(operator::open_file(bytes(&file), None, false, None).is_ok());
+    assert!(operator::open_dir(bytes(&link), None, false, None).is_ok());
+    // confinement
+    let t = base.join("t");
+    assert!(operator::open_file(bytes(&file), None, false, Some(bytes(&t))).is_ok());
+    assert!(operator::open_dir(bytes(&t), None, false, Some(bytes(&t))).is_ok());
+    assert_eq!(
+        code(operator::open_dir(
+            bytes(base),
+            None,
+            false,
+            Some(bytes(&t))
+        )),
+        ELOOP
+    );
+    assert_eq!(
+        code(operator::open_file(
+            bytes(&t.join("a/esc/secret")),
+            None,
+            false,
+            Some(bytes(&t))
+        )),
+        ELOOP
+    );
+    assert_eq!(
+        code(operator::open_file(
+            bytes(&t.join("../out/secret")),
+            None,
+            false,
+            Some(bytes(&t))
+        )),
+        ELOOP
+    );
+    assert!(operator::open_file(bytes(&t.join("a/esc/secret")), None, false, None).is_ok());
+    assert_eq!(
+        code(operator::open_file(
+            bytes(&t.join("loop1")),
+            None,
+            false,
+            None
+        )),
+        ELOOP
+    );
+    assert_eq!(
+        code(operator::open_file(
+            bytes(&t.join("top/x")),
+            None,
+            false,
+            None
+        )),
+        ENOTDIR
+    );
+    if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        std::os::unix::fs::lchown(&link, Some(1234), None).unwrap();
+        assert_eq!(
+            code(operator::open_file(bytes(&file), None, false, None)),
+            ELOOP
+        );
+        assert_eq!(
+            code(operator::open_dir(bytes(&link), None, false, None)),
+            ELOOP
+        );
+        assert_eq!(
+            code(Root::open(
+                bytes(&link),
+                &RootOptions {
+                    operator: true,
+                    ..RootOptions::default()
+                }
+            )),
+            ELOOP
+        );
+        assert!(operator::open_file(bytes(&file), None, true, None).is_ok());
+        assert!(operator::open_file(bytes(&file), Some(1234), false, None).is_ok());
+        assert!(Root::open(bytes(&link), &RootOptions::default()).is_ok());
+    }
+}
+
+#[test]
+fn modes_by_pinned_inode() {
+    let (tmp, roots) = setup();
+    let t = tmp.path().join("t");
+    for root in &roots {
+        root.chmod(b"a", 0o2711).unwrap();
+        assert_eq!(
+            fs::metadata(t.join("a")).unwrap().permissions().mode() & 0o7777,
+            0o2711
+        );
+        root.chmod(b"", 0o700).unwrap();
+        assert_eq!(
+            fs::metadata(&t).unwrap().permissions().mode() & 0o7777,
+            0o700
+        );
+    }
+}
