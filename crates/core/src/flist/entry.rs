@@ -87,6 +87,8 @@ pub struct Entry {
     pub(super) base_len: u16,
     /// See [`eflag`].
     pub flags: u16,
+    /// Which source root the name is relative to; means something only on the side that scanned.
+    pub root: u16,
 }
 
 impl Entry {
@@ -167,6 +169,8 @@ pub struct NewEntry<'a> {
     pub gid: u32,
     /// See [`eflag`].
     pub flags: u16,
+    /// Number of the source root.
+    pub root: u16,
     /// Symlink target.
     pub link: Option<&'a [u8]>,
     /// Whole-file checksum (`--checksum`), full digest length.

@@ -63,6 +63,7 @@ impl Store {
             uid: e.uid,
             gid: e.gid,
             flags: e.flags,
+            root: e.root,
             ..NewEntry::default()
         };
         if let Some(x) = self.extra(e) {
@@ -179,6 +180,7 @@ impl SegmentBuilder {
             dir_len,
             base_len: new.base.len() as u16,
             flags: new.flags,
+            root: new.root,
         });
         Ok(pos)
     }
