@@ -2,6 +2,13 @@
 
 pub mod frames;
 pub mod ints;
+pub mod link;
+mod link_reader;
+#[cfg(test)]
+mod link_tests;
+mod link_writer;
+mod port;
 
 pub use frames::{Message, Tag};
 pub use ints::{NdxReader, NdxWriter, Source};
+pub use link::{Control, Link, LinkOptions, Reader, Writer};

@@ -1,0 +1,601 @@
+//! The reading half of a [`Link`](super::link::Link): a thread that reads ahead, and the consumer's side, which parses
+//! frames in place and hands out slices of what was read (spec: protocol 3.1, 3.2, 3.8).
+//!
+//! The thread knows nothing of frames: they are parsed at the consumer's position, so that framing can be switched on
+//! and off exactly where the stream does it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::event::PollFlags;
+
+use super::frames::{self, Message, Tag, HEADER_LEN};
+use super::ints::Source;
+use super::link::{counted, lock, Control, Shared, TICK};
+use super::port::{Port, Wake};
+use crate::error::{sys_text, Error, Result};
+
+/// What one read may bring.
+const BUFFER: usize = 256 * 1024;
+/// Less than this is copied out of the buffer, so that a small item does not hold a large one.
+const HAND_OVER: usize = 32 * 1024;
+/// The thread stops reading when this much is queued; the consumer may hold as much again.
+const MAX_QUEUED: usize = 2 * 1024 * 1024;
+/// Messages kept while there is no handler.
+const MAX_PARKED: usize = 1000;
+/// `left` of an unframed stream.
+const ENDLESS: usize = usize::MAX;
+
+/// Takes the messages of a stream, in its order.
+pub type Handler = Box<dyn FnMut(Message) -> Result<()> + Send>;
+
+/// Bytes as they came: the first `end` of `data`.
+struct Chunk {
+    data: Vec<u8>,
+    end: usize,
+}
+
+/// How the stream ended.
+#[derive(Clone)]
+enum End {
+    Eof,
+    Failed(Error),
+}
+
+#[derive(Default)]
+struct Queue {
+    chunks: VecDeque<Chunk>,
+    len: usize,
+    end: Option<End>,
+    spare: Vec<Vec<u8>>,
+    consumer_waits: bool,
+    thread_waits: bool,
+    stop: bool,
+}
+
+#[derive(Default)]
+struct Shelf {
+    queue: Mutex<Queue>,
+    filled: Condvar,
+    emptied: Condvar,
+}
+
+enum Feed {
+    Direct(Arc<Port>),
+    Thread {
+        shelf: Arc<Shelf>,
+        wake: Arc<Wake>,
+        thread: Option<JoinHandle<()>>,
+    },
+}
+
+/// What [`Reader::step`] found.
+#[derive(PartialEq, Eq)]
+enum Step {
+    Data,
+    Nothing,
+    Eof,
+}
+
+/// The reading half of a connection.
+pub struct Reader {
+    /// The bytes at hand: `cur[pos..end]`.
+    cur: Vec<u8>,
+    pos: usize,
+    end: usize,
+    /// What of the open data frame is still to come.
+    left: usize,
+    mux: bool,
+    /// A header, as far as it has come.
+    header: [u8; HEADER_LEN],
+    header_len: usize,
+    /// A message, as far as it has come, and its whole length.
+    message: Option<(Message, usize)>,
+    parked: VecDeque<Message>,
+    handler: Option<Handler>,
+    /// Chunks behind `cur`.
+    local: VecDeque<Chunk>,
+    spare: Vec<Vec<u8>>,
+    finished: Option<End>,
+    feed: Feed,
+    shared: Arc<Shared>,
+    /// Raw bytes that lie before `cur[pos]`, and all that have arrived.
+    consumed: u64,
+    arrived: u64,
+}
+
+impl Reader {
+    pub(super) fn direct(shared: Arc<Shared>, port: Arc<Port>) -> Self {
+        Self {
+            cur: Vec::new(),
+            pos: 0,
+            end: 0,
+            left: ENDLESS,
+            mux: false,
+            header: [0; HEADER_LEN],
+            header_len: 0,
+            message: None,
+            parked: VecDeque::new(),
+            handler: None,
+            local: VecDeque::new(),
+            spare: Vec::new(),
+            finished: None,
+            feed: Feed::Direct(port),
+            shared,
+            consumed: 0,
+            arrived: 0,
+        }
+    }
+
+    /// Moves the reading into a thread.
+    pub(super) fn start_thread(&mut self) -> Result<()> {
+        let Feed::Direct(port) = &self.feed else {
+            return Ok(());
+        };
+        let failed = |e: &io::Error| {
+            Error::Ipc(format!(
+                "could not start the reader thread: {}",
+                sys_text(e)
+            ))
+        };
+        let (port, shelf) = (port.clone(), Arc::new(Shelf::default()));
+        let wake = Arc::new(Wake::new().map_err(|e| failed(&e))?);
+        port.widen();
+        let thread = {
+            let (shelf, wake, shared) = (shelf.clone(), wake.clone(), self.shared.clone());
+            std::thread::Builder::new()
+                .name("reader".into())
+                .spawn(move || run(&shelf, &port, &wake, &shared))
+                .map_err(|e| failed(&e))?
+        };
+        self.feed = Feed::Thread {
+            shelf,
+            wake,
+            thread: Some(thread),
+        };
+        Ok(())
+    }
+
+    /// Sets what takes the messages. It is called in stream order from the thread that reads; an `Err` ends the read.
+    /// Messages that came before there was a handler are delivered at the next read.
+    pub fn set_handler(&mut self, handler: Handler) {
+        self.handler = Some(handler);
+    }
+
+    /// The handle for other threads.
+    pub fn control(&self) -> Control {
+        Control::new(self.shared.clone())
+    }
+
+    /// What follows is framed.
+    pub fn start_mux(&mut self) {
+        if !self.mux {
+            self.mux = true;
+            self.left = 0;
+        }
+    }
+
+    /// What follows is not framed, also what has been read already (spec: protocol 2.9). Only between two frames.
+    pub fn stop_mux(&mut self) {
+        self.mux = false;
+        self.left = ENDLESS;
+    }
+
+    /// Whether the stream is framed.
+    pub fn is_muxed(&self) -> bool {
+        self.mux
+    }
+
+    /// Raw bytes taken from the stream since the end of the handshake, headers and messages included.
+    pub fn bytes_read(&self) -> u64 {
+        counted(self.consumed, &self.shared.in_base)
+    }
+
+    pub(super) fn consumed(&self) -> u64 {
+        self.consumed
+    }
+
+    /// Raw bytes that have arrived and are not consumed.
+    pub(super) fn buffered(&self) -> usize {
+        (self.arrived - self.consumed) as usize
+    }
+
+    /// Takes what is there without blocking; whether anything was.
+    pub(super) fn read_ahead(&mut self) -> bool {
+        let before = self.arrived;
+        if let Feed::Direct(port) = &self.feed {
+            if self.finished.is_none() {
+                let mut buf = vec![0; HAND_OVER];
+                match port.read(&mut buf) {
+                    Ok(Some(0)) => self.finished = Some(End::Eof),
+                    Ok(Some(n)) => {
+                        self.shared.mark_in();
+                        self.arrived += n as u64;
+                        self.local.push_back(Chunk { data: buf, end: n });
+                    }
+                    Ok(None) => {}
+                    Err(e) => {
+                        self.finished = Some(End::Failed(read_error(&self.shared.role(), &e)));
+                    }
+                }
+            }
+        }
+        self.arrived > before
+    }
+
+    /// The error for an end where bytes are needed (spec: protocol 3.8, output 14.6).
+    fn closed(&self) -> Error {
+        let bytes = counted(self.arrived, &self.shared.in_base);
+        let role = self.shared.role();
+        Error::Stream(format!(
+            "rsync: connection unexpectedly closed ({bytes} bytes received so far) [{role}]"
+        ))
+    }
+
+    /// Makes the next chunk the current one, which is used up.
+    fn refill(&mut self, block: bool) -> Result<Step> {
+        if self.cur.len() == BUFFER && self.spare.len() < 2 {
+            self.spare.push(std::mem::take(&mut self.cur));
+        }
+        let mut flushed = false;
+        loop {
+            if let Some(chunk) = self.local.pop_front() {
+                self.cur = chunk.data;
+                self.pos = 0;
+                self.end = chunk.end;
+                return Ok(Step::Data);
+            }
+            match &self.finished {
+                Some(End::Eof) => return Ok(Step::Eof),
+                Some(End::Failed(error)) => return Err(error.clone()),
+                None => {}
+            }
+            match &self.feed {
+                Feed::Direct(port) => {
+                    let port = port.clone();
+                    if !self.read_ahead() && self.finished.is_none() {
+                        if !block {
+                            return Ok(Step::Nothing);
+                        }
+                        self.shared.check()?;
+                        port.wait(PollFlags::IN, None, Some(TICK))
+                            .map_err(|e| read_error(&self.shared.role(), &e))?;
+                    }
+                }
+                Feed::Thread { shelf, .. } => {
+                    let mut queue = lock(&shelf.queue);
+                    while queue.spare.len() < 4 {
+                        let Some(buffer) = self.spare.pop() else {
+                            break;
+                        };
+                        queue.spare.push(buffer);
+                    }
+                    if queue.chunks.is_empty() && queue.end.is_none() {
+                        if !block {
+                            return Ok(Step::Nothing);
+                        }
+                        if !flushed {
+                            // The peer may be waiting for what we have not written yet.
+                            drop(queue);
+                            self.shared.flush_out();
+                            flushed = true;
+                            continue;
+                        }
+                        queue.consumer_waits = true;
+                        queue = shelf
+                            .filled
+                            .wait_timeout(queue, TICK)
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .0;
+                        queue.consumer_waits = false;
+                        if queue.chunks.is_empty() && queue.end.is_none() {
+                            drop(queue);
+                            self.shared.check()?;
+                            continue;
+                        }
+                    }
+                    if queue.chunks.is_empty() {
+                        self.finished.clone_from(&queue.end);
+                    } else {
+                        self.arrived += queue.len as u64;
+                        queue.len = 0;
+                        std::mem::swap(&mut queue.chunks, &mut self.local);
+                        // What was waiting in the queue is activity too: the silence, if any, begins now.
+                        self.shared.mark_in();
+                        if queue.thread_waits {
+                            queue.thread_waits = false;
+                            shelf.emptied.notify_one();
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Copies raw bytes of the current chunk, at most `want`.
+    fn take_raw(&mut self, want: usize) -> &[u8] {
+        let from = self.pos;
+        let n = want.min(self.end - from);
+        self.pos += n;
+        self.consumed += n as u64;
+        &self.cur[from..from + n]
+    }
+
+    fn deliver(&mut self, message: Message) -> Result<()> {
+        if message.tag == Tag::IoTimeout {
+            if let Some(seconds) = message.value() {
+                self.shared.adopt_timeout(seconds);
+            }
+        }
+        match &mut self.handler {
+            Some(handler) => handler(message),
+            None if self.parked.len() < MAX_PARKED => {
+                self.parked.push_back(message);
+                Ok(())
+            }
+            None => Err(Error::Stream(format!(
+                "too many messages before the transfer [{}]",
+                self.shared.role()
+            ))),
+        }
+    }
+
+    /// Brings the stream to a point where data bytes are at hand, handling the messages in front of them.
+    fn step(&mut self, block: bool) -> Result<Step> {
+        while self.handler.is_some() {
+            let Some(message) = self.parked.pop_front() else {
+                break;
+            };
+            self.deliver(message)?;
+        }
+        loop {
+            if let Some((message, len)) = &self.message {
+                if message.payload.len() == *len {
+                    if let Some((message, _)) = self.message.take() {
+                        self.deliver(message)?;
+                    }
+                    continue;
+                }
+            }
+            if self.pos == self.end {
+                match self.refill(block)? {
+                    Step::Data => {}
+                    Step::Nothing => return Ok(Step::Nothing),
+                    Step::Eof => {
+                        // An end within a header, a message or a frame is never a good one.
+                        let between = self.header_len == 0 && self.message.is_none();
+                        if between && (!self.mux || self.left == 0) {
+                            return Ok(Step::Eof);
+                        }
+                        return Err(self.closed());
+                    }
+                }
+            }
+            if let Some((mut message, len)) = self.message.take() {
+                message
+                    .payload
+                    .extend_from_slice(self.take_raw(len - message.payload.len()));
+                self.message = Some((message, len));
+                continue;
+            }
+            if self.left > 0 {
+                return Ok(Step::Data);
+            }
+            let (at, mut header) = (self.header_len, self.header);
+            let part = self.take_raw(HEADER_LEN - at);
+            header[at..at + part.len()].copy_from_slice(part);
+            self.header_len += part.len();
+            self.header = header;
+            if self.header_len == HEADER_LEN {
+                self.header_len = 0;
+                let (number, len) = frames::parse(header);
+                if number == 0 {
+                    self.left = len;
+                } else {
+                    let tag =
+                        frames::check(number, len, self.shared.is_client(), &self.shared.role())?;
+                    self.shared.trace(|| {
+                        format!("[{}] got msg={}, len={len}", self.shared.role(), tag.name())
+                    });
+                    let payload = Vec::with_capacity(len);
+                    self.message = Some((Message { tag, payload }, len));
+                }
+            }
+        }
+    }
+
+    /// Data bytes at hand.
+    fn at_hand(&self) -> usize {
+        (self.end - self.pos).min(self.left)
+    }
+
+    /// Counts `n` data bytes at hand as consumed.
+    fn advance(&mut self, n: usize) {
+        self.pos += n;
+        self.consumed += n as u64;
+        if self.mux {
+            self.left -= n;
+        }
+    }
+
+    /// Blocks until data is at hand.
+    fn need(&mut self) -> Result<()> {
+        if self.at_hand() == 0 && self.step(true)? == Step::Eof {
+            return Err(self.closed());
+        }
+        Ok(())
+    }
+
+    /// Hands out 1 to `max` data bytes, as many as are at hand, without a copy. They are consumed. `max` must not be 0.
+    pub fn chunk(&mut self, max: usize) -> Result<&[u8]> {
+        self.need()?;
+        let n = self.at_hand().min(max);
+        self.advance(n);
+        Ok(&self.cur[self.pos - n..self.pos])
+    }
+
+    /// Whether a read of one byte would not block. Messages in front are handled. Errors, and an end where none may be,
+    /// show at the next read.
+    pub fn ready(&mut self) -> bool {
+        if self.at_hand() > 0 {
+            return true;
+        }
+        match self.step(false) {
+            Ok(Step::Data) => true,
+            Ok(Step::Nothing | Step::Eof) => false,
+            Err(error) => {
+                self.finished = Some(End::Failed(error));
+                self.local.clear();
+                self.pos = self.end;
+                true
+            }
+        }
+    }
+
+    /// Blocks until data is at hand (`false`) or the stream has ended properly (`true`).
+    pub fn at_eof(&mut self) -> Result<bool> {
+        Ok(self.at_hand() == 0 && self.step(true)? == Step::Eof)
+    }
+
+    /// Reads and discards, unparsed, until the peer closes, `limit` bytes have come or `time` is over. Cancelling ends it
+    /// as well. Whether the peer has closed.
+    pub fn drain(&mut self, time: Duration, limit: usize) -> bool {
+        let end = Instant::now() + time;
+        let mut seen = 0;
+        while seen < limit && Instant::now() < end {
+            seen += self.end - self.pos;
+            self.pos = self.end;
+            match self.refill(false) {
+                Ok(Step::Data) => {}
+                Ok(Step::Nothing) => {
+                    if self.shared.is_cancelled() {
+                        break;
+                    }
+                    match &self.feed {
+                        Feed::Direct(port) => {
+                            let _ = port.wait(PollFlags::IN, None, Some(TICK.min(time)));
+                        }
+                        Feed::Thread { shelf, .. } => {
+                            let mut queue = lock(&shelf.queue);
+                            if queue.chunks.is_empty() && queue.end.is_none() {
+                                queue.consumer_waits = true;
+                                let wait = shelf.filled.wait_timeout(queue, TICK.min(time));
+                                wait.unwrap_or_else(PoisonError::into_inner)
+                                    .0
+                                    .consumer_waits = false;
+                            }
+                        }
+                    }
+                }
+                Ok(Step::Eof) | Err(_) => return true,
+            }
+        }
+        false
+    }
+}
+
+impl Source for Reader {
+    fn read_exact(&mut self, buf: &mut [u8]) -> Result<()> {
+        let n = buf.len();
+        if self.at_hand() >= n {
+            buf.copy_from_slice(&self.cur[self.pos..self.pos + n]);
+            self.advance(n);
+            return Ok(());
+        }
+        let mut done = 0;
+        while done < n {
+            let part = self.chunk(n - done)?;
+            buf[done..done + part.len()].copy_from_slice(part);
+            done += part.len();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Feed::Thread {
+            shelf,
+            wake,
+            thread,
+        } = &mut self.feed
+        {
+            lock(&shelf.queue).stop = true;
+            shelf.emptied.notify_one();
+            wake.set();
+            if let Some(thread) = thread.take() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// The error for a failed read (spec: output 14.6).
+fn read_error(role: &str, error: &io::Error) -> Error {
+    Error::Socket(format!("rsync: [{role}] read error: {}", sys_text(error)))
+}
+
+/// The reader thread.
+fn run(shelf: &Shelf, port: &Port, wake: &Wake, shared: &Shared) {
+    let mut buf = vec![0; BUFFER];
+    loop {
+        let found = loop {
+            match port.read(&mut buf) {
+                Ok(Some(n)) => break Ok(n),
+                Ok(None) => {
+                    if let Err(error) = port.wait(PollFlags::IN, Some(wake.fd()), None) {
+                        break Err(error);
+                    }
+                    if lock(&shelf.queue).stop {
+                        return;
+                    }
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        let mut chunk = None;
+        if let Ok(n @ 1..HAND_OVER) = found {
+            chunk = Some(Chunk {
+                data: buf[..n].to_vec(),
+                end: n,
+            });
+        }
+        let mut queue = lock(&shelf.queue);
+        match found {
+            Ok(0) => queue.end = Some(End::Eof),
+            Ok(n) => {
+                shared.mark_in();
+                queue.len += n;
+                let chunk = chunk.unwrap_or_else(|| {
+                    let next = queue.spare.pop().unwrap_or_else(|| vec![0; BUFFER]);
+                    Chunk {
+                        data: std::mem::replace(&mut buf, next),
+                        end: n,
+                    }
+                });
+                queue.chunks.push_back(chunk);
+            }
+            Err(error) => queue.end = Some(End::Failed(read_error(&shared.role(), &error))),
+        }
+        if queue.consumer_waits {
+            queue.consumer_waits = false;
+            shelf.filled.notify_one();
+        }
+        if queue.end.is_some() {
+            return;
+        }
+        while queue.len >= MAX_QUEUED && !queue.stop {
+            queue.thread_waits = true;
+            queue = shelf
+                .emptied
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        if queue.stop {
+            return;
+        }
+    }
+}

@@ -1,0 +1,661 @@
+//! The writing half of a [`Link`](super::link::Link): frames are filled by any thread and written by one of its own, so
+//! that no reader ever waits behind a full pipe (spec: protocol 3.1, 3.4, 3.5; options 6.9).
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::event::PollFlags;
+
+use super::frames::{self, Tag, HEADER_LEN, MAX_PAYLOAD};
+use super::link::{counted, lock, Control, Shared, TICK};
+use super::port::{Port, Wake};
+use crate::error::{sys_text, Error, Result};
+
+/// A buffer of this size is handed to the writer thread at once.
+const FRAME_TARGET: usize = 32 * 1024;
+/// Callers wait while more than this is unwritten.
+const MAX_PENDING: usize = 1024 * 1024;
+/// How long a part-filled frame may wait for company.
+const LINGER: Duration = Duration::from_millis(1);
+/// Payloads below this are copied: a buffer of their own would cost more.
+const OWN_FRAME: usize = 4 * 1024;
+/// How much the writer takes at a time, so that callers are let on again early.
+const BATCH: usize = 256 * 1024;
+/// Most pieces of one `writev`.
+const MAX_SLICES: usize = 64;
+/// Debts below this many seconds are carried on instead of slept off (spec: options 6.9).
+const MIN_SLEEP: f64 = 0.1;
+
+/// What is to be written, already framed. Used by the raw phase as a plain buffer.
+#[derive(Default)]
+pub(super) struct Out {
+    /// The part-filled buffer; may hold several finished frames and an open one.
+    open: Vec<u8>,
+    /// Where in `open` the header of the open data frame stands.
+    frame_at: Option<usize>,
+    /// Buffers to write, in order.
+    sealed: VecDeque<Vec<u8>>,
+    /// Bytes in `sealed` and with the writer thread.
+    sealed_len: usize,
+    mux: bool,
+    /// Write `open` without waiting for `due`.
+    flush: bool,
+    due: Option<Instant>,
+    /// Raw bytes put so far.
+    total: u64,
+    pool: Vec<Vec<u8>>,
+    writer_waits: bool,
+    callers_wait: usize,
+    finishing: bool,
+    abandoned: bool,
+    done: bool,
+    error: Option<Error>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Out {
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    pub fn is_muxed(&self) -> bool {
+        self.mux
+    }
+
+    /// Frames everything put from here on.
+    pub fn start_mux(&mut self) {
+        self.mux = true;
+    }
+
+    /// Everything unwritten, as one buffer; for the raw phase, which has no thread.
+    pub fn take_all(&mut self) -> Vec<u8> {
+        self.seal();
+        self.sealed_len = 0;
+        let mut all = self.sealed.pop_front().unwrap_or_default();
+        for more in self.sealed.drain(..) {
+            all.extend_from_slice(&more);
+        }
+        all
+    }
+
+    pub fn pending(&self) -> usize {
+        self.sealed_len + self.open.len()
+    }
+
+    fn close_frame(&mut self) {
+        if let Some(at) = self.frame_at.take() {
+            let header = frames::header(Tag::Data, self.open.len() - at - HEADER_LEN);
+            self.open[at..at + HEADER_LEN].copy_from_slice(&header);
+        }
+    }
+
+    /// Hands the part-filled buffer to the writer.
+    fn seal(&mut self) {
+        self.close_frame();
+        self.due = None;
+        self.flush = false;
+        if !self.open.is_empty() {
+            let next = self.pool.pop().unwrap_or_default();
+            let full = std::mem::replace(&mut self.open, next);
+            self.sealed_len += full.len();
+            self.sealed.push_back(full);
+        }
+    }
+
+    /// Appends to the open data frame as much of `data` as fits, and returns the rest.
+    pub fn put_some<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
+        if self.mux && self.frame_at.is_none() {
+            self.frame_at = Some(self.open.len());
+            self.open.extend_from_slice(&frames::KEEP_ALIVE);
+            self.total += HEADER_LEN as u64;
+        }
+        // At least one byte fits, because a buffer is sealed as soon as it has reached the target.
+        let room = FRAME_TARGET.saturating_sub(self.open.len()).max(1);
+        let (now, rest) = data.split_at(data.len().min(room));
+        self.open.extend_from_slice(now);
+        self.total += now.len() as u64;
+        if self.open.len() >= FRAME_TARGET {
+            self.seal();
+        }
+        rest
+    }
+
+    /// Appends a payload as a frame of its own without copying it; at most [`MAX_PAYLOAD`] bytes.
+    fn put_whole(&mut self, data: Vec<u8>) {
+        self.close_frame();
+        if self.mux {
+            self.open
+                .extend_from_slice(&frames::header(Tag::Data, data.len()));
+            self.total += HEADER_LEN as u64;
+        }
+        self.seal();
+        self.total += data.len() as u64;
+        self.sealed_len += data.len();
+        self.sealed.push_back(data);
+    }
+
+    /// Appends a message after the open data frame.
+    pub fn put_message(&mut self, tag: Tag, payload: &[u8]) {
+        self.close_frame();
+        self.open
+            .extend_from_slice(&frames::header(tag, payload.len()));
+        self.open.extend_from_slice(payload);
+        self.total += (HEADER_LEN + payload.len()) as u64;
+        if self.open.len() >= FRAME_TARGET {
+            self.seal();
+        }
+    }
+}
+
+/// The state of `--bwlimit` (spec: options 6.9).
+struct Throttle {
+    /// KiB/s; 0 is no limit.
+    limit: u64,
+    debt: f64,
+    last: Option<Instant>,
+}
+
+impl Throttle {
+    fn new() -> Self {
+        Self {
+            limit: 0,
+            debt: 0.0,
+            last: None,
+        }
+    }
+
+    fn set(&mut self, bytes_per_second: u64) {
+        self.limit = bytes_per_second.saturating_add(512) / 1024;
+    }
+
+    /// How much one write may carry.
+    fn piece(&self) -> usize {
+        match self.limit {
+            0 => usize::MAX,
+            limit => usize::try_from(limit.saturating_mul(128))
+                .unwrap_or(usize::MAX)
+                .max(512),
+        }
+    }
+
+    /// Enters a write of `n` bytes at `now`; what is returned must be slept off and then told to [`slept`](Self::slept).
+    fn written(&mut self, n: usize, now: Instant) -> Option<Duration> {
+        if self.limit == 0 {
+            return None;
+        }
+        let rate = (self.limit * 1024) as f64;
+        let elapsed = self.last.map_or(0.0, |last| {
+            now.saturating_duration_since(last).as_secs_f64()
+        });
+        self.last = Some(now);
+        self.debt = (self.debt + n as f64 - elapsed * rate).max(0.0);
+        let seconds = self.debt / rate;
+        (seconds >= MIN_SLEEP).then(|| Duration::from_secs_f64(seconds))
+    }
+
+    /// Carries what was slept too much or too little into the debt.
+    fn slept(&mut self, wanted: Duration, now: Instant) {
+        let rate = (self.limit * 1024) as f64;
+        let slept = self.last.map_or(0.0, |last| {
+            now.saturating_duration_since(last).as_secs_f64()
+        });
+        self.debt = (wanted.as_secs_f64() - slept) * rate;
+        self.last = Some(now);
+    }
+}
+
+/// Ends the thread when the last [`Writer`] is gone.
+struct Handle {
+    shared: Arc<Shared>,
+    wake: Arc<Wake>,
+    port: Arc<Port>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let mut out = lock(&self.shared.out);
+        out.abandoned = true;
+        self.shared.out_work.notify_all();
+        drop(out);
+        self.wake.set();
+    }
+}
+
+/// The writing half of a connection. Clones write to the same stream; what one call puts stays together.
+///
+/// When the last clone is dropped without [`finish`](Self::finish), what can be written without waiting still is.
+#[derive(Clone)]
+pub struct Writer(Arc<Handle>);
+
+impl Writer {
+    pub(super) fn start(shared: Arc<Shared>, port: Arc<Port>) -> Result<Self> {
+        let failed = |e: &io::Error| {
+            Error::Ipc(format!(
+                "could not start the writer thread: {}",
+                sys_text(e)
+            ))
+        };
+        let wake = Arc::new(Wake::new().map_err(|e| failed(&e))?);
+        let thread = {
+            let (shared, port, wake) = (shared.clone(), port.clone(), wake.clone());
+            std::thread::Builder::new()
+                .name("writer".into())
+                .spawn(move || run(&shared, &port, &wake))
+                .map_err(|e| failed(&e))?
+        };
+        lock(&shared.out).thread = Some(thread);
+        Ok(Self(Arc::new(Handle { shared, wake, port })))
+    }
+
+    /// Waits for room. `Err` when the connection is broken, cancelled or timed out.
+    fn room(&self) -> Result<MutexGuard<'_, Out>> {
+        let shared = &self.0.shared;
+        let mut out = lock(&shared.out);
+        loop {
+            if let Some(error) = &out.error {
+                return Err(error.clone());
+            }
+            if out.finishing {
+                return Err(Error::Socket(format!(
+                    "rsync: [{}] write after the end",
+                    shared.role()
+                )));
+            }
+            if out.pending() <= MAX_PENDING {
+                return Ok(out);
+            }
+            out.callers_wait += 1;
+            out = shared
+                .out_room
+                .wait_timeout(out, TICK)
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .0;
+            out.callers_wait -= 1;
+            if out.error.is_none() && out.pending() > MAX_PENDING {
+                drop(out);
+                shared.check()?;
+                out = lock(&shared.out);
+            }
+        }
+    }
+
+    /// Tells the writer thread of new bytes, if there is something for it to do.
+    fn nudge(&self, out: &mut Out) {
+        let first = !out.open.is_empty() && out.due.is_none();
+        if first {
+            out.due = Some(Instant::now() + LINGER);
+        }
+        if out.writer_waits && (first || !out.sealed.is_empty()) {
+            out.writer_waits = false;
+            self.0.shared.out_work.notify_one();
+        }
+    }
+
+    /// Appends to the data stream. Blocks while more than 1 MiB is unwritten; `Err` when the connection is broken (code
+    /// 10), cancelled (20) or timed out (30).
+    pub fn put(&self, mut data: &[u8]) -> Result<()> {
+        while !data.is_empty() {
+            let mut out = self.room()?;
+            while !data.is_empty() && out.pending() <= MAX_PENDING {
+                data = out.put_some(data);
+            }
+            self.nudge(&mut out);
+        }
+        Ok(())
+    }
+
+    /// Like [`put`](Self::put), without a copy when the payload is large: it becomes a frame of its own.
+    pub fn put_owned(&self, data: Vec<u8>) -> Result<()> {
+        if data.len() < OWN_FRAME || data.len() > MAX_PAYLOAD {
+            return self.put(&data);
+        }
+        let mut out = self.room()?;
+        out.put_whole(data);
+        self.nudge(&mut out);
+        Ok(())
+    }
+
+    /// Sends a message at the next frame boundary. `Ok(false)`: the stream is not framed, nothing was sent. A payload
+    /// over [`MAX_PAYLOAD`] is cut.
+    pub fn msg(&self, tag: Tag, payload: &[u8]) -> Result<bool> {
+        let shared = &self.0.shared;
+        let mut out = self.room()?;
+        if !out.mux {
+            return Ok(false);
+        }
+        out.put_message(tag, &payload[..payload.len().min(MAX_PAYLOAD)]);
+        self.nudge(&mut out);
+        drop(out);
+        shared.trace(|| {
+            format!(
+                "[{}] send_msg({}, {})",
+                shared.role(),
+                tag.name(),
+                payload.len()
+            )
+        });
+        Ok(true)
+    }
+
+    /// Sends a message that carries one number.
+    pub fn msg_int(&self, tag: Tag, value: i32) -> Result<bool> {
+        self.msg(tag, &value.to_le_bytes())
+    }
+
+    /// Sends a keep-alive if the stream is framed and nothing is waiting to be written (spec: protocol 3.5).
+    pub fn keep_alive(&self) -> Result<()> {
+        let mut out = self.room()?;
+        if out.mux && out.pending() == 0 {
+            out.put_message(Tag::Data, &[]);
+            out.flush = true;
+            self.nudge(&mut out);
+        }
+        Ok(())
+    }
+
+    /// Has everything put so far written without delay. Does not wait for it.
+    pub fn flush(&self) {
+        self.0.shared.flush_out();
+    }
+
+    /// The handle for other threads.
+    pub fn control(&self) -> Control {
+        Control::new(self.0.shared.clone())
+    }
+
+    /// Frames everything put from here on.
+    pub fn start_mux(&self) {
+        lock(&self.0.shared.out).start_mux();
+    }
+
+    /// Whether the stream is framed.
+    pub fn is_muxed(&self) -> bool {
+        lock(&self.0.shared.out).mux
+    }
+
+    /// Raw bytes put so far, headers included, since the end of the handshake.
+    pub fn bytes_written(&self) -> u64 {
+        let shared = &self.0.shared;
+        let total = lock(&shared.out).total;
+        counted(total, &shared.out_base)
+    }
+
+    /// Whether a write has failed.
+    pub fn is_broken(&self) -> bool {
+        self.error().is_some()
+    }
+
+    /// Why writing failed, if it did.
+    pub fn error(&self) -> Option<Error> {
+        lock(&self.0.shared.out).error.clone()
+    }
+
+    /// Waits until everything is written, and ends the thread. Any later `put` fails.
+    pub fn finish(&self) -> Result<()> {
+        let shared = &self.0.shared;
+        let mut out = lock(&shared.out);
+        out.finishing = true;
+        out.writer_waits = false;
+        shared.out_work.notify_one();
+        while !out.done {
+            out.callers_wait += 1;
+            out = shared
+                .out_room
+                .wait_timeout(out, TICK)
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .0;
+            out.callers_wait -= 1;
+            if !out.done {
+                drop(out);
+                shared.check()?;
+                out = lock(&shared.out);
+            }
+        }
+        let thread = out.thread.take();
+        let error = out.error.clone();
+        drop(out);
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+        error.map_or(Ok(()), Err)
+    }
+
+    /// [`finish`](Self::finish), then tells the peer that nothing more comes (sockets; a pipe ends when it is dropped).
+    pub fn shutdown(&self) -> Result<()> {
+        let result = self.finish();
+        self.0.port.shutdown_write();
+        result
+    }
+}
+
+/// The error for a failed write (spec: output 14.6).
+pub(super) fn write_error(role: &str, error: &io::Error) -> Error {
+    Error::Socket(format!("rsync: [{role}] write error: {}", sys_text(error)))
+}
+
+/// The writer thread.
+fn run(shared: &Shared, port: &Port, wake: &Wake) {
+    let mut throttle = Throttle::new();
+    let mut batch: Vec<Vec<u8>> = Vec::new();
+    let mut result = Ok(());
+    loop {
+        let mut out = lock(&shared.out);
+        // Back from a write: the callers may go on.
+        for mut done in batch.drain(..) {
+            out.sealed_len -= done.len();
+            if out.pool.len() < 4
+                && (FRAME_TARGET / 2..=4 * FRAME_TARGET).contains(&done.capacity())
+            {
+                done.clear();
+                out.pool.push(done);
+            }
+        }
+        if out.callers_wait > 0 {
+            shared.out_room.notify_all();
+        }
+        if result.is_err() {
+            break;
+        }
+        let ending = loop {
+            let now = Instant::now();
+            let ending = out.finishing || out.abandoned;
+            if out.flush || ending || out.due.is_some_and(|due| due <= now) {
+                out.seal();
+            }
+            if !out.sealed.is_empty() {
+                break false;
+            }
+            if ending {
+                break true;
+            }
+            let keep_alive = if out.mux && out.open.is_empty() {
+                shared.keep_alive_in()
+            } else {
+                None
+            };
+            if keep_alive == Some(Duration::ZERO) {
+                out.put_message(Tag::Data, &[]);
+                out.flush = true;
+                continue;
+            }
+            let due = out.due.map(|due| due.saturating_duration_since(now));
+            out.writer_waits = true;
+            out = match due.into_iter().chain(keep_alive).min() {
+                Some(time) => {
+                    let time = time.max(Duration::from_micros(50));
+                    shared
+                        .out_work
+                        .wait_timeout(out, time)
+                        .unwrap_or_else(std::sync::PoisonError::into_inner)
+                        .0
+                }
+                None => shared
+                    .out_work
+                    .wait(out)
+                    .unwrap_or_else(std::sync::PoisonError::into_inner),
+            };
+            out.writer_waits = false;
+        };
+        if ending {
+            break;
+        }
+        let mut size = 0;
+        while size < BATCH && batch.len() < MAX_SLICES {
+            let Some(piece) = out.sealed.pop_front() else {
+                break;
+            };
+            size += piece.len();
+            batch.push(piece);
+        }
+        drop(out);
+        throttle.set(shared.bwlimit.load(Ordering::Relaxed));
+        result = write_all(shared, port, wake, &mut throttle, &batch);
+    }
+    let mut out = lock(&shared.out);
+    if let Err(error) = result {
+        out.error = Some(write_error(&shared.role(), &error));
+        out.sealed.clear();
+        out.sealed_len = 0;
+        out.open = Vec::new();
+        out.frame_at = None;
+    }
+    out.done = true;
+    shared.out_room.notify_all();
+}
+
+/// Writes all of `batch`, in pieces as the throttle allows.
+fn write_all(
+    shared: &Shared,
+    port: &Port,
+    wake: &Wake,
+    throttle: &mut Throttle,
+    batch: &[Vec<u8>],
+) -> io::Result<()> {
+    let (mut index, mut offset) = (0, 0);
+    let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(batch.len());
+    loop {
+        while index < batch.len() && offset == batch[index].len() {
+            index += 1;
+            offset = 0;
+        }
+        if index == batch.len() {
+            return Ok(());
+        }
+        slices.clear();
+        let mut room = throttle.piece();
+        let mut from = offset;
+        for piece in &batch[index..] {
+            if room == 0 {
+                break;
+            }
+            let part = &piece[from..piece.len().min(from.saturating_add(room))];
+            room -= part.len();
+            from = 0;
+            slices.push(IoSlice::new(part));
+        }
+        let Some(mut n) = port.write(&slices)? else {
+            if lock(&shared.out).abandoned {
+                return Err(io::Error::from(rustix::io::Errno::PIPE));
+            }
+            port.wait(PollFlags::OUT, Some(wake.fd()), None)?;
+            continue;
+        };
+        shared.mark_out();
+        if let Some(time) = throttle.written(n, Instant::now()) {
+            wake.sleep(time);
+            throttle.slept(time, Instant::now());
+        }
+        while n > 0 {
+            let step = n.min(batch[index].len() - offset);
+            n -= step;
+            offset += step;
+            if offset == batch[index].len() && index + 1 < batch.len() {
+                index += 1;
+                offset = 0;
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Asks the writer thread, if there is one, to write what it has.
+    pub(super) fn flush_out(&self) {
+        let mut out = lock(&self.out);
+        if !out.open.is_empty() {
+            out.flush = true;
+            if out.writer_waits {
+                out.writer_waits = false;
+                self.out_work.notify_one();
+            }
+        }
+    }
+
+    /// Lets the writer thread look at a changed time-out.
+    pub(super) fn wake_writer(&self) {
+        let _out = lock(&self.out);
+        self.out_work.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn throttle_follows_the_rule() {
+        let mut t = Throttle::new();
+        t.set(1);
+        assert_eq!((t.limit, t.piece()), (0, usize::MAX));
+        t.set(512);
+        assert_eq!((t.limit, t.piece()), (1, 512));
+        t.set(100 * 1024);
+        assert_eq!((t.limit, t.piece()), (100, 12800));
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        // 0.05 s worth: carried.
+        assert_eq!(t.written(5120, at(0)), None);
+        // 0.1 s worth: slept off.
+        let sleep = t.written(5120, at(0)).unwrap();
+        assert!((sleep.as_secs_f64() - 0.1).abs() < 1e-9);
+        // 0.15 s slept instead: 0.05 s in hand.
+        t.slept(sleep, at(150));
+        assert_eq!(t.written(10240, at(150)), None);
+        assert!((t.debt - 5120.0).abs() < 1.0);
+        // A pause is not saved up.
+        assert_eq!(t.written(100, at(60_000)), None);
+        assert!(t.debt.abs() < 1e-9);
+    }
+
+    #[test]
+    fn messages_close_the_open_frame() {
+        let mut out = Out::default();
+        out.put_some(b"raw");
+        out.start_mux();
+        out.put_some(b"ab");
+        out.put_some(b"c");
+        out.put_message(Tag::Info, b"hi");
+        out.put_some(b"d");
+        assert_eq!(out.total(), 21);
+        assert_eq!(
+            out.take_all(),
+            b"raw\x03\0\0\x07abc\x02\0\0\x09hi\x01\0\0\x07d"
+        );
+        assert_eq!(out.pending(), 0);
+    }
+
+    #[test]
+    fn large_payloads_keep_their_buffer() {
+        let mut out = Out::default();
+        out.start_mux();
+        out.put_some(b"x");
+        let big = vec![7; 100_000];
+        let address = big.as_ptr();
+        out.put_whole(big);
+        assert_eq!(out.sealed[0], b"\x01\0\0\x07x\xa0\x86\x01\x07");
+        assert_eq!(out.sealed[1].as_ptr(), address);
+    }
+}

@@ -1,0 +1,182 @@
+//! One descriptor of a connection: reads and writes that never block, and waiting.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{FileType, OFlags};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
+
+/// Wanted capacity of a pipe: four times the usual one saves most of the switches between the two ends.
+const PIPE_SIZE: usize = 256 * 1024;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Each call says that it must not block; the description's flags stay as they are.
+    Socket,
+    /// Set to non-blocking (as 3.5.0 does with all its descriptors) and set back at the end.
+    Pipe,
+    /// A terminal or a file: reads wait for `poll` first, writes block.
+    Other,
+}
+
+/// A descriptor with the way it must be treated.
+pub(super) struct Port {
+    fd: OwnedFd,
+    kind: Kind,
+    restore: Option<OFlags>,
+}
+
+/// `None`: nothing can be moved at present.
+fn settle(result: Result<usize, Errno>) -> io::Result<Option<usize>> {
+    match result {
+        Ok(n) => Ok(Some(n)),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+impl Port {
+    pub fn new(fd: OwnedFd) -> Self {
+        let kind = match rustix::fs::fstat(&fd).map(|s| FileType::from_raw_mode(s.st_mode)) {
+            Ok(FileType::Socket) => Kind::Socket,
+            Ok(FileType::Fifo) => Kind::Pipe,
+            _ => Kind::Other,
+        };
+        let mut restore = None;
+        if kind == Kind::Pipe {
+            if let Ok(flags) = rustix::fs::fcntl_getfl(&fd) {
+                if !flags.contains(OFlags::NONBLOCK)
+                    && rustix::fs::fcntl_setfl(&fd, flags | OFlags::NONBLOCK).is_ok()
+                {
+                    restore = Some(flags);
+                }
+            }
+        }
+        Self { fd, kind, restore }
+    }
+
+    pub fn is_socket(&self) -> bool {
+        self.kind == Kind::Socket
+    }
+
+    /// Asks for a larger pipe; a refusal costs speed only.
+    pub fn widen(&self) {
+        if self.kind == Kind::Pipe
+            && rustix::pipe::fcntl_getpipe_size(&self.fd).is_ok_and(|n| n < PIPE_SIZE)
+        {
+            let _ = rustix::pipe::fcntl_setpipe_size(&self.fd, PIPE_SIZE);
+        }
+    }
+
+    /// Reads what is there: `Some(0)` at the end, `None` if nothing has come yet.
+    pub fn read(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        match self.kind {
+            Kind::Socket => {
+                settle(rustix::net::recv(&self.fd, buf, RecvFlags::DONTWAIT).map(|(n, _)| n))
+            }
+            Kind::Pipe => settle(rustix::io::read(&self.fd, buf)),
+            Kind::Other => {
+                if self
+                    .wait(PollFlags::IN, None, Some(Duration::ZERO))?
+                    .is_empty()
+                {
+                    return Ok(None);
+                }
+                settle(rustix::io::read(&self.fd, buf))
+            }
+        }
+    }
+
+    /// Writes what fits: `None` if nothing does.
+    pub fn write(&self, bufs: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+        match self.kind {
+            Kind::Socket => {
+                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+                settle(rustix::net::sendmsg(
+                    &self.fd,
+                    bufs,
+                    &mut SendAncillaryBuffer::default(),
+                    flags,
+                ))
+            }
+            _ => settle(rustix::io::writev(&self.fd, bufs)),
+        }
+    }
+
+    /// Waits until one of `events` (or an error condition) holds, `wake` becomes readable, or the time is over. Returns
+    /// what holds of the port; empty if nothing does.
+    pub fn wait(
+        &self,
+        events: PollFlags,
+        wake: Option<&OwnedFd>,
+        time: Option<Duration>,
+    ) -> io::Result<PollFlags> {
+        let time = time.map(|t| Timespec {
+            tv_sec: t.as_secs() as i64,
+            tv_nsec: t.subsec_nanos().into(),
+        });
+        let own = PollFd::from_borrowed_fd(self.fd.as_fd(), events);
+        let mut fds = [own.clone(), own];
+        let count = match wake {
+            Some(wake) => {
+                fds[1] = PollFd::from_borrowed_fd(wake.as_fd(), PollFlags::IN);
+                2
+            }
+            None => 1,
+        };
+        match rustix::event::poll(&mut fds[..count], time.as_ref()) {
+            Ok(_) => Ok(fds[0].revents()),
+            Err(Errno::INTR) => Ok(PollFlags::empty()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Tells the peer that nothing more comes; sockets only.
+    pub fn shutdown_write(&self) {
+        if self.is_socket() {
+            let _ = rustix::net::shutdown(&self.fd, rustix::net::Shutdown::Write);
+        }
+    }
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        if let Some(flags) = self.restore {
+            let _ = rustix::fs::fcntl_setfl(&self.fd, flags);
+        }
+    }
+}
+
+/// Something a thread in [`Port::wait`] can be woken with.
+pub(super) struct Wake(OwnedFd);
+
+impl Wake {
+    pub fn new() -> io::Result<Self> {
+        use rustix::event::{eventfd, EventfdFlags};
+        Ok(Self(eventfd(
+            0,
+            EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK,
+        )?))
+    }
+
+    /// Wakes the thread, now and in every later wait.
+    pub fn set(&self) {
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+
+    pub fn fd(&self) -> &OwnedFd {
+        &self.0
+    }
+
+    /// Sleeps for `time`, less if woken.
+    pub fn sleep(&self, time: Duration) {
+        let time = Timespec {
+            tv_sec: time.as_secs() as i64,
+            tv_nsec: time.subsec_nanos().into(),
+        };
+        let _ = rustix::event::poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&time));
+    }
+}
