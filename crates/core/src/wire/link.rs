@@ -87,6 +87,8 @@ pub(super) struct Shared {
     /// Where the counters stood when the handshake ended.
     pub(super) in_base: OnceLock<u64>,
     pub(super) out_base: OnceLock<u64>,
+    /// The outgoing port, once the writer thread runs, if its writes never block.
+    pub(super) direct: OnceLock<Arc<Port>>,
     pub(super) out: Mutex<Out>,
     /// For the writer thread: there may be work.
     pub(super) out_work: Condvar,
@@ -111,6 +113,7 @@ impl Shared {
             trace: options.trace,
             in_base: OnceLock::new(),
             out_base: OnceLock::new(),
+            direct: OnceLock::new(),
             out: Mutex::default(),
             out_work: Condvar::new(),
             out_room: Condvar::new(),

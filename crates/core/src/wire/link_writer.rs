@@ -248,6 +248,9 @@ impl Writer {
                 .map_err(|e| failed(&e))?
         };
         lock(&shared.out).thread = Some(thread);
+        if port.never_blocks() {
+            let _ = shared.direct.set(port.clone());
+        }
         Ok(Self(Arc::new(Handle { shared, wake, port })))
     }
 
@@ -582,15 +585,32 @@ fn write_all(
 }
 
 impl Shared {
-    /// Asks the writer thread, if there is one, to write what it has.
+    /// Has what is buffered written now. While the writer thread holds nothing, the caller writes as much as fits
+    /// without waiting: this saves the switch to the thread where the two ends take turns (140 to 95 us a round).
     pub(super) fn flush_out(&self) {
         let mut out = lock(&self.out);
-        if !out.open.is_empty() {
-            out.flush = true;
-            if out.writer_waits {
-                out.writer_waits = false;
-                self.out_work.notify_one();
+        if out.open.is_empty() || out.done {
+            return;
+        }
+        if out.sealed_len == 0 && self.bwlimit.load(Ordering::Relaxed) == 0 {
+            if let Some(port) = self.direct.get() {
+                out.close_frame();
+                // An error is left to the thread, which meets it at once.
+                if let Ok(Some(n @ 1..)) = port.write(&[IoSlice::new(&out.open)]) {
+                    self.mark_out();
+                    out.open.drain(..n);
+                }
+                if out.open.is_empty() {
+                    out.due = None;
+                    out.flush = false;
+                    return;
+                }
             }
+        }
+        out.flush = true;
+        if out.writer_waits {
+            out.writer_waits = false;
+            self.out_work.notify_one();
         }
     }
 

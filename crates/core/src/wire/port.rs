@@ -62,6 +62,11 @@ impl Port {
         self.kind == Kind::Socket
     }
 
+    /// Whether [`write`](Self::write) returns at once even if the peer takes nothing.
+    pub fn never_blocks(&self) -> bool {
+        self.kind != Kind::Other
+    }
+
     /// Asks for a larger pipe; a refusal costs speed only.
     pub fn widen(&self) {
         if self.kind == Kind::Pipe
