@@ -9,20 +9,33 @@
 //!
 //! Errors are [`std::io::Error`]s with the system's errno, because that is what messages are made of.
 
+pub mod acl;
+#[cfg(test)]
+mod attr_tests;
 pub mod attrs;
 mod cache;
+pub mod data;
 pub mod dir;
+pub mod fake;
 pub mod operator;
+mod pin;
 mod procfs;
+#[cfg(test)]
+mod race_tests;
 mod resolve;
 mod root;
+pub mod sparse;
 pub mod stat;
 pub mod temp;
 #[cfg(test)]
 mod tests;
+pub mod xattr;
 
+pub use acl::{Acl, AclKind};
 pub use dir::{DirEntry, DirNames, FileKind};
+pub use pin::Pin;
 pub use procfs::hold_proc;
 pub use root::{Root, RootOptions, WriteFlags};
+pub use sparse::Output;
 pub use stat::Stat;
 pub use temp::Temp;

@@ -24,6 +24,13 @@ fn held() -> Option<BorrowedFd<'static>> {
     .map(AsFd::as_fd)
 }
 
+/// Whether the path `/proc` leads to a real procfs from where this process is rooted. Asked once, at first use: a
+/// chroot has to come before. (A directory of that name inside a module is the peer's, not the kernel's.)
+pub(super) fn path_usable() -> bool {
+    static USABLE: OnceLock<bool> = OnceLock::new();
+    *USABLE.get_or_init(|| rustix::fs::statfs("/proc").is_ok_and(|s| s.f_type == PROC_SUPER_MAGIC))
+}
+
 /// The held `/proc`, and the name of a descriptor in it. `self` is looked up at each use, so a fork does no harm.
 pub(super) fn name_of(fd: impl AsFd) -> Option<(BorrowedFd<'static>, String)> {
     Some((held()?, format!("self/fd/{}", fd.as_fd().as_raw_fd())))

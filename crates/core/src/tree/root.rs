@@ -12,10 +12,11 @@ use rustix::io::Errno;
 use super::attrs::{self, Time};
 use super::cache::Cache;
 use super::dir::{self, DirEntry, DirNames};
+use super::operator;
+use super::pin::chmod_inode;
 use super::resolve::{self, Confine, DIR_FLAGS};
 use super::stat::{self, Stat};
 use super::temp::{self, Temp};
-use super::{operator, procfs};
 
 /// How a root is opened, and how links in the parents of names beneath it are treated.
 #[derive(Debug, Clone, Default)]
@@ -533,20 +534,13 @@ impl Root {
     // ---- attributes
 
     /// Set the permission bits; a link gives EOPNOTSUPP. Three calls: the inode is pinned with O_PATH and then
-    /// changed through the descriptor table, as the libc has no fchmodat2 here. Use [`attrs::fchmod`] on open files.
+    /// changed through the descriptor table. Use [`attrs::fchmod`] on open files.
     pub fn chmod(&self, rel: &[u8], mode: u32) -> io::Result<()> {
         let bits = Mode::from_raw_mode(mode & 0o7777);
         self.at(rel, |dir, leaf| {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let pin = rustix::fs::openat(dir, leaf, flags, Mode::empty())?;
-            if let Some((proc, name)) = procfs::name_of(&pin) {
-                match rustix::fs::chmodat(proc, name, bits, AtFlags::empty()) {
-                    // hidden from us (hidepid, a masked /proc)
-                    Err(Errno::NOENT | Errno::ACCESS) => {}
-                    other => return other,
-                }
-            }
-            rustix::fs::fchmod(reopen(dir, leaf, &pin)?, bits)
+            chmod_inode(&pin, bits, || reopen(dir, leaf, &pin))
         })
     }
 

@@ -1,0 +1,82 @@
+//! fake-super: what an unprivileged receiver may not set is kept in an attribute (spec: transfer 5.6).
+
+use super::stat::{Stat, TYPE_DIR, TYPE_LNK, TYPE_MASK, TYPE_REG};
+
+/// The attribute.
+pub const XATTR: &[u8] = b"user.rsync.%stat";
+
+/// The contents of the attribute: `MODE MAJOR,MINOR UID:GID`, the mode in octal with its type, the rest decimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FakeStat {
+    pub mode: u32,
+    pub major: u32,
+    pub minor: u32,
+    pub uid: u32,
+    pub gid: u32,
+}
+
+impl FakeStat {
+    pub fn encode(&self) -> Vec<u8> {
+        format!(
+            "{:o} {},{} {}:{}",
+            self.mode, self.major, self.minor, self.uid, self.gid
+        )
+        .into_bytes()
+    }
+
+    /// `None` for a corrupt value.
+    pub fn decode(value: &[u8]) -> Option<FakeStat> {
+        let text = std::str::from_utf8(value).ok()?.trim_end_matches('\0');
+        let mut words = text.split_ascii_whitespace();
+        let mode = u32::from_str_radix(words.next()?, 8).ok()?;
+        let (major, minor) = words.next()?.split_once(',')?;
+        let (uid, gid) = words.next()?.split_once(':')?;
+        if words.next().is_some() {
+            return None;
+        }
+        Some(FakeStat {
+            mode,
+            major: major.parse().ok()?,
+            minor: minor.parse().ok()?,
+            uid: uid.parse().ok()?,
+            gid: gid.parse().ok()?,
+        })
+    }
+
+    /// Put the kept values in the place of the real ones. The size of a stored link is the length of its target.
+    pub fn apply(&self, stat: &mut Stat) {
+        stat.mode = self.mode;
+        stat.uid = self.uid;
+        stat.gid = self.gid;
+        stat.rdev_major = self.major;
+        stat.rdev_minor = self.minor;
+    }
+
+    /// Whether the attribute must be written: the real file, with its mode set as [`real_mode`] says, doesn't tell
+    /// all of it. Otherwise it is removed.
+    pub fn is_needed(&self, real: &Stat) -> bool {
+        real_mode(self.mode) != self.mode
+            || (self.major, self.minor) != (0, 0)
+            || (self.uid, self.gid) != (real.uid, real.gid)
+    }
+}
+
+/// The mode that the file itself gets when `mode` (with type) is wanted: devices, pipes, sockets and links are regular
+/// files; no set-id or sticky bit; always open to the owner.
+pub fn real_mode(mode: u32) -> u32 {
+    if mode & TYPE_MASK == TYPE_DIR {
+        TYPE_DIR | mode & 0o777 | 0o700
+    } else {
+        TYPE_REG | mode & 0o777 | 0o600
+    }
+}
+
+/// Whether an object of this type is kept as a regular file.
+pub fn is_stored_as_file(mode: u32) -> bool {
+    !matches!(mode & TYPE_MASK, TYPE_DIR | TYPE_REG)
+}
+
+/// Whether the kept object is a link, whose target is the content of the file.
+pub fn is_stored_link(mode: u32) -> bool {
+    mode & TYPE_MASK == TYPE_LNK
+}

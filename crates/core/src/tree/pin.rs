@@ -1,0 +1,111 @@
+//! [`Pin`]: one inode, held while several of its attributes are read or set, so that all land on the same file
+//! (spec: security SEC-7).
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::attrs::{self, Time};
+use super::procfs;
+use super::root::{reopen, Root};
+use super::stat::{self, Stat};
+use super::xattr::{self, Subject};
+
+/// A held inode of any type, opened without access to its content (O_PATH).
+#[derive(Debug)]
+pub struct Pin {
+    inode: OwnedFd,
+    /// Where it was found, to open it again; kept only where `/proc` is missing.
+    found: Option<(OwnedFd, Vec<u8>)>,
+}
+
+impl AsFd for Pin {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inode.as_fd()
+    }
+}
+
+impl Root {
+    /// Hold the inode that `rel` names now; a link is held itself.
+    pub fn pin(&self, rel: &[u8]) -> io::Result<Pin> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        self.at(rel, |dir, leaf| {
+            let inode = rustix::fs::openat(dir, leaf, flags, Mode::empty())?;
+            let found = if procfs::path_usable() {
+                None
+            } else {
+                Some((rustix::io::fcntl_dupfd_cloexec(dir, 0)?, leaf.to_vec()))
+            };
+            Ok(Pin { inode, found })
+        })
+    }
+}
+
+impl Pin {
+    pub fn stat(&self) -> io::Result<Stat> {
+        stat::of_file(&self.inode)
+    }
+
+    /// As [`Root::chmod`].
+    pub fn chmod(&self, mode: u32) -> io::Result<()> {
+        let mode = Mode::from_raw_mode(mode & 0o7777);
+        Ok(chmod_inode(&self.inode, mode, || self.reopen())?)
+    }
+
+    /// As [`Root::chown`].
+    pub fn chown(&self, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+        let (uid, gid) = attrs::ids(uid, gid)?;
+        Ok(rustix::fs::chownat(
+            &self.inode,
+            "",
+            uid,
+            gid,
+            AtFlags::EMPTY_PATH,
+        )?)
+    }
+
+    /// As [`Root::utimens`].
+    pub fn utimens(&self, mtime: Option<Time>, atime: Option<Time>) -> io::Result<()> {
+        let times = attrs::timestamps(mtime, atime);
+        match rustix::fs::utimensat(&self.inode, "", &times, AtFlags::EMPTY_PATH) {
+            // before Linux 5.8
+            Err(Errno::INVAL | Errno::NOENT) => {}
+            other => return Ok(other?),
+        }
+        match procfs::name_of(&self.inode) {
+            Some((proc, name)) => Ok(rustix::fs::utimensat(proc, name, &times, AtFlags::empty())?),
+            None => Ok(rustix::fs::futimens(self.reopen()?, &times)?),
+        }
+    }
+
+    fn reopen(&self) -> Result<OwnedFd, Errno> {
+        let (parent, leaf) = self.found.as_ref().ok_or(Errno::OPNOTSUPP)?;
+        reopen(parent.as_fd(), leaf, &self.inode)
+    }
+
+    pub(super) fn xattr<T>(
+        &self,
+        call: impl Fn(Subject<'_>) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        xattr::on_inode(&self.inode, || self.reopen(), call)
+    }
+}
+
+/// Change the mode of a pinned inode. rustix has no fchmodat2 and fchmod refuses O_PATH, so it goes through our
+/// descriptor table; without that, by opening the file again.
+pub(super) fn chmod_inode(
+    inode: &OwnedFd,
+    mode: Mode,
+    reopened: impl FnOnce() -> Result<OwnedFd, Errno>,
+) -> Result<(), Errno> {
+    if let Some((proc, name)) = procfs::name_of(inode) {
+        match rustix::fs::chmodat(proc, name, mode, AtFlags::empty()) {
+            // hidden from us (a masked or foreign /proc)
+            Err(Errno::NOENT | Errno::ACCESS) => {}
+            other => return other,
+        }
+    }
+    rustix::fs::fchmod(reopened()?, mode)
+}
