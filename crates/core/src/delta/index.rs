@@ -1,0 +1,134 @@
+//! From a rolling sum to the blocks that have it.
+
+use super::signature::Signature;
+
+/// Equal rolling sums with different strong sums that are examined at one position (spec: protocol 9.1). Whoever makes
+/// more of them gets a worse delta, not a slower peer.
+const MAX_CHAIN: usize = 1024;
+/// Bits of the filter: at most 256 KiB, which a second-level cache holds.
+const MAX_FILTER_BITS: u32 = 21;
+const MIN_FILTER_BITS: u32 = 10;
+/// Filter bits per block, as a power of two: one position in 16 passes by chance.
+const FILTER_RATIO_BITS: u32 = 4;
+
+/// Spreads a sum over all bits. Multiplying by an odd number loses nothing: equal hashes are equal sums.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn spread(sum: u32) -> u32 {
+    sum.wrapping_mul(0x9e37_79b1)
+}
+
+/// Blocks with the same sums, in rising order.
+struct Group {
+    hash: u32,
+    /// Where its blocks start in [`Index::members`]; they end where those of the next group start.
+    start: u32,
+}
+
+/// All full blocks of a signature, by rolling sum.
+pub(super) struct Index {
+    filter: Vec<u64>,
+    filter_shift: u32,
+    /// First group for each value of the upper bits of a hash, with one entry more for the end.
+    directory: Vec<u32>,
+    directory_shift: u32,
+    groups: Vec<Group>,
+    members: Vec<u32>,
+}
+
+impl Index {
+    /// With `all` every block is kept, else only the first of those that can't be told apart.
+    pub(super) fn new(sig: &Signature, all: bool) -> Self {
+        let short = sig.head.remainder != 0 && sig.head.remainder < sig.head.blength;
+        let full = sig.len() - usize::from(short).min(sig.len());
+        let mut keys: Vec<u64> = sig.rolling_sums()[..full]
+            .iter()
+            .enumerate()
+            .map(|(i, &sum)| u64::from(spread(sum)) << 32 | i as u64)
+            .collect();
+        keys.sort_unstable();
+
+        let bits = full.next_power_of_two().trailing_zeros();
+        let filter_bits = (bits + FILTER_RATIO_BITS).clamp(MIN_FILTER_BITS, MAX_FILTER_BITS);
+        let mut filter = vec![0u64; 1 << (filter_bits - 6)];
+        let filter_shift = 32 - filter_bits;
+        let directory_bits = bits.clamp(4, 22);
+        let directory_shift = 32 - directory_bits;
+        let mut directory = vec![0u32; (1 << directory_bits) + 1];
+        let mut groups: Vec<Group> = Vec::with_capacity(full);
+        let mut members: Vec<u32> = Vec::with_capacity(full);
+
+        for run in keys.chunk_by_mut(|a, b| a >> 32 == b >> 32) {
+            let hash = (run[0] >> 32) as u32;
+            let bit = hash >> filter_shift;
+            filter[(bit / 64) as usize] |= 1 << (bit % 64);
+            if run.len() > 1 {
+                run.sort_unstable_by(|&a, &b| {
+                    sig.strong(a as u32)
+                        .cmp(sig.strong(b as u32))
+                        .then(a.cmp(&b))
+                });
+            }
+            let mut last: Option<u32> = None;
+            for &key in run.iter() {
+                let block = key as u32;
+                if last.is_some_and(|l| sig.strong(l) == sig.strong(block)) {
+                    if all {
+                        members.push(block);
+                    }
+                    continue;
+                }
+                last = Some(block);
+                directory[(hash >> directory_shift) as usize + 1] += 1;
+                groups.push(Group {
+                    hash,
+                    start: members.len() as u32,
+                });
+                members.push(block);
+            }
+        }
+        let mut sum = 0;
+        for entry in &mut directory {
+            sum += *entry;
+            *entry = sum;
+        }
+        Self {
+            filter,
+            filter_shift,
+            directory,
+            directory_shift,
+            groups,
+            members,
+        }
+    }
+
+    /// Whether a block may have this sum: false is certain.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // one call per source byte
+    pub(super) fn may_have(&self, sum: u32) -> bool {
+        let bit = spread(sum) >> self.filter_shift;
+        self.filter
+            .get((bit >> 6) as usize)
+            .is_some_and(|word| word >> (bit & 63) & 1 != 0)
+    }
+
+    /// The groups of blocks with this rolling sum; each is not empty and in rising order.
+    pub(super) fn candidates(&self, sum: u32) -> impl Iterator<Item = &[u32]> {
+        let hash = spread(sum);
+        let slot = (hash >> self.directory_shift) as usize;
+        let (from, to) = (
+            self.directory[slot] as usize,
+            self.directory[slot + 1] as usize,
+        );
+        let first = from + self.groups[from..to].partition_point(|g| g.hash < hash);
+        (first..to.min(first + MAX_CHAIN))
+            .take_while(move |&g| self.groups[g].hash == hash)
+            .map(|g| {
+                let end = self
+                    .groups
+                    .get(g + 1)
+                    .map_or(self.members.len(), |next| next.start as usize);
+                &self.members[self.groups[g].start as usize..end]
+            })
+    }
+}

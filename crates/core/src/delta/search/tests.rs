@@ -1,0 +1,354 @@
+use super::*;
+use crate::plan::SumKind;
+use crate::sums::size::sum_head;
+use proptest::prelude::*;
+
+#[derive(Default)]
+struct Collect(Vec<(Option<u32>, Vec<u8>)>);
+
+impl TokenSink for Collect {
+    fn literal(&mut self, data: &[u8]) -> Result<()> {
+        assert!(!data.is_empty());
+        match self.0.last_mut() {
+            Some((None, last)) => last.extend_from_slice(data),
+            _ => self.0.push((None, data.to_vec())),
+        }
+        Ok(())
+    }
+    fn block(&mut self, index: u32, data: &[u8]) -> Result<()> {
+        self.0.push((Some(index), data.to_vec()));
+        Ok(())
+    }
+}
+
+pub(crate) fn noise(len: usize, seed: u32) -> Vec<u8> {
+    let mut x = seed | 1;
+    (0..len)
+        .map(|_| {
+            x ^= x << 13;
+            x ^= x >> 17;
+            x ^= x << 5;
+            (x >> 11) as u8
+        })
+        .collect()
+}
+
+struct Found {
+    tokens: Vec<(Option<u32>, Vec<u8>)>,
+    stats: SearchStats,
+    problem: Option<Problem>,
+    head: SumHead,
+}
+
+impl Found {
+    fn shape(&self) -> Vec<i64> {
+        self.tokens
+            .iter()
+            .map(|(b, d)| b.map_or(-(d.len() as i64), i64::from))
+            .collect()
+    }
+}
+
+fn run(old: &[u8], new: &[u8], blength: u32, inplace: bool) -> Found {
+    let kind = SumKind::Xxh128;
+    let head = sum_head(old.len() as u64, blength, 32, kind, true);
+    let hasher = BlockHasher::new(kind, 99, true);
+    let (sig, _) = Signature::of(&mut &old[..], head, &hasher).unwrap();
+    let mut sink = Collect::default();
+    let mut stats = SearchStats::default();
+    let mut whole = Hasher::new(kind);
+    let problem = search(
+        &mut &new[..],
+        new.len() as u64,
+        &sig,
+        &hasher,
+        inplace,
+        &mut whole,
+        &mut sink,
+        &mut stats,
+    )
+    .unwrap();
+    if problem.is_none() {
+        assert_eq!(whole.finish(), crate::sums::strong::digest(kind, new));
+    }
+    assert_eq!(stats.literal + stats.matched, new.len() as u64);
+    Found {
+        tokens: sink.0,
+        stats,
+        problem,
+        head,
+    }
+}
+
+/// Rebuilds as a receiver does, in place or not, and checks each reference.
+fn rebuild(old: &[u8], new: &[u8], found: &Found, inplace: bool) {
+    let mut file = old.to_vec();
+    let mut copy = Vec::new();
+    let mut at = 0;
+    for (block, data) in &found.tokens {
+        if let Some(i) = *block {
+            let from = found.head.offset(i) as usize;
+            let len = found.head.block_len(i) as usize;
+            let basis = if inplace { &file } else { old };
+            assert!(basis[from..from + len] == data[..], "block {i} at {at}");
+        }
+        copy.extend_from_slice(data);
+        if file.len() < at + data.len() {
+            file.resize(at + data.len(), 0);
+        }
+        file[at..at + data.len()].copy_from_slice(data);
+        at += data.len();
+    }
+    assert!(copy == new);
+}
+
+#[test]
+fn unchanged_and_inserted() {
+    let old = noise(3000, 1);
+    assert_eq!(run(&old, &old, 0, false).shape(), [0, 1, 2, 3, 4]);
+    let mut new = old.clone();
+    new.splice(1500..1500, *b"XYZ");
+    // Block 2 is broken by the insertion; the short block 4 is found at the end.
+    assert_eq!(run(&old, &new, 0, false).shape(), [0, 1, -703, 3, 4]);
+    new.splice(0..0, *b"Q");
+    assert_eq!(run(&old, &new, 0, false).shape(), [-1, 0, 1, -703, 3, 4]);
+    new.push(b'!');
+    assert_eq!(run(&old, &new, 0, false).shape(), [-1, 0, 1, -703, 3, -201]);
+}
+
+#[test]
+fn short_files() {
+    assert_eq!(run(b"abc", b"abc", 0, false).shape(), [0]);
+    assert_eq!(run(b"abc", b"xabc", 0, false).shape(), [-1, 0]);
+    assert_eq!(run(b"abc", b"ab", 0, false).shape(), [-2]);
+    assert!(run(b"abc", b"", 0, false).shape().is_empty());
+    assert_eq!(run(b"", b"abc", 0, false).shape(), [-3]);
+    assert_eq!(run(&[1; 700], &[1; 700], 0, false).shape(), [0]);
+    assert_eq!(run(&[1; 700], &[1; 699], 0, false).shape(), [-699]);
+}
+
+#[test]
+fn large_files_cross_the_buffer() {
+    let old = noise(2_000_000, 7);
+    let mut new = old.clone();
+    new.splice(1_000_000..1_000_000, noise(600_000, 9));
+    let found = run(&old, &new, 0, false);
+    assert!(found.stats.literal < 603_000);
+    rebuild(&old, &new, &found, false);
+}
+
+#[test]
+fn equal_blocks_are_folded_and_runs_continue() {
+    let old = vec![0u8; 70_000];
+    let found = run(&old, &old, 0, false);
+    assert_eq!(found.shape(), (0..100).collect::<Vec<i64>>());
+    assert_eq!(found.stats.matches, 100);
+}
+
+#[test]
+fn an_early_end_is_filled_with_zeros() {
+    let old = noise(5000, 3);
+    let kind = SumKind::Md5;
+    let head = sum_head(5000, 0, 32, kind, false);
+    let hasher = BlockHasher::new(kind, 0, true);
+    let (sig, _) = Signature::of(&mut &old[..], head, &hasher).unwrap();
+    for sig in [&sig, &Signature::none()] {
+        let mut sink = Collect::default();
+        let mut stats = SearchStats::default();
+        let mut whole = Hasher::new(kind);
+        let problem = search(
+            &mut &old[..3000],
+            5000,
+            sig,
+            &hasher,
+            false,
+            &mut whole,
+            &mut sink,
+            &mut stats,
+        )
+        .unwrap();
+        assert_eq!(problem.and_then(|e| e.raw_os_error()), Some(61));
+        let data: Vec<u8> = sink.0.into_iter().flat_map(|t| t.1).collect();
+        assert!(data[..3000] == old[..3000] && data[3000..] == [0; 2000]);
+    }
+}
+
+#[test]
+fn in_place_never_looks_back() {
+    // The file was shifted to the right: each block would come from what is already overwritten.
+    let old = noise(7000, 5);
+    let new = [noise(10, 6), old[..6990].to_vec()].concat();
+    assert!(run(&old, &new, 0, false).stats.matches > 8);
+    let found = run(&old, &new, 0, true);
+    assert_eq!(found.stats.matches, 0);
+    rebuild(&old, &new, &found, true);
+    // Shifted to the left everything lies ahead.
+    let found = run(&old, &old[10..], 0, true);
+    assert_eq!(found.stats.matches, 9);
+    rebuild(&old, &old[10..], &found, true);
+}
+
+#[test]
+fn in_place_uses_blocks_that_stay() {
+    let (a, b) = (noise(700, 11), noise(700, 12));
+    let old = [a.clone(), b.clone(), noise(700, 13)].concat();
+    let new = [a.clone(), noise(700, 14), a.clone()].concat();
+    // Block 0 was found in its own place, so it may be used again although the output has passed it.
+    assert_eq!(run(&old, &new, 0, true).shape(), [0, -700, 0]);
+    // Of equal blocks, the one that is in place is taken.
+    let old = [a.clone(), a.clone(), a.clone(), b.clone()].concat();
+    let new = [b.clone(), a.clone(), a.clone(), a.clone()].concat();
+    let found = run(&old, &new, 0, true);
+    assert_eq!(found.shape(), [3, 1, 2, 2]);
+    rebuild(&old, &new, &found, true);
+}
+
+#[test]
+fn chains_of_equal_rolling_sums_are_bounded() {
+    // Pairs of bytes that keep both halves of the sum: +1 -2 +1.
+    let base = [100u8; 16];
+    let mut old = Vec::new();
+    for i in 0..3000u32 {
+        let mut block = base;
+        for bit in 0..12 {
+            if i >> bit & 1 != 0 {
+                block[bit] = block[bit].wrapping_add(1);
+                block[bit + 1] = block[bit + 1].wrapping_sub(2);
+                block[bit + 2] = block[bit + 2].wrapping_add(1);
+            }
+        }
+        old.extend_from_slice(&block);
+    }
+    let new = [noise(5, 1), old.clone()].concat();
+    let found = run(&old, &new, 16, false);
+    rebuild(&old, &new, &found, false);
+}
+
+/// Random edits: (place, deleted, inserted from noise or copied from elsewhere).
+fn edits() -> impl Strategy<Value = Vec<(u32, u16, u16, bool)>> {
+    prop::collection::vec((any::<u32>(), 0u16..900, 0u16..900, any::<bool>()), 0..8)
+}
+
+fn edited(old: &[u8], edits: &[(u32, u16, u16, bool)]) -> Vec<u8> {
+    let mut new = old.to_vec();
+    for (n, &(place, del, ins, copy)) in edits.iter().enumerate() {
+        let at = place as usize % (new.len() + 1);
+        let to = (at + usize::from(del)).min(new.len());
+        let ins = usize::from(ins);
+        let piece = if copy && old.len() > ins {
+            let from = (place as usize).wrapping_mul(31) % (old.len() - ins);
+            old[from..from + ins].to_vec()
+        } else {
+            noise(ins, n as u32 + 77)
+        };
+        new.splice(at..to, piece);
+    }
+    new
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn random_edits_rebuild(len in 0usize..20_000, seed in any::<u32>(), edits in edits(), blength in 1u32..800,
+                            period in prop::option::of(1usize..2000), inplace in any::<bool>()) {
+        let mut old = noise(len, seed);
+        if let Some(period) = period {
+            for i in period..old.len() {
+                old[i] = old[i - period];
+            }
+        }
+        let new = edited(&old, &edits);
+        let found = run(&old, &new, blength, inplace);
+        prop_assert!(found.problem.is_none());
+        rebuild(&old, &new, &found, inplace);
+    }
+}
+
+/// MB/s of the loops that matter: `cargo test --release -p tain-core --lib speed -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn speed() {
+    struct Nothing(u64);
+    impl TokenSink for Nothing {
+        fn literal(&mut self, data: &[u8]) -> Result<()> {
+            self.0 += data.len() as u64;
+            Ok(())
+        }
+        fn block(&mut self, _: u32, _: &[u8]) -> Result<()> {
+            Ok(())
+        }
+    }
+    let rate = |what: &str, bytes: usize, f: &mut dyn FnMut()| {
+        let best = (0..3)
+            .map(|_| {
+                let start = std::time::Instant::now();
+                f();
+                start.elapsed().as_secs_f64()
+            })
+            .fold(f64::MAX, f64::min);
+        println!("{what:40} {:8.0} MB/s", bytes as f64 / best / 1e6);
+    };
+    let len = 100_000_000;
+    let old = noise(len, 1);
+    rate("rolling checksum, blocks of 10000", len, &mut || {
+        std::hint::black_box(old.chunks(10_000).map(checksum).fold(0, u32::wrapping_add));
+    });
+    for kind in [
+        SumKind::Xxh128,
+        SumKind::Xxh3,
+        SumKind::Xxh64,
+        SumKind::Md5,
+        SumKind::Md4,
+        SumKind::Sha1,
+    ] {
+        rate(&format!("whole-file {}", kind.name()), len, &mut || {
+            let mut hasher = Hasher::new(kind);
+            old.chunks(READ_SIZE).for_each(|c| hasher.update(c));
+            std::hint::black_box(hasher.finish());
+        });
+    }
+    let other = noise(len, 2);
+    let mut sparse = old.clone();
+    for at in (0..len).step_by(1_000_000) {
+        sparse[at] ^= 1;
+    }
+    let shifted = [&b"x"[..], &old[..len - 1]].concat();
+    for kind in [SumKind::Xxh128, SumKind::Md5] {
+        let hasher = BlockHasher::new(kind, 1, true);
+        let head = sum_head(len as u64, 0, 32, kind, false);
+        rate(&format!("signature {}", kind.name()), len, &mut || {
+            std::hint::black_box(Signature::of(&mut &old[..], head, &hasher).unwrap());
+        });
+        let (sig, _) = Signature::of(&mut &old[..], head, &hasher).unwrap();
+        for (name, new) in [
+            ("equal", &old),
+            ("sparse changes", &sparse),
+            ("shifted", &shifted),
+            ("unrelated", &other),
+        ] {
+            for inplace in [false, true] {
+                let mut stats = SearchStats::default();
+                rate(
+                    &format!("search {} {name} inplace={inplace}", kind.name()),
+                    len,
+                    &mut || {
+                        stats = SearchStats::default();
+                        let mut whole = Hasher::new(SumKind::None);
+                        search(
+                            &mut &new[..],
+                            len as u64,
+                            &sig,
+                            &hasher,
+                            inplace,
+                            &mut whole,
+                            &mut Nothing(0),
+                            &mut stats,
+                        )
+                        .unwrap();
+                    },
+                );
+            }
+        }
+    }
+}
