@@ -13,24 +13,25 @@ class Options:
     __slots__ = (
         "acls", "address", "address_family", "alt_dest", "alt_dirs", "append", "args", "atimes", "backup",
         "backup_dir", "backup_suffix", "block_size", "blocking_io", "bwlimit", "capabilities", "check_config",
-        "checksum", "checksum_choice", "checksum_seed", "chmod", "compress", "compress_choice", "compress_level",
-        "compress_threads", "config", "confine_root", "contimeout", "copy_as", "copy_devices", "copy_dirlinks",
-        "copy_links", "copy_unsafe_links", "crtimes", "cvs_exclude", "daemon", "debug", "debug_priority", "delay_updates",
-        "delete", "delete_excluded", "delete_missing_args", "detach", "devices", "dirs", "dparams", "drop_devices",
-        "dry_run", "early_input", "eight_bit_output", "executability", "existing", "fake_super", "files_from",
-        "files_from_host", "filter_events", "force", "from0", "fsync", "fuzzy", "group", "groupmap", "hard_links",
-        "hints", "human_readable", "iconv", "ignore_errors", "ignore_existing", "ignore_missing_args", "ignore_times",
+        "checksum", "checksum_choice", "checksum_names", "checksum_seed", "chmod", "compress", "compress_asked",
+        "compress_choice", "compress_choice_arg", "compress_level", "compress_threads", "config", "confine_root",
+        "contimeout", "copy_as", "copy_devices", "copy_dirlinks", "copy_links", "copy_unsafe_links", "crtimes",
+        "cvs_exclude", "daemon", "debug", "debug_priority", "delay_updates", "delete", "delete_excluded",
+        "delete_missing_args", "detach", "devices", "dirs", "dparams", "drop_devices", "dry_run", "early_input",
+        "eight_bit_output", "executability", "existing", "fake_super", "files_from", "files_from_host",
+        "filter_events", "force", "from0", "fsync", "fuzzy", "group", "groupmap", "hard_links", "hints",
+        "human_readable", "iconv", "ignore_errors", "ignore_existing", "ignore_missing_args", "ignore_times",
         "implied_dirs", "inc_recurse", "info", "info_priority", "inplace", "insecure_links", "itemize_level",
         "keep_dirlinks", "links", "list_only", "log_file", "log_file_format", "max_alloc", "max_alloc_arg",
         "max_delete", "max_size", "min_size", "mkpath", "modify_window", "modify_window_given", "motd", "munge_links",
-        "numeric_ids", "old_args", "omit_dir_times", "omit_dir_times_given", "omit_link_times", "one_file_system",
-        "only_write_batch", "open_noatime", "out_format", "outbuf", "owner", "partial", "partial_dir", "password_file",
-        "perms", "port", "preallocate", "progress", "protocol", "prune_empty_dirs", "qsort", "quiet", "read_batch",
-        "recurse", "relative", "remote_options", "remove_sent_files", "remove_source_files", "rsh", "rsh_given",
-        "rsync_path", "safe_links", "secluded_args", "sender", "server", "size_only", "skip_compress", "sockopts",
-        "sparse", "specials", "stats", "stderr_mode", "stop_at", "super_user", "temp_dir", "timeout", "times", "tls",
-        "tls_pin", "trust_sender", "update", "usermap", "verbose", "whole_file", "write_batch", "write_devices",
-        "xattrs",
+        "numeric_ids", "old_args", "omit_dir_times", "omit_dir_times_implied", "omit_link_times", "one_file_system",
+        "only_write_batch", "open_noatime", "out_format", "outbuf", "owner", "partial", "partial_dir",
+        "partial_dir_implied", "password_file", "perms", "port", "preallocate", "progress", "protocol",
+        "prune_empty_dirs", "qsort", "quiet", "read_batch", "recurse", "relative", "remote_options",
+        "remove_sent_files", "remove_source_files", "rsh", "rsh_given", "rsync_path", "safe_links", "secluded_args",
+        "sender", "server", "size_only", "skip_compress", "sockopts", "sparse", "specials", "stats", "stderr_mode",
+        "stop_at", "super_user", "temp_dir", "timeout", "times", "tls", "tls_pin", "trust_sender", "update",
+        "usermap", "verbose", "whole_file", "write_batch", "write_devices", "xattrs",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -65,7 +66,7 @@ class Options:
         #: 0 plain, 1 separators, 2 base 1000, 3 base 1024.
         self.human_readable: int = 1
         self.progress: bool = False
-        #: Count of ``-i``, at most 2.
+        #: Items are shown by ``%i``: 1, or 2 with unchanged ones. 0 when the format in force has no ``%i``.
         self.itemize_level: int = 0
         #: The stdout format in force; None = no per-item lines. On a server the marker of the client.
         self.out_format: bytes | None = None
@@ -153,9 +154,9 @@ class Options:
         self.atimes: int = 0
         self.open_noatime: bool = False
         self.crtimes: bool = False
-        #: Also on when ``--backup`` implies it; `omit_dir_times_given` tells whether the user said so.
         self.omit_dir_times: bool = False
-        self.omit_dir_times_given: bool = False
+        #: On because of ``--backup`` without ``--backup-dir``: then it is not forwarded, even if asked for.
+        self.omit_dir_times_implied: bool = False
         self.omit_link_times: bool = False
         #: *tri*: ``--super`` 1, ``--no-super`` 0, else by user id.
         self.super_user: int = -1
@@ -171,6 +172,7 @@ class Options:
         self.backup_dir: bytes | None = None
         #: After resolution never None: ``~``, or empty with a backup dir.
         self.backup_suffix: bytes | None = None
+        #: On for ``--append`` and ``--write-devices`` too.
         self.inplace: bool = False
         #: 0, 1 append, 2 append-verify.
         self.append: int = 0
@@ -182,7 +184,9 @@ class Options:
         #: Bytes; 0 = chosen per file.
         self.block_size: int = 0
         self.partial: bool = False
+        #: Normalised; ``.~tmp~`` for ``--delay-updates`` alone (then `partial_dir_implied`).
         self.partial_dir: bytes | None = None
+        self.partial_dir_implied: bool = False
         self.delay_updates: bool = False
         self.temp_dir: bytes | None = None
         #: "none", "compare", "copy" or "link".
@@ -224,14 +228,20 @@ class Options:
         self.address_family: int = 0
         #: Compression was asked for.
         self.compress: bool = False
-        #: Canonical name when the user named one ("zlib", "zlibx", "zstd", "lz4"); None = negotiate.
+        #: Canonical name when one was named ("zlib", "zlibx", "zstd", "lz4", "none"); None = negotiate.
         self.compress_choice: str | None = None
-        #: None = the codec's default; already clamped when the codec is named.
+        #: The choice as typed, for forwarding.
+        self.compress_choice_arg: bytes | None = None
+        #: Count of ``-z``.
+        self.compress_asked: int = 0
+        #: As typed (see `cli.choices.clamp_level`); None = the codec's default.
         self.compress_level: int | None = None
         self.compress_threads: int = 0
         self.skip_compress: bytes | None = None
         #: As given when the user forced one (not "auto"): ``NAME`` or ``NAME,NAME``.
         self.checksum_choice: bytes | None = None
+        #: The names in it: (for transfer, for ``--checksum``), "auto" possible; None = negotiate both.
+        self.checksum_names: tuple[str, str] | None = None
         #: Signed 32 bit; 0 = the server picks.
         self.checksum_seed: int = 0
         #: ``LOCAL[,REMOTE]``; None = no conversion.

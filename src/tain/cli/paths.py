@@ -1,0 +1,60 @@
+"""Path arithmetic on option values; nothing is looked up on disk."""
+
+from __future__ import annotations
+
+
+def clean(path: bytes) -> bytes:
+    """Drop ``.`` parts, double and trailing slashes, and let ``..`` take back the part before it.
+
+    A leading ``..`` stays; at the root it vanishes. What is left of nothing is ``.``.
+    """
+    absolute = path[:1] == b"/"
+    parts: list[bytes] = []
+    for part in path.split(b"/"):
+        if part in (b"", b"."):
+            continue
+        if part == b"..":
+            if parts and parts[-1] != b"..":
+                parts.pop()
+                continue
+            if absolute:
+                continue
+        parts.append(part)
+    joined = b"/".join(parts)
+    return b"/" + joined if absolute else joined or b"."
+
+
+def number(text: bytes) -> int:
+    """C's ``atoi``: a leading number, whatever follows; 0 for none."""
+    body = text.lstrip(b" \t\n\v\f\r")
+    sign = -1 if body[:1] == b"-" else 1
+    if body[:1] in (b"+", b"-"):
+        body = body[1:]
+    end = 0
+    while end < len(body) and body[end] in b"0123456789":
+        end += 1
+    return sign * int(body[:end] or b"0")
+
+
+def has_escape(pattern: bytes, letter: str) -> bool:
+    """Whether a log format uses ``%letter``, a width and number marks in between or not (spec: output 7)."""
+    index = 0
+    wanted = ord(letter)
+    while True:
+        index = pattern.find(b"%", index)
+        if index < 0:
+            return False
+        index += 1
+        while pattern[index : index + 1] == b"'":
+            index += 1
+        if pattern[index : index + 1] == b"-":
+            index += 1
+        while pattern[index : index + 1].isdigit():
+            index += 1
+        while pattern[index : index + 1] == b"'":
+            index += 1
+        if index >= len(pattern):
+            return False
+        if pattern[index] == wanted:
+            return True
+        index += 1
