@@ -1,0 +1,131 @@
+"""Which hosts may use a module (spec: daemon 5, security SEC-29)."""
+
+from __future__ import annotations
+
+import socket
+
+from tain.daemon.names import UNDETERMINED, UNKNOWN, plain_address
+from tain.daemon.text import blanks, has_wildcard, wild
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    class Forward(Protocol):
+        def addresses(self, name: bytes) -> list[str] | None: ...
+
+
+class BadTokenError(Exception):
+    """A word of a host list that means nothing; the text is for the log."""
+
+
+class Peer:
+    """Whom a host list is asked about."""
+
+    __slots__ = ("address", "name")
+
+    def __init__(self, address: str, name: bytes) -> None:
+        self.address = plain_address(address)
+        self.name = name
+
+
+def allowed(
+    peer: Peer, allow: bytes, deny: bytes, *, resolver: Forward | None, say: Callable[[str], object]
+) -> bool:
+    """The decision for one module. ``resolver`` is None when ``forward lookup`` is off.
+
+    An allow word that matched by forward look-up becomes the peer's name where that was not looked up.
+    """
+    if allow:
+        if _any(peer, allow, False, resolver, say):
+            return True
+        if not deny:
+            return False
+    return not (deny and _any(peer, deny, True, resolver, say))
+
+
+def _any(peer: Peer, words: bytes, deny: bool, resolver: Forward | None, say: Callable[[str], object]) -> bool:
+    for word in blanks(words.lower()):
+        try:
+            if matches(peer, word, deny, resolver):
+                return True
+        except BadTokenError as error:
+            say(str(error))
+            # What cannot be understood must not open a door (SEC-29).
+            if deny:
+                return True
+    return False
+
+
+def matches(peer: Peer, word: bytes, deny: bool, resolver: Forward | None) -> bool:
+    """Whether one lower-case word of a list means this peer. Raises :class:`BadTokenError`."""
+    if word.startswith(b"@"):
+        # The Python library has no netgroups; a list that relies on them must not open anything.
+        raise BadTokenError(f"netgroups are not supported: {_show(word)}")
+    if has_wildcard(word):
+        return wild(word, peer.name, fold=True)
+    if word == peer.name.lower() and peer.name not in (UNKNOWN, UNDETERMINED):
+        return True
+    if b"/" in word:
+        return _masked(peer, word)
+    numeric = _address(word)
+    if numeric is not None:
+        return _same_scope(word, peer.address) and numeric == _address(peer.address.encode())
+    if b":" in word or not word.strip(b"0123456789."):
+        raise BadTokenError(f"error matching address {_show(word)}: Name or service not known")
+    if resolver is None:
+        return False
+    found = resolver.addresses(word)
+    if found is None:
+        return deny
+    own = _address(peer.address.encode())
+    if own is None or all(_address(other.encode()) != own for other in found):
+        return False
+    if peer.name == UNDETERMINED and not deny:
+        peer.name = word
+    return True
+
+
+def _show(word: bytes) -> str:
+    return word.decode("utf-8", "replace")
+
+
+def _address(word: bytes) -> bytes | None:
+    """4 or 16 bytes of a literal, IPv4-mapped as IPv4; ``127.1`` is one too."""
+    text = plain_address(word.decode("latin-1").partition("%")[0])
+    try:
+        if ":" in text:
+            return socket.inet_pton(socket.AF_INET6, text)
+        return socket.inet_aton(text) if text[:1].isdigit() and not text.strip("0123456789.xabcdef") else None
+    except OSError:
+        return None
+
+
+def _same_scope(word: bytes, address: str) -> bool:
+    scope = word.decode("latin-1").partition("%")[2]
+    return not scope or scope == address.partition("%")[2]
+
+
+def _masked(peer: Peer, word: bytes) -> bool:
+    base_text, _, mask_text = word.partition(b"/")
+    base, own = _address(base_text), _address(peer.address.encode())
+    bad = BadTokenError(f"malformed mask in {_show(word)}")
+    if base is None:
+        raise BadTokenError(f"error matching address {_show(base_text)}: Name or service not known")
+    width = len(base) * 8
+    if mask_text.isdigit():
+        bits = int(mask_text)
+        if len(mask_text) > 3 or bits > width:
+            raise bad
+        mask = ((1 << bits) - 1) << (width - bits)
+    else:
+        packed = _address(mask_text)
+        if packed is None or len(packed) != len(base):
+            raise bad
+        mask = int.from_bytes(packed, "big")
+    if own is None or len(own) != len(base):
+        return False
+    return _same_scope(base_text, peer.address) and not (
+        (int.from_bytes(own, "big") ^ int.from_bytes(base, "big")) & mask
+    )

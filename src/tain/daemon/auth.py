@@ -1,0 +1,256 @@
+"""Who may log in: challenges, rules for users, and the secrets file (spec: daemon 6, security SEC-24 to SEC-28)."""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import hmac
+import os
+import stat
+
+from tain.daemon import operator_file
+from tain.daemon.md4 import md4
+from tain.daemon.text import comma_list, wild
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Strongest first; this is the list of the greeting.
+DIGESTS: tuple[bytes, ...] = (b"sha512", b"sha256", b"sha1", b"md5", b"md4")
+#: The form of MD4 that clients before protocol 30 use: four zero bytes go in front.
+OLD_MD4 = b"md4-old"
+
+_MAX_LINE = 1023
+_MAX_FILE = 4 << 20
+_DENY, _READ_ONLY, _READ_WRITE, _NO_CHANGE = "deny", "ro", "rw", ""
+
+
+class RuleError(Exception):
+    """``auth users`` cannot be understood: the module is refused (SEC-28)."""
+
+
+class Rule:
+    """One item of ``auth users``."""
+
+    __slots__ = ("access", "group", "pattern")
+
+    def __init__(self, pattern: bytes, group: bool, access: str) -> None:
+        self.pattern = pattern
+        self.group = group
+        self.access = access
+
+
+class Outcome:
+    """How a login went. ``reason`` is for the log, and empty for a success."""
+
+    __slots__ = ("access", "reason", "user")
+
+    def __init__(self, user: bytes, access: str, reason: str = "") -> None:
+        self.user = user
+        self.access = access
+        self.reason = reason
+
+
+def choose_digest(offered: Sequence[bytes] | None, protocol: int) -> bytes | None:
+    """The digest for this client, or None when there is none in common (spec: protocol 10.7)."""
+    if offered is None:
+        return b"md5" if protocol >= 30 else OLD_MD4
+    for name in DIGESTS:
+        if name in offered:
+            return name
+    return None
+
+
+def too_weak(digest: bytes, floor: bytes) -> str:
+    """Why ``auth digest = floor`` forbids ``digest``, or nothing."""
+    shown = os.fsdecode(floor)
+    if floor not in DIGESTS:
+        return f"the configured 'auth digest = {shown}' is not a supported digest on this build"
+    got = b"md4" if digest == OLD_MD4 else digest
+    if DIGESTS.index(got) > DIGESTS.index(floor):
+        return f"negotiated auth digest {got.decode()} is weaker than the required 'auth digest = {shown}'"
+    return ""
+
+
+def _digest(name: bytes, data: bytes) -> bytes:
+    if name == OLD_MD4:
+        return md4(b"\0\0\0\0" + data)
+    if name == b"md4":
+        return md4(data)
+    return hashlib.new(name.decode(), data, usedforsecurity=False).digest()
+
+
+def challenge(digest: bytes, address: str) -> bytes:
+    """A fresh challenge of the digest's length. Raises :class:`OSError` when there is no randomness."""
+    seed = os.urandom(32) + address.encode() + b"%d" % os.getpid()
+    return _base64(_digest(digest, seed))
+
+
+def response(digest: bytes, password: bytes, text: bytes) -> bytes:
+    """What a client that knows the password answers."""
+    return _base64(_digest(digest, password + text))
+
+
+def _base64(data: bytes) -> bytes:
+    return binascii.b2a_base64(data, newline=False).rstrip(b"=")
+
+
+def rules(value: bytes) -> list[Rule]:
+    """The items of ``auth users`` in order. Raises :class:`RuleError`."""
+    found = []
+    for item in comma_list(value):
+        pattern, colon, suffix = item.partition(b":")
+        access = _NO_CHANGE
+        if colon:
+            word = suffix.lower()
+            for letters, meaning in ((b"d", _DENY), (b"ro", _READ_ONLY), (b"rw", _READ_WRITE)):
+                if word.startswith(letters):
+                    access = meaning
+                    break
+            else:
+                raise RuleError(f'unknown suffix in auth users: "{os.fsdecode(item)}"')
+        group = pattern.startswith(b"@")
+        pattern = pattern[group:]
+        if not pattern:
+            raise RuleError(f'empty name in auth users: "{os.fsdecode(item)}"')
+        found.append(Rule(pattern, group, access))
+    return found
+
+
+def groups_of(user: bytes) -> list[bytes]:
+    """Names of all groups of a system user; nothing when there is no such user."""
+    import grp
+    import pwd
+
+    name = os.fsdecode(user)
+    try:
+        primary = pwd.getpwnam(name).pw_gid
+    except (KeyError, ValueError):
+        return []
+    names = []
+    for number in os.getgrouplist(name, primary):
+        try:
+            names.append(os.fsencode(grp.getgrgid(number).gr_name))
+        except KeyError:
+            continue
+    return names
+
+
+class SecretsError(Exception):
+    """The secrets file cannot be used; ``reason`` is the word for the login's own line."""
+
+    def __init__(self, text: str, reason: str = "ignoring secrets file") -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def read_secrets(path: bytes, strict: bool) -> list[tuple[bytes, bytes]]:
+    """The pairs of a secrets file in order. Raises :class:`SecretsError` with the line for the log."""
+    if not path:
+        raise SecretsError("", "no secrets file")
+    shown = os.fsdecode(path)
+    try:
+        fd = operator_file.open_walk(path)
+    except OSError as error:
+        raise SecretsError(
+            f"rsync: [Receiver] unable to open secrets file {shown}: {operator_file.reason(error)}", "no secrets file"
+        ) from None
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise SecretsError(f"secrets file {shown} is not a regular file")
+        if strict:
+            if status.st_mode & 0o006:
+                raise SecretsError("secrets file must not be other-accessible (see strict modes option)")
+            if os.geteuid() == 0 and status.st_uid != 0:
+                raise SecretsError("secrets file must be owned by root when running as root (see strict modes)")
+        try:
+            data = operator_file.read_all(fd, _MAX_FILE)
+        except OSError as error:
+            raise SecretsError(f"failed to read secrets file {shown}: {operator_file.reason(error)}") from None
+    finally:
+        os.close(fd)
+    return parse_secrets(data)
+
+
+def parse_secrets(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Pairs of name and password. One bad line makes the whole file unfit (SEC-26)."""
+    pairs = []
+    for number, line in enumerate(data.split(b"\n"), 1):
+        line = line.rstrip(b"\r")
+        if not line or line.startswith(b"#"):
+            continue
+        name, colon, password = line.partition(b":")
+        problem = ""
+        if len(line) > _MAX_LINE:
+            problem = "is too long"
+        elif b"\0" in line:
+            problem = "holds a NUL byte"
+        elif not colon:
+            problem = "has no colon"
+        elif not name or name == b"@":
+            problem = "has no name"
+        elif not password:
+            problem = "has no password"
+        if problem:
+            raise SecretsError(f"line {number} of the secrets file {problem}")
+        pairs.append((name, password))
+    return pairs
+
+
+def check(
+    line: bytes,
+    *,
+    digest: bytes,
+    text: bytes,
+    users: Sequence[Rule],
+    secrets_file: bytes,
+    strict_modes: bool,
+) -> tuple[Outcome, str]:
+    """Judge the client's answer to challenge ``text``: the outcome, and a line about the secrets file, if any."""
+    user, space, answer = line.partition(b" ")
+    if not space:
+        return Outcome(b"", _NO_CHANGE, "invalid challenge response"), ""
+    rule, groups = _match(user, users)
+    if rule is None:
+        return Outcome(user, _NO_CHANGE, "no matching rule"), ""
+    if rule.access == _DENY:
+        return Outcome(user, _NO_CHANGE, "denied by rule"), ""
+    if user.startswith((b"#", b"@")):
+        # Such a name would be found on a comment's or a group's line.
+        return Outcome(user, _NO_CHANGE, "invalid username"), ""
+    try:
+        pairs = read_secrets(secrets_file, strict_modes)
+    except SecretsError as error:
+        return Outcome(user, _NO_CHANGE, error.reason), str(error)
+    candidates: list[bytes] = []
+    wanted = [user] + [b"@" + group for group in groups]
+    seen: set[bytes] = set()
+    for name, password in pairs:
+        if name in wanted and name not in seen:
+            seen.add(name)
+            candidates.append(password)
+    good = False
+    # A name without a secret costs what a wrong password costs (SEC-25).
+    for password in candidates or [b"\0"]:
+        good |= hmac.compare_digest(response(digest, password, text), answer) and bool(candidates)
+    if good:
+        return Outcome(user, rule.access), ""
+    return Outcome(user, _NO_CHANGE, "password mismatch" if candidates else "secret not found"), ""
+
+
+def _match(user: bytes, users: Sequence[Rule]) -> tuple[Rule | None, list[bytes]]:
+    """The first rule that means this user, and the groups by which it does."""
+    groups: list[bytes] | None = None
+    for rule in users:
+        if not rule.group:
+            if wild(rule.pattern, user, path=True):
+                return rule, []
+            continue
+        if groups is None:
+            groups = groups_of(user)
+        hits = [group for group in groups if wild(rule.pattern, group, path=True)]
+        if hits:
+            return rule, hits
+    return None, []

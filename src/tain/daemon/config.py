@@ -1,0 +1,415 @@
+"""The configuration file: grammar and directives (spec: daemon 2).
+
+Everything is bytes. Loading never raises for what stands in a file: it returns a :class:`Config` whose ``failed`` says
+that nothing may be served from it, and whose ``diagnostics`` are the lines for the log.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from tain.daemon import operator_file
+from tain.daemon.parameters import (
+    ACCESS_CONTROL,
+    BOOLEAN,
+    BOOLEAN3,
+    FACILITIES,
+    FACILITY,
+    INTEGER,
+    PARAMETERS,
+    PATH,
+    Parameter,
+    Value,
+    key,
+    nearest,
+)
+from tain.daemon.sections import (
+    ERROR,
+    NOTE,
+    WARNING,
+    Config,
+    Diagnostic,
+    Fault,
+    Section,
+    Variables,
+    strip_slashes,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Never
+
+_MAX_DEPTH = 16
+_MAX_FILE = 16 << 20
+_BLANK = b" \t\v\f\r"
+FAILED = "params.c:pm_process() - Failed.  Error returned from params.c:parse()."
+
+
+class BadParameterError(Exception):
+    """A ``--dparam`` that cannot be used; the text is rsync's."""
+
+
+def load(
+    file: bytes,
+    *,
+    globals_only: bool = False,
+    overrides: Iterable[bytes] = (),
+    environment: Mapping[bytes, bytes] | None = None,
+) -> Config:
+    """Read ``file``. ``globals_only`` stops at the first module header, as the start of a daemon does.
+
+    ``overrides`` are the words of ``--dparam``; raises :class:`BadParameterError` for those.
+    """
+    reader = _Reader(Config(file, Variables(environment)), globals_only, [_override(word) for word in overrides])
+    config = reader.config
+    try:
+        reader.read_file(file, 0)
+        reader.apply_overrides()
+    except _StopError:
+        pass
+    except _FailedError:
+        config.failed = True
+        config.diagnostics.append(Diagnostic(ERROR, FAILED))
+    config.globals.values = reader.defaults
+    config.strict = config.globals.flag("tain strict")
+    return config
+
+
+def _override(word: bytes) -> tuple[bytes, bytes]:
+    name, equals, value = word.partition(b"=")
+    if not equals:
+        raise BadParameterError(f"--dparam value is missing an '=': {os.fsdecode(word)}")
+    name = b" ".join(name.split())
+    if key(name) not in PARAMETERS:
+        raise BadParameterError(f'Unknown parameter "{os.fsdecode(name)}"')
+    return name, value.strip()
+
+
+class _StopError(Exception):
+    """The first module header was met and only globals are wanted."""
+
+
+class _FailedError(Exception):
+    """The file cannot be used."""
+
+
+class _Reader:
+    """State of one load: which section is open, and the defaults in force."""
+
+    def __init__(self, config: Config, globals_only: bool, overrides: list[tuple[bytes, bytes]]) -> None:
+        self.config = config
+        self.globals_only = globals_only
+        self.overrides = overrides
+        self.overridden = False
+        self.defaults = config.globals.values
+        # Faults of the global section are inherited by the modules that follow.
+        self.default_faults: list[Fault] = []
+        self.section: Section | None = None
+        self.open_files: list[tuple[int, int]] = []
+        self.file = b""
+        self.line = 0
+
+    # ---- files and directives (spec: daemon 2.2)
+
+    def read_file(self, file: bytes, depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            self.fail("config files are nested too deeply")
+        try:
+            fd = operator_file.open_walk(file)
+            try:
+                status = os.fstat(fd)
+                data = operator_file.read_all(fd, _MAX_FILE)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            name = os.fsdecode(file)
+            self.fail(f'rsync: [Receiver] unable to open config file "{name}": {operator_file.reason(error)}')
+        identity = (status.st_dev, status.st_ino)
+        if identity in self.open_files:
+            self.fail(f'config file "{os.fsdecode(file)}" includes itself')
+        if depth == 0 and status.st_mode & stat.S_IWOTH:
+            self.say(WARNING, f'config file "{os.fsdecode(file)}" can be written by everybody')
+        outer_file, outer_line = self.file, self.line
+        self.open_files.append(identity)
+        self.file, self.line = file, 0
+        self.parse(data, depth)
+        self.open_files.pop()
+        self.file, self.line = outer_file, outer_line
+
+    def directive(self, name: bytes, target: bytes, depth: int) -> None:
+        if name not in (b"&include", b"&merge"):
+            self.fail(f"Unknown directive: {os.fsdecode(name)}.")
+        include = name == b"&include"
+        try:
+            status = os.stat(target)
+        except OSError as error:
+            shown = os.fsdecode(target)
+            self.fail(f'rsync: [Receiver] unable to stat config file "{shown}": {operator_file.reason(error)}')
+        if stat.S_ISDIR(status.st_mode):
+            suffix = b".conf" if include else b".inc"
+            try:
+                names = sorted(entry for entry in os.listdir(target) if entry.endswith(suffix))
+            except OSError as error:
+                shown = os.fsdecode(target)
+                self.fail(f'rsync: [Receiver] unable to open config dir "{shown}": {operator_file.reason(error)}')
+            files = [target.rstrip(b"/") + b"/" + entry for entry in names]
+        elif stat.S_ISREG(status.st_mode):
+            files = [target]
+        else:
+            self.fail(f'config file "{os.fsdecode(target)}" is neither a file nor a directory')
+        for file in files:
+            if not include:
+                self.read_file(file, depth + 1)
+                continue
+            kept = dict(self.defaults), list(self.default_faults), self.overridden
+            self.section = None
+            self.read_file(file, depth + 1)
+            self.defaults, self.default_faults, self.overridden = kept
+        if include:
+            self.section = None
+
+    # ---- lines (spec: daemon 2, rules 1 to 6)
+
+    def parse(self, data: bytes, depth: int) -> None:
+        if b"\0" in data:
+            self.line = data.count(b"\n", 0, data.index(b"\0")) + 1
+            self.fail("NUL byte in config file")
+        at, end = 0, len(data)
+        while at < end:
+            byte = data[at : at + 1]
+            if byte.isspace() or byte == b"\\":
+                at += 1
+                continue
+            self.line = data.count(b"\n", 0, at) + 1
+            if byte in (b"#", b";"):
+                newline = data.find(b"\n", at)
+                at = end if newline < 0 else newline + 1
+            elif byte == b"[":
+                at = self.parse_header(data, at + 1)
+            else:
+                at = self.parse_parameter(data, at, depth)
+
+    def parse_header(self, data: bytes, at: int) -> int:
+        words, at, stop = _take(data, at, b"]")
+        name = b" ".join(words.split())
+        if stop == b"":
+            self.fail(f"params.c:Section() - Unexpected EOF in the config file: {os.fsdecode(name)}")
+        if stop == b"\n":
+            self.fail(f"params.c:Section() - Badly formed line in config file: {os.fsdecode(name)}")
+        if not name:
+            self.fail("params.c:Section() - Empty section name in config file.")
+        if b"/" in name:
+            self.fail(f"Warning: invalid section name in configuration file: {os.fsdecode(name)}")
+        self.open_section(name)
+        newline = data.find(b"\n", at)
+        return len(data) if newline < 0 else newline + 1
+
+    def parse_parameter(self, data: bytes, at: int, depth: int) -> int:
+        is_directive = data[at : at + 1] == b"&"
+        words, after, stop = _take(data, at, b"=")
+        if is_directive:
+            # The name of a directive may be followed by its argument without an equals sign.
+            text, after_line = _take_value(data, at)
+            name, _, target = text.partition(b" ")
+            name, equals, rest = name.partition(b"=")
+            if b"\t" in name:
+                name, _, more = name.partition(b"\t")
+                target = more + b" " + target
+            target = (rest + b" " + target if equals else target).strip()
+            if not equals and target.startswith(b"="):
+                target = target[1:].strip()
+            if not target:
+                self.say(WARNING, f"params.c:Parameter() - Ignoring badly formed line in config file: {_show(text)}")
+                return after_line
+            line = self.line
+            self.directive(name, target, depth)
+            self.line = line
+            return after_line
+        name = b" ".join(words.split())
+        if stop == b"":
+            self.say(WARNING, f"params.c:Parameter() - Unexpected end-of-file at: {_show(name)}")
+            return after
+        if stop == b"\n":
+            self.say(WARNING, f"params.c:Parameter() - Ignoring badly formed line in config file: {_show(name)}")
+            return after
+        if not name:
+            self.fail("params.c:Parameter() - Invalid parameter name in config file.")
+        value, after = _take_value(data, after)
+        self.set(name, value)
+        return after
+
+    # ---- sections and values (spec: daemon 2, rules 7 to 13)
+
+    def open_section(self, name: bytes) -> None:
+        if key(name) == b"global":
+            self.section = None
+            return
+        self.apply_overrides()
+        if self.globals_only:
+            raise _StopError
+        for section in self.config.modules:
+            if key(section.name) == key(name):
+                self.section = section
+                return
+        self.section = Section(name, dict(self.defaults), self.config.variables)
+        self.section.line = self.line
+        self.section.faults = list(self.default_faults)
+        self.config.modules.append(self.section)
+
+    def apply_overrides(self) -> None:
+        if self.overridden:
+            return
+        self.overridden = True
+        section, self.section = self.section, None
+        for name, value in self.overrides:
+            self.set(name, value)
+        self.section = section
+
+    def set(self, name: bytes, value: bytes) -> None:
+        row = PARAMETERS.get(key(name))
+        if row is None:
+            self.unknown(name)
+            return
+        if row.of_daemon and self.section is not None:
+            self.say(WARNING, f"Global parameter {_show(name)} found in module section!")
+            return
+        parsed = self.convert(row, value)
+        if parsed is _KEEP:
+            return
+        if self.section is None:
+            self.defaults[row.name] = parsed
+            self.config.globals.lines[row.name] = self.line
+            if row.name == "path":
+                self.say(NOTE, "path in the global section becomes the path of every module that has none")
+        else:
+            if row.name == "path" and "path" in self.section.lines:
+                self.say(NOTE, f"second path in module {_show(self.section.name)}: is a [name] line missing?")
+            self.section.values[row.name] = parsed
+            self.section.lines[row.name] = self.line
+
+    def convert(self, row: Parameter, value: bytes) -> Value:
+        if row.kind in (BOOLEAN, BOOLEAN3):
+            word = self.config.variables.expand(value).lower()
+            if word in (b"yes", b"true", b"1"):
+                return True
+            if word in (b"no", b"false", b"0"):
+                return False
+            if row.kind == BOOLEAN3 and word in (b"unset", b"-1"):
+                return None
+            self.fault(
+                WARNING, f'Badly formed boolean in configuration file: "{_show(value)}".', row.name.encode(), True
+            )
+            return _KEEP
+        if row.kind == INTEGER:
+            number, whole = _atoi(self.config.variables.expand(value))
+            if not whole:
+                self.fault(NOTE, f'"{_show(value)}" is not a number, {number} is used', row.name.encode(), True)
+            return number
+        if row.kind == FACILITY:
+            word = self.config.variables.expand(value).lower()
+            number, whole = _atoi(word)
+            found = FACILITIES.get(word, number if whole and number > 0 else None)
+            if found is None:
+                self.fault(NOTE, f'unknown syslog facility "{_show(value)}"', row.name.encode(), True)
+                return _KEEP
+            return found
+        if row.kind == PATH:
+            value = strip_slashes(value)
+        return value or None
+
+    def unknown(self, name: bytes) -> None:
+        shown = _show(name)
+        if not name.startswith(b"-"):
+            self.say(WARNING, f'Unknown Parameter encountered: "{shown}"')
+        self.say(WARNING, f'IGNORING unknown parameter "{shown}"')
+        likely = nearest(name)
+        if key(name).startswith(b"tain") and b" " in name:
+            self.fault(ERROR, f'unknown parameter "{shown}"', name, False)
+        elif likely in ACCESS_CONTROL:
+            self.fault(ERROR, f'unknown parameter "{shown}": did you mean "{likely}"?', name, False)
+        else:
+            hint = f': did you mean "{likely}"?' if likely else ""
+            if key(name) == b"motd":
+                hint = ': did you mean "motd file"?'
+            self.fault(NOTE if hint else "", f'unknown parameter "{shown}"{hint}', name, True)
+
+    # ---- what to say
+
+    def say(self, level: str, text: str) -> Diagnostic:
+        diagnostic = Diagnostic(level, text, self.file, self.line)
+        if level:
+            self.config.diagnostics.append(diagnostic)
+        return diagnostic
+
+    def fault(self, level: str, text: str, name: bytes, only_strict: bool) -> None:
+        fault = Fault(self.say(level, text), name, only_strict)
+        (self.default_faults if self.section is None else self.section.faults).append(fault)
+
+    def fail(self, text: str) -> Never:
+        self.say(ERROR, text)
+        raise _FailedError
+
+
+# "The value could not be read: leave what was there." A value of its own type, so that it is no Value by accident.
+_KEEP = bytes(bytearray(b"\0keep"))
+
+
+def _show(text: bytes) -> str:
+    return os.fsdecode(text)
+
+
+def _atoi(text: bytes) -> tuple[int, bool]:
+    """Leading decimal digits, and whether that was all of it."""
+    text = text.strip()
+    sign = text[:1] if text[:1] in (b"-", b"+") else b""
+    digits = text[len(sign) :]
+    length = 0
+    while length < len(digits) and digits[length : length + 1].isdigit():
+        length += 1
+    if not length:
+        return 0, False
+    number = min(int(digits[: min(length, 18)]), 0x7FFFFFFF)
+    return (-number if sign == b"-" else number), length == len(digits)
+
+
+def _take(data: bytes, at: int, stop: bytes) -> tuple[bytes, int, bytes]:
+    """Text up to ``stop`` or the end of the (continued) line: the text, where to go on, and what ended it."""
+    text = bytearray()
+    while at < len(data):
+        byte = data[at : at + 1]
+        at += 1
+        if byte == stop:
+            return bytes(text), at, stop
+        if byte == b"\n":
+            if not _continued(text):
+                return bytes(text), at, b"\n"
+            text += b" "
+            continue
+        text += byte
+    return bytes(text), at, b""
+
+
+def _take_value(data: bytes, at: int) -> tuple[bytes, int]:
+    """The rest of the (continued) line, without blanks around it and without CR."""
+    while data[at : at + 1] and data[at : at + 1] in _BLANK:
+        at += 1
+    text = bytearray()
+    while at < len(data):
+        newline = data.find(b"\n", at)
+        end = len(data) if newline < 0 else newline
+        text += data[at:end].replace(b"\r", b"")
+        at = end + 1
+        if newline < 0 or not _continued(text):
+            break
+    return bytes(text).rstrip(_BLANK), at
+
+
+def _continued(text: bytearray) -> bool:
+    """Whether the line goes on; the backslash and what follows it are taken off ``text``."""
+    trimmed = text.rstrip(_BLANK)
+    if not trimmed.endswith(b"\\"):
+        return False
+    del text[len(trimmed) - 1 :]
+    return True

@@ -1,0 +1,157 @@
+"""The text phase of a connection: lines and lists, read without a byte too many, under one deadline.
+
+What follows the text belongs to the framed connection, which is made on the same descriptors: so a byte that was read
+too early would be lost (spec: daemon 4, security SEC-31).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+
+
+class ClosedError(Exception):
+    """The peer has gone, or sent what is no line: nothing is answered."""
+
+
+class DeadlineError(Exception):
+    """The handshake took too long."""
+
+
+class TooManyError(Exception):
+    """More arguments than a connection may send."""
+
+
+class Conversation:
+    """Reads and writes of one connection until the transfer begins."""
+
+    def __init__(self, read_fd: int, write_fd: int, sock: socket.socket | None = None) -> None:
+        self.read_fd = read_fd
+        self.write_fd = write_fd
+        self.sock = sock
+        self._deadline: float | None = None
+
+    # ---- time
+
+    def arm(self, seconds: float | None) -> None:
+        """Everything from now on must be over after ``seconds``; None takes the limit away."""
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+
+    def _wait(self, fd: int, event: int) -> None:
+        if self._deadline is None:
+            return
+        left = self._deadline - time.monotonic()
+        poll = select.poll()
+        poll.register(fd, event)
+        if left <= 0 or not poll.poll(left * 1000):
+            raise DeadlineError
+
+    # ---- reading
+
+    def _some(self, limit: int, stop: bytes) -> bytes:
+        """1 to ``limit`` bytes, nothing after the first ``stop``. Empty at the end of the stream."""
+        self._wait(self.read_fd, select.POLLIN)
+        try:
+            if self.sock is None:
+                return os.read(self.read_fd, 1)
+            seen = self.sock.recv(limit, _PEEK)
+            at = seen.find(stop)
+            return self.sock.recv(at + 1 if at >= 0 else len(seen)) if seen else b""
+        except ConnectionError:
+            return b""
+
+    def read_exact(self, count: int) -> bytes:
+        out = bytearray()
+        while len(out) < count:
+            self._wait(self.read_fd, select.POLLIN)
+            try:
+                chunk = os.read(self.read_fd, count - len(out))
+            except ConnectionError:
+                chunk = b""
+            if not chunk:
+                raise ClosedError
+            out += chunk
+        return bytes(out)
+
+    def read_line(self, size: int) -> bytes:
+        """A line without LF; CR is dropped. ``size`` counts the line end and a terminator, as buffers in C do."""
+        out = bytearray()
+        while True:
+            chunk = self._some(size, b"\n")
+            if not chunk:
+                raise ClosedError
+            out += chunk.replace(b"\r", b"")
+            if b"\0" in chunk or len(out) > size - 1:
+                raise ClosedError
+            if out.endswith(b"\n"):
+                return bytes(out[:-1])
+
+    def read_list(self, stop: bytes, *, word_limit: int, count_limit: int) -> list[bytes]:
+        """Words that each end with ``stop``; an empty one ends the list (spec: protocol 10.6).
+
+        Words of more than ``word_limit`` bytes are cut. Raises :class:`TooManyError` beyond ``count_limit`` words.
+        """
+        words: list[bytes] = []
+        word = bytearray()
+        while True:
+            chunk = self._some(65536, stop)
+            if not chunk:
+                raise ClosedError
+            whole = chunk.endswith(stop)
+            piece = chunk[:-1] if whole else chunk
+            if stop == b"\n":
+                piece = piece.replace(b"\r", b"")
+            word += piece[: max(0, word_limit - len(word))]
+            if not whole:
+                continue
+            if not word:
+                return words
+            if len(words) >= count_limit:
+                raise TooManyError
+            words.append(bytes(word))
+            word.clear()
+
+    # ---- writing
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            self._wait(self.write_fd, select.POLLOUT)
+            try:
+                view = view[os.write(self.write_fd, view) :]
+            except OSError:
+                raise ClosedError from None
+
+    def line(self, text: str | bytes) -> None:
+        self.write((os.fsencode(text) if isinstance(text, str) else text) + b"\n")
+
+    def drain(self, seconds: float = 1.0, limit: int = 65536) -> None:
+        """Say that nothing more comes, and let the peer finish: closing over unread input would reset it."""
+        deadline = time.monotonic() + seconds
+        try:
+            if self.sock is not None:
+                self.sock.shutdown(_SHUT_WR)
+            else:
+                if self.write_fd != self.read_fd:
+                    os.close(self.write_fd)
+                return
+            while limit > 0:
+                left = deadline - time.monotonic()
+                if left <= 0 or not select.select([self.read_fd], [], [], left)[0]:
+                    return
+                chunk = os.read(self.read_fd, min(limit, 65536))
+                if not chunk:
+                    return
+                limit -= len(chunk)
+        except OSError:
+            return
+
+
+# Numbers of <sys/socket.h>, which are the same on every Linux: so that a remote-shell start need not load `socket`.
+_PEEK = 2
+_SHUT_WR = 1

@@ -1,0 +1,93 @@
+"""A module's filter parameters as rule texts (spec: daemon 8)."""
+
+from __future__ import annotations
+
+import os
+
+from tain.daemon import operator_file
+from tain.daemon.refusal import RefusalError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tain.daemon.sections import Section
+
+_LONG = frozenset(
+    {b"exclude", b"include", b"hide", b"show", b"protect", b"risk", b"merge", b"dir-merge"}
+)
+_SHORT = b"+-HSPR.:"
+
+
+def rules(section: Section) -> list[bytes]:
+    """All rules in order, each in the new style; the first that matches wins. Raises :class:`RefusalError`."""
+    found = split_rules(section.text("filter"))
+    found += file_rules(section.text("include from"), b"+")
+    found += pattern_rules(section.text("include").split(), b"+")
+    found += file_rules(section.text("exclude from"), b"-")
+    found += pattern_rules(section.text("exclude").split(), b"-")
+    return found
+
+
+def split_rules(text: bytes) -> list[bytes]:
+    """Full rules separated by blanks; the blank between a rule's name and its pattern belongs to the rule."""
+    out: list[bytes] = []
+    words = text.split()
+    at = 0
+    while at < len(words):
+        word = words[at]
+        at += 1
+        if _wants_pattern(word) and at < len(words):
+            word += b" " + words[at]
+            at += 1
+        out.append(word)
+    return out
+
+
+def _wants_pattern(word: bytes) -> bool:
+    """Whether the word is only the name of a rule: ``-``, ``+p``, ``dir-merge,n-``, but not ``-_x`` or ``!``."""
+    name, comma, _ = word.partition(b",")
+    if name in _LONG:
+        return b"_" not in word and b"=" not in word
+    if word[:1] and word[:1] in _SHORT:
+        if b"C" in word[1:] and word[:1] in b"-.:":
+            return False
+        modifiers = word[2:] if comma and len(name) == 1 else word[1:]
+        return all(byte in b"!/Cserxnpw+-" for byte in modifiers)
+    return False
+
+
+def pattern_rules(words: list[bytes], sign: bytes) -> list[bytes]:
+    """Patterns of ``include`` and ``exclude``: a word ``+``, ``-`` or ``!`` before one has its usual meaning."""
+    out: list[bytes] = []
+    at = 0
+    while at < len(words):
+        word = words[at]
+        at += 1
+        if word == b"!":
+            out.append(b"!")
+        elif word in (b"+", b"-") and at < len(words):
+            out.append(word + b" " + words[at])
+            at += 1
+        else:
+            out.append(sign + b" " + word)
+    return out
+
+
+def file_rules(path: bytes, sign: bytes) -> list[bytes]:
+    """One pattern per line; blank lines and comments are left out. A missing file ends the connection."""
+    if not path:
+        return []
+    kind = "include" if sign == b"+" else "exclude"
+    try:
+        data = operator_file.read_walk(path)
+    except OSError as error:
+        line = f"rsync: [Receiver] failed to open {kind} file {os.fsdecode(path)}: {operator_file.reason(error)}"
+        raise RefusalError("", line, 11) from None
+    out: list[bytes] = []
+    for entry in data.replace(b"\r", b"\n").split(b"\n"):
+        if not entry or entry[:1] in (b"#", b";"):
+            continue
+        if entry[:2] in (b"+ ", b"- ") or entry == b"!":
+            out.append(entry)
+        else:
+            out.append(sign + b" " + entry)
+    return out

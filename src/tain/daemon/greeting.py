@@ -1,0 +1,65 @@
+"""The first lines of a daemon's conversation (spec: daemon 4.3, protocol 10.3)."""
+
+from __future__ import annotations
+
+from tain.daemon.auth import DIGESTS
+from tain.daemon.refusal import RefusalError
+
+#: C's buffers: 1024 for greeting and module, 5120 for the answer to a challenge.
+LINE_SIZE = 1024
+ANSWER_SIZE = 5120
+_BLANKS = b" \t\n\v\f\r"
+
+
+def own(protocol: int) -> bytes:
+    return b"@RSYNCD: %d.0 %s\n" % (protocol, b" ".join(DIGESTS))
+
+
+class Greeting:
+    """What the client's line said."""
+
+    __slots__ = ("digests", "protocol", "sub")
+
+    def __init__(self, protocol: int, sub: int, digests: list[bytes] | None) -> None:
+        self.protocol = protocol
+        self.sub = sub
+        #: None when there was no list.
+        self.digests = digests
+
+    def agreed(self, ours: int) -> int:
+        """The protocol of this connection; our own sub-protocol is 0."""
+        if self.protocol > ours:
+            return ours
+        return self.protocol - (self.sub != 0)
+
+
+def parse(line: bytes) -> Greeting:
+    """Read a client's greeting as scanf would. Raises :class:`RefusalError` with the reference's answer."""
+    from tain.daemon.text import escape
+
+    prefix = b"@RSYNCD:"
+    number, rest = _integer(line[len(prefix) :].lstrip(_BLANKS))
+    if not line.startswith(prefix) or number is None:
+        raise RefusalError("@ERROR: protocol startup error")
+    sub = None
+    if rest[:1] == b".":
+        sub, rest = _integer(rest[1:])
+    if sub is None and number >= 30:
+        raise RefusalError(b"@ERROR: your client omitted the subprotocol value: " + escape(line))
+    names = line[len(prefix) :].lstrip(b" ").partition(b" ")
+    digests = names[2].split() if names[1] else None
+    if digests is None and number >= 32:
+        raise RefusalError(b"@ERROR: your client omitted the digest name list: " + escape(line))
+    return Greeting(number, sub or 0, digests)
+
+
+def _integer(text: bytes) -> tuple[int | None, bytes]:
+    """A decimal number at the front, and what follows it."""
+    length = 1 if text[:1] in (b"-", b"+") else 0
+    start = length
+    while text[length : length + 1].isdigit():
+        length += 1
+    if length == start:
+        return None, text
+    # Nine digits are more than any protocol has; longer ones must not become big numbers.
+    return int(text[: min(length, start + 9)]), text[length:]

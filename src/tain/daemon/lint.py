@@ -1,0 +1,56 @@
+"""What an operator most likely meant otherwise (spec: daemon 16.1, B15 to B18)."""
+
+from __future__ import annotations
+
+import os
+
+from tain.daemon.sections import ERROR, NOTE, WARNING, Config, Diagnostic, Section
+from tain.daemon.text import blanks
+
+
+def check(config: Config) -> list[Diagnostic]:
+    """What is likely meant otherwise, for ``--check-config``."""
+    found: list[Diagnostic] = []
+
+    def note(section: Section, name: str, text: str, level: str = NOTE) -> None:
+        found.append(Diagnostic(level, text, config.file, section.lines.get(name, section.line)))
+
+    comments: dict[bytes, bytes] = {}
+    for section in config.modules:
+        shown = os.fsdecode(section.name)
+        if not section.raw("path"):
+            note(section, "path", f"module {shown} has no path", WARNING)
+        elif "path" not in section.lines:
+            note(section, "path", f"module {shown} has no path of its own and serves the global one", WARNING)
+        comment = section.raw("comment")
+        if comment and comments.setdefault(comment, section.name) != section.name:
+            note(section, "comment", f"module {shown} has the comment of module {os.fsdecode(comments[comment])}")
+        for name in ("hosts allow", "hosts deny"):
+            tokens = blanks(section.raw(name))
+            for token in tokens:
+                better = _tcp_wrapper(token)
+                if better:
+                    note(section, name, f'"{os.fsdecode(token)}" in {name} is not understood: {better}', WARNING)
+        if section.raw("auth users") and not section.raw("secrets file"):
+            text = f"module {shown} has auth users and no secrets file: nobody can log in"
+            note(section, "auth users", text, WARNING)
+        refusal = config.refusal(section)
+        if refusal is not None:
+            found.append(Diagnostic(ERROR, f"module {shown} is refused: {refusal.text}", refusal.file, refusal.line))
+    return found
+
+
+def _tcp_wrapper(token: bytes) -> str:
+    """What to write instead of a word that tcp-wrappers know and rsync does not."""
+    if token == b"ALL":
+        return 'write "*"'
+    if token in (b"LOCAL", b"EXCEPT", b"KNOWN", b"UNKNOWN", b"PARANOID"):
+        return "there is no such word"
+    parts = token[:-1].split(b".")
+    if token.endswith(b".") and all(part.isdigit() for part in parts) and 1 <= len(parts) <= 3:
+        return f'write "{os.fsdecode(b".".join(parts + [b"0"] * (4 - len(parts))))}/{8 * len(parts)}"'
+    if token.startswith(b".") and len(token) > 1:
+        return f'write "*{os.fsdecode(token)}"'
+    if b"*" in token and all(part.isdigit() or part == b"*" for part in token.split(b".")):
+        return "wildcards match names only, write addr/bits"
+    return ""

@@ -1,0 +1,116 @@
+"""Where the daemon writes what happened: a file, or syslog (spec: daemon 12.1)."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from tain.daemon import operator_file
+from tain.daemon.text import escape
+from tain.errors import exit_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tain.daemon.sections import Section
+
+#: The release whose behaviour is offered, as it stands in log lines that scripts read.
+VERSION = "3.5.0"
+
+# syslog.h priorities.
+_INFO, _WARNING = 6, 4
+
+
+class Log:
+    """One destination at a time. A destination that cannot be opened falls back to syslog, with two lines there."""
+
+    def __init__(self) -> None:
+        self.path = b""
+        self.fd = -1
+        self.tag = ""
+        self.facility = 3 << 3
+        self._syslog_open = False
+        # Also say everything on stderr: the start in the foreground.
+        self.echo = False
+
+    def open(self, section: Section, override: bytes = b"") -> None:
+        """Take up the settings of ``section``; ``override`` is ``--log-file``."""
+        path = override or section.text("log file")
+        tag = os.fsdecode(section.text("syslog tag"))
+        facility = section.number("syslog facility")
+        if path and path == self.path:
+            if self.fd < 0:
+                self.reopen()
+            return
+        if not path and not self.path and (tag, facility) == (self.tag, self.facility) and self._syslog_open:
+            return
+        self.close()
+        self.path, self.tag, self.facility = path, tag, facility
+        self.reopen()
+
+    def reopen(self) -> None:
+        if self.path:
+            mask = os.umask(0o022)
+            try:
+                self.fd = operator_file.open_walk(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+                return
+            except OSError as error:
+                path, self.path = os.fsdecode(self.path), b""
+                self._open_syslog()
+                self.write(f"failed to open log-file {path}: {operator_file.reason(error)}", warning=True)
+                self.write('Ignoring "log file" setting.', warning=True)
+                return
+            finally:
+                os.umask(mask)
+        self._open_syslog()
+
+    def _open_syslog(self) -> None:
+        import syslog
+
+        # LOG_NDELAY: the socket must exist before a chroot hides /dev/log.
+        syslog.openlog(self.tag or "rsyncd", syslog.LOG_PID | syslog.LOG_NDELAY, self.facility)
+        self._syslog_open = True
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+        if self._syslog_open:
+            import syslog
+
+            syslog.closelog()
+            self._syslog_open = False
+
+    def idle(self) -> None:
+        """Let go of the file while nothing happens, so that rotation by rename needs no signal."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def write(self, line: str | bytes, *, warning: bool = False) -> None:
+        """One event, one line. Never raises: a full disk must not end a transfer."""
+        data = escape((os.fsencode(line) if isinstance(line, str) else line).rstrip(b"\n"))
+        if self.path and self.fd < 0:
+            self.reopen()
+        if self.fd >= 0:
+            stamp = time.strftime("%Y/%m/%d %H:%M:%S", time.localtime())
+            try:
+                os.write(self.fd, b"%s [%d] %s\n" % (stamp.encode(), os.getpid(), data))
+            except OSError:
+                pass
+        elif self._syslog_open:
+            import syslog
+
+            syslog.syslog(_WARNING if warning else _INFO, data.decode("utf-8", "replace"))
+        if self.echo:
+            try:
+                os.write(2, data + b"\n")
+            except OSError:
+                pass
+
+    def error(self, line: str) -> None:
+        self.write(line, warning=True)
+
+    def closing(self, code: int, where: str, role: str = "Receiver") -> None:
+        """The last line of a failed connection (spec: daemon 12.2)."""
+        kind = "warning" if code == 24 else "error"
+        self.error(f"rsync {kind}: {exit_text(code)} (code {code}) at {where} [{role}={VERSION}]")

@@ -1,0 +1,251 @@
+"""Ways to start a daemon (spec: daemon 1)."""
+
+from __future__ import annotations
+
+import os
+
+from tain.daemon.conversation import Conversation
+from tain.daemon.log import Log
+from tain.daemon.settings import Settings
+from tain.errors import TainError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+
+    from tain.cli.options import Options
+    from tain.daemon.sections import Config
+
+DEFAULT_PORT = 873
+_PROXY_WARNING = (
+    '"proxy protocol = true" but "proxy protocol hosts" is unset: all connections will be rejected as untrusted proxy '
+    'peers.  Set "proxy protocol hosts" to your trusted proxy\'s address.'
+)
+
+
+def run(options: Options) -> int:
+    """Be a daemon as the options say. The exit code of the process; errors are printed here."""
+    settings = Settings.of(options)
+    try:
+        if options.check_config:
+            return check(settings)
+        if options.server:
+            return _over_shell(settings)
+        sock = _stdin_socket()
+        if sock is not None:
+            return _one_connection(settings, sock)
+        return _stand_alone(settings, options)
+    except TainError as error:
+        _complain(str(error))
+        return error.code
+
+
+def _complain(text: str) -> None:
+    if text:
+        try:
+            os.write(2, os.fsencode(text) + b"\n")
+        except OSError:
+            pass
+
+
+def check(settings: Settings) -> int:
+    """``--check-config``: everything that is wrong, with its place. 0 good, 1 something would fail or be refused."""
+    from tain.daemon import lint
+    from tain.daemon.sections import ERROR
+
+    config = _load(settings)
+    found = config.diagnostics + ([] if config.failed else lint.check(config))
+    lines = dict.fromkeys(f"{diagnostic.level}: {diagnostic}" for diagnostic in found if diagnostic.level)
+    for line in lines:
+        _complain(line)
+    return 1 if config.failed or any(diagnostic.level == ERROR for diagnostic in found) else 0
+
+
+def _load(settings: Settings, *, globals_only: bool = False) -> Config:
+    from tain.daemon.config import BadParameterError
+
+    try:
+        return settings.load(globals_only=globals_only)
+    except BadParameterError as error:
+        raise UsageError(str(error)) from None
+
+
+# ---- one connection per process (spec: daemon 1.7, 1.9)
+
+
+def _stdin_socket() -> socket.socket | None:
+    """The socket that a super-server has put on stdin, if there is one."""
+    from tain.daemon.connection import is_socket
+
+    if not is_socket(0):
+        return None
+    import socket
+
+    return socket.socket(fileno=os.dup(0))
+
+
+def _to_null(*fds: int) -> None:
+    null = os.open(b"/dev/null", os.O_RDWR)
+    for fd in fds:
+        os.dup2(null, fd)
+    if null > 2:
+        os.close(null)
+
+
+def _one_connection(settings: Settings, sock: socket.socket) -> int:
+    from tain.daemon.connection import Connection
+    from tain.daemon.listener import prepare
+
+    config = _load(settings)
+    if config.failed:
+        raise UsageError(f"Failed to parse config file: {os.fsdecode(settings.file)}")
+    # Nothing but protocol may reach the socket.
+    _to_null(0, 1, 2)
+    log = Log()
+    log.open(config.globals, settings.log_file)
+    prepare(sock, config.globals.text("socket options"), log)
+    talk = Conversation(sock.fileno(), sock.fileno(), sock)
+    return Connection(settings, talk, log, _peer_of(sock), over_shell=False).run() & 255
+
+
+def _peer_of(sock: socket.socket) -> str:
+    try:
+        where = sock.getpeername()
+    except OSError:
+        return "0.0.0.0"
+    return str(where[0]) if isinstance(where, tuple) else "0.0.0.0"
+
+
+def _over_shell(settings: Settings) -> int:
+    from tain.daemon.connection import Connection, is_socket
+
+    config = _load(settings)
+    if config.failed:
+        raise UsageError(f"Failed to parse config file: {os.fsdecode(settings.file)}")
+    log = Log()
+    log.open(config.globals, settings.log_file)
+    sock: socket.socket | None = None
+    if is_socket(0):
+        import socket as sockets
+
+        sock = sockets.socket(fileno=os.dup(0))
+    address = address_from_environment() or (_peer_of(sock) if sock is not None else "0.0.0.0")
+    # Reading ahead by peeking needs a socket; a pair of pipes is read byte by byte until the transfer.
+    talk = Conversation(0, 1, None) if sock is None else Conversation(sock.fileno(), 1, sock)
+    return Connection(settings, talk, log, address, over_shell=True).run() & 255
+
+
+def address_from_environment() -> str:
+    """Where a remote-shell client says it comes from (spec: daemon 1.7); empty when that is no address."""
+    for name in ("REMOTE_HOST", "SSH_CONNECTION", "SSH_CLIENT", "SSH2_CLIENT"):
+        value = os.environ.get(name)
+        if value:
+            word = value.partition(" ")[0]
+            return word if _is_literal(word) else ""
+    return ""
+
+
+def _is_literal(word: str) -> bool:
+    import socket
+
+    text = word.partition("%")[0]
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
+    except OSError:
+        return False
+    return True
+
+
+# ---- stand-alone (spec: daemon 1.5)
+
+
+def _stand_alone(settings: Settings, options: Options) -> int:
+    config = _load(settings, globals_only=True)
+    for diagnostic in config.diagnostics:
+        _complain(str(diagnostic))
+    if config.failed:
+        raise UsageError(f"Failed to parse config file: {os.fsdecode(settings.file)}")
+    values = config.globals
+    if values.flag("proxy protocol") and not values.text("proxy protocol hosts"):
+        _complain(_PROXY_WARNING)
+    if options.sockopts is not None:
+        values.values["socket options"] = options.sockopts
+    if not options.detach:
+        return _listen(settings, options, config, -1)
+    ready_read, ready_write = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(ready_write)
+        if not values.flag("tain detach wait"):
+            return 0
+        # One byte: the listener is up. Nothing: it has ended, and its exit code says why.
+        if os.read(ready_read, 1):
+            return 0
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 255
+    os.close(ready_read)
+    os.setsid()
+    code = 255
+    try:
+        code = _listen(settings, options, config, ready_write)
+    except TainError as error:
+        _complain(str(error))
+        code = error.code
+    finally:
+        os._exit(code & 255)
+
+
+def _listen(settings: Settings, options: Options, config: Config, ready: int) -> int:
+    from tain.daemon import listener
+    from tain.daemon.pidfile import PidFile
+
+    values = config.globals
+    log = Log()
+    pid_file = None
+    if values.text("pid file"):
+        pid_file = PidFile(values.text("pid file"))
+        pid_file.create()
+    port = options.port or values.number("port") or DEFAULT_PORT
+    address = options.address or values.text("address")
+    try:
+        log.open(values, settings.log_file)
+        for diagnostic in config.diagnostics:
+            log.error(str(diagnostic))
+        log.write(listener.started(port))
+        sockets = listener.inherited() or listener.bind(
+            address,
+            port,
+            options.address_family,
+            values.text("socket options"),
+            values.number("listen backlog"),
+            log.error,
+        )
+    except TainError as error:
+        for line in str(error).split("\n"):
+            log.error(line)
+        log.closing(error.code, "listener.py(0)")
+        if pid_file is not None:
+            pid_file.remove()
+        raise
+    _warm_up()
+    server = listener.Listener(settings, config, log, sockets)
+    server.pid_file = pid_file
+    if ready >= 0:
+        _to_null(0, 1, 2)
+        os.write(ready, b"+")
+        os.close(ready)
+    return server.serve()
+
+
+def _warm_up() -> None:
+    """Load now what every connection needs, so that a fork has nothing left to import."""
+    import importlib
+    import time
+
+    # The time zone must be known before a chroot hides its files.
+    time.tzset()
+    time.localtime()
+    for name in ("grp", "pwd", "tain.daemon.transfer", "tain.cli.parse", "tain.cli.resolve", "tain.session.server"):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue

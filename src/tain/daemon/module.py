@@ -1,0 +1,255 @@
+"""What a module means for this process: its identity, its root, its filters (spec: daemon 7 and 8)."""
+
+from __future__ import annotations
+
+import os
+
+from tain.daemon import operator_file
+from tain.daemon.refusal import RefusalError
+from tain.daemon.text import comma_list
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tain.daemon.sections import Section
+
+MUNGE_DIRECTORY = b"/rsyncd-munged"
+
+
+class Identity:
+    """Whose powers the transfer has. None = those of the daemon."""
+
+    __slots__ = ("gids", "uid")
+
+    def __init__(self, uid: int | None, gids: list[int] | None) -> None:
+        self.uid = uid
+        self.gids = gids
+
+
+def identity(section: Section, *, root: bool) -> Identity:
+    """Resolve ``uid`` and ``gid`` before any chroot (spec: daemon 7.5). Raises :class:`RefusalError`."""
+    uid_text, gid_text = section.text("uid"), section.text("gid")
+    uid: int | None = None
+    if uid_text or root:
+        uid = user_number(uid_text or b"nobody")
+        from_variable = b"%" in section.raw("uid") and uid == 0
+        if from_variable and not section.flag("tain allow root uid"):
+            uid = None
+        if uid is None:
+            shown = os.fsdecode(uid_text or b"nobody")
+            raise RefusalError(f"@ERROR: invalid uid {shown}", f"Invalid uid {shown}")
+    gids: list[int] | None = None
+    if gid_text:
+        gids = []
+        for position, item in enumerate(comma_list(gid_text)):
+            if item == b"*" and position == 0:
+                gids += _groups_of(os.geteuid() if uid is None else uid)
+                continue
+            gid = group_number(item)
+            if gid is None:
+                shown = os.fsdecode(item)
+                raise RefusalError(f"@ERROR: invalid gid {shown}", f"Invalid gid {shown}")
+            gids.append(gid)
+    elif root:
+        for name in (b"nogroup", b"nobody"):
+            gid = group_number(name)
+            if gid is not None:
+                gids = [gid]
+                break
+        else:
+            raise RefusalError("@ERROR: invalid gid nobody", "Invalid gid nobody")
+    return Identity(uid, gids)
+
+
+def _number(text: bytes) -> int | None:
+    return int(text) if text.isdigit() and int(text) < 0xFFFFFFFF else None
+
+
+def user_number(text: bytes) -> int | None:
+    """The id of a user by name or digits; None when there is none."""
+    import pwd
+
+    if text.isdigit():
+        return _number(text)
+    try:
+        return pwd.getpwnam(os.fsdecode(text)).pw_uid
+    except (KeyError, ValueError):
+        return None
+
+
+def group_number(text: bytes) -> int | None:
+    """The id of a group by name or digits; None when there is none."""
+    import grp
+
+    if text.isdigit():
+        return _number(text)
+    try:
+        return grp.getgrnam(os.fsdecode(text)).gr_gid
+    except (KeyError, ValueError):
+        return None
+
+
+def _groups_of(uid: int) -> list[int]:
+    import pwd
+
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        raise RefusalError("@ERROR: getpwuid failed", f"getpwuid({uid}) failed") from None
+    groups = os.getgrouplist(entry.pw_name, entry.pw_gid)
+    return [entry.pw_gid, *(gid for gid in groups if gid != entry.pw_gid)]
+
+
+class Roots:
+    """The rows of the table of spec daemon 7.1."""
+
+    __slots__ = ("chroot", "full_path", "munge", "root", "sanitize")
+
+    def __init__(self, full_path: bytes, chroot: bytes | None, root: bytes, sanitize: bool, munge: bool) -> None:
+        #: The cleaned absolute path as configured.
+        self.full_path = full_path
+        #: Where this process is locked in; None = nowhere.
+        self.chroot = chroot
+        #: The module's root as this process will see it.
+        self.root = root
+        self.sanitize = sanitize
+        self.munge = munge
+
+
+def roots(section: Section, *, can_chroot: Callable[[], str], say: Callable[[str], object]) -> Roots:
+    """Decide on chroot and roots. ``can_chroot`` tries and returns the reason for a failure, or nothing."""
+    path = section.text("path")
+    if not path:
+        raise RefusalError("@ERROR: no path setting.", f"No path specified for module {os.fsdecode(section.name)}")
+    path = os.path.join(os.getcwdb(), path)
+    outer, marker, inner = path.partition(b"/./")
+    wanted = section.tri("use chroot")
+    if wanted is None:
+        if marker:
+            wanted = True
+        else:
+            reason = can_chroot()
+            wanted = not reason
+            if reason:
+                say(f"chroot test failed: {reason}. Switching 'use chroot' from unset to false.")
+    full = clean(path)
+    munge = section.tri("munge symlinks")
+    if wanted:
+        chroot = clean(outer) if marker else full
+        root = clean(b"/" + inner) if marker else b"/"
+    else:
+        chroot, root = None, full
+    sanitize = root != b"/"
+    if munge is None:
+        munge = sanitize or (chroot is None)
+    return Roots(full, chroot, root, sanitize, munge)
+
+
+def clean(path: bytes) -> bytes:
+    """Without doubled slashes, ``.`` components, and ``..`` resolved by the text."""
+    out: list[bytes] = []
+    for part in path.split(b"/"):
+        if part == b"..":
+            if out:
+                out.pop()
+        elif part not in (b"", b"."):
+            out.append(part)
+    return b"/" + b"/".join(out)
+
+
+def chroot_problem() -> str:
+    """Whether this process may chroot at all: the reason against, or nothing."""
+    try:
+        os.chroot("/")
+    except OSError as error:
+        return os.strerror(error.errno or 0)
+    return ""
+
+
+def enter(where: Roots) -> None:
+    """chroot, then change to the module's root. Raises :class:`RefusalError`."""
+    if where.chroot is not None:
+        shown = os.fsdecode(where.chroot)
+        try:
+            os.chdir(where.chroot)
+            os.chroot(where.chroot)
+        except OSError as error:
+            raise RefusalError(
+                "@ERROR: chroot failed",
+                f'rsync: [Receiver] chroot("{shown}") failed: {operator_file.reason(error)}{_blame(where.chroot)}',
+            ) from None
+    try:
+        os.chdir(where.root)
+    except OSError as error:
+        raise RefusalError(
+            "@ERROR: chdir failed",
+            f"rsync: [Receiver] chdir {os.fsdecode(where.root)} failed: "
+            f"{operator_file.reason(error)}{_blame(where.root)}",
+        ) from None
+
+
+def _blame(path: bytes) -> str:
+    """Which component of a path is to blame, when it is not the last (for the log only)."""
+    at = b"/"
+    for part in path.strip(b"/").split(b"/"):
+        at = at.rstrip(b"/") + b"/" + part
+        try:
+            if not os.path.isdir(at):
+                problem = "is no directory" if os.path.lexists(at) else "is missing"
+                return "" if at == path else f" ({os.fsdecode(at)} {problem})"
+            if not os.access(at, os.X_OK):
+                return f" ({os.fsdecode(at)} may not be searched)"
+        except OSError:
+            break
+    return ""
+
+
+def check_munge() -> None:
+    """A directory with the prefix's name would give munged links a meaning (spec: daemon 7.4)."""
+    if os.path.isdir(MUNGE_DIRECTORY):
+        raise RefusalError(
+            "@ERROR: daemon security issue -- contact admin",
+            f"Symlink munging is unsafe when a {os.fsdecode(MUNGE_DIRECTORY)} directory exists.",
+            4,
+        )
+
+
+def become(who: Identity) -> None:
+    """setgid, setgroups, setuid: all or nothing, and read back (spec: daemon 7.5, security SEC-39)."""
+    if who.gids is not None:
+        primary = who.gids[0]
+        try:
+            os.setgid(primary)
+        except OSError as error:
+            raise RefusalError(
+                "@ERROR: setgid failed", f"rsync: [Receiver] setgid {primary} failed: {operator_file.reason(error)}"
+            ) from None
+        if os.geteuid() == 0 or sorted(set(os.getgroups())) != sorted(set(who.gids)):
+            try:
+                os.setgroups(who.gids)
+            except OSError as error:
+                raise RefusalError(
+                    "@ERROR: setgroups failed", f"rsync: [Receiver] setgroups failed: {operator_file.reason(error)}"
+                ) from None
+        if os.getresgid() != (primary,) * 3 or set(os.getgroups()) != set(who.gids):
+            raise RefusalError("@ERROR: setgroups failed", "the groups of this process are not those of the module")
+    if who.uid is not None:
+        try:
+            os.setuid(who.uid)
+        except OSError as error:
+            raise RefusalError(
+                "@ERROR: setuid failed", f"rsync: [Receiver] setuid {who.uid} failed: {operator_file.reason(error)}"
+            ) from None
+        if os.getresuid() != (who.uid,) * 3:
+            raise RefusalError("@ERROR: setuid failed", "this process is not who it should be")
+        if who.uid != 0 and _regains_root():
+            raise RefusalError("@ERROR: setuid failed", "this process could become root again")
+
+
+def _regains_root() -> bool:
+    try:
+        os.setuid(0)
+    except OSError:
+        return False
+    return True

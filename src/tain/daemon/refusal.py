@@ -1,0 +1,16 @@
+"""How a connection ends before its transfer: the one exception of the daemon's steps."""
+
+from __future__ import annotations
+
+
+class RefusalError(Exception):
+    """Nothing is served. What the client is told and what the log says are apart (spec: daemon 4)."""
+
+    def __init__(self, client: str | bytes = "", log: str | bytes = "", code: int = -1) -> None:
+        super().__init__(client, log, code)
+        #: A whole line without its end; empty = the connection closes without a word.
+        self.client = client
+        #: Empty = nothing more to log.
+        self.log = log
+        #: Exit code of this process; -1 (255) is rsync's for a refusal.
+        self.code = code

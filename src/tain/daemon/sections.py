@@ -1,0 +1,179 @@
+"""What a configuration file says, once it is read: modules, values, and what was wrong (spec: daemon 2)."""
+
+from __future__ import annotations
+
+import os
+
+from tain.daemon.parameters import PARAMETERS, PATH, Value, key
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_OVERFLOW = 2048
+ERROR, WARNING, NOTE = "error", "warning", "note"
+
+
+class Diagnostic:
+    """One thing to say about the file. ``text`` is what rsync logs, or what tain adds; the place is apart."""
+
+    __slots__ = ("file", "level", "line", "text")
+
+    def __init__(self, level: str, text: str, file: bytes = b"", line: int = 0) -> None:
+        self.level = level
+        self.text = text
+        self.file = file
+        self.line = line
+
+    def __str__(self) -> str:
+        if not self.file:
+            return self.text
+        return f"{self.text} ({os.fsdecode(self.file)}:{self.line})"
+
+
+class Fault:
+    """A reason to refuse the module in which it stands (spec: security SEC-42)."""
+
+    __slots__ = ("diagnostic", "name", "only_strict")
+
+    def __init__(self, diagnostic: Diagnostic, name: bytes, only_strict: bool) -> None:
+        self.diagnostic = diagnostic
+        self.name = name
+        self.only_strict = only_strict
+
+
+class UnsafeExpansionError(Exception):
+    """A variable that the peer chose would change which file is meant (spec: security SEC-41)."""
+
+
+class ExpansionOverflowError(Exception):
+    """A value grew past its bound. rsync ends with 22."""
+
+
+class Variables:
+    """What ``%NAME%`` stands for: the environment of the daemon, and what is known of the connection."""
+
+    __slots__ = ("connection", "environment")
+
+    # These are the operator's own, or cannot hold a slash by their nature.
+    _TRUSTED = frozenset({b"RSYNC_MODULE_PATH", b"RSYNC_PID"})
+
+    def __init__(self, environment: Mapping[bytes, bytes] | None = None) -> None:
+        self.environment: Mapping[bytes, bytes] = os.environb if environment is None else environment
+        self.connection: dict[bytes, bytes] = {}
+
+    def get(self, name: bytes) -> bytes | None:
+        value = self.connection.get(name)
+        return self.environment.get(name) if value is None else value
+
+    def expand(self, text: bytes, *, one_component: bool = False) -> bytes:
+        """Replace ``%NAME%`` (spec: daemon 2.1); with ``one_component`` a peer's value must be one plain name."""
+        if b"%" not in text:
+            return text
+        out, at = bytearray(), 0
+        while True:
+            start = text.find(b"%", at)
+            end = text.find(b"%", start + 1) if start >= 0 else -1
+            if end < 0:
+                return bytes(out + text[at:])
+            name = text[start + 1 : end]
+            value = self.get(name) if name[:1].isupper() else None
+            if value is None:
+                out += text[at:end]
+                at = end
+                continue
+            if one_component and name in self.connection and name not in self._TRUSTED and not is_component(value):
+                raise UnsafeExpansionError(f"%{os.fsdecode(name)}% is not a safe path component")
+            out += text[at:start] + value
+            at = end + 1
+            if len(out) > len(text) + _OVERFLOW:
+                raise ExpansionOverflowError(
+                    f"Overflowed buf in expand_vars() trying to expand: {os.fsdecode(text)}"
+                )
+
+
+def is_component(value: bytes) -> bool:
+    return value not in (b"", b".", b"..") and b"/" not in value and all(byte >= 32 and byte != 127 for byte in value)
+
+
+_ONE_COMPONENT = frozenset(
+    {"path", "secrets file", "log file", "temp dir", "include from", "exclude from", "lock file", "motd file",
+     "uid", "gid", "pid file"}
+)  # fmt: skip
+
+
+class Section:
+    """The values of one module, or of the global section. Text is expanded when it is asked for."""
+
+    __slots__ = ("faults", "line", "lines", "name", "values", "variables")
+
+    def __init__(self, name: bytes, values: dict[str, Value], variables: Variables) -> None:
+        self.name = name
+        self.values = values
+        self.variables = variables
+        # Where each value was set in this section, for lint and messages.
+        self.lines: dict[str, int] = {}
+        self.line = 0
+        self.faults: list[Fault] = []
+
+    def raw(self, name: str) -> bytes:
+        value = self.values[name]
+        return value if isinstance(value, bytes) else b""
+
+    def text(self, name: str) -> bytes:
+        """A string or path value with its variables expanded; empty when unset.
+
+        Raises :class:`UnsafeExpansionError` and :class:`ExpansionOverflowError`.
+        """
+        value = self.variables.expand(self.raw(name), one_component=name in _ONE_COMPONENT)
+        return strip_slashes(value) if PARAMETERS[key(name.encode())].kind == PATH else value
+
+    def number(self, name: str) -> int:
+        value = self.values[name]
+        return value if isinstance(value, int) else 0
+
+    def flag(self, name: str) -> bool:
+        return self.values[name] is True
+
+    def tri(self, name: str) -> bool | None:
+        value = self.values[name]
+        return value if isinstance(value, bool) else None
+
+
+class Config:
+    """A loaded file."""
+
+    __slots__ = ("diagnostics", "failed", "file", "globals", "modules", "strict", "variables")
+
+    def __init__(self, file: bytes, variables: Variables) -> None:
+        self.file = file
+        self.variables = variables
+        self.globals = Section(b"", defaults(), variables)
+        self.modules: list[Section] = []
+        self.diagnostics: list[Diagnostic] = []
+        self.failed = False
+        self.strict = False
+
+    def module(self, name: bytes) -> Section | None:
+        """The module of exactly this name, as a client asks for it."""
+        for section in self.modules:
+            if section.name == name:
+                return section
+        return None
+
+    def refusal(self, section: Section) -> Diagnostic | None:
+        """Why this module may not be served, if so."""
+        allowed = {key(name) for name in self.globals.raw("tain allow unknown").split(b",")}
+        for fault in section.faults:
+            if (fault.only_strict and not self.strict) or key(fault.name) in allowed:
+                continue
+            return fault.diagnostic
+        return None
+
+
+def defaults() -> dict[str, Value]:
+    return {row.name: row.default for row in PARAMETERS.values()}
+
+
+def strip_slashes(path: bytes) -> bytes:
+    return path.rstrip(b"/") or path[:1]

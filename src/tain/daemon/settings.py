@@ -1,0 +1,56 @@
+"""What the daemon's own command line says, as the listener and every connection need it (spec: daemon 1.2 to 1.4)."""
+
+from __future__ import annotations
+
+import os
+
+from tain.daemon import config
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tain.cli.options import Options
+    from tain.daemon.sections import Config
+
+SYSTEM_FILE = b"/etc/rsyncd.conf"
+PROTOCOL = 32
+
+
+class Settings:
+    """Fixed for the life of the process."""
+
+    __slots__ = ("bwlimit", "file", "log_file", "log_format", "overrides", "protocol", "temp_dir")
+
+    def __init__(self, file: bytes) -> None:
+        self.file = file
+        self.overrides: list[bytes] = []
+        #: ``--log-file``: beats every parameter.
+        self.log_file = b""
+        #: ``--log-file-format``: empty turns transfer logging off, None leaves it to the modules.
+        self.log_format: bytes | None = None
+        #: KiB/s, 0 = none.
+        self.bwlimit = 0
+        self.protocol = PROTOCOL
+        self.temp_dir: bytes | None = None
+
+    @classmethod
+    def of(cls, options: Options) -> Settings:
+        settings = cls(config_file(options))
+        settings.overrides = list(options.dparams)
+        settings.log_file = options.log_file or b""
+        settings.log_format = options.log_file_format
+        settings.bwlimit = options.bwlimit
+        settings.protocol = options.protocol
+        settings.temp_dir = options.temp_dir
+        return settings
+
+    def load(self, *, globals_only: bool = False) -> Config:
+        return config.load(self.file, globals_only=globals_only, overrides=self.overrides)
+
+
+def config_file(options: Options) -> bytes:
+    """Which file is read (spec: daemon 1.3)."""
+    if options.config:
+        return options.config
+    if options.server and os.geteuid() != 0:
+        return b"rsyncd.conf"
+    return SYSTEM_FILE

@@ -1,0 +1,49 @@
+"""The ``socket options`` parameter and ``--sockopts`` (spec: daemon 3.1)."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from tain.daemon.operator_file import reason
+from tain.daemon.text import blanks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_IPTOS_LOWDELAY, _IPTOS_THROUGHPUT = 0x10, 0x08
+# Name: level, option, fixed value (None = given, a missing one means 1).
+_OPTIONS: dict[bytes, tuple[int, int, int | None]] = {
+    b"SO_KEEPALIVE": (socket.SOL_SOCKET, socket.SO_KEEPALIVE, None),
+    b"SO_REUSEADDR": (socket.SOL_SOCKET, socket.SO_REUSEADDR, None),
+    b"SO_BROADCAST": (socket.SOL_SOCKET, socket.SO_BROADCAST, None),
+    b"TCP_NODELAY": (socket.IPPROTO_TCP, socket.TCP_NODELAY, None),
+    b"IPTOS_LOWDELAY": (socket.IPPROTO_IP, socket.IP_TOS, _IPTOS_LOWDELAY),
+    b"IPTOS_THROUGHPUT": (socket.IPPROTO_IP, socket.IP_TOS, _IPTOS_THROUGHPUT),
+    b"SO_SNDBUF": (socket.SOL_SOCKET, socket.SO_SNDBUF, None),
+    b"SO_RCVBUF": (socket.SOL_SOCKET, socket.SO_RCVBUF, None),
+    b"SO_SNDLOWAT": (socket.SOL_SOCKET, socket.SO_SNDLOWAT, None),
+    b"SO_RCVLOWAT": (socket.SOL_SOCKET, socket.SO_RCVLOWAT, None),
+    b"SO_SNDTIMEO": (socket.SOL_SOCKET, socket.SO_SNDTIMEO, None),
+    b"SO_RCVTIMEO": (socket.SOL_SOCKET, socket.SO_RCVTIMEO, None),
+}
+
+
+def apply(sock: socket.socket, text: bytes, say: Callable[[str], object]) -> None:
+    """Set every option of the list; what cannot be set is said and skipped."""
+    for word in blanks(text):
+        name, equals, value = word.partition(b"=")
+        shown = os.fsdecode(name)
+        row = _OPTIONS.get(name)
+        if row is None:
+            say(f"Unknown socket option {shown}")
+            continue
+        level, option, fixed = row
+        if fixed is not None and equals:
+            say(f"syntax error -- {shown} does not take a value")
+        number = fixed if fixed is not None else int(value) if value.isdigit() else 0 if equals else 1
+        try:
+            sock.setsockopt(level, option, number)
+        except OSError as error:
+            say(f"rsync: [Receiver] failed to set socket option {shown}: {reason(error)}")

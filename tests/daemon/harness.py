@@ -1,0 +1,159 @@
+"""Starts the real rsync daemon, or ours, on a free local port with the same configuration."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+RSYNC = shutil.which("rsync") or "rsync"
+
+_LAUNCH = """
+import sys, os
+from tain.cli.options import Options
+from tain.daemon.main import run
+o = Options()
+o.daemon = True
+for word in map(os.fsencode, sys.argv[1:]):
+    name, _, value = word.partition(b"=")
+    if name == b"--config": o.config = value
+    elif name == b"--port": o.port = int(value)
+    elif name == b"--address": o.address = value
+    elif name == b"--no-detach": o.detach = False
+    elif name == b"--log-file": o.log_file = value
+    elif name == b"--log-file-format": o.log_file_format = value
+    elif name == b"--dparam": o.dparams.append(value)
+    elif name == b"--check-config": o.check_config = True
+    elif name == b"--server": o.server = True
+    elif name == b"--daemon": pass
+    else: raise SystemExit(f"harness: {word!r}")
+sys.exit(run(o))
+"""
+
+PROGRAMS = {"rsync": [RSYNC], "tain": [sys.executable, "-c", _LAUNCH]}
+
+HELLO = b"@RSYNCD: 32.0 sha512 sha256 sha1 md5 md4\n"
+
+
+def environment() -> dict[str, str]:
+    env = {k: v for k, v in os.environ.items() if not k.startswith("RSYNC_")}
+    env["PYTHONPATH"] = str(Path(__file__).resolve().parents[2] / "src")
+    return env
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class Daemon:
+    """One running daemon. ``DIR`` in the configuration becomes its directory."""
+
+    def __init__(self, kind: str, directory: Path, conf: bytes, *extra: str) -> None:
+        self.kind = kind
+        self.dir = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o755)
+        self.port = free_port()
+        self.conf = directory / "rsyncd.conf"
+        self.write(conf)
+        self.log = directory / "log"
+        words = ["--daemon", "--no-detach", "--address=127.0.0.1", f"--config={self.conf}", f"--port={self.port}"]
+        with (directory / "err").open("wb") as err:
+            self.process = subprocess.Popen(
+                [*PROGRAMS[kind], *words, *extra], stdin=subprocess.DEVNULL, stdout=err, stderr=err, env=environment()
+            )
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and self.process.poll() is None:
+            # Asking the kernel, not the daemon: a probing connection would stand in its log.
+            if _listening(self.port):
+                break
+            time.sleep(0.01)
+
+    def write(self, conf: bytes) -> None:
+        self.conf.write_bytes(conf.replace(b"DIR", os.fsencode(self.dir)))
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(10)
+
+    def __enter__(self) -> Daemon:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # ---- talking
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+
+    def talk(self, *parts: bytes, quiet: float = 0.6) -> bytes:
+        """Send everything and collect the answer until the end, or until nothing comes for ``quiet`` seconds."""
+        with self.connect() as sock:
+            out = b""
+            for part in parts:
+                sock.sendall(part)
+            sock.settimeout(quiet)
+            try:
+                while chunk := sock.recv(65536):
+                    out += chunk
+            except TimeoutError:
+                out += b"<open>"
+            except OSError:
+                # The reference closes over unread input; what it said before is what counts.
+                pass
+            return out
+
+    def login(self, module: bytes, user: bytes, password: bytes, digest: str = "sha512", hello: bytes = HELLO) -> bytes:
+        """Answer a challenge; gives the line that follows."""
+        with self.connect() as sock, sock.makefile("rb") as lines:
+            sock.sendall(hello + module + b"\n")
+            lines.readline()
+            line = lines.readline()
+            if not line.startswith(b"@RSYNCD: AUTHREQD "):
+                return line
+            text = line.split()[2]
+            answer = base64.b64encode(hashlib.new(digest, password + text).digest()).rstrip(b"=")
+            sock.sendall(user + b" " + answer + b"\n")
+            with contextlib.suppress(OSError):
+                return lines.readline()
+            return b""
+
+    def client(self, *words: str, **env: str) -> tuple[int, str, str]:
+        """The real client; ``HOST`` in its words is this daemon's URL."""
+        words = tuple(word.replace("HOST", f"rsync://127.0.0.1:{self.port}") for word in words)
+        done = subprocess.run(
+            [RSYNC, *words], capture_output=True, text=True, errors="surrogateescape", timeout=30,
+            env={**environment(), **env},
+        )  # fmt: skip
+        return done.returncode, done.stdout, done.stderr
+
+    def log_lines(self) -> list[str]:
+        """Lines of the log without stamps, places, process numbers and ports."""
+        time.sleep(0.15)
+        if not self.log.exists():
+            return []
+        lines = []
+        for line in self.log.read_text(errors="surrogateescape").splitlines():
+            line = re.sub(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[\d+\] ", "", line)
+            line = line.replace(str(self.dir), "DIR").replace(str(self.port), "PORT")
+            line = re.sub(r" at \S+\(\d+\) ", " at FILE ", line)
+            lines.append(re.sub(r" \(DIR/\S+:\d+\)$", "", line))
+        return lines
+
+
+def _listening(port: int) -> bool:
+    wanted = f"0100007F:{port:04X}"
+    with Path("/proc/net/tcp").open() as table:
+        return any(row.split()[1] == wanted and row.split()[3] == "0A" for row in list(table)[1:])
