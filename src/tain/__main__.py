@@ -1,0 +1,5 @@
+"""``python -m tain``: the command."""
+
+from tain.cli.main import entry
+
+entry()

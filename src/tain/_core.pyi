@@ -1,0 +1,151 @@
+"""The door to the Rust core: loops over files and bytes live behind it.
+
+Every long call releases the interpreter lock and looks for signals at least every 100 ms. Errors are the exceptions
+of `tain.errors`; each carries the exit code that rsync gives for it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import final
+
+@final
+class Link:
+    """A connection before its transfer starts (spec: protocol 2 and 3).
+
+    Integers are little-endian and signed where rsync's are. Writes are buffered until `flush`, a read, or the
+    transfer. After `start_mux_in` or `start_mux_out` the same calls work on the data stream inside the frames; texts
+    that arrive from the peer in between are kept for the transfer's events, except that an error exit is raised.
+    """
+
+    bytes_read: int
+    """Raw bytes so far, frame headers included."""
+    bytes_written: int
+
+    def __init__(
+        self, read_fd: int, write_fd: int, *, timeout: int = 0, bwlimit: int = 0, role: str = "client"
+    ) -> None:
+        """Duplicates both descriptors; the caller keeps (and closes) its own.
+
+        *timeout* is in seconds, *bwlimit* in bytes per second, 0 is none. *role* is the name in error texts:
+        ``sender``, ``Receiver``, ...
+        """
+    def read(self, n: int) -> bytes:
+        """Exactly *n* bytes. Errors: `StreamError` when the stream ends first."""
+    def read_some(self, limit: int) -> bytes:
+        """1 to *limit* bytes, as soon as there are any; empty at the end of the stream."""
+    def read_line(self, limit: int) -> bytes:
+        """Up to a LF, which is dropped, as are CRs. Errors: `StreamError` at the end of the stream (without a text
+        if it ended cleanly between lines), for a NUL, and for a line longer than *limit*."""
+    def write(self, data: bytes) -> None: ...
+    def flush(self) -> None:
+        """Returns when everything has been handed to the kernel."""
+    def read_byte(self) -> int: ...
+    def read_int(self) -> int:
+        """4 bytes, signed."""
+    def read_varint(self) -> int:
+        """1 to 5 bytes (spec: protocol 4.3), signed."""
+    def read_vstring(self, limit: int) -> bytes:
+        """Errors: `UnsupportedError` for a length over *limit* (spec: protocol 12)."""
+    def write_byte(self, value: int) -> None: ...
+    def write_int(self, value: int) -> None: ...
+    def write_varint(self, value: int) -> None: ...
+    def write_vstring(self, data: bytes) -> None: ...
+    def start_mux_in(self) -> None:
+        """What is read from here on is framed."""
+    def start_mux_out(self) -> None:
+        """What is written from here on is framed."""
+    def message(self, tag: int, payload: bytes) -> None:
+        """Send one message frame (spec: protocol 3.2); nothing is sent while the direction is not framed."""
+    def set_timeout(self, seconds: int) -> None: ...
+    def set_bwlimit(self, bytes_per_second: int) -> None: ...
+    def set_protocol(self, protocol: int) -> None: ...
+    def set_role(self, role: str) -> None: ...
+    def drain(self, seconds: float, limit: int) -> None:
+        """Shut down our direction, then read and discard until the peer closes, *seconds* have passed or *limit*
+        bytes have come. So a last message is not lost to a reset."""
+
+@final
+class Plan:
+    """Everything a transfer must do, resolved. Keywords are the fields of crates/core/src/plan.rs."""
+
+    def __init__(self, **fields: object) -> None:
+        """Values are bytes, str, int, bool, None, or lists and dicts of them. Errors: `UsageError` naming a field
+        that does not exist or a value that does not fit."""
+
+@final
+class Summary:
+    """How a transfer ended, with the figures of ``--stats`` (spec: output 5.2). Sizes are bytes."""
+
+    code: int
+    """Exit code of rsync."""
+    error: str
+    """What ended the run early; empty where the peer has said it already or the run was whole."""
+    role: str
+    """Role for the closing line: ``sender``, ``Receiver``, ``receiver`` or ``generator``."""
+    files: Mapping[str, int]
+    """Counts by ``reg``, ``dir``, ``link``, ``dev`` and ``special``."""
+    created: Mapping[str, int]
+    deleted: Mapping[str, int]
+    transferred: int
+    """Regular files transferred."""
+    total_size: int
+    transferred_size: int
+    literal: int
+    matched: int
+    flist_size: int
+    flist_build_ms: int
+    flist_xfer_ms: int
+    sent: int
+    """From this side's point of view."""
+    received: int
+    matches: int
+    hash_hits: int
+    false_alarms: int
+    seconds: float
+    deletions_skipped: int
+    had_entries: bool
+
+@final
+class Transfer(Iterator[list[tuple[int, bytes]]]):
+    """A running transfer. Each item is a batch of (stream, bytes): 1 standard output, 2 standard error (whole lines),
+    3 one line for the log without its end."""
+
+    summary: Summary
+    """Complete when iteration is over."""
+
+    def __iter__(self) -> Transfer: ...
+    def __next__(self) -> list[tuple[int, bytes]]: ...
+    def cancel(self, code: int = 20) -> None:
+        """Stop within 100 ms; the summary has *code*. May be called from a signal handler or another thread."""
+
+def send(link: Link, plan: Plan) -> Transfer:
+    """Start as the sender. Uses the link up."""
+
+def receive(link: Link, plan: Plan) -> Transfer:
+    """Start as generator and receiver. Uses the link up."""
+
+def copy(plan: Plan) -> Transfer:
+    """Start a local copy: both ends here, no stream."""
+
+def enumerate(plan: Plan) -> Transfer:
+    """List the sources of *plan*."""
+
+def check_rules(rules: Sequence[bytes]) -> None:
+    """Errors: `UsageError` with rsync's text for the first rule that does not parse."""
+
+def read_rules_file(data: bytes, *, action: bytes = b"", from0: bool = False) -> list[bytes]:
+    """The rules in the text of a rule file. *action* is ``+`` or ``-`` for a file of patterns (``--include-from``,
+    ``--exclude-from``), empty for one of rules. *from0*: NUL ends a rule."""
+
+def rules_to_wire(
+    rules: Sequence[bytes],
+    *,
+    protocol: int,
+    server_sends: bool,
+    delete_excluded: bool = False,
+    cvs_exclude: bool = False,
+) -> list[bytes]:
+    """The rule texts a client sends (spec: protocol 2.8, filters 11). Errors: `ProtocolError` for a rule that
+    *protocol* cannot carry."""
+
+def rules_from_wire(texts: Sequence[bytes], *, protocol: int) -> list[bytes]:
+    """New-style rules of texts that a server has read. Errors: `UsageError` for one that does not parse."""

@@ -1,0 +1,124 @@
+"""The command: `entry` for the console, `main` for everybody else."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from tain.cli.parse import parse
+from tain.cli.resolve import Finished, resolve
+from tain.errors import TainError, for_code
+from tain.session.environment import Environment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+#: Exit codes of the signals that end a run; the numbers are those of Linux, where SIGUSR1 is 10.
+_SIGNALS = {"SIGINT": 20, "SIGTERM": 20, "SIGHUP": 20, "SIGUSR1": 19}
+
+
+def entry() -> None:
+    """The console script. Ends the process itself."""
+    argv = [os.fsencode(word) for word in sys.argv]
+    if not argv or argv[0].endswith(b"__main__.py"):
+        argv[:1] = [b"tain"]
+    _open_standard_streams()
+    env = Environment(argv=argv)
+    _install_signals(env)
+    code = main(argv, env)
+    # Nothing of ours is left to be run at exit, and taking the interpreter down costs more than a small transfer.
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            pass
+    os._exit(code & 0xFF)
+
+
+def main(argv: list[bytes], env: Environment | None = None) -> int:
+    """Do what a command line says; returns the exit code. *argv* begins with the program's name."""
+    env = env or Environment(argv=argv)
+    words = argv[1:]
+    started_by_peer = b"--server" in words
+    program = os.fsdecode(env.program)
+    try:
+        aliases = None if started_by_peer else _aliases(env)
+        options = resolve(parse(words, aliases), environ=env.environ, program=program)
+    except Finished as finished:
+        _print(env.stdout, finished.text)
+        return 0
+    except TainError as error:
+        from tain.report.output import failure_text
+
+        _print(env.stderr, failure_text(error, "server" if started_by_peer else "client"))
+        return error.code
+    try:
+        if options.daemon:
+            from tain.daemon.main import run as be_daemon
+
+            return be_daemon(options)
+        if options.server:
+            from tain.session import server
+
+            return server.run(options, words, env)
+        from tain.session import client
+
+        return client.run(options, env)
+    except TainError as error:
+        # What is raised outside of a session: a signal before it began or after its end.
+        from tain.report.output import failure_text
+
+        _print(env.stderr, failure_text(error, "server" if options.server else "client"))
+        return error.code
+
+
+def _aliases(env: Environment) -> dict[bytes, list[bytes]]:
+    from tain.cli.aliases import load
+
+    return load(env.environ)
+
+
+def _print(fd: int, text: str | bytes) -> None:
+    data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except OSError:
+        pass
+
+
+def _open_standard_streams() -> None:
+    """A file must not get number 0, 1 or 2 because the caller has closed a standard stream."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            if os.open(os.devnull, os.O_RDWR) != fd:
+                return
+
+
+def _install_signals(env: Environment) -> None:
+    # The module `signal` brings `enum` with it; a server has no use for either.
+    import _signal  # type: ignore[import-not-found]
+
+    seen = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal seen
+        code = codes[number]
+        if env.transfer is not None and not seen:
+            # The first one lets the core clean up; who insists is not kept waiting.
+            seen = True
+            env.transfer.cancel(code)
+            return
+        raise for_code(code)
+
+    codes: dict[int, int] = {}
+    for name, code in _SIGNALS.items():
+        number = getattr(_signal, name)
+        codes[number] = code
+        # nohup and its like have asked for these not to arrive.
+        if name == "SIGINT" or _signal.getsignal(number) != _signal.SIG_IGN:
+            _signal.signal(number, handle)
+    _signal.signal(_signal.SIGPIPE, _signal.SIG_IGN)

@@ -1,0 +1,227 @@
+"""Batch files: a stream to be replayed, its header and its script (spec: protocol 11, options 6.11)."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from tain.errors import FileError, ProtocolError, SelectionError, UsageError
+from tain.session.greeting import system_text
+from tain.session.handshake import Agreed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Protocol
+
+    from tain.cli.options import Options
+    from tain.session.environment import Environment
+
+    class HeaderLink(Protocol):
+        """The part of `tain._core.Link` that reads a header."""
+
+        def read_int(self) -> int: ...
+        def read_varint(self) -> int: ...
+        def set_protocol(self, protocol: int) -> None: ...
+
+
+# Stream flags. (bit, least protocol at which it is told)
+_RECURSE, _OWNER, _GROUP, _LINKS, _DEVICES, _HARD_LINKS, _CHECKSUM = range(7)
+_DIRS, _COMPRESS = 7, 8
+_ICONV, _ACLS, _XATTRS, _INPLACE, _APPEND, _APPEND_VERIFY = range(9, 15)
+
+
+def stream_flags(options: Options, *, compress: bool) -> int:
+    """The option bits of a header. All of them are written; a reader minds those its protocol has."""
+    bits = {
+        _RECURSE: bool(options.recurse),
+        _OWNER: options.owner,
+        _GROUP: options.group,
+        _LINKS: options.links,
+        _DEVICES: options.devices,
+        _HARD_LINKS: bool(options.hard_links),
+        _CHECKSUM: options.checksum,
+        _DIRS: options.dirs > 0,
+        _COMPRESS: compress,
+        _ICONV: options.iconv is not None,
+        _ACLS: options.acls,
+        _XATTRS: bool(options.xattrs),
+        _INPLACE: options.inplace,
+        _APPEND: options.append > 0,
+        _APPEND_VERIFY: options.append > 1,
+    }
+    return sum(1 << bit for bit, on in bits.items() if on)
+
+
+def apply_flags(options: Options, flags: int, protocol: int) -> Options:
+    """Options as the batch had them; its bits win over the command line."""
+
+    def told(bit: int) -> bool:
+        return bool(flags >> bit & 1)
+
+    if protocol >= 30 and told(_ICONV) != (options.iconv is not None):
+        verb = "specify" if told(_ICONV) else "Do not specify"
+        text = f"{verb} the --iconv option to use this batch file."
+        raise UsageError(f"Please {text}" if told(_ICONV) else text)
+    new = options.copy()
+    new.recurse = (options.recurse or 2) if told(_RECURSE) else 0
+    new.owner = told(_OWNER)
+    new.group = told(_GROUP)
+    new.links = told(_LINKS)
+    new.devices = told(_DEVICES)
+    new.hard_links = (options.hard_links or 1) if told(_HARD_LINKS) else 0
+    new.checksum = told(_CHECKSUM)
+    if protocol >= 29:
+        new.dirs = max(options.dirs, 1) if told(_DIRS) else 0
+        new.compress = told(_COMPRESS)
+    if protocol >= 30:
+        new.acls = told(_ACLS)
+        new.xattrs = (options.xattrs or 1) if told(_XATTRS) else 0
+        new.inplace = told(_INPLACE)
+        new.append = 2 if told(_APPEND_VERIFY) else 1 if told(_APPEND) else 0
+    return new
+
+
+# ---------------------------------------------------------------------------------------------- reading
+
+
+def open_batch(name: bytes, env: Environment, *, role: str) -> int:
+    """A descriptor to read a batch from. Errors: `FileError`."""
+    if name == b"-":
+        return os.dup(env.stdin)
+    path = os.path.join(env.cwd, name)
+    shown = path.decode("utf-8", "surrogateescape")
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise FileError(f'rsync: [{role}] Batch file "{shown}" open error: {system_text(error)}') from error
+    mode = os.fstat(fd).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
+        os.close(fd)
+        raise FileError(f'Batch file "{shown}" is neither a regular file nor a FIFO')
+    return fd
+
+
+def read_header(link: HeaderLink, options: Options) -> tuple[int, Agreed]:
+    """Stream flags and what writer and peer had agreed on. Sums and compression are for the caller to settle."""
+    flags = link.read_int()
+    protocol = link.read_int()
+    if protocol > options.protocol:
+        raise ProtocolError(f"The protocol version in the batch file is too new ({protocol} > {options.protocol}).")
+    if protocol < 27:
+        raise ProtocolError(f"The protocol version in the batch file is too old ({protocol}).")
+    link.set_protocol(protocol)
+    agreed = Agreed(protocol)
+    if protocol >= 30:
+        agreed.compat = link.read_varint() & 0x7FFFFFFF
+    agreed.seed = link.read_int()
+    return flags, agreed
+
+
+# ---------------------------------------------------------------------------------------------- writing
+
+
+def varint(value: int) -> bytes:
+    """The 1 to 5 byte form of spec: protocol 4.3."""
+    raw = (value & 0xFFFFFFFF).to_bytes(4, "little").rstrip(b"\0")
+    if not raw:
+        return b"\0"
+    extra = len(raw) - 1
+    top = raw[-1]
+    room = 1 << (7 - extra)
+    if top >= room:
+        extra += 1
+        return bytes(((0xFF00 >> extra) & 0xFF,)) + raw
+    return bytes((((0xFF00 >> extra) & 0xFF) | top,)) + raw[:-1]
+
+
+def header(options: Options, agreed: Agreed) -> bytes:
+    """The bytes in front of the stream."""
+    out = stream_flags(options, compress=agreed.compress != "none").to_bytes(4, "little")
+    out += agreed.protocol.to_bytes(4, "little")
+    if agreed.protocol >= 30:
+        out += varint(agreed.compat)
+    return out + (agreed.seed & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+def create_batch(
+    options: Options, env: Environment, *, destination: bytes, sources: Sequence[bytes], rules: Sequence[bytes],
+    role: str,
+) -> int:  # fmt: skip
+    """Write the script and create the batch file; returns a descriptor that is ready for the header.
+
+    Errors: `SelectionError` for the script, `FileError` for the batch itself.
+    """
+    name = options.write_batch
+    assert name is not None
+    text = script(env.argv, destination=destination, sources=sources, rules=rules, protocol=options.protocol)
+    path = os.path.join(env.cwd, name)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    for target, mode, failure in ((path + b".sh", 0o700, SelectionError), (path, 0o600, FileError)):
+        try:
+            fd = os.open(target, flags, mode)
+        except OSError as error:
+            shown = target.decode("utf-8", "surrogateescape")
+            raise failure(f'rsync: [{role}] Batch file "{shown}" open error: {system_text(error)}') from error
+        if failure is SelectionError:
+            with os.fdopen(fd, "wb") as file:
+                file.write(text)
+    return fd
+
+
+def _quoted(word: bytes) -> bytes:
+    return b"'" + word.replace(b"'", b"'\\''") + b"'"
+
+
+#: Words that go, with a value of their own when they have no ``=`` (prefixes, as rsync compares them).
+_DROPPED = (b"--files-from", b"--filter", b"--include", b"--exclude")
+
+
+def script(
+    argv: Sequence[bytes], *, destination: bytes, sources: Sequence[bytes], rules: Sequence[bytes], protocol: int
+) -> bytes:
+    """The replay script: the command again, without sources and filters (spec: options 6.11)."""
+    if any(b"\n" in rule for rule in rules):
+        raise UsageError("cannot write a filter rule containing a newline to the batch replay script")
+    words = [_quoted(argv[0])]
+    if rules:
+        words.append(b"--filter='._-'" if protocol >= 29 else b"--exclude-from='-'")
+    left = [*sources, destination]
+    skip = False
+    for word in argv[1:]:
+        if skip:
+            skip = False
+            continue
+        if word in left:
+            # Sources and destination are not options; each is dropped as often as it was counted.
+            left.remove(word)
+            continue
+        if word.startswith(_DROPPED):
+            skip = b"=" not in word
+            continue
+        if word == b"-f":
+            skip = True
+            continue
+        for prefix in (b"--write-batch", b"--only-write-batch"):
+            if word == prefix or word.startswith(prefix + b"="):
+                word = b"--read-batch" + word[len(prefix) :]
+                break
+        option, equals, value = word.partition(b"=")
+        if word.startswith(b"--") and equals:
+            words.append(option + b"=" + _quoted(value))
+        elif word == b"--read-batch":
+            words.append(word)
+        else:
+            words.append(_quoted(word))
+    words.append(b"${1:-" + _quoted(_without_host(destination)) + b"}")
+    line = b" ".join(words)
+    if not rules:
+        return line + b"\n"
+    return line + b" <<'#E#'\n" + b"".join(rule + b"\n" for rule in rules) + b"#E#\n"
+
+
+def _without_host(destination: bytes) -> bytes:
+    from tain.cli.hostspec import parse_host
+
+    place = parse_host(destination)
+    return destination if place is None else place.path

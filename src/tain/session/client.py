@@ -1,0 +1,406 @@
+"""The side that a person started: connect, agree, run, report (spec: options 5, output 2 and 5)."""
+
+from __future__ import annotations
+
+import os
+
+from tain.cli import hostspec
+from tain.errors import RemoteShellError, SocketError, StartupError, StreamError, TainError, UsageError
+from tain.report import output, stats
+from tain.report.output import Output
+from tain.session import handshake
+from tain.session.environment import thousands
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tain import _core
+    from tain.cli.hostspec import Locations
+    from tain.cli.options import Options
+    from tain.session.arguments import ServerCommand
+    from tain.session.environment import Environment
+    from tain.session.handshake import Agreed
+    from tain.transport.shell import Child
+
+#: Codes of runs that went to their end: the figures of such a run are worth printing.
+WHOLE_RUN = frozenset((0, 23, 24, 25))
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789,.-_=+@/")
+
+
+def run(options: Options, env: Environment) -> int:
+    """Do what a client's command line asks for; returns the exit code. Everything has been printed then."""
+    client = Client(options, env)
+    try:
+        return client.run()
+    except TainError as error:
+        client.out.error(output.failure_text(error, client.role))
+        return error.code
+    finally:
+        client.out.flush()
+
+
+def make_output(options: Options, env: Environment) -> Output:
+    """Output as the options want it; a log file that cannot be opened is reported and done without."""
+    out = Output(
+        env.stdout,
+        env.stderr,
+        quiet=options.quiet > 0,
+        all_to_stderr=options.stderr_mode == "all",
+        outbuf=options.outbuf,
+    )
+    if options.log_file is not None:
+        from tain.report.logfile import LogFile
+        from tain.session.greeting import system_text
+
+        try:
+            out.log = LogFile.open(os.path.join(env.cwd, options.log_file), env.pid)
+        except OSError as error:
+            name = os.fsdecode(options.log_file)
+            text = (
+                f'rsync: [client] failed to open log-file {name}: {system_text(error)}\nIgnoring "log file" setting.\n'
+            )
+            out.error(text.encode("utf-8", "surrogateescape"))
+    return out
+
+
+def show_words(words: Sequence[bytes]) -> bytes:
+    """A command line as the lines of ``--debug=CMD`` show it (spec: output 4)."""
+    shown = [word if word and _PLAIN.issuperset(word) else b'"' + word + b'"' for word in words]
+    return b"%s  (%d args)\n" % (b" ".join(shown), len(words))
+
+
+class Client:
+    """One run of a client."""
+
+    def __init__(self, options: Options, env: Environment) -> None:
+        self.options = options
+        self.env = env
+        self.out = make_output(options, env)
+        #: Where everything is; a stand-in until the arguments have been sorted.
+        self.job: Locations = hostspec.Locations()
+        self.job.am_sender = False
+        self._child: Child | None = None
+        #: The peer is a twin of this process.
+        self._twin = False
+        self._batch_fd: int | None = None
+
+    @property
+    def role(self) -> str:
+        """The name in brackets of the closing line."""
+        if not self.options.args and self.options.read_batch is None:
+            return "client"
+        return "sender" if self.job.am_sender else "Receiver"
+
+    def _debug(self, word: str) -> int:
+        return self.options.debug.get(word, 0)
+
+    def _trace(self, text: str) -> None:
+        self.out.info(text.encode("utf-8", "surrogateescape") + b"\n")
+
+    # ------------------------------------------------------------------------------------------ kinds of runs
+
+    def run(self) -> int:
+        """The exit code. Errors: whatever ended the run before its transfer could report for itself."""
+        options = self.options
+        if options.read_batch is not None and options.args:
+            return self._replay()
+        job = self._locate()
+        if job.host is None or not job.daemon:
+            if options.password_file is not None:
+                raise UsageError("The --password-file option may only be used when accessing an rsync daemon.")
+            if options.contimeout:
+                raise UsageError("The --contimeout option may only be used when connecting to an rsync daemon.")
+        if job.host is None:
+            if options.write_batch is not None or options.remote_options:
+                return self._twin_run()
+            return self._local()
+        if job.daemon and not options.rsh_given:
+            return self._over(self._daemon)
+        return self._over(self._shell)
+
+    def _locate(self) -> Locations:
+        """Sort the arguments. What is wrong with them is told in the name of the side that the first one makes us."""
+        args = self.options.args
+        if not args:
+            from tain.cli.help import usage
+
+            raise UsageError(usage(os.fsdecode(self.env.program)).rstrip("\n"))
+        self.job.am_sender = self.options.read_batch is None and hostspec.parse_host(args[0]) is None
+        self.job = hostspec.locate(self.options)
+        return self.job
+
+    def _over(self, connected: Callable[[], int]) -> int:
+        """Run over a connection, and let the exit status of a child count (spec: output 2)."""
+        try:
+            code = connected()
+        except TainError as error:
+            status = self._reap(error)
+            if status > error.code:
+                self.out.error(output.error_text(error))
+                raise RemoteShellError("", status) from error
+            raise
+        finally:
+            if self._batch_fd is not None:
+                os.close(self._batch_fd)
+                self._batch_fd = None
+        if self._child is not None:
+            self._child.close()
+            code = max(code, self._child.wait() or 0)
+        return code
+
+    def _reap(self, error: TainError) -> int:
+        """What a child that may have caused *error* ended with; bounded, for it may as well go on for ever."""
+        from tain.transport.shell import GRACE
+
+        child = self._child
+        if child is None:
+            return 0
+        child.close()
+        # Only a broken stream says that the child is ending; for other errors its status is taken if it is there.
+        broken = isinstance(error, (StreamError, SocketError, StartupError)) or error.code in (2, 12)
+        return child.wait(GRACE if broken else 0.0) or 0
+
+    def _local(self) -> int:
+        from tain import _core
+
+        agreed = handshake.agree_alone(self.options, self.env.environ)
+        self._show_protocol(agreed)
+        return self._finish(agreed, _core.copy(self._plan(agreed, local=True)))
+
+    def _replay(self) -> int:
+        """``--read-batch``: a receiver whose stream is a file (spec: protocol 11)."""
+        from tain import _core
+        from tain.session import batch
+
+        options = self.options
+        assert options.read_batch is not None
+        fd = batch.open_batch(options.read_batch, self.env, role=self.role)
+        self._locate()
+        sink = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            link = _core.Link(fd, sink, role=self.role)
+        finally:
+            os.close(fd)
+            os.close(sink)
+        flags, agreed = batch.read_header(link, options)
+        self.options = batch.apply_flags(options, flags, agreed.protocol)
+        handshake.settle_unnegotiated(agreed, self.options)
+        return self._finish(agreed, _core.receive(link, self._plan(agreed, local=False)))
+
+    def _twin_run(self) -> int:
+        """A local copy by way of a stream: for batches, and for options of one side alone."""
+        from tain.session import server
+        from tain.transport.local import fork_server
+
+        words = self._command(local=True).visible
+
+        def serve(read_fd: int, write_fd: int) -> int:
+            return server.run_words(words, self.env, read_fd=read_fd, write_fd=write_fd, local=True)
+
+        def connected() -> int:
+            self._child = fork_server(serve)
+            self._twin = True
+            return self._transfer(self._link(), greeted=None)
+
+        return self._over(connected)
+
+    def _shell(self) -> int:
+        """Over a remote shell, to a server or to a daemon started by it."""
+        from tain.session import arguments
+        from tain.transport import shell
+
+        options, job = self.options, self.job
+        assert job.host is not None
+        hidden: list[bytes] | None = None
+        if job.daemon:
+            words = arguments.daemon_shell_command()
+        else:
+            command = self._command()
+            words, hidden = command.visible, command.secluded
+        argv = arguments.shell_command(options, job.host, job.user, words, daemon=job.daemon)
+        if self._debug("CMD"):
+            self.out.info(b"opening connection using: " + show_words(argv))
+        port = (job.port or options.port) if job.daemon else None
+        self._child = shell.spawn(argv, shell.child_environment(self.env.environ, port=port), role=self.role)
+        link = self._link()
+        if job.daemon:
+            return self._converse(link)
+        if hidden is not None:
+            link.write(arguments.encode_secluded(hidden))
+        return self._transfer(link, greeted=None)
+
+    def _daemon(self) -> int:
+        from tain.session.greeting import module_name
+        from tain.transport import tcp
+
+        options, job = self.options, self.job
+        assert job.host is not None
+        module_name(self._daemon_path())
+        port = tcp.parse_port(job.port or options.port)
+        if self._debug("CONNECT"):
+            self.out.info(b"opening tcp connection to %s port %d\n" % (job.host, port))
+        connector = tcp.Connector(
+            environ=self.env.environ,
+            role=self.role,
+            warn=self.out.error,
+            trace=self._trace if self._debug("CONNECT") > 1 else None,
+            contimeout=options.contimeout,
+            address=options.address,
+            family=options.address_family,
+            sockopts=options.sockopts,
+        )
+        fd = connector.connect(job.host, port)
+        try:
+            link = self._new_link(fd, fd)
+        finally:
+            os.close(fd)
+        return self._converse(link)
+
+    def _daemon_path(self) -> bytes:
+        """The path that begins with the module's name."""
+        return (self.job.destination or b"") if self.job.am_sender else self.job.sources[0]
+
+    def _converse(self, link: _core.Link) -> int:
+        """The daemon protocol, then the transfer (spec: protocol 10)."""
+        from tain.session.greeting import Conversation, module_name
+
+        name = module_name(self._daemon_path())
+        talk = Conversation(link, self.options, self.env, self.out, role=self.role)
+        talk.greet()
+        command = self._daemon_command(name) if name else None
+        if command is not None and self._debug("CMD"):
+            self.out.info(b"sending daemon args: " + show_words(command.visible))
+        if not talk.open_module(name, self.job.user) or command is None:
+            return 0
+        talk.send_arguments(command.visible, command.secluded or ())
+        return self._transfer(link, greeted=talk.protocols)
+
+    # ------------------------------------------------------------------------------------------ common parts
+
+    def _new_link(self, read_fd: int, write_fd: int) -> _core.Link:
+        from tain import _core
+
+        options = self.options
+        return _core.Link(read_fd, write_fd, timeout=options.timeout, bwlimit=options.bwlimit * 1024, role=self.role)
+
+    def _link(self) -> _core.Link:
+        """A link over the pipes of the child, which then belong to it alone."""
+        assert self._child is not None
+        link = self._new_link(self._child.read_fd, self._child.write_fd)
+        self._child.close()
+        return link
+
+    def _transfer(self, link: _core.Link, *, greeted: tuple[int, int] | None) -> int:
+        """Handshake, filter list, batch header, transfer."""
+        from tain import _core
+
+        options, job = self.options, self.job
+        agreed = handshake.client_handshake(
+            link,
+            options,
+            am_sender=job.am_sender,
+            environ=self.env.environ,
+            greeted=greeted,
+            offered_inc_recurse=handshake.inc_recurse_allowed(options, am_receiver=not job.am_sender),
+            local=self._twin,
+            trace=self._trace,
+        )
+        rules = self._rules()
+        if handshake.filters_travel(options, agreed.protocol, server_sends=not job.am_sender):
+            texts = _core.rules_to_wire(
+                rules,
+                protocol=agreed.protocol,
+                server_sends=not job.am_sender,
+                delete_excluded=options.delete_excluded,
+                cvs_exclude=options.cvs_exclude,
+            )
+            handshake.send_filters(link, texts)
+        if options.write_batch is not None:
+            self._start_batch(agreed, rules)
+        plan = self._plan(agreed, local=self._twin)
+        start = _core.send if job.am_sender else _core.receive
+        return self._finish(agreed, start(link, plan))
+
+    def _start_batch(self, agreed: Agreed, rules: Sequence[bytes]) -> None:
+        from tain.session import batch
+
+        args = self.options.args
+        self._batch_fd = batch.create_batch(
+            self.options, self.env, destination=args[-1], sources=args[:-1], rules=rules, role=self.role
+        )
+        os.write(self._batch_fd, batch.header(self.options, agreed))
+
+    def _show_protocol(self, agreed: Agreed) -> None:
+        if self._debug("PROTO"):
+            for side in ("Server", "Client"):
+                self._trace(f"({side}) Protocol versions: remote={agreed.protocol}, negotiated={agreed.protocol}")
+
+    def _command(self, *, local: bool = False) -> ServerCommand:
+        """The server's command line."""
+        from tain.session.arguments import server_command
+
+        job = self.job
+        paths = [job.destination or b"."] if job.am_sender else job.sources
+        return server_command(self.options, list(paths), am_sender=job.am_sender, local=local)
+
+    def _daemon_command(self, module: bytes) -> ServerCommand:
+        """The argument words for a daemon: paths begin with the module and are not quoted (spec: protocol 10.6)."""
+        from tain.session.arguments import server_command
+
+        job = self.job
+        command = server_command(self.options, [], am_sender=job.am_sender)
+        paths = [job.destination or b""] if job.am_sender else job.sources
+        words = command.visible if command.secluded is None else command.secluded
+        for path in paths:
+            word = path + b"/" if path == module else path
+            if not self.options.old_args:
+                # An old daemon splits a word where another path of the module seems to begin.
+                word = word.replace(b" " + module + b"/", b"[ ]" + module + b"/")
+            words.append(b"./" + word if word.startswith(b"-") else word)
+        return command
+
+    def _rules(self) -> list[bytes]:
+        from tain.session import plan
+
+        return plan.user_rules(self.options, self.env)
+
+    def _plan(self, agreed: Agreed, *, local: bool) -> _core.Plan:
+        from tain.session.plan import make_plan
+
+        return make_plan(
+            self.options,
+            agreed,
+            local=local,
+            job=self.job,
+            env=self.env,
+            write_batch_fd=self._batch_fd,
+        )
+
+    def _finish(self, agreed: Agreed, transfer: _core.Transfer) -> int:
+        """Pump a transfer to its end, print its figures; returns its exit code."""
+        options, out = self.options, self.out
+        self.env.transfer = transfer
+        try:
+            summary = output.pump(transfer, out)
+        finally:
+            self.env.transfer = None
+        whole = summary.code in WHOLE_RUN and not summary.error
+        level = options.info.get("STATS", 0)
+        if whole and level:
+            numbers = stats.Numbers(options.human_readable, thousands(self.env.environ))
+            text = b""
+            if level > 1:
+                text += stats.statistics(summary, numbers, protocol=agreed.protocol)
+            suffix = " (BATCH ONLY)" if options.only_write_batch else " (DRY RUN)" if options.dry_run else ""
+            text += stats.summary_lines(summary, numbers, suffix=suffix)
+            out.info(text)
+            if out.log is not None:
+                out.log.text(text)
+        elif out.log is not None:
+            out.log.write(stats.log_line(summary))
+        if summary.error:
+            out.error(summary.error.encode("utf-8", "surrogateescape") + b"\n")
+        if summary.code and (whole or summary.error):
+            out.error(output.closing_line(summary.code, summary.role, "client.py(1)"))
+        return summary.code

@@ -1,0 +1,109 @@
+"""The process around a session as a value: streams, environment variables, directory, name.
+
+Client, server and daemon take it as an argument, so that several can run in one (test) process.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Protocol
+
+    class Cancellable(Protocol):
+        """What a signal stops: a running transfer of the core."""
+
+        def cancel(self, code: int = 20) -> None: ...
+
+
+class Environment:
+    """The surroundings of one session.
+
+    `stdin`, `stdout` and `stderr` are descriptors. `environ` maps bytes to bytes and may be changed by its owner only.
+    """
+
+    __slots__ = ("argv", "cwd", "environ", "pid", "program", "stderr", "stdin", "stdout", "transfer")
+
+    def __init__(
+        self,
+        *,
+        argv: list[bytes] | None = None,
+        environ: Mapping[bytes, bytes] | None = None,
+        cwd: bytes | None = None,
+        stdin: int = 0,
+        stdout: int = 1,
+        stderr: int = 2,
+    ) -> None:
+        #: The whole command line as typed, program name first (the batch script repeats it).
+        self.argv: list[bytes] = list(argv) if argv is not None else [os.fsencode(word) for word in sys.argv]
+        #: Base name of argument zero.
+        self.program: bytes = os.path.basename(self.argv[0]) if self.argv else b"rsync"
+        self.environ: Mapping[bytes, bytes] = os.environb if environ is None else environ
+        self.cwd: bytes = _working_directory() if cwd is None else cwd
+        self.stdin = stdin
+        self.stdout = stdout
+        self.stderr = stderr
+        self.pid: int = os.getpid()
+        #: What is running now; signal handlers cancel it.
+        self.transfer: Cancellable | None = None
+
+    def get(self, name: bytes, default: bytes = b"") -> bytes:
+        """An environment variable, or *default*."""
+        return self.environ.get(name, default)
+
+
+def _working_directory() -> bytes:
+    try:
+        return os.getcwdb()
+    except OSError:
+        # The directory is gone; absolute paths still work, relative ones fail one by one.
+        return b"/"
+
+
+def _locale_name(environ: Mapping[bytes, bytes], category: bytes) -> bytes:
+    return environ.get(b"LC_ALL") or environ.get(category) or environ.get(b"LANG") or b"C"
+
+
+def thousands(environ: Mapping[bytes, bytes]) -> int:
+    """The digit separator: ``.`` where the locale's decimal point is a comma, else ``,`` (spec: output 5.3)."""
+    name = _locale_name(environ, b"LC_NUMERIC")
+    if name in (b"C", b"POSIX") or name.startswith((b"C.", b"en_")):
+        return ord(",")
+    import locale
+
+    before = locale.setlocale(locale.LC_NUMERIC)
+    try:
+        locale.setlocale(locale.LC_NUMERIC, os.fsdecode(name))
+        point = locale.localeconv()["decimal_point"]
+    except locale.Error:
+        point = "."
+    finally:
+        locale.setlocale(locale.LC_NUMERIC, before)
+    return ord(".") if point == "," else ord(",")
+
+
+def charset(environ: Mapping[bytes, bytes]) -> str:
+    """How names are shown: ``utf-8``, ``ascii`` (the C locale) or ``other`` (spec: output 11)."""
+    name = _locale_name(environ, b"LC_CTYPE")
+    codeset = name.partition(b".")[2].partition(b"@")[0].lower().replace(b"-", b"")
+    if codeset == b"utf8":
+        return "utf-8"
+    if name in (b"C", b"POSIX"):
+        return "ascii"
+    import locale
+
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        locale.setlocale(locale.LC_CTYPE, os.fsdecode(name))
+        found = locale.nl_langinfo(locale.CODESET).lower().replace("-", "")
+    except locale.Error:
+        # The C library stays in the C locale when the one asked for is not installed.
+        return "ascii"
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+    if found == "utf8":
+        return "utf-8"
+    return "ascii" if found.startswith("ansi_x3.4") or found == "usascii" else "other"

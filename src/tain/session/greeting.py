@@ -1,0 +1,224 @@
+"""The daemon protocol as a client speaks it, up to the arguments (spec: protocol 10.3 to 10.7)."""
+
+from __future__ import annotations
+
+import os
+
+from tain.errors import StartupError, StreamError, UsageError
+from tain.session import digests
+from tain.session.handshake import PROTOCOL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Protocol
+
+    from tain.cli.options import Options
+    from tain.report.output import Output
+    from tain.session.environment import Environment
+
+    class LineLink(Protocol):
+        """The part of `tain._core.Link` that the conversation uses."""
+
+        def read_line(self, limit: int) -> bytes: ...
+        def write(self, data: bytes) -> None: ...
+        def flush(self) -> None: ...
+
+
+#: Longest line of a daemon that is read (spec: protocol 10).
+LINE_LIMIT = 5119
+#: Most bytes of ``--early-input``.
+EARLY_INPUT_LIMIT = 5120
+
+
+class Greeting:
+    """A parsed ``@RSYNCD:`` line."""
+
+    __slots__ = ("digests", "protocol", "sub")
+
+    def __init__(self, protocol: int, sub: int | None, names: list[str] | None) -> None:
+        self.protocol = protocol
+        #: None when the line had no ``.sub``.
+        self.sub = sub
+        #: None when the line had no list.
+        self.digests = names
+
+
+def own_greeting(protocol: int) -> bytes:
+    """The line both ends send first."""
+    return b"@RSYNCD: %d.0 %s\n" % (protocol, " ".join(digests.AUTH_DIGESTS).encode())
+
+
+def parse_greeting(line: bytes) -> Greeting | None:
+    """Number, optional sub, optional list; None when the line is no greeting."""
+    if not line.startswith(b"@RSYNCD: "):
+        return None
+    numbers, blank, names = line[9:].partition(b" ")
+    number, dot, sub = numbers.partition(b".")
+    if not number.isdigit() or len(number) > 9 or (dot and not sub.isdigit()) or len(sub) > 9:
+        return None
+    listed = names.decode("ascii", "replace").split() if blank else None
+    return Greeting(int(number), int(sub) if dot else None, listed)
+
+
+def agree_greeting(own: int, peer: Greeting) -> int:
+    """The protocol that two greetings settle on; our sub-protocol is 0 (spec: protocol 10.3)."""
+    sub = peer.sub or 0
+    if peer.protocol > own:
+        return own
+    # An equal number with another sub is a pre-release of it, and so is a lower one with a sub.
+    return peer.protocol - 1 if sub else peer.protocol
+
+
+def module_name(path: bytes) -> bytes:
+    """The module of a daemon path. Errors: `StartupError` for a leading slash."""
+    if path.startswith(b"/"):
+        raise StartupError("ERROR: The remote path must start with a module name not a /")
+    return path.partition(b"/")[0]
+
+
+class Conversation:
+    """One client's talk with a daemon. Use `greet`, then `open_module`, then `send_arguments`."""
+
+    def __init__(self, link: LineLink, options: Options, env: Environment, out: Output, *, role: str) -> None:
+        self._link = link
+        self._options = options
+        self._env = env
+        self._out = out
+        self._role = role
+        self._digests: list[str] | None = None
+        #: Agreed and announced protocol.
+        self.protocols: tuple[int, int] = (PROTOCOL, PROTOCOL)
+
+    def greet(self) -> None:
+        """Exchange greetings. Errors: `StartupError` with the texts of spec: output 14.6."""
+        own = self._options.protocol
+        self._link.write(own_greeting(own))
+        self._link.flush()
+        line = self._line()
+        if line is None:
+            raise StartupError("rsync: did not see server greeting")
+        shown = line.decode("utf-8", "backslashreplace")
+        peer = parse_greeting(line)
+        if peer is None:
+            raise StartupError(f'rsync: server sent "{shown}" rather than greeting')
+        if peer.sub is None and peer.protocol >= 30:
+            raise StartupError(f"rsync: the server omitted the subprotocol value: {shown}")
+        if peer.digests is None and peer.protocol >= 32:
+            raise StartupError(f"rsync: the server omitted the digest name list: {shown}")
+        self._digests = peer.digests
+        self.protocols = (agree_greeting(own, peer), peer.protocol)
+
+    def open_module(self, name: bytes, user: bytes) -> bool:
+        """Ask for a module (an empty *name* asks for the list). False when the daemon has ended the talk itself."""
+        self._early_input()
+        self._link.write(name + b"\n")
+        self._link.flush()
+        while True:
+            line = self._line()
+            if line is None:
+                raise StartupError("rsync: didn't get server startup line")
+            if line.startswith(b"@RSYNCD: AUTHREQD "):
+                self._authenticate(line[18:], user)
+            elif line == b"@RSYNCD: OK":
+                return True
+            elif line == b"@RSYNCD: EXIT":
+                return False
+            elif line.startswith(b"@ERROR"):
+                # The daemon's own text is the whole message.
+                self._out.error(line + b"\n")
+                raise StartupError("")
+            elif self._options.motd:
+                self._out.info(line + b"\n")
+
+    def send_arguments(self, words: Sequence[bytes], hidden: Sequence[bytes] = ()) -> None:
+        """Send the server's argument words, and the secluded ones after them (spec: protocol 10.6)."""
+        end = b"\0" if self.protocols[0] >= 30 else b"\n"
+        self._link.write(b"".join(word + end for word in words) + end)
+        if hidden:
+            from tain.session.arguments import encode_secluded
+
+            self._link.write(encode_secluded(list(hidden)))
+        self._link.flush()
+
+    def _line(self) -> bytes | None:
+        """One line without its end; None at the end of the stream."""
+        try:
+            return self._link.read_line(LINE_LIMIT)
+        except StreamError:
+            return None
+
+    def _early_input(self) -> None:
+        name = self._options.early_input
+        if name is None:
+            return
+        shown = os.fsdecode(name)
+        try:
+            with open(name, "rb") as file:
+                data = file.read(EARLY_INPUT_LIMIT + 1)
+        except OSError as error:
+            raise StartupError(f"rsync: [{self._role}] failed to open {shown}: {system_text(error)}") from error
+        if len(data) > EARLY_INPUT_LIMIT:
+            raise StartupError(f"{shown} is > {EARLY_INPUT_LIMIT} bytes.")
+        if data:
+            self._link.write(b"#early_input=%d\n" % len(data) + data)
+
+    def _authenticate(self, challenge: bytes, user: bytes) -> None:
+        digest = digests.choose(self._digests, self.protocols[0])
+        if digest is None:
+            raise StartupError(
+                f"The server does not offer a daemon-auth checksum that is known here: {' '.join(self._digests or [])}"
+            )
+        name = user or self._env.get(b"USER") or self._env.get(b"LOGNAME") or b"nobody"
+        password = read_password(self._options, self._env, role=self._role)
+        self._link.write(name + b" " + digests.response(digest, password, challenge) + b"\n")
+        self._link.flush()
+
+
+def system_text(error: OSError) -> str:
+    """``No such file or directory (2)``: how a line about a failed system call ends (spec: output 3)."""
+    number = error.errno or 0
+    return f"{os.strerror(number)} ({number})"
+
+
+def read_password(options: Options, env: Environment, *, role: str) -> bytes:
+    """The daemon password: file, variable, or prompt (spec: daemon 6.4)."""
+    if options.password_file is not None:
+        return _password_from(options.password_file, env, role=role)
+    password = env.get(b"RSYNC_PASSWORD")
+    if password or b"RSYNC_PASSWORD" in env.environ:
+        return password.rstrip(b"\r\n")
+    import getpass
+
+    try:
+        return os.fsencode(getpass.getpass("Password: "))
+    except EOFError:
+        return b""
+
+
+def _password_from(name: bytes, env: Environment, *, role: str) -> bytes:
+    shown = os.fsdecode(name)
+    try:
+        fd = os.dup(env.stdin) if name == b"-" else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise UsageError(f"rsync: [{role}] could not open password file {shown}: {system_text(error)}") from error
+    try:
+        if name != b"-":
+            status = os.fstat(fd)
+            if status.st_mode & 0o006:
+                raise UsageError("ERROR: password file must not be other-accessible")
+            if os.geteuid() == 0 and status.st_uid != 0:
+                raise UsageError("ERROR: password file must be owned by root when running as root")
+        data = b""
+        # A line longer than this is no password that a daemon takes.
+        while len(data) < 2048 and b"\n" not in data:
+            piece = os.read(fd, 2048)
+            if not piece:
+                break
+            data += piece
+    finally:
+        os.close(fd)
+    lines = data.splitlines()
+    if not lines or not lines[0]:
+        raise UsageError(f"ERROR: failed to read a password from {shown}")
+    return lines[0].rstrip(b"\r\n")

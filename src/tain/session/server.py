@@ -1,0 +1,301 @@
+"""The side that a peer started, directly or by way of a daemon (spec: protocol 2, 1.8 to 1.10)."""
+
+from __future__ import annotations
+
+import os
+
+from tain.errors import PeerExit, TainError
+from tain.report import output
+from tain.report.output import Output
+from tain.session import handshake
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tain import _core
+    from tain.cli.options import Options
+    from tain.session.environment import Environment
+    from tain.session.handshake import Agreed
+
+# Message tags (spec: protocol 3.2).
+TAG_ERROR_XFER = 1
+TAG_INFO = 2
+TAG_ERROR = 3
+TAG_IO_TIMEOUT = 33
+TAG_ERROR_EXIT = 86
+
+#: Longest text of a message (spec: protocol 3.2).
+_TEXT_LIMIT = 5119
+#: How much of a peer's unread data is discarded, and for how long, so that our last words arrive
+#: (spec: protocol 10.6: a reset would make a pulling client end with 10 instead).
+_DRAIN_SECONDS = 2.0
+_DRAIN_BYTES = 64 << 20
+#: Most bytes of a secluded argument list: as many words of the longest kind as a daemon takes.
+_HIDDEN_WORDS = 15_998
+_HIDDEN_WORD = 5119
+
+
+class DaemonSide:
+    """What makes a daemon's child differ from any other server. All of it is optional."""
+
+    __slots__ = ("before_mux", "fields", "greeted", "log", "refusal", "timeout")
+
+    def __init__(
+        self,
+        *,
+        greeted: tuple[int, int] | None = None,
+        fields: Mapping[str, object] | None = None,
+        refusal: TainError | None = None,
+        timeout: int = 0,
+        before_mux: Callable[[Agreed], None] | None = None,
+        log: Callable[[bytes], None] | None = None,
+    ) -> None:
+        #: Agreed and announced protocol of the greetings.
+        self.greeted = greeted
+        #: Fields of the plan that the module decides; they win over the client's options.
+        self.fields: Mapping[str, object] = fields or {}
+        #: Told to the client as soon as it can be, instead of a transfer.
+        self.refusal = refusal
+        #: Seconds that the client should time out after as well; 0 is none.
+        self.timeout = timeout
+        self.before_mux = before_mux
+        #: Gets every line that is told to the client, for the daemon's log.
+        self.log = log
+
+
+def serve(
+    options: Options,
+    link: _core.Link,
+    env: Environment,
+    *,
+    out: Output | None = None,
+    daemon: DaemonSide | None = None,
+    local: bool = False,
+) -> int:
+    """Run one session as its server; returns the exit code. Never raises for what peers or files do.
+
+    *link* is where the client's protocol number comes next, or, after a daemon's greeting, where the compat flags go.
+    """
+    server = _Server(options, link, env, out or server_output(options, env), daemon, local=local)
+    try:
+        return server.run()
+    except TainError as error:
+        return server.fail(error)
+    finally:
+        server.out.flush()
+
+
+def server_output(options: Options, env: Environment) -> Output:
+    """A server's own streams: standard output is the connection, so everything goes to standard error."""
+    return Output(env.stderr, env.stderr, quiet=False, outbuf=options.outbuf)
+
+
+class _Server:
+    def __init__(
+        self,
+        options: Options,
+        link: _core.Link,
+        env: Environment,
+        out: Output,
+        daemon: DaemonSide | None,
+        *,
+        local: bool,
+    ) -> None:
+        self.options = options
+        self.link = link
+        self.env = env
+        self.out = out
+        self.daemon = daemon
+        self.local = local
+        self.agreed: Agreed | None = None
+
+    @property
+    def role(self) -> str:
+        return "sender" if self.options.sender else "Receiver"
+
+    def run(self) -> int:
+        options, link, daemon = self.options, self.link, self.daemon
+        link.set_role(self.role)
+        self.agreed = agreed = handshake.server_handshake(
+            link,
+            options,
+            am_sender=options.sender,
+            environ=self.env.environ,
+            greeted=daemon.greeted if daemon is not None else None,
+            before_mux=self._before_mux,
+            local=self.local,
+        )
+        if daemon is not None:
+            if daemon.timeout and agreed.protocol >= 31:
+                link.message(TAG_IO_TIMEOUT, daemon.timeout.to_bytes(4, "little"))
+            if daemon.refusal is not None:
+                raise daemon.refusal
+        return self._transfer(agreed)
+
+    def _before_mux(self, agreed: Agreed) -> None:
+        daemon = self.daemon
+        if daemon is None:
+            return
+        if daemon.before_mux is not None:
+            daemon.before_mux(agreed)
+        if daemon.refusal is not None and not self.options.sender and self.options.files_from is not None:
+            # The client reads names until an empty one before it looks at frames (spec: protocol 10.6).
+            self.link.write_byte(0)
+            self.link.flush()
+
+    def _transfer(self, agreed: Agreed) -> int:
+        from tain import _core
+        from tain.session.plan import make_plan
+
+        options, link = self.options, self.link
+        rules: list[bytes] = []
+        if handshake.filters_travel(options, agreed.protocol, server_sends=options.sender):
+            rules = _core.rules_from_wire(handshake.receive_filters(link), protocol=agreed.protocol)
+        plan = make_plan(
+            options,
+            agreed,
+            local=self.local,
+            env=self.env,
+            rules=rules,
+            extra=self.daemon.fields if self.daemon is not None else None,
+        )
+        transfer = _core.send(link, plan) if options.sender else _core.receive(link, plan)
+        self.env.transfer = transfer
+        try:
+            summary = output.pump(transfer, self.out)
+        finally:
+            self.env.transfer = None
+        if summary.error:
+            self._tell_locally(summary.error.encode("utf-8", "surrogateescape") + b"\n")
+            self._tell_locally(output.closing_line(summary.code, summary.role, "server.py(1)"))
+        return summary.code
+
+    # ------------------------------------------------------------------------------------------ errors
+
+    def fail(self, error: TainError) -> int:
+        """Tell the peer, and whoever reads our standard error, why this ends."""
+        if isinstance(error, PeerExit):
+            return error.code
+        text = output.failure_text(error, self.role)
+        if self._by_message():
+            self._send_text(text)
+        else:
+            self._tell_locally(text)
+        agreed = self.agreed
+        try:
+            if agreed is not None and agreed.protocol >= 31 and error.code not in (10, 12, 19, 30):
+                self.link.message(TAG_ERROR_EXIT, error.code.to_bytes(4, "little"))
+                self.link.flush()
+            if self.daemon is not None:
+                self.link.drain(_DRAIN_SECONDS, _DRAIN_BYTES)
+        except TainError:
+            # The peer has gone; there is nobody left to tell.
+            pass
+        return error.code
+
+    def _by_message(self) -> bool:
+        """Do texts travel over the connection? (spec: protocol 3.3)"""
+        if self.agreed is None or not self.agreed.multiplexed_out:
+            return False
+        if self.options.stderr_mode == "all":
+            return False
+        if self.daemon is not None or self.options.stderr_mode == "client":
+            return True
+        return self.agreed.protocol <= 28
+
+    def _send_text(self, text: bytes) -> None:
+        assert self.agreed is not None
+        tag = TAG_ERROR if self.agreed.protocol >= 30 else TAG_ERROR_XFER
+        try:
+            for line in text.splitlines(keepends=True):
+                self.link.message(tag, line[:_TEXT_LIMIT])
+                if self.daemon is not None and self.daemon.log is not None:
+                    self.daemon.log(line.rstrip(b"\n"))
+            self.link.flush()
+        except TainError:
+            self._tell_locally(text)
+
+    def _tell_locally(self, text: bytes) -> None:
+        if self.daemon is not None and self.daemon.log is not None:
+            for line in text.splitlines():
+                self.daemon.log(line)
+        else:
+            self.out.error(text)
+
+
+# ---------------------------------------------------------------------------------------------- from a command line
+
+
+def read_hidden(link: _core.Link) -> list[bytes]:
+    """The words of a secluded argument list, without the dummy program name (spec: protocol 1.8)."""
+    words: list[bytes] = []
+    word = bytearray()
+    while True:
+        byte = link.read_byte()
+        if byte:
+            if len(word) < _HIDDEN_WORD:
+                word.append(byte)
+            continue
+        if not word:
+            return words[1:]
+        if len(words) > _HIDDEN_WORDS:
+            from tain.errors import ProtocolError
+
+            raise ProtocolError("too many arguments")
+        words.append(bytes(word))
+        word.clear()
+
+
+def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bool = False) -> int:
+    """Serve on standard input and output. *words* is the command line that gave *options*, program name excluded."""
+    from tain import _core
+
+    if not options.args and not options.secluded_args:
+        from tain.cli.help import usage
+        from tain.errors import UsageError
+
+        role = "sender" if options.sender else "Receiver"
+        text = usage(os.fsdecode(env.program)).rstrip("\n")
+        server_output(options, env).error(output.failure_text(UsageError(text), role))
+        return UsageError.code
+    link = _core.Link(
+        env.stdin,
+        env.stdout,
+        timeout=options.timeout,
+        bwlimit=options.bwlimit * 1024,
+        role="sender" if options.sender else "Receiver",
+    )
+    if options.secluded_args and not local:
+        from tain.cli.parse import parse
+        from tain.cli.resolve import resolve
+
+        try:
+            # The hidden words come on top of the visible ones.
+            options = resolve(parse([*words, *read_hidden(link)]), environ=env.environ)
+        except TainError as error:
+            server_output(options, env).error(output.failure_text(error, "server"))
+            return error.code
+        link.set_timeout(options.timeout)
+        link.set_bwlimit(options.bwlimit * 1024)
+    return serve(options, link, env, local=local)
+
+
+def run_words(words: Sequence[bytes], env: Environment, *, read_fd: int, write_fd: int, local: bool = False) -> int:
+    """Serve on two descriptors what a server's command line says: the twin of a local run."""
+    from tain.cli.parse import parse
+    from tain.cli.resolve import resolve
+    from tain.session.environment import Environment as Surroundings
+
+    own = Surroundings(
+        argv=env.argv, environ=env.environ, cwd=env.cwd, stdin=read_fd, stdout=write_fd, stderr=env.stderr
+    )
+    try:
+        options = resolve(parse(words), environ=env.environ)
+    except TainError as error:
+        Output(own.stderr, own.stderr).error(output.failure_text(error, "server"))
+        return error.code
+    code = run(options, words, own, local=local)
+    for fd in {read_fd, write_fd}:
+        os.close(fd)
+    return code

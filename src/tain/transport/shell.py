@@ -1,0 +1,119 @@
+"""A remote shell, or any other program, at the other end of two pipes (spec: options 5.4, output 2)."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from tain.errors import IpcError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: How long the end of a child is waited for when its stream has ended early (spec: output 2).
+GRACE = 1.0
+#: Pipe size asked for: the kernel's default of 64 KiB costs a switch of processes for each of them.
+_PIPE_BYTES = 1 << 20
+_F_SETPIPE_SZ = 1031
+
+
+class Child:
+    """A started program and our ends of its pipes. Closing is the owner's business: `close`, then `wait`."""
+
+    def __init__(self, pid: int, read_fd: int, write_fd: int) -> None:
+        self.pid = pid
+        self.read_fd = read_fd
+        self.write_fd = write_fd
+        self._status: int | None = None
+
+    def close(self) -> None:
+        """Close our ends, once."""
+        for fd in {self.read_fd, self.write_fd}:
+            if fd >= 0:
+                os.close(fd)
+        self.read_fd = self.write_fd = -1
+
+    def wait(self, seconds: float | None = None) -> int | None:
+        """The exit status of the child, or None when it still runs after *seconds* (None: wait for ever).
+
+        A child that a signal ended counts as 0: rsync takes no code from it.
+        """
+        if self._status is None:
+            if seconds is not None and not self._over(seconds):
+                return None
+            try:
+                _, raw = os.waitpid(self.pid, 0)
+            except ChildProcessError:
+                # Somebody else has waited for it.
+                raw = 0
+            self._status = os.WEXITSTATUS(raw) if os.WIFEXITED(raw) else 0
+        return self._status
+
+    def _over(self, seconds: float) -> bool:
+        """Has the child ended within *seconds*? Leaves it to be waited for."""
+        import select
+
+        try:
+            fd = os.pidfd_open(self.pid)
+        except OSError as error:
+            # ESRCH: already reaped; ENOSYS: an old kernel, where waiting in full is the lesser evil.
+            return error.errno in (errno.ESRCH, errno.ENOSYS)
+        try:
+            poll = select.poll()
+            poll.register(fd, select.POLLIN)
+            return bool(poll.poll(seconds * 1000))
+        finally:
+            os.close(fd)
+
+
+def child_environment(environ: Mapping[bytes, bytes], *, port: int | None = None) -> dict[bytes, bytes]:
+    """The environment of a remote shell (spec: options 7): no DISPLAY without a helper, RSYNC_PORT for a daemon."""
+    copy = dict(environ)
+    if b"SSH_ASKPASS" not in copy:
+        # ssh would otherwise ask for a password in a window.
+        copy.pop(b"DISPLAY", None)
+    if port is not None:
+        copy[b"RSYNC_PORT"] = b"%d" % port
+    return copy
+
+
+def spawn(argv: Sequence[bytes], environ: Mapping[bytes, bytes], *, role: str) -> Child:
+    """Start *argv* with its standard streams on two pipes. Errors: `IpcError` when it cannot be run."""
+    if not argv:
+        raise IpcError(f"rsync: [{role}] Failed to exec : {os.strerror(errno.ENOENT)} ({errno.ENOENT})")
+    to_child = os.pipe2(os.O_CLOEXEC)
+    from_child = os.pipe2(os.O_CLOEXEC)
+    for fd in (to_child[1], from_child[0]):
+        _enlarge(fd)
+    import signal
+
+    actions = [(os.POSIX_SPAWN_DUP2, to_child[0], 0), (os.POSIX_SPAWN_DUP2, from_child[1], 1)]
+    try:
+        pid = os.posix_spawnp(
+            argv[0], list(argv), dict(environ), file_actions=actions, setsigdef=[signal.SIGPIPE], setsigmask=[]
+        )
+    except OSError as error:
+        for fd in (*to_child, *from_child):
+            os.close(fd)
+        number = error.errno or 0
+        name = os.fsdecode(argv[0])
+        raise IpcError(f"rsync: [{role}] Failed to exec {name}: {os.strerror(number)} ({number})") from error
+    os.close(to_child[0])
+    os.close(from_child[1])
+    return Child(pid, from_child[0], to_child[1])
+
+
+def _enlarge(fd: int) -> None:
+    import fcntl
+
+    try:
+        fcntl.fcntl(fd, _F_SETPIPE_SZ, _PIPE_BYTES)
+    except OSError:
+        # Over the user's quota of pipe memory: the default size works too.
+        pass
+
+
+def combined_code(own: int, child: int | None) -> int:
+    """The exit code of a run whose child ended with *child*: the larger one (spec: output 2)."""
+    return max(own, child or 0)

@@ -1,0 +1,167 @@
+"""TCP to a daemon (spec: options 2.5 and 7, output 14.6)."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+from tain.errors import ConnectTimeout, SocketError, UsageError
+from tain.transport import proxy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: The daemon's port.
+PORT = 873
+
+#: Socket options by name: level, number, and a fixed value for the ones that take none.
+_SOCKOPTS: dict[bytes, tuple[int, int, int | None]] = {
+    b"SO_KEEPALIVE": (socket.SOL_SOCKET, socket.SO_KEEPALIVE, None),
+    b"SO_REUSEADDR": (socket.SOL_SOCKET, socket.SO_REUSEADDR, None),
+    b"SO_BROADCAST": (socket.SOL_SOCKET, socket.SO_BROADCAST, None),
+    b"SO_SNDBUF": (socket.SOL_SOCKET, socket.SO_SNDBUF, None),
+    b"SO_RCVBUF": (socket.SOL_SOCKET, socket.SO_RCVBUF, None),
+    b"SO_SNDLOWAT": (socket.SOL_SOCKET, socket.SO_SNDLOWAT, None),
+    b"SO_RCVLOWAT": (socket.SOL_SOCKET, socket.SO_RCVLOWAT, None),
+    b"SO_SNDTIMEO": (socket.SOL_SOCKET, socket.SO_SNDTIMEO, None),
+    b"SO_RCVTIMEO": (socket.SOL_SOCKET, socket.SO_RCVTIMEO, None),
+    b"TCP_NODELAY": (socket.IPPROTO_TCP, socket.TCP_NODELAY, None),
+    b"IPTOS_LOWDELAY": (socket.IPPROTO_IP, socket.IP_TOS, 0x10),
+    b"IPTOS_THROUGHPUT": (socket.IPPROTO_IP, socket.IP_TOS, 0x08),
+}
+
+
+def set_options(sock: socket.socket, text: bytes, warn: Callable[[bytes], None]) -> None:
+    """Apply ``--sockopts``: ``NAME[=VALUE]`` words split by commas, tabs and spaces. Trouble is only told."""
+    for word in text.replace(b",", b" ").split():
+        name, equals, value = word.partition(b"=")
+        found = _SOCKOPTS.get(name)
+        if found is None:
+            warn(b"Unknown socket option " + name + b"\n")
+            continue
+        level, number, fixed = found
+        if fixed is not None and equals:
+            warn(b"syntax error -- " + name + b" does not take a value\n")
+        wanted = fixed if fixed is not None else (int(value) if value.isdigit() else 0) if equals else 1
+        try:
+            sock.setsockopt(level, number, wanted)
+        except OSError as error:
+            text_of = os.strerror(error.errno or 0).encode()
+            warn(b"rsync: failed to set socket option %s: %s (%d)\n" % (name, text_of, error.errno or 0))
+
+
+def _show(host: bytes) -> str:
+    return host.decode("utf-8", "backslashreplace")
+
+
+class Connector:
+    """How to reach a daemon; `connect` gives a descriptor that the caller owns."""
+
+    def __init__(
+        self,
+        *,
+        environ: Mapping[bytes, bytes],
+        role: str,
+        warn: Callable[[bytes], None],
+        trace: Callable[[str], None] | None = None,
+        contimeout: int = 0,
+        address: bytes | None = None,
+        family: int = 0,
+        sockopts: bytes | None = None,
+    ) -> None:
+        """*trace* gets the line of ``--debug=CONNECT2``. *family* is 0, 4 or 6; *contimeout* is in seconds."""
+        self._environ = environ
+        self._role = role
+        self._warn = warn
+        self._trace = trace
+        self._contimeout = contimeout
+        self._address = address
+        self._family = {4: socket.AF_INET, 6: socket.AF_INET6}.get(family, socket.AF_UNSPEC)
+        self._sockopts = sockopts
+
+    def connect(self, host: bytes, port: int) -> int:
+        """Errors: `SocketError` and `ConnectTimeout`, complete with rsync's texts."""
+        program = self._environ.get(b"RSYNC_CONNECT_PROG")
+        if program:
+            return proxy.run_program(program, host, self._environ)
+        through = self._environ.get(b"RSYNC_PROXY")
+        if through:
+            via = proxy.Proxy(through)
+            sock = self._open(via.host, via.port)
+            try:
+                proxy.establish(sock, host, port, via.credentials)
+            except SocketError:
+                sock.close()
+                raise
+        else:
+            sock = self._open(host, port)
+        return sock.detach()
+
+    def _open(self, host: bytes, port: int) -> socket.socket:
+        try:
+            found = socket.getaddrinfo(host, port, self._family, socket.SOCK_STREAM)
+        except (socket.gaierror, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "Name or service not known"
+            raise SocketError(f"rsync: getaddrinfo: {_show(host)} {port}: {reason}") from error
+        deadline = time.monotonic() + self._contimeout if self._contimeout > 0 else None
+        failures: list[str] = []
+        for family, kind, number, _, place in found:
+            sock = socket.socket(family, kind, number)
+            try:
+                if self._connect_one(sock, family, place, deadline):
+                    if self._trace is not None:
+                        self._trace(f"Connected to {_show(host)} ({place[0]})")
+                    return sock
+                sock.close()
+            except TimeoutError as error:
+                sock.close()
+                raise ConnectTimeout("") from error
+            except OSError as error:
+                sock.close()
+                number = error.errno or 0
+                where = f"{_show(host)} ({place[0]})"
+                failures.append(f"rsync: [{self._role}] failed to connect to {where}: {os.strerror(number)} ({number})")
+        raise SocketError("\n".join(failures))
+
+    def _connect_one(self, sock: socket.socket, family: int, place: tuple[object, ...], deadline: float | None) -> bool:
+        """False when the address of ``--address`` does not fit this family or host."""
+        if self._address is not None and not self._bind(sock, family):
+            return False
+        if self._sockopts is not None:
+            set_options(sock, self._sockopts, self._warn)
+        if deadline is not None:
+            # settimeout(0) would make the socket non-blocking.
+            sock.settimeout(max(deadline - time.monotonic(), 0.001))
+        sock.connect(place)
+        sock.settimeout(None)
+        # Requests are small and the answers are waited for (rsync loses up to 40 ms here).
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            pass
+        return True
+
+    def _bind(self, sock: socket.socket, family: int) -> bool:
+        assert self._address is not None
+        try:
+            found = socket.getaddrinfo(self._address, None, family, socket.SOCK_STREAM, 0, socket.AI_PASSIVE)
+        except socket.gaierror as error:
+            if error.errno == getattr(socket, "EAI_ADDRFAMILY", None):
+                return False
+            raise SocketError(f"rsync: getaddrinfo {_show(self._address)}: {error.strerror}") from error
+        for _, _, _, _, place in found:
+            try:
+                sock.bind(place)
+            except OSError:
+                continue
+            return True
+        return False
+
+
+def parse_port(port: int) -> int:
+    """The port in force: 0 stands for the default. Errors: `UsageError` for what is no port."""
+    if not 0 <= port <= 65535:
+        raise UsageError(f"invalid port number: {port}")
+    return port or PORT
