@@ -12,16 +12,7 @@ const LANES: usize = 32;
 pub fn checksum(buf: &[u8]) -> u32 {
     // With L lanes and m steps, byte (c, j) has the weight (m - c) * L - j in s2. The lanes collect the sum of x (`sum`)
     // and of (m - c) * x (`weighted`) without a multiplication; the weights by lane are applied once at the end.
-    let mut sum = [0u16; LANES];
-    let mut weighted = [0u16; LANES];
-    let mut chunks = buf.chunks_exact(LANES);
-    for chunk in &mut chunks {
-        for j in 0..LANES {
-            let x = chunk[j] as i8 as u16;
-            sum[j] = sum[j].wrapping_add(x);
-            weighted[j] = weighted[j].wrapping_add(sum[j]);
-        }
-    }
+    let (sum, weighted) = lanes(buf);
     let mut s1 = 0u16;
     let mut s2 = 0u16;
     for j in 0..LANES {
@@ -30,11 +21,28 @@ pub fn checksum(buf: &[u8]) -> u32 {
             .wrapping_add(weighted[j].wrapping_mul(LANES as u16))
             .wrapping_sub(sum[j].wrapping_mul(j as u16));
     }
-    for &byte in chunks.remainder() {
+    for &byte in buf.chunks_exact(LANES).remainder() {
         s1 = s1.wrapping_add(byte as i8 as u16);
         s2 = s2.wrapping_add(s1);
     }
     u32::from(s1) | u32::from(s2) << 16
+}
+
+/// The loop over all whole steps. It stays a function of its own: together with the reduction behind it, the compiler
+/// gives up the registers for a shuffle in each step, which costs eight ninths of the speed.
+#[inline(never)]
+fn lanes(buf: &[u8]) -> ([u16; LANES], [u16; LANES]) {
+    let mut sum = [0u16; LANES];
+    let mut weighted = [0u16; LANES];
+    for chunk in buf.chunks_exact(LANES) {
+        for j in 0..LANES {
+            sum[j] = sum[j].wrapping_add(chunk[j] as i8 as u16);
+        }
+        for j in 0..LANES {
+            weighted[j] = weighted[j].wrapping_add(sum[j]);
+        }
+    }
+    (sum, weighted)
 }
 
 /// A sum over a window that moves.
