@@ -163,8 +163,8 @@ impl Root {
         path
     }
 
-    /// Forget handles of `rel` and of what is below it, in all clones: it was removed, renamed or replaced by other
-    /// means than this root's own `rmdir`, `rename` and `unlink`. `b""` forgets all.
+    /// Forget handles of `rel` and of what is below it, in all clones: it was renamed, or removed or replaced by
+    /// other means than this root. (`rmdir` tells all clones by itself, `rename` and `unlink` this one.) `b""` forgets all.
     pub fn invalidate(&self, rel: &[u8]) {
         self.cache
             .lock()
@@ -475,7 +475,8 @@ impl Root {
         self.rename_from(self, old, new)
     }
 
-    /// Rename `old` in another root to `new` in this one.
+    /// Rename `old` in another root to `new` in this one. When that moves a directory whose entries other clones may
+    /// have used, call [`Root::invalidate`] for both names: the hot case is a file, and isn't made to pay for it.
     pub fn rename_from(&self, from: &Root, old: &[u8], new: &[u8]) -> io::Result<()> {
         from.two(old, self, new, |old_dir, old_leaf, new_dir, new_leaf| {
             rustix::fs::renameat(old_dir, old_leaf, new_dir, new_leaf)

@@ -75,17 +75,23 @@ impl Subject<'_> {
     }
 }
 
-/// Names in the order of the filesystem. A filesystem without attributes has none.
+/// Names in the order of the filesystem.
 fn list(subject: Subject<'_>) -> Result<Vec<Vec<u8>>, Errno> {
-    let all = match grow(|buffer| subject.list_into(buffer)) {
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Vec::new(),
-        other => other?,
-    };
+    let all = grow(|buffer| subject.list_into(buffer))?;
     Ok(all
         .split(|b| *b == 0)
         .filter(|n| !n.is_empty())
         .map(<[u8]>::to_vec)
         .collect())
+}
+
+/// A filesystem without attributes has none to list; nor has a link or device that can't be reached safely, in a
+/// chroot without `/proc`. (To set one there is an error.)
+fn none_if_unsupported(listed: Result<Vec<Vec<u8>>, Errno>) -> Result<Vec<Vec<u8>>, Errno> {
+    match listed {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(Vec::new()),
+        other => other,
+    }
 }
 
 /// Call with a small buffer, then with the largest.
@@ -139,7 +145,7 @@ pub(super) fn on_inode<T>(
 
 /// Names of the attributes of an open file.
 pub fn flist(file: impl AsFd) -> io::Result<Vec<Vec<u8>>> {
-    Ok(list(Subject::Open(file.as_fd()))?)
+    Ok(none_if_unsupported(list(Subject::Open(file.as_fd())))?)
 }
 
 /// An attribute of an open file.
@@ -160,7 +166,9 @@ pub fn fremove(file: impl AsFd, name: &[u8]) -> io::Result<bool> {
 impl Root {
     /// Names of the attributes of the file itself; empty where the filesystem has none.
     pub fn list_xattrs(&self, rel: &[u8]) -> io::Result<Vec<Vec<u8>>> {
-        self.at(rel, |dir, leaf| on_name(dir, leaf, list))
+        self.at(rel, |dir, leaf| {
+            none_if_unsupported(on_name(dir, leaf, list))
+        })
     }
 
     /// The value of an attribute of the file itself; `None` if it has no such.
@@ -182,7 +190,7 @@ impl Root {
 impl Pin {
     /// As [`Root::list_xattrs`].
     pub fn list_xattrs(&self) -> io::Result<Vec<Vec<u8>>> {
-        Ok(self.xattr(list)?)
+        Ok(none_if_unsupported(self.xattr(list))?)
     }
 
     /// As [`Root::get_xattr`].
