@@ -1,0 +1,592 @@
+//! The compiled list that names are checked against, and the per-directory files on top of it.
+//! spec: filters 4, 5, 6, 10, 12.
+
+use std::sync::Arc;
+
+use super::pattern::{Pattern, Subject};
+use super::rule::{base_name, Kind, Rule, Template};
+use super::set::{BuildOptions, FileContext, Item, Reader, RuleSet};
+use super::wire::elided;
+use super::{Side, Verdict};
+use crate::error::Result;
+
+/// What rules are compiled for.
+#[derive(Debug, Clone)]
+pub struct RuleOptions {
+    /// Rules for the other side are left out; `None` keeps all (a daemon's own list).
+    pub side: Option<Side>,
+    /// A rule that names no side is the sender's only (spec: filters 5).
+    pub delete_excluded: bool,
+    /// Absolute path of the transfer root, or inside a daemon module its path relative to the module root: what `/`
+    /// rules and the parent scan of `: /.rsync-filter` see.
+    pub root: Vec<u8>,
+    /// For rule files that are read while walking.
+    pub build: BuildOptions,
+}
+
+impl Default for RuleOptions {
+    fn default() -> Self {
+        Self {
+            side: None,
+            delete_excluded: false,
+            root: b"/".to_vec(),
+            build: BuildOptions::default(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Compiled {
+    rule: Rule,
+    pattern: Pattern,
+}
+
+#[derive(Debug, Clone)]
+enum Node {
+    Rule(Arc<Compiled>),
+    /// The per-directory list with this number stands here.
+    PerDir(usize),
+}
+
+/// The rules of one directory's file, and behind them those inherited.
+#[derive(Debug)]
+struct Frame {
+    nodes: Vec<Node>,
+    parent: Option<Arc<Frame>>,
+}
+
+#[derive(Debug)]
+struct MergeList {
+    template: Template,
+    name: Vec<u8>,
+    no_inherit: bool,
+    /// The path part of the name, until the parent scan is done.
+    scan: Option<Vec<u8>>,
+    /// As debug lines name the list.
+    shown: String,
+    from_file: Option<String>,
+    /// Only for the other side: it keeps its place, and is never read.
+    elided: bool,
+    current: Option<Arc<Frame>>,
+}
+
+/// What a directory's leave restores.
+#[derive(Debug)]
+struct Level {
+    lists: usize,
+    saved: Vec<Option<Arc<Frame>>>,
+}
+
+/// The rule that decided, for messages.
+#[derive(Debug, Clone, Copy)]
+pub struct Match<'a> {
+    compiled: &'a Compiled,
+    list: Option<&'a MergeList>,
+}
+
+impl Match<'_> {
+    pub fn verdict(&self) -> Verdict {
+        if self.compiled.rule.include {
+            Verdict::Include
+        } else {
+            Verdict::Exclude
+        }
+    }
+
+    /// The pattern as messages show it; text from a file is replaced (SEC-13).
+    pub fn pattern(&self) -> String {
+        let rule = &self.compiled.rule;
+        if rule.from_file {
+            return "<rule from a file read earlier>".into();
+        }
+        String::from_utf8_lossy(&rule.pattern_text()).into_owned()
+    }
+
+    /// `hiding file foo because of pattern *.o`, without the `[role] ` in front (spec: filters 12). `kind` is `file`,
+    /// `directory` or `xattr`.
+    pub fn debug_line(&self, side: Side, kind: &str, name: &[u8]) -> String {
+        let verb = match (side, self.compiled.rule.include) {
+            (Side::Sender, true) => "showing",
+            (Side::Sender, false) => "hiding",
+            (Side::Receiver, true) => "risking",
+            (Side::Receiver, false) => "protecting",
+        };
+        let list = match self.list {
+            Some(list) => list.suffix(),
+            None if self.compiled.rule.global_cvs => " [global CVS]".into(),
+            None => String::new(),
+        };
+        let name = String::from_utf8_lossy(name);
+        format!(
+            "{verb} {kind} {name} because of pattern {}{list}",
+            self.pattern()
+        )
+    }
+}
+
+impl MergeList {
+    fn suffix(&self) -> String {
+        format!(" [per-dir {}]", self.shown)
+    }
+}
+
+/// A compiled list with its per-directory state. Names are relative to the transfer root, without a leading slash.
+#[derive(Debug, Default)]
+pub struct Rules {
+    options: RuleOptions,
+    /// `options.root` without leading and trailing slashes.
+    root: Vec<u8>,
+    top: Vec<Node>,
+    lists: Vec<MergeList>,
+    levels: Vec<Level>,
+    /// Some rule is matched against absolute paths.
+    absolute: bool,
+    /// Some rule is about xattr names.
+    xattrs: bool,
+    /// Lines for `--debug=FILTER` since the last [`Rules::take_debug`], with their level.
+    debug: Vec<(u8, String)>,
+    /// Warnings since the last [`Rules::take_warnings`].
+    warnings: Vec<String>,
+}
+
+impl Rules {
+    /// Compile new-style texts as [`RuleSet::plan_texts`] gives them. `.` merges among them are read through `read`.
+    pub fn new(texts: &[Vec<u8>], options: RuleOptions, read: &mut Reader<'_>) -> Result<Self> {
+        let set = RuleSet::from_plan_texts(texts, &options.build, read)?;
+        Ok(Self::from_set(&set, options))
+    }
+
+    /// Compile a list.
+    pub fn from_set(set: &RuleSet, options: RuleOptions) -> Self {
+        let mut rules = Self {
+            options,
+            ..Self::default()
+        };
+        let root = rules.options.root.clone();
+        rules.set_root(&root);
+        rules.top = rules.compile(&set.items, None);
+        rules
+    }
+
+    /// The transfer root changes (a sender's next source argument). Directories that were entered are left.
+    pub fn set_root(&mut self, root: &[u8]) {
+        while !self.levels.is_empty() {
+            self.leave_dir();
+        }
+        self.options.root = root.to_vec();
+        self.root = trim_slashes(root).to_vec();
+    }
+
+    /// Does a per-directory merge rule stand in the list?
+    pub fn has_merge(&self) -> bool {
+        !self.lists.is_empty()
+    }
+
+    /// Nothing to check: every verdict is [`Verdict::NoMatch`].
+    pub fn is_empty(&self) -> bool {
+        self.top.is_empty()
+    }
+
+    /// Some rule is about xattr names.
+    pub fn has_xattr_rules(&self) -> bool {
+        self.xattrs
+    }
+
+    /// Debug lines of reading per-directory files.
+    pub fn take_debug(&mut self) -> Vec<(u8, String)> {
+        std::mem::take(&mut self.debug)
+    }
+
+    /// Warnings of reading per-directory files.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Enter a directory (`b""` or `b"."` is the root) and read its per-directory files, nearest rules first.
+    /// `read` is asked for paths relative to the transfer root (`d/.rules`), and for absolute ones above it
+    /// (`/.rsync-filter`) and for files that a rule names so. Files that are missing or can't be read are passed over.
+    /// Each call needs one [`Rules::leave_dir`], also after an error.
+    pub fn enter_dir(&mut self, dir: &[u8], read: &mut Reader<'_>) -> Result<()> {
+        let dir = if dir == b"." { b"" } else { dir };
+        let saved = self.lists.iter().map(|list| list.current.clone()).collect();
+        self.levels.push(Level {
+            lists: self.lists.len(),
+            saved,
+        });
+        // A rule read here may activate another list, which is then read in this directory too.
+        let mut number = 0;
+        while number < self.lists.len() {
+            if !self.lists[number].elided {
+                self.scan_parents(number, dir, read)?;
+                let path = join(dir, &self.lists[number].name);
+                let prefix = if dir.is_empty() {
+                    Vec::new()
+                } else {
+                    join(dir, b"")
+                };
+                self.read_dir_file(number, &path, &prefix, Subject::Below(dir.len()), read)?;
+            }
+            number += 1;
+        }
+        Ok(())
+    }
+
+    /// Leave the directory that was entered last.
+    pub fn leave_dir(&mut self) {
+        let Some(level) = self.levels.pop() else {
+            return;
+        };
+        self.lists.truncate(level.lists);
+        for (list, saved) in self.lists.iter_mut().zip(level.saved) {
+            list.current = saved;
+        }
+    }
+
+    /// `: /.rsync-filter`: at the first directory, read the file in every directory from the named ancestor down to the
+    /// parent (spec: filters 4.5). What is found stays for all later directories.
+    fn scan_parents(&mut self, number: usize, dir: &[u8], read: &mut Reader<'_>) -> Result<()> {
+        let Some(scan) = self.lists[number].scan.take() else {
+            return Ok(());
+        };
+        // All below is without the leading slash.
+        let here = clean(&join(&self.root, dir));
+        let from = if scan.first() == Some(&b'/') {
+            clean(&scan)
+        } else {
+            clean(&join(&here, &scan))
+        };
+        let inside = from.len() < here.len()
+            && here.starts_with(&from)
+            && (from.is_empty() || here[from.len()] == b'/');
+        if !inside {
+            return Ok(());
+        }
+        let mut end = from.len();
+        while end < here.len() {
+            let dir = &here[..end];
+            let prefix = if dir.is_empty() {
+                b"/".to_vec()
+            } else {
+                [b"/", dir, b"/"].concat()
+            };
+            let path = [&prefix[..], &self.lists[number].name].concat();
+            let skip = if end == 0 { 0 } else { end + 1 };
+            self.read_dir_file(number, &path, &prefix, Subject::Absolute(skip), read)?;
+            let next = if end == 0 { 0 } else { end + 1 };
+            end = here[next..]
+                .iter()
+                .position(|&b| b == b'/')
+                .map_or(here.len(), |at| next + at);
+        }
+        // Leaving this directory must not take away what was found, nor the lists that it activated.
+        for level in &mut self.levels {
+            level.lists = self.lists.len();
+            if let Some(saved) = level.saved.get_mut(number) {
+                saved.clone_from(&self.lists[number].current);
+            }
+            level.saved.extend(
+                self.lists[level.saved.len()..]
+                    .iter()
+                    .map(|list| list.current.clone()),
+            );
+        }
+        Ok(())
+    }
+
+    fn read_dir_file(
+        &mut self,
+        number: usize,
+        path: &[u8],
+        prefix: &[u8],
+        base: Subject,
+        read: &mut Reader<'_>,
+    ) -> Result<()> {
+        let list = &mut self.lists[number];
+        if list.no_inherit {
+            list.current = None;
+        }
+        if list.name.is_empty() {
+            return Ok(());
+        }
+        let content = read(path).ok().flatten();
+        let role = self.options.build.role.clone();
+        let shown_path = if path.first() == Some(&b'/') {
+            path.to_vec()
+        } else if self.root.is_empty() {
+            [b"/", path].concat()
+        } else {
+            [b"/", &self.root[..], b"/", path].concat()
+        };
+        let (place, direct) = match &list.from_file {
+            Some(place) => (format!("a file named at {place}"), false),
+            None => (String::from_utf8_lossy(&shown_path).into_owned(), true),
+        };
+        let missing = if content.is_some() {
+            ""
+        } else {
+            " [not found]"
+        };
+        let shown = if direct {
+            place.clone()
+        } else {
+            "<rule from a file read earlier>".into()
+        };
+        self.debug
+            .push((2, format!("[{role}] parse_filter_file({shown}){missing}")));
+        let Some(content) = content else {
+            return Ok(());
+        };
+        let context = FileContext {
+            place,
+            direct,
+            depth: 1,
+            dir: prefix.to_vec(),
+            list: list.suffix(),
+        };
+        let mut set = RuleSet::default();
+        set.add_content(
+            &content,
+            &list.template,
+            &context,
+            &self.options.build,
+            read,
+        )?;
+        self.debug.append(&mut set.debug);
+        self.warnings.append(&mut set.warnings);
+        // A `!` in the file empties what was inherited too.
+        let parent = if set.cleared {
+            None
+        } else {
+            self.lists[number].current.take()
+        };
+        let nodes = self.compile(&set.items, Some(base));
+        self.lists[number].current = if nodes.is_empty() {
+            parent
+        } else {
+            Some(Arc::new(Frame { nodes, parent }))
+        };
+        Ok(())
+    }
+
+    fn compile(&mut self, items: &[Item], base: Option<Subject>) -> Vec<Node> {
+        let mut out = Vec::with_capacity(items.len());
+        for item in items {
+            if item.rule.kind == Kind::PerDir {
+                self.activate(item, &mut out);
+                continue;
+            }
+            let own = (item.rule.kind != Kind::CvsList).then_some(&item.rule);
+            for rule in own.into_iter().chain(&item.cvs) {
+                if self.is_elided(rule) {
+                    continue;
+                }
+                let pattern = Pattern::new(&rule.pattern, rule.absolute, base);
+                self.absolute |= matches!(pattern.subject, Subject::Absolute(_));
+                self.xattrs |= rule.xattr;
+                out.push(Node::Rule(Arc::new(Compiled {
+                    rule: rule.clone(),
+                    pattern,
+                })));
+            }
+        }
+        out
+    }
+
+    fn is_elided(&self, rule: &Rule) -> bool {
+        self.options
+            .side
+            .is_some_and(|side| elided(rule, side, self.options.delete_excluded))
+    }
+
+    fn activate(&mut self, item: &Item, out: &mut Vec<Node>) {
+        let rule = &item.rule;
+        let name = base_name(&rule.pattern);
+        if self.lists.iter().any(|list| list.name == name) {
+            return;
+        }
+        let path = &rule.pattern[..rule.pattern.len() - name.len()];
+        let shown = item
+            .shown
+            .clone()
+            .unwrap_or_else(|| String::from_utf8_lossy(name).into_owned());
+        let place = |text: &String| {
+            text.trim_start_matches("<rule from ")
+                .trim_end_matches('>')
+                .to_string()
+        };
+        out.push(Node::PerDir(self.lists.len()));
+        let role = &self.options.build.role;
+        let number = self.lists.len();
+        self.debug.push((
+            2,
+            format!("[{role}] activating mergelist #{number} [per-dir {shown}]"),
+        ));
+        self.lists.push(MergeList {
+            template: Template::of_merge(rule),
+            name: name.to_vec(),
+            no_inherit: rule.no_inherit,
+            scan: (!path.is_empty()).then(|| path.to_vec()),
+            from_file: item.shown.as_ref().map(place),
+            shown,
+            elided: self.is_elided(rule),
+            current: None,
+        });
+    }
+
+    /// The verdict on a name (spec: filters 10). The transfer's dot-dir is never to be asked about.
+    #[inline]
+    pub fn check(&self, name: &[u8], is_dir: bool) -> Verdict {
+        self.find(name, is_dir, false)
+            .map_or(Verdict::NoMatch, |m| m.verdict())
+    }
+
+    /// The verdict on a name that would be deleted; `ignore_perishable` inside a directory that goes away itself.
+    pub fn check_for_delete(&self, name: &[u8], is_dir: bool, ignore_perishable: bool) -> Verdict {
+        self.find(name, is_dir, ignore_perishable)
+            .map_or(Verdict::NoMatch, |m| m.verdict())
+    }
+
+    /// The verdict on a name together with those on its parent directories: excluded when any of them is. For names
+    /// that are not met on a walk (a daemon's list, SEC-13).
+    pub fn check_path(&self, name: &[u8], is_dir: bool) -> Verdict {
+        for slash in memchr::memchr_iter(b'/', name) {
+            if self.check(&name[..slash], true) == Verdict::Exclude {
+                return Verdict::Exclude;
+            }
+        }
+        self.check(name, is_dir)
+    }
+
+    /// The first rule that matches.
+    pub fn find(&self, name: &[u8], is_dir: bool, ignore_perishable: bool) -> Option<Match<'_>> {
+        if self.top.is_empty() {
+            return None;
+        }
+        let absolute = if self.absolute {
+            join(&self.root, name)
+        } else {
+            Vec::new()
+        };
+        let query = Query {
+            name,
+            base: base_name(name),
+            absolute: &absolute,
+            is_dir,
+            ignore_perishable,
+            xattr: false,
+        };
+        self.search(&self.top, None, &query)
+    }
+
+    /// Does a rule include (`Some(true)`) or exclude an xattr name?
+    pub fn check_xattr(&self, name: &[u8]) -> Option<bool> {
+        self.find_xattr(name)
+            .map(|m| m.verdict() == Verdict::Include)
+    }
+
+    /// The first xattr rule that matches.
+    pub fn find_xattr(&self, name: &[u8]) -> Option<Match<'_>> {
+        if !self.xattrs {
+            return None;
+        }
+        let query = Query {
+            name,
+            base: base_name(name),
+            absolute: name,
+            is_dir: false,
+            ignore_perishable: false,
+            xattr: true,
+        };
+        self.search(&self.top, None, &query)
+    }
+
+    fn search<'a>(
+        &'a self,
+        nodes: &'a [Node],
+        list: Option<&'a MergeList>,
+        query: &Query<'_>,
+    ) -> Option<Match<'a>> {
+        for node in nodes {
+            match node {
+                Node::Rule(compiled) => {
+                    if query.hits(compiled) {
+                        return Some(Match { compiled, list });
+                    }
+                }
+                Node::PerDir(number) => {
+                    let Some(list) = self.lists.get(*number) else {
+                        continue;
+                    };
+                    let mut frame = list.current.as_deref();
+                    while let Some(found) = frame {
+                        let hit = self.search(&found.nodes, Some(list), query);
+                        if hit.is_some() {
+                            return hit;
+                        }
+                        frame = found.parent.as_deref();
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+struct Query<'a> {
+    name: &'a [u8],
+    base: &'a [u8],
+    absolute: &'a [u8],
+    is_dir: bool,
+    ignore_perishable: bool,
+    xattr: bool,
+}
+
+impl Query<'_> {
+    #[inline]
+    fn hits(&self, compiled: &Compiled) -> bool {
+        let rule = &compiled.rule;
+        if rule.xattr != self.xattr || (self.ignore_perishable && rule.perishable) {
+            return false;
+        }
+        let matched = (self.is_dir || !rule.dir_only) && {
+            let subject = match compiled.pattern.subject {
+                Subject::Base => Some(self.base),
+                Subject::Name | Subject::Below(0) => Some(self.name),
+                Subject::Below(length) => self.name.get(length + 1..),
+                Subject::Absolute(skip) => self.absolute.get(skip..),
+            };
+            subject.is_some_and(|text| compiled.pattern.matches(text, self.is_dir))
+        };
+        matched != rule.negate
+    }
+}
+
+fn trim_slashes(mut path: &[u8]) -> &[u8] {
+    while let [b'/', rest @ ..] | [rest @ .., b'/'] = path {
+        path = rest;
+    }
+    path
+}
+
+/// `a` and `b` with a slash between them, unless `a` is empty.
+fn join(a: &[u8], b: &[u8]) -> Vec<u8> {
+    if a.is_empty() {
+        return b.to_vec();
+    }
+    [a, b"/", b].concat()
+}
+
+/// Without leading, trailing and double slashes, `.` and `..`.
+fn clean(path: &[u8]) -> Vec<u8> {
+    let mut out: Vec<&[u8]> = Vec::new();
+    for part in path.split(|&b| b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                out.pop();
+            }
+            _ => out.push(part),
+        }
+    }
+    out.join(&b'/')
+}

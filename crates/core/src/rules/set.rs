@@ -1,0 +1,660 @@
+//! The ordered list of rules as it grows from options, files and the wire, before it is compiled for one side.
+//! spec: filters 1 to 3, 7.
+
+use std::io;
+
+use super::rule::{base_name, is_space, parse, Kind, Origin, Rule, Style, Template};
+use crate::error::{sys_text, Error, Result};
+
+/// Gives the bytes of a rule file. `None`: there is no such file. An error other than "not found" is one that the
+/// user hears of where the file was named outright.
+pub type Reader<'a> = dyn FnMut(&[u8]) -> io::Result<Option<Vec<u8>>> + 'a;
+
+/// Merge files may nest this deep.
+const DEPTH: usize = 32;
+/// A longer pattern (with its trailing slash) is dropped with a warning.
+const MAX_PATTERN: usize = 4095;
+
+/// The built-in CVS list (spec: filters 7).
+const CVS: &str = "RCS SCCS CVS CVS.adm RCSLOG cvslog.* tags TAGS .make.state .nse_depinfo *~ #* .#* ,* _$* *$ *.old \
+    *.bak *.BAK *.orig *.rej .del-* *.a *.olb *.o *.obj *.so *.exe *.Z *.elc *.ln core .svn/ .git/ .hg/ .bzr/";
+
+/// What is fixed while a list is built.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// Name in `[role]` of messages: `client`, `sender`, `receiver`, `generator`, `server`.
+    pub role: String,
+    /// Rule files are separated by NUL (`-0`).
+    pub from0: bool,
+    /// The built-in CVS rules are perishable from protocol 30 on.
+    pub protocol: u8,
+    /// `$HOME/.cvsignore` (`/.cvsignore` in a chrooted daemon); `None`: no such file is looked for.
+    pub cvs_file: Option<Vec<u8>>,
+    /// `$CVSIGNORE`.
+    pub cvs_words: Option<Vec<u8>>,
+}
+
+impl Default for BuildOptions {
+    fn default() -> Self {
+        Self {
+            role: "client".into(),
+            from0: false,
+            protocol: 32,
+            cvs_file: None,
+            cvs_words: None,
+        }
+    }
+}
+
+/// One contribution to the list, in command-line order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// `--filter`
+    Filter(Vec<u8>),
+    /// `--exclude`
+    Exclude(Vec<u8>),
+    /// `--include`
+    Include(Vec<u8>),
+    /// `--exclude-from`
+    ExcludeFrom(Vec<u8>),
+    /// `--include-from`
+    IncludeFrom(Vec<u8>),
+    /// `--cvs-exclude`: `:C` and the global list.
+    Cvs,
+    /// `--delete-excluded`: from here on a rule that names no side is written as a sender's rule. (What it does to the
+    /// rules before it is decided when they are used: [`super::RuleOptions::delete_excluded`].)
+    DeleteExcluded,
+    /// Daemon parameter `filter`: new-style rules separated by blanks.
+    DaemonFilter(Vec<u8>),
+    /// Daemon parameter `exclude`: old-style patterns separated by blanks.
+    DaemonExclude(Vec<u8>),
+    /// Daemon parameter `include`.
+    DaemonInclude(Vec<u8>),
+}
+
+/// A rule of the list, and the CVS rules that a `-C` stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Item {
+    pub rule: Rule,
+    /// What `-C` expands to.
+    pub cvs: Vec<Rule>,
+    /// Added by the option `-C`, which the server has too.
+    pub option: bool,
+    /// `<rule from F line 3>`: how messages name a per-directory file that was itself named in a file.
+    pub shown: Option<String>,
+}
+
+/// An ordered list of rules.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RuleSet {
+    pub(super) items: Vec<Item>,
+    /// Warnings for the user, complete lines.
+    pub warnings: Vec<String>,
+    /// Lines for `--debug=FILTER` with the level that shows them. They hold no text from files.
+    pub debug: Vec<(u8, String)>,
+    sender_default: bool,
+    /// A `!` came by.
+    pub(super) cleared: bool,
+}
+
+/// Build a list from option events in order (spec: filters 1).
+/// Errors: `Usage` (1) for bad rules, `FileIo` (11) for files that can't be read or nest too deep.
+pub fn build(sources: &[Source], options: &BuildOptions, read: &mut Reader<'_>) -> Result<RuleSet> {
+    let mut set = RuleSet::default();
+    for source in sources {
+        set.add(source, options, read)?;
+    }
+    Ok(set)
+}
+
+/// A file being read: its place in messages, and how deep it is.
+#[derive(Debug, Clone)]
+pub(super) struct FileContext {
+    /// `F`, or `a file named at F line 3`.
+    pub place: String,
+    /// The name was given outright, so that line numbers are shown.
+    pub direct: bool,
+    pub depth: usize,
+    /// Put before relative names in it (with a slash at its end, or empty).
+    pub dir: Vec<u8>,
+    /// Suffix of debug lines: ` [per-dir .rules]`.
+    pub list: String,
+}
+
+impl FileContext {
+    pub fn top() -> Self {
+        Self {
+            place: String::new(),
+            direct: true,
+            depth: 0,
+            dir: Vec::new(),
+            list: String::new(),
+        }
+    }
+
+    fn origin(&self, line: Option<usize>) -> Origin {
+        match line {
+            Some(line) if self.direct => Origin::File(format!("{} line {line}", self.place)),
+            _ => Origin::File(self.place.clone()),
+        }
+    }
+
+    /// The context of a file that a rule of `origin` names.
+    fn nested(&self, name: &[u8], origin: &Origin) -> Self {
+        let (place, direct) = match origin {
+            Origin::Text => (String::from_utf8_lossy(name).into_owned(), true),
+            Origin::File(place) => (format!("a file named at {place}"), false),
+        };
+        Self {
+            place,
+            direct,
+            depth: self.depth + 1,
+            dir: self.dir.clone(),
+            list: self.list.clone(),
+        }
+    }
+}
+
+impl RuleSet {
+    /// Nothing in it?
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Does it hold a per-directory merge rule? Such a rule makes a client trust the sender's filtering (spec: filters 9).
+    pub fn has_merge(&self) -> bool {
+        self.items.iter().any(|item| item.rule.kind == Kind::PerDir)
+    }
+
+    /// Add what one option gives.
+    pub fn add(
+        &mut self,
+        source: &Source,
+        options: &BuildOptions,
+        read: &mut Reader<'_>,
+    ) -> Result<()> {
+        match source {
+            Source::Filter(text) => self.add_rule_text(text, &Template::new_style(), options, read),
+            Source::Exclude(text) => self.add_old_style(text, false),
+            Source::Include(text) => self.add_old_style(text, true),
+            Source::ExcludeFrom(name) => {
+                self.add_file(name, &Template::old_style(false), options, read)
+            }
+            Source::IncludeFrom(name) => {
+                self.add_file(name, &Template::old_style(true), options, read)
+            }
+            Source::Cvs => self.add_cvs(options, read),
+            Source::DeleteExcluded => {
+                self.sender_default = true;
+                Ok(())
+            }
+            Source::DaemonFilter(text) => {
+                for rule in blank_separated(text) {
+                    self.add_rule_text(rule, &Template::new_style(), options, read)?;
+                }
+                Ok(())
+            }
+            Source::DaemonExclude(text) | Source::DaemonInclude(text) => {
+                let include = matches!(source, Source::DaemonInclude(_));
+                old_style_words(text)
+                    .into_iter()
+                    .try_for_each(|word| self.add_old_style(word, include))
+            }
+        }
+    }
+
+    /// Add one rule text as written on a command line or received over the wire; merges read their file now.
+    pub fn add_rule_text(
+        &mut self,
+        text: &[u8],
+        template: &Template,
+        options: &BuildOptions,
+        read: &mut Reader<'_>,
+    ) -> Result<()> {
+        self.add_text(
+            text,
+            template,
+            &Origin::Text,
+            &FileContext::top(),
+            options,
+            read,
+        )
+    }
+
+    /// Add a pattern of `--exclude` or `--include` (spec: filters 2.2).
+    pub fn add_old_style(&mut self, pattern: &[u8], include: bool) -> Result<()> {
+        // Old-style text can't name a file.
+        let mut none = |_: &[u8]| Ok(None);
+        self.add_rule_text(
+            pattern,
+            &Template::old_style(include),
+            &BuildOptions::default(),
+            &mut none,
+        )
+    }
+
+    /// Read a file of rules that was named outright.
+    pub fn add_file(
+        &mut self,
+        name: &[u8],
+        template: &Template,
+        options: &BuildOptions,
+        read: &mut Reader<'_>,
+    ) -> Result<()> {
+        self.read_file(
+            name,
+            template,
+            &Origin::Text,
+            name,
+            &FileContext::top(),
+            options,
+            read,
+        )
+    }
+
+    /// Append what `-C` adds: `:C` and the global list (spec: filters 7).
+    pub fn add_cvs(&mut self, options: &BuildOptions, read: &mut Reader<'_>) -> Result<()> {
+        for text in [&b":C"[..], b"-C"] {
+            let before = self.items.len();
+            self.add_rule_text(text, &Template::new_style(), options, read)?;
+            for item in &mut self.items[before..] {
+                item.option = true;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn add_text(
+        &mut self,
+        text: &[u8],
+        template: &Template,
+        origin: &Origin,
+        context: &FileContext,
+        options: &BuildOptions,
+        read: &mut Reader<'_>,
+    ) -> Result<()> {
+        let Some(mut rule) = parse(text, template, origin)? else {
+            return Ok(());
+        };
+        let role = &options.role;
+        if rule.kind == Kind::Clear {
+            self.debug
+                .push((2, format!("[{role}] clearing filter list{}", context.list)));
+            self.items.clear();
+            self.cleared = true;
+            return Ok(());
+        }
+        let length = rule.pattern.len() + usize::from(rule.dir_only);
+        if length > MAX_PATTERN {
+            let shown = origin.show(&rule.pattern_text());
+            self.warnings
+                .push(format!("discarding over-long filter: {shown}"));
+            return Ok(());
+        }
+        if rule.exclude_self {
+            // The file's own name is excluded by a rule of its own, which is also what goes over the wire.
+            rule.exclude_self = false;
+            let mut own = Rule::plain(base_name(&rule.pattern), false);
+            own.from_file = rule.from_file;
+            self.push(own, Vec::new(), origin, context, options);
+        }
+        match rule.kind {
+            Kind::Merge => {
+                let template = Template::of_merge(&rule);
+                let name = [
+                    if rule.pattern.starts_with(b"/") {
+                        &b""[..]
+                    } else {
+                        &context.dir
+                    },
+                    &rule.pattern,
+                ]
+                .concat();
+                self.read_file(
+                    &name,
+                    &template,
+                    origin,
+                    &rule.pattern,
+                    context,
+                    options,
+                    read,
+                )
+            }
+            Kind::CvsList => {
+                let cvs = cvs_rules(&rule, options, read)?;
+                self.push(rule, cvs, origin, context, options);
+                Ok(())
+            }
+            Kind::PerDir => {
+                let known = |item: &Item| {
+                    item.rule.kind == Kind::PerDir && item.rule.base_name() == rule.base_name()
+                };
+                if !self.items.iter().any(known) {
+                    self.push(rule, Vec::new(), origin, context, options);
+                }
+                Ok(())
+            }
+            _ => {
+                if self.sender_default && !rule.sender && !rule.receiver {
+                    rule.sender = true;
+                }
+                self.push(rule, Vec::new(), origin, context, options);
+                Ok(())
+            }
+        }
+    }
+
+    fn push(
+        &mut self,
+        rule: Rule,
+        cvs: Vec<Rule>,
+        origin: &Origin,
+        context: &FileContext,
+        options: &BuildOptions,
+    ) {
+        let role = &options.role;
+        let shown = origin.show(&rule.text());
+        let list = &context.list;
+        if rule.pattern.last().is_some_and(|c| is_space(*c)) && rule.kind != Kind::CvsList {
+            let line = format!("[{role}] add_rule({shown}){list} -- CAUTION: trailing whitespace!");
+            self.debug.push((1, line));
+        } else {
+            self.debug
+                .push((2, format!("[{role}] add_rule({shown}){list}")));
+        }
+        for rule in &cvs {
+            let text = if rule.from_file {
+                "<rule from a file read earlier>".into()
+            } else {
+                lossy(&rule.text())
+            };
+            self.debug
+                .push((2, format!("[{role}] add_rule({text}) [global CVS]")));
+        }
+        let shown = rule.from_file.then_some(shown);
+        self.items.push(Item {
+            rule,
+            cvs,
+            option: false,
+            shown,
+        });
+    }
+
+    /// `shown_name`: the name as the rule wrote it, for the message.
+    fn read_file(
+        &mut self,
+        name: &[u8],
+        template: &Template,
+        origin: &Origin,
+        shown_name: &[u8],
+        context: &FileContext,
+        options: &BuildOptions,
+        read: &mut Reader<'_>,
+    ) -> Result<()> {
+        let role = &options.role;
+        if context.depth >= DEPTH {
+            let shown = origin.show(shown_name);
+            return Err(Error::FileIo(format!(
+                "[{role}] merge-file include depth limit ({DEPTH}) exceeded at {shown}"
+            )));
+        }
+        let missing = || io::Error::from_raw_os_error(2);
+        let content = match read(name).and_then(|content| content.ok_or_else(missing)) {
+            Ok(content) => content,
+            // A directory reads as an empty file.
+            Err(error) if error.raw_os_error() == Some(21) => Vec::new(),
+            Err(error) => {
+                let kind = if template.include {
+                    "include"
+                } else {
+                    "exclude"
+                };
+                return Err(Error::FileIo(match origin {
+                    Origin::Text => {
+                        let name = lossy(shown_name);
+                        format!(
+                            "rsync: [{role}] failed to open {kind} file {name}: {}",
+                            sys_text(&error)
+                        )
+                    }
+                    Origin::File(_) => {
+                        format!("failed to open {kind} file {}", origin.show(shown_name))
+                    }
+                }));
+            }
+        };
+        let inner = context.nested(shown_name, origin);
+        self.add_content(&content, template, &inner, options, read)
+    }
+
+    /// Add the rules of a file's content (spec: filters 3).
+    pub(super) fn add_content(
+        &mut self,
+        content: &[u8],
+        template: &Template,
+        context: &FileContext,
+        options: &BuildOptions,
+        read: &mut Reader<'_>,
+    ) -> Result<()> {
+        if template.word_split {
+            let origin = context.origin(None);
+            for word in content.split(|c| is_space(*c) || (options.from0 && *c == 0)) {
+                self.add_text(word, template, &origin, context, options, read)?;
+            }
+            return Ok(());
+        }
+        for (number, line) in (Lines {
+            rest: content,
+            nul: options.from0,
+        })
+        .enumerate()
+        {
+            if !matches!(line.first(), None | Some(b'#' | b';')) {
+                let origin = context.origin(Some(number + 1));
+                self.add_text(line, template, &origin, context, options, read)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Canonical new-style texts in order, `-C` expanded: what a batch script's here-document holds.
+    pub fn texts(&self) -> Vec<Vec<u8>> {
+        self.flat().map(Rule::text).collect()
+    }
+
+    /// The texts for `Plan::rules`: as [`RuleSet::texts`], with a mark (NUL and a letter) in front of those whose text
+    /// must not be shown or that belong to the global CVS list, so that messages stay right on the other side.
+    pub fn plan_texts(&self) -> Vec<Vec<u8>> {
+        let mark = |rule: &Rule| match (rule.from_file, rule.global_cvs) {
+            (false, false) => &b""[..],
+            (true, false) => b"\0f",
+            (false, true) => b"\0g",
+            (true, true) => b"\0h",
+        };
+        self.flat()
+            .map(|rule| [mark(rule), &rule.text()].concat())
+            .collect()
+    }
+
+    /// Read back what [`RuleSet::plan_texts`] or [`RuleSet::texts`] wrote.
+    pub fn from_plan_texts(
+        texts: &[Vec<u8>],
+        options: &BuildOptions,
+        read: &mut Reader<'_>,
+    ) -> Result<Self> {
+        let mut set = Self::default();
+        for text in texts {
+            let (mark, text) = match text.as_slice() {
+                [0, mark, rest @ ..] => (*mark, rest),
+                plain => (0, plain),
+            };
+            let origin = match mark {
+                b'f' | b'h' => Origin::File("a file read earlier".into()),
+                _ => Origin::Text,
+            };
+            let before = set.items.len();
+            set.add_text(
+                text,
+                &Template::new_style(),
+                &origin,
+                &FileContext::top(),
+                options,
+                read,
+            )?;
+            if matches!(mark, b'g' | b'h') {
+                for item in set.items.iter_mut().skip(before) {
+                    item.rule.global_cvs = true;
+                }
+            }
+        }
+        Ok(set)
+    }
+
+    /// All rules, `-C` expanded.
+    pub(super) fn flat(&self) -> impl Iterator<Item = &Rule> {
+        self.items.iter().flat_map(|item| {
+            let own = (item.rule.kind != Kind::CvsList).then_some(&item.rule);
+            own.into_iter().chain(&item.cvs)
+        })
+    }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Lines ending in LF, CR or CRLF, or NUL-terminated entries. A CRLF counts as one line.
+struct Lines<'a> {
+    rest: &'a [u8],
+    nul: bool,
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let nul = self.nul;
+        let end = |c: &u8| {
+            if nul {
+                *c == 0
+            } else {
+                matches!(c, b'\n' | b'\r')
+            }
+        };
+        let at = self.rest.iter().position(end).unwrap_or(self.rest.len());
+        let line = &self.rest[..at];
+        let eaten = if !nul && self.rest[at..].starts_with(b"\r\n") {
+            2
+        } else {
+            1
+        };
+        self.rest = self.rest.get(at + eaten..).unwrap_or_default();
+        Some(line)
+    }
+}
+
+/// The global CVS list with the qualities of the `-C` rule that inserts it.
+fn cvs_rules(parent: &Rule, options: &BuildOptions, read: &mut Reader<'_>) -> Result<Vec<Rule>> {
+    let template = Template {
+        style: Style::Bare,
+        include: parent.include,
+        word_split: true,
+        cvs: true,
+        absolute: parent.absolute,
+        perishable: parent.perishable,
+        xattr: parent.xattr,
+        sender: parent.sender,
+        receiver: parent.receiver,
+    };
+    let mut list = RuleSet::default();
+    let mut words = |content: &[u8], template: &Template, origin: &Origin| -> Result<()> {
+        let mut none = |_: &[u8]| Ok(None);
+        for word in content.split(|c| is_space(*c)) {
+            list.add_text(
+                word,
+                template,
+                origin,
+                &FileContext::top(),
+                options,
+                &mut none,
+            )?;
+        }
+        Ok(())
+    };
+    let built_in = Template {
+        perishable: parent.perishable || options.protocol >= 30,
+        ..template
+    };
+    words(CVS.as_bytes(), &built_in, &Origin::Text)?;
+    if let Some(name) = &options.cvs_file {
+        // A file that is not there or can't be read adds nothing.
+        if let Ok(Some(content)) = read(name) {
+            words(&content, &template, &Origin::File(lossy(name)))?;
+        }
+    }
+    if let Some(content) = &options.cvs_words {
+        words(content, &template, &Origin::Text)?;
+    }
+    Ok(list
+        .items
+        .into_iter()
+        .map(|item| Rule {
+            global_cvs: true,
+            ..item.rule
+        })
+        .collect())
+}
+
+/// Cut a daemon's `filter` string into rules: blanks separate, and the separator inside a rule is understood.
+fn blank_separated(text: &[u8]) -> Vec<&[u8]> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    loop {
+        rest = rest.trim_ascii_start();
+        if rest.is_empty() {
+            return out;
+        }
+        let word = rest.iter().position(|c| is_space(*c)).unwrap_or(rest.len());
+        // A word without `_` in it is a prefix and modifiers; its pattern is the next one. `!` has no pattern.
+        let head = &rest[..word];
+        let complete =
+            head.contains(&b'_') || matches!(head, b"!" | b"clear") || word == rest.len();
+        let mut end = word;
+        if !complete {
+            end = word + 1;
+            end += rest[end..]
+                .iter()
+                .position(|c| is_space(*c))
+                .unwrap_or(rest.len() - end);
+        }
+        out.push(&rest[..end]);
+        rest = &rest[end..];
+    }
+}
+
+/// Cut a daemon's `include` or `exclude` string into patterns; `- ` and `+ ` stay with their pattern.
+fn old_style_words(text: &[u8]) -> Vec<&[u8]> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    loop {
+        rest = rest.trim_ascii_start();
+        if rest.is_empty() {
+            return out;
+        }
+        let start = if rest.len() > 2 && matches!(&rest[..2], b"- " | b"+ ") {
+            2
+        } else {
+            0
+        };
+        let end = start
+            + rest[start..]
+                .iter()
+                .position(|c| is_space(*c))
+                .unwrap_or(rest.len() - start);
+        out.push(&rest[..end]);
+        rest = &rest[end..];
+    }
+}
