@@ -1,8 +1,8 @@
 """Server words and option errors, command line by command line, against the real rsync.
 
-Each line of server_words.txt is a command line (with NAME=VALUE words in front for the environment). The real rsync runs
-with a remote shell that writes down its arguments; ours must make the same words, or the same complaint with the same
-exit code.
+Each line of server_words.txt is a command line (with NAME=VALUE words in front for the environment). The real rsync
+runs with a remote shell that writes down its arguments; ours must make the same words, or the same complaint with the
+same exit code.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def ours(shell: Path, env: dict[str, str], words: list[str]) -> tuple[list[str],
         command = server_command(options, paths, am_sender=where.am_sender)
         made = shell_command(options, where.host, where.user, command.visible)
         return [os.fsdecode(word) for word in made[1:]], [], 0
-    except Finished:
-        return [], [], 0
+    except Finished as done:
+        return [], done.text.splitlines() if done.stream == 2 else [], 0
     except TainError as error:
         return [], str(error).splitlines(), error.code
 

@@ -34,11 +34,13 @@ _DELETE_GROUPS = {"before": "before", "during": "during", "delay": "during", "af
 
 
 class Finished(Exception):
-    """The command line asked for a text and nothing else: print ``text`` on stdout and exit with 0."""
+    """The command line asked for a text and nothing else: print ``text`` on ``stream`` and exit with 0."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, stream: int = 1) -> None:
         super().__init__(text)
         self.text = text
+        #: 1, or 2 on a server, whose standard output is the connection.
+        self.stream = stream
 
 
 def _usage(text: str) -> UsageError:
@@ -193,6 +195,10 @@ class _Resolver:
     def on_delete_after(self) -> None:
         self.delete_when("after")
 
+    def on_delete_excluded(self) -> None:
+        self.options.delete_excluded = True
+        self.options.filter_events.append(("delete-excluded",))
+
     def on_max_size(self, value: bytes) -> None:
         self.options.max_size = parse_size(value, "max-size", point=self.point)
 
@@ -342,7 +348,7 @@ class _Resolver:
     def on_help(self) -> None:
         from tain.cli.help import usage
 
-        raise Finished(usage(self.program))
+        raise Finished(usage(self.program), 2 if self.options.server else 1)
 
     def on_server(self) -> None:
         self.options.server = True
@@ -371,9 +377,9 @@ class _Resolver:
         if self.versions:
             from tain.cli.version import version_json, version_text
 
-            raise Finished(
-                version_json(self.program) if self.versions > 1 and not options.server else version_text(self.program)
-            )
+            if options.server:
+                raise Finished(version_text(self.program), 2)
+            raise Finished(version_json(self.program) if self.versions > 1 else version_text(self.program))
         self.settle_memory()
         self.settle_quoting()
         self.settle_sums()

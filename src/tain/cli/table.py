@@ -183,7 +183,7 @@ _ROWS: tuple[_Fields, ...] = (
     (("delete-delay",), "", "", "call", "delete_delay", None, "push", "", "find deletions during, delete after"),
     (("delete-after",), "", "", "call", "delete_after", None, "push", "",
      "receiver deletes after transfer, not during"),
-    (("delete-excluded",), "", "", "set", "delete_excluded", True, "push", "",
+    (("delete-excluded",), "", "", "call", "delete_excluded", None, "push", "",
      "also delete excluded files from dest directories"),
     (("ignore-missing-args",), "", "", "set", "ignore_missing_args", True, "pull", "",
      "ignore missing source arguments without error"),

@@ -1,0 +1,278 @@
+"""What single options and their combinations come to."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tain.cli import aliases, chmod, choices, paths, sizes
+from tain.cli.hostspec import HostSpec, locate, parse_host, split_shell
+from tain.cli.options import Options
+from tain.cli.parse import integer, parse
+from tain.cli.refuse import refusals
+from tain.cli.resolve import Finished, resolve
+from tain.cli.stoptime import stop_after, stop_at
+from tain.errors import TainError, UsageError, for_code
+from tain.session.arguments import encode_secluded, quote_path, quote_value, server_command, unquote
+
+
+def options(*words: str, **env: str) -> Options:
+    environ = {name.encode(): value.encode() for name, value in env.items()}
+    return resolve(parse([word.encode() for word in words]), environ=environ)
+
+
+def failure(*words: str, **env: str) -> TainError:
+    with pytest.raises(TainError) as caught:
+        options(*words, **env)
+    return caught.value
+
+
+def test_slots_hold_every_field() -> None:
+    assert set(vars(Options)["__slots__"]) == {name for name in dir(Options()) if name[0] != "_" and name != "copy"}
+    copied = options("-a", "x", "y").copy()
+    assert copied.args == [b"x", b"y"]
+
+
+def test_archive_then_no_owner() -> None:
+    assert not options("-a", "--no-o", "x", "y").owner
+    assert options("--no-o", "-a", "x", "y").owner
+
+
+@pytest.mark.parametrize("words", [["-vB700"], ["-vB", "700"], ["-B=700"], ["--block-size", "700"]])
+def test_block_size(words: list[str]) -> None:
+    assert options(*words, "x", "y").block_size == 700
+
+
+def test_empty_integer_is_zero() -> None:
+    assert options("--timeout=", "x", "y").timeout == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [(b"0", 0), (b"0x10", 16), (b"010", 8), (b" -5", -5), (b"+7", 7), (b"", 0), (b"2147483647", 2147483647)],
+)
+def test_integer(text: bytes, value: int) -> None:
+    assert integer(text) == value
+
+
+@pytest.mark.parametrize("text", [b"x", b"5x", b"1_0", b"08", b"0x", b"-", b" ", b"5 ", b"2147483648"])
+def test_bad_integer(text: bytes) -> None:
+    with pytest.raises(ValueError, match="number|numeric"):
+        integer(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [(b"1.5K+1", 1537), (b"1kb", 1000), (b"1.5mb-1", 1499999), (b"2g+1", 2147483649), (b"0+1", 1), (b"1KiB", 1024)],
+)
+def test_sizes(text: bytes, value: int) -> None:
+    assert sizes.parse_size(text, "max-size") == value
+
+
+def test_size_with_a_decimal_comma() -> None:
+    assert sizes.parse_size(b"1,5K", "max-size", point=b",") == 1536
+
+
+@given(st.binary(max_size=12))
+def test_sizes_never_crash(text: bytes) -> None:
+    try:
+        assert 0 <= sizes.parse_size(text, "max-size") < 1 << 63
+    except UsageError as error:
+        assert str(error).startswith("rsync: --max-size=")
+
+
+@given(st.lists(st.binary(max_size=8), max_size=5))
+def test_parse_never_crashes(words: list[bytes]) -> None:
+    try:
+        resolve(parse(words))
+    except (TainError, Finished):
+        pass
+
+
+def test_backup_rule() -> None:
+    assert ("filter", b"P *~") in options("-b", "--delete", "-r", "x", "y").filter_events
+    assert options("-b", "--delete", "-r", "--delete-excluded", "x", "y").filter_events == [("delete-excluded",)]
+
+
+def test_filter_events_keep_order() -> None:
+    found = options("--exclude=a", "-f", "+ b", "-FFF", "--include-from=c", "-C", "x", "y").filter_events
+    assert found == [("exclude", b"a"), ("filter", b"+ b"), ("F", 1), ("F", 2), ("include-from", b"c"), ("cvs",)]
+
+
+def test_levels_of_progress() -> None:
+    found = options("--progress", "x", "y")
+    assert (found.info["FLIST"], found.info["PROGRESS"], found.info["NAME"]) == (2, 1, 1)
+    found = options("--progress", "--info=name0", "x", "y")
+    assert found.info["NAME"] == 0
+    assert found.out_format is None
+    assert options("--stats", "-vv", "x", "y").info["STATS"] == 3
+
+
+def test_explicit_level_beats_verbosity_in_any_order() -> None:
+    assert options("--info=name0", "-vv", "x", "y").info["NAME"] == 0
+    assert options("-vv", "--info=name0", "x", "y").info["NAME"] == 0
+
+
+def test_server_ignores_unknown_levels_and_counts_append() -> None:
+    found = options("--server", "-re.iLsfxCIvu", "--append", "--append", "--info=NOSUCH,NAME2", ".", "d")
+    assert (found.append, found.inplace, found.capabilities, found.info["NAME"]) == (2, True, b".iLsfxCIvu", 2)
+
+
+def test_server_marker_gives_the_item_level() -> None:
+    assert options("--server", "--log-format=%i%I", ".", "d").itemize_level == 2
+    assert options("--server", "--log-format=%i", ".", "d").itemize_level == 1
+    assert options("--server", "--log-format=X", ".", "d").itemize_level == 0
+
+
+def test_max_alloc_of_zero_is_refused() -> None:
+    for words, env in ((["--max-alloc=0"], {}), ([], {"RSYNC_MAX_ALLOC": "0"})):
+        error = failure(*words, "x", "y", **env)
+        assert (str(error), error.code) == ("rsync: max-alloc must be greater than zero", 1)
+
+
+def test_unknown_names_exit_4() -> None:
+    assert failure("--zc=foo", "x", "y").code == 4
+    assert failure("--cc=foo", "x", "y").code == 4
+
+
+def test_levels_of_compression() -> None:
+    assert [choices.clamp_level("zlib", level) for level in (None, -1, 0, 99, -5)] == [6, 6, None, 9, 1]
+    assert [choices.clamp_level("zstd", level) for level in (None, 0, 99, -5)] == [3, 3, 22, -5]
+    assert choices.clamp_level("lz4", 9) == 0
+
+
+def test_daemon_table() -> None:
+    found = options("--daemon", "--port=8", "-M", "A=B", "--no-detach", "-4", "--bwlimit=5", "-vv")
+    assert (found.daemon, found.port, found.dparams, found.detach) == (True, 8, [b"A=B"], False)
+    assert (found.address_family, found.bwlimit, found.verbose) == (4, 5, 2)
+    assert str(failure("--no-detach")).startswith("Daemon option(s) used without --daemon.")
+
+
+def test_aliases(tmp_path: object) -> None:
+    found: dict[bytes, list[bytes]] = {}
+    text = (
+        b"# no\nrsync alias --mirror -a --delete \\\n --exclude='a b'\nother alias --x -v\nrsync alias -Z --compress\n"
+    )
+    aliases.read(text, found)
+    assert found == {b"--mirror": [b"-a", b"--delete", b"--exclude=a b"], b"-Z": [b"--compress"]}
+    made = resolve(parse([b"--mirror", b"-vZi", b"x", b"y"], found))
+    assert (made.delete, made.recurse, made.verbose, made.compress, made.itemize_level) == ("default", 1, 1, True, 1)
+    assert made.filter_events == [("exclude", b"a b")]
+    with pytest.raises(UsageError, match="unknown option"):
+        resolve(parse([b"--server", b"--mirror", b".", b"x"], found))
+    # An alias may use the option it stands for.
+    again = resolve(parse([b"-v", b"x", b"y"], {b"-v": [b"-v", b"-v"]}))
+    assert again.verbose == 2
+
+
+@pytest.mark.parametrize(
+    ("word", "spec"),
+    [
+        (b"a", None),
+        (b"./a:b", None),
+        (b"h:p", HostSpec(b"h", b"p")),
+        (b"u@v@h:p", HostSpec(b"h", b"p", user=b"u@v")),
+        (b"[::1]:p", HostSpec(b"::1", b"p")),
+        (b"u@[::1]::m", HostSpec(b"::1", b"m", user=b"u", daemon=True)),
+        (b":p", HostSpec(b"", b"p")),
+        (b"h::m/x", HostSpec(b"h", b"m/x", daemon=True)),
+        (b"[::1]x:p", None),
+    ],
+)
+def test_host_forms(word: bytes, spec: HostSpec | None) -> None:
+    assert parse_host(word) == spec
+
+
+def test_url() -> None:
+    spec = parse_host(b"RSYNC://u@[::1]:99/m/p")
+    assert spec is not None
+    assert (spec.host, spec.user, spec.port, spec.path, spec.daemon) == (b"::1", b"u", 99, b"m/p", True)
+    odd = parse_host(b"rsync://h:12x/a")
+    assert odd is not None
+    assert (odd.host, odd.path) == (b"rsync", b"//h:12x/a")
+
+
+def test_locate_keeps_sides_apart() -> None:
+    where = locate(options("h:a", ":b", "d"))
+    assert (where.am_sender, where.sources, where.destination) == (False, [b"a", b"b"], b"d")
+    where = locate(options("a", "b", "u@h:"))
+    assert (where.am_sender, where.sources, where.destination, where.user) == (True, [b"a", b"b"], b".", b"u")
+
+
+def test_shell_words() -> None:
+    assert split_shell(b'ssh -o \'A b\' "c""d"  e') == [b"ssh", b"-o", b"A b", b'c"d', b"e"]
+
+
+def test_quoting() -> None:
+    assert quote_path(b"d $t*[x]~") == b"d\\ \\$t*[x]~"
+    assert quote_value(b"*:a") == b"\\*:a"
+    assert unquote(quote_value(bytes(range(1, 256)))) == bytes(range(1, 256))
+
+
+def test_secluded() -> None:
+    made = server_command(options("-rs", "a", "h:d x"), [b"d x"], am_sender=True)
+    assert made.visible == [b"--server", b"-sre.iLsfxCIvu"]
+    assert made.secluded is not None
+    assert encode_secluded(made.secluded) == b"rsync\0.\0d x\0\0"
+
+
+#: spec: options 6.1; (text, mode of the file before, after, of the directory 0755 after), umask 022.
+CHMOD = """u=rwx 640 740 755|go-rwx 640 600 700|a+X 640 640 755|D755,F644 640 644 755|ugo=rwX 640 666 777
+g=u 640 660 775|o=g 640 644 755|+w 640 640 755|a+s 640 6640 6755|u+s 640 4640 4755|+t 640 1640 1755|F+x 640 751 755
+a=r,u+w 640 644 644|7777 640 7777 7777|D+X 640 640 755|g+s,o-x 640 2640 2754|=rx 640 555 555|u= 640 040 055
+F-x 755 644 755|u-s 4755 755 755|u=rwx 4755 4755 755|g=u 4755 4775 775|a+x,F-x,D700 644 644 700"""
+
+
+@pytest.mark.parametrize("row", CHMOD.replace("\n", "|").split("|"))
+def test_chmod(row: str) -> None:
+    text, before, after, directory = row.split()
+    clauses = chmod.parse_chmod(text.encode())
+    assert chmod.apply_chmod(int(before, 8), clauses, is_dir=False, umask=0o022) == int(after, 8)
+    if not before.startswith("4"):  # the special bit was the file's alone
+        assert chmod.apply_chmod(0o755, clauses, is_dir=True, umask=0o022) == int(directory, 8)
+
+
+def test_stop_times() -> None:
+    now = time.mktime((2026, 11, 22, 14, 42, 30, 0, 0, -1))
+
+    def at(text: bytes) -> tuple[int, ...]:
+        return tuple(time.localtime(stop_at(text, now)))[:5]
+
+    assert at(b"15:00") == (2026, 11, 22, 15, 0)
+    assert at(b"14:42") == (2026, 11, 23, 14, 42)
+    assert at(b":50") == (2026, 11, 22, 14, 50)
+    assert at(b":10") == (2026, 11, 22, 15, 10)
+    assert at(b"31") == (2026, 12, 31, 0, 0)
+    assert at(b"11-22") == (2027, 11, 22, 0, 0)
+    assert at(b"2-29") == (2028, 2, 29, 0, 0)
+    assert at(b"27/1/2T3:04") == (2027, 1, 2, 3, 4)
+    assert stop_after(b"2", now) == int(now) + 120
+
+
+@pytest.mark.parametrize(
+    ("path", "cleaned"),
+    [(b"./a//b/", b"a/b"), (b"a/../b", b"b"), (b"../a", b"../a"), (b"/../a", b"/a"), (b"a/..", b"."), (b"/", b"/")],
+)
+def test_clean(path: bytes, cleaned: bytes) -> None:
+    assert paths.clean(path) == cleaned
+
+
+def refused(terms: str, *words: str, **kind: bool) -> str | None:
+    try:
+        resolve(parse([b"--server", *(word.encode() for word in words)]), refusals=refusals(terms.split(), **kind))
+    except TainError as error:
+        assert error.code == 4
+        return str(error)
+    return None
+
+
+REFUSE = "rsync: The server is configured to refuse "
+
+
+def test_errors_by_code() -> None:
+    assert for_code(23).code == 23
+    assert for_code(127).code == 127
+    assert for_code(99).code == 99
