@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use super::wire::{put_list, read_list};
 use super::*;
 use crate::error::{Error, Result};
 
@@ -233,4 +234,658 @@ fn verified_cases() {
         }
     }
     assert_eq!(CASES.len(), 119);
+}
+
+const TREE: &[&str] = &[
+    "a.o", "b", "top", "d/", "d/.rules", "d/a.o", "d/b", "d/q", "d/top", "d/e/", "d/e/a.o",
+    "d/e/b", "d/e/q", "f/", "f/a.o",
+];
+
+fn exclude_from(name: &str) -> Vec<Source> {
+    vec![Source::ExcludeFrom(name.into())]
+}
+
+fn words(kind: fn(Vec<u8>) -> Source, list: &[&str]) -> Vec<Source> {
+    list.iter()
+        .map(|text| kind(text.as_bytes().to_vec()))
+        .collect()
+}
+
+/// spec: filters 13.1, row by row: rules, files, what is not transferred.
+#[test]
+fn verified_merge_cases() {
+    let every_o: &[&str] = &["a.o", "d/a.o", "d/e/a.o", "f/a.o"];
+    let f = filters;
+    type Row<'a> = (Vec<Source>, &'a [(&'a str, &'a str)], &'a [&'a str]);
+    let rows: Vec<Row<'_>> = vec![
+        (
+            f(&[": .rules"]),
+            &[("d/.rules", "- *.o\n")],
+            &["d/a.o", "d/e/a.o"],
+        ),
+        (f(&[":n .rules"]), &[("d/.rules", "- *.o\n")], &["d/a.o"]),
+        (
+            f(&[":e .rules"]),
+            &[("d/.rules", "- *.o\n")],
+            &["d/.rules", "d/a.o", "d/e/a.o"],
+        ),
+        (f(&[": .rules"]), &[("d/.rules", "- /b\n")], &["d/b"]),
+        (f(&[": .rules"]), &[("d/.rules", "- e/q\n")], &["d/e/q"]),
+        (f(&[": .rules"]), &[("d/.rules", "- /e/q\n")], &["d/e/q"]),
+        (f(&[": .rules"]), &[("d/.rules", "- d/q\n")], &["d/q"]),
+        (
+            f(&[": .rules", "- *.o"]),
+            &[("d/.rules", "+ *.o\n")],
+            &["a.o", "f/a.o"],
+        ),
+        (
+            f(&["- *.o", ": .rules"]),
+            &[("d/.rules", "+ *.o\n")],
+            every_o,
+        ),
+        (f(&[":- .rules"]), &[("d/.rules", "a.o b\n")], &[]),
+        (
+            f(&[":w- .rules"]),
+            &[("d/.rules", "a.o b\n")],
+            &["d/a.o", "d/b", "d/e/a.o", "d/e/b"],
+        ),
+        (
+            f(&[": .rules"]),
+            &[(".rules", "- *.o\n"), ("d/.rules", "!\n- q\n")],
+            &["a.o", "d/q", "d/e/q", "f/a.o"],
+        ),
+        (
+            f(&[":C"]),
+            &[("d/.cvsignore", "*.o q\n")],
+            &["d/a.o", "d/q"],
+        ),
+        (f(&[": ../.up"]), &[("/m/.up", "- *.o\n")], every_o),
+        (f(&[": nofile"]), &[], &[]),
+        (words(Source::Exclude, &["b", "!"]), &[], &[]),
+        (words(Source::Exclude, &["H b"]), &[], &[]),
+        (
+            [
+                words(Source::Include, &["- b"]),
+                words(Source::Exclude, &[""]),
+            ]
+            .concat(),
+            &[],
+            &["b", "d/b", "d/e/b"],
+        ),
+        (
+            words(Source::Exclude, &["+ b", "*"]),
+            &[],
+            &["a.o", "top", "d/", "f/"],
+        ),
+        (f(&["merge,r F"]), &[("F", "- b\n")], &[]),
+        (
+            exclude_from("F"),
+            &[("F", "q\r\nb\r\n")],
+            &["b", "d/b", "d/q", "d/e/b", "d/e/q"],
+        ),
+        (
+            f(&[": /.rsync-filter"]),
+            &[(".rsync-filter", "- top\n")],
+            &["top", "d/top"],
+        ),
+        (f(&["-/ src/d/q"]), &[], &["d/q"]),
+        (f(&["-/ /m/src/d/q"]), &[], &["d/q"]),
+        (f(&["-/ /n/src/d/q"]), &[], &[]),
+        // More cases, seen with the real program.
+        (f(&["-/ **/m/src/b"]), &[], &[]),
+        (f(&["-/ **/src/b"]), &[], &["b"]),
+        (f(&["-/ src/**/b"]), &[], &["d/b", "d/e/b"]),
+        (f(&["+C", "- *"]), &[], &["b", "top", "d/", "f/"]),
+        (
+            f(&[": .rules"]),
+            &[
+                ("d/.rules", "- /b\n: .x\n-/ /m/src/d/top\n"),
+                ("d/.x", "- a.o\n"),
+            ],
+            &["d/a.o", "d/b", "d/top", "d/e/a.o"],
+        ),
+        (
+            f(&[": .rules"]),
+            &[
+                ("d/.rules", ". y\n"),
+                ("d/y", "- q\n. z/w\n"),
+                ("d/z/w", "- b\n"),
+            ],
+            &["d/b", "d/q", "d/e/b", "d/e/q"],
+        ),
+        (
+            f(&[": .rules", "-_f"]),
+            &[("d/.rules", "#- b\n;- b\n\n- #- b\n")],
+            &["f/"],
+        ),
+        (f(&[".C F"]), &[("F", "a.o b\n!\nq")], &["d/q", "d/e/q"]),
+        (
+            f(&[".w- F"]),
+            &[("F", "a.o b\n!\nq")],
+            &[
+                "a.o", "b", "d/a.o", "d/b", "d/q", "d/e/a.o", "d/e/b", "d/e/q", "f/a.o",
+            ],
+        ),
+        (
+            exclude_from("F"),
+            &[("F", "a.o\n!x\n- b\n+ q\n")],
+            &["a.o", "b", "d/a.o", "d/b", "d/e/a.o", "d/e/b", "f/a.o"],
+        ),
+        (f(&[".- F"]), &[("F", "a.o\n!x\n- b\n+ q\n")], every_o),
+        (
+            f(&[": .up", ":n .up", ":- x/.up"]),
+            &[(".up", "- b\n")],
+            &["b", "d/b", "d/e/b"],
+        ),
+        (
+            f(&["-! */", "-C"]),
+            &[],
+            &[
+                "a.o", "b", "top", "d/.rules", "d/a.o", "d/b", "d/q", "d/top", "d/e/a.o", "d/e/b",
+                "d/e/q", "f/a.o",
+            ],
+        ),
+    ];
+    for (number, (sources, list, want)) in rows.into_iter().enumerate() {
+        let got = hidden(&sources, &sender("/m/src"), &files(list), TREE);
+        assert_eq!(got.unwrap(), want, "row {number}: {sources:?}");
+    }
+}
+
+#[test]
+fn nul_separated_files() {
+    let mut options = sender("/m/src");
+    options.build.from0 = true;
+    let list = files(&[("F", "- q\0- b\0#x\0")]);
+    let got = hidden(&exclude_from("F"), &options, &list, TREE).unwrap();
+    assert_eq!(got, ["b", "d/b", "d/q", "d/e/b", "d/e/q"]);
+}
+
+/// spec: filters 2.1. Each was seen with the real program.
+#[test]
+fn error_texts() {
+    let list = files(&[
+        ("Q", "- b\n-q x\n"),
+        ("CR", "\r\n\r\n#x\n\n-q x\n"),
+        ("S", "- b\nH q\n"),
+        ("N", ". M\n"),
+        ("M", "- ok\n-q d/b\n"),
+        ("O", ". none\n"),
+        ("L", ". L\n"),
+        ("d/.w", "- a.o - b"),
+    ]);
+    let usage = |text: &str| Error::Usage(text.into());
+    for (rule, want) in [
+        ("excludex foo", usage("Unknown filter rule: excludex foo")),
+        ("exclude,q foo", usage("invalid modifier 'q' at position 8 in filter rule: exclude,q foo")),
+        ("H,s foo", usage("invalid modifier 's' at position 2 in filter rule: H,s foo")),
+        (".! x", usage("invalid modifier '!' at position 1 in filter rule: .! x")),
+        (".-C x", usage("invalid modifier 'C' at position 2 in filter rule: .-C x")),
+        (":C- x", usage("invalid modifier '-' at position 2 in filter rule: :C- x")),
+        (":-+ x", usage("invalid modifier '+' at position 2 in filter rule: :-+ x")),
+        ("-,,! b", usage("invalid modifier ',' at position 2 in filter rule: -,,! b")),
+        ("exclude\tb", usage("invalid modifier '\t' at position 7 in filter rule: exclude\tb")),
+        ("HC b", usage("invalid modifier 'C' at position 1 in filter rule: HC b")),
+        ("-n b", usage("invalid modifier 'n' at position 1 in filter rule: -n b")),
+        ("- ", usage("unexpected end of filter rule: - ")),
+        ("merge", usage("unexpected end of filter rule: merge")),
+        ("exclude,", usage("unexpected end of filter rule: exclude,")),
+        ("! ", usage("'!' rule has trailing characters: ! ")),
+        ("clear x", usage("'!' rule has trailing characters: clear x")),
+        (" - foo", usage("Unknown filter rule:  - foo")),
+        (". Q", usage("invalid modifier in filter rule: <rule from Q line 2>")),
+        (". CR", usage("invalid modifier in filter rule: <rule from CR line 5>")),
+        (".w Q", usage("unexpected end of filter rule: <rule from Q>")),
+        (".s S", usage("specified-side merge file contains specified-side filter: <rule from S line 2>")),
+        (". N", usage("invalid modifier in filter rule: <rule from a file named at N line 1>")),
+        (":w .w", usage("unexpected end of filter rule: <rule from /m/src/d/.w>")),
+        (
+            ".C",
+            Error::FileIo("rsync: [client] failed to open exclude file .cvsignore: No such file or directory (2)".into()),
+        ),
+        (
+            ".+ nof",
+            Error::FileIo("rsync: [client] failed to open include file nof: No such file or directory (2)".into()),
+        ),
+        (". O", Error::FileIo("failed to open exclude file <rule from O line 1>".into())),
+        (
+            ". L",
+            Error::FileIo(format!(
+                "[client] merge-file include depth limit (32) exceeded at <rule from {}L line 1>",
+                "a file named at ".repeat(31)
+            )),
+        ),
+    ] {
+        assert_eq!(hidden(&filters(&[rule]), &sender("/m/src"), &list, TREE), Err(want), "{rule}");
+    }
+    let none = Files::new();
+    let got = build(
+        &words(Source::Exclude, &["- "]),
+        &BuildOptions::default(),
+        &mut reader(&none),
+    );
+    assert_eq!(got, Err(usage("unexpected end of filter rule: - ")));
+}
+
+#[test]
+fn over_long_patterns_are_dropped() {
+    let none = Files::new();
+    let at_limit = format!("- {}/", "0".repeat(4094));
+    let over = format!("- {}", "0".repeat(4096));
+    let set = build(
+        &filters(&[&at_limit, &over]),
+        &BuildOptions::default(),
+        &mut reader(&none),
+    )
+    .unwrap();
+    assert_eq!(set.texts().len(), 1);
+    assert_eq!(
+        set.warnings,
+        [format!("discarding over-long filter: {}", "0".repeat(4096))]
+    );
+}
+
+/// The parent scan runs once; what it found stays for later source arguments.
+#[test]
+fn parent_scan_happens_once() {
+    let list = files(&[("/m/src/.up", "- a.o\n- /d/b\n")]);
+    let set = build(
+        &filters(&[": ../.up"]),
+        &BuildOptions::default(),
+        &mut reader(&list),
+    )
+    .unwrap();
+    let mut rules = Rules::from_set(&set, sender("/m/src"));
+    for dir in ["d", "f"] {
+        rules.enter_dir(dir.as_bytes(), &mut reader(&list)).unwrap();
+        assert_eq!(
+            rules.check(format!("{dir}/a.o").as_bytes(), false),
+            Verdict::Exclude
+        );
+        rules.leave_dir();
+    }
+    rules.enter_dir(b"d", &mut reader(&list)).unwrap();
+    assert_eq!(rules.check(b"d/b", false), Verdict::Exclude);
+    assert_eq!(rules.check(b"d/d/b", false), Verdict::NoMatch);
+    let lines: Vec<_> = rules
+        .take_debug()
+        .into_iter()
+        .filter(|(_, line)| line.contains("/m/src/.up)"))
+        .collect();
+    assert_eq!(
+        lines,
+        [(2, "[client] parse_filter_file(/m/src/.up)".to_string())]
+    );
+}
+
+fn wire(rules: &[&str], protocol: u8, server: Side, delete_excluded: bool) -> Result<Vec<String>> {
+    let list = files(&[("F", "l1\n l2 \n")]);
+    let sources: Vec<Source> = rules
+        .iter()
+        .map(|text| match *text {
+            "--cvs" => Source::Cvs,
+            "--delete-excluded" => Source::DeleteExcluded,
+            _ => match text.strip_prefix("--exclude=") {
+                Some(pattern) => Source::Exclude(pattern.into()),
+                None => Source::Filter(text.as_bytes().to_vec()),
+            },
+        })
+        .collect();
+    let options = BuildOptions {
+        protocol,
+        ..BuildOptions::default()
+    };
+    let texts = build(&sources, &options, &mut reader(&list))?.to_wire(
+        protocol,
+        server,
+        delete_excluded,
+    )?;
+    Ok(texts
+        .into_iter()
+        .map(|text| String::from_utf8(text).unwrap())
+        .collect())
+}
+
+/// spec: filters 11.2 and 11.3, row by row, and captures of the real program.
+#[test]
+fn wire_texts() {
+    const PUSH: Side = Side::Receiver;
+    const PULL: Side = Side::Sender;
+    type Row<'a> = (&'a [&'a str], u8, Side, bool, &'a [&'a str]);
+    let rows: &[Row<'_>] = &[
+        (
+            &["- foo/", "+ /bar"],
+            31,
+            PUSH,
+            false,
+            &["- foo/", "+ /bar"],
+        ),
+        (&["P x*", "H y"], 31, PUSH, false, &["-r x*"]),
+        (&["P x*", "H y"], 31, PULL, false, &["-s y"]),
+        (&["S bar", "R q"], 31, PULL, false, &["+s bar"]),
+        (
+            &[": .rf", ":n- .ex", ":C", "-! */", "-/ /abs"],
+            31,
+            PULL,
+            false,
+            &[": .rf", ":n- .ex", ":C .cvsignore", "-! */", "-/ /abs"],
+        ),
+        (&["-pxs f/"], 31, PULL, false, &["-xsp f/"]),
+        (&["-pxs f/"], 29, PULL, false, &["-xs f/"]),
+        (&["merge,- F"], 31, PUSH, false, &["- l1", "-  l2 "]),
+        (&["- a"], 31, PUSH, true, &[]),
+        (&["--delete-excluded", "- a"], 31, PULL, true, &["-s a"]),
+        (&["- a", "--delete-excluded"], 31, PULL, true, &["- a"]),
+        (
+            &[
+                "--delete-excluded",
+                ": .x",
+                ":- .y",
+                "-r b",
+                "- c",
+                ":-r .qq",
+                ":r .qq2",
+            ],
+            31,
+            PUSH,
+            true,
+            &[": .x", "-r b", ":-r .qq", ":r .qq2"],
+        ),
+        (
+            &[
+                ": .x",
+                ":- .y",
+                "-r b",
+                "- c",
+                "--delete-excluded",
+                "- d",
+                ":- .yy",
+                ":s .ss",
+            ],
+            31,
+            PULL,
+            true,
+            &[": .x", ":- .y", "- c", "-s d", ":- .yy", ":s .ss"],
+        ),
+        (&["-rs b"], 31, PULL, false, &["-sr b"]),
+        (
+            &[
+                ":er .rf",
+                ":sr .q",
+                ":s- .zz",
+                ":w .ww",
+                ":ep- .ppp",
+                "+C",
+                "- last",
+            ],
+            31,
+            PULL,
+            false,
+            &[
+                "- .rf", ":sr .q", ":-s .zz", ":w .ww", "- .ppp", ":-p .ppp", "+C ", "- last",
+            ],
+        ),
+        (&["-sC", "-!C"], 31, PULL, false, &["-Cs ", "-!C "]),
+        (
+            &[": .up", ":n .up", ":- x/.up", ":e a/.rf"],
+            31,
+            PUSH,
+            false,
+            &[": .up", "- .rf", ": a/.rf"],
+        ),
+        (&["--cvs", "P z"], 31, PULL, false, &[]),
+        (
+            &["--exclude=- x", "- y", "- + y", "+ z", "--cvs"],
+            28,
+            PULL,
+            false,
+            &["x", "y", "- + y", "+ z"],
+        ),
+        (
+            &["P + y", "-_foo", "- a/", "- ! x", "--exclude=-r x"],
+            28,
+            PUSH,
+            false,
+            &["- + y", "foo", "a/", "! x", "-r x"],
+        ),
+        (&["-s b", "-r c"], 28, PULL, false, &["b"]),
+    ];
+    for (rules, protocol, server, delete_excluded, want) in rows {
+        let got = wire(rules, *protocol, *server, *delete_excluded).unwrap();
+        assert_eq!(&got, want, "{rules:?} {protocol} {server:?}");
+    }
+    let push = wire(&["--cvs"], 31, PUSH, false).unwrap();
+    assert_eq!(push[..3], [":C .cvsignore", "-p RCS", "-p SCCS"]);
+    assert_eq!(push.last().unwrap(), "-p .bzr/");
+    assert_eq!(push.len(), 37);
+    assert_eq!(
+        wire(&["--cvs"], 28, PUSH, false).unwrap()[..2],
+        ["RCS", "SCCS"]
+    );
+    assert_eq!(wire(&["-rC"], 31, PUSH, false).unwrap()[0], "-rp RCS");
+    assert_eq!(wire(&["-sC"], 31, PUSH, false).unwrap().len(), 0);
+    let too_modern = Err(Error::Protocol(
+        "filter rules are too modern for remote rsync.".into(),
+    ));
+    assert_eq!(wire(&["-! y"], 28, PUSH, false), too_modern);
+    assert_eq!(wire(&["-p zz"], 29, PUSH, false), too_modern);
+    assert_eq!(wire(&[":C"], 28, PULL, false), too_modern);
+}
+
+#[test]
+fn wire_lists() {
+    let mut out = Vec::new();
+    put_list(&mut out, &[b"- *.o".to_vec()]);
+    assert_eq!(out, b"\x05\0\0\0- *.o\0\0\0\0");
+    assert_eq!(read_list(&mut &out[..]).unwrap(), [b"- *.o".to_vec()]);
+    for length in [5120u32, 0x8000_0000, u32::MAX] {
+        assert_eq!(
+            read_list(&mut &length.to_le_bytes()[..])
+                .unwrap_err()
+                .code(),
+            22
+        );
+    }
+    let long = [&5119u32.to_le_bytes()[..], &[b'x'; 5119], &[0; 4]].concat();
+    assert_eq!(read_list(&mut &long[..]).unwrap()[0].len(), 5119);
+    // From protocol 29 prefixes are parsed, before that only the old ones.
+    let none = Files::new();
+    let texts = [
+        b"- a".to_vec(),
+        b"H b".to_vec(),
+        b"!".to_vec(),
+        b"hide_c".to_vec(),
+    ];
+    for (protocol, want) in [(31, "-s c"), (28, "- hide_c")] {
+        let options = BuildOptions {
+            protocol,
+            ..BuildOptions::default()
+        };
+        let set = RuleSet::from_wire(&texts, &options, &mut reader(&none)).unwrap();
+        assert_eq!(set.texts(), [want.as_bytes()]);
+    }
+}
+
+#[test]
+fn texts_come_back_as_they_went() {
+    let list = files(&[("F", "- x\n:s .y\n")]);
+    let options = BuildOptions {
+        cvs_words: Some(b"! *.tmp".to_vec()),
+        ..BuildOptions::default()
+    };
+    let rules = [
+        "-/!xsrp a b/",
+        ":nw+ .f",
+        "+ **/c",
+        ". F",
+        "-C",
+        "- //",
+        "- \\*",
+    ];
+    let set = build(&filters(&rules), &options, &mut reader(&list)).unwrap();
+    let texts = set.plan_texts();
+    let again = RuleSet::from_plan_texts(&texts, &options, &mut reader(&list)).unwrap();
+    assert_eq!(again.plan_texts(), texts);
+    assert_eq!(again.texts(), set.texts());
+    let shown: Vec<_> = texts.iter().map(|t| String::from_utf8_lossy(t)).collect();
+    assert_eq!(
+        shown,
+        [
+            "-/!xsrp a b/",
+            ":nw+ .f",
+            "+ **/c",
+            "\0f- x",
+            "\0f:s .y",
+            "\0g- *.tmp",
+            "- //",
+            "- \\*"
+        ]
+    );
+}
+
+#[test]
+fn sides_deletion_and_xattrs() {
+    let texts: Vec<Vec<u8>> = ["-s a", "-r b", "- c", "-p d", "+r e", "-x user.q*", "- e"]
+        .iter()
+        .map(|t| t.as_bytes().to_vec())
+        .collect();
+    let none = Files::new();
+    let check = |side, delete_excluded, name: &str, ignore: bool| {
+        let options = RuleOptions {
+            side: Some(side),
+            delete_excluded,
+            ..RuleOptions::default()
+        };
+        let rules = Rules::new(&texts, options, &mut reader(&none)).unwrap();
+        assert_eq!(
+            rules.check_xattr(b"user.qq"),
+            (side == Side::Sender || !delete_excluded).then_some(false)
+        );
+        assert_eq!(rules.check_xattr(b"c"), None);
+        rules.check_for_delete(name.as_bytes(), false, ignore)
+    };
+    use Verdict::{Exclude, Include, NoMatch};
+    assert_eq!(check(Side::Sender, false, "a", false), Exclude);
+    assert_eq!(check(Side::Receiver, false, "a", false), NoMatch);
+    assert_eq!(check(Side::Sender, false, "b", false), NoMatch);
+    assert_eq!(check(Side::Receiver, true, "b", false), Exclude);
+    assert_eq!(check(Side::Receiver, false, "c", false), Exclude);
+    assert_eq!(check(Side::Receiver, true, "c", false), NoMatch);
+    assert_eq!(check(Side::Sender, true, "c", false), Exclude);
+    assert_eq!(check(Side::Receiver, false, "d", false), Exclude);
+    assert_eq!(check(Side::Receiver, false, "d", true), NoMatch);
+    assert_eq!(check(Side::Receiver, false, "e", false), Include);
+}
+
+/// spec: filters 12.
+#[test]
+fn debug_texts() {
+    let list = files(&[("F", "- b\n"), (".r", "- /x\n")]);
+    let set = build(
+        &filters(&["- d/", ". F", ": .r", "-C", "- foo "]),
+        &BuildOptions::default(),
+        &mut reader(&list),
+    )
+    .unwrap();
+    assert_eq!(set.debug[0], (2, "[client] add_rule(- d/)".into()));
+    assert_eq!(
+        set.debug[1],
+        (2, "[client] add_rule(<rule from F line 1>)".into())
+    );
+    assert_eq!(
+        set.debug.last().unwrap(),
+        &(
+            1,
+            "[client] add_rule(- foo ) -- CAUTION: trailing whitespace!".into()
+        )
+    );
+    let mut rules = Rules::from_set(&set, sender("/m"));
+    rules.enter_dir(b"", &mut reader(&list)).unwrap();
+    let line = |name: &str, is_dir, kind: &str, side| {
+        let found = rules.find(name.as_bytes(), is_dir, false).unwrap();
+        found.debug_line(side, kind, name.as_bytes())
+    };
+    assert_eq!(
+        line("d", true, "directory", Side::Sender),
+        "hiding directory d because of pattern d/"
+    );
+    assert_eq!(
+        line("b", false, "file", Side::Receiver),
+        "protecting file b because of pattern <rule from a file read earlier>"
+    );
+    assert_eq!(
+        line("x", false, "file", Side::Sender),
+        "hiding file x because of pattern <rule from a file read earlier> [per-dir .r]"
+    );
+    assert_eq!(
+        line("x.o", false, "file", Side::Sender),
+        "hiding file x.o because of pattern *.o [global CVS]"
+    );
+}
+
+/// spec: daemon 8.
+#[test]
+fn daemon_lists() {
+    let none = Files::new();
+    let texts = |source: Source| {
+        let set = build(&[source], &BuildOptions::default(), &mut reader(&none)).unwrap();
+        set.texts()
+            .into_iter()
+            .map(|t| String::from_utf8(t).unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        texts(Source::DaemonFilter(
+            b" - a.o  + b\t-_c exclude,! /d".to_vec()
+        )),
+        ["- a.o", "+ b", "- c", "-! /d"]
+    );
+    assert_eq!(texts(Source::DaemonFilter(b"- a ! + b".to_vec())), ["+ b"]);
+    assert_eq!(
+        texts(Source::DaemonExclude(b"a + b - c  d".to_vec())),
+        ["- a", "+ b", "- c", "- d"]
+    );
+    assert_eq!(texts(Source::DaemonInclude(b"a ! b".to_vec())), ["+ b"]);
+    let set = build(
+        &[Source::DaemonExclude(b"/secret".to_vec())],
+        &BuildOptions::default(),
+        &mut reader(&none),
+    )
+    .unwrap();
+    let rules = Rules::from_set(&set, RuleOptions::default());
+    assert_eq!(rules.check_path(b"secret/x/y", false), Verdict::Exclude);
+    assert_eq!(rules.check_path(b"a/secret", false), Verdict::NoMatch);
+}
+
+/// spec: filters 9.
+#[test]
+fn requested_names() {
+    let allows = |args: &[&str], relative: bool, name: &str, is_dir: bool| {
+        let args: Vec<Vec<u8>> = args.iter().map(|a| a.as_bytes().to_vec()).collect();
+        Requested::new(&args, relative).allows(name.as_bytes(), is_dir)
+    };
+    assert!(allows(&["a/b*"], false, "bc", false));
+    assert!(allows(&["a/b*"], false, "bc/d/e", false));
+    assert!(!allows(&["a/b*"], false, "a", true));
+    assert!(!allows(&["a/b"], false, ".", true));
+    for contents in ["a/", "", ".", "a/.", "a/.."] {
+        assert!(allows(&[contents], false, "any", false), "{contents}");
+    }
+    assert!(allows(&["a/b/c"], true, "a", true));
+    assert!(allows(&["a/b/c"], true, "a/b", true));
+    assert!(!allows(&["a/b/c"], true, "a/b", false));
+    assert!(!allows(&["a/b/c"], true, "a/x", true));
+    assert!(allows(&["a/b/c"], true, "a/b/c/d", false));
+    assert!(allows(&["x/./b/"], true, "b/c", false));
+    assert!(!allows(&["x/./b"], true, "x", true));
+    let vetting = Vetting {
+        requested: Some(Requested::new(&[b"d".to_vec()], false)),
+        rules: None,
+    };
+    let error = vetting.vet(b"evil", false).unwrap_err();
+    assert_eq!(error.code(), 4);
+    assert_eq!(
+        error.to_string(),
+        "ERROR: rejecting unrequested file-list name: evil"
+    );
 }
