@@ -129,12 +129,23 @@ def copy(plan: Plan) -> Transfer:
 def enumerate(plan: Plan) -> Transfer:
     """List the sources of *plan*."""
 
-def check_rules(rules: Sequence[bytes]) -> None:
-    """Errors: `UsageError` with rsync's text for the first rule that does not parse."""
+def build_rules(
+    events: Sequence[tuple[str, bytes] | tuple[str, int] | tuple[str]],
+    *,
+    from0: bool = False,
+    protocol: int = 32,
+    role: str = "client",
+    cwd: bytes = b"",
+    cvs_file: bytes | None = None,
+    cvs_words: bytes | None = None,
+) -> list[bytes]:
+    """New-style rule texts of filter options, in order, with the files they name read.
 
-def read_rules_file(data: bytes, *, action: bytes = b"", from0: bool = False) -> list[bytes]:
-    """The rules in the text of a rule file. *action* is ``+`` or ``-`` for a file of patterns (``--include-from``,
-    ``--exclude-from``), empty for one of rules. *from0*: NUL ends a rule."""
+    Events are ("filter", rule), ("exclude", pattern), ("include", pattern), ("exclude-from", file),
+    ("include-from", file), ("F", 1 or 2) and ("cvs",). *from0*: NUL ends a line of a file. *cwd* is what relative files
+    are relative to. *cvs_file* and *cvs_words* are the user's ignore file and $CVSIGNORE. Errors: `UsageError` and
+    `FileError` with rsync's texts.
+    """
 
 def rules_to_wire(
     rules: Sequence[bytes],
@@ -144,8 +155,8 @@ def rules_to_wire(
     delete_excluded: bool = False,
     cvs_exclude: bool = False,
 ) -> list[bytes]:
-    """The rule texts a client sends (spec: protocol 2.8, filters 11). Errors: `ProtocolError` for a rule that
-    *protocol* cannot carry."""
+    """The rule texts a client sends (spec: protocol 2.8, filters 11). *cvs_exclude*: the last two are those of ``-C``,
+    which a sending server adds itself. Errors: `ProtocolError` for a rule that *protocol* cannot carry."""
 
 def rules_from_wire(texts: Sequence[bytes], *, protocol: int) -> list[bytes]:
     """New-style rules of texts that a server has read. Errors: `UsageError` for one that does not parse."""

@@ -54,7 +54,10 @@ class FakeLink:
     def read_line(self, limit: int) -> bytes:
         line = bytearray()
         while True:
-            char = self.read(1)
+            try:
+                char = self.read(1)
+            except (StreamError, OSError):
+                raise StreamError("") from None
             if char == b"\n":
                 return bytes(line)
             if char != b"\r":

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tain.cli.options import Options
-from tain.errors import StartupError, UsageError
+from tain.errors import StartupError, UnsupportedError, UsageError
 from tain.report.output import Output
 from tain.session import digests, greeting
 from tain.session.environment import Environment
@@ -131,6 +131,13 @@ def test_list(tmp_path: Path) -> None:
 def test_authentication(tmp_path: Path) -> None:
     _, heard, *_ = converse(b"@RSYNCD: 32.0 md5 sha1\n@RSYNCD: AUTHREQD abc\n@RSYNCD: OK\n", tmp_path)
     assert b"\njoe " + digests.response("sha1", b"secret", b"abc") + b"\n" in heard
+
+
+def test_no_digest_in_common(tmp_path: Path) -> None:
+    with pytest.raises(
+        UnsupportedError, match=r"^Failed to negotiate a daemon auth checksum choice\.\nServer list: foo\n"
+    ):
+        converse(b"@RSYNCD: 32.0 foo\n@RSYNCD: AUTHREQD abc\n", tmp_path)
 
 
 def test_early_input(tmp_path: Path) -> None:

@@ -176,13 +176,14 @@ def test_options_that_need_a_protocol(values: dict[str, object], protocol: int, 
         (32, 19, "is your shell clean"),
         (32, 0x6C6C6568, "is your shell clean"),
         (19, 32, "at least 20 on the Client"),
-        (33, 32, "no more than 32 on the Client"),
+        (33, 33, "no more than 32 on the Client"),
     ],
 )
 def test_numbers_that_do_not_fit(own: int, remote: int, text: str) -> None:
     with pytest.raises(ProtocolError, match=text):
         handshake.agree_protocol(own, remote, server=False)
     assert handshake.agree_protocol(32, 40, server=False) == 32
+    assert handshake.agree_protocol(33, 32, server=False) == 32
 
 
 @pytest.mark.parametrize(

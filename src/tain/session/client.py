@@ -81,6 +81,9 @@ class Client:
         self.job: Locations = hostspec.Locations()
         self.job.am_sender = False
         self._child: Child | None = None
+        #: Rule texts of the filter options, read before anything is started: a mistake in them is the user's.
+        self._rules: list[bytes] = []
+        self._early = True
         #: The peer is a twin of this process.
         self._twin = False
         self._batch_fd: int | None = None
@@ -88,7 +91,7 @@ class Client:
     @property
     def role(self) -> str:
         """The name in brackets of the closing line."""
-        if not self.options.args and self.options.read_batch is None:
+        if self._early:
             return "client"
         return "sender" if self.job.am_sender else "Receiver"
 
@@ -103,7 +106,11 @@ class Client:
     def run(self) -> int:
         """The exit code. Errors: whatever ended the run before its transfer could report for itself."""
         options = self.options
+        if options.args:
+            self.job.am_sender = options.read_batch is None and hostspec.parse_host(options.args[0]) is None
+        self._rules = self._read_rules(options.protocol)
         if options.read_batch is not None and options.args:
+            self._early = False
             return self._replay()
         job = self._locate()
         if job.host is None or not job.daemon:
@@ -121,12 +128,11 @@ class Client:
 
     def _locate(self) -> Locations:
         """Sort the arguments. What is wrong with them is told in the name of the side that the first one makes us."""
-        args = self.options.args
-        if not args:
+        if not self.options.args:
             from tain.cli.help import usage
 
             raise UsageError(usage(os.fsdecode(self.env.program)).rstrip("\n"))
-        self.job.am_sender = self.options.read_batch is None and hostspec.parse_host(args[0]) is None
+        self._early = False
         self.job = hostspec.locate(self.options)
         return self.job
 
@@ -184,6 +190,8 @@ class Client:
             os.close(fd)
             os.close(sink)
         flags, agreed = batch.read_header(link, options)
+        if agreed.inc_recurse and not handshake.inc_recurse_allowed(options, am_receiver=True):
+            raise UsageError("Incompatible options specified for inc-recursive batch file.")
         self.options = batch.apply_flags(options, flags, agreed.protocol)
         handshake.settle_unnegotiated(agreed, self.options)
         return self._finish(agreed, _core.receive(link, self._plan(agreed, local=False)))
@@ -227,6 +235,7 @@ class Client:
         if job.daemon:
             return self._converse(link)
         if hidden is not None:
+            self._show_hidden(hidden)
             link.write(arguments.encode_secluded(hidden))
         return self._transfer(link, greeted=None)
 
@@ -273,6 +282,8 @@ class Client:
             self.out.info(b"sending daemon args: " + show_words(command.visible))
         if not talk.open_module(name, self.job.user) or command is None:
             return 0
+        if command.secluded is not None:
+            self._show_hidden(command.secluded)
         talk.send_arguments(command.visible, command.secluded or ())
         return self._transfer(link, greeted=talk.protocols)
 
@@ -306,10 +317,12 @@ class Client:
             local=self._twin,
             trace=self._trace,
         )
-        rules = self._rules()
+        if agreed.protocol < 30 <= options.protocol and job.am_sender:
+            # An old peer knows no perishable rules, which some options stand for.
+            self._rules = self._read_rules(agreed.protocol)
         if handshake.filters_travel(options, agreed.protocol, server_sends=not job.am_sender):
             texts = _core.rules_to_wire(
-                rules,
+                self._rules,
                 protocol=agreed.protocol,
                 server_sends=not job.am_sender,
                 delete_excluded=options.delete_excluded,
@@ -317,17 +330,21 @@ class Client:
             )
             handshake.send_filters(link, texts)
         if options.write_batch is not None:
-            self._start_batch(agreed, rules)
+            self._start_batch(agreed)
         plan = self._plan(agreed, local=self._twin)
         start = _core.send if job.am_sender else _core.receive
         return self._finish(agreed, start(link, plan))
 
-    def _start_batch(self, agreed: Agreed, rules: Sequence[bytes]) -> None:
+    def _show_hidden(self, words: Sequence[bytes]) -> None:
+        if self._debug("CMD"):
+            self.out.info(b"protected args: " + show_words(words))
+
+    def _start_batch(self, agreed: Agreed) -> None:
         from tain.session import batch
 
         args = self.options.args
         self._batch_fd = batch.create_batch(
-            self.options, self.env, destination=args[-1], sources=args[:-1], rules=rules, role=self.role
+            self.options, self.env, destination=args[-1], sources=args[:-1], rules=self._rules, role=self.role
         )
         os.write(self._batch_fd, batch.header(self.options, agreed))
 
@@ -360,22 +377,25 @@ class Client:
             words.append(b"./" + word if word.startswith(b"-") else word)
         return command
 
-    def _rules(self) -> list[bytes]:
-        from tain.session import plan
+    def _read_rules(self, protocol: int) -> list[bytes]:
+        from tain.session.plan import user_rules
 
-        return plan.user_rules(self.options, self.env)
+        job = self.job
+        return user_rules(self.options, self.env, protocol=protocol, am_sender=job.am_sender, role="client")
 
     def _plan(self, agreed: Agreed, *, local: bool) -> _core.Plan:
         from tain.session.plan import make_plan
 
-        return make_plan(
+        plan: _core.Plan = make_plan(
             self.options,
             agreed,
             local=local,
             job=self.job,
             env=self.env,
+            rules=self._rules,
             write_batch_fd=self._batch_fd,
         )
+        return plan
 
     def _finish(self, agreed: Agreed, transfer: _core.Transfer) -> int:
         """Pump a transfer to its end, print its figures; returns its exit code."""

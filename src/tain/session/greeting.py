@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import StartupError, StreamError, UsageError
+from tain.errors import StartupError, StreamError, UnsupportedError, UsageError
 from tain.session import digests
 from tain.session.handshake import PROTOCOL
 
@@ -142,10 +142,12 @@ class Conversation:
         self._link.flush()
 
     def _line(self) -> bytes | None:
-        """One line without its end; None at the end of the stream."""
+        """One line without its end; None where the stream ends in good order."""
         try:
             return self._link.read_line(LINE_LIMIT)
-        except StreamError:
+        except StreamError as error:
+            if str(error):
+                raise
             return None
 
     def _early_input(self) -> None:
@@ -166,9 +168,12 @@ class Conversation:
     def _authenticate(self, challenge: bytes, user: bytes) -> None:
         digest = digests.choose(self._digests, self.protocols[0])
         if digest is None:
-            raise StartupError(
-                f"The server does not offer a daemon-auth checksum that is known here: {' '.join(self._digests or [])}"
+            raise UnsupportedError(
+                "Failed to negotiate a daemon auth checksum choice.\n"
+                f"Server list: {' '.join(self._digests or [])}\nClient list: {' '.join(digests.AUTH_DIGESTS)}"
             )
+        if self._options.debug.get("NSTR", 0):
+            self._out.info(f"Client negotiated daemon auth checksum: {digest.removesuffix('-old')}\n".encode())
         name = user or self._env.get(b"USER") or self._env.get(b"LOGNAME") or b"nobody"
         password = read_password(self._options, self._env, role=self._role)
         self._link.write(name + b" " + digests.response(digest, password, challenge) + b"\n")

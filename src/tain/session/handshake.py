@@ -130,12 +130,12 @@ def agree_protocol(own: int, remote: int, *, server: bool) -> int:
         raise ProtocolError(
             "protocol version mismatch -- is your shell clean?\n(see the rsync manpage for an explanation)"
         )
-    side = "Server" if server else "Client"
-    if own < 20:
-        raise ProtocolError(f"--protocol must be at least 20 on the {side}.")
-    if own > PROTOCOL:
-        raise ProtocolError(f"--protocol must be no more than {PROTOCOL} on the {side}.")
     protocol = min(own, remote)
+    side = "Server" if server else "Client"
+    if protocol < 20:
+        raise ProtocolError(f"--protocol must be at least 20 on the {side}.")
+    if protocol > PROTOCOL:
+        raise ProtocolError(f"--protocol must be no more than {PROTOCOL} on the {side}.")
     if protocol < OLDEST:
         raise ProtocolError(f"protocol {protocol} is too old: {OLDEST} to {PROTOCOL} are spoken here.")
     return protocol
@@ -344,7 +344,7 @@ def client_handshake(
             raise UsageError("Incompatible options specified for inc-recursive protocol.")
     if options.crtimes and not agreed.negotiates:
         raise ProtocolError("Both rsync versions must be at least 3.2.0 for --crtimes.")
-    xfer, compress = _client_negotiate(link, options, agreed, environ)
+    xfer, compress = _client_negotiate(link, options, agreed, environ, trace)
     _settle(agreed, options, xfer, compress)
     if trace is not None and options.debug.get("NSTR", 0):
         _trace_choices(options, agreed, trace, (xfer is not None, compress is not None))
@@ -357,7 +357,11 @@ def client_handshake(
 
 
 def _client_negotiate(
-    link: HandshakeLink, options: Options, agreed: Agreed, environ: Mapping[bytes, bytes]
+    link: HandshakeLink,
+    options: Options,
+    agreed: Agreed,
+    environ: Mapping[bytes, bytes],
+    trace: Callable[[str], None] | None,
 ) -> tuple[str | None, str | None]:
     """Exchange the lists of spec: protocol 2.4 and choose by 2.5. None where nothing was exchanged."""
     if not agreed.negotiates:
@@ -377,6 +381,10 @@ def _client_negotiate(
     # A server writes its lists before it reads ours, so a list out of order can wait for them: then one name is
     # sent, and no server can rank it differently.
     lists = [link.read_vstring(_VSTRING_LIMIT) for _ in offers]
+    if trace is not None and options.debug.get("NSTR", 0) > 1:
+        for side, texts in (("Client", [offer.text() for offer in offers]), ("Server", lists)):
+            for offer, text in zip(offers, texts, strict=True):
+                trace(f"{side} {offer.what} list (on client): {text.decode('ascii', 'backslashreplace')}")
     chosen = [offer.first_of(offer.names, theirs) for offer, theirs in zip(offers, lists, strict=True)]
     if not in_order:
         for offer, name in zip(offers, chosen, strict=True):
