@@ -1,0 +1,341 @@
+"""From options, handshake and surroundings to the plan of a transfer: every field of crates/core/src/plan.rs."""
+
+from __future__ import annotations
+
+import os
+
+from tain.errors import UnsupportedError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from tain.cli.hostspec import Locations
+    from tain.cli.options import Options
+    from tain.session.environment import Environment
+    from tain.session.handshake import Agreed
+
+#: Items in a log file when no format was given (spec: output 13).
+LOG_FORMAT = b"%i %n%L"
+
+# Compat flags that the plan wants one by one (spec: protocol 2.3).
+_COMPAT = {
+    "inc_recurse": 0x001,
+    "compat_symlink_times": 0x002,
+    "compat_symlink_iconv": 0x004,
+    "compat_safe_flist": 0x008,
+    "compat_avoid_xattr_optim": 0x010,
+    "compat_seed_fix": 0x020,
+    "compat_inplace_partial": 0x040,
+    "compat_varint_flist": 0x080,
+    "compat_id0_names": 0x100,
+}
+
+#: Fields that mean the same in both and have values that fit as they are.
+_SAME = (
+    "acls", "alt_dirs", "atimes", "backup", "backup_dir", "block_size", "checksum", "chmod", "compress_threads",
+    "confine_root", "copy_devices", "copy_dirlinks", "copy_links", "copy_unsafe_links", "crtimes", "cvs_exclude",
+    "debug", "delay_updates", "delete_excluded", "delete_missing_args", "devices", "drop_devices", "dry_run",
+    "eight_bit_output", "executability", "existing", "fake_super", "force", "from0", "fsync", "group",
+    "human_readable", "ignore_errors", "ignore_existing", "ignore_missing_args", "ignore_times", "implied_dirs",
+    "info", "inplace", "insecure_links", "itemize_level", "keep_dirlinks", "links", "max_alloc", "max_delete",
+    "max_size", "min_size", "mkpath", "modify_window", "munge_links", "numeric_ids", "omit_dir_times",
+    "omit_link_times", "one_file_system", "only_write_batch", "open_noatime", "out_format", "owner", "partial",
+    "partial_dir", "perms", "preallocate", "prune_empty_dirs", "remove_sent_files", "remove_source_files",
+    "safe_links", "server", "size_only", "sparse", "specials", "stderr_mode", "stop_at", "temp_dir", "timeout",
+    "times", "update", "write_devices", "xattrs",
+)  # fmt: skip
+
+
+def _core() -> Any:
+    from importlib import import_module
+
+    return import_module("tain._core")
+
+
+# ---------------------------------------------------------------------------------------------- facts of the process
+
+
+def umask() -> int:
+    """The umask of this process, without changing it on the way where the kernel tells it."""
+    try:
+        with open("/proc/self/status", "rb") as file:
+            for line in file:
+                if line.startswith(b"Umask:"):
+                    return int(line[6:], 8)
+    except (OSError, ValueError):
+        pass
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def am_root(options: Options) -> bool:
+    """Whether super-user activities are attempted (spec: options 2.3 ``--super``)."""
+    return options.super_user > 0 or (options.super_user < 0 and os.geteuid() == 0)
+
+
+def charset_name(options: Options) -> str | None:
+    """The local charset of ``--iconv``, or None without conversion. Errors: `UnsupportedError` (spec: options 6.8)."""
+    if options.iconv is None:
+        return None
+    local = options.iconv.partition(b",")[0]
+    if local in (b"", b"."):
+        import locale
+
+        name = locale.nl_langinfo(locale.CODESET)
+    else:
+        name = os.fsdecode(local)
+    import codecs
+
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise UnsupportedError(f'iconv_open("UTF-8", "{name}") failed') from None
+
+
+# ---------------------------------------------------------------------------------------------- rules
+
+
+def rule_events(
+    options: Options, *, protocol: int = 32, am_sender: bool = False
+) -> list[tuple[str, bytes] | tuple[str, int] | tuple[str]]:
+    """The filter options in order, with what other options add behind them.
+
+    That is the rule for a relative partial directory, then the rules of ``-C``, which come last wherever it stands
+    (spec: filters 7, transfer 6.1).
+    """
+    events = [event for event in options.filter_events if event[0] != "cvs"]
+    directory = options.partial_dir
+    if directory is not None and directory[:1] != b"/" and not options.server:
+        # A server of protocol 29 or older does not know perishable rules.
+        kind = b"- " if am_sender and protocol < 30 else b"-p "
+        events.append(("filter", kind + directory + b"/"))
+    if options.cvs_exclude:
+        events.append(("cvs",))
+    return events
+
+
+def user_rules(
+    options: Options, env: Environment, *, protocol: int = 32, am_sender: bool = False, role: str = "client"
+) -> list[bytes]:
+    """New-style rule texts of all filter options, files read. Errors: `UsageError`, `FileError`."""
+    events = rule_events(options, protocol=protocol, am_sender=am_sender)
+    if not events:
+        return []
+    home = env.environ.get(b"HOME")
+    texts: list[bytes] = _core().build_rules(
+        events,
+        from0=options.from0,
+        protocol=protocol,
+        role=role,
+        cwd=env.cwd,
+        cvs_file=home + b"/.cvsignore" if home else None,
+        cvs_words=env.environ.get(b"CVSIGNORE"),
+    )
+    return texts
+
+
+# ---------------------------------------------------------------------------------------------- files-from
+
+
+def read_files_from(path: bytes, env: Environment, *, insecure: bool = False) -> bytes:
+    """The whole list of ``--files-from``; ``-`` is standard input. Errors: `UsageError` with rsync's text."""
+    if path == b"-":
+        out = bytearray()
+        while chunk := os.read(env.stdin, 1 << 16):
+            out += chunk
+        return bytes(out)
+    from tain.daemon.operator_file import open_walk
+
+    full = os.path.join(env.cwd, path)
+    try:
+        if not path:
+            raise OSError(22, os.strerror(22))
+        fd = os.open(full, os.O_RDONLY | os.O_CLOEXEC) if insecure else open_walk(full)
+        with open(fd, "rb") as file:
+            return file.read()
+    except OSError as error:
+        shown = path.decode("utf-8", "surrogateescape")
+        raise UsageError(f"rsync: failed to open files-from file {shown}: {os.strerror(error.errno or 0)}") from error
+
+
+def files_from_mode(options: Options, *, am_sender: bool) -> str:
+    """Where the list of names is, as the plan calls it (spec: protocol 2.9)."""
+    if options.files_from is None:
+        return "none"
+    if options.server:
+        if am_sender:
+            return "link" if options.files_from == b"-" else "local"
+        return "forward"
+    if am_sender:
+        return "local" if options.files_from_host is None else "link"
+    return "forward" if options.files_from_host is None else "none"
+
+
+def _names(data: bytes, from0: bool) -> list[bytes]:
+    """The entries of a list that is sent on: no comments there."""
+    if not from0:
+        data = data.replace(b"\r", b"\0").replace(b"\n", b"\0")
+    return [name for name in data.split(b"\0") if name]
+
+
+# ---------------------------------------------------------------------------------------------- the plan
+
+
+def whole_file(options: Options, agreed: Agreed, *, local: bool) -> bool:
+    """``--whole-file`` with its automatic part settled (spec: options 2.4)."""
+    if agreed.xfer_sum == "none":
+        return True
+    if options.whole_file >= 0:
+        return options.whole_file > 0
+    return local and options.write_batch is None and not options.append
+
+
+def delete_when(options: Options, protocol: int) -> str:
+    """When extraneous files go; plain ``--delete`` leaves it to the protocol (spec: protocol 1.9)."""
+    if options.delete == "default":
+        return "during" if protocol >= 30 else "before"
+    return options.delete
+
+
+def _requested(options: Options, job: Locations, files_from: str, data: bytes) -> list[bytes]:
+    """The names to which a remote sender is held (spec: filters 9); none means no such check."""
+    if options.trust_sender or options.old_args or options.files_from_host is not None:
+        return []
+    if files_from == "forward":
+        return _names(data, options.from0)
+    if job.daemon:
+        return [path.partition(b"/")[2] for path in job.sources]
+    return list(job.sources)
+
+
+def plan_fields(
+    options: Options,
+    agreed: Agreed,
+    *,
+    env: Environment,
+    job: Locations | None = None,
+    local: bool = False,
+    rules: Sequence[bytes] | None = None,
+    write_batch_fd: int | None = None,
+    extra: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+    """All fields of a plan.
+
+    *job* is the client's sorted arguments; without it this is a server. *local*: both ends are this machine. *rules*:
+    texts that are already there (a server's, from the wire). *extra* overrides at the end (a daemon's module).
+    """
+    from tain.session.environment import charset, thousands
+
+    protocol = agreed.protocol
+    am_sender = options.sender if job is None else job.am_sender
+    fields: dict[str, object] = {name: getattr(options, name) for name in _SAME}
+    fields.update({name: bool(agreed.compat & bit) for name, bit in _COMPAT.items()})
+    # Who we are.
+    fields.update(
+        local=local,
+        am_root=am_root(options),
+        groups=sorted({os.getegid(), *os.getgroups()}),
+        umask=umask(),
+        pid=env.pid,
+        cwd=env.cwd,
+    )
+    # What was agreed on.
+    fields.update(
+        protocol=protocol,
+        seed=agreed.seed,
+        xfer_sum=agreed.xfer_sum,
+        file_sum=agreed.file_sum,
+        compress=agreed.compress,
+        compress_level=agreed.level,
+        iconv=charset_name(options),
+    )
+    fields["skip_compress"] = [part for part in (options.skip_compress or b"").split(b"/") if part]
+    # Paths.
+    if job is None:
+        paths = options.args[1:] if options.args[:1] == [b"."] else options.args
+        if am_sender:
+            fields["sources"] = paths or [b"."]
+        else:
+            fields["destination"] = paths[0] if paths else b"."
+    else:
+        if am_sender:
+            fields["sources"] = job.sources
+        if job.destination is not None and (job.host is None or not am_sender):
+            fields["destination"] = job.destination
+    mode = files_from_mode(options, am_sender=am_sender)
+    data = b""
+    if mode in ("local", "forward") and options.files_from is not None and "files_from_data" not in (extra or {}):
+        data = read_files_from(options.files_from, env, insecure=options.insecure_links)
+    fields.update(files_from=mode, files_from_data=data)
+    vetted = job is not None and not am_sender and not local and options.read_batch is None
+    fields["trust_sender"] = options.trust_sender or not vetted
+    fields["requested"] = _requested(options, job, mode, data) if vetted and job is not None else []
+    # Selection.
+    if rules is None:
+        rules = user_rules(options, env, protocol=protocol, am_sender=am_sender)
+    fields.update(
+        rules=list(rules),
+        recurse=bool(options.recurse),
+        dirs=options.dirs > 0,
+        relative=options.relative > 0,
+        list_only=bool(options.list_only),
+        fuzzy=options.fuzzy,
+        read_batch=options.read_batch is not None,
+    )
+    # Attributes and writing.
+    fields.update(
+        hard_links=bool(options.hard_links),
+        usermap=options.usermap or b"",
+        groupmap=options.groupmap or b"",
+        backup_suffix=options.backup_suffix or b"",
+        alt_dest=options.alt_dest,
+        whole_file=whole_file(options, agreed, local=local),
+        append=2 if options.append and protocol < 30 else options.append,
+        delete=delete_when(options, protocol),
+        write_batch_fd=write_batch_fd,
+    )
+    # Output.
+    logs = options.log_file is not None
+    log_format = LOG_FORMAT if options.log_file_format is None else options.log_file_format
+    fields.update(
+        verbose=min(options.verbose, 255),
+        quiet=bool(options.quiet),
+        itemize=options.itemize_level > 0,
+        logging=logs,
+        log_format=(log_format or None) if logs else None,
+        stats=options.info.get("STATS", 0),
+        progress=0 if options.server or options.quiet else min(options.info.get("PROGRESS", 0), 2),
+        thousands=thousands(env.environ),
+        charset=charset(env.environ),
+    )
+    if extra:
+        fields.update(extra)
+    return fields
+
+
+def make_plan(
+    options: Options,
+    agreed: Agreed,
+    *,
+    env: Environment,
+    job: Locations | None = None,
+    local: bool = False,
+    rules: Sequence[bytes] | None = None,
+    write_batch_fd: int | None = None,
+    extra: Mapping[str, object] | None = None,
+) -> Any:
+    """The `_core.Plan` of `plan_fields`. Errors: `UsageError` naming a field, and those of what is read for it."""
+    fields = plan_fields(
+        options,
+        agreed,
+        env=env,
+        job=job,
+        local=local,
+        rules=rules,
+        write_batch_fd=write_batch_fd,
+        extra=extra,
+    )
+    return _core().Plan(**fields)
