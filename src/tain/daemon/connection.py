@@ -39,6 +39,8 @@ class Connection:
         self.over_shell = over_shell
         self.pid = os.getpid()
         self.protocol = settings.protocol
+        #: The number in the client's own greeting.
+        self.announced = settings.protocol
         self.digests: list[bytes] | None = None
         self.early_input = b""
         self.user = b""
@@ -204,6 +206,7 @@ class Connection:
         self.talk.write(greeting.own(self.settings.protocol) + self._motd())
         hello = greeting.parse(self.talk.read_line(greeting.LINE_SIZE))
         self.protocol = hello.agreed(self.settings.protocol)
+        self.announced = hello.protocol
         self.digests = hello.digests
 
     def _motd(self) -> bytes:

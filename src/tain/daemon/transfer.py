@@ -3,35 +3,199 @@
 from __future__ import annotations
 
 import os
+import signal
 
-from tain.daemon import arguments
+from tain.cli import levels
+from tain.cli.parse import parse
+from tain.cli.refuse import refusals
+from tain.cli.resolve import Finished, Options, resolve
+from tain.daemon import arguments, optionpaths
+from tain.errors import TainError, UnsupportedError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tain.cli.refuse import Refusals
     from tain.daemon.connection import Connection
     from tain.daemon.facts import ModuleFacts
     from tain.daemon.sections import Section
 
+#: More threads for one client than this are not given (spec: daemon 9).
+_MAX_THREADS = 8
+
 
 def run(connection: Connection, section: Section, facts: ModuleFacts, asked: arguments.Arguments) -> int:
     """The exit code of the transfer."""
-    sender = b"--sender" in asked.options
+    refused = refusals(
+        os.fsdecode(section.text("refuse options")).split(), charset=facts.charset is not None
+    )
+    for term in refused.unmatched:
+        connection.log.error(f'No match for refuse-options string "{term}"')
+    options, refusal = understand(asked.options, refused)
     user = os.fsdecode(connection.user) + "@" if connection.user else ""
-    verb = "on" if sender else "to"
+    verb = "on" if options.sender else "to"
     connection.log.write(f"rsync {verb} {os.fsdecode(asked.request)} from {user}{connection.who}")
-    problem = connection.run_pre_transfer(asked)
-    if problem:
-        for line in problem.split("\n"):
-            connection.log.error(line)
-    connection.talk.drain()
-    connection.log.closing(4, "transfer.py(0)", "sender" if sender else "Receiver")
-    return 4
+    failure = connection.run_pre_transfer(asked)
+    if failure:
+        refusal = UnsupportedError(failure)
+    if refusal is None:
+        refusal = forbidden(options, facts)
+    if refusal is None:
+        try:
+            # First the paths: directories of options are relative to the destination.
+            options.args = [b".", *paths(asked, facts, sender=options.sender)]
+            adapt(options, facts)
+        except TainError as error:
+            refusal = error
+    return _serve(connection, facts, options, refusal)
 
 
-def paths(asked: arguments.Arguments, facts: ModuleFacts, *, expand: bool) -> list[bytes]:
-    """The paths beneath the module, cleaned, and with wildcards expanded for a sender."""
+def understand(words: list[bytes], refused: Refusals) -> tuple[Options, TainError | None]:
+    """The options, and what is wrong with them. The client is told only after the handshake, which needs them all."""
+    environ: dict[bytes, bytes] = {}
+    try:
+        options = resolve(parse(words), environ=environ, refusals=refused)
+        if options.max_alloc_arg is not None and options.max_alloc <= 0:
+            return options, UnsupportedError("rsync: max-alloc must be greater than zero")
+        return options, None
+    except Finished:
+        refusal: TainError = UnsupportedError(
+            "rsync: Error parsing options: option may be supported on client but not on server?"
+        )
+    except TainError as error:
+        refusal = error if error.code == 4 else UnsupportedError(str(error))
+    raw = parse(words)
+    raw.error, raw.daemon = None, None
+    try:
+        options = resolve(raw, environ=environ)
+    except (TainError, Finished):
+        options = Options()
+        options.sender = b"--sender" in words
+        for word in words:
+            if word[:1] == b"-" and word[1:2] != b"-" and b"e" in word:
+                options.capabilities = word.partition(b"e")[2]
+    options.server = True
+    return options, refusal
+
+
+def forbidden(options: Options, facts: ModuleFacts) -> TainError | None:
+    """What the module's direction does not allow (spec: daemon 13.2)."""
+    if options.sender:
+        if facts.write_only:
+            return UsageError("ERROR: module is write only")
+        if facts.read_only and options.remove_source_files:
+            return UsageError("ERROR: --remove-source-files cannot be used with a read-only module")
+    elif facts.read_only:
+        return UsageError("ERROR: module is read only")
+    return None
+
+
+def adapt(options: Options, facts: ModuleFacts) -> None:
+    """Lay the module's settings over the client's options. Raises what the client is to be told."""
+    options.verbose = min(options.verbose, max(facts.max_verbosity, 0))
+    levels.limit(
+        facts.max_verbosity, options.info, options.info_priority, options.debug, options.debug_priority
+    )
+    if facts.timeout and (not options.timeout or options.timeout > facts.timeout):
+        options.timeout = facts.timeout
+    if facts.bwlimit and (not options.bwlimit or options.bwlimit > facts.bwlimit):
+        options.bwlimit = facts.bwlimit
+    options.compress_threads = min(options.compress_threads, _MAX_THREADS)
+    options.confine_root = None
+    options.insecure_links = facts.insecure_links
+    if options.iconv is not None:
+        options.iconv = facts.charset
+    if facts.fake_super:
+        options.fake_super = True
+    elif options.fake_super:
+        options.fake_super, options.super_user = False, 1
+    if facts.ignore_errors:
+        options.ignore_errors = True
+    if facts.open_noatime is not None:
+        options.open_noatime = facts.open_noatime
+    if facts.no_compress and options.sender and options.compress:
+        options.compress_level = 1
+    if facts.trust_sender:
+        options.trust_sender = True
+    optionpaths.confine(options, facts)
+
+
+def paths(asked: arguments.Arguments, facts: ModuleFacts, *, sender: bool) -> list[bytes]:
+    """The paths beneath the module, cleaned, and with wildcards expanded."""
+    hidden = _hidden(facts)
     found: list[bytes] = []
     for path in asked.paths:
         cleaned = arguments.clean(path)
-        found += arguments.expand(cleaned, facts.root_fd) if expand else [cleaned]
-    return found
+        matches = arguments.expand(cleaned, facts.root_fd, hidden)
+        # A destination is one place: a pattern that means several is left as it is.
+        found += matches if sender or len(matches) == 1 else [cleaned]
+    return found or [b"."]
+
+
+def _hidden(facts: ModuleFacts) -> Callable[[bytes, bool], bool] | None:
+    """Whether the daemon's filter hides a name, for wildcards; None when there is nothing to hide."""
+    if not facts.daemon_rules:
+        return None
+    from tain import _core
+
+    check = getattr(_core, "excluded", None)
+    if check is None:
+        return None
+    return lambda name, is_dir: bool(check(facts.daemon_rules, name, is_dir))
+
+
+def plan_fields(facts: ModuleFacts, *, sender: bool) -> dict[str, object]:
+    """Fields of the plan that the module decides."""
+    return {
+        "daemon": True,
+        "module": facts.module,
+        "module_path": facts.module_path,
+        "module_root": facts.module_root,
+        "module_chroot": facts.module_chroot,
+        "sanitize_paths": facts.sanitize_paths,
+        "munge_links": facts.munge_links,
+        "insecure_links": facts.insecure_links,
+        "daemon_rules": facts.daemon_rules,
+        "daemon_chmod": facts.outgoing_chmod if sender else facts.incoming_chmod,
+        "ignore_nonreadable": facts.ignore_nonreadable,
+        "peer_host": facts.peer_host,
+        "peer_addr": facts.peer_addr,
+        "auth_user": facts.auth_user,
+        "pid": facts.pid,
+        "log_format": facts.log_format,
+        "logging": True,
+    }
+
+
+def _serve(connection: Connection, facts: ModuleFacts, options: Options, refusal: TainError | None) -> int:
+    from tain import _core
+    from tain.daemon.modulelog import ModuleLog
+    from tain.report.output import Output
+    from tain.session.environment import Environment
+    from tain.session.server import DaemonSide, serve
+
+    talk = connection.talk
+    env = Environment(cwd=facts.module_root, stdin=talk.read_fd, stdout=talk.write_fd, stderr=-1)
+    link = _core.Link(
+        talk.read_fd,
+        talk.write_fd,
+        timeout=options.timeout,
+        bwlimit=options.bwlimit * 1024,
+        role="sender" if options.sender else "Receiver",
+    )
+
+    def stop(_number: int, _frame: object) -> None:
+        if env.transfer is not None:
+            env.transfer.cancel(20)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop)
+    side = DaemonSide(
+        greeted=(connection.protocol, connection.announced),
+        fields=plan_fields(facts, sender=options.sender),
+        refusal=refusal,
+        timeout=facts.timeout,
+        log=facts.log,
+    )
+    return serve(options, link, env, out=Output(-1, -1, log=ModuleLog(connection.log)), daemon=side)
