@@ -16,27 +16,7 @@ from pathlib import Path
 
 RSYNC = shutil.which("rsync") or "rsync"
 
-_LAUNCH = """
-import sys, os
-from tain.cli.options import Options
-from tain.daemon.main import run
-o = Options()
-o.daemon = True
-for word in map(os.fsencode, sys.argv[1:]):
-    name, _, value = word.partition(b"=")
-    if name == b"--config": o.config = value
-    elif name == b"--port": o.port = int(value)
-    elif name == b"--address": o.address = value
-    elif name == b"--no-detach": o.detach = False
-    elif name == b"--log-file": o.log_file = value
-    elif name == b"--log-file-format": o.log_file_format = value
-    elif name == b"--dparam": o.dparams.append(value)
-    elif name == b"--check-config": o.check_config = True
-    elif name == b"--server": o.server = True
-    elif name == b"--daemon": pass
-    else: raise SystemExit(f"harness: {word!r}")
-sys.exit(run(o))
-"""
+_LAUNCH = "import sys; sys.argv[0] = 'rsync'; from tain.cli.main import entry; entry()"
 
 PROGRAMS = {"rsync": [RSYNC], "tain": [sys.executable, "-c", _LAUNCH]}
 

@@ -64,4 +64,4 @@ class ModuleFacts:
         #: The process that took the connection (`%p`).
         self.pid: int = 0
         #: Writes one line to the module's log.
-        self.log: Callable[[bytes], object] = print
+        self.log: Callable[[bytes], None] = print

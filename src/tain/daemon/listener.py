@@ -154,21 +154,23 @@ class Limits:
 class Listener:
     """Accepts, forks, reaps. ``serve`` returns the exit code when a signal ends it."""
 
-    def __init__(self, settings: Settings, config: Config, log: Log, sockets: list[socket.socket]) -> None:
+    def __init__(self, settings: Settings, config: Config, log: Log) -> None:
         self.settings = settings
         self.config = config
         self.log = log
-        self.sockets = sockets
+        self.sockets: list[socket.socket] = []
         self.pid_file: PidFile | None = None
         self.limits = Limits(config)
         self.children: dict[int, str] = {}
         self.options = config.globals.text("socket options")
         self._ended_by = 0
         self._hup = False
+        self._wake = -1
 
-    def serve(self) -> int:
-        wake_read, wake_write = os.pipe()
-        os.set_blocking(wake_read, False)
+    def take_signals(self) -> None:
+        """From now on signals are noted, and ``serve`` acts on them."""
+        self._wake, wake_write = os.pipe()
+        os.set_blocking(self._wake, False)
         os.set_blocking(wake_write, False)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         reload = self.config.globals.flag("tain reload on hup")
@@ -177,6 +179,9 @@ class Listener:
         signal.signal(signal.SIGHUP, self._on_hup if reload else self._on_end)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+    def serve(self) -> int:
+        wake_read = self._wake
         poll = select.poll()
         poll.register(wake_read, select.POLLIN)
         for sock in self.sockets:

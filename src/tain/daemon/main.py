@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from tain.daemon.conversation import Conversation
 from tain.daemon.log import Log
 from tain.daemon.settings import Settings
-from tain.errors import TainError, UsageError
+from tain.errors import SocketError, TainError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,19 +130,26 @@ def _over_shell(settings: Settings) -> int:
         import socket as sockets
 
         sock = sockets.socket(fileno=os.dup(0))
-    address = address_from_environment() or (_peer_of(sock) if sock is not None else "0.0.0.0")
+    address = address_from_environment()
+    if address is None and sock is None:
+        text = f"rsync: [Receiver] getpeername on fd0 failed: {os.strerror(errno.ENOTSOCK)} ({errno.ENOTSOCK})"
+        log.error(text)
+        log.closing(10, "main.py(0)")
+        raise SocketError(text)
+    address = address or (_peer_of(sock) if sock is not None else "0.0.0.0")
     # Reading ahead by peeking needs a socket; a pair of pipes is read byte by byte until the transfer.
     talk = Conversation(0, 1, None) if sock is None else Conversation(sock.fileno(), 1, sock)
     return Connection(settings, talk, log, address, over_shell=True).run() & 255
 
 
-def address_from_environment() -> str:
-    """Where a remote-shell client says it comes from (spec: daemon 1.7); empty when that is no address."""
+def address_from_environment() -> str | None:
+    """Where a remote-shell client says it comes from (spec: daemon 1.7): empty when nothing says so, None when what
+    is said is no address (then only a socket can tell)."""
     for name in ("REMOTE_HOST", "SSH_CONNECTION", "SSH_CLIENT", "SSH2_CLIENT"):
         value = os.environ.get(name)
-        if value:
+        if value is not None:
             word = value.partition(" ")[0]
-            return word if _is_literal(word) else ""
+            return word if _is_literal(word) else None
     return ""
 
 
@@ -200,6 +208,9 @@ def _listen(settings: Settings, options: Options, config: Config, ready: int) ->
 
     values = config.globals
     log = Log()
+    server = listener.Listener(settings, config, log)
+    # Before there is anything to clean up: a signal from here on ends the listener in good order.
+    server.take_signals()
     pid_file = None
     if values.text("pid file"):
         pid_file = PidFile(values.text("pid file"))
@@ -211,7 +222,7 @@ def _listen(settings: Settings, options: Options, config: Config, ready: int) ->
         for diagnostic in config.diagnostics:
             log.error(str(diagnostic))
         log.write(listener.started(port))
-        sockets = listener.inherited() or listener.bind(
+        server.sockets = listener.inherited() or listener.bind(
             address,
             port,
             options.address_family,
@@ -227,7 +238,6 @@ def _listen(settings: Settings, options: Options, config: Config, ready: int) ->
             pid_file.remove()
         raise
     _warm_up()
-    server = listener.Listener(settings, config, log, sockets)
     server.pid_file = pid_file
     if ready >= 0:
         _to_null(0, 1, 2)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def sanitize(path: bytes, root: bytes, depth: int) -> bytes:
-    """A leading slash stands for the module's root; ``..`` goes up ``depth`` levels at most, and the rest is dropped."""
+    """A leading slash stands for the module's root; ``..`` goes up ``depth`` levels at most; the rest is dropped."""
     absolute = path.startswith(b"/")
     left = 0 if absolute else depth
     out: list[bytes] = []

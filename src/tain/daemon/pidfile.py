@@ -60,7 +60,7 @@ class PidFile:
             verb = "write"
             os.write(self.fd, b"%d\n" % os.getpid())
         except OSError as error:
-            raise FileError(f"rsync: [Receiver] failed to {verb} pid file {shown}: {reason(error)}") from None
+            raise FileError(f"failed to {verb} pid file {shown}: {os.strerror(error.errno or 0)}") from None
         finally:
             os.close(parent)
 
