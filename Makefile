@@ -1,0 +1,73 @@
+# The commands a developer needs. `make help` lists them.
+#
+# Everything lives in .venv (Python) and the Cargo target directory; CARGO_TARGET_DIR is honoured.
+
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+SCALE   ?= quick
+SECONDS ?= 30
+# Most of a test's time is spent waiting for processes, so more workers than cores pay.
+WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
+
+RUST    := $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml $(wildcard Cargo.lock)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test test-rust test-python lint bench fuzz parity clean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: $(VENV)/.built ## Build the program: leaves a working .venv/bin/tain
+
+$(VENV)/.tools: tools/setup pyproject.toml
+	@PYTHON="$(PYTHON)" tools/setup
+	@touch $@
+
+# The Python package is installed in place, so only a change of the Rust side needs another build.
+$(VENV)/.built: $(VENV)/.tools $(RUST)
+	@echo "==> building the extension (release)"
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/maturin develop --release --quiet
+	@touch $@
+	@echo "==> $(BIN)/tain is ready"
+
+demo: build ## Mirror real trees locally, through ssh and through a daemon, and prove the copies equal
+	@$(BIN)/python tools/demo.py
+
+test: test-rust test-python ## Run every test
+
+test-rust:
+	@echo "==> cargo test"
+	@cargo test --release --quiet -p tain-core
+
+test-python: build
+	@echo "==> pytest"
+	@$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)
+
+lint: build ## Check style and types of Python and Rust
+	@echo "==> ruff"
+	@$(BIN)/ruff check src tests tools
+	@$(BIN)/ruff format --check --quiet src tests tools || { echo "run: $(BIN)/ruff format src tests tools"; exit 1; }
+	@echo "==> mypy"
+	@$(BIN)/mypy --strict src
+	@echo "==> stubtest"
+	@MYPYPATH=src $(BIN)/python -m mypy.stubtest tain._core
+	@echo "==> cargo fmt, clippy"
+	@cargo fmt --all -- --check
+	@cargo clippy --release --quiet --workspace --all-targets -- -D warnings
+
+bench: build ## Measure against rsync (SCALE=quick or full)
+	@$(BIN)/python bench/bench.py --ours "$(BIN)/tain" --peer rsync --scale $(SCALE)
+
+fuzz: build ## Feed the parsers that read a peer with random input (SECONDS per target)
+	@FUZZ_SECONDS=$(SECONDS) tools/fuzz
+
+parity: build ## Run the parity rows and write docs/parity.md
+	@$(BIN)/python -m pytest -n $(WORKERS) tests/parity --parity-json=build/parity.json; \
+	  $(BIN)/python tools/parity_page.py build/parity.json docs/parity.md
+
+clean: ## Remove everything that was built
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -f src/tain/*.so
+	cargo clean --quiet

@@ -1,0 +1,19 @@
+"""The rows, one module for each chapter of the spec."""
+
+from __future__ import annotations
+
+from tests.parity.harness import Row
+from tests.parity.rows import daemon, errors, filters, options, output, transfer
+
+ROWS: list[Row] = [
+    *options.ROWS,
+    *filters.ROWS,
+    *transfer.ROWS,
+    *output.ROWS,
+    *errors.ROWS,
+    *daemon.ROWS,
+]
+
+_ids = [row.id for row in ROWS]
+_twice = {i for i in _ids if _ids.count(i) > 1}
+assert not _twice, f"ids used twice: {sorted(_twice)}"

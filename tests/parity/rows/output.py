@@ -1,0 +1,3 @@
+from tests.parity.harness import Row
+
+ROWS: list[Row] = []

@@ -1,0 +1,36 @@
+"""Every row of every table in rows_*.py, run by both programs.
+
+Design 8: the real rsync is the oracle. A row that asks for something the product does not have yet counts as `later`
+(an expected failure); nothing else is let through.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import programs
+from tests.parity.harness import Result, Row, differences, perform
+from tests.parity.rows import ROWS
+
+NOT_YET = "not supported by this version of tain"
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS])
+def test_row(row: Row, space: Path, tain: str, rsync: str, record_property: pytest.RecordProperty) -> None:
+    programs.need_root()
+    record_property("row", row.id)
+    shown = row.cmd if isinstance(row.cmd, str) else " ".join(map(repr, row.cmd))
+    record_property("command", {"shell": "(shell) ", "daemon": "(daemon) "}.get(row.via, "") + shown)
+    theirs = perform(row, rsync, space)
+    ours = perform(row, tain, space)
+    found = differences(row, ours, theirs)
+    if found and not_yet(ours):
+        pytest.xfail("asks for something that is not there yet")
+    if found:
+        pytest.fail("\n".join([f"rsync {shown}", *found]), pytrace=False)
+
+
+def not_yet(ours: Result) -> bool:
+    return not programs.SELF_CHECK and any(code == 4 and NOT_YET in err for code, _, err in ours.steps)

@@ -1,0 +1,138 @@
+"""The two programs under comparison, the environment they run in, and what a test needs to run them.
+
+PROGRAM in the environment replaces tain, so that `PROGRAM=rsync` runs the tests with rsync against itself: whatever
+fails then is a fault of the test (something that rsync itself does not do the same way twice).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CI = os.environ.get("CI", "") not in ("", "0", "false")
+PEER = shutil.which(os.environ.get("PEER", "rsync")) or ""
+PROGRAM = shutil.which(os.environ["PROGRAM"]) if "PROGRAM" in os.environ else str(ROOT / ".venv/bin/tain")
+SELF_CHECK = os.path.realpath(PROGRAM or "") == os.path.realpath(PEER)
+# An id without a name in most systems would hide differences in how names are shown, so the ordinary user has one.
+NOBODY = pwd.getpwnam("nobody")
+LIMIT = 60.0
+
+
+def missing(what: str) -> None:
+    """Under CI a missing peer is a failure; elsewhere the test is left out and says so."""
+    if CI:
+        pytest.fail(f"{what} is missing")
+    pytest.skip(f"{what} is missing")
+
+
+def need(*programs: str) -> None:
+    for program in programs:
+        if not shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin"):
+            missing(program)
+
+
+def need_root() -> None:
+    if os.geteuid() != 0:
+        missing("being root")
+
+
+def environment(home: str, **more: str) -> dict[str, str]:
+    """A small fixed environment: no option of the caller's leaks into a comparison."""
+    fixed = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": home,
+        "USER": "root",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return fixed | more
+
+
+@dataclass
+class Outcome:
+    """What one run left behind."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+    def __str__(self) -> str:
+        return f"exit {self.code}\nstdout: {self.out!r}\nstderr: {self.err!r}"
+
+
+def run(
+    argv: Sequence[str | bytes],
+    *,
+    cwd: str | Path,
+    env: Mapping[str, str] | Mapping[bytes, bytes],
+    stdin: bytes = b"",
+    user: bool = False,
+    umask: int = 0o022,
+    limit: float = LIMIT,
+) -> Outcome:
+    """Run to the end in a session of its own, so that a run that hangs is ended with its children."""
+    as_user: dict[str, object] = {}
+    if user:
+        as_user = {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": [NOBODY.pw_gid]}
+    process = subprocess.Popen(
+        argv,
+        cwd=cwd,
+        env=env,
+        umask=umask,
+        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        **as_user,  # type: ignore[arg-type]
+    )
+    try:
+        out, err = process.communicate(stdin or None, timeout=limit)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+        return Outcome(-999, out, err + b"\n(did not end within %d s)" % int(limit))
+    return Outcome(process.returncode, out, err)
+
+
+CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000
+
+
+def open_way_to_interpreter() -> None:
+    """Let an ordinary user start the interpreter of .venv.
+
+    Where Python is installed below a closed home directory, only root can run tain. The test process then gives itself
+    and its children a view of the file system in which the closed directory is replaced by an open one that shows
+    nothing but the way to the interpreter. Nothing changes outside this process.
+    """
+    if os.geteuid() != 0:
+        return
+    paths = [os.path.realpath(sys.base_prefix), str(ROOT)]
+    libc = ctypes.CDLL(None, use_errno=True)
+    separate = False
+    for path in paths:
+        closed = [p for p in reversed([path, *map(str, Path(path).parents)]) if not os.stat(p).st_mode & 0o001]
+        if not closed:
+            continue
+        if not separate:
+            if libc.unshare(CLONE_NEWNS) != 0 or libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
+                return
+            separate = True
+        handle = os.open(path, os.O_PATH)
+        if libc.mount(b"tmpfs", os.fsencode(closed[0]), b"tmpfs", 0, b"mode=755") != 0:
+            os.close(handle)
+            continue
+        os.makedirs(path, exist_ok=True)
+        libc.mount(b"/proc/self/fd/%d" % handle, os.fsencode(path), None, MS_BIND | MS_REC, None)
+        os.close(handle)
