@@ -11,7 +11,7 @@ use super::acl::{self, Acl, AclKind, Named};
 use super::data::{self, CopyWay};
 use super::fake::{self, FakeStat};
 use super::xattr::{self, Handling};
-use super::{attrs, stat, Root, RootOptions};
+use super::{attrs, stat, CopyOptions, Root, RootOptions};
 
 fn root() -> (TempDir, Root) {
     let tmp = TempDir::new().unwrap();
@@ -423,4 +423,84 @@ fn reopening_without_a_descriptor_table() {
     drop(root.create_excl(b"d/f", 0o600).unwrap());
     let got = root.at(b"d/f", |dir, leaf| super::root::reopen(dir, leaf, &pin));
     assert_eq!(got.unwrap_err().raw_os_error(), Some(95));
+}
+
+#[test]
+fn kept_status() {
+    let (_tmp, root) = root();
+    let real = root.lstat(b"d/f").unwrap();
+    let mut fake = FakeStat {
+        mode: 0o060_640,
+        major: 8,
+        minor: 1,
+        uid: 77,
+        gid: 78,
+    };
+    root.pin(b"d/f").unwrap().keep_fake(&fake).unwrap();
+    let seen = root.lstat_fake(b"d/f").unwrap();
+    assert!(
+        seen.is_device()
+            && (seen.rdev_major, seen.rdev_minor, seen.uid, seen.gid) == (8, 1, 77, 78)
+    );
+    fake = FakeStat {
+        mode: real.mode,
+        major: 0,
+        minor: 0,
+        uid: real.uid,
+        gid: real.gid,
+    };
+    fake::fkeep(root.open_read(b"d/f", false).unwrap(), &fake).unwrap();
+    assert_eq!(root.get_xattr(b"d/f", fake::XATTR).unwrap(), None);
+    assert_eq!(root.lstat_fake(b"d/f").unwrap(), real);
+    root.set_xattr(b"d/f", fake::XATTR, b"junk").unwrap();
+    assert!(matches!(root.lstat_fake(b"d/f"), Err(fake::LookupError::Corrupt(v)) if v == b"junk"));
+    assert!(root.lstat_fake(b"d/l").unwrap().is_symlink());
+}
+
+#[test]
+fn files_placed_elsewhere() {
+    let (tmp, here) = root();
+    // another filesystem, where there is one
+    let shm = TempDir::new_in("/dev/shm").unwrap_or_else(|_| TempDir::new().unwrap());
+    let there = Root::open(shm.path().as_os_str().as_bytes(), &RootOptions::default()).unwrap();
+    here.chmod(b"d/f", 0o4751).unwrap();
+    here.utimens(b"d/f", Some((123, 456)), None).unwrap();
+    here.set_xattr(b"d/f", b"user.a", b"b").unwrap();
+    let options = CopyOptions {
+        owner: true,
+        acls: true,
+        xattrs: false,
+        reflink: true,
+        fsync: true,
+    };
+    there.copy_from(&here, b"d/f", b"copy", options).unwrap();
+    let s = there.lstat(b"copy").unwrap();
+    assert_eq!(
+        (s.permissions(), s.mtime_pair(), s.size),
+        (0o4751, (123, 456), 7)
+    );
+    there.move_from(&here, b"d/f", b"moved", options).unwrap();
+    assert!(here.lstat(b"d/f").is_err() && there.lstat(b"moved").unwrap().size == 7);
+    here.move_from(&there, b"moved", b"d/back", options)
+        .unwrap();
+    assert_eq!(fs::read(tmp.path().join("d/back")).unwrap(), b"content");
+    here.set_xattr(b"d/back", b"user.a", b"b").unwrap();
+    here.copy_from(
+        &here,
+        b"d/back",
+        b"d/again",
+        CopyOptions {
+            xattrs: true,
+            ..options
+        },
+    )
+    .unwrap();
+    assert_eq!(
+        here.get_xattr(b"d/again", b"user.a").unwrap().unwrap(),
+        b"b"
+    );
+    assert_eq!(there.read_dir(b"").unwrap().len(), 1);
+    // a link or a directory is no file
+    assert!(there.copy_from(&here, b"d", b"x", options).is_err());
+    assert!(there.copy_from(&here, b"d/l", b"x", options).is_err());
 }

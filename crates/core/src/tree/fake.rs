@@ -1,5 +1,9 @@
 //! fake-super: what an unprivileged receiver may not set is kept in an attribute (spec: transfer 5.6).
 
+use std::io;
+
+use super::pin::Pin;
+use super::root::Root;
 use super::stat::{Stat, TYPE_DIR, TYPE_LNK, TYPE_MASK, TYPE_REG};
 
 /// The attribute.
@@ -79,4 +83,60 @@ pub fn is_stored_as_file(mode: u32) -> bool {
 /// Whether the kept object is a link, whose target is the content of the file.
 pub fn is_stored_link(mode: u32) -> bool {
     mode & TYPE_MASK == TYPE_LNK
+}
+
+/// Why the kept values of a file can't be had.
+#[derive(Debug)]
+pub enum LookupError {
+    /// The status of the file itself.
+    Stat(io::Error),
+    /// `failed to read xattr user.rsync.%stat for "P": ...`
+    Read(io::Error),
+    /// `Corrupt user.rsync.%stat xattr attached to "P": "TEXT"`, exit code 11.
+    Corrupt(Vec<u8>),
+}
+
+impl Root {
+    /// Status as a fake-super sender or generator sees it: kept values in the place of the real ones. Real devices,
+    /// pipes, sockets and links are as they are.
+    pub fn lstat_fake(&self, rel: &[u8]) -> Result<Stat, LookupError> {
+        let mut stat = self.lstat(rel).map_err(LookupError::Stat)?;
+        if stat.is_file() || stat.is_dir() {
+            let value = match self.get_xattr(rel, XATTR) {
+                // a filesystem without attributes has kept nothing
+                Err(e) if e.raw_os_error() == Some(rustix::io::Errno::OPNOTSUPP.raw_os_error()) => {
+                    None
+                }
+                other => other.map_err(LookupError::Read)?,
+            };
+            if let Some(value) = value {
+                match FakeStat::decode(&value) {
+                    Some(fake) => fake.apply(&mut stat),
+                    None => return Err(LookupError::Corrupt(value)),
+                }
+            }
+        }
+        Ok(stat)
+    }
+}
+
+impl Pin {
+    /// Keep what is wanted of this file: the attribute is written, or removed if the real file tells it all. The real
+    /// mode, which [`real_mode`] gives, is set by the caller.
+    pub fn keep_fake(&self, wanted: &FakeStat) -> io::Result<()> {
+        if wanted.is_needed(&self.stat()?) {
+            self.set_xattr(XATTR, &wanted.encode())
+        } else {
+            self.remove_xattr(XATTR).map(|_| ())
+        }
+    }
+}
+
+/// As [`Pin::keep_fake`], for an open file.
+pub fn fkeep(file: impl std::os::fd::AsFd, wanted: &FakeStat) -> io::Result<()> {
+    if wanted.is_needed(&super::stat::of_file(&file)?) {
+        super::xattr::fset(&file, XATTR, &wanted.encode())
+    } else {
+        super::xattr::fremove(&file, XATTR).map(|_| ())
+    }
 }

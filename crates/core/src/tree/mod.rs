@@ -19,6 +19,7 @@ pub mod dir;
 pub mod fake;
 pub mod operator;
 mod pin;
+mod place;
 mod procfs;
 #[cfg(test)]
 mod race_tests;
@@ -34,6 +35,7 @@ pub mod xattr;
 pub use acl::{Acl, AclKind};
 pub use dir::{DirEntry, DirNames, FileKind};
 pub use pin::Pin;
+pub use place::CopyOptions;
 pub use procfs::hold_proc;
 pub use root::{Root, RootOptions, WriteFlags};
 pub use sparse::Output;

@@ -89,7 +89,16 @@ pub fn open_output(
     )?))
 }
 
-/// The walk, with any open flags for the last component.
+/// Whether a plain open of `path` would follow a link of an untrusted owner: why an open has failed with ELOOP, to
+/// choose the message.
+pub fn is_untrusted(path: &[u8], uid: Option<u32>) -> bool {
+    let mut untrusted = false;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let _ = walk(path, flags, Mode::empty(), uid, false, None, &mut untrusted);
+    untrusted
+}
+
+/// The open, with any flags for the last component.
 pub(super) fn open_with(
     path: &[u8],
     flags: OFlags,
@@ -114,6 +123,19 @@ pub(super) fn open_with(
             }
         }
     }
+    walk(path, flags, mode, uid, insecure, confine_root, &mut false)
+}
+
+/// Component by component. `untrusted` becomes true if a link was refused because of its owner.
+fn walk(
+    path: &[u8],
+    flags: OFlags,
+    mode: Mode,
+    uid: Option<u32>,
+    insecure: bool,
+    confine_root: Option<&[u8]>,
+    untrusted: &mut bool,
+) -> Result<OwnedFd, Errno> {
     let uid = uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
     let confine = match confine_root {
         Some(root) => {
@@ -130,27 +152,44 @@ pub(super) fn open_with(
             Mode::empty(),
         )
     };
-    let mut here = start(path[0] == b'/')?;
+    let mut here = start(path.first() == Some(&b'/'))?;
     let mut todo: VecDeque<Vec<u8>> = components(path);
     let mut hops = 0;
     loop {
         let name = todo.pop_front().unwrap_or_else(|| b".".to_vec());
         let last = todo.is_empty();
+        // Outside the confinement nothing but a link is looked at: it may lead back in.
+        let mut outside = false;
         let open = if last {
             // A directory is judged by itself, a file by where it stands: before it could be made or cut there.
             let directory = flags.contains(OFlags::DIRECTORY);
-            if let (Some(root), false) = (&confine, directory) {
-                if !is_beneath(&here, &name, root)? {
-                    return Err(Errno::LOOP);
+            outside = match &confine {
+                Some(root) if !directory => !is_beneath(&here, &name, root)?,
+                _ => false,
+            };
+            if outside {
+                Err(Errno::LOOP)
+            } else {
+                match rustix::fs::openat(&here, &name[..], flags | OFlags::NOFOLLOW, mode) {
+                    Ok(fd) if directory => {
+                        if let Some(root) = &confine {
+                            if !is_beneath(&fd, b".", root)? {
+                                return Err(Errno::LOOP);
+                            }
+                        }
+                        Ok(fd)
+                    }
+                    // O_PATH opens a link itself
+                    Ok(fd) if flags.contains(OFlags::PATH) => {
+                        if stat::query(&fd, b"", AtFlags::EMPTY_PATH, false)?.is_symlink() {
+                            Err(Errno::LOOP)
+                        } else {
+                            Ok(fd)
+                        }
+                    }
+                    other => other,
                 }
             }
-            let open = rustix::fs::openat(&here, &name[..], flags | OFlags::NOFOLLOW, mode);
-            if let (Some(root), true, Ok(fd)) = (&confine, directory, &open) {
-                if !is_beneath(fd, b".", root)? {
-                    return Err(Errno::LOOP);
-                }
-            }
-            open
         } else {
             rustix::fs::openat(
                 &here,
@@ -170,18 +209,21 @@ pub(super) fn open_with(
             Err(e) => return Err(e),
         }
         // Pin the link, judge and read the very same inode.
-        let pin = rustix::fs::openat(
-            &here,
-            &name[..],
-            OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
+        let link = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let pin = match rustix::fs::openat(&here, &name[..], link, Mode::empty()) {
+            Err(Errno::NOENT) if outside => return Err(Errno::LOOP),
+            other => other?,
+        };
         let status = stat::query(&pin, b"", AtFlags::EMPTY_PATH, false)?;
         if !status.is_symlink() {
-            return Err(Errno::NOTDIR);
+            return Err(if outside { Errno::LOOP } else { Errno::NOTDIR });
+        }
+        if !insecure && status.uid != 0 && status.uid != uid {
+            *untrusted = true;
+            return Err(Errno::LOOP);
         }
         hops += 1;
-        if hops > MAX_HOPS || (!insecure && status.uid != 0 && status.uid != uid) {
+        if hops > MAX_HOPS {
             return Err(Errno::LOOP);
         }
         let target = rustix::fs::readlinkat(&pin, "", Vec::with_capacity(256))?.into_bytes();

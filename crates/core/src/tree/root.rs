@@ -342,6 +342,25 @@ impl Root {
         })
     }
 
+    /// Make the directory `rel` and the missing ones above it, one component at a time (spec: security SEC-8). What is
+    /// there already may be a directory or a link to one beneath the root; ENOTDIR otherwise.
+    pub fn make_dirs(&self, rel: &[u8], mode: u32) -> io::Result<()> {
+        check(rel)?;
+        match self.open_dir(rel, DIR_FLAGS) {
+            Err(e) if e.raw_os_error() == Some(Errno::NOENT.raw_os_error()) => {}
+            other => return other.map(|_| ()),
+        }
+        let ends = (1..=rel.len())
+            .filter(|&at| rel.get(at).map_or(true, |b| *b == b'/') && rel[at - 1] != b'/');
+        for end in ends {
+            match self.mkdir(&rel[..end], mode) {
+                Err(e) if e.raw_os_error() == Some(Errno::EXIST.raw_os_error()) => {}
+                other => other?,
+            }
+        }
+        self.open_dir(rel, DIR_FLAGS).map(|_| ())
+    }
+
     pub fn rmdir(&self, rel: &[u8]) -> io::Result<()> {
         self.at(rel, |dir, leaf| {
             rustix::fs::unlinkat(dir, leaf, AtFlags::REMOVEDIR)

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
+use std::time::SystemTime;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -39,8 +40,10 @@ fn random_suffix() -> [u8; RANDOM] {
         state.1 = state.1.wrapping_add(1);
         let mut hasher = state.0.build_hasher();
         hasher.write_u64(state.1);
-        // A forked child has the parent's key and counter.
-        hasher.write_u32(std::process::id());
+        // A forked child has the parent's key and counter, but not its moment. (No system call: the clock is in the
+        // vDSO, a getpid is not.)
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        hasher.write_u128(now.map_or(0, |d| d.as_nanos()));
         hasher.finish()
     });
     let mut out = [0; RANDOM];

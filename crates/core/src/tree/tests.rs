@@ -313,6 +313,27 @@ fn operator_walk() {
     assert!(operator::open_dir(bytes(&link), None, false, None).is_ok());
     // confinement
     let t = base.join("t");
+    let lead_in = base.join("in");
+    symlink("t/top", &lead_in).unwrap();
+    assert!(operator::open_file(bytes(&lead_in), None, false, Some(bytes(&t))).is_ok());
+    for name in ["new", "out/secret"] {
+        let path = base.join(name);
+        let made = operator::open_output(bytes(&path), 0o600, false, None, false, Some(bytes(&t)));
+        assert_eq!(code(made), ELOOP);
+    }
+    assert!(!base.join("new").exists());
+    assert_eq!(fs::read(base.join("out/secret")).unwrap(), b"s");
+    let made = operator::open_output(
+        bytes(&t.join("new")),
+        0o600,
+        true,
+        None,
+        false,
+        Some(bytes(&t)),
+    );
+    assert!(made.is_ok() && t.join("new").exists());
+    assert!(!operator::is_untrusted(bytes(&file), None));
+    assert!(!operator::is_untrusted(b"", None));
     assert!(operator::open_file(bytes(&file), None, false, Some(bytes(&t))).is_ok());
     assert!(operator::open_dir(bytes(&t), None, false, Some(bytes(&t))).is_ok());
     assert_eq!(
@@ -382,6 +403,9 @@ fn operator_walk() {
             ELOOP
         );
         assert!(operator::open_file(bytes(&file), None, true, None).is_ok());
+        assert!(operator::is_untrusted(bytes(&file), None));
+        assert!(operator::is_untrusted(bytes(&link), None));
+        assert!(!operator::is_untrusted(bytes(&link), Some(1234)));
         assert!(operator::open_file(bytes(&file), Some(1234), false, None).is_ok());
         assert!(Root::open(bytes(&link), &RootOptions::default()).is_ok());
     }
@@ -402,5 +426,26 @@ fn modes_by_pinned_inode() {
             fs::metadata(&t).unwrap().permissions().mode() & 0o7777,
             0o700
         );
+    }
+}
+
+#[test]
+fn parents_are_made() {
+    let (_tmp, roots) = setup();
+    for (n, root) in roots.iter().enumerate() {
+        let base = format!("mk{n}");
+        root.make_dirs(format!("{base}/x/y").as_bytes(), 0o755)
+            .unwrap();
+        root.make_dirs(format!("{base}/x/y").as_bytes(), 0o755)
+            .unwrap();
+        assert!(root
+            .lstat(format!("{base}/x/y").as_bytes())
+            .unwrap()
+            .is_dir());
+        assert_eq!(code(root.make_dirs(b"a/esc/new/dir", 0o755)), ELOOP);
+        assert_eq!(code(root.make_dirs(b"a/f/new", 0o755)), ENOTDIR);
+        assert_eq!(code(root.make_dirs(b"a/f", 0o755)), ENOTDIR);
+        root.make_dirs(b"a/in/c", 0o755).unwrap();
+        root.make_dirs(b"", 0o755).unwrap();
     }
 }
