@@ -22,8 +22,10 @@ pub mod eflag {
     pub const PRUNED: u16 = 0x0100;
     /// The group cannot be set by this process: neither changed nor compared.
     pub const SKIP_GROUP: u16 = 0x0200;
+    /// The name could not be converted to the local character set.
+    pub const UNCONVERTED: u16 = 0x0400;
     /// Any flag with which an entry takes no part in the transfer.
-    pub const INACTIVE: u16 = DUPLICATE | PRUNED;
+    pub const INACTIVE: u16 = DUPLICATE | PRUNED | UNCONVERTED;
 }
 
 /// Tests on a mode as it travels: 16 bits of Unix `st_mode` (spec: protocol 5.4).

@@ -6,6 +6,7 @@ use super::order::{compare, Key};
 use super::MAX_NAME;
 use crate::error::{Error, Result};
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 /// The arrays that a builder fills and a segment keeps.
 #[derive(Debug, Clone, Default)]
@@ -333,14 +334,21 @@ impl SegmentBuilder {
     /// (spec: protocol 5.3). After [`sort`](Self::sort).
     pub fn strip_leading_slashes(&mut self) {
         for e in &mut self.store.entries {
-            if e.dir_len > 0
-                && self.store.arena[e.dir_at as usize] == b'/'
-                && !e.has(eflag::ABSOLUTE)
+            if e.dir_len == 0
+                || self.store.arena[e.dir_at as usize] != b'/'
+                || e.has(eflag::ABSOLUTE)
             {
-                e.dir_at += 1;
-                e.dir_len -= 1;
-                e.flags |= eflag::ABSOLUTE;
-                self.absolute = true;
+                continue;
+            }
+            e.dir_at += 1;
+            e.dir_len -= 1;
+            e.flags |= eflag::ABSOLUTE;
+            self.absolute = true;
+            if e.base_len == 0 {
+                // `/` itself. Few lists have it, none twice.
+                e.base_at = self.store.arena.len() as u32;
+                e.base_len = 1;
+                self.store.arena.push(b'.');
             }
         }
     }
@@ -364,6 +372,26 @@ impl SegmentBuilder {
                     x.group = ndx;
                 }
                 LinkRole::Follower(first) => x.group = first,
+            }
+        }
+    }
+
+    /// Take the files out of their groups that are the only ones in them: below protocol 30 the sender does not know
+    /// who else is in the list.
+    pub(super) fn ungroup_singles(&mut self) {
+        let mut members: HashMap<u32, u32> = HashMap::new();
+        let extras = &mut self.store.extras;
+        for e in &self.store.entries {
+            if let Some(x) = extras.get(e.extra as usize).filter(|x| x.group != NONE) {
+                *members.entry(x.group).or_default() += 1;
+            }
+        }
+        for e in &mut self.store.entries {
+            if let Some(x) = extras.get_mut(e.extra as usize) {
+                if members.get(&x.group) == Some(&1) {
+                    x.group = NONE;
+                    e.flags &= !(eflag::HLINKED | eflag::HLINK_FIRST);
+                }
             }
         }
     }

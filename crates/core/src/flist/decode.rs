@@ -1,0 +1,802 @@
+//! Lists from the wire (spec: protocol 5, limits in 12).
+
+use super::acl::Acl;
+use super::charset::Charset;
+use super::entry::{eflag, mode, split, NewEntry};
+use super::hardlinks::{HardLinks, LinkRole};
+use super::ids::{IdMap, Who};
+use super::names::{clean, shown};
+use super::options::{splitdev, xmit, FlistOptions, Prev};
+use super::segment::{Segment, SegmentBuilder};
+use super::tables::Tables;
+use super::xattr::read_set;
+use super::MAX_NAME;
+use crate::error::{Error, Result};
+use crate::wire::ints::Source;
+use std::collections::HashMap;
+
+/// What a [`Vet`] says about a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vetted {
+    Accept,
+    /// Only as a parent of something that was asked for: whatever the flags say, its contents are not in the
+    /// transfer.
+    AsParent,
+}
+
+/// Judges the names of a remote sender (spec: filters 9). Called for each entry, in order of arrival.
+pub trait Vet: Send {
+    /// `name` is clean, without leading slash, in the local character set. Errors (`Unsupported`) end the transfer.
+    fn vet(&mut self, name: &[u8], is_dir: bool) -> Result<Vetted>;
+}
+
+/// A list as it was read.
+#[derive(Debug)]
+pub struct Received {
+    pub segment: Segment,
+    /// Bits of spec: protocol 3.2, already masked; includes this side's trouble with names.
+    pub io_error: i32,
+    /// Lines for stderr about names that could not be converted.
+    pub notices: Vec<String>,
+}
+
+/// Most names in an id list (spec: security SEC-17).
+const MAX_ID_NAMES: usize = 65_536;
+/// Longest digest in bytes.
+const MAX_SUM: usize = 32;
+
+/// Reads the lists of a connection; it remembers the previous entry, the hard links, the ids, and the ACLs and
+/// attribute sets that came.
+pub struct Decoder {
+    o: FlistOptions,
+    tables: Tables,
+    ids: IdMap,
+    vet: Option<Box<dyn Vet>>,
+    prev: Prev,
+    prev_name: Vec<u8>,
+    started: bool,
+    /// First members of hard-link groups in all lists, with owner and group as the sender has them (P>=30).
+    firsts: HashMap<u32, (u32, u32)>,
+    links: HardLinks,
+    access: Vec<u32>,
+    default: Vec<u32>,
+    xattrs: Vec<u32>,
+    hierarchy: Hierarchy,
+    name: Vec<u8>,
+    link: Vec<u8>,
+    notices: Vec<String>,
+    io_error: i32,
+}
+
+/// Which directory the entries that follow are in the transfer with, below protocol 30 (spec: protocol 5.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Hierarchy {
+    None,
+    All,
+    Below(Vec<u8>),
+}
+
+/// The fields of an entry as they are read; what an abbreviated one takes from the first of its group.
+struct Fields {
+    len: u64,
+    nsec: u32,
+    crtime: i64,
+    rdev: (u32, u32),
+    inode: Option<(u64, u64)>,
+    sum: [u8; MAX_SUM],
+    has_link: bool,
+    uid: u32,
+    gid: u32,
+}
+
+impl Decoder {
+    /// `tables` is filled as ACLs and attribute sets arrive.
+    pub fn new(options: FlistOptions, tables: Tables, ids: IdMap) -> Self {
+        Self {
+            o: options,
+            tables,
+            ids,
+            vet: None,
+            prev: Prev::default(),
+            prev_name: Vec::new(),
+            started: false,
+            firsts: HashMap::new(),
+            links: HardLinks::new(),
+            access: Vec::new(),
+            default: Vec::new(),
+            xattrs: Vec::new(),
+            hierarchy: Hierarchy::None,
+            name: Vec::new(),
+            link: Vec::new(),
+            notices: Vec::new(),
+            io_error: 0,
+        }
+    }
+
+    /// Judge names with `vet` from now on.
+    pub fn set_vet(&mut self, vet: Box<dyn Vet>) {
+        self.vet = Some(vet);
+    }
+
+    /// The tables that entries refer to.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// The first index of the first list (spec: protocol 5.8).
+    pub fn first_start(&self) -> i32 {
+        i32::from(self.o.inc_recurse)
+    }
+
+    /// Read one list to its end, id lists included, and sort it. `start` is the index of its first entry; `parent` is
+    /// `None` for the first list, or directory index and path of the directory that a sub-list belongs to.
+    ///
+    /// Errors, which all end the connection: `Protocol`, `Unsupported`, `Stream`, `Memory` and `FileIo` as section 12
+    /// of the protocol has them.
+    pub fn read_list(
+        &mut self,
+        src: &mut dyn Source,
+        start: i32,
+        parent: Option<(i32, &[u8])>,
+    ) -> Result<Received> {
+        let mut list = SegmentBuilder::new(self.o.protocol);
+        self.hierarchy = Hierarchy::None;
+        self.io_error = 0;
+        while let Some(flags) = self.read_flags(src)? {
+            self.read_entry(src, flags, &mut list, start, parent)?;
+        }
+        if !self.o.inc_recurse {
+            self.read_id_lists(src)?;
+            self.map_ids(&mut list);
+        }
+        if self.o.protocol < 30 {
+            self.io_error |= src.int()? & 7;
+            if self.o.hard_links {
+                list.ungroup_singles();
+            }
+        }
+        list.sort(self.o.charset.is_some());
+        list.drop_duplicates();
+        list.strip_leading_slashes();
+        Ok(Received {
+            segment: list.finish(start, parent.map_or(-1, |p| p.0)),
+            io_error: self.io_error,
+            notices: std::mem::take(&mut self.notices),
+        })
+    }
+
+    /// spec: protocol 5.2 and 5.14; `None` at the end of the list.
+    fn read_flags(&mut self, src: &mut dyn Source) -> Result<Option<u32>> {
+        if self.o.varint_flags {
+            let flags = src.varint()? as u32;
+            if flags == 0 {
+                self.io_error |= src.varint()? & 7;
+                return Ok(None);
+            }
+            return Ok(Some(flags));
+        }
+        let mut flags = u32::from(src.byte()?);
+        if flags == 0 {
+            return Ok(None);
+        }
+        if self.o.protocol >= 28 && flags & xmit::EXTENDED != 0 {
+            flags |= u32::from(src.byte()?) << 8;
+            if flags == xmit::IO_ERROR_END && self.o.protocol >= 30 {
+                if self.o.protocol == 30 && !self.o.safe_flist {
+                    return Err(Error::Protocol("invalid flist flag: 0x1004".into()));
+                }
+                self.io_error |= src.varint()? & 7;
+                return Ok(None);
+            }
+        }
+        Ok(Some(flags))
+    }
+
+    /// The name on the wire, into `prev_name`.
+    fn read_name(&mut self, src: &mut dyn Source, flags: u32) -> Result<()> {
+        let shared = if flags & xmit::SAME_NAME == 0 {
+            0
+        } else {
+            usize::from(src.byte()?)
+        };
+        let suffix = if flags & xmit::LONG_NAME == 0 {
+            i32::from(src.byte()?)
+        } else {
+            src.x30int(self.o.protocol)?
+        };
+        let suffix = usize::try_from(suffix).unwrap_or(usize::MAX);
+        if shared > self.prev_name.len() || suffix > MAX_NAME || shared + suffix > MAX_NAME {
+            return Err(Error::Memory(format!(
+                "overflow: xflags=0x{flags:x} l1={shared} l2={suffix} lastname={}",
+                shown(&self.prev_name)
+            )));
+        }
+        self.prev_name.resize(shared + suffix, 0);
+        src.read_exact(&mut self.prev_name[shared..])
+    }
+
+    /// The name as this side uses it, clean, into `name`; false when it cannot be converted.
+    fn local_name(&mut self) -> Result<bool> {
+        self.name.clear();
+        match &self.o.charset {
+            None => self.name.extend_from_slice(&self.prev_name),
+            Some(set) => {
+                if !set.from_wire(&self.prev_name, &mut self.name) {
+                    self.notices.push(format!(
+                        "cannot convert filename: {} ({EILSEQ})",
+                        shown(&self.prev_name)
+                    ));
+                    return Ok(false);
+                }
+            }
+        }
+        clean(&mut self.name, self.o.relative)?;
+        if self.name.len() > MAX_NAME {
+            return Err(Error::Memory(format!(
+                "file name too long: {}",
+                shown(&self.name)
+            )));
+        }
+        Ok(true)
+    }
+
+    fn read_entry(
+        &mut self,
+        src: &mut dyn Source,
+        flags: u32,
+        list: &mut SegmentBuilder,
+        start: i32,
+        parent: Option<(i32, &[u8])>,
+    ) -> Result<()> {
+        let p = self.o.protocol;
+        let first_ever = !std::mem::replace(&mut self.started, true);
+        self.read_name(src, flags)?;
+        let mut usable = self.local_name()?;
+
+        let hlinked = p >= 28 && flags & xmit::HLINKED != 0;
+        let hlink_first = p >= 30 && hlinked && flags & xmit::HLINK_FIRST != 0;
+        let ndx = i64::from(start) + list.len() as i64;
+        let mut group = None;
+        let mut same_as = None;
+        // The flag bit means nothing for a directory below protocol 30; from 30 on it decides the layout.
+        if hlinked && !self.o.hard_links && p >= 30 {
+            return Err(Error::Protocol(
+                "hard-link data without --hard-links from sender".into(),
+            ));
+        }
+        if hlink_first {
+            group = Some(ndx as u32);
+        } else if hlinked && p >= 30 {
+            let first = src.varint()?;
+            if first < 0 || i64::from(first) >= ndx {
+                return Err(Error::Protocol(format!(
+                    "hard-link reference out of range: {first} ({ndx})"
+                )));
+            }
+            if !self.firsts.contains_key(&(first as u32)) {
+                return Err(Error::Protocol(format!(
+                    "hard-link reference to an entry that is no first link: {first}"
+                )));
+            }
+            group = Some(first as u32);
+            same_as = first
+                .checked_sub(start)
+                .filter(|&at| at >= 0)
+                .map(|at| (at as usize, first as u32));
+        }
+
+        let fields = match same_as {
+            None => self.read_fields(src, flags, first_ever)?,
+            Some((at, first)) => self.copy_fields(list, at, first),
+        };
+        let m = self.prev.mode;
+        let is_dir = mode::is_dir(m);
+        if hlink_first {
+            self.firsts
+                .insert(ndx as u32, (self.prev.uid, self.prev.gid));
+        }
+        if hlinked && is_dir && p >= 30 {
+            return Err(Error::Protocol(
+                "hard-link data on a directory from sender".into(),
+            ));
+        }
+        let acl = if self.o.acls && !mode::is_link(m) {
+            Some(self.read_acl(src, false)?)
+        } else {
+            None
+        };
+        let default_acl = if self.o.acls && is_dir {
+            Some(self.read_acl(src, true)?)
+        } else {
+            None
+        };
+        let xattrs = if self.o.xattrs {
+            Some(self.read_xattrs(src)?)
+        } else {
+            None
+        };
+
+        let mut eflags = self.entry_flags(flags, is_dir);
+        if fields.has_link && !self.convert_link() {
+            usable = false;
+        }
+        if usable {
+            let is_root = self.name == b"." || self.name == b"/";
+            if is_root && !is_dir {
+                return Err(Error::Protocol(format!(
+                    "ERROR: rejecting non-directory transfer-root entry: {}",
+                    shown(&self.name)
+                )));
+            }
+            self.check_parent(parent)?;
+            if let Some(vet) = &mut self.vet {
+                let bare = self.name.strip_prefix(b"/").unwrap_or(&self.name);
+                if vet.vet(if bare.is_empty() { b"." } else { bare }, is_dir)? == Vetted::AsParent
+                    && is_dir
+                {
+                    eflags = eflag::IMPLIED;
+                }
+            }
+        } else {
+            // The index stays occupied (spec: protocol 5.16). The name sorts, and is found, under a byte that no
+            // name has.
+            self.io_error |= 1;
+            self.name.clear();
+            self.name.push(0);
+            eflags |= eflag::UNCONVERTED;
+        }
+        if m == 0 {
+            eflags |= eflag::MISSING_ARG;
+        }
+        if let Some(inode) = fields.inode {
+            match self.links.note(inode, ndx as u32) {
+                LinkRole::First => {
+                    group = Some(ndx as u32);
+                    eflags |= eflag::HLINK_FIRST;
+                }
+                LinkRole::Follower(first) => group = Some(first),
+            }
+        }
+        if group.is_some() {
+            eflags |= eflag::HLINKED;
+        }
+        if hlink_first {
+            eflags |= eflag::HLINK_FIRST;
+        }
+        if self.o.group && !self.ids.may_set_group(fields.gid) {
+            eflags |= eflag::SKIP_GROUP;
+        }
+        let (dir, base) = split(&self.name);
+        let is_file = mode::is_file(m);
+        list.push(&NewEntry {
+            dir,
+            base,
+            len: fields.len,
+            mtime: self.prev.mtime,
+            mtime_nsec: fields.nsec,
+            mode: m,
+            uid: fields.uid,
+            gid: fields.gid,
+            flags: eflags,
+            link: fields.has_link.then_some(&self.link),
+            checksum: (is_file && self.o.checksum_len > 0)
+                .then(|| &fields.sum[..self.o.checksum_len.min(MAX_SUM)]),
+            rdev: fields.rdev,
+            atime: (self.o.atimes && !is_dir).then_some(self.prev.atime),
+            crtime: self.o.crtimes.then_some(fields.crtime),
+            inode: fields.inode,
+            group,
+            acl,
+            default_acl,
+            xattrs,
+        })?;
+        Ok(())
+    }
+
+    /// Fields 5 to 16 (spec: protocol 5.3).
+    fn read_fields(
+        &mut self,
+        src: &mut dyn Source,
+        flags: u32,
+        first_ever: bool,
+    ) -> Result<Fields> {
+        let p = self.o.protocol;
+        let len = src.x30long(p, 3)?;
+        if len < 0 {
+            return Err(Error::Unsupported(format!(
+                "Offset underflow: file-length is negative ({len})"
+            )));
+        }
+        if flags & xmit::SAME_TIME == 0 {
+            self.prev.mtime = if p >= 30 {
+                src.varlong(4)?
+            } else {
+                i64::from(src.int()? as u32)
+            };
+        }
+        let nsec = if p >= 31 && flags & xmit::MOD_NSEC != 0 {
+            src.varint()?
+        } else {
+            0
+        };
+        if !(0..=999_999_999).contains(&nsec) {
+            return Err(Error::Protocol(format!(
+                "invalid nanoseconds from sender: {nsec}"
+            )));
+        }
+        let crtime = if self.o.crtimes && flags & xmit::CRTIME_EQ_MTIME == 0 {
+            src.varlong(4)?
+        } else {
+            self.prev.mtime
+        };
+        if flags & xmit::SAME_MODE == 0 {
+            self.prev.mode = self.check_mode(src.int()?)?;
+        } else if first_ever {
+            // Nothing before it: the mode 0 of a missing argument.
+            self.check_mode(0)?;
+        }
+        let m = self.prev.mode;
+        let is_dir = mode::is_dir(m);
+        if self.o.atimes && !is_dir && flags & xmit::SAME_ATIME == 0 {
+            self.prev.atime = src.varlong(4)?;
+        }
+        let uid = self.read_id(src, flags, Who::User)?;
+        let gid = self.read_id(src, flags, Who::Group)?;
+        let device = mode::is_device(m);
+        let special = mode::is_special(m);
+        let mut rdev = (0, 0);
+        if device && self.o.devices || special && self.o.specials && p < 31 {
+            let read = self.read_rdev(src, flags)?;
+            if device {
+                rdev = read;
+            }
+        } else if p < 28 && !device && !special {
+            self.prev.rdev = 0;
+        }
+        let has_link = self.o.links && mode::is_link(m);
+        if has_link {
+            let n = src.x30int(p)?;
+            if !(0..=MAX_NAME as i32).contains(&n) {
+                return Err(Error::Memory(format!("overflow: linkname_len={n}")));
+            }
+            self.link.clear();
+            self.link.resize(n as usize, 0);
+            src.read_exact(&mut self.link)?;
+            if memchr::memchr(0, &self.link).is_some() {
+                return Err(Error::Protocol(format!(
+                    "NUL in link target from sender: {}",
+                    shown(&self.link)
+                )));
+            }
+        }
+        let linked = match p {
+            27 => mode::is_file(m),
+            28 | 29 => flags & xmit::HLINKED != 0 && !is_dir,
+            _ => false,
+        };
+        let mut inode = None;
+        if linked && p >= 28 && !self.o.hard_links {
+            return Err(Error::Protocol(
+                "hard-link data without --hard-links from sender".into(),
+            ));
+        }
+        if linked && self.o.hard_links {
+            if p < 28 || flags & xmit::SAME_DEV == 0 {
+                self.prev.dev = src.longint()?.wrapping_sub(1);
+            }
+            inode = Some((self.prev.dev as u64, src.longint()? as u64));
+        }
+        let mut sum = [0; MAX_SUM];
+        if self.o.checksum_len > 0 && (mode::is_file(m) || p < 28) {
+            src.read_exact(&mut sum[..self.o.checksum_len.min(MAX_SUM)])?;
+        }
+        Ok(Fields {
+            len: if device || special { 0 } else { len as u64 },
+            nsec: nsec as u32,
+            crtime,
+            rdev,
+            inode,
+            sum,
+            has_link,
+            uid,
+            gid,
+        })
+    }
+
+    /// An abbreviated hard link: everything but name, ACL and attributes is that of the first (spec: protocol 5.6).
+    fn copy_fields(&mut self, list: &SegmentBuilder, at: usize, ndx: u32) -> Fields {
+        let first = list.view(at);
+        self.prev.mtime = first.mtime;
+        self.prev.mode = first.mode;
+        if let Some(atime) = first.atime.filter(|_| self.o.atimes) {
+            self.prev.atime = atime;
+        }
+        // `prev` has the sender's ids where the entries have local ones already.
+        if let Some(&(uid, gid)) = self.firsts.get(&ndx) {
+            self.prev.uid = uid;
+            self.prev.gid = gid;
+        }
+        if mode::is_device(first.mode) && self.o.devices {
+            self.prev.major = first.rdev.0;
+        }
+        let mut sum = [0; MAX_SUM];
+        if let Some(s) = first.checksum {
+            sum[..s.len().min(MAX_SUM)].copy_from_slice(&s[..s.len().min(MAX_SUM)]);
+        }
+        self.link.clear();
+        self.link.extend_from_slice(first.link.unwrap_or_default());
+        Fields {
+            len: first.len,
+            nsec: first.mtime_nsec,
+            crtime: first.crtime.unwrap_or(0),
+            rdev: first.rdev,
+            inode: None,
+            sum,
+            has_link: first.link.is_some(),
+            uid: first.uid,
+            gid: first.gid,
+        }
+    }
+
+    fn check_mode(&self, m: i32) -> Result<u32> {
+        let m = m as u32;
+        let missing = m == 0 && self.o.delete_missing_args;
+        if !missing && (!mode::is_known(m) || m > 0xffff) {
+            return Err(Error::Protocol(format!(
+                "invalid mode 0{m:o} from sender for {}",
+                shown(&self.name)
+            )));
+        }
+        Ok(m)
+    }
+
+    /// spec: protocol 5.3, fields 11 and 12. The local id if names come inline, the sender's otherwise.
+    fn read_id(&mut self, src: &mut dyn Source, flags: u32, who: Who) -> Result<u32> {
+        let p = self.o.protocol;
+        let (wanted, same, named) = match who {
+            Who::User => (self.o.owner, xmit::SAME_UID, xmit::USER_NAME),
+            Who::Group => (self.o.group, xmit::SAME_GID, xmit::GROUP_NAME),
+        };
+        if !wanted {
+            return Ok(0);
+        }
+        let prev = match who {
+            Who::User => &mut self.prev.uid,
+            Who::Group => &mut self.prev.gid,
+        };
+        if flags & same == 0 {
+            let id = src.x30int(p)? as u32;
+            *prev = id;
+            if p >= 30 && flags & named != 0 {
+                let n = src.byte()?;
+                let mut name = [0; 255];
+                src.read_exact(&mut name[..n.into()])?;
+                let name = if self.o.own_numeric_ids {
+                    &[]
+                } else {
+                    &name[..n.into()]
+                };
+                return Ok(self.ids.learn(who, id, name));
+            }
+        }
+        let id = *prev;
+        if self.o.inc_recurse {
+            return Ok(self.ids.local(who, id));
+        }
+        Ok(id)
+    }
+
+    /// spec: protocol 5.7
+    fn read_rdev(&mut self, src: &mut dyn Source, flags: u32) -> Result<(u32, u32)> {
+        let p = self.o.protocol;
+        if p < 28 {
+            if flags & xmit::SAME_RDEV == 0 {
+                self.prev.rdev = src.int()? as u32;
+            }
+            return Ok(splitdev(self.prev.rdev));
+        }
+        if flags & xmit::SAME_RDEV_MAJOR == 0 {
+            self.prev.major = src.x30int(p)? as u32;
+        }
+        let minor = if p >= 30 {
+            src.varint()? as u32
+        } else if flags & xmit::RDEV_MINOR_8 != 0 {
+            src.byte()?.into()
+        } else {
+            src.int()? as u32
+        };
+        Ok((self.prev.major, minor))
+    }
+
+    /// spec: protocol 5.5
+    fn entry_flags(&mut self, flags: u32, is_dir: bool) -> u16 {
+        if !is_dir {
+            return 0;
+        }
+        let top = flags & xmit::TOP_DIR != 0;
+        if self.o.protocol >= 30 {
+            return match (top, flags & xmit::NO_CONTENT_DIR != 0) {
+                (true, true) => eflag::IMPLIED,
+                (true, false) => eflag::TOP_DIR | eflag::CONTENT_DIR,
+                (false, false) => eflag::CONTENT_DIR,
+                (false, true) => 0,
+            };
+        }
+        if top {
+            self.hierarchy = if !self.o.recurse {
+                Hierarchy::None
+            } else if !self.o.relative || self.name == b"." {
+                Hierarchy::All
+            } else {
+                Hierarchy::Below([&self.name[..], b"/"].concat())
+            };
+            return eflag::TOP_DIR | eflag::CONTENT_DIR;
+        }
+        let inside = match &self.hierarchy {
+            Hierarchy::None => false,
+            Hierarchy::All => true,
+            Hierarchy::Below(top) => self.name.starts_with(top),
+        };
+        if inside {
+            eflag::CONTENT_DIR
+        } else {
+            0
+        }
+    }
+
+    fn convert_link(&mut self) -> bool {
+        let set: &dyn Charset = match &self.o.charset {
+            Some(set) if self.o.convert_links => &**set,
+            _ => return true,
+        };
+        let mut out = Vec::new();
+        let ok = set.from_wire(&self.link, &mut out) && out.len() <= MAX_NAME;
+        if ok {
+            self.link = out;
+        } else {
+            self.notices.push(format!(
+                "cannot convert symlink data for: {} ({EILSEQ})",
+                shown(&self.name)
+            ));
+        }
+        ok
+    }
+
+    /// spec: protocol 5.10: a sub-list has what is directly in its directory, the first list what is in none.
+    fn check_parent(&self, parent: Option<(i32, &[u8])>) -> Result<()> {
+        if !self.o.inc_recurse {
+            return Ok(());
+        }
+        let name = self.name.strip_prefix(b"/").unwrap_or(&self.name);
+        let (dir, _) = split(name);
+        let (wanted, is_root) = match parent {
+            None => (&b""[..], false),
+            Some((_, b".")) => (&b""[..], self.name == b"."),
+            Some((_, path)) => (path, self.name == b"."),
+        };
+        if dir == wanted && !is_root {
+            return Ok(());
+        }
+        Err(Error::Unsupported(format!(
+            "ABORTING due to invalid path from sender: {}/{}",
+            shown(wanted),
+            shown(&self.name)
+        )))
+    }
+
+    /// spec: protocol 5.11
+    fn read_acl(&mut self, src: &mut dyn Source, is_default: bool) -> Result<u32> {
+        let k = src.varint()?;
+        let known = if is_default {
+            &self.default
+        } else {
+            &self.access
+        };
+        if k != 0 {
+            return usize::try_from(k)
+                .ok()
+                .and_then(|k| known.get(k - 1))
+                .copied()
+                .ok_or_else(|| Error::Stream(format!("ACL index out of range from sender: {k}")));
+        }
+        let (ids, o) = (&mut self.ids, &self.o);
+        let acl = Acl::read(src, |id, is_user, name| {
+            let who = if is_user { Who::User } else { Who::Group };
+            match name.filter(|_| !o.own_numeric_ids) {
+                Some(name) => ids.learn(who, id, name),
+                None if o.inc_recurse => ids.local(who, id),
+                None => id,
+            }
+        })?;
+        let i = self.tables.add_acl(acl);
+        if is_default {
+            self.default.push(i);
+        } else {
+            self.access.push(i);
+        }
+        Ok(i)
+    }
+
+    /// spec: protocol 5.12
+    fn read_xattrs(&mut self, src: &mut dyn Source) -> Result<u32> {
+        let k = src.varint()?;
+        if k != 0 {
+            return usize::try_from(k)
+                .ok()
+                .and_then(|k| self.xattrs.get(k - 1))
+                .copied()
+                .ok_or_else(|| {
+                    Error::Stream(format!("xattr index out of range from sender: {k}"))
+                });
+        }
+        let i = self.tables.add_xattrs(read_set(src)?);
+        self.xattrs.push(i);
+        Ok(i)
+    }
+
+    /// spec: protocol 5.15
+    fn read_id_lists(&mut self, src: &mut dyn Source) -> Result<()> {
+        if !self.o.id_lists() {
+            return Ok(());
+        }
+        for (wanted, who) in [(self.o.owner, Who::User), (self.o.group, Who::Group)] {
+            if !wanted && !self.o.acls {
+                continue;
+            }
+            let mut count = 0;
+            loop {
+                let id = src.x30int(self.o.protocol)? as u32;
+                if id == 0 && !self.o.id0_names {
+                    break;
+                }
+                let n = src.byte()?;
+                let name = src.bytes(n.into())?;
+                let name = if self.o.own_numeric_ids {
+                    &[][..]
+                } else {
+                    &name
+                };
+                self.ids.learn(who, id, name);
+                if id == 0 {
+                    break;
+                }
+                count += 1;
+                if count > MAX_ID_NAMES {
+                    return Err(Error::Protocol(
+                        "too many names in an id list from sender".into(),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Names came after the list: now the ids can be mapped.
+    fn map_ids(&mut self, list: &mut SegmentBuilder) {
+        if self.o.owner || self.o.group {
+            for i in 0..list.len() {
+                let e = list.entry_mut(i);
+                if self.o.owner {
+                    e.uid = self.ids.local(Who::User, e.uid);
+                }
+                if self.o.group {
+                    e.gid = self.ids.local(Who::Group, e.gid);
+                    if self.ids.may_set_group(e.gid) {
+                        e.flags &= !eflag::SKIP_GROUP;
+                    } else {
+                        e.flags |= eflag::SKIP_GROUP;
+                    }
+                }
+            }
+        }
+        if self.o.acls {
+            self.tables.map_ids(|id, is_user| {
+                self.ids
+                    .local(if is_user { Who::User } else { Who::Group }, id)
+            });
+        }
+    }
+}
+
+/// What iconv says about a name that does not fit.
+const EILSEQ: &str = "Invalid or incomplete multibyte or wide character";

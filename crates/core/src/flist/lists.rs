@@ -1,0 +1,328 @@
+//! The live lists of a connection and their numbering (spec: protocol 5.8, 5.10).
+
+use super::entry::eflag;
+use super::segment::Segment;
+use crate::error::{Error, Result};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Where an index leads.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub segment: Arc<Segment>,
+    /// Position in it.
+    pub pos: usize,
+    /// The index was the gap before a list: the entry is the directory that the list belongs to.
+    pub is_parent: bool,
+}
+
+#[derive(Debug, Clone)]
+struct List {
+    segment: Arc<Segment>,
+    /// The directory that it belongs to.
+    parent: Option<(Arc<Segment>, u32)>,
+}
+
+/// Lists in order of arrival. Each role has its own and drops what it is done with; the segments are shared. A segment
+/// stays alive as long as one of its directories still waits for its sub-list.
+#[derive(Debug, Clone)]
+pub struct Lists {
+    inc_recurse: bool,
+    live: VecDeque<List>,
+    next_start: i32,
+    /// Directories whose sub-list has not come, by directory index.
+    waiting: HashMap<i32, (Arc<Segment>, u32)>,
+    next_dir: i32,
+    /// Lists added so far.
+    added: usize,
+    complete: bool,
+}
+
+impl Lists {
+    pub fn new(inc_recurse: bool) -> Self {
+        Self {
+            inc_recurse,
+            live: VecDeque::new(),
+            next_start: i32::from(inc_recurse),
+            waiting: HashMap::new(),
+            next_dir: 0,
+            added: 0,
+            complete: false,
+        }
+    }
+
+    /// Start index of the list that comes next.
+    pub fn next_start(&self) -> i32 {
+        self.next_start
+    }
+
+    /// Directory index that the first directory of the next list gets.
+    pub fn next_dir_ndx(&self) -> i32 {
+        self.next_dir
+    }
+
+    /// The directory that an announced sub-list belongs to.
+    ///
+    /// Errors: `Protocol` for an index that is unknown or deactivated, a second sub-list, or one after the end.
+    pub fn expect(&self, dir_ndx: i32) -> Result<(&Arc<Segment>, usize)> {
+        let refuse = |why: &str| {
+            Err(Error::Protocol(format!(
+                "invalid directory index in the file list: {dir_ndx} ({why})"
+            )))
+        };
+        if self.complete || !self.inc_recurse {
+            return refuse("no more lists");
+        }
+        match self.waiting.get(&dir_ndx) {
+            Some((segment, pos)) => Ok((segment, *pos as usize)),
+            None if (0..self.next_dir).contains(&dir_ndx) => refuse("already received or dropped"),
+            None => refuse("unknown"),
+        }
+    }
+
+    /// The path of the directory that an announced sub-list belongs to; errors as [`expect`](Self::expect).
+    pub fn expect_path(&self, dir_ndx: i32) -> Result<Vec<u8>> {
+        self.expect(dir_ndx).map(|(segment, pos)| segment.name(pos))
+    }
+
+    /// Add the next list. Its `start` must be [`next_start`](Self::next_start).
+    ///
+    /// Errors: `Protocol`, as [`expect`](Self::expect), and for a second first list.
+    pub fn add(&mut self, segment: Arc<Segment>) -> Result<()> {
+        let parent = if segment.dir_ndx < 0 {
+            if self.added > 0 {
+                return Err(Error::Protocol("a second first list".into()));
+            }
+            None
+        } else {
+            self.expect(segment.dir_ndx)?;
+            self.waiting.remove(&segment.dir_ndx)
+        };
+        debug_assert_eq!(segment.start, self.next_start);
+        let dirs = i32::try_from(segment.dir_count())
+            .ok()
+            .and_then(|n| self.next_dir.checked_add(n));
+        let next = segment.next_start();
+        let (Some(dirs), true) = (dirs, next < i32::MAX) else {
+            return Err(Error::Memory("file list too long".into()));
+        };
+        if self.inc_recurse {
+            for (k, pos) in segment.directories().enumerate() {
+                if segment.entry(pos).flags & (eflag::DUPLICATE | eflag::PRUNED) == 0 {
+                    self.waiting
+                        .insert(self.next_dir + k as i32, (segment.clone(), pos as u32));
+                }
+            }
+        }
+        self.next_dir = dirs;
+        self.next_start = next;
+        self.added += 1;
+        self.live.push_back(List { segment, parent });
+        Ok(())
+    }
+
+    /// No more lists will come (ndx -2).
+    pub fn complete(&mut self) {
+        self.complete = true;
+        self.waiting.clear();
+        self.waiting.shrink_to_fit();
+    }
+
+    /// All lists have come.
+    pub fn is_complete(&self) -> bool {
+        self.complete || !self.inc_recurse && self.added > 0
+    }
+
+    /// Lists added so far, finished ones included.
+    pub fn added(&self) -> usize {
+        self.added
+    }
+
+    /// Lists that are not finished.
+    pub fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    /// The oldest list that is not finished.
+    pub fn first(&self) -> Option<&Arc<Segment>> {
+        self.live.front().map(|l| &l.segment)
+    }
+
+    /// A live list by its place, oldest first.
+    pub fn get(&self, i: usize) -> Option<&Arc<Segment>> {
+        self.live.get(i).map(|l| &l.segment)
+    }
+
+    /// The directory entry that a live list belongs to: for a sub-list its directory, for the first list its `.`.
+    pub fn parent(&self, i: usize) -> Option<(&Arc<Segment>, usize)> {
+        let list = self.live.get(i)?;
+        match &list.parent {
+            Some((segment, pos)) => Some((segment, *pos as usize)),
+            None => root_of(&list.segment).map(|pos| (&list.segment, pos)),
+        }
+    }
+
+    /// Entries in lists that are not finished.
+    pub fn entries(&self) -> usize {
+        self.live.iter().map(|l| l.segment.len()).sum()
+    }
+
+    /// The oldest list is done with: forget it.
+    pub fn finish_first(&mut self) -> Option<Arc<Segment>> {
+        self.live.pop_front().map(|l| l.segment)
+    }
+
+    /// The entry that an index addresses.
+    ///
+    /// Errors: `Protocol` for an index in no live list, or a deactivated entry.
+    pub fn find(&self, ndx: i32) -> Result<Found> {
+        self.lookup(ndx)
+            .filter(|f| f.segment.entry(f.pos).is_active())
+            .ok_or_else(|| {
+                Error::Protocol(format!(
+                    "File-list index {ndx} not in 0 - {} or not active",
+                    self.next_start - 1
+                ))
+            })
+    }
+
+    fn lookup(&self, ndx: i32) -> Option<Found> {
+        // The last list whose gap is not above the index.
+        let gap = i32::from(self.inc_recurse);
+        let after = self.live.partition_point(|l| l.segment.start - gap <= ndx);
+        let i = after.checked_sub(1)?;
+        let segment = &self.live[i].segment;
+        if ndx < segment.start {
+            let (segment, pos) = self.parent(i)?;
+            return Some(Found {
+                segment: segment.clone(),
+                pos,
+                is_parent: true,
+            });
+        }
+        let pos = (ndx - segment.start) as usize;
+        (pos < segment.len()).then(|| Found {
+            segment: segment.clone(),
+            pos,
+            is_parent: false,
+        })
+    }
+}
+
+/// Position of the `.` entry.
+fn root_of(segment: &Segment) -> Option<usize> {
+    segment.find(b".", true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{NewEntry, SegmentBuilder};
+    use super::*;
+
+    fn list(start: i32, dir_ndx: i32, names: &[&str]) -> Arc<Segment> {
+        let mut b = SegmentBuilder::new(32);
+        for name in names {
+            let (name, mode) = match name.strip_suffix('/') {
+                Some(dir) => (dir, 0o040_755),
+                None => (*name, 0o100_644),
+            };
+            b.push(&NewEntry {
+                mode,
+                ..NewEntry::named(name.as_bytes())
+            })
+            .unwrap();
+        }
+        b.sort(false);
+        b.drop_duplicates();
+        Arc::new(b.finish(start, dir_ndx))
+    }
+
+    fn name(lists: &Lists, ndx: i32) -> std::result::Result<(String, bool), i32> {
+        lists
+            .find(ndx)
+            .map(|f| {
+                (
+                    String::from_utf8(f.segment.name(f.pos)).unwrap(),
+                    f.is_parent,
+                )
+            })
+            .map_err(|e| e.code())
+    }
+
+    // PRO-42 and PRO-44, with the numbers of 13.1.
+    #[test]
+    fn numbering() {
+        let mut lists = Lists::new(true);
+        lists
+            .add(list(lists.next_start(), -1, &["./", "lnk", "sub/", "a"]))
+            .unwrap();
+        assert_eq!((lists.next_start(), lists.next_dir_ndx()), (6, 2));
+        assert_eq!(name(&lists, 0), Ok((".".into(), true)));
+        assert_eq!(name(&lists, 1), Ok((".".into(), false)));
+        assert_eq!(name(&lists, 2), Ok(("a".into(), false)));
+        assert_eq!(name(&lists, 5), Err(2));
+        assert_eq!(lists.expect_path(1).unwrap(), b"sub");
+        assert_eq!(lists.expect(2).unwrap_err().code(), 2);
+        assert_eq!(lists.expect(-1).unwrap_err().code(), 2);
+
+        let sub = list(6, 1, &["sub/b", "sub/d/"]);
+        lists.add(sub.clone()).unwrap();
+        assert_eq!(lists.add(sub).unwrap_err().code(), 2);
+        assert_eq!(name(&lists, 5), Ok(("sub".into(), true)));
+        assert_eq!(name(&lists, 6), Ok(("sub/b".into(), false)));
+        assert_eq!(lists.entries(), 6);
+
+        // The first list is finished; its directory is still what index 5 means.
+        lists.finish_first().unwrap();
+        assert_eq!(name(&lists, 2), Err(2));
+        assert_eq!(name(&lists, 5), Ok(("sub".into(), true)));
+        assert_eq!(lists.expect_path(2).unwrap(), b"sub/d");
+        lists.complete();
+        assert!(lists.is_complete());
+        assert_eq!(lists.expect(2).unwrap_err().code(), 2);
+    }
+
+    #[test]
+    fn a_list_lives_as_long_as_a_directory_waits() {
+        let mut lists = Lists::new(true);
+        let first = list(1, -1, &["d/", "e/", "f"]);
+        let weak = Arc::downgrade(&first);
+        lists.add(first).unwrap();
+        lists.finish_first();
+        lists.add(list(5, 0, &[])).unwrap();
+        lists.finish_first();
+        assert!(weak.upgrade().is_some());
+        lists.add(list(6, 1, &[])).unwrap();
+        lists.finish_first();
+        assert!(weak.upgrade().is_none());
+    }
+
+    #[test]
+    fn dropped_entries_keep_their_index() {
+        let mut lists = Lists::new(true);
+        lists
+            .add(list(1, -1, &["a", "a", "d/", "d/", "e/"]))
+            .unwrap();
+        assert!(lists.find(1).is_ok());
+        assert_eq!(lists.find(2).unwrap_err().code(), 2);
+        assert_eq!(lists.expect_path(0).unwrap(), b"d");
+        assert_eq!(lists.expect(1).unwrap_err().code(), 2);
+        assert_eq!(lists.expect_path(2).unwrap(), b"e");
+    }
+
+    #[test]
+    fn one_list_has_no_gap() {
+        let mut lists = Lists::new(false);
+        lists.add(list(0, -1, &["./", "a"])).unwrap();
+        assert_eq!(name(&lists, 0), Ok((".".into(), false)));
+        assert_eq!(name(&lists, 1), Ok(("a".into(), false)));
+        assert_eq!(name(&lists, 2), Err(2));
+        assert_eq!(name(&lists, -1), Err(2));
+        assert_eq!(lists.expect(0).unwrap_err().code(), 2);
+        assert!(lists.is_complete());
+    }
+}

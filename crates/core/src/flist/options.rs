@@ -1,0 +1,201 @@
+//! What decides the form of a list on the wire.
+
+use super::charset::{Charset, Iconv};
+use crate::error::{Error, Result};
+use crate::plan::{Plan, SumKind};
+use std::sync::Arc;
+
+/// Everything about a connection that the form of a list depends on (spec: protocol 1.9, 2.3, 5).
+#[derive(Clone, Default)]
+pub struct FlistOptions {
+    /// 27 to 32.
+    pub protocol: u8,
+    /// Compat bit 0: many lists instead of one.
+    pub inc_recurse: bool,
+    /// Compat bit 7.
+    pub varint_flags: bool,
+    /// Compat bit 3.
+    pub safe_flist: bool,
+    /// Compat bit 8.
+    pub id0_names: bool,
+    pub recurse: bool,
+    pub relative: bool,
+    pub owner: bool,
+    pub group: bool,
+    pub devices: bool,
+    pub specials: bool,
+    pub links: bool,
+    pub hard_links: bool,
+    pub atimes: bool,
+    pub crtimes: bool,
+    pub acls: bool,
+    pub xattrs: bool,
+    /// Digest length of `--checksum` in bytes; 0 without it.
+    pub checksum_len: usize,
+    /// The user asked for numeric ids, and both sides know: no names travel.
+    pub numeric_ids: bool,
+    /// Only this side uses numeric ids (a daemon module): lists of names travel, empty when sent, ignored when read.
+    pub own_numeric_ids: bool,
+    pub delete_missing_args: bool,
+    /// The sender reports no errors at the end of the list.
+    pub ignore_errors: bool,
+    /// Conversion of names; also means that entries are numbered in order of arrival.
+    pub charset: Option<Arc<dyn Charset>>,
+    /// Link targets are converted too.
+    pub convert_links: bool,
+}
+
+impl FlistOptions {
+    /// The options of a plan.
+    ///
+    /// Errors: `Unsupported` when the character set is unknown, `Protocol` when a feature needs a later protocol.
+    pub fn from_plan(plan: &Plan) -> Result<Self> {
+        let charset: Option<Arc<dyn Charset>> = match &plan.iconv {
+            None => None,
+            Some(name) => match Iconv::new(name) {
+                Some(set) => Some(Arc::new(set)),
+                None => {
+                    return Err(Error::Unsupported(format!(
+                        "iconv_open(\"UTF-8\", \"{name}\") failed"
+                    )))
+                }
+            },
+        };
+        let out = Self {
+            protocol: plan.protocol,
+            inc_recurse: plan.inc_recurse,
+            varint_flags: plan.compat_varint_flist,
+            safe_flist: plan.compat_safe_flist,
+            id0_names: plan.compat_id0_names,
+            recurse: plan.recurse,
+            relative: plan.relative,
+            owner: plan.owner,
+            group: plan.group,
+            devices: plan.devices,
+            specials: plan.specials,
+            links: plan.links,
+            hard_links: plan.hard_links,
+            atimes: plan.atimes > 0,
+            crtimes: plan.crtimes,
+            acls: plan.acls,
+            xattrs: plan.xattrs > 0,
+            checksum_len: if plan.checksum {
+                sum_len(plan.file_sum)
+            } else {
+                0
+            },
+            numeric_ids: plan.numeric_ids,
+            own_numeric_ids: false,
+            delete_missing_args: plan.delete_missing_args,
+            ignore_errors: plan.ignore_errors,
+            convert_links: charset.is_some() && plan.compat_symlink_iconv,
+            charset,
+        };
+        out.check()?;
+        Ok(out)
+    }
+
+    /// Errors: `Protocol` when a feature needs a later protocol (spec: protocol 1.9, 5.3).
+    pub fn check(&self) -> Result<()> {
+        let late = |what: &str, least: u8| {
+            Err(Error::Protocol(format!(
+                "{what} requires protocol {least} or higher (negotiated {}).",
+                self.protocol
+            )))
+        };
+        if !(27..=32).contains(&self.protocol) {
+            return Err(Error::Protocol(format!(
+                "protocol {} is not spoken here",
+                self.protocol
+            )));
+        }
+        if self.acls && self.protocol < 30 {
+            return late("--acls", 30);
+        }
+        if self.xattrs && self.protocol < 30 {
+            return late("--xattrs", 30);
+        }
+        if self.crtimes && !self.varint_flags {
+            return Err(Error::Protocol(
+                "Both rsync versions must be at least 3.2.0 for --crtimes.".into(),
+            ));
+        }
+        // With one flag byte 3.5.0 itself loses its place in the stream.
+        if self.atimes && self.protocol < 28 {
+            return late("--atimes", 28);
+        }
+        Ok(())
+    }
+
+    /// Names of users and groups follow the list.
+    pub(super) fn id_lists(&self) -> bool {
+        !self.inc_recurse && !self.numeric_ids
+    }
+}
+
+/// Digest length in bytes (spec: protocol 8.2).
+fn sum_len(kind: SumKind) -> usize {
+    match kind {
+        SumKind::Xxh3 | SumKind::Xxh64 => 8,
+        SumKind::Sha1 => 20,
+        SumKind::None => 1,
+        SumKind::Xxh128 | SumKind::Md5 | SumKind::Md4 | SumKind::Md4Old => 16,
+    }
+}
+
+/// Flag bits on the wire (spec: protocol 5.2). Some bits mean different things for different types and versions.
+pub(super) mod xmit {
+    pub const TOP_DIR: u32 = 0x0001;
+    pub const SAME_MODE: u32 = 0x0002;
+    /// P=27.
+    pub const SAME_RDEV: u32 = 0x0004;
+    /// P>=28.
+    pub const EXTENDED: u32 = 0x0004;
+    pub const SAME_UID: u32 = 0x0008;
+    pub const SAME_GID: u32 = 0x0010;
+    pub const SAME_NAME: u32 = 0x0020;
+    pub const LONG_NAME: u32 = 0x0040;
+    pub const SAME_TIME: u32 = 0x0080;
+    /// Devices and specials.
+    pub const SAME_RDEV_MAJOR: u32 = 0x0100;
+    /// Directories, P>=30.
+    pub const NO_CONTENT_DIR: u32 = 0x0100;
+    pub const HLINKED: u32 = 0x0200;
+    /// P=28, 29.
+    pub const SAME_DEV: u32 = 0x0400;
+    /// P>=30.
+    pub const USER_NAME: u32 = 0x0400;
+    /// P=28, 29.
+    pub const RDEV_MINOR_8: u32 = 0x0800;
+    /// P>=30.
+    pub const GROUP_NAME: u32 = 0x0800;
+    pub const HLINK_FIRST: u32 = 0x1000;
+    pub const IO_ERROR_END: u32 = 0x1004;
+    pub const MOD_NSEC: u32 = 0x2000;
+    pub const SAME_ATIME: u32 = 0x4000;
+    pub const CRTIME_EQ_MTIME: u32 = 0x2_0000;
+}
+
+/// Values of the previous entry, which the next one is told against (spec: protocol 5.3).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Prev {
+    pub mtime: i64,
+    pub atime: i64,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    /// P=27: the whole device number in the form of Linux.
+    pub rdev: u32,
+    pub major: u32,
+    /// Hard-link device, P=28, 29.
+    pub dev: i64,
+}
+
+/// The 32-bit device number of Linux.
+pub(super) fn makedev((major, minor): (u32, u32)) -> u32 {
+    (minor & 0xff) | (major & 0xfff) << 8 | (minor & 0xf_ff00) << 12
+}
+
+pub(super) fn splitdev(v: u32) -> (u32, u32) {
+    (v >> 8 & 0xfff, (v & 0xff) | (v >> 12 & 0xf_ff00))
+}
