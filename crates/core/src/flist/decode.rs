@@ -389,6 +389,7 @@ impl Decoder {
             acl,
             default_acl,
             xattrs,
+            root: 0,
         })?;
         Ok(())
     }
@@ -543,7 +544,7 @@ impl Decoder {
         let missing = m == 0 && self.o.delete_missing_args;
         if !missing && (!mode::is_known(m) || m > 0xffff) {
             return Err(Error::Protocol(format!(
-                "invalid mode 0{m:o} from sender for {}",
+                "invalid file mode 0{m:o} for {} [receiver]",
                 shown(&self.name)
             )));
         }
@@ -668,7 +669,7 @@ impl Decoder {
             return Ok(());
         }
         let name = self.name.strip_prefix(b"/").unwrap_or(&self.name);
-        let (dir, _) = split(name);
+        let (dir, base) = split(name);
         let (wanted, is_root) = match parent {
             None => (&b""[..], false),
             Some((_, b".")) => (&b""[..], self.name == b"."),
@@ -679,8 +680,8 @@ impl Decoder {
         }
         Err(Error::Unsupported(format!(
             "ABORTING due to invalid path from sender: {}/{}",
-            shown(wanted),
-            shown(&self.name)
+            shown(dir),
+            shown(base)
         )))
     }
 

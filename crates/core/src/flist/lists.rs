@@ -3,6 +3,7 @@
 use super::entry::eflag;
 use super::segment::Segment;
 use crate::error::{Error, Result};
+use crate::wire::ints::NDX_FLIST_OFFSET;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -65,18 +66,23 @@ impl Lists {
     ///
     /// Errors: `Protocol` for an index that is unknown or deactivated, a second sub-list, or one after the end.
     pub fn expect(&self, dir_ndx: i32) -> Result<(&Arc<Segment>, usize)> {
+        // The text is rsync's, so it speaks of indices as they travel; only a receiver reads lists.
         let refuse = |why: &str| {
             Err(Error::Protocol(format!(
-                "invalid directory index in the file list: {dir_ndx} ({why})"
+                "Invalid dir index: {} ({NDX_FLIST_OFFSET} - {}) [receiver]{why}",
+                NDX_FLIST_OFFSET.wrapping_sub(dir_ndx),
+                NDX_FLIST_OFFSET.wrapping_sub(self.next_dir - 1)
             )))
         };
         if self.complete || !self.inc_recurse {
-            return refuse("no more lists");
+            return refuse(": no more lists");
         }
         match self.waiting.get(&dir_ndx) {
             Some((segment, pos)) => Ok((segment, *pos as usize)),
-            None if (0..self.next_dir).contains(&dir_ndx) => refuse("already received or dropped"),
-            None => refuse("unknown"),
+            None if (0..self.next_dir).contains(&dir_ndx) => {
+                refuse(": already received or dropped")
+            }
+            None => refuse(""),
         }
     }
 
