@@ -376,3 +376,41 @@ def test_ownership_walk(tmp_path: Path) -> None:
     for path in good[:3]:
         with pytest.raises(OSError, match="Too many levels"):
             operator_file.read_walk(bytes(path))
+
+
+class Lists:
+    def __init__(self, *lists: list[bytes]) -> None:
+        self.lists = list(lists)
+
+    def read_list(self, stop: bytes, *, word_limit: int, count_limit: int) -> list[bytes]:
+        assert stop == b"\0"
+        return self.lists.pop(0)
+
+
+def test_reading_arguments() -> None:
+    plain = Lists([b"--server", b"--sender", b"-logDtpre.iLsfxCIvu", b"--suffix=a\\ b", b".", b"mod/x\\ y mod/z"])
+    found = arguments.read(plain, 32, b"mod")  # type: ignore[arg-type]
+    assert found.options == [b"--server", b"--sender", b"-logDtpre.iLsfxCIvu", b"--suffix=a b"]
+    assert found.paths == [b"x\\ y", b"z"]
+    assert found.request == b"mod/x\\ y mod/z"
+    assert found.raw == [*found.options, b".", b"x\\ y", b"z"]
+    hidden = Lists(
+        [b"--server", b"--sender", b"-sre.iLsfxCIvu"], [b"rsync", b"--suffix=a\\ b", b".", b"mod/x mod/z"]
+    )
+    found = arguments.read(hidden, 32, b"mod")  # type: ignore[arg-type]
+    assert found.options == [b"--server", b"--sender", b"-sre.iLsfxCIvu", b"--suffix=a\\ b"]
+    assert found.paths == [b"x mod/z"]
+
+
+@pytest.mark.parametrize(
+    ("path", "depth", "result"),
+    [
+        (b"/tmp", 3, b"/m/tmp"), (b"/../../etc", 3, b"/m/etc"), (b"../x", 0, b"x"), (b"../x", 1, b"../x"),
+        (b"../../x", 1, b"../x"), (b"a/../../x", 0, b"x"), (b"a/../../x", 1, b"../x"), (b"..", 0, b"."),
+        (b"/", 0, b"/m/"),
+    ],
+)  # fmt: skip
+def test_option_paths(path: bytes, depth: int, result: bytes) -> None:
+    from tain.daemon.optionpaths import sanitize
+
+    assert sanitize(path, b"/m", depth) == result

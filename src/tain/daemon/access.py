@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import _socket as socket
 
 from tain.daemon.names import UNDETERMINED, UNKNOWN, plain_address
 from tain.daemon.text import blanks, has_wildcard, wild

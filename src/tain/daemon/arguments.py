@@ -45,9 +45,11 @@ def read(talk: Conversation, protocol: int, module: bytes) -> Arguments:
         _take(found, words, module, escaped=True, split=True)
         return found
     hidden = talk.read_list(b"\0", word_limit=MAX_WORD, count_limit=MAX_WORDS)
-    found.raw = [unescape(word) for word in words]
-    # The first word of the second list is the program's name.
+    visible = [unescape(word) for word in words]
+    found.raw = list(visible)
+    # The first word of the second list is the program's name; the rest comes on top of the first list.
     _take(found, hidden[1:], module, escaped=False, split=False)
+    found.options = visible + found.options
     return found
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import hashlib
-import hmac
 import os
 import stat
 
@@ -78,6 +76,8 @@ def _digest(name: bytes, data: bytes) -> bytes:
         return md4(b"\0\0\0\0" + data)
     if name == b"md4":
         return md4(data)
+    import hashlib
+
     return hashlib.new(name.decode(), data, usedforsecurity=False).digest()
 
 
@@ -231,6 +231,8 @@ def check(
         if name in wanted and name not in seen:
             seen.add(name)
             candidates.append(password)
+    import hmac
+
     good = False
     # A name without a secret costs what a wrong password costs (SEC-25).
     for password in candidates or [b"\0"]:

@@ -254,7 +254,7 @@ def _warm_up() -> None:
     # The time zone must be known before a chroot hides its files.
     time.tzset()
     time.localtime()
-    for name in ("grp", "pwd", "tain.daemon.transfer", "tain.cli.parse", "tain.cli.resolve", "tain.session.server"):
+    for name in ("grp", "pwd", "hmac", "tain.daemon.transfer", "tain.session.server", "tain.session.plan"):
         try:
             importlib.import_module(name)
         except ImportError:

@@ -6,11 +6,11 @@ helper is a fork, not a thread: a thread stuck in the resolver would live on thr
 
 from __future__ import annotations
 
+import _socket as socket
 import marshal
 import os
 import select
 import signal
-import socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import _socket as socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
