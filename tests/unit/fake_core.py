@@ -130,3 +130,6 @@ class FakeLink:
 
     def set_role(self, role: str) -> None:
         self.role = role
+
+    def drain(self, seconds: float, limit: int) -> None:
+        self.flush()
