@@ -57,13 +57,23 @@ class Refusals:
                     return row
         return None
 
-    def shown(self, row: Row) -> str:
-        """How the refusal of *row* is worded."""
+    def shown(self, row: Row, name: str) -> str:
+        """How the refusal of *row*, spelled *name* (without dashes), is worded."""
         if row.key == "archive" and row.key not in self._keys:
             reason = self.archive_reason()
             if reason is not None:
                 return reason.shown
+        if len(name) > 1 and name not in row.longs[:1]:
+            return f"--{name}"
         return row.shown
+
+    def choose_delete(self, options: Options) -> None:
+        """A plain ``--delete`` takes the way that is left when the other one is refused."""
+        if options.delete == "default":
+            if "delete-during" in self._keys:
+                options.delete = "before"
+            elif "delete-before" in self._keys:
+                options.delete = "during"
 
     def implied(self, options: Options) -> Row | None:
         """A refused capability that the options as a whole ask for, whatever words they used."""
@@ -72,10 +82,12 @@ class Refusals:
             wanted.append("compress")
         if options.delete != "never" or options.delete_missing_args:
             wanted.append("delete")
+        if options.delete == "default" and {"delete-before", "delete-during"} <= self._keys:
+            return _BY_KEY["delete-before"]
         if options.sender and options.remove_source_files:
             wanted.append("delete")
         if options.inplace or options.append or options.write_devices:
-            wanted += ["inplace", "partial"]
+            wanted += ["partial", "inplace"]
         for key in wanted:
             if key in self._keys:
                 return _BY_KEY[key]

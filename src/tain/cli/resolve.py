@@ -75,7 +75,7 @@ class _Resolver:
         raw, options = self.raw, self.options
         for row, _word, name, value in raw.items:
             if self.refusals is not None and self.refusals.refuses(row):
-                raise self.refused(row)
+                raise self.refused(row, name)
             action, dest = row.action, row.dest
             if action == "set":
                 setattr(options, dest, row.value)
@@ -104,11 +104,10 @@ class _Resolver:
         else:
             handler()
 
-    def refused(self, row: Row) -> TainError:
+    def refused(self, row: Row, name: str) -> TainError:
         if self.refusals is not None:
-            return UnsupportedError(f"rsync: The server is configured to refuse {self.refusals.shown(row)}")
-        who = "The server" if self.options.server else "This rsync"
-        return UnsupportedError(f"rsync: {who} does not support {row.shown}")
+            return UnsupportedError(f"rsync: The server is configured to refuse {self.refusals.shown(row, name)}")
+        return UnsupportedError(f"rsync: This rsync does not support {row.shown}")
 
     # ---- handlers of single options, in the order of the table
 
@@ -391,7 +390,8 @@ class _Resolver:
         if self.refusals is not None:
             row = self.refusals.implied(options)
             if row is not None:
-                raise self.refused(row)
+                raise self.refused(row, row.key)
+            self.refusals.choose_delete(options)
         self.settle_paths()
         self.settle_backup()
         self.settle_output()
