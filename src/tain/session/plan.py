@@ -9,8 +9,8 @@ from tain.errors import UnsupportedError, UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
 
+    from tain import _core
     from tain.cli.hostspec import Locations
     from tain.cli.options import Options
     from tain.session.environment import Environment
@@ -46,12 +46,6 @@ _SAME = (
     "safe_links", "server", "size_only", "sparse", "specials", "stderr_mode", "stop_at", "temp_dir", "timeout",
     "times", "update", "write_devices", "xattrs",
 )  # fmt: skip
-
-
-def _core() -> Any:
-    from importlib import import_module
-
-    return import_module("tain._core")
 
 
 # ---------------------------------------------------------------------------------------------- facts of the process
@@ -124,8 +118,10 @@ def user_rules(
     events = rule_events(options, protocol=protocol, am_sender=am_sender)
     if not events:
         return []
+    from tain import _core
+
     home = env.environ.get(b"HOME")
-    texts: list[bytes] = _core().build_rules(
+    return _core.build_rules(
         events,
         from0=options.from0,
         protocol=protocol,
@@ -134,7 +130,6 @@ def user_rules(
         cvs_file=home + b"/.cvsignore" if home else None,
         cvs_words=env.environ.get(b"CVSIGNORE"),
     )
-    return texts
 
 
 # ---------------------------------------------------------------------------------------------- files-from
@@ -326,8 +321,10 @@ def make_plan(
     rules: Sequence[bytes] | None = None,
     write_batch_fd: int | None = None,
     extra: Mapping[str, object] | None = None,
-) -> Any:
+) -> _core.Plan:
     """The `_core.Plan` of `plan_fields`. Errors: `UsageError` naming a field, and those of what is read for it."""
+    from tain import _core
+
     fields = plan_fields(
         options,
         agreed,
@@ -338,4 +335,4 @@ def make_plan(
         write_batch_fd=write_batch_fd,
         extra=extra,
     )
-    return _core().Plan(**fields)
+    return _core.Plan(**fields)

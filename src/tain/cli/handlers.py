@@ -1,0 +1,393 @@
+"""What each option does by itself, in the order of the command line (spec: options 2)."""
+
+from __future__ import annotations
+
+from tain.cli import levels
+from tain.cli.options import Options
+from tain.cli.parse import show
+from tain.cli.sizes import parse_size
+from tain.errors import TainError, UnsupportedError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tain.cli.parse import RawOptions
+    from tain.cli.refuse import Refusals
+    from tain.cli.table import Row
+
+#: Limits of ``--block-size``, by protocol.
+BLOCK_MAX, BLOCK_MAX_OLD = 1 << 17, 1 << 29
+BASIS_DIRS_MAX = 20
+
+_DAEMON_HINT = '(Type "rsync --daemon --help" for assistance with daemon mode.)'
+
+#: Delete modes by the group in which they exclude one another.
+_DELETE_GROUPS = {"before": "before", "during": "during", "delay": "during", "after": "after"}
+
+
+class Finished(Exception):
+    """The command line asked for a text and nothing else: print ``text`` on ``stream`` and exit with 0."""
+
+    def __init__(self, text: str, stream: int = 1) -> None:
+        super().__init__(text)
+        self.text = text
+        #: 1, or 2 on a server, whose standard output is the connection.
+        self.stream = stream
+
+
+def usage_error(text: str) -> UsageError:
+    return UsageError(f"rsync: {text}")
+
+
+class Handlers:
+    """One pass over the options in order; what depends on several of them is for the subclass to settle."""
+
+    def __init__(self, raw: RawOptions, environ: Mapping[bytes, bytes], program: str, now: Callable[[], float]) -> None:
+        self.raw = raw
+        self.environ = environ
+        self.program = program
+        self.now = now
+        self.options = Options()
+        self.options.server = False
+        self.refusals: Refusals | None = None
+        self.am_daemon = False
+        # Half-settled values; *_given ones are None until a spelling of theirs was seen.
+        self.versions = 0
+        self.secluded: bool | None = None
+        self.old_args: int | None = None
+        self.f_count = 0
+        self.delete_groups: set[str] = set()
+        self.usermap_by = self.groupmap_by = ""
+        self.max_alloc_given = False
+        self.point = b"."
+
+    # ---- the loop
+
+    def run(self) -> Options:
+        raw, options = self.raw, self.options
+        for row, _word, name, value in raw.items:
+            if self.refusals is not None and self.refusals.refuses(row):
+                raise self.refused(row, name)
+            action, dest = row.action, row.dest
+            if action == "set":
+                setattr(options, dest, row.value)
+            elif action == "inc":
+                setattr(options, dest, getattr(options, dest) + 1)
+            elif action in ("text", "int"):
+                setattr(options, dest, value)
+            else:
+                self.call(row, name, value)
+        if raw.error is not None:
+            if self.refusals is not None:
+                raw.error.code = 4
+            raise raw.error
+        if raw.daemon is not None:
+            return resolve_daemon(raw.daemon, program=self.program)
+        options.args = list(raw.args)
+        self.settle()
+        return options
+
+    def call(self, row: Row, name: str, value: bytes | int | None) -> None:
+        handler = getattr(self, "on_" + row.dest)
+        if row.value is not None:
+            handler(row.value)
+        elif value is not None:
+            handler(value)
+        else:
+            handler()
+
+    def refused(self, row: Row, name: str) -> TainError:
+        if self.refusals is not None:
+            return UnsupportedError(f"rsync: The server is configured to refuse {self.refusals.shown(row, name)}")
+        return UnsupportedError(f"rsync: This rsync does not support {row.shown}")
+
+    # ---- handlers of single options, in the order of the table
+
+    def on_info(self, value: bytes) -> None:
+        self.levels(value, "info", self.options.info, self.options.info_priority)
+
+    def on_debug(self, value: bytes) -> None:
+        self.levels(value, "debug", self.options.debug, self.options.debug_priority)
+
+    def levels(self, value: bytes, kind: str, values: dict[str, int], owners: dict[str, int]) -> None:
+        try:
+            levels.apply(show(value), kind, values, owners, levels.USER, strict=not self.options.server)
+        except levels.HelpWanted as wanted:
+            raise Finished(str(wanted)) from None
+
+    def on_stderr(self, value: bytes) -> None:
+        for mode in ("errors", "all", "client"):
+            if value and mode.encode().startswith(value):
+                self.options.stderr_mode = mode
+                return
+        raise usage_error(f'--stderr mode "{show(value)}" is not one of errors, all, or client')
+
+    def on_archive(self) -> None:
+        options = self.options
+        options.recurse = options.recurse or 1
+        options.links = options.perms = options.times = options.owner = options.group = True
+        options.devices = options.specials = True
+
+    def on_append(self) -> None:
+        # A server counts: the second one asks for verification.
+        self.options.append = min(self.options.append + 1, 2) if self.options.server else 1
+
+    def on_chmod(self, value: bytes) -> None:
+        from tain.cli.chmod import parse_chmod
+
+        parse_chmod(value)
+        options = self.options
+        options.chmod = options.chmod + b"," + value if options.chmod else value
+
+    def on_acls(self) -> None:
+        self.options.acls = self.options.perms = True
+
+    def on_D(self, on: bool) -> None:
+        self.options.devices = self.options.specials = on
+
+    def on_crtimes(self) -> None:
+        # No file system call on this platform sets a creation time.
+        who = "The server" if self.options.server else "This rsync"
+        raise UsageError(f"rsync: {who} does not support --crtimes (-N)")
+
+    def on_block_size(self, value: bytes) -> None:
+        high = BLOCK_MAX_OLD if self.options.protocol < 30 else BLOCK_MAX
+        self.options.block_size = parse_size(value, "block-size", high=high, point=self.point)
+
+    def on_rsh(self, value: bytes) -> None:
+        if self.options.server:
+            self.options.capabilities = value
+        else:
+            self.options.rsh, self.options.rsh_given = value, True
+
+    def on_remove_source_files(self) -> None:
+        self.options.remove_source_files, self.options.remove_sent_files = True, False
+
+    def on_remove_sent_files(self) -> None:
+        self.options.remove_source_files = self.options.remove_sent_files = True
+
+    def on_delete(self) -> None:
+        if self.options.delete == "never":
+            self.options.delete = "default"
+
+    def delete_when(self, when: str) -> None:
+        self.delete_groups.add(_DELETE_GROUPS[when])
+        self.options.delete = when
+
+    def on_delete_before(self) -> None:
+        self.delete_when("before")
+
+    def on_delete_during(self) -> None:
+        self.delete_when("during")
+
+    def on_delete_delay(self) -> None:
+        self.delete_when("delay")
+
+    def on_delete_after(self) -> None:
+        self.delete_when("after")
+
+    def on_delete_excluded(self) -> None:
+        self.options.delete_excluded = True
+        self.options.filter_events.append(("delete-excluded",))
+
+    def on_max_size(self, value: bytes) -> None:
+        self.options.max_size = parse_size(value, "max-size", point=self.point)
+
+    def on_min_size(self, value: bytes) -> None:
+        self.options.min_size = parse_size(value, "min-size", point=self.point)
+
+    def on_max_alloc(self, value: bytes) -> None:
+        self.options.max_alloc_arg = value
+        self.max_alloc_given = True
+
+    def on_usermap(self, value: bytes) -> None:
+        if self.usermap_by:
+            if self.usermap_by == "chown":
+                raise usage_error("--usermap conflicts with prior --chown.")
+            raise usage_error("You can only specify --usermap once.")
+        self.options.usermap, self.options.owner, self.usermap_by = value, True, "usermap"
+
+    def on_groupmap(self, value: bytes) -> None:
+        if self.groupmap_by:
+            if self.groupmap_by == "chown":
+                raise usage_error("--groupmap conflicts with prior --chown.")
+            raise usage_error("You can only specify --groupmap once.")
+        self.options.groupmap, self.options.group, self.groupmap_by = value, True, "groupmap"
+
+    def on_chown(self, value: bytes) -> None:
+        user, _, group = value.partition(b":")
+        if user:
+            if self.usermap_by == "usermap":
+                raise usage_error("--chown conflicts with prior --usermap.")
+            if self.usermap_by:
+                raise usage_error("You can only specify a user-affecting --chown once.")
+            self.options.usermap, self.options.owner, self.usermap_by = b"*:" + user, True, "chown"
+        if group:
+            if self.groupmap_by == "groupmap":
+                raise usage_error("--chown conflicts with prior --groupmap.")
+            if self.groupmap_by:
+                raise usage_error("You can only specify a group-affecting --chown once.")
+            self.options.groupmap, self.options.group, self.groupmap_by = b"*:" + group, True, "chown"
+
+    def on_modify_window(self, value: int) -> None:
+        self.options.modify_window, self.options.modify_window_given = value, True
+
+    def basis(self, kind: str, value: bytes) -> None:
+        options = self.options
+        if options.alt_dest not in ("none", kind):
+            raise usage_error(f"ERROR: the --{kind}-dest option conflicts with the --{options.alt_dest}-dest option")
+        if len(options.alt_dirs) >= BASIS_DIRS_MAX:
+            raise usage_error(f"ERROR: at most {BASIS_DIRS_MAX} --{kind}-dest args may be specified")
+        options.alt_dest = kind
+        options.alt_dirs.append(value)
+
+    def on_compare_dest(self, value: bytes) -> None:
+        self.basis("compare", value)
+
+    def on_copy_dest(self, value: bytes) -> None:
+        self.basis("copy", value)
+
+    def on_link_dest(self, value: bytes) -> None:
+        self.basis("link", value)
+
+    def on_no_compress(self) -> None:
+        self.options.compress_asked = 0
+        self.options.compress_choice_arg = None
+
+    def on_compress_as(self, name: bytes) -> None:
+        self.options.compress_choice_arg = name
+
+    def on_compress_choice(self, value: bytes) -> None:
+        self.options.compress_choice_arg = value
+
+    def event(self, kind: str, value: bytes) -> None:
+        self.options.filter_events.append((kind, value))
+
+    def on_cvs_exclude(self) -> None:
+        if not self.options.cvs_exclude:
+            self.options.cvs_exclude = True
+            self.options.filter_events.append(("cvs",))
+
+    def on_filter(self, value: bytes) -> None:
+        self.event("filter", value)
+
+    def on_F(self) -> None:
+        self.f_count += 1
+        if self.f_count <= 2:
+            self.options.filter_events.append(("F", self.f_count))
+
+    def on_exclude(self, value: bytes) -> None:
+        self.event("exclude", value)
+
+    def on_exclude_from(self, value: bytes) -> None:
+        self.event("exclude-from", value)
+
+    def on_include(self, value: bytes) -> None:
+        self.event("include", value)
+
+    def on_include_from(self, value: bytes) -> None:
+        self.event("include-from", value)
+
+    def on_old_args(self) -> None:
+        self.old_args = (self.old_args or 0) + 1
+
+    def on_no_old_args(self) -> None:
+        self.old_args = 0
+
+    def on_secluded_args(self, on: bool) -> None:
+        self.secluded = on
+
+    def on_outbuf(self, value: bytes) -> None:
+        letter = value[:1].lower()
+        known = {b"n": "n", b"u": "n", b"l": "l", b"b": "b", b"f": "b"}
+        if letter not in known:
+            raise usage_error("Invalid --outbuf setting -- specify N, L, or B.")
+        if not self.options.server:
+            self.options.outbuf = known[letter]
+
+    def on_P(self) -> None:
+        self.options.partial = self.options.progress = True
+
+    def on_remote_option(self, value: bytes) -> None:
+        if value[:1] != b"-":
+            raise usage_error(f"Remote option must start with a dash: {show(value)}")
+        self.options.remote_options.append(value)
+
+    def on_bwlimit(self, value: bytes) -> None:
+        size = parse_size(value, "bwlimit", default=b"K", low=512, zero=True, point=self.point)
+        self.options.bwlimit = min((size + 512) // 1024, (1 << 31) - 1)
+
+    def on_stop_after(self, value: bytes) -> None:
+        from tain.cli.stoptime import stop_after
+
+        self.options.stop_at = stop_after(value, self.now())
+
+    def on_stop_at(self, value: bytes) -> None:
+        from tain.cli.stoptime import stop_at
+
+        self.options.stop_at = stop_at(value, self.now())
+
+    def on_write_batch(self, value: bytes) -> None:
+        self.options.write_batch, self.options.only_write_batch = value, False
+
+    def on_only_write_batch(self, value: bytes) -> None:
+        self.options.write_batch, self.options.only_write_batch = value, True
+
+    def on_version(self) -> None:
+        self.versions += 1
+
+    def on_help(self) -> None:
+        from tain.cli.help import usage
+
+        raise Finished(usage(self.program), 2 if self.options.server else 1)
+
+    def on_server(self) -> None:
+        self.options.server = True
+
+    def on_sender(self) -> None:
+        if not self.options.server:
+            raise self.usage()
+        self.options.sender = True
+
+    def on_daemon_table(self, _value: object = None) -> None:  # only a running daemon gets here
+        error = UnsupportedError("rsync: Attempt to hack rsync thwarted!")
+        raise error
+
+    def usage(self) -> UsageError:
+        """The whole usage text as an error."""
+        from tain.cli.help import usage
+
+        return UsageError(usage(self.program).rstrip("\n"))
+
+    def settle(self) -> None:
+        """Everything that depends on more than one option."""
+        raise NotImplementedError
+
+
+def resolve_daemon(raw: RawOptions, *, program: str = "rsync") -> Options:
+    """Give the words of a daemon's command line their meaning (spec: options 8)."""
+    options = Options()
+    for row, _, _, value in raw.items:
+        action, dest = row.action, row.dest
+        if action == "set":
+            setattr(options, dest, row.value)
+        elif action == "inc":
+            setattr(options, dest, getattr(options, dest) + 1)
+        elif action in ("text", "int"):
+            setattr(options, dest, value)
+        elif dest == "daemon_help":
+            from tain.cli.help import daemon_usage
+
+            raise Finished(daemon_usage(program))
+        elif isinstance(value, bytes):
+            if b"=" not in value:
+                raise UsageError(f"--dparam value is missing an '=': {show(value)}\n{_DAEMON_HINT}")
+            options.dparams.append(value)
+    if raw.error is not None:
+        raise raw.error
+    if not options.daemon:
+        raise UsageError(f"Daemon option(s) used without --daemon.\n{_DAEMON_HINT}")
+    options.args = list(raw.args)
+    levels.apply_verbosity(options.verbose, options.info, options.info_priority, options.debug, options.debug_priority)
+    return options
