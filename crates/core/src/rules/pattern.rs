@@ -94,8 +94,8 @@ fn parse(pattern: &[u8]) -> Option<Vec<Token>> {
                 out.push(token);
             }
             b'\\' => {
-                // A lone backslash at the end stands for itself.
-                out.push(Token::Byte(pattern.get(i).copied().unwrap_or(b'\\')));
+                // With nothing to escape, a backslash at the end matches nothing.
+                out.push(Token::Byte(*pattern.get(i)?));
                 i += 1;
             }
             b'[' => {
@@ -432,7 +432,9 @@ impl Pattern {
                 };
                 match position {
                     Position::Whole => hit(text),
-                    Position::Tail(components) => hit(last_components(text, *components)),
+                    Position::Tail(components) => {
+                        last_components(text, *components).is_some_and(hit)
+                    }
                     Position::AnySlash => {
                         hit(text)
                             || memchr::memchr_iter(b'/', text).any(|slash| hit(&text[slash + 1..]))
@@ -443,11 +445,13 @@ impl Pattern {
     }
 }
 
-fn last_components(text: &[u8], count: usize) -> &[u8] {
-    match memchr::memrchr_iter(b'/', text).nth(count - 1) {
-        Some(slash) => &text[slash + 1..],
-        None => text,
+/// The last `count` components; `None` when there are fewer (slashes of a pattern also count where they stand in a set).
+fn last_components(text: &[u8], count: usize) -> Option<&[u8]> {
+    let mut slashes = memchr::memrchr_iter(b'/', text);
+    if count > 1 {
+        slashes.nth(count - 2)?;
     }
+    Some(slashes.next().map_or(text, |slash| &text[slash + 1..]))
 }
 
 #[cfg(test)]
@@ -468,7 +472,7 @@ mod tests {
             ("f[o", "f[o", false),
             ("[/]foo", "/foo", false),
             ("[!a]foo", "/foo", false),
-            ("*\\", "a\\", true),
+            ("*\\", "a\\", false),
             ("a*", "a/b", false),
             ("a**", "a/b", true),
             ("**/*.c", "a/b/c.c", true),

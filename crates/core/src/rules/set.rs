@@ -189,8 +189,11 @@ impl RuleSet {
                 Ok(())
             }
             Source::DaemonFilter(text) => {
-                for rule in blank_separated(text) {
-                    self.add_rule_text(rule, &Template::new_style(), options, read)?;
+                let mut rest = text.as_slice();
+                while let Some((rule, after)) = next_blank_separated(rest) {
+                    self.add_rule_text(rule, &Template::new_style(), options, read)
+                        .map_err(|error| show_rest(error, rule, rest.trim_ascii_start()))?;
+                    rest = after;
                 }
                 Ok(())
             }
@@ -608,30 +611,42 @@ fn cvs_rules(parent: &Rule, options: &BuildOptions, read: &mut Reader<'_>) -> Re
         .collect())
 }
 
-/// Cut a daemon's `filter` string into rules: blanks separate, and the separator inside a rule is understood.
-fn blank_separated(text: &[u8]) -> Vec<&[u8]> {
-    let mut out = Vec::new();
-    let mut rest = text;
-    loop {
-        rest = rest.trim_ascii_start();
-        if rest.is_empty() {
-            return out;
+/// The first rule of a daemon's `filter` string and what follows it: blanks separate, and the separator inside a rule is
+/// understood.
+fn next_blank_separated(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let text = text.trim_ascii_start();
+    let blank = |c: &u8| is_space(*c);
+    let word = text
+        .iter()
+        .position(blank)
+        .or((!text.is_empty()).then_some(text.len()))?;
+    // A word without `_` in it is a prefix and modifiers; its pattern is the next one. `!` and `-C` have no pattern.
+    let head = &text[..word];
+    let complete = head.contains(&b'_')
+        || matches!(head, b"!" | b"clear")
+        || (head.contains(&b'C') && matches!(head[0], b'-' | b'+' | b'e' | b'i'))
+        || word == text.len();
+    let mut end = word;
+    if !complete {
+        end = word + 1;
+        end += text[end..]
+            .iter()
+            .position(blank)
+            .unwrap_or(text.len() - end);
+    }
+    Some((&text[..end], &text[end..]))
+}
+
+/// The message about a rule inside a longer string shows all that was left of the string.
+fn show_rest(error: Error, rule: &[u8], rest: &[u8]) -> Error {
+    match error {
+        Error::Usage(text) => {
+            let whole = text
+                .strip_suffix(lossy(rule).as_str())
+                .map(|head| format!("{head}{}", lossy(rest)));
+            Error::Usage(whole.unwrap_or(text))
         }
-        let word = rest.iter().position(|c| is_space(*c)).unwrap_or(rest.len());
-        // A word without `_` in it is a prefix and modifiers; its pattern is the next one. `!` has no pattern.
-        let head = &rest[..word];
-        let complete =
-            head.contains(&b'_') || matches!(head, b"!" | b"clear") || word == rest.len();
-        let mut end = word;
-        if !complete {
-            end = word + 1;
-            end += rest[end..]
-                .iter()
-                .position(|c| is_space(*c))
-                .unwrap_or(rest.len() - end);
-        }
-        out.push(&rest[..end]);
-        rest = &rest[end..];
+        other => other,
     }
 }
 

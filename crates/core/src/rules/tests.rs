@@ -335,6 +335,10 @@ fn verified_merge_cases() {
         (f(&["-/ **/m/src/b"]), &[], &[]),
         (f(&["-/ **/src/b"]), &[], &["b"]),
         (f(&["-/ src/**/b"]), &[], &["d/b", "d/e/b"]),
+        // A lone backslash at the end of a wildcard pattern matches nothing.
+        (f(&["- to?\\"]), &[], &[]),
+        // A slash in a set counts as one: a name with fewer components does not match.
+        (f(&["- [a/b]"]), &[], &[]),
         (f(&["+C", "- *"]), &[], &["b", "top", "d/", "f/"]),
         (
             f(&[": .rules"]),
@@ -841,6 +845,20 @@ fn daemon_lists() {
         ["- a.o", "+ b", "- c", "-! /d"]
     );
     assert_eq!(texts(Source::DaemonFilter(b"- a ! + b".to_vec())), ["+ b"]);
+    assert_eq!(
+        texts(Source::DaemonFilter(b"-C - b".to_vec()))
+            .last()
+            .unwrap(),
+        "- b"
+    );
+    for (text, want) in [
+        ("- a.o  -   b", "unexpected end of filter rule: -   b"),
+        ("- a Z b + c", "Unknown filter rule: Z b + c"),
+    ] {
+        let source = Source::DaemonFilter(text.into());
+        let error = build(&[source], &BuildOptions::default(), &mut reader(&none)).unwrap_err();
+        assert_eq!(error, Error::Usage(want.into()));
+    }
     assert_eq!(
         texts(Source::DaemonExclude(b"a + b - c  d".to_vec())),
         ["- a", "+ b", "- c", "- d"]
