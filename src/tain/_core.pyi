@@ -118,10 +118,11 @@ class Transfer(Iterator[list[tuple[int, bytes]]]):
         """Stop within 100 ms; the summary has *code*. May be called from a signal handler or another thread."""
 
 def send(link: Link, plan: Plan) -> Transfer:
-    """Start as the sender. Uses the link up."""
+    """Start as the sender. Uses the link up: its descriptors are closed when the transfer is over, whoever still holds
+    the objects, for a child at the other end waits for that."""
 
 def receive(link: Link, plan: Plan) -> Transfer:
-    """Start as generator and receiver. Uses the link up."""
+    """Start as generator and receiver. Uses the link up as `send` does."""
 
 def copy(plan: Plan) -> Transfer:
     """Start a local copy: both ends here, no stream."""

@@ -72,7 +72,10 @@ class FakeLink:
         data = bytes(self._out)
         self._out.clear()
         while data:
-            data = data[os.write(self._write_fd, data) :]
+            try:
+                data = data[os.write(self._write_fd, data) :]
+            except OSError as error:
+                raise StreamError(f"safe_write failed: {error.strerror}") from error
 
     def read_byte(self) -> int:
         return self.read(1)[0]

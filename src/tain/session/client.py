@@ -81,6 +81,8 @@ class Client:
         self.job: Locations = hostspec.Locations()
         self.job.am_sender = False
         self._child: Child | None = None
+        #: Its exit status may become ours.
+        self._child_counts = True
         #: Rule texts of the filter options, read before anything is started: a mistake in them is the user's.
         self._rules: list[bytes] = []
         self._early = True
@@ -153,11 +155,20 @@ class Client:
                 os.close(self._batch_fd)
                 self._batch_fd = None
         if self._child is not None:
+            # A listing has ended the talk before any transfer; for all else this is over already.
             self._child.close()
-            # After a whole run the child has work to end, as a shell with its connection; after a failed one it may
-            # be what failed, and never end.
-            code = max(code, self._child.wait(None if code in WHOLE_RUN else GRACE) or 0)
+            self._child.wait(GRACE)
         return code
+
+    def _child_status(self, *, whole: bool) -> int:
+        """What the child of a transfer ended with, as far as it counts; 0 without one."""
+        from tain.transport.shell import GRACE
+
+        if self._child is None or not self._child_counts:
+            return 0
+        # After a whole run the child has work to end, as a shell with its connection; after a failed one it may be
+        # what failed, and never end.
+        return self._child.wait(None if whole else GRACE) or 0
 
     def _reap(self, error: TainError) -> int:
         """What a child that may have caused *error* ended with; bounded, for it may as well go on for ever."""
@@ -167,6 +178,8 @@ class Client:
         if child is None:
             return 0
         child.close()
+        if not self._child_counts:
+            return 0
         # Only a broken stream says that the child is ending; for other errors its status is taken if it is there.
         broken = isinstance(error, (StreamError, SocketError, StartupError)) or error.code in (2, 12)
         return child.wait(GRACE if broken else 0.0) or 0
@@ -281,11 +294,15 @@ class Client:
         name = module_name(self._daemon_path())
         talk = Conversation(link, self.options, self.env, self.out, role=self.role)
         talk.greet()
-        command = self._daemon_command(name) if name else None
-        if command is not None and self._debug("CMD"):
+        # The shell works, and the daemon says itself what is wrong: how it ends afterwards (255 for a mere list) tells
+        # nothing.
+        self._child_counts = False
+        command = self._daemon_command(name)
+        if self._debug("CMD"):
             self.out.info(b"sending daemon args: " + show_words(command.visible))
-        if not talk.open_module(name, self.job.user) or command is None:
+        if not talk.open_module(name, self.job.user):
             return 0
+        self._child_counts = True
         if command.secluded is not None:
             self._show_hidden(command.secluded)
         talk.send_arguments(command.visible, command.secluded or ())
@@ -425,6 +442,8 @@ class Client:
             out.log.write(stats.log_line(summary))
         if summary.error:
             out.error(summary.error.encode("utf-8", "surrogateescape") + b"\n")
-        if summary.code and (whole or summary.error):
-            out.error(output.closing_line(summary.code, summary.role, "client.py(1)"))
-        return summary.code
+        code = max(summary.code, self._child_status(whole=whole))
+        # Silence means that the peer has said it; nobody has said what the child ended with.
+        if code and (whole or summary.error or code > summary.code):
+            out.error(output.closing_line(code, summary.role, "client.py(1)"))
+        return code
