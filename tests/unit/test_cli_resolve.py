@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from tain.cli import aliases, chmod, choices, paths, sizes
 from tain.cli.hostspec import HostSpec, locate, parse_host, split_shell
 from tain.cli.options import Options
 from tain.cli.parse import integer, parse
+from tain.cli.refuse import refusals
 from tain.cli.resolve import Finished, resolve
 from tain.cli.stoptime import stop_after, stop_at
 from tain.errors import TainError, UsageError, for_code
@@ -209,6 +211,21 @@ def test_quoting() -> None:
     assert quote_path(b"d $t*[x]~") == b"d\\ \\$t*[x]~"
     assert quote_value(b"*:a") == b"\\*:a"
     assert unquote(quote_value(bytes(range(1, 256)))) == bytes(range(1, 256))
+
+
+def test_quoted_paths_survive_a_shell() -> None:
+    word = bytes(byte for byte in range(1, 256) if byte not in b"*?[]~")
+    script = b"printf %s " + quote_path(b"a" + word + b"\\")
+    assert subprocess.run([b"/bin/sh", b"-c", script], capture_output=True, check=True).stdout == b"a" + word + b"\\"
+
+
+def test_a_daemon_ends_with_4() -> None:
+    for word in (b"--max-alloc=0", b"--cc=foo", b"--max-size=x", b"--bogus", b"--stderr=x"):
+        with pytest.raises(TainError) as caught:
+            resolve(parse([b"--server", word, b".", b"x"]), refusals=refusals([]))
+        assert caught.value.code == 4
+    made = resolve(parse([b"--server", b"--compress-threads=99", b"."]), refusals=refusals([]))
+    assert made.compress_threads == 8
 
 
 def test_secluded() -> None:

@@ -79,8 +79,6 @@ class Handlers:
             else:
                 self.call(row, name, value)
         if raw.error is not None:
-            if self.refusals is not None:
-                raw.error.code = 4
             raise raw.error
         if raw.daemon is not None:
             return resolve_daemon(raw.daemon, program=self.program)
@@ -206,14 +204,17 @@ class Handlers:
             if self.usermap_by == "chown":
                 raise usage_error("--usermap conflicts with prior --chown.")
             raise usage_error("You can only specify --usermap once.")
-        self.options.usermap, self.options.owner, self.usermap_by = value, True, "usermap"
+        self.options.usermap, self.usermap_by = value, "usermap"
+        # A client says by itself whether owners travel; a server that thought they did would misread the list.
+        self.options.owner |= not self.options.server
 
     def on_groupmap(self, value: bytes) -> None:
         if self.groupmap_by:
             if self.groupmap_by == "chown":
                 raise usage_error("--groupmap conflicts with prior --chown.")
             raise usage_error("You can only specify --groupmap once.")
-        self.options.groupmap, self.options.group, self.groupmap_by = value, True, "groupmap"
+        self.options.groupmap, self.groupmap_by = value, "groupmap"
+        self.options.group |= not self.options.server
 
     def on_chown(self, value: bytes) -> None:
         user, _, group = value.partition(b":")

@@ -8,6 +8,7 @@ from tain.cli.options import Options
 from tain.cli.parse import show
 from tain.cli.paths import clean, has_escape, number
 from tain.cli.sizes import parse_size
+from tain.errors import TainError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = ["Finished", "Options", "resolve", "resolve_daemon"]
 #: Least ``--max-alloc``.
 ALLOC_MIN = 1 << 20
 BATCH_NAME_MAX = 256
+DAEMON_THREADS_MAX = 8
 PATH_MAX = 4096
 
 
@@ -63,6 +65,9 @@ class _Resolver(Handlers):
         options.human_readable = min(options.human_readable, 3)
         options.timeout = max(options.timeout, 0)
         options.compress_threads = max(options.compress_threads, 0)
+        if self.am_daemon:
+            # Threads are the module owner's, not the client's to spend (spec: daemon 9).
+            options.compress_threads = min(options.compress_threads, DAEMON_THREADS_MAX)
         if options.atimes > 1:
             options.open_noatime = True
 
@@ -75,10 +80,7 @@ class _Resolver(Handlers):
         if text is not None:
             size = parse_size(text, "max-alloc", low=ALLOC_MIN, zero=True, point=self.point)
             if not size:  # rsync takes it as "no limit"; a peer must not be able to ask for that (spec: SEC-20)
-                error = usage_error("max-alloc must be greater than zero")
-                if self.refusals is not None:
-                    error.code = 4
-                raise error
+                raise usage_error("max-alloc must be greater than zero")
             options.max_alloc = size
 
     def settle_quoting(self) -> None:
@@ -328,4 +330,10 @@ def resolve(
     resolver.point = point
     if refusals is not None and raw.daemon is not None:
         resolver.on_daemon_table()
-    return resolver.run()
+    try:
+        return resolver.run()
+    except TainError as error:
+        if refusals is not None:
+            # Whatever is wrong with a client's words, a daemon's child ends with this code (spec: protocol 10.6).
+            error.code = 4
+        raise

@@ -36,9 +36,15 @@ def quote_value(word: bytes) -> bytes:
 
 
 def quote_path(word: bytes) -> bytes:
-    """Escape a path for a shell; wildcards stay alive, and an escaped one stays escaped."""
+    """Escape a path for a shell; wildcards stay alive, and an escaped one stays escaped.
+
+    A line end goes into quotes: shells drop one behind a backslash, which is how rsync writes it, and the name with it.
+    """
     out = bytearray()
     for index, byte in enumerate(word):
+        if byte == 0x0A:
+            out.extend(b"'\n'")
+            continue
         if byte in _SHELL and not (byte == 0x5C and word[index + 1 : index + 2] and word[index + 1] in _WILDCARDS):
             out.append(0x5C)
         out.append(byte)
