@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tain.cli.options import Options
-from tain.errors import MemoryLimitError, ProtocolError, TainError, UnsupportedError
+from tain.errors import MemoryLimitError, ProtocolError, TainError, UnsupportedError, UsageError
 from tain.session import handshake
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -213,6 +213,16 @@ def test_obsolete_capability_gets_one_raw_byte() -> None:
     assert (agreed.compat, agreed.xfer_sum) == (0xFE, "md5")
     assert a.read(9) == bytes.fromhex("20000000 fe 07000000")
     for one in (a, b, ours, theirs):
+        one.close()
+
+
+def test_sub_lists_that_were_not_offered() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.sendall(bytes.fromhex("20000000 81ff"))
+    link = FakeLink(ours.fileno(), ours.fileno())
+    with pytest.raises(UsageError, match=r"^Incompatible options specified for inc-recursive connection\.$"):
+        handshake.client_handshake(link, make_options(), am_sender=False, environ={}, offered_inc_recurse=False)
+    for one in (link, ours, theirs):
         one.close()
 
 

@@ -341,7 +341,7 @@ def client_handshake(
     if protocol >= 30:
         agreed.compat = link.read_varint() & 0x7FFFFFFF
         if agreed.inc_recurse and not offered_inc_recurse:
-            raise UsageError("Incompatible options specified for inc-recursive protocol.")
+            raise UsageError("Incompatible options specified for inc-recursive connection.")
     if options.crtimes and not agreed.negotiates:
         raise ProtocolError("Both rsync versions must be at least 3.2.0 for --crtimes.")
     xfer, compress = _client_negotiate(link, options, agreed, environ, trace)
@@ -553,7 +553,7 @@ def send_filters(link: HandshakeLink, texts: Sequence[bytes]) -> None:
     link.flush()
 
 
-def receive_filters(link: HandshakeLink) -> list[bytes]:
+def receive_filters(link: HandshakeLink, *, role: str = "sender") -> list[bytes]:
     """Read rule texts up to the zero. Errors: `MemoryLimitError` for a length no rule has."""
     texts: list[bytes] = []
     while True:
@@ -561,5 +561,5 @@ def receive_filters(link: HandshakeLink) -> list[bytes]:
         if length == 0:
             return texts
         if not 0 < length <= _RULE_LIMIT:
-            raise MemoryLimitError("overflow: recv_rules")
+            raise MemoryLimitError(f"[{role}] buffer overflow: recv_rules")
         texts.append(link.read(length))

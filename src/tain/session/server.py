@@ -151,7 +151,8 @@ class _Server:
         options, link = self.options, self.link
         rules: list[bytes] = []
         if handshake.filters_travel(options, agreed.protocol, server_sends=options.sender):
-            rules = _core.rules_from_wire(handshake.receive_filters(link), protocol=agreed.protocol)
+            texts = handshake.receive_filters(link, role=self.role)
+            rules = _core.rules_from_wire(texts, protocol=agreed.protocol)
         plan = make_plan(
             options,
             agreed,
