@@ -563,3 +563,118 @@ proptest! {
         }
     }
 }
+
+/// A batch of the real rsync holds the token stream as it would be on the wire (it writes plain and zlib ones only). Its
+/// sum head is looked for by value.
+#[test]
+fn reads_streams_of_the_real_rsync() {
+    use crate::plan::SumKind;
+    use crate::sums::{digest_len, size::sum_head, strong::digest};
+    use std::process::Command;
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let old = [noise(150_000, 1), b"some text that repeats, ".repeat(9000)].concat();
+    let mut new = old.clone();
+    new.splice(200_000..200_000, old[199_000..200_000].to_vec());
+    new.splice(100_000..100_100, noise(40_000, 5));
+    new.splice(50_000..50_000, old[45_000..49_999].to_vec());
+    new.extend_from_slice(&old[..3000]);
+    for protocol in [29u8, 30, 31, 32] {
+        for (kind, choice) in [
+            (CompressKind::None, "--no-compress"),
+            (CompressKind::Zlib, "--compress"),
+        ] {
+            for block in [0u32, 1000, 100_000] {
+                let _ = std::fs::remove_dir_all(path("dst"));
+                std::fs::create_dir(path("dst")).unwrap();
+                std::fs::write(path("new"), &new).unwrap();
+                std::fs::write(path("dst/new"), &old).unwrap();
+                let mut command = Command::new("rsync");
+                command.args(["--no-whole-file", "-I", "--checksum-seed=1"]);
+                command.arg(format!("--protocol={protocol}"));
+                command.arg(choice);
+                if block != 0 {
+                    command.arg(format!("--block-size={block}"));
+                }
+                command.arg(format!("--write-batch={}", path("batch").display()));
+                let done = command.arg(path("new")).arg(path("dst/")).output().unwrap();
+                assert!(
+                    done.status.success(),
+                    "{choice} {protocol}: {}",
+                    String::from_utf8_lossy(&done.stderr)
+                );
+                assert!(std::fs::read(path("dst/new")).unwrap() == new);
+                let batch = std::fs::read(path("batch")).unwrap();
+                let sum = if protocol < 30 {
+                    SumKind::Md4Old
+                } else {
+                    SumKind::Md5
+                };
+                let head = sum_head(old.len() as u64, block, protocol, sum, false);
+                let mut bytes = Vec::new();
+                head.put(&mut bytes);
+                let at = batch.windows(16).position(|w| w == bytes).unwrap();
+                let basis = Blocks(old.clone(), head.blength as usize);
+                let mut src = &batch[at + 16..];
+                let got = decode(&mut Decoder::new(kind, protocol).unwrap(), &mut src, &basis);
+                assert!(got.unwrap() == new, "{choice} {protocol} {block}");
+                let expected = match sum {
+                    SumKind::Md5 => digest(sum, &new),
+                    _ => digest(sum, &[&1i32.to_le_bytes()[..], &new].concat()),
+                };
+                assert_eq!(src[..digest_len(sum)], *expected.as_slice());
+
+                // The other way: our stream in the place of its own makes the same file.
+                let hasher = crate::sums::BlockHasher::new(sum, 1, true);
+                let (sig, _) = crate::delta::Signature::of(&mut &old[..], head, &hasher).unwrap();
+                let mut ours = batch[..at + 16].to_vec();
+                let mut put = |b: &[u8]| {
+                    ours.extend_from_slice(b);
+                    Ok(())
+                };
+                let mut out = TokenOut::new(&mut put);
+                let mut encoder = Encoder::new(kind, -1, 0, protocol).unwrap();
+                let mut whole = crate::sums::Hasher::new_whole_file(sum, 1);
+                let mut stats = crate::delta::SearchStats::default();
+                let mut sink = EncodeTo {
+                    encoder: &mut encoder,
+                    out: &mut out,
+                };
+                let len = new.len() as u64;
+                crate::delta::search(
+                    &mut &new[..],
+                    len,
+                    &sig,
+                    &hasher,
+                    false,
+                    &mut whole,
+                    &mut sink,
+                    &mut stats,
+                )
+                .unwrap();
+                assert!(stats.matches > 0);
+                encoder.end(&mut out).unwrap();
+                out.flush().unwrap();
+                ours.extend_from_slice(src);
+                std::fs::write(path("batch"), &ours).unwrap();
+                std::fs::write(path("dst/new"), &old).unwrap();
+                let done = Command::new("rsync")
+                    .args(["-I", &format!("--protocol={protocol}"), choice])
+                    .arg(format!("--read-batch={}", path("batch").display()))
+                    .arg(path("dst/"))
+                    .output()
+                    .unwrap();
+                assert!(
+                    done.status.success(),
+                    "{choice} {protocol}: {}",
+                    String::from_utf8_lossy(&done.stderr)
+                );
+                assert!(
+                    std::fs::read(path("dst/new")).unwrap() == new,
+                    "{choice} {protocol} {block}"
+                );
+            }
+        }
+    }
+}
