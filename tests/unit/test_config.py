@@ -140,7 +140,7 @@ def test_include_and_merge(tmp_path: Path) -> None:
     d = bytes(tmp_path / "d")
     config = read(tmp_path, b"[m]\n&include " + d + b"\ncomment=after\n[n]\n")
     comments = {s.name: s.text("comment") for s in config.modules}
-    assert comments == {b"m": b"", b"ia": b"inner", b"ib": b"", b"n": b"after"}
+    assert comments == {b"m": b"after", b"ia": b"inner", b"ib": b"after", b"n": b"after"}
     assert config.globals.number("port") == 0
     config = read(tmp_path, b"[m]\n&merge = " + d + b"\nlist = no\n[n]\n")
     assert [(s.name, s.text("comment"), s.flag("list")) for s in config.modules] == [

@@ -72,7 +72,9 @@ def load(
     except _FailedError:
         config.failed = True
         config.diagnostics.append(Diagnostic(ERROR, FAILED))
-    config.globals.values = reader.defaults
+    config.globals.values = config.globals.fallback = reader.defaults
+    for section in config.modules:
+        section.fallback = reader.defaults
     config.strict = config.globals.flag("tain strict")
     return config
 
@@ -317,7 +319,7 @@ class _Reader:
             return found
         if row.kind == PATH:
             value = strip_slashes(value)
-        return value or None
+        return value
 
     def unknown(self, name: bytes) -> None:
         shown = _show(name)

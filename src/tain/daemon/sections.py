@@ -105,11 +105,14 @@ _ONE_COMPONENT = frozenset(
 class Section:
     """The values of one module, or of the global section. Text is expanded when it is asked for."""
 
-    __slots__ = ("faults", "line", "lines", "name", "values", "variables")
+    __slots__ = ("fallback", "faults", "line", "lines", "name", "values", "variables")
 
     def __init__(self, name: bytes, values: dict[str, Value], variables: Variables) -> None:
         self.name = name
         self.values = values
+        # A text that was never set is looked up in the defaults as they are at the end of the file, not as they were
+        # at the module's header.
+        self.fallback: dict[str, Value] = values
         self.variables = variables
         # Where each value was set in this section, for lint and messages.
         self.lines: dict[str, int] = {}
@@ -118,6 +121,8 @@ class Section:
 
     def raw(self, name: str) -> bytes:
         value = self.values[name]
+        if value is None:
+            value = self.fallback[name]
         return value if isinstance(value, bytes) else b""
 
     def text(self, name: str) -> bytes:
