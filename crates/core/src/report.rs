@@ -1,1 +1,0 @@
-//! Where roles say what happened.

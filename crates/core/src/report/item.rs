@@ -1,0 +1,405 @@
+//! One line per item: the itemized flags, the escapes of `--out-format` and `--log-file-format`, and the listing
+//! (spec: output 6, 7, 8; daemon 12.3).
+
+use chrono::{Local, TimeZone};
+
+use super::number;
+use crate::plan::Plan;
+
+/// Bits of an item's flags (spec: protocol 6.2).
+pub mod iflag {
+    pub const ATIME: u16 = 0x0001;
+    pub const CHANGE: u16 = 0x0002;
+    pub const SIZE: u16 = 0x0004;
+    /// For symlinks: the time could not be set.
+    pub const TIMEFAIL: u16 = 0x0004;
+    pub const TIME: u16 = 0x0008;
+    pub const PERMS: u16 = 0x0010;
+    pub const OWNER: u16 = 0x0020;
+    pub const GROUP: u16 = 0x0040;
+    pub const ACL: u16 = 0x0080;
+    pub const XATTR: u16 = 0x0100;
+    pub const CRTIME: u16 = 0x0400;
+    pub const BASIS_TYPE: u16 = 0x0800;
+    pub const XNAME: u16 = 0x1000;
+    pub const NEW: u16 = 0x2000;
+    pub const LOCAL_CHANGE: u16 = 0x4000;
+    pub const TRANSFER: u16 = 0x8000;
+    /// Everything that makes an item worth telling (all but basis type, xname and local change).
+    pub const SIGNIFICANT: u16 = !(BASIS_TYPE | XNAME | LOCAL_CHANGE);
+}
+
+/// What is done to an item, for `%o`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    Send,
+    Receive,
+    Delete,
+}
+
+impl Operation {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Receive => "recv",
+            Self::Delete => "del.",
+        }
+    }
+}
+
+/// One item, as the escapes need it.
+#[derive(Debug, Clone)]
+pub struct Item<'a> {
+    pub operation: Operation,
+    /// Relative to the transfer root, without trailing slash.
+    pub name: &'a [u8],
+    pub mode: u32,
+    pub length: u64,
+    pub mtime: i64,
+    pub uid: u32,
+    /// `None` prints `DEFAULT`.
+    pub gid: Option<u32>,
+    /// Item flags, or `None` at protocols below 29, where none travel.
+    pub iflags: u16,
+    pub missing_flags: bool,
+    pub link_target: Option<&'a [u8]>,
+    /// The leader of a hard-linked item (the xname).
+    pub leader: Option<&'a [u8]>,
+    pub checksum: Option<&'a [u8]>,
+    /// `%b` and `%c`.
+    pub bytes: u64,
+    pub sum_bytes: u64,
+}
+
+impl Item<'_> {
+    fn is_dir(&self) -> bool {
+        self.mode & 0o170_000 == 0o040_000
+    }
+}
+
+/// What the line of `%i` needs to know of the run.
+#[derive(Debug, Clone, Copy)]
+pub struct ItemStyle {
+    /// `<` for a sender over a link.
+    pub sent_to_remote: bool,
+    pub keep_times: bool,
+    /// The receiver sets times of symlinks.
+    pub keep_link_times: bool,
+    pub keep_dir_times: bool,
+}
+
+/// The 11 characters of `%i` (spec: output 6).
+pub fn itemized(item: &Item<'_>, style: ItemStyle) -> [u8; 11] {
+    if item.operation == Operation::Delete {
+        return *b"*deleting  ";
+    }
+    let flags = item.iflags;
+    let kind = item.mode & 0o170_000;
+    let mut out = *b"...........";
+    out[0] = if flags & iflag::LOCAL_CHANGE != 0 {
+        if flags & iflag::XNAME != 0 {
+            b'h'
+        } else {
+            b'c'
+        }
+    } else if flags & iflag::TRANSFER == 0 {
+        b'.'
+    } else if style.sent_to_remote {
+        b'<'
+    } else {
+        b'>'
+    };
+    out[1] = match kind {
+        0o040_000 => b'd',
+        0o120_000 => b'L',
+        0o020_000 | 0o060_000 => b'D',
+        0o010_000 | 0o140_000 => b'S',
+        _ => b'f',
+    };
+    if item.missing_flags {
+        out[2..].fill(b'?');
+        return out;
+    }
+    if flags & iflag::NEW != 0 {
+        out[2..].fill(b'+');
+        return out;
+    }
+    let set = |on: bool, c: u8| if on { c } else { b'.' };
+    let keep_time = match kind {
+        0o040_000 => style.keep_dir_times,
+        0o120_000 => style.keep_link_times,
+        _ => style.keep_times,
+    };
+    let time_fail = kind == 0o120_000 && flags & iflag::TIMEFAIL != 0;
+    out[2] = set(flags & iflag::CHANGE != 0, b'c');
+    out[3] = set(flags & iflag::SIZE != 0 && kind != 0o120_000, b's');
+    out[4] = if flags & iflag::TIME == 0 {
+        b'.'
+    } else if !keep_time || time_fail {
+        b'T'
+    } else {
+        b't'
+    };
+    out[5] = set(flags & iflag::PERMS != 0, b'p');
+    out[6] = set(flags & iflag::OWNER != 0, b'o');
+    out[7] = set(flags & iflag::GROUP != 0, b'g');
+    out[8] = match (flags & iflag::ATIME != 0, flags & iflag::CRTIME != 0) {
+        (true, true) => b'b',
+        (true, false) => b'u',
+        (false, true) => b'n',
+        (false, false) => b'.',
+    };
+    out[9] = set(flags & iflag::ACL != 0, b'a');
+    out[10] = set(flags & iflag::XATTR != 0, b'x');
+    if matches!(out[0], b'.' | b'h' | b'c') && out[2..].iter().all(|&c| c == b'.') {
+        out[2..].fill(b' ');
+    }
+    out
+}
+
+/// `rwxr-xr-x` with set-id and sticky letters.
+pub fn permissions(mode: u32) -> [u8; 9] {
+    let mut out = *b"---------";
+    for (i, letter) in b"rwxrwxrwx".iter().enumerate() {
+        if mode & (0o400 >> i) != 0 {
+            out[i] = *letter;
+        }
+    }
+    for (bit, at, lower, upper) in [(0o4000, 2, b's', b'S'), (0o2000, 5, b's', b'S'), (0o1000, 8, b't', b'T')] {
+        if mode & bit != 0 {
+            out[at] = if out[at] == b'x' { lower } else { upper };
+        }
+    }
+    out
+}
+
+/// Seconds since 1970 as local time.
+pub fn local_time(seconds: i64, format: &str) -> String {
+    match Local.timestamp_opt(seconds, 0).earliest() {
+        Some(time) => time.format(format).to_string(),
+        None => seconds.to_string(),
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Piece {
+    Text(Vec<u8>),
+    Escape { letter: u8, width: i32, level: u8, raw: Vec<u8> },
+}
+
+/// A compiled format (spec: output 7).
+#[derive(Debug, Clone)]
+pub struct Format {
+    pieces: Vec<Piece>,
+    /// The format as given.
+    pub text: Vec<u8>,
+}
+
+impl Format {
+    pub fn new(text: &[u8]) -> Self {
+        let mut pieces = Vec::new();
+        let mut plain: Vec<u8> = Vec::new();
+        let mut i = 0;
+        while i < text.len() {
+            if text[i] != b'%' {
+                plain.push(text[i]);
+                i += 1;
+                continue;
+            }
+            let start = i;
+            i += 1;
+            let mut level = 0u8;
+            while i < text.len() && text[i] == b'\'' {
+                level = level.saturating_add(1);
+                i += 1;
+            }
+            let mut negative = false;
+            if i < text.len() && text[i] == b'-' {
+                negative = true;
+                i += 1;
+            }
+            let mut width = 0i32;
+            while i < text.len() && text[i].is_ascii_digit() {
+                width = width.saturating_mul(10).saturating_add(i32::from(text[i] - b'0')).min(4096);
+                i += 1;
+            }
+            while i < text.len() && text[i] == b'\'' {
+                level = level.saturating_add(1);
+                i += 1;
+            }
+            if i >= text.len() {
+                plain.extend_from_slice(&text[start..]);
+                break;
+            }
+            let letter = text[i];
+            i += 1;
+            if letter == b'%' && i == start + 2 {
+                plain.push(b'%');
+                continue;
+            }
+            if !plain.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut plain)));
+            }
+            pieces.push(Piece::Escape {
+                letter,
+                width: if negative { -width } else { width },
+                level,
+                raw: text[start..i].to_vec(),
+            });
+        }
+        if !plain.is_empty() {
+            pieces.push(Piece::Text(plain));
+        }
+        Self { pieces, text: text.to_vec() }
+    }
+
+    /// Whether the format holds this escape.
+    pub fn has(&self, wanted: u8) -> bool {
+        self.pieces.iter().any(|p| matches!(p, Piece::Escape { letter, .. } if *letter == wanted))
+    }
+
+    /// Items are told after their data when a figure of the data is asked for.
+    pub fn after_data(&self) -> bool {
+        self.has(b'b') || self.has(b'c') || self.has(b'C')
+    }
+
+    /// The line for an item, without newline.
+    pub fn expand(&self, item: &Item<'_>, plan: &Plan, style: ItemStyle, out: &mut Vec<u8>) {
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => out.extend_from_slice(text),
+                Piece::Escape { letter, width, level, raw } => {
+                    let mut value = Vec::new();
+                    if !escape(*letter, *level, item, plan, style, &mut value) {
+                        out.extend_from_slice(raw);
+                        continue;
+                    }
+                    let pad = (width.unsigned_abs() as usize).saturating_sub(value.len());
+                    if *width > 0 {
+                        out.resize(out.len() + pad, b' ');
+                    }
+                    out.extend_from_slice(&value);
+                    if *width < 0 {
+                        out.resize(out.len() + pad, b' ');
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn escape(letter: u8, level: u8, item: &Item<'_>, plan: &Plan, style: ItemStyle, out: &mut Vec<u8>) -> bool {
+    let number = |n: i64| number::human(n, level.min(3), plan.thousands).into_bytes();
+    match letter {
+        b'a' if plan.daemon => out.extend_from_slice(&plan.peer_addr),
+        b'h' if plan.daemon => out.extend_from_slice(&plan.peer_host),
+        b'u' if plan.daemon => out.extend_from_slice(&plan.auth_user),
+        b'P' if plan.daemon => out.extend_from_slice(&plan.module_path),
+        b'm' => out.extend_from_slice(&plan.module),
+        b'b' => *out = number(item.bytes as i64),
+        b'c' => *out = number(item.sum_bytes as i64),
+        b'B' if item.operation == Operation::Delete => out.extend_from_slice(b"---------"),
+        b'B' => out.extend_from_slice(&permissions(item.mode)),
+        b'C' => match item.checksum {
+            Some(sum) if item.mode & 0o170_000 == 0o100_000 => out.extend_from_slice(hex(sum, plan).as_bytes()),
+            _ => out.resize(sum_width(plan), b' '),
+        },
+        b'f' => {
+            out.extend_from_slice(item.name.strip_prefix(b"/").unwrap_or(item.name));
+        }
+        b'n' => {
+            out.extend_from_slice(item.name);
+            if item.is_dir() {
+                out.push(b'/');
+            }
+        }
+        b'G' => match item.gid {
+            Some(gid) => out.extend_from_slice(gid.to_string().as_bytes()),
+            None => out.extend_from_slice(b"DEFAULT"),
+        },
+        b'U' => out.extend_from_slice(item.uid.to_string().as_bytes()),
+        b'i' => out.extend_from_slice(&itemized(item, style)),
+        b'l' => *out = number(if item.operation == Operation::Delete { 0 } else { item.length as i64 }),
+        b'L' => {
+            if let Some(leader) = item.leader.filter(|l| !l.is_empty()) {
+                out.extend_from_slice(b" => ");
+                out.extend_from_slice(leader);
+            } else if let Some(target) = item.link_target {
+                out.extend_from_slice(b" -> ");
+                out.extend_from_slice(target);
+            }
+        }
+        b'M' => out.extend_from_slice(local_time(item.mtime, "%Y/%m/%d-%H:%M:%S").as_bytes()),
+        b'o' => out.extend_from_slice(item.operation.text().as_bytes()),
+        b'p' => out.extend_from_slice(plan.pid.to_string().as_bytes()),
+        b't' => {
+            out.extend_from_slice(Local::now().format("%Y/%m/%d %H:%M:%S").to_string().as_bytes());
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn sum_width(plan: &Plan) -> usize {
+    let kind = if plan.checksum { plan.file_sum } else { plan.xfer_sum };
+    crate::sums::strong::digest_len(kind) * 2
+}
+
+/// A digest as people print it: the xxh family shows its number, so the wire order is turned round (spec: protocol 8.2).
+fn hex(sum: &[u8], plan: &Plan) -> String {
+    use crate::plan::SumKind;
+    use std::fmt::Write as _;
+    let kind = if plan.checksum { plan.file_sum } else { plan.xfer_sum };
+    let mut text = String::with_capacity(sum.len() * 2);
+    let mut add = |b: &u8| {
+        let _ = write!(text, "{b:02x}");
+    };
+    if matches!(kind, SumKind::Xxh128 | SumKind::Xxh3 | SumKind::Xxh64) {
+        sum.iter().rev().for_each(&mut add);
+    } else {
+        sum.iter().for_each(&mut add);
+    }
+    text
+}
+
+/// A line of `--list-only`, without newline (spec: output 8).
+pub fn listing(
+    item: &Item<'_>,
+    atime: Option<i64>,
+    crtime: Option<i64>,
+    plan: &Plan,
+    out: &mut Vec<u8>,
+) {
+    out.push(match item.mode & 0o170_000 {
+        0o040_000 => b'd',
+        0o120_000 => b'l',
+        0o020_000 => b'c',
+        0o060_000 => b'b',
+        0o140_000 => b's',
+        0o010_000 => b'p',
+        _ => b'-',
+    });
+    out.extend_from_slice(&permissions(item.mode));
+    let size = number::human(item.length as i64, plan.human_readable, plan.thousands);
+    let width = if plan.human_readable == 0 { 11 } else { 14 };
+    out.extend_from_slice(format!(" {size:>width$} ").as_bytes());
+    out.extend_from_slice(local_time(item.mtime, "%Y/%m/%d %H:%M:%S").as_bytes());
+    if plan.atimes > 0 {
+        match atime.filter(|_| !item.is_dir()) {
+            Some(atime) => out.extend_from_slice(format!(" {}", local_time(atime, "%Y/%m/%d %H:%M:%S")).as_bytes()),
+            None => out.extend_from_slice(&[b' '; 20]),
+        }
+    }
+    if plan.crtimes {
+        match crtime {
+            Some(crtime) => out.extend_from_slice(format!(" {}", local_time(crtime, "%Y/%m/%d %H:%M:%S")).as_bytes()),
+            None => out.extend_from_slice(&[b' '; 20]),
+        }
+    }
+    out.push(b' ');
+    out.extend_from_slice(item.name);
+    if let Some(target) = item.link_target {
+        out.extend_from_slice(b" -> ");
+        out.extend_from_slice(target);
+    }
+}

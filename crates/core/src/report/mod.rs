@@ -1,0 +1,747 @@
+//! Where roles say what happened: one place that decides the stream a line goes to, escapes names, and counts.
+//!
+//! Roles run in several threads; a [`Report`] is a cheap handle that all of them share. What it collects is taken out
+//! in batches by whoever drives the transfer.
+
+pub mod item;
+pub mod number;
+pub mod progress;
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::error::{sys_text, Error, Result};
+use crate::event::{Event, Summary};
+use crate::plan::{Charset, Plan, StderrMode};
+use crate::wire::frames::Tag;
+use crate::wire::link::Writer;
+use item::{iflag, Format, Item, ItemStyle, Operation};
+use progress::{Counters, Progress};
+
+/// Bytes that may wait for the caller before roles are held up.
+const WAITING: usize = 1 << 20;
+
+/// `io_error` bits (spec: protocol 3.2).
+pub mod ioerr {
+    pub const GENERAL: u32 = 1;
+    pub const VANISHED: u32 = 2;
+    pub const DEL_LIMIT: u32 = 4;
+}
+
+/// The kind of a line (spec: output 1, protocol 3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Info,
+    Warning,
+    /// No effect on the exit code.
+    Error,
+    /// Makes the exit code at least 23.
+    ErrorXfer,
+    /// The log file only.
+    Log,
+    /// The client's screen only, never the log.
+    Client,
+}
+
+#[derive(Default)]
+struct Waiting {
+    events: Vec<Event>,
+    bytes: usize,
+    finished: bool,
+}
+
+struct Shared {
+    plan: Arc<Plan>,
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+    taken: Condvar,
+    writer: Mutex<Option<Writer>>,
+    xfer_error: AtomicBool,
+    io_error: AtomicU32,
+    cancelled: AtomicI32,
+    summary: Mutex<Summary>,
+    progress: Mutex<Option<Progress>>,
+    total_progress: AtomicU64,
+    role: Mutex<&'static str>,
+    out_format: Option<Format>,
+    log_format: Option<Format>,
+    style: ItemStyle,
+    processed: AtomicU64,
+    listed: AtomicU64,
+    list_complete: AtomicBool,
+}
+
+/// A handle on what a transfer tells the world.
+#[derive(Clone)]
+pub struct Report {
+    shared: Arc<Shared>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A role that panicked has left whole lines behind; they are still worth printing.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Report {
+    pub fn new(plan: Arc<Plan>, sender: bool) -> Self {
+        let progress = (plan.progress > 0 && !plan.server && !plan.quiet)
+            .then(|| Progress::new(plan.progress, plan.human_readable, plan.thousands));
+        let style = ItemStyle {
+            sent_to_remote: sender && !plan.local,
+            keep_times: plan.times,
+            keep_dir_times: plan.times && !plan.omit_dir_times,
+            keep_link_times: plan.times && !plan.omit_link_times && (plan.local || plan.compat_symlink_times || !sender),
+        };
+        Self {
+            shared: Arc::new(Shared {
+                out_format: plan.out_format.as_deref().filter(|_| !plan.server).map(Format::new),
+                log_format: plan.log_format.as_deref().map(Format::new),
+                plan,
+                waiting: Mutex::default(),
+                arrived: Condvar::new(),
+                taken: Condvar::new(),
+                writer: Mutex::new(None),
+                xfer_error: AtomicBool::new(false),
+                io_error: AtomicU32::new(0),
+                cancelled: AtomicI32::new(0),
+                summary: Mutex::default(),
+                progress: Mutex::new(progress),
+                total_progress: AtomicU64::new(0),
+                role: Mutex::new(if sender { "sender" } else { "Receiver" }),
+                style,
+                processed: AtomicU64::new(0),
+                listed: AtomicU64::new(0),
+                list_complete: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.shared.plan
+    }
+
+    pub fn style(&self) -> ItemStyle {
+        self.shared.style
+    }
+
+    /// A server's messages go to the client through this writer from now on.
+    pub fn set_writer(&self, writer: Writer) {
+        *lock(&self.shared.writer) = Some(writer);
+    }
+
+    /// Role for lines that name none of their own, and for the last line.
+    pub fn set_role(&self, role: &'static str) {
+        *lock(&self.shared.role) = role;
+    }
+
+    pub fn role(&self) -> &'static str {
+        *lock(&self.shared.role)
+    }
+
+    // ---- cancel
+
+    /// Ask every role to stop; `code` is the exit code the run then has.
+    pub fn cancel(&self, code: i32) {
+        self.shared.cancelled.store(code, Ordering::SeqCst);
+        self.shared.taken.notify_all();
+    }
+
+    /// An error once [`Report::cancel`] was called or the time of `--stop-at` has come.
+    pub fn check(&self) -> Result<()> {
+        match self.shared.cancelled.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            20 => Err(Error::Interrupted(String::new())),
+            code => Err(Error::Other(code, String::new())),
+        }
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.shared.cancelled.load(Ordering::Relaxed) != 0
+    }
+
+    // ---- lines
+
+    /// One line (a newline is added) of the given kind.
+    pub fn line(&self, level: Level, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
+        if level == Level::ErrorXfer {
+            self.shared.xfer_error.store(true, Ordering::SeqCst);
+        }
+        let mut raw = Vec::with_capacity(text.len() + 1);
+        raw.extend_from_slice(text);
+        raw.push(b'\n');
+        self.emit(level, &raw);
+    }
+
+    pub fn info(&self, text: impl AsRef<[u8]>) {
+        self.line(Level::Info, text);
+    }
+
+    pub fn warning(&self, text: impl AsRef<[u8]>) {
+        self.line(Level::Warning, text);
+    }
+
+    pub fn error(&self, text: impl AsRef<[u8]>) {
+        self.line(Level::Error, text);
+    }
+
+    pub fn error_xfer(&self, text: impl AsRef<[u8]>) {
+        self.line(Level::ErrorXfer, text);
+    }
+
+    /// `rsync: [ROLE] MESSAGE: ERR (n)`, a transfer error (spec: output 3).
+    pub fn sys_error(&self, role: &str, message: impl AsRef<[u8]>, error: &io::Error) {
+        self.error_xfer(sys_line(role, message.as_ref(), error));
+    }
+
+    /// A path in a message: absolute, in quotes, with the module named on a daemon (spec: output 12).
+    pub fn quoted(&self, path: &[u8]) -> Vec<u8> {
+        let plan = &self.shared.plan;
+        let mut out = vec![b'"'];
+        if plan.module.is_empty() {
+            out.extend_from_slice(path);
+            out.push(b'"');
+            return out;
+        }
+        let root = plan.module_root.as_deref().unwrap_or(b"/");
+        let inner = if root == b"/" { path } else { path.strip_prefix(root).unwrap_or(path) };
+        if plan.module_chroot {
+            if !inner.starts_with(b"/") {
+                out.push(b'/');
+            }
+            out.extend_from_slice(inner);
+        } else {
+            let inner = inner.strip_prefix(b"/").unwrap_or(inner);
+            out.extend_from_slice(if inner.is_empty() { b"." } else { inner });
+        }
+        out.extend_from_slice(b"\" (in ");
+        out.extend_from_slice(&plan.module);
+        out.push(b')');
+        out
+    }
+
+    fn emit(&self, level: Level, raw: &[u8]) {
+        let plan = &self.shared.plan;
+        if plan.logging && level != Level::Client {
+            self.push_log(raw);
+        }
+        if level == Level::Log {
+            return;
+        }
+        if plan.server {
+            let to_stderr = plan.stderr_mode == StderrMode::All && !plan.daemon;
+            let by_message = !to_stderr
+                && (matches!(level, Level::Info | Level::Client)
+                    || plan.daemon
+                    || plan.stderr_mode == StderrMode::Client);
+            if by_message {
+                let writer = lock(&self.shared.writer).clone();
+                if let Some(writer) = writer {
+                    let tag = match level {
+                        Level::Warning if plan.protocol < 30 => Tag::Info,
+                        Level::Warning => Tag::Warning,
+                        Level::Error if plan.protocol < 30 => Tag::ErrorXfer,
+                        Level::Error => Tag::Error,
+                        Level::ErrorXfer => Tag::ErrorXfer,
+                        _ => Tag::Info,
+                    };
+                    // A text message is less than 5120 bytes (spec: protocol 3.2).
+                    let raw = if raw.len() > 5000 { &raw[..5000] } else { raw };
+                    let _ = writer.msg(tag, raw);
+                    return;
+                }
+            }
+            let mut out = Vec::with_capacity(raw.len());
+            escape_line(raw, plan.charset, plan.eight_bit_output, &mut out);
+            self.push(Event::Stderr(out));
+            return;
+        }
+        if plan.quiet && matches!(level, Level::Info | Level::Client) {
+            return;
+        }
+        let mut out = Vec::with_capacity(raw.len() + 1);
+        {
+            let mut progress = lock(&self.shared.progress);
+            if let Some(progress) = progress.as_mut().filter(|p| p.open) {
+                progress.open = false;
+                self.push(Event::Stdout(b"\n".to_vec()));
+            }
+        }
+        escape_line(raw, plan.charset, plan.eight_bit_output, &mut out);
+        let to_stdout = matches!(level, Level::Info | Level::Client) && plan.stderr_mode != StderrMode::All;
+        self.push(if to_stdout { Event::Stdout(out) } else { Event::Stderr(out) });
+    }
+
+    /// Bytes for the client's stdout that are not a whole line (`building file list ... `).
+    pub fn partial(&self, text: &[u8]) {
+        let plan = &self.shared.plan;
+        if plan.server || plan.quiet {
+            return;
+        }
+        let event = if plan.stderr_mode == StderrMode::All {
+            Event::Stderr(text.to_vec())
+        } else {
+            Event::Stdout(text.to_vec())
+        };
+        self.push(event);
+    }
+
+    /// A text that came from the peer (spec: protocol 3.2). The client prints it.
+    pub fn from_peer(&self, tag: Tag, text: &[u8]) {
+        let level = match tag {
+            Tag::Info => Level::Info,
+            Tag::Warning => Level::Warning,
+            Tag::ErrorXfer => {
+                self.shared.xfer_error.store(true, Ordering::SeqCst);
+                Level::ErrorXfer
+            }
+            _ => Level::Error,
+        };
+        if self.shared.plan.server && self.shared.plan.stderr_mode != StderrMode::All {
+            // A server has nobody to show a client's text to but its log.
+            if self.shared.plan.logging {
+                self.push_log(text);
+            }
+            return;
+        }
+        self.emit(level, text);
+    }
+
+    fn push_log(&self, raw: &[u8]) {
+        let text = raw.strip_suffix(b"\n").unwrap_or(raw);
+        if text.is_empty() {
+            return;
+        }
+        let mut out = Vec::with_capacity(text.len());
+        escape_log(text, &mut out);
+        self.push(Event::Log(out));
+    }
+
+    fn push(&self, event: Event) {
+        let mut waiting = lock(&self.shared.waiting);
+        while waiting.bytes > WAITING && !waiting.finished && !self.is_cancelled() {
+            waiting = self
+                .shared
+                .taken
+                .wait_timeout(waiting, Duration::from_millis(100))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        let was_empty = waiting.events.is_empty();
+        waiting.bytes += match &event {
+            Event::Stdout(b) | Event::Stderr(b) | Event::Log(b) => b.len(),
+            Event::Record(_) => 64,
+        };
+        match (event, waiting.events.last_mut()) {
+            (Event::Stdout(new), Some(Event::Stdout(old))) | (Event::Stderr(new), Some(Event::Stderr(old))) => {
+                old.extend_from_slice(&new);
+            }
+            (event, _) => waiting.events.push(event),
+        }
+        let full = waiting.bytes >= 16 * 1024;
+        drop(waiting);
+        if was_empty || full {
+            self.shared.arrived.notify_one();
+        }
+    }
+
+    /// Wait for events; `None` when the transfer is over and all was taken. A batch may be empty after `patience`.
+    pub fn take(&self, patience: Duration) -> Option<Vec<Event>> {
+        let mut waiting = lock(&self.shared.waiting);
+        if waiting.events.is_empty() && !waiting.finished {
+            waiting = self
+                .shared
+                .arrived
+                .wait_timeout(waiting, patience)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        if !waiting.finished && !waiting.events.is_empty() && waiting.bytes < 16 * 1024 {
+            // Lines come in bursts: a short wait makes one batch of many.
+            waiting = self
+                .shared
+                .arrived
+                .wait_timeout(waiting, Duration::from_millis(4))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        if waiting.events.is_empty() && waiting.finished {
+            return None;
+        }
+        waiting.bytes = 0;
+        let events = std::mem::take(&mut waiting.events);
+        drop(waiting);
+        self.shared.taken.notify_all();
+        Some(events)
+    }
+
+    /// No more events will come.
+    pub fn finish(&self) {
+        lock(&self.shared.waiting).finished = true;
+        self.shared.arrived.notify_all();
+        self.shared.taken.notify_all();
+    }
+
+    // ---- outcome
+
+    pub fn set_io_error(&self, bits: u32) {
+        self.shared.io_error.fetch_or(bits, Ordering::SeqCst);
+    }
+
+    pub fn io_error(&self) -> u32 {
+        self.shared.io_error.load(Ordering::SeqCst)
+    }
+
+    pub fn set_xfer_error(&self) {
+        self.shared.xfer_error.store(true, Ordering::SeqCst);
+    }
+
+    /// Exit code of a run that came to its end (spec: output 2).
+    pub fn code(&self) -> i32 {
+        let bits = self.io_error();
+        if self.shared.xfer_error.load(Ordering::SeqCst) || bits & ioerr::GENERAL != 0 {
+            23
+        } else if bits & ioerr::VANISHED != 0 {
+            24
+        } else if bits & ioerr::DEL_LIMIT != 0 {
+            25
+        } else {
+            0
+        }
+    }
+
+    /// Change the figures.
+    pub fn stats<R>(&self, change: impl FnOnce(&mut Summary) -> R) -> R {
+        change(&mut lock(&self.shared.summary))
+    }
+
+    pub fn summary(&self) -> Summary {
+        lock(&self.shared.summary).clone()
+    }
+
+    // ---- items
+
+    /// Whether unchanged items are wanted: `-ii`, or `-vv` with a format (spec: output 6).
+    pub fn wants_unchanged(&self) -> bool {
+        let plan = &self.shared.plan;
+        plan.itemize_level > 1 || plan.info.name > 1
+    }
+
+    /// The item's line is due only after its data.
+    pub fn after_data(&self) -> bool {
+        self.shared.out_format.as_ref().is_some_and(Format::after_data)
+            || self.shared.log_format.as_ref().is_some_and(Format::after_data)
+    }
+
+    /// A line per item is wanted somewhere.
+    pub fn wants_items(&self) -> bool {
+        self.shared.out_format.is_some() || self.shared.log_format.is_some() || self.shared.plan.records
+    }
+
+    /// Tell an item on the client's screen and in the log.
+    pub fn item(&self, item: &Item<'_>) {
+        self.item_to(item, true, true);
+    }
+
+    /// Tell an item where asked.
+    pub fn item_to(&self, item: &Item<'_>, screen: bool, log: bool) {
+        let plan = &self.shared.plan;
+        if let Some(format) = self.shared.out_format.as_ref().filter(|_| screen) {
+            let mut line = Vec::with_capacity(item.name.len() + 32);
+            format.expand(item, plan, self.shared.style, &mut line);
+            self.client_line(&line);
+        }
+        if let Some(format) = self.shared.log_format.as_ref().filter(|_| log && plan.logging) {
+            if !format.text.is_empty() {
+                let mut line = Vec::with_capacity(item.name.len() + 32);
+                format.expand(item, plan, self.shared.style, &mut line);
+                line.push(b'\n');
+                self.push_log(&line);
+            }
+        }
+        if plan.records {
+            self.record(item);
+        }
+    }
+
+    fn record(&self, item: &Item<'_>) {
+        self.push(Event::Record(crate::event::Record {
+            operation: item.operation.text(),
+            itemized: String::from_utf8_lossy(&item::itemized(item, self.shared.style)).into_owned(),
+            name: item.name.to_vec(),
+            length: item.length,
+            mtime: item.mtime,
+            mode: item.mode,
+            target: item.leader.filter(|l| !l.is_empty()).or(item.link_target).map(<[u8]>::to_vec),
+        }));
+    }
+
+    /// A line for the screen of the client that is never logged.
+    pub fn client_line(&self, line: &[u8]) {
+        let mut raw = Vec::with_capacity(line.len() + 1);
+        raw.extend_from_slice(line);
+        raw.push(b'\n');
+        self.emit(Level::Client, &raw);
+    }
+
+    /// A deletion on this machine (spec: output 7): `deleting N`, or by the format if it has `%i` or `%o`.
+    pub fn deletion(&self, name: &[u8], mode: u32) {
+        let plan = self.shared.plan.clone();
+        let item = Item {
+            operation: Operation::Delete,
+            name,
+            mode,
+            length: 0,
+            mtime: 0,
+            uid: 0,
+            gid: Some(0),
+            iflags: 0,
+            missing_flags: false,
+            link_target: None,
+            leader: None,
+            checksum: None,
+            bytes: 0,
+            sum_bytes: 0,
+        };
+        let mut plain = b"deleting ".to_vec();
+        plain.extend_from_slice(name);
+        if item.mode & 0o170_000 == 0o040_000 {
+            plain.push(b'/');
+        }
+        if !plan.server && plan.info.del > 0 || plan.itemize_level > 0 && !plan.server {
+            let line = match self.shared.out_format.as_ref().filter(|f| f.has(b'i') || f.has(b'o')) {
+                Some(format) => {
+                    let mut line = Vec::new();
+                    format.expand(&item, &plan, self.shared.style, &mut line);
+                    line
+                }
+                None => plain.clone(),
+            };
+            self.client_line(&line);
+        }
+        if plan.logging && !plan.dry_run {
+            if let Some(format) = self.shared.log_format.as_ref() {
+                let mut line = Vec::new();
+                if format.has(b'i') || format.has(b'o') {
+                    format.expand(&item, &plan, self.shared.style, &mut line);
+                } else {
+                    line = plain;
+                }
+                self.push_log(&line);
+            }
+        }
+        if plan.records {
+            self.record(&item);
+        }
+    }
+
+    // ---- progress
+
+    pub fn progress_level(&self) -> u8 {
+        lock(&self.shared.progress).as_ref().map_or(0, Progress::level)
+    }
+
+    /// Entries listed so far, and whether the list is whole.
+    pub fn listed(&self, count: u64, complete: bool) {
+        self.shared.listed.fetch_add(count, Ordering::Relaxed);
+        if complete {
+            self.shared.list_complete.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Entries the roles are done with, for `to-chk`.
+    pub fn set_processed(&self, count: u64) {
+        self.shared.processed.store(count, Ordering::Relaxed);
+    }
+
+    pub fn progress_begin(&self, offset: u64) {
+        if let Some(progress) = lock(&self.shared.progress).as_mut() {
+            progress.begin(offset);
+        }
+    }
+
+    /// `offset` bytes of `size` of the present file are done.
+    pub fn progress(&self, offset: u64, size: u64) {
+        let mut out = Vec::new();
+        {
+            let mut guard = lock(&self.shared.progress);
+            let Some(progress) = guard.as_mut() else { return };
+            if progress.level() == 2 {
+                let total = self.shared.total_progress.load(Ordering::Relaxed) + offset;
+                let all = self.stats(|s| s.total_size);
+                progress.show(total, all.max(total), &mut out);
+            } else {
+                progress.show(offset, size, &mut out);
+            }
+        }
+        if !out.is_empty() {
+            self.push(Event::Stdout(out));
+        }
+    }
+
+    /// The present file of `size` bytes is done.
+    pub fn progress_end(&self, size: u64) {
+        let mut out = Vec::new();
+        {
+            let mut guard = lock(&self.shared.progress);
+            let Some(progress) = guard.as_mut() else { return };
+            let total = self.shared.listed.load(Ordering::Relaxed);
+            let counters = Counters {
+                transferred: self.stats(|s| s.transferred),
+                left: total.saturating_sub(self.shared.processed.load(Ordering::Relaxed)),
+                total,
+                incomplete: !self.shared.list_complete.load(Ordering::Relaxed),
+            };
+            if progress.level() == 2 {
+                let done = self.shared.total_progress.fetch_add(size, Ordering::Relaxed) + size;
+                let all = self.stats(|s| s.total_size);
+                progress.finish(done, all.max(done), counters, &mut out);
+            } else {
+                progress.finish(size, size, counters, &mut out);
+            }
+        }
+        self.push(Event::Stdout(out));
+    }
+
+    /// Close a progress line that stands open, at the end of the run.
+    pub fn progress_close(&self) {
+        let mut guard = lock(&self.shared.progress);
+        if let Some(progress) = guard.as_mut().filter(|p| p.open) {
+            progress.open = false;
+            drop(guard);
+            self.push(Event::Stdout(b"\n".to_vec()));
+        }
+    }
+}
+
+/// `rsync: [ROLE] MESSAGE: ERR (n)`.
+pub fn sys_line(role: &str, message: &[u8], error: &io::Error) -> Vec<u8> {
+    let mut out = format!("rsync: [{role}] ").into_bytes();
+    out.extend_from_slice(message);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(sys_text(error).as_bytes());
+    out
+}
+
+/// Whether an item with these flags is worth an item on the wire and a line (spec: protocol 6.2).
+pub fn significant(iflags: u16, xname: Option<&[u8]>) -> bool {
+    iflags & iflag::SIGNIFICANT != 0 || xname.is_some_and(|x| !x.is_empty())
+}
+
+/// Escape a message line as spec output 11 says; a final newline and leading CRs are raw.
+pub fn escape_line(raw: &[u8], charset: Charset, eight_bit: bool, out: &mut Vec<u8>) {
+    let (body, end) = match raw.last() {
+        Some(b'\n') => (&raw[..raw.len() - 1], &b"\n"[..]),
+        _ => (raw, &b""[..]),
+    };
+    let start = usize::from(body.first() == Some(&b'\r'));
+    out.extend_from_slice(&body[..start]);
+    escape_text(&body[start..], charset, eight_bit, out);
+    out.extend_from_slice(end);
+}
+
+fn octal(byte: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[b'\\', b'#', b'0' + (byte >> 6), b'0' + (byte >> 3 & 7), b'0' + (byte & 7)]);
+}
+
+fn looks_escaped(text: &[u8]) -> bool {
+    text.len() >= 5 && text[1] == b'#' && text[2..5].iter().all(u8::is_ascii_digit)
+}
+
+/// Escape a name for the screen.
+pub fn escape_text(text: &[u8], charset: Charset, eight_bit: bool, out: &mut Vec<u8>) {
+    if text.iter().all(|&b| (0x20..0x80).contains(&b) && b != b'\\') {
+        out.extend_from_slice(text);
+        return;
+    }
+    let mut i = 0;
+    while i < text.len() {
+        let b = text[i];
+        if b < 0x20 && b != b'\t' || b == b'\\' && looks_escaped(&text[i..]) {
+            octal(b, out);
+            i += 1;
+        } else if b < 0x80 || eight_bit || charset == Charset::Other {
+            out.push(b);
+            i += 1;
+        } else if charset == Charset::Utf8 {
+            let len = match b {
+                0xc2..=0xdf => 2,
+                0xe0..=0xef => 3,
+                0xf0..=0xf4 => 4,
+                _ => 1,
+            };
+            match text.get(i..i + len).and_then(|c| std::str::from_utf8(c).ok()) {
+                Some(c) if len > 1 => {
+                    out.extend_from_slice(c.as_bytes());
+                    i += len;
+                }
+                _ => {
+                    octal(b, out);
+                    i += 1;
+                }
+            }
+        } else {
+            octal(b, out);
+            i += 1;
+        }
+    }
+}
+
+/// Escape a line for the log: control bytes too, but valid UTF-8 stays readable (spec: output 11, daemon 12.1).
+pub fn escape_log(text: &[u8], out: &mut Vec<u8>) {
+    let mut plain = Vec::with_capacity(text.len());
+    escape_text(text, Charset::Utf8, true, &mut plain);
+    let mut i = 0;
+    while i < plain.len() {
+        let b = plain[i];
+        if b < 0x80 {
+            out.push(b);
+            i += 1;
+            continue;
+        }
+        let len = match b {
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            _ => 1,
+        };
+        match plain.get(i..i + len).and_then(|c| std::str::from_utf8(c).ok()) {
+            Some(c) if len > 1 && !c.chars().any(|c| ('\u{80}'..='\u{9f}').contains(&c)) => {
+                out.extend_from_slice(c.as_bytes());
+                i += len;
+            }
+            _ => {
+                if (0x80..=0x9f).contains(&b) {
+                    octal(b, out);
+                } else {
+                    out.push(b);
+                }
+                i += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &[u8], charset: Charset) -> Vec<u8> {
+        let mut out = Vec::new();
+        escape_line(text, charset, false, &mut out);
+        out
+    }
+
+    /// OUT-17
+    #[test]
+    fn names_are_escaped() {
+        assert_eq!(shown(b"n\nl\n", Charset::Utf8), b"n\\#012l\n");
+        assert_eq!(shown(b"a\\#123", Charset::Utf8), b"a\\#134#123");
+        assert_eq!(shown(b"t\tb\\x", Charset::Utf8), b"t\tb\\x");
+        assert_eq!(shown("한글".as_bytes(), Charset::Utf8), "한글".as_bytes());
+        assert_eq!(shown(b"\xc7\xd1", Charset::Utf8), b"\\#307\\#321");
+        assert_eq!(shown("é".as_bytes(), Charset::Ascii), b"\\#303\\#251");
+    }
+}
