@@ -201,6 +201,11 @@ macro_rules! plan {
         pub struct Plan { $($(#[$doc])* pub $field: $ty),* }
         impl Default for Plan { fn default() -> Self { Self { $($field: $default),* } } }
         impl Plan {
+            /// Extraneous files are looked for when a directory is entered.
+            pub fn delete_during(&self) -> bool {
+                matches!(self.delete, DeleteWhen::During | DeleteWhen::Delay)
+            }
+
             /// All field names, for the binding and its stub test.
             pub const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
             /// Set one field by name. Errors: `Usage` naming the field when it is unknown or the value does not fit.

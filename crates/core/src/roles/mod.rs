@@ -1,1 +1,19 @@
-//! (see the design)
+//! The parts that the two ends of a transfer play: sender, generator, receiver (spec: protocol 1.1, 6).
+
+pub mod arrival;
+pub mod basis;
+pub mod chmod;
+pub mod compare;
+pub mod copier;
+pub mod delete;
+pub mod dest;
+mod entries;
+pub mod filter;
+pub mod generator;
+pub mod items;
+mod links;
+pub mod local;
+pub mod remote;
+pub mod scan;
+pub mod sources;
+mod requests;

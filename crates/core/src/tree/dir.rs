@@ -38,6 +38,35 @@ impl From<FileType> for FileKind {
 }
 
 /// One entry, owning its name.
+impl FileKind {
+    /// From the type bits of a mode.
+    pub fn from_mode(mode: u32) -> Self {
+        match mode & 0o170_000 {
+            0o100_000 => Self::File,
+            0o040_000 => Self::Dir,
+            0o120_000 => Self::Symlink,
+            0o060_000 => Self::Block,
+            0o020_000 => Self::Char,
+            0o010_000 => Self::Fifo,
+            0o140_000 => Self::Socket,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The type bits of a mode; a regular file's for an unknown kind.
+    pub fn mode(self) -> u32 {
+        match self {
+            Self::File | Self::Unknown => 0o100_000,
+            Self::Dir => 0o040_000,
+            Self::Symlink => 0o120_000,
+            Self::Block => 0o060_000,
+            Self::Char => 0o020_000,
+            Self::Fifo => 0o010_000,
+            Self::Socket => 0o140_000,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirEntry {
     pub name: Vec<u8>,

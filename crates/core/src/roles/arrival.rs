@@ -1,0 +1,283 @@
+//! Settling the destination once the list is known (spec: options 5.3).
+
+use std::io;
+use std::sync::Arc;
+
+use super::dest::Dest;
+use super::generator::Feed;
+use crate::error::{sys_text, Error, Result};
+use crate::flist::Segment;
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::tree::{operator, Root, RootOptions};
+
+/// How many active entries there are, as far as it matters, and the one if there is just one.
+fn survey(feeds: &[Feed]) -> (usize, Option<(Arc<Segment>, usize)>) {
+    let mut count = 0;
+    let mut only = None;
+    for feed in feeds {
+        let Feed::List(segment) = feed else { continue };
+        for i in 0..segment.len() {
+            count += 1;
+            if only.is_none() {
+                only = Some((Arc::clone(segment), i));
+            }
+            if count > 1 {
+                return (count, None);
+            }
+        }
+    }
+    (count, only)
+}
+
+fn options(plan: &Plan) -> RootOptions {
+    RootOptions {
+        cwd: plan.cwd.clone(),
+        operator: true,
+        insecure_links: plan.insecure_links,
+        follow_links: false,
+        confine_root: plan.confine_root.clone(),
+        no_openat2: false,
+    }
+}
+
+/// Open a directory that the destination argument names; inside the module on a daemon.
+fn open_root(plan: &Plan, path: &[u8]) -> io::Result<Root> {
+    match &plan.module_root {
+        Some(module) if !plan.insecure_links => {
+            let full = operator::absolute(path, &plan.cwd)?;
+            let full = super::scan::clean(&full);
+            let module = Root::open(module, &options(plan))?;
+            let rel = full.strip_prefix(module.path()).unwrap_or(&full);
+            let rel = rel.strip_prefix(b"/").unwrap_or(rel);
+            module.subroot(if rel.is_empty() { b"." } else { rel })
+        }
+        _ => Root::open(path, &options(plan)),
+    }
+}
+
+/// Parent directory and name of the destination.
+fn parent_of(path: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut end = path.len();
+    while end > 1 && path[end - 1] == b'/' {
+        end -= 1;
+    }
+    let path = &path[..end];
+    match memchr::memrchr(b'/', path) {
+        Some(0) => (b"/".to_vec(), path[1..].to_vec()),
+        Some(at) => (path[..at].to_vec(), path[at + 1..].to_vec()),
+        None => (b".".to_vec(), path.to_vec()),
+    }
+}
+
+/// Find, or make, the directory that entries go to. `feeds` are the lists read so far: enough to tell one entry from
+/// more.
+pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest> {
+    let path = if plan.destination.is_empty() { b".".to_vec() } else { plan.destination.clone() };
+    let (count, only) = survey(feeds);
+    let shown = String::from_utf8_lossy(&path).into_owned();
+    let quoted = |path: &[u8]| {
+        let full = operator::absolute(path, &plan.cwd).unwrap_or_else(|_| path.to_vec());
+        String::from_utf8_lossy(&report.quoted(&super::scan::clean(&full))).into_owned()
+    };
+    let slash = path.ends_with(b"/") || path.ends_with(b"/.");
+    let trimmed = {
+        let mut end = path.len();
+        while end > 1 && path[end - 1] == b'/' {
+            end -= 1;
+        }
+        path[..end].to_vec()
+    };
+    if plan.list_only {
+        let root = Root::open(b"/", &RootOptions::default())
+            .map_err(|e| Error::Selection(format!("rsync: [Receiver] change_dir#1 \"/\" failed: {}", sys_text(&e))))?;
+        return Dest::new(Arc::clone(plan), report.clone(), root);
+    }
+    let opened = open_root(plan, &path);
+    let found = match &opened {
+        Ok(_) => Ok(true),
+        Err(e) => match e.raw_os_error() {
+            Some(2) => Ok(false),
+            // Something is there that is no directory.
+            Some(20) => {
+                let (parent, leaf) = parent_of(&path);
+                match open_root(plan, &parent).and_then(|r| r.stat_follow(&leaf)) {
+                    Ok(_) if !slash => Ok(false),
+                    Ok(_) => Err(io::Error::from_raw_os_error(20)),
+                    Err(e) => Err(e),
+                }
+            }
+            n => Err(io::Error::from_raw_os_error(n.unwrap_or(5))),
+        },
+    };
+    let exists_otherwise = matches!(&opened, Err(e) if e.raw_os_error() == Some(20));
+    let mut created_parents = false;
+    match found {
+        Ok(true) => {
+            if let Ok(root) = opened {
+                return finish(plan, report, root, None);
+            }
+        }
+        Ok(false) if exists_otherwise => {
+            if count > 1 {
+                return Err(Error::Selection(
+                    "ERROR: destination must be a directory when copying more than 1 file".into(),
+                ));
+            }
+            if only.as_ref().is_some_and(|(s, i)| s.entry(*i).is_dir()) {
+                return Err(Error::Selection("ERROR: cannot overwrite non-directory with a directory".into()));
+            }
+        }
+        Ok(false) => {}
+        Err(error) => {
+            let number = error.raw_os_error();
+            if number == Some(40) || number == Some(13) && open_root(plan, &parent_of(&path).0).is_ok() {
+                return Err(Error::Selection(format!(
+                    "rsync: [Receiver] change_dir#1 {} failed: {}",
+                    quoted(&path),
+                    sys_text(&error)
+                )));
+            }
+            return Err(Error::Selection(format!(
+                "rsync: [Receiver] ERROR: cannot stat destination {}: {}",
+                quoted(&path),
+                sys_text(&error)
+            )));
+        }
+    }
+    let many = count > 1 || slash;
+    if plan.mkpath && !exists_otherwise && (memchr::memchr(b'/', &path).is_some() || count > 1) {
+        let upto = if many { trimmed.clone() } else { parent_of(&path).0 };
+        let made = make_path(plan, &upto)?;
+        if made > 0 {
+            created_parents = many;
+            if plan.info.name > 0 || plan.itemize {
+                let plural = if made == 1 { "directory" } else { "directories" };
+                report.info(format!("created {made} {plural} for {shown}"));
+            }
+        }
+        if many {
+            if let Ok(root) = open_root(plan, &path) {
+                let mut dest = finish(plan, report, root, None)?;
+                dest.created = made > 0;
+                return Ok(dest);
+            }
+        }
+    }
+    if many && !exists_otherwise && !created_parents {
+        let (parent, leaf) = parent_of(&path);
+        let dry = plan.dry_run || plan.only_write_batch;
+        let root = open_root(plan, &parent);
+        if dry {
+            announce(plan, report, &trimmed);
+            // Nothing is there, and nothing will be: the parent stands in, and is never looked into.
+            let root = match root {
+                Ok(root) => root,
+                Err(_) => Root::open(b"/", &RootOptions::default())
+                    .map_err(|e| Error::Selection(format!("rsync: [Receiver] {}", sys_text(&e))))?,
+            };
+            let full = operator::absolute(&trimmed, &plan.cwd).unwrap_or_else(|_| trimmed.clone());
+            let handle = rustix::io::dup(root.handle())
+                .map_err(|e| Error::FileIo(format!("rsync: [Receiver] {}", sys_text(&e.into()))))?;
+            let root = Root::from_handle(handle, &super::scan::clean(&full), &options(plan));
+            let mut dest = Dest::new(Arc::clone(plan), report.clone(), root)?;
+            dest.void = true;
+            return Ok(dest);
+        }
+        let made = root.and_then(|r| r.mkdir(&leaf, 0o777 & !plan.umask).map(|()| r));
+        match made {
+            Ok(_) => {
+                announce(plan, report, &trimmed);
+                let root = open_root(plan, &path).map_err(|e| {
+                    Error::Selection(format!(
+                        "rsync: [Receiver] change_dir#1 {} failed: {}",
+                        quoted(&path),
+                        sys_text(&e)
+                    ))
+                })?;
+                let mut dest = finish(plan, report, root, None)?;
+                dest.created = true;
+                return Ok(dest);
+            }
+            Err(error) => {
+                return Err(Error::FileIo(format!(
+                    "rsync: [Receiver] mkdir {} failed: {}",
+                    quoted(&trimmed),
+                    sys_text(&error)
+                )));
+            }
+        }
+    }
+    // One entry under a name of its own.
+    let (parent, leaf) = parent_of(&path);
+    match open_root(plan, &parent) {
+        Ok(root) => finish(plan, report, root, Some(leaf)),
+        Err(error) => Err(Error::Selection(format!(
+            "rsync: [Receiver] change_dir#3 {} failed: {}",
+            quoted(&parent),
+            sys_text(&error)
+        ))),
+    }
+}
+
+fn announce(plan: &Plan, report: &Report, path: &[u8]) {
+    if plan.info.name > 0 || plan.itemize {
+        report.info([b"created directory ".as_slice(), path].concat());
+    }
+}
+
+/// Make all missing components; how many there were.
+fn make_path(plan: &Plan, path: &[u8]) -> Result<u32> {
+    let full = operator::absolute(path, &plan.cwd).unwrap_or_else(|_| path.to_vec());
+    let full = super::scan::clean(&full);
+    let mut made = 0;
+    let mut at = 1;
+    while at < full.len() {
+        let end = memchr::memchr(b'/', &full[at..]).map_or(full.len(), |n| at + n);
+        if open_root(plan, &full[..end]).is_err() {
+            if plan.dry_run {
+                made += 1;
+                at = end + 1;
+                continue;
+            }
+            let (parent, leaf) = parent_of(&full[..end]);
+            let result = open_root(plan, &parent).and_then(|r| r.mkdir(&leaf, 0o777 & !plan.umask));
+            match result {
+                Ok(()) => made += 1,
+                Err(e) => {
+                    return Err(Error::FileIo(format!(
+                        "rsync: [Receiver] mkdir \"{}\" failed: {}",
+                        String::from_utf8_lossy(&full[..end]),
+                        sys_text(&e)
+                    )))
+                }
+            }
+        }
+        at = end + 1;
+    }
+    Ok(made)
+}
+
+fn finish(plan: &Arc<Plan>, report: &Report, root: Root, single: Option<Vec<u8>>) -> Result<Dest> {
+    let mut dest = Dest::new(Arc::clone(plan), report.clone(), root)?;
+    dest.single = single.map(Arc::new);
+    if let Some(dir) = plan.backup_dir.as_deref() {
+        check_backup_dir(plan, report, &dest, dir)?;
+    }
+    Ok(dest)
+}
+
+fn check_backup_dir(plan: &Plan, report: &Report, dest: &Dest, dir: &[u8]) -> Result<()> {
+    let shown = String::from_utf8_lossy(dir).into_owned();
+    let state = match dest.operator_dir(dir) {
+        Ok(_) => "",
+        Err(e) if e.raw_os_error() == Some(20) => {
+            return Err(Error::Usage(format!("The backup-dir is not a directory: {shown}")));
+        }
+        Err(_) => "(new) ",
+    };
+    if plan.info.backup > 0 {
+        report.info([state.as_bytes(), b"backup_dir is ", dir].concat());
+    }
+    Ok(())
+}

@@ -1,0 +1,415 @@
+//! Files that are not at the name itself but can help: alternate directories and similar names (spec: transfer 7, 9).
+
+use std::sync::Arc;
+
+use super::compare::{item_flags, unchanged};
+use super::dest::{split_name, Dest};
+use super::generator::{basis, Basis, Generator};
+use crate::error::Result;
+use crate::flist::Segment;
+use crate::plan::AltDest;
+use crate::report::item::iflag;
+use crate::tree::{attrs, Root, Stat};
+
+/// What the alternate directories gave for a regular file.
+pub enum AltFile {
+    /// Nothing is left to do.
+    Settled,
+    Basis(Basis, Stat),
+    Nothing,
+}
+
+/// What they gave for a link or node.
+pub enum AltOther {
+    Settled,
+    Compared(Stat),
+    Nothing,
+}
+
+/// The alternate directories, in order; `None` for one that can't be used.
+pub fn open_alt_dirs(dest: &Dest) -> Vec<Option<Root>> {
+    let plan = &dest.plan;
+    let name = match plan.alt_dest {
+        AltDest::None => return Vec::new(),
+        AltDest::Compare => "compare",
+        AltDest::Copy => "copy",
+        AltDest::Link => "link",
+    };
+    plan.alt_dirs
+        .iter()
+        .map(|dir| match dest.operator_dir(dir) {
+            Ok(root) => Some(root),
+            Err(error) => {
+                let full = crate::tree::operator::absolute(dir, dest.root.path()).unwrap_or_else(|_| dir.clone());
+                let what: &[u8] = match error.raw_os_error() {
+                    Some(2) => b"-dest arg does not exist: ",
+                    Some(20) => b"-dest arg is not a dir: ",
+                    _ => return None,
+                };
+                dest.report.warning([b"--".as_slice(), name.as_bytes(), what, &full].concat());
+                None
+            }
+        })
+        .collect()
+}
+
+impl Generator {
+    /// The best alternate copy of a regular file: level, directory number, status.
+    fn alt_level(&mut self, segment: &Segment, i: usize, rel: &[u8]) -> Option<(u8, usize, Root, Stat)> {
+        let mut best: Option<(u8, usize, Root, Stat)> = None;
+        for n in 0..self.alt_roots.len() {
+            let Some(root) = self.alt_roots[n].clone() else { continue };
+            let Ok(stat) = root.lstat(rel) else { continue };
+            if !stat.is_file() {
+                continue;
+            }
+            let mut level = 1;
+            if self.quick_check(segment, i, &root, rel, &stat) {
+                level = 2;
+                let want = self.dest.wanted(segment, i, Some(&stat));
+                if unchanged(&self.plan, &want, &stat) && self.metadata_equal(segment, i, &root, rel, &stat) {
+                    level = 3;
+                }
+            }
+            if best.as_ref().is_none_or(|b| level > b.0) {
+                best = Some((level, n, root, stat));
+            }
+            if level == 3 {
+                break;
+            }
+        }
+        best
+    }
+
+    pub(super) fn metadata_equal(&mut self, segment: &Segment, i: usize, _root: &Root, rel: &[u8], stat: &Stat) -> bool {
+        self.metadata_flags(segment, i, rel, Some(stat), 0) == 0
+    }
+
+    /// spec: transfer 7.1, 7.2
+    pub(super) fn alt_regular(
+        &mut self,
+        segment: &Arc<Segment>,
+        i: usize,
+        ndx: i32,
+        rel: &[u8],
+        found: Option<Stat>,
+    ) -> Result<AltFile> {
+        let kind = self.plan.alt_dest;
+        if found.is_some() && kind == AltDest::Copy {
+            return Ok(AltFile::Nothing);
+        }
+        let Some((level, number, root, stat)) = self.alt_level(segment, i, rel) else { return Ok(AltFile::Nothing) };
+        if let Some(now) = found {
+            if level < 3 || now.same_file(&stat) {
+                return Ok(AltFile::Nothing);
+            }
+            if !self.dry_run {
+                if self.plan.backup && !self.dest.backup_before_overwrite(rel)? {
+                    return Ok(AltFile::Nothing);
+                }
+                if let Err(error) = self.dest.root.unlink(rel) {
+                    if error.raw_os_error() != Some(2) {
+                        return Ok(AltFile::Nothing);
+                    }
+                }
+            }
+        }
+        let want = self.dest.wanted(segment, i, Some(&stat));
+        if level == 3 {
+            match kind {
+                AltDest::Compare => {
+                    let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
+                    self.item(segment, i, ndx, flags, None)?;
+                    return Ok(AltFile::Settled);
+                }
+                AltDest::Link => {
+                    if self.dry_run || self.link_alt(&root, rel)? {
+                        let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, true);
+                        self.item(segment, i, ndx, flags, Some(b""))?;
+                        return Ok(AltFile::Settled);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if level >= 2 && found.is_none() {
+            let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, true);
+            let flags = self.metadata_flags(segment, i, rel, Some(&stat), flags);
+            if self.dry_run || self.copy_alt(segment, i, &root, rel, &stat)? {
+                self.item(segment, i, ndx, flags, None)?;
+                return Ok(AltFile::Settled);
+            }
+        }
+        let basis = Basis { kind: number as u8, root, name: rel.to_vec(), size: stat.size, xname: None };
+        Ok(AltFile::Basis(basis, stat))
+    }
+
+    fn link_alt(&mut self, root: &Root, rel: &[u8]) -> Result<bool> {
+        let mut result = self.dest.root.link_from(root, rel, rel);
+        if matches!(&result, Err(e) if e.raw_os_error() == Some(2)) && self.plan.relative {
+            self.dest.make_parents(rel);
+            result = self.dest.root.link_from(root, rel, rel);
+        }
+        if let Err(error) = result {
+            if self.plan.info.name > 0 {
+                let text = [
+                    b"link ".as_slice(),
+                    &self.dest.display(rel),
+                    b" => ",
+                    &root.display(rel),
+                    b" failed",
+                ]
+                .concat();
+                self.report.sys_error("generator", text, &error);
+            }
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// A copy on this machine, with the attributes of the entry.
+    fn copy_alt(&mut self, segment: &Arc<Segment>, i: usize, root: &Root, rel: &[u8], stat: &Stat) -> Result<bool> {
+        let Ok(source) = root.open_read(rel, false) else { return Ok(false) };
+        if self.plan.relative {
+            let (dir, _) = split_name(rel);
+            if !dir.is_empty() && self.dest.root.lstat(dir).is_err() {
+                self.dest.make_parents(rel);
+            }
+        }
+        let Some(temp) = self.dest.create_temp(rel) else { return Ok(false) };
+        if crate::tree::data::copy_whole(&source, &temp.file, stat.size, true).is_err() {
+            self.dest.remove_temp(&temp.name);
+            return Ok(false);
+        }
+        let want = self.dest.wanted(segment, i, None);
+        let want = if self.plan.perms { want } else { super::compare::Wanted { mode: want.mode, ..want } };
+        self.dest.set_attrs_open(&temp.file, rel, &want, true);
+        if !self.plan.times {
+            let _ = attrs::futimens(&temp.file, Some(stat.mtime_pair()), None);
+        }
+        drop(temp.file);
+        if !self.dest.commit(&temp.name, rel, false)? {
+            return Ok(false);
+        }
+        if let Ok(now) = self.dest.root.lstat(rel) {
+            self.apply_metadata(segment, i, rel, &now);
+        }
+        if self.plan.info.copy > 0 && self.plan.info.name > 1 {
+            self.report.info([b"copied ".as_slice(), rel].concat());
+        }
+        Ok(true)
+    }
+
+    /// A directory in an alternate place, for the item only.
+    pub(super) fn alt_directory(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8]) -> Option<Stat> {
+        let mut best = None;
+        for root in self.alt_roots.iter().flatten() {
+            let Ok(stat) = root.lstat(rel) else { continue };
+            if !stat.is_dir() {
+                continue;
+            }
+            let want = self.dest.wanted(segment, i, Some(&stat));
+            if unchanged(&self.plan, &want, &stat) {
+                return Some(stat);
+            }
+            best = best.or(Some(stat));
+        }
+        best
+    }
+
+    /// spec: transfer 7.3
+    pub(super) fn alt_other(
+        &mut self,
+        segment: &Arc<Segment>,
+        i: usize,
+        ndx: i32,
+        rel: &[u8],
+        target: Option<&[u8]>,
+    ) -> Result<AltOther> {
+        let entry = *segment.entry(i);
+        let mut best: Option<(bool, Root, Stat)> = None;
+        for root in self.alt_roots.iter().flatten() {
+            let Ok(stat) = root.lstat(rel) else { continue };
+            if (stat.mode ^ entry.mode) & super::compare::S_IFMT != 0 {
+                continue;
+            }
+            let same = match target {
+                Some(target) => root.read_link(rel).is_ok_and(|t| t == target),
+                None => {
+                    !entry.is_device() || (stat.rdev_major, stat.rdev_minor) == segment.rdev(i)
+                }
+            };
+            if !same {
+                continue;
+            }
+            let want = self.dest.wanted(segment, i, Some(&stat));
+            let level3 = unchanged(&self.plan, &want, &stat);
+            if best.is_none() || level3 {
+                best = Some((level3, root.clone(), stat));
+            }
+            if level3 {
+                break;
+            }
+        }
+        let Some((level3, root, stat)) = best else { return Ok(AltOther::Nothing) };
+        if level3 {
+            let want = self.dest.wanted(segment, i, Some(&stat));
+            match self.plan.alt_dest {
+                AltDest::Link if self.dry_run || self.dest.root.link_from(&root, rel, rel).is_ok() => {
+                    let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, true);
+                    self.item(segment, i, ndx, flags, Some(b""))?;
+                    self.link_ready(segment, i, ndx)?;
+                    return Ok(AltOther::Settled);
+                }
+                AltDest::Compare => {
+                    let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
+                    self.item(segment, i, ndx, flags, None)?;
+                    return Ok(AltOther::Settled);
+                }
+                _ => {}
+            }
+        }
+        Ok(AltOther::Compared(stat))
+    }
+
+    // ---- similar names (spec: transfer 9)
+
+    pub(super) fn fuzzy_basis(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8]) -> Option<Basis> {
+        let (dir, base) = split_name(rel);
+        let entry = *segment.entry(i);
+        let mut places: Vec<(u8, Root)> = vec![(basis::FUZZY, self.dest.root.clone())];
+        if self.plan.fuzzy > 1 {
+            for (n, root) in self.alt_roots.iter().enumerate() {
+                if let Some(root) = root {
+                    places.push((basis::FUZZY + 1 + n as u8, root.clone()));
+                }
+            }
+        }
+        let mut best: Option<(u32, Basis)> = None;
+        for (kind, root) in places {
+            let Ok(names) = root.read_names(if dir.is_empty() { b"." } else { dir }) else { continue };
+            for found in names.iter() {
+                let name = if dir.is_empty() { found.name.to_vec() } else { [dir, b"/", found.name].concat() };
+                if segment.find(&name, false).is_some() && kind == basis::FUZZY {
+                    continue;
+                }
+                let Ok(stat) = root.lstat(&name) else { continue };
+                if !stat.is_file() || stat.size == 0 {
+                    continue;
+                }
+                let make = |name: Vec<u8>, base: &[u8]| Basis {
+                    kind,
+                    root: root.clone(),
+                    name,
+                    size: stat.size,
+                    xname: Some(base.to_vec()),
+                };
+                if stat.size == entry.len
+                    && super::compare::same_time(self.plan.modify_window, (entry.mtime, entry.mtime_nsec), stat.mtime_pair())
+                {
+                    return Some(make(name, found.name));
+                }
+                let limit = best.as_ref().map_or(25 << 16, |b| b.0);
+                let distance = name_distance(base, found.name, limit);
+                if distance <= limit {
+                    best = Some((distance, make(name, found.name)));
+                }
+            }
+        }
+        if let Some((_, basis)) = &best {
+            if self.plan.debug.fuzzy > 0 {
+                let text = [b"fuzzy basis selected for ".as_slice(), rel, b": ", &basis.name].concat();
+                self.report.info(text);
+            }
+        }
+        best.map(|b| b.1)
+    }
+}
+
+/// Weighted distance of two names and, ten times over, of their suffixes.
+fn name_distance(a: &[u8], b: &[u8], limit: u32) -> u32 {
+    let unit = 1 << 16;
+    if (a.len().abs_diff(b.len()) as u32).saturating_mul(unit) > limit {
+        return u32::MAX;
+    }
+    let d = levenshtein(a, b);
+    if d > limit {
+        return d;
+    }
+    d.saturating_add(levenshtein(suffix(a), suffix(b)).saturating_mul(10))
+}
+
+fn levenshtein(a: &[u8], b: &[u8]) -> u32 {
+    const UNIT: u32 = 1 << 16;
+    let mut row: Vec<u32> = Vec::with_capacity(b.len() + 1);
+    row.push(0);
+    for c in b {
+        row.push(row[row.len() - 1].saturating_add(UNIT + u32::from(*c)));
+    }
+    for x in a {
+        let mut diagonal = row[0];
+        row[0] = row[0].saturating_add(UNIT + u32::from(*x));
+        for (j, y) in b.iter().enumerate() {
+            let replace =
+                diagonal.saturating_add(if x == y { 0 } else { UNIT + u32::from(x.abs_diff(*y)) });
+            let remove = row[j + 1].saturating_add(UNIT + u32::from(*x));
+            let insert = row[j].saturating_add(UNIT + u32::from(*y));
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(remove).min(insert);
+        }
+    }
+    row[b.len()]
+}
+
+/// From the last dot, not counting leading dots, a final `~` and the endings of backups.
+fn suffix(name: &[u8]) -> &[u8] {
+    let lead = name.iter().take_while(|&&b| b == b'.').count();
+    let mut end = name.len();
+    let mut best: &[u8] = b"";
+    if end > lead && name[end - 1] == b'~' {
+        end -= 1;
+        // `.~N~`
+        if let Some(at) = name[lead..end].windows(2).rposition(|w| w == b".~") {
+            if name[lead + at + 2..end].iter().all(u8::is_ascii_digit) && end > lead + at + 2 {
+                end = lead + at;
+            }
+        }
+    }
+    while let Some(dot) = memchr::memrchr(b'.', &name[lead..end]).map(|n| n + lead) {
+        let part = &name[dot..end];
+        if matches!(part, b".bak" | b".old" | b".orig") {
+            end = dot;
+            continue;
+        }
+        if part[1..].iter().any(|b| !b.is_ascii_digit()) {
+            return part;
+        }
+        if best.is_empty() {
+            best = part;
+        }
+        end = dot;
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suffixes() {
+        assert_eq!(suffix(b"a.tar.gz"), b".gz");
+        assert_eq!(suffix(b".bashrc"), b"");
+        assert_eq!(suffix(b"a.c.bak"), b".c");
+        assert_eq!(suffix(b"a.c~"), b".c");
+        assert_eq!(suffix(b"lib.so.6"), b".so");
+        assert_eq!(suffix(b"x.12"), b".12");
+    }
+
+    #[test]
+    fn distances() {
+        assert_eq!(levenshtein(b"abc", b"abc"), 0);
+        assert_eq!(levenshtein(b"abc", b"abd"), (1 << 16) + 1);
+        assert_eq!(levenshtein(b"", b"a"), (1 << 16) + 97);
+    }
+}

@@ -1,0 +1,251 @@
+//! Deciding whether what is here already is what is wanted (spec: transfer 4, 5; protocol 6.2). Pure functions over
+//! stats and plans: the generator asks them, files are not touched.
+
+use crate::plan::Plan;
+use crate::report::item::iflag;
+use crate::tree::stat::Stat;
+
+pub const S_IFMT: u32 = 0o170_000;
+pub const S_IFDIR: u32 = 0o040_000;
+pub const S_IFREG: u32 = 0o100_000;
+pub const S_IFLNK: u32 = 0o120_000;
+
+pub fn is_dir(mode: u32) -> bool {
+    mode & S_IFMT == S_IFDIR
+}
+
+pub fn is_reg(mode: u32) -> bool {
+    mode & S_IFMT == S_IFREG
+}
+
+pub fn is_link(mode: u32) -> bool {
+    mode & S_IFMT == S_IFLNK
+}
+
+pub fn is_device(mode: u32) -> bool {
+    matches!(mode & S_IFMT, 0o020_000 | 0o060_000)
+}
+
+pub fn is_special(mode: u32) -> bool {
+    matches!(mode & S_IFMT, 0o010_000 | 0o140_000)
+}
+
+/// What an entry of the list is to look like on this machine: ids mapped, mode settled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Type bits and the twelve permission bits the result gets.
+    pub mode: u32,
+    /// The twelve bits as listed, for comparing under `-p`.
+    pub listed_mode: u32,
+    pub len: u64,
+    pub mtime: i64,
+    pub mtime_nsec: u32,
+    pub atime: i64,
+    pub atime_nsec: u32,
+    pub crtime: Option<i64>,
+    pub uid: u32,
+    /// `None`: a group that this process can't give (spec: transfer 5.3).
+    pub gid: Option<u32>,
+}
+
+/// Times are equal under `--modify-window` (spec: transfer 4).
+pub fn same_time(window: i64, a: (i64, u32), b: (i64, u32)) -> bool {
+    match window {
+        0 => a.0 == b.0,
+        w if w > 0 => a.0.abs_diff(b.0) <= w as u64,
+        _ => a == b,
+    }
+}
+
+/// Whether the mtime of an entry of this type is kept.
+pub fn keeps_time(plan: &Plan, mode: u32) -> bool {
+    plan.times
+        && match mode & S_IFMT {
+            S_IFDIR => !plan.omit_dir_times,
+            S_IFLNK => !plan.omit_link_times,
+            _ => true,
+        }
+}
+
+/// The mode an entry gets (spec: transfer 5.2). `exists` is the mode of a file that is here already; `default_perms`
+/// is what the umask or the parent's default ACL allows.
+pub fn dest_mode(plan: &Plan, listed: u32, exists: Option<u32>, default_perms: u32) -> u32 {
+    let kind = listed & S_IFMT;
+    if plan.perms {
+        return listed;
+    }
+    match exists {
+        Some(old) => {
+            let mut bits = old & 0o7777;
+            if plan.executability && kind == S_IFREG {
+                if listed & 0o111 == 0 {
+                    bits &= !0o111;
+                } else if bits & 0o111 == 0 {
+                    bits |= (bits & 0o444) >> 2;
+                }
+            }
+            kind | bits
+        }
+        None => kind | listed & 0o777 & default_perms,
+    }
+}
+
+/// x-ness differs, for `-E` without `-p`.
+fn executability_differs(wanted: &Wanted, stat: &Stat) -> bool {
+    is_reg(wanted.mode) && (wanted.listed_mode & 0o111 == 0) != (stat.mode & 0o111 == 0)
+}
+
+fn perms_differ(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
+    if is_link(wanted.mode) {
+        return false;
+    }
+    if plan.perms {
+        (wanted.listed_mode ^ stat.mode) & 0o7777 != 0
+    } else {
+        plan.executability && executability_differs(wanted, stat)
+    }
+}
+
+fn owner_differs(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
+    plan.am_root && plan.owner && wanted.uid != stat.uid
+}
+
+fn group_differs(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
+    plan.group && wanted.gid.is_some_and(|gid| gid != stat.gid)
+}
+
+/// Attributes other than content are as wanted (level 3 of spec transfer 7).
+pub fn unchanged(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
+    (!keeps_time(plan, wanted.mode)
+        || same_time(plan.modify_window, (wanted.mtime, wanted.mtime_nsec), (stat.mtime, stat.mtime_nsec)))
+        && !perms_differ(plan, wanted, stat)
+        && !owner_differs(plan, wanted, stat)
+        && !group_differs(plan, wanted, stat)
+        && wanted.crtime.is_none_or(|t| !plan.crtimes || stat.btime.is_none_or(|b| b.0 == t))
+}
+
+/// Add the bits that tell how what is here differs (spec: protocol 6.2, output 6). `stat` is `None` for a new item.
+/// `linked` is a hard link made to a leader that was matched: its time is the leader's.
+pub fn item_flags(plan: &Plan, wanted: &Wanted, stat: Option<&Stat>, base: u16, linked: bool) -> u16 {
+    let mut flags = base;
+    let Some(stat) = stat else {
+        flags |= iflag::NEW;
+        if flags & iflag::TRANSFER == 0 {
+            flags |= iflag::LOCAL_CHANGE;
+        }
+        return flags;
+    };
+    if is_reg(wanted.mode) && wanted.len != stat.size {
+        flags |= iflag::SIZE;
+    }
+    if keeps_time(plan, wanted.mode) {
+        if !same_time(plan.modify_window, (wanted.mtime, wanted.mtime_nsec), (stat.mtime, stat.mtime_nsec)) {
+            flags |= iflag::TIME;
+        }
+    } else if flags & (iflag::TRANSFER | iflag::LOCAL_CHANGE) != 0 && !linked && !is_dir(wanted.mode) {
+        flags |= iflag::TIME;
+    }
+    if plan.atimes > 0 && !is_dir(wanted.mode) && !is_link(wanted.mode) && wanted.atime != stat.atime {
+        flags |= iflag::ATIME;
+    }
+    if plan.crtimes && wanted.crtime.is_some_and(|t| stat.btime.is_some_and(|b| b.0 != t)) {
+        flags |= iflag::CRTIME;
+    }
+    if perms_differ(plan, wanted, stat) {
+        flags |= iflag::PERMS;
+    }
+    if owner_differs(plan, wanted, stat) {
+        flags |= iflag::OWNER;
+    }
+    if group_differs(plan, wanted, stat) {
+        flags |= iflag::GROUP;
+    }
+    flags
+}
+
+/// A link target that leads outside of the tree (spec: transfer 2.1). `path` is the link relative to the transfer
+/// root.
+pub fn unsafe_link(target: &[u8], path: &[u8]) -> bool {
+    if target.is_empty() || target[0] == b'/' {
+        return true;
+    }
+    let mut rest = target;
+    while let Some(tail) = rest.strip_prefix(b"../") {
+        rest = tail.trim_ascii_start_slashes();
+    }
+    if memchr::memmem::find(rest, b"/../").is_some() {
+        return true;
+    }
+    if target.len() > 3 && target.ends_with(b"/..") {
+        return true;
+    }
+    let mut depth: i64 = 0;
+    let mut parts: Vec<&[u8]> = path.split(|&b| b == b'/').collect();
+    parts.pop();
+    for part in parts {
+        match part {
+            b"" | b"." => {}
+            b".." => depth = 0,
+            _ => depth += 1,
+        }
+    }
+    let components: Vec<&[u8]> = target.split(|&b| b == b'/').collect();
+    let last = components.len() - 1;
+    for (i, part) in components.iter().enumerate() {
+        match *part {
+            b"" | b"." => {}
+            b".." => {
+                depth -= 1;
+                if depth < 0 {
+                    return true;
+                }
+            }
+            _ if i < last => depth += 1,
+            _ => {}
+        }
+    }
+    depth < 0
+}
+
+trait TrimSlashes {
+    fn trim_ascii_start_slashes(&self) -> &[u8];
+}
+
+impl TrimSlashes for [u8] {
+    fn trim_ascii_start_slashes(&self) -> &[u8] {
+        let n = self.iter().take_while(|&&b| b == b'/').count();
+        &self[n..]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unsafe_links() {
+        for (target, path, wanted) in [
+            (&b""[..], &b"a"[..], true),
+            (b"/etc", b"a", true),
+            (b"b", b"a", false),
+            (b"..", b"a", true),
+            (b"../x", b"d/a", false),
+            (b"../../x", b"d/a", true),
+            (b"../x/../y", b"d/a", true),
+            (b"x/..", b"d/a", true),
+            (b"./../x", b"a", true),
+            (b"../e/b", b"d/a", false),
+            (b"x/../../y", b"d/e/a", true),
+        ] {
+            assert_eq!(unsafe_link(target, path), wanted, "{:?} {:?}", target, path);
+        }
+    }
+
+    #[test]
+    fn windows() {
+        assert!(same_time(0, (5, 1), (5, 2)));
+        assert!(!same_time(-1, (5, 1), (5, 2)));
+        assert!(same_time(2, (5, 1), (7, 2)));
+        assert!(!same_time(2, (5, 1), (8, 0)));
+    }
+}

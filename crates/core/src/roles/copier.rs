@@ -1,0 +1,590 @@
+//! What answers a request when both ends are this process: the file is copied at once (spec: design 3, transfer 6).
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use super::compare::{is_reg, Wanted};
+use super::dest::{Dest, PartialDir};
+use super::generator::{Basis, Request};
+use super::items::{self, Figures};
+use super::scan::disk;
+use super::sources::Sources;
+use crate::delta::search::{search, SearchStats, TokenSink};
+use crate::delta::signature::Signature;
+use crate::error::{Error, Result};
+use crate::flist::Segment;
+use crate::plan::Plan;
+use crate::report::{ioerr, Report};
+use crate::sums::size::sum_head;
+use crate::sums::strong::{BlockHasher, Hasher};
+use crate::tree::sparse::Output;
+use crate::tree::{data, Root};
+
+/// Files up to this size are read and written in one piece.
+const SMALL: u64 = 256 * 1024;
+
+/// Copies files on this machine.
+pub struct Copier {
+    plan: Arc<Plan>,
+    report: Report,
+    sources: Sources,
+    buffer: Vec<u8>,
+    /// Finished files that wait in the partial-dir (`--delay-updates`).
+    delayed: Vec<(Vec<u8>, bool)>,
+}
+
+impl Copier {
+    pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Self {
+        Self { plan, report, sources, buffer: Vec::new(), delayed: Vec::new() }
+    }
+
+    fn tell(&self, request: &Request, figures: Figures<'_>) {
+        let name = request.segment.name(request.i);
+        items::tell(&self.report, &request.segment, request.i, &name, request.iflags, None, false, figures);
+    }
+
+    /// Carry out a request. `false`: the file was not updated (reported).
+    pub fn copy(&mut self, request: &Request, dest: &Dest) -> Result<bool> {
+        self.report.check()?;
+        let entry = *request.segment.entry(request.i);
+        if self.plan.dry_run {
+            items::count(&self.report, entry.mode, request.iflags);
+            self.tell(request, Figures::default());
+            self.report.stats(|s| {
+                s.transferred += 1;
+                s.transferred_size += entry.len;
+            });
+            return Ok(true);
+        }
+        let name = request.segment.name(request.i);
+        let Some(source) = self.open_source(entry.root, disk(&name)) else { return Ok(false) };
+        items::count(&self.report, entry.mode, request.iflags);
+        let late = self.report.after_data();
+        if !late {
+            self.tell(request, Figures::default());
+        }
+        if self.report.progress_level() > 0 {
+            self.report.progress_begin(0);
+        }
+        let dest = dest.for_role("receiver");
+        let before = self.report.stats(|s| {
+            s.transferred += 1;
+            s.transferred_size += entry.len;
+            (s.literal, s.matched)
+        });
+        let good = self.data(request, &dest, &source)?;
+        let literal = self.report.stats(|s| s.literal) - before.0;
+        if self.report.progress_level() > 0 {
+            self.report.progress_end(entry.len);
+        }
+        if late {
+            let sum = self.late_sum(&source, entry.len);
+            self.tell(request, Figures { bytes: literal, sum_bytes: 0, checksum: sum.as_deref() });
+        }
+        Ok(good)
+    }
+
+    /// `%C` of a file whose bytes never came by.
+    fn late_sum(&mut self, source: &File, len: u64) -> Option<Vec<u8>> {
+        if self.plan.checksum {
+            return None;
+        }
+        let mut hasher = Hasher::new(self.plan.xfer_sum);
+        self.buffer.resize(SMALL as usize, 0);
+        let mut at = 0;
+        while at < len {
+            match source.read_at(&mut self.buffer, at) {
+                Ok(0) | Err(_) => break,
+                Ok(n) => {
+                    hasher.update(&self.buffer[..n]);
+                    at += n as u64;
+                }
+            }
+        }
+        Some(hasher.finish().as_slice().to_vec())
+    }
+
+    fn open_source(&mut self, number: u16, path: &[u8]) -> Option<File> {
+        let plan = Arc::clone(&self.plan);
+        let follow = plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks || plan.copy_devices;
+        let root = self.sources.root(number)?;
+        let opened = if follow {
+            root.open_read_follow(path, plan.open_noatime)
+        } else {
+            root.open_read(path, plan.open_noatime)
+        };
+        match opened {
+            Ok(file) => Some(file),
+            Err(error) => {
+                let shown = self.report.quoted(&root.display(path));
+                if error.raw_os_error() == Some(2) {
+                    self.report.set_io_error(ioerr::VANISHED);
+                    self.report.warning([b"file has vanished: ".as_slice(), &shown].concat());
+                } else {
+                    self.report.set_io_error(ioerr::GENERAL);
+                    let text = [b"send_files failed to open ".as_slice(), &shown].concat();
+                    self.report.sys_error("sender", text, &error);
+                }
+                None
+            }
+        }
+    }
+
+    fn data(&mut self, request: &Request, dest: &Dest, source: &File) -> Result<bool> {
+        let plan = Arc::clone(&self.plan);
+        let stat = crate::tree::stat::of_file(source)
+            .map_err(|e| Error::FileIo(format!("fstat failed: {}", crate::error::sys_text(&e))))?;
+        let entry = *request.segment.entry(request.i);
+        let size = if is_reg(stat.mode) { stat.size } else { entry.len };
+        let want = dest.wanted(&request.segment, request.i, request.exists.as_ref());
+        let to_device = plan.write_devices && request.exists.is_some_and(|s| s.is_device());
+        if plan.inplace || to_device || plan.append > 0 {
+            return self.in_place(request, dest, source, size, &want);
+        }
+        let Some(temp) = self.temp_file(request, dest) else { return Ok(false) };
+        let written = self.fill(request, dest, source, size, &temp.file, plan.append > 0);
+        match written {
+            Ok(()) => {}
+            Err(error) => {
+                let received = self.report.stats(|s| s.literal) > 0;
+                dest.keep_or_drop(temp, &request.rel, &want, received);
+                return Err(error);
+            }
+        }
+        dest.sync(&temp.file, &request.rel)?;
+        dest.set_attrs_open(&temp.file, &request.rel, &want, true);
+        let crate::tree::Temp { file, name } = temp;
+        drop(file);
+        let partial_used = matches!(&request.basis, Some(b) if b.kind == super::generator::basis::PARTIAL);
+        if plan.delay_updates {
+            if dest.keep_in_partial_dir(&name, &request.rel) {
+                self.delayed.push((request.rel.clone(), request.exists.is_some()));
+                return Ok(true);
+            }
+            dest.remove_temp(&name);
+            return Ok(false);
+        }
+        let placed = dest.commit(&name, &request.rel, request.exists.is_some())?;
+        if placed && partial_used {
+            dest.drop_partial(&request.rel);
+        }
+        Ok(placed)
+    }
+
+    fn temp_file(&self, request: &Request, dest: &Dest) -> Option<crate::tree::Temp> {
+        if self.plan.relative && !self.plan.implied_dirs {
+            let dir = super::dest::split_name(&request.rel).0;
+            if !dir.is_empty() && dest.root.lstat(dir).is_err() {
+                dest.make_parents(&request.rel);
+            }
+        }
+        dest.create_temp(&request.rel)
+    }
+
+    /// Move the files that were held back (spec: transfer 6 `--delay-updates`).
+    pub fn finish_delayed(&mut self, dest: &Dest) -> Result<()> {
+        let dest = dest.for_role("receiver");
+        for (rel, exists) in std::mem::take(&mut self.delayed) {
+            let Some((root, name)) = dest.partial_name(&rel) else { continue };
+            let root: Root = root.clone();
+            if exists && self.plan.backup && !dest.backup_before_overwrite(&rel)? {
+                continue;
+            }
+            if let Err(error) = dest.root.rename_from(&root, &name, &rel) {
+                let text = [
+                    b"rename failed for ".as_slice(),
+                    &dest.display(&rel),
+                    b" (from ",
+                    &name,
+                    b")",
+                ]
+                .concat();
+                self.report.sys_error("receiver", text, &error);
+                continue;
+            }
+            if matches!(dest.partial, PartialDir::Relative(_)) {
+                dest.drop_partial_dir(&rel);
+            }
+        }
+        Ok(())
+    }
+
+    /// Write the new content into `target`, which is empty.
+    fn fill(
+        &mut self,
+        request: &Request,
+        dest: &Dest,
+        source: &File,
+        size: u64,
+        target: &File,
+        _append: bool,
+    ) -> Result<()> {
+        let plan = Arc::clone(&self.plan);
+        let failed = |e: io::Error| dest.write_error(&request.rel, &e);
+        if plan.preallocate && size > 0 {
+            if let Err(error) = data::preallocate(target, size, plan.sparse) {
+                let text = [b"do_fallocate ".as_slice(), &dest.display(&request.rel)].concat();
+                self.report.warning(crate::report::sys_line("receiver", &text, &error));
+            }
+        }
+        if let Some(basis) = request.basis.as_ref().filter(|_| !plan.whole_file && size > 0) {
+            if self.delta(request, dest, source, size, basis, target, 0, false)? {
+                return Ok(());
+            }
+        }
+        let done = if plan.sparse {
+            self.sparse_copy(request, dest, source, size, target)?
+        } else if size <= SMALL {
+            self.small_copy(source, size, target).map_err(failed)?
+        } else {
+            let report = self.report.clone();
+            let progress = report.progress_level() > 0;
+            let mut cancelled = None;
+            let copied = data::copy_whole_with(source, target, size, true, &mut |done| {
+                if progress {
+                    report.progress(done, size);
+                }
+                if let Err(error) = report.check() {
+                    cancelled = Some(error);
+                    return Err(io::Error::from(io::ErrorKind::Interrupted));
+                }
+                Ok(())
+            });
+            if let Some(error) = cancelled {
+                return Err(error);
+            }
+            copied.map_err(failed)?.bytes
+        };
+        self.report.stats(|s| s.literal += done);
+        Ok(())
+    }
+
+    fn small_copy(&mut self, source: &File, size: u64, target: &File) -> io::Result<u64> {
+        // One byte more than expected tells a file that has grown; what it has now is what is copied.
+        self.buffer.resize(SMALL as usize, 0);
+        let limit = (size as usize).min(self.buffer.len());
+        let mut filled = 0;
+        let mut reader: &File = source;
+        while filled < limit {
+            match reader.read(&mut self.buffer[filled..limit]) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        if filled > 0 {
+            use std::io::Write;
+            let mut writer: &File = target;
+            writer.write_all(&self.buffer[..filled])?;
+        }
+        Ok(filled as u64)
+    }
+
+    fn sparse_copy(
+        &mut self,
+        request: &Request,
+        dest: &Dest,
+        source: &File,
+        size: u64,
+        target: &File,
+    ) -> Result<u64> {
+        let failed = |e: io::Error| dest.write_error(&request.rel, &e);
+        let existing = if self.plan.preallocate { size } else { 0 };
+        let mut output = Output::new(target, 0, existing, true);
+        self.buffer.resize(32 * 1024, 0);
+        let mut at = 0;
+        while at < size {
+            self.report.check()?;
+            let want = self.buffer.len().min((size - at) as usize);
+            match source.read_at(&mut self.buffer[..want], at) {
+                Ok(0) => break,
+                Ok(n) => {
+                    output.write(&self.buffer[..n]).map_err(failed)?;
+                    at += n as u64;
+                    if self.report.progress_level() > 0 {
+                        self.report.progress(at, size);
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(failed(e)),
+            }
+        }
+        output.finish().map_err(failed)?;
+        Ok(at)
+    }
+
+    /// Build the file from its basis. `false`: the basis can't be read; copy whole.
+    fn delta(
+        &mut self,
+        request: &Request,
+        dest: &Dest,
+        source: &File,
+        size: u64,
+        basis: &Basis,
+        target: &File,
+        existing: u64,
+        inplace: bool,
+    ) -> Result<bool> {
+        let plan = Arc::clone(&self.plan);
+        let basis_file = match basis.root.open_read(&basis.name, false) {
+            Ok(file) => file,
+            Err(error) => {
+                let text =
+                    [b"failed to open ".as_slice(), &dest.report.quoted(&basis.root.display(&basis.name)), b", continuing"]
+                        .concat();
+                self.report.error(crate::report::sys_line("generator", &text, &error));
+                return Ok(false);
+            }
+        };
+        let head = sum_head(basis.size, plan.block_size, plan.protocol, plan.xfer_sum, request.redo);
+        let hasher = BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix);
+        let (signature, _) = {
+            let mut reader: &File = &basis_file;
+            Signature::of(&mut reader, head, &hasher)?
+        };
+        let mut whole = Hasher::new(crate::plan::SumKind::None);
+        let mut stats = SearchStats::default();
+        let mut sink = Rebuild {
+            output: Output::new(target, 0, existing, plan.sparse),
+            signature: &signature,
+            inplace,
+            dest,
+            rel: &request.rel,
+            report: &self.report,
+            size,
+            progress: self.report.progress_level() > 0,
+        };
+        let mut reader: &File = source;
+        search(&mut reader, size, &signature, &hasher, inplace, &mut whole, &mut sink, &mut stats)?;
+        let end = sink.output.finish().map_err(|e| dest.write_error(&request.rel, &e))?;
+        if inplace && existing > end {
+            target.set_len(end).map_err(|e| dest.write_error(&request.rel, &e))?;
+        }
+        self.report.stats(|s| {
+            s.literal += stats.literal;
+            s.matched += stats.matched;
+            s.matches += stats.matches;
+            s.hash_hits += stats.hash_hits;
+            s.false_alarms += stats.false_alarms;
+        });
+        Ok(true)
+    }
+
+    /// `--inplace`, `--append`, `--write-devices`.
+    fn in_place(
+        &mut self,
+        request: &Request,
+        dest: &Dest,
+        source: &File,
+        size: u64,
+        want: &Wanted,
+    ) -> Result<bool> {
+        let plan = Arc::clone(&self.plan);
+        let failed = |e: io::Error| dest.write_error(&request.rel, &e);
+        let mut copy = None;
+        if plan.backup && request.exists.is_some() {
+            copy = dest.backup_copy(&request.rel)?;
+        }
+        let Some(target) = dest.open_inplace(&request.rel) else { return Ok(false) };
+        let existing = request.exists.map_or(0, |s| s.size);
+        let device = request.exists.is_some_and(|s| s.is_device());
+        if plan.append > 0 && existing > 0 && existing < size {
+            self.append(request, dest, source, size, existing, &target)?;
+        } else {
+            let own = request.basis.as_ref().filter(|b| b.kind == super::generator::basis::ITSELF);
+            let from_copy = copy.map(|(root, name)| Basis {
+                kind: super::generator::basis::BACKUP,
+                root,
+                name,
+                size: existing,
+                xname: None,
+            });
+            let basis = if from_copy.is_some() { from_copy.as_ref() } else { request.basis.as_ref() };
+            let mut done = false;
+            if let Some(basis) = basis.filter(|_| !plan.whole_file && size > 0 && !device) {
+                let overwrites = own.is_some() && basis.kind == super::generator::basis::ITSELF;
+                done = self.delta(request, dest, source, size, basis, &target, existing, overwrites)?;
+            }
+            if !done {
+                let mut output = Output::new(&target, 0, existing, plan.sparse && !device);
+                self.buffer.resize(SMALL as usize, 0);
+                let mut at = 0;
+                while at < size {
+                    self.report.check()?;
+                    let want = self.buffer.len().min((size - at) as usize);
+                    match source.read_at(&mut self.buffer[..want], at) {
+                        Ok(0) => break,
+                        Ok(n) => {
+                            output.write(&self.buffer[..n]).map_err(failed)?;
+                            at += n as u64;
+                            if self.report.progress_level() > 0 {
+                                self.report.progress(at, size);
+                            }
+                        }
+                        Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                        Err(e) => return Err(failed(e)),
+                    }
+                }
+                if !device {
+                    output.finish().map_err(failed)?;
+                }
+                self.report.stats(|s| s.literal += at);
+            }
+        }
+        dest.sync(&target, &request.rel)?;
+        if !device {
+            dest.set_attrs_open(&target, &request.rel, want, false);
+        }
+        Ok(true)
+    }
+
+    fn append(
+        &mut self,
+        request: &Request,
+        dest: &Dest,
+        source: &File,
+        size: u64,
+        existing: u64,
+        target: &File,
+    ) -> Result<()> {
+        let failed = |e: io::Error| dest.write_error(&request.rel, &e);
+        let mut at = existing;
+        if self.plan.append > 1 && !self.same_start(source, target, existing) {
+            // What is there is not the beginning of the new file: write all of it (spec: transfer 6 `--append`).
+            if self.plan.info.name > 0 || self.plan.itemize {
+                let name = request.segment.name(request.i);
+                let text =
+                    [b"WARNING: ".as_slice(), &name, b" failed verification -- update retained (will try again)."].concat();
+                self.report.warning(text);
+            }
+            at = 0;
+        }
+        self.buffer.resize(SMALL as usize, 0);
+        let start = at;
+        while at < size {
+            self.report.check()?;
+            let want = self.buffer.len().min((size - at) as usize);
+            match source.read_at(&mut self.buffer[..want], at) {
+                Ok(0) => break,
+                Ok(n) => {
+                    target.write_all_at(&self.buffer[..n], at).map_err(failed)?;
+                    at += n as u64;
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(failed(e)),
+            }
+        }
+        target.set_len(at).map_err(failed)?;
+        self.report.stats(|s| {
+            s.literal += at - start;
+        });
+        Ok(())
+    }
+
+    fn same_start(&mut self, source: &File, target: &File, len: u64) -> bool {
+        let mut other = vec![0; SMALL as usize];
+        self.buffer.resize(SMALL as usize, 0);
+        let mut at = 0;
+        while at < len {
+            let want = other.len().min((len - at) as usize);
+            if source.read_exact_at(&mut self.buffer[..want], at).is_err()
+                || target.read_exact_at(&mut other[..want], at).is_err()
+                || self.buffer[..want] != other[..want]
+            {
+                return false;
+            }
+            at += want as u64;
+        }
+        true
+    }
+
+    /// `--remove-source-files`: the file goes if it is still the one that was listed (spec: transfer 13).
+    pub fn remove_source(&mut self, segment: &Arc<Segment>, i: usize, dest: &Dest) {
+        let name = segment.name(i);
+        let entry = *segment.entry(i);
+        let Some(root) = self.sources.root(entry.root) else { return };
+        let there = dest.root.lstat(&dest.name(segment, i)).ok();
+        remove_source_file(&self.report, root, &name, &entry, there.map(|s| (s.dev, s.ino)));
+    }
+}
+
+/// Remove a source file after its transfer, with the checks and messages of spec transfer 13.
+pub fn remove_source_file(
+    report: &Report,
+    root: &Root,
+    name: &[u8],
+    entry: &crate::flist::Entry,
+    destination: Option<(u64, u64)>,
+) {
+    let path = disk(name);
+    let failed = |error: &io::Error| {
+        let text = [b"sender failed to remove ".as_slice(), name].concat();
+        report.sys_error("sender", text, error);
+    };
+    let stat = match root.lstat(path) {
+        Ok(stat) => stat,
+        Err(e) if e.raw_os_error() == Some(2) => {
+            if report.plan().info.remove > 0 {
+                report.info([b"sender file already removed: ".as_slice(), name].concat());
+            }
+            return;
+        }
+        Err(e) => return failed(&e),
+    };
+    if destination == Some((stat.dev, stat.ino)) {
+        report.error_xfer([b"ERROR: Skipping sender remove of destination file: ".as_slice(), name].concat());
+        return;
+    }
+    if stat.size != entry.len && entry.is_file() || stat.mtime != entry.mtime || stat.mtime_nsec != entry.mtime_nsec {
+        report.error_xfer([b"ERROR: Skipping sender remove for changed file: ".as_slice(), name].concat());
+        return;
+    }
+    match root.unlink(path) {
+        Ok(()) => {
+            if report.plan().info.remove > 0 {
+                report.info([b"sender removed ".as_slice(), name].concat());
+            }
+        }
+        Err(e) => failed(&e),
+    }
+}
+
+/// Takes the tokens of a search and writes the file.
+struct Rebuild<'a> {
+    output: Output<'a>,
+    signature: &'a Signature,
+    inplace: bool,
+    dest: &'a Dest,
+    rel: &'a [u8],
+    report: &'a Report,
+    size: u64,
+    progress: bool,
+}
+
+impl Rebuild<'_> {
+    fn shown(&self) -> Result<()> {
+        if self.progress {
+            self.report.progress(self.output.position(), self.size);
+        }
+        self.report.check()
+    }
+}
+
+impl TokenSink for Rebuild<'_> {
+    fn literal(&mut self, data: &[u8]) -> Result<()> {
+        self.output.write(data).map_err(|e| self.dest.write_error(self.rel, &e))?;
+        self.shown()
+    }
+
+    fn block(&mut self, index: u32, data: &[u8]) -> Result<()> {
+        if self.inplace && self.signature.head.offset(index) == self.output.position() {
+            self.output.skip(data.len() as u64);
+        } else {
+            self.output.write(data).map_err(|e| self.dest.write_error(self.rel, &e))?;
+        }
+        self.shown()
+    }
+}

@@ -1,0 +1,407 @@
+//! Removing what the sender does not have (spec: transfer 12).
+
+use std::io;
+
+use super::dest::Dest;
+use super::filter::Filters;
+use crate::error::Result;
+use crate::flist::Segment;
+use crate::plan::DeleteWhen;
+use crate::report::{ioerr, sys_line, Level};
+use crate::tree::{FileKind, Root};
+use crate::wire::frames::Tag;
+use crate::wire::link::Writer;
+
+/// Remove a directory and everything in it, without reports: for a place that a backup needs.
+pub fn remove_tree(root: &Root, rel: &[u8]) -> io::Result<()> {
+    let names = root.read_names_nofollow(rel)?;
+    for entry in names.iter() {
+        let path = [rel, b"/", entry.name].concat();
+        let kind = resolved_kind(root, &path, entry.kind);
+        if kind == FileKind::Dir {
+            remove_tree(root, &path)?;
+        } else {
+            root.unlink(&path)?;
+        }
+    }
+    root.rmdir(rel)
+}
+
+fn resolved_kind(root: &Root, rel: &[u8], kind: FileKind) -> FileKind {
+    if kind != FileKind::Unknown {
+        return kind;
+    }
+    root.lstat(rel).map_or(FileKind::Unknown, |stat| FileKind::from_mode(stat.mode))
+}
+
+/// How one removal ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// `--max-delete` is used up.
+    Limit,
+    NotEmpty,
+    Failed,
+}
+
+/// Removes, counts and reports.
+pub struct Deleter {
+    dest: Dest,
+    /// Messages DELETED go here when the client is at the other end.
+    writer: Option<Writer>,
+    removed: u64,
+    skipped: u64,
+    told_io_error: bool,
+    /// Found during the run, removed at the end (`--delete-delay`).
+    delayed: Vec<(Vec<u8>, FileKind)>,
+    /// Directories that were looked through already.
+    pub dev: Option<u64>,
+}
+
+impl Deleter {
+    pub fn new(dest: Dest, writer: Option<Writer>) -> Self {
+        Self { dest, writer, removed: 0, skipped: 0, told_io_error: false, delayed: Vec::new(), dev: None }
+    }
+
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Deletions are off because the sender could not read everything.
+    fn blocked(&mut self) -> bool {
+        let plan = &self.dest.plan;
+        if self.dest.report.io_error() & ioerr::GENERAL == 0 || plan.ignore_errors {
+            return false;
+        }
+        if !self.told_io_error {
+            self.told_io_error = true;
+            self.dest.report.info("IO error encountered -- skipping file deletion");
+        }
+        true
+    }
+
+    /// Remove what is in the directory `dir` (`.` for the root) and not in the list. `listed` tells whether a name is.
+    pub fn in_dir(
+        &mut self,
+        dir: &[u8],
+        segment: &Segment,
+        filters: &mut Filters,
+        delay: bool,
+    ) -> Result<()> {
+        if self.blocked() {
+            return Ok(());
+        }
+        let plan = self.dest.plan.clone();
+        let names = match self.dest.root.read_names(dir) {
+            Ok(names) => names,
+            Err(error) => {
+                if error.raw_os_error() != Some(2) {
+                    self.dest.sys_error("opendir", dir, &error);
+                }
+                return Ok(());
+            }
+        };
+        let prefix = if dir == b"." || dir.is_empty() { Vec::new() } else { [dir, b"/"].concat() };
+        let mut found: Vec<(Vec<u8>, FileKind)> = Vec::new();
+        for entry in names.iter() {
+            let path = [prefix.as_slice(), entry.name].concat();
+            if segment.find_any(&path).is_some() {
+                continue;
+            }
+            let kind = resolved_kind(&self.dest.root, &path, entry.kind);
+            let is_dir = kind == FileKind::Dir;
+            if filters.protects(&path, is_dir, false, &self.dest.report) {
+                continue;
+            }
+            if is_dir && plan.one_file_system > 0 && self.is_mount(&path) {
+                if plan.info.mount > 0 {
+                    self.dest.report.info([b"cannot delete mount point: ".as_slice(), &path].concat());
+                }
+                continue;
+            }
+            found.push((path, kind));
+        }
+        if let Some(error) = &names.error {
+            self.dest.sys_error("readdir", dir, error);
+            self.dest.report.set_io_error(ioerr::GENERAL);
+        }
+        // In the list's own order, backwards: directories stand last, so they go first.
+        found.sort_by(|a, b| {
+            let key = |x: &(Vec<u8>, FileKind)| (x.1 == FileKind::Dir, x.0.clone());
+            key(b).cmp(&key(a))
+        });
+        for (path, kind) in found {
+            if delay {
+                self.delayed.push((path, kind));
+            } else {
+                self.remove(&path, kind, Some(&mut *filters))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_mount(&self, rel: &[u8]) -> bool {
+        match (self.dest.root.lstat(rel), self.dest.root.lstat(b".")) {
+            (Ok(a), Ok(b)) => a.dev != b.dev,
+            _ => false,
+        }
+    }
+
+    /// Remove what was found with `--delete-delay`.
+    pub fn run_delayed(&mut self, filters: &mut Filters) -> Result<()> {
+        for (path, kind) in std::mem::take(&mut self.delayed) {
+            if self.blocked() {
+                break;
+            }
+            self.remove(&path, kind, Some(&mut *filters))?;
+        }
+        Ok(())
+    }
+
+    /// Remove one name with all that is in it. With filters, protected content stays and keeps its directory.
+    pub fn remove(&mut self, rel: &[u8], kind: FileKind, mut filters: Option<&mut Filters>) -> Result<Outcome> {
+        self.dest.report.check()?;
+        if kind == FileKind::Dir {
+            self.empty(rel, filters.as_deref_mut())?;
+        }
+        if let Some(limit) = self.dest.plan.max_delete {
+            if self.removed >= limit {
+                self.skipped += 1;
+                self.dest.report.set_io_error(ioerr::DEL_LIMIT);
+                return Ok(Outcome::Limit);
+            }
+        }
+        let outcome = self.remove_leaf(rel, kind)?;
+        if outcome == Outcome::Done {
+            self.removed += 1;
+            self.told(rel, kind)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Remove the contents of a directory.
+    fn empty(&mut self, rel: &[u8], mut filters: Option<&mut Filters>) -> Result<()> {
+        let mut names = self.dest.root.read_names_nofollow(rel);
+        if matches!(&names, Err(e) if e.raw_os_error() == Some(13)) && !self.dest.plan.am_root && !self.dest.plan.dry_run {
+            let _ = self.dest.root.chmod(rel, 0o700);
+            names = self.dest.root.read_names_nofollow(rel);
+        }
+        let names = match names {
+            Ok(names) => names,
+            Err(error) => {
+                self.dest.sys_error("opendir", rel, &error);
+                return Ok(());
+            }
+        };
+        let merge = filters.as_ref().is_some_and(|f| f.has_merge());
+        if merge {
+            if let Some(f) = filters.as_deref_mut() {
+                f.enter_dir(&self.dest.root, rel, self.dest.plan.insecure_links)?;
+            }
+        }
+        let mut found: Vec<(Vec<u8>, FileKind)> = Vec::new();
+        for entry in names.iter() {
+            let path = [rel, b"/", entry.name].concat();
+            let kind = resolved_kind(&self.dest.root, &path, entry.kind);
+            let is_dir = kind == FileKind::Dir;
+            if let Some(f) = filters.as_deref_mut() {
+                if f.protects(&path, is_dir, true, &self.dest.report) {
+                    continue;
+                }
+            }
+            if is_dir && self.is_mount(&path) {
+                if self.dest.plan.info.mount > 0 {
+                    self.dest.report.info([b"cannot delete mount point: ".as_slice(), &path].concat());
+                }
+                continue;
+            }
+            found.push((path, kind));
+        }
+        found.sort_by(|a, b| {
+            let key = |x: &(Vec<u8>, FileKind)| (x.1 == FileKind::Dir, x.0.clone());
+            key(b).cmp(&key(a))
+        });
+        for (path, kind) in found {
+            self.remove(&path, kind, filters.as_deref_mut())?;
+        }
+        if merge {
+            if let Some(f) = filters {
+                f.leave_dir();
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_leaf(&mut self, rel: &[u8], kind: FileKind) -> Result<Outcome> {
+        let plan = self.dest.plan.clone();
+        if plan.dry_run {
+            if kind == FileKind::Dir {
+                // What would still be in it?
+                return Ok(Outcome::Done);
+            }
+            return Ok(Outcome::Done);
+        }
+        if plan.backup && kind != FileKind::Dir {
+            match self.dest.backup_by_rename(rel, kind) {
+                Ok(true) => return Ok(Outcome::Done),
+                Ok(false) => {}
+                Err(error) => {
+                    self.failed("make_backup", rel, &error);
+                    return Ok(Outcome::Failed);
+                }
+            }
+        }
+        let mut result = self.dest.root.remove(rel, kind);
+        if matches!(&result, Err(e) if e.raw_os_error() == Some(13)) && !plan.am_root {
+            let parent = super::dest::split_name(rel).0;
+            let parent = if parent.is_empty() { b"." } else { parent };
+            if let Ok(stat) = self.dest.root.lstat(parent) {
+                if stat.mode & 0o200 == 0 && self.dest.root.chmod(parent, stat.mode & 0o7777 | 0o700).is_ok() {
+                    result = self.dest.root.remove(rel, kind);
+                }
+            }
+        }
+        match result {
+            Ok(()) => Ok(Outcome::Done),
+            Err(error) if kind == FileKind::Dir && matches!(error.raw_os_error(), Some(39 | 17)) => {
+                self.dest.report.info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+                Ok(Outcome::NotEmpty)
+            }
+            Err(error) if error.raw_os_error() == Some(2) => Ok(Outcome::Failed),
+            Err(error) => {
+                self.failed(if kind == FileKind::Dir { "rmdir" } else { "unlink" }, rel, &error);
+                Ok(Outcome::Failed)
+            }
+        }
+    }
+
+    fn failed(&self, call: &str, rel: &[u8], error: &io::Error) {
+        let text = [b"delete_file: ".as_slice(), call.as_bytes(), b"(", rel, b") failed"].concat();
+        self.dest.report.line(Level::ErrorXfer, sys_line(self.dest.role, &text, error));
+    }
+
+    /// Count and tell one deletion.
+    fn told(&mut self, rel: &[u8], kind: FileKind) -> Result<()> {
+        let mode = kind.mode();
+        self.dest.report.stats(|s| s.deleted.add(mode));
+        let plan = &self.dest.plan;
+        if plan.server {
+            if let Some(writer) = &self.writer {
+                if plan.protocol >= 29 && plan.info.del > 0 || plan.protocol >= 29 && plan.itemize_level > 0 {
+                    let mut payload = rel.to_vec();
+                    if kind == FileKind::Dir {
+                        payload.push(0);
+                    }
+                    if payload.len() < 5120 {
+                        writer.msg(Tag::Deleted, &payload)?;
+                    }
+                }
+            }
+        }
+        self.dest.report.deletion(rel, mode);
+        Ok(())
+    }
+
+    /// Make way for an entry of another type (spec: transfer 12). `kind_text` as in the message. `true` when the name
+    /// is free.
+    pub fn make_way(&mut self, rel: &[u8], mode: u32, kind_text: &str) -> Result<bool> {
+        let plan = self.dest.plan.clone();
+        let kind = FileKind::from_mode(mode);
+        let recursive = plan.force || plan.delete != DeleteWhen::Never;
+        let mut free = true;
+        if kind == FileKind::Dir {
+            if recursive {
+                self.empty_for_force(rel)?;
+            }
+            if !plan.dry_run {
+                match self.dest.root.rmdir(rel) {
+                    Ok(()) => {}
+                    Err(error) if matches!(error.raw_os_error(), Some(39 | 17)) => {
+                        self.dest.report.info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+                        free = false;
+                    }
+                    Err(error) => {
+                        self.failed("rmdir", rel, &error);
+                        free = false;
+                    }
+                }
+            }
+        } else if !plan.dry_run {
+            let backed = plan.backup
+                && match self.dest.backup_by_rename(rel, kind) {
+                    Ok(moved) => moved,
+                    Err(error) => {
+                        self.failed("make_backup", rel, &error);
+                        free = false;
+                        false
+                    }
+                };
+            if free && !backed {
+                if let Err(error) = self.dest.root.unlink(rel) {
+                    self.failed("unlink", rel, &error);
+                    free = false;
+                }
+            }
+        }
+        if !free {
+            let text = [b"could not make way for new ".as_slice(), kind_text.as_bytes(), b": ", rel].concat();
+            self.dest.report.error_xfer(text);
+        }
+        Ok(free)
+    }
+
+    /// The contents of a directory that is in the way: reported, but not counted against `--max-delete`.
+    fn empty_for_force(&mut self, rel: &[u8]) -> Result<()> {
+        let before = self.removed;
+        self.removed = 0;
+        let names = self.dest.root.read_names_nofollow(rel);
+        let Ok(names) = names else {
+            self.removed = before;
+            return Ok(());
+        };
+        let mut found: Vec<(Vec<u8>, FileKind)> = names
+            .iter()
+            .map(|e| {
+                let path = [rel, b"/", e.name].concat();
+                let kind = resolved_kind(&self.dest.root, &path, e.kind);
+                (path, kind)
+            })
+            .collect();
+        found.sort_by(|a, b| {
+            let key = |x: &(Vec<u8>, FileKind)| (x.1 == FileKind::Dir, x.0.clone());
+            key(b).cmp(&key(a))
+        });
+        for (path, kind) in found {
+            if kind == FileKind::Dir {
+                self.empty_for_force(&path)?;
+            }
+            if self.remove_leaf(&path, kind)? == Outcome::Done {
+                self.told(&path, kind)?;
+            }
+        }
+        self.removed = before;
+        Ok(())
+    }
+
+    /// The warning at the end when `--max-delete` stopped something.
+    pub fn finish(&mut self) {
+        if self.skipped > 0 {
+            let text = format!("Deletions stopped due to --max-delete limit ({} skipped)", self.skipped);
+            self.dest.report.line(Level::Warning, text);
+            let skipped = self.skipped;
+            self.dest.report.stats(|s| s.deletions_skipped = skipped);
+        }
+    }
+
+    /// A missing argument of `--delete-missing-args`: the name goes, unless protected.
+    pub fn remove_missing(&mut self, rel: &[u8], filters: &mut Filters) -> Result<()> {
+        let Ok(stat) = self.dest.root.lstat(rel) else { return Ok(()) };
+        let kind = FileKind::from_mode(stat.mode);
+        if filters.protects(rel, kind == FileKind::Dir, false, &self.dest.report) {
+            return Ok(());
+        }
+        self.remove(rel, kind, Some(filters))?;
+        Ok(())
+    }
+}
+

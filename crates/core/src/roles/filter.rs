@@ -1,0 +1,172 @@
+//! The two rule lists that a role consults: the daemon's, which is never overridden, and the user's for this side
+//! (spec: filters 1, 4, 5, 6).
+
+use std::io;
+
+use crate::error::Result;
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::rules::{BuildOptions, RuleOptions, Rules, Side};
+use crate::tree::{operator, Root};
+
+/// Rules of one role, and where on the walk it stands.
+pub struct Filters {
+    rules: Rules,
+    daemon: Rules,
+    side: Side,
+    insecure: bool,
+    confine: Option<Vec<u8>>,
+    entered: Vec<Vec<u8>>,
+}
+
+fn build_options(plan: &Plan, role: &str) -> BuildOptions {
+    BuildOptions { role: role.into(), from0: plan.from0, protocol: plan.protocol, ..BuildOptions::default() }
+}
+
+impl Filters {
+    fn new(plan: &Plan, side: Side, root: &[u8]) -> Result<Self> {
+        let role = if side == Side::Sender { "sender" } else { "generator" };
+        let build = build_options(plan, role);
+        let insecure = plan.insecure_links;
+        let mut read = |name: &[u8]| -> io::Result<Option<Vec<u8>>> { read_operator(name, &plan.cwd, insecure) };
+        let options = RuleOptions {
+            side: Some(side),
+            delete_excluded: plan.delete_excluded,
+            root: root.to_vec(),
+            build: build.clone(),
+        };
+        let rules = Rules::new(&plan.rules, options, &mut read)?;
+        let options = RuleOptions { side: None, delete_excluded: false, root: b"/".to_vec(), build };
+        let daemon = Rules::new(&plan.daemon_rules, options, &mut read)?;
+        Ok(Self { rules, daemon, side, insecure, confine: plan.confine_root.clone(), entered: Vec::new() })
+    }
+
+    /// The sender's rules; `root` is the first source directory.
+    pub fn sender(plan: &Plan) -> Result<Self> {
+        let root = operator::absolute(plan.sources.first().map_or(&b"."[..], Vec::as_slice), &plan.cwd)
+            .unwrap_or_else(|_| b"/".to_vec());
+        Self::new(plan, Side::Sender, &root)
+    }
+
+    pub fn receiver(plan: &Plan, root: &[u8]) -> Result<Self> {
+        Self::new(plan, Side::Receiver, root)
+    }
+
+    /// What `/`-modified rules are matched against from now on.
+    pub fn set_root(&mut self, root: &[u8]) {
+        self.entered.clear();
+        self.rules.set_root(root);
+    }
+
+    pub fn has_merge(&self) -> bool {
+        self.rules.has_merge()
+    }
+
+    pub fn xattr(&self, name: &[u8]) -> Option<bool> {
+        self.rules.check_xattr(name)
+    }
+
+    pub fn has_xattr_rules(&self) -> bool {
+        self.rules.has_xattr_rules()
+    }
+
+    /// A daemon's own list hides the name: it does not exist for the client.
+    pub fn daemon_hides(&self, name: &[u8], is_dir: bool) -> bool {
+        !self.daemon.is_empty() && self.daemon.check_path(name, is_dir).is_exclude()
+    }
+
+    /// The user's rules leave the name out of the list.
+    pub fn hides(&self, name: &[u8], is_dir: bool, report: &Report) -> bool {
+        self.verdict(name, is_dir, false, report)
+    }
+
+    /// The name is not to be deleted.
+    pub fn protects(&self, name: &[u8], is_dir: bool, ignore_perishable: bool, report: &Report) -> bool {
+        self.daemon_hides(name, is_dir) || self.verdict(name, is_dir, ignore_perishable, report)
+    }
+
+    fn verdict(&self, name: &[u8], is_dir: bool, ignore_perishable: bool, report: &Report) -> bool {
+        if self.rules.is_empty() {
+            return false;
+        }
+        let Some(found) = self.rules.find(name, is_dir, ignore_perishable) else { return false };
+        if report.plan().debug.filter > 0 {
+            let role = if self.side == Side::Sender { "sender" } else { "generator" };
+            let kind = if is_dir { "directory" } else { "file" };
+            report.info(format!("[{role}] {}", found.debug_line(self.side, kind, name)));
+        }
+        found.verdict().is_exclude()
+    }
+
+    /// Read the per-directory files of `dir`. Each call needs one [`Filters::leave_dir`].
+    pub fn enter_dir(&mut self, root: &Root, dir: &[u8], insecure: bool) -> Result<()> {
+        let root = root.clone();
+        let confine = self.confine.clone();
+        let base = root.path().to_vec();
+        let mut read = |name: &[u8]| -> io::Result<Option<Vec<u8>>> {
+            operator_file(name, &base, insecure, confine.as_deref())
+        };
+        self.rules.enter_dir(dir, &mut read)
+    }
+
+    pub fn leave_dir(&mut self) {
+        self.rules.leave_dir();
+    }
+
+    /// Stand in `dir`, having entered all directories above it: for walks that go depth first.
+    pub fn go_to(&mut self, root: &Root, dir: &[u8], insecure: bool) -> Result<()> {
+        if !self.has_merge() {
+            return Ok(());
+        }
+        let dir = if dir == b"." { b"" } else { dir };
+        while let Some(last) = self.entered.last() {
+            if last.is_empty() && !dir.is_empty() || is_below(dir, last) {
+                break;
+            }
+            self.rules.leave_dir();
+            self.entered.pop();
+        }
+        // Directories between the last one and this one.
+        let mut wanted: Vec<Vec<u8>> = Vec::new();
+        if self.entered.is_empty() {
+            wanted.push(Vec::new());
+        }
+        let from = self.entered.last().map_or(0, |l| if l.is_empty() { 0 } else { l.len() + 1 });
+        let mut at = from;
+        while at < dir.len() {
+            let end = memchr::memchr(b'/', &dir[at..]).map_or(dir.len(), |n| at + n);
+            wanted.push(dir[..end].to_vec());
+            at = end + 1;
+        }
+        for next in wanted {
+            if self.entered.last() == Some(&next) {
+                continue;
+            }
+            self.entered.push(next.clone());
+            self.enter_dir(root, &next, insecure || self.insecure)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_below(dir: &[u8], parent: &[u8]) -> bool {
+    dir.len() > parent.len() && dir.starts_with(parent) && dir[parent.len()] == b'/'
+}
+
+fn operator_file(name: &[u8], cwd: &[u8], insecure: bool, confine: Option<&[u8]>) -> io::Result<Option<Vec<u8>>> {
+    use std::io::Read;
+    let full = operator::absolute(name, cwd)?;
+    let mut file = match operator::open_file(&full, None, insecure, confine) {
+        Ok(file) => file,
+        Err(e) if e.raw_os_error() == Some(2) => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let mut data = Vec::new();
+    file.read_to_end(&mut data)?;
+    Ok(Some(data))
+}
+
+/// Read a rule file that the operator named (spec: transfer 16.2). `None`: it is not there.
+pub fn read_operator(name: &[u8], cwd: &[u8], insecure: bool) -> io::Result<Option<Vec<u8>>> {
+    operator_file(name, cwd, insecure, None)
+}

@@ -1,0 +1,738 @@
+//! The generator: walks the lists, decides what each entry needs, and asks for data (spec: protocol 6, transfer 3).
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+
+use super::compare::{keeps_time, same_time, Wanted};
+use super::copier::Copier;
+use super::delete::Deleter;
+use super::dest::Dest;
+use super::filter::Filters;
+use super::items::{self, Figures};
+use super::links::Groups;
+use crate::error::{Error, Result};
+use crate::flist::Segment;
+use crate::plan::{DeleteWhen, Plan};
+use crate::report::item::iflag;
+use crate::report::{significant, Report};
+use crate::tree::{Root, Stat};
+use crate::wire::frames::Tag;
+use crate::wire::ints::{self, NdxWriter, NDX_DEL_STATS, NDX_DONE};
+use crate::wire::link::Writer;
+
+/// What the generator hears from whoever delivers lists and writes data.
+#[derive(Debug)]
+pub enum Feed {
+    /// A list, or a sub-list.
+    List(Arc<Segment>),
+    /// No more lists.
+    Eof,
+    /// A requested file is finished, well or not.
+    Finished { ndx: i32, good: bool },
+    /// Verification failed: ask again.
+    Redo(i32),
+    /// The sender answered the end of a phase: everything asked for in it has been reported.
+    Phase(u8),
+    /// Nothing more will come.
+    Ended,
+    Failed(Error),
+}
+
+/// Type of the file that block sums describe (spec: protocol 6.2).
+pub mod basis {
+    pub const ITSELF: u8 = 0x80;
+    pub const PARTIAL: u8 = 0x81;
+    pub const BACKUP: u8 = 0x82;
+    pub const FUZZY: u8 = 0x83;
+}
+
+/// The file whose blocks may be used.
+#[derive(Debug, Clone)]
+pub struct Basis {
+    pub kind: u8,
+    pub root: Root,
+    pub name: Vec<u8>,
+    pub size: u64,
+    /// Basename, for fuzzy matches.
+    pub xname: Option<Vec<u8>>,
+}
+
+/// A file that is wanted.
+pub struct Request {
+    pub segment: Arc<Segment>,
+    pub i: usize,
+    pub ndx: i32,
+    pub rel: Vec<u8>,
+    pub iflags: u16,
+    pub basis: Option<Basis>,
+    pub redo: bool,
+    /// Something is at the name already.
+    pub exists: Option<Stat>,
+}
+
+/// Where requests go.
+pub enum Output {
+    Wire(WireOutput),
+    Local(Box<Copier>),
+}
+
+/// Requests for a sender at the other end of a link.
+pub struct WireOutput {
+    pub writer: Writer,
+    pub ndx: NdxWriter,
+    pub buffer: Vec<u8>,
+}
+
+/// One list on its way.
+pub(super) struct ListState {
+    pub segment: Arc<Segment>,
+    pub pending: usize,
+    pub redo: Vec<usize>,
+    pub processed: bool,
+    /// The directory it belongs to.
+    pub touch: Option<Touch>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct DirInfo {
+    pub segment: Arc<Segment>,
+    pub i: usize,
+    /// Made before its own list came.
+    pub created: bool,
+    pub skip: bool,
+    pub content: bool,
+}
+
+/// A directory whose time and mode are settled when its contents are done.
+#[derive(Debug, Clone)]
+pub(super) struct Touch {
+    pub rel: Vec<u8>,
+    pub want: Wanted,
+    /// Its mtime before this run changed anything in it.
+    pub before: Option<(i64, u32)>,
+}
+
+/// The generator of one run.
+pub struct Generator {
+    pub(super) plan: Arc<Plan>,
+    pub(super) report: Report,
+    pub(super) dest: Dest,
+    feed: Receiver<Feed>,
+    pub(super) output: Output,
+    pub(super) filters: Filters,
+    pub(super) deleter: Deleter,
+    pub(super) lists: VecDeque<ListState>,
+    /// Lists that wait, each with the directory index of its first directory.
+    arrived: VecDeque<(Arc<Segment>, i32)>,
+    current_dir: i32,
+    dirs: HashMap<i32, DirInfo>,
+    next_dir: i32,
+    eof: bool,
+    ended: bool,
+    phases: u8,
+    pub(super) groups: Groups,
+    /// Prefixes below which nothing is done (lists that are not incremental).
+    skipped: Vec<Vec<u8>>,
+    late_touch: Vec<Touch>,
+    settled: HashMap<Vec<u8>, Touch>,
+    pub(super) alt_roots: Vec<Option<Root>>,
+    processed: u64,
+    pub(super) in_flight: usize,
+    pub(super) buffer: Vec<u8>,
+    pub(super) dry_run: bool,
+}
+
+impl Generator {
+    pub fn new(dest: Dest, feed: Receiver<Feed>, output: Output, filters: Filters) -> Self {
+        let writer = match &output {
+            Output::Wire(wire) => Some(wire.writer.clone()),
+            Output::Local(_) => None,
+        };
+        let plan = Arc::clone(&dest.plan);
+        let alt_roots = super::basis::open_alt_dirs(&dest);
+        Self {
+            dry_run: plan.dry_run || plan.only_write_batch,
+            report: dest.report.clone(),
+            deleter: Deleter::new(dest.clone(), writer),
+            plan,
+            dest,
+            feed,
+            output,
+            filters,
+            lists: VecDeque::new(),
+            arrived: VecDeque::new(),
+            current_dir: 0,
+            dirs: HashMap::new(),
+            next_dir: 0,
+            eof: false,
+            ended: false,
+            phases: 0,
+            groups: Groups::default(),
+            skipped: Vec::new(),
+            late_touch: Vec::new(),
+            settled: HashMap::new(),
+            alt_roots,
+            processed: 0,
+            in_flight: 0,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Everything from the first list to the goodbye. `first` are lists that were read to settle the destination.
+    pub fn run(&mut self, first: Vec<Feed>) -> Result<()> {
+        for feed in first {
+            self.heard(feed)?;
+        }
+        if self.plan.debug.flist > 0 && self.report.role() != "sender" || self.plan.local && self.plan.debug.flist > 0 {
+            let text = if self.plan.whole_file {
+                "delta-transmission disabled for local transfer or --whole-file"
+            } else {
+                "delta-transmission enabled"
+            };
+            self.report.info(text);
+        }
+        if self.plan.delete == DeleteWhen::Before {
+            self.delete_everywhere()?;
+        }
+        loop {
+            let Some((segment, first_dir)) = self.next_list()? else { break };
+            self.process(segment, first_dir)?;
+            self.settle()?;
+        }
+        self.finish()
+    }
+
+    // ---- feed
+
+    fn heard(&mut self, feed: Feed) -> Result<()> {
+        match feed {
+            Feed::List(segment) => {
+                let first_dir = self.next_dir;
+                for i in segment.directories() {
+                    let entry = segment.entry(i);
+                    if self.plan.inc_recurse {
+                        let info = DirInfo {
+                            segment: Arc::clone(&segment),
+                            i,
+                            created: false,
+                            skip: !entry.is_active(),
+                            content: entry.has_contents(),
+                        };
+                        self.dirs.insert(self.next_dir, info);
+                    }
+                    self.next_dir += 1;
+                }
+                self.groups.announce(&segment);
+                self.arrived.push_back((segment, first_dir));
+            }
+            Feed::Eof => self.eof = true,
+            Feed::Finished { ndx, good } => self.finished(ndx, good)?,
+            Feed::Redo(ndx) => {
+                self.in_flight = self.in_flight.saturating_sub(1);
+                if let Some((list, i)) = self.locate(ndx) {
+                    self.lists[list].pending = self.lists[list].pending.saturating_sub(1);
+                    self.lists[list].redo.push(i);
+                }
+            }
+            Feed::Phase(phase) => self.phases = self.phases.max(phase),
+            Feed::Ended => self.ended = true,
+            Feed::Failed(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Handle what has come; wait for one thing first when `wait`.
+    fn listen(&mut self, wait: bool) -> Result<()> {
+        if wait {
+            self.flush();
+            loop {
+                match self.feed.recv_timeout(std::time::Duration::from_millis(100)) {
+                    Ok(feed) => {
+                        self.heard(feed)?;
+                        break;
+                    }
+                    Err(crossbeam_channel::RecvTimeoutError::Timeout) => self.report.check()?,
+                    Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
+                        self.report.check()?;
+                        return Err(Error::Stream(String::new()));
+                    }
+                }
+            }
+        }
+        while let Ok(feed) = self.feed.try_recv() {
+            self.heard(feed)?;
+        }
+        self.report.check()
+    }
+
+    fn flush(&self) {
+        if let Output::Wire(wire) = &self.output {
+            wire.writer.flush();
+        }
+    }
+
+    fn next_list(&mut self) -> Result<Option<(Arc<Segment>, i32)>> {
+        self.listen(false)?;
+        if self.plan.local && self.plan.inc_recurse {
+            // As far ahead as a sender would be: hard-link groups know their members then.
+            while !self.eof && self.arrived.iter().map(|s| s.0.len()).sum::<usize>() < 1000 {
+                self.listen(true)?;
+            }
+        }
+        while self.arrived.is_empty() && !self.eof {
+            self.listen(true)?;
+            self.settle()?;
+        }
+        Ok(self.arrived.pop_front())
+    }
+
+    pub(super) fn locate(&self, ndx: i32) -> Option<(usize, usize)> {
+        self.lists.iter().enumerate().find_map(|(at, list)| {
+            let i = ndx.checked_sub(list.segment.start)?;
+            (i >= 0 && (i as usize) < list.segment.len()).then_some((at, i as usize))
+        })
+    }
+
+    fn finished(&mut self, ndx: i32, good: bool) -> Result<()> {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let Some((at, i)) = self.locate(ndx) else { return Ok(()) };
+        self.lists[at].pending = self.lists[at].pending.saturating_sub(1);
+        let segment = Arc::clone(&self.lists[at].segment);
+        if good {
+            self.succeeded(&segment, i, ndx, true)?;
+        }
+        if self.plan.hard_links {
+            self.link_finished(&segment, i, good)?;
+        }
+        Ok(())
+    }
+
+    /// A source file may be removed now (spec: protocol 6.10).
+    pub(super) fn succeeded(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32, sent: bool) -> Result<()> {
+        if !(self.plan.remove_source_files || self.plan.remove_sent_files && sent) || self.dry_run {
+            return Ok(());
+        }
+        match &mut self.output {
+            Output::Wire(wire) => {
+                wire.writer.msg(Tag::Success, &ndx.to_le_bytes())?;
+            }
+            Output::Local(copier) => copier.remove_source(segment, i, &self.dest),
+        }
+        Ok(())
+    }
+
+    /// End lists that are complete, in order; ask again for what failed.
+    fn settle(&mut self) -> Result<()> {
+        if !self.plan.inc_recurse {
+            return Ok(());
+        }
+        while let Some(list) = self.lists.front() {
+            if !list.processed || list.pending > 0 {
+                break;
+            }
+            if !list.redo.is_empty() {
+                self.redo(0)?;
+                continue;
+            }
+            // The newest list stays open until there is a later one, or none will come (spec: protocol 6.3).
+            if self.lists.len() == 1 && !(self.eof && self.arrived.is_empty()) {
+                break;
+            }
+            let Some(list) = self.lists.pop_front() else { break };
+            self.touch_up_list(&list);
+            self.done()?;
+        }
+        Ok(())
+    }
+
+    fn redo(&mut self, at: usize) -> Result<()> {
+        let redo = std::mem::take(&mut self.lists[at].redo);
+        let segment = Arc::clone(&self.lists[at].segment);
+        for i in redo {
+            let ndx = segment.start + i as i32;
+            self.regular_again(&segment, i, ndx)?;
+        }
+        Ok(())
+    }
+
+    fn done(&mut self) -> Result<()> {
+        if let Output::Wire(wire) = &mut self.output {
+            wire.buffer.clear();
+            wire.ndx.put(&mut wire.buffer, NDX_DONE);
+            wire.writer.put(&wire.buffer)?;
+        }
+        Ok(())
+    }
+
+    // ---- lists
+
+    fn process(&mut self, segment: Arc<Segment>, first_dir: i32) -> Result<()> {
+        self.current_dir = first_dir;
+        let state =
+            ListState { segment: Arc::clone(&segment), pending: 0, redo: Vec::new(), processed: false, touch: None };
+        let inc = self.plan.inc_recurse;
+        let mut skip = false;
+        let mut dir = None;
+        if inc {
+            if segment.dir_ndx >= 0 {
+                dir = self.dirs.remove(&segment.dir_ndx);
+                skip = dir.as_ref().is_some_and(|d| d.skip);
+            } else if let Some(i) = segment.find(b".", true) {
+                let entry = segment.entry(i);
+                dir = Some(DirInfo {
+                    segment: Arc::clone(&segment),
+                    i,
+                    created: false,
+                    skip: false,
+                    content: entry.has_contents(),
+                });
+            }
+        }
+        self.lists.push_back(state);
+        if skip {
+            self.skip_children(&segment);
+        } else {
+            if let Some(info) = &dir {
+                let touch = self.directory(&info.segment, info.i, segment.start - 1, info.created, &segment)?;
+                skip = touch.is_none();
+                if skip {
+                    self.skip_children(&segment);
+                } else if let Some(last) = self.lists.back_mut() {
+                    last.touch = touch;
+                }
+            }
+            if !skip {
+                self.entries(&segment)?;
+            }
+        }
+        if skip {
+            self.processed += segment.len() as u64;
+        }
+        if let Some(list) = self.lists.back_mut() {
+            list.processed = true;
+        }
+        self.report.set_processed(self.processed);
+        Ok(())
+    }
+
+    /// Directories below one that is skipped are skipped as well.
+    fn skip_children(&mut self, segment: &Arc<Segment>) {
+        for info in self.dirs.values_mut() {
+            if Arc::ptr_eq(&info.segment, segment) {
+                info.skip = true;
+            }
+        }
+    }
+
+    /// Nothing below this directory is done.
+    pub(super) fn skip_below(&mut self, rel: &[u8]) {
+        if self.plan.inc_recurse {
+            if let Some(info) = self.dirs.get_mut(&self.current_dir) {
+                info.skip = true;
+            }
+        } else {
+            let mut prefix = rel.to_vec();
+            prefix.push(b'/');
+            self.skipped.push(prefix);
+        }
+    }
+
+    /// The directory exists now, though its own list is still to come.
+    pub(super) fn created_early(&mut self) {
+        if let Some(info) = self.dirs.get_mut(&self.current_dir) {
+            info.created = true;
+        }
+    }
+
+    fn entries(&mut self, segment: &Arc<Segment>) -> Result<()> {
+        let inc = self.plan.inc_recurse;
+        for k in 0..segment.len() {
+            let i = segment.at(k);
+            let entry = *segment.entry(i);
+            self.processed += 1;
+            if !entry.is_active() {
+                self.current_dir += i32::from(entry.is_dir());
+                continue;
+            }
+            let ndx = segment.start + i as i32;
+            if self.plan.progress > 0 {
+                self.report.set_processed(self.processed);
+            }
+            if entry.is_dir() {
+                if inc {
+                    if !(segment.basename(i) == b"." && segment.dirname(i).is_empty()) {
+                        self.early_directory(segment, i)?;
+                    }
+                    self.current_dir += 1;
+                } else {
+                    if self.is_skipped(segment, i) {
+                        continue;
+                    }
+                    let touch = self.directory(segment, i, ndx, false, segment)?;
+                    self.late_touch.extend(touch);
+                }
+            } else {
+                if self.is_skipped(segment, i) {
+                    continue;
+                }
+                self.entry(segment, i, ndx)?;
+            }
+            if k % 64 == 63 {
+                self.listen(false)?;
+                self.settle()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_skipped(&self, segment: &Segment, i: usize) -> bool {
+        if self.skipped.is_empty() {
+            return false;
+        }
+        let name = segment.name(i);
+        self.skipped.iter().any(|p| name.starts_with(p))
+    }
+
+    // ---- items
+
+    /// Tell the other end (or, in a local copy, the user) of a change that is made here.
+    pub(super) fn item(
+        &mut self,
+        segment: &Arc<Segment>,
+        i: usize,
+        ndx: i32,
+        iflags: u16,
+        xname: Option<&[u8]>,
+    ) -> Result<()> {
+        if !(significant(iflags, xname) || self.report.wants_unchanged()) {
+            return Ok(());
+        }
+        let iflags = if xname.is_some() { iflags | iflag::XNAME } else { iflags };
+        match &mut self.output {
+            Output::Wire(wire) => {
+                if self.plan.protocol < 29 {
+                    return Ok(());
+                }
+                wire.buffer.clear();
+                wire.ndx.put(&mut wire.buffer, ndx);
+                ints::put_shortint(&mut wire.buffer, iflags);
+                if let Some(xname) = xname {
+                    ints::put_vstring(&mut wire.buffer, xname)?;
+                }
+                if iflags & iflag::XATTR != 0 && self.plan.xattrs > 0 && !self.dry_run {
+                    // No abbreviated value is asked for.
+                    wire.buffer.push(0);
+                }
+                wire.writer.put(&wire.buffer)?;
+            }
+            Output::Local(_) => {
+                let name = segment.name(i);
+                items::count(&self.report, segment.entry(i).mode, iflags);
+                items::tell(&self.report, segment, i, &name, iflags, xname, false, Figures::default());
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn note_pending(&mut self, ndx: i32) {
+        if let Some((at, _)) = self.locate(ndx) {
+            self.lists[at].pending += 1;
+        }
+        self.in_flight += 1;
+    }
+
+    /// Ask for a file's data.
+    pub(super) fn request(&mut self, request: Request) -> Result<()> {
+        if let Output::Local(copier) = &mut self.output {
+            let outcome = copier.copy(&request, &self.dest)?;
+            let (segment, i, ndx) = (Arc::clone(&request.segment), request.i, request.ndx);
+            if outcome && !self.dry_run {
+                self.succeeded(&segment, i, ndx, true)?;
+            }
+            if self.plan.hard_links {
+                self.link_finished(&segment, i, outcome)?;
+            }
+            return Ok(());
+        }
+        self.note_pending(request.ndx);
+        self.send_request(&request)?;
+        if self.plan.remove_source_files {
+            while self.in_flight > 50 {
+                self.listen(true)?;
+            }
+        }
+        Ok(())
+    }
+
+    // ---- directories at the end
+
+    fn touch_up_list(&mut self, list: &ListState) {
+        let Some(touch) = &list.touch else { return };
+        if matches!(self.plan.delete, DeleteWhen::Delay | DeleteWhen::After) || self.plan.delay_updates {
+            self.late_touch.push(touch.clone());
+        } else {
+            self.touch_up(touch);
+            if self.plan.hard_links {
+                // A name may still be linked into it.
+                self.settled.insert(touch.rel.clone(), touch.clone());
+            }
+        }
+    }
+
+    /// Settle a directory's time and mode (spec: transfer 3.1).
+    fn touch_up(&self, touch: &Touch) {
+        if self.dry_run || self.plan.list_only {
+            return;
+        }
+        let Ok(now) = self.dest.root.lstat(&touch.rel) else { return };
+        if !now.is_dir() {
+            return;
+        }
+        let want = &touch.want;
+        let mtime = (want.mtime, want.mtime_nsec);
+        if keeps_time(&self.plan, want.mode) && mtime != now.mtime_pair() {
+            // Untouched, and equal as far as the window looks: a difference in nanoseconds alone is left.
+            let equal = touch.before == Some(now.mtime_pair())
+                && same_time(self.plan.modify_window, mtime, now.mtime_pair());
+            if !equal {
+                if let Err(error) = self.dest.root.utimens(&touch.rel, Some(mtime), None) {
+                    let text = [b"failed to set times on ".as_slice(), &self.dest.display(&touch.rel)].concat();
+                    self.report.sys_error("generator", text, &error);
+                }
+            }
+        }
+        if (now.mode ^ want.mode) & 0o7777 != 0 {
+            if let Err(error) = self.dest.root.chmod(&touch.rel, want.mode) {
+                let text = [b"failed to set permissions on ".as_slice(), &self.dest.display(&touch.rel)].concat();
+                self.report.sys_error("generator", text, &error);
+            }
+        }
+    }
+
+    /// A name was made in a directory that may be settled already: settle it again at the end.
+    pub(super) fn retouch_parent(&mut self, rel: &[u8]) {
+        let dir = super::dest::split_name(rel).0;
+        let dir = if dir.is_empty() { b"." } else { dir };
+        let open = self.lists.iter().any(|l| l.touch.as_ref().is_some_and(|t| t.rel == dir));
+        if open || !self.plan.inc_recurse {
+            return;
+        }
+        if let Some(touch) = self.settled.get(dir) {
+            self.late_touch.push(touch.clone());
+        }
+    }
+
+    /// Remove extraneous files in all directories of the one list (`--delete-before`, `--delete-after`).
+    fn delete_everywhere(&mut self) -> Result<()> {
+        let lists: Vec<Arc<Segment>> =
+            self.arrived.iter().map(|a| Arc::clone(&a.0)).chain(self.lists.iter().map(|l| Arc::clone(&l.segment))).collect();
+        for segment in lists {
+            for k in 0..segment.len() {
+                let i = segment.at(k);
+                let entry = segment.entry(i);
+                if entry.is_active() && entry.has_contents() {
+                    let rel = self.dest.name(&segment, i);
+                    self.delete_in(&rel, &segment, false)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Remove extraneous files in one directory.
+    pub(super) fn delete_in(&mut self, rel: &[u8], segment: &Segment, delay: bool) -> Result<()> {
+        self.filters.go_to(&self.dest.root, rel, self.plan.insecure_links)?;
+        self.deleter.in_dir(rel, segment, &mut self.filters, delay)
+    }
+
+    // ---- the end
+
+    /// Phases after the lists (spec: protocol 6.3).
+    fn finish(&mut self) -> Result<()> {
+        let plan = Arc::clone(&self.plan);
+        let wire = matches!(self.output, Output::Wire(_));
+        if plan.inc_recurse {
+            loop {
+                self.settle()?;
+                if self.lists.is_empty() {
+                    break;
+                }
+                self.listen(true)?;
+            }
+            if !wire {
+                // Nothing more can be missing a leader.
+                self.link_stragglers()?;
+            }
+        } else {
+            self.link_stragglers()?;
+            self.done()?;
+            if wire {
+                self.wait_phase(1)?;
+            }
+            for at in 0..self.lists.len() {
+                self.redo(at)?;
+            }
+        }
+        self.done()?;
+        if plan.delay_updates {
+            if wire {
+                self.wait_phase(2)?;
+            } else if let Output::Local(copier) = &mut self.output {
+                copier.finish_delayed(&self.dest)?;
+            }
+        }
+        if plan.protocol >= 29 {
+            self.done()?;
+        }
+        if matches!(plan.delete, DeleteWhen::Delay | DeleteWhen::After) {
+            if wire {
+                self.wait_phase(if plan.protocol >= 29 { 2 } else { 1 })?;
+            }
+            if plan.delete == DeleteWhen::After {
+                self.delete_everywhere()?;
+            } else {
+                self.deleter.run_delayed(&mut self.filters)?;
+            }
+        }
+        if plan.protocol >= 31 {
+            self.send_delete_counts()?;
+            self.done()?;
+        }
+        while wire && !self.ended {
+            self.listen(true)?;
+        }
+        for touch in std::mem::take(&mut self.late_touch) {
+            self.touch_up(&touch);
+        }
+        self.deleter.finish();
+        self.done()?;
+        self.flush();
+        Ok(())
+    }
+
+    fn wait_phase(&mut self, phase: u8) -> Result<()> {
+        while self.phases < phase && !self.ended {
+            self.listen(true)?;
+        }
+        Ok(())
+    }
+
+    /// spec: protocol 6.9
+    fn send_delete_counts(&mut self) -> Result<()> {
+        if self.plan.delete == DeleteWhen::Never && !self.plan.force {
+            return Ok(());
+        }
+        let counts = self.report.stats(|s| s.deleted);
+        if let Output::Wire(wire) = &mut self.output {
+            wire.buffer.clear();
+            wire.ndx.put(&mut wire.buffer, NDX_DEL_STATS);
+            for count in [counts.reg, counts.dir, counts.link, counts.dev, counts.special] {
+                ints::put_varint(&mut wire.buffer, count as i32);
+            }
+            wire.writer.put(&wire.buffer)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,194 @@
+//! Hard links on the receiving side (spec: transfer 8).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::compare::{item_flags, S_IFMT};
+use super::generator::Generator;
+use crate::error::Result;
+use crate::flist::Segment;
+use crate::report::item::iflag;
+use crate::tree::Stat;
+
+/// One group of names for one file.
+#[derive(Default)]
+struct Group {
+    /// Members that are listed so far and not yet visited.
+    unseen: usize,
+    /// Name of the member that is in place.
+    leader: Option<Vec<u8>>,
+    /// A member is being transferred.
+    busy: bool,
+    waiting: Vec<(Arc<Segment>, usize, i32)>,
+}
+
+/// All groups of a run.
+#[derive(Default)]
+pub struct Groups {
+    by_number: HashMap<u32, Group>,
+}
+
+impl Groups {
+    /// A list has come: count its members.
+    pub fn announce(&mut self, segment: &Segment) {
+        for i in 0..segment.len() {
+            if !segment.entry(i).is_active() {
+                continue;
+            }
+            if let Some(number) = segment.hlink(i) {
+                self.by_number.entry(number).or_default().unseen += 1;
+            }
+        }
+    }
+
+    fn group(&mut self, segment: &Segment, i: usize) -> Option<&mut Group> {
+        let number = segment.hlink(i)?;
+        Some(self.by_number.entry(number).or_default())
+    }
+}
+
+impl Generator {
+    /// A member comes up. `true`: it is dealt with (linked, or put off).
+    pub(super) fn link_check(
+        &mut self,
+        segment: &Arc<Segment>,
+        i: usize,
+        ndx: i32,
+        rel: &[u8],
+        found: Option<&Stat>,
+    ) -> Result<bool> {
+        let elsewhere = found.is_none() && self.alt_has(rel);
+        let Some(group) = self.groups.group(segment, i) else { return Ok(false) };
+        group.unseen = group.unseen.saturating_sub(1);
+        if let Some(leader) = group.leader.clone() {
+            self.link_to(segment, i, ndx, rel, &leader)?;
+            return Ok(true);
+        }
+        if group.busy {
+            group.waiting.push((Arc::clone(segment), i, ndx));
+            return Ok(true);
+        }
+        if found.is_none() && group.unseen > 0 && !elsewhere {
+            group.waiting.push((Arc::clone(segment), i, ndx));
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn alt_has(&self, rel: &[u8]) -> bool {
+        self.alt_roots.iter().flatten().any(|root| root.lstat(rel).is_ok())
+    }
+
+    /// The data of a member was asked for.
+    pub(super) fn link_requested(&mut self, segment: &Segment, i: usize) {
+        if !self.plan.hard_links {
+            return;
+        }
+        if let Some(group) = self.groups.group(segment, i) {
+            group.busy = true;
+        }
+    }
+
+    /// A member is in place without a transfer: the others can be linked to it.
+    pub(super) fn link_ready(&mut self, segment: &Arc<Segment>, i: usize, _ndx: i32) -> Result<()> {
+        if !self.plan.hard_links {
+            return Ok(());
+        }
+        self.link_finished(segment, i, true)
+    }
+
+    /// A member's transfer has ended.
+    pub(super) fn link_finished(&mut self, segment: &Arc<Segment>, i: usize, good: bool) -> Result<()> {
+        let name = self.dest.name(segment, i);
+        let Some(group) = self.groups.group(segment, i) else { return Ok(()) };
+        group.busy = false;
+        if good {
+            group.leader = Some(name.clone());
+            let waiting = std::mem::take(&mut group.waiting);
+            for (segment, i, ndx) in waiting.into_iter().rev() {
+                let rel = self.dest.name(&segment, i);
+                self.link_to(&segment, i, ndx, &rel, &name)?;
+            }
+            return Ok(());
+        }
+        // The next one leads.
+        if let Some((segment, i, ndx)) = group.waiting.pop() {
+            let rel = self.dest.name(&segment, i);
+            let found = self.dest.root.lstat(&rel).ok();
+            self.regular(&segment, i, ndx, rel, found, false)?;
+        }
+        Ok(())
+    }
+
+    /// A member was passed over: another one leads.
+    pub(super) fn hlink_skipped(&mut self, segment: &Arc<Segment>, i: usize, _ndx: i32) -> Result<()> {
+        if self.plan.hard_links && segment.hlink(i).is_some() {
+            if let Some(group) = self.groups.group(segment, i) {
+                if group.unseen == 0 && !group.busy && group.leader.is_none() {
+                    return self.link_finished(segment, i, false);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Members that wait for one that never came.
+    pub(super) fn link_stragglers(&mut self) -> Result<()> {
+        if !self.plan.hard_links {
+            return Ok(());
+        }
+        let numbers: Vec<u32> = self
+            .groups
+            .by_number
+            .iter()
+            .filter(|(_, g)| !g.busy && g.leader.is_none() && !g.waiting.is_empty())
+            .map(|(n, _)| *n)
+            .collect();
+        for number in numbers {
+            let Some(last) = self.groups.by_number.get_mut(&number).and_then(|g| g.waiting.pop()) else { continue };
+            let (segment, i, ndx) = last;
+            let rel = self.dest.name(&segment, i);
+            let found = self.dest.root.lstat(&rel).ok();
+            self.regular(&segment, i, ndx, rel, found, false)?;
+        }
+        Ok(())
+    }
+
+    /// Make `rel` a further name of `leader`.
+    fn link_to(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32, rel: &[u8], leader: &[u8]) -> Result<()> {
+        let found = self.dest.root.lstat(rel).ok();
+        let target = self.dest.root.lstat(leader).ok();
+        if let (Some(a), Some(b)) = (&found, &target) {
+            if a.same_file(b) {
+                let want = self.dest.wanted(segment, i, found.as_ref());
+                let flags = item_flags(&self.plan, &want, found.as_ref(), iflag::LOCAL_CHANGE, true);
+                self.item(segment, i, ndx, flags, Some(b""))?;
+                if self.plan.remove_source_files {
+                    self.succeeded(segment, i, ndx, false)?;
+                }
+                return Ok(());
+            }
+        }
+        let entry_kind = segment.entry(i).mode & S_IFMT;
+        let same_kind = found.filter(|s| s.mode & S_IFMT == entry_kind);
+        let want = self.dest.wanted(segment, i, same_kind.as_ref());
+        let flags = item_flags(&self.plan, &want, same_kind.as_ref(), iflag::LOCAL_CHANGE, true);
+        let flags = self.metadata_flags(segment, i, rel, same_kind.as_ref(), flags);
+        let made = self.replace(
+            rel,
+            found,
+            "regular file",
+            |root, name| root.link(leader, name),
+            |rel, this| [b"link ".as_slice(), &this.dest.display(rel), b" => ", leader, b" failed"].concat(),
+        )?;
+        if !made {
+            return Ok(());
+        }
+        self.item(segment, i, ndx, flags, Some(leader))?;
+        self.retouch_parent(rel);
+        if self.plan.remove_source_files || self.plan.remove_sent_files {
+            self.succeeded(segment, i, ndx, true)?;
+        }
+        Ok(())
+    }
+}

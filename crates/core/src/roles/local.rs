@@ -1,0 +1,195 @@
+//! A copy with both ends in this process: no wire exists (design 3).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::{bounded, Receiver, Sender};
+
+use super::arrival;
+use super::copier::Copier;
+use super::filter::Filters;
+use super::generator::{Feed, Generator, Output};
+use super::items::{item_of, Figures};
+use super::scan::{split_names, Scanner};
+use super::sources::Sources;
+use crate::error::{Error, Result};
+use crate::event::Summary;
+use crate::plan::{FilesFrom, Plan};
+use crate::report::{item, Report};
+
+/// Lists that the scanner may be ahead.
+const AHEAD: usize = 64;
+
+/// Copy sources to a destination on this machine.
+pub fn copy(plan: &Arc<Plan>, report: &Report) -> Summary {
+    let started = Instant::now();
+    let result = run(plan, report);
+    conclude(report, result, started)
+}
+
+/// List the sources, and nothing else.
+pub fn enumerate(plan: &Arc<Plan>, report: &Report) -> Summary {
+    let started = Instant::now();
+    let result = list(plan, report);
+    conclude(report, result, started)
+}
+
+/// The summary of a run that ended like this.
+pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summary {
+    report.progress_close();
+    let mut summary = report.summary();
+    summary.seconds = started.elapsed().as_secs_f64();
+    summary.role = report.role();
+    match result {
+        Ok(()) => summary.code = report.code(),
+        Err(error) => {
+            summary.code = error.code();
+            summary.error = error.to_string();
+        }
+    }
+    summary
+}
+
+fn announce(plan: &Plan, report: &Report) {
+    if plan.info.flist == 0 && !plan.logging {
+        return;
+    }
+    let worth = plan.recurse || plan.dirs || plan.list_only;
+    if plan.info.flist > 0 && worth {
+        if plan.inc_recurse {
+            report.client_line(b"sending incremental file list");
+        } else {
+            report.partial(b"building file list ... ");
+        }
+    }
+    report.line(crate::report::Level::Log, "building file list");
+}
+
+fn names(plan: &Plan) -> Option<Vec<Vec<u8>>> {
+    (plan.files_from != FilesFrom::None).then(|| split_names(&plan.files_from_data, plan.from0, true))
+}
+
+fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, feed: &Sender<Feed>) -> Result<()> {
+    let started = Instant::now();
+    let mut scanner = Scanner::new(Arc::clone(plan), report.clone(), sources.clone())?;
+    let mut names = names(plan);
+    let mut first = true;
+    while let Some(segment) = scanner.next(names.take())? {
+        if first {
+            first = false;
+            let ms = started.elapsed().as_millis() as u64;
+            report.stats(|s| s.flist_build_ms = ms.max(1));
+        }
+        if feed.send(Feed::List(Arc::new(segment))).is_err() {
+            return Ok(());
+        }
+    }
+    report.listed(0, true);
+    let _ = feed.send(Feed::Eof);
+    Ok(())
+}
+
+/// Lists until it is clear whether there is more than one entry (spec: options 5.3).
+pub fn first_lists(feed: &Receiver<Feed>, report: &Report, inc_recurse: bool) -> Result<Vec<Feed>> {
+    let mut feeds = Vec::new();
+    let mut entries = 0;
+    loop {
+        match feed.recv_timeout(std::time::Duration::from_millis(100)) {
+            Ok(Feed::Failed(error)) => return Err(error),
+            Ok(Feed::List(segment)) => {
+                entries += segment.len();
+                let more = feeds.is_empty() && inc_recurse && entries == 1;
+                feeds.push(Feed::List(segment));
+                if !more {
+                    return Ok(feeds);
+                }
+            }
+            Ok(other) => {
+                let end = matches!(other, Feed::Eof | Feed::Ended);
+                feeds.push(other);
+                if end {
+                    return Ok(feeds);
+                }
+            }
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => report.check()?,
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
+                report.check()?;
+                return Err(Error::Stream(String::new()));
+            }
+        }
+    }
+}
+
+fn run(plan: &Arc<Plan>, report: &Report) -> Result<()> {
+    announce(plan, report);
+    let (send, receive) = bounded(AHEAD);
+    let sources = Sources::default();
+    std::thread::scope(|scope| {
+        let scan_sources = sources.clone();
+        let worker = std::thread::Builder::new().name("scan".into()).spawn_scoped(scope, move || {
+            if let Err(error) = scanner(plan, report, &scan_sources, &send) {
+                let _ = send.send(Feed::Failed(error));
+            }
+        });
+        if let Err(error) = worker {
+            return Err(Error::Ipc(format!("cannot start a thread: {error}")));
+        }
+        generate(plan, report, sources, receive)
+    })
+}
+
+fn generate(plan: &Arc<Plan>, report: &Report, sources: Sources, receive: Receiver<Feed>) -> Result<()> {
+    report.set_role("Receiver");
+    let feeds = first_lists(&receive, report, plan.inc_recurse)?;
+    if plan.info.flist > 0 && !plan.inc_recurse && (plan.recurse || plan.dirs) {
+        report.partial(b"done\n");
+    }
+    if !feeds.iter().any(|f| matches!(f, Feed::List(s) if !s.is_empty())) && feeds.iter().any(|f| matches!(f, Feed::Eof)) {
+        // Nothing to do: the destination is not even looked at.
+    }
+    let dest = arrival::settle(plan, report, &feeds)?;
+    report.set_role("sender");
+    let filters = Filters::receiver(plan, dest.root.path())?;
+    let copier = Copier::new(Arc::clone(plan), report.clone(), sources);
+    let mut generator = Generator::new(dest, receive, Output::Local(Box::new(copier)), filters);
+    generator.run(feeds)
+}
+
+fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
+    announce(plan, report);
+    let sources = Sources::default();
+    let mut scanner = Scanner::new(Arc::clone(plan), report.clone(), sources)?;
+    let mut names = names(plan);
+    let mut first = true;
+    while let Some(segment) = scanner.next(names.take())? {
+        if first && plan.info.flist > 0 && !plan.inc_recurse {
+            report.partial(b"done\n");
+        }
+        first = false;
+        for k in 0..segment.len() {
+            let i = segment.at(k);
+            if segment.entry(i).is_active() {
+                list_entry(plan, report, &segment, i);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One line of a listing (spec: output 8).
+pub fn list_entry(plan: &Plan, report: &Report, segment: &crate::flist::Segment, i: usize) {
+    let name = segment.name(i);
+    let mut line = Vec::with_capacity(name.len() + 48);
+    if segment.entry(i).mode == 0 {
+        let column = 10 + 1 + if plan.human_readable == 0 { 11 } else { 14 } + 1 + 19;
+        line.extend_from_slice(format!("{:<column$} ", "*missing").as_bytes());
+        line.extend_from_slice(&name);
+        report.info(&line);
+        return;
+    }
+    let shown = item_of(report, segment, i, &name, 0, None, false, Figures::default());
+    let atime = (plan.atimes > 0).then(|| segment.atime(i));
+    let crtime = plan.crtimes.then(|| segment.crtime(i));
+    item::listing(&shown, atime, crtime, plan, &mut line);
+    report.info(&line);
+}

@@ -1,0 +1,61 @@
+//! The roots that source arguments open, shared between the thread that scans and the one that reads contents.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::plan::Plan;
+use crate::tree::{operator, Root, RootOptions};
+
+/// All source roots of a run; an entry names its own by number.
+#[derive(Clone, Default)]
+pub struct Sources {
+    shared: Arc<Mutex<Vec<Root>>>,
+    /// This thread's clones, each with its own cache of handles.
+    own: Vec<Root>,
+}
+
+impl Sources {
+    /// Open a directory as a source root, or find it again. Errors: of the open.
+    pub fn open(&mut self, path: &[u8], plan: &Plan) -> io::Result<u16> {
+        let full = operator::absolute(path, &plan.cwd)?;
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = shared.iter().position(|r| r.path() == full) {
+            return Ok(found as u16);
+        }
+        let options = RootOptions {
+            cwd: plan.cwd.clone(),
+            operator: false,
+            insecure_links: plan.insecure_links,
+            follow_links: plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks,
+            confine_root: None,
+            no_openat2: false,
+        };
+        let root = match &plan.module_root {
+            // What a client names on a daemon stays beneath the module, links included.
+            Some(module) if !plan.insecure_links => {
+                let module = Root::open(module, &RootOptions { operator: true, ..options.clone() })?;
+                let rel = full.strip_prefix(module.path()).unwrap_or(&full);
+                let rel = rel.strip_prefix(b"/").unwrap_or(rel);
+                module.subroot(if rel.is_empty() { b"." } else { rel })?
+            }
+            _ => Root::open(path, &options)?,
+        };
+        if shared.len() >= usize::from(u16::MAX) {
+            return Err(io::Error::from_raw_os_error(7));
+        }
+        shared.push(root);
+        Ok(shared.len() as u16 - 1)
+    }
+
+    /// The root with this number.
+    pub fn root(&mut self, number: u16) -> Option<&Root> {
+        let number = usize::from(number);
+        if self.own.len() <= number {
+            let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            for root in shared.iter().skip(self.own.len()) {
+                self.own.push(root.clone());
+            }
+        }
+        self.own.get(number)
+    }
+}
