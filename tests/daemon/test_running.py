@@ -324,18 +324,3 @@ def test_ids_of_the_transfer(tmp_path: Path) -> None:
         assert fields["Uid"].split() == ["1"] * 4
         assert fields["Gid"].split() == ["1"] * 4
         assert sorted(fields["Groups"].split()) == ["1", "7"]
-
-
-@pytest.mark.parametrize(
-    ("line", "answer"),
-    [
-        (b"incoming chmod = u+q", b"@ERROR: daemon security issue -- contact admin\n"),
-        (b"tain tls required = yes", b"@ERROR: this module requires TLS\n"),
-        (b"name converter = /bin/cat", b"@ERROR: name-converter exec preparation failed\n"),
-        (b"tain max upload files = 5", b"@ERROR: daemon security issue -- contact admin\n"),
-        (b"auth users = bob:r0", b"@ERROR: auth failed on module m\n"),
-    ],
-)
-def test_what_cannot_be_kept_is_refused(line: bytes, answer: bytes, tmp_path: Path) -> None:
-    with Daemon("tain", tmp_path, ONE + line + b"\n") as daemon:
-        assert daemon.talk(HELLO + b"m\n") == GREETING + answer

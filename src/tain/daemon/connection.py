@@ -26,10 +26,6 @@ HANDSHAKE_LIMIT = 60
 _MOTD_LIMIT = 64 << 10
 _EARLY_LIMIT = 5120
 _WHERE = "connection.py(0)"
-#: Parameters that protect something and are not acted on by this build.
-_NOT_YET = (
-    "name converter", "tain tls required", "tain max upload bytes", "tain max upload files", "tain min free space"
-)  # fmt: skip
 
 
 class Connection:
@@ -286,24 +282,9 @@ class Connection:
             raise RefusalError(
                 "@ERROR: daemon security issue -- contact admin", f"refusing to serve module {name}: {fault}", 4
             )
-        self._supported(section)
         self._take_slot(section)
         self.talk.arm(self._limit(section))
         self._log_in(section)
-
-    def _supported(self, section: Section) -> None:
-        """A promise of protection that cannot be kept is refused rather than forgotten."""
-        missing = [name for name in _NOT_YET if section.values[name]]
-        if self.config.globals.text("tain sandbox") == b"required":
-            missing.append("tain sandbox = required")
-        if not missing:
-            return
-        client = "@ERROR: daemon security issue -- contact admin"
-        if "tain tls required" in missing:
-            client = "@ERROR: this module requires TLS"
-        elif missing == ["name converter"]:
-            client = "@ERROR: name-converter exec preparation failed"
-        raise RefusalError(client, f"{os.fsdecode(section.name)}: not supported by this build: {', '.join(missing)}", 4)
 
     def _take_slot(self, section: Section) -> None:
         limit = section.number("max connections")
@@ -402,8 +383,8 @@ class Connection:
         facts.sanitize_paths = where.sanitize
         facts.munge_links = where.munge
         facts.insecure_links = section.flag("insecure links")
-        facts.incoming_chmod = self._chmod(section, "incoming chmod")
-        facts.outgoing_chmod = self._chmod(section, "outgoing chmod")
+        facts.incoming_chmod = section.text("incoming chmod")
+        facts.outgoing_chmod = section.text("outgoing chmod")
         facts.ignore_errors = section.flag("ignore errors")
         facts.ignore_nonreadable = section.flag("ignore nonreadable")
         facts.fake_super = section.flag("fake super")
@@ -427,20 +408,6 @@ class Connection:
         facts.pid = self.pid
         facts.log = self.log.write
         return facts
-
-    @staticmethod
-    def _chmod(section: Section, name: str) -> bytes:
-        """Clauses that say nothing would leave modes open that were meant to be closed: refuse instead."""
-        from tain.cli.chmod import parse_chmod
-
-        value = section.text(name)
-        try:
-            if value:
-                parse_chmod(value)
-        except TainError:
-            text = f'Invalid "{name}" directive: {os.fsdecode(value)}'
-            raise RefusalError("@ERROR: daemon security issue -- contact admin", text, 4) from None
-        return value
 
     def _log_format(self, section: Section) -> bytes | None:
         if self.settings.log_format is not None:

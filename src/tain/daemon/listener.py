@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import resource
 import select
 import signal
 import socket
@@ -319,8 +318,6 @@ class Listener:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
-        # The process will hold secrets, and never leave them in a core file.
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         for listener in self.sockets:
             listener.close()
         if self.pid_file is not None:

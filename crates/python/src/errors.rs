@@ -1,0 +1,49 @@
+//! The one table from errors of the core to the exceptions of `tain.errors`.
+
+use pyo3::prelude::*;
+use tain_core::Error;
+
+/// The class name for an error.
+fn class(error: &Error) -> &'static str {
+    match error {
+        Error::Usage(_) => "UsageError",
+        Error::Protocol(_) => "ProtocolError",
+        Error::Selection(_) => "SelectionError",
+        Error::Unsupported(_) => "UnsupportedError",
+        Error::Startup(_) => "StartupError",
+        Error::Socket(_) => "SocketError",
+        Error::FileIo(_) => "FileError",
+        Error::Stream(_) => "StreamError",
+        Error::Diagnostics(_) => "DiagnosticsError",
+        Error::Ipc(_) => "IpcError",
+        Error::Interrupted(_) => "Interrupted",
+        Error::Memory(_) => "MemoryLimitError",
+        Error::Timeout(_) => "TransferTimeout",
+        Error::PeerExit(_) | Error::Other(..) => "PeerExit",
+    }
+}
+
+/// The exception for an error.
+pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
+    let make = || -> PyResult<PyErr> {
+        let class = py.import("tain.errors")?.getattr(class(error))?;
+        let value = match error {
+            Error::PeerExit(code) => class.call1((*code,))?,
+            Error::Other(code, text) => class.call1((*code, text.as_str()))?,
+            other => class.call1((other.to_string(),))?,
+        };
+        Ok(PyErr::from_value(value))
+    };
+    make().unwrap_or_else(|e| e)
+}
+
+/// Turn a result of the core into one of Python.
+pub trait OrRaise<T> {
+    fn or_raise(self, py: Python<'_>) -> PyResult<T>;
+}
+
+impl<T> OrRaise<T> for tain_core::Result<T> {
+    fn or_raise(self, py: Python<'_>) -> PyResult<T> {
+        self.map_err(|e| exception(py, &e))
+    }
+}

@@ -1,0 +1,64 @@
+//! `Plan` from keyword arguments.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyString};
+use tain_core::plan::{Plan as CorePlan, Value};
+
+use crate::errors::OrRaise;
+
+/// Any value that a plan may hold.
+fn value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
+    if object.is_none() {
+        return Ok(Value::None);
+    }
+    if let Ok(flag) = object.downcast::<PyBool>() {
+        return Ok(Value::Bool(flag.is_true()));
+    }
+    if object.is_instance_of::<PyInt>() {
+        return Ok(match object.extract::<i64>() {
+            Ok(number) => Value::Int(i128::from(number)),
+            Err(_) => Value::Int(i128::from(object.extract::<u64>()?)),
+        });
+    }
+    if let Ok(bytes) = object.downcast::<PyBytes>() {
+        return Ok(Value::Bytes(bytes.as_bytes().to_vec()));
+    }
+    if let Ok(text) = object.downcast::<PyString>() {
+        return Ok(Value::Bytes(text.to_cow()?.as_bytes().to_vec()));
+    }
+    if let Ok(map) = object.downcast::<PyDict>() {
+        let mut items = Vec::with_capacity(map.len());
+        for (key, item) in map {
+            items.push((key.extract::<String>()?, value(&item)?));
+        }
+        return Ok(Value::Map(items));
+    }
+    if let Ok(items) = object.try_iter() {
+        return Ok(Value::List(items.map(|item| value(&item?)).collect::<PyResult<_>>()?));
+    }
+    Err(PyTypeError::new_err(format!("a plan cannot hold a {}", object.get_type().name()?)))
+}
+
+/// See the stub.
+#[pyclass(module = "tain._core", frozen)]
+pub struct Plan {
+    pub inner: Arc<CorePlan>,
+}
+
+#[pymethods]
+impl Plan {
+    #[new]
+    #[pyo3(signature = (**fields))]
+    fn new(py: Python<'_>, fields: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let mut plan = CorePlan::default();
+        if let Some(fields) = fields {
+            for (name, object) in fields {
+                plan.set(&name.extract::<String>()?, value(&object)?).or_raise(py)?;
+            }
+        }
+        Ok(Self { inner: Arc::new(plan) })
+    }
+}

@@ -1,0 +1,119 @@
+//! Filter rules as texts (spec: filters).
+
+use std::io;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+use tain_core::roles::filter::read_operator;
+use tain_core::rules::{build, BuildOptions, RuleSet, Side, Source};
+
+use crate::errors::OrRaise;
+
+fn event(item: &Bound<'_, PyTuple>) -> PyResult<Vec<Source>> {
+    let kind: String = item.get_item(0)?.extract()?;
+    let bytes = || -> PyResult<Vec<u8>> { Ok(item.get_item(1)?.extract::<&[u8]>()?.to_vec()) };
+    Ok(match kind.as_str() {
+        "filter" => vec![Source::Filter(bytes()?)],
+        "exclude" => vec![Source::Exclude(bytes()?)],
+        "include" => vec![Source::Include(bytes()?)],
+        "exclude-from" => vec![Source::ExcludeFrom(bytes()?)],
+        "include-from" => vec![Source::IncludeFrom(bytes()?)],
+        "daemon-filter" => vec![Source::DaemonFilter(bytes()?)],
+        "daemon-exclude" => vec![Source::DaemonExclude(bytes()?)],
+        "daemon-include" => vec![Source::DaemonInclude(bytes()?)],
+        "cvs" => vec![Source::Cvs],
+        "delete-excluded" => vec![Source::DeleteExcluded],
+        "F" => match item.get_item(1)?.extract::<i64>()? {
+            1 => vec![Source::Filter(b": /.rsync-filter".to_vec())],
+            2 => vec![Source::Filter(b"- .rsync-filter".to_vec())],
+            _ => Vec::new(),
+        },
+        other => return Err(PyValueError::new_err(format!("unknown rule event {other}"))),
+    })
+}
+
+fn list(py: Python<'_>, texts: &[Vec<u8>]) -> Vec<Py<PyBytes>> {
+    texts.iter().map(|t| PyBytes::new(py, t).unbind()).collect()
+}
+
+/// See the stub.
+#[pyfunction]
+#[pyo3(signature = (events, *, from0=false, protocol=32, role="client", cwd=None, cvs_file=None, cvs_words=None))]
+pub fn build_rules(
+    py: Python<'_>,
+    events: Vec<Bound<'_, PyTuple>>,
+    from0: bool,
+    protocol: u8,
+    role: &str,
+    cwd: Option<&[u8]>,
+    cvs_file: Option<&[u8]>,
+    cvs_words: Option<&[u8]>,
+) -> PyResult<Vec<Py<PyBytes>>> {
+    let mut sources = Vec::new();
+    for item in &events {
+        sources.extend(event(item)?);
+    }
+    let options = BuildOptions {
+        role: role.into(),
+        from0,
+        protocol,
+        cvs_file: cvs_file.map(<[u8]>::to_vec),
+        cvs_words: cvs_words.map(<[u8]>::to_vec),
+    };
+    let cwd = cwd.unwrap_or_default().to_vec();
+    let mut read = |name: &[u8]| -> io::Result<Option<Vec<u8>>> {
+        if name == b"-" {
+            let mut data = Vec::new();
+            io::Read::read_to_end(&mut io::stdin(), &mut data)?;
+            return Ok(Some(data));
+        }
+        read_operator(name, &cwd, false)
+    };
+    let set = build(&sources, &options, &mut read).or_raise(py)?;
+    Ok(list(py, &set.plan_texts()))
+}
+
+fn no_files(_: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    Ok(None)
+}
+
+/// See the stub.
+#[pyfunction]
+#[pyo3(signature = (rules, *, protocol, server_sends, delete_excluded=false, cvs_exclude=false))]
+pub fn rules_to_wire(
+    py: Python<'_>,
+    rules: Vec<Vec<u8>>,
+    protocol: u8,
+    server_sends: bool,
+    delete_excluded: bool,
+    cvs_exclude: bool,
+) -> PyResult<Vec<Py<PyBytes>>> {
+    let mut rules = rules;
+    if cvs_exclude {
+        // A sending server has the option `-C` itself; an old one knows no per-directory rules.
+        if server_sends {
+            rules.retain(|r| !(r.starts_with(b"\0g") || r.starts_with(b"\0h")));
+        }
+        if server_sends || protocol < 29 {
+            if let Some(at) = rules.iter().rposition(|r| r.starts_with(b":C")) {
+                rules.remove(at);
+            }
+        }
+    }
+    let options = BuildOptions { protocol, ..BuildOptions::default() };
+    let set = RuleSet::from_plan_texts(&rules, &options, &mut no_files).or_raise(py)?;
+    let server = if server_sends { Side::Sender } else { Side::Receiver };
+    let texts = set.to_wire(protocol, server, delete_excluded).or_raise(py)?;
+    Ok(list(py, &texts))
+}
+
+/// See the stub.
+#[pyfunction]
+#[pyo3(signature = (texts, *, protocol))]
+pub fn rules_from_wire(py: Python<'_>, texts: Vec<Vec<u8>>, protocol: u8) -> PyResult<Vec<Py<PyBytes>>> {
+    let options = BuildOptions { role: "server".into(), protocol, ..BuildOptions::default() };
+    let mut read = |name: &[u8]| read_operator(name, b"", false);
+    let set = RuleSet::from_wire(&texts, &options, &mut read).or_raise(py)?;
+    Ok(list(py, &set.plan_texts()))
+}
