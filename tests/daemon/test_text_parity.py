@@ -288,8 +288,6 @@ def test_both_forms_of_md4(login_pair: list[Daemon], hello: bytes, prefix: bytes
 @pytest.mark.parametrize("password", ["a:b", "wrong"])
 def test_real_client_logs_in(login_pair: list[Daemon], password: str) -> None:
     if password == "wrong":
-        theirs, ours = (
-            d.client(f"rsync://alf@127.0.0.1:{d.port}/m/", RSYNC_PASSWORD=password) for d in login_pair
-        )
+        theirs, ours = (d.client(f"rsync://alf@127.0.0.1:{d.port}/m/", RSYNC_PASSWORD=password) for d in login_pair)
         assert ours == theirs
         assert "@ERROR: auth failed on module m" in ours[2]
