@@ -23,6 +23,9 @@ use progress::{Counters, Progress};
 /// Bytes that may wait for the caller before roles are held up.
 const WAITING: usize = 1 << 20;
 
+/// Bytes of requests that a generator of rsync has under way before the first are sent.
+const HELD: usize = 128 * 1024;
+
 /// `io_error` bits (spec: protocol 3.2).
 pub mod ioerr {
     pub const GENERAL: u32 = 1;
@@ -71,6 +74,8 @@ struct Shared {
     processed: AtomicU64,
     listed: AtomicU64,
     list_complete: AtomicBool,
+    /// Lines of items that wait for the generator to pause, and the bytes that their requests would have on a wire.
+    held: Mutex<Option<(Vec<Event>, usize)>>,
 }
 
 /// A handle on what a transfer tells the world.
@@ -114,6 +119,7 @@ impl Report {
                 processed: AtomicU64::new(0),
                 listed: AtomicU64::new(0),
                 list_complete: AtomicBool::new(false),
+                held: Mutex::new(None),
             }),
         }
     }
@@ -319,6 +325,56 @@ impl Report {
         self.push(Event::Log(out));
     }
 
+    /// Hold the lines of items back until [`Report::release`]. In a transfer over a link they wait for the generator's
+    /// requests to be sent, while its own messages (deletions, names skipped) go at once; a local copy keeps to that
+    /// order (spec: transfer 15).
+    pub fn hold_items(&self) {
+        let plan = &self.shared.plan;
+        if plan.progress == 0 && !plan.quiet {
+            *lock(&self.shared.held) = Some((Vec::new(), 0));
+        }
+    }
+
+    /// A request of this many bytes would be on its way; enough of them are sent.
+    pub fn held_cost(&self, bytes: usize) {
+        let full = match lock(&self.shared.held).as_mut() {
+            Some((_, cost)) => {
+                *cost += bytes;
+                *cost >= HELD
+            }
+            None => false,
+        };
+        if full {
+            self.release();
+        }
+    }
+
+    /// Let held lines go.
+    pub fn release(&self) {
+        let events = match lock(&self.shared.held).as_mut() {
+            Some((events, cost)) => {
+                *cost = 0;
+                std::mem::take(events)
+            }
+            None => return,
+        };
+        for event in events {
+            self.push(event);
+        }
+    }
+
+    /// Push an item's line, or hold it.
+    fn push_item(&self, event: Event) {
+        {
+            let mut held = lock(&self.shared.held);
+            if let Some((events, _)) = held.as_mut() {
+                events.push(event);
+                return;
+            }
+        }
+        self.push(event);
+    }
+
     fn push(&self, event: Event) {
         let mut waiting = lock(&self.shared.waiting);
         while waiting.bytes > WAITING && !waiting.finished && !self.is_cancelled() {
@@ -451,14 +507,15 @@ impl Report {
         if let Some(format) = self.shared.out_format.as_ref().filter(|_| screen) {
             let mut line = Vec::with_capacity(item.name.len() + 32);
             format.expand(item, plan, self.shared.style, &mut line);
-            self.client_line(&line);
+            self.item_line(&line);
         }
         if let Some(format) = self.shared.log_format.as_ref().filter(|_| log && plan.logging) {
             if !format.text.is_empty() {
                 let mut line = Vec::with_capacity(item.name.len() + 32);
                 format.expand(item, plan, self.shared.style, &mut line);
-                line.push(b'\n');
-                self.push_log(&line);
+                let mut shown = Vec::with_capacity(line.len());
+                escape_log(&line, &mut shown);
+                self.push_item(Event::Log(shown));
             }
         }
         if plan.records {
@@ -476,6 +533,19 @@ impl Report {
             mode: item.mode,
             target: item.leader.filter(|l| !l.is_empty()).or(item.link_target).map(<[u8]>::to_vec),
         }));
+    }
+
+    /// A line about an item for the client's screen.
+    pub fn item_line(&self, line: &[u8]) {
+        let plan = &self.shared.plan;
+        if plan.server || plan.stderr_mode == StderrMode::All || lock(&self.shared.held).is_none() {
+            self.client_line(line);
+            return;
+        }
+        let mut out = Vec::with_capacity(line.len() + 1);
+        escape_text(line, plan.charset, plan.eight_bit_output, &mut out);
+        out.push(b'\n');
+        self.push_item(Event::Stdout(out));
     }
 
     /// A line for the screen of the client that is never logged.

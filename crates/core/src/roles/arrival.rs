@@ -75,10 +75,13 @@ fn parent_of(path: &[u8]) -> (Vec<u8>, Vec<u8>) {
 pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest> {
     let path = if plan.destination.is_empty() { b".".to_vec() } else { plan.destination.clone() };
     let (count, only) = survey(feeds);
-    let shown = String::from_utf8_lossy(&path).into_owned();
     let quoted = |path: &[u8]| {
         let full = operator::absolute(path, &plan.cwd).unwrap_or_else(|_| path.to_vec());
-        String::from_utf8_lossy(&report.quoted(&super::scan::clean(&full))).into_owned()
+        let mut full = super::scan::clean(&full);
+        if path.len() > 1 && path.ends_with(b"/") {
+            full.push(b'/');
+        }
+        String::from_utf8_lossy(&report.quoted(&full)).into_owned()
     };
     let slash = path.ends_with(b"/") || path.ends_with(b"/.");
     let trimmed = {
@@ -150,17 +153,15 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
         let upto = if many { trimmed.clone() } else { parent_of(&path).0 };
         let made = make_path(plan, &upto)?;
         if made > 0 {
-            created_parents = many;
+            created_parents = many && !plan.dry_run;
             if plan.info.name > 0 || plan.itemize {
                 let plural = if made == 1 { "directory" } else { "directories" };
-                report.info(format!("created {made} {plural} for {shown}"));
+                report.info(format!("created {made} {plural} for {}", String::from_utf8_lossy(&upto)));
             }
         }
         if many {
             if let Ok(root) = open_root(plan, &path) {
-                let mut dest = finish(plan, report, root, None)?;
-                dest.created = made > 0;
-                return Ok(dest);
+                return finish(plan, report, root, None);
             }
         }
     }

@@ -8,7 +8,7 @@ use super::compare::{
 };
 use super::dest::{split_name, SetTimes};
 use super::generator::{Generator, Request, Touch};
-use crate::error::{sys_text, Error, Result};
+use crate::error::Result;
 use crate::flist::{eflag, Segment};
 use crate::plan::{AltDest, DeleteWhen};
 use crate::report::item::iflag;
@@ -640,9 +640,4 @@ fn sanitize_target(target: &[u8], _rel: &[u8]) -> Vec<u8> {
     } else {
         rest.to_vec()
     }
-}
-
-/// An error of a destination that can't be used.
-pub fn selection(text: impl AsRef<str>, error: &io::Error) -> Error {
-    Error::Selection(format!("rsync: [Receiver] {}: {}", text.as_ref(), sys_text(error)))
 }

@@ -102,7 +102,6 @@ pub(super) struct DirInfo {
     /// Made before its own list came.
     pub created: bool,
     pub skip: bool,
-    pub content: bool,
 }
 
 /// A directory whose time and mode are settled when its contents are done.
@@ -218,7 +217,6 @@ impl Generator {
                             i,
                             created: false,
                             skip: !entry.is_active(),
-                            content: entry.has_contents(),
                         };
                         self.dirs.insert(self.next_dir, info);
                     }
@@ -268,6 +266,7 @@ impl Generator {
     }
 
     fn flush(&self) {
+        self.report.release();
         if let Output::Wire(wire) = &self.output {
             wire.writer.flush();
         }
@@ -275,6 +274,9 @@ impl Generator {
 
     fn next_list(&mut self) -> Result<Option<(Arc<Segment>, i32)>> {
         self.listen(false)?;
+        if self.plan.local && self.plan.inc_recurse && self.arrived.is_empty() {
+            self.report.release();
+        }
         if self.plan.local && self.plan.inc_recurse {
             // As far ahead as a sender would be: hard-link groups know their members then.
             while !self.eof && self.arrived.iter().map(|s| s.0.len()).sum::<usize>() < 1000 {
@@ -380,13 +382,11 @@ impl Generator {
                 dir = self.dirs.remove(&segment.dir_ndx);
                 skip = dir.as_ref().is_some_and(|d| d.skip);
             } else if let Some(i) = segment.find(b".", true) {
-                let entry = segment.entry(i);
                 dir = Some(DirInfo {
                     segment: Arc::clone(&segment),
                     i,
                     created: false,
                     skip: false,
-                    content: entry.has_contents(),
                 });
             }
         }
@@ -528,6 +528,7 @@ impl Generator {
                 wire.writer.put(&wire.buffer)?;
             }
             Output::Local(_) => {
+                self.report.held_cost(3 + xname.map_or(0, <[u8]>::len));
                 let name = segment.name(i);
                 items::count(&self.report, segment.entry(i).mode, iflags);
                 items::tell(&self.report, segment, i, &name, iflags, xname, false, Figures::default());
@@ -546,6 +547,7 @@ impl Generator {
     /// Ask for a file's data.
     pub(super) fn request(&mut self, request: Request) -> Result<()> {
         if let Output::Local(copier) = &mut self.output {
+            self.report.held_cost(19);
             let outcome = copier.copy(&request, &self.dest)?;
             let (segment, i, ndx) = (Arc::clone(&request.segment), request.i, request.ndx);
             if outcome && !self.dry_run {
@@ -706,6 +708,7 @@ impl Generator {
         for touch in std::mem::take(&mut self.late_touch) {
             self.touch_up(&touch);
         }
+        self.report.release();
         self.deleter.finish();
         self.done()?;
         self.flush();

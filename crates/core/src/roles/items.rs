@@ -84,6 +84,6 @@ pub fn tell(
         report.item_to(&item, screen && !plan.server, log && !(plan.dry_run && plan.server));
     }
     if !screen && !plan.itemize && plan.info.name > 1 && !is_dir && !plan.server {
-        report.client_line(&[name, b" is uptodate"].concat());
+        report.item_line(&[name, b" is uptodate"].concat());
     }
 }

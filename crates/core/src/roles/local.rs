@@ -36,6 +36,7 @@ pub fn enumerate(plan: &Arc<Plan>, report: &Report) -> Summary {
 
 /// The summary of a run that ended like this.
 pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summary {
+    report.release();
     report.progress_close();
     let mut summary = report.summary();
     summary.seconds = started.elapsed().as_secs_f64();
@@ -120,7 +121,30 @@ pub fn first_lists(feed: &Receiver<Feed>, report: &Report, inc_recurse: bool) ->
     }
 }
 
+/// What a sender has listed before the other side begins: 1000 entries, or all (spec: protocol 5.10).
+fn look_ahead(feed: &Receiver<Feed>, report: &Report) -> Result<Vec<Feed>> {
+    let mut feeds = first_lists(feed, report, true)?;
+    let mut entries: usize = feeds.iter().map(|f| if let Feed::List(s) = f { s.len() } else { 0 }).sum();
+    while entries < 1000 && !feeds.iter().any(|f| matches!(f, Feed::Eof)) {
+        match feed.recv_timeout(std::time::Duration::from_millis(100)) {
+            Ok(Feed::Failed(error)) => return Err(error),
+            Ok(next) => {
+                if let Feed::List(segment) = &next {
+                    entries += segment.len();
+                }
+                feeds.push(next);
+            }
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => report.check()?,
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return Err(Error::Stream(String::new())),
+        }
+    }
+    Ok(feeds)
+}
+
 fn run(plan: &Arc<Plan>, report: &Report) -> Result<()> {
+    if plan.list_only {
+        return list(plan, report);
+    }
     announce(plan, report);
     let (send, receive) = bounded(AHEAD);
     let sources = Sources::default();
@@ -140,15 +164,13 @@ fn run(plan: &Arc<Plan>, report: &Report) -> Result<()> {
 
 fn generate(plan: &Arc<Plan>, report: &Report, sources: Sources, receive: Receiver<Feed>) -> Result<()> {
     report.set_role("Receiver");
-    let feeds = first_lists(&receive, report, plan.inc_recurse)?;
+    let feeds = look_ahead(&receive, report).inspect_err(|_| report.set_role("sender"))?;
     if plan.info.flist > 0 && !plan.inc_recurse && (plan.recurse || plan.dirs) {
         report.partial(b"done\n");
     }
-    if !feeds.iter().any(|f| matches!(f, Feed::List(s) if !s.is_empty())) && feeds.iter().any(|f| matches!(f, Feed::Eof)) {
-        // Nothing to do: the destination is not even looked at.
-    }
     let dest = arrival::settle(plan, report, &feeds)?;
     report.set_role("sender");
+    report.hold_items();
     let filters = Filters::receiver(plan, dest.root.path())?;
     let copier = Copier::new(Arc::clone(plan), report.clone(), sources);
     let mut generator = Generator::new(dest, receive, Output::Local(Box::new(copier)), filters);

@@ -296,6 +296,15 @@ impl Scanner {
             dir.push(b'/');
             dir.extend_from_slice(sub);
         }
+        if dotted {
+            // Without the path it is a directory's contents, like any argument with a final slash.
+            dir.push(b'/');
+            dir.extend_from_slice(&leaf);
+            if let Some(root) = self.open_base(&dir, entry) {
+                out.push(Argument { root, name: b".".to_vec(), contents: true, follow: true, missing_ok: true });
+            }
+            return;
+        }
         if let Some(root) = self.open_base(&dir, entry) {
             out.push(Argument { root, name: leaf, contents: dotted, follow: dotted, missing_ok: true });
         }
@@ -350,6 +359,9 @@ impl Scanner {
         let rest = argument.name.get(skip..).unwrap_or_default();
         let from = usize::from(skip == 0 && rest.starts_with(b"/"));
         if let Some(slash) = memchr::memchr(b'/', &rest[from..]) {
+            if skip == 0 && !self.is_wanted(&argument, builder)? {
+                return Ok(());
+            }
             let name = argument.name[..skip + from + slash].to_vec();
             return self.list_implied(name, argument, builder, children);
         }
@@ -359,6 +371,29 @@ impl Scanner {
         }
         let name = argument.name.clone();
         self.list_leaf(&name, argument, builder, children)
+    }
+
+    /// The argument is there and no rule hides it: only then are its parents sent (spec: filters 8).
+    fn is_wanted(&mut self, argument: &Argument, builder: &mut SegmentBuilder) -> Result<bool> {
+        let Some(root) = self.sources.root(argument.root) else { return Ok(false) };
+        let path = disk(&argument.name);
+        let follow = self.plan.copy_links || argument.follow;
+        match if follow { root.stat_follow(path) } else { root.lstat(path) } {
+            Ok(stat) => {
+                let dir = is_dir(stat.mode);
+                if dir && !self.plan.recurse && !self.plan.dirs {
+                    self.report.info([b"skipping directory ".as_slice(), &argument.name].concat());
+                    return Ok(false);
+                }
+                Ok(!self.hidden(&argument.name, dir))
+            }
+            // A link without its target is told where it is listed.
+            Err(_) if follow && root.lstat(path).is_ok() => Ok(true),
+            Err(error) => {
+                self.stat_failed(argument.root, &argument.name.clone(), &error, argument, builder)?;
+                Ok(false)
+            }
+        }
     }
 
     /// A parent directory of a relative argument (spec: transfer 2.7).
