@@ -64,6 +64,8 @@ struct Shared {
     xfer_error: AtomicBool,
     io_error: AtomicU32,
     cancelled: AtomicI32,
+    /// Flags of connections that a cancel has to wake.
+    cancel_flag: Mutex<Option<Arc<AtomicBool>>>,
     summary: Mutex<Summary>,
     progress: Mutex<Option<Progress>>,
     total_progress: AtomicU64,
@@ -111,6 +113,7 @@ impl Report {
                 xfer_error: AtomicBool::new(false),
                 io_error: AtomicU32::new(0),
                 cancelled: AtomicI32::new(0),
+                cancel_flag: Mutex::new(None),
                 summary: Mutex::default(),
                 progress: Mutex::new(progress),
                 total_progress: AtomicU64::new(0),
@@ -151,7 +154,18 @@ impl Report {
     /// Ask every role to stop; `code` is the exit code the run then has.
     pub fn cancel(&self, code: i32) {
         self.shared.cancelled.store(code, Ordering::SeqCst);
+        if let Some(flag) = &*lock(&self.shared.cancel_flag) {
+            flag.store(true, Ordering::SeqCst);
+        }
         self.shared.taken.notify_all();
+    }
+
+    /// A cancel also sets this flag: the one of the link, whose waits it ends.
+    pub fn set_cancel_flag(&self, flag: Arc<AtomicBool>) {
+        if self.is_cancelled() {
+            flag.store(true, Ordering::SeqCst);
+        }
+        *lock(&self.shared.cancel_flag) = Some(flag);
     }
 
     /// An error once [`Report::cancel`] was called or the time of `--stop-at` has come.

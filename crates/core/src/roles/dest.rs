@@ -516,6 +516,11 @@ impl Dest {
         Some((root, name))
     }
 
+    /// Where the backup of `rel` is.
+    pub fn backup_place(&self, rel: &[u8]) -> Option<(Root, Vec<u8>)> {
+        self.backup_name(rel, false)
+    }
+
     fn make_backup_dir(&self, dir: &[u8]) -> bool {
         if self.operator_dir(dir).is_ok() {
             return true;

@@ -391,7 +391,14 @@ impl Generator {
             }
         }
         self.lists.push_back(state);
-        if skip {
+        if self.plan.list_only {
+            for k in 0..segment.len() {
+                let i = segment.at(k);
+                if segment.entry(i).is_active() {
+                    super::local::list_entry(&self.plan, &self.report, &segment, i);
+                }
+            }
+        } else if skip {
             self.skip_children(&segment);
         } else {
             if let Some(info) = &dir {

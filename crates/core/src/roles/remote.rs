@@ -1,14 +1,386 @@
-//! Transfers over a link.
-use std::sync::Arc;
+//! A transfer over a link: the roles of one side, their threads, and how they end (spec: protocol 1.1, 3.7, 6.11).
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{bounded, unbounded};
+
+use super::arrival;
+use super::dest::Dest;
+use super::filter::{read_operator, Filters};
+use super::generator::{Feed, Generator, Output, WireOutput};
+use super::local::{conclude, first_lists};
+use super::receiver::Receiver;
+use super::sender::Sender;
+use crate::error::{Error, Result};
 use crate::event::Summary;
-use crate::plan::Plan;
-use crate::report::Report;
-use crate::wire::link::Link;
+use crate::flist::{Decoder, FlistOptions, IdFiles, IdMap, Tables, Vet, Vetted};
+use crate::plan::{FilesFrom, Plan};
+use crate::report::{Level, Report};
+use crate::rules::{BuildOptions, Requested, RuleOptions, Rules, Side, Vetting};
+use crate::wire::frames::Tag;
+use crate::wire::ints::NdxWriter;
+use crate::wire::link::{Control, Link, Reader, Writer};
 
-pub fn send(_link: &mut Link, _plan: &Arc<Plan>, _report: &Report) -> Summary {
-    Summary::default()
+/// How long a peer that was told of our end may take to close, and how much it may still send.
+const FAREWELL: Duration = Duration::from_secs(5);
+const FAREWELL_BYTES: usize = 1 << 30;
+/// How long the peer may take to close after a good end.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// A list line is due: something is walked, or listed (spec: output 4).
+pub fn worth_a_line(plan: &Plan) -> bool {
+    plan.recurse || plan.dirs || plan.list_only
 }
-pub fn receive(_link: &mut Link, _plan: &Arc<Plan>, _report: &Report) -> Summary {
-    Summary::default()
+
+/// Names of users and groups on this machine.
+pub fn id_files() -> IdFiles {
+    let text = |path: &str| std::fs::read(path).unwrap_or_default();
+    IdFiles::parse(&text("/etc/passwd"), &text("/etc/group"))
+}
+
+/// The map from a sender's ids to those of this machine.
+pub fn id_map(plan: &Plan, report: &Report) -> Result<IdMap> {
+    let mut map =
+        IdMap::new(Arc::new(id_files()), &plan.usermap, &plan.groupmap, plan.numeric_ids, plan.compat_id0_names)?;
+    for warning in std::mem::take(&mut map.warnings) {
+        report.error(warning);
+    }
+    if !plan.am_root {
+        let mut groups = plan.groups.clone();
+        groups.push(rustix::process::getegid().as_raw());
+        map.restrict_groups(groups);
+    }
+    Ok(map)
+}
+
+/// Be the sending side.
+pub fn send(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Summary {
+    let started = Instant::now();
+    let result = run_sender(link, plan, report);
+    conclude(report, result, started)
+}
+
+/// Be the receiving side.
+pub fn receive(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Summary {
+    let started = Instant::now();
+    let result = run_receiver(link, plan, report);
+    conclude(report, result, started)
+}
+
+/// Whether an error of ours is told to the peer (spec: protocol 3.7).
+fn is_told(plan: &Plan, error: &Error) -> bool {
+    plan.protocol >= 31 && !matches!(error.code(), 0 | 10 | 12 | 19 | 30) && !matches!(error, Error::PeerExit(_))
+}
+
+/// Say why we go, and wait until the peer has gone.
+fn farewell(plan: &Plan, reader: &mut Reader, writer: &Writer, error: &Error) {
+    if is_told(plan, error) {
+        let _ = writer.msg(Tag::ErrorExit, &error.code().to_le_bytes());
+        writer.flush();
+        reader.drain(FAREWELL, FAREWELL_BYTES);
+    } else {
+        writer.flush();
+    }
+}
+
+/// A broken pipe is only a symptom: what the peer has said last is the cause.
+fn cause(reader: &mut Reader, error: Error) -> Error {
+    if !matches!(error, Error::Socket(_)) {
+        return error;
+    }
+    let end = Instant::now() + CLOSING;
+    loop {
+        match reader.chunk(64 * 1024) {
+            Ok(_) if Instant::now() < end => {}
+            Ok(_) => return error,
+            Err(other @ (Error::PeerExit(_) | Error::Stream(_))) => return other,
+            Err(_) => return error,
+        }
+    }
+}
+
+// ---- sending
+
+fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> {
+    report.set_role("sender");
+    link.set_role("sender");
+    report.set_cancel_flag(link.control().cancel_flag());
+    let (reader, writer) = link.split()?;
+    if plan.server {
+        report.set_writer(writer.clone());
+    }
+    announce(plan, report, true);
+    let mut sender = Sender::new(plan, report, reader, writer.clone(), Arc::new(id_files()))?;
+    let mut result = sender.run();
+    if let Err(error) = result {
+        let error = cause(sender.reader(), error);
+        farewell(plan, sender.reader(), &writer, &error);
+        result = Err(error);
+    }
+    let read = sender.reader().bytes_read();
+    report.stats(|s| {
+        s.sent = writer.bytes_written();
+        s.received = read;
+    });
+    result?;
+    writer.finish()?;
+    if !plan.server {
+        sender.reader().drain(CLOSING, 64 * 1024);
+    }
+    Ok(())
+}
+
+fn announce(plan: &Plan, report: &Report, sending: bool) {
+    if plan.server {
+        if plan.logging {
+            report.line(Level::Log, if sending { "building file list" } else { "receiving file list" });
+        }
+        return;
+    }
+    let (inc, one, log): (&[u8], &[u8], &str) = if sending {
+        (b"sending incremental file list", b"building file list ... ", "building file list")
+    } else {
+        (b"receiving incremental file list", b"receiving file list ... ", "receiving file list")
+    };
+    if plan.info.flist > 0 && worth_a_line(plan) {
+        if plan.inc_recurse {
+            report.client_line(inc);
+        } else {
+            report.partial(one);
+        }
+    }
+    if plan.logging {
+        report.line(Level::Log, log);
+    }
+}
+
+// ---- receiving
+
+/// The checks on names from a remote sender (spec: filters 9).
+struct NameCheck {
+    vetting: Vetting,
+}
+
+impl Vet for NameCheck {
+    fn vet(&mut self, name: &[u8], is_dir: bool) -> Result<Vetted> {
+        self.vetting.vet(name, is_dir)?;
+        let parent = self.vetting.requested.as_ref().is_some_and(|r| is_dir && !r.allows(name, false));
+        Ok(if parent { Vetted::AsParent } else { Vetted::Accept })
+    }
+}
+
+fn name_check(plan: &Plan) -> Result<Option<NameCheck>> {
+    if plan.server || plan.local || plan.trust_sender || plan.read_batch {
+        return Ok(None);
+    }
+    let requested = (!plan.requested.is_empty()).then(|| Requested::new(&plan.requested, plan.relative));
+    let mut read = |name: &[u8]| read_operator(name, &plan.cwd, plan.insecure_links);
+    let options = RuleOptions {
+        side: Some(Side::Sender),
+        delete_excluded: plan.delete_excluded,
+        root: b"/".to_vec(),
+        build: BuildOptions {
+            role: "Receiver".into(),
+            from0: plan.from0,
+            protocol: plan.protocol,
+            ..BuildOptions::default()
+        },
+    };
+    let rules = Rules::new(&plan.rules, options, &mut read)?;
+    let rules = (!rules.has_merge() && !rules.is_empty()).then_some(rules);
+    if requested.is_none() && rules.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(NameCheck { vetting: Vetting { requested, rules } }))
+}
+
+fn decoder(plan: &Plan, report: &Report) -> Result<Decoder> {
+    let mut decoder = Decoder::new(FlistOptions::from_plan(plan)?, Tables::default(), id_map(plan, report)?);
+    if let Some(check) = name_check(plan)? {
+        decoder.set_vet(Box::new(check));
+    }
+    Ok(decoder)
+}
+
+/// The first thing that went wrong on this side.
+#[derive(Default)]
+struct Trouble(Mutex<Option<(Error, &'static str)>>);
+
+impl Trouble {
+    fn note(&self, error: Error, role: &'static str) {
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // That the other role has gone, or that the pipe is broken, is no cause.
+        let weak = |e: &Error| matches!(e, Error::Ipc(t) | Error::Stream(t) if t.is_empty()) || matches!(e, Error::Socket(_));
+        match &*first {
+            None => *first = Some((error, role)),
+            Some((known, _)) if weak(known) && !weak(&error) => *first = Some((error, role)),
+            Some(_) => {}
+        }
+    }
+
+    fn take(&self) -> Option<(Error, &'static str)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> {
+    report.set_role("Receiver");
+    link.set_role("Receiver");
+    let control = link.control();
+    control.set_keep_alive(false);
+    report.set_cancel_flag(control.cancel_flag());
+    let (reader, writer) = link.split()?;
+    if plan.server {
+        report.set_writer(writer.clone());
+    }
+    announce(plan, report, false);
+    let (feed, heard) = unbounded();
+    let (dest_outbox, dest_inbox) = bounded(1);
+    let stop = Arc::new(AtomicBool::new(false));
+    let trouble = Trouble::default();
+    let decoder = decoder(plan, report)?;
+    let mut receiver = Receiver::new(
+        plan,
+        report,
+        reader,
+        writer.clone(),
+        decoder,
+        feed.clone(),
+        dest_inbox,
+        Arc::clone(&stop),
+    )?;
+    let (over, ended) = bounded::<()>(0);
+    let result = std::thread::scope(|scope| {
+        let (trouble, stopped, wire) = (&trouble, Arc::clone(&stop), writer.clone());
+        let thread = std::thread::Builder::new().name("receiver".into()).spawn_scoped(scope, move || {
+            // Dropped at the end of the thread, which whoever waits notices.
+            let _over = over;
+            receive_all(&mut receiver, plan, report, &wire, trouble, &stopped, &feed);
+        });
+        if let Err(error) = thread {
+            return Err(Error::Ipc(format!("cannot start a thread: {error}")));
+        }
+        let wait = |time| {
+            let _ = ended.recv_timeout(time);
+            control.cancel();
+        };
+        match generate(plan, report, &writer, &control, heard, &dest_outbox) {
+            Ok(()) => {
+                let finished = writer.finish();
+                stop.store(true, Ordering::Relaxed);
+                wait(CLOSING);
+                finished
+            }
+            Err(error) => {
+                let role = report.role();
+                if matches!(error, Error::Socket(_)) {
+                    // The receiver may yet read why.
+                    let _ = ended.recv_timeout(CLOSING);
+                }
+                drop(dest_outbox);
+                if is_told(plan, &error) && trouble_is_ours(trouble) {
+                    let _ = writer.msg(Tag::ErrorExit, &error.code().to_le_bytes());
+                }
+                trouble.note(error, role);
+                writer.flush();
+                stop.store(true, Ordering::Relaxed);
+                wait(FAREWELL);
+                Ok(())
+            }
+        }
+    });
+    report.stats(|s| {
+        if plan.server || s.sent == 0 {
+            s.sent = writer.bytes_written();
+        }
+    });
+    match trouble.take() {
+        Some((error, role)) => {
+            report.set_role(role);
+            Err(error)
+        }
+        None => result,
+    }
+}
+
+/// Nothing has been noted by the other role.
+fn trouble_is_ours(trouble: &Trouble) -> bool {
+    trouble.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+}
+
+/// The receiver's thread.
+fn receive_all(
+    receiver: &mut Receiver,
+    plan: &Plan,
+    report: &Report,
+    writer: &Writer,
+    trouble: &Trouble,
+    stop: &AtomicBool,
+    feed: &crossbeam_channel::Sender<Feed>,
+) {
+    match receiver.run() {
+        Ok(_) => {
+            let read = receiver.reader().bytes_read();
+            report.stats(|s| {
+                if plan.server || s.received == 0 {
+                    s.received = read;
+                }
+            });
+            if !plan.server {
+                // Messages may still come until the server has gone.
+                while matches!(receiver.reader().at_eof(), Ok(false)) {
+                    if receiver.reader().chunk(4096).is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(error) => {
+            let role = if report.role() == "Receiver" { "Receiver" } else { "receiver" };
+            let ours = !stop.load(Ordering::Relaxed);
+            if ours {
+                trouble.note(error.clone(), role);
+            }
+            let _ = feed.send(Feed::Failed(error.clone()));
+            if ours && is_told(plan, &error) {
+                let _ = writer.msg(Tag::ErrorExit, &error.code().to_le_bytes());
+                writer.flush();
+            }
+            if is_told(plan, &error) || !ours {
+                receiver.reader().drain(FAREWELL, FAREWELL_BYTES);
+            }
+        }
+    }
+}
+
+/// The generator's part, from the first list on.
+fn generate(
+    plan: &Arc<Plan>,
+    report: &Report,
+    writer: &Writer,
+    control: &Control,
+    heard: crossbeam_channel::Receiver<Feed>,
+    dest_outbox: &crossbeam_channel::Sender<Dest>,
+) -> Result<()> {
+    if plan.files_from == FilesFrom::Forward {
+        super::files_from::forward(writer, &plan.files_from_data, plan.from0, plan.protocol)?;
+    }
+    let feeds = first_lists(&heard, report, plan.inc_recurse)?;
+    if plan.info.flist > 0 && !plan.inc_recurse && worth_a_line(plan) {
+        report.partial(b"done\n");
+    }
+    if !plan.server && matches!(feeds.first(), Some(Feed::List(list)) if list.is_empty()) {
+        return Ok(());
+    }
+    let dest = arrival::settle(plan, report, &feeds)?;
+    // The receiver takes it when the first file comes.
+    let _ = dest_outbox.send(dest.clone());
+    report.set_role("generator");
+    control.set_role("receiver");
+    let filters = Filters::receiver(plan, dest.root.path())?;
+    let wire = WireOutput { writer: writer.clone(), ndx: NdxWriter::new(plan.protocol), buffer: Vec::new() };
+    let mut generator = Generator::new(dest, heard, Output::Wire(wire), filters);
+    generator.run(feeds)
 }

@@ -1,6 +1,118 @@
-//! Requests on the wire.
-use super::generator::{Generator, Request};
+//! Requests on the wire: what is wanted, and the sums of what is here (spec: protocol 6.1, 6.6, 6.7).
+
+use std::fs::File;
+
+use super::generator::{basis, Basis, Generator, Output, Request, WireOutput};
+use crate::delta::signature;
 use crate::error::Result;
+use crate::report::item::iflag;
+use crate::sums::size::{sum_head, SumHead};
+use crate::sums::strong::BlockHasher;
+use crate::wire::ints;
+
+/// Sums up to this size travel in the buffer of their item.
+const SMALL: usize = 64 * 1024;
+
 impl Generator {
-    pub(super) fn send_request(&mut self, _request: &Request) -> Result<()> { Ok(()) }
+    /// Ask the sender for a file's data (spec: protocol 6.1).
+    pub(super) fn send_request(&mut self, request: &Request) -> Result<()> {
+        let plan = self.plan.clone();
+        let mut iflags = request.iflags;
+        let mut head = SumHead::default();
+        let mut file = None;
+        let mut kind = basis::ITSELF;
+        let mut xname = None;
+        let idle = plan.dry_run || plan.only_write_batch;
+        if !idle {
+            let copy = self.copy_for_inplace(request)?;
+            let basis = copy.as_ref().or(request.basis.as_ref());
+            if let Some(basis) = basis.filter(|_| !plan.whole_file) {
+                match open(basis) {
+                    Ok(opened) => {
+                        kind = basis.kind;
+                        xname.clone_from(&basis.xname);
+                        let size = if opened.1 > 0 { opened.1 } else { basis.size };
+                        head = sum_head(size, plan.block_size, plan.protocol, plan.xfer_sum, request.redo);
+                        file = Some(opened.0);
+                    }
+                    Err(error) => {
+                        let path = self.report.quoted(&basis.root.display(&basis.name));
+                        let text = [b"failed to open ".as_slice(), &path, b", continuing"].concat();
+                        self.report.error(crate::report::sys_line("generator", &text, &error));
+                        iflags = iflag::TRANSFER | iflag::NEW;
+                    }
+                }
+            } else if let Some(basis) = basis.filter(|b| b.kind < basis::ITSELF || b.kind == basis::PARTIAL) {
+                // Nothing is taken from it, but the item tells what was compared.
+                kind = basis.kind;
+            }
+        }
+        if kind != basis::ITSELF {
+            iflags |= iflag::BASIS_TYPE;
+        }
+        if kind >= basis::FUZZY && xname.is_some() {
+            iflags |= iflag::XNAME;
+        }
+        let Output::Wire(wire) = &mut self.output else { return Ok(()) };
+        wire.buffer.clear();
+        wire.ndx.put(&mut wire.buffer, request.ndx);
+        if plan.protocol >= 29 {
+            ints::put_shortint(&mut wire.buffer, iflags);
+            if iflags & iflag::BASIS_TYPE != 0 {
+                wire.buffer.push(kind);
+            }
+            if iflags & iflag::XNAME != 0 {
+                ints::put_vstring(&mut wire.buffer, xname.as_deref().unwrap_or_default())?;
+            }
+            if iflags & iflag::XATTR != 0 && plan.xattrs > 0 && !plan.dry_run {
+                // No abbreviated value is asked for.
+                wire.buffer.push(0);
+            }
+        }
+        if idle {
+            return wire.send();
+        }
+        head.put(&mut wire.buffer);
+        let append = plan.append > 0 && !request.redo;
+        if let Some(file) = file.filter(|_| head.count > 0 && !append) {
+            let hasher = BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix);
+            let mut reader: &File = &file;
+            let report = &self.report;
+            signature::write(&mut reader, head, &hasher, &mut |sums| {
+                wire.buffer.extend_from_slice(sums);
+                if wire.buffer.len() < SMALL {
+                    return Ok(());
+                }
+                report.check()?;
+                wire.send()?;
+                wire.buffer.clear();
+                Ok(())
+            })?;
+        }
+        wire.send()
+    }
+
+    /// A backup of a file that will be updated in place is a copy, and its blocks are what is offered
+    /// (spec: transfer 11).
+    fn copy_for_inplace(&mut self, request: &Request) -> Result<Option<Basis>> {
+        if !self.plan.inplace || !self.plan.backup || request.exists.is_none() || request.redo {
+            return Ok(None);
+        }
+        let size = request.exists.map_or(0, |s| s.size);
+        let copy = self.dest.backup_copy(&request.rel)?;
+        Ok(copy.map(|(root, name)| Basis { kind: basis::BACKUP, root, name, size, xname: None }))
+    }
+}
+
+impl WireOutput {
+    fn send(&mut self) -> Result<()> {
+        self.writer.put(&self.buffer)
+    }
+}
+
+/// The basis, and the size it has now if it is a regular file.
+fn open(basis: &Basis) -> std::io::Result<(File, u64)> {
+    let file = basis.root.open_read(&basis.name, false)?;
+    let stat = crate::tree::stat::of_file(&file)?;
+    Ok((file, if stat.is_file() { stat.size } else { 0 }))
 }

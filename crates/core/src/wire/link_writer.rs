@@ -71,6 +71,12 @@ impl Out {
         self.mux = true;
     }
 
+    /// What is put from here on is not framed.
+    pub fn stop_mux(&mut self) {
+        self.close_frame();
+        self.mux = false;
+    }
+
     /// Everything unwritten, as one buffer; for the raw phase, which has no thread.
     pub fn take_all(&mut self) -> Vec<u8> {
         self.seal();
@@ -373,6 +379,11 @@ impl Writer {
     /// Frames everything put from here on.
     pub fn start_mux(&self) {
         lock(&self.0.shared.out).start_mux();
+    }
+
+    /// Frames nothing from here on (spec: protocol 2.9).
+    pub fn stop_mux(&self) {
+        lock(&self.0.shared.out).stop_mux();
     }
 
     /// Whether the stream is framed.

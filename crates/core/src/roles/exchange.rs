@@ -1,0 +1,128 @@
+//! What the two ends say to each other about an entry, and what both keep about it (spec: protocol 6.1, 6.2, 6.9).
+
+use std::collections::HashMap;
+
+use crate::error::{Error, Result};
+use crate::event::Counts;
+use crate::flist::{Lists, Segment};
+use crate::plan::Plan;
+use crate::report::item::iflag;
+use crate::wire::ints::{self, NdxWriter, Source};
+
+/// Longest xname in bytes (spec: protocol 12).
+const MAX_XNAME: usize = 4095;
+/// Most deletions of one kind that a peer may report.
+const MAX_DELETED: i32 = 1 << 28;
+
+/// One item: a request of the generator, or its echo.
+#[derive(Debug, Clone)]
+pub struct Item {
+    pub ndx: i32,
+    pub iflags: u16,
+    /// Type of the basis; [`super::generator::basis::ITSELF`] when none was sent.
+    pub kind: u8,
+    pub xname: Option<Vec<u8>>,
+}
+
+impl Item {
+    /// Read what follows an index.
+    ///
+    /// spec: protocol 6.1; without flags (P<29) each index asks for data.
+    pub fn read(src: &mut dyn Source, ndx: i32, protocol: u8) -> Result<Self> {
+        let mut item =
+            Self { ndx, iflags: iflag::TRANSFER, kind: super::generator::basis::ITSELF, xname: None };
+        if protocol < 29 {
+            return Ok(item);
+        }
+        item.iflags = src.shortint()?;
+        if item.iflags & iflag::BASIS_TYPE != 0 {
+            item.kind = src.byte()?;
+        }
+        if item.iflags & iflag::XNAME != 0 {
+            let name = src.vstring(MAX_XNAME).map_err(|e| match e {
+                Error::Stream(_) | Error::Timeout(_) | Error::Socket(_) | Error::Interrupted(_) | Error::PeerExit(_) => e,
+                other => Error::Protocol(other.to_string()),
+            })?;
+            item.xname = Some(name);
+        }
+        Ok(item)
+    }
+
+    /// Write the item up to, and without, attribute values and data.
+    pub fn put(&self, ndx: &mut NdxWriter, out: &mut Vec<u8>, protocol: u8) -> Result<()> {
+        ndx.put(out, self.ndx);
+        if protocol < 29 {
+            return Ok(());
+        }
+        ints::put_shortint(out, self.iflags);
+        if self.iflags & iflag::BASIS_TYPE != 0 {
+            out.push(self.kind);
+        }
+        if self.iflags & iflag::XNAME != 0 {
+            ints::put_vstring(out, self.xname.as_deref().unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
+    pub fn wants_data(&self) -> bool {
+        self.iflags & iflag::TRANSFER != 0
+    }
+
+    /// A list of attribute values goes with the item (spec: protocol 6.5).
+    pub fn has_xattrs(&self, plan: &Plan) -> bool {
+        let shortcut = plan.protocol >= 31
+            && !plan.compat_avoid_xattr_optim
+            && self.iflags & iflag::XNAME != 0
+            && self.iflags & iflag::LOCAL_CHANGE != 0;
+        plan.xattrs > 0 && self.iflags & iflag::XATTR != 0 && !plan.dry_run && !shortcut
+    }
+
+    /// The keep-alive of protocol 29 (spec: protocol 3.5).
+    pub fn is_keep_alive(&self, plan: &Plan, lists: &Lists) -> bool {
+        plan.protocol == 29
+            && self.iflags == iflag::NEW
+            && lists.first().is_some_and(|list| list.len() as i32 == self.ndx)
+    }
+}
+
+/// Which entries had data before: a second time is a redo (spec: protocol 6.3).
+#[derive(Debug, Default)]
+pub struct Seen {
+    lists: HashMap<i32, Vec<u64>>,
+}
+
+impl Seen {
+    /// Mark an entry; `true` if it was marked before.
+    pub fn again(&mut self, segment: &Segment, i: usize) -> bool {
+        let bits = self.lists.entry(segment.start).or_insert_with(|| vec![0; segment.len().div_ceil(64)]);
+        let Some(word) = bits.get_mut(i / 64) else { return false };
+        let bit = 1 << (i % 64);
+        let before = *word & bit != 0;
+        *word |= bit;
+        before
+    }
+
+    pub fn forget(&mut self, segment: &Segment) {
+        self.lists.remove(&segment.start);
+    }
+}
+
+/// spec: protocol 6.9
+pub fn read_deletions(src: &mut dyn Source) -> Result<Counts> {
+    let mut next = || -> Result<u64> {
+        let n = src.varint()?;
+        if !(0..=MAX_DELETED).contains(&n) {
+            return Err(Error::Protocol(format!("invalid deletion count: {n}")));
+        }
+        Ok(n as u64)
+    };
+    Ok(Counts { reg: next()?, dir: next()?, link: next()?, dev: next()?, special: next()? })
+}
+
+/// The block of deletion counts, index included.
+pub fn put_deletions(ndx: &mut NdxWriter, out: &mut Vec<u8>, counts: Counts) {
+    ndx.put(out, ints::NDX_DEL_STATS);
+    for count in [counts.reg, counts.dir, counts.link, counts.dev, counts.special] {
+        ints::put_varint(out, i32::try_from(count).unwrap_or(MAX_DELETED));
+    }
+}

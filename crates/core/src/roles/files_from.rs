@@ -1,0 +1,82 @@
+//! The names of `--files-from` on the wire (spec: protocol 2.9).
+
+use crate::error::{Error, Result};
+use crate::wire::ints::Source;
+use crate::wire::link::{Reader, Writer};
+
+/// Longest name that is taken, and all names together: they are held in memory.
+const MAX_NAME: usize = 4096;
+const MAX_NAMES: usize = 1 << 30;
+
+/// What travels for a list: names ended by NUL, none of them empty, then an empty one.
+pub fn encode(data: &[u8], nul: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(data.len() + 2);
+    for &byte in data {
+        let byte = if !nul && (byte == b'\n' || byte == b'\r') { 0 } else { byte };
+        if byte == 0 && out.last().is_none_or(|&last| last == 0) {
+            continue;
+        }
+        out.push(byte);
+    }
+    if out.last().is_some_and(|&last| last != 0) {
+        out.push(0);
+    }
+    out.push(0);
+    out
+}
+
+/// Read names up to the empty one. Below protocol 31 they come unframed, whatever the stream is otherwise.
+pub fn read_names(reader: &mut Reader, protocol: u8) -> Result<Vec<Vec<u8>>> {
+    let muxed = reader.is_muxed();
+    if protocol < 31 && muxed {
+        reader.stop_mux();
+    }
+    let mut names = Vec::new();
+    let mut name = Vec::new();
+    let mut total = 0;
+    loop {
+        match reader.byte()? {
+            0 if name.is_empty() => break,
+            0 => names.push(std::mem::take(&mut name)),
+            byte => {
+                total += 1;
+                if name.len() >= MAX_NAME || total > MAX_NAMES {
+                    return Err(Error::Memory("list of file names too long".into()));
+                }
+                name.push(byte);
+            }
+        }
+    }
+    if protocol < 31 && muxed {
+        reader.start_mux();
+    }
+    Ok(names)
+}
+
+/// Send a list to the sender.
+pub fn forward(writer: &Writer, data: &[u8], nul: bool, protocol: u8) -> Result<()> {
+    let muxed = writer.is_muxed();
+    if protocol < 31 && muxed {
+        writer.stop_mux();
+    }
+    writer.put(&encode(data, nul))?;
+    if protocol < 31 && muxed {
+        writer.start_mux();
+    }
+    writer.flush();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The captures of protocol 2.9.
+    #[test]
+    fn names_as_they_travel() {
+        assert_eq!(encode(b"a\nsub/b", false), b"a\0sub/b\0\0");
+        assert_eq!(encode(b"", false), b"\0");
+        assert_eq!(encode(b"\r\n\na\r\n\n", false), b"a\0\0");
+        assert_eq!(encode(b"a\nb\0", true), b"a\nb\0\0");
+    }
+}

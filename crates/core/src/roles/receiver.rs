@@ -1,0 +1,696 @@
+//! The receiver: reads lists and data, and puts finished files in place (spec: protocol 6, transfer 6).
+
+use std::fs::File;
+use std::io;
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver as Inbox, Sender as Outbox};
+
+use super::compare::Wanted;
+use super::dest::{split_name, Dest, PartialDir};
+use super::exchange::{read_deletions, Item, Seen};
+use super::generator::{basis, Feed};
+use super::items::{self, Figures};
+use super::rebuild::{rebuild, Built, Failure, Job, Target};
+use crate::delta::tokens;
+use crate::error::{Error, Result};
+use crate::flist::{Decoder, Found, Lists, Received, Segment};
+use crate::plan::{DeleteWhen, Plan};
+use crate::report::Report;
+use crate::sums::size::SumHead;
+use crate::sums::strong::{digest_len, Hasher};
+use crate::tree::sparse::Output;
+use crate::tree::{data, Root, Stat};
+use crate::wire::frames::{Message, Tag};
+use crate::wire::ints::{NdxReader, Source, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
+use crate::wire::link::{Reader, Writer};
+
+/// The receiver of one run; it works in a thread of its own and feeds the generator.
+pub struct Receiver {
+    plan: Arc<Plan>,
+    report: Report,
+    reader: Reader,
+    decoder: Decoder,
+    lists: Lists,
+    ndx: NdxReader,
+    tokens: tokens::Decoder,
+    feed: Outbox<Feed>,
+    dest_inbox: Inbox<Dest>,
+    dest: Option<Dest>,
+    alt_roots: Vec<Option<Root>>,
+    seen: Seen,
+    /// Files that wait in the partial-dir, and whether each replaces something.
+    delayed: Vec<(Vec<u8>, bool)>,
+    stop: Arc<AtomicBool>,
+}
+
+/// What a receiver does with messages (spec: protocol 3.2, 3.7).
+fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Feed>) -> Result<()> {
+    match message.tag {
+        tag if tag.is_text() => report.from_peer(tag, &message.payload),
+        Tag::IoError => report.set_io_error(message.value().unwrap_or(0) as u32 & 7),
+        Tag::ErrorExit => {
+            return Err(match message.value() {
+                Some(code) => {
+                    // The sender waits for it: this side's end is known then.
+                    writer.msg(Tag::ErrorExit, &code.to_le_bytes())?;
+                    writer.flush();
+                    Error::PeerExit(code)
+                }
+                None => Error::Stream(String::new()),
+            })
+        }
+        Tag::NoSend => {
+            if let Some(ndx) = message.value() {
+                let _ = feed.send(Feed::Finished { ndx, good: false });
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A file that is being received.
+struct Incoming {
+    segment: Arc<Segment>,
+    i: usize,
+    ndx: i32,
+    /// Name below the destination.
+    rel: Vec<u8>,
+    exists: Option<Stat>,
+    want: Wanted,
+    head: SumHead,
+    kind: u8,
+    basis: Option<File>,
+    redo: bool,
+}
+
+/// How a file ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Good,
+    Bad,
+    Again,
+}
+
+impl Receiver {
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        plan: &Arc<Plan>,
+        report: &Report,
+        mut reader: Reader,
+        writer: Writer,
+        decoder: Decoder,
+        feed: Outbox<Feed>,
+        dest_inbox: Inbox<Dest>,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self> {
+        {
+            let (report, feed) = (report.clone(), feed.clone());
+            reader.set_handler(Box::new(move |message| handle(&message, &report, &writer, &feed)));
+        }
+        Ok(Self {
+            lists: Lists::new(plan.inc_recurse),
+            ndx: NdxReader::new(plan.protocol),
+            tokens: tokens::Decoder::new(plan.compress, plan.protocol)?,
+            plan: Arc::clone(plan),
+            report: report.clone(),
+            reader,
+            decoder,
+            feed,
+            dest_inbox,
+            dest: None,
+            alt_roots: Vec::new(),
+            seen: Seen::default(),
+            delayed: Vec::new(),
+            stop,
+        })
+    }
+
+    pub fn reader(&mut self) -> &mut Reader {
+        &mut self.reader
+    }
+
+    fn tell_generator(&self, feed: Feed) -> Result<()> {
+        self.feed.send(feed).map_err(|_| Error::Ipc(String::new()))
+    }
+
+    /// Everything from the first list to the peer's last DONE. `Ok(false)`: the list was empty and there is nothing to
+    /// talk about (spec: protocol 6.11).
+    pub fn run(&mut self) -> Result<bool> {
+        let started = self.reader.bytes_read();
+        let start = self.decoder.first_start();
+        let first = self.decoder.read_list(&mut self.reader, start, None)?;
+        let empty = first.segment.is_empty();
+        self.take_list(first)?;
+        let size = self.reader.bytes_read() - started;
+        self.report.stats(|s| s.flist_size += size);
+        self.reader.control().set_keep_alive(true);
+        if empty && !self.plan.server {
+            if self.plan.inc_recurse {
+                let ndx = self.ndx.read(&mut self.reader)?;
+                if ndx != NDX_FLIST_EOF {
+                    return Err(Error::Protocol(format!("Invalid file index: {ndx} [Receiver]")));
+                }
+            }
+            self.tell_generator(Feed::Eof)?;
+            return Ok(false);
+        }
+        if !self.plan.inc_recurse {
+            self.report.listed(0, true);
+            self.tell_generator(Feed::Eof)?;
+        }
+        self.items()?;
+        self.goodbye()?;
+        self.tell_generator(Feed::Ended)?;
+        Ok(true)
+    }
+
+    // ---- lists
+
+    fn take_list(&mut self, received: Received) -> Result<()> {
+        for notice in &received.notices {
+            self.report.error_xfer(format!("[{}] {notice}", self.report.role()));
+        }
+        if received.io_error != 0 {
+            self.report.set_io_error(received.io_error as u32);
+        }
+        let segment = Arc::new(received.segment);
+        self.report.stats(|s| {
+            for entry in segment.entries() {
+                s.files.add(entry.mode);
+                if entry.is_file() || entry.is_link() {
+                    s.total_size = s.total_size.saturating_add(entry.len);
+                }
+            }
+            s.had_entries |= !segment.is_empty();
+        });
+        self.report.listed(segment.len() as u64, false);
+        self.lists.add(Arc::clone(&segment))?;
+        self.tell_generator(Feed::List(segment))
+    }
+
+    fn sub_list(&mut self, dir_ndx: i32) -> Result<()> {
+        let before = self.reader.bytes_read();
+        let path = self.lists.expect_path(dir_ndx)?;
+        let start = self.lists.next_start();
+        let received = self.decoder.read_list(&mut self.reader, start, Some((dir_ndx, &path)))?;
+        self.take_list(received)?;
+        let size = self.reader.bytes_read() - before;
+        self.report.stats(|s| s.flist_size += size);
+        Ok(())
+    }
+
+    // ---- items
+
+    fn items(&mut self) -> Result<()> {
+        let max_phase = if self.plan.protocol >= 29 { 2 } else { 1 };
+        let mut phase = 0;
+        loop {
+            self.report.check()?;
+            match self.ndx.read(&mut self.reader)? {
+                NDX_DONE => {
+                    if self.plan.inc_recurse && !self.lists.is_empty() {
+                        if let Some(list) = self.lists.finish_first() {
+                            self.seen.forget(&list);
+                        }
+                        if !self.lists.is_empty() || !self.lists.is_complete() {
+                            continue;
+                        }
+                    }
+                    phase += 1;
+                    if phase == 2 {
+                        self.finish_delayed()?;
+                    }
+                    if phase > max_phase {
+                        return Ok(());
+                    }
+                    self.tell_generator(Feed::Phase(phase))?;
+                }
+                NDX_FLIST_EOF if self.plan.inc_recurse && !self.lists.is_complete() => {
+                    self.lists.complete();
+                    self.report.listed(0, true);
+                    self.tell_generator(Feed::Eof)?;
+                }
+                NDX_DEL_STATS => {
+                    read_deletions(&mut self.reader)?;
+                }
+                ndx if ndx <= NDX_FLIST_OFFSET && self.plan.inc_recurse => {
+                    self.sub_list(NDX_FLIST_OFFSET - ndx)?;
+                }
+                ndx => self.item(ndx, phase)?,
+            }
+        }
+    }
+
+    fn item(&mut self, ndx: i32, phase: u8) -> Result<()> {
+        let item = Item::read(&mut self.reader, ndx, self.plan.protocol)?;
+        if item.is_keep_alive(&self.plan, &self.lists) {
+            return Ok(());
+        }
+        let found = self.lists.find(ndx)?;
+        let entry = *found.segment.entry(found.pos);
+        if item.wants_data() && !entry.is_file() {
+            return Err(Error::Protocol(format!(
+                "received request to transfer non-regular file: {ndx} [receiver]"
+            )));
+        }
+        if item.wants_data() && phase > 1 {
+            return Err(Error::Protocol(format!("got transfer request in phase {phase} [receiver]")));
+        }
+        if item.has_xattrs(&self.plan) {
+            self.xattr_values(&found)?;
+        }
+        items::count(&self.report, entry.mode, item.iflags);
+        if !item.wants_data() {
+            self.tell(&item, &found, Figures::default());
+            return Ok(());
+        }
+        if self.plan.dry_run || self.plan.only_write_batch && self.plan.server {
+            self.tell(&item, &found, Figures::default());
+            self.report.stats(|s| {
+                s.transferred += 1;
+                s.transferred_size = s.transferred_size.saturating_add(entry.len);
+            });
+            return self.tell_generator(Feed::Finished { ndx, good: true });
+        }
+        self.receive(&item, &found)
+    }
+
+    fn tell(&self, item: &Item, found: &Found, figures: Figures<'_>) {
+        let name = found.segment.name(found.pos);
+        items::tell(
+            &self.report,
+            &found.segment,
+            found.pos,
+            &name,
+            item.iflags,
+            item.xname.as_deref(),
+            false,
+            figures,
+        );
+    }
+
+    /// spec: protocol 6.5
+    fn xattr_values(&mut self, found: &Found) -> Result<()> {
+        use crate::flist::xattr;
+        let tables = self.decoder.tables().clone();
+        match found.segment.xattrs(found.pos) {
+            Some(index) => {
+                let set = tables.xattrs(index);
+                for (number, value) in xattr::read_reply(&mut self.reader, &set, self.plan.max_alloc)? {
+                    tables.set_value(index, number, value);
+                }
+            }
+            None => {
+                let none = crate::flist::XattrSet::default();
+                xattr::read_reply(&mut self.reader, &none, self.plan.max_alloc)?;
+            }
+        }
+        Ok(())
+    }
+
+    // ---- data
+
+    fn dest(&mut self) -> Result<Dest> {
+        if self.dest.is_none() {
+            // An item can only come after a request, so the destination is settled.
+            let dest = self.dest_inbox.recv().map_err(|_| Error::Ipc(String::new()))?.for_role("receiver");
+            self.alt_roots = self.plan.alt_dirs.iter().map(|dir| dest.operator_dir(dir).ok()).collect();
+            self.dest = Some(dest);
+        }
+        self.dest.clone().ok_or_else(|| Error::Ipc(String::new()))
+    }
+
+    fn receive(&mut self, item: &Item, found: &Found) -> Result<()> {
+        let dest = self.dest()?;
+        let segment = Arc::clone(&found.segment);
+        let (i, ndx) = (found.pos, item.ndx);
+        let entry = *segment.entry(i);
+        let redo = self.seen.again(&segment, i);
+        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum)?;
+        let rel = dest.name(&segment, i);
+        let fresh = item.iflags & crate::report::item::iflag::NEW != 0 && self.plan.protocol >= 29;
+        let exists = if fresh { None } else { dest.root.lstat(&rel).ok() };
+        let (kind, place) = self.basis_place(item, &dest, &rel, exists.as_ref())?;
+        let basis = match place.filter(|_| head.count > 0) {
+            Some((root, name)) => root.open_read(&name, false).ok(),
+            None => None,
+        };
+        let want = dest.wanted(&segment, i, exists.as_ref().filter(|s| s.is_file()));
+        let late = self.report.after_data();
+        if !late {
+            self.tell(item, found, Figures::default());
+        }
+        let before = self.reader.bytes_read();
+        let incoming = Incoming { segment, i, ndx, rel, exists, want, head, kind, basis, redo };
+        let mut sum = Vec::new();
+        let outcome = self.file(&dest, &incoming, &mut sum)?;
+        self.report.stats(|s| {
+            s.transferred += 1;
+            s.transferred_size = s.transferred_size.saturating_add(entry.len);
+        });
+        if self.report.progress_level() > 0 {
+            self.report.progress_end(entry.len);
+        }
+        if late {
+            let bytes = self.reader.bytes_read().saturating_sub(before);
+            self.tell(item, found, Figures { bytes, sum_bytes: 0, checksum: Some(&sum) });
+        }
+        self.tell_generator(match outcome {
+            Outcome::Good => Feed::Finished { ndx, good: true },
+            Outcome::Bad => Feed::Finished { ndx, good: false },
+            Outcome::Again => Feed::Redo(ndx),
+        })
+    }
+
+    /// The file whose blocks are meant, with the checks on what the sender says about it (spec: protocol 6.2).
+    fn basis_place(
+        &self,
+        item: &Item,
+        dest: &Dest,
+        rel: &[u8],
+        exists: Option<&Stat>,
+    ) -> Result<(u8, Option<(Root, Vec<u8>)>)> {
+        let own = || (dest.root.clone(), rel.to_vec());
+        if self.plan.protocol < 29 {
+            if self.plan.inplace && self.plan.backup {
+                return Ok((basis::BACKUP, dest.backup_place(rel)));
+            }
+            if let Some((root, name)) = dest.partial_name(rel) {
+                if root.lstat(&name).is_ok_and(|s| s.is_file()) {
+                    return Ok((basis::PARTIAL, Some((root.clone(), name))));
+                }
+            }
+            if exists.is_none() {
+                if let Some(Some(root)) = self.alt_roots.first() {
+                    return Ok((0, Some((root.clone(), rel.to_vec()))));
+                }
+            }
+            return Ok((basis::ITSELF, Some(own())));
+        }
+        let bad = |what: &str| Err(Error::Protocol(format!("invalid basis_dir index: {what} [receiver]")));
+        let kind = item.kind;
+        let place = match kind {
+            basis::ITSELF => Some(own()),
+            basis::PARTIAL => dest.partial_name(rel).map(|(root, name)| (root.clone(), name)),
+            basis::BACKUP => dest.backup_place(rel),
+            n if n < basis::ITSELF => {
+                if usize::from(n) >= self.plan.alt_dirs.len() {
+                    return bad(&n.to_string());
+                }
+                self.alt_roots.get(usize::from(n)).cloned().flatten().map(|root| (root, rel.to_vec()))
+            }
+            n => {
+                if self.plan.fuzzy == 0 {
+                    return Err(Error::Protocol(format!("unrequested fuzzy basis {n:#x} [receiver]")));
+                }
+                let root = if n == basis::FUZZY {
+                    Some(dest.root.clone())
+                } else {
+                    let n = usize::from(n - basis::FUZZY - 1);
+                    if n >= self.plan.alt_dirs.len() {
+                        return bad(&n.to_string());
+                    }
+                    self.alt_roots.get(n).cloned().flatten()
+                };
+                let base = clean_xname(item.xname.as_deref().unwrap_or_default());
+                let (dir, _) = split_name(rel);
+                let name = if dir.is_empty() { base } else { [dir, b"/", &base].concat() };
+                root.map(|root| (root, name))
+            }
+        };
+        Ok((kind, place))
+    }
+
+    fn file(&mut self, dest: &Dest, incoming: &Incoming, sum: &mut Vec<u8>) -> Result<Outcome> {
+        if self.report.progress_level() > 0 {
+            self.report.progress_begin(0);
+        }
+        let to_device = self.plan.write_devices && incoming.exists.is_some_and(|s| s.is_device());
+        if incoming.exists.is_some_and(|s| s.is_dir()) {
+            let text = [b"recv_files: ".as_slice(), &dest.display(&incoming.rel), b" is a directory"].concat();
+            self.report.error_xfer(text);
+            self.discard(incoming, sum)?;
+            return Ok(Outcome::Bad);
+        }
+        if self.plan.inplace || to_device || self.plan.append > 0 {
+            return self.in_place(dest, incoming, to_device, sum);
+        }
+        let rel = &incoming.rel;
+        if self.plan.relative && !self.plan.implied_dirs {
+            let (dir, _) = split_name(rel);
+            if !dir.is_empty() && dest.root.lstat(dir).is_err() {
+                dest.make_parents(rel);
+            }
+        }
+        let Some(temp) = dest.create_temp(rel) else {
+            self.discard(incoming, sum)?;
+            return Ok(Outcome::Bad);
+        };
+        let len = incoming.segment.entry(incoming.i).len;
+        let mut existing = 0;
+        if self.plan.preallocate && len > 0 {
+            match data::preallocate(&temp.file, len, self.plan.sparse) {
+                Ok(()) if self.plan.sparse => existing = len,
+                Ok(()) => {}
+                Err(error) => {
+                    let text = [b"do_fallocate ".as_slice(), &dest.display(rel)].concat();
+                    self.report.warning(crate::report::sys_line("receiver", &text, &error));
+                }
+            }
+        }
+        let mut built = Built::default();
+        let target = Target { output: Output::new(&temp.file, 0, existing, self.plan.sparse), inplace: false };
+        let verified = self.data(dest, incoming, Some(target), 0, None, &mut built, sum);
+        let verified = match verified {
+            Ok(verified) => verified,
+            Err(error) => {
+                dest.keep_or_drop(temp, rel, &incoming.want, built.literal > 0);
+                return Err(error);
+            }
+        };
+        if !verified {
+            let kept = if !self.plan.partial || built.literal == 0 {
+                "discarded"
+            } else if matches!(dest.partial, PartialDir::None) {
+                "retained"
+            } else {
+                "put into partial-dir"
+            };
+            dest.keep_or_drop(temp, rel, &incoming.want, built.literal > 0);
+            return Ok(self.unverified(incoming, kept));
+        }
+        dest.sync(&temp.file, rel)?;
+        dest.set_attrs_open(&temp.file, rel, &incoming.want, true);
+        let crate::tree::Temp { file, name } = temp;
+        drop(file);
+        if self.plan.delay_updates {
+            if dest.keep_in_partial_dir(&name, rel) {
+                self.delayed.push((rel.clone(), incoming.exists.is_some()));
+                return Ok(Outcome::Good);
+            }
+            let text = [b"Unable to create partial-dir for ".as_slice(), rel, b" -- discarding completed file."].concat();
+            self.report.warning(text);
+            dest.remove_temp(&name);
+            return Ok(Outcome::Bad);
+        }
+        if !dest.commit(&name, rel, incoming.exists.is_some() && !incoming.redo)? {
+            return Ok(Outcome::Bad);
+        }
+        if incoming.kind == basis::PARTIAL {
+            dest.drop_partial(rel);
+        }
+        Ok(Outcome::Good)
+    }
+
+    /// `--inplace`, `--append`, `--write-devices`.
+    fn in_place(&mut self, dest: &Dest, incoming: &Incoming, to_device: bool, sum: &mut Vec<u8>) -> Result<Outcome> {
+        let rel = &incoming.rel;
+        if self.plan.relative && !self.plan.implied_dirs {
+            let (dir, _) = split_name(rel);
+            if !dir.is_empty() && dest.root.lstat(dir).is_err() {
+                dest.make_parents(rel);
+            }
+        }
+        let Some(file) = dest.open_inplace(rel) else {
+            self.discard(incoming, sum)?;
+            return Ok(Outcome::Bad);
+        };
+        let existing = incoming.exists.map_or(0, |s| s.size);
+        let offset = if self.plan.append > 0 && !incoming.redo { incoming.head.flength() } else { 0 };
+        let len = incoming.segment.entry(incoming.i).len;
+        if self.plan.preallocate && len > existing && !to_device {
+            if let Err(error) = data::preallocate(&file, len, false) {
+                let text = [b"do_fallocate ".as_slice(), &dest.display(rel)].concat();
+                self.report.warning(crate::report::sys_line("receiver", &text, &error));
+            }
+        }
+        let target = Target {
+            output: Output::new(&file, offset, existing, self.plan.sparse && !to_device),
+            inplace: matches!(incoming.kind, basis::ITSELF | basis::BACKUP),
+        };
+        let mut built = Built::default();
+        let verified = self.data(dest, incoming, Some(target), offset, Some(&file), &mut built, sum)?;
+        dest.sync(&file, rel)?;
+        if !verified {
+            return Ok(self.unverified(incoming, "retained"));
+        }
+        if !to_device {
+            dest.set_attrs_open(&file, rel, &incoming.want, false);
+        }
+        if incoming.kind == basis::PARTIAL {
+            dest.drop_partial(rel);
+        }
+        Ok(Outcome::Good)
+    }
+
+    /// The tokens and the sum of a file. `false`: it is not what the sender has.
+    fn data(
+        &mut self,
+        dest: &Dest,
+        incoming: &Incoming,
+        target: Option<Target<'_>>,
+        offset: u64,
+        present: Option<&File>,
+        built: &mut Built,
+        sum: &mut Vec<u8>,
+    ) -> Result<bool> {
+        let plan = Arc::clone(&self.plan);
+        let mut whole = Hasher::new_whole_file(plan.xfer_sum, plan.seed);
+        let appends = plan.append > 0 && !incoming.redo;
+        if appends && offset > 0 && (plan.append > 1 || plan.protocol < 30) {
+            if let Some(mut file) = present {
+                crate::delta::search::skip_appended(&mut file, offset, Some(&mut whole));
+            }
+        }
+        let job = Job {
+            head: incoming.head,
+            basis: incoming.basis.as_ref(),
+            size: incoming.segment.entry(incoming.i).len,
+            offset,
+            report: &self.report,
+            stop: &self.stop,
+        };
+        let writes = target.is_some();
+        let result = rebuild(&mut self.reader, &mut self.tokens, &job, target, &mut whole, built);
+        if writes {
+            self.report.stats(|s| {
+                s.literal += built.literal;
+                s.matched += built.matched;
+            });
+        }
+        match result {
+            Ok(()) => {}
+            Err(Failure::Run(error)) => return Err(error),
+            Err(Failure::Write(error)) => return Err(dest.write_error(&incoming.rel, &error)),
+        }
+        let digest = whole.finish();
+        sum.resize(digest_len(plan.xfer_sum), 0);
+        self.reader.read_exact(sum)?;
+        Ok(digest.as_slice() == sum.as_slice())
+    }
+
+    fn discard(&mut self, incoming: &Incoming, sum: &mut Vec<u8>) -> Result<()> {
+        let dest = self.dest()?;
+        self.data(&dest, incoming, None, 0, None, &mut Built::default(), sum)?;
+        Ok(())
+    }
+
+    /// spec: protocol 6.4, transfer 6
+    fn unverified(&mut self, incoming: &Incoming, kept: &str) -> Outcome {
+        let name = incoming.segment.name(incoming.i);
+        if incoming.redo {
+            let text =
+                [b"ERROR: ".as_slice(), &name, b" failed verification -- update ", kept.as_bytes(), b"."].concat();
+            self.report.error_xfer(text);
+            return Outcome::Bad;
+        }
+        if self.plan.info.name > 0 || self.plan.itemize {
+            let text = [
+                b"WARNING: ".as_slice(),
+                &name,
+                b" failed verification -- update ",
+                kept.as_bytes(),
+                b" (will try again).",
+            ]
+            .concat();
+            self.report.warning(text);
+        }
+        Outcome::Again
+    }
+
+    /// Move the files that were held back (spec: transfer 6 `--delay-updates`).
+    fn finish_delayed(&mut self) -> Result<()> {
+        if self.delayed.is_empty() {
+            return Ok(());
+        }
+        let dest = self.dest()?;
+        for (rel, exists) in std::mem::take(&mut self.delayed) {
+            let Some((root, name)) = dest.partial_name(&rel) else { continue };
+            let root = root.clone();
+            if exists && self.plan.backup && !dest.backup_before_overwrite(&rel)? {
+                continue;
+            }
+            if let Err(error) = dest.root.rename_from(&root, &name, &rel) {
+                let text =
+                    [b"rename failed for ".as_slice(), &dest.display(&rel), b" (from ", &name, b")"].concat();
+                self.report.sys_error("receiver", text, &error);
+                continue;
+            }
+            if matches!(dest.partial, PartialDir::Relative(_)) {
+                dest.drop_partial_dir(&rel);
+            }
+        }
+        Ok(())
+    }
+
+    // ---- the end
+
+    /// Statistics and the last DONE (spec: protocol 6.3, 6.8).
+    fn goodbye(&mut self) -> Result<()> {
+        let protocol = self.plan.protocol;
+        if !self.plan.server {
+            let mut figure = || self.reader.x30long(protocol, 3).map(|n| n.max(0) as u64);
+            let (read, written, total) = (figure()?, figure()?, figure()?);
+            let (build, xfer) = if protocol >= 29 { (figure()?, figure()?) } else { (0, 0) };
+            self.report.stats(|s| {
+                s.sent = read;
+                s.received = written;
+                s.total_size = total;
+                s.flist_build_ms = build;
+                s.flist_xfer_ms = xfer;
+            });
+        }
+        if protocol >= 31 {
+            loop {
+                match self.ndx.read(&mut self.reader)? {
+                    NDX_DONE => break,
+                    NDX_DEL_STATS => {
+                        let counts = read_deletions(&mut self.reader)?;
+                        if self.plan.delete == DeleteWhen::Never && !self.plan.force {
+                            self.report.stats(|s| s.deleted = counts);
+                        }
+                    }
+                    ndx => {
+                        return Err(Error::Protocol(format!("Invalid packet at end of run ({ndx}) [receiver]")))
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The last component of a name that a peer gave for a file beside another one.
+fn clean_xname(name: &[u8]) -> Vec<u8> {
+    let parts: Vec<&[u8]> =
+        name.split(|&b| b == b'/').filter(|p| !matches!(*p, b"" | b"." | b"..")).collect();
+    parts.join(&b'/')
+}
+
+/// A failure that came from the system.
+pub fn io_failure(text: &str, error: &io::Error) -> Error {
+    Error::FileIo(format!("rsync: [receiver] {text}: {}", crate::error::sys_text(error)))
+}

@@ -1,0 +1,688 @@
+//! The sender: sends the lists, answers requests with data (spec: protocol 6, 9; transfer 13).
+
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use super::compare::is_reg;
+use super::copier::remove_source_file;
+use super::exchange::{put_deletions, read_deletions, Item, Seen};
+use super::generator::basis;
+use super::items::{self, Figures};
+use super::scan::{disk, Scanner};
+use super::sources::Sources;
+use crate::delta::search::{search, skip_appended, SearchStats, TokenSink};
+use crate::delta::signature::Signature;
+use crate::delta::tokens::{self, TokenOut};
+use crate::delta::whole::send_plain;
+use crate::error::{Error, Result};
+use crate::flist::{Encoder, Found, IdLookup, Lists, Segment};
+use crate::plan::{CompressKind, FilesFrom, Plan};
+use crate::report::{ioerr, Report};
+use crate::sums::size::SumHead;
+use crate::sums::strong::{BlockHasher, Hasher};
+use crate::wire::frames::{Message, Tag};
+use crate::wire::ints::{self, NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
+use crate::wire::link::{Reader, Writer};
+
+/// Entries that are listed beyond the list in work before a request is answered, and while waiting for one
+/// (spec: protocol 5.10).
+const AHEAD: i32 = 1000;
+const AHEAD_IDLE: i32 = 10_000;
+
+/// The sender of one run.
+pub struct Sender {
+    plan: Arc<Plan>,
+    report: Report,
+    reader: Reader,
+    writer: Writer,
+    scanner: Scanner,
+    sources: Sources,
+    encoder: Encoder,
+    lists: Lists,
+    ndx_in: NdxReader,
+    ndx_out: NdxWriter,
+    out: Vec<u8>,
+    tokens: tokens::Encoder,
+    hasher: BlockHasher,
+    seen: Seen,
+    /// Indices of files that arrived whole, in the order of the stream.
+    arrived: Arc<Mutex<Vec<i32>>>,
+    eof: bool,
+    /// Where the list in work ends.
+    current_end: i32,
+    phase: u8,
+    totals: SearchStats,
+}
+
+/// What a sender does with messages (spec: protocol 3.2, 3.7).
+fn handle(
+    message: &Message,
+    report: &Report,
+    writer: &Writer,
+    arrived: &Mutex<Vec<i32>>,
+    removes: bool,
+) -> Result<()> {
+    match message.tag {
+        tag if tag.is_text() => report.from_peer(tag, &message.payload),
+        Tag::IoError => report.set_io_error(message.value().unwrap_or(0) as u32 & 7),
+        Tag::ErrorExit => {
+            return Err(match message.value() {
+                Some(code) => {
+                    writer.msg(Tag::ErrorExit, b"")?;
+                    writer.flush();
+                    Error::PeerExit(code)
+                }
+                None => Error::Stream(String::new()),
+            })
+        }
+        Tag::Noop => writer.keep_alive()?,
+        Tag::Success if removes => {
+            if let Some(ndx) = message.value() {
+                arrived.lock().unwrap_or_else(PoisonError::into_inner).push(ndx);
+            }
+        }
+        Tag::Deleted if !report.plan().server => {
+            let (name, mode) = match message.payload.strip_suffix(b"\0") {
+                Some(name) => (name, 0o040_755),
+                None => (message.payload.as_slice(), 0o100_644),
+            };
+            report.deletion(name, mode);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+impl Sender {
+    pub fn new(
+        plan: &Arc<Plan>,
+        report: &Report,
+        mut reader: Reader,
+        writer: Writer,
+        lookup: Arc<dyn IdLookup>,
+    ) -> Result<Self> {
+        let sources = Sources::default();
+        let scanner = Scanner::new(Arc::clone(plan), report.clone(), sources.clone())?;
+        let options = crate::flist::FlistOptions::from_plan(plan)?;
+        let arrived = Arc::new(Mutex::new(Vec::new()));
+        {
+            let (report, writer, arrived) = (report.clone(), writer.clone(), Arc::clone(&arrived));
+            let removes = plan.remove_source_files || plan.remove_sent_files;
+            reader.set_handler(Box::new(move |message| handle(&message, &report, &writer, &arrived, removes)));
+        }
+        Ok(Self {
+            encoder: Encoder::new(options, scanner.tables.clone(), lookup),
+            lists: Lists::new(plan.inc_recurse),
+            ndx_in: NdxReader::new(plan.protocol),
+            ndx_out: NdxWriter::new(plan.protocol),
+            out: Vec::new(),
+            tokens: tokens::Encoder::new(plan.compress, plan.compress_level, plan.compress_threads, plan.protocol)?,
+            hasher: BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix),
+            seen: Seen::default(),
+            plan: Arc::clone(plan),
+            report: report.clone(),
+            reader,
+            writer,
+            scanner,
+            sources,
+            arrived,
+            eof: false,
+            current_end: 0,
+            phase: 0,
+            totals: SearchStats::default(),
+        })
+    }
+
+    /// The reading half, for who has to wait for the peer's end.
+    pub fn reader(&mut self) -> &mut Reader {
+        &mut self.reader
+    }
+
+    /// Everything from the first list to the goodbye.
+    pub fn run(&mut self) -> Result<()> {
+        let names = match self.plan.files_from {
+            FilesFrom::None | FilesFrom::Forward => None,
+            FilesFrom::Local => {
+                Some(super::scan::split_names(&self.plan.files_from_data, self.plan.from0, true))
+            }
+            FilesFrom::Link => Some(super::files_from::read_names(&mut self.reader, self.plan.protocol)?),
+        };
+        let started = Instant::now();
+        let Some(first) = self.scanner.next(names)? else {
+            return Err(Error::Ipc("no file list".into()));
+        };
+        let built = started.elapsed().as_millis() as u64;
+        let count = first.len();
+        self.send_list(first)?;
+        self.list_end()?;
+        if self.plan.inc_recurse && count == 1 && !self.eof {
+            self.next_list()?;
+        }
+        self.current_end = self.lists.first().map_or(0, |list| list.next_start());
+        let sent = started.elapsed().as_millis() as u64;
+        self.report.stats(|s| {
+            s.flist_build_ms = built.max(1);
+            s.flist_xfer_ms = sent.saturating_sub(built);
+        });
+        if self.plan.info.flist > 0 && !self.plan.inc_recurse && super::remote::worth_a_line(&self.plan) {
+            self.report.partial(b"done\n");
+        }
+        if count == 0 && self.plan.server {
+            // Nothing to talk about: a pulling client goes home (spec: protocol 6.11).
+            self.writer.flush();
+            return Ok(());
+        }
+        if !self.plan.inc_recurse {
+            self.report.listed(0, true);
+        }
+        self.requests()?;
+        self.goodbye()
+    }
+
+    // ---- lists
+
+    fn put(&mut self) -> Result<()> {
+        let result = self.writer.put(&self.out);
+        self.out.clear();
+        result
+    }
+
+    fn send_list(&mut self, segment: Segment) -> Result<()> {
+        if segment.dir_ndx >= 0 {
+            self.ndx_out.put(&mut self.out, NDX_FLIST_OFFSET - segment.dir_ndx);
+        }
+        let before = self.out.len();
+        self.encoder.encode_segment(&segment, &mut self.out)?;
+        let io_error = self.report.io_error() as i32;
+        let message = self.encoder.end_marker(io_error, &mut self.out);
+        self.encoder.id_lists(if self.plan.ignore_errors { 0 } else { io_error }, &mut self.out);
+        let size = (self.out.len() - before) as u64;
+        self.report.stats(|s| s.flist_size += size);
+        self.lists.add(Arc::new(segment))?;
+        let out = std::mem::take(&mut self.out);
+        self.writer.put_owned(out)?;
+        if let Some(bits) = message {
+            self.writer.msg(Tag::IoError, &bits.to_le_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Say that no more lists come, once that is so.
+    fn list_end(&mut self) -> Result<()> {
+        if self.plan.inc_recurse && !self.eof && self.scanner.is_finished() {
+            self.eof = true;
+            self.lists.complete();
+            self.report.listed(0, true);
+            self.ndx_out.put(&mut self.out, NDX_FLIST_EOF);
+            self.put()?;
+        }
+        Ok(())
+    }
+
+    fn next_list(&mut self) -> Result<()> {
+        if let Some(segment) = self.scanner.next(None)? {
+            self.send_list(segment)?;
+        }
+        self.list_end()
+    }
+
+    fn ahead(&self) -> i32 {
+        self.lists.next_start().saturating_sub(self.current_end)
+    }
+
+    /// spec: protocol 5.10
+    fn look_ahead(&mut self) -> Result<()> {
+        if self.plan.inc_recurse {
+            while !self.eof && self.ahead() < AHEAD {
+                self.next_list()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_ndx(&mut self) -> Result<i32> {
+        self.report.check()?;
+        if self.plan.inc_recurse {
+            self.look_ahead()?;
+            while !self.eof && self.ahead() < AHEAD_IDLE && !self.reader.ready() {
+                self.next_list()?;
+            }
+        }
+        let ndx = self.ndx_in.read(&mut self.reader)?;
+        self.remove_arrived()?;
+        Ok(ndx)
+    }
+
+    /// Source files whose copies are complete (spec: protocol 6.10).
+    fn remove_arrived(&mut self) -> Result<()> {
+        if !self.plan.remove_source_files && !self.plan.remove_sent_files {
+            return Ok(());
+        }
+        let arrived = std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner));
+        for ndx in arrived {
+            let Found { segment, pos, .. } = self.lists.find(ndx)?;
+            let entry = *segment.entry(pos);
+            if entry.is_dir() {
+                continue;
+            }
+            let Some(root) = self.sources.root(entry.root) else { continue };
+            remove_source_file(&self.report, root, &segment.name(pos), &entry, None);
+        }
+        Ok(())
+    }
+
+    // ---- requests
+
+    fn max_phase(&self) -> u8 {
+        if self.plan.protocol >= 29 {
+            2
+        } else {
+            1
+        }
+    }
+
+    fn done(&mut self) -> Result<()> {
+        self.ndx_out.put(&mut self.out, NDX_DONE);
+        self.put()
+    }
+
+    fn requests(&mut self) -> Result<()> {
+        loop {
+            match self.read_ndx()? {
+                NDX_DONE => {
+                    if self.plan.inc_recurse && !self.lists.is_empty() {
+                        if let Some(list) = self.lists.finish_first() {
+                            self.seen.forget(&list);
+                        }
+                        while self.lists.is_empty() && !self.eof {
+                            self.next_list()?;
+                        }
+                        if !self.lists.is_empty() {
+                            self.done()?;
+                            continue;
+                        }
+                    }
+                    self.phase += 1;
+                    if self.phase > self.max_phase() {
+                        break;
+                    }
+                    self.done()?;
+                }
+                NDX_DEL_STATS => self.deletions()?,
+                ndx => self.item(ndx)?,
+            }
+        }
+        let totals = self.totals;
+        self.report.stats(|s| {
+            s.matches = totals.matches;
+            s.hash_hits = totals.hash_hits;
+            s.false_alarms = totals.false_alarms;
+        });
+        if self.plan.debug.deltasum > 0 {
+            self.report.info(format!(
+                "total: matches={}  hash_hits={}  false_alarms={} data={}",
+                totals.matches, totals.hash_hits, totals.false_alarms, totals.literal
+            ));
+        }
+        self.done()
+    }
+
+    fn deletions(&mut self) -> Result<()> {
+        let counts = read_deletions(&mut self.reader)?;
+        self.report.stats(|s| s.deleted = counts);
+        if self.plan.server {
+            put_deletions(&mut self.ndx_out, &mut self.out, counts);
+            self.put()?;
+        }
+        Ok(())
+    }
+
+    fn item(&mut self, ndx: i32) -> Result<()> {
+        let mut item = Item::read(&mut self.reader, ndx, self.plan.protocol)?;
+        if item.is_keep_alive(&self.plan, &self.lists) {
+            return self.writer.keep_alive();
+        }
+        let found = self.lists.find(ndx)?;
+        if !found.is_parent {
+            self.current_end = self.current_end.max(found.segment.next_start());
+        }
+        let entry = *found.segment.entry(found.pos);
+        if item.wants_data() && !entry.is_file() {
+            return Err(Error::Protocol(format!(
+                "received request to transfer non-regular file: {ndx} [{}]",
+                self.report.role()
+            )));
+        }
+        if item.wants_data() && self.phase > 1 {
+            return Err(Error::Protocol(format!("got transfer request in phase {} [sender]", self.phase)));
+        }
+        let mut values = Vec::new();
+        if item.has_xattrs(&self.plan) {
+            self.xattr_reply(&found, &mut values)?;
+        }
+        if item.wants_data() {
+            return self.transfer(&mut item, &found, &values);
+        }
+        let name = found.segment.name(found.pos);
+        items::count(&self.report, entry.mode, item.iflags);
+        self.tell(&item, &found, &name, Figures::default());
+        self.look_ahead()?;
+        item.put(&mut self.ndx_out, &mut self.out, self.plan.protocol)?;
+        self.out.extend_from_slice(&values);
+        self.put()
+    }
+
+    fn tell(&self, item: &Item, found: &Found, name: &[u8], figures: Figures<'_>) {
+        items::tell(
+            &self.report,
+            &found.segment,
+            found.pos,
+            name,
+            item.iflags,
+            item.xname.as_deref(),
+            true,
+            figures,
+        );
+    }
+
+    /// Values of attributes that travelled as digests (spec: protocol 6.5).
+    fn xattr_reply(&mut self, found: &Found, out: &mut Vec<u8>) -> Result<()> {
+        use crate::flist::xattr;
+        let Some(index) = found.segment.xattrs(found.pos) else {
+            let none = crate::flist::XattrSet::default();
+            xattr::read_request(&mut self.reader, &none)?;
+            out.push(0);
+            return Ok(());
+        };
+        let set = self.scanner.tables.xattrs(index);
+        let numbers = xattr::read_request(&mut self.reader, &set)?;
+        let entry = *found.segment.entry(found.pos);
+        let name = found.segment.name(found.pos);
+        let mut values: Vec<(u32, Vec<u8>)> = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let key = (number as usize).checked_sub(1).and_then(|i| set.get(i)).map(|x| x.0.clone());
+            let value = match (key, self.sources.root(entry.root)) {
+                (Some(key), Some(root)) => root.get_xattr(disk(&name), &key).ok().flatten().unwrap_or_default(),
+                _ => Vec::new(),
+            };
+            values.push((number, value));
+        }
+        xattr::put_reply(out, values.iter().map(|(n, v)| (*n, v.as_slice())));
+        Ok(())
+    }
+
+    fn no_send(&mut self, ndx: i32) -> Result<()> {
+        if self.plan.protocol >= 30 {
+            self.writer.msg(Tag::NoSend, &ndx.to_le_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, number: u16, path: &[u8]) -> Option<File> {
+        let plan = Arc::clone(&self.plan);
+        let follow = plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks || plan.copy_devices;
+        let root = self.sources.root(number)?;
+        let opened = if follow {
+            root.open_read_follow(path, plan.open_noatime)
+        } else {
+            root.open_read(path, plan.open_noatime)
+        };
+        match opened {
+            Ok(file) => Some(file),
+            Err(error) => {
+                let shown = self.report.quoted(&root.display(path));
+                if error.raw_os_error() == Some(2) {
+                    self.report.set_io_error(ioerr::VANISHED);
+                    self.report.warning([b"file has vanished: ".as_slice(), &shown].concat());
+                } else {
+                    self.report.set_io_error(ioerr::GENERAL);
+                    let text = [b"send_files failed to open ".as_slice(), &shown].concat();
+                    self.report.sys_error("sender", text, &error);
+                }
+                None
+            }
+        }
+    }
+
+    fn transfer(&mut self, item: &mut Item, found: &Found, values: &[u8]) -> Result<()> {
+        let plan = Arc::clone(&self.plan);
+        let entry = *found.segment.entry(found.pos);
+        let name = found.segment.name(found.pos);
+        if plan.dry_run {
+            items::count(&self.report, entry.mode, item.iflags);
+            self.tell(item, found, &name, Figures::default());
+            self.report.stats(|s| {
+                s.transferred += 1;
+                s.transferred_size += entry.len;
+            });
+            self.look_ahead()?;
+            item.put(&mut self.ndx_out, &mut self.out, plan.protocol)?;
+            return self.put();
+        }
+        let redo = self.seen.again(&found.segment, found.pos);
+        let append = plan.append > 0 && !redo;
+        let head = SumHead::read(&mut self.reader, plan.protocol, plan.xfer_sum)?;
+        let signature = if append {
+            Signature::none()
+        } else {
+            Signature::read(&mut self.reader, head, plan.max_alloc)?
+        };
+        let Some(file) = self.open(entry.root, disk(&name)) else { return self.no_send(item.ndx) };
+        let stat = match crate::tree::stat::of_file(&file) {
+            Ok(stat) => stat,
+            Err(error) => {
+                self.report.set_io_error(ioerr::GENERAL);
+                self.report.sys_error("sender", "fstat failed", &error);
+                return self.no_send(item.ndx);
+            }
+        };
+        let size = if is_reg(stat.mode) {
+            stat.size
+        } else if plan.copy_devices {
+            entry.len
+        } else {
+            return Err(Error::Protocol("attempt to copy device contents without --copy-devices".into()));
+        };
+        let kept = if append { head.flength() } else { 0 };
+        if kept > size {
+            let shown = self.display(entry.root, &name);
+            self.report.warning([b"skipped diminished file: ".as_slice(), &shown].concat());
+            return self.no_send(item.ndx);
+        }
+        self.look_ahead()?;
+        let (written, read) = (self.writer.bytes_written(), self.reader.bytes_read());
+        items::count(&self.report, entry.mode, item.iflags);
+        let late = self.report.after_data();
+        if !late {
+            self.tell(item, found, &name, Figures::default());
+        }
+        if self.report.progress_level() > 0 {
+            self.report.progress_begin(kept);
+        }
+        item.put(&mut self.ndx_out, &mut self.out, plan.protocol)?;
+        self.out.extend_from_slice(values);
+        head.put(&mut self.out);
+        let mut whole = Hasher::new_whole_file(plan.xfer_sum, plan.seed);
+        let mut stats = SearchStats::default();
+        let mut reader: &File = &file;
+        let mut problem = None;
+        if append && kept > 0 {
+            let verified = plan.append > 1 || plan.protocol < 30;
+            problem = skip_appended(&mut reader, kept, verified.then_some(&mut whole));
+        }
+        let inplace = item.kind == basis::PARTIAL && plan.compat_inplace_partial
+            || plan.inplace
+                && if plan.protocol >= 29 { item.kind == basis::ITSELF } else { !plan.backup };
+        let left = size - kept;
+        let more = if signature.is_empty() && plan.compress == CompressKind::None {
+            self.send_whole(reader, kept, left, &mut whole, &mut stats)?
+        } else {
+            self.send_delta(reader, kept, left, &signature, inplace, &mut whole, &mut stats)?
+        };
+        let mut digest = whole.finish();
+        if let Some(error) = problem.or(more) {
+            self.report.set_io_error(ioerr::GENERAL);
+            let shown = self.display(entry.root, &name);
+            self.report.sys_error("sender", [b"read errors mapping ".as_slice(), &shown].concat(), &error);
+            digest = digest.spoiled();
+        }
+        self.out.extend_from_slice(digest.as_slice());
+        let out = std::mem::take(&mut self.out);
+        self.writer.put_owned(out)?;
+        self.totals.matches += stats.matches;
+        self.totals.hash_hits += stats.hash_hits;
+        self.totals.false_alarms += stats.false_alarms;
+        self.totals.literal += stats.literal;
+        self.report.stats(|s| {
+            s.transferred += 1;
+            s.transferred_size += entry.len;
+            s.literal += stats.literal;
+            s.matched += stats.matched;
+        });
+        if self.report.progress_level() > 0 {
+            self.report.progress_end(size);
+        }
+        if late {
+            let figures = Figures {
+                bytes: self.writer.bytes_written().saturating_sub(written),
+                sum_bytes: self.reader.bytes_read().saturating_sub(read),
+                checksum: Some(digest.as_slice()),
+            };
+            self.tell(item, found, &name, figures);
+        }
+        Ok(())
+    }
+
+    fn display(&mut self, root: u16, name: &[u8]) -> Vec<u8> {
+        let path = self.sources.root(root).map_or_else(|| name.to_vec(), |r| r.display(disk(name)));
+        self.report.quoted(&path)
+    }
+
+    /// A file without a basis, on a plain stream: its bytes go out as they were read. The end of the stream stays in
+    /// `out`.
+    fn send_whole(
+        &mut self,
+        mut file: &File,
+        offset: u64,
+        left: u64,
+        whole: &mut Hasher,
+        stats: &mut SearchStats,
+    ) -> Result<Option<io::Error>> {
+        let head = std::mem::take(&mut self.out);
+        let (report, writer) = (&self.report, &self.writer);
+        let progress = report.progress_level() > 0;
+        let size = offset + left;
+        let mut done = offset;
+        let (tail, problem) = send_plain(&mut file, left, head, whole, &mut |buffer| {
+            report.check()?;
+            done = size.min(done + buffer.len() as u64);
+            if progress {
+                report.progress(done, size);
+            }
+            writer.put_owned(buffer)
+        })?;
+        self.out = tail;
+        stats.literal += left;
+        Ok(problem)
+    }
+
+    fn send_delta(
+        &mut self,
+        mut file: &File,
+        offset: u64,
+        left: u64,
+        signature: &Signature,
+        inplace: bool,
+        whole: &mut Hasher,
+        stats: &mut SearchStats,
+    ) -> Result<Option<io::Error>> {
+        self.put()?;
+        let writer = self.writer.clone();
+        let mut put = |bytes: &[u8]| writer.put(bytes);
+        let mut out = TokenOut::new(&mut put);
+        self.tokens.begin_file();
+        let mut sink = Watched {
+            encoder: &mut self.tokens,
+            out: &mut out,
+            report: &self.report,
+            progress: self.report.progress_level() > 0,
+            done: offset,
+            size: offset + left,
+        };
+        let problem = search(&mut file, left, signature, &self.hasher, inplace, whole, &mut sink, stats)?;
+        self.tokens.end(&mut out)?;
+        out.flush()?;
+        Ok(problem)
+    }
+
+    // ---- the end
+
+    /// Statistics and goodbye (spec: protocol 6.3, 6.8, 6.11).
+    fn goodbye(&mut self) -> Result<()> {
+        let protocol = self.plan.protocol;
+        if self.plan.server {
+            let (read, written) = (self.reader.bytes_read(), self.writer.bytes_written());
+            let summary = self.report.summary();
+            let mut figures = vec![read as i64, written as i64, summary.total_size as i64];
+            if protocol >= 29 {
+                figures.extend([summary.flist_build_ms as i64, summary.flist_xfer_ms as i64]);
+            }
+            for figure in figures {
+                ints::put_x30long(&mut self.out, protocol, figure, 3);
+            }
+            self.put()?;
+        }
+        let mut rounds = if protocol >= 31 { 2 } else { 1 };
+        while rounds > 0 {
+            self.writer.flush();
+            match self.ndx_in.read(&mut self.reader)? {
+                NDX_DONE => {
+                    self.remove_arrived()?;
+                    rounds -= 1;
+                    if rounds > 0 {
+                        self.done()?;
+                    }
+                }
+                NDX_DEL_STATS if protocol >= 31 => self.deletions()?,
+                ndx => {
+                    return Err(Error::Protocol(format!("Invalid packet at end of run ({ndx}) [sender]")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An encoder that shows progress and can be interrupted.
+struct Watched<'a, 'b> {
+    encoder: &'a mut tokens::Encoder,
+    out: &'a mut TokenOut<'b>,
+    report: &'a Report,
+    progress: bool,
+    done: u64,
+    size: u64,
+}
+
+impl Watched<'_, '_> {
+    fn moved(&mut self, n: usize) -> Result<()> {
+        self.done += n as u64;
+        if self.progress {
+            self.report.progress(self.done, self.size);
+        }
+        self.report.check()
+    }
+}
+
+impl TokenSink for Watched<'_, '_> {
+    fn literal(&mut self, data: &[u8]) -> Result<()> {
+        self.encoder.literal(data, self.out)?;
+        self.moved(data.len())
+    }
+
+    fn block(&mut self, index: u32, data: &[u8]) -> Result<()> {
+        self.encoder.block(index, data, self.out)?;
+        self.moved(data.len())
+    }
+}
