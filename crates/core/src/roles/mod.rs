@@ -22,3 +22,6 @@ mod requests;
 pub mod scan;
 pub mod sender;
 pub mod sources;
+
+#[cfg(test)]
+mod wire_tests;

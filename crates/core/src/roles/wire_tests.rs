@@ -1,0 +1,573 @@
+//! Transfers over real streams: our two ends against each other, and each against the real program.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::remote::{receive, send};
+use crate::event::{Event, Summary};
+use crate::plan::{AltDest, CompressKind, DeleteWhen, Plan, SumKind};
+use crate::report::Report;
+use crate::wire::ints::{put_int, put_vstring, Source};
+use crate::wire::link::{Link, LinkOptions};
+
+fn bytes(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_bytes().to_vec()
+}
+
+/// What a tree looks like: name to type, mode, time, content.
+fn snapshot(root: &Path) -> BTreeMap<String, String> {
+    fn walk(root: &Path, at: &Path, out: &mut BTreeMap<String, String>) {
+        let mut names: Vec<_> = fs::read_dir(at).unwrap().map(|e| e.unwrap().path()).collect();
+        names.sort();
+        for path in names {
+            let meta = fs::symlink_metadata(&path).unwrap();
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            let what = if meta.is_symlink() {
+                format!("link {}", fs::read_link(&path).unwrap().display())
+            } else if meta.is_dir() {
+                format!("dir {:o} {}", meta.mode(), meta.mtime())
+            } else {
+                format!("file {:o} {} {:?}", meta.mode(), meta.mtime(), crate::sums::strong::digest(SumKind::Md5, &fs::read(&path).unwrap()).as_slice())
+            };
+            out.insert(name, what);
+            if meta.is_dir() {
+                walk(root, &path, out);
+            }
+        }
+    }
+    let mut out = BTreeMap::new();
+    walk(root, root, &mut out);
+    out
+}
+
+fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..len)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u8
+        })
+        .collect()
+}
+
+fn make_tree(root: &Path) {
+    fs::create_dir_all(root.join("sub/deep/er")).unwrap();
+    fs::create_dir_all(root.join("empty")).unwrap();
+    fs::write(root.join("a"), b"hello\n").unwrap();
+    fs::write(root.join("zero"), b"").unwrap();
+    fs::write(root.join("sub/b"), b"world\n").unwrap();
+    fs::write(root.join("sub/big"), noise(700_000, 1)).unwrap();
+    fs::write(root.join("sub/deep/text"), b"some text that packs well. ".repeat(5000)).unwrap();
+    fs::write(root.join("sub/deep/er/x"), noise(33_000, 2)).unwrap();
+    for n in 0..40 {
+        fs::create_dir_all(root.join(format!("many{n}"))).unwrap();
+        for k in 0..30 {
+            fs::write(root.join(format!("many{n}/f{k}")), format!("{n} {k}")).unwrap();
+        }
+    }
+    symlink("a", root.join("lnk")).unwrap();
+    fs::set_permissions(root.join("sub/b"), fs::Permissions::from_mode(0o600)).unwrap();
+    let file = fs::File::open(root.join("sub/b")).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+}
+
+/// Change a destination so that there is work: deltas, deletions, attributes.
+fn spoil(dst: &Path) {
+    let mut big = fs::read(dst.join("sub/big")).unwrap();
+    big[300_000] ^= 1;
+    big.splice(100..100, *b"inserted");
+    fs::write(dst.join("sub/big"), big).unwrap();
+    let mut text = fs::read(dst.join("sub/deep/text")).unwrap();
+    text.truncate(100_000);
+    fs::write(dst.join("sub/deep/text"), text).unwrap();
+    fs::write(dst.join("extra"), b"x").unwrap();
+    fs::create_dir_all(dst.join("sub/gone/deeper")).unwrap();
+    fs::write(dst.join("sub/gone/deeper/f"), b"x").unwrap();
+    fs::set_permissions(dst.join("a"), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::remove_file(dst.join("lnk")).unwrap();
+    symlink("zero", dst.join("lnk")).unwrap();
+}
+
+fn archive() -> Plan {
+    Plan {
+        recurse: true,
+        links: true,
+        perms: true,
+        times: true,
+        owner: true,
+        group: true,
+        devices: true,
+        specials: true,
+        am_root: rustix::process::geteuid().is_root(),
+        seed: 77,
+        ..Plan::default()
+    }
+}
+
+/// The plan as both ends agree on it for a protocol.
+fn agreed(protocol: u8, inc: bool) -> Plan {
+    let modern = protocol >= 30;
+    Plan {
+        protocol,
+        inc_recurse: inc && modern,
+        compat_safe_flist: modern,
+        compat_avoid_xattr_optim: modern,
+        compat_seed_fix: modern,
+        compat_inplace_partial: modern,
+        compat_varint_flist: modern,
+        compat_id0_names: modern,
+        compat_symlink_times: modern,
+        xfer_sum: if modern { SumKind::Xxh128 } else { SumKind::Md4Old },
+        file_sum: if modern { SumKind::Xxh128 } else { SumKind::Md4Old },
+        ..archive()
+    }
+}
+
+struct Done {
+    summary: Summary,
+    out: String,
+    err: String,
+}
+
+fn texts(report: &Report) -> (String, String) {
+    report.finish();
+    let (mut out, mut err) = (String::new(), String::new());
+    while let Some(events) = report.take(Duration::from_millis(1)) {
+        for event in events {
+            match event {
+                Event::Stdout(b) => out.push_str(&String::from_utf8_lossy(&b)),
+                Event::Stderr(b) => err.push_str(&String::from_utf8_lossy(&b)),
+                _ => {}
+            }
+        }
+    }
+    (out, err)
+}
+
+fn run(mut link: Link, plan: Plan, sending: bool) -> Done {
+    let plan = Arc::new(plan);
+    let report = Report::new(Arc::clone(&plan), sending);
+    // Whatever goes wrong, a test ends.
+    let watched = report.clone();
+    let (over, guard) = crossbeam_channel::bounded::<()>(0);
+    let watch = std::thread::spawn(move || {
+        if guard.recv_timeout(Duration::from_secs(20)) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+            watched.cancel(99);
+        }
+    });
+    let summary = if sending { send(&mut link, &plan, &report) } else { receive(&mut link, &plan, &report) };
+    drop(link);
+    drop(over);
+    watch.join().unwrap();
+    let (out, err) = texts(&report);
+    Done { summary, out, err }
+}
+
+fn link(stream: UnixStream, plan: &Plan, sending: bool) -> Link {
+    let copy = stream.try_clone().unwrap();
+    let options = LinkOptions { protocol: plan.protocol, client: !plan.server, ..LinkOptions::default() };
+    let mut link = Link::new(OwnedFd::from(stream), OwnedFd::from(copy), options);
+    // Server to client is always framed; the other way from protocol 30 on.
+    let modern = plan.protocol >= 30;
+    if plan.server || modern {
+        link.start_mux_out();
+    }
+    if !plan.server || modern {
+        link.start_mux_in();
+    }
+    let _ = sending;
+    link
+}
+
+/// Both ends are ours. `push`: the client sends.
+fn both(src: &Path, dst: &Path, base: Plan, push: bool) -> (Done, Done) {
+    let (a, b) = UnixStream::pair().unwrap();
+    let sender = Plan { sources: vec![[bytes(src), b"/".to_vec()].concat()], server: !push, ..base.clone() };
+    let receiver = Plan { destination: bytes(dst), server: push, ..base };
+    let (one, two) = (link(a, &sender, true), link(b, &receiver, false));
+    let sending = std::thread::spawn(move || run(one, sender, true));
+    let received = run(two, receiver, false);
+    (sending.join().unwrap(), received)
+}
+
+fn good(done: &Done) {
+    assert_eq!((done.summary.code, done.summary.error.as_str()), (0, ""), "{} {}", done.out, done.err);
+    assert_eq!(done.err, "");
+}
+
+#[test]
+fn ours_with_ours() {
+    for protocol in 27..=32 {
+        for inc in [false, true] {
+            if inc && protocol < 30 {
+                continue;
+            }
+            for push in [false, true] {
+                let dir = tempfile::tempdir().unwrap();
+                let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
+                make_tree(&src);
+                let what = format!("P{protocol} inc {inc} push {push}");
+                let (s, r) = both(&src, &dst, agreed(protocol, inc), push);
+                good(&s);
+                good(&r);
+                assert_eq!(snapshot(&src), snapshot(&dst), "{what}");
+                assert_eq!(s.summary.transferred, 1206, "{what}");
+                spoil(&dst);
+                let plan = Plan {
+                    delete: if inc { DeleteWhen::During } else { DeleteWhen::After },
+                    ..agreed(protocol, inc)
+                };
+                let (s, r) = both(&src, &dst, plan, push);
+                good(&s);
+                good(&r);
+                assert_eq!(snapshot(&src), snapshot(&dst), "{what}");
+                assert_eq!(s.summary.transferred, 2, "{what}");
+                assert!(s.summary.matched > 500_000 && s.summary.literal < 150_000, "{what} {:?}", s.summary);
+                if protocol >= 31 {
+                    assert_eq!(r.summary.deleted.total(), 4, "{what}");
+                    assert_eq!(s.summary.deleted.total(), 4, "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn codecs_and_sums() {
+    for kind in [CompressKind::Zlib, CompressKind::Zlibx, CompressKind::Zstd, CompressKind::Lz4] {
+        for sum in [SumKind::Md5, SumKind::Sha1, SumKind::Xxh64, SumKind::Xxh3, SumKind::Md4] {
+            let dir = tempfile::tempdir().unwrap();
+            let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
+            make_tree(&src);
+            let plan = Plan { compress: kind, compress_level: 3, xfer_sum: sum, ..agreed(32, true) };
+            for _ in 0..2 {
+                let (s, r) = both(&src, &dst, plan.clone(), true);
+                good(&s);
+                good(&r);
+                assert_eq!(snapshot(&src), snapshot(&dst), "{kind:?} {sum:?}");
+                spoil(&dst);
+                fs::remove_file(dst.join("extra")).unwrap();
+                fs::remove_dir_all(dst.join("sub/gone")).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn dry_run_touches_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
+    make_tree(&src);
+    fs::create_dir(&dst).unwrap();
+    for protocol in [28, 32] {
+        let plan = Plan { dry_run: true, ..agreed(protocol, true) };
+        let (s, r) = both(&src, &dst, plan, true);
+        good(&s);
+        good(&r);
+        assert!(snapshot(&dst).is_empty());
+        assert_eq!(s.summary.transferred, 1206);
+    }
+}
+
+#[test]
+fn ways_of_writing() {
+    let ways: [(&str, fn(&mut Plan)); 9] = [
+        ("inplace", |p| p.inplace = true),
+        ("sparse", |p| p.sparse = true),
+        ("delay", |p| {
+            p.delay_updates = true;
+            p.partial_dir = Some(b".~tmp~".to_vec());
+            p.partial = true;
+            p.inc_recurse = false;
+        }),
+        ("append", |p| {
+            p.append = 1;
+            p.inplace = true;
+        }),
+        ("append-verify", |p| {
+            p.append = 2;
+            p.inplace = true;
+        }),
+        ("backup", |p| {
+            p.backup = true;
+            p.backup_suffix = b".old".to_vec();
+        }),
+        ("inplace-backup", |p| {
+            p.inplace = true;
+            p.backup = true;
+            p.backup_suffix = b".old".to_vec();
+        }),
+        ("whole", |p| p.whole_file = true),
+        ("preallocate", |p| p.preallocate = true),
+    ];
+    for (name, change) in ways {
+        let dir = tempfile::tempdir().unwrap();
+        let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
+        make_tree(&src);
+        let (s, _) = both(&src, &dst, agreed(32, true), true);
+        good(&s);
+        if name.starts_with("append") {
+            let mut text = fs::read(dst.join("sub/deep/text")).unwrap();
+            text.truncate(100_000);
+            fs::write(dst.join("sub/deep/text"), text).unwrap();
+        } else {
+            spoil(&dst);
+            fs::remove_file(dst.join("extra")).unwrap();
+            fs::remove_dir_all(dst.join("sub/gone")).unwrap();
+        }
+        let mut plan = agreed(32, true);
+        change(&mut plan);
+        let (s, r) = both(&src, &dst, plan, true);
+        good(&s);
+        good(&r);
+        if name.contains("backup") {
+            for old in ["sub/big.old", "sub/deep/text.old", "lnk.old"] {
+                fs::remove_file(dst.join(old)).unwrap_or_else(|e| panic!("{name} {old} {e}"));
+            }
+            for path in ["sub", "sub/deep", "."] {
+                let time = fs::metadata(src.join(path)).unwrap().modified().unwrap();
+                fs::File::open(dst.join(path)).unwrap().set_modified(time).unwrap();
+            }
+        }
+        assert_eq!(snapshot(&src), snapshot(&dst), "{name}");
+    }
+}
+
+#[test]
+fn alternate_directories() {
+    let dir = tempfile::tempdir().unwrap();
+    let (src, old, dst) = (dir.path().join("src"), dir.path().join("old"), dir.path().join("dst"));
+    make_tree(&src);
+    let (s, _) = both(&src, &old, agreed(32, true), true);
+    good(&s);
+    spoil(&old);
+    let plan = Plan { alt_dest: AltDest::Link, alt_dirs: vec![bytes(&old)], ..agreed(32, true) };
+    let (s, r) = both(&src, &dst, plan, true);
+    good(&s);
+    good(&r);
+    assert_eq!(snapshot(&src), snapshot(&dst));
+    assert_eq!(s.summary.transferred, 2);
+    assert!(s.summary.matched > 500_000);
+    assert!(fs::metadata(dst.join("zero")).unwrap().nlink() > 1);
+}
+
+#[test]
+fn sources_are_removed() {
+    for inc in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
+        make_tree(&src);
+        let plan = Plan { remove_source_files: true, ..agreed(32, inc) };
+        let (s, r) = both(&src, &dst, plan, true);
+        good(&s);
+        good(&r);
+        let left = snapshot(&src);
+        assert!(left.values().all(|v| v.starts_with("dir")), "{left:?}");
+        assert!(snapshot(&dst).contains_key("many39/f29"));
+    }
+}
+
+#[test]
+fn a_missing_source_is_said_once_and_the_rest_arrives() {
+    let dir = tempfile::tempdir().unwrap();
+    let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
+    make_tree(&src);
+    fs::create_dir(&dst).unwrap();
+    let base = agreed(32, true);
+    let (a, b) = UnixStream::pair().unwrap();
+    let sender = Plan {
+        sources: vec![bytes(&src.join("none")), [bytes(&src), b"/".to_vec()].concat()],
+        ..base.clone()
+    };
+    let receiver = Plan { destination: bytes(&dst), server: true, ..base };
+    let (one, two) = (link(a, &sender, true), link(b, &receiver, false));
+    let sending = std::thread::spawn(move || run(one, sender, true));
+    let r = run(two, receiver, false);
+    let s = sending.join().unwrap();
+    assert_eq!(s.summary.code, 23, "{}", s.err);
+    assert!(s.err.contains("link_stat"), "{}", s.err);
+    assert_eq!(r.err, "");
+    assert_eq!(snapshot(&src), snapshot(&dst));
+}
+
+// ---- the real program at the other end
+
+fn have_rsync() -> bool {
+    let there = Command::new("rsync").arg("--version").stdout(Stdio::null()).status().is_ok();
+    assert!(there || std::env::var_os("CI").is_none(), "rsync is missing");
+    there
+}
+
+struct Child(std::process::Child);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Start a server, and shake hands as a client of this protocol. `letters` are the compact word without capabilities.
+fn server(
+    sender: bool,
+    letters: &str,
+    extra: &[&str],
+    path: &Path,
+    base: &Plan,
+    inc: bool,
+    filters: bool,
+) -> (Child, Link, Plan) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let mut command = Command::new("rsync");
+    command.arg("--server");
+    if sender {
+        command.arg("--sender");
+    }
+    let modern = base.protocol >= 30;
+    let caps = if modern { if inc { "e.iLsfxCIvu" } else { "e.LsfxCIvu" } } else { "" };
+    command.arg(format!("-{letters}{caps}")).args(extra).arg(".").arg(path);
+    let input = OwnedFd::from(theirs.try_clone().unwrap());
+    command.stdin(Stdio::from(input)).stdout(Stdio::from(OwnedFd::from(theirs)));
+    let child = Child(command.spawn().unwrap());
+    drop(command);
+    let mut plan = base.clone();
+    let copy = ours.try_clone().unwrap();
+    let options = LinkOptions { protocol: plan.protocol, ..LinkOptions::default() };
+    let mut link = Link::new(OwnedFd::from(ours), OwnedFd::from(copy), options);
+    let mut out = Vec::new();
+    put_int(&mut out, i32::from(plan.protocol));
+    link.write(&out).unwrap();
+    assert_eq!(link.int().unwrap(), 32);
+    plan.xfer_sum = SumKind::Md4Old;
+    if modern {
+        let flags = link.varint().unwrap();
+        plan.inc_recurse = flags & 1 != 0;
+        plan.compat_symlink_times = flags & 2 != 0;
+        plan.compat_safe_flist = flags & 8 != 0;
+        plan.compat_avoid_xattr_optim = flags & 0x10 != 0;
+        plan.compat_seed_fix = flags & 0x20 != 0;
+        plan.compat_inplace_partial = flags & 0x40 != 0;
+        plan.compat_varint_flist = flags & 0x80 != 0;
+        plan.compat_id0_names = flags & 0x100 != 0;
+        plan.xfer_sum = SumKind::Md5;
+        if plan.compat_varint_flist {
+            let mut out = Vec::new();
+            put_vstring(&mut out, b"xxh128").unwrap();
+            if letters.contains('z') {
+                put_vstring(&mut out, plan.compress.name().as_bytes()).unwrap();
+            }
+            link.write(&out).unwrap();
+            link.vstring(255).unwrap();
+            if letters.contains('z') {
+                link.vstring(255).unwrap();
+            }
+            plan.xfer_sum = SumKind::Xxh128;
+        }
+    }
+    plan.file_sum = plan.xfer_sum;
+    plan.seed = link.int().unwrap();
+    link.start_mux_in();
+    if modern {
+        link.start_mux_out();
+    }
+    if filters {
+        link.write(&[0; 4]).unwrap();
+    }
+    (child, link, plan)
+}
+
+#[test]
+fn pull_from_rsync() {
+    if !have_rsync() {
+        return;
+    }
+    for protocol in 27..=32 {
+        for inc in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
+            make_tree(&src);
+            let base = Plan { destination: bytes(&dst), ..agreed(protocol, inc) };
+            for round in 0..2 {
+                let base = Plan { delete: DeleteWhen::During, ..base.clone() };
+                let (_child, link, plan) = server(true, "logDtpr", &[], &src.join(""), &base, inc, true);
+                assert_eq!(plan.inc_recurse, inc && protocol >= 30);
+                let done = run(link, plan, false);
+                good(&done);
+                assert_eq!(snapshot(&src), snapshot(&dst), "P{protocol} inc {inc} round {round}");
+                if round == 1 {
+                    assert!(done.summary.matched > 500_000);
+                }
+                spoil(&dst);
+            }
+        }
+    }
+}
+
+#[test]
+fn push_to_rsync() {
+    if !have_rsync() {
+        return;
+    }
+    for protocol in 27..=32 {
+        for inc in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
+            make_tree(&src);
+            let base = Plan { sources: vec![[bytes(&src), b"/".to_vec()].concat()], ..agreed(protocol, inc) };
+            for round in 0..2 {
+                let base = Plan { delete: DeleteWhen::During, ..base.clone() };
+                let (mut child, link, plan) =
+                    server(false, "logDtpr", &["--delete"], &dst, &base, inc, true);
+                let done = run(link, plan, true);
+                good(&done);
+                assert!(child.0.wait().unwrap().success());
+                assert_eq!(snapshot(&src), snapshot(&dst), "P{protocol} inc {inc} round {round}");
+                if round == 1 {
+                    assert!(done.summary.matched > 500_000);
+                }
+                spoil(&dst);
+            }
+        }
+    }
+}
+
+#[test]
+fn codecs_with_rsync() {
+    if !have_rsync() {
+        return;
+    }
+    for kind in [CompressKind::Zlib, CompressKind::Zlibx, CompressKind::Zstd, CompressKind::Lz4] {
+        for push in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
+            make_tree(&src);
+            let base = Plan {
+                sources: vec![[bytes(&src), b"/".to_vec()].concat()],
+                destination: bytes(&dst),
+                compress: kind,
+                compress_level: 3,
+                ..agreed(32, true)
+            };
+            for _ in 0..2 {
+                let path = if push { dst.clone() } else { src.join("") };
+                let (_child, link, plan) = server(!push, "logDtprz", &[], &path, &base, true, !push);
+                let done = run(link, plan, push);
+                good(&done);
+                assert_eq!(snapshot(&src), snapshot(&dst), "{kind:?} push {push}");
+                spoil(&dst);
+                fs::remove_file(dst.join("extra")).unwrap();
+                fs::remove_dir_all(dst.join("sub/gone")).unwrap();
+            }
+        }
+    }
+}
