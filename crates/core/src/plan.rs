@@ -1,6 +1,9 @@
 //! Everything a transfer must do, resolved: one frozen value. The caller has settled options, module restrictions,
 //! handshake and negotiation; nothing here is looked up anywhere else, and nothing of it changes during the run.
 
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 
 /// A dynamically typed value, as it comes through the door.
@@ -12,6 +15,26 @@ pub enum Value {
     Bytes(Vec<u8>),
     List(Vec<Value>),
     Map(Vec<(String, Value)>),
+    Handle(Handle),
+}
+
+/// A descriptor that a plan holds open.
+#[derive(Debug, Clone)]
+pub struct Handle(pub Arc<OwnedFd>);
+
+impl PartialEq for Handle {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl FromValue for Handle {
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Handle(handle) => Some(handle),
+            _ => None,
+        }
+    }
 }
 
 /// Types that a field of [`Plan`] may have.
@@ -289,6 +312,8 @@ plan! {
     module: Vec<u8> = Vec::new(),
     /// Module root: the directory (absolute, as this process sees it) that all peer-named paths stay beneath.
     module_root: Option<Vec<u8>> = None,
+    /// The module root, opened before the process gave up the identity that could reach it.
+    module_root_handle: Option<Handle> = None,
     /// Paths inside the module are the process's own (chroot done and no inner root).
     module_chroot: bool = false,
     /// `/a/./b` module or no chroot: leading `/` and climbing `..` of symlink targets are removed (spec: daemon 7.4).

@@ -14,13 +14,15 @@ use tain_core::{Error, Result};
 use crate::errors::OrRaise;
 
 /// A duplicate of a descriptor that Python owns.
-fn duplicate(fd: RawFd) -> Result<OwnedFd> {
+pub fn duplicate(fd: RawFd) -> Result<OwnedFd> {
     if fd < 0 {
         return Err(Error::Ipc(format!("{fd} is no file descriptor")));
     }
     // SAFETY: the number is only used for the duration of the dup; a closed one makes it fail with EBADF.
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
-    borrowed.try_clone_to_owned().map_err(|e| Error::Ipc(format!("descriptor {fd}: {e}")))
+    borrowed
+        .try_clone_to_owned()
+        .map_err(|e| Error::Ipc(format!("descriptor {fd}: {e}")))
 }
 
 /// See the stub.
@@ -44,10 +46,17 @@ impl Link {
     #[new]
     #[pyo3(signature = (read_fd, write_fd, *, timeout=0, bwlimit=0, role="client"))]
     fn new(py: Python<'_>, read_fd: RawFd, write_fd: RawFd, timeout: u32, bwlimit: u64, role: &str) -> PyResult<Self> {
-        let options = LinkOptions { timeout, bwlimit, role: role.into(), ..LinkOptions::default() };
+        let options = LinkOptions {
+            timeout,
+            bwlimit,
+            role: role.into(),
+            ..LinkOptions::default()
+        };
         let read = duplicate(read_fd).or_raise(py)?;
         let write = duplicate(write_fd).or_raise(py)?;
-        Ok(Self { inner: Mutex::new(CoreLink::new(read, write, options)) })
+        Ok(Self {
+            inner: Mutex::new(CoreLink::new(read, write, options)),
+        })
     }
 
     fn read<'py>(&self, py: Python<'py>, n: usize) -> PyResult<Bound<'py, PyBytes>> {

@@ -1,13 +1,15 @@
 //! `Plan` from keyword arguments.
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyString};
-use tain_core::plan::{Plan as CorePlan, Value};
+use tain_core::plan::{Handle, Plan as CorePlan, Value};
 
 use crate::errors::OrRaise;
+use crate::link::duplicate;
 
 /// Any value that a plan may hold.
 fn value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
@@ -39,7 +41,10 @@ fn value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
     if let Ok(items) = object.try_iter() {
         return Ok(Value::List(items.map(|item| value(&item?)).collect::<PyResult<_>>()?));
     }
-    Err(PyTypeError::new_err(format!("a plan cannot hold a {}", object.get_type().name()?)))
+    Err(PyTypeError::new_err(format!(
+        "a plan cannot hold a {}",
+        object.get_type().name()?
+    )))
 }
 
 /// See the stub.
@@ -56,7 +61,16 @@ impl Plan {
         let mut plan = CorePlan::default();
         if let Some(fields) = fields {
             for (name, object) in fields {
-                plan.set(&name.extract::<String>()?, value(&object)?).or_raise(py)?;
+                let name = name.extract::<String>()?;
+                let value = match value(&object)? {
+                    // A descriptor stays good for as long as the plan needs it, whatever the caller does with its own.
+                    Value::Int(fd) if name.ends_with("_handle") => {
+                        let fd = RawFd::try_from(fd).unwrap_or(-1);
+                        Value::Handle(Handle(Arc::new(duplicate(fd).or_raise(py)?)))
+                    }
+                    other => other,
+                };
+                plan.set(&name, value).or_raise(py)?;
             }
         }
         Ok(Self { inner: Arc::new(plan) })

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use tain_core::roles::filter::read_operator;
-use tain_core::rules::{build, BuildOptions, RuleSet, Side, Source};
+use tain_core::rules::{build, BuildOptions, RuleOptions, RuleSet, Rules, Side, Source};
 
 use crate::errors::OrRaise;
 
@@ -101,7 +101,10 @@ pub fn rules_to_wire(
             }
         }
     }
-    let options = BuildOptions { protocol, ..BuildOptions::default() };
+    let options = BuildOptions {
+        protocol,
+        ..BuildOptions::default()
+    };
     let set = RuleSet::from_plan_texts(&rules, &options, &mut no_files).or_raise(py)?;
     let server = if server_sends { Side::Sender } else { Side::Receiver };
     let texts = set.to_wire(protocol, server, delete_excluded).or_raise(py)?;
@@ -112,8 +115,27 @@ pub fn rules_to_wire(
 #[pyfunction]
 #[pyo3(signature = (texts, *, protocol))]
 pub fn rules_from_wire(py: Python<'_>, texts: Vec<Vec<u8>>, protocol: u8) -> PyResult<Vec<Py<PyBytes>>> {
-    let options = BuildOptions { role: "server".into(), protocol, ..BuildOptions::default() };
+    let options = BuildOptions {
+        role: "server".into(),
+        protocol,
+        ..BuildOptions::default()
+    };
     let mut read = |name: &[u8]| read_operator(name, b"", false);
     let set = RuleSet::from_wire(&texts, &options, &mut read).or_raise(py)?;
     Ok(list(py, &set.plan_texts()))
+}
+
+/// See the stub.
+#[pyfunction]
+#[pyo3(signature = (rules, name, is_dir))]
+pub fn excluded(py: Python<'_>, rules: Vec<Vec<u8>>, name: &[u8], is_dir: bool) -> PyResult<bool> {
+    let options = RuleOptions {
+        side: None,
+        delete_excluded: false,
+        root: b"/".to_vec(),
+        ..RuleOptions::default()
+    };
+    let mut read = |name: &[u8]| read_operator(name, b"", false);
+    let rules = Rules::new(&rules, options, &mut read).or_raise(py)?;
+    Ok(rules.check_path(name, is_dir).is_exclude())
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
-use tain_core::event::{Counts, Event, Summary as CoreSummary};
+use pyo3::types::{PyBytes, PyDict, PyString};
+use tain_core::event::{Counts, Event, Record as CoreRecord, Summary as CoreSummary};
 use tain_core::report::Report;
 
 /// How long a wait for events may keep signals waiting.
@@ -83,9 +83,36 @@ impl Summary {
 }
 
 /// See the stub.
+#[pyclass(module = "tain._core", frozen, get_all)]
+pub struct Record {
+    operation: Py<PyString>,
+    itemized: Py<PyString>,
+    name: Py<PyBytes>,
+    length: u64,
+    mtime: i64,
+    mode: u32,
+    target: Option<Py<PyBytes>>,
+}
+
+impl Record {
+    fn new(py: Python<'_>, record: &CoreRecord) -> Self {
+        Self {
+            operation: PyString::intern(py, record.operation.trim_end_matches('.')).unbind(),
+            itemized: PyString::new(py, &record.itemized).unbind(),
+            name: PyBytes::new(py, &record.name).unbind(),
+            length: record.length,
+            mtime: record.mtime,
+            mode: record.mode,
+            target: record.target.as_ref().map(|t| PyBytes::new(py, t).unbind()),
+        }
+    }
+}
+
+/// See the stub.
 #[pyclass(module = "tain._core", frozen)]
 pub struct Transfer {
     report: Report,
+    records: Mutex<Vec<CoreRecord>>,
     outcome: Arc<Mutex<Option<CoreSummary>>>,
 }
 
@@ -95,16 +122,21 @@ impl Transfer {
         let outcome = Arc::new(Mutex::new(None));
         let (slot, handle) = (Arc::clone(&outcome), report.clone());
         std::thread::Builder::new().name("transfer".into()).spawn(move || {
-            let summary = std::panic::catch_unwind(AssertUnwindSafe(|| work(&handle))).unwrap_or_else(|_| CoreSummary {
-                code: 15,
-                error: "internal error: please report it".into(),
-                role: handle.role(),
-                ..CoreSummary::default()
-            });
+            let summary =
+                std::panic::catch_unwind(AssertUnwindSafe(|| work(&handle))).unwrap_or_else(|_| CoreSummary {
+                    code: 15,
+                    error: "internal error: please report it".into(),
+                    role: handle.role(),
+                    ..CoreSummary::default()
+                });
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(summary);
             handle.finish();
         })?;
-        Ok(Self { report, outcome })
+        Ok(Self {
+            report,
+            records: Mutex::default(),
+            outcome,
+        })
     }
 }
 
@@ -124,13 +156,16 @@ impl Transfer {
             }
             let mut out = Vec::with_capacity(events.len());
             for event in events {
-                let (kind, bytes) = match &event {
+                let (kind, bytes) = match event {
                     Event::Stdout(bytes) => (1, bytes),
                     Event::Stderr(bytes) => (2, bytes),
                     Event::Log(bytes) => (3, bytes),
-                    Event::Record(_) => continue,
+                    Event::Record(record) => {
+                        self.records.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+                        continue;
+                    }
                 };
-                out.push((kind, PyBytes::new(py, bytes).unbind()));
+                out.push((kind, PyBytes::new(py, &bytes).unbind()));
             }
             return Ok(Some(out));
         }
@@ -140,6 +175,11 @@ impl Transfer {
     fn summary(&self, py: Python<'_>) -> PyResult<Summary> {
         let done = self.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Summary::new(py, done.unwrap_or_else(|| self.report.summary()))
+    }
+
+    fn take_records(&self, py: Python<'_>) -> Vec<Record> {
+        let taken = std::mem::take(&mut *self.records.lock().unwrap_or_else(PoisonError::into_inner));
+        taken.iter().map(|record| Record::new(py, record)).collect()
     }
 
     #[pyo3(signature = (code=20))]

@@ -47,7 +47,7 @@ fn open_root(plan: &Plan, path: &[u8]) -> io::Result<Root> {
         Some(module) if !plan.insecure_links => {
             let full = operator::absolute(path, &plan.cwd)?;
             let full = super::scan::clean(&full);
-            let module = Root::open(module, &options(plan))?;
+            let module = super::sources::open_module(plan, module, &options(plan))?;
             let rel = full.strip_prefix(module.path()).unwrap_or(&full);
             let rel = rel.strip_prefix(b"/").unwrap_or(rel);
             module.subroot(if rel.is_empty() { b"." } else { rel })

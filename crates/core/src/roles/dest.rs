@@ -87,7 +87,8 @@ impl Dest {
             // Directory options from a client stay in the module, links included (SEC-9).
             Some(module) if !self.plan.insecure_links => {
                 let full = crate::tree::operator::absolute(path, self.root.path())?;
-                let module = Root::open(module, &RootOptions { cwd: Vec::new(), ..options })?;
+                let options = RootOptions { cwd: Vec::new(), ..options };
+                let module = super::sources::open_module(&self.plan, module, &options)?;
                 let full = super::scan::clean(&full);
                 let Some(rel) = full.strip_prefix(module.path()) else {
                     return Err(io::Error::from_raw_os_error(40));

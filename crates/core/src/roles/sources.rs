@@ -6,6 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::plan::Plan;
 use crate::tree::{operator, Root, RootOptions};
 
+/// The root of a daemon's module. The path leading there may be closed to the user that the transfer runs as, so a
+/// handle from before wins.
+pub fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io::Result<Root> {
+    match &plan.module_root_handle {
+        Some(handle) => {
+            let full = operator::absolute(path, &options.cwd)?;
+            Ok(Root::from_handle(handle.0.try_clone()?, &super::scan::clean(&full), options))
+        }
+        None => Root::open(path, options),
+    }
+}
+
 /// All source roots of a run; an entry names its own by number.
 #[derive(Clone, Default)]
 pub struct Sources {
@@ -33,7 +45,7 @@ impl Sources {
         let root = match &plan.module_root {
             // What a client names on a daemon stays beneath the module, links included.
             Some(module) if !plan.insecure_links => {
-                let module = Root::open(module, &RootOptions { operator: true, ..options.clone() })?;
+                let module = open_module(plan, module, &RootOptions { operator: true, ..options.clone() })?;
                 let rel = full.strip_prefix(module.path()).unwrap_or(&full);
                 let rel = rel.strip_prefix(b"/").unwrap_or(rel);
                 module.subroot(if rel.is_empty() { b"." } else { rel })?
