@@ -5,7 +5,15 @@ of `tain.errors`; each carries the exit code that rsync gives for it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import final
+from typing import Self, final
+
+__all__ = [
+    "Link", "Plan", "Record", "Summary", "Transfer", "build_rules", "checksum", "copy", "debug_build", "delta",
+    "enumerate", "excluded", "patch", "receive", "rules_from_wire", "rules_to_wire", "send", "signature",
+]  # fmt: skip
+
+debug_build: bool
+"""Compiled without optimisation. Importing such a build gives a `RuntimeWarning`."""
 
 @final
 class Link:
@@ -20,9 +28,7 @@ class Link:
     """Raw bytes so far, frame headers included."""
     bytes_written: int
 
-    def __init__(
-        self, read_fd: int, write_fd: int, *, timeout: int = 0, bwlimit: int = 0, role: str = "client"
-    ) -> None:
+    def __new__(cls, read_fd: int, write_fd: int, *, timeout: int = 0, bwlimit: int = 0, role: str = "client") -> Self:
         """Duplicates both descriptors; the caller keeps (and closes) its own.
 
         *timeout* is in seconds, *bwlimit* in bytes per second, 0 is none. *role* is the name in error texts:
@@ -67,7 +73,7 @@ class Link:
 class Plan:
     """Everything a transfer must do, resolved. Keywords are the fields of crates/core/src/plan.rs."""
 
-    def __init__(self, **fields: object) -> None:
+    def __new__(cls, **fields: object) -> Self:
         """Values are bytes, str, int, bool, None, or lists and dicts of them. Errors: `UsageError` naming a field
         that does not exist or a value that does not fit."""
 
@@ -105,6 +111,21 @@ class Summary:
     had_entries: bool
 
 @final
+class Record:
+    """One item of a transfer (spec: output 7)."""
+
+    operation: str
+    """``send``, ``recv`` or ``del``."""
+    itemized: str
+    """The 11 characters of ``%i``."""
+    name: bytes
+    length: int
+    mtime: int
+    mode: int
+    target: bytes | None
+    """Where a symbolic link points, or the name that a hard link shares its data with."""
+
+@final
 class Transfer(Iterator[list[tuple[int, bytes]]]):
     """A running transfer. Each item is a batch of (stream, bytes): 1 standard output, 2 standard error (whole lines),
     3 one line for the log without its end."""
@@ -114,6 +135,8 @@ class Transfer(Iterator[list[tuple[int, bytes]]]):
 
     def __iter__(self) -> Transfer: ...
     def __next__(self) -> list[tuple[int, bytes]]: ...
+    def take_records(self) -> list[Record]:
+        """The items since the last call; none unless the plan has `records`."""
     def cancel(self, code: int = 20) -> None:
         """Stop within 100 ms; the summary has *code*. May be called from a signal handler or another thread."""
 
@@ -136,7 +159,7 @@ def build_rules(
     from0: bool = False,
     protocol: int = 32,
     role: str = "client",
-    cwd: bytes = b"",
+    cwd: bytes | None = None,
     cvs_file: bytes | None = None,
     cvs_words: bytes | None = None,
 ) -> list[bytes]:
@@ -161,3 +184,22 @@ def rules_to_wire(
 
 def rules_from_wire(texts: Sequence[bytes], *, protocol: int) -> list[bytes]:
     """New-style rules of texts that a server has read. Errors: `UsageError` for one that does not parse."""
+
+def excluded(rules: Sequence[bytes], name: bytes, is_dir: bool) -> bool:
+    """Whether new-style *rules* exclude *name*, a path below their root, or a directory above it."""
+
+def checksum(source: bytes | bytearray | int, kind: str = "xxh128") -> bytes:
+    """The digest of bytes, or of the file with a descriptor (read from its start; its offset stays). Errors:
+    `UsageError` for an unknown kind, `FileError`."""
+
+def signature(source: bytes | bytearray | int, *, block_size: int = 0, checksum: str = "xxh128") -> bytes:
+    """Block sums of *source*. *block_size* 0: as rsync chooses it. Errors: `UsageError`, `FileError`."""
+
+def delta(source: bytes | bytearray | int, signature: bytes | bytearray, output: int | None = None) -> bytes | None:
+    """What makes *source* of the file of *signature*; written to the descriptor *output*, or returned. Errors:
+    `ProtocolError` when *signature* is none, `FileError`."""
+
+def patch(basis: bytes | bytearray | int, delta: bytes | bytearray | int, output: int | None = None) -> bytes | None:
+    """The new file of the old one and a delta; written to the descriptor *output*, or returned. What has been written
+    is right only when this returns. Errors: `StreamError` for the wrong basis or a damaged delta, `ProtocolError`,
+    `FileError`."""

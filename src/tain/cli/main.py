@@ -8,7 +8,7 @@ import sys
 from tain.cli.parse import parse
 from tain.cli.resolve import Finished, resolve
 from tain.errors import TainError, for_code
-from tain.session.environment import Environment
+from tain.session.environment import Environment, decimal_point
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def main(argv: list[bytes], env: Environment | None = None) -> int:
     program = os.fsdecode(env.program)
     try:
         aliases = None if started_by_peer else _aliases(env)
-        options = resolve(parse(words, aliases), environ=env.environ, program=program)
+        options = resolve(parse(words, aliases), environ=env.environ, program=program, point=decimal_point(env.environ))
     except Finished as finished:
-        _print(env.stdout, finished.text)
+        _print(env.stdout if finished.stream == 1 else env.stderr, finished.text)
         return 0
     except TainError as error:
         from tain.report.output import failure_text

@@ -8,10 +8,10 @@ from tain.errors import PeerExit, TainError, exit_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Protocol
 
-    from tain._core import Summary
+    from tain._core import Record, Summary
     from tain.report.logfile import LogFile
 
     class Running(Protocol):
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         @property
         def summary(self) -> Summary: ...
         def __iter__(self) -> Iterator[list[tuple[int, bytes]]]: ...
+        def cancel(self, code: int = 20) -> None: ...
+        def take_records(self) -> list[Record]: ...
 
 
 #: The release whose behaviour this program shows: it closes every error line.
@@ -127,10 +129,19 @@ def _wait_writable(fd: int) -> None:
     poll.poll()
 
 
-def pump(transfer: Running, out: Output) -> Summary:
-    """Write everything a transfer says until it is over; returns its summary."""
-    for batch in transfer:
-        out.events(batch)
+def pump(transfer: Running, out: Output, on_items: Callable[[list[Record]], None] | None = None) -> Summary:
+    """Write everything a transfer says until it is over; returns its summary. *on_items* gets the items meanwhile."""
+    try:
+        for batch in transfer:
+            out.events(batch)
+            if on_items is not None and (items := transfer.take_records()):
+                on_items(items)
+    except BaseException:
+        # Whoever interrupts must not leave threads behind that go on writing files.
+        transfer.cancel()
+        for _ in transfer:
+            pass
+        raise
     return transfer.summary
 
 

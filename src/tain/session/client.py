@@ -40,15 +40,16 @@ def run(options: Options, env: Environment) -> int:
         client.out.flush()
 
 
-def make_output(options: Options, env: Environment) -> Output:
-    """Output as the options want it; a log file that cannot be opened is reported and done without."""
-    out = Output(
-        env.stdout,
-        env.stderr,
-        quiet=options.quiet > 0,
-        all_to_stderr=options.stderr_mode == "all",
-        outbuf=options.outbuf,
-    )
+def make_output(options: Options, env: Environment, out: Output | None = None) -> Output:
+    """*out*, or else output as the options want it; a log file that cannot be opened is reported and done without."""
+    if out is None:
+        out = Output(
+            env.stdout,
+            env.stderr,
+            quiet=options.quiet > 0,
+            all_to_stderr=options.stderr_mode == "all",
+            outbuf=options.outbuf,
+        )
     if options.log_file is not None:
         from tain.report.logfile import LogFile
         from tain.session.greeting import system_text
@@ -73,10 +74,21 @@ def show_words(words: Sequence[bytes]) -> bytes:
 class Client:
     """One run of a client."""
 
-    def __init__(self, options: Options, env: Environment) -> None:
+    def __init__(
+        self,
+        options: Options,
+        env: Environment,
+        *,
+        out: Output | None = None,
+        on_items: Callable[[list[_core.Record]], None] | None = None,
+    ) -> None:
+        """*out* stands in for the environment's streams; *on_items* is given the items as structures."""
         self.options = options
         self.env = env
-        self.out = make_output(options, env)
+        self.out = make_output(options, env, out)
+        self._on_items = on_items
+        #: The figures of the transfer, when there was one.
+        self.summary: _core.Summary | None = None
         #: Where everything is; a stand-in until the arguments have been sorted.
         self.job: Locations = hostspec.Locations()
         self.job.am_sender = False
@@ -85,6 +97,8 @@ class Client:
         self._child_counts = True
         #: Rule texts of the filter options, read before anything is started: a mistake in them is the user's.
         self._rules: list[bytes] = []
+        #: The list of ``--files-from``, for the same reason; None: standard input, or none here.
+        self._files_from: bytes | None = None
         self._early = True
         #: The peer is a twin of this process.
         self._twin = False
@@ -111,6 +125,10 @@ class Client:
         if options.args:
             self.job.am_sender = options.read_batch is None and hostspec.parse_host(options.args[0]) is None
         self._rules = self._read_rules(options.protocol)
+        if options.files_from is not None and options.files_from_host is None and options.files_from != b"-":
+            from tain.session.plan import read_files_from
+
+            self._files_from = read_files_from(options.files_from, self.env, insecure=options.insecure_links)
         if options.read_batch is not None and options.args:
             self._early = False
             return self._replay()
@@ -189,7 +207,8 @@ class Client:
 
         agreed = handshake.agree_alone(self.options, self.env.environ)
         self._show_protocol(agreed)
-        return self._finish(agreed, _core.copy(self._plan(agreed, local=True)))
+        start = _core.enumerate if self.options.list_only else _core.copy
+        return self._finish(agreed, start(self._plan(agreed, local=True)))
 
     def _replay(self) -> int:
         """``--read-batch``: a receiver whose stream is a file (spec: protocol 11)."""
@@ -415,6 +434,8 @@ class Client:
             env=self.env,
             rules=self._rules,
             write_batch_fd=self._batch_fd,
+            files_from_data=self._files_from,
+            extra={"records": True} if self._on_items is not None else None,
         )
         return plan
 
@@ -423,7 +444,7 @@ class Client:
         options, out = self.options, self.out
         self.env.transfer = transfer
         try:
-            summary = output.pump(transfer, out)
+            summary = self.summary = output.pump(transfer, out, self._on_items)
         finally:
             self.env.transfer = None
         whole = summary.code in WHOLE_RUN and not summary.error

@@ -85,6 +85,11 @@ def thousands(environ: Mapping[bytes, bytes]) -> int:
     return ord(".") if point == "," else ord(",")
 
 
+def decimal_point(environ: Mapping[bytes, bytes]) -> bytes:
+    """What separates the fraction of a size on the command line: the locale's own, the comma, or the point."""
+    return b"," if thousands(environ) == ord(".") else b"."
+
+
 def charset(environ: Mapping[bytes, bytes]) -> str:
     """How names are shown: ``utf-8``, ``ascii`` (the C locale) or ``other`` (spec: output 11)."""
     name = _locale_name(environ, b"LC_CTYPE")

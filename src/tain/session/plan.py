@@ -142,7 +142,7 @@ def read_files_from(path: bytes, env: Environment, *, insecure: bool = False) ->
         while chunk := os.read(env.stdin, 1 << 16):
             out += chunk
         return bytes(out)
-    from tain.daemon.operator_file import open_walk
+    from tain.session.operator_file import open_walk
 
     full = os.path.join(env.cwd, path)
     try:
@@ -215,12 +215,14 @@ def plan_fields(
     local: bool = False,
     rules: Sequence[bytes] | None = None,
     write_batch_fd: int | None = None,
+    files_from_data: bytes | None = None,
     extra: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
     """All fields of a plan.
 
     *job* is the client's sorted arguments; without it this is a server. *local*: both ends are this machine. *rules*:
-    texts that are already there (a server's, from the wire). *extra* overrides at the end (a daemon's module).
+    texts that are already there (a server's, from the wire). *files_from_data*: the list of names, if it has been read
+    already. *extra* overrides at the end (a daemon's module).
     """
     from tain.session.environment import charset, thousands
 
@@ -261,8 +263,8 @@ def plan_fields(
         if job.destination is not None and (job.host is None or not am_sender):
             fields["destination"] = job.destination
     mode = files_from_mode(options, am_sender=am_sender)
-    data = b""
-    if mode in ("local", "forward") and options.files_from is not None and "files_from_data" not in (extra or {}):
+    data = files_from_data or b""
+    if mode in ("local", "forward") and options.files_from is not None and files_from_data is None:
         data = read_files_from(options.files_from, env, insecure=options.insecure_links)
     fields.update(files_from=mode, files_from_data=data)
     vetted = job is not None and not am_sender and not local and options.read_batch is None
@@ -320,6 +322,7 @@ def make_plan(
     local: bool = False,
     rules: Sequence[bytes] | None = None,
     write_batch_fd: int | None = None,
+    files_from_data: bytes | None = None,
     extra: Mapping[str, object] | None = None,
 ) -> _core.Plan:
     """The `_core.Plan` of `plan_fields`. Errors: `UsageError` naming a field, and those of what is read for it."""
@@ -333,6 +336,7 @@ def make_plan(
         local=local,
         rules=rules,
         write_batch_fd=write_batch_fd,
+        files_from_data=files_from_data,
         extra=extra,
     )
     return _core.Plan(**fields)

@@ -1,0 +1,34 @@
+"""What `import tain` offers."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import tain
+from tain import errors
+
+
+def test_everything_is_there_and_documented() -> None:
+    for name in tain.__all__:
+        value = getattr(tain, name)
+        assert inspect.getdoc(value), name
+    assert set(tain.__all__) <= set(dir(tain))
+
+
+def test_every_error_is_public() -> None:
+    classes = {name for name, value in vars(errors).items() if inspect.isclass(value)}
+    assert classes <= set(tain.__all__)
+
+
+def test_importing_costs_nothing() -> None:
+    code = "import sys; before = set(sys.modules); import tain; print(*sorted(set(sys.modules) - before))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["tain"]
+
+
+def test_a_release_build() -> None:
+    from tain import _core
+
+    assert not _core.debug_build

@@ -1,0 +1,230 @@
+"""`tain.sync` and what stands behind it, on local trees."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import typing
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import tain
+from tain.cli.parse import parse
+from tain.cli.resolve import resolve
+from tain.options import OptionFields, Options
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    root = tmp_path / "src"
+    (root / "dir").mkdir(parents=True)
+    (root / "dir/file").write_text("hello")
+    (root / "제1부설치편 (60-151p).hwp").write_text("한글")
+    (root / "link").symlink_to("dir/file")
+    return root
+
+
+def names(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*")}
+
+
+def test_mirror(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "dst"
+    result = tain.sync(f"{source}/", target)
+    assert result.ok and result.check() is result
+    assert names(source) == names(target)
+    assert (target / "link").is_symlink()
+    assert result.statistics is not None
+    assert result.statistics.transferred == 2
+    assert result.statistics.files["dir"] == 2
+    assert result.statistics.literal == result.statistics.transferred_size == 11
+    assert result.items is None
+    (target / "extra").write_text("x")
+    again = tain.sync(f"{source}/", target, delete=True, items=True).check()
+    assert names(source) == names(target)
+    assert [(item.operation, item.itemized, item.name) for item in again.items or ()] == [
+        ("del", "*deleting  ", b"extra")
+    ]
+
+
+def test_several_sources_of_several_types(source: Path, tmp_path: Path) -> None:
+    tain.sync([source / "dir", os.fsencode(source / "link")], os.fsencode(tmp_path / "dst")).check()
+    assert names(tmp_path / "dst") == {"dir", "dir/file", "link"}
+
+
+def test_items_come_as_they_happen(source: Path, tmp_path: Path) -> None:
+    seen: list[tain.Item] = []
+    output: list[tuple[int, bytes]] = []
+    result = tain.sync(
+        source, tmp_path / "dst", verbose=1, on_items=seen.extend, on_output=lambda *event: output.append(event)
+    )
+    assert {item.name for item in seen if item.mode & 0o170000 == 0o100000} == {
+        b"src/dir/file",
+        "src/제1부설치편 (60-151p).hwp".encode(),
+    }
+    assert next(item for item in seen if item.name == b"src/link").target == b"dir/file"
+    assert b"".join(text for stream, text in output if stream == 1) == result.output
+    assert b"src/dir/file\n" in result.output
+
+
+def test_a_failure_is_a_result(source: Path, tmp_path: Path) -> None:
+    result = tain.sync([source / "nothing", source / "dir"], tmp_path / "dst")
+    assert result.code == 23 and not result.ok
+    assert result.messages[0].endswith(f'link_stat "{source}/nothing" failed: No such file or directory (2)')
+    assert names(tmp_path / "dst") == {"dir", "dir/file"}
+    with pytest.raises(tain.PartialTransfer, match="nothing") as caught:
+        result.check()
+    assert caught.value.code == 23
+
+
+def test_wrong_options_are_an_exception(source: Path) -> None:
+    with pytest.raises(tain.UsageError, match="--max-size=many is invalid"):
+        tain.sync(source, "x", max_size="many")
+    with pytest.raises(tain.UsageError, match="unknown option"):
+        tain.sync(source, "x", extra=["--no-such-option"])
+    with pytest.raises(tain.UsageError, match="no transfer"):
+        tain.sync(source, "x", extra=["--version"])
+    with pytest.raises(tain.UsageError, match="started by the command"):
+        tain.sync(source, "x", extra=["--daemon"])
+    with pytest.raises(tain.UsageError, match="not both"):
+        tain.sync(source, "x", options=Options(), delete=True)
+    with pytest.raises(TypeError):
+        tain.sync(source, "x", no_such_keyword=True)  # type: ignore[call-arg]
+
+
+def test_a_missing_list_of_names(source: Path, tmp_path: Path) -> None:
+    """Told before anything is connected to: the host does not exist."""
+    result = tain.sync(source, "nowhere.invalid:dst", files_from="/no/such/list", rsh="false")
+    assert result.code == 1
+    assert result.messages[0] == "rsync: failed to open files-from file /no/such/list: No such file or directory"
+    assert "[client=" in result.messages[1]
+
+
+def test_names_that_look_like_options(tmp_path: Path) -> None:
+    (tmp_path / "--delete").write_text("x")
+    tain.sync("--delete", "dst/", cwd=tmp_path).check()
+    assert names(tmp_path / "dst") == {"--delete"}
+
+
+def test_a_transfer_runs_once(source: Path, tmp_path: Path) -> None:
+    transfer = tain.Transfer(source, tmp_path / "dst")
+    transfer.run().check()
+    with pytest.raises(tain.UsageError, match="runs once"):
+        transfer.run()
+
+
+def test_cancelled_before_it_began(source: Path, tmp_path: Path) -> None:
+    transfer = tain.Transfer(source, tmp_path / "dst")
+    transfer.cancel()
+    assert transfer.run().code == 20
+
+
+def test_cancelled_from_another_thread(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    for number in range(3000):
+        (tmp_path / f"src/{number}").write_bytes(b"x" * 10)
+    transfer: tain.Transfer
+    started = threading.Event()
+
+    def stop(_stream: int, _text: bytes) -> None:
+        started.set()
+        transfer.cancel()
+
+    transfer = tain.Transfer(f"{tmp_path}/src/", tmp_path / "dst", verbose=1, on_output=stop)
+    assert transfer.run().code == 20
+    assert started.is_set()
+    assert not [name for name in names(tmp_path / "dst") if name.startswith(".")]
+
+
+def test_an_exception_of_a_listener_stops_the_transfer(source: Path, tmp_path: Path) -> None:
+    def fail(_items: object) -> None:
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        tain.sync(source, tmp_path / "dst", on_items=fail)
+
+
+def test_async(source: Path, tmp_path: Path) -> None:
+    async def both() -> tuple[tain.Result, tain.Result]:
+        return await asyncio.gather(
+            tain.sync_async(source, tmp_path / "one"), tain.sync_async(source, tmp_path / "two")
+        )
+
+    for result in asyncio.run(both()):
+        result.check()
+    assert (
+        names(tmp_path / "one")
+        == names(tmp_path / "two")
+        == names(source.parent)
+        - {"one", "two"}
+        - {name for name in names(source.parent) if name.startswith(("one/", "two/"))}
+    )
+
+
+def test_many_in_threads(source: Path, tmp_path: Path) -> None:
+    codes: list[int] = []
+
+    def run(number: int) -> None:
+        codes.append(tain.sync(source, tmp_path / f"dst{number}").code)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert codes == [0] * 8
+
+
+# ---------------------------------------------------------------------------------------------- options
+
+#: What each field is given, where `True` is not the point of it.
+VALUES: dict[str, object] = {
+    "chmod": "u+r", "chown": "a:b", "usermap": "0:1", "groupmap": "0:1", "filters": ["- a", "+ b"],
+    "include": "a", "exclude": ["b", "c"], "include_from": "f", "exclude_from": ["f"], "files_from": "f",
+    "checksum_choice": "md5", "modify_window": 2, "max_size": "1m", "min_size": 10, "max_delete": 5,
+    "block_size": 700, "partial_dir": ".p", "temp_dir": "/t", "backup_dir": "b", "suffix": ".old",
+    "compare_dest": "/c", "copy_dest": ["/c"], "link_dest": ["/c", "/d"], "verbose": 2, "out_format": "%n",
+    "human_readable": 2, "info": "name2", "debug": "none", "log_file": "l", "log_file_format": "%n",
+    "compress": "zstd", "compress_level": 3, "bwlimit": 100, "timeout": 9, "contimeout": 8, "protocol": 31,
+    "max_alloc": "1g", "rsh": "ssh -x", "rsync_path": "r", "remote_option": "--fake-super", "password_file": "p",
+    "port": 8730, "address": "127.0.0.1", "address_family": 4, "iconv": "utf-8", "delete": "after",
+    "append": "verify", "extra": ["--qsort"],
+}  # fmt: skip
+
+#: Here they are on already, or off for want of another option.
+NO_CHANGE = {"munge_links", "debug", "dirs", "implied_dirs"}
+DEFAULTS = resolve(parse([b"-a", b"x", b"h::y"]))
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Options) if field.name != "crtimes"])
+def test_every_field_is_an_option(name: str) -> None:
+    value = VALUES.get(name, name != "archive")
+    if {field.name: field.default for field in fields(Options)}[name] is None and value is True:
+        # What may be switched off too is tested by that: much of it is on already.
+        value = name in {"dirs", "relative", "super", "secluded_args"}
+    options = resolve(parse([*Options(**{name: value}).words(), b"x", b"h::y"]))  # type: ignore[arg-type]
+    changed = {slot for slot in options.__slots__ if getattr(options, slot) != getattr(DEFAULTS, slot)}
+    assert changed or name in NO_CHANGE
+
+
+def test_creation_times_are_refused() -> None:
+    """Nothing on this platform can set them."""
+    with pytest.raises(tain.UsageError, match="does not support --crtimes"):
+        tain.sync("x", "y", crtimes=True)
+
+
+def test_keywords_are_the_fields() -> None:
+    assert list(OptionFields.__annotations__) == [field.name for field in fields(Options)]
+    hints = typing.get_type_hints(OptionFields)
+    assert hints == {name: hint for name, hint in typing.get_type_hints(Options).items() if name in hints}
+
+
+def test_words() -> None:
+    assert Options().words() == [b"--archive"]
+    assert Options(archive=False, links=False, recursive=True).words() == [b"--recursive", b"--no-links"]
+    assert Options(delete=True, exclude=["*.o", "a b"], extra=["-H"]).words() == [
+        b"--archive", b"--exclude=*.o", b"--exclude=a b", b"--delete", b"-H",
+    ]  # fmt: skip
