@@ -273,7 +273,7 @@ def test_without_a_list_md5_is_used(login_pair: list[Daemon]) -> None:
 def test_both_forms_of_md4(login_pair: list[Daemon], hello: bytes, prefix: bytes) -> None:
     import binascii
 
-    from tain.daemon.md4 import md4
+    from tain.session.digests import md4
 
     for daemon in login_pair:
         with daemon.connect() as sock, sock.makefile("rb") as lines:

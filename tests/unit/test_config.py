@@ -28,7 +28,7 @@ def texts(config: Config) -> list[str]:
         (b"comment = a # b ; c\n", b"a # b ; c"),
         (b"comment =\t a  b \t\n", b"a  b"),
         (b"comment = a=b = c\n", b"a=b = c"),
-        (b"comment = \"q\"\n", b'"q"'),
+        (b'comment = "q"\n', b'"q"'),
         (b"comment = aa   \\\n    bb \\  \n  cc\n", b"aa       bb   cc"),
         (b"comment = \\\n   y\n", b"   y"),
         (b"comment = x\\y \\ z\n", b"x\\y \\ z"),

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tain.daemon import arguments, auth, filters, hooks, module, operator_file, proxyheader, slots
+from tain.daemon import arguments, auth, filters, hooks, module, proxyheader, slots
 from tain.daemon.access import Peer, allowed
-from tain.daemon.md4 import md4
 from tain.daemon.names import UNDETERMINED
 from tain.daemon.pidfile import PidFile
 from tain.daemon.refusal import RefusalError
 from tain.daemon.sections import Variables
 from tain.daemon.text import comma_list, escape, wild
 from tain.errors import FileError
+from tain.session import operator_file
+from tain.session.digests import md4
 
 
 class Names:
@@ -394,9 +395,7 @@ def test_reading_arguments() -> None:
     assert found.paths == [b"x\\ y", b"z"]
     assert found.request == b"mod/x\\ y mod/z"
     assert found.raw == [*found.options, b".", b"x\\ y", b"z"]
-    hidden = Lists(
-        [b"--server", b"--sender", b"-sre.iLsfxCIvu"], [b"rsync", b"--suffix=a\\ b", b".", b"mod/x mod/z"]
-    )
+    hidden = Lists([b"--server", b"--sender", b"-sre.iLsfxCIvu"], [b"rsync", b"--suffix=a\\ b", b".", b"mod/x mod/z"])
     found = arguments.read(hidden, 32, b"mod")  # type: ignore[arg-type]
     assert found.options == [b"--server", b"--sender", b"-sre.iLsfxCIvu", b"--suffix=a\\ b"]
     assert found.paths == [b"x mod/z"]

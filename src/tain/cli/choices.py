@@ -7,7 +7,7 @@ from tain.errors import UnsupportedError
 #: In the order of preference.
 CHECKSUMS = ("xxh128", "xxh3", "xxh64", "md5", "md4", "sha1", "none")
 COMPRESSIONS = ("zstd", "lz4", "zlibx", "zlib", "none")
-#: For the daemon's authentication.
+#: For the daemon's authentication: strongest first, the order in which both ends prefer them.
 DIGESTS = ("sha512", "sha256", "sha1", "md5", "md4")
 
 _ALIASES = {"xxhash": "xxh64"}

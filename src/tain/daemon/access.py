@@ -30,9 +30,7 @@ class Peer:
         self.name = name
 
 
-def allowed(
-    peer: Peer, allow: bytes, deny: bytes, *, resolver: Forward | None, say: Callable[[str], object]
-) -> bool:
+def allowed(peer: Peer, allow: bytes, deny: bytes, *, resolver: Forward | None, say: Callable[[str], object]) -> bool:
     """The decision for one module. ``resolver`` is None when ``forward lookup`` is off.
 
     An allow word that matched by forward look-up becomes the peer's name where that was not looked up.

@@ -6,16 +6,17 @@ import binascii
 import os
 import stat
 
-from tain.daemon import operator_file
-from tain.daemon.md4 import md4
+from tain.cli import choices
 from tain.daemon.text import comma_list, wild
+from tain.session import operator_file
+from tain.session.digests import md4
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: Strongest first; this is the list of the greeting.
-DIGESTS: tuple[bytes, ...] = (b"sha512", b"sha256", b"sha1", b"md5", b"md4")
+DIGESTS: tuple[bytes, ...] = tuple(name.encode() for name in choices.DIGESTS)
 #: The form of MD4 that clients before protocol 30 use: four zero bytes go in front.
 OLD_MD4 = b"md4-old"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import stat
 
-from tain.daemon import operator_file
 from tain.daemon.parameters import (
     ACCESS_CONTROL,
     BOOLEAN,
@@ -35,6 +34,7 @@ from tain.daemon.sections import (
     Variables,
     strip_slashes,
 )
+from tain.session import operator_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from tain.daemon import access, arguments, auth, filters, greeting, hooks, module, operator_file, proxyheader, slots
+from tain.daemon import access, arguments, auth, filters, greeting, hooks, module, proxyheader, slots
 from tain.daemon.conversation import ClosedError, DeadlineError, TooManyError
 from tain.daemon.facts import ModuleFacts
 from tain.daemon.names import UNDETERMINED, Resolver
@@ -13,6 +13,7 @@ from tain.daemon.refusal import RefusalError
 from tain.daemon.sections import ExpansionOverflowError, UnsafeExpansionError
 from tain.daemon.text import blanks, escape, has_wildcard
 from tain.errors import TainError
+from tain.session import operator_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 
-from tain.daemon import operator_file
 from tain.daemon.refusal import RefusalError
+from tain.session import operator_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tain.daemon.sections import Section
 
-_LONG = frozenset(
-    {b"exclude", b"include", b"hide", b"show", b"protect", b"risk", b"merge", b"dir-merge"}
-)
+_LONG = frozenset({b"exclude", b"include", b"hide", b"show", b"protect", b"risk", b"merge", b"dir-merge"})
 _SHORT = b"+-HSPR.:"
 
 

@@ -7,8 +7,8 @@ import select
 import signal
 import time
 
-from tain.daemon import operator_file
 from tain.daemon.refusal import RefusalError
+from tain.session import operator_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from tain.daemon import greeting, sockopts
 from tain.daemon.connection import Connection
 from tain.daemon.conversation import Conversation
 from tain.daemon.log import VERSION, Log
-from tain.daemon.operator_file import reason
 from tain.errors import SocketError
+from tain.session.operator_file import reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from tain.daemon import operator_file
 from tain.daemon.text import escape
 from tain.errors import exit_text
+from tain.session import operator_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

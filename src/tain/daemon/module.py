@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from tain.daemon import operator_file
 from tain.daemon.refusal import RefusalError
 from tain.daemon.text import comma_list
+from tain.session import operator_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import fcntl
 import os
 import stat
 
-from tain.daemon.operator_file import reason
 from tain.errors import FileError
+from tain.session.operator_file import reason
 
 _SMALL = 32
 

@@ -87,9 +87,7 @@ class Variables:
             out += text[at:start] + value
             at = end + 1
             if len(out) > len(text) + _OVERFLOW:
-                raise ExpansionOverflowError(
-                    f"Overflowed buf in expand_vars() trying to expand: {os.fsdecode(text)}"
-                )
+                raise ExpansionOverflowError(f"Overflowed buf in expand_vars() trying to expand: {os.fsdecode(text)}")
 
 
 def is_component(value: bytes) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 
-from tain.daemon import operator_file
+from tain.session import operator_file
 
 _WIDTH = 4
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import socket
 
-from tain.daemon.operator_file import reason
 from tain.daemon.text import blanks
+from tain.session.operator_file import reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -27,9 +27,7 @@ _MAX_THREADS = 8
 
 def run(connection: Connection, section: Section, facts: ModuleFacts, asked: arguments.Arguments) -> int:
     """The exit code of the transfer."""
-    refused = refusals(
-        os.fsdecode(section.text("refuse options")).split(), charset=facts.charset is not None
-    )
+    refused = refusals(os.fsdecode(section.text("refuse options")).split(), charset=facts.charset is not None)
     for term in refused.unmatched:
         connection.log.error(f'No match for refuse-options string "{term}"')
     options, refusal = understand(asked.options, refused)
@@ -94,9 +92,7 @@ def forbidden(options: Options, facts: ModuleFacts) -> TainError | None:
 def adapt(options: Options, facts: ModuleFacts) -> None:
     """Lay the module's settings over the client's options. Raises what the client is to be told."""
     options.verbose = min(options.verbose, max(facts.max_verbosity, 0))
-    levels.limit(
-        facts.max_verbosity, options.info, options.info_priority, options.debug, options.debug_priority
-    )
+    levels.limit(facts.max_verbosity, options.info, options.info_priority, options.debug, options.debug_priority)
     if facts.timeout and (not options.timeout or options.timeout > facts.timeout):
         options.timeout = facts.timeout
     if facts.bwlimit and (not options.bwlimit or options.bwlimit > facts.bwlimit):
@@ -139,10 +135,7 @@ def _hidden(facts: ModuleFacts) -> Callable[[bytes, bool], bool] | None:
         return None
     from tain import _core
 
-    check = getattr(_core, "excluded", None)
-    if check is None:
-        return None
-    return lambda name, is_dir: bool(check(facts.daemon_rules, name, is_dir))
+    return lambda name, is_dir: _core.excluded(facts.daemon_rules, name, is_dir)
 
 
 def plan_fields(facts: ModuleFacts, *, sender: bool) -> dict[str, object]:
@@ -152,6 +145,7 @@ def plan_fields(facts: ModuleFacts, *, sender: bool) -> dict[str, object]:
         "module": facts.module,
         "module_path": facts.module_path,
         "module_root": facts.module_root,
+        "module_root_handle": facts.root_fd if facts.root_fd >= 0 else None,
         "module_chroot": facts.module_chroot,
         "sanitize_paths": facts.sanitize_paths,
         "munge_links": facts.munge_links,

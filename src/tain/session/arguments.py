@@ -62,16 +62,9 @@ def capabilities(options: Options, *, am_sender: bool) -> bytes:
     """The value of the server's ``-e``, empty when our own protocol is too old for it (spec: protocol 1.5)."""
     if options.protocol < 30:
         return b""
-    return b"." + (b"i" if inc_recurse_allowed(options, receiving=not am_sender) else b"") + ABILITIES
+    from tain.session.handshake import inc_recurse_allowed
 
-
-def inc_recurse_allowed(options: Options, *, receiving: bool) -> bool:
-    """Whether this side can work with sub-lists (spec: protocol 1.9)."""
-    if not options.recurse or not options.inc_recurse or options.qsort:
-        return False
-    return not receiving or not (
-        options.delete in ("before", "after") or options.delay_updates or options.prune_empty_dirs
-    )
+    return b"." + (b"i" if inc_recurse_allowed(options, am_receiver=not am_sender) else b"") + ABILITIES
 
 
 def _letters(options: Options, am_sender: bool) -> bytes:

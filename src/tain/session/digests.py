@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from tain.cli.choices import DIGESTS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-#: Strongest first; the order in which both ends prefer them.
-AUTH_DIGESTS = ("sha512", "sha256", "sha1", "md5", "md4")
 
 _MASK = 0xFFFFFFFF
 _ROUNDS = (
@@ -47,7 +46,7 @@ def choose(offered: Sequence[str] | None, protocol: int) -> str | None:
     """
     if offered is None:
         return "md5" if protocol >= 30 else "md4-old"
-    return next((name for name in AUTH_DIGESTS if name in offered), None)
+    return next((name for name in DIGESTS if name in offered), None)
 
 
 def response(digest: str, password: bytes, challenge: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from tain.cli.choices import DIGESTS
 from tain.errors import StartupError, StreamError, UnsupportedError, UsageError
 from tain.session import digests
 from tain.session.handshake import PROTOCOL
@@ -46,7 +47,7 @@ class Greeting:
 
 def own_greeting(protocol: int) -> bytes:
     """The line both ends send first."""
-    return b"@RSYNCD: %d.0 %s\n" % (protocol, " ".join(digests.AUTH_DIGESTS).encode())
+    return b"@RSYNCD: %d.0 %s\n" % (protocol, " ".join(DIGESTS).encode())
 
 
 def parse_greeting(line: bytes) -> Greeting | None:
@@ -170,7 +171,7 @@ class Conversation:
         if digest is None:
             raise UnsupportedError(
                 "Failed to negotiate a daemon auth checksum choice.\n"
-                f"Server list: {' '.join(self._digests or [])}\nClient list: {' '.join(digests.AUTH_DIGESTS)}"
+                f"Server list: {' '.join(self._digests or [])}\nClient list: {' '.join(DIGESTS)}"
             )
         if self._options.debug.get("NSTR", 0):
             self._out.info(f"Client negotiated daemon auth checksum: {digest.removesuffix('-old')}\n".encode())

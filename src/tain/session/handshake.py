@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 
+from tain.cli import choices
 from tain.errors import MemoryLimitError, ProtocolError, UnsupportedError, UsageError
 
 TYPE_CHECKING = False
@@ -66,8 +67,8 @@ _CAPABILITY_BITS = (
 
 #: Canonical order of negotiation. A 3.5.0 server ranks by this order itself instead of following the client's list,
 #: so a client must send these in order, or one name only (spec: protocol 2.5).
-CHECKSUMS = ("xxh128", "xxh3", "xxh64", "md5", "md4", "sha1")
-COMPRESSIONS = ("zstd", "lz4", "zlibx", "zlib")
+CHECKSUMS = tuple(name for name in choices.CHECKSUMS if name != "none")
+COMPRESSIONS = tuple(name for name in choices.COMPRESSIONS if name != "none")
 
 _VSTRING_LIMIT = 255
 #: spec: protocol 12, filter rule length.
