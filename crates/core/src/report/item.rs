@@ -53,6 +53,8 @@ pub struct Item<'a> {
     pub operation: Operation,
     /// Relative to the transfer root, without trailing slash.
     pub name: &'a [u8],
+    /// Path of its source argument, for `%f` on a sender; empty elsewhere.
+    pub source: &'a [u8],
     pub mode: u32,
     pub length: u64,
     pub mtime: i64,
@@ -305,7 +307,13 @@ fn escape(letter: u8, level: u8, item: &Item<'_>, plan: &Plan, style: ItemStyle,
             _ => out.resize(sum_width(plan), b' '),
         },
         b'f' => {
-            out.extend_from_slice(item.name.strip_prefix(b"/").unwrap_or(item.name));
+            if item.source.is_empty() {
+                out.extend_from_slice(item.name.strip_prefix(b"/").unwrap_or(item.name));
+            } else {
+                out.extend_from_slice(item.source.strip_prefix(b"/").unwrap_or(item.source));
+                out.push(b'/');
+                out.extend_from_slice(item.name);
+            }
         }
         b'n' => {
             out.extend_from_slice(item.name);

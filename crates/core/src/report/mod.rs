@@ -78,6 +78,8 @@ struct Shared {
     list_complete: AtomicBool,
     /// Lines of items that wait for the generator to pause, and the bytes that their requests would have on a wire.
     held: Mutex<Option<(Vec<Event>, usize)>>,
+    /// Source arguments' paths as typed, by number of their root.
+    source_names: Mutex<Vec<Arc<[u8]>>>,
 }
 
 /// A handle on what a transfer tells the world.
@@ -123,6 +125,7 @@ impl Report {
                 listed: AtomicU64::new(0),
                 list_complete: AtomicBool::new(false),
                 held: Mutex::new(None),
+                source_names: Mutex::default(),
             }),
         }
     }
@@ -576,6 +579,7 @@ impl Report {
         let item = Item {
             operation: Operation::Delete,
             name,
+            source: b"",
             mode,
             length: 0,
             mtime: 0,
@@ -594,7 +598,7 @@ impl Report {
         if item.mode & 0o170_000 == 0o040_000 {
             plain.push(b'/');
         }
-        if !plan.server && plan.info.del > 0 || plan.itemize_level > 0 && !plan.server {
+        if !plan.server && (plan.info.del > 0 || plan.out_format.is_some()) {
             let line = match self.shared.out_format.as_ref().filter(|f| f.has(b'i') || f.has(b'o')) {
                 Some(format) => {
                     let mut line = Vec::new();
@@ -619,6 +623,31 @@ impl Report {
         if plan.records {
             self.record(&item);
         }
+    }
+
+    /// The path of a source root as the user gave it (`%f` shows it); empty for the current directory.
+    pub fn set_source_name(&self, number: u16, name: &[u8]) {
+        let mut names = lock(&self.shared.source_names);
+        while names.len() <= usize::from(number) {
+            names.push(Arc::from(&b""[..]));
+        }
+        names[usize::from(number)] = Arc::from(name);
+    }
+
+    pub fn source_name(&self, number: u16) -> Arc<[u8]> {
+        lock(&self.shared.source_names).get(usize::from(number)).map_or_else(|| Arc::from(&b""[..]), Arc::clone)
+    }
+
+    /// The figures of the sender's search (`-vv`, spec: output 4).
+    pub fn tell_matches(&self) {
+        if self.shared.plan.debug.deltasum == 0 || self.shared.plan.list_only {
+            return;
+        }
+        let s = self.summary();
+        self.info(format!(
+            "total: matches={}  hash_hits={}  false_alarms={} data={}",
+            s.matches, s.hash_hits, s.false_alarms, s.literal
+        ));
     }
 
     // ---- progress

@@ -194,9 +194,6 @@ impl Generator {
         if let Ok(now) = self.dest.root.lstat(rel) {
             self.apply_metadata(segment, i, rel, &now);
         }
-        if self.plan.info.copy > 0 && self.plan.info.name > 1 {
-            self.report.info([b"copied ".as_slice(), rel].concat());
-        }
         Ok(true)
     }
 

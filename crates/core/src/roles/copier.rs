@@ -42,7 +42,7 @@ impl Copier {
 
     fn tell(&self, request: &Request, figures: Figures<'_>) {
         let name = request.segment.name(request.i);
-        items::tell(&self.report, &request.segment, request.i, &name, request.iflags, None, false, figures);
+        items::tell(&self.report, &request.segment, request.i, &name, request.iflags, None, true, figures);
     }
 
     /// Carry out a request. `false`: the file was not updated (reported).
@@ -51,8 +51,11 @@ impl Copier {
         let entry = *request.segment.entry(request.i);
         if self.plan.dry_run {
             items::count(&self.report, entry.mode, request.iflags);
-            self.tell(request, Figures::default());
+            let zeros = vec![0; crate::sums::strong::digest_len(self.plan.xfer_sum)];
+            self.tell(request, Figures { checksum: (!self.plan.checksum).then_some(&zeros[..]), ..Figures::default() });
             self.report.stats(|s| {
+                s.sent += 3;
+                s.received += 3;
                 s.transferred += 1;
                 s.transferred_size += entry.len;
             });
@@ -75,15 +78,35 @@ impl Copier {
             (s.literal, s.matched)
         });
         let good = self.data(request, &dest, &source)?;
-        let literal = self.report.stats(|s| s.literal) - before.0;
+        let (literal, matched) = self.report.stats(|s| (s.literal - before.0, s.matched - before.1));
+        let figures = self.wire_figures(request, literal, matched);
+        self.report.stats(|s| {
+            s.sent += figures.0;
+            s.received += figures.1 + 3;
+        });
         if self.report.progress_level() > 0 {
             self.report.progress_end(entry.len);
         }
         if late {
             let sum = self.late_sum(&source, entry.len);
-            self.tell(request, Figures { bytes: literal, sum_bytes: 0, checksum: sum.as_deref() });
+            self.tell(request, Figures { bytes: figures.0, sum_bytes: figures.1, checksum: sum.as_deref() });
         }
         Ok(good)
+    }
+
+    /// Bytes that a sender would have written for the item, and read as sums, over an uncompressed wire: item, sum
+    /// head, tokens, end and whole-file sum (spec: protocol 6.1, 7.1).
+    fn wire_figures(&self, request: &Request, literal: u64, matched: u64) -> (u64, u64) {
+        let digest = crate::sums::strong::digest_len(self.plan.xfer_sum) as u64;
+        let mut sums = 16;
+        let mut blocks = 0;
+        if let Some(basis) = request.basis.as_ref().filter(|_| !self.plan.whole_file) {
+            let head = sum_head(basis.size, self.plan.block_size, self.plan.protocol, self.plan.xfer_sum, request.redo);
+            sums += u64::from(head.count) * (4 + u64::from(head.s2length));
+            blocks = matched.div_ceil(u64::from(head.blength.max(1)));
+        }
+        let runs = literal.div_ceil(32 * 1024);
+        (3 + 16 + literal + 4 * (runs + blocks) + 4 + digest, sums)
     }
 
     /// `%C` of a file whose bytes never came by.

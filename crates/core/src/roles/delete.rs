@@ -287,7 +287,7 @@ impl Deleter {
         let plan = &self.dest.plan;
         if plan.server {
             if let Some(writer) = &self.writer {
-                if plan.protocol >= 29 && plan.info.del > 0 || plan.protocol >= 29 && plan.itemize_level > 0 {
+                if plan.protocol >= 29 && (plan.info.del > 0 || plan.out_format.is_some()) {
                     let mut payload = rel.to_vec();
                     if kind == FileKind::Dir {
                         payload.push(0);

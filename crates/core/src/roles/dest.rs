@@ -76,6 +76,14 @@ impl Dest {
 
     /// Open an operator path that is relative to the destination.
     pub fn operator_dir(&self, path: &[u8]) -> io::Result<Root> {
+        let lexical;
+        let path = if self.void {
+            // The destination is not there to be walked through.
+            lexical = lexical_path(path, self.root.path());
+            &lexical[..]
+        } else {
+            path
+        };
         let options = RootOptions {
             cwd: self.root.path().to_vec(),
             operator: true,
@@ -139,7 +147,11 @@ impl Dest {
     }
 
     pub fn display(&self, rel: &[u8]) -> Vec<u8> {
-        self.report.quoted(&self.root.display(rel))
+        let mut path = super::scan::clean(&self.root.display(rel));
+        if rel == b"." {
+            path.extend_from_slice(if path == b"/" { b"." } else { b"/." });
+        }
+        self.report.quoted(&path)
     }
 
     pub fn sys_error(&self, verb: &str, rel: &[u8], error: &io::Error) {
@@ -212,7 +224,11 @@ impl Dest {
                         mode_now = self.root.lstat(rel).map_or(now.mode & !0o6000, |s| s.mode);
                     }
                 }
-                Err(error) => self.chown_failed(rel, uid, &error),
+                Err(error) => {
+                    // Who can't give the file away can't do the rest either.
+                    self.chown_failed(rel, uid, &error);
+                    return changed;
+                }
             }
         }
         if !times.skip {
@@ -706,6 +722,22 @@ impl Dest {
         self.backed_up(rel, &name);
         Ok(true)
     }
+}
+
+/// An absolute path with `..` taken back as text.
+fn lexical_path(path: &[u8], base: &[u8]) -> Vec<u8> {
+    let full = if path.starts_with(b"/") { path.to_vec() } else { [base, b"/", path].concat() };
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in full.split(|&b| b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    [b"/", parts.join(&b'/').as_slice()].concat()
 }
 
 /// Directory part and last component.

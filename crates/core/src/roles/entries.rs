@@ -59,6 +59,38 @@ impl Generator {
         }
     }
 
+    /// `N exists`, with what would have been done at the higher level (spec: transfer 3.8).
+    fn exists_note(&mut self, segment: &Segment, i: usize, rel: &[u8], found: Option<&Stat>) {
+        if self.plan.info.skip == 0 {
+            return;
+        }
+        let mut text = [rel, b" exists"].concat();
+        if let Some(stat) = found.filter(|_| self.plan.info.skip > 1) {
+            let entry = *segment.entry(i);
+            let want = self.dest.wanted(segment, i, Some(stat));
+            let root = self.dest.root.clone();
+            let suffix: &[u8] = if (stat.mode ^ entry.mode) & S_IFMT != 0 {
+                b" (type change)"
+            } else if is_reg(entry.mode) && !self.quick_check(segment, i, &root, rel, stat) {
+                if self.plan.checksum {
+                    b" (sum change)"
+                } else {
+                    b" (file change)"
+                }
+            } else if is_link(entry.mode)
+                && segment.link_target(i).is_some_and(|t| self.dest.root.read_link(rel).map_or(true, |now| now != t))
+            {
+                b" (file change)"
+            } else if item_flags(&self.plan, &want, Some(stat), 0, false) != 0 {
+                b" (attr change)"
+            } else {
+                b" (uptodate)"
+            };
+            text.extend_from_slice(suffix);
+        }
+        self.report.info(text);
+    }
+
     fn not_creating(&self, rel: &[u8], dir: bool) {
         let kind: &[u8] = if dir { b"directory" } else { b"file" };
         self.skip_note(&[b"not creating new ".as_slice(), kind, b" \"", rel, b"\""].concat());
@@ -82,6 +114,7 @@ impl Generator {
         let stat = self.look(&rel, true).unwrap_or(None);
         match stat {
             Some(stat) if stat.is_dir() => Ok(()),
+            Some(_) if self.plan.ignore_existing => Ok(()),
             Some(stat) => {
                 if self.deleter.make_way(&rel, stat.mode, "directory")? {
                     self.make_early(segment, i, &rel);
@@ -141,6 +174,11 @@ impl Generator {
             self.skip_below(&rel);
             return Ok(None);
         }
+        if self.plan.ignore_existing && found.is_some_and(|s| !s.is_dir()) {
+            self.exists_note(segment, i, &rel, found.as_ref());
+            self.skip_below(&rel);
+            return Ok(None);
+        }
         let mut now = found;
         if let Some(stat) = now.filter(|s| !s.is_dir()) {
             if !self.deleter.make_way(&rel, stat.mode, "directory")? {
@@ -165,6 +203,9 @@ impl Generator {
             if let Some(stat) = self.alt_directory(segment, i, &rel) {
                 compared = Some(stat);
                 base = iflag::LOCAL_CHANGE;
+                if self.plan.info.name > 1 && !self.plan.itemize {
+                    self.report.info([rel.as_slice(), b"/ is uptodate"].concat());
+                }
             }
         }
         let flags = item_flags(&self.plan, &want, compared.as_ref(), base, false);
@@ -205,7 +246,7 @@ impl Generator {
             let contents = Arc::clone(contents);
             self.delete_in(&rel, &contents, delay)?;
         }
-        Ok(Some(Touch { rel, want, before }))
+        Ok(Some(Touch { rel, want, before, times: true }))
     }
 
     /// A directory that is left as it is found.
@@ -215,7 +256,7 @@ impl Generator {
             want.mode = stat.mode;
             (want.mtime, want.mtime_nsec) = stat.mtime_pair();
         }
-        Touch { rel: rel.to_vec(), want, before: None }
+        Touch { rel: rel.to_vec(), want, before: None, times: false }
     }
 
     // ---- everything else
@@ -253,7 +294,7 @@ impl Generator {
             return self.hlink_skipped(segment, i, ndx);
         }
         if self.plan.ignore_existing && found.is_some() {
-            self.skip_note(&[rel.as_slice(), b" exists"].concat());
+            self.exists_note(segment, i, &rel, found.as_ref());
             return self.hlink_skipped(segment, i, ndx);
         }
         if self.plan.hard_links && segment.hlink(i).is_some() && self.link_check(segment, i, ndx, &rel, found.as_ref())? {

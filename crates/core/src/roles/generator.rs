@@ -111,6 +111,8 @@ pub(super) struct Touch {
     pub want: Wanted,
     /// Its mtime before this run changed anything in it.
     pub before: Option<(i64, u32)>,
+    /// Times are set.
+    pub times: bool,
 }
 
 /// The generator of one run.
@@ -126,6 +128,7 @@ pub struct Generator {
     /// Lists that wait, each with the directory index of its first directory.
     arrived: VecDeque<(Arc<Segment>, i32)>,
     current_dir: i32,
+    lists_seen: usize,
     dirs: HashMap<i32, DirInfo>,
     next_dir: i32,
     eof: bool,
@@ -163,6 +166,7 @@ impl Generator {
             lists: VecDeque::new(),
             arrived: VecDeque::new(),
             current_dir: 0,
+            lists_seen: 0,
             dirs: HashMap::new(),
             next_dir: 0,
             eof: false,
@@ -274,9 +278,11 @@ impl Generator {
 
     fn next_list(&mut self) -> Result<Option<(Arc<Segment>, i32)>> {
         self.listen(false)?;
-        if self.plan.local && self.plan.inc_recurse && self.arrived.is_empty() {
+        if self.plan.local && self.plan.inc_recurse && (self.arrived.is_empty() || self.lists_seen == 1) {
+            // The first list's requests go while the generator waits for the second.
             self.report.release();
         }
+        self.lists_seen += 1;
         if self.plan.local && self.plan.inc_recurse {
             // As far ahead as a sender would be: hard-link groups know their members then.
             while !self.eof && self.arrived.iter().map(|s| s.0.len()).sum::<usize>() < 1000 {
@@ -535,10 +541,18 @@ impl Generator {
                 wire.writer.put(&wire.buffer)?;
             }
             Output::Local(_) => {
+                if self.plan.protocol < 29 {
+                    return Ok(());
+                }
                 self.report.held_cost(3 + xname.map_or(0, <[u8]>::len));
                 let name = segment.name(i);
                 items::count(&self.report, segment.entry(i).mode, iflags);
-                items::tell(&self.report, segment, i, &name, iflags, xname, false, Figures::default());
+                items::tell(&self.report, segment, i, &name, iflags, xname, true, Figures::default());
+                let cost = 3 + xname.map_or(0, |x| x.len() as u64 + 1);
+                self.report.stats(|s| {
+                    s.sent += cost;
+                    s.received += cost;
+                });
             }
         }
         Ok(())
@@ -601,7 +615,7 @@ impl Generator {
         }
         let want = &touch.want;
         let mtime = (want.mtime, want.mtime_nsec);
-        if keeps_time(&self.plan, want.mode) && mtime != now.mtime_pair() {
+        if touch.times && keeps_time(&self.plan, want.mode) && mtime != now.mtime_pair() {
             // Untouched, and equal as far as the window looks: a difference in nanoseconds alone is left.
             let equal = touch.before == Some(now.mtime_pair())
                 && same_time(self.plan.modify_window, mtime, now.mtime_pair());
@@ -696,6 +710,7 @@ impl Generator {
             self.done()?;
         }
         if matches!(plan.delete, DeleteWhen::Delay | DeleteWhen::After) {
+            self.report.release();
             if wire {
                 self.wait_phase(if plan.protocol >= 29 { 2 } else { 1 })?;
             }

@@ -23,6 +23,7 @@ pub fn item_of<'a>(
     segment: &'a Segment,
     i: usize,
     name: &'a [u8],
+    source: &'a [u8],
     iflags: u16,
     xname: Option<&'a [u8]>,
     sending: bool,
@@ -33,6 +34,7 @@ pub fn item_of<'a>(
     Item {
         operation: if sending { Operation::Send } else { Operation::Receive },
         name,
+        source,
         mode: entry.mode,
         length: entry.len,
         mtime: entry.mtime,
@@ -72,7 +74,8 @@ pub fn tell(
     }
     let mode = segment.entry(i).mode;
     let is_dir = mode & 0o170_000 == 0o040_000;
-    let item = item_of(report, segment, i, name, iflags, xname, sending, figures);
+    let source = if sending { report.source_name(segment.entry(i).root) } else { std::sync::Arc::from(&b""[..]) };
+    let item = item_of(report, segment, i, name, &source, iflags, xname, sending, figures);
     let changed = significant(iflags, xname);
     let log = changed || acts(iflags, xname);
     let screen = if plan.itemize {
@@ -81,7 +84,7 @@ pub fn tell(
         acts(iflags, xname) || is_dir && changed
     };
     if screen || log {
-        report.item_to(&item, screen && !plan.server, log && !(plan.dry_run && plan.server));
+        report.item_to(&item, screen && !plan.server, log && !plan.dry_run);
     }
     if !screen && !plan.itemize && plan.info.name > 1 && !is_dir && !plan.server {
         report.item_line(&[name, b" is uptodate"].concat());

@@ -68,7 +68,8 @@ impl Generator {
             group.waiting.push((Arc::clone(segment), i, ndx));
             return Ok(true);
         }
-        if found.is_none() && group.unseen > 0 && !elsewhere {
+        // Only data is worth waiting for: a link or a node is made at once.
+        if found.is_none() && group.unseen > 0 && !elsewhere && segment.entry(i).is_file() {
             group.waiting.push((Arc::clone(segment), i, ndx));
             return Ok(true);
         }

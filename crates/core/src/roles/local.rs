@@ -61,6 +61,9 @@ fn announce(plan: &Plan, report: &Report) {
             report.client_line(b"sending incremental file list");
         } else {
             report.partial(b"building file list ... ");
+            if plan.info.flist > 1 {
+                report.partial(b"\n 0 files...\r");
+            }
         }
     }
     report.line(crate::report::Level::Log, "building file list");
@@ -145,6 +148,10 @@ fn run(plan: &Arc<Plan>, report: &Report) -> Result<()> {
     if plan.list_only {
         return list(plan, report);
     }
+    // A path's length is the limit (spec: output 7).
+    if plan.out_format.as_ref().is_some_and(|f| f.len() >= 4096) || plan.log_format.as_ref().is_some_and(|f| f.len() >= 4096) {
+        return Err(Error::Diagnostics("log-format string is WAY too long!".into()));
+    }
     announce(plan, report);
     let (send, receive) = bounded(AHEAD);
     let sources = Sources::default();
@@ -166,7 +173,7 @@ fn generate(plan: &Arc<Plan>, report: &Report, sources: Sources, receive: Receiv
     report.set_role("Receiver");
     let feeds = look_ahead(&receive, report).inspect_err(|_| report.set_role("sender"))?;
     if plan.info.flist > 0 && !plan.inc_recurse && (plan.recurse || plan.dirs) {
-        report.partial(b"done\n");
+        listed(plan, report, &feeds);
     }
     let dest = arrival::settle(plan, report, &feeds)?;
     report.set_role("sender");
@@ -174,11 +181,26 @@ fn generate(plan: &Arc<Plan>, report: &Report, sources: Sources, receive: Receiv
     let filters = Filters::receiver(plan, dest.root.path())?;
     let copier = Copier::new(Arc::clone(plan), report.clone(), sources);
     let mut generator = Generator::new(dest, receive, Output::Local(Box::new(copier)), filters);
-    generator.run(feeds)
+    let result = generator.run(feeds);
+    report.release();
+    report.tell_matches();
+    result
+}
+
+/// The end of the line that the list's start began (spec: output 4).
+fn listed(plan: &Plan, report: &Report, feeds: &[Feed]) {
+    if plan.info.flist < 2 {
+        report.partial(b"done\n");
+        return;
+    }
+    let count: usize = feeds.iter().map(|f| if let Feed::List(s) = f { s.len() } else { 0 }).sum();
+    let word = if count == 1 { "file" } else { "files" };
+    report.partial(format!("{count} {word} to consider\n").as_bytes());
 }
 
 fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
     announce(plan, report);
+    report.stats(|s| s.flist_build_ms = 1);
     let sources = Sources::default();
     let mut scanner = Scanner::new(Arc::clone(plan), report.clone(), sources)?;
     let mut names = names(plan);
@@ -209,7 +231,7 @@ pub fn list_entry(plan: &Plan, report: &Report, segment: &crate::flist::Segment,
         report.info(&line);
         return;
     }
-    let shown = item_of(report, segment, i, &name, 0, None, false, Figures::default());
+    let shown = item_of(report, segment, i, &name, b"", 0, None, false, Figures::default());
     let atime = (plan.atimes > 0).then(|| segment.atime(i));
     let crtime = plan.crtimes.then(|| segment.crtime(i));
     item::listing(&shown, atime, crtime, plan, &mut line);

@@ -201,7 +201,11 @@ impl Scanner {
 
     fn open_base(&mut self, base: &[u8], named: &[u8]) -> Option<u16> {
         match self.sources.open(base, &self.plan) {
-            Ok(root) => Some(root),
+            Ok(root) => {
+                let typed = clean(base);
+                self.report.set_source_name(root, if typed == b"." { b"" } else { &typed });
+                Some(root)
+            }
             Err(error) => {
                 if error.kind() == io::ErrorKind::NotFound && self.plan.ignore_missing_args {
                     return None;
@@ -412,25 +416,10 @@ impl Scanner {
         let wanted = self.plan.implied_dirs || self.plan.protocol >= 30;
         if wanted {
             let Some(root) = self.sources.root(argument.root) else { return Ok(()) };
-            let stat = if self.plan.copy_links || self.plan.copy_dirlinks {
-                root.stat_follow(disk(&name))
-            } else {
-                root.lstat(disk(&name))
-            };
-            match stat {
+            // A link among the parents: the rest of the name lies behind it, so it is sent as the directory it leads to.
+            match root.stat_follow(disk(&name)) {
                 Ok(stat) => {
-                    // A link among the parents: the rest of the name lies behind it, so it must be a directory there.
-                    let stat = if stat.is_symlink() && !self.plan.links {
-                        self.sources.root(argument.root).map_or(Ok(stat), |r| r.stat_follow(disk(&name))).unwrap_or(stat)
-                    } else {
-                        stat
-                    };
-                    let flags = if is_dir(stat.mode) { eflag::TOP_DIR | eflag::IMPLIED } else { 0 };
-                    if !self.push(argument.root, &name, &stat, flags, builder)? || !is_dir(stat.mode) {
-                        if is_link(stat.mode) {
-                            // The link was sent as it is; what is behind it travels under the same name.
-                            children.push(Node { path: name, arguments: vec![argument], ..Node::default() });
-                        }
+                    if !is_dir(stat.mode) || !self.push(argument.root, &name, &stat, eflag::IMPLIED, builder)? {
                         return Ok(());
                     }
                 }
@@ -591,6 +580,14 @@ impl Scanner {
                         continue;
                     }
                     self.list_file(root_number, &name, stat, top_dev, 1, builder, children)?;
+                }
+                Err(error) if error.raw_os_error() == Some(13) => {
+                    // A directory that can be read but not searched counts as one that can't be opened.
+                    let path = self.display(root_number, dir);
+                    let text = [b"opendir ".as_slice(), &self.report.quoted(&path), b" failed"].concat();
+                    self.report.set_io_error(ioerr::GENERAL);
+                    self.report.sys_error("sender", text, &error);
+                    return Ok(());
                 }
                 Err(error) => {
                     let path = self.display(root_number, &name);
@@ -800,6 +797,7 @@ impl Scanner {
         };
         let entry = self.with_metadata(entry, root_number, path)?;
         let (kind, length) = (entry.mode, entry.len);
+        let entry_extra = entry.link.map_or(0, |l| l.len() as u64) + entry.checksum.map_or(0, |c| c.len() as u64);
         builder.push(&entry)?;
         self.report.stats(|s| {
             s.files.add(kind);
@@ -809,6 +807,13 @@ impl Scanner {
             s.had_entries = true;
         });
         self.report.listed(1, false);
+        if self.local {
+            // Flags, name, size and time, as an entry that shares the rest with its neighbour has them.
+            let bytes = name.len().min(24) as u64 + 12 + entry_extra;
+            self.report.stats(|s| {
+                s.sent += bytes;
+            });
+        }
         Ok(true)
     }
 
