@@ -1,0 +1,1 @@
+"""tain with the real rsync at the other end of a link."""
