@@ -91,6 +91,8 @@ COMMON: list[tuple[str, str]] = [
     (r"(?m)^(File list (?:generation|transfer) time): [0-9.]+ seconds", r"\1: N seconds"),
     (r"[ 0-9.]{7}[kMG]B/s +(?:\d+:\d\d:\d\d|\?\?:\?\?:\?\?)", " RATE TIME"),
     (r"\(\d+ bytes received so far\)", "(N bytes received so far)"),
+    # rsync's processes end one another by a signal, sooner or later; tain has none to tell of.
+    (r"(?m)^rsync error: received SIGUSR1 \(code 19\).*\n", ""),
     # Names that carry random characters.
     (r"(\.[^\s/\"]+)\.[A-Za-z0-9]{6}(?=\"| |$)", r"\1.XXXXXX"),
 ]
@@ -175,7 +177,7 @@ def perform(row: Row, program: str, space: Path) -> Result:
         (work / "mod").mkdir(exist_ok=True)
         config = space / "rsyncd.conf"
         config.write_text(
-            (f"use chroot = no\nlog file = {space}/rsyncd.log\n{row.globals}\n[m]\npath = {work}/mod\n{row.conf}\n")
+            (f"use chroot = no\nlog file = {space}/rsyncd.log\n{row.globals}\n[m]\npath = {work}/mod\nuid = 0\ngid = 0\n{row.conf}\n")
             .replace("{w}", str(work))
             .replace("{space}", str(space))
         )

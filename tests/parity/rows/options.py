@@ -317,7 +317,7 @@ def server(ident: str, cmd: str, tree: Tree = ONE, **more: object) -> Row:
         ident,
         [*show, File("show", content=b'#!/bin/sh\nprintf "%s\\n" "$@" >"$PWD/args"\nexit 3\n', mode=0o755)],
         f"-e {{w}}/show {cmd}",
-        codes=frozenset({3, 5, 12}),
+        codes=frozenset({3, 5, 10, 12}),
         stderr=False,
         **more,  # type: ignore[arg-type]
     )
