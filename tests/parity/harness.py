@@ -176,11 +176,9 @@ def perform(row: Row, program: str, space: Path) -> Result:
     if row.via == "daemon":
         (work / "mod").mkdir(exist_ok=True)
         config = space / "rsyncd.conf"
-        config.write_text(
-            (f"use chroot = no\nlog file = {space}/rsyncd.log\n{row.globals}\n[m]\npath = {work}/mod\nuid = 0\ngid = 0\n{row.conf}\n")
-            .replace("{w}", str(work))
-            .replace("{space}", str(space))
-        )
+        lines = f"use chroot = no\nlog file = {space}/rsyncd.log\n{row.globals}\n"
+        lines += f"[m]\npath = {work}/mod\nuid = 0\ngid = 0\n{row.conf}\n"
+        config.write_text(lines.replace("{w}", str(work)).replace("{space}", str(space)))
         daemon = Inetd(str(named), config, env, space)
         fill["url"] = f"rsync://127.0.0.1:{daemon.port}"
         fill["port"] = str(daemon.port)

@@ -1,0 +1,1 @@
+"""Peers that lie, vanish or fall silent; processes that are killed; disks that fill up."""
