@@ -287,7 +287,7 @@ impl Generator {
             let Ok(names) = root.read_names(if dir.is_empty() { b"." } else { dir }) else { continue };
             for found in names.iter() {
                 let name = if dir.is_empty() { found.name.to_vec() } else { [dir, b"/", found.name].concat() };
-                if segment.find(&name, false).is_some() && kind == basis::FUZZY {
+                if self.dest.single.is_none() && segment.find(&name, false).is_some() && kind == basis::FUZZY {
                     continue;
                 }
                 let Ok(stat) = root.lstat(&name) else { continue };

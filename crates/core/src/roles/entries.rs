@@ -210,7 +210,12 @@ impl Generator {
         }
         let flags = item_flags(&self.plan, &want, compared.as_ref(), base, false);
         let flags = self.metadata_flags(segment, i, &rel, compared.as_ref(), flags);
-        self.item(segment, i, ndx, flags, None)?;
+        let deletes = self.plan.delete_during() && entry.has_contents() && !(self.dry_run && real.is_none());
+        // On the wire deletions are messages, which 3.5.0 writes before the item that still waits in its buffer.
+        let late = deletes && real.is_some() && matches!(self.output, super::generator::Output::Wire(_));
+        if !late {
+            self.item(segment, i, ndx, flags, None)?;
+        }
         if now.is_none() && !self.dry_run {
             let mut result = self.dest.root.mkdir(&rel, want.mode & 0o7777);
             if matches!(&result, Err(e) if missing(e)) && self.plan.relative {
@@ -241,10 +246,13 @@ impl Generator {
                 let _ = self.dest.root.chmod(&rel, want.mode | 0o700);
             }
         }
-        if self.plan.delete_during() && entry.has_contents() && !(self.dry_run && real.is_none()) {
+        if deletes {
             let delay = self.plan.delete == DeleteWhen::Delay;
             let contents = Arc::clone(contents);
             self.delete_in(&rel, &contents, delay)?;
+        }
+        if late {
+            self.item(segment, i, ndx, flags, None)?;
         }
         Ok(Some(Touch { rel, want, before, times: true }))
     }

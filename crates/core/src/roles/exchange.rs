@@ -1,6 +1,6 @@
 //! What the two ends say to each other about an entry, and what both keep about it (spec: protocol 6.1, 6.2, 6.9).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use crate::error::{Error, Result};
 use crate::event::Counts;
@@ -104,6 +104,32 @@ impl Seen {
 
     pub fn forget(&mut self, segment: &Segment) {
         self.lists.remove(&segment.start);
+    }
+}
+
+/// How far in all lists an entry stands, for `to-chk`.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// Start of each live list, and how many entries come before it.
+    lists: VecDeque<(i32, u64)>,
+    total: u64,
+}
+
+impl Places {
+    pub fn add(&mut self, segment: &Segment) {
+        self.lists.push_back((segment.start, self.total));
+        self.total += segment.len() as u64;
+    }
+
+    /// The oldest list is done with.
+    pub fn forget_first(&mut self) {
+        self.lists.pop_front();
+    }
+
+    /// Entries up to this one.
+    pub fn of(&self, segment: &Segment, i: usize) -> u64 {
+        let at = self.lists.partition_point(|l| l.0 < segment.start);
+        self.lists.get(at).map_or(0, |l| l.1) + i as u64 + 1
     }
 }
 

@@ -426,7 +426,9 @@ impl Generator {
         if let Some(list) = self.lists.back_mut() {
             list.processed = true;
         }
-        self.report.set_processed(self.processed);
+        if matches!(self.output, Output::Local(_)) {
+            self.report.set_processed(self.processed);
+        }
         Ok(())
     }
 
@@ -470,7 +472,7 @@ impl Generator {
                 continue;
             }
             let ndx = segment.start + i as i32;
-            if self.plan.progress > 0 {
+            if self.plan.progress > 0 && matches!(self.output, Output::Local(_)) {
                 self.report.set_processed(self.processed);
             }
             if entry.is_dir() {
@@ -519,6 +521,9 @@ impl Generator {
         iflags: u16,
         xname: Option<&[u8]>,
     ) -> Result<()> {
+        if matches!(self.output, Output::Wire(_)) {
+            self.say_checked(segment, i, iflags, xname);
+        }
         if !(significant(iflags, xname) || self.report.wants_unchanged()) {
             return Ok(());
         }
@@ -526,6 +531,9 @@ impl Generator {
         match &mut self.output {
             Output::Wire(wire) => {
                 if self.plan.protocol < 29 {
+                    // No items travel: what is made here is told here.
+                    items::count(&self.report, segment.entry(i).mode, iflags);
+                    items::tell_unsent(&self.report, segment, i, iflags, xname);
                     return Ok(());
                 }
                 wire.buffer.clear();
@@ -556,6 +564,21 @@ impl Generator {
             }
         }
         Ok(())
+    }
+
+    /// With `-vv`, files that need no data are named by the side that looked at them (spec: output 4).
+    fn say_checked(&self, segment: &Segment, i: usize, iflags: u16, xname: Option<&[u8]>) {
+        let plan = &self.plan;
+        let made = iflags & (iflag::TRANSFER | iflag::NEW) != 0
+            || iflags & iflag::LOCAL_CHANGE != 0 && xname.is_none_or(|x| !x.is_empty());
+        if plan.info.name < 2 || plan.itemize || made || segment.entry(i).is_dir() {
+            return;
+        }
+        let mut line = segment.name(i);
+        if !significant(iflags, None) {
+            line.extend_from_slice(b" is uptodate");
+        }
+        self.report.client_line(&line);
     }
 
     pub(super) fn note_pending(&mut self, ndx: i32) {

@@ -57,6 +57,30 @@ pub fn count(report: &Report, mode: u32, iflags: u16) {
     }
 }
 
+/// Tell an item of a protocol that has none on the wire (P<29): the side that acts names it.
+pub fn tell_unsent(report: &Report, segment: &Segment, i: usize, iflags: u16, xname: Option<&[u8]>) {
+    let plan = report.plan();
+    let name = segment.name(i);
+    if !plan.server {
+        return tell(report, segment, i, &name, iflags, xname, false, Figures::default());
+    }
+    let is_dir = segment.entry(i).is_dir();
+    if plan.info.name == 0 || !(acts(iflags, xname) || is_dir && significant(iflags, xname)) {
+        return;
+    }
+    let mut line = name;
+    if is_dir {
+        line.push(b'/');
+    } else if let Some(leader) = xname.filter(|x| !x.is_empty()) {
+        line.extend_from_slice(b" => ");
+        line.extend_from_slice(leader);
+    } else if let Some(target) = segment.link_target(i) {
+        line.extend_from_slice(b" -> ");
+        line.extend_from_slice(target);
+    }
+    report.client_line(&line);
+}
+
 /// Tell one item as it passes. `late`: it is told now because its data is through.
 pub fn tell(
     report: &Report,
@@ -86,7 +110,7 @@ pub fn tell(
     if screen || log {
         report.item_to(&item, screen && !plan.server, log && !plan.dry_run);
     }
-    if !screen && !plan.itemize && plan.info.name > 1 && !is_dir && !plan.server {
+    if !screen && !plan.itemize && plan.info.name > 1 && !is_dir && plan.local {
         report.item_line(&[name, b" is uptodate"].concat());
     }
 }

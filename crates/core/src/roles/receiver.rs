@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver as Inbox, Sender as Outbox};
 
 use super::compare::Wanted;
 use super::dest::{split_name, Dest, PartialDir};
-use super::exchange::{read_deletions, Item, Seen};
+use super::exchange::{read_deletions, Item, Places, Seen};
 use super::generator::{basis, Feed};
 use super::items::{self, Figures};
 use super::rebuild::{rebuild, Built, Failure, Job, Target};
@@ -40,6 +40,7 @@ pub struct Receiver {
     dest: Option<Dest>,
     alt_roots: Vec<Option<Root>>,
     seen: Seen,
+    places: Places,
     /// Files that wait in the partial-dir, and whether each replaces something.
     delayed: Vec<(Vec<u8>, bool)>,
     stop: Arc<AtomicBool>,
@@ -75,7 +76,6 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
 struct Incoming {
     segment: Arc<Segment>,
     i: usize,
-    ndx: i32,
     /// Name below the destination.
     rel: Vec<u8>,
     exists: Option<Stat>,
@@ -123,6 +123,7 @@ impl Receiver {
             dest: None,
             alt_roots: Vec::new(),
             seen: Seen::default(),
+            places: Places::default(),
             delayed: Vec::new(),
             stop,
         })
@@ -187,6 +188,7 @@ impl Receiver {
             s.had_entries |= !segment.is_empty();
         });
         self.report.listed(segment.len() as u64, false);
+        self.places.add(&segment);
         self.lists.add(Arc::clone(&segment))?;
         self.tell_generator(Feed::List(segment))
     }
@@ -214,6 +216,7 @@ impl Receiver {
                     if self.plan.inc_recurse && !self.lists.is_empty() {
                         if let Some(list) = self.lists.finish_first() {
                             self.seen.forget(&list);
+                            self.places.forget_first();
                         }
                         if !self.lists.is_empty() || !self.lists.is_complete() {
                             continue;
@@ -329,6 +332,7 @@ impl Receiver {
         let (i, ndx) = (found.pos, item.ndx);
         let entry = *segment.entry(i);
         let redo = self.seen.again(&segment, i);
+        let before = self.reader.bytes_read();
         let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum)?;
         let rel = dest.name(&segment, i);
         let fresh = item.iflags & crate::report::item::iflag::NEW != 0 && self.plan.protocol >= 29;
@@ -343,8 +347,7 @@ impl Receiver {
         if !late {
             self.tell(item, found, Figures::default());
         }
-        let before = self.reader.bytes_read();
-        let incoming = Incoming { segment, i, ndx, rel, exists, want, head, kind, basis, redo };
+        let incoming = Incoming { segment, i, rel, exists, want, head, kind, basis, redo };
         let mut sum = Vec::new();
         let outcome = self.file(&dest, &incoming, &mut sum)?;
         self.report.stats(|s| {
@@ -426,7 +429,9 @@ impl Receiver {
 
     fn file(&mut self, dest: &Dest, incoming: &Incoming, sum: &mut Vec<u8>) -> Result<Outcome> {
         if self.report.progress_level() > 0 {
+            self.report.set_processed(self.places.of(&incoming.segment, incoming.i));
             self.report.progress_begin(0);
+            self.report.progress(0, incoming.segment.entry(incoming.i).len);
         }
         let to_device = self.plan.write_devices && incoming.exists.is_some_and(|s| s.is_device());
         if incoming.exists.is_some_and(|s| s.is_dir()) {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::compare::is_reg;
 use super::copier::remove_source_file;
-use super::exchange::{put_deletions, read_deletions, Item, Seen};
+use super::exchange::{put_deletions, read_deletions, Item, Places, Seen};
 use super::generator::basis;
 use super::items::{self, Figures};
 use super::scan::{disk, Scanner};
@@ -47,6 +47,7 @@ pub struct Sender {
     tokens: tokens::Encoder,
     hasher: BlockHasher,
     seen: Seen,
+    places: Places,
     /// Indices of files that arrived whole, in the order of the stream.
     arrived: Arc<Mutex<Vec<i32>>>,
     eof: bool,
@@ -121,6 +122,7 @@ impl Sender {
             tokens: tokens::Encoder::new(plan.compress, plan.compress_level, plan.compress_threads, plan.protocol)?,
             hasher: BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix),
             seen: Seen::default(),
+            places: Places::default(),
             plan: Arc::clone(plan),
             report: report.clone(),
             reader,
@@ -200,6 +202,7 @@ impl Sender {
         self.encoder.id_lists(if self.plan.ignore_errors { 0 } else { io_error }, &mut self.out);
         let size = (self.out.len() - before) as u64;
         self.report.stats(|s| s.flist_size += size);
+        self.places.add(&segment);
         self.lists.add(Arc::new(segment))?;
         let out = std::mem::take(&mut self.out);
         self.writer.put_owned(out)?;
@@ -295,6 +298,7 @@ impl Sender {
                     if self.plan.inc_recurse && !self.lists.is_empty() {
                         if let Some(list) = self.lists.finish_first() {
                             self.seen.forget(&list);
+                            self.places.forget_first();
                         }
                         while self.lists.is_empty() && !self.eof {
                             self.next_list()?;
@@ -499,7 +503,9 @@ impl Sender {
             self.tell(item, found, &name, Figures::default());
         }
         if self.report.progress_level() > 0 {
+            self.report.set_processed(self.places.of(&found.segment, found.pos));
             self.report.progress_begin(kept);
+            self.report.progress(kept, size);
         }
         item.put(&mut self.ndx_out, &mut self.out, plan.protocol)?;
         self.out.extend_from_slice(values);

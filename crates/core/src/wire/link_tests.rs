@@ -295,7 +295,8 @@ fn small_puts_share_a_frame_and_go_out_by_themselves() {
         writer.put(&[*byte]).unwrap();
     }
     writer.msg(Tag::Info, b"hi").unwrap();
-    let want = [frame(Tag::Data, b"abc"), frame(Tag::Info, b"hi")].concat();
+    // A message goes in front of what is still held back.
+    let want = [frame(Tag::Info, b"hi"), frame(Tag::Data, b"abc")].concat();
     let mut got = vec![0; want.len()];
     peer.read_exact(&mut got).unwrap();
     // The first puts may have gone out as a frame of their own only if this thread was held up for a millisecond.
@@ -306,7 +307,7 @@ fn small_puts_share_a_frame_and_go_out_by_themselves() {
             .unwrap();
         let _ = peer.read_to_end(&mut rest);
         got.extend(rest);
-        assert!(got.ends_with(b"hi"));
+        assert!(got.windows(2).any(|w| w == b"hi"));
     }
 }
 

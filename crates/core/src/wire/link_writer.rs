@@ -144,12 +144,21 @@ impl Out {
         self.sealed.push_back(data);
     }
 
-    /// Appends a message after the open data frame.
+    /// Puts a message in front of the open data frame: 3.5.0 lets messages overtake the data that it still holds back,
+    /// and users see the lines in that order (spec: protocol 3.4).
     pub fn put_message(&mut self, tag: Tag, payload: &[u8]) {
-        self.close_frame();
-        self.open
-            .extend_from_slice(&frames::header(tag, payload.len()));
-        self.open.extend_from_slice(payload);
+        let header = frames::header(tag, payload.len());
+        match &mut self.frame_at {
+            Some(at) => {
+                let place = *at..*at;
+                self.open.splice(place, header.into_iter().chain(payload.iter().copied()));
+                *at += HEADER_LEN + payload.len();
+            }
+            None => {
+                self.open.extend_from_slice(&header);
+                self.open.extend_from_slice(payload);
+            }
+        }
         self.total += (HEADER_LEN + payload.len()) as u64;
         if self.open.len() >= FRAME_TARGET {
             self.seal();
@@ -662,7 +671,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_close_the_open_frame() {
+    fn messages_overtake_the_open_frame() {
         let mut out = Out::default();
         out.put_some(b"raw");
         out.start_mux();
@@ -670,11 +679,8 @@ mod tests {
         out.put_some(b"c");
         out.put_message(Tag::Info, b"hi");
         out.put_some(b"d");
-        assert_eq!(out.total(), 21);
-        assert_eq!(
-            out.take_all(),
-            b"raw\x03\0\0\x07abc\x02\0\0\x09hi\x01\0\0\x07d"
-        );
+        assert_eq!(out.total(), 17);
+        assert_eq!(out.take_all(), b"raw\x02\0\0\x09hi\x04\0\0\x07abcd");
         assert_eq!(out.pending(), 0);
     }
 
