@@ -27,7 +27,7 @@ def page(records: dict[str, dict[str, str]]) -> str:
     lines = [
         "# Parity with rsync 3.5.0",
         "",
-        "Made by `make parity`; do not edit. Each row is run by rsync and by tain in equal trees; exit code, stdout, stderr",
+        "Made by `make parity`; do not edit. Each row is run by rsync and by tain in equal trees; exit code, output",
         "and the resulting tree are compared. *later* means that the row asks for something that is not there yet.",
         "",
         f"{len(records)} rows: {total['passed']} same, {total['failed']} differ, {total['later']} later.",
