@@ -153,6 +153,9 @@ def copy(plan: Plan) -> Transfer:
 def enumerate(plan: Plan) -> Transfer:
     """List the sources of *plan*."""
 
+def prepare_chroot() -> None:
+    """Find now what a chroot will hide: ``/proc``, and the local time zone."""
+
 def build_rules(
     events: Sequence[tuple[str, bytes] | tuple[str, int] | tuple[str]],
     *,

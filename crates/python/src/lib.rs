@@ -56,6 +56,13 @@ fn enumerate(plan: &Plan) -> PyResult<Transfer> {
     Transfer::start(report, move |report| local::enumerate(&plan, report))
 }
 
+/// Find now what a chroot will hide: `/proc`, and the local time zone.
+#[pyfunction]
+fn prepare_chroot() {
+    tain_core::tree::hold_proc();
+    tain_core::report::item::local_time(0, "%Y");
+}
+
 #[pymodule]
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     if cfg!(debug_assertions) {
@@ -77,6 +84,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(receive, m)?)?;
     m.add_function(wrap_pyfunction!(copy, m)?)?;
     m.add_function(wrap_pyfunction!(enumerate, m)?)?;
+    m.add_function(wrap_pyfunction!(prepare_chroot, m)?)?;
     m.add_function(wrap_pyfunction!(rules::build_rules, m)?)?;
     m.add_function(wrap_pyfunction!(rules::rules_to_wire, m)?)?;
     m.add_function(wrap_pyfunction!(rules::rules_from_wire, m)?)?;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from tain.daemon import access, arguments, auth, filters, greeting, hooks, module, proxyheader, slots
+from tain.daemon import access, arguments, auth, filters, greeting, hooks, module, preload, proxyheader, slots
 from tain.daemon.conversation import ClosedError, DeadlineError, TooManyError
 from tain.daemon.facts import ModuleFacts
 from tain.daemon.names import UNDETERMINED, Resolver
@@ -362,6 +362,8 @@ class Connection:
             code = self._hooks(section)
             if code is not None:
                 return code
+        if where.chroot is not None:
+            preload.load()
         module.enter(where)
         facts.root_fd = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         if where.munge:

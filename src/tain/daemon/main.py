@@ -203,7 +203,7 @@ def _stand_alone(settings: Settings, options: Options) -> int:
 
 
 def _listen(settings: Settings, options: Options, config: Config, ready: int) -> int:
-    from tain.daemon import listener
+    from tain.daemon import listener, preload
     from tain.daemon.pidfile import PidFile
 
     values = config.globals
@@ -237,25 +237,10 @@ def _listen(settings: Settings, options: Options, config: Config, ready: int) ->
         if pid_file is not None:
             pid_file.remove()
         raise
-    _warm_up()
+    preload.load()
     server.pid_file = pid_file
     if ready >= 0:
         _to_null(0, 1, 2)
         os.write(ready, b"+")
         os.close(ready)
     return server.serve()
-
-
-def _warm_up() -> None:
-    """Load now what every connection needs, so that a fork has nothing left to import."""
-    import importlib
-    import time
-
-    # The time zone must be known before a chroot hides its files.
-    time.tzset()
-    time.localtime()
-    for name in ("grp", "pwd", "hmac", "tain.daemon.transfer", "tain.session.server", "tain.session.plan"):
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            continue
