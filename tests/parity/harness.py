@@ -93,6 +93,8 @@ COMMON: list[tuple[str, str]] = [
     (r"\(\d+ bytes received so far\)", "(N bytes received so far)"),
     # rsync's processes end one another by a signal, sooner or later; tain has none to tell of.
     (r"(?m)^rsync error: received SIGUSR1 \(code 19\).*\n", ""),
+    # Whether a process still hears of the loss of one that has already told its error is a race.
+    (r"(?m)^rsync: \[\w+\] (?:read error: Connection reset by peer \(104\)|write error: Broken pipe \(32\))\n", ""),
     # Names that carry random characters.
     (r"(\.[^\s/\"]+)\.[A-Za-z0-9]{6}(?=\"| |$)", r"\1.XXXXXX"),
 ]

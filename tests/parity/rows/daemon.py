@@ -265,8 +265,20 @@ REFUSALS = [
     row("files-from-remote", "-ai --files-from=:L {url}/m/ dst/", ["mod/a mod/d/b", File("mod/L", content=b"d/b\n")]),
     row("protocol-too-old", "-ai --protocol=19 {url}/m/ dst/"),
     row("write-batch", "-ai --write-batch=b {url}/m/ dst/", then=["!rm -f b b.sh"]),
-    row("pre-xfer", "-ai {url}/m/ dst/", conf="pre-xfer exec = exit 3\n"),
-    row("pre-xfer-out", "-ai {url}/m/ dst/", conf="pre-xfer exec = echo no; exit 3\n"),
+    row(
+        "pre-xfer",
+        "-ai {url}/m/ dst/",
+        conf="pre-xfer exec = exit 3\n",
+        codes=RESET,
+        norm=[(r"(?m)^rsync error: .*\n", "")],
+    ),
+    row(
+        "pre-xfer-out",
+        "-ai {url}/m/ dst/",
+        conf="pre-xfer exec = echo no; exit 3\n",
+        codes=RESET,
+        norm=[(r"(?m)^rsync error: .*\n", "")],
+    ),
 ]
 
 ROWS: list[Row] = [*LISTS, *COPIES, *REFUSALS]

@@ -116,7 +116,7 @@ PARSING = [
     plain("OPT-6-hv", "-hv src/ dst/"),
     plain("OPT-6-avh", "-avh --stats src/ dst/", "src/a*1234567"),
     plain("OPT-32-hv", "-hv", norm=[(r"(?s)\A.+\Z", "any help")]),
-    plain("OPT-32-v", "-v", norm=[(r"(?s)\A.*(?=rsync error)", "any usage ")]),
+    plain("OPT-32-v", "-v", norm=[(r"(?s)\A.*(?=rsync error)", "any usage "), (r"\[\w+=V\]", "")]),
     plain("OPT-none", "", norm=[(r"(?s)\A.*(?=rsync error)", "any usage ")]),
     plain("OPT-empty-source", ["-a", "", "dst/"]),  # type: ignore[arg-type]
     plain("OPT-28", ["-a", "src/", ""]),  # type: ignore[arg-type]
@@ -319,6 +319,7 @@ def server(ident: str, cmd: str, tree: Tree = ONE, **more: object) -> Row:
         f"-e {{w}}/show {cmd}",
         codes=frozenset({3, 5, 10, 12}),
         stderr=False,
+        norm=[(r"(?m)^\[\w+\] _exit_cleanup.*\n", "")],
         **more,  # type: ignore[arg-type]
     )
 

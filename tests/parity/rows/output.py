@@ -238,7 +238,7 @@ PROGRESS = [
     row("OUT-14-n", "-an --progress src/ dst/", "src/ src/a src/d/b"),
     row("OUT-14-empty", "-a --progress src/ dst/", "src/ src/a=", norm=[(r"\r[^\r\n]*  (?=\r)", "")]),
     row("OUT-15", "-a --info=progress2 src/ dst/", "src/ src/a src/d/b", norm=[(r"(?s)\A.*\r(?=[^\r]*\Z)", "")]),
-    row("OUT-15-name", "-a --info=progress2,name src/ dst/", "src/ src/a", norm=[(r"\r[^\r\n]*  +(?=\r|\n|\Z)", "")]),
+    row("OUT-15-name", "-a --info=progress2,name src/ dst/", "src/ src/a", norm=[(r"\r[^\r\n]*(?=\r|\n|\Z)", "")]),
     row("OUT-14-noprogress", "-a --progress --no-progress src/ dst/", "src/ src/a"),
 ]
 

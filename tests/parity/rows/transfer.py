@@ -448,14 +448,14 @@ WRITING = [
     ),
     row("TRF-preallocate", "-ai --preallocate src/ dst/", "src/a*10000"),
     row("TRF-fsync", "-ai --fsync src/ dst/", "src/a*10000"),
-    row("TRF-temp-dir", "-ai --temp-dir=../tmp src/ dst/", "src/a tmp/"),
+    row("TRF-temp-dir", "-ai --temp-dir=tmp src/ dst/", "src/a dst/tmp/"),
     row("TRF-temp-dir-abs", "-ai -T{w}/tmp src/ dst/", "src/a src/d/b tmp/"),
     row("TRF-temp-dir-missing", "-ai --temp-dir=nosuch src/ dst/", "src/a"),
     row("TRF-temp-dir-file", "-ai --temp-dir={w}/f src/ dst/", "src/a f"),
     row("TRF-partial-dir", "-ai --partial-dir=.p src/ dst/", "src/ src/a=new dst/ dst/.p/a=ne"),
     row(
         "TRF-partial-dir-basis",
-        "-ai --no-W --stats --partial-dir=.p src/ dst/",
+        "-ai --no-W --partial-dir=.p src/ dst/",
         [Dir("src"), File("src/a", content=EDITED), File("dst/.p/a", content=BIG)],
     ),
     row("TRF-partial-dir-delete", "-ai --delete --partial-dir=.p src/ dst/", "src/ src/a dst/ dst/.p/old dst/x/.p/y"),
@@ -668,7 +668,7 @@ STEPS = [
         "-ai --backup-dir=../l src/ dst/",
         ["src/ src/a=n bk/ dst/ dst/a=o", Link("l", target="bk", owner=(5, 5))],
     ),
-    row("TRF-22-temp", "-ai --temp-dir=../l src/ dst/", ["src/a tmp/", Link("l", target="tmp", owner=(5, 5))]),
+    row("TRF-22-temp", "-ai --temp-dir={w}/l src/ dst/", ["src/a tmp/", Link("l", target="tmp", owner=(5, 5))]),
 ]
 
 COMPRESS = [
