@@ -17,6 +17,7 @@ class FakeLink:
         self._write_fd = os.dup(write_fd)
         self.role = role
         self.protocol = 0
+        self.bytes_read = self.bytes_written = 0
         self.mux_in = self.mux_out = False
         self._out = bytearray()
         self._data = bytearray()

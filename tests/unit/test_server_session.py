@@ -62,7 +62,9 @@ def test_a_daemon_tells_by_messages(tmp_path: Path) -> None:
     timeout = bytes.fromhex("04000028 3c000000")
     line = text.encode() + b"\n"
     assert heard.startswith(handshake + timeout + bytes((len(line), 0, 0, 10)) + line)
-    assert b"(code 4) at " in heard
+    # Who pulls is told why; the closing line is for the log.
+    assert b"(code 4) at " not in heard
+    assert logged[1].startswith(b"rsync error: requested action not supported (code 4) at ")
     assert heard.endswith(bytes.fromhex("0400005d 04000000"))
     assert logged[0] == text.encode()
 

@@ -179,6 +179,7 @@ class Connection:
         if uid_text and uid is None:
             raise RefusalError("", f"Invalid daemon uid: {os.fsdecode(uid_text)}")
         if root:
+            preload.load()
             try:
                 os.chroot(root)
                 os.chdir("/")
@@ -364,6 +365,8 @@ class Connection:
                 return code
         if where.chroot is not None:
             preload.load()
+            if facts.charset is not None:
+                _load_charset(facts.charset)
         module.enter(where)
         facts.root_fd = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         if where.munge:
@@ -485,6 +488,16 @@ class Connection:
         if not status:
             return ""
         return f"pre-xfer exec returned failure ({status}):\n{os.fsdecode(output)}".rstrip("\n")
+
+
+def _load_charset(name: bytes) -> None:
+    import codecs
+
+    try:
+        codecs.lookup(os.fsdecode(name))
+    except LookupError:
+        # Told when it is used.
+        pass
 
 
 def is_socket(fd: int) -> bool:

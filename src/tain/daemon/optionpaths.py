@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import UsageError
+from tain.errors import SelectionError, UnsupportedError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def sanitize(path: bytes, root: bytes, depth: int) -> bytes:
 
 
 def confine(options: Options, facts: ModuleFacts) -> None:
-    """Rewrite every path-valued option. Raises :class:`UsageError` when the temporary directory is missing."""
+    """Rewrite every path-valued option. Raises what the client is told when one is hidden by the daemon's filter."""
     own_temp = options.temp_dir
     # A chroot has done the same for absolute paths; the text rule is needed where the root is elsewhere.
     if facts.sanitize_paths:
@@ -48,8 +48,50 @@ def confine(options: Options, facts: ModuleFacts) -> None:
     if own_temp is None and facts.temp_dir:
         shown = facts.temp_dir
         options.temp_dir = sanitize(shown, facts.module_root, 0) if facts.sanitize_paths else shown
-    if options.temp_dir is not None and not options.sender and not os.path.isdir(options.temp_dir):
-        raise UsageError(f"The temp-dir does not exist: {os.fsdecode(options.temp_dir)}")
+    if facts.daemon_rules:
+        _reject_hidden(options, facts, own_temp)
+
+
+def _reject_hidden(options: Options, facts: ModuleFacts, own_temp: bytes | None) -> None:
+    """What the filter hides can not be written or read by way of an option either (spec: daemon 8)."""
+    base = b"" if options.sender or not options.args else options.args[-1]
+
+    def hidden(path: bytes | None, is_dir: bool) -> bool:
+        return path is not None and hides(facts, path, is_dir, base)
+
+    names = options.files_from if options.files_from != b"-" else None
+    if (
+        hidden(options.backup_dir, True)
+        or (own_temp is not None and hidden(options.temp_dir, True))
+        or hidden(names, False)
+    ):
+        raise UnsupportedError("rsync: Your options have been rejected by the server.")
+    if options.sender:
+        return
+    if any(hidden(path, True) for path in options.alt_dirs):
+        facts.log(b"receiving file list")
+        raise UsageError("Your options have been rejected by the server.")
+    if hides(facts, base, True, b""):
+        facts.log(b"receiving file list")
+        raise SelectionError(f'ERROR: daemon has excluded destination "{os.fsdecode(base)}"')
+
+
+def hides(facts: ModuleFacts, path: bytes, is_dir: bool, base: bytes) -> bool:
+    """Whether the daemon's filter hides *path*; a relative one is relative to *base* in the module."""
+    from tain import _core
+
+    root = facts.module_root.rstrip(b"/") + b"/"
+    if path.startswith(b"/"):
+        path = path[len(root) :] if path.startswith(root) else path
+    else:
+        path = base + b"/" + path
+    parts: list[bytes] = []
+    for part in path.split(b"/"):
+        if part == b"..":
+            parts[-1:] = []
+        elif part not in (b"", b"."):
+            parts.append(part)
+    return bool(parts) and _core.excluded(facts.daemon_rules, b"/".join(parts), is_dir)
 
 
 def _depth(options: Options) -> int:

@@ -169,8 +169,15 @@ class _Server:
             self.env.transfer = None
         if summary.error:
             self._tell_locally(summary.error.encode("utf-8", "surrogateescape") + b"\n")
+        self._log_figures(summary.code, summary.sent, summary.received, summary.total_size)
+        if summary.error:
             self._tell_locally(output.closing_line(summary.code, summary.role, "server.py(1)"))
         return summary.code
+
+    def _log_figures(self, code: int, sent: int, received: int, total: int) -> None:
+        """The last line of a log; of a failed run only the sender's side gives figures (spec: daemon 12.2)."""
+        if self.out.log is not None and (not code or self.options.sender):
+            self.out.log.write(b"sent %d bytes  received %d bytes  total size %d" % (sent, received, total))
 
     # ------------------------------------------------------------------------------------------ errors
 
@@ -178,11 +185,18 @@ class _Server:
         """Tell the peer, and whoever reads our standard error, why this ends."""
         if isinstance(error, PeerExit):
             return error.code
-        text = output.failure_text(error, self.role)
+        text = output.error_text(error)
+        closing = output.closing_line(error.code, self.role, output.place_of(error)) if error.code else b""
         if self._by_message():
-            self._send_text(text)
+            self._log(text)
+            self._log_figures(error.code, self.link.bytes_written, self.link.bytes_read, 0)
+            self._log(closing)
+            # A daemon that refuses to send says why, and leaves the rest to its log.
+            self._send_text(
+                text if self.daemon is not None and self.options.sender and error.code == 4 else text + closing
+            )
         else:
-            self._tell_locally(text)
+            self._tell_locally(text + closing)
         agreed = self.agreed
         try:
             if agreed is not None and agreed.protocol >= 31 and error.code not in (10, 12, 19, 30):
@@ -211,18 +225,21 @@ class _Server:
         try:
             for line in text.splitlines(keepends=True):
                 self.link.message(tag, line[:_TEXT_LIMIT])
-                if self.daemon is not None and self.daemon.log is not None:
-                    self.daemon.log(line.rstrip(b"\n"))
             self.link.flush()
         except TainError:
-            self._tell_locally(text)
+            if self.daemon is None:
+                self.out.error(text)
 
     def _tell_locally(self, text: bytes) -> None:
         if self.daemon is not None and self.daemon.log is not None:
-            for line in text.splitlines():
-                self.daemon.log(line)
+            self._log(text)
         else:
             self.out.error(text)
+
+    def _log(self, text: bytes) -> None:
+        if self.daemon is not None and self.daemon.log is not None:
+            for line in text.splitlines():
+                self.daemon.log(line)
 
 
 # ---------------------------------------------------------------------------------------------- from a command line
