@@ -78,6 +78,26 @@ impl Error {
     }
 }
 
+/// The text of the closing line for an exit code (spec: output 2).
+pub fn exit_text(code: i32) -> &'static str {
+    match code {
+        1 => "syntax or usage error",
+        2 => "protocol incompatibility",
+        3 => "errors selecting input/output files, dirs",
+        4 => "requested action not supported",
+        5 => "error starting client-server protocol",
+        10 => "error in socket IO",
+        11 => "error in file IO",
+        12 => "error in rsync protocol data stream",
+        13 => "errors with program diagnostics",
+        14 => "error in IPC code",
+        20 => "received SIGINT, SIGTERM, or SIGHUP",
+        22 => "error allocating core memory buffers",
+        30 => "timeout in data send/receive",
+        _ => "unexplained error",
+    }
+}
+
 /// The system's text for an error without Rust's " (os error N)", as rsync prints it: `No such file or directory`.
 pub fn strerror(error: &io::Error) -> String {
     let text = error.to_string();

@@ -487,7 +487,8 @@ class Connection:
         status, output = hook.release(block)
         if not status:
             return ""
-        return f"pre-xfer exec returned failure ({status}):\n{os.fsdecode(output)}".rstrip("\n")
+        text = os.fsdecode(output).rstrip("\n")
+        return f"pre-xfer exec returned failure ({status}):\n{text}" if text else f"pre-xfer exec returned failure ({status})"
 
 
 def _load_charset(name: bytes) -> None:

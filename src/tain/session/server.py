@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import PeerExit, TainError
+from tain.errors import PeerExit, StreamError, TainError
 from tain.report import output
 from tain.report.output import Output
 from tain.session import handshake
@@ -151,8 +151,22 @@ class _Server:
         options, link = self.options, self.link
         rules: list[bytes] = []
         if handshake.filters_travel(options, agreed.protocol, server_sends=options.sender):
-            texts = handshake.receive_filters(link, role=self.role)
+            try:
+                texts = handshake.receive_filters(link, role=self.role)
+            except StreamError:
+                # A client that leaves before its rules has told its user why.
+                raise StreamError("") from None
             rules = _core.rules_from_wire(texts, protocol=agreed.protocol)
+        if options.sender and options.cvs_exclude:
+            # A pulling client leaves the rules of -C to us (spec: filters 11.2).
+            home = self.env.environ.get(b"HOME")
+            rules += _core.build_rules(
+                [("cvs",)],
+                protocol=agreed.protocol,
+                role=self.role,
+                cvs_file=home + b"/.cvsignore" if home else None,
+                cvs_words=self.env.environ.get(b"CVSIGNORE"),
+            )
         plan = make_plan(
             options,
             agreed,

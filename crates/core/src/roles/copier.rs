@@ -16,6 +16,7 @@ use crate::delta::signature::Signature;
 use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::plan::Plan;
+use crate::report::item::iflag;
 use crate::report::{ioerr, Report};
 use crate::sums::size::sum_head;
 use crate::sums::strong::{BlockHasher, Hasher};
@@ -374,6 +375,7 @@ impl Copier {
             output: Output::new(target, 0, existing, plan.sparse),
             signature: &signature,
             inplace,
+            sparse: plan.sparse,
             dest,
             rel: &request.rel,
             report: &self.report,
@@ -484,6 +486,10 @@ impl Copier {
                 self.report.warning(text);
             }
             at = 0;
+            // The second try is an item of its own.
+            let name = request.segment.name(request.i);
+            let flags = iflag::TRANSFER | request.iflags & iflag::TIME;
+            items::tell(&self.report, &request.segment, request.i, &name, flags, None, true, Figures::default());
         }
         self.buffer.resize(SMALL as usize, 0);
         let start = at;
@@ -580,6 +586,8 @@ struct Rebuild<'a> {
     output: Output<'a>,
     signature: &'a Signature,
     inplace: bool,
+    /// Zeros in matched blocks become holes too.
+    sparse: bool,
     dest: &'a Dest,
     rel: &'a [u8],
     report: &'a Report,
@@ -603,7 +611,7 @@ impl TokenSink for Rebuild<'_> {
     }
 
     fn block(&mut self, index: u32, data: &[u8]) -> Result<()> {
-        if self.inplace && self.signature.head.offset(index) == self.output.position() {
+        if self.inplace && !self.sparse && self.signature.head.offset(index) == self.output.position() {
             self.output.skip(data.len() as u64);
         } else {
             self.output.write(data).map_err(|e| self.dest.write_error(self.rel, &e))?;

@@ -161,8 +161,10 @@ impl Deleter {
     /// Remove one name with all that is in it. With filters, protected content stays and keeps its directory.
     pub fn remove(&mut self, rel: &[u8], kind: FileKind, mut filters: Option<&mut Filters>) -> Result<Outcome> {
         self.dest.report.check()?;
-        if kind == FileKind::Dir {
-            self.empty(rel, filters.as_deref_mut())?;
+        if kind == FileKind::Dir && !self.empty(rel, filters.as_deref_mut())? {
+            // What the limit or a rule has kept keeps its directory.
+            self.dest.report.info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+            return Ok(Outcome::NotEmpty);
         }
         if let Some(limit) = self.dest.plan.max_delete {
             if self.removed >= limit {
@@ -179,8 +181,8 @@ impl Deleter {
         Ok(outcome)
     }
 
-    /// Remove the contents of a directory.
-    fn empty(&mut self, rel: &[u8], mut filters: Option<&mut Filters>) -> Result<()> {
+    /// Remove the contents of a directory; whether all of it went.
+    fn empty(&mut self, rel: &[u8], mut filters: Option<&mut Filters>) -> Result<bool> {
         let mut names = self.dest.root.read_names_nofollow(rel);
         if matches!(&names, Err(e) if e.raw_os_error() == Some(13)) && !self.dest.plan.am_root && !self.dest.plan.dry_run {
             let _ = self.dest.root.chmod(rel, 0o700);
@@ -190,7 +192,7 @@ impl Deleter {
             Ok(names) => names,
             Err(error) => {
                 self.dest.sys_error("opendir", rel, &error);
-                return Ok(());
+                return Ok(true);
             }
         };
         let merge = filters.as_ref().is_some_and(|f| f.has_merge());
@@ -199,6 +201,7 @@ impl Deleter {
                 f.enter_dir(&self.dest.root, rel, self.dest.plan.insecure_links)?;
             }
         }
+        let mut all = true;
         let mut found: Vec<(Vec<u8>, FileKind)> = Vec::new();
         for entry in names.iter() {
             let path = [rel, b"/", entry.name].concat();
@@ -206,6 +209,7 @@ impl Deleter {
             let is_dir = kind == FileKind::Dir;
             if let Some(f) = filters.as_deref_mut() {
                 if f.protects(&path, is_dir, true, &self.dest.report) {
+                    all = false;
                     continue;
                 }
             }
@@ -213,6 +217,7 @@ impl Deleter {
                 if self.dest.plan.info.mount > 0 {
                     self.dest.report.info([b"cannot delete mount point: ".as_slice(), &path].concat());
                 }
+                all = false;
                 continue;
             }
             found.push((path, kind));
@@ -222,14 +227,16 @@ impl Deleter {
             key(b).cmp(&key(a))
         });
         for (path, kind) in found {
-            self.remove(&path, kind, filters.as_deref_mut())?;
+            let outcome = self.remove(&path, kind, filters.as_deref_mut())?;
+            // A failed removal has said so itself, and lets the directory's own removal fail.
+            all &= !matches!(outcome, Outcome::Limit | Outcome::NotEmpty);
         }
         if merge {
             if let Some(f) = filters {
                 f.leave_dir();
             }
         }
-        Ok(())
+        Ok(all)
     }
 
     fn remove_leaf(&mut self, rel: &[u8], kind: FileKind) -> Result<Outcome> {
@@ -398,6 +405,12 @@ impl Deleter {
         let Ok(stat) = self.dest.root.lstat(rel) else { return Ok(()) };
         let kind = FileKind::from_mode(stat.mode);
         if filters.protects(rel, kind == FileKind::Dir, false, &self.dest.report) {
+            return Ok(());
+        }
+        if kind == FileKind::Dir && !self.dest.plan.force && self.dest.plan.delete == DeleteWhen::Never {
+            if self.remove_leaf(rel, kind)? == Outcome::Done {
+                self.told(rel, kind)?;
+            }
             return Ok(());
         }
         self.remove(rel, kind, Some(filters))?;

@@ -207,11 +207,12 @@ impl Dest {
         self.sys_error(if uid.is_some() { "chown" } else { "chgrp" }, rel, error);
     }
 
-    /// Bring the attributes of an existing file to what is wanted; `true` if anything was changed.
-    pub fn set_attrs(&self, rel: &[u8], want: &Wanted, now: &Stat, times: SetTimes) -> bool {
+    /// Bring the attributes of an existing file to what is wanted; whether anything was changed. `None`: it can't be
+    /// given away (reported), and is left alone.
+    pub fn set_attrs(&self, rel: &[u8], want: &Wanted, now: &Stat, times: SetTimes) -> Option<bool> {
         let plan = &self.plan;
         if plan.dry_run {
-            return false;
+            return Some(false);
         }
         let mut changed = false;
         let mut mode_now = now.mode;
@@ -227,7 +228,7 @@ impl Dest {
                 Err(error) => {
                     // Who can't give the file away can't do the rest either.
                     self.chown_failed(rel, uid, &error);
-                    return changed;
+                    return None;
                 }
             }
         }
@@ -251,12 +252,15 @@ impl Dest {
             match self.root.chmod(rel, want.mode) {
                 Ok(()) => changed = true,
                 Err(error) => {
+                    // A link that stands for a directory is never followed for this.
+                    let link = error.raw_os_error() == Some(95) && self.root.lstat(rel).is_ok_and(|s| s.is_symlink());
+                    let error = if link { io::Error::from_raw_os_error(40) } else { error };
                     let text = [b"failed to set permissions on ".as_slice(), &self.display(rel)].concat();
                     self.report.sys_error(self.role, text, &error);
                 }
             }
         }
-        changed
+        Some(changed)
     }
 
     /// Attributes of a file that is still open and not yet in place (or is updated in place).
@@ -549,6 +553,10 @@ impl Dest {
         while at < full.len() {
             let end = memchr::memchr(b'/', &full[at..]).map_or(full.len(), |n| at + n);
             let (parent, leaf) = (&full[..at.max(1)], &full[at..end]);
+            if leaf == b".." {
+                at = end + 1;
+                continue;
+            }
             let parent = if parent == b"/" { parent } else { &parent[..parent.len() - 1] };
             if let Ok(root) = self.operator_dir(parent) {
                 match root.mkdir(leaf, 0o777 & !self.plan.umask) {

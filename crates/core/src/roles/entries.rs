@@ -239,11 +239,12 @@ impl Generator {
             }
         }
         let before = real.map(|s| s.mtime_pair());
+        let (mut ours, mut widened) = (true, false);
         if let Some(stat) = now.filter(|_| !self.dry_run) {
             self.apply_metadata(segment, i, &rel, &stat);
-            self.dest.set_attrs(&rel, &want, &stat, SetTimes { exact: false, skip: true });
-            if !self.plan.am_root && want.mode & 0o700 != 0o700 {
-                let _ = self.dest.root.chmod(&rel, want.mode | 0o700);
+            ours = self.dest.set_attrs(&rel, &want, &stat, SetTimes { exact: false, skip: true }).is_some();
+            if ours && !self.plan.am_root && want.mode & 0o700 != 0o700 {
+                widened = self.dest.root.chmod(&rel, want.mode | 0o700).is_ok();
             }
         }
         if deletes {
@@ -254,7 +255,7 @@ impl Generator {
         if late {
             self.item(segment, i, ndx, flags, None)?;
         }
-        Ok(Some(Touch { rel, want, before, times: true }))
+        Ok(Some(Touch { rel, want, before, times: ours, mode: widened }))
     }
 
     /// A directory that is left as it is found.
@@ -264,7 +265,7 @@ impl Generator {
             want.mode = stat.mode;
             (want.mtime, want.mtime_nsec) = stat.mtime_pair();
         }
-        Touch { rel: rel.to_vec(), want, before: None, times: false }
+        Touch { rel: rel.to_vec(), want, before: None, times: false, mode: false }
     }
 
     // ---- everything else
@@ -364,9 +365,10 @@ impl Generator {
             }
         }
         let same_kind = found.is_some_and(|s| s.is_symlink());
-        let flags = iflag::LOCAL_CHANGE | iflag::CHANGE;
+        let same = found.is_none() && compared.is_some();
+        let flags = iflag::LOCAL_CHANGE | if same { 0 } else { iflag::CHANGE };
         let shown = if same_kind || compared.is_some() { compared.or(found) } else { None };
-        let flags = item_flags(&self.plan, &want, shown.as_ref(), flags, false);
+        let flags = item_flags(&self.plan, &want, shown.as_ref(), flags, same);
         let target_ref = target.as_slice();
         let made = self.replace(rel, found, "symlink", |root, name| root.symlink(target_ref, name), |rel, this| {
             [b"symlink ".as_slice(), &this.dest.display(rel), b" -> \"", target_ref, b"\" failed"].concat()
@@ -408,8 +410,9 @@ impl Generator {
                 super::basis::AltOther::Nothing => {}
             }
         }
-        let flags = iflag::LOCAL_CHANGE | iflag::CHANGE;
-        let flags = item_flags(&self.plan, &want, compared.as_ref(), flags, false);
+        let same = found.is_none() && compared.is_some();
+        let flags = iflag::LOCAL_CHANGE | if same { 0 } else { iflag::CHANGE };
+        let flags = item_flags(&self.plan, &want, compared.as_ref(), flags, same);
         let kind = if device { "device file" } else { "special file" };
         let mode = want.mode;
         let made = self.replace(

@@ -17,6 +17,9 @@ pub struct Filters {
     insecure: bool,
     confine: Option<Vec<u8>>,
     entered: Vec<Vec<u8>>,
+    /// The transfer root inside the module, with a final slash (or empty): what the daemon's rules see in front.
+    prefix: Vec<u8>,
+    module: Option<Vec<u8>>,
 }
 
 fn build_options(plan: &Plan, role: &str) -> BuildOptions {
@@ -38,7 +41,7 @@ impl Filters {
         let rules = Rules::new(&plan.rules, options, &mut read)?;
         let options = RuleOptions { side: None, delete_excluded: false, root: b"/".to_vec(), build };
         let daemon = Rules::new(&plan.daemon_rules, options, &mut read)?;
-        Ok(Self { rules, daemon, side, insecure, confine: plan.confine_root.clone(), entered: Vec::new() })
+        Ok(Self { rules, daemon, side, insecure, confine: plan.confine_root.clone(), entered: Vec::new(), prefix: inside(plan.module_root.as_deref(), root), module: plan.module_root.clone() })
     }
 
     /// The sender's rules; `root` is the first source directory.
@@ -56,6 +59,12 @@ impl Filters {
     pub fn set_root(&mut self, root: &[u8]) {
         self.entered.clear();
         self.rules.set_root(root);
+        self.prefix = inside(self.module.as_deref(), root);
+    }
+
+    /// The transfer root is the module's own.
+    pub fn is_module_root(&self) -> bool {
+        self.prefix.is_empty()
     }
 
     pub fn has_merge(&self) -> bool {
@@ -72,7 +81,16 @@ impl Filters {
 
     /// A daemon's own list hides the name: it does not exist for the client.
     pub fn daemon_hides(&self, name: &[u8], is_dir: bool) -> bool {
-        !self.daemon.is_empty() && self.daemon.check_path(name, is_dir).is_exclude()
+        if self.daemon.is_empty() {
+            return false;
+        }
+        if self.prefix.is_empty() {
+            return self.daemon.check_path(name, is_dir).is_exclude();
+        }
+        if name == b"." {
+            return self.daemon.check_path(&self.prefix[..self.prefix.len() - 1], true).is_exclude();
+        }
+        self.daemon.check_path(&[self.prefix.as_slice(), name].concat(), is_dir).is_exclude()
     }
 
     /// The user's rules leave the name out of the list.
@@ -146,6 +164,20 @@ impl Filters {
             self.enter_dir(root, &next, insecure || self.insecure)?;
         }
         Ok(())
+    }
+}
+
+/// `root` relative to the module, with a final slash; empty for the module's root itself.
+fn inside(module: Option<&[u8]>, root: &[u8]) -> Vec<u8> {
+    let Some(module) = module else { return Vec::new() };
+    let root = super::scan::clean(root);
+    let module = super::scan::clean(module);
+    let rest = if module == b"/" { &root[..] } else { root.strip_prefix(module.as_slice()).unwrap_or(b"") };
+    let rest = rest.strip_prefix(b"/").unwrap_or(rest);
+    if rest.is_empty() {
+        Vec::new()
+    } else {
+        [rest, b"/"].concat()
     }
 }
 

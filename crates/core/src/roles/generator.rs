@@ -113,6 +113,8 @@ pub(super) struct Touch {
     pub before: Option<(i64, u32)>,
     /// Times are set.
     pub times: bool,
+    /// The mode was widened for the time of the run.
+    pub mode: bool,
 }
 
 /// The generator of one run.
@@ -319,7 +321,7 @@ impl Generator {
 
     /// A source file may be removed now (spec: protocol 6.10).
     pub(super) fn succeeded(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32, sent: bool) -> Result<()> {
-        if !(self.plan.remove_source_files || self.plan.remove_sent_files && sent) || self.dry_run {
+        if self.dry_run || !sent && self.plan.remove_sent_files || !(self.plan.remove_source_files || self.plan.remove_sent_files) {
             return Ok(());
         }
         match &mut self.output {
@@ -581,6 +583,20 @@ impl Generator {
         self.report.client_line(&line);
     }
 
+    /// An entry waits for another one: its list stays open meanwhile.
+    pub(super) fn put_off(&mut self, ndx: i32) {
+        if let Some((at, _)) = self.locate(ndx) {
+            self.lists[at].pending += 1;
+        }
+    }
+
+    /// The end of [`Generator::put_off`].
+    pub(super) fn take_up(&mut self, ndx: i32) {
+        if let Some((at, _)) = self.locate(ndx) {
+            self.lists[at].pending = self.lists[at].pending.saturating_sub(1);
+        }
+    }
+
     pub(super) fn note_pending(&mut self, ndx: i32) {
         if let Some((at, _)) = self.locate(ndx) {
             self.lists[at].pending += 1;
@@ -649,7 +665,7 @@ impl Generator {
                 }
             }
         }
-        if (now.mode ^ want.mode) & 0o7777 != 0 {
+        if touch.mode && (now.mode ^ want.mode) & 0o7777 != 0 {
             if let Err(error) = self.dest.root.chmod(&touch.rel, want.mode) {
                 let text = [b"failed to set permissions on ".as_slice(), &self.dest.display(&touch.rel)].concat();
                 self.report.sys_error("generator", text, &error);
@@ -700,16 +716,17 @@ impl Generator {
         let plan = Arc::clone(&self.plan);
         let wire = matches!(self.output, Output::Wire(_));
         if plan.inc_recurse {
+            // Nothing more can come that would lead a group of hard links.
+            self.link_stragglers()?;
             loop {
                 self.settle()?;
                 if self.lists.is_empty() {
                     break;
                 }
+                if !wire {
+                    break;
+                }
                 self.listen(true)?;
-            }
-            if !wire {
-                // Nothing more can be missing a leader.
-                self.link_stragglers()?;
             }
         } else {
             self.link_stragglers()?;

@@ -66,11 +66,13 @@ impl Generator {
         }
         if group.busy {
             group.waiting.push((Arc::clone(segment), i, ndx));
+            self.put_off(ndx);
             return Ok(true);
         }
         // Only data is worth waiting for: a link or a node is made at once.
         if found.is_none() && group.unseen > 0 && !elsewhere && segment.entry(i).is_file() {
             group.waiting.push((Arc::clone(segment), i, ndx));
+            self.put_off(ndx);
             return Ok(true);
         }
         Ok(false)
@@ -107,6 +109,7 @@ impl Generator {
             group.leader = Some(name.clone());
             let waiting = std::mem::take(&mut group.waiting);
             for (segment, i, ndx) in waiting.into_iter().rev() {
+                self.take_up(ndx);
                 let rel = self.dest.name(&segment, i);
                 self.link_to(&segment, i, ndx, &rel, &name)?;
             }
@@ -114,6 +117,7 @@ impl Generator {
         }
         // The next one leads.
         if let Some((segment, i, ndx)) = group.waiting.pop() {
+            self.take_up(ndx);
             let rel = self.dest.name(&segment, i);
             let found = self.dest.root.lstat(&rel).ok();
             self.regular(&segment, i, ndx, rel, found, false)?;
@@ -148,6 +152,7 @@ impl Generator {
         for number in numbers {
             let Some(last) = self.groups.by_number.get_mut(&number).and_then(|g| g.waiting.pop()) else { continue };
             let (segment, i, ndx) = last;
+            self.take_up(ndx);
             let rel = self.dest.name(&segment, i);
             let found = self.dest.root.lstat(&rel).ok();
             self.regular(&segment, i, ndx, rel, found, false)?;

@@ -120,7 +120,9 @@ impl Builder<'_, '_> {
     fn finish_run(&mut self) -> Result<(), Failure> {
         let Some(run) = self.run.take() else { return Ok(()) };
         let Some(basis) = self.job.basis else { return Ok(()) };
-        let stays = self.target.as_ref().is_some_and(|t| t.inplace) && run.offset == self.position();
+        // With --sparse, zeros in a block that could stay become holes too.
+        let sparse = self.job.report.plan().sparse;
+        let stays = !sparse && self.target.as_ref().is_some_and(|t| t.inplace) && run.offset == self.position();
         if stays {
             self.write_out()?;
         }

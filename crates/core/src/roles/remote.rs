@@ -74,8 +74,27 @@ fn is_told(plan: &Plan, error: &Error) -> bool {
     plan.protocol >= 31 && !matches!(error.code(), 0 | 10 | 12 | 19 | 30) && !matches!(error, Error::PeerExit(_))
 }
 
+/// A daemon has no other way to tell its client than over the link; everyone else prints what the summary says.
+fn last_words(plan: &Plan, report: &Report, writer: &Writer, error: &Error) {
+    let text = error.to_string();
+    if !plan.daemon || text.is_empty() || matches!(error.code(), 10 | 12 | 19 | 30) {
+        return;
+    }
+    let tag = if plan.protocol < 30 { Tag::ErrorXfer } else { Tag::Error };
+    let _ = writer.msg(tag, format!("{text}\n").as_bytes());
+    let close = format!(
+        "rsync error: {} (code {}) at core({}) [{}=3.5.0]\n",
+        crate::error::exit_text(error.code()),
+        error.code(),
+        1,
+        report.role()
+    );
+    let _ = writer.msg(tag, close.as_bytes());
+}
+
 /// Say why we go, and wait until the peer has gone.
-fn farewell(plan: &Plan, reader: &mut Reader, writer: &Writer, error: &Error) {
+fn farewell(plan: &Plan, report: &Report, reader: &mut Reader, writer: &Writer, error: &Error) {
+    last_words(plan, report, writer, error);
     if is_told(plan, error) {
         let _ = writer.msg(Tag::ErrorExit, &error.code().to_le_bytes());
         writer.flush();
@@ -116,7 +135,7 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> 
     let mut result = sender.run();
     if let Err(error) = result {
         let error = cause(sender.reader(), error);
-        farewell(plan, sender.reader(), &writer, &error);
+        farewell(plan, report, sender.reader(), &writer, &error);
         result = Err(error);
     }
     let read = sender.reader().bytes_read();
@@ -280,6 +299,9 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
                     let _ = ended.recv_timeout(CLOSING);
                 }
                 drop(dest_outbox);
+                if trouble_is_ours(trouble) {
+                    last_words(plan, report, &writer, &error);
+                }
                 if is_told(plan, &error) && trouble_is_ours(trouble) {
                     let _ = writer.msg(Tag::ErrorExit, &error.code().to_le_bytes());
                 }
@@ -344,6 +366,9 @@ fn receive_all(
                 trouble.note(error.clone(), role);
             }
             let _ = feed.send(Feed::Failed(error.clone()));
+            if ours {
+                last_words(plan, report, writer, &error);
+            }
             if ours && is_told(plan, &error) {
                 let _ = writer.msg(Tag::ErrorExit, &error.code().to_le_bytes());
                 writer.flush();

@@ -203,7 +203,11 @@ impl Scanner {
     }
 
     fn open_base(&mut self, base: &[u8], named: &[u8]) -> Option<u16> {
-        match self.sources.open(base, &self.plan) {
+        let opened = match self.base_hidden(base) {
+            true => Err(io::Error::from_raw_os_error(2)),
+            false => self.sources.open(base, &self.plan),
+        };
+        match opened {
             Ok(root) => {
                 let typed = clean(base);
                 self.report.set_source_name(root, if typed == b"." { b"" } else { &typed });
@@ -220,6 +224,28 @@ impl Scanner {
                 None
             }
         }
+    }
+
+    /// Rules are matched against names below this root from here on.
+    fn at_root(&mut self, number: u16) {
+        if self.filter_root == Some(number) || !self.filters.has_merge() && self.plan.daemon_rules.is_empty() {
+            return;
+        }
+        if let Some(root) = self.sources.root(number) {
+            self.filters.set_root(root.path());
+            self.filter_root = Some(number);
+        }
+    }
+
+    /// A daemon's rules hide the directory of an argument.
+    fn base_hidden(&mut self, base: &[u8]) -> bool {
+        if self.plan.daemon_rules.is_empty() {
+            return false;
+        }
+        let Ok(full) = crate::tree::operator::absolute(base, &self.plan.cwd) else { return false };
+        self.filters.set_root(&full);
+        self.filter_root = None;
+        !self.filters.is_module_root() && self.filters.daemon_hides(b".", true)
     }
 
     /// A source argument of the command line (spec: options 5.3).
@@ -474,6 +500,7 @@ impl Scanner {
     ) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let root_number = argument.root;
+        self.at_root(root_number);
         let Some(root) = self.sources.root(root_number) else { return Ok(()) };
         let path = disk(name);
         let mut stat = if plan.copy_links || argument.follow { root.stat_follow(path) } else { root.lstat(path) };
@@ -530,6 +557,7 @@ impl Scanner {
         builder: &mut SegmentBuilder,
         children: &mut Vec<Node>,
     ) -> Result<()> {
+        self.at_root(root_number);
         let Some(root) = self.sources.root(root_number) else { return Ok(()) };
         let names = match root.read_names(disk(dir)) {
             Ok(names) => names,
