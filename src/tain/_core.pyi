@@ -8,8 +8,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Self, final
 
 __all__ = [
-    "Link", "Plan", "Record", "Summary", "Transfer", "build_rules", "checksum", "copy", "debug_build", "delta",
-    "enumerate", "excluded", "patch", "receive", "rules_from_wire", "rules_to_wire", "send", "signature",
+    "Link",
+    "Plan",
+    "Record",
+    "Summary",
+    "Transfer",
+    "build_rules",
+    "checksum",
+    "copy",
+    "debug_build",
+    "delta",
+    "enumerate",
+    "excluded",
+    "patch",
+    "prepare_chroot",
+    "receive",
+    "rules_from_wire",
+    "rules_to_wire",
+    "send",
+    "signature",
 ]  # fmt: skip
 
 debug_build: bool

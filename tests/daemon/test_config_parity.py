@@ -55,7 +55,8 @@ FILES: dict[str, bytes] = {
     "third sample": b"[home]\npath=/home\nuid=root\ngid=root\nuse chroot=yes\nread only=yes\n"
     b"hosts allow=1.2.3.4 5.6.7.8\nmax connections=3\ntimeout=300\n[mysql]\npath=/usr/local/mysql\n",
     "fourth sample": b"motd file=/nonexistent\nmax connections = 25\nsyslog facility = local3\n[ftp]\n"
-    b"\tcomment = whole ftp area\n\tpath = /var/ftp/pub\n\thosts allow = 192.168.2.0/24 127.0.0.0/8 *.anu.edu.au\n[tmp]\n\tlist = yes\n",
+    b"\tcomment = whole ftp area\n\tpath = /var/ftp/pub\n\thosts allow = 192.168.2.0/24 127.0.0.0/8 *.anu.edu.au\n"
+    b"[tmp]\n\tlist = yes\n",
 }
 
 

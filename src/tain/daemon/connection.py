@@ -488,7 +488,8 @@ class Connection:
         if not status:
             return ""
         text = os.fsdecode(output).rstrip("\n")
-        return f"pre-xfer exec returned failure ({status}):\n{text}" if text else f"pre-xfer exec returned failure ({status})"
+        told = f"pre-xfer exec returned failure ({status})"
+        return f"{told}:\n{text}" if text else told
 
 
 def _load_charset(name: bytes) -> None:

@@ -83,7 +83,7 @@ impl Encoder {
     /// this is false is to be left out of the list, with an I/O error of 1 (spec: protocol 5.16).
     pub fn can_send(&self, e: &NewEntry) -> bool {
         let mut buf = Vec::new();
-        self.wire_name(e, &mut buf) && e.link.map_or(true, |l| self.wire_link(l).is_some())
+        self.wire_name(e, &mut buf) && e.link.is_none_or(|l| self.wire_link(l).is_some())
     }
 
     fn wire_name(&self, e: &NewEntry, out: &mut Vec<u8>) -> bool {
@@ -231,7 +231,7 @@ impl Encoder {
             xmit::SAME_ATIME,
         );
         set(
-            self.o.crtimes && crtime.map_or(true, |c| c == now.mtime),
+            self.o.crtimes && crtime.is_none_or(|c| c == now.mtime),
             xmit::CRTIME_EQ_MTIME,
         );
 

@@ -383,7 +383,7 @@ impl IdMap {
 
     /// This process may set the (local) group.
     pub fn may_set_group(&self, gid: u32) -> bool {
-        self.allowed.as_ref().map_or(true, |g| g.contains(&gid))
+        self.allowed.as_ref().is_none_or(|g| g.contains(&gid))
     }
 
     fn map_mut<T: Default>(&mut self, who: Who, f: impl FnOnce(&mut Map) -> T) -> T {

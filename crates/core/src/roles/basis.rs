@@ -122,13 +122,12 @@ impl Generator {
                     self.item(segment, i, ndx, flags, None)?;
                     return Ok(AltFile::Settled);
                 }
-                AltDest::Link => {
-                    if self.dry_run || self.link_alt(&root, rel)? {
+                AltDest::Link
+                    if (self.dry_run || self.link_alt(&root, rel)?) => {
                         let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, true);
                         self.item(segment, i, ndx, flags, Some(b""))?;
                         return Ok(AltFile::Settled);
                     }
-                }
                 _ => {}
             }
         }

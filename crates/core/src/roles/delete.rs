@@ -159,9 +159,9 @@ impl Deleter {
     }
 
     /// Remove one name with all that is in it. With filters, protected content stays and keeps its directory.
-    pub fn remove(&mut self, rel: &[u8], kind: FileKind, mut filters: Option<&mut Filters>) -> Result<Outcome> {
+    pub fn remove(&mut self, rel: &[u8], kind: FileKind, filters: Option<&mut Filters>) -> Result<Outcome> {
         self.dest.report.check()?;
-        if kind == FileKind::Dir && !self.empty(rel, filters.as_deref_mut())? {
+        if kind == FileKind::Dir && !self.empty(rel, filters)? {
             // What the limit or a rule has kept keeps its directory.
             self.dest.report.info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
             return Ok(Outcome::NotEmpty);

@@ -622,10 +622,7 @@ impl Dest {
     /// Keep what is about to be replaced: by a hard link, so that the name is never missing, else by a rename.
     /// `false`: left out on purpose. Errors end the run (spec: transfer 11).
     pub fn backup_before_overwrite(&self, rel: &[u8]) -> Result<bool> {
-        let stat = match self.root.lstat(rel) {
-            Ok(stat) => stat,
-            Err(_) => return Ok(true),
-        };
+        let Ok(stat) = self.root.lstat(rel) else { return Ok(true) };
         if stat.is_dir() {
             return Ok(true);
         }

@@ -190,7 +190,7 @@ impl Generator {
         for feed in first {
             self.heard(feed)?;
         }
-        if self.plan.debug.flist > 0 && self.report.role() != "sender" || self.plan.local && self.plan.debug.flist > 0 {
+        if self.plan.debug.flist > 0 && (self.plan.local || self.report.role() != "sender") {
             let text = if self.plan.whole_file {
                 "delta-transmission disabled for local transfer or --whole-file"
             } else {
@@ -201,8 +201,7 @@ impl Generator {
         if self.plan.delete == DeleteWhen::Before {
             self.delete_everywhere()?;
         }
-        loop {
-            let Some((segment, first_dir)) = self.next_list()? else { break };
+        while let Some((segment, first_dir)) = self.next_list()? {
             self.process(segment, first_dir)?;
             self.settle()?;
         }

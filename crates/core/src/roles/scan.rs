@@ -970,7 +970,7 @@ fn device_size(file: &std::fs::File) -> u64 {
 /// that scans, so `#` and `;` lines are skipped.
 pub fn split_names(data: &[u8], nul: bool, comments: bool) -> Vec<Vec<u8>> {
     data.split(|&b| if nul { b == 0 } else { b == b'\n' || b == b'\r' || b == 0 })
-        .filter(|n| !n.is_empty() && !(comments && !nul && matches!(n[0], b'#' | b';')))
+        .filter(|n| n.first().is_some_and(|first| !comments || nul || !matches!(first, b'#' | b';')))
         .map(<[u8]>::to_vec)
         .collect()
 }

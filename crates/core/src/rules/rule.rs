@@ -255,7 +255,7 @@ fn prefix(text: &[u8]) -> Option<(u8, usize)> {
             let rest = text.strip_prefix(*word)?;
             let ends = rest
                 .first()
-                .map_or(true, |c| is_space(*c) || matches!(c, b'_' | b','));
+                .is_none_or(|c| is_space(*c) || matches!(c, b'_' | b','));
             ends.then_some((*letter, word.len()))
         }),
     }

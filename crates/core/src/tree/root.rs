@@ -351,7 +351,7 @@ impl Root {
             other => return other.map(|_| ()),
         }
         let ends = (1..=rel.len())
-            .filter(|&at| rel.get(at).map_or(true, |b| *b == b'/') && rel[at - 1] != b'/');
+            .filter(|&at| rel.get(at).is_none_or(|b| *b == b'/') && rel[at - 1] != b'/');
         for end in ends {
             match self.mkdir(&rel[..end], mode) {
                 Err(e) if e.raw_os_error() == Some(Errno::EXIST.raw_os_error()) => {}
