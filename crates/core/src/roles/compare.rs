@@ -237,7 +237,7 @@ mod tests {
             (b"../e/b", b"d/a", false),
             (b"x/../../y", b"d/e/a", true),
         ] {
-            assert_eq!(unsafe_link(target, path), wanted, "{:?} {:?}", target, path);
+            assert_eq!(unsafe_link(target, path), wanted, "{target:?} {path:?}");
         }
     }
 

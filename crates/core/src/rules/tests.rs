@@ -81,19 +81,19 @@ const CASES: &[(&[&str], &str, bool, Want)] = &[
     (&["- f[[:digit:]]o"], "foo", false, Sent),
     (&["- f[[:bogus:]]o"], "foo", false, Sent),
     (&["- f[]o]o"], "f]o", false, Excluded),
-    (&[r#"- f[a\]]o"#], "f]o", false, Excluded),
+    (&[r"- f[a\]]o"], "f]o", false, Excluded),
     (&["- f[!]]o"], "f]o", false, Sent),
     (&["- f[-a]o"], "f-o", false, Excluded),
-    (&[r#"- f\*o"#], "f*o", false, Excluded),
-    (&[r#"- f\*o"#], r#"f\*o"#, false, Sent),
-    (&[r#"- f\[o"#], "f[o", false, Excluded),
-    (&[r#"- fo\o"#], "foo", false, Sent),
-    (&[r#"- fo\o"#], r#"fo\o"#, false, Excluded),
-    (&[r#"- fo\o*"#], "foo", false, Excluded),
-    (&[r#"- f*\o"#], "foo", false, Excluded),
+    (&[r"- f\*o"], "f*o", false, Excluded),
+    (&[r"- f\*o"], r"f\*o", false, Sent),
+    (&[r"- f\[o"], "f[o", false, Excluded),
+    (&[r"- fo\o"], "foo", false, Sent),
+    (&[r"- fo\o"], r"fo\o", false, Excluded),
+    (&[r"- fo\o*"], "foo", false, Excluded),
+    (&[r"- f*\o"], "foo", false, Excluded),
     (&["- f[o"], "f[o", false, Sent),
-    (&[r#"- foo\"#], r#"foo\"#, false, Excluded),
-    (&[r#"- foo\*"#], r#"foo\"#, false, Sent),
+    (&[r"- foo\"], r"foo\", false, Excluded),
+    (&[r"- foo\*"], r"foo\", false, Sent),
     (&["- [/]foo"], "foo", false, Sent),
     (&["- a[/]b"], "a/b", false, Sent),
     (&["- A"], "a", false, Sent),
@@ -224,11 +224,11 @@ fn verified_cases() {
         let got = hidden(&filters(rules), &sender(root), &Files::new(), &tree);
         match (want, got) {
             (Sent, Ok(list)) => {
-                assert!(list.is_empty(), "case {number} {rules:?} {path}: {list:?}")
+                assert!(list.is_empty(), "case {number} {rules:?} {path}: {list:?}");
             }
             (Excluded, Ok(list)) => assert_eq!(list.len(), 1, "case {number} {rules:?} {path}"),
             (Fails(text), Err(error)) => {
-                assert_eq!(error, Error::Usage((*text).into()), "case {number}")
+                assert_eq!(error, Error::Usage((*text).into()), "case {number}");
             }
             (want, got) => panic!("case {number} {rules:?}: want {want:?}, got {got:?}"),
         }
