@@ -229,6 +229,16 @@ macro_rules! plan {
                 matches!(self.delete, DeleteWhen::During | DeleteWhen::Delay)
             }
 
+            /// Owners and nodes are kept: by the system, or by fake-super in attributes.
+            pub fn root_like(&self) -> bool {
+                self.am_root || self.fake_super
+            }
+
+            /// Owners are changed on the files themselves.
+            pub fn changes_owners(&self) -> bool {
+                self.am_root && !self.fake_super
+            }
+
             /// All field names, for the binding and its stub test.
             pub const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
             /// Set one field by name. Errors: `Usage` naming the field when it is unknown or the value does not fit.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from tests.parity.harness import Row
-from tests.parity.rows import daemon, errors, filters, options, output, transfer
+from tests.parity.rows import daemon, errors, filters, metadata, options, output, transfer
 
 ROWS: list[Row] = [
     *options.ROWS,
     *filters.ROWS,
     *transfer.ROWS,
+    *metadata.ROWS,
     *output.ROWS,
     *errors.ROWS,
     *daemon.ROWS,

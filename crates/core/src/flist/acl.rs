@@ -41,14 +41,15 @@ impl Acl {
         *self == Self::default()
     }
 
-    /// An access ACL as it is sent: without what `mode` says.
+    /// An access ACL as it is sent: without what `mode` says. (Named entries never come without a mask, so doing it
+    /// again changes nothing.)
     pub fn stripped(&self, mode: u32) -> Self {
         let group = (mode >> 3 & 7) as u8;
         Self {
             user_obj: None,
             group_obj: self
                 .group_obj
-                .filter(|&g| self.mask.is_some() && g != group),
+                .filter(|&g| (self.mask.is_some() || !self.named.is_empty()) && g != group),
             mask: self.mask.filter(|&m| self.named.is_empty() || m != group),
             other: None,
             named: self.named.clone(),

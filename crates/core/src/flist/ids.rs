@@ -411,6 +411,11 @@ impl IdMap {
         to
     }
 
+    /// The local id of an id whose name came earlier.
+    pub fn known(&mut self, who: Who, id: u32) -> Option<u32> {
+        self.map_mut(who, |m| m.known.get(&id).copied())
+    }
+
     /// The local id for an id that came without a name, or whose name came earlier.
     pub fn local(&mut self, who: Who, id: u32) -> u32 {
         let found = self.map_mut(who, |m| {

@@ -6,7 +6,7 @@ use super::order::{compare, Key};
 use super::MAX_NAME;
 use crate::error::{Error, Result};
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The arrays that a builder fills and a segment keeps.
 #[derive(Debug, Clone, Default)]
@@ -654,6 +654,38 @@ impl Segment {
             })
             .find(|&k| at(k).is_active() && at(k).is_dir() == key.is_dir)
             .map(|k| self.at(k))
+    }
+
+    /// Take out the directories that hold nothing but directories, at any depth (`--prune-empty-dirs`); `keep` tells of
+    /// a directory that stays whatever is in it, and so do its parents. Indices stay occupied.
+    pub fn prune_empty_dirs(&mut self, mut keep: impl FnMut(&[u8]) -> bool) {
+        let mut needed: HashSet<Vec<u8>> = HashSet::new();
+        let parent = |needed: &mut HashSet<Vec<u8>>, dir: &[u8]| {
+            let dir = dir.strip_suffix(b"/").unwrap_or(dir);
+            if !needed.contains(dir) {
+                needed.insert(dir.to_vec());
+            }
+        };
+        for i in (0..self.len()).filter(|&i| self.entry(i).is_active() && !self.entry(i).is_dir()) {
+            parent(&mut needed, self.dirname(i));
+        }
+        // Contents come before what holds them.
+        for k in (0..self.len()).rev() {
+            let i = self.at(k);
+            let entry = self.entry(i);
+            if !entry.is_dir() || !entry.is_active() {
+                continue;
+            }
+            let name = self.name(i);
+            if name == b"." {
+                continue;
+            }
+            if needed.contains(&name) || keep(&name) {
+                parent(&mut needed, self.dirname(i));
+            } else {
+                self.store.entries[i].flags |= eflag::PRUNED;
+            }
+        }
     }
 
     /// The range of `k` (see [`at`](Self::at)) that holds what is below a directory, at any depth, in the order of

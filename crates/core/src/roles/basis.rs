@@ -22,7 +22,7 @@ pub enum AltFile {
 /// What they gave for a link or node.
 pub enum AltOther {
     Settled,
-    Compared(Stat),
+    Compared(Root, Stat),
     Nothing,
 }
 
@@ -59,7 +59,7 @@ impl Generator {
         let mut best: Option<(u8, usize, Root, Stat)> = None;
         for n in 0..self.alt_roots.len() {
             let Some(root) = self.alt_roots[n].clone() else { continue };
-            let Ok(stat) = root.lstat(rel) else { continue };
+            let Ok(stat) = self.dest.lstat_in(&root, rel) else { continue };
             if !stat.is_file() {
                 continue;
             }
@@ -67,7 +67,7 @@ impl Generator {
             if self.quick_check(segment, i, &root, rel, &stat) {
                 level = 2;
                 let want = self.dest.wanted(segment, i, Some(&stat));
-                if unchanged(&self.plan, &want, &stat) && self.metadata_equal(segment, i, &root, rel, &stat) {
+                if unchanged(&self.plan, &want, &stat) && self.metadata_flags(&root, rel, &want, Some(&stat), 0) == 0 {
                     level = 3;
                 }
             }
@@ -79,10 +79,6 @@ impl Generator {
             }
         }
         best
-    }
-
-    pub(super) fn metadata_equal(&mut self, segment: &Segment, i: usize, _root: &Root, rel: &[u8], stat: &Stat) -> bool {
-        self.metadata_flags(segment, i, rel, Some(stat), 0) == 0
     }
 
     /// spec: transfer 7.1, 7.2
@@ -133,7 +129,7 @@ impl Generator {
         }
         if level >= 2 && found.is_none() {
             let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, true);
-            let flags = self.metadata_flags(segment, i, rel, Some(&stat), flags);
+            let flags = self.metadata_flags(&root, rel, &want, Some(&stat), flags);
             if self.dry_run || self.copy_alt(segment, i, &root, rel, &stat)? {
                 self.item(segment, i, ndx, flags, None)?;
                 return Ok(AltFile::Settled);
@@ -190,25 +186,22 @@ impl Generator {
         if !self.dest.commit(&temp.name, rel, false)? {
             return Ok(false);
         }
-        if let Ok(now) = self.dest.root.lstat(rel) {
-            self.apply_metadata(segment, i, rel, &now);
-        }
         Ok(true)
     }
 
     /// A directory in an alternate place, for the item only.
-    pub(super) fn alt_directory(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8]) -> Option<Stat> {
+    pub(super) fn alt_directory(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8]) -> Option<(Root, Stat)> {
         let mut best = None;
         for root in self.alt_roots.iter().flatten() {
-            let Ok(stat) = root.lstat(rel) else { continue };
+            let Ok(stat) = self.dest.lstat_in(root, rel) else { continue };
             if !stat.is_dir() {
                 continue;
             }
             let want = self.dest.wanted(segment, i, Some(&stat));
-            if unchanged(&self.plan, &want, &stat) {
-                return Some(stat);
+            if unchanged(&self.plan, &want, &stat) && self.metadata_flags(root, rel, &want, Some(&stat), 0) == 0 {
+                return Some((root.clone(), stat));
             }
-            best = best.or(Some(stat));
+            best = best.or_else(|| Some((root.clone(), stat)));
         }
         best
     }
@@ -225,12 +218,12 @@ impl Generator {
         let entry = *segment.entry(i);
         let mut best: Option<(bool, Root, Stat)> = None;
         for root in self.alt_roots.iter().flatten() {
-            let Ok(stat) = root.lstat(rel) else { continue };
+            let Ok(stat) = self.dest.lstat_in(root, rel) else { continue };
             if (stat.mode ^ entry.mode) & super::compare::S_IFMT != 0 {
                 continue;
             }
             let same = match target {
-                Some(target) => root.read_link(rel).is_ok_and(|t| t == target),
+                Some(target) => super::metadata::read_link(root, rel, self.plan.fake_super).is_ok_and(|t| t == target),
                 None => {
                     !entry.is_device() || (stat.rdev_major, stat.rdev_minor) == segment.rdev(i)
                 }
@@ -239,7 +232,8 @@ impl Generator {
                 continue;
             }
             let want = self.dest.wanted(segment, i, Some(&stat));
-            let level3 = unchanged(&self.plan, &want, &stat);
+            let level3 = unchanged(&self.plan, &want, &stat)
+                && self.metadata_flags(root, rel, &want, Some(&stat), 0) == 0;
             if best.is_none() || level3 {
                 best = Some((level3, root.clone(), stat));
             }
@@ -265,7 +259,7 @@ impl Generator {
                 _ => {}
             }
         }
-        Ok(AltOther::Compared(stat))
+        Ok(AltOther::Compared(root, stat))
     }
 
     // ---- similar names (spec: transfer 9)

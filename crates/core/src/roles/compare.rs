@@ -46,6 +46,26 @@ pub struct Wanted {
     pub uid: u32,
     /// `None`: a group that this process can't give (spec: transfer 5.3).
     pub gid: Option<u32>,
+    /// Device number.
+    pub rdev: (u32, u32),
+    /// ACLs and attributes in the tables of the list.
+    pub acl: Option<u32>,
+    pub default_acl: Option<u32>,
+    pub xattrs: Option<u32>,
+    /// They were compared and are equal already.
+    pub acl_settled: bool,
+    pub xattrs_settled: bool,
+}
+
+impl Wanted {
+    /// The same, knowing from the flags of a comparison what need not be looked at again.
+    pub fn settled(self, flags: u16) -> Self {
+        Self {
+            acl_settled: flags & iflag::ACL == 0,
+            xattrs_settled: flags & iflag::XATTR == 0,
+            ..self
+        }
+    }
 }
 
 /// Times are equal under `--modify-window` (spec: transfer 4).
@@ -107,7 +127,7 @@ fn perms_differ(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
 }
 
 fn owner_differs(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
-    plan.am_root && plan.owner && wanted.uid != stat.uid
+    plan.root_like() && plan.owner && wanted.uid != stat.uid
 }
 
 fn group_differs(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::chmod::Chmod;
 use super::compare::{dest_mode, is_dir, is_link, is_reg, keeps_time, same_time, Wanted};
+use super::metadata::{Metadata, Place};
 use crate::error::{sys_text, Error, Result};
-use crate::flist::{eflag, Segment};
+use crate::flist::{eflag, Segment, Tables};
 use crate::plan::Plan;
 use crate::report::{Level, Report};
 use crate::tree::{attrs, FileKind, Root, RootOptions, Stat, Temp, WriteFlags};
@@ -48,6 +49,8 @@ pub struct Dest {
     pub void: bool,
     /// The destination directory was made by this run.
     pub created: bool,
+    /// ACLs, attributes and ids.
+    pub metadata: Metadata,
     chmod: Arc<Chmod>,
     incoming: Arc<Chmod>,
     effective: (u32, u32),
@@ -66,6 +69,7 @@ impl Dest {
             partial: PartialDir::None,
             void: false,
             created: false,
+            metadata: Metadata::new(Arc::clone(&plan), Tables::default()),
             plan,
             report,
             root,
@@ -160,8 +164,11 @@ impl Dest {
     }
 
     /// What the umask, or the parent's default ACL, lets a new file have.
-    pub fn default_perms(&self) -> u32 {
-        0o777 & !self.plan.umask
+    fn default_perms(&self, segment: &Segment, i: usize) -> u32 {
+        if self.void {
+            return 0o777 & !self.plan.umask;
+        }
+        self.metadata.default_perms(&self.root, &self.name(segment, i))
     }
 
     /// What an entry is to look like here.
@@ -172,16 +179,20 @@ impl Dest {
         if !is_link(listed) && !self.chmod.is_empty() {
             listed = self.chmod.apply(listed, plan.umask);
         }
-        let mut mode = dest_mode(plan, listed, exists.map(|s| s.mode), self.default_perms());
+        let fresh = !plan.perms && exists.is_none();
+        let allowed = if fresh { self.default_perms(segment, i) } else { 0o777 };
+        let mut mode = dest_mode(plan, listed, exists.map(|s| s.mode), allowed);
         if !is_link(mode) && !self.incoming.is_empty() {
             mode = self.incoming.apply(mode, plan.umask);
             if plan.perms {
                 listed = mode;
             }
         }
+        let (uid, gid) = self.metadata.local_ids(entry.uid, entry.gid);
         let gid = (!entry.has(eflag::SKIP_GROUP)
-            && (plan.am_root || plan.groups.contains(&entry.gid) || entry.gid == self.effective.1))
-            .then_some(entry.gid);
+            && (plan.root_like() || plan.groups.contains(&gid) || gid == self.effective.1))
+            .then_some(gid);
+        let (acl, default_acl) = if plan.acls { segment.acl(i) } else { (None, None) };
         Wanted {
             mode,
             listed_mode: listed,
@@ -191,13 +202,22 @@ impl Dest {
             atime: if plan.atimes > 0 { segment.atime(i) } else { 0 },
             atime_nsec: 0,
             crtime: plan.crtimes.then(|| segment.crtime(i)),
-            uid: entry.uid,
+            uid,
             gid,
+            rdev: segment.rdev(i),
+            acl,
+            default_acl,
+            xattrs: if plan.xattrs > 0 { segment.xattrs(i) } else { None },
+            acl_settled: false,
+            xattrs_settled: false,
         }
     }
 
     fn ids_to_set(&self, want: &Wanted, now: &Stat) -> (Option<u32>, Option<u32>) {
         let plan = &self.plan;
+        if plan.fake_super {
+            return (None, None);
+        }
         let uid = (plan.am_root && plan.owner && want.uid != now.uid).then_some(want.uid);
         let gid = want.gid.filter(|&gid| plan.group && gid != now.gid);
         (uid, gid)
@@ -216,6 +236,11 @@ impl Dest {
         }
         let mut changed = false;
         let mut mode_now = now.mode;
+        let place = Place::Name(&self.root, rel);
+        if plan.fake_super {
+            changed |= self.keep_fake(place, rel, want, now);
+            mode_now = self.root.lstat(rel).map_or(mode_now, |s| s.mode);
+        }
         let (uid, gid) = self.ids_to_set(want, now);
         if uid.is_some() || gid.is_some() {
             match self.root.chown(rel, uid, gid) {
@@ -231,6 +256,9 @@ impl Dest {
                     return None;
                 }
             }
+        }
+        if plan.xattrs > 0 && !want.xattrs_settled {
+            changed |= self.set_xattrs(place, rel, want, &mut mode_now);
         }
         if !times.skip {
             let mtime = keeps_time(plan, want.mode)
@@ -248,8 +276,12 @@ impl Dest {
                 }
             }
         }
-        if !is_link(want.mode) && (mode_now ^ want.mode) & 0o7777 != 0 {
-            match self.root.chmod(rel, want.mode) {
+        if plan.acls && !want.acl_settled {
+            changed |= self.set_acls(place, rel, want, &mut mode_now);
+        }
+        let mode = self.real_mode(want.mode);
+        if !is_link(mode_now) && (mode_now ^ mode) & 0o7777 != 0 {
+            match self.root.chmod(rel, mode) {
                 Ok(()) => changed = true,
                 Err(error) => {
                     // A link that stands for a directory is never followed for this.
@@ -267,7 +299,13 @@ impl Dest {
     pub fn set_attrs_open(&self, file: &File, rel: &[u8], want: &Wanted, fresh: bool) {
         let plan = &self.plan;
         let mut mode_now = 0o600;
-        if plan.owner && plan.am_root || plan.group || !fresh {
+        let place = Place::Open(file);
+        if plan.fake_super {
+            if let Ok(now) = crate::tree::stat::of_file(file) {
+                mode_now = now.mode & 0o7777;
+                self.keep_fake(place, rel, want, &now);
+            }
+        } else if plan.owner && plan.am_root || plan.group || !fresh {
             if let Ok(now) = crate::tree::stat::of_file(file) {
                 mode_now = now.mode & 0o7777;
                 let (uid, gid) = self.ids_to_set(want, &now);
@@ -279,8 +317,15 @@ impl Dest {
                 }
             }
         }
-        if (mode_now ^ want.mode) & 0o7777 != 0 {
-            if let Err(error) = attrs::fchmod(file, want.mode) {
+        if plan.xattrs > 0 {
+            self.set_xattrs(place, rel, want, &mut mode_now);
+        }
+        if plan.acls {
+            self.set_acls(place, rel, want, &mut mode_now);
+        }
+        let mode = self.real_mode(want.mode);
+        if (mode_now ^ mode) & 0o7777 != 0 {
+            if let Err(error) = attrs::fchmod(file, mode) {
                 let text = [b"failed to set permissions on ".as_slice(), &self.display(rel)].concat();
                 self.report.sys_error(self.role, text, &error);
             }
@@ -582,7 +627,7 @@ impl Dest {
                 // The copy of a directory looks like the directory.
                 if let (Ok(from), Ok(now)) = (self.root.lstat(dir), root.lstat(dir)) {
                     let _ = root.chmod(dir, from.mode & 0o7777);
-                    if self.plan.am_root && (from.uid, from.gid) != (now.uid, now.gid) {
+                    if self.plan.changes_owners() && (from.uid, from.gid) != (now.uid, now.gid) {
                         let _ = root.chown(dir, Some(from.uid), Some(from.gid));
                     }
                 }
@@ -685,7 +730,7 @@ impl Dest {
         let source = self.root.open_read(rel, false)?;
         let copy = root.create_excl(name, 0o600)?;
         crate::tree::data::copy_whole(&source, &copy, stat.size, true)?;
-        if self.plan.am_root {
+        if self.plan.changes_owners() {
             attrs::fchown(&copy, Some(stat.uid), Some(stat.gid))?;
         }
         attrs::fchmod(&copy, stat.mode)?;

@@ -4,10 +4,11 @@ use std::io;
 use std::sync::Arc;
 
 use super::compare::{
-    is_device, is_link, is_reg, is_special, item_flags, same_time, unsafe_link, S_IFMT,
+    is_device, is_link, is_reg, is_special, item_flags, same_time, unsafe_link, Wanted, S_IFMT,
 };
 use super::dest::{split_name, SetTimes};
 use super::generator::{Generator, Request, Touch};
+use super::metadata::read_link;
 use crate::error::Result;
 use crate::flist::{eflag, Segment};
 use crate::plan::{AltDest, DeleteWhen};
@@ -27,8 +28,7 @@ impl Generator {
         if self.dest.void {
             return Ok(None);
         }
-        let stat = if self.plan.crtimes { self.dest.root.lstat_btime(rel) } else { self.dest.root.lstat(rel) };
-        let stat = match stat {
+        let stat = match self.dest.lstat(rel) {
             Ok(stat) => stat,
             Err(e) if missing(&e) => return Ok(None),
             Err(e) if self.dry_run && e.raw_os_error() == Some(20) => return Ok(None),
@@ -117,7 +117,7 @@ impl Generator {
             Some(_) if self.plan.ignore_existing => Ok(()),
             Some(stat) => {
                 if self.deleter.make_way(&rel, stat.mode, "directory")? {
-                    self.make_early(segment, i, &rel);
+                    self.make_early(&rel);
                 } else {
                     self.contents_skipped();
                     self.skip_below(&rel);
@@ -125,15 +125,14 @@ impl Generator {
                 Ok(())
             }
             None => {
-                self.make_early(segment, i, &rel);
+                self.make_early(&rel);
                 Ok(())
             }
         }
     }
 
-    fn make_early(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8]) {
-        let want = self.dest.wanted(segment, i, None);
-        if self.dest.root.mkdir(rel, (want.mode | 0o700) & 0o700).is_ok() {
+    fn make_early(&mut self, rel: &[u8]) {
+        if self.dest.root.mkdir(rel, 0o700).is_ok() {
             self.created_early();
         }
     }
@@ -198,9 +197,11 @@ impl Generator {
             }
         }
         let mut compared = real;
+        let mut place = self.dest.root.clone();
         let mut base = 0;
         if real.is_none() && self.plan.alt_dest != AltDest::None {
-            if let Some(stat) = self.alt_directory(segment, i, &rel) {
+            if let Some((root, stat)) = self.alt_directory(segment, i, &rel) {
+                place = root;
                 compared = Some(stat);
                 base = iflag::LOCAL_CHANGE;
                 if self.plan.info.name > 1 && !self.plan.itemize {
@@ -209,7 +210,7 @@ impl Generator {
             }
         }
         let flags = item_flags(&self.plan, &want, compared.as_ref(), base, false);
-        let flags = self.metadata_flags(segment, i, &rel, compared.as_ref(), flags);
+        let flags = self.metadata_flags(&place, &rel, &want, compared.as_ref(), flags);
         let deletes = self.plan.delete_during() && entry.has_contents() && !(self.dry_run && real.is_none());
         // On the wire deletions are messages, which 3.5.0 writes before the item that still waits in its buffer.
         let late = deletes && real.is_some() && matches!(self.output, super::generator::Output::Wire(_));
@@ -217,10 +218,10 @@ impl Generator {
             self.item(segment, i, ndx, flags, None)?;
         }
         if now.is_none() && !self.dry_run {
-            let mut result = self.dest.root.mkdir(&rel, want.mode & 0o7777);
+            let mut result = self.dest.root.mkdir(&rel, self.dest.real_mode(want.mode) & 0o7777);
             if matches!(&result, Err(e) if missing(e)) && self.plan.relative {
                 self.dest.make_parents(&rel);
-                result = self.dest.root.mkdir(&rel, want.mode & 0o7777);
+                result = self.dest.root.mkdir(&rel, self.dest.real_mode(want.mode) & 0o7777);
             }
             if let Err(error) = result {
                 if error.raw_os_error() != Some(17) {
@@ -231,7 +232,7 @@ impl Generator {
                     return Ok(None);
                 }
             }
-            now = self.dest.root.lstat(&rel).ok();
+            now = self.dest.lstat(&rel).ok();
             if !self.plan.perms {
                 if let Some(stat) = now {
                     want.mode |= stat.mode & 0o2000;
@@ -241,9 +242,9 @@ impl Generator {
         let before = real.map(|s| s.mtime_pair());
         let (mut ours, mut widened) = (true, false);
         if let Some(stat) = now.filter(|_| !self.dry_run) {
-            self.apply_metadata(segment, i, &rel, &stat);
-            ours = self.dest.set_attrs(&rel, &want, &stat, SetTimes { exact: false, skip: true }).is_some();
-            if ours && !self.plan.am_root && want.mode & 0o700 != 0o700 {
+            let settled = if real.is_some() { want.settled(flags) } else { want };
+            ours = self.dest.set_attrs(&rel, &settled, &stat, SetTimes { exact: false, skip: true }).is_some();
+            if ours && !self.plan.root_like() && want.mode & 0o700 != 0o700 {
                 widened = self.dest.root.chmod(&rel, want.mode | 0o700).is_ok();
             }
         }
@@ -312,7 +313,7 @@ impl Generator {
         if is_link(mode) && self.plan.links {
             return self.symlink(segment, i, ndx, &rel, found);
         }
-        let device = is_device(mode) && self.plan.devices && (self.plan.am_root || self.plan.fake_super);
+        let device = is_device(mode) && self.plan.devices && self.plan.root_like();
         if (device || is_special(mode) && self.plan.specials) && !self.plan.drop_devices {
             return self.node(segment, i, ndx, &rel, found);
         }
@@ -343,11 +344,10 @@ impl Generator {
         }
         let want = self.dest.wanted(segment, i, found.as_ref());
         if let Some(stat) = found.filter(Stat::is_symlink) {
-            if self.dest.root.read_link(rel).is_ok_and(|now| now == target) {
+            if read_link(&self.dest.root, rel, self.plan.fake_super).is_ok_and(|now| now == target) {
                 let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
-                let flags = self.metadata_flags(segment, i, rel, Some(&stat), flags);
-                self.apply_metadata(segment, i, rel, &stat);
-                self.dest.set_attrs(rel, &want, &stat, SetTimes::default());
+                let flags = self.metadata_flags(&self.dest.root, rel, &want, Some(&stat), flags);
+                self.dest.set_attrs(rel, &want.settled(flags), &stat, SetTimes::default());
                 self.item(segment, i, ndx, flags, None)?;
                 self.link_ready(segment, i, ndx)?;
                 if self.plan.remove_source_files {
@@ -357,10 +357,14 @@ impl Generator {
             }
         }
         let mut compared = found.filter(Stat::is_symlink);
+        let mut place = self.dest.root.clone();
         if found.is_none() && self.plan.alt_dest != AltDest::None {
             match self.alt_other(segment, i, ndx, rel, Some(&target))? {
                 super::basis::AltOther::Settled => return Ok(()),
-                super::basis::AltOther::Compared(stat) => compared = Some(stat),
+                super::basis::AltOther::Compared(root, stat) => {
+                    place = root;
+                    compared = Some(stat);
+                }
                 super::basis::AltOther::Nothing => {}
             }
         }
@@ -369,14 +373,16 @@ impl Generator {
         let flags = iflag::LOCAL_CHANGE | if same { 0 } else { iflag::CHANGE };
         let shown = if same_kind || compared.is_some() { compared.or(found) } else { None };
         let flags = item_flags(&self.plan, &want, shown.as_ref(), flags, same);
+        let flags = self.metadata_flags(&place, rel, &want, shown.as_ref(), flags);
         let target_ref = target.as_slice();
-        let made = self.replace(rel, found, "symlink", |root, name| root.symlink(target_ref, name), |rel, this| {
+        let dest = self.dest.clone();
+        let made = self.replace(rel, found, "symlink", |root, name| dest.symlink(root, target_ref, name), |rel, this| {
             [b"symlink ".as_slice(), &this.dest.display(rel), b" -> \"", target_ref, b"\" failed"].concat()
         })?;
         if !made {
             return Ok(());
         }
-        self.finish_made(segment, i, rel, &want);
+        self.finish_made(rel, &want);
         self.item(segment, i, ndx, flags, None)?;
         self.link_ready(segment, i, ndx)?;
         self.succeeded(segment, i, ndx, true)
@@ -391,9 +397,8 @@ impl Generator {
         if let Some(stat) = same_kind {
             if !device || (stat.rdev_major, stat.rdev_minor) == (major, minor) {
                 let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
-                let flags = self.metadata_flags(segment, i, rel, Some(&stat), flags);
-                self.apply_metadata(segment, i, rel, &stat);
-                self.dest.set_attrs(rel, &want, &stat, SetTimes::default());
+                let flags = self.metadata_flags(&self.dest.root, rel, &want, Some(&stat), flags);
+                self.dest.set_attrs(rel, &want.settled(flags), &stat, SetTimes::default());
                 self.item(segment, i, ndx, flags, None)?;
                 self.link_ready(segment, i, ndx)?;
                 if self.plan.remove_source_files {
@@ -403,29 +408,35 @@ impl Generator {
             }
         }
         let mut compared = same_kind;
+        let mut place = self.dest.root.clone();
         if found.is_none() && self.plan.alt_dest != AltDest::None {
             match self.alt_other(segment, i, ndx, rel, None)? {
                 super::basis::AltOther::Settled => return Ok(()),
-                super::basis::AltOther::Compared(stat) => compared = Some(stat),
+                super::basis::AltOther::Compared(root, stat) => {
+                    place = root;
+                    compared = Some(stat);
+                }
                 super::basis::AltOther::Nothing => {}
             }
         }
         let same = found.is_none() && compared.is_some();
         let flags = iflag::LOCAL_CHANGE | if same { 0 } else { iflag::CHANGE };
         let flags = item_flags(&self.plan, &want, compared.as_ref(), flags, same);
+        let flags = self.metadata_flags(&place, rel, &want, compared.as_ref(), flags);
         let kind = if device { "device file" } else { "special file" };
         let mode = want.mode;
+        let dest = self.dest.clone();
         let made = self.replace(
             rel,
             found,
             kind,
-            |root, name| root.mknod(name, mode & S_IFMT | mode & 0o700, major, minor),
+            |root, name| dest.mknod(root, name, mode & S_IFMT | mode & 0o700, major, minor),
             |rel, this| [b"mknod ".as_slice(), &this.dest.display(rel), b" failed"].concat(),
         )?;
         if !made {
             return Ok(());
         }
-        self.finish_made(segment, i, rel, &want);
+        self.finish_made(rel, &want);
         self.item(segment, i, ndx, flags, None)?;
         self.link_ready(segment, i, ndx)?;
         self.succeeded(segment, i, ndx, true)
@@ -490,12 +501,11 @@ impl Generator {
     }
 
     /// Attributes of something that was just made.
-    fn finish_made(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8], want: &super::compare::Wanted) {
+    fn finish_made(&mut self, rel: &[u8], want: &Wanted) {
         if self.dry_run {
             return;
         }
-        if let Ok(stat) = self.dest.root.lstat(rel) {
-            self.apply_metadata(segment, i, rel, &stat);
+        if let Ok(stat) = self.dest.lstat(rel) {
             self.dest.set_attrs(rel, want, &stat, SetTimes { exact: true, skip: false });
         }
     }
@@ -608,10 +618,9 @@ impl Generator {
                     self.dest.drop_partial(&rel);
                 }
                 let flags = item_flags(&plan, &want, Some(&stat), 0, false);
-                let flags = self.metadata_flags(segment, i, &rel, Some(&stat), flags);
-                self.apply_metadata(segment, i, &rel, &stat);
+                let flags = self.metadata_flags(&root, &rel, &want, Some(&stat), flags);
                 let exact = plan.checksum;
-                self.dest.set_attrs(&rel, &want, &stat, SetTimes { exact, skip: false });
+                self.dest.set_attrs(&rel, &want.settled(flags), &stat, SetTimes { exact, skip: false });
                 self.item(segment, i, ndx, flags, None)?;
                 self.link_ready(segment, i, ndx)?;
                 if plan.remove_source_files {
@@ -650,7 +659,8 @@ impl Generator {
             flags |= iflag::CHANGE;
         }
         let flags = item_flags(&plan, &want, compared.as_ref(), flags, false);
-        let flags = self.metadata_flags(segment, i, &rel, compared.as_ref(), flags);
+        let place = basis.as_ref().filter(|b| found.is_none() && b.kind < 0x80).map_or(&self.dest.root, |b| &b.root);
+        let flags = self.metadata_flags(place, &rel, &want, compared.as_ref(), flags);
         self.link_requested(segment, i);
         let request =
             Request { segment: Arc::clone(segment), i, ndx, rel, iflags: flags, basis, redo, exists: found };
@@ -659,20 +669,17 @@ impl Generator {
 
     // ---- ACLs and extended attributes
 
-    /// Add the bits for ACLs and extended attributes.
+    /// Add the bits for ACLs and extended attributes: how the file at `rel` beneath `root` differs.
     pub(super) fn metadata_flags(
-        &mut self,
-        _segment: &Segment,
-        _i: usize,
-        _rel: &[u8],
-        _now: Option<&Stat>,
+        &self,
+        root: &crate::tree::Root,
+        rel: &[u8],
+        want: &Wanted,
+        now: Option<&Stat>,
         flags: u16,
     ) -> u16 {
-        flags
+        flags | self.dest.metadata_flags(root, rel, want, now)
     }
-
-    /// Set ACLs and extended attributes of something that is in place.
-    pub(super) fn apply_metadata(&mut self, _segment: &Segment, _i: usize, _rel: &[u8], _now: &Stat) {}
 }
 
 /// Take what climbs out of a link's target (spec: daemon 7.4).

@@ -544,8 +544,10 @@ impl Generator {
                     ints::put_vstring(&mut wire.buffer, xname)?;
                 }
                 if iflags & iflag::XATTR != 0 && self.plan.xattrs > 0 && !self.dry_run {
-                    // No abbreviated value is asked for.
-                    wire.buffer.push(0);
+                    let rel = self.dest.name(segment, i);
+                    let there = iflags & iflag::NEW == 0;
+                    let numbers = self.dest.xattr_requests(there.then_some(&*rel), segment.xattrs(i));
+                    crate::flist::xattr::put_request(&mut wire.buffer, &numbers);
                 }
                 wire.writer.put(&wire.buffer)?;
             }
@@ -664,8 +666,9 @@ impl Generator {
                 }
             }
         }
-        if touch.mode && (now.mode ^ want.mode) & 0o7777 != 0 {
-            if let Err(error) = self.dest.root.chmod(&touch.rel, want.mode) {
+        let mode = self.dest.real_mode(want.mode);
+        if touch.mode && (now.mode ^ mode) & 0o7777 != 0 {
+            if let Err(error) = self.dest.root.chmod(&touch.rel, mode) {
                 let text = [b"failed to set permissions on ".as_slice(), &self.dest.display(&touch.rel)].concat();
                 self.report.sys_error("generator", text, &error);
             }

@@ -119,7 +119,7 @@ impl Generator {
         if let Some((segment, i, ndx)) = group.waiting.pop() {
             self.take_up(ndx);
             let rel = self.dest.name(&segment, i);
-            let found = self.dest.root.lstat(&rel).ok();
+            let found = self.dest.lstat(&rel).ok();
             self.regular(&segment, i, ndx, rel, found, false)?;
         }
         Ok(())
@@ -154,7 +154,7 @@ impl Generator {
             let (segment, i, ndx) = last;
             self.take_up(ndx);
             let rel = self.dest.name(&segment, i);
-            let found = self.dest.root.lstat(&rel).ok();
+            let found = self.dest.lstat(&rel).ok();
             self.regular(&segment, i, ndx, rel, found, false)?;
         }
         Ok(())
@@ -162,8 +162,8 @@ impl Generator {
 
     /// Make `rel` a further name of `leader`.
     fn link_to(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32, rel: &[u8], leader: &[u8]) -> Result<()> {
-        let found = self.dest.root.lstat(rel).ok();
-        let target = self.dest.root.lstat(leader).ok();
+        let found = self.dest.lstat(rel).ok();
+        let target = self.dest.lstat(leader).ok();
         if let (Some(a), Some(b)) = (&found, &target) {
             if a.same_file(b) {
                 let want = self.dest.wanted(segment, i, found.as_ref());
@@ -179,7 +179,7 @@ impl Generator {
         let same_kind = found.filter(|s| s.mode & S_IFMT == entry_kind);
         let want = self.dest.wanted(segment, i, same_kind.as_ref());
         let flags = item_flags(&self.plan, &want, same_kind.as_ref(), iflag::LOCAL_CHANGE, true);
-        let flags = self.metadata_flags(segment, i, rel, same_kind.as_ref(), flags);
+        let flags = self.metadata_flags(&self.dest.root, rel, &want, same_kind.as_ref(), flags);
         let made = self.replace(
             rel,
             found,

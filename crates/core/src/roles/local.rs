@@ -9,11 +9,13 @@ use super::arrival;
 use super::copier::Copier;
 use super::filter::Filters;
 use super::generator::{Feed, Generator, Output};
+use super::metadata::Metadata;
 use super::items::{item_of, Figures};
 use super::scan::{split_names, Scanner};
 use super::sources::Sources;
 use crate::error::{Error, Result};
 use crate::event::Summary;
+use crate::flist::Tables;
 use crate::plan::{FilesFrom, Plan};
 use crate::report::{item, Report};
 
@@ -73,9 +75,16 @@ fn names(plan: &Plan) -> Option<Vec<Vec<u8>>> {
     (plan.files_from != FilesFrom::None).then(|| split_names(&plan.files_from_data, plan.from0, true))
 }
 
-fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, feed: &Sender<Feed>) -> Result<()> {
+fn scanner(
+    plan: &Arc<Plan>,
+    report: &Report,
+    sources: &Sources,
+    tables: Tables,
+    feed: &Sender<Feed>,
+) -> Result<()> {
     let started = Instant::now();
     let mut scanner = Scanner::new(Arc::clone(plan), report.clone(), sources.clone())?;
+    scanner.tables = tables;
     let mut names = names(plan);
     let mut first = true;
     while let Some(segment) = scanner.next(names.take())? {
@@ -155,30 +164,45 @@ fn run(plan: &Arc<Plan>, report: &Report) -> Result<()> {
     announce(plan, report);
     let (send, receive) = bounded(AHEAD);
     let sources = Sources::default();
+    let tables = Tables::default();
     std::thread::scope(|scope| {
         let scan_sources = sources.clone();
+        let scan_tables = tables.clone();
         let worker = std::thread::Builder::new().name("scan".into()).spawn_scoped(scope, move || {
-            if let Err(error) = scanner(plan, report, &scan_sources, &send) {
+            if let Err(error) = scanner(plan, report, &scan_sources, scan_tables, &send) {
                 let _ = send.send(Feed::Failed(error));
             }
         });
         if let Err(error) = worker {
             return Err(Error::Ipc(format!("cannot start a thread: {error}")));
         }
-        generate(plan, report, sources, receive)
+        generate(plan, report, sources, tables, receive)
     })
 }
 
-fn generate(plan: &Arc<Plan>, report: &Report, sources: Sources, receive: Receiver<Feed>) -> Result<()> {
+fn generate(
+    plan: &Arc<Plan>,
+    report: &Report,
+    sources: Sources,
+    tables: Tables,
+    receive: Receiver<Feed>,
+) -> Result<()> {
     report.set_role("Receiver");
-    let feeds = look_ahead(&receive, report).inspect_err(|_| report.set_role("sender"))?;
+    let mut metadata = Metadata::new(Arc::clone(plan), tables);
+    metadata.map_ids(report)?;
+    let mut feeds = look_ahead(&receive, report).inspect_err(|_| report.set_role("sender"))?;
     if plan.info.flist > 0 && !plan.inc_recurse && (plan.recurse || plan.dirs) {
         listed(plan, report, &feeds);
     }
-    let dest = arrival::settle(plan, report, &feeds)?;
+    let mut dest = arrival::settle(plan, report, &feeds)?;
+    dest.metadata = metadata;
+    dest.metadata.read_rules(dest.root.path())?;
     report.set_role("sender");
     report.hold_items();
     let filters = Filters::receiver(plan, dest.root.path())?;
+    if plan.prune_empty_dirs {
+        prune(&mut feeds, &filters, report);
+    }
     let copier = Copier::new(Arc::clone(plan), report.clone(), sources);
     let mut generator = Generator::new(dest, receive, Output::Local(Box::new(copier)), filters);
     let result = generator.run(feeds);
@@ -196,6 +220,17 @@ fn listed(plan: &Plan, report: &Report, feeds: &[Feed]) {
     let count: usize = feeds.iter().map(|f| if let Feed::List(s) = f { s.len() } else { 0 }).sum();
     let word = if count == 1 { "file" } else { "files" };
     report.partial(format!("{count} {word} to consider\n").as_bytes());
+}
+
+/// Take out directories without anything but directories in them (`--prune-empty-dirs`), unless a rule protects one.
+pub fn prune(feeds: &mut [Feed], filters: &Filters, report: &Report) {
+    for feed in feeds {
+        if let Feed::List(segment) = feed {
+            if let Some(segment) = Arc::get_mut(segment) {
+                segment.prune_empty_dirs(|name| filters.protects(name, true, false, report));
+            }
+        }
+    }
 }
 
 fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {

@@ -15,6 +15,7 @@ pub mod generator;
 pub mod items;
 mod links;
 pub mod local;
+pub mod metadata;
 mod rebuild;
 pub mod receiver;
 pub mod remote;

@@ -9,6 +9,7 @@ use std::io;
 use super::chmod::Chmod;
 use super::compare::{is_dir, is_link, is_reg, unsafe_link, S_IFDIR, S_IFMT, S_IFREG};
 use super::filter::Filters;
+use super::metadata::{self, Lookup, Place};
 use super::sources::Sources;
 use crate::error::{Error, Result};
 use crate::flist::{eflag, HardLinks, NewEntry, Segment, SegmentBuilder};
@@ -503,7 +504,11 @@ impl Scanner {
         self.at_root(root_number);
         let Some(root) = self.sources.root(root_number) else { return Ok(()) };
         let path = disk(name);
-        let mut stat = if plan.copy_links || argument.follow { root.stat_follow(path) } else { root.lstat(path) };
+        let mut stat = match metadata::look(root, path, plan.copy_links || argument.follow, &plan, &self.report) {
+            Err(Lookup::Broken(error)) => return Err(error),
+            Err(Lookup::Failed(error)) => Err(error),
+            Ok(stat) => Ok(stat),
+        };
         if let Ok(found) = &stat {
             if found.is_symlink() && plan.copy_dirlinks {
                 if let Ok(behind) = root.stat_follow(path) {
@@ -599,11 +604,7 @@ impl Scanner {
                 }
             }
             let Some(root) = self.sources.root(root_number) else { return Ok(()) };
-            let stat = match self.plan.crtimes {
-                true => root.lstat_btime(disk(&name)),
-                false => root.lstat(disk(&name)),
-            };
-            match stat {
+            match metadata::lstat(root, disk(&name), &self.plan, &self.report) {
                 Ok(stat) => {
                     if (found.kind == FileKind::Unknown || found.kind == FileKind::Symlink)
                         && self.hidden_link(root_number, &name, &stat)
@@ -612,7 +613,7 @@ impl Scanner {
                     }
                     self.list_file(root_number, &name, stat, top_dev, 1, builder, children)?;
                 }
-                Err(error) if error.raw_os_error() == Some(13) => {
+                Err(Lookup::Failed(error)) if error.raw_os_error() == Some(13) => {
                     // A directory that can be read but not searched counts as one that can't be opened.
                     let path = self.display(root_number, dir);
                     let text = [b"opendir ".as_slice(), &self.report.quoted(&path), b" failed"].concat();
@@ -620,7 +621,8 @@ impl Scanner {
                     self.report.sys_error("sender", text, &error);
                     return Ok(());
                 }
-                Err(error) => {
+                Err(Lookup::Broken(error)) => return Err(error),
+                Err(Lookup::Failed(error)) => {
                     let path = self.display(root_number, &name);
                     if error.raw_os_error() == Some(2) {
                         let text = [b"file has vanished: ".as_slice(), &self.report.quoted(&path)].concat();
@@ -772,7 +774,7 @@ impl Scanner {
         let mut link = None;
         if is_link(mode) {
             if plan.links {
-                let target = self.sources.root(root_number).map(|r| r.read_link(path));
+                let target = self.sources.root(root_number).map(|r| metadata::read_link(r, path, plan.fake_super));
                 match target {
                     Some(Ok(target)) if target.is_empty() => {
                         let shown = self.display(root_number, name);
@@ -826,7 +828,7 @@ impl Scanner {
                 .then_some((stat.dev, stat.ino)),
             ..NewEntry::named(name)
         };
-        let entry = self.with_metadata(entry, root_number, path)?;
+        let Some(entry) = self.with_metadata(entry, root_number, path, stat) else { return Ok(false) };
         let (kind, length) = (entry.mode, entry.len);
         let entry_extra = entry.link.map_or(0, |l| l.len() as u64) + entry.checksum.map_or(0, |c| c.len() as u64);
         builder.push(&entry)?;
@@ -848,8 +850,56 @@ impl Scanner {
         Ok(true)
     }
 
-    fn with_metadata<'a>(&mut self, entry: NewEntry<'a>, _root: u16, _path: &[u8]) -> Result<NewEntry<'a>> {
-        Ok(entry)
+    /// Add ACLs and extended attributes; `None` when they can't be read, and the entry is left out.
+    fn with_metadata<'a>(
+        &mut self,
+        mut entry: NewEntry<'a>,
+        root_number: u16,
+        path: &[u8],
+        stat: &Stat,
+    ) -> Option<NewEntry<'a>> {
+        let plan = Arc::clone(&self.plan);
+        let acls = plan.acls && !is_link(stat.mode);
+        if !acls && plan.xattrs == 0 {
+            return Some(entry);
+        }
+        let root = self.sources.root(root_number)?;
+        let follows = plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks || entry.flags & eflag::TOP_DIR != 0;
+        let pin = if follows && !is_link(stat.mode) { root.pin_follow(path).ok() } else { None };
+        let place = pin.as_ref().map_or(Place::Name(root, path), Place::Pinned);
+        if acls {
+            match metadata::acl_indices(place, stat.mode, plan.fake_super, &self.tables) {
+                Ok((access, default)) => (entry.acl, entry.default_acl) = (access, default),
+                Err(error) => {
+                    let text = [b"get_acl: xacl_get(".as_slice(), path, b", ACL_TYPE_ACCESS)"].concat();
+                    self.report.sys_error("sender", text, &error);
+                    return None;
+                }
+            }
+        }
+        if plan.xattrs > 0 {
+            match metadata::read_set(place, &plan, &self.filters) {
+                Ok(set) if set.is_empty() => {}
+                Ok(mut set) => {
+                    if !self.local {
+                        // Long values are read again when they are asked for.
+                        set = set.into_iter().map(|(name, value)| (name, value.abbreviated())).collect();
+                    }
+                    entry.xattrs = Some(self.tables.intern_xattrs(set));
+                }
+                Err((name, error)) => {
+                    let shown = root.display(path);
+                    let text = if name.is_empty() {
+                        [b"get_xattr_names: llistxattr(\"".as_slice(), &shown, b"\",1024) failed"].concat()
+                    } else {
+                        [b"get_xattr_data: lgetxattr(\"".as_slice(), &shown, b"\",\"", &name, b"\",0) failed"].concat()
+                    };
+                    self.report.sys_error("sender", text, &error);
+                    return None;
+                }
+            }
+        }
+        Some(entry)
     }
 
     /// The checksum of `-c`; zeros for a file that can't be read (spec: protocol 8.5).

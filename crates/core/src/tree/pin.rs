@@ -41,6 +41,19 @@ impl Root {
             Ok(Pin { inode, found })
         })
     }
+
+    /// Hold the inode that `rel` leads to: beneath the root, or anywhere if the root follows links.
+    pub fn pin_follow(&self, rel: &[u8]) -> io::Result<Pin> {
+        let inode = self.open_path_follow(rel)?;
+        let found = if procfs::path_usable() {
+            None
+        } else {
+            self.at(rel, |dir, leaf| {
+                Ok(Some((rustix::io::fcntl_dupfd_cloexec(dir, 0)?, leaf.to_vec())))
+            })?
+        };
+        Ok(Pin { inode, found })
+    }
 }
 
 impl Pin {

@@ -393,6 +393,18 @@ impl Root {
         Ok(File::from(self.resolve(rel, flags)?))
     }
 
+    /// A handle without access to content on what `rel` leads to, as [`open_read_follow`](Self::open_read_follow).
+    pub(super) fn open_path_follow(&self, rel: &[u8]) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        if self.shared.confine == Confine::Anywhere {
+            return self.at(rel, |dir, leaf| {
+                rustix::fs::openat(dir, leaf, flags, Mode::empty())
+            });
+        }
+        check(rel)?;
+        Ok(self.resolve(rel, flags)?)
+    }
+
     fn open_read_flags(&self, rel: &[u8], extra: OFlags, noatime: bool) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | extra;
         let fd = self.at(rel, |dir, leaf| {
