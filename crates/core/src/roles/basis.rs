@@ -178,7 +178,7 @@ impl Generator {
         }
         let want = self.dest.wanted(segment, i, None);
         let want = if self.plan.perms { want } else { super::compare::Wanted { mode: want.mode, ..want } };
-        self.dest.set_attrs_open(&temp.file, rel, &want, true);
+        self.dest.set_attrs_open(&temp.file, rel, &want, Some(&temp.name));
         if !self.plan.times {
             let _ = attrs::futimens(&temp.file, Some(stat.mtime_pair()), None);
         }

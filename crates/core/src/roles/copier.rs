@@ -178,7 +178,7 @@ impl Copier {
             }
         }
         dest.sync(&temp.file, &request.rel)?;
-        dest.set_attrs_open(&temp.file, &request.rel, &want, true);
+        dest.set_attrs_open(&temp.file, &request.rel, &want, Some(&temp.name));
         let crate::tree::Temp { file, name } = temp;
         drop(file);
         let partial_used = matches!(&request.basis, Some(b) if b.kind == super::generator::basis::PARTIAL);
@@ -461,7 +461,7 @@ impl Copier {
         }
         dest.sync(&target, &request.rel)?;
         if !device {
-            dest.set_attrs_open(&target, &request.rel, want, false);
+            dest.set_attrs_open(&target, &request.rel, want, None);
         }
         Ok(true)
     }

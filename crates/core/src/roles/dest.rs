@@ -223,8 +223,32 @@ impl Dest {
         (uid, gid)
     }
 
-    fn chown_failed(&self, rel: &[u8], uid: Option<u32>, error: &io::Error) {
-        self.sys_error(if uid.is_some() { "chown" } else { "chgrp" }, rel, error);
+    /// The root itself is shown with a dot when it is an entry.
+    fn display_entry(&self, rel: &[u8]) -> Vec<u8> {
+        if rel != b"." {
+            return self.display(rel);
+        }
+        let mut path = self.root.display(rel);
+        if path.last() != Some(&b'/') {
+            path.push(b'/');
+        }
+        path.push(b'.');
+        self.report.quoted(&path)
+    }
+
+    /// Tell it; whether the rest can be done all the same.
+    fn chown_failed(&self, shown: &[u8], want: &Wanted, uid: Option<u32>, error: &io::Error) -> bool {
+        let impossible: &[u8] = match (uid, want.gid) {
+            (Some(u32::MAX), _) => b"uid 4294967295 (-1) is impossible to set on ",
+            (_, Some(u32::MAX)) => b"gid 4294967295 (-1) is impossible to set on ",
+            _ => {
+                let verb: &[u8] = if uid.is_some() { b"chown " } else { b"chgrp " };
+                self.report.sys_error(self.role, [verb, shown, b" failed"].concat(), error);
+                return false;
+            }
+        };
+        self.report.error_xfer([impossible, shown].concat());
+        true
     }
 
     /// Bring the attributes of an existing file to what is wanted; whether anything was changed. `None`: it can't be
@@ -252,8 +276,9 @@ impl Dest {
                 }
                 Err(error) => {
                     // Who can't give the file away can't do the rest either.
-                    self.chown_failed(rel, uid, &error);
-                    return None;
+                    if !self.chown_failed(&self.display_entry(rel), want, uid, &error) {
+                        return None;
+                    }
                 }
             }
         }
@@ -270,7 +295,7 @@ impl Dest {
                 match self.root.utimens(rel, mtime, atime) {
                     Ok(()) => changed = true,
                     Err(error) => {
-                        let text = [b"failed to set times on ".as_slice(), &self.display(rel)].concat();
+                        let text = [b"failed to set times on ".as_slice(), &self.display_entry(rel)].concat();
                         self.report.sys_error(self.role, text, &error);
                     }
                 }
@@ -287,7 +312,7 @@ impl Dest {
                     // A link that stands for a directory is never followed for this.
                     let link = error.raw_os_error() == Some(95) && self.root.lstat(rel).is_ok_and(|s| s.is_symlink());
                     let error = if link { io::Error::from_raw_os_error(40) } else { error };
-                    let text = [b"failed to set permissions on ".as_slice(), &self.display(rel)].concat();
+                    let text = [b"failed to set permissions on ".as_slice(), &self.display_entry(rel)].concat();
                     self.report.sys_error(self.role, text, &error);
                 }
             }
@@ -296,7 +321,12 @@ impl Dest {
     }
 
     /// Attributes of a file that is still open and not yet in place (or is updated in place).
-    pub fn set_attrs_open(&self, file: &File, rel: &[u8], want: &Wanted, fresh: bool) {
+    /// `temp` is its present name if it is a new temporary file. What can't be given its owner is left as it is.
+    pub fn set_attrs_open(&self, file: &File, rel: &[u8], want: &Wanted, temp: Option<&[u8]>) {
+        let shown = match temp {
+            Some(name) => self.report.quoted(&self.temp_root().display(name)),
+            None => self.display(rel),
+        };
         let plan = &self.plan;
         let mut mode_now = 0o600;
         let place = Place::Open(file);
@@ -305,14 +335,18 @@ impl Dest {
                 mode_now = now.mode & 0o7777;
                 self.keep_fake(place, rel, want, &now);
             }
-        } else if plan.owner && plan.am_root || plan.group || !fresh {
+        } else if plan.owner && plan.am_root || plan.group || temp.is_none() {
             if let Ok(now) = crate::tree::stat::of_file(file) {
                 mode_now = now.mode & 0o7777;
                 let (uid, gid) = self.ids_to_set(want, &now);
                 if uid.is_some() || gid.is_some() {
                     match attrs::fchown(file, uid, gid) {
                         Ok(()) => mode_now &= !0o6000,
-                        Err(error) => self.chown_failed(rel, uid, &error),
+                        Err(error) => {
+                            if !self.chown_failed(&shown, want, uid, &error) {
+                                return;
+                            }
+                        }
                     }
                 }
             }
@@ -326,7 +360,7 @@ impl Dest {
         let mode = self.real_mode(want.mode);
         if (mode_now ^ mode) & 0o7777 != 0 {
             if let Err(error) = attrs::fchmod(file, mode) {
-                let text = [b"failed to set permissions on ".as_slice(), &self.display(rel)].concat();
+                let text = [b"failed to set permissions on ".as_slice(), &shown].concat();
                 self.report.sys_error(self.role, text, &error);
             }
         }
@@ -334,7 +368,7 @@ impl Dest {
         let atime = (plan.atimes > 0).then_some((want.atime, want.atime_nsec));
         if mtime.is_some() || atime.is_some() {
             if let Err(error) = attrs::futimens(file, mtime, atime) {
-                let text = [b"failed to set times on ".as_slice(), &self.display(rel)].concat();
+                let text = [b"failed to set times on ".as_slice(), &shown].concat();
                 self.report.sys_error(self.role, text, &error);
             }
         }
@@ -538,7 +572,7 @@ impl Dest {
             return;
         }
         if matches!(self.partial, PartialDir::None) {
-            self.set_attrs_open(&file, rel, want, true);
+            self.set_attrs_open(&file, rel, want, Some(&name));
             if self.plan.times {
                 let _ = attrs::futimens(&file, Some((0, want.mtime_nsec)), None);
             }
@@ -548,7 +582,7 @@ impl Dest {
             }
             return;
         }
-        self.set_attrs_open(&file, rel, want, true);
+        self.set_attrs_open(&file, rel, want, Some(&name));
         drop(file);
         if !self.keep_in_partial_dir(&name, rel) {
             let text = [b"Unable to create partial-dir for ".as_slice(), rel, b" -- discarding partial file."].concat();

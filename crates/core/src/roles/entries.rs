@@ -158,6 +158,7 @@ impl Generator {
         let found = match self.look(&rel, true) {
             Ok(found) => found,
             Err(error) => {
+                self.report.check()?;
                 let text = [b"recv_generator: failed to stat ".as_slice(), &self.dest.display(&rel)].concat();
                 self.report.sys_error("generator", text, &error);
                 self.skip_below(&rel);
@@ -282,6 +283,7 @@ impl Generator {
         let found = match self.look(&rel, false) {
             Ok(found) => found,
             Err(error) => {
+                self.report.check()?;
                 let text = [b"recv_generator: failed to stat ".as_slice(), &self.dest.display(&rel)].concat();
                 self.report.sys_error("generator", text, &error);
                 return self.hlink_skipped(segment, i, ndx);
@@ -621,6 +623,7 @@ impl Generator {
                 let flags = self.metadata_flags(&root, &rel, &want, Some(&stat), flags);
                 let exact = plan.checksum;
                 self.dest.set_attrs(&rel, &want.settled(flags), &stat, SetTimes { exact, skip: false });
+                let flags = self.without_mode_of_acl(&rel, &want, &stat, flags);
                 self.item(segment, i, ndx, flags, None)?;
                 self.link_ready(segment, i, ndx)?;
                 if plan.remove_source_files {
@@ -668,6 +671,18 @@ impl Generator {
     }
 
     // ---- ACLs and extended attributes
+
+    /// A new ACL has brought the mode along: that is not told as a change of its own (observed).
+    fn without_mode_of_acl(&self, rel: &[u8], want: &Wanted, before: &Stat, flags: u16) -> u16 {
+        let both = iflag::ACL | iflag::PERMS;
+        if flags & both != both || self.dry_run || (before.mode ^ want.mode) & 0o7000 != 0 {
+            return flags;
+        }
+        match self.dest.lstat(rel) {
+            Ok(now) if (now.mode ^ want.mode) & 0o777 == 0 => flags & !iflag::PERMS,
+            _ => flags,
+        }
+    }
 
     /// Add the bits for ACLs and extended attributes: how the file at `rel` beneath `root` differs.
     pub(super) fn metadata_flags(

@@ -70,11 +70,7 @@ impl Item {
 
     /// A list of attribute values goes with the item (spec: protocol 6.5).
     pub fn has_xattrs(&self, plan: &Plan) -> bool {
-        let shortcut = plan.protocol >= 31
-            && !plan.compat_avoid_xattr_optim
-            && self.iflags & iflag::XNAME != 0
-            && self.iflags & iflag::LOCAL_CHANGE != 0;
-        plan.xattrs > 0 && self.iflags & iflag::XATTR != 0 && !plan.dry_run && !shortcut
+        super::metadata::values_follow(plan, self.iflags)
     }
 
     /// The keep-alive of protocol 29 (spec: protocol 3.5).

@@ -543,7 +543,7 @@ impl Generator {
                 if let Some(xname) = xname {
                     ints::put_vstring(&mut wire.buffer, xname)?;
                 }
-                if iflags & iflag::XATTR != 0 && self.plan.xattrs > 0 && !self.dry_run {
+                if super::metadata::values_follow(&self.plan, iflags) {
                     let rel = self.dest.name(segment, i);
                     let there = iflags & iflag::NEW == 0;
                     let numbers = self.dest.xattr_requests(there.then_some(&*rel), segment.xattrs(i));

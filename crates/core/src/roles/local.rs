@@ -201,7 +201,13 @@ fn generate(
     report.hold_items();
     let filters = Filters::receiver(plan, dest.root.path())?;
     if plan.prune_empty_dirs {
-        prune(&mut feeds, &filters, report);
+        for feed in &mut feeds {
+            if let Feed::List(segment) = feed {
+                if let Some(segment) = Arc::get_mut(segment) {
+                    super::metadata::prune(plan, segment, dest.root.path(), report)?;
+                }
+            }
+        }
     }
     let copier = Copier::new(Arc::clone(plan), report.clone(), sources);
     let mut generator = Generator::new(dest, receive, Output::Local(Box::new(copier)), filters);
@@ -220,17 +226,6 @@ fn listed(plan: &Plan, report: &Report, feeds: &[Feed]) {
     let count: usize = feeds.iter().map(|f| if let Feed::List(s) = f { s.len() } else { 0 }).sum();
     let word = if count == 1 { "file" } else { "files" };
     report.partial(format!("{count} {word} to consider\n").as_bytes());
-}
-
-/// Take out directories without anything but directories in them (`--prune-empty-dirs`), unless a rule protects one.
-pub fn prune(feeds: &mut [Feed], filters: &Filters, report: &Report) {
-    for feed in feeds {
-        if let Feed::List(segment) = feed {
-            if let Some(segment) = Arc::get_mut(segment) {
-                segment.prune_empty_dirs(|name| filters.protects(name, true, false, report));
-            }
-        }
-    }
 }
 
 fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {

@@ -198,7 +198,7 @@ fn fake_error(error: LookupError, shown: &[u8], report: &Report) -> Lookup {
             Lookup::Failed(error)
         }
         LookupError::Corrupt(value) => Lookup::Broken(Error::FileIo(format!(
-            "rsync: Corrupt user.rsync.%stat xattr attached to {}: \"{}\"",
+            "Corrupt user.rsync.%stat xattr attached to {}: \"{}\"",
             String::from_utf8_lossy(shown),
             String::from_utf8_lossy(&value)
         ))),
@@ -281,6 +281,16 @@ pub fn requested_values(place: Place<'_>, plan: &Plan, set: &XattrSet, numbers: 
         .collect()
 }
 
+/// A list of attribute values goes with an item that has these flags (spec: protocol 6.5).
+pub fn values_follow(plan: &Plan, iflags: u16) -> bool {
+    use crate::report::item::iflag;
+    let shortcut = plan.protocol >= 31
+        && !plan.compat_avoid_xattr_optim
+        && iflags & iflag::XNAME != 0
+        && iflags & iflag::LOCAL_CHANGE != 0;
+    plan.xattrs > 0 && iflags & iflag::XATTR != 0 && !plan.dry_run && !shortcut
+}
+
 // ---- the receiving side
 
 /// What the receiving side knows about metadata. Clones share it.
@@ -310,7 +320,9 @@ pub fn id_map(plan: &Plan, report: &Report, lookup: Arc<dyn IdLookup>) -> Result
     let id0_names = plan.local || plan.compat_id0_names;
     let mut map = IdMap::new(lookup, &plan.usermap, &plan.groupmap, plan.numeric_ids, id0_names)?;
     if !plan.root_like() {
-        map.restrict_groups(plan.groups.clone());
+        let mut groups = plan.groups.clone();
+        groups.push(rustix::process::getegid().as_raw());
+        map.restrict_groups(groups);
     }
     for warning in std::mem::take(&mut map.warnings) {
         report.error(warning);
@@ -571,6 +583,16 @@ fn is_bookkeeping(local: &[u8]) -> bool {
     local == fake::XATTR || local == AclKind::Access.fake_xattr() || local == AclKind::Default.fake_xattr()
 }
 
+/// Take out directories without anything but directories in them (`--prune-empty-dirs`), unless a rule of this side
+/// protects one. `root` is the destination.
+///
+/// Errors: of the rules.
+pub fn prune(plan: &Plan, segment: &mut flist::Segment, root: &[u8], report: &Report) -> Result<()> {
+    let filters = Filters::receiver(plan, root)?;
+    segment.prune_empty_dirs(|name| filters.protects(name, true, false, report));
+    Ok(())
+}
+
 impl Dest {
     /// Status of what is at `rel`, as [`lstat`].
     ///
@@ -747,7 +769,9 @@ impl Dest {
         let shown = have.clone().unwrap_or_default();
         if !same_access(&wanted, want.mode, &shown, *mode) {
             let acl = if fake {
-                Some(settable(&wanted))
+                let mut acl = settable(&wanted);
+                acl.fill_access_mask(want.mode);
+                Some(acl)
             } else if is_plain(&wanted) {
                 None
             } else {

@@ -177,7 +177,11 @@ impl Receiver {
         if received.io_error != 0 {
             self.report.set_io_error(received.io_error as u32);
         }
-        let segment = Arc::new(received.segment);
+        let mut segment = received.segment;
+        if self.plan.prune_empty_dirs {
+            super::metadata::prune(&self.plan, &mut segment, &self.plan.destination, &self.report)?;
+        }
+        let segment = Arc::new(segment);
         self.report.stats(|s| {
             for entry in segment.entries() {
                 s.files.add(entry.mode);
@@ -263,7 +267,13 @@ impl Receiver {
             return Err(Error::Protocol(format!("got transfer request in phase {phase} [receiver]")));
         }
         if item.has_xattrs(&self.plan) {
-            self.xattr_values(&found)?;
+            let dest = self.dest()?;
+            dest.metadata.read_values(&mut self.reader, found.segment.xattrs(found.pos))?;
+            if !item.wants_data() {
+                // Now all values are here.
+                let want = dest.wanted(&found.segment, found.pos, None);
+                dest.set_xattrs_at(&dest.name(&found.segment, found.pos), &want);
+            }
         }
         items::count(&self.report, entry.mode, item.iflags);
         if !item.wants_data() {
@@ -295,25 +305,6 @@ impl Receiver {
         );
     }
 
-    /// spec: protocol 6.5
-    fn xattr_values(&mut self, found: &Found) -> Result<()> {
-        use crate::flist::xattr;
-        let tables = self.decoder.tables().clone();
-        match found.segment.xattrs(found.pos) {
-            Some(index) => {
-                let set = tables.xattrs(index);
-                for (number, value) in xattr::read_reply(&mut self.reader, &set, self.plan.max_alloc)? {
-                    tables.set_value(index, number, value);
-                }
-            }
-            None => {
-                let none = crate::flist::XattrSet::default();
-                xattr::read_reply(&mut self.reader, &none, self.plan.max_alloc)?;
-            }
-        }
-        Ok(())
-    }
-
     // ---- data
 
     fn dest(&mut self) -> Result<Dest> {
@@ -336,7 +327,7 @@ impl Receiver {
         let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum)?;
         let rel = dest.name(&segment, i);
         let fresh = item.iflags & crate::report::item::iflag::NEW != 0 && self.plan.protocol >= 29;
-        let exists = if fresh { None } else { dest.root.lstat(&rel).ok() };
+        let exists = if fresh { None } else { dest.lstat(&rel).ok() };
         let (kind, place) = self.basis_place(item, &dest, &rel, exists.as_ref())?;
         let basis = match place.filter(|_| head.count > 0) {
             Some((root, name)) => root.open_read(&name, false).ok(),
@@ -488,7 +479,7 @@ impl Receiver {
             return Ok(self.unverified(incoming, kept));
         }
         dest.sync(&temp.file, rel)?;
-        dest.set_attrs_open(&temp.file, rel, &incoming.want, true);
+        dest.set_attrs_open(&temp.file, rel, &incoming.want, Some(&temp.name));
         let crate::tree::Temp { file, name } = temp;
         drop(file);
         if self.plan.delay_updates {
@@ -543,7 +534,7 @@ impl Receiver {
             return Ok(self.unverified(incoming, "retained"));
         }
         if !to_device {
-            dest.set_attrs_open(&file, rel, &incoming.want, false);
+            dest.set_attrs_open(&file, rel, &incoming.want, None);
         }
         if incoming.kind == basis::PARTIAL {
             dest.drop_partial(rel);

@@ -9,13 +9,14 @@ use crossbeam_channel::{bounded, unbounded};
 use super::arrival;
 use super::dest::Dest;
 use super::filter::{read_operator, Filters};
+use super::metadata;
 use super::generator::{Feed, Generator, Output, WireOutput};
 use super::local::{conclude, first_lists};
 use super::receiver::Receiver;
 use super::sender::Sender;
 use crate::error::{Error, Result};
 use crate::event::Summary;
-use crate::flist::{Decoder, FlistOptions, IdFiles, IdMap, Tables, Vet, Vetted};
+use crate::flist::{Decoder, FlistOptions, Tables, Vet, Vetted};
 use crate::plan::{FilesFrom, Plan};
 use crate::report::{Level, Report};
 use crate::rules::{BuildOptions, Requested, RuleOptions, Rules, Side, Vetting};
@@ -32,27 +33,6 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// A list line is due: something is walked, or listed (spec: output 4).
 pub fn worth_a_line(plan: &Plan) -> bool {
     plan.recurse || plan.dirs || plan.list_only
-}
-
-/// Names of users and groups on this machine.
-pub fn id_files() -> IdFiles {
-    let text = |path: &str| std::fs::read(path).unwrap_or_default();
-    IdFiles::parse(&text("/etc/passwd"), &text("/etc/group"))
-}
-
-/// The map from a sender's ids to those of this machine.
-pub fn id_map(plan: &Plan, report: &Report) -> Result<IdMap> {
-    let mut map =
-        IdMap::new(Arc::new(id_files()), &plan.usermap, &plan.groupmap, plan.numeric_ids, plan.compat_id0_names)?;
-    for warning in std::mem::take(&mut map.warnings) {
-        report.error(warning);
-    }
-    if !plan.am_root {
-        let mut groups = plan.groups.clone();
-        groups.push(rustix::process::getegid().as_raw());
-        map.restrict_groups(groups);
-    }
-    Ok(map)
 }
 
 /// Be the sending side.
@@ -131,7 +111,7 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> 
         report.set_writer(writer.clone());
     }
     announce(plan, report, true);
-    let mut sender = Sender::new(plan, report, reader, writer.clone(), Arc::new(id_files()))?;
+    let mut sender = Sender::new(plan, report, reader, writer.clone(), metadata::system_ids())?;
     let mut result = sender.run();
     if let Err(error) = result {
         let error = cause(sender.reader(), error);
@@ -216,7 +196,7 @@ fn name_check(plan: &Plan) -> Result<Option<NameCheck>> {
 }
 
 fn decoder(plan: &Plan, report: &Report) -> Result<Decoder> {
-    let mut decoder = Decoder::new(FlistOptions::from_plan(plan)?, Tables::default(), id_map(plan, report)?);
+    let mut decoder = Decoder::new(FlistOptions::from_plan(plan)?, Tables::default(), metadata::id_map(plan, report, metadata::system_ids())?);
     if let Some(check) = name_check(plan)? {
         decoder.set_vet(Box::new(check));
     }
@@ -260,6 +240,7 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
     let stop = Arc::new(AtomicBool::new(false));
     let trouble = Trouble::default();
     let decoder = decoder(plan, report)?;
+    let tables = decoder.tables().clone();
     let mut receiver = Receiver::new(
         plan,
         report,
@@ -285,7 +266,7 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
             let _ = ended.recv_timeout(time);
             control.cancel();
         };
-        match generate(plan, report, &writer, &control, heard, &dest_outbox) {
+        match generate(plan, report, &writer, &control, heard, &dest_outbox, tables) {
             Ok(()) => {
                 let finished = writer.finish();
                 stop.store(true, Ordering::Relaxed);
@@ -388,6 +369,7 @@ fn generate(
     control: &Control,
     heard: crossbeam_channel::Receiver<Feed>,
     dest_outbox: &crossbeam_channel::Sender<Dest>,
+    tables: Tables,
 ) -> Result<()> {
     if plan.files_from == FilesFrom::Forward {
         super::files_from::forward(writer, &plan.files_from_data, plan.from0, plan.protocol)?;
@@ -399,7 +381,9 @@ fn generate(
     if !plan.server && matches!(feeds.first(), Some(Feed::List(list)) if list.is_empty()) {
         return Ok(());
     }
-    let dest = arrival::settle(plan, report, &feeds)?;
+    let mut dest = arrival::settle(plan, report, &feeds)?;
+    dest.metadata.set_tables(tables);
+    dest.metadata.read_rules(dest.root.path())?;
     // The receiver takes it when the first file comes.
     let _ = dest_outbox.send(dest.clone());
     report.set_role("generator");

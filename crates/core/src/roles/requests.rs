@@ -64,9 +64,10 @@ impl Generator {
             if iflags & iflag::XNAME != 0 {
                 ints::put_vstring(&mut wire.buffer, xname.as_deref().unwrap_or_default())?;
             }
-            if iflags & iflag::XATTR != 0 && plan.xattrs > 0 && !plan.dry_run {
-                // No abbreviated value is asked for.
-                wire.buffer.push(0);
+            if super::metadata::values_follow(&plan, iflags) {
+                let there = request.exists.is_some().then_some(request.rel.as_slice());
+                let numbers = self.dest.xattr_requests(there, request.segment.xattrs(request.i));
+                crate::flist::xattr::put_request(&mut wire.buffer, &numbers);
             }
         }
         if idle {

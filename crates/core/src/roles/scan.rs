@@ -878,7 +878,8 @@ impl Scanner {
             }
         }
         if plan.xattrs > 0 {
-            match metadata::read_set(place, &plan, &self.filters) {
+            // Also under `-L` those of the name itself are taken: a link's own (observed).
+            match metadata::read_set(Place::Name(root, path), &plan, &self.filters) {
                 Ok(set) if set.is_empty() => {}
                 Ok(mut set) => {
                     if !self.local {

@@ -404,15 +404,13 @@ impl Sender {
         let numbers = xattr::read_request(&mut self.reader, &set)?;
         let entry = *found.segment.entry(found.pos);
         let name = found.segment.name(found.pos);
-        let mut values: Vec<(u32, Vec<u8>)> = Vec::with_capacity(numbers.len());
-        for number in numbers {
-            let key = (number as usize).checked_sub(1).and_then(|i| set.get(i)).map(|x| x.0.clone());
-            let value = match (key, self.sources.root(entry.root)) {
-                (Some(key), Some(root)) => root.get_xattr(disk(&name), &key).ok().flatten().unwrap_or_default(),
-                _ => Vec::new(),
-            };
-            values.push((number, value));
-        }
+        let values = match self.sources.root(entry.root) {
+            Some(root) => {
+                let place = super::metadata::Place::Name(root, disk(&name));
+                super::metadata::requested_values(place, &self.plan, &set, &numbers)
+            }
+            None => numbers.iter().map(|n| (*n, Vec::new())).collect(),
+        };
         xattr::put_reply(out, values.iter().map(|(n, v)| (*n, v.as_slice())));
         Ok(())
     }
