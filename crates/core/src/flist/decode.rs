@@ -158,9 +158,6 @@ impl Decoder {
         list.sort(self.o.charset.is_some());
         list.drop_duplicates();
         list.strip_leading_slashes();
-        if self.o.prune_empty_dirs && !self.o.inc_recurse {
-            list.prune_empty_dirs();
-        }
         Ok(Received {
             segment: list.finish(start, parent.map_or(-1, |p| p.0)),
             io_error: self.io_error,

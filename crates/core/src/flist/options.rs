@@ -37,8 +37,6 @@ pub struct FlistOptions {
     /// Only this side uses numeric ids (a daemon module): lists of names travel, empty when sent, ignored when read.
     pub own_numeric_ids: bool,
     pub delete_missing_args: bool,
-    /// `--prune-empty-dirs`: a receiver drops directories that hold no files.
-    pub prune_empty_dirs: bool,
     /// The sender reports no errors at the end of the list.
     pub ignore_errors: bool,
     /// Conversion of names; also means that entries are numbered in order of arrival.
@@ -89,7 +87,6 @@ impl FlistOptions {
             numeric_ids: plan.numeric_ids,
             own_numeric_ids: false,
             delete_missing_args: plan.delete_missing_args,
-            prune_empty_dirs: plan.prune_empty_dirs,
             ignore_errors: plan.ignore_errors,
             convert_links: charset.is_some() && plan.compat_symlink_iconv,
             charset,

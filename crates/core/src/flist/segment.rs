@@ -330,36 +330,6 @@ impl SegmentBuilder {
         }
     }
 
-    /// Deactivate directories below which there is no other entry than directories (`--prune-empty-dirs`). After
-    /// [`sort`](Self::sort), in which contents follow their directory.
-    pub fn prune_empty_dirs(&mut self) {
-        let mut open: Vec<(usize, Vec<u8>)> = Vec::new();
-        let mut empty = Vec::new();
-        let mut name = Vec::new();
-        for k in 0..self.len() {
-            let i = self.at(k);
-            let entry = *self.entry(i);
-            if !entry.is_active() {
-                continue;
-            }
-            name.clear();
-            self.view(i).name_into(&mut name);
-            while open.last().is_some_and(|(_, prefix)| !name.starts_with(prefix)) {
-                empty.extend(open.pop().map(|o| o.0));
-            }
-            if !entry.is_dir() {
-                open.clear();
-            } else if name != b"." {
-                name.push(b'/');
-                open.push((i, name.clone()));
-            }
-        }
-        empty.extend(open.into_iter().map(|o| o.0));
-        for i in empty {
-            self.entry_mut(i).flags |= eflag::PRUNED;
-        }
-    }
-
     /// Take the leading `/` from absolute names; they keep the place that they were sorted to with it
     /// (spec: protocol 5.3). After [`sort`](Self::sort).
     pub fn strip_leading_slashes(&mut self) {

@@ -133,9 +133,6 @@ impl Scanner {
         if self.local {
             builder.drop_duplicates();
             builder.strip_leading_slashes();
-            if self.plan.prune_empty_dirs && !self.plan.inc_recurse {
-                builder.prune_empty_dirs();
-            }
             if self.plan.hard_links {
                 builder.group_hard_links(&mut self.links, self.next_start);
             }
