@@ -679,7 +679,7 @@ impl Generator {
             return flags;
         }
         match self.dest.lstat(rel) {
-            Ok(now) if (now.mode ^ want.mode) & 0o777 == 0 => flags & !iflag::PERMS,
+            Ok(now) if now.mode & 0o777 == want.mode & 0o777 => flags & !iflag::PERMS,
             _ => flags,
         }
     }
