@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 
 from tain.cli import hostspec
-from tain.errors import RemoteShellError, SocketError, StartupError, StreamError, TainError, UsageError
+from tain.errors import (
+    RemoteShellError,
+    SocketError,
+    StartupError,
+    StreamError,
+    TainError,
+    UnsupportedError,
+    UsageError,
+)
 from tain.report import output, stats
 from tain.report.output import Output
-from tain.session import handshake
+from tain.session import handshake, unavailable
 from tain.session.environment import thousands
 
 TYPE_CHECKING = False
@@ -122,6 +130,7 @@ class Client:
     def run(self) -> int:
         """The exit code. Errors: whatever ended the run before its transfer could report for itself."""
         options = self.options
+        unavailable.refuse(options)
         if options.args:
             self.job.am_sender = options.read_batch is None and hostspec.parse_host(options.args[0]) is None
         self._rules = self._read_rules(options.protocol)
@@ -154,6 +163,8 @@ class Client:
             raise UsageError(usage(os.fsdecode(self.env.program)).rstrip("\n"))
         self._early = False
         self.job = hostspec.locate(self.options)
+        if self.job.tls:
+            raise UnsupportedError("rsync: rsyncs:// is not supported by this version of tain")
         return self.job
 
     def _over(self, connected: Callable[[], int]) -> int:

@@ -7,7 +7,7 @@ import os
 from tain.errors import PeerExit, StreamError, TainError
 from tain.report import output
 from tain.report.output import Output
-from tain.session import handshake
+from tain.session import handshake, unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ class _Server:
                 link.message(TAG_IO_TIMEOUT, daemon.timeout.to_bytes(4, "little"))
             if daemon.refusal is not None:
                 raise daemon.refusal
+        unavailable.refuse(options)
         return self._transfer(agreed)
 
     def _before_mux(self, agreed: Agreed) -> None:

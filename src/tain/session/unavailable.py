@@ -1,0 +1,31 @@
+"""Options that are known but not there yet. They are refused: nothing may look as if it had been done, and least of all
+encryption. The list in README.md says the same."""
+
+from __future__ import annotations
+
+from tain.errors import UnsupportedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tain.cli.options import Options
+
+
+def refuse(options: Options) -> None:
+    """Errors: `UnsupportedError` naming the first such option."""
+    if options.acls:
+        word = "--acls (-A)"
+    elif options.xattrs:
+        word = "--xattrs (-X)"
+    elif options.tls:
+        word = "--tls"
+    elif options.tls_pin is not None:
+        word = "--tls-pin"
+    elif options.copy_as is not None:
+        word = "--copy-as"
+    elif options.only_write_batch:
+        word = "--only-write-batch"
+    elif options.write_batch is not None:
+        word = "--write-batch"
+    else:
+        return
+    raise UnsupportedError(f"rsync: {word} is not supported by this version of tain")
