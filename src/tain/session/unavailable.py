@@ -12,11 +12,7 @@ if TYPE_CHECKING:
 
 def refuse(options: Options) -> None:
     """Errors: `UnsupportedError` naming the first such option."""
-    if options.acls:
-        word = "--acls (-A)"
-    elif options.xattrs:
-        word = "--xattrs (-X)"
-    elif options.tls:
+    if options.tls:
         word = "--tls"
     elif options.tls_pin is not None:
         word = "--tls-pin"
