@@ -10,6 +10,7 @@ SECONDS ?= 30
 # Most of a test's time is spent waiting for processes, so more workers than cores pay.
 WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 
+PYTHONS := $(shell find src -name '*.py' 2>/dev/null)
 RUST    := $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml $(wildcard Cargo.lock)
 
 .DEFAULT_GOAL := help
@@ -18,7 +19,7 @@ RUST    := $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null) Car
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: $(VENV)/.built ## Build the program: leaves a working .venv/bin/tain
+build: $(VENV)/.compiled ## Build the program: leaves a working .venv/bin/tain
 
 $(VENV)/.tools: tools/setup pyproject.toml
 	@PYTHON="$(PYTHON)" tools/setup
@@ -30,6 +31,12 @@ $(VENV)/.built: $(VENV)/.tools $(RUST)
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/maturin develop --release --quiet
 	@touch $@
 	@echo "==> $(BIN)/tain is ready"
+
+# An installed package has its byte code; where writing it is turned off (PYTHONDONTWRITEBYTECODE), every start would
+# compile the sources again, which takes three times as long as all the rest of a start.
+$(VENV)/.compiled: $(VENV)/.built $(PYTHONS)
+	@$(BIN)/python -m compileall -q src/tain
+	@touch $@
 
 demo: build ## Mirror real trees locally, through ssh and through a daemon, and prove the copies equal
 	@$(BIN)/python tools/demo.py
@@ -56,8 +63,8 @@ lint: build ## Check style and types of Python and Rust
 	@cargo fmt --all -- --check
 	@cargo clippy --release --quiet --workspace --all-targets -- -D warnings
 
-bench: build ## Measure against rsync (SCALE=quick or full)
-	@$(BIN)/python bench/bench.py --ours "$(BIN)/tain" --peer rsync --scale $(SCALE)
+bench: build ## Measure against rsync (BENCH=path of a bench.py, else start-up and system calls only; SCALE, ONLY)
+	@BENCH="$(BENCH)" SCALE="$(SCALE)" ONLY="$(ONLY)" $(BIN)/python bench/run.py
 
 fuzz: build ## Feed the parsers that read a peer with random input (SECONDS per target)
 	@FUZZ_SECONDS=$(SECONDS) tools/fuzz

@@ -31,14 +31,18 @@ pub struct Copier {
     plan: Arc<Plan>,
     report: Report,
     sources: Sources,
+    /// The destination with the receiver's eyes; kept, because it holds the handles of directories in use.
+    dest: Option<Arc<Dest>>,
     buffer: Vec<u8>,
+    /// The buffer holds the whole file.
+    early: bool,
     /// Finished files that wait in the partial-dir (`--delay-updates`).
     delayed: Vec<(Vec<u8>, bool)>,
 }
 
 impl Copier {
     pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Self {
-        Self { plan, report, sources, buffer: Vec::new(), delayed: Vec::new() }
+        Self { plan, report, sources, dest: None, buffer: Vec::new(), early: false, delayed: Vec::new() }
     }
 
     fn tell(&self, request: &Request, figures: Figures<'_>) {
@@ -72,7 +76,7 @@ impl Copier {
         if self.report.progress_level() > 0 {
             self.report.progress_begin(0);
         }
-        let dest = dest.for_role("receiver");
+        let dest = Arc::clone(self.dest.get_or_insert_with(|| Arc::new(dest.for_role("receiver"))));
         let before = self.report.stats(|s| {
             s.transferred += 1;
             s.transferred_size += entry.len;
@@ -158,12 +162,20 @@ impl Copier {
 
     fn data(&mut self, request: &Request, dest: &Dest, source: &File) -> Result<bool> {
         let plan = Arc::clone(&self.plan);
-        let stat = crate::tree::stat::of_file(source)
-            .map_err(|e| Error::FileIo(format!("fstat failed: {}", crate::error::sys_text(&e))))?;
         let entry = *request.segment.entry(request.i);
-        let size = if is_reg(stat.mode) { stat.size } else { entry.len };
-        let want = dest.wanted(&request.segment, request.i, request.exists.as_ref());
         let to_device = plan.write_devices && request.exists.is_some_and(|s| s.is_device());
+        let size = if self.read_early(request, source, to_device) {
+            entry.len
+        } else {
+            let stat = crate::tree::stat::of_file(source)
+                .map_err(|e| Error::FileIo(format!("fstat failed: {}", crate::error::sys_text(&e))))?;
+            if is_reg(stat.mode) {
+                stat.size
+            } else {
+                entry.len
+            }
+        };
+        let want = dest.wanted(&request.segment, request.i, request.exists.as_ref());
         if plan.inplace || to_device || plan.append > 0 {
             return self.in_place(request, dest, source, size, &want);
         }
@@ -195,6 +207,23 @@ impl Copier {
             dest.drop_partial(&request.rel);
         }
         Ok(placed)
+    }
+
+    /// Read a small file that is copied whole into the buffer, before anything is made for it. `false`: look at the
+    /// file's status first, because this is no such case or the file is not as long as listed.
+    fn read_early(&mut self, request: &Request, source: &File, to_device: bool) -> bool {
+        let plan = &self.plan;
+        let len = request.segment.entry(request.i).len;
+        let whole = request.basis.is_none() || plan.whole_file;
+        let plain = !(plan.sparse || plan.preallocate || plan.inplace || plan.copy_devices || to_device);
+        self.early = false;
+        if !whole || !plain || plan.append > 0 || len >= SMALL {
+            return false;
+        }
+        self.buffer.resize(SMALL as usize, 0);
+        // One byte more is asked for than there should be, so an answer of just that length is the end of the file.
+        self.early = source.read_at(&mut self.buffer[..=len as usize], 0).is_ok_and(|n| n as u64 == len);
+        self.early
     }
 
     fn temp_file(&self, request: &Request, dest: &Dest) -> Option<crate::tree::Temp> {
@@ -286,10 +315,9 @@ impl Copier {
     }
 
     fn small_copy(&mut self, source: &File, size: u64, target: &File) -> io::Result<u64> {
-        // One byte more than expected tells a file that has grown; what it has now is what is copied.
         self.buffer.resize(SMALL as usize, 0);
         let limit = (size as usize).min(self.buffer.len());
-        let mut filled = 0;
+        let mut filled = if self.early { limit } else { 0 };
         let mut reader: &File = source;
         while filled < limit {
             match reader.read(&mut self.buffer[filled..limit]) {

@@ -37,7 +37,7 @@ pub struct Receiver {
     tokens: tokens::Decoder,
     feed: Outbox<Feed>,
     dest_inbox: Inbox<Dest>,
-    dest: Option<Dest>,
+    dest: Option<Arc<Dest>>,
     alt_roots: Vec<Option<Root>>,
     seen: Seen,
     places: Places,
@@ -307,12 +307,12 @@ impl Receiver {
 
     // ---- data
 
-    fn dest(&mut self) -> Result<Dest> {
+    fn dest(&mut self) -> Result<Arc<Dest>> {
         if self.dest.is_none() {
             // An item can only come after a request, so the destination is settled.
             let dest = self.dest_inbox.recv().map_err(|_| Error::Ipc(String::new()))?.for_role("receiver");
             self.alt_roots = self.plan.alt_dirs.iter().map(|dir| dest.operator_dir(dir).ok()).collect();
-            self.dest = Some(dest);
+            self.dest = Some(Arc::new(dest));
         }
         self.dest.clone().ok_or_else(|| Error::Ipc(String::new()))
     }

@@ -303,6 +303,9 @@ impl Sender {
                         while self.lists.is_empty() && !self.eof {
                             self.next_list()?;
                         }
+                        // The work moves on with the lists, also where no file of one was asked for.
+                        let working = self.lists.first().map_or(0, |list| list.next_start());
+                        self.current_end = self.current_end.max(working);
                         if !self.lists.is_empty() {
                             self.done()?;
                             continue;

@@ -242,6 +242,27 @@ fn ours_with_ours() {
     }
 }
 
+/// Nothing is asked for in any list, so only the ends of lists tell the sender that it may list on.
+#[test]
+fn more_up_to_date_files_than_a_sender_lists_ahead() {
+    let dir = tempfile::tempdir().unwrap();
+    let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
+    for n in 0..13 {
+        let (from, to) = (src.join(format!("d{n}")), dst.join(format!("d{n}")));
+        fs::create_dir_all(&from).unwrap();
+        fs::create_dir_all(&to).unwrap();
+        for k in 0..1000 {
+            let name = format!("f{k}");
+            fs::write(from.join(&name), b"").unwrap();
+            fs::hard_link(from.join(&name), to.join(&name)).unwrap();
+        }
+    }
+    let (sent, received) = both(&src, &dst, agreed(32, true), true);
+    good(&sent);
+    good(&received);
+    assert_eq!(received.summary.transferred, 0);
+}
+
 #[test]
 fn codecs_and_sums() {
     for kind in [CompressKind::Zlib, CompressKind::Zlibx, CompressKind::Zstd, CompressKind::Lz4] {

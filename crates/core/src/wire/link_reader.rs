@@ -24,6 +24,8 @@ const BUFFER: usize = 256 * 1024;
 const HAND_OVER: usize = 32 * 1024;
 /// The thread stops reading when this much is queued; the consumer may hold as much again.
 const MAX_QUEUED: usize = 2 * 1024 * 1024;
+/// The same for the memory that the queue takes.
+const MAX_HELD: usize = 4 * 1024 * 1024;
 /// Messages kept while there is no handler.
 const MAX_PARKED: usize = 1000;
 /// `left` of an unframed stream.
@@ -49,6 +51,8 @@ enum End {
 struct Queue {
     chunks: VecDeque<Chunk>,
     len: usize,
+    /// Memory of the chunks: a buffer may be filled in part only.
+    held: usize,
     end: Option<End>,
     spare: Vec<Vec<u8>>,
     consumer_waits: bool,
@@ -302,6 +306,7 @@ impl Reader {
                     } else {
                         self.arrived += queue.len as u64;
                         queue.len = 0;
+                        queue.held = 0;
                         std::mem::swap(&mut queue.chunks, &mut self.local);
                         // What was waiting in the queue is activity too: the silence, if any, begins now.
                         self.shared.mark_in();
@@ -576,6 +581,7 @@ fn run(shelf: &Shelf, port: &Port, wake: &Wake, shared: &Shared) {
                         end: n,
                     }
                 });
+                queue.held += chunk.data.capacity();
                 queue.chunks.push_back(chunk);
             }
             Err(error) => queue.end = Some(End::Failed(read_error(&shared.role(), &error))),
@@ -587,7 +593,7 @@ fn run(shelf: &Shelf, port: &Port, wake: &Wake, shared: &Shared) {
         if queue.end.is_some() {
             return;
         }
-        while queue.len >= MAX_QUEUED && !queue.stop {
+        while (queue.len >= MAX_QUEUED || queue.held >= MAX_HELD) && !queue.stop {
             queue.thread_waits = true;
             queue = shelf
                 .emptied
