@@ -53,8 +53,8 @@ test-python: build
 
 lint: build ## Check style and types of Python and Rust
 	@echo "==> ruff"
-	@$(BIN)/ruff check src tests tools
-	@$(BIN)/ruff format --check --quiet src tests tools || { echo "run: $(BIN)/ruff format src tests tools"; exit 1; }
+	@$(BIN)/ruff check src tests tools bench
+	@$(BIN)/ruff format --check --quiet src tests tools bench || { echo "run: $(BIN)/ruff format src tests tools bench"; exit 1; }
 	@echo "==> mypy"
 	@$(BIN)/mypy --strict src
 	@echo "==> stubtest"
