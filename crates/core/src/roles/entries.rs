@@ -277,8 +277,9 @@ impl Generator {
         let rel = self.dest.name(segment, i);
         let entry = *segment.entry(i);
         let mode = entry.mode;
+        self.link_visit(segment, i);
         if self.daemon_refuses(&rel, false) {
-            return Ok(());
+            return self.hlink_skipped(segment, i);
         }
         let found = match self.look(&rel, false) {
             Ok(found) => found,
@@ -286,7 +287,7 @@ impl Generator {
                 self.report.check()?;
                 let text = [b"recv_generator: failed to stat ".as_slice(), &self.dest.display(&rel)].concat();
                 self.report.sys_error("generator", text, &error);
-                return self.hlink_skipped(segment, i, ndx);
+                return self.hlink_skipped(segment, i);
             }
         };
         if entry.has(eflag::MISSING_ARG) {
@@ -303,11 +304,11 @@ impl Generator {
         }
         if self.plan.existing && found.is_none() {
             self.not_creating(&rel, false);
-            return self.hlink_skipped(segment, i, ndx);
+            return self.hlink_skipped(segment, i);
         }
         if self.plan.ignore_existing && found.is_some() {
             self.exists_note(segment, i, &rel, found.as_ref());
-            return self.hlink_skipped(segment, i, ndx);
+            return self.hlink_skipped(segment, i);
         }
         if self.plan.hard_links && segment.hlink(i).is_some() && self.link_check(segment, i, ndx, &rel, found.as_ref())? {
             return Ok(());
@@ -562,17 +563,17 @@ impl Generator {
         if !redo {
             if plan.max_size.is_some_and(|max| entry.len > max) {
                 self.skip_note(&[rel.as_slice(), b" is over max-size"].concat());
-                return self.hlink_skipped(segment, i, ndx);
+                return self.hlink_skipped(segment, i);
             }
             if plan.min_size.is_some_and(|min| entry.len < min) {
                 self.skip_note(&[rel.as_slice(), b" is under min-size"].concat());
-                return self.hlink_skipped(segment, i, ndx);
+                return self.hlink_skipped(segment, i);
             }
             if plan.update {
                 if let Some(stat) = found.filter(Stat::is_file) {
                     if entry.mtime.saturating_sub(stat.mtime) < plan.modify_window {
                         self.skip_note(&[rel.as_slice(), b" is newer"].concat());
-                        return self.hlink_skipped(segment, i, ndx);
+                        return self.hlink_skipped(segment, i);
                     }
                 }
             }
@@ -581,7 +582,7 @@ impl Generator {
         let writes_device = plan.write_devices && found.is_some_and(|s| s.is_device());
         if let Some(stat) = found.filter(|s| !s.is_file() && !writes_device) {
             if !self.deleter.make_way(&rel, stat.mode, "regular file")? {
-                return self.hlink_skipped(segment, i, ndx);
+                return self.hlink_skipped(segment, i);
             }
             found = None;
         }

@@ -22,6 +22,10 @@ use crate::wire::frames::Tag;
 use crate::wire::ints::{self, NdxWriter, NDX_DEL_STATS, NDX_DONE};
 use crate::wire::link::Writer;
 
+/// How many entries a sender lists ahead, and how long a receiver with hard links waits for the next of them.
+const LINK_AHEAD: usize = 1000;
+const LINK_PATIENCE: std::time::Duration = std::time::Duration::from_millis(300);
+
 /// What the generator hears from whoever delivers lists and writes data.
 #[derive(Debug)]
 pub enum Feed {
@@ -144,6 +148,8 @@ pub struct Generator {
     pub(super) alt_roots: Vec<Option<Root>>,
     processed: u64,
     pub(super) in_flight: usize,
+    /// The sender lists no further ahead than it must.
+    foresight_over: bool,
     pub(super) buffer: Vec<u8>,
     pub(super) dry_run: bool,
 }
@@ -181,6 +187,7 @@ impl Generator {
             alt_roots,
             processed: 0,
             in_flight: 0,
+            foresight_over: false,
             buffer: Vec::new(),
         }
     }
@@ -294,7 +301,40 @@ impl Generator {
             self.listen(true)?;
             self.settle()?;
         }
+        self.foresee_links()?;
         Ok(self.arrived.pop_front())
+    }
+
+    /// Before a list with hard links, let come what the sender lists ahead without being asked: the last member that is
+    /// known leads its group. Nothing depends on it, so a sender that looks less far ahead costs a moment only.
+    ///
+    /// spec: protocol 5.10, transfer 8
+    fn foresee_links(&mut self) -> Result<()> {
+        if !self.plan.hard_links || !self.plan.inc_recurse || self.plan.local || self.foresight_over {
+            return Ok(());
+        }
+        let Some((next, _)) = self.arrived.front() else { return Ok(()) };
+        if !(0..next.len()).any(|i| next.hlink(i).is_some()) {
+            return Ok(());
+        }
+        while !self.eof && self.listed_ahead() < LINK_AHEAD {
+            self.flush();
+            match self.feed.recv_timeout(LINK_PATIENCE) {
+                Ok(feed) => self.heard(feed)?,
+                Err(_) => {
+                    self.foresight_over = true;
+                    break;
+                }
+            }
+            self.settle()?;
+        }
+        self.report.check()
+    }
+
+    /// Entries of the lists that are not finished, without the one that comes next.
+    fn listed_ahead(&self) -> usize {
+        let open: usize = self.lists.iter().map(|list| list.segment.len()).sum();
+        open + self.arrived.iter().skip(1).map(|(segment, _)| segment.len()).sum::<usize>()
     }
 
     pub(super) fn locate(&self, ndx: i32) -> Option<(usize, usize)> {
@@ -423,6 +463,7 @@ impl Generator {
         }
         if skip {
             self.processed += segment.len() as u64;
+            self.links_passed_over(&segment)?;
         }
         if let Some(list) = self.lists.back_mut() {
             list.processed = true;

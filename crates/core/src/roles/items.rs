@@ -41,7 +41,7 @@ pub fn item_of<'a>(
         uid: if plan.owner { entry.uid } else { 0 },
         gid: (plan.group && !entry.has(eflag::SKIP_GROUP)).then_some(entry.gid),
         iflags,
-        missing_flags: plan.protocol < 29,
+        missing_flags: plan.protocol < 29 && iflags & iflag::TRANSFER != 0,
         link_target: segment.link_target(i),
         leader: xname.filter(|_| iflags & iflag::XNAME != 0 && iflags & iflag::LOCAL_CHANGE != 0),
         checksum: figures.checksum.or_else(|| segment.checksum(i)),

@@ -19,6 +19,8 @@ struct Group {
     leader: Option<Vec<u8>>,
     /// A member is being transferred.
     busy: bool,
+    /// One of those that wait is being made the leader.
+    choosing: bool,
     waiting: Vec<(Arc<Segment>, usize, i32)>,
 }
 
@@ -48,6 +50,30 @@ impl Groups {
 }
 
 impl Generator {
+    /// A member comes up, whatever becomes of it.
+    pub(super) fn link_visit(&mut self, segment: &Segment, i: usize) {
+        if !self.plan.hard_links {
+            return;
+        }
+        if let Some(group) = self.groups.group(segment, i) {
+            group.unseen = group.unseen.saturating_sub(1);
+        }
+    }
+
+    /// Nothing of a list is done: its members lead no group, and none waits for them.
+    pub(super) fn links_passed_over(&mut self, segment: &Arc<Segment>) -> Result<()> {
+        if !self.plan.hard_links {
+            return Ok(());
+        }
+        for i in 0..segment.len() {
+            if segment.entry(i).is_active() {
+                self.link_visit(segment, i);
+                self.hlink_skipped(segment, i)?;
+            }
+        }
+        Ok(())
+    }
+
     /// A member comes up. `true`: it is dealt with (linked, or put off).
     pub(super) fn link_check(
         &mut self,
@@ -59,7 +85,6 @@ impl Generator {
     ) -> Result<bool> {
         let elsewhere = found.is_none() && self.alt_has(rel);
         let Some(group) = self.groups.group(segment, i) else { return Ok(false) };
-        group.unseen = group.unseen.saturating_sub(1);
         if let Some(leader) = group.leader.clone() {
             self.link_to(segment, i, ndx, rel, &leader)?;
             return Ok(true);
@@ -109,53 +134,54 @@ impl Generator {
             group.leader = Some(name.clone());
             let waiting = std::mem::take(&mut group.waiting);
             for (segment, i, ndx) in waiting.into_iter().rev() {
-                self.take_up(ndx);
                 let rel = self.dest.name(&segment, i);
                 self.link_to(&segment, i, ndx, &rel, &name)?;
+                self.take_up(ndx);
             }
             return Ok(());
         }
-        // The next one leads.
-        if let Some((segment, i, ndx)) = group.waiting.pop() {
-            self.take_up(ndx);
-            let rel = self.dest.name(&segment, i);
+        self.choose_leader(segment, i)
+    }
+
+    /// The next one that waits leads; members that are passed over give way to the one before them.
+    fn choose_leader(&mut self, segment: &Arc<Segment>, i: usize) -> Result<()> {
+        loop {
+            let Some(group) = self.groups.group(segment, i) else { return Ok(()) };
+            if group.choosing || group.busy || group.leader.is_some() {
+                return Ok(());
+            }
+            let Some((next, k, ndx)) = group.waiting.pop() else { return Ok(()) };
+            group.choosing = true;
+            let rel = self.dest.name(&next, k);
             let found = self.dest.lstat(&rel).ok();
-            self.regular(&segment, i, ndx, rel, found, false)?;
+            let result = self.regular(&next, k, ndx, rel, found, false);
+            // Asked for, its list is kept open by what is under way.
+            self.take_up(ndx);
+            if let Some(group) = self.groups.group(segment, i) {
+                group.choosing = false;
+            }
+            result?;
         }
-        Ok(())
     }
 
     /// A member was passed over: another one leads.
-    pub(super) fn hlink_skipped(&mut self, segment: &Arc<Segment>, i: usize, _ndx: i32) -> Result<()> {
-        if self.plan.hard_links && segment.hlink(i).is_some() {
-            if let Some(group) = self.groups.group(segment, i) {
-                if group.unseen == 0 && !group.busy && group.leader.is_none() {
-                    return self.link_finished(segment, i, false);
-                }
-            }
+    pub(super) fn hlink_skipped(&mut self, segment: &Arc<Segment>, i: usize) -> Result<()> {
+        if self.plan.hard_links && self.groups.group(segment, i).is_some_and(|group| group.unseen == 0) {
+            return self.choose_leader(segment, i);
         }
         Ok(())
     }
 
     /// Members that wait for one that never came.
     pub(super) fn link_stragglers(&mut self) -> Result<()> {
-        if !self.plan.hard_links {
-            return Ok(());
-        }
-        let numbers: Vec<u32> = self
+        let waiting: Vec<(Arc<Segment>, usize)> = self
             .groups
             .by_number
-            .iter()
-            .filter(|(_, g)| !g.busy && g.leader.is_none() && !g.waiting.is_empty())
-            .map(|(n, _)| *n)
+            .values()
+            .filter_map(|group| group.waiting.last().map(|(segment, i, _)| (Arc::clone(segment), *i)))
             .collect();
-        for number in numbers {
-            let Some(last) = self.groups.by_number.get_mut(&number).and_then(|g| g.waiting.pop()) else { continue };
-            let (segment, i, ndx) = last;
-            self.take_up(ndx);
-            let rel = self.dest.name(&segment, i);
-            let found = self.dest.lstat(&rel).ok();
-            self.regular(&segment, i, ndx, rel, found, false)?;
+        for (segment, i) in waiting {
+            self.choose_leader(&segment, i)?;
         }
         Ok(())
     }
