@@ -5,6 +5,8 @@ use std::io;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
+use tain_core::error::Error;
+use tain_core::tree::operator;
 use tain_core::roles::filter::read_operator;
 use tain_core::rules::{build, BuildOptions, RuleOptions, RuleSet, Rules, Side, Source};
 
@@ -62,15 +64,24 @@ pub fn build_rules(
         cvs_words: cvs_words.map(<[u8]>::to_vec),
     };
     let cwd = cwd.unwrap_or_default().to_vec();
+    let mut refused = false;
     let mut read = |name: &[u8]| -> io::Result<Option<Vec<u8>>> {
         if name == b"-" {
             let mut data = Vec::new();
             io::Read::read_to_end(&mut io::stdin(), &mut data)?;
             return Ok(Some(data));
         }
-        read_operator(name, &cwd, false)
+        read_operator(name, &cwd, false).inspect_err(|error| {
+            refused |= operator::absolute(name, &cwd).is_ok_and(|full| operator::is_refusal(&full, error));
+        })
     };
-    let set = build(&sources, &options, &mut read).or_raise(py)?;
+    let built = build(&sources, &options, &mut read);
+    let set = built
+        .map_err(|error| match error {
+            Error::FileIo(text) if refused => Error::FileIo(format!("{}\n{text}", operator::REFUSAL)),
+            other => other,
+        })
+        .or_raise(py)?;
     Ok(list(py, &set.plan_texts()))
 }
 

@@ -61,15 +61,20 @@ def make_output(options: Options, env: Environment, out: Output | None = None) -
     if options.log_file is not None:
         from tain.report.logfile import LogFile
         from tain.session.greeting import system_text
+        from tain.session.operator_file import REFUSAL, is_refusal, open_walk
 
+        path = os.path.join(env.cwd, options.log_file)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY
         try:
-            out.log = LogFile.open(os.path.join(env.cwd, options.log_file), env.pid)
+            fd = os.open(path, flags | os.O_CLOEXEC, 0o666) if options.insecure_links else open_walk(path, flags)
+            out.log = LogFile(fd, env.pid)
         except OSError as error:
             name = os.fsdecode(options.log_file)
-            text = (
-                f'rsync: [client] failed to open log-file {name}: {system_text(error)}\nIgnoring "log file" setting.\n'
-            )
+            text = f"rsync: [client] failed to open log-file {name}: {system_text(error)}\n"
+            if is_refusal(error):
+                text = f"{REFUSAL}\n{text}"
             out.error(text.encode("utf-8", "surrogateescape"))
+            out.info(b'Ignoring "log file" setting.\n')
     return out
 
 

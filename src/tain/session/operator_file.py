@@ -9,6 +9,22 @@ import stat
 _MAX_LINKS = 40
 
 
+#: What is said when a link of another owner was not followed.
+REFUSAL = (
+    "refusing to follow a symlink owned by an untrusted user; use --insecure-links locally or "
+    '"insecure links = yes" in a daemon module ONLY if every path component is trusted'
+)
+
+
+class RefusedLink(OSError):
+    """A link that belongs to somebody else."""
+
+
+def is_refusal(error: OSError) -> bool:
+    """An open has failed because of a link of another owner."""
+    return isinstance(error, RefusedLink)
+
+
 def open_walk(path: bytes, flags: int = os.O_RDONLY, mode: int = 0o666) -> int:
     """Open ``path`` component by component; ``ELOOP`` for a link that belongs to somebody else.
 
@@ -32,7 +48,8 @@ def open_walk(path: bytes, flags: int = os.O_RDONLY, mode: int = 0o666) -> int:
             if status is not None and stat.S_ISLNK(status.st_mode):
                 links += 1
                 if status.st_uid not in trusted or links > _MAX_LINKS:
-                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+                    reason = os.strerror(errno.ELOOP)
+                    raise (RefusedLink if links <= _MAX_LINKS else OSError)(errno.ELOOP, reason, path)
                 target = os.readlink(name, dir_fd=base)
                 rest = [part for part in target.split(b"/") if part not in (b"", b".")] + rest
                 if target.startswith(b"/"):

@@ -142,7 +142,7 @@ def read_files_from(path: bytes, env: Environment, *, insecure: bool = False) ->
         while chunk := os.read(env.stdin, 1 << 16):
             out += chunk
         return bytes(out)
-    from tain.session.operator_file import open_walk
+    from tain.session.operator_file import REFUSAL, is_refusal, open_walk
 
     full = os.path.join(env.cwd, path)
     try:
@@ -153,7 +153,8 @@ def read_files_from(path: bytes, env: Environment, *, insecure: bool = False) ->
             return file.read()
     except OSError as error:
         shown = path.decode("utf-8", "surrogateescape")
-        raise UsageError(f"rsync: failed to open files-from file {shown}: {os.strerror(error.errno or 0)}") from error
+        text = f"rsync: failed to open files-from file {shown}: {os.strerror(error.errno or 0)}"
+        raise UsageError(f"{REFUSAL}\n{text}" if is_refusal(error) else text) from error
 
 
 def files_from_mode(options: Options, *, am_sender: bool) -> str:

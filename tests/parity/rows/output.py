@@ -284,7 +284,7 @@ LOG = [
         f"{options} --log-file=log src/ dst/",
         tree,
         then=[
-            "!sed -E 's/^[0-9/]+ [0-9:]+ \\[[0-9]+\\] /STAMP /; s/[0-9.,]+ bytes/N bytes/g; s#[0-9.,]+ bytes/sec#RATE#; s/speedup is .*/speedup/; s/at [a-z.]+\\([0-9]+\\)/at FILE/; s/=[0-9.]+\\]/=V]/' log >log2; rm log"
+            "!sed -E 's/^[0-9/]+ [0-9:]+ \\[[0-9]+\\] /STAMP /; s/[0-9.,]+ bytes/N bytes/g; s/(Total bytes [a-z]+|File list [a-z ]+): .*/\\1: N/; s#[0-9.,]+ bytes/sec#RATE#; s/speedup is .*/speedup/; s/at [a-z.]+\\([0-9]+\\)/at FILE/; s/=[0-9.]+\\]/=V]/' log >log2; rm log"
         ],
     )
     for ident, options, tree in [

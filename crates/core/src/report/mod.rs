@@ -219,6 +219,15 @@ impl Report {
         self.error_xfer(sys_line(role, message.as_ref(), error));
     }
 
+    /// If an open of a path that the operator named has failed at a link of another owner, say why.
+    ///
+    /// spec: transfer 16.2
+    pub fn refusal(&self, path: &[u8], error: &io::Error) {
+        if crate::tree::operator::is_refusal(path, error) {
+            self.error(crate::tree::operator::REFUSAL);
+        }
+    }
+
     /// A path in a message: absolute, in quotes, with the module named on a daemon (spec: output 12).
     pub fn quoted(&self, path: &[u8]) -> Vec<u8> {
         let plan = &self.shared.plan;

@@ -97,6 +97,9 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
         return Dest::new(Arc::clone(plan), report.clone(), root);
     }
     let opened = open_root(plan, &path);
+    if let Err(error) = &opened {
+        report.refusal(&operator::absolute(&path, &plan.cwd).unwrap_or_else(|_| path.clone()), error);
+    }
     let found = match &opened {
         Ok(_) => Ok(true),
         Err(e) => match e.raw_os_error() {

@@ -44,13 +44,29 @@ pub fn open_alt_dirs(dest: &Dest) -> Vec<Option<Root>> {
                 let what: &[u8] = match error.raw_os_error() {
                     Some(2) => b"-dest arg does not exist: ",
                     Some(20) => b"-dest arg is not a dir: ",
-                    _ => return None,
+                    _ => {
+                        dest.report.refusal(&full, &error);
+                        return None;
+                    }
                 };
                 dest.report.warning([b"--".as_slice(), name.as_bytes(), what, &full].concat());
                 None
             }
         })
         .collect()
+}
+
+/// The same for the other role; of what can't be used only a refused link is told again, as by each who meets it.
+pub fn open_alt_dirs_quietly(dest: &Dest) -> Vec<Option<Root>> {
+    let open = |dir: &Vec<u8>| {
+        dest.operator_dir(dir)
+            .inspect_err(|error| {
+                let full = crate::tree::operator::absolute(dir, dest.root.path()).unwrap_or_else(|_| dir.clone());
+                dest.report.refusal(&full, error);
+            })
+            .ok()
+    };
+    dest.plan.alt_dirs.iter().map(open).collect()
 }
 
 impl Generator {

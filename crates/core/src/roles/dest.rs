@@ -44,6 +44,8 @@ pub struct Dest {
     /// `generator` or `receiver`, for messages.
     pub role: &'static str,
     pub temp_dir: Option<Root>,
+    /// The temp-dir that cannot be used: a link on the way to it belongs to somebody else.
+    temp_refused: Option<Arc<Vec<u8>>>,
     pub partial: PartialDir,
     /// A dry run whose destination does not exist: nothing is there, wherever one looks.
     pub void: bool,
@@ -66,6 +68,7 @@ impl Dest {
             single: None,
             role: "generator",
             temp_dir: None,
+            temp_refused: None,
             partial: PartialDir::None,
             void: false,
             created: false,
@@ -117,6 +120,11 @@ impl Dest {
         if let Some(dir) = plan.temp_dir.as_deref() {
             match self.operator_dir(dir) {
                 Ok(root) => self.temp_dir = Some(root),
+                // Told for each file that should have been made there.
+                Err(error) if error.raw_os_error() == Some(40) => {
+                    let full = crate::tree::operator::absolute(dir, self.root.path()).unwrap_or_else(|_| dir.to_vec());
+                    self.temp_refused = Some(Arc::new(super::scan::clean(&full)));
+                }
                 Err(error) => {
                     let shown = String::from_utf8_lossy(dir).into_owned();
                     return Err(match error.raw_os_error() {
@@ -387,6 +395,14 @@ impl Dest {
 
     /// A new temporary file for `rel`. Errors are reported; the file is then skipped.
     pub fn create_temp(&self, rel: &[u8]) -> Option<Temp> {
+        if let Some(dir) = &self.temp_refused {
+            let error = io::Error::from_raw_os_error(40);
+            self.report.refusal(dir, &error);
+            let path = [dir.as_slice(), b"/", split_name(rel).1, b".XXXXXX"].concat();
+            let text = [b"mkstemp ".as_slice(), &self.report.quoted(&path), b" failed"].concat();
+            self.report.sys_error(self.role, text, &error);
+            return None;
+        }
         match self.root.create_temp(rel, self.temp_dir.as_ref()) {
             Ok(temp) => Some(temp),
             Err(error) => {

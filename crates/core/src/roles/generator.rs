@@ -646,8 +646,24 @@ impl Generator {
         self.in_flight += 1;
     }
 
+    /// A basis that cannot be opened counts as missing (spec: transfer 3.4).
+    pub(super) fn tell_unreadable(&self, basis: &Basis, error: &std::io::Error) {
+        let path = self.report.quoted(&basis.root.display(&basis.name));
+        let text = [b"failed to open ".as_slice(), &path, b", continuing"].concat();
+        self.report.error(crate::report::sys_line("generator", &text, error));
+    }
+
     /// Ask for a file's data.
-    pub(super) fn request(&mut self, request: Request) -> Result<()> {
+    pub(super) fn request(&mut self, mut request: Request) -> Result<()> {
+        if matches!(self.output, Output::Local(_)) && !self.plan.whole_file && !self.dry_run {
+            let refused =
+                request.basis.as_ref().and_then(|basis| Some((basis, basis.root.open_read(&basis.name, false).err()?)));
+            if let Some((basis, error)) = refused {
+                self.tell_unreadable(basis, &error);
+                request.iflags = iflag::TRANSFER | iflag::NEW;
+                request.basis = None;
+            }
+        }
         if let Output::Local(copier) = &mut self.output {
             self.report.held_cost(19);
             let outcome = copier.copy(&request, &self.dest)?;

@@ -108,7 +108,7 @@ pub fn tell(
         acts(iflags, xname) || is_dir && changed
     };
     if screen || log {
-        report.item_to(&item, screen && !plan.server, log && !plan.dry_run);
+        report.item_to(&item, screen && !plan.server, log && !(plan.dry_run && iflags & iflag::TRANSFER != 0));
     }
     if !screen && !plan.itemize && plan.info.name > 1 && !is_dir && plan.local {
         report.item_line(&[name, b" is uptodate"].concat());

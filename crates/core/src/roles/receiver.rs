@@ -311,7 +311,7 @@ impl Receiver {
         if self.dest.is_none() {
             // An item can only come after a request, so the destination is settled.
             let dest = self.dest_inbox.recv().map_err(|_| Error::Ipc(String::new()))?.for_role("receiver");
-            self.alt_roots = self.plan.alt_dirs.iter().map(|dir| dest.operator_dir(dir).ok()).collect();
+            self.alt_roots = super::basis::open_alt_dirs_quietly(&dest);
             self.dest = Some(Arc::new(dest));
         }
         self.dest.clone().ok_or_else(|| Error::Ipc(String::new()))
@@ -335,12 +335,16 @@ impl Receiver {
         };
         let want = dest.wanted(&segment, i, exists.as_ref().filter(|s| s.is_file()));
         let late = self.report.after_data();
-        if !late {
-            self.tell(item, found, Figures::default());
-        }
         let incoming = Incoming { segment, i, rel, exists, want, head, kind, basis, redo };
         let mut sum = Vec::new();
-        let outcome = self.file(&dest, &incoming, &mut sum)?;
+        // The item of a file is told when there is something to write it to.
+        let mut told = late;
+        let mut opened = |receiver: &Self| {
+            if !std::mem::replace(&mut told, true) {
+                receiver.tell(item, found, Figures::default());
+            }
+        };
+        let outcome = self.file(&dest, &incoming, &mut sum, &mut opened)?;
         self.report.stats(|s| {
             s.transferred += 1;
             s.transferred_size = s.transferred_size.saturating_add(entry.len);
@@ -418,12 +422,13 @@ impl Receiver {
         Ok((kind, place))
     }
 
-    fn file(&mut self, dest: &Dest, incoming: &Incoming, sum: &mut Vec<u8>) -> Result<Outcome> {
-        if self.report.progress_level() > 0 {
-            self.report.set_processed(self.places.of(&incoming.segment, incoming.i));
-            self.report.progress_begin(0);
-            self.report.progress(0, incoming.segment.entry(incoming.i).len);
-        }
+    fn file(
+        &mut self,
+        dest: &Dest,
+        incoming: &Incoming,
+        sum: &mut Vec<u8>,
+        opened: &mut dyn FnMut(&Self),
+    ) -> Result<Outcome> {
         let to_device = self.plan.write_devices && incoming.exists.is_some_and(|s| s.is_device());
         if incoming.exists.is_some_and(|s| s.is_dir()) {
             let text = [b"recv_files: ".as_slice(), &dest.display(&incoming.rel), b" is a directory"].concat();
@@ -432,7 +437,7 @@ impl Receiver {
             return Ok(Outcome::Bad);
         }
         if self.plan.inplace || to_device || self.plan.append > 0 {
-            return self.in_place(dest, incoming, to_device, sum);
+            return self.in_place(dest, incoming, to_device, sum, opened);
         }
         let rel = &incoming.rel;
         if self.plan.relative && !self.plan.implied_dirs {
@@ -445,6 +450,8 @@ impl Receiver {
             self.discard(incoming, sum)?;
             return Ok(Outcome::Bad);
         };
+        opened(self);
+        self.begin_progress(incoming);
         let len = incoming.segment.entry(incoming.i).len;
         let mut existing = 0;
         if self.plan.preallocate && len > 0 {
@@ -501,8 +508,23 @@ impl Receiver {
         Ok(Outcome::Good)
     }
 
+    fn begin_progress(&self, incoming: &Incoming) {
+        if self.report.progress_level() > 0 {
+            self.report.set_processed(self.places.of(&incoming.segment, incoming.i));
+            self.report.progress_begin(0);
+            self.report.progress(0, incoming.segment.entry(incoming.i).len);
+        }
+    }
+
     /// `--inplace`, `--append`, `--write-devices`.
-    fn in_place(&mut self, dest: &Dest, incoming: &Incoming, to_device: bool, sum: &mut Vec<u8>) -> Result<Outcome> {
+    fn in_place(
+        &mut self,
+        dest: &Dest,
+        incoming: &Incoming,
+        to_device: bool,
+        sum: &mut Vec<u8>,
+        opened: &mut dyn FnMut(&Self),
+    ) -> Result<Outcome> {
         let rel = &incoming.rel;
         if self.plan.relative && !self.plan.implied_dirs {
             let (dir, _) = split_name(rel);
@@ -514,6 +536,8 @@ impl Receiver {
             self.discard(incoming, sum)?;
             return Ok(Outcome::Bad);
         };
+        opened(self);
+        self.begin_progress(incoming);
         let existing = incoming.exists.map_or(0, |s| s.size);
         let offset = if self.plan.append > 0 && !incoming.redo { incoming.head.flength() } else { 0 };
         let len = incoming.segment.entry(incoming.i).len;

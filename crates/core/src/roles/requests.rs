@@ -36,9 +36,7 @@ impl Generator {
                         file = Some(opened.0);
                     }
                     Err(error) => {
-                        let path = self.report.quoted(&basis.root.display(&basis.name));
-                        let text = [b"failed to open ".as_slice(), &path, b", continuing"].concat();
-                        self.report.error(crate::report::sys_line("generator", &text, &error));
+                        self.tell_unreadable(basis, &error);
                         iflags = iflag::TRANSFER | iflag::NEW;
                     }
                 }

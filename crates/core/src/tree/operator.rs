@@ -89,6 +89,15 @@ pub fn open_output(
     )?))
 }
 
+/// What is said when a link of another owner was not followed.
+pub const REFUSAL: &str = "refusing to follow a symlink owned by an untrusted user; use --insecure-links locally or \
+     \"insecure links = yes\" in a daemon module ONLY if every path component is trusted";
+
+/// The open of `path` has failed with this error because of a link of another owner.
+pub fn is_refusal(path: &[u8], error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) && is_untrusted(path, None)
+}
+
 /// Whether a plain open of `path` would follow a link of an untrusted owner: why an open has failed with ELOOP, to
 /// choose the message.
 pub fn is_untrusted(path: &[u8], uid: Option<u32>) -> bool {
