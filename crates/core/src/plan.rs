@@ -178,12 +178,15 @@ names! {
 }
 
 /// Info words in the order of spec options 4.2.
-pub const INFO_WORDS: [&str; 13] = ["BACKUP", "COPY", "DEL", "FLIST", "MISC", "MOUNT", "NAME", "NONREG", "PROGRESS",
-    "REMOVE", "SKIP", "STATS", "SYMSAFE"];
+pub const INFO_WORDS: [&str; 13] = [
+    "BACKUP", "COPY", "DEL", "FLIST", "MISC", "MOUNT", "NAME", "NONREG", "PROGRESS", "REMOVE", "SKIP", "STATS",
+    "SYMSAFE",
+];
 /// Debug words in the order of spec options 4.3.
-pub const DEBUG_WORDS: [&str; 24] = ["ACL", "BACKUP", "BIND", "CHDIR", "CONNECT", "CMD", "DEL", "DELTASUM", "DUP",
-    "EXIT", "FILTER", "FLIST", "FUZZY", "GENR", "HASH", "HLINK", "ICONV", "IO", "NSTR", "OWN", "PROTO", "RECV", "SEND",
-    "TIME"];
+pub const DEBUG_WORDS: [&str; 24] = [
+    "ACL", "BACKUP", "BIND", "CHDIR", "CONNECT", "CMD", "DEL", "DELTASUM", "DUP", "EXIT", "FILTER", "FLIST", "FUZZY",
+    "GENR", "HASH", "HLINK", "ICONV", "IO", "NSTR", "OWN", "PROTO", "RECV", "SEND", "TIME",
+];
 
 macro_rules! levels {
     ($(#[$doc:meta])* $name:ident { $($field:ident = $word:literal),* $(,)? }) => {

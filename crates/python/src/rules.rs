@@ -6,9 +6,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use tain_core::error::Error;
-use tain_core::tree::operator;
 use tain_core::roles::filter::read_operator;
 use tain_core::rules::{build, BuildOptions, RuleOptions, RuleSet, Rules, Side, Source};
+use tain_core::tree::operator;
 
 use crate::errors::OrRaise;
 

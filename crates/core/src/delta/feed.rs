@@ -62,8 +62,7 @@ impl<'a> Feed<'a> {
         let want: usize = bufs.iter().map(|b| b.len()).sum();
         let mut done = 0;
         if bufs.len() > 1 && self.problem.is_none() && want as u64 <= self.left {
-            let mut slices: Vec<IoSliceMut<'_>> =
-                bufs.iter_mut().map(|b| IoSliceMut::new(b)).collect();
+            let mut slices: Vec<IoSliceMut<'_>> = bufs.iter_mut().map(|b| IoSliceMut::new(b)).collect();
             match self.src.read_vectored(&mut slices) {
                 // The end of the file is seen by the next read.
                 Ok(n) => done = n.min(want),
@@ -91,9 +90,7 @@ mod tests {
         fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
             let n = buf.len().min(3).min(self.0.len());
             if n == 0 {
-                return self
-                    .1
-                    .map_or(Ok(0), |code| Err(io::Error::from_raw_os_error(code)));
+                return self.1.map_or(Ok(0), |code| Err(io::Error::from_raw_os_error(code)));
             }
             buf[..n].copy_from_slice(&self.0[..n]);
             self.0.drain(..n);
@@ -112,10 +109,7 @@ mod tests {
             assert_eq!(feed.fill(&mut buf), 2);
             assert_eq!(&buf[..2], b"\0\0");
             assert_eq!(feed.fill(&mut buf), 0);
-            assert_eq!(
-                feed.into_problem().and_then(|e| e.raw_os_error()),
-                Some(expected)
-            );
+            assert_eq!(feed.into_problem().and_then(|e| e.raw_os_error()), Some(expected));
         }
     }
 

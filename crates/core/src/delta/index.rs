@@ -72,11 +72,7 @@ impl Index {
             let (first, second) = filter_bits_of(hash);
             filter[(hash >> filter_shift) as usize] |= 1 << first | 1 << second;
             if run.len() > 1 {
-                run.sort_unstable_by(|&a, &b| {
-                    sig.strong(a as u32)
-                        .cmp(sig.strong(b as u32))
-                        .then(a.cmp(&b))
-                });
+                run.sort_unstable_by(|&a, &b| sig.strong(a as u32).cmp(sig.strong(b as u32)).then(a.cmp(&b)));
             }
             let mut last: Option<u32> = None;
             for &key in run.iter() {
@@ -126,10 +122,7 @@ impl Index {
     pub(super) fn candidates(&self, sum: u32) -> impl Iterator<Item = &[u32]> {
         let hash = spread(sum);
         let slot = (hash >> self.directory_shift) as usize;
-        let (from, to) = (
-            self.directory[slot] as usize,
-            self.directory[slot + 1] as usize,
-        );
+        let (from, to) = (self.directory[slot] as usize, self.directory[slot + 1] as usize);
         let first = from + self.groups[from..to].partition_point(|g| g.hash < hash);
         (first..to.min(first + MAX_CHAIN))
             .take_while(move |&g| self.groups[g].hash == hash)

@@ -42,12 +42,7 @@ pub struct SearchStats {
 }
 
 /// Sends what is left of `feed` as literals.
-fn rest(
-    feed: &mut Feed,
-    whole: &mut Hasher,
-    sink: &mut dyn TokenSink,
-    stats: &mut SearchStats,
-) -> Result<()> {
+fn rest(feed: &mut Feed, whole: &mut Hasher, sink: &mut dyn TokenSink, stats: &mut SearchStats) -> Result<()> {
     let mut buf = vec![0; feed.left().min(READ_SIZE as u64) as usize];
     while feed.left() > 0 {
         let n = feed.fill(&mut buf);
@@ -62,11 +57,7 @@ fn rest(
 /// is given, as `--append-verify` and protocols before 30 want it.
 ///
 /// spec: protocol 6.7
-pub fn skip_appended(
-    src: &mut dyn Read,
-    len: u64,
-    mut whole: Option<&mut Hasher>,
-) -> Option<Problem> {
+pub fn skip_appended(src: &mut dyn Read, len: u64, mut whole: Option<&mut Hasher>) -> Option<Problem> {
     let mut feed = Feed::new(src, len);
     let mut buf = vec![0; len.min(READ_SIZE as u64) as usize];
     while feed.left() > 0 {
@@ -182,8 +173,7 @@ impl Run<'_, '_> {
         }
         self.stats.matches += 1;
         self.stats.matched += len as u64;
-        self.sink
-            .block(index, &self.buf[self.pos..self.pos + len])?;
+        self.sink.block(index, &self.buf[self.pos..self.pos + len])?;
         self.pos += len;
         self.literal = self.pos;
         self.expected = index.wrapping_add(1);
@@ -229,12 +219,7 @@ impl Run<'_, '_> {
                         }
                         self.refill()?;
                     }
-                    let (steps, found) = roll_on(
-                        &self.index,
-                        &mut rolling,
-                        &self.buf[self.pos..self.end],
-                        blength,
-                    );
+                    let (steps, found) = roll_on(&self.index, &mut rolling, &self.buf[self.pos..self.end], blength);
                     self.pos += steps;
                     if found {
                         break;
@@ -248,10 +233,7 @@ impl Run<'_, '_> {
     fn last_block(&mut self) -> Result<()> {
         let short = self.head.remainder as usize;
         let last = self.head.count.wrapping_sub(1);
-        if short == 0
-            || short >= self.head.blength as usize
-            || self.sig.len() != self.head.count as usize
-        {
+        if short == 0 || short >= self.head.blength as usize || self.sig.len() != self.head.count as usize {
             return Ok(());
         }
         // A short source may never have filled a window; everything there is has been read.
@@ -280,14 +262,9 @@ impl Run<'_, '_> {
         let window = &self.buf[self.pos..self.pos + blength];
         let mut strong: Option<Digest> = None;
         let mut same = |block: u32| {
-            strong
-                .get_or_insert_with(|| self.hasher.sum(window))
-                .prefix(strong_len)
-                == self.sig.strong(block)
+            strong.get_or_insert_with(|| self.hasher.sum(window)).prefix(strong_len) == self.sig.strong(block)
         };
-        let full = |block: u32| {
-            (block as usize) < self.sig.len() && self.head.block_len(block) as usize == blength
-        };
+        let full = |block: u32| (block as usize) < self.sig.len() && self.head.block_len(block) as usize == blength;
 
         // In place a block that is already where it belongs costs the receiver nothing at all.
         if self.inplace && self.output() % blength as u64 == 0 {

@@ -60,11 +60,7 @@ impl Signature {
     }
 
     /// The sums of a basis that this process has.
-    pub fn of(
-        file: &mut dyn Read,
-        head: SumHead,
-        hasher: &BlockHasher,
-    ) -> Result<(Self, Option<Problem>)> {
+    pub fn of(file: &mut dyn Read, head: SumHead, hasher: &BlockHasher) -> Result<(Self, Option<Problem>)> {
         let mut bytes = Vec::new();
         let problem = write(file, head, hasher, &mut |piece| {
             bytes.extend_from_slice(piece);
@@ -151,10 +147,7 @@ mod tests {
                     let at = head.offset(i) as usize;
                     let block = &data[at..at + head.block_len(i) as usize];
                     assert_eq!(sig.rolling(i), rolling::checksum(block));
-                    assert_eq!(
-                        sig.strong(i),
-                        &hasher.sum(block).as_slice()[..head.s2length as usize]
-                    );
+                    assert_eq!(sig.strong(i), &hasher.sum(block).as_slice()[..head.s2length as usize]);
                 }
             }
         }

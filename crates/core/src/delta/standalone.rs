@@ -69,8 +69,7 @@ impl<R: Read> Source for ReadSource<R> {
 
 fn put_header(magic: [u8; 4], kind: SumKind, head: SumHead, out: &mut Vec<u8>) -> Result<()> {
     let number = KINDS.iter().position(|&k| k == kind);
-    let number =
-        number.ok_or_else(|| Error::Usage(format!("{} makes no signature", kind.name())))?;
+    let number = number.ok_or_else(|| Error::Usage(format!("{} makes no signature", kind.name())))?;
     out.extend_from_slice(&magic);
     out.push(number as u8);
     head.put(out);
@@ -88,9 +87,7 @@ fn read_header(magic: [u8; 4], what: &str, src: &mut dyn Source) -> Result<(SumK
 }
 
 fn no_problem(problem: Option<Problem>) -> Result<()> {
-    problem.map_or(Ok(()), |e| {
-        Err(Error::FileIo(format!("read failed: {}", sys_text(&e))))
-    })
+    problem.map_or(Ok(()), |e| Err(Error::FileIo(format!("read failed: {}", sys_text(&e)))))
 }
 
 /// The signature of `len` bytes. `block_size` is 0 for the usual choice.
@@ -147,11 +144,7 @@ pub fn delta(
 
 /// Makes the new file of the old one and a delta; the number of bytes written. The result is right only if this returns
 /// `Ok`: the sum is known at the end.
-pub fn patch(
-    basis: &mut dyn Basis,
-    delta: &mut dyn Source,
-    out: &mut dyn FnMut(&[u8]) -> Result<()>,
-) -> Result<u64> {
+pub fn patch(basis: &mut dyn Basis, delta: &mut dyn Source, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<u64> {
     let (kind, head) = read_header(DELTA_MAGIC, "delta", delta)?;
     let mut decoder = Decoder::new(CompressKind::None, PROTOCOL)?;
     decoder.begin_file(head.count);
@@ -219,11 +212,7 @@ mod tests {
             let (_, delta) = make(&old, &new, kind);
             assert!(delta.len() < 3000, "{}", delta.len());
             assert_eq!(apply(&old, &delta).unwrap(), new);
-            assert_eq!(
-                apply(&new, &delta).map_err(|e| e.code()),
-                Err(12),
-                "{kind:?}"
-            );
+            assert_eq!(apply(&new, &delta).map_err(|e| e.code()), Err(12), "{kind:?}");
             assert!(apply(&old[..1000], &delta).is_err());
             assert!(apply(&old, &delta[..delta.len() - 1]).is_err());
         }

@@ -35,10 +35,7 @@ pub fn send_plain(
         buf.resize(start + data + runs * TOKEN_LEN, 0);
         {
             let mut slots: [&mut [u8]; RUNS] = Default::default();
-            for (slot, run) in slots
-                .iter_mut()
-                .zip(buf[start..].chunks_mut(TOKEN_LEN + MAX_LITERAL))
-            {
+            for (slot, run) in slots.iter_mut().zip(buf[start..].chunks_mut(TOKEN_LEN + MAX_LITERAL)) {
                 let (token, space) = run.split_at_mut(TOKEN_LEN);
                 token.copy_from_slice(&(space.len() as i32).to_le_bytes());
                 *slot = space;
@@ -64,31 +61,20 @@ mod tests {
 
     #[test]
     fn decodes_to_the_file() {
-        for len in [
-            0usize, 1, 5, 32_767, 32_768, 32_769, 262_143, 262_144, 262_145, 700_001,
-        ] {
+        for len in [0usize, 1, 5, 32_767, 32_768, 32_769, 262_143, 262_144, 262_145, 700_001] {
             let data: Vec<u8> = (0..len as u32)
                 .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
                 .collect();
             let mut sent = Vec::new();
             let mut whole = Hasher::new(SumKind::Md5);
-            let (tail, problem) = send_plain(
-                &mut &data[..],
-                len as u64,
-                b"head".to_vec(),
-                &mut whole,
-                &mut |b| {
-                    sent.extend_from_slice(&b);
-                    Ok(())
-                },
-            )
+            let (tail, problem) = send_plain(&mut &data[..], len as u64, b"head".to_vec(), &mut whole, &mut |b| {
+                sent.extend_from_slice(&b);
+                Ok(())
+            })
             .unwrap();
             assert!(problem.is_none());
             sent.extend_from_slice(&tail);
-            assert_eq!(
-                whole.finish(),
-                crate::sums::strong::digest(SumKind::Md5, &data)
-            );
+            assert_eq!(whole.finish(), crate::sums::strong::digest(SumKind::Md5, &data));
             assert_eq!(&sent[..4], b"head");
             let mut src = &sent[4..];
             let mut decoder = Decoder::new(CompressKind::None, 32).unwrap();
@@ -108,8 +94,7 @@ mod tests {
     #[test]
     fn a_file_that_shrank_keeps_its_length() {
         let mut whole = Hasher::new(SumKind::Md5);
-        let (tail, problem) =
-            send_plain(&mut &b"abc"[..], 5, Vec::new(), &mut whole, &mut |_| Ok(())).unwrap();
+        let (tail, problem) = send_plain(&mut &b"abc"[..], 5, Vec::new(), &mut whole, &mut |_| Ok(())).unwrap();
         assert_eq!(tail, b"\x05\0\0\0abc\0\0\0\0\0\0");
         assert!(problem.is_some());
     }

@@ -62,9 +62,7 @@ impl Acl {
         Self {
             user_obj: Some((mode >> 6 & 7) as u8),
             group_obj: self.group_obj.or(Some(group)),
-            mask: self
-                .mask
-                .or_else(|| (!self.named.is_empty()).then_some(group)),
+            mask: self.mask.or_else(|| (!self.named.is_empty()).then_some(group)),
             other: Some((mode & 7) as u8),
             named: self.named.clone(),
         }
@@ -121,10 +119,7 @@ impl Acl {
     /// Read a literal. `map` gets id, kind and name (if one came) of each named entry and gives the local id.
     ///
     /// Errors: `Stream` for permissions above 7, `Protocol` for more than [`MAX_NAMED`] entries.
-    pub fn read(
-        src: &mut dyn Source,
-        mut map: impl FnMut(u32, bool, Option<&[u8]>) -> u32,
-    ) -> Result<Self> {
+    pub fn read(src: &mut dyn Source, mut map: impl FnMut(u32, bool, Option<&[u8]>) -> u32) -> Result<Self> {
         let flags = src.byte()?;
         let mut acl = Self::default();
         for (bit, slot) in [
@@ -142,9 +137,7 @@ impl Acl {
         }
         let count = src.varint()?;
         if !(0..=MAX_NAMED).contains(&count) {
-            return Err(Error::Protocol(format!(
-                "invalid ACL entry count from sender: {count}"
-            )));
+            return Err(Error::Protocol(format!("invalid ACL entry count from sender: {count}")));
         }
         for _ in 0..count {
             let id = src.varint()? as u32;
@@ -167,9 +160,7 @@ impl Acl {
 fn perms(v: u32) -> Result<u8> {
     match v {
         0..=7 => Ok(v as u8),
-        _ => Err(Error::Stream(format!(
-            "value out of range in ACL from sender: {v}"
-        ))),
+        _ => Err(Error::Stream(format!("value out of range in ACL from sender: {v}"))),
     }
 }
 

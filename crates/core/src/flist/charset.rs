@@ -82,15 +82,13 @@ impl Charset for Iconv {
                 }
                 true
             }
-            Kind::Table(encoding) => {
-                match encoding.decode_without_bom_handling_and_without_replacement(name) {
-                    Some(text) => {
-                        out.extend_from_slice(text.as_bytes());
-                        true
-                    }
-                    None => false,
+            Kind::Table(encoding) => match encoding.decode_without_bom_handling_and_without_replacement(name) {
+                Some(text) => {
+                    out.extend_from_slice(text.as_bytes());
+                    true
                 }
-            }
+                None => false,
+            },
         }
     }
 
@@ -165,9 +163,7 @@ mod tests {
         assert!(!Iconv::new("latin1")
             .unwrap()
             .from_wire("a\u{ac00}".as_bytes(), &mut out));
-        assert!(!Iconv::new("ascii")
-            .unwrap()
-            .from_wire("\u{e4}".as_bytes(), &mut out));
+        assert!(!Iconv::new("ascii").unwrap().from_wire("\u{e4}".as_bytes(), &mut out));
         assert!(!Iconv::new("euc-kr").unwrap().to_wire(b"\xb0", &mut out));
         assert!(!Iconv::new("latin1").unwrap().from_wire(b"\xff", &mut out));
         assert_eq!(out, b"x");

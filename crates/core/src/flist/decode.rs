@@ -133,12 +133,7 @@ impl Decoder {
     ///
     /// Errors, which all end the connection: `Protocol`, `Unsupported`, `Stream`, `Memory` and `FileIo` as section 12
     /// of the protocol has them.
-    pub fn read_list(
-        &mut self,
-        src: &mut dyn Source,
-        start: i32,
-        parent: Option<(i32, &[u8])>,
-    ) -> Result<Received> {
+    pub fn read_list(&mut self, src: &mut dyn Source, start: i32, parent: Option<(i32, &[u8])>) -> Result<Received> {
         let mut list = SegmentBuilder::new(self.o.protocol);
         self.hierarchy = Hierarchy::None;
         self.io_error = 0;
@@ -232,10 +227,7 @@ impl Decoder {
         }
         clean(&mut self.name, self.o.relative)?;
         if self.name.len() > MAX_NAME {
-            return Err(Error::Memory(format!(
-                "file name too long: {}",
-                shown(&self.name)
-            )));
+            return Err(Error::Memory(format!("file name too long: {}", shown(&self.name))));
         }
         Ok(true)
     }
@@ -292,13 +284,10 @@ impl Decoder {
         let m = self.prev.mode;
         let is_dir = mode::is_dir(m);
         if hlink_first {
-            self.firsts
-                .insert(ndx as u32, (self.prev.uid, self.prev.gid));
+            self.firsts.insert(ndx as u32, (self.prev.uid, self.prev.gid));
         }
         if hlinked && is_dir && p >= 30 {
-            return Err(Error::Protocol(
-                "hard-link data on a directory from sender".into(),
-            ));
+            return Err(Error::Protocol("hard-link data on a directory from sender".into()));
         }
         let acl = if self.o.acls && !mode::is_link(m) {
             Some(self.read_acl(src, false)?)
@@ -331,9 +320,7 @@ impl Decoder {
             self.check_parent(parent)?;
             if let Some(vet) = &mut self.vet {
                 let bare = self.name.strip_prefix(b"/").unwrap_or(&self.name);
-                if vet.vet(if bare.is_empty() { b"." } else { bare }, is_dir)? == Vetted::AsParent
-                    && is_dir
-                {
+                if vet.vet(if bare.is_empty() { b"." } else { bare }, is_dir)? == Vetted::AsParent && is_dir {
                     eflags = eflag::IMPLIED;
                 }
             }
@@ -379,8 +366,7 @@ impl Decoder {
             gid: fields.gid,
             flags: eflags,
             link: fields.has_link.then_some(&self.link),
-            checksum: (is_file && self.o.checksum_len > 0)
-                .then(|| &fields.sum[..self.o.checksum_len.min(MAX_SUM)]),
+            checksum: (is_file && self.o.checksum_len > 0).then(|| &fields.sum[..self.o.checksum_len.min(MAX_SUM)]),
             rdev: fields.rdev,
             atime: (self.o.atimes && !is_dir).then_some(self.prev.atime),
             crtime: self.o.crtimes.then_some(fields.crtime),
@@ -395,12 +381,7 @@ impl Decoder {
     }
 
     /// Fields 5 to 16 (spec: protocol 5.3).
-    fn read_fields(
-        &mut self,
-        src: &mut dyn Source,
-        flags: u32,
-        first_ever: bool,
-    ) -> Result<Fields> {
+    fn read_fields(&mut self, src: &mut dyn Source, flags: u32, first_ever: bool) -> Result<Fields> {
         let p = self.o.protocol;
         let len = src.x30long(p, 3)?;
         if len < 0 {
@@ -421,9 +402,7 @@ impl Decoder {
             0
         };
         if !(0..=999_999_999).contains(&nsec) {
-            return Err(Error::Protocol(format!(
-                "invalid nanoseconds from sender: {nsec}"
-            )));
+            return Err(Error::Protocol(format!("invalid nanoseconds from sender: {nsec}")));
         }
         let crtime = if self.o.crtimes && flags & xmit::CRTIME_EQ_MTIME == 0 {
             src.varlong(4)?
@@ -572,11 +551,7 @@ impl Decoder {
                 let n = src.byte()?;
                 let mut name = [0; 255];
                 src.read_exact(&mut name[..n.into()])?;
-                let name = if self.o.own_numeric_ids {
-                    &[]
-                } else {
-                    &name[..n.into()]
-                };
+                let name = if self.o.own_numeric_ids { &[] } else { &name[..n.into()] };
                 return Ok(self.ids.learn(who, id, name));
             }
         }
@@ -688,11 +663,7 @@ impl Decoder {
     /// spec: protocol 5.11
     fn read_acl(&mut self, src: &mut dyn Source, is_default: bool) -> Result<u32> {
         let k = src.varint()?;
-        let known = if is_default {
-            &self.default
-        } else {
-            &self.access
-        };
+        let known = if is_default { &self.default } else { &self.access };
         if k != 0 {
             return usize::try_from(k)
                 .ok()
@@ -726,9 +697,7 @@ impl Decoder {
                 .ok()
                 .and_then(|k| self.xattrs.get(k - 1))
                 .copied()
-                .ok_or_else(|| {
-                    Error::Stream(format!("xattr index out of range from sender: {k}"))
-                });
+                .ok_or_else(|| Error::Stream(format!("xattr index out of range from sender: {k}")));
         }
         let i = self.tables.add_xattrs(read_set(src)?);
         self.xattrs.push(i);
@@ -752,20 +721,14 @@ impl Decoder {
                 }
                 let n = src.byte()?;
                 let name = src.bytes(n.into())?;
-                let name = if self.o.own_numeric_ids {
-                    &[][..]
-                } else {
-                    &name
-                };
+                let name = if self.o.own_numeric_ids { &[][..] } else { &name };
                 self.ids.learn(who, id, name);
                 if id == 0 {
                     break;
                 }
                 count += 1;
                 if count > MAX_ID_NAMES {
-                    return Err(Error::Protocol(
-                        "too many names in an id list from sender".into(),
-                    ));
+                    return Err(Error::Protocol("too many names in an id list from sender".into()));
                 }
             }
         }
@@ -791,10 +754,8 @@ impl Decoder {
             }
         }
         if self.o.acls {
-            self.tables.map_ids(|id, is_user| {
-                self.ids
-                    .local(if is_user { Who::User } else { Who::Group }, id)
-            });
+            self.tables
+                .map_ids(|id, is_user| self.ids.local(if is_user { Who::User } else { Who::Group }, id));
         }
     }
 }

@@ -9,9 +9,7 @@ use super::tables::Tables;
 use super::xattr::put_set;
 use super::{acl::Acl, MAX_NAME};
 use crate::error::{Error, Result};
-use crate::wire::ints::{
-    put_byte, put_int, put_longint, put_varint, put_varlong, put_x30int, put_x30long,
-};
+use crate::wire::ints::{put_byte, put_int, put_longint, put_varint, put_varlong, put_x30int, put_x30long};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -139,11 +137,7 @@ impl Encoder {
         let is_dir = mode::is_dir(e.mode);
         let mut flags = 0;
         let mut now = Prev {
-            mtime: if p < 30 {
-                i64::from(e.mtime as u32)
-            } else {
-                e.mtime
-            },
+            mtime: if p < 30 { i64::from(e.mtime as u32) } else { e.mtime },
             mode: e.mode & 0xffff,
             uid: e.uid,
             gid: e.gid,
@@ -216,14 +210,8 @@ impl Encoder {
         let prev = self.prev;
         let mut set = |on: bool, bit: u32| flags |= if on { bit } else { 0 };
         set(now.mode == prev.mode, xmit::SAME_MODE);
-        set(
-            !self.o.owner || now.uid == prev.uid && !first,
-            xmit::SAME_UID,
-        );
-        set(
-            !self.o.group || now.gid == prev.gid && !first,
-            xmit::SAME_GID,
-        );
+        set(!self.o.owner || now.uid == prev.uid && !first, xmit::SAME_UID);
+        set(!self.o.group || now.gid == prev.gid && !first, xmit::SAME_GID);
         set(now.mtime == prev.mtime, xmit::SAME_TIME);
         set(nsec != 0, xmit::MOD_NSEC);
         set(
@@ -270,16 +258,8 @@ impl Encoder {
                     self.groups.note(now.gid);
                 }
             }
-            flags |= if user_name.is_some() {
-                xmit::USER_NAME
-            } else {
-                0
-            };
-            flags |= if group_name.is_some() {
-                xmit::GROUP_NAME
-            } else {
-                0
-            };
+            flags |= if user_name.is_some() { xmit::USER_NAME } else { 0 };
+            flags |= if group_name.is_some() { xmit::GROUP_NAME } else { 0 };
         }
 
         let shared = name
@@ -290,11 +270,7 @@ impl Encoder {
             .count();
         let suffix = &name[shared..];
         flags |= if shared > 0 { xmit::SAME_NAME } else { 0 };
-        flags |= if suffix.len() > 255 {
-            xmit::LONG_NAME
-        } else {
-            0
-        };
+        flags |= if suffix.len() > 255 { xmit::LONG_NAME } else { 0 };
 
         flags = self.put_flags(flags, is_dir, out);
         if shared > 0 {
@@ -322,9 +298,7 @@ impl Encoder {
             if nsec != 0 {
                 put_varint(out, nsec as i32);
             }
-            if let Some(crtime) =
-                crtime.filter(|_| self.o.crtimes && flags & xmit::CRTIME_EQ_MTIME == 0)
-            {
+            if let Some(crtime) = crtime.filter(|_| self.o.crtimes && flags & xmit::CRTIME_EQ_MTIME == 0) {
                 put_varlong(out, crtime, 4);
             }
             if flags & xmit::SAME_MODE == 0 {
@@ -403,11 +377,7 @@ impl Encoder {
             }
         } else {
             if flags as u8 == 0 {
-                flags |= if is_dir {
-                    xmit::LONG_NAME
-                } else {
-                    xmit::TOP_DIR
-                };
+                flags |= if is_dir { xmit::LONG_NAME } else { xmit::TOP_DIR };
             }
             put_byte(out, flags as u8);
         }
@@ -415,10 +385,7 @@ impl Encoder {
     }
 
     fn put_acls(&mut self, e: &NewEntry, out: &mut Vec<u8>) {
-        let access = e
-            .acl
-            .map(|i| self.tables.acl(i).stripped(e.mode))
-            .unwrap_or_default();
+        let access = e.acl.map(|i| self.tables.acl(i).stripped(e.mode)).unwrap_or_default();
         self.put_acl(access, false, out);
         if mode::is_dir(e.mode) {
             let default = e
@@ -492,9 +459,7 @@ impl Encoder {
         if self.o.varint_flags {
             put_byte(out, 0);
             put_varint(out, io_error);
-        } else if io_error != 0
-            && (self.o.protocol >= 31 || self.o.protocol == 30 && self.o.safe_flist)
-        {
+        } else if io_error != 0 && (self.o.protocol >= 31 || self.o.protocol == 30 && self.o.safe_flist) {
             out.extend_from_slice(&(xmit::IO_ERROR_END as u16).to_le_bytes());
             put_varint(out, io_error);
         } else {

@@ -45,8 +45,7 @@ impl Names {
         let mut out = Self::default();
         for line in text.split(|&c| c == b'\n') {
             let mut fields = line.split(|&c| c == b':');
-            let (Some(name), Some(_), Some(id)) = (fields.next(), fields.next(), fields.next())
-            else {
+            let (Some(name), Some(_), Some(id)) = (fields.next(), fields.next(), fields.next()) else {
                 continue;
             };
             if name.is_empty() || matches!(name[0], b'#' | b'+' | b'-') {
@@ -238,12 +237,7 @@ fn glob(pattern: &[u8], name: &[u8]) -> bool {
 ///
 /// Errors: `Usage` with rsync's texts. A name after the colon that does not exist here becomes a warning and the rule
 /// is left out.
-fn parse_rules(
-    who: Who,
-    text: &[u8],
-    lookup: &dyn IdLookup,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<(From, u32)>> {
+fn parse_rules(who: Who, text: &[u8], lookup: &dyn IdLookup, warnings: &mut Vec<String>) -> Result<Vec<(From, u32)>> {
     let mut rules = Vec::new();
     if text.is_empty() {
         return Ok(rules);
@@ -252,10 +246,7 @@ fn parse_rules(
     let lossy = |t: &[u8]| String::from_utf8_lossy(t).into_owned();
     for item in text.split(|&c| c == b',') {
         let Some(colon) = memchr::memchr(b':', item) else {
-            return Err(Error::Usage(format!(
-                "No colon found in --{option}: {}",
-                lossy(item)
-            )));
+            return Err(Error::Usage(format!("No colon found in --{option}: {}", lossy(item))));
         };
         let (from, to) = (&item[..colon], &item[colon + 1..]);
         if to.is_empty() {
@@ -272,10 +263,7 @@ fn parse_rules(
                 None => (number(from), number(from)),
             };
             let (Some(low), Some(high)) = (low, high) else {
-                return Err(Error::Usage(format!(
-                    "Invalid number in --{option}: {}",
-                    lossy(from)
-                )));
+                return Err(Error::Usage(format!("Invalid number in --{option}: {}", lossy(from))));
             };
             From::Range(low, high)
         } else if from.iter().any(|c| b"*?[".contains(c)) {
@@ -285,10 +273,7 @@ fn parse_rules(
         };
         match number(to).or_else(|| who.id(lookup, to)) {
             Some(id) => rules.push((pattern, id)),
-            None => warnings.push(format!(
-                "Unknown --{option} name on receiver: {}",
-                lossy(to)
-            )),
+            None => warnings.push(format!("Unknown --{option} name on receiver: {}", lossy(to))),
         }
     }
     Ok(rules)

@@ -79,9 +79,7 @@ impl Lists {
         }
         match self.waiting.get(&dir_ndx) {
             Some((segment, pos)) => Ok((segment, *pos as usize)),
-            None if (0..self.next_dir).contains(&dir_ndx) => {
-                refuse(": already received or dropped")
-            }
+            None if (0..self.next_dir).contains(&dir_ndx) => refuse(": already received or dropped"),
             None => refuse(""),
         }
     }
@@ -250,12 +248,7 @@ mod tests {
     fn name(lists: &Lists, ndx: i32) -> std::result::Result<(String, bool), i32> {
         lists
             .find(ndx)
-            .map(|f| {
-                (
-                    String::from_utf8(f.segment.name(f.pos)).unwrap(),
-                    f.is_parent,
-                )
-            })
+            .map(|f| (String::from_utf8(f.segment.name(f.pos)).unwrap(), f.is_parent))
             .map_err(|e| e.code())
     }
 
@@ -310,9 +303,7 @@ mod tests {
     #[test]
     fn dropped_entries_keep_their_index() {
         let mut lists = Lists::new(true);
-        lists
-            .add(list(1, -1, &["a", "a", "d/", "d/", "e/"]))
-            .unwrap();
+        lists.add(list(1, -1, &["a", "a", "d/", "d/", "e/"])).unwrap();
         assert!(lists.find(1).is_ok());
         assert_eq!(lists.find(2).unwrap_err().code(), 2);
         assert_eq!(lists.expect_path(0).unwrap(), b"d");

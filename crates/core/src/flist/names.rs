@@ -103,9 +103,7 @@ mod tests {
 
     fn run(name: &[u8], relative: bool) -> std::result::Result<Vec<u8>, i32> {
         let mut name = name.to_vec();
-        clean(&mut name, relative)
-            .map(|()| name)
-            .map_err(|e| e.code())
+        clean(&mut name, relative).map(|()| name).map_err(|e| e.code())
     }
 
     #[test]

@@ -54,11 +54,7 @@ impl FlistOptions {
             None => None,
             Some(name) => match Iconv::new(name) {
                 Some(set) => Some(Arc::new(set)),
-                None => {
-                    return Err(Error::Unsupported(format!(
-                        "iconv_open(\"UTF-8\", \"{name}\") failed"
-                    )))
-                }
+                None => return Err(Error::Unsupported(format!("iconv_open(\"UTF-8\", \"{name}\") failed"))),
             },
         };
         let out = Self {
@@ -79,11 +75,7 @@ impl FlistOptions {
             crtimes: plan.crtimes,
             acls: plan.acls,
             xattrs: plan.xattrs > 0,
-            checksum_len: if plan.checksum {
-                sum_len(plan.file_sum)
-            } else {
-                0
-            },
+            checksum_len: if plan.checksum { sum_len(plan.file_sum) } else { 0 },
             numeric_ids: plan.numeric_ids,
             own_numeric_ids: false,
             delete_missing_args: plan.delete_missing_args,

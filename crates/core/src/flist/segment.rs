@@ -238,8 +238,7 @@ impl SegmentBuilder {
         let protocol = self.protocol;
         let mut entries = std::mem::take(&mut self.store.entries);
         let store = &self.store;
-        let by_name =
-            |a: &Entry, b: &Entry| compare(&store.sort_key(a), &store.sort_key(b), protocol);
+        let by_name = |a: &Entry, b: &Entry| compare(&store.sort_key(a), &store.sort_key(b), protocol);
         if unsorted {
             let mut order: Vec<u32> = (0..entries.len() as u32).collect();
             order.sort_by(|&a, &b| by_name(&entries[a as usize], &entries[b as usize]));
@@ -267,12 +266,7 @@ impl SegmentBuilder {
             }
             if let Some(before) = kept {
                 let (a, b) = (*self.entry(before), *self.entry(this));
-                if compare(
-                    &self.store.sort_key(&a),
-                    &self.store.sort_key(&b),
-                    self.protocol,
-                ) == Ordering::Equal
-                {
+                if compare(&self.store.sort_key(&a), &self.store.sort_key(&b), self.protocol) == Ordering::Equal {
                     if b.is_dir() && !a.is_dir() {
                         self.entry_mut(before).flags |= eflag::DUPLICATE;
                         kept = Some(this);
@@ -309,19 +303,13 @@ impl SegmentBuilder {
                 ..self.store.sort_key(e)
             };
             let from = partition(n, |k| {
-                compare(
-                    &self.store.sort_key(self.entry(self.at(k))),
-                    &key,
-                    self.protocol,
-                ) == Ordering::Less
+                compare(&self.store.sort_key(self.entry(self.at(k))), &key, self.protocol) == Ordering::Less
             });
             let same: Vec<usize> = (from..n)
                 .map(|k| self.at(k))
                 .take_while(|&k| {
                     let other = self.entry(k);
-                    !other.is_dir()
-                        && compare(&self.store.sort_key(other), &key, self.protocol)
-                            == Ordering::Equal
+                    !other.is_dir() && compare(&self.store.sort_key(other), &key, self.protocol) == Ordering::Equal
                 })
                 .collect();
             for k in same {
@@ -334,10 +322,7 @@ impl SegmentBuilder {
     /// (spec: protocol 5.3). After [`sort`](Self::sort).
     pub fn strip_leading_slashes(&mut self) {
         for e in &mut self.store.entries {
-            if e.dir_len == 0
-                || self.store.arena[e.dir_at as usize] != b'/'
-                || e.has(eflag::ABSOLUTE)
-            {
+            if e.dir_len == 0 || self.store.arena[e.dir_at as usize] != b'/' || e.has(eflag::ABSOLUTE) {
                 continue;
             }
             e.dir_at += 1;
@@ -453,9 +438,7 @@ impl Segment {
 
     /// Index of the first entry of the next list: there is a gap of one (spec: protocol 5.8).
     pub fn next_start(&self) -> i32 {
-        self.start
-            .saturating_add(self.len() as i32)
-            .saturating_add(1)
+        self.start.saturating_add(self.len() as i32).saturating_add(1)
     }
 
     pub fn entry(&self, i: usize) -> &Entry {
@@ -513,17 +496,13 @@ impl Segment {
 
     /// Target of a symlink, when links are preserved.
     pub fn link_target(&self, i: usize) -> Option<&[u8]> {
-        let x = self
-            .extra(i)
-            .filter(|x| x.a != NONE && self.entry(i).is_link())?;
+        let x = self.extra(i).filter(|x| x.a != NONE && self.entry(i).is_link())?;
         Some(self.store.bytes(x.a, x.b as usize))
     }
 
     /// Checksum of a regular file, with `--checksum`.
     pub fn checksum(&self, i: usize) -> Option<&[u8]> {
-        let x = self
-            .extra(i)
-            .filter(|x| x.a != NONE && self.entry(i).is_file())?;
+        let x = self.extra(i).filter(|x| x.a != NONE && self.entry(i).is_file())?;
         Some(self.store.bytes(x.a, x.b as usize))
     }
 
@@ -553,10 +532,7 @@ impl Segment {
 
     /// Device and inode, on the side that scanned.
     pub fn inode(&self, i: usize) -> Option<(u64, u64)> {
-        self.store
-            .inodes
-            .get(self.extra(i)?.inode as usize)
-            .copied()
+        self.store.inodes.get(self.extra(i)?.inode as usize).copied()
     }
 
     /// Access and default ACL, indices into [`super::Tables`].
@@ -619,9 +595,7 @@ impl Segment {
             compare(&self.store.sort_key(at(k)), key, self.protocol) == Ordering::Less
         });
         (from..self.len())
-            .take_while(|&k| {
-                compare(&self.store.sort_key(at(k)), key, self.protocol) == Ordering::Equal
-            })
+            .take_while(|&k| compare(&self.store.sort_key(at(k)), key, self.protocol) == Ordering::Equal)
             .find(|&k| at(k).is_active() && at(k).is_dir() == key.is_dir)
             .map(|k| self.at(k))
     }
@@ -782,11 +756,7 @@ mod tests {
 
     #[test]
     fn sort_is_stable_and_drops_duplicates() {
-        let s = build(
-            &[("a", FILE, 0), ("a", FILE | 0o111, 0), ("b", FILE, 0)],
-            30,
-            false,
-        );
+        let s = build(&[("a", FILE, 0), ("a", FILE | 0o111, 0), ("b", FILE, 0)], 30, false);
         assert_eq!(s.len(), 3);
         assert!(s.entry(0).is_active() && !s.entry(1).is_active());
         assert_eq!(s.entry(0).mode, FILE);

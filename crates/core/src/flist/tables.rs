@@ -76,14 +76,12 @@ impl Tables {
 
     /// An ACL by index; an empty one for an index that was never given out.
     pub fn acl(&self, i: u32) -> Arc<Acl> {
-        self.read(|t| t.acls.get(i as usize).cloned())
-            .unwrap_or_default()
+        self.read(|t| t.acls.get(i as usize).cloned()).unwrap_or_default()
     }
 
     /// A set by index; an empty one for an index that was never given out.
     pub fn xattrs(&self, i: u32) -> Arc<XattrSet> {
-        self.read(|t| t.xattrs.get(i as usize).cloned())
-            .unwrap_or_default()
+        self.read(|t| t.xattrs.get(i as usize).cloned()).unwrap_or_default()
     }
 
     /// Put a delivered value in the place of its digest. `number` counts from 1.
@@ -128,13 +126,7 @@ mod tests {
         assert_eq!(t.intern_acl(Acl::default()), 1);
         assert_eq!(t.clone().intern_acl(acl.clone()), 0);
         assert_eq!(*t.acl(0), acl);
-        let set = vec![(
-            b"user.a".to_vec(),
-            XattrValue::Abbrev {
-                md5: [1; 16],
-                len: 40,
-            },
-        )];
+        let set = vec![(b"user.a".to_vec(), XattrValue::Abbrev { md5: [1; 16], len: 40 })];
         let i = t.intern_xattrs(set.clone());
         assert_eq!(t.intern_xattrs(set), i);
         t.set_value(i, 1, b"new".to_vec());

@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::error::Result;
-use crate::wire::ints::{
-    put_varint, NdxReader, NdxWriter, Source, NDX_FLIST_EOF, NDX_FLIST_OFFSET,
-};
+use crate::wire::ints::{put_varint, NdxReader, NdxWriter, Source, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -71,9 +69,7 @@ fn encode(o: &FlistOptions, lists: &[Received], tables: &Tables) -> Vec<u8> {
         for i in 0..list.segment.len() {
             let mut view = list.segment.view(i);
             // A received access ACL lacks what the mode says, one to be sent has it.
-            view.acl = view
-                .acl
-                .map(|a| tables.intern_acl(tables.acl(a).completed(view.mode)));
+            view.acl = view.acl.map(|a| tables.intern_acl(tables.acl(a).completed(view.mode)));
             assert!(e.encode_entry(&view, &mut out));
         }
         e.end_marker(list.io_error, &mut out);
@@ -90,11 +86,7 @@ fn encode(o: &FlistOptions, lists: &[Received], tables: &Tables) -> Vec<u8> {
 fn batch_options(name: &str, src: &mut &[u8]) -> FlistOptions {
     let flags = src.int().unwrap();
     let protocol = src.int().unwrap() as u8;
-    let compat = if protocol >= 30 {
-        src.varint().unwrap()
-    } else {
-        0
-    };
+    let compat = if protocol >= 30 { src.varint().unwrap() } else { 0 };
     src.int().unwrap();
     let bit = |n: i32| flags >> n & 1 == 1;
     FlistOptions {
@@ -178,18 +170,11 @@ fn captures_have_the_right_contents() {
             continue;
         }
         let (s, old) = get("old");
-        assert_eq!(
-            (s.entry(old).mode, s.entry(old).len),
-            (0o100_664, 0),
-            "{name}"
-        );
+        assert_eq!((s.entry(old).mode, s.entry(old).len), (0o100_664, 0), "{name}");
         if o.owner {
             assert_eq!((s.entry(old).uid, s.entry(old).gid), (12345, 1));
         }
-        assert_eq!(
-            s.entry(old).mtime_nsec,
-            if o.protocol >= 31 { 123_456_789 } else { 0 }
-        );
+        assert_eq!(s.entry(old).mtime_nsec, if o.protocol >= 31 { 123_456_789 } else { 0 });
         if o.atimes {
             assert_ne!(s.atime(old), 0);
         }
@@ -236,20 +221,13 @@ fn captures_have_the_right_contents() {
             let (s, a) = get("a");
             let set = tables.xattrs(s.xattrs(a).unwrap());
             assert!(set[0].1.is(&[b'x'; 40]));
-            assert_eq!(
-                set[1],
-                (b"user.short".to_vec(), XattrValue::Full(b"v1".to_vec()))
-            );
+            assert_eq!(set[1], (b"user.short".to_vec(), XattrValue::Full(b"v1".to_vec())));
         }
         if o.recurse && !o.relative {
             let (s, sub) = get("sub");
             assert_eq!(s.entry(sub).flags & 7, eflag::CONTENT_DIR, "{name}");
             let (s, dot) = get(".");
-            assert_eq!(
-                s.entry(dot).flags & 7,
-                eflag::CONTENT_DIR | eflag::TOP_DIR,
-                "{name}"
-            );
+            assert_eq!(s.entry(dot).flags & 7, eflag::CONTENT_DIR | eflag::TOP_DIR, "{name}");
         }
     }
 }
@@ -298,10 +276,7 @@ fn worked_session_push() {
         ]
     );
     assert_eq!((lists[1].segment.start, lists[1].segment.dir_ndx), (6, 1));
-    assert_eq!(
-        (s.entry(0).mtime, s.entry(0).mtime_nsec),
-        (0x6b02_af00, 0x1abd_60f2)
-    );
+    assert_eq!((s.entry(0).mtime, s.entry(0).mtime_nsec), (0x6b02_af00, 0x1abd_60f2));
     o.charset = Some(Arc::new(Iconv::new("utf-8").unwrap()));
     let (lists, tables) = decode(&o, &mut &wire[..]).unwrap();
     assert_eq!(hex(&encode(&o, &lists, &tables)), hex(&wire));
@@ -430,19 +405,12 @@ fn end_markers() {
     assert_eq!(end(byte(30, true), 1), (vec![4, 0x10, 1], None));
     assert_eq!(end(byte(30, false), 1), (vec![0], Some(1)));
     assert_eq!(end(byte(29, false), 1), (vec![0], None));
-    let read = |o: FlistOptions, wire: &[u8]| {
-        decoder(&o)
-            .read_list(&mut &wire[..], 1, None)
-            .map(|r| r.io_error)
-    };
+    let read = |o: FlistOptions, wire: &[u8]| decoder(&o).read_list(&mut &wire[..], 1, None).map(|r| r.io_error);
     assert_eq!(read(new_options(32), &[0, 1]), Ok(1));
     assert_eq!(read(new_options(32), &[0, 0x0f]), Ok(7));
     assert_eq!(read(byte(31, false), &[4, 0x10, 1]), Ok(1));
     assert_eq!(read(byte(30, false), &[4, 0x10, 1]).unwrap_err().code(), 2);
-    assert_eq!(
-        read(byte(29, false), &[0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0]),
-        Ok(3)
-    );
+    assert_eq!(read(byte(29, false), &[0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0]), Ok(3));
 }
 
 // PRO-45
@@ -468,10 +436,7 @@ fn id_lists() {
     e.end_marker(0, &mut out);
     let at = out.len();
     e.id_lists(0, &mut out);
-    assert_eq!(
-        &out[at..],
-        b"\x01\x06daemon\x00\x04root\x02\x03bin\x00\x04root"
-    );
+    assert_eq!(&out[at..], b"\x01\x06daemon\x00\x04root\x02\x03bin\x00\x04root");
     let there = IdFiles::parse(b"daemon:x:77:\n", b"bin:x:88:\nroot:x:9:\n");
     let ids = IdMap::new(Arc::new(there), b"4321:5", b"", false, true).unwrap();
     let list = Decoder::new(o.clone(), Tables::new(), ids)
@@ -558,23 +523,11 @@ fn limits() {
     assert_eq!(refusal(&o, b"\x80\xba\x01\x01x\x00\x00\x00"), 0);
     assert_eq!(refusal(&o, b"\x80\xba\x02\x01x\x00\x00\x00"), 22);
     // Length -1.
-    assert_eq!(
-        refusal(&o, b"\x80\x9a\x01x\xfc\xff\xff\xff\xff\xff\xff\xff\xff"),
-        4
-    );
+    assert_eq!(refusal(&o, b"\x80\x9a\x01x\xfc\xff\xff\xff\xff\xff\xff\xff\xff"), 4);
     // Nanoseconds.
-    assert_eq!(
-        refusal(&o, b"\xa0\x9a\x01x\x00\x00\x00\xf0\xff\xc9\x9a\x3b"),
-        0
-    );
-    assert_eq!(
-        refusal(&o, b"\xa0\x9a\x01x\x00\x00\x00\xf0\x00\xca\x9a\x3b"),
-        2
-    );
-    assert_eq!(
-        refusal(&o, b"\xa0\x9a\x01x\x00\x00\x00\xf0\xff\xff\xff\xff"),
-        2
-    );
+    assert_eq!(refusal(&o, b"\xa0\x9a\x01x\x00\x00\x00\xf0\xff\xc9\x9a\x3b"), 0);
+    assert_eq!(refusal(&o, b"\xa0\x9a\x01x\x00\x00\x00\xf0\x00\xca\x9a\x3b"), 2);
+    assert_eq!(refusal(&o, b"\xa0\x9a\x01x\x00\x00\x00\xf0\xff\xff\xff\xff"), 2);
     // Modes.
     assert_eq!(refusal(&o, b"\x80\x98\x01x\x00\x00\x00\xa4\x81\x00\x00"), 0);
     assert_eq!(refusal(&o, b"\x80\x98\x01x\x00\x00\x00\x00\xf0\x00\x00"), 2);
@@ -584,10 +537,7 @@ fn limits() {
         delete_missing_args: true,
         ..o.clone()
     };
-    assert_eq!(
-        refusal(&missing, b"\x80\x98\x01x\x00\x00\x00\x00\x00\x00\x00"),
-        0
-    );
+    assert_eq!(refusal(&missing, b"\x80\x98\x01x\x00\x00\x00\x00\x00\x00\x00"), 0);
     // Link targets.
     let link = |n: i32| {
         let mut out = b"\x80\x98\x01x\x00\x00\x00\xff\xa1\x00\x00".to_vec();
@@ -598,10 +548,7 @@ fn limits() {
     assert_eq!(refusal(&o, &link(4095)), 0);
     assert_eq!(refusal(&o, &link(4096)), 22);
     assert_eq!(refusal(&o, &link(-1)), 22);
-    assert_eq!(
-        refusal(&o, b"\x80\x98\x01x\x00\x00\x00\xff\xa1\x00\x00\x01\x00"),
-        2
-    );
+    assert_eq!(refusal(&o, b"\x80\x98\x01x\x00\x00\x00\xff\xa1\x00\x00\x01\x00"), 2);
     // Hard links: without the option, a reference to itself, to a file that is no first link, negative.
     assert_eq!(refusal(&o, b"\x92\x9a\x01x\x00\x00\x00"), 2);
     let linked = FlistOptions {
@@ -621,13 +568,10 @@ fn limits() {
         ..o.clone()
     };
     let mut d = decoder(&rich);
-    let entry =
-        b"\x8c\x00\x01x\x00\x00\x00\x00\x00\x00\x01\xa4\x81\x00\x00\x00\x04root\x00\x04root";
+    let entry = b"\x8c\x00\x01x\x00\x00\x00\x00\x00\x00\x01\xa4\x81\x00\x00\x00\x04root\x00\x04root";
     let read = |d: &mut Decoder, tail: &[u8]| {
         let all = [&entry[..], tail, &[0, 0]].concat();
-        d.read_list(&mut &all[..], 1, None)
-            .map(|_| ())
-            .map_err(|e| e.code())
+        d.read_list(&mut &all[..], 1, None).map(|_| ()).map_err(|e| e.code())
     };
     assert_eq!(read(&mut d, b"\x00\x00"), Ok(()));
     assert_eq!(read(&mut d, b"\x01"), Ok(()));
@@ -695,18 +639,10 @@ fn hard_links_in_later_lists_are_complete() {
 
     let mut d = decoder(&o);
     let one = d.read_list(&mut &first[..], 1, None).unwrap().segment;
-    let two = d
-        .read_list(&mut &second[..], 6, Some((0, b"s")))
-        .unwrap()
-        .segment;
-    let got: Vec<_> = (0..4)
-        .map(|i| (one.entry(i).mtime, one.hlink(i).unwrap()))
-        .collect();
+    let two = d.read_list(&mut &second[..], 6, Some((0, b"s"))).unwrap().segment;
+    let got: Vec<_> = (0..4).map(|i| (one.entry(i).mtime, one.hlink(i).unwrap())).collect();
     assert_eq!(got, [(100, 1), (200, 2), (100, 1), (300, 4)]);
-    assert_eq!(
-        (two.entry(0).mtime, two.entry(0).len, two.hlink(0)),
-        (200, 9, Some(2))
-    );
+    assert_eq!((two.entry(0).mtime, two.entry(0).len, two.hlink(0)), (200, 9, Some(2)));
     assert!(!two.entry(0).has(eflag::HLINK_FIRST) && one.entry(1).has(eflag::HLINK_FIRST));
 }
 
@@ -810,10 +746,7 @@ fn old_protocols_derive_what_is_in_the_transfer() {
         }
         e.end_marker(0, &mut out);
         e.id_lists(0, &mut out);
-        let s = decoder(&o)
-            .read_list(&mut &out[..], 0, None)
-            .unwrap()
-            .segment;
+        let s = decoder(&o).read_list(&mut &out[..], 0, None).unwrap().segment;
         list.iter()
             .map(|(n, _)| s.entry(s.find(n.as_bytes(), true).unwrap()).has_contents())
             .collect::<Vec<_>>()
@@ -823,44 +756,20 @@ fn old_protocols_derive_what_is_in_the_transfer() {
         contents(false, true, &[(".", top), ("a", 0), ("a/b", 0)]),
         [true, true, true]
     );
+    assert_eq!(contents(false, false, &[(".", top), ("a", 0)]), [true, false]);
     assert_eq!(
-        contents(false, false, &[(".", top), ("a", 0)]),
-        [true, false]
-    );
-    assert_eq!(
-        contents(
-            true,
-            true,
-            &[("a", 0), ("a/b", top), ("a/b/c", 0), ("a/bc", 0)]
-        ),
+        contents(true, true, &[("a", 0), ("a/b", top), ("a/b/c", 0), ("a/bc", 0)]),
         [false, true, true, false]
     );
 }
 
 #[allow(clippy::type_complexity)]
-fn entry_strategy() -> impl Strategy<
-    Value = (
-        u32,
-        u64,
-        i64,
-        u32,
-        u32,
-        u32,
-        u16,
-        (u32, u32),
-        (i64, i64),
-        u64,
-    ),
-> {
+fn entry_strategy() -> impl Strategy<Value = (u32, u64, i64, u32, u32, u32, u16, (u32, u32), (i64, i64), u64)> {
     (
         prop::sample::select(vec![
             0o100_644, 0o100_755, 0o040_755, 0o120_777, 0o020_600, 0o060_660, 0o010_644, 0o140_755,
         ]),
-        prop_oneof![
-            0..1000_u64,
-            Just(u64::MAX / 2),
-            any::<u32>().prop_map(u64::from)
-        ],
+        prop_oneof![0..1000_u64, Just(u64::MAX / 2), any::<u32>().prop_map(u64::from)],
         prop_oneof![Just(0), Just(0x6b02_af00), -(1_i64 << 40)..1 << 40],
         prop_oneof![Just(0_u32), 0..1_000_000_000_u32],
         prop_oneof![0..3_u32, any::<u32>()],

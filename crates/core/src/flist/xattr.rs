@@ -60,9 +60,7 @@ impl XattrValue {
     pub fn is(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Full(v) => v == bytes,
-            Self::Abbrev { md5, len } => {
-                *len as usize == bytes.len() && *md5 == <[u8; 16]>::from(Md5::digest(bytes))
-            }
+            Self::Abbrev { md5, len } => *len as usize == bytes.len() && *md5 == <[u8; 16]>::from(Md5::digest(bytes)),
         }
     }
 }
@@ -93,9 +91,7 @@ pub fn put_set(out: &mut Vec<u8>, set: &XattrSet) {
 pub fn read_set(src: &mut dyn Source) -> Result<XattrSet> {
     let count = src.varint()?;
     if !(0..=MAX_COUNT).contains(&count) {
-        return Err(Error::Protocol(format!(
-            "invalid xattr count from sender: {count}"
-        )));
+        return Err(Error::Protocol(format!("invalid xattr count from sender: {count}")));
     }
     let mut set = XattrSet::new();
     let mut total = 0;
@@ -110,9 +106,7 @@ pub fn read_set(src: &mut dyn Source) -> Result<XattrSet> {
         check_len(len)?;
         total += name_len as u64 + len as u64;
         if total > MAX_SET {
-            return Err(Error::Protocol(
-                "xattrs of one file too large from sender".into(),
-            ));
+            return Err(Error::Protocol("xattrs of one file too large from sender".into()));
         }
         let mut name = src.bytes(name_len as usize)?;
         if name.pop() != Some(0) {
@@ -123,10 +117,7 @@ pub fn read_set(src: &mut dyn Source) -> Result<XattrSet> {
         let value = if len as usize > MAX_FULL {
             let mut md5 = [0; 16];
             src.read_exact(&mut md5)?;
-            XattrValue::Abbrev {
-                md5,
-                len: len as u32,
-            }
+            XattrValue::Abbrev { md5, len: len as u32 }
         } else {
             XattrValue::Full(src.bytes(len as usize)?)
         };
@@ -161,9 +152,7 @@ fn next_number(src: &mut dyn Source, prev: &mut i32, set: &XattrSet) -> Result<O
     if diff == 0 {
         return Ok(None);
     }
-    let n = prev
-        .checked_add(diff)
-        .filter(|&n| n >= 1 && n as usize <= set.len());
+    let n = prev.checked_add(diff).filter(|&n| n >= 1 && n as usize <= set.len());
     match n {
         Some(n) if set[n as usize - 1].1.is_long() => {
             *prev = n;
@@ -206,11 +195,7 @@ pub fn put_reply<'a>(out: &mut Vec<u8>, values: impl IntoIterator<Item = (u32, &
 ///
 /// Errors: `Protocol` for a number that is not that of a long value, or a length over its cap; `Memory` when the values
 /// are larger than `max_alloc` bytes together.
-pub fn read_reply(
-    src: &mut dyn Source,
-    set: &XattrSet,
-    max_alloc: u64,
-) -> Result<Vec<(u32, Vec<u8>)>> {
+pub fn read_reply(src: &mut dyn Source, set: &XattrSet, max_alloc: u64) -> Result<Vec<(u32, Vec<u8>)>> {
     let mut values = Vec::new();
     let (mut prev, mut total) = (0, 0_u64);
     while let Some(n) = next_number(src, &mut prev, set)? {
@@ -252,10 +237,7 @@ mod tests {
 
     fn sample() -> XattrSet {
         vec![
-            (
-                b"user.long".to_vec(),
-                XattrValue::Full(vec![b'x'; 40]).abbreviated(),
-            ),
+            (b"user.long".to_vec(), XattrValue::Full(vec![b'x'; 40]).abbreviated()),
             (b"user.short".to_vec(), XattrValue::Full(b"v1".to_vec())),
         ]
     }
@@ -297,25 +279,12 @@ mod tests {
         put_request(&mut out, &[1]);
         assert_eq!(out, b"\x01\x00");
         assert_eq!(read_request(&mut &out[..], &set).unwrap(), [1]);
-        assert_eq!(
-            read_request(&mut &b"\x02\x00"[..], &set)
-                .unwrap_err()
-                .code(),
-            2
-        );
-        assert_eq!(
-            read_request(&mut &b"\x03\x00"[..], &set)
-                .unwrap_err()
-                .code(),
-            2
-        );
+        assert_eq!(read_request(&mut &b"\x02\x00"[..], &set).unwrap_err().code(), 2);
+        assert_eq!(read_request(&mut &b"\x03\x00"[..], &set).unwrap_err().code(), 2);
         let mut out = Vec::new();
         put_reply(&mut out, [(1, &[b'x'; 40][..])]);
         assert_eq!(&out[..2], b"\x01\x28");
-        assert_eq!(
-            read_reply(&mut &out[..], &set, 1 << 30).unwrap(),
-            [(1, vec![b'x'; 40])]
-        );
+        assert_eq!(read_reply(&mut &out[..], &set, 1 << 30).unwrap(), [(1, vec![b'x'; 40])]);
         assert_eq!(read_reply(&mut &out[..], &set, 39).unwrap_err().code(), 22);
         let mut ledger = XattrLedger::default();
         assert!(ledger.check(0, &[1]).is_ok());

@@ -167,7 +167,11 @@ pub fn permissions(mode: u32) -> [u8; 9] {
             out[i] = *letter;
         }
     }
-    for (bit, at, lower, upper) in [(0o4000, 2, b's', b'S'), (0o2000, 5, b's', b'S'), (0o1000, 8, b't', b'T')] {
+    for (bit, at, lower, upper) in [
+        (0o4000, 2, b's', b'S'),
+        (0o2000, 5, b's', b'S'),
+        (0o1000, 8, b't', b'T'),
+    ] {
         if mode & bit != 0 {
             out[at] = if out[at] == b'x' { lower } else { upper };
         }
@@ -186,7 +190,12 @@ pub fn local_time(seconds: i64, format: &str) -> String {
 #[derive(Debug, Clone)]
 enum Piece {
     Text(Vec<u8>),
-    Escape { letter: u8, width: i32, level: u8, raw: Vec<u8> },
+    Escape {
+        letter: u8,
+        width: i32,
+        level: u8,
+        raw: Vec<u8>,
+    },
 }
 
 /// A compiled format (spec: output 7).
@@ -222,7 +231,10 @@ impl Format {
             }
             let mut width = 0i32;
             while i < text.len() && text[i].is_ascii_digit() {
-                width = width.saturating_mul(10).saturating_add(i32::from(text[i] - b'0')).min(4096);
+                width = width
+                    .saturating_mul(10)
+                    .saturating_add(i32::from(text[i] - b'0'))
+                    .min(4096);
                 i += 1;
             }
             while i < text.len() && text[i] == b'\'' {
@@ -252,12 +264,17 @@ impl Format {
         if !plain.is_empty() {
             pieces.push(Piece::Text(plain));
         }
-        Self { pieces, text: text.to_vec() }
+        Self {
+            pieces,
+            text: text.to_vec(),
+        }
     }
 
     /// Whether the format holds this escape.
     pub fn has(&self, wanted: u8) -> bool {
-        self.pieces.iter().any(|p| matches!(p, Piece::Escape { letter, .. } if *letter == wanted))
+        self.pieces
+            .iter()
+            .any(|p| matches!(p, Piece::Escape { letter, .. } if *letter == wanted))
     }
 
     /// Items are told after their data when a figure of the data is asked for.
@@ -270,7 +287,12 @@ impl Format {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text),
-                Piece::Escape { letter, width, level, raw } => {
+                Piece::Escape {
+                    letter,
+                    width,
+                    level,
+                    raw,
+                } => {
                     let mut value = Vec::new();
                     if !escape(*letter, *level, item, plan, style, &mut value) {
                         out.extend_from_slice(raw);
@@ -327,7 +349,13 @@ fn escape(letter: u8, level: u8, item: &Item<'_>, plan: &Plan, style: ItemStyle,
         },
         b'U' => out.extend_from_slice(item.uid.to_string().as_bytes()),
         b'i' => out.extend_from_slice(&itemized(item, style)),
-        b'l' => *out = number(if item.operation == Operation::Delete { 0 } else { item.length as i64 }),
+        b'l' => {
+            *out = number(if item.operation == Operation::Delete {
+                0
+            } else {
+                item.length as i64
+            })
+        }
         b'L' => {
             if let Some(leader) = item.leader.filter(|l| !l.is_empty()) {
                 out.extend_from_slice(b" => ");
@@ -371,13 +399,7 @@ fn hex(sum: &[u8], plan: &Plan) -> String {
 }
 
 /// A line of `--list-only`, without newline (spec: output 8).
-pub fn listing(
-    item: &Item<'_>,
-    atime: Option<i64>,
-    crtime: Option<i64>,
-    plan: &Plan,
-    out: &mut Vec<u8>,
-) {
+pub fn listing(item: &Item<'_>, atime: Option<i64>, crtime: Option<i64>, plan: &Plan, out: &mut Vec<u8>) {
     out.push(match item.mode & 0o170_000 {
         0o040_000 => b'd',
         0o120_000 => b'l',

@@ -101,7 +101,9 @@ impl Report {
             sent_to_remote: sender && !plan.local,
             keep_times: plan.times,
             keep_dir_times: plan.times && !plan.omit_dir_times,
-            keep_link_times: plan.times && !plan.omit_link_times && (plan.local || plan.compat_symlink_times || !sender),
+            keep_link_times: plan.times
+                && !plan.omit_link_times
+                && (plan.local || plan.compat_symlink_times || !sender),
         };
         Self {
             shared: Arc::new(Shared {
@@ -238,7 +240,11 @@ impl Report {
             return out;
         }
         let root = plan.module_root.as_deref().unwrap_or(b"/");
-        let inner = if root == b"/" { path } else { path.strip_prefix(root).unwrap_or(path) };
+        let inner = if root == b"/" {
+            path
+        } else {
+            path.strip_prefix(root).unwrap_or(path)
+        };
         if plan.module_chroot {
             if !inner.starts_with(b"/") {
                 out.push(b'/');
@@ -303,7 +309,11 @@ impl Report {
         }
         escape_line(raw, plan.charset, plan.eight_bit_output, &mut out);
         let to_stdout = matches!(level, Level::Info | Level::Client) && plan.stderr_mode != StderrMode::All;
-        self.push(if to_stdout { Event::Stdout(out) } else { Event::Stderr(out) });
+        self.push(if to_stdout {
+            Event::Stdout(out)
+        } else {
+            Event::Stderr(out)
+        });
     }
 
     /// Bytes for the client's stdout that are not a whole line (`building file list ... `).
@@ -557,7 +567,11 @@ impl Report {
             length: item.length,
             mtime: item.mtime,
             mode: item.mode,
-            target: item.leader.filter(|l| !l.is_empty()).or(item.link_target).map(<[u8]>::to_vec),
+            target: item
+                .leader
+                .filter(|l| !l.is_empty())
+                .or(item.link_target)
+                .map(<[u8]>::to_vec),
         }));
     }
 
@@ -644,7 +658,9 @@ impl Report {
     }
 
     pub fn source_name(&self, number: u16) -> Arc<[u8]> {
-        lock(&self.shared.source_names).get(usize::from(number)).map_or_else(|| Arc::from(&b""[..]), Arc::clone)
+        lock(&self.shared.source_names)
+            .get(usize::from(number))
+            .map_or_else(|| Arc::from(&b""[..]), Arc::clone)
     }
 
     /// The figures of the sender's search (`-vv`, spec: output 4).
@@ -765,7 +781,13 @@ pub fn escape_line(raw: &[u8], charset: Charset, eight_bit: bool, out: &mut Vec<
 }
 
 fn octal(byte: u8, out: &mut Vec<u8>) {
-    out.extend_from_slice(&[b'\\', b'#', b'0' + (byte >> 6), b'0' + (byte >> 3 & 7), b'0' + (byte & 7)]);
+    out.extend_from_slice(&[
+        b'\\',
+        b'#',
+        b'0' + (byte >> 6),
+        b'0' + (byte >> 3 & 7),
+        b'0' + (byte & 7),
+    ]);
 }
 
 fn looks_escaped(text: &[u8]) -> bool {

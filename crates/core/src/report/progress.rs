@@ -78,9 +78,17 @@ impl Progress {
         if self.history.len() > HISTORY {
             self.history.pop_front();
         }
-        let (from, base) = self.history.front().copied().unwrap_or((self.file_started, self.file_base));
+        let (from, base) = self
+            .history
+            .front()
+            .copied()
+            .unwrap_or((self.file_started, self.file_base));
         let elapsed = now.duration_since(from).as_secs_f64();
-        let rate = if elapsed > 0.0 { offset.saturating_sub(base) as f64 / elapsed / 1024.0 } else { 0.0 };
+        let rate = if elapsed > 0.0 {
+            offset.saturating_sub(base) as f64 / elapsed / 1024.0
+        } else {
+            0.0
+        };
         let remaining = if rate > 0.0 {
             Some((size.saturating_sub(offset)) as f64 / rate / 1000.0)
         } else if size <= offset {
@@ -98,10 +106,17 @@ impl Progress {
         if self.level == 1 && self.last_print.is_none() {
             self.show(offset, size, out);
         }
-        let (from, base) =
-            if self.level == 2 { (self.started, 0) } else { (self.file_started, self.file_base) };
+        let (from, base) = if self.level == 2 {
+            (self.started, 0)
+        } else {
+            (self.file_started, self.file_base)
+        };
         let elapsed = now.duration_since(from).as_secs_f64();
-        let rate = if elapsed > 0.0 { offset.saturating_sub(base) as f64 / elapsed / 1024.0 } else { 0.0 };
+        let rate = if elapsed > 0.0 {
+            offset.saturating_sub(base) as f64 / elapsed / 1024.0
+        } else {
+            0.0
+        };
         self.line(offset, size, rate, Some(elapsed), Some(counters), out);
         if self.level == 1 {
             out.push(b'\n');
@@ -118,7 +133,11 @@ impl Progress {
         counters: Option<Counters>,
         out: &mut Vec<u8>,
     ) {
-        let percent = if size == 0 || offset >= size { 100 } else { (100.0 * offset as f64 / size as f64) as u64 };
+        let percent = if size == 0 || offset >= size {
+            100
+        } else {
+            (100.0 * offset as f64 / size as f64) as u64
+        };
         let (rate, unit) = if rate > 1024.0 * 1024.0 {
             (rate / 1024.0 / 1024.0, "GB/s")
         } else if rate > 1024.0 {

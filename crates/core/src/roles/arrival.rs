@@ -73,7 +73,11 @@ fn parent_of(path: &[u8]) -> (Vec<u8>, Vec<u8>) {
 /// Find, or make, the directory that entries go to. `feeds` are the lists read so far: enough to tell one entry from
 /// more.
 pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest> {
-    let path = if plan.destination.is_empty() { b".".to_vec() } else { plan.destination.clone() };
+    let path = if plan.destination.is_empty() {
+        b".".to_vec()
+    } else {
+        plan.destination.clone()
+    };
     let (count, only) = survey(feeds);
     let quoted = |path: &[u8]| {
         let full = operator::absolute(path, &plan.cwd).unwrap_or_else(|_| path.to_vec());
@@ -98,7 +102,10 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
     }
     let opened = open_root(plan, &path);
     if let Err(error) = &opened {
-        report.refusal(&operator::absolute(&path, &plan.cwd).unwrap_or_else(|_| path.clone()), error);
+        report.refusal(
+            &operator::absolute(&path, &plan.cwd).unwrap_or_else(|_| path.clone()),
+            error,
+        );
     }
     let found = match &opened {
         Ok(_) => Ok(true),
@@ -131,7 +138,9 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
                 ));
             }
             if only.as_ref().is_some_and(|(s, i)| s.entry(*i).is_dir()) {
-                return Err(Error::Selection("ERROR: cannot overwrite non-directory with a directory".into()));
+                return Err(Error::Selection(
+                    "ERROR: cannot overwrite non-directory with a directory".into(),
+                ));
             }
         }
         Ok(false) => {}
@@ -159,7 +168,10 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
             created_parents = many && !plan.dry_run;
             if plan.info.name > 0 || plan.itemize {
                 let plural = if made == 1 { "directory" } else { "directories" };
-                report.info(format!("created {made} {plural} for {}", String::from_utf8_lossy(&upto)));
+                report.info(format!(
+                    "created {made} {plural} for {}",
+                    String::from_utf8_lossy(&upto)
+                ));
             }
         }
         if many {

@@ -49,7 +49,8 @@ pub fn open_alt_dirs(dest: &Dest) -> Vec<Option<Root>> {
                         return None;
                     }
                 };
-                dest.report.warning([b"--".as_slice(), name.as_bytes(), what, &full].concat());
+                dest.report
+                    .warning([b"--".as_slice(), name.as_bytes(), what, &full].concat());
                 None
             }
         })
@@ -74,8 +75,12 @@ impl Generator {
     fn alt_level(&mut self, segment: &Segment, i: usize, rel: &[u8]) -> Option<(u8, usize, Root, Stat)> {
         let mut best: Option<(u8, usize, Root, Stat)> = None;
         for n in 0..self.alt_roots.len() {
-            let Some(root) = self.alt_roots[n].clone() else { continue };
-            let Ok(stat) = self.dest.lstat_in(&root, rel) else { continue };
+            let Some(root) = self.alt_roots[n].clone() else {
+                continue;
+            };
+            let Ok(stat) = self.dest.lstat_in(&root, rel) else {
+                continue;
+            };
             if !stat.is_file() {
                 continue;
             }
@@ -110,7 +115,9 @@ impl Generator {
         if found.is_some() && kind == AltDest::Copy {
             return Ok(AltFile::Nothing);
         }
-        let Some((level, number, root, stat)) = self.alt_level(segment, i, rel) else { return Ok(AltFile::Nothing) };
+        let Some((level, number, root, stat)) = self.alt_level(segment, i, rel) else {
+            return Ok(AltFile::Nothing);
+        };
         if let Some(now) = found {
             if level < 3 || now.same_file(&stat) {
                 return Ok(AltFile::Nothing);
@@ -134,12 +141,11 @@ impl Generator {
                     self.item(segment, i, ndx, flags, None)?;
                     return Ok(AltFile::Settled);
                 }
-                AltDest::Link
-                    if (self.dry_run || self.link_alt(&root, rel)?) => {
-                        let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, true);
-                        self.item(segment, i, ndx, flags, Some(b""))?;
-                        return Ok(AltFile::Settled);
-                    }
+                AltDest::Link if (self.dry_run || self.link_alt(&root, rel)?) => {
+                    let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, true);
+                    self.item(segment, i, ndx, flags, Some(b""))?;
+                    return Ok(AltFile::Settled);
+                }
                 _ => {}
             }
         }
@@ -151,7 +157,13 @@ impl Generator {
                 return Ok(AltFile::Settled);
             }
         }
-        let basis = Basis { kind: number as u8, root, name: rel.to_vec(), size: stat.size, xname: None };
+        let basis = Basis {
+            kind: number as u8,
+            root,
+            name: rel.to_vec(),
+            size: stat.size,
+            xname: None,
+        };
         Ok(AltFile::Basis(basis, stat))
     }
 
@@ -180,20 +192,31 @@ impl Generator {
 
     /// A copy on this machine, with the attributes of the entry.
     fn copy_alt(&mut self, segment: &Arc<Segment>, i: usize, root: &Root, rel: &[u8], stat: &Stat) -> Result<bool> {
-        let Ok(source) = root.open_read(rel, false) else { return Ok(false) };
+        let Ok(source) = root.open_read(rel, false) else {
+            return Ok(false);
+        };
         if self.plan.relative {
             let (dir, _) = split_name(rel);
             if !dir.is_empty() && self.dest.root.lstat(dir).is_err() {
                 self.dest.make_parents(rel);
             }
         }
-        let Some(temp) = self.dest.create_temp(rel) else { return Ok(false) };
+        let Some(temp) = self.dest.create_temp(rel) else {
+            return Ok(false);
+        };
         if crate::tree::data::copy_whole(&source, &temp.file, stat.size, true).is_err() {
             self.dest.remove_temp(&temp.name);
             return Ok(false);
         }
         let want = self.dest.wanted(segment, i, None);
-        let want = if self.plan.perms { want } else { super::compare::Wanted { mode: want.mode, ..want } };
+        let want = if self.plan.perms {
+            want
+        } else {
+            super::compare::Wanted {
+                mode: want.mode,
+                ..want
+            }
+        };
         self.dest.set_attrs_open(&temp.file, rel, &want, Some(&temp.name));
         if !self.plan.times {
             let _ = attrs::futimens(&temp.file, Some(stat.mtime_pair()), None);
@@ -209,7 +232,9 @@ impl Generator {
     pub(super) fn alt_directory(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8]) -> Option<(Root, Stat)> {
         let mut best = None;
         for root in self.alt_roots.iter().flatten() {
-            let Ok(stat) = self.dest.lstat_in(root, rel) else { continue };
+            let Ok(stat) = self.dest.lstat_in(root, rel) else {
+                continue;
+            };
             if !stat.is_dir() {
                 continue;
             }
@@ -234,22 +259,22 @@ impl Generator {
         let entry = *segment.entry(i);
         let mut best: Option<(bool, Root, Stat)> = None;
         for root in self.alt_roots.iter().flatten() {
-            let Ok(stat) = self.dest.lstat_in(root, rel) else { continue };
+            let Ok(stat) = self.dest.lstat_in(root, rel) else {
+                continue;
+            };
             if (stat.mode ^ entry.mode) & super::compare::S_IFMT != 0 {
                 continue;
             }
             let same = match target {
                 Some(target) => super::metadata::read_link(root, rel, self.plan.fake_super).is_ok_and(|t| t == target),
-                None => {
-                    !entry.is_device() || (stat.rdev_major, stat.rdev_minor) == segment.rdev(i)
-                }
+                None => !entry.is_device() || (stat.rdev_major, stat.rdev_minor) == segment.rdev(i),
             };
             if !same {
                 continue;
             }
             let want = self.dest.wanted(segment, i, Some(&stat));
-            let level3 = unchanged(&self.plan, &want, &stat)
-                && self.metadata_flags(root, rel, &want, Some(&stat), 0) == 0;
+            let level3 =
+                unchanged(&self.plan, &want, &stat) && self.metadata_flags(root, rel, &want, Some(&stat), 0) == 0;
             if best.is_none() || level3 {
                 best = Some((level3, root.clone(), stat));
             }
@@ -257,7 +282,9 @@ impl Generator {
                 break;
             }
         }
-        let Some((level3, root, stat)) = best else { return Ok(AltOther::Nothing) };
+        let Some((level3, root, stat)) = best else {
+            return Ok(AltOther::Nothing);
+        };
         if level3 {
             let want = self.dest.wanted(segment, i, Some(&stat));
             match self.plan.alt_dest {
@@ -293,9 +320,15 @@ impl Generator {
         }
         let mut best: Option<(u32, Basis)> = None;
         for (kind, root) in places {
-            let Ok(names) = root.read_names(if dir.is_empty() { b"." } else { dir }) else { continue };
+            let Ok(names) = root.read_names(if dir.is_empty() { b"." } else { dir }) else {
+                continue;
+            };
             for found in names.iter() {
-                let name = if dir.is_empty() { found.name.to_vec() } else { [dir, b"/", found.name].concat() };
+                let name = if dir.is_empty() {
+                    found.name.to_vec()
+                } else {
+                    [dir, b"/", found.name].concat()
+                };
                 if self.dest.single.is_none() && segment.find(&name, false).is_some() && kind == basis::FUZZY {
                     continue;
                 }
@@ -311,7 +344,11 @@ impl Generator {
                     xname: Some(base.to_vec()),
                 };
                 if stat.size == entry.len
-                    && super::compare::same_time(self.plan.modify_window, (entry.mtime, entry.mtime_nsec), stat.mtime_pair())
+                    && super::compare::same_time(
+                        self.plan.modify_window,
+                        (entry.mtime, entry.mtime_nsec),
+                        stat.mtime_pair(),
+                    )
                 {
                     return Some(make(name, found.name));
                 }
@@ -356,8 +393,7 @@ fn levenshtein(a: &[u8], b: &[u8]) -> u32 {
         let mut diagonal = row[0];
         row[0] = row[0].saturating_add(UNIT + u32::from(*x));
         for (j, y) in b.iter().enumerate() {
-            let replace =
-                diagonal.saturating_add(if x == y { 0 } else { UNIT + u32::from(x.abs_diff(*y)) });
+            let replace = diagonal.saturating_add(if x == y { 0 } else { UNIT + u32::from(x.abs_diff(*y)) });
             let remove = row[j + 1].saturating_add(UNIT + u32::from(*x));
             let insert = row[j].saturating_add(UNIT + u32::from(*y));
             diagonal = row[j + 1];

@@ -71,7 +71,16 @@ impl Chmod {
 }
 
 fn step(action: Action, bits: u32, any_x: bool, umask: u32) -> u32 {
-    let Action::Change { who, masked, op, perms, x_if_any, special, copy } = action else {
+    let Action::Change {
+        who,
+        masked,
+        op,
+        perms,
+        x_if_any,
+        special,
+        copy,
+    } = action
+    else {
         let Action::Octal(value) = action else { return bits };
         return value;
     };
@@ -164,7 +173,18 @@ fn parse_clause(clause: &[u8]) -> Option<(Which, Action)> {
             _ => return None,
         }
     }
-    Some((which, Action::Change { who, masked, op, perms, x_if_any, special, copy }))
+    Some((
+        which,
+        Action::Change {
+            who,
+            masked,
+            op,
+            perms,
+            x_if_any,
+            special,
+            copy,
+        },
+    ))
 }
 
 #[cfg(test)]
@@ -200,8 +220,16 @@ mod tests {
             ("a+x,F-x,D700", 0o644, 0o644, 0o700),
         ] {
             let list = Chmod::parse(text.as_bytes()).expect(text);
-            assert_eq!(list.apply(0o100_000 | file, 0o022) & 0o7777, file_after, "{text} on a file");
-            assert_eq!(list.apply(0o040_755, 0o022) & 0o7777, dir_after, "{text} on a directory");
+            assert_eq!(
+                list.apply(0o100_000 | file, 0o022) & 0o7777,
+                file_after,
+                "{text} on a file"
+            );
+            assert_eq!(
+                list.apply(0o040_755, 0o022) & 0o7777,
+                dir_after,
+                "{text} on a directory"
+            );
         }
         for bad in ["q", "go=u-w", "a-x+X", "DF+x", "u+ug", "88", "77777"] {
             assert_eq!(Chmod::parse(bad.as_bytes()), None, "{bad}");

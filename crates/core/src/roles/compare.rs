@@ -137,11 +137,17 @@ fn group_differs(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
 /// Attributes other than content are as wanted (level 3 of spec transfer 7).
 pub fn unchanged(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
     (!keeps_time(plan, wanted.mode)
-        || same_time(plan.modify_window, (wanted.mtime, wanted.mtime_nsec), (stat.mtime, stat.mtime_nsec)))
+        || same_time(
+            plan.modify_window,
+            (wanted.mtime, wanted.mtime_nsec),
+            (stat.mtime, stat.mtime_nsec),
+        ))
         && !perms_differ(plan, wanted, stat)
         && !owner_differs(plan, wanted, stat)
         && !group_differs(plan, wanted, stat)
-        && wanted.crtime.is_none_or(|t| !plan.crtimes || stat.btime.is_none_or(|b| b.0 == t))
+        && wanted
+            .crtime
+            .is_none_or(|t| !plan.crtimes || stat.btime.is_none_or(|b| b.0 == t))
 }
 
 /// Add the bits that tell how what is here differs (spec: protocol 6.2, output 6). `stat` is `None` for a new item.
@@ -159,7 +165,11 @@ pub fn item_flags(plan: &Plan, wanted: &Wanted, stat: Option<&Stat>, base: u16, 
         flags |= iflag::SIZE;
     }
     if keeps_time(plan, wanted.mode) {
-        if !same_time(plan.modify_window, (wanted.mtime, wanted.mtime_nsec), (stat.mtime, stat.mtime_nsec)) {
+        if !same_time(
+            plan.modify_window,
+            (wanted.mtime, wanted.mtime_nsec),
+            (stat.mtime, stat.mtime_nsec),
+        ) {
             flags |= iflag::TIME;
         }
     } else if flags & (iflag::TRANSFER | iflag::LOCAL_CHANGE) != 0 && !linked && !is_dir(wanted.mode) {

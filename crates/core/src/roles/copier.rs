@@ -42,12 +42,29 @@ pub struct Copier {
 
 impl Copier {
     pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Self {
-        Self { plan, report, sources, dest: None, buffer: Vec::new(), early: false, delayed: Vec::new() }
+        Self {
+            plan,
+            report,
+            sources,
+            dest: None,
+            buffer: Vec::new(),
+            early: false,
+            delayed: Vec::new(),
+        }
     }
 
     fn tell(&self, request: &Request, figures: Figures<'_>) {
         let name = request.segment.name(request.i);
-        items::tell(&self.report, &request.segment, request.i, &name, request.iflags, None, true, figures);
+        items::tell(
+            &self.report,
+            &request.segment,
+            request.i,
+            &name,
+            request.iflags,
+            None,
+            true,
+            figures,
+        );
     }
 
     /// Carry out a request. `false`: the file was not updated (reported).
@@ -57,7 +74,13 @@ impl Copier {
         if self.plan.dry_run {
             items::count(&self.report, entry.mode, request.iflags);
             let zeros = vec![0; crate::sums::strong::digest_len(self.plan.xfer_sum)];
-            self.tell(request, Figures { checksum: (!self.plan.checksum).then_some(&zeros[..]), ..Figures::default() });
+            self.tell(
+                request,
+                Figures {
+                    checksum: (!self.plan.checksum).then_some(&zeros[..]),
+                    ..Figures::default()
+                },
+            );
             self.report.stats(|s| {
                 s.sent += 3;
                 s.received += 3;
@@ -67,7 +90,9 @@ impl Copier {
             return Ok(true);
         }
         let name = request.segment.name(request.i);
-        let Some(source) = self.open_source(entry.root, disk(&name)) else { return Ok(false) };
+        let Some(source) = self.open_source(entry.root, disk(&name)) else {
+            return Ok(false);
+        };
         items::count(&self.report, entry.mode, request.iflags);
         let late = self.report.after_data();
         if !late {
@@ -94,7 +119,14 @@ impl Copier {
         }
         if late {
             let sum = self.late_sum(&source, entry.len);
-            self.tell(request, Figures { bytes: figures.0, sum_bytes: figures.1, checksum: sum.as_deref() });
+            self.tell(
+                request,
+                Figures {
+                    bytes: figures.0,
+                    sum_bytes: figures.1,
+                    checksum: sum.as_deref(),
+                },
+            );
         }
         Ok(good)
     }
@@ -106,7 +138,13 @@ impl Copier {
         let mut sums = 16;
         let mut blocks = 0;
         if let Some(basis) = request.basis.as_ref().filter(|_| !self.plan.whole_file) {
-            let head = sum_head(basis.size, self.plan.block_size, self.plan.protocol, self.plan.xfer_sum, request.redo);
+            let head = sum_head(
+                basis.size,
+                self.plan.block_size,
+                self.plan.protocol,
+                self.plan.xfer_sum,
+                request.redo,
+            );
             sums += u64::from(head.count) * (4 + u64::from(head.s2length));
             blocks = matched.div_ceil(u64::from(head.blength.max(1)));
         }
@@ -149,7 +187,8 @@ impl Copier {
                 let shown = self.report.quoted(&root.display(path));
                 if error.raw_os_error() == Some(2) {
                     self.report.set_io_error(ioerr::VANISHED);
-                    self.report.warning([b"file has vanished: ".as_slice(), &shown].concat());
+                    self.report
+                        .warning([b"file has vanished: ".as_slice(), &shown].concat());
                 } else {
                     self.report.set_io_error(ioerr::GENERAL);
                     let text = [b"send_files failed to open ".as_slice(), &shown].concat();
@@ -179,7 +218,9 @@ impl Copier {
         if plan.inplace || to_device || plan.append > 0 {
             return self.in_place(request, dest, source, size, &want);
         }
-        let Some(temp) = self.temp_file(request, dest) else { return Ok(false) };
+        let Some(temp) = self.temp_file(request, dest) else {
+            return Ok(false);
+        };
         let written = self.fill(request, dest, source, size, &temp.file, plan.append > 0);
         match written {
             Ok(()) => {}
@@ -222,7 +263,9 @@ impl Copier {
         }
         self.buffer.resize(SMALL as usize, 0);
         // One byte more is asked for than there should be, so an answer of just that length is the end of the file.
-        self.early = source.read_at(&mut self.buffer[..=len as usize], 0).is_ok_and(|n| n as u64 == len);
+        self.early = source
+            .read_at(&mut self.buffer[..=len as usize], 0)
+            .is_ok_and(|n| n as u64 == len);
         self.early
     }
 
@@ -240,7 +283,9 @@ impl Copier {
     pub fn finish_delayed(&mut self, dest: &Dest) -> Result<()> {
         let dest = dest.for_role("receiver");
         for (rel, exists) in std::mem::take(&mut self.delayed) {
-            let Some((root, name)) = dest.partial_name(&rel) else { continue };
+            let Some((root, name)) = dest.partial_name(&rel) else {
+                continue;
+            };
             let root: Root = root.clone();
             if exists && self.plan.backup && !dest.backup_before_overwrite(&rel)? {
                 continue;
@@ -335,14 +380,7 @@ impl Copier {
         Ok(filled as u64)
     }
 
-    fn sparse_copy(
-        &mut self,
-        request: &Request,
-        dest: &Dest,
-        source: &File,
-        size: u64,
-        target: &File,
-    ) -> Result<u64> {
+    fn sparse_copy(&mut self, request: &Request, dest: &Dest, source: &File, size: u64, target: &File) -> Result<u64> {
         let failed = |e: io::Error| dest.write_error(&request.rel, &e);
         let existing = if self.plan.preallocate { size } else { 0 };
         let mut output = Output::new(target, 0, existing, true);
@@ -384,9 +422,12 @@ impl Copier {
         let basis_file = match basis.root.open_read(&basis.name, false) {
             Ok(file) => file,
             Err(error) => {
-                let text =
-                    [b"failed to open ".as_slice(), &dest.report.quoted(&basis.root.display(&basis.name)), b", continuing"]
-                        .concat();
+                let text = [
+                    b"failed to open ".as_slice(),
+                    &dest.report.quoted(&basis.root.display(&basis.name)),
+                    b", continuing",
+                ]
+                .concat();
                 self.report.error(crate::report::sys_line("generator", &text, &error));
                 return Ok(false);
             }
@@ -411,7 +452,16 @@ impl Copier {
             progress: self.report.progress_level() > 0,
         };
         let mut reader: &File = source;
-        search(&mut reader, size, &signature, &hasher, inplace, &mut whole, &mut sink, &mut stats)?;
+        search(
+            &mut reader,
+            size,
+            &signature,
+            &hasher,
+            inplace,
+            &mut whole,
+            &mut sink,
+            &mut stats,
+        )?;
         let end = sink.output.finish().map_err(|e| dest.write_error(&request.rel, &e))?;
         if inplace && existing > end {
             target.set_len(end).map_err(|e| dest.write_error(&request.rel, &e))?;
@@ -427,27 +477,25 @@ impl Copier {
     }
 
     /// `--inplace`, `--append`, `--write-devices`.
-    fn in_place(
-        &mut self,
-        request: &Request,
-        dest: &Dest,
-        source: &File,
-        size: u64,
-        want: &Wanted,
-    ) -> Result<bool> {
+    fn in_place(&mut self, request: &Request, dest: &Dest, source: &File, size: u64, want: &Wanted) -> Result<bool> {
         let plan = Arc::clone(&self.plan);
         let failed = |e: io::Error| dest.write_error(&request.rel, &e);
         let mut copy = None;
         if plan.backup && request.exists.is_some() {
             copy = dest.backup_copy(&request.rel)?;
         }
-        let Some(target) = dest.open_inplace(&request.rel) else { return Ok(false) };
+        let Some(target) = dest.open_inplace(&request.rel) else {
+            return Ok(false);
+        };
         let existing = request.exists.map_or(0, |s| s.size);
         let device = request.exists.is_some_and(|s| s.is_device());
         if plan.append > 0 && existing > 0 && existing < size {
             self.append(request, dest, source, size, existing, &target)?;
         } else {
-            let own = request.basis.as_ref().filter(|b| b.kind == super::generator::basis::ITSELF);
+            let own = request
+                .basis
+                .as_ref()
+                .filter(|b| b.kind == super::generator::basis::ITSELF);
             let from_copy = copy.map(|(root, name)| Basis {
                 kind: super::generator::basis::BACKUP,
                 root,
@@ -455,7 +503,11 @@ impl Copier {
                 size: existing,
                 xname: None,
             });
-            let basis = if from_copy.is_some() { from_copy.as_ref() } else { request.basis.as_ref() };
+            let basis = if from_copy.is_some() {
+                from_copy.as_ref()
+            } else {
+                request.basis.as_ref()
+            };
             let mut done = false;
             if let Some(basis) = basis.filter(|_| !plan.whole_file && size > 0 && !device) {
                 let overwrites = own.is_some() && basis.kind == super::generator::basis::ITSELF;
@@ -509,15 +561,28 @@ impl Copier {
             // What is there is not the beginning of the new file: write all of it (spec: transfer 6 `--append`).
             if self.plan.info.name > 0 || self.plan.itemize {
                 let name = request.segment.name(request.i);
-                let text =
-                    [b"WARNING: ".as_slice(), &name, b" failed verification -- update retained (will try again)."].concat();
+                let text = [
+                    b"WARNING: ".as_slice(),
+                    &name,
+                    b" failed verification -- update retained (will try again).",
+                ]
+                .concat();
                 self.report.warning(text);
             }
             at = 0;
             // The second try is an item of its own.
             let name = request.segment.name(request.i);
             let flags = iflag::TRANSFER | request.iflags & iflag::TIME;
-            items::tell(&self.report, &request.segment, request.i, &name, flags, None, true, Figures::default());
+            items::tell(
+                &self.report,
+                &request.segment,
+                request.i,
+                &name,
+                flags,
+                None,
+                true,
+                Figures::default(),
+            );
         }
         self.buffer.resize(SMALL as usize, 0);
         let start = at;
@@ -562,7 +627,9 @@ impl Copier {
     pub fn remove_source(&mut self, segment: &Arc<Segment>, i: usize, dest: &Dest) {
         let name = segment.name(i);
         let entry = *segment.entry(i);
-        let Some(root) = self.sources.root(entry.root) else { return };
+        let Some(root) = self.sources.root(entry.root) else {
+            return;
+        };
         let there = dest.root.lstat(&dest.name(segment, i)).ok();
         remove_source_file(&self.report, root, &name, &entry, there.map(|s| (s.dev, s.ino)));
     }
@@ -634,7 +701,9 @@ impl Rebuild<'_> {
 
 impl TokenSink for Rebuild<'_> {
     fn literal(&mut self, data: &[u8]) -> Result<()> {
-        self.output.write(data).map_err(|e| self.dest.write_error(self.rel, &e))?;
+        self.output
+            .write(data)
+            .map_err(|e| self.dest.write_error(self.rel, &e))?;
         self.shown()
     }
 
@@ -642,7 +711,9 @@ impl TokenSink for Rebuild<'_> {
         if self.inplace && !self.sparse && self.signature.head.offset(index) == self.output.position() {
             self.output.skip(data.len() as u64);
         } else {
-            self.output.write(data).map_err(|e| self.dest.write_error(self.rel, &e))?;
+            self.output
+                .write(data)
+                .map_err(|e| self.dest.write_error(self.rel, &e))?;
         }
         self.shown()
     }

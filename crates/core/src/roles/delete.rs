@@ -31,7 +31,8 @@ fn resolved_kind(root: &Root, rel: &[u8], kind: FileKind) -> FileKind {
     if kind != FileKind::Unknown {
         return kind;
     }
-    root.lstat(rel).map_or(FileKind::Unknown, |stat| FileKind::from_mode(stat.mode))
+    root.lstat(rel)
+        .map_or(FileKind::Unknown, |stat| FileKind::from_mode(stat.mode))
 }
 
 /// How one removal ended.
@@ -60,7 +61,15 @@ pub struct Deleter {
 
 impl Deleter {
     pub fn new(dest: Dest, writer: Option<Writer>) -> Self {
-        Self { dest, writer, removed: 0, skipped: 0, told_io_error: false, delayed: Vec::new(), dev: None }
+        Self {
+            dest,
+            writer,
+            removed: 0,
+            skipped: 0,
+            told_io_error: false,
+            delayed: Vec::new(),
+            dev: None,
+        }
     }
 
     pub fn skipped(&self) -> u64 {
@@ -81,13 +90,7 @@ impl Deleter {
     }
 
     /// Remove what is in the directory `dir` (`.` for the root) and not in the list. `listed` tells whether a name is.
-    pub fn in_dir(
-        &mut self,
-        dir: &[u8],
-        segment: &Segment,
-        filters: &mut Filters,
-        delay: bool,
-    ) -> Result<()> {
+    pub fn in_dir(&mut self, dir: &[u8], segment: &Segment, filters: &mut Filters, delay: bool) -> Result<()> {
         if self.blocked() {
             return Ok(());
         }
@@ -101,7 +104,11 @@ impl Deleter {
                 return Ok(());
             }
         };
-        let prefix = if dir == b"." || dir.is_empty() { Vec::new() } else { [dir, b"/"].concat() };
+        let prefix = if dir == b"." || dir.is_empty() {
+            Vec::new()
+        } else {
+            [dir, b"/"].concat()
+        };
         let mut found: Vec<(Vec<u8>, FileKind)> = Vec::new();
         for entry in names.iter() {
             let path = [prefix.as_slice(), entry.name].concat();
@@ -115,7 +122,9 @@ impl Deleter {
             }
             if is_dir && plan.one_file_system > 0 && self.is_mount(&path) {
                 if plan.info.mount > 0 {
-                    self.dest.report.info([b"cannot delete mount point: ".as_slice(), &path].concat());
+                    self.dest
+                        .report
+                        .info([b"cannot delete mount point: ".as_slice(), &path].concat());
                 }
                 continue;
             }
@@ -163,7 +172,9 @@ impl Deleter {
         self.dest.report.check()?;
         if kind == FileKind::Dir && !self.empty(rel, filters)? {
             // What the limit or a rule has kept keeps its directory.
-            self.dest.report.info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+            self.dest
+                .report
+                .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
             return Ok(Outcome::NotEmpty);
         }
         if let Some(limit) = self.dest.plan.max_delete {
@@ -184,7 +195,10 @@ impl Deleter {
     /// Remove the contents of a directory; whether all of it went.
     fn empty(&mut self, rel: &[u8], mut filters: Option<&mut Filters>) -> Result<bool> {
         let mut names = self.dest.root.read_names_nofollow(rel);
-        if matches!(&names, Err(e) if e.raw_os_error() == Some(13)) && !self.dest.plan.am_root && !self.dest.plan.dry_run {
+        if matches!(&names, Err(e) if e.raw_os_error() == Some(13))
+            && !self.dest.plan.am_root
+            && !self.dest.plan.dry_run
+        {
             let _ = self.dest.root.chmod(rel, 0o700);
             names = self.dest.root.read_names_nofollow(rel);
         }
@@ -215,7 +229,9 @@ impl Deleter {
             }
             if is_dir && self.is_mount(&path) {
                 if self.dest.plan.info.mount > 0 {
-                    self.dest.report.info([b"cannot delete mount point: ".as_slice(), &path].concat());
+                    self.dest
+                        .report
+                        .info([b"cannot delete mount point: ".as_slice(), &path].concat());
                 }
                 all = false;
                 continue;
@@ -271,7 +287,9 @@ impl Deleter {
         match result {
             Ok(()) => Ok(Outcome::Done),
             Err(error) if kind == FileKind::Dir && matches!(error.raw_os_error(), Some(39 | 17)) => {
-                self.dest.report.info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+                self.dest
+                    .report
+                    .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
                 Ok(Outcome::NotEmpty)
             }
             Err(error) if error.raw_os_error() == Some(2) => Ok(Outcome::Failed),
@@ -284,7 +302,9 @@ impl Deleter {
 
     fn failed(&self, call: &str, rel: &[u8], error: &io::Error) {
         let text = [b"delete_file: ".as_slice(), call.as_bytes(), b"(", rel, b") failed"].concat();
-        self.dest.report.line(Level::ErrorXfer, sys_line(self.dest.role, &text, error));
+        self.dest
+            .report
+            .line(Level::ErrorXfer, sys_line(self.dest.role, &text, error));
     }
 
     /// Count and tell one deletion.
@@ -324,7 +344,9 @@ impl Deleter {
                 match self.dest.root.rmdir(rel) {
                     Ok(()) => {}
                     Err(error) if matches!(error.raw_os_error(), Some(39 | 17)) => {
-                        self.dest.report.info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+                        self.dest
+                            .report
+                            .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
                         free = false;
                     }
                     Err(error) => {
@@ -351,7 +373,13 @@ impl Deleter {
             }
         }
         if !free {
-            let text = [b"could not make way for new ".as_slice(), kind_text.as_bytes(), b": ", rel].concat();
+            let text = [
+                b"could not make way for new ".as_slice(),
+                kind_text.as_bytes(),
+                b": ",
+                rel,
+            ]
+            .concat();
             self.dest.report.error_xfer(text);
         }
         Ok(free)
@@ -402,7 +430,9 @@ impl Deleter {
 
     /// A missing argument of `--delete-missing-args`: the name goes, unless protected.
     pub fn remove_missing(&mut self, rel: &[u8], filters: &mut Filters) -> Result<()> {
-        let Ok(stat) = self.dest.root.lstat(rel) else { return Ok(()) };
+        let Ok(stat) = self.dest.root.lstat(rel) else {
+            return Ok(());
+        };
         let kind = FileKind::from_mode(stat.mode);
         if filters.protects(rel, kind == FileKind::Dir, false, &self.dest.report) {
             return Ok(());
@@ -417,4 +447,3 @@ impl Deleter {
         Ok(())
     }
 }
-

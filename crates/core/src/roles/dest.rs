@@ -60,7 +60,11 @@ pub struct Dest {
 
 impl Dest {
     pub fn new(plan: Arc<Plan>, report: Report, root: Root) -> Result<Self> {
-        let receiver_chmod = if plan.server || plan.local { Vec::new() } else { plan.chmod.clone() };
+        let receiver_chmod = if plan.server || plan.local {
+            Vec::new()
+        } else {
+            plan.chmod.clone()
+        };
         let mut dest = Self {
             chmod: Arc::new(Chmod::parse(&receiver_chmod).unwrap_or_default()),
             incoming: Arc::new(Chmod::parse(&plan.daemon_chmod).unwrap_or_default()),
@@ -102,7 +106,10 @@ impl Dest {
             // Directory options from a client stay in the module, links included (SEC-9).
             Some(module) if !self.plan.insecure_links => {
                 let full = crate::tree::operator::absolute(path, self.root.path())?;
-                let options = RootOptions { cwd: Vec::new(), ..options };
+                let options = RootOptions {
+                    cwd: Vec::new(),
+                    ..options
+                };
                 let module = super::sources::open_module(&self.plan, module, &options)?;
                 let full = super::scan::clean(&full);
                 let Some(rel) = full.strip_prefix(module.path()) else {
@@ -251,7 +258,8 @@ impl Dest {
             (_, Some(u32::MAX)) => b"gid 4294967295 (-1) is impossible to set on ",
             _ => {
                 let verb: &[u8] = if uid.is_some() { b"chown " } else { b"chgrp " };
-                self.report.sys_error(self.role, [verb, shown, b" failed"].concat(), error);
+                self.report
+                    .sys_error(self.role, [verb, shown, b" failed"].concat(), error);
                 return false;
             }
         };
@@ -296,7 +304,13 @@ impl Dest {
         if !times.skip {
             let mtime = keeps_time(plan, want.mode)
                 .then_some((want.mtime, want.mtime_nsec))
-                .filter(|&t| if times.exact { t != now.mtime_pair() } else { !same_time(plan.modify_window, t, now.mtime_pair()) });
+                .filter(|&t| {
+                    if times.exact {
+                        t != now.mtime_pair()
+                    } else {
+                        !same_time(plan.modify_window, t, now.mtime_pair())
+                    }
+                });
             let atime = (plan.atimes > 0 && !is_dir(want.mode) && want.atime != now.atime)
                 .then_some((want.atime, want.atime_nsec));
             if mtime.is_some() || atime.is_some() {
@@ -426,7 +440,12 @@ impl Dest {
 
     /// Open a file for writing in place; made if missing.
     pub fn open_inplace(&self, rel: &[u8]) -> Option<File> {
-        let how = WriteFlags { read: true, create: Some(0o600), exclusive: false, truncate: false };
+        let how = WriteFlags {
+            read: true,
+            create: Some(0o600),
+            exclusive: false,
+            truncate: false,
+        };
         let mut result = self.root.open_write(rel, how);
         if matches!(&result, Err(e) if e.raw_os_error() == Some(13)) {
             // An unwritable file of our own is made writable; its mode is set again at the end.
@@ -479,8 +498,14 @@ impl Dest {
                 }
             }
             Err(error) => {
-                let text =
-                    [b"rename ".as_slice(), &self.report.quoted(&from.display(temp)), b" -> \"", rel, b"\""].concat();
+                let text = [
+                    b"rename ".as_slice(),
+                    &self.report.quoted(&from.display(temp)),
+                    b" -> \"",
+                    rel,
+                    b"\"",
+                ]
+                .concat();
                 self.report.sys_error(self.role, text, &error);
                 self.remove_temp(temp);
                 Ok(false)
@@ -494,7 +519,9 @@ impl Dest {
         let near = self.root.create_temp(rel, None)?;
         let finish = || -> io::Result<()> {
             crate::tree::data::copy_whole(&source, &near.file, stat.size, false)?;
-            attrs::fchown(&near.file, Some(stat.uid), Some(stat.gid)).or_else(|_| attrs::fchown(&near.file, None, Some(stat.gid))).ok();
+            attrs::fchown(&near.file, Some(stat.uid), Some(stat.gid))
+                .or_else(|_| attrs::fchown(&near.file, None, Some(stat.gid)))
+                .ok();
             attrs::fchmod(&near.file, stat.mode)?;
             attrs::futimens(&near.file, Some(stat.mtime_pair()), Some(stat.atime_pair()))?;
             self.root.rename(&near.name, rel)
@@ -555,7 +582,9 @@ impl Dest {
 
     /// Move a temporary file into the partial-dir (made if missing).
     pub fn keep_in_partial_dir(&self, temp: &[u8], rel: &[u8]) -> bool {
-        let Some((root, name)) = self.partial_name(rel) else { return false };
+        let Some((root, name)) = self.partial_name(rel) else {
+            return false;
+        };
         if let PartialDir::Relative(_) = &self.partial {
             let (dir, _) = split_name(&name);
             match root.mkdir(dir, 0o700) {
@@ -569,7 +598,9 @@ impl Dest {
 
     /// Remove the partial-dir copy and, if it is empty then, a relative partial-dir.
     pub fn drop_partial(&self, rel: &[u8]) {
-        let Some((root, name)) = self.partial_name(rel) else { return };
+        let Some((root, name)) = self.partial_name(rel) else {
+            return;
+        };
         let _ = root.unlink(&name);
         self.drop_partial_dir(rel);
     }
@@ -601,7 +632,12 @@ impl Dest {
         self.set_attrs_open(&file, rel, want, Some(&name));
         drop(file);
         if !self.keep_in_partial_dir(&name, rel) {
-            let text = [b"Unable to create partial-dir for ".as_slice(), rel, b" -- discarding partial file."].concat();
+            let text = [
+                b"Unable to create partial-dir for ".as_slice(),
+                rel,
+                b" -- discarding partial file.",
+            ]
+            .concat();
             self.report.line(Level::Warning, text);
             self.remove_temp(&name);
         }
@@ -613,7 +649,9 @@ impl Dest {
     fn backup_name(&self, rel: &[u8], make: bool) -> Option<(Root, Vec<u8>)> {
         let mut name = rel.to_vec();
         name.extend_from_slice(&self.plan.backup_suffix);
-        let Some(dir) = self.plan.backup_dir.as_deref() else { return Some((self.root.clone(), name)) };
+        let Some(dir) = self.plan.backup_dir.as_deref() else {
+            return Some((self.root.clone(), name));
+        };
         if make && !self.make_backup_dir(dir) {
             return None;
         }
@@ -652,13 +690,22 @@ impl Dest {
                 at = end + 1;
                 continue;
             }
-            let parent = if parent == b"/" { parent } else { &parent[..parent.len() - 1] };
+            let parent = if parent == b"/" {
+                parent
+            } else {
+                &parent[..parent.len() - 1]
+            };
             if let Ok(root) = self.operator_dir(parent) {
                 match root.mkdir(leaf, 0o777 & !self.plan.umask) {
                     Ok(()) => {}
                     Err(e) if e.raw_os_error() == Some(17) => {}
                     Err(error) => {
-                        let text = [b"backup mkdir ".as_slice(), &self.report.quoted(&full[..end]), b" failed"].concat();
+                        let text = [
+                            b"backup mkdir ".as_slice(),
+                            &self.report.quoted(&full[..end]),
+                            b" failed",
+                        ]
+                        .concat();
                         self.report.sys_error(self.role, text, &error);
                         return false;
                     }
@@ -700,7 +747,8 @@ impl Dest {
                 Some(dir) => [dir, b"/", name].concat(),
                 None => name.to_vec(),
             };
-            self.report.info([b"backed up ".as_slice(), rel, b" to ", &shown].concat());
+            self.report
+                .info([b"backed up ".as_slice(), rel, b" to ", &shown].concat());
         }
     }
 
@@ -717,7 +765,9 @@ impl Dest {
     /// Keep what is about to be replaced: by a hard link, so that the name is never missing, else by a rename.
     /// `false`: left out on purpose. Errors end the run (spec: transfer 11).
     pub fn backup_before_overwrite(&self, rel: &[u8]) -> Result<bool> {
-        let Ok(stat) = self.root.lstat(rel) else { return Ok(true) };
+        let Ok(stat) = self.root.lstat(rel) else {
+            return Ok(true);
+        };
         if stat.is_dir() {
             return Ok(true);
         }
@@ -727,21 +777,30 @@ impl Dest {
         if stat.is_symlink() && self.plan.safe_links {
             if let Ok(target) = self.root.read_link(rel) {
                 if super::compare::unsafe_link(&target, rel) {
-                    let text =
-                        [b"not backing up unsafe symlink \"".as_slice(), rel, b"\" -> \"", &target, b"\""].concat();
+                    let text = [
+                        b"not backing up unsafe symlink \"".as_slice(),
+                        rel,
+                        b"\" -> \"",
+                        &target,
+                        b"\"",
+                    ]
+                    .concat();
                     self.report.info(text);
                     return Ok(true);
                 }
             }
         }
         self.clear_backup_place(&root, &name);
-        let result = root.link_from(&self.root, rel, &name).or_else(|_| root.rename_from(&self.root, rel, &name)).or_else(|e| {
-            if e.raw_os_error() == Some(18) {
-                self.copy_to_backup(&root, rel, &name, &stat)
-            } else {
-                Err(e)
-            }
-        });
+        let result = root
+            .link_from(&self.root, rel, &name)
+            .or_else(|_| root.rename_from(&self.root, rel, &name))
+            .or_else(|e| {
+                if e.raw_os_error() == Some(18) {
+                    self.copy_to_backup(&root, rel, &name, &stat)
+                } else {
+                    Err(e)
+                }
+            });
         match result {
             Ok(()) => {
                 self.backed_up(rel, &name);
@@ -802,8 +861,14 @@ impl Dest {
         if self.plan.safe_links {
             if let Ok(target) = self.root.read_link(rel) {
                 if super::compare::unsafe_link(&target, rel) {
-                    let text =
-                        [b"not backing up unsafe symlink \"".as_slice(), rel, b"\" -> \"", &target, b"\""].concat();
+                    let text = [
+                        b"not backing up unsafe symlink \"".as_slice(),
+                        rel,
+                        b"\" -> \"",
+                        &target,
+                        b"\"",
+                    ]
+                    .concat();
                     self.report.info(text);
                     return Ok(false);
                 }
@@ -826,7 +891,11 @@ impl Dest {
 
 /// An absolute path with `..` taken back as text.
 fn lexical_path(path: &[u8], base: &[u8]) -> Vec<u8> {
-    let full = if path.starts_with(b"/") { path.to_vec() } else { [base, b"/", path].concat() };
+    let full = if path.starts_with(b"/") {
+        path.to_vec()
+    } else {
+        [base, b"/", path].concat()
+    };
     let mut parts: Vec<&[u8]> = Vec::new();
     for part in full.split(|&b| b == b'/') {
         match part {

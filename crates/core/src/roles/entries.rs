@@ -3,9 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::compare::{
-    is_device, is_link, is_reg, is_special, item_flags, same_time, unsafe_link, Wanted, S_IFMT,
-};
+use super::compare::{is_device, is_link, is_reg, is_special, item_flags, same_time, unsafe_link, Wanted, S_IFMT};
 use super::dest::{split_name, SetTimes};
 use super::generator::{Generator, Request, Touch};
 use super::metadata::read_link;
@@ -48,7 +46,14 @@ impl Generator {
             return false;
         }
         let kind: &[u8] = if dir { b"directory" } else { b"file" };
-        let text = [b"ERROR: daemon refused to receive ".as_slice(), kind, b" \"", rel, b"\""].concat();
+        let text = [
+            b"ERROR: daemon refused to receive ".as_slice(),
+            kind,
+            b" \"",
+            rel,
+            b"\"",
+        ]
+        .concat();
         self.report.error_xfer(text);
         true
     }
@@ -78,7 +83,9 @@ impl Generator {
                     b" (file change)"
                 }
             } else if is_link(entry.mode)
-                && segment.link_target(i).is_some_and(|t| self.dest.root.read_link(rel).map_or(true, |now| now != t))
+                && segment
+                    .link_target(i)
+                    .is_some_and(|t| self.dest.root.read_link(rel).map_or(true, |now| now != t))
             {
                 b" (file change)"
             } else if item_flags(&self.plan, &want, Some(stat), 0, false) != 0 {
@@ -97,7 +104,8 @@ impl Generator {
     }
 
     fn contents_skipped(&self) {
-        self.report.error_xfer("*** Skipping any contents from this failed directory ***");
+        self.report
+            .error_xfer("*** Skipping any contents from this failed directory ***");
     }
 
     // ---- directories
@@ -226,7 +234,12 @@ impl Generator {
             }
             if let Err(error) = result {
                 if error.raw_os_error() != Some(17) {
-                    let text = [b"recv_generator: mkdir ".as_slice(), &self.dest.display(&rel), b" failed"].concat();
+                    let text = [
+                        b"recv_generator: mkdir ".as_slice(),
+                        &self.dest.display(&rel),
+                        b" failed",
+                    ]
+                    .concat();
                     self.report.sys_error("generator", text, &error);
                     self.contents_skipped();
                     self.skip_below(&rel);
@@ -244,7 +257,18 @@ impl Generator {
         let (mut ours, mut widened) = (true, false);
         if let Some(stat) = now.filter(|_| !self.dry_run) {
             let settled = if real.is_some() { want.settled(flags) } else { want };
-            ours = self.dest.set_attrs(&rel, &settled, &stat, SetTimes { exact: false, skip: true }).is_some();
+            ours = self
+                .dest
+                .set_attrs(
+                    &rel,
+                    &settled,
+                    &stat,
+                    SetTimes {
+                        exact: false,
+                        skip: true,
+                    },
+                )
+                .is_some();
             if ours && !self.plan.root_like() && want.mode & 0o700 != 0o700 {
                 widened = self.dest.root.chmod(&rel, want.mode | 0o700).is_ok();
             }
@@ -257,7 +281,13 @@ impl Generator {
         if late {
             self.item(segment, i, ndx, flags, None)?;
         }
-        Ok(Some(Touch { rel, want, before, times: ours, mode: widened }))
+        Ok(Some(Touch {
+            rel,
+            want,
+            before,
+            times: ours,
+            mode: widened,
+        }))
     }
 
     /// A directory that is left as it is found.
@@ -267,7 +297,13 @@ impl Generator {
             want.mode = stat.mode;
             (want.mtime, want.mtime_nsec) = stat.mtime_pair();
         }
-        Touch { rel: rel.to_vec(), want, before: None, times: false, mode: false }
+        Touch {
+            rel: rel.to_vec(),
+            want,
+            before: None,
+            times: false,
+            mode: false,
+        }
     }
 
     // ---- everything else
@@ -310,7 +346,10 @@ impl Generator {
             self.exists_note(segment, i, &rel, found.as_ref());
             return self.hlink_skipped(segment, i);
         }
-        if self.plan.hard_links && segment.hlink(i).is_some() && self.link_check(segment, i, ndx, &rel, found.as_ref())? {
+        if self.plan.hard_links
+            && segment.hlink(i).is_some()
+            && self.link_check(segment, i, ndx, &rel, found.as_ref())?
+        {
             return Ok(());
         }
         if is_link(mode) && self.plan.links {
@@ -322,7 +361,8 @@ impl Generator {
         }
         if !is_reg(mode) {
             if self.plan.info.nonreg > 0 {
-                self.report.info([b"skipping non-regular file \"".as_slice(), &rel, b"\""].concat());
+                self.report
+                    .info([b"skipping non-regular file \"".as_slice(), &rel, b"\""].concat());
             }
             return Ok(());
         }
@@ -330,11 +370,20 @@ impl Generator {
     }
 
     fn symlink(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32, rel: &[u8], found: Option<Stat>) -> Result<()> {
-        let Some(listed) = segment.link_target(i) else { return Ok(()) };
+        let Some(listed) = segment.link_target(i) else {
+            return Ok(());
+        };
         let mut target = listed.to_vec();
         if self.plan.safe_links && unsafe_link(&target, &segment.name(i)) {
             if self.plan.info.name > 0 || self.plan.info.symsafe > 0 {
-                let text = [b"ignoring unsafe symlink \"".as_slice(), rel, b"\" -> \"", &target, b"\""].concat();
+                let text = [
+                    b"ignoring unsafe symlink \"".as_slice(),
+                    rel,
+                    b"\" -> \"",
+                    &target,
+                    b"\"",
+                ]
+                .concat();
                 self.report.info(text);
             }
             return Ok(());
@@ -350,7 +399,8 @@ impl Generator {
             if read_link(&self.dest.root, rel, self.plan.fake_super).is_ok_and(|now| now == target) {
                 let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
                 let flags = self.metadata_flags(&self.dest.root, rel, &want, Some(&stat), flags);
-                self.dest.set_attrs(rel, &want.settled(flags), &stat, SetTimes::default());
+                self.dest
+                    .set_attrs(rel, &want.settled(flags), &stat, SetTimes::default());
                 self.item(segment, i, ndx, flags, None)?;
                 self.link_ready(segment, i, ndx)?;
                 if self.plan.remove_source_files {
@@ -374,14 +424,31 @@ impl Generator {
         let same_kind = found.is_some_and(|s| s.is_symlink());
         let same = found.is_none() && compared.is_some();
         let flags = iflag::LOCAL_CHANGE | if same { 0 } else { iflag::CHANGE };
-        let shown = if same_kind || compared.is_some() { compared.or(found) } else { None };
+        let shown = if same_kind || compared.is_some() {
+            compared.or(found)
+        } else {
+            None
+        };
         let flags = item_flags(&self.plan, &want, shown.as_ref(), flags, same);
         let flags = self.metadata_flags(&place, rel, &want, shown.as_ref(), flags);
         let target_ref = target.as_slice();
         let dest = self.dest.clone();
-        let made = self.replace(rel, found, "symlink", |root, name| dest.symlink(root, target_ref, name), |rel, this| {
-            [b"symlink ".as_slice(), &this.dest.display(rel), b" -> \"", target_ref, b"\" failed"].concat()
-        })?;
+        let made = self.replace(
+            rel,
+            found,
+            "symlink",
+            |root, name| dest.symlink(root, target_ref, name),
+            |rel, this| {
+                [
+                    b"symlink ".as_slice(),
+                    &this.dest.display(rel),
+                    b" -> \"",
+                    target_ref,
+                    b"\" failed",
+                ]
+                .concat()
+            },
+        )?;
         if !made {
             return Ok(());
         }
@@ -395,13 +462,18 @@ impl Generator {
         let entry = *segment.entry(i);
         let device = is_device(entry.mode);
         let (major, minor) = if device { segment.rdev(i) } else { (0, 0) };
-        let want = self.dest.wanted(segment, i, found.as_ref().filter(|s| (s.mode ^ entry.mode) & S_IFMT == 0));
+        let want = self.dest.wanted(
+            segment,
+            i,
+            found.as_ref().filter(|s| (s.mode ^ entry.mode) & S_IFMT == 0),
+        );
         let same_kind = found.filter(|s| (s.mode ^ entry.mode) & S_IFMT == 0);
         if let Some(stat) = same_kind {
             if !device || (stat.rdev_major, stat.rdev_minor) == (major, minor) {
                 let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
                 let flags = self.metadata_flags(&self.dest.root, rel, &want, Some(&stat), flags);
-                self.dest.set_attrs(rel, &want.settled(flags), &stat, SetTimes::default());
+                self.dest
+                    .set_attrs(rel, &want.settled(flags), &stat, SetTimes::default());
                 self.item(segment, i, ndx, flags, None)?;
                 self.link_ready(segment, i, ndx)?;
                 if self.plan.remove_source_files {
@@ -509,7 +581,15 @@ impl Generator {
             return;
         }
         if let Ok(stat) = self.dest.lstat(rel) {
-            self.dest.set_attrs(rel, want, &stat, SetTimes { exact: true, skip: false });
+            self.dest.set_attrs(
+                rel,
+                want,
+                &stat,
+                SetTimes {
+                    exact: true,
+                    skip: false,
+                },
+            );
         }
     }
 
@@ -529,8 +609,12 @@ impl Generator {
             return false;
         }
         if self.plan.checksum {
-            let Some(listed) = segment.checksum(i) else { return false };
-            let Ok(mut file) = root.open_read(name, false) else { return false };
+            let Some(listed) = segment.checksum(i) else {
+                return false;
+            };
+            let Ok(mut file) = root.open_read(name, false) else {
+                return false;
+            };
             return super::scan::sum_file(&mut file, self.plan.file_sum, &mut self.buffer)
                 .is_ok_and(|sum| sum == listed);
         }
@@ -540,7 +624,11 @@ impl Generator {
         if self.plan.ignore_times {
             return false;
         }
-        same_time(self.plan.modify_window, (entry.mtime, entry.mtime_nsec), stat.mtime_pair())
+        same_time(
+            self.plan.modify_window,
+            (entry.mtime, entry.mtime_nsec),
+            stat.mtime_pair(),
+        )
     }
 
     pub(super) fn regular_again(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32) -> Result<()> {
@@ -623,7 +711,8 @@ impl Generator {
                 let flags = item_flags(&plan, &want, Some(&stat), 0, false);
                 let flags = self.metadata_flags(&root, &rel, &want, Some(&stat), flags);
                 let exact = plan.checksum;
-                self.dest.set_attrs(&rel, &want.settled(flags), &stat, SetTimes { exact, skip: false });
+                self.dest
+                    .set_attrs(&rel, &want.settled(flags), &stat, SetTimes { exact, skip: false });
                 let flags = self.without_mode_of_acl(&rel, &want, &stat, flags);
                 self.item(segment, i, ndx, flags, None)?;
                 self.link_ready(segment, i, ndx)?;
@@ -663,11 +752,22 @@ impl Generator {
             flags |= iflag::CHANGE;
         }
         let flags = item_flags(&plan, &want, compared.as_ref(), flags, false);
-        let place = basis.as_ref().filter(|b| found.is_none() && b.kind < 0x80).map_or(&self.dest.root, |b| &b.root);
+        let place = basis
+            .as_ref()
+            .filter(|b| found.is_none() && b.kind < 0x80)
+            .map_or(&self.dest.root, |b| &b.root);
         let flags = self.metadata_flags(place, &rel, &want, compared.as_ref(), flags);
         self.link_requested(segment, i);
-        let request =
-            Request { segment: Arc::clone(segment), i, ndx, rel, iflags: flags, basis, redo, exists: found };
+        let request = Request {
+            segment: Arc::clone(segment),
+            i,
+            ndx,
+            rel,
+            iflags: flags,
+            basis,
+            redo,
+            exists: found,
+        };
         self.request(request)
     }
 

@@ -29,8 +29,12 @@ impl Item {
     ///
     /// spec: protocol 6.1; without flags (P<29) each index asks for data.
     pub fn read(src: &mut dyn Source, ndx: i32, protocol: u8) -> Result<Self> {
-        let mut item =
-            Self { ndx, iflags: iflag::TRANSFER, kind: super::generator::basis::ITSELF, xname: None };
+        let mut item = Self {
+            ndx,
+            iflags: iflag::TRANSFER,
+            kind: super::generator::basis::ITSELF,
+            xname: None,
+        };
         if protocol < 29 {
             return Ok(item);
         }
@@ -40,7 +44,11 @@ impl Item {
         }
         if item.iflags & iflag::XNAME != 0 {
             let name = src.vstring(MAX_XNAME).map_err(|e| match e {
-                Error::Stream(_) | Error::Timeout(_) | Error::Socket(_) | Error::Interrupted(_) | Error::PeerExit(_) => e,
+                Error::Stream(_)
+                | Error::Timeout(_)
+                | Error::Socket(_)
+                | Error::Interrupted(_)
+                | Error::PeerExit(_) => e,
                 other => Error::Protocol(other.to_string()),
             })?;
             item.xname = Some(name);
@@ -90,7 +98,10 @@ pub struct Seen {
 impl Seen {
     /// Mark an entry; `true` if it was marked before.
     pub fn again(&mut self, segment: &Segment, i: usize) -> bool {
-        let bits = self.lists.entry(segment.start).or_insert_with(|| vec![0; segment.len().div_ceil(64)]);
+        let bits = self
+            .lists
+            .entry(segment.start)
+            .or_insert_with(|| vec![0; segment.len().div_ceil(64)]);
         let Some(word) = bits.get_mut(i / 64) else { return false };
         let bit = 1 << (i % 64);
         let before = *word & bit != 0;
@@ -138,7 +149,13 @@ pub fn read_deletions(src: &mut dyn Source) -> Result<Counts> {
         }
         Ok(n as u64)
     };
-    Ok(Counts { reg: next()?, dir: next()?, link: next()?, dev: next()?, special: next()? })
+    Ok(Counts {
+        reg: next()?,
+        dir: next()?,
+        link: next()?,
+        dev: next()?,
+        special: next()?,
+    })
 }
 
 /// The block of deletion counts, index included.

@@ -12,7 +12,11 @@ const MAX_NAMES: usize = 1 << 30;
 pub fn encode(data: &[u8], nul: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(data.len() + 2);
     for &byte in data {
-        let byte = if !nul && (byte == b'\n' || byte == b'\r') { 0 } else { byte };
+        let byte = if !nul && (byte == b'\n' || byte == b'\r') {
+            0
+        } else {
+            byte
+        };
         if byte == 0 && out.last().is_none_or(|&last| last == 0) {
             continue;
         }

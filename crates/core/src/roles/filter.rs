@@ -23,7 +23,12 @@ pub struct Filters {
 }
 
 fn build_options(plan: &Plan, role: &str) -> BuildOptions {
-    BuildOptions { role: role.into(), from0: plan.from0, protocol: plan.protocol, ..BuildOptions::default() }
+    BuildOptions {
+        role: role.into(),
+        from0: plan.from0,
+        protocol: plan.protocol,
+        ..BuildOptions::default()
+    }
 }
 
 impl Filters {
@@ -39,9 +44,23 @@ impl Filters {
             build: build.clone(),
         };
         let rules = Rules::new(&plan.rules, options, &mut read)?;
-        let options = RuleOptions { side: None, delete_excluded: false, root: b"/".to_vec(), build };
+        let options = RuleOptions {
+            side: None,
+            delete_excluded: false,
+            root: b"/".to_vec(),
+            build,
+        };
         let daemon = Rules::new(&plan.daemon_rules, options, &mut read)?;
-        Ok(Self { rules, daemon, side, insecure, confine: plan.confine_root.clone(), entered: Vec::new(), prefix: inside(plan.module_root.as_deref(), root), module: plan.module_root.clone() })
+        Ok(Self {
+            rules,
+            daemon,
+            side,
+            insecure,
+            confine: plan.confine_root.clone(),
+            entered: Vec::new(),
+            prefix: inside(plan.module_root.as_deref(), root),
+            module: plan.module_root.clone(),
+        })
     }
 
     /// The sender's rules; `root` is the first source directory.
@@ -88,9 +107,14 @@ impl Filters {
             return self.daemon.check_path(name, is_dir).is_exclude();
         }
         if name == b"." {
-            return self.daemon.check_path(&self.prefix[..self.prefix.len() - 1], true).is_exclude();
+            return self
+                .daemon
+                .check_path(&self.prefix[..self.prefix.len() - 1], true)
+                .is_exclude();
         }
-        self.daemon.check_path(&[self.prefix.as_slice(), name].concat(), is_dir).is_exclude()
+        self.daemon
+            .check_path(&[self.prefix.as_slice(), name].concat(), is_dir)
+            .is_exclude()
     }
 
     /// The user's rules leave the name out of the list.
@@ -107,9 +131,15 @@ impl Filters {
         if self.rules.is_empty() {
             return false;
         }
-        let Some(found) = self.rules.find(name, is_dir, ignore_perishable) else { return false };
+        let Some(found) = self.rules.find(name, is_dir, ignore_perishable) else {
+            return false;
+        };
         if report.plan().debug.filter > 0 {
-            let role = if self.side == Side::Sender { "sender" } else { "generator" };
+            let role = if self.side == Side::Sender {
+                "sender"
+            } else {
+                "generator"
+            };
             let kind = if is_dir { "directory" } else { "file" };
             report.info(format!("[{role}] {}", found.debug_line(self.side, kind, name)));
         }
@@ -121,9 +151,8 @@ impl Filters {
         let root = root.clone();
         let confine = self.confine.clone();
         let base = root.path().to_vec();
-        let mut read = |name: &[u8]| -> io::Result<Option<Vec<u8>>> {
-            operator_file(name, &base, insecure, confine.as_deref())
-        };
+        let mut read =
+            |name: &[u8]| -> io::Result<Option<Vec<u8>>> { operator_file(name, &base, insecure, confine.as_deref()) };
         self.rules.enter_dir(dir, &mut read)
     }
 
@@ -149,7 +178,10 @@ impl Filters {
         if self.entered.is_empty() {
             wanted.push(Vec::new());
         }
-        let from = self.entered.last().map_or(0, |l| if l.is_empty() { 0 } else { l.len() + 1 });
+        let from = self
+            .entered
+            .last()
+            .map_or(0, |l| if l.is_empty() { 0 } else { l.len() + 1 });
         let mut at = from;
         while at < dir.len() {
             let end = memchr::memchr(b'/', &dir[at..]).map_or(dir.len(), |n| at + n);
@@ -172,7 +204,11 @@ fn inside(module: Option<&[u8]>, root: &[u8]) -> Vec<u8> {
     let Some(module) = module else { return Vec::new() };
     let root = super::scan::clean(root);
     let module = super::scan::clean(module);
-    let rest = if module == b"/" { &root[..] } else { root.strip_prefix(module.as_slice()).unwrap_or(b"") };
+    let rest = if module == b"/" {
+        &root[..]
+    } else {
+        root.strip_prefix(module.as_slice()).unwrap_or(b"")
+    };
     let rest = rest.strip_prefix(b"/").unwrap_or(rest);
     if rest.is_empty() {
         Vec::new()

@@ -34,7 +34,10 @@ pub enum Feed {
     /// No more lists.
     Eof,
     /// A requested file is finished, well or not.
-    Finished { ndx: i32, good: bool },
+    Finished {
+        ndx: i32,
+        good: bool,
+    },
     /// Verification failed: ask again.
     Redo(i32),
     /// The sender answered the end of a phase: everything asked for in it has been reported.
@@ -313,7 +316,9 @@ impl Generator {
         if !self.plan.hard_links || !self.plan.inc_recurse || self.plan.local || self.foresight_over {
             return Ok(());
         }
-        let Some((next, _)) = self.arrived.front() else { return Ok(()) };
+        let Some((next, _)) = self.arrived.front() else {
+            return Ok(());
+        };
         if !(0..next.len()).any(|i| next.hlink(i).is_some()) {
             return Ok(());
         }
@@ -334,7 +339,12 @@ impl Generator {
     /// Entries of the lists that are not finished, without the one that comes next.
     fn listed_ahead(&self) -> usize {
         let open: usize = self.lists.iter().map(|list| list.segment.len()).sum();
-        open + self.arrived.iter().skip(1).map(|(segment, _)| segment.len()).sum::<usize>()
+        open + self
+            .arrived
+            .iter()
+            .skip(1)
+            .map(|(segment, _)| segment.len())
+            .sum::<usize>()
     }
 
     pub(super) fn locate(&self, ndx: i32) -> Option<(usize, usize)> {
@@ -360,7 +370,10 @@ impl Generator {
 
     /// A source file may be removed now (spec: protocol 6.10).
     pub(super) fn succeeded(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32, sent: bool) -> Result<()> {
-        if self.dry_run || !sent && self.plan.remove_sent_files || !(self.plan.remove_source_files || self.plan.remove_sent_files) {
+        if self.dry_run
+            || !sent && self.plan.remove_sent_files
+            || !(self.plan.remove_source_files || self.plan.remove_sent_files)
+        {
             return Ok(());
         }
         match &mut self.output {
@@ -419,8 +432,13 @@ impl Generator {
 
     fn process(&mut self, segment: Arc<Segment>, first_dir: i32) -> Result<()> {
         self.current_dir = first_dir;
-        let state =
-            ListState { segment: Arc::clone(&segment), pending: 0, redo: Vec::new(), processed: false, touch: None };
+        let state = ListState {
+            segment: Arc::clone(&segment),
+            pending: 0,
+            redo: Vec::new(),
+            processed: false,
+            touch: None,
+        };
         let inc = self.plan.inc_recurse;
         let mut skip = false;
         let mut dir = None;
@@ -656,8 +674,10 @@ impl Generator {
     /// Ask for a file's data.
     pub(super) fn request(&mut self, mut request: Request) -> Result<()> {
         if matches!(self.output, Output::Local(_)) && !self.plan.whole_file && !self.dry_run {
-            let refused =
-                request.basis.as_ref().and_then(|basis| Some((basis, basis.root.open_read(&basis.name, false).err()?)));
+            let refused = request
+                .basis
+                .as_ref()
+                .and_then(|basis| Some((basis, basis.root.open_read(&basis.name, false).err()?)));
             if let Some((basis, error)) = refused {
                 self.tell_unreadable(basis, &error);
                 request.iflags = iflag::TRANSFER | iflag::NEW;
@@ -706,7 +726,9 @@ impl Generator {
         if self.dry_run || self.plan.list_only {
             return;
         }
-        let Ok(now) = self.dest.root.lstat(&touch.rel) else { return };
+        let Ok(now) = self.dest.root.lstat(&touch.rel) else {
+            return;
+        };
         if !now.is_dir() {
             return;
         }
@@ -714,8 +736,8 @@ impl Generator {
         let mtime = (want.mtime, want.mtime_nsec);
         if touch.times && keeps_time(&self.plan, want.mode) && mtime != now.mtime_pair() {
             // Untouched, and equal as far as the window looks: a difference in nanoseconds alone is left.
-            let equal = touch.before == Some(now.mtime_pair())
-                && same_time(self.plan.modify_window, mtime, now.mtime_pair());
+            let equal =
+                touch.before == Some(now.mtime_pair()) && same_time(self.plan.modify_window, mtime, now.mtime_pair());
             if !equal {
                 if let Err(error) = self.dest.root.utimens(&touch.rel, Some(mtime), None) {
                     let text = [b"failed to set times on ".as_slice(), &self.dest.display(&touch.rel)].concat();
@@ -726,7 +748,11 @@ impl Generator {
         let mode = self.dest.real_mode(want.mode);
         if touch.mode && (now.mode ^ mode) & 0o7777 != 0 {
             if let Err(error) = self.dest.root.chmod(&touch.rel, mode) {
-                let text = [b"failed to set permissions on ".as_slice(), &self.dest.display(&touch.rel)].concat();
+                let text = [
+                    b"failed to set permissions on ".as_slice(),
+                    &self.dest.display(&touch.rel),
+                ]
+                .concat();
                 self.report.sys_error("generator", text, &error);
             }
         }
@@ -736,7 +762,10 @@ impl Generator {
     pub(super) fn retouch_parent(&mut self, rel: &[u8]) {
         let dir = super::dest::split_name(rel).0;
         let dir = if dir.is_empty() { b"." } else { dir };
-        let open = self.lists.iter().any(|l| l.touch.as_ref().is_some_and(|t| t.rel == dir));
+        let open = self
+            .lists
+            .iter()
+            .any(|l| l.touch.as_ref().is_some_and(|t| t.rel == dir));
         if open || !self.plan.inc_recurse {
             return;
         }
@@ -747,8 +776,12 @@ impl Generator {
 
     /// Remove extraneous files in all directories of the one list (`--delete-before`, `--delete-after`).
     fn delete_everywhere(&mut self) -> Result<()> {
-        let lists: Vec<Arc<Segment>> =
-            self.arrived.iter().map(|a| Arc::clone(&a.0)).chain(self.lists.iter().map(|l| Arc::clone(&l.segment))).collect();
+        let lists: Vec<Arc<Segment>> = self
+            .arrived
+            .iter()
+            .map(|a| Arc::clone(&a.0))
+            .chain(self.lists.iter().map(|l| Arc::clone(&l.segment)))
+            .collect();
         for segment in lists {
             for k in 0..segment.len() {
                 let i = segment.at(k);

@@ -98,7 +98,11 @@ pub fn tell(
     }
     let mode = segment.entry(i).mode;
     let is_dir = mode & 0o170_000 == 0o040_000;
-    let source = if sending { report.source_name(segment.entry(i).root) } else { std::sync::Arc::from(&b""[..]) };
+    let source = if sending {
+        report.source_name(segment.entry(i).root)
+    } else {
+        std::sync::Arc::from(&b""[..])
+    };
     let item = item_of(report, segment, i, name, &source, iflags, xname, sending, figures);
     let changed = significant(iflags, xname);
     let log = changed || acts(iflags, xname);
@@ -108,7 +112,11 @@ pub fn tell(
         acts(iflags, xname) || is_dir && changed
     };
     if screen || log {
-        report.item_to(&item, screen && !plan.server, log && !(plan.dry_run && iflags & iflag::TRANSFER != 0));
+        report.item_to(
+            &item,
+            screen && !plan.server,
+            log && !(plan.dry_run && iflags & iflag::TRANSFER != 0),
+        );
     }
     if !screen && !plan.itemize && plan.info.name > 1 && !is_dir && plan.local {
         report.item_line(&[name, b" is uptodate"].concat());

@@ -84,7 +84,9 @@ impl Generator {
         found: Option<&Stat>,
     ) -> Result<bool> {
         let elsewhere = found.is_none() && self.alt_has(rel);
-        let Some(group) = self.groups.group(segment, i) else { return Ok(false) };
+        let Some(group) = self.groups.group(segment, i) else {
+            return Ok(false);
+        };
         if let Some(leader) = group.leader.clone() {
             self.link_to(segment, i, ndx, rel, &leader)?;
             return Ok(true);
@@ -128,7 +130,9 @@ impl Generator {
     /// A member's transfer has ended.
     pub(super) fn link_finished(&mut self, segment: &Arc<Segment>, i: usize, good: bool) -> Result<()> {
         let name = self.dest.name(segment, i);
-        let Some(group) = self.groups.group(segment, i) else { return Ok(()) };
+        let Some(group) = self.groups.group(segment, i) else {
+            return Ok(());
+        };
         group.busy = false;
         if good {
             group.leader = Some(name.clone());
@@ -146,11 +150,15 @@ impl Generator {
     /// The next one that waits leads; members that are passed over give way to the one before them.
     fn choose_leader(&mut self, segment: &Arc<Segment>, i: usize) -> Result<()> {
         loop {
-            let Some(group) = self.groups.group(segment, i) else { return Ok(()) };
+            let Some(group) = self.groups.group(segment, i) else {
+                return Ok(());
+            };
             if group.choosing || group.busy || group.leader.is_some() {
                 return Ok(());
             }
-            let Some((next, k, ndx)) = group.waiting.pop() else { return Ok(()) };
+            let Some((next, k, ndx)) = group.waiting.pop() else {
+                return Ok(());
+            };
             group.choosing = true;
             let rel = self.dest.name(&next, k);
             let found = self.dest.lstat(&rel).ok();
@@ -211,7 +219,16 @@ impl Generator {
             found,
             "regular file",
             |root, name| root.link(leader, name),
-            |rel, this| [b"link ".as_slice(), &this.dest.display(rel), b" => ", leader, b" failed"].concat(),
+            |rel, this| {
+                [
+                    b"link ".as_slice(),
+                    &this.dest.display(rel),
+                    b" => ",
+                    leader,
+                    b" failed",
+                ]
+                .concat()
+            },
         )?;
         if !made {
             return Ok(());

@@ -9,8 +9,8 @@ use super::arrival;
 use super::copier::Copier;
 use super::filter::Filters;
 use super::generator::{Feed, Generator, Output};
-use super::metadata::Metadata;
 use super::items::{item_of, Figures};
+use super::metadata::Metadata;
 use super::scan::{split_names, Scanner};
 use super::sources::Sources;
 use crate::error::{Error, Result};
@@ -75,13 +75,7 @@ fn names(plan: &Plan) -> Option<Vec<Vec<u8>>> {
     (plan.files_from != FilesFrom::None).then(|| split_names(&plan.files_from_data, plan.from0, true))
 }
 
-fn scanner(
-    plan: &Arc<Plan>,
-    report: &Report,
-    sources: &Sources,
-    tables: Tables,
-    feed: &Sender<Feed>,
-) -> Result<()> {
+fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, tables: Tables, feed: &Sender<Feed>) -> Result<()> {
     let started = Instant::now();
     let mut scanner = Scanner::new(Arc::clone(plan), report.clone(), sources.clone())?;
     scanner.tables = tables;
@@ -136,7 +130,10 @@ pub fn first_lists(feed: &Receiver<Feed>, report: &Report, inc_recurse: bool) ->
 /// What a sender has listed before the other side begins: 1000 entries, or all (spec: protocol 5.10).
 fn look_ahead(feed: &Receiver<Feed>, report: &Report) -> Result<Vec<Feed>> {
     let mut feeds = first_lists(feed, report, true)?;
-    let mut entries: usize = feeds.iter().map(|f| if let Feed::List(s) = f { s.len() } else { 0 }).sum();
+    let mut entries: usize = feeds
+        .iter()
+        .map(|f| if let Feed::List(s) = f { s.len() } else { 0 })
+        .sum();
     while entries < 1000 && !feeds.iter().any(|f| matches!(f, Feed::Eof)) {
         match feed.recv_timeout(std::time::Duration::from_millis(100)) {
             Ok(Feed::Failed(error)) => return Err(error),
@@ -158,7 +155,9 @@ fn run(plan: &Arc<Plan>, report: &Report) -> Result<()> {
         return list(plan, report);
     }
     // A path's length is the limit (spec: output 7).
-    if plan.out_format.as_ref().is_some_and(|f| f.len() >= 4096) || plan.log_format.as_ref().is_some_and(|f| f.len() >= 4096) {
+    if plan.out_format.as_ref().is_some_and(|f| f.len() >= 4096)
+        || plan.log_format.as_ref().is_some_and(|f| f.len() >= 4096)
+    {
         return Err(Error::Diagnostics("log-format string is WAY too long!".into()));
     }
     announce(plan, report);
@@ -168,11 +167,13 @@ fn run(plan: &Arc<Plan>, report: &Report) -> Result<()> {
     std::thread::scope(|scope| {
         let scan_sources = sources.clone();
         let scan_tables = tables.clone();
-        let worker = std::thread::Builder::new().name("scan".into()).spawn_scoped(scope, move || {
-            if let Err(error) = scanner(plan, report, &scan_sources, scan_tables, &send) {
-                let _ = send.send(Feed::Failed(error));
-            }
-        });
+        let worker = std::thread::Builder::new()
+            .name("scan".into())
+            .spawn_scoped(scope, move || {
+                if let Err(error) = scanner(plan, report, &scan_sources, scan_tables, &send) {
+                    let _ = send.send(Feed::Failed(error));
+                }
+            });
         if let Err(error) = worker {
             return Err(Error::Ipc(format!("cannot start a thread: {error}")));
         }
@@ -223,7 +224,10 @@ fn listed(plan: &Plan, report: &Report, feeds: &[Feed]) {
         report.partial(b"done\n");
         return;
     }
-    let count: usize = feeds.iter().map(|f| if let Feed::List(s) = f { s.len() } else { 0 }).sum();
+    let count: usize = feeds
+        .iter()
+        .map(|f| if let Feed::List(s) = f { s.len() } else { 0 })
+        .sum();
     let word = if count == 1 { "file" } else { "files" };
     report.partial(format!("{count} {word} to consider\n").as_bytes());
 }

@@ -10,7 +10,9 @@ use super::compare::{is_dir, is_link, Wanted};
 use super::dest::Dest;
 use super::filter::Filters;
 use crate::error::{Error, Result};
-use crate::flist::{self, xattr as wire, IdFiles, IdLookup, IdMap, NamedAce, Tables, Who, XattrLedger, XattrSet, XattrValue};
+use crate::flist::{
+    self, xattr as wire, IdFiles, IdLookup, IdMap, NamedAce, Tables, Who, XattrLedger, XattrSet, XattrValue,
+};
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::tree::acl::{self, Acl, AclKind, Named};
@@ -106,7 +108,15 @@ fn listed(acl: &Acl) -> flist::Acl {
         group_obj: acl.group_obj,
         mask: acl.mask,
         other: acl.other,
-        named: acl.named.iter().map(|n| NamedAce { id: n.id, is_user: n.user, perms: n.perms }).collect(),
+        named: acl
+            .named
+            .iter()
+            .map(|n| NamedAce {
+                id: n.id,
+                is_user: n.user,
+                perms: n.perms,
+            })
+            .collect(),
     }
 }
 
@@ -117,7 +127,15 @@ fn settable(acl: &flist::Acl) -> Acl {
         group_obj: acl.group_obj,
         mask: acl.mask,
         other: acl.other,
-        named: acl.named.iter().map(|n| Named { id: n.id, perms: n.perms, user: n.is_user }).collect(),
+        named: acl
+            .named
+            .iter()
+            .map(|n| Named {
+                id: n.id,
+                perms: n.perms,
+                user: n.is_user,
+            })
+            .collect(),
     }
 }
 
@@ -166,9 +184,15 @@ pub enum Lookup {
 /// Errors: `Lookup::Broken` with exit code 11 for kept values that can't be read or make no sense.
 pub fn lstat(root: &Root, rel: &[u8], plan: &Plan, report: &Report) -> std::result::Result<Stat, Lookup> {
     if !plan.fake_super {
-        return if plan.crtimes { root.lstat_btime(rel) } else { root.lstat(rel) }.map_err(Lookup::Failed);
+        return if plan.crtimes {
+            root.lstat_btime(rel)
+        } else {
+            root.lstat(rel)
+        }
+        .map_err(Lookup::Failed);
     }
-    root.lstat_fake(rel).map_err(|error| fake_error(error, &report.quoted(&root.display(rel)), report))
+    root.lstat_fake(rel)
+        .map_err(|error| fake_error(error, &report.quoted(&root.display(rel)), report))
 }
 
 /// As [`lstat`], or of what a link leads to.
@@ -178,11 +202,21 @@ pub fn look(root: &Root, rel: &[u8], follow: bool, plan: &Plan, report: &Report)
     }
     let mut stat = root.stat_follow(rel).map_err(Lookup::Failed)?;
     if plan.fake_super && (stat.is_file() || stat.is_dir()) {
-        let kept = root.pin_follow(rel).and_then(|pin| pin.get_xattr(fake::XATTR)).ok().flatten();
+        let kept = root
+            .pin_follow(rel)
+            .and_then(|pin| pin.get_xattr(fake::XATTR))
+            .ok()
+            .flatten();
         if let Some(value) = kept {
             match FakeStat::decode(&value) {
                 Some(kept) => kept.apply(&mut stat),
-                None => return Err(fake_error(LookupError::Corrupt(value), &report.quoted(&root.display(rel)), report)),
+                None => {
+                    return Err(fake_error(
+                        LookupError::Corrupt(value),
+                        &report.quoted(&root.display(rel)),
+                        report,
+                    ))
+                }
             }
         }
     }
@@ -211,7 +245,9 @@ pub fn read_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
     match root.read_link(rel) {
         Err(e) if fake && e.raw_os_error() == Some(22) => {
             let mut target = Vec::new();
-            root.open_read(rel, false)?.take(flist::MAX_NAME as u64).read_to_end(&mut target)?;
+            root.open_read(rel, false)?
+                .take(flist::MAX_NAME as u64)
+                .read_to_end(&mut target)?;
             Ok(target)
         }
         other => other,
@@ -236,8 +272,14 @@ pub fn acl_indices(place: Place<'_>, mode: u32, fake: bool, tables: &Tables) -> 
         .map(|acl| listed(&acl).stripped(mode))
         .filter(|acl| !acl.is_empty())
         .map(|acl| tables.intern_acl(acl));
-    let default = if is_dir(mode) { read_acl(place, AclKind::Default, fake)? } else { None };
-    let default = default.filter(|acl| !acl.is_empty()).map(|acl| tables.intern_acl(listed(&acl)));
+    let default = if is_dir(mode) {
+        read_acl(place, AclKind::Default, fake)?
+    } else {
+        None
+    };
+    let default = default
+        .filter(|acl| !acl.is_empty())
+        .map(|acl| tables.intern_acl(listed(&acl)));
     Ok((access, default))
 }
 
@@ -251,7 +293,9 @@ pub fn read_set(
     let how = handling(plan, filters.has_xattr_rules());
     let mut set = XattrSet::new();
     for local in place.list().map_err(|e| (Vec::new(), e))? {
-        let Some(name) = xattr::sent_name(&local, how) else { continue };
+        let Some(name) = xattr::sent_name(&local, how) else {
+            continue;
+        };
         if how.rules && filters.xattr(&local) == Some(false) {
             continue;
         }
@@ -271,9 +315,16 @@ pub fn requested_values(place: Place<'_>, plan: &Plan, set: &XattrSet, numbers: 
     numbers
         .iter()
         .map(|&n| {
-            let name = (n as usize).checked_sub(1).and_then(|at| set.get(at)).map(|item| item.0.as_slice());
+            let name = (n as usize)
+                .checked_sub(1)
+                .and_then(|at| set.get(at))
+                .map(|item| item.0.as_slice());
             let value = name.and_then(|name| {
-                let kept = if plan.fake_super { place.get(&[FAKE_PREFIX, name].concat()).ok().flatten() } else { None };
+                let kept = if plan.fake_super {
+                    place.get(&[FAKE_PREFIX, name].concat()).ok().flatten()
+                } else {
+                    None
+                };
                 kept.or_else(|| place.get(name).ok().flatten())
             });
             (n, value.unwrap_or_default())
@@ -391,7 +442,9 @@ impl Metadata {
 
     fn local_acl(&self, index: Option<u32>) -> Arc<flist::Acl> {
         let acl = index.map(|i| self.tables.acl(i)).unwrap_or_default();
-        let Some(ids) = self.ids.as_ref().filter(|_| !acl.named.is_empty()) else { return acl };
+        let Some(ids) = self.ids.as_ref().filter(|_| !acl.named.is_empty()) else {
+            return acl;
+        };
         let mut acl = flist::Acl::clone(&acl);
         let mut ids = locked(ids);
         for ace in &mut acl.named {
@@ -464,7 +517,9 @@ impl Metadata {
         let how = self.how();
         let set = self.set_of(want);
         let kept = self.kept(&set, how);
-        let Ok(names) = place.list() else { return !kept.is_empty() };
+        let Ok(names) = place.list() else {
+            return !kept.is_empty();
+        };
         let names: Vec<&Vec<u8>> = names.iter().filter(|n| self.compared(n, how)).collect();
         names.len() != kept.len()
             || kept.iter().any(|(local, at)| {
@@ -478,14 +533,22 @@ impl Metadata {
             return false;
         }
         let fake = self.plan.fake_super;
-        let have = read_acl(place, AclKind::Access, fake).ok().flatten().map(|a| listed(&a)).unwrap_or_default();
+        let have = read_acl(place, AclKind::Access, fake)
+            .ok()
+            .flatten()
+            .map(|a| listed(&a))
+            .unwrap_or_default();
         if !same_access(&self.local_acl(want.acl), want.listed_mode, &have, now.mode) {
             return true;
         }
         if !is_dir(want.mode) {
             return false;
         }
-        let have = read_acl(place, AclKind::Default, fake).ok().flatten().map(|a| listed(&a)).unwrap_or_default();
+        let have = read_acl(place, AclKind::Default, fake)
+            .ok()
+            .flatten()
+            .map(|a| listed(&a))
+            .unwrap_or_default();
         self.local_acl(want.default_acl).completed_default() != have.completed_default()
     }
 
@@ -511,7 +574,9 @@ impl Metadata {
     /// Numbers (from 1) of the abbreviated values that must be asked for, given what the file at `place` has. Each is
     /// given out once in a run (spec: protocol 6.5).
     pub fn needed(&self, place: Option<Place<'_>>, xattrs: Option<u32>) -> Vec<u32> {
-        let Some(index) = xattrs.filter(|_| self.plan.xattrs > 0) else { return Vec::new() };
+        let Some(index) = xattrs.filter(|_| self.plan.xattrs > 0) else {
+            return Vec::new();
+        };
         let set = self.tables.xattrs(index);
         let how = self.how();
         let mut ledger = locked(&self.ledger);
@@ -521,7 +586,9 @@ impl Metadata {
             if !matches!(value, XattrValue::Abbrev { .. }) {
                 continue;
             }
-            let here = place.and_then(|p| p.get(&local).ok().flatten()).is_some_and(|now| value.is(&now));
+            let here = place
+                .and_then(|p| p.get(&local).ok().flatten())
+                .is_some_and(|now| value.is(&now));
             let number = at as u32 + 1;
             if !here && ledger.first_time(index, number) {
                 out.push(number);
@@ -650,7 +717,8 @@ impl Dest {
 
     /// Numbers of the values of an entry that must be asked for; `rel` is where the file is now, if it is.
     pub fn xattr_requests(&self, rel: Option<&[u8]>, xattrs: Option<u32>) -> Vec<u32> {
-        self.metadata.needed(rel.map(|rel| Place::Name(&self.root, rel)), xattrs)
+        self.metadata
+            .needed(rel.map(|rel| Place::Name(&self.root, rel)), xattrs)
     }
 
     /// Set the extended attributes of something that is in place: what the receiver does when an item with that bit,
@@ -675,9 +743,17 @@ impl Dest {
             _ => "f",
         };
         let path = self.root.display(rel);
-        let text =
-            [b"rsync_xal_set: ", by.as_bytes(), call.as_bytes(), b"xattr(\"", &path, b"\",\"", name, b"\") failed"]
-                .concat();
+        let text = [
+            b"rsync_xal_set: ",
+            by.as_bytes(),
+            call.as_bytes(),
+            b"xattr(\"",
+            &path,
+            b"\",\"",
+            name,
+            b"\") failed",
+        ]
+        .concat();
         self.report.sys_error("receiver", text, error);
     }
 
@@ -764,7 +840,10 @@ impl Dest {
         let fake = self.plan.fake_super;
         let meta = &self.metadata;
         let mut changed = false;
-        let have = read_acl(place, AclKind::Access, fake).ok().flatten().map(|a| listed(&a));
+        let have = read_acl(place, AclKind::Access, fake)
+            .ok()
+            .flatten()
+            .map(|a| listed(&a));
         let wanted = meta.local_acl(want.acl);
         let shown = have.clone().unwrap_or_default();
         if !same_access(&wanted, want.mode, &shown, *mode) {
@@ -783,7 +862,11 @@ impl Dest {
             }
         }
         if is_dir(want.mode) {
-            let have = read_acl(place, AclKind::Default, fake).ok().flatten().map(|a| listed(&a)).unwrap_or_default();
+            let have = read_acl(place, AclKind::Default, fake)
+                .ok()
+                .flatten()
+                .map(|a| listed(&a))
+                .unwrap_or_default();
             let wanted = meta.local_acl(want.default_acl).completed_default();
             if wanted != have.completed_default() {
                 let mut acl = settable(&wanted);
@@ -826,8 +909,11 @@ impl Dest {
         match done {
             Ok(()) => true,
             Err(error) => {
-                let text =
-                    [b"failed to write xattr user.rsync.%stat for ".as_slice(), &self.display(rel)].concat();
+                let text = [
+                    b"failed to write xattr user.rsync.%stat for ".as_slice(),
+                    &self.display(rel),
+                ]
+                .concat();
                 self.report.sys_error(self.role, text, &error);
                 false
             }
@@ -845,7 +931,14 @@ mod tests {
             group_obj: Some(group),
             mask,
             other: Some(4),
-            named: named.iter().map(|&id| NamedAce { id, is_user: true, perms: 4 }).collect(),
+            named: named
+                .iter()
+                .map(|&id| NamedAce {
+                    id,
+                    is_user: true,
+                    perms: 4,
+                })
+                .collect(),
         }
     }
 

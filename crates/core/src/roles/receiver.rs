@@ -60,7 +60,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
                     Error::PeerExit(code)
                 }
                 None => Error::Stream(String::new()),
-            })
+            });
         }
         Tag::NoSend => {
             if let Some(ndx) = message.value() {
@@ -201,7 +201,9 @@ impl Receiver {
         let before = self.reader.bytes_read();
         let path = self.lists.expect_path(dir_ndx)?;
         let start = self.lists.next_start();
-        let received = self.decoder.read_list(&mut self.reader, start, Some((dir_ndx, &path)))?;
+        let received = self
+            .decoder
+            .read_list(&mut self.reader, start, Some((dir_ndx, &path)))?;
         self.take_list(received)?;
         let size = self.reader.bytes_read() - before;
         self.report.stats(|s| s.flist_size += size);
@@ -264,11 +266,14 @@ impl Receiver {
             )));
         }
         if item.wants_data() && phase > 1 {
-            return Err(Error::Protocol(format!("got transfer request in phase {phase} [receiver]")));
+            return Err(Error::Protocol(format!(
+                "got transfer request in phase {phase} [receiver]"
+            )));
         }
         if item.has_xattrs(&self.plan) {
             let dest = self.dest()?;
-            dest.metadata.read_values(&mut self.reader, found.segment.xattrs(found.pos))?;
+            dest.metadata
+                .read_values(&mut self.reader, found.segment.xattrs(found.pos))?;
             if !item.wants_data() {
                 // Now all values are here.
                 let want = dest.wanted(&found.segment, found.pos, None);
@@ -310,7 +315,11 @@ impl Receiver {
     fn dest(&mut self) -> Result<Arc<Dest>> {
         if self.dest.is_none() {
             // An item can only come after a request, so the destination is settled.
-            let dest = self.dest_inbox.recv().map_err(|_| Error::Ipc(String::new()))?.for_role("receiver");
+            let dest = self
+                .dest_inbox
+                .recv()
+                .map_err(|_| Error::Ipc(String::new()))?
+                .for_role("receiver");
             self.alt_roots = super::basis::open_alt_dirs_quietly(&dest);
             self.dest = Some(Arc::new(dest));
         }
@@ -335,7 +344,17 @@ impl Receiver {
         };
         let want = dest.wanted(&segment, i, exists.as_ref().filter(|s| s.is_file()));
         let late = self.report.after_data();
-        let incoming = Incoming { segment, i, rel, exists, want, head, kind, basis, redo };
+        let incoming = Incoming {
+            segment,
+            i,
+            rel,
+            exists,
+            want,
+            head,
+            kind,
+            basis,
+            redo,
+        };
         let mut sum = Vec::new();
         // The item of a file is told when there is something to write it to.
         let mut told = late;
@@ -354,7 +373,15 @@ impl Receiver {
         }
         if late {
             let bytes = self.reader.bytes_read().saturating_sub(before);
-            self.tell(item, found, Figures { bytes, sum_bytes: 0, checksum: Some(&sum) });
+            self.tell(
+                item,
+                found,
+                Figures {
+                    bytes,
+                    sum_bytes: 0,
+                    checksum: Some(&sum),
+                },
+            );
         }
         self.tell_generator(match outcome {
             Outcome::Good => Feed::Finished { ndx, good: true },
@@ -398,7 +425,11 @@ impl Receiver {
                 if usize::from(n) >= self.plan.alt_dirs.len() {
                     return bad(&n.to_string());
                 }
-                self.alt_roots.get(usize::from(n)).cloned().flatten().map(|root| (root, rel.to_vec()))
+                self.alt_roots
+                    .get(usize::from(n))
+                    .cloned()
+                    .flatten()
+                    .map(|root| (root, rel.to_vec()))
             }
             n => {
                 if self.plan.fuzzy == 0 {
@@ -415,7 +446,11 @@ impl Receiver {
                 };
                 let base = clean_xname(item.xname.as_deref().unwrap_or_default());
                 let (dir, _) = split_name(rel);
-                let name = if dir.is_empty() { base } else { [dir, b"/", &base].concat() };
+                let name = if dir.is_empty() {
+                    base
+                } else {
+                    [dir, b"/", &base].concat()
+                };
                 root.map(|root| (root, name))
             }
         };
@@ -431,7 +466,12 @@ impl Receiver {
     ) -> Result<Outcome> {
         let to_device = self.plan.write_devices && incoming.exists.is_some_and(|s| s.is_device());
         if incoming.exists.is_some_and(|s| s.is_dir()) {
-            let text = [b"recv_files: ".as_slice(), &dest.display(&incoming.rel), b" is a directory"].concat();
+            let text = [
+                b"recv_files: ".as_slice(),
+                &dest.display(&incoming.rel),
+                b" is a directory",
+            ]
+            .concat();
             self.report.error_xfer(text);
             self.discard(incoming, sum)?;
             return Ok(Outcome::Bad);
@@ -465,7 +505,10 @@ impl Receiver {
             }
         }
         let mut built = Built::default();
-        let target = Target { output: Output::new(&temp.file, 0, existing, self.plan.sparse), inplace: false };
+        let target = Target {
+            output: Output::new(&temp.file, 0, existing, self.plan.sparse),
+            inplace: false,
+        };
         let verified = self.data(dest, incoming, Some(target), 0, None, &mut built, sum);
         let verified = match verified {
             Ok(verified) => verified,
@@ -494,7 +537,12 @@ impl Receiver {
                 self.delayed.push((rel.clone(), incoming.exists.is_some()));
                 return Ok(Outcome::Good);
             }
-            let text = [b"Unable to create partial-dir for ".as_slice(), rel, b" -- discarding completed file."].concat();
+            let text = [
+                b"Unable to create partial-dir for ".as_slice(),
+                rel,
+                b" -- discarding completed file.",
+            ]
+            .concat();
             self.report.warning(text);
             dest.remove_temp(&name);
             return Ok(Outcome::Bad);
@@ -539,7 +587,11 @@ impl Receiver {
         opened(self);
         self.begin_progress(incoming);
         let existing = incoming.exists.map_or(0, |s| s.size);
-        let offset = if self.plan.append > 0 && !incoming.redo { incoming.head.flength() } else { 0 };
+        let offset = if self.plan.append > 0 && !incoming.redo {
+            incoming.head.flength()
+        } else {
+            0
+        };
         let len = incoming.segment.entry(incoming.i).len;
         if self.plan.preallocate && len > existing && !to_device {
             if let Err(error) = data::preallocate(&file, len, false) {
@@ -622,8 +674,14 @@ impl Receiver {
     fn unverified(&mut self, incoming: &Incoming, kept: &str) -> Outcome {
         let name = incoming.segment.name(incoming.i);
         if incoming.redo {
-            let text =
-                [b"ERROR: ".as_slice(), &name, b" failed verification -- update ", kept.as_bytes(), b"."].concat();
+            let text = [
+                b"ERROR: ".as_slice(),
+                &name,
+                b" failed verification -- update ",
+                kept.as_bytes(),
+                b".",
+            ]
+            .concat();
             self.report.error_xfer(text);
             return Outcome::Bad;
         }
@@ -648,14 +706,22 @@ impl Receiver {
         }
         let dest = self.dest()?;
         for (rel, exists) in std::mem::take(&mut self.delayed) {
-            let Some((root, name)) = dest.partial_name(&rel) else { continue };
+            let Some((root, name)) = dest.partial_name(&rel) else {
+                continue;
+            };
             let root = root.clone();
             if exists && self.plan.backup && !dest.backup_before_overwrite(&rel)? {
                 continue;
             }
             if let Err(error) = dest.root.rename_from(&root, &name, &rel) {
-                let text =
-                    [b"rename failed for ".as_slice(), &dest.display(&rel), b" (from ", &name, b")"].concat();
+                let text = [
+                    b"rename failed for ".as_slice(),
+                    &dest.display(&rel),
+                    b" (from ",
+                    &name,
+                    b")",
+                ]
+                .concat();
                 self.report.sys_error("receiver", text, &error);
                 continue;
             }
@@ -694,7 +760,9 @@ impl Receiver {
                         }
                     }
                     ndx => {
-                        return Err(Error::Protocol(format!("Invalid packet at end of run ({ndx}) [receiver]")))
+                        return Err(Error::Protocol(format!(
+                            "Invalid packet at end of run ({ndx}) [receiver]"
+                        )))
                     }
                 }
             }
@@ -705,8 +773,10 @@ impl Receiver {
 
 /// The last component of a name that a peer gave for a file beside another one.
 fn clean_xname(name: &[u8]) -> Vec<u8> {
-    let parts: Vec<&[u8]> =
-        name.split(|&b| b == b'/').filter(|p| !matches!(*p, b"" | b"." | b"..")).collect();
+    let parts: Vec<&[u8]> = name
+        .split(|&b| b == b'/')
+        .filter(|p| !matches!(*p, b"" | b"." | b".."))
+        .collect();
     parts.join(&b'/')
 }
 

@@ -9,9 +9,9 @@ use crossbeam_channel::{bounded, unbounded};
 use super::arrival;
 use super::dest::Dest;
 use super::filter::{read_operator, Filters};
-use super::metadata;
 use super::generator::{Feed, Generator, Output, WireOutput};
 use super::local::{conclude, first_lists};
+use super::metadata;
 use super::receiver::Receiver;
 use super::sender::Sender;
 use crate::error::{Error, Result};
@@ -134,14 +134,29 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> 
 fn announce(plan: &Plan, report: &Report, sending: bool) {
     if plan.server {
         if plan.logging {
-            report.line(Level::Log, if sending { "building file list" } else { "receiving file list" });
+            report.line(
+                Level::Log,
+                if sending {
+                    "building file list"
+                } else {
+                    "receiving file list"
+                },
+            );
         }
         return;
     }
     let (inc, one, log): (&[u8], &[u8], &str) = if sending {
-        (b"sending incremental file list", b"building file list ... ", "building file list")
+        (
+            b"sending incremental file list",
+            b"building file list ... ",
+            "building file list",
+        )
     } else {
-        (b"receiving incremental file list", b"receiving file list ... ", "receiving file list")
+        (
+            b"receiving incremental file list",
+            b"receiving file list ... ",
+            "receiving file list",
+        )
     };
     if plan.info.flist > 0 && worth_a_line(plan) {
         if plan.inc_recurse {
@@ -165,7 +180,11 @@ struct NameCheck {
 impl Vet for NameCheck {
     fn vet(&mut self, name: &[u8], is_dir: bool) -> Result<Vetted> {
         self.vetting.vet(name, is_dir)?;
-        let parent = self.vetting.requested.as_ref().is_some_and(|r| is_dir && !r.allows(name, false));
+        let parent = self
+            .vetting
+            .requested
+            .as_ref()
+            .is_some_and(|r| is_dir && !r.allows(name, false));
         Ok(if parent { Vetted::AsParent } else { Vetted::Accept })
     }
 }
@@ -192,11 +211,17 @@ fn name_check(plan: &Plan) -> Result<Option<NameCheck>> {
     if requested.is_none() && rules.is_none() {
         return Ok(None);
     }
-    Ok(Some(NameCheck { vetting: Vetting { requested, rules } }))
+    Ok(Some(NameCheck {
+        vetting: Vetting { requested, rules },
+    }))
 }
 
 fn decoder(plan: &Plan, report: &Report) -> Result<Decoder> {
-    let mut decoder = Decoder::new(FlistOptions::from_plan(plan)?, Tables::default(), metadata::id_map(plan, report, metadata::system_ids())?);
+    let mut decoder = Decoder::new(
+        FlistOptions::from_plan(plan)?,
+        Tables::default(),
+        metadata::id_map(plan, report, metadata::system_ids())?,
+    );
     if let Some(check) = name_check(plan)? {
         decoder.set_vet(Box::new(check));
     }
@@ -211,7 +236,8 @@ impl Trouble {
     fn note(&self, error: Error, role: &'static str) {
         let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // That the other role has gone, or that the pipe is broken, is no cause.
-        let weak = |e: &Error| matches!(e, Error::Ipc(t) | Error::Stream(t) if t.is_empty()) || matches!(e, Error::Socket(_));
+        let weak =
+            |e: &Error| matches!(e, Error::Ipc(t) | Error::Stream(t) if t.is_empty()) || matches!(e, Error::Socket(_));
         match &*first {
             None => *first = Some((error, role)),
             Some((known, _)) if weak(known) && !weak(&error) => *first = Some((error, role)),
@@ -254,11 +280,13 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
     let (over, ended) = bounded::<()>(0);
     let result = std::thread::scope(|scope| {
         let (trouble, stopped, wire) = (&trouble, Arc::clone(&stop), writer.clone());
-        let thread = std::thread::Builder::new().name("receiver".into()).spawn_scoped(scope, move || {
-            // Dropped at the end of the thread, which whoever waits notices.
-            let _over = over;
-            receive_all(&mut receiver, plan, report, &wire, trouble, &stopped, &feed);
-        });
+        let thread = std::thread::Builder::new()
+            .name("receiver".into())
+            .spawn_scoped(scope, move || {
+                // Dropped at the end of the thread, which whoever waits notices.
+                let _over = over;
+                receive_all(&mut receiver, plan, report, &wire, trouble, &stopped, &feed);
+            });
         if let Err(error) = thread {
             return Err(Error::Ipc(format!("cannot start a thread: {error}")));
         }
@@ -341,7 +369,11 @@ fn receive_all(
             }
         }
         Err(error) => {
-            let role = if report.role() == "Receiver" { "Receiver" } else { "receiver" };
+            let role = if report.role() == "Receiver" {
+                "Receiver"
+            } else {
+                "receiver"
+            };
             let ours = !stop.load(Ordering::Relaxed);
             if ours {
                 trouble.note(error.clone(), role);
@@ -389,7 +421,11 @@ fn generate(
     report.set_role("generator");
     control.set_role("receiver");
     let filters = Filters::receiver(plan, dest.root.path())?;
-    let wire = WireOutput { writer: writer.clone(), ndx: NdxWriter::new(plan.protocol), buffer: Vec::new() };
+    let wire = WireOutput {
+        writer: writer.clone(),
+        ndx: NdxWriter::new(plan.protocol),
+        buffer: Vec::new(),
+    };
     let mut generator = Generator::new(dest, heard, Output::Wire(wire), filters);
     generator.run(feeds)
 }

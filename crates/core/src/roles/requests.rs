@@ -51,7 +51,9 @@ impl Generator {
         if kind >= basis::FUZZY && xname.is_some() {
             iflags |= iflag::XNAME;
         }
-        let Output::Wire(wire) = &mut self.output else { return Ok(()) };
+        let Output::Wire(wire) = &mut self.output else {
+            return Ok(());
+        };
         wire.buffer.clear();
         wire.ndx.put(&mut wire.buffer, request.ndx);
         if plan.protocol >= 29 {
@@ -99,7 +101,13 @@ impl Generator {
         }
         let size = request.exists.map_or(0, |s| s.size);
         let copy = self.dest.backup_copy(&request.rel)?;
-        Ok(copy.map(|(root, name)| Basis { kind: basis::BACKUP, root, name, size, xname: None }))
+        Ok(copy.map(|(root, name)| Basis {
+            kind: basis::BACKUP,
+            root,
+            name,
+            size,
+            xname: None,
+        }))
     }
 }
 

@@ -67,7 +67,11 @@ pub struct Scanner {
 impl Scanner {
     pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Result<Self> {
         let filters = Filters::sender(&plan)?;
-        let chmod = if plan.server { Chmod::default() } else { Chmod::parse(&plan.chmod).unwrap_or_default() };
+        let chmod = if plan.server {
+            Chmod::default()
+        } else {
+            Chmod::parse(&plan.chmod).unwrap_or_default()
+        };
         let daemon_chmod = Chmod::parse(&plan.daemon_chmod).unwrap_or_default();
         Ok(Self {
             local: plan.local,
@@ -110,7 +114,11 @@ impl Scanner {
             }
         } else {
             self.started = true;
-            Node { dir_ndx: -1, arguments: self.arguments(names)?, ..Node::default() }
+            Node {
+                dir_ndx: -1,
+                arguments: self.arguments(names)?,
+                ..Node::default()
+            }
         };
         let mut builder = SegmentBuilder::new(self.plan.protocol);
         let dir_ndx = node.dir_ndx;
@@ -208,7 +216,8 @@ impl Scanner {
         match opened {
             Ok(root) => {
                 let typed = clean(base);
-                self.report.set_source_name(root, if typed == b"." { b"" } else { &typed });
+                self.report
+                    .set_source_name(root, if typed == b"." { b"" } else { &typed });
                 Some(root)
             }
             Err(error) => {
@@ -216,7 +225,12 @@ impl Scanner {
                     return None;
                 }
                 let full = crate::tree::operator::absolute(base, &self.plan.cwd).unwrap_or_else(|_| named.to_vec());
-                let text = [b"change_dir ".as_slice(), &self.report.quoted(&clean(&full)), b" failed"].concat();
+                let text = [
+                    b"change_dir ".as_slice(),
+                    &self.report.quoted(&clean(&full)),
+                    b" failed",
+                ]
+                .concat();
                 self.report.sys_error("sender", text, &error);
                 self.report.set_io_error(ioerr::GENERAL);
                 None
@@ -240,7 +254,9 @@ impl Scanner {
         if self.plan.daemon_rules.is_empty() {
             return false;
         }
-        let Ok(full) = crate::tree::operator::absolute(base, &self.plan.cwd) else { return false };
+        let Ok(full) = crate::tree::operator::absolute(base, &self.plan.cwd) else {
+            return false;
+        };
         self.filters.set_root(&full);
         self.filter_root = None;
         !self.filters.is_module_root() && self.filters.daemon_hides(b".", true)
@@ -259,7 +275,13 @@ impl Scanner {
             || source.ends_with(b"/..");
         if dot_dir {
             if let Some(root) = self.open_base(source, source) {
-                out.push(Argument { root, name: b".".to_vec(), contents: true, follow: true, missing_ok: false });
+                out.push(Argument {
+                    root,
+                    name: b".".to_vec(),
+                    contents: true,
+                    follow: true,
+                    missing_ok: false,
+                });
             }
             return Ok(());
         }
@@ -269,7 +291,13 @@ impl Scanner {
             None => (&b"."[..], trimmed),
         };
         if let Some(root) = self.open_base(base, source) {
-            out.push(Argument { root, name: name.to_vec(), contents: false, follow: false, missing_ok: true });
+            out.push(Argument {
+                root,
+                name: name.to_vec(),
+                contents: false,
+                follow: false,
+                missing_ok: true,
+            });
         }
         Ok(())
     }
@@ -290,7 +318,13 @@ impl Scanner {
             if lead_dot {
                 out.push(implied_dot(root));
             }
-            out.push(Argument { root, name, contents: dotted, follow: dotted, missing_ok: true });
+            out.push(Argument {
+                root,
+                name,
+                contents: dotted,
+                follow: dotted,
+                missing_ok: true,
+            });
         }
         Ok(())
     }
@@ -301,7 +335,11 @@ impl Scanner {
             let n = entry.iter().take_while(|&&b| b == b'/').count();
             &entry[n..]
         };
-        let (inner, kept) = if self.plan.relative { split_relative(entry) } else { (&b"."[..], entry) };
+        let (inner, kept) = if self.plan.relative {
+            split_relative(entry)
+        } else {
+            (&b"."[..], entry)
+        };
         let dotted = kept.is_empty() || kept == b"." || kept.ends_with(b"/") || kept.ends_with(b"/.");
         let name = confine(kept);
         let mut dir = base.to_vec();
@@ -315,7 +353,13 @@ impl Scanner {
                 if kept.starts_with(b"./") && name != b"." {
                     out.push(implied_dot(root));
                 }
-                out.push(Argument { root, name, contents: dotted, follow: dotted, missing_ok: true });
+                out.push(Argument {
+                    root,
+                    name,
+                    contents: dotted,
+                    follow: dotted,
+                    missing_ok: true,
+                });
             }
             return;
         }
@@ -332,12 +376,24 @@ impl Scanner {
             dir.push(b'/');
             dir.extend_from_slice(&leaf);
             if let Some(root) = self.open_base(&dir, entry) {
-                out.push(Argument { root, name: b".".to_vec(), contents: true, follow: true, missing_ok: true });
+                out.push(Argument {
+                    root,
+                    name: b".".to_vec(),
+                    contents: true,
+                    follow: true,
+                    missing_ok: true,
+                });
             }
             return;
         }
         if let Some(root) = self.open_base(&dir, entry) {
-            out.push(Argument { root, name: leaf, contents: dotted, follow: dotted, missing_ok: true });
+            out.push(Argument {
+                root,
+                name: leaf,
+                contents: dotted,
+                follow: dotted,
+                missing_ok: true,
+            });
         }
     }
 
@@ -368,9 +424,15 @@ impl Scanner {
     }
 
     fn enter(&mut self, node: &Node) -> Result<()> {
-        let number = node.contents.first().map(|c| c.0).or_else(|| node.arguments.first().map(|a| a.root));
+        let number = node
+            .contents
+            .first()
+            .map(|c| c.0)
+            .or_else(|| node.arguments.first().map(|a| a.root));
         let insecure = self.plan.insecure_links;
-        let Some(root) = number.and_then(|n| self.sources.root(n)) else { return Ok(()) };
+        let Some(root) = number.and_then(|n| self.sources.root(n)) else {
+            return Ok(());
+        };
         if self.filter_root != number {
             self.filter_root = number;
             self.filters.set_root(root.path());
@@ -406,14 +468,21 @@ impl Scanner {
 
     /// The argument is there and no rule hides it: only then are its parents sent (spec: filters 8).
     fn is_wanted(&mut self, argument: &Argument, builder: &mut SegmentBuilder) -> Result<bool> {
-        let Some(root) = self.sources.root(argument.root) else { return Ok(false) };
+        let Some(root) = self.sources.root(argument.root) else {
+            return Ok(false);
+        };
         let path = disk(&argument.name);
         let follow = self.plan.copy_links || argument.follow;
-        match if follow { root.stat_follow(path) } else { root.lstat(path) } {
+        match if follow {
+            root.stat_follow(path)
+        } else {
+            root.lstat(path)
+        } {
             Ok(stat) => {
                 let dir = is_dir(stat.mode);
                 if dir && !self.plan.recurse && !self.plan.dirs {
-                    self.report.info([b"skipping directory ".as_slice(), &argument.name].concat());
+                    self.report
+                        .info([b"skipping directory ".as_slice(), &argument.name].concat());
                     return Ok(false);
                 }
                 Ok(!self.hidden(&argument.name, dir))
@@ -442,7 +511,9 @@ impl Scanner {
         }
         let wanted = self.plan.implied_dirs || self.plan.protocol >= 30;
         if wanted {
-            let Some(root) = self.sources.root(argument.root) else { return Ok(()) };
+            let Some(root) = self.sources.root(argument.root) else {
+                return Ok(());
+            };
             // A link among the parents: the rest of the name lies behind it, so it is sent as the directory it leads to.
             match root.stat_follow(disk(&name)) {
                 Ok(stat) => {
@@ -456,7 +527,11 @@ impl Scanner {
                 }
             }
         }
-        children.push(Node { path: name, arguments: vec![argument], ..Node::default() });
+        children.push(Node {
+            path: name,
+            arguments: vec![argument],
+            ..Node::default()
+        });
         Ok(())
     }
 
@@ -471,7 +546,11 @@ impl Scanner {
         let missing = matches!(error.raw_os_error(), Some(2));
         if missing && argument.missing_ok {
             if self.plan.delete_missing_args {
-                let entry = NewEntry { flags: eflag::MISSING_ARG, root, ..NewEntry::named(name) };
+                let entry = NewEntry {
+                    flags: eflag::MISSING_ARG,
+                    root,
+                    ..NewEntry::named(name)
+                };
                 builder.push(&entry)?;
                 return Ok(());
             }
@@ -499,7 +578,9 @@ impl Scanner {
         let plan = Arc::clone(&self.plan);
         let root_number = argument.root;
         self.at_root(root_number);
-        let Some(root) = self.sources.root(root_number) else { return Ok(()) };
+        let Some(root) = self.sources.root(root_number) else {
+            return Ok(());
+        };
         let path = disk(name);
         let mut stat = match metadata::look(root, path, plan.copy_links || argument.follow, &plan, &self.report) {
             Err(Lookup::Broken(error)) => return Err(error),
@@ -543,7 +624,11 @@ impl Scanner {
             let listed = if dot { b".".as_slice() } else { name };
             if self.push(root_number, listed, &stat, flags, builder)? && contents {
                 let path = listed.to_vec();
-                children.push(Node { path, contents: vec![(root_number, stat.dev)], ..Node::default() });
+                children.push(Node {
+                    path,
+                    contents: vec![(root_number, stat.dev)],
+                    ..Node::default()
+                });
             }
             return Ok(());
         }
@@ -560,7 +645,9 @@ impl Scanner {
         children: &mut Vec<Node>,
     ) -> Result<()> {
         self.at_root(root_number);
-        let Some(root) = self.sources.root(root_number) else { return Ok(()) };
+        let Some(root) = self.sources.root(root_number) else {
+            return Ok(());
+        };
         let names = match root.read_names(disk(dir)) {
             Ok(names) => names,
             Err(error) => {
@@ -600,7 +687,9 @@ impl Scanner {
                     continue;
                 }
             }
-            let Some(root) = self.sources.root(root_number) else { return Ok(()) };
+            let Some(root) = self.sources.root(root_number) else {
+                return Ok(());
+            };
             match metadata::lstat(root, disk(&name), &self.plan, &self.report) {
                 Ok(stat) => {
                     if (found.kind == FileKind::Unknown || found.kind == FileKind::Symlink)
@@ -682,21 +771,31 @@ impl Scanner {
         let plan = Arc::clone(&self.plan);
         let path = disk(name);
         if stat.is_symlink() && (plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks) {
-            let Some(root) = self.sources.root(root_number) else { return Ok(()) };
+            let Some(root) = self.sources.root(root_number) else {
+                return Ok(());
+            };
             let mut follow = plan.copy_links;
             if !follow && plan.copy_unsafe_links {
                 if let Ok(target) = root.read_link(path) {
                     if unsafe_link(&target, path) {
                         follow = true;
                         if plan.info.symsafe > 0 {
-                            let text =
-                                [b"copying unsafe symlink \"", path, b"\" -> \"", target.as_slice(), b"\""].concat();
+                            let text = [
+                                b"copying unsafe symlink \"",
+                                path,
+                                b"\" -> \"",
+                                target.as_slice(),
+                                b"\"",
+                            ]
+                            .concat();
                             self.report.info(text);
                         }
                     }
                 }
             }
-            let Some(root) = self.sources.root(root_number) else { return Ok(()) };
+            let Some(root) = self.sources.root(root_number) else {
+                return Ok(());
+            };
             if follow {
                 match root.stat_follow(path) {
                     Ok(behind) => stat = behind,
@@ -727,7 +826,11 @@ impl Scanner {
         }
         if stat.mode & S_IFMT == 0 {
             let shown = self.display(root_number, name);
-            let text = [b"skipping file with bogus (zero) st_mode: ".as_slice(), &self.report.quoted(&shown)].concat();
+            let text = [
+                b"skipping file with bogus (zero) st_mode: ".as_slice(),
+                &self.report.quoted(&shown),
+            ]
+            .concat();
             self.report.set_io_error(ioerr::GENERAL);
             self.report.info(text);
             return Ok(());
@@ -737,7 +840,8 @@ impl Scanner {
             if mount {
                 if plan.one_file_system > 1 {
                     if plan.info.mount > 0 {
-                        self.report.info([b"[sender] skipping mount-point dir ".as_slice(), path].concat());
+                        self.report
+                            .info([b"[sender] skipping mount-point dir ".as_slice(), path].concat());
                     }
                     return Ok(());
                 }
@@ -748,7 +852,11 @@ impl Scanner {
             let flags = if contents { eflag::CONTENT_DIR } else { 0 };
             if self.push(root_number, name, &stat, flags, builder)? && contents {
                 let dev = if depth == 0 { stat.dev } else { top_dev };
-                children.push(Node { path: name.to_vec(), contents: vec![(root_number, dev)], ..Node::default() });
+                children.push(Node {
+                    path: name.to_vec(),
+                    contents: vec![(root_number, dev)],
+                    ..Node::default()
+                });
             }
             return Ok(());
         }
@@ -771,12 +879,18 @@ impl Scanner {
         let mut link = None;
         if is_link(mode) {
             if plan.links {
-                let target = self.sources.root(root_number).map(|r| metadata::read_link(r, path, plan.fake_super));
+                let target = self
+                    .sources
+                    .root(root_number)
+                    .map(|r| metadata::read_link(r, path, plan.fake_super));
                 match target {
                     Some(Ok(target)) if target.is_empty() => {
                         let shown = self.display(root_number, name);
-                        let text =
-                            [b"skipping symlink with 0-length value: ".as_slice(), &self.report.quoted(&shown)].concat();
+                        let text = [
+                            b"skipping symlink with 0-length value: ".as_slice(),
+                            &self.report.quoted(&shown),
+                        ]
+                        .concat();
                         self.report.set_io_error(ioerr::GENERAL);
                         self.report.warning(text);
                         return Ok(false);
@@ -818,14 +932,26 @@ impl Scanner {
             root: root_number,
             link: link.as_deref(),
             checksum: sum.as_deref(),
-            rdev: if device { (stat.rdev_major, stat.rdev_minor) } else { (0, 0) },
+            rdev: if device {
+                (stat.rdev_major, stat.rdev_minor)
+            } else {
+                (0, 0)
+            },
             atime: (plan.atimes > 0).then_some(stat.atime),
-            crtime: if plan.crtimes { Some(stat.btime.map_or(0, |b| b.0)) } else { None },
-            inode: (plan.hard_links && mode & S_IFMT != S_IFDIR && (stat.nlink > 1 || plan.protocol < 28 && is_reg(mode)))
-                .then_some((stat.dev, stat.ino)),
+            crtime: if plan.crtimes {
+                Some(stat.btime.map_or(0, |b| b.0))
+            } else {
+                None
+            },
+            inode: (plan.hard_links
+                && mode & S_IFMT != S_IFDIR
+                && (stat.nlink > 1 || plan.protocol < 28 && is_reg(mode)))
+            .then_some((stat.dev, stat.ino)),
             ..NewEntry::named(name)
         };
-        let Some(entry) = self.with_metadata(entry, root_number, path, stat) else { return Ok(false) };
+        let Some(entry) = self.with_metadata(entry, root_number, path, stat) else {
+            return Ok(false);
+        };
         let (kind, length) = (entry.mode, entry.len);
         let entry_extra = entry.link.map_or(0, |l| l.len() as u64) + entry.checksum.map_or(0, |c| c.len() as u64);
         builder.push(&entry)?;
@@ -861,8 +987,13 @@ impl Scanner {
             return Some(entry);
         }
         let root = self.sources.root(root_number)?;
-        let follows = plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks || entry.flags & eflag::TOP_DIR != 0;
-        let pin = if follows && !is_link(stat.mode) { root.pin_follow(path).ok() } else { None };
+        let follows =
+            plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks || entry.flags & eflag::TOP_DIR != 0;
+        let pin = if follows && !is_link(stat.mode) {
+            root.pin_follow(path).ok()
+        } else {
+            None
+        };
         let place = pin.as_ref().map_or(Place::Name(root, path), Place::Pinned);
         if acls {
             match metadata::acl_indices(place, stat.mode, plan.fake_super, &self.tables) {
@@ -881,7 +1012,10 @@ impl Scanner {
                 Ok(mut set) => {
                     if !self.local {
                         // Long values are read again when they are asked for.
-                        set = set.into_iter().map(|(name, value)| (name, value.abbreviated())).collect();
+                        set = set
+                            .into_iter()
+                            .map(|(name, value)| (name, value.abbreviated()))
+                            .collect();
                     }
                     entry.xattrs = Some(self.tables.intern_xattrs(set));
                 }
@@ -890,7 +1024,14 @@ impl Scanner {
                     let text = if name.is_empty() {
                         [b"get_xattr_names: llistxattr(\"".as_slice(), &shown, b"\",1024) failed"].concat()
                     } else {
-                        [b"get_xattr_data: lgetxattr(\"".as_slice(), &shown, b"\",\"", &name, b"\",0) failed"].concat()
+                        [
+                            b"get_xattr_data: lgetxattr(\"".as_slice(),
+                            &shown,
+                            b"\",\"",
+                            &name,
+                            b"\",0) failed",
+                        ]
+                        .concat()
                     };
                     self.report.sys_error("sender", text, &error);
                     return None;
@@ -934,7 +1075,13 @@ pub fn sum_file(file: &mut std::fs::File, kind: crate::plan::SumKind, buffer: &m
 }
 
 fn implied_dot(root: u16) -> Argument {
-    Argument { root, name: b".".to_vec(), contents: false, follow: true, missing_ok: false }
+    Argument {
+        root,
+        name: b".".to_vec(),
+        contents: false,
+        follow: true,
+        missing_ok: false,
+    }
 }
 
 /// A name of the list as a path below its root.
@@ -1017,10 +1164,19 @@ fn device_size(file: &std::fs::File) -> u64 {
 /// Split the bytes of a `--files-from` list into names (spec: filters 8). `comments`: the list is read by the process
 /// that scans, so `#` and `;` lines are skipped.
 pub fn split_names(data: &[u8], nul: bool, comments: bool) -> Vec<Vec<u8>> {
-    data.split(|&b| if nul { b == 0 } else { b == b'\n' || b == b'\r' || b == 0 })
-        .filter(|n| n.first().is_some_and(|first| !comments || nul || !matches!(first, b'#' | b';')))
-        .map(<[u8]>::to_vec)
-        .collect()
+    data.split(|&b| {
+        if nul {
+            b == 0
+        } else {
+            b == b'\n' || b == b'\r' || b == 0
+        }
+    })
+    .filter(|n| {
+        n.first()
+            .is_some_and(|first| !comments || nul || !matches!(first, b'#' | b';'))
+    })
+    .map(<[u8]>::to_vec)
+    .collect()
 }
 
 #[cfg(test)]
@@ -1038,6 +1194,9 @@ mod tests {
         assert_eq!(split_relative(b"a/./b/c"), (&b"a"[..], &b"b/c"[..]));
         assert_eq!(split_relative(b"/a/b"), (&b"."[..], &b"/a/b"[..]));
         assert_eq!(disk(b"/a/b"), b"a/b");
-        assert_eq!(split_names(b"a\r\n#x\n\nb", false, true), vec![b"a".to_vec(), b"b".to_vec()]);
+        assert_eq!(
+            split_names(b"a\r\n#x\n\nb", false, true),
+            vec![b"a".to_vec(), b"b".to_vec()]
+        );
     }
 }

@@ -58,13 +58,7 @@ pub struct Sender {
 }
 
 /// What a sender does with messages (spec: protocol 3.2, 3.7).
-fn handle(
-    message: &Message,
-    report: &Report,
-    writer: &Writer,
-    arrived: &Mutex<Vec<i32>>,
-    removes: bool,
-) -> Result<()> {
+fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<Vec<i32>>, removes: bool) -> Result<()> {
     match message.tag {
         tag if tag.is_text() => report.from_peer(tag, &message.payload),
         Tag::IoError => report.set_io_error(message.value().unwrap_or(0) as u32 & 7),
@@ -111,7 +105,9 @@ impl Sender {
         {
             let (report, writer, arrived) = (report.clone(), writer.clone(), Arc::clone(&arrived));
             let removes = plan.remove_source_files || plan.remove_sent_files;
-            reader.set_handler(Box::new(move |message| handle(&message, &report, &writer, &arrived, removes)));
+            reader.set_handler(Box::new(move |message| {
+                handle(&message, &report, &writer, &arrived, removes)
+            }));
         }
         Ok(Self {
             encoder: Encoder::new(options, scanner.tables.clone(), lookup),
@@ -146,9 +142,11 @@ impl Sender {
     pub fn run(&mut self) -> Result<()> {
         let names = match self.plan.files_from {
             FilesFrom::None | FilesFrom::Forward => None,
-            FilesFrom::Local => {
-                Some(super::scan::split_names(&self.plan.files_from_data, self.plan.from0, true))
-            }
+            FilesFrom::Local => Some(super::scan::split_names(
+                &self.plan.files_from_data,
+                self.plan.from0,
+                true,
+            )),
             FilesFrom::Link => Some(super::files_from::read_names(&mut self.reader, self.plan.protocol)?),
         };
         let started = Instant::now();
@@ -199,7 +197,8 @@ impl Sender {
         self.encoder.encode_segment(&segment, &mut self.out)?;
         let io_error = self.report.io_error() as i32;
         let message = self.encoder.end_marker(io_error, &mut self.out);
-        self.encoder.id_lists(if self.plan.ignore_errors { 0 } else { io_error }, &mut self.out);
+        self.encoder
+            .id_lists(if self.plan.ignore_errors { 0 } else { io_error }, &mut self.out);
         let size = (self.out.len() - before) as u64;
         self.report.stats(|s| s.flist_size += size);
         self.places.add(&segment);
@@ -270,7 +269,9 @@ impl Sender {
             if entry.is_dir() {
                 continue;
             }
-            let Some(root) = self.sources.root(entry.root) else { continue };
+            let Some(root) = self.sources.root(entry.root) else {
+                continue;
+            };
             remove_source_file(&self.report, root, &segment.name(pos), &entry, None);
         }
         Ok(())
@@ -363,7 +364,10 @@ impl Sender {
             )));
         }
         if item.wants_data() && self.phase > 1 {
-            return Err(Error::Protocol(format!("got transfer request in phase {} [sender]", self.phase)));
+            return Err(Error::Protocol(format!(
+                "got transfer request in phase {} [sender]",
+                self.phase
+            )));
         }
         let mut values = Vec::new();
         if item.has_xattrs(&self.plan) {
@@ -440,7 +444,8 @@ impl Sender {
                 let shown = self.report.quoted(&root.display(path));
                 if error.raw_os_error() == Some(2) {
                     self.report.set_io_error(ioerr::VANISHED);
-                    self.report.warning([b"file has vanished: ".as_slice(), &shown].concat());
+                    self.report
+                        .warning([b"file has vanished: ".as_slice(), &shown].concat());
                 } else {
                     self.report.set_io_error(ioerr::GENERAL);
                     let text = [b"send_files failed to open ".as_slice(), &shown].concat();
@@ -474,7 +479,9 @@ impl Sender {
         } else {
             Signature::read(&mut self.reader, head, plan.max_alloc)?
         };
-        let Some(file) = self.open(entry.root, disk(&name)) else { return self.no_send(item.ndx) };
+        let Some(file) = self.open(entry.root, disk(&name)) else {
+            return self.no_send(item.ndx);
+        };
         let stat = match crate::tree::stat::of_file(&file) {
             Ok(stat) => stat,
             Err(error) => {
@@ -488,12 +495,15 @@ impl Sender {
         } else if plan.copy_devices {
             entry.len
         } else {
-            return Err(Error::Protocol("attempt to copy device contents without --copy-devices".into()));
+            return Err(Error::Protocol(
+                "attempt to copy device contents without --copy-devices".into(),
+            ));
         };
         let kept = if append { head.flength() } else { 0 };
         if kept > size {
             let shown = self.display(entry.root, &name);
-            self.report.warning([b"skipped diminished file: ".as_slice(), &shown].concat());
+            self.report
+                .warning([b"skipped diminished file: ".as_slice(), &shown].concat());
             return self.no_send(item.ndx);
         }
         self.look_ahead()?;
@@ -521,7 +531,11 @@ impl Sender {
         }
         let inplace = item.kind == basis::PARTIAL && plan.compat_inplace_partial
             || plan.inplace
-                && if plan.protocol >= 29 { item.kind == basis::ITSELF } else { !plan.backup };
+                && if plan.protocol >= 29 {
+                    item.kind == basis::ITSELF
+                } else {
+                    !plan.backup
+                };
         let left = size - kept;
         let more = if signature.is_empty() && plan.compress == CompressKind::None {
             self.send_whole(reader, kept, left, &mut whole, &mut stats)?
@@ -532,7 +546,8 @@ impl Sender {
         if let Some(error) = problem.or(more) {
             self.report.set_io_error(ioerr::GENERAL);
             let shown = self.display(entry.root, &name);
-            self.report.sys_error("sender", [b"read errors mapping ".as_slice(), &shown].concat(), &error);
+            self.report
+                .sys_error("sender", [b"read errors mapping ".as_slice(), &shown].concat(), &error);
             digest = digest.spoiled();
         }
         self.out.extend_from_slice(digest.as_slice());
@@ -563,7 +578,10 @@ impl Sender {
     }
 
     fn display(&mut self, root: u16, name: &[u8]) -> Vec<u8> {
-        let path = self.sources.root(root).map_or_else(|| name.to_vec(), |r| r.display(disk(name)));
+        let path = self
+            .sources
+            .root(root)
+            .map_or_else(|| name.to_vec(), |r| r.display(disk(name)));
         self.report.quoted(&path)
     }
 
@@ -618,7 +636,16 @@ impl Sender {
             done: offset,
             size: offset + left,
         };
-        let problem = search(&mut file, left, signature, &self.hasher, inplace, whole, &mut sink, stats)?;
+        let problem = search(
+            &mut file,
+            left,
+            signature,
+            &self.hasher,
+            inplace,
+            whole,
+            &mut sink,
+            stats,
+        )?;
         self.tokens.end(&mut out)?;
         out.flush()?;
         Ok(problem)
@@ -654,7 +681,9 @@ impl Sender {
                 }
                 NDX_DEL_STATS if protocol >= 31 => self.deletions()?,
                 ndx => {
-                    return Err(Error::Protocol(format!("Invalid packet at end of run ({ndx}) [sender]")));
+                    return Err(Error::Protocol(format!(
+                        "Invalid packet at end of run ({ndx}) [sender]"
+                    )));
                 }
             }
         }

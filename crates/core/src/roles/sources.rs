@@ -12,7 +12,11 @@ pub fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io::Resul
     match &plan.module_root_handle {
         Some(handle) => {
             let full = operator::absolute(path, &options.cwd)?;
-            Ok(Root::from_handle(handle.0.try_clone()?, &super::scan::clean(&full), options))
+            Ok(Root::from_handle(
+                handle.0.try_clone()?,
+                &super::scan::clean(&full),
+                options,
+            ))
         }
         None => Root::open(path, options),
     }
@@ -45,7 +49,14 @@ impl Sources {
         let root = match &plan.module_root {
             // What a client names on a daemon stays beneath the module, links included.
             Some(module) if !plan.insecure_links => {
-                let module = open_module(plan, module, &RootOptions { operator: true, ..options.clone() })?;
+                let module = open_module(
+                    plan,
+                    module,
+                    &RootOptions {
+                        operator: true,
+                        ..options.clone()
+                    },
+                )?;
                 let rel = full.strip_prefix(module.path()).unwrap_or(&full);
                 let rel = rel.strip_prefix(b"/").unwrap_or(rel);
                 module.subroot(if rel.is_empty() { b"." } else { rel })?

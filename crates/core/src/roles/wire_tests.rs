@@ -35,7 +35,12 @@ fn snapshot(root: &Path) -> BTreeMap<String, String> {
             } else if meta.is_dir() {
                 format!("dir {:o} {}", meta.mode(), meta.mtime())
             } else {
-                format!("file {:o} {} {:?}", meta.mode(), meta.mtime(), crate::sums::strong::digest(SumKind::Md5, &fs::read(&path).unwrap()).as_slice())
+                format!(
+                    "file {:o} {} {:?}",
+                    meta.mode(),
+                    meta.mtime(),
+                    crate::sums::strong::digest(SumKind::Md5, &fs::read(&path).unwrap()).as_slice()
+                )
             };
             out.insert(name, what);
             if meta.is_dir() {
@@ -78,7 +83,8 @@ fn make_tree(root: &Path) {
     symlink("a", root.join("lnk")).unwrap();
     fs::set_permissions(root.join("sub/b"), fs::Permissions::from_mode(0o600)).unwrap();
     let file = fs::File::open(root.join("sub/b")).unwrap();
-    file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000))
+        .unwrap();
 }
 
 /// Change a destination so that there is work: deltas, deletions, attributes.
@@ -165,7 +171,11 @@ fn run(mut link: Link, plan: Plan, sending: bool) -> Done {
             watched.cancel(99);
         }
     });
-    let summary = if sending { send(&mut link, &plan, &report) } else { receive(&mut link, &plan, &report) };
+    let summary = if sending {
+        send(&mut link, &plan, &report)
+    } else {
+        receive(&mut link, &plan, &report)
+    };
     drop(link);
     drop(over);
     watch.join().unwrap();
@@ -175,7 +185,11 @@ fn run(mut link: Link, plan: Plan, sending: bool) -> Done {
 
 fn link(stream: UnixStream, plan: &Plan, sending: bool) -> Link {
     let copy = stream.try_clone().unwrap();
-    let options = LinkOptions { protocol: plan.protocol, client: !plan.server, ..LinkOptions::default() };
+    let options = LinkOptions {
+        protocol: plan.protocol,
+        client: !plan.server,
+        ..LinkOptions::default()
+    };
     let mut link = Link::new(OwnedFd::from(stream), OwnedFd::from(copy), options);
     // Server to client is always framed; the other way from protocol 30 on.
     let modern = plan.protocol >= 30;
@@ -192,8 +206,16 @@ fn link(stream: UnixStream, plan: &Plan, sending: bool) -> Link {
 /// Both ends are ours. `push`: the client sends.
 fn both(src: &Path, dst: &Path, base: Plan, push: bool) -> (Done, Done) {
     let (a, b) = UnixStream::pair().unwrap();
-    let sender = Plan { sources: vec![[bytes(src), b"/".to_vec()].concat()], server: !push, ..base.clone() };
-    let receiver = Plan { destination: bytes(dst), server: push, ..base };
+    let sender = Plan {
+        sources: vec![[bytes(src), b"/".to_vec()].concat()],
+        server: !push,
+        ..base.clone()
+    };
+    let receiver = Plan {
+        destination: bytes(dst),
+        server: push,
+        ..base
+    };
     let (one, two) = (link(a, &sender, true), link(b, &receiver, false));
     let sending = std::thread::spawn(move || run(one, sender, true));
     let received = run(two, receiver, false);
@@ -201,7 +223,13 @@ fn both(src: &Path, dst: &Path, base: Plan, push: bool) -> (Done, Done) {
 }
 
 fn good(done: &Done) {
-    assert_eq!((done.summary.code, done.summary.error.as_str()), (0, ""), "{} {}", done.out, done.err);
+    assert_eq!(
+        (done.summary.code, done.summary.error.as_str()),
+        (0, ""),
+        "{} {}",
+        done.out,
+        done.err
+    );
     assert_eq!(done.err, "");
 }
 
@@ -232,7 +260,11 @@ fn ours_with_ours() {
                 good(&r);
                 assert_eq!(snapshot(&src), snapshot(&dst), "{what}");
                 assert_eq!(s.summary.transferred, 2, "{what}");
-                assert!(s.summary.matched > 500_000 && s.summary.literal < 150_000, "{what} {:?}", s.summary);
+                assert!(
+                    s.summary.matched > 500_000 && s.summary.literal < 150_000,
+                    "{what} {:?}",
+                    s.summary
+                );
                 if protocol >= 31 {
                     assert_eq!(r.summary.deleted.total(), 4, "{what}");
                     assert_eq!(s.summary.deleted.total(), 4, "{what}");
@@ -265,12 +297,22 @@ fn more_up_to_date_files_than_a_sender_lists_ahead() {
 
 #[test]
 fn codecs_and_sums() {
-    for kind in [CompressKind::Zlib, CompressKind::Zlibx, CompressKind::Zstd, CompressKind::Lz4] {
+    for kind in [
+        CompressKind::Zlib,
+        CompressKind::Zlibx,
+        CompressKind::Zstd,
+        CompressKind::Lz4,
+    ] {
         for sum in [SumKind::Md5, SumKind::Sha1, SumKind::Xxh64, SumKind::Xxh3, SumKind::Md4] {
             let dir = tempfile::tempdir().unwrap();
             let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
             make_tree(&src);
-            let plan = Plan { compress: kind, compress_level: 3, xfer_sum: sum, ..agreed(32, true) };
+            let plan = Plan {
+                compress: kind,
+                compress_level: 3,
+                xfer_sum: sum,
+                ..agreed(32, true)
+            };
             for _ in 0..2 {
                 let (s, r) = both(&src, &dst, plan.clone(), true);
                 good(&s);
@@ -291,7 +333,10 @@ fn dry_run_touches_nothing() {
     make_tree(&src);
     fs::create_dir(&dst).unwrap();
     for protocol in [28, 32] {
-        let plan = Plan { dry_run: true, ..agreed(protocol, true) };
+        let plan = Plan {
+            dry_run: true,
+            ..agreed(protocol, true)
+        };
         let (s, r) = both(&src, &dst, plan, true);
         good(&s);
         good(&r);
@@ -372,7 +417,11 @@ fn alternate_directories() {
     let (s, _) = both(&src, &old, agreed(32, true), true);
     good(&s);
     spoil(&old);
-    let plan = Plan { alt_dest: AltDest::Link, alt_dirs: vec![bytes(&old)], ..agreed(32, true) };
+    let plan = Plan {
+        alt_dest: AltDest::Link,
+        alt_dirs: vec![bytes(&old)],
+        ..agreed(32, true)
+    };
     let (s, r) = both(&src, &dst, plan, true);
     good(&s);
     good(&r);
@@ -388,7 +437,10 @@ fn sources_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
         make_tree(&src);
-        let plan = Plan { remove_source_files: true, ..agreed(32, inc) };
+        let plan = Plan {
+            remove_source_files: true,
+            ..agreed(32, inc)
+        };
         let (s, r) = both(&src, &dst, plan, true);
         good(&s);
         good(&r);
@@ -410,7 +462,11 @@ fn a_missing_source_is_said_once_and_the_rest_arrives() {
         sources: vec![bytes(&src.join("none")), [bytes(&src), b"/".to_vec()].concat()],
         ..base.clone()
     };
-    let receiver = Plan { destination: bytes(&dst), server: true, ..base };
+    let receiver = Plan {
+        destination: bytes(&dst),
+        server: true,
+        ..base
+    };
     let (one, two) = (link(a, &sender, true), link(b, &receiver, false));
     let sending = std::thread::spawn(move || run(one, sender, true));
     let r = run(two, receiver, false);
@@ -424,7 +480,11 @@ fn a_missing_source_is_said_once_and_the_rest_arrives() {
 // ---- the real program at the other end
 
 fn have_rsync() -> bool {
-    let there = Command::new("rsync").arg("--version").stdout(Stdio::null()).status().is_ok();
+    let there = Command::new("rsync")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .is_ok();
     assert!(there || std::env::var_os("CI").is_none(), "rsync is missing");
     there
 }
@@ -455,15 +515,28 @@ fn server(
         command.arg("--sender");
     }
     let modern = base.protocol >= 30;
-    let caps = if modern { if inc { "e.iLsfxCIvu" } else { "e.LsfxCIvu" } } else { "" };
+    let caps = if modern {
+        if inc {
+            "e.iLsfxCIvu"
+        } else {
+            "e.LsfxCIvu"
+        }
+    } else {
+        ""
+    };
     command.arg(format!("-{letters}{caps}")).args(extra).arg(".").arg(path);
     let input = OwnedFd::from(theirs.try_clone().unwrap());
-    command.stdin(Stdio::from(input)).stdout(Stdio::from(OwnedFd::from(theirs)));
+    command
+        .stdin(Stdio::from(input))
+        .stdout(Stdio::from(OwnedFd::from(theirs)));
     let child = Child(command.spawn().unwrap());
     drop(command);
     let mut plan = base.clone();
     let copy = ours.try_clone().unwrap();
-    let options = LinkOptions { protocol: plan.protocol, ..LinkOptions::default() };
+    let options = LinkOptions {
+        protocol: plan.protocol,
+        ..LinkOptions::default()
+    };
     let mut link = Link::new(OwnedFd::from(ours), OwnedFd::from(copy), options);
     let mut out = Vec::new();
     put_int(&mut out, i32::from(plan.protocol));
@@ -517,9 +590,15 @@ fn pull_from_rsync() {
             let dir = tempfile::tempdir().unwrap();
             let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
             make_tree(&src);
-            let base = Plan { destination: bytes(&dst), ..agreed(protocol, inc) };
+            let base = Plan {
+                destination: bytes(&dst),
+                ..agreed(protocol, inc)
+            };
             for round in 0..2 {
-                let base = Plan { delete: DeleteWhen::During, ..base.clone() };
+                let base = Plan {
+                    delete: DeleteWhen::During,
+                    ..base.clone()
+                };
                 let (_child, link, plan) = server(true, "logDtpr", &[], &src.join(""), &base, inc, true);
                 assert_eq!(plan.inc_recurse, inc && protocol >= 30);
                 let done = run(link, plan, false);
@@ -544,11 +623,16 @@ fn push_to_rsync() {
             let dir = tempfile::tempdir().unwrap();
             let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
             make_tree(&src);
-            let base = Plan { sources: vec![[bytes(&src), b"/".to_vec()].concat()], ..agreed(protocol, inc) };
+            let base = Plan {
+                sources: vec![[bytes(&src), b"/".to_vec()].concat()],
+                ..agreed(protocol, inc)
+            };
             for round in 0..2 {
-                let base = Plan { delete: DeleteWhen::During, ..base.clone() };
-                let (mut child, link, plan) =
-                    server(false, "logDtpr", &["--delete"], &dst, &base, inc, true);
+                let base = Plan {
+                    delete: DeleteWhen::During,
+                    ..base.clone()
+                };
+                let (mut child, link, plan) = server(false, "logDtpr", &["--delete"], &dst, &base, inc, true);
                 let done = run(link, plan, true);
                 good(&done);
                 assert!(child.0.wait().unwrap().success());
@@ -567,7 +651,12 @@ fn codecs_with_rsync() {
     if !have_rsync() {
         return;
     }
-    for kind in [CompressKind::Zlib, CompressKind::Zlibx, CompressKind::Zstd, CompressKind::Lz4] {
+    for kind in [
+        CompressKind::Zlib,
+        CompressKind::Zlibx,
+        CompressKind::Zstd,
+        CompressKind::Lz4,
+    ] {
         for push in [false, true] {
             let dir = tempfile::tempdir().unwrap();
             let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));

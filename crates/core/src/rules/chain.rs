@@ -117,10 +117,7 @@ impl Match<'_> {
             None => String::new(),
         };
         let name = String::from_utf8_lossy(name);
-        format!(
-            "{verb} {kind} {name} because of pattern {}{list}",
-            self.pattern()
-        )
+        format!("{verb} {kind} {name} because of pattern {}{list}", self.pattern())
     }
 }
 
@@ -219,11 +216,7 @@ impl Rules {
             if !self.lists[number].elided {
                 self.scan_parents(number, dir, read)?;
                 let path = join(dir, &self.lists[number].name);
-                let prefix = if dir.is_empty() {
-                    Vec::new()
-                } else {
-                    join(dir, b"")
-                };
+                let prefix = if dir.is_empty() { Vec::new() } else { join(dir, b"") };
                 self.read_dir_file(number, &path, &prefix, Subject::Below(dir.len()), read)?;
             }
             number += 1;
@@ -255,9 +248,8 @@ impl Rules {
         } else {
             clean(&join(&here, &scan))
         };
-        let inside = from.len() < here.len()
-            && here.starts_with(&from)
-            && (from.is_empty() || here[from.len()] == b'/');
+        let inside =
+            from.len() < here.len() && here.starts_with(&from) && (from.is_empty() || here[from.len()] == b'/');
         if !inside {
             return Ok(());
         }
@@ -284,11 +276,9 @@ impl Rules {
             if let Some(saved) = level.saved.get_mut(number) {
                 saved.clone_from(&self.lists[number].current);
             }
-            level.saved.extend(
-                self.lists[level.saved.len()..]
-                    .iter()
-                    .map(|list| list.current.clone()),
-            );
+            level
+                .saved
+                .extend(self.lists[level.saved.len()..].iter().map(|list| list.current.clone()));
         }
         Ok(())
     }
@@ -321,11 +311,7 @@ impl Rules {
             Some(place) => (format!("a file named at {place}"), false),
             None => (String::from_utf8_lossy(&shown_path).into_owned(), true),
         };
-        let missing = if content.is_some() {
-            ""
-        } else {
-            " [not found]"
-        };
+        let missing = if content.is_some() { "" } else { " [not found]" };
         let shown = if direct {
             place.clone()
         } else {
@@ -344,13 +330,7 @@ impl Rules {
             list: list.suffix(),
         };
         let mut set = RuleSet::default();
-        set.add_content(
-            &content,
-            &list.template,
-            &context,
-            &self.options.build,
-            read,
-        )?;
+        set.add_content(&content, &list.template, &context, &self.options.build, read)?;
         self.debug.append(&mut set.debug);
         self.warnings.append(&mut set.warnings);
         // A `!` in the file empties what was inherited too.
@@ -409,18 +389,12 @@ impl Rules {
             .shown
             .clone()
             .unwrap_or_else(|| String::from_utf8_lossy(name).into_owned());
-        let place = |text: &String| {
-            text.trim_start_matches("<rule from ")
-                .trim_end_matches('>')
-                .to_string()
-        };
+        let place = |text: &String| text.trim_start_matches("<rule from ").trim_end_matches('>').to_string();
         out.push(Node::PerDir(self.lists.len()));
         let role = &self.options.build.role;
         let number = self.lists.len();
-        self.debug.push((
-            2,
-            format!("[{role}] activating mergelist #{number} [per-dir {shown}]"),
-        ));
+        self.debug
+            .push((2, format!("[{role}] activating mergelist #{number} [per-dir {shown}]")));
         self.lists.push(MergeList {
             template: Template::of_merge(rule),
             name: name.to_vec(),
@@ -436,8 +410,7 @@ impl Rules {
     /// The verdict on a name (spec: filters 10). The transfer's dot-dir is never to be asked about.
     #[inline]
     pub fn check(&self, name: &[u8], is_dir: bool) -> Verdict {
-        self.find(name, is_dir, false)
-            .map_or(Verdict::NoMatch, |m| m.verdict())
+        self.find(name, is_dir, false).map_or(Verdict::NoMatch, |m| m.verdict())
     }
 
     /// The verdict on a name that would be deleted; `ignore_perishable` inside a directory that goes away itself.
@@ -480,8 +453,7 @@ impl Rules {
 
     /// Does a rule include (`Some(true)`) or exclude an xattr name?
     pub fn check_xattr(&self, name: &[u8]) -> Option<bool> {
-        self.find_xattr(name)
-            .map(|m| m.verdict() == Verdict::Include)
+        self.find_xattr(name).map(|m| m.verdict() == Verdict::Include)
     }
 
     /// The first xattr rule that matches.
@@ -500,12 +472,7 @@ impl Rules {
         self.search(&self.top, None, &query)
     }
 
-    fn search<'a>(
-        &'a self,
-        nodes: &'a [Node],
-        list: Option<&'a MergeList>,
-        query: &Query<'_>,
-    ) -> Option<Match<'a>> {
+    fn search<'a>(&'a self, nodes: &'a [Node], list: Option<&'a MergeList>, query: &Query<'_>) -> Option<Match<'a>> {
         for node in nodes {
             match node {
                 Node::Rule(compiled) => {

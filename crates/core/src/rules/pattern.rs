@@ -367,9 +367,7 @@ impl Pattern {
             let plain = |part: &[u8]| !part.iter().any(|b| matches!(b, b'*' | b'?' | b'[' | b'\\'));
             let matcher = match (literal.first(), literal.last()) {
                 (Some(b'*'), _) if literal.len() == 1 => Some(Matcher::All),
-                (Some(b'*'), _) if plain(&literal[1..]) => {
-                    Some(Matcher::Suffix(literal[1..].into()))
-                }
+                (Some(b'*'), _) if plain(&literal[1..]) => Some(Matcher::Suffix(literal[1..].into())),
                 (_, Some(b'*')) if plain(&literal[..literal.len() - 1]) => {
                     Some(Matcher::Prefix(literal[..literal.len() - 1].into()))
                 }
@@ -415,29 +413,20 @@ impl Pattern {
         match &self.matcher {
             Matcher::Exact(want) => text == &want[..],
             Matcher::TailExact(want) => {
-                text.ends_with(want)
-                    && (text.len() == want.len() || text[text.len() - want.len() - 1] == b'/')
+                text.ends_with(want) && (text.len() == want.len() || text[text.len() - want.len() - 1] == b'/')
             }
             Matcher::All => true,
             Matcher::Suffix(want) => text.ends_with(want),
             Matcher::Prefix(want) => text.starts_with(want),
-            Matcher::Globs {
-                position,
-                any,
-                dirs,
-            } => {
+            Matcher::Globs { position, any, dirs } => {
                 let hit = |text: &[u8]| {
-                    any.iter().any(|g| g.matches(text))
-                        || (is_dir && dirs.iter().any(|g| g.matches(text)))
+                    any.iter().any(|g| g.matches(text)) || (is_dir && dirs.iter().any(|g| g.matches(text)))
                 };
                 match position {
                     Position::Whole => hit(text),
-                    Position::Tail(components) => {
-                        last_components(text, *components).is_some_and(hit)
-                    }
+                    Position::Tail(components) => last_components(text, *components).is_some_and(hit),
                     Position::AnySlash => {
-                        hit(text)
-                            || memchr::memchr_iter(b'/', text).any(|slash| hit(&text[slash + 1..]))
+                        hit(text) || memchr::memchr_iter(b'/', text).any(|slash| hit(&text[slash + 1..]))
                     }
                 }
             }
@@ -478,11 +467,7 @@ mod tests {
             ("**/*.c", "a/b/c.c", true),
             ("*/*.c", "a/b/c.c", false),
         ] {
-            assert_eq!(
-                wildmatch(pattern.as_bytes(), text.as_bytes()),
-                want,
-                "{pattern} {text}"
-            );
+            assert_eq!(wildmatch(pattern.as_bytes(), text.as_bytes()), want, "{pattern} {text}");
         }
     }
 

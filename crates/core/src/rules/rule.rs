@@ -199,11 +199,7 @@ impl Template {
     /// How the lines of the file that a merge rule names are to be read.
     pub fn of_merge(rule: &Rule) -> Self {
         Self {
-            style: if rule.no_prefixes {
-                Style::Bare
-            } else {
-                Style::New
-            },
+            style: if rule.no_prefixes { Style::Bare } else { Style::New },
             include: rule.include,
             word_split: rule.word_split,
             cvs: rule.cvs,
@@ -253,9 +249,7 @@ fn prefix(text: &[u8]) -> Option<(u8, usize)> {
         c @ (b'-' | b'+' | b'.' | b':' | b'H' | b'S' | b'P' | b'R' | b'!') => Some((*c, 1)),
         _ => WORDS.iter().find_map(|(word, letter)| {
             let rest = text.strip_prefix(*word)?;
-            let ends = rest
-                .first()
-                .is_none_or(|c| is_space(*c) || matches!(c, b'_' | b','));
+            let ends = rest.first().is_none_or(|c| is_space(*c) || matches!(c, b'_' | b','));
             ends.then_some((*letter, word.len()))
         }),
     }
@@ -271,12 +265,7 @@ pub fn parse(text: &[u8], template: &Template, origin: &Origin) -> Result<Option
     if text.is_empty() {
         return Ok(None);
     }
-    let unexpected_end = || {
-        Error::Usage(format!(
-            "unexpected end of filter rule: {}",
-            origin.show(text)
-        ))
-    };
+    let unexpected_end = || Error::Usage(format!("unexpected end of filter rule: {}", origin.show(text)));
     let mut rule = Rule::empty(Kind::Pattern);
     rule.from_file = *origin != Origin::Text;
     rule.absolute = template.absolute;
@@ -329,10 +318,7 @@ pub fn parse(text: &[u8], template: &Template, origin: &Origin) -> Result<Option
 /// Prefix, modifiers and separator; gives where the pattern begins.
 fn new_style(rule: &mut Rule, text: &[u8], template: &Template, origin: &Origin) -> Result<usize> {
     let Some((letter, mut at)) = prefix(text) else {
-        return Err(Error::Usage(format!(
-            "Unknown filter rule: {}",
-            origin.show(text)
-        )));
+        return Err(Error::Usage(format!("Unknown filter rule: {}", origin.show(text))));
     };
     if text.get(at) == Some(&b',') {
         at += 1;
@@ -340,20 +326,14 @@ fn new_style(rule: &mut Rule, text: &[u8], template: &Template, origin: &Origin)
     match letter {
         b'+' | b'S' | b'R' => rule.include = true,
         b'.' | b':' => {
-            rule.kind = if letter == b'.' {
-                Kind::Merge
-            } else {
-                Kind::PerDir
-            };
+            rule.kind = if letter == b'.' { Kind::Merge } else { Kind::PerDir };
             rule.include = template.include;
         }
         b'!' => {
             rule.kind = Kind::Clear;
             if at < text.len() {
                 let shown = origin.show(text);
-                return Err(Error::Usage(format!(
-                    "'!' rule has trailing characters: {shown}"
-                )));
+                return Err(Error::Usage(format!("'!' rule has trailing characters: {shown}")));
             }
         }
         _ => {}
@@ -394,9 +374,7 @@ fn new_style(rule: &mut Rule, text: &[u8], template: &Template, origin: &Origin)
                     Origin::File(_) => String::new(),
                 };
                 let shown = origin.show(text);
-                return Err(Error::Usage(format!(
-                    "invalid modifier{which} in filter rule: {shown}"
-                )));
+                return Err(Error::Usage(format!("invalid modifier{which} in filter rule: {shown}")));
             }
         }
         at += 1;

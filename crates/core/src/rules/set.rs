@@ -167,22 +167,13 @@ impl RuleSet {
     }
 
     /// Add what one option gives.
-    pub fn add(
-        &mut self,
-        source: &Source,
-        options: &BuildOptions,
-        read: &mut Reader<'_>,
-    ) -> Result<()> {
+    pub fn add(&mut self, source: &Source, options: &BuildOptions, read: &mut Reader<'_>) -> Result<()> {
         match source {
             Source::Filter(text) => self.add_rule_text(text, &Template::new_style(), options, read),
             Source::Exclude(text) => self.add_old_style(text, false),
             Source::Include(text) => self.add_old_style(text, true),
-            Source::ExcludeFrom(name) => {
-                self.add_file(name, &Template::old_style(false), options, read)
-            }
-            Source::IncludeFrom(name) => {
-                self.add_file(name, &Template::old_style(true), options, read)
-            }
+            Source::ExcludeFrom(name) => self.add_file(name, &Template::old_style(false), options, read),
+            Source::IncludeFrom(name) => self.add_file(name, &Template::old_style(true), options, read),
             Source::Cvs => self.add_cvs(options, read),
             Source::DeleteExcluded => {
                 self.sender_default = true;
@@ -214,14 +205,7 @@ impl RuleSet {
         options: &BuildOptions,
         read: &mut Reader<'_>,
     ) -> Result<()> {
-        self.add_text(
-            text,
-            template,
-            &Origin::Text,
-            &FileContext::top(),
-            options,
-            read,
-        )
+        self.add_text(text, template, &Origin::Text, &FileContext::top(), options, read)
     }
 
     /// Add a pattern of `--exclude` or `--include` (spec: filters 2.2).
@@ -244,15 +228,7 @@ impl RuleSet {
         options: &BuildOptions,
         read: &mut Reader<'_>,
     ) -> Result<()> {
-        self.read_file(
-            name,
-            template,
-            &Origin::Text,
-            name,
-            &FileContext::top(),
-            options,
-            read,
-        )
+        self.read_file(name, template, &Origin::Text, name, &FileContext::top(), options, read)
     }
 
     /// Append what `-C` adds: `:C` and the global list (spec: filters 7).
@@ -290,8 +266,7 @@ impl RuleSet {
         let length = rule.pattern.len() + usize::from(rule.dir_only);
         if length > MAX_PATTERN {
             let shown = origin.show(&rule.pattern_text());
-            self.warnings
-                .push(format!("discarding over-long filter: {shown}"));
+            self.warnings.push(format!("discarding over-long filter: {shown}"));
             return Ok(());
         }
         if rule.exclude_self {
@@ -313,15 +288,7 @@ impl RuleSet {
                     &rule.pattern,
                 ]
                 .concat();
-                self.read_file(
-                    &name,
-                    &template,
-                    origin,
-                    &rule.pattern,
-                    context,
-                    options,
-                    read,
-                )
+                self.read_file(&name, &template, origin, &rule.pattern, context, options, read)
             }
             Kind::CvsList => {
                 let cvs = cvs_rules(&rule, options, read)?;
@@ -329,9 +296,7 @@ impl RuleSet {
                 Ok(())
             }
             Kind::PerDir => {
-                let known = |item: &Item| {
-                    item.rule.kind == Kind::PerDir && item.rule.base_name() == rule.base_name()
-                };
+                let known = |item: &Item| item.rule.kind == Kind::PerDir && item.rule.base_name() == rule.base_name();
                 if !self.items.iter().any(known) {
                     self.push(rule, Vec::new(), origin, context, options);
                 }
@@ -347,14 +312,7 @@ impl RuleSet {
         }
     }
 
-    fn push(
-        &mut self,
-        rule: Rule,
-        cvs: Vec<Rule>,
-        origin: &Origin,
-        context: &FileContext,
-        options: &BuildOptions,
-    ) {
+    fn push(&mut self, rule: Rule, cvs: Vec<Rule>, origin: &Origin, context: &FileContext, options: &BuildOptions) {
         let role = &options.role;
         let shown = origin.show(&rule.text());
         let list = &context.list;
@@ -362,8 +320,7 @@ impl RuleSet {
             let line = format!("[{role}] add_rule({shown}){list} -- CAUTION: trailing whitespace!");
             self.debug.push((1, line));
         } else {
-            self.debug
-                .push((2, format!("[{role}] add_rule({shown}){list}")));
+            self.debug.push((2, format!("[{role}] add_rule({shown}){list}")));
         }
         for rule in &cvs {
             let text = if rule.from_file {
@@ -371,8 +328,7 @@ impl RuleSet {
             } else {
                 lossy(&rule.text())
             };
-            self.debug
-                .push((2, format!("[{role}] add_rule({text}) [global CVS]")));
+            self.debug.push((2, format!("[{role}] add_rule({text}) [global CVS]")));
         }
         let shown = rule.from_file.then_some(shown);
         self.items.push(Item {
@@ -407,11 +363,7 @@ impl RuleSet {
             // A directory reads as an empty file.
             Err(error) if error.raw_os_error() == Some(21) => Vec::new(),
             Err(error) => {
-                let kind = if template.include {
-                    "include"
-                } else {
-                    "exclude"
-                };
+                let kind = if template.include { "include" } else { "exclude" };
                 return Err(Error::FileIo(match origin {
                     Origin::Text => {
                         let name = lossy(shown_name);
@@ -474,17 +426,11 @@ impl RuleSet {
             (false, true) => b"\0g",
             (true, true) => b"\0h",
         };
-        self.flat()
-            .map(|rule| [mark(rule), &rule.text()].concat())
-            .collect()
+        self.flat().map(|rule| [mark(rule), &rule.text()].concat()).collect()
     }
 
     /// Read back what [`RuleSet::plan_texts`] or [`RuleSet::texts`] wrote.
-    pub fn from_plan_texts(
-        texts: &[Vec<u8>],
-        options: &BuildOptions,
-        read: &mut Reader<'_>,
-    ) -> Result<Self> {
+    pub fn from_plan_texts(texts: &[Vec<u8>], options: &BuildOptions, read: &mut Reader<'_>) -> Result<Self> {
         let mut set = Self::default();
         for text in texts {
             let (mark, text) = match text.as_slice() {
@@ -576,14 +522,7 @@ fn cvs_rules(parent: &Rule, options: &BuildOptions, read: &mut Reader<'_>) -> Re
     let mut words = |content: &[u8], template: &Template, origin: &Origin| -> Result<()> {
         let mut none = |_: &[u8]| Ok(None);
         for word in content.split(|c| is_space(*c)) {
-            list.add_text(
-                word,
-                template,
-                origin,
-                &FileContext::top(),
-                options,
-                &mut none,
-            )?;
+            list.add_text(word, template, origin, &FileContext::top(), options, &mut none)?;
         }
         Ok(())
     };
@@ -629,10 +568,7 @@ fn next_blank_separated(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut end = word;
     if !complete {
         end = word + 1;
-        end += text[end..]
-            .iter()
-            .position(blank)
-            .unwrap_or(text.len() - end);
+        end += text[end..].iter().position(blank).unwrap_or(text.len() - end);
     }
     Some((&text[..end], &text[end..]))
 }

@@ -161,12 +161,7 @@ fn filters(rules: &[&str]) -> Vec<Source> {
 }
 
 /// Walk `tree` (directories end in a slash and stand before what they hold) as a sender does; gives what is left out.
-fn hidden(
-    sources: &[Source],
-    options: &RuleOptions,
-    files: &Files,
-    tree: &[&str],
-) -> Result<Vec<String>> {
+fn hidden(sources: &[Source], options: &RuleOptions, files: &Files, tree: &[&str]) -> Result<Vec<String>> {
     let set = build(sources, &options.build, &mut reader(files))?;
     let mut rules = Rules::from_set(&set, options.clone());
     let mut out = Vec::new();
@@ -174,10 +169,7 @@ fn hidden(
     rules.enter_dir(b"", &mut reader(files))?;
     for path in tree {
         let name = path.trim_end_matches('/');
-        while stack
-            .last()
-            .is_some_and(|dir| !name.starts_with(&format!("{dir}/")))
-        {
+        while stack.last().is_some_and(|dir| !name.starts_with(&format!("{dir}/"))) {
             stack.pop();
             rules.leave_dir();
         }
@@ -237,8 +229,8 @@ fn verified_cases() {
 }
 
 const TREE: &[&str] = &[
-    "a.o", "b", "top", "d/", "d/.rules", "d/a.o", "d/b", "d/q", "d/top", "d/e/", "d/e/a.o",
-    "d/e/b", "d/e/q", "f/", "f/a.o",
+    "a.o", "b", "top", "d/", "d/.rules", "d/a.o", "d/b", "d/q", "d/top", "d/e/", "d/e/a.o", "d/e/b", "d/e/q", "f/",
+    "f/a.o",
 ];
 
 fn exclude_from(name: &str) -> Vec<Source> {
@@ -246,9 +238,7 @@ fn exclude_from(name: &str) -> Vec<Source> {
 }
 
 fn words(kind: fn(Vec<u8>) -> Source, list: &[&str]) -> Vec<Source> {
-    list.iter()
-        .map(|text| kind(text.as_bytes().to_vec()))
-        .collect()
+    list.iter().map(|text| kind(text.as_bytes().to_vec())).collect()
 }
 
 /// spec: filters 13.1, row by row: rules, files, what is not transferred.
@@ -258,11 +248,7 @@ fn verified_merge_cases() {
     let f = filters;
     type Row<'a> = (Vec<Source>, &'a [(&'a str, &'a str)], &'a [&'a str]);
     let rows: Vec<Row<'_>> = vec![
-        (
-            f(&[": .rules"]),
-            &[("d/.rules", "- *.o\n")],
-            &["d/a.o", "d/e/a.o"],
-        ),
+        (f(&[": .rules"]), &[("d/.rules", "- *.o\n")], &["d/a.o", "d/e/a.o"]),
         (f(&[":n .rules"]), &[("d/.rules", "- *.o\n")], &["d/a.o"]),
         (
             f(&[":e .rules"]),
@@ -273,16 +259,8 @@ fn verified_merge_cases() {
         (f(&[": .rules"]), &[("d/.rules", "- e/q\n")], &["d/e/q"]),
         (f(&[": .rules"]), &[("d/.rules", "- /e/q\n")], &["d/e/q"]),
         (f(&[": .rules"]), &[("d/.rules", "- d/q\n")], &["d/q"]),
-        (
-            f(&[": .rules", "- *.o"]),
-            &[("d/.rules", "+ *.o\n")],
-            &["a.o", "f/a.o"],
-        ),
-        (
-            f(&["- *.o", ": .rules"]),
-            &[("d/.rules", "+ *.o\n")],
-            every_o,
-        ),
+        (f(&[": .rules", "- *.o"]), &[("d/.rules", "+ *.o\n")], &["a.o", "f/a.o"]),
+        (f(&["- *.o", ": .rules"]), &[("d/.rules", "+ *.o\n")], every_o),
         (f(&[":- .rules"]), &[("d/.rules", "a.o b\n")], &[]),
         (
             f(&[":w- .rules"]),
@@ -294,29 +272,17 @@ fn verified_merge_cases() {
             &[(".rules", "- *.o\n"), ("d/.rules", "!\n- q\n")],
             &["a.o", "d/q", "d/e/q", "f/a.o"],
         ),
-        (
-            f(&[":C"]),
-            &[("d/.cvsignore", "*.o q\n")],
-            &["d/a.o", "d/q"],
-        ),
+        (f(&[":C"]), &[("d/.cvsignore", "*.o q\n")], &["d/a.o", "d/q"]),
         (f(&[": ../.up"]), &[("/m/.up", "- *.o\n")], every_o),
         (f(&[": nofile"]), &[], &[]),
         (words(Source::Exclude, &["b", "!"]), &[], &[]),
         (words(Source::Exclude, &["H b"]), &[], &[]),
         (
-            [
-                words(Source::Include, &["- b"]),
-                words(Source::Exclude, &[""]),
-            ]
-            .concat(),
+            [words(Source::Include, &["- b"]), words(Source::Exclude, &[""])].concat(),
             &[],
             &["b", "d/b", "d/e/b"],
         ),
-        (
-            words(Source::Exclude, &["+ b", "*"]),
-            &[],
-            &["a.o", "top", "d/", "f/"],
-        ),
+        (words(Source::Exclude, &["+ b", "*"]), &[], &["a.o", "top", "d/", "f/"]),
         (f(&["merge,r F"]), &[("F", "- b\n")], &[]),
         (
             exclude_from("F"),
@@ -342,19 +308,12 @@ fn verified_merge_cases() {
         (f(&["+C", "- *"]), &[], &["b", "top", "d/", "f/"]),
         (
             f(&[": .rules"]),
-            &[
-                ("d/.rules", "- /b\n: .x\n-/ /m/src/d/top\n"),
-                ("d/.x", "- a.o\n"),
-            ],
+            &[("d/.rules", "- /b\n: .x\n-/ /m/src/d/top\n"), ("d/.x", "- a.o\n")],
             &["d/a.o", "d/b", "d/top", "d/e/a.o"],
         ),
         (
             f(&[": .rules"]),
-            &[
-                ("d/.rules", ". y\n"),
-                ("d/y", "- q\n. z/w\n"),
-                ("d/z/w", "- b\n"),
-            ],
+            &[("d/.rules", ". y\n"), ("d/y", "- q\n. z/w\n"), ("d/z/w", "- b\n")],
             &["d/b", "d/q", "d/e/b", "d/e/q"],
         ),
         (
@@ -366,9 +325,7 @@ fn verified_merge_cases() {
         (
             f(&[".w- F"]),
             &[("F", "a.o b\n!\nq")],
-            &[
-                "a.o", "b", "d/a.o", "d/b", "d/q", "d/e/a.o", "d/e/b", "d/e/q", "f/a.o",
-            ],
+            &["a.o", "b", "d/a.o", "d/b", "d/q", "d/e/a.o", "d/e/b", "d/e/q", "f/a.o"],
         ),
         (
             exclude_from("F"),
@@ -385,8 +342,7 @@ fn verified_merge_cases() {
             f(&["-! */", "-C"]),
             &[],
             &[
-                "a.o", "b", "top", "d/.rules", "d/a.o", "d/b", "d/q", "d/top", "d/e/a.o", "d/e/b",
-                "d/e/q", "f/a.o",
+                "a.o", "b", "top", "d/.rules", "d/a.o", "d/b", "d/q", "d/top", "d/e/a.o", "d/e/b", "d/e/q", "f/a.o",
             ],
         ),
     ];
@@ -421,14 +377,35 @@ fn error_texts() {
     let usage = |text: &str| Error::Usage(text.into());
     for (rule, want) in [
         ("excludex foo", usage("Unknown filter rule: excludex foo")),
-        ("exclude,q foo", usage("invalid modifier 'q' at position 8 in filter rule: exclude,q foo")),
-        ("H,s foo", usage("invalid modifier 's' at position 2 in filter rule: H,s foo")),
+        (
+            "exclude,q foo",
+            usage("invalid modifier 'q' at position 8 in filter rule: exclude,q foo"),
+        ),
+        (
+            "H,s foo",
+            usage("invalid modifier 's' at position 2 in filter rule: H,s foo"),
+        ),
         (".! x", usage("invalid modifier '!' at position 1 in filter rule: .! x")),
-        (".-C x", usage("invalid modifier 'C' at position 2 in filter rule: .-C x")),
-        (":C- x", usage("invalid modifier '-' at position 2 in filter rule: :C- x")),
-        (":-+ x", usage("invalid modifier '+' at position 2 in filter rule: :-+ x")),
-        ("-,,! b", usage("invalid modifier ',' at position 2 in filter rule: -,,! b")),
-        ("exclude\tb", usage("invalid modifier '\t' at position 7 in filter rule: exclude\tb")),
+        (
+            ".-C x",
+            usage("invalid modifier 'C' at position 2 in filter rule: .-C x"),
+        ),
+        (
+            ":C- x",
+            usage("invalid modifier '-' at position 2 in filter rule: :C- x"),
+        ),
+        (
+            ":-+ x",
+            usage("invalid modifier '+' at position 2 in filter rule: :-+ x"),
+        ),
+        (
+            "-,,! b",
+            usage("invalid modifier ',' at position 2 in filter rule: -,,! b"),
+        ),
+        (
+            "exclude\tb",
+            usage("invalid modifier '\t' at position 7 in filter rule: exclude\tb"),
+        ),
         ("HC b", usage("invalid modifier 'C' at position 1 in filter rule: HC b")),
         ("-n b", usage("invalid modifier 'n' at position 1 in filter rule: -n b")),
         ("- ", usage("unexpected end of filter rule: - ")),
@@ -440,18 +417,29 @@ fn error_texts() {
         (". Q", usage("invalid modifier in filter rule: <rule from Q line 2>")),
         (". CR", usage("invalid modifier in filter rule: <rule from CR line 5>")),
         (".w Q", usage("unexpected end of filter rule: <rule from Q>")),
-        (".s S", usage("specified-side merge file contains specified-side filter: <rule from S line 2>")),
-        (". N", usage("invalid modifier in filter rule: <rule from a file named at N line 1>")),
+        (
+            ".s S",
+            usage("specified-side merge file contains specified-side filter: <rule from S line 2>"),
+        ),
+        (
+            ". N",
+            usage("invalid modifier in filter rule: <rule from a file named at N line 1>"),
+        ),
         (":w .w", usage("unexpected end of filter rule: <rule from /m/src/d/.w>")),
         (
             ".C",
-            Error::FileIo("rsync: [client] failed to open exclude file .cvsignore: No such file or directory (2)".into()),
+            Error::FileIo(
+                "rsync: [client] failed to open exclude file .cvsignore: No such file or directory (2)".into(),
+            ),
         ),
         (
             ".+ nof",
             Error::FileIo("rsync: [client] failed to open include file nof: No such file or directory (2)".into()),
         ),
-        (". O", Error::FileIo("failed to open exclude file <rule from O line 1>".into())),
+        (
+            ". O",
+            Error::FileIo("failed to open exclude file <rule from O line 1>".into()),
+        ),
         (
             ". L",
             Error::FileIo(format!(
@@ -460,7 +448,11 @@ fn error_texts() {
             )),
         ),
     ] {
-        assert_eq!(hidden(&filters(&[rule]), &sender("/m/src"), &list, TREE), Err(want), "{rule}");
+        assert_eq!(
+            hidden(&filters(&[rule]), &sender("/m/src"), &list, TREE),
+            Err(want),
+            "{rule}"
+        );
     }
     let none = Files::new();
     let got = build(
@@ -493,19 +485,11 @@ fn over_long_patterns_are_dropped() {
 #[test]
 fn parent_scan_happens_once() {
     let list = files(&[("/m/src/.up", "- a.o\n- /d/b\n")]);
-    let set = build(
-        &filters(&[": ../.up"]),
-        &BuildOptions::default(),
-        &mut reader(&list),
-    )
-    .unwrap();
+    let set = build(&filters(&[": ../.up"]), &BuildOptions::default(), &mut reader(&list)).unwrap();
     let mut rules = Rules::from_set(&set, sender("/m/src"));
     for dir in ["d", "f"] {
         rules.enter_dir(dir.as_bytes(), &mut reader(&list)).unwrap();
-        assert_eq!(
-            rules.check(format!("{dir}/a.o").as_bytes(), false),
-            Verdict::Exclude
-        );
+        assert_eq!(rules.check(format!("{dir}/a.o").as_bytes(), false), Verdict::Exclude);
         rules.leave_dir();
     }
     rules.enter_dir(b"d", &mut reader(&list)).unwrap();
@@ -516,10 +500,7 @@ fn parent_scan_happens_once() {
         .into_iter()
         .filter(|(_, line)| line.contains("/m/src/.up)"))
         .collect();
-    assert_eq!(
-        lines,
-        [(2, "[client] parse_filter_file(/m/src/.up)".to_string())]
-    );
+    assert_eq!(lines, [(2, "[client] parse_filter_file(/m/src/.up)".to_string())]);
 }
 
 fn wire(rules: &[&str], protocol: u8, server: Side, delete_excluded: bool) -> Result<Vec<String>> {
@@ -539,15 +520,8 @@ fn wire(rules: &[&str], protocol: u8, server: Side, delete_excluded: bool) -> Re
         protocol,
         ..BuildOptions::default()
     };
-    let texts = build(&sources, &options, &mut reader(&list))?.to_wire(
-        protocol,
-        server,
-        delete_excluded,
-    )?;
-    Ok(texts
-        .into_iter()
-        .map(|text| String::from_utf8(text).unwrap())
-        .collect())
+    let texts = build(&sources, &options, &mut reader(&list))?.to_wire(protocol, server, delete_excluded)?;
+    Ok(texts.into_iter().map(|text| String::from_utf8(text).unwrap()).collect())
 }
 
 /// spec: filters 11.2 and 11.3, row by row, and captures of the real program.
@@ -557,13 +531,7 @@ fn wire_texts() {
     const PULL: Side = Side::Sender;
     type Row<'a> = (&'a [&'a str], u8, Side, bool, &'a [&'a str]);
     let rows: &[Row<'_>] = &[
-        (
-            &["- foo/", "+ /bar"],
-            31,
-            PUSH,
-            false,
-            &["- foo/", "+ /bar"],
-        ),
+        (&["- foo/", "+ /bar"], 31, PUSH, false, &["- foo/", "+ /bar"]),
         (&["P x*", "H y"], 31, PUSH, false, &["-r x*"]),
         (&["P x*", "H y"], 31, PULL, false, &["-s y"]),
         (&["S bar", "R q"], 31, PULL, false, &["+s bar"]),
@@ -613,15 +581,7 @@ fn wire_texts() {
         ),
         (&["-rs b"], 31, PULL, false, &["-sr b"]),
         (
-            &[
-                ":er .rf",
-                ":sr .q",
-                ":s- .zz",
-                ":w .ww",
-                ":ep- .ppp",
-                "+C",
-                "- last",
-            ],
+            &[":er .rf", ":sr .q", ":s- .zz", ":w .ww", ":ep- .ppp", "+C", "- last"],
             31,
             PULL,
             false,
@@ -662,15 +622,10 @@ fn wire_texts() {
     assert_eq!(push[..3], [":C .cvsignore", "-p RCS", "-p SCCS"]);
     assert_eq!(push.last().unwrap(), "-p .bzr/");
     assert_eq!(push.len(), 37);
-    assert_eq!(
-        wire(&["--cvs"], 28, PUSH, false).unwrap()[..2],
-        ["RCS", "SCCS"]
-    );
+    assert_eq!(wire(&["--cvs"], 28, PUSH, false).unwrap()[..2], ["RCS", "SCCS"]);
     assert_eq!(wire(&["-rC"], 31, PUSH, false).unwrap()[0], "-rp RCS");
     assert_eq!(wire(&["-sC"], 31, PUSH, false).unwrap().len(), 0);
-    let too_modern = Err(Error::Protocol(
-        "filter rules are too modern for remote rsync.".into(),
-    ));
+    let too_modern = Err(Error::Protocol("filter rules are too modern for remote rsync.".into()));
     assert_eq!(wire(&["-! y"], 28, PUSH, false), too_modern);
     assert_eq!(wire(&["-p zz"], 29, PUSH, false), too_modern);
     assert_eq!(wire(&[":C"], 28, PULL, false), too_modern);
@@ -683,23 +638,13 @@ fn wire_lists() {
     assert_eq!(out, b"\x05\0\0\0- *.o\0\0\0\0");
     assert_eq!(read_list(&mut &out[..]).unwrap(), [b"- *.o".to_vec()]);
     for length in [5120u32, 0x8000_0000, u32::MAX] {
-        assert_eq!(
-            read_list(&mut &length.to_le_bytes()[..])
-                .unwrap_err()
-                .code(),
-            22
-        );
+        assert_eq!(read_list(&mut &length.to_le_bytes()[..]).unwrap_err().code(), 22);
     }
     let long = [&5119u32.to_le_bytes()[..], &[b'x'; 5119], &[0; 4]].concat();
     assert_eq!(read_list(&mut &long[..]).unwrap()[0].len(), 5119);
     // From protocol 29 prefixes are parsed, before that only the old ones.
     let none = Files::new();
-    let texts = [
-        b"- a".to_vec(),
-        b"H b".to_vec(),
-        b"!".to_vec(),
-        b"hide_c".to_vec(),
-    ];
+    let texts = [b"- a".to_vec(), b"H b".to_vec(), b"!".to_vec(), b"hide_c".to_vec()];
     for (protocol, want) in [(31, "-s c"), (28, "- hide_c")] {
         let options = BuildOptions {
             protocol,
@@ -717,15 +662,7 @@ fn texts_come_back_as_they_went() {
         cvs_words: Some(b"! *.tmp".to_vec()),
         ..BuildOptions::default()
     };
-    let rules = [
-        "-/!xsrp a b/",
-        ":nw+ .f",
-        "+ **/c",
-        ". F",
-        "-C",
-        "- //",
-        "- \\*",
-    ];
+    let rules = ["-/!xsrp a b/", ":nw+ .f", "+ **/c", ". F", "-C", "- //", "- \\*"];
     let set = build(&filters(&rules), &options, &mut reader(&list)).unwrap();
     let texts = set.plan_texts();
     let again = RuleSet::from_plan_texts(&texts, &options, &mut reader(&list)).unwrap();
@@ -792,16 +729,10 @@ fn debug_texts() {
     )
     .unwrap();
     assert_eq!(set.debug[0], (2, "[client] add_rule(- d/)".into()));
-    assert_eq!(
-        set.debug[1],
-        (2, "[client] add_rule(<rule from F line 1>)".into())
-    );
+    assert_eq!(set.debug[1], (2, "[client] add_rule(<rule from F line 1>)".into()));
     assert_eq!(
         set.debug.last().unwrap(),
-        &(
-            1,
-            "[client] add_rule(- foo ) -- CAUTION: trailing whitespace!".into()
-        )
+        &(1, "[client] add_rule(- foo ) -- CAUTION: trailing whitespace!".into())
     );
     let mut rules = Rules::from_set(&set, sender("/m"));
     rules.enter_dir(b"", &mut reader(&list)).unwrap();
@@ -839,18 +770,11 @@ fn daemon_lists() {
             .collect::<Vec<_>>()
     };
     assert_eq!(
-        texts(Source::DaemonFilter(
-            b" - a.o  + b\t-_c exclude,! /d".to_vec()
-        )),
+        texts(Source::DaemonFilter(b" - a.o  + b\t-_c exclude,! /d".to_vec())),
         ["- a.o", "+ b", "- c", "-! /d"]
     );
     assert_eq!(texts(Source::DaemonFilter(b"- a ! + b".to_vec())), ["+ b"]);
-    assert_eq!(
-        texts(Source::DaemonFilter(b"-C - b".to_vec()))
-            .last()
-            .unwrap(),
-        "- b"
-    );
+    assert_eq!(texts(Source::DaemonFilter(b"-C - b".to_vec())).last().unwrap(), "- b");
     for (text, want) in [
         ("- a.o  -   b", "unexpected end of filter rule: -   b"),
         ("- a Z b + c", "Unknown filter rule: Z b + c"),
@@ -902,8 +826,5 @@ fn requested_names() {
     };
     let error = vetting.vet(b"evil", false).unwrap_err();
     assert_eq!(error.code(), 4);
-    assert_eq!(
-        error.to_string(),
-        "ERROR: rejecting unrequested file-list name: evil"
-    );
+    assert_eq!(error.to_string(), "ERROR: rejecting unrequested file-list name: evil");
 }

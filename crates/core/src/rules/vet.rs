@@ -44,9 +44,7 @@ impl Requested {
                 parts = parts.pop().into_iter().collect();
             }
             // `~` and `~user` are named by the remote shell.
-            if parts.is_empty()
-                || (arg.first() == Some(&b'~') && (relative || !arg.contains(&b'/')))
-            {
+            if parts.is_empty() || (arg.first() == Some(&b'~') && (relative || !arg.contains(&b'/'))) {
                 out.any = true;
                 continue;
             }
@@ -99,8 +97,7 @@ impl Vetting {
         {
             return refuse("unrequested");
         }
-        let excluded =
-            |rules: &Rules| name != b"." && rules.check(name, is_dir) == Verdict::Exclude;
+        let excluded = |rules: &Rules| name != b"." && rules.check(name, is_dir) == Verdict::Exclude;
         if self.rules.as_ref().is_some_and(excluded) {
             return refuse("excluded");
         }

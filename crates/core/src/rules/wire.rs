@@ -15,12 +15,7 @@ impl RuleSet {
     /// The texts to send to a server that is `server` side of the transfer (a push: `Receiver`; a pull: `Sender`).
     /// Whether the list is sent at all is spec filters 11.1.
     /// Errors: `Protocol` (2) when a rule can't be said in this protocol.
-    pub fn to_wire(
-        &self,
-        protocol: u8,
-        server: Side,
-        delete_excluded: bool,
-    ) -> Result<Vec<Vec<u8>>> {
+    pub fn to_wire(&self, protocol: u8, server: Side, delete_excluded: bool) -> Result<Vec<Vec<u8>>> {
         let push = server == Side::Receiver;
         let mut out = Vec::new();
         for item in &self.items {
@@ -44,11 +39,7 @@ impl RuleSet {
     }
 
     /// Build from received texts. From protocol 29 on they are new-style rules, and merges are read here.
-    pub fn from_wire(
-        texts: &[Vec<u8>],
-        options: &BuildOptions,
-        read: &mut Reader<'_>,
-    ) -> Result<Self> {
+    pub fn from_wire(texts: &[Vec<u8>], options: &BuildOptions, read: &mut Reader<'_>) -> Result<Self> {
         let template = if options.protocol >= 29 {
             Template::new_style()
         } else {
@@ -117,9 +108,7 @@ pub fn read_list(src: &mut dyn Source) -> Result<Vec<Vec<u8>>> {
             return Ok(out);
         }
         if length >= MAX_RULE {
-            return Err(Error::Memory(format!(
-                "overflow: filter rule of {length} bytes"
-            )));
+            return Err(Error::Memory(format!("overflow: filter rule of {length} bytes")));
         }
         let mut text = vec![0; length];
         src.read_exact(&mut text)?;

@@ -62,17 +62,11 @@ impl SumHead {
         }
         // A strong sum of no or one byte would leave the choice of matching blocks to whoever made the rolling sums.
         let digest = digest_len(kind) as i32;
-        if !(0..=digest).contains(&s2length)
-            || (count > 0 && s2length < digest.min(MIN_STRONG as i32))
-        {
-            return Err(Error::Protocol(format!(
-                "Invalid checksum length {s2length}"
-            )));
+        if !(0..=digest).contains(&s2length) || (count > 0 && s2length < digest.min(MIN_STRONG as i32)) {
+            return Err(Error::Protocol(format!("Invalid checksum length {s2length}")));
         }
         if remainder < 0 || remainder > blength {
-            return Err(Error::Protocol(format!(
-                "Invalid remainder length {remainder}"
-            )));
+            return Err(Error::Protocol(format!("Invalid remainder length {remainder}")));
         }
         Ok(Self {
             count: count as u32,
@@ -145,13 +139,7 @@ pub fn strong_length(len: u64, blength: u32, kind: SumKind, redo: bool) -> u32 {
 
 /// The head for a basis of `len` bytes; `block_size_option` is `--block-size`, 0 if not given. A basis that is empty or
 /// has more blocks than an int can count gets the zero head.
-pub fn sum_head(
-    len: u64,
-    block_size_option: u32,
-    protocol: u8,
-    kind: SumKind,
-    redo: bool,
-) -> SumHead {
+pub fn sum_head(len: u64, block_size_option: u32, protocol: u8, kind: SumKind, redo: bool) -> SumHead {
     let blength = block_length(len, block_size_option, protocol);
     let count = len.div_ceil(u64::from(blength));
     if count == 0 || count > i32::MAX as u64 {
@@ -215,17 +203,11 @@ mod tests {
     #[test]
     fn no_blocks() {
         assert_eq!(sum_head(0, 0, 32, SumKind::Md5, false), SumHead::default());
-        assert_eq!(
-            sum_head(1 << 40, 1, 32, SumKind::Md5, false),
-            SumHead::default()
-        );
+        assert_eq!(sum_head(1 << 40, 1, 32, SumKind::Md5, false), SumHead::default());
         let mut out = Vec::new();
         SumHead::default().put(&mut out);
         assert_eq!(out, [0; 16]);
-        assert_eq!(
-            SumHead::read(&mut &out[..], 32, SumKind::Md5),
-            Ok(SumHead::default())
-        );
+        assert_eq!(SumHead::read(&mut &out[..], 32, SumKind::Md5), Ok(SumHead::default()));
     }
 
     #[test]
@@ -247,11 +229,7 @@ mod tests {
             }
             SumHead::read(&mut &out[..], protocol, kind).map_err(|e| e.code())
         };
-        for good in [
-            [1, 131_072, 16, 131_072],
-            [i32::MAX, 1, 2, 0],
-            [0, 700, 0, 0],
-        ] {
+        for good in [[1, 131_072, 16, 131_072], [i32::MAX, 1, 2, 0], [0, 700, 0, 0]] {
             assert!(read(good, 30, SumKind::Md5).is_ok(), "{good:?}");
         }
         assert!(read([1, 1 << 29, 16, 0], 29, SumKind::Md4Old).is_ok());
@@ -272,10 +250,7 @@ mod tests {
         }
         assert_eq!(read([1, (1 << 29) + 1, 16, 0], 29, SumKind::Md4Old), Err(2));
         assert_eq!(read([1, 700, 9, 0], 30, SumKind::Xxh3), Err(2));
-        assert_eq!(
-            read([1, 700, 20, 0], 30, SumKind::Sha1).map(|h| h.s2length),
-            Ok(20)
-        );
+        assert_eq!(read([1, 700, 20, 0], 30, SumKind::Sha1).map(|h| h.s2length), Ok(20));
         assert!(SumHead::read(&mut &[0u8; 15][..], 30, SumKind::Md5).is_err());
     }
 

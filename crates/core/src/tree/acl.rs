@@ -71,9 +71,7 @@ const FAKE_ABSENT: u32 = 0x80;
 const FAKE_USER: u32 = 1 << 31;
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(
-        bytes.get(at..at.checked_add(4)?)?.try_into().ok()?,
-    ))
+    Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
 
 fn bits(mode: u32, shift: u32) -> u8 {

@@ -50,11 +50,7 @@ fn xattrs() {
         root.set_xattr(b"d/l", b"trusted.x", b"link").unwrap();
         assert_eq!(root.get_xattr(f, b"trusted.x").unwrap(), None);
         assert_eq!(
-            root.pin(b"d/l")
-                .unwrap()
-                .get_xattr(b"trusted.x")
-                .unwrap()
-                .unwrap(),
+            root.pin(b"d/l").unwrap().get_xattr(b"trusted.x").unwrap().unwrap(),
             b"link"
         );
     }
@@ -68,8 +64,7 @@ fn xattrs() {
     assert!(xattr::fremove(&file, b"user.pin").unwrap());
     // a list longer than the first guess (ext4 has room for 4 KiB)
     for i in 0..50 {
-        root.set_xattr(b"d", format!("user.{i:030}").as_bytes(), b"")
-            .unwrap();
+        root.set_xattr(b"d", format!("user.{i:030}").as_bytes(), b"").unwrap();
     }
     assert_eq!(root.list_xattrs(b"d").unwrap().len(), 50);
 }
@@ -142,22 +137,7 @@ fn acl_codecs() {
         .collect();
     assert_eq!(
         words,
-        [
-            0x80,
-            4,
-            7,
-            0x80,
-            1,
-            USER | 6,
-            3,
-            USER | 6,
-            9,
-            USER | 4,
-            2,
-            4,
-            8,
-            1
-        ]
+        [0x80, 4, 7, 0x80, 1, USER | 6, 3, USER | 6, 9, USER | 4, 2, 4, 8, 1]
     );
     assert_eq!(Acl::from_fake(&stripped.to_fake()).unwrap(), stripped);
     stripped.complete(0o670);
@@ -217,11 +197,7 @@ fn acls_on_files() {
     assert_eq!(root.get_acl(b"d/f", AclKind::Access).unwrap().unwrap(), acl);
     assert_eq!(root.lstat(b"d/f").unwrap().permissions(), 0o740);
     assert_eq!(
-        root.pin(b"d/f")
-            .unwrap()
-            .get_acl(AclKind::Access)
-            .unwrap()
-            .unwrap(),
+        root.pin(b"d/f").unwrap().get_acl(AclKind::Access).unwrap().unwrap(),
         acl
     );
     let file = File::open(tmp.path().join("d/f")).unwrap();
@@ -233,13 +209,9 @@ fn acls_on_files() {
     assert_eq!(root.get_acl(b"d/l", AclKind::Access).unwrap(), None);
 
     assert_eq!(root.default_permissions(b"d", 0o027).unwrap(), 0o750);
-    let mut default = Acl {
-        mask: Some(6),
-        ..acl
-    };
+    let mut default = Acl { mask: Some(6), ..acl };
     default.group_obj = Some(5);
-    root.set_acl(b"d", AclKind::Default, Some(&default))
-        .unwrap();
+    root.set_acl(b"d", AclKind::Default, Some(&default)).unwrap();
     assert_eq!(root.default_permissions(b"d", 0o027).unwrap(), 0o760);
     root.set_acl(b"d", AclKind::Default, None).unwrap();
     root.set_acl(b"d", AclKind::Default, None).unwrap();
@@ -249,12 +221,7 @@ fn acls_on_files() {
 #[test]
 fn fake_super() {
     for (text, mode, rdev, ids) in [
-        (
-            &b"100755 0,0 1234:2345"[..],
-            0o100_755,
-            (0, 0),
-            (1234, 2345),
-        ),
+        (&b"100755 0,0 1234:2345"[..], 0o100_755, (0, 0), (1234, 2345)),
         (b"120777 0,0 0:0", 0o120_777, (0, 0), (0, 0)),
         (b"20644 1,3 0:0", 0o020_644, (1, 3), (0, 0)),
         (b"41777 0,0 5:6", 0o041_777, (0, 0), (5, 6)),
@@ -314,32 +281,17 @@ fn xattr_names() {
     assert_eq!(xattr::sent_name(b"system.posix_acl_access", root), None);
     assert_eq!(xattr::sent_name(b"user.rsync.%stat", root), None);
     assert_eq!(
-        xattr::sent_name(
-            b"user.rsync.%stat",
-            Handling {
-                internal: true,
-                ..root
-            }
-        ),
+        xattr::sent_name(b"user.rsync.%stat", Handling { internal: true, ..root }),
         Some(&b"user.rsync.%stat"[..])
     );
     assert_eq!(
         xattr::sent_name(b"user.rsync.security.x", fake),
         Some(&b"security.x"[..])
     );
-    assert_eq!(
-        xattr::sent_name(b"trusted.x", user),
-        Some(&b"trusted.x"[..])
-    );
-    assert_eq!(
-        xattr::kept_name(b"security.x", root).unwrap(),
-        b"security.x"
-    );
+    assert_eq!(xattr::sent_name(b"trusted.x", user), Some(&b"trusted.x"[..]));
+    assert_eq!(xattr::kept_name(b"security.x", root).unwrap(), b"security.x");
     assert_eq!(xattr::kept_name(b"security.x", user), None);
-    assert_eq!(
-        xattr::kept_name(b"security.x", fake).unwrap(),
-        b"user.rsync.security.x"
-    );
+    assert_eq!(xattr::kept_name(b"security.x", fake).unwrap(), b"user.rsync.security.x");
     assert_eq!(xattr::kept_name(b"user.x", fake).unwrap(), b"user.x");
 }
 
@@ -360,24 +312,13 @@ fn copies() {
         let copied = data::copy_whole(&source, &temp.file, len, reflink).unwrap();
         assert_eq!(copied.bytes, len.min(3_000_000));
         assert!(
-            fs::read(
-                tmp.path()
-                    .join("d")
-                    .join(std::str::from_utf8(&temp.name[2..]).unwrap())
-            )
-            .unwrap()
+            fs::read(tmp.path().join("d").join(std::str::from_utf8(&temp.name[2..]).unwrap())).unwrap()
                 == content[..copied.bytes as usize]
         );
     }
     // content beyond the size that is shown, and another filesystem
     let temp = root.create_temp(b"d/copy", None).unwrap();
-    let copied = data::copy_whole(
-        &File::open("/proc/self/status").unwrap(),
-        &temp.file,
-        40,
-        true,
-    )
-    .unwrap();
+    let copied = data::copy_whole(&File::open("/proc/self/status").unwrap(), &temp.file, 40, true).unwrap();
     assert_eq!((copied.bytes, copied.way), (40, CopyWay::User));
     // a cancelled one
     let temp = root.create_temp(b"d/copy", None).unwrap();
@@ -438,10 +379,7 @@ fn kept_status() {
     };
     root.pin(b"d/f").unwrap().keep_fake(&fake).unwrap();
     let seen = root.lstat_fake(b"d/f").unwrap();
-    assert!(
-        seen.is_device()
-            && (seen.rdev_major, seen.rdev_minor, seen.uid, seen.gid) == (8, 1, 77, 78)
-    );
+    assert!(seen.is_device() && (seen.rdev_major, seen.rdev_minor, seen.uid, seen.gid) == (8, 1, 77, 78));
     fake = FakeStat {
         mode: real.mode,
         major: 0,
@@ -475,14 +413,10 @@ fn files_placed_elsewhere() {
     };
     there.copy_from(&here, b"d/f", b"copy", options).unwrap();
     let s = there.lstat(b"copy").unwrap();
-    assert_eq!(
-        (s.permissions(), s.mtime_pair(), s.size),
-        (0o4751, (123, 456), 7)
-    );
+    assert_eq!((s.permissions(), s.mtime_pair(), s.size), (0o4751, (123, 456), 7));
     there.move_from(&here, b"d/f", b"moved", options).unwrap();
     assert!(here.lstat(b"d/f").is_err() && there.lstat(b"moved").unwrap().size == 7);
-    here.move_from(&there, b"moved", b"d/back", options)
-        .unwrap();
+    here.move_from(&there, b"moved", b"d/back", options).unwrap();
     assert_eq!(fs::read(tmp.path().join("d/back")).unwrap(), b"content");
     here.set_xattr(b"d/back", b"user.a", b"b").unwrap();
     here.copy_from(
@@ -495,10 +429,7 @@ fn files_placed_elsewhere() {
         },
     )
     .unwrap();
-    assert_eq!(
-        here.get_xattr(b"d/again", b"user.a").unwrap().unwrap(),
-        b"b"
-    );
+    assert_eq!(here.get_xattr(b"d/again", b"user.a").unwrap().unwrap(), b"b");
     assert_eq!(there.read_dir(b"").unwrap().len(), 1);
     // a link or a directory is no file
     assert!(there.copy_from(&here, b"d", b"x", options).is_err());

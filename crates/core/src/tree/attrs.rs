@@ -39,10 +39,7 @@ pub(super) fn ids(uid: Option<u32>, gid: Option<u32>) -> Result<(Option<Uid>, Op
 
 /// The twelve permission bits of an open file.
 pub fn fchmod(file: impl AsFd, mode: u32) -> io::Result<()> {
-    Ok(rustix::fs::fchmod(
-        file,
-        Mode::from_raw_mode(mode & 0o7777),
-    )?)
+    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(mode & 0o7777))?)
 }
 
 /// Owner and group of an open file; `None` leaves one as it is. This clears set-id bits: the mode comes after.

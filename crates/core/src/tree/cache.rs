@@ -50,9 +50,8 @@ impl Cache {
         if dir.is_empty() || dir == b"." {
             self.slots.clear();
         } else {
-            self.slots.retain(|(name, _)| {
-                !(name.starts_with(dir) && matches!(name.get(dir.len()), None | Some(b'/')))
-            });
+            self.slots
+                .retain(|(name, _)| !(name.starts_with(dir) && matches!(name.get(dir.len()), None | Some(b'/'))));
         }
         self.slots.len() != before
     }

@@ -65,9 +65,7 @@ pub fn copy_whole_with(
             Ok(_) => progress(from)?,
             Err(Errno::INTR | Errno::AGAIN) => {}
             // these are about the medium, and would meet a write as well
-            Err(e @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG | Errno::IO)) => {
-                return Err(e.into())
-            }
+            Err(e @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG | Errno::IO)) => return Err(e.into()),
             // other filesystems, odd files, old kernels
             Err(_) => break,
         }

@@ -104,9 +104,7 @@ impl Root {
         if stat.is_file() || stat.is_dir() {
             let value = match self.get_xattr(rel, XATTR) {
                 // a filesystem without attributes has kept nothing
-                Err(e) if e.raw_os_error() == Some(rustix::io::Errno::OPNOTSUPP.raw_os_error()) => {
-                    None
-                }
+                Err(e) if e.raw_os_error() == Some(rustix::io::Errno::OPNOTSUPP.raw_os_error()) => None,
                 other => other.map_err(LookupError::Read)?,
             };
             if let Some(value) = value {

@@ -36,31 +36,14 @@ pub fn absolute(path: &[u8], cwd: &[u8]) -> io::Result<Vec<u8>> {
 
 /// Open a directory (O_PATH). `uid` is the process's effective uid (`None`: ask the system); `insecure` follows links
 /// plainly; `confine_root` refuses a result outside that directory. A link that must not be followed gives ELOOP.
-pub fn open_dir(
-    path: &[u8],
-    uid: Option<u32>,
-    insecure: bool,
-    confine_root: Option<&[u8]>,
-) -> io::Result<OwnedFd> {
+pub fn open_dir(path: &[u8], uid: Option<u32>, insecure: bool, confine_root: Option<&[u8]>) -> io::Result<OwnedFd> {
     Ok(open_with(path, DIR_FLAGS, 0, uid, insecure, confine_root)?)
 }
 
 /// Open a file for reading. Look at its status through the handle: it may be anything.
-pub fn open_file(
-    path: &[u8],
-    uid: Option<u32>,
-    insecure: bool,
-    confine_root: Option<&[u8]>,
-) -> io::Result<File> {
+pub fn open_file(path: &[u8], uid: Option<u32>, insecure: bool, confine_root: Option<&[u8]>) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    Ok(File::from(open_with(
-        path,
-        flags,
-        0,
-        uid,
-        insecure,
-        confine_root,
-    )?))
+    Ok(File::from(open_with(path, flags, 0, uid, insecure, confine_root)?))
 }
 
 /// Open a file for writing, made with `mode` if missing; `append` or truncated.
@@ -73,20 +56,8 @@ pub fn open_output(
     confine_root: Option<&[u8]>,
 ) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let flags = flags
-        | if append {
-            OFlags::APPEND
-        } else {
-            OFlags::TRUNC
-        };
-    Ok(File::from(open_with(
-        path,
-        flags,
-        mode,
-        uid,
-        insecure,
-        confine_root,
-    )?))
+    let flags = flags | if append { OFlags::APPEND } else { OFlags::TRUNC };
+    Ok(File::from(open_with(path, flags, mode, uid, insecure, confine_root)?))
 }
 
 /// What is said when a link of another owner was not followed.
@@ -153,14 +124,7 @@ fn walk(
         }
         None => None,
     };
-    let start = |absolute: bool| {
-        rustix::fs::openat(
-            CWD,
-            if absolute { "/" } else { "." },
-            DIR_FLAGS,
-            Mode::empty(),
-        )
-    };
+    let start = |absolute: bool| rustix::fs::openat(CWD, if absolute { "/" } else { "." }, DIR_FLAGS, Mode::empty());
     let mut here = start(path.first() == Some(&b'/'))?;
     let mut todo: VecDeque<Vec<u8>> = components(path);
     let mut hops = 0;
@@ -200,12 +164,7 @@ fn walk(
                 }
             }
         } else {
-            rustix::fs::openat(
-                &here,
-                &name[..],
-                DIR_FLAGS | OFlags::NOFOLLOW,
-                Mode::empty(),
-            )
+            rustix::fs::openat(&here, &name[..], DIR_FLAGS | OFlags::NOFOLLOW, Mode::empty())
         };
         match open {
             Ok(fd) if last => return Ok(fd),

@@ -70,13 +70,7 @@ impl Pin {
     /// As [`Root::chown`].
     pub fn chown(&self, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
         let (uid, gid) = attrs::ids(uid, gid)?;
-        Ok(rustix::fs::chownat(
-            &self.inode,
-            "",
-            uid,
-            gid,
-            AtFlags::EMPTY_PATH,
-        )?)
+        Ok(rustix::fs::chownat(&self.inode, "", uid, gid, AtFlags::EMPTY_PATH)?)
     }
 
     /// As [`Root::utimens`].
@@ -98,10 +92,7 @@ impl Pin {
         reopen(parent.as_fd(), leaf, &self.inode)
     }
 
-    pub(super) fn xattr<T>(
-        &self,
-        call: impl Fn(Subject<'_>) -> Result<T, Errno>,
-    ) -> Result<T, Errno> {
+    pub(super) fn xattr<T>(&self, call: impl Fn(Subject<'_>) -> Result<T, Errno>) -> Result<T, Errno> {
         xattr::on_inode(&self.inode, || self.reopen(), call)
     }
 }

@@ -26,21 +26,14 @@ pub struct CopyOptions {
 impl Root {
     /// Copy the regular file `old` of `from` to `new` here: into a temporary file beside it, which then takes the name.
     /// So `new` is never half a file. EINVAL if `old` is no regular file.
-    pub fn copy_from(
-        &self,
-        from: &Root,
-        old: &[u8],
-        new: &[u8],
-        options: CopyOptions,
-    ) -> io::Result<()> {
+    pub fn copy_from(&self, from: &Root, old: &[u8], new: &[u8], options: CopyOptions) -> io::Result<()> {
         let source = from.open_read(old, true)?;
         let status = stat::of_file(&source)?;
         if !status.is_file() {
             return Err(Errno::INVAL.into());
         }
         let temp = self.create_temp(new, None)?;
-        let done =
-            fill(&source, &status, &temp, options).and_then(|()| self.rename(&temp.name, new));
+        let done = fill(&source, &status, &temp, options).and_then(|()| self.rename(&temp.name, new));
         if done.is_err() {
             let _ = self.unlink(&temp.name);
         }
@@ -48,13 +41,7 @@ impl Root {
     }
 
     /// Rename `old` of `from` to `new` here; a regular file also across filesystems, by copy.
-    pub fn move_from(
-        &self,
-        from: &Root,
-        old: &[u8],
-        new: &[u8],
-        options: CopyOptions,
-    ) -> io::Result<()> {
+    pub fn move_from(&self, from: &Root, old: &[u8], new: &[u8], options: CopyOptions) -> io::Result<()> {
         match self.rename_from(from, old, new) {
             Err(e) if e.raw_os_error() == Some(Errno::XDEV.raw_os_error()) => {}
             other => return other,
@@ -64,12 +51,7 @@ impl Root {
     }
 }
 
-fn fill(
-    source: &std::fs::File,
-    status: &stat::Stat,
-    temp: &Temp,
-    options: CopyOptions,
-) -> io::Result<()> {
+fn fill(source: &std::fs::File, status: &stat::Stat, temp: &Temp, options: CopyOptions) -> io::Result<()> {
     let file = &temp.file;
     let copied = data::copy_whole(source, file, status.size, options.reflink)?;
     if copied.bytes != status.size {

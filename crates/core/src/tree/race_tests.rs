@@ -51,11 +51,7 @@ impl Scene {
             .iter()
             .map(|p| {
                 let m = fs::symlink_metadata(p).unwrap();
-                let content = if m.is_file() {
-                    fs::read(p).unwrap()
-                } else {
-                    Vec::new()
-                };
+                let content = if m.is_file() { fs::read(p).unwrap() } else { Vec::new() };
                 (
                     p.as_os_str().as_bytes().to_vec(),
                     m.mode(),
@@ -140,13 +136,9 @@ fn parents(scene: &Scene) {
         }
     });
     dirs("subroot", &|r| {
-        for sub in [
-            r.subroot(b"d"),
-            r.subroot_nofollow(b"d"),
-            r.subroot(b"swap"),
-        ]
-        .into_iter()
-        .flatten()
+        for sub in [r.subroot(b"d"), r.subroot_nofollow(b"d"), r.subroot(b"swap")]
+            .into_iter()
+            .flatten()
         {
             assert!(sub.lstat(b"gone").is_err());
             let _ = sub.unlink(b"gone");
@@ -235,15 +227,11 @@ fn parents(scene: &Scene) {
 
 /// The operations on a name that is swapped itself.
 fn leaves(scene: &Scene) {
-    let files =
-        |what: &str, op: &(dyn Fn(&Root) + Sync)| scene.race(what, "keep/f", "keep/swap", op);
+    let files = |what: &str, op: &(dyn Fn(&Root) + Sync)| scene.race(what, "keep/f", "keep/swap", op);
     files("leaf: read and write", &|r| {
-        for file in [
-            r.open_read(b"keep/f", false),
-            r.open_read_follow(b"keep/f", true),
-        ]
-        .into_iter()
-        .flatten()
+        for file in [r.open_read(b"keep/f", false), r.open_read_follow(b"keep/f", true)]
+            .into_iter()
+            .flatten()
         {
             assert_eq!(read_all(file), b"mine");
         }
@@ -293,10 +281,7 @@ fn swapped_without_powers() {
         rustix::thread::set_thread_gid(rustix::fs::Gid::from_raw(nobody)).unwrap();
         rustix::thread::set_thread_uid(rustix::fs::Uid::from_raw(nobody)).unwrap();
         let scene = Scene::new();
-        assert_eq!(
-            fs::metadata(Path::new(scene.tmp.path())).unwrap().uid(),
-            nobody
-        );
+        assert_eq!(fs::metadata(Path::new(scene.tmp.path())).unwrap().uid(), nobody);
         parents(&scene);
         leaves(&scene);
     })

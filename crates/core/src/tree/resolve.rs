@@ -69,9 +69,7 @@ pub(super) fn open_beneath(
         // refused here and left to the walk.
         if let Some(at) = memchr::memrchr(b'/', &path[..PATH_MAX - 1]) {
             let head = open_beneath(anchor, &path[..at], DIR_FLAGS, confine, openat2);
-            match head
-                .and_then(|dir| open_beneath(dir.as_fd(), &path[at + 1..], flags, confine, openat2))
-            {
+            match head.and_then(|dir| open_beneath(dir.as_fd(), &path[at + 1..], flags, confine, openat2)) {
                 Err(Errno::LOOP) => {}
                 other => return other,
             }
@@ -81,12 +79,7 @@ pub(super) fn open_beneath(
 }
 
 /// The component walk.
-fn walk(
-    anchor: BorrowedFd<'_>,
-    path: &[u8],
-    flags: OFlags,
-    confine: Confine,
-) -> Result<OwnedFd, Errno> {
+fn walk(anchor: BorrowedFd<'_>, path: &[u8], flags: OFlags, confine: Confine) -> Result<OwnedFd, Errno> {
     let mut todo: VecDeque<Vec<u8>> = components(path);
     // Handles of the directories below the anchor that lead to where we are.
     let mut held: Vec<OwnedFd> = Vec::new();
@@ -109,8 +102,7 @@ fn walk(
                 Ok(fd) => {
                     let pinned_link = flags.contains(OFlags::PATH)
                         && !flags.intersects(OFlags::NOFOLLOW | OFlags::DIRECTORY)
-                        && super::stat::query(&fd, b"", rustix::fs::AtFlags::EMPTY_PATH, false)?
-                            .is_symlink();
+                        && super::stat::query(&fd, b"", rustix::fs::AtFlags::EMPTY_PATH, false)?.is_symlink();
                     if !pinned_link {
                         return Ok(fd);
                     }

@@ -132,9 +132,7 @@ impl Root {
     /// Like [`Root::subroot`], but the last component must be a directory itself, not a link to one (for deletion).
     pub fn subroot_nofollow(&self, rel: &[u8]) -> io::Result<Root> {
         let flags = DIR_FLAGS | OFlags::NOFOLLOW;
-        let handle = self.at(rel, |dir, leaf| {
-            rustix::fs::openat(dir, leaf, flags, Mode::empty())
-        })?;
+        let handle = self.at(rel, |dir, leaf| rustix::fs::openat(dir, leaf, flags, Mode::empty()))?;
         Ok(self.make_subroot(handle, rel))
     }
 
@@ -166,10 +164,7 @@ impl Root {
     /// Forget handles of `rel` and of what is below it, in all clones: it was renamed, or removed or replaced by
     /// other means than this root. (`rmdir` tells all clones by itself, `rename` and `unlink` this one.) `b""` forgets all.
     pub fn invalidate(&self, rel: &[u8]) {
-        self.cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .forget(rel);
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).forget(rel);
         self.move_epoch();
     }
 
@@ -177,11 +172,7 @@ impl Root {
     /// our own cache (it could be a link that was used as a directory).
     fn gone(&self, rel: &[u8], is_dir: bool) {
         let rel = rel.strip_suffix(b"/").unwrap_or(rel);
-        let had = self
-            .cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .forget(rel);
+        let had = self.cache.lock().unwrap_or_else(PoisonError::into_inner).forget(rel);
         if had || is_dir {
             self.move_epoch();
         }
@@ -232,25 +223,14 @@ impl Root {
     }
 
     fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
-        resolve::open_beneath(
-            self.handle(),
-            path,
-            flags,
-            self.shared.confine,
-            self.shared.openat2,
-        )
+        resolve::open_beneath(self.handle(), path, flags, self.shared.confine, self.shared.openat2)
     }
 
     /// Open the directory `rel` itself; links are followed as among parents.
     fn open_dir(&self, rel: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
         let (dir, leaf) = split(rel)?;
         if dir.is_empty() && leaf == b"." {
-            return Ok(rustix::fs::openat(
-                self.handle(),
-                ".",
-                flags,
-                Mode::empty(),
-            )?);
+            return Ok(rustix::fs::openat(self.handle(), ".", flags, Mode::empty())?);
         }
         check(rel)?;
         Ok(self.resolve(rel, flags)?)
@@ -267,16 +247,12 @@ impl Root {
 
     /// Status of the file itself, with its time of creation.
     pub fn lstat_btime(&self, rel: &[u8]) -> io::Result<Stat> {
-        self.at(rel, |dir, leaf| {
-            stat::query(dir, leaf, AtFlags::SYMLINK_NOFOLLOW, true)
-        })
+        self.at(rel, |dir, leaf| stat::query(dir, leaf, AtFlags::SYMLINK_NOFOLLOW, true))
     }
 
     /// Status of what `rel` leads to, anywhere (`-L`, and the test for a link to a directory that leads outside).
     pub fn stat_follow(&self, rel: &[u8]) -> io::Result<Stat> {
-        self.at(rel, |dir, leaf| {
-            stat::query(dir, leaf, AtFlags::empty(), true)
-        })
+        self.at(rel, |dir, leaf| stat::query(dir, leaf, AtFlags::empty(), true))
     }
 
     /// Status of a directory, or of the directory that a link leads to while staying beneath the root (`-K`).
@@ -314,9 +290,7 @@ impl Root {
     /// Like [`Root::read_names`], but the last component must be a directory itself (for deletion).
     pub fn read_names_nofollow(&self, rel: &[u8]) -> io::Result<DirNames> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let handle = self.at(rel, |dir, leaf| {
-            rustix::fs::openat(dir, leaf, flags, Mode::empty())
-        })?;
+        let handle = self.at(rel, |dir, leaf| rustix::fs::openat(dir, leaf, flags, Mode::empty()))?;
         Ok(dir::read(handle))
     }
 
@@ -350,8 +324,7 @@ impl Root {
             Err(e) if e.raw_os_error() == Some(Errno::NOENT.raw_os_error()) => {}
             other => return other.map(|_| ()),
         }
-        let ends = (1..=rel.len())
-            .filter(|&at| rel.get(at).is_none_or(|b| *b == b'/') && rel[at - 1] != b'/');
+        let ends = (1..=rel.len()).filter(|&at| rel.get(at).is_none_or(|b| *b == b'/') && rel[at - 1] != b'/');
         for end in ends {
             match self.mkdir(&rel[..end], mode) {
                 Err(e) if e.raw_os_error() == Some(Errno::EXIST.raw_os_error()) => {}
@@ -362,9 +335,7 @@ impl Root {
     }
 
     pub fn rmdir(&self, rel: &[u8]) -> io::Result<()> {
-        self.at(rel, |dir, leaf| {
-            rustix::fs::unlinkat(dir, leaf, AtFlags::REMOVEDIR)
-        })?;
+        self.at(rel, |dir, leaf| rustix::fs::unlinkat(dir, leaf, AtFlags::REMOVEDIR))?;
         self.gone(rel, true);
         Ok(())
     }
@@ -397,9 +368,7 @@ impl Root {
     pub(super) fn open_path_follow(&self, rel: &[u8]) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         if self.shared.confine == Confine::Anywhere {
-            return self.at(rel, |dir, leaf| {
-                rustix::fs::openat(dir, leaf, flags, Mode::empty())
-            });
+            return self.at(rel, |dir, leaf| rustix::fs::openat(dir, leaf, flags, Mode::empty()));
         }
         check(rel)?;
         Ok(self.resolve(rel, flags)?)
@@ -423,11 +392,7 @@ impl Root {
     /// Open for writing; a link gives ELOOP.
     pub fn open_write(&self, rel: &[u8], how: WriteFlags) -> io::Result<File> {
         let mut flags = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        flags |= if how.read {
-            OFlags::RDWR
-        } else {
-            OFlags::WRONLY
-        };
+        flags |= if how.read { OFlags::RDWR } else { OFlags::WRONLY };
         let mut mode = Mode::empty();
         if let Some(bits) = how.create {
             flags |= OFlags::CREATE;
@@ -439,9 +404,9 @@ impl Root {
         if how.truncate {
             flags |= OFlags::TRUNC;
         }
-        Ok(File::from(self.at(rel, |dir, leaf| {
-            rustix::fs::openat(dir, leaf, flags, mode)
-        })?))
+        Ok(File::from(
+            self.at(rel, |dir, leaf| rustix::fs::openat(dir, leaf, flags, mode))?,
+        ))
     }
 
     /// Make a new file, open for reading and writing; EEXIST if there is anything.
@@ -467,11 +432,7 @@ impl Root {
 
     /// Run `make` (a `symlink`, `mknod` or `link` call) with fresh temporary names beside `rel` until one is free;
     /// returns the name. For replacing an object by rename.
-    pub fn make_temp(
-        &self,
-        rel: &[u8],
-        mut make: impl FnMut(&Root, &[u8]) -> io::Result<()>,
-    ) -> io::Result<Vec<u8>> {
+    pub fn make_temp(&self, rel: &[u8], mut make: impl FnMut(&Root, &[u8]) -> io::Result<()>) -> io::Result<Vec<u8>> {
         Ok(temp::with_fresh_name(rel, false, |name| make(self, name))?.1)
     }
 
@@ -543,9 +504,7 @@ impl Root {
 
     /// Remove a name that is not a directory's.
     pub fn unlink(&self, rel: &[u8]) -> io::Result<()> {
-        self.at(rel, |dir, leaf| {
-            rustix::fs::unlinkat(dir, leaf, AtFlags::empty())
-        })?;
+        self.at(rel, |dir, leaf| rustix::fs::unlinkat(dir, leaf, AtFlags::empty()))?;
         self.gone(rel, false);
         Ok(())
     }

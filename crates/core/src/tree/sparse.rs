@@ -89,10 +89,7 @@ impl<'f> Output<'f> {
 
 /// Cut `span` into data and runs of zeros, in order: zeros at its ends however short, and inner runs of [`RUN`] bytes
 /// or more.
-fn for_each_run(
-    span: &[u8],
-    mut f: impl FnMut(Range<usize>, bool) -> io::Result<()>,
-) -> io::Result<()> {
+fn for_each_run(span: &[u8], mut f: impl FnMut(Range<usize>, bool) -> io::Result<()>) -> io::Result<()> {
     let lead = leading_zeros(span);
     if lead == span.len() {
         return if lead > 0 { f(0..lead, true) } else { Ok(()) };
@@ -133,10 +130,7 @@ fn leading_zeros(bytes: &[u8]) -> usize {
     while bytes.len() - at >= BLOCK && bytes[at..at + BLOCK] == ZEROS {
         at += BLOCK;
     }
-    at + bytes[at..]
-        .iter()
-        .position(|b| *b != 0)
-        .unwrap_or(bytes.len() - at)
+    at + bytes[at..].iter().position(|b| *b != 0).unwrap_or(bytes.len() - at)
 }
 
 fn trailing_zeros(bytes: &[u8]) -> usize {
@@ -144,10 +138,7 @@ fn trailing_zeros(bytes: &[u8]) -> usize {
     while end >= BLOCK && bytes[end - BLOCK..end] == ZEROS {
         end -= BLOCK;
     }
-    let last = bytes[..end]
-        .iter()
-        .rposition(|b| *b != 0)
-        .map_or(0, |at| at + 1);
+    let last = bytes[..end].iter().rposition(|b| *b != 0).map_or(0, |at| at + 1);
     bytes.len() - last
 }
 

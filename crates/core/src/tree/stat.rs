@@ -94,12 +94,7 @@ pub fn of_file_btime(file: impl AsFd) -> io::Result<Stat> {
 }
 
 /// One `statx`. Where a sandbox hides the call (old seccomp profiles answer EPERM), `fstatat` gives all but the btime.
-pub(super) fn query(
-    dir: impl AsFd,
-    leaf: &[u8],
-    flags: AtFlags,
-    btime: bool,
-) -> Result<Stat, Errno> {
+pub(super) fn query(dir: impl AsFd, leaf: &[u8], flags: AtFlags, btime: bool) -> Result<Stat, Errno> {
     let mut mask = StatxFlags::BASIC_STATS;
     if btime {
         mask |= StatxFlags::BTIME;

@@ -117,11 +117,7 @@ fn through(dir: BorrowedFd<'_>, leaf: &[u8]) -> Vec<u8> {
 }
 
 /// Run `call` on a name in a held directory.
-fn on_name<T>(
-    dir: BorrowedFd<'_>,
-    leaf: &[u8],
-    call: impl Fn(Subject<'_>) -> Result<T, Errno>,
-) -> Result<T, Errno> {
+fn on_name<T>(dir: BorrowedFd<'_>, leaf: &[u8], call: impl Fn(Subject<'_>) -> Result<T, Errno>) -> Result<T, Errno> {
     if procfs::path_usable() {
         return call(Subject::Name(&through(dir, leaf)));
     }
@@ -166,9 +162,7 @@ pub fn fremove(file: impl AsFd, name: &[u8]) -> io::Result<bool> {
 impl Root {
     /// Names of the attributes of the file itself; empty where the filesystem has none.
     pub fn list_xattrs(&self, rel: &[u8]) -> io::Result<Vec<Vec<u8>>> {
-        self.at(rel, |dir, leaf| {
-            none_if_unsupported(on_name(dir, leaf, list))
-        })
+        self.at(rel, |dir, leaf| none_if_unsupported(on_name(dir, leaf, list)))
     }
 
     /// The value of an attribute of the file itself; `None` if it has no such.

@@ -86,10 +86,7 @@ impl Tag {
 
     /// Whether the payload is a line of text for the user.
     pub fn is_text(self) -> bool {
-        matches!(
-            self,
-            Self::ErrorXfer | Self::Info | Self::Error | Self::Warning
-        )
+        matches!(self, Self::ErrorXfer | Self::Info | Self::Error | Self::Warning)
     }
 
     /// The name in the table of spec protocol 3.2, for traces.
@@ -127,10 +124,7 @@ pub fn header(tag: Tag, len: usize) -> [u8; HEADER_LEN] {
 /// Splits a header into the tag's number (which may be no tag at all) and the payload's length.
 pub fn parse(header: [u8; HEADER_LEN]) -> (i32, usize) {
     let [a, b, c, top] = header;
-    (
-        i32::from(top as i8) - 7,
-        u32::from_le_bytes([a, b, c, 0]) as usize,
-    )
+    (i32::from(top as i8) - 7, u32::from_le_bytes([a, b, c, 0]) as usize)
 }
 
 /// Judges a header that came from the network: the tag must exist, must not be private to the peer's own processes and
@@ -144,15 +138,11 @@ pub fn check(number: i32, len: usize, client: bool, role: &str) -> Result<Tag> {
         Tag::Data => true,
         Tag::ErrorXfer | Tag::Info | Tag::Error | Tag::Warning | Tag::Deleted => {
             if len > MAX_TEXT {
-                return Err(Error::Stream(format!(
-                    "multiplexing overflow {number}:{len} [{role}]"
-                )));
+                return Err(Error::Stream(format!("multiplexing overflow {number}:{len} [{role}]")));
             }
             true
         }
-        Tag::ErrorSocket | Tag::Log | Tag::Client | Tag::ErrorUtf8 | Tag::Redo | Tag::Stats => {
-            false
-        }
+        Tag::ErrorSocket | Tag::Log | Tag::Client | Tag::ErrorUtf8 | Tag::Redo | Tag::Stats => false,
         Tag::IoError | Tag::Success | Tag::NoSend => len == 4,
         Tag::IoTimeout => len == 4 && client,
         Tag::Noop => len == 0,
@@ -161,9 +151,7 @@ pub fn check(number: i32, len: usize, client: bool, role: &str) -> Result<Tag> {
     if fits {
         Ok(tag)
     } else {
-        Err(Error::Stream(format!(
-            "invalid multi-message {number}:{len} [{role}]"
-        )))
+        Err(Error::Stream(format!("invalid multi-message {number}:{len} [{role}]")))
     }
 }
 
@@ -179,11 +167,7 @@ pub struct Message {
 impl Message {
     /// The number that a fixed-size message carries; `None` for an empty one or a text.
     pub fn value(&self) -> Option<i32> {
-        self.payload
-            .as_slice()
-            .try_into()
-            .ok()
-            .map(i32::from_le_bytes)
+        self.payload.as_slice().try_into().ok().map(i32::from_le_bytes)
     }
 }
 
@@ -213,10 +197,7 @@ mod tests {
         let known: Vec<i32> = (-200..200)
             .filter(|&n| Tag::from_number(n).is_some_and(|t| i32::from(t.number()) == n))
             .collect();
-        assert_eq!(
-            known,
-            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 22, 33, 42, 86, 100, 101, 102]
-        );
+        assert_eq!(known, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 22, 33, 42, 86, 100, 101, 102]);
     }
 
     #[test]

@@ -158,9 +158,7 @@ pub trait Source {
             return Ok(i32::from(first));
         }
         if n > 4 {
-            return Err(Error::Stream(format!(
-                "overflow in varint (first byte {first:#04x})"
-            )));
+            return Err(Error::Stream(format!("overflow in varint (first byte {first:#04x})")));
         }
         let mut b = [0; 5];
         self.read_exact(&mut b[..n])?;
@@ -232,9 +230,7 @@ pub trait Source {
             len = (len & 0x7f) << 8 | usize::from(self.byte()?);
         }
         if len > max {
-            return Err(Error::Protocol(format!(
-                "over-long vstring received ({len} > {max})"
-            )));
+            return Err(Error::Protocol(format!("over-long vstring received ({len} > {max})")));
         }
         self.bytes(len)
     }
@@ -319,13 +315,7 @@ impl NdxWriter {
         match d {
             1..=253 => out.push(d as u8),
             0 | 254..=0x7fff => out.extend_from_slice(&[0xfe, (d >> 8) as u8, d as u8]),
-            _ => out.extend_from_slice(&[
-                0xfe,
-                0x80 | (n >> 24) as u8,
-                n as u8,
-                (n >> 8) as u8,
-                (n >> 16) as u8,
-            ]),
+            _ => out.extend_from_slice(&[0xfe, 0x80 | (n >> 24) as u8, n as u8, (n >> 8) as u8, (n >> 16) as u8]),
         }
     }
 }
@@ -354,11 +344,7 @@ impl NdxReader {
         if negative {
             c = src.byte()?;
         }
-        let prev = if negative {
-            &mut self.0.neg
-        } else {
-            &mut self.0.pos
-        };
+        let prev = if negative { &mut self.0.neg } else { &mut self.0.pos };
         let n = if c == 0xfe {
             let mut ab = [0; 2];
             src.read_exact(&mut ab)?;
@@ -373,9 +359,7 @@ impl NdxReader {
             i64::from(*prev) + i64::from(c)
         };
         let Ok(n) = i32::try_from(n) else {
-            return Err(Error::Protocol(format!(
-                "invalid file index on the wire ({n})"
-            )));
+            return Err(Error::Protocol(format!("invalid file index on the wire ({n})")));
         };
         *prev = n;
         Ok(if negative { -n } else { n })
@@ -448,13 +432,7 @@ mod tests {
         // The rest of a first byte with four extra bytes is ignored.
         assert_eq!((&hex("f7 01 00 00 00")[..]).varint().unwrap(), 1);
         for first in 0xf8..=0xff_u8 {
-            assert_eq!(
-                (&[first, 0, 0, 0, 0, 0, 0][..])
-                    .varint()
-                    .unwrap_err()
-                    .code(),
-                12
-            );
+            assert_eq!((&[first, 0, 0, 0, 0, 0, 0][..]).varint().unwrap_err().code(), 12);
         }
     }
 
@@ -487,12 +465,7 @@ mod tests {
             (-86400, "f8 80 ae fe ff ff ff ff ff"),
         ] {
             row(value, text, |o, v| put_varlong(o, v, 4), |s| s.varlong(4));
-            row(
-                value,
-                text,
-                |o, v| put_x30long(o, 31, v, 4),
-                |s| s.x30long(31, 4),
-            );
+            row(value, text, |o, v| put_x30long(o, 31, v, 4), |s| s.x30long(31, 4));
         }
         assert_eq!((&[0xfc; 12][..]).varlong(4).unwrap_err().code(), 12);
         assert!((&[0xff; 12][..]).varlong(3).is_ok());
@@ -508,12 +481,7 @@ mod tests {
             (-2, "ff ff ff ff fe ff ff ff ff ff ff ff"),
         ] {
             row(value, text, put_longint, |s| s.longint());
-            row(
-                value,
-                text,
-                |o, v| put_x30long(o, 29, v, 3),
-                |s| s.x30long(29, 3),
-            );
+            row(value, text, |o, v| put_x30long(o, 29, v, 3), |s| s.x30long(29, 3));
         }
         // A reader takes the four bytes as a signed number.
         assert_eq!((&hex("fe ff ff ff")[..]).longint().unwrap(), -2);
@@ -582,15 +550,9 @@ mod tests {
     #[test]
     fn ndx_overflow_is_a_protocol_error() {
         let mut reader = NdxReader::new(31);
-        assert_eq!(
-            reader.read(&mut &hex("fe ff ff ff ff")[..]).unwrap(),
-            i32::MAX
-        );
+        assert_eq!(reader.read(&mut &hex("fe ff ff ff ff")[..]).unwrap(), i32::MAX);
         assert_eq!(reader.read(&mut &hex("01")[..]).unwrap_err().code(), 2);
-        assert_eq!(
-            reader.read(&mut &hex("fe 00 01")[..]).unwrap_err().code(),
-            2
-        );
+        assert_eq!(reader.read(&mut &hex("fe 00 01")[..]).unwrap_err().code(), 2);
         // After ff a 00 and an ff are plain differences.
         assert_eq!(reader.read(&mut &hex("ff 00")[..]).unwrap(), -1);
         assert_eq!(reader.read(&mut &hex("ff ff")[..]).unwrap(), -256);

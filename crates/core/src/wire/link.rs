@@ -158,11 +158,7 @@ impl Shared {
         let timeout = self.timeout.load(Ordering::Relaxed);
         if timeout > 0 {
             let last = [&self.last_in, &self.last_out, &self.last_touch];
-            let last = last
-                .map(|t| t.load(Ordering::Relaxed))
-                .into_iter()
-                .max()
-                .unwrap_or(0);
+            let last = last.map(|t| t.load(Ordering::Relaxed)).into_iter().max().unwrap_or(0);
             let seconds = self.now().saturating_sub(last) / 1000;
             if seconds >= u64::from(timeout) {
                 let role = self.role();
@@ -343,12 +339,7 @@ impl Link {
             match reader.byte()? {
                 b'\n' => return Ok(line),
                 b'\r' => {}
-                0 => {
-                    return Err(Error::Stream(format!(
-                        "NUL byte in a line [{}]",
-                        self.shared.role()
-                    )))
-                }
+                0 => return Err(Error::Stream(format!("NUL byte in a line [{}]", self.shared.role()))),
                 _ if line.len() >= limit => {
                     return Err(Error::Stream(format!(
                         "line longer than {limit} bytes [{}]",
@@ -380,10 +371,7 @@ impl Link {
         if !out.is_muxed() {
             return Ok(false);
         }
-        out.put_message(
-            tag,
-            &payload[..payload.len().min(super::frames::MAX_PAYLOAD)],
-        );
+        out.put_message(tag, &payload[..payload.len().min(super::frames::MAX_PAYLOAD)]);
         Ok(true)
     }
 
@@ -405,13 +393,8 @@ impl Link {
             } else {
                 shared.check()?;
                 let ahead = reader.buffered() < RAW_AHEAD && reader.read_ahead();
-                let time = if ahead {
-                    Duration::from_millis(1)
-                } else {
-                    TICK
-                };
-                port.wait(PollFlags::OUT, None, Some(time))
-                    .map_err(failed)?;
+                let time = if ahead { Duration::from_millis(1) } else { TICK };
+                port.wait(PollFlags::OUT, None, Some(time)).map_err(failed)?;
             }
         }
         Ok(())
@@ -457,9 +440,7 @@ impl Link {
         self.out_port.widen();
         let writer = Writer::start(self.shared.clone(), self.out_port.clone())?;
         let Some(mut reader) = self.reader.take() else {
-            return Err(Error::Ipc(
-                "the connection has been handed over to a transfer".into(),
-            ));
+            return Err(Error::Ipc("the connection has been handed over to a transfer".into()));
         };
         reader.start_thread()?;
         Ok((reader, writer))

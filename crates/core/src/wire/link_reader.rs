@@ -139,12 +139,7 @@ impl Reader {
         let Feed::Direct(port) = &self.feed else {
             return Ok(());
         };
-        let failed = |e: &io::Error| {
-            Error::Ipc(format!(
-                "could not start the reader thread: {}",
-                sys_text(e)
-            ))
-        };
+        let failed = |e: &io::Error| Error::Ipc(format!("could not start the reader thread: {}", sys_text(e)));
         let (port, shelf) = (port.clone(), Arc::new(Shelf::default()));
         let wake = Arc::new(Wake::new().map_err(|e| failed(&e))?);
         port.widen();
@@ -400,11 +395,9 @@ impl Reader {
                 if number == 0 {
                     self.left = len;
                 } else {
-                    let tag =
-                        frames::check(number, len, self.shared.is_client(), &self.shared.role())?;
-                    self.shared.trace(|| {
-                        format!("[{}] got msg={}, len={len}", self.shared.role(), tag.name())
-                    });
+                    let tag = frames::check(number, len, self.shared.is_client(), &self.shared.role())?;
+                    self.shared
+                        .trace(|| format!("[{}] got msg={}, len={len}", self.shared.role(), tag.name()));
                     let payload = Vec::with_capacity(len);
                     self.message = Some((Message { tag, payload }, len));
                 }
@@ -488,9 +481,7 @@ impl Reader {
                             if queue.chunks.is_empty() && queue.end.is_none() {
                                 queue.consumer_waits = true;
                                 let wait = shelf.filled.wait_timeout(queue, TICK.min(time));
-                                wait.unwrap_or_else(PoisonError::into_inner)
-                                    .0
-                                    .consumer_waits = false;
+                                wait.unwrap_or_else(PoisonError::into_inner).0.consumer_waits = false;
                             }
                         }
                     }
@@ -522,12 +513,7 @@ impl Source for Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        if let Feed::Thread {
-            shelf,
-            wake,
-            thread,
-        } = &mut self.feed
-        {
+        if let Feed::Thread { shelf, wake, thread } = &mut self.feed {
             lock(&shelf.queue).stop = true;
             shelf.emptied.notify_one();
             wake.set();
@@ -595,10 +581,7 @@ fn run(shelf: &Shelf, port: &Port, wake: &Wake, shared: &Shared) {
         }
         while (queue.len >= MAX_QUEUED || queue.held >= MAX_HELD) && !queue.stop {
             queue.thread_waits = true;
-            queue = shelf
-                .emptied
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
+            queue = shelf.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         if queue.stop {
             return;

@@ -52,8 +52,7 @@ fn collect(reader: &mut Reader) -> Arc<Mutex<Vec<Message>>> {
 #[test]
 fn raw_phase_reads_lines_and_values() {
     let (mut link, mut peer) = raw(options());
-    peer.write_all(b"@RSYNCD: 32.0 md5\r\nrest\x81\x2c")
-        .unwrap();
+    peer.write_all(b"@RSYNCD: 32.0 md5\r\nrest\x81\x2c").unwrap();
     assert_eq!(link.read_line(1023).unwrap(), b"@RSYNCD: 32.0 md5");
     assert_eq!(link.read_some(4).unwrap(), b"rest");
     link.write(b"hello").unwrap();
@@ -167,10 +166,7 @@ fn illegal_frames_end_with_12() {
             peer.write_all(&bytes).unwrap();
             match link.byte() {
                 Ok(byte) => assert!(good && byte == b'z', "tag {number} length {len}"),
-                Err(error) => assert!(
-                    !good && error.code() == 12,
-                    "tag {number} length {len}: {error}"
-                ),
+                Err(error) => assert!(!good && error.code() == 12, "tag {number} length {len}: {error}"),
             }
         }
     }
@@ -193,14 +189,8 @@ fn io_timeout_is_adopted_within_its_range() {
             ..options()
         });
         let seen = collect(&mut reader);
-        peer.write_all(
-            &[
-                frame(Tag::IoTimeout, &i32::to_le_bytes(value)),
-                frame(Tag::Data, b"x"),
-            ]
-            .concat(),
-        )
-        .unwrap();
+        peer.write_all(&[frame(Tag::IoTimeout, &i32::to_le_bytes(value)), frame(Tag::Data, b"x")].concat())
+            .unwrap();
         reader.byte().unwrap();
         assert_eq!(seen.lock().unwrap()[0].value(), Some(value));
         assert_eq!(reader.control().timeout(), want);
@@ -210,9 +200,7 @@ fn io_timeout_is_adopted_within_its_range() {
 #[test]
 fn a_handler_error_ends_the_read() {
     let (mut reader, _writer, mut peer) = framed(options());
-    reader.set_handler(Box::new(|m| {
-        Err(crate::Error::PeerExit(m.value().unwrap_or(0)))
-    }));
+    reader.set_handler(Box::new(|m| Err(crate::Error::PeerExit(m.value().unwrap_or(0)))));
     peer.write_all(&[frame(Tag::ErrorExit, &[7, 0, 0, 0]), frame(Tag::Data, b"x")].concat())
         .unwrap();
     assert_eq!(reader.byte().unwrap_err().code(), 7);
@@ -238,16 +226,8 @@ fn ready_does_not_block_and_keeps_errors() {
 #[test]
 fn framing_can_be_switched_within_buffered_bytes() {
     let (mut link, mut peer) = raw(options());
-    peer.write_all(
-        &[
-            b"ab",
-            &frame(Tag::Data, b"cd")[..],
-            b"raw",
-            &frame(Tag::Data, b"ef"),
-        ]
-        .concat(),
-    )
-    .unwrap();
+    peer.write_all(&[b"ab", &frame(Tag::Data, b"cd")[..], b"raw", &frame(Tag::Data, b"ef")].concat())
+        .unwrap();
     let (mut reader, _writer) = link.split().unwrap();
     assert_eq!(reader.bytes(2).unwrap(), b"ab");
     reader.start_mux();
@@ -303,8 +283,7 @@ fn small_puts_share_a_frame_and_go_out_by_themselves() {
     if got != want {
         let mut rest = Vec::new();
         writer.finish().unwrap();
-        peer.set_read_timeout(Some(Duration::from_millis(100)))
-            .unwrap();
+        peer.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         let _ = peer.read_to_end(&mut rest);
         got.extend(rest);
         assert!(got.windows(2).any(|w| w == b"hi"));
@@ -326,12 +305,7 @@ fn unframed_streams_take_no_messages() {
     peer.read_to_end(&mut all).unwrap();
     assert_eq!(
         all,
-        [
-            b"raw",
-            &frame(Tag::Info, b"hi")[..],
-            &frame(Tag::Data, &[b'x'; 10_000])
-        ]
-        .concat()
+        [b"raw", &frame(Tag::Info, b"hi")[..], &frame(Tag::Data, &[b'x'; 10_000])].concat()
     );
     assert!(writer.put(b"late").is_err());
 }
@@ -370,10 +344,7 @@ fn both_ways(a: Link, b: Link) {
             let mut at = 0;
             while at < TOTAL {
                 let part = reader.chunk(TOTAL - at).unwrap();
-                assert!(part
-                    .iter()
-                    .enumerate()
-                    .all(|(i, b)| *b == ((at + i) % 251) as u8));
+                assert!(part.iter().enumerate().all(|(i, b)| *b == ((at + i) % 251) as u8));
                 at += part.len();
             }
             let sent = putting.join().unwrap();
@@ -414,9 +385,7 @@ fn a_slow_reader_stops_the_writer_but_not_the_other_direction() {
     let error = thread.join().unwrap().unwrap_err();
     assert_eq!(error.code(), 10);
     assert!(
-        error
-            .to_string()
-            .starts_with("rsync: [sender] write error: "),
+        error.to_string().starts_with("rsync: [sender] write error: "),
         "{error}"
     );
     assert!(writer.is_broken() && writer.finish().is_err());
@@ -460,10 +429,7 @@ fn silence_times_out_unless_touched() {
     let start = Instant::now();
     let error = reader.byte().unwrap_err();
     assert_eq!(error.code(), 30);
-    assert_eq!(
-        error.to_string(),
-        "[sender] io timeout after 1 seconds -- exiting"
-    );
+    assert_eq!(error.to_string(), "[sender] io timeout after 1 seconds -- exiting");
     assert!(start.elapsed() >= Duration::from_millis(2100));
     toucher.join().unwrap();
     let (mut link, _peer) = raw(LinkOptions {
@@ -479,18 +445,13 @@ fn cancel_wakes_everyone() {
     let cancel = options.cancel.clone();
     let (mut reader, writer, _peer) = framed(options);
     let reading = std::thread::spawn(move || reader.byte());
-    let writing =
-        std::thread::spawn(move || writer.put(&vec![0; 8 << 20]).and_then(|()| writer.finish()));
+    let writing = std::thread::spawn(move || writer.put(&vec![0; 8 << 20]).and_then(|()| writer.finish()));
     std::thread::sleep(Duration::from_millis(30));
     let start = Instant::now();
     cancel.store(true, Ordering::Relaxed);
     assert_eq!(reading.join().unwrap().unwrap_err().code(), 20);
     assert_eq!(writing.join().unwrap().unwrap_err().code(), 20);
-    assert!(
-        start.elapsed() < Duration::from_millis(150),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_millis(150), "{:?}", start.elapsed());
 }
 
 #[test]

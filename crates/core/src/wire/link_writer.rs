@@ -134,8 +134,7 @@ impl Out {
     fn put_whole(&mut self, data: Vec<u8>) {
         self.close_frame();
         if self.mux {
-            self.open
-                .extend_from_slice(&frames::header(Tag::Data, data.len()));
+            self.open.extend_from_slice(&frames::header(Tag::Data, data.len()));
             self.total += HEADER_LEN as u64;
         }
         self.seal();
@@ -151,7 +150,8 @@ impl Out {
         match &mut self.frame_at {
             Some(at) => {
                 let place = *at..*at;
-                self.open.splice(place, header.into_iter().chain(payload.iter().copied()));
+                self.open
+                    .splice(place, header.into_iter().chain(payload.iter().copied()));
                 *at += HEADER_LEN + payload.len();
             }
             None => {
@@ -203,9 +203,9 @@ impl Throttle {
             return None;
         }
         let rate = (self.limit * 1024) as f64;
-        let elapsed = self.last.map_or(0.0, |last| {
-            now.saturating_duration_since(last).as_secs_f64()
-        });
+        let elapsed = self
+            .last
+            .map_or(0.0, |last| now.saturating_duration_since(last).as_secs_f64());
         self.last = Some(now);
         self.debt = (self.debt + n as f64 - elapsed * rate).max(0.0);
         let seconds = self.debt / rate;
@@ -215,9 +215,9 @@ impl Throttle {
     /// Carries what was slept too much or too little into the debt.
     fn slept(&mut self, wanted: Duration, now: Instant) {
         let rate = (self.limit * 1024) as f64;
-        let slept = self.last.map_or(0.0, |last| {
-            now.saturating_duration_since(last).as_secs_f64()
-        });
+        let slept = self
+            .last
+            .map_or(0.0, |last| now.saturating_duration_since(last).as_secs_f64());
         self.debt = (wanted.as_secs_f64() - slept) * rate;
         self.last = Some(now);
     }
@@ -248,12 +248,7 @@ pub struct Writer(Arc<Handle>);
 
 impl Writer {
     pub(super) fn start(shared: Arc<Shared>, port: Arc<Port>) -> Result<Self> {
-        let failed = |e: &io::Error| {
-            Error::Ipc(format!(
-                "could not start the writer thread: {}",
-                sys_text(e)
-            ))
-        };
+        let failed = |e: &io::Error| Error::Ipc(format!("could not start the writer thread: {}", sys_text(e)));
         let wake = Arc::new(Wake::new().map_err(|e| failed(&e))?);
         let thread = {
             let (shared, port, wake) = (shared.clone(), port.clone(), wake.clone());
@@ -278,10 +273,7 @@ impl Writer {
                 return Err(error.clone());
             }
             if out.finishing {
-                return Err(Error::Socket(format!(
-                    "rsync: [{}] write after the end",
-                    shared.role()
-                )));
+                return Err(Error::Socket(format!("rsync: [{}] write after the end", shared.role())));
             }
             if out.pending() <= MAX_PENDING {
                 return Ok(out);
@@ -348,14 +340,7 @@ impl Writer {
         out.put_message(tag, &payload[..payload.len().min(MAX_PAYLOAD)]);
         self.nudge(&mut out);
         drop(out);
-        shared.trace(|| {
-            format!(
-                "[{}] send_msg({}, {})",
-                shared.role(),
-                tag.name(),
-                payload.len()
-            )
-        });
+        shared.trace(|| format!("[{}] send_msg({}, {})", shared.role(), tag.name(), payload.len()));
         Ok(true)
     }
 
@@ -470,9 +455,7 @@ fn run(shared: &Shared, port: &Port, wake: &Wake) {
         // Back from a write: the callers may go on.
         for mut done in batch.drain(..) {
             out.sealed_len -= done.len();
-            if out.pool.len() < 4
-                && (FRAME_TARGET / 2..=4 * FRAME_TARGET).contains(&done.capacity())
-            {
+            if out.pool.len() < 4 && (FRAME_TARGET / 2..=4 * FRAME_TARGET).contains(&done.capacity()) {
                 done.clear();
                 out.pool.push(done);
             }
@@ -551,13 +534,7 @@ fn run(shared: &Shared, port: &Port, wake: &Wake) {
 }
 
 /// Writes all of `batch`, in pieces as the throttle allows.
-fn write_all(
-    shared: &Shared,
-    port: &Port,
-    wake: &Wake,
-    throttle: &mut Throttle,
-    batch: &[Vec<u8>],
-) -> io::Result<()> {
+fn write_all(shared: &Shared, port: &Port, wake: &Wake, throttle: &mut Throttle, batch: &[Vec<u8>]) -> io::Result<()> {
     let (mut index, mut offset) = (0, 0);
     let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(batch.len());
     loop {

@@ -48,9 +48,7 @@ impl Port {
         let mut restore = None;
         if kind == Kind::Pipe {
             if let Ok(flags) = rustix::fs::fcntl_getfl(&fd) {
-                if !flags.contains(OFlags::NONBLOCK)
-                    && rustix::fs::fcntl_setfl(&fd, flags | OFlags::NONBLOCK).is_ok()
-                {
+                if !flags.contains(OFlags::NONBLOCK) && rustix::fs::fcntl_setfl(&fd, flags | OFlags::NONBLOCK).is_ok() {
                     restore = Some(flags);
                 }
             }
@@ -69,9 +67,7 @@ impl Port {
 
     /// Asks for a larger pipe; a refusal costs speed only.
     pub fn widen(&self) {
-        if self.kind == Kind::Pipe
-            && rustix::pipe::fcntl_getpipe_size(&self.fd).is_ok_and(|n| n < PIPE_SIZE)
-        {
+        if self.kind == Kind::Pipe && rustix::pipe::fcntl_getpipe_size(&self.fd).is_ok_and(|n| n < PIPE_SIZE) {
             let _ = rustix::pipe::fcntl_setpipe_size(&self.fd, PIPE_SIZE);
         }
     }
@@ -79,15 +75,10 @@ impl Port {
     /// Reads what is there: `Some(0)` at the end, `None` if nothing has come yet.
     pub fn read(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
         match self.kind {
-            Kind::Socket => {
-                settle(rustix::net::recv(&self.fd, buf, RecvFlags::DONTWAIT).map(|(n, _)| n))
-            }
+            Kind::Socket => settle(rustix::net::recv(&self.fd, buf, RecvFlags::DONTWAIT).map(|(n, _)| n)),
             Kind::Pipe => settle(rustix::io::read(&self.fd, buf)),
             Kind::Other => {
-                if self
-                    .wait(PollFlags::IN, None, Some(Duration::ZERO))?
-                    .is_empty()
-                {
+                if self.wait(PollFlags::IN, None, Some(Duration::ZERO))?.is_empty() {
                     return Ok(None);
                 }
                 settle(rustix::io::read(&self.fd, buf))
@@ -113,12 +104,7 @@ impl Port {
 
     /// Waits until one of `events` (or an error condition) holds, `wake` becomes readable, or the time is over. Returns
     /// what holds of the port; empty if nothing does.
-    pub fn wait(
-        &self,
-        events: PollFlags,
-        wake: Option<&OwnedFd>,
-        time: Option<Duration>,
-    ) -> io::Result<PollFlags> {
+    pub fn wait(&self, events: PollFlags, wake: Option<&OwnedFd>, time: Option<Duration>) -> io::Result<PollFlags> {
         let time = time.map(|t| Timespec {
             tv_sec: t.as_secs() as i64,
             tv_nsec: t.subsec_nanos().into(),
@@ -161,10 +147,7 @@ pub(super) struct Wake(OwnedFd);
 impl Wake {
     pub fn new() -> io::Result<Self> {
         use rustix::event::{eventfd, EventfdFlags};
-        Ok(Self(eventfd(
-            0,
-            EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK,
-        )?))
+        Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
     }
 
     /// Wakes the thread, now and in every later wait.

@@ -77,11 +77,7 @@ pub struct Encoder {
 impl Encoder {
     /// `history`: referenced blocks are entered (zlib).
     pub(super) fn new(level: i32, history: bool, protocol: u8) -> Self {
-        let level = if level < 0 {
-            DEFAULT_LEVEL
-        } else {
-            level.min(9)
-        };
+        let level = if level < 0 { DEFAULT_LEVEL } else { level.min(9) };
         Self {
             deflate: Compress::new(Compression::new(level as u32), false),
             fresh: true,
@@ -273,18 +269,13 @@ impl Decoder {
         let mut produced = 0;
         for (part, input) in [(0, &head[..]), (window.len() as u64, window)] {
             let before = (self.inflate.total_in(), self.inflate.total_out());
-            match self
-                .inflate
-                .decompress(input, &mut self.output, FlushDecompress::Sync)
-            {
+            match self.inflate.decompress(input, &mut self.output, FlushDecompress::Sync) {
                 Ok(Status::Ok | Status::BufError) => {}
                 _ => return Err(Error::Stream("inflate of a matched block failed".into())),
             }
             produced += self.inflate.total_out() - before.1;
             if self.inflate.total_in() - before.0 != input.len() as u64 || produced != part {
-                return Err(Error::Stream(
-                    "inflate of a matched block stopped short".into(),
-                ));
+                return Err(Error::Stream("inflate of a matched block stopped short".into()));
             }
         }
         self.unseen.data.clear();
@@ -296,20 +287,16 @@ impl Decoder {
         self.output.resize(MAX_OUTPUT, 0);
         loop {
             let before = (self.inflate.total_in(), self.inflate.total_out());
-            let status = self.inflate.decompress(
-                &self.input[self.taken..],
-                &mut self.output,
-                FlushDecompress::Sync,
-            );
+            let status = self
+                .inflate
+                .decompress(&self.input[self.taken..], &mut self.output, FlushDecompress::Sync);
             let took = (self.inflate.total_in() - before.0) as usize;
             let gave = (self.inflate.total_out() - before.1) as usize;
             self.taken += took;
             match status {
                 Ok(Status::Ok | Status::BufError) => {}
                 // A stream never ends by itself: the end of a file is a flag byte.
-                Ok(Status::StreamEnd) => {
-                    return Err(Error::Stream("inflate returned 1 in a token stream".into()))
-                }
+                Ok(Status::StreamEnd) => return Err(Error::Stream("inflate returned 1 in a token stream".into())),
                 Err(e) => return Err(Error::Stream(format!("inflate failed: {e}"))),
             }
             if gave > 0 {
@@ -361,11 +348,7 @@ impl Decoder {
                     self.step = Step::Flag;
                 }
                 Step::Tail { end } => {
-                    let gave = if self.input.is_empty() {
-                        0
-                    } else {
-                        self.run()?
-                    };
+                    let gave = if self.input.is_empty() { 0 } else { self.run()? };
                     if gave > 0 {
                         return Ok(Token::Literal(&self.output[..gave]));
                     }

@@ -144,9 +144,7 @@ impl RunReader {
             .and_then(|first| first.checked_add(more))
             .filter(|&last| last <= MAX_INDEX);
         let (Some(first), Some(last)) = (first, last) else {
-            return Err(Error::Protocol(
-                "Invalid block index in a compressed stream".into(),
-            ));
+            return Err(Error::Protocol("Invalid block index in a compressed stream".into()));
         };
         check_index(last, self.count)?;
         self.last = last;

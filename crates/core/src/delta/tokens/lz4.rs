@@ -25,8 +25,7 @@ impl Encoder {
 
     pub(super) fn literal(&mut self, data: &[u8], out: &mut TokenOut<'_>) -> Result<()> {
         self.runs.flush(out)?;
-        self.piece
-            .resize(block::get_maximum_output_size(MAX_PIECE), 0);
+        self.piece.resize(block::get_maximum_output_size(MAX_PIECE), 0);
         let mut rest = data;
         while !rest.is_empty() {
             let mut take = rest.len().min(MAX_PIECE);

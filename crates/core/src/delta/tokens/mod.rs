@@ -221,9 +221,7 @@ fn check_index(index: u32, count: u32) -> Result<()> {
     if index < count {
         Ok(())
     } else {
-        Err(Error::Protocol(format!(
-            "Invalid block reference {index} (of {count})"
-        )))
+        Err(Error::Protocol(format!("Invalid block reference {index} (of {count})")))
     }
 }
 

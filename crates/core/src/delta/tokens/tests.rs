@@ -119,19 +119,15 @@ fn plain_example() {
     ];
     let mut encoder = Encoder::new(CompressKind::None, 0, 0, 32).unwrap();
     let expected = [
-        0xff, 0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 3, 0, 0, 0, 0x58, 0x59, 0x5a, 0xfc, 0xff,
-        0xff, 0xff, 0, 0, 0, 0,
+        0xff, 0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 3, 0, 0, 0, 0x58, 0x59, 0x5a, 0xfc, 0xff, 0xff, 0xff, 0, 0, 0,
+        0,
     ];
     assert_eq!(encode(&mut encoder, &steps, &basis), expected);
     let mut src = &expected[..];
     assert_eq!(
-        decode(
-            &mut Decoder::new(CompressKind::None, 32).unwrap(),
-            &mut src,
-            &basis
-        )
-        .unwrap()
-        .len(),
+        decode(&mut Decoder::new(CompressKind::None, 32).unwrap(), &mut src, &basis)
+            .unwrap()
+            .len(),
         33
     );
 }
@@ -224,8 +220,7 @@ fn run_flags() {
     let basis = Blocks(vec![1; 200_000], 1);
     let step = |range: std::ops::Range<u32>| range.map(Step::Block).collect::<Vec<_>>();
     let mut encoder = Encoder::new(CompressKind::Lz4, 0, 0, 32).unwrap();
-    let mut check =
-        |steps: &[Step], expected: &[u8]| assert_eq!(encode(&mut encoder, steps, &basis), expected);
+    let mut check = |steps: &[Step], expected: &[u8]| assert_eq!(encode(&mut encoder, steps, &basis), expected);
     check(&step(0..1), &[0x80, 0]);
     check(&step(0..2), &[0xc0, 1, 0, 0]);
     check(&step(63..64), &[0xbf, 0]);
@@ -233,10 +228,7 @@ fn run_flags() {
     check(&step(64..66), &[0x21, 64, 0, 0, 0, 1, 0, 0]);
     // Two references back to back that do not continue each other, and one backwards.
     check(&[Step::Block(5), Step::Block(5)], &[0x85, 0x80, 0]);
-    check(
-        &[Step::Block(5), Step::Block(4)],
-        &[0x85, 0x20, 4, 0, 0, 0, 0],
-    );
+    check(&[Step::Block(5), Step::Block(4)], &[0x85, 0x20, 4, 0, 0, 0, 0]);
     // A run of 65536 blocks is the longest; the next starts one further.
     check(&step(0..65_537), &[0xc0, 0xff, 0xff, 0x81, 0]);
     // `last` starts over with each file.
@@ -248,37 +240,20 @@ fn run_flags() {
 fn references_split_by_literals_step_by_one() {
     let basis = Blocks(vec![1; 100], 10);
     let steps = [Step::Block(3), Step::Literal(b"x".to_vec()), Step::Block(4)];
-    let bytes = encode(
-        &mut Encoder::new(CompressKind::Lz4, 0, 0, 32).unwrap(),
-        &steps,
-        &basis,
-    );
+    let bytes = encode(&mut Encoder::new(CompressKind::Lz4, 0, 0, 32).unwrap(), &steps, &basis);
     assert_eq!(bytes[0], 0x83);
     assert_eq!(bytes[bytes.len() - 2..], [0x81, 0]);
 }
 
 #[test]
 fn every_level_and_size() {
-    let basis = Blocks(
-        [noise(150_000, 2), b"hello world, ".repeat(12_000)].concat(),
-        70_000,
-    );
+    let basis = Blocks([noise(150_000, 2), b"hello world, ".repeat(12_000)].concat(), 70_000);
     for kind in KINDS {
         for level in [-1, 1, 2, 3, 4, 5, 6, 7, 8, 9] {
             let mut files = Vec::new();
             for len in [0usize, 1, 16_382, 16_383, 16_384, 32_768, 65_535, 300_000] {
-                let text = basis
-                    .0
-                    .iter()
-                    .rev()
-                    .cycle()
-                    .take(len)
-                    .copied()
-                    .collect::<Vec<u8>>();
-                let mut steps: Vec<Step> = text
-                    .chunks(32_768)
-                    .map(|c| Step::Literal(c.to_vec()))
-                    .collect();
+                let text = basis.0.iter().rev().cycle().take(len).copied().collect::<Vec<u8>>();
+                let mut steps: Vec<Step> = text.chunks(32_768).map(|c| Step::Literal(c.to_vec())).collect();
                 files.push((steps.clone(), &basis));
                 steps.insert(0, Step::Block(2));
                 steps.push(Step::Block(0));
@@ -302,9 +277,7 @@ fn a_matched_stretch_of_exactly_one_window() {
         let basis = Blocks(noise(len * 2, 6), len);
         let mut steps = Vec::new();
         for i in 0..12 {
-            steps.push(Step::Literal(
-                basis.0[len - 30_000 + i..len - 10_000].to_vec(),
-            ));
+            steps.push(Step::Literal(basis.0[len - 30_000 + i..len - 10_000].to_vec()));
             steps.push(Step::Block(i as u32 % 2));
         }
         steps.push(Step::Literal(basis.0[len..].to_vec()));
@@ -333,10 +306,7 @@ fn zstd_is_one_frame() {
     assert!(second.len() < 100, "{}", second.len());
     let mut decoder = Decoder::new(CompressKind::Zstd, 32).unwrap();
     for (bytes, len) in [(&first, 3500), (&second, 3000)] {
-        assert_eq!(
-            decode(&mut decoder, &mut &bytes[..], &basis).unwrap().len(),
-            len
-        );
+        assert_eq!(decode(&mut decoder, &mut &bytes[..], &basis).unwrap().len(), len);
     }
     // With worker threads the stream is as good.
     let mut threaded = Encoder::new(CompressKind::Zstd, 3, 2, 32).unwrap();
@@ -420,10 +390,7 @@ fn hostile_flags() {
     let basis = Blocks(vec![0; 5], 1);
     let mut decoder = Decoder::new(CompressKind::Lz4, 32).unwrap();
     let odd = [0x02, 1, 0, 0, 0, 0x3f, 2, 0, 0, 0, 2, 0, 0];
-    assert_eq!(
-        decode(&mut decoder, &mut &odd[..], &basis).unwrap().len(),
-        4
-    );
+    assert_eq!(decode(&mut decoder, &mut &odd[..], &basis).unwrap().len(), 4);
     // The highest index there is.
     decoder.begin_file(0x7fff_ffff);
     assert_eq!(
@@ -442,12 +409,7 @@ fn piece(data: &[u8]) -> Vec<u8> {
 fn hostile_data() {
     for kind in [CompressKind::Zlib, CompressKind::Zlibx] {
         // A reserved block type; a stored length that is not its complement; a distance before the start; an end.
-        for bad in [
-            &[0x07][..],
-            &[0x00, 1, 0, 1, 0],
-            &[0x4b, 0x04, 0x12],
-            &[0x03, 0x00],
-        ] {
+        for bad in [&[0x07][..], &[0x00, 1, 0, 1, 0], &[0x4b, 0x04, 0x12], &[0x03, 0x00]] {
             let mut bytes = piece(bad);
             bytes.push(0x00);
             assert_eq!(refuse(kind, 0, &bytes), 12, "{bad:x?}");
@@ -509,26 +471,13 @@ fn bombs_come_in_small_portions() {
             &basis,
         );
         // `decode` checks the size of each portion.
-        assert!(
-            decode(
-                &mut Decoder::new(kind, 32).unwrap(),
-                &mut &bytes[..],
-                &basis
-            )
-            .unwrap()
-                == zeros
-        );
+        assert!(decode(&mut Decoder::new(kind, 32).unwrap(), &mut &bytes[..], &basis).unwrap() == zeros);
     }
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let literal = (0usize..70_000, any::<u32>(), any::<bool>()).prop_map(|(len, seed, noisy)| {
-        Step::Literal(if noisy {
-            noise(len, seed)
-        } else {
-            vec![seed as u8; len]
-        })
-    });
+    let literal = (0usize..70_000, any::<u32>(), any::<bool>())
+        .prop_map(|(len, seed, noisy)| Step::Literal(if noisy { noise(len, seed) } else { vec![seed as u8; len] }));
     let small = prop::collection::vec(any::<u8>(), 0..50).prop_map(Step::Literal);
     prop::collection::vec(
         prop_oneof![1 => literal, 3 => small, 6 => (0u32..40).prop_map(Step::Block)],
@@ -606,11 +555,7 @@ fn reads_streams_of_the_real_rsync() {
                 );
                 assert!(std::fs::read(path("dst/new")).unwrap() == new);
                 let batch = std::fs::read(path("batch")).unwrap();
-                let sum = if protocol < 30 {
-                    SumKind::Md4Old
-                } else {
-                    SumKind::Md5
-                };
+                let sum = if protocol < 30 { SumKind::Md4Old } else { SumKind::Md5 };
                 let head = sum_head(old.len() as u64, block, protocol, sum, false);
                 let mut bytes = Vec::new();
                 head.put(&mut bytes);

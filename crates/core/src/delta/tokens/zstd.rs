@@ -58,9 +58,7 @@ impl Encoder {
         let mut input = InBuffer::around(data);
         while input.pos() < data.len() {
             let mut output = OutBuffer::around_pos(&mut self.piece, self.used);
-            self.zstd
-                .run(&mut input, &mut output)
-                .map_err(|e| codec_error(&e))?;
+            self.zstd.run(&mut input, &mut output).map_err(|e| codec_error(&e))?;
             self.used = output.pos();
             self.send(out, false)?;
         }
@@ -136,9 +134,7 @@ impl Decoder {
                 self.output.resize(MAX_OUTPUT, 0);
                 let mut input = InBuffer::around(&self.input[self.taken..]);
                 let mut output = OutBuffer::around(&mut self.output[..]);
-                self.zstd
-                    .run(&mut input, &mut output)
-                    .map_err(|e| codec_error(&e))?;
+                self.zstd.run(&mut input, &mut output).map_err(|e| codec_error(&e))?;
                 let (took, gave) = (input.pos(), output.pos());
                 self.taken += took;
                 self.more = gave == MAX_OUTPUT;
