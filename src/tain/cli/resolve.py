@@ -176,12 +176,6 @@ class _Resolver(Handlers):
                 options.dirs = 1
         if len(options.args) < 2 and not options.server and options.read_batch is None:
             options.list_only |= 1
-        elif not options.server and options.read_batch is None and options.args[-1][:1] == b":":
-            from tain.cli.hostspec import parse_host
-
-            # One more source, and no destination (spec: options 5.2).
-            if parse_host(options.args[0]) is not None:
-                options.list_only |= 1
         if options.dirs >= 4:
             self.event("filter", b"- /*/*")
             options.recurse = options.dirs = 1

@@ -279,7 +279,8 @@ def plan_fields(
         recurse=bool(options.recurse),
         dirs=options.dirs > 0,
         relative=options.relative > 0,
-        list_only=bool(options.list_only),
+        # Without a destination nothing is to be written, however many sources there are (spec: options 5.2).
+        list_only=bool(options.list_only) or (job is not None and not am_sender and job.destination is None),
         fuzzy=options.fuzzy,
         read_batch=options.read_batch is not None,
     )
