@@ -155,7 +155,8 @@ impl Receiver {
                     return Err(Error::Protocol(format!("Invalid file index: {ndx} [Receiver]")));
                 }
             }
-            self.tell_generator(Feed::Eof)?;
+            // The generator may have gone already: an empty list is all it needs.
+            let _ = self.tell_generator(Feed::Eof);
             return Ok(false);
         }
         if !self.plan.inc_recurse {
