@@ -354,7 +354,7 @@ fn escape(letter: u8, level: u8, item: &Item<'_>, plan: &Plan, style: ItemStyle,
                 0
             } else {
                 item.length as i64
-            })
+            });
         }
         b'L' => {
             if let Some(leader) = item.leader.filter(|l| !l.is_empty()) {
