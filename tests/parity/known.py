@@ -16,10 +16,10 @@ KNOWN: dict[str, str] = {
     "OPT-server-pull--qsort-130": "deliberate: rsync forwards a word that its own server refuses",
     "OPT-server-push--qsort-130": "deliberate: rsync forwards a word that its own server refuses",
     "OUT-format-long": "issue 4: an over-long format is refused before the destination is made",
-    "TRF-22-alt": "issue 4: the warning about a foreign link is printed once; rsync prints it for each of its processes",
+    "TRF-22-alt": "issue 4: the warning about a foreign link is printed once; rsync prints it per process",
     "TRF-append-verify": "issue 4: the second try stands right behind the first; rsync does it after the other files",
     "TRF-sparse-inplace": "issue 4: fewer holes are punched in matched data; contents agree",
     "TRF-sparse-inplace-pull": "issue 4: as TRF-sparse-inplace",
     "TRF-sparse-inplace-push": "issue 4: as TRF-sparse-inplace",
-    "TRF-unreadable-delete": "deliberate: nothing is deleted once a read error is known; rsync deletes in directories done before",
+    "TRF-unreadable-delete": "deliberate: nothing is deleted once a read error is known; rsync has begun by then",
 }
