@@ -17,6 +17,10 @@ from tests.parity.rows import ROWS
 
 NOT_YET = "not supported by this version of tain"
 
+#: How often rsync is asked again where the two differ. Its processes race for stdout and for who ends first, so some
+#: rows have several right answers. tain runs once: what it did must be something that rsync does.
+SAMPLES = 10
+
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS])
 def test_row(row: Row, space: Path, tain: str, rsync: str, record_property: pytest.RecordProperty) -> None:
@@ -27,6 +31,10 @@ def test_row(row: Row, space: Path, tain: str, rsync: str, record_property: pyte
     theirs = perform(row, rsync, space)
     ours = perform(row, tain, space)
     found = differences(row, ours, theirs)
+    expected = not_yet(ours) or (row.id in KNOWN and not programs.SELF_CHECK)
+    for _ in range(SAMPLES if found and not expected else 0):
+        if not differences(row, ours, perform(row, rsync, space)):
+            return
     if found and not_yet(ours):
         pytest.xfail("asks for something that is not there yet")
     if found and row.id in KNOWN and not programs.SELF_CHECK:
