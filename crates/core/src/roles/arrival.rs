@@ -46,7 +46,7 @@ fn open_root(plan: &Plan, path: &[u8]) -> io::Result<Root> {
     match &plan.module_root {
         Some(module) if !plan.insecure_links => {
             let full = operator::absolute(path, &plan.cwd)?;
-            let full = super::scan::clean(&full);
+            let full = super::paths::clean(&full);
             let module = super::sources::open_module(plan, module, &options(plan))?;
             let rel = full.strip_prefix(module.path()).unwrap_or(&full);
             let rel = rel.strip_prefix(b"/").unwrap_or(rel);
@@ -81,7 +81,7 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
     let (count, only) = survey(feeds);
     let quoted = |path: &[u8]| {
         let full = operator::absolute(path, &plan.cwd).unwrap_or_else(|_| path.to_vec());
-        let mut full = super::scan::clean(&full);
+        let mut full = super::paths::clean(&full);
         if path.len() > 1 && path.ends_with(b"/") {
             full.push(b'/');
         }
@@ -195,7 +195,7 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
             let full = operator::absolute(&trimmed, &plan.cwd).unwrap_or_else(|_| trimmed.clone());
             let handle = rustix::io::dup(root.handle())
                 .map_err(|e| Error::FileIo(format!("rsync: [Receiver] {}", sys_text(&e.into()))))?;
-            let root = Root::from_handle(handle, &super::scan::clean(&full), &options(plan));
+            let root = Root::from_handle(handle, &super::paths::clean(&full), &options(plan));
             let mut dest = Dest::new(Arc::clone(plan), report.clone(), root)?;
             dest.void = true;
             return Ok(dest);
@@ -245,7 +245,7 @@ fn announce(plan: &Plan, report: &Report, path: &[u8]) {
 /// Make all missing components; how many there were.
 fn make_path(plan: &Plan, path: &[u8]) -> Result<u32> {
     let full = operator::absolute(path, &plan.cwd).unwrap_or_else(|_| path.to_vec());
-    let full = super::scan::clean(&full);
+    let full = super::paths::clean(&full);
     let mut made = 0;
     let mut at = 1;
     while at < full.len() {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::compare::{item_flags, unchanged};
-use super::dest::{split_name, Dest};
+use super::dest::Dest;
 use super::generator::{basis, Basis, Generator};
+use super::paths::split_name;
 use crate::error::Result;
 use crate::flist::Segment;
 use crate::plan::AltDest;

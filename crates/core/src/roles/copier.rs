@@ -9,7 +9,7 @@ use super::compare::{is_reg, Wanted};
 use super::dest::{Dest, PartialDir};
 use super::generator::{Basis, Request};
 use super::items::{self, Figures};
-use super::scan::disk;
+use super::paths::disk;
 use super::sources::Sources;
 use crate::delta::search::{search, SearchStats, TokenSink};
 use crate::delta::signature::Signature;
@@ -271,7 +271,7 @@ impl Copier {
 
     fn temp_file(&self, request: &Request, dest: &Dest) -> Option<crate::tree::Temp> {
         if self.plan.relative && !self.plan.implied_dirs {
-            let dir = super::dest::split_name(&request.rel).0;
+            let dir = super::paths::split_name(&request.rel).0;
             if !dir.is_empty() && dest.root.lstat(dir).is_err() {
                 dest.make_parents(&request.rel);
             }

@@ -276,7 +276,7 @@ impl Deleter {
         }
         let mut result = self.dest.root.remove(rel, kind);
         if matches!(&result, Err(e) if e.raw_os_error() == Some(13)) && !plan.am_root {
-            let parent = super::dest::split_name(rel).0;
+            let parent = super::paths::split_name(rel).0;
             let parent = if parent.is_empty() { b"." } else { parent };
             if let Ok(stat) = self.dest.root.lstat(parent) {
                 if stat.mode & 0o200 == 0 && self.dest.root.chmod(parent, stat.mode & 0o7777 | 0o700).is_ok() {

@@ -202,8 +202,8 @@ impl Filters {
 /// `root` relative to the module, with a final slash; empty for the module's root itself.
 fn inside(module: Option<&[u8]>, root: &[u8]) -> Vec<u8> {
     let Some(module) = module else { return Vec::new() };
-    let root = super::scan::clean(root);
-    let module = super::scan::clean(module);
+    let root = super::paths::clean(root);
+    let module = super::paths::clean(module);
     let rest = if module == b"/" {
         &root[..]
     } else {

@@ -760,7 +760,7 @@ impl Generator {
 
     /// A name was made in a directory that may be settled already: settle it again at the end.
     pub(super) fn retouch_parent(&mut self, rel: &[u8]) {
-        let dir = super::dest::split_name(rel).0;
+        let dir = super::paths::split_name(rel).0;
         let dir = if dir.is_empty() { b"." } else { dir };
         let open = self
             .lists

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox};
 
 use super::compare::Wanted;
-use super::dest::{split_name, Dest, PartialDir};
+use super::dest::{Dest, PartialDir};
 use super::exchange::{read_deletions, Item, Places, Seen};
 use super::generator::{basis, Feed};
 use super::items::{self, Figures};
+use super::paths::split_name;
 use super::rebuild::{rebuild, Built, Failure, Job, Target};
 use crate::delta::tokens;
 use crate::error::{Error, Result};

@@ -10,7 +10,8 @@ use super::copier::remove_source_file;
 use super::exchange::{put_deletions, read_deletions, Item, Places, Seen};
 use super::generator::basis;
 use super::items::{self, Figures};
-use super::scan::{disk, Scanner};
+use super::paths::disk;
+use super::scan::Scanner;
 use super::sources::Sources;
 use crate::delta::search::{search, skip_appended, SearchStats, TokenSink};
 use crate::delta::signature::Signature;
@@ -142,7 +143,7 @@ impl Sender {
     pub fn run(&mut self) -> Result<()> {
         let names = match self.plan.files_from {
             FilesFrom::None | FilesFrom::Forward => None,
-            FilesFrom::Local => Some(super::scan::split_names(
+            FilesFrom::Local => Some(super::paths::split_names(
                 &self.plan.files_from_data,
                 self.plan.from0,
                 true,

@@ -14,7 +14,7 @@ pub fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io::Resul
             let full = operator::absolute(path, &options.cwd)?;
             Ok(Root::from_handle(
                 handle.0.try_clone()?,
-                &super::scan::clean(&full),
+                &super::paths::clean(&full),
                 options,
             ))
         }

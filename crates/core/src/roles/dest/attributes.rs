@@ -1,0 +1,240 @@
+//! What an entry is to look like here, and bringing it to that (spec: transfer 5).
+
+use std::fs::File;
+use std::io;
+
+use super::Dest;
+use crate::flist::{eflag, Segment};
+use crate::roles::compare::{dest_mode, is_dir, is_link, keeps_time, same_time, Wanted};
+use crate::roles::metadata::Place;
+
+use crate::tree::{attrs, Stat};
+
+/// How [`Dest::set_attrs`] treats times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SetTimes {
+    /// To the nanosecond, even if equal under the window (the file was transferred or verified).
+    pub exact: bool,
+    /// Not now.
+    pub skip: bool,
+}
+
+impl Dest {
+    /// What the umask, or the parent's default ACL, lets a new file have.
+    fn default_perms(&self, segment: &Segment, i: usize) -> u32 {
+        if self.void {
+            return 0o777 & !self.plan.umask;
+        }
+        self.metadata.default_perms(&self.root, &self.name(segment, i))
+    }
+
+    /// What an entry is to look like here.
+    pub fn wanted(&self, segment: &Segment, i: usize, exists: Option<&Stat>) -> Wanted {
+        let entry = segment.entry(i);
+        let plan = &self.plan;
+        let mut listed = entry.mode;
+        if !is_link(listed) && !self.chmod.is_empty() {
+            listed = self.chmod.apply(listed, plan.umask);
+        }
+        let fresh = !plan.perms && exists.is_none();
+        let allowed = if fresh { self.default_perms(segment, i) } else { 0o777 };
+        let mut mode = dest_mode(plan, listed, exists.map(|s| s.mode), allowed);
+        if !is_link(mode) && !self.incoming.is_empty() {
+            mode = self.incoming.apply(mode, plan.umask);
+            if plan.perms {
+                listed = mode;
+            }
+        }
+        let (uid, gid) = self.metadata.local_ids(entry.uid, entry.gid);
+        let gid = (!entry.has(eflag::SKIP_GROUP)
+            && (plan.root_like() || plan.groups.contains(&gid) || gid == self.effective.1))
+            .then_some(gid);
+        let (acl, default_acl) = if plan.acls { segment.acl(i) } else { (None, None) };
+        Wanted {
+            mode,
+            listed_mode: listed,
+            len: entry.len,
+            mtime: entry.mtime,
+            mtime_nsec: entry.mtime_nsec,
+            atime: if plan.atimes > 0 { segment.atime(i) } else { 0 },
+            atime_nsec: 0,
+            crtime: plan.crtimes.then(|| segment.crtime(i)),
+            uid,
+            gid,
+            rdev: segment.rdev(i),
+            acl,
+            default_acl,
+            xattrs: if plan.xattrs > 0 { segment.xattrs(i) } else { None },
+            acl_settled: false,
+            xattrs_settled: false,
+        }
+    }
+
+    fn ids_to_set(&self, want: &Wanted, now: &Stat) -> (Option<u32>, Option<u32>) {
+        let plan = &self.plan;
+        if plan.fake_super {
+            return (None, None);
+        }
+        let uid = (plan.am_root && plan.owner && want.uid != now.uid).then_some(want.uid);
+        let gid = want.gid.filter(|&gid| plan.group && gid != now.gid);
+        (uid, gid)
+    }
+
+    /// The root itself is shown with a dot when it is an entry.
+    fn display_entry(&self, rel: &[u8]) -> Vec<u8> {
+        if rel != b"." {
+            return self.display(rel);
+        }
+        let mut path = self.root.display(rel);
+        if path.last() != Some(&b'/') {
+            path.push(b'/');
+        }
+        path.push(b'.');
+        self.report.quoted(&path)
+    }
+
+    /// Tell it; whether the rest can be done all the same.
+    fn chown_failed(&self, shown: &[u8], want: &Wanted, uid: Option<u32>, error: &io::Error) -> bool {
+        let impossible: &[u8] = match (uid, want.gid) {
+            (Some(u32::MAX), _) => b"uid 4294967295 (-1) is impossible to set on ",
+            (_, Some(u32::MAX)) => b"gid 4294967295 (-1) is impossible to set on ",
+            _ => {
+                let verb: &[u8] = if uid.is_some() { b"chown " } else { b"chgrp " };
+                self.report
+                    .sys_error(self.role, [verb, shown, b" failed"].concat(), error);
+                return false;
+            }
+        };
+        self.report.error_xfer([impossible, shown].concat());
+        true
+    }
+
+    /// Bring the attributes of an existing file to what is wanted; whether anything was changed. `None`: it can't be
+    /// given away (reported), and is left alone.
+    pub fn set_attrs(&self, rel: &[u8], want: &Wanted, now: &Stat, times: SetTimes) -> Option<bool> {
+        let plan = &self.plan;
+        if plan.dry_run {
+            return Some(false);
+        }
+        let mut changed = false;
+        let mut mode_now = now.mode;
+        let place = Place::Name(&self.root, rel);
+        if plan.fake_super {
+            changed |= self.keep_fake(place, rel, want, now);
+            mode_now = self.root.lstat(rel).map_or(mode_now, |s| s.mode);
+        }
+        let (uid, gid) = self.ids_to_set(want, now);
+        if uid.is_some() || gid.is_some() {
+            match self.root.chown(rel, uid, gid) {
+                Ok(()) => {
+                    changed = true;
+                    if now.mode & 0o6000 != 0 {
+                        mode_now = self.root.lstat(rel).map_or(now.mode & !0o6000, |s| s.mode);
+                    }
+                }
+                Err(error) => {
+                    // Who can't give the file away can't do the rest either.
+                    if !self.chown_failed(&self.display_entry(rel), want, uid, &error) {
+                        return None;
+                    }
+                }
+            }
+        }
+        if plan.xattrs > 0 && !want.xattrs_settled {
+            changed |= self.set_xattrs(place, rel, want, &mut mode_now);
+        }
+        if !times.skip {
+            let mtime = keeps_time(plan, want.mode)
+                .then_some((want.mtime, want.mtime_nsec))
+                .filter(|&t| {
+                    if times.exact {
+                        t != now.mtime_pair()
+                    } else {
+                        !same_time(plan.modify_window, t, now.mtime_pair())
+                    }
+                });
+            let atime = (plan.atimes > 0 && !is_dir(want.mode) && want.atime != now.atime)
+                .then_some((want.atime, want.atime_nsec));
+            if mtime.is_some() || atime.is_some() {
+                match self.root.utimens(rel, mtime, atime) {
+                    Ok(()) => changed = true,
+                    Err(error) => {
+                        let text = [b"failed to set times on ".as_slice(), &self.display_entry(rel)].concat();
+                        self.report.sys_error(self.role, text, &error);
+                    }
+                }
+            }
+        }
+        if plan.acls && !want.acl_settled {
+            changed |= self.set_acls(place, rel, want, &mut mode_now);
+        }
+        let mode = self.real_mode(want.mode);
+        if !is_link(mode_now) && (mode_now ^ mode) & 0o7777 != 0 {
+            match self.root.chmod(rel, mode) {
+                Ok(()) => changed = true,
+                Err(error) => {
+                    // A link that stands for a directory is never followed for this.
+                    let link = error.raw_os_error() == Some(95) && self.root.lstat(rel).is_ok_and(|s| s.is_symlink());
+                    let error = if link { io::Error::from_raw_os_error(40) } else { error };
+                    let text = [b"failed to set permissions on ".as_slice(), &self.display_entry(rel)].concat();
+                    self.report.sys_error(self.role, text, &error);
+                }
+            }
+        }
+        Some(changed)
+    }
+
+    /// Attributes of a file that is still open and not yet in place (or is updated in place).
+    /// `temp` is its present name if it is a new temporary file. What can't be given its owner is left as it is.
+    pub fn set_attrs_open(&self, file: &File, rel: &[u8], want: &Wanted, temp: Option<&[u8]>) {
+        let shown = match temp {
+            Some(name) => self.report.quoted(&self.temp_root().display(name)),
+            None => self.display(rel),
+        };
+        let plan = &self.plan;
+        let mut mode_now = 0o600;
+        let place = Place::Open(file);
+        if plan.fake_super {
+            if let Ok(now) = crate::tree::stat::of_file(file) {
+                mode_now = now.mode & 0o7777;
+                self.keep_fake(place, rel, want, &now);
+            }
+        } else if plan.owner && plan.am_root || plan.group || temp.is_none() {
+            if let Ok(now) = crate::tree::stat::of_file(file) {
+                mode_now = now.mode & 0o7777;
+                let (uid, gid) = self.ids_to_set(want, &now);
+                if uid.is_some() || gid.is_some() {
+                    match attrs::fchown(file, uid, gid) {
+                        Ok(()) => mode_now &= !0o6000,
+                        Err(error) => {
+                            if !self.chown_failed(&shown, want, uid, &error) {
+                                return;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        if plan.xattrs > 0 {
+            self.set_xattrs(place, rel, want, &mut mode_now);
+        }
+        if plan.acls {
+            self.set_acls(place, rel, want, &mut mode_now);
+        }
+        let mode = self.real_mode(want.mode);
+        if (mode_now ^ mode) & 0o7777 != 0 {
+            if let Err(error) = attrs::fchmod(file, mode) {
+                let text = [b"failed to set permissions on ".as_slice(), &shown].concat();
+                self.report.sys_error(self.role, text, &error);
+            }
+        }
+        let mtime = keeps_time(plan, want.mode).then_some((want.mtime, want.mtime_nsec));
+        let atime = (plan.atimes > 0).then_some((want.atime, want.atime_nsec));
+        if mtime.is_some() || atime.is_some() {
+            if let Err(error) = attrs::futimens(file, mtime, atime) {
+                let text = [b"failed to set times on ".as_slice(), &shown].concat();
+                self.report.sys_error(self.role, text, &error);
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Backups of what is replaced or deleted (spec: transfer 11).
+
+use std::io;
+
+use super::Dest;
+use crate::error::{sys_text, Error, Result};
+use crate::roles::compare::is_reg;
+use crate::tree::{attrs, FileKind, Root, Stat};
+
+impl Dest {
+    /// Root and name of the backup of `rel`; missing directories of a backup-dir are made.
+    fn backup_name(&self, rel: &[u8], make: bool) -> Option<(Root, Vec<u8>)> {
+        let mut name = rel.to_vec();
+        name.extend_from_slice(&self.plan.backup_suffix);
+        let Some(dir) = self.plan.backup_dir.as_deref() else {
+            return Some((self.root.clone(), name));
+        };
+        if make && !self.make_backup_dir(dir) {
+            return None;
+        }
+        let root = match self.operator_dir(dir) {
+            Ok(root) => root,
+            Err(_) if !make => return Some((self.root.clone(), name)),
+            Err(error) => {
+                let text = [b"backup mkdir ".as_slice(), &self.report.quoted(dir), b" failed"].concat();
+                self.report.sys_error(self.role, text, &error);
+                return None;
+            }
+        };
+        if make {
+            self.make_backup_parents(&root, &name);
+        }
+        Some((root, name))
+    }
+
+    /// Where the backup of `rel` is.
+    pub fn backup_place(&self, rel: &[u8]) -> Option<(Root, Vec<u8>)> {
+        self.backup_name(rel, false)
+    }
+
+    fn make_backup_dir(&self, dir: &[u8]) -> bool {
+        if self.operator_dir(dir).is_ok() {
+            return true;
+        }
+        // Each missing component in turn, from the top.
+        let full = crate::tree::operator::absolute(dir, self.root.path()).unwrap_or_else(|_| dir.to_vec());
+        let full = crate::roles::paths::clean(&full);
+        let mut at = 1;
+        while at < full.len() {
+            let end = memchr::memchr(b'/', &full[at..]).map_or(full.len(), |n| at + n);
+            let (parent, leaf) = (&full[..at.max(1)], &full[at..end]);
+            if leaf == b".." {
+                at = end + 1;
+                continue;
+            }
+            let parent = if parent == b"/" {
+                parent
+            } else {
+                &parent[..parent.len() - 1]
+            };
+            if let Ok(root) = self.operator_dir(parent) {
+                match root.mkdir(leaf, 0o777 & !self.plan.umask) {
+                    Ok(()) => {}
+                    Err(e) if e.raw_os_error() == Some(17) => {}
+                    Err(error) => {
+                        let text = [
+                            b"backup mkdir ".as_slice(),
+                            &self.report.quoted(&full[..end]),
+                            b" failed",
+                        ]
+                        .concat();
+                        self.report.sys_error(self.role, text, &error);
+                        return false;
+                    }
+                }
+            }
+            at = end + 1;
+        }
+        true
+    }
+
+    fn make_backup_parents(&self, root: &Root, name: &[u8]) {
+        let mut at = 0;
+        while let Some(slash) = memchr::memchr(b'/', &name[at..]) {
+            let dir = &name[..at + slash];
+            if root.mkdir(dir, 0o777 & !self.plan.umask).is_ok() {
+                // The copy of a directory looks like the directory.
+                if let (Ok(from), Ok(now)) = (self.root.lstat(dir), root.lstat(dir)) {
+                    let _ = root.chmod(dir, from.mode & 0o7777);
+                    if self.plan.changes_owners() && (from.uid, from.gid) != (now.uid, now.gid) {
+                        let _ = root.chown(dir, Some(from.uid), Some(from.gid));
+                    }
+                }
+            }
+            at += slash + 1;
+        }
+    }
+
+    fn clear_backup_place(&self, root: &Root, name: &[u8]) -> bool {
+        match root.lstat(name) {
+            Ok(stat) if stat.is_dir() => crate::roles::delete::remove_tree(root, name).is_ok(),
+            Ok(_) => root.unlink(name).is_ok(),
+            Err(_) => true,
+        }
+    }
+
+    fn backed_up(&self, rel: &[u8], name: &[u8]) {
+        if self.plan.info.backup > 0 {
+            let shown = match self.plan.backup_dir.as_deref() {
+                Some(dir) => [dir, b"/", name].concat(),
+                None => name.to_vec(),
+            };
+            self.report
+                .info([b"backed up ".as_slice(), rel, b" to ", &shown].concat());
+        }
+    }
+
+    fn backup_failed(&self, rel: &[u8], name: &[u8], error: &io::Error) -> Error {
+        Error::FileIo(format!(
+            "rsync: [{}] keep_backup failed: {} -> \"{}\": {}",
+            self.role,
+            String::from_utf8_lossy(&self.display(rel)),
+            String::from_utf8_lossy(name),
+            sys_text(error)
+        ))
+    }
+
+    /// Keep what is about to be replaced: by a hard link, so that the name is never missing, else by a rename.
+    /// `false`: left out on purpose. Errors end the run (spec: transfer 11).
+    pub fn backup_before_overwrite(&self, rel: &[u8]) -> Result<bool> {
+        let Ok(stat) = self.root.lstat(rel) else {
+            return Ok(true);
+        };
+        if stat.is_dir() {
+            return Ok(true);
+        }
+        let Some((root, name)) = self.backup_name(rel, true) else {
+            return Err(Error::FileIo(String::new()));
+        };
+        if stat.is_symlink() && self.plan.safe_links {
+            if let Ok(target) = self.root.read_link(rel) {
+                if crate::roles::compare::unsafe_link(&target, rel) {
+                    let text = [
+                        b"not backing up unsafe symlink \"".as_slice(),
+                        rel,
+                        b"\" -> \"",
+                        &target,
+                        b"\"",
+                    ]
+                    .concat();
+                    self.report.info(text);
+                    return Ok(true);
+                }
+            }
+        }
+        self.clear_backup_place(&root, &name);
+        let result = root
+            .link_from(&self.root, rel, &name)
+            .or_else(|_| root.rename_from(&self.root, rel, &name))
+            .or_else(|e| {
+                if e.raw_os_error() == Some(18) {
+                    self.copy_to_backup(&root, rel, &name, &stat)
+                } else {
+                    Err(e)
+                }
+            });
+        match result {
+            Ok(()) => {
+                self.backed_up(rel, &name);
+                Ok(true)
+            }
+            Err(error) => Err(self.backup_failed(rel, &name, &error)),
+        }
+    }
+
+    /// A copy of a file that will be updated in place.
+    pub fn backup_copy(&self, rel: &[u8]) -> Result<Option<(Root, Vec<u8>)>> {
+        let stat = match self.root.lstat(rel) {
+            Ok(stat) if stat.is_file() => stat,
+            _ => return Ok(None),
+        };
+        let Some((root, name)) = self.backup_name(rel, true) else {
+            return Err(Error::FileIo(String::new()));
+        };
+        self.clear_backup_place(&root, &name);
+        match self.copy_to_backup(&root, rel, &name, &stat) {
+            Ok(()) => {
+                self.backed_up(rel, &name);
+                Ok(Some((root, name)))
+            }
+            Err(error) => Err(self.backup_failed(rel, &name, &error)),
+        }
+    }
+
+    fn copy_to_backup(&self, root: &Root, rel: &[u8], name: &[u8], stat: &Stat) -> io::Result<()> {
+        if stat.is_symlink() {
+            return root.symlink(&self.root.read_link(rel)?, name);
+        }
+        if !is_reg(stat.mode) {
+            return root.mknod(name, stat.mode, stat.rdev_major, stat.rdev_minor);
+        }
+        let source = self.root.open_read(rel, false)?;
+        let copy = root.create_excl(name, 0o600)?;
+        crate::tree::data::copy_whole(&source, &copy, stat.size, true)?;
+        if self.plan.changes_owners() {
+            attrs::fchown(&copy, Some(stat.uid), Some(stat.gid))?;
+        }
+        attrs::fchmod(&copy, stat.mode)?;
+        attrs::futimens(&copy, Some(stat.mtime_pair()), Some(stat.atime_pair()))
+    }
+
+    /// Move something that is to be deleted to its backup. `Ok(false)`: it has none and is simply removed.
+    pub fn backup_by_rename(&self, rel: &[u8], kind: FileKind) -> io::Result<bool> {
+        if kind == FileKind::Dir {
+            return Ok(false);
+        }
+        let suffix = &self.plan.backup_suffix;
+        if self.plan.backup_dir.is_none() && !suffix.is_empty() && rel.ends_with(suffix) {
+            return Ok(false);
+        }
+        let Some((root, name)) = self.backup_name(rel, true) else {
+            return Err(io::Error::from_raw_os_error(2));
+        };
+        if self.plan.safe_links {
+            if let Ok(target) = self.root.read_link(rel) {
+                if crate::roles::compare::unsafe_link(&target, rel) {
+                    let text = [
+                        b"not backing up unsafe symlink \"".as_slice(),
+                        rel,
+                        b"\" -> \"",
+                        &target,
+                        b"\"",
+                    ]
+                    .concat();
+                    self.report.info(text);
+                    return Ok(false);
+                }
+            }
+        }
+        self.clear_backup_place(&root, &name);
+        match root.rename_from(&self.root, rel, &name) {
+            Ok(()) => {}
+            Err(e) if e.raw_os_error() == Some(18) => {
+                let stat = self.root.lstat(rel)?;
+                self.copy_to_backup(&root, rel, &name, &stat)?;
+                self.root.unlink(rel)?;
+            }
+            Err(e) => return Err(e),
+        }
+        self.backed_up(rel, &name);
+        Ok(true)
+    }
+}

@@ -1,0 +1,211 @@
+//! Directories (spec: transfer 3.1).
+
+use std::sync::Arc;
+
+use super::compare::item_flags;
+use super::dest::SetTimes;
+use super::entries::missing;
+use super::generator::{Generator, Touch};
+use crate::error::Result;
+use crate::flist::{eflag, Segment};
+use crate::plan::{AltDest, DeleteWhen};
+use crate::report::item::iflag;
+use crate::tree::Stat;
+
+impl Generator {
+    /// A directory seen in its parent's list: made now so that the parent's mtime settles (spec: transfer 3.1.2).
+    pub(super) fn early_directory(&mut self, segment: &Arc<Segment>, i: usize) -> Result<()> {
+        let rel = self.dest.name(segment, i);
+        if self.dry_run || self.plan.list_only || self.plan.existing || self.filters.daemon_hides(&rel, true) {
+            return Ok(());
+        }
+        if segment.entry(i).has(eflag::IMPLIED) && !self.plan.implied_dirs {
+            return Ok(());
+        }
+        let stat = self.look(&rel, true).unwrap_or(None);
+        match stat {
+            Some(stat) if stat.is_dir() => Ok(()),
+            Some(_) if self.plan.ignore_existing => Ok(()),
+            Some(stat) => {
+                if self.deleter.make_way(&rel, stat.mode, "directory")? {
+                    self.make_early(&rel);
+                } else {
+                    self.contents_skipped();
+                    self.skip_below(&rel);
+                }
+                Ok(())
+            }
+            None => {
+                self.make_early(&rel);
+                Ok(())
+            }
+        }
+    }
+
+    fn make_early(&mut self, rel: &[u8]) {
+        if self.dest.root.mkdir(rel, 0o700).is_ok() {
+            self.created_early();
+        }
+    }
+
+    /// A directory at the place of its own contents. `contents` is the list that holds them. `None`: it failed, and
+    /// what is below it is skipped.
+    pub(super) fn directory(
+        &mut self,
+        segment: &Arc<Segment>,
+        i: usize,
+        ndx: i32,
+        created: bool,
+        contents: &Arc<Segment>,
+    ) -> Result<Option<Touch>> {
+        let rel = self.dest.name(segment, i);
+        let created = created || self.dest.created && rel == b".";
+        let entry = *segment.entry(i);
+        if self.daemon_refuses(&rel, true) {
+            self.contents_skipped();
+            self.skip_below(&rel);
+            return Ok(None);
+        }
+        let found = match self.look(&rel, true) {
+            Ok(found) => found,
+            Err(error) => {
+                self.report.check()?;
+                let text = [b"recv_generator: failed to stat ".as_slice(), &self.dest.display(&rel)].concat();
+                self.report.sys_error("generator", text, &error);
+                self.skip_below(&rel);
+                return Ok(None);
+            }
+        };
+        if entry.has(eflag::IMPLIED) && !self.plan.implied_dirs {
+            // Only a place on the way: made when something below needs it.
+            return Ok(Some(self.untouched(segment, i, &rel, found.as_ref())));
+        }
+        if self.plan.existing && found.is_none() {
+            self.not_creating(&rel, true);
+            self.skip_below(&rel);
+            return Ok(None);
+        }
+        if self.plan.ignore_existing && found.is_some_and(|s| !s.is_dir()) {
+            self.exists_note(segment, i, &rel, found.as_ref());
+            self.skip_below(&rel);
+            return Ok(None);
+        }
+        let mut now = found;
+        if let Some(stat) = now.filter(|s| !s.is_dir()) {
+            if !self.deleter.make_way(&rel, stat.mode, "directory")? {
+                self.contents_skipped();
+                self.skip_below(&rel);
+                return Ok(None);
+            }
+            now = None;
+        }
+        let fresh = created || now.is_none();
+        let real = if created { None } else { now };
+        let mut want = self.dest.wanted(segment, i, real.as_ref());
+        if fresh && !self.plan.perms {
+            // A set-gid parent hands its bit down.
+            if let Some(stat) = now {
+                want.mode |= stat.mode & 0o2000;
+            }
+        }
+        let mut compared = real;
+        let mut place = self.dest.root.clone();
+        let mut base = 0;
+        if real.is_none() && self.plan.alt_dest != AltDest::None {
+            if let Some((root, stat)) = self.alt_directory(segment, i, &rel) {
+                place = root;
+                compared = Some(stat);
+                base = iflag::LOCAL_CHANGE;
+                if self.plan.info.name > 1 && !self.plan.itemize {
+                    self.report.info([rel.as_slice(), b"/ is uptodate"].concat());
+                }
+            }
+        }
+        let flags = item_flags(&self.plan, &want, compared.as_ref(), base, false);
+        let flags = self.metadata_flags(&place, &rel, &want, compared.as_ref(), flags);
+        let deletes = self.plan.delete_during() && entry.has_contents() && !(self.dry_run && real.is_none());
+        // On the wire deletions are messages, which 3.5.0 writes before the item that still waits in its buffer.
+        let late = deletes && real.is_some() && matches!(self.output, super::generator::Output::Wire(_));
+        if !late {
+            self.item(segment, i, ndx, flags, None)?;
+        }
+        if now.is_none() && !self.dry_run {
+            let mut result = self.dest.root.mkdir(&rel, self.dest.real_mode(want.mode) & 0o7777);
+            if matches!(&result, Err(e) if missing(e)) && self.plan.relative {
+                self.dest.make_parents(&rel);
+                result = self.dest.root.mkdir(&rel, self.dest.real_mode(want.mode) & 0o7777);
+            }
+            if let Err(error) = result {
+                if error.raw_os_error() != Some(17) {
+                    let text = [
+                        b"recv_generator: mkdir ".as_slice(),
+                        &self.dest.display(&rel),
+                        b" failed",
+                    ]
+                    .concat();
+                    self.report.sys_error("generator", text, &error);
+                    self.contents_skipped();
+                    self.skip_below(&rel);
+                    return Ok(None);
+                }
+            }
+            now = self.dest.lstat(&rel).ok();
+            if !self.plan.perms {
+                if let Some(stat) = now {
+                    want.mode |= stat.mode & 0o2000;
+                }
+            }
+        }
+        let before = real.map(|s| s.mtime_pair());
+        let (mut ours, mut widened) = (true, false);
+        if let Some(stat) = now.filter(|_| !self.dry_run) {
+            let settled = if real.is_some() { want.settled(flags) } else { want };
+            ours = self
+                .dest
+                .set_attrs(
+                    &rel,
+                    &settled,
+                    &stat,
+                    SetTimes {
+                        exact: false,
+                        skip: true,
+                    },
+                )
+                .is_some();
+            if ours && !self.plan.root_like() && want.mode & 0o700 != 0o700 {
+                widened = self.dest.root.chmod(&rel, want.mode | 0o700).is_ok();
+            }
+        }
+        if deletes {
+            let delay = self.plan.delete == DeleteWhen::Delay;
+            let contents = Arc::clone(contents);
+            self.delete_in(&rel, &contents, delay)?;
+        }
+        if late {
+            self.item(segment, i, ndx, flags, None)?;
+        }
+        Ok(Some(Touch {
+            rel,
+            want,
+            before,
+            times: ours,
+            mode: widened,
+        }))
+    }
+
+    /// A directory that is left as it is found.
+    fn untouched(&self, segment: &Segment, i: usize, rel: &[u8], now: Option<&Stat>) -> Touch {
+        let mut want = self.dest.wanted(segment, i, now);
+        if let Some(stat) = now {
+            want.mode = stat.mode;
+            (want.mtime, want.mtime_nsec) = stat.mtime_pair();
+        }
+        Touch {
+            rel: rel.to_vec(),
+            want,
+            before: None,
+            times: false,
+            mode: false,
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Bringing ACLs, attributes and the bookkeeping of fake-super of a file to what is wanted (spec: transfer 5.5, 5.6).
+
+use std::io;
+
+use super::{is_plain, listed, lstat, read_acl, same_access, settable, Lookup, Place};
+use crate::flist::XattrValue;
+use crate::roles::compare::{is_dir, is_link, Wanted};
+use crate::roles::dest::Dest;
+use crate::tree::acl::{Acl, AclKind};
+use crate::tree::fake::{self, FakeStat};
+
+use crate::tree::{Root, Stat};
+
+impl Dest {
+    /// Status of what is at `rel`, as [`lstat`].
+    ///
+    /// Errors: of the system; damaged bookkeeping of fake-super is told and looks like an I/O error.
+    pub fn lstat(&self, rel: &[u8]) -> io::Result<Stat> {
+        self.lstat_in(&self.root, rel)
+    }
+
+    /// As [`Dest::lstat`], beneath another root.
+    pub fn lstat_in(&self, root: &Root, rel: &[u8]) -> io::Result<Stat> {
+        match lstat(root, rel, &self.plan, &self.report) {
+            Ok(stat) => Ok(stat),
+            Err(Lookup::Failed(error)) => Err(error),
+            Err(Lookup::Broken(error)) => {
+                self.report.error(error.to_string());
+                self.report.cancel(error.code());
+                Err(io::Error::from_raw_os_error(5))
+            }
+        }
+    }
+
+    /// The mode that the file itself gets.
+    pub fn real_mode(&self, mode: u32) -> u32 {
+        if self.plan.fake_super {
+            fake::real_mode(mode)
+        } else {
+            mode
+        }
+    }
+
+    /// Make a link, or the file that stands for one.
+    pub fn symlink(&self, root: &Root, target: &[u8], rel: &[u8]) -> io::Result<()> {
+        use std::io::Write;
+        if !self.plan.fake_super {
+            return root.symlink(target, rel);
+        }
+        root.create_excl(rel, 0o600)?.write_all(target)
+    }
+
+    /// Make a device, pipe or socket, or the file that stands for one.
+    pub fn mknod(&self, root: &Root, rel: &[u8], mode: u32, major: u32, minor: u32) -> io::Result<()> {
+        if !self.plan.fake_super {
+            return root.mknod(rel, mode, major, minor);
+        }
+        root.create_excl(rel, 0o600).map(drop)
+    }
+
+    /// Bits of ACLs and attributes that differ at `rel` beneath `root`; `now` is `None` for a new item.
+    pub fn metadata_flags(&self, root: &Root, rel: &[u8], want: &Wanted, now: Option<&Stat>) -> u16 {
+        if !self.plan.acls && self.plan.xattrs == 0 {
+            return 0;
+        }
+        self.metadata.flags(Place::Name(root, rel), want, now)
+    }
+
+    /// Numbers of the values of an entry that must be asked for; `rel` is where the file is now, if it is.
+    pub fn xattr_requests(&self, rel: Option<&[u8]>, xattrs: Option<u32>) -> Vec<u32> {
+        self.metadata
+            .needed(rel.map(|rel| Place::Name(&self.root, rel)), xattrs)
+    }
+
+    /// Set the extended attributes of something that is in place: what the receiver does when an item with that bit,
+    /// but without data, comes by.
+    pub fn set_xattrs_at(&self, rel: &[u8], want: &Wanted) -> bool {
+        if self.plan.xattrs == 0 || self.plan.dry_run {
+            return false;
+        }
+        let Ok(stat) = self.root.lstat(rel) else { return false };
+        let mut mode = stat.mode;
+        let changed = self.set_xattrs(Place::Name(&self.root, rel), rel, want, &mut mode);
+        if mode != stat.mode {
+            let _ = self.root.chmod(rel, stat.mode);
+        }
+        changed
+    }
+
+    fn xattr_error(&self, call: &str, place: Place<'_>, rel: &[u8], name: &[u8], error: &io::Error) {
+        // A link has no handle to go through.
+        let by = match place {
+            Place::Name(root, rel) if root.lstat(rel).is_ok_and(|s| s.is_symlink()) => "l",
+            _ => "f",
+        };
+        let path = self.root.display(rel);
+        let text = [
+            b"rsync_xal_set: ",
+            by.as_bytes(),
+            call.as_bytes(),
+            b"xattr(\"",
+            &path,
+            b"\",\"",
+            name,
+            b"\") failed",
+        ]
+        .concat();
+        self.report.sys_error("receiver", text, error);
+    }
+
+    /// Bring the attributes of `place` to those wanted. `mode` is its mode, here and after. Errors are told.
+    pub(in crate::roles) fn set_xattrs(&self, place: Place<'_>, rel: &[u8], want: &Wanted, mode: &mut u32) -> bool {
+        let meta = &self.metadata;
+        let how = meta.how();
+        let set = meta.set_of(want);
+        let Ok(names) = place.list() else { return false };
+        if set.is_empty() && names.is_empty() {
+            return false;
+        }
+        let kept = meta.kept(&set, how);
+        let mut opened = false;
+        let mut open = |mode: &mut u32| {
+            // An ordinary user may not change attributes of a file of his own that he may not write.
+            if !how.am_root && !opened && *mode & 0o200 == 0 && !is_link(*mode) {
+                opened = true;
+                if place.chmod(*mode & 0o7777 | 0o200).is_ok() {
+                    *mode |= 0o200;
+                }
+            }
+        };
+        let mut changed = false;
+        for (local, at) in &kept {
+            let value = &set[*at].1;
+            if names.contains(local) && matches!(place.get(local), Ok(Some(now)) if value.is(&now)) {
+                continue;
+            }
+            let taken;
+            let bytes = match value {
+                XattrValue::Full(bytes) => bytes,
+                // Not asked for, so the file that was here has it.
+                XattrValue::Abbrev { .. } => match self.root.get_xattr(rel, local) {
+                    Ok(Some(now)) if value.is(&now) => {
+                        taken = now;
+                        &taken
+                    }
+                    _ => continue,
+                },
+            };
+            open(mode);
+            match place.set(local, bytes) {
+                Ok(()) => changed = true,
+                Err(error) => self.xattr_error("set", place, rel, local, &error),
+            }
+        }
+        for local in &names {
+            if meta.removed(local, how) && !kept.iter().any(|(name, _)| name == local) {
+                open(mode);
+                match place.remove(local) {
+                    Ok(_) => changed = true,
+                    Err(error) => self.xattr_error("remove", place, rel, local, &error),
+                }
+            }
+        }
+        changed
+    }
+
+    fn set_one_acl(&self, place: Place<'_>, rel: &[u8], kind: AclKind, acl: Option<&Acl>) -> bool {
+        let done = if self.plan.fake_super {
+            match acl {
+                Some(acl) => place.set(kind.fake_xattr(), &acl.to_fake()),
+                None => place.remove(kind.fake_xattr()).map(drop),
+            }
+        } else {
+            place.set_acl(kind, acl)
+        };
+        if let Err(error) = &done {
+            let text = match kind {
+                AclKind::Access => [b"set_acl: xacl_set(".as_slice(), rel, b", ACL_TYPE_ACCESS)"].concat(),
+                AclKind::Default => [b"set_acl: xacl_set(".as_slice(), rel, b", ACL_TYPE_DEFAULT)"].concat(),
+            };
+            self.report.sys_error(self.role, text, error);
+        }
+        done.is_ok()
+    }
+
+    /// Bring the ACLs of `place` to those wanted. `mode` is its mode, here and after. Errors are told.
+    pub(in crate::roles) fn set_acls(&self, place: Place<'_>, rel: &[u8], want: &Wanted, mode: &mut u32) -> bool {
+        if is_link(want.mode) {
+            return false;
+        }
+        let fake = self.plan.fake_super;
+        let meta = &self.metadata;
+        let mut changed = false;
+        let have = read_acl(place, AclKind::Access, fake)
+            .ok()
+            .flatten()
+            .map(|a| listed(&a));
+        let wanted = meta.local_acl(want.acl);
+        let shown = have.clone().unwrap_or_default();
+        if !same_access(&wanted, want.mode, &shown, *mode) {
+            let acl = if fake {
+                let mut acl = settable(&wanted);
+                acl.fill_access_mask(want.mode);
+                Some(acl)
+            } else if is_plain(&wanted) {
+                None
+            } else {
+                Some(settable(&wanted.completed(want.mode)))
+            };
+            changed |= self.set_one_acl(place, rel, AclKind::Access, acl.as_ref());
+            if !fake {
+                *mode = place.stat().map_or(*mode, |s| s.mode);
+            }
+        }
+        if is_dir(want.mode) {
+            let have = read_acl(place, AclKind::Default, fake)
+                .ok()
+                .flatten()
+                .map(|a| listed(&a))
+                .unwrap_or_default();
+            let wanted = meta.local_acl(want.default_acl).completed_default();
+            if wanted != have.completed_default() {
+                let mut acl = settable(&wanted);
+                if !fake {
+                    acl.complete_default(want.mode);
+                }
+                changed |= self.set_one_acl(place, rel, AclKind::Default, (!acl.is_empty()).then_some(&acl));
+                meta.forget_default_perms();
+            }
+        }
+        changed
+    }
+
+    /// Keep in an attribute what may not be set (spec: transfer 5.6). `seen` is the file as fake-super saw it before.
+    pub(in crate::roles) fn keep_fake(&self, place: Place<'_>, rel: &[u8], want: &Wanted, seen: &Stat) -> bool {
+        let Ok(real) = place.stat() else { return false };
+        if !real.is_file() && !real.is_dir() {
+            return false;
+        }
+        let plan = &self.plan;
+        let fake = FakeStat {
+            mode: want.mode & 0o177_777,
+            major: want.rdev.0,
+            minor: want.rdev.1,
+            uid: if plan.owner { want.uid } else { seen.uid },
+            gid: want.gid.filter(|_| plan.group).unwrap_or(seen.gid),
+        };
+        let have = place.get(fake::XATTR).ok().flatten();
+        let text = fake.encode();
+        let done = if fake.is_needed(&real) {
+            if have.as_deref() == Some(&text) {
+                return false;
+            }
+            place.set(fake::XATTR, &text)
+        } else if have.is_some() {
+            place.remove(fake::XATTR).map(drop)
+        } else {
+            return false;
+        };
+        match done {
+            Ok(()) => true,
+            Err(error) => {
+                let text = [
+                    b"failed to write xattr user.rsync.%stat for ".as_slice(),
+                    &self.display(rel),
+                ]
+                .concat();
+                self.report.sys_error(self.role, text, &error);
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The file that a call is about: a name, an open file, or a pinned inode.
+
+use std::fs::File;
+use std::io;
+
+use crate::tree::acl::{self, Acl, AclKind};
+
+use crate::tree::xattr;
+use crate::tree::{Pin, Root, Stat};
+
+/// The file that a call is about.
+#[derive(Debug, Clone, Copy)]
+pub enum Place<'a> {
+    /// A name beneath a root; a link is meant itself.
+    Name(&'a Root, &'a [u8]),
+    Open(&'a File),
+    Pinned(&'a Pin),
+}
+
+impl Place<'_> {
+    pub(super) fn list(self) -> io::Result<Vec<Vec<u8>>> {
+        match self {
+            Self::Name(root, rel) => root.list_xattrs(rel),
+            Self::Open(file) => xattr::flist(file),
+            Self::Pinned(pin) => pin.list_xattrs(),
+        }
+    }
+
+    pub(super) fn get(self, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        match self {
+            Self::Name(root, rel) => root.get_xattr(rel, name),
+            Self::Open(file) => xattr::fget(file, name),
+            Self::Pinned(pin) => pin.get_xattr(name),
+        }
+    }
+
+    pub(super) fn set(self, name: &[u8], value: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Name(root, rel) => root.set_xattr(rel, name, value),
+            Self::Open(file) => xattr::fset(file, name, value),
+            Self::Pinned(pin) => pin.set_xattr(name, value),
+        }
+    }
+
+    pub(super) fn remove(self, name: &[u8]) -> io::Result<bool> {
+        match self {
+            Self::Name(root, rel) => root.remove_xattr(rel, name),
+            Self::Open(file) => xattr::fremove(file, name),
+            Self::Pinned(pin) => pin.remove_xattr(name),
+        }
+    }
+
+    pub(super) fn acl(self, kind: AclKind) -> io::Result<Option<Acl>> {
+        match self {
+            Self::Name(root, rel) => root.get_acl(rel, kind),
+            Self::Open(file) => acl::fget(file, kind),
+            Self::Pinned(pin) => pin.get_acl(kind),
+        }
+    }
+
+    pub(super) fn set_acl(self, kind: AclKind, acl: Option<&Acl>) -> io::Result<()> {
+        match self {
+            Self::Name(root, rel) => root.set_acl(rel, kind, acl),
+            Self::Open(file) => acl::fset(file, kind, acl),
+            Self::Pinned(pin) => pin.set_acl(kind, acl),
+        }
+    }
+
+    pub(super) fn stat(self) -> io::Result<Stat> {
+        match self {
+            Self::Name(root, rel) => root.lstat(rel),
+            Self::Open(file) => crate::tree::stat::of_file(file),
+            Self::Pinned(pin) => pin.stat(),
+        }
+    }
+
+    pub(super) fn chmod(self, mode: u32) -> io::Result<()> {
+        match self {
+            Self::Name(root, rel) => root.chmod(rel, mode),
+            Self::Open(file) => crate::tree::attrs::fchmod(file, mode),
+            Self::Pinned(pin) => pin.chmod(mode),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Looking at files as this side sees them, and reading what a list tells of them (spec: transfer 5.5, 5.6).
+
+use std::io;
+
+use super::{listed, read_acl, Place, ENODATA};
+use crate::error::Error;
+use crate::flist::{self, Tables, XattrSet, XattrValue};
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::roles::compare::is_dir;
+use crate::roles::filter::Filters;
+use crate::tree::acl::AclKind;
+use crate::tree::fake::{self, FakeStat, LookupError};
+use crate::tree::xattr::{self, Handling, FAKE_PREFIX};
+use crate::tree::{Root, Stat};
+
+/// Why a file could not be looked at.
+#[derive(Debug)]
+pub enum Lookup {
+    Failed(io::Error),
+    /// The bookkeeping of fake-super is damaged: the run ends (spec: transfer 5.6).
+    Broken(Error),
+}
+
+/// Status as this side sees it: with `fake`, what is kept in attributes stands in the place of the real values.
+///
+/// Errors: `Lookup::Broken` with exit code 11 for kept values that can't be read or make no sense.
+pub fn lstat(root: &Root, rel: &[u8], plan: &Plan, report: &Report) -> std::result::Result<Stat, Lookup> {
+    if !plan.fake_super {
+        return if plan.crtimes {
+            root.lstat_btime(rel)
+        } else {
+            root.lstat(rel)
+        }
+        .map_err(Lookup::Failed);
+    }
+    root.lstat_fake(rel)
+        .map_err(|error| fake_error(error, &report.quoted(&root.display(rel)), report))
+}
+
+/// As [`lstat`], or of what a link leads to.
+pub fn look(root: &Root, rel: &[u8], follow: bool, plan: &Plan, report: &Report) -> std::result::Result<Stat, Lookup> {
+    if !follow {
+        return lstat(root, rel, plan, report);
+    }
+    let mut stat = root.stat_follow(rel).map_err(Lookup::Failed)?;
+    if plan.fake_super && (stat.is_file() || stat.is_dir()) {
+        let kept = root
+            .pin_follow(rel)
+            .and_then(|pin| pin.get_xattr(fake::XATTR))
+            .ok()
+            .flatten();
+        if let Some(value) = kept {
+            match FakeStat::decode(&value) {
+                Some(kept) => kept.apply(&mut stat),
+                None => {
+                    return Err(fake_error(
+                        LookupError::Corrupt(value),
+                        &report.quoted(&root.display(rel)),
+                        report,
+                    ))
+                }
+            }
+        }
+    }
+    Ok(stat)
+}
+
+fn fake_error(error: LookupError, shown: &[u8], report: &Report) -> Lookup {
+    match error {
+        LookupError::Stat(error) => Lookup::Failed(error),
+        LookupError::Read(error) => {
+            let text = [b"failed to read xattr user.rsync.%stat for ".as_slice(), shown].concat();
+            report.sys_error(report.role(), text, &error);
+            Lookup::Failed(error)
+        }
+        LookupError::Corrupt(value) => Lookup::Broken(Error::FileIo(format!(
+            "Corrupt user.rsync.%stat xattr attached to {}: \"{}\"",
+            String::from_utf8_lossy(shown),
+            String::from_utf8_lossy(&value)
+        ))),
+    }
+}
+
+/// A link's target; of a link that fake-super keeps, the content of its file.
+pub fn read_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
+    use std::io::Read;
+    match root.read_link(rel) {
+        Err(e) if fake && e.raw_os_error() == Some(22) => {
+            let mut target = Vec::new();
+            root.open_read(rel, false)?
+                .take(flist::MAX_NAME as u64)
+                .read_to_end(&mut target)?;
+            Ok(target)
+        }
+        other => other,
+    }
+}
+
+/// Who handles attributes on a side of this run.
+pub(super) fn handling(plan: &Plan, rules: bool) -> Handling {
+    Handling {
+        am_root: plan.am_root && !plan.fake_super,
+        fake_super: plan.fake_super,
+        rules,
+        internal: plan.xattrs > 1,
+    }
+}
+
+/// ACLs of an entry as indices into the tables: access, default. `None` for what the mode says alone.
+pub fn acl_indices(place: Place<'_>, mode: u32, fake: bool, tables: &Tables) -> io::Result<(Option<u32>, Option<u32>)> {
+    let access = read_acl(place, AclKind::Access, fake)?
+        .map(|acl| listed(&acl).stripped(mode))
+        .filter(|acl| !acl.is_empty())
+        .map(|acl| tables.intern_acl(acl));
+    let default = if is_dir(mode) {
+        read_acl(place, AclKind::Default, fake)?
+    } else {
+        None
+    };
+    let default = default
+        .filter(|acl| !acl.is_empty())
+        .map(|acl| tables.intern_acl(listed(&acl)));
+    Ok((access, default))
+}
+
+/// Attributes of a file under the names that travel, sorted, values whole. The error tells the attribute that could
+/// not be read; an empty name: the list of them.
+pub fn read_set(
+    place: Place<'_>,
+    plan: &Plan,
+    filters: &Filters,
+) -> std::result::Result<XattrSet, (Vec<u8>, io::Error)> {
+    let how = handling(plan, filters.has_xattr_rules());
+    let mut set = XattrSet::new();
+    for local in place.list().map_err(|e| (Vec::new(), e))? {
+        let Some(name) = xattr::sent_name(&local, how) else {
+            continue;
+        };
+        if how.rules && filters.xattr(&local) == Some(false) {
+            continue;
+        }
+        match place.get(&local) {
+            Ok(Some(value)) => set.push((name.to_vec(), XattrValue::Full(value))),
+            Ok(None) => {}
+            Err(e) if e.raw_os_error() == Some(ENODATA) => {}
+            Err(e) => return Err((local, e)),
+        }
+    }
+    set.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(set)
+}
+
+/// The values that a receiver asked for, read again (spec: protocol 6.5). What can't be read any more is empty.
+pub fn requested_values(place: Place<'_>, plan: &Plan, set: &XattrSet, numbers: &[u32]) -> Vec<(u32, Vec<u8>)> {
+    numbers
+        .iter()
+        .map(|&n| {
+            let name = (n as usize)
+                .checked_sub(1)
+                .and_then(|at| set.get(at))
+                .map(|item| item.0.as_slice());
+            let value = name.and_then(|name| {
+                let kept = if plan.fake_super {
+                    place.get(&[FAKE_PREFIX, name].concat()).ok().flatten()
+                } else {
+                    None
+                };
+                kept.or_else(|| place.get(name).ok().flatten())
+            });
+            (n, value.unwrap_or_default())
+        })
+        .collect()
+}
+
+/// A list of attribute values goes with an item that has these flags (spec: protocol 6.5).
+pub fn values_follow(plan: &Plan, iflags: u16) -> bool {
+    use crate::report::item::iflag;
+    let shortcut = plan.protocol >= 31
+        && !plan.compat_avoid_xattr_optim
+        && iflags & iflag::XNAME != 0
+        && iflags & iflag::LOCAL_CHANGE != 0;
+    plan.xattrs > 0 && iflags & iflag::XATTR != 0 && !plan.dry_run && !shortcut
+}

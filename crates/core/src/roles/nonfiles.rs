@@ -1,0 +1,277 @@
+//! Links, devices, pipes and sockets (spec: transfer 3.2, 3.3).
+
+use std::io;
+use std::sync::Arc;
+
+use super::compare::{is_device, item_flags, unsafe_link, Wanted, S_IFMT};
+use super::dest::SetTimes;
+use super::entries::missing;
+use super::generator::Generator;
+use super::metadata::read_link;
+use crate::error::Result;
+use crate::flist::Segment;
+use crate::plan::AltDest;
+use crate::report::item::iflag;
+use crate::tree::Stat;
+
+/// The prefix of a munged link (spec: options 2.3).
+pub const MUNGE: &[u8] = b"/rsyncd-munged/";
+
+impl Generator {
+    pub(super) fn symlink(
+        &mut self,
+        segment: &Arc<Segment>,
+        i: usize,
+        ndx: i32,
+        rel: &[u8],
+        found: Option<Stat>,
+    ) -> Result<()> {
+        let Some(listed) = segment.link_target(i) else {
+            return Ok(());
+        };
+        let mut target = listed.to_vec();
+        if self.plan.safe_links && unsafe_link(&target, &segment.name(i)) {
+            if self.plan.info.name > 0 || self.plan.info.symsafe > 0 {
+                let text = [
+                    b"ignoring unsafe symlink \"".as_slice(),
+                    rel,
+                    b"\" -> \"",
+                    &target,
+                    b"\"",
+                ]
+                .concat();
+                self.report.info(text);
+            }
+            return Ok(());
+        }
+        if self.plan.sanitize_paths && !self.plan.munge_links {
+            target = sanitize_target(&target, rel);
+        }
+        if self.plan.munge_links && !self.plan.local {
+            target = [MUNGE, &target].concat();
+        }
+        let want = self.dest.wanted(segment, i, found.as_ref());
+        if let Some(stat) = found.filter(Stat::is_symlink) {
+            if read_link(&self.dest.root, rel, self.plan.fake_super).is_ok_and(|now| now == target) {
+                let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
+                let flags = self.metadata_flags(&self.dest.root, rel, &want, Some(&stat), flags);
+                self.dest
+                    .set_attrs(rel, &want.settled(flags), &stat, SetTimes::default());
+                self.item(segment, i, ndx, flags, None)?;
+                self.link_ready(segment, i, ndx)?;
+                if self.plan.remove_source_files {
+                    self.succeeded(segment, i, ndx, false)?;
+                }
+                return Ok(());
+            }
+        }
+        let mut compared = found.filter(Stat::is_symlink);
+        let mut place = self.dest.root.clone();
+        if found.is_none() && self.plan.alt_dest != AltDest::None {
+            match self.alt_other(segment, i, ndx, rel, Some(&target))? {
+                super::basis::AltOther::Settled => return Ok(()),
+                super::basis::AltOther::Compared(root, stat) => {
+                    place = root;
+                    compared = Some(stat);
+                }
+                super::basis::AltOther::Nothing => {}
+            }
+        }
+        let same_kind = found.is_some_and(|s| s.is_symlink());
+        let same = found.is_none() && compared.is_some();
+        let flags = iflag::LOCAL_CHANGE | if same { 0 } else { iflag::CHANGE };
+        let shown = if same_kind || compared.is_some() {
+            compared.or(found)
+        } else {
+            None
+        };
+        let flags = item_flags(&self.plan, &want, shown.as_ref(), flags, same);
+        let flags = self.metadata_flags(&place, rel, &want, shown.as_ref(), flags);
+        let target_ref = target.as_slice();
+        let dest = self.dest.clone();
+        let made = self.replace(
+            rel,
+            found,
+            "symlink",
+            |root, name| dest.symlink(root, target_ref, name),
+            |rel, this| {
+                [
+                    b"symlink ".as_slice(),
+                    &this.dest.display(rel),
+                    b" -> \"",
+                    target_ref,
+                    b"\" failed",
+                ]
+                .concat()
+            },
+        )?;
+        if !made {
+            return Ok(());
+        }
+        self.finish_made(rel, &want);
+        self.item(segment, i, ndx, flags, None)?;
+        self.link_ready(segment, i, ndx)?;
+        self.succeeded(segment, i, ndx, true)
+    }
+
+    pub(super) fn node(
+        &mut self,
+        segment: &Arc<Segment>,
+        i: usize,
+        ndx: i32,
+        rel: &[u8],
+        found: Option<Stat>,
+    ) -> Result<()> {
+        let entry = *segment.entry(i);
+        let device = is_device(entry.mode);
+        let (major, minor) = if device { segment.rdev(i) } else { (0, 0) };
+        let want = self.dest.wanted(
+            segment,
+            i,
+            found.as_ref().filter(|s| (s.mode ^ entry.mode) & S_IFMT == 0),
+        );
+        let same_kind = found.filter(|s| (s.mode ^ entry.mode) & S_IFMT == 0);
+        if let Some(stat) = same_kind {
+            if !device || (stat.rdev_major, stat.rdev_minor) == (major, minor) {
+                let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
+                let flags = self.metadata_flags(&self.dest.root, rel, &want, Some(&stat), flags);
+                self.dest
+                    .set_attrs(rel, &want.settled(flags), &stat, SetTimes::default());
+                self.item(segment, i, ndx, flags, None)?;
+                self.link_ready(segment, i, ndx)?;
+                if self.plan.remove_source_files {
+                    self.succeeded(segment, i, ndx, false)?;
+                }
+                return Ok(());
+            }
+        }
+        let mut compared = same_kind;
+        let mut place = self.dest.root.clone();
+        if found.is_none() && self.plan.alt_dest != AltDest::None {
+            match self.alt_other(segment, i, ndx, rel, None)? {
+                super::basis::AltOther::Settled => return Ok(()),
+                super::basis::AltOther::Compared(root, stat) => {
+                    place = root;
+                    compared = Some(stat);
+                }
+                super::basis::AltOther::Nothing => {}
+            }
+        }
+        let same = found.is_none() && compared.is_some();
+        let flags = iflag::LOCAL_CHANGE | if same { 0 } else { iflag::CHANGE };
+        let flags = item_flags(&self.plan, &want, compared.as_ref(), flags, same);
+        let flags = self.metadata_flags(&place, rel, &want, compared.as_ref(), flags);
+        let kind = if device { "device file" } else { "special file" };
+        let mode = want.mode;
+        let dest = self.dest.clone();
+        let made = self.replace(
+            rel,
+            found,
+            kind,
+            |root, name| dest.mknod(root, name, mode & S_IFMT | mode & 0o700, major, minor),
+            |rel, this| [b"mknod ".as_slice(), &this.dest.display(rel), b" failed"].concat(),
+        )?;
+        if !made {
+            return Ok(());
+        }
+        self.finish_made(rel, &want);
+        self.item(segment, i, ndx, flags, None)?;
+        self.link_ready(segment, i, ndx)?;
+        self.succeeded(segment, i, ndx, true)
+    }
+
+    /// Make an object that is not a file: under a temporary name and renamed if something is there, else directly.
+    /// `false` when it failed (reported).
+    pub(super) fn replace(
+        &mut self,
+        rel: &[u8],
+        found: Option<Stat>,
+        kind: &str,
+        make: impl Fn(&crate::tree::Root, &[u8]) -> io::Result<()>,
+        failed: impl Fn(&[u8], &Self) -> Vec<u8>,
+    ) -> Result<bool> {
+        if self.dry_run {
+            if let Some(stat) = found.filter(Stat::is_dir) {
+                return self.deleter.make_way(rel, stat.mode, kind);
+            }
+            return Ok(true);
+        }
+        let result = match found {
+            Some(stat) if stat.is_dir() => {
+                if !self.deleter.make_way(rel, stat.mode, kind)? {
+                    return Ok(false);
+                }
+                make(&self.dest.root, rel)
+            }
+            Some(_) => {
+                if self.plan.backup && !self.dest.backup_before_overwrite(rel)? {
+                    return Ok(false);
+                }
+                match self.dest.root.make_temp(rel, |root, name| make(root, name)) {
+                    Ok(temp) => {
+                        let renamed = self.dest.root.rename(&temp, rel);
+                        if renamed.is_err() {
+                            let _ = self.dest.root.unlink(&temp);
+                        }
+                        renamed
+                    }
+                    Err(e) => Err(e),
+                }
+            }
+            None => {
+                let result = make(&self.dest.root, rel);
+                if matches!(&result, Err(e) if missing(e)) && self.plan.relative {
+                    self.dest.make_parents(rel);
+                    make(&self.dest.root, rel)
+                } else {
+                    result
+                }
+            }
+        };
+        match result {
+            Ok(()) => Ok(true),
+            Err(error) => {
+                let text = failed(rel, self);
+                self.report.sys_error("generator", text, &error);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Attributes of something that was just made.
+    fn finish_made(&mut self, rel: &[u8], want: &Wanted) {
+        if self.dry_run {
+            return;
+        }
+        if let Ok(stat) = self.dest.lstat(rel) {
+            self.dest.set_attrs(
+                rel,
+                want,
+                &stat,
+                SetTimes {
+                    exact: true,
+                    skip: false,
+                },
+            );
+        }
+    }
+}
+
+/// Take what climbs out of a link's target (spec: daemon 7.4).
+fn sanitize_target(target: &[u8], _rel: &[u8]) -> Vec<u8> {
+    let mut rest = target;
+    while let Some(tail) = rest.strip_prefix(b"/") {
+        rest = tail;
+    }
+    while rest == b".." || rest.starts_with(b"../") {
+        rest = rest.strip_prefix(b"../").unwrap_or(b"");
+        while let Some(tail) = rest.strip_prefix(b"/") {
+            rest = tail;
+        }
+    }
+    if rest.is_empty() {
+        b".".to_vec()
+    } else {
+        rest.to_vec()
+    }
+}

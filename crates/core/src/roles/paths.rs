@@ -1,0 +1,134 @@
+//! Paths as text: what an argument, a name of a list and a line of `--files-from` mean (spec: options 5.3; filters 8).
+
+/// A name of the list as a path below its root.
+pub fn disk(name: &[u8]) -> &[u8] {
+    let n = name.iter().take_while(|&&b| b == b'/').count();
+    match &name[n..] {
+        b"" => b".",
+        rest => rest,
+    }
+}
+
+pub fn trim_slashes(path: &[u8]) -> &[u8] {
+    let mut end = path.len();
+    while end > 1 && path[end - 1] == b'/' {
+        end -= 1;
+    }
+    &path[..end]
+}
+
+/// Split at the last `/./` that is not the end of a name: what is before is the base, what is after is kept.
+pub fn split_relative(path: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memmem::find(path, b"/./") {
+        Some(0) => (b"/", &path[3..]),
+        Some(at) => (&path[..at], &path[at + 3..]),
+        None => (b".", path),
+    }
+}
+
+/// Collapse `//` and `/./`, drop a final slash and a leading `./`; `..` stays.
+pub fn clean(path: &[u8]) -> Vec<u8> {
+    let mut out: Vec<u8> = Vec::with_capacity(path.len());
+    if path.starts_with(b"/") {
+        out.push(b'/');
+    }
+    for part in path.split(|&b| b == b'/') {
+        if part.is_empty() || part == b"." {
+            continue;
+        }
+        if !out.is_empty() && out != b"/" {
+            out.push(b'/');
+        }
+        out.extend_from_slice(part);
+    }
+    if out.is_empty() {
+        out.push(b'.');
+    }
+    out
+}
+
+/// Like [`clean`], relative, with `..` taken back and never above the start (spec: filters 8).
+pub fn confine(path: &[u8]) -> Vec<u8> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in path.split(|&b| b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    if parts.is_empty() {
+        return b".".to_vec();
+    }
+    parts.join(&b'/')
+}
+
+/// Split the bytes of a `--files-from` list into names (spec: filters 8). `comments`: the list is read by the process
+/// that scans, so `#` and `;` lines are skipped.
+pub fn split_names(data: &[u8], nul: bool, comments: bool) -> Vec<Vec<u8>> {
+    data.split(|&b| {
+        if nul {
+            b == 0
+        } else {
+            b == b'\n' || b == b'\r' || b == 0
+        }
+    })
+    .filter(|n| {
+        n.first()
+            .is_some_and(|first| !comments || nul || !matches!(first, b'#' | b';'))
+    })
+    .map(<[u8]>::to_vec)
+    .collect()
+}
+
+/// An absolute path with `..` taken back as text.
+pub fn lexical_path(path: &[u8], base: &[u8]) -> Vec<u8> {
+    let full = if path.starts_with(b"/") {
+        path.to_vec()
+    } else {
+        [base, b"/", path].concat()
+    };
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in full.split(|&b| b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    [b"/", parts.join(&b'/').as_slice()].concat()
+}
+
+/// Directory part and last component.
+pub fn split_name(rel: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memrchr(b'/', rel) {
+        Some(at) => (&rel[..at], &rel[at + 1..]),
+        None => (b"", rel),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        assert_eq!(clean(b"a//b/./c/"), b"a/b/c");
+        assert_eq!(clean(b"/"), b"/");
+        assert_eq!(clean(b"./"), b".");
+        assert_eq!(confine(b"../x"), b"x");
+        assert_eq!(confine(b"d/e/../b"), b"d/b");
+        assert_eq!(confine(b"../.."), b".");
+        assert_eq!(split_relative(b"a/./b/c"), (&b"a"[..], &b"b/c"[..]));
+        assert_eq!(split_relative(b"/a/b"), (&b"."[..], &b"/a/b"[..]));
+        assert_eq!(disk(b"/a/b"), b"a/b");
+        assert_eq!(
+            split_names(b"a\r\n#x\n\nb", false, true),
+            vec![b"a".to_vec(), b"b".to_vec()]
+        );
+    }
+}

@@ -1,0 +1,414 @@
+//! The arguments: where each begins, what of its path is kept, and how it comes into the list (spec: options 5.3;
+//! transfer 2.1, 2.2, 2.7; filters 8).
+
+use std::io;
+use std::sync::Arc;
+
+use super::{Argument, Node, Scanner};
+use crate::error::{Error, Result};
+use crate::flist::{eflag, NewEntry, SegmentBuilder};
+use crate::report::ioerr;
+use crate::roles::compare::is_dir;
+use crate::roles::metadata::{self, Lookup};
+use crate::roles::paths::{clean, confine, disk, split_relative, trim_slashes};
+
+impl Scanner {
+    pub(super) fn arguments(&mut self, names: Option<Vec<Vec<u8>>>) -> Result<Vec<Argument>> {
+        let plan = Arc::clone(&self.plan);
+        let mut out = Vec::new();
+        if let Some(names) = names {
+            let base = plan.sources.first().map_or(&b"."[..], Vec::as_slice);
+            for name in names {
+                self.listed_argument(base, &name, &mut out);
+            }
+            return Ok(out);
+        }
+        for source in &plan.sources {
+            self.argument(source, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    pub(super) fn open_base(&mut self, base: &[u8], named: &[u8]) -> Option<u16> {
+        let opened = match self.base_hidden(base) {
+            true => Err(io::Error::from_raw_os_error(2)),
+            false => self.sources.open(base, &self.plan),
+        };
+        match opened {
+            Ok(root) => {
+                let typed = clean(base);
+                self.report
+                    .set_source_name(root, if typed == b"." { b"" } else { &typed });
+                Some(root)
+            }
+            Err(error) => {
+                if error.kind() == io::ErrorKind::NotFound && self.plan.ignore_missing_args {
+                    return None;
+                }
+                let full = crate::tree::operator::absolute(base, &self.plan.cwd).unwrap_or_else(|_| named.to_vec());
+                let text = [
+                    b"change_dir ".as_slice(),
+                    &self.report.quoted(&clean(&full)),
+                    b" failed",
+                ]
+                .concat();
+                self.report.sys_error("sender", text, &error);
+                self.report.set_io_error(ioerr::GENERAL);
+                None
+            }
+        }
+    }
+
+    /// A daemon's rules hide the directory of an argument.
+    pub(super) fn base_hidden(&mut self, base: &[u8]) -> bool {
+        if self.plan.daemon_rules.is_empty() {
+            return false;
+        }
+        let Ok(full) = crate::tree::operator::absolute(base, &self.plan.cwd) else {
+            return false;
+        };
+        self.filters.set_root(&full);
+        self.filter_root = None;
+        !self.filters.is_module_root() && self.filters.daemon_hides(b".", true)
+    }
+
+    /// A source argument of the command line (spec: options 5.3).
+    pub(super) fn argument(&mut self, source: &[u8], out: &mut Vec<Argument>) -> Result<()> {
+        if self.plan.relative {
+            return self.relative_argument(source, out);
+        }
+        let trimmed = trim_slashes(source);
+        let dot_dir = source.ends_with(b"/")
+            || source == b"."
+            || source.ends_with(b"/.")
+            || source == b".."
+            || source.ends_with(b"/..");
+        if dot_dir {
+            if let Some(root) = self.open_base(source, source) {
+                out.push(Argument {
+                    root,
+                    name: b".".to_vec(),
+                    contents: true,
+                    follow: true,
+                    missing_ok: false,
+                });
+            }
+            return Ok(());
+        }
+        let (base, name) = match memchr::memrchr(b'/', trimmed) {
+            Some(0) => (&b"/"[..], &trimmed[1..]),
+            Some(at) => (&trimmed[..at], &trimmed[at + 1..]),
+            None => (&b"."[..], trimmed),
+        };
+        if let Some(root) = self.open_base(base, source) {
+            out.push(Argument {
+                root,
+                name: name.to_vec(),
+                contents: false,
+                follow: false,
+                missing_ok: true,
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn relative_argument(&mut self, source: &[u8], out: &mut Vec<Argument>) -> Result<()> {
+        let (base, kept) = split_relative(source);
+        let dotted = kept == b"." || kept.ends_with(b"/") || kept.ends_with(b"/.") || kept.is_empty();
+        let name = clean(kept);
+        if name.split(|&b| b == b'/').any(|part| part == b"..") {
+            return Err(Error::Usage(format!(
+                "found \"..\" dir in relative path: {}",
+                String::from_utf8_lossy(&name)
+            )));
+        }
+        let lead_dot = kept.starts_with(b"./") && name != b".";
+        let base = if kept.starts_with(b"/") { &b"/"[..] } else { base };
+        if let Some(root) = self.open_base(base, source) {
+            if lead_dot {
+                out.push(implied_dot(root));
+            }
+            out.push(Argument {
+                root,
+                name,
+                contents: dotted,
+                follow: dotted,
+                missing_ok: true,
+            });
+        }
+        Ok(())
+    }
+
+    /// An entry of `--files-from` (spec: filters 8).
+    pub(super) fn listed_argument(&mut self, base: &[u8], entry: &[u8], out: &mut Vec<Argument>) {
+        let entry = {
+            let n = entry.iter().take_while(|&&b| b == b'/').count();
+            &entry[n..]
+        };
+        let (inner, kept) = if self.plan.relative {
+            split_relative(entry)
+        } else {
+            (&b"."[..], entry)
+        };
+        let dotted = kept.is_empty() || kept == b"." || kept.ends_with(b"/") || kept.ends_with(b"/.");
+        let name = confine(kept);
+        let mut dir = base.to_vec();
+        let inner = confine(inner);
+        if inner != b"." {
+            dir.push(b'/');
+            dir.extend_from_slice(&inner);
+        }
+        if self.plan.relative {
+            if let Some(root) = self.open_base(&dir, entry) {
+                if kept.starts_with(b"./") && name != b"." {
+                    out.push(implied_dot(root));
+                }
+                out.push(Argument {
+                    root,
+                    name,
+                    contents: dotted,
+                    follow: dotted,
+                    missing_ok: true,
+                });
+            }
+            return;
+        }
+        let (sub, leaf) = match memchr::memrchr(b'/', &name) {
+            Some(at) => (&name[..at], name[at + 1..].to_vec()),
+            None => (&b""[..], name.clone()),
+        };
+        if !sub.is_empty() {
+            dir.push(b'/');
+            dir.extend_from_slice(sub);
+        }
+        if dotted {
+            // Without the path it is a directory's contents, like any argument with a final slash.
+            dir.push(b'/');
+            dir.extend_from_slice(&leaf);
+            if let Some(root) = self.open_base(&dir, entry) {
+                out.push(Argument {
+                    root,
+                    name: b".".to_vec(),
+                    contents: true,
+                    follow: true,
+                    missing_ok: true,
+                });
+            }
+            return;
+        }
+        if let Some(root) = self.open_base(&dir, entry) {
+            out.push(Argument {
+                root,
+                name: leaf,
+                contents: dotted,
+                follow: dotted,
+                missing_ok: true,
+            });
+        }
+    }
+
+    pub(super) fn list_argument(
+        &mut self,
+        parent: &[u8],
+        argument: Argument,
+        builder: &mut SegmentBuilder,
+        children: &mut Vec<Node>,
+    ) -> Result<()> {
+        // What of the name comes after the parent?
+        let skip = if parent.is_empty() { 0 } else { parent.len() + 1 };
+        let rest = argument.name.get(skip..).unwrap_or_default();
+        let from = usize::from(skip == 0 && rest.starts_with(b"/"));
+        if let Some(slash) = memchr::memchr(b'/', &rest[from..]) {
+            if skip == 0 && !self.is_wanted(&argument, builder)? {
+                return Ok(());
+            }
+            let name = argument.name[..skip + from + slash].to_vec();
+            return self.list_implied(name, argument, builder, children);
+        }
+        if from == 1 && rest.len() == 1 {
+            // `/` itself.
+            return self.list_leaf(b"/.", argument.clone(), builder, children);
+        }
+        let name = argument.name.clone();
+        self.list_leaf(&name, argument, builder, children)
+    }
+
+    /// The argument is there and no rule hides it: only then are its parents sent (spec: filters 8).
+    pub(super) fn is_wanted(&mut self, argument: &Argument, builder: &mut SegmentBuilder) -> Result<bool> {
+        let Some(root) = self.sources.root(argument.root) else {
+            return Ok(false);
+        };
+        let path = disk(&argument.name);
+        let follow = self.plan.copy_links || argument.follow;
+        match if follow {
+            root.stat_follow(path)
+        } else {
+            root.lstat(path)
+        } {
+            Ok(stat) => {
+                let dir = is_dir(stat.mode);
+                if dir && !self.plan.recurse && !self.plan.dirs {
+                    self.report
+                        .info([b"skipping directory ".as_slice(), &argument.name].concat());
+                    return Ok(false);
+                }
+                Ok(!self.hidden(&argument.name, dir))
+            }
+            // A link without its target is told where it is listed.
+            Err(_) if follow && root.lstat(path).is_ok() => Ok(true),
+            Err(error) => {
+                self.stat_failed(argument.root, &argument.name.clone(), &error, argument, builder)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// A parent directory of a relative argument (spec: transfer 2.7).
+    pub(super) fn list_implied(
+        &mut self,
+        name: Vec<u8>,
+        argument: Argument,
+        builder: &mut SegmentBuilder,
+        children: &mut Vec<Node>,
+    ) -> Result<()> {
+        let known = children.iter().position(|n| n.path == name);
+        if let Some(known) = known {
+            children[known].arguments.push(argument);
+            return Ok(());
+        }
+        let wanted = self.plan.implied_dirs || self.plan.protocol >= 30;
+        if wanted {
+            let Some(root) = self.sources.root(argument.root) else {
+                return Ok(());
+            };
+            // A link among the parents: the rest of the name lies behind it, so it is sent as the directory it leads to.
+            match root.stat_follow(disk(&name)) {
+                Ok(stat) => {
+                    if !is_dir(stat.mode) || !self.push(argument.root, &name, &stat, eflag::IMPLIED, builder)? {
+                        return Ok(());
+                    }
+                }
+                Err(error) => {
+                    self.stat_failed(argument.root, &argument.name, &error, &argument, builder)?;
+                    return Ok(());
+                }
+            }
+        }
+        children.push(Node {
+            path: name,
+            arguments: vec![argument],
+            ..Node::default()
+        });
+        Ok(())
+    }
+
+    pub(super) fn stat_failed(
+        &mut self,
+        root: u16,
+        name: &[u8],
+        error: &io::Error,
+        argument: &Argument,
+        builder: &mut SegmentBuilder,
+    ) -> Result<()> {
+        let missing = matches!(error.raw_os_error(), Some(2));
+        if missing && argument.missing_ok {
+            if self.plan.delete_missing_args {
+                let entry = NewEntry {
+                    flags: eflag::MISSING_ARG,
+                    root,
+                    ..NewEntry::named(name)
+                };
+                builder.push(&entry)?;
+                return Ok(());
+            }
+            if self.plan.ignore_missing_args {
+                return Ok(());
+            }
+        }
+        let path = self.display(root, name);
+        let text = [b"link_stat ".as_slice(), &self.report.quoted(&path), b" failed"].concat();
+        self.report.sys_error("sender", text, error);
+        if !missing {
+            self.report.set_io_error(ioerr::GENERAL);
+        }
+        Ok(())
+    }
+
+    /// The last component of an argument.
+    pub(super) fn list_leaf(
+        &mut self,
+        name: &[u8],
+        argument: Argument,
+        builder: &mut SegmentBuilder,
+        children: &mut Vec<Node>,
+    ) -> Result<()> {
+        let plan = Arc::clone(&self.plan);
+        let root_number = argument.root;
+        self.at_root(root_number);
+        let Some(root) = self.sources.root(root_number) else {
+            return Ok(());
+        };
+        let path = disk(name);
+        let mut stat = match metadata::look(root, path, plan.copy_links || argument.follow, &plan, &self.report) {
+            Err(Lookup::Broken(error)) => return Err(error),
+            Err(Lookup::Failed(error)) => Err(error),
+            Ok(stat) => Ok(stat),
+        };
+        if let Ok(found) = &stat {
+            if found.is_symlink() && plan.copy_dirlinks {
+                if let Ok(behind) = root.stat_follow(path) {
+                    if behind.is_dir() {
+                        stat = Ok(behind);
+                    }
+                }
+            }
+        }
+        let stat = match stat {
+            Ok(stat) => stat,
+            Err(error) => {
+                if plan.copy_links && root.lstat(path).is_ok() {
+                    return self.no_referent(root_number, name);
+                }
+                return self.stat_failed(root_number, name, &error, &argument, builder);
+            }
+        };
+        let dot = name == b"." || name == b"/.";
+        if self.filters.daemon_hides(path, is_dir(stat.mode)) && !dot {
+            let error = io::Error::from_raw_os_error(2);
+            return self.stat_failed(root_number, name, &error, &argument, builder);
+        }
+        if is_dir(stat.mode) && !plan.recurse && !plan.dirs {
+            let text = [b"skipping directory ".as_slice(), name].concat();
+            self.report.info(text);
+            return Ok(());
+        }
+        if !dot && self.filters.hides(path, is_dir(stat.mode), &self.report) {
+            return Ok(());
+        }
+        if is_dir(stat.mode) {
+            let contents = plan.recurse || argument.contents;
+            let flags = eflag::TOP_DIR | if contents { eflag::CONTENT_DIR } else { 0 };
+            let listed = if dot { b".".as_slice() } else { name };
+            if self.push(root_number, listed, &stat, flags, builder)? && contents {
+                let path = listed.to_vec();
+                children.push(Node {
+                    path,
+                    contents: vec![(root_number, stat.dev)],
+                    ..Node::default()
+                });
+            }
+            return Ok(());
+        }
+        self.list_file(root_number, name, stat, 0, 0, builder, children)
+    }
+}
+
+fn implied_dot(root: u16) -> Argument {
+    Argument {
+        root,
+        name: b".".to_vec(),
+        contents: false,
+        follow: true,
+        missing_ok: false,
+    }
+}
