@@ -48,6 +48,7 @@ class Row:
     user: bool = False
     """Run as an ordinary user, who owns the tree."""
     env: Mapping[str, str] = field(default_factory=dict)
+    """Added to the environment; `{w}` and the like are replaced as in `cmd`."""
     stdin: bytes = b""
     umask: int = 0o022
     norm: Sequence[tuple[str, str]] = ()
@@ -171,8 +172,9 @@ def perform(row: Row, program: str, space: Path) -> Result:
     build(str(work), row.tree, owner)
     if row.inode:
         before = inodes(str(work))
-    env = programs.environment(str(home), PATH=f"{named.parent}:/usr/bin:/bin:/usr/sbin:/sbin", **row.env)
     fill = {"w": str(work), "space": str(space), "prog": str(named)}
+    env = programs.environment(str(home), PATH=f"{named.parent}:/usr/bin:/bin:/usr/sbin:/sbin")
+    env |= {name: os.fsdecode(words([value], fill)[0]) for name, value in row.env.items()}
     daemon: Inetd | None = None
     add: list[str] = []
     if row.via == "daemon":

@@ -5,7 +5,7 @@ Transfers apply it in the core; the function here says the same in Python, for t
 
 from __future__ import annotations
 
-from tain.errors import UsageError
+from tain.errors import UsageError, shown
 
 #: One clause: scope ("", "D" or "F"), operator ("+", "-", "=" or "8" for octal), classes, bits, copied class.
 #: For octal the bits are the mode. ``classes`` is a mask of 0o700, 0o070, 0o007; 0 when no class was named.
@@ -16,7 +16,7 @@ _PERM = {0x72: 0o444, 0x77: 0o222, 0x78: 0o111}
 
 
 def _bad(text: bytes) -> UsageError:
-    return UsageError(f"rsync: Invalid argument passed to --chmod ({text.decode('utf-8', 'surrogateescape')})")
+    return UsageError(f"rsync: Invalid argument passed to --chmod ({shown(text)})")
 
 
 def _clause(clause: bytes) -> Clause | None:

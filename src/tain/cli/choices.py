@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tain.errors import UnsupportedError
+from tain.errors import UnsupportedError, shown
 
 #: In the order of preference.
 CHECKSUMS = ("xxh128", "xxh3", "xxh64", "md5", "md4", "sha1", "none")
@@ -26,7 +26,7 @@ def checksum_name(text: bytes) -> str:
     name = text.decode("latin-1").lower()
     name = _ALIASES.get(name, name)
     if name != "auto" and name not in CHECKSUMS:
-        raise UnsupportedError(f"unknown checksum name: {text.decode('utf-8', 'surrogateescape')}")
+        raise UnsupportedError(f"unknown checksum name: {shown(text)}")
     return name
 
 
@@ -37,7 +37,7 @@ def checksum_choice(text: bytes) -> tuple[str, str] | None:
         name = checksum_name(first)
         return None if name == "auto" else (name, name)
     if not first:
-        raise UnsupportedError(f"unknown checksum name: {text.decode('utf-8', 'surrogateescape')}")
+        raise UnsupportedError(f"unknown checksum name: {shown(text)}")
     return checksum_name(first), checksum_name(second)
 
 
@@ -47,7 +47,7 @@ def compress_name(text: bytes) -> str | None:
     if name == "auto":
         return None
     if name not in COMPRESSIONS:
-        raise UnsupportedError(f"unknown compress name: {text.decode('utf-8', 'surrogateescape')}")
+        raise UnsupportedError(f"unknown compress name: {shown(text)}")
     return name
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tain.cli import levels
 from tain.cli.options import Options
-from tain.cli.parse import show
 from tain.cli.sizes import parse_size
 from tain.errors import TainError, UnsupportedError, UsageError
+from tain.errors import shown as show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Handlers:
 
     def levels(self, value: bytes, kind: str, values: dict[str, int], owners: dict[str, int]) -> None:
         try:
-            levels.apply(show(value), kind, values, owners, levels.USER, strict=not self.options.server)
+            levels.apply(value.decode("latin-1"), kind, values, owners, levels.USER, strict=not self.options.server)
         except levels.HelpWanted as wanted:
             raise Finished(str(wanted)) from None
 

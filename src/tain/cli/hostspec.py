@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tain.errors import UsageError
+from tain.errors import UsageError, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -151,11 +151,12 @@ def locate(options: Options, program: str = "rsync") -> Locations:
             _claim(out, last)
             out.destination = last.path
         else:
-            out.destination = words[-1]
+            # The receiving end of a local copy gets a word that cannot be taken for an option.
+            out.destination = b"./" + words[-1] if words[-1].startswith(b"-") else words[-1]
         out.sources = words[:-1]
         for word in out.sources:
             if parse_host(word) is not None:
-                raise UsageError(f"Unexpected remote arg: {word.decode('utf-8', 'surrogateescape')}")
+                raise UsageError(f"Unexpected remote arg: {shown(word)}")
     if any(not word for word in words[: len(out.sources)]):
         raise UsageError("Empty source arg specified.")
     if out.destination == b"" and out.host is None and not options.old_args:
@@ -197,8 +198,7 @@ def _pull(words: list[bytes], first: HostSpec, options: Options, out: Locations)
         spec = parse_host(word)
         if spec is None:
             raise UsageError(
-                f"Unexpected local arg: {word.decode('utf-8', 'surrogateescape')}\n"
-                "If arg is a remote file/dir, prefix it with a colon (:)."
+                f"Unexpected local arg: {shown(word)}\nIf arg is a remote file/dir, prefix it with a colon (:)."
             )
         if spec.host and (spec.host != first.host or spec.user != first.user):
             raise UsageError("All source args must come from the same machine.")

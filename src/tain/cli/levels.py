@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tain.errors import UsageError
+from tain.errors import UsageError, shown
 
 #: Who set a level. A lower priority never overrides a higher one.
 DEFAULT, HELP, USER, LIMIT = 0, 1, 2, 3
@@ -89,7 +89,7 @@ def _item(item: str) -> tuple[str, int]:
 
 
 def apply(text: str, kind: str, levels: dict[str, int], owners: dict[str, int], priority: int, *, strict: bool) -> None:
-    """Set levels from a comma list. *kind* is "info" or "debug"; *strict* refuses unknown words (a client does).
+    """Set levels from a comma list (in Latin-1, byte for byte). *kind* is "info" or "debug"; *strict* refuses unknown words (a client does).
 
     Raises `HelpWanted` for ``HELP`` when strict.
     """
@@ -111,7 +111,7 @@ def apply(text: str, kind: str, levels: dict[str, int], owners: dict[str, int], 
             chosen = [upper]
         else:
             if strict:
-                raise UsageError(f'Unknown --{kind} item: "{name or item}"')
+                raise UsageError(f'Unknown --{kind} item: "{shown((name or item).encode("latin-1"))}"')
             continue
         for word in chosen:
             if owners.get(word, 0) <= priority:

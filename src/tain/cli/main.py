@@ -40,7 +40,7 @@ def main(argv: list[bytes], env: Environment | None = None) -> int:
     """Do what a command line says; returns the exit code. *argv* begins with the program's name."""
     env = env or Environment(argv=argv)
     words = argv[1:]
-    started_by_peer = b"--server" in words
+    started_by_peer = any(word[:8] == b"--server" and word[8:9] in (b"", b"=") for word in words)
     program = os.fsdecode(env.program)
     try:
         aliases = None if started_by_peer else _aliases(env)
@@ -49,9 +49,7 @@ def main(argv: list[bytes], env: Environment | None = None) -> int:
         _print(env.stdout if finished.stream == 1 else env.stderr, finished.text)
         return 0
     except TainError as error:
-        from tain.report.output import failure_text
-
-        _print(env.stderr, failure_text(error, "server" if started_by_peer else "client"))
+        _fail(env, error, started_by_peer)
         return error.code
     try:
         if options.daemon:
@@ -67,9 +65,7 @@ def main(argv: list[bytes], env: Environment | None = None) -> int:
         return client.run(options, env)
     except TainError as error:
         # What is raised outside of a session: a signal before it began or after its end.
-        from tain.report.output import failure_text
-
-        _print(env.stderr, failure_text(error, "server" if options.server else "client"))
+        _fail(env, error, options.server)
         return error.code
 
 
@@ -77,6 +73,12 @@ def _aliases(env: Environment) -> dict[bytes, list[bytes]]:
     from tain.cli.aliases import load
 
     return load(env.environ)
+
+
+def _fail(env: Environment, error: TainError, server: bool) -> None:
+    from tain.report.output import Output, failure_text
+
+    Output(env.stdout, env.stderr).error(failure_text(error, "server" if server else "client"))
 
 
 def _print(fd: int, text: str | bytes) -> None:

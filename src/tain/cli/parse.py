@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tain.cli.table import DAEMON_ROWS, ROWS, spellings
 from tain.errors import UsageError
+from tain.errors import shown as show
 
 TYPE_CHECKING = False  # typing itself is not imported at run time: start-up time counts
 if TYPE_CHECKING:
@@ -67,11 +68,6 @@ def integer(text: bytes) -> int:
     if not INT_MIN <= value <= INT_MAX:
         raise ValueError(_OVERFLOW)
     return value
-
-
-def show(word: bytes) -> str:
-    """A word of the command line as message text, byte for byte recoverable."""
-    return word.decode("utf-8", "surrogateescape")
 
 
 class _Parser:

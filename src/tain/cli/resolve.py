@@ -5,10 +5,10 @@ from __future__ import annotations
 from tain.cli import choices, levels
 from tain.cli.handlers import Finished, Handlers, resolve_daemon, usage_error
 from tain.cli.options import Options
-from tain.cli.parse import show
 from tain.cli.paths import clean, has_escape, number
 from tain.cli.sizes import parse_size
 from tain.errors import TainError
+from tain.errors import shown as show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ class _Resolver(Handlers):
 
     def settle(self) -> None:
         options = self.options
-        if self.raw.word_count == 1 and not options.server and any(name == "h" for _, _, name, _ in self.raw.items):
+        single = self.raw.word_count == 1 and not options.server and not self.versions
+        if single and any(name == "h" for _, _, name, _ in self.raw.items):
             self.on_help()
         if self.versions:
             from tain.cli.version import version_json, version_text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tain.errors import UsageError
+from tain.errors import UsageError, shown
 
 _POWERS = {b"B": 0, b"K": 1, b"M": 2, b"G": 3, b"T": 4, b"P": 5}
 _MAX = (1 << 63) - 1
@@ -91,5 +91,5 @@ def parse_size(
     elif value < low and not (zero and value == 0):
         reason = f"is too small (min: {human(low)}{' or 0 for unlimited' if zero else ''})"
     if reason is not None or value is None:
-        raise UsageError(f"rsync: --{option}={text.decode('utf-8', 'surrogateescape')} {reason}")
+        raise UsageError(f"rsync: --{option}={shown(text)} {reason}")
     return value

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import time
 
-from tain.errors import UsageError
+from tain.errors import UsageError, shown
 
 #: Longest month lengths; a full date may overflow into the next month, a month and day may not.
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "surrogateescape")
 
 
 def stop_after(value: bytes, now: float) -> int:
@@ -24,7 +20,7 @@ def stop_after(value: bytes, now: float) -> int:
         end += 1
     minutes = int(digits[:end] or b"0")
     if minutes <= 0 or body[:1] == b"-":
-        raise UsageError(f"rsync: invalid --stop-after value: {_text(value)}")
+        raise UsageError(f"rsync: invalid --stop-after value: {shown(value)}")
     return int(now) + min(minutes, 1 << 40) * 60
 
 
@@ -70,8 +66,8 @@ def _parse(text: str) -> tuple[list[int], int | None, int] | None:
 
 def stop_at(value: bytes, now: float) -> int:
     """Unix time meant by ``--stop-at``: the next one that fits where parts are left out."""
-    bad = UsageError(f"rsync: invalid --stop-at format: {_text(value)}")
-    parsed = _parse(_text(value).replace("/", "-"))
+    bad = UsageError(f"rsync: invalid --stop-at format: {shown(value)}")
+    parsed = _parse(shown(value).replace("/", "-"))
     if parsed is None:
         raise bad
     numbers, hour, minute = parsed
@@ -114,4 +110,4 @@ def stop_at(value: bytes, now: float) -> int:
             year += 1
         else:
             break
-    raise UsageError(f"rsync: --stop-at time is not in the future: {_text(value)}")
+    raise UsageError(f"rsync: --stop-at time is not in the future: {shown(value)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from tain.errors import PeerExit, TainError, exit_text
+from tain.report.escape import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _BLOCK = 1 << 16
 
 
 class Output:
-    """The three places a line can go to. Whole lines only; what is written is never interpreted.
+    """The three places a line can go to. Whole lines only; bytes that are not fit for a screen are escaped.
 
     A stream that cannot be written to any more (a closed pipe, a full disk) is dropped silently and the run goes on,
     as rsync does.
@@ -48,11 +49,17 @@ class Output:
         quiet: bool = False,
         all_to_stderr: bool = False,
         outbuf: str | None = None,
+        eight_bit: bool = False,
     ) -> None:
-        """*quiet* drops `info` lines; *outbuf* is ``n``, ``l`` or ``b`` (None: lines are written at once)."""
+        """*quiet* drops `info` lines; *outbuf* is ``n``, ``l`` or ``b`` (None: lines are written at once); *eight_bit*
+        leaves high bytes alone."""
         self._fds = {STDOUT: err_fd if all_to_stderr else out_fd, STDERR: err_fd}
         self.log = log
         self._quiet = quiet
+        self._eight_bit = eight_bit
+        #: Which high bytes are text. As in rsync none is until the run has found out about the locale, and none ever is
+        #: for a server.
+        self.charset = "ascii"
         self._held = bytearray()
         # Batches of the core are whole lines already, so unbuffered and line-buffered are the same thing here.
         self._block = outbuf == "b"
@@ -60,17 +67,20 @@ class Output:
     def info(self, text: bytes) -> None:
         """Lines for standard output."""
         if not self._quiet:
-            self._put(STDOUT, text)
+            self._put(STDOUT, self._fit(text))
 
     def error(self, text: bytes) -> None:
         """Lines for standard error, and for the log."""
         if text:
-            self._put(STDERR, text)
+            self._put(STDERR, self._fit(text))
             if self.log is not None:
                 self.log.text(text)
 
+    def _fit(self, text: bytes) -> bytes:
+        return escape(text, self.charset, eight_bit=self._eight_bit)
+
     def events(self, batch: list[tuple[int, bytes]]) -> None:
-        """Write a batch, joining what goes to the same stream into one write."""
+        """Write a batch, joining what goes to the same stream into one write. The core has escaped its lines."""
         stream = 0
         parts: list[bytes] = []
         lines: list[bytes] = []

@@ -13,11 +13,12 @@ from tain.errors import (
     TainError,
     UnsupportedError,
     UsageError,
+    shown,
 )
 from tain.report import output, stats
 from tain.report.output import Output
 from tain.session import handshake, unavailable
-from tain.session.environment import thousands
+from tain.session.environment import charset, thousands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def make_output(options: Options, env: Environment, out: Output | None = None) -
             quiet=options.quiet > 0,
             all_to_stderr=options.stderr_mode == "all",
             outbuf=options.outbuf,
+            eight_bit=options.eight_bit_output,
         )
     if options.log_file is not None:
         from tain.report.logfile import LogFile
@@ -69,7 +71,7 @@ def make_output(options: Options, env: Environment, out: Output | None = None) -
             fd = os.open(path, flags | os.O_CLOEXEC, 0o666) if options.insecure_links else open_walk(path, flags)
             out.log = LogFile(fd, env.pid)
         except OSError as error:
-            name = os.fsdecode(options.log_file)
+            name = shown(options.log_file)
             text = f"rsync: [client] failed to open log-file {name}: {system_text(error)}\n"
             if is_refusal(error):
                 text = f"{REFUSAL}\n{text}"
@@ -165,6 +167,8 @@ class Client:
         if not self.options.args:
             from tain.cli.help import usage
 
+            # rsync has taken its options for a transfer's by then.
+            self._early = len(self.env.argv) < 2
             raise UsageError(usage(os.fsdecode(self.env.program)).rstrip("\n"))
         self._early = False
         self.job = hostspec.locate(self.options)
@@ -221,6 +225,7 @@ class Client:
     def _local(self) -> int:
         from tain import _core
 
+        self.out.charset = charset(self.env.environ)
         agreed = handshake.agree_alone(self.options, self.env.environ)
         self._show_protocol(agreed)
         start = _core.enumerate if self.options.list_only else _core.copy
@@ -327,6 +332,7 @@ class Client:
         from tain.session.greeting import Conversation, module_name
 
         name = module_name(self._daemon_path())
+        self.out.charset = charset(self.env.environ)
         talk = Conversation(link, self.options, self.env, self.out, role=self.role)
         talk.greet()
         # The shell works, and the daemon says itself what is wrong: how it ends afterwards (255 for a mere list) tells
@@ -363,6 +369,7 @@ class Client:
         from tain import _core
 
         options, job = self.options, self.job
+        self.out.charset = charset(self.env.environ)
         agreed = handshake.client_handshake(
             link,
             options,
@@ -478,6 +485,8 @@ class Client:
         elif out.log is not None:
             out.log.write(stats.log_line(summary))
         if summary.error:
+            if summary.role == "Receiver" and self.job.host is None:
+                out.charset = "ascii"  # see Report::receiving_end
             out.error(summary.error.encode("utf-8", "surrogateescape") + b"\n")
         code = max(summary.code, self._child_status(whole=whole))
         # Silence means that the peer has said it; nobody has said what the child ended with.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tain.cli.choices import DIGESTS
-from tain.errors import StartupError, StreamError, UnsupportedError, UsageError
+from tain.errors import StartupError, StreamError, UnsupportedError, UsageError, shown
 from tain.session import digests
 from tain.session.handshake import PROTOCOL
 
@@ -99,14 +99,14 @@ class Conversation:
         line = self._line()
         if line is None:
             raise StartupError("rsync: did not see server greeting")
-        shown = line.decode("utf-8", "backslashreplace")
+        text = shown(line)
         peer = parse_greeting(line)
         if peer is None:
-            raise StartupError(f'rsync: server sent "{shown}" rather than greeting')
+            raise StartupError(f'rsync: server sent "{text}" rather than greeting')
         if peer.sub is None and peer.protocol >= 30:
-            raise StartupError(f"rsync: the server omitted the subprotocol value: {shown}")
+            raise StartupError(f"rsync: the server omitted the subprotocol value: {text}")
         if peer.digests is None and peer.protocol >= 32:
-            raise StartupError(f"rsync: the server omitted the digest name list: {shown}")
+            raise StartupError(f"rsync: the server omitted the digest name list: {text}")
         self._digests = peer.digests
         self.protocols = (agree_greeting(own, peer), peer.protocol)
 
@@ -127,10 +127,10 @@ class Conversation:
                 return False
             elif line.startswith(b"@ERROR"):
                 # The daemon's own text is the whole message.
-                self._out.error(line + b"\n")
+                self._out.error(_fit(line))
                 raise StartupError("")
             elif self._options.motd:
-                self._out.info(line + b"\n")
+                self._out.info(_fit(line))
 
     def send_arguments(self, words: Sequence[bytes], hidden: Sequence[bytes] = ()) -> None:
         """Send the server's argument words, and the secluded ones after them (spec: protocol 10.6)."""
@@ -155,14 +155,14 @@ class Conversation:
         name = self._options.early_input
         if name is None:
             return
-        shown = os.fsdecode(name)
+        place = shown(name)
         try:
             with open(name, "rb") as file:
                 data = file.read(EARLY_INPUT_LIMIT + 1)
         except OSError as error:
-            raise StartupError(f"rsync: [{self._role}] failed to open {shown}: {system_text(error)}") from error
+            raise StartupError(f"rsync: [{self._role}] failed to open {place}: {system_text(error)}") from error
         if len(data) > EARLY_INPUT_LIMIT:
-            raise StartupError(f"{shown} is > {EARLY_INPUT_LIMIT} bytes.")
+            raise StartupError(f"{place} is > {EARLY_INPUT_LIMIT} bytes.")
         if data:
             self._link.write(b"#early_input=%d\n" % len(data) + data)
 
@@ -179,6 +179,10 @@ class Conversation:
         password = read_password(self._options, self._env, role=self._role)
         self._link.write(name + b" " + digests.response(digest, password, challenge) + b"\n")
         self._link.flush()
+
+
+def _fit(line: bytes) -> bytes:
+    return shown(line).encode("utf-8", "surrogateescape") + b"\n"
 
 
 def system_text(error: OSError) -> str:
@@ -203,11 +207,11 @@ def read_password(options: Options, env: Environment, *, role: str) -> bytes:
 
 
 def _password_from(name: bytes, env: Environment, *, role: str) -> bytes:
-    shown = os.fsdecode(name)
+    place = shown(name)
     try:
         fd = os.dup(env.stdin) if name == b"-" else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise UsageError(f"rsync: [{role}] could not open password file {shown}: {system_text(error)}") from error
+        raise UsageError(f"rsync: [{role}] could not open password file {place}: {system_text(error)}") from error
     try:
         if name != b"-":
             status = os.fstat(fd)
@@ -226,5 +230,5 @@ def _password_from(name: bytes, env: Environment, *, role: str) -> bytes:
         os.close(fd)
     lines = data.splitlines()
     if not lines or not lines[0]:
-        raise UsageError(f"ERROR: failed to read a password from {shown}")
+        raise UsageError(f"ERROR: failed to read a password from {place}")
     return lines[0].rstrip(b"\r\n")

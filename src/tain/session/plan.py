@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import UnsupportedError, UsageError
+from tain.errors import UnsupportedError, UsageError, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,8 +152,7 @@ def read_files_from(path: bytes, env: Environment, *, insecure: bool = False) ->
         with open(fd, "rb") as file:
             return file.read()
     except OSError as error:
-        shown = path.decode("utf-8", "surrogateescape")
-        text = f"rsync: failed to open files-from file {shown}: {os.strerror(error.errno or 0)}"
+        text = f"rsync: failed to open files-from file {shown(path)}: {os.strerror(error.errno or 0)}"
         raise UsageError(f"{REFUSAL}\n{text}" if is_refusal(error) else text) from error
 
 
@@ -308,7 +307,8 @@ def plan_fields(
         stats=options.info.get("STATS", 0),
         progress=0 if options.server or options.quiet else min(options.info.get("PROGRESS", 0), 2),
         thousands=thousands(env.environ),
-        charset=charset(env.environ),
+        # What a server prints itself it prints before it knows any locale, as rsync does (spec: output 11).
+        charset="ascii" if job is None else charset(env.environ),
     )
     if extra:
         fields.update(extra)

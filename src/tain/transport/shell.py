@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from tain.errors import IpcError
+from tain.errors import IpcError, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,8 +97,7 @@ def spawn(argv: Sequence[bytes], environ: Mapping[bytes, bytes], *, role: str) -
         for fd in (*to_child, *from_child):
             os.close(fd)
         number = error.errno or 0
-        name = os.fsdecode(argv[0])
-        raise IpcError(f"rsync: [{role}] Failed to exec {name}: {os.strerror(number)} ({number})") from error
+        raise IpcError(f"rsync: [{role}] Failed to exec {shown(argv[0])}: {os.strerror(number)} ({number})") from error
     os.close(to_child[0])
     os.close(from_child[1])
     return Child(pid, from_child[0], to_child[1])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from tests.parity.harness import Row
-from tests.parity.rows import daemon, errors, filters, metadata, options, output, transfer
+from tests.parity.rows import daemon, errors, filters, metadata, options, output, transfer, words
 
 ROWS: list[Row] = [
     *options.ROWS,
+    *words.ROWS,
     *filters.ROWS,
     *transfer.ROWS,
     *metadata.ROWS,

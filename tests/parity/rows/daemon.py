@@ -281,4 +281,22 @@ REFUSALS = [
     ),
 ]
 
-ROWS: list[Row] = [*LISTS, *COPIES, *REFUSALS]
+ESCAPED = [
+    Row(
+        f"OUT-17-daemon-{place}",
+        ["mod/a", File("motd", content="h\u00e9 \\#123\n\x1b[31mred\x01\n".encode())],
+        "{url}/" + path,
+        via="daemon",
+        globals="motd file = {w}/motd\n[other]\npath = /nosuch\ncomment = c\u00f6mment \x1b[0m",
+        env={"LC_ALL": "C" if place.endswith("-C") else "C.UTF-8"},
+    )
+    for place, path in [
+        ("list", ""),
+        ("list-C", ""),
+        ("module", "nosuch\u00e9/"),
+        ("module-C", "nosuch\u00e9/"),
+        ("read", "m/"),
+    ]
+]
+
+ROWS: list[Row] = [*ESCAPED, *LISTS, *COPIES, *REFUSALS]

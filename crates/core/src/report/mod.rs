@@ -86,6 +86,8 @@ struct Shared {
 #[derive(Clone)]
 pub struct Report {
     shared: Arc<Shared>,
+    /// Of the receiving end of a local copy.
+    receiving: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -106,6 +108,7 @@ impl Report {
                 && (plan.local || plan.compat_symlink_times || !sender),
         };
         Self {
+            receiving: false,
             shared: Arc::new(Shared {
                 out_format: plan.out_format.as_deref().filter(|_| !plan.server).map(Format::new),
                 log_format: plan.log_format.as_deref().map(Format::new),
@@ -129,6 +132,15 @@ impl Report {
                 held: Mutex::new(None),
                 source_names: Mutex::default(),
             }),
+        }
+    }
+
+    /// The handle of the receiving end of a local copy.
+    #[must_use]
+    pub fn receiving_end(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            receiving: true,
         }
     }
 
@@ -307,8 +319,12 @@ impl Report {
                 self.push(Event::Stdout(b"\n".to_vec()));
             }
         }
-        escape_line(raw, plan.charset, plan.eight_bit_output, &mut out);
-        let to_stdout = matches!(level, Level::Info | Level::Client) && plan.stderr_mode != StderrMode::All;
+        let told = matches!(level, Level::Info | Level::Client);
+        // In rsync that end is a process which prints its errors itself and knows no locale (spec: output 11).
+        let foreign = self.receiving && !told && !raw.starts_with(b"rsync: [sender]");
+        let charset = if foreign { Charset::Ascii } else { plan.charset };
+        escape_line(raw, charset, plan.eight_bit_output, &mut out);
+        let to_stdout = told && plan.stderr_mode != StderrMode::All;
         self.push(if to_stdout {
             Event::Stdout(out)
         } else {

@@ -189,6 +189,7 @@ fn generate(
     tables: Tables,
     receive: Receiver<Feed>,
 ) -> Result<()> {
+    let report = &report.receiving_end();
     report.set_role("Receiver");
     let mut metadata = Metadata::new(Arc::clone(plan), tables);
     metadata.map_ids(report)?;
