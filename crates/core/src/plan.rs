@@ -242,6 +242,31 @@ macro_rules! plan {
                 self.am_root && !self.fake_super
             }
 
+            /// The plan of a receiver that only lists: whatever else was asked for, nothing is written or removed.
+            #[must_use]
+            pub fn for_listing(&self) -> Self {
+                Self {
+                    dry_run: true,
+                    delete: DeleteWhen::Never,
+                    delete_missing_args: false,
+                    force: false,
+                    backup: false,
+                    backup_dir: None,
+                    temp_dir: None,
+                    partial: false,
+                    partial_dir: None,
+                    alt_dest: AltDest::None,
+                    alt_dirs: Vec::new(),
+                    inplace: false,
+                    append: 0,
+                    write_devices: false,
+                    mkpath: false,
+                    remove_source_files: false,
+                    remove_sent_files: false,
+                    ..self.clone()
+                }
+            }
+
             /// All field names, for the binding and its stub test.
             pub const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
             /// Set one field by name. Errors: `Usage` naming the field when it is unknown or the value does not fit.

@@ -96,9 +96,12 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
         path[..end].to_vec()
     };
     if plan.list_only {
-        let root = Root::open(b"/", &RootOptions::default())
+        // There is no destination, so there is nothing that could be written or removed.
+        let root = Root::nowhere(b"/")
             .map_err(|e| Error::Selection(format!("rsync: [Receiver] change_dir#1 \"/\" failed: {}", sys_text(&e))))?;
-        return Dest::new(Arc::clone(plan), report.clone(), root);
+        let mut dest = Dest::new(Arc::clone(plan), report.clone(), root)?;
+        dest.void = true;
+        return Ok(dest);
     }
     let opened = open_root(plan, &path);
     if let Err(error) = &opened {
@@ -296,4 +299,34 @@ fn check_backup_dir(plan: &Plan, report: &Report, dest: &Dest, dir: &[u8]) -> Re
         report.info([state.as_bytes(), b"backup_dir is ", dir].concat());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::DeleteWhen;
+
+    /// A listing has no destination, whatever it was told to delete: `/` must be out of reach.
+    #[test]
+    fn a_listing_has_no_destination() {
+        let asked = Plan {
+            list_only: true,
+            delete: DeleteWhen::Before,
+            force: true,
+            backup: true,
+            destination: b"/".to_vec(),
+            ..Plan::default()
+        };
+        let plan = Arc::new(asked.for_listing());
+        assert!(plan.dry_run && plan.list_only && !plan.force && !plan.backup);
+        assert_eq!(plan.delete, DeleteWhen::Never);
+        for plan in [plan, Arc::new(asked)] {
+            let report = Report::new(Arc::clone(&plan), false);
+            let dest = settle(&plan, &report, &[]).unwrap();
+            assert!(dest.void);
+            for name in [b".".as_slice(), b"tmp", b"etc"] {
+                assert_eq!(dest.root.lstat(name).unwrap_err().raw_os_error(), Some(2));
+            }
+        }
+    }
 }

@@ -45,6 +45,11 @@ pub fn send(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Summary {
 /// Be the receiving side.
 pub fn receive(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Summary {
     let started = Instant::now();
+    let plan = &(if plan.list_only {
+        Arc::new(plan.for_listing())
+    } else {
+        Arc::clone(plan)
+    });
     let result = run_receiver(link, plan, report);
     conclude(report, result, started)
 }

@@ -55,6 +55,8 @@ struct Shared {
     path: Vec<u8>,
     confine: Confine,
     openat2: bool,
+    /// Nothing is there: every name is missing, and none can be made.
+    nowhere: bool,
     /// Moves when a directory was replaced, so that the caches of other clones are dropped.
     epoch: AtomicU64,
 }
@@ -108,10 +110,37 @@ impl Root {
                 path: path.to_vec(),
                 confine,
                 openat2: !options.no_openat2 && resolve::have_openat2(),
+                nowhere: false,
                 epoch: AtomicU64::new(0),
             }),
             cache: Mutex::default(),
         }
+    }
+
+    /// A root in which nothing is and nothing can be made: every operation on a name ends with ENOENT. It stands where
+    /// a run has no destination, so that nothing that a peer sends, and no decision of ours, can reach a file.
+    /// `path` is for display.
+    pub fn nowhere(path: &[u8]) -> io::Result<Root> {
+        let handle = rustix::fs::open("/", DIR_FLAGS, Mode::empty())?;
+        let shared = Shared {
+            handle,
+            path: path.to_vec(),
+            confine: Confine::Beneath,
+            openat2: false,
+            nowhere: true,
+            epoch: AtomicU64::new(0),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            cache: Mutex::default(),
+        })
+    }
+
+    fn exists(&self) -> Result<(), Errno> {
+        if self.shared.nowhere {
+            return Err(Errno::NOENT);
+        }
+        Ok(())
     }
 
     /// The absolute path by which the root was opened, for display.
@@ -143,6 +172,7 @@ impl Root {
                 path: self.display(rel),
                 confine: self.shared.confine,
                 openat2: self.shared.openat2,
+                nowhere: self.shared.nowhere,
                 epoch: AtomicU64::new(0),
             }),
             cache: Mutex::default(),
@@ -195,6 +225,7 @@ impl Root {
         call: impl FnOnce(BorrowedFd<'_>, &[u8]) -> Result<T, Errno>,
     ) -> io::Result<T> {
         let (dir, leaf) = split(rel)?;
+        self.exists()?;
         if dir.is_empty() {
             return Ok(call(self.handle(), leaf)?);
         }
@@ -223,12 +254,14 @@ impl Root {
     }
 
     fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+        self.exists()?;
         resolve::open_beneath(self.handle(), path, flags, self.shared.confine, self.shared.openat2)
     }
 
     /// Open the directory `rel` itself; links are followed as among parents.
     fn open_dir(&self, rel: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
         let (dir, leaf) = split(rel)?;
+        self.exists()?;
         if dir.is_empty() && leaf == b"." {
             return Ok(rustix::fs::openat(self.handle(), ".", flags, Mode::empty())?);
         }
@@ -495,6 +528,7 @@ impl Root {
         call: impl FnOnce(BorrowedFd<'_>, &[u8], BorrowedFd<'_>, &[u8]) -> Result<T, Errno>,
     ) -> io::Result<T> {
         let (new_dir, new_leaf) = split(new)?;
+        other.exists()?;
         if new_dir.is_empty() {
             return self.at(old, |dir, leaf| call(dir, leaf, other.handle(), new_leaf));
         }

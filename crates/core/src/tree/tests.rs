@@ -394,3 +394,49 @@ fn parents_are_made() {
         root.make_dirs(b"", 0o755).unwrap();
     }
 }
+
+/// A run without a destination has a root in which no name of this machine can be reached.
+#[test]
+fn nowhere() {
+    let (tmp, _) = setup();
+    let top = tmp.path().join("t");
+    // Names of our own tree, as seen from `/`: were the root real, only this tree could be changed.
+    let inside = |rel: &str| bytes(&top.join(rel)).strip_prefix(b"/").unwrap().to_vec();
+    let (file, dir, new) = (inside("a/f"), inside("a/b/c"), inside("a/new"));
+    let other = Root::open(bytes(&top), &RootOptions::default()).unwrap();
+    let root = Root::nowhere(b"/").unwrap();
+    for root in [root.clone(), root] {
+        assert_eq!(code(root.lstat(b".")), 2);
+        assert_eq!(code(root.lstat(b"tmp")), 2);
+        assert_eq!(code(root.lstat(&file)), 2);
+        assert_eq!(code(root.stat_follow(&file)), 2);
+        assert_eq!(code(root.open_read(&file, false)), 2);
+        assert_eq!(code(root.read_dir(b".")), 2);
+        assert_eq!(code(root.read_dir(&dir)), 2);
+        assert_eq!(code(root.subroot(b".")), 2);
+        assert_eq!(code(root.subroot(&dir)), 2);
+        assert_eq!(code(root.subroot_nofollow(&dir)), 2);
+        assert_eq!(code(root.unlink(&file)), 2);
+        assert_eq!(code(root.rmdir(&dir)), 2);
+        assert_eq!(code(root.remove(&dir, FileKind::Dir)), 2);
+        assert_eq!(code(root.mkdir(&new, 0o755)), 2);
+        assert_eq!(code(root.make_dirs(&new, 0o755)), 2);
+        assert_eq!(code(root.symlink(b"x", &new)), 2);
+        assert_eq!(code(root.mknod(&new, 0o010_644, 0, 0)), 2);
+        assert_eq!(code(root.create_excl(&new, 0o600)), 2);
+        assert_eq!(code(root.create_temp(&new, None)), 2);
+        assert_eq!(code(root.open_write(&file, WriteFlags::default())), 2);
+        assert_eq!(code(root.rename(&file, &new)), 2);
+        assert_eq!(code(root.link(&file, &new)), 2);
+        assert_eq!(code(root.rename_from(&other, b"a/f", &new)), 2);
+        assert_eq!(code(root.rename_from(&other, b"a/f", b"f")), 2);
+        assert_eq!(code(other.rename_from(&root, &file, b"a/new")), 2);
+        assert_eq!(code(root.chmod(&file, 0o600)), 2);
+        assert_eq!(code(root.chown(&file, Some(1), None)), 2);
+        assert_eq!(code(root.utimens(&file, Some((1, 0)), None)), 2);
+        assert_eq!(code(root.pin(&file)), 2);
+        assert_eq!(code(root.set_xattr(&file, b"user.x", b"y")), 2);
+    }
+    assert_eq!(fs::read(top.join("a/f")).unwrap(), b"hello");
+    assert!(top.join("a/b/c").is_dir() && !top.join("a/new").exists());
+}
