@@ -42,7 +42,8 @@ class Row:
     cmd: str | Sequence[str | bytes]
     """The words after the program's name; a string is split as a shell would. `{w}` is the working directory."""
     then: Sequence[str | Callable[[Path], None]] = ()
-    """Further steps: a command line, a shell script after `!`, or a function of the working directory."""
+    """Further steps: a command line, a shell script after `!` (what it prints is compared too), or a function of the
+    working directory."""
     via: str = "local"
     """local, shell (a stand-in remote shell is added as -e), or daemon (a module `m` on `{w}/mod`)."""
     user: bool = False
@@ -195,7 +196,9 @@ def perform(row: Row, program: str, space: Path) -> Result:
             if callable(step):
                 step(work)
             elif isinstance(step, str) and step.startswith("!"):
-                subprocess.run(["sh", "-ec", step[1:]], cwd=work, check=True, capture_output=True)
+                script = subprocess.run(["sh", "-ec", step[1:]], cwd=work, check=True, capture_output=True)
+                if script.stdout:
+                    steps.append((0, clean(script.stdout, row, fill), ""))
             else:
                 argv = [str(named), *add, *words(step, fill)]
                 outcome = programs.run(

@@ -9,7 +9,6 @@ from __future__ import annotations
 KNOWN: dict[str, str] = {
     "DMN-pull-exclude-named": "issue 4: the client's own closing line after a hidden source; exit code and tree agree",
     "DMN-push-uid": "issue 4: a root directory that can't be changed is told of once more than by rsync",
-    "ERR-shell-0": "issue 3: a remote shell that ends at once gives 10 where rsync gives 12",
     "FLT-17": "issue 3: our server says that its client has gone after the client has refused its own rules",
     "FLT-17-dirmerge": "issue 3: as FLT-17",
     "OPT-last-colon-list": "issue 4: the listing of several remote sources; nothing is written",

@@ -15,10 +15,18 @@ class HostSpec:
     __slots__ = ("daemon", "host", "path", "port", "tls", "url", "user")
 
     def __init__(
-        self, host: bytes, path: bytes, *, user: bytes = b"", daemon: bool = False, port: int = 0, tls: bool = False
+        self,
+        host: bytes,
+        path: bytes,
+        *,
+        user: bytes | None = None,
+        daemon: bool = False,
+        port: int = 0,
+        tls: bool = False,
     ) -> None:
         #: Host without brackets; empty means "the same host as the first one".
         self.host = host
+        #: What stands before the @; None without one.
         self.user = user
         #: Path on that host; for a daemon it begins with the module.
         self.path = path
@@ -47,7 +55,7 @@ class Locations:
     def __init__(self) -> None:
         #: None: both ends are here.
         self.host: bytes | None = None
-        self.user: bytes = b""
+        self.user: bytes | None = None
         self.daemon: bool = False
         self.port: int = 0
         self.tls: bool = False
@@ -58,10 +66,10 @@ class Locations:
         self.destination: bytes | None = None
 
 
-def _split_host(text: bytes) -> tuple[bytes, bytes, bytes] | None:
+def _split_host(text: bytes) -> tuple[bytes | None, bytes, bytes] | None:
     """Split ``[USER@]HOST`` off: (user, host, rest), the rest beginning with ``:``, ``/`` or nothing."""
     end = 0
-    user = b""
+    user: bytes | None = None
     # The user ends at the last @ in front of the first : or /; a bracketed host may hold colons.
     start = 0
     while end < len(text) and text[end] not in b":/":
@@ -79,11 +87,13 @@ def _split_host(text: bytes) -> tuple[bytes, bytes, bytes] | None:
         if close < 0:
             return None
         host, rest = text[start + 1 : close], text[close + 1 :]
-        if b"/" in host or (rest and rest[0] not in b":/"):
+        if not host or b"/" in host or (rest and rest[0] not in b":/"):
             return None
         return user, host, rest
     end = start
     while end < len(text) and text[end] not in b":/":
+        if text[end] == 0x5B:  # a bracket belongs at the start of a host
+            return None
         end += 1
     return user, text[start:end], text[end:]
 
@@ -120,7 +130,7 @@ def remote_file(value: bytes) -> tuple[bytes | None, bytes]:
     spec = parse_host(value)
     if spec is None:
         return None, value
-    return (spec.user + b"@" + spec.host if spec.user else spec.host), spec.path
+    return (spec.host if spec.user is None else spec.user + b"@" + spec.host), spec.path
 
 
 def locate(options: Options, program: str = "rsync") -> Locations:
@@ -173,14 +183,14 @@ def locate(options: Options, program: str = "rsync") -> Locations:
     if options.files_from_host is not None:
         if out.host is None:
             raise UsageError("--files-from cannot be remote when the transfer is local")
-        named = out.user + b"@" + out.host if out.user else out.host
+        named = out.host if out.user is None else out.user + b"@" + out.host
         if options.files_from_host and options.files_from_host != named:
             raise UsageError("--files-from hostname is not the same as the transfer hostname")
     return out
 
 
 def _claim(out: Locations, spec: HostSpec) -> None:
-    if (spec.user + spec.host)[:1] == b"-" or spec.host[:1] == b"-":
+    if ((spec.user or b"") + spec.host)[:1] == b"-" or spec.host[:1] == b"-":
         raise UsageError("Invalid remote host: hostnames may not start with '-'.")
     out.host, out.user, out.daemon, out.port, out.tls = spec.host, spec.user, spec.daemon, spec.port, spec.tls
 

@@ -89,7 +89,8 @@ def _item(item: str) -> tuple[str, int]:
 
 
 def apply(text: str, kind: str, levels: dict[str, int], owners: dict[str, int], priority: int, *, strict: bool) -> None:
-    """Set levels from a comma list (in Latin-1, byte for byte). *kind* is "info" or "debug"; *strict* refuses unknown words (a client does).
+    """Set levels from a comma list (in Latin-1, byte for byte). *kind* is "info" or "debug"; *strict* refuses
+    unknown words (a client does).
 
     Raises `HelpWanted` for ``HELP`` when strict.
     """

@@ -44,7 +44,8 @@ def main(argv: list[bytes], env: Environment | None = None) -> int:
     program = os.fsdecode(env.program)
     try:
         aliases = None if started_by_peer else _aliases(env)
-        options = resolve(parse(words, aliases), environ=env.environ, program=program, point=decimal_point(env.environ))
+        raw = parse(words, aliases, posix=b"POSIXLY_CORRECT" in env.environ)
+        options = resolve(raw, environ=env.environ, program=program, point=decimal_point(env.environ))
     except Finished as finished:
         _print(env.stdout if finished.stream == 1 else env.stderr, finished.text)
         return 0

@@ -71,11 +71,17 @@ def integer(text: bytes) -> int:
 
 
 class _Parser:
-    __slots__ = ("aliases", "daemon_table", "raw", "rows", "words")
+    __slots__ = ("aliases", "daemon_table", "posix", "raw", "rows", "words")
 
     def __init__(
-        self, words: Sequence[bytes], aliases: Mapping[bytes, Sequence[bytes]] | None, daemon_table: bool
+        self,
+        words: Sequence[bytes],
+        aliases: Mapping[bytes, Sequence[bytes]] | None,
+        daemon_table: bool,
+        posix: bool = False,
     ) -> None:
+        #: The first word that is no option ends the options.
+        self.posix = posix
         self.rows = spellings(DAEMON_ROWS if daemon_table else ROWS)
         # A stack: the next word is the last one. Each word carries the aliases already used to make it.
         self.words: list[tuple[bytes, frozenset[bytes]]] = [(word, frozenset()) for word in reversed(words)]
@@ -186,11 +192,16 @@ class _Parser:
                     break
             else:
                 raw.args.append(word)
+                if self.posix:
+                    raw.args.extend(other for other, _ in reversed(words))
+                    break
         return raw
 
 
-def parse(words: Sequence[bytes], aliases: Mapping[bytes, Sequence[bytes]] | None = None) -> RawOptions:
-    """Read a command line, without the program name.
+def parse(
+    words: Sequence[bytes], aliases: Mapping[bytes, Sequence[bytes]] | None = None, *, posix: bool = False
+) -> RawOptions:
+    """Read a command line, without the program name. *posix*: ``$POSIXLY_CORRECT`` is set, which popt heeds.
 
     *aliases* are those of the popt files; they are dropped when ``--server`` or a switch to the daemon table shows up,
     so that neither can be aliased away.
@@ -199,8 +210,8 @@ def parse(words: Sequence[bytes], aliases: Mapping[bytes, Sequence[bytes]] | Non
         word == b"--server" or word == b"--daemon" for word in words
     ):  # never aliased, also behind an alias that would hide it
         aliases = None
-    raw = _Parser(words, aliases, False).run()
+    raw = _Parser(words, aliases, False, posix).run()
     if raw.items and raw.items[-1][0].dest == "daemon_table":
         raw.items.pop()
-        raw.daemon = _Parser(words, None, True).run()
+        raw.daemon = _Parser(words, None, True, posix).run()
     return raw

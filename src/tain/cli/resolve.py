@@ -99,6 +99,8 @@ class _Resolver(Handlers):
             raise usage_error("--secluded-args conflicts with --old-args.")
         if secluded is None:
             secluded = not options.server and not old and number(self.environ.get(b"RSYNC_PROTECT_ARGS", b"")) != 0
+        if not options.server and not options.rsh_given:
+            options.rsh = self.environ.get(b"RSYNC_RSH", options.rsh)
         options.secluded_args = secluded
         options.old_args = min(old, 2)
         if (

@@ -343,20 +343,20 @@ def unquote(word: bytes) -> bytes:
 
 
 def shell_command(
-    options: Options, host: bytes, user: bytes, words: list[bytes], *, daemon: bool = False
+    options: Options, host: bytes, user: bytes | None, words: list[bytes], *, daemon: bool = False
 ) -> list[bytes]:
     """The whole argument vector that starts a server on *host* by the remote shell (spec: options 5.4)."""
     from tain.cli.hostspec import split_shell
 
     command = split_shell(options.rsh)
     if daemon and any(word.startswith(b"-l") for word in command[1:]):
-        user = b""
-    if not daemon:
+        user = None
+    if not daemon and b"@" in host:
         # A user may hold an @ of its own; the shell gets what stands before the last one.
-        whole = user + b"@" + host if user else host
+        whole = host if user is None else user + b"@" + host
         user, _, host = whole.rpartition(b"@")
     base = command[0].rpartition(b"/")[2] if command else b""
-    if user:
+    if user is not None:
         command += [b"-l", user]
     if options.address_family and base == b"ssh":
         command.append(b"-%d" % options.address_family)

@@ -273,12 +273,14 @@ class Client:
     def _shell(self) -> int:
         """Over a remote shell, to a server or to a daemon started by it."""
         from tain.session import arguments
+        from tain.session.greeting import module_name
         from tain.transport import shell
 
         options, job = self.options, self.job
         assert job.host is not None
         hidden: list[bytes] | None = None
         if job.daemon:
+            module_name(self._daemon_path(), shell=True)
             words = arguments.daemon_shell_command()
         else:
             command = self._command()

@@ -71,10 +71,10 @@ def agree_greeting(own: int, peer: Greeting) -> int:
     return peer.protocol - 1 if sub else peer.protocol
 
 
-def module_name(path: bytes) -> bytes:
-    """The module of a daemon path. Errors: `StartupError` for a leading slash."""
+def module_name(path: bytes, *, shell: bool = False) -> bytes:
+    """The module of a daemon path. Errors: `StartupError` for a leading slash, in fewer words over a remote *shell*."""
     if path.startswith(b"/"):
-        raise StartupError("ERROR: The remote path must start with a module name not a /")
+        raise StartupError("ERROR: The remote path must start with a module name" + ("" if shell else " not a /"))
     return path.partition(b"/")[0]
 
 
@@ -110,7 +110,7 @@ class Conversation:
         self._digests = peer.digests
         self.protocols = (agree_greeting(own, peer), peer.protocol)
 
-    def open_module(self, name: bytes, user: bytes) -> bool:
+    def open_module(self, name: bytes, user: bytes | None) -> bool:
         """Ask for a module (an empty *name* asks for the list). False when the daemon has ended the talk itself."""
         self._early_input()
         self._link.write(name + b"\n")
@@ -166,7 +166,7 @@ class Conversation:
         if data:
             self._link.write(b"#early_input=%d\n" % len(data) + data)
 
-    def _authenticate(self, challenge: bytes, user: bytes) -> None:
+    def _authenticate(self, challenge: bytes, user: bytes | None) -> None:
         digest = digests.choose(self._digests, self.protocols[0])
         if digest is None:
             raise UnsupportedError(

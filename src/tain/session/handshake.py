@@ -10,7 +10,7 @@ import os
 import time
 
 from tain.cli import choices
-from tain.errors import MemoryLimitError, ProtocolError, UnsupportedError, UsageError
+from tain.errors import MemoryLimitError, ProtocolError, SocketError, UnsupportedError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -323,8 +323,12 @@ def client_handshake(
     `UnsupportedError` where nothing can be negotiated.
     """
     if greeted is None:
-        link.write_int(options.protocol)
-        link.flush()
+        try:
+            link.write_int(options.protocol)
+            link.flush()
+        except SocketError:
+            # A peer that does not listen any more may have said why; if not, its end is the error to tell.
+            pass
         remote = link.read_int()
         protocol = agree_protocol(options.protocol, remote, server=False)
     else:

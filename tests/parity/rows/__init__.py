@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from tests.parity.harness import Row
-from tests.parity.rows import daemon, errors, filters, metadata, options, output, transfer, words
+from tests.parity.rows import commands, daemon, errors, filters, metadata, options, output, transfer, words
 
 ROWS: list[Row] = [
     *options.ROWS,
     *words.ROWS,
+    *commands.ROWS,
     *filters.ROWS,
     *transfer.ROWS,
     *metadata.ROWS,
