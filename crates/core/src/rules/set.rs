@@ -183,7 +183,7 @@ impl RuleSet {
                 let mut rest = text.as_slice();
                 while let Some((rule, after)) = next_blank_separated(rest) {
                     self.add_rule_text(rule, &Template::new_style(), options, read)
-                        .map_err(|error| show_rest(error, rule, rest.trim_ascii_start()))?;
+                        .map_err(|error| show_rest(error, rule, skip_blanks(rest)))?;
                     rest = after;
                 }
                 Ok(())
@@ -553,7 +553,7 @@ fn cvs_rules(parent: &Rule, options: &BuildOptions, read: &mut Reader<'_>) -> Re
 /// The first rule of a daemon's `filter` string and what follows it: blanks separate, and the separator inside a rule is
 /// understood.
 fn next_blank_separated(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let text = text.trim_ascii_start();
+    let text = skip_blanks(text);
     let blank = |c: &u8| is_space(*c);
     let word = text
         .iter()
@@ -586,12 +586,18 @@ fn show_rest(error: Error, rule: &[u8], rest: &[u8]) -> Error {
     }
 }
 
+/// Not `trim_ascii_start`, for which a vertical tab is no blank: what ends a word must be skipped here.
+fn skip_blanks(text: &[u8]) -> &[u8] {
+    let begin = text.iter().position(|c| !is_space(*c)).unwrap_or(text.len());
+    &text[begin..]
+}
+
 /// Cut a daemon's `include` or `exclude` string into patterns; `- ` and `+ ` stay with their pattern.
 fn old_style_words(text: &[u8]) -> Vec<&[u8]> {
     let mut out = Vec::new();
     let mut rest = text;
     loop {
-        rest = rest.trim_ascii_start();
+        rest = skip_blanks(rest);
         if rest.is_empty() {
             return out;
         }

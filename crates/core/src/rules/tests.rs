@@ -788,6 +788,9 @@ fn daemon_lists() {
         ["- a", "+ b", "- c", "- d"]
     );
     assert_eq!(texts(Source::DaemonInclude(b"a ! b".to_vec())), ["+ b"]);
+    // Found by fuzzing: each of the blanks that isspace() has both ends a word and is skipped.
+    assert_eq!(texts(Source::DaemonExclude(b"\x0b\x0ca\x0bb".to_vec())), ["- a", "- b"]);
+    assert_eq!(texts(Source::DaemonFilter(b"\x0b- a\x0b+ b".to_vec())), ["- a", "+ b"]);
     let set = build(
         &[Source::DaemonExclude(b"/secret".to_vec())],
         &BuildOptions::default(),
