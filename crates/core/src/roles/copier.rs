@@ -10,12 +10,13 @@ use super::dest::{Dest, PartialDir};
 use super::generator::{Basis, Request};
 use super::items::{self, Figures};
 use super::paths::disk;
+use super::pool::Pool;
 use super::sources::Sources;
 use crate::delta::search::{search, SearchStats, TokenSink};
 use crate::delta::signature::Signature;
 use crate::error::{Error, Result};
 use crate::flist::Segment;
-use crate::plan::Plan;
+use crate::plan::{Debug, DeleteWhen, Plan};
 use crate::report::item::iflag;
 use crate::report::{ioerr, Report};
 use crate::sums::size::sum_head;
@@ -25,6 +26,17 @@ use crate::tree::{data, Root};
 
 /// Files up to this size are read and written in one piece.
 const SMALL: u64 = 256 * 1024;
+
+/// So many small files are copied here before workers are started: most runs have no more.
+const FIRST: usize = 16;
+
+/// What became of a request.
+pub enum Copied {
+    /// `false`: the file was not updated (reported).
+    Now(bool),
+    /// A worker has it; [`Copier::finished`] and [`Copier::wait`] tell of the end.
+    Later,
+}
 
 /// Copies files on this machine.
 pub struct Copier {
@@ -38,10 +50,16 @@ pub struct Copier {
     early: bool,
     /// Finished files that wait in the partial-dir (`--delay-updates`).
     delayed: Vec<(Vec<u8>, bool)>,
+    /// The workers, once there is enough for them.
+    pool: Option<Pool>,
+    /// Small files until workers are started; `None`: this run has none.
+    until_pool: Option<usize>,
 }
 
 impl Copier {
     pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Self {
+        let pooled = poolable(&plan) && !report.after_data() && Pool::size() > 0;
+        let until_pool = pooled.then_some(FIRST);
         Self {
             plan,
             report,
@@ -50,7 +68,58 @@ impl Copier {
             buffer: Vec::new(),
             early: false,
             delayed: Vec::new(),
+            pool: None,
+            until_pool,
         }
+    }
+
+    /// One that writes files for this one in a thread of its own.
+    pub fn worker(&self) -> Self {
+        let mut copier = Self::new(Arc::clone(&self.plan), self.report.clone(), self.sources.clone());
+        copier.until_pool = None;
+        copier
+    }
+
+    /// A file whose writing has ended, if there is one: its number, and whether it is in place.
+    pub fn finished(&mut self) -> Result<Option<(i32, bool)>> {
+        let done = self.pool.as_mut().and_then(Pool::finished);
+        done.map(|(ndx, good)| Ok((ndx, good?))).transpose()
+    }
+
+    /// Wait for the next end; `None`: nothing is in hand.
+    pub fn wait(&mut self) -> Result<Option<(i32, bool)>> {
+        let done = self.pool.as_mut().and_then(Pool::wait);
+        done.map(|(ndx, good)| Ok((ndx, good?))).transpose()
+    }
+
+    /// Whether a worker may have it: a small file that is copied whole.
+    fn for_worker(&mut self, request: &Request, dest: &Dest) -> bool {
+        let fits = !request.redo
+            && request.segment.entry(request.i).len < SMALL
+            && !request.exists.is_some_and(|s| s.is_device());
+        match self.until_pool {
+            Some(0) => fits && self.pool.is_some(),
+            Some(left) if fits => {
+                self.until_pool = Some(left - 1);
+                if left == 1 {
+                    self.pool = Pool::start(self, dest);
+                }
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// Write a file that was told of already. `false`: it was not updated (reported).
+    pub fn write_small(&mut self, request: &Request, dest: &Dest, source: &File) -> Result<bool> {
+        let len = request.segment.entry(request.i).len;
+        let good = self.data(request, dest, source)?;
+        let figures = self.wire_figures(request, len, 0);
+        self.report.stats(|s| {
+            s.sent += figures.0;
+            s.received += figures.1 + 3;
+        });
+        Ok(good)
     }
 
     fn tell(&self, request: &Request, figures: Figures<'_>) {
@@ -67,9 +136,32 @@ impl Copier {
         );
     }
 
-    /// Carry out a request. `false`: the file was not updated (reported).
-    pub fn copy(&mut self, request: &Request, dest: &Dest) -> Result<bool> {
+    /// Carry out a request, or have it carried out.
+    pub fn copy(&mut self, request: Request, dest: &Dest) -> Result<Copied> {
         self.report.check()?;
+        if !self.for_worker(&request, dest) {
+            return self.copy_now(&request, dest).map(Copied::Now);
+        }
+        let entry = *request.segment.entry(request.i);
+        let name = request.segment.name(request.i);
+        let Some(source) = self.open_source(entry.root, disk(&name)) else {
+            return Ok(Copied::Now(false));
+        };
+        items::count(&self.report, entry.mode, request.iflags);
+        self.tell(&request, Figures::default());
+        self.report.stats(|s| {
+            s.transferred += 1;
+            s.transferred_size += entry.len;
+        });
+        match &mut self.pool {
+            Some(pool) => pool.submit(request, source)?,
+            None => return Err(Error::Ipc("no thread writes files".into())),
+        }
+        Ok(Copied::Later)
+    }
+
+    /// Carry out a request. `false`: the file was not updated (reported).
+    fn copy_now(&mut self, request: &Request, dest: &Dest) -> Result<bool> {
         let entry = *request.segment.entry(request.i);
         if self.plan.dry_run {
             items::count(&self.report, entry.mode, request.iflags);
@@ -674,6 +766,26 @@ pub fn remove_source_file(
         }
         Err(e) => failed(&e),
     }
+}
+
+/// Whether files of this run may be written in any order and beside the generator's work: nothing that the generator
+/// does later depends on a file being in place, and nothing is told after the data.
+fn poolable(plan: &Plan) -> bool {
+    let plain = plan.whole_file && !(plan.dry_run || plan.inplace || plan.append > 0 || plan.write_devices);
+    let independent = !(plan.hard_links
+        || plan.remove_source_files
+        || plan.remove_sent_files
+        || plan.delay_updates
+        || plan.partial_dir.is_some()
+        || plan.backup
+        || plan.fuzzy > 0
+        || plan.copy_devices
+        || plan.sparse
+        || plan.preallocate);
+    // With names from several places a directory may be cleaned after the first of its files was asked for.
+    let ordered = plan.delete == DeleteWhen::Never || !plan.relative;
+    let silent = plan.progress == 0 && plan.verbose < 3 && plan.debug == Debug::default();
+    plain && independent && ordered && silent
 }
 
 /// Takes the tokens of a search and writes the file.

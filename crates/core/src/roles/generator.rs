@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 
 use super::compare::{keeps_time, same_time, Wanted};
-use super::copier::Copier;
+use super::copier::{Copied, Copier};
 use super::delete::Deleter;
 use super::dest::Dest;
 use super::filter::Filters;
@@ -671,6 +671,29 @@ impl Generator {
         self.report.error(crate::report::sys_line("generator", &text, error));
     }
 
+    /// Hear of files that workers have finished (local copies).
+    fn written(&mut self) -> Result<()> {
+        while let Output::Local(copier) = &mut self.output {
+            match copier.finished()? {
+                Some((ndx, good)) => self.finished(ndx, good)?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Wait until the workers have finished every file (local copies).
+    fn all_written(&mut self) -> Result<()> {
+        while let Output::Local(copier) = &mut self.output {
+            match copier.wait()? {
+                Some((ndx, good)) => self.finished(ndx, good)?,
+                None => break,
+            }
+            self.report.check()?;
+        }
+        Ok(())
+    }
+
     /// Ask for a file's data.
     pub(super) fn request(&mut self, mut request: Request) -> Result<()> {
         if matches!(self.output, Output::Local(_)) && !self.plan.whole_file && !self.dry_run {
@@ -686,8 +709,11 @@ impl Generator {
         }
         if let Output::Local(copier) = &mut self.output {
             self.report.held_cost(19);
-            let outcome = copier.copy(&request, &self.dest)?;
             let (segment, i, ndx) = (Arc::clone(&request.segment), request.i, request.ndx);
+            let Copied::Now(outcome) = copier.copy(request, &self.dest)? else {
+                self.note_pending(ndx);
+                return self.written();
+            };
             if outcome && !self.dry_run {
                 self.succeeded(&segment, i, ndx, true)?;
             }
@@ -807,6 +833,7 @@ impl Generator {
     fn finish(&mut self) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let wire = matches!(self.output, Output::Wire(_));
+        self.all_written()?;
         if plan.inc_recurse {
             // Nothing more can come that would lead a group of hard links.
             self.link_stragglers()?;

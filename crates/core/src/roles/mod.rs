@@ -19,6 +19,7 @@ pub mod local;
 pub mod metadata;
 mod nonfiles;
 mod paths;
+mod pool;
 mod rebuild;
 pub mod receiver;
 mod regular;
