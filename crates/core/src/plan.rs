@@ -455,6 +455,8 @@ plan! {
     ignore_errors: bool = false,
     /// `None` = no limit.
     max_delete: Option<u64> = None,
+    /// Bytes per second that a local copy may write; 0 = no limit. (A link has a limit of its own.)
+    bwlimit: u64 = 0,
     dry_run: bool = false,
     list_only: bool = false,
 

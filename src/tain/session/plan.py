@@ -282,6 +282,7 @@ def plan_fields(
         list_only=bool(options.list_only) or (job is not None and not am_sender and job.destination is None),
         fuzzy=options.fuzzy,
         read_batch=options.read_batch is not None,
+        bwlimit=options.bwlimit * 1024 if local else 0,
     )
     # Attributes and writing.
     fields.update(

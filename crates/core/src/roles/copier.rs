@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::compare::{is_reg, Wanted};
 use super::dest::{Dest, PartialDir};
@@ -23,6 +24,7 @@ use crate::sums::size::sum_head;
 use crate::sums::strong::{BlockHasher, Hasher};
 use crate::tree::sparse::Output;
 use crate::tree::{data, Root};
+use crate::wire::throttle::Throttle;
 
 /// Files up to this size are read and written in one piece.
 const SMALL: u64 = 256 * 1024;
@@ -50,6 +52,7 @@ pub struct Copier {
     early: bool,
     /// Finished files that wait in the partial-dir (`--delay-updates`).
     delayed: Vec<(Vec<u8>, bool)>,
+    throttle: Throttle,
     /// The workers, once there is enough for them.
     pool: Option<Pool>,
     /// Small files until workers are started; `None`: this run has none.
@@ -60,10 +63,13 @@ impl Copier {
     pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Self {
         let pooled = poolable(&plan) && !report.after_data() && Pool::size() > 0;
         let until_pool = pooled.then_some(FIRST);
+        let mut throttle = Throttle::new();
+        throttle.set(plan.bwlimit);
         Self {
             plan,
             report,
             sources,
+            throttle,
             dest: None,
             buffer: Vec::new(),
             early: false,
@@ -424,7 +430,7 @@ impl Copier {
                 return Ok(());
             }
         }
-        let done = if plan.sparse {
+        let done = if plan.sparse || plan.bwlimit > 0 {
             self.sparse_copy(request, dest, source, size, target)?
         } else if size <= SMALL {
             self.small_copy(source, size, target).map_err(failed)?
@@ -472,10 +478,11 @@ impl Copier {
         Ok(filled as u64)
     }
 
+    /// Piece by piece: for holes, and when there is a limit to the speed.
     fn sparse_copy(&mut self, request: &Request, dest: &Dest, source: &File, size: u64, target: &File) -> Result<u64> {
         let failed = |e: io::Error| dest.write_error(&request.rel, &e);
         let existing = if self.plan.preallocate { size } else { 0 };
-        let mut output = Output::new(target, 0, existing, true);
+        let mut output = Output::new(target, 0, existing, self.plan.sparse);
         self.buffer.resize(32 * 1024, 0);
         let mut at = 0;
         while at < size {
@@ -485,6 +492,7 @@ impl Copier {
                 Ok(0) => break,
                 Ok(n) => {
                     output.write(&self.buffer[..n]).map_err(failed)?;
+                    pace(&mut self.throttle, &self.report, n)?;
                     at += n as u64;
                     if self.report.progress_level() > 0 {
                         self.report.progress(at, size);
@@ -540,6 +548,7 @@ impl Copier {
             dest,
             rel: &request.rel,
             report: &self.report,
+            throttle: &mut self.throttle,
             size,
             progress: self.report.progress_level() > 0,
         };
@@ -616,6 +625,7 @@ impl Copier {
                         Ok(0) => break,
                         Ok(n) => {
                             output.write(&self.buffer[..n]).map_err(failed)?;
+                            pace(&mut self.throttle, &self.report, n)?;
                             at += n as u64;
                             if self.report.progress_level() > 0 {
                                 self.report.progress(at, size);
@@ -685,6 +695,7 @@ impl Copier {
                 Ok(0) => break,
                 Ok(n) => {
                     target.write_all_at(&self.buffer[..n], at).map_err(failed)?;
+                    pace(&mut self.throttle, &self.report, n)?;
                     at += n as u64;
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -768,6 +779,24 @@ pub fn remove_source_file(
     }
 }
 
+/// Wait as long as the limit wants after `n` bytes (`--bwlimit`).
+fn pace(throttle: &mut Throttle, report: &Report, n: usize) -> Result<()> {
+    let Some(time) = throttle.written(n, Instant::now()) else {
+        return Ok(());
+    };
+    let end = Instant::now() + time;
+    loop {
+        report.check()?;
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        std::thread::sleep(left.min(Duration::from_millis(100)));
+    }
+    throttle.slept(time, Instant::now());
+    Ok(())
+}
+
 /// Whether files of this run may be written in any order and beside the generator's work: nothing that the generator
 /// does later depends on a file being in place, and nothing is told after the data.
 fn poolable(plan: &Plan) -> bool {
@@ -781,7 +810,8 @@ fn poolable(plan: &Plan) -> bool {
         || plan.fuzzy > 0
         || plan.copy_devices
         || plan.sparse
-        || plan.preallocate);
+        || plan.preallocate
+        || plan.bwlimit > 0);
     // With names from several places a directory may be cleaned after the first of its files was asked for.
     let ordered = plan.delete == DeleteWhen::Never || !plan.relative;
     let silent = plan.progress == 0 && plan.verbose < 3 && plan.debug == Debug::default();
@@ -798,6 +828,7 @@ struct Rebuild<'a> {
     dest: &'a Dest,
     rel: &'a [u8],
     report: &'a Report,
+    throttle: &'a mut Throttle,
     size: u64,
     progress: bool,
 }
@@ -816,6 +847,7 @@ impl TokenSink for Rebuild<'_> {
         self.output
             .write(data)
             .map_err(|e| self.dest.write_error(self.rel, &e))?;
+        pace(self.throttle, self.report, data.len())?;
         self.shown()
     }
 

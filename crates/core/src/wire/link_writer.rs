@@ -13,6 +13,7 @@ use rustix::event::PollFlags;
 use super::frames::{self, Tag, HEADER_LEN, MAX_PAYLOAD};
 use super::link::{counted, lock, Control, Shared, TICK};
 use super::port::{Port, Wake};
+use super::throttle::Throttle;
 use crate::error::{sys_text, Error, Result};
 
 /// A buffer of this size is handed to the writer thread at once.
@@ -27,8 +28,6 @@ const OWN_FRAME: usize = 4 * 1024;
 const BATCH: usize = 256 * 1024;
 /// Most pieces of one `writev`.
 const MAX_SLICES: usize = 64;
-/// Debts below this many seconds are carried on instead of slept off (spec: options 6.9).
-const MIN_SLEEP: f64 = 0.1;
 
 /// What is to be written, already framed. Used by the raw phase as a plain buffer.
 #[derive(Default)]
@@ -163,63 +162,6 @@ impl Out {
         if self.open.len() >= FRAME_TARGET {
             self.seal();
         }
-    }
-}
-
-/// The state of `--bwlimit` (spec: options 6.9).
-struct Throttle {
-    /// KiB/s; 0 is no limit.
-    limit: u64,
-    debt: f64,
-    last: Option<Instant>,
-}
-
-impl Throttle {
-    fn new() -> Self {
-        Self {
-            limit: 0,
-            debt: 0.0,
-            last: None,
-        }
-    }
-
-    fn set(&mut self, bytes_per_second: u64) {
-        self.limit = bytes_per_second.saturating_add(512) / 1024;
-    }
-
-    /// How much one write may carry.
-    fn piece(&self) -> usize {
-        match self.limit {
-            0 => usize::MAX,
-            limit => usize::try_from(limit.saturating_mul(128))
-                .unwrap_or(usize::MAX)
-                .max(512),
-        }
-    }
-
-    /// Enters a write of `n` bytes at `now`; what is returned must be slept off and then told to [`slept`](Self::slept).
-    fn written(&mut self, n: usize, now: Instant) -> Option<Duration> {
-        if self.limit == 0 {
-            return None;
-        }
-        let rate = (self.limit * 1024) as f64;
-        let elapsed = self
-            .last
-            .map_or(0.0, |last| now.saturating_duration_since(last).as_secs_f64());
-        self.last = Some(now);
-        self.debt = (self.debt + n as f64 - elapsed * rate).max(0.0);
-        let seconds = self.debt / rate;
-        (seconds >= MIN_SLEEP).then(|| Duration::from_secs_f64(seconds))
-    }
-
-    /// Carries what was slept too much or too little into the debt.
-    fn slept(&mut self, wanted: Duration, now: Instant) {
-        let rate = (self.limit * 1024) as f64;
-        let slept = self
-            .last
-            .map_or(0.0, |last| now.saturating_duration_since(last).as_secs_f64());
-        self.debt = (wanted.as_secs_f64() - slept) * rate;
-        self.last = Some(now);
     }
 }
 

@@ -1,0 +1,64 @@
+//! How fast data may go (`--bwlimit`, spec: options 6.9).
+
+use std::time::{Duration, Instant};
+
+/// Debts below this many seconds are carried on instead of slept off (spec: options 6.9).
+const MIN_SLEEP: f64 = 0.1;
+
+/// The state of `--bwlimit` (spec: options 6.9).
+#[derive(Debug, Clone)]
+pub struct Throttle {
+    /// KiB/s; 0 is no limit.
+    limit: u64,
+    debt: f64,
+    last: Option<Instant>,
+}
+
+impl Throttle {
+    pub fn new() -> Self {
+        Self {
+            limit: 0,
+            debt: 0.0,
+            last: None,
+        }
+    }
+
+    pub fn set(&mut self, bytes_per_second: u64) {
+        self.limit = bytes_per_second.saturating_add(512) / 1024;
+    }
+
+    /// How much one write may carry.
+    pub fn piece(&self) -> usize {
+        match self.limit {
+            0 => usize::MAX,
+            limit => usize::try_from(limit.saturating_mul(128))
+                .unwrap_or(usize::MAX)
+                .max(512),
+        }
+    }
+
+    /// Enters a write of `n` bytes at `now`; what is returned must be slept off and then told to [`slept`](Self::slept).
+    pub fn written(&mut self, n: usize, now: Instant) -> Option<Duration> {
+        if self.limit == 0 {
+            return None;
+        }
+        let rate = (self.limit * 1024) as f64;
+        let elapsed = self
+            .last
+            .map_or(0.0, |last| now.saturating_duration_since(last).as_secs_f64());
+        self.last = Some(now);
+        self.debt = (self.debt + n as f64 - elapsed * rate).max(0.0);
+        let seconds = self.debt / rate;
+        (seconds >= MIN_SLEEP).then(|| Duration::from_secs_f64(seconds))
+    }
+
+    /// Carries what was slept too much or too little into the debt.
+    pub fn slept(&mut self, wanted: Duration, now: Instant) {
+        let rate = (self.limit * 1024) as f64;
+        let slept = self
+            .last
+            .map_or(0.0, |last| now.saturating_duration_since(last).as_secs_f64());
+        self.debt = (wanted.as_secs_f64() - slept) * rate;
+        self.last = Some(now);
+    }
+}
