@@ -250,7 +250,14 @@ fn make_path(plan: &Plan, path: &[u8]) -> Result<u32> {
     let full = operator::absolute(path, &plan.cwd).unwrap_or_else(|_| path.to_vec());
     let full = super::paths::clean(&full);
     let mut made = 0;
-    let mut at = 1;
+    // A module is there, and what lies above it is none of a client's business.
+    let above = plan
+        .module_root
+        .as_deref()
+        .filter(|root| full.starts_with(root))
+        .map_or(0, <[u8]>::len);
+    let mut at = above.max(1);
+    at += usize::from(full.get(at) == Some(&b'/'));
     while at < full.len() {
         let end = memchr::memchr(b'/', &full[at..]).map_or(full.len(), |n| at + n);
         if open_root(plan, &full[..end]).is_err() {
