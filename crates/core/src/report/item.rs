@@ -1,6 +1,8 @@
 //! One line per item: the itemized flags, the escapes of `--out-format` and `--log-file-format`, and the listing
 //! (spec: output 6, 7, 8; daemon 12.3).
 
+use std::borrow::Cow;
+
 use chrono::{Local, TimeZone};
 
 use super::number;
@@ -64,7 +66,7 @@ pub struct Item<'a> {
     /// Item flags, or `None` at protocols below 29, where none travel.
     pub iflags: u16,
     pub missing_flags: bool,
-    pub link_target: Option<&'a [u8]>,
+    pub link_target: Option<Cow<'a, [u8]>>,
     /// The leader of a hard-linked item (the xname).
     pub leader: Option<&'a [u8]>,
     pub checksum: Option<&'a [u8]>,
@@ -322,7 +324,6 @@ fn escape(letter: u8, level: u8, item: &Item<'_>, plan: &Plan, style: ItemStyle,
         b'm' => out.extend_from_slice(&plan.module),
         b'b' => *out = number(item.bytes as i64),
         b'c' => *out = number(item.sum_bytes as i64),
-        b'B' if item.operation == Operation::Delete => out.extend_from_slice(b"---------"),
         b'B' => out.extend_from_slice(&permissions(item.mode)),
         b'C' => match item.checksum {
             Some(sum) if item.mode & 0o170_000 == 0o100_000 => out.extend_from_slice(hex(sum, plan).as_bytes()),
@@ -360,7 +361,7 @@ fn escape(letter: u8, level: u8, item: &Item<'_>, plan: &Plan, style: ItemStyle,
             if let Some(leader) = item.leader.filter(|l| !l.is_empty()) {
                 out.extend_from_slice(b" => ");
                 out.extend_from_slice(leader);
-            } else if let Some(target) = item.link_target {
+            } else if let Some(target) = &item.link_target {
                 out.extend_from_slice(b" -> ");
                 out.extend_from_slice(target);
             }
@@ -428,7 +429,7 @@ pub fn listing(item: &Item<'_>, atime: Option<i64>, crtime: Option<i64>, plan: &
     }
     out.push(b' ');
     out.extend_from_slice(item.name);
-    if let Some(target) = item.link_target {
+    if let Some(target) = &item.link_target {
         out.extend_from_slice(b" -> ");
         out.extend_from_slice(target);
     }

@@ -80,6 +80,8 @@ struct Shared {
     held: Mutex<Option<(Vec<Event>, usize)>>,
     /// Source arguments' paths as typed, by number of their root.
     source_names: Mutex<Vec<Arc<[u8]>>>,
+    /// Where a daemon's destination lies in its module.
+    dest_name: Mutex<Arc<[u8]>>,
 }
 
 /// A handle on what a transfer tells the world.
@@ -131,6 +133,7 @@ impl Report {
                 list_complete: AtomicBool::new(false),
                 held: Mutex::new(None),
                 source_names: Mutex::default(),
+                dest_name: Mutex::new(Arc::from(&b""[..])),
             }),
         }
     }
@@ -251,19 +254,11 @@ impl Report {
             out.push(b'"');
             return out;
         }
-        let root = plan.module_root.as_deref().unwrap_or(b"/");
-        let inner = if root == b"/" {
-            path
-        } else {
-            path.strip_prefix(root).unwrap_or(path)
-        };
+        let inner = self.in_module(path);
         if plan.module_chroot {
-            if !inner.starts_with(b"/") {
-                out.push(b'/');
-            }
+            out.push(b'/');
             out.extend_from_slice(inner);
         } else {
-            let inner = inner.strip_prefix(b"/").unwrap_or(inner);
             out.extend_from_slice(if inner.is_empty() { b"." } else { inner });
         }
         out.extend_from_slice(b"\" (in ");
@@ -543,6 +538,16 @@ impl Report {
             || self.shared.log_format.as_ref().is_some_and(Format::after_data)
     }
 
+    /// The log's format itemizes: it tells every kind of change.
+    pub fn log_itemizes(&self) -> bool {
+        self.shared.log_format.as_ref().is_some_and(|f| f.has(b'i'))
+    }
+
+    /// A line for the log alone.
+    pub fn log(&self, line: &[u8]) {
+        self.push_log(line);
+    }
+
     /// A line per item is wanted somewhere.
     pub fn wants_items(&self) -> bool {
         self.shared.out_format.is_some() || self.shared.log_format.is_some() || self.shared.plan.records
@@ -586,7 +591,7 @@ impl Report {
             target: item
                 .leader
                 .filter(|l| !l.is_empty())
-                .or(item.link_target)
+                .or(item.link_target.as_deref())
                 .map(<[u8]>::to_vec),
         }));
     }
@@ -648,6 +653,10 @@ impl Report {
             };
             self.client_line(&line);
         }
+        if plan.server && plan.protocol < 29 && plan.info.del > 0 {
+            // There is no message for it yet.
+            self.client_line(&plain);
+        }
         if plan.logging && !plan.dry_run {
             if let Some(format) = self.shared.log_format.as_ref() {
                 let mut line = Vec::new();
@@ -662,6 +671,29 @@ impl Report {
         if plan.records {
             self.record(&item);
         }
+    }
+
+    /// The place of the destination, absolute: a daemon's log shows names from the module's root on (`%f`).
+    pub fn set_dest(&self, path: &[u8]) {
+        if self.shared.plan.daemon {
+            *lock(&self.shared.dest_name) = Arc::from(self.in_module(path));
+        }
+    }
+
+    /// What `%f` puts before the names of a receiver.
+    pub fn dest_name(&self) -> Arc<[u8]> {
+        Arc::clone(&lock(&self.shared.dest_name))
+    }
+
+    /// The part of an absolute path that lies in the module, without a slash in front.
+    fn in_module<'a>(&self, path: &'a [u8]) -> &'a [u8] {
+        let root = self.shared.plan.module_root.as_deref().unwrap_or(b"/");
+        let inner = if root == b"/" {
+            path
+        } else {
+            path.strip_prefix(root).unwrap_or(path)
+        };
+        inner.strip_prefix(b"/").unwrap_or(inner)
     }
 
     /// The path of a source root as the user gave it (`%f` shows it); empty for the current directory.

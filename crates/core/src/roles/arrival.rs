@@ -287,6 +287,8 @@ fn make_path(plan: &Plan, path: &[u8]) -> Result<u32> {
 fn finish(plan: &Arc<Plan>, report: &Report, root: Root, single: Option<Vec<u8>>) -> Result<Dest> {
     let mut dest = Dest::new(Arc::clone(plan), report.clone(), root)?;
     dest.single = single.map(Arc::new);
+    let place = super::paths::clean(&dest.root.display(b""));
+    report.set_dest(place.strip_suffix(b"/").unwrap_or(&place));
     if let Some(dir) = plan.backup_dir.as_deref() {
         check_backup_dir(plan, report, &dest, dir)?;
     }

@@ -6,6 +6,7 @@ use super::compare::item_flags;
 use super::dest::SetTimes;
 use super::entries::missing;
 use super::generator::{Generator, Touch};
+use super::items;
 use crate::error::Result;
 use crate::flist::{eflag, Segment};
 use crate::plan::{AltDest, DeleteWhen};
@@ -126,8 +127,9 @@ impl Generator {
         let deletes = self.plan.delete_during() && entry.has_contents() && !(self.dry_run && real.is_none());
         // On the wire deletions are messages, which 3.5.0 writes before the item that still waits in its buffer.
         let late = deletes && real.is_some() && matches!(self.output, super::generator::Output::Wire(_));
+        items::log_made(&self.report, segment, i, flags, None);
         if !late {
-            self.item(segment, i, ndx, flags, None)?;
+            self.pass_item(segment, i, ndx, flags, None)?;
         }
         if now.is_none() && !self.dry_run {
             let mut result = self.dest.root.mkdir(&rel, self.dest.real_mode(want.mode) & 0o7777);
@@ -182,7 +184,7 @@ impl Generator {
             self.delete_in(&rel, &contents, delay)?;
         }
         if late {
-            self.item(segment, i, ndx, flags, None)?;
+            self.pass_item(segment, i, ndx, flags, None)?;
         }
         Ok(Some(Touch {
             rel,

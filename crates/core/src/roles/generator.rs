@@ -572,8 +572,21 @@ impl Generator {
 
     // ---- items
 
-    /// Tell the other end (or, in a local copy, the user) of a change that is made here.
+    /// Tell the log, and the other end (or, in a local copy, the user), of a change that is made here.
     pub(super) fn item(
+        &mut self,
+        segment: &Arc<Segment>,
+        i: usize,
+        ndx: i32,
+        iflags: u16,
+        xname: Option<&[u8]>,
+    ) -> Result<()> {
+        items::log_made(&self.report, segment, i, iflags, xname);
+        self.pass_item(segment, i, ndx, iflags, xname)
+    }
+
+    /// Tell the other end, or the user, alone.
+    pub(super) fn pass_item(
         &mut self,
         segment: &Arc<Segment>,
         i: usize,

@@ -1,6 +1,9 @@
 //! Telling items: what the client's screen and the logs show of an item when it passes (spec: output 4, 6, 7).
 
+use std::borrow::Cow;
+
 use crate::flist::{eflag, Segment};
+use crate::plan::Plan;
 use crate::report::item::{iflag, Item, Operation};
 use crate::report::{significant, Report};
 
@@ -42,7 +45,7 @@ pub fn item_of<'a>(
         gid: (plan.group && !entry.has(eflag::SKIP_GROUP)).then_some(entry.gid),
         iflags,
         missing_flags: plan.protocol < 29 && iflags & iflag::TRANSFER != 0,
-        link_target: segment.link_target(i),
+        link_target: target_of(plan, segment, i, sending),
         leader: xname.filter(|_| iflags & iflag::XNAME != 0 && iflags & iflag::LOCAL_CHANGE != 0),
         checksum: figures.checksum.or_else(|| segment.checksum(i)),
         bytes: figures.bytes,
@@ -64,9 +67,35 @@ pub fn tell_unsent(report: &Report, segment: &Segment, i: usize, iflags: u16, xn
     if !plan.server {
         return tell(report, segment, i, &name, iflags, xname, false, Figures::default());
     }
+    if let Some(line) = plain_line(plan, segment, i, name, iflags, xname) {
+        report.client_line(&line);
+        if report.log_itemizes() {
+            tell(
+                report,
+                segment,
+                i,
+                &segment.name(i),
+                iflags,
+                xname,
+                false,
+                Figures::default(),
+            );
+        }
+    }
+}
+
+/// The name of an item as a receiving server tells it without a format; `None` when it is not worth it.
+fn plain_line(
+    plan: &Plan,
+    segment: &Segment,
+    i: usize,
+    name: Vec<u8>,
+    iflags: u16,
+    xname: Option<&[u8]>,
+) -> Option<Vec<u8>> {
     let is_dir = segment.entry(i).is_dir();
     if plan.info.name == 0 || !(acts(iflags, xname) || is_dir && significant(iflags, xname)) {
-        return;
+        return None;
     }
     let mut line = name;
     if is_dir {
@@ -74,11 +103,32 @@ pub fn tell_unsent(report: &Report, segment: &Segment, i: usize, iflags: u16, xn
     } else if let Some(leader) = xname.filter(|x| !x.is_empty()) {
         line.extend_from_slice(b" => ");
         line.extend_from_slice(leader);
-    } else if let Some(target) = segment.link_target(i) {
+    } else if let Some(target) = target_of(plan, segment, i, false) {
         line.extend_from_slice(b" -> ");
-        line.extend_from_slice(target);
+        line.extend_from_slice(&target);
     }
-    report.client_line(&line);
+    Some(line)
+}
+
+/// What a log without `%i` tells on the receiving side of a server: what is made or changed there without data, by
+/// name, as it happens (spec: daemon 12.3).
+pub fn log_made(report: &Report, segment: &Segment, i: usize, iflags: u16, xname: Option<&[u8]>) {
+    let plan = report.plan();
+    if !plan.server || !plan.logging || report.log_itemizes() || iflags & iflag::TRANSFER != 0 {
+        return;
+    }
+    if let Some(line) = plain_line(plan, segment, i, segment.name(i), iflags, xname) {
+        report.log(&line);
+    }
+}
+
+/// Where a symlink points, as this side has it: a receiver over a link shows what it stores (spec: daemon 7.4).
+fn target_of<'a>(plan: &Plan, segment: &'a Segment, i: usize, sending: bool) -> Option<Cow<'a, [u8]>> {
+    let target = segment.link_target(i)?;
+    if sending || plan.local || !(plan.munge_links || plan.sanitize_paths) {
+        return Some(Cow::Borrowed(target));
+    }
+    Some(Cow::Owned(super::nonfiles::stored_target(plan, target)))
 }
 
 /// Tell one item as it passes. `late`: it is told now because its data is through.
@@ -101,11 +151,11 @@ pub fn tell(
     let source = if sending {
         report.source_name(segment.entry(i).root)
     } else {
-        std::sync::Arc::from(&b""[..])
+        report.dest_name()
     };
     let item = item_of(report, segment, i, name, &source, iflags, xname, sending, figures);
     let changed = significant(iflags, xname);
-    let log = changed || acts(iflags, xname);
+    let log = changed || acts(iflags, xname) || plan.server && plan.itemize_level > 1 && report.log_itemizes();
     let screen = if plan.itemize {
         changed || report.wants_unchanged()
     } else {
@@ -115,7 +165,11 @@ pub fn tell(
         report.item_to(
             &item,
             screen && !plan.server,
-            log && !(plan.dry_run && iflags & iflag::TRANSFER != 0),
+            log && if plan.server {
+                !plan.dry_run && (report.log_itemizes() || iflags & iflag::TRANSFER != 0)
+            } else {
+                !(plan.dry_run && iflags & iflag::TRANSFER != 0)
+            },
         );
     }
     if !screen && !plan.itemize && plan.info.name > 1 && !is_dir && plan.local {

@@ -10,7 +10,7 @@ use super::generator::Generator;
 use super::metadata::read_link;
 use crate::error::Result;
 use crate::flist::Segment;
-use crate::plan::AltDest;
+use crate::plan::{AltDest, Plan};
 use crate::report::item::iflag;
 use crate::tree::Stat;
 
@@ -44,11 +44,8 @@ impl Generator {
             }
             return Ok(());
         }
-        if self.plan.sanitize_paths && !self.plan.munge_links {
-            target = sanitize_target(&target, rel);
-        }
-        if self.plan.munge_links && !self.plan.local {
-            target = [MUNGE, &target].concat();
+        if !self.plan.local {
+            target = stored_target(&self.plan, &target);
         }
         let want = self.dest.wanted(segment, i, found.as_ref());
         if let Some(stat) = found.filter(Stat::is_symlink) {
@@ -258,7 +255,18 @@ impl Generator {
 }
 
 /// Take what climbs out of a link's target (spec: daemon 7.4).
-fn sanitize_target(target: &[u8], _rel: &[u8]) -> Vec<u8> {
+/// What a receiver over a link stores for a symlink (spec: daemon 7.4).
+pub fn stored_target(plan: &Plan, target: &[u8]) -> Vec<u8> {
+    if plan.munge_links {
+        [MUNGE, target].concat()
+    } else if plan.sanitize_paths {
+        sanitize_target(target)
+    } else {
+        target.to_vec()
+    }
+}
+
+fn sanitize_target(target: &[u8]) -> Vec<u8> {
     let mut rest = target;
     while let Some(tail) = rest.strip_prefix(b"/") {
         rest = tail;

@@ -474,12 +474,14 @@ impl Sender {
         }
         let redo = self.seen.again(&found.segment, found.pos);
         let append = plan.append > 0 && !redo;
+        let read = self.reader.bytes_read();
         let head = SumHead::read(&mut self.reader, plan.protocol, plan.xfer_sum)?;
         let signature = if append {
             Signature::none()
         } else {
             Signature::read(&mut self.reader, head, plan.max_alloc)?
         };
+        let sum_bytes = self.reader.bytes_read().saturating_sub(read);
         let Some(file) = self.open(entry.root, disk(&name)) else {
             return self.no_send(item.ndx);
         };
@@ -508,7 +510,7 @@ impl Sender {
             return self.no_send(item.ndx);
         }
         self.look_ahead()?;
-        let (written, read) = (self.writer.bytes_written(), self.reader.bytes_read());
+        let written = self.writer.bytes_written();
         items::count(&self.report, entry.mode, item.iflags);
         let late = self.report.after_data();
         if !late {
@@ -570,7 +572,7 @@ impl Sender {
         if late {
             let figures = Figures {
                 bytes: self.writer.bytes_written().saturating_sub(written),
-                sum_bytes: self.reader.bytes_read().saturating_sub(read),
+                sum_bytes,
                 checksum: Some(digest.as_slice()),
             };
             self.tell(item, found, &name, figures);
