@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 RSYNC = shutil.which("rsync") or "rsync"
@@ -19,6 +20,12 @@ RSYNC = shutil.which("rsync") or "rsync"
 _LAUNCH = "import sys; sys.argv[0] = 'rsync'; from tain.cli.main import entry; entry()"
 
 PROGRAMS = {"rsync": [RSYNC], "tain": [sys.executable, "-c", _LAUNCH]}
+
+# Seconds for what takes milliseconds on a machine that has nothing else to do.
+LIMIT = 60.0
+
+# After these lines it is the client's turn.
+_WAITS = re.compile(rb"^@RSYNCD: (OK|AUTHREQD [^\n]*)\n\Z", re.MULTILINE)
 
 HELLO = b"@RSYNCD: 32.0 sha512 sha256 sha1 md5 md4\n"
 
@@ -33,6 +40,22 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Wait for a condition, however long a busy machine takes."""
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {LIMIT:.0f} s for {what}")
+        time.sleep(0.01)
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 class Daemon:
@@ -52,12 +75,9 @@ class Daemon:
             self.process = subprocess.Popen(
                 [*PROGRAMS[kind], *words, *extra], stdin=subprocess.DEVNULL, stdout=err, stderr=err, env=environment()
             )
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline and self.process.poll() is None:
-            # Asking the kernel, not the daemon: a probing connection would stand in its log.
-            if _listening(self.port):
-                break
-            time.sleep(0.01)
+        # Asking the kernel, not the daemon: a probing connection would stand in its log. One that has ended is up to
+        # the test.
+        wait_until(lambda: _listening(self.port) or self.process.poll() is not None, "the daemon to listen")
 
     def write(self, conf: bytes) -> None:
         self.conf.write_bytes(conf.replace(b"DIR", os.fsencode(self.dir)))
@@ -65,7 +85,7 @@ class Daemon:
     def stop(self) -> int:
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(10)
+        return self.process.wait(LIMIT)
 
     def __enter__(self) -> Daemon:
         return self
@@ -76,24 +96,29 @@ class Daemon:
     # ---- talking
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT)
 
-    def talk(self, *parts: bytes, quiet: float = 0.6) -> bytes:
-        """Send everything and collect the answer until the end, or until nothing comes for ``quiet`` seconds."""
+    def talk(self, *parts: bytes) -> bytes:
+        """Send everything and collect the answer until the end, or until the daemon says that it waits for us."""
         with self.connect() as sock:
             out = b""
-            for part in parts:
-                sock.sendall(part)
-            sock.settimeout(quiet)
-            try:
+            with contextlib.suppress(ConnectionError):
+                for part in parts:
+                    sock.sendall(part)
+                # The reference closes over unread input; what it said before is what counts.
                 while chunk := sock.recv(65536):
                     out += chunk
-            except TimeoutError:
-                out += b"<open>"
-            except OSError:
-                # The reference closes over unread input; what it said before is what counts.
-                pass
+                    if _WAITS.search(out):
+                        return out + b"<open>"
             return out
+
+    def children(self) -> list[int]:
+        """The processes of the connections that are served now."""
+        return children(self.process.pid)
+
+    def settle(self) -> None:
+        """Wait until every connection has ended, and with it what it writes to the log and its hooks."""
+        wait_until(lambda: not self.children(), "connections to end")
 
     def login(self, module: bytes, user: bytes, password: bytes, digest: str = "sha512", hello: bytes = HELLO) -> bytes:
         """Answer a challenge; gives the line that follows."""
@@ -110,18 +135,19 @@ class Daemon:
                 return lines.readline()
             return b""
 
-    def client(self, *words: str, **env: str) -> tuple[int, str, str]:
-        """The real client; ``HOST`` in its words is this daemon's URL."""
+    def client(self, *words: str, program: str = "rsync", **env: str) -> tuple[int, str, str]:
+        """The real client, or ours; ``HOST`` in its words is this daemon's URL."""
         words = tuple(word.replace("HOST", f"rsync://127.0.0.1:{self.port}") for word in words)
         done = subprocess.run(
-            [RSYNC, *words], capture_output=True, text=True, errors="surrogateescape", timeout=30,
-            env={**environment(), **env},
+            [*PROGRAMS[program], *words], capture_output=True, text=True, errors="surrogateescape", timeout=LIMIT,
+            env={**environment(), **env}, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         return done.returncode, done.stdout, done.stderr
 
     def log_lines(self) -> list[str]:
         """Lines of the log without stamps, places, process numbers and ports."""
-        time.sleep(0.15)
+        if self.process.poll() is None:
+            self.settle()
         if not self.log.exists():
             return []
         lines = []
