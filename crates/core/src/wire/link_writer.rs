@@ -565,31 +565,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn throttle_follows_the_rule() {
-        let mut t = Throttle::new();
-        t.set(1);
-        assert_eq!((t.limit, t.piece()), (0, usize::MAX));
-        t.set(512);
-        assert_eq!((t.limit, t.piece()), (1, 512));
-        t.set(100 * 1024);
-        assert_eq!((t.limit, t.piece()), (100, 12800));
-        let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
-        // 0.05 s worth: carried.
-        assert_eq!(t.written(5120, at(0)), None);
-        // 0.1 s worth: slept off.
-        let sleep = t.written(5120, at(0)).unwrap();
-        assert!((sleep.as_secs_f64() - 0.1).abs() < 1e-9);
-        // 0.15 s slept instead: 0.05 s in hand.
-        t.slept(sleep, at(150));
-        assert_eq!(t.written(10240, at(150)), None);
-        assert!((t.debt - 5120.0).abs() < 1.0);
-        // A pause is not saved up.
-        assert_eq!(t.written(100, at(60_000)), None);
-        assert!(t.debt.abs() < 1e-9);
-    }
-
-    #[test]
     fn messages_overtake_the_open_frame() {
         let mut out = Out::default();
         out.put_some(b"raw");

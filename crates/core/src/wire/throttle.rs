@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 const MIN_SLEEP: f64 = 0.1;
 
 /// The state of `--bwlimit` (spec: options 6.9).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Throttle {
     /// KiB/s; 0 is no limit.
     limit: u64,
@@ -15,14 +15,12 @@ pub struct Throttle {
 }
 
 impl Throttle {
+    /// Without a limit.
     pub fn new() -> Self {
-        Self {
-            limit: 0,
-            debt: 0.0,
-            last: None,
-        }
+        Self::default()
     }
 
+    /// A limit in bytes per second; 0 is none.
     pub fn set(&mut self, bytes_per_second: u64) {
         self.limit = bytes_per_second.saturating_add(512) / 1024;
     }
@@ -60,5 +58,35 @@ impl Throttle {
             .map_or(0.0, |last| now.saturating_duration_since(last).as_secs_f64());
         self.debt = (wanted.as_secs_f64() - slept) * rate;
         self.last = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn throttle_follows_the_rule() {
+        let mut t = Throttle::new();
+        t.set(1);
+        assert_eq!((t.limit, t.piece()), (0, usize::MAX));
+        t.set(512);
+        assert_eq!((t.limit, t.piece()), (1, 512));
+        t.set(100 * 1024);
+        assert_eq!((t.limit, t.piece()), (100, 12800));
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        // 0.05 s worth: carried.
+        assert_eq!(t.written(5120, at(0)), None);
+        // 0.1 s worth: slept off.
+        let sleep = t.written(5120, at(0)).unwrap();
+        assert!((sleep.as_secs_f64() - 0.1).abs() < 1e-9);
+        // 0.15 s slept instead: 0.05 s in hand.
+        t.slept(sleep, at(150));
+        assert_eq!(t.written(10240, at(150)), None);
+        assert!((t.debt - 5120.0).abs() < 1.0);
+        // A pause is not saved up.
+        assert_eq!(t.written(100, at(60_000)), None);
+        assert!(t.debt.abs() < 1e-9);
     }
 }
