@@ -9,7 +9,7 @@ pub mod delete;
 pub mod dest;
 mod directories;
 mod entries;
-mod exchange;
+pub mod exchange;
 mod files_from;
 pub mod filter;
 pub mod generator;

@@ -1,0 +1,72 @@
+//! ACLs and attributes: as they travel (spec: protocol 5.11, 5.12, 6.5), as the kernel and fake-super keep them (spec:
+//! transfer 5.6).
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tain_core::flist::{xattr, Acl, Tables, XattrLedger};
+use tain_core::tree;
+use tain_core::tree::fake::FakeStat;
+use tain_fuzz::Choices;
+
+fuzz_target!(|data: &[u8]| {
+    let mut choices = Choices(data);
+    let what = choices.byte();
+    let mut src = choices.rest();
+    match what % 5 {
+        0 => {
+            while let Ok(acl) = Acl::read(&mut src, |id, user, name| {
+                id ^ u32::from(user) ^ name.map_or(0, |n| n.len() as u32)
+            }) {
+                for mode in [0o100_644, 0o040_755, 0] {
+                    let stripped = acl.stripped(mode);
+                    assert_eq!(stripped.stripped(mode), stripped);
+                    let _ = acl.completed(mode);
+                }
+                let mut out = Vec::new();
+                acl.put(&mut out, |id, _| (id % 2 == 0).then(|| b"name".to_vec()));
+                assert_eq!(Acl::read(&mut &out[..], |id, _, _| id), Ok(acl));
+            }
+        }
+        1 => {
+            let tables = Tables::default();
+            let mut ledger = XattrLedger::default();
+            while let Ok(set) = xattr::read_set(&mut src) {
+                let mut out = Vec::new();
+                xattr::put_set(&mut out, &set);
+                assert_eq!(xattr::read_set(&mut &out[..]).as_ref(), Ok(&set));
+                let index = tables.add_xattrs(set.clone());
+                let Ok(asked) = xattr::read_request(&mut src, &set) else {
+                    return;
+                };
+                let _ = ledger.check(index, &asked);
+                let Ok(values) = xattr::read_reply(&mut src, &set, 1 << 20) else {
+                    return;
+                };
+                for (number, value) in values {
+                    tables.set_value(index, number, value);
+                }
+            }
+        }
+        2 => {
+            if let Some(mut acl) = tree::Acl::from_xattr(src) {
+                assert_eq!(tree::Acl::from_xattr(&acl.to_xattr()), Some(acl.clone()));
+                acl.strip(0o640);
+                acl.complete(0o640);
+                acl.complete_default(0o755);
+                acl.fill_access_mask(0o600);
+                acl.fill_default_mask();
+                let _ = (acl.is_trivial(), acl.mode(0o644), acl.default_permissions());
+            }
+        }
+        3 => {
+            if let Some(acl) = tree::Acl::from_fake(src) {
+                assert_eq!(tree::Acl::from_fake(&acl.to_fake()), Some(acl));
+            }
+        }
+        _ => {
+            if let Some(stat) = FakeStat::decode(src) {
+                assert_eq!(FakeStat::decode(&stat.encode()), Some(stat));
+            }
+        }
+    }
+});

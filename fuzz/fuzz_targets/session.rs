@@ -1,0 +1,214 @@
+//! Whole transfers against a peer that sends random bytes: a receiver and a sender, as client, as server and from a
+//! batch, over a real tree (spec: protocol 1, 6, 11; security 2). Whatever comes, the run ends by itself, and nothing
+//! outside the destination changes. A run that breaks this would harm the machine, so the target starts only where it
+//! cannot (`insist_on_confinement`), and every path that it names is inside a directory of its own.
+#![no_main]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use libfuzzer_sys::fuzz_target;
+use tain_core::event::Event;
+use tain_core::plan::{AltDest, CompressKind, DeleteWhen, FilesFrom, Plan, SumKind};
+use tain_core::report::Report;
+use tain_core::roles::remote::{receive, send};
+use tain_core::wire::LinkOptions;
+use tain_fuzz::{insist_on_confinement, link, Choices, CODECS};
+
+/// What lies beside the destination, and must stay as it is.
+const SECRET: &[u8] = b"outside";
+/// No input should take this long; most of it is the wait for a peer that has gone.
+const LIMIT: Duration = Duration::from_secs(10);
+
+fn bytes(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_bytes().to_vec()
+}
+
+struct Trees {
+    base: tempfile::TempDir,
+    src: PathBuf,
+    dst: PathBuf,
+}
+
+impl Trees {
+    fn make() -> Self {
+        // Memory where there is some of our own; else the one directory that may be written.
+        let base = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let base = base.expect("a directory");
+        let (src, dst) = (base.path().join("src"), base.path().join("dst"));
+        for dir in [&src, &dst] {
+            fs::create_dir_all(dir.join("d")).expect("a directory");
+            fs::write(
+                dir.join("d/b"),
+                [b"block ".repeat(300), dir.as_os_str().as_bytes().to_vec()].concat(),
+            )
+            .expect("a file");
+        }
+        fs::write(src.join("a"), b"hello\n").expect("a file");
+        fs::write(dst.join("old"), b"old").expect("a file");
+        fs::write(base.path().join("secret"), SECRET).expect("a file");
+        std::os::unix::fs::symlink("../secret", dst.join("out")).expect("a link");
+        std::os::unix::fs::symlink("..", dst.join("up")).expect("a link");
+        Self { base, src, dst }
+    }
+
+    fn check(&self) {
+        let mut names: Vec<_> = fs::read_dir(self.base.path())
+            .expect("the base directory")
+            .map(|e| e.expect("an entry").file_name())
+            .collect();
+        names.sort();
+        assert_eq!(
+            names,
+            ["dst", "secret", "src"],
+            "something was written beside the destination"
+        );
+        assert_eq!(fs::read(self.base.path().join("secret")).expect("the file"), SECRET);
+    }
+}
+
+/// Every path that the plan names is below the directory of this run, and a listing has nothing that it could write to
+/// or remove.
+fn harmless(plan: Plan, base: &Path) -> Plan {
+    let plan = if plan.list_only { plan.for_listing() } else { plan };
+    let inside = |path: &Vec<u8>| Path::new(OsStr::from_bytes(path)).starts_with(base);
+    assert!(base.components().count() > 2 && base.is_absolute());
+    assert!(inside(&plan.destination) && inside(&plan.cwd));
+    assert!(plan.sources.iter().all(inside) && plan.alt_dirs.iter().all(inside));
+    assert!(plan.temp_dir.is_none() && plan.backup_dir.is_none());
+    plan
+}
+
+fuzz_target!(|data: &[u8]| {
+    insist_on_confinement();
+    let mut choices = Choices(data);
+    let protocol = choices.protocol();
+    let bits = choices.word();
+    let compress = choices.of(&CODECS);
+    let way = choices.byte();
+    let bit = |n: u32| bits >> n & 1 != 0;
+    let modern = protocol >= 30;
+    let sending = bit(0);
+    let batch = !sending && way & 0xc0 == 0xc0;
+    let server = bit(1) && !batch;
+    let trees = Trees::make();
+    // As it is without negotiation in a batch, and with it elsewhere.
+    let sum = match (modern, batch) {
+        (false, _) => SumKind::Md4Old,
+        (true, true) => SumKind::Md5,
+        (true, false) => SumKind::Xxh128,
+    };
+    let plan = Plan {
+        protocol,
+        server,
+        read_batch: batch,
+        inc_recurse: bit(2) && modern,
+        compat_safe_flist: modern,
+        compat_avoid_xattr_optim: bit(3) && modern,
+        compat_seed_fix: modern,
+        compat_inplace_partial: modern,
+        compat_varint_flist: bit(4) && modern,
+        compat_id0_names: bit(4) && modern,
+        compat_symlink_times: modern,
+        xfer_sum: sum,
+        file_sum: sum,
+        compress: if modern || compress == CompressKind::Zlib {
+            compress
+        } else {
+            CompressKind::None
+        },
+        compress_level: 3,
+        seed: 77,
+        recurse: bit(5),
+        dirs: !bit(5),
+        relative: bit(6),
+        links: bit(7),
+        perms: bit(8),
+        times: bit(9),
+        owner: bit(10),
+        group: bit(11),
+        devices: bit(12),
+        specials: bit(12),
+        hard_links: bit(13),
+        acls: bit(14) && modern,
+        xattrs: u8::from(bit(15) && modern),
+        atimes: u8::from(bit(16) && protocol >= 28),
+        checksum: bit(17),
+        numeric_ids: bit(18),
+        dry_run: bit(19),
+        delete: [
+            DeleteWhen::Never,
+            DeleteWhen::Before,
+            DeleteWhen::During,
+            DeleteWhen::Delay,
+            DeleteWhen::After,
+        ][usize::from(way) % 5],
+        inplace: bit(20),
+        append: if bit(20) && bit(21) { 1 + way % 2 } else { 0 },
+        sparse: bit(22),
+        backup: bit(23),
+        partial: bit(24),
+        partial_dir: bit(24).then(|| b".part".to_vec()),
+        delay_updates: bit(24) && bit(25),
+        alt_dest: if bit(26) { AltDest::Link } else { AltDest::None },
+        alt_dirs: if bit(26) { vec![bytes(&trees.src)] } else { Vec::new() },
+        keep_dirlinks: bit(27),
+        fake_super: bit(28),
+        remove_source_files: bit(29),
+        list_only: bit(30) && !sending,
+        munge_links: bit(31),
+        am_root: bit(28) && bit(31),
+        max_alloc: 16 << 20,
+        out_format: Some(b"%i %n%L %b".to_vec()),
+        itemize: true,
+        files_from: if sending && way & 0xe0 == 0xe0 {
+            FilesFrom::Link
+        } else {
+            FilesFrom::None
+        },
+        sources: vec![[bytes(&trees.src), b"/".to_vec()].concat()],
+        cwd: bytes(trees.base.path()),
+        destination: bytes(&trees.dst),
+        stats: 2,
+        ..Plan::default()
+    };
+    let options = LinkOptions {
+        protocol,
+        client: !server,
+        ..LinkOptions::default()
+    };
+    let mut link = link(choices.rest(), options);
+    if server || modern {
+        link.start_mux_out();
+    }
+    if (!server || modern) && !batch {
+        link.start_mux_in();
+    }
+    let plan = Arc::new(harmless(plan, trees.base.path()));
+    let report = Report::new(Arc::clone(&plan), sending);
+    let started = Instant::now();
+    let summary = if sending {
+        send(&mut link, &plan, &report)
+    } else {
+        receive(&mut link, &plan, &report)
+    };
+    assert!(started.elapsed() < LIMIT, "{summary:?}");
+    // For a look at one input.
+    if std::env::var_os("SHOW").is_some() {
+        eprintln!("{summary:?}");
+    }
+    drop(link);
+    report.finish();
+    while let Some(events) = report.take(Duration::ZERO) {
+        for event in events {
+            if let Event::Stdout(text) | Event::Stderr(text) = event {
+                assert!(!text.contains(&0x1b), "an escape sequence reaches the terminal");
+            }
+        }
+    }
+    trees.check();
+});
