@@ -66,8 +66,8 @@ lint: build ## Check style and types of Python and Rust
 bench: build ## Measure against rsync (BENCH=path of a bench.py, else start-up and system calls only; SCALE, ONLY)
 	@BENCH="$(BENCH)" SCALE="$(SCALE)" ONLY="$(ONLY)" $(BIN)/python bench/run.py
 
-fuzz: build ## Feed the parsers that read a peer with random input (SECONDS per target)
-	@FUZZ_SECONDS=$(SECONDS) tools/fuzz
+fuzz: ## Feed everything that reads a peer or a file with random input (SECONDS per target, ONLY="targets")
+	@FUZZ_SECONDS=$(SECONDS) ONLY="$(ONLY)" tools/fuzz
 
 parity: build ## Run the parity rows and write docs/parity.md
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/parity --parity-json=build/parity.json; \
