@@ -182,13 +182,15 @@ def build_rules(
     cwd: bytes | None = None,
     cvs_file: bytes | None = None,
     cvs_words: bytes | None = None,
+    notes: list[tuple[int, str]] | None = None,
 ) -> list[bytes]:
     """New-style rule texts of filter options, in order, with the files they name read.
 
     Events are ("filter", rule), ("exclude", pattern), ("include", pattern), ("exclude-from", file),
-    ("include-from", file), ("F", 1 or 2) and ("cvs",). *from0*: NUL ends a line of a file. *cwd* is what relative files
-    are relative to. *cvs_file* and *cvs_words* are the user's ignore file and $CVSIGNORE. Errors: `UsageError` and
-    `FileError` with rsync's texts.
+    ("include-from", file), ("from0", 0 or 1), ("F", 1 or 2) and ("cvs",). *from0*: NUL ends a line of a file, until an
+    event says otherwise. *cwd* is what relative files are relative to. *cvs_file* and *cvs_words* are the user's ignore
+    file and $CVSIGNORE. *notes* is given what the user may like to know: (0, warning) and (level, line of
+    ``--debug=FILTER``). Errors: `UsageError` and `FileError` with rsync's texts.
     """
 
 def rules_to_wire(

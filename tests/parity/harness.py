@@ -173,7 +173,7 @@ def perform(row: Row, program: str, space: Path) -> Result:
     build(str(work), row.tree, owner)
     if row.inode:
         before = inodes(str(work))
-    fill = {"w": str(work), "space": str(space), "prog": str(named)}
+    fill = {"w": str(work), "space": str(space), "prog": str(named), "peer": programs.PEER}
     env = programs.environment(str(home), PATH=f"{named.parent}:/usr/bin:/bin:/usr/sbin:/sbin")
     env |= {name: os.fsdecode(words([value], fill)[0]) for name, value in row.env.items()}
     daemon: Inetd | None = None

@@ -14,10 +14,11 @@ from tain.daemon.names import UNDETERMINED
 from tain.daemon.pidfile import PidFile
 from tain.daemon.refusal import RefusalError
 from tain.daemon.sections import Variables
-from tain.daemon.text import comma_list, escape, wild
+from tain.daemon.text import comma_list, escape
 from tain.errors import FileError
 from tain.session import operator_file
 from tain.session.digests import md4
+from tain.session.wildcards import expand, wild
 
 
 class Names:
@@ -264,14 +265,14 @@ def test_expand(tmp_path: Path) -> None:
     (tmp_path / "alink").symlink_to("/etc")
     root = os.open(tmp_path, os.O_RDONLY)
     try:
-        assert arguments.expand(b"a*/x", root) == [b"a1/x", b"a2/x"]
-        assert arguments.expand(b"a*", root) == [b"a1", b"a2", b"alink"]
-        assert arguments.expand(b"*/", root) == [b"a1/", b"a2/", b"b/"]
-        assert arguments.expand(b"alink/*", root) == [b"alink/*"]
-        assert arguments.expand(b"[ab]?", root) == [b"a1", b"a2"]
-        assert arguments.expand(b"none*", root) == [b"none*"]
-        assert arguments.expand(b"*", root, lambda name, is_dir: name == b"a1") == [b"a2", b"alink", b"b"]
-        assert arguments.expand(b"\\a1*", root) == [b"a1"]
+        assert expand(b"a*/x", root) == [b"a1/x", b"a2/x", b"alink/x"]
+        assert expand(b"a*", root) == [b"a1", b"a2", b"alink"]
+        assert expand(b"*/", root) == [b".hid/", b"a1/", b"a2/", b"alink/", b"b/"]
+        assert expand(b"alink/*", root) == [b"alink/*"]
+        assert expand(b"[ab]?", root) == [b"a1", b"a2"]
+        assert expand(b"none*", root) == [b"none*"]
+        assert expand(b"*", root, lambda name, is_dir: name == b"a1") == [b".hid", b"a2", b"alink", b"b"]
+        assert expand(b"\\a1*", root) == [b"a1"]
     finally:
         os.close(root)
 

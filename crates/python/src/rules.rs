@@ -4,7 +4,7 @@ use std::io;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyTuple};
 use tain_core::error::Error;
 use tain_core::roles::filter::read_operator;
 use tain_core::rules::{build, BuildOptions, RuleOptions, RuleSet, Rules, Side, Source};
@@ -25,6 +25,7 @@ fn event(item: &Bound<'_, PyTuple>) -> PyResult<Vec<Source>> {
         "daemon-exclude" => vec![Source::DaemonExclude(bytes()?)],
         "daemon-include" => vec![Source::DaemonInclude(bytes()?)],
         "cvs" => vec![Source::Cvs],
+        "from0" => vec![Source::From0(item.get_item(1)?.extract::<i64>()? != 0)],
         "delete-excluded" => vec![Source::DeleteExcluded],
         "F" => match item.get_item(1)?.extract::<i64>()? {
             1 => vec![Source::Filter(b": /.rsync-filter".to_vec())],
@@ -41,7 +42,8 @@ fn list(py: Python<'_>, texts: &[Vec<u8>]) -> Vec<Py<PyBytes>> {
 
 /// See the stub.
 #[pyfunction]
-#[pyo3(signature = (events, *, from0=false, protocol=32, role="client", cwd=None, cvs_file=None, cvs_words=None))]
+#[pyo3(signature = (events, *, from0=false, protocol=32, role="client", cwd=None, cvs_file=None, cvs_words=None, notes=None))]
+#[allow(clippy::too_many_arguments)]
 pub fn build_rules(
     py: Python<'_>,
     events: Vec<Bound<'_, PyTuple>>,
@@ -51,6 +53,7 @@ pub fn build_rules(
     cwd: Option<&[u8]>,
     cvs_file: Option<&[u8]>,
     cvs_words: Option<&[u8]>,
+    notes: Option<&Bound<'_, PyList>>,
 ) -> PyResult<Vec<Py<PyBytes>>> {
     let mut sources = Vec::new();
     for item in &events {
@@ -82,6 +85,14 @@ pub fn build_rules(
             other => other,
         })
         .or_raise(py)?;
+    if let Some(notes) = notes {
+        for line in &set.warnings {
+            notes.append((0, line))?;
+        }
+        for (level, line) in &set.debug {
+            notes.append((*level, line))?;
+        }
+    }
     Ok(list(py, &set.plan_texts()))
 }
 

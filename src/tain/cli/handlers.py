@@ -273,6 +273,11 @@ class Handlers:
     def on_filter(self, value: bytes) -> None:
         self.event("filter", value)
 
+    def on_from0(self, on: bool) -> None:
+        self.options.from0 = on
+        # Files named before it on the command line have been read by then.
+        self.options.filter_events.append(("from0", int(on)))
+
     def on_F(self) -> None:
         self.f_count += 1
         if self.f_count <= 2:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import _socket as socket
 
 from tain.daemon.names import UNDETERMINED, UNKNOWN, plain_address
-from tain.daemon.text import blanks, has_wildcard, wild
+from tain.daemon.text import blanks
+from tain.session.wildcards import has_wildcard, wild
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-
-from tain.daemon.text import has_wildcard, wild
+from tain.session.wildcards import unescape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tain.daemon.conversation import Conversation
 
 #: 16,000 places less the implied program name and the end.
 MAX_WORDS = 15998
 MAX_WORD = 5119
 _REQUEST_LIMIT = 1024
-_DEPTH_LIMIT = 128
 
 
 class Arguments:
@@ -83,19 +78,6 @@ def _take(found: Arguments, words: list[bytes], module: bytes, *, escaped: bool,
     found.request = b" ".join(request)[:_REQUEST_LIMIT]
 
 
-def unescape(word: bytes) -> bytes:
-    """``\\x`` is ``x``; a backslash at the end stays."""
-    if b"\\" not in word:
-        return word
-    out, at = bytearray(), 0
-    while at < len(word):
-        if word[at] == 0x5C and at + 1 < len(word):
-            at += 1
-        out.append(word[at])
-        at += 1
-    return bytes(out)
-
-
 def strip_module(path: bytes, module: bytes) -> bytes:
     """Cut the module's name off the front of a path."""
     if path == module:
@@ -138,66 +120,3 @@ def clean(path: bytes) -> bytes:
     if last == b"":
         return text + b"/"
     return text + b"/." if last == b"." else text
-
-
-def expand(path: bytes, root: int, hidden: Callable[[bytes, bool], bool] | None = None) -> list[bytes]:
-    """Wildcards of a cleaned path against the tree under the open directory ``root``, sorted.
-
-    A path that matches nothing stays as it is, so that its name stands in the error. Links are not followed on the
-    way, which keeps the search inside the module whatever others do to the tree meanwhile.
-    """
-    if not has_wildcard(path):
-        return [path]
-    tail = b"/" if path.endswith(b"/") else b""
-    parts = path.rstrip(b"/").split(b"/")
-    if len(parts) > _DEPTH_LIMIT:
-        return [path]
-    found: list[bytes] = []
-    start = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
-    try:
-        _search(start, parts, b"", bool(tail), hidden, found)
-    finally:
-        os.close(start)
-    return sorted(name + tail for name in found) or [path]
-
-
-def _search(
-    directory: int,
-    parts: list[bytes],
-    prefix: bytes,
-    want_directory: bool,
-    hidden: Callable[[bytes, bool], bool] | None,
-    found: list[bytes],
-) -> None:
-    part, rest = parts[0], parts[1:]
-    if has_wildcard(part):
-        try:
-            names = [os.fsencode(name) for name in os.listdir(directory)]
-        except OSError:
-            return
-        # A leading dot is matched by a dot only.
-        names = [n for n in names if wild(part, n, path=True) and (n[:1] != b"." or part[:1] == b".")]
-    else:
-        names = [unescape(part)]
-    for name in names:
-        below = prefix + name
-        child = -1
-        if rest or want_directory:
-            try:
-                child = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-            except OSError:
-                continue
-        try:
-            if rest:
-                if hidden is None or not hidden(below, True):
-                    _search(child, rest, below + b"/", want_directory, hidden, found)
-                continue
-            try:
-                kind = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
-            except OSError:
-                continue
-            if hidden is None or not hidden(below, kind & 0o170000 == 0o040000):
-                found.append(below)
-        finally:
-            if child >= 0:
-                os.close(child)

@@ -7,9 +7,10 @@ import os
 import stat
 
 from tain.cli import choices
-from tain.daemon.text import comma_list, wild
+from tain.daemon.text import comma_list
 from tain.session import operator_file
 from tain.session.digests import md4
+from tain.session.wildcards import wild
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from tain.daemon.facts import ModuleFacts
 from tain.daemon.names import UNDETERMINED, Resolver
 from tain.daemon.refusal import RefusalError
 from tain.daemon.sections import ExpansionOverflowError, UnsafeExpansionError
-from tain.daemon.text import blanks, escape, has_wildcard
+from tain.daemon.text import blanks, escape
 from tain.errors import TainError
 from tain.session import operator_file
+from tain.session.wildcards import has_wildcard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from tain.cli.refuse import refusals
 from tain.cli.resolve import Finished, Options, resolve
 from tain.daemon import arguments, optionpaths
 from tain.errors import TainError, UnsupportedError, UsageError
+from tain.session.wildcards import expand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def paths(asked: arguments.Arguments, facts: ModuleFacts, *, sender: bool) -> li
     found: list[bytes] = []
     for path in asked.paths:
         cleaned = arguments.clean(path)
-        matches = arguments.expand(cleaned, facts.root_fd, hidden)
+        matches = expand(cleaned, facts.root_fd, hidden)
         # A destination is one place: a pattern that means several is left as it is.
         found += matches if sender or len(matches) == 1 else [cleaned]
     return found or [b"."]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from tain.cli import hostspec
+from tain.cli.levels import USER
 from tain.errors import (
     RemoteShellError,
     SocketError,
@@ -446,7 +447,18 @@ class Client:
         from tain.session.plan import user_rules
 
         job = self.job
-        return user_rules(self.options, self.env, protocol=protocol, am_sender=job.am_sender, role="client")
+        notes: list[tuple[int, str]] = []
+        rules = user_rules(
+            self.options, self.env, protocol=protocol, am_sender=job.am_sender, role="client", notes=notes
+        )
+        if protocol == self.options.protocol:  # else it is the second time
+            for level, line in notes:
+                if not level:
+                    self.out.error(line.encode() + b"\n")
+                elif level <= self._debug("FILTER") and self.options.debug_priority.get("FILTER") == USER:
+                    # Rules are read with the options, before -v has its say.
+                    self._trace(line)
+        return rules
 
     def _plan(self, agreed: Agreed, *, local: bool) -> _core.Plan:
         from tain.session.plan import make_plan

@@ -108,13 +108,22 @@ def rule_events(
         events.append(("filter", kind + directory + b"/"))
     if options.cvs_exclude:
         events.append(("cvs",))
-    return events
+    return events if any(event[0] != "from0" for event in events) else []
 
 
 def user_rules(
-    options: Options, env: Environment, *, protocol: int = 32, am_sender: bool = False, role: str = "client"
+    options: Options,
+    env: Environment,
+    *,
+    protocol: int = 32,
+    am_sender: bool = False,
+    role: str = "client",
+    notes: list[tuple[int, str]] | None = None,
 ) -> list[bytes]:
-    """New-style rule texts of all filter options, files read. Errors: `UsageError`, `FileError`."""
+    """New-style rule texts of all filter options, files read; *notes* as in `_core.build_rules`.
+
+    Errors: `UsageError`, `FileError`.
+    """
     events = rule_events(options, protocol=protocol, am_sender=am_sender)
     if not events:
         return []
@@ -123,12 +132,12 @@ def user_rules(
     home = env.environ.get(b"HOME")
     return _core.build_rules(
         events,
-        from0=options.from0,
         protocol=protocol,
         role=role,
         cwd=env.cwd,
         cvs_file=home + b"/.cvsignore" if home else None,
         cvs_words=env.environ.get(b"CVSIGNORE"),
+        notes=notes,
     )
 
 

@@ -311,7 +311,25 @@ def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bo
             return error.code
         link.set_timeout(options.timeout)
         link.set_bwlimit(options.bwlimit * 1024)
+        _expand_paths(options)
     return serve(options, link, env, local=local)
+
+
+def _expand_paths(options: Options) -> None:
+    """No shell has seen the hidden words, so the patterns among them are ours to expand."""
+    from tain.session.wildcards import expand
+
+    root = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        point, paths = options.args[:1], options.args[1:]
+        found = [expand(path, root, follow=True) for path in paths]
+        if options.sender:
+            options.args = point + [name for names in found for name in names]
+        elif found and len(found[0]) == 1:
+            # A destination is one place.
+            options.args = point + found[0]
+    finally:
+        os.close(root)
 
 
 def run_words(words: Sequence[bytes], env: Environment, *, read_fd: int, write_fd: int, local: bool = False) -> int:

@@ -457,12 +457,8 @@ impl Generator {
         }
         self.lists.push_back(state);
         if self.plan.list_only {
-            for k in 0..segment.len() {
-                let i = segment.at(k);
-                if segment.entry(i).is_active() {
-                    super::local::list_entry(&self.plan, &self.report, &segment, i);
-                }
-            }
+            let of = dir.filter(|_| segment.dir_ndx >= 0).map(|d| (d.segment, d.i));
+            super::local::list_segment(&self.plan, &self.report, of, &segment);
         } else if skip {
             self.skip_children(&segment);
         } else {

@@ -1,5 +1,6 @@
 //! A copy with both ends in this process: no wire exists (design 3).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,7 +17,7 @@ use super::scan::Scanner;
 use super::sources::Sources;
 use crate::error::{Error, Result};
 use crate::event::Summary;
-use crate::flist::Tables;
+use crate::flist::{Segment, Tables};
 use crate::plan::{FilesFrom, Plan};
 use crate::report::{item, Report};
 
@@ -241,23 +242,46 @@ fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
     let mut scanner = Scanner::new(Arc::clone(plan), report.clone(), sources)?;
     let mut names = names(plan);
     let mut first = true;
+    let mut dirs = HashMap::new();
+    let mut next_dir = 0;
     while let Some(segment) = scanner.next(names.take())? {
         if first && plan.info.flist > 0 && !plan.inc_recurse {
             report.partial(b"done\n");
         }
         first = false;
-        for k in 0..segment.len() {
-            let i = segment.at(k);
-            if segment.entry(i).is_active() {
-                list_entry(plan, report, &segment, i);
+        let segment = Arc::new(segment);
+        if plan.inc_recurse {
+            for i in segment.directories() {
+                dirs.insert(next_dir, (Arc::clone(&segment), i));
+                next_dir += 1;
             }
         }
+        list_segment(plan, report, dirs.remove(&segment.dir_ndx), &segment);
     }
     Ok(())
 }
 
+/// The lines of one list. With incremental recursion a directory stands in front of its own list, not among its
+/// siblings; `of` is the one that this list belongs to.
+pub fn list_segment(plan: &Plan, report: &Report, of: Option<(Arc<Segment>, usize)>, segment: &Segment) {
+    if let Some((parent, i)) = of {
+        if parent.entry(i).is_active() {
+            list_entry(plan, report, &parent, i);
+        }
+    }
+    for k in 0..segment.len() {
+        let i = segment.at(k);
+        let entry = segment.entry(i);
+        let later =
+            plan.inc_recurse && entry.is_dir() && !(segment.basename(i) == b"." && segment.dirname(i).is_empty());
+        if entry.is_active() && !later {
+            list_entry(plan, report, segment, i);
+        }
+    }
+}
+
 /// One line of a listing (spec: output 8).
-pub fn list_entry(plan: &Plan, report: &Report, segment: &crate::flist::Segment, i: usize) {
+pub fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usize) {
     let name = segment.name(i);
     let mut line = Vec::with_capacity(name.len() + 48);
     if segment.entry(i).mode == 0 {

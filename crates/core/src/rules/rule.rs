@@ -205,7 +205,8 @@ impl Template {
             cvs: rule.cvs,
             absolute: rule.absolute,
             perishable: rule.perishable,
-            xattr: rule.xattr,
+            // `x` stays with the merge rule.
+            xattr: false,
             sender: rule.sender,
             receiver: rule.receiver,
         }

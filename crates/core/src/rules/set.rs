@@ -64,6 +64,8 @@ pub enum Source {
     /// `--delete-excluded`: from here on a rule that names no side is written as a sender's rule. (What it does to the
     /// rules before it is decided when they are used: [`super::RuleOptions::delete_excluded`].)
     DeleteExcluded,
+    /// `--from0` or `--no-from0`: how the files that follow are separated.
+    From0(bool),
     /// Daemon parameter `filter`: new-style rules separated by blanks.
     DaemonFilter(Vec<u8>),
     /// Daemon parameter `exclude`: old-style patterns separated by blanks.
@@ -101,8 +103,12 @@ pub struct RuleSet {
 /// Errors: `Usage` (1) for bad rules, `FileIo` (11) for files that can't be read or nest too deep.
 pub fn build(sources: &[Source], options: &BuildOptions, read: &mut Reader<'_>) -> Result<RuleSet> {
     let mut set = RuleSet::default();
+    let mut options = options.clone();
     for source in sources {
-        set.add(source, options, read)?;
+        if let Source::From0(on) = source {
+            options.from0 = *on;
+        }
+        set.add(source, &options, read)?;
     }
     Ok(set)
 }
@@ -179,6 +185,7 @@ impl RuleSet {
                 self.sender_default = true;
                 Ok(())
             }
+            Source::From0(_) => Ok(()),
             Source::DaemonFilter(text) => {
                 let mut rest = text.as_slice();
                 while let Some((rule, after)) = next_blank_separated(rest) {

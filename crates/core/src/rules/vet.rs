@@ -24,8 +24,8 @@ impl Requested {
         for arg in args {
             let mut path = arg.as_slice();
             if relative {
-                // Only what follows the last `/./` is kept in names.
-                if let Some(at) = arg.windows(3).rposition(|w| w == b"/./") {
+                // Only what follows the first `/./` is kept in names.
+                if let Some(at) = arg.windows(3).position(|w| w == b"/./") {
                     path = &arg[at + 3..];
                 }
             }

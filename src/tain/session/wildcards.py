@@ -1,0 +1,155 @@
+"""Shell wildcards, and the names of a tree that a pattern stands for where no shell has expanded it (spec:
+protocol 10.6).
+
+A client with secluded arguments, and every client of a daemon, leaves its patterns to the server.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Deeper patterns are taken as they are.
+_DEPTH_LIMIT = 128
+
+
+def wild(pattern: bytes, text: bytes, *, fold: bool = False, path: bool = False) -> bool:
+    """Shell wildcards ``* ? [ ]`` over the whole text; with ``path`` a slash is matched only by itself and ``**``."""
+    if fold:
+        pattern, text = pattern.lower(), text.lower()
+    # Greedy with one point to come back to: linear in practice, never exponential in hostile input.
+    p = t = 0
+    star = resume = -1
+    while t < len(text):
+        step = _one(pattern, p, text[t], path)
+        if p < len(pattern) and pattern[p] == 0x2A:
+            star, resume = p, t
+            p += 1
+        elif step:
+            p, t = step, t + 1
+        elif star >= 0 and not (path and text[resume] == 0x2F):
+            resume += 1
+            p, t = star + 1, resume
+        else:
+            return False
+    return not pattern[p:].strip(b"*")
+
+
+def _one(pattern: bytes, p: int, byte: int, path: bool) -> int:
+    """Where the pattern goes on after it took one byte, or 0 when it does not take it."""
+    if p >= len(pattern):
+        return 0
+    c = pattern[p]
+    if c == 0x3F:
+        return 0 if path and byte == 0x2F else p + 1
+    if c == 0x5C and p + 1 < len(pattern):
+        return p + 2 if pattern[p + 1] == byte else 0
+    if c != 0x5B:
+        return p + 1 if c == byte else 0
+    end = p + 1
+    negate = pattern[end : end + 1] in (b"!", b"^")
+    end += negate
+    found, first = False, True
+    while end < len(pattern) and (pattern[end] != 0x5D or first):
+        first = False
+        if pattern[end] == 0x5C and end + 1 < len(pattern):
+            end += 1
+        low = high = pattern[end]
+        if pattern[end + 1 : end + 2] == b"-" and pattern[end + 2 : end + 3] not in (b"", b"]"):
+            high = pattern[end + 2]
+            end += 2
+        found = found or low <= byte <= high
+        end += 1
+    if end >= len(pattern) or (path and byte == 0x2F):
+        return 0
+    return end + 1 if found != negate else 0
+
+
+def has_wildcard(text: bytes) -> bool:
+    return any(byte in b"*?[" for byte in text)
+
+
+def unescape(word: bytes) -> bytes:
+    """``\\x`` is ``x``; a backslash at the end stays."""
+    if b"\\" not in word:
+        return word
+    out, at = bytearray(), 0
+    while at < len(word):
+        if word[at] == 0x5C and at + 1 < len(word):
+            at += 1
+        out.append(word[at])
+        at += 1
+    return bytes(out)
+
+
+def expand(
+    path: bytes, root: int, hidden: Callable[[bytes, bool], bool] | None = None, *, follow: bool = False
+) -> list[bytes]:
+    """What *path* stands for in the tree under the open directory *root*, sorted.
+
+    As in rsync a wildcard matches a leading dot too, and what stands behind the last wildcard need not be there. A path
+    that matches nothing stays as it is, so that its name stands in the error. *hidden* says whether nobody may know of
+    a path; its second argument is whether that is a directory. Unless *follow*, links are not followed on the way: that
+    keeps the search inside of *root* whatever others do to the tree meanwhile.
+    """
+    if not has_wildcard(path):
+        return [path]
+    tail = b"/" if path.endswith(b"/") else b""
+    top = b"/" if path.startswith(b"/") else b""
+    parts = [part for part in path.split(b"/") if part]
+    if len(parts) > _DEPTH_LIMIT:
+        return [path]
+    found: list[bytes] = []
+    start = os.open(top or b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
+    try:
+        _search(start, parts, b"", bool(tail), hidden, follow, found)
+    finally:
+        os.close(start)
+    return sorted(top + name + tail for name in found) or [path]
+
+
+def _search(
+    directory: int,
+    parts: list[bytes],
+    prefix: bytes,
+    want_directory: bool,
+    hidden: Callable[[bytes, bool], bool] | None,
+    follow: bool,
+    found: list[bytes],
+) -> None:
+    part, rest = parts[0], parts[1:]
+    if not has_wildcard(part):
+        names = [unescape(part)]
+    else:
+        try:
+            names = [name for name in map(os.fsencode, os.listdir(directory)) if wild(part, name, path=True)]
+        except OSError:
+            return
+    if not any(map(has_wildcard, rest)):
+        behind = b"".join(b"/" + unescape(one) for one in rest)
+        for name in names:
+            try:
+                kind = os.stat(name, dir_fd=directory, follow_symlinks=follow).st_mode & 0o170000
+            except OSError:
+                kind = 0
+            # What a link leads to is found out by whoever opens it.
+            fits = kind in (0o040000, 0o120000) or not (rest or want_directory)
+            if fits and not (hidden is not None and hidden(prefix + name, kind == 0o040000)):
+                found.append(prefix + name + behind)
+        return
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    for name in names:
+        below = prefix + name
+        if hidden is not None and hidden(below, True):
+            continue
+        try:
+            child = os.open(name, flags, dir_fd=directory)
+        except OSError:
+            continue
+        try:
+            _search(child, rest, below + b"/", want_directory, hidden, follow, found)
+        finally:
+            os.close(child)
