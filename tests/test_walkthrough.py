@@ -6,6 +6,7 @@ Each pair of programs (tain with tain, and tain at either end with rsync at the 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -321,9 +322,25 @@ def test_disk_full(bench: Bench, small: Path, how: str, sshd: Sshd) -> None:
         outcome = bench.run("-a", *words)
     said = (outcome.out + outcome.err).decode(errors="replace")
     assert outcome.code == 11, outcome
-    if how == "push" and not said:
-        # The client ends the shell on our exit code before the shell has passed on our last line.
-        pytest.xfail("issue 2: a server behind a shell tells its code before its stderr is through")
-    assert "No space left on device (28)" in said and "file" in said.split("No space")[0], outcome
+    path = '"file" (in m)' if how == "daemon" else f'"{small}/file"'
+    assert f"rsync: [receiver] write failed on {path}: No space left on device (28)\n" in said, outcome
+    assert re.search(r"^(rsync|tain) error: error in file IO \(code 11\) at \S+ \[receiver=3\.5\.0\]$", said, re.M), (
+        outcome
+    )
     assert (small / "file").read_bytes() == old
     assert [entry.name for entry in small.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("how", ["push", "daemon"])
+def test_mkdir_fails(bench: Bench, how: str, sshd: Sshd) -> None:
+    """A destination that cannot be made: the reason reaches the client before the code does."""
+    if how == "daemon":
+        config = f"use chroot = no\nuid = 0\ngid = 0\n[m]\npath = {bench.work}\nread only = no\n"
+        with Daemon(bench.server, bench.space, programs.environment(str(bench.space)), config, "mkdir") as running:
+            said = bench.bad(11, "(code 11)", "-a", "src/", f"rsync://127.0.0.1:{running.port}/m/no/such/")
+        path = '"no/such" (in m)'
+    else:
+        remote = ["-e", sshd.rsh, f"--rsync-path={bench.server}"]
+        said = bench.bad(11, "(code 11)", "-a", *remote, "src/", f"127.0.0.1:{bench.work}/no/such/")
+        path = f'"{bench.work}/no/such"'
+    assert f"rsync: [Receiver] mkdir {path} failed: No such file or directory (2)\n" in said

@@ -101,7 +101,9 @@ class Summary:
     code: int
     """Exit code of rsync."""
     error: str
-    """What ended the run early; empty where the peer has said it already or the run was whole."""
+    """What ended the run early, if it has a text of its own."""
+    told: bool
+    """Whoever reads the errors of this run knows how it ended: the peer has said it, or a server its client."""
     role: str
     """Role for the closing line: ``sender``, ``Receiver``, ``receiver`` or ``generator``."""
     files: Mapping[str, int]

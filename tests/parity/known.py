@@ -7,10 +7,6 @@ from __future__ import annotations
 
 #: By row id.
 KNOWN: dict[str, str] = {
-    "DMN-pull-exclude-named": "issue 4: the client's own closing line after a hidden source; exit code and tree agree",
-    "DMN-push-uid": "issue 4: a root directory that can't be changed is told of once more than by rsync",
-    "FLT-17": "issue 3: our server says that its client has gone after the client has refused its own rules",
-    "FLT-17-dirmerge": "issue 3: as FLT-17",
     "OPT-last-colon-list": "issue 4: the listing of several remote sources; nothing is written",
     "OPT-server-pull--qsort-130": "deliberate: rsync forwards a word that its own server refuses",
     "OPT-server-push--qsort-130": "deliberate: rsync forwards a word that its own server refuses",

@@ -40,6 +40,7 @@ def test_the_status_of_a_child() -> None:
     killed = shell.spawn([b"sh", b"-c", b"kill -9 $$"], os.environb, role="sender")
     killed.close()
     assert killed.wait() == 0
+    assert killed.killed and not child.killed
 
 
 def test_connect_program() -> None:

@@ -78,6 +78,15 @@ impl Error {
     }
 }
 
+/// Whoever reads the errors of a run knows of this one already: the peer has told it, or another role of this side.
+pub fn is_silent(error: &Error) -> bool {
+    match error {
+        Error::PeerExit(_) => true,
+        Error::Ipc(text) | Error::Stream(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
 /// The text of the closing line for an exit code (spec: output 2).
 pub fn exit_text(code: i32) -> &'static str {
     match code {
@@ -91,6 +100,7 @@ pub fn exit_text(code: i32) -> &'static str {
         12 => "error in rsync protocol data stream",
         13 => "errors with program diagnostics",
         14 => "error in IPC code",
+        19 => "received SIGUSR1",
         20 => "received SIGINT, SIGTERM, or SIGHUP",
         22 => "error allocating core memory buffers",
         30 => "timeout in data send/receive",

@@ -62,8 +62,10 @@ impl Counts {
 pub struct Summary {
     /// Exit code of rsync (spec: output 2).
     pub code: i32,
-    /// The error that ended the run early; empty where the peer has said it already or the run was whole.
+    /// The error that ended the run early, if it has a text of its own.
     pub error: String,
+    /// Whoever reads the errors of this run knows how it ended: the peer has said it, or this side has told its client.
+    pub told: bool,
     /// Role for the last line: `sender`, `Receiver`, `receiver` or `generator`.
     pub role: &'static str,
     pub files: Counts,

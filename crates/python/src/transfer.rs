@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 pub struct Summary {
     code: i32,
     error: String,
+    told: bool,
     role: &'static str,
     files: Py<PyDict>,
     created: Py<PyDict>,
@@ -58,6 +59,7 @@ impl Summary {
         Ok(Self {
             code: s.code,
             error: s.error,
+            told: s.told,
             role: s.role,
             files: counts(py, s.files)?,
             created: counts(py, s.created)?,

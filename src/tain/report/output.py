@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: The release whose behaviour this program shows: it closes every error line.
 VERSION = "3.5.0"
+#: Codes of runs that went to their end: the figures of such a run are worth printing.
+WHOLE_RUN = frozenset((0, 23, 24, 25))
 #: Streams of the events of the core.
 STDOUT, STDERR, LOG = 1, 2, 3
 #: Block-buffered output is held until there is this much of it.

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from tain.session.handshake import Agreed
     from tain.transport.shell import Child
 
-#: Codes of runs that went to their end: the figures of such a run are worth printing.
-WHOLE_RUN = frozenset((0, 23, 24, 25))
+#: Exit code of a whole run whose child was ended by a signal.
+KILLED = 16
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789,.-_=+@/")
 
 
@@ -207,7 +207,9 @@ class Client:
             return 0
         # After a whole run the child has work to end, as a shell with its connection; after a failed one it may be
         # what failed, and never end.
-        return self._child.wait(None if whole else GRACE) or 0
+        status = self._child.wait(None if whole else GRACE) or 0
+        # Of a run that failed anyway the peer's death is the cause, and has its own code.
+        return KILLED if whole and self._child.killed else status
 
     def _reap(self, error: TainError) -> int:
         """What a child that may have caused *error* ended with; bounded, for it may as well go on for ever."""
@@ -484,7 +486,7 @@ class Client:
             summary = self.summary = output.pump(transfer, out, self._on_items)
         finally:
             self.env.transfer = None
-        whole = summary.code in WHOLE_RUN and not summary.error
+        whole = summary.code in output.WHOLE_RUN and not summary.error and not summary.told
         level = options.info.get("STATS", 0)
         if whole and level:
             numbers = stats.Numbers(options.human_readable, thousands(self.env.environ))
@@ -503,7 +505,7 @@ class Client:
                 out.charset = "ascii"  # see Report::receiving_end
             out.error(summary.error.encode("utf-8", "surrogateescape") + b"\n")
         code = max(summary.code, self._child_status(whole=whole))
-        # Silence means that the peer has said it; nobody has said what the child ended with.
-        if code and (whole or summary.error or code > summary.code):
+        # What the peer has said is not said again; but nobody has said what the child ended with.
+        if code and (not summary.told or code > summary.code):
             out.error(output.closing_line(code, summary.role, "client.py(1)"))
         return code

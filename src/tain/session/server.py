@@ -31,6 +31,8 @@ _TEXT_LIMIT = 5119
 #: (spec: protocol 10.6: a reset would make a pulling client end with 10 instead).
 _DRAIN_SECONDS = 2.0
 _DRAIN_BYTES = 64 << 20
+#: Codes of an end of which the peer is not told: the connection is what failed (spec: protocol 3.7).
+_LOST_PEER = frozenset((10, 12, 19, 30))
 #: Most bytes of a secluded argument list: as many words of the longest kind as a daemon takes.
 _HIDDEN_WORDS = 15_998
 _HIDDEN_WORD = 5119
@@ -182,11 +184,14 @@ class _Server:
             summary = output.pump(transfer, self.out)
         finally:
             self.env.transfer = None
-        if summary.error:
-            self._tell_locally(summary.error.encode("utf-8", "surrogateescape") + b"\n")
+        text = summary.error.encode("utf-8", "surrogateescape") + b"\n" if summary.error else b""
+        closing = b""
+        if summary.code not in output.WHOLE_RUN or text:
+            closing = output.closing_line(summary.code, summary.role, "server.py(1)")
+        say = self._log if summary.told else self._tell_locally
+        say(text)
         self._log_figures(summary.code, summary.sent, summary.received, summary.total_size)
-        if summary.error:
-            self._tell_locally(output.closing_line(summary.code, summary.role, "server.py(1)"))
+        say(closing)
         return summary.code
 
     def _log_figures(self, code: int, sent: int, received: int, total: int) -> None:
@@ -198,11 +203,11 @@ class _Server:
 
     def fail(self, error: TainError) -> int:
         """Tell the peer, and whoever reads our standard error, why this ends."""
-        if isinstance(error, PeerExit):
+        if isinstance(error, PeerExit) or (isinstance(error, StreamError) and not str(error)):
             return error.code
         text = output.error_text(error)
         closing = output.closing_line(error.code, self.role, output.place_of(error)) if error.code else b""
-        if self._by_message():
+        if self._by_message(error.code):
             self._log(text)
             self._log_figures(error.code, self.link.bytes_written, self.link.bytes_read, 0)
             self._log(closing)
@@ -214,7 +219,7 @@ class _Server:
             self._tell_locally(text + closing)
         agreed = self.agreed
         try:
-            if agreed is not None and agreed.protocol >= 31 and error.code not in (10, 12, 19, 30):
+            if agreed is not None and agreed.protocol >= 31 and error.code not in _LOST_PEER:
                 self.link.message(TAG_ERROR_EXIT, error.code.to_bytes(4, "little"))
                 self.link.flush()
             if self.daemon is not None:
@@ -224,15 +229,19 @@ class _Server:
             pass
         return error.code
 
-    def _by_message(self) -> bool:
-        """Do texts travel over the connection? (spec: protocol 3.3)"""
+    def _by_message(self, code: int) -> bool:
+        """Does the reason of an end with *code* travel over the connection? (spec: protocol 3.3)
+
+        A client ends as soon as it reads our exit code; what stands on the standard error of a remote shell's server
+        would then come too late. So the reason goes by the same way, in front of the code.
+        """
         if self.agreed is None or not self.agreed.multiplexed_out:
             return False
+        if self.daemon is not None:
+            return True
         if self.options.stderr_mode == "all":
             return False
-        if self.daemon is not None or self.options.stderr_mode == "client":
-            return True
-        return self.agreed.protocol <= 28
+        return self.options.stderr_mode == "client" or self.agreed.protocol <= 28 or code not in _LOST_PEER
 
     def _send_text(self, text: bytes) -> None:
         assert self.agreed is not None
@@ -255,6 +264,8 @@ class _Server:
         if self.daemon is not None and self.daemon.log is not None:
             for line in text.splitlines():
                 self.daemon.log(line)
+        elif self.out.log is not None:
+            self.out.log.text(text)
 
 
 # ---------------------------------------------------------------------------------------------- from a command line

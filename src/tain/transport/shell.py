@@ -26,6 +26,8 @@ class Child:
         self.read_fd = read_fd
         self.write_fd = write_fd
         self._status: int | None = None
+        #: A signal has ended it.
+        self.killed = False
 
     def close(self) -> None:
         """Close our ends, once."""
@@ -37,7 +39,7 @@ class Child:
     def wait(self, seconds: float | None = None) -> int | None:
         """The exit status of the child, or None when it still runs after *seconds* (None: wait for ever).
 
-        A child that a signal ended counts as 0: rsync takes no code from it.
+        A child that a signal ended counts as 0; `killed` is set then.
         """
         if self._status is None:
             if seconds is not None and not self._over(seconds):
@@ -47,7 +49,8 @@ class Child:
             except ChildProcessError:
                 # Somebody else has waited for it.
                 raw = 0
-            self._status = os.WEXITSTATUS(raw) if os.WIFEXITED(raw) else 0
+            self.killed = os.WIFSIGNALED(raw)
+            self._status = 0 if self.killed else os.WEXITSTATUS(raw)
         return self._status
 
     def _over(self, seconds: float) -> bool:

@@ -15,6 +15,7 @@ SHELLS = [
     File("sh255", content=b"#!/bin/sh\necho no route >&2; exit 255\n", mode=0o755),
     File("shout", content=b"#!/bin/sh\necho Welcome to this machine; sleep 0.2\n", mode=0o755),
     File("shkill", content=b"#!/bin/sh\nkill -9 $$\n", mode=0o755),
+    File("shend", content=b'#!/bin/sh\nshift\nsh -c "$*"\nkill -9 $$\n', mode=0o755),
     File("sh0", content=b"#!/bin/sh\nexit 0\n", mode=0o755),
 ]
 PEER_ENDS = [
@@ -22,6 +23,9 @@ PEER_ENDS = [
     row("OUT-22-pull", "-a -e ./sh127 h:src/ dst/", ["src/a", *SHELLS], codes=frozenset({12, 127}), stderr=False),
     row("ERR-shell-255", "-a -e ./sh255 src/ h:dst/", ["src/a", *SHELLS], codes=frozenset({12, 255}), stderr=False),
     row("ERR-shell-0", "-a -e ./sh0 src/ h:dst/", ["src/a", *SHELLS], stderr=False),
+    row("ERR-shell-0-pull", "-a -e ./sh0 h:src/ dst/", ["src/a", *SHELLS]),
+    row("ERR-shell-killed", "-a -e ./shend --rsync-path={prog} src/ h:{w}/dst/", ["src/a", *SHELLS]),
+    row("ERR-shell-killed-pull", "-a -e ./shend --rsync-path={prog} h:{w}/src/ dst/", ["src/a", *SHELLS]),
     row(
         "ERR-shell-talks",
         "-a -e ./shout src/ h:dst/",
@@ -79,6 +83,9 @@ DESTINATIONS = [
     row("ERR-create-denied", "-ai src/ dst/", "src/a src/d/b dst/;m=0555;o=0.0", user=True),
     row("ERR-create-denied-push", "-ai src/ h:{w}/dst/", "src/a src/d/b dst/;m=0555;o=0.0", user=True, via="shell"),
     row("ERR-create-denied-pull", "-ai h:{w}/src/ dst/", "src/a src/d/b dst/;m=0555;o=0.0", user=True, via="shell"),
+    # A time that only comes back is an extra; one that is due is not.
+    row("ERR-root-times-back", "-rltD -i src/ dst/", "src/a src/;m=0777 dst/;m=0777;o=0.0", user=True),
+    row("ERR-root-times", "-rltD -i src/ dst/", "src/a src/;m=0777;t=5 dst/;m=0777;o=0.0", user=True),
     row("ERR-unreadable-dst", "-ai src/ dst/", "src/a=new dst/a=o;m=0000", user=True),
     row("ERR-unreadable-dst-noW", "-ai --no-W src/ dst/", "src/a=new dst/a=o;m=0000", user=True),
     row("ERR-chown-denied", "-ai src/ dst/", "src/a=new dst/a=o;o=0.0", user=True),

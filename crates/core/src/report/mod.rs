@@ -10,7 +10,7 @@ pub mod progress;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{sys_text, Error, Result};
 use crate::event::{Event, Summary};
@@ -53,6 +53,8 @@ struct Waiting {
     events: Vec<Event>,
     bytes: usize,
     finished: bool,
+    /// The last batch is with the caller, who may not have written it yet.
+    away: bool,
 }
 
 struct Shared {
@@ -453,6 +455,9 @@ impl Report {
     /// Wait for events; `None` when the transfer is over and all was taken. A batch may be empty after `patience`.
     pub fn take(&self, patience: Duration) -> Option<Vec<Event>> {
         let mut waiting = lock(&self.shared.waiting);
+        if std::mem::take(&mut waiting.away) {
+            self.shared.taken.notify_all();
+        }
         if waiting.events.is_empty() && !waiting.finished {
             waiting = self
                 .shared
@@ -475,9 +480,25 @@ impl Report {
         }
         waiting.bytes = 0;
         let events = std::mem::take(&mut waiting.events);
+        waiting.away = !events.is_empty();
         drop(waiting);
         self.shared.taken.notify_all();
         Some(events)
+    }
+
+    /// Wait until the caller has written all that was said so far, which shows when it comes for more; `limit` is for a
+    /// caller that has gone.
+    pub fn settle(&self, limit: Duration) {
+        let end = Instant::now() + limit;
+        let mut waiting = lock(&self.shared.waiting);
+        while (waiting.away || !waiting.events.is_empty()) && !waiting.finished && Instant::now() < end {
+            waiting = self
+                .shared
+                .taken
+                .wait_timeout(waiting, Duration::from_millis(100))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
     }
 
     /// No more events will come.

@@ -27,7 +27,17 @@ const AHEAD: usize = 64;
 /// Copy sources to a destination on this machine.
 pub fn copy(plan: &Arc<Plan>, report: &Report) -> Summary {
     let started = Instant::now();
-    let result = run(plan, report);
+    let result = run(plan, report).inspect_err(|error| {
+        // All roles are one here; the closing line names the one that the reason names.
+        let text = error.to_string();
+        let roles = ["receiver", "generator"];
+        if let Some(role) = roles
+            .into_iter()
+            .find(|role| text.starts_with(&format!("rsync: [{role}] ")))
+        {
+            report.set_role(role);
+        }
+    });
     conclude(report, result, started)
 }
 
@@ -50,6 +60,7 @@ pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summar
         Err(error) => {
             summary.code = error.code();
             summary.error = error.to_string();
+            summary.told |= crate::error::is_silent(&error);
         }
     }
     summary

@@ -56,7 +56,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
             return Err(match message.value() {
                 Some(code) => {
                     // The sender waits for it: this side's end is known then.
-                    writer.msg(Tag::ErrorExit, &code.to_le_bytes())?;
+                    let _ = writer.last_msg(Tag::ErrorExit, &code.to_le_bytes());
                     writer.flush();
                     Error::PeerExit(code)
                 }

@@ -1,7 +1,7 @@
 //! A transfer over a link: the roles of one side, their threads, and how they end (spec: protocol 1.1, 3.7, 6.11).
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{bounded, unbounded};
@@ -14,10 +14,10 @@ use super::local::{conclude, first_lists};
 use super::metadata;
 use super::receiver::Receiver;
 use super::sender::Sender;
-use crate::error::{Error, Result};
+use crate::error::{is_silent, Error, Result};
 use crate::event::Summary;
 use crate::flist::{Decoder, FlistOptions, Tables, Vet, Vetted};
-use crate::plan::{FilesFrom, Plan};
+use crate::plan::{FilesFrom, Plan, StderrMode};
 use crate::report::{Level, Report};
 use crate::rules::{BuildOptions, Requested, RuleOptions, Rules, Side, Vetting};
 use crate::wire::frames::Tag;
@@ -27,6 +27,8 @@ use crate::wire::link::{Control, Link, Reader, Writer};
 /// How long a peer that was told of our end may take to close, and how much it may still send.
 const FAREWELL: Duration = Duration::from_secs(5);
 const FAREWELL_BYTES: usize = 1 << 30;
+/// How long the lines that this server has said before may take to be written.
+const SPOKEN: Duration = Duration::from_secs(5);
 /// How long the peer may take to close after a good end.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -54,39 +56,58 @@ pub fn receive(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Summary {
     conclude(report, result, started)
 }
 
-/// Whether an error of ours is told to the peer (spec: protocol 3.7).
+/// Whether the end of a run with this error is told to the peer (spec: protocol 3.7).
 fn is_told(plan: &Plan, error: &Error) -> bool {
     plan.protocol >= 31 && !matches!(error.code(), 0 | 10 | 12 | 19 | 30) && !matches!(error, Error::PeerExit(_))
 }
 
-/// A daemon has no other way to tell its client than over the link; everyone else prints what the summary says.
-fn last_words(plan: &Plan, report: &Report, writer: &Writer, error: &Error) {
-    let text = error.to_string();
-    if !plan.daemon || text.is_empty() || matches!(error.code(), 10 | 12 | 19 | 30) {
-        return;
+/// How much an error says of why a side ends: that another role has gone says nothing, that the pipe is broken little.
+fn weight(error: &Error) -> u8 {
+    match error {
+        Error::PeerExit(_) => 2,
+        Error::Socket(_) => 1,
+        other if is_silent(other) => 0,
+        _ => 2,
     }
-    let tag = if plan.protocol < 30 { Tag::ErrorXfer } else { Tag::Error };
-    let _ = writer.msg(tag, format!("{text}\n").as_bytes());
-    let close = format!(
-        "rsync error: {} (code {}) at core({}) [{}=3.5.0]\n",
-        crate::error::exit_text(error.code()),
-        error.code(),
-        1,
-        report.role()
-    );
-    let _ = writer.msg(tag, close.as_bytes());
 }
 
-/// Say why we go, and wait until the peer has gone.
-fn farewell(plan: &Plan, report: &Report, reader: &mut Reader, writer: &Writer, error: &Error) {
-    last_words(plan, report, writer, error);
-    if is_told(plan, error) {
-        let _ = writer.msg(Tag::ErrorExit, &error.code().to_le_bytes());
-        writer.flush();
-        reader.drain(FAREWELL, FAREWELL_BYTES);
-    } else {
-        writer.flush();
+/// A server's client ends as soon as it reads ERROR_EXIT, and then nobody passes on what stands on our standard error.
+/// So the cause goes over the link, in front of it; the summary says that this was done.
+fn last_words(plan: &Plan, report: &Report, writer: &Writer, error: &Error, role: &str) {
+    if !plan.server || is_silent(error) || matches!(error.code(), 10 | 12 | 19 | 30) {
+        return;
     }
+    if !plan.daemon {
+        // What this server has said on its standard error before is on its way first.
+        report.settle(SPOKEN);
+        if plan.stderr_mode == StderrMode::All {
+            return;
+        }
+    }
+    let tag = if plan.protocol < 30 { Tag::ErrorXfer } else { Tag::Error };
+    let text = error.to_string();
+    if !text.is_empty() {
+        let _ = writer.last_msg(tag, format!("{text}\n").as_bytes());
+    }
+    let code = error.code();
+    let closing = format!(
+        "rsync error: {} (code {code}) at core(1) [{role}=3.5.0]\n",
+        crate::error::exit_text(code)
+    );
+    if matches!(writer.last_msg(tag, closing.as_bytes()), Ok(true)) {
+        report.stats(|s| s.told = true);
+    }
+}
+
+/// Say why this side goes.
+fn tell(plan: &Plan, report: &Report, writer: &Writer, error: &Error, role: &str) {
+    last_words(plan, report, writer, error, role);
+    // Whatever is still to be written, the end of it is what counts now.
+    writer.control().set_bwlimit(0);
+    if is_told(plan, error) {
+        let _ = writer.last_msg(Tag::ErrorExit, &error.code().to_le_bytes());
+    }
+    writer.flush();
 }
 
 /// A broken pipe is only a symptom: what the peer has said last is the cause.
@@ -120,7 +141,10 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> 
     let mut result = sender.run();
     if let Err(error) = result {
         let error = cause(sender.reader(), error);
-        farewell(plan, report, sender.reader(), &writer, &error);
+        tell(plan, report, &writer, &error, report.role());
+        if is_told(plan, &error) {
+            sender.reader().drain(FAREWELL, FAREWELL_BYTES);
+        }
         result = Err(error);
     }
     let read = sender.reader().bytes_read();
@@ -233,25 +257,39 @@ fn decoder(plan: &Plan, report: &Report) -> Result<Decoder> {
     Ok(decoder)
 }
 
-/// The first thing that went wrong on this side.
-#[derive(Default)]
-struct Trouble(Mutex<Option<(Error, &'static str)>>);
+/// The end of a receiving side, which two roles may bring about: the first cause is told, once.
+struct Ending<'a> {
+    plan: &'a Plan,
+    report: &'a Report,
+    writer: Writer,
+    first: Mutex<Option<(Error, &'static str)>>,
+}
 
-impl Trouble {
-    fn note(&self, error: Error, role: &'static str) {
-        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // That the other role has gone, or that the pipe is broken, is no cause.
-        let weak =
-            |e: &Error| matches!(e, Error::Ipc(t) | Error::Stream(t) if t.is_empty()) || matches!(e, Error::Socket(_));
-        match &*first {
-            None => *first = Some((error, role)),
-            Some((known, _)) if weak(known) && !weak(&error) => *first = Some((error, role)),
-            Some(_) => {}
+impl Ending<'_> {
+    fn lock(&self) -> MutexGuard<'_, Option<(Error, &'static str)>> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `error` has ended `role`.
+    fn declare(&self, error: &Error, role: &'static str) {
+        let mut first = self.lock();
+        if matches!(&*first, Some((known, _)) if weight(known) >= weight(error)) {
+            return;
+        }
+        *first = Some((error.clone(), role));
+        drop(first);
+        if weight(error) > 1 {
+            tell(self.plan, self.report, &self.writer, error, role);
         }
     }
 
+    /// The peer has been told and is waited for.
+    fn is_told(&self) -> bool {
+        self.lock().as_ref().is_some_and(|(error, _)| is_told(self.plan, error))
+    }
+
     fn take(&self) -> Option<(Error, &'static str)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lock().take()
     }
 }
 
@@ -269,7 +307,12 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
     let (feed, heard) = unbounded();
     let (dest_outbox, dest_inbox) = bounded(1);
     let stop = Arc::new(AtomicBool::new(false));
-    let trouble = Trouble::default();
+    let ending = Ending {
+        plan,
+        report,
+        writer: writer.clone(),
+        first: Mutex::default(),
+    };
     let decoder = decoder(plan, report)?;
     let tables = decoder.tables().clone();
     let mut receiver = Receiver::new(
@@ -284,13 +327,13 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
     )?;
     let (over, ended) = bounded::<()>(0);
     let result = std::thread::scope(|scope| {
-        let (trouble, stopped, wire) = (&trouble, Arc::clone(&stop), writer.clone());
+        let (ending, stopped) = (&ending, Arc::clone(&stop));
         let thread = std::thread::Builder::new()
             .name("receiver".into())
             .spawn_scoped(scope, move || {
                 // Dropped at the end of the thread, which whoever waits notices.
                 let _over = over;
-                receive_all(&mut receiver, plan, report, &wire, trouble, &stopped, &feed);
+                receive_all(&mut receiver, ending, &stopped, &feed);
             });
         if let Err(error) = thread {
             return Err(Error::Ipc(format!("cannot start a thread: {error}")));
@@ -313,13 +356,7 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
                     let _ = ended.recv_timeout(CLOSING);
                 }
                 drop(dest_outbox);
-                if trouble_is_ours(trouble) {
-                    last_words(plan, report, &writer, &error);
-                }
-                if is_told(plan, &error) && trouble_is_ours(trouble) {
-                    let _ = writer.msg(Tag::ErrorExit, &error.code().to_le_bytes());
-                }
-                trouble.note(error, role);
+                ending.declare(&error, role);
                 writer.flush();
                 stop.store(true, Ordering::Relaxed);
                 wait(FAREWELL);
@@ -332,7 +369,7 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
             s.sent = writer.bytes_written();
         }
     });
-    match trouble.take() {
+    match ending.take() {
         Some((error, role)) => {
             report.set_role(role);
             Err(error)
@@ -341,21 +378,14 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
     }
 }
 
-/// Nothing has been noted by the other role.
-fn trouble_is_ours(trouble: &Trouble) -> bool {
-    trouble.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
-}
-
 /// The receiver's thread.
 fn receive_all(
     receiver: &mut Receiver,
-    plan: &Plan,
-    report: &Report,
-    writer: &Writer,
-    trouble: &Trouble,
+    ending: &Ending<'_>,
     stop: &AtomicBool,
     feed: &crossbeam_channel::Sender<Feed>,
 ) {
+    let (plan, report) = (ending.plan, ending.report);
     match receiver.run() {
         Ok(_) => {
             let read = receiver.reader().bytes_read();
@@ -379,19 +409,11 @@ fn receive_all(
             } else {
                 "receiver"
             };
-            let ours = !stop.load(Ordering::Relaxed);
-            if ours {
-                trouble.note(error.clone(), role);
+            if !stop.load(Ordering::Relaxed) {
+                ending.declare(&error, role);
             }
-            let _ = feed.send(Feed::Failed(error.clone()));
-            if ours {
-                last_words(plan, report, writer, &error);
-            }
-            if ours && is_told(plan, &error) {
-                let _ = writer.msg(Tag::ErrorExit, &error.code().to_le_bytes());
-                writer.flush();
-            }
-            if is_told(plan, &error) || !ours {
+            let _ = feed.send(Feed::Failed(error));
+            if ending.is_told() || stop.load(Ordering::Relaxed) {
                 receiver.reader().drain(FAREWELL, FAREWELL_BYTES);
             }
         }

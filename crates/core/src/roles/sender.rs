@@ -66,12 +66,13 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
         Tag::ErrorExit => {
             return Err(match message.value() {
                 Some(code) => {
-                    writer.msg(Tag::ErrorExit, b"")?;
+                    // A peer that does not wait for the answer has closed; its code counts all the same.
+                    let _ = writer.last_msg(Tag::ErrorExit, b"");
                     writer.flush();
                     Error::PeerExit(code)
                 }
                 None => Error::Stream(String::new()),
-            })
+            });
         }
         Tag::Noop => writer.keep_alive()?,
         Tag::Success if removes => {
@@ -599,12 +600,14 @@ impl Sender {
         stats: &mut SearchStats,
     ) -> Result<Option<io::Error>> {
         let head = std::mem::take(&mut self.out);
-        let (report, writer) = (&self.report, &self.writer);
+        let (report, writer, peer) = (&self.report, &self.writer, &mut self.reader);
+        let mut watch = Watch::default();
         let progress = report.progress_level() > 0;
         let size = offset + left;
         let mut done = offset;
         let (tail, problem) = send_plain(&mut file, left, head, whole, &mut |buffer| {
             report.check()?;
+            watch.sent(buffer.len(), peer)?;
             done = size.min(done + buffer.len() as u64);
             if progress {
                 report.progress(done, size);
@@ -635,6 +638,8 @@ impl Sender {
             encoder: &mut self.tokens,
             out: &mut out,
             report: &self.report,
+            peer: &mut self.reader,
+            watch: Watch::default(),
             progress: self.report.progress_level() > 0,
             done: offset,
             size: offset + left,
@@ -694,11 +699,33 @@ impl Sender {
     }
 }
 
+/// Looks now and then whether the peer has given up: a file may be large, and its receiver's disk full.
+#[derive(Default)]
+struct Watch {
+    sent: usize,
+}
+
+impl Watch {
+    /// Bytes between two looks.
+    const INTERVAL: usize = 256 * 1024;
+
+    fn sent(&mut self, n: usize, peer: &mut Reader) -> Result<()> {
+        self.sent += n;
+        if self.sent < Self::INTERVAL {
+            return Ok(());
+        }
+        self.sent = 0;
+        peer.check_peer()
+    }
+}
+
 /// An encoder that shows progress and can be interrupted.
 struct Watched<'a, 'b> {
     encoder: &'a mut tokens::Encoder,
     out: &'a mut TokenOut<'b>,
     report: &'a Report,
+    peer: &'a mut Reader,
+    watch: Watch,
     progress: bool,
     done: u64,
     size: u64,
@@ -707,6 +734,7 @@ struct Watched<'a, 'b> {
 impl Watched<'_, '_> {
     fn moved(&mut self, n: usize) -> Result<()> {
         self.done += n as u64;
+        self.watch.sent(n, self.peer)?;
         if self.progress {
             self.report.progress(self.done, self.size);
         }

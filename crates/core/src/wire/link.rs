@@ -25,6 +25,9 @@ const RAW_BUFFER: usize = 64 * 1024;
 /// How much the raw phase reads ahead while it waits to write.
 const RAW_AHEAD: usize = 1024 * 1024;
 
+/// A peer that ends closes its two descriptors one after the other: how long the second may take.
+const LAST_HEARD: Duration = Duration::from_secs(1);
+
 /// A hook for one line of protocol trace (`--debug=IO`).
 pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -387,7 +390,14 @@ impl Link {
         let failed = |e: std::io::Error| write_error(&shared.role(), &e);
         let mut rest = &data[..];
         while !rest.is_empty() {
-            if let Some(n) = port.write(&[std::io::IoSlice::new(rest)]).map_err(failed)? {
+            let written = match port.write(&[std::io::IoSlice::new(rest)]) {
+                // What the peer has said before it went is the cause, and that it says nothing more as good as one.
+                Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => {
+                    return reader.last_heard(LAST_HEARD).unwrap_or_else(|| Err(failed(e)));
+                }
+                other => other.map_err(failed)?,
+            };
+            if let Some(n) = written {
                 shared.mark_out();
                 rest = &rest[n..];
             } else {

@@ -28,6 +28,8 @@ const MAX_QUEUED: usize = 2 * 1024 * 1024;
 const MAX_HELD: usize = 4 * 1024 * 1024;
 /// Messages kept while there is no handler.
 const MAX_PARKED: usize = 1000;
+/// How long a peer may take to end when this side was told to stop.
+const CANCELLED: Duration = Duration::from_secs(1);
 /// `left` of an unframed stream.
 const ENDLESS: usize = usize::MAX;
 
@@ -104,6 +106,8 @@ pub struct Reader {
     local: VecDeque<Chunk>,
     spare: Vec<Vec<u8>>,
     finished: Option<End>,
+    /// ERROR_EXIT has come: nothing of use follows.
+    peer_ended: bool,
     feed: Feed,
     shared: Arc<Shared>,
     /// Raw bytes that lie before `cur[pos]`, and all that have arrived.
@@ -127,6 +131,7 @@ impl Reader {
             local: VecDeque::new(),
             spare: Vec::new(),
             finished: None,
+            peer_ended: false,
             feed: Feed::Direct(port),
             shared,
             consumed: 0,
@@ -223,6 +228,24 @@ impl Reader {
             }
         }
         self.arrived > before
+    }
+
+    /// After a write has failed: `Ok` if there is something to read, an error if the peer has closed this way too, `None` if
+    /// nothing comes within `time`.
+    pub(super) fn last_heard(&mut self, time: Duration) -> Option<Result<()>> {
+        let end = Instant::now() + time;
+        loop {
+            while self.buffered() < HAND_OVER && self.read_ahead() {}
+            if self.buffered() > 0 {
+                return Some(Ok(()));
+            }
+            match &self.finished {
+                Some(End::Eof) => return Some(Err(self.closed())),
+                Some(End::Failed(error)) => return Some(Err(error.clone())),
+                None if Instant::now() < end && !self.shared.is_cancelled() => self.wait_for_more(TICK),
+                None => return None,
+            }
+        }
     }
 
     /// The error for an end where bytes are needed (spec: protocol 3.8, output 14.6).
@@ -325,6 +348,9 @@ impl Reader {
     }
 
     fn deliver(&mut self, message: Message) -> Result<()> {
+        if message.tag == Tag::ErrorExit {
+            self.peer_ended = true;
+        }
         if message.tag == Tag::IoTimeout {
             if let Some(seconds) = message.value() {
                 self.shared.adopt_timeout(seconds);
@@ -458,38 +484,154 @@ impl Reader {
         Ok(self.at_hand() == 0 && self.step(true)? == Step::Eof)
     }
 
-    /// Reads and discards, unparsed, until the peer closes, `limit` bytes have come or `time` is over. Cancelling ends it
-    /// as well. Whether the peer has closed.
+    /// Reads and discards until the peer closes or answers with ERROR_EXIT, `limit` bytes have come or `time` is over.
+    /// Messages are still handled; a stream that makes no sense any more is discarded unparsed. Whether the peer has
+    /// ended.
+    ///
+    /// Who is cancelled while waiting stops at once; who was cancelled before gives the peer a moment to hear of it.
     pub fn drain(&mut self, time: Duration, limit: usize) -> bool {
-        let end = Instant::now() + time;
-        let mut seen = 0;
+        let late = self.shared.is_cancelled();
+        let end = Instant::now() + if late { time.min(CANCELLED) } else { time };
+        let (mut seen, mut raw) = (0, false);
         while seen < limit && Instant::now() < end {
-            seen += self.end - self.pos;
-            self.pos = self.end;
-            match self.refill(false) {
+            if self.peer_ended {
+                return true;
+            }
+            let step = if raw {
+                seen += self.end - self.pos;
+                self.pos = self.end;
+                self.refill(false)
+            } else {
+                let n = self.at_hand();
+                seen += n;
+                self.advance(n);
+                self.step(false)
+            };
+            match step {
                 Ok(Step::Data) => {}
                 Ok(Step::Nothing) => {
-                    if self.shared.is_cancelled() {
+                    if !late && self.shared.is_cancelled() {
                         break;
                     }
-                    match &self.feed {
-                        Feed::Direct(port) => {
-                            let _ = port.wait(PollFlags::IN, None, Some(TICK.min(time)));
-                        }
-                        Feed::Thread { shelf, .. } => {
-                            let mut queue = lock(&shelf.queue);
-                            if queue.chunks.is_empty() && queue.end.is_none() {
-                                queue.consumer_waits = true;
-                                let wait = shelf.filled.wait_timeout(queue, TICK.min(time));
-                                wait.unwrap_or_else(PoisonError::into_inner).0.consumer_waits = false;
-                            }
-                        }
-                    }
+                    self.wait_for_more(TICK.min(time));
                 }
-                Ok(Step::Eof) | Err(_) => return true,
+                Ok(Step::Eof) => return true,
+                Err(_) if raw || self.finished.is_some() => return true,
+                Err(_) => raw = true,
             }
         }
+        self.peer_ended
+    }
+
+    /// For a side that writes for long without reading: an error if the peer has said that it ends. What it has said
+    /// before is handled then, and the data in front is dropped, because nobody answers it any more.
+    pub fn check_peer(&mut self) -> Result<()> {
+        if !self.mux || !self.end_is_near() {
+            return Ok(());
+        }
+        loop {
+            let n = self.at_hand();
+            self.advance(n);
+            match self.step(false)? {
+                Step::Data => {}
+                Step::Nothing | Step::Eof => return Ok(()),
+            }
+        }
+    }
+
+    /// Whether ERROR_EXIT is among the frames that have arrived.
+    fn end_is_near(&mut self) -> bool {
+        if self.buffered() < MAX_QUEUED {
+            if let Feed::Thread { shelf, .. } = &self.feed {
+                let mut queue = lock(&shelf.queue);
+                self.arrived += queue.len as u64;
+                queue.len = 0;
+                queue.held = 0;
+                self.local.append(&mut queue.chunks);
+                if queue.thread_waits {
+                    queue.thread_waits = false;
+                    shelf.emptied.notify_one();
+                }
+            }
+        }
+        let mut ahead = Ahead {
+            first: &self.cur[self.pos..self.end],
+            rest: self.local.iter(),
+        };
+        let mut header = self.header;
+        let mut have = self.header_len;
+        match &self.message {
+            Some((message, len)) => ahead.skip(len - message.payload.len()),
+            None => ahead.skip(self.left),
+        }
+        while ahead.fill(&mut header[have..]) {
+            have = 0;
+            let (number, len) = frames::parse(header);
+            if number == Tag::ErrorExit as i32 {
+                return true;
+            }
+            ahead.skip(len);
+        }
         false
+    }
+
+    /// Waits until something may have come, at most `time`.
+    fn wait_for_more(&self, time: Duration) {
+        match &self.feed {
+            Feed::Direct(port) => {
+                let _ = port.wait(PollFlags::IN, None, Some(time));
+            }
+            Feed::Thread { shelf, .. } => {
+                let mut queue = lock(&shelf.queue);
+                if queue.chunks.is_empty() && queue.end.is_none() {
+                    queue.consumer_waits = true;
+                    let wait = shelf.filled.wait_timeout(queue, time);
+                    wait.unwrap_or_else(PoisonError::into_inner).0.consumer_waits = false;
+                }
+            }
+        }
+    }
+}
+
+/// What has arrived, from a reader's position on.
+struct Ahead<'a> {
+    first: &'a [u8],
+    rest: std::collections::vec_deque::Iter<'a, Chunk>,
+}
+
+impl<'a> Ahead<'a> {
+    /// At most `want` bytes, as many as lie together; empty at the end.
+    fn take(&mut self, want: usize) -> &'a [u8] {
+        while self.first.is_empty() {
+            let Some(next) = self.rest.next() else { return &[] };
+            self.first = &next.data[..next.end];
+        }
+        let (part, rest) = self.first.split_at(want.min(self.first.len()));
+        self.first = rest;
+        part
+    }
+
+    fn skip(&mut self, mut n: usize) {
+        while n > 0 {
+            match self.take(n).len() {
+                0 => return,
+                done => n -= done,
+            }
+        }
+    }
+
+    /// Whether there was enough.
+    fn fill(&mut self, into: &mut [u8]) -> bool {
+        let mut done = 0;
+        while done < into.len() {
+            let part = self.take(into.len() - done);
+            if part.is_empty() {
+                return false;
+            }
+            into[done..done + part.len()].copy_from_slice(part);
+            done += part.len();
+        }
+        true
     }
 }
 

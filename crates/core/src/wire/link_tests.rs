@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::frames::{header, Message, Tag, KEEP_ALIVE};
 use super::ints::Source;
 use super::link::{Link, LinkOptions, Reader, Writer};
+use crate::error::Error;
 
 fn options() -> LinkOptions {
     LinkOptions {
@@ -513,6 +514,77 @@ fn drain_is_bounded() {
     let (mut reader, _writer, peer) = framed(options());
     drop(peer);
     assert!(reader.drain(Duration::from_secs(5), 1 << 20));
+}
+
+/// The header of a frame.
+fn head(tag: u8, len: u8) -> [u8; 4] {
+    [len, 0, 0, 7 + tag]
+}
+
+#[test]
+fn drain_ends_at_the_answer() {
+    let (mut reader, _writer, mut peer) = framed(options());
+    peer.write_all(&head(0, 2)).unwrap();
+    peer.write_all(b"xy").unwrap();
+    peer.write_all(&head(86, 0)).unwrap();
+    // The peer keeps its end open, as one does that waits for ours.
+    assert!(reader.drain(Duration::from_secs(60), 1 << 20));
+}
+
+#[test]
+fn an_end_is_seen_behind_unread_data() {
+    let (mut reader, _writer, mut peer) = framed(options());
+    reader.set_handler(Box::new(|message| match message.tag {
+        Tag::ErrorExit => Err(Error::PeerExit(message.value().unwrap_or(0))),
+        _ => Ok(()),
+    }));
+    for part in [&head(0, 3)[..], b"abc", &head(2, 5), b"hello", &head(0, 2), b"d"] {
+        peer.write_all(part).unwrap();
+    }
+    assert_eq!(reader.byte().unwrap(), b'a');
+    assert_eq!(reader.check_peer(), Ok(()));
+    for part in [&b"e"[..], &head(86, 4)[..2]] {
+        peer.write_all(part).unwrap();
+    }
+    assert_eq!(reader.check_peer(), Ok(()));
+    // Nothing has been taken away so far.
+    assert_eq!(reader.chunk(2).unwrap(), b"bc");
+    peer.write_all(&head(86, 4)[2..]).unwrap();
+    peer.write_all(&11u32.to_le_bytes()).unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    let mut found = Ok(());
+    while found.is_ok() && Instant::now() < end {
+        found = reader.check_peer();
+    }
+    assert_eq!(found, Err(Error::PeerExit(11)));
+}
+
+#[test]
+fn a_peer_that_ended_at_once_has_closed_the_stream() {
+    let (r, their_w) = std::io::pipe().unwrap();
+    let (their_r, w) = std::io::pipe().unwrap();
+    drop(their_r);
+    let mut link = Link::new(r.into(), w.into(), options());
+    // One descriptor is closed after the other.
+    let late = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(20));
+        drop(their_w);
+    });
+    link.write(b"hello").unwrap();
+    assert!(matches!(link.flush(), Err(Error::Stream(text)) if text.contains("unexpectedly closed (0 bytes")));
+    late.join().unwrap();
+}
+
+#[test]
+fn what_a_lost_peer_said_can_be_read() {
+    let (r, mut their_w) = std::io::pipe().unwrap();
+    let (their_r, w) = std::io::pipe().unwrap();
+    their_w.write_all(b"no\n").unwrap();
+    drop((their_r, their_w));
+    let mut link = Link::new(r.into(), w.into(), options());
+    link.write(b"hello").unwrap();
+    link.flush().unwrap();
+    assert_eq!(link.read_line(10).unwrap(), b"no");
 }
 
 /// Not a test of right or wrong: prints round trips per second and throughput. Run with `--ignored --nocapture`.

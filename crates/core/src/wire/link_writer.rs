@@ -274,8 +274,21 @@ impl Writer {
     /// Sends a message at the next frame boundary. `Ok(false)`: the stream is not framed, nothing was sent. A payload
     /// over [`MAX_PAYLOAD`] is cut.
     pub fn msg(&self, tag: Tag, payload: &[u8]) -> Result<bool> {
+        self.put_msg(self.room()?, tag, payload)
+    }
+
+    /// [`msg`](Self::msg) without waiting for room: for the last words of a side that is being stopped, or whose peer
+    /// does not read.
+    pub fn last_msg(&self, tag: Tag, payload: &[u8]) -> Result<bool> {
+        let out = lock(&self.0.shared.out);
+        if let Some(error) = &out.error {
+            return Err(error.clone());
+        }
+        self.put_msg(out, tag, payload)
+    }
+
+    fn put_msg(&self, mut out: MutexGuard<'_, Out>, tag: Tag, payload: &[u8]) -> Result<bool> {
         let shared = &self.0.shared;
-        let mut out = self.room()?;
         if !out.mux {
             return Ok(false);
         }
@@ -460,7 +473,6 @@ fn run(shared: &Shared, port: &Port, wake: &Wake) {
             batch.push(piece);
         }
         drop(out);
-        throttle.set(shared.bwlimit.load(Ordering::Relaxed));
         result = write_all(shared, port, wake, &mut throttle, &batch);
     }
     let mut out = lock(&shared.out);
@@ -488,6 +500,7 @@ fn write_all(shared: &Shared, port: &Port, wake: &Wake, throttle: &mut Throttle,
             return Ok(());
         }
         slices.clear();
+        throttle.set(shared.bwlimit.load(Ordering::Relaxed));
         let mut room = throttle.piece();
         let mut from = offset;
         for piece in &batch[index..] {
