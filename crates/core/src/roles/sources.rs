@@ -38,11 +38,14 @@ impl Sources {
         if let Some(found) = shared.iter().position(|r| r.path() == full) {
             return Ok(found as u16);
         }
+        let follow = plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks;
+        // A module is a border for links that are followed too; `/` has none, and a chroot is one.
+        let border = follow && !plan.insecure_links && plan.module_root.as_ref().is_some_and(|m| m != b"/");
         let options = RootOptions {
             cwd: plan.cwd.clone(),
             operator: false,
             insecure_links: plan.insecure_links,
-            follow_links: plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks,
+            follow_links: follow && !border,
             confine_root: None,
             no_openat2: false,
         };
@@ -59,7 +62,12 @@ impl Sources {
                 )?;
                 let rel = full.strip_prefix(module.path()).unwrap_or(&full);
                 let rel = rel.strip_prefix(b"/").unwrap_or(rel);
-                module.subroot(if rel.is_empty() { b"." } else { rel })?
+                let rel = if rel.is_empty() { b"." } else { rel };
+                if border {
+                    module.subroot_within(rel)?
+                } else {
+                    module.subroot(rel)?
+                }
             }
             _ => Root::open(path, &options)?,
         };

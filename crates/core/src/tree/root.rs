@@ -59,6 +59,8 @@ struct Shared {
     nowhere: bool,
     /// Moves when a directory was replaced, so that the caches of other clones are dropped.
     epoch: AtomicU64,
+    /// Links may lead out of this root as long as they stay beneath that one, in which this one has this name.
+    within: Option<(Arc<Shared>, Vec<u8>)>,
 }
 
 /// A held directory handle. Paths are bytes relative to it, components separated by `/`; `b"."` or `b""` is the root
@@ -112,6 +114,7 @@ impl Root {
                 openat2: !options.no_openat2 && resolve::have_openat2(),
                 nowhere: false,
                 epoch: AtomicU64::new(0),
+                within: None,
             }),
             cache: Mutex::default(),
         }
@@ -129,6 +132,7 @@ impl Root {
             openat2: false,
             nowhere: true,
             epoch: AtomicU64::new(0),
+            within: None,
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -165,6 +169,16 @@ impl Root {
         Ok(self.make_subroot(handle, rel))
     }
 
+    /// Like [`Root::subroot`], but links beneath it are followed as long as they stay beneath this root: for a sender
+    /// that follows links in a part of a module (spec: security SEC-1, SEC-5).
+    pub fn subroot_within(&self, rel: &[u8]) -> io::Result<Root> {
+        let mut root = self.subroot(rel)?;
+        if let Some(shared) = Arc::get_mut(&mut root.shared) {
+            shared.within = Some((Arc::clone(&self.shared), rel.to_vec()));
+        }
+        Ok(root)
+    }
+
     fn make_subroot(&self, handle: OwnedFd, rel: &[u8]) -> Root {
         Self {
             shared: Arc::new(Shared {
@@ -174,6 +188,7 @@ impl Root {
                 openat2: self.shared.openat2,
                 nowhere: self.shared.nowhere,
                 epoch: AtomicU64::new(0),
+                within: None,
             }),
             cache: Mutex::default(),
         }
@@ -255,7 +270,15 @@ impl Root {
 
     fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         self.exists()?;
-        resolve::open_beneath(self.handle(), path, flags, self.shared.confine, self.shared.openat2)
+        let shared = &*self.shared;
+        let found = resolve::open_beneath(self.handle(), path, flags, shared.confine, shared.openat2);
+        match (&found, &shared.within) {
+            (Err(Errno::LOOP), Some((outer, rel))) if !flags.contains(OFlags::NOFOLLOW) => {
+                let path = [rel.as_slice(), b"/", path].concat();
+                resolve::open_beneath(outer.handle.as_fd(), &path, flags, outer.confine, outer.openat2)
+            }
+            _ => found,
+        }
     }
 
     /// Open the directory `rel` itself; links are followed as among parents.

@@ -195,7 +195,15 @@ impl Scanner {
     pub(super) fn file_sum(&mut self, root: u16, path: &[u8]) -> Vec<u8> {
         let kind = self.plan.file_sum;
         let noatime = self.plan.open_noatime;
-        let Some(Ok(mut file)) = self.sources.root(root).map(|r| r.open_read(path, noatime)) else {
+        let follow = self.plan.copy_links || self.plan.copy_unsafe_links || self.plan.copy_dirlinks;
+        let opened = self.sources.root(root).map(|r| {
+            if follow {
+                r.open_read_follow(path, noatime)
+            } else {
+                r.open_read(path, noatime)
+            }
+        });
+        let Some(Ok(mut file)) = opened else {
             return vec![0; digest_len(kind)];
         };
         sum_file(&mut file, kind, &mut self.buffer).unwrap_or_else(|_| vec![0; digest_len(kind)])
