@@ -30,4 +30,6 @@ pub mod sender;
 pub mod sources;
 
 #[cfg(test)]
+mod race_tests;
+#[cfg(test)]
 mod wire_tests;

@@ -18,7 +18,7 @@ use crate::report::Report;
 use crate::wire::ints::{put_int, put_vstring, Source};
 use crate::wire::link::{Link, LinkOptions};
 
-fn bytes(path: &Path) -> Vec<u8> {
+pub(super) fn bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
 }
 
@@ -104,7 +104,7 @@ fn spoil(dst: &Path) {
     symlink("zero", dst.join("lnk")).unwrap();
 }
 
-fn archive() -> Plan {
+pub(super) fn archive() -> Plan {
     Plan {
         recurse: true,
         links: true,
@@ -121,7 +121,7 @@ fn archive() -> Plan {
 }
 
 /// The plan as both ends agree on it for a protocol.
-fn agreed(protocol: u8, inc: bool) -> Plan {
+pub(super) fn agreed(protocol: u8, inc: bool) -> Plan {
     let modern = protocol >= 30;
     Plan {
         protocol,
@@ -139,7 +139,7 @@ fn agreed(protocol: u8, inc: bool) -> Plan {
     }
 }
 
-struct Done {
+pub(super) struct Done {
     summary: Summary,
     out: String,
     err: String,
@@ -160,7 +160,7 @@ fn texts(report: &Report) -> (String, String) {
     (out, err)
 }
 
-fn run(mut link: Link, plan: Plan, sending: bool) -> Done {
+pub(super) fn run(mut link: Link, plan: Plan, sending: bool) -> Done {
     let plan = Arc::new(plan);
     let report = Report::new(Arc::clone(&plan), sending);
     // Whatever goes wrong, a test ends.
@@ -204,7 +204,7 @@ fn link(stream: UnixStream, plan: &Plan, sending: bool) -> Link {
 }
 
 /// Both ends are ours. `push`: the client sends.
-fn both(src: &Path, dst: &Path, base: Plan, push: bool) -> (Done, Done) {
+pub(super) fn both(src: &Path, dst: &Path, base: Plan, push: bool) -> (Done, Done) {
     let (a, b) = UnixStream::pair().unwrap();
     let sender = Plan {
         sources: vec![[bytes(src), b"/".to_vec()].concat()],

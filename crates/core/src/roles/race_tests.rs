@@ -1,0 +1,400 @@
+//! A neighbour swaps a directory with a link to outside, ten thousand times, while whole transfers run over it: copies
+//! on this machine, a receiver and a sender at the ends of a link, in each way of writing, deleting and keeping that a
+//! plan can ask for. Nothing outside may be read into the copy or changed (spec: security SEC-1, SEC-2, SECT-2).
+//! (`tree::race_tests` does the same for each single operation.)
+
+use std::fs;
+use std::os::unix::fs::{symlink, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use rustix::fs::{RenameFlags, CWD};
+use tempfile::TempDir;
+
+use super::wire_tests::{agreed, archive, both, bytes};
+use crate::plan::{AltDest, DeleteWhen, Plan};
+use crate::report::Report;
+
+/// Of the directory, while each plan is carried out again and again.
+const FLIPS: u32 = 10_000;
+/// A plan is carried out this often at least, so that the flips meet each of its calls at many points.
+const RUNS: u32 = 12;
+
+const SECRET: &str = "secret";
+
+/// A link to outside that belongs to the neighbour, so that no rule about owners lets it through.
+fn link_out(path: &Path) {
+    if symlink("../out", path).is_ok() && rustix::process::geteuid().is_root() {
+        let _ = std::os::unix::fs::lchown(path, Some(65534), Some(65534));
+    }
+}
+
+struct Scene {
+    tmp: TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let tmp = TempDir::new().unwrap();
+        let scene = Self { tmp };
+        let out = scene.path("out");
+        for dir in ["sub", "gone/x", ".p", ".~tmp~", "deep"] {
+            fs::create_dir_all(out.join(dir)).unwrap();
+        }
+        for name in [
+            "f", "new", "old", "hard", "link", "pipe", "f~", ".p/f", ".~tmp~/f", "gone/x/y", "extra", "deep/g",
+        ] {
+            fs::write(out.join(name), SECRET).unwrap();
+        }
+        for side in ["src", "dst"] {
+            fs::create_dir_all(scene.path(side)).unwrap();
+            link_out(&scene.path(side).join("swap"));
+        }
+        scene
+    }
+
+    fn path(&self, rel: &str) -> PathBuf {
+        self.tmp.path().join(rel)
+    }
+
+    /// Nobody flips now: make `d` a directory and `swap` the link to outside again.
+    fn straighten(&self, side: &str) -> PathBuf {
+        let (d, swap) = (self.path(side).join("d"), self.path(side).join("swap"));
+        if d.is_symlink() {
+            fs::remove_file(&d).unwrap();
+            let _ = fs::rename(&swap, &d);
+        }
+        for path in [&d, &swap] {
+            if fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_dir()) {
+                fs::remove_file(path).unwrap();
+            }
+        }
+        if swap.is_dir() {
+            fs::remove_dir_all(&swap).unwrap();
+        }
+        fs::create_dir_all(&d).unwrap();
+        link_out(&swap);
+        d
+    }
+
+    /// What is to be sent: something of each type in the directory that is swapped.
+    fn fill_source(&self) {
+        let d = self.straighten("src");
+        fs::create_dir_all(d.join("deep")).unwrap();
+        fs::create_dir_all(d.join("sub")).unwrap();
+        for (name, content) in [("f", "mine"), ("new", "mine"), ("old", "mine too"), ("deep/g", "mine")] {
+            fs::write(d.join(name), content).unwrap();
+        }
+        let _ = fs::hard_link(d.join("f"), d.join("hard"));
+        let _ = symlink("f", d.join("link"));
+        let _ = rustix::fs::mknodat(
+            CWD,
+            d.join("pipe"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o600),
+            0,
+        );
+        let _ = rustix::fs::setxattr(d.join("f"), "user.race", b"1", rustix::fs::XattrFlags::empty());
+    }
+
+    /// What is there already: to be replaced, linked, deleted, backed up.
+    fn fill_destination(&self) {
+        let d = self.straighten("dst");
+        fs::remove_dir_all(&d).unwrap();
+        fs::create_dir_all(d.join("gone/x")).unwrap();
+        for name in ["f", "old", "extra", "gone/x/y", "link", "pipe"] {
+            fs::write(d.join(name), "older, mine").unwrap();
+        }
+    }
+
+    /// Everything observable about the outside.
+    fn outside(&self) -> Vec<(PathBuf, u32, u32, i64, i64, u64, Vec<u8>)> {
+        let mut todo = vec![self.path("out")];
+        let mut seen = Vec::new();
+        while let Some(path) = todo.pop() {
+            let meta = fs::symlink_metadata(&path).unwrap();
+            let content = if meta.is_file() {
+                fs::read(&path).unwrap()
+            } else {
+                Vec::new()
+            };
+            if meta.is_dir() {
+                let mut below: Vec<_> = fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()).collect();
+                below.sort();
+                todo.extend(below);
+            }
+            seen.push((
+                path,
+                meta.mode(),
+                meta.uid(),
+                meta.mtime(),
+                meta.ctime() ^ meta.ctime_nsec(),
+                meta.nlink(),
+                content,
+            ));
+        }
+        seen
+    }
+
+    /// No byte from outside has come into the copy.
+    fn nothing_leaked(&self, what: &str) {
+        fn walk(at: &Path, what: &str) {
+            for path in fs::read_dir(at).into_iter().flatten().flatten().map(|e| e.path()) {
+                let Ok(meta) = fs::symlink_metadata(&path) else {
+                    continue;
+                };
+                if meta.is_dir() {
+                    walk(&path, what);
+                } else if meta.is_file() {
+                    let content = fs::read(&path).unwrap_or_default();
+                    assert_ne!(content, SECRET.as_bytes(), "{what}: {}", path.display());
+                }
+            }
+        }
+        walk(&self.path("dst"), what);
+        walk(&self.path("side"), what);
+    }
+
+    /// Carry out `transfer` again and again while `d` and `swap` below `side` are exchanged.
+    fn race(&self, what: &str, side: &str, transfer: impl Fn()) {
+        let before = self.outside();
+        let base = self.path(side);
+        let (a, b) = (base.join("d"), base.join("swap"));
+        let flips = AtomicU32::new(0);
+        let turn = Mutex::new(());
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Acquire) {
+                    let turn = turn.lock().unwrap();
+                    if rustix::fs::renameat_with(CWD, &a, CWD, &b, RenameFlags::EXCHANGE).is_err() {
+                        // The transfer has replaced one of the two, as it should: put a link there again.
+                        for path in [&a, &b] {
+                            if !path.exists() {
+                                link_out(path);
+                            }
+                        }
+                        let _ = fs::create_dir(&a);
+                    }
+                    drop(turn);
+                    if flips.fetch_add(1, Ordering::AcqRel) % 8 == 0 {
+                        thread::yield_now();
+                    }
+                }
+            });
+            let mut runs = 0;
+            while flips.load(Ordering::Acquire) < FLIPS || runs < RUNS {
+                {
+                    let _still = turn.lock().unwrap();
+                    self.fill_source();
+                    self.fill_destination();
+                }
+                transfer();
+                runs += 1;
+                let _still = turn.lock().unwrap();
+                self.nothing_leaked(what);
+            }
+            done.store(true, Ordering::Release);
+        });
+        assert_eq!(self.outside(), before, "{what}");
+    }
+}
+
+/// Ways of writing, keeping and deleting; together they make every kind of call that a receiving side has.
+fn plans(scene: &Scene) -> Vec<(&'static str, Plan)> {
+    let mut plans = all_plans(scene);
+    if !rustix::process::geteuid().is_root() {
+        // The link is our own here, and an operator's path may lead through it.
+        plans.retain(|(what, _)| *what != "backup-dir inside");
+    }
+    plans
+}
+
+fn all_plans(scene: &Scene) -> Vec<(&'static str, Plan)> {
+    let base = Plan {
+        hard_links: true,
+        ignore_times: true,
+        xattrs: 1,
+        acls: true,
+        delete: DeleteWhen::During,
+        force: true,
+        implied_dirs: true,
+        umask: 0o022,
+        ..archive()
+    };
+    let side = bytes(&scene.path("side"));
+    vec![
+        ("plain", base.clone()),
+        (
+            "backup",
+            Plan {
+                backup: true,
+                backup_suffix: b"~".to_vec(),
+                ..base.clone()
+            },
+        ),
+        (
+            "backup-dir inside",
+            Plan {
+                backup: true,
+                backup_dir: Some(b"d".to_vec()),
+                delete: DeleteWhen::After,
+                ..base.clone()
+            },
+        ),
+        (
+            "partial-dir and delayed updates",
+            Plan {
+                partial: true,
+                partial_dir: Some(b".p".to_vec()),
+                delay_updates: true,
+                delete: DeleteWhen::Delay,
+                ..base.clone()
+            },
+        ),
+        (
+            "temp-dir outside",
+            Plan {
+                temp_dir: Some(side.clone()),
+                ..base.clone()
+            },
+        ),
+        (
+            "in place",
+            Plan {
+                inplace: true,
+                whole_file: false,
+                ..base.clone()
+            },
+        ),
+        (
+            "link-dest",
+            Plan {
+                alt_dest: AltDest::Link,
+                alt_dirs: vec![side],
+                ignore_times: false,
+                delete: DeleteWhen::Before,
+                ..base.clone()
+            },
+        ),
+        (
+            "directories that are links are kept",
+            Plan {
+                keep_dirlinks: true,
+                ..base.clone()
+            },
+        ),
+        (
+            "fake-super",
+            Plan {
+                fake_super: true,
+                xattrs: 0,
+                acls: false,
+                ..base
+            },
+        ),
+    ]
+}
+
+fn copy(src: &Path, dst: &Path, plan: Plan) {
+    let plan = Arc::new(Plan {
+        local: true,
+        sources: vec![[bytes(src), b"/".to_vec()].concat()],
+        destination: bytes(dst),
+        ..plan
+    });
+    let report = Report::new(Arc::clone(&plan), true);
+    let drained = report.clone();
+    let drain = thread::spawn(move || while drained.take(std::time::Duration::from_millis(20)).is_some() {});
+    super::local::copy(&plan, &report);
+    report.finish();
+    drain.join().unwrap();
+}
+
+/// A scene with a directory beside it for what plans keep elsewhere.
+fn scene() -> Scene {
+    let scene = Scene::new();
+    fs::create_dir_all(scene.path("side/d")).unwrap();
+    scene
+}
+
+#[test]
+fn sect_2_local_destination_swapped() {
+    let scene = scene();
+    for (what, plan) in plans(&scene) {
+        scene.race(what, "dst", || {
+            copy(&scene.path("src"), &scene.path("dst"), plan.clone());
+        });
+    }
+}
+
+#[test]
+fn sect_2_local_source_swapped() {
+    let scene = scene();
+    for (what, plan) in plans(&scene) {
+        let plan = Plan {
+            remove_source_files: true,
+            ..plan
+        };
+        scene.race(what, "src", || {
+            copy(&scene.path("src"), &scene.path("dst"), plan.clone());
+        });
+    }
+}
+
+/// Over a link; by turns either end is the client.
+fn over_link(scene: &Scene, side: &str, extra: impl Fn(Plan) -> Plan) {
+    for (n, (what, plan)) in plans(scene).into_iter().enumerate() {
+        let rules = agreed(
+            32,
+            plan.delete != DeleteWhen::Before && plan.delete != DeleteWhen::After && !plan.delay_updates,
+        );
+        let plan = extra(Plan {
+            protocol: rules.protocol,
+            inc_recurse: rules.inc_recurse,
+            compat_safe_flist: true,
+            compat_avoid_xattr_optim: true,
+            compat_seed_fix: true,
+            compat_varint_flist: true,
+            compat_id0_names: true,
+            compat_symlink_times: true,
+            xfer_sum: rules.xfer_sum,
+            file_sum: rules.file_sum,
+            ..plan
+        });
+        scene.race(what, side, || {
+            both(&scene.path("src"), &scene.path("dst"), plan.clone(), n % 2 == 0);
+        });
+    }
+}
+
+#[test]
+fn sect_2_receiver_destination_swapped() {
+    over_link(&scene(), "dst", |plan| plan);
+}
+
+#[test]
+fn sect_2_sender_source_swapped() {
+    over_link(&scene(), "src", |plan| Plan {
+        remove_source_files: true,
+        ..plan
+    });
+}
+
+/// A module's sender that follows links stays in the module all the same (SEC-5, SECT-2).
+#[test]
+fn sect_2_module_sender_follows_links() {
+    let scene = scene();
+    fs::create_dir_all(scene.path("src/in")).unwrap();
+    let root = bytes(&scene.path("src"));
+    over_link(&scene, "src", |plan| Plan {
+        copy_links: true,
+        module: b"m".to_vec(),
+        module_root: Some(root.clone()),
+        sanitize_paths: true,
+        daemon: true,
+        ..plan
+    });
+}
