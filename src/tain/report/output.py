@@ -182,8 +182,16 @@ def error_text(error: BaseException) -> bytes:
     return text.encode("utf-8", "surrogateescape") + b"\n" if text else b""
 
 
+def role_of(text: str, role: str) -> str:
+    """Who failed: the half that *text* names, else *role*. In a local copy one process plays all of them."""
+    for half in ("receiver", "generator"):
+        if text.startswith(f"rsync: [{half}] "):
+            return half
+    return role
+
+
 def failure_text(error: TainError, role: str) -> bytes:
     """All that is printed for an error: its text, if any, and the closing line unless the peer has said it."""
     if isinstance(error, PeerExit) or not error.code:
         return error_text(error)
-    return error_text(error) + closing_line(error.code, role, place_of(error))
+    return error_text(error) + closing_line(error.code, role_of(str(error), role), place_of(error))

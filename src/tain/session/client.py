@@ -507,5 +507,5 @@ class Client:
         code = max(summary.code, self._child_status(whole=whole))
         # What the peer has said is not said again; but nobody has said what the child ended with.
         if code and (not summary.told or code > summary.code):
-            out.error(output.closing_line(code, summary.role, "client.py(1)"))
+            out.error(output.closing_line(code, output.role_of(summary.error or "", summary.role), "client.py(1)"))
         return code

@@ -80,6 +80,8 @@ struct Shared {
     list_complete: AtomicBool,
     /// Lines of items that wait for the generator to pause, and the bytes that their requests would have on a wire.
     held: Mutex<Option<(Vec<Event>, usize)>>,
+    /// The directory that names are relative to lies below the module's own: messages show that by a leading slash.
+    below_module: AtomicBool,
     /// Source arguments' paths as typed, by number of their root.
     source_names: Mutex<Vec<Arc<[u8]>>>,
     /// Where a daemon's destination lies in its module.
@@ -134,6 +136,7 @@ impl Report {
                 listed: AtomicU64::new(0),
                 list_complete: AtomicBool::new(false),
                 held: Mutex::new(None),
+                below_module: AtomicBool::new(false),
                 source_names: Mutex::default(),
                 dest_name: Mutex::new(Arc::from(&b""[..])),
             }),
@@ -247,6 +250,13 @@ impl Report {
         }
     }
 
+    /// The directory that the names of this side are relative to (absolute).
+    pub fn set_base(&self, path: &[u8]) {
+        let root = self.shared.plan.module_root.as_deref();
+        let below = root.is_some_and(|root| root != b"/" && root != path);
+        self.shared.below_module.store(below, Ordering::Relaxed);
+    }
+
     /// A path in a message: absolute, in quotes, with the module named on a daemon (spec: output 12).
     pub fn quoted(&self, path: &[u8]) -> Vec<u8> {
         let plan = &self.shared.plan;
@@ -261,6 +271,9 @@ impl Report {
             out.push(b'/');
             out.extend_from_slice(inner);
         } else {
+            if self.shared.below_module.load(Ordering::Relaxed) && !inner.is_empty() {
+                out.push(b'/');
+            }
             out.extend_from_slice(if inner.is_empty() { b"." } else { inner });
         }
         out.extend_from_slice(b"\" (in ");

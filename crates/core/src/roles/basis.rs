@@ -10,12 +10,14 @@ use crate::error::Result;
 use crate::flist::Segment;
 use crate::plan::AltDest;
 use crate::report::item::iflag;
-use crate::tree::{attrs, Root, Stat};
+use crate::tree::{Root, Stat};
 
 /// What the alternate directories gave for a regular file.
 pub enum AltFile {
-    /// Nothing is left to do.
-    Settled,
+    /// Nothing is left to do. `here`: the file is in the destination now.
+    Settled {
+        here: bool,
+    },
     Basis(Basis, Stat),
     Nothing,
 }
@@ -23,7 +25,8 @@ pub enum AltFile {
 /// What they gave for a link or node.
 pub enum AltOther {
     Settled,
-    Compared(Root, Stat),
+    /// One of the kind is there; whether its attributes are as wanted too.
+    Compared(Root, Stat, bool),
     Nothing,
 }
 
@@ -124,9 +127,6 @@ impl Generator {
                 return Ok(AltFile::Nothing);
             }
             if !self.dry_run {
-                if self.plan.backup && !self.dest.backup_before_overwrite(rel)? {
-                    return Ok(AltFile::Nothing);
-                }
                 if let Err(error) = self.dest.root.unlink(rel) {
                     if error.raw_os_error() != Some(2) {
                         return Ok(AltFile::Nothing);
@@ -140,23 +140,24 @@ impl Generator {
                 AltDest::Compare => {
                     let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
                     self.item(segment, i, ndx, flags, None)?;
-                    return Ok(AltFile::Settled);
+                    return Ok(AltFile::Settled { here: false });
                 }
                 AltDest::Link if (self.dry_run || self.link_alt(&root, rel)?) => {
                     let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, true);
                     self.item(segment, i, ndx, flags, Some(b""))?;
-                    return Ok(AltFile::Settled);
+                    return Ok(AltFile::Settled { here: true });
                 }
                 _ => {}
             }
         }
         if level >= 2 && found.is_none() {
-            let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, true);
+            let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, false);
             let flags = self.metadata_flags(&root, rel, &want, Some(&stat), flags);
-            if self.dry_run || self.copy_alt(segment, i, &root, rel, &stat)? {
+            if self.dry_run || self.copy_alt(segment, i, number, &root, rel, &stat)? {
                 self.item(segment, i, ndx, flags, None)?;
-                return Ok(AltFile::Settled);
+                return Ok(AltFile::Settled { here: true });
             }
+            return Ok(AltFile::Nothing);
         }
         let basis = Basis {
             kind: number as u8,
@@ -192,9 +193,28 @@ impl Generator {
     }
 
     /// A copy on this machine, with the attributes of the entry.
-    fn copy_alt(&mut self, segment: &Arc<Segment>, i: usize, root: &Root, rel: &[u8], stat: &Stat) -> Result<bool> {
-        let Ok(source) = root.open_read(rel, false) else {
-            return Ok(false);
+    fn copy_alt(
+        &mut self,
+        segment: &Arc<Segment>,
+        i: usize,
+        number: usize,
+        root: &Root,
+        rel: &[u8],
+        stat: &Stat,
+    ) -> Result<bool> {
+        let source = match root.open_read(rel, false) {
+            Ok(source) => source,
+            Err(error) => {
+                let typed = self.plan.alt_dirs.get(number).map_or(&b""[..], Vec::as_slice);
+                let full = if typed.starts_with(b"/") {
+                    [typed, b"/", rel].concat()
+                } else {
+                    self.dest.root.display(&[typed, b"/", rel].concat())
+                };
+                let text = [b"open ".as_slice(), &self.report.quoted(&full)].concat();
+                self.report.sys_error("generator", text, &error);
+                return Ok(false);
+            }
         };
         if self.plan.relative {
             let (dir, _) = split_name(rel);
@@ -219,9 +239,6 @@ impl Generator {
             }
         };
         self.dest.set_attrs_open(&temp.file, rel, &want, Some(&temp.name));
-        if !self.plan.times {
-            let _ = attrs::futimens(&temp.file, Some(stat.mtime_pair()), None);
-        }
         drop(temp.file);
         if !self.dest.commit(&temp.name, rel, false)? {
             return Ok(false);
@@ -303,7 +320,7 @@ impl Generator {
                 _ => {}
             }
         }
-        Ok(AltOther::Compared(root, stat))
+        Ok(AltOther::Compared(root, stat, level3))
     }
 
     // ---- similar names (spec: transfer 9)
@@ -320,7 +337,7 @@ impl Generator {
             }
         }
         let mut best: Option<(u32, Basis)> = None;
-        for (kind, root) in places {
+        'search: for (kind, root) in places {
             let Ok(names) = root.read_names(if dir.is_empty() { b"." } else { dir }) else {
                 continue;
             };
@@ -330,9 +347,6 @@ impl Generator {
                 } else {
                     [dir, b"/", found.name].concat()
                 };
-                if self.dest.single.is_none() && segment.find(&name, false).is_some() && kind == basis::FUZZY {
-                    continue;
-                }
                 let Ok(stat) = root.lstat(&name) else { continue };
                 if !stat.is_file() || stat.size == 0 {
                     continue;
@@ -351,7 +365,8 @@ impl Generator {
                         stat.mtime_pair(),
                     )
                 {
-                    return Some(make(name, found.name));
+                    best = Some((0, make(name, found.name)));
+                    break 'search;
                 }
                 let limit = best.as_ref().map_or(25 << 16, |b| b.0);
                 let distance = name_distance(base, found.name, limit);

@@ -188,6 +188,11 @@ impl Copier {
             return Ok(true);
         }
         let name = request.segment.name(request.i);
+        // Counted, whether it can be opened or not (observed).
+        self.report.stats(|s| {
+            s.transferred += 1;
+            s.transferred_size += entry.len;
+        });
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
             return Ok(false);
         };
@@ -200,11 +205,7 @@ impl Copier {
             self.report.progress_begin(0);
         }
         let dest = Arc::clone(self.dest.get_or_insert_with(|| Arc::new(dest.for_role("receiver"))));
-        let before = self.report.stats(|s| {
-            s.transferred += 1;
-            s.transferred_size += entry.len;
-            (s.literal, s.matched)
-        });
+        let before = self.report.stats(|s| (s.literal, s.matched));
         let good = self.data(request, &dest, &source)?;
         let (literal, matched) = self.report.stats(|s| (s.literal - before.0, s.matched - before.1));
         let figures = self.wire_figures(request, literal, matched);
@@ -751,7 +752,12 @@ pub fn remove_source_file(
         let text = [b"sender failed to remove ".as_slice(), name].concat();
         report.sys_error("sender", text, error);
     };
-    let stat = match root.lstat(path) {
+    let found = if report.plan().copy_links {
+        root.stat_follow(path)
+    } else {
+        root.lstat(path)
+    };
+    let stat = match found {
         Ok(stat) => stat,
         Err(e) if e.raw_os_error() == Some(2) => {
             if report.plan().info.remove > 0 {

@@ -8,21 +8,23 @@ use crate::error::Result;
 use crate::flist::Segment;
 use crate::plan::DeleteWhen;
 use crate::report::{ioerr, sys_line, Level};
-use crate::tree::{FileKind, Root};
+use crate::tree::{FileKind, Root, Stat};
 use crate::wire::frames::Tag;
 use crate::wire::link::Writer;
 
-/// Remove a directory and everything in it, without reports: for a place that a backup needs.
-pub fn remove_tree(root: &Root, rel: &[u8]) -> io::Result<()> {
+/// Remove a directory and everything in it, for a place that a backup needs. `told` hears of each thing in it: its name
+/// from byte `from` on, and a mode of its type.
+pub fn remove_tree(root: &Root, rel: &[u8], from: usize, told: &dyn Fn(&[u8], u32)) -> io::Result<()> {
     let names = root.read_names_nofollow(rel)?;
     for entry in names.iter() {
         let path = [rel, b"/", entry.name].concat();
         let kind = resolved_kind(root, &path, entry.kind);
         if kind == FileKind::Dir {
-            remove_tree(root, &path)?;
+            remove_tree(root, &path, from, told)?;
         } else {
             root.unlink(&path)?;
         }
+        told(&path[from..], kind.mode());
     }
     root.rmdir(rel)
 }
@@ -33,6 +35,17 @@ fn resolved_kind(root: &Root, rel: &[u8], kind: FileKind) -> FileKind {
     }
     root.lstat(rel)
         .map_or(FileKind::Unknown, |stat| FileKind::from_mode(stat.mode))
+}
+
+/// In the list's own order, backwards: directories stand last, as if their names ended in a slash, so they go first.
+fn sort_for_removal(found: &mut [(Vec<u8>, FileKind)]) {
+    found.sort_by(|(a, a_kind), (b, b_kind)| {
+        let (a_dir, b_dir) = (*a_kind == FileKind::Dir, *b_kind == FileKind::Dir);
+        let slash = |dir: bool| dir.then_some(&b'/');
+        b_dir
+            .cmp(&a_dir)
+            .then_with(|| b.iter().chain(slash(b_dir)).cmp(a.iter().chain(slash(a_dir))))
+    });
 }
 
 /// How one removal ended.
@@ -53,6 +66,8 @@ pub struct Deleter {
     removed: u64,
     skipped: u64,
     told_io_error: bool,
+    /// What is removed now is in the way of an entry: that counts for no limit.
+    making_way: bool,
     /// Found during the run, removed at the end (`--delete-delay`).
     delayed: Vec<(Vec<u8>, FileKind)>,
     /// Directories that were looked through already.
@@ -67,6 +82,7 @@ impl Deleter {
             removed: 0,
             skipped: 0,
             told_io_error: false,
+            making_way: false,
             delayed: Vec::new(),
             dev: None,
         }
@@ -95,6 +111,12 @@ impl Deleter {
             return Ok(());
         }
         let plan = self.dest.plan.clone();
+        match self.dest.root.stat_follow(dir) {
+            // Something else is in its place, or it is a mount point where one is not to be crossed.
+            Ok(stat) if !stat.is_dir() => return Ok(()),
+            Ok(stat) if plan.one_file_system > 0 && self.is_elsewhere(&stat) => return Ok(()),
+            _ => {}
+        }
         let names = match self.dest.root.read_names(dir) {
             Ok(names) => names,
             Err(error) => {
@@ -112,33 +134,25 @@ impl Deleter {
         let mut found: Vec<(Vec<u8>, FileKind)> = Vec::new();
         for entry in names.iter() {
             let path = [prefix.as_slice(), entry.name].concat();
-            if segment.find_any(&path).is_some() {
+            let listed = segment.find_any(&path).is_some();
+            if listed && plan.one_file_system == 0 {
                 continue;
             }
             let kind = resolved_kind(&self.dest.root, &path, entry.kind);
             let is_dir = kind == FileKind::Dir;
-            if filters.protects(&path, is_dir, false, &self.dest.report) {
+            // Told of a listed one too (observed).
+            if is_dir && self.keeps_mount(&path) {
                 continue;
             }
-            if is_dir && plan.one_file_system > 0 && self.is_mount(&path) {
-                if plan.info.mount > 0 {
-                    self.dest
-                        .report
-                        .info([b"cannot delete mount point: ".as_slice(), &path].concat());
-                }
-                continue;
+            if !listed && !filters.protects(&path, is_dir, false, &self.dest.report) {
+                found.push((path, kind));
             }
-            found.push((path, kind));
         }
         if let Some(error) = &names.error {
             self.dest.sys_error("readdir", dir, error);
             self.dest.report.set_io_error(ioerr::GENERAL);
         }
-        // In the list's own order, backwards: directories stand last, so they go first.
-        found.sort_by(|a, b| {
-            let key = |x: &(Vec<u8>, FileKind)| (x.1 == FileKind::Dir, x.0.clone());
-            key(b).cmp(&key(a))
-        });
+        sort_for_removal(&mut found);
         for (path, kind) in found {
             if delay {
                 self.delayed.push((path, kind));
@@ -149,11 +163,23 @@ impl Deleter {
         Ok(())
     }
 
-    fn is_mount(&self, rel: &[u8]) -> bool {
-        match (self.dest.root.lstat(rel), self.dest.root.lstat(b".")) {
-            (Ok(a), Ok(b)) => a.dev != b.dev,
-            _ => false,
+    /// On another filesystem than the destination itself.
+    fn is_elsewhere(&self, stat: &Stat) -> bool {
+        self.dest.root.lstat(b".").is_ok_and(|top| top.dev != stat.dev)
+    }
+
+    /// A directory that `-x` keeps, since another filesystem is mounted there; told when asked for.
+    fn keeps_mount(&self, rel: &[u8]) -> bool {
+        let plan = &self.dest.plan;
+        if plan.one_file_system == 0 || !self.dest.root.lstat(rel).is_ok_and(|stat| self.is_elsewhere(&stat)) {
+            return false;
         }
+        if plan.info.mount > 0 {
+            self.dest
+                .report
+                .info([b"cannot delete mount point: ".as_slice(), rel].concat());
+        }
+        true
     }
 
     /// Remove what was found with `--delete-delay`.
@@ -177,19 +203,21 @@ impl Deleter {
                 .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
             return Ok(Outcome::NotEmpty);
         }
-        if let Some(limit) = self.dest.plan.max_delete {
-            if self.removed >= limit {
-                self.skipped += 1;
-                self.dest.report.set_io_error(ioerr::DEL_LIMIT);
-                return Ok(Outcome::Limit);
-            }
+        if self.at_limit() && !self.making_way {
+            self.skipped += 1;
+            self.dest.report.set_io_error(ioerr::DEL_LIMIT);
+            return Ok(Outcome::Limit);
         }
         let outcome = self.remove_leaf(rel, kind)?;
         if outcome == Outcome::Done {
-            self.removed += 1;
+            self.removed += u64::from(!self.making_way);
             self.told(rel, kind)?;
         }
         Ok(outcome)
+    }
+
+    fn at_limit(&self) -> bool {
+        self.dest.plan.max_delete.is_some_and(|limit| self.removed >= limit)
     }
 
     /// Remove the contents of a directory; whether all of it went.
@@ -227,25 +255,22 @@ impl Deleter {
                     continue;
                 }
             }
-            if is_dir && self.is_mount(&path) {
-                if self.dest.plan.info.mount > 0 {
-                    self.dest
-                        .report
-                        .info([b"cannot delete mount point: ".as_slice(), &path].concat());
-                }
+            if is_dir && self.keeps_mount(&path) {
                 all = false;
                 continue;
             }
             found.push((path, kind));
         }
-        found.sort_by(|a, b| {
-            let key = |x: &(Vec<u8>, FileKind)| (x.1 == FileKind::Dir, x.0.clone());
-            key(b).cmp(&key(a))
-        });
+        sort_for_removal(&mut found);
         for (path, kind) in found {
             let outcome = self.remove(&path, kind, filters.as_deref_mut())?;
             // A failed removal has said so itself, and lets the directory's own removal fail.
             all &= !matches!(outcome, Outcome::Limit | Outcome::NotEmpty);
+            if outcome == Outcome::NotEmpty && !self.making_way && self.at_limit() {
+                // Once more for a directory that the limit has kept (observed).
+                self.skipped += 1;
+                self.dest.report.set_io_error(ioerr::DEL_LIMIT);
+            }
         }
         if merge {
             if let Some(f) = filters {
@@ -331,16 +356,32 @@ impl Deleter {
 
     /// Make way for an entry of another type (spec: transfer 12). `kind_text` as in the message. `true` when the name
     /// is free.
-    pub fn make_way(&mut self, rel: &[u8], mode: u32, kind_text: &str) -> Result<bool> {
+    pub fn make_way(&mut self, rel: &[u8], mode: u32, kind_text: &str, filters: &mut Filters) -> Result<bool> {
         let plan = self.dest.plan.clone();
         let kind = FileKind::from_mode(mode);
         let recursive = plan.force || plan.delete != DeleteWhen::Never;
         let mut free = true;
         if kind == FileKind::Dir {
-            if recursive {
-                self.empty_for_force(rel)?;
-            }
-            if !plan.dry_run {
+            // What the rules protect stays, and keeps the directory.
+            let emptied = if recursive {
+                self.making_way = true;
+                let emptied = self.empty(rel, Some(filters));
+                self.making_way = false;
+                emptied?
+            } else {
+                !plan.dry_run
+                    || !self
+                        .dest
+                        .root
+                        .read_names_nofollow(rel)
+                        .is_ok_and(|n| n.iter().next().is_some())
+            };
+            if !emptied {
+                self.dest
+                    .report
+                    .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+                free = false;
+            } else if !plan.dry_run {
                 match self.dest.root.rmdir(rel) {
                     Ok(()) => {}
                     Err(error) if matches!(error.raw_os_error(), Some(39 | 17)) => {
@@ -383,39 +424,6 @@ impl Deleter {
             self.dest.report.error_xfer(text);
         }
         Ok(free)
-    }
-
-    /// The contents of a directory that is in the way: reported, but not counted against `--max-delete`.
-    fn empty_for_force(&mut self, rel: &[u8]) -> Result<()> {
-        let before = self.removed;
-        self.removed = 0;
-        let names = self.dest.root.read_names_nofollow(rel);
-        let Ok(names) = names else {
-            self.removed = before;
-            return Ok(());
-        };
-        let mut found: Vec<(Vec<u8>, FileKind)> = names
-            .iter()
-            .map(|e| {
-                let path = [rel, b"/", e.name].concat();
-                let kind = resolved_kind(&self.dest.root, &path, e.kind);
-                (path, kind)
-            })
-            .collect();
-        found.sort_by(|a, b| {
-            let key = |x: &(Vec<u8>, FileKind)| (x.1 == FileKind::Dir, x.0.clone());
-            key(b).cmp(&key(a))
-        });
-        for (path, kind) in found {
-            if kind == FileKind::Dir {
-                self.empty_for_force(&path)?;
-            }
-            if self.remove_leaf(&path, kind)? == Outcome::Done {
-                self.told(&path, kind)?;
-            }
-        }
-        self.removed = before;
-        Ok(())
     }
 
     /// The warning at the end when `--max-delete` stopped something.

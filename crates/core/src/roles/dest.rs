@@ -56,6 +56,7 @@ pub struct Dest {
 
 impl Dest {
     pub fn new(plan: Arc<Plan>, report: Report, root: Root) -> Result<Self> {
+        report.set_base(root.path());
         let receiver_chmod = if plan.server || plan.local {
             Vec::new()
         } else {
@@ -101,13 +102,13 @@ impl Dest {
         match &self.plan.module_root {
             // Directory options from a client stay in the module, links included (SEC-9).
             Some(module) if !self.plan.insecure_links => {
-                let full = crate::tree::operator::absolute(path, self.root.path())?;
+                // The walk beneath the module takes no `..`, so that is settled as text.
+                let full = lexical_path(path, self.root.path());
                 let options = RootOptions {
                     cwd: Vec::new(),
                     ..options
                 };
                 let module = super::sources::open_module(&self.plan, module, &options)?;
-                let full = super::paths::clean(&full);
                 let Some(rel) = full.strip_prefix(module.path()) else {
                     return Err(io::Error::from_raw_os_error(40));
                 };

@@ -28,7 +28,7 @@ impl Generator {
             Some(stat) if stat.is_dir() => Ok(()),
             Some(_) if self.plan.ignore_existing => Ok(()),
             Some(stat) => {
-                if self.deleter.make_way(&rel, stat.mode, "directory")? {
+                if self.make_way(&rel, stat.mode, "directory")? {
                     self.make_early(&rel);
                 } else {
                     self.contents_skipped();
@@ -93,7 +93,7 @@ impl Generator {
         }
         let mut now = found;
         if let Some(stat) = now.filter(|s| !s.is_dir()) {
-            if !self.deleter.make_way(&rel, stat.mode, "directory")? {
+            if !self.make_way(&rel, stat.mode, "directory")? {
                 self.contents_skipped();
                 self.skip_below(&rel);
                 return Ok(None);

@@ -833,6 +833,16 @@ impl Generator {
         Ok(())
     }
 
+    /// Make way for an entry of another type: as [`super::delete::Deleter::make_way`], with the rules of the place.
+    pub(super) fn make_way(&mut self, rel: &[u8], mode: u32, kind: &str) -> Result<bool> {
+        if self.filters.has_merge() {
+            let dir = super::paths::split_name(rel).0;
+            let dir = if dir.is_empty() { b"." } else { dir };
+            self.filters.go_to(&self.dest.root, dir, self.plan.insecure_links)?;
+        }
+        self.deleter.make_way(rel, mode, kind, &mut self.filters)
+    }
+
     /// Remove extraneous files in one directory.
     pub(super) fn delete_in(&mut self, rel: &[u8], segment: &Segment, delay: bool) -> Result<()> {
         self.filters.go_to(&self.dest.root, rel, self.plan.insecure_links)?;

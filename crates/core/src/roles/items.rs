@@ -128,7 +128,11 @@ fn target_of<'a>(plan: &Plan, segment: &'a Segment, i: usize, sending: bool) -> 
     if sending || plan.local || !(plan.munge_links || plan.sanitize_paths) {
         return Some(Cow::Borrowed(target));
     }
-    Some(Cow::Owned(super::nonfiles::stored_target(plan, target)))
+    Some(Cow::Owned(super::nonfiles::stored_target(
+        plan,
+        target,
+        &segment.name(i),
+    )))
 }
 
 /// Tell one item as it passes. `late`: it is told now because its data is through.

@@ -7,6 +7,7 @@ use super::compare::{item_flags, S_IFMT};
 use super::generator::Generator;
 use crate::error::Result;
 use crate::flist::Segment;
+use crate::plan::AltDest;
 use crate::report::item::iflag;
 use crate::tree::Stat;
 
@@ -83,6 +84,8 @@ impl Generator {
         rel: &[u8],
         found: Option<&Stat>,
     ) -> Result<bool> {
+        // What is no file there does not lead, whether it can be replaced or not (observed).
+        let none = found.is_none_or(|stat| segment.entry(i).is_file() && !stat.is_file());
         let elsewhere = found.is_none() && self.alt_has(rel);
         let Some(group) = self.groups.group(segment, i) else {
             return Ok(false);
@@ -97,12 +100,29 @@ impl Generator {
             return Ok(true);
         }
         // Only data is worth waiting for: a link or a node is made at once.
-        if found.is_none() && group.unseen > 0 && !elsewhere && segment.entry(i).is_file() {
+        if none && group.unseen > 0 && !elsewhere && segment.entry(i).is_file() {
             group.waiting.push((Arc::clone(segment), i, ndx));
             self.put_off(ndx);
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// The copy of a member in an alternate directory, if it would do for it.
+    fn alt_stat(&mut self, segment: &Segment, i: usize, rel: &[u8]) -> Option<Stat> {
+        let entry = *segment.entry(i);
+        if self.plan.alt_dest == AltDest::Copy && !entry.is_file() {
+            return None;
+        }
+        for root in self.alt_roots.clone().iter().flatten() {
+            if let Ok(stat) = self.dest.lstat_in(root, rel) {
+                let same_kind = (stat.mode ^ entry.mode) & S_IFMT == 0;
+                if same_kind && (!entry.is_file() || self.quick_check(segment, i, root, rel, &stat)) {
+                    return Some(stat);
+                }
+            }
+        }
+        None
     }
 
     fn alt_has(&self, rel: &[u8]) -> bool {
@@ -211,6 +231,11 @@ impl Generator {
         }
         let entry_kind = segment.entry(i).mode & S_IFMT;
         let same_kind = found.filter(|s| s.mode & S_IFMT == entry_kind);
+        // A name that is not here yet is shown beside its copy in an alternate directory.
+        let same_kind = match (same_kind, &found) {
+            (None, None) => self.alt_stat(segment, i, rel),
+            (same_kind, _) => same_kind,
+        };
         let want = self.dest.wanted(segment, i, same_kind.as_ref());
         let flags = item_flags(&self.plan, &want, same_kind.as_ref(), iflag::LOCAL_CHANGE, true);
         let flags = self.metadata_flags(&self.dest.root, rel, &want, same_kind.as_ref(), flags);

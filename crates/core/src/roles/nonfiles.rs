@@ -30,8 +30,11 @@ impl Generator {
             return Ok(());
         };
         let mut target = listed.to_vec();
+        if self.plan.sanitize_paths && !self.plan.munge_links {
+            target = sanitize_target(&target, &segment.name(i));
+        }
         if self.plan.safe_links && unsafe_link(&target, &segment.name(i)) {
-            if self.plan.info.name > 0 || self.plan.info.symsafe > 0 {
+            if self.plan.info.name > 0 {
                 let text = [
                     b"ignoring unsafe symlink \"".as_slice(),
                     rel,
@@ -44,8 +47,8 @@ impl Generator {
             }
             return Ok(());
         }
-        if !self.plan.local {
-            target = stored_target(&self.plan, &target);
+        if self.plan.munge_links && !self.plan.local {
+            target = [MUNGE, &target].concat();
         }
         let want = self.dest.wanted(segment, i, found.as_ref());
         if let Some(stat) = found.filter(Stat::is_symlink) {
@@ -64,18 +67,19 @@ impl Generator {
         }
         let mut compared = found.filter(Stat::is_symlink);
         let mut place = self.dest.root.clone();
+        let mut same = false;
         if found.is_none() && self.plan.alt_dest != AltDest::None {
             match self.alt_other(segment, i, ndx, rel, Some(&target))? {
                 super::basis::AltOther::Settled => return Ok(()),
-                super::basis::AltOther::Compared(root, stat) => {
+                super::basis::AltOther::Compared(root, stat, unchanged) => {
                     place = root;
+                    same = unchanged;
                     compared = Some(stat);
                 }
                 super::basis::AltOther::Nothing => {}
             }
         }
         let same_kind = found.is_some_and(|s| s.is_symlink());
-        let same = found.is_none() && compared.is_some();
         let flags = iflag::LOCAL_CHANGE | if same { 0 } else { iflag::CHANGE };
         let shown = if same_kind || compared.is_some() {
             compared.or(found)
@@ -144,17 +148,18 @@ impl Generator {
         }
         let mut compared = same_kind;
         let mut place = self.dest.root.clone();
+        let mut same = false;
         if found.is_none() && self.plan.alt_dest != AltDest::None {
             match self.alt_other(segment, i, ndx, rel, None)? {
                 super::basis::AltOther::Settled => return Ok(()),
-                super::basis::AltOther::Compared(root, stat) => {
+                super::basis::AltOther::Compared(root, stat, unchanged) => {
                     place = root;
+                    same = unchanged;
                     compared = Some(stat);
                 }
                 super::basis::AltOther::Nothing => {}
             }
         }
-        let same = found.is_none() && compared.is_some();
         let flags = iflag::LOCAL_CHANGE | if same { 0 } else { iflag::CHANGE };
         let flags = item_flags(&self.plan, &want, compared.as_ref(), flags, same);
         let flags = self.metadata_flags(&place, rel, &want, compared.as_ref(), flags);
@@ -189,13 +194,13 @@ impl Generator {
     ) -> Result<bool> {
         if self.dry_run {
             if let Some(stat) = found.filter(Stat::is_dir) {
-                return self.deleter.make_way(rel, stat.mode, kind);
+                return self.make_way(rel, stat.mode, kind);
             }
             return Ok(true);
         }
         let result = match found {
             Some(stat) if stat.is_dir() => {
-                if !self.deleter.make_way(rel, stat.mode, kind)? {
+                if !self.make_way(rel, stat.mode, kind)? {
                     return Ok(false);
                 }
                 make(&self.dest.root, rel)
@@ -254,32 +259,93 @@ impl Generator {
     }
 }
 
-/// Take what climbs out of a link's target (spec: daemon 7.4).
-/// What a receiver over a link stores for a symlink (spec: daemon 7.4).
-pub fn stored_target(plan: &Plan, target: &[u8]) -> Vec<u8> {
+/// What a receiver over a link stores for the symlink `name` (spec: daemon 7.4).
+pub fn stored_target(plan: &Plan, target: &[u8], name: &[u8]) -> Vec<u8> {
     if plan.munge_links {
         [MUNGE, target].concat()
     } else if plan.sanitize_paths {
-        sanitize_target(target)
+        sanitize_target(target, name)
     } else {
         target.to_vec()
     }
 }
 
-fn sanitize_target(target: &[u8]) -> Vec<u8> {
-    let mut rest = target;
-    while let Some(tail) = rest.strip_prefix(b"/") {
-        rest = tail;
-    }
-    while rest == b".." || rest.starts_with(b"../") {
-        rest = rest.strip_prefix(b"../").unwrap_or(b"");
-        while let Some(tail) = rest.strip_prefix(b"/") {
-            rest = tail;
+/// Keep a link's target inside the module: a leading slash is dropped, and `..` climbs no higher than the directories
+/// of the link's own name (spec: daemon 7.4; observed in every detail of slashes and dots).
+fn sanitize_target(target: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut left = name
+        .split(|&b| b == b'/')
+        .filter(|part| !matches!(*part, b"" | b"."))
+        .count()
+        .saturating_sub(1);
+    let mut out: Vec<u8> = Vec::with_capacity(target.len());
+    // What may not be taken back: the `..` at the front.
+    let mut fixed = 0;
+    let mut parts = target.split(|&b| b == b'/').peekable();
+    while let Some(part) = parts.next() {
+        let slash = parts.peek().is_some();
+        match part {
+            b"" | b"." => {}
+            b".." if out.len() > fixed => {
+                let end = out.len() - usize::from(out.ends_with(b"/"));
+                let keep = memchr::memrchr(b'/', &out[..end]).map_or(0, |at| at + 1);
+                out.truncate(keep.max(fixed));
+            }
+            b".." if left == 0 => {}
+            _ => {
+                out.extend_from_slice(part);
+                if slash {
+                    out.push(b'/');
+                }
+                if part == b".." {
+                    left -= 1;
+                    fixed = out.len();
+                }
+            }
         }
     }
-    if rest.is_empty() {
-        b".".to_vec()
-    } else {
-        rest.to_vec()
+    if out.is_empty() {
+        out.push(b'.');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sanitize_target;
+
+    // Observed with rsync 3.5.0, with a link in the module's root, one and two directories below.
+    #[test]
+    fn sanitized_targets() {
+        for (target, wanted) in [
+            ("/a", ["a", "a", "a"]),
+            ("//a", ["a", "a", "a"]),
+            ("a/", ["a/", "a/", "a/"]),
+            ("../a", ["a", "../a", "../a"]),
+            ("../../../a", ["a", "../a", "../../a"]),
+            ("a/../b", ["b", "b", "b"]),
+            ("a/../../../b", ["b", "../b", "../../b"]),
+            ("a/./b", ["a/b", "a/b", "a/b"]),
+            ("a//b", ["a/b", "a/b", "a/b"]),
+            (".", [".", ".", "."]),
+            ("..", [".", "..", ".."]),
+            ("../..", [".", "../", "../.."]),
+            ("../../..", [".", "../", "../../"]),
+            ("./..", [".", "..", ".."]),
+            ("a/..", [".", ".", "."]),
+            ("a/b/..", ["a/", "a/", "a/"]),
+            ("/..", [".", "..", ".."]),
+            ("../a/../..", [".", "../", "../.."]),
+            ("a/../..", [".", "..", ".."]),
+            ("../.", [".", "../", "../"]),
+            ("../d/../e/q", ["e/q", "../e/q", "../e/q"]),
+            ("...", ["...", "...", "..."]),
+            ("d/./../../..//z", ["z", "../z", "../../z"]),
+        ] {
+            for (name, wanted) in ["l", "d/l", "d/e/l"].iter().zip(wanted) {
+                let got = sanitize_target(target.as_bytes(), name.as_bytes());
+                assert_eq!(got, wanted.as_bytes(), "{target} as {name}");
+            }
+        }
     }
 }

@@ -86,7 +86,7 @@ impl Generator {
         let mut found = found;
         let writes_device = plan.write_devices && found.is_some_and(|s| s.is_device());
         if let Some(stat) = found.filter(|s| !s.is_file() && !writes_device) {
-            if !self.deleter.make_way(&rel, stat.mode, "regular file")? {
+            if !self.make_way(&rel, stat.mode, "regular file")? {
                 return self.hlink_skipped(segment, i);
             }
             found = None;
@@ -96,8 +96,16 @@ impl Generator {
         let mut compared = found;
         if plan.alt_dest != AltDest::None && !redo {
             match self.alt_regular(segment, i, ndx, &rel, found)? {
-                super::basis::AltFile::Settled => {
-                    self.link_ready(segment, i, ndx)?;
+                super::basis::AltFile::Settled { here } => {
+                    if here {
+                        self.link_ready(segment, i, ndx)?;
+                    } else {
+                        // Nothing is here that the others could be linked to.
+                        self.hlink_skipped(segment, i)?;
+                    }
+                    if plan.remove_source_files {
+                        self.succeeded(segment, i, ndx, false)?;
+                    }
                     return Ok(());
                 }
                 super::basis::AltFile::Basis(basis, stat) => {
@@ -131,6 +139,7 @@ impl Generator {
                 self.dest
                     .set_attrs(&rel, &want.settled(flags), &stat, SetTimes { exact, skip: false });
                 let flags = self.without_mode_of_acl(&rel, &want, &stat, flags);
+                let flags = self.after_chown(&want, &stat, flags);
                 self.item(segment, i, ndx, flags, None)?;
                 self.link_ready(segment, i, ndx)?;
                 if plan.remove_source_files {
@@ -186,6 +195,17 @@ impl Generator {
             exists: found,
         };
         self.request(request)
+    }
+
+    /// Giving away a file with set-id bits clears them, so it is looked at again: the owner is then right and the mode is
+    /// not (observed).
+    fn after_chown(&self, want: &Wanted, before: &Stat, flags: u16) -> u16 {
+        let ids = iflag::OWNER | iflag::GROUP;
+        if flags & ids == 0 || before.mode & 0o6000 == 0 || self.dry_run || self.plan.fake_super {
+            return flags;
+        }
+        let perms = self.plan.perms && want.mode & 0o6000 != 0;
+        flags & !ids | if perms { iflag::PERMS } else { 0 }
     }
 
     /// A new ACL has brought the mode along: that is not told as a change of its own (observed).

@@ -259,6 +259,7 @@ impl Scanner {
         children: &mut Vec<Node>,
     ) -> Result<()> {
         self.at_root(root_number);
+        let plan_is_root = self.plan.am_root;
         let Some(root) = self.sources.root(root_number) else {
             return Ok(());
         };
@@ -278,6 +279,15 @@ impl Scanner {
                 return Ok(());
             }
         };
+        // Looking for any name at all tells whether an empty directory can be searched.
+        if names.is_empty()
+            && !plan_is_root
+            && root
+                .lstat(&[disk(dir), b"/-"].concat())
+                .is_err_and(|e| e.raw_os_error() == Some(13))
+        {
+            return self.unsearchable(root_number, dir);
+        }
         let mut name = Vec::with_capacity(dir.len() + 64);
         if dir != b"." {
             name.extend_from_slice(dir);
@@ -314,12 +324,7 @@ impl Scanner {
                     self.list_file(root_number, &name, stat, top_dev, 1, builder, children)?;
                 }
                 Err(Lookup::Failed(error)) if error.raw_os_error() == Some(13) => {
-                    // A directory that can be read but not searched counts as one that can't be opened.
-                    let path = self.display(root_number, dir);
-                    let text = [b"opendir ".as_slice(), &self.report.quoted(&path), b" failed"].concat();
-                    self.report.set_io_error(ioerr::GENERAL);
-                    self.report.sys_error("sender", text, &error);
-                    return Ok(());
+                    return self.unsearchable(root_number, dir);
                 }
                 Err(Lookup::Broken(error)) => return Err(error),
                 Err(Lookup::Failed(error)) => {
@@ -342,6 +347,15 @@ impl Scanner {
             self.report.set_io_error(ioerr::GENERAL);
             self.report.sys_error("sender", text, error);
         }
+        Ok(())
+    }
+
+    /// A directory that can be read but not searched counts as one that can't be opened.
+    fn unsearchable(&mut self, root: u16, dir: &[u8]) -> Result<()> {
+        let path = self.display(root, dir);
+        let text = [b"opendir ".as_slice(), &self.report.quoted(&path), b" failed"].concat();
+        self.report.set_io_error(ioerr::GENERAL);
+        self.report.sys_error("sender", text, &io::Error::from_raw_os_error(13));
         Ok(())
     }
 
@@ -459,7 +473,13 @@ impl Scanner {
                     }
                     return Ok(());
                 }
-                self.push(root_number, name, &stat, 0, builder)?;
+                if self.push(root_number, name, &stat, 0, builder)? {
+                    // Its list is an empty one: by that a receiver with incremental recursion finishes the directory.
+                    children.push(Node {
+                        path: name.to_vec(),
+                        ..Node::default()
+                    });
+                }
                 return Ok(());
             }
             let contents = plan.recurse;

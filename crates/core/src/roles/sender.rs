@@ -483,6 +483,11 @@ impl Sender {
             Signature::read(&mut self.reader, head, plan.max_alloc)?
         };
         let sum_bytes = self.reader.bytes_read().saturating_sub(read);
+        // Counted, whether it can be opened or not (observed).
+        self.report.stats(|s| {
+            s.transferred += 1;
+            s.transferred_size += entry.len;
+        });
         let Some(file) = self.open(entry.root, disk(&name)) else {
             return self.no_send(item.ndx);
         };
@@ -562,8 +567,6 @@ impl Sender {
         self.totals.false_alarms += stats.false_alarms;
         self.totals.literal += stats.literal;
         self.report.stats(|s| {
-            s.transferred += 1;
-            s.transferred_size += entry.len;
             s.literal += stats.literal;
             s.matched += stats.matched;
         });

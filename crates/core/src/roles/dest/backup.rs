@@ -83,7 +83,16 @@ impl Dest {
         let mut at = 0;
         while let Some(slash) = memchr::memchr(b'/', &name[at..]) {
             let dir = &name[..at + slash];
-            if root.mkdir(dir, 0o777 & !self.plan.umask).is_ok() {
+            let mut made = root.mkdir(dir, 0o777 & !self.plan.umask);
+            if matches!(&made, Err(e) if e.raw_os_error() == Some(17))
+                && root.lstat(dir).is_ok_and(|stat| !stat.is_dir() && !stat.is_symlink())
+            {
+                // What is no directory gives way.
+                made = root
+                    .unlink(dir)
+                    .and_then(|()| root.mkdir(dir, 0o777 & !self.plan.umask));
+            }
+            if made.is_ok() {
                 // The copy of a directory looks like the directory.
                 if let (Ok(from), Ok(now)) = (self.root.lstat(dir), root.lstat(dir)) {
                     let _ = root.chmod(dir, from.mode & 0o7777);
@@ -98,29 +107,46 @@ impl Dest {
 
     fn clear_backup_place(&self, root: &Root, name: &[u8]) -> bool {
         match root.lstat(name) {
-            Ok(stat) if stat.is_dir() => crate::roles::delete::remove_tree(root, name).is_ok(),
+            Ok(stat) if stat.is_dir() => {
+                let shown = self.shown_backup(name);
+                let told = |below: &[u8], mode: u32| self.report.deletion(&[shown.as_slice(), below].concat(), mode);
+                crate::roles::delete::remove_tree(root, name, name.len(), &told).is_ok()
+            }
             Ok(_) => root.unlink(name).is_ok(),
             Err(_) => true,
         }
     }
 
+    fn shown_backup(&self, name: &[u8]) -> Vec<u8> {
+        match self.plan.backup_dir.as_deref() {
+            Some(dir) => [dir, b"/", name].concat(),
+            None => name.to_vec(),
+        }
+    }
+
     fn backed_up(&self, rel: &[u8], name: &[u8]) {
         if self.plan.info.backup > 0 {
-            let shown = match self.plan.backup_dir.as_deref() {
-                Some(dir) => [dir, b"/", name].concat(),
-                None => name.to_vec(),
-            };
+            let shown = self.shown_backup(name);
             self.report
                 .info([b"backed up ".as_slice(), rel, b" to ", &shown].concat());
         }
     }
 
-    fn backup_failed(&self, rel: &[u8], name: &[u8], error: &io::Error) -> Error {
+    fn backup_failed(&self, rel: &[u8], root: &Root, name: &[u8], error: &io::Error) -> Error {
+        let shown = self.report.quoted(&root.display(name));
+        // An over-long name fails before anything is opened.
+        let call: &[u8] = if error.raw_os_error() == Some(36) {
+            b"unlink "
+        } else {
+            b"open "
+        };
+        self.report
+            .sys_error(self.role, [call, shown.as_slice()].concat(), error);
         Error::FileIo(format!(
-            "rsync: [{}] keep_backup failed: {} -> \"{}\": {}",
+            "rsync: [{}] keep_backup failed: {} -> {}: {}",
             self.role,
             String::from_utf8_lossy(&self.display(rel)),
-            String::from_utf8_lossy(name),
+            String::from_utf8_lossy(&shown),
             sys_text(error)
         ))
     }
@@ -148,7 +174,9 @@ impl Dest {
                         b"\"",
                     ]
                     .concat();
-                    self.report.info(text);
+                    if self.plan.info.symsafe > 0 {
+                        self.report.info(text);
+                    }
                     return Ok(true);
                 }
             }
@@ -169,7 +197,7 @@ impl Dest {
                 self.backed_up(rel, &name);
                 Ok(true)
             }
-            Err(error) => Err(self.backup_failed(rel, &name, &error)),
+            Err(error) => Err(self.backup_failed(rel, &root, &name, &error)),
         }
     }
 
@@ -188,7 +216,7 @@ impl Dest {
                 self.backed_up(rel, &name);
                 Ok(Some((root, name)))
             }
-            Err(error) => Err(self.backup_failed(rel, &name, &error)),
+            Err(error) => Err(self.backup_failed(rel, &root, &name, &error)),
         }
     }
 
@@ -232,7 +260,9 @@ impl Dest {
                         b"\"",
                     ]
                     .concat();
-                    self.report.info(text);
+                    if self.plan.info.symsafe > 0 {
+                        self.report.info(text);
+                    }
                     return Ok(false);
                 }
             }

@@ -8,6 +8,8 @@ use crate::error::{sys_text, Error, Result};
 use crate::report::Level;
 use crate::roles::compare::Wanted;
 use crate::roles::paths::split_name;
+use crate::tree::acl::{self, AclKind};
+use crate::tree::xattr;
 use crate::tree::{attrs, Root, Temp, WriteFlags};
 
 impl Dest {
@@ -71,9 +73,14 @@ impl Dest {
     /// Put a finished temporary file in place: backup, rename, or a copy across filesystems. `false` when it failed
     /// (reported).
     pub fn commit(&self, temp: &[u8], rel: &[u8], replaces: bool) -> Result<bool> {
-        if replaces && self.plan.backup && !self.backup_before_overwrite(rel)? {
-            self.remove_temp(temp);
-            return Ok(false);
+        if replaces && self.plan.backup {
+            let kept = self.backup_before_overwrite(rel);
+            if !matches!(kept, Ok(true)) {
+                self.remove_temp(temp);
+            }
+            if !kept? {
+                return Ok(false);
+            }
         }
         self.rename_into_place(temp, rel)
     }
@@ -84,7 +91,7 @@ impl Dest {
             Ok(()) => Ok(true),
             Err(error) if error.raw_os_error() == Some(18) && self.temp_dir.is_some() => {
                 // Another filesystem: copy beside the target, then rename.
-                match self.copy_across(temp, rel) {
+                match self.copy_across(temp, &self.root, rel) {
                     Ok(()) => Ok(true),
                     Err(error) => {
                         let text = [
@@ -117,25 +124,43 @@ impl Dest {
         }
     }
 
-    fn copy_across(&self, temp: &[u8], rel: &[u8]) -> io::Result<()> {
+    /// A finished temporary file, with all that was set on it, as `rel` beneath `root` on another filesystem.
+    fn copy_across(&self, temp: &[u8], root: &Root, rel: &[u8]) -> io::Result<()> {
         let source = self.temp_root().open_read(temp, false)?;
         let stat = crate::tree::stat::of_file(&source)?;
-        let near = self.root.create_temp(rel, None)?;
+        let near = root.create_temp(rel, None)?;
         let finish = || -> io::Result<()> {
             crate::tree::data::copy_whole(&source, &near.file, stat.size, false)?;
             attrs::fchown(&near.file, Some(stat.uid), Some(stat.gid))
                 .or_else(|_| attrs::fchown(&near.file, None, Some(stat.gid)))
                 .ok();
+            self.copy_metadata(&source, &near.file);
             attrs::fchmod(&near.file, stat.mode)?;
             attrs::futimens(&near.file, Some(stat.mtime_pair()), Some(stat.atime_pair()))?;
-            self.root.rename(&near.name, rel)
+            root.rename(&near.name, rel)
         };
         let result = finish();
         if result.is_err() {
-            let _ = self.root.unlink(&near.name);
+            let _ = root.unlink(&near.name);
         }
         let _ = self.temp_root().unlink(temp);
         result
+    }
+
+    /// Extended attributes and the ACL of one open file for another, as far as this process may set them.
+    pub(super) fn copy_metadata(&self, from: &File, to: &File) {
+        if self.plan.xattrs > 0 || self.plan.fake_super {
+            for name in xattr::flist(from).unwrap_or_default() {
+                if let Ok(Some(value)) = xattr::fget(from, &name) {
+                    let _ = xattr::fset(to, &name, &value);
+                }
+            }
+        }
+        if self.plan.acls {
+            if let Ok(found) = acl::fget(from, AclKind::Access) {
+                let _ = acl::fset(to, AclKind::Access, found.as_ref());
+            }
+        }
     }
 
     /// Sync a finished file when asked (`--fsync`).
@@ -195,7 +220,10 @@ impl Dest {
                 Err(_) => return false,
             }
         }
-        root.rename_from(self.temp_root(), temp, &name).is_ok()
+        match root.rename_from(self.temp_root(), temp, &name) {
+            Err(e) if e.raw_os_error() == Some(18) => self.copy_across(temp, root, &name).is_ok(),
+            other => other.is_ok(),
+        }
     }
 
     /// Remove the partial-dir copy and, if it is empty then, a relative partial-dir.

@@ -36,6 +36,9 @@ impl Scanner {
         };
         match opened {
             Ok(root) => {
+                if let Some(opened) = self.sources.root(root) {
+                    self.report.set_base(opened.path());
+                }
                 let typed = clean(base);
                 self.report
                     .set_source_name(root, if typed == b"." { b"" } else { &typed });
@@ -366,9 +369,6 @@ impl Scanner {
         let stat = match stat {
             Ok(stat) => stat,
             Err(error) => {
-                if plan.copy_links && root.lstat(path).is_ok() {
-                    return self.no_referent(root_number, name);
-                }
                 return self.stat_failed(root_number, name, &error, &argument, builder);
             }
         };
