@@ -301,6 +301,14 @@ impl Root {
         })
     }
 
+    /// Whether this process may read what is there; a link counts as what it leads to.
+    pub fn readable(&self, rel: &[u8]) -> bool {
+        self.at(rel, |dir, leaf| {
+            rustix::fs::accessat(dir, leaf, rustix::fs::Access::READ_OK, AtFlags::empty())
+        })
+        .is_ok()
+    }
+
     /// Status of the file itself, with its time of creation.
     pub fn lstat_btime(&self, rel: &[u8]) -> io::Result<Stat> {
         self.at(rel, |dir, leaf| stat::query(dir, leaf, AtFlags::SYMLINK_NOFOLLOW, true))

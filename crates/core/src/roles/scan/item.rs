@@ -62,6 +62,10 @@ impl Scanner {
                 }
             }
         } else {
+            // Whoever may not read it shall not know of it either (`ignore nonreadable`).
+            if plan.ignore_nonreadable && !self.sources.root(root_number).is_some_and(|r| r.readable(path)) {
+                return Ok(false);
+            }
             mode = self.daemon_chmod.apply(mode, plan.umask);
             mode = self.chmod.apply(mode, plan.umask);
         }
