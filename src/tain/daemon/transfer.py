@@ -6,6 +6,7 @@ import os
 import signal
 
 from tain.cli import levels
+from tain.cli.chmod import parse_chmod
 from tain.cli.parse import parse
 from tain.cli.refuse import refusals
 from tain.cli.resolve import Finished, Options, resolve
@@ -35,6 +36,7 @@ def run(connection: Connection, section: Section, facts: ModuleFacts, asked: arg
     user = os.fsdecode(connection.user) + "@" if connection.user else ""
     verb = "on" if options.sender else "to"
     connection.log.write(f"rsync {verb} {os.fsdecode(asked.request)} from {user}{connection.who}")
+    _vet_chmod(connection, facts, sender=options.sender)
     failure = connection.run_pre_transfer(asked)
     if failure:
         refusal = UnsupportedError(failure)
@@ -48,6 +50,19 @@ def run(connection: Connection, section: Section, facts: ModuleFacts, asked: arg
         except TainError as error:
             refusal = error
     return _serve(connection, facts, options, refusal)
+
+
+def _vet_chmod(connection: Connection, facts: ModuleFacts, *, sender: bool) -> None:
+    """A chmod of the module that cannot be read is left out, and said so, as rsync does."""
+    name = "outgoing" if sender else "incoming"
+    value = facts.outgoing_chmod if sender else facts.incoming_chmod
+    if not value:
+        return
+    try:
+        parse_chmod(value)
+    except UsageError:
+        connection.log.error(f'Invalid "{name} chmod" directive: {os.fsdecode(value)}')
+        facts.outgoing_chmod = facts.incoming_chmod = b""
 
 
 def understand(words: list[bytes], refused: Refusals) -> tuple[Options, TainError | None]:
