@@ -153,7 +153,13 @@ def ask(
     code, out, err = daemon.client(*filled, program=client, **env)
     lines = [counted(line) for line in daemon.log_lines()[seen:]]
     tree = list(listing(daemon.dir / reset)) if reset else []
-    return Outcome(code, plain(out, daemon), plain(err, daemon), [line for line in lines if not _races(line)], tree)
+    return Outcome(code, plain(out, daemon), plain(err, daemon), ordered([x for x in lines if not _races(x)]), tree)
+
+
+def ordered(lines: list[str]) -> list[str]:
+    """Generator, receiver and sender write their lines about items at the same time, so those are sorted."""
+    start = next((at for at, line in enumerate(lines) if line.endswith(" file list")), len(lines))
+    return [*lines[: start + 1], *sorted(lines[start + 1 :])]
 
 
 def counted(text: str) -> str:
