@@ -230,9 +230,7 @@ def test_words() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "word", ["--tls", "--tls-pin=sha256:00", "--copy-as=nobody", "--write-batch=b", "--only-write-batch=b"]
-)
+@pytest.mark.parametrize("word", ["--tls", "--tls-pin=sha256:00", "--copy-as=nobody"])
 def test_what_is_not_there_is_refused(word: str, source: Path, tmp_path: Path) -> None:
     result = tain.sync(source, tmp_path / "dst", extra=[word], cwd=tmp_path)
     assert result.code == 4

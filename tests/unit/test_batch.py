@@ -38,11 +38,11 @@ def test_header_as_captured(tmp_path: Path) -> None:
     options = options_of(recurse=2, links=True, dirs=1, times=True)
     agreed = Agreed(32)
     agreed.compat, agreed.seed = 0x1FF, 7
-    data = batch.header(options, agreed)
+    data = batch.first_bytes(options) + batch.header(agreed)
     assert data == bytes.fromhex("89000000 20000000 81ff 07000000")
     old = Agreed(29)
     old.seed = 7
-    assert batch.header(options, old) == bytes.fromhex("89000000 1d000000 07000000")
+    assert batch.first_bytes(options) + batch.header(old) == bytes.fromhex("89000000 1d000000 07000000")
     file = tmp_path / "b"
     file.write_bytes(data)
     with file.open("rb") as stream:
@@ -97,12 +97,17 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="is neither a regular file nor a FIFO"):
         batch.open_batch(b".", env, role="Receiver")
     with pytest.raises(SelectionError, match=r'Batch file "/.*/no/b\.sh" open error'):
-        batch.create_batch(
-            options_of(write_batch=b"no/b"), env, destination=b"d", sources=[b"s"], rules=[], role="sender"
-        )
-    fd = batch.create_batch(
-        options_of(write_batch=b"b"), env, destination=b"d", sources=[b"s"], rules=[], role="sender"
-    )
-    os.close(fd)
+        batch.BatchFile(options_of(write_batch=b"no/b"), env, role="Receiver")
+    with pytest.raises(FileError, match=r'Batch file "/.*/" open error: Invalid argument \(22\)'):
+        batch.BatchFile(options_of(write_batch=b""), env, role="Receiver")
+    file = batch.BatchFile(options_of(write_batch=b"b", args=[b"s", b"d"], checksum=True), env, role="Receiver")
+    assert (tmp_path / "b").read_bytes() == b"\x40\0\0\0"
+    assert (tmp_path / "b.sh").read_bytes() == b""
+    agreed = Agreed(29)
+    agreed.seed = 7
+    file.begin(options_of(args=[b"s", b"d"]), agreed, env.argv, [b"- x"])
+    file.close()
+    assert (tmp_path / "b").read_bytes() == bytes.fromhex("40000000 1d000000 07000000")
+    assert (tmp_path / "b.sh").read_bytes() == b"'rsync' --filter='._-' --read-batch='b' ${1:-'d'} <<'#E#'\n- x\n#E#\n"
     assert (tmp_path / "b.sh").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "b").stat().st_mode & 0o777 == 0o600

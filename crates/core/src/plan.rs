@@ -227,6 +227,11 @@ macro_rules! plan {
         pub struct Plan { $($(#[$doc])* pub $field: $ty),* }
         impl Default for Plan { fn default() -> Self { Self { $($field: $default),* } } }
         impl Plan {
+            /// Nothing is changed at the destination.
+            pub fn idle(&self) -> bool {
+                self.dry_run || self.only_write_batch
+            }
+
             /// Extraneous files are looked for when a directory is entered.
             pub fn delete_during(&self) -> bool {
                 matches!(self.delete, DeleteWhen::During | DeleteWhen::Delay)
@@ -292,6 +297,8 @@ plan! {
     daemon: bool = false,
     /// Both ends are this process; no link exists.
     local: bool = false,
+    /// Both ends are on this machine, started by one command, though they talk over a link.
+    twin: bool = false,
     /// This process runs with super-user powers for files (uid 0, `--super`); `--fake-super` is its own field.
     am_root: bool = false,
     /// Group ids of this process (a non-root receiver changes groups only to these).
@@ -461,8 +468,8 @@ plan! {
     list_only: bool = false,
 
     // ---- batch (spec: protocol 11)
-    /// An open descriptor to which the stream is copied.
-    write_batch_fd: Option<i32> = None,
+    /// The file to which the stream is copied (spec: protocol 11).
+    write_batch_handle: Option<Handle> = None,
     /// The data goes only to the batch.
     only_write_batch: bool = false,
     read_batch: bool = false,

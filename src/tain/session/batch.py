@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
-from tain.errors import FileError, ProtocolError, SelectionError, UsageError
+from tain.errors import FileError, ProtocolError, SelectionError, StreamError, TainError, UsageError
 from tain.session.greeting import system_text
-from tain.session.handshake import Agreed
+from tain.session.handshake import PEER_NUMBERS, Agreed
+from tain.session.operator_file import REFUSAL, is_refusal, open_walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,16 +87,18 @@ def apply_flags(options: Options, flags: int, protocol: int) -> Options:
 # ---------------------------------------------------------------------------------------------- reading
 
 
-def open_batch(name: bytes, env: Environment, *, role: str) -> int:
-    """A descriptor to read a batch from. Errors: `FileError`."""
+def open_batch(name: bytes, env: Environment, *, role: str, insecure: bool = False) -> int:
+    """A descriptor to read a batch from; with *insecure*, links of anybody are followed. Errors: `FileError`."""
     if name == b"-":
         return os.dup(env.stdin)
     path = os.path.join(env.cwd, name)
     shown = path.decode("utf-8", "surrogateescape")
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        if not name:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC) if insecure else open_walk(path)
     except OSError as error:
-        raise FileError(f'rsync: [{role}] Batch file "{shown}" open error: {system_text(error)}') from error
+        raise FileError(_open_error(path, error, role)) from error
     mode = os.fstat(fd).st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
         os.close(fd)
@@ -108,6 +112,10 @@ def read_header(link: HeaderLink, options: Options) -> tuple[int, Agreed]:
     protocol = link.read_int()
     if protocol > options.protocol:
         raise ProtocolError(f"The protocol version in the batch file is too new ({protocol} > {options.protocol}).")
+    if protocol not in PEER_NUMBERS:
+        raise ProtocolError(
+            "protocol version mismatch -- is your shell clean?\n(see the rsync manpage for an explanation)"
+        )
     if protocol < 27:
         raise ProtocolError(f"The protocol version in the batch file is too old ({protocol}).")
     link.set_protocol(protocol)
@@ -135,42 +143,105 @@ def varint(value: int) -> bytes:
     return bytes((((0xFF00 >> extra) & 0xFF) | top,)) + raw[:-1]
 
 
-def header(options: Options, agreed: Agreed) -> bytes:
-    """The bytes in front of the stream."""
-    out = stream_flags(options, compress=agreed.compress != "none").to_bytes(4, "little")
-    out += agreed.protocol.to_bytes(4, "little")
+def first_bytes(options: Options) -> bytes:
+    """What is known before anything is agreed on: the stream flags."""
+    return stream_flags(options, compress=options.compress).to_bytes(4, "little")
+
+
+def header(agreed: Agreed) -> bytes:
+    """The bytes between the stream flags and the stream."""
+    out = agreed.protocol.to_bytes(4, "little")
     if agreed.protocol >= 30:
         out += varint(agreed.compat)
     return out + (agreed.seed & 0xFFFFFFFF).to_bytes(4, "little")
 
 
-def create_batch(
-    options: Options, env: Environment, *, destination: bytes, sources: Sequence[bytes], rules: Sequence[bytes],
-    role: str,
-) -> int:  # fmt: skip
-    """Write the script and create the batch file; returns a descriptor that is ready for the header.
+class BatchFile:
+    """A batch that is being written, and its script.
 
-    Errors: `SelectionError` for the script, `FileError` for the batch itself.
+    Both are created before anything is started, so that what is wrong with them costs nothing; what is in them depends
+    on what is agreed on.
     """
-    name = options.write_batch
-    assert name is not None
-    text = script(env.argv, destination=destination, sources=sources, rules=rules, protocol=options.protocol)
-    path = os.path.join(env.cwd, name)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-    for target, mode, failure in ((path + b".sh", 0o700, SelectionError), (path, 0o600, FileError)):
+
+    __slots__ = ("_script", "fd")
+
+    def __init__(self, options: Options, env: Environment, *, role: str) -> None:
+        """Errors: `SelectionError` for the script, `FileError` for the batch."""
+        name = options.write_batch
+        assert name is not None
+        path = os.path.join(env.cwd, name)
+        self.fd = -1
+        self._script = _create(path + b".sh", 0o700, options, SelectionError, role)
         try:
-            fd = os.open(target, flags, mode)
-        except OSError as error:
-            shown = target.decode("utf-8", "surrogateescape")
-            raise failure(f'rsync: [{role}] Batch file "{shown}" open error: {system_text(error)}') from error
-        if failure is SelectionError:
-            with os.fdopen(fd, "wb") as file:
-                file.write(text)
-    return fd
+            self.fd = _create(path, 0o600, options, FileError, role, empty=not name)
+            _write_all(self.fd, first_bytes(options))
+        except TainError:
+            self.close()
+            raise
+
+    def begin(self, options: Options, agreed: Agreed, argv: Sequence[bytes], rules: Sequence[bytes]) -> None:
+        """Write the script, and all that comes before the stream. Errors: `UsageError` for a rule with a line end."""
+        args = options.args
+        destination = args[-1]
+        text = script(argv, destination=destination, sources=args[:-1], rules=rules, protocol=agreed.protocol)
+        _write_all(self._script, text)
+        os.close(self._script)
+        self._script = -1
+        _write_all(self.fd, header(agreed))
+
+    def close(self) -> None:
+        """Close what is still open."""
+        for fd in (self.fd, self._script):
+            if fd >= 0:
+                os.close(fd)
+        self.fd = self._script = -1
+
+
+def _create(
+    path: bytes, mode: int, options: Options, failure: type[TainError], role: str, *, empty: bool = False
+) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    try:
+        if empty:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return os.open(path, flags, mode) if options.insecure_links else open_walk(path, flags, mode)
+    except OSError as error:
+        raise failure(_open_error(path, error, role)) from error
+
+
+def _open_error(path: bytes, error: OSError, role: str) -> str:
+    shown = path.decode("utf-8", "surrogateescape")
+    text = f'rsync: [{role}] Batch file "{shown}" open error: {system_text(error)}'
+    return f"{REFUSAL}\n{text}" if is_refusal(error) else text
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    rest = memoryview(data)
+    try:
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+    except OSError as error:
+        text = f"safe_write failed to write {len(data)} bytes to batch file: {system_text(error)}"
+        raise StreamError(f"rsync: [client] {text}") from error
 
 
 def _quoted(word: bytes) -> bytes:
     return b"'" + word.replace(b"'", b"'\\''") + b"'"
+
+
+def _plain(rules: Sequence[bytes]) -> list[bytes]:
+    """Rules without marks; the global CVS list stands as the rule that it came from."""
+    plain: list[bytes] = []
+    for rule in rules:
+        text = rule
+        if rule[:2] in (b"\0g", b"\0h"):
+            text = b"-C "
+            if plain and plain[-1] == text:
+                continue
+        elif rule[:1] == b"\0":
+            text = rule[2:]
+        plain.append(text)
+    return plain
 
 
 #: Words that go, with a value of their own when they have no ``=`` (prefixes, as rsync compares them).
@@ -180,21 +251,30 @@ _DROPPED = (b"--files-from", b"--filter", b"--include", b"--exclude")
 def script(
     argv: Sequence[bytes], *, destination: bytes, sources: Sequence[bytes], rules: Sequence[bytes], protocol: int
 ) -> bytes:
-    """The replay script: the command again, without sources and filters (spec: options 6.11)."""
+    """The replay script: the command again, without sources and filters (spec: options 6.11).
+
+    *rules* may carry the marks of a plan's rules.
+    """
+    rules = _plain(rules)
     if any(b"\n" in rule for rule in rules):
         raise UsageError("cannot write a filter rule containing a newline to the batch replay script")
     words = [_quoted(argv[0])]
     if rules:
         words.append(b"--filter='._-'" if protocol >= 29 else b"--exclude-from='-'")
+    # Sources and destination are no options. They are looked for from the end, which is how rsync takes the value of an
+    # option for one of them when they are equal.
     left = [*sources, destination]
+    places: set[int] = set()
+    for place in range(len(argv) - 1, 0, -1):
+        if left and argv[place] == left[-1]:
+            places.add(place)
+            left.pop()
     skip = False
-    for word in argv[1:]:
+    for place, word in enumerate(argv[1:], 1):
         if skip:
             skip = False
             continue
-        if word in left:
-            # Sources and destination are not options; each is dropped as often as it was counted.
-            left.remove(word)
+        if place in places:
             continue
         if word.startswith(_DROPPED):
             skip = b"=" not in word

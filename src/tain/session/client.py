@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tain.cli.hostspec import Locations
     from tain.cli.options import Options
     from tain.session.arguments import ServerCommand
+    from tain.session.batch import BatchFile
     from tain.session.environment import Environment
     from tain.session.handshake import Agreed
     from tain.transport.shell import Child
@@ -118,7 +119,7 @@ class Client:
         self._early = True
         #: The peer is a twin of this process.
         self._twin = False
-        self._batch_fd: int | None = None
+        self._batch: BatchFile | None = None
 
     @property
     def role(self) -> str:
@@ -149,6 +150,8 @@ class Client:
         if options.read_batch is not None and options.args:
             self._early = False
             return self._replay()
+        if options.write_batch is not None and options.args:
+            self._create_batch()
         job = self._locate()
         if job.host is None or not job.daemon:
             if options.password_file is not None:
@@ -190,9 +193,8 @@ class Client:
                 raise RemoteShellError("", status) from error
             raise
         finally:
-            if self._batch_fd is not None:
-                os.close(self._batch_fd)
-                self._batch_fd = None
+            if self._batch is not None:
+                self._batch.close()
         if self._child is not None:
             # A listing has ended the talk before any transfer; for all else this is over already.
             self._child.close()
@@ -241,7 +243,7 @@ class Client:
 
         options = self.options
         assert options.read_batch is not None
-        fd = batch.open_batch(options.read_batch, self.env, role=self.role)
+        fd = batch.open_batch(options.read_batch, self.env, role=self.role, insecure=options.insecure_links)
         self._locate()
         sink = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         try:
@@ -261,10 +263,14 @@ class Client:
         from tain.session import server
         from tain.transport.local import fork_server
 
+        # A listing is read from the twin; else it writes.
+        self.job.am_sender = self.job.destination is not None
         words = self._command(local=True).visible
 
         def serve(read_fd: int, write_fd: int) -> int:
-            return server.run_words(words, self.env, read_fd=read_fd, write_fd=write_fd, local=True)
+            if self._batch is not None:
+                self._batch.close()
+            return server.run_twin(words, self.options, self.env, read_fd=read_fd, write_fd=write_fd)
 
         def connected() -> int:
             self._child = fork_server(serve)
@@ -397,9 +403,9 @@ class Client:
                 cvs_exclude=options.cvs_exclude,
             )
             handshake.send_filters(link, texts)
-        if options.write_batch is not None:
-            self._start_batch(agreed)
-        plan = self._plan(agreed, local=self._twin)
+        if self._batch is not None:
+            self._batch.begin(options, agreed, self.env.argv, self._script_rules(agreed.protocol))
+        plan = self._plan(agreed, local=False)
         start = _core.send if job.am_sender else _core.receive
         return self._finish(agreed, start(link, plan))
 
@@ -407,14 +413,24 @@ class Client:
         if self._debug("CMD"):
             self.out.info(b"protected args: " + show_words(words))
 
-    def _start_batch(self, agreed: Agreed) -> None:
-        from tain.session import batch
+    def _script_rules(self, protocol: int) -> list[bytes]:
+        """The rules of the user; those of ``-C`` come again with the option."""
+        if not self.options.cvs_exclude:
+            return self._rules
+        from tain.session.plan import user_rules
 
-        args = self.options.args
-        self._batch_fd = batch.create_batch(
-            self.options, self.env, destination=args[-1], sources=args[:-1], rules=self._rules, role=self.role
-        )
-        os.write(self._batch_fd, batch.header(self.options, agreed))
+        options = self.options.copy()
+        options.cvs_exclude = False
+        return user_rules(options, self.env, protocol=protocol, am_sender=self.job.am_sender, role="client")
+
+    def _create_batch(self) -> None:
+        """Nobody has a role yet; the one to blame is always the same."""
+        from tain.session.batch import BatchFile
+
+        am_sender, self.job.am_sender = self.job.am_sender, False
+        self._early = False
+        self._batch = BatchFile(self.options, self.env, role=self.role)
+        self.job.am_sender = am_sender
 
     def _show_protocol(self, agreed: Agreed) -> None:
         if self._debug("PROTO"):
@@ -472,7 +488,8 @@ class Client:
             job=self.job,
             env=self.env,
             rules=self._rules,
-            write_batch_fd=self._batch_fd,
+            write_batch_fd=self._batch.fd if self._batch is not None else None,
+            twin=self._twin,
             files_from_data=self._files_from,
             extra={"records": True} if self._on_items is not None else None,
         )

@@ -195,7 +195,7 @@ class _Offer:
         client, ampersand, at_server = text.partition(b"&")
         part = at_server if server and ampersand else client
         #: A variable restricts the choice: a forced name must be in the list too.
-        self.limited = bool(part.strip())
+        self.limited = bool(part.strip()) or only is not None
         if only is not None:
             self.names = [only]
         elif self.limited:
@@ -502,12 +502,15 @@ def server_handshake(
 def _server_negotiate(
     link: HandshakeLink, options: Options, agreed: Agreed, environ: Mapping[bytes, bytes], *, exchange: bool
 ) -> tuple[str | None, str | None]:
-    sums = _Offer("checksum", environ, server=True)
+    # A twin, and a server that is told of a batch, hold to what a batch may have.
+    batch = options.write_batch is not None
+    sum_name = "md5" if agreed.protocol >= 30 else "md4"
+    sums = _Offer("checksum", environ, server=True, only=sum_name if batch else None)
     forced = _forced_sums(options)
     if forced is not None and sums.limited and any(name not in sums.names for name in forced if name != "auto"):
         choice = (options.checksum_choice or b"").decode("ascii", "replace")
         raise UnsupportedError(f"Your --checksum-choice value ({choice}) was refused by the server.")
-    packers = _Offer("compress", environ, server=True)
+    packers = _Offer("compress", environ, server=True, only="zlib" if batch else None)
     named = options.compress_choice if options.compress else None
     if named is not None and packers.limited and named not in packers.names:
         raise UnsupportedError(f"Your --compress-choice value ({named}) was refused by the server.")

@@ -224,6 +224,7 @@ def plan_fields(
     local: bool = False,
     rules: Sequence[bytes] | None = None,
     write_batch_fd: int | None = None,
+    twin: bool = False,
     files_from_data: bytes | None = None,
     extra: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
@@ -231,7 +232,7 @@ def plan_fields(
 
     *job* is the client's sorted arguments; without it this is a server. *local*: both ends are this machine. *rules*:
     texts that are already there (a server's, from the wire). *files_from_data*: the list of names, if it has been read
-    already. *extra* overrides at the end (a daemon's module).
+    already. *twin*: the same, but over a link. *extra* overrides at the end (a daemon's module).
     """
     from tain.session.environment import charset, thousands
 
@@ -242,6 +243,7 @@ def plan_fields(
     # Who we are.
     fields.update(
         local=local,
+        twin=twin,
         am_root=am_root(options),
         groups=sorted({os.getegid(), *os.getgroups()}),
         umask=umask(),
@@ -276,7 +278,7 @@ def plan_fields(
     if mode in ("local", "forward") and options.files_from is not None and files_from_data is None:
         data = read_files_from(options.files_from, env, insecure=options.insecure_links)
     fields.update(files_from=mode, files_from_data=data)
-    vetted = job is not None and not am_sender and not local and options.read_batch is None
+    vetted = job is not None and not am_sender and not local and not twin and options.read_batch is None
     fields["trust_sender"] = options.trust_sender or not vetted
     fields["requested"] = _requested(options, job, mode, data) if vetted and job is not None else []
     # Selection.
@@ -300,10 +302,10 @@ def plan_fields(
         groupmap=options.groupmap or b"",
         backup_suffix=options.backup_suffix or b"",
         alt_dest=options.alt_dest,
-        whole_file=whole_file(options, agreed, local=local),
+        whole_file=whole_file(options, agreed, local=local or twin),
         append=2 if options.append and protocol < 30 else options.append,
         delete=delete_when(options, protocol),
-        write_batch_fd=write_batch_fd,
+        write_batch_handle=write_batch_fd,
     )
     # Output.
     logs = options.log_file is not None
@@ -334,6 +336,7 @@ def make_plan(
     local: bool = False,
     rules: Sequence[bytes] | None = None,
     write_batch_fd: int | None = None,
+    twin: bool = False,
     files_from_data: bytes | None = None,
     extra: Mapping[str, object] | None = None,
 ) -> _core.Plan:
@@ -348,6 +351,7 @@ def make_plan(
         local=local,
         rules=rules,
         write_batch_fd=write_batch_fd,
+        twin=twin,
         files_from_data=files_from_data,
         extra=extra,
     )

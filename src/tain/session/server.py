@@ -173,7 +173,7 @@ class _Server:
         plan = make_plan(
             options,
             agreed,
-            local=self.local,
+            twin=self.local,
             env=self.env,
             rules=rules,
             extra=self.daemon.fields if self.daemon is not None else None,
@@ -343,8 +343,15 @@ def _expand_paths(options: Options) -> None:
         os.close(root)
 
 
-def run_words(words: Sequence[bytes], env: Environment, *, read_fd: int, write_fd: int, local: bool = False) -> int:
-    """Serve on two descriptors what a server's command line says: the twin of a local run."""
+#: What a twin has from its parent though no server is told: it is the same process, gone on (spec: options 0, 5.7).
+_INHERITED = (
+    "confine_root", "drop_devices", "fake_super", "insecure_links", "super_user", "write_batch",
+)  # fmt: skip
+
+
+def run_twin(words: Sequence[bytes], parent: Options, env: Environment, *, read_fd: int, write_fd: int) -> int:
+    """Serve on two descriptors what a server's command line says, as the twin of a client with the options *parent*."""
+    from tain.cli.options import Options as Defaults
     from tain.cli.parse import parse
     from tain.cli.resolve import resolve
     from tain.session.environment import Environment as Surroundings
@@ -357,7 +364,14 @@ def run_words(words: Sequence[bytes], env: Environment, *, read_fd: int, write_f
     except TainError as error:
         Output(own.stderr, own.stderr).error(output.failure_text(error, "server"))
         return error.code
-    code = run(options, words, own, local=local)
+    defaults = Defaults()
+    for name in _INHERITED:
+        if getattr(options, name) == getattr(defaults, name):
+            setattr(options, name, getattr(parent, name))
+    for word, level in parent.debug.items():
+        if parent.debug_priority.get(word, 0) > options.debug_priority.get(word, 0):
+            options.debug[word] = level
+    code = run(options, words, own, local=True)
     for fd in {read_fd, write_fd}:
         os.close(fd)
     return code

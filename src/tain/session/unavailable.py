@@ -18,10 +18,6 @@ def refuse(options: Options) -> None:
         word = "--tls-pin"
     elif options.copy_as is not None:
         word = "--copy-as"
-    elif options.only_write_batch:
-        word = "--only-write-batch"
-    elif options.write_batch is not None:
-        word = "--write-batch"
     else:
         return
     raise UnsupportedError(f"rsync: {word} is not supported by this version of tain")

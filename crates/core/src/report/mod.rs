@@ -106,12 +106,12 @@ impl Report {
         let progress = (plan.progress > 0 && !plan.server && !plan.quiet)
             .then(|| Progress::new(plan.progress, plan.human_readable, plan.thousands));
         let style = ItemStyle {
-            sent_to_remote: sender && !plan.local,
+            sent_to_remote: sender && !plan.local && !plan.twin,
             keep_times: plan.times,
             keep_dir_times: plan.times && !plan.omit_dir_times,
             keep_link_times: plan.times
                 && !plan.omit_link_times
-                && (plan.local || plan.compat_symlink_times || !sender),
+                && (plan.local || plan.twin || plan.compat_symlink_times || !sender),
         };
         Self {
             receiving: false,

@@ -168,7 +168,7 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
         let upto = if many { trimmed.clone() } else { parent_of(&path).0 };
         let made = make_path(plan, &upto)?;
         if made > 0 {
-            created_parents = many && !plan.dry_run;
+            created_parents = many && !plan.idle();
             if plan.info.name > 0 || plan.itemize {
                 let plural = if made == 1 { "directory" } else { "directories" };
                 report.info(format!(
@@ -185,7 +185,7 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
     }
     if many && !exists_otherwise && !created_parents {
         let (parent, leaf) = parent_of(&path);
-        let dry = plan.dry_run || plan.only_write_batch;
+        let dry = plan.idle();
         let root = open_root(plan, &parent);
         if dry {
             announce(plan, report, &trimmed);
@@ -261,7 +261,7 @@ fn make_path(plan: &Plan, path: &[u8]) -> Result<u32> {
     while at < full.len() {
         let end = memchr::memchr(b'/', &full[at..]).map_or(full.len(), |n| at + n);
         if open_root(plan, &full[..end]).is_err() {
-            if plan.dry_run {
+            if plan.idle() {
                 made += 1;
                 at = end + 1;
                 continue;

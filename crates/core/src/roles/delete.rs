@@ -223,9 +223,7 @@ impl Deleter {
     /// Remove the contents of a directory; whether all of it went.
     fn empty(&mut self, rel: &[u8], mut filters: Option<&mut Filters>) -> Result<bool> {
         let mut names = self.dest.root.read_names_nofollow(rel);
-        if matches!(&names, Err(e) if e.raw_os_error() == Some(13))
-            && !self.dest.plan.am_root
-            && !self.dest.plan.dry_run
+        if matches!(&names, Err(e) if e.raw_os_error() == Some(13)) && !self.dest.plan.am_root && !self.dest.plan.idle()
         {
             let _ = self.dest.root.chmod(rel, 0o700);
             names = self.dest.root.read_names_nofollow(rel);
@@ -282,7 +280,7 @@ impl Deleter {
 
     fn remove_leaf(&mut self, rel: &[u8], kind: FileKind) -> Result<Outcome> {
         let plan = self.dest.plan.clone();
-        if plan.dry_run {
+        if plan.idle() {
             if kind == FileKind::Dir {
                 // What would still be in it?
                 return Ok(Outcome::Done);
@@ -369,7 +367,7 @@ impl Deleter {
                 self.making_way = false;
                 emptied?
             } else {
-                !plan.dry_run
+                !plan.idle()
                     || !self
                         .dest
                         .root
@@ -381,7 +379,7 @@ impl Deleter {
                     .report
                     .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
                 free = false;
-            } else if !plan.dry_run {
+            } else if !plan.idle() {
                 match self.dest.root.rmdir(rel) {
                     Ok(()) => {}
                     Err(error) if matches!(error.raw_os_error(), Some(39 | 17)) => {
@@ -396,7 +394,7 @@ impl Deleter {
                     }
                 }
             }
-        } else if !plan.dry_run {
+        } else if !plan.idle() {
             let backed = plan.backup
                 && match self.dest.backup_by_rename(rel, kind) {
                     Ok(moved) => moved,

@@ -12,6 +12,7 @@ use super::dest::Dest;
 use super::filter::Filters;
 use super::items::{self, Figures};
 use super::links::Groups;
+use super::replay::Replay;
 use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::plan::{DeleteWhen, Plan};
@@ -90,6 +91,8 @@ pub struct WireOutput {
     pub writer: Writer,
     pub ndx: NdxWriter,
     pub buffer: Vec<u8>,
+    /// No sender is there: the other role is asked instead.
+    pub replay: Option<Arc<Replay>>,
 }
 
 /// One list on its way.
@@ -166,7 +169,7 @@ impl Generator {
         let plan = Arc::clone(&dest.plan);
         let alt_roots = super::basis::open_alt_dirs(&dest);
         Self {
-            dry_run: plan.dry_run || plan.only_write_batch,
+            dry_run: plan.idle(),
             report: dest.report.clone(),
             deleter: Deleter::new(dest.clone(), writer),
             plan,
@@ -221,6 +224,9 @@ impl Generator {
     // ---- feed
 
     fn heard(&mut self, feed: Feed) -> Result<()> {
+        if let Some(replay) = self.replay() {
+            replay.hear();
+        }
         match feed {
             Feed::List(segment) => {
                 let first_dir = self.next_dir;
@@ -260,6 +266,9 @@ impl Generator {
     fn listen(&mut self, wait: bool) -> Result<()> {
         if wait {
             self.flush();
+            if let Some(replay) = self.replay() {
+                replay.set_waiting(true);
+            }
             loop {
                 match self.feed.recv_timeout(std::time::Duration::from_millis(100)) {
                     Ok(feed) => {
@@ -273,11 +282,22 @@ impl Generator {
                     }
                 }
             }
+            if let Some(replay) = self.replay() {
+                replay.set_waiting(false);
+            }
         }
         while let Ok(feed) = self.feed.try_recv() {
             self.heard(feed)?;
         }
         self.report.check()
+    }
+
+    /// What stands in for a sender, when there is none.
+    pub(super) fn replay(&self) -> Option<&Arc<Replay>> {
+        match &self.output {
+            Output::Wire(wire) => wire.replay.as_ref(),
+            Output::Local(_) => None,
+        }
     }
 
     fn flush(&self) {
@@ -320,6 +340,15 @@ impl Generator {
             return Ok(());
         };
         if !(0..next.len()).any(|i| next.hlink(i).is_some()) {
+            return Ok(());
+        }
+        if let Some(replay) = self.replay().cloned() {
+            // In a batch the lists stand where the run that wrote it had them.
+            while !self.eof && !replay.is_blocked() {
+                self.listen(false)?;
+                replay.idle();
+                self.settle()?;
+            }
             return Ok(());
         }
         while !self.eof && self.listed_ahead() < LINK_AHEAD {
@@ -602,6 +631,9 @@ impl Generator {
                 if self.plan.protocol < 29 {
                     // No items travel: what is made here is told here.
                     items::count(&self.report, segment.entry(i).mode, iflags);
+                    if wire.replay.is_some() {
+                        return Ok(());
+                    }
                     items::tell_unsent(&self.report, segment, i, iflags, xname);
                     return Ok(());
                 }

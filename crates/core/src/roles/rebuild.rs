@@ -34,6 +34,8 @@ pub struct Built {
 pub enum Failure {
     /// The file could not be written.
     Write(io::Error),
+    /// Blocks of a file that is not there are meant.
+    NoBasis,
     /// The stream, or the whole run.
     Run(Error),
 }
@@ -156,8 +158,10 @@ impl Builder<'_, '_> {
         let (offset, len) = (head.offset(index), u64::from(head.block_len(index)));
         if self.job.basis.is_none() {
             if self.target.is_some() {
-                return Err(Error::Protocol("block reference without a basis file [receiver]".into()).into());
+                return Err(Failure::NoBasis);
             }
+            self.done += len;
+            self.built.matched += len;
             return Ok(());
         }
         match &mut self.run {

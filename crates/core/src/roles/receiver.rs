@@ -14,6 +14,7 @@ use super::generator::{basis, Feed};
 use super::items::{self, Figures};
 use super::paths::split_name;
 use super::rebuild::{rebuild, Built, Failure, Job, Target};
+use super::replay::Replay;
 use crate::delta::tokens;
 use crate::error::{Error, Result};
 use crate::flist::{Decoder, Found, Lists, Received, Segment};
@@ -45,6 +46,8 @@ pub struct Receiver {
     /// Files that wait in the partial-dir, and whether each replaces something.
     delayed: Vec<(Vec<u8>, bool)>,
     stop: Arc<AtomicBool>,
+    /// The stream is a batch.
+    replay: Option<Arc<Replay>>,
 }
 
 /// What a receiver does with messages (spec: protocol 3.2, 3.7).
@@ -106,6 +109,7 @@ impl Receiver {
         feed: Outbox<Feed>,
         dest_inbox: Inbox<Dest>,
         stop: Arc<AtomicBool>,
+        replay: Option<Arc<Replay>>,
     ) -> Result<Self> {
         {
             let (report, feed) = (report.clone(), feed.clone());
@@ -127,6 +131,7 @@ impl Receiver {
             places: Places::default(),
             delayed: Vec::new(),
             stop,
+            replay,
         })
     }
 
@@ -135,6 +140,9 @@ impl Receiver {
     }
 
     fn tell_generator(&self, feed: Feed) -> Result<()> {
+        if let Some(replay) = &self.replay {
+            replay.tell();
+        }
         self.feed.send(feed).map_err(|_| Error::Ipc(String::new()))
     }
 
@@ -221,6 +229,7 @@ impl Receiver {
             self.report.check()?;
             match self.ndx.read(&mut self.reader)? {
                 NDX_DONE => {
+                    self.unbatched()?;
                     if self.plan.inc_recurse && !self.lists.is_empty() {
                         if let Some(list) = self.lists.finish_first() {
                             self.seen.forget(&list);
@@ -260,6 +269,9 @@ impl Receiver {
         if item.is_keep_alive(&self.plan, &self.lists) {
             return Ok(());
         }
+        if let Some(replay) = self.replay.as_ref().filter(|_| !item.wants_data()) {
+            replay.settle(&self.report)?;
+        }
         let found = self.lists.find(ndx)?;
         let entry = *found.segment.entry(found.pos);
         if item.wants_data() && !entry.is_file() {
@@ -287,7 +299,21 @@ impl Receiver {
             self.tell(&item, &found, Figures::default());
             return Ok(());
         }
-        if self.plan.dry_run || self.plan.only_write_batch && self.plan.server {
+        if let Some(replay) = self.replay.clone() {
+            if !replay.wants(&self.report, ndx)? {
+                let name = self.report.quoted(&found.segment.name(found.pos));
+                self.report
+                    .info([b"(Skipping batched update for ".as_slice(), &name, b")"].concat());
+                return self.pass_over(&item, &found);
+            }
+        }
+        let batched = self.plan.read_batch || self.plan.only_write_batch && !self.plan.server;
+        if self.plan.idle() && batched {
+            self.tell(&item, &found, Figures::default());
+            self.pass_over(&item, &found)?;
+            return self.tell_generator(Feed::Finished { ndx, good: true });
+        }
+        if self.plan.idle() {
             self.tell(&item, &found, Figures::default());
             self.report.stats(|s| {
                 s.transferred += 1;
@@ -296,6 +322,26 @@ impl Receiver {
             return self.tell_generator(Feed::Finished { ndx, good: true });
         }
         self.receive(&item, &found)
+    }
+
+    /// Before the end of a phase: what was asked for and is not in the batch won't come (spec: protocol 11).
+    fn unbatched(&mut self) -> Result<()> {
+        let Some(replay) = self.replay.clone() else {
+            return Ok(());
+        };
+        let end = match self.lists.first() {
+            Some(list) if self.plan.inc_recurse => list.next_start(),
+            _ => i32::MAX,
+        };
+        for ndx in replay.unanswered(&self.report, end)? {
+            if let Ok(found) = self.lists.find(ndx) {
+                let name = self.report.quoted(&found.segment.name(found.pos));
+                self.report
+                    .error_xfer([b"(No batched update for ".as_slice(), &name, b")"].concat());
+            }
+            self.tell_generator(Feed::Finished { ndx, good: false })?;
+        }
+        Ok(())
     }
 
     fn tell(&self, item: &Item, found: &Found, figures: Figures<'_>) {
@@ -326,6 +372,38 @@ impl Receiver {
             self.dest = Some(Arc::new(dest));
         }
         self.dest.clone().ok_or_else(|| Error::Ipc(String::new()))
+    }
+
+    /// Read a file's data to its end without keeping any.
+    fn pass_over(&mut self, item: &Item, found: &Found) -> Result<()> {
+        let dest = self.dest()?;
+        let (segment, i) = (Arc::clone(&found.segment), found.pos);
+        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum)?;
+        let incoming = Incoming {
+            rel: dest.name(&segment, i),
+            exists: None,
+            want: dest.wanted(&segment, i, None),
+            head,
+            kind: item.kind,
+            basis: None,
+            redo: self.seen.again(&segment, i),
+            segment,
+            i,
+        };
+        let len = incoming.segment.entry(i).len;
+        self.begin_progress(&incoming);
+        let (mut built, mut sum) = (Built::default(), Vec::new());
+        self.data(&dest, &incoming, None, 0, None, &mut built, &mut sum)?;
+        self.report.stats(|s| {
+            s.transferred += 1;
+            s.transferred_size = s.transferred_size.saturating_add(len);
+            s.literal += built.literal;
+            s.matched += built.matched;
+        });
+        if self.report.progress_level() > 0 {
+            self.report.progress_end(len);
+        }
+        Ok(())
     }
 
     fn receive(&mut self, item: &Item, found: &Found) -> Result<()> {
@@ -658,6 +736,13 @@ impl Receiver {
         match result {
             Ok(()) => {}
             Err(Failure::Run(error)) => return Err(error),
+            Err(Failure::NoBasis) => {
+                let path = dest.display(&incoming.rel);
+                return Err(Error::Protocol(format!(
+                    "got a block match with no basis file for {} [receiver]",
+                    String::from_utf8_lossy(&path)
+                )));
+            }
             Err(Failure::Write(error)) => return Err(dest.write_error(&incoming.rel, &error)),
         }
         let digest = whole.finish();
@@ -693,7 +778,11 @@ impl Receiver {
                 &name,
                 b" failed verification -- update ",
                 kept.as_bytes(),
-                b" (will try again).",
+                if self.replay.is_some() {
+                    b" (may try again)."
+                } else {
+                    b" (will try again)."
+                },
             ]
             .concat();
             self.report.warning(text);

@@ -13,6 +13,7 @@ use super::generator::{Feed, Generator, Output, WireOutput};
 use super::local::{conclude, first_lists};
 use super::metadata;
 use super::receiver::Receiver;
+use super::replay::Replay;
 use super::sender::Sender;
 use crate::error::{is_silent, Error, Result};
 use crate::event::Summary;
@@ -299,7 +300,12 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
     let control = link.control();
     control.set_keep_alive(false);
     report.set_cancel_flag(control.cancel_flag());
-    let (reader, writer) = link.split()?;
+    let (mut reader, writer) = link.split()?;
+    let record = super::outlet::record_of(plan, "receiver")?;
+    if let Some(record) = &record {
+        reader.set_record(Arc::clone(record));
+    }
+    let replay = plan.read_batch.then(Arc::<Replay>::default);
     if plan.server {
         report.set_writer(writer.clone());
     }
@@ -324,6 +330,7 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
         feed.clone(),
         dest_inbox,
         Arc::clone(&stop),
+        replay.clone(),
     )?;
     let (over, ended) = bounded::<()>(0);
     let result = std::thread::scope(|scope| {
@@ -342,7 +349,20 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
             let _ = ended.recv_timeout(time);
             control.cancel();
         };
-        match generate(plan, report, &writer, &control, heard, &dest_outbox, tables) {
+        let generated = generate(
+            plan,
+            report,
+            &writer,
+            &control,
+            heard,
+            &dest_outbox,
+            tables,
+            replay.clone(),
+        );
+        if let Some(replay) = &replay {
+            replay.set_over();
+        }
+        match generated {
             Ok(()) => {
                 let finished = writer.finish();
                 stop.store(true, Ordering::Relaxed);
@@ -374,7 +394,7 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
             report.set_role(role);
             Err(error)
         }
-        None => result,
+        None => result.and_then(|()| record.map_or(Ok(()), |record| record.finish())),
     }
 }
 
@@ -429,6 +449,7 @@ fn generate(
     heard: crossbeam_channel::Receiver<Feed>,
     dest_outbox: &crossbeam_channel::Sender<Dest>,
     tables: Tables,
+    replay: Option<Arc<Replay>>,
 ) -> Result<()> {
     if plan.files_from == FilesFrom::Forward {
         super::files_from::forward(writer, &plan.files_from_data, plan.from0, plan.protocol)?;
@@ -452,6 +473,7 @@ fn generate(
         writer: writer.clone(),
         ndx: NdxWriter::new(plan.protocol),
         buffer: Vec::new(),
+        replay,
     };
     let mut generator = Generator::new(dest, heard, Output::Wire(wire), filters);
     generator.run(feeds)

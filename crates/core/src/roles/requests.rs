@@ -17,12 +17,16 @@ impl Generator {
     /// Ask the sender for a file's data (spec: protocol 6.1).
     pub(super) fn send_request(&mut self, request: &Request) -> Result<()> {
         let plan = self.plan.clone();
+        if let Some(replay) = self.replay() {
+            replay.ask(request.ndx);
+            return Ok(());
+        }
         let mut iflags = request.iflags;
         let mut head = SumHead::default();
         let mut file = None;
         let mut kind = basis::ITSELF;
         let mut xname = None;
-        let idle = plan.dry_run || plan.only_write_batch;
+        let idle = plan.dry_run;
         if !idle {
             let copy = self.copy_for_inplace(request)?;
             let basis = copy.as_ref().or(request.basis.as_ref());
@@ -96,7 +100,12 @@ impl Generator {
     /// A backup of a file that will be updated in place is a copy, and its blocks are what is offered
     /// (spec: transfer 11).
     fn copy_for_inplace(&mut self, request: &Request) -> Result<Option<Basis>> {
-        if !self.plan.inplace || !self.plan.backup || request.exists.is_none() || request.redo {
+        if self.plan.only_write_batch
+            || !self.plan.inplace
+            || !self.plan.backup
+            || request.exists.is_none()
+            || request.redo
+        {
             return Ok(None);
         }
         let size = request.exists.map_or(0, |s| s.size);

@@ -10,6 +10,7 @@ use super::copier::remove_source_file;
 use super::exchange::{put_deletions, read_deletions, Item, Places, Seen};
 use super::generator::basis;
 use super::items::{self, Figures};
+use super::outlet::Outlet;
 use super::paths::disk;
 use super::scan::Scanner;
 use super::sources::Sources;
@@ -38,6 +39,7 @@ pub struct Sender {
     report: Report,
     reader: Reader,
     writer: Writer,
+    outlet: Outlet,
     scanner: Scanner,
     sources: Sources,
     encoder: Encoder,
@@ -121,6 +123,7 @@ impl Sender {
             hasher: BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix),
             seen: Seen::default(),
             places: Places::default(),
+            outlet: Outlet::new(plan, writer.clone())?,
             plan: Arc::clone(plan),
             report: report.clone(),
             reader,
@@ -186,7 +189,14 @@ impl Sender {
     // ---- lists
 
     fn put(&mut self) -> Result<()> {
-        let result = self.writer.put(&self.out);
+        let result = self.outlet.put(&self.out);
+        self.out.clear();
+        result
+    }
+
+    /// The same for what belongs to a file's data.
+    fn put_data(&mut self) -> Result<()> {
+        let result = self.outlet.put_data(&self.out);
         self.out.clear();
         result
     }
@@ -206,7 +216,7 @@ impl Sender {
         self.places.add(&segment);
         self.lists.add(Arc::new(segment))?;
         let out = std::mem::take(&mut self.out);
-        self.writer.put_owned(out)?;
+        self.outlet.put_owned(out)?;
         if let Some(bits) = message {
             self.writer.msg(Tag::IoError, &bits.to_le_bytes())?;
         }
@@ -529,6 +539,9 @@ impl Sender {
         }
         item.put(&mut self.ndx_out, &mut self.out, plan.protocol)?;
         self.out.extend_from_slice(values);
+        if self.outlet.withholds_data() {
+            self.put()?;
+        }
         head.put(&mut self.out);
         let mut whole = Hasher::new_whole_file(plan.xfer_sum, plan.seed);
         let mut stats = SearchStats::default();
@@ -561,7 +574,7 @@ impl Sender {
         }
         self.out.extend_from_slice(digest.as_slice());
         let out = std::mem::take(&mut self.out);
-        self.writer.put_owned(out)?;
+        self.outlet.put_data_owned(out)?;
         self.totals.matches += stats.matches;
         self.totals.hash_hits += stats.hash_hits;
         self.totals.false_alarms += stats.false_alarms;
@@ -603,7 +616,7 @@ impl Sender {
         stats: &mut SearchStats,
     ) -> Result<Option<io::Error>> {
         let head = std::mem::take(&mut self.out);
-        let (report, writer, peer) = (&self.report, &self.writer, &mut self.reader);
+        let (report, outlet, peer) = (&self.report, &self.outlet, &mut self.reader);
         let mut watch = Watch::default();
         let progress = report.progress_level() > 0;
         let size = offset + left;
@@ -615,7 +628,7 @@ impl Sender {
             if progress {
                 report.progress(done, size);
             }
-            writer.put_owned(buffer)
+            outlet.put_data_owned(buffer)
         })?;
         self.out = tail;
         stats.literal += left;
@@ -632,9 +645,9 @@ impl Sender {
         whole: &mut Hasher,
         stats: &mut SearchStats,
     ) -> Result<Option<io::Error>> {
-        self.put()?;
-        let writer = self.writer.clone();
-        let mut put = |bytes: &[u8]| writer.put(bytes);
+        self.put_data()?;
+        let outlet = self.outlet.clone();
+        let mut put = |bytes: &[u8]| outlet.put_data(bytes);
         let mut out = TokenOut::new(&mut put);
         self.tokens.begin_file();
         let mut sink = Watched {
@@ -667,7 +680,7 @@ impl Sender {
     /// Statistics and goodbye (spec: protocol 6.3, 6.8, 6.11).
     fn goodbye(&mut self) -> Result<()> {
         let protocol = self.plan.protocol;
-        if self.plan.server {
+        if self.plan.server || self.outlet.records() {
             let (read, written) = (self.reader.bytes_read(), self.writer.bytes_written());
             let summary = self.report.summary();
             let mut figures = vec![read as i64, written as i64, summary.total_size as i64];
@@ -677,7 +690,13 @@ impl Sender {
             for figure in figures {
                 ints::put_x30long(&mut self.out, protocol, figure, 3);
             }
-            self.put()?;
+            if self.plan.server {
+                self.put()?;
+            } else {
+                // A batch reads like the stream of a server, which tells its client these.
+                self.outlet.record(&self.out)?;
+                self.out.clear();
+            }
         }
         let mut rounds = if protocol >= 31 { 2 } else { 1 };
         while rounds > 0 {
@@ -698,7 +717,7 @@ impl Sender {
                 }
             }
         }
-        Ok(())
+        self.outlet.finish()
     }
 }
 

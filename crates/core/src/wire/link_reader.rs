@@ -16,6 +16,7 @@ use super::frames::{self, Message, Tag, HEADER_LEN};
 use super::ints::Source;
 use super::link::{counted, lock, Control, Shared, TICK};
 use super::port::{Port, Wake};
+use super::record::Record;
 use crate::error::{sys_text, Error, Result};
 
 /// What one read may bring.
@@ -102,6 +103,10 @@ pub struct Reader {
     message: Option<(Message, usize)>,
     parked: VecDeque<Message>,
     handler: Option<Handler>,
+    /// Gets a copy of all data, until writing it has failed.
+    record: Option<Arc<Record>>,
+    /// Why it failed; told at the next read.
+    record_error: Option<Error>,
     /// Chunks behind `cur`.
     local: VecDeque<Chunk>,
     spare: Vec<Vec<u8>>,
@@ -128,6 +133,8 @@ impl Reader {
             message: None,
             parked: VecDeque::new(),
             handler: None,
+            record: None,
+            record_error: None,
             local: VecDeque::new(),
             spare: Vec::new(),
             finished: None,
@@ -172,6 +179,11 @@ impl Reader {
     /// The handle for other threads.
     pub fn control(&self) -> Control {
         Control::new(self.shared.clone())
+    }
+
+    /// Copies all data that is read from here on, messages excluded, into a batch. An error of it ends a later read.
+    pub fn set_record(&mut self, record: Arc<Record>) {
+        self.record = Some(record);
     }
 
     /// What follows is framed.
@@ -438,6 +450,12 @@ impl Reader {
 
     /// Counts `n` data bytes at hand as consumed.
     fn advance(&mut self, n: usize) {
+        if let Some(record) = &self.record {
+            if let Err(error) = record.put(&self.cur[self.pos..self.pos + n]) {
+                self.record = None;
+                self.record_error = Some(error);
+            }
+        }
         self.pos += n;
         self.consumed += n as u64;
         if self.mux {
@@ -447,6 +465,9 @@ impl Reader {
 
     /// Blocks until data is at hand.
     fn need(&mut self) -> Result<()> {
+        if let Some(error) = self.record_error.take() {
+            return Err(error);
+        }
         if self.at_hand() == 0 && self.step(true)? == Step::Eof {
             return Err(self.closed());
         }

@@ -8,6 +8,7 @@ mod link_reader;
 mod link_tests;
 mod link_writer;
 mod port;
+pub mod record;
 pub mod throttle;
 
 pub use frames::{Message, Tag};

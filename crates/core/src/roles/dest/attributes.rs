@@ -113,7 +113,7 @@ impl Dest {
     /// given away (reported), and is left alone.
     pub fn set_attrs(&self, rel: &[u8], want: &Wanted, now: &Stat, times: SetTimes) -> Option<bool> {
         let plan = &self.plan;
-        if plan.dry_run {
+        if plan.idle() {
             return Some(false);
         }
         let mut changed = false;

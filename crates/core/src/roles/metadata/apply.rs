@@ -75,7 +75,7 @@ impl Dest {
     /// Set the extended attributes of something that is in place: what the receiver does when an item with that bit,
     /// but without data, comes by.
     pub fn set_xattrs_at(&self, rel: &[u8], want: &Wanted) -> bool {
-        if self.plan.xattrs == 0 || self.plan.dry_run {
+        if self.plan.xattrs == 0 || self.plan.idle() {
             return false;
         }
         let Ok(stat) = self.root.lstat(rel) else { return false };

@@ -180,5 +180,5 @@ pub fn values_follow(plan: &Plan, iflags: u16) -> bool {
         && !plan.compat_avoid_xattr_optim
         && iflags & iflag::XNAME != 0
         && iflags & iflag::LOCAL_CHANGE != 0;
-    plan.xattrs > 0 && iflags & iflag::XATTR != 0 && !plan.dry_run && !shortcut
+    plan.xattrs > 0 && iflags & iflag::XATTR != 0 && (!plan.dry_run || plan.read_batch) && !shortcut
 }
