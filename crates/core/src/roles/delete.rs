@@ -337,7 +337,8 @@ impl Deleter {
         let plan = &self.dest.plan;
         if plan.server {
             if let Some(writer) = &self.writer {
-                if plan.protocol >= 29 && (plan.info.del > 0 || plan.out_format.is_some()) {
+                // Whatever was asked for here, the client may keep a log of its own.
+                if plan.protocol >= 29 {
                     let mut payload = rel.to_vec();
                     if kind == FileKind::Dir {
                         payload.push(0);
