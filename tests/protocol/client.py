@@ -63,6 +63,8 @@ class Wire:
         self.out = bytearray()
         self.framed_in = self.framed_out = False
         self.messages: list[tuple[int, bytes]] = []
+        self.piece = 60000
+        """Longest frame that goes out; with 1 an empty frame stands before each."""
         self.frames: list[tuple[int, int]] = []
         """Tag and length of each frame that came."""
 
@@ -128,8 +130,16 @@ class Wire:
         if not self.framed_out:
             self.send(data)
             return
-        for at in range(0, len(data), 60000):
-            self.send(frame(data[at : at + 60000]))
+        lead = frame(b"") if self.piece == 1 else b""
+        self.send(b"".join(lead + frame(data[at : at + self.piece]) for at in range(0, len(data), self.piece)))
+
+    def gone(self) -> None:
+        """Sends what is there, then waits until the peer has closed; whatever it still says is kept."""
+        with suppress(OSError):
+            self.flush()
+        with suppress(EOFError, OSError, Broken):
+            while True:
+                self.next_frame() if self.framed_in else self.more()
 
     def rest(self) -> bytes:
         """Everything up to the end of the stream, unframed data only."""
@@ -657,10 +667,19 @@ def match(s: Session, data: bytes, basis: Basis, sums: Sequence[tuple[int, bytes
 class Piped:
     """A server of one of the programs behind a socket pair, as a remote shell would start it."""
 
-    def __init__(self, program: str, job: Job, cwd: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, program: str, job: Job, cwd: Path, env: Mapping[str, str], user: tuple[int, int] | None = None
+    ) -> None:
         ours, theirs = socket.socketpair()
+        who = {"user": user[0], "group": user[1], "extra_groups": [user[1]]} if user else {}
         self.process = subprocess.Popen(
-            [program, *job.words], cwd=cwd, env=env, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE
+            [program, *job.words],
+            cwd=cwd,
+            env=env,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            **who,  # type: ignore[call-overload]
         )
         theirs.close()
         self.session = Session(Wire(ours), job)
@@ -668,7 +687,15 @@ class Piped:
     def __enter__(self) -> Session:
         return self.session
 
+    @property
+    def code(self) -> int | None:
+        return self.session.code
+
     def __exit__(self, *_: object) -> None:
+        # Whoever still talks is heard: closing with unread bytes would end the peer by another error.
+        with suppress(OSError):
+            self.session.wire.sock.shutdown(socket.SHUT_WR)
+        self.session.wire.gone()
         self.session.wire.sock.close()
         try:
             _, self.session.err = self.process.communicate(timeout=LIMIT)

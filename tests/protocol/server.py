@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from tests.protocol.client import GREETING, LIMIT, Job, Session, Wire, pick, terms
+from tests.protocol.client import GREETING, LIMIT, Job, Session, Wire, terms
 from tests.protocol.ints import Broken, Ndx, int32, put_int32, put_varint, put_vstring, vstring
 
+CHECKSUMS = ["xxh64", "md5", "md4", "sha1"]
+"""The names that this server can compute, in the order of every client."""
 ALL = 0x1FE
 """Every compat bit but incremental recursion."""
 
@@ -23,16 +27,19 @@ def receive_words(s: Session) -> list[str]:
     w.line()
     w.send(b"@RSYNCD: OK\n")
     words: list[str] = []
-    while True:
-        word = bytearray()
-        while (c := w.take(1)) not in (b"\0", b"\n"):
-            word += c
-        if not word:
-            return words
-        words.append(word.decode())
+    while word := take_word(w):
+        words.append(word)
+    return words
 
 
-def start(s: Session, words: list[str], compat: int = ALL, seed: int = 1, filters: bool | None = None) -> None:
+def start(
+    s: Session,
+    words: list[str],
+    compat: int = ALL,
+    seed: int = 1,
+    filters: bool | None = None,
+    sums: str = "md5",
+) -> None:
     """The handshake of a server, up to and including the filter list."""
     w = s.wire
     s.server = True
@@ -41,18 +48,19 @@ def start(s: Session, words: list[str], compat: int = ALL, seed: int = 1, filter
     s.job.dry = "n" in s.job.compact
     s.ndx_in, s.ndx_out = Ndx(s.p), Ndx(s.p)
     s.seed, s.sum = seed, "md5" if s.p >= 30 else "md4-old"
+    forced = [word.partition("=")[2] for word in words if word.startswith("--checksum-choice=")]
+    s.sum = forced[0] if forced else s.sum
     s.compress = "zlib" if "z" in s.job.compact else "none"
     if s.p >= 30:
         s.compat = compat
         w.send(put_varint(compat))
         if compat & 0x80:
-            forced = any(word.startswith(("--checksum-choice", "--cc")) for word in words)
-            offers = [] if forced else ["md5"]
+            offers = [] if forced else [sums]
             offers += ["zlib"] if "z" in s.job.compact else []
             w.send(b"".join(put_vstring(x.encode()) for x in offers))
             s.lists_offered = [vstring(w) for _ in offers]
-            for mine, theirs in zip(offers, s.lists_offered, strict=True):
-                pick(mine, theirs)
+            if not forced:
+                s.sum = next((x for x in CHECKSUMS if x in sums.split()), "none")
     w.send(put_int32(seed))
     w.framed_out = True
     w.framed_in = s.p >= 30 or (s.job.sender and any(x.startswith("--remove-s") for x in words))
@@ -64,6 +72,90 @@ def start(s: Session, words: list[str], compat: int = ALL, seed: int = 1, filter
         w.read(n)
 
 
+RELAY = """
+import os, select, socket, sys
+to, command = socket.socket(socket.AF_UNIX), sys.argv[2:]
+to.connect(sys.argv[1])
+to.sendall(b"".join(os.fsencode(word) + bytes(1) for word in command) + bytes(1))
+ends = [0, to.fileno()]
+while to.fileno() in ends:
+    for fd in select.select(ends, [], [])[0]:
+        data = os.read(fd, 65536)
+        if fd == 0 and data:
+            to.sendall(data)
+        elif fd == 0:
+            to.shutdown(socket.SHUT_WR)
+        elif data:
+            os.write(1, data)
+        if not data:
+            ends.remove(fd)
+"""
+
+
+@contextmanager
+def shell(
+    space: Path, talk: Callable[[Session], object], p: int = 32, compat: int = ALL, numbers: bool = True
+) -> Iterator[tuple[str, Report]]:
+    """As `daemon`, behind a remote shell: gives the word for -e. The protocol numbers are exchanged if `numbers`."""
+    path = space / "relay.socket"
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    listener.settimeout(LIMIT)
+    (space / "relay.py").write_text(RELAY)
+
+    def hello(s: Session) -> None:
+        words: list[str] = []
+        while word := take_word(s.wire):
+            words.append(word)
+        report.words = words[words.index("--server") :]
+        del s.wire.heard[: len(s.wire.heard) - len(s.wire.raw)]
+        if numbers:
+            s.wire.send(put_int32(p))
+            s.announced = int32(s.wire)
+            s.p = min(p, s.announced)
+            start(s, report.words, compat)
+
+    report = Report()
+    thread = threading.Thread(target=serve_one, args=(listener, report, p, hello, talk), daemon=True)
+    thread.start()
+    try:
+        yield f"{sys.executable} -S {space}/relay.py {path}", report
+    finally:
+        thread.join(LIMIT)
+        listener.close()
+
+
+def take_word(w: Wire) -> str:
+    word = bytearray()
+    while (c := w.take(1)) not in (b"\0", b"\n"):
+        word += c
+    return word.decode()
+
+
+def serve_one(
+    listener: socket.socket,
+    report: Report,
+    p: int,
+    hello: Callable[[Session], None],
+    talk: Callable[[Session], object],
+) -> None:
+    try:
+        connection, _ = listener.accept()
+    except OSError as error:
+        report.error = error
+        return
+    with connection:
+        try:
+            report.session = s = Session(Wire(connection), Job(p=p))
+            hello(s)
+            talk(s)
+            s.wire.flush()
+        except (OSError, EOFError, Broken, AssertionError) as error:
+            report.error = error
+
+
 class Report:
     """What the talk left; `error` is the exception that ended it."""
 
@@ -73,29 +165,23 @@ class Report:
 
 
 @contextmanager
-def daemon(talk: Callable[[Session], object], p: int = 32, compat: int = ALL) -> Iterator[tuple[int, Report]]:
+def daemon(
+    talk: Callable[[Session], object],
+    p: int = 32,
+    compat: int = ALL,
+    filters: bool | None = None,
+    offers: dict[str, str] | None = None,
+) -> Iterator[tuple[int, Report]]:
     """A listener that takes one client through the handshake and then talks to it; gives its port and its report."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(LIMIT)
     report = Report()
 
-    def work() -> None:
-        try:
-            connection, _ = listener.accept()
-        except OSError as error:
-            report.error = error
-            return
-        with connection:
-            try:
-                report.session = s = Session(Wire(connection), Job(p=p))
-                report.words = receive_words(s)
-                start(s, report.words, compat)
-                talk(s)
-                s.wire.flush()
-            except (OSError, EOFError, Broken, AssertionError) as error:
-                report.error = error
+    def hello(s: Session) -> None:
+        report.words = receive_words(s)
+        start(s, report.words, compat, filters=filters, **(offers or {}))
 
-    thread = threading.Thread(target=work, daemon=True)
+    thread = threading.Thread(target=serve_one, args=(listener, report, p, hello, talk), daemon=True)
     thread.start()
     try:
         yield listener.getsockname()[1], report
@@ -106,5 +192,4 @@ def daemon(talk: Callable[[Session], object], p: int = 32, compat: int = ALL) ->
 
 def linger(s: Session) -> None:
     """Sends what is there and then reads until the client has gone."""
-    s.wire.flush()
-    s.wire.rest()
+    s.wire.gone()
