@@ -761,4 +761,4 @@ impl Decoder {
 }
 
 /// What iconv says about a name that does not fit.
-const EILSEQ: &str = "Invalid or incomplete multibyte or wide character";
+pub const EILSEQ: &str = "Invalid or incomplete multibyte or wide character";

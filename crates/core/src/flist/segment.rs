@@ -249,7 +249,8 @@ impl SegmentBuilder {
         self.store.entries = entries;
     }
 
-    fn at(&self, i: usize) -> usize {
+    /// The position of the entry that comes `i`-th in sorted order, after [`sort`](Self::sort).
+    pub fn at(&self, i: usize) -> usize {
         self.order.as_ref().map_or(i, |o| o[i] as usize)
     }
 

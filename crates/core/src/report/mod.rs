@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{sys_text, Error, Result};
 use crate::event::{Event, Summary};
+use crate::flist::{Charset as Conversion, Iconv};
 use crate::plan::{Charset, Plan, StderrMode};
 use crate::wire::frames::Tag;
 use crate::wire::link::Writer;
@@ -72,6 +73,8 @@ struct Shared {
     progress: Mutex<Option<Progress>>,
     total_progress: AtomicU64,
     role: Mutex<&'static str>,
+    /// The local character set, when names are converted.
+    charset: Option<Iconv>,
     out_format: Option<Format>,
     log_format: Option<Format>,
     style: ItemStyle,
@@ -117,6 +120,7 @@ impl Report {
             receiving: false,
             shared: Arc::new(Shared {
                 out_format: plan.out_format.as_deref().filter(|_| !plan.server).map(Format::new),
+                charset: plan.iconv.as_deref().and_then(Iconv::new),
                 log_format: plan.log_format.as_deref().map(Format::new),
                 plan,
                 waiting: Mutex::default(),
@@ -295,6 +299,7 @@ impl Report {
             let by_message = !to_stderr
                 && (matches!(level, Level::Info | Level::Client)
                     || plan.daemon
+                    || plan.protocol < 29
                     || plan.stderr_mode == StderrMode::Client);
             if by_message {
                 let writer = lock(&self.shared.writer).clone();
@@ -308,8 +313,9 @@ impl Report {
                         _ => Tag::Info,
                     };
                     // A text message is less than 5120 bytes (spec: protocol 3.2).
-                    let raw = if raw.len() > 5000 { &raw[..5000] } else { raw };
-                    let _ = writer.msg(tag, raw);
+                    let mut text = self.to_wire(raw);
+                    text.truncate(5000);
+                    let _ = writer.msg(tag, &text);
                     return;
                 }
             }
@@ -374,7 +380,20 @@ impl Report {
             }
             return;
         }
-        self.emit(level, text);
+        let mut local = Vec::new();
+        match &self.shared.charset {
+            Some(set) if set.from_wire(text, &mut local) => self.emit(level, &local),
+            _ => self.emit(level, text),
+        }
+    }
+
+    /// A text or name as it travels in a message (spec: protocol 5.16); what cannot be converted goes as it is.
+    pub fn to_wire(&self, text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        match &self.shared.charset {
+            Some(set) if set.to_wire(text, &mut out) => out,
+            _ => text.to_vec(),
+        }
     }
 
     fn push_log(&self, raw: &[u8]) {

@@ -339,7 +339,7 @@ impl Deleter {
             if let Some(writer) = &self.writer {
                 // Whatever was asked for here, the client may keep a log of its own.
                 if plan.protocol >= 29 {
-                    let mut payload = rel.to_vec();
+                    let mut payload = self.dest.report.to_wire(rel);
                     if kind == FileKind::Dir {
                         payload.push(0);
                     }
@@ -437,6 +437,14 @@ impl Deleter {
 
     /// A missing argument of `--delete-missing-args`: the name goes, unless protected.
     pub fn remove_missing(&mut self, rel: &[u8], filters: &mut Filters) -> Result<()> {
+        // As rsync has it, these are no deletions for the statistics.
+        let before = self.dest.report.stats(|s| s.deleted);
+        let result = self.remove_named(rel, filters);
+        self.dest.report.stats(|s| s.deleted = before);
+        result
+    }
+
+    fn remove_named(&mut self, rel: &[u8], filters: &mut Filters) -> Result<()> {
         let Ok(stat) = self.dest.root.lstat(rel) else {
             return Ok(());
         };

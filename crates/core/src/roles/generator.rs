@@ -548,12 +548,21 @@ impl Generator {
 
     fn entries(&mut self, segment: &Arc<Segment>) -> Result<()> {
         let inc = self.plan.inc_recurse;
+        // Directories are numbered by position, which is another order than this one where names are converted.
+        let mut next_dir = self.current_dir;
+        let mut numbers = Vec::with_capacity(if inc { segment.len() } else { 0 });
+        for i in 0..if inc { segment.len() } else { 0 } {
+            numbers.push(next_dir);
+            next_dir += i32::from(segment.entry(i).is_dir());
+        }
         for k in 0..segment.len() {
             let i = segment.at(k);
             let entry = *segment.entry(i);
             self.processed += 1;
+            if let Some(&number) = numbers.get(i) {
+                self.current_dir = number;
+            }
             if !entry.is_active() {
-                self.current_dir += i32::from(entry.is_dir());
                 continue;
             }
             let ndx = segment.start + i as i32;
@@ -565,7 +574,6 @@ impl Generator {
                     if !(segment.basename(i) == b"." && segment.dirname(i).is_empty()) {
                         self.early_directory(segment, i)?;
                     }
-                    self.current_dir += 1;
                 } else {
                     if self.is_skipped(segment, i) {
                         continue;

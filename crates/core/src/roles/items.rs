@@ -159,7 +159,13 @@ pub fn tell(
     };
     let item = item_of(report, segment, i, name, &source, iflags, xname, sending, figures);
     let changed = significant(iflags, xname);
-    let log = changed || acts(iflags, xname) || plan.server && plan.itemize_level > 1 && report.log_itemizes();
+    // What is shown though unchanged is logged by a client; a server's log has it where its own format itemizes.
+    let unchanged = if plan.server {
+        plan.itemize_level > 1 && report.log_itemizes()
+    } else {
+        plan.itemize && report.wants_unchanged()
+    };
+    let log = changed || acts(iflags, xname) || unchanged;
     let screen = if plan.itemize {
         changed || report.wants_unchanged()
     } else {

@@ -19,7 +19,7 @@ use super::metadata::{self, Lookup};
 use super::paths::disk;
 use super::sources::Sources;
 use crate::error::{Error, Result};
-use crate::flist::{eflag, HardLinks, Segment, SegmentBuilder};
+use crate::flist::{eflag, HardLinks, Iconv, Segment, SegmentBuilder};
 use crate::plan::Plan;
 use crate::report::{ioerr, sys_line, Level, Report};
 use crate::tree::{FileKind, Stat};
@@ -64,6 +64,8 @@ pub struct Scanner {
     links: HardLinks,
     /// Metadata tables (ACLs, xattrs) go here.
     pub tables: crate::flist::Tables,
+    /// Names are converted on their way: what cannot be is left out here.
+    charset: Option<Iconv>,
     /// Lists do not travel: groups of hard links are found here.
     local: bool,
     buffer: Vec<u8>,
@@ -80,6 +82,7 @@ impl Scanner {
         let daemon_chmod = Chmod::parse(&plan.daemon_chmod).unwrap_or_default();
         Ok(Self {
             local: plan.local,
+            charset: plan.iconv.as_deref().filter(|_| !plan.local).and_then(Iconv::new),
             next_start: i32::from(plan.inc_recurse),
             plan,
             report,
@@ -176,18 +179,22 @@ impl Scanner {
                 }
             }
         }
+        let mut numbers = Vec::with_capacity(builder.len());
+        for i in 0..builder.len() {
+            numbers.push(self.next_dir);
+            self.next_dir += i32::from(builder.entry(i).is_dir());
+        }
+        // The walk is in sorted order, also where the numbers are in order of arrival.
         let mut queue = Vec::new();
         let mut name = Vec::new();
-        for i in 0..builder.len() {
+        for i in (0..builder.len()).map(|k| builder.at(k)) {
             if !builder.entry(i).is_dir() {
                 continue;
             }
-            let ndx = self.next_dir;
-            self.next_dir += 1;
             name.clear();
             builder.view(i).name_into(&mut name);
             if let Some(mut node) = by_path.remove(&name) {
-                node.dir_ndx = ndx;
+                node.dir_ndx = numbers[i];
                 queue.push(node);
             }
         }

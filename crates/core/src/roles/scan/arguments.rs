@@ -8,7 +8,7 @@ use super::{Argument, Node, Scanner};
 use crate::error::{Error, Result};
 use crate::flist::{eflag, NewEntry, SegmentBuilder};
 use crate::report::ioerr;
-use crate::roles::compare::is_dir;
+use crate::roles::compare::{is_dir, S_IFREG};
 use crate::roles::metadata::{self, Lookup};
 use crate::roles::paths::{clean, confine, disk, split_relative, trim_slashes};
 
@@ -322,6 +322,8 @@ impl Scanner {
                     ..NewEntry::named(name)
                 };
                 builder.push(&entry)?;
+                // It has no type; a sender counts what is nothing else as a file.
+                self.report.stats(|s| s.files.add(S_IFREG));
                 return Ok(());
             }
             if self.plan.ignore_missing_args {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::Scanner;
 use crate::error::Result;
-use crate::flist::{eflag, NewEntry, SegmentBuilder};
-use crate::report::ioerr;
+use crate::flist::{eflag, Charset, NewEntry, SegmentBuilder, EILSEQ};
+use crate::report::{ioerr, Level};
 use crate::roles::compare::{is_link, is_reg, S_IFDIR, S_IFMT, S_IFREG};
 use crate::roles::metadata::{self, Place};
 use crate::roles::paths::disk;
@@ -14,6 +14,29 @@ use crate::sums::strong::{digest_len, Hasher};
 use crate::tree::Stat;
 
 impl Scanner {
+    /// Whether name and target can travel; if not, that is told (spec: protocol 5.16).
+    fn convertible(&mut self, name: &[u8], link: Option<&[u8]>, root_number: u16) -> bool {
+        let Some(set) = self.charset else { return true };
+        let mut out = Vec::new();
+        let (what, shown) = if !set.to_wire(name, &mut out) {
+            ("filename", name.to_vec())
+        } else if self.plan.compat_symlink_iconv && link.is_some_and(|l| !set.to_wire(l, &mut out)) {
+            let path = self.display(root_number, name);
+            ("symlink data for", self.report.quoted(&path))
+        } else {
+            return true;
+        };
+        let text = [
+            format!("[sender] cannot convert {what}: ").as_bytes(),
+            &shown,
+            format!(" ({EILSEQ})").as_bytes(),
+        ]
+        .concat();
+        self.report.set_io_error(ioerr::GENERAL);
+        self.report.line(Level::ErrorXfer, text);
+        false
+    }
+
     /// Put one entry into the list. `false` when it was left out.
     pub(super) fn push(
         &mut self,
@@ -106,6 +129,9 @@ impl Scanner {
         let Some(entry) = self.with_metadata(entry, root_number, path, stat) else {
             return Ok(false);
         };
+        if !self.convertible(name, entry.link, root_number) {
+            return Ok(false);
+        }
         let (kind, length) = (entry.mode, entry.len);
         let entry_extra = entry.link.map_or(0, |l| l.len() as u64) + entry.checksum.map_or(0, |c| c.len() as u64);
         builder.push(&entry)?;
