@@ -80,3 +80,24 @@ def test_signal(number: signal.Signals, source: Path, space: Path, tain: str) ->
     again = programs.run([tain, "-a", f"{source}/", f"{target}/"], cwd=space, env=env)
     assert again.code == 0, again
     assert whole_files(target) == 3000
+
+
+def test_counts(space: Path, tain: str) -> None:
+    """What one file is said to have cost holds nothing of the files that are written beside it."""
+    source, target = space / "mixed", space / "copy"
+    shutil.rmtree(target, ignore_errors=True)
+    for number in range(60):
+        directory = source / str(number % 6)
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / f"small{number}").write_bytes(b"x" * 9000)
+    for number in range(6):
+        (source / str(number) / "big").write_bytes(b"y" * 600_000)
+    total = 60 * 9000 + 6 * 600_000
+    outcome = programs.run(
+        [tain, "-a", "--stats", "--no-h", f"{source}/", f"{target}/"],
+        cwd=space,
+        env=programs.environment(str(space)),
+    )
+    figures = dict(line.split(": ", 1) for line in outcome.out.decode().splitlines() if ": " in line)
+    assert figures["Literal data"] == f"{total} bytes", outcome
+    assert total < int(figures["Total bytes sent"]) < total + 30_000, outcome

@@ -53,6 +53,8 @@ pub struct Copier {
     /// Finished files that wait in the partial-dir (`--delay-updates`).
     delayed: Vec<(Vec<u8>, bool)>,
     throttle: Throttle,
+    /// Literal and matched bytes of all that was written here, which the workers' counts must not mix with.
+    written: (u64, u64),
     /// The workers, once there is enough for them.
     pool: Option<Pool>,
     /// Small files until workers are started; `None`: this run has none.
@@ -70,6 +72,7 @@ impl Copier {
             report,
             sources,
             throttle,
+            written: (0, 0),
             dest: None,
             buffer: Vec::new(),
             early: false,
@@ -205,9 +208,9 @@ impl Copier {
             self.report.progress_begin(0);
         }
         let dest = Arc::clone(self.dest.get_or_insert_with(|| Arc::new(dest.for_role("receiver"))));
-        let before = self.report.stats(|s| (s.literal, s.matched));
+        let before = self.written;
         let good = self.data(request, &dest, &source)?;
-        let (literal, matched) = self.report.stats(|s| (s.literal - before.0, s.matched - before.1));
+        let (literal, matched) = (self.written.0 - before.0, self.written.1 - before.1);
         let figures = self.wire_figures(request, literal, matched);
         self.report.stats(|s| {
             s.sent += figures.0;
@@ -228,6 +231,15 @@ impl Copier {
             );
         }
         Ok(good)
+    }
+
+    fn wrote(&mut self, literal: u64, matched: u64) {
+        self.written.0 += literal;
+        self.written.1 += matched;
+        self.report.stats(|s| {
+            s.literal += literal;
+            s.matched += matched;
+        });
     }
 
     /// Bytes that a sender would have written for the item, and read as sums, over an uncompressed wire: item, sum
@@ -454,7 +466,7 @@ impl Copier {
             }
             copied.map_err(failed)?.bytes
         };
-        self.report.stats(|s| s.literal += done);
+        self.wrote(done, 0);
         Ok(())
     }
 
@@ -568,9 +580,8 @@ impl Copier {
         if inplace && existing > end {
             target.set_len(end).map_err(|e| dest.write_error(&request.rel, &e))?;
         }
+        self.wrote(stats.literal, stats.matched);
         self.report.stats(|s| {
-            s.literal += stats.literal;
-            s.matched += stats.matched;
             s.matches += stats.matches;
             s.hash_hits += stats.hash_hits;
             s.false_alarms += stats.false_alarms;
@@ -639,7 +650,7 @@ impl Copier {
                 if !device {
                     output.finish().map_err(failed)?;
                 }
-                self.report.stats(|s| s.literal += at);
+                self.wrote(at, 0);
             }
         }
         dest.sync(&target, &request.rel)?;
@@ -704,9 +715,7 @@ impl Copier {
             }
         }
         target.set_len(at).map_err(failed)?;
-        self.report.stats(|s| {
-            s.literal += at - start;
-        });
+        self.wrote(at - start, 0);
         Ok(())
     }
 
