@@ -226,6 +226,7 @@ CHANGED = [
             f"output-6-each-{name}-push",
             [f"{SHELL} {one} src/ h:{{w}}/dst/" for one in SETS[:6]] + [f"{SHELL} -ai src/ h:{{w}}/dst/"],
             tree,
+            sorted=True,
         ),
     )
 ]
