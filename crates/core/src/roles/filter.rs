@@ -100,21 +100,7 @@ impl Filters {
 
     /// A daemon's own list hides the name: it does not exist for the client.
     pub fn daemon_hides(&self, name: &[u8], is_dir: bool) -> bool {
-        if self.daemon.is_empty() {
-            return false;
-        }
-        if self.prefix.is_empty() {
-            return self.daemon.check_path(name, is_dir).is_exclude();
-        }
-        if name == b"." {
-            return self
-                .daemon
-                .check_path(&self.prefix[..self.prefix.len() - 1], true)
-                .is_exclude();
-        }
-        self.daemon
-            .check_path(&[self.prefix.as_slice(), name].concat(), is_dir)
-            .is_exclude()
+        hidden_below(&self.daemon, &self.prefix, name, is_dir)
     }
 
     /// The user's rules leave the name out of the list.
@@ -151,8 +137,19 @@ impl Filters {
         let root = root.clone();
         let confine = self.confine.clone();
         let base = root.path().to_vec();
-        let mut read =
-            |name: &[u8]| -> io::Result<Option<Vec<u8>>> { operator_file(name, &base, insecure, confine.as_deref()) };
+        let (daemon, prefix, module) = (&self.daemon, &self.prefix, self.module.as_deref());
+        let mut read = |name: &[u8]| -> io::Result<Option<Vec<u8>>> {
+            // Rules may name any file: one that the daemon hides is not there (spec: daemon 8, security SEC-13).
+            let path = if name.first() == Some(&b'/') {
+                inside(module, name)
+            } else {
+                [prefix.as_slice(), name].concat()
+            };
+            if hidden_below(daemon, b"", &super::paths::confine(&path), false) {
+                return Ok(None);
+            }
+            operator_file(name, &base, insecure, confine.as_deref())
+        };
         self.rules.enter_dir(dir, &mut read)
     }
 
@@ -197,6 +194,20 @@ impl Filters {
         }
         Ok(())
     }
+}
+
+/// Whether a daemon's rules hide `name`, which stands below `prefix` in the module.
+fn hidden_below(daemon: &Rules, prefix: &[u8], name: &[u8], is_dir: bool) -> bool {
+    if daemon.is_empty() {
+        return false;
+    }
+    if prefix.is_empty() {
+        return daemon.check_path(name, is_dir).is_exclude();
+    }
+    if name == b"." {
+        return daemon.check_path(&prefix[..prefix.len() - 1], true).is_exclude();
+    }
+    daemon.check_path(&[prefix, name].concat(), is_dir).is_exclude()
 }
 
 /// `root` relative to the module, with a final slash; empty for the module's root itself.
