@@ -23,9 +23,12 @@ use crate::wire::frames::Tag;
 use crate::wire::ints::{self, NdxWriter, NDX_DEL_STATS, NDX_DONE};
 use crate::wire::link::Writer;
 
-/// How many entries a sender lists ahead, and how long a receiver with hard links waits for the next of them.
+/// How many entries a sender lists ahead (spec: protocol 5.10).
 const LINK_AHEAD: usize = 1000;
-const LINK_PATIENCE: std::time::Duration = std::time::Duration::from_millis(300);
+/// How long a receiver with hard links waits for a list that is sure to come from a sender which keeps to that number,
+/// however busy its machine; and for one that may not come before something is asked for.
+const LINK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+const LINK_GUESS: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// What the generator hears from whoever delivers lists and writes data.
 #[derive(Debug)]
@@ -353,7 +356,10 @@ impl Generator {
         }
         while !self.eof && self.listed_ahead() < LINK_AHEAD {
             self.flush();
-            match self.feed.recv_timeout(LINK_PATIENCE) {
+            // The sender may still be at a list before the next one, and count that as well.
+            let next = self.arrived.front().map_or(0, |(segment, _)| segment.len());
+            let sure = self.listed_ahead() + next < LINK_AHEAD;
+            match self.feed.recv_timeout(if sure { LINK_PATIENCE } else { LINK_GUESS }) {
                 Ok(feed) => self.heard(feed)?,
                 Err(_) => {
                     self.foresight_over = true;
