@@ -200,6 +200,12 @@ enum Piece {
     },
 }
 
+/// What one escape can give (observed; a path's length).
+const LONGEST: usize = 4095;
+
+/// Length of the arrow in front of a link's target or leader.
+const ARROW: usize = 4;
+
 /// A compiled format (spec: output 7).
 #[derive(Debug, Clone)]
 pub struct Format {
@@ -236,7 +242,7 @@ impl Format {
                 width = width
                     .saturating_mul(10)
                     .saturating_add(i32::from(text[i] - b'0'))
-                    .min(4096);
+                    .min(2 * LONGEST as i32);
                 i += 1;
             }
             while i < text.len() && text[i] == b'\'' {
@@ -300,6 +306,14 @@ impl Format {
                         out.extend_from_slice(raw);
                         continue;
                     }
+                    let start = out.len();
+                    // The arrow of a link stands outside the width, and blanks stand for one where there is none.
+                    if *letter == b'L' && (*width != 0 || !value.is_empty()) {
+                        if value.is_empty() {
+                            value.resize(ARROW, b' ');
+                        }
+                        out.extend(value.drain(..ARROW));
+                    }
                     let pad = (width.unsigned_abs() as usize).saturating_sub(value.len());
                     if *width > 0 {
                         out.resize(out.len() + pad, b' ');
@@ -308,6 +322,7 @@ impl Format {
                     if *width < 0 {
                         out.resize(out.len() + pad, b' ');
                     }
+                    out.truncate(start + LONGEST);
                 }
             }
         }
@@ -322,6 +337,7 @@ fn escape(letter: u8, level: u8, item: &Item<'_>, plan: &Plan, style: ItemStyle,
         b'u' if plan.daemon => out.extend_from_slice(&plan.auth_user),
         b'P' if plan.daemon => out.extend_from_slice(&plan.module_path),
         b'm' => out.extend_from_slice(&plan.module),
+        b'%' => out.push(b'%'),
         b'b' => *out = number(item.bytes as i64),
         b'c' => *out = number(item.sum_bytes as i64),
         b'B' => out.extend_from_slice(&permissions(item.mode)),

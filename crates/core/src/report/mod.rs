@@ -112,9 +112,7 @@ impl Report {
             sent_to_remote: sender && !plan.local && !plan.twin,
             keep_times: plan.times,
             keep_dir_times: plan.times && !plan.omit_dir_times,
-            keep_link_times: plan.times
-                && !plan.omit_link_times
-                && (plan.local || plan.twin || plan.compat_symlink_times || !sender),
+            keep_link_times: plan.times && (plan.local || plan.twin || plan.compat_symlink_times || !sender),
         };
         Self {
             receiving: false,
@@ -764,9 +762,21 @@ impl Report {
             .map_or_else(|| Arc::from(&b""[..]), Arc::clone)
     }
 
+    /// Whether files are sent whole (`-vv`, spec: output 4).
+    pub fn tell_method(&self) {
+        let plan = &self.shared.plan;
+        if plan.debug.flist > 0 {
+            self.info(if plan.whole_file {
+                "delta-transmission disabled for local transfer or --whole-file"
+            } else {
+                "delta-transmission enabled"
+            });
+        }
+    }
+
     /// The figures of the sender's search (`-vv`, spec: output 4).
     pub fn tell_matches(&self) {
-        if self.shared.plan.debug.deltasum == 0 || self.shared.plan.list_only {
+        if self.shared.plan.debug.deltasum == 0 {
             return;
         }
         let s = self.summary();

@@ -48,10 +48,8 @@ pub fn open_alt_dirs(dest: &Dest) -> Vec<Option<Root>> {
                 let what: &[u8] = match error.raw_os_error() {
                     Some(2) => b"-dest arg does not exist: ",
                     Some(20) => b"-dest arg is not a dir: ",
-                    _ => {
-                        dest.report.refusal(&full, &error);
-                        return None;
-                    }
+                    // Said wherever it would be looked into.
+                    _ => return None,
                 };
                 dest.report
                     .warning([b"--".as_slice(), name.as_bytes(), what, &full].concat());
@@ -59,6 +57,16 @@ pub fn open_alt_dirs(dest: &Dest) -> Vec<Option<Root>> {
             }
         })
         .collect()
+}
+
+/// How many of them lie behind a link of another owner.
+pub fn refused_alt_dirs(dest: &Dest, roots: &[Option<Root>]) -> usize {
+    let none = dest.plan.alt_dirs.iter().zip(roots).filter(|(_, root)| root.is_none());
+    none.filter(|(dir, _)| {
+        let full = crate::tree::operator::absolute(dir, dest.root.path()).unwrap_or_else(|_| (*dir).clone());
+        crate::tree::operator::is_untrusted(&full, None)
+    })
+    .count()
 }
 
 /// The same for the other role; of what can't be used only a refused link is told again, as by each who meets it.
@@ -75,8 +83,16 @@ pub fn open_alt_dirs_quietly(dest: &Dest) -> Vec<Option<Root>> {
 }
 
 impl Generator {
+    /// Each look into an alternate directory behind a link of another owner is refused anew (observed).
+    fn tell_refused(&self) {
+        for _ in 0..self.alt_refused {
+            self.report.error(crate::tree::operator::REFUSAL);
+        }
+    }
+
     /// The best alternate copy of a regular file: level, directory number, status.
     fn alt_level(&mut self, segment: &Segment, i: usize, rel: &[u8]) -> Option<(u8, usize, Root, Stat)> {
+        self.tell_refused();
         let mut best: Option<(u8, usize, Root, Stat)> = None;
         for n in 0..self.alt_roots.len() {
             let Some(root) = self.alt_roots[n].clone() else {
@@ -144,6 +160,8 @@ impl Generator {
                 }
                 AltDest::Link if (self.dry_run || self.link_alt(&root, rel)?) => {
                     let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, true);
+                    // Names that wait for this one are told of first (observed).
+                    self.link_ready(segment, i, ndx)?;
                     self.item(segment, i, ndx, flags, Some(b""))?;
                     return Ok(AltFile::Settled { here: true });
                 }
@@ -248,6 +266,7 @@ impl Generator {
 
     /// A directory in an alternate place, for the item only.
     pub(super) fn alt_directory(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8]) -> Option<(Root, Stat)> {
+        self.tell_refused();
         let mut best = None;
         for root in self.alt_roots.iter().flatten() {
             let Ok(stat) = self.dest.lstat_in(root, rel) else {
@@ -275,6 +294,7 @@ impl Generator {
         target: Option<&[u8]>,
     ) -> Result<AltOther> {
         let entry = *segment.entry(i);
+        self.tell_refused();
         let mut best: Option<(bool, Root, Stat)> = None;
         for root in self.alt_roots.iter().flatten() {
             let Ok(stat) = self.dest.lstat_in(root, rel) else {

@@ -52,6 +52,8 @@ pub struct Copier {
     early: bool,
     /// Finished files that wait in the partial-dir (`--delay-updates`).
     delayed: Vec<(Vec<u8>, bool)>,
+    /// Second tries that are still to be told of: entry and item flags.
+    again: Vec<(Arc<Segment>, usize, u16)>,
     throttle: Throttle,
     /// Literal and matched bytes of all that was written here, which the workers' counts must not mix with.
     written: (u64, u64),
@@ -77,6 +79,7 @@ impl Copier {
             buffer: Vec::new(),
             early: false,
             delayed: Vec::new(),
+            again: Vec::new(),
             pool: None,
             until_pool,
         }
@@ -420,6 +423,20 @@ impl Copier {
         Ok(())
     }
 
+    /// Tell of the second tries in this list; of all without one.
+    pub fn tell_again(&mut self, list: Option<&Arc<Segment>>) {
+        let (now, later) = std::mem::take(&mut self.again)
+            .into_iter()
+            .partition(|(segment, ..)| list.is_none_or(|list| Arc::ptr_eq(list, segment)));
+        self.again = later;
+        let now: Vec<(Arc<Segment>, usize, u16)> = now;
+        for (segment, i, flags) in now {
+            let name = segment.name(i);
+            let figures = Figures::default();
+            items::tell(&self.report, &segment, i, &name, flags, None, true, figures);
+        }
+    }
+
     /// Write the new content into `target`, which is empty.
     fn fill(
         &mut self,
@@ -684,19 +701,15 @@ impl Copier {
                 self.report.warning(text);
             }
             at = 0;
-            // The second try is an item of its own.
-            let name = request.segment.name(request.i);
-            let flags = iflag::TRANSFER | request.iflags & iflag::TIME;
-            items::tell(
-                &self.report,
-                &request.segment,
-                request.i,
-                &name,
-                flags,
-                None,
-                true,
-                Figures::default(),
-            );
+            let len = request.segment.entry(request.i).len;
+            self.wrote(size - existing, 0);
+            self.report.stats(|s| {
+                s.transferred += 1;
+                s.transferred_size += len;
+            });
+            // The second try is an item of its own, and the first has changed the time.
+            let flags = iflag::TRANSFER | iflag::TIME;
+            self.again.push((Arc::clone(&request.segment), request.i, flags));
         }
         self.buffer.resize(SMALL as usize, 0);
         let start = at;

@@ -30,6 +30,9 @@ const LINK_AHEAD: usize = 1000;
 const LINK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 const LINK_GUESS: std::time::Duration = std::time::Duration::from_millis(300);
 
+/// Entries after which names that wait for a file of a local copy are linked to it: lists stay in memory until then.
+const LED_FOR: u64 = 5000;
+
 /// What the generator hears from whoever delivers lists and writes data.
 #[derive(Debug)]
 pub enum Feed {
@@ -155,6 +158,12 @@ pub struct Generator {
     late_touch: Vec<Touch>,
     settled: HashMap<Vec<u8>, Touch>,
     pub(super) alt_roots: Vec<Option<Root>>,
+    /// How many alternate directories lie behind a link of another owner.
+    pub(super) alt_refused: usize,
+    /// Members of hard-link groups whose files are written and which the rest of their group is still to be linked to.
+    led: Vec<(Arc<Segment>, usize, bool)>,
+    /// How many entries were processed when the first of them was written.
+    led_since: u64,
     processed: u64,
     pub(super) in_flight: usize,
     /// The sender lists no further ahead than it must.
@@ -171,6 +180,7 @@ impl Generator {
         };
         let plan = Arc::clone(&dest.plan);
         let alt_roots = super::basis::open_alt_dirs(&dest);
+        let alt_refused = super::basis::refused_alt_dirs(&dest, &alt_roots);
         Self {
             dry_run: plan.idle(),
             report: dest.report.clone(),
@@ -194,6 +204,9 @@ impl Generator {
             late_touch: Vec::new(),
             settled: HashMap::new(),
             alt_roots,
+            alt_refused,
+            led: Vec::new(),
+            led_since: 0,
             processed: 0,
             in_flight: 0,
             foresight_over: false,
@@ -206,13 +219,8 @@ impl Generator {
         for feed in first {
             self.heard(feed)?;
         }
-        if self.plan.debug.flist > 0 && (self.plan.local || self.report.role() != "sender") {
-            let text = if self.plan.whole_file {
-                "delta-transmission disabled for local transfer or --whole-file"
-            } else {
-                "delta-transmission enabled"
-            };
-            self.report.info(text);
+        if self.plan.local || self.report.role() != "sender" {
+            self.report.tell_method();
         }
         if self.plan.delete == DeleteWhen::Before {
             self.delete_everywhere()?;
@@ -438,6 +446,9 @@ impl Generator {
                 break;
             }
             let Some(list) = self.lists.pop_front() else { break };
+            if let Output::Local(copier) = &mut self.output {
+                copier.tell_again(Some(&list.segment));
+            }
             self.touch_up_list(&list);
             self.done()?;
         }
@@ -513,6 +524,9 @@ impl Generator {
         if skip {
             self.processed += segment.len() as u64;
             self.links_passed_over(&segment)?;
+        }
+        if self.processed - self.led_since > LED_FOR {
+            self.follow_up()?;
         }
         if let Some(list) = self.lists.back_mut() {
             list.processed = true;
@@ -737,6 +751,16 @@ impl Generator {
         Ok(())
     }
 
+    /// Link the other members of groups whose files are written now (local copies).
+    fn follow_up(&mut self) -> Result<()> {
+        while !self.led.is_empty() {
+            for (segment, i, good) in std::mem::take(&mut self.led) {
+                self.link_finished(&segment, i, good)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Wait until the workers have finished every file (local copies).
     fn all_written(&mut self) -> Result<()> {
         while let Output::Local(copier) = &mut self.output {
@@ -772,8 +796,14 @@ impl Generator {
             if outcome && !self.dry_run {
                 self.succeeded(&segment, i, ndx, true)?;
             }
-            if self.plan.hard_links {
+            if self.plan.hard_links && self.dry_run {
                 self.link_finished(&segment, i, outcome)?;
+            } else if self.plan.hard_links {
+                // In rsync the other process answers when the generator has gone through all that is listed ahead.
+                if self.led.is_empty() {
+                    self.led_since = self.processed;
+                }
+                self.led.push((segment, i, outcome));
             }
             return Ok(());
         }
@@ -905,6 +935,7 @@ impl Generator {
         if plan.inc_recurse {
             // Nothing more can come that would lead a group of hard links.
             self.link_stragglers()?;
+            self.follow_up()?;
             loop {
                 self.settle()?;
                 if self.lists.is_empty() {
@@ -917,12 +948,16 @@ impl Generator {
             }
         } else {
             self.link_stragglers()?;
+            self.follow_up()?;
             self.done()?;
             if wire {
                 self.wait_phase(1)?;
             }
             for at in 0..self.lists.len() {
                 self.redo(at)?;
+            }
+            if let Output::Local(copier) = &mut self.output {
+                copier.tell_again(None);
             }
         }
         self.done()?;

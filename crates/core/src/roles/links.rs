@@ -22,7 +22,10 @@ struct Group {
     busy: bool,
     /// One of those that wait is being made the leader.
     choosing: bool,
+    /// Missing members that came before the one which is transferred.
     waiting: Vec<(Arc<Segment>, usize, i32)>,
+    /// Members that came while it was.
+    following: Vec<(Arc<Segment>, usize, i32)>,
 }
 
 /// All groups of a run.
@@ -87,6 +90,14 @@ impl Generator {
         // What is no file there does not lead, whether it can be replaced or not (observed).
         let none = found.is_none_or(|stat| segment.entry(i).is_file() && !stat.is_file());
         let elsewhere = found.is_none() && self.alt_has(rel);
+        let waits = self.groups.group(segment, i).is_some_and(|group| {
+            group.leader.is_none()
+                && (group.busy || none && group.unseen > 0 && !elsewhere && segment.entry(i).is_file())
+        });
+        if let Some(stat) = found.filter(|stat| waits && stat.is_dir()) {
+            // Way is made at once, though the name itself waits.
+            self.make_way(rel, stat.mode, "regular file")?;
+        }
         let Some(group) = self.groups.group(segment, i) else {
             return Ok(false);
         };
@@ -95,7 +106,7 @@ impl Generator {
             return Ok(true);
         }
         if group.busy {
-            group.waiting.push((Arc::clone(segment), i, ndx));
+            group.following.push((Arc::clone(segment), i, ndx));
             self.put_off(ndx);
             return Ok(true);
         }
@@ -157,7 +168,8 @@ impl Generator {
         if good {
             group.leader = Some(name.clone());
             let waiting = std::mem::take(&mut group.waiting);
-            for (segment, i, ndx) in waiting.into_iter().rev() {
+            let following = std::mem::take(&mut group.following);
+            for (segment, i, ndx) in following.into_iter().chain(waiting.into_iter().rev()) {
                 let rel = self.dest.name(&segment, i);
                 self.link_to(&segment, i, ndx, &rel, &name)?;
                 self.take_up(ndx);
@@ -176,6 +188,8 @@ impl Generator {
             if group.choosing || group.busy || group.leader.is_some() {
                 return Ok(());
             }
+            let following = std::mem::take(&mut group.following);
+            group.waiting.extend(following);
             let Some((next, k, ndx)) = group.waiting.pop() else {
                 return Ok(());
             };
@@ -206,6 +220,7 @@ impl Generator {
             .groups
             .by_number
             .values()
+            .filter(|group| !group.busy)
             .filter_map(|group| group.waiting.last().map(|(segment, i, _)| (Arc::clone(segment), *i)))
             .collect();
         for (segment, i) in waiting {
@@ -239,6 +254,8 @@ impl Generator {
         let want = self.dest.wanted(segment, i, same_kind.as_ref());
         let flags = item_flags(&self.plan, &want, same_kind.as_ref(), iflag::LOCAL_CHANGE, true);
         let flags = self.metadata_flags(&self.dest.root, rel, &want, same_kind.as_ref(), flags);
+        // Its copy in the alternate directory is the leader's file: nothing is new (observed).
+        let known = found.is_none() && matches!((&same_kind, &target), (Some(a), Some(b)) if a.same_file(b));
         let made = self.replace(
             rel,
             found,
@@ -258,7 +275,9 @@ impl Generator {
         if !made {
             return Ok(());
         }
-        self.item(segment, i, ndx, flags, Some(leader))?;
+        if !known || self.report.wants_unchanged() {
+            self.item(segment, i, ndx, flags, Some(leader))?;
+        }
         self.retouch_parent(rel);
         if self.plan.remove_source_files || self.plan.remove_sent_files {
             self.succeeded(segment, i, ndx, true)?;

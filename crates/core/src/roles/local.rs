@@ -167,12 +167,6 @@ fn run(plan: &Arc<Plan>, report: &Report) -> Result<()> {
     if plan.list_only {
         return list(plan, report);
     }
-    // A path's length is the limit (spec: output 7).
-    if plan.out_format.as_ref().is_some_and(|f| f.len() >= 4096)
-        || plan.log_format.as_ref().is_some_and(|f| f.len() >= 4096)
-    {
-        return Err(Error::Diagnostics("log-format string is WAY too long!".into()));
-    }
     announce(plan, report);
     let (send, receive) = bounded(AHEAD);
     let sources = Sources::default();
@@ -210,6 +204,13 @@ fn generate(
         listed(plan, report, &feeds);
     }
     let mut dest = arrival::settle(plan, report, &feeds)?;
+    // A path's length is the limit, which is found when the first item is told (spec: output 7).
+    if plan.out_format.as_ref().is_some_and(|f| f.len() >= 4096)
+        || plan.log_format.as_ref().is_some_and(|f| f.len() >= 4096)
+    {
+        report.set_role("sender");
+        return Err(Error::Diagnostics("log-format string is WAY too long!".into()));
+    }
     dest.metadata = metadata;
     dest.metadata.read_rules(dest.root.path())?;
     report.set_role("sender");
@@ -259,6 +260,9 @@ fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
         if first && plan.info.flist > 0 && !plan.inc_recurse {
             report.partial(b"done\n");
         }
+        if first {
+            report.tell_method();
+        }
         first = false;
         let segment = Arc::new(segment);
         if plan.inc_recurse {
@@ -269,6 +273,7 @@ fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
         }
         list_segment(plan, report, dirs.remove(&segment.dir_ndx), &segment);
     }
+    report.tell_matches();
     Ok(())
 }
 
