@@ -20,10 +20,11 @@ use crate::error::{sys_text, Error, Result};
 const FRAME_TARGET: usize = 32 * 1024;
 /// Callers wait while more than this is unwritten.
 const MAX_PENDING: usize = 1024 * 1024;
-/// How long a part-filled frame may wait for company.
-const LINGER: Duration = Duration::from_millis(1);
-/// Payloads below this are copied: a buffer of their own would cost more.
-const OWN_FRAME: usize = 4 * 1024;
+/// How long a part-filled frame may wait for company. Who is about to wait for the peer flushes anyway; this is for a
+/// side that works on without a word, and a shorter time means more and smaller writes wherever a core is shared.
+const LINGER: Duration = Duration::from_millis(4);
+/// Payloads below this are copied: a frame of their own costs a switch to the writer thread, as much as 100 KB copied.
+const OWN_FRAME: usize = 32 * 1024;
 /// How much the writer takes at a time, so that callers are let on again early.
 const BATCH: usize = 256 * 1024;
 /// Most pieces of one `writev`.
@@ -48,6 +49,8 @@ pub(super) struct Out {
     total: u64,
     pool: Vec<Vec<u8>>,
     writer_waits: bool,
+    /// When the waiting writer looks again by itself.
+    writer_wakes: Option<Instant>,
     callers_wait: usize,
     finishing: bool,
     abandoned: bool,
@@ -236,14 +239,41 @@ impl Writer {
     }
 
     /// Tells the writer thread of new bytes, if there is something for it to do.
-    fn nudge(&self, out: &mut Out) {
-        let first = !out.open.is_empty() && out.due.is_none();
-        if first {
-            out.due = Some(Instant::now() + LINGER);
+    fn nudge(&self, mut out: MutexGuard<'_, Out>) {
+        let mut news = !out.sealed.is_empty();
+        if !out.open.is_empty() && out.due.is_none() {
+            let due = Instant::now() + LINGER;
+            out.due = Some(due);
+            news |= out.writer_wakes.is_none_or(|at| at > due);
         }
-        if out.writer_waits && (first || !out.sealed.is_empty()) {
+        if out.writer_waits && news {
             out.writer_waits = false;
+            // Woken under the lock, it would only wait for the lock.
+            drop(out);
             self.0.shared.out_work.notify_one();
+        }
+    }
+
+    /// Writes a full buffer without the thread, as much as fits without waiting, while the thread holds nothing. A
+    /// stream of small items would otherwise pay for two switches of threads with each buffer.
+    fn write_directly(&self, out: &mut Out) {
+        let shared = &self.0.shared;
+        let (true, Some(port)) = (out.writer_waits && out.sealed.len() == 1, shared.direct.get()) else {
+            return;
+        };
+        if shared.bwlimit.load(Ordering::Relaxed) != 0 || out.sealed_len != out.sealed[0].len() {
+            return;
+        }
+        // An error is left to the thread, which meets it at once.
+        if let Ok(Some(n @ 1..)) = port.write(&[IoSlice::new(&out.sealed[0])]) {
+            shared.mark_out();
+            out.sealed_len -= n;
+            if out.sealed_len > 0 {
+                out.sealed[0].drain(..n);
+            } else if let Some(mut done) = out.sealed.pop_front() {
+                done.clear();
+                out.pool.push(done);
+            }
         }
     }
 
@@ -254,8 +284,9 @@ impl Writer {
             let mut out = self.room()?;
             while !data.is_empty() && out.pending() <= MAX_PENDING {
                 data = out.put_some(data);
+                self.write_directly(&mut out);
             }
-            self.nudge(&mut out);
+            self.nudge(out);
         }
         Ok(())
     }
@@ -267,7 +298,7 @@ impl Writer {
         }
         let mut out = self.room()?;
         out.put_whole(data);
-        self.nudge(&mut out);
+        self.nudge(out);
         Ok(())
     }
 
@@ -293,8 +324,7 @@ impl Writer {
             return Ok(false);
         }
         out.put_message(tag, &payload[..payload.len().min(MAX_PAYLOAD)]);
-        self.nudge(&mut out);
-        drop(out);
+        self.nudge(out);
         shared.trace(|| format!("[{}] send_msg({}, {})", shared.role(), tag.name(), payload.len()));
         Ok(true)
     }
@@ -310,7 +340,7 @@ impl Writer {
         if out.mux && out.pending() == 0 {
             out.put_message(Tag::Data, &[]);
             out.flush = true;
-            self.nudge(&mut out);
+            self.nudge(out);
         }
         Ok(())
     }
@@ -444,10 +474,12 @@ fn run(shared: &Shared, port: &Port, wake: &Wake) {
                 continue;
             }
             let due = out.due.map(|due| due.saturating_duration_since(now));
+            let time = due.into_iter().chain(keep_alive).min();
+            let time = time.map(|time| time.max(Duration::from_micros(50)));
             out.writer_waits = true;
-            out = match due.into_iter().chain(keep_alive).min() {
+            out.writer_wakes = time.map(|time| now + time);
+            out = match time {
                 Some(time) => {
-                    let time = time.max(Duration::from_micros(50));
                     shared
                         .out_work
                         .wait_timeout(out, time)
@@ -562,6 +594,7 @@ impl Shared {
         out.flush = true;
         if out.writer_waits {
             out.writer_waits = false;
+            drop(out);
             self.out_work.notify_one();
         }
     }
