@@ -41,6 +41,33 @@ FILES: dict[str, bytes] = {
     "merge with tab": b"&merge\tDIR/d/b.inc\n[z]\n",
     "continued directive": b"&include DIR/d\\\n/a.conf\n[z]\n",
     "empty directory": b"&include DIR/e\n[z]\n",
+    "aliases are none": b"bind address=127.0.0.1\nrsync port=1\n[m]\n",
+    "name": b"[m]\nname=foo\n[n]\nname = \n[m]\ncomment=2\n[foo]\ncomment=3\n",
+    "no module": b"comment = x\n",
+    "file of a header": b"[m]\ncomment=x\n[global]\nlog file=DIR/log2\n[n]\n",
+    "header before the log": b"[global]\nlog file=DIR/log2\nfoo = bar\n[m]\n",
+    "path": b"[m]\npath=\n[n]\npath=///\n[o]\npath=/tmp//\n",
+    "quotes": b"[m]\ncomment = 'a b'  \n[n]\ncomment=\"x\" # y\n[o]\ncomment=\\\\\n"
+    b"[p]\ncomment = a\\\n\n[q]\ncomment=\tt\t\n",
+    "equals": b"[m]\ncomment=a=b=c\n",
+    "headers in a line": b"[m]   [n]\n[o]x=y\n[p]\n\t[ q r ]\n",
+    "spellings of modules": b"[a]\n[A]\n[a ]\n[ a b ]\n[ab]\ncomment=x\n[aB]\n",
+    "byte order mark": b"\xef\xbb\xbf# c\n[m]\n",
+    "variables side by side": b"[m]\ncomment=%RSYNCTEST%%RSYNCTEST%\n"
+    b"[n]\ncomment=%R%SYNCTEST%\n[o]\ncomment=% RSYNCTEST %\n",
+    "variables of a connection": b"[m]\ncomment=%RSYNC_MODULE_NAME%-%RSYNC_HOST_ADDR%-%RSYNC_PID%\n",
+    "variable in a boolean": b"list=%NOSUCH%\n[m]\n",
+    "long comment": b"[m]\ncomment=" + b"x" * 5000 + b"\n[" + b"m" * 2000 + b"]\n",
+    "odd booleans": b"[m]\nread only = yes no\n[n]\nlist = y\n[o]\nlist=YES\n[p]\nlist=on\n[q]\nlist=2\n[r]\nlist=\n",
+    "facilities": b"syslog facility=foo\n[m]\nsyslog facility = 3\n[n]\nsyslog facility=local9\n",
+    "directive in capitals": b"&Include DIR/d\n[z]\n",
+    "directory among files": b"&include DIR/f\n[z]\n",
+    "bad: first header": b"[m\n",
+    "bad: empty first header": b"[]\n",
+    "bad: slash in the first header": b"[a/b]\n",
+    "bad: blank after the ampersand": b"& include DIR/d\n[z]\n",
+    "bad: device": b"&merge /dev/null\n[z]\n",
+    "bad: globals": b"foo=bar\n = x\n[m]\n",
     "bad: blank in a directive's file": b"[m]\n&include DIR/d x\n",
     "bad: unknown directive": b"[m]\n&foo bar\n",
     "bad: no file": b"[m]\n&include /nonexist\n",
@@ -63,13 +90,15 @@ FILES: dict[str, bytes] = {
 def _tree(directory: Path) -> None:
     (directory / "d").mkdir()
     (directory / "e").mkdir()
+    (directory / "f" / "x.conf").mkdir(parents=True)
+    (directory / "f" / "y.conf").write_text("[if]\n")
     (directory / "d" / "a.conf").write_text("comment = inca\nmotd file = /nonexistent\n[ia]\nlist = yes\n")
     (directory / "d" / ".b.conf").write_text("[ib]\n")
     (directory / "d" / "a.inc").write_text("comment = merged\n")
     (directory / "d" / "b.inc").write_text("[im]\ncomment=IM\n")
 
 
-def _run(kind: str, directory: Path, name: str) -> tuple[bytes, list[str]]:
+def _run(kind: str, directory: Path, name: str) -> tuple[int | None, bytes, list[str], str]:
     _tree(directory)
     with Daemon(kind, directory, BASE + FILES[name]) as daemon:
         answer = b""
@@ -77,11 +106,13 @@ def _run(kind: str, directory: Path, name: str) -> tuple[bytes, list[str]]:
             with contextlib.suppress(ConnectionError):
                 answer = daemon.talk(HELLO + b"#list\n")
         lines = daemon.log_lines()
-    return answer, [line for line in lines if "safe_write" not in line and "(code 12)" not in line]
+        code = daemon.process.poll()
+    said = (directory / "err").read_text(errors="replace").replace(str(directory), "DIR")
+    return code, answer, [line for line in lines if "safe_write" not in line and "(code 12)" not in line], said
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_same_reading(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dmn_08_same_reading(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RSYNCTEST", "value")
     results = []
     for kind in ("rsync", "tain"):

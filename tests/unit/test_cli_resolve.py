@@ -146,8 +146,8 @@ def test_levels_of_compression() -> None:
 
 
 def test_daemon_table() -> None:
-    found = options("--daemon", "--port=8", "-M", "A=B", "--no-detach", "-4", "--bwlimit=5", "-vv")
-    assert (found.daemon, found.port, found.dparams, found.detach) == (True, 8, [b"A=B"], False)
+    found = options("--daemon", "--port=8", "-M", "Port=9", "--no-detach", "-4", "--bwlimit=5", "-vv")
+    assert (found.daemon, found.port, found.dparams, found.detach) == (True, 8, [b"Port=9"], False)
     assert (found.address_family, found.bwlimit, found.verbose) == (4, 5, 2)
     assert str(failure("--no-detach")).startswith("Daemon option(s) used without --daemon.")
 

@@ -389,11 +389,20 @@ def resolve_daemon(raw: RawOptions, *, program: str = "rsync") -> Options:
         elif isinstance(value, bytes):
             if b"=" not in value:
                 raise UsageError(f"--dparam value is missing an '=': {show(value)}\n{_DAEMON_HINT}")
+            from tain.daemon.parameters import PARAMETERS, key
+
+            name = value.partition(b"=")[0]
+            if key(name) not in PARAMETERS:
+                raise UsageError(f'Unknown parameter "{show(b" ".join(name.split()))}"')
             options.dparams.append(value)
     if raw.error is not None:
         raise raw.error
     if not options.daemon:
         raise UsageError(f"Daemon option(s) used without --daemon.\n{_DAEMON_HINT}")
     options.args = list(raw.args)
+    if options.server and not options.args:
+        from tain.cli.help import usage
+
+        raise UsageError(usage(program).rstrip("\n"))
     levels.apply_verbosity(options.verbose, options.info, options.info_priority, options.debug, options.debug_priority)
     return options

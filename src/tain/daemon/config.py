@@ -58,7 +58,7 @@ def load(
     overrides: Iterable[bytes] = (),
     environment: Mapping[bytes, bytes] | None = None,
 ) -> Config:
-    """Read ``file``. ``globals_only`` stops at the first module header, as the start of a daemon does.
+    """Read ``file``. ``globals_only`` stops at the first header, as the start of a daemon does.
 
     ``overrides`` are the words of ``--dparam``; raises :class:`BadParameterError` for those.
     """
@@ -86,11 +86,12 @@ def _override(word: bytes) -> tuple[bytes, bytes]:
     name = b" ".join(name.split())
     if key(name) not in PARAMETERS:
         raise BadParameterError(f'Unknown parameter "{os.fsdecode(name)}"')
-    return name, value.strip()
+    # Only a file's values lose blanks at their end.
+    return name, value.lstrip()
 
 
 class _StopError(Exception):
-    """The first module header was met and only globals are wanted."""
+    """The first header was met and only what stands before it is wanted."""
 
 
 class _FailedError(Exception):
@@ -141,8 +142,9 @@ class _Reader:
         self.file, self.line = outer_file, outer_line
 
     def directive(self, name: bytes, target: bytes, depth: int) -> None:
+        written, name = name, name.lower()
         if name not in (b"&include", b"&merge"):
-            self.fail(f"Unknown directive: {os.fsdecode(name)}.")
+            self.fail(f"Unknown directive: {os.fsdecode(written)}.")
         include = name == b"&include"
         try:
             status = os.stat(target)
@@ -157,10 +159,12 @@ class _Reader:
                 shown = os.fsdecode(target)
                 self.fail(f'rsync: [Receiver] unable to open config dir "{shown}": {operator_file.reason(error)}')
             files = [target.rstrip(b"/") + b"/" + entry for entry in names]
+            files = [file for file in files if not os.path.isdir(file)]
         elif stat.S_ISREG(status.st_mode):
             files = [target]
         else:
-            self.fail(f'config file "{os.fsdecode(target)}" is neither a file nor a directory')
+            self.say(NOTE, f'config file "{os.fsdecode(target)}" is neither a file nor a directory')
+            raise _FailedError
         for file in files:
             if not include:
                 self.read_file(file, depth + 1)
@@ -194,6 +198,10 @@ class _Reader:
                 at = self.parse_parameter(data, at, depth)
 
     def parse_header(self, data: bytes, at: int) -> int:
+        if self.globals_only:
+            # Not even `[global]` is looked at before there is a connection.
+            self.apply_overrides()
+            raise _StopError
         words, at, stop = _take(data, at, b"]")
         name = b" ".join(words.split())
         if stop == b"":
@@ -249,8 +257,6 @@ class _Reader:
             self.section = None
             return
         self.apply_overrides()
-        if self.globals_only:
-            raise _StopError
         for section in self.config.modules:
             if key(section.name) == key(name):
                 self.section = section
@@ -289,6 +295,8 @@ class _Reader:
             if row.name == "path" and "path" in self.section.lines:
                 self.say(NOTE, f"second path in module {_show(self.section.name)}: is a [name] line missing?")
             self.section.values[row.name] = parsed
+            if row.name == "name":
+                self.section.name = value
             self.section.lines[row.name] = self.line
 
     def convert(self, row: Parameter, value: bytes) -> Value:

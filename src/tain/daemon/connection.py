@@ -125,16 +125,13 @@ class Connection:
 
     def _configure(self) -> None:
         self.config = self.settings.load()
-        self.log.open(self.config.globals, self.settings.log_file)
+        # A listener's log stays where it was when it started, whatever the file says now.
         for diagnostic in self.config.diagnostics:
             if diagnostic.level != "note":
                 self.log.error(str(diagnostic))
         if self.config.failed:
             raise RefusalError("", "", 1)
         self.resolver.limit = float(self.config.globals.number("tain name lookup timeout") or 5)
-        self._publish(b"RSYNC_PID", b"%d" % self.pid)
-        self._publish(b"RSYNC_HOST_ADDR", self.peer.address.encode())
-        self._publish(b"RSYNC_HOST_NAME", self.peer.name)
 
     def _publish(self, name: bytes, value: bytes) -> None:
         self.config.variables.connection[name] = value
@@ -159,14 +156,12 @@ class Connection:
             raise RefusalError from None
         if address is not None:
             self.peer = access.Peer(address, UNDETERMINED)
-            self._publish(b"RSYNC_HOST_ADDR", self.peer.address.encode())
 
     def _look_up(self) -> None:
         self.resolved = True
         self.peer.name, problem = self.resolver.reverse(self.peer.address)
         if problem:
             self.log.error(problem)
-        self._publish(b"RSYNC_HOST_NAME", self.peer.name)
 
     def _confine(self) -> None:
         """``daemon chroot``, ``daemon gid``, ``daemon uid``: the whole process goes in before it talks."""
@@ -270,9 +265,11 @@ class Connection:
 
     def _admit(self, section: Section) -> None:
         name = os.fsdecode(section.name)
-        self._publish(b"RSYNC_MODULE_NAME", section.name)
         if not self.resolved and section.flag("reverse lookup"):
             self._look_up()
+        self._publish(b"RSYNC_MODULE_NAME", section.name)
+        self._publish(b"RSYNC_HOST_ADDR", self.peer.address.encode())
+        self._publish(b"RSYNC_HOST_NAME", self.peer.name)
         if not self._host_allowed(section):
             client = f"@ERROR: access denied to {name} from {self.who}"
             if not section.flag("list"):
@@ -332,8 +329,12 @@ class Connection:
             raise RefusalError(refused, f"{failed}: {weak}")
         text_sent = auth.challenge(digest, self.peer.address)
         self.talk.line(b"@RSYNCD: AUTHREQD " + text_sent)
+        try:
+            answer = self.talk.read_line(greeting.ANSWER_SIZE)
+        except ClosedError:
+            raise RefusalError(refused, f"{failed}: invalid challenge response") from None
         outcome, line = auth.check(
-            self.talk.read_line(greeting.ANSWER_SIZE),
+            answer,
             digest=digest,
             text=text_sent,
             users=rules,
@@ -356,6 +357,7 @@ class Connection:
         who = module.identity(section, root=os.geteuid() == 0)
         where = module.roots(section, can_chroot=module.chroot_problem, say=self.log.error)
         self._publish(b"RSYNC_MODULE_PATH", where.full_path)
+        self._publish(b"RSYNC_PID", b"%d" % self.pid)
         rules = filters.rules(section)
         self.log.open(section, self.settings.log_file)
         facts = self._facts(section, where)

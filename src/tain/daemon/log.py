@@ -32,9 +32,9 @@ class Log:
         # Also say everything on stderr: the start in the foreground.
         self.echo = False
 
-    def open(self, section: Section, override: bytes = b"") -> None:
+    def open(self, section: Section, override: bytes | None = None) -> None:
         """Take up the settings of ``section``; ``override`` is ``--log-file``."""
-        path = override or section.text("log file")
+        path = section.text("log file") if override is None else override
         tag = os.fsdecode(section.text("syslog tag"))
         facility = section.number("syslog facility")
         if path and path == self.path:
@@ -110,7 +110,12 @@ class Log:
     def error(self, line: str) -> None:
         self.write(line, warning=True)
 
-    def closing(self, code: int, where: str, role: str = "Receiver") -> None:
-        """The last line of a failed connection (spec: daemon 12.2)."""
-        kind = "warning" if code == 24 else "error"
-        self.error(f"rsync {kind}: {exit_text(code)} (code {code}) at {where} [{role}={VERSION}]")
+    def closing(self, code: int, where: str) -> None:
+        """The last line of a failed connection."""
+        self.error(closing(code, where))
+
+
+def closing(code: int, where: str, role: str = "Receiver") -> str:
+    """What a process says last when it fails (spec: daemon 12.2)."""
+    kind = "warning" if code == 24 else "error"
+    return f"rsync {kind}: {exit_text(code)} (code {code}) at {where} [{role}={VERSION}]"

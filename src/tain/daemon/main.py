@@ -6,7 +6,7 @@ import errno
 import os
 
 from tain.daemon.conversation import Conversation
-from tain.daemon.log import Log
+from tain.daemon.log import Log, closing
 from tain.daemon.settings import Settings
 from tain.errors import SocketError, TainError, UsageError
 
@@ -49,6 +49,12 @@ def _complain(text: str) -> None:
             pass
 
 
+def _remark(text: str) -> None:
+    """For whoever watches: where rsync has nothing for a script to read, there is nothing."""
+    if os.isatty(2):
+        _complain(text)
+
+
 def check(settings: Settings) -> int:
     """``--check-config``: everything that is wrong, with its place. 0 good, 1 something would fail or be refused."""
     from tain.daemon import lint
@@ -69,6 +75,13 @@ def _load(settings: Settings, *, globals_only: bool = False) -> Config:
         return settings.load(globals_only=globals_only)
     except BadParameterError as error:
         raise UsageError(str(error)) from None
+
+
+def _unusable(config: Config) -> UsageError:
+    """What a process that serves one connection says of its file: that it ends."""
+    for diagnostic in config.diagnostics:
+        _remark(str(diagnostic))
+    return UsageError(closing(1, "main.py(0)"))
 
 
 # ---- one connection per process (spec: daemon 1.7, 1.9)
@@ -99,7 +112,7 @@ def _one_connection(settings: Settings, sock: socket.socket) -> int:
 
     config = _load(settings)
     if config.failed:
-        raise UsageError(f"Failed to parse config file: {os.fsdecode(settings.file)}")
+        raise _unusable(config)
     # Nothing but protocol may reach the socket.
     _to_null(0, 1, 2)
     log = Log()
@@ -122,7 +135,7 @@ def _over_shell(settings: Settings) -> int:
 
     config = _load(settings)
     if config.failed:
-        raise UsageError(f"Failed to parse config file: {os.fsdecode(settings.file)}")
+        raise _unusable(config)
     log = Log()
     log.open(config.globals, settings.log_file)
     sock: socket.socket | None = None
@@ -170,8 +183,13 @@ def _is_literal(word: str) -> bool:
 def _stand_alone(settings: Settings, options: Options) -> int:
     config = _load(settings, globals_only=True)
     for diagnostic in config.diagnostics:
-        _complain(str(diagnostic))
+        _remark(str(diagnostic))
     if config.failed:
+        if config.globals.text("log file") or settings.log_file:
+            log = Log()
+            log.open(config.globals, settings.log_file)
+            _report(config, log)
+            log.closing(1, "main.py(0)")
         raise UsageError(f"Failed to parse config file: {os.fsdecode(settings.file)}")
     values = config.globals
     if values.flag("proxy protocol") and not values.text("proxy protocol hosts"):
@@ -202,9 +220,15 @@ def _stand_alone(settings: Settings, options: Options) -> int:
         os._exit(code & 255)
 
 
+def _report(config: Config, log: Log) -> None:
+    for diagnostic in config.diagnostics:
+        if diagnostic.level != "note":
+            log.error(str(diagnostic))
+
+
 def _listen(settings: Settings, options: Options, config: Config, ready: int) -> int:
     from tain.daemon import listener, preload
-    from tain.daemon.pidfile import PidFile
+    from tain.daemon.pidfile import PidFile, PidFileError
 
     values = config.globals
     log = Log()
@@ -212,15 +236,14 @@ def _listen(settings: Settings, options: Options, config: Config, ready: int) ->
     # Before there is anything to clean up: a signal from here on ends the listener in good order.
     server.take_signals()
     pid_file = None
-    if values.text("pid file"):
-        pid_file = PidFile(values.text("pid file"))
-        pid_file.create()
     port = options.port or values.number("port") or DEFAULT_PORT
     address = options.address or values.text("address")
     try:
         log.open(values, settings.log_file)
-        for diagnostic in config.diagnostics:
-            log.error(str(diagnostic))
+        _report(config, log)
+        if values.text("pid file"):
+            pid_file = PidFile(values.text("pid file"))
+            pid_file.create()
         log.write(listener.started(port))
         server.sockets = listener.inherited() or listener.bind(
             address,
@@ -236,6 +259,10 @@ def _listen(settings: Settings, options: Options, config: Config, ready: int) ->
         log.closing(error.code, "listener.py(0)")
         if pid_file is not None:
             pid_file.remove()
+        # Who started this in the background has no other way to hear of it.
+        plain = isinstance(error, PidFileError) and not str(error).startswith("rsync: ")
+        (_complain if plain or ready >= 0 else _remark)(str(error))
+        error.args = ()
         raise
     preload.load()
     server.pid_file = pid_file

@@ -147,7 +147,6 @@ _MODULE: tuple[tuple[str, str, Value], ...] = (
 )
 
 _SHELL = frozenset({"early exec", "pre-xfer exec", "post-xfer exec", "name converter"})
-_ALIASES = {"bind address": "address", "rsync port": "port"}
 
 # A misspelt one of these would open what was meant to be closed (spec: security SEC-42).
 ACCESS_CONTROL = frozenset(
@@ -163,10 +162,7 @@ ACCESS_CONTROL = frozenset(
 def _table() -> dict[bytes, Parameter]:
     rows = [Parameter(name, kind, True, default) for name, kind, default in _DAEMON]
     rows += [Parameter(name, kind, False, default, name in _SHELL) for name, kind, default in _MODULE]
-    table = {key(row.name.encode()): row for row in rows}
-    for alias, name in _ALIASES.items():
-        table[key(alias.encode())] = table[key(name.encode())]
-    return table
+    return {key(row.name.encode()): row for row in rows}
 
 
 PARAMETERS: dict[bytes, Parameter] = _table()

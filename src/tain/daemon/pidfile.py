@@ -12,6 +12,10 @@ from tain.session.operator_file import reason
 _SMALL = 32
 
 
+class PidFileError(FileError):
+    """The pid file cannot be had."""
+
+
 class PidFile:
     """Made and locked; the lock lives as long as this process, and is not held by its children."""
 
@@ -20,10 +24,10 @@ class PidFile:
         self.fd = -1
 
     def create(self) -> None:
-        """Raises :class:`FileError` (11) with rsync's text."""
+        """Raises :class:`PidFileError` (11) with rsync's text."""
         shown = os.fsdecode(self.path)
         if len(self.path) >= 4096:
-            raise FileError(f"pid file path is too long: {shown}")
+            raise PidFileError(f"pid file path is too long: {shown}")
         directory, _, leaf = self.path.rpartition(b"/")
         directory = directory or (b"/" if self.path.startswith(b"/") else b".")
 
@@ -31,7 +35,7 @@ class PidFile:
         try:
             parent = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise FileError(
+            raise PidFileError(
                 f'rsync: [Receiver] failed to open pid-file directory "{os.fsdecode(directory)}": {reason(error)}'
             ) from None
         try:
@@ -50,17 +54,17 @@ class PidFile:
             status = os.fstat(self.fd)
             verb = "find small"
             if status.st_size > _SMALL:
-                raise FileError(f"failed to {verb} pid file {shown}: File too large")
+                raise PidFileError(f"failed to {verb} pid file {shown}: File too large")
             verb = "lstat"
             there = os.stat(leaf, dir_fd=parent, follow_symlinks=False)
             if (there.st_dev, there.st_ino) != (status.st_dev, status.st_ino):
-                raise FileError(f"failed to avoid file overwrite race for pid file {shown}: Stale file handle")
+                raise PidFileError(f"failed to avoid file overwrite race for pid file {shown}: Stale file handle")
             verb = "truncate"
             os.ftruncate(self.fd, 0)
             verb = "write"
             os.write(self.fd, b"%d\n" % os.getpid())
         except OSError as error:
-            raise FileError(f"failed to {verb} pid file {shown}: {os.strerror(error.errno or 0)}") from None
+            raise PidFileError(f"failed to {verb} pid file {shown}: {os.strerror(error.errno or 0)}") from None
         finally:
             os.close(parent)
 

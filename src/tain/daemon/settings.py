@@ -23,8 +23,8 @@ class Settings:
     def __init__(self, file: bytes) -> None:
         self.file = file
         self.overrides: list[bytes] = []
-        #: ``--log-file``: beats every parameter.
-        self.log_file = b""
+        #: ``--log-file``: beats every parameter; empty means syslog.
+        self.log_file: bytes | None = None
         #: ``--log-file-format``: empty turns transfer logging off, None leaves it to the modules.
         self.log_format: bytes | None = None
         #: KiB/s, 0 = none.
@@ -36,7 +36,7 @@ class Settings:
     def of(cls, options: Options) -> Settings:
         settings = cls(config_file(options))
         settings.overrides = list(options.dparams)
-        settings.log_file = options.log_file or b""
+        settings.log_file = options.log_file
         settings.log_format = options.log_file_format
         settings.bwlimit = options.bwlimit
         settings.protocol = options.protocol
@@ -49,7 +49,7 @@ class Settings:
 
 def config_file(options: Options) -> bytes:
     """Which file is read (spec: daemon 1.3)."""
-    if options.config:
+    if options.config is not None:
         return options.config
     if options.server and os.geteuid() != 0:
         return b"rsyncd.conf"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 # Letters that would break a line or turn the direction of the text around: C1, bidi marks, line separators.
-_UNSAFE = frozenset(
-    [*range(0x80, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF]
-)
+_UNSAFE = frozenset([*range(0x80, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)])
 _PLAIN = bytes([9, *range(0x20, 0x7F)])
 
 
