@@ -25,6 +25,7 @@ def entry() -> None:
         argv[:1] = [b"tain"]
     _open_standard_streams()
     env = Environment(argv=argv)
+    env.own_process = True
     _install_signals(env)
     code = main(argv, env)
     # Nothing of ours is left to be run at exit, and taking the interpreter down costs more than a small transfer.

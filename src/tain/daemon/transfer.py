@@ -187,6 +187,7 @@ def _serve(connection: Connection, facts: ModuleFacts, options: Options, refusal
 
     talk = connection.talk
     env = Environment(cwd=facts.module_root, stdin=talk.read_fd, stdout=talk.write_fd, stderr=-1)
+    env.own_process = True
     link = _core.Link(
         talk.read_fd,
         talk.write_fd,

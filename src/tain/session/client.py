@@ -201,6 +201,13 @@ class Client:
             self._child.wait(GRACE)
         return code
 
+    def _become(self) -> None:
+        """``--copy-as``, once whatever needs the user's own rights is open and started."""
+        if self.options.copy_as is not None:
+            from tain.session.copy_as import become
+
+            become(self.options, self.env, self.role)
+
     def _child_status(self, *, whole: bool) -> int:
         """What the child of a transfer ended with, as far as it counts; 0 without one."""
         from tain.transport.shell import GRACE
@@ -231,6 +238,7 @@ class Client:
         from tain import _core
 
         self.out.charset = charset(self.env.environ)
+        self._become()
         agreed = handshake.agree_alone(self.options, self.env.environ)
         self._show_protocol(agreed)
         start = _core.enumerate if self.options.list_only else _core.copy
@@ -273,6 +281,7 @@ class Client:
             return server.run_twin(words, self.options, self.env, read_fd=read_fd, write_fd=write_fd)
 
         def connected() -> int:
+            self._become()
             self._child = fork_server(serve)
             self._twin = True
             return self._transfer(self._link(), greeted=None)
@@ -302,6 +311,7 @@ class Client:
         link = self._link()
         if job.daemon:
             return self._converse(link)
+        self._become()
         if hidden is not None:
             self._show_hidden(hidden)
             link.write(arguments.encode_secluded(hidden))
@@ -358,6 +368,7 @@ class Client:
         if command.secluded is not None:
             self._show_hidden(command.secluded)
         talk.send_arguments(command.visible, command.secluded or ())
+        self._become()
         return self._transfer(link, greeted=talk.protocols)
 
     # ------------------------------------------------------------------------------------------ common parts

@@ -25,7 +25,7 @@ class Environment:
     `stdin`, `stdout` and `stderr` are descriptors. `environ` maps bytes to bytes and may be changed by its owner only.
     """
 
-    __slots__ = ("argv", "cwd", "environ", "pid", "program", "stderr", "stdin", "stdout", "transfer")
+    __slots__ = ("argv", "cwd", "environ", "own_process", "pid", "program", "stderr", "stdin", "stdout", "transfer")
 
     def __init__(
         self,
@@ -47,6 +47,8 @@ class Environment:
         self.stdout = stdout
         self.stderr = stderr
         self.pid: int = os.getpid()
+        #: The process runs nothing but this session, which may change who it is.
+        self.own_process = False
         #: What is running now; signal handlers cancel it.
         self.transfer: Cancellable | None = None
 

@@ -119,6 +119,8 @@ class _Server:
     def run(self) -> int:
         options, link, daemon = self.options, self.link, self.daemon
         link.set_role(self.role)
+        if daemon is None:
+            self._become()
         self.agreed = agreed = handshake.server_handshake(
             link,
             options,
@@ -133,8 +135,15 @@ class _Server:
                 link.message(TAG_IO_TIMEOUT, daemon.timeout.to_bytes(4, "little"))
             if daemon.refusal is not None:
                 raise daemon.refusal
+            self._become()
         unavailable.refuse(options)
         return self._transfer(agreed)
+
+    def _become(self) -> None:
+        if self.options.copy_as is not None:
+            from tain.session.copy_as import become
+
+            become(self.options, self.env, self.role)
 
     def _before_mux(self, agreed: Agreed) -> None:
         daemon = self.daemon
@@ -359,6 +368,7 @@ def run_twin(words: Sequence[bytes], parent: Options, env: Environment, *, read_
     own = Surroundings(
         argv=env.argv, environ=env.environ, cwd=env.cwd, stdin=read_fd, stdout=write_fd, stderr=env.stderr
     )
+    own.own_process = True
     try:
         options = resolve(parse(words), environ=env.environ)
     except TainError as error:

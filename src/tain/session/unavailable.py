@@ -16,8 +16,6 @@ def refuse(options: Options) -> None:
         word = "--tls"
     elif options.tls_pin is not None:
         word = "--tls-pin"
-    elif options.copy_as is not None:
-        word = "--copy-as"
     else:
         return
     raise UnsupportedError(f"rsync: {word} is not supported by this version of tain")

@@ -176,6 +176,15 @@ impl Report {
         *lock(&self.shared.role)
     }
 
+    /// Who looks at files through this handle: the side that scans, or the one that compares.
+    pub fn looker(&self) -> &'static str {
+        if !self.receiving && (self.shared.plan.local || self.role() == "sender") {
+            "sender"
+        } else {
+            "generator"
+        }
+    }
+
     // ---- cancel
 
     /// Ask every role to stop; `code` is the exit code the run then has.

@@ -90,8 +90,8 @@ pub fn is_stored_link(mode: u32) -> bool {
 pub enum LookupError {
     /// The status of the file itself.
     Stat(io::Error),
-    /// `failed to read xattr user.rsync.%stat for "P": ...`
-    Read(io::Error),
+    /// `failed to read xattr user.rsync.%stat for "P": ...`; the status is that of the file itself.
+    Read(io::Error, Box<Stat>),
     /// `Corrupt user.rsync.%stat xattr attached to "P": "TEXT"`, exit code 11.
     Corrupt(Vec<u8>),
 }
@@ -105,7 +105,7 @@ impl Root {
             let value = match self.get_xattr(rel, XATTR) {
                 // a filesystem without attributes has kept nothing
                 Err(e) if e.raw_os_error() == Some(rustix::io::Errno::OPNOTSUPP.raw_os_error()) => None,
-                other => other.map_err(LookupError::Read)?,
+                other => other.map_err(|e| LookupError::Read(e, Box::new(stat)))?,
             };
             if let Some(value) = value {
                 match FakeStat::decode(&value) {

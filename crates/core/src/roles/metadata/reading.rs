@@ -34,8 +34,16 @@ pub fn lstat(root: &Root, rel: &[u8], plan: &Plan, report: &Report) -> std::resu
         }
         .map_err(Lookup::Failed);
     }
-    root.lstat_fake(rel)
-        .map_err(|error| fake_error(error, &report.quoted(&root.display(rel)), report))
+    match root.lstat_fake(rel) {
+        Err(LookupError::Read(error, stat)) => {
+            // Told, and the file is taken for what it is.
+            let shown = report.quoted(&root.display(rel));
+            let text = [b"failed to read xattr user.rsync.%stat for ".as_slice(), &shown].concat();
+            report.sys_error(report.looker(), text, &error);
+            Ok(*stat)
+        }
+        other => other.map_err(|error| fake_error(error, &report.quoted(&root.display(rel)))),
+    }
 }
 
 /// As [`lstat`], or of what a link leads to.
@@ -57,7 +65,6 @@ pub fn look(root: &Root, rel: &[u8], follow: bool, plan: &Plan, report: &Report)
                     return Err(fake_error(
                         LookupError::Corrupt(value),
                         &report.quoted(&root.display(rel)),
-                        report,
                     ))
                 }
             }
@@ -66,14 +73,9 @@ pub fn look(root: &Root, rel: &[u8], follow: bool, plan: &Plan, report: &Report)
     Ok(stat)
 }
 
-fn fake_error(error: LookupError, shown: &[u8], report: &Report) -> Lookup {
+fn fake_error(error: LookupError, shown: &[u8]) -> Lookup {
     match error {
-        LookupError::Stat(error) => Lookup::Failed(error),
-        LookupError::Read(error) => {
-            let text = [b"failed to read xattr user.rsync.%stat for ".as_slice(), shown].concat();
-            report.sys_error(report.role(), text, &error);
-            Lookup::Failed(error)
-        }
+        LookupError::Stat(error) | LookupError::Read(error, _) => Lookup::Failed(error),
         LookupError::Corrupt(value) => Lookup::Broken(Error::FileIo(format!(
             "Corrupt user.rsync.%stat xattr attached to {}: \"{}\"",
             String::from_utf8_lossy(shown),

@@ -1,0 +1,83 @@
+"""``--copy-as``: go on as another user (spec: options 6.4). Changes the whole process, so only programs do it."""
+
+from __future__ import annotations
+
+import os
+
+from tain.errors import UnsupportedError, UsageError, shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tain.cli.options import Options
+    from tain.session.environment import Environment
+
+#: The largest id and one; the largest itself stands for "none".
+ID_END = (1 << 32) - 1
+
+
+def become(options: Options, env: Environment, role: str) -> None:
+    """Switch to the user of ``--copy-as``, if there is one. Errors: `UsageError` in the name of *role*;
+    `UnsupportedError` where this process is not the session's own."""
+    spec = options.copy_as
+    if spec is None:
+        return
+    if not env.own_process:
+        raise UnsupportedError("rsync: --copy-as changes the ids of a whole process, which is not this session's own")
+    name, colon, group = spec.partition(b":")
+    uid, gids = _user(name, role, need_groups=not colon)
+    if colon:
+        gids = [_group(group)]
+    try:
+        what = "setgid"
+        os.setgid(gids[0])
+        what = "setgroups"
+        os.setgroups(gids)
+        what = "setuid"
+        os.setuid(uid)
+    except OSError as error:
+        from tain.session.greeting import system_text
+
+        raise UsageError(f"rsync: [{role}] {what} failed: {system_text(error)}") from None
+    # Whether this is a super-user is asked anew, whatever --super and --fake-super have said of the one before.
+    options.super_user, options.fake_super = -1, False
+
+
+def _number(text: bytes) -> int | None:
+    if not text.isdigit():
+        return None
+    value = int(text)
+    if value >= ID_END:
+        raise UsageError(f"Invalid ID number: {shown(text)}")
+    return value
+
+
+def _user(name: bytes, role: str, *, need_groups: bool) -> tuple[int, list[int]]:
+    """The uid, and all groups of the user, its own first."""
+    import pwd
+
+    uid = _number(name)
+    try:
+        if uid is None:
+            uid = pwd.getpwnam(os.fsdecode(name)).pw_uid
+        if not need_groups:
+            return uid, []
+    except (KeyError, ValueError):
+        raise UsageError(f"Invalid copy-as user: {shown(name)}") from None
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        raise UsageError(f"rsync: [{role}] getpwuid failed: Success (0)") from None
+    gids = os.getgrouplist(entry.pw_name, entry.pw_gid)
+    return uid, [entry.pw_gid, *(gid for gid in gids if gid != entry.pw_gid)]
+
+
+def _group(name: bytes) -> int:
+    import grp
+
+    gid = _number(name)
+    if gid is not None:
+        return gid
+    try:
+        return grp.getgrnam(os.fsdecode(name)).gr_gid
+    except (KeyError, ValueError):
+        raise UsageError(f"Invalid copy-as group: {shown(name)}") from None
