@@ -225,9 +225,16 @@ impl Receiver {
     fn items(&mut self) -> Result<()> {
         let max_phase = if self.plan.protocol >= 29 { 2 } else { 1 };
         let mut phase = 0;
+        // What a single entry means depends on whether more lists come, so nobody has begun before that is known
+        // (spec: protocol 5.10).
+        let mut alone = self.plan.inc_recurse && self.lists.first().is_some_and(|list| list.len() == 1);
         loop {
             self.report.check()?;
-            match self.ndx.read(&mut self.reader)? {
+            let ndx = self.ndx.read(&mut self.reader)?;
+            if std::mem::take(&mut alone) && ndx > NDX_FLIST_OFFSET && ndx != NDX_FLIST_EOF {
+                return Err(Error::Protocol(format!("Invalid file index: {ndx} [Receiver]")));
+            }
+            match ndx {
                 NDX_DONE => {
                     self.unbatched()?;
                     if self.plan.inc_recurse && !self.lists.is_empty() {
