@@ -1,0 +1,515 @@
+"""Every limit of spec: protocol 12 at the limit, one over, at the largest value and below zero; PRO-41, 44, 47, 51.
+
+A hostile server meets a client of each program, a hostile client meets a server of tain. What rsync does is asked only
+where it has the same answer.
+"""
+
+from __future__ import annotations
+
+import resource
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests import programs
+from tests.protocol import entries as f
+from tests.protocol.client import (
+    DEL_STATS,
+    DONE,
+    FLIST_EOF,
+    OFFSET,
+    TRANSFER,
+    Job,
+    Piped,
+    Session,
+    handshake,
+    read_lists,
+    send_lists,
+)
+from tests.protocol.conftest import sent
+from tests.protocol.entries import Codec, Entry
+from tests.protocol.ints import (
+    Ndx,
+    put_int32,
+    put_longint,
+    put_shortint,
+    put_varint,
+    put_varlong,
+    put_vstring,
+    put_x30int,
+    shortint,
+)
+from tests.protocol.server import ALL, daemon, linger
+
+BIG31 = 0x7FFFFFFF
+OLD = b"as it was"
+
+
+def check(outcome: programs.Outcome, tree: Path, codes: set[int]) -> None:
+    said = outcome.out + outcome.err
+    for word in (b"panicked", b"Traceback", b"PanicException"):
+        assert word not in said, outcome
+    assert outcome.code in codes, outcome
+    assert (tree / "dst/a").read_bytes() in (OLD, b"hello")
+    assert not (tree / "up").exists() and not Path("/tain-escaped").exists()
+    # No more memory than the list could need, whatever was announced.
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2_000_000
+
+
+def client_meets(
+    program: str,
+    tree: Path,
+    env: dict[str, str],
+    talk: Callable[[Session], object],
+    codes: set[int],
+    *,
+    p: int = 32,
+    compat: int = ALL,
+    options: str = "-rlt",
+) -> None:
+    (tree / "dst/a").write_bytes(OLD)
+
+    def speak(s: Session) -> None:
+        talk(s)
+        s.wire.flush()
+        # Whoever has told of an error waits until the other side has taken note, or has gone.
+        s.wire.sock.shutdown(socket.SHUT_WR)
+        linger(s)
+
+    with daemon(speak, p=p, compat=compat) as (port, _):
+        url = f"rsync://127.0.0.1:{port}/m/"
+        outcome = programs.run([program, *options.split(), "--timeout=50", url, "dst/"], cwd=tree, env=env)
+    check(outcome, tree, codes)
+
+
+def server_meets(
+    program: str, tree: Path, env: dict[str, str], talk: Callable[[Session], object], codes: set[int], **job: object
+) -> Session:
+    (tree / "dst/a").write_bytes(OLD)
+    words: dict[str, object] = {"sender": False, "compact": "lDtpr", "paths": ["dst/"]}
+    with Piped(program, Job(**{**words, **job}), tree, env) as s:  # type: ignore[arg-type]
+        handshake(s)
+        s.wire.flush()
+        talk(s)
+        s.wire.flush()
+    assert s.code is not None
+    check(programs.Outcome(s.code, b"", s.err), tree, codes)
+    return s
+
+
+# ---- fields of an entry
+
+
+@dataclass
+class Field:
+    data: Callable[[int], bytes]
+    """The bytes of a list at a protocol."""
+    codes: set[int]
+    ours: set[int] | None = None
+    """Where tain is stricter, or rsync's answer depends on what follows."""
+    options: str = "-rlt"
+
+
+def entry(p: int, name: bytes = b"x", flags: int = f.SAME_UID | f.SAME_GID, **values: object) -> bytes:
+    terms = f.Terms(p=p, varint_flags=p >= 30)
+    e = Entry(name, prefix=0, **values)  # type: ignore[arg-type]
+    e.flags = flags | (f.LONG_NAME if len(name) > 255 else 0) | (0x2000 if e.nsec else 0)
+    if not terms.varint_flags and e.flags & 0xFF00:
+        e.flags |= f.EXTENDED
+    return Codec(terms).put_entry(e, 0, 0, [e])
+
+
+def raw_name(size: int) -> Callable[[int], bytes]:
+    """An entry whose name is announced with that length."""
+
+    def data(p: int) -> bytes:
+        return (put_varint(0x58) if p >= 30 else b"\x58") + put_x30int(size, p) + b"n" * max(0, min(size, 5000))
+
+    return data
+
+
+def raw_link(size: int) -> Callable[[int], bytes]:
+    def data(p: int) -> bytes:
+        whole = entry(p, mode=0o120777, link=b"")
+        return whole[: -len(put_x30int(0, p))] + put_x30int(size, p) + b"t" * max(0, min(size, 5000))
+
+    return data
+
+
+def raw_length(value: int) -> Callable[[int], bytes]:
+    def data(p: int) -> bytes:
+        head = put_varint(0x98) if p >= 30 else b"\x98"
+        size = put_varlong(value, 3) if p >= 30 else put_longint(value)
+        return head + b"\x01x" + size + put_int32(0o100644)
+
+    return data
+
+
+def bad_prefix(p: int) -> bytes:
+    return (put_varint(0x38) if p >= 30 else b"\x38") + b"\xff\x01x"
+
+
+FIELDS: dict[str, Field] = {
+    "name-4096": Field(raw_name(4096), {22}),
+    "name-max": Field(raw_name(BIG31), {22}),
+    "name-negative": Field(raw_name(-1), {22}),
+    "prefix-of-nothing": Field(bad_prefix, {22, 12, 2, 4, 30}, {22}),
+    "link-4096": Field(raw_link(4096), {22}),
+    "link-max": Field(raw_link(BIG31), {22}),
+    "link-negative": Field(raw_link(-1), {22}),
+    "length-negative": Field(raw_length(-1), {4}),
+    "length-least": Field(raw_length(-(1 << 63)), {4}),
+    "PRO-47-climbing": Field(lambda p: entry(p, b"../up"), {4}),
+    "PRO-47-inner": Field(lambda p: entry(p, b"d/../../up"), {4}),
+    "PRO-47-absolute": Field(lambda p: entry(p, b"/tain-escaped"), {4}),
+    "PRO-47-mode": Field(lambda p: entry(p, mode=0o170000), {2}),
+    "PRO-47-mode-0": Field(lambda p: entry(p, mode=0), {2}),
+    "PRO-47-root-file": Field(lambda p: entry(p, b"."), {2}),
+}
+
+
+@pytest.mark.parametrize("p", [29, 30, 32])
+@pytest.mark.parametrize("what", FIELDS)
+def test_pro_47_hostile_entries(what: str, p: int, program: str, tree: Path, env: dict[str, str], tain: str) -> None:
+    """PRO-47 and the caps of names, targets, lengths and modes."""
+    field = FIELDS[what]
+    codes = field.ours if field.ours and program == tain else field.codes
+
+    def talk(s: Session) -> None:
+        s.wire.write(field.data(p) + (b"\0\0" if p >= 30 else b"\0") + bytes(12))
+
+    client_meets(program, tree, env, talk, codes, p=p, options=field.options)
+    server_meets(program, tree, env, talk, codes, p=p)
+
+
+@pytest.mark.parametrize("size", [255, 256, 4095])
+def test_longest_names_are_read(size: int, program: str, tree: Path, env: dict[str, str], tain: str) -> None:
+    """At the limit: a name of 4095 bytes is taken. What becomes of it is another matter: no directory of it is listed,
+    for which rsync's generator has status 2."""
+    name = ((b"n" * 199 + b"/") * 21)[: size - 1] + b"e"
+
+    def talk(s: Session) -> None:
+        s.wire.write(entry(32, name) + b"\0\0" + put_varint(0) * 4)
+
+    client_meets(program, tree, env, talk, {0, 12, 20, 23} | ({2} if program != tain else set()), options="-rlt -n")
+
+
+def test_long_component(tain: str, tree: Path, env: dict[str, str]) -> None:
+    """No file system has a component of 256 bytes (spec: security 2, SEC-11)."""
+
+    def talk(s: Session) -> None:
+        s.wire.write(entry(32, b"d/" + b"n" * 256) + b"\0\0")
+
+    client_meets(tain, tree, env, talk, {2})
+    server_meets(tain, tree, env, talk, {2})
+
+
+@pytest.mark.parametrize("nsec", [10**9, BIG31, -1])
+def test_pro_33_too_many_nanoseconds(nsec: int, program: str, tree: Path, env: dict[str, str]) -> None:
+    """PRO-33: 10^9 is refused with status 2."""
+
+    def talk(s: Session) -> None:
+        s.wire.write(entry(32, nsec=nsec) + b"\0\0")
+
+    client_meets(program, tree, env, talk, {2})
+    server_meets(program, tree, env, talk, {2})
+
+
+@pytest.mark.parametrize("reference", [0, 1, 5, BIG31, -1])
+def test_hard_link_references(reference: int, program: str, tree: Path, env: dict[str, str]) -> None:
+    """A reference to an entry that has not come, or is no first."""
+
+    def talk(s: Session) -> None:
+        flags = put_varint(f.HLINKED | 0x18 | 0x80)
+        s.wire.write(flags + b"\x01x" + put_varint(reference) + bytes(40))
+
+    client_meets(program, tree, env, talk, {2}, options="-rltH")
+
+
+@pytest.mark.parametrize("first", [0xF8, 0xFC, 0xFF])
+def test_pro_23_long_varints(first: int, program: str, tree: Path, env: dict[str, str]) -> None:
+    """PRO-23: a first byte of f8 or more ends with status 12."""
+    client_meets(program, tree, env, lambda s: s.wire.write(bytes([first]) * 9), {12})
+    server_meets(program, tree, env, lambda s: s.wire.write(bytes([first]) * 9), {12})
+
+
+# ---- ACLs and attributes
+
+ACLS: dict[str, tuple[bytes, set[int]]] = {
+    "index": (put_varint(1), {12}),
+    "index-max": (put_varint(BIG31), {12}),
+    "index-negative": (put_varint(-1), {12, 2}),
+    "perms": (b"\0\x01" + put_varint(8), {12}),
+    "perms-max": (b"\0\x01" + put_varint(-1), {12}),
+    "names": (b"\0\x10" + put_varint(65537), {2}),
+    "names-max": (b"\0\x10" + put_varint(BIG31), {2}),
+    "names-negative": (b"\0\x10" + put_varint(-1), {2}),
+    "named-perms": (b"\0\x10\x01\x05" + put_varint(8 << 2), {12}),
+}
+XATTRS: dict[str, tuple[bytes, set[int]]] = {
+    "index": (put_varint(1), {12}),
+    "index-max": (put_varint(BIG31), {12}),
+    "index-negative": (put_varint(-1), {12, 2}),
+    "count": (b"\0" + put_varint(65537), {2}),
+    "count-max": (b"\0" + put_varint(BIG31), {2}),
+    "count-negative": (b"\0" + put_varint(-1), {2}),
+    "name-0": (b"\0\x01\0\x01", {2, 11}),
+    "name-long": (b"\0\x01" + put_varint(4097) + b"\x01", {2}),
+    "name-max": (b"\0\x01" + put_varint(BIG31) + b"\x01", {2}),
+    "name-negative": (b"\0\x01" + put_varint(-1) + b"\x01", {2}),
+    "name-open": (b"\0\x01\x06\x01user.xv", {11}),
+    "value": (b"\0\x01\x07" + put_varint(128 * 1024 * 1024 + 1) + b"user.x\0", {2}),
+    "value-max": (b"\0\x01\x07" + put_varint(BIG31) + b"user.x\0", {2}),
+    "value-negative": (b"\0\x01\x07" + put_varint(-1) + b"user.x\0", {2}),
+}
+
+
+@pytest.mark.parametrize("what", ACLS)
+def test_hostile_acls(what: str, program: str, tree: Path, env: dict[str, str]) -> None:
+    data, codes = ACLS[what]
+    client_meets(program, tree, env, lambda s: s.wire.write(entry(32) + data + bytes(20)), codes, options="-rltA")
+
+
+@pytest.mark.parametrize("what", XATTRS)
+def test_hostile_attributes(what: str, program: str, tree: Path, env: dict[str, str]) -> None:
+    data, codes = XATTRS[what]
+    client_meets(program, tree, env, lambda s: s.wire.write(entry(32) + data + bytes(40)), codes, options="-rltX")
+
+
+# ---- indices and items
+
+
+def items(s: Session, item: bytes, p: int = 32) -> None:
+    """A whole list, and then that item as if it were an echo."""
+    send_lists(s, sent(p))
+    s.wire.write(item)
+
+
+@pytest.mark.parametrize("p", [29, 30, 32])
+@pytest.mark.parametrize("n", [9, 10, 5000, BIG31, -4, -100, -(1 << 31)])
+def test_indices_out_of_range(n: int, p: int, program: str, tree: Path, env: dict[str, str]) -> None:
+    """Beyond the list, or a special value without a meaning here."""
+    if n == -(1 << 31) and p >= 30:
+        return
+
+    def talk(s: Session) -> None:
+        items(s, s.ndx_out.put(n) + put_shortint(TRANSFER) + bytes(40), p)
+
+    client_meets(program, tree, env, talk, {2, 12}, p=p)
+
+    def ask(s: Session) -> None:
+        read_lists(s)
+        s.wire.write(s.ndx_out.put(n) + put_shortint(TRANSFER) + bytes(16))
+
+    server_meets(program, tree, env, ask, {2, 12}, p=p, sender=True, paths=["src/"])
+
+
+@pytest.mark.parametrize("p", [29, 32])
+def test_data_of_a_directory(p: int, program: str, tree: Path, env: dict[str, str]) -> None:
+    """Only regular files have data: status 2 at either reader."""
+    client_meets(program, tree, env, lambda s: items(s, s.ndx_out.put(0) + put_shortint(TRANSFER), p), {2}, p=p)
+
+    def ask(s: Session) -> None:
+        read_lists(s)
+        s.wire.write(s.ndx_out.put(0) + put_shortint(TRANSFER) + bytes(16))
+
+    server_meets(program, tree, env, ask, {2}, p=p, sender=True, paths=["src/"])
+
+
+@pytest.mark.parametrize("p", [29, 32])
+def test_pro_41_duplicates(p: int, program: str, tree: Path, env: dict[str, str]) -> None:
+    """PRO-41: a name that comes twice keeps both numbers, and the dropped one may not be spoken of."""
+    twice = [Entry(b".", 0o40755, 4096, 1, flags=1), *(Entry(b"a", length=n, mtime=2) for n in (1, 2)), Entry(b"b")]
+
+    def talk(s: Session) -> None:
+        send_lists(s, twice)
+        numbers = []
+        while (n := s.ndx_in.read(s.wire)) != DONE:
+            iflags = shortint(s.wire)
+            numbers.append((n, iflags & TRANSFER))
+            s.wire.read(16 if iflags & TRANSFER else 0)
+            if iflags & TRANSFER and s.entry(n).name == b"a":
+                break
+        assert (2, TRANSFER) not in numbers
+        s.wire.write(s.ndx_out.put(2) + put_shortint(TRANSFER) + bytes(16))
+
+    (tree / "dst/a").write_bytes(OLD)
+    client_meets(program, tree, env, talk, {2}, p=p)
+
+
+@pytest.mark.parametrize("directory", [0, 1, 3, 4, 100, BIG31 - 101])
+def test_pro_44_sub_lists(directory: int, program: str, tree: Path, env: dict[str, str]) -> None:
+    """PRO-44: a second one for a directory, one for `.`, and one for a directory that nobody knows: status 2."""
+    top = [e for e in sent(32) if b"/" not in e.name]
+
+    def talk(s: Session) -> None:
+        codec = Codec(s.terms)
+        w = s.wire
+        w.write(codec.put_list(top, 1))
+        for at in [directory] if directory > 1 else [directory, directory]:
+            inside = [Entry(b"sub/b", length=1)] if at == 1 else []
+            w.write(s.ndx_out.put(OFFSET - at) + codec.put_list(inside, 8))
+
+    client_meets(program, tree, env, talk, {2}, compat=ALL | 1)
+
+
+@pytest.mark.parametrize("what", ["item", "done", "counts"])
+def test_pro_43_a_single_entry(what: str, program: str, tree: Path, env: dict[str, str], tain: str) -> None:
+    """PRO-43: after a first list with one entry comes a sub-list, or the word that none comes, and nothing else."""
+
+    def talk(s: Session) -> None:
+        w, codec = s.wire, Codec(s.terms)
+        w.write(codec.put_list([Entry(b".", 0o40755, 4096, 1, flags=1)], 1))
+        w.write(s.ndx_out.put({"item": 1, "done": DONE, "counts": DEL_STATS}[what]) + bytes(20))
+
+    client_meets(program, tree, env, talk, {2}, compat=ALL | 1)
+    if program == tain:
+        # A batch is read by the same rule: nobody there could answer otherwise.
+        words = put_int32(1) + put_int32(32) + put_varint(ALL | 1) + put_int32(77)
+        codec = Codec(f.Terms(p=32, varint_flags=True, inc=True))
+        words += codec.put_list([Entry(b".", 0o40755, 4096, 1, flags=1)], 1)
+        words += Ndx(32).put({"item": 1, "done": DONE, "counts": DEL_STATS}[what]) + bytes(20)
+        (tree / "batch").write_bytes(words)
+        outcome = programs.run([tain, "-r", "--read-batch=batch", "dst/"], cwd=tree, env=env)
+        assert outcome.code == 2, outcome
+
+
+def test_sub_lists_after_the_end(program: str, tree: Path, env: dict[str, str]) -> None:
+    def talk(s: Session) -> None:
+        send_lists(s, sent(32))
+        s.wire.write(s.ndx_out.put(OFFSET - 1) + b"\0\0")
+
+    client_meets(program, tree, env, talk, {2}, compat=ALL | 1)
+
+
+@pytest.mark.parametrize("name", [b"other/x", b"sub", b"sub/deep/x", b"x", b"/sub/x"])
+def test_a_sub_list_elsewhere(name: bytes, program: str, tree: Path, env: dict[str, str]) -> None:
+    """Entries of a sub-list lie directly in its directory: status 4."""
+
+    def talk(s: Session) -> None:
+        codec = Codec(s.terms)
+        s.wire.write(codec.put_list([e for e in sent(32) if b"/" not in e.name], 1))
+        s.wire.write(s.ndx_out.put(OFFSET - 1) + codec.put_list([Entry(name)], 8) + s.ndx_out.put(FLIST_EOF))
+
+    client_meets(program, tree, env, talk, {4}, compat=ALL | 1)
+
+
+HEADS: dict[str, tuple[tuple[int, int, int, int], set[int]]] = {
+    "count-negative": ((-1, 700, 2, 0), {2}),
+    "count-max": ((BIG31, 131072, 16, 0), {2, 12, 22}),
+    "block-131073": ((1, 131073, 2, 0), {2}),
+    "block-max": ((1, BIG31, 2, 0), {2}),
+    "block-negative": ((1, -1, 2, 0), {2}),
+    "block-0": ((1, 0, 2, 0), {2}),
+    "strong-17": ((1, 700, 17, 0), {2}),
+    "strong-max": ((1, 700, BIG31, 0), {2}),
+    "strong-negative": ((1, 700, -1, 0), {2}),
+    "rest-701": ((1, 700, 2, 701), {2}),
+    "rest-negative": ((1, 700, 2, -1), {2}),
+}
+
+
+@pytest.mark.parametrize("p", [29, 32])
+@pytest.mark.parametrize("what", HEADS)
+def test_pro_51_heads(what: str, p: int, program: str, tree: Path, env: dict[str, str], tain: str) -> None:
+    """PRO-51: sum heads that a sender refuses, and a receiver."""
+    head, codes = HEADS[what]
+    if p < 30 and what == "block-131073":
+        return
+    if what == "block-0" and program != tain:
+        return
+    data = b"".join(put_int32(n & 0xFFFFFFFF) for n in head)
+
+    def ask(s: Session) -> None:
+        read_lists(s)
+        n = next(n for n, e in enumerate(s.lists[0][2]) if e.name == b"a")
+        s.wire.write(s.ndx_out.put(n) + put_shortint(TRANSFER) + data)
+
+    server_meets(program, tree, env, ask, codes, p=p, sender=True, paths=["src/"])
+
+    def talk(s: Session) -> None:
+        items(s, s.ndx_out.put(1) + put_shortint(TRANSFER) + data, p)
+
+    client_meets(program, tree, env, talk, codes, p=p)
+
+
+TOKENS: dict[str, tuple[bytes, set[int]]] = {
+    "block": (put_int32(-2), {2}),
+    "block-far": (put_int32(-BIG31), {2}),
+    "block-least": (struct.pack("<I", 0x80000000), {2}),
+}
+
+
+@pytest.mark.parametrize("what", TOKENS)
+def test_pro_51_references(what: str, program: str, tree: Path, env: dict[str, str]) -> None:
+    """PRO-51: a reference to a block that the basis does not have."""
+    token, codes = TOKENS[what]
+
+    def talk(s: Session) -> None:
+        send_lists(s, sent(32))
+        while True:
+            n = s.ndx_in.read(s.wire)
+            if shortint(s.wire) & TRANSFER:
+                break
+        head = s.wire.read(16)
+        count, length, strong, rest = struct.unpack("<4i", head)
+        s.wire.read(count * (4 + strong))
+        assert s.entry(n).name == b"a" and (count, rest) == (1, len(OLD)) and length == 700
+        s.wire.write(s.ndx_out.put(n) + put_shortint(TRANSFER) + head + token)
+
+    client_meets(program, tree, env, talk, codes)
+
+
+@pytest.mark.parametrize("size", [4096, 32767])
+def test_long_xnames(size: int, program: str, tree: Path, env: dict[str, str]) -> None:
+    """An xname of 4096 bytes and more: status 2."""
+
+    def talk(s: Session) -> None:
+        items(s, s.ndx_out.put(1) + put_shortint(0x1000 | TRANSFER) + put_vstring(b"x" * size))
+
+    client_meets(program, tree, env, talk, {2})
+
+
+@pytest.mark.parametrize("size", [256, 32767])
+def test_long_negotiation(size: int, program: str, tree: Path, env: dict[str, str]) -> None:
+    """Lists of names are at most 255 bytes."""
+    with Piped(program, Job(paths=["src/"]), tree, env) as s:
+        s.wire.send(put_int32(32) + put_vstring(b"m" * size))
+    assert s.code in (2, 4), s.err
+
+
+@pytest.mark.parametrize("size", [5120, BIG31, -1, -(1 << 31)])
+def test_long_rules(size: int, program: str, tree: Path, env: dict[str, str]) -> None:
+    """A filter rule of 5120 bytes and more, read as unsigned: status 22."""
+    with Piped(program, Job(paths=["src/"], filters=[]), tree, env) as s:
+        w = s.wire
+        w.write(put_int32(32) + put_vstring(b"md5"))
+        w.flush()
+        w.framed_out = True
+        w.write(put_int32(size) + b"- " + b"r" * 6000)
+        w.flush()
+    assert s.code == 22, s.err
+
+
+@pytest.mark.parametrize("counts", [[1 << 29, 0, 0, 0, 0], [0, -1, 0, 0, 0], [0, 0, 0, 0, BIG31]])
+def test_deletion_counts(counts: list[int], program: str, tree: Path, env: dict[str, str]) -> None:
+    """At most 2^28 of each kind."""
+
+    def talk(s: Session) -> None:
+        items(s, s.ndx_out.put(DEL_STATS) + b"".join(map(put_varint, counts)))
+
+    client_meets(program, tree, env, talk, {2}, options="-rlt --delete")
+
+
+def test_protocol_of_these_limits(tain: str, tree: Path, env: dict[str, str]) -> None:
+    """The stand-in itself is right: without a lie the same talk is a good run."""
+    from tests.protocol.client import push
+
+    (tree / "dst/a").write_bytes(OLD)
+    with daemon(lambda s: push(s, sent(32))) as (port, report):
+        outcome = programs.run([tain, "-rlt", f"rsync://127.0.0.1:{port}/m/", "dst/"], cwd=tree, env=env)
+    assert outcome.code == 0 and report.error is None, (outcome, report.error)
