@@ -79,8 +79,8 @@ class Agreed:
     """What both ends have settled on."""
 
     __slots__ = (
-        "capabilities", "compat", "compress", "file_sum", "level", "multiplexed_out", "protocol", "remote_protocol",
-        "seed", "xfer_sum",
+        "capabilities", "compat", "compress", "file_sum", "level", "multiplexed_out", "named_sum", "protocol",
+        "remote_protocol", "seed", "xfer_sum",
     )  # fmt: skip
 
     def __init__(self, protocol: int = PROTOCOL) -> None:
@@ -94,6 +94,8 @@ class Agreed:
         #: Names as the plan knows them: of block and whole-file sums, and of ``--checksum``.
         self.xfer_sum = "md5"
         self.file_sum = "md5"
+        #: The checksum was forced or negotiated by its name, not implied by the protocol.
+        self.named_sum = False
         #: ``none`` when nothing is compressed.
         self.compress = "none"
         self.level = 0
@@ -246,6 +248,7 @@ def _settle(agreed: Agreed, options: Options, xfer: str | None, compress: str | 
     """Fill in the choices; None stands for a name that was neither forced nor negotiated."""
     forced = _forced_sums(options)
     default = xfer or _default_sum(agreed.protocol)
+    agreed.named_sum = forced is not None or xfer is not None
     if forced is None:
         agreed.xfer_sum = agreed.file_sum = default
     else:

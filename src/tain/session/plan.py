@@ -240,6 +240,8 @@ def plan_fields(
     am_sender = options.sender if job is None else job.am_sender
     fields: dict[str, object] = {name: getattr(options, name) for name in _SAME}
     fields.update({name: bool(agreed.compat & bit) for name, bit in _COMPAT.items()})
+    # rsync keeps the old order of seed and data for nothing but the MD5 that the protocol implies.
+    fields["compat_seed_fix"] = fields["compat_seed_fix"] or agreed.named_sum
     # Who we are.
     fields.update(
         local=local,
