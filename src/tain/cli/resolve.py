@@ -175,7 +175,7 @@ class _Resolver(Handlers):
         if options.files_from is not None:
             if options.recurse == 1:
                 options.recurse = 0
-            if options.dirs <= 0:
+            if options.dirs < 0:
                 options.dirs = 1
         if len(options.args) < 2 and not options.server and options.read_batch is None:
             options.list_only |= 1

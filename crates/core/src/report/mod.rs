@@ -72,6 +72,8 @@ struct Shared {
     summary: Mutex<Summary>,
     progress: Mutex<Option<Progress>>,
     total_progress: AtomicU64,
+    /// The line that the building of a list began is not ended yet.
+    open_line: AtomicBool,
     role: Mutex<&'static str>,
     /// The local character set, when names are converted.
     charset: Option<Iconv>,
@@ -112,6 +114,7 @@ impl Report {
             sent_to_remote: sender && !plan.local && !plan.twin,
             keep_times: plan.times,
             keep_dir_times: plan.times && !plan.omit_dir_times,
+            // -J makes no `T` of it (observed).
             keep_link_times: plan.times && (plan.local || plan.twin || plan.compat_symlink_times || !sender),
         };
         Self {
@@ -132,6 +135,7 @@ impl Report {
                 summary: Mutex::default(),
                 progress: Mutex::new(progress),
                 total_progress: AtomicU64::new(0),
+                open_line: AtomicBool::new(false),
                 role: Mutex::new(if sender { "sender" } else { "Receiver" }),
                 style,
                 processed: AtomicU64::new(0),
@@ -293,6 +297,21 @@ impl Report {
         out
     }
 
+    /// [`Report::quoted`] for a path that is told from a directory `base` in which the role stands: only in the
+    /// module's own does rsync leave out the leading slash (observed).
+    pub fn quoted_from(&self, base: &[u8], path: &[u8]) -> Vec<u8> {
+        let plan = &self.shared.plan;
+        let mut out = self.quoted(path);
+        let inside = plan
+            .module_root
+            .as_deref()
+            .is_some_and(|root| root != base && root != b"/");
+        if !plan.module.is_empty() && !plan.module_chroot && inside && out.get(1) != Some(&b'/') {
+            out.insert(1, b'/');
+        }
+        out
+    }
+
     fn emit(&self, level: Level, raw: &[u8]) {
         let plan = &self.shared.plan;
         if plan.logging && level != Level::Client {
@@ -342,6 +361,9 @@ impl Report {
                 self.push(Event::Stdout(b"\n".to_vec()));
             }
         }
+        if self.shared.open_line.swap(false, Ordering::Relaxed) {
+            out.push(b'\n');
+        }
         let told = matches!(level, Level::Info | Level::Client);
         // In rsync that end is a process which prints its errors itself and knows no locale (spec: output 11).
         let foreign = self.receiving && !told && !raw.starts_with(b"rsync: [sender]");
@@ -361,6 +383,7 @@ impl Report {
         if plan.server || plan.quiet {
             return;
         }
+        self.shared.open_line.store(!text.ends_with(b"\n"), Ordering::Relaxed);
         let event = if plan.stderr_mode == StderrMode::All {
             Event::Stderr(text.to_vec())
         } else {
@@ -803,10 +826,27 @@ impl Report {
 
     /// Entries listed so far, and whether the list is whole.
     pub fn listed(&self, count: u64, complete: bool) {
-        self.shared.listed.fetch_add(count, Ordering::Relaxed);
+        let before = self.shared.listed.fetch_add(count, Ordering::Relaxed);
+        let plan = &self.shared.plan;
+        let shown = plan.info.flist > 1 && !plan.inc_recurse && (plan.recurse || plan.dirs);
+        if shown && count == 1 && before % 100 == 0 && !plan.list_only {
+            let open = before == 0 && self.shared.open_line.load(Ordering::Relaxed);
+            let lead = if open { "\n" } else { "" };
+            self.partial(format!("{lead} {before} files...\r").as_bytes());
+        }
         if complete {
             self.shared.list_complete.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// The end of the line that the start of a list began (spec: output 4).
+    pub fn list_done(&self, count: usize) {
+        if self.shared.plan.info.flist < 2 {
+            self.partial(b"done\n");
+            return;
+        }
+        let word = if count == 1 { "file" } else { "files" };
+        self.partial(format!("{count} {word} to consider\n").as_bytes());
     }
 
     /// Entries the roles are done with, for `to-chk`.

@@ -25,7 +25,7 @@ pub enum AltFile {
 /// What they gave for a link or node.
 pub enum AltOther {
     Settled,
-    /// One of the kind is there; whether its attributes are as wanted too.
+    /// The closest one, and whether it is the same in everything.
     Compared(Root, Stat, bool),
     Nothing,
 }
@@ -51,8 +51,10 @@ pub fn open_alt_dirs(dest: &Dest) -> Vec<Option<Root>> {
                     // Said wherever it would be looked into.
                     _ => return None,
                 };
+                // A daemon names it as it was given (observed).
+                let shown = if dest.plan.daemon { dir } else { &full };
                 dest.report
-                    .warning([b"--".as_slice(), name.as_bytes(), what, &full].concat());
+                    .warning([b"--".as_slice(), name.as_bytes(), what, shown].concat());
                 None
             }
         })
@@ -248,14 +250,6 @@ impl Generator {
             return Ok(false);
         }
         let want = self.dest.wanted(segment, i, None);
-        let want = if self.plan.perms {
-            want
-        } else {
-            super::compare::Wanted {
-                mode: want.mode,
-                ..want
-            }
-        };
         self.dest.set_attrs_open(&temp.file, rel, &want, Some(&temp.name));
         drop(temp.file);
         if !self.dest.commit(&temp.name, rel, false)? {
@@ -295,7 +289,7 @@ impl Generator {
     ) -> Result<AltOther> {
         let entry = *segment.entry(i);
         self.tell_refused();
-        let mut best: Option<(bool, Root, Stat)> = None;
+        let mut best: Option<(u8, Root, Stat)> = None;
         for root in self.alt_roots.iter().flatten() {
             let Ok(stat) = self.dest.lstat_in(root, rel) else {
                 continue;
@@ -307,23 +301,24 @@ impl Generator {
                 Some(target) => super::metadata::read_link(root, rel, self.plan.fake_super).is_ok_and(|t| t == target),
                 None => !entry.is_device() || (stat.rdev_major, stat.rdev_minor) == segment.rdev(i),
             };
-            if !same {
-                continue;
+            let mut level = 1;
+            if same {
+                let want = self.dest.wanted(segment, i, Some(&stat));
+                let all =
+                    unchanged(&self.plan, &want, &stat) && self.metadata_flags(root, rel, &want, Some(&stat), 0) == 0;
+                level = if all { 3 } else { 2 };
             }
-            let want = self.dest.wanted(segment, i, Some(&stat));
-            let level3 =
-                unchanged(&self.plan, &want, &stat) && self.metadata_flags(root, rel, &want, Some(&stat), 0) == 0;
-            if best.is_none() || level3 {
-                best = Some((level3, root.clone(), stat));
+            if best.as_ref().is_none_or(|b| level > b.0) {
+                best = Some((level, root.clone(), stat));
             }
-            if level3 {
+            if level == 3 {
                 break;
             }
         }
-        let Some((level3, root, stat)) = best else {
+        let Some((level, root, stat)) = best else {
             return Ok(AltOther::Nothing);
         };
-        if level3 {
+        if level == 3 {
             let want = self.dest.wanted(segment, i, Some(&stat));
             match self.plan.alt_dest {
                 AltDest::Link if self.dry_run || self.dest.root.link_from(&root, rel, rel).is_ok() => {
@@ -340,7 +335,7 @@ impl Generator {
                 _ => {}
             }
         }
-        Ok(AltOther::Compared(root, stat, level3))
+        Ok(AltOther::Compared(root, stat, level == 3))
     }
 
     // ---- similar names (spec: transfer 9)

@@ -156,15 +156,16 @@ impl Copier {
         }
         let entry = *request.segment.entry(request.i);
         let name = request.segment.name(request.i);
-        let Some(source) = self.open_source(entry.root, disk(&name)) else {
-            return Ok(Copied::Now(false));
-        };
+        // A file counts as soon as it is asked for, readable or not (observed).
         items::count(&self.report, entry.mode, request.iflags);
-        self.tell(&request, Figures::default());
         self.report.stats(|s| {
             s.transferred += 1;
             s.transferred_size += entry.len;
         });
+        let Some(source) = self.open_source(entry.root, disk(&name)) else {
+            return Ok(Copied::Now(false));
+        };
+        self.tell(&request, Figures::default());
         match &mut self.pool {
             Some(pool) => pool.submit(request, source)?,
             None => return Err(Error::Ipc("no thread writes files".into())),
@@ -194,7 +195,8 @@ impl Copier {
             return Ok(true);
         }
         let name = request.segment.name(request.i);
-        // Counted, whether it can be opened or not (observed).
+        // A file counts as soon as it is asked for, readable or not (observed).
+        items::count(&self.report, entry.mode, request.iflags);
         self.report.stats(|s| {
             s.transferred += 1;
             s.transferred_size += entry.len;
@@ -202,7 +204,6 @@ impl Copier {
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
             return Ok(false);
         };
-        items::count(&self.report, entry.mode, request.iflags);
         let late = self.report.after_data();
         if !late {
             self.tell(request, Figures::default());
@@ -328,7 +329,12 @@ impl Copier {
                 entry.len
             }
         };
-        let want = dest.wanted(&request.segment, request.i, request.exists.as_ref());
+        // Without --perms the mode is that of the file which the data builds on (observed).
+        let model = match &request.basis {
+            Some(basis) if !plan.perms => basis.root.lstat(&basis.name).ok(),
+            _ => None,
+        };
+        let want = dest.wanted(&request.segment, request.i, model.or(request.exists).as_ref());
         if plan.inplace || to_device || plan.append > 0 {
             return self.in_place(request, dest, source, size, &want);
         }

@@ -113,7 +113,7 @@ impl Dest {
                     return Err(io::Error::from_raw_os_error(40));
                 };
                 let rel = rel.strip_prefix(b"/").unwrap_or(rel);
-                module.subroot(if rel.is_empty() { b"." } else { rel })
+                module.subroot_climbing(if rel.is_empty() { b"." } else { rel })
             }
             _ => Root::open(path, &options),
         }
@@ -167,7 +167,7 @@ impl Dest {
         if rel == b"." {
             path.extend_from_slice(if path == b"/" { b"." } else { b"/." });
         }
-        self.report.quoted(&path)
+        self.report.quoted_from(self.root.path(), &path)
     }
 
     pub fn sys_error(&self, verb: &str, rel: &[u8], error: &io::Error) {

@@ -126,12 +126,6 @@ impl Generator {
             }
             return Ok(());
         }
-        if found.is_none() && self.plan.relative && !self.plan.implied_dirs && !self.dry_run {
-            let (dir, _) = split_name(&rel);
-            if !dir.is_empty() && self.dest.root.lstat(dir).is_err() {
-                self.dest.make_parents(&rel);
-            }
-        }
         if self.plan.existing && found.is_none() {
             self.not_creating(&rel, false);
             return self.hlink_skipped(segment, i);
@@ -139,6 +133,12 @@ impl Generator {
         if self.plan.ignore_existing && found.is_some() {
             self.exists_note(segment, i, &rel, found.as_ref());
             return self.hlink_skipped(segment, i);
+        }
+        if found.is_none() && self.plan.relative && !self.plan.implied_dirs && !self.dry_run {
+            let (dir, _) = split_name(&rel);
+            if !dir.is_empty() && self.dest.root.lstat(dir).is_err() {
+                self.dest.make_parents(&rel);
+            }
         }
         if self.plan.hard_links
             && segment.hlink(i).is_some()

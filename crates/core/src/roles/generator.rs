@@ -30,9 +30,6 @@ const LINK_AHEAD: usize = 1000;
 const LINK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 const LINK_GUESS: std::time::Duration = std::time::Duration::from_millis(300);
 
-/// Entries after which names that wait for a file of a local copy are linked to it: lists stay in memory until then.
-const LED_FOR: u64 = 5000;
-
 /// What the generator hears from whoever delivers lists and writes data.
 #[derive(Debug)]
 pub enum Feed {
@@ -147,6 +144,8 @@ pub struct Generator {
     arrived: VecDeque<(Arc<Segment>, i32)>,
     current_dir: i32,
     lists_seen: usize,
+    /// Lists that were there before the first was looked at.
+    lists_at_start: usize,
     dirs: HashMap<i32, DirInfo>,
     next_dir: i32,
     eof: bool,
@@ -160,10 +159,6 @@ pub struct Generator {
     pub(super) alt_roots: Vec<Option<Root>>,
     /// How many alternate directories lie behind a link of another owner.
     pub(super) alt_refused: usize,
-    /// Members of hard-link groups whose files are written and which the rest of their group is still to be linked to.
-    led: Vec<(Arc<Segment>, usize, bool)>,
-    /// How many entries were processed when the first of them was written.
-    led_since: u64,
     processed: u64,
     pub(super) in_flight: usize,
     /// The sender lists no further ahead than it must.
@@ -194,6 +189,7 @@ impl Generator {
             arrived: VecDeque::new(),
             current_dir: 0,
             lists_seen: 0,
+            lists_at_start: 1,
             dirs: HashMap::new(),
             next_dir: 0,
             eof: false,
@@ -205,8 +201,6 @@ impl Generator {
             settled: HashMap::new(),
             alt_roots,
             alt_refused,
-            led: Vec::new(),
-            led_since: 0,
             processed: 0,
             in_flight: 0,
             foresight_over: false,
@@ -216,14 +210,18 @@ impl Generator {
 
     /// Everything from the first list to the goodbye. `first` are lists that were read to settle the destination.
     pub fn run(&mut self, first: Vec<Feed>) -> Result<()> {
+        // A receiver waits for a second list if the first has just one entry (spec: options 5.3).
+        if matches!(first.first(), Some(Feed::List(list)) if list.len() == 1) {
+            self.lists_at_start = 2;
+        }
         for feed in first {
             self.heard(feed)?;
         }
-        if self.plan.local || self.report.role() != "sender" {
-            self.report.tell_method();
-        }
         if self.plan.delete == DeleteWhen::Before {
             self.delete_everywhere()?;
+        }
+        if self.plan.local || self.report.role() != "sender" {
+            self.report.tell_method();
         }
         while let Some((segment, first_dir)) = self.next_list()? {
             self.process(segment, first_dir)?;
@@ -320,9 +318,13 @@ impl Generator {
 
     fn next_list(&mut self) -> Result<Option<(Arc<Segment>, i32)>> {
         self.listen(false)?;
-        if self.plan.local && self.plan.inc_recurse && (self.arrived.is_empty() || self.lists_seen == 1) {
-            // The first list's requests go while the generator waits for the second.
+        // Requests for what is known at the start go while the generator waits for the next list. (Hard links want the
+        // lists that follow first.)
+        let waits = self.plan.inc_recurse && !self.plan.hard_links && self.lists_seen == self.lists_at_start;
+        if self.plan.local && self.plan.inc_recurse && (self.arrived.is_empty() || waits) {
             self.report.release();
+        } else if waits {
+            self.flush();
         }
         self.lists_seen += 1;
         if self.plan.local && self.plan.inc_recurse {
@@ -406,7 +408,11 @@ impl Generator {
             self.succeeded(&segment, i, ndx, true)?;
         }
         if self.plan.hard_links {
-            self.link_finished(&segment, i, good)?;
+            if self.plan.local && segment.hlink(i).is_some() {
+                self.link_later(segment, i, ndx, good)?;
+            } else {
+                self.link_finished(&segment, i, good)?;
+            }
         }
         Ok(())
     }
@@ -525,9 +531,6 @@ impl Generator {
             self.processed += segment.len() as u64;
             self.links_passed_over(&segment)?;
         }
-        if self.processed - self.led_since > LED_FOR {
-            self.follow_up()?;
-        }
         if let Some(list) = self.lists.back_mut() {
             list.processed = true;
         }
@@ -607,6 +610,10 @@ impl Generator {
                 }
                 self.entry(segment, i, ndx)?;
             }
+            if k == 0 && !inc {
+                // What the first entry asks for goes at once (observed).
+                self.flush();
+            }
             if k % 64 == 63 {
                 self.listen(false)?;
                 self.settle()?;
@@ -647,9 +654,7 @@ impl Generator {
         iflags: u16,
         xname: Option<&[u8]>,
     ) -> Result<()> {
-        if matches!(self.output, Output::Wire(_)) {
-            self.say_checked(segment, i, iflags, xname);
-        }
+        self.say_checked(segment, i, iflags, xname);
         if !(significant(iflags, xname) || self.report.wants_unchanged()) {
             return Ok(());
         }
@@ -701,7 +706,7 @@ impl Generator {
     fn say_checked(&self, segment: &Segment, i: usize, iflags: u16, xname: Option<&[u8]>) {
         let plan = &self.plan;
         let made = iflags & (iflag::TRANSFER | iflag::NEW) != 0
-            || iflags & iflag::LOCAL_CHANGE != 0 && xname.is_none_or(|x| !x.is_empty());
+            || iflags & iflag::LOCAL_CHANGE != 0 && significant(iflags, xname) && xname.is_none_or(|x| !x.is_empty());
         if plan.info.name < 2 || plan.itemize || made || segment.entry(i).is_dir() {
             return;
         }
@@ -751,18 +756,8 @@ impl Generator {
         Ok(())
     }
 
-    /// Link the other members of groups whose files are written now (local copies).
-    fn follow_up(&mut self) -> Result<()> {
-        while !self.led.is_empty() {
-            for (segment, i, good) in std::mem::take(&mut self.led) {
-                self.link_finished(&segment, i, good)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Wait until the workers have finished every file (local copies).
-    fn all_written(&mut self) -> Result<()> {
+    pub(super) fn all_written(&mut self) -> Result<()> {
         while let Output::Local(copier) = &mut self.output {
             match copier.wait()? {
                 Some((ndx, good)) => self.finished(ndx, good)?,
@@ -796,14 +791,8 @@ impl Generator {
             if outcome && !self.dry_run {
                 self.succeeded(&segment, i, ndx, true)?;
             }
-            if self.plan.hard_links && self.dry_run {
-                self.link_finished(&segment, i, outcome)?;
-            } else if self.plan.hard_links {
-                // In rsync the other process answers when the generator has gone through all that is listed ahead.
-                if self.led.is_empty() {
-                    self.led_since = self.processed;
-                }
-                self.led.push((segment, i, outcome));
+            if self.plan.hard_links && segment.hlink(i).is_some() {
+                self.link_later(segment, i, ndx, outcome)?;
             }
             return Ok(());
         }
@@ -821,7 +810,11 @@ impl Generator {
 
     fn touch_up_list(&mut self, list: &ListState) {
         let Some(touch) = &list.touch else { return };
-        if matches!(self.plan.delete, DeleteWhen::Delay | DeleteWhen::After) || self.plan.delay_updates {
+        if matches!(self.plan.delete, DeleteWhen::Delay | DeleteWhen::After)
+            || self.plan.delay_updates
+            || self.plan.backup_dir.is_some()
+        {
+            // Something may still be made in it.
             self.late_touch.push(touch.clone());
         } else {
             self.touch_up(touch);
@@ -840,7 +833,8 @@ impl Generator {
         let Ok(now) = self.dest.root.lstat(&touch.rel) else {
             return;
         };
-        if !now.is_dir() {
+        // With -K it may be a link to a directory: its own time is set (observed).
+        if !(now.is_dir() || now.is_symlink() && self.plan.keep_dirlinks) {
             return;
         }
         let want = &touch.want;
@@ -860,7 +854,7 @@ impl Generator {
             }
         }
         let mode = self.dest.real_mode(want.mode);
-        if touch.mode && (now.mode ^ mode) & 0o7777 != 0 {
+        if touch.mode && now.is_dir() && (now.mode ^ mode) & 0o7777 != 0 {
             if let Err(error) = self.dest.root.chmod(&touch.rel, mode) {
                 let text = [
                     b"failed to set permissions on ".as_slice(),
@@ -902,6 +896,9 @@ impl Generator {
                 let entry = segment.entry(i);
                 if entry.is_active() && entry.has_contents() {
                     let rel = self.dest.name(&segment, i);
+                    if self.plan.debug.del > 0 && self.dest.lstat(&rel).is_ok_and(|stat| stat.is_dir()) {
+                        self.report.info([b"deleting in ".as_slice(), &rel].concat());
+                    }
                     self.delete_in(&rel, &segment, false)?;
                 }
             }
@@ -935,7 +932,9 @@ impl Generator {
         if plan.inc_recurse {
             // Nothing more can come that would lead a group of hard links.
             self.link_stragglers()?;
-            self.follow_up()?;
+            if !plan.delay_updates {
+                self.link_unheard()?;
+            }
             loop {
                 self.settle()?;
                 if self.lists.is_empty() {
@@ -948,7 +947,9 @@ impl Generator {
             }
         } else {
             self.link_stragglers()?;
-            self.follow_up()?;
+            if !plan.delay_updates {
+                self.link_unheard()?;
+            }
             self.done()?;
             if wire {
                 self.wait_phase(1)?;
@@ -966,6 +967,8 @@ impl Generator {
                 self.wait_phase(2)?;
             } else if let Output::Local(copier) = &mut self.output {
                 copier.finish_delayed(&self.dest)?;
+                self.link_unheard()?;
+                self.settle()?;
             }
         }
         if plan.protocol >= 29 {
@@ -973,6 +976,10 @@ impl Generator {
         }
         if matches!(plan.delete, DeleteWhen::Delay | DeleteWhen::After) {
             self.report.release();
+            if !wire {
+                // A sender is through with its part by now.
+                self.report.tell_matches();
+            }
             if wire {
                 self.wait_phase(if plan.protocol >= 29 { 2 } else { 1 })?;
             }

@@ -182,14 +182,4 @@ pub fn tell(
             },
         );
     }
-    if !screen && !plan.itemize && plan.info.name > 1 && !is_dir && plan.local {
-        let end: &[u8] = if changed { b"" } else { b" is uptodate" };
-        let line = [name, end].concat();
-        if xname == Some(b"") {
-            // Told by the one that looks at hard links, not by the one that passes items on.
-            report.client_line(&line);
-        } else {
-            report.item_line(&line);
-        }
-    }
 }

@@ -32,7 +32,12 @@ struct Group {
 #[derive(Default)]
 pub struct Groups {
     by_number: HashMap<u32, Group>,
+    /// Of a local copy: members whose data is there, but of which a generator would not have heard yet.
+    unheard: Vec<(Arc<Segment>, usize, i32, bool)>,
 }
+
+/// How many finished members of a local copy wait before the others are linked to them.
+const UNHEARD: usize = 256;
 
 impl Groups {
     /// A list has come: count its members.
@@ -90,14 +95,6 @@ impl Generator {
         // What is no file there does not lead, whether it can be replaced or not (observed).
         let none = found.is_none_or(|stat| segment.entry(i).is_file() && !stat.is_file());
         let elsewhere = found.is_none() && self.alt_has(rel);
-        let waits = self.groups.group(segment, i).is_some_and(|group| {
-            group.leader.is_none()
-                && (group.busy || none && group.unseen > 0 && !elsewhere && segment.entry(i).is_file())
-        });
-        if let Some(stat) = found.filter(|stat| waits && stat.is_dir()) {
-            // Way is made at once, though the name itself waits.
-            self.make_way(rel, stat.mode, "regular file")?;
-        }
         let Some(group) = self.groups.group(segment, i) else {
             return Ok(false);
         };
@@ -114,6 +111,10 @@ impl Generator {
         if none && group.unseen > 0 && !elsewhere && segment.entry(i).is_file() {
             group.waiting.push((Arc::clone(segment), i, ndx));
             self.put_off(ndx);
+            if let Some(stat) = found {
+                // What is in the way goes now; if it can't, that is said when the name is linked (observed).
+                self.make_way(rel, stat.mode, "regular file")?;
+            }
             return Ok(true);
         }
         Ok(false)
@@ -156,6 +157,34 @@ impl Generator {
             return Ok(());
         }
         self.link_finished(segment, i, true)
+    }
+
+    /// A member's transfer has ended in a local copy. rsync's generator is far ahead of the process that writes, and
+    /// hears of a finished file when it has nothing else to do; the names that are linked come in that order here too.
+    pub(super) fn link_later(&mut self, segment: Arc<Segment>, i: usize, ndx: i32, good: bool) -> Result<()> {
+        if self.dry_run {
+            return self.link_finished(&segment, i, good);
+        }
+        self.put_off(ndx);
+        self.groups.unheard.push((segment, i, ndx, good));
+        if self.groups.unheard.len() >= UNHEARD && !self.plan.delay_updates {
+            self.link_unheard()?;
+        }
+        Ok(())
+    }
+
+    /// Link what waits for members that are finished.
+    pub(super) fn link_unheard(&mut self) -> Result<()> {
+        loop {
+            self.all_written()?;
+            if self.groups.unheard.is_empty() {
+                return Ok(());
+            }
+            for (segment, i, ndx, good) in std::mem::take(&mut self.groups.unheard) {
+                self.link_finished(&segment, i, good)?;
+                self.take_up(ndx);
+            }
+        }
     }
 
     /// A member's transfer has ended.
@@ -245,7 +274,8 @@ impl Generator {
             }
         }
         let entry_kind = segment.entry(i).mode & S_IFMT;
-        let same_kind = found.filter(|s| s.mode & S_IFMT == entry_kind);
+        // A dry run compares with what it has not removed (observed).
+        let same_kind = found.filter(|s| self.dry_run || s.mode & S_IFMT == entry_kind);
         // A name that is not here yet is shown beside its copy in an alternate directory.
         let same_kind = match (same_kind, &found) {
             (None, None) => self.alt_stat(segment, i, rel),

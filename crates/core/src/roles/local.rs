@@ -18,7 +18,7 @@ use super::sources::Sources;
 use crate::error::{Error, Result};
 use crate::event::Summary;
 use crate::flist::{Segment, Tables};
-use crate::plan::{FilesFrom, Plan};
+use crate::plan::{DeleteWhen, FilesFrom, Plan};
 use crate::report::{item, Report};
 
 /// Lists that the scanner may be ahead.
@@ -76,9 +76,6 @@ fn announce(plan: &Plan, report: &Report) {
             report.client_line(b"sending incremental file list");
         } else {
             report.partial(b"building file list ... ");
-            if plan.info.flist > 1 {
-                report.partial(b"\n 0 files...\r");
-            }
         }
     }
     report.line(crate::report::Level::Log, "building file list");
@@ -201,7 +198,7 @@ fn generate(
     metadata.map_ids(report)?;
     let mut feeds = look_ahead(&receive, report).inspect_err(|_| report.set_role("sender"))?;
     if plan.info.flist > 0 && !plan.inc_recurse && (plan.recurse || plan.dirs) {
-        listed(plan, report, &feeds);
+        listed(report, &feeds);
     }
     let mut dest = arrival::settle(plan, report, &feeds)?;
     // A path's length is the limit, which is found when the first item is told (spec: output 7).
@@ -229,22 +226,19 @@ fn generate(
     let mut generator = Generator::new(dest, receive, Output::Local(Box::new(copier)), filters);
     let result = generator.run(feeds);
     report.release();
-    report.tell_matches();
+    if result.is_err() || !matches!(plan.delete, DeleteWhen::Delay | DeleteWhen::After) {
+        report.tell_matches();
+    }
     result
 }
 
 /// The end of the line that the list's start began (spec: output 4).
-fn listed(plan: &Plan, report: &Report, feeds: &[Feed]) {
-    if plan.info.flist < 2 {
-        report.partial(b"done\n");
-        return;
-    }
+fn listed(report: &Report, feeds: &[Feed]) {
     let count: usize = feeds
         .iter()
         .map(|f| if let Feed::List(s) = f { s.len() } else { 0 })
         .sum();
-    let word = if count == 1 { "file" } else { "files" };
-    report.partial(format!("{count} {word} to consider\n").as_bytes());
+    report.list_done(count);
 }
 
 fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {

@@ -425,11 +425,16 @@ impl Receiver {
         let fresh = item.iflags & crate::report::item::iflag::NEW != 0 && self.plan.protocol >= 29;
         let exists = if fresh { None } else { dest.lstat(&rel).ok() };
         let (kind, place) = self.basis_place(item, &dest, &rel, exists.as_ref())?;
+        // Without --perms the mode is that of the file which the data builds on (observed).
+        let model = match &place {
+            Some((root, name)) if !self.plan.perms => root.lstat(name).ok(),
+            _ => None,
+        };
         let basis = match place.filter(|_| head.count > 0) {
             Some((root, name)) => root.open_read(&name, false).ok(),
             None => None,
         };
-        let want = dest.wanted(&segment, i, exists.as_ref().filter(|s| s.is_file()));
+        let want = dest.wanted(&segment, i, model.or(exists).as_ref().filter(|s| s.is_file()));
         let late = self.report.after_data();
         let incoming = Incoming {
             segment,

@@ -456,7 +456,11 @@ fn generate(
     }
     let feeds = first_lists(&heard, report, plan.inc_recurse)?;
     if plan.info.flist > 0 && !plan.inc_recurse && worth_a_line(plan) {
-        report.partial(b"done\n");
+        let count = match feeds.first() {
+            Some(Feed::List(list)) => list.len(),
+            _ => 0,
+        };
+        report.list_done(count);
     }
     if !plan.server && matches!(feeds.first(), Some(Feed::List(list)) if list.is_empty()) {
         return Ok(());

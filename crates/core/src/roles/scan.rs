@@ -34,6 +34,8 @@ struct Argument {
     /// Named with a trailing slash or as `.`: a symlink to a directory is followed.
     follow: bool,
     missing_ok: bool,
+    /// Stands only for the way to another argument: its contents are nobody's wish.
+    implied: bool,
 }
 
 /// A directory whose contents are still to be listed.
@@ -171,7 +173,12 @@ impl Scanner {
         for child in children {
             match by_path.get_mut(&child.path) {
                 Some(known) => {
-                    known.contents.extend(child.contents);
+                    // Named twice it is still listed once.
+                    for place in child.contents {
+                        if !known.contents.contains(&place) {
+                            known.contents.push(place);
+                        }
+                    }
                     known.arguments.extend(child.arguments);
                 }
                 None => {
@@ -275,11 +282,11 @@ impl Scanner {
             Err(error) => {
                 let path = self.display(root_number, dir);
                 if error.raw_os_error() == Some(2) {
-                    let text = [b"directory has vanished: ".as_slice(), &self.report.quoted(&path)].concat();
+                    let text = [b"directory has vanished: ".as_slice(), &path].concat();
                     self.report.set_io_error(ioerr::VANISHED);
                     self.report.warning(text);
                 } else {
-                    let text = [b"opendir ".as_slice(), &self.report.quoted(&path), b" failed"].concat();
+                    let text = [b"opendir ".as_slice(), &path, b" failed"].concat();
                     self.report.set_io_error(ioerr::GENERAL);
                     self.report.sys_error("sender", text, &error);
                 }
@@ -337,11 +344,11 @@ impl Scanner {
                 Err(Lookup::Failed(error)) => {
                     let path = self.display(root_number, &name);
                     if error.raw_os_error() == Some(2) {
-                        let text = [b"file has vanished: ".as_slice(), &self.report.quoted(&path)].concat();
+                        let text = [b"file has vanished: ".as_slice(), &path].concat();
                         self.report.set_io_error(ioerr::VANISHED);
                         self.report.warning(text);
                     } else {
-                        let text = [b"readlink_stat(".as_slice(), &self.report.quoted(&path), b") failed"].concat();
+                        let text = [b"readlink_stat(".as_slice(), &path, b") failed"].concat();
                         self.report.set_io_error(ioerr::GENERAL);
                         self.report.sys_error("sender", text, &error);
                     }
@@ -350,7 +357,7 @@ impl Scanner {
         }
         if let Some(error) = &names.error {
             let path = self.display(root_number, dir);
-            let text = [b"readdir(".as_slice(), &self.report.quoted(&path), b")"].concat();
+            let text = [b"readdir(".as_slice(), &path, b")"].concat();
             self.report.set_io_error(ioerr::GENERAL);
             self.report.sys_error("sender", text, error);
         }
@@ -360,7 +367,7 @@ impl Scanner {
     /// A directory that can be read but not searched counts as one that can't be opened.
     fn unsearchable(&mut self, root: u16, dir: &[u8]) -> Result<()> {
         let path = self.display(root, dir);
-        let text = [b"opendir ".as_slice(), &self.report.quoted(&path), b" failed"].concat();
+        let text = [b"opendir ".as_slice(), &path, b" failed"].concat();
         self.report.set_io_error(ioerr::GENERAL);
         self.report.sys_error("sender", text, &io::Error::from_raw_os_error(13));
         Ok(())
@@ -386,7 +393,7 @@ impl Scanner {
 
     fn no_referent(&mut self, root: u16, name: &[u8]) -> Result<()> {
         let path = self.display(root, name);
-        let text = [b"symlink has no referent: ".as_slice(), &self.report.quoted(&path)].concat();
+        let text = [b"symlink has no referent: ".as_slice(), &path].concat();
         self.report.set_io_error(ioerr::GENERAL);
         self.report.error_xfer(text);
         Ok(())
@@ -437,7 +444,7 @@ impl Scanner {
                     Err(error) if error.raw_os_error() == Some(2) => return self.no_referent(root_number, name),
                     Err(error) => {
                         let shown = self.display(root_number, name);
-                        let text = [b"readlink_stat(".as_slice(), &self.report.quoted(&shown), b") failed"].concat();
+                        let text = [b"readlink_stat(".as_slice(), &shown, b") failed"].concat();
                         self.report.set_io_error(ioerr::GENERAL);
                         self.report.sys_error("sender", text, &error);
                         return Ok(());
@@ -461,11 +468,7 @@ impl Scanner {
         }
         if stat.mode & S_IFMT == 0 {
             let shown = self.display(root_number, name);
-            let text = [
-                b"skipping file with bogus (zero) st_mode: ".as_slice(),
-                &self.report.quoted(&shown),
-            ]
-            .concat();
+            let text = [b"skipping file with bogus (zero) st_mode: ".as_slice(), &shown].concat();
             self.report.set_io_error(ioerr::GENERAL);
             self.report.info(text);
             return Ok(());
@@ -507,8 +510,8 @@ impl Scanner {
 
     fn display(&mut self, root: u16, name: &[u8]) -> Vec<u8> {
         match self.sources.root(root) {
-            Some(root) => root.display(disk(name)),
-            None => name.to_vec(),
+            Some(root) => self.report.quoted_from(root.path(), &root.display(disk(name))),
+            None => self.report.quoted(name),
         }
     }
 }

@@ -172,7 +172,7 @@ impl Sender {
             s.flist_xfer_ms = sent.saturating_sub(built);
         });
         if self.plan.info.flist > 0 && !self.plan.inc_recurse && super::remote::worth_a_line(&self.plan) {
-            self.report.partial(b"done\n");
+            self.report.list_done(count);
         }
         if count == 0 && self.plan.server {
             // Nothing to talk about: a pulling client goes home (spec: protocol 6.11).
@@ -453,7 +453,7 @@ impl Sender {
         match opened {
             Ok(file) => Some(file),
             Err(error) => {
-                let shown = self.report.quoted(&root.display(path));
+                let shown = self.report.quoted_from(root.path(), &root.display(path));
                 if error.raw_os_error() == Some(2) {
                     self.report.set_io_error(ioerr::VANISHED);
                     self.report

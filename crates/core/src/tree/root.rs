@@ -162,6 +162,13 @@ impl Root {
         Ok(self.make_subroot(self.open_dir(rel, DIR_FLAGS)?, rel))
     }
 
+    /// Like [`Root::subroot`], for a path that an option names: `..` in it is walked, but never above this root.
+    pub fn subroot_climbing(&self, rel: &[u8]) -> io::Result<Root> {
+        self.exists()?;
+        let handle = resolve::open_beneath(self.handle(), rel, DIR_FLAGS, Confine::Beneath, self.shared.openat2)?;
+        Ok(self.make_subroot(handle, rel))
+    }
+
     /// Like [`Root::subroot`], but the last component must be a directory itself, not a link to one (for deletion).
     pub fn subroot_nofollow(&self, rel: &[u8]) -> io::Result<Root> {
         let flags = DIR_FLAGS | OFlags::NOFOLLOW;

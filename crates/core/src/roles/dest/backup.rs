@@ -95,10 +95,14 @@ impl Dest {
             if made.is_ok() {
                 // The copy of a directory looks like the directory.
                 if let (Ok(from), Ok(now)) = (self.root.lstat(dir), root.lstat(dir)) {
-                    let _ = root.chmod(dir, from.mode & 0o7777);
+                    // As far as such attributes are copied; a set-gid parent hands its bit down.
                     if self.plan.changes_owners() && (from.uid, from.gid) != (now.uid, now.gid) {
-                        let _ = root.chown(dir, Some(from.uid), Some(from.gid));
+                        let uid = self.plan.owner.then_some(from.uid);
+                        let gid = self.plan.group.then_some(from.gid);
+                        let _ = root.chown(dir, uid, gid);
                     }
+                    let inherited = if self.plan.perms { 0 } else { now.mode & 0o2000 };
+                    let _ = root.chmod(dir, from.mode & 0o7777 | inherited);
                 }
             }
             at += slash + 1;

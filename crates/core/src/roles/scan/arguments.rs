@@ -94,6 +94,7 @@ impl Scanner {
                     contents: true,
                     follow: true,
                     missing_ok: false,
+                    implied: false,
                 });
             }
             return Ok(());
@@ -110,6 +111,7 @@ impl Scanner {
                 contents: false,
                 follow: false,
                 missing_ok: true,
+                implied: false,
             });
         }
         Ok(())
@@ -137,6 +139,7 @@ impl Scanner {
                 contents: dotted,
                 follow: dotted,
                 missing_ok: true,
+                implied: false,
             });
         }
         Ok(())
@@ -172,6 +175,7 @@ impl Scanner {
                     contents: dotted,
                     follow: dotted,
                     missing_ok: true,
+                    implied: false,
                 });
             }
             return;
@@ -195,6 +199,7 @@ impl Scanner {
                     contents: true,
                     follow: true,
                     missing_ok: true,
+                    implied: false,
                 });
             }
             return;
@@ -206,6 +211,7 @@ impl Scanner {
                 contents: dotted,
                 follow: dotted,
                 missing_ok: true,
+                implied: false,
             });
         }
     }
@@ -331,7 +337,7 @@ impl Scanner {
             }
         }
         let path = self.display(root, name);
-        let text = [b"link_stat ".as_slice(), &self.report.quoted(&path), b" failed"].concat();
+        let text = [b"link_stat ".as_slice(), &path, b" failed"].concat();
         self.report.sys_error("sender", text, error);
         if !missing {
             self.report.set_io_error(ioerr::GENERAL);
@@ -388,8 +394,13 @@ impl Scanner {
             return Ok(());
         }
         if is_dir(stat.mode) {
-            let contents = plan.recurse || argument.contents;
-            let flags = eflag::TOP_DIR | if contents { eflag::CONTENT_DIR } else { 0 };
+            let contents = (plan.recurse || argument.contents) && !argument.implied;
+            let mut flags = if contents { eflag::CONTENT_DIR } else { 0 };
+            flags |= if argument.implied {
+                eflag::IMPLIED
+            } else {
+                eflag::TOP_DIR
+            };
             let listed = if dot { b".".as_slice() } else { name };
             if self.push(root_number, listed, &stat, flags, builder)? && contents {
                 let path = listed.to_vec();
@@ -412,5 +423,6 @@ fn implied_dot(root: u16) -> Argument {
         contents: false,
         follow: true,
         missing_ok: false,
+        implied: true,
     }
 }

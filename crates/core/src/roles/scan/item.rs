@@ -59,11 +59,7 @@ impl Scanner {
                 match target {
                     Some(Ok(target)) if target.is_empty() => {
                         let shown = self.display(root_number, name);
-                        let text = [
-                            b"skipping symlink with 0-length value: ".as_slice(),
-                            &self.report.quoted(&shown),
-                        ]
-                        .concat();
+                        let text = [b"skipping symlink with 0-length value: ".as_slice(), &shown].concat();
                         self.report.set_io_error(ioerr::GENERAL);
                         self.report.warning(text);
                         return Ok(false);
@@ -76,7 +72,7 @@ impl Scanner {
                     }
                     Some(Err(error)) => {
                         let shown = self.display(root_number, name);
-                        let text = [b"readlink_stat(".as_slice(), &self.report.quoted(&shown), b") failed"].concat();
+                        let text = [b"readlink_stat(".as_slice(), &shown, b") failed"].concat();
                         self.report.set_io_error(ioerr::GENERAL);
                         self.report.sys_error("sender", text, &error);
                         return Ok(false);
