@@ -30,6 +30,14 @@ pub enum AltOther {
     Nothing,
 }
 
+/// The files of one directory, here and in the alternate directories, among which similar names are looked for.
+#[derive(Default)]
+pub struct Similar {
+    dir: Option<Vec<u8>>,
+    /// The kind of basis, its root, and names with what they are.
+    places: Vec<(u8, Root, Vec<(Vec<u8>, Stat)>)>,
+}
+
 /// The alternate directories, in order; `None` for one that can't be used.
 pub fn open_alt_dirs(dest: &Dest) -> Vec<Option<Root>> {
     let plan = &dest.plan;
@@ -340,38 +348,67 @@ impl Generator {
 
     // ---- similar names (spec: transfer 9)
 
-    pub(super) fn fuzzy_basis(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8]) -> Option<Basis> {
-        let (dir, base) = split_name(rel);
-        let entry = *segment.entry(i);
-        let mut places: Vec<(u8, Root)> = vec![(basis::FUZZY, self.dest.root.clone())];
+    /// List the files of a directory when a name is first looked for in it. What comes into it later is not considered
+    /// (observed).
+    fn look_for_similar(&mut self, dir: &[u8]) {
+        if self.similar.dir.as_deref() == Some(dir) {
+            return;
+        }
+        let mut roots: Vec<(u8, Root)> = vec![(basis::FUZZY, self.dest.root.clone())];
         if self.plan.fuzzy > 1 {
             for (n, root) in self.alt_roots.iter().enumerate() {
                 if let Some(root) = root {
-                    places.push((basis::FUZZY + 1 + n as u8, root.clone()));
+                    roots.push((basis::FUZZY + 1 + n as u8, root.clone()));
                 }
             }
         }
-        let mut best: Option<(u32, Basis)> = None;
-        'search: for (kind, root) in places {
+        let files = |root: &Root| -> Vec<(Vec<u8>, Stat)> {
             let Ok(names) = root.read_names(if dir.is_empty() { b"." } else { dir }) else {
-                continue;
+                return Vec::new();
             };
+            let mut files = Vec::new();
             for found in names.iter() {
-                let name = if dir.is_empty() {
+                let path = if dir.is_empty() {
                     found.name.to_vec()
                 } else {
                     [dir, b"/", found.name].concat()
                 };
-                let Ok(stat) = root.lstat(&name) else { continue };
-                if !stat.is_file() || stat.size == 0 {
-                    continue;
+                if let Some(stat) = root.lstat(&path).ok().filter(|s| s.is_file() && s.size > 0) {
+                    files.push((found.name.to_vec(), stat));
                 }
-                let make = |name: Vec<u8>, base: &[u8]| Basis {
-                    kind,
+            }
+            files
+        };
+        let places = roots
+            .into_iter()
+            .map(|(kind, root)| {
+                let found = files(&root);
+                (kind, root, found)
+            })
+            .collect();
+        self.similar = Similar {
+            dir: Some(dir.to_vec()),
+            places,
+        };
+    }
+
+    pub(super) fn fuzzy_basis(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8]) -> Option<Basis> {
+        let (dir, base) = split_name(rel);
+        let entry = *segment.entry(i);
+        self.look_for_similar(dir);
+        let mut best: Option<(u32, Basis)> = None;
+        'search: for (kind, root, files) in &self.similar.places {
+            for (base_name, stat) in files {
+                let make = || Basis {
+                    kind: *kind,
                     root: root.clone(),
-                    name,
+                    name: if dir.is_empty() {
+                        base_name.clone()
+                    } else {
+                        [dir, b"/", base_name].concat()
+                    },
                     size: stat.size,
-                    xname: Some(base.to_vec()),
+                    xname: Some(base_name.clone()),
                 };
                 if stat.size == entry.len
                     && super::compare::same_time(
@@ -380,13 +417,13 @@ impl Generator {
                         stat.mtime_pair(),
                     )
                 {
-                    best = Some((0, make(name, found.name)));
+                    best = Some((0, make()));
                     break 'search;
                 }
                 let limit = best.as_ref().map_or(25 << 16, |b| b.0);
-                let distance = name_distance(base, found.name, limit);
+                let distance = name_distance(base, base_name, limit);
                 if distance <= limit {
-                    best = Some((distance, make(name, found.name)));
+                    best = Some((distance, make()));
                 }
             }
         }

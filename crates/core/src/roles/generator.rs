@@ -164,6 +164,7 @@ pub struct Generator {
     /// The sender lists no further ahead than it must.
     foresight_over: bool,
     pub(super) buffer: Vec<u8>,
+    pub(super) similar: super::basis::Similar,
     pub(super) dry_run: bool,
 }
 
@@ -205,6 +206,7 @@ impl Generator {
             in_flight: 0,
             foresight_over: false,
             buffer: Vec::new(),
+            similar: super::basis::Similar::default(),
         }
     }
 

@@ -411,6 +411,8 @@ impl RuleSet {
         })
         .enumerate()
         {
+            // A NUL that does not end a rule ends what of it is read (observed).
+            let line = line.split(|&c| c == 0).next().unwrap_or_default();
             if !matches!(line.first(), None | Some(b'#' | b';')) {
                 let origin = context.origin(Some(number + 1));
                 self.add_text(line, template, &origin, context, options, read)?;

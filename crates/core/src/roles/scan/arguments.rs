@@ -256,12 +256,15 @@ impl Scanner {
         } {
             Ok(stat) => {
                 let dir = is_dir(stat.mode);
+                if self.hidden(&argument.name, dir) {
+                    return Ok(false);
+                }
                 if dir && !self.plan.recurse && !self.plan.dirs {
                     self.report
                         .info([b"skipping directory ".as_slice(), &argument.name].concat());
                     return Ok(false);
                 }
-                Ok(!self.hidden(&argument.name, dir))
+                Ok(true)
             }
             // A link without its target is told where it is listed.
             Err(_) if follow && root.lstat(path).is_ok() => Ok(true),
@@ -385,12 +388,12 @@ impl Scanner {
             let error = io::Error::from_raw_os_error(2);
             return self.stat_failed(root_number, name, &error, &argument, builder);
         }
+        if !dot && self.filters.hides(path, is_dir(stat.mode), &self.report) {
+            return Ok(());
+        }
         if is_dir(stat.mode) && !plan.recurse && !plan.dirs {
             let text = [b"skipping directory ".as_slice(), name].concat();
             self.report.info(text);
-            return Ok(());
-        }
-        if !dot && self.filters.hides(path, is_dir(stat.mode), &self.report) {
             return Ok(());
         }
         if is_dir(stat.mode) {
