@@ -14,7 +14,7 @@ PYTHONS := $(shell find src -name '*.py' 2>/dev/null)
 RUST    := $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml $(wildcard Cargo.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-rust test-python lint bench fuzz parity clean
+.PHONY: help build demo test test-rust test-python lint bench fuzz parity property clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ fuzz: ## Feed everything that reads a peer or a file with random input (SECONDS 
 parity: build ## Run the parity rows and write docs/parity.md
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/parity --parity-json=build/parity.json; \
 	  $(BIN)/python tools/parity_page.py build/parity.json docs/parity.md
+
+property: build ## Run random trees and options with rsync and tain (CASES, START, JOBS; SEED=n for one)
+	@$(BIN)/python -m tests.property
 
 clean: ## Remove everything that was built
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -155,8 +155,8 @@ def words(cmd: str | Sequence[str | bytes], fill: Mapping[str, str]) -> list[byt
     return filled
 
 
-def perform(row: Row, program: str, space: Path) -> Result:
-    """Build the tree, run the row's steps with `program`, and look at the result."""
+def perform(row: Row, program: str, space: Path, far: str | None = None) -> Result:
+    """Build the tree, run the row's steps with `program` (and `far` at the other end), and look at the result."""
     work, home = space / "w", space / "home"
     wipe(work)
     home.mkdir(exist_ok=True)
@@ -165,10 +165,11 @@ def perform(row: Row, program: str, space: Path) -> Result:
         shell.write_text(SHELL)
         shell.chmod(0o755)
     # `tain` and `rsync` differ in length and the name shows in messages, so both are started by one name.
-    named = space / "bin" / "rsync"
-    named.parent.mkdir(exist_ok=True)
-    named.unlink(missing_ok=True)
-    named.symlink_to(program)
+    named, other = space / "bin" / "rsync", space / "far" / "rsync"
+    for name, target in ((named, program), (other, far or program)):
+        name.parent.mkdir(exist_ok=True)
+        name.unlink(missing_ok=True)
+        name.symlink_to(target)
     owner = (programs.NOBODY.pw_uid, programs.NOBODY.pw_gid) if row.user else None
     build(str(work), row.tree, owner)
     if row.inode:
@@ -184,11 +185,11 @@ def perform(row: Row, program: str, space: Path) -> Result:
         lines = f"use chroot = no\nlog file = {space}/rsyncd.log\n{row.globals}\n"
         lines += f"[m]\npath = {work}/mod\nuid = 0\ngid = 0\n{row.conf}\n"
         config.write_text(lines.replace("{w}", str(work)).replace("{space}", str(space)))
-        daemon = Inetd(str(named), config, env, space)
+        daemon = Inetd(str(other), config, env, space)
         fill["url"] = f"rsync://127.0.0.1:{daemon.port}"
         fill["port"] = str(daemon.port)
     elif row.via == "shell":
-        add = ["-e", str(shell), f"--rsync-path={named}"]
+        add = ["-e", str(shell), f"--rsync-path={other}"]
     since = time.time()
     steps: list[tuple[int, str, str]] = []
     try:

@@ -1,0 +1,1 @@
+"""Random trees and random options, run by both programs: whatever differs is a finding."""
