@@ -15,9 +15,9 @@ use tempfile::TempDir;
 use super::acl::{Acl, AclKind};
 use super::{Root, RootOptions, WriteFlags};
 
-/// Per way of resolving, so 2000 per operation: each side of the swap is met hundreds of times, and it is quick enough
-/// for every test run.
-const FLIPS: u32 = 1000;
+/// Per way of resolving, so 10,000 per operation: each side of the swap is met hundreds of times, and it is still quick
+/// enough for every test run.
+const FLIPS: u32 = 5000;
 
 struct Scene {
     tmp: TempDir,
