@@ -47,7 +47,8 @@ def summary(**values: object) -> SimpleNamespace:
         "transferred_size": 3977794,
         "literal": 3977794,
         "matched": 0,
-        "flist_size": 0,
+        "role": "sender",
+        "flist_size": 65000,
         "flist_build_ms": 1,
         "flist_xfer_ms": 0,
         "sent": 3979123,
@@ -55,6 +56,12 @@ def summary(**values: object) -> SimpleNamespace:
         "seconds": 0.03,
     }
     return SimpleNamespace(**{**base, **values})
+
+
+@pytest.mark.parametrize(("role", "size", "shown"), [("sender", 300_000, "262,140"), ("receiver", 65_000, "65,000")])
+def test_size_of_the_list(role: str, size: int, shown: str) -> None:
+    text = stats.statistics(summary(role=role, flist_size=size), stats.Numbers(), protocol=32).decode()
+    assert f"\nFile list size: {shown}\n" in text
 
 
 def test_statistics() -> None:

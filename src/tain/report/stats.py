@@ -61,6 +61,11 @@ class Numbers:
         return self._localised(f"{value:.2f}") + units[steps - 1]
 
 
+#: 3.5.0 counts of a list that it sends what has left its buffer by then, which is nothing of a small one; and nothing
+#: of a list from a batch.
+_LIST_BUFFER = 65535
+
+
 def _counts(numbers: Numbers, counts: Mapping[str, int]) -> str:
     total = sum(counts.get(name, 0) for name in _CATEGORIES)
     text = numbers.count(total)
@@ -70,8 +75,11 @@ def _counts(numbers: Numbers, counts: Mapping[str, int]) -> str:
     return f"{text} ({', '.join(parts)})"
 
 
-def statistics(summary: Summary, numbers: Numbers, *, protocol: int) -> bytes:
+def statistics(summary: Summary, numbers: Numbers, *, protocol: int, from_batch: bool = False) -> bytes:
     """The block of ``--stats`` with the blank line before it (spec: output 5.2)."""
+    flist_size = 0 if from_batch else summary.flist_size
+    if summary.role == "sender":
+        flist_size -= flist_size % _LIST_BUFFER
     lines = ["", f"Number of files: {_counts(numbers, summary.files)}"]
     if protocol >= 29:
         lines.append(f"Number of created files: {_counts(numbers, summary.created)}")
@@ -83,7 +91,7 @@ def statistics(summary: Summary, numbers: Numbers, *, protocol: int) -> bytes:
         f"Total transferred file size: {numbers.size(summary.transferred_size)} bytes",
         f"Literal data: {numbers.size(summary.literal)} bytes",
         f"Matched data: {numbers.size(summary.matched)} bytes",
-        f"File list size: {numbers.size(summary.flist_size)}",
+        f"File list size: {numbers.size(flist_size)}",
     ]
     if summary.flist_build_ms:
         lines.append(f"File list generation time: {numbers.seconds(summary.flist_build_ms)} seconds")

@@ -520,7 +520,9 @@ class Client:
             numbers = stats.Numbers(options.human_readable, thousands(self.env.environ))
             text = b""
             if level > 1:
-                text += stats.statistics(summary, numbers, protocol=agreed.protocol)
+                text += stats.statistics(
+                    summary, numbers, protocol=agreed.protocol, from_batch=options.read_batch is not None
+                )
             suffix = " (BATCH ONLY)" if options.only_write_batch else " (DRY RUN)" if options.dry_run else ""
             text += stats.summary_lines(summary, numbers, suffix=suffix)
             out.info(text)
