@@ -160,6 +160,10 @@ EXIST = [
     *ways("TRF-7-ignore-delete", "-ai --ignore-existing --delete", "src/ src/a=x src/d/x dst/ dst/a=o dst/e/f"),
     *ways("TRF-7-ignore-hard", "-aiH --ignore-existing", "src/ src/a=n src/b=>src/a src/c=>src/a dst/ dst/b=o"),
     *ways("TRF-7-existing-hard", "-aiH --existing", "src/ src/a=n src/b=>src/a src/c=>src/a dst/ dst/b=o"),
+    # An empty directory has no list of its own in which what is below it could be marked as left out.
+    *ways("TRF-7-existing-empty", "-aii --existing", "src/ src/empty/ src/sub/deep/x src/sub/c dst/sub/"),
+    *ways("TRF-7-empty-in-the-way", "-aii", "src/ src/empty/ src/sub/deep/x src/sub/c dst/empty dst/sub/", user=True),
+    *ways("TRF-7-ignore-empty", "-aii --ignore-existing", "src/ src/empty/ src/sub/deep/x dst/empty=f dst/sub/deep/"),
     *ways("TRF-7-existing-dry", "-ain --existing", "src/ src/a=n src/d/x src/e/y dst/e/"),
     *ways("TRF-31-min", "-ai --delete --min-size=5", "src/ src/a*10 src/b*3 dst/b*2 dst/c"),
     *ways("TRF-31-update", "-aiu --delete", "src/ src/a=x src/b dst/a=y;t=4 dst/c"),

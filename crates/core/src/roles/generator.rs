@@ -485,7 +485,6 @@ impl Generator {
     // ---- lists
 
     fn process(&mut self, segment: Arc<Segment>, first_dir: i32) -> Result<()> {
-        self.current_dir = first_dir;
         let state = ListState {
             segment: Arc::clone(&segment),
             pending: 0,
@@ -517,6 +516,9 @@ impl Generator {
             self.skip_children(&segment);
         } else {
             if let Some(info) = &dir {
+                // Its number is behind us, and the list's first may be that of a directory elsewhere: `skip_children`
+                // skips what is below this one.
+                self.current_dir = -1;
                 let touch = self.directory(&info.segment, info.i, segment.start - 1, info.created, &segment)?;
                 skip = touch.is_none();
                 if skip {
@@ -525,6 +527,7 @@ impl Generator {
                     last.touch = touch;
                 }
             }
+            self.current_dir = first_dir;
             if !skip {
                 self.entries(&segment)?;
             }
