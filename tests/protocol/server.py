@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.protocol.client import GREETING, LIMIT, Job, Session, Wire, terms
 from tests.protocol.ints import Broken, Ndx, int32, put_int32, put_varint, put_vstring, vstring
@@ -170,7 +171,7 @@ def daemon(
     p: int = 32,
     compat: int = ALL,
     filters: bool | None = None,
-    offers: dict[str, str] | None = None,
+    offers: dict[str, Any] | None = None,
 ) -> Iterator[tuple[int, Report]]:
     """A listener that takes one client through the handshake and then talks to it; gives its port and its report."""
     listener = socket.create_server(("127.0.0.1", 0))
