@@ -162,3 +162,37 @@ def test_clients_push(p: int, inc: bool, program: str, tree: Path, env: dict[str
     assert s.files == CONTENT and s.files[b"big"] == BIG
     assert (s.done_out, s.done_in) == marks(p, len(s.lists))
     assert sorted(s.names()) == sorted(NAMES)
+
+
+def test_trace(tain: str, tree: Path, env: dict[str, str]) -> None:
+    """`--debug=IO`: both ends of a session in words, on stderr."""
+    push_tree(tree)
+    with daemon(lambda s: push(s, sent(32))) as (port, report):
+        outcome = run_client(tain, port, tree, env, "-rlt", "--delete", "--debug=IO", "{url}/", "dst/")
+    assert (outcome.code, report.error, outcome.out) == (0, None, b""), outcome
+    lines = outcome.err.decode().splitlines()
+    wanted = [
+        "[client] <- PROTOCOL 32 announced=32",
+        "[client] <- COMPAT SYMLINK_TIMES|SYMLINK_ICONV|SAFE_FLIST|AVOID_XATTR_OPTIM|SEED_FIX|INPLACE_PARTIAL"
+        "|VARINT_FLIST|ID0_NAMES",
+        "[client] <- SEED 1 sum=md5 compress=none",
+        "[client] <- LIST directory=-1 start=0 entries=9",
+        "[client] -> ITEM 1 TRANSFER|NEW",
+        "[client] -> SUMS count=0 length=0 strong=0 rest=0",
+        "[client] <- ITEM 2 TRANSFER|TIME|SIZE",
+        "[client] <- SUMS count=28 length=700 strong=2 rest=114",
+        "[client] -> DEL_STATS files=1 directories=0 links=0 devices=0 specials=0",
+        "[client] -> DONE",
+        "[client] <- DONE",
+    ]
+    assert [x for x in wanted if x not in lines] == [], lines
+    assert all(x.startswith("[client] ") for x in lines)
+
+    job = Job(sender=False, compact="lDtpr", paths=["dst/"], long=["--debug=IO"])
+    with Piped(tain, job, tree, env) as s:
+        handshake(s)
+        push(s, sent(32))
+    assert s.code == 0
+    said = s.err.decode().splitlines()
+    assert "[server] -> PROTOCOL 32 announced=32" in said and "[server] <- DONE" in said, said
+    assert all(x.startswith("[server] ") for x in said)

@@ -55,6 +55,19 @@ INPLACE_PARTIAL = 0x040
 VARINT_FLIST = 0x080
 ID0_NAMES = 0x100
 
+#: The flags that a plan knows, by their fields there.
+COMPAT_FLAGS = {
+    "inc_recurse": INC_RECURSE,
+    "compat_symlink_times": SYMLINK_TIMES,
+    "compat_symlink_iconv": SYMLINK_ICONV,
+    "compat_safe_flist": SAFE_FLIST,
+    "compat_avoid_xattr_optim": AVOID_XATTR_OPTIM,
+    "compat_seed_fix": SEED_FIX,
+    "compat_inplace_partial": INPLACE_PARTIAL,
+    "compat_varint_flist": VARINT_FLIST,
+    "compat_id0_names": ID0_NAMES,
+}
+
 #: What each letter of the capability word lets a server switch on.
 _CAPABILITY_BITS = (
     (b"f", SAFE_FLIST),
@@ -116,6 +129,21 @@ class Agreed:
 
 
 # ---------------------------------------------------------------------------------------------- both ends
+
+
+def trace_start(agreed: Agreed, *, server: bool) -> None:
+    """What a handshake settled, in words on stderr: the trace of ``--debug=IO``, of which the core writes the rest."""
+    from sys import stderr
+
+    names = [name.removeprefix("compat_").upper() for name, bit in COMPAT_FLAGS.items() if agreed.compat & bit]
+    who, way = ("server", "->") if server else ("client", "<-")
+    if stderr is not None:
+        stderr.write(
+            f"[{who}] {way} PROTOCOL {agreed.protocol} announced={agreed.remote_protocol}\n"
+            f"[{who}] {way} COMPAT {'|'.join(names) or '-'}\n"
+            f"[{who}] {way} SEED {agreed.seed} sum={agreed.xfer_sum} compress={agreed.compress}\n"
+        )
+        stderr.flush()
 
 
 def inc_recurse_allowed(options: Options, *, am_receiver: bool) -> bool:
@@ -361,6 +389,8 @@ def client_handshake(
     if client_frames(protocol, options, server_sends=not am_sender):
         link.start_mux_out()
         agreed.multiplexed_out = True
+    if options.debug.get("IO", 0):
+        trace_start(agreed, server=False)
     return agreed
 
 
@@ -499,6 +529,8 @@ def server_handshake(
     agreed.multiplexed_out = True
     if client_frames(protocol, options, server_sends=am_sender):
         link.start_mux_in()
+    if options.debug.get("IO", 0):
+        trace_start(agreed, server=True)
     return agreed
 
 

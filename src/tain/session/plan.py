@@ -19,19 +19,6 @@ if TYPE_CHECKING:
 #: Items in a log file when no format was given (spec: output 13).
 LOG_FORMAT = b"%i %n%L"
 
-# Compat flags that the plan wants one by one (spec: protocol 2.3).
-_COMPAT = {
-    "inc_recurse": 0x001,
-    "compat_symlink_times": 0x002,
-    "compat_symlink_iconv": 0x004,
-    "compat_safe_flist": 0x008,
-    "compat_avoid_xattr_optim": 0x010,
-    "compat_seed_fix": 0x020,
-    "compat_inplace_partial": 0x040,
-    "compat_varint_flist": 0x080,
-    "compat_id0_names": 0x100,
-}
-
 #: Fields that mean the same in both and have values that fit as they are.
 _SAME = (
     "acls", "alt_dirs", "atimes", "backup", "backup_dir", "block_size", "checksum", "chmod", "compress_threads",
@@ -235,11 +222,12 @@ def plan_fields(
     already. *twin*: the same, but over a link. *extra* overrides at the end (a daemon's module).
     """
     from tain.session.environment import charset, thousands
+    from tain.session.handshake import COMPAT_FLAGS
 
     protocol = agreed.protocol
     am_sender = options.sender if job is None else job.am_sender
     fields: dict[str, object] = {name: getattr(options, name) for name in _SAME}
-    fields.update({name: bool(agreed.compat & bit) for name, bit in _COMPAT.items()})
+    fields.update({name: bool(agreed.compat & bit) for name, bit in COMPAT_FLAGS.items()})
     # rsync keeps the old order of seed and data for nothing but the MD5 that the protocol implies.
     fields["compat_seed_fix"] = fields["compat_seed_fix"] or agreed.named_sum
     # Who we are.

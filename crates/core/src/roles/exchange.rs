@@ -8,6 +8,7 @@ use crate::flist::{Lists, Segment};
 use crate::plan::Plan;
 use crate::report::item::iflag;
 use crate::wire::ints::{self, NdxWriter, Source};
+use crate::wire::trace::{self, Way};
 
 /// Longest xname in bytes (spec: protocol 12).
 const MAX_XNAME: usize = 4095;
@@ -36,6 +37,7 @@ impl Item {
             xname: None,
         };
         if protocol < 29 {
+            item.trace(Way::In);
             return Ok(item);
         }
         item.iflags = src.shortint()?;
@@ -53,11 +55,13 @@ impl Item {
             })?;
             item.xname = Some(name);
         }
+        item.trace(Way::In);
         Ok(item)
     }
 
     /// Write the item up to, and without, attribute values and data.
     pub fn put(&self, ndx: &mut NdxWriter, out: &mut Vec<u8>, protocol: u8) -> Result<()> {
+        self.trace(Way::Out);
         ndx.put(out, self.ndx);
         if protocol < 29 {
             return Ok(());
@@ -70,6 +74,10 @@ impl Item {
             ints::put_vstring(out, self.xname.as_deref().unwrap_or_default())?;
         }
         Ok(())
+    }
+
+    fn trace(&self, way: Way) {
+        trace_item(way, self.ndx, self.iflags, self.kind, self.xname.as_deref());
     }
 
     pub fn wants_data(&self) -> bool {
@@ -86,6 +94,60 @@ impl Item {
         plan.protocol == 29
             && self.iflags == iflag::NEW
             && lists.first().is_some_and(|list| list.len() as i32 == self.ndx)
+    }
+}
+
+/// An item in words, for `--debug=IO`.
+pub fn trace_item(way: Way, ndx: i32, iflags: u16, kind: u8, xname: Option<&[u8]>) {
+    const NAMES: [(u16, &str); 15] = [
+        (iflag::TRANSFER, "TRANSFER"),
+        (iflag::LOCAL_CHANGE, "LOCAL_CHANGE"),
+        (iflag::NEW, "NEW"),
+        (iflag::XNAME, "XNAME"),
+        (iflag::BASIS_TYPE, "BASIS_TYPE"),
+        (iflag::CRTIME, "CRTIME"),
+        (iflag::XATTR, "XATTR"),
+        (iflag::ACL, "ACL"),
+        (iflag::GROUP, "GROUP"),
+        (iflag::OWNER, "OWNER"),
+        (iflag::PERMS, "PERMS"),
+        (iflag::TIME, "TIME"),
+        (iflag::SIZE, "SIZE"),
+        (iflag::CHANGE, "CHANGE"),
+        (iflag::ATIME, "ATIME"),
+    ];
+    if !trace::is_on() {
+        return;
+    }
+    let flags: Vec<_> = NAMES
+        .iter()
+        .filter(|(bit, _)| iflags & bit != 0)
+        .map(|(_, name)| *name)
+        .collect();
+    let flags = if flags.is_empty() {
+        "-".to_owned()
+    } else {
+        flags.join("|")
+    };
+    let basis = if iflags & iflag::BASIS_TYPE != 0 {
+        format!(" basis={kind:#x}")
+    } else {
+        String::new()
+    };
+    let xname = xname.map_or(String::new(), |x| format!(" xname=\"{}\"", x.escape_ascii()));
+    trace::line(way, &format!("ITEM {ndx} {flags}{basis}{xname}"));
+}
+
+/// A list in words.
+pub fn trace_list(way: Way, segment: &Segment) {
+    if trace::is_on() {
+        let text = format!(
+            "LIST directory={} start={} entries={}",
+            segment.dir_ndx,
+            segment.start,
+            segment.len()
+        );
+        trace::line(way, &text);
     }
 }
 
@@ -149,17 +211,34 @@ pub fn read_deletions(src: &mut dyn Source) -> Result<Counts> {
         }
         Ok(n as u64)
     };
-    Ok(Counts {
+    let counts = Counts {
         reg: next()?,
         dir: next()?,
         link: next()?,
         dev: next()?,
         special: next()?,
-    })
+    };
+    trace_deletions(Way::In, counts);
+    Ok(counts)
+}
+
+fn trace_deletions(way: Way, counts: Counts) {
+    if trace::is_on() {
+        let Counts {
+            reg,
+            dir,
+            link,
+            dev,
+            special,
+        } = counts;
+        let text = format!("DEL_STATS files={reg} directories={dir} links={link} devices={dev} specials={special}");
+        trace::line(way, &text);
+    }
 }
 
 /// The block of deletion counts, index included.
 pub fn put_deletions(ndx: &mut NdxWriter, out: &mut Vec<u8>, counts: Counts) {
+    trace_deletions(Way::Out, counts);
     ndx.put(out, ints::NDX_DEL_STATS);
     for count in [counts.reg, counts.dir, counts.link, counts.dev, counts.special] {
         ints::put_varint(out, i32::try_from(count).unwrap_or(MAX_DELETED));

@@ -20,8 +20,9 @@ use crate::report::item::iflag;
 use crate::report::{significant, Report};
 use crate::tree::{Root, Stat};
 use crate::wire::frames::Tag;
-use crate::wire::ints::{self, NdxWriter, NDX_DEL_STATS, NDX_DONE};
+use crate::wire::ints::{self, NdxWriter, NDX_DONE};
 use crate::wire::link::Writer;
+use crate::wire::trace::Way;
 
 /// How many entries a sender lists ahead (spec: protocol 5.10).
 const LINK_AHEAD: usize = 1000;
@@ -676,6 +677,7 @@ impl Generator {
                     return Ok(());
                 }
                 wire.buffer.clear();
+                super::exchange::trace_item(Way::Out, ndx, iflags, basis::ITSELF, xname);
                 wire.ndx.put(&mut wire.buffer, ndx);
                 ints::put_shortint(&mut wire.buffer, iflags);
                 if let Some(xname) = xname {
@@ -1026,10 +1028,7 @@ impl Generator {
         let counts = self.report.stats(|s| s.deleted);
         if let Output::Wire(wire) = &mut self.output {
             wire.buffer.clear();
-            wire.ndx.put(&mut wire.buffer, NDX_DEL_STATS);
-            for count in [counts.reg, counts.dir, counts.link, counts.dev, counts.special] {
-                ints::put_varint(&mut wire.buffer, count as i32);
-            }
+            super::exchange::put_deletions(&mut wire.ndx, &mut wire.buffer, counts);
             wire.writer.put(&wire.buffer)?;
         }
         Ok(())

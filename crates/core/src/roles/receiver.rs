@@ -27,6 +27,7 @@ use crate::tree::{data, Root, Stat};
 use crate::wire::frames::{Message, Tag};
 use crate::wire::ints::{NdxReader, Source, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use crate::wire::link::{Reader, Writer};
+use crate::wire::trace::Way;
 
 /// The receiver of one run; it works in a thread of its own and feeds the generator.
 pub struct Receiver {
@@ -191,6 +192,7 @@ impl Receiver {
         if self.plan.prune_empty_dirs {
             super::metadata::prune(&self.plan, &mut segment, &self.plan.destination, &self.report)?;
         }
+        super::exchange::trace_list(Way::In, &segment);
         let segment = Arc::new(segment);
         self.report.stats(|s| {
             for entry in segment.entries() {

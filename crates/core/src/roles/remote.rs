@@ -24,6 +24,7 @@ use crate::rules::{BuildOptions, Requested, RuleOptions, Rules, Side, Vetting};
 use crate::wire::frames::Tag;
 use crate::wire::ints::NdxWriter;
 use crate::wire::link::{Control, Link, Reader, Writer};
+use crate::wire::trace;
 
 /// How long a peer that was told of our end may take to close, and how much it may still send.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -41,6 +42,7 @@ pub fn worth_a_line(plan: &Plan) -> bool {
 /// Be the sending side.
 pub fn send(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Summary {
     let started = Instant::now();
+    trace::set(plan.debug.io > 0, plan.server);
     let result = run_sender(link, plan, report);
     conclude(report, result, started)
 }
@@ -53,6 +55,7 @@ pub fn receive(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Summary {
     } else {
         Arc::clone(plan)
     });
+    trace::set(plan.debug.io > 0, plan.server);
     let result = run_receiver(link, plan, report);
     conclude(report, result, started)
 }

@@ -9,6 +9,7 @@ use crate::report::item::iflag;
 use crate::sums::size::{sum_head, SumHead};
 use crate::sums::strong::BlockHasher;
 use crate::wire::ints;
+use crate::wire::trace::Way;
 
 /// Sums up to this size travel in the buffer of their item.
 const SMALL: usize = 64 * 1024;
@@ -59,6 +60,7 @@ impl Generator {
             return Ok(());
         };
         wire.buffer.clear();
+        super::exchange::trace_item(Way::Out, request.ndx, iflags, kind, xname.as_deref());
         wire.ndx.put(&mut wire.buffer, request.ndx);
         if plan.protocol >= 29 {
             ints::put_shortint(&mut wire.buffer, iflags);

@@ -27,6 +27,7 @@ use crate::sums::strong::{BlockHasher, Hasher};
 use crate::wire::frames::{Message, Tag};
 use crate::wire::ints::{self, NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use crate::wire::link::{Reader, Writer};
+use crate::wire::trace::Way;
 
 /// Entries that are listed beyond the list in work before a request is answered, and while waiting for one
 /// (spec: protocol 5.10).
@@ -213,6 +214,7 @@ impl Sender {
             .id_lists(if self.plan.ignore_errors { 0 } else { io_error }, &mut self.out);
         let size = (self.out.len() - before) as u64;
         self.report.stats(|s| s.flist_size += size);
+        super::exchange::trace_list(Way::Out, &segment);
         self.places.add(&segment);
         self.lists.add(Arc::new(segment))?;
         let out = std::mem::take(&mut self.out);

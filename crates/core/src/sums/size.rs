@@ -6,6 +6,7 @@ use super::strong::digest_len;
 use crate::error::{Error, Result};
 use crate::plan::SumKind;
 use crate::wire::ints::{put_int, Source};
+use crate::wire::trace::{self, Way};
 
 /// Block length of small files, and the least that is ever chosen.
 pub const DEFAULT_BLOCK: u32 = 700;
@@ -45,6 +46,7 @@ pub struct SumHead {
 impl SumHead {
     /// Appends the four ints.
     pub fn put(&self, out: &mut Vec<u8>) {
+        self.trace(Way::Out);
         for field in [self.count, self.blength, self.s2length, self.remainder] {
             put_int(out, field as i32);
         }
@@ -68,12 +70,24 @@ impl SumHead {
         if remainder < 0 || remainder > blength {
             return Err(Error::Protocol(format!("Invalid remainder length {remainder}")));
         }
-        Ok(Self {
+        let head = Self {
             count: count as u32,
             blength: blength as u32,
             s2length: s2length as u32,
             remainder: remainder as u32,
-        })
+        };
+        head.trace(Way::In);
+        Ok(head)
+    }
+
+    fn trace(&self, way: Way) {
+        if trace::is_on() {
+            let (count, length, strong, rest) = (self.count, self.blength, self.s2length, self.remainder);
+            trace::line(
+                way,
+                &format!("SUMS count={count} length={length} strong={strong} rest={rest}"),
+            );
+        }
     }
 
     /// Bytes of block `index`.

@@ -3,6 +3,7 @@
 //!
 //! Writers append to a `Vec<u8>`; readers take their bytes from a [`Source`].
 
+use super::trace::{self, Way};
 use crate::error::{Error, Result};
 
 /// End of a phase or of a sub-list (spec: protocol 4.8).
@@ -296,6 +297,7 @@ impl NdxWriter {
 
     /// Appends `ndx`.
     pub fn put(&mut self, out: &mut Vec<u8>, ndx: i32) {
+        trace::index(Way::Out, ndx);
         if self.0.protocol < 30 {
             put_int(out, ndx);
             return;
@@ -333,6 +335,12 @@ impl NdxReader {
     /// Reads one index. A running value over 2^31-1 is `Error::Protocol`; which indices make sense is the caller's to
     /// judge.
     pub fn read(&mut self, src: &mut dyn Source) -> Result<i32> {
+        let ndx = self.take(src)?;
+        trace::index(Way::In, ndx);
+        Ok(ndx)
+    }
+
+    fn take(&mut self, src: &mut dyn Source) -> Result<i32> {
         if self.0.protocol < 30 {
             return src.int();
         }

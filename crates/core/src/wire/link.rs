@@ -28,10 +28,7 @@ const RAW_AHEAD: usize = 1024 * 1024;
 /// A peer that ends closes its two descriptors one after the other: how long the second may take.
 const LAST_HEARD: Duration = Duration::from_secs(1);
 
-/// A hook for one line of protocol trace (`--debug=IO`).
-pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
-
-/// How a [`Link`] behaves. All but the cancel flag and the hook can be changed later.
+/// How a [`Link`] behaves. All but the cancel flag can be changed later.
 #[derive(Clone)]
 pub struct LinkOptions {
     /// Seconds without any byte in either direction before the time-out; 0 is none.
@@ -48,8 +45,6 @@ pub struct LinkOptions {
     pub keep_alive: bool,
     /// When set, every wait ends within 100 ms with `Error::Interrupted`.
     pub cancel: Arc<AtomicBool>,
-    /// The trace hook.
-    pub trace: Option<Trace>,
 }
 
 impl Default for LinkOptions {
@@ -62,7 +57,6 @@ impl Default for LinkOptions {
             client: true,
             keep_alive: true,
             cancel: Arc::default(),
-            trace: None,
         }
     }
 }
@@ -86,7 +80,6 @@ pub(super) struct Shared {
     protocol: AtomicU8,
     role: Mutex<String>,
     cancel: Arc<AtomicBool>,
-    trace: Option<Trace>,
     /// Where the counters stood when the handshake ended.
     pub(super) in_base: OnceLock<u64>,
     pub(super) out_base: OnceLock<u64>,
@@ -113,7 +106,6 @@ impl Shared {
             protocol: AtomicU8::new(options.protocol),
             role: Mutex::new(options.role),
             cancel: options.cancel,
-            trace: options.trace,
             in_base: OnceLock::new(),
             out_base: OnceLock::new(),
             direct: OnceLock::new(),
@@ -145,12 +137,6 @@ impl Shared {
 
     pub(super) fn is_client(&self) -> bool {
         self.client.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn trace(&self, text: impl FnOnce() -> String) {
-        if let Some(trace) = &self.trace {
-            trace(&text());
-        }
     }
 
     /// What a waiting caller asks again and again: cancelled, or silent for too long? (spec: protocol 3.5)

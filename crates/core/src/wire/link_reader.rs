@@ -17,6 +17,7 @@ use super::ints::Source;
 use super::link::{counted, lock, Control, Shared, TICK};
 use super::port::{Port, Wake};
 use super::record::Record;
+use super::trace::{self, Way};
 use crate::error::{sys_text, Error, Result};
 
 /// What one read may bring.
@@ -360,6 +361,7 @@ impl Reader {
     }
 
     fn deliver(&mut self, message: Message) -> Result<()> {
+        trace::message(Way::In, message.tag.name(), &message.payload, message.tag.is_text());
         if message.tag == Tag::ErrorExit {
             self.peer_ended = true;
         }
@@ -434,8 +436,6 @@ impl Reader {
                     self.left = len;
                 } else {
                     let tag = frames::check(number, len, self.shared.is_client(), &self.shared.role())?;
-                    self.shared
-                        .trace(|| format!("[{}] got msg={}, len={len}", self.shared.role(), tag.name()));
                     let payload = Vec::with_capacity(len);
                     self.message = Some((Message { tag, payload }, len));
                 }

@@ -14,6 +14,7 @@ use super::frames::{self, Tag, HEADER_LEN, MAX_PAYLOAD};
 use super::link::{counted, lock, Control, Shared, TICK};
 use super::port::{Port, Wake};
 use super::throttle::Throttle;
+use super::trace::{self, Way};
 use crate::error::{sys_text, Error, Result};
 
 /// A buffer of this size is handed to the writer thread at once.
@@ -319,13 +320,12 @@ impl Writer {
     }
 
     fn put_msg(&self, mut out: MutexGuard<'_, Out>, tag: Tag, payload: &[u8]) -> Result<bool> {
-        let shared = &self.0.shared;
         if !out.mux {
             return Ok(false);
         }
+        trace::message(Way::Out, tag.name(), payload, tag.is_text());
         out.put_message(tag, &payload[..payload.len().min(MAX_PAYLOAD)]);
         self.nudge(out);
-        shared.trace(|| format!("[{}] send_msg({}, {})", shared.role(), tag.name(), payload.len()));
         Ok(true)
     }
 

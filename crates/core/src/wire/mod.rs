@@ -10,6 +10,7 @@ mod link_writer;
 mod port;
 pub mod record;
 pub mod throttle;
+pub mod trace;
 
 pub use frames::{Message, Tag};
 pub use ints::{NdxReader, NdxWriter, Source};
