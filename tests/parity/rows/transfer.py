@@ -274,6 +274,24 @@ SYMLINKS = [
     row("TRF-26-outside", "-aiK src/ dst/", "src/d/a dst/ real/ dst/d->../real"),
     row("TRF-26-abs", "-aiK src/ dst/", ["src/d/a dst/ real/", Link("dst/d", target="/tmp")]),
     row("TRF-26-delete", "-aiK --delete src/ dst/", "src/d/a dst/real/x dst/d->real"),
+    *(
+        row(f"TRF-relative-dot-{number}", f"-aiiR {words} dst/", "a b/c d/e dst/b/x dst/y")
+        for number, words in enumerate(
+            [
+                "./a",
+                "./b/c",
+                "././a",
+                ".//b",
+                "./a ./b/c",
+                "./b d",
+                "b/./c",
+                "./b/./c",
+                ". ./a",
+                "--delete ./b",
+                "-I ./b/c d/e",
+            ]
+        )
+    ),
     row("TRF-source-link", "-ai l dst/", "d/a l->d"),
     row("TRF-source-link-slash", "-ai l/ dst/", "d/a l->d"),
     row("TRF-source-link-L", "-aiL l dst/", "d/a l->d"),
