@@ -103,6 +103,17 @@ class Pair:
             pytest.fail(difference(found["rsync"], found["tain"]), pytrace=False)
         return found["tain"]
 
+    def refused(self, words: str | list[str], *, reset: str = "", **env: str) -> Outcome:
+        """A pull that is refused: the same texts, but our daemon lets the client read them to the end and rsync's
+        resets the connection (DMN-54)."""
+        found = self.both(words, reset=reset, **env)
+        theirs, ours = found["rsync"], found["tain"]
+        said = [line for line in theirs.err.splitlines() if "error in socket IO" not in line]
+        assert [line for line in ours.err.splitlines() if "(code 4)" not in line] == said
+        assert ours.code == 4
+        assert (ours.out, ours.log, ours.tree) == (theirs.out, theirs.log, theirs.tree)
+        return ours
+
     def stop(self) -> None:
         for daemon in self.daemons.values():
             daemon.stop()

@@ -110,7 +110,7 @@ def test_user_rules() -> None:
     ]  # fmt: skip
     for bad in (b"bob:r0", b":ro", b"@:ro", b"bob:"):
         with pytest.raises(auth.RuleError):
-            auth.rules(bad)
+            auth.rules(bad, strict=True)
 
 
 @pytest.mark.parametrize(
@@ -250,6 +250,17 @@ def test_clean(path: bytes, cleaned: bytes) -> None:
     assert arguments.clean(path) == cleaned
 
 
+@pytest.mark.parametrize(
+    ("path", "cleaned"),
+    [
+        (b"", b"."), (b"/", b"."), (b"../", b"."), (b"./a", b"./a"), (b"a/./b", b"a/./b"), (b".//a//", b"./a/"),
+        (b"a/./../b", b"a/b"), (b"a/..", b"."), (b"../../x", b"x"), (b"./", b"./"),
+    ],
+)  # fmt: skip
+def test_clean_source(path: bytes, cleaned: bytes) -> None:
+    assert arguments.clean_source(path) == cleaned
+
+
 def test_argument_words() -> None:
     assert arguments.unescape(b"a\\ b\\\\c\\") == b"a b\\c\\"
     assert arguments.split_paths(b"mod/a b mod/c mod/", b"mod") == [b"a b", b"c", b""]
@@ -281,8 +292,8 @@ def test_expand(tmp_path: Path) -> None:
     ("template", "value", "result"),
     [
         (b"x %RSYNC_USER_NAME%", b"bob", b"x 'bob'"),
-        (b"x '%RSYNC_USER_NAME%'", b"bob", b"x 'bob'"),
-        (b'x "%RSYNC_USER_NAME%"', b"bob", b'x "bob"'),
+        (b"x '%RSYNC_USER_NAME%'", b"bob", b"x ''bob''"),
+        (b'x "%RSYNC_USER_NAME%"', b"bob", b"x \"'bob'\""),
         (b"x %RSYNC_USER_NAME%", b"", b"x ''"),
         (b"x \\'%RSYNC_USER_NAME%", b"b", b"x \\''b'"),
         (b"50% %lower% %%", b"", b"50% %lower% %%"),

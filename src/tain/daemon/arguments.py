@@ -101,6 +101,22 @@ def _split(word: bytes, mark: bytes) -> list[bytes]:
         start = at + 1
 
 
+def clean_source(path: bytes) -> bytes:
+    """A path beneath the module as a sender takes it: like :func:`clean`, but with its ``.`` components.
+
+    They say where the kept part of a relative name begins (spec: options 5.3).
+    """
+    out: list[bytes] = []
+    for part in path.split(b"/"):
+        if part == b"..":
+            del out[-1:]
+        elif part:
+            out.append(part)
+    if not out:
+        return b"."
+    return b"/".join(out) + (b"/" if path.endswith(b"/") else b"")
+
+
 def clean(path: bytes) -> bytes:
     """A path beneath the module: no leading slash, no ``..`` that climbs above it (spec: daemon 7.3).
 

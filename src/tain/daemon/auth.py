@@ -98,8 +98,11 @@ def _base64(data: bytes) -> bytes:
     return binascii.b2a_base64(data, newline=False).rstrip(b"=")
 
 
-def rules(value: bytes) -> list[Rule]:
-    """The items of ``auth users`` in order. Raises :class:`RuleError`."""
+def rules(value: bytes, *, strict: bool = False) -> list[Rule]:
+    """The items of ``auth users`` in order. Raises :class:`RuleError`.
+
+    An unknown suffix is passed over as in rsync, unless ``strict``.
+    """
     found = []
     for item in comma_list(value):
         pattern, colon, suffix = item.partition(b":")
@@ -110,7 +113,7 @@ def rules(value: bytes) -> list[Rule]:
                 if word.startswith(letters):
                     access = meaning
                     break
-            else:
+            if strict and not word.startswith((b"d", b"ro", b"rw")):
                 raise RuleError(f'unknown suffix in auth users: "{os.fsdecode(item)}"')
         group = pattern.startswith(b"@")
         pattern = pattern[group:]

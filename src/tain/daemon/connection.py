@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -264,6 +265,9 @@ class Connection:
         )
 
     def _admit(self, section: Section) -> None:
+        charset = section.text("charset")
+        if charset and not _is_charset(charset):
+            raise RefusalError("", f'iconv_open("UTF-8", "{os.fsdecode(charset)}") failed', 4)
         name = os.fsdecode(section.name)
         if not self.resolved and section.flag("reverse lookup"):
             self._look_up()
@@ -315,7 +319,7 @@ class Connection:
         failed = f"auth failed on module {name} from {self.who}"
         refused = f"@ERROR: auth failed on module {name}"
         try:
-            rules = auth.rules(users)
+            rules = auth.rules(users, strict=self.config.strict)
         except auth.RuleError as error:
             raise RefusalError(refused, f"{failed}: {error}") from None
         digest = auth.choose_digest(self.digests, self.protocol)
@@ -369,7 +373,8 @@ class Connection:
         if where.chroot is not None:
             preload.load()
             if facts.charset is not None:
-                _load_charset(facts.charset)
+                # The codec would not be found in there.
+                _is_charset(facts.charset)
         module.enter(where)
         facts.root_fd = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         if where.munge:
@@ -444,7 +449,9 @@ class Connection:
                 text = f"rsync: [Receiver] early exec preparation failed: {operator_file.reason(error)}"
                 raise RefusalError("@ERROR: early exec preparation failed", text) from None
             if status:
-                raise RefusalError("@ERROR: early exec failed", f"early exec returned failure ({status})")
+                # The text is rsync's, which has reaped the command by then.
+                text = f"rsync: [Receiver] early exec failed: {os.strerror(errno.ECHILD)} ({errno.ECHILD})"
+                raise RefusalError("@ERROR: early exec failed", text)
         if section.raw("pre-xfer exec"):
             self.pre = hooks.Hook(section, "pre-xfer exec")
             try:
@@ -473,14 +480,18 @@ class Connection:
             return -1
         return code if code >= 0 else 128 + os.WTERMSIG(status)
 
-    def run_pre_transfer(self, asked: arguments.Arguments) -> str:
-        """Step 22: let the prepared command run, now that the request is known. The text for the client on failure."""
+    def run_pre_transfer(self, asked: arguments.Arguments, found: list[bytes]) -> str:
+        """Step 22: let the prepared command run, now that the request is known. The text for the client on failure.
+
+        ``found`` are the paths as the transfer takes them.
+        """
         if self.pre is None:
             return ""
         hook, self.pre = self.pre, None
         values = dict(self.config.variables.connection)
         values[b"RSYNC_REQUEST"] = asked.request
-        for number, word in enumerate([b"rsyncd", *asked.raw]):
+        words = [b"rsyncd", *asked.raw[: len(asked.raw) - len(asked.paths)], *found]
+        for number, word in enumerate(words):
             values[b"RSYNC_ARG%d" % number] = word
         try:
             block = hooks.environment(values)
@@ -495,14 +506,14 @@ class Connection:
         return f"{told}:\n{text}" if text else told
 
 
-def _load_charset(name: bytes) -> None:
+def _is_charset(name: bytes) -> bool:
     import codecs
 
     try:
-        codecs.lookup(os.fsdecode(name))
+        codecs.lookup(os.fsdecode(name).partition(",")[0])
     except LookupError:
-        # Told when it is used.
-        pass
+        return False
+    return True
 
 
 def is_socket(fd: int) -> bool:

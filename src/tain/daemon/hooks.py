@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tain.daemon.sections import Section, Variables
 
-_OUTPUT_LIMIT = 5120
+_OUTPUT_LIMIT = 5119
 _ENVIRONMENT_LIMIT = 128 << 10
 #: Bytes a shell can act on, in whatever quoting the value stands.
 _ACTIVE = frozenset(b"'\"`$\\;&|<>()*?[]#!~{}")
@@ -35,19 +35,13 @@ def command(section: Section, name: str) -> bytes:
 
 
 def fill(template: bytes, variables: Variables) -> bytes:
-    out, at, quote = bytearray(), 0, 0
+    out, at = bytearray(), 0
     while at < len(template):
         byte = template[at]
         end = template.find(b"%", at + 1) if byte == 0x25 else -1
         name = template[at + 1 : end] if end > at else b""
         value = variables.get(name) if name[:1].isupper() else None
         if value is None:
-            if byte == 0x5C and quote != 0x27:
-                out += template[at : at + 2]
-                at += 2
-                continue
-            if byte in b"'\"" and quote in (0, byte):
-                quote = 0 if quote else byte
             out.append(byte)
             at += 1
             continue
@@ -55,8 +49,8 @@ def fill(template: bytes, variables: Variables) -> bytes:
             if any(c <= 32 or c == 127 or c in _ACTIVE for c in value):
                 text = f"refusing to run shell hook: %{os.fsdecode(name)}% holds a shell metacharacter"
                 raise RefusalError("", text, 4)
-            # Nothing in it can end a quotation, so that quoting is only needed for an empty or bare value.
-            value = value if quote else b"'" + value + b"'"
+            # Nothing in it can end a quotation. rsync quotes it wherever it stands.
+            value = b"'" + value + b"'"
         out += value
         at = end + 1
     return bytes(out)
@@ -178,7 +172,9 @@ class Hook:
             os.close(self.go)
             self.go = -1
         output = self._collect() if self.out >= 0 else b""
-        return _reap(self.pid, self.limit), output
+        status = _reap(self.pid, self.limit)
+        # Whoever waits for the command in between has no other way to tell of a signal.
+        return (1 << 8 if os.WIFSIGNALED(status) else status), output
 
     def _collect(self) -> bytes:
         deadline = time.monotonic() + self.limit if self.limit > 0 else None

@@ -37,7 +37,8 @@ def run(connection: Connection, section: Section, facts: ModuleFacts, asked: arg
     verb = "on" if options.sender else "to"
     connection.log.write(f"rsync {verb} {os.fsdecode(asked.request)} from {user}{connection.who}")
     _vet_chmod(connection, facts, sender=options.sender)
-    failure = connection.run_pre_transfer(asked)
+    found = paths(asked, facts, sender=options.sender)
+    failure = connection.run_pre_transfer(asked, shown_paths(asked, facts, found))
     if failure:
         refusal = UnsupportedError(failure)
     if refusal is None:
@@ -45,7 +46,7 @@ def run(connection: Connection, section: Section, facts: ModuleFacts, asked: arg
     if refusal is None:
         try:
             # First the paths: directories of options are relative to the destination.
-            options.args = [b".", *paths(asked, facts, sender=options.sender)]
+            options.args = [b".", *found]
             adapt(options, facts)
         except TainError as error:
             refusal = error
@@ -72,6 +73,8 @@ def understand(words: list[bytes], refused: Refusals) -> tuple[Options, TainErro
         options = resolve(parse(words), environ=environ, refusals=refused)
         if options.max_alloc_arg is not None and options.max_alloc <= 0:
             return options, UnsupportedError("rsync: max-alloc must be greater than zero")
+        if options.iconv is None and "no-iconv" in refused:
+            return options, UnsupportedError("rsync: The server is configured to refuse --no-iconv")
         return options, None
     except Finished:
         refusal: TainError = UnsupportedError(
@@ -81,6 +84,11 @@ def understand(words: list[bytes], refused: Refusals) -> tuple[Options, TainErro
         refusal = error if error.code == 4 else UnsupportedError(str(error))
     raw = parse(words)
     raw.error, raw.daemon = None, None
+    # Nothing behind a refused word is read: what is agreed upon does not depend on it.
+    for at, (row, _, _, _) in enumerate(raw.items):
+        if refused.refuses(row):
+            del raw.items[at:]
+            break
     try:
         options = resolve(raw, environ=environ)
     except (TainError, Finished):
@@ -138,11 +146,19 @@ def paths(asked: arguments.Arguments, facts: ModuleFacts, *, sender: bool) -> li
     hidden = _hidden(facts)
     found: list[bytes] = []
     for path in asked.paths:
-        cleaned = arguments.clean(path)
-        matches = expand(cleaned, facts.root_fd, hidden)
+        cleaned = arguments.clean_source(path) if sender else arguments.clean(path)
+        matches = expand(cleaned, facts.root_fd, hidden, locked=facts.module_chroot)
         # A destination is one place: a pattern that means several is left as it is.
         found += matches if sender or len(matches) == 1 else [cleaned]
     return found or [b"."]
+
+
+def shown_paths(asked: arguments.Arguments, facts: ModuleFacts, found: list[bytes]) -> list[bytes]:
+    """The paths as hooks see them: in a chroot of the module they begin at its root."""
+    if not facts.module_chroot:
+        return found
+    plain = b"." in asked.paths
+    return [b"/" if path == b"." and not plain else b"/" + path for path in found]
 
 
 def _hidden(facts: ModuleFacts) -> Callable[[bytes, bool], bool] | None:
@@ -151,7 +167,11 @@ def _hidden(facts: ModuleFacts) -> Callable[[bytes, bool], bool] | None:
         return None
     from tain import _core
 
-    return lambda name, is_dir: _core.excluded(facts.daemon_rules, name, is_dir)
+    def hidden(name: bytes, is_dir: bool) -> bool:
+        parts = [part for part in name.split(b"/") if part not in (b"", b".")]
+        return bool(parts) and _core.excluded(facts.daemon_rules, b"/".join(parts), is_dir)
+
+    return hidden
 
 
 def plan_fields(facts: ModuleFacts, *, sender: bool) -> dict[str, object]:

@@ -256,8 +256,8 @@ class _Server:
         assert self.agreed is not None
         tag = TAG_ERROR if self.agreed.protocol >= 30 else TAG_ERROR_XFER
         try:
-            for line in text.splitlines(keepends=True):
-                self.link.message(tag, line[:_TEXT_LIMIT])
+            for line in _lines(text):
+                self.link.message(tag, line[: _TEXT_LIMIT - 1] + b"\n")
             self.link.flush()
         except TainError:
             if self.daemon is None:
@@ -271,13 +271,18 @@ class _Server:
 
     def _log(self, text: bytes) -> None:
         if self.daemon is not None and self.daemon.log is not None:
-            for line in text.splitlines():
+            for line in _lines(text):
                 self.daemon.log(line)
         elif self.out.log is not None:
             self.out.log.text(text)
 
 
 # ---------------------------------------------------------------------------------------------- from a command line
+
+
+def _lines(text: bytes) -> list[bytes]:
+    """The lines of a text without their ends. A CR is a byte like others: it is shown as one."""
+    return text.removesuffix(b"\n").split(b"\n") if text else []
 
 
 def read_hidden(link: _core.Link) -> list[bytes]:

@@ -86,14 +86,19 @@ def unescape(word: bytes) -> bytes:
 
 
 def expand(
-    path: bytes, root: int, hidden: Callable[[bytes, bool], bool] | None = None, *, follow: bool = False
+    path: bytes,
+    root: int,
+    hidden: Callable[[bytes, bool], bool] | None = None,
+    *,
+    follow: bool = False,
+    locked: bool = False,
 ) -> list[bytes]:
     """What *path* stands for in the tree under the open directory *root*, sorted.
 
     As in rsync a wildcard matches a leading dot too, and what stands behind the last wildcard need not be there. A path
     that matches nothing stays as it is, so that its name stands in the error. *hidden* says whether nobody may know of
     a path; its second argument is whether that is a directory. Unless *follow*, links are not followed on the way: that
-    keeps the search inside of *root* whatever others do to the tree meanwhile.
+    keeps the search inside of *root* whatever others do to the tree meanwhile. *locked*: nothing else can be reached.
     """
     if not has_wildcard(path):
         return [path]
@@ -105,7 +110,7 @@ def expand(
     found: list[bytes] = []
     start = os.open(top or b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
     try:
-        _search(start, parts, b"", bool(tail), hidden, follow, found)
+        _search(start, parts, b"", bool(tail), hidden, follow, found, None if follow or locked else 0)
     finally:
         os.close(start)
     return sorted(top + name + tail for name in found) or [path]
@@ -119,6 +124,7 @@ def _search(
     hidden: Callable[[bytes, bool], bool] | None,
     follow: bool,
     found: list[bytes],
+    depth: int | None,
 ) -> None:
     part, rest = parts[0], parts[1:]
     if not has_wildcard(part):
@@ -135,6 +141,8 @@ def _search(
                 kind = os.stat(name, dir_fd=directory, follow_symlinks=follow).st_mode & 0o170000
             except OSError:
                 kind = 0
+            if has_wildcard(part) and kind == 0o120000 and _dangles(directory, name, depth):
+                continue
             # What a link leads to is found out by whoever opens it.
             fits = kind in (0o040000, 0o120000) or not (rest or want_directory)
             if fits and not (hidden is not None and hidden(prefix + name, kind == 0o040000)):
@@ -150,6 +158,31 @@ def _search(
         except OSError:
             continue
         try:
-            _search(child, rest, below + b"/", want_directory, hidden, follow, found)
+            _search(
+                child, rest, below + b"/", want_directory, hidden, follow, found, None if depth is None else depth + 1
+            )
         finally:
             os.close(child)
+
+
+def _dangles(directory: int, name: bytes, depth: int | None) -> bool:
+    """Whether a link leads nowhere; a pattern does not mean such a one.
+
+    With a *depth* below the root, what lies outside is not looked for: whether it is there is nobody's business.
+    """
+    try:
+        if depth is not None:
+            target = os.readlink(name, dir_fd=directory)
+            level = depth
+            for part in target.split(b"/"):
+                level += -1 if part == b".." else part not in (b"", b".")
+                if level < 0:
+                    return False
+            if target.startswith(b"/"):
+                return False
+        os.stat(name, dir_fd=directory)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
