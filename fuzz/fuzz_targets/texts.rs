@@ -55,7 +55,7 @@ fuzz_target!(|data: &[u8]| {
                 gid: (number & 8 != 0).then_some(number),
                 iflags: number as u16,
                 missing_flags: number & 16 != 0,
-                link_target: (number & 32 != 0).then_some(rest),
+                link_target: (number & 32 != 0).then_some(rest.into()),
                 leader: (number & 64 != 0).then_some(rest),
                 checksum: (number & 128 != 0).then_some(rest),
                 bytes: wide as u64,
