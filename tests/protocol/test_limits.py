@@ -513,3 +513,86 @@ def test_protocol_of_these_limits(tain: str, tree: Path, env: dict[str, str]) ->
     with daemon(lambda s: push(s, sent(32))) as (port, report):
         outcome = programs.run([tain, "-rlt", f"rsync://127.0.0.1:{port}/m/", "dst/"], cwd=tree, env=env)
     assert outcome.code == 0 and report.error is None, (outcome, report.error)
+
+
+STREAMS: dict[str, tuple[str, bytes, set[int]]] = {
+    "zlib-run-0": ("zlib", b"\xc0\0\0", {2}),
+    "zlib-long-run-0": ("zlib", b"\x21\0\0\0\0\0\0", {2}),
+    "zlib-index": ("zlib", b"\x20" + put_int32(1), {2}),
+    "zlib-index-max": ("zlib", b"\x20" + put_int32(BIG31), {2}),
+    "zlib-index-negative": ("zlib", b"\x20" + put_int32(-1), {2}),
+    "zlib-run-over": ("zlib", b"\xc0\1\0", {2}),
+    "zlib-garbage": ("zlib", b"\x40\x04\xff\xff\xff\xff", {12}),
+    "zlibx-garbage": ("zlibx", b"\x40\x04\xff\xff\xff\xff", {12}),
+    "zstd-garbage": ("zstd", b"\x40\x04\xff\xff\xff\xff", {12}),
+    "zstd-index": ("zstd", b"\x20" + put_int32(1), {2}),
+    "lz4-garbage": ("lz4", b"\x40\x04\x10\xff\xff\xff", {12}),
+    "lz4-large": ("lz4", b"\x40\xc8\x1fx\1\0" + b"\xff" * 195 + b"\0", {12}),
+    "lz4-index-max": ("lz4", b"\x20" + put_int32(BIG31), {2}),
+}
+
+
+@pytest.mark.parametrize("what", STREAMS)
+def test_hostile_streams(what: str, program: str, tree: Path, env: dict[str, str]) -> None:
+    """References beyond the basis, runs of nothing, and data that is none (spec: protocol 7.2, 12)."""
+    kind, data, codes = STREAMS[what]
+
+    def talk(s: Session) -> None:
+        send_lists(s, sent(32))
+        while True:
+            n = s.ndx_in.read(s.wire)
+            if shortint(s.wire) & TRANSFER:
+                break
+        head = s.wire.read(16)
+        count, _, strong, _ = struct.unpack("<4i", head)
+        s.wire.read(count * (4 + strong))
+        s.wire.write(s.ndx_out.put(n) + put_shortint(TRANSFER) + head + data + bytes(20))
+
+    server_meets(program, tree, env, talk, codes, compress=kind)
+
+
+@pytest.mark.parametrize("size", [4094, 4095])
+def test_longest_xname(size: int, program: str, tree: Path, env: dict[str, str]) -> None:
+    """At the limit: an item of a link that is made has that target as its xname."""
+
+    def talk(s: Session) -> None:
+        items(s, s.ndx_out.put(1) + put_shortint(0x5000) + put_vstring(b"x" * size))
+
+    client_meets(program, tree, env, talk, {12})
+
+
+@pytest.mark.parametrize("words", [15_990, 16_100])
+def test_many_argument_words(
+    words: int, program: str, tree: Path, env: dict[str, str], daemons: dict[str, int]
+) -> None:
+    """At most 15998 words: with more no session begins."""
+    with socket.create_connection(("127.0.0.1", daemons[program]), 60) as sock:
+        sock.sendall(b"@RSYNCD: 32.0 sha512 md5\nm\n")
+        said = b""
+        while b"@RSYNCD: OK\n" not in said:
+            said += sock.recv(4096)
+        said = b""
+        try:
+            sock.sendall(b"--server\0--sender\0-re.LsfxCIvu\0.\0" + b"m/no\0" * words + b"\0")
+            sock.shutdown(socket.SHUT_WR)
+            while piece := sock.recv(4096):
+                said += piece
+        except ConnectionError:
+            pass
+    # The first word of the server's handshake: its compat flags.
+    assert said.startswith(b"\x81\xfe") == (words <= 15_998), said[:300]
+
+
+@pytest.mark.parametrize("size", [1000, 1100, 100_000])
+def test_long_request_lines(size: int, program: str, tree: Path, env: dict[str, str], daemons: dict[str, int]) -> None:
+    """A line of more than 1023 bytes is none: the connection is closed without a word about its module."""
+    with socket.create_connection(("127.0.0.1", daemons[program]), 60) as sock:
+        sock.sendall(b"@RSYNCD: 32.0 sha512 md5\n")
+        said = b""
+        try:
+            sock.sendall(b"n" * size + b"\n")
+            while piece := sock.recv(4096):
+                said += piece
+        except ConnectionError:
+            pass
+    assert (b"Unknown module" in said) == (size < 1023), said
