@@ -355,10 +355,10 @@ class Client:
         name = module_name(self._daemon_path())
         self.out.charset = charset(self.env.environ)
         talk = Conversation(link, self.options, self.env, self.out, role=self.role)
-        talk.greet()
-        # The shell works, and the daemon says itself what is wrong: how it ends afterwards (255 for a mere list) tells
-        # nothing.
+        # Without a greeting the run ends with 5 whatever became of the shell; after it the daemon says itself what is
+        # wrong, and how it ends (255 for a mere list) tells nothing.
         self._child_counts = False
+        talk.greet()
         command = self._daemon_command(name)
         if self._debug("CMD"):
             self.out.info(b"sending daemon args: " + show_words(command.visible))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tain.cli.choices import DIGESTS
-from tain.errors import StartupError, StreamError, UnsupportedError, UsageError, shown
+from tain.errors import SocketError, StartupError, StreamError, UnsupportedError, UsageError, shown
 from tain.session import digests
 from tain.session.handshake import PROTOCOL
 
@@ -94,9 +94,15 @@ class Conversation:
     def greet(self) -> None:
         """Exchange greetings. Errors: `StartupError` with the texts of spec: output 14.6."""
         own = self._options.protocol
-        self._link.write(own_greeting(own))
-        self._link.flush()
-        line = self._line()
+        try:
+            self._link.write(own_greeting(own))
+            self._link.flush()
+            line = self._line()
+        except StreamError as error:
+            # A shell that has ended at once does not even take our line.
+            if "connection unexpectedly closed" not in str(error):
+                raise
+            line = None
         if line is None:
             raise StartupError("rsync: did not see server greeting")
         text = shown(line)
@@ -147,9 +153,13 @@ class Conversation:
         try:
             return self._link.read_line(LINE_LIMIT)
         except StreamError as error:
-            if str(error):
+            if str(error) and "connection unexpectedly closed" not in str(error):
                 raise
             return None
+        except SocketError as error:
+            # Before the transfer rsync reads byte by byte, and ends as for any broken stream.
+            text = str(error).replace(" read error: ", " safe_read failed to read 1 bytes: ")
+            raise StreamError(text) from None
 
     def _early_input(self) -> None:
         name = self._options.early_input
@@ -198,12 +208,29 @@ def read_password(options: Options, env: Environment, *, role: str) -> bytes:
     password = env.get(b"RSYNC_PASSWORD")
     if password or b"RSYNC_PASSWORD" in env.environ:
         return password.rstrip(b"\r\n")
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        # Nobody is there to be asked, but somebody may have prepared the answer.
+        os.write(env.stderr, b"Password: ")
+        return _first_line(env.stdin)
     import getpass
 
     try:
         return os.fsencode(getpass.getpass("Password: "))
     except EOFError:
         return b""
+
+
+def _first_line(fd: int) -> bytes:
+    """The first line that is not empty. What is longer than a password that a daemon takes is cut."""
+    data = b""
+    while len(data) < 2048 and b"\n" not in data:
+        piece = os.read(fd, 2048)
+        if not piece:
+            break
+        data = (data + piece).lstrip(b"\r\n")
+    return next(iter(data.splitlines()), b"")
 
 
 def _password_from(name: bytes, env: Environment, *, role: str) -> bytes:
@@ -219,16 +246,9 @@ def _password_from(name: bytes, env: Environment, *, role: str) -> bytes:
                 raise UsageError("ERROR: password file must not be other-accessible")
             if os.geteuid() == 0 and status.st_uid != 0:
                 raise UsageError("ERROR: password file must be owned by root when running as root")
-        data = b""
-        # A line longer than this is no password that a daemon takes.
-        while len(data) < 2048 and b"\n" not in data:
-            piece = os.read(fd, 2048)
-            if not piece:
-                break
-            data += piece
+        line = _first_line(fd)
     finally:
         os.close(fd)
-    lines = data.splitlines()
-    if not lines or not lines[0]:
+    if not line:
         raise UsageError(f"ERROR: failed to read a password from {place}")
-    return lines[0].rstrip(b"\r\n")
+    return line.rstrip(b"\r\n")

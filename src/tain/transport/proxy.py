@@ -25,6 +25,8 @@ class Proxy:
         host, colon, port = place.rpartition(b":")
         if not colon or not host or not port.isdigit():
             raise SocketError("invalid proxy specification: should be HOST:PORT")
+        if at and b":" not in login:
+            raise SocketError("invalid proxy specification: should be USER:PASS@HOST:PORT")
         self.host = host
         self.port = int(port)
         self.credentials: bytes | None = login if at else None

@@ -162,6 +162,7 @@ class Connector:
 
 def parse_port(port: int) -> int:
     """The port in force: 0 stands for the default. Errors: `UsageError` for what is no port."""
-    if not 0 <= port <= 65535:
+    if port < 0:
         raise UsageError(f"invalid port number: {port}")
-    return port or PORT
+    # The resolver takes the low 16 bits, and so does rsync.
+    return port & 0xFFFF if port else PORT
