@@ -57,7 +57,7 @@ class Names:
         (b"", b"10.0.0.0/33", False),
         (b"", b"58.120.226.", False),
         (b"@group", b"", False),
-        (b"", b"@group", False),
+        (b"", b"@group", True),
         (b"10.66051", b"", True),
     ],
 )

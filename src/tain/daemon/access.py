@@ -31,20 +31,31 @@ class Peer:
         self.name = name
 
 
-def allowed(peer: Peer, allow: bytes, deny: bytes, *, resolver: Forward | None, say: Callable[[str], object]) -> bool:
+def allowed(
+    peer: Peer,
+    allow: bytes,
+    deny: bytes,
+    *,
+    resolver: Forward | None,
+    say: Callable[[str], object],
+    strict: bool = True,
+) -> bool:
     """The decision for one module. ``resolver`` is None when ``forward lookup`` is off.
 
-    An allow word that matched by forward look-up becomes the peer's name where that was not looked up.
+    An allow word that matched by forward look-up becomes the peer's name where that was not looked up. ``strict``: a
+    deny word that cannot be understood means everybody; in rsync it means nobody.
     """
     if allow:
         if _any(peer, allow, False, resolver, say):
             return True
         if not deny:
             return False
-    return not (deny and _any(peer, deny, True, resolver, say))
+    return not (deny and _any(peer, deny, strict, resolver, say, True))
 
 
-def _any(peer: Peer, words: bytes, deny: bool, resolver: Forward | None, say: Callable[[str], object]) -> bool:
+def _any(
+    peer: Peer, words: bytes, closed: bool, resolver: Forward | None, say: Callable[[str], object], deny: bool = False
+) -> bool:
     for word in blanks(words.lower()):
         try:
             if matches(peer, word, deny, resolver):
@@ -52,7 +63,7 @@ def _any(peer: Peer, words: bytes, deny: bool, resolver: Forward | None, say: Ca
         except BadTokenError as error:
             say(str(error))
             # What cannot be understood must not open a door (SEC-29).
-            if deny:
+            if closed:
                 return True
     return False
 
@@ -60,14 +71,15 @@ def _any(peer: Peer, words: bytes, deny: bool, resolver: Forward | None, say: Ca
 def matches(peer: Peer, word: bytes, deny: bool, resolver: Forward | None) -> bool:
     """Whether one lower-case word of a list means this peer. Raises :class:`BadTokenError`."""
     if word.startswith(b"@"):
-        # The Python library has no netgroups; a list that relies on them must not open anything.
-        raise BadTokenError(f"netgroups are not supported: {_show(word)}")
+        return _in_netgroup(word[1:], peer.name)
     if has_wildcard(word):
         return wild(word, peer.name, fold=True)
     if word == peer.name.lower() and peer.name not in (UNKNOWN, UNDETERMINED):
         return True
     if b"/" in word:
         return _masked(peer, word)
+    if word.startswith(b"0x"):
+        return False
     numeric = _address(word)
     if numeric is not None:
         return _same_scope(word, peer.address) and numeric == _address(peer.address.encode())
@@ -86,13 +98,23 @@ def matches(peer: Peer, word: bytes, deny: bool, resolver: Forward | None) -> bo
     return True
 
 
+def _in_netgroup(group: bytes, name: bytes) -> bool:
+    # The Python library does not know netgroups, the C library may.
+    try:
+        import ctypes
+
+        return bool(ctypes.CDLL(None).innetgr(group, name, None, None))
+    except (AttributeError, ImportError, OSError):
+        return False
+
+
 def _show(word: bytes) -> str:
     return word.decode("utf-8", "replace")
 
 
 def _address(word: bytes) -> bytes | None:
-    """4 or 16 bytes of a literal, IPv4-mapped as IPv4; ``127.1`` is one too."""
-    text = plain_address(word.decode("latin-1").partition("%")[0])
+    """4 or 16 bytes of a literal; ``127.1`` is one too."""
+    text = word.decode("latin-1").partition("%")[0]
     try:
         if ":" in text:
             return socket.inet_pton(socket.AF_INET6, text)
@@ -112,6 +134,8 @@ def _masked(peer: Peer, word: bytes) -> bool:
     bad = BadTokenError(f"malformed mask in {_show(word)}")
     if base is None:
         raise BadTokenError(f"error matching address {_show(base_text)}: Name or service not known")
+    if own is None or len(own) != len(base):
+        return False
     width = len(base) * 8
     if mask_text.isdigit():
         bits = int(mask_text)
@@ -120,11 +144,9 @@ def _masked(peer: Peer, word: bytes) -> bool:
         mask = ((1 << bits) - 1) << (width - bits)
     else:
         packed = _address(mask_text)
-        if packed is None or len(packed) != len(base):
+        if packed is None or len(packed) != len(base) or (len(base) == 4 and mask_text.count(b".") != 3):
             raise bad
         mask = int.from_bytes(packed, "big")
-    if own is None or len(own) != len(base):
-        return False
     return _same_scope(base_text, peer.address) and not (
         (int.from_bytes(own, "big") ^ int.from_bytes(base, "big")) & mask
     )

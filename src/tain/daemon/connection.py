@@ -262,6 +262,7 @@ class Connection:
             section.text("hosts deny"),
             resolver=self.resolver if section.flag("forward lookup") else None,
             say=self.log.error,
+            strict=self.config.strict,
         )
 
     def _admit(self, section: Section) -> None:
