@@ -160,6 +160,17 @@ EXIST = [
     *ways("TRF-7-ignore-delete", "-ai --ignore-existing --delete", "src/ src/a=x src/d/x dst/ dst/a=o dst/e/f"),
     *ways("TRF-7-ignore-hard", "-aiH --ignore-existing", "src/ src/a=n src/b=>src/a src/c=>src/a dst/ dst/b=o"),
     *ways("TRF-7-existing-hard", "-aiH --existing", "src/ src/a=n src/b=>src/a src/c=>src/a dst/ dst/b=o"),
+    # Who sends has absolute names as such, who receives has them below the destination.
+    *(
+        Row(f"OPT-R-absolute-{number}", "src/d/a src/d/b/c dst/", f"{options} {{w}}/src/d dst/")
+        for number, options in enumerate(["-aRii", "-aRvv", "-aR --out-format=%n|%f|%i"])
+    ),
+    Row("OPT-R-absolute-push", "src/d/a src/d/b/c dst/", "-aR --out-format=%n|%f {w}/src/d h:{w}/dst/", via="shell"),
+    Row("OPT-R-absolute-pull", "src/d/a src/d/b/c dst/", "-aR --out-format=%n|%f h:{w}/src/d dst/", via="shell"),
+    Row("OPT-R-root", "dst/", "-aR --exclude=/* --out-format=%n|%f|%i / dst/"),
+    Row("OPT-R-root-push", "dst/", "-aR --exclude=/* --out-format=%n|%f|%i / h:{w}/dst/", via="shell"),
+    Row("OPT-R-root-pull", "dst/", "-aR --exclude=/* --out-format=%n|%f|%i h:/ dst/", via="shell"),
+    Row("OPT-root-f", "dst/", "-a --exclude=/* --out-format=%n|%f|%i / dst/"),
     # An empty directory has no list of its own in which what is below it could be marked as left out.
     *ways("TRF-7-existing-empty", "-aii --existing", "src/ src/empty/ src/sub/deep/x src/sub/c dst/sub/"),
     *ways("TRF-7-empty-in-the-way", "-aii", "src/ src/empty/ src/sub/deep/x src/sub/c dst/empty dst/sub/", user=True),

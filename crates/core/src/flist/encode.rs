@@ -502,6 +502,10 @@ fn sent_name(e: &NewEntry, out: &mut Vec<u8>) {
         out.push(b'/');
     }
     e.name_into(out);
+    if e.base.is_empty() {
+        // The root directory itself.
+        out.push(b'.');
+    }
 }
 
 /// spec: protocol 5.7

@@ -219,7 +219,7 @@ impl Lists {
 
 /// Position of the `.` entry.
 fn root_of(segment: &Segment) -> Option<usize> {
-    segment.find(b".", true)
+    segment.find(b".", true).or_else(|| segment.find(b"/", true))
 }
 
 #[cfg(test)]

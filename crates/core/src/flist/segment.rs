@@ -465,6 +465,20 @@ impl Segment {
         out
     }
 
+    /// Full name as it was given: with the leading `/` that [`strip_leading_slashes`](SegmentBuilder::strip_leading_slashes)
+    /// took away.
+    pub fn given_name(&self, i: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.entry(i).has(eflag::ABSOLUTE) {
+            out.push(b'/');
+        }
+        self.name_into(i, &mut out);
+        if self.basename(i).is_empty() {
+            out.push(b'.');
+        }
+        out
+    }
+
     /// Append the full name to `out`.
     pub fn name_into(&self, i: usize, out: &mut Vec<u8>) {
         let e = self.entry(i);

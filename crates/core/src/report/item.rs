@@ -346,11 +346,17 @@ fn escape(letter: u8, level: u8, item: &Item<'_>, plan: &Plan, style: ItemStyle,
             _ => out.resize(sum_width(plan), b' '),
         },
         b'f' => {
-            if item.source.is_empty() {
-                out.extend_from_slice(item.name.strip_prefix(b"/").unwrap_or(item.name));
+            // An absolute name (`-R`) is whole already.
+            if let Some(name) = item.name.strip_prefix(b"/") {
+                out.extend_from_slice(name);
+            } else if item.source.is_empty() {
+                out.extend_from_slice(item.name);
             } else {
-                out.extend_from_slice(item.source.strip_prefix(b"/").unwrap_or(item.source));
-                out.push(b'/');
+                let source = item.source.strip_prefix(b"/").unwrap_or(item.source);
+                out.extend_from_slice(source);
+                if !source.is_empty() {
+                    out.push(b'/');
+                }
                 out.extend_from_slice(item.name);
             }
         }

@@ -135,7 +135,7 @@ impl Copier {
     }
 
     fn tell(&self, request: &Request, figures: Figures<'_>) {
-        let name = request.segment.name(request.i);
+        let name = request.segment.given_name(request.i);
         items::tell(
             &self.report,
             &request.segment,
@@ -437,7 +437,7 @@ impl Copier {
         self.again = later;
         let now: Vec<(Arc<Segment>, usize, u16)> = now;
         for (segment, i, flags) in now {
-            let name = segment.name(i);
+            let name = segment.given_name(i);
             let figures = Figures::default();
             items::tell(&self.report, &segment, i, &name, flags, None, true, figures);
         }

@@ -696,7 +696,8 @@ impl Generator {
                     return Ok(());
                 }
                 self.report.held_cost(3 + xname.map_or(0, <[u8]>::len));
-                let name = segment.name(i);
+                // The sending side tells, which has absolute names as such.
+                let name = segment.given_name(i);
                 items::count(&self.report, segment.entry(i).mode, iflags);
                 items::tell(&self.report, segment, i, &name, iflags, xname, true, Figures::default());
                 let cost = 3 + xname.map_or(0, |x| x.len() as u64 + 1);

@@ -237,7 +237,8 @@ impl Scanner {
         }
         if at_top {
             // The contents of `.` stand in the same list as `.` itself (spec: protocol 5.10).
-            let (dots, rest): (Vec<Node>, Vec<Node>) = children.into_iter().partition(|n| n.path == b".");
+            let (dots, rest): (Vec<Node>, Vec<Node>) =
+                children.into_iter().partition(|n| n.path == b"." || n.path == b"/");
             children = rest;
             for dot in dots {
                 children.extend(self.list(dot, builder)?);

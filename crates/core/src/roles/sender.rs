@@ -390,7 +390,7 @@ impl Sender {
         if item.wants_data() {
             return self.transfer(&mut item, &found, &values);
         }
-        let name = found.segment.name(found.pos);
+        let name = found.segment.given_name(found.pos);
         items::count(&self.report, entry.mode, item.iflags);
         self.tell(&item, &found, &name, Figures::default());
         self.look_ahead()?;

@@ -404,7 +404,8 @@ impl Scanner {
             } else {
                 eflag::TOP_DIR
             };
-            let listed = if dot { b".".as_slice() } else { name };
+            // `/` travels as `/.` and is sorted as such, what it holds with the slash in front (`-R /`).
+            let listed = if name == b"/." { b"/".as_slice() } else { name };
             if self.push(root_number, listed, &stat, flags, builder)? && contents {
                 let path = listed.to_vec();
                 children.push(Node {
