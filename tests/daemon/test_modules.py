@@ -106,6 +106,12 @@ path = DIR/tree
  gid = 54321
 [negative-uid]
  uid = -2
+[fake]
+ fake super = yes
+ path = DIR/up
+ read only = no
+ uid = nobody
+ gid = nogroup
 """
 
 LOGIN = "rsync://{}@127.0.0.1:PORT/{}/"
@@ -138,6 +144,7 @@ SAME = {
     "ids": [
         f"-a HOST/{name}/ DIR/d/" for name in ("groups", "all-groups", "bad-gid", "numbers", "negative-uid")
     ],
+    "fake": ["-r --perms DIR/send/ HOST/fake/", "-a DIR/send/ HOST/fake/", "-a DIR/send/ HOST/fake/x/"],
     "relative": [
         f"-aR HOST/{module}/{path} DIR/d/"
         for module in ("log-file", "pre-root")
