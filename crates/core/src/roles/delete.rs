@@ -368,12 +368,7 @@ impl Deleter {
                 self.making_way = false;
                 emptied?
             } else {
-                !plan.idle()
-                    || !self
-                        .dest
-                        .root
-                        .read_names_nofollow(rel)
-                        .is_ok_and(|n| n.iter().next().is_some())
+                !plan.idle() || !self.holds_names(rel)
             };
             if !emptied {
                 self.dest
@@ -444,6 +439,12 @@ impl Deleter {
         result
     }
 
+    /// Whether a directory is not empty.
+    fn holds_names(&self, rel: &[u8]) -> bool {
+        let names = self.dest.root.read_names_nofollow(rel);
+        names.is_ok_and(|names| names.iter().next().is_some())
+    }
+
     fn remove_named(&mut self, rel: &[u8], filters: &mut Filters) -> Result<()> {
         let Ok(stat) = self.dest.root.lstat(rel) else {
             return Ok(());
@@ -453,7 +454,11 @@ impl Deleter {
             return Ok(());
         }
         if kind == FileKind::Dir && !self.dest.plan.force && self.dest.plan.delete == DeleteWhen::Never {
-            if self.remove_leaf(rel, kind)? == Outcome::Done {
+            if self.dest.plan.idle() && self.holds_names(rel) {
+                self.dest
+                    .report
+                    .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+            } else if self.remove_leaf(rel, kind)? == Outcome::Done {
                 self.told(rel, kind)?;
             }
             return Ok(());
