@@ -102,15 +102,15 @@ DELETE = [
                 ("--delete-missing-args --force", "src/a dst/gone/x/y"),
                 ("--delete-missing-args --delete", "src/a dst/gone/x/y dst/z"),
                 ("--delete-missing-args -n", "src/a dst/gone"),
-                ("--delete-missing-args -n", "src/a dst/gone/x"),
                 ("--delete-missing-args --exclude=gone", "src/a dst/gone"),
                 ("--delete-missing-args -f'P gone'", "src/a dst/gone"),
                 ("--delete-missing-args -b", "src/a dst/gone"),
                 ("--delete-missing-args", "src/a dst/"),
                 ("--ignore-missing-args --delete", "src/a dst/gone"),
                 ("--delete-missing-args --max-delete=0", "src/a dst/gone"),
-                ("--delete-missing-args -R", "src/;t=3 src/a dst/src/;t=3 dst/src/gone"),
+                ("--delete-missing-args -R", "src/a dst/src/gone"),
                 ("--delete-missing-args -v", "src/a dst/gone dst/"),
+                ("--delete-missing-args -n", "src/a dst/gone/x"),
             ]
         )
     ),
