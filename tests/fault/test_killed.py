@@ -98,7 +98,7 @@ def test_partial_is_kept(place: Path, space: Path, tain: str, rsync: str) -> Non
 
 
 @pytest.mark.parametrize("how", ["local", "pull"])
-def test_vanished_and_growing(how: str, place: Path, space: Path, tain: str, rsync: str) -> None:
+def test_out_19_vanished_and_growing(how: str, place: Path, space: Path, tain: str, rsync: str) -> None:
     """A source that changes while it is read gives a whole copy of some state, or an error, never silence."""
     programs.need_root()
     (place / "src").mkdir()

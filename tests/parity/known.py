@@ -26,4 +26,11 @@ KNOWN: dict[str, str] = {
     "TRF-sparse-inplace-pull": "issue 4: as TRF-sparse-inplace",
     "TRF-sparse-inplace-push": "issue 4: as TRF-sparse-inplace",
     "TRF-unreadable-delete": "deliberate: nothing is deleted once a read error is known; rsync has begun by then",
+    "MET-m-protect-deep-as-user": "issue 4: a note about a skipped node stands a line earlier among the items",
+    "MET-m-risk-as-user": "issue 4: as MET-m-protect-deep-as-user",
+    "OPT-checksum-none-c-over-pull": "deliberate: both ends refuse; tain's client says why, rsync's ends with 12",
+    "TRF-H-links-as-user": "issue 4: the line of the root stands before or after the names skipped",
+    "transfer-7.1-copy-missing-over-daemon-push": "issue 4: a daemon names a missing one by its whole path",
+    "TRF-22-alt-over-pull": "issue 4: the warning about a foreign link is told once more by the receiver",
+    "TRF-three-runs-over-daemon-push": "issue 4: a deletion stands before the line of its directory",
 }

@@ -43,7 +43,9 @@ def confine(options: Options, facts: ModuleFacts) -> None:
         for name in ("backup_dir", "partial_dir", "temp_dir", "files_from"):
             value = getattr(options, name)
             if isinstance(value, bytes) and value and not (name == "files_from" and value == b"-"):
-                setattr(options, name, sanitize(value, facts.module_root, depth))
+                # What is written beside the destination's files climbs out of no directory (observed).
+                up = 0 if name in ("backup_dir", "temp_dir") else depth
+                setattr(options, name, sanitize(value, facts.module_root, up))
         options.alt_dirs = [sanitize(value, facts.module_root, depth) for value in options.alt_dirs]
     if own_temp is None and facts.temp_dir:
         shown = facts.temp_dir

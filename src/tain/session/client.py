@@ -62,7 +62,7 @@ def make_output(options: Options, env: Environment, out: Output | None = None) -
             outbuf=options.outbuf,
             eight_bit=options.eight_bit_output,
         )
-    if options.log_file is not None:
+    if options.log_file:
         from tain.report.logfile import LogFile
         from tain.session.greeting import system_text
         from tain.session.operator_file import REFUSAL, is_refusal, open_walk

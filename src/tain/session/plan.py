@@ -288,8 +288,9 @@ def plan_fields(
     # Attributes and writing.
     fields.update(
         hard_links=bool(options.hard_links),
-        usermap=options.usermap or b"",
-        groupmap=options.groupmap or b"",
+        # An empty map is one without a colon, which none at all is not.
+        usermap=b"" if options.usermap is None else options.usermap or b",",
+        groupmap=b"" if options.groupmap is None else options.groupmap or b",",
         backup_suffix=options.backup_suffix or b"",
         alt_dest=options.alt_dest,
         whole_file=whole_file(options, agreed, local=local or twin),
@@ -298,7 +299,7 @@ def plan_fields(
         write_batch_handle=write_batch_fd,
     )
     # Output.
-    logs = options.log_file is not None
+    logs = bool(options.log_file)
     log_format = LOG_FORMAT if options.log_file_format is None else options.log_file_format
     fields.update(
         verbose=min(options.verbose, 255),

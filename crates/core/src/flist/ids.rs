@@ -260,16 +260,19 @@ fn parse_rules(who: Who, text: &[u8], lookup: &dyn IdLookup, warnings: &mut Vec<
     }
     let option = who.option();
     let lossy = |t: &[u8]| String::from_utf8_lossy(t).into_owned();
-    for item in text.split(|&c| c == b',') {
+    let wrong = |what: &str, shown: &[u8], warnings: &[String]| {
+        let mut lines = warnings.to_vec();
+        lines.push(format!("{what} --{option}: {}", lossy(shown)));
+        Error::Usage(lines.join("\n"))
+    };
+    // Read from the end, as far as messages tell; the first match counts all the same.
+    for item in text.rsplit(|&c| c == b',') {
         let Some(colon) = memchr::memchr(b':', item) else {
-            return Err(Error::Usage(format!("No colon found in --{option}: {}", lossy(item))));
+            return Err(wrong("No colon found in", item, warnings));
         };
         let (from, to) = (&item[..colon], &item[colon + 1..]);
         if to.is_empty() {
-            return Err(Error::Usage(format!(
-                "No name found after colon --{option}: {}",
-                lossy(item)
-            )));
+            return Err(wrong("No name found after colon", item, warnings));
         }
         let pattern = if from.is_empty() {
             From::Nameless
@@ -279,7 +282,7 @@ fn parse_rules(who: Who, text: &[u8], lookup: &dyn IdLookup, warnings: &mut Vec<
                 None => (number(from), number(from)),
             };
             let (Some(low), Some(high)) = (low, high) else {
-                return Err(Error::Usage(format!("Invalid number in --{option}: {}", lossy(from))));
+                return Err(wrong("Invalid number in", from, warnings));
             };
             From::Range(low, high)
         } else if from.iter().any(|c| b"*?[".contains(c)) {
@@ -292,6 +295,7 @@ fn parse_rules(who: Who, text: &[u8], lookup: &dyn IdLookup, warnings: &mut Vec<
             None => warnings.push(format!("Unknown --{option} name on receiver: {}", lossy(to))),
         }
     }
+    rules.reverse();
     Ok(rules)
 }
 

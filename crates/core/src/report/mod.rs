@@ -514,8 +514,22 @@ impl Report {
         }
     }
 
+    /// End the run when the time of `--stop-at` has come (spec: options 6.5).
+    fn stop_in_time(&self) {
+        let stop = self.shared.plan.stop_at;
+        if stop <= 0 || self.is_cancelled() {
+            return;
+        }
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        if now.is_ok_and(|now| now.as_secs() as i64 >= stop) {
+            self.error("stopping at requested limit");
+            self.cancel(30);
+        }
+    }
+
     /// Wait for events; `None` when the transfer is over and all was taken. A batch may be empty after `patience`.
     pub fn take(&self, patience: Duration) -> Option<Vec<Event>> {
+        self.stop_in_time();
         let mut waiting = lock(&self.shared.waiting);
         if std::mem::take(&mut waiting.away) {
             self.shared.taken.notify_all();

@@ -50,6 +50,8 @@ pub fn open_alt_dirs(dest: &Dest) -> Vec<Option<Root>> {
     plan.alt_dirs
         .iter()
         .map(|dir| match dest.operator_dir(dir) {
+            // Nothing is ever found in a directory without a name.
+            _ if dir.is_empty() => None,
             Ok(root) => Some(root),
             Err(error) => {
                 let full = crate::tree::operator::absolute(dir, dest.root.path()).unwrap_or_else(|_| dir.clone());

@@ -122,6 +122,9 @@ impl Dest {
     fn open_helpers(&mut self) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         if let Some(dir) = plan.temp_dir.as_deref() {
+            if dir.is_empty() {
+                return Err(Error::Usage("The temp-dir does not exist: ".into()));
+            }
             match self.operator_dir(dir) {
                 Ok(root) => self.temp_dir = Some(root),
                 // Told for each file that should have been made there.
