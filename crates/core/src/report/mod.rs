@@ -217,6 +217,11 @@ impl Report {
         }
     }
 
+    /// The exit code that [`Report::cancel`] was called with.
+    pub fn cancelled_with(&self) -> Option<i32> {
+        Some(self.shared.cancelled.load(Ordering::Relaxed)).filter(|&code| code != 0)
+    }
+
     pub fn is_cancelled(&self) -> bool {
         self.shared.cancelled.load(Ordering::Relaxed) != 0
     }

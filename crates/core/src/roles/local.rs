@@ -58,7 +58,11 @@ pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summar
     match result {
         Ok(()) => summary.code = report.code(),
         Err(error) => {
-            summary.code = error.code();
+            // A link that was told to stop does not know why.
+            summary.code = match error {
+                Error::Interrupted(_) => report.cancelled_with().unwrap_or(error.code()),
+                _ => error.code(),
+            };
             summary.error = error.to_string();
             summary.told |= crate::error::is_silent(&error);
         }
