@@ -33,7 +33,7 @@ KNOWN: dict[str, str] = {
     "transfer-7.1-copy-missing-over-daemon-push": "issue 4: a daemon names a missing one by its whole path",
     "TRF-22-alt-over-pull": "issue 4: the warning about a foreign link is told once more by the receiver",
     "TRF-three-runs-over-daemon-push": "issue 4: a deletion stands before the line of its directory",
-    "TRF-21-in-the-way-up": "issue 4: a daemon that clears the way for a backup does not tell its client of the deletions",
+    "TRF-21-in-the-way-up": "issue 4: a daemon does not tell of what it clears away for a backup",
     "TRF-26-K-delete-outside-down": "deliberate: as TRF-26-K-delete-outside",
     "TRF-fuzzy-11-up": "deliberate: rsync's daemon loses a similar file of an alternate directory; tain finds it",
 }
