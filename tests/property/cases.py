@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -281,7 +282,7 @@ REPORTS: list[tuple[float, Callable[[Choices], list[Group]]]] = [
     (4, all_of("-i", "--stats")),
     (2, all_of("-v", "-i")),
     (1, all_of("-v", "--stats")),
-    (2, whole("--out-format=%i %n%L", "--out-format=%o %f %l %b", "--out-format=%B %U %G %M %n", "--out-format=%C %n")),
+    (2, whole("--out-format=%i %n%L", "--out-format=%o %f %l", "--out-format=%B %U %G %M %n", "--out-format=%C %n")),
     (1, whole("--out-format=%i %c %h %a %m %P %n")),
     (2, one_of("--info=name,del,remove", "--info=name2,skip2", "--info=all0,copy", "--info=backup,misc2,nonreg",
                "--info=flist2")),
@@ -391,6 +392,11 @@ def make(seed: int) -> Case:
     return case
 
 
+def parents(path: str | bytes) -> list[bytes]:
+    parts = os.fsencode(path).split(b"/")
+    return [b"/".join(parts[:n]) for n in range(1, len(parts))]
+
+
 def avoid(case: Case) -> None:
     """Keep away from what rsync itself does by chance, or does wrong.
 
@@ -406,6 +412,9 @@ def avoid(case: Case) -> None:
     - `-vv` with several sources or with deletion before or after: tain does not tell of `removing duplicate name`, and
       tells `deleting in` of more directories.
     - `-n` with `-X` or `-A`: rsync complains of directories that a dry run has not made.
+    - `--append` with `-y`: rsync takes a longer file of a similar name for the file itself and copies nothing.
+    - `%b` is not among the formats: it counts how the stream happens to be cut into frames.
+    - Rules and lists with NUL bytes but without `-0` come only from reductions.
     - `--ignore-existing` with something else than a directory in a directory's place: rsync goes on into it.
     """
     words = case.words()
@@ -420,6 +429,12 @@ def avoid(case: Case) -> None:
                 entry.mode = 0o644
     if b"-n" in words:
         case.options = [group for group in case.options if group not in ([b"-X"], [b"-A"])]
+    if any(w.startswith(b"--append") for w in words):
+        case.options = [group for group in case.options if not group[0].startswith(b"-y")]
+    # What was put below something that is no directory can't be made.
+    dirs = {bytes(e.path) for e in case.entries if isinstance(e, Dir)}  # type: ignore[arg-type]
+    others = {bytes(e.path) for e in case.entries} - dirs  # type: ignore[arg-type]
+    case.entries = [e for e in case.entries if not others & {bytes(p) for p in parents(e.path)}]
     told = b"-b" in words or len(case.sources) > 1 or any(w in (b"--delete-before", b"--delete-after") for w in words)
     if b"-vv" in words and told:
         case.options = [[b"-v"] if group == [b"-vv"] else group for group in case.options]

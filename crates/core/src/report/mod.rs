@@ -113,7 +113,7 @@ impl Report {
         let style = ItemStyle {
             sent_to_remote: sender && !plan.local && !plan.twin,
             keep_times: plan.times,
-            keep_dir_times: plan.times && !plan.omit_dir_times,
+            keep_dir_times: plan.times,
             // -J makes no `T` of it (observed).
             keep_link_times: plan.times && (plan.local || plan.twin || plan.compat_symlink_times || !sender),
         };

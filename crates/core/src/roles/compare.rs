@@ -172,7 +172,8 @@ pub fn item_flags(plan: &Plan, wanted: &Wanted, stat: Option<&Stat>, base: u16, 
         ) {
             flags |= iflag::TIME;
         }
-    } else if flags & (iflag::TRANSFER | iflag::LOCAL_CHANGE) != 0 && !linked && !is_dir(wanted.mode) {
+    } else if flags & (iflag::TRANSFER | iflag::LOCAL_CHANGE) != 0 && !linked && (plan.times || !is_dir(wanted.mode)) {
+        // -O does not keep this from being told of a directory beside its copy in an alternate one (observed).
         flags |= iflag::TIME;
     }
     if plan.atimes > 0 && !is_dir(wanted.mode) && !is_link(wanted.mode) && wanted.atime != stat.atime {

@@ -331,10 +331,10 @@ impl Copier {
         };
         // Without --perms the mode is that of the file which the data builds on (observed).
         let model = match &request.basis {
-            Some(basis) if !plan.perms => basis.root.lstat(&basis.name).ok(),
-            _ => None,
+            Some(basis) if !plan.perms => dest.model(&basis.root, &basis.name),
+            _ => request.exists,
         };
-        let want = dest.wanted(&request.segment, request.i, model.or(request.exists).as_ref());
+        let want = dest.wanted(&request.segment, request.i, model.as_ref());
         if plan.inplace || to_device || plan.append > 0 {
             return self.in_place(request, dest, source, size, &want);
         }

@@ -117,13 +117,13 @@ impl Generator {
                 place = root;
                 compared = Some(stat);
                 base = iflag::LOCAL_CHANGE;
-                if self.plan.info.name > 1 && !self.plan.itemize {
-                    self.report.info([rel.as_slice(), b"/ is uptodate"].concat());
-                }
             }
         }
         let flags = item_flags(&self.plan, &want, compared.as_ref(), base, false);
         let flags = self.metadata_flags(&place, &rel, &want, compared.as_ref(), flags);
+        if base != 0 && flags == base && self.plan.info.name > 1 && !self.plan.itemize {
+            self.report.info([rel.as_slice(), b"/ is uptodate"].concat());
+        }
         let deletes = self.plan.delete_during() && entry.has_contents() && !(self.dry_run && real.is_none());
         // On the wire deletions are messages, which 3.5.0 writes before the item that still waits in its buffer.
         let late = deletes && real.is_some() && matches!(self.output, super::generator::Output::Wire(_));
@@ -150,6 +150,10 @@ impl Generator {
                     self.skip_below(&rel);
                     return Ok(None);
                 }
+            }
+            if self.plan.existing {
+                // Not made before its parent was settled, as others are.
+                self.retouch_parent(&rel);
             }
             now = self.dest.lstat(&rel).ok();
             if !self.plan.perms {

@@ -826,8 +826,8 @@ impl Generator {
             self.late_touch.push(touch.clone());
         } else {
             self.touch_up(touch);
-            if self.plan.hard_links {
-                // A name may still be linked into it.
+            if self.plan.hard_links || self.plan.existing {
+                // A name may still be linked into it, or a directory be made.
                 self.settled.insert(touch.rel.clone(), touch.clone());
             }
         }

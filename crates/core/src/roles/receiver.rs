@@ -429,14 +429,14 @@ impl Receiver {
         let (kind, place) = self.basis_place(item, &dest, &rel, exists.as_ref())?;
         // Without --perms the mode is that of the file which the data builds on (observed).
         let model = match &place {
-            Some((root, name)) if !self.plan.perms => root.lstat(name).ok(),
-            _ => None,
+            Some((root, name)) if !self.plan.perms => dest.model(root, name),
+            _ => exists,
         };
         let basis = match place.filter(|_| head.count > 0) {
             Some((root, name)) => root.open_read(&name, false).ok(),
             None => None,
         };
-        let want = dest.wanted(&segment, i, model.or(exists).as_ref().filter(|s| s.is_file()));
+        let want = dest.wanted(&segment, i, model.as_ref().filter(|s| s.is_file()));
         let late = self.report.after_data();
         let incoming = Incoming {
             segment,

@@ -8,7 +8,7 @@ use crate::flist::{eflag, Segment};
 use crate::roles::compare::{dest_mode, is_dir, is_link, keeps_time, same_time, Wanted};
 use crate::roles::metadata::Place;
 
-use crate::tree::{attrs, Stat};
+use crate::tree::{attrs, Root, Stat};
 
 /// How [`Dest::set_attrs`] treats times.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,6 +70,12 @@ impl Dest {
         }
     }
 
+    /// The file whose mode a new one takes without --perms: what can't be read is none (observed).
+    pub fn model(&self, root: &Root, name: &[u8]) -> Option<Stat> {
+        let readable = self.plan.am_root || root.open_read(name, false).is_ok();
+        readable.then(|| root.lstat(name).ok()).flatten()
+    }
+
     fn ids_to_set(&self, want: &Wanted, now: &Stat) -> (Option<u32>, Option<u32>) {
         let plan = &self.plan;
         if plan.fake_super {
@@ -116,7 +122,7 @@ impl Dest {
         if plan.idle() {
             return Some(false);
         }
-        let mut changed = false;
+        let (mut changed, mut new_xattrs) = (false, false);
         let mut mode_now = now.mode;
         let place = Place::Name(&self.root, rel);
         if plan.fake_super {
@@ -141,13 +147,14 @@ impl Dest {
             }
         }
         if plan.xattrs > 0 && !want.xattrs_settled {
-            changed |= self.set_xattrs(place, rel, want, &mut mode_now);
+            new_xattrs = self.set_xattrs(place, rel, want, &mut mode_now);
+            changed |= new_xattrs;
         }
         if !times.skip {
             let mtime = keeps_time(plan, want.mode)
                 .then_some((want.mtime, want.mtime_nsec))
                 .filter(|&t| {
-                    if times.exact {
+                    if times.exact || new_xattrs {
                         t != now.mtime_pair()
                     } else {
                         !same_time(plan.modify_window, t, now.mtime_pair())
@@ -168,7 +175,9 @@ impl Dest {
         if plan.acls && !want.acl_settled {
             changed |= self.set_acls(place, rel, want, &mut mode_now);
         }
-        let mode = self.real_mode(want.mode);
+        // New extended attributes bring the mode along, also without --perms (observed).
+        let listed = new_xattrs && !plan.perms && !plan.fake_super;
+        let mode = self.real_mode(if listed { want.listed_mode } else { want.mode });
         if !is_link(mode_now) && (mode_now ^ mode) & 0o7777 != 0 {
             match self.root.chmod(rel, mode) {
                 Ok(()) => changed = true,

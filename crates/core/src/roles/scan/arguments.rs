@@ -363,7 +363,12 @@ impl Scanner {
             return Ok(());
         };
         let path = disk(name);
-        let mut stat = match metadata::look(root, path, plan.copy_links || argument.follow, &plan, &self.report) {
+        let mut found = metadata::look(root, path, plan.copy_links || argument.follow, &plan, &self.report);
+        if argument.follow && !plan.copy_links && !found.as_ref().is_ok_and(|stat| is_dir(stat.mode)) {
+            // Only a directory is looked for behind a link (observed).
+            found = metadata::look(root, path, false, &plan, &self.report);
+        }
+        let mut stat = match found {
             Err(Lookup::Broken(error)) => return Err(error),
             Err(Lookup::Failed(error)) => Err(error),
             Ok(stat) => Ok(stat),
