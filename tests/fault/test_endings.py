@@ -92,8 +92,9 @@ def begin(request: pytest.FixtureRequest, place: Path, space: Path, tain: str, r
                 daemon = stack.enter_context(Daemon(server, space, env, config, "endings"))
                 there = f"rsync://127.0.0.1:{daemon.port}/m"
             words += ["src/", f"{there}/dst/"] if way == "push" else [f"{there}/src/", "dst/"]
+            # A run that was started to outlive its terminal (nohup) would hand that on: tain heeds it, rsync does not.
             process = subprocess.Popen(
-                [client, *words],
+                ["env", "--default-signal=HUP", client, *words],
                 cwd=place,
                 env=env,
                 stdin=subprocess.DEVNULL,

@@ -164,16 +164,15 @@ pub fn item_flags(plan: &Plan, wanted: &Wanted, stat: Option<&Stat>, base: u16, 
     if is_reg(wanted.mode) && wanted.len != stat.size {
         flags |= iflag::SIZE;
     }
-    if keeps_time(plan, wanted.mode) {
-        if !same_time(
-            plan.modify_window,
-            (wanted.mtime, wanted.mtime_nsec),
-            (stat.mtime, stat.mtime_nsec),
-        ) {
-            flags |= iflag::TIME;
-        }
-    } else if flags & (iflag::TRANSFER | iflag::LOCAL_CHANGE) != 0 && !linked && (plan.times || !is_dir(wanted.mode)) {
-        // -O does not keep this from being told of a directory beside its copy in an alternate one (observed).
+    let made = flags & (iflag::TRANSFER | iflag::LOCAL_CHANGE) != 0;
+    // -O does not keep the time of a directory from being compared with its copy in an alternate one (observed).
+    let compared = keeps_time(plan, wanted.mode) || made && plan.times && is_dir(wanted.mode);
+    let same = same_time(
+        plan.modify_window,
+        (wanted.mtime, wanted.mtime_nsec),
+        (stat.mtime, stat.mtime_nsec),
+    );
+    if compared && !same || !compared && made && !linked && !is_dir(wanted.mode) {
         flags |= iflag::TIME;
     }
     if plan.atimes > 0 && !is_dir(wanted.mode) && !is_link(wanted.mode) && wanted.atime != stat.atime {
