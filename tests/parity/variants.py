@@ -55,6 +55,9 @@ def _over(row: Row, way: str) -> Row | None:
         if places is None:
             return None
         options, source, destination = places
+        if source == destination and "--remove-source-files" in options:
+            # One end removes where the other sets the directory's time: which is later is a race of processes.
+            return None
         if way.endswith("push"):
             destination = remote + destination
         else:
