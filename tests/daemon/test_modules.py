@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
+
+from tests import programs
 
 from .pairs import Pair
 
@@ -167,8 +168,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 @pytest.mark.parametrize("words", [pytest.param(w, id=f"{name}-{w}") for name, rows in SAME.items() for w in rows])
 def test_module(pair: Pair, words: str) -> None:
-    if os.geteuid() and "HOST/pre-root" in words:
-        pytest.skip("needs root")
+    if "HOST/pre-root" in words:
+        programs.need_root()
     password = "a:b" if "//alf@" in words else "secret"
     pair.same(words, reset="d" if "DIR/d" in words else "up", RSYNC_PASSWORD=password)
 
