@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tain.daemon.names import HELPER_NAME
+
 RSYNC = shutil.which("rsync") or "rsync"
 
 _LAUNCH = "import sys; sys.argv[0] = 'rsync'; from tain.cli.main import entry; entry()"
@@ -52,10 +54,19 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 
 def children(pid: int) -> list[int]:
+    """The processes of connections: all children but the one that looks up names for all of them."""
     try:
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
+    return [child for child in found if not _looks_up_names(child)]
+
+
+def _looks_up_names(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_bytes() == HELPER_NAME + b"\n"
+    except OSError:
+        return False
 
 
 class Daemon:

@@ -34,6 +34,10 @@ def below(pid: int) -> Iterator[int]:
             yield from below(child)
 
 
+def comm(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/comm").read_bytes()
+
+
 def is_program(pid: int, word: bytes) -> bool:
     words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     return word in words and not words[0].endswith(b"sh")
@@ -112,7 +116,8 @@ def begin(request: pytest.FixtureRequest, place: Path, space: Path, tain: str, r
             if via == "shell":
                 servers = [pid for pid in below(process.pid) if is_program(pid, b"--server")]
             else:
-                servers = list(below(daemon.process.pid))
+                # Not the process that looks up names for all connections.
+                servers = [pid for pid in below(daemon.process.pid) if comm(pid) != b"tain-names\n"]
             return Run(process, request.param == ("tain", "tain"), servers[0], target)
 
         yield start

@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tain.daemon.conversation import Conversation
     from tain.daemon.log import Log
+    from tain.daemon.names import Helper
     from tain.daemon.sections import Config, Section
     from tain.daemon.settings import Settings
 
@@ -34,7 +35,16 @@ _WHERE = "connection.py(0)"
 class Connection:
     """State that the steps share. ``run`` gives the exit code of the process."""
 
-    def __init__(self, settings: Settings, talk: Conversation, log: Log, address: str, *, over_shell: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        talk: Conversation,
+        log: Log,
+        address: str,
+        *,
+        over_shell: bool,
+        helper: Helper | None = None,
+    ) -> None:
         self.settings = settings
         self.talk = talk
         self.log = log
@@ -52,7 +62,7 @@ class Connection:
         self.slot = -1
         self.pre: hooks.Hook | None = None
         self.config: Config
-        self.resolver = Resolver()
+        self.resolver = Resolver(helper=helper)
 
     # ---- the frame
 
@@ -170,7 +180,9 @@ class Connection:
         gid_text, uid_text = self.config.globals.text("daemon gid"), self.config.globals.text("daemon uid")
         if root and not self.resolved and any(section.flag("reverse lookup") for section in self.config.modules):
             self._look_up()
-        gid, uid = module.group_number(gid_text), module.user_number(uid_text)
+        # No look-up of an empty name: it would load every source of names that there is.
+        gid = module.group_number(gid_text) if gid_text else None
+        uid = module.user_number(uid_text) if uid_text else None
         if gid_text and gid is None:
             raise RefusalError("", f"Invalid daemon gid: {os.fsdecode(gid_text)}")
         if uid_text and uid is None:
@@ -359,6 +371,7 @@ class Connection:
     def _open(self, section: Section) -> int:
         # Hooks have a limit of their own, and the operator's disks are not the peer's fault.
         self.talk.arm(None)
+        self.resolver.close()
         who = module.identity(section, root=os.geteuid() == 0)
         where = module.roots(section, can_chroot=module.chroot_problem, say=self.log.error)
         self._publish(b"RSYNC_MODULE_PATH", where.full_path)

@@ -99,22 +99,41 @@ class Conversation:
         words: list[bytes] = []
         word = bytearray()
         while True:
-            chunk = self._some(65536, stop)
+            chunk = self._list_part(stop, bool(word))
             if not chunk:
                 raise ClosedError
-            whole = chunk.endswith(stop)
-            piece = chunk[:-1] if whole else chunk
-            if stop == b"\n":
-                piece = piece.replace(b"\r", b"")
-            word += piece[: max(0, word_limit - len(word))]
-            if not whole:
-                continue
-            if not word:
-                return words
-            if len(words) >= count_limit:
-                raise TooManyError
-            words.append(bytes(word))
-            word.clear()
+            pieces = chunk.split(stop)
+            for number, piece in enumerate(pieces):
+                text = piece.replace(b"\r", b"") if stop == b"\n" else piece
+                word += text[: max(0, word_limit - len(word))]
+                if number == len(pieces) - 1:
+                    break
+                if not word:
+                    return words
+                if len(words) >= count_limit:
+                    raise TooManyError
+                words.append(bytes(word))
+                word.clear()
+
+    def _list_part(self, stop: bytes, inside: bool) -> bytes:
+        """As much of a list as has come, no byte after its end. ``inside`` a word a stop does not end the list."""
+        self._wait(self.read_fd, select.POLLIN)
+        try:
+            if self.sock is None:
+                return os.read(self.read_fd, 1)
+            seen = self.sock.recv(65536, _PEEK)
+            length = len(seen)
+            if seen.startswith(stop) and not inside:
+                length = 1
+            else:
+                # A line may be empty but for its CR, so lines are taken one by one.
+                end = stop if stop == b"\n" else stop * 2
+                at = seen.find(end)
+                if at >= 0:
+                    length = at + len(end)
+            return self.sock.recv(length) if seen else b""
+        except ConnectionError:
+            return b""
 
     # ---- writing
 

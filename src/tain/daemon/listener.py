@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 
-from tain.daemon import greeting, sockopts
+from tain.daemon import greeting, names, sockopts
 from tain.daemon.connection import Connection
 from tain.daemon.conversation import Conversation
 from tain.daemon.log import VERSION, Log
@@ -166,6 +166,7 @@ class Listener:
         self._ended_by = 0
         self._hup = False
         self._wake = -1
+        self.names = names.Helper()
 
     def take_signals(self) -> None:
         """From now on signals are noted, and ``serve`` acts on them."""
@@ -192,6 +193,7 @@ class Listener:
         gc.collect()
         gc.freeze()
         self.log.idle()
+        self._help_with_names()
         notify("READY=1")
         while True:
             for fd, _ in poll.poll():
@@ -214,6 +216,18 @@ class Listener:
                 poll_children.register(wake_read, select.POLLIN)
                 poll_children.poll(1000)
                 self._reap()
+
+    def _help_with_names(self) -> None:
+        """Have the helper running, where the file had every connection's name looked up at the start."""
+        if not self.names.pid and self.config.globals.flag("reverse lookup"):
+            self.names.start(self._let_go)
+
+    def _let_go(self) -> None:
+        """In a child: close what is the listener's."""
+        for sock in self.sockets:
+            sock.close()
+        if self.pid_file is not None:
+            self.pid_file.forget()
 
     def _on_end(self, number: int, _frame: object) -> None:
         self._ended_by = number
@@ -250,7 +264,7 @@ class Listener:
         return 20
 
     def _reap(self) -> None:
-        while self.children:
+        while self.children or self.names.pid:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
@@ -258,6 +272,9 @@ class Listener:
                 return
             if not pid:
                 return
+            if pid == self.names.pid:
+                self.names.ended()
+                continue
             self.children.pop(pid, None)
             if os.WIFSIGNALED(status):
                 self.log.error(f"connection process {pid} was ended by signal {os.WTERMSIG(status)}")
@@ -275,6 +292,7 @@ class Listener:
         if limit:
             self._turn_away(sock, address, key, limit)
             return
+        self._help_with_names()
         try:
             pid = os.fork()
         except OSError as error:
@@ -318,13 +336,11 @@ class Listener:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
-        for listener in self.sockets:
-            listener.close()
-        if self.pid_file is not None:
-            self.pid_file.forget()
+        self._let_go()
         prepare(sock, self.options, self.log)
         talk = Conversation(sock.fileno(), sock.fileno(), sock)
-        return Connection(self.settings, talk, self.log, address, over_shell=False).run()
+        helper = self.names if self.names.pid else None
+        return Connection(self.settings, talk, self.log, address, over_shell=False, helper=helper).run()
 
 
 def prepare(sock: socket.socket, options: bytes, log: Log) -> None:

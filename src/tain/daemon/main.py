@@ -265,6 +265,7 @@ def _listen(settings: Settings, options: Options, config: Config, ready: int) ->
         error.args = ()
         raise
     preload.load()
+    preload.rehearse(settings)
     server.pid_file = pid_file
     if ready >= 0:
         _to_null(0, 1, 2)

@@ -1,7 +1,9 @@
 """Host names of peers, found out within a bound (spec: daemon 5, security SEC-30).
 
-A resolver cannot be interrupted, so every look-up runs in a helper process that is killed when it takes too long. The
-helper is a fork, not a thread: a thread stuck in the resolver would live on through chroot and the change of user.
+A resolver cannot be interrupted, so no look-up runs in the process of a connection, nor in a thread of it, which would
+live on through chroot and the change of user. A listener starts one :class:`Helper` for all its connections, which
+answers in threads and is asked by message. Where there is none, or it cannot answer, each look-up is a fork that is
+killed when it takes too long.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import marshal
 import os
 import select
 import signal
+import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 
 UNKNOWN = b"UNKNOWN"
 UNDETERMINED = b"UNDETERMINED"
+#: How the helper is called in a list of processes.
+HELPER_NAME = b"tain-names"
 
 
 def plain_address(address: str) -> str:
@@ -31,14 +37,30 @@ def plain_address(address: str) -> str:
 class Resolver:
     """Look-ups with a time limit in seconds. Results are plain text; nothing is remembered."""
 
-    def __init__(self, limit: float = 5.0) -> None:
+    def __init__(self, limit: float = 5.0, helper: Helper | None = None) -> None:
         self.limit = limit
+        self.helper = helper
+
+    def close(self) -> None:
+        """No more questions: whoever takes over this process has no way to the helper."""
+        if self.helper is not None:
+            self.helper.close()
+            self.helper = None
+
+    def _ask(self, function: Callable[[str], Any], argument: str) -> Any:
+        """``function(argument)``, or None when it is not there in time."""
+        if self.helper is not None:
+            try:
+                return self.helper.ask(function, argument, self.limit)
+            except OSError:
+                pass
+        return _bounded(function, argument, self.limit)
 
     def reverse(self, address: str) -> tuple[bytes, str]:
         """The name of a peer, verified forward, or ``UNKNOWN``; and the line to log when there is none."""
         if address == "0.0.0.0":
             return UNKNOWN, ""
-        answer = _bounded(_reverse, address, self.limit)
+        answer = self._ask(_reverse, address)
         if answer is None:
             return UNKNOWN, f"name lookup failed for {address}: timed out"
         name, problem = answer
@@ -46,7 +68,7 @@ class Resolver:
 
     def addresses(self, name: bytes) -> list[str] | None:
         """All addresses of a name, or None when that could not be found out."""
-        answer = _bounded(_forward, _ascii_name(name), self.limit)
+        answer = self._ask(_forward, _ascii_name(name))
         return list(answer) if answer else None
 
 
@@ -114,3 +136,121 @@ def _bounded(function: Callable[[str], Any], argument: str, limit: float) -> Any
     finally:
         os.close(read_fd)
         os.waitpid(pid, 0)
+
+
+class Helper:
+    """A process that answers look-ups for all the connections of a listener.
+
+    A question is one message with the end of a pipe for the answer. Several threads wait for questions, so that a slow
+    one holds nobody up; when all of them are busy, whoever asks does it himself. The process ends when nobody is left
+    who could ask.
+    """
+
+    #: Look-ups at the same time. A thread that waits costs some pages of its stack.
+    THREADS = 16
+    _MESSAGE = 4096
+    #: A helper that has ended is started anew, but not in a rush.
+    _PAUSE = 5.0
+    _FUNCTIONS = (_reverse, _forward)
+
+    def __init__(self) -> None:
+        self.pid = 0
+        self._fd = -1
+        self._started = 0.0
+
+    def start(self, close: Callable[[], object] = lambda: None) -> None:
+        """Fork the helper, unless that was done a moment ago. ``close`` lets go in it of what is the listener's."""
+        now = time.monotonic()
+        if self._started and now - self._started < self._PAUSE:
+            return
+        self._started = now
+        self.close()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            pid = os.fork()
+        except OSError:
+            return
+        if pid == 0:
+            try:
+                ours.close()
+                close()
+                self._serve(theirs)
+            finally:
+                os._exit(0)
+        theirs.close()
+        self.pid, self._fd = pid, ours.detach()
+
+    def ended(self) -> None:
+        """It was reaped."""
+        self.pid = 0
+        self.close()
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def ask(self, function: Callable[[str], Any], argument: str, limit: float) -> Any:
+        """The answer, or None after ``limit`` seconds. Raises :class:`OSError` when there is nobody to ask."""
+        read_fd, write_fd = os.pipe()
+        try:
+            try:
+                sock = socket.socket(fileno=os.dup(self._fd))
+                try:
+                    question = marshal.dumps((self._FUNCTIONS.index(function), argument))
+                    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, write_fd.to_bytes(4, sys.byteorder))
+                    sock.sendmsg([question], [rights], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                finally:
+                    sock.close()
+            finally:
+                os.close(write_fd)
+            if not select.select([read_fd], [], [], limit)[0]:
+                return None
+            data = b""
+            while chunk := os.read(read_fd, 65536):
+                data += chunk
+        finally:
+            os.close(read_fd)
+        if not data:
+            # It has died over this, or has no thread left: the question is asked without it.
+            raise BrokenPipeError
+        return marshal.loads(data)
+
+    # ---- in the process itself
+
+    def _serve(self, sock: socket.socket) -> None:
+        try:
+            with open("/proc/self/comm", "wb") as name:
+                name.write(HELPER_NAME)
+        except OSError:
+            pass
+        import threading
+
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        # The first question shall not wait for the C library to find out where names are looked up.
+        _reverse("127.0.0.1")
+        busy = threading.Semaphore(self.THREADS)
+
+        def answer(function: int, argument: str, fd: int) -> None:
+            try:
+                os.write(fd, marshal.dumps(self._FUNCTIONS[function](argument)))
+            except OSError:
+                pass
+            finally:
+                os.close(fd)
+                busy.release()
+
+        while True:
+            question, rights, _, _ = sock.recvmsg(self._MESSAGE, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
+            if not question:
+                return
+            fds = [int.from_bytes(data[:4], sys.byteorder) for _, _, data in rights]
+            if not fds:
+                continue
+            if not busy.acquire(blocking=False):
+                os.close(fds[0])
+                continue
+            function, argument = marshal.loads(question)
+            threading.Thread(target=answer, args=(function, argument, fds[0]), daemon=True).start()
