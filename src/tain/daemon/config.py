@@ -75,6 +75,7 @@ def load(
     config.globals.values = config.globals.fallback = reader.defaults
     for section in config.modules:
         section.fallback = reader.defaults
+        section.name = config.variables.expand(section.name)
     config.strict = config.globals.flag("tain strict")
     return config
 

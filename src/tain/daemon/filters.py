@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from tain.daemon.refusal import RefusalError
+from tain.errors import TainError
 from tain.session import operator_file
 
 TYPE_CHECKING = False
@@ -18,11 +19,28 @@ _SHORT = b"+-HSPR.:"
 def rules(section: Section) -> list[bytes]:
     """All rules in order, each in the new style; the first that matches wins. Raises :class:`RefusalError`."""
     found = split_rules(section.text("filter"))
+    _vet(found)
     found += file_rules(section.text("include from"), b"+")
     found += pattern_rules(section.text("include").split(), b"+")
     found += file_rules(section.text("exclude from"), b"-")
     found += pattern_rules(section.text("exclude").split(), b"-")
     return found
+
+
+def _vet(found: list[bytes]) -> None:
+    """A rule that cannot be used ends the connection before anything is served."""
+    from tain import _core
+
+    for at, rule in enumerate(found):
+        try:
+            _core.excluded([rule], b"x", False)
+        except TainError as error:
+            # rsync reads the whole value on from there.
+            shown = os.fsdecode(rule)
+            text = str(error).replace("[client]", "[Receiver]")
+            if text.endswith(f": {shown}"):
+                text = text[: -len(shown)] + os.fsdecode(b" ".join(found[at:]))
+            raise RefusalError("", text, error.code) from None
 
 
 def split_rules(text: bytes) -> list[bytes]:

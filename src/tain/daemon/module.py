@@ -39,9 +39,8 @@ def identity(section: Section, *, root: bool) -> Identity:
         if uid is None:
             shown = os.fsdecode(uid_text or b"nobody")
             raise RefusalError(f"@ERROR: invalid uid {shown}", f"Invalid uid {shown}")
-    gids: list[int] | None = None
+    gids: list[int] = []
     if gid_text:
-        gids = []
         for position, item in enumerate(comma_list(gid_text)):
             if item == b"*" and position == 0:
                 gids += _groups_of(os.geteuid() if uid is None else uid)
@@ -51,7 +50,7 @@ def identity(section: Section, *, root: bool) -> Identity:
                 shown = os.fsdecode(item)
                 raise RefusalError(f"@ERROR: invalid gid {shown}", f"Invalid gid {shown}")
             gids.append(gid)
-    elif root:
+    if not gids and root:
         for name in (b"nogroup", b"nobody"):
             gid = group_number(name)
             if gid is not None:
@@ -59,7 +58,7 @@ def identity(section: Section, *, root: bool) -> Identity:
                 break
         else:
             raise RefusalError("@ERROR: invalid gid nobody", "Invalid gid nobody")
-    return Identity(uid, gids)
+    return Identity(uid, gids or None)
 
 
 def _number(text: bytes) -> int | None:

@@ -87,7 +87,8 @@ def understand(words: list[bytes], refused: Refusals) -> tuple[Options, TainErro
     # Nothing behind a refused word is read: what is agreed upon does not depend on it.
     for at, (row, _, _, _) in enumerate(raw.items):
         if refused.refuses(row):
-            del raw.items[at:]
+            # These are noted before they are refused, and decide how the list travels.
+            del raw.items[at + (row.key in ("delete-after", "delay-updates")) :]
             break
     try:
         options = resolve(raw, environ=environ)

@@ -266,7 +266,13 @@ def plan_fields(
     mode = files_from_mode(options, am_sender=am_sender)
     data = files_from_data or b""
     if mode in ("local", "forward") and options.files_from is not None and files_from_data is None:
-        data = read_files_from(options.files_from, env, insecure=options.insecure_links)
+        try:
+            data = read_files_from(options.files_from, env, insecure=options.insecure_links)
+        except UsageError as error:
+            if extra is not None and extra.get("daemon"):
+                # Whatever is wrong with a request ends a daemon's connection with this code.
+                raise UnsupportedError(str(error)) from error
+            raise
     fields.update(files_from=mode, files_from_data=data)
     vetted = job is not None and not am_sender and not local and not twin and options.read_batch is None
     fields["trust_sender"] = options.trust_sender or not vetted
