@@ -33,6 +33,8 @@ WHOLE_RUN = frozenset((0, 23, 24, 25))
 STDOUT, STDERR, LOG = 1, 2, 3
 #: Block-buffered output is held until there is this much of it.
 _BLOCK = 1 << 16
+#: So much of what was said first, and of what was said last, is kept for explanations.
+_HEARD = 1 << 14
 
 
 class Output:
@@ -62,6 +64,8 @@ class Output:
         #: Which high bytes are text. As in rsync none is until the run has found out about the locale, and none ever is
         #: for a server.
         self.charset = "ascii"
+        #: What was said on standard error, for who has to explain it (None: nobody).
+        self.heard: bytearray | None = None
         self._held = bytearray()
         # Batches of the core are whole lines already, so unbuffered and line-buffered are the same thing here.
         self._block = outbuf == "b"
@@ -115,6 +119,10 @@ class Output:
             return
         if stream == STDERR:
             self.flush()
+            if self.heard is not None:
+                self.heard += data
+                # Its beginning and its end tell enough.
+                del self.heard[_HEARD:-_HEARD]
         self._write(stream, data)
 
     def _write(self, stream: int, data: bytes) -> None:

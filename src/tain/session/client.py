@@ -42,13 +42,19 @@ _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456
 def run(options: Options, env: Environment) -> int:
     """Do what a client's command line asks for; returns the exit code. Everything has been printed then."""
     client = Client(options, env)
+    asked = os.isatty(env.stderr) if options.hints is None else options.hints
+    if asked and not options.quiet:
+        client.out.heard = bytearray()
     try:
-        return client.run()
+        code = client.run()
     except TainError as error:
         client.out.error(output.failure_text(error, client.role))
-        return error.code
+        code = error.code
     finally:
         client.out.flush()
+    if code and client.out.heard:
+        client.explain()
+    return code
 
 
 def make_output(options: Options, env: Environment, out: Output | None = None) -> Output:
@@ -128,8 +134,34 @@ class Client:
             return "client"
         return "sender" if self.job.am_sender else "Receiver"
 
+    def explain(self) -> None:
+        """Say what may be behind what was said (spec: daemon 16.3)."""
+        from tain.diagnosis import hints
+        from tain.transport import tcp
+
+        said, self.out.heard = bytes(self.out.heard or b""), None
+        log, self.out.log = self.out.log, None
+        hints.tell(said, self.out.error, host=self.job.host, port=self.job.port or self.options.port or tcp.PORT)
+        self.out.log = log
+
     def _debug(self, word: str) -> int:
         return self.options.debug.get(word, 0)
+
+    def _told_by_roles(self) -> bool:
+        """Is this a copy in which each role tells what it does? Then there are roles, which talk over a stream as in
+        rsync. Not where another program is the caller: it cannot be forked."""
+        debug = self._debug
+        words = [
+            ("DELTASUM", 2),
+            ("EXIT", 2),
+            ("FLIST", 2),
+            ("NSTR", 1),
+            ("OWN", 2),
+            ("PROTO", 1),
+            ("RECV", 1),
+            ("SEND", 1),
+        ]
+        return self.env.own_process and any(debug(word) >= level for word, level in words)
 
     def _trace(self, text: str) -> None:
         self.out.info(text.encode("utf-8", "surrogateescape") + b"\n")
@@ -159,7 +191,7 @@ class Client:
             if options.contimeout:
                 raise UsageError("The --contimeout option may only be used when connecting to an rsync daemon.")
         if job.host is None:
-            if options.write_batch is not None or options.remote_options:
+            if options.write_batch is not None or options.remote_options or self._told_by_roles():
                 return self._twin_run()
             return self._local()
         if job.daemon and not options.rsh_given:
@@ -239,6 +271,8 @@ class Client:
 
         self.out.charset = charset(self.env.environ)
         self._become()
+        self._show_command([b".", self.job.destination or b"."])
+        self._show_charset()
         agreed = handshake.agree_alone(self.options, self.env.environ)
         self._show_protocol(agreed)
         start = _core.enumerate if self.options.list_only else _core.copy
@@ -282,6 +316,8 @@ class Client:
 
         def connected() -> int:
             self._become()
+            self._show_command([b".", self.job.destination or b"."])
+            self._show_charset()
             self._child = fork_server(serve)
             self._twin = True
             return self._transfer(self._link(), greeted=None)
@@ -304,8 +340,10 @@ class Client:
             command = self._command()
             words, hidden = command.visible, command.secluded
         argv = arguments.shell_command(options, job.host, job.user, words, daemon=job.daemon)
+        self._show_command(argv)
         if self._debug("CMD"):
             self.out.info(b"opening connection using: " + show_words(argv))
+        self._show_charset()
         port = (job.port or options.port) if job.daemon else None
         self._child = shell.spawn(argv, shell.child_environment(self.env.environ, port=port), role=self.role)
         link = self._link()
@@ -420,6 +458,24 @@ class Client:
         start = _core.send if job.am_sender else _core.receive
         return self._finish(agreed, start(link, plan))
 
+    def _show_command(self, argv: Sequence[bytes]) -> None:
+        """The lines of ``--debug=CMD2``."""
+        if self._debug("CMD") < 2:
+            return
+        job = self.job
+        asked = self.options.rsh if self.options.rsh_given else self.env.environ.get(b"RSYNC_RSH")
+        shell = asked if job.host is None else argv[0]
+        path = job.destination if job.am_sender else job.sources[0] if job.sources else None
+        parts = [(b"cmd", shell), (b"machine", job.host), (b"user", job.user), (b"path", path)]
+        self.out.info(b" ".join(name + b"=" + (value or b"<NULL>") for name, value in parts) + b"\n")
+        self.out.info(b"".join(b"cmd[%d]=%s " % (n, word) for n, word in enumerate(argv)) + b"\n")
+
+    def _show_charset(self) -> None:
+        if self._debug("ICONV") > 1:
+            known = {"utf-8": "UTF-8", "ascii": "ANSI_X3.4-1968"}
+            name = charset(self.env.environ)
+            self._trace(f"msg checking charset: {known.get(name, name)}")
+
     def _show_hidden(self, words: Sequence[bytes]) -> None:
         if self._debug("CMD"):
             self.out.info(b"protected args: " + show_words(words))
@@ -484,10 +540,18 @@ class Client:
             for level, line in notes:
                 if not level:
                     self.out.error(line.encode() + b"\n")
-                elif level <= self._debug("FILTER") and self.options.debug_priority.get("FILTER") == USER:
-                    # Rules are read with the options, before -v has its say.
+                elif level <= self._debug("FILTER") and (
+                    self.options.debug_priority.get("FILTER") == USER or line.endswith(self._implied_rules())
+                ):
+                    # Rules are read with the options, before -v has its say; but not those that options stand for.
                     self._trace(line)
         return rules
+
+    def _implied_rules(self) -> tuple[str, ...]:
+        """How the lines about rules end that other options stand for."""
+        options = self.options
+        suffix, partial = options.backup_suffix or b"~", options.partial_dir or b""
+        return f"add_rule(-r *{os.fsdecode(suffix)})", f"add_rule(-p {os.fsdecode(partial)})", "[global CVS]"
 
     def _plan(self, agreed: Agreed, *, local: bool) -> _core.Plan:
         from tain.session.plan import make_plan
@@ -516,6 +580,8 @@ class Client:
             self.env.transfer = None
         whole = summary.code in output.WHOLE_RUN and not summary.error and not summary.told
         level = options.info.get("STATS", 0)
+        if self._child is not None and self.job.am_sender and self._debug("EXIT") > 1:
+            self._trace(f"client_run waiting on {self._child.pid}")
         if whole and level:
             numbers = stats.Numbers(options.human_readable, thousands(self.env.environ))
             text = b""
@@ -536,6 +602,13 @@ class Client:
             out.error(summary.error.encode("utf-8", "surrogateescape") + b"\n")
         code = max(summary.code, self._child_status(whole=whole))
         # What the peer has said is not said again; but nobody has said what the child ended with.
+        if self._child is not None and not self.job.am_sender and self._debug("RECV"):
+            self._trace(f"client_run2 waiting on {self._child.pid}")
         if code and (not summary.told or code > summary.code):
             out.error(output.closing_line(code, output.role_of(summary.error or "", summary.role), "client.py(1)"))
+        role = "sender" if self.job.am_sender else "generator"
+        for level, what in ((2, "entered"), (1, f"about to call exit({code}){' (DRY RUN)' * self.options.dry_run}")):
+            if self._debug("EXIT") >= level:
+                own = code if self.job.am_sender else 0
+                self._trace(f"[{role}] _exit_cleanup(code={own}, file=client.py, line=1): {what}")
         return code

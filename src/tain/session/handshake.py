@@ -485,12 +485,13 @@ def server_handshake(
     greeted: tuple[int, int] | None = None,
     before_mux: Callable[[Agreed], None] | None = None,
     local: bool = False,
+    trace: Callable[[str], None] | None = None,
 ) -> Agreed:
     """Steps 2' to 7 of spec: protocol 2.1, from the side that was started.
 
     *greeted* holds the agreed and the announced protocol of a daemon's greeting. *before_mux* is called when
     everything but the start of multiplexing is done (a daemon that refuses a files-from run writes a byte then, spec:
-    protocol 10.6).
+    protocol 10.6). *trace* gets the line of ``--debug=PROTO``.
     """
     capabilities = options.capabilities or b""
     if greeted is None:
@@ -506,6 +507,8 @@ def server_handshake(
     agreed = Agreed(protocol)
     agreed.remote_protocol = remote
     agreed.capabilities = capabilities
+    if trace is not None and options.debug.get("PROTO", 0):
+        trace(f"(Server) Protocol versions: remote={remote}, negotiated={protocol}")
     check_protocol(options, protocol, local=local)
     obsolete = False
     if protocol >= 30:

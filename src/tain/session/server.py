@@ -129,6 +129,7 @@ class _Server:
             greeted=daemon.greeted if daemon is not None else None,
             before_mux=self._before_mux,
             local=self.local,
+            trace=self._trace if daemon is None else None,
         )
         if daemon is not None:
             if daemon.timeout and agreed.protocol >= 31:
@@ -138,6 +139,9 @@ class _Server:
             self._become()
         unavailable.refuse(options)
         return self._transfer(agreed)
+
+    def _trace(self, text: str) -> None:
+        self.out.error(text.encode() + b"\n")
 
     def _become(self) -> None:
         if self.options.copy_as is not None:
@@ -359,7 +363,7 @@ def _expand_paths(options: Options) -> None:
 
 #: What a twin has from its parent though no server is told: it is the same process, gone on (spec: options 0, 5.7).
 _INHERITED = (
-    "confine_root", "drop_devices", "fake_super", "insecure_links", "super_user", "write_batch",
+    "confine_root", "drop_devices", "fake_super", "insecure_links", "super_user", "whole_file", "write_batch",
 )  # fmt: skip
 
 

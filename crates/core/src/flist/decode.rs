@@ -38,6 +38,8 @@ pub struct Received {
     pub io_error: i32,
     /// Lines for stderr about names that could not be converted.
     pub notices: Vec<String>,
+    /// What ids were mapped to, where that is told.
+    pub ids: Vec<Vec<u8>>,
 }
 
 /// Most names in an id list (spec: security SEC-17).
@@ -157,6 +159,7 @@ impl Decoder {
             segment: list.finish(start, parent.map_or(-1, |p| p.0)),
             io_error: self.io_error,
             notices: std::mem::take(&mut self.notices),
+            ids: self.ids.told.as_mut().map(std::mem::take).unwrap_or_default(),
         })
     }
 

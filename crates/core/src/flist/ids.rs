@@ -347,6 +347,8 @@ pub struct IdMap {
     allowed: Option<Vec<u32>>,
     /// Complaints about the maps, one line each, for stderr.
     pub warnings: Vec<String>,
+    /// What became of each id that was heard of, one line each, when somebody wants to know.
+    pub told: Option<Vec<Vec<u8>>>,
 }
 
 impl IdMap {
@@ -371,6 +373,7 @@ impl IdMap {
             groups: Some(Box::new(Map::new(Who::Group, groups))),
             allowed: None,
             warnings,
+            told: None,
         };
         for who in [Who::User, Who::Group] {
             // Primes `last`.
@@ -407,6 +410,11 @@ impl IdMap {
         };
         let Some(mut map) = slot(self) else { return id };
         let to = map.work_out(id, name, self);
+        if let Some(told) = &mut self.told {
+            let what = if who == Who::User { "uid" } else { "gid" };
+            let (before, behind) = (format!("{what} {id}("), format!(") maps to {to}"));
+            told.push([before.as_bytes(), name, behind.as_bytes()].concat());
+        }
         map.known.insert(id, to);
         map.last = (id, to);
         match who {

@@ -3,6 +3,7 @@
 //! Roles run in several threads; a [`Report`] is a cheap handle that all of them share. What it collects is taken out
 //! in batches by whoever drives the transfer.
 
+pub mod debug;
 pub mod item;
 pub mod number;
 pub mod progress;

@@ -8,6 +8,7 @@ use super::generator::Feed;
 use crate::error::{sys_text, Error, Result};
 use crate::flist::Segment;
 use crate::plan::Plan;
+use crate::report::debug::debug;
 use crate::report::Report;
 use crate::tree::{operator, Root, RootOptions};
 
@@ -79,6 +80,10 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
         plan.destination.clone()
     };
     let (count, only) = survey(feeds);
+    let names = feeds
+        .iter()
+        .map(|feed| if let Feed::List(list) = feed { list.len() } else { 0 });
+    debug!(report, recv >= 1; "get_local_name count=", names.sum::<usize>(), " ", &plan.destination);
     let quoted = |path: &[u8]| {
         let full = operator::absolute(path, &plan.cwd).unwrap_or_else(|_| path.to_vec());
         let mut full = super::paths::clean(&full);

@@ -9,6 +9,7 @@ use super::paths::split_name;
 use crate::error::Result;
 use crate::flist::Segment;
 use crate::plan::AltDest;
+use crate::report::debug::debug;
 use crate::report::item::iflag;
 use crate::tree::{Root, Stat};
 
@@ -36,6 +37,8 @@ pub struct Similar {
     dir: Option<Vec<u8>>,
     /// The kind of basis, its root, and names with what they are.
     places: Vec<(u8, Root, Vec<(Vec<u8>, Stat)>)>,
+    /// What was found for a name that is come back to.
+    found: Option<(Vec<u8>, Option<Basis>)>,
 }
 
 /// The alternate directories, in order; `None` for one that can't be used.
@@ -364,21 +367,30 @@ impl Generator {
                 }
             }
         }
+        let report = self.report.clone();
         let files = |root: &Root| -> Vec<(Vec<u8>, Stat)> {
             let Ok(names) = root.read_names(if dir.is_empty() { b"." } else { dir }) else {
                 return Vec::new();
             };
             let mut files = Vec::new();
+            let mut shown = Vec::new();
             for found in names.iter() {
                 let path = if dir.is_empty() {
                     found.name.to_vec()
                 } else {
                     [dir, b"/", found.name].concat()
                 };
+                debug!(report, flist >= 2; "[generator] make_file(", &path, ",*,1)");
+                if report.plan().debug.flist > 2 {
+                    shown.push((path.clone(), found.kind));
+                }
                 if let Some(stat) = root.lstat(&path).ok().filter(|s| s.is_file() && s.size > 0) {
                     files.push((found.name.to_vec(), stat));
                 }
             }
+            super::delete::tell_list(&report, root, shown);
+            // The last of equals is taken.
+            files.sort_by(|a, b| a.0.cmp(&b.0));
             files
         };
         let places = roots
@@ -391,10 +403,24 @@ impl Generator {
         self.similar = Similar {
             dir: Some(dir.to_vec()),
             places,
+            found: None,
         };
     }
 
+    /// Whether there is a similar name; the answer is kept for [`Generator::fuzzy_basis`].
+    pub(super) fn has_similar(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8]) -> bool {
+        let found = self.fuzzy_basis(segment, i, rel);
+        let any = found.is_some();
+        self.similar.found = Some((rel.to_vec(), found));
+        any
+    }
+
     pub(super) fn fuzzy_basis(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8]) -> Option<Basis> {
+        if let Some((name, found)) = self.similar.found.take() {
+            if name == rel {
+                return found;
+            }
+        }
         let (dir, base) = split_name(rel);
         let entry = *segment.entry(i);
         self.look_for_similar(dir);
@@ -419,11 +445,16 @@ impl Generator {
                         stat.mtime_pair(),
                     )
                 {
+                    debug!(self.report, fuzzy >= 2; "fuzzy size/modtime match for ", &make().name);
                     best = Some((0, make()));
                     break 'search;
                 }
                 let limit = best.as_ref().map_or(25 << 16, |b| b.0);
                 let distance = name_distance(base, base_name, limit);
+                if self.plan.debug.fuzzy > 1 {
+                    let shown = format!("{}.{:05}", distance >> 16, distance & 0xffff);
+                    debug!(self.report, fuzzy >= 2; "fuzzy distance for ", &make().name, " = ", shown);
+                }
                 if distance <= limit {
                     best = Some((distance, make()));
                 }
@@ -446,22 +477,20 @@ fn name_distance(a: &[u8], b: &[u8], limit: u32) -> u32 {
         return u32::MAX;
     }
     let d = levenshtein(a, b);
-    if d > limit {
-        return d;
-    }
     d.saturating_add(levenshtein(suffix(a), suffix(b)).saturating_mul(10))
 }
 
 fn levenshtein(a: &[u8], b: &[u8]) -> u32 {
     const UNIT: u32 = 1 << 16;
-    let mut row: Vec<u32> = Vec::with_capacity(b.len() + 1);
-    row.push(0);
-    for c in b {
-        row.push(row[row.len() - 1].saturating_add(UNIT + u32::from(*c)));
+    if a.is_empty() || b.is_empty() {
+        let added = a.iter().chain(b).map(|&c| UNIT + u32::from(c));
+        return added.fold(0, u32::saturating_add);
     }
+    // What one name has in front of the other costs no more than its length (observed).
+    let mut row: Vec<u32> = (0..=b.len() as u32).map(|n| n.saturating_mul(UNIT)).collect();
     for x in a {
         let mut diagonal = row[0];
-        row[0] = row[0].saturating_add(UNIT + u32::from(*x));
+        row[0] = row[0].saturating_add(UNIT);
         for (j, y) in b.iter().enumerate() {
             let replace = diagonal.saturating_add(if x == y { 0 } else { UNIT + u32::from(x.abs_diff(*y)) });
             let remove = row[j + 1].saturating_add(UNIT + u32::from(*x));
@@ -523,5 +552,10 @@ mod tests {
         assert_eq!(levenshtein(b"abc", b"abc"), 0);
         assert_eq!(levenshtein(b"abc", b"abd"), (1 << 16) + 1);
         assert_eq!(levenshtein(b"", b"a"), (1 << 16) + 97);
+        assert_eq!(levenshtein(b"new", b"z"), (3 << 16) + 3);
+        assert_eq!(levenshtein(b"new", b"up"), (3 << 16) + 23);
+        assert_eq!(levenshtein(b"new", b"big"), (3 << 16) + 32);
+        // rsync says 23.01665 of these.
+        assert_eq!(name_distance(b"a.q", b"same", 25 << 16), (23 << 16) + 1665);
     }
 }

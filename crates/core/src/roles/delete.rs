@@ -7,7 +7,8 @@ use super::filter::Filters;
 use crate::error::Result;
 use crate::flist::Segment;
 use crate::plan::DeleteWhen;
-use crate::report::{ioerr, sys_line, Level};
+use crate::report::debug::{self, debug};
+use crate::report::{ioerr, sys_line, Level, Report};
 use crate::tree::{FileKind, Root, Stat};
 use crate::wire::frames::Tag;
 use crate::wire::link::Writer;
@@ -48,6 +49,36 @@ fn sort_for_removal(found: &mut [(Vec<u8>, FileKind)]) {
     });
 }
 
+/// The lines about a directory's list.
+pub(super) fn tell_list(report: &Report, root: &Root, mut names: Vec<(Vec<u8>, FileKind)>) {
+    if report.plan().debug.flist < 3 {
+        return;
+    }
+    sort_for_removal(&mut names);
+    debug::head(report, "generator", 0, names.len());
+    for (number, (name, kind)) in names.iter().rev().enumerate() {
+        let Ok(stat) = root.lstat(name) else { continue };
+        let marks = if *kind == FileKind::Dir { 5 } else { 1 };
+        let len = if stat.is_file() || stat.is_dir() || stat.is_symlink() {
+            stat.size
+        } else {
+            0
+        };
+        let ids = (stat.uid, stat.gid);
+        debug::line(
+            report,
+            "generator",
+            number as i32,
+            b"0",
+            name,
+            stat.mode,
+            len,
+            ids,
+            marks,
+        );
+    }
+}
+
 /// How one removal ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -68,6 +99,9 @@ pub struct Deleter {
     told_io_error: bool,
     /// What is removed now is in the way of an entry: that counts for no limit.
     making_way: bool,
+    /// How deep below what was named the removal is, and the flags that debug lines give the name.
+    depth: u32,
+    flags: u32,
     /// Found during the run, removed at the end (`--delete-delay`).
     delayed: Vec<(Vec<u8>, FileKind)>,
     /// Directories that were looked through already.
@@ -83,6 +117,8 @@ impl Deleter {
             skipped: 0,
             told_io_error: false,
             making_way: false,
+            depth: 0,
+            flags: 2,
             delayed: Vec::new(),
             dev: None,
         }
@@ -132,10 +168,12 @@ impl Deleter {
             [dir, b"/"].concat()
         };
         let mut found: Vec<(Vec<u8>, FileKind)> = Vec::new();
+        let told = plan.debug.flist > 1 || plan.debug.filter > 0;
+        let mut shown: Vec<(Vec<u8>, FileKind)> = Vec::new();
         for entry in names.iter() {
             let path = [prefix.as_slice(), entry.name].concat();
             let listed = segment.find_any(&path).is_some();
-            if listed && plan.one_file_system == 0 {
+            if listed && plan.one_file_system == 0 && !told {
                 continue;
             }
             let kind = resolved_kind(&self.dest.root, &path, entry.kind);
@@ -144,10 +182,18 @@ impl Deleter {
             if is_dir && self.keeps_mount(&path) {
                 continue;
             }
-            if !listed && !filters.protects(&path, is_dir, false, &self.dest.report) {
+            if listed && !told || filters.protects(&path, is_dir, false, &self.dest.report) {
+                continue;
+            }
+            debug!(self.dest.report, flist >= 2; "[generator] make_file(", &path, ",*,2)");
+            if plan.debug.flist > 2 {
+                shown.push((path.clone(), kind));
+            }
+            if !listed {
                 found.push((path, kind));
             }
         }
+        self.tell_list(shown);
         if let Some(error) = &names.error {
             self.dest.sys_error("readdir", dir, error);
             self.dest.report.set_io_error(ioerr::GENERAL);
@@ -161,6 +207,36 @@ impl Deleter {
             }
         }
         Ok(())
+    }
+
+    /// Rules of a directory come into force, for `--debug=FILTER2`.
+    pub(super) fn tell_pushing(&self, dir: &[u8]) {
+        if self.dest.plan.debug.filter < 2 {
+            return;
+        }
+        let place = super::paths::clean(&self.dest.root.display(dir));
+        debug!(self.dest.report, filter >= 2; "[generator] pushing local filters for ", &place, "/");
+    }
+
+    /// What stands in a directory, for `--debug=FLIST3`.
+    fn tell_list(&self, names: Vec<(Vec<u8>, FileKind)>) {
+        tell_list(&self.dest.report, &self.dest.root, names);
+    }
+
+    /// Something is to go, for `--debug=DEL2`. `room`: what it makes room for.
+    fn tell_item(&self, rel: &[u8], flags: u32) {
+        if self.dest.plan.debug.del < 2 {
+            return;
+        }
+        let mode = self.dest.root.lstat(rel).map_or(0, |stat| stat.mode);
+        self.dest.report.info(
+            [
+                b"delete_item(".as_slice(),
+                rel,
+                format!(") mode={mode:o} flags={flags}").as_bytes(),
+            ]
+            .concat(),
+        );
     }
 
     /// On another filesystem than the destination itself.
@@ -196,12 +272,18 @@ impl Deleter {
     /// Remove one name with all that is in it. With filters, protected content stays and keeps its directory.
     pub fn remove(&mut self, rel: &[u8], kind: FileKind, filters: Option<&mut Filters>) -> Result<Outcome> {
         self.dest.report.check()?;
+        if self.depth == 0 {
+            self.tell_item(rel, self.flags);
+        }
         if kind == FileKind::Dir && !self.empty(rel, filters)? {
             // What the limit or a rule has kept keeps its directory.
             self.dest
                 .report
                 .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
             return Ok(Outcome::NotEmpty);
+        }
+        if self.depth > 0 {
+            self.tell_item(rel, 4);
         }
         if self.at_limit() && !self.making_way {
             self.skipped += 1;
@@ -241,6 +323,11 @@ impl Deleter {
                 f.enter_dir(&self.dest.root, rel, self.dest.plan.insecure_links)?;
             }
         }
+        let debug = self.dest.plan.debug;
+        let flags = if self.depth == 0 { self.flags } else { 6 };
+        debug!(self.dest.report, del >= 3; "delete_dir_contents(", rel, ") flags=", flags);
+        let mut shown: Vec<(Vec<u8>, FileKind)> = Vec::new();
+        self.tell_pushing(rel);
         let mut all = true;
         let mut found: Vec<(Vec<u8>, FileKind)> = Vec::new();
         for entry in names.iter() {
@@ -257,11 +344,19 @@ impl Deleter {
                 all = false;
                 continue;
             }
+            debug!(self.dest.report, flist >= 2; "[generator] make_file(", &path, ",*,2)");
+            if debug.flist > 2 {
+                shown.push((path.clone(), kind));
+            }
             found.push((path, kind));
         }
+        self.tell_list(shown);
         sort_for_removal(&mut found);
         for (path, kind) in found {
-            let outcome = self.remove(&path, kind, filters.as_deref_mut())?;
+            self.depth += 1;
+            let outcome = self.remove(&path, kind, filters.as_deref_mut());
+            self.depth -= 1;
+            let outcome = outcome?;
             // A failed removal has said so itself, and lets the directory's own removal fail.
             all &= !matches!(outcome, Outcome::Limit | Outcome::NotEmpty);
             if outcome == Outcome::NotEmpty && !self.making_way && self.at_limit() {
@@ -270,6 +365,7 @@ impl Deleter {
                 self.dest.report.set_io_error(ioerr::DEL_LIMIT);
             }
         }
+        debug!(self.dest.report, filter >= 2; "[generator] popping local filters");
         if merge {
             if let Some(f) = filters {
                 f.leave_dir();
@@ -360,6 +456,15 @@ impl Deleter {
         let kind = FileKind::from_mode(mode);
         let recursive = plan.force || plan.delete != DeleteWhen::Never;
         let mut free = true;
+        let room = match kind_text {
+            "regular file" => 8,
+            "directory" => 16,
+            "symlink" => 32,
+            "device file" => 64,
+            _ => 128,
+        };
+        self.flags = room | u32::from(recursive) * 2;
+        self.tell_item(rel, self.flags);
         if kind == FileKind::Dir {
             // What the rules protect stays, and keeps the directory.
             let emptied = if recursive {
@@ -407,6 +512,7 @@ impl Deleter {
                 }
             }
         }
+        self.flags = 2;
         if !free {
             let text = [
                 b"could not make way for new ".as_slice(),

@@ -10,6 +10,7 @@ use super::items;
 use crate::error::Result;
 use crate::flist::{eflag, Segment};
 use crate::plan::{AltDest, DeleteWhen};
+use crate::report::debug::debug;
 use crate::report::item::iflag;
 use crate::tree::Stat;
 
@@ -17,6 +18,10 @@ impl Generator {
     /// A directory seen in its parent's list: made now so that the parent's mtime settles (spec: transfer 3.1.2).
     pub(super) fn early_directory(&mut self, segment: &Arc<Segment>, i: usize) -> Result<()> {
         let rel = self.dest.name(segment, i);
+        debug!(self.report, genr >= 1; "recv_generator(", &rel, ",", segment.ndx(i), ")");
+        if rel == b"." && segment.dirname(i).is_empty() {
+            return Ok(());
+        }
         if self.dry_run || self.plan.list_only || self.plan.existing || self.filters.daemon_hides(&rel, true) {
             return Ok(());
         }
@@ -60,6 +65,7 @@ impl Generator {
         contents: &Arc<Segment>,
     ) -> Result<Option<Touch>> {
         let rel = self.dest.name(segment, i);
+        debug!(self.report, genr >= 1; "recv_generator(", &rel, ",", ndx, ")");
         let created = created || self.dest.created && rel == b".";
         let entry = *segment.entry(i);
         if self.daemon_refuses(&rel, true) {
@@ -79,7 +85,7 @@ impl Generator {
         };
         if entry.has(eflag::IMPLIED) && !self.plan.implied_dirs {
             // Only a place on the way: made when something below needs it.
-            return Ok(Some(self.untouched(segment, i, &rel, found.as_ref())));
+            return Ok(Some(self.untouched(segment, i, ndx, &rel, found.as_ref())));
         }
         if self.plan.existing && found.is_none() {
             self.not_creating(&rel, true);
@@ -191,6 +197,7 @@ impl Generator {
             self.pass_item(segment, i, ndx, flags, None)?;
         }
         Ok(Some(Touch {
+            number: ndx,
             rel,
             want,
             before,
@@ -200,13 +207,14 @@ impl Generator {
     }
 
     /// A directory that is left as it is found.
-    fn untouched(&self, segment: &Segment, i: usize, rel: &[u8], now: Option<&Stat>) -> Touch {
+    fn untouched(&self, segment: &Segment, i: usize, ndx: i32, rel: &[u8], now: Option<&Stat>) -> Touch {
         let mut want = self.dest.wanted(segment, i, now);
         if let Some(stat) = now {
             want.mode = stat.mode;
             (want.mtime, want.mtime_nsec) = stat.mtime_pair();
         }
         Touch {
+            number: ndx,
             rel: rel.to_vec(),
             want,
             before: None,

@@ -8,6 +8,7 @@ use super::generator::Generator;
 use super::paths::split_name;
 use crate::error::Result;
 use crate::flist::{eflag, Segment};
+use crate::report::debug::debug;
 use crate::tree::Stat;
 
 pub(super) fn missing(error: &io::Error) -> bool {
@@ -107,6 +108,7 @@ impl Generator {
         let rel = self.dest.name(segment, i);
         let entry = *segment.entry(i);
         let mode = entry.mode;
+        debug!(self.report, genr >= 1; "recv_generator(", &rel, ",", ndx, ")");
         self.link_visit(segment, i);
         if self.daemon_refuses(&rel, false) {
             return self.hlink_skipped(segment, i);

@@ -20,6 +20,8 @@ pub struct Filters {
     /// The transfer root inside the module, with a final slash (or empty): what the daemon's rules see in front.
     prefix: Vec<u8>,
     module: Option<Vec<u8>>,
+    /// Who hears of the files that rules are read from (`--debug=FILTER2`).
+    told: Option<Report>,
 }
 
 fn build_options(plan: &Plan, role: &str) -> BuildOptions {
@@ -60,6 +62,7 @@ impl Filters {
             entered: Vec::new(),
             prefix: inside(plan.module_root.as_deref(), root),
             module: plan.module_root.clone(),
+            told: None,
         })
     }
 
@@ -72,6 +75,19 @@ impl Filters {
 
     pub fn receiver(plan: &Plan, root: &[u8]) -> Result<Self> {
         Self::new(plan, Side::Receiver, root)
+    }
+
+    /// The same, telling of what it reads where that is wanted.
+    #[must_use]
+    pub fn telling(mut self, report: &Report) -> Self {
+        self.told = (report.plan().debug.filter > 1).then(|| report.clone());
+        // The rules of the command line have been told by whoever read them.
+        self.rules.take_debug();
+        if self.told.is_none() {
+            self.rules.be_silent();
+        }
+        self.daemon.be_silent();
+        self
     }
 
     /// What `/`-modified rules are matched against from now on.
@@ -150,7 +166,15 @@ impl Filters {
             }
             operator_file(name, &base, insecure, confine.as_deref())
         };
-        self.rules.enter_dir(dir, &mut read)
+        let entered = self.rules.enter_dir(dir, &mut read);
+        if let Some(report) = &self.told {
+            for (level, line) in self.rules.take_debug() {
+                if level <= report.plan().debug.filter {
+                    report.info(line);
+                }
+            }
+        }
+        entered
     }
 
     pub fn leave_dir(&mut self) {

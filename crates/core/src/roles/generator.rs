@@ -16,6 +16,7 @@ use super::replay::Replay;
 use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::plan::{DeleteWhen, Plan};
+use crate::report::debug::debug;
 use crate::report::item::iflag;
 use crate::report::{significant, Report};
 use crate::tree::{Root, Stat};
@@ -121,6 +122,8 @@ pub(super) struct DirInfo {
 /// A directory whose time and mode are settled when its contents are done.
 #[derive(Debug, Clone)]
 pub(super) struct Touch {
+    /// The number that debug lines give it.
+    pub number: i32,
     pub rel: Vec<u8>,
     pub want: Wanted,
     /// Its mtime before this run changed anything in it.
@@ -164,6 +167,8 @@ pub struct Generator {
     pub(super) in_flight: usize,
     /// The sender lists no further ahead than it must.
     foresight_over: bool,
+    /// The lists that were read to settle the destination have been told of.
+    underway: bool,
     pub(super) buffer: Vec<u8>,
     pub(super) similar: super::basis::Similar,
     pub(super) dry_run: bool,
@@ -183,10 +188,10 @@ impl Generator {
             report: dest.report.clone(),
             deleter: Deleter::new(dest.clone(), writer),
             plan,
+            filters: filters.telling(&dest.report),
             dest,
             feed,
             output,
-            filters,
             lists: VecDeque::new(),
             arrived: VecDeque::new(),
             current_dir: 0,
@@ -206,6 +211,7 @@ impl Generator {
             processed: 0,
             in_flight: 0,
             foresight_over: false,
+            underway: false,
             buffer: Vec::new(),
             similar: super::basis::Similar::default(),
         }
@@ -213,6 +219,7 @@ impl Generator {
 
     /// Everything from the first list to the goodbye. `first` are lists that were read to settle the destination.
     pub fn run(&mut self, first: Vec<Feed>) -> Result<()> {
+        debug!(self.report, genr >= 1; "generator starting pid=", self.plan.pid);
         // A receiver waits for a second list if the first has just one entry (spec: options 5.3).
         if matches!(first.first(), Some(Feed::List(list)) if list.len() == 1) {
             self.lists_at_start = 2;
@@ -220,6 +227,7 @@ impl Generator {
         for feed in first {
             self.heard(feed)?;
         }
+        self.underway = true;
         if self.plan.delete == DeleteWhen::Before {
             self.delete_everywhere()?;
         }
@@ -241,6 +249,10 @@ impl Generator {
         }
         match feed {
             Feed::List(segment) => {
+                if self.underway && segment.dir_ndx >= 0 && matches!(self.output, Output::Wire(_)) {
+                    debug!(self.report, flist >= 2; "[generator] receiving flist for dir ", segment.dir_ndx);
+                    super::receiver::show_list(&self.report, "generator", &segment);
+                }
                 let first_dir = self.next_dir;
                 for i in segment.directories() {
                     let entry = segment.entry(i);
@@ -258,7 +270,12 @@ impl Generator {
                 self.groups.announce(&segment);
                 self.arrived.push_back((segment, first_dir));
             }
-            Feed::Eof => self.eof = true,
+            Feed::Eof => {
+                self.eof = true;
+                if self.plan.inc_recurse && matches!(self.output, Output::Wire(_)) {
+                    debug!(self.report, flist >= 3; "[generator] flist_eof=1");
+                }
+            }
             Feed::Finished { ndx, good } => self.finished(ndx, good)?,
             Feed::Redo(ndx) => {
                 self.in_flight = self.in_flight.saturating_sub(1);
@@ -525,7 +542,10 @@ impl Generator {
                 if skip {
                     self.skip_children(&segment);
                 } else if let Some(last) = self.lists.back_mut() {
-                    last.touch = touch;
+                    last.touch = touch.map(|touch| Touch {
+                        number: segment.dir_ndx.max(0),
+                        ..touch
+                    });
                 }
             }
             self.current_dir = first_dir;
@@ -600,9 +620,7 @@ impl Generator {
             }
             if entry.is_dir() {
                 if inc {
-                    if !(segment.basename(i) == b"." && segment.dirname(i).is_empty()) {
-                        self.early_directory(segment, i)?;
-                    }
+                    self.early_directory(segment, i)?;
                 } else {
                     if self.is_skipped(segment, i) {
                         continue;
@@ -838,6 +856,7 @@ impl Generator {
         if self.dry_run || self.plan.list_only {
             return;
         }
+        debug!(self.report, time >= 2; "touch_up_dirs: ", &touch.rel, " (", touch.number, ")");
         let Ok(now) = self.dest.root.lstat(&touch.rel) else {
             return;
         };
@@ -899,14 +918,22 @@ impl Generator {
             .map(|a| Arc::clone(&a.0))
             .chain(self.lists.iter().map(|l| Arc::clone(&l.segment)))
             .collect();
+        let plan_debug = self.plan.debug.filter > 1;
         for segment in lists {
             for k in 0..segment.len() {
                 let i = segment.at(k);
                 let entry = segment.entry(i);
+                if plan_debug && entry.is_active() && !entry.is_dir() {
+                    // As rsync has it.
+                    self.deleter.tell_pushing(&self.dest.name(&segment, i));
+                }
                 if entry.is_active() && entry.has_contents() {
                     let rel = self.dest.name(&segment, i);
-                    if self.plan.debug.del > 0 && self.dest.lstat(&rel).is_ok_and(|stat| stat.is_dir()) {
-                        self.report.info([b"deleting in ".as_slice(), &rel].concat());
+                    if !self.dest.root.stat_follow(&rel).is_ok_and(|stat| stat.is_dir()) {
+                        continue;
+                    }
+                    if entry.has(crate::flist::eflag::TOP_DIR) {
+                        debug!(self.report, del >= 1; "deleting in ", &rel);
                     }
                     self.delete_in(&rel, &segment, false)?;
                 }
@@ -927,6 +954,8 @@ impl Generator {
 
     /// Remove extraneous files in one directory.
     pub(super) fn delete_in(&mut self, rel: &[u8], segment: &Segment, delay: bool) -> Result<()> {
+        debug!(self.report, del >= 2; "delete_in_dir(", rel, ")");
+        self.deleter.tell_pushing(rel);
         self.filters.go_to(&self.dest.root, rel, self.plan.insecure_links)?;
         self.deleter.in_dir(rel, segment, &mut self.filters, delay)
     }
@@ -938,6 +967,7 @@ impl Generator {
         let plan = Arc::clone(&self.plan);
         let wire = matches!(self.output, Output::Wire(_));
         self.all_written()?;
+        debug!(self.report, genr >= 1; "generate_files phase=1");
         if plan.inc_recurse {
             // Nothing more can come that would lead a group of hard links.
             self.link_stragglers()?;
@@ -971,6 +1001,7 @@ impl Generator {
             }
         }
         self.done()?;
+        debug!(self.report, genr >= 1; "generate_files phase=2");
         if plan.delay_updates {
             if wire {
                 self.wait_phase(2)?;
@@ -981,6 +1012,7 @@ impl Generator {
             }
         }
         if plan.protocol >= 29 {
+            debug!(self.report, genr >= 1; "generate_files phase=3");
             self.done()?;
         }
         if matches!(plan.delete, DeleteWhen::Delay | DeleteWhen::After) {
@@ -1008,6 +1040,7 @@ impl Generator {
         for touch in std::mem::take(&mut self.late_touch) {
             self.touch_up(&touch);
         }
+        debug!(self.report, genr >= 1; "generate_files finished");
         self.report.release();
         self.deleter.finish();
         self.done()?;

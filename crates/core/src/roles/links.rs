@@ -107,7 +107,13 @@ impl Generator {
             self.put_off(ndx);
             return Ok(true);
         }
-        // Only data is worth waiting for: a link or a node is made at once.
+        // Only data is worth waiting for: a link or a node is made at once, and so is what looks like a name that is
+        // there (observed).
+        let waits = none && group.unseen > 0 && !elsewhere && segment.entry(i).is_file();
+        let similar = waits && self.plan.fuzzy > 0 && found.is_none() && self.has_similar(segment, i, rel);
+        let Some(group) = self.groups.group(segment, i).filter(|_| !similar) else {
+            return Ok(false);
+        };
         if none && group.unseen > 0 && !elsewhere && segment.entry(i).is_file() {
             group.waiting.push((Arc::clone(segment), i, ndx));
             self.put_off(ndx);

@@ -132,6 +132,7 @@ pub fn id_map(plan: &Plan, report: &Report, lookup: Arc<dyn IdLookup>) -> Result
     for warning in std::mem::take(&mut map.warnings) {
         report.error(warning);
     }
+    map.told = (plan.debug.own > 1).then(Vec::new);
     Ok(map)
 }
 

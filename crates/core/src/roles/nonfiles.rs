@@ -11,6 +11,7 @@ use super::metadata::read_link;
 use crate::error::Result;
 use crate::flist::Segment;
 use crate::plan::{AltDest, Plan};
+use crate::report::debug::debug;
 use crate::report::item::iflag;
 use crate::tree::Stat;
 
@@ -165,6 +166,10 @@ impl Generator {
         let flags = self.metadata_flags(&place, rel, &want, compared.as_ref(), flags);
         let kind = if device { "device file" } else { "special file" };
         let mode = want.mode;
+        debug!(
+            self.report, genr >= 1;
+            "mknod(", rel, format!(", 0{:o}, [{major},{minor}])", segment.entry(i).mode)
+        );
         let dest = self.dest.clone();
         let made = self.replace(
             rel,

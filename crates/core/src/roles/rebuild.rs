@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::delta::tokens::{Decoder, Token};
 use crate::error::{Error, Result};
+use crate::report::debug::debug;
 use crate::report::Report;
 use crate::sums::size::SumHead;
 use crate::sums::strong::Hasher;
@@ -99,6 +100,7 @@ impl Builder<'_, '_> {
     }
 
     fn literal(&mut self, data: &[u8]) -> Result<(), Failure> {
+        debug!(self.job.report, deltasum >= 3; "data recv ", data.len(), " at ", self.done);
         self.whole.update(data);
         self.built.literal += data.len() as u64;
         self.done += data.len() as u64;
@@ -156,6 +158,14 @@ impl Builder<'_, '_> {
     fn block(&mut self, index: u32) -> Result<(), Failure> {
         let head = &self.job.head;
         let (offset, len) = (head.offset(index), u64::from(head.block_len(index)));
+        if self.job.report.plan().debug.deltasum > 2 {
+            let at = self.done + self.run.map_or(0, |run| run.len);
+            let stays = self.target.as_ref().is_some_and(|t| t.inplace) && at == offset;
+            debug!(
+                self.job.report, deltasum >= 3;
+                "chunk[", index, "] of size ", len, " at ", offset, " offset=", at, if stays { " (seek)" } else { "" }
+            );
+        }
         if self.job.basis.is_none() {
             if self.target.is_some() {
                 return Err(Failure::NoBasis);

@@ -19,6 +19,7 @@ use crate::delta::tokens;
 use crate::error::{Error, Result};
 use crate::flist::{Decoder, Found, Lists, Received, Segment};
 use crate::plan::{DeleteWhen, Plan};
+use crate::report::debug::{self, debug, ListOf};
 use crate::report::Report;
 use crate::sums::size::SumHead;
 use crate::sums::strong::{digest_len, Hasher};
@@ -88,6 +89,8 @@ struct Incoming {
     head: SumHead,
     kind: u8,
     basis: Option<File>,
+    /// For `--debug=DELTASUM2`: the file that the data builds on, and its size.
+    mapped: Option<(Vec<u8>, u64)>,
     redo: bool,
 }
 
@@ -154,7 +157,8 @@ impl Receiver {
         let start = self.decoder.first_start();
         let first = self.decoder.read_list(&mut self.reader, start, None)?;
         let empty = first.segment.is_empty();
-        self.take_list(first)?;
+        let count = first.segment.len();
+        self.take_list(first, "Receiver")?;
         let size = self.reader.bytes_read() - started;
         self.report.stats(|s| s.flist_size += size);
         self.reader.control().set_keep_alive(true);
@@ -173,6 +177,13 @@ impl Receiver {
             self.report.listed(0, true);
             self.tell_generator(Feed::Eof)?;
         }
+        if self.plan.debug.recv > 0 {
+            if count > 1 || !self.plan.inc_recurse {
+                // Said after the generator has settled where things go, unless that takes more lists.
+                let _ = self.dest()?;
+            }
+            debug!(self.report, recv >= 1; "recv_files(", count, ") starting");
+        }
         self.items()?;
         self.goodbye()?;
         self.tell_generator(Feed::Ended)?;
@@ -181,7 +192,7 @@ impl Receiver {
 
     // ---- lists
 
-    fn take_list(&mut self, received: Received) -> Result<()> {
+    fn take_list(&mut self, received: Received, role: &'static str) -> Result<()> {
         for notice in &received.notices {
             self.report.error_xfer(format!("[{}] {notice}", self.report.role()));
         }
@@ -194,6 +205,13 @@ impl Receiver {
         }
         super::exchange::trace_list(Way::In, &segment);
         let segment = Arc::new(segment);
+        if !self.plan.inc_recurse {
+            debug!(self.report, flist >= 3; "[", role, "] flist_eof=1");
+        }
+        for line in received.ids {
+            self.report.info(line);
+        }
+        show_list(&self.report, role, &segment);
         self.report.stats(|s| {
             for entry in segment.entries() {
                 s.files.add(entry.mode);
@@ -212,11 +230,15 @@ impl Receiver {
     fn sub_list(&mut self, dir_ndx: i32) -> Result<()> {
         let before = self.reader.bytes_read();
         let path = self.lists.expect_path(dir_ndx)?;
+        // A list that is read before it is settled where things go: nobody is a receiver yet.
+        let early = self.lists.added() == 1 && self.lists.first().is_some_and(|list| list.len() == 1);
+        let role = if early { "Receiver" } else { "receiver" };
+        debug!(self.report, flist >= 2; "[", role, "] receiving flist for dir ", dir_ndx);
         let start = self.lists.next_start();
         let received = self
             .decoder
             .read_list(&mut self.reader, start, Some((dir_ndx, &path)))?;
-        self.take_list(received)?;
+        self.take_list(received, role)?;
         let size = self.reader.bytes_read() - before;
         self.report.stats(|s| s.flist_size += size);
         Ok(())
@@ -253,11 +275,14 @@ impl Receiver {
                         self.finish_delayed()?;
                     }
                     if phase > max_phase {
+                        debug!(self.report, recv >= 1; "recv_files finished");
                         return Ok(());
                     }
+                    debug!(self.report, recv >= 1; "recv_files phase=", phase);
                     self.tell_generator(Feed::Phase(phase))?;
                 }
                 NDX_FLIST_EOF if self.plan.inc_recurse && !self.lists.is_complete() => {
+                    debug!(self.report, flist >= 3; "[receiver] flist_eof=1");
                     self.lists.complete();
                     self.report.listed(0, true);
                     self.tell_generator(Feed::Eof)?;
@@ -283,6 +308,7 @@ impl Receiver {
         }
         let found = self.lists.find(ndx)?;
         let entry = *found.segment.entry(found.pos);
+        debug!(self.report, recv >= 1; "recv_files(", &found.segment.name(found.pos), ")");
         if item.wants_data() && !entry.is_file() {
             return Err(Error::Protocol(format!(
                 "received request to transfer non-regular file: {ndx} [receiver]"
@@ -395,6 +421,7 @@ impl Receiver {
             head,
             kind: item.kind,
             basis: None,
+            mapped: None,
             redo: self.seen.again(&segment, i),
             segment,
             i,
@@ -432,6 +459,13 @@ impl Receiver {
             Some((root, name)) if !self.plan.perms => dest.model(root, name),
             _ => exists,
         };
+        let mut mapped = None;
+        if self.plan.debug.deltasum > 1 {
+            mapped = place.as_ref().and_then(|(root, name)| {
+                let stat = root.lstat(name).ok().filter(|s| s.is_file() && s.size > 0)?;
+                Some((name.clone(), stat.size))
+            });
+        }
         let basis = match place.filter(|_| head.count > 0) {
             Some((root, name)) => root.open_read(&name, false).ok(),
             None => None,
@@ -447,6 +481,7 @@ impl Receiver {
             head,
             kind,
             basis,
+            mapped,
             redo,
         };
         let mut sum = Vec::new();
@@ -703,6 +738,7 @@ impl Receiver {
         if !verified {
             return Ok(self.unverified(incoming, "retained"));
         }
+        debug!(self.report, recv >= 1; "finishing ", rel);
         if !to_device {
             dest.set_attrs_open(&file, rel, &incoming.want, None);
         }
@@ -730,6 +766,9 @@ impl Receiver {
             if let Some(mut file) = present {
                 crate::delta::search::skip_appended(&mut file, offset, Some(&mut whole));
             }
+        }
+        if let Some((name, size)) = &incoming.mapped {
+            debug!(self.report, deltasum >= 2; "recv mapped ", name, " of size ", *size);
         }
         let job = Job {
             head: incoming.head,
@@ -759,6 +798,7 @@ impl Receiver {
             }
             Err(Failure::Write(error)) => return Err(dest.write_error(&incoming.rel, &error)),
         }
+        debug!(self.report, deltasum >= 2; "got file_sum");
         let digest = whole.finish();
         sum.resize(digest_len(plan.xfer_sum), 0);
         self.reader.read_exact(sum)?;
@@ -818,6 +858,7 @@ impl Receiver {
             if exists && self.plan.backup && !dest.backup_before_overwrite(&rel)? {
                 continue;
             }
+            debug!(self.report, recv >= 1; "renaming ", &name, " to ", &rel);
             if let Err(error) = dest.root.rename_from(&root, &name, &rel) {
                 let text = [
                     b"rename failed for ".as_slice(),
@@ -874,6 +915,19 @@ impl Receiver {
         }
         Ok(())
     }
+}
+
+/// A list that has come, for `--debug=FLIST`: the receiver tells, and then the generator, which in rsync reads it again.
+pub(super) fn show_list(report: &Report, role: &str, segment: &Segment) {
+    if report.plan().debug.flist < 2 {
+        return;
+    }
+    for i in 0..segment.len() {
+        debug!(report, flist >= 2; "recv_file_name(", &segment.name(i), ")");
+    }
+    debug!(report, flist >= 2; "received ", segment.len(), " names");
+    debug::list(report, role, segment, ListOf::Receiver);
+    debug!(report, flist >= 2; "recv_file_list done");
 }
 
 /// The last component of a name that a peer gave for a file beside another one.

@@ -19,6 +19,7 @@ use crate::error::{is_silent, Error, Result};
 use crate::event::Summary;
 use crate::flist::{Decoder, FlistOptions, Tables, Vet, Vetted};
 use crate::plan::{FilesFrom, Plan, StderrMode};
+use crate::report::debug::debug;
 use crate::report::{Level, Report};
 use crate::rules::{BuildOptions, Requested, RuleOptions, Rules, Side, Vetting};
 use crate::wire::frames::Tag;
@@ -141,6 +142,7 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> 
         report.set_writer(writer.clone());
     }
     announce(plan, report, true);
+    tell_rules(plan, report, "sender");
     let mut sender = Sender::new(plan, report, reader, writer.clone(), metadata::system_ids())?;
     let mut result = sender.run();
     if let Err(error) = result {
@@ -162,6 +164,15 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> 
         sender.reader().drain(CLOSING, 64 * 1024);
     }
     Ok(())
+}
+
+/// The rules that a server has got, for `--debug=FILTER2`; a client has told its own while it read them.
+fn tell_rules(plan: &Plan, report: &Report, role: &'static str) {
+    if plan.server && !plan.twin {
+        for rule in &plan.rules {
+            debug!(report, filter >= 2; "[", role, "] add_rule(", rule, ")");
+        }
+    }
 }
 
 fn announce(plan: &Plan, report: &Report, sending: bool) {
@@ -322,6 +333,10 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
         writer: writer.clone(),
         first: Mutex::default(),
     };
+    if plan.server {
+        debug!(report, recv >= 1; "server_recv(2) starting pid=", plan.pid);
+    }
+    tell_rules(plan, report, "Receiver");
     let decoder = decoder(plan, report)?;
     let tables = decoder.tables().clone();
     let mut receiver = Receiver::new(

@@ -5,6 +5,7 @@ use std::fs::File;
 use super::generator::{basis, Basis, Generator, Output, Request, WireOutput};
 use crate::delta::signature;
 use crate::error::Result;
+use crate::report::debug::debug;
 use crate::report::item::iflag;
 use crate::sums::size::{sum_head, SumHead};
 use crate::sums::strong::BlockHasher;
@@ -39,15 +40,17 @@ impl Generator {
                         let size = if opened.1 > 0 { opened.1 } else { basis.size };
                         head = sum_head(size, plan.block_size, plan.protocol, plan.xfer_sum, request.redo);
                         file = Some(opened.0);
+                        self.show_basis(request.ndx, basis, &head);
                     }
                     Err(error) => {
                         self.tell_unreadable(basis, &error);
                         iflags = iflag::TRANSFER | iflag::NEW;
                     }
                 }
-            } else if let Some(basis) = basis.filter(|b| b.kind < basis::ITSELF || b.kind == basis::PARTIAL) {
+            } else if let Some(basis) = basis.filter(|b| b.kind != basis::ITSELF && b.kind != basis::BACKUP) {
                 // Nothing is taken from it, but the item tells what was compared.
                 kind = basis.kind;
+                xname.clone_from(&basis.xname);
             }
         }
         if kind != basis::ITSELF {
@@ -81,11 +84,22 @@ impl Generator {
         }
         head.put(&mut wire.buffer);
         let append = plan.append > 0 && !request.redo;
+        let mut block = 0;
         if let Some(file) = file.filter(|_| head.count > 0 && !append) {
             let hasher = BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix);
             let mut reader: &File = &file;
             let report = &self.report;
             signature::write(&mut reader, head, &hasher, &mut |sums| {
+                if plan.debug.deltasum > 2 {
+                    for sum in sums.chunks_exact(4 + head.s2length as usize) {
+                        let sum = format!("{:08x}", u32::from_le_bytes([sum[0], sum[1], sum[2], sum[3]]));
+                        debug!(
+                            report, deltasum >= 3;
+                            "chunk[", block, "] offset=", head.offset(block), " len=", head.block_len(block), " sum1=", sum
+                        );
+                        block += 1;
+                    }
+                }
                 wire.buffer.extend_from_slice(sums);
                 if wire.buffer.len() < SMALL {
                     return Ok(());
@@ -97,6 +111,18 @@ impl Generator {
             })?;
         }
         wire.send()
+    }
+
+    /// What sums are made of, for `--debug=DELTASUM2`.
+    fn show_basis(&self, ndx: i32, basis: &Basis, head: &SumHead) {
+        let size = head.flength();
+        debug!(self.report, deltasum >= 3; "gen mapped ", &basis.name, " of size ", size);
+        debug!(self.report, deltasum >= 2; "generating and sending sums for ", ndx);
+        debug!(
+            self.report, deltasum >= 2;
+            "count=", head.count, " rem=", head.remainder, " blength=", head.blength, " s2length=", head.s2length,
+            " flength=", size
+        );
     }
 
     /// A backup of a file that will be updated in place is a copy, and its blocks are what is offered

@@ -21,6 +21,7 @@ use super::sources::Sources;
 use crate::error::{Error, Result};
 use crate::flist::{eflag, HardLinks, Iconv, Segment, SegmentBuilder};
 use crate::plan::Plan;
+use crate::report::debug::debug;
 use crate::report::{ioerr, sys_line, Level, Report};
 use crate::tree::{FileKind, Stat};
 
@@ -44,6 +45,8 @@ struct Node {
     /// Name on the wire; empty for the virtual top.
     path: Vec<u8>,
     dir_ndx: i32,
+    /// Nothing to list: the rules of a directory cease to be in force here (`--debug=FILTER2`).
+    popping: bool,
     /// Roots under which it is read.
     contents: Vec<(u16, u64)>,
     arguments: Vec<Argument>,
@@ -63,6 +66,8 @@ pub struct Scanner {
     finished: bool,
     next_start: i32,
     next_dir: i32,
+    /// Directories whose rules came into force since the last list was begun, where that is told.
+    pushed: usize,
     links: HardLinks,
     /// Metadata tables (ACLs, xattrs) go here.
     pub tables: crate::flist::Tables,
@@ -75,7 +80,7 @@ pub struct Scanner {
 
 impl Scanner {
     pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Result<Self> {
-        let filters = Filters::sender(&plan)?;
+        let filters = Filters::sender(&plan)?.telling(&report);
         let chmod = if plan.server {
             Chmod::default()
         } else {
@@ -97,6 +102,7 @@ impl Scanner {
             started: false,
             finished: false,
             next_dir: 0,
+            pushed: 0,
             links: HardLinks::new(),
             tables: crate::flist::Tables::default(),
             buffer: Vec::new(),
@@ -136,9 +142,19 @@ impl Scanner {
         if !self.plan.inc_recurse {
             // One list: go on down until nothing is left.
             loop {
+                for _ in 0..std::mem::take(&mut self.pushed) {
+                    self.pending.push(Node {
+                        popping: true,
+                        ..Node::default()
+                    });
+                }
                 children.reverse();
                 self.pending.append(&mut children);
                 let Some(next) = self.pending.pop() else { break };
+                if next.popping {
+                    debug!(self.report, filter >= 2; "[sender] popping local filters");
+                    continue;
+                }
                 children = self.list(next, &mut builder)?;
             }
         }
@@ -226,6 +242,15 @@ impl Scanner {
     fn list(&mut self, node: Node, builder: &mut SegmentBuilder) -> Result<Vec<Node>> {
         let mut children: Vec<Node> = Vec::new();
         let at_top = node.path.is_empty() && node.contents.is_empty();
+        if self.report.plan().debug.filter > 1 {
+            let implied = node.arguments.first().filter(|_| !node.path.is_empty()).map(|a| a.root);
+            let number = node.contents.first().map(|c| c.0).or(implied);
+            if let Some(root) = number.and_then(|n| self.sources.root(n)) {
+                let place = super::paths::clean(&root.display(disk(&node.path)));
+                debug!(self.report, filter >= 2; "[sender] pushing local filters for ", &place, "/");
+                self.pushed += 1;
+            }
+        }
         if !at_top && self.filters.has_merge() {
             self.enter(&node)?;
         }
@@ -413,6 +438,7 @@ impl Scanner {
     ) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let path = disk(name);
+        debug!(self.report, flist >= 2; "[sender] make_file(", path, ",*,", i32::from(depth > 0) * 2, ")");
         if stat.is_symlink() && (plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks) {
             let Some(root) = self.sources.root(root_number) else {
                 return Ok(());

@@ -21,6 +21,7 @@ use crate::delta::whole::send_plain;
 use crate::error::{Error, Result};
 use crate::flist::{Encoder, Found, IdLookup, Lists, Segment};
 use crate::plan::{CompressKind, FilesFrom, Plan};
+use crate::report::debug::{self, debug, ListOf};
 use crate::report::{ioerr, Report};
 use crate::sums::size::SumHead;
 use crate::sums::strong::{BlockHasher, Hasher};
@@ -33,6 +34,9 @@ use crate::wire::trace::Way;
 /// (spec: protocol 5.10).
 const AHEAD: i32 = 1000;
 const AHEAD_IDLE: i32 = 10_000;
+
+/// A file without a basis is first heard of when this much of it has gone.
+const FIRST_SHOWN: u64 = 32 * 1024;
 
 /// The sender of one run.
 pub struct Sender {
@@ -155,6 +159,9 @@ impl Sender {
             )),
             FilesFrom::Link => Some(super::files_from::read_names(&mut self.reader, self.plan.protocol)?),
         };
+        if self.plan.server {
+            debug!(self.report, send >= 1; "server_sender starting pid=", self.plan.pid);
+        }
         let started = Instant::now();
         let Some(first) = self.scanner.next(names)? else {
             return Err(Error::Ipc("no file list".into()));
@@ -162,6 +169,10 @@ impl Sender {
         let built = started.elapsed().as_millis() as u64;
         let count = first.len();
         self.send_list(first)?;
+        if !self.plan.inc_recurse {
+            debug!(self.report, flist >= 3; "[sender] flist_eof=1");
+        }
+        debug!(self.report, flist >= 2; "send_file_list done");
         self.list_end()?;
         if self.plan.inc_recurse && count == 1 && !self.eof {
             self.next_list()?;
@@ -183,6 +194,10 @@ impl Sender {
         if !self.plan.inc_recurse {
             self.report.listed(0, true);
         }
+        if !self.plan.server {
+            debug!(self.report, flist >= 3; "file list sent");
+        }
+        debug!(self.report, send >= 1; "send_files starting");
         self.requests()?;
         self.goodbye()
     }
@@ -215,6 +230,7 @@ impl Sender {
         let size = (self.out.len() - before) as u64;
         self.report.stats(|s| s.flist_size += size);
         super::exchange::trace_list(Way::Out, &segment);
+        debug::list(&self.report, "sender", &segment, ListOf::Sender);
         self.places.add(&segment);
         self.lists.add(Arc::new(segment))?;
         let out = std::mem::take(&mut self.out);
@@ -229,6 +245,7 @@ impl Sender {
     fn list_end(&mut self) -> Result<()> {
         if self.plan.inc_recurse && !self.eof && self.scanner.is_finished() {
             self.eof = true;
+            debug!(self.report, flist >= 3; "[sender] flist_eof=1");
             self.lists.complete();
             self.report.listed(0, true);
             self.ndx_out.put(&mut self.out, NDX_FLIST_EOF);
@@ -330,12 +347,14 @@ impl Sender {
                     if self.phase > self.max_phase() {
                         break;
                     }
+                    debug!(self.report, send >= 1; "send_files phase=", i32::from(self.phase));
                     self.done()?;
                 }
                 NDX_DEL_STATS => self.deletions()?,
                 ndx => self.item(ndx)?,
             }
         }
+        debug!(self.report, send >= 1; "send files finished");
         let totals = self.totals;
         self.report.stats(|s| {
             s.matches = totals.matches;
@@ -371,6 +390,7 @@ impl Sender {
             self.current_end = self.current_end.max(found.segment.next_start());
         }
         let entry = *found.segment.entry(found.pos);
+        debug!(self.report, send >= 1; "send_files(", ndx, ", ", &self.full_name(&found), ")");
         if item.wants_data() && !entry.is_file() {
             return Err(Error::Protocol(format!(
                 "received request to transfer non-regular file: {ndx} [{}]",
@@ -494,6 +514,7 @@ impl Sender {
         } else {
             Signature::read(&mut self.reader, head, plan.max_alloc)?
         };
+        self.show_sums(&head, &signature);
         let sum_bytes = self.reader.bytes_read().saturating_sub(read);
         // Counted, whether it can be opened or not (observed).
         self.report.stats(|s| {
@@ -528,6 +549,8 @@ impl Sender {
             return self.no_send(item.ndx);
         }
         self.look_ahead()?;
+        debug!(self.report, deltasum >= 2; "send_files mapped ", &self.full_name(found), " of size ", size);
+        debug!(self.report, deltasum >= 2; "calling match_sums ", &self.full_name(found));
         let written = self.writer.bytes_written();
         items::count(&self.report, entry.mode, item.iflags);
         let late = self.report.after_data();
@@ -537,7 +560,9 @@ impl Sender {
         if self.report.progress_level() > 0 {
             self.report.set_processed(self.places.of(&found.segment, found.pos));
             self.report.progress_begin(kept);
-            self.report.progress(kept, size);
+            if signature.is_empty() {
+                self.report.progress(size.min(kept + FIRST_SHOWN), size);
+            }
         }
         item.put(&mut self.ndx_out, &mut self.out, plan.protocol)?;
         self.out.extend_from_slice(values);
@@ -567,6 +592,11 @@ impl Sender {
             self.send_delta(reader, kept, left, &signature, inplace, &mut whole, &mut stats)?
         };
         let mut digest = whole.finish();
+        debug!(self.report, deltasum >= 2; "sending file_sum");
+        debug!(
+            self.report, deltasum >= 2;
+            "false_alarms=", stats.false_alarms, " hash_hits=", stats.hash_hits, " matches=", stats.matches
+        );
         if let Some(error) = problem.or(more) {
             self.report.set_io_error(ioerr::GENERAL);
             let shown = self.display(entry.root, &name);
@@ -596,7 +626,34 @@ impl Sender {
             };
             self.tell(item, found, &name, figures);
         }
+        debug!(self.report, send >= 1; "sender finished ", &self.full_name(found));
         Ok(())
+    }
+
+    /// A name with the path of its source as it was given.
+    fn full_name(&self, found: &Found) -> Vec<u8> {
+        let name = found.segment.name(found.pos);
+        let source = self.report.source_name(found.segment.entry(found.pos).root);
+        if source.is_empty() {
+            return name;
+        }
+        let slash: &[u8] = if source.ends_with(b"/") { b"" } else { b"/" };
+        [&source[..], slash, &name].concat()
+    }
+
+    /// What came from the generator, for `--debug=DELTASUM3`.
+    fn show_sums(&self, head: &SumHead, signature: &Signature) {
+        if self.plan.debug.deltasum < 3 {
+            return;
+        }
+        debug!(self.report, deltasum >= 3; "count=", head.count, " n=", head.blength, " rem=", head.remainder);
+        for block in 0..signature.len() as u32 {
+            let sum = format!("{:08x}", signature.rolling(block));
+            debug!(
+                self.report, deltasum >= 3;
+                "chunk[", block, "] len=", head.block_len(block), " offset=", head.offset(block), " sum1=", sum
+            );
+        }
     }
 
     fn display(&mut self, root: u16, name: &[u8]) -> Vec<u8> {
@@ -651,6 +708,11 @@ impl Sender {
         let outlet = self.outlet.clone();
         let mut put = |bytes: &[u8]| outlet.put_data(bytes);
         let mut out = TokenOut::new(&mut put);
+        let told = self.plan.debug.deltasum > 1 && !signature.is_empty();
+        if told {
+            debug!(self.report, deltasum >= 2; "built hash table");
+            debug!(self.report, deltasum >= 2; "hash search b=", signature.head.blength, " len=", offset + left);
+        }
         self.tokens.begin_file();
         let mut sink = Watched {
             encoder: &mut self.tokens,
@@ -661,6 +723,7 @@ impl Sender {
             progress: self.report.progress_level() > 0,
             done: offset,
             size: offset + left,
+            told: told.then_some((signature, offset)),
         };
         let problem = search(
             &mut file,
@@ -674,6 +737,9 @@ impl Sender {
         )?;
         self.tokens.end(&mut out)?;
         out.flush()?;
+        if told {
+            debug!(self.report, deltasum >= 2; "done hash search");
+        }
         Ok(problem)
     }
 
@@ -753,13 +819,15 @@ struct Watched<'a, 'b> {
     progress: bool,
     done: u64,
     size: u64,
+    /// Matches are told (`--debug=DELTASUM2`): the sums, and where the last match ended.
+    told: Option<(&'a Signature, u64)>,
 }
 
 impl Watched<'_, '_> {
-    fn moved(&mut self, n: usize) -> Result<()> {
+    fn moved(&mut self, n: usize, shown: bool) -> Result<()> {
         self.done += n as u64;
         self.watch.sent(n, self.peer)?;
-        if self.progress {
+        if self.progress && (shown || self.done == self.size) {
             self.report.progress(self.done, self.size);
         }
         self.report.check()
@@ -769,11 +837,22 @@ impl Watched<'_, '_> {
 impl TokenSink for Watched<'_, '_> {
     fn literal(&mut self, data: &[u8]) -> Result<()> {
         self.encoder.literal(data, self.out)?;
-        self.moved(data.len())
+        // What is in no block shows with the next one that is (observed), unless that may take long.
+        self.moved(data.len(), data.len() as u64 >= FIRST_SHOWN)
     }
 
     fn block(&mut self, index: u32, data: &[u8]) -> Result<()> {
+        if let Some((signature, last)) = &mut self.told {
+            let (at, from) = (self.done, *last);
+            let sum = format!("{:08x}", signature.rolling(index));
+            debug!(self.report, deltasum >= 3; "potential match at ", at, " i=", index, " sum=", sum);
+            debug!(
+                self.report, deltasum >= 2;
+                "match at ", at, " last_match=", from, " j=", index, " len=", data.len(), " n=", at - from
+            );
+            *last = at + data.len() as u64;
+        }
         self.encoder.block(index, data, self.out)?;
-        self.moved(data.len())
+        self.moved(data.len(), true)
     }
 }

@@ -142,6 +142,8 @@ pub struct Rules {
     xattrs: bool,
     /// Lines for `--debug=FILTER` since the last [`Rules::take_debug`], with their level.
     debug: Vec<(u8, String)>,
+    /// Nobody asks for them.
+    silent: bool,
     /// Warnings since the last [`Rules::take_warnings`].
     warnings: Vec<String>,
 }
@@ -189,6 +191,19 @@ impl Rules {
         self.xattrs
     }
 
+    /// Nobody will ask for lines: they are not made.
+    pub fn be_silent(&mut self) {
+        self.silent = true;
+        self.debug.clear();
+    }
+
+    fn tell(&mut self, text: impl FnOnce(&Self) -> String) {
+        if !self.silent {
+            let line = format!("[{}] {}", self.options.build.role, text(self));
+            self.debug.push((2, line));
+        }
+    }
+
     /// Debug lines of reading per-directory files.
     pub fn take_debug(&mut self) -> Vec<(u8, String)> {
         std::mem::take(&mut self.debug)
@@ -214,6 +229,7 @@ impl Rules {
         let mut number = 0;
         while number < self.lists.len() {
             if !self.lists[number].elided {
+                self.tell(|this| format!("pushing mergelist #{number}{}", this.lists[number].suffix()));
                 self.scan_parents(number, dir, read)?;
                 let path = join(dir, &self.lists[number].name);
                 let prefix = if dir.is_empty() { Vec::new() } else { join(dir, b"") };
@@ -253,6 +269,12 @@ impl Rules {
         if !inside {
             return Ok(());
         }
+        self.tell(|this| {
+            format!(
+                "performing parent_dirscan for mergelist #{number}{}",
+                this.lists[number].suffix()
+            )
+        });
         let mut end = from.len();
         while end < here.len() {
             let dir = &here[..end];
@@ -270,6 +292,12 @@ impl Rules {
                 .position(|&b| b == b'/')
                 .map_or(here.len(), |at| next + at);
         }
+        self.tell(|this| {
+            format!(
+                "completed parent_dirscan for mergelist #{number}{}",
+                this.lists[number].suffix()
+            )
+        });
         // Leaving this directory must not take away what was found, nor the lists that it activated.
         for level in &mut self.levels {
             level.lists = self.lists.len();
@@ -317,8 +345,10 @@ impl Rules {
         } else {
             "<rule from a file read earlier>".into()
         };
-        self.debug
-            .push((2, format!("[{role}] parse_filter_file({shown}){missing}")));
+        if !self.silent {
+            self.debug
+                .push((2, format!("[{role}] parse_filter_file({shown}){missing}")));
+        }
         let Some(content) = content else {
             return Ok(());
         };
@@ -331,7 +361,9 @@ impl Rules {
         };
         let mut set = RuleSet::default();
         set.add_content(&content, &list.template, &context, &self.options.build, read)?;
-        self.debug.append(&mut set.debug);
+        if !self.silent {
+            self.debug.append(&mut set.debug);
+        }
         self.warnings.append(&mut set.warnings);
         // A `!` in the file empties what was inherited too.
         let parent = if set.cleared {
@@ -393,8 +425,10 @@ impl Rules {
         out.push(Node::PerDir(self.lists.len()));
         let role = &self.options.build.role;
         let number = self.lists.len();
-        self.debug
-            .push((2, format!("[{role}] activating mergelist #{number} [per-dir {shown}]")));
+        if !self.silent {
+            self.debug
+                .push((2, format!("[{role}] activating mergelist #{number} [per-dir {shown}]")));
+        }
         self.lists.push(MergeList {
             template: Template::of_merge(rule),
             name: name.to_vec(),

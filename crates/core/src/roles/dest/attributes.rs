@@ -5,6 +5,7 @@ use std::io;
 
 use super::Dest;
 use crate::flist::{eflag, Segment};
+use crate::report::debug::debug;
 use crate::roles::compare::{dest_mode, is_dir, is_link, keeps_time, same_time, Wanted};
 use crate::roles::metadata::Place;
 
@@ -115,11 +116,25 @@ impl Dest {
         true
     }
 
+    /// Owners that change, for `--debug=OWN`.
+    fn tell_ids(&self, rel: &[u8], now: &Stat, uid: Option<u32>, gid: Option<u32>) {
+        if let Some(uid) = uid.filter(|&uid| uid != now.uid) {
+            debug!(self.report, own >= 1; "set uid of ", rel, " from ", now.uid, " to ", uid);
+        }
+        if let Some(gid) = gid.filter(|&gid| gid != now.gid) {
+            debug!(self.report, own >= 1; "set gid of ", rel, " from ", now.gid, " to ", gid);
+        }
+    }
+
     /// Bring the attributes of an existing file to what is wanted; whether anything was changed. `None`: it can't be
     /// given away (reported), and is left alone.
     pub fn set_attrs(&self, rel: &[u8], want: &Wanted, now: &Stat, times: SetTimes) -> Option<bool> {
         let plan = &self.plan;
         if plan.idle() {
+            if plan.debug.own > 0 {
+                let (uid, gid) = self.ids_to_set(want, now);
+                self.tell_ids(rel, now, uid, gid);
+            }
             return Some(false);
         }
         let (mut changed, mut new_xattrs) = (false, false);
@@ -130,6 +145,7 @@ impl Dest {
             mode_now = self.root.lstat(rel).map_or(mode_now, |s| s.mode);
         }
         let (uid, gid) = self.ids_to_set(want, now);
+        self.tell_ids(rel, now, uid, gid);
         if uid.is_some() || gid.is_some() {
             match self.root.chown(rel, uid, gid) {
                 Ok(()) => {
@@ -214,6 +230,7 @@ impl Dest {
             if let Ok(now) = crate::tree::stat::of_file(file) {
                 mode_now = now.mode & 0o7777;
                 let (uid, gid) = self.ids_to_set(want, &now);
+                self.tell_ids(rel, &now, uid, gid);
                 if uid.is_some() || gid.is_some() {
                     match attrs::fchown(file, uid, gid) {
                         Ok(()) => mode_now &= !0o6000,

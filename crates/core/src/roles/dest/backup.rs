@@ -4,6 +4,7 @@ use std::io;
 
 use super::Dest;
 use crate::error::{sys_text, Error, Result};
+use crate::report::debug::debug;
 use crate::roles::compare::is_reg;
 use crate::tree::{attrs, FileKind, Root, Stat};
 
@@ -186,11 +187,16 @@ impl Dest {
             }
         }
         self.clear_backup_place(&root, &name);
+        let mut way = "HLINK";
         let result = root
             .link_from(&self.root, rel, &name)
-            .or_else(|_| root.rename_from(&self.root, rel, &name))
+            .or_else(|_| {
+                way = "RENAME";
+                root.rename_from(&self.root, rel, &name)
+            })
             .or_else(|e| {
                 if e.raw_os_error() == Some(18) {
+                    way = "COPY";
                     self.copy_to_backup(&root, rel, &name, &stat)
                 } else {
                     Err(e)
@@ -198,6 +204,7 @@ impl Dest {
             });
         match result {
             Ok(()) => {
+                debug!(self.report, backup >= 1; "make_backup: ", way, " ", rel, " successful.");
                 self.backed_up(rel, &name);
                 Ok(true)
             }
@@ -273,11 +280,12 @@ impl Dest {
         }
         self.clear_backup_place(&root, &name);
         match root.rename_from(&self.root, rel, &name) {
-            Ok(()) => {}
+            Ok(()) => debug!(self.report, backup >= 1; "make_backup: RENAME ", rel, " successful."),
             Err(e) if e.raw_os_error() == Some(18) => {
                 let stat = self.root.lstat(rel)?;
                 self.copy_to_backup(&root, rel, &name, &stat)?;
                 self.root.unlink(rel)?;
+                debug!(self.report, backup >= 1; "make_backup: COPY ", rel, " successful.");
             }
             Err(e) => return Err(e),
         }

@@ -5,6 +5,7 @@ use std::io;
 
 use super::{Dest, PartialDir};
 use crate::error::{sys_text, Error, Result};
+use crate::report::debug::debug;
 use crate::report::Level;
 use crate::roles::compare::Wanted;
 use crate::roles::paths::split_name;
@@ -87,6 +88,11 @@ impl Dest {
 
     fn rename_into_place(&self, temp: &[u8], rel: &[u8]) -> Result<bool> {
         let from = self.temp_root();
+        if self.role == "receiver" {
+            let dir = self.plan.temp_dir.as_deref().filter(|_| self.temp_dir.is_some());
+            let (dir, slash) = dir.map_or((&b""[..], ""), |dir| (dir, "/"));
+            debug!(self.report, recv >= 1; "renaming ", dir, slash, temp, " to ", rel);
+        }
         match self.root.rename_from(from, temp, rel) {
             Ok(()) => Ok(true),
             Err(error) if error.raw_os_error() == Some(18) && self.temp_dir.is_some() => {
@@ -220,6 +226,7 @@ impl Dest {
                 Err(_) => return false,
             }
         }
+        debug!(self.report, recv >= 1; "renaming ", temp, " to ", &name);
         match root.rename_from(self.temp_root(), temp, &name) {
             Err(e) if e.raw_os_error() == Some(18) => self.copy_across(temp, root, &name).is_ok(),
             other => other.is_ok(),

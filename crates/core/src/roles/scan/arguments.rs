@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{Argument, Node, Scanner};
 use crate::error::{Error, Result};
 use crate::flist::{eflag, NewEntry, SegmentBuilder};
+use crate::report::debug::debug;
 use crate::report::ioerr;
 use crate::roles::compare::{is_dir, S_IFREG};
 use crate::roles::metadata::{self, Lookup};
@@ -296,6 +297,7 @@ impl Scanner {
             // A link among the parents: the rest of the name lies behind it, so it is sent as the directory it leads to.
             match root.stat_follow(disk(&name)) {
                 Ok(stat) => {
+                    debug!(self.report, flist >= 2; "[sender] make_file(", disk(&name), ",*,2)");
                     if !is_dir(stat.mode) || !self.push(argument.root, &name, &stat, eflag::IMPLIED, builder)? {
                         return Ok(());
                     }
@@ -402,6 +404,7 @@ impl Scanner {
             return Ok(());
         }
         if is_dir(stat.mode) {
+            debug!(self.report, flist >= 2; "[sender] make_file(", path, ",*,0)");
             let contents = (plan.recurse || argument.contents) && !argument.implied;
             let mut flags = if contents { eflag::CONTENT_DIR } else { 0 };
             flags |= if argument.implied {

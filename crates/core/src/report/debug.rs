@@ -1,0 +1,148 @@
+//! Lines of `--debug`, which are put together only when they are wanted (spec: options 4, output 4).
+
+use super::Report;
+use crate::flist::{eflag, Segment};
+use crate::plan::Plan;
+
+/// A part of a line.
+pub trait Piece {
+    fn put(&self, out: &mut Vec<u8>);
+}
+
+macro_rules! pieces {
+    ($($number:ty)*) => {
+        $(impl Piece for $number {
+            fn put(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(self.to_string().as_bytes());
+            }
+        })*
+    };
+}
+pieces! { u8 i32 u32 i64 u64 usize String }
+
+impl Piece for &str {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
+    }
+}
+
+impl Piece for &[u8] {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+}
+
+impl Piece for &Vec<u8> {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+}
+
+/// `debug!(report, word >= level; parts)`: a line for whoever asked for that word at that level. When nobody did, this
+/// is one comparison, and the parts are not looked at.
+macro_rules! debug {
+    ($report:expr, $word:ident >= $level:literal; $($part:expr),+ $(,)?) => {
+        if $report.plan().debug.$word >= $level {
+            let mut line = Vec::new();
+            $($crate::report::debug::Piece::put(&$part, &mut line);)+
+            $report.info(&line);
+        }
+    };
+}
+pub(crate) use debug;
+
+/// Which list a dump shows: that decides what stands in front of the names, and which marks there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListOf {
+    /// What is sent: the directories of the sources.
+    Sender,
+    /// What came: the depth of each name.
+    Receiver,
+}
+
+fn depth(name: &[u8]) -> usize {
+    if name == b"." {
+        0
+    } else {
+        1 + name.iter().filter(|&&b| b == b'/').count()
+    }
+}
+
+/// `flist start=…` and a line for each entry, at level 3.
+pub fn list(report: &Report, role: &str, segment: &Segment, of: ListOf) {
+    let plan = report.plan();
+    if plan.debug.flist < 3 {
+        return;
+    }
+    head(report, role, segment.start, segment.len());
+    for k in 0..segment.len() {
+        let i = segment.at(k);
+        let entry = segment.entry(i);
+        if !entry.is_active() {
+            continue;
+        }
+        let name = segment.name(i);
+        let mut marks = 0;
+        if entry.is_dir() {
+            marks = u32::from(entry.has(eflag::TOP_DIR)) | u32::from(entry.has(eflag::CONTENT_DIR)) << 2;
+        } else if of == ListOf::Receiver && segment.hlink(i).is_some() {
+            marks = 0x20;
+        }
+        let place = match of {
+            ListOf::Sender => report.source_name(entry.root).to_vec(),
+            ListOf::Receiver => depth(&name).to_string().into_bytes(),
+        };
+        let ids = (entry.uid, entry.gid);
+        line(
+            report,
+            role,
+            segment.start + k as i32,
+            &place,
+            &name,
+            entry.mode,
+            entry.len,
+            ids,
+            marks,
+        );
+    }
+}
+
+/// The first line of a dump.
+pub fn head(report: &Report, role: &str, start: i32, used: usize) {
+    report.info(format!(
+        "[{role}] flist start={start}, used={used}, low=0, high={}",
+        used as i64 - 1
+    ));
+}
+
+/// One entry of a dump.
+pub fn line(
+    report: &Report,
+    role: &str,
+    number: i32,
+    place: &[u8],
+    name: &[u8],
+    mode: u32,
+    len: u64,
+    ids: (u32, u32),
+    marks: u32,
+) {
+    let plan: &Plan = report.plan();
+    let mut out = format!("[{role}] i={number} ").into_bytes();
+    out.extend_from_slice(place);
+    out.push(b' ');
+    out.extend_from_slice(name);
+    if mode & 0o170_000 == 0o040_000 {
+        out.push(b'/');
+    }
+    out.extend_from_slice(format!(" mode=0{mode:o} len=").as_bytes());
+    out.extend_from_slice(super::number::human(len as i64, plan.human_readable, plan.thousands).as_bytes());
+    if plan.owner {
+        out.extend_from_slice(format!(" uid={}", ids.0).as_bytes());
+    }
+    if plan.group {
+        out.extend_from_slice(format!(" gid={}", ids.1).as_bytes());
+    }
+    out.extend_from_slice(format!(" flags={marks:x}").as_bytes());
+    report.info(&out);
+}
