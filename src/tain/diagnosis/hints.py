@@ -1,0 +1,261 @@
+"""What may be behind a failure: symptom, cause, how to look, what to do (spec: daemon 16.3).
+
+These lines are for a person. They come on standard error after everything else, only to a terminal or when asked for
+(``--hints``), never with ``-q``; nothing that a script reads changes. Each kind has an id that stays the same.
+"""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+#: So many lines at most: more are not read.
+MOST = 3
+#: What is said is looked at in lines of this many bytes; a longer one is nothing that we know.
+_LINE = 1000
+
+#: (id, what stands in a line, cause, check, fix), the surest sign first. In texts ``{0}``, ``{1}`` are groups of the
+#: match, which hold no more than what the line showed; ``{host}`` and ``{port}`` are of the run.
+_CATALOGUE: tuple[tuple[str, str, str, str, str], ...] = (
+    (
+        "D11",
+        r"No space left on device \(28\)|Disk quota exceeded \(122\)",
+        "the file system, its inodes or the quota at the destination is used up; a new copy of a file needs room "
+        "beside the old one",
+        "df -h; df -i; quota",
+        "free some space, or use --inplace, --temp-dir on another disk, or --delete-before",
+    ),
+    (
+        "D2",
+        r"Connection refused \(111\)",
+        "nothing listens there: the daemon is not running, uses another port or only a local address, or a firewall "
+        "rejects the connection",
+        "on {host}: ss -ltnp 'sport = :{port}'; with xinetd: grep disable /etc/xinetd.d/rsync",
+        "start the service (reload xinetd or inetd after a change), give the right --port, or open TCP {port}",
+    ),
+    (
+        "D3",
+        r"Connection timed out \(110\)|No route to host \(113\)|Network is unreachable \(101\)"
+        r"|timeout waiting for daemon connection",
+        "the host does not answer: a firewall drops the connection, the address is mistyped, or the host is down",
+        "ping {host}; traceroute -T -p {port} {host}; getent hosts {host}",
+        "correct the address, open TCP {port} in the firewall, or go by ssh (-e ssh)",
+    ),
+    (
+        "D25",
+        r"getaddrinfo: (\S+) .*|Could not resolve hostname ([^\s:]+)",
+        "the name of the host is unknown here: mistyped, or the name service does not answer",
+        "getent hosts {host}; cat /etc/resolv.conf",
+        "correct the name, use the address, or add it to /etc/hosts",
+    ),
+    (
+        "D26",
+        r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "ssh does not know the host's key, or the key is another one than before",
+        "ssh-keygen -F {host}; compare with the key that the administrator of {host} tells",
+        "connect once by hand (ssh {host}) and accept the key; if the host was set up anew: ssh-keygen -R {host}",
+    ),
+    (
+        "D9",
+        r"Permission denied \((?:publickey|password|keyboard|gssapi)[^)]*\)|ssh: connect to host|error \(code 255\)",
+        "the remote shell lets nobody in: sshd is not running, or the account, key or password is wrong",
+        "ssh {host} true",
+        "start sshd, create the account, or install the key with ssh-copy-id {host}",
+    ),
+    (
+        "D10",
+        r"command not found|remote command not found \(code 127\)|rsync: not found",
+        "the program is not installed on {host}, or is not in the PATH of a shell without login",
+        "ssh {host} 'command -v rsync tain'",
+        "install it there, or name it: --rsync-path=/path/of/rsync",
+    ),
+    (
+        "D27",
+        r"is your shell clean\?",
+        "the shell on {host} prints something of its own (a greeting, an echo in .bashrc), or an old program answers",
+        "ssh {host} true | od -c | head",
+        "let start-up files be silent where there is no terminal",
+    ),
+    (
+        "D28",
+        r"protocol incompatibility \(code 2\)",
+        "the two programs have no protocol in common, or something on the way changes the stream",
+        "rsync --version here and on {host}",
+        "update the older one, or try --protocol=29",
+    ),
+    (
+        "D4",
+        r'server sent "([^"]*)" rather than greeting',
+        "another service answers on that port, or a wrapper (hosts.allow, hosts.deny) has turned us away",
+        "telnet {host} {port} should show @RSYNCD:; on {host}: /etc/hosts.allow, /etc/hosts.deny and the system log",
+        "allow rsync in hosts.allow, give the right --port, or add --daemon to the line of inetd",
+    ),
+    (
+        "D5",
+        r"did not see server greeting|didn't get server startup line",
+        "the daemon ends before it greets: there is no /etc/rsyncd.conf (or it has another name or a mistake), or a "
+        "wrapper or firewall resets the connection",
+        "on {host}: the daemon's log; tain --daemon --check-config",
+        "create or repair rsyncd.conf, or open the filter",
+    ),
+    (
+        "D6",
+        r"@ERROR: (chroot|chdir) failed",
+        "the module's path does not exist, is misspelt or not mounted, or cannot be entered",
+        "on {host}: namei -l PATH; the daemon's log gives the reason",
+        "correct the path, mount it, give o+x on what is above it, or use chroot = no",
+    ),
+    (
+        "D8",
+        r"@ERROR: access denied to .* from UNKNOWN \(([^)]*)\)",
+        "hosts allow has names, and the address {0} has none",
+        "on {host}: getent hosts {0}",
+        "add the address or its network to hosts allow, use auth users, or go by ssh",
+    ),
+    (
+        "D8b",
+        r"@ERROR: access denied to (\S+) from (?!UNKNOWN )(\S+) \(([^)]*)\)",
+        "hosts allow does not have this host, or hosts deny has it",
+        "the daemon sees this host as {1} ({2})",
+        "add {2} or its network to hosts allow of the module {0}",
+    ),
+    (
+        "D12",
+        r"@ERROR: auth failed on module (\S+)",
+        "the password is wrong, the user is not in auth users, or the secrets file is missing or readable by others",
+        "the daemon's log has the reason; ls -l of its secrets file",
+        "correct the entry USER:PASSWORD; chmod 600 and chown root the secrets file",
+    ),
+    (
+        "D29",
+        r"password file must (?:not be other-accessible|be owned by root)",
+        "the file of --password-file may be read by others",
+        "ls -l of the file",
+        "chmod 600 (and chown root, when root runs this)",
+    ),
+    (
+        "D13",
+        r"ERROR: module is (read|write) only",
+        "the module allows one direction only (a module is read only unless its section says otherwise)",
+        "the section of the module in rsyncd.conf",
+        "read only = no (or write only = no) there",
+    ),
+    (
+        "D14",
+        r"@ERROR: max connections \((-?\d+)\) reached",
+        "so many clients are connected already; dead ones count where no timeout is set",
+        "on {host}: ss -tn 'sport = :{port}'",
+        "try later; raise max connections; set timeout in rsyncd.conf",
+    ),
+    (
+        "D15",
+        r"@ERROR: invalid (uid|gid) (\S+)",
+        "there is no account of that name on {host}",
+        "on {host}: getent passwd {1}; getent group {1}",
+        "create it or give the number (some systems have nogroup, others nobody)",
+    ),
+    (
+        "D16",
+        r"@ERROR: (setuid|setgid|setgroups|initgroups) failed",
+        "the daemon may not change its identity: it was not started as root",
+        "on {host}: the service's user and capabilities",
+        "start it as root, or remove uid and gid from the module",
+    ),
+    (
+        "D17",
+        r"@ERROR: Unknown module '([^']*)'",
+        "no module has exactly that name, or it is hidden from this host",
+        "rsync {host}::",
+        "write the name as it is listed, or ask the administrator",
+    ),
+    (
+        "D18",
+        r"The server is configured to refuse (--\S+)",
+        "the module's refuse options forbid {0}",
+        "refuse options in rsyncd.conf",
+        "leave the option out, or undo it where -a brings it along (--no-...)",
+    ),
+    (
+        "D20",
+        r"io timeout after (\d+) seconds|timeout in data send/receive \(code 30\)",
+        "nothing moved for that long: a slow disk or scan at the other side, or a stalled network",
+        "the load of {host}; the network",
+        "raise --timeout here and timeout in rsyncd.conf",
+    ),
+    (
+        "D19",
+        r"connection unexpectedly closed \([1-9]\d* bytes received so far\)",
+        "the other side ended in the middle: killed, out of memory, disk full, or the network was cut",
+        "the first error above; the log of {host} at this time",
+        "run it again with --partial to go on where it stopped",
+    ),
+    (
+        "D5",
+        r"connection unexpectedly closed \(0 bytes received so far\)|read error: Connection reset by peer \(104\)",
+        "the other side ended before it said anything: the program could not start there, or something turned us away",
+        "ssh {host} rsync --version; for a daemon: its log, rsyncd.conf and hosts.allow",
+        "repair what the log names",
+    ),
+    (
+        "D7",
+        r"skipping directory |nothing to do",
+        "directories are passed over without -r",
+        "rsync --list-only on the same source",
+        "add -a (or -r)",
+    ),
+    (
+        "D23",
+        r"cannot convert filename",
+        "names are in another character set than assumed",
+        "locale; ls | iconv -f cp949",
+        "--iconv=utf-8,cp949 (local, remote), or charset = cp949 in the daemon's module",
+    ),
+    (
+        "D30",
+        r"Permission denied \(13\)|Operation not permitted \(1\)",
+        "the user that does this may not read, or not write or change, what is named",
+        "id; namei -l of the name above",
+        "run it as the owner or root; without root leave owners out (--no-o --no-g)",
+    ),
+    (
+        "D31",
+        r'(?:link_stat|change_dir|change_dir#\d) "?([^"]*)"? .*failed: No such file or directory \(2\)',
+        "there is no such name: mistyped, not mounted, or relative to another directory than meant",
+        "ls -ld of the name; a path after HOST: begins in the home directory, after HOST:: with a module",
+        "correct the path; --mkpath creates a missing destination",
+    ),
+)
+
+
+def explain(lines: Iterable[str], *, host: str | None = None, port: int = 873) -> list[str]:
+    """The hints for what was said on standard error, in the order of the catalogue; none for what nobody knows."""
+    known = [line for line in lines if len(line) <= _LINE]
+    found: list[str] = []
+    seen: set[str] = set()
+    for ident, pattern, cause, check, fix in _CATALOGUE:
+        if ident in seen or len(found) == MOST or (ident == "D5" and found):
+            # That a stream broke off says little once it is known why.
+            continue
+        for line in known:
+            match = re.search(pattern, line)
+            if match is None:
+                continue
+            groups = [group or "" for group in match.groups()]
+            named = next((group for group in groups if group), None) if ident == "D25" else None
+            values = {"host": host or named or "the other host", "port": port}
+            text = [part.format(*groups, **values) for part in (cause, check, fix)]
+            found.append(f"hint[{ident}]: {text[0]}; check: {text[1]}; fix: {text[2]}")
+            seen.add(ident)
+            break
+    return found
+
+
+def tell(said: bytes, write: Callable[[bytes], None], *, host: bytes | None, port: int) -> None:
+    """Write the hints for what was *said* on standard error."""
+    name = None if host is None else host.decode("utf-8", "replace")
+    for hint in explain(said.decode("utf-8", "replace").splitlines(), host=name, port=port):
+        # What stands in a line of the peer is shown, not obeyed by a terminal.
+        write("".join(c if c.isprintable() else "?" for c in hint).encode() + b"\n")
