@@ -75,4 +75,11 @@ ROWS: list[Row] = [
     ),
     # The first line of progress is that of the first block which was found.
     Row("OUT-14-delta", "src/ src/a*5000 dst/ dst/a*4000", "-a --progress src/ h:{w}/dst/", via="shell"),
+    # A server tells of a deletion without permissions, so there are none to show.
+    Row(
+        "OUT-31-push",
+        "src/ src/a dst/ dst/x/ dst/x/y dst/z->q",
+        ["-a", "--delete", "--out-format=%o|%i|%B|%n", "src/", "h:{w}/dst/"],
+        via="shell",
+    ),
 ]

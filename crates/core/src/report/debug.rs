@@ -64,7 +64,7 @@ fn depth(name: &[u8]) -> usize {
     if name == b"." {
         0
     } else {
-        1 + name.iter().filter(|&&b| b == b'/').count()
+        name.split(|&b| b == b'/').count()
     }
 }
 

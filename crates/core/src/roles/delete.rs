@@ -463,7 +463,7 @@ impl Deleter {
             "device file" => 64,
             _ => 128,
         };
-        self.flags = room | u32::from(recursive) * 2;
+        self.flags = room | if recursive { 2 } else { 0 };
         self.tell_item(rel, self.flags);
         if kind == FileKind::Dir {
             // What the rules protect stays, and keeps the directory.

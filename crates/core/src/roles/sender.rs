@@ -89,8 +89,9 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
         }
         Tag::Deleted if !report.plan().server => {
             let (name, mode) = match message.payload.strip_suffix(b"\0") {
-                Some(name) => (name, 0o040_755),
-                None => (message.payload.as_slice(), 0o100_644),
+                // No permissions travel, and none are shown (observed).
+                Some(name) => (name, 0o040_000),
+                None => (message.payload.as_slice(), 0o100_000),
             };
             report.deletion(name, mode);
         }
