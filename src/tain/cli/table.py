@@ -301,7 +301,7 @@ _ROWS: tuple[_Fields, ...] = (
     (("no-iconv",), "", "", "set", "iconv", None, "", "", None),
     (("checksum-seed",), "", "i", "int", "checksum_seed", None, "both", "NUM",
      "set block/file checksum seed (advanced)"),
-    (("qsort",), "", "", "set", "qsort", True, "", "", None),
+    (("qsort",), "", "", "set", "qsort", True, "both", "", None),
     (("ipv4",), "4", "", "set", "address_family", 4, "", "", "prefer IPv4"),
     (("ipv6",), "6", "", "set", "address_family", 6, "", "", "prefer IPv6"),
     # Names rsync lacks (spec: options 10). Never forwarded.

@@ -236,6 +236,7 @@ def _long_options(options: Options, am_sender: bool, out: _Words, quote_remote: 
     out.add(b"--copy-unsafe-links", options.copy_unsafe_links)
     out.add(b"--safe-links", options.safe_links)
     out.add(b"--numeric-ids", options.numeric_ids)
+    out.add(b"--use-qsort", options.qsort)
     if am_sender:
         if options.usermap is not None:
             out.value(b"--usermap", options.usermap)

@@ -114,6 +114,52 @@ DELETE = [
             ]
         )
     ),
+    *(
+        row(
+            f"TRF-missing-parent-{number}",
+            f"-ai {options} dst/",
+            ["src/a dst/ dst/src/gone dst/src/nod/g dst/gone", File("L", content=b"nod/g\ngone\na\n")],
+            # The sender's lines and the receiver's are a race.
+            sorted=True,
+        )
+        for number, options in enumerate(
+            [
+                "--delete-missing-args -R src/nod/g src/a",
+                "--delete-missing-args -R src/nod/g src/nod/h src/x/y",
+                "--delete-missing-args --no-i-r -R src/nod/g src/nod/h src/x/y",
+                "--delete-missing-args --no-i-r -R src/nod/k/g",
+                "--delete-missing-args -R src/./nod/g",
+                "--delete-missing-args -R src/nod/./g src/a",
+                "--delete-missing-args --files-from=L src/",
+                "--delete-missing-args --no-R --files-from=L src/",
+                "--delete-missing-args src/nod/g src/a",
+                "--delete-missing-args src/nod/ src/a",
+                "--ignore-missing-args -R src/nod/g src/a",
+                "--ignore-missing-args -R src/nod/./g src/a",
+                "--ignore-missing-args src/nod/g src/a",
+                "--ignore-missing-args src/nod/ src/a",
+                "--ignore-missing-args --files-from=L src/",
+                "--ignore-missing-args --no-R --files-from=L src/",
+            ]
+        )
+    ),
+    *(
+        row(
+            f"TRF-missing-dir-{number}",
+            f"-ai {options} dst/",
+            ["src/a src/d/ dst/src/a dst/src/d/g;t=3 dst/src/d/;t=4", File("L", content=b"d/g\na\n")],
+            sorted=True,
+        )
+        for number, options in enumerate(
+            [
+                "--delete-missing-args -R src/d/g src/a",
+                "--delete-missing-args -R src/d/g",
+                "--delete-missing-args --no-i-r -R src/d/g",
+                "--delete-missing-args --no-implied-dirs -R src/d/g",
+                "--delete-missing-args --files-from=L src/",
+            ]
+        )
+    ),
     row(
         "TRF-missing-push",
         "-ai --delete-missing-args src/gone src/a h:{w}/dst/",

@@ -299,6 +299,21 @@ LISTS = [
     listed(38, b"d\nd/b\n", "-a"),
     listed(39, b"d/b\nd\n", "-rt"),
     Row("filters-13.2-stdin", FROM_TREE, "-ai --files-from=- src/ dst/", stdin=b"a\nd/b\n"),
+    *(
+        Row(f"filters-13.2-nodir-{number}", [*FROM_TREE, File("L", content=b"a\nd/b\n")], command, via=via)
+        for number, (via, command) in enumerate(
+            [
+                ("local", "-ai --files-from=L nosuch/ dst/"),
+                ("local", "-ai --ignore-missing-args --files-from=L nosuch dst/"),
+                ("local", "-aiv --no-R --files-from=L nosuch dst/"),
+                ("local", "-ai --files-from=/dev/null nosuch dst/"),
+                ("local", "-ai --files-from=L L dst/"),
+                ("shell", "-ai --files-from=L nosuch h:{w}/dst/"),
+                ("shell", "-ai --files-from=L h:{w}/nosuch dst/"),
+                ("daemon", "-ai --files-from=L {url}/m/nosuch dst/"),
+            ]
+        )
+    ),
     Row("filters-13.2-nolist", FROM_TREE, "-ai --files-from=nosuch src/ dst/"),
     Row(
         "filters-13.2-shell-pull",

@@ -680,6 +680,31 @@ STEPS = [
         "-ai --log-file=L src/ dst/",
         ["src/a", File("M", content=b""), Link("L", target="M", owner=(5, 5))],
     ),
+    *(
+        new
+        for number, options in enumerate(
+            [
+                "--link-dest=../l",
+                "--compare-dest=../l",
+                "--copy-dest=../l --no-W",
+                "--link-dest=../l --link-dest=../alt",
+                "--link-dest=../alt --link-dest=../l",
+            ]
+        )
+        for new in both(
+            f"TRF-22-alts-{number}",
+            f"-ai {options}",
+            [
+                "src/a src/b src/d/c src/k->x dst/ dst/b=o;t=-3 alt/a=c alt/b alt/d/ alt/k->x",
+                Link("l", target="alt", owner=(5, 5)),
+            ],
+        )
+    ),
+    *both(
+        "TRF-22-alts-fuzzy",
+        "-ai --link-dest=../l -yy",
+        ["src/a src/b dst/ dst/b=o;t=-3 alt/a=c alt/b", Link("l", target="alt", owner=(5, 5))],
+    ),
     row("TRF-22-alt", "-ai --link-dest=../l src/ dst/", ["src/a alt/a", Link("l", target="alt", owner=(5, 5))]),
     row(
         "TRF-22-backup",

@@ -740,6 +740,18 @@ impl Report {
             bytes: 0,
             sum_bytes: 0,
         };
+        if plan.server && plan.protocol >= 29 {
+            // Whatever was asked for here, the client may keep a log of its own.
+            let mut payload = self.to_wire(name);
+            if mode & 0o170_000 == 0o040_000 {
+                payload.push(0);
+            }
+            let writer = lock(&self.shared.writer).clone();
+            if let Some(writer) = writer.filter(|_| payload.len() < 5120) {
+                // A link that is lost is found out by whoever writes next.
+                let _ = writer.msg(Tag::Deleted, &payload);
+            }
+        }
         let mut plain = b"deleting ".to_vec();
         plain.extend_from_slice(name);
         if item.mode & 0o170_000 == 0o040_000 {

@@ -74,23 +74,25 @@ pub fn open_alt_dirs(dest: &Dest) -> Vec<Option<Root>> {
         .collect()
 }
 
-/// How many of them lie behind a link of another owner.
-pub fn refused_alt_dirs(dest: &Dest, roots: &[Option<Root>]) -> usize {
-    let none = dest.plan.alt_dirs.iter().zip(roots).filter(|(_, root)| root.is_none());
-    none.filter(|(dir, _)| {
-        let full = crate::tree::operator::absolute(dir, dest.root.path()).unwrap_or_else(|_| (*dir).clone());
-        crate::tree::operator::is_untrusted(&full, None)
-    })
-    .count()
+/// Which of them lie behind a link of another owner.
+pub fn refused_alt_dirs(dest: &Dest, roots: &[Option<Root>]) -> Vec<bool> {
+    let refused = |(dir, root): (&Vec<u8>, &Option<Root>)| {
+        let full = crate::tree::operator::absolute(dir, dest.root.path()).unwrap_or_else(|_| dir.clone());
+        root.is_none() && crate::tree::operator::is_untrusted(&full, None)
+    };
+    dest.plan.alt_dirs.iter().zip(roots).map(refused).collect()
 }
 
-/// The same for the other role; of what can't be used only a refused link is told again, as by each who meets it.
+/// The same for the other role, which tells of none. Before protocol 29 it looks into the first by itself, and is the
+/// second to meet a refused link there.
 pub fn open_alt_dirs_quietly(dest: &Dest) -> Vec<Option<Root>> {
     let open = |dir: &Vec<u8>| {
         dest.operator_dir(dir)
             .inspect_err(|error| {
-                let full = crate::tree::operator::absolute(dir, dest.root.path()).unwrap_or_else(|_| dir.clone());
-                dest.report.refusal(&full, error);
+                if dest.plan.protocol < 29 {
+                    let full = crate::tree::operator::absolute(dir, dest.root.path()).unwrap_or_else(|_| dir.clone());
+                    dest.report.refusal(&full, error);
+                }
             })
             .ok()
     };
@@ -98,21 +100,20 @@ pub fn open_alt_dirs_quietly(dest: &Dest) -> Vec<Option<Root>> {
 }
 
 impl Generator {
-    /// Each look into an alternate directory behind a link of another owner is refused anew (observed).
-    fn tell_refused(&self) {
-        for _ in 0..self.alt_refused {
+    /// The alternate directory of this number, to look into. One behind a link of another owner is refused anew each
+    /// time (observed).
+    fn alternate(&self, n: usize) -> Option<Root> {
+        if self.alt_refused.get(n) == Some(&true) {
             self.report.error(crate::tree::operator::REFUSAL);
         }
+        self.alt_roots.get(n).cloned().flatten()
     }
 
     /// The best alternate copy of a regular file: level, directory number, status.
     fn alt_level(&mut self, segment: &Segment, i: usize, rel: &[u8]) -> Option<(u8, usize, Root, Stat)> {
-        self.tell_refused();
         let mut best: Option<(u8, usize, Root, Stat)> = None;
         for n in 0..self.alt_roots.len() {
-            let Some(root) = self.alt_roots[n].clone() else {
-                continue;
-            };
+            let Some(root) = self.alternate(n) else { continue };
             let Ok(stat) = self.dest.lstat_in(&root, rel) else {
                 continue;
             };
@@ -273,20 +274,19 @@ impl Generator {
 
     /// A directory in an alternate place, for the item only.
     pub(super) fn alt_directory(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8]) -> Option<(Root, Stat)> {
-        self.tell_refused();
         let mut best = None;
-        for root in self.alt_roots.iter().flatten() {
-            let Ok(stat) = self.dest.lstat_in(root, rel) else {
+        for root in (0..self.alt_roots.len()).filter_map(|n| self.alternate(n)) {
+            let Ok(stat) = self.dest.lstat_in(&root, rel) else {
                 continue;
             };
             if !stat.is_dir() {
                 continue;
             }
             let want = self.dest.wanted(segment, i, Some(&stat));
-            if unchanged(&self.plan, &want, &stat) && self.metadata_flags(root, rel, &want, Some(&stat), 0) == 0 {
-                return Some((root.clone(), stat));
+            if unchanged(&self.plan, &want, &stat) && self.metadata_flags(&root, rel, &want, Some(&stat), 0) == 0 {
+                return Some((root, stat));
             }
-            best = best.or_else(|| Some((root.clone(), stat)));
+            best = best.or(Some((root, stat)));
         }
         best
     }
@@ -301,28 +301,27 @@ impl Generator {
         target: Option<&[u8]>,
     ) -> Result<AltOther> {
         let entry = *segment.entry(i);
-        self.tell_refused();
         let mut best: Option<(u8, Root, Stat)> = None;
-        for root in self.alt_roots.iter().flatten() {
-            let Ok(stat) = self.dest.lstat_in(root, rel) else {
+        for root in (0..self.alt_roots.len()).filter_map(|n| self.alternate(n)) {
+            let Ok(stat) = self.dest.lstat_in(&root, rel) else {
                 continue;
             };
             if (stat.mode ^ entry.mode) & super::compare::S_IFMT != 0 {
                 continue;
             }
             let same = match target {
-                Some(target) => super::metadata::read_link(root, rel, self.plan.fake_super).is_ok_and(|t| t == target),
+                Some(target) => super::metadata::read_link(&root, rel, self.plan.fake_super).is_ok_and(|t| t == target),
                 None => !entry.is_device() || (stat.rdev_major, stat.rdev_minor) == segment.rdev(i),
             };
             let mut level = 1;
             if same {
                 let want = self.dest.wanted(segment, i, Some(&stat));
                 let all =
-                    unchanged(&self.plan, &want, &stat) && self.metadata_flags(root, rel, &want, Some(&stat), 0) == 0;
+                    unchanged(&self.plan, &want, &stat) && self.metadata_flags(&root, rel, &want, Some(&stat), 0) == 0;
                 level = if all { 3 } else { 2 };
             }
             if best.as_ref().is_none_or(|b| level > b.0) {
-                best = Some((level, root.clone(), stat));
+                best = Some((level, root, stat));
             }
             if level == 3 {
                 break;
@@ -361,9 +360,9 @@ impl Generator {
         }
         let mut roots: Vec<(u8, Root)> = vec![(basis::FUZZY, self.dest.root.clone())];
         if self.plan.fuzzy > 1 {
-            for (n, root) in self.alt_roots.iter().enumerate() {
-                if let Some(root) = root {
-                    roots.push((basis::FUZZY + 1 + n as u8, root.clone()));
+            for n in 0..self.alt_roots.len() {
+                if let Some(root) = self.alternate(n) {
+                    roots.push((basis::FUZZY + 1 + n as u8, root));
                 }
             }
         }

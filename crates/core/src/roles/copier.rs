@@ -887,12 +887,11 @@ impl TokenSink for Rebuild<'_> {
 
     fn block(&mut self, index: u32, data: &[u8]) -> Result<()> {
         if self.inplace && !self.sparse && self.signature.head.offset(index) == self.output.position() {
-            self.output.skip(data.len() as u64);
+            self.output.skip(data.len() as u64)
         } else {
-            self.output
-                .write(data)
-                .map_err(|e| self.dest.write_error(self.rel, &e))?;
+            self.output.write(data)
         }
+        .map_err(|e| self.dest.write_error(self.rel, &e))?;
         self.shown()
     }
 }

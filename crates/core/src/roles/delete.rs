@@ -10,8 +10,6 @@ use crate::plan::DeleteWhen;
 use crate::report::debug::{self, debug};
 use crate::report::{ioerr, sys_line, Level, Report};
 use crate::tree::{FileKind, Root, Stat};
-use crate::wire::frames::Tag;
-use crate::wire::link::Writer;
 
 /// Remove a directory and everything in it, for a place that a backup needs. `told` hears of each thing in it: its name
 /// from byte `from` on, and a mode of its type.
@@ -92,8 +90,6 @@ pub enum Outcome {
 /// Removes, counts and reports.
 pub struct Deleter {
     dest: Dest,
-    /// Messages DELETED go here when the client is at the other end.
-    writer: Option<Writer>,
     removed: u64,
     skipped: u64,
     told_io_error: bool,
@@ -109,10 +105,9 @@ pub struct Deleter {
 }
 
 impl Deleter {
-    pub fn new(dest: Dest, writer: Option<Writer>) -> Self {
+    pub fn new(dest: Dest) -> Self {
         Self {
             dest,
-            writer,
             removed: 0,
             skipped: 0,
             told_io_error: false,
@@ -293,7 +288,7 @@ impl Deleter {
         let outcome = self.remove_leaf(rel, kind)?;
         if outcome == Outcome::Done {
             self.removed += u64::from(!self.making_way);
-            self.told(rel, kind)?;
+            self.told(rel, kind);
         }
         Ok(outcome)
     }
@@ -427,26 +422,10 @@ impl Deleter {
     }
 
     /// Count and tell one deletion.
-    fn told(&mut self, rel: &[u8], kind: FileKind) -> Result<()> {
+    fn told(&mut self, rel: &[u8], kind: FileKind) {
         let mode = kind.mode();
         self.dest.report.stats(|s| s.deleted.add(mode));
-        let plan = &self.dest.plan;
-        if plan.server {
-            if let Some(writer) = &self.writer {
-                // Whatever was asked for here, the client may keep a log of its own.
-                if plan.protocol >= 29 {
-                    let mut payload = self.dest.report.to_wire(rel);
-                    if kind == FileKind::Dir {
-                        payload.push(0);
-                    }
-                    if payload.len() < 5120 {
-                        writer.msg(Tag::Deleted, &payload)?;
-                    }
-                }
-            }
-        }
         self.dest.report.deletion(rel, mode);
-        Ok(())
     }
 
     /// Make way for an entry of another type (spec: transfer 12). `kind_text` as in the message. `true` when the name
@@ -565,7 +544,7 @@ impl Deleter {
                     .report
                     .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
             } else if self.remove_leaf(rel, kind)? == Outcome::Done {
-                self.told(rel, kind)?;
+                self.told(rel, kind);
             }
             return Ok(());
         }

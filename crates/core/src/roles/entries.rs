@@ -93,6 +93,17 @@ impl Generator {
         self.report.info(text);
     }
 
+    /// The directory of a missing argument should be listed, but is missing as well: told once for all in it.
+    fn parent_absent(&mut self, segment: &Segment, rel: &[u8]) {
+        let dir = split_name(rel).0;
+        if self.plan.inc_recurse || dir.is_empty() || self.absent == dir || segment.find(dir, true).is_some() {
+            return;
+        }
+        self.absent = dir.to_vec();
+        self.report
+            .error([b"WARNING: parent dir is absent in the file list: ".as_slice(), dir].concat());
+    }
+
     pub(super) fn not_creating(&self, rel: &[u8], dir: bool) {
         let kind: &[u8] = if dir { b"directory" } else { b"file" };
         self.skip_note(&[b"not creating new ".as_slice(), kind, b" \"", rel, b"\""].concat());
@@ -123,6 +134,7 @@ impl Generator {
             }
         };
         if entry.has(eflag::MISSING_ARG) {
+            self.parent_absent(segment, &rel);
             if found.is_some() {
                 self.deleter.remove_missing(&rel, &mut self.filters)?;
             }

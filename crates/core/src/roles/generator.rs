@@ -161,8 +161,10 @@ pub struct Generator {
     late_touch: Vec<Touch>,
     settled: HashMap<Vec<u8>, Touch>,
     pub(super) alt_roots: Vec<Option<Root>>,
-    /// How many alternate directories lie behind a link of another owner.
-    pub(super) alt_refused: usize,
+    /// Which alternate directories lie behind a link of another owner.
+    pub(super) alt_refused: Vec<bool>,
+    /// The directory that was last told to be in no list.
+    pub(super) absent: Vec<u8>,
     processed: u64,
     pub(super) in_flight: usize,
     /// The sender lists no further ahead than it must.
@@ -176,17 +178,13 @@ pub struct Generator {
 
 impl Generator {
     pub fn new(dest: Dest, feed: Receiver<Feed>, output: Output, filters: Filters) -> Self {
-        let writer = match &output {
-            Output::Wire(wire) => Some(wire.writer.clone()),
-            Output::Local(_) => None,
-        };
         let plan = Arc::clone(&dest.plan);
         let alt_roots = super::basis::open_alt_dirs(&dest);
         let alt_refused = super::basis::refused_alt_dirs(&dest, &alt_roots);
         Self {
             dry_run: plan.idle(),
             report: dest.report.clone(),
-            deleter: Deleter::new(dest.clone(), writer),
+            deleter: Deleter::new(dest.clone()),
             plan,
             filters: filters.telling(&dest.report),
             dest,
@@ -208,6 +206,7 @@ impl Generator {
             settled: HashMap::new(),
             alt_roots,
             alt_refused,
+            absent: Vec::new(),
             processed: 0,
             in_flight: 0,
             foresight_over: false,
@@ -539,6 +538,10 @@ impl Generator {
                 self.current_dir = -1;
                 let touch = self.directory(&info.segment, info.i, segment.start - 1, info.created, &segment)?;
                 skip = touch.is_none();
+                if self.plan.hard_links && segment.dir_ndx < 0 {
+                    // The lists that follow are waited for, and meanwhile this goes (observed).
+                    self.flush();
+                }
                 if skip {
                     self.skip_children(&segment);
                 } else if let Some(last) = self.lists.back_mut() {

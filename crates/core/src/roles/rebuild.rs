@@ -149,7 +149,7 @@ impl Builder<'_, '_> {
         }
         if stays {
             if let Some(target) = &mut self.target {
-                target.output.skip(run.len);
+                target.output.skip(run.len).map_err(Failure::Write)?;
             }
         }
         Ok(())

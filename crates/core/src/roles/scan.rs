@@ -75,6 +75,8 @@ pub struct Scanner {
     charset: Option<Iconv>,
     /// Lists do not travel: groups of hard links are found here.
     local: bool,
+    /// The sources are named by a list.
+    of_list: bool,
     buffer: Vec<u8>,
 }
 
@@ -103,6 +105,7 @@ impl Scanner {
             finished: false,
             next_dir: 0,
             pushed: 0,
+            of_list: false,
             links: HardLinks::new(),
             tables: crate::flist::Tables::default(),
             buffer: Vec::new(),

@@ -336,7 +336,7 @@ fn holes_and_room() {
     data::preallocate(&file, 1 << 20, true).unwrap();
     assert_eq!(stat::of_file(&file).unwrap().size, 1 << 20);
     fs::write(tmp.path().join("d/h"), vec![1; 1 << 20]).unwrap();
-    data::punch_hole(&file, 65536, 65536).unwrap();
+    data::punch_hole(&file, 65536, 65536, 1 << 20).unwrap();
     assert_eq!(data::seek_hole(&file, 0).unwrap(), Some(65536));
     assert_eq!(data::seek_data(&file, 65536).unwrap(), Some(131_072));
     assert_eq!(data::seek_data(&file, 1 << 20).unwrap(), None);

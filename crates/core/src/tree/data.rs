@@ -113,16 +113,17 @@ pub fn preallocate(file: &File, len: u64, grow: bool) -> io::Result<()> {
     Ok(rustix::fs::fallocate(file, flags, 0, len)?)
 }
 
-/// Make a range read as zeros: a hole where the filesystem can, written zeros otherwise. Keep the range within the
-/// file: written zeros would lengthen it.
-pub fn punch_hole(file: &File, offset: u64, len: u64) -> io::Result<()> {
-    if len == 0 {
+/// Make a range read as zeros: a hole where the filesystem can, written zeros otherwise. The file has `length` bytes;
+/// a hole may go beyond (that frees its last block), zeros may not.
+pub fn punch_hole(file: &File, offset: u64, len: u64, length: u64) -> io::Result<()> {
+    if len == 0 || offset >= length {
         return Ok(());
     }
     let flags = FallocateFlags::KEEP_SIZE | FallocateFlags::PUNCH_HOLE;
     match rustix::fs::fallocate(file, flags, offset, len) {
         Ok(()) => Ok(()),
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+            let len = len.min(length - offset);
             let zeros = vec![0; BUFFER.min(len as usize)];
             let mut done = 0;
             while done < len {

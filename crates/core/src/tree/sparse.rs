@@ -16,6 +16,9 @@ const RUN: usize = 1024;
 pub struct Output<'f> {
     file: &'f File,
     at: u64,
+    /// Zeros before `at` that are not in the file yet: a hole is punched as a whole, since the filesystem keeps a block
+    /// of which only a part is.
+    zeros: u64,
     sparse: bool,
     /// Length of what was in the file before: there, a hole has to be punched.
     existing: u64,
@@ -30,6 +33,7 @@ impl<'f> Output<'f> {
         Self {
             file,
             at: offset,
+            zeros: 0,
             sparse,
             existing,
             high: existing,
@@ -47,7 +51,8 @@ impl<'f> Output<'f> {
             for_each_run(span, |range, zeros| {
                 let part = &span[range];
                 if zeros {
-                    self.hole(part.len() as u64)
+                    self.hole(part.len() as u64);
+                    Ok(())
                 } else {
                     self.data(part)
                 }
@@ -58,28 +63,37 @@ impl<'f> Output<'f> {
     }
 
     /// A matched block that is in its place already.
-    pub fn skip(&mut self, len: u64) {
+    pub fn skip(&mut self, len: u64) -> io::Result<()> {
+        self.punch()?;
         self.at = self.at.saturating_add(len);
+        Ok(())
     }
 
     fn data(&mut self, part: &[u8]) -> io::Result<()> {
+        self.punch()?;
         self.file.write_all_at(part, self.at)?;
         self.at = self.at.saturating_add(part.len() as u64);
         self.high = self.high.max(self.at);
         Ok(())
     }
 
-    fn hole(&mut self, len: u64) -> io::Result<()> {
-        let end = self.at.saturating_add(len);
-        if self.at < self.existing {
-            data::punch_hole(self.file, self.at, end.min(self.existing) - self.at)?;
+    fn hole(&mut self, len: u64) {
+        self.at = self.at.saturating_add(len);
+        self.zeros = self.zeros.saturating_add(len);
+    }
+
+    /// Make the zeros that have gathered a hole, where something was.
+    fn punch(&mut self) -> io::Result<()> {
+        let zeros = std::mem::take(&mut self.zeros);
+        if zeros > 0 {
+            data::punch_hole(self.file, self.at - zeros, zeros, self.existing)?;
         }
-        self.at = end;
         Ok(())
     }
 
     /// Give the file the length of what was written: a hole at the end needs it, and so does old content beyond.
-    pub fn finish(self) -> io::Result<u64> {
+    pub fn finish(mut self) -> io::Result<u64> {
+        self.punch()?;
         if self.high != self.at {
             self.file.set_len(self.at)?;
         }

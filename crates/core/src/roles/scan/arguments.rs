@@ -10,6 +10,7 @@ use crate::flist::{eflag, NewEntry, SegmentBuilder};
 use crate::report::debug::debug;
 use crate::report::ioerr;
 use crate::roles::compare::{is_dir, S_IFREG};
+use crate::roles::entries::missing;
 use crate::roles::metadata::{self, Lookup};
 use crate::roles::paths::{clean, confine, disk, split_relative, trim_slashes};
 
@@ -19,6 +20,12 @@ impl Scanner {
         let mut out = Vec::new();
         if let Some(names) = names {
             let base = plan.sources.first().map_or(&b"."[..], Vec::as_slice);
+            self.of_list = true;
+            if self.open_base(base, base).is_none() {
+                // Told already. Nothing that is listed could be found.
+                self.report.set_role("sender");
+                return Err(Error::Selection(String::new()));
+            }
             for name in names {
                 self.listed_argument(base, &name, &mut out);
             }
@@ -46,16 +53,14 @@ impl Scanner {
                 Some(root)
             }
             Err(error) => {
-                if error.kind() == io::ErrorKind::NotFound && self.plan.ignore_missing_args {
-                    return None;
-                }
                 let full = crate::tree::operator::absolute(base, &self.plan.cwd).unwrap_or_else(|_| named.to_vec());
-                let text = [
-                    b"change_dir ".as_slice(),
-                    &self.report.quoted(&clean(&full)),
-                    b" failed",
-                ]
-                .concat();
+                // The directory of a list is shown as it was typed (observed).
+                let full = if full.ends_with(b"/") && self.of_list {
+                    full
+                } else {
+                    clean(&full)
+                };
+                let text = [b"change_dir ".as_slice(), &self.report.quoted(&full), b" failed"].concat();
                 self.report.sys_error("sender", text, &error);
                 self.report.set_io_error(ioerr::GENERAL);
                 None
@@ -269,6 +274,8 @@ impl Scanner {
             }
             // A link without its target is told where it is listed.
             Err(_) if follow && root.lstat(path).is_ok() => Ok(true),
+            // What is to be deleted stands in the list of its directory, as anything that is there would.
+            Err(error) if missing(&error) && argument.missing_ok && self.plan.delete_missing_args => Ok(true),
             Err(error) => {
                 self.stat_failed(argument.root, &argument.name.clone(), &error, argument, builder)?;
                 Ok(false)
@@ -302,6 +309,16 @@ impl Scanner {
                         return Ok(());
                     }
                 }
+                Err(error) if missing(&error) && argument.missing_ok && self.plan.delete_missing_args => {
+                    // Nobody asked for the directory to go, so its absence is a surprise. What was asked for stands in
+                    // a list of its own only where there is just the one.
+                    let path = self.display(argument.root, &name);
+                    self.report.set_io_error(ioerr::VANISHED);
+                    self.report.warning([b"file has vanished: ".as_slice(), &path].concat());
+                    if self.plan.inc_recurse {
+                        return Ok(());
+                    }
+                }
                 Err(error) => {
                     self.stat_failed(argument.root, &argument.name, &error, &argument, builder)?;
                     return Ok(());
@@ -324,7 +341,7 @@ impl Scanner {
         argument: &Argument,
         builder: &mut SegmentBuilder,
     ) -> Result<()> {
-        let missing = matches!(error.raw_os_error(), Some(2));
+        let missing = missing(error);
         if missing && argument.missing_ok {
             if self.plan.delete_missing_args {
                 let entry = NewEntry {
