@@ -720,6 +720,13 @@ impl Report {
         self.emit(Level::Client, &raw);
     }
 
+    /// Lines about deletions show permissions (`%B`): only a client that receives knows them (observed).
+    pub fn shows_deleted_mode(&self) -> bool {
+        let plan = &self.shared.plan;
+        let format = self.shared.out_format.as_ref();
+        !plan.local && !plan.server && format.is_some_and(|f| f.has(b'B') && (f.has(b'i') || f.has(b'o')))
+    }
+
     /// A deletion on this machine (spec: output 7): `deleting N`, or by the format if it has `%i` or `%o`.
     pub fn deletion(&self, name: &[u8], mode: u32) {
         let plan = self.shared.plan.clone();

@@ -37,7 +37,8 @@ fn options(plan: &Plan) -> RootOptions {
         operator: true,
         insecure_links: plan.insecure_links,
         follow_links: false,
-        confine_root: plan.confine_root.clone(),
+        // The destination itself is not confined (spec: transfer 16.2).
+        confine_root: None,
         no_openat2: false,
     }
 }

@@ -285,10 +285,11 @@ impl Deleter {
             self.dest.report.set_io_error(ioerr::DEL_LIMIT);
             return Ok(Outcome::Limit);
         }
+        let mode = self.shown_mode(rel, kind);
         let outcome = self.remove_leaf(rel, kind)?;
         if outcome == Outcome::Done {
             self.removed += u64::from(!self.making_way);
-            self.told(rel, kind);
+            self.told(rel, mode);
         }
         Ok(outcome)
     }
@@ -421,9 +422,16 @@ impl Deleter {
             .line(Level::ErrorXfer, sys_line(self.dest.role, &text, error));
     }
 
+    /// The mode of what is to be removed: its type, and its permissions where a line will show them.
+    fn shown_mode(&self, rel: &[u8], kind: FileKind) -> u32 {
+        if !self.dest.report.shows_deleted_mode() {
+            return kind.mode();
+        }
+        self.dest.root.lstat(rel).map_or(kind.mode(), |stat| stat.mode)
+    }
+
     /// Count and tell one deletion.
-    fn told(&mut self, rel: &[u8], kind: FileKind) {
-        let mode = kind.mode();
+    fn told(&mut self, rel: &[u8], mode: u32) {
         self.dest.report.stats(|s| s.deleted.add(mode));
         self.dest.report.deletion(rel, mode);
     }
@@ -543,8 +551,11 @@ impl Deleter {
                 self.dest
                     .report
                     .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
-            } else if self.remove_leaf(rel, kind)? == Outcome::Done {
-                self.told(rel, kind);
+            } else {
+                let mode = self.shown_mode(rel, kind);
+                if self.remove_leaf(rel, kind)? == Outcome::Done {
+                    self.told(rel, mode);
+                }
             }
             return Ok(());
         }
