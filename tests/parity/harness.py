@@ -74,7 +74,13 @@ class Row:
 class Result:
     steps: list[tuple[int, str, str]]
     tree: dict[str, str]
+    volumes: list[list[int]] = field(default_factory=list)
+    """The byte counts of the stream that each step told, which are made alike in its output."""
 
+
+#: Two sound streams for one transfer differ in the sizes of frames and greetings, and a little in what is compressed.
+SPARE, SHARE = 4096, 0.1
+VOLUME = re.compile(rb"(?m)^sent ([0-9,]+) bytes  received ([0-9,]+) bytes|^Total bytes (?:sent|received): ([0-9,]+)$")
 
 NUMBER = r"-?[0-9][0-9.,]*[KMGTP]?"
 COMMON: list[tuple[str, str]] = [
@@ -193,6 +199,7 @@ def perform(row: Row, program: str, space: Path, far: str | None = None) -> Resu
         add = ["-e", str(shell), f"--rsync-path={other}"]
     since = time.time()
     steps: list[tuple[int, str, str]] = []
+    told: list[list[int]] = []
     try:
         for step in [row.cmd, *row.then]:
             if callable(step):
@@ -207,6 +214,7 @@ def perform(row: Row, program: str, space: Path, far: str | None = None) -> Resu
                     argv, cwd=work, env=env, stdin=row.stdin, user=row.user, umask=row.umask, limit=40
                 )
                 steps.append((outcome.code, clean(outcome.out, row, fill), clean(outcome.err, row, fill)))
+                told.append(volumes(outcome.out))
     finally:
         if daemon:
             daemon.close()
@@ -222,7 +230,13 @@ def perform(row: Row, program: str, space: Path, far: str | None = None) -> Resu
         re.sub(r"\.[A-Za-z0-9]{6}'$", ".XXXXXX'", k) if re.match(r"'(.*/)?\.", k) else k: v for k, v in tree.items()
     }
     wipe(work)
-    return Result(steps, tree)
+    return Result(steps, tree, told)
+
+
+def volumes(output: bytes) -> list[int]:
+    """The byte counts in an output."""
+    found = (number for match in VOLUME.finditer(output) for number in match.groups() if number)
+    return [int(number.replace(b",", b"")) for number in found]
 
 
 def clean(output: bytes, row: Row, fill: Mapping[str, str]) -> str:
@@ -249,6 +263,10 @@ def differences(row: Row, ours: Result, theirs: Result) -> list[str]:
         # Two processes write to stderr directly, so its order is a race in rsync itself.
         if row.stderr:
             found += compare(f"step {number} stderr", by_line(mine[2], False), by_line(peer[2], False))
+    for number, (ours_told, theirs_told) in enumerate(zip(ours.volumes, theirs.volumes, strict=True), 1):
+        for our, their in zip(ours_told, theirs_told, strict=False):
+            if abs(our - their) > SPARE + SHARE * max(our, their):
+                found.append(f"run {number}: {our} bytes in the stream, rsync {their}")
     if ours.tree != theirs.tree:
         mine_lines = [f"{k} {v}" for k, v in ours.tree.items()]
         peer_lines = [f"{k} {v}" for k, v in theirs.tree.items()]

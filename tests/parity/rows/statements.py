@@ -186,4 +186,86 @@ SHOWN = [
     ),
 ]
 
-ROWS = [*OPTIONS, *STALLED, *ATTRIBUTES, *DECISIONS, *SHOWN]
+RULED = "src/ src/foo src/bar.o src/d/foo src/d/q src/d/e/foo src/d/core src/x_y src/z~ dst/ dst/foo dst/d/foo dst/g/foo dst/g/h"
+RULES = [
+    row(f"filters-2-rule-{number}", ["-ai", "--delete", *options.split("|"), "src/", "dst/"], RULED, sorted=True)  # type: ignore[arg-type]
+    for number, options in enumerate(
+        [
+            "-f|- foo",
+            "-f|-_foo",
+            "-f|-! foo",
+            "-f|-,! foo",
+            "-f|exclude,! foo",
+            "-f|exclude foo",
+            "-f|hide foo",
+            "-f|H,p foo",
+            "-f|protect foo",
+            "-f|P,p foo",
+            "-f|risk foo|-f|P *",
+            "-f|show foo|-f|H foo",
+            "-f|S_foo|-f|-_foo",
+            "-f|-s foo",
+            "-f|-r foo",
+            "-f|-sr foo",
+            "-f|-p foo",
+            "-f|- /foo",
+            "-f|- d/",
+            "-f|- d/***",
+            "-f|+ d/|-f|+ d/foo|-f|- *",
+            "-f|- **/foo",
+            "-f|- d/**",
+            "-f|- [!a-f]*",
+            "-f|- [[:alpha:]]oo",
+            "-f|- [[:nosuch:]]oo",
+            "-f|- f?o",
+            "-f|- \\foo",
+            "-f|- foo|-f|!",
+            "-f|clear|-f|- q",
+            "-f|! x",
+            "-f|",
+            "-f|Z foo",
+            "-f|-q foo",
+            "-f|-",
+            "-f|-C",
+            "-C",
+            "-C|--delete-excluded",
+            "-f|:C",
+            "-f|- x_y",
+            "--exclude=- foo",
+            "--exclude=+ foo",
+            "--include=foo|--exclude=*",
+            "--include=- foo",
+            "--exclude=H foo",
+            "--exclude=!",
+            "--exclude=foo|--exclude=!",
+            "--exclude=! x",
+            "--exclude=",
+            "--delete-excluded|-f|- foo",
+            "--delete-excluded|-f|P foo",
+            "--delete-excluded|-f|-r foo",
+            "--delete-excluded|-f|-p foo",
+            "-f|-/ {w}/src/d",
+            "-f|-/ {w}/dst/g",
+            "-f|-x user.*|-X",
+        ]
+    )
+]
+MERGED = [
+    row(
+        f"filters-4-merge-{number}",
+        ["-ai", *options.split("|"), "src/", "dst/"],  # type: ignore[arg-type]
+        [
+            "src/ src/foo src/q src/d/foo src/d/q src/d/e/foo src/d/e/q src/other dst/d/q dst/zap",
+            File("src/.r", content=b"- foo\n# c\n; d\n\n"),
+            File("src/d/.r", content=content),
+        ],
+        sorted=True,
+    )
+    for number, (options, content) in enumerate(
+        (options, content)
+        for options in ("-f|: .r", "-f|:e .r", "-f|:n .r", "-f|:s .r|--delete", "-f|:- .r", "-f|:w- .r", "-FF|--delete")
+        for content in (b"+ foo\n", b"!\n- q\r\n", b"- /q\n- e/foo", b"- d/q\n: .r2\n")
+    )
+]
+
+ROWS = [*OPTIONS, *STALLED, *ATTRIBUTES, *DECISIONS, *SHOWN, *RULES, *MERGED]
