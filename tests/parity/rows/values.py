@@ -38,7 +38,7 @@ ROWS = [
         "TRF-27",
         "src/big*900000",
         "-ai --exclude=* src/ small/",
-        then=["!mount -t tmpfs -o size=64k none small", "-a src/ small/", "!ls -A small; umount small"],
+        then=["!mount -t tmpfs -o size=64k none small", "-a src/ small/", "!ls -A small; umount -l small"],
         stderr=False,
     ),
     # The part of the path that -R keeps, behind a daemon; ways out of the destination for files beside it.
