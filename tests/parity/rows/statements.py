@@ -69,6 +69,12 @@ OPTIONS = [
     ),
 ]
 
+#: Words of the daemon's table without the word that asks for it (spec: options 8).
+OPTIONS += [
+    row(f"options-8-alone-{number}", f"{words} src/ dst/", TREE)
+    for number, words in enumerate(["-a --detach", "-a --no-detach", "-a --config=c", "-a --dparam=a=b", "--detach=x"])
+]
+
 #: Peers that say nothing: exit 30 after the time that was given.
 STALLED = [
     Row(
