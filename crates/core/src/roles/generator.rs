@@ -159,6 +159,8 @@ pub struct Generator {
     /// Prefixes below which nothing is done (lists that are not incremental).
     skipped: Vec<Vec<u8>>,
     late_touch: Vec<Touch>,
+    /// With `--delay-updates`: finished transfers whose files do not have their names yet.
+    held_back: Vec<(Arc<Segment>, usize, i32)>,
     settled: HashMap<Vec<u8>, Touch>,
     pub(super) alt_roots: Vec<Option<Root>>,
     /// Which alternate directories lie behind a link of another owner.
@@ -203,6 +205,7 @@ impl Generator {
             groups: Groups::default(),
             skipped: Vec::new(),
             late_touch: Vec::new(),
+            held_back: Vec::new(),
             settled: HashMap::new(),
             alt_roots,
             alt_refused,
@@ -423,6 +426,17 @@ impl Generator {
         let Some((at, i)) = self.locate(ndx) else { return Ok(()) };
         self.lists[at].pending = self.lists[at].pending.saturating_sub(1);
         let segment = Arc::clone(&self.lists[at].segment);
+        if good && self.plan.delay_updates && !self.plan.local && !self.dry_run {
+            // Its name is still the old file's: links to it, and the end of its source, come when it has been moved.
+            self.held_back.push((segment, i, ndx));
+            return Ok(());
+        }
+        self.in_place(&segment, i, ndx, good)
+    }
+
+    /// What follows a transfer when its file has its name.
+    fn in_place(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32, good: bool) -> Result<()> {
+        let segment = Arc::clone(segment);
         if good {
             self.succeeded(&segment, i, ndx, true)?;
         }
@@ -1008,6 +1022,9 @@ impl Generator {
         if plan.delay_updates {
             if wire {
                 self.wait_phase(2)?;
+                for (segment, i, ndx) in std::mem::take(&mut self.held_back) {
+                    self.in_place(&segment, i, ndx, true)?;
+                }
             } else if let Output::Local(copier) = &mut self.output {
                 copier.finish_delayed(&self.dest)?;
                 self.link_unheard()?;

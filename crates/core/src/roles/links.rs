@@ -289,7 +289,12 @@ impl Generator {
         };
         let want = self.dest.wanted(segment, i, same_kind.as_ref());
         let flags = item_flags(&self.plan, &want, same_kind.as_ref(), iflag::LOCAL_CHANGE, true);
-        let flags = self.metadata_flags(&self.dest.root, rel, &want, same_kind.as_ref(), flags);
+        let linked = !self.dry_run && found.is_some();
+        let flags = if linked {
+            flags
+        } else {
+            self.metadata_flags(&self.dest.root, rel, &want, same_kind.as_ref(), flags)
+        };
         // Its copy in the alternate directory is the leader's file: nothing is new (observed).
         let known = found.is_none() && matches!((&same_kind, &target), (Some(a), Some(b)) if a.same_file(b));
         let made = self.replace(
@@ -311,6 +316,13 @@ impl Generator {
         if !made {
             return Ok(());
         }
+        // What replaces another file is looked at when it is there: the attributes are then the leader's (observed).
+        let flags = match self.dest.lstat(rel) {
+            Ok(now) if linked && same_kind.is_some() => {
+                self.metadata_flags(&self.dest.root, rel, &want, Some(&now), flags)
+            }
+            _ => flags,
+        };
         if !known || self.report.wants_unchanged() {
             self.item(segment, i, ndx, flags, Some(leader))?;
         }
