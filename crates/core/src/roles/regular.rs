@@ -174,7 +174,8 @@ impl Generator {
             basis = self.fuzzy_basis(segment, i, &rel);
         }
         let mut flags = iflag::TRANSFER;
-        if plan.checksum && compared.is_some() {
+        // Asked for again, nothing is compared (observed).
+        if plan.checksum && compared.is_some() && !redo {
             flags |= iflag::CHANGE;
         }
         let flags = item_flags(&plan, &want, compared.as_ref(), flags, false);
