@@ -212,6 +212,10 @@ def rules_from_wire(texts: Sequence[bytes], *, protocol: int) -> list[bytes]:
 def excluded(rules: Sequence[bytes], name: bytes, is_dir: bool) -> bool:
     """Whether new-style *rules* exclude *name*, a path below their root, or a directory above it."""
 
+def convert(text: bytes, charset: str, *, to_wire: bool) -> bytes:
+    """*text* from *charset* to UTF-8, or back; what cannot be converted stays as it is. Errors: `UnsupportedError` for
+    an unknown character set."""
+
 def checksum(source: bytes | bytearray | int, kind: str = "xxh128") -> bytes:
     """The digest of bytes, or of the file with a descriptor (read from its start; its offset stays). Errors:
     `UsageError` for an unknown kind, `FileError`."""

@@ -351,6 +351,8 @@ plan! {
     files_from: FilesFrom = FilesFrom::None,
     /// The bytes of the list.
     files_from_data: Vec<u8> = Vec::new(),
+    /// Secluded args: with `iconv`, the list's names travel in UTF-8 as those do.
+    secluded_args: bool = false,
     /// Names in it end with NUL (`-0`).
     from0: bool = false,
     /// Module name for ` (in MODULE)` in messages; empty outside a daemon.

@@ -1,6 +1,7 @@
 //! The door between tain's Python and its Rust core: types are converted here, and nothing is decided.
 
 mod algorithms;
+mod charset;
 mod errors;
 mod link;
 mod plan;
@@ -89,6 +90,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(rules::rules_to_wire, m)?)?;
     m.add_function(wrap_pyfunction!(rules::rules_from_wire, m)?)?;
     m.add_function(wrap_pyfunction!(rules::excluded, m)?)?;
+    m.add_function(wrap_pyfunction!(charset::convert, m)?)?;
     m.add_function(wrap_pyfunction!(algorithms::checksum, m)?)?;
     m.add_function(wrap_pyfunction!(algorithms::signature, m)?)?;
     m.add_function(wrap_pyfunction!(algorithms::delta, m)?)?;

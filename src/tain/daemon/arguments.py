@@ -30,8 +30,9 @@ class Arguments:
         self.raw: list[bytes] = []
 
 
-def read(talk: Conversation, protocol: int, module: bytes) -> Arguments:
-    """Read one list, or two with secluded args. Raises what the conversation raises."""
+def read(talk: Conversation, protocol: int, module: bytes, *, charset: bytes | None = None) -> Arguments:
+    """Read one list, or two with secluded args. *charset*: the module's, into which a client with ``--iconv`` has its
+    secluded words converted. Raises what the conversation raises."""
     stop = b"\0" if protocol >= 30 else b"\n"
     words = talk.read_list(stop, word_limit=MAX_WORD, count_limit=MAX_WORDS)
     secluded = _secluded(words)
@@ -41,6 +42,13 @@ def read(talk: Conversation, protocol: int, module: bytes) -> Arguments:
         return found
     hidden = talk.read_list(b"\0", word_limit=MAX_WORD, count_limit=MAX_WORDS)
     visible = [unescape(word) for word in words]
+    if charset is not None and any(word.startswith(b"--iconv=") for word in visible):
+        import codecs
+
+        from tain import _core
+
+        name = codecs.lookup(charset.decode().partition(",")[0]).name
+        hidden = [_core.convert(word, name, to_wire=False) for word in hidden]
     found.raw = list(visible)
     # The first word of the second list is the program's name; the rest comes on top of the first list.
     _take(found, hidden[1:], module, escaped=False, split=False)

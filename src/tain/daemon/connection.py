@@ -396,7 +396,7 @@ class Connection:
         module.become(who)
         self.talk.arm(self._limit(section))
         self.talk.line("@RSYNCD: OK")
-        asked = arguments.read(self.talk, self.protocol, section.name)
+        asked = arguments.read(self.talk, self.protocol, section.name, charset=facts.charset)
         self.talk.arm(None)
         from tain.daemon import transfer
 

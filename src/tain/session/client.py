@@ -352,7 +352,7 @@ class Client:
         self._become()
         if hidden is not None:
             self._show_hidden(hidden)
-            link.write(arguments.encode_secluded(hidden))
+            link.write(arguments.encode_secluded(self._converted(hidden)))
         return self._transfer(link, greeted=None)
 
     def _daemon(self) -> int:
@@ -403,9 +403,11 @@ class Client:
         if not talk.open_module(name, self.job.user):
             return 0
         self._child_counts = True
+        hidden: list[bytes] = []
         if command.secluded is not None:
             self._show_hidden(command.secluded)
-        talk.send_arguments(command.visible, command.secluded or ())
+            hidden = self._converted(command.secluded)
+        talk.send_arguments(command.visible, hidden)
         self._become()
         return self._transfer(link, greeted=talk.protocols)
 
@@ -479,6 +481,14 @@ class Client:
     def _show_hidden(self, words: Sequence[bytes]) -> None:
         if self._debug("CMD"):
             self.out.info(b"protected args: " + show_words(words))
+
+    def _converted(self, words: list[bytes]) -> list[bytes]:
+        """Secluded words as they travel."""
+        if self.options.iconv is None:
+            return words
+        from tain.session.plan import convert_words
+
+        return convert_words(words, self.options, to_wire=True)
 
     def _script_rules(self, protocol: int) -> list[bytes]:
         """The rules of the user; those of ``-C`` come again with the option."""

@@ -76,6 +76,16 @@ def charset_name(options: Options) -> str | None:
         raise UnsupportedError(f'iconv_open("UTF-8", "{name}") failed') from None
 
 
+def convert_words(words: Sequence[bytes], options: Options, *, to_wire: bool) -> list[bytes]:
+    """Secluded words as they travel, in UTF-8, or as they are here (spec: protocol 1.8)."""
+    charset = charset_name(options)
+    if charset is None:
+        return list(words)
+    from tain import _core
+
+    return [_core.convert(word, charset, to_wire=to_wire) for word in words]
+
+
 # ---------------------------------------------------------------------------------------------- rules
 
 
@@ -249,6 +259,7 @@ def plan_fields(
         compress=agreed.compress,
         compress_level=agreed.level,
         iconv=charset_name(options),
+        secluded_args=bool(options.secluded_args),
     )
     fields["skip_compress"] = [part for part in (options.skip_compress or b"").split(b"/") if part]
     # Paths.

@@ -331,10 +331,12 @@ def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bo
     if options.secluded_args and not local:
         from tain.cli.parse import parse
         from tain.cli.resolve import resolve
+        from tain.session.plan import convert_words
 
         try:
             # The hidden words come on top of the visible ones.
-            options = resolve(parse([*words, *read_hidden(link)]), environ=env.environ)
+            hidden = convert_words(read_hidden(link), options, to_wire=False)
+            options = resolve(parse([*words, *hidden]), environ=env.environ)
         except TainError as error:
             server_output(options, env).error(output.failure_text(error, "server"))
             return error.code

@@ -124,7 +124,34 @@ impl Charset for Iconv {
     }
 }
 
+/// Longest letter of any character set that file names can be in.
+const LETTER: usize = 4;
+
 impl Iconv {
+    /// A whole text, to UTF-8 or from it; what cannot be converted stays as it is, letter by letter.
+    pub fn convert(self, text: &[u8], to_wire: bool) -> Vec<u8> {
+        let one = |part: &[u8], out: &mut Vec<u8>| {
+            if to_wire {
+                self.to_wire(part, out)
+            } else {
+                self.from_wire(part, out)
+            }
+        };
+        let mut out = Vec::with_capacity(text.len());
+        if one(text, &mut out) {
+            return out;
+        }
+        let mut rest = text;
+        while let Some(&first) = rest.first() {
+            let taken = (1..=LETTER.min(rest.len())).find(|&n| one(&rest[..n], &mut out));
+            if taken.is_none() {
+                out.push(first);
+            }
+            rest = &rest[taken.unwrap_or(1)..];
+        }
+        out
+    }
+
     fn remaps_ascii(self) -> bool {
         matches!(self.0, Kind::Table(e) if !e.is_ascii_compatible())
     }
@@ -154,6 +181,22 @@ mod tests {
         both("cp1251", b"\xcf", "\u{41f}");
         both("koi8-r", b"\xf0", "\u{41f}");
         both("shift_jis", b"\x82\xa0", "\u{3042}");
+    }
+
+    #[test]
+    fn keeps_what_does_not_fit() {
+        let latin = Iconv::new("latin1").unwrap();
+        assert_eq!(latin.convert(b"a\xe9", true), "a\u{e9}".as_bytes());
+        assert_eq!(
+            latin.convert("a\u{e9}\u{ac00}b\u{e9}".as_bytes(), false),
+            b"a\xe9\xea\xb0\x80b\xe9"
+        );
+        assert_eq!(latin.convert(b"\xff\xc3\xa9", false), b"\xff\xe9");
+        assert_eq!(Iconv::new("utf-8").unwrap().convert(b"x\xff", true), b"x\xff");
+        assert_eq!(
+            Iconv::new("euc-kr").unwrap().convert(b"\xb0\xa1\xff", true),
+            b"\xea\xb0\x80\xff"
+        );
     }
 
     #[test]

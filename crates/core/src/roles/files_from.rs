@@ -1,6 +1,8 @@
 //! The names of `--files-from` on the wire (spec: protocol 2.9).
 
 use crate::error::{Error, Result};
+use crate::flist::charset::Iconv;
+use crate::plan::Plan;
 use crate::wire::ints::Source;
 use crate::wire::link::{Reader, Writer};
 
@@ -29,8 +31,18 @@ pub fn encode(data: &[u8], nul: bool) -> Vec<u8> {
     out
 }
 
+/// How the names are converted: only with secluded args, as those are (spec: protocol 2.9).
+fn charset(plan: &Plan) -> Option<Iconv> {
+    plan.iconv
+        .as_deref()
+        .filter(|_| plan.secluded_args)
+        .and_then(Iconv::new)
+}
+
 /// Read names up to the empty one. Below protocol 31 they come unframed, whatever the stream is otherwise.
-pub fn read_names(reader: &mut Reader, protocol: u8) -> Result<Vec<Vec<u8>>> {
+pub fn read_names(reader: &mut Reader, plan: &Plan) -> Result<Vec<Vec<u8>>> {
+    let protocol = plan.protocol;
+    let charset = charset(plan);
     let muxed = reader.is_muxed();
     if protocol < 31 && muxed {
         reader.stop_mux();
@@ -41,7 +53,13 @@ pub fn read_names(reader: &mut Reader, protocol: u8) -> Result<Vec<Vec<u8>>> {
     loop {
         match reader.byte()? {
             0 if name.is_empty() => break,
-            0 => names.push(std::mem::take(&mut name)),
+            0 => {
+                let name = std::mem::take(&mut name);
+                names.push(match charset {
+                    Some(set) => set.convert(&name, false),
+                    None => name,
+                });
+            }
             byte => {
                 total += 1;
                 if name.len() >= MAX_NAME || total > MAX_NAMES {
@@ -58,12 +76,21 @@ pub fn read_names(reader: &mut Reader, protocol: u8) -> Result<Vec<Vec<u8>>> {
 }
 
 /// Send a list to the sender.
-pub fn forward(writer: &Writer, data: &[u8], nul: bool, protocol: u8) -> Result<()> {
+pub fn forward(writer: &Writer, plan: &Plan) -> Result<()> {
+    let protocol = plan.protocol;
+    let mut data = encode(&plan.files_from_data, plan.from0);
+    if let Some(set) = charset(plan) {
+        data = data
+            .split(|&b| b == 0)
+            .map(|name| set.convert(name, true))
+            .collect::<Vec<_>>()
+            .join(&0);
+    }
     let muxed = writer.is_muxed();
     if protocol < 31 && muxed {
         writer.stop_mux();
     }
-    writer.put(&encode(data, nul))?;
+    writer.put(&data)?;
     if protocol < 31 && muxed {
         writer.start_mux();
     }

@@ -470,7 +470,7 @@ fn generate(
     replay: Option<Arc<Replay>>,
 ) -> Result<()> {
     if plan.files_from == FilesFrom::Forward {
-        super::files_from::forward(writer, &plan.files_from_data, plan.from0, plan.protocol)?;
+        super::files_from::forward(writer, plan)?;
     }
     let feeds = first_lists(&heard, report, plan.inc_recurse)?;
     if plan.info.flist > 0 && !plan.inc_recurse && worth_a_line(plan) {

@@ -93,7 +93,8 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
                 Some(name) => (name, 0o040_000),
                 None => (message.payload.as_slice(), 0o100_000),
             };
-            report.deletion(name, mode);
+            // Converted as if it were one of ours: names of ours go to the wire, and so does this one (observed).
+            report.deletion(&report.to_wire(name), mode);
         }
         _ => {}
     }
@@ -158,7 +159,7 @@ impl Sender {
                 self.plan.from0,
                 true,
             )),
-            FilesFrom::Link => Some(super::files_from::read_names(&mut self.reader, self.plan.protocol)?),
+            FilesFrom::Link => Some(super::files_from::read_names(&mut self.reader, &self.plan)?),
         };
         if self.plan.server {
             debug!(self.report, send >= 1; "server_sender starting pid=", self.plan.pid);
