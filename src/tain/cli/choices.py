@@ -36,9 +36,12 @@ def checksum_choice(text: bytes) -> tuple[str, str] | None:
     if not comma:
         name = checksum_name(first)
         return None if name == "auto" else (name, name)
-    if not first:
-        raise UnsupportedError(f"unknown checksum name: {shown(text)}")
-    return checksum_name(first), checksum_name(second)
+    try:
+        transfer = checksum_name(first)
+    except UnsupportedError:
+        # The name that is not found ends at the comma, but what is told of it does not.
+        raise UnsupportedError(f"unknown checksum name: {shown(text)}") from None
+    return transfer, checksum_name(second)
 
 
 def compress_name(text: bytes) -> str | None:

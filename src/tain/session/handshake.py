@@ -246,13 +246,14 @@ class _Offer:
 
 
 def _forced_sums(options: Options) -> tuple[str, str] | None:
-    """Transfer and file checksum of ``--checksum-choice``, or None to negotiate."""
+    """Transfer and file checksum of ``--checksum-choice``, or None to negotiate. "auto" beside a name is not
+    negotiated: it is what the protocol implies."""
     choice = options.checksum_choice
     if not choice:
         return None
     first, comma, second = choice.decode("ascii", "replace").lower().partition(",")
     pair = [("xxh64" if name == "xxhash" else name) for name in (first, second if comma else first)]
-    if pair[0] == "auto":
+    if pair == ["auto", "auto"]:
         return None
     return pair[0], pair[1]
 
@@ -272,17 +273,17 @@ def compression_level(kind: str, level: int | None) -> tuple[str, int]:
     return kind, 0
 
 
-def _settle(agreed: Agreed, options: Options, xfer: str | None, compress: str | None) -> None:
+def _settle(
+    agreed: Agreed, options: Options, xfer: str | None, compress: str | None, *, am_sender: bool = True
+) -> None:
     """Fill in the choices; None stands for a name that was neither forced nor negotiated."""
-    forced = _forced_sums(options)
+    forced = _forced_sums(options) or ("auto", "auto")
     default = xfer or _default_sum(agreed.protocol)
-    agreed.named_sum = forced is not None or xfer is not None
-    if forced is None:
-        agreed.xfer_sum = agreed.file_sum = default
-    else:
-        agreed.xfer_sum = forced[0]
-        agreed.file_sum = default if forced[1] == "auto" else forced[1]
-    if agreed.file_sum == "none" and options.checksum:
+    agreed.named_sum = forced[0] != "auto" or xfer is not None
+    agreed.xfer_sum = default if forced[0] == "auto" else forced[0]
+    agreed.file_sum = default if forced[1] == "auto" else forced[1]
+    # Only the side that would compute them refuses; the other one sees the connection end (observed).
+    if agreed.file_sum == "none" and options.checksum and am_sender:
         raise UnsupportedError("Invalid checksum-choice for --checksum: none (0)")
     if options.compress:
         kind = compress or options.compress_choice or "zlib"
@@ -381,7 +382,7 @@ def client_handshake(
     if options.crtimes and not agreed.negotiates:
         raise ProtocolError("Both rsync versions must be at least 3.2.0 for --crtimes.")
     xfer, compress = _client_negotiate(link, options, agreed, environ, trace)
-    _settle(agreed, options, xfer, compress)
+    _settle(agreed, options, xfer, compress, am_sender=am_sender)
     if trace is not None and options.debug.get("NSTR", 0):
         _trace_choices(options, agreed, trace, (xfer is not None, compress is not None))
     agreed.seed = link.read_int()
@@ -441,8 +442,8 @@ def _trace_choices(
 ) -> None:
     """The lines of ``--debug=NSTR``. *negotiated* tells where checksum and compression come from."""
     name = agreed.xfer_sum.removesuffix("-old")
-    if agreed.file_sum != agreed.xfer_sum:
-        name += f",{agreed.file_sum}"
+    if _forced_sums(options) is not None:
+        name = os.fsdecode(options.checksum_choice or b"")
     trace(f"Client {'negotiated ' if negotiated[0] else ''}checksum: {name}")
     if options.compress:
         how = "negotiated " if negotiated[1] else ""
@@ -522,7 +523,7 @@ def server_handshake(
         else:
             link.write_varint(agreed.compat)
     xfer, compress = _server_negotiate(link, options, agreed, environ, exchange=agreed.negotiates and not obsolete)
-    _settle(agreed, options, xfer, compress)
+    _settle(agreed, options, xfer, compress, am_sender=am_sender)
     agreed.seed = options.checksum_seed or _fresh_seed()
     link.write_int(agreed.seed)
     link.flush()
