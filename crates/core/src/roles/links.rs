@@ -18,6 +18,9 @@ struct Group {
     unseen: usize,
     /// Name of the member that is in place.
     leader: Option<Vec<u8>>,
+    /// The leader was told of as one whose attributes differ, and nothing else of it comes: they are set by the receiver,
+    /// which has not done so when the others are linked (observed).
+    attributes_to_come: bool,
     /// A member is being transferred.
     busy: bool,
     /// One of those that wait is being made the leader.
@@ -154,6 +157,15 @@ impl Generator {
         }
         if let Some(group) = self.groups.group(segment, i) {
             group.busy = true;
+        }
+    }
+
+    /// What was told of a member that is in place.
+    pub(super) fn link_told(&mut self, segment: &Segment, i: usize, flags: u16) {
+        if self.plan.hard_links && flags & iflag::XATTR != 0 {
+            if let Some(group) = self.groups.group(segment, i) {
+                group.attributes_to_come = true;
+            }
         }
     }
 
@@ -319,6 +331,11 @@ impl Generator {
         // What replaces another file is looked at when it is there: the attributes are then the leader's (observed).
         let flags = match self.dest.lstat(rel) {
             Ok(now) if linked && same_kind.is_some() => {
+                let to_come = self
+                    .groups
+                    .group(segment, i)
+                    .is_some_and(|group| group.attributes_to_come);
+                let flags = if to_come { flags | iflag::XATTR } else { flags };
                 self.metadata_flags(&self.dest.root, rel, &want, Some(&now), flags)
             }
             _ => flags,

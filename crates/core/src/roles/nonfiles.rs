@@ -59,6 +59,7 @@ impl Generator {
                 self.dest
                     .set_attrs(rel, &want.settled(flags), &stat, SetTimes::default());
                 self.item(segment, i, ndx, flags, None)?;
+                self.link_told(segment, i, flags);
                 self.link_ready(segment, i, ndx)?;
                 if self.plan.remove_source_files {
                     self.succeeded(segment, i, ndx, false)?;
@@ -140,6 +141,7 @@ impl Generator {
                 self.dest
                     .set_attrs(rel, &want.settled(flags), &stat, SetTimes::default());
                 self.item(segment, i, ndx, flags, None)?;
+                self.link_told(segment, i, flags);
                 self.link_ready(segment, i, ndx)?;
                 if self.plan.remove_source_files {
                     self.succeeded(segment, i, ndx, false)?;

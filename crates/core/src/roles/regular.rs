@@ -141,6 +141,7 @@ impl Generator {
                 let flags = self.without_mode_of_acl(&rel, &want, &stat, flags);
                 let flags = self.after_chown(&want, &stat, flags);
                 self.item(segment, i, ndx, flags, None)?;
+                self.link_told(segment, i, flags);
                 self.link_ready(segment, i, ndx)?;
                 if plan.remove_source_files {
                     self.succeeded(segment, i, ndx, false)?;
