@@ -621,6 +621,7 @@ impl Generator {
             numbers.push(next_dir);
             next_dir += i32::from(segment.entry(i).is_dir());
         }
+        let mut parent: Vec<u8> = Vec::new();
         for k in 0..segment.len() {
             let i = segment.at(k);
             let entry = *segment.entry(i);
@@ -642,12 +643,16 @@ impl Generator {
                     if self.is_skipped(segment, i) {
                         continue;
                     }
+                    self.listed_parent(segment, i, &mut parent)?;
                     let touch = self.directory(segment, i, ndx, false, segment)?;
                     self.late_touch.extend(touch);
                 }
             } else {
                 if self.is_skipped(segment, i) {
                     continue;
+                }
+                if !inc {
+                    self.listed_parent(segment, i, &mut parent)?;
                 }
                 self.entry(segment, i, ndx)?;
             }
@@ -660,6 +665,26 @@ impl Generator {
                 self.settle()?;
             }
         }
+        Ok(())
+    }
+
+    /// A whole list holds the directory of each of its entries; `known` is the last one that was looked up.
+    fn listed_parent(&self, segment: &Segment, i: usize, known: &mut Vec<u8>) -> Result<()> {
+        let dir = segment.dirname(i);
+        if self.plan.local || dir == known.as_slice() {
+            return Ok(());
+        }
+        if !dir.is_empty() && dir != b"/" && segment.find(dir, true).is_none() {
+            let text = [
+                b"ABORTING due to invalid path from sender: ".as_slice(),
+                &segment.name(i),
+            ]
+            .concat();
+            self.report.error(text);
+            return Err(Error::Protocol(String::new()));
+        }
+        known.clear();
+        known.extend_from_slice(dir);
         Ok(())
     }
 
