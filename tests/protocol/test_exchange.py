@@ -1,5 +1,5 @@
-"""Requests, data and the end of a run: PRO-50, 53 to 59, 71 (spec: protocol 6 and 10.3). Numbers of marks (PRO-49) and
-redos (PRO-52) are counted in every session of test_sessions.py, refused sum heads (PRO-51) in test_limits.py."""
+"""Requests, data and the end of a run: PRO-50, 53 to 59, 71 (spec: protocol 6 and 10.3). Marks
+(PRO-49) and redos (PRO-52) are in test_sessions.py, refused sum heads (PRO-51) in test_limits.py."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests import programs
 from tests.parity.tree import EPOCH, picture
+from tests.protocol import client
 from tests.protocol.client import INFO, STATISTICS, Job, Piped, Session, connect, enter, handshake, pull, push
 from tests.protocol.conftest import BIG, CONTENT, NAMES, OLD_BIG, VERSION_IDS, VERSIONS, sent
 from tests.protocol.server import ALL, daemon
@@ -120,6 +121,78 @@ def test_push_to_a_daemon(
     handshake(s, numbers=False)
     push(s, sent(p))
     check_push(s, p, tree)
+
+
+# ---- the statements that every session above counts, by their names
+
+
+@versions
+def test_pro_49_marks(p: int, inc: bool, program: str, tree: Path, env: dict[str, str]) -> None:
+    """PRO-49: the marks of both directions, by the table of spec: protocol 6.3, whichever side the program is on."""
+    with Piped(program, Job(p=p, inc=inc, paths=["src/"]), tree, env) as s:
+        handshake(s)
+        pull(s)
+    lists = 4 if inc else 1
+    assert (s.code, len(s.lists)) == (0, lists), s.err
+    table = {27: (3, 2), 28: (3, 2), 29: (4, 3), 30: (lists + 3, lists + 2)}
+    assert (s.done_out, s.done_in) == table.get(p, (lists + 4, lists + 3))
+    with Piped(program, Job(p=p, inc=inc, sender=False, compact="lDtpr", paths=["dst/"]), tree, env) as s:
+        handshake(s)
+        push(s, sent(p))
+    assert (s.code, len(s.lists)) == (0, lists), s.err
+    assert (s.done_in, s.done_out) == table.get(p, (lists + 4, lists + 3))
+
+
+@versions
+@pytest.mark.parametrize("often", [1, 2])
+def test_pro_52_one_redo(
+    often: int,
+    p: int,
+    inc: bool,
+    program: str,
+    tree: Path,
+    env: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PRO-52: a wrong sum leads to one more request, with sums of full length; when that fails too the file is given
+    up, and what was there is left."""
+    right = client.answer
+
+    def answer(s: Session, n: int, damage: set[bytes]) -> None:
+        right(s, n, damage if often < 2 else {b"big"})
+
+    monkeypatch.setattr(client, "answer", answer)
+    (tree / "dst/big").write_bytes(OLD_BIG)
+    with Piped(program, Job(p=p, inc=inc, sender=False, compact="lDtpr", paths=["dst/"]), tree, env) as s:
+        handshake(s)
+        push(s, sent(p), {b"big"})
+    heads = next(heads for n, heads in s.heads.items() if s.entry(n).name == b"big")
+    assert [head[2] for head in heads] == [2, 16]
+    assert [len(x) for n, x in s.heads.items() if s.entry(n).name != b"big"] == [1, 1, 1]
+    told = s.err + b"".join(text for tag, text in s.wire.messages if tag < 5)
+    assert s.code == (23 if often > 1 else 0), told
+    assert told.count(b"failed verification -- update discarded") == often - 1, told
+    assert (tree / "dst/big").read_bytes() == (OLD_BIG if often > 1 else BIG)
+    assert (tree / "dst/sub/b").read_bytes() == b"w"
+
+
+@versions
+@pytest.mark.parametrize("option", ["", "--delete", "--force", "--delete-after"])
+def test_pro_56_deletion_counts(option: str, p: int, inc: bool, program: str, tree: Path, env: dict[str, str]) -> None:
+    """PRO-56: only at 31 and above, and only where something may be removed."""
+    if inc and option == "--delete-after":
+        return
+    (tree / "dst/extra").write_bytes(b"")
+    job = Job(p=p, inc=inc, sender=False, compact="lDtpr", paths=["dst/"], long=[option] if option else [])
+    if "delete" in option:
+        job.filters = []
+    with Piped(program, job, tree, env) as s:
+        handshake(s)
+        push(s, sent(p))
+    assert s.code == 0, s.err
+    counts = [int("delete" in option), 0, 0, 0, 0]
+    assert s.deleted == (counts if p >= 31 and option else [])
+    assert (tree / "dst/extra").exists() == ("delete" not in option)
 
 
 # ---- our server, their clients
