@@ -191,7 +191,8 @@ def test_dmn_49_names_of_another_charset(pair: Pair, words: str) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["-av DIR/send/ HOST/empty-gid/", "-av DIR/send/ HOST/inner-up/new/",
+    ["-av DIR/send/ HOST/empty-gid/", "-av DIR/send/ HOST/chroot-up/new/", "-av DIR/send/ HOST/inner-up/new/",
+     "-a -v --mkpath DIR/send/ HOST/chroot-up/a/b/", "-ai DIR/send/n1 HOST/chroot-up/new/",
      "-r HOST/filter-bogus/ DIR/up/", "-r DIR/send/ HOST/filter-bogus/", "-r HOST/filter-merge/ DIR/up/",
      "-r HOST/filter-modifier/ DIR/up/", "-rv --delete-after DIR/send/ HOST/refuse/", "-rvm DIR/send/ HOST/refuse/",
      "-rv --delay-updates DIR/send/ HOST/refuse/"],

@@ -52,6 +52,7 @@ TESTED: dict[int, list[str]] = {
     36: ['"dmn-36"', "test_early_input_and_environment"],
     37: ['"dmn-37"', "test_early_failure_runs_post_and_not_pre"],
     38: ["test_shell_bytes_abort_silently", "test_hook_commands_refuse_shell_bytes"],
+    39: ["test_dmn_39_converter"],
     40: ["test_dmn_40_pull", "test_dmn_40_push"],
     41: ["test_escape", "test_control_bytes_are_escaped"],
     44: ["test_dmn_44_misspelt_access_control_is_shown"],
@@ -71,7 +72,6 @@ TESTED: dict[int, list[str]] = {
 
 #: None of it is in rsync's daemon.
 NOT_BUILT: dict[int, str] = {
-    39: "no name converter is started yet",
     42: "no TLS client of our own yet: rsync-ssl runs tain as it runs rsync",
     43: "no restricted shell of our own",
     46: "no hints yet",

@@ -436,6 +436,11 @@ plan! {
     omit_link_times: bool = false,
     fake_super: bool = false,
     numeric_ids: bool = false,
+    /// This end alone takes ids as numbers: nothing of it is on the wire (spec: daemon 3.2).
+    own_numeric_ids: bool = false,
+    /// Names and ids come from a program: what it answers, and where it is asked (spec: daemon 11).
+    converter_answers_handle: Option<Handle> = None,
+    converter_questions_handle: Option<Handle> = None,
     /// `FROM:TO,...` as given; empty = none.
     usermap: Vec<u8> = Vec::new(),
     groupmap: Vec<u8> = Vec::new(),

@@ -61,6 +61,7 @@ class Connection:
         self.resolved = False
         self.slot = -1
         self.pre: hooks.Hook | None = None
+        self.converter: hooks.Converter | None = None
         self.config: Config
         self.resolver = Resolver(helper=helper)
 
@@ -101,8 +102,10 @@ class Connection:
             self.log.closing(error.code, _WHERE)
             return error.code
         finally:
-            if self.pre is not None:
-                self.pre.abandon()
+            # The last one first: it holds the pipes of those that were started before it.
+            for hook in (self.converter, self.pre):
+                if hook is not None:
+                    hook.abandon()
 
     def _last_line(self, text: str | bytes) -> None:
         """Say why, and let the client read it before the connection goes."""
@@ -417,7 +420,9 @@ class Connection:
         facts.ignore_nonreadable = section.flag("ignore nonreadable")
         facts.fake_super = section.flag("fake super")
         wanted = section.tri("numeric ids")
-        facts.numeric_ids = where.chroot is not None if wanted is None else wanted
+        # Behind a chroot there are no names but those that a converter knows.
+        named = where.chroot is None or bool(section.raw("name converter"))
+        facts.numeric_ids = not named if wanted is None else wanted
         facts.open_noatime = section.tri("open noatime")
         facts.temp_dir = section.text("temp dir") or self.settings.temp_dir or None
         facts.charset = section.text("charset") or None
@@ -473,6 +478,13 @@ class Connection:
             except OSError as error:
                 text = f"rsync: [Receiver] pre-xfer exec preparation failed: {operator_file.reason(error)}"
                 raise RefusalError("@ERROR: pre-xfer exec preparation failed", text) from None
+        if section.raw("name converter"):
+            self.converter = hooks.Converter(section)
+            try:
+                self.converter.start()
+            except OSError as error:
+                text = f"rsync: [Receiver] name-converter exec preparation failed: {operator_file.reason(error)}"
+                raise RefusalError("@ERROR: name-converter exec preparation failed", text) from None
         return None
 
     def _stay_behind(self, section: Section, child: int) -> int:
@@ -495,23 +507,23 @@ class Connection:
         return code if code >= 0 else 128 + os.WTERMSIG(status)
 
     def run_pre_transfer(self, asked: arguments.Arguments, found: list[bytes]) -> str:
-        """Step 22: let the prepared command run, now that the request is known. The text for the client on failure.
+        """Step 22: let the prepared commands run, now that the request is known. The text for the client on failure.
 
         ``found`` are the paths as the transfer takes them.
         """
-        if self.pre is None:
+        if self.pre is None and self.converter is None:
             return ""
-        hook, self.pre = self.pre, None
         values = dict(self.config.variables.connection)
         values[b"RSYNC_REQUEST"] = asked.request
         words = [b"rsyncd", *asked.raw[: len(asked.raw) - len(asked.paths)], *found]
         for number, word in enumerate(words):
             values[b"RSYNC_ARG%d" % number] = word
-        try:
-            block = hooks.environment(values)
-        except RefusalError:
-            hook.abandon()
-            raise
+        block = hooks.environment(values)
+        if self.converter is not None:
+            self.converter.begin(block)
+        hook, self.pre = self.pre, None
+        if hook is None:
+            return ""
         status, output = hook.release(block)
         if not status:
             return ""

@@ -124,15 +124,18 @@ class Hook:
         self.go = -1
         self.out = -1
 
-    def prepare(self, *, capture: bool, stdin: bytes | None = None) -> None:
-        """Fork the waiting child. Raises :class:`OSError`."""
+    def prepare(self, *, capture: bool, stdin: bytes | None = None, input_fd: int = -1) -> None:
+        """Fork the waiting child, which reads ``stdin``, or ``input_fd``, which is closed here.
+
+        Raises :class:`OSError`.
+        """
         words = _words(self.line, self.plain)
         go_read, self.go = os.pipe()
         out_read = out_write = -1
         if capture:
             out_read, out_write = os.pipe()
         # A pipe of its own for early input; 5120 bytes always fit.
-        data_read = data_write = -1
+        data_read = input_fd
         if stdin:
             data_read, data_write = os.pipe()
             os.write(data_write, stdin)
@@ -161,8 +164,8 @@ class Hook:
             os.close(out_write)
             self.out = out_read
 
-    def release(self, variables: Mapping[bytes, bytes]) -> tuple[int, bytes]:
-        """Run it: its wait status and what it printed (cut)."""
+    def begin(self, variables: Mapping[bytes, bytes]) -> None:
+        """Run it."""
         block = b"".join(name + b"=" + value + b"\0" for name, value in variables.items())
         view = memoryview(block)
         try:
@@ -171,6 +174,10 @@ class Hook:
         finally:
             os.close(self.go)
             self.go = -1
+
+    def release(self, variables: Mapping[bytes, bytes]) -> tuple[int, bytes]:
+        """Run it to its end: its wait status and what it printed (cut)."""
+        self.begin(variables)
         output = self._collect() if self.out >= 0 else b""
         status = _reap(self.pid, self.limit)
         # Whoever waits for the command in between has no other way to tell of a signal.
@@ -198,6 +205,23 @@ class Hook:
             os.close(self.go)
             self.go = -1
             os.waitpid(self.pid, 0)
+
+
+class Converter(Hook):
+    """The program that knows names and ids: questions go to its stdin, it answers on its stdout (spec: daemon 11)."""
+
+    def __init__(self, section: Section) -> None:
+        super().__init__(section, "name converter")
+        self.questions = -1
+
+    def start(self) -> None:
+        """Fork it. Raises :class:`OSError`."""
+        read_fd, self.questions = os.pipe()
+        self.prepare(capture=True, input_fd=read_fd)
+
+    @property
+    def answers(self) -> int:
+        return self.out
 
 
 def run_now(section: Section, name: str, variables: Mapping[bytes, bytes], stdin: bytes | None = None) -> int:

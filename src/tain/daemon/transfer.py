@@ -189,6 +189,7 @@ def plan_fields(facts: ModuleFacts, *, sender: bool) -> dict[str, object]:
         "insecure_links": facts.insecure_links,
         "daemon_rules": facts.daemon_rules,
         "daemon_chmod": facts.outgoing_chmod if sender else facts.incoming_chmod,
+        "own_numeric_ids": facts.numeric_ids,
         "ignore_nonreadable": facts.ignore_nonreadable,
         "peer_host": facts.peer_host,
         "peer_addr": facts.peer_addr,
@@ -223,9 +224,13 @@ def _serve(connection: Connection, facts: ModuleFacts, options: Options, refusal
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stop)
+    fields = plan_fields(facts, sender=options.sender)
+    if connection.converter is not None:
+        fields["converter_answers_handle"] = connection.converter.answers
+        fields["converter_questions_handle"] = connection.converter.questions
     side = DaemonSide(
         greeted=(connection.protocol, connection.announced),
-        fields=plan_fields(facts, sender=options.sender),
+        fields=fields,
         refusal=refusal,
         timeout=facts.timeout,
         log=facts.log,

@@ -77,7 +77,7 @@ impl FlistOptions {
             xattrs: plan.xattrs > 0,
             checksum_len: if plan.checksum { sum_len(plan.file_sum) } else { 0 },
             numeric_ids: plan.numeric_ids,
-            own_numeric_ids: false,
+            own_numeric_ids: plan.own_numeric_ids,
             delete_missing_args: plan.delete_missing_args,
             ignore_errors: plan.ignore_errors,
             convert_links: charset.is_some() && plan.compat_symlink_iconv,

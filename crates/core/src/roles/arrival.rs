@@ -177,10 +177,8 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
             created_parents = many && !plan.idle();
             if plan.info.name > 0 || plan.itemize {
                 let plural = if made == 1 { "directory" } else { "directories" };
-                report.info(format!(
-                    "created {made} {plural} for {}",
-                    String::from_utf8_lossy(&upto)
-                ));
+                let said = format!("created {made} {plural} for ");
+                report.info([said.as_bytes(), root_sign(plan, &upto), &upto].concat());
             }
         }
         if many {
@@ -245,9 +243,18 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
     }
 }
 
+/// Where the module is this process's root, its paths are shown as whole ones.
+fn root_sign(plan: &Plan, path: &[u8]) -> &'static [u8] {
+    if plan.module_chroot && !path.starts_with(b"/") {
+        b"/"
+    } else {
+        b""
+    }
+}
+
 fn announce(plan: &Plan, report: &Report, path: &[u8]) {
     if plan.info.name > 0 || plan.itemize {
-        report.info([b"created directory ".as_slice(), path].concat());
+        report.info([b"created directory ".as_slice(), root_sign(plan, path), path].concat());
     }
 }
 

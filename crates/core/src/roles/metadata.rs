@@ -14,6 +14,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::compare::{is_dir, is_link, Wanted};
+use super::converter::Converter;
 use super::filter::Filters;
 use crate::error::Result;
 use crate::flist::{
@@ -112,8 +113,15 @@ pub struct Metadata {
     default_perms: Arc<Mutex<Option<(Vec<u8>, u32)>>>,
 }
 
-/// Users and groups of this machine.
-pub fn system_ids() -> Arc<dyn IdLookup> {
+/// Users and groups of this machine, or of the program that the plan names.
+pub fn ids_of(plan: &Plan, report: &Report) -> Arc<dyn IdLookup> {
+    match (&plan.converter_answers_handle, &plan.converter_questions_handle) {
+        (Some(answers), Some(questions)) => Arc::new(Converter::new(report, answers, questions)),
+        _ => system_ids(),
+    }
+}
+
+fn system_ids() -> Arc<dyn IdLookup> {
     let read = |path: &str| std::fs::read(path).unwrap_or_default();
     Arc::new(IdFiles::parse(&read("/etc/passwd"), &read("/etc/group")))
 }
@@ -129,7 +137,9 @@ pub fn id_map(plan: &Plan, report: &Report, lookup: Arc<dyn IdLookup>) -> Result
         groups.push(rustix::process::getegid().as_raw());
         map.restrict_groups(groups);
     }
-    for warning in std::mem::take(&mut map.warnings) {
+    // A name converter that failed has ended the transfer, and that is all there is to say.
+    let warnings = std::mem::take(&mut map.warnings);
+    for warning in warnings.into_iter().filter(|_| !report.is_cancelled()) {
         report.error(warning);
     }
     map.told = (plan.debug.own > 1).then(Vec::new);
@@ -168,7 +178,7 @@ impl Metadata {
     pub fn map_ids(&mut self, report: &Report) -> Result<()> {
         // Without maps a name leads back to its own id.
         if !self.plan.usermap.is_empty() || !self.plan.groupmap.is_empty() {
-            let lookup = system_ids();
+            let lookup = ids_of(&self.plan, report);
             let map = id_map(&self.plan, report, Arc::clone(&lookup))?;
             self.ids = Some(Arc::new(Mutex::new((map, lookup))));
         }

@@ -4,6 +4,7 @@ pub mod arrival;
 pub mod basis;
 pub mod chmod;
 pub mod compare;
+mod converter;
 pub mod copier;
 pub mod delete;
 pub mod dest;

@@ -143,7 +143,7 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> 
     }
     announce(plan, report, true);
     tell_rules(plan, report, "sender");
-    let mut sender = Sender::new(plan, report, reader, writer.clone(), metadata::system_ids())?;
+    let mut sender = Sender::new(plan, report, reader, writer.clone(), metadata::ids_of(plan, report))?;
     let mut result = sender.run();
     if let Err(error) = result {
         let error = cause(sender.reader(), error);
@@ -264,7 +264,7 @@ fn decoder(plan: &Plan, report: &Report) -> Result<Decoder> {
     let mut decoder = Decoder::new(
         FlistOptions::from_plan(plan)?,
         Tables::default(),
-        metadata::id_map(plan, report, metadata::system_ids())?,
+        metadata::id_map(plan, report, metadata::ids_of(plan, report))?,
     );
     if let Some(check) = name_check(plan)? {
         decoder.set_vet(Box::new(check));
