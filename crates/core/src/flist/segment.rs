@@ -258,10 +258,12 @@ impl SegmentBuilder {
 
     /// Deactivate all but one of the entries with the same name (spec: protocol 5.9). Only a receiver does this,
     /// after [`sort`](Self::sort).
-    pub fn drop_duplicates(&mut self) {
+    pub fn drop_duplicates(&mut self) -> Vec<usize> {
         let n = self.len();
+        let mut dropped = Vec::new();
         let mut kept: Option<usize> = None;
         let (mut dirs, mut others) = (0, 0);
+        let mut kept_at = 0;
         for i in 0..n {
             let this = self.at(i);
             if !self.entry(this).is_active() {
@@ -272,7 +274,8 @@ impl SegmentBuilder {
                 if compare(&self.store.sort_key(&a), &self.store.sort_key(&b), self.protocol) == Ordering::Equal {
                     if b.is_dir() && !a.is_dir() {
                         self.entry_mut(before).flags |= eflag::DUPLICATE;
-                        kept = Some(this);
+                        dropped.push(kept_at);
+                        (kept, kept_at) = (Some(this), i);
                     } else {
                         if a.is_dir() && b.is_dir() {
                             let merged = &mut self.entry_mut(before).flags;
@@ -280,6 +283,7 @@ impl SegmentBuilder {
                             *merged &= b.flags | !eflag::IMPLIED;
                         }
                         self.entry_mut(this).flags |= eflag::DUPLICATE;
+                        dropped.push(i);
                     }
                     continue;
                 }
@@ -289,10 +293,10 @@ impl SegmentBuilder {
             } else {
                 others += 1;
             }
-            kept = Some(this);
+            (kept, kept_at) = (Some(this), i);
         }
         if self.protocol < 29 || dirs == 0 || others == 0 {
-            return;
+            return dropped;
         }
         // Files and directories of one name are not neighbours in this order.
         for i in 0..n {
@@ -309,16 +313,20 @@ impl SegmentBuilder {
                 compare(&self.store.sort_key(self.entry(self.at(k))), &key, self.protocol) == Ordering::Less
             });
             let same: Vec<usize> = (from..n)
-                .map(|k| self.at(k))
                 .take_while(|&k| {
-                    let other = self.entry(k);
+                    let other = self.entry(self.at(k));
                     !other.is_dir() && compare(&self.store.sort_key(other), &key, self.protocol) == Ordering::Equal
                 })
                 .collect();
             for k in same {
-                self.entry_mut(k).flags |= eflag::DUPLICATE;
+                let other = self.at(k);
+                if self.entry(other).is_active() {
+                    dropped.push(k);
+                }
+                self.entry_mut(other).flags |= eflag::DUPLICATE;
             }
         }
+        dropped
     }
 
     /// Take the leading `/` from absolute names; they keep the place that they were sorted to with it
@@ -393,6 +401,8 @@ impl SegmentBuilder {
         Segment {
             start,
             dir_ndx,
+            io_error: 0,
+            dropped: Vec::new(),
             protocol: self.protocol,
             dirs: self.store.entries.iter().filter(|e| e.is_dir()).count(),
             absolute: self.absolute,
@@ -422,6 +432,10 @@ pub struct Segment {
     pub start: i32,
     /// Directory index that the list belongs to; -1 for the first list.
     pub dir_ndx: i32,
+    /// What had gone wrong at the sender when it was listed.
+    pub io_error: u32,
+    /// Duplicates that are still to be told of, as places in sorted order.
+    pub dropped: Vec<usize>,
     protocol: u8,
     dirs: usize,
     absolute: bool,

@@ -11,6 +11,8 @@ use crate::tree::{operator, Root};
 
 /// Rules of one role, and where on the walk it stands.
 pub struct Filters {
+    /// The names of this list are absolute: they are told with the slash that rules do not see.
+    pub absolute: bool,
     rules: Rules,
     daemon: Rules,
     side: Side,
@@ -54,6 +56,7 @@ impl Filters {
         };
         let daemon = Rules::new(&plan.daemon_rules, options, &mut read)?;
         Ok(Self {
+            absolute: false,
             rules,
             daemon,
             side,
@@ -143,7 +146,8 @@ impl Filters {
                 "generator"
             };
             let kind = if is_dir { "directory" } else { "file" };
-            report.info(format!("[{role}] {}", found.debug_line(self.side, kind, name)));
+            let shown = [if self.absolute { b"/".as_slice() } else { b"" }, name].concat();
+            report.info(format!("[{role}] {}", found.debug_line(self.side, kind, &shown)));
         }
         found.verdict().is_exclude()
     }

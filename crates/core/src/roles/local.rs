@@ -101,6 +101,11 @@ fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, tables: Tables,
             let ms = started.elapsed().as_millis() as u64;
             report.stats(|s| s.flist_build_ms = ms.max(1));
         }
+        if plan.inc_recurse {
+            // Each side drops them, and says so.
+            tell_duplicates(plan, report, &segment);
+            tell_duplicates(plan, report, &segment);
+        }
         if feed.send(Feed::List(Arc::new(segment))).is_err() {
             return Ok(());
         }
@@ -204,6 +209,13 @@ fn generate(
     if plan.info.flist > 0 && !plan.inc_recurse && (plan.recurse || plan.dirs) {
         listed(report, &feeds);
     }
+    if !plan.inc_recurse {
+        for feed in &feeds {
+            if let Feed::List(segment) = feed {
+                tell_duplicates(plan, report, segment);
+            }
+        }
+    }
     let mut dest = arrival::settle(plan, report, &feeds)?;
     // A path's length is the limit, which is found when the first item is told (spec: output 7).
     if plan.out_format.as_ref().is_some_and(|f| f.len() >= 4096)
@@ -234,6 +246,19 @@ fn generate(
         report.tell_matches();
     }
     result
+}
+
+/// Names that are in a list more than once (spec: output 10).
+fn tell_duplicates(plan: &Plan, report: &Report, segment: &Segment) {
+    if plan.debug.dup == 0 {
+        return;
+    }
+    let start = if plan.inc_recurse { segment.start } else { 0 };
+    for &place in &segment.dropped {
+        let name = segment.name(segment.at(place));
+        let at = format!(" from file list ({})", start + place as i32);
+        report.info([b"removing duplicate name ".as_slice(), &name, at.as_bytes()].concat());
+    }
 }
 
 /// The end of the line that the list's start began (spec: output 4).

@@ -200,6 +200,7 @@ impl Receiver {
             self.report.set_io_error(received.io_error as u32);
         }
         let mut segment = received.segment;
+        segment.io_error = self.report.io_error();
         if self.plan.prune_empty_dirs {
             super::metadata::prune(&self.plan, &mut segment, &self.plan.destination, &self.report)?;
         }

@@ -37,6 +37,8 @@ struct Argument {
     missing_ok: bool,
     /// Stands only for the way to another argument: its contents are nobody's wish.
     implied: bool,
+    /// That many bytes of its name are the way to the argument before as well.
+    known: usize,
 }
 
 /// A directory whose contents are still to be listed.
@@ -78,6 +80,8 @@ pub struct Scanner {
     /// The sources are named by a list.
     of_list: bool,
     buffer: Vec<u8>,
+    /// `.` is listed for the first argument that begins with `./` (observed).
+    dot_implied: bool,
 }
 
 impl Scanner {
@@ -109,6 +113,7 @@ impl Scanner {
             links: HardLinks::new(),
             tables: crate::flist::Tables::default(),
             buffer: Vec::new(),
+            dot_implied: false,
         })
     }
 
@@ -167,15 +172,18 @@ impl Scanner {
         } else {
             self.finished = true;
         }
+        let mut dropped = Vec::new();
         if self.local {
-            builder.drop_duplicates();
+            dropped = builder.drop_duplicates();
             builder.strip_leading_slashes();
             if self.plan.hard_links {
                 builder.group_hard_links(&mut self.links, self.next_start);
             }
         }
         let count = builder.len() as i32;
-        let segment = builder.finish(self.next_start, dir_ndx);
+        let mut segment = builder.finish(self.next_start, dir_ndx);
+        segment.io_error = self.report.io_error();
+        segment.dropped = dropped;
         self.next_start = self
             .next_start
             .checked_add(count + 1)
@@ -257,8 +265,9 @@ impl Scanner {
         if !at_top && self.filters.has_merge() {
             self.enter(&node)?;
         }
+        let mut last = Vec::new();
         for argument in node.arguments {
-            self.list_argument(&node.path, argument, builder, &mut children)?;
+            self.list_argument(&node.path, argument, &mut last, builder, &mut children)?;
         }
         for (root, dev) in node.contents {
             self.list_contents(root, &node.path, dev, builder, &mut children)?;
@@ -404,6 +413,7 @@ impl Scanner {
 
     fn hidden(&mut self, name: &[u8], dir: bool) -> bool {
         let path = disk(name);
+        self.filters.absolute = name.starts_with(b"/");
         self.filters.daemon_hides(path, dir) || self.filters.hides(path, dir, &self.report)
     }
 

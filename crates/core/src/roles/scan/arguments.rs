@@ -12,7 +12,7 @@ use crate::report::ioerr;
 use crate::roles::compare::{is_dir, S_IFREG};
 use crate::roles::entries::missing;
 use crate::roles::metadata::{self, Lookup};
-use crate::roles::paths::{clean, confine, disk, split_relative, trim_slashes};
+use crate::roles::paths::{clean, confine, disk, split_name, split_relative, trim_slashes};
 
 impl Scanner {
     pub(super) fn arguments(&mut self, names: Option<Vec<Vec<u8>>>) -> Result<Vec<Argument>> {
@@ -54,6 +54,8 @@ impl Scanner {
             }
             Err(error) => {
                 let full = crate::tree::operator::absolute(base, &self.plan.cwd).unwrap_or_else(|_| named.to_vec());
+                // It is told from where the role stands before any argument.
+                self.report.set_base(&self.plan.cwd);
                 // The directory of a list is shown as it was typed (observed).
                 let full = if full.ends_with(b"/") && self.of_list {
                     full
@@ -101,6 +103,7 @@ impl Scanner {
                     follow: true,
                     missing_ok: false,
                     implied: false,
+                    known: 0,
                 });
             }
             return Ok(());
@@ -118,6 +121,7 @@ impl Scanner {
                 follow: false,
                 missing_ok: true,
                 implied: false,
+                known: 0,
             });
         }
         Ok(())
@@ -136,7 +140,7 @@ impl Scanner {
         let lead_dot = kept.starts_with(b"./") && name != b".";
         let base = if kept.starts_with(b"/") { &b"/"[..] } else { base };
         if let Some(root) = self.open_base(base, source) {
-            if lead_dot {
+            if lead_dot && !std::mem::replace(&mut self.dot_implied, true) {
                 out.push(implied_dot(root));
             }
             out.push(Argument {
@@ -146,6 +150,7 @@ impl Scanner {
                 follow: dotted,
                 missing_ok: true,
                 implied: false,
+                known: 0,
             });
         }
         Ok(())
@@ -164,7 +169,7 @@ impl Scanner {
         };
         let dotted = kept.is_empty() || kept == b"." || kept.ends_with(b"/") || kept.ends_with(b"/.");
         let name = confine(kept);
-        let mut dir = base.to_vec();
+        let mut dir = trim_slashes(base).to_vec();
         let inner = confine(inner);
         if inner != b"." {
             dir.push(b'/');
@@ -172,7 +177,7 @@ impl Scanner {
         }
         if self.plan.relative {
             if let Some(root) = self.open_base(&dir, entry) {
-                if kept.starts_with(b"./") && name != b"." {
+                if kept.starts_with(b"./") && name != b"." && !std::mem::replace(&mut self.dot_implied, true) {
                     out.push(implied_dot(root));
                 }
                 out.push(Argument {
@@ -182,6 +187,7 @@ impl Scanner {
                     follow: dotted,
                     missing_ok: true,
                     implied: false,
+                    known: 0,
                 });
             }
             return;
@@ -206,6 +212,7 @@ impl Scanner {
                     follow: true,
                     missing_ok: true,
                     implied: false,
+                    known: 0,
                 });
             }
             return;
@@ -218,6 +225,7 @@ impl Scanner {
                 follow: dotted,
                 missing_ok: true,
                 implied: false,
+                known: 0,
             });
         }
     }
@@ -225,7 +233,8 @@ impl Scanner {
     pub(super) fn list_argument(
         &mut self,
         parent: &[u8],
-        argument: Argument,
+        mut argument: Argument,
+        last: &mut Vec<u8>,
         builder: &mut SegmentBuilder,
         children: &mut Vec<Node>,
     ) -> Result<()> {
@@ -238,6 +247,14 @@ impl Scanner {
                 return Ok(());
             }
             let name = argument.name[..skip + from + slash].to_vec();
+            if self.plan.inc_recurse {
+                argument.known = if name == *last { name.len() } else { 0 };
+                last.clone_from(&name);
+            } else if skip == 0 {
+                let (way, _) = split_name(&argument.name);
+                argument.known = common_way(way, last);
+                *last = way.to_vec();
+            }
             return self.list_implied(name, argument, builder, children);
         }
         if from == 1 && rest.len() == 1 {
@@ -283,7 +300,8 @@ impl Scanner {
         }
     }
 
-    /// A parent directory of a relative argument (spec: transfer 2.7).
+    /// A parent directory of a relative argument (spec: transfer 2.7). Who listed it for an earlier argument lists it
+    /// again unless the argument before came this way: it is counted twice then, and dropped by all (observed).
     pub(super) fn list_implied(
         &mut self,
         name: Vec<u8>,
@@ -292,12 +310,8 @@ impl Scanner {
         children: &mut Vec<Node>,
     ) -> Result<()> {
         let known = children.iter().position(|n| n.path == name);
-        if let Some(known) = known {
-            children[known].arguments.push(argument);
-            return Ok(());
-        }
         let wanted = self.plan.implied_dirs || self.plan.protocol >= 30;
-        if wanted {
+        if wanted && (known.is_none() || name.len() > argument.known) {
             let Some(root) = self.sources.root(argument.root) else {
                 return Ok(());
             };
@@ -324,6 +338,10 @@ impl Scanner {
                     return Ok(());
                 }
             }
+        }
+        if let Some(known) = known {
+            children[known].arguments.push(argument);
+            return Ok(());
         }
         children.push(Node {
             path: name,
@@ -412,6 +430,7 @@ impl Scanner {
             let error = io::Error::from_raw_os_error(2);
             return self.stat_failed(root_number, name, &error, &argument, builder);
         }
+        self.filters.absolute = name.starts_with(b"/");
         if !dot && self.filters.hides(path, is_dir(stat.mode), &self.report) {
             return Ok(());
         }
@@ -445,6 +464,15 @@ impl Scanner {
     }
 }
 
+/// How much of the way to an argument is that to the one before (`last`): all, or up to the last directory of both.
+fn common_way(way: &[u8], last: &[u8]) -> usize {
+    let n = way.iter().zip(last).take_while(|(a, b)| a == b).count();
+    if n == way.len() && last.get(n).is_none_or(|&b| b == b'/') {
+        return n;
+    }
+    memchr::memrchr(b'/', &way[..n]).unwrap_or(0)
+}
+
 fn implied_dot(root: u16) -> Argument {
     Argument {
         root,
@@ -453,5 +481,6 @@ fn implied_dot(root: u16) -> Argument {
         follow: true,
         missing_ok: false,
         implied: true,
+        known: 0,
     }
 }

@@ -97,7 +97,12 @@ impl Scanner {
         let entry = NewEntry {
             len: if device || special { 0 } else { stat.size },
             mtime: stat.mtime,
-            mtime_nsec: stat.mtime_nsec,
+            // An old protocol has whole seconds only; one that sends drops the rest itself.
+            mtime_nsec: if self.local && plan.protocol < 31 {
+                0
+            } else {
+                stat.mtime_nsec
+            },
             mode,
             uid: stat.uid,
             gid: stat.gid,
