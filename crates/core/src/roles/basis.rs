@@ -109,12 +109,33 @@ impl Generator {
         self.alt_roots.get(n).cloned().flatten()
     }
 
+    /// Status of an alternate copy. A link of another owner on the way to it is not followed, and that is told.
+    fn stat_there(&self, root: &Root, rel: &[u8]) -> Option<Stat> {
+        let parent = split_name(rel).0;
+        if !parent.is_empty() && !self.plan.insecure_links {
+            let dir = root.display(parent);
+            let mut known = self.untrusted.borrow_mut();
+            if known.len() > 64 {
+                known.clear();
+            }
+            // One look for all that is in a directory.
+            if *known
+                .entry(dir)
+                .or_insert_with_key(|dir| crate::tree::operator::is_untrusted(dir, None))
+            {
+                self.report.error(crate::tree::operator::REFUSAL);
+                return None;
+            }
+        }
+        self.dest.lstat_in(root, rel).ok()
+    }
+
     /// The best alternate copy of a regular file: level, directory number, status.
     fn alt_level(&mut self, segment: &Segment, i: usize, rel: &[u8]) -> Option<(u8, usize, Root, Stat)> {
         let mut best: Option<(u8, usize, Root, Stat)> = None;
         for n in 0..self.alt_roots.len() {
             let Some(root) = self.alternate(n) else { continue };
-            let Ok(stat) = self.dest.lstat_in(&root, rel) else {
+            let Some(stat) = self.stat_there(&root, rel) else {
                 continue;
             };
             if !stat.is_file() {
@@ -146,6 +167,7 @@ impl Generator {
         ndx: i32,
         rel: &[u8],
         found: Option<Stat>,
+        replaced: Option<Stat>,
     ) -> Result<AltFile> {
         let kind = self.plan.alt_dest;
         if found.is_some() && kind == AltDest::Copy {
@@ -187,7 +209,7 @@ impl Generator {
         if level >= 2 && found.is_none() {
             let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, false);
             let flags = self.metadata_flags(&root, rel, &want, Some(&stat), flags);
-            if self.dry_run || self.copy_alt(segment, i, number, &root, rel, &stat)? {
+            if self.dry_run || self.copy_alt(segment, i, number, &root, rel, &stat, replaced)? {
                 self.item(segment, i, ndx, flags, None)?;
                 return Ok(AltFile::Settled { here: true });
             }
@@ -235,6 +257,7 @@ impl Generator {
         root: &Root,
         rel: &[u8],
         stat: &Stat,
+        replaced: Option<Stat>,
     ) -> Result<bool> {
         let source = match root.open_read(rel, false) {
             Ok(source) => source,
@@ -256,6 +279,18 @@ impl Generator {
                 self.dest.make_parents(rel);
             }
         }
+        if self.plan.inplace || self.plan.append > 0 {
+            // No other name is used then, and so no other directory.
+            let Some(target) = self.dest.open_inplace(rel) else {
+                return Ok(false);
+            };
+            if crate::tree::data::copy_whole(&source, &target, stat.size, true).is_err() {
+                return Ok(false);
+            }
+            let want = self.dest.wanted(segment, i, replaced.as_ref());
+            self.dest.set_attrs_open(&target, rel, &want, None);
+            return Ok(true);
+        }
         let Some(temp) = self.dest.create_temp(rel) else {
             return Ok(false);
         };
@@ -263,7 +298,7 @@ impl Generator {
             self.dest.remove_temp(&temp.name);
             return Ok(false);
         }
-        let want = self.dest.wanted(segment, i, None);
+        let want = self.dest.wanted(segment, i, replaced.as_ref());
         self.dest.set_attrs_open(&temp.file, rel, &want, Some(&temp.name));
         drop(temp.file);
         if !self.dest.commit(&temp.name, rel, false)? {
@@ -276,7 +311,7 @@ impl Generator {
     pub(super) fn alt_directory(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8]) -> Option<(Root, Stat)> {
         let mut best = None;
         for root in (0..self.alt_roots.len()).filter_map(|n| self.alternate(n)) {
-            let Ok(stat) = self.dest.lstat_in(&root, rel) else {
+            let Some(stat) = self.stat_there(&root, rel) else {
                 continue;
             };
             if !stat.is_dir() {
@@ -303,7 +338,7 @@ impl Generator {
         let entry = *segment.entry(i);
         let mut best: Option<(u8, Root, Stat)> = None;
         for root in (0..self.alt_roots.len()).filter_map(|n| self.alternate(n)) {
-            let Ok(stat) = self.dest.lstat_in(&root, rel) else {
+            let Some(stat) = self.stat_there(&root, rel) else {
                 continue;
             };
             if (stat.mode ^ entry.mode) & super::compare::S_IFMT != 0 {

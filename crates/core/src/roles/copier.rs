@@ -799,7 +799,11 @@ pub fn remove_source_file(
         report.error_xfer([b"ERROR: Skipping sender remove of destination file: ".as_slice(), name].concat());
         return;
     }
-    if stat.size != entry.len && entry.is_file() || stat.mtime != entry.mtime || stat.mtime_nsec != entry.mtime_nsec {
+    let exact = !report.plan().local || report.plan().protocol >= 31;
+    if stat.size != entry.len && entry.is_file()
+        || stat.mtime != entry.mtime
+        || exact && stat.mtime_nsec != entry.mtime_nsec
+    {
         report.error_xfer([b"ERROR: Skipping sender remove for changed file: ".as_slice(), name].concat());
         return;
     }

@@ -124,9 +124,9 @@ impl Deleter {
     }
 
     /// Deletions are off because the sender could not read everything.
-    fn blocked(&mut self) -> bool {
+    fn blocked(&mut self, errors: u32) -> bool {
         let plan = &self.dest.plan;
-        if self.dest.report.io_error() & ioerr::GENERAL == 0 || plan.ignore_errors {
+        if errors & ioerr::GENERAL == 0 || plan.ignore_errors {
             return false;
         }
         if !self.told_io_error {
@@ -138,10 +138,16 @@ impl Deleter {
 
     /// Remove what is in the directory `dir` (`.` for the root) and not in the list. `listed` tells whether a name is.
     pub fn in_dir(&mut self, dir: &[u8], segment: &Segment, filters: &mut Filters, delay: bool) -> Result<()> {
-        if self.blocked() {
+        let plan = self.dest.plan.clone();
+        // While lists still come, only what went wrong up to this one is known (observed).
+        let errors = if plan.inc_recurse && plan.delete_during() && !plan.hard_links {
+            segment.io_error
+        } else {
+            self.dest.report.io_error()
+        };
+        if self.dest.void || self.blocked(errors) {
             return Ok(());
         }
-        let plan = self.dest.plan.clone();
         match self.dest.root.stat_follow(dir) {
             // Something else is in its place, or it is a mount point where one is not to be crossed.
             Ok(stat) if !stat.is_dir() => return Ok(()),
@@ -162,12 +168,18 @@ impl Deleter {
         } else {
             [dir, b"/"].concat()
         };
+        let rules_anywhere = !plan.delete_during() && filters.has_merge();
         let mut found: Vec<(Vec<u8>, FileKind)> = Vec::new();
         let told = plan.debug.flist > 1 || plan.debug.filter > 0;
         let mut shown: Vec<(Vec<u8>, FileKind)> = Vec::new();
         for entry in names.iter() {
             let path = [prefix.as_slice(), entry.name].concat();
             let listed = segment.find_any(&path).is_some();
+            if listed && rules_anywhere && resolved_kind(&self.dest.root, &path, entry.kind) == FileKind::Symlink {
+                // rsync looks for rules in it as well, and is stopped at a link of another owner (observed).
+                let refused = io::Error::from_raw_os_error(40);
+                self.dest.report.refusal(&self.dest.root.display(&path), &refused);
+            }
             if listed && plan.one_file_system == 0 && !told {
                 continue;
             }
@@ -256,7 +268,7 @@ impl Deleter {
     /// Remove what was found with `--delete-delay`.
     pub fn run_delayed(&mut self, filters: &mut Filters) -> Result<()> {
         for (path, kind) in std::mem::take(&mut self.delayed) {
-            if self.blocked() {
+            if self.blocked(self.dest.report.io_error()) {
                 break;
             }
             self.remove(&path, kind, Some(&mut *filters))?;

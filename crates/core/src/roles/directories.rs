@@ -130,7 +130,9 @@ impl Generator {
         if base != 0 && flags == base && self.plan.info.name > 1 && !self.plan.itemize {
             self.report.info([rel.as_slice(), b"/ is uptodate"].concat());
         }
-        let deletes = self.plan.delete_during() && entry.has_contents() && !(self.dry_run && real.is_none());
+        // Of what --existing would not have made nothing is removed either.
+        let unmade = self.dry_run || self.plan.existing;
+        let deletes = self.plan.delete_during() && entry.has_contents() && !(unmade && real.is_none());
         // On the wire deletions are messages, which 3.5.0 writes before the item that still waits in its buffer.
         let late = deletes && real.is_some() && matches!(self.output, super::generator::Output::Wire(_));
         items::log_made(&self.report, segment, i, flags, None);

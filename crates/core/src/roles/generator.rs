@@ -108,6 +108,8 @@ pub(super) struct ListState {
     pub processed: bool,
     /// The directory it belongs to.
     pub touch: Option<Touch>,
+    /// Data of some of its files was asked for.
+    pub asked: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -161,6 +163,8 @@ pub struct Generator {
     late_touch: Vec<Touch>,
     /// With `--delay-updates`: finished transfers whose files do not have their names yet.
     held_back: Vec<(Arc<Segment>, usize, i32)>,
+    /// Whether the way to a directory of an alternate one leads over a link of another owner.
+    pub(super) untrusted: std::cell::RefCell<HashMap<Vec<u8>, bool>>,
     settled: HashMap<Vec<u8>, Touch>,
     pub(super) alt_roots: Vec<Option<Root>>,
     /// Which alternate directories lie behind a link of another owner.
@@ -206,6 +210,7 @@ impl Generator {
             skipped: Vec::new(),
             late_touch: Vec::new(),
             held_back: Vec::new(),
+            untrusted: std::cell::RefCell::default(),
             settled: HashMap::new(),
             alt_roots,
             alt_refused,
@@ -522,6 +527,7 @@ impl Generator {
             redo: Vec::new(),
             processed: false,
             touch: None,
+            asked: false,
         };
         let inc = self.plan.inc_recurse;
         let mut skip = false;
@@ -838,6 +844,9 @@ impl Generator {
 
     /// Ask for a file's data.
     pub(super) fn request(&mut self, mut request: Request) -> Result<()> {
+        if let Some(list) = self.lists.back_mut() {
+            list.asked = true;
+        }
         if matches!(self.output, Output::Local(_)) && !self.plan.whole_file && !self.dry_run {
             let refused = request
                 .basis
@@ -848,6 +857,11 @@ impl Generator {
                 request.iflags = iflag::TRANSFER | iflag::NEW;
                 request.basis = None;
             }
+        }
+        if self.plan.backup_dir.is_some() && request.exists.is_some() && matches!(self.output, Output::Local(_)) {
+            // The lists before are settled when a file's data arrives: a backup directory that is made in one of
+            // their directories shows in its time (observed).
+            self.settle()?;
         }
         if let Output::Local(copier) = &mut self.output {
             self.report.held_cost(19);
@@ -878,10 +892,9 @@ impl Generator {
 
     fn touch_up_list(&mut self, list: &ListState) {
         let Some(touch) = &list.touch else { return };
-        if matches!(self.plan.delete, DeleteWhen::Delay | DeleteWhen::After)
-            || self.plan.delay_updates
-            || self.plan.backup_dir.is_some()
-        {
+        // The end of a list with requests comes back late: a backup directory is made before (observed).
+        let busy = self.plan.backup_dir.is_some() && list.asked;
+        if matches!(self.plan.delete, DeleteWhen::Delay | DeleteWhen::After) || self.plan.delay_updates || busy {
             // Something may still be made in it.
             self.late_touch.push(touch.clone());
         } else {
@@ -971,7 +984,8 @@ impl Generator {
                 }
                 if entry.is_active() && entry.has_contents() {
                     let rel = self.dest.name(&segment, i);
-                    if !self.dest.root.stat_follow(&rel).is_ok_and(|stat| stat.is_dir()) {
+                    let found = self.look(&rel, true).unwrap_or(None);
+                    if !found.is_some_and(|stat| stat.is_dir()) {
                         continue;
                     }
                     if entry.has(crate::flist::eflag::TOP_DIR) {

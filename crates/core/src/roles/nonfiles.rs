@@ -128,11 +128,8 @@ impl Generator {
         let entry = *segment.entry(i);
         let device = is_device(entry.mode);
         let (major, minor) = if device { segment.rdev(i) } else { (0, 0) };
-        let want = self.dest.wanted(
-            segment,
-            i,
-            found.as_ref().filter(|s| (s.mode ^ entry.mode) & S_IFMT == 0),
-        );
+        // Without --perms it takes the mode of what it replaces, of whatever kind that is (observed).
+        let want = self.dest.wanted(segment, i, found.as_ref().filter(|s| !s.is_dir()));
         let same_kind = found.filter(|s| (s.mode ^ entry.mode) & S_IFMT == 0);
         if let Some(stat) = same_kind {
             if !device || (stat.rdev_major, stat.rdev_minor) == (major, minor) {
@@ -140,6 +137,7 @@ impl Generator {
                 let flags = self.metadata_flags(&self.dest.root, rel, &want, Some(&stat), flags);
                 self.dest
                     .set_attrs(rel, &want.settled(flags), &stat, SetTimes::default());
+                let flags = self.after_chown(&want, &stat, flags);
                 self.item(segment, i, ndx, flags, None)?;
                 self.link_told(segment, i, flags);
                 self.link_ready(segment, i, ndx)?;

@@ -83,6 +83,7 @@ impl Generator {
                 }
             }
         }
+        let replaced = found.filter(|s| !s.is_dir());
         let mut found = found;
         let writes_device = plan.write_devices && found.is_some_and(|s| s.is_device());
         if let Some(stat) = found.filter(|s| !s.is_file() && !writes_device) {
@@ -95,7 +96,7 @@ impl Generator {
         let mut alt_basis = None;
         let mut compared = found;
         if plan.alt_dest != AltDest::None && !redo {
-            match self.alt_regular(segment, i, ndx, &rel, found)? {
+            match self.alt_regular(segment, i, ndx, &rel, found, replaced)? {
                 super::basis::AltFile::Settled { here } => {
                     if here {
                         self.link_ready(segment, i, ndx)?;
@@ -153,6 +154,10 @@ impl Generator {
                 return Ok(());
             }
         }
+        if !redo && plan.append > 0 && found.is_none() && alt_basis.as_ref().is_some_and(|b| b.size >= entry.len) {
+            // rsync takes it for the file itself, and makes none.
+            return self.hlink_skipped(segment, i);
+        }
         // ---- a request
         let mut basis = alt_basis;
         if let Some((root, name, stat)) = partial {
@@ -201,7 +206,7 @@ impl Generator {
 
     /// Giving away a file with set-id bits clears them, so it is looked at again: the owner is then right and the mode is
     /// not (observed).
-    fn after_chown(&self, want: &Wanted, before: &Stat, flags: u16) -> u16 {
+    pub(super) fn after_chown(&self, want: &Wanted, before: &Stat, flags: u16) -> u16 {
         let ids = iflag::OWNER | iflag::GROUP;
         if flags & ids == 0 || before.mode & 0o6000 == 0 || self.dry_run || self.plan.fake_super {
             return flags;

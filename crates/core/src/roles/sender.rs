@@ -519,6 +519,7 @@ impl Sender {
         self.show_sums(&head, &signature);
         let sum_bytes = self.reader.bytes_read().saturating_sub(read);
         // Counted, whether it can be opened or not (observed).
+        items::count(&self.report, entry.mode, item.iflags);
         self.report.stats(|s| {
             s.transferred += 1;
             s.transferred_size += entry.len;
@@ -554,7 +555,6 @@ impl Sender {
         debug!(self.report, deltasum >= 2; "send_files mapped ", &self.full_name(found), " of size ", size);
         debug!(self.report, deltasum >= 2; "calling match_sums ", &self.full_name(found));
         let written = self.writer.bytes_written();
-        items::count(&self.report, entry.mode, item.iflags);
         let late = self.report.after_data();
         if !late {
             self.tell(item, found, &name, Figures::default());

@@ -74,7 +74,8 @@ impl Dest {
     /// The file whose mode a new one takes without --perms: what can't be read is none (observed).
     pub fn model(&self, root: &Root, name: &[u8]) -> Option<Stat> {
         let readable = self.plan.am_root || root.open_read(name, false).is_ok();
-        readable.then(|| root.lstat(name).ok()).flatten()
+        // By now a directory may have taken the place of a similar file.
+        readable.then(|| root.lstat(name).ok()).flatten().filter(Stat::is_file)
     }
 
     fn ids_to_set(&self, want: &Wanted, now: &Stat) -> (Option<u32>, Option<u32>) {
