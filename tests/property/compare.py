@@ -57,8 +57,13 @@ def reduce(case: Case, failing: Callable[[Case], bool], limit: int = 250) -> Cas
 
     tops = {bytes(e.path) for e in case.entries if isinstance(e, Dir) and bytes(e.path).rsplit(b"/")[-1] == b"src"}  # type: ignore[arg-type]
 
+    # A list that is ended by NUL stays one.
+    zero = {b"-0", b"--from0"} & set(case.words())
+
     def still(candidate: Case) -> bool:
         if left[0] <= 0 or not tops <= {bytes(e.path) for e in candidate.entries}:  # type: ignore[arg-type]
+            return False
+        if zero and not zero & set(candidate.words()):
             return False
         left[0] -= 1
         try:
