@@ -8,6 +8,7 @@ from tests.parity.rows.transfer import KINDS, TOTAL, row
 from tests.parity.tree import Device, Dir, File
 
 EXTRA = "src/ src/a src/d/b dst/ dst/a dst/x dst/y/z dst/y/w/v dst/d/b dst/d/c dst/d/e/f dst/l->x dst/p|"
+IN_THE_WAY = "src/ src/f src/sub/w src/e->q src/new/ dst/f/deep/2 dst/f/1 dst/e/ dst/sub/w/v/3 dst/x/4 dst/zz dst/new"
 WHEN = ["--delete-before", "--delete-during", "--delete-delay", "--delete-after"]
 DELETE = [
     *(
@@ -45,6 +46,16 @@ DELETE = [
                 f"TRF-12{when}-merge",
                 f"-ai {when} -F",
                 [EXTRA, File("src/d/.rsync-filter", content=b"P c\n"), File("dst/y/.rsync-filter", content=b"P w\n")],
+            ),
+            *(
+                # What is inside a directory in the way counts for the limit, the directory itself does not.
+                row(
+                    f"TRF-13{when}-in-the-way-{limit}",
+                    f"-ai {when} --max-delete={limit} src/ dst/",
+                    IN_THE_WAY,
+                    sorted=True,
+                )
+                for limit in (0, 1, 4, 5, 6)
             ),
             row(f"TRF-12{when}-d", f"-dti {when} src/ dst/", EXTRA),
             row(f"TRF-12{when}-R", f"-aiR {when} src/d dst/", "src/d/a dst/src/x dst/src/d/b/c dst/y"),

@@ -93,8 +93,6 @@ pub struct Deleter {
     removed: u64,
     skipped: u64,
     told_io_error: bool,
-    /// What is removed now is in the way of an entry: that counts for no limit.
-    making_way: bool,
     /// How deep below what was named the removal is, and the flags that debug lines give the name.
     depth: u32,
     flags: u32,
@@ -111,7 +109,6 @@ impl Deleter {
             removed: 0,
             skipped: 0,
             told_io_error: false,
-            making_way: false,
             depth: 0,
             flags: 2,
             delayed: Vec::new(),
@@ -292,7 +289,7 @@ impl Deleter {
         if self.depth > 0 {
             self.tell_item(rel, 4);
         }
-        if self.at_limit() && !self.making_way {
+        if self.at_limit() {
             self.skipped += 1;
             self.dest.report.set_io_error(ioerr::DEL_LIMIT);
             return Ok(Outcome::Limit);
@@ -300,7 +297,7 @@ impl Deleter {
         let mode = self.shown_mode(rel, kind);
         let outcome = self.remove_leaf(rel, kind)?;
         if outcome == Outcome::Done {
-            self.removed += u64::from(!self.making_way);
+            self.removed += 1;
             self.told(rel, mode);
         }
         Ok(outcome)
@@ -367,7 +364,7 @@ impl Deleter {
             let outcome = outcome?;
             // A failed removal has said so itself, and lets the directory's own removal fail.
             all &= !matches!(outcome, Outcome::Limit | Outcome::NotEmpty);
-            if outcome == Outcome::NotEmpty && !self.making_way && self.at_limit() {
+            if outcome == Outcome::NotEmpty && self.at_limit() {
                 // Once more for a directory that the limit has kept (observed).
                 self.skipped += 1;
                 self.dest.report.set_io_error(ioerr::DEL_LIMIT);
@@ -467,10 +464,8 @@ impl Deleter {
         if kind == FileKind::Dir {
             // What the rules protect stays, and keeps the directory.
             let emptied = if recursive {
-                self.making_way = true;
-                let emptied = self.empty(rel, Some(filters));
-                self.making_way = false;
-                emptied?
+                // The limit holds for what is inside, and not for the directory itself (observed).
+                self.empty(rel, Some(filters))?
             } else {
                 !plan.idle() || !self.holds_names(rel)
             };
