@@ -131,6 +131,54 @@ MODES = [
     row("TRF-device-user", "-ai src/ dst/", [Dir("src"), Device("src/n"), Fifo("src/p"), "src/a"], user=True),
     row("TRF-unreadable", "-ai src/ dst/", "src/ src/a src/secret;m=0000 src/d/;m=0000 src/e/x", user=True),
     row("TRF-unreadable-delete", "-ai --delete src/ dst/", "src/ src/a src/d/;m=0000 dst/ dst/x dst/d/y", user=True),
+    *(
+        row(
+            f"TRF-closed-{number}",
+            f"-ai {source} dst/",
+            "src/ src/c/f src/r/d/ src/c/;m=0000 src/r/;m=0444 dst/",
+            user=True,
+        )
+        for number, source in enumerate(
+            ["src/c/", "src/c", "src/c/f", "src/r/", "src/r", "src/r/d/", "src/c/.", "src/r/d"]
+        )
+    ),
+    *(
+        row(
+            f"TRF-mkpath-closed-{number}",
+            f"-ai --mkpath {names}",
+            "src/ src/a src/b dst/f dst/ro/ dst/ro/;o=0.0",
+            user=True,
+        )
+        for number, names in enumerate(
+            [
+                "src/a dst/ro/p/q/a",
+                "src/a dst/ro/p/q/a/",
+                "src/a src/b dst/ro/p/q",
+                "src/ dst/ro/p/q",
+                "src/a dst/f/p/q",
+                "src/a dst/f/q/",
+                "src/ dst/f/q",
+                "src/a dst/p/q/",
+            ]
+        )
+    ),
+    *(
+        row(
+            f"TRF-unwritable-stats-{number}",
+            f"-a --stats {names}",
+            "src/ src/a*5000 src/ro/b*90000 src/ro/c*3000 dst/ro/b*80000 dst/ro/;o=0.0",
+            user=True,
+            via=via,
+        )
+        for number, (names, via) in enumerate(
+            [
+                ("src/ dst/", "local"),
+                ("h:{w}/src/ dst/", "shell"),
+                ("src/ h:{w}/dst/", "shell"),
+                ("src/a dst/ro/", "local"),
+            ]
+        )
+    ),
     row(
         "TRF-unreadable-ignore",
         "-ai --delete --ignore-errors src/ dst/",

@@ -116,6 +116,7 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
             error,
         );
     }
+    let mut exists_otherwise = matches!(&opened, Err(e) if e.raw_os_error() == Some(20));
     let found = match &opened {
         Ok(_) => Ok(true),
         Err(e) => match e.raw_os_error() {
@@ -126,13 +127,17 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
                 match open_root(plan, &parent).and_then(|r| r.stat_follow(&leaf)) {
                     Ok(_) if !slash => Ok(false),
                     Ok(_) => Err(io::Error::from_raw_os_error(20)),
+                    // Making the path is tried, and tells why it can't be.
+                    Err(e) if plan.mkpath && e.raw_os_error() == Some(20) => {
+                        exists_otherwise = false;
+                        Ok(false)
+                    }
                     Err(e) => Err(e),
                 }
             }
             n => Err(io::Error::from_raw_os_error(n.unwrap_or(5))),
         },
     };
-    let exists_otherwise = matches!(&opened, Err(e) if e.raw_os_error() == Some(20));
     let mut created_parents = false;
     match found {
         Ok(true) => {
@@ -172,7 +177,7 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
     let many = count > 1 || slash;
     if plan.mkpath && !exists_otherwise && (memchr::memchr(b'/', &path).is_some() || count > 1) {
         let upto = if many { trimmed.clone() } else { parent_of(&path).0 };
-        let made = make_path(plan, &upto)?;
+        let made = make_path(plan, &upto, &quoted(&path))?;
         if made > 0 {
             created_parents = many && !plan.idle();
             if plan.info.name > 0 || plan.itemize {
@@ -259,10 +264,11 @@ fn announce(plan: &Plan, report: &Report, path: &[u8]) {
 }
 
 /// Make all missing components; how many there were.
-fn make_path(plan: &Plan, path: &[u8]) -> Result<u32> {
+fn make_path(plan: &Plan, path: &[u8], shown: &str) -> Result<u32> {
     let full = operator::absolute(path, &plan.cwd).unwrap_or_else(|_| path.to_vec());
     let full = super::paths::clean(&full);
     let mut made = 0;
+    let no_way = |e| Error::FileIo(format!("rsync: [Receiver] mkdir {shown} failed: {}", sys_text(&e)));
     // A module is there, and what lies above it is none of a client's business.
     let above = plan
         .module_root
@@ -282,14 +288,12 @@ fn make_path(plan: &Plan, path: &[u8]) -> Result<u32> {
             let (parent, leaf) = parent_of(&full[..end]);
             let result = open_root(plan, &parent).and_then(|r| r.mkdir(&leaf, 0o777 & !plan.umask));
             match result {
-                Ok(()) => made += 1,
-                Err(e) => {
-                    return Err(Error::FileIo(format!(
-                        "rsync: [Receiver] mkdir \"{}\" failed: {}",
-                        String::from_utf8_lossy(&full[..end]),
-                        sys_text(&e)
-                    )))
+                // What is there is no directory.
+                Err(e) if e.raw_os_error() == Some(17) && end < full.len() => {
+                    return Err(no_way(io::Error::from_raw_os_error(20)))
                 }
+                Ok(()) => made += 1,
+                Err(e) => return Err(no_way(e)),
             }
         }
         at = end + 1;

@@ -339,6 +339,8 @@ impl Copier {
             return self.in_place(request, dest, source, size, &want);
         }
         let Some(temp) = self.temp_file(request, dest) else {
+            // What can't be written anywhere counts as well (observed).
+            self.wrote(size, 0);
             return Ok(false);
         };
         let written = self.fill(request, dest, source, size, &temp.file, plan.append > 0);

@@ -71,6 +71,10 @@ impl Sources {
             }
             _ => Root::open(path, &options)?,
         };
+        if !plan.am_root {
+            // A handle can be had of a directory that can't be entered.
+            root.lstat(b".")?;
+        }
         if shared.len() >= usize::from(u16::MAX) {
             return Err(io::Error::from_raw_os_error(7));
         }
