@@ -23,7 +23,6 @@ KNOWN: dict[str, str] = {
     "TRF-9-basis": "deliberate: as TRF-11-compare-partial",
     "TRF-9-delay-basis": "deliberate: as TRF-11-compare-partial",
     "TRF-9-fuzzy": "deliberate: as TRF-11-compare-partial",
-    "TRF-unreadable-delete": "deliberate: nothing is deleted once a read error is known; rsync has begun by then",
     "OPT-checksum-none-c-over-pull": "deliberate: both ends refuse; tain's client says why, rsync's ends with 12",
     "TRF-26-K-delete-outside-down": "deliberate: as TRF-26-K-delete-outside",
     "TRF-fuzzy-11-up": "deliberate: rsync's daemon loses a similar file of an alternate directory; tain finds it",

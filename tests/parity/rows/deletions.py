@@ -171,6 +171,29 @@ DELETE = [
             ]
         )
     ),
+    # What can't be listed stops the deletions from there on, what can't be opened only those at the end.
+    *(
+        row(
+            f"TRF-25-{what}{options.replace(' ', '')}-{way}",
+            f"-ai {options} {'h:{w}/' if way == 'pull' else ''}src/ {'h:{w}/' if way == 'push' else ''}dst/",
+            f"src/ src/u src/a/f src/b/f src/c/f src/d/f dst/z dst/a/x dst/b/y dst/c/z dst/d/w {closed};m=0000",
+            user=True,
+            via="local" if way == "local" else "shell",
+            sorted=True,
+        )
+        for what, closed in (("dir", "src/c/"), ("file", "src/u"), ("late", "src/c/f"))
+        for options in (
+            "--delete",
+            "--delete-delay",
+            "--delete-before",
+            "--delete-after",
+            "--delete -n",
+            "--delete --no-i-r",
+            "--delete --ignore-errors",
+            "--delete-after --ignore-errors",
+        )
+        for way in ("local", "push", "pull")
+    ),
     row(
         "TRF-missing-push",
         "-ai --delete-missing-args src/gone src/a h:{w}/dst/",

@@ -432,7 +432,7 @@ pub struct Segment {
     pub start: i32,
     /// Directory index that the list belongs to; -1 for the first list.
     pub dir_ndx: i32,
-    /// What had gone wrong at the sender when it was listed.
+    /// `io_error` bits that the sender had when the list ended.
     pub io_error: u32,
     /// Duplicates that are still to be told of, as places in sorted order.
     pub dropped: Vec<usize>,

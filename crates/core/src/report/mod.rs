@@ -66,7 +66,10 @@ struct Shared {
     taken: Condvar,
     writer: Mutex<Option<Writer>>,
     xfer_error: AtomicBool,
-    io_error: AtomicU32,
+    /// What the lists could not show.
+    listing_error: AtomicU32,
+    /// All others.
+    other_error: AtomicU32,
     cancelled: AtomicI32,
     /// Flags of connections that a cancel has to wake.
     cancel_flag: Mutex<Option<Arc<AtomicBool>>>,
@@ -130,7 +133,8 @@ impl Report {
                 taken: Condvar::new(),
                 writer: Mutex::new(None),
                 xfer_error: AtomicBool::new(false),
-                io_error: AtomicU32::new(0),
+                listing_error: AtomicU32::new(0),
+                other_error: AtomicU32::new(0),
                 cancelled: AtomicI32::new(0),
                 cancel_flag: Mutex::new(None),
                 summary: Mutex::default(),
@@ -592,12 +596,23 @@ impl Report {
 
     // ---- outcome
 
-    pub fn set_io_error(&self, bits: u32) {
-        self.shared.io_error.fetch_or(bits, Ordering::SeqCst);
+    /// Something could not be listed. The list that ends next says so, and from there on nothing is deleted.
+    pub fn set_listing_error(&self, bits: u32) {
+        self.shared.listing_error.fetch_or(bits, Ordering::SeqCst);
     }
 
+    pub fn listing_error(&self) -> u32 {
+        self.shared.listing_error.load(Ordering::SeqCst)
+    }
+
+    /// Something else went wrong with a file: that stops deletions at the end (`--delete-after`).
+    pub fn set_io_error(&self, bits: u32) {
+        self.shared.other_error.fetch_or(bits, Ordering::SeqCst);
+    }
+
+    /// Everything so far.
     pub fn io_error(&self) -> u32 {
-        self.shared.io_error.load(Ordering::SeqCst)
+        self.listing_error() | self.shared.other_error.load(Ordering::SeqCst)
     }
 
     pub fn set_xfer_error(&self) {

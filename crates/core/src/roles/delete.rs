@@ -96,6 +96,8 @@ pub struct Deleter {
     /// How deep below what was named the removal is, and the flags that debug lines give the name.
     depth: u32,
     flags: u32,
+    /// `io_error` of the lists that the generator has come to.
+    listing_error: u32,
     /// Found during the run, removed at the end (`--delete-delay`).
     delayed: Vec<(Vec<u8>, FileKind)>,
     /// Directories that were looked through already.
@@ -111,6 +113,7 @@ impl Deleter {
             told_io_error: false,
             depth: 0,
             flags: 2,
+            listing_error: 0,
             delayed: Vec::new(),
             dev: None,
         }
@@ -120,10 +123,21 @@ impl Deleter {
         self.skipped
     }
 
-    /// Deletions are off because the sender could not read everything.
-    fn blocked(&mut self, errors: u32) -> bool {
-        let plan = &self.dest.plan;
-        if errors & ioerr::GENERAL == 0 || plan.ignore_errors {
+    /// The generator has come to a list that ended with these bits.
+    pub fn reached(&mut self, io_error: u32) {
+        self.listing_error |= io_error;
+    }
+
+    /// Deletions are off because the sender could not read everything. What it learnt after the list under way does not
+    /// count (observed): what a run deletes does not depend on how far ahead the sender is.
+    fn blocked(&mut self) -> bool {
+        let (plan, report) = (&self.dest.plan, &self.dest.report);
+        let listed = plan.local || plan.protocol < 30 || plan.protocol >= 31 || plan.compat_safe_flist;
+        let bits = match (plan.delete, listed) {
+            (DeleteWhen::After, _) | (_, false) => report.io_error(),
+            _ => self.listing_error,
+        };
+        if bits & ioerr::GENERAL == 0 || plan.ignore_errors {
             return false;
         }
         if !self.told_io_error {
@@ -136,13 +150,7 @@ impl Deleter {
     /// Remove what is in the directory `dir` (`.` for the root) and not in the list. `listed` tells whether a name is.
     pub fn in_dir(&mut self, dir: &[u8], segment: &Segment, filters: &mut Filters, delay: bool) -> Result<()> {
         let plan = self.dest.plan.clone();
-        // While lists still come, only what went wrong up to this one is known (observed).
-        let errors = if plan.inc_recurse && plan.delete_during() && !plan.hard_links {
-            segment.io_error
-        } else {
-            self.dest.report.io_error()
-        };
-        if self.dest.void || self.blocked(errors) {
+        if self.dest.void || self.blocked() {
             return Ok(());
         }
         match self.dest.root.stat_follow(dir) {
@@ -201,6 +209,7 @@ impl Deleter {
         if let Some(error) = &names.error {
             self.dest.sys_error("readdir", dir, error);
             self.dest.report.set_io_error(ioerr::GENERAL);
+            self.listing_error |= ioerr::GENERAL;
         }
         sort_for_removal(&mut found);
         for (path, kind) in found {
@@ -265,9 +274,6 @@ impl Deleter {
     /// Remove what was found with `--delete-delay`.
     pub fn run_delayed(&mut self, filters: &mut Filters) -> Result<()> {
         for (path, kind) in std::mem::take(&mut self.delayed) {
-            if self.blocked(self.dest.report.io_error()) {
-                break;
-            }
             self.remove(&path, kind, Some(&mut *filters))?;
         }
         Ok(())

@@ -275,6 +275,10 @@ impl Generator {
                     self.next_dir += 1;
                 }
                 self.groups.announce(&segment);
+                if self.plan.hard_links || !self.plan.inc_recurse {
+                    // Looked further ahead with --hard-links, as rsync does (observed).
+                    self.deleter.reached(segment.io_error);
+                }
                 self.arrived.push_back((segment, first_dir));
             }
             Feed::Eof => {
@@ -365,7 +369,11 @@ impl Generator {
             self.settle()?;
         }
         self.foresee_links()?;
-        Ok(self.arrived.pop_front())
+        let next = self.arrived.pop_front();
+        if let Some((segment, _)) = &next {
+            self.deleter.reached(segment.io_error);
+        }
+        Ok(next)
     }
 
     /// Before a list with hard links, let come what the sender lists ahead without being asked: the last member that is

@@ -196,11 +196,9 @@ impl Receiver {
         for notice in &received.notices {
             self.report.error_xfer(format!("[{}] {notice}", self.report.role()));
         }
-        if received.io_error != 0 {
-            self.report.set_io_error(received.io_error as u32);
-        }
         let mut segment = received.segment;
-        segment.io_error = self.report.io_error();
+        segment.io_error = received.io_error as u32;
+        self.report.set_listing_error(segment.io_error);
         if self.plan.prune_empty_dirs {
             super::metadata::prune(&self.plan, &mut segment, &self.plan.destination, &self.report)?;
         }
@@ -779,14 +777,12 @@ impl Receiver {
             report: &self.report,
             stop: &self.stop,
         };
-        let writes = target.is_some();
         let result = rebuild(&mut self.reader, &mut self.tokens, &job, target, &mut whole, built);
-        if writes {
-            self.report.stats(|s| {
-                s.literal += built.literal;
-                s.matched += built.matched;
-            });
-        }
+        // What can't be written anywhere counts as well (observed).
+        self.report.stats(|s| {
+            s.literal += built.literal;
+            s.matched += built.matched;
+        });
         match result {
             Ok(()) => {}
             Err(Failure::Run(error)) => return Err(error),

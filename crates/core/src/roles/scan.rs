@@ -182,7 +182,7 @@ impl Scanner {
         }
         let count = builder.len() as i32;
         let mut segment = builder.finish(self.next_start, dir_ndx);
-        segment.io_error = self.report.io_error();
+        segment.io_error = self.report.listing_error();
         segment.dropped = dropped;
         self.next_start = self
             .next_start
@@ -321,11 +321,11 @@ impl Scanner {
                 let path = self.display(root_number, dir);
                 if error.raw_os_error() == Some(2) {
                     let text = [b"directory has vanished: ".as_slice(), &path].concat();
-                    self.report.set_io_error(ioerr::VANISHED);
+                    self.report.set_listing_error(ioerr::VANISHED);
                     self.report.warning(text);
                 } else {
                     let text = [b"opendir ".as_slice(), &path, b" failed"].concat();
-                    self.report.set_io_error(ioerr::GENERAL);
+                    self.report.set_listing_error(ioerr::GENERAL);
                     self.report.sys_error("sender", text, &error);
                 }
                 return Ok(());
@@ -353,7 +353,7 @@ impl Scanner {
             name.extend_from_slice(found.name);
             if name.len() > crate::flist::MAX_NAME {
                 let text = [b"skipping overly long name: ".as_slice(), &name].concat();
-                self.report.set_io_error(ioerr::GENERAL);
+                self.report.set_listing_error(ioerr::GENERAL);
                 self.report.line(Level::Error, text);
                 continue;
             }
@@ -383,11 +383,11 @@ impl Scanner {
                     let path = self.display(root_number, &name);
                     if error.raw_os_error() == Some(2) {
                         let text = [b"file has vanished: ".as_slice(), &path].concat();
-                        self.report.set_io_error(ioerr::VANISHED);
+                        self.report.set_listing_error(ioerr::VANISHED);
                         self.report.warning(text);
                     } else {
                         let text = [b"readlink_stat(".as_slice(), &path, b") failed"].concat();
-                        self.report.set_io_error(ioerr::GENERAL);
+                        self.report.set_listing_error(ioerr::GENERAL);
                         self.report.sys_error("sender", text, &error);
                     }
                 }
@@ -396,7 +396,7 @@ impl Scanner {
         if let Some(error) = &names.error {
             let path = self.display(root_number, dir);
             let text = [b"readdir(".as_slice(), &path, b")"].concat();
-            self.report.set_io_error(ioerr::GENERAL);
+            self.report.set_listing_error(ioerr::GENERAL);
             self.report.sys_error("sender", text, error);
         }
         Ok(())
@@ -406,7 +406,7 @@ impl Scanner {
     fn unsearchable(&mut self, root: u16, dir: &[u8]) -> Result<()> {
         let path = self.display(root, dir);
         let text = [b"opendir ".as_slice(), &path, b" failed"].concat();
-        self.report.set_io_error(ioerr::GENERAL);
+        self.report.set_listing_error(ioerr::GENERAL);
         self.report.sys_error("sender", text, &io::Error::from_raw_os_error(13));
         Ok(())
     }
@@ -433,7 +433,7 @@ impl Scanner {
     fn no_referent(&mut self, root: u16, name: &[u8]) -> Result<()> {
         let path = self.display(root, name);
         let text = [b"symlink has no referent: ".as_slice(), &path].concat();
-        self.report.set_io_error(ioerr::GENERAL);
+        self.report.set_listing_error(ioerr::GENERAL);
         self.report.error_xfer(text);
         Ok(())
     }
@@ -485,7 +485,7 @@ impl Scanner {
                     Err(error) => {
                         let shown = self.display(root_number, name);
                         let text = [b"readlink_stat(".as_slice(), &shown, b") failed"].concat();
-                        self.report.set_io_error(ioerr::GENERAL);
+                        self.report.set_listing_error(ioerr::GENERAL);
                         self.report.sys_error("sender", text, &error);
                         return Ok(());
                     }
@@ -509,7 +509,7 @@ impl Scanner {
         if stat.mode & S_IFMT == 0 {
             let shown = self.display(root_number, name);
             let text = [b"skipping file with bogus (zero) st_mode: ".as_slice(), &shown].concat();
-            self.report.set_io_error(ioerr::GENERAL);
+            self.report.set_listing_error(ioerr::GENERAL);
             self.report.info(text);
             return Ok(());
         }

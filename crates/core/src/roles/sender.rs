@@ -225,7 +225,7 @@ impl Sender {
         }
         let before = self.out.len();
         self.encoder.encode_segment(&segment, &mut self.out)?;
-        let io_error = self.report.io_error() as i32;
+        let io_error = self.report.listing_error() as i32;
         let message = self.encoder.end_marker(io_error, &mut self.out);
         self.encoder
             .id_lists(if self.plan.ignore_errors { 0 } else { io_error }, &mut self.out);
@@ -458,6 +458,15 @@ impl Sender {
         Ok(())
     }
 
+    /// A file could not be read: the other side is to know before it deletes at the end (spec: protocol 5.9).
+    fn failed_file(&self, bits: u32) {
+        self.report.set_io_error(bits);
+        if self.plan.protocol >= 30 && !self.plan.ignore_errors {
+            // A connection that is gone shows with the next thing sent.
+            let _ = self.writer.msg(Tag::IoError, &self.report.io_error().to_le_bytes());
+        }
+    }
+
     fn no_send(&mut self, ndx: i32) -> Result<()> {
         if self.plan.protocol >= 30 {
             self.writer.msg(Tag::NoSend, &ndx.to_le_bytes())?;
@@ -479,11 +488,11 @@ impl Sender {
             Err(error) => {
                 let shown = self.report.quoted_from(root.path(), &root.display(path));
                 if error.raw_os_error() == Some(2) {
-                    self.report.set_io_error(ioerr::VANISHED);
+                    self.failed_file(ioerr::VANISHED);
                     self.report
                         .warning([b"file has vanished: ".as_slice(), &shown].concat());
                 } else {
-                    self.report.set_io_error(ioerr::GENERAL);
+                    self.failed_file(ioerr::GENERAL);
                     let text = [b"send_files failed to open ".as_slice(), &shown].concat();
                     self.report.sys_error("sender", text, &error);
                 }
@@ -530,7 +539,7 @@ impl Sender {
         let stat = match crate::tree::stat::of_file(&file) {
             Ok(stat) => stat,
             Err(error) => {
-                self.report.set_io_error(ioerr::GENERAL);
+                self.failed_file(ioerr::GENERAL);
                 self.report.sys_error("sender", "fstat failed", &error);
                 return self.no_send(item.ndx);
             }
@@ -600,7 +609,7 @@ impl Sender {
             "false_alarms=", stats.false_alarms, " hash_hits=", stats.hash_hits, " matches=", stats.matches
         );
         if let Some(error) = problem.or(more) {
-            self.report.set_io_error(ioerr::GENERAL);
+            self.failed_file(ioerr::GENERAL);
             let shown = self.display(entry.root, &name);
             self.report
                 .sys_error("sender", [b"read errors mapping ".as_slice(), &shown].concat(), &error);

@@ -64,7 +64,7 @@ impl Scanner {
                 };
                 let text = [b"change_dir ".as_slice(), &self.report.quoted(&full), b" failed"].concat();
                 self.report.sys_error("sender", text, &error);
-                self.report.set_io_error(ioerr::GENERAL);
+                self.report.set_listing_error(ioerr::GENERAL);
                 None
             }
         }
@@ -327,7 +327,7 @@ impl Scanner {
                     // Nobody asked for the directory to go, so its absence is a surprise. What was asked for stands in
                     // a list of its own only where there is just the one.
                     let path = self.display(argument.root, &name);
-                    self.report.set_io_error(ioerr::VANISHED);
+                    self.report.set_listing_error(ioerr::VANISHED);
                     self.report.warning([b"file has vanished: ".as_slice(), &path].concat());
                     if self.plan.inc_recurse {
                         return Ok(());
@@ -380,7 +380,7 @@ impl Scanner {
         let text = [b"link_stat ".as_slice(), &path, b" failed"].concat();
         self.report.sys_error("sender", text, error);
         if !missing {
-            self.report.set_io_error(ioerr::GENERAL);
+            self.report.set_listing_error(ioerr::GENERAL);
         }
         Ok(())
     }

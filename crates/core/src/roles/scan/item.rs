@@ -32,7 +32,7 @@ impl Scanner {
             format!(" ({EILSEQ})").as_bytes(),
         ]
         .concat();
-        self.report.set_io_error(ioerr::GENERAL);
+        self.report.set_listing_error(ioerr::GENERAL);
         self.report.line(Level::ErrorXfer, text);
         false
     }
@@ -60,7 +60,7 @@ impl Scanner {
                     Some(Ok(target)) if target.is_empty() => {
                         let shown = self.display(root_number, name);
                         let text = [b"skipping symlink with 0-length value: ".as_slice(), &shown].concat();
-                        self.report.set_io_error(ioerr::GENERAL);
+                        self.report.set_listing_error(ioerr::GENERAL);
                         self.report.warning(text);
                         return Ok(false);
                     }
@@ -73,7 +73,7 @@ impl Scanner {
                     Some(Err(error)) => {
                         let shown = self.display(root_number, name);
                         let text = [b"readlink_stat(".as_slice(), &shown, b") failed"].concat();
-                        self.report.set_io_error(ioerr::GENERAL);
+                        self.report.set_listing_error(ioerr::GENERAL);
                         self.report.sys_error("sender", text, &error);
                         return Ok(false);
                     }
