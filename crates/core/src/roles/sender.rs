@@ -225,7 +225,7 @@ impl Sender {
         }
         let before = self.out.len();
         self.encoder.encode_segment(&segment, &mut self.out)?;
-        let io_error = self.report.listing_error() as i32;
+        let io_error = segment.io_error as i32;
         let message = self.encoder.end_marker(io_error, &mut self.out);
         self.encoder
             .id_lists(if self.plan.ignore_errors { 0 } else { io_error }, &mut self.out);
