@@ -74,7 +74,7 @@ TESTED: dict[int, list[str]] = {
 NOT_BUILT: dict[int, str] = {
     42: "no TLS client of our own yet: rsync-ssl runs tain as it runs rsync",
     43: "no restricted shell of our own",
-    46: "no hints yet",
+    46: "a client's symptoms have their hints (test_hints); D1, D21, D22 and D24 are a daemon's and have none yet",
     47: "no cache of directories yet",
     50: "no mirror command yet",
 }
