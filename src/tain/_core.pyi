@@ -15,6 +15,7 @@ __all__ = [
     "Transfer",
     "build_rules",
     "checksum",
+    "convert",
     "copy",
     "debug_build",
     "delta",
