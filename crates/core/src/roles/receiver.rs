@@ -777,12 +777,15 @@ impl Receiver {
             report: &self.report,
             stop: &self.stop,
         };
+        let writes = target.is_some();
         let result = rebuild(&mut self.reader, &mut self.tokens, &job, target, &mut whole, built);
-        // What can't be written anywhere counts as well (observed).
-        self.report.stats(|s| {
-            s.literal += built.literal;
-            s.matched += built.matched;
-        });
+        // What can't be written anywhere counts as well, and what goes to or comes from a batch only does not (observed).
+        if writes || !(self.plan.only_write_batch || self.plan.read_batch) {
+            self.report.stats(|s| {
+                s.literal += built.literal;
+                s.matched += built.matched;
+            });
+        }
         match result {
             Ok(()) => {}
             Err(Failure::Run(error)) => return Err(error),
