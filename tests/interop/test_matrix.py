@@ -92,6 +92,7 @@ STATISTICS = re.compile(
     r"|Total transferred file size|Literal data|Matched data): .*$"
 )
 ITEM = re.compile(r"(?m)^(?:[<>ch.][fdLDS].{9}|\*deleting  ) .*$")
+RACING = ("*", "hf", "hL", "hD", "hS")
 
 
 @dataclass
@@ -153,8 +154,9 @@ def phases(
         outcome = programs.run(command, cwd=work, env=env)
         out = outcome.out.decode("utf-8", "backslashreplace")
         items = ITEM.findall(out)
-        # Deletions come by another way than the item lines, so where they stand among them is a race.
-        items = [i for i in items if not i.startswith("*")] + sorted(i for i in items if i.startswith("*"))
+        # Deletions come by another way than the item lines, and a linked name waits for the data of its leader: where
+        # they stand among the others is a race.
+        items = [i for i in items if not i.startswith(RACING)] + sorted(i for i in items if i.startswith(RACING))
         if re.search(r"--protocol=2\d", options):
             # Below protocol 30 rsync's own lines come in any order.
             items = sorted(items)

@@ -779,7 +779,8 @@ impl Receiver {
         };
         let writes = target.is_some();
         let result = rebuild(&mut self.reader, &mut self.tokens, &job, target, &mut whole, built);
-        // What can't be written anywhere counts as well, and what goes to or comes from a batch only does not (observed).
+        // What can't be written anywhere counts as well; what goes to a batch only, or comes from one, does not
+        // (observed).
         if writes || !(self.plan.only_write_batch || self.plan.read_batch) {
             self.report.stats(|s| {
                 s.literal += built.literal;
