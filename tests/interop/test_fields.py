@@ -19,7 +19,7 @@ import pytest
 
 from tests import programs
 from tests.interop.ends import shell
-from tests.interop.test_matrix import ITEM, RACING, STATISTICS
+from tests.interop.test_matrix import ITEM, STATISTICS, arranged
 from tests.parity.harness import COMMON
 from tests.parity.tree import Dir, File, Hard, Link, Tree, build, filler, picture, wipe
 
@@ -330,11 +330,8 @@ def perform(row: Set, p: int, way: str, client: str, server: str, space: Path) -
         if way == "list":
             lines += out.split("\n")
         items = ITEM.findall(out)
-        # Where deletions stand among the items is a race, and so is where a linked name does, which waits for the data
-        # of its leader. Below 30 the order of all lines is.
-        plain = [x for x in items if not x.startswith(RACING)]
-        lines += [f"{phase} {x}" for x in (sorted(plain) if p < 30 else plain)]
-        lines += [f"{phase} {x}" for x in sorted(x for x in items if x.startswith(RACING))]
+        # Below 30 the order of all lines is a race.
+        lines += [f"{phase} {x}" for x in (sorted(items) if p < 30 else arranged(items))]
         lines += [f"{phase} {match.group(0)}" for match in STATISTICS.finditer(out)]
         text = outcome.err.decode("utf-8", "backslashreplace")
         for pattern, replacement in COMMON:
