@@ -95,19 +95,8 @@ ITEM = re.compile(r"(?m)^(?:[<>ch.][fdLDS].{9}|\*deleting  ) .*$")
 
 
 def arranged(items: list[str]) -> list[str]:
-    """The item lines, with those apart whose place among the others depends on the load.
-
-    Deletions come by another way. Names linked to a file whose data was under way keep their own order, and stand
-    behind their leader. (A known difference, issue 3: under load tain tells them before the last file, and rsync was
-    never seen to.)
-    """
-    followers = [i for i in items if i.startswith("hf")]
-    for line in followers:
-        leader = line.rpartition(" => ")[2]
-        told = [n for n, i in enumerate(items) if i.endswith(f" {leader}") and " => " not in i]
-        assert not told or told[0] < items.index(line), f"{line} stands before its leader"
-    deletions = sorted(i for i in items if i.startswith("*"))
-    return [i for i in items if not i.startswith(("*", "hf"))] + followers + deletions
+    """The item lines, with the deletions apart: they come by another way, so where they stand is a race."""
+    return [i for i in items if not i.startswith("*")] + sorted(i for i in items if i.startswith("*"))
 
 
 @dataclass

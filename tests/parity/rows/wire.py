@@ -27,7 +27,17 @@ LED: Tree = [
     Hard("src/d/g", target="src/f"),
     Hard("src/h", target="src/f"),
 ]
+# More lists than a sender sends at a time: names are linked whenever nothing is left to generate.
+ROUNDS: Tree = [
+    *(File(f"src/d{d}/f{i:03}", content=b"x") for d in range(5) for i in range(300)),
+    *(Hard(f"src/d{d}/{name}", target=f"src/d{d}/f000") for d in (0, 2, 4) for name in ("a", "z")),
+    Dir("dst"),
+]
 LINKS = [
+    both("TRF-24-rounds", "-aiiH", ROUNDS)[0],
+    *both("TRF-24-rounds-dry", "-naiiH", ROUNDS),
+    *both("TRF-24-rounds-whole", "-aiiH --no-inc-recursive", ROUNDS),
+    *both("TRF-24-idle", "-aiiH", [*ROUNDS[:600], *ROUNDS[1500:1502], "dst/"]),
     # A name is linked to the new file, not to the one that is still there under its name.
     *versions("TRF-24-delayed", "-aiiH --delay-updates", GROUP, (28, 29, 30, 32)),
     *over("TRF-24-delayed-delete", "-aiiH --delay-updates --delete-delay", GROUP),

@@ -150,6 +150,8 @@ pub struct Generator {
     arrived: VecDeque<(Arc<Segment>, i32)>,
     current_dir: i32,
     lists_seen: usize,
+    /// Entries of the lists that were taken since the generator was last idle (local copies).
+    taken: usize,
     /// Lists that were there before the first was looked at.
     lists_at_start: usize,
     dirs: HashMap<i32, DirInfo>,
@@ -200,6 +202,7 @@ impl Generator {
             arrived: VecDeque::new(),
             current_dir: 0,
             lists_seen: 0,
+            taken: 0,
             lists_at_start: 1,
             dirs: HashMap::new(),
             next_dir: 0,
@@ -359,12 +362,18 @@ impl Generator {
         }
         self.lists_seen += 1;
         if self.plan.local && self.plan.inc_recurse {
+            if self.taken >= LINK_AHEAD {
+                // A sender would not have sent the next list yet.
+                self.idle()?;
+                self.taken = 0;
+            }
             // As far ahead as a sender would be: hard-link groups know their members then.
             while !self.eof && self.arrived.iter().map(|s| s.0.len()).sum::<usize>() < 1000 {
                 self.listen(true)?;
             }
         }
         while self.arrived.is_empty() && !self.eof {
+            self.idle()?;
             self.listen(true)?;
             self.settle()?;
         }
@@ -372,8 +381,17 @@ impl Generator {
         let next = self.arrived.pop_front();
         if let Some((segment, _)) = &next {
             self.deleter.reached(segment.io_error);
+            self.taken += segment.len();
         }
         Ok(next)
+    }
+
+    /// There is nothing to generate: what was put off until then is done, and ends the lists that it kept open.
+    fn idle(&mut self) -> Result<()> {
+        if self.plan.hard_links && !self.plan.delay_updates {
+            self.link_unheard()?;
+        }
+        self.settle()
     }
 
     /// Before a list with hard links, let come what the sender lists ahead without being asked: the last member that is
@@ -453,12 +471,8 @@ impl Generator {
         if good {
             self.succeeded(&segment, i, ndx, true)?;
         }
-        if self.plan.hard_links {
-            if self.plan.local && segment.hlink(i).is_some() {
-                self.link_later(segment, i, ndx, good)?;
-            } else {
-                self.link_finished(&segment, i, good)?;
-            }
+        if self.plan.hard_links && segment.hlink(i).is_some() && !self.dry_run {
+            self.link_later(segment, i, ndx, good)?;
         }
         Ok(())
     }
@@ -888,6 +902,10 @@ impl Generator {
         }
         self.note_pending(request.ndx);
         self.send_request(&request)?;
+        if self.plan.hard_links && self.dry_run && request.segment.hlink(request.i).is_some() {
+            // Nothing will come that is worth waiting for.
+            self.link_finished(&request.segment, request.i, true)?;
+        }
         if self.plan.remove_source_files {
             while self.in_flight > 50 {
                 self.listen(true)?;
@@ -1039,7 +1057,7 @@ impl Generator {
                 self.link_unheard()?;
             }
             loop {
-                self.settle()?;
+                self.idle()?;
                 if self.lists.is_empty() {
                     break;
                 }
@@ -1072,6 +1090,7 @@ impl Generator {
                 for (segment, i, ndx) in std::mem::take(&mut self.held_back) {
                     self.in_place(&segment, i, ndx, true)?;
                 }
+                self.link_unheard()?;
             } else if let Output::Local(copier) = &mut self.output {
                 copier.finish_delayed(&self.dest)?;
                 self.link_unheard()?;
@@ -1103,6 +1122,7 @@ impl Generator {
         }
         while wire && !self.ended {
             self.listen(true)?;
+            self.idle()?;
         }
         for touch in std::mem::take(&mut self.late_touch) {
             self.touch_up(&touch);
@@ -1118,6 +1138,7 @@ impl Generator {
     fn wait_phase(&mut self, phase: u8) -> Result<()> {
         while self.phases < phase && !self.ended {
             self.listen(true)?;
+            self.idle()?;
         }
         Ok(())
     }

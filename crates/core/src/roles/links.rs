@@ -35,11 +35,11 @@ struct Group {
 #[derive(Default)]
 pub struct Groups {
     by_number: HashMap<u32, Group>,
-    /// Of a local copy: members whose data is there, but of which a generator would not have heard yet.
+    /// Members whose data is there, but of which rsync's generator would not have heard yet.
     unheard: Vec<(Arc<Segment>, usize, i32, bool)>,
 }
 
-/// How many finished members of a local copy wait before the others are linked to them.
+/// How many finished members wait before the others are linked to them.
 const UNHEARD: usize = 256;
 
 impl Groups {
@@ -177,8 +177,8 @@ impl Generator {
         self.link_finished(segment, i, true)
     }
 
-    /// A member's transfer has ended in a local copy. rsync's generator is far ahead of the process that writes, and
-    /// hears of a finished file when it has nothing else to do; the names that are linked come in that order here too.
+    /// A member's transfer has ended. rsync's generator is far ahead of the process that writes, and hears of a finished
+    /// file when it has nothing else to do; the names that are linked come in that order here too.
     pub(super) fn link_later(&mut self, segment: Arc<Segment>, i: usize, ndx: i32, good: bool) -> Result<()> {
         if self.dry_run {
             return self.link_finished(&segment, i, good);
