@@ -23,7 +23,7 @@ use crate::flist::{
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::tree::acl::{Acl, AclKind, Named};
-use crate::tree::fake::{self};
+use crate::tree::fake;
 use crate::tree::xattr::{self, Handling, INTERNAL};
 use crate::tree::{Root, Stat};
 use crate::wire::ints::Source;

@@ -1,30 +1,25 @@
 //! The sender: sends the lists, answers requests with data (spec: protocol 6, 9; transfer 13).
 
-use std::fs::File;
-use std::io;
+mod file_data;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::compare::is_reg;
 use super::copier::remove_source_file;
 use super::exchange::{put_deletions, read_deletions, Item, Places, Seen};
-use super::generator::basis;
 use super::items::{self, Figures};
 use super::outlet::Outlet;
 use super::paths::disk;
 use super::scan::Scanner;
 use super::sources::Sources;
-use crate::delta::search::{search, skip_appended, SearchStats, TokenSink};
-use crate::delta::signature::Signature;
-use crate::delta::tokens::{self, TokenOut};
-use crate::delta::whole::send_plain;
+use crate::delta::search::SearchStats;
+use crate::delta::tokens;
 use crate::error::{Error, Result};
 use crate::flist::{Encoder, Found, IdLookup, Lists, Segment};
-use crate::plan::{CompressKind, FilesFrom, Plan};
+use crate::plan::{FilesFrom, Plan};
 use crate::report::debug::{self, debug, ListOf};
-use crate::report::{ioerr, Report};
-use crate::sums::size::SumHead;
-use crate::sums::strong::{BlockHasher, Hasher};
+use crate::report::Report;
+use crate::sums::strong::BlockHasher;
 use crate::wire::frames::{Message, Tag};
 use crate::wire::ints::{self, NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use crate::wire::link::{Reader, Writer};
@@ -34,9 +29,6 @@ use crate::wire::trace::Way;
 /// (spec: protocol 5.10).
 const AHEAD: i32 = 1000;
 const AHEAD_IDLE: i32 = 10_000;
-
-/// A file without a basis is first heard of when this much of it has gone.
-const FIRST_SHOWN: u64 = 32 * 1024;
 
 /// The sender of one run.
 pub struct Sender {
@@ -474,173 +466,6 @@ impl Sender {
         Ok(())
     }
 
-    fn open(&mut self, number: u16, path: &[u8]) -> Option<File> {
-        let plan = Arc::clone(&self.plan);
-        let follow = plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks || plan.copy_devices;
-        let root = self.sources.root(number)?;
-        let opened = if follow {
-            root.open_read_follow(path, plan.open_noatime)
-        } else {
-            root.open_read(path, plan.open_noatime)
-        };
-        match opened {
-            Ok(file) => Some(file),
-            Err(error) => {
-                let shown = self.report.quoted_from(root.path(), &root.display(path));
-                if error.raw_os_error() == Some(2) {
-                    self.failed_file(ioerr::VANISHED);
-                    self.report
-                        .warning([b"file has vanished: ".as_slice(), &shown].concat());
-                } else {
-                    self.failed_file(ioerr::GENERAL);
-                    let text = [b"send_files failed to open ".as_slice(), &shown].concat();
-                    self.report.sys_error("sender", text, &error);
-                }
-                None
-            }
-        }
-    }
-
-    fn transfer(&mut self, item: &mut Item, found: &Found, values: &[u8]) -> Result<()> {
-        let plan = Arc::clone(&self.plan);
-        let entry = *found.segment.entry(found.pos);
-        let name = found.segment.name(found.pos);
-        if plan.dry_run {
-            items::count(&self.report, entry.mode, item.iflags);
-            self.tell(item, found, &name, Figures::default());
-            self.report.stats(|s| {
-                s.transferred += 1;
-                s.transferred_size += entry.len;
-            });
-            self.look_ahead()?;
-            item.put(&mut self.ndx_out, &mut self.out, plan.protocol)?;
-            return self.put();
-        }
-        let redo = self.seen.again(&found.segment, found.pos);
-        let append = plan.append > 0 && !redo;
-        let read = self.reader.bytes_read();
-        let head = SumHead::read(&mut self.reader, plan.protocol, plan.xfer_sum)?;
-        let signature = if append {
-            Signature::none()
-        } else {
-            Signature::read(&mut self.reader, head, plan.max_alloc)?
-        };
-        self.show_sums(&head, &signature);
-        let sum_bytes = self.reader.bytes_read().saturating_sub(read);
-        // Counted, whether it can be opened or not (observed).
-        items::count(&self.report, entry.mode, item.iflags);
-        self.report.stats(|s| {
-            s.transferred += 1;
-            s.transferred_size += entry.len;
-        });
-        let Some(file) = self.open(entry.root, disk(&name)) else {
-            return self.no_send(item.ndx);
-        };
-        let stat = match crate::tree::stat::of_file(&file) {
-            Ok(stat) => stat,
-            Err(error) => {
-                self.failed_file(ioerr::GENERAL);
-                self.report.sys_error("sender", "fstat failed", &error);
-                return self.no_send(item.ndx);
-            }
-        };
-        let size = if is_reg(stat.mode) {
-            stat.size
-        } else if plan.copy_devices {
-            entry.len
-        } else {
-            return Err(Error::Protocol(
-                "attempt to copy device contents without --copy-devices".into(),
-            ));
-        };
-        let kept = if append { head.flength() } else { 0 };
-        if kept > size {
-            let shown = self.display(entry.root, &name);
-            self.report
-                .warning([b"skipped diminished file: ".as_slice(), &shown].concat());
-            return self.no_send(item.ndx);
-        }
-        self.look_ahead()?;
-        debug!(self.report, deltasum >= 2; "send_files mapped ", &self.full_name(found), " of size ", size);
-        debug!(self.report, deltasum >= 2; "calling match_sums ", &self.full_name(found));
-        let written = self.writer.bytes_written();
-        let late = self.report.after_data();
-        if !late {
-            self.tell(item, found, &name, Figures::default());
-        }
-        if self.report.progress_level() > 0 {
-            self.report.set_processed(self.places.of(&found.segment, found.pos));
-            self.report.progress_begin(kept);
-            if signature.is_empty() {
-                self.report.progress(size.min(kept + FIRST_SHOWN), size);
-            }
-        }
-        item.put(&mut self.ndx_out, &mut self.out, plan.protocol)?;
-        self.out.extend_from_slice(values);
-        if self.outlet.withholds_data() {
-            self.put()?;
-        }
-        head.put(&mut self.out);
-        let mut whole = Hasher::new_whole_file(plan.xfer_sum, plan.seed);
-        let mut stats = SearchStats::default();
-        let mut reader: &File = &file;
-        let mut problem = None;
-        if append && kept > 0 {
-            let verified = plan.append > 1 || plan.protocol < 30;
-            problem = skip_appended(&mut reader, kept, verified.then_some(&mut whole));
-        }
-        let inplace = item.kind == basis::PARTIAL && plan.compat_inplace_partial
-            || plan.inplace
-                && if plan.protocol >= 29 {
-                    item.kind == basis::ITSELF
-                } else {
-                    !plan.backup
-                };
-        let left = size - kept;
-        let more = if signature.is_empty() && plan.compress == CompressKind::None {
-            self.send_whole(reader, kept, left, &mut whole, &mut stats)?
-        } else {
-            self.send_delta(reader, kept, left, &signature, inplace, &mut whole, &mut stats)?
-        };
-        let mut digest = whole.finish();
-        debug!(self.report, deltasum >= 2; "sending file_sum");
-        debug!(
-            self.report, deltasum >= 2;
-            "false_alarms=", stats.false_alarms, " hash_hits=", stats.hash_hits, " matches=", stats.matches
-        );
-        if let Some(error) = problem.or(more) {
-            self.failed_file(ioerr::GENERAL);
-            let shown = self.display(entry.root, &name);
-            self.report
-                .sys_error("sender", [b"read errors mapping ".as_slice(), &shown].concat(), &error);
-            digest = digest.spoiled();
-        }
-        self.out.extend_from_slice(digest.as_slice());
-        let out = std::mem::take(&mut self.out);
-        self.outlet.put_data_owned(out)?;
-        self.totals.matches += stats.matches;
-        self.totals.hash_hits += stats.hash_hits;
-        self.totals.false_alarms += stats.false_alarms;
-        self.totals.literal += stats.literal;
-        self.report.stats(|s| {
-            s.literal += stats.literal;
-            s.matched += stats.matched;
-        });
-        if self.report.progress_level() > 0 {
-            self.report.progress_end(size);
-        }
-        if late {
-            let figures = Figures {
-                bytes: self.writer.bytes_written().saturating_sub(written),
-                sum_bytes,
-                checksum: Some(digest.as_slice()),
-            };
-            self.tell(item, found, &name, figures);
-        }
-        debug!(self.report, send >= 1; "sender finished ", &self.full_name(found));
-        Ok(())
-    }
-
     /// A name with the path of its source as it was given.
     fn full_name(&self, found: &Found) -> Vec<u8> {
         let name = found.segment.name(found.pos);
@@ -652,106 +477,12 @@ impl Sender {
         [&source[..], slash, &name].concat()
     }
 
-    /// What came from the generator, for `--debug=DELTASUM3`.
-    fn show_sums(&self, head: &SumHead, signature: &Signature) {
-        if self.plan.debug.deltasum < 3 {
-            return;
-        }
-        debug!(self.report, deltasum >= 3; "count=", head.count, " n=", head.blength, " rem=", head.remainder);
-        for block in 0..signature.len() as u32 {
-            let sum = format!("{:08x}", signature.rolling(block));
-            debug!(
-                self.report, deltasum >= 3;
-                "chunk[", block, "] len=", head.block_len(block), " offset=", head.offset(block), " sum1=", sum
-            );
-        }
-    }
-
     fn display(&mut self, root: u16, name: &[u8]) -> Vec<u8> {
         let path = self
             .sources
             .root(root)
             .map_or_else(|| name.to_vec(), |r| r.display(disk(name)));
         self.report.quoted(&path)
-    }
-
-    /// A file without a basis, on a plain stream: its bytes go out as they were read. The end of the stream stays in
-    /// `out`.
-    fn send_whole(
-        &mut self,
-        mut file: &File,
-        offset: u64,
-        left: u64,
-        whole: &mut Hasher,
-        stats: &mut SearchStats,
-    ) -> Result<Option<io::Error>> {
-        let head = std::mem::take(&mut self.out);
-        let (report, outlet, peer) = (&self.report, &self.outlet, &mut self.reader);
-        let mut watch = Watch::default();
-        let progress = report.progress_level() > 0;
-        let size = offset + left;
-        let mut done = offset;
-        let (tail, problem) = send_plain(&mut file, left, head, whole, &mut |buffer| {
-            report.check()?;
-            watch.sent(buffer.len(), peer)?;
-            done = size.min(done + buffer.len() as u64);
-            if progress {
-                report.progress(done, size);
-            }
-            outlet.put_data_owned(buffer)
-        })?;
-        self.out = tail;
-        stats.literal += left;
-        Ok(problem)
-    }
-
-    fn send_delta(
-        &mut self,
-        mut file: &File,
-        offset: u64,
-        left: u64,
-        signature: &Signature,
-        inplace: bool,
-        whole: &mut Hasher,
-        stats: &mut SearchStats,
-    ) -> Result<Option<io::Error>> {
-        self.put_data()?;
-        let outlet = self.outlet.clone();
-        let mut put = |bytes: &[u8]| outlet.put_data(bytes);
-        let mut out = TokenOut::new(&mut put);
-        let told = self.plan.debug.deltasum > 1 && !signature.is_empty();
-        if told {
-            debug!(self.report, deltasum >= 2; "built hash table");
-            debug!(self.report, deltasum >= 2; "hash search b=", signature.head.blength, " len=", offset + left);
-        }
-        self.tokens.begin_file();
-        let mut sink = Watched {
-            encoder: &mut self.tokens,
-            out: &mut out,
-            report: &self.report,
-            peer: &mut self.reader,
-            watch: Watch::default(),
-            progress: self.report.progress_level() > 0,
-            done: offset,
-            size: offset + left,
-            told: told.then_some((signature, offset)),
-        };
-        let problem = search(
-            &mut file,
-            left,
-            signature,
-            &self.hasher,
-            inplace,
-            whole,
-            &mut sink,
-            stats,
-        )?;
-        self.tokens.end(&mut out)?;
-        out.flush()?;
-        if told {
-            debug!(self.report, deltasum >= 2; "done hash search");
-        }
-        Ok(problem)
     }
 
     // ---- the end
@@ -797,73 +528,5 @@ impl Sender {
             }
         }
         self.outlet.finish()
-    }
-}
-
-/// Looks now and then whether the peer has given up: a file may be large, and its receiver's disk full.
-#[derive(Default)]
-struct Watch {
-    sent: usize,
-}
-
-impl Watch {
-    /// Bytes between two looks.
-    const INTERVAL: usize = 256 * 1024;
-
-    fn sent(&mut self, n: usize, peer: &mut Reader) -> Result<()> {
-        self.sent += n;
-        if self.sent < Self::INTERVAL {
-            return Ok(());
-        }
-        self.sent = 0;
-        peer.check_peer()
-    }
-}
-
-/// An encoder that shows progress and can be interrupted.
-struct Watched<'a, 'b> {
-    encoder: &'a mut tokens::Encoder,
-    out: &'a mut TokenOut<'b>,
-    report: &'a Report,
-    peer: &'a mut Reader,
-    watch: Watch,
-    progress: bool,
-    done: u64,
-    size: u64,
-    /// Matches are told (`--debug=DELTASUM2`): the sums, and where the last match ended.
-    told: Option<(&'a Signature, u64)>,
-}
-
-impl Watched<'_, '_> {
-    fn moved(&mut self, n: usize, shown: bool) -> Result<()> {
-        self.done += n as u64;
-        self.watch.sent(n, self.peer)?;
-        if self.progress && (shown || self.done == self.size) {
-            self.report.progress(self.done, self.size);
-        }
-        self.report.check()
-    }
-}
-
-impl TokenSink for Watched<'_, '_> {
-    fn literal(&mut self, data: &[u8]) -> Result<()> {
-        self.encoder.literal(data, self.out)?;
-        // What is in no block shows with the next one that is (observed), unless that may take long.
-        self.moved(data.len(), data.len() as u64 >= FIRST_SHOWN)
-    }
-
-    fn block(&mut self, index: u32, data: &[u8]) -> Result<()> {
-        if let Some((signature, last)) = &mut self.told {
-            let (at, from) = (self.done, *last);
-            let sum = format!("{:08x}", signature.rolling(index));
-            debug!(self.report, deltasum >= 3; "potential match at ", at, " i=", index, " sum=", sum);
-            debug!(
-                self.report, deltasum >= 2;
-                "match at ", at, " last_match=", from, " j=", index, " len=", data.len(), " n=", at - from
-            );
-            *last = at + data.len() as u64;
-        }
-        self.encoder.block(index, data, self.out)?;
-        self.moved(data.len(), true)
     }
 }

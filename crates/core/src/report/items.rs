@@ -1,0 +1,239 @@
+//! What is told of entries: item lines, deletions, and the names they are told by (spec: output 7).
+
+use std::sync::Arc;
+
+use super::item::{Format, Item, Operation};
+use super::{escape_log, escape_text, lock, Level, Report};
+use crate::event::Event;
+use crate::plan::StderrMode;
+use crate::wire::frames::Tag;
+
+impl Report {
+    /// Whether unchanged items are wanted: `-ii`, or `-vv` with a format (spec: output 6).
+    pub fn wants_unchanged(&self) -> bool {
+        let plan = &self.shared.plan;
+        plan.itemize_level > 1 || plan.info.name > 1
+    }
+
+    /// The item's line is due only after its data.
+    pub fn after_data(&self) -> bool {
+        self.shared.out_format.as_ref().is_some_and(Format::after_data)
+            || self.shared.log_format.as_ref().is_some_and(Format::after_data)
+    }
+
+    /// The log's format itemizes: it tells every kind of change.
+    pub fn log_itemizes(&self) -> bool {
+        self.shared.log_format.as_ref().is_some_and(|f| f.has(b'i'))
+    }
+
+    /// A line for the log alone.
+    pub fn log(&self, line: &[u8]) {
+        self.push_log(line);
+    }
+
+    /// A line per item is wanted somewhere.
+    pub fn wants_items(&self) -> bool {
+        self.shared.out_format.is_some() || self.shared.log_format.is_some() || self.shared.plan.records
+    }
+
+    /// Tell an item on the client's screen and in the log.
+    pub fn item(&self, item: &Item<'_>) {
+        self.item_to(item, true, true);
+    }
+
+    /// Tell an item where asked.
+    pub fn item_to(&self, item: &Item<'_>, screen: bool, log: bool) {
+        let plan = &self.shared.plan;
+        if let Some(format) = self.shared.out_format.as_ref().filter(|_| screen) {
+            let mut line = Vec::with_capacity(item.name.len() + 32);
+            format.expand(item, plan, self.shared.style, &mut line);
+            self.item_line(&line);
+        }
+        if let Some(format) = self.shared.log_format.as_ref().filter(|_| log && plan.logging) {
+            if !format.text.is_empty() {
+                let mut line = Vec::with_capacity(item.name.len() + 32);
+                format.expand(item, plan, self.shared.style, &mut line);
+                let mut shown = Vec::with_capacity(line.len());
+                escape_log(&line, &mut shown);
+                self.push_item(Event::Log(shown));
+            }
+        }
+        if plan.records {
+            self.record(item);
+        }
+    }
+
+    pub(super) fn record(&self, item: &Item<'_>) {
+        self.push(Event::Record(crate::event::Record {
+            operation: item.operation.text(),
+            itemized: String::from_utf8_lossy(&super::item::itemized(item, self.shared.style)).into_owned(),
+            name: item.name.to_vec(),
+            length: item.length,
+            mtime: item.mtime,
+            mode: item.mode,
+            target: item
+                .leader
+                .filter(|l| !l.is_empty())
+                .or(item.link_target.as_deref())
+                .map(<[u8]>::to_vec),
+        }));
+    }
+
+    /// A line about an item for the client's screen.
+    pub fn item_line(&self, line: &[u8]) {
+        let plan = &self.shared.plan;
+        if plan.server || plan.stderr_mode == StderrMode::All || lock(&self.shared.held).is_none() {
+            self.client_line(line);
+            return;
+        }
+        let mut out = Vec::with_capacity(line.len() + 1);
+        escape_text(line, plan.charset, plan.eight_bit_output, &mut out);
+        out.push(b'\n');
+        self.push_item(Event::Stdout(out));
+    }
+
+    /// A line for the screen of the client that is never logged.
+    pub fn client_line(&self, line: &[u8]) {
+        let mut raw = Vec::with_capacity(line.len() + 1);
+        raw.extend_from_slice(line);
+        raw.push(b'\n');
+        self.emit(Level::Client, &raw);
+    }
+
+    /// Lines about deletions show permissions (`%B`): only a client that receives knows them (observed).
+    pub fn shows_deleted_mode(&self) -> bool {
+        let plan = &self.shared.plan;
+        let format = self.shared.out_format.as_ref();
+        !plan.local && !plan.server && format.is_some_and(|f| f.has(b'B') && (f.has(b'i') || f.has(b'o')))
+    }
+
+    /// A deletion on this machine (spec: output 7): `deleting N`, or by the format if it has `%i` or `%o`.
+    pub fn deletion(&self, name: &[u8], mode: u32) {
+        let plan = self.shared.plan.clone();
+        let item = Item {
+            operation: Operation::Delete,
+            name,
+            source: b"",
+            mode,
+            length: 0,
+            mtime: 0,
+            uid: 0,
+            gid: Some(0),
+            iflags: 0,
+            missing_flags: false,
+            link_target: None,
+            leader: None,
+            checksum: None,
+            bytes: 0,
+            sum_bytes: 0,
+        };
+        if plan.server && plan.protocol >= 29 {
+            // Whatever was asked for here, the client may keep a log of its own.
+            let mut payload = self.to_wire(name);
+            if mode & 0o170_000 == 0o040_000 {
+                payload.push(0);
+            }
+            let writer = lock(&self.shared.writer).clone();
+            if let Some(writer) = writer.filter(|_| payload.len() < 5120) {
+                // A link that is lost is found out by whoever writes next.
+                let _ = writer.msg(Tag::Deleted, &payload);
+            }
+        }
+        let mut plain = b"deleting ".to_vec();
+        plain.extend_from_slice(name);
+        if item.mode & 0o170_000 == 0o040_000 {
+            plain.push(b'/');
+        }
+        if !plan.server && (plan.info.del > 0 || plan.out_format.is_some()) {
+            let line = match self.shared.out_format.as_ref().filter(|f| f.has(b'i') || f.has(b'o')) {
+                Some(format) => {
+                    let mut line = Vec::new();
+                    format.expand(&item, &plan, self.shared.style, &mut line);
+                    line
+                }
+                None => plain.clone(),
+            };
+            self.client_line(&line);
+        }
+        if plan.server && plan.protocol < 29 && plan.info.del > 0 {
+            // There is no message for it yet.
+            self.client_line(&plain);
+        }
+        if plan.logging && !plan.dry_run {
+            if let Some(format) = self.shared.log_format.as_ref() {
+                let mut line = Vec::new();
+                if format.has(b'i') || format.has(b'o') {
+                    format.expand(&item, &plan, self.shared.style, &mut line);
+                } else {
+                    line = plain;
+                }
+                self.push_log(&line);
+            }
+        }
+        if plan.records {
+            self.record(&item);
+        }
+    }
+
+    /// The place of the destination, absolute: a daemon's log shows names from the module's root on (`%f`).
+    pub fn set_dest(&self, path: &[u8]) {
+        if self.shared.plan.daemon {
+            *lock(&self.shared.dest_name) = Arc::from(self.in_module(path));
+        }
+    }
+
+    /// What `%f` puts before the names of a receiver.
+    pub fn dest_name(&self) -> Arc<[u8]> {
+        Arc::clone(&lock(&self.shared.dest_name))
+    }
+
+    /// The part of an absolute path that lies in the module, without a slash in front.
+    pub(super) fn in_module<'a>(&self, path: &'a [u8]) -> &'a [u8] {
+        let root = self.shared.plan.module_root.as_deref().unwrap_or(b"/");
+        let inner = if root == b"/" {
+            path
+        } else {
+            path.strip_prefix(root).unwrap_or(path)
+        };
+        inner.strip_prefix(b"/").unwrap_or(inner)
+    }
+
+    /// The path of a source root as the user gave it (`%f` shows it); empty for the current directory.
+    pub fn set_source_name(&self, number: u16, name: &[u8]) {
+        let mut names = lock(&self.shared.source_names);
+        while names.len() <= usize::from(number) {
+            names.push(Arc::from(&b""[..]));
+        }
+        names[usize::from(number)] = Arc::from(name);
+    }
+
+    pub fn source_name(&self, number: u16) -> Arc<[u8]> {
+        lock(&self.shared.source_names)
+            .get(usize::from(number))
+            .map_or_else(|| Arc::from(&b""[..]), Arc::clone)
+    }
+
+    /// Whether files are sent whole (`-vv`, spec: output 4).
+    pub fn tell_method(&self) {
+        let plan = &self.shared.plan;
+        if plan.debug.flist > 0 {
+            self.info(if plan.whole_file {
+                "delta-transmission disabled for local transfer or --whole-file"
+            } else {
+                "delta-transmission enabled"
+            });
+        }
+    }
+
+    /// The figures of the sender's search (`-vv`, spec: output 4).
+    pub fn tell_matches(&self) {
+        if self.shared.plan.debug.deltasum == 0 {
+            return;
+        }
+        let s = self.summary();
+        self.info(format!(
+            "total: matches={}  hash_hits={}  false_alarms={} data={}",
+            s.matches, s.hash_hits, s.false_alarms, s.literal
+        ));
+    }
+}

@@ -1,0 +1,102 @@
+//! Progress on the screen (spec: output 9).
+
+use std::sync::atomic::Ordering;
+
+use super::progress::{Counters, Progress};
+use super::{lock, Report};
+use crate::event::Event;
+
+impl Report {
+    pub fn progress_level(&self) -> u8 {
+        lock(&self.shared.progress).as_ref().map_or(0, Progress::level)
+    }
+
+    /// Entries listed so far, and whether the list is whole.
+    pub fn listed(&self, count: u64, complete: bool) {
+        let before = self.shared.listed.fetch_add(count, Ordering::Relaxed);
+        let plan = &self.shared.plan;
+        let shown = plan.info.flist > 1 && !plan.inc_recurse && (plan.recurse || plan.dirs);
+        if shown && count == 1 && before % 100 == 0 && !plan.list_only {
+            let open = before == 0 && self.shared.open_line.load(Ordering::Relaxed);
+            let lead = if open { "\n" } else { "" };
+            self.partial(format!("{lead} {before} files...\r").as_bytes());
+        }
+        if complete {
+            self.shared.list_complete.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The end of the line that the start of a list began (spec: output 4).
+    pub fn list_done(&self, count: usize) {
+        if self.shared.plan.info.flist < 2 {
+            self.partial(b"done\n");
+            return;
+        }
+        let word = if count == 1 { "file" } else { "files" };
+        self.partial(format!("{count} {word} to consider\n").as_bytes());
+    }
+
+    /// Entries the roles are done with, for `to-chk`.
+    pub fn set_processed(&self, count: u64) {
+        self.shared.processed.store(count, Ordering::Relaxed);
+    }
+
+    pub fn progress_begin(&self, offset: u64) {
+        if let Some(progress) = lock(&self.shared.progress).as_mut() {
+            progress.begin(offset);
+        }
+    }
+
+    /// `offset` bytes of `size` of the present file are done.
+    pub fn progress(&self, offset: u64, size: u64) {
+        let mut out = Vec::new();
+        {
+            let mut guard = lock(&self.shared.progress);
+            let Some(progress) = guard.as_mut() else { return };
+            if progress.level() == 2 {
+                let total = self.shared.total_progress.load(Ordering::Relaxed) + offset;
+                let all = self.stats(|s| s.total_size);
+                progress.show(total, all.max(total), &mut out);
+            } else {
+                progress.show(offset, size, &mut out);
+            }
+        }
+        if !out.is_empty() {
+            self.push(Event::Stdout(out));
+        }
+    }
+
+    /// The present file of `size` bytes is done.
+    pub fn progress_end(&self, size: u64) {
+        let mut out = Vec::new();
+        {
+            let mut guard = lock(&self.shared.progress);
+            let Some(progress) = guard.as_mut() else { return };
+            let total = self.shared.listed.load(Ordering::Relaxed);
+            let counters = Counters {
+                transferred: self.stats(|s| s.transferred),
+                left: total.saturating_sub(self.shared.processed.load(Ordering::Relaxed)),
+                total,
+                incomplete: !self.shared.list_complete.load(Ordering::Relaxed),
+            };
+            if progress.level() == 2 {
+                let done = self.shared.total_progress.fetch_add(size, Ordering::Relaxed) + size;
+                let all = self.stats(|s| s.total_size);
+                progress.finish(done, all.max(done), counters, &mut out);
+            } else {
+                progress.finish(size, size, counters, &mut out);
+            }
+        }
+        self.push(Event::Stdout(out));
+    }
+
+    /// Close a progress line that stands open, at the end of the run.
+    pub fn progress_close(&self) {
+        let mut guard = lock(&self.shared.progress);
+        if let Some(progress) = guard.as_mut().filter(|p| p.open) {
+            progress.open = false;
+            drop(guard);
+            self.push(Event::Stdout(b"\n".to_vec()));
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! One file's data: what it is built from, where it is written, and whether it is what was sent.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use super::{Incoming, Outcome, Receiver};
+use crate::error::{Error, Result};
+use crate::report::debug::debug;
+use crate::roles::dest::{Dest, PartialDir};
+use crate::roles::exchange::Item;
+use crate::roles::generator::basis;
+use crate::roles::paths::split_name;
+use crate::roles::rebuild::{rebuild, Built, Failure, Job, Target};
+use crate::sums::strong::{digest_len, Hasher};
+use crate::tree::sparse::Output;
+use crate::tree::{data, Root, Stat};
+use crate::wire::ints::Source;
+
+impl Receiver {
+    /// The file whose blocks are meant, with the checks on what the sender says about it (spec: protocol 6.2).
+    pub(super) fn basis_place(
+        &self,
+        item: &Item,
+        dest: &Dest,
+        rel: &[u8],
+        exists: Option<&Stat>,
+    ) -> Result<(u8, Option<(Root, Vec<u8>)>)> {
+        let own = || (dest.root.clone(), rel.to_vec());
+        if self.plan.protocol < 29 {
+            if self.plan.inplace && self.plan.backup {
+                return Ok((basis::BACKUP, dest.backup_place(rel)));
+            }
+            if let Some((root, name)) = dest.partial_name(rel) {
+                if root.lstat(&name).is_ok_and(|s| s.is_file()) {
+                    return Ok((basis::PARTIAL, Some((root.clone(), name))));
+                }
+            }
+            if exists.is_none() {
+                if let Some(Some(root)) = self.alt_roots.first() {
+                    return Ok((0, Some((root.clone(), rel.to_vec()))));
+                }
+            }
+            return Ok((basis::ITSELF, Some(own())));
+        }
+        let bad = |what: &str| Err(Error::Protocol(format!("invalid basis_dir index: {what} [receiver]")));
+        let kind = item.kind;
+        let place = match kind {
+            basis::ITSELF => Some(own()),
+            basis::PARTIAL => dest.partial_name(rel).map(|(root, name)| (root.clone(), name)),
+            basis::BACKUP => dest.backup_place(rel),
+            n if n < basis::ITSELF => {
+                if usize::from(n) >= self.plan.alt_dirs.len() {
+                    return bad(&n.to_string());
+                }
+                self.alt_roots
+                    .get(usize::from(n))
+                    .cloned()
+                    .flatten()
+                    .map(|root| (root, rel.to_vec()))
+            }
+            n => {
+                if self.plan.fuzzy == 0 {
+                    return Err(Error::Protocol(format!("unrequested fuzzy basis {n:#x} [receiver]")));
+                }
+                let root = if n == basis::FUZZY {
+                    Some(dest.root.clone())
+                } else {
+                    let n = usize::from(n - basis::FUZZY - 1);
+                    if n >= self.plan.alt_dirs.len() {
+                        return bad(&n.to_string());
+                    }
+                    self.alt_roots.get(n).cloned().flatten()
+                };
+                let base = clean_xname(item.xname.as_deref().unwrap_or_default());
+                let (dir, _) = split_name(rel);
+                let name = if dir.is_empty() {
+                    base
+                } else {
+                    [dir, b"/", &base].concat()
+                };
+                root.map(|root| (root, name))
+            }
+        };
+        Ok((kind, place))
+    }
+
+    pub(super) fn file(
+        &mut self,
+        dest: &Dest,
+        incoming: &Incoming,
+        sum: &mut Vec<u8>,
+        opened: &mut dyn FnMut(&Self),
+    ) -> Result<Outcome> {
+        let to_device = self.plan.write_devices && incoming.exists.is_some_and(|s| s.is_device());
+        if incoming.exists.is_some_and(|s| s.is_dir()) {
+            let text = [
+                b"recv_files: ".as_slice(),
+                &dest.display(&incoming.rel),
+                b" is a directory",
+            ]
+            .concat();
+            self.report.error_xfer(text);
+            self.discard(incoming, sum)?;
+            return Ok(Outcome::Bad);
+        }
+        if self.plan.inplace || to_device || self.plan.append > 0 {
+            return self.in_place(dest, incoming, to_device, sum, opened);
+        }
+        let rel = &incoming.rel;
+        if self.plan.relative && !self.plan.implied_dirs {
+            let (dir, _) = split_name(rel);
+            if !dir.is_empty() && dest.root.lstat(dir).is_err() {
+                dest.make_parents(rel);
+            }
+        }
+        let Some(temp) = dest.create_temp(rel) else {
+            self.discard(incoming, sum)?;
+            return Ok(Outcome::Bad);
+        };
+        opened(self);
+        self.begin_progress(incoming);
+        let len = incoming.segment.entry(incoming.i).len;
+        let mut existing = 0;
+        if self.plan.preallocate && len > 0 {
+            match data::preallocate(&temp.file, len, self.plan.sparse) {
+                Ok(()) if self.plan.sparse => existing = len,
+                Ok(()) => {}
+                Err(error) => {
+                    let text = [b"do_fallocate ".as_slice(), &dest.display(rel)].concat();
+                    self.report.warning(crate::report::sys_line("receiver", &text, &error));
+                }
+            }
+        }
+        let mut built = Built::default();
+        let target = Target {
+            output: Output::new(&temp.file, 0, existing, self.plan.sparse),
+            inplace: false,
+        };
+        let verified = self.data(dest, incoming, Some(target), 0, None, &mut built, sum);
+        let verified = match verified {
+            Ok(verified) => verified,
+            Err(error) => {
+                dest.keep_or_drop(temp, rel, &incoming.want, built.literal > 0);
+                return Err(error);
+            }
+        };
+        if !verified {
+            let kept = if !self.plan.partial || built.literal == 0 {
+                "discarded"
+            } else if matches!(dest.partial, PartialDir::None) {
+                "retained"
+            } else {
+                "put into partial-dir"
+            };
+            dest.keep_or_drop(temp, rel, &incoming.want, built.literal > 0);
+            return Ok(self.unverified(incoming, kept));
+        }
+        dest.sync(&temp.file, rel)?;
+        dest.set_attrs_open(&temp.file, rel, &incoming.want, Some(&temp.name));
+        let crate::tree::Temp { file, name } = temp;
+        drop(file);
+        if self.plan.delay_updates {
+            if dest.keep_in_partial_dir(&name, rel) {
+                self.delayed.push((rel.clone(), incoming.exists.is_some()));
+                return Ok(Outcome::Good);
+            }
+            let text = [
+                b"Unable to create partial-dir for ".as_slice(),
+                rel,
+                b" -- discarding completed file.",
+            ]
+            .concat();
+            self.report.warning(text);
+            dest.remove_temp(&name);
+            return Ok(Outcome::Bad);
+        }
+        if !dest.commit(&name, rel, incoming.exists.is_some() && !incoming.redo)? {
+            return Ok(Outcome::Bad);
+        }
+        if incoming.kind == basis::PARTIAL {
+            dest.drop_partial(rel);
+        }
+        Ok(Outcome::Good)
+    }
+
+    pub(super) fn begin_progress(&self, incoming: &Incoming) {
+        if self.report.progress_level() > 0 {
+            self.report.set_processed(self.places.of(&incoming.segment, incoming.i));
+            self.report.progress_begin(0);
+            self.report.progress(0, incoming.segment.entry(incoming.i).len);
+        }
+    }
+
+    /// `--inplace`, `--append`, `--write-devices`.
+    pub(super) fn in_place(
+        &mut self,
+        dest: &Dest,
+        incoming: &Incoming,
+        to_device: bool,
+        sum: &mut Vec<u8>,
+        opened: &mut dyn FnMut(&Self),
+    ) -> Result<Outcome> {
+        let rel = &incoming.rel;
+        if self.plan.relative && !self.plan.implied_dirs {
+            let (dir, _) = split_name(rel);
+            if !dir.is_empty() && dest.root.lstat(dir).is_err() {
+                dest.make_parents(rel);
+            }
+        }
+        let Some(file) = dest.open_inplace(rel) else {
+            self.discard(incoming, sum)?;
+            return Ok(Outcome::Bad);
+        };
+        opened(self);
+        self.begin_progress(incoming);
+        let existing = incoming.exists.map_or(0, |s| s.size);
+        let offset = if self.plan.append > 0 && !incoming.redo {
+            incoming.head.flength()
+        } else {
+            0
+        };
+        let len = incoming.segment.entry(incoming.i).len;
+        if self.plan.preallocate && len > existing && !to_device {
+            if let Err(error) = data::preallocate(&file, len, false) {
+                let text = [b"do_fallocate ".as_slice(), &dest.display(rel)].concat();
+                self.report.warning(crate::report::sys_line("receiver", &text, &error));
+            }
+        }
+        let target = Target {
+            output: Output::new(&file, offset, existing, self.plan.sparse && !to_device),
+            inplace: matches!(incoming.kind, basis::ITSELF | basis::BACKUP),
+        };
+        let mut built = Built::default();
+        let verified = self.data(dest, incoming, Some(target), offset, Some(&file), &mut built, sum)?;
+        dest.sync(&file, rel)?;
+        if !verified {
+            return Ok(self.unverified(incoming, "retained"));
+        }
+        debug!(self.report, recv >= 1; "finishing ", rel);
+        if !to_device {
+            dest.set_attrs_open(&file, rel, &incoming.want, None);
+        }
+        if incoming.kind == basis::PARTIAL {
+            dest.drop_partial(rel);
+        }
+        Ok(Outcome::Good)
+    }
+
+    /// The tokens and the sum of a file. `false`: it is not what the sender has.
+    pub(super) fn data(
+        &mut self,
+        dest: &Dest,
+        incoming: &Incoming,
+        target: Option<Target<'_>>,
+        offset: u64,
+        present: Option<&File>,
+        built: &mut Built,
+        sum: &mut Vec<u8>,
+    ) -> Result<bool> {
+        let plan = Arc::clone(&self.plan);
+        let mut whole = Hasher::new_whole_file(plan.xfer_sum, plan.seed);
+        let appends = plan.append > 0 && !incoming.redo;
+        if appends && offset > 0 && (plan.append > 1 || plan.protocol < 30) {
+            if let Some(mut file) = present {
+                crate::delta::search::skip_appended(&mut file, offset, Some(&mut whole));
+            }
+        }
+        if let Some((name, size)) = &incoming.mapped {
+            debug!(self.report, deltasum >= 2; "recv mapped ", name, " of size ", *size);
+        }
+        let job = Job {
+            head: incoming.head,
+            basis: incoming.basis.as_ref(),
+            size: incoming.segment.entry(incoming.i).len,
+            offset,
+            report: &self.report,
+            stop: &self.stop,
+        };
+        let writes = target.is_some();
+        let result = rebuild(&mut self.reader, &mut self.tokens, &job, target, &mut whole, built);
+        // What can't be written anywhere counts as well; what goes to a batch only, or comes from one, does not
+        // (observed).
+        if writes || !(self.plan.only_write_batch || self.plan.read_batch) {
+            self.report.stats(|s| {
+                s.literal += built.literal;
+                s.matched += built.matched;
+            });
+        }
+        match result {
+            Ok(()) => {}
+            Err(Failure::Run(error)) => return Err(error),
+            Err(Failure::NoBasis) => {
+                let path = dest.display(&incoming.rel);
+                return Err(Error::Protocol(format!(
+                    "got a block match with no basis file for {} [receiver]",
+                    String::from_utf8_lossy(&path)
+                )));
+            }
+            Err(Failure::Write(error)) => return Err(dest.write_error(&incoming.rel, &error)),
+        }
+        debug!(self.report, deltasum >= 2; "got file_sum");
+        let digest = whole.finish();
+        sum.resize(digest_len(plan.xfer_sum), 0);
+        self.reader.read_exact(sum)?;
+        Ok(digest.as_slice() == sum.as_slice())
+    }
+
+    pub(super) fn discard(&mut self, incoming: &Incoming, sum: &mut Vec<u8>) -> Result<()> {
+        let dest = self.dest()?;
+        self.data(&dest, incoming, None, 0, None, &mut Built::default(), sum)?;
+        Ok(())
+    }
+
+    /// spec: protocol 6.4, transfer 6
+    pub(super) fn unverified(&mut self, incoming: &Incoming, kept: &str) -> Outcome {
+        let name = incoming.segment.name(incoming.i);
+        if incoming.redo {
+            let text = [
+                b"ERROR: ".as_slice(),
+                &name,
+                b" failed verification -- update ",
+                kept.as_bytes(),
+                b".",
+            ]
+            .concat();
+            self.report.error_xfer(text);
+            return Outcome::Bad;
+        }
+        if self.plan.info.name > 0 || self.plan.itemize {
+            let text = [
+                b"WARNING: ".as_slice(),
+                &name,
+                b" failed verification -- update ",
+                kept.as_bytes(),
+                if self.replay.is_some() {
+                    b" (may try again)."
+                } else {
+                    b" (will try again)."
+                },
+            ]
+            .concat();
+            self.report.warning(text);
+        }
+        Outcome::Again
+    }
+}
+
+/// The last component of a name that a peer gave for a file beside another one.
+fn clean_xname(name: &[u8]) -> Vec<u8> {
+    let parts: Vec<&[u8]> = name
+        .split(|&b| b == b'/')
+        .filter(|p| !matches!(*p, b"" | b"." | b".."))
+        .collect();
+    parts.join(&b'/')
+}
