@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::compare::is_reg;
-use super::dest::{Dest, PartialDir};
+use super::dest::Dest;
 use super::generator::Request;
 use super::items::{self, Figures};
 use super::paths::disk;
@@ -18,7 +18,7 @@ use super::sources::Sources;
 use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::plan::{Debug, DeleteWhen, Plan};
-use crate::report::{ioerr, Report};
+use crate::report::Report;
 use crate::sums::size::sum_head;
 use crate::sums::strong::Hasher;
 use crate::tree::sparse::Output;
@@ -27,6 +27,9 @@ use crate::wire::throttle::Throttle;
 
 /// Files up to this size are read and written in one piece.
 const SMALL: u64 = 256 * 1024;
+
+/// Bytes that are looked at for holes at a time.
+const PIECE: usize = 32 * 1024;
 
 /// So many small files are copied here before workers are started: most runs have no more.
 const FIRST: usize = 16;
@@ -287,30 +290,10 @@ impl Copier {
     }
 
     fn open_source(&mut self, number: u16, path: &[u8]) -> Option<File> {
-        let plan = Arc::clone(&self.plan);
-        let follow = plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks || plan.copy_devices;
-        let root = self.sources.root(number)?;
-        let opened = if follow {
-            root.open_read_follow(path, plan.open_noatime)
-        } else {
-            root.open_read(path, plan.open_noatime)
-        };
-        match opened {
-            Ok(file) => Some(file),
-            Err(error) => {
-                let shown = self.report.quoted(&root.display(path));
-                if error.raw_os_error() == Some(2) {
-                    self.report.set_io_error(ioerr::VANISHED);
-                    self.report
-                        .warning([b"file has vanished: ".as_slice(), &shown].concat());
-                } else {
-                    self.report.set_io_error(ioerr::GENERAL);
-                    let text = [b"send_files failed to open ".as_slice(), &shown].concat();
-                    self.report.sys_error("sender", text, &error);
-                }
-                None
-            }
-        }
+        let report = &self.report;
+        let shown = |root: &Root| report.quoted(&root.display(path));
+        let opened = self.sources.open_data(&self.plan, report, number, path, shown);
+        opened.map_err(|bits| report.set_io_error(bits)).ok()
     }
 
     fn data(&mut self, request: &Request, dest: &Dest, source: &File) -> Result<bool> {
@@ -404,28 +387,7 @@ impl Copier {
     pub fn finish_delayed(&mut self, dest: &Dest) -> Result<()> {
         let dest = dest.for_role("receiver");
         for (rel, exists) in std::mem::take(&mut self.delayed) {
-            let Some((root, name)) = dest.partial_name(&rel) else {
-                continue;
-            };
-            let root: Root = root.clone();
-            if exists && self.plan.backup && !dest.backup_before_overwrite(&rel)? {
-                continue;
-            }
-            if let Err(error) = dest.root.rename_from(&root, &name, &rel) {
-                let text = [
-                    b"rename failed for ".as_slice(),
-                    &dest.display(&rel),
-                    b" (from ",
-                    &name,
-                    b")",
-                ]
-                .concat();
-                self.report.sys_error("receiver", text, &error);
-                continue;
-            }
-            if matches!(dest.partial, PartialDir::Relative(_)) {
-                dest.drop_partial_dir(&rel);
-            }
+            dest.place_delayed(&rel, exists)?;
         }
         Ok(())
     }
@@ -517,10 +479,25 @@ impl Copier {
 
     /// Piece by piece: for holes, and when there is a limit to the speed.
     fn sparse_copy(&mut self, request: &Request, dest: &Dest, source: &File, size: u64, target: &File) -> Result<u64> {
-        let failed = |e: io::Error| dest.write_error(&request.rel, &e);
         let existing = if self.plan.preallocate { size } else { 0 };
         let mut output = Output::new(target, 0, existing, self.plan.sparse);
-        self.buffer.resize(32 * 1024, 0);
+        let at = self.copy_pieces(request, dest, source, size, &mut output, PIECE)?;
+        output.finish().map_err(|e| dest.write_error(&request.rel, &e))?;
+        Ok(at)
+    }
+
+    /// Copy up to `size` bytes, `piece` at a time, watched and paced; says how many there were. Errors end the run.
+    fn copy_pieces(
+        &mut self,
+        request: &Request,
+        dest: &Dest,
+        source: &File,
+        size: u64,
+        output: &mut Output<'_>,
+        piece: usize,
+    ) -> Result<u64> {
+        let failed = |e: io::Error| dest.write_error(&request.rel, &e);
+        self.buffer.resize(piece, 0);
         let mut at = 0;
         while at < size {
             self.report.check()?;
@@ -539,7 +516,6 @@ impl Copier {
                 Err(e) => return Err(failed(e)),
             }
         }
-        output.finish().map_err(failed)?;
         Ok(at)
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox};
 
 use super::compare::Wanted;
-use super::dest::{Dest, PartialDir};
+use super::dest::Dest;
 use super::exchange::{read_deletions, Item, Places, Seen};
 use super::generator::Feed;
 use super::items::{self, Figures};
@@ -524,29 +524,7 @@ impl Receiver {
         }
         let dest = self.dest()?;
         for (rel, exists) in std::mem::take(&mut self.delayed) {
-            let Some((root, name)) = dest.partial_name(&rel) else {
-                continue;
-            };
-            let root = root.clone();
-            if exists && self.plan.backup && !dest.backup_before_overwrite(&rel)? {
-                continue;
-            }
-            debug!(self.report, recv >= 1; "renaming ", &name, " to ", &rel);
-            if let Err(error) = dest.root.rename_from(&root, &name, &rel) {
-                let text = [
-                    b"rename failed for ".as_slice(),
-                    &dest.display(&rel),
-                    b" (from ",
-                    &name,
-                    b")",
-                ]
-                .concat();
-                self.report.sys_error("receiver", text, &error);
-                continue;
-            }
-            if matches!(dest.partial, PartialDir::Relative(_)) {
-                dest.drop_partial_dir(&rel);
-            }
+            dest.place_delayed(&rel, exists)?;
         }
         Ok(())
     }

@@ -1,9 +1,11 @@
 //! The roots that source arguments open, shared between the thread that scans and the one that reads contents.
 
+use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::plan::Plan;
+use crate::report::{ioerr, Report};
 use crate::tree::{operator, Root, RootOptions};
 
 /// The root of a daemon's module. The path leading there may be closed to the user that the transfer runs as, so a
@@ -92,5 +94,34 @@ impl Sources {
             }
         }
         self.own.get(number)
+    }
+
+    /// Open a file for its data; links are followed where the plan follows them. An error is told, with the file as
+    /// `shown` quotes it, and comes back as bits of io_error (spec: transfer 13).
+    pub fn open_data(
+        &mut self,
+        plan: &Plan,
+        report: &Report,
+        number: u16,
+        path: &[u8],
+        shown: impl FnOnce(&Root) -> Vec<u8>,
+    ) -> Result<File, u32> {
+        let follow = plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks || plan.copy_devices;
+        let Some(root) = self.root(number) else { return Err(0) };
+        let opened = if follow {
+            root.open_read_follow(path, plan.open_noatime)
+        } else {
+            root.open_read(path, plan.open_noatime)
+        };
+        opened.map_err(|error| {
+            let shown = shown(root);
+            if error.raw_os_error() == Some(2) {
+                report.warning([b"file has vanished: ".as_slice(), &shown].concat());
+                return ioerr::VANISHED;
+            }
+            let text = [b"send_files failed to open ".as_slice(), &shown].concat();
+            report.sys_error("sender", text, &error);
+            ioerr::GENERAL
+        })
     }
 }

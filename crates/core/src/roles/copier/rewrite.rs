@@ -136,25 +136,7 @@ impl Copier {
             }
             if !done {
                 let mut output = Output::new(&target, 0, existing, plan.sparse && !device);
-                self.buffer.resize(SMALL as usize, 0);
-                let mut at = 0;
-                while at < size {
-                    self.report.check()?;
-                    let want = self.buffer.len().min((size - at) as usize);
-                    match source.read_at(&mut self.buffer[..want], at) {
-                        Ok(0) => break,
-                        Ok(n) => {
-                            output.write(&self.buffer[..n]).map_err(failed)?;
-                            pace(&mut self.throttle, &self.report, n)?;
-                            at += n as u64;
-                            if self.report.progress_level() > 0 {
-                                self.report.progress(at, size);
-                            }
-                        }
-                        Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                        Err(e) => return Err(failed(e)),
-                    }
-                }
+                let at = self.copy_pieces(request, dest, source, size, &mut output, SMALL as usize)?;
                 if !device {
                     output.finish().map_err(failed)?;
                 }

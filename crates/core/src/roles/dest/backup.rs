@@ -168,23 +168,8 @@ impl Dest {
         let Some((root, name)) = self.backup_name(rel, true) else {
             return Err(Error::FileIo(String::new()));
         };
-        if stat.is_symlink() && self.plan.safe_links {
-            if let Ok(target) = self.root.read_link(rel) {
-                if crate::roles::compare::unsafe_link(&target, rel) {
-                    let text = [
-                        b"not backing up unsafe symlink \"".as_slice(),
-                        rel,
-                        b"\" -> \"",
-                        &target,
-                        b"\"",
-                    ]
-                    .concat();
-                    if self.plan.info.symsafe > 0 {
-                        self.report.info(text);
-                    }
-                    return Ok(true);
-                }
-            }
+        if stat.is_symlink() && self.is_unsafe_link(rel) {
+            return Ok(true);
         }
         self.clear_backup_place(&root, &name);
         let mut way = "HLINK";
@@ -210,6 +195,25 @@ impl Dest {
             }
             Err(error) => Err(self.backup_failed(rel, &root, &name, &error)),
         }
+    }
+
+    /// Whether `--safe-links` keeps a link from being backed up, which is told.
+    fn is_unsafe_link(&self, rel: &[u8]) -> bool {
+        let target = self.plan.safe_links.then(|| self.root.read_link(rel).ok()).flatten();
+        let Some(target) = target.filter(|target| crate::roles::compare::unsafe_link(target, rel)) else {
+            return false;
+        };
+        if self.plan.info.symsafe > 0 {
+            let text = [
+                b"not backing up unsafe symlink \"".as_slice(),
+                rel,
+                b"\" -> \"",
+                &target,
+                b"\"",
+            ];
+            self.report.info(text.concat());
+        }
+        true
     }
 
     /// A copy of a file that will be updated in place.
@@ -260,23 +264,8 @@ impl Dest {
         let Some((root, name)) = self.backup_name(rel, true) else {
             return Err(io::Error::from_raw_os_error(2));
         };
-        if self.plan.safe_links {
-            if let Ok(target) = self.root.read_link(rel) {
-                if crate::roles::compare::unsafe_link(&target, rel) {
-                    let text = [
-                        b"not backing up unsafe symlink \"".as_slice(),
-                        rel,
-                        b"\" -> \"",
-                        &target,
-                        b"\"",
-                    ]
-                    .concat();
-                    if self.plan.info.symsafe > 0 {
-                        self.report.info(text);
-                    }
-                    return Ok(false);
-                }
-            }
+        if self.is_unsafe_link(rel) {
+            return Ok(false);
         }
         self.clear_backup_place(&root, &name);
         match root.rename_from(&self.root, rel, &name) {

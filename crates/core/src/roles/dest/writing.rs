@@ -279,4 +279,32 @@ impl Dest {
             self.remove_temp(&name);
         }
     }
+
+    /// Give a file that was held back its name (spec: transfer 6 `--delay-updates`). `exists`: something is there, and is
+    /// backed up first. Errors: of that; a name that can't be given is told.
+    pub fn place_delayed(&self, rel: &[u8], exists: bool) -> Result<()> {
+        let Some((root, name)) = self.partial_name(rel) else {
+            return Ok(());
+        };
+        if exists && self.plan.backup && !self.backup_before_overwrite(rel)? {
+            return Ok(());
+        }
+        debug!(self.report, recv >= 1; "renaming ", &name, " to ", rel);
+        if let Err(error) = self.root.rename_from(root, &name, rel) {
+            let text = [
+                b"rename failed for ".as_slice(),
+                &self.display(rel),
+                b" (from ",
+                &name,
+                b")",
+            ]
+            .concat();
+            self.report.sys_error("receiver", text, &error);
+            return Ok(());
+        }
+        if matches!(self.partial, PartialDir::Relative(_)) {
+            self.drop_partial_dir(rel);
+        }
+        Ok(())
+    }
 }

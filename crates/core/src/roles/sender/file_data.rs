@@ -21,34 +21,15 @@ use crate::roles::items::{self, Figures};
 use crate::roles::paths::disk;
 use crate::sums::size::SumHead;
 use crate::sums::strong::Hasher;
+use crate::tree::Root;
 use crate::wire::link::Reader;
 
 impl Sender {
     pub(super) fn open(&mut self, number: u16, path: &[u8]) -> Option<File> {
-        let plan = Arc::clone(&self.plan);
-        let follow = plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks || plan.copy_devices;
-        let root = self.sources.root(number)?;
-        let opened = if follow {
-            root.open_read_follow(path, plan.open_noatime)
-        } else {
-            root.open_read(path, plan.open_noatime)
-        };
-        match opened {
-            Ok(file) => Some(file),
-            Err(error) => {
-                let shown = self.report.quoted_from(root.path(), &root.display(path));
-                if error.raw_os_error() == Some(2) {
-                    self.failed_file(ioerr::VANISHED);
-                    self.report
-                        .warning([b"file has vanished: ".as_slice(), &shown].concat());
-                } else {
-                    self.failed_file(ioerr::GENERAL);
-                    let text = [b"send_files failed to open ".as_slice(), &shown].concat();
-                    self.report.sys_error("sender", text, &error);
-                }
-                None
-            }
-        }
+        let report = &self.report;
+        let shown = |root: &Root| report.quoted_from(root.path(), &root.display(path));
+        let opened = self.sources.open_data(&self.plan, report, number, path, shown);
+        opened.map_err(|bits| self.failed_file(bits)).ok()
     }
 
     pub(super) fn transfer(&mut self, item: &mut Item, found: &Found, values: &[u8]) -> Result<()> {
