@@ -465,8 +465,8 @@ class Client:
         if self._debug("CMD") < 2:
             return
         job = self.job
-        asked = self.options.rsh if self.options.rsh_given else self.env.environ.get(b"RSYNC_RSH")
-        shell = asked if job.host is None else argv[0]
+        # What was asked for on the command line, whatever the environment says (observed).
+        shell = self.options.rsh if self.options.rsh_given else None
         path = job.destination if job.am_sender else job.sources[0] if job.sources else None
         parts = [(b"cmd", shell), (b"machine", job.host), (b"user", job.user), (b"path", path)]
         self.out.info(b" ".join(name + b"=" + (value or b"<NULL>") for name, value in parts) + b"\n")

@@ -57,6 +57,12 @@ ROWS: list[Row] = [
     *told("deltasum", "-a --no-W --debug=deltasum2"),
     *told("proto", "-a --debug=proto,nstr2"),
     *told("cmd", "-a --debug=cmd2,iconv2,exit2"),
+    # The shell is told as it stands on the command line, and only then.
+    *(
+        Row(f"OUT-debug-cmd-{n}", "src/ src/a=1", f"-a --debug=cmd2 {shell}src/ dst/", env={"RSYNC_RSH": "rsh -q"})
+        for n, shell in enumerate(("", "-e 'ssh -p 22' "))
+    ),
+    Row("OUT-debug-cmd-far", "src/ src/a=1", "-a --debug=cmd2 -e 'sh -x' src/ h:x"),
     *told("filter", "-a --debug=filter2 --delete --exclude=*.o"),
     *told("own", "-a --debug=own2"),
     # Names in front of another cost their length alone, and the last of equals is taken.
