@@ -100,10 +100,16 @@ impl Progress {
         self.line(offset, size, rate, remaining, None, out);
     }
 
+    /// The whole transfer so far, though no file ended.
+    pub fn tell(&mut self, offset: u64, size: u64, counters: Counters, out: &mut Vec<u8>) {
+        self.last_print.get_or_insert_with(Instant::now);
+        self.finish(offset, size, counters, out);
+    }
+
     /// The finished line of a file, or of the whole transfer so far.
     pub fn finish(&mut self, offset: u64, size: u64, counters: Counters, out: &mut Vec<u8>) {
         let now = Instant::now();
-        if self.level == 1 && self.last_print.is_none() {
+        if self.last_print.is_none() {
             self.show(offset, size, out);
         }
         let (from, base) = if self.level == 2 {

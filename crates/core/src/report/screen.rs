@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::progress::{Counters, Progress};
-use super::{lock, Report};
+use super::{lock, Level, Report};
 use crate::event::Event;
 
 impl Report {
@@ -28,12 +28,13 @@ impl Report {
 
     /// The end of the line that the start of a list began (spec: output 4).
     pub fn list_done(&self, count: usize) {
-        if self.shared.plan.info.flist < 2 {
-            self.partial(b"done\n");
-            return;
-        }
-        let word = if count == 1 { "file" } else { "files" };
-        self.partial(format!("{count} {word} to consider\n").as_bytes());
+        let text = match (self.shared.plan.info.flist, count) {
+            (0 | 1, _) => "done".to_string(),
+            (_, 1) => "1 file to consider".to_string(),
+            _ => format!("{count} files to consider"),
+        };
+        self.line(Level::Log, &text);
+        self.partial(format!("{text}\n").as_bytes());
     }
 
     /// Entries the roles are done with, for `to-chk`.
@@ -72,13 +73,7 @@ impl Report {
         {
             let mut guard = lock(&self.shared.progress);
             let Some(progress) = guard.as_mut() else { return };
-            let total = self.shared.listed.load(Ordering::Relaxed);
-            let counters = Counters {
-                transferred: self.stats(|s| s.transferred),
-                left: total.saturating_sub(self.shared.processed.load(Ordering::Relaxed)),
-                total,
-                incomplete: !self.shared.list_complete.load(Ordering::Relaxed),
-            };
+            let counters = self.counters();
             if progress.level() == 2 {
                 let done = self.shared.total_progress.fetch_add(size, Ordering::Relaxed) + size;
                 let all = self.stats(|s| s.total_size);
@@ -86,6 +81,33 @@ impl Report {
             } else {
                 progress.finish(size, size, counters, &mut out);
             }
+        }
+        self.push(Event::Stdout(out));
+    }
+
+    fn counters(&self) -> Counters {
+        let total = self.shared.listed.load(Ordering::Relaxed);
+        Counters {
+            transferred: self.stats(|s| s.transferred),
+            left: total.saturating_sub(self.shared.processed.load(Ordering::Relaxed)),
+            total,
+            incomplete: !self.shared.list_complete.load(Ordering::Relaxed),
+        }
+    }
+
+    /// A list of which `processed` entries have passed is done with, or a phase is: the line of the whole transfer is
+    /// printed again (observed).
+    pub fn progress_again(&self, processed: u64) {
+        let mut out = Vec::new();
+        {
+            let mut guard = lock(&self.shared.progress);
+            let Some(progress) = guard.as_mut().filter(|p| p.level() == 2) else {
+                return;
+            };
+            let counters = self.counters();
+            let left = counters.total.saturating_sub(processed);
+            let (done, all) = self.stats(|s| (s.transferred_size, s.total_size));
+            progress.tell(done, all.max(done), Counters { left, ..counters }, &mut out);
         }
         self.push(Event::Stdout(out));
     }

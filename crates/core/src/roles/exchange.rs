@@ -195,6 +195,17 @@ impl Places {
         self.lists.pop_front();
     }
 
+    /// Entries up to the end of the list that an index belongs to.
+    pub fn end_of(&self, ndx: i32) -> u64 {
+        let after = self.lists.partition_point(|l| l.0 - 1 <= ndx);
+        self.lists.get(after).map_or(self.total, |l| l.1)
+    }
+
+    /// Entries of all lists.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
     /// Entries up to this one.
     pub fn of(&self, segment: &Segment, i: usize) -> u64 {
         let at = self.lists.partition_point(|l| l.0 < segment.start);

@@ -105,6 +105,8 @@ pub(super) struct ListState {
     pub touch: Option<Touch>,
     /// Data of some of its files was asked for.
     pub asked: bool,
+    /// Entries up to its end.
+    pub end: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -169,6 +171,10 @@ pub struct Generator {
     /// The directory that was last told to be in no list.
     pub(super) absent: Vec<u8>,
     processed: u64,
+    /// Lists that are done with while data is still under way in a local copy (their ends), and the end of the list that
+    /// the last item was of: for the progress of the whole transfer.
+    untold_ends: Vec<u64>,
+    working_end: u64,
     pub(super) in_flight: usize,
     /// The sender lists no further ahead than it must.
     foresight_over: bool,
@@ -214,6 +220,8 @@ impl Generator {
             alt_refused,
             absent: Vec::new(),
             processed: 0,
+            untold_ends: Vec::new(),
+            working_end: 0,
             in_flight: 0,
             foresight_over: false,
             underway: false,
@@ -258,6 +266,7 @@ impl Generator {
             processed: false,
             touch: None,
             asked: false,
+            end: self.processed + segment.len() as u64,
         };
         let inc = self.plan.inc_recurse;
         let mut skip = false;
@@ -489,8 +498,10 @@ impl Generator {
             }
             Output::Local(_) => {
                 if self.plan.protocol < 29 {
+                    items::tell_unsent(&self.report, segment, i, iflags, xname);
                     return Ok(());
                 }
+                self.working_end = self.lists.back().map_or(0, |list| list.end);
                 self.report.held_cost(3 + xname.map_or(0, <[u8]>::len));
                 // The sending side tells, which has absolute names as such.
                 let name = segment.given_name(i);
@@ -511,14 +522,19 @@ impl Generator {
         let plan = &self.plan;
         let made = iflags & (iflag::TRANSFER | iflag::NEW) != 0
             || iflags & iflag::LOCAL_CHANGE != 0 && significant(iflags, xname) && xname.is_none_or(|x| !x.is_empty());
-        if plan.info.name < 2 || plan.itemize || made || segment.entry(i).is_dir() {
+        let itemized = plan.itemize && !(plan.local && plan.protocol < 29);
+        if plan.info.name < 2 || itemized || made || segment.entry(i).is_dir() {
             return;
         }
         let mut line = segment.name(i);
         if !significant(iflags, None) {
             line.extend_from_slice(b" is uptodate");
         }
-        self.report.client_line(&line);
+        if plan.local {
+            self.report.info(&line);
+        } else {
+            self.report.client_line(&line);
+        }
     }
 
     /// A basis that cannot be opened counts as missing (spec: transfer 3.4).
@@ -550,6 +566,7 @@ impl Generator {
             self.settle()?;
         }
         if let Output::Local(copier) = &mut self.output {
+            self.working_end = self.lists.back().map_or(0, |list| list.end);
             self.report.held_cost(19);
             let (segment, i, ndx) = (Arc::clone(&request.segment), request.i, request.ndx);
             let Copied::Now(outcome) = copier.copy(request, &self.dest)? else {

@@ -44,6 +44,8 @@ pub struct Receiver {
     alt_roots: Vec<Option<Root>>,
     seen: Seen,
     places: Places,
+    /// Entries up to the end of the list that the last item was of, for the progress of the whole transfer.
+    working_end: u64,
     /// Files that wait in the partial-dir, and whether each replaces something.
     delayed: Vec<(Vec<u8>, bool)>,
     stop: Arc<AtomicBool>,
@@ -132,6 +134,7 @@ impl Receiver {
             alt_roots: Vec::new(),
             seen: Seen::default(),
             places: Places::default(),
+            working_end: 0,
             delayed: Vec::new(),
             stop,
             replay,
@@ -202,6 +205,7 @@ impl Receiver {
             super::metadata::prune(&self.plan, &mut segment, &self.plan.destination, &self.report)?;
         }
         super::exchange::trace_list(Way::In, &segment);
+        super::local::tell_duplicates(&self.plan, &self.report, &segment);
         let segment = Arc::new(segment);
         if !self.plan.inc_recurse {
             debug!(self.report, flist >= 3; "[", role, "] flist_eof=1");
@@ -262,11 +266,18 @@ impl Receiver {
                     if self.plan.inc_recurse && !self.lists.is_empty() {
                         if let Some(list) = self.lists.finish_first() {
                             self.seen.forget(&list);
+                            if self.report.progress_level() == 2 {
+                                self.report
+                                    .progress_again(self.places.end_of(list.start).max(self.working_end));
+                            }
                             self.places.forget_first();
                         }
                         if !self.lists.is_empty() || !self.lists.is_complete() {
                             continue;
                         }
+                    }
+                    if !self.plan.inc_recurse {
+                        self.report.progress_again(self.places.total());
                     }
                     phase += 1;
                     if phase == 2 {
@@ -305,6 +316,9 @@ impl Receiver {
             replay.settle(&self.report)?;
         }
         let found = self.lists.find(ndx)?;
+        if self.report.progress_level() == 2 {
+            self.working_end = self.places.end_of(ndx);
+        }
         let entry = *found.segment.entry(found.pos);
         debug!(self.report, recv >= 1; "recv_files(", &found.segment.name(found.pos), ")");
         if item.wants_data() && !entry.is_file() {

@@ -53,6 +53,8 @@ pub struct Sender {
     eof: bool,
     /// Where the list in work ends.
     current_end: i32,
+    /// Entries up to the end of the list that the last item was of, for the progress of the whole transfer.
+    working_end: u64,
     phase: u8,
     totals: SearchStats,
 }
@@ -132,6 +134,7 @@ impl Sender {
             arrived,
             eof: false,
             current_end: 0,
+            working_end: 0,
             phase: 0,
             totals: SearchStats::default(),
         })
@@ -324,6 +327,7 @@ impl Sender {
                     if self.plan.inc_recurse && !self.lists.is_empty() {
                         if let Some(list) = self.lists.finish_first() {
                             self.seen.forget(&list);
+                            self.progress_list_done(list.start);
                             self.places.forget_first();
                         }
                         while self.lists.is_empty() && !self.eof {
@@ -336,6 +340,9 @@ impl Sender {
                             self.done()?;
                             continue;
                         }
+                    }
+                    if !self.plan.inc_recurse {
+                        self.report.progress_again(self.places.total());
                     }
                     self.phase += 1;
                     if self.phase > self.max_phase() {
@@ -364,6 +371,14 @@ impl Sender {
         self.done()
     }
 
+    /// Entries up to the end of a list that is done, or of the one that was worked at last.
+    fn progress_list_done(&self, start: i32) {
+        if self.report.progress_level() == 2 {
+            self.report
+                .progress_again(self.places.end_of(start).max(self.working_end));
+        }
+    }
+
     fn deletions(&mut self) -> Result<()> {
         let counts = read_deletions(&mut self.reader)?;
         self.report.stats(|s| s.deleted = counts);
@@ -382,6 +397,9 @@ impl Sender {
         let found = self.lists.find(ndx)?;
         if !found.is_parent {
             self.current_end = self.current_end.max(found.segment.next_start());
+        }
+        if self.report.progress_level() == 2 {
+            self.working_end = self.places.end_of(ndx);
         }
         let entry = *found.segment.entry(found.pos);
         debug!(self.report, send >= 1; "send_files(", ndx, ", ", &self.full_name(&found), ")");

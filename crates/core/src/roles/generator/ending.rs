@@ -163,6 +163,7 @@ impl Generator {
             if !plan.delay_updates {
                 self.link_unheard()?;
             }
+            self.progress_phase();
             self.done()?;
             if wire {
                 self.wait_phase(1)?;
@@ -174,6 +175,8 @@ impl Generator {
                 copier.tell_again(None);
             }
         }
+        self.tell_list_ends();
+        self.progress_phase();
         self.done()?;
         debug!(self.report, genr >= 1; "generate_files phase=2");
         if plan.delay_updates {
@@ -191,6 +194,7 @@ impl Generator {
         }
         if plan.protocol >= 29 {
             debug!(self.report, genr >= 1; "generate_files phase=3");
+            self.progress_phase();
             self.done()?;
         }
         if matches!(plan.delete, DeleteWhen::Delay | DeleteWhen::After) {

@@ -272,11 +272,37 @@ impl Generator {
             let Some(list) = self.lists.pop_front() else { break };
             if let Output::Local(copier) = &mut self.output {
                 copier.tell_again(Some(&list.segment));
+                self.progress_list_done(list.end);
             }
             self.touch_up_list(&list);
             self.done()?;
         }
         Ok(())
+    }
+
+    /// A local copy is done with a list: its progress is told as a sender would, which hears of it when the data that is
+    /// under way has arrived.
+    fn progress_list_done(&mut self, end: u64) {
+        if self.report.progress_level() < 2 {
+            return;
+        }
+        self.untold_ends.push(end);
+        if self.dry_run || self.untold_ends.len() >= UNTOLD || self.report.stats(|s| s.transferred) == 0 {
+            self.tell_list_ends();
+        }
+    }
+
+    pub(super) fn tell_list_ends(&mut self) {
+        for end in std::mem::take(&mut self.untold_ends) {
+            self.report.progress_again(end.max(self.working_end));
+        }
+    }
+
+    /// The same for a phase.
+    pub(super) fn progress_phase(&self) {
+        if matches!(self.output, Output::Local(_)) && !self.plan.inc_recurse {
+            self.report.progress_again(self.processed);
+        }
     }
 
     pub(super) fn redo(&mut self, at: usize) -> Result<()> {
@@ -342,6 +368,9 @@ impl Generator {
         Ok(())
     }
 }
+
+/// How many lists may be done with before a local copy tells of it.
+const UNTOLD: usize = 64;
 
 /// How many entries a sender lists ahead (spec: protocol 5.10).
 const LINK_AHEAD: usize = 1000;
