@@ -147,6 +147,15 @@ impl Deleter {
         true
     }
 
+    /// Something that stays stands in the place of a directory, and is not read.
+    pub fn not_a_directory(&mut self, rel: &[u8]) {
+        if !self.dest.void && !self.blocked() {
+            self.dest.sys_error("opendir", rel, &io::Error::from_raw_os_error(20));
+            self.dest.report.set_io_error(ioerr::GENERAL);
+            self.listing_error |= ioerr::GENERAL;
+        }
+    }
+
     /// Remove what is in the directory `dir` (`.` for the root) and not in the list. `listed` tells whether a name is.
     pub fn in_dir(&mut self, dir: &[u8], segment: &Segment, filters: &mut Filters, delay: bool) -> Result<()> {
         let plan = self.dest.plan.clone();

@@ -75,6 +75,8 @@ impl Generator {
         }
         let found = match self.look(&rel, true) {
             Ok(found) => found,
+            // Below a link that stays (`--ignore-existing`) it is making it that fails (observed).
+            Err(error) if self.plan.ignore_existing && error.raw_os_error() == Some(40) => None,
             Err(error) => {
                 self.report.check()?;
                 let text = [b"recv_generator: failed to stat ".as_slice(), &self.dest.display(&rel)].concat();
@@ -93,9 +95,12 @@ impl Generator {
             return Ok(None);
         }
         if self.plan.ignore_existing && found.is_some_and(|s| !s.is_dir()) {
+            // What is below it is tried all the same, and fails (observed).
             self.exists_note(segment, i, &rel, found.as_ref());
-            self.skip_below(&rel);
-            return Ok(None);
+            if self.plan.delete_during() && self.plan.inc_recurse && found.is_some_and(|s| !s.is_symlink()) {
+                self.deleter.not_a_directory(&rel);
+            }
+            return Ok(Some(self.untouched(segment, i, ndx, &rel, found.as_ref())));
         }
         let mut now = found;
         if let Some(stat) = now.filter(|s| !s.is_dir()) {

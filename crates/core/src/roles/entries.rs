@@ -24,7 +24,7 @@ impl Generator {
         let stat = match self.dest.lstat(rel) {
             Ok(stat) => stat,
             Err(e) if missing(&e) => return Ok(None),
-            Err(e) if self.dry_run && e.raw_os_error() == Some(20) => return Ok(None),
+            Err(e) if self.dry_run && !self.plan.ignore_existing && e.raw_os_error() == Some(20) => return Ok(None),
             Err(e) => return Err(e),
         };
         if stat.is_symlink() && dir_wanted && self.plan.keep_dirlinks {
