@@ -153,10 +153,12 @@ impl Decoder {
             }
         }
         list.sort(self.o.charset.is_some());
-        list.drop_duplicates();
+        let dropped = list.drop_duplicates();
         list.strip_leading_slashes();
+        let mut segment = list.finish(start, parent.map_or(-1, |p| p.0));
+        segment.dropped = dropped;
         Ok(Received {
-            segment: list.finish(start, parent.map_or(-1, |p| p.0)),
+            segment,
             io_error: self.io_error,
             notices: std::mem::take(&mut self.notices),
             ids: self.ids.told.as_mut().map(std::mem::take).unwrap_or_default(),

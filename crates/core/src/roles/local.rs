@@ -102,9 +102,11 @@ fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, tables: Tables,
             report.stats(|s| s.flist_build_ms = ms.max(1));
         }
         if plan.inc_recurse {
-            // Each side drops them, and says so.
+            // The receiver says so, and a sender of the lists that follow.
             tell_duplicates(plan, report, &segment);
-            tell_duplicates(plan, report, &segment);
+            if segment.dir_ndx >= 0 {
+                tell_duplicates(plan, report, &segment);
+            }
         }
         if feed.send(Feed::List(Arc::new(segment))).is_err() {
             return Ok(());
@@ -249,7 +251,7 @@ fn generate(
 }
 
 /// Names that are in a list more than once (spec: output 10).
-fn tell_duplicates(plan: &Plan, report: &Report, segment: &Segment) {
+pub fn tell_duplicates(plan: &Plan, report: &Report, segment: &Segment) {
     if plan.debug.dup == 0 {
         return;
     }
