@@ -17,7 +17,7 @@ from tests.parity.harness import Row
 #: What means something else, or nothing, when the other end is another process or machine, or another user.
 _LOCAL_ONLY = re.compile(
     r"--(files-from|list-only|log-file|(only-)?(write|read)-batch|insecure-links|confine-root|copy-as|protocol|rsync-path"
-    r"|remote-option|munge-links|fake-super|super|drop-D|progress|info=progress|stats|outbuf|msgs2stderr"
+    r"|remote-option|munge-links|fake-super|super|drop-D|progress|info=progress2?|stats|outbuf|msgs2stderr"
     r"|no-msgs2stderr|stderr|copy-devices|write-devices|max-alloc|iconv|old-args|debug|out-format|log-format|chmod"
     r"|inc-recursive|i-r|no-inc-recursive|no-i-r|whole-file|no-whole-file)\b|-M|(^| )-[a-zA-Z]*[evPW]|:|\{|-vv"
 )

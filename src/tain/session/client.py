@@ -604,13 +604,17 @@ class Client:
             out.info(text)
             if out.log is not None:
                 out.log.text(text)
-        elif out.log is not None:
+        code = max(summary.code, self._child_status(whole=True)) if whole else summary.code
+        # A sender's closing line comes also when the run did not go well, a receiver's only when it did (observed).
+        plain = code != 0 or not level if self.job.am_sender else not (code or level)
+        if plain and out.log is not None:
             out.log.write(stats.log_line(summary))
         if summary.error:
             if summary.role == "Receiver" and self.job.host is None:
                 out.charset = "ascii"  # see Report::receiving_end
             out.error(summary.error.encode("utf-8", "surrogateescape") + b"\n")
-        code = max(summary.code, self._child_status(whole=whole))
+        if not whole:
+            code = max(code, self._child_status(whole=False))
         # What the peer has said is not said again; but nobody has said what the child ended with.
         if self._child is not None and not self.job.am_sender and self._debug("RECV"):
             self._trace(f"client_run2 waiting on {self._child.pid}")

@@ -329,13 +329,22 @@ impl Report {
 
     fn emit(&self, level: Level, raw: &[u8]) {
         let plan = &self.shared.plan;
-        if plan.logging && level != Level::Client {
+        let told = matches!(level, Level::Info | Level::Client);
+        // In rsync that end of a local copy is a process which prints its errors itself: it knows no locale (spec: output
+        // 11), and a client's log does not hear of them.
+        let foreign = self.receiving && !told && level != Level::Log && !raw.starts_with(b"rsync: [sender]");
+        let unheard = foreign && plan.protocol >= 29 && plan.stderr_mode != StderrMode::Client
+            || self.receiving && plan.quiet && level == Level::Info;
+        if plan.logging && level != Level::Client && !unheard {
             self.push_log(raw);
         }
         if level == Level::Log {
             return;
         }
         if plan.server {
+            if plan.quiet && told {
+                return;
+            }
             let to_stderr = plan.stderr_mode == StderrMode::All && !plan.daemon;
             let by_message = !to_stderr
                 && (matches!(level, Level::Info | Level::Client)
@@ -379,9 +388,6 @@ impl Report {
         if self.shared.open_line.swap(false, Ordering::Relaxed) {
             out.push(b'\n');
         }
-        let told = matches!(level, Level::Info | Level::Client);
-        // In rsync that end is a process which prints its errors itself and knows no locale (spec: output 11).
-        let foreign = self.receiving && !told && !raw.starts_with(b"rsync: [sender]");
         let charset = if foreign { Charset::Ascii } else { plan.charset };
         escape_line(raw, charset, plan.eight_bit_output, &mut out);
         let to_stdout = told && plan.stderr_mode != StderrMode::All;

@@ -6,6 +6,7 @@ use crate::flist::{eflag, Segment};
 use crate::plan::Plan;
 use crate::report::item::{iflag, Item, Operation};
 use crate::report::{significant, Report};
+use crate::sums::strong;
 
 /// Flags with which an item changes something, `-vv` or not.
 fn acts(iflags: u16, xname: Option<&[u8]>) -> bool {
@@ -47,10 +48,20 @@ pub fn item_of<'a>(
         missing_flags: plan.protocol < 29 && iflags & iflag::TRANSFER != 0,
         link_target: target_of(plan, segment, i, sending),
         leader: xname.filter(|_| iflags & iflag::XNAME != 0 && iflags & iflag::LOCAL_CHANGE != 0),
-        checksum: figures.checksum.or_else(|| segment.checksum(i)),
+        checksum: figures
+            .checksum
+            .or_else(|| segment.checksum(i))
+            .or_else(|| unsent_sum(plan, iflags)),
         bytes: figures.bytes,
         sum_bytes: figures.sum_bytes,
     }
+}
+
+/// A dry run shows the sum of a file that would be transferred as zeros (observed).
+fn unsent_sum(plan: &Plan, iflags: u16) -> Option<&'static [u8]> {
+    static ZEROS: [u8; 64] = [0; 64];
+    let shown = plan.dry_run && !plan.checksum && iflags & iflag::TRANSFER != 0;
+    shown.then(|| &ZEROS[..strong::digest_len(plan.xfer_sum)])
 }
 
 /// Count a new item for `--stats`.
@@ -60,16 +71,21 @@ pub fn count(report: &Report, mode: u32, iflags: u16) {
     }
 }
 
-/// Tell an item of a protocol that has none on the wire (P<29): the side that acts names it.
+/// Tell an item of a protocol that has none on the wire (P<29): the side that acts names it. In a local copy that is a
+/// server, which knows of no format.
 pub fn tell_unsent(report: &Report, segment: &Segment, i: usize, iflags: u16, xname: Option<&[u8]>) {
     let plan = report.plan();
     let name = segment.name(i);
-    if !plan.server {
+    if !plan.server && !plan.local {
         return tell(report, segment, i, &name, iflags, xname, false, Figures::default());
     }
     if let Some(line) = plain_line(plan, segment, i, name, iflags, xname) {
-        report.client_line(&line);
-        if report.log_itemizes() {
+        if plan.server {
+            report.client_line(&line);
+        } else {
+            report.info(&line);
+        }
+        if plan.server && report.log_itemizes() {
             tell(
                 report,
                 segment,
@@ -159,17 +175,17 @@ pub fn tell(
     };
     let item = item_of(report, segment, i, name, &source, iflags, xname, sending, figures);
     let changed = significant(iflags, xname);
-    // What is shown though unchanged is logged by a client; a server's log has it where its own format itemizes.
-    let unchanged = if plan.server {
-        plan.itemize_level > 1 && report.log_itemizes()
-    } else {
-        plan.itemize && report.wants_unchanged()
-    };
-    let log = changed || acts(iflags, xname) || unchanged;
     let screen = if plan.itemize {
         changed || report.wants_unchanged()
     } else {
         acts(iflags, xname) || is_dir && changed
+    };
+    // A client logs what its screen would show, whatever the log's format; a server's log has also what is shown though
+    // unchanged where its own format itemizes.
+    let log = if plan.server {
+        changed || acts(iflags, xname) || plan.itemize_level > 1 && report.log_itemizes()
+    } else {
+        screen
     };
     if screen || log {
         report.item_to(
