@@ -413,6 +413,13 @@ impl Report {
         self.push(event);
     }
 
+    /// What is printed next begins a line of its own, also when a list was being built.
+    pub fn end_line(&self) {
+        if self.shared.open_line.swap(false, Ordering::Relaxed) {
+            self.push(Event::Stderr(b"\n".to_vec()));
+        }
+    }
+
     /// A text that came from the peer (spec: protocol 3.2). The client prints it.
     pub fn from_peer(&self, tag: Tag, text: &[u8]) {
         let level = match tag {

@@ -65,6 +65,9 @@ pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summar
             };
             summary.error = error.to_string();
             summary.told |= crate::error::is_silent(&error);
+            if !summary.told {
+                report.end_line();
+            }
         }
     }
     summary

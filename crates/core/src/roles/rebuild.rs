@@ -120,6 +120,12 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
+    /// The stream has ended early: what is still on its way belongs to what stays of the file.
+    fn keep(&mut self) {
+        let _ = self.finish_run();
+        let _ = self.write_out();
+    }
+
     /// Read the blocks that have been named so far.
     fn finish_run(&mut self) -> Result<(), Failure> {
         let Some(run) = self.run.take() else { return Ok(()) };
@@ -217,6 +223,9 @@ pub fn rebuild(
     };
     tokens.begin_file(job.head.count);
     let result = build(src, tokens, &mut builder);
+    if matches!(result, Err(Failure::Run(_))) {
+        builder.keep();
+    }
     built.literal += builder.built.literal;
     built.matched += builder.built.matched;
     result?;

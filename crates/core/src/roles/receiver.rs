@@ -51,6 +51,8 @@ pub struct Receiver {
     stop: Arc<AtomicBool>,
     /// The stream is a batch.
     replay: Option<Arc<Replay>>,
+    /// Bytes that had been read when the first list was there, and the generator began.
+    pub(super) read_at_split: u64,
 }
 
 /// What a receiver does with messages (spec: protocol 3.2, 3.7).
@@ -138,6 +140,7 @@ impl Receiver {
             delayed: Vec::new(),
             stop,
             replay,
+            read_at_split: 0,
         })
     }
 
@@ -161,7 +164,8 @@ impl Receiver {
         let empty = first.segment.is_empty();
         let count = first.segment.len();
         self.take_list(first, "Receiver")?;
-        let size = self.reader.bytes_read() - started;
+        self.read_at_split = self.reader.bytes_read();
+        let size = self.read_at_split - started;
         self.report.stats(|s| s.flist_size += size);
         self.reader.control().set_keep_alive(true);
         if empty && !self.plan.server {

@@ -1,6 +1,6 @@
 //! A transfer over a link: the roles of one side, their threads, and how they end (spec: protocol 1.1, 3.7, 6.11).
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -76,6 +76,14 @@ fn weight(error: &Error) -> u8 {
     }
 }
 
+/// The line, with its end, that says what a run ended with (spec: output 2).
+fn closing(code: i32, role: &str) -> String {
+    format!(
+        "rsync error: {} (code {code}) at core.rs(1) [{role}=3.5.0]\n",
+        crate::error::exit_text(code)
+    )
+}
+
 /// A server's client ends as soon as it reads ERROR_EXIT, and then nobody passes on what stands on our standard error.
 /// So the cause goes over the link, in front of it; the summary says that this was done.
 fn last_words(plan: &Plan, report: &Report, writer: &Writer, error: &Error, role: &str) {
@@ -94,11 +102,7 @@ fn last_words(plan: &Plan, report: &Report, writer: &Writer, error: &Error, role
     if !text.is_empty() {
         let _ = writer.last_msg(tag, format!("{text}\n").as_bytes());
     }
-    let code = error.code();
-    let closing = format!(
-        "rsync error: {} (code {code}) at core(1) [{role}=3.5.0]\n",
-        crate::error::exit_text(code)
-    );
+    let closing = closing(error.code(), role);
     if matches!(writer.last_msg(tag, closing.as_bytes()), Ok(true)) {
         report.stats(|s| s.told = true);
     }
@@ -278,6 +282,8 @@ struct Ending<'a> {
     report: &'a Report,
     writer: Writer,
     first: Mutex<Option<(Error, &'static str)>>,
+    /// What had been read when the generator began.
+    read_at_split: AtomicU64,
 }
 
 impl Ending<'_> {
@@ -304,7 +310,23 @@ impl Ending<'_> {
     }
 
     fn take(&self) -> Option<(Error, &'static str)> {
-        self.lock().take()
+        self.lock().take().map(|(error, role)| self.heard_of(error, role))
+    }
+
+    /// A generator hears of a broken stream by its receiver's end only, and tells that as a connection that was closed
+    /// to it. A server's receiver has nobody to tell what it knew (observed; spec: protocol 3.7).
+    fn heard_of(&self, error: Error, role: &'static str) -> (Error, &'static str) {
+        if role != "receiver" || is_silent(&error) || !matches!(error, Error::Stream(_) | Error::Socket(_)) {
+            return (error, role);
+        }
+        let known = if self.plan.server {
+            String::new()
+        } else {
+            format!("{error}\n{}", closing(error.code(), role))
+        };
+        let bytes = self.read_at_split.load(Ordering::Relaxed);
+        let heard = format!("rsync: connection unexpectedly closed ({bytes} bytes received so far) [generator]");
+        (Error::Stream(known + &heard), "generator")
     }
 }
 
@@ -332,6 +354,7 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
         report,
         writer: writer.clone(),
         first: Mutex::default(),
+        read_at_split: AtomicU64::new(0),
     };
     if plan.server {
         debug!(report, recv >= 1; "server_recv(2) starting pid=", plan.pid);
@@ -447,6 +470,7 @@ fn receive_all(
             } else {
                 "receiver"
             };
+            ending.read_at_split.store(receiver.read_at_split, Ordering::Relaxed);
             if !stop.load(Ordering::Relaxed) {
                 ending.declare(&error, role);
             }

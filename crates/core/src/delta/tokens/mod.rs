@@ -221,7 +221,9 @@ fn check_index(index: u32, count: u32) -> Result<()> {
     if index < count {
         Ok(())
     } else {
-        Err(Error::Protocol(format!("Invalid block reference {index} (of {count})")))
+        Err(Error::Protocol(format!(
+            "Invalid block index {index} (count={count}) [receiver]"
+        )))
     }
 }
 
