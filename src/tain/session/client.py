@@ -7,6 +7,7 @@ import os
 from tain.cli import hostspec
 from tain.cli.levels import USER
 from tain.errors import (
+    IpcError,
     RemoteShellError,
     SocketError,
     StartupError,
@@ -178,7 +179,12 @@ class Client:
         if options.files_from is not None and options.files_from_host is None and options.files_from != b"-":
             from tain.session.plan import read_files_from
 
-            self._files_from = read_files_from(options.files_from, self.env, insecure=options.insecure_links)
+            self._files_from = read_files_from(
+                options.files_from,
+                self.env,
+                insecure=options.insecure_links,
+                forward=bool(options.args) and not self.job.am_sender,
+            )
         if options.read_batch is not None and options.args:
             self._early = False
             return self._replay()
@@ -345,7 +351,14 @@ class Client:
             self.out.info(b"opening connection using: " + show_words(argv))
         self._show_charset()
         port = (job.port or options.port) if job.daemon else None
-        self._child = shell.spawn(argv, shell.child_environment(self.env.environ, port=port), role=self.role)
+        try:
+            self._child = shell.spawn(argv, shell.child_environment(self.env.environ, port=port), role=self.role)
+        except IpcError as error:
+            if not job.daemon:
+                raise
+            # Who waits for a greeting has the last word (observed).
+            self.out.error(output.failure_text(error, self.role))
+            raise StartupError("rsync: did not see server greeting") from error
         link = self._link()
         if job.daemon:
             return self._converse(link)

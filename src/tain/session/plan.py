@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
-from tain.errors import UnsupportedError, UsageError, shown
+from tain.errors import StreamError, UnsupportedError, UsageError, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,8 +142,11 @@ def user_rules(
 # ---------------------------------------------------------------------------------------------- files-from
 
 
-def read_files_from(path: bytes, env: Environment, *, insecure: bool = False) -> bytes:
-    """The whole list of ``--files-from``; ``-`` is standard input. Errors: `UsageError` with rsync's text."""
+def read_files_from(path: bytes, env: Environment, *, insecure: bool = False, forward: bool = False) -> bytes:
+    """The whole list of ``--files-from``; ``-`` is standard input. *forward*: it is sent on to the other end.
+
+    Errors: `UsageError` with rsync's text; `StreamError` for what can be opened but not read.
+    """
     if path == b"-":
         out = bytearray()
         while chunk := os.read(env.stdin, 1 << 16):
@@ -157,6 +161,15 @@ def read_files_from(path: bytes, env: Environment, *, insecure: bool = False) ->
         fd = os.open(full, os.O_RDONLY | os.O_CLOEXEC) if insecure else open_walk(full)
         with open(fd, "rb") as file:
             return file.read()
+    except IsADirectoryError as error:
+        # It can be opened, and rsync only notices when it reads; what it sends on is empty then.
+        if forward:
+            return b""
+        reason = os.strerror(errno.EISDIR)
+        if not path.strip(b"/"):
+            raise UsageError(f"rsync: failed to open files-from file {shown(path)}: {reason}") from error
+        text = f"rsync: [sender] safe_read failed to read 1 bytes: {reason} ({int(errno.EISDIR)})"
+        raise StreamError(text) from error
     except OSError as error:
         text = f"rsync: failed to open files-from file {shown(path)}: {os.strerror(error.errno or 0)}"
         raise UsageError(f"{REFUSAL}\n{text}" if is_refusal(error) else text) from error
@@ -278,7 +291,7 @@ def plan_fields(
     data = files_from_data or b""
     if mode in ("local", "forward") and options.files_from is not None and files_from_data is None:
         try:
-            data = read_files_from(options.files_from, env, insecure=options.insecure_links)
+            data = read_files_from(options.files_from, env, insecure=options.insecure_links, forward=mode == "forward")
         except UsageError as error:
             if extra is not None and extra.get("daemon"):
                 # Whatever is wrong with a request ends a daemon's connection with this code.

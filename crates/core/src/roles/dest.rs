@@ -8,7 +8,7 @@ mod writing;
 pub use attributes::SetTimes;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::chmod::Chmod;
 use super::metadata::Metadata;
@@ -51,6 +51,8 @@ pub struct Dest {
     pub metadata: Metadata,
     chmod: Arc<Chmod>,
     incoming: Arc<Chmod>,
+    /// The alternate directories, opened when a value of an attribute is first looked for there.
+    alternates: Arc<OnceLock<Vec<Root>>>,
     effective: (u32, u32),
 }
 
@@ -74,6 +76,7 @@ impl Dest {
             void: false,
             created: false,
             metadata: Metadata::new(Arc::clone(&plan), Tables::default()),
+            alternates: Arc::default(),
             plan,
             report,
             root,
@@ -117,6 +120,14 @@ impl Dest {
             }
             _ => Root::open(path, &options),
         }
+    }
+
+    /// Beneath which directories the files that an entry was compared with may be, beside the destination itself.
+    pub(in crate::roles) fn alternates(&self) -> &[Root] {
+        self.alternates.get_or_init(|| {
+            let dirs = self.plan.alt_dirs.iter();
+            dirs.filter_map(|dir| self.operator_dir(dir).ok()).collect()
+        })
     }
 
     fn open_helpers(&mut self) -> Result<()> {

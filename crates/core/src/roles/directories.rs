@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::compare::item_flags;
+use super::compare::{item_flags, keeps_time};
 use super::dest::SetTimes;
 use super::entries::missing;
 use super::generator::{Generator, Touch};
@@ -176,10 +176,10 @@ impl Generator {
             }
         }
         let before = real.map(|s| s.mtime_pair());
-        let (mut ours, mut widened) = (true, false);
+        let mut widened = false;
         if let Some(stat) = now.filter(|_| !self.dry_run) {
             let settled = if real.is_some() { want.settled(flags) } else { want };
-            ours = self
+            let ours = self
                 .dest
                 .set_attrs(
                     &rel,
@@ -191,8 +191,23 @@ impl Generator {
                     },
                 )
                 .is_some();
-            if ours && !self.plan.root_like() && want.mode & 0o700 != 0o700 {
-                widened = self.dest.root.chmod(&rel, want.mode | 0o700).is_ok();
+            if !ours && real.is_none() && rel != b"." {
+                // What can't be given away stays as it was made: for its owner alone where a time is kept.
+                let bits = if keeps_time(&self.plan, want.mode) {
+                    0o700
+                } else {
+                    0o7777
+                };
+                let _ = self.dest.root.chmod(&rel, want.mode & bits);
+            }
+            if !self.plan.root_like() && want.mode & 0o700 != 0o700 {
+                match self.dest.root.chmod(&rel, want.mode | 0o700) {
+                    Ok(()) => widened = true,
+                    Err(error) => {
+                        let text = [b"failed to modify permissions on ".as_slice(), &self.dest.display(&rel)].concat();
+                        self.report.sys_error("generator", text, &error);
+                    }
+                }
             }
         }
         if deletes {
@@ -208,7 +223,7 @@ impl Generator {
             rel,
             want,
             before,
-            times: ours,
+            times: true,
             mode: widened,
         }))
     }

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::flist::Segment;
 use crate::plan::AltDest;
 use crate::report::item::iflag;
-use crate::tree::Stat;
+use crate::tree::{Root, Stat};
 
 /// One group of names for one file.
 #[derive(Default)]
@@ -130,7 +130,7 @@ impl Generator {
     }
 
     /// The copy of a member in an alternate directory, if it would do for it.
-    fn alt_stat(&mut self, segment: &Segment, i: usize, rel: &[u8]) -> Option<Stat> {
+    fn alt_stat(&mut self, segment: &Segment, i: usize, rel: &[u8]) -> Option<(Root, Stat)> {
         let entry = *segment.entry(i);
         if self.plan.alt_dest == AltDest::Copy && !entry.is_file() {
             return None;
@@ -139,7 +139,7 @@ impl Generator {
             if let Ok(stat) = self.dest.lstat_in(root, rel) {
                 let same_kind = (stat.mode ^ entry.mode) & S_IFMT == 0;
                 if same_kind && (!entry.is_file() || self.quick_check(segment, i, root, rel, &stat)) {
-                    return Some(stat);
+                    return Some((root.clone(), stat));
                 }
             }
         }
@@ -295,8 +295,12 @@ impl Generator {
         // A dry run compares with what it has not removed (observed).
         let same_kind = found.filter(|s| self.dry_run || s.mode & S_IFMT == entry_kind);
         // A name that is not here yet is shown beside its copy in an alternate directory.
+        let mut place = self.dest.root.clone();
         let same_kind = match (same_kind, &found) {
-            (None, None) => self.alt_stat(segment, i, rel),
+            (None, None) => self.alt_stat(segment, i, rel).map(|(root, stat)| {
+                place = root;
+                stat
+            }),
             (same_kind, _) => same_kind,
         };
         let want = self.dest.wanted(segment, i, same_kind.as_ref());
@@ -305,7 +309,7 @@ impl Generator {
         let flags = if linked {
             flags
         } else {
-            self.metadata_flags(&self.dest.root, rel, &want, same_kind.as_ref(), flags)
+            self.metadata_flags(&place, rel, &want, same_kind.as_ref(), flags)
         };
         // Its copy in the alternate directory is the leader's file: nothing is new (observed).
         let known = found.is_none() && matches!((&same_kind, &target), (Some(a), Some(b)) if a.same_file(b));

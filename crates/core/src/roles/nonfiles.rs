@@ -184,7 +184,8 @@ impl Generator {
         self.finish_made(rel, &want);
         self.item(segment, i, ndx, flags, None)?;
         self.link_ready(segment, i, ndx)?;
-        self.succeeded(segment, i, ndx, true)
+        // Nothing was sent for it.
+        self.succeeded(segment, i, ndx, false)
     }
 
     /// Make an object that is not a file: under a temporary name and renamed if something is there, else directly.

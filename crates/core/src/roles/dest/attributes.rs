@@ -237,6 +237,10 @@ impl Dest {
                         Ok(()) => mode_now &= !0o6000,
                         Err(error) => {
                             if !self.chown_failed(&shown, want, uid, &error) {
+                                if temp.is_some() {
+                                    // It stays as rsync makes such a file.
+                                    let _ = attrs::fchmod(file, (want.mode | 0o200) & 0o700);
+                                }
                                 return;
                             }
                         }

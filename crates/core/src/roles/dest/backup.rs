@@ -6,6 +6,8 @@ use super::Dest;
 use crate::error::{sys_text, Error, Result};
 use crate::report::debug::debug;
 use crate::roles::compare::is_reg;
+use crate::roles::metadata::Place;
+use crate::tree::acl::AclKind;
 use crate::tree::{attrs, FileKind, Root, Stat};
 
 impl Dest {
@@ -103,6 +105,13 @@ impl Dest {
                         let _ = root.chown(dir, uid, gid);
                     }
                     let inherited = if self.plan.perms { 0 } else { now.mode & 0o2000 };
+                    if self.plan.acls && !self.plan.fake_super {
+                        for kind in [AclKind::Default, AclKind::Access] {
+                            if let Ok(acl) = Place::Name(&self.root, dir).acl(kind) {
+                                let _ = Place::Name(root, dir).set_acl(kind, acl.as_ref());
+                            }
+                        }
+                    }
                     let _ = root.chmod(dir, from.mode & 0o7777 | inherited);
                 }
             }

@@ -64,7 +64,12 @@ impl Dest {
         }
         match result {
             Ok(file) => Some(file),
-            Err(error) => {
+            Err(mut error) => {
+                // Of a new file in a closed directory rsync says what opening it without making it said.
+                if error.raw_os_error() == Some(13) && self.root.lstat(rel).is_err_and(|e| e.raw_os_error() == Some(2))
+                {
+                    error = io::Error::from_raw_os_error(2);
+                }
                 self.sys_error("open", rel, &error);
                 None
             }

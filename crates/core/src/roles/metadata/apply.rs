@@ -108,6 +108,12 @@ impl Dest {
         self.report.sys_error("receiver", text, error);
     }
 
+    /// A value of which only the digest is known, from one of the files that its entry was compared with.
+    fn value_at_hand(&self, rel: &[u8], local: &[u8], value: &XattrValue) -> Option<Vec<u8>> {
+        let read = |root: &Root| root.get_xattr(rel, local).ok().flatten().filter(|now| value.is(now));
+        read(&self.root).or_else(|| self.alternates().iter().find_map(read))
+    }
+
     /// Bring the attributes of `place` to those wanted. `mode` is its mode, here and after. Errors are told.
     pub(in crate::roles) fn set_xattrs(&self, place: Place<'_>, rel: &[u8], want: &Wanted, mode: &mut u32) -> bool {
         let meta = &self.metadata;
@@ -137,13 +143,13 @@ impl Dest {
             let taken;
             let bytes = match value {
                 XattrValue::Full(bytes) => bytes,
-                // Not asked for, so the file that was here has it.
-                XattrValue::Abbrev { .. } => match self.root.get_xattr(rel, local) {
-                    Ok(Some(now)) if value.is(&now) => {
+                // Not asked for, so the file that was here has it, or the one in an alternate directory.
+                XattrValue::Abbrev { .. } => match self.value_at_hand(rel, local, value) {
+                    Some(now) => {
                         taken = now;
                         &taken
                     }
-                    _ => continue,
+                    None => continue,
                 },
             };
             open(mode);
@@ -250,6 +256,10 @@ impl Dest {
         let done = if fake.is_needed(&real) {
             if have.as_deref() == Some(&text) {
                 return false;
+            }
+            if !plan.am_root && real.mode & 0o200 == 0 {
+                // Its mode is settled after this.
+                let _ = place.chmod(real.mode & 0o7777 | 0o200);
             }
             place.set(fake::XATTR, &text)
         } else if have.is_some() {

@@ -50,7 +50,7 @@ impl Place<'_> {
         }
     }
 
-    pub(super) fn acl(self, kind: AclKind) -> io::Result<Option<Acl>> {
+    pub(in crate::roles) fn acl(self, kind: AclKind) -> io::Result<Option<Acl>> {
         match self {
             Self::Name(root, rel) => root.get_acl(rel, kind),
             Self::Open(file) => acl::fget(file, kind),
@@ -58,7 +58,7 @@ impl Place<'_> {
         }
     }
 
-    pub(super) fn set_acl(self, kind: AclKind, acl: Option<&Acl>) -> io::Result<()> {
+    pub(in crate::roles) fn set_acl(self, kind: AclKind, acl: Option<&Acl>) -> io::Result<()> {
         match self {
             Self::Name(root, rel) => root.set_acl(rel, kind, acl),
             Self::Open(file) => acl::fset(file, kind, acl),

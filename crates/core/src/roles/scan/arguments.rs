@@ -53,21 +53,43 @@ impl Scanner {
                 Some(root)
             }
             Err(error) => {
-                let full = crate::tree::operator::absolute(base, &self.plan.cwd).unwrap_or_else(|_| named.to_vec());
                 // It is told from where the role stands before any argument.
                 self.report.set_base(&self.plan.cwd);
-                // The directory of a list is shown as it was typed (observed).
-                let full = if full.ends_with(b"/") && self.of_list {
-                    full
-                } else {
-                    clean(&full)
-                };
+                let full = self.as_typed(base, named);
                 let text = [b"change_dir ".as_slice(), &self.report.quoted(&full), b" failed"].concat();
                 self.report.sys_error("sender", text, &error);
                 self.report.set_listing_error(ioerr::GENERAL);
                 None
             }
         }
+    }
+
+    /// The directory of an argument as a whole path, but for that with the dots and slashes of the command line
+    /// (observed), which --relative tidies up. What marks the contents of a directory is left out, unless it is that of
+    /// a list.
+    fn as_typed(&self, base: &[u8], named: &[u8]) -> Vec<u8> {
+        if self.plan.relative && !self.of_list {
+            let full = crate::tree::operator::absolute(base, &self.plan.cwd).unwrap_or_else(|_| named.to_vec());
+            return clean(&full);
+        }
+        let mut full = base.to_vec();
+        if !base.starts_with(b"/") {
+            let Ok(here) = crate::tree::operator::absolute(b".", &self.plan.cwd) else {
+                return named.to_vec();
+            };
+            full = if base == b"." {
+                here
+            } else {
+                [&here[..], b"/", base].concat()
+            };
+        }
+        if !self.of_list {
+            let end = full.strip_suffix(b"/.").or_else(|| full.strip_suffix(b"/"));
+            if let Some(end) = end.filter(|end| !end.is_empty() && base == named) {
+                full = end.to_vec();
+            }
+        }
+        full
     }
 
     /// A daemon's rules hide the directory of an argument.
