@@ -33,7 +33,9 @@ impl Report {
             (_, 1) => "1 file to consider".to_string(),
             _ => format!("{count} files to consider"),
         };
-        self.line(Level::Log, &text);
+        if !self.shared.plan.server {
+            self.line(Level::Log, &text);
+        }
         self.partial(format!("{text}\n").as_bytes());
     }
 
