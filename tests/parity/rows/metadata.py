@@ -368,6 +368,10 @@ TIMES = [
     ),
     row("MET-U-no-t", "-rUi src/ dst/", "src/ src/a dst/ dst/a=x", atimes=True),
     row("MET-noatime", "-ai --open-noatime src/ dst/", "src/ src/a dst/", atimes=True),
+    # Only the owner of a file or directory may read it so.
+    row("MET-noatime-foreign", "-i --open-noatime /etc/passwd dst/", "dst/", user=True),
+    row("MET-noatime-foreign-dir", "-ri --open-noatime /etc/skel dst/", "dst/", user=True),
+    row("MET-noatime-foreign-links", "-rLi --open-noatime /etc/skel dst/", "dst/", user=True),
     row("MET-U-link", "-aiU --link-dest=../alt src/ dst/", "src/ src/a alt/ alt/a;t=0", atimes=True),
     row("MET-link-time", "-ai src/ dst/", "src/ src/l->a;t=5 dst/ dst/l->a;t=9"),
     row("MET-link-time-J", "-aiJ src/ dst/", "src/ src/l->a;t=5 src/a;t=4 dst/ dst/l->a;t=9"),

@@ -403,7 +403,7 @@ impl Generator {
         }
         let report = self.report.clone();
         let files = |root: &Root| -> Vec<(Vec<u8>, Stat)> {
-            let Ok(names) = root.read_names(if dir.is_empty() { b"." } else { dir }) else {
+            let Ok(names) = root.read_names(if dir.is_empty() { b"." } else { dir }, self.plan.open_noatime) else {
                 return Vec::new();
             };
             let mut files = Vec::new();

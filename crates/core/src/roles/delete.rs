@@ -168,7 +168,7 @@ impl Deleter {
             Ok(stat) if plan.one_file_system > 0 && self.is_elsewhere(&stat) => return Ok(()),
             _ => {}
         }
-        let names = match self.dest.root.read_names(dir) {
+        let names = match self.dest.root.read_names(dir, self.dest.plan.open_noatime) {
             Ok(names) => names,
             Err(error) => {
                 if error.raw_os_error() != Some(2) {

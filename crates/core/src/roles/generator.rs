@@ -553,7 +553,7 @@ impl Generator {
             let refused = request
                 .basis
                 .as_ref()
-                .and_then(|basis| Some((basis, basis.root.open_read(&basis.name, false).err()?)));
+                .and_then(|basis| Some((basis, basis.root.open_read(&basis.name, self.plan.open_noatime).err()?)));
             if let Some((basis, error)) = refused {
                 self.tell_unreadable(basis, &error);
                 request.iflags = iflag::TRANSFER | iflag::NEW;

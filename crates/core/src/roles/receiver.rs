@@ -483,7 +483,7 @@ impl Receiver {
             });
         }
         let basis = match place.filter(|_| head.count > 0) {
-            Some((root, name)) => root.open_read(&name, false).ok(),
+            Some((root, name)) => root.open_read(&name, self.plan.open_noatime).ok(),
             None => None,
         };
         let want = dest.wanted(&segment, i, model.as_ref().filter(|s| s.is_file()));

@@ -33,7 +33,7 @@ impl Generator {
             let copy = self.copy_for_inplace(request)?;
             let basis = copy.as_ref().or(request.basis.as_ref());
             if let Some(basis) = basis.filter(|_| !plan.whole_file) {
-                match open(basis) {
+                match open(basis, plan.open_noatime) {
                     Ok(opened) => {
                         kind = basis.kind;
                         xname.clone_from(&basis.xname);
@@ -155,8 +155,8 @@ impl WireOutput {
 }
 
 /// The basis, and the size it has now if it is a regular file.
-fn open(basis: &Basis) -> std::io::Result<(File, u64)> {
-    let file = basis.root.open_read(&basis.name, false)?;
+fn open(basis: &Basis, noatime: bool) -> std::io::Result<(File, u64)> {
+    let file = basis.root.open_read(&basis.name, noatime)?;
     let stat = crate::tree::stat::of_file(&file)?;
     Ok((file, if stat.is_file() { stat.size } else { 0 }))
 }

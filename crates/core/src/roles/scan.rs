@@ -312,10 +312,12 @@ impl Scanner {
     ) -> Result<()> {
         self.at_root(root_number);
         let plan_is_root = self.plan.am_root;
+        // Not with --copy-links (observed).
+        let noatime = self.plan.open_noatime && !self.plan.copy_links;
         let Some(root) = self.sources.root(root_number) else {
             return Ok(());
         };
-        let names = match root.read_names(disk(dir)) {
+        let names = match root.read_names(disk(dir), noatime) {
             Ok(names) => names,
             Err(error) => {
                 let path = self.display(root_number, dir);

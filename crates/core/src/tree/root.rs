@@ -342,10 +342,11 @@ impl Root {
     // ---- directories
 
     /// The entries of a directory in one arena. Links in `rel` are followed as among parents. Errors on the way are in
-    /// [`DirNames::error`]. The handle is kept as the parent of the entries.
-    pub fn read_names(&self, rel: &[u8]) -> io::Result<DirNames> {
+    /// [`DirNames::error`]. The handle is kept as the parent of the entries. `noatime`: as in [`Root::open_read`].
+    pub fn read_names(&self, rel: &[u8], noatime: bool) -> io::Result<DirNames> {
         let epoch = self.shared.epoch.load(Ordering::Acquire);
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        flags.set(OFlags::NOATIME, noatime);
         let handle = Arc::new(self.open_dir(rel, flags)?);
         let names = dir::read(&*handle);
         let key = rel.strip_suffix(b"/").unwrap_or(rel);
@@ -367,7 +368,7 @@ impl Root {
 
     /// The entries of a directory, each with its own name; any error is an error.
     pub fn read_dir(&self, rel: &[u8]) -> io::Result<Vec<DirEntry>> {
-        let names = self.read_names(rel)?;
+        let names = self.read_names(rel, false)?;
         let entries = names
             .iter()
             .map(|e| DirEntry {
@@ -413,8 +414,8 @@ impl Root {
 
     // ---- files
 
-    /// Open for reading; a link gives ELOOP. `noatime` leaves the access time alone where that is allowed. The open
-    /// never blocks: what it yields may be a pipe that was put there meanwhile, so look at its status.
+    /// Open for reading; a link gives ELOOP. `noatime` leaves the access time alone, which only the owner may (EPERM), as
+    /// in rsync. The open never blocks: what it yields may be a pipe that was put there meanwhile, so look at its status.
     pub fn open_read(&self, rel: &[u8], noatime: bool) -> io::Result<File> {
         self.open_read_flags(rel, OFlags::NOFOLLOW, noatime)
     }
@@ -425,13 +426,8 @@ impl Root {
             return self.open_read_flags(rel, OFlags::empty(), noatime);
         }
         check(rel)?;
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        if noatime {
-            match self.resolve(rel, flags | OFlags::NOATIME) {
-                Err(Errno::PERM) => {}
-                other => return Ok(File::from(other?)),
-            }
-        }
+        let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        flags.set(OFlags::NOATIME, noatime);
         Ok(File::from(self.resolve(rel, flags)?))
     }
 
@@ -446,17 +442,9 @@ impl Root {
     }
 
     fn open_read_flags(&self, rel: &[u8], extra: OFlags, noatime: bool) -> io::Result<File> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | extra;
-        let fd = self.at(rel, |dir, leaf| {
-            if noatime {
-                // only the owner may
-                match rustix::fs::openat(dir, leaf, flags | OFlags::NOATIME, Mode::empty()) {
-                    Err(Errno::PERM) => {}
-                    other => return other,
-                }
-            }
-            rustix::fs::openat(dir, leaf, flags, Mode::empty())
-        })?;
+        let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | extra;
+        flags.set(OFlags::NOATIME, noatime);
+        let fd = self.at(rel, |dir, leaf| rustix::fs::openat(dir, leaf, flags, Mode::empty()))?;
         Ok(File::from(fd))
     }
 

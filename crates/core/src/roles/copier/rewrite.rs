@@ -33,7 +33,7 @@ impl Copier {
         inplace: bool,
     ) -> Result<bool> {
         let plan = Arc::clone(&self.plan);
-        let basis_file = match basis.root.open_read(&basis.name, false) {
+        let basis_file = match basis.root.open_read(&basis.name, self.plan.open_noatime) {
             Ok(file) => file,
             Err(error) => {
                 let text = [
