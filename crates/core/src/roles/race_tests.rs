@@ -24,10 +24,16 @@ const RUNS: u32 = 12;
 
 const SECRET: &str = "secret";
 
-/// A link to outside that belongs to the neighbour, so that no rule about owners lets it through.
+/// A link to outside that belongs to the neighbour, so that no rule about owners lets it through: not for a moment, so it
+/// gets its owner elsewhere.
 fn link_out(path: &Path) {
-    if symlink("../out", path).is_ok() && rustix::process::geteuid().is_root() {
-        let _ = std::os::unix::fs::lchown(path, Some(65534), Some(65534));
+    let made = path.parent().unwrap().with_file_name("made");
+    symlink("../out", &made).unwrap();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::lchown(&made, Some(65534), Some(65534)).unwrap();
+    }
+    if rustix::fs::renameat_with(CWD, &made, CWD, path, RenameFlags::NOREPLACE).is_err() {
+        fs::remove_file(&made).unwrap();
     }
 }
 
