@@ -77,6 +77,8 @@ def answer(server: socket.socket, text: bytes, seen: list[bytes]) -> None:
         (b"HTTP/1.0 403 no\r\n\r\n", "bad response from proxy -- HTTP/1.0 403 no"),
         (b"hello\r\n", "bad response from proxy -- hello"),
         (b"x" * 2000, "proxy response line too long"),
+        (b"HTTP/1.1 200 OK\r\n" + b"A" * 1022 + b"\r\n\r\n@RSYNCD:", None),
+        (b"HTTP/1.1 200 OK\r\n" + b"A" * 1024 + b"\r\n\r\n@RSYNCD:", "proxy response line too long"),
     ],
 )
 def test_web_proxy(text: bytes, failure: str | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.parity.harness import Row
-from tests.parity.rows.decisions import ways
 from tests.parity.rows.transfer import both
 from tests.parity.tree import Dir, File, Tree
 
@@ -39,7 +38,7 @@ XATTRS = [
 BACKUP_ACLS = [
     row
     for ident, options in (("A", "-aiA"), ("HXA", "-aiHXA"), ("plain", "-ai"), ("notime", "-rltiA"))
-    for row in ways(
+    for row in both(
         f"TRF-21-dir-acl-{ident}",
         f"{options} -b --delete --backup-dir={{w}}/bk/in",
         [
@@ -114,8 +113,8 @@ SUPER = [
         )
     ],
     # Bookkeeping is written although the directory that is there may not be.
-    *ways("TRF-15-readonly", "-ai --fake-super", ["src/ src/d/;m=0555 dst/ dst/d/;m=0555"], user=True),
-    *ways(
+    *both("TRF-15-readonly", "-ai --fake-super", ["src/ src/d/;m=0555 dst/ dst/d/;m=0555"], user=True),
+    *both(
         "TRF-15-readonly-owner", "-ai --fake-super --chown=0:0", ["src/ src/d/;m=0555 dst/ dst/d/;m=0555"], user=True
     ),
 ]
