@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, CWD};
@@ -78,6 +78,33 @@ pub fn is_untrusted(path: &[u8], uid: Option<u32>) -> bool {
     untrusted
 }
 
+/// Open `path` from the directory `anchor`, by the same rule as a path of the operator.
+pub(super) fn open_from(
+    anchor: BorrowedFd<'_>,
+    path: &[u8],
+    flags: OFlags,
+    confine_root: Option<&[u8]>,
+    openat2: bool,
+) -> Result<OwnedFd, Errno> {
+    // Most paths have no link: one call instead of one per component.
+    if openat2 {
+        match rustix::fs::openat2(anchor, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+            Err(Errno::LOOP | Errno::NAMETOOLONG | Errno::AGAIN) => {}
+            other => return other,
+        }
+    }
+    walk_from(
+        anchor,
+        path,
+        flags,
+        Mode::empty(),
+        None,
+        false,
+        confine_root,
+        &mut false,
+    )
+}
+
 /// The open, with any flags for the last component.
 pub(super) fn open_with(
     path: &[u8],
@@ -106,8 +133,23 @@ pub(super) fn open_with(
     walk(path, flags, mode, uid, insecure, confine_root, &mut false)
 }
 
-/// Component by component. `untrusted` becomes true if a link was refused because of its owner.
+/// The walk of a path that is absolute or relative to the directory of the process.
 fn walk(
+    path: &[u8],
+    flags: OFlags,
+    mode: Mode,
+    uid: Option<u32>,
+    insecure: bool,
+    confine_root: Option<&[u8]>,
+    untrusted: &mut bool,
+) -> Result<OwnedFd, Errno> {
+    walk_from(CWD, path, flags, mode, uid, insecure, confine_root, untrusted)
+}
+
+/// Component by component, from the directory `anchor` unless the path is absolute. `untrusted` becomes true if a link
+/// was refused because of its owner.
+fn walk_from(
+    anchor: BorrowedFd<'_>,
     path: &[u8],
     flags: OFlags,
     mode: Mode,
@@ -124,8 +166,11 @@ fn walk(
         }
         None => None,
     };
-    let start = |absolute: bool| rustix::fs::openat(CWD, if absolute { "/" } else { "." }, DIR_FLAGS, Mode::empty());
-    let mut here = start(path.first() == Some(&b'/'))?;
+    let top = || rustix::fs::openat(CWD, "/", DIR_FLAGS, Mode::empty());
+    let mut here = match path.first() {
+        Some(b'/') => top()?,
+        _ => rustix::fs::openat(anchor, ".", DIR_FLAGS, Mode::empty())?,
+    };
     let mut todo: VecDeque<Vec<u8>> = components(path);
     let mut hops = 0;
     loop {
@@ -173,7 +218,11 @@ fn walk(
                 continue;
             }
             // a link, or a file in the place of a directory; O_CREAT beside a dangling link says EEXIST on some
-            Err(Errno::LOOP | Errno::NOTDIR | Errno::MLINK) => {}
+            Err(e @ (Errno::LOOP | Errno::NOTDIR | Errno::MLINK)) => {
+                if last && flags.contains(OFlags::NOFOLLOW) {
+                    return Err(e);
+                }
+            }
             Err(e) => return Err(e),
         }
         // Pin the link, judge and read the very same inode.
@@ -196,7 +245,7 @@ fn walk(
         }
         let target = rustix::fs::readlinkat(&pin, "", Vec::with_capacity(256))?.into_bytes();
         if target.first() == Some(&b'/') {
-            here = start(true)?;
+            here = top()?;
         }
         for part in components(&target).into_iter().rev() {
             todo.push_front(part);
