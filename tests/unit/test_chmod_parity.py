@@ -1,4 +1,4 @@
-"""``--chmod``: every rule against every kind of mode, by rsync, by the core and by the Python twin (spec: options 6.1)."""
+"""``--chmod``: every rule against many modes, by rsync, by the core and by the Python twin (spec: options 6.1)."""
 
 from __future__ import annotations
 

@@ -58,13 +58,27 @@ pub struct Dest {
 
 impl Dest {
     pub fn new(plan: Arc<Plan>, report: Report, root: Root) -> Result<Self> {
+        let mut dest = Self::bare(plan, report, root);
+        dest.open_helpers()?;
+        Ok(dest)
+    }
+
+    /// The destination of a dry run that is not there, whatever `root` is.
+    pub fn void(plan: Arc<Plan>, report: Report, root: Root) -> Result<Self> {
+        let mut dest = Self::bare(plan, report, root);
+        dest.void = true;
+        dest.open_helpers()?;
+        Ok(dest)
+    }
+
+    fn bare(plan: Arc<Plan>, report: Report, root: Root) -> Self {
         report.set_base(root.path());
         let receiver_chmod = if plan.server || plan.local {
             Vec::new()
         } else {
             plan.chmod.clone()
         };
-        let mut dest = Self {
+        Self {
             chmod: Arc::new(Chmod::parse(&receiver_chmod).unwrap_or_default()),
             incoming: Arc::new(Chmod::parse(&plan.daemon_chmod).unwrap_or_default()),
             effective: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
@@ -80,13 +94,21 @@ impl Dest {
             plan,
             report,
             root,
-        };
-        dest.open_helpers()?;
-        Ok(dest)
+        }
     }
 
     /// Open an operator path that is relative to the destination.
     pub fn operator_dir(&self, path: &[u8]) -> io::Result<Root> {
+        self.open_operator_dir(path, false)
+    }
+
+    /// Open an alternate directory. Beneath it links of trusted owners are followed too, wherever they lead: a part of a
+    /// snapshot may have been moved elsewhere.
+    pub fn alternate_dir(&self, path: &[u8]) -> io::Result<Root> {
+        self.open_operator_dir(path, true)
+    }
+
+    fn open_operator_dir(&self, path: &[u8], trusted_links: bool) -> io::Result<Root> {
         let lexical;
         let path = if self.void {
             // The destination is not there to be walked through.
@@ -99,6 +121,7 @@ impl Dest {
             cwd: self.root.path().to_vec(),
             operator: true,
             insecure_links: self.plan.insecure_links,
+            trusted_links,
             confine_root: self.plan.confine_root.clone(),
             ..RootOptions::default()
         };
@@ -109,14 +132,20 @@ impl Dest {
                 let full = lexical_path(path, self.root.path());
                 let options = RootOptions {
                     cwd: Vec::new(),
+                    trusted_links: false,
                     ..options
+                };
+                let beneath = |module: &Root, rel: &[u8]| match trusted_links {
+                    // Its links may lead to other parts of the module.
+                    true => module.subroot_within(rel),
+                    false => module.subroot_climbing(rel),
                 };
                 let module = super::sources::open_module(&self.plan, module, &options)?;
                 let Some(rel) = full.strip_prefix(module.path()) else {
                     return Err(io::Error::from_raw_os_error(40));
                 };
                 let rel = rel.strip_prefix(b"/").unwrap_or(rel);
-                module.subroot_climbing(if rel.is_empty() { b"." } else { rel })
+                beneath(&module, if rel.is_empty() { b"." } else { rel })
             }
             _ => Root::open(path, &options),
         }
@@ -126,7 +155,7 @@ impl Dest {
     pub(in crate::roles) fn alternates(&self) -> &[Root] {
         self.alternates.get_or_init(|| {
             let dirs = self.plan.alt_dirs.iter();
-            dirs.filter_map(|dir| self.operator_dir(dir).ok()).collect()
+            dirs.filter_map(|dir| self.alternate_dir(dir).ok()).collect()
         })
     }
 
@@ -136,7 +165,12 @@ impl Dest {
             if dir.is_empty() {
                 return Err(Error::Usage("The temp-dir does not exist: ".into()));
             }
-            match self.operator_dir(dir) {
+            let opened = match self.void {
+                // Nobody could go to the destination, so it is looked for from where the run stands (observed).
+                true => crate::tree::operator::absolute(dir, &plan.cwd).and_then(|full| self.operator_dir(&full)),
+                false => self.operator_dir(dir),
+            };
+            match opened {
                 Ok(root) => self.temp_dir = Some(root),
                 // Told for each file that should have been made there.
                 Err(error) if error.raw_os_error() == Some(40) => {
@@ -189,11 +223,21 @@ impl Dest {
         self.report.sys_error(self.role, text, error);
     }
 
-    /// Make the parents of `rel` with default modes (`--relative` without implied directories).
+    /// Make the parents of `rel` if the nearest is missing.
+    pub fn make_missing_parents(&self, rel: &[u8]) {
+        let dir = super::paths::split_name(rel).0;
+        if !dir.is_empty() && self.root.lstat(dir).is_err() {
+            self.make_parents(rel);
+        }
+    }
+
+    /// Make the parents of `rel` with default modes (`--relative` without implied directories). Here, and wherever a
+    /// directory is made that no list describes, the kernel takes away what the umask, or in its place the default ACL
+    /// of the parent, forbids.
     pub fn make_parents(&self, rel: &[u8]) {
         let mut at = 0;
         while let Some(slash) = memchr::memchr(b'/', &rel[at..]) {
-            let _ = self.root.mkdir(&rel[..at + slash], 0o777 & !self.plan.umask);
+            let _ = self.root.mkdir(&rel[..at + slash], 0o777);
             at += slash + 1;
         }
     }

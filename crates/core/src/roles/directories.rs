@@ -111,6 +111,10 @@ impl Generator {
             }
             now = None;
         }
+        if now.is_none() && self.plan.relative && !self.plan.implied_dirs && !self.dry_run {
+            // Before it is asked what the parent lets a new directory have.
+            self.dest.make_missing_parents(&rel);
+        }
         let fresh = created || now.is_none();
         let real = if created { None } else { now };
         let mut want = self.dest.wanted(segment, i, real.as_ref());
@@ -224,7 +228,8 @@ impl Generator {
             want,
             before,
             times: true,
-            mode: widened,
+            // What may be written stays open to its owner: that it could be read back is worth more (observed).
+            mode: widened && want.mode & 0o200 == 0,
         }))
     }
 

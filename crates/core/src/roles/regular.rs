@@ -112,7 +112,9 @@ impl Generator {
                 super::basis::AltFile::Basis(basis, stat) => {
                     if found.is_none() {
                         compared = Some(stat);
-                        alt_basis = Some(basis);
+                        // To append is to go on with what is at the name itself. With any other basis the sender takes
+                        // the size of that for what is here, and sends nothing if it is too long.
+                        alt_basis = Some(basis).filter(|_| plan.append == 0);
                     }
                 }
                 super::basis::AltFile::Nothing => {}
@@ -154,10 +156,6 @@ impl Generator {
                 return Ok(());
             }
         }
-        if !redo && plan.append > 0 && found.is_none() && alt_basis.as_ref().is_some_and(|b| b.size >= entry.len) {
-            // rsync takes it for the file itself, and makes none.
-            return self.hlink_skipped(segment, i);
-        }
         // ---- a request
         let mut basis = alt_basis;
         if let Some((root, name, stat)) = partial {
@@ -176,7 +174,7 @@ impl Generator {
                 size: stat.size,
                 xname: None,
             });
-        } else if basis.is_none() && plan.fuzzy > 0 {
+        } else if basis.is_none() && plan.fuzzy > 0 && plan.append == 0 {
             basis = self.fuzzy_basis(segment, i, &rel);
         }
         let mut flags = iflag::TRANSFER;

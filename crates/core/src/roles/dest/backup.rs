@@ -62,7 +62,7 @@ impl Dest {
                 &parent[..parent.len() - 1]
             };
             if let Ok(root) = self.operator_dir(parent) {
-                match root.mkdir(leaf, 0o777 & !self.plan.umask) {
+                match root.mkdir(leaf, 0o777) {
                     Ok(()) => {}
                     Err(e) if e.raw_os_error() == Some(17) => {}
                     Err(error) => {
@@ -86,14 +86,12 @@ impl Dest {
         let mut at = 0;
         while let Some(slash) = memchr::memchr(b'/', &name[at..]) {
             let dir = &name[..at + slash];
-            let mut made = root.mkdir(dir, 0o777 & !self.plan.umask);
+            let mut made = root.mkdir(dir, 0o777);
             if matches!(&made, Err(e) if e.raw_os_error() == Some(17))
-                && root.lstat(dir).is_ok_and(|stat| !stat.is_dir() && !stat.is_symlink())
+                && root.lstat(dir).is_ok_and(|stat| !stat.is_dir())
             {
-                // What is no directory gives way.
-                made = root
-                    .unlink(dir)
-                    .and_then(|()| root.mkdir(dir, 0o777 & !self.plan.umask));
+                // What is no directory gives way, a link to one too: nothing is stored elsewhere (observed).
+                made = root.unlink(dir).and_then(|()| root.mkdir(dir, 0o777));
             }
             if made.is_ok() {
                 // The copy of a directory looks like the directory.
