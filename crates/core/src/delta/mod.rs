@@ -10,6 +10,7 @@ pub mod standalone;
 pub mod tokens;
 pub mod whole;
 
+mod effort;
 mod index;
 
 pub use feed::{Feed, Problem};
