@@ -12,7 +12,7 @@ pub mod whole;
 
 mod index;
 
-pub use feed::{Feed, Problem};
+pub use feed::{Feed, Intact, Problem};
 pub use search::{search, SearchStats, TokenSink};
 pub use signature::Signature;
 pub use tokens::{Decoder, Encoder, Token};
