@@ -13,7 +13,7 @@ pub mod whole;
 mod effort;
 mod index;
 
-pub use feed::{Feed, Problem};
+pub use feed::{Feed, Intact, Problem};
 pub use search::{search, SearchStats, TokenSink};
 pub use signature::Signature;
 pub use tokens::{Decoder, Encoder, Token};

@@ -8,7 +8,7 @@
 //! spec: protocol 9
 
 use super::effort::{Effort, Known};
-use super::feed::{Feed, Problem};
+use super::feed::{Feed, Intact};
 use super::index::Index;
 use super::signature::Signature;
 use crate::error::Result;
@@ -60,7 +60,7 @@ fn rest(feed: &mut Feed, whole: &mut Hasher, sink: &mut dyn TokenSink, stats: &m
 /// is given, as `--append-verify` and protocols before 30 want it.
 ///
 /// spec: protocol 6.7
-pub fn skip_appended(src: &mut dyn Read, len: u64, mut whole: Option<&mut Hasher>) -> Option<Problem> {
+pub fn skip_appended(src: &mut dyn Read, len: u64, mut whole: Option<&mut Hasher>) -> Intact {
     let mut feed = Feed::new(src, len);
     let mut buf = vec![0; len.min(READ_SIZE as u64) as usize];
     while feed.left() > 0 {
@@ -69,14 +69,14 @@ pub fn skip_appended(src: &mut dyn Read, len: u64, mut whole: Option<&mut Hasher
             whole.update(&buf[..n]);
         }
     }
-    feed.into_problem()
+    feed.into_intact()
 }
 
 /// Searches `file_len` bytes of `src` for the blocks of `sig`, adds all of them to `whole`, and hands literals and
 /// blocks to `sink`.
 ///
-/// `inplace` says that the receiver overwrites the basis while it reads from it (spec: protocol 9.2). A [`Problem`]
-/// means that some of the data was not the file's, so the whole-file sum must be spoiled.
+/// `inplace` says that the receiver overwrites the basis while it reads from it (spec: protocol 9.2). An error
+/// inside means that some of the data was not the file's, so the whole-file sum must be spoiled.
 pub fn search(
     src: &mut dyn Read,
     file_len: u64,
@@ -86,11 +86,11 @@ pub fn search(
     whole: &mut Hasher,
     sink: &mut dyn TokenSink,
     stats: &mut SearchStats,
-) -> Result<Option<Problem>> {
+) -> Result<Intact> {
     let mut feed = Feed::new(src, file_len);
     if sig.is_empty() || sig.head.blength == 0 {
         rest(&mut feed, whole, sink, stats)?;
-        return Ok(feed.into_problem());
+        return Ok(feed.into_intact());
     }
     let blength = sig.head.blength as usize;
     let size = file_len.min((READ_SIZE + 2 * blength) as u64) as usize;
@@ -120,7 +120,7 @@ pub fn search(
     run.full_blocks()?;
     run.last_block()?;
     run.literal_to(run.end)?;
-    Ok(run.feed.into_problem())
+    Ok(run.feed.into_intact())
 }
 
 struct Run<'a, 'b> {

@@ -36,7 +36,7 @@ pub(crate) fn noise(len: usize, seed: u32) -> Vec<u8> {
 struct Found {
     tokens: Vec<(Option<u32>, Vec<u8>)>,
     stats: SearchStats,
-    problem: Option<Problem>,
+    intact: Intact,
     head: SumHead,
 }
 
@@ -57,7 +57,7 @@ fn run(old: &[u8], new: &[u8], blength: u32, inplace: bool) -> Found {
     let mut sink = Collect::default();
     let mut stats = SearchStats::default();
     let mut whole = Hasher::new(kind);
-    let problem = search(
+    let intact = search(
         &mut &new[..],
         new.len() as u64,
         &sig,
@@ -68,14 +68,14 @@ fn run(old: &[u8], new: &[u8], blength: u32, inplace: bool) -> Found {
         &mut stats,
     )
     .unwrap();
-    if problem.is_none() {
+    if intact.is_ok() {
         assert_eq!(whole.finish(), crate::sums::strong::digest(kind, new));
     }
     assert_eq!(stats.literal + stats.matched, new.len() as u64);
     Found {
         tokens: sink.0,
         stats,
-        problem,
+        intact,
         head,
     }
 }
@@ -156,7 +156,7 @@ fn an_early_end_is_filled_with_zeros() {
         let mut sink = Collect::default();
         let mut stats = SearchStats::default();
         let mut whole = Hasher::new(kind);
-        let problem = search(
+        let intact = search(
             &mut &old[..3000],
             5000,
             sig,
@@ -167,7 +167,7 @@ fn an_early_end_is_filled_with_zeros() {
             &mut stats,
         )
         .unwrap();
-        assert_eq!(problem.and_then(|e| e.raw_os_error()), Some(61));
+        assert_eq!(intact.unwrap_err().raw_os_error(), Some(61));
         let data: Vec<u8> = sink.0.into_iter().flat_map(|t| t.1).collect();
         assert!(data[..3000] == old[..3000] && data[3000..] == [0; 2000]);
     }
@@ -373,7 +373,7 @@ proptest! {
         }
         let new = edited(&old, &edits);
         let found = run(&old, &new, blength, inplace);
-        prop_assert!(found.problem.is_none());
+        prop_assert!(found.intact.is_ok());
         rebuild(&old, &new, &found, inplace);
     }
 }
@@ -431,7 +431,7 @@ fn speed() {
         let hasher = BlockHasher::new(kind, 1, true);
         let head = sum_head(len as u64, 0, 32, kind, false);
         rate(&format!("signature {}", kind.name()), len, &mut || {
-            std::hint::black_box(Signature::of(&mut &old[..], head, &hasher).unwrap());
+            let _read = std::hint::black_box(Signature::of(&mut &old[..], head, &hasher).unwrap());
         });
         let (sig, _) = Signature::of(&mut &old[..], head, &hasher).unwrap();
         for (name, new) in [
@@ -448,7 +448,7 @@ fn speed() {
                     &mut || {
                         stats = SearchStats::default();
                         let mut whole = Hasher::new(SumKind::None);
-                        search(
+                        let intact = search(
                             &mut &new[..],
                             len as u64,
                             &sig,
@@ -459,6 +459,7 @@ fn speed() {
                             &mut stats,
                         )
                         .unwrap();
+                        assert!(intact.is_ok());
                     },
                 );
             }
