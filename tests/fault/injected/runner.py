@@ -19,9 +19,8 @@ class Runner:
 
     def go(self, case: Case, again: bool = False) -> Run:
         set_ = SETS[case.set]
-        options = (set_.again or set_.options) if again else set_.options
         return self.world.run(
-            options.split(),
+            set_.words(case.via, again),
             list(set_.sources),
             case.via,
             program=self.programs["tain"],

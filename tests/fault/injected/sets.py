@@ -12,6 +12,11 @@ class Set:
     again: str = ""
     """The options of the run that repairs, where they are not the same."""
 
+    def words(self, via: str, again: bool = False) -> list[str]:
+        """`{up}` is the way to the other trees: a daemon does not let --temp-dir go up from the destination."""
+        text = (self.again if again else "") or self.options
+        return text.replace("{up}", "/" if via == "daemon-push" else "../").split()
+
 
 SETS: dict[str, Set] = {
     "plain": Set("-a"),
@@ -41,6 +46,6 @@ SETS: dict[str, Set] = {
     "relative": Set(
         "-a -R", ("src/./d/sub", "src/./newdir/y", "src/./big", "src/./a_new", "src/./lnk", "src/./was_file")
     ),
-    "temp-dir": Set("-a --temp-dir=../tmp"),
+    "temp-dir": Set("-a --temp-dir={up}tmp"),
     "compress": Set("-a -z"),
 }
