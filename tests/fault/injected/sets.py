@@ -27,7 +27,7 @@ SETS: dict[str, Set] = {
     "sparse": Set("-a -S"),
     "preallocate": Set("-a --preallocate"),
     "backup": Set("-a -b"),
-    "backup-dir": Set("-a -b --backup-dir=../bak --delete"),
+    "backup-dir": Set("-a -b --backup-dir={up}bak --delete"),
     "partial-dir": Set("-a --no-W --partial-dir=.part"),
     "delay": Set("-a --delay-updates"),
     "delete-before": Set("-a --delete-before"),
