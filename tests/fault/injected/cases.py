@@ -1,15 +1,16 @@
-"""Which call fails, how, when, and in which run: every case is made from a table and a number."""
+"""Which call fails, how, when, and in which run: every case is made from tables, in an order that never changes."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 
 from tests.fault.injected.control import CHANGES
 from tests.fault.injected.sets import SETS
 
 TRANSPORTS = ("local", "push", "pull", "daemon-push", "daemon-pull")
+#: Once, or every time it is made.
 WHEN = ("first", "middle", "last", "every")
 
 #: The errors that each call can give, on some file system or other. "short" is no error: half is read or written.
@@ -41,14 +42,40 @@ ERRORS = {
     "readlink": "EIO EACCES ELOOP EINTR",
     "stat": "EIO EACCES ELOOP EINTR",
     "fstat": "EIO EACCES EINTR",
-    "close": "EIO ENOSPC EDQUOT",
 }
 
-#: What the runs of a set do on each tree. A case whose call is never made is a fault of this table, and fails.
+#: The calls that runs make, by the tree they are on. A case whose call is never made is a fault of this table, and fails.
 SOURCE = "open opendir read getdents readlink stat"
-DEST = "create opendir write rename symlink mkdir mknod chmod chown utimens stat fstat readlink rmdir close"
-#: Only in local copies, only over a link, or only for some sets.
-MORE: dict[str, str] = {}
+DEST = "create opendir write rename symlink mkdir mknod chmod chown utimens stat fstat readlink rmdir"
+#: A set makes these as well, whatever the transport.
+MORE = {
+    "inplace": "dst:open",
+    "append": "dst:open",
+    "append-verify": "dst:open dst:read",
+    "sparse": "dst:ftruncate",
+    "preallocate": "dst:fallocate",
+    "backup-dir": "bak:mkdir bak:stat dst:getdents",
+    "delete-before": "dst:getdents dst:unlink",
+    "delete-during": "dst:getdents dst:unlink",
+    "delete-after": "dst:getdents dst:unlink",
+    "delete-delay": "dst:getdents dst:unlink",
+    "delete-excluded": "dst:getdents dst:unlink",
+    "remove-source": "src:unlink",
+    "links": "dst:link",
+    "attributes": "src:getxattr src:listxattr dst:getxattr dst:listxattr dst:setxattr",
+    "link-dest": "dst:link alt:stat",
+    "copy-dest": "alt:stat alt:open",
+    "fsync": "dst:fsync",
+    "temp-dir": "tmp:create tmp:chmod tmp:utimens",
+}
+#: Of these calls a set makes none.
+LESS = {
+    "relative": "dst:mknod dst:rmdir",
+    "inplace": "",
+    "temp-dir": "dst:create dst:write dst:fstat",
+}
+#: A local copy does not read its destination, and has the kernel copy what is whole.
+LOCAL, LINKED = "src:copy", "src:fstat dst:open dst:read"
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,8 @@ pub struct Generator {
     /// Prefixes below which nothing is done (lists that are not incremental).
     skipped: Vec<Vec<u8>>,
     late_touch: Vec<Touch>,
+    /// A directory could not be made with its parent's list, so that a finished parent may still change.
+    pub(super) made_late: bool,
     /// With `--delay-updates`: finished transfers whose files do not have their names yet.
     held_back: Vec<(Arc<Segment>, usize, i32)>,
     /// Whether the way to a directory of an alternate one leads over a link of another owner.
@@ -213,6 +215,7 @@ impl Generator {
             groups: Groups::default(),
             skipped: Vec::new(),
             late_touch: Vec::new(),
+            made_late: false,
             held_back: Vec::new(),
             untrusted: std::cell::RefCell::default(),
             settled: HashMap::new(),
