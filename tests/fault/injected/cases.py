@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from tests.fault.injected.control import CHANGES
-from tests.fault.injected.sets import SETS
 
 TRANSPORTS = ("local", "push", "pull", "daemon-push", "daemon-pull")
 #: Once, or every time it is made.
@@ -44,38 +42,12 @@ ERRORS = {
     "fstat": "EIO EACCES EINTR",
 }
 
-#: The calls that runs make, by the tree they are on. A case whose call is never made is a fault of this table, and fails.
-SOURCE = "open opendir read getdents readlink stat"
-DEST = "create opendir write rename symlink mkdir mknod chmod chown utimens stat fstat readlink rmdir"
-#: A set makes these as well, whatever the transport.
-MORE = {
-    "inplace": "dst:open",
-    "append": "dst:open",
-    "append-verify": "dst:open dst:read",
-    "sparse": "dst:ftruncate",
-    "preallocate": "dst:fallocate",
-    "backup-dir": "bak:mkdir bak:stat dst:getdents",
-    "delete-before": "dst:getdents dst:unlink",
-    "delete-during": "dst:getdents dst:unlink",
-    "delete-after": "dst:getdents dst:unlink",
-    "delete-delay": "dst:getdents dst:unlink",
-    "delete-excluded": "dst:getdents dst:unlink",
-    "remove-source": "src:unlink",
-    "links": "dst:link",
-    "attributes": "src:getxattr src:listxattr dst:getxattr dst:listxattr dst:setxattr",
-    "link-dest": "dst:link alt:stat",
-    "copy-dest": "alt:stat alt:open",
-    "fsync": "dst:fsync",
-    "temp-dir": "tmp:create tmp:chmod tmp:utimens",
-}
-#: Of these calls a set makes none.
-LESS = {
-    "relative": "dst:mknod dst:rmdir",
-    "inplace": "",
-    "temp-dir": "dst:create dst:write dst:fstat",
-}
-#: A local copy does not read its destination, and has the kernel copy what is whole.
-LOCAL, LINKED = "src:copy", "src:fstat dst:open dst:read"
+#: Which calls a clean run makes, by set and transport; written by `python -m tests.fault.injected table`. A case whose
+#: call is not made any more is a fault of this table, and fails.
+TABLE = Path(__file__).with_name("calls.txt")
+
+#: Cases of the full run, and of the sample.
+FULL, SAMPLE = 3600, 300
 
 
 @dataclass(frozen=True)
@@ -100,3 +72,71 @@ class Case:
         if self.far != "tain":
             words.append(self.far)
         return "-".join(words)
+
+
+def parse(name: str) -> Case:
+    """The case of an id."""
+    for candidate in every():
+        if candidate.id == name:
+            return candidate
+    raise ValueError(f"no case is called {name}")
+
+
+def every() -> list[Case]:
+    """All that the tables allow: some 30,000."""
+    found = []
+    for line in TABLE.read_text().splitlines():
+        place, _, calls = line.partition(": ")
+        name, via, user = place.split(" ")
+        for word in calls.split(" "):
+            side, call = word.split(":")
+            for error in ERRORS.get(call, "").split():
+                for when in WHEN:
+                    # What is interrupted for ever never ends, here as anywhere.
+                    if not (when == "every" and error == "EINTR"):
+                        found.append(Case(name, via, side, call, error, when, user == "user"))
+    return found
+
+
+def chosen(number: int) -> list[Case]:
+    """So many cases, well spread: each set, transport, call, error and moment as often as the others of its kind.
+
+    The first of a longer choice are the shorter one.
+    """
+    rest = every()
+    random.Random("tain").shuffle(rest)
+    # How often each value was taken; the next case is one whose values are rare so far.
+    taken: dict[tuple[str, object], int] = {}
+    groups: dict[str, list[Case]] = {}
+    for case in rest:
+        groups.setdefault(case.call, []).append(case)
+    found: list[Case] = []
+    calls = sorted(groups)
+    while len(found) < number and calls:
+        for call in list(calls):
+            group = groups[call]
+            window = range(max(0, len(group) - 40), len(group))
+            best = min(window, key=lambda at: cost(group[at], taken))
+            case = group.pop(best)
+            if not group:
+                calls.remove(call)
+            for key in keys(case):
+                taken[key] = taken.get(key, 0) + 1
+            found.append(case)
+            if len(found) == number:
+                break
+    return found
+
+
+def keys(case: Case) -> list[tuple[str, object]]:
+    return [
+        ("set", case.set),
+        ("via", case.via),
+        ("error", (case.call, case.error)),
+        ("when", (case.call, case.when)),
+        ("user", (case.call, case.user)),
+    ]
+
+
+def cost(case: Case, taken: dict[tuple[str, object], int]) -> float:
+    return sum(taken.get(key, 0) for key in keys(case))

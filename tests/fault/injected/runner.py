@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
 
 from tests.fault.injected.cases import Case
 from tests.fault.injected.control import SHORT
@@ -50,6 +50,15 @@ class Runner:
             1 for _, kind, path in self.clean(case)[1].calls if kind == case.call and (path + "/").startswith(top + "/")
         )
 
+    def made(self, case: Case) -> set[str]:
+        """`tree:call` of all calls in a clean run."""
+        found = set()
+        for _, kind, path in self.clean(case)[1].calls:
+            top = os.path.relpath(path, self.world.work).split("/")[0]
+            if top in ("src", "dst", "alt", "tmp", "bak"):
+                found.add(f"{top}:{kind}")
+        return found
+
     def inject(self, case: Case) -> Run:
         """The run of a case with its fault, over fresh trees."""
         world, count = self.world, self.calls(case)
@@ -76,9 +85,3 @@ class Runner:
         then = self.go(case, again=True)
         judge = Judge(case, self.world.work, before, clean, run, then, clean_then)
         return judge.judge(), run
-
-
-def other_program(case: Case, runner: Runner) -> Run:
-    """The same fault under rsync, to look at."""
-    swapped = Runner(runner.world, runner.programs["rsync"], runner.programs["rsync"])
-    return swapped.inject(replace(case, far="rsync"))
