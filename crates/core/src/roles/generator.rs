@@ -167,6 +167,8 @@ pub struct Generator {
     /// Prefixes below which nothing is done (lists that are not incremental).
     skipped: Vec<Vec<u8>>,
     late_touch: Vec<Touch>,
+    /// A directory could not be made with its parent's list, so that a finished parent may still change.
+    pub(super) made_late: bool,
     /// Whether the way to a directory of an alternate one leads over a link of another owner.
     pub(super) untrusted: std::cell::RefCell<HashMap<Vec<u8>, bool>>,
     settled: HashMap<Vec<u8>, Touch>,
@@ -218,6 +220,7 @@ impl Generator {
             groups: Groups::default(),
             skipped: Vec::new(),
             late_touch: Vec::new(),
+            made_late: false,
             untrusted: std::cell::RefCell::default(),
             settled: HashMap::new(),
             alt_roots,

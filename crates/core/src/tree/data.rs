@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use rustix::fs::{FallocateFlags, SeekFrom};
-use rustix::io::Errno;
+use rustix::io::{retry_on_intr, Errno};
 
 use crate::error::Error;
 
@@ -140,7 +140,7 @@ pub fn preallocate(file: &File, len: u64, grow: bool) -> io::Result<()> {
     } else {
         FallocateFlags::KEEP_SIZE
     };
-    Ok(rustix::fs::fallocate(file, flags, 0, len)?)
+    Ok(retry_on_intr(|| rustix::fs::fallocate(file, flags, 0, len))?)
 }
 
 /// Make a range read as zeros: a hole where the filesystem can, written zeros otherwise. The file has `length` bytes;
@@ -150,7 +150,7 @@ pub fn punch_hole(file: &File, offset: u64, len: u64, length: u64) -> io::Result
         return Ok(());
     }
     let flags = FallocateFlags::KEEP_SIZE | FallocateFlags::PUNCH_HOLE;
-    match rustix::fs::fallocate(file, flags, offset, len) {
+    match retry_on_intr(|| rustix::fs::fallocate(file, flags, offset, len)) {
         Ok(()) => Ok(()),
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
             let len = len.min(length - offset);
@@ -187,5 +187,5 @@ pub fn seek_hole(file: &File, offset: u64) -> io::Result<Option<u64>> {
 
 /// Data and metadata to the medium.
 pub fn fsync(file: &File) -> io::Result<()> {
-    Ok(rustix::fs::fsync(file)?)
+    Ok(retry_on_intr(|| rustix::fs::fsync(file))?)
 }

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, CWD};
-use rustix::io::Errno;
+use rustix::io::{retry_on_intr, Errno};
 
 use super::resolve::{components, have_openat2, DIR_FLAGS, MAX_HOPS};
 use super::stat;
@@ -93,17 +93,17 @@ pub(super) fn open_with(
     }
     if confine_root.is_none() {
         if insecure {
-            return rustix::fs::openat(CWD, path, flags, mode);
+            return retry_on_intr(|| rustix::fs::openat(CWD, path, flags, mode));
         }
         // Most paths have no link: one call instead of one per component.
         if have_openat2() {
-            match rustix::fs::openat2(CWD, path, flags, mode, ResolveFlags::NO_SYMLINKS) {
+            match retry_on_intr(|| rustix::fs::openat2(CWD, path, flags, mode, ResolveFlags::NO_SYMLINKS)) {
                 Err(Errno::LOOP | Errno::NAMETOOLONG | Errno::AGAIN) => {}
                 other => return other,
             }
         }
     }
-    walk(path, flags, mode, uid, insecure, confine_root, &mut false)
+    retry_on_intr(|| walk(path, flags, mode, uid, insecure, confine_root, &mut false))
 }
 
 /// Component by component. `untrusted` becomes true if a link was refused because of its owner.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
-use rustix::io::Errno;
+use rustix::io::{retry_on_intr, Errno};
 
 use super::attrs::{self, Time};
 use super::cache::Cache;
@@ -91,11 +91,9 @@ impl Root {
         let full = operator::absolute(path, &options.cwd)?;
         let confine = options.confine_root.as_deref();
         let flags = DIR_FLAGS;
-        let handle = if options.operator {
-            operator::open_with(&full, flags, 0, None, options.insecure_links, confine)?
-        } else {
-            operator::open_with(&full, flags, 0, None, true, confine)?
-        };
+        // Links in a plain path are followed.
+        let insecure = !options.operator || options.insecure_links;
+        let handle = operator::open_with(&full, flags, 0, None, insecure, confine)?;
         Ok(Self::from_handle(handle, &full, options))
     }
 
@@ -165,7 +163,9 @@ impl Root {
     /// Like [`Root::subroot`], for a path that an option names: `..` in it is walked, but never above this root.
     pub fn subroot_climbing(&self, rel: &[u8]) -> io::Result<Root> {
         self.exists()?;
-        let handle = resolve::open_beneath(self.handle(), rel, DIR_FLAGS, Confine::Beneath, self.shared.openat2)?;
+        let handle = retry_on_intr(|| {
+            resolve::open_beneath(self.handle(), rel, DIR_FLAGS, Confine::Beneath, self.shared.openat2)
+        })?;
         Ok(self.make_subroot(handle, rel))
     }
 
@@ -240,19 +240,19 @@ impl Root {
 
     // ---- resolution
 
-    /// Run `call` with the handle of the parent of `rel` and its last component.
+    /// Run `call` with the handle of the parent of `rel` and its last component; again when a signal interrupts it.
     pub(super) fn at<T>(
         &self,
         rel: &[u8],
-        call: impl FnOnce(BorrowedFd<'_>, &[u8]) -> Result<T, Errno>,
+        mut call: impl FnMut(BorrowedFd<'_>, &[u8]) -> Result<T, Errno>,
     ) -> io::Result<T> {
         let (dir, leaf) = split(rel)?;
         self.exists()?;
         if dir.is_empty() {
-            return Ok(call(self.handle(), leaf)?);
+            return Ok(retry_on_intr(|| call(self.handle(), leaf))?);
         }
         let parent = self.parent(dir)?;
-        Ok(call(parent.as_fd(), leaf)?)
+        Ok(retry_on_intr(|| call(parent.as_fd(), leaf))?)
     }
 
     /// The handle of the directory `dir` (not empty), from the cache or resolved beneath the root.
@@ -278,11 +278,13 @@ impl Root {
     fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         self.exists()?;
         let shared = &*self.shared;
-        let found = resolve::open_beneath(self.handle(), path, flags, shared.confine, shared.openat2);
+        let found =
+            retry_on_intr(|| resolve::open_beneath(self.handle(), path, flags, shared.confine, shared.openat2));
         match (&found, &shared.within) {
             (Err(Errno::LOOP), Some((outer, rel))) if !flags.contains(OFlags::NOFOLLOW) => {
                 let path = [rel.as_slice(), b"/", path].concat();
-                resolve::open_beneath(outer.handle.as_fd(), &path, flags, outer.confine, outer.openat2)
+                let outside = outer.handle.as_fd();
+                retry_on_intr(|| resolve::open_beneath(outside, &path, flags, outer.confine, outer.openat2))
             }
             _ => found,
         }
@@ -293,7 +295,9 @@ impl Root {
         let (dir, leaf) = split(rel)?;
         self.exists()?;
         if dir.is_empty() && leaf == b"." {
-            return Ok(rustix::fs::openat(self.handle(), ".", flags, Mode::empty())?);
+            return Ok(retry_on_intr(|| {
+                rustix::fs::openat(self.handle(), ".", flags, Mode::empty())
+            })?);
         }
         check(rel)?;
         Ok(self.resolve(rel, flags)?)
@@ -551,7 +555,7 @@ impl Root {
         old: &[u8],
         other: &Root,
         new: &[u8],
-        call: impl FnOnce(BorrowedFd<'_>, &[u8], BorrowedFd<'_>, &[u8]) -> Result<T, Errno>,
+        mut call: impl FnMut(BorrowedFd<'_>, &[u8], BorrowedFd<'_>, &[u8]) -> Result<T, Errno>,
     ) -> io::Result<T> {
         let (new_dir, new_leaf) = split(new)?;
         other.exists()?;

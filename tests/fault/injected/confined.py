@@ -1,0 +1,62 @@
+"""The process in which cases run: all file systems but one of its own are read-only."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests import programs
+from tests.fault.injected.cases import ERRORS, Case
+from tests.fault.injected.judge import known
+from tests.fault.injected.runner import Runner
+from tests.fault.injected.world import World
+
+_runner: Runner | None = None
+
+
+def begin() -> None:
+    """Once in every worker process."""
+    global _runner
+    programs.open_way_to_interpreter()
+    base = tempfile.mkdtemp(prefix="tain-injected-")
+    owner = os.getpid()
+    programs.close_all_but(base)
+    # What is mounted there is seen by this process alone, and ends with it.
+    atexit.register(lambda: os.getpid() == owner and shutil.rmtree(base, ignore_errors=True))
+    space = Path(base) / "space"
+    space.mkdir()
+    space.chmod(0o755)
+    assert programs.PROGRAM and programs.PEER
+    _runner = Runner(World(space), programs.PROGRAM, programs.PEER)
+
+
+def runner() -> Runner:
+    assert _runner
+    return _runner
+
+
+def judge(case: Case) -> str:
+    """Nothing, or what is wrong with this case and how to run it again."""
+    found, run = runner().judge(case)
+    if not found or known(case):
+        return ""
+    work = str(runner().world.work)
+    lines = [f"== {case.id}: exit code {run.outcome.code}", *(f"   * {line}" for line in found[:12])]
+    if len(found) > 12:
+        lines.append(f"   * and {len(found) - 12} more")
+    lines.append(f"   hit: {len(run.hits)}, {[path.removeprefix(work + '/') for _, path in run.hits[:4]]}")
+    text = (run.outcome.err + run.outcome.out).decode(errors="replace").replace(work, "W")
+    lines += [f"   | {line}" for line in text.splitlines()[:12]]
+    lines.append(f"   again: .venv/bin/python -m tests.fault.injected {case.id}")
+    return "\n".join(lines)
+
+
+def calls(row: tuple[str, str, bool]) -> str:
+    """The calls of a clean run on each tree, for the table."""
+    name, via, user = row
+    case = Case(name, via, "", "", "", "", user)
+    found = runner().made(case)
+    return f"{name} {via} {'user' if user else 'root'}: {' '.join(sorted(word for word in found if word.split(':')[1] in ERRORS))}"
