@@ -9,10 +9,12 @@ import tempfile
 from pathlib import Path
 
 from tests import programs
+from tests.fault.injected import changes
 from tests.fault.injected.cases import ERRORS, Case
+from tests.fault.injected.changes import Change
 from tests.fault.injected.judge import known
 from tests.fault.injected.runner import Runner
-from tests.fault.injected.world import World
+from tests.fault.injected.world import Run, World
 
 _runner: Runner | None = None
 
@@ -41,17 +43,26 @@ def runner() -> Runner:
 def judge(case: Case) -> str:
     """Nothing, or what is wrong with this case and how to run it again."""
     found, run = runner().judge(case)
-    if not found or known(case):
-        return ""
+    return report(case.id, found, run) if found and not known(case) else ""
+
+
+def report(name: str, found: list[str], run: Run) -> str:
+    """What is wrong, and how to run it again."""
     work = str(runner().world.work)
-    lines = [f"== {case.id}: exit code {run.outcome.code}", *(f"   * {line}" for line in found[:12])]
+    lines = [f"== {name}: exit code {run.outcome.code}", *(f"   * {line}" for line in found[:12])]
     if len(found) > 12:
         lines.append(f"   * and {len(found) - 12} more")
     lines.append(f"   hit: {len(run.hits)}, {[path.removeprefix(work + '/') for _, path in run.hits[:4]]}")
     text = (run.outcome.err + run.outcome.out).decode(errors="replace").replace(work, "W")
     lines += [f"   | {line}" for line in text.splitlines()[:12]]
-    lines.append(f"   again: .venv/bin/python -m tests.fault.injected {case.id}")
+    lines.append(f"   again: .venv/bin/python -m tests.fault.injected {name}")
     return "\n".join(lines)
+
+
+def judge_change(change: Change) -> str:
+    """Nothing, or what is wrong when the source changes like this."""
+    found, run = changes.judge(change, runner())
+    return report(change.id, found, run) if found else ""
 
 
 def calls(row: tuple[str, str, bool]) -> str:
