@@ -345,6 +345,7 @@ long syscall(long n, ...) {
   case SYS_getdents64: FAIL("getdents", (int)a, 0); break;
   case SYS_statx: FAIL(stat_kind(b), (int)a, (const char *)b); break;
   case SYS_fchmod: FAIL("chmod", (int)a, 0); break;
+  case SYS_fchown: FAIL("chown", (int)a, 0); break;
   case SYS_fchmodat: FAIL("chmod", (int)a, (const char *)b); break;
   case SYS_renameat2: FAIL("rename", (int)c, (const char *)d); break;
 #ifdef SYS_fchmodat2
