@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::compare::{item_flags, unchanged};
-use super::dest::Dest;
+use super::dest::{Dest, Failed};
 use super::generator::{basis, Basis, Generator};
 use super::paths::split_name;
 use crate::error::Result;
@@ -11,7 +11,7 @@ use crate::flist::Segment;
 use crate::plan::AltDest;
 use crate::report::debug::debug;
 use crate::report::item::iflag;
-use crate::tree::{Root, Stat};
+use crate::tree::{data, Root, Stat};
 
 /// What the alternate directories gave for a regular file.
 pub enum AltFile {
@@ -279,32 +279,49 @@ impl Generator {
                 self.dest.make_parents(rel);
             }
         }
+        let want = self.dest.wanted(segment, i, replaced.as_ref());
+        let copy = |target: &std::fs::File| match data::copy_whole(&source, target, stat.size, true) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                // Which is no loss: the file is asked for instead.
+                let text = [
+                    b"copy ".as_slice(),
+                    &self.report.quoted(&root.display(rel)),
+                    b" -> \"",
+                    rel,
+                    b"\"",
+                ];
+                let line = crate::report::sys_line("generator", &text.concat(), &error.into());
+                self.report.error(line);
+                Err(())
+            }
+        };
         if self.plan.inplace || self.plan.append > 0 {
             // No other name is used then, and so no other directory.
-            let Some(target) = self.dest.open_inplace(rel) else {
+            let Ok(target) = self.dest.open_inplace(rel) else {
                 return Ok(false);
             };
-            if crate::tree::data::copy_whole(&source, &target, stat.size, true).is_err() {
+            if copy(&target).is_err() {
                 return Ok(false);
             }
-            let want = self.dest.wanted(segment, i, replaced.as_ref());
             self.dest.set_attrs_open(&target, rel, &want, None);
             return Ok(true);
         }
-        let Some(temp) = self.dest.create_temp(rel) else {
+        let Ok(temp) = self.dest.create_temp(rel) else {
             return Ok(false);
         };
-        if crate::tree::data::copy_whole(&source, &temp.file, stat.size, true).is_err() {
+        if copy(&temp.file).is_err() {
+            drop(temp.file);
             self.dest.remove_temp(&temp.name);
             return Ok(false);
         }
-        let want = self.dest.wanted(segment, i, replaced.as_ref());
         self.dest.set_attrs_open(&temp.file, rel, &want, Some(&temp.name));
         drop(temp.file);
-        if !self.dest.commit(&temp.name, rel, false)? {
-            return Ok(false);
+        match self.dest.commit(&temp.name, rel, false) {
+            Ok(()) => Ok(true),
+            Err(Failed::File(_)) => Ok(false),
+            Err(Failed::Run(error)) => Err(error),
         }
-        Ok(true)
     }
 
     /// A directory in an alternate place, for the item only.

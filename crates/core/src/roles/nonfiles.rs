@@ -212,8 +212,8 @@ impl Generator {
                 make(&self.dest.root, rel)
             }
             Some(_) => {
-                if self.plan.backup && !self.dest.backup_before_overwrite(rel)? {
-                    return Ok(false);
+                if self.plan.backup {
+                    self.dest.backup_before_overwrite(rel)?;
                 }
                 match self.dest.root.make_temp(rel, |root, name| make(root, name)) {
                     Ok(temp) => {

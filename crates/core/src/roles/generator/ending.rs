@@ -185,9 +185,6 @@ impl Generator {
             for at in 0..self.lists.len() {
                 self.redo(at)?;
             }
-            if let Output::Local(copier) = &mut self.output {
-                copier.tell_again(None);
-            }
         }
         self.tell_list_ends();
         self.progress_phase();
@@ -196,12 +193,11 @@ impl Generator {
         if plan.delay_updates {
             if wire {
                 self.wait_phase(2)?;
-                for (segment, i, ndx) in std::mem::take(&mut self.held_back) {
-                    self.in_place(&segment, i, ndx, true)?;
-                }
                 self.link_unheard()?;
             } else if let Output::Local(copier) = &mut self.output {
-                copier.finish_delayed(&self.dest)?;
+                for (segment, i, ndx, outcome) in copier.finish_delayed(&self.dest)? {
+                    self.copied(&segment, i, ndx, outcome)?;
+                }
                 self.link_unheard()?;
                 self.settle()?;
             }
