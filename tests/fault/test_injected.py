@@ -13,14 +13,19 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 from tests import programs
-from tests.fault.injected import confined
+from tests.fault.injected import changes, confined
 from tests.fault.injected.cases import FULL, SAMPLE, Case, chosen
+from tests.fault.injected.changes import Change
 
 WANTED = os.environ.get("INJECTED", "")
 CASES = sorted(
     chosen(FULL if WANTED == "all" else int(WANTED or SAMPLE)),
     # Those that compare with the same clean run stand together.
     key=lambda case: (case.set, case.via, case.user, case.id),
+)
+CHANGES = sorted(
+    changes.every() if WANTED == "all" else changes.chosen(SAMPLE // 5),
+    key=lambda change: (change.set, change.via, change.user, change.id),
 )
 
 
@@ -38,3 +43,17 @@ def test_injected(case: Case, process: ProcessPoolExecutor, tain: str, rsync: st
     found = process.submit(confined.judge, case).result(timeout=200)
     if found:
         pytest.fail(found, pytrace=False)
+
+
+@pytest.mark.parametrize("change", [pytest.param(change, id=change.id) for change in CHANGES])
+def test_changing_source(change: Change, process: ProcessPoolExecutor, tain: str, rsync: str) -> None:
+    found = process.submit(confined.judge_change, change).result(timeout=200)
+    if found:
+        pytest.fail(found, pytrace=False)
+
+
+@pytest.mark.parametrize("name", ["attributes", "delete-during", "sparse", "preallocate", "links", "backup-dir"])
+def test_all_calls_are_seen(name: str, process: ProcessPoolExecutor, tain: str) -> None:
+    """What the preloaded library counts is what strace sees: no call goes past it."""
+    programs.need("strace")
+    assert process.submit(confined.compare_with_strace, name).result(timeout=200) == ""

@@ -1,6 +1,6 @@
-"""`python -m tests.fault.injected [NUMBER | ID...]`: run injected cases outside of pytest, and count what they find.
+"""`python -m tests.fault.injected [NUMBER | changes | ID...]`: run cases outside of pytest, and count what they find.
 
-`table`: write the table of calls anew. JOBS in the environment: how many processes run.
+A number: so many injected calls, 3600 without one. `changes`: all changing sources. `table`: write the table of calls anew. JOBS in the environment: how many processes run.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 
-from tests.fault.injected import confined
+from tests.fault.injected import changes, confined
 from tests.fault.injected.cases import FULL, TABLE, TRANSPORTS, Case, chosen, parse
+from tests.fault.injected.changes import Change
 from tests.fault.injected.sets import SETS
 
 
@@ -21,6 +22,10 @@ def table(jobs: int) -> None:
     with ProcessPoolExecutor(jobs, initializer=confined.begin) as pool:
         lines = list(pool.map(confined.calls, rows))
     TABLE.write_text("".join(f"{line}\n" for line in lines))
+
+
+def run_one(case: Case | Change) -> str:
+    return confined.judge(case) if isinstance(case, Case) else confined.judge_change(case)
 
 
 def main() -> int:
@@ -32,23 +37,26 @@ def main() -> int:
     if words == ["table"]:
         table(jobs)
         return 0
-    cases: list[Case]
-    if words and not words[0].isdigit():
-        cases = [parse(word) for word in words]
+    named = {change.id: change for change in changes.every()}
+    work: list[Case | Change]
+    if words == ["changes"]:
+        work = list(named.values())
+    elif words and not words[0].isdigit():
+        work = [named[word] if word in named else parse(word) for word in words]
     else:
-        cases = chosen(int(words[0]) if words else FULL)
+        work = list(chosen(int(words[0]) if words else FULL))
     since, failed = time.monotonic(), 0
     with ProcessPoolExecutor(jobs, initializer=confined.begin) as pool:
         # Cases of one kind of run one after the other: each process keeps the clean run to compare with.
-        cases.sort(key=lambda case: (case.set, case.via, case.user))
-        for number, (case, text) in enumerate(zip(cases, pool.map(confined.judge, cases, chunksize=8), strict=True), 1):
+        work.sort(key=lambda case: (case.set, case.via, case.user))
+        for number, text in enumerate(pool.map(run_one, work, chunksize=8), 1):
             if text:
                 failed += 1
                 print(text, flush=True)
             if number % 200 == 0:
                 seconds = time.monotonic() - since
                 print(f"... {number} cases, {failed} fail, {seconds:.0f} s", file=sys.stderr, flush=True)
-    print(f"{len(cases)} cases, {failed} fail, {time.monotonic() - since:.0f} s")
+    print(f"{len(work)} cases, {failed} fail, {time.monotonic() - since:.0f} s")
     return 1 if failed else 0
 
 

@@ -28,7 +28,7 @@
 enum { LOG_SIZE = 1 << 20, SHORT = 10000, ACTION = 20000 };
 
 struct control {
-  char kind[32];     /* which calls fail; empty: none */
+  char kind[32];     /* which calls fail; empty: none; data: read and copy */
   char tree[512];    /* what is logged: calls on paths below this */
   char prefix[512];  /* what is counted and fails: calls on paths below this */
   char name[256];    /* if not empty: only on paths of which the last component holds this */
@@ -149,7 +149,10 @@ static int hit(const char *kind, int fd, const char *name) {
   }
   int result = 0;
   if (control->all) note("call", kind, path);
-  if (!strcmp(kind, control->kind) && below(path, control->prefix)) {
+  int wanted = !strcmp(kind, control->kind);
+  /* Whatever takes data from a file. */
+  if (!strcmp(control->kind, "data")) wanted = !strcmp(kind, "read") || !strcmp(kind, "copy");
+  if (wanted && below(path, control->prefix)) {
     const char *leaf = strrchr(path, '/');
     if (!control->name[0] || (leaf && strstr(leaf, control->name))) {
       uint32_t number = atomic_fetch_add(&control->count, 1) + 1;
@@ -342,6 +345,7 @@ long syscall(long n, ...) {
   case SYS_getdents64: FAIL("getdents", (int)a, 0); break;
   case SYS_statx: FAIL(stat_kind(b), (int)a, (const char *)b); break;
   case SYS_fchmod: FAIL("chmod", (int)a, 0); break;
+  case SYS_fchown: FAIL("chown", (int)a, 0); break;
   case SYS_fchmodat: FAIL("chmod", (int)a, (const char *)b); break;
   case SYS_renameat2: FAIL("rename", (int)c, (const char *)d); break;
 #ifdef SYS_fchmodat2
