@@ -14,7 +14,7 @@ PYTHONS := $(shell find src -name '*.py' 2>/dev/null)
 RUST    := $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml $(wildcard Cargo.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-rust test-python lint bench fuzz parity property clean
+.PHONY: help build demo test test-rust test-python sdist packages lint bench fuzz parity property clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,7 +41,7 @@ $(VENV)/.compiled: $(VENV)/.built $(PYTHONS)
 demo: build ## Mirror real trees locally, through ssh and through a daemon, and prove the copies equal
 	@$(BIN)/python tools/demo.py
 
-test: test-rust test-python ## Run every test
+test: test-rust test-python packages ## Run every test
 
 test-rust:
 	@echo "==> cargo test"
@@ -51,10 +51,16 @@ test-python: build
 	@echo "==> pytest"
 	@$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)
 
+sdist: build ## Make the source archive in dist/
+	@$(BIN)/python -m build --sdist --no-isolation --outdir dist >/dev/null
+
+packages: build ## Make the source archive and, from it alone, a wheel in dist/; check and try both
+	@$(BIN)/python tools/check_packages.py dist
+
 lint: build ## Check style and types of Python and Rust
 	@echo "==> ruff"
-	@$(BIN)/ruff check src tests tools bench
-	@$(BIN)/ruff format --check --quiet src tests tools bench || { echo "run: $(BIN)/ruff format src tests tools bench"; exit 1; }
+	@$(BIN)/ruff check src tests tools bench packaging
+	@$(BIN)/ruff format --check --quiet src tests tools bench packaging || { echo "run: $(BIN)/ruff format src tests tools bench packaging"; exit 1; }
 	@echo "==> mypy"
 	@$(BIN)/mypy --strict src
 	@echo "==> stubtest"

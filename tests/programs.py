@@ -82,8 +82,12 @@ def run(
     user: bool = False,
     umask: int = 0o022,
     limit: float = LIMIT,
+    together: bool = False,
 ) -> Outcome:
-    """Run to the end in a session of its own, so that a run that hangs is ended with its children."""
+    """Run to the end in a session of its own, so that a run that hangs is ended with its children.
+
+    `together`: stderr goes where stdout goes, in the order of the writes.
+    """
     as_user: dict[str, object] = {}
     if user:
         as_user = {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": [NOBODY.pw_gid]}
@@ -94,7 +98,7 @@ def run(
         umask=umask,
         stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.STDOUT if together else subprocess.PIPE,
         start_new_session=True,
         **as_user,  # type: ignore[arg-type]
     )
@@ -103,8 +107,8 @@ def run(
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         out, err = process.communicate()
-        return Outcome(-999, out, err + b"\n(did not end within %d s)" % int(limit))
-    return Outcome(process.returncode, out, err)
+        return Outcome(-999, out, (err or b"") + b"\n(did not end within %d s)" % int(limit))
+    return Outcome(process.returncode, out, err or b"")
 
 
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000

@@ -210,12 +210,22 @@ def rules_to_wire(
 def rules_from_wire(texts: Sequence[bytes], *, protocol: int) -> list[bytes]:
     """New-style rules of texts that a server has read. Errors: `UsageError` for one that does not parse."""
 
-def excluded(rules: Sequence[bytes], name: bytes, is_dir: bool) -> bool:
-    """Whether new-style *rules* exclude *name*, a path below their root, or a directory above it."""
+def excluded(
+    rules: Sequence[bytes], name: bytes, is_dir: bool, *, sends: bool = True, parents: bool = True
+) -> bool:
+    """Whether a daemon's new-style *rules* exclude *name*, a path below their root, or (with *parents*) a directory above
+    it. *sends*: rules for the sending side count."""
 
 def convert(text: bytes, charset: str, *, to_wire: bool) -> bytes:
     """*text* from *charset* to UTF-8, or back; what cannot be converted stays as it is. Errors: `UnsupportedError` for
     an unknown character set."""
+
+def open_named(
+    path: bytes, flags: int, mode: int, *, insecure: bool = False, confine_root: bytes | None = None
+) -> tuple[int, bool]:
+    """Open a file that the operator named: a descriptor, or the negative number of an error, and whether the owner of a
+    link is the reason. *insecure* follows links of anybody; *confine_root* refuses what is outside of it. A signal ends
+    the call with ``-EINTR``: repeat it. Use `session.operator_file`."""
 
 def checksum(source: bytes | bytearray | int, kind: str = "xxh128") -> bytes:
     """The digest of bytes, or of the file with a descriptor (read from its start; its offset stays). Errors:

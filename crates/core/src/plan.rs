@@ -384,6 +384,8 @@ plan! {
     rules: Vec<Vec<u8>> = Vec::new(),
     /// Rules of the daemon module, consulted first.
     daemon_rules: Vec<Vec<u8>> = Vec::new(),
+    /// A receiving daemon hides what stands below a hidden directory too, as a sending one always does.
+    daemon_parents: bool = false,
     /// `--cvs-exclude` of this process (a server sender adds the rules itself).
     cvs_exclude: bool = false,
     delete_excluded: bool = false,

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use tain_core::error::Error;
-use tain_core::roles::filter::read_operator;
+use tain_core::roles::filter::{daemon_side, read_operator};
 use tain_core::rules::{build, BuildOptions, RuleOptions, RuleSet, Rules, Side, Source};
 use tain_core::tree::operator;
 
@@ -149,15 +149,27 @@ pub fn rules_from_wire(py: Python<'_>, texts: Vec<Vec<u8>>, protocol: u8) -> PyR
 
 /// See the stub.
 #[pyfunction]
-#[pyo3(signature = (rules, name, is_dir))]
-pub fn excluded(py: Python<'_>, rules: Vec<Vec<u8>>, name: &[u8], is_dir: bool) -> PyResult<bool> {
+#[pyo3(signature = (rules, name, is_dir, *, sends=true, parents=true))]
+pub fn excluded(
+    py: Python<'_>,
+    rules: Vec<Vec<u8>>,
+    name: &[u8],
+    is_dir: bool,
+    sends: bool,
+    parents: bool,
+) -> PyResult<bool> {
     let options = RuleOptions {
-        side: None,
+        side: daemon_side(sends),
         delete_excluded: false,
         root: b"/".to_vec(),
         ..RuleOptions::default()
     };
     let mut read = |name: &[u8]| read_operator(name, b"", false);
     let rules = Rules::new(&rules, options, &mut read).or_raise(py)?;
-    Ok(rules.check_path(name, is_dir).is_exclude())
+    let verdict = if parents {
+        rules.check_path(name, is_dir)
+    } else {
+        rules.check(name, is_dir)
+    };
+    Ok(verdict.is_exclude())
 }

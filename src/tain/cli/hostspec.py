@@ -158,7 +158,7 @@ def locate(options: Options, program: str = "rsync") -> Locations:
     else:
         last = parse_host(words[-1])
         if last is not None:
-            _claim(out, last)
+            _claim(out, last, options)
             out.destination = last.path
         else:
             # The receiving end of a local copy gets a word that cannot be taken for an option.
@@ -189,8 +189,10 @@ def locate(options: Options, program: str = "rsync") -> Locations:
     return out
 
 
-def _claim(out: Locations, spec: HostSpec) -> None:
-    if ((spec.user or b"") + spec.host)[:1] == b"-" or spec.host[:1] == b"-":
+def _claim(out: Locations, spec: HostSpec, options: Options) -> None:
+    # A shell would take the word for an option. What goes to the resolver, or to RSYNC_CONNECT_PROG, may be anything.
+    by_shell = not spec.daemon or options.rsh_given
+    if by_shell and (((spec.user or b"") + spec.host)[:1] == b"-" or spec.host[:1] == b"-"):
         raise UsageError("Invalid remote host: hostnames may not start with '-'.")
     out.host, out.user, out.daemon, out.port, out.tls = spec.host, spec.user, spec.daemon, spec.port, spec.tls
 
@@ -202,7 +204,7 @@ def _pull(words: list[bytes], first: HostSpec, options: Options, out: Locations)
         if parse_host(rest[-1]) is not None:
             raise UsageError("The source and destination cannot both be remote.")
         out.destination = rest.pop()
-    _claim(out, first)
+    _claim(out, first, options)
     out.sources = [first.path]
     for word in rest:
         spec = parse_host(word)

@@ -412,6 +412,7 @@ class Connection:
         facts.module_root = where.root
         facts.module_chroot = where.chroot is not None and where.root == b"/"
         facts.sanitize_paths = where.sanitize
+        facts.strict = self.config.strict
         facts.munge_links = where.munge
         facts.insecure_links = section.flag("insecure links")
         facts.incoming_chmod = section.text("incoming chmod")

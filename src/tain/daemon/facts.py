@@ -14,8 +14,8 @@ class ModuleFacts:
         "auth_user", "bwlimit", "charset", "daemon_rules", "fake_super", "ignore_errors", "ignore_nonreadable",
         "incoming_chmod", "insecure_links", "log", "log_format", "max_verbosity", "module", "module_chroot",
         "module_path", "module_root", "munge_links", "no_compress", "numeric_ids", "open_noatime", "outgoing_chmod",
-        "peer_addr", "peer_host", "pid", "protocol", "read_only", "root_fd", "sanitize_paths", "temp_dir", "timeout",
-        "trust_sender", "write_only",
+        "peer_addr", "peer_host", "pid", "protocol", "read_only", "root_fd", "sanitize_paths", "strict", "temp_dir",
+        "timeout", "trust_sender", "write_only",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -30,6 +30,8 @@ class ModuleFacts:
         #: The module's root is this process's root.
         self.module_chroot: bool = False
         self.sanitize_paths: bool = False
+        #: ``tain strict``: the daemon's filter hides what is below a hidden directory from uploads and options too.
+        self.strict: bool = False
         self.munge_links: bool = False
         self.insecure_links: bool = False
         self.daemon_rules: list[bytes] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from tain.daemon.refusal import RefusalError
 from tain.errors import TainError
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 _LONG = frozenset({b"exclude", b"include", b"hide", b"show", b"protect", b"risk", b"merge", b"dir-merge"})
 _SHORT = b"+-HSPR.:"
+#: The beginning of a rule that excludes, up to its pattern, which is more than the root.
+_EXCLUDES = re.compile(rb"(?:[-HP]|exclude|hide|protect)[^ _/]*[ _]+/?[^/ _]")
 
 
 def rules(section: Section) -> list[bytes]:
@@ -24,7 +27,15 @@ def rules(section: Section) -> list[bytes]:
     found += pattern_rules(section.text("include").split(), b"+")
     found += file_rules(section.text("exclude from"), b"-")
     found += pattern_rules(section.text("exclude").split(), b"-")
-    return found
+    return [whole_directory(rule) for rule in found]
+
+
+def whole_directory(rule: bytes) -> bytes:
+    """An exclude of a directory (``- /d/``) means what is in it too: names are not always tested with their parents.
+
+    Rules of a file that the parameter ``filter`` merges stay as they are, as in rsync.
+    """
+    return rule + b"***" if rule.endswith(b"/") and _EXCLUDES.match(rule) else rule
 
 
 def _vet(found: list[bytes]) -> None:

@@ -123,11 +123,14 @@ def _one_connection(settings: Settings, sock: socket.socket) -> int:
 
 
 def _peer_of(sock: socket.socket) -> str:
+    from tain.daemon.names import LOCAL_ADDRESS
+
     try:
         where = sock.getpeername()
     except OSError:
         return "0.0.0.0"
-    return str(where[0]) if isinstance(where, tuple) else "0.0.0.0"
+    # A unix socket has no address. The word in its place is rsync's, and matches no rule about addresses.
+    return str(where[0]) if isinstance(where, tuple) else LOCAL_ADDRESS
 
 
 def _over_shell(settings: Settings) -> int:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 UNKNOWN = b"UNKNOWN"
+#: Stands in the place of an address for a peer at the other end of a unix socket.
+LOCAL_ADDRESS = "localhost"
 UNDETERMINED = b"UNDETERMINED"
 #: How the helper is called in a list of processes.
 HELPER_NAME = b"tain-names"
@@ -60,6 +62,8 @@ class Resolver:
         """The name of a peer, verified forward, or ``UNKNOWN``; and the line to log when there is none."""
         if address == "0.0.0.0":
             return UNKNOWN, ""
+        if address == LOCAL_ADDRESS:
+            return UNKNOWN, f"malformed address {address}: Name or service not known"
         answer = self._ask(_reverse, address)
         if answer is None:
             return UNKNOWN, f"name lookup failed for {address}: timed out"

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from tain.cli.options import Options
     from tain.daemon.facts import ModuleFacts
 
+_REJECTED = "Your options have been rejected by the server."
+
 
 def sanitize(path: bytes, root: bytes, depth: int) -> bytes:
     """A leading slash stands for the module's root; ``..`` goes up ``depth`` levels at most; the rest is dropped."""
@@ -37,6 +39,9 @@ def sanitize(path: bytes, root: bytes, depth: int) -> bytes:
 def confine(options: Options, facts: ModuleFacts) -> None:
     """Rewrite every path-valued option. Raises what the client is told when one is hidden by the daemon's filter."""
     own_temp = options.temp_dir
+    # Batches are files of the client's own: a server has no part in them.
+    options.read_batch = options.write_batch = None
+    options.only_write_batch = False
     # A chroot has done the same for absolute paths; the text rule is needed where the root is elsewhere.
     if facts.sanitize_paths:
         depth = _depth(options)
@@ -56,32 +61,53 @@ def confine(options: Options, facts: ModuleFacts) -> None:
 
 def _reject_hidden(options: Options, facts: ModuleFacts, own_temp: bytes | None) -> None:
     """What the filter hides can not be written or read by way of an option either (spec: daemon 8)."""
-    base = b"" if options.sender or not options.args else options.args[-1]
+    sends = options.sender
+    base = b"" if sends or not options.args else options.args[-1]
 
     def hidden(path: bytes | None, is_dir: bool) -> bool:
-        return path is not None and hides(facts, path, is_dir, base)
+        return path is not None and hides(facts, path, is_dir, base, sends=sends)
 
-    names = options.files_from if options.files_from != b"-" else None
-    if (
-        hidden(options.backup_dir, True)
-        or (own_temp is not None and hidden(options.temp_dir, True))
-        or hidden(names, False)
-    ):
-        raise UnsupportedError("rsync: Your options have been rejected by the server.")
-    if options.sender:
+    files = [value for kind, value in _rule_files(options) if kind in ("exclude-from", "include-from")]
+    if options.files_from not in (None, b"-"):
+        files.append(options.files_from)
+    # Without a destination these are of no use, so they do no harm.
+    directories = [] if sends else [options.backup_dir, None if own_temp is None else options.temp_dir]
+    if any(hidden(path, True) for path in directories) or any(hidden(path, False) for path in files):
+        raise UnsupportedError(f"rsync: {_REJECTED}")
+    if sends:
         return
-    if any(hidden(path, True) for path in options.alt_dirs):
+    # A relative partial-dir is not one place but one in each directory, and its name may well be excluded.
+    partial = options.partial_dir if (options.partial_dir or b"").startswith(b"/") else None
+    if any(hidden(path, True) for path in [*options.alt_dirs, partial]):
         facts.log(b"receiving file list")
-        raise UsageError("Your options have been rejected by the server.")
-    if hides(facts, base, True, b""):
+        raise UsageError(_REJECTED)
+    # Whether it is a directory shows only later, so a rule for either kind counts.
+    if any(hides(facts, base, is_dir, b"", sends=False) for is_dir in (True, False)):
         facts.log(b"receiving file list")
         raise SelectionError(f'ERROR: daemon has excluded destination "{os.fsdecode(base)}"')
 
 
-def hides(facts: ModuleFacts, path: bytes, is_dir: bool, base: bytes) -> bool:
-    """Whether the daemon's filter hides *path*; a relative one is relative to *base* in the module."""
+def _rule_files(options: Options) -> list[tuple[str, bytes]]:
+    """Files of rules among the options, as kind and path."""
+    return [(event[0], event[1]) for event in options.filter_events if len(event) > 1 and isinstance(event[1], bytes)]
+
+
+def hides(facts: ModuleFacts, path: bytes, is_dir: bool, base: bytes, *, sends: bool) -> bool:
+    """Whether the daemon's filter hides *path*; a relative one is relative to *base* in the module.
+
+    Its parents are not tested, unless the configuration is strict: what stands in a hidden drop box may be named.
+    """
     from tain import _core
 
+    parts = inside(facts, path, base)
+    if not parts:
+        return False
+    name = b"/".join(parts)
+    return _core.excluded(facts.daemon_rules, name, is_dir, sends=sends, parents=facts.strict)
+
+
+def inside(facts: ModuleFacts, path: bytes, base: bytes) -> list[bytes]:
+    """The components of *path* below the module's root, ``..`` resolved as text."""
     root = facts.module_root.rstrip(b"/") + b"/"
     if path.startswith(b"/"):
         path = path[len(root) :] if path.startswith(root) else path
@@ -93,7 +119,7 @@ def hides(facts: ModuleFacts, path: bytes, is_dir: bool, base: bytes) -> bool:
             parts[-1:] = []
         elif part not in (b"", b"."):
             parts.append(part)
-    return bool(parts) and _core.excluded(facts.daemon_rules, b"/".join(parts), is_dir)
+    return parts
 
 
 def _depth(options: Options) -> int:

@@ -144,7 +144,7 @@ def adapt(options: Options, facts: ModuleFacts) -> None:
 
 def paths(asked: arguments.Arguments, facts: ModuleFacts, *, sender: bool) -> list[bytes]:
     """The paths beneath the module, cleaned, and with wildcards expanded."""
-    hidden = _hidden(facts)
+    hidden = _hidden(facts, sends=sender)
     found: list[bytes] = []
     for path in asked.paths:
         cleaned = arguments.clean_source(path) if sender else arguments.clean(path)
@@ -162,7 +162,7 @@ def shown_paths(asked: arguments.Arguments, facts: ModuleFacts, found: list[byte
     return [b"/" if path == b"." and not plain else b"/" + path for path in found]
 
 
-def _hidden(facts: ModuleFacts) -> Callable[[bytes, bool], bool] | None:
+def _hidden(facts: ModuleFacts, *, sends: bool) -> Callable[[bytes, bool], bool] | None:
     """Whether the daemon's filter hides a name, for wildcards; None when there is nothing to hide."""
     if not facts.daemon_rules:
         return None
@@ -170,7 +170,7 @@ def _hidden(facts: ModuleFacts) -> Callable[[bytes, bool], bool] | None:
 
     def hidden(name: bytes, is_dir: bool) -> bool:
         parts = [part for part in name.split(b"/") if part not in (b"", b".")]
-        return bool(parts) and _core.excluded(facts.daemon_rules, b"/".join(parts), is_dir)
+        return bool(parts) and _core.excluded(facts.daemon_rules, b"/".join(parts), is_dir, sends=sends)
 
     return hidden
 
@@ -188,6 +188,7 @@ def plan_fields(facts: ModuleFacts, *, sender: bool) -> dict[str, object]:
         "munge_links": facts.munge_links,
         "insecure_links": facts.insecure_links,
         "daemon_rules": facts.daemon_rules,
+        "daemon_parents": facts.strict,
         "daemon_chmod": facts.outgoing_chmod if sender else facts.incoming_chmod,
         "own_numeric_ids": facts.numeric_ids,
         "ignore_nonreadable": facts.ignore_nonreadable,

@@ -142,8 +142,10 @@ def user_rules(
 # ---------------------------------------------------------------------------------------------- files-from
 
 
-def read_files_from(path: bytes, env: Environment, *, insecure: bool = False, forward: bool = False) -> bytes:
+def read_files_from(path: bytes, env: Environment, options: Options, *, forward: bool = False) -> bytes:
     """The whole list of ``--files-from``; ``-`` is standard input. *forward*: it is sent on to the other end.
+
+    Other files of the command line may be outside of ``--confine-root``, this one not: it names files of the tree.
 
     Errors: `UsageError` with rsync's text; `StreamError` for what can be opened but not read.
     """
@@ -152,13 +154,10 @@ def read_files_from(path: bytes, env: Environment, *, insecure: bool = False, fo
         while chunk := os.read(env.stdin, 1 << 16):
             out += chunk
         return bytes(out)
-    from tain.session.operator_file import REFUSAL, is_refusal, open_walk
+    from tain.session.operator_file import open_named, with_refusal
 
-    full = os.path.join(env.cwd, path)
     try:
-        if not path:
-            raise OSError(22, os.strerror(22))
-        fd = os.open(full, os.O_RDONLY | os.O_CLOEXEC) if insecure else open_walk(full)
+        fd = open_named(path, env, options, confine_root=options.confine_root)
         with open(fd, "rb") as file:
             return file.read()
     except IsADirectoryError as error:
@@ -172,7 +171,7 @@ def read_files_from(path: bytes, env: Environment, *, insecure: bool = False, fo
         raise StreamError(text) from error
     except OSError as error:
         text = f"rsync: failed to open files-from file {shown(path)}: {os.strerror(error.errno or 0)}"
-        raise UsageError(f"{REFUSAL}\n{text}" if is_refusal(error) else text) from error
+        raise UsageError(with_refusal(error, text)) from error
 
 
 def files_from_mode(options: Options, *, am_sender: bool) -> str:
@@ -291,7 +290,7 @@ def plan_fields(
     data = files_from_data or b""
     if mode in ("local", "forward") and options.files_from is not None and files_from_data is None:
         try:
-            data = read_files_from(options.files_from, env, insecure=options.insecure_links, forward=mode == "forward")
+            data = read_files_from(options.files_from, env, options, forward=mode == "forward")
         except UsageError as error:
             if extra is not None and extra.get("daemon"):
                 # Whatever is wrong with a request ends a daemon's connection with this code.

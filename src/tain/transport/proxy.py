@@ -2,86 +2,115 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
-from tain.errors import SocketError
+from tain.errors import SocketError, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
 
-#: Longest request or line of a proxy (spec: protocol 12).
+#: What a host may hold, and begin with, that is put into the command of RSYNC_CONNECT_PROG (spec: security SEC-36).
+_HOST_FIRST = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:")
+_HOST = _HOST_FIRST | frozenset(b"-+~%")
+#: Longest request of ours, and one byte more than a proxy's line may have in front of its line feed (observed).
 _LIMIT = 1023
+#: Connections of others that may wait in front of ours, and how many of them are turned away before giving up.
+_PAIR_BACKLOG = 64
+_PAIR_STRANGERS = 1024
+#: Least length of encoded credentials that is refused before there is a request to fit them into (observed).
+_CREDENTIALS_LIMIT = 1024
 
 
 class Proxy:
-    """``[USER:PASS@]HOST:PORT`` of RSYNC_PROXY."""
+    """``[USER:PASS@]HOST:PORT`` of RSYNC_PROXY. The port may be whatever the resolver takes."""
 
     __slots__ = ("credentials", "host", "port")
 
     def __init__(self, text: bytes) -> None:
         login, at, place = text.rpartition(b"@")
-        host, colon, port = place.rpartition(b":")
-        if not colon or not host or not port.isdigit():
-            raise SocketError("invalid proxy specification: should be HOST:PORT")
         if at and b":" not in login:
             raise SocketError("invalid proxy specification: should be USER:PASS@HOST:PORT")
+        host, colon, port = place.partition(b":")
+        if not colon:
+            raise SocketError("invalid proxy specification: should be HOST:PORT")
         self.host = host
-        self.port = int(port)
+        if port.isdigit() and len(port) > 9:
+            # The C library's resolver takes the low 16 bits of what fits into 64; Python's refuses.
+            port = b"%d" % (min(int(port[:21]), (1 << 64) - 1) & 0xFFFF)
+        self.port = port
         self.credentials: bytes | None = login if at else None
 
 
 def request(host: bytes, port: int, credentials: bytes | None) -> bytes:
     """The CONNECT request. Errors: `SocketError` when it would be too long, or the host holds control characters."""
-    if any(char < 0x21 or char == 0x7F for char in host):
-        raise SocketError("invalid hostname for the proxy")
-    text = b"CONNECT %s:%d HTTP/1.0\r\n" % (b"[" + host + b"]" if b":" in host else host, port)
+    encoded = b""
     if credentials is not None:
         import base64
 
-        text += b"Proxy-Authorization: Basic " + base64.b64encode(credentials) + b"\r\n"
+        encoded = base64.b64encode(credentials)
+        if len(encoded) >= _CREDENTIALS_LIMIT:
+            raise SocketError("authentication information is too long")
+    if any(char < 0x20 or char == 0x7F for char in host):
+        raise SocketError("invalid control character in proxy CONNECT host")
+    text = b"CONNECT %s:%d HTTP/1.0\r\n" % (b"[" + host + b"]" if b":" in host else host, port)
+    if credentials is not None:
+        text += b"Proxy-Authorization: Basic " + encoded + b"\r\n"
     text += b"\r\n"
     if len(text) > _LIMIT:
-        raise SocketError("the proxy request is too long")
+        raise SocketError("proxy CONNECT request too long")
     return text
 
 
-def establish(sock: socket.socket, host: bytes, port: int, credentials: bytes | None) -> None:
+def establish(sock: socket.socket, host: bytes, port: int, credentials: bytes | None, *, role: str) -> None:
     """Have the proxy at the other end of *sock* connect us to *host*."""
     try:
         sock.sendall(request(host, port, credentials))
     except OSError as error:
-        raise SocketError(f"failed to write to proxy: {os.strerror(error.errno or 0)} ({error.errno})") from error
-    line = _line(sock)
-    version, _, status = line.partition(b" ")
-    digits = version.removeprefix(b"HTTP/")
-    if digits == version or not digits.replace(b".", b"").isdigit() or not status.lstrip(b" ").startswith(b"2"):
-        raise SocketError(f"bad response from proxy -- {line.decode('utf-8', 'backslashreplace')}")
-    while _line(sock):
+        raise SocketError(f"rsync: [{role}] failed to write to proxy: {_reason(error.errno)}") from error
+    line = _line(sock, "proxy response line too long", role)
+    # spec: protocol 10.2
+    status = line[5:].lstrip(b"0123456789.")
+    if line[:5] != b"HTTP/" or status[:1] != b" " or status.lstrip(b" ")[:1] != b"2":
+        raise SocketError(f"bad response from proxy -- {shown(line)}")
+    while _line(sock, "proxy response header line too long", role):
         pass
 
 
-def _line(sock: socket.socket) -> bytes:
+def _line(sock: socket.socket, too_long: str, role: str) -> bytes:
     """One header line. Read byte by byte: what follows the last one belongs to the daemon."""
     line = bytearray()
     while True:
         try:
             char = sock.recv(1)
         except OSError as error:
-            raise SocketError(f"failed to read from proxy: {os.strerror(error.errno or 0)} ({error.errno})") from error
+            raise SocketError(f"rsync: [{role}] failed to read from proxy: {_reason(error.errno)}") from error
         if not char:
-            raise SocketError("failed to read from proxy")
+            # An early end is no failed call. rsync adds what its connect() has left behind, and so do we: the line
+            # is known by it.
+            raise SocketError(f"rsync: [{role}] failed to read from proxy: {_reason(errno.EINPROGRESS)}")
         if char == b"\n":
             return bytes(line.removesuffix(b"\r"))
         line += char
-        if len(line) > _LIMIT:
-            raise SocketError("proxy response line too long")
+        if len(line) >= _LIMIT:
+            raise SocketError(too_long)
+
+
+def _reason(number: int | None) -> str:
+    return f"{os.strerror(number or 0)} ({number or 0})"
 
 
 def program_command(template: bytes, host: bytes) -> bytes:
-    """RSYNC_CONNECT_PROG with ``%H`` replaced by the host in single quotes, and ``%%`` by a percent sign."""
-    quoted = b"'" + host.replace(b"'", b"'\\''") + b"'"
+    """RSYNC_CONNECT_PROG with ``%H`` replaced by the host in single quotes, and ``%%`` by a percent sign.
+
+    Errors: `SocketError` for a host with characters that a shell may obey. Quotes alone do not help: the template may
+    hand the word to another shell. Any percent sign in the template counts, as in rsync (observed).
+    """
+    if b"%" in template and not (host and host[0] in _HOST_FIRST and _HOST.issuperset(host)):
+        raise SocketError("unsafe host characters for RSYNC_CONNECT_PROG")
+    quoted = b"'" + host + b"'"
     out = bytearray()
     at = 0
     while at < len(template):
@@ -98,24 +127,61 @@ def program_command(template: bytes, host: bytes) -> bytes:
     return bytes(out)
 
 
-def run_program(template: bytes, host: bytes, environ: Mapping[bytes, bytes]) -> int:
-    """Start the program of RSYNC_CONNECT_PROG on one end of a socket pair; returns the descriptor of the other.
+def connected_pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends of a TCP connection over the loopback interface. Errors: `OSError`.
+
+    A daemon at one of them sees a peer with an address, as with any connection. For a moment anybody on this machine
+    can connect to the listener, so whoever is accepted must come from our own port.
+    """
+    import socket
+
+    ours = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(_PAIR_BACKLOG)
+            # Without blocking: strangers may have filled the queue, and only accept() empties it.
+            ours.setblocking(False)
+            number = ours.connect_ex(listener.getsockname())
+            if number not in (0, errno.EINPROGRESS):
+                raise OSError(number, os.strerror(number))
+            own = ours.getsockname()
+            for _ in range(_PAIR_STRANGERS):
+                theirs, peer = listener.accept()
+                if peer == own:
+                    break
+                theirs.close()
+            else:
+                raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        ours.setblocking(True)
+        for end in (ours, theirs):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        ours.close()
+        raise
+    return ours, theirs
+
+
+def run_program(template: bytes, host: bytes, environ: Mapping[bytes, bytes], *, role: str) -> int:
+    """Start the program of RSYNC_CONNECT_PROG on one end of a connection; returns the descriptor of the other.
 
     Nobody waits for it: it ends with its connection.
     """
     import signal
-    import socket
 
-    ours, theirs = socket.socketpair()
+    command = program_command(template, host)
+    try:
+        ours, theirs = connected_pair()
+    except OSError as error:
+        raise SocketError(f"rsync: [{role}] socketpair_tcp failed: {_reason(error.errno)}") from error
     shell = environ.get(b"RSYNC_SHELL") or b"sh"
-    argv = [shell, b"-c", program_command(template, host)]
+    argv = [shell, b"-c", command]
     actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0), (os.POSIX_SPAWN_DUP2, theirs.fileno(), 1)]
     try:
         os.posix_spawnp(shell, argv, dict(environ), file_actions=actions, setsigdef=[signal.SIGPIPE])
     except OSError as error:
         ours.close()
-        number = error.errno or 0
-        raise SocketError(f"rsync: Failed to exec {os.fsdecode(shell)}: {os.strerror(number)} ({number})") from error
+        raise SocketError(f"rsync: Failed to exec {shown(shell)}: {_reason(error.errno)}") from error
     finally:
         theirs.close()
     return ours.detach()

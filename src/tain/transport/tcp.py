@@ -6,7 +6,7 @@ import os
 import socket
 import time
 
-from tain.errors import ConnectTimeout, SocketError, UsageError
+from tain.errors import ConnectTimeout, SocketError, UsageError, shown
 from tain.transport import proxy
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ def set_options(sock: socket.socket, text: bytes, warn: Callable[[bytes], None])
 
 
 def _show(host: bytes) -> str:
-    return host.decode("utf-8", "backslashreplace")
+    return shown(host)
 
 
 class Connector:
@@ -85,13 +85,13 @@ class Connector:
         """Errors: `SocketError` and `ConnectTimeout`, complete with rsync's texts."""
         program = self._environ.get(b"RSYNC_CONNECT_PROG")
         if program:
-            return proxy.run_program(program, host, self._environ)
+            return proxy.run_program(program, host, self._environ, role=self._role)
         through = self._environ.get(b"RSYNC_PROXY")
         if through:
             via = proxy.Proxy(through)
             sock = self._open(via.host, via.port)
             try:
-                proxy.establish(sock, host, port, via.credentials)
+                proxy.establish(sock, host, port, via.credentials, role=self._role)
             except SocketError:
                 sock.close()
                 raise
@@ -99,12 +99,14 @@ class Connector:
             sock = self._open(host, port)
         return sock.detach()
 
-    def _open(self, host: bytes, port: int) -> socket.socket:
+    def _open(self, host: bytes, port: int | bytes) -> socket.socket:
+        """*port* is a number, or text for the resolver, which has its own idea of numbers that are too large."""
         try:
             found = socket.getaddrinfo(host, port, self._family, socket.SOCK_STREAM)
         except (socket.gaierror, UnicodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "Name or service not known"
-            raise SocketError(f"rsync: getaddrinfo: {_show(host)} {port}: {reason}") from error
+            service = port if isinstance(port, int) else _show(port)
+            raise SocketError(f"rsync: getaddrinfo: {_show(host)} {service}: {reason}") from error
         deadline = time.monotonic() + self._contimeout if self._contimeout > 0 else None
         failures: list[str] = []
         for family, kind, number, _, place in found:

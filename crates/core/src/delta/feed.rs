@@ -11,6 +11,10 @@ const NO_DATA: i32 = 61;
 /// ([`crate::sums::Digest::spoiled`]), so that the receiver discards what it got.
 pub type Problem = io::Error;
 
+/// Whether all that was delivered is the file's. It is a `Result` so that no caller can leave it unread: what follows
+/// from a [`Problem`] (a spoiled sum, a second try, a source that stays) is the caller's to do.
+pub type Intact = Result<(), Problem>;
+
 /// Delivers exactly the promised number of bytes. After a read error or an early end the rest is zeros; what a file has
 /// grown by is not read.
 pub struct Feed<'a> {
@@ -35,8 +39,8 @@ impl<'a> Feed<'a> {
     }
 
     /// What went wrong, if zeros were delivered.
-    pub fn into_problem(self) -> Option<Problem> {
-        self.problem
+    pub fn into_intact(self) -> Intact {
+        self.problem.map_or(Ok(()), Err)
     }
 
     /// Fills the front of `buf` with what is left, as far as it fits; the number of bytes.
@@ -109,7 +113,7 @@ mod tests {
             assert_eq!(feed.fill(&mut buf), 2);
             assert_eq!(&buf[..2], b"\0\0");
             assert_eq!(feed.fill(&mut buf), 0);
-            assert_eq!(feed.into_problem().and_then(|e| e.raw_os_error()), Some(expected));
+            assert_eq!(feed.into_intact().unwrap_err().raw_os_error(), Some(expected));
         }
     }
 
@@ -119,7 +123,7 @@ mod tests {
         let mut feed = Feed::new(&mut src, 4);
         let mut buf = [0u8; 10];
         assert_eq!(feed.fill(&mut buf), 4);
-        assert!(feed.into_problem().is_none());
+        assert!(feed.into_intact().is_ok());
         assert_eq!(src, b"ef");
     }
 
@@ -132,7 +136,7 @@ mod tests {
             feed.fill_all(&mut [&mut a, &mut b, &mut c]);
             assert_eq!((&a, &b, &c), (b"ab", b"cdef", b"gh\0"));
             assert_eq!(feed.left(), 0);
-            assert!(feed.into_problem().is_some());
+            assert!(feed.into_intact().is_err());
         }
     }
 }

@@ -1,10 +1,9 @@
 //! From a rolling sum to the blocks that have it.
 
+use std::ops::Range;
+
 use super::signature::Signature;
 
-/// Equal rolling sums with different strong sums that are examined at one position (spec: protocol 9.1). Whoever makes
-/// more of them gets a worse delta, not a slower peer.
-const MAX_CHAIN: usize = 1024;
 /// Bits of the filter: at most 256 KiB, which a second-level cache holds.
 const MAX_FILTER_BITS: u32 = 21;
 const MIN_FILTER_BITS: u32 = 10;
@@ -26,7 +25,7 @@ fn filter_bits_of(hash: u32) -> (u32, u32) {
     (hash & 63, hash >> 6 & 63)
 }
 
-/// Blocks with the same sums, in rising order.
+/// Blocks with the same sums, in rising order. The groups are sorted by rolling, then by strong sum.
 struct Group {
     hash: u32,
     /// Where its blocks start in [`Index::members`]; they end where those of the next group start.
@@ -118,20 +117,33 @@ impl Index {
             .is_some_and(|word| word >> first & word >> second & 1 != 0)
     }
 
-    /// The groups of blocks with this rolling sum; each is not empty and in rising order.
-    pub(super) fn candidates(&self, sum: u32) -> impl Iterator<Item = &[u32]> {
+    /// The groups of blocks with this rolling sum.
+    pub(super) fn candidates(&self, sum: u32) -> Range<usize> {
         let hash = spread(sum);
         let slot = (hash >> self.directory_shift) as usize;
         let (from, to) = (self.directory[slot] as usize, self.directory[slot + 1] as usize);
-        let first = from + self.groups[from..to].partition_point(|g| g.hash < hash);
-        (first..to.min(first + MAX_CHAIN))
-            .take_while(move |&g| self.groups[g].hash == hash)
-            .map(|g| {
-                let end = self
-                    .groups
-                    .get(g + 1)
-                    .map_or(self.members.len(), |next| next.start as usize);
-                &self.members[self.groups[g].start as usize..end]
-            })
+        let slot = &self.groups[from..to];
+        let first = from + slot.partition_point(|g| g.hash < hash);
+        let count = self.groups[first..to].partition_point(|g| g.hash == hash);
+        first..first + count
+    }
+
+    /// The one of `candidates` with this strong sum. They are sorted by it, so however many blocks a peer gives the
+    /// same rolling sum, none is missed and the search stays short (spec: protocol 9.1).
+    pub(super) fn with_strong(&self, candidates: Range<usize>, sig: &Signature, strong: &[u8]) -> Option<usize> {
+        let first = candidates.start;
+        self.groups[candidates]
+            .binary_search_by(|g| sig.strong(self.members[g.start as usize]).cmp(strong))
+            .ok()
+            .map(|at| first + at)
+    }
+
+    /// The blocks of a group: not empty, in rising order.
+    pub(super) fn blocks(&self, group: usize) -> &[u32] {
+        let end = self
+            .groups
+            .get(group + 1)
+            .map_or(self.members.len(), |next| next.start as usize);
+        &self.members[self.groups[group].start as usize..end]
     }
 }

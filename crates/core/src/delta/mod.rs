@@ -10,9 +10,10 @@ pub mod standalone;
 pub mod tokens;
 pub mod whole;
 
+mod effort;
 mod index;
 
-pub use feed::{Feed, Problem};
+pub use feed::{Feed, Intact, Problem};
 pub use search::{search, SearchStats, TokenSink};
 pub use signature::Signature;
 pub use tokens::{Decoder, Encoder, Token};

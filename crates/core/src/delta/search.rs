@@ -2,17 +2,18 @@
 //!
 //! A window of one block length moves over the file. Where a block was just found, the next one is expected and tried
 //! by itself; elsewhere the rolling sum passes a small filter before the index is looked at, and the strong sum is
-//! computed only where a rolling sum is equal. The file is read once, in order, through a buffer: no seeking, and
-//! nothing that can fault when the file is cut short.
+//! computed only where a rolling sum is equal, and within a budget ([`super::effort`]). The file is read once, in order,
+//! through a buffer: no seeking, and nothing that can fault when the file is cut short.
 //!
 //! spec: protocol 9
 
-use super::feed::{Feed, Problem};
+use super::effort::{Effort, Known};
+use super::feed::{Feed, Intact};
 use super::index::Index;
 use super::signature::Signature;
 use crate::error::Result;
 use crate::sums::rolling::{checksum, Rolling};
-use crate::sums::{BlockHasher, Digest, Hasher, SumHead};
+use crate::sums::{BlockHasher, Hasher, SumHead};
 use std::io::Read;
 
 /// Bytes of the source that are read at once.
@@ -35,6 +36,8 @@ pub struct SearchStats {
     pub hash_hits: u64,
     /// Those of them at which no strong sum was equal.
     pub false_alarms: u64,
+    /// Bytes of the windows whose strong sum was computed.
+    pub hashed: u64,
     /// Bytes sent as they are.
     pub literal: u64,
     /// Bytes covered by blocks.
@@ -57,7 +60,7 @@ fn rest(feed: &mut Feed, whole: &mut Hasher, sink: &mut dyn TokenSink, stats: &m
 /// is given, as `--append-verify` and protocols before 30 want it.
 ///
 /// spec: protocol 6.7
-pub fn skip_appended(src: &mut dyn Read, len: u64, mut whole: Option<&mut Hasher>) -> Option<Problem> {
+pub fn skip_appended(src: &mut dyn Read, len: u64, mut whole: Option<&mut Hasher>) -> Intact {
     let mut feed = Feed::new(src, len);
     let mut buf = vec![0; len.min(READ_SIZE as u64) as usize];
     while feed.left() > 0 {
@@ -66,14 +69,14 @@ pub fn skip_appended(src: &mut dyn Read, len: u64, mut whole: Option<&mut Hasher
             whole.update(&buf[..n]);
         }
     }
-    feed.into_problem()
+    feed.into_intact()
 }
 
 /// Searches `file_len` bytes of `src` for the blocks of `sig`, adds all of them to `whole`, and hands literals and
 /// blocks to `sink`.
 ///
-/// `inplace` says that the receiver overwrites the basis while it reads from it (spec: protocol 9.2). A [`Problem`]
-/// means that some of the data was not the file's, so the whole-file sum must be spoiled.
+/// `inplace` says that the receiver overwrites the basis while it reads from it (spec: protocol 9.2). An error
+/// inside means that some of the data was not the file's, so the whole-file sum must be spoiled.
 pub fn search(
     src: &mut dyn Read,
     file_len: u64,
@@ -83,11 +86,11 @@ pub fn search(
     whole: &mut Hasher,
     sink: &mut dyn TokenSink,
     stats: &mut SearchStats,
-) -> Result<Option<Problem>> {
+) -> Result<Intact> {
     let mut feed = Feed::new(src, file_len);
     if sig.is_empty() || sig.head.blength == 0 {
         rest(&mut feed, whole, sink, stats)?;
-        return Ok(feed.into_problem());
+        return Ok(feed.into_intact());
     }
     let blength = sig.head.blength as usize;
     let size = file_len.min((READ_SIZE + 2 * blength) as u64) as usize;
@@ -95,6 +98,7 @@ pub fn search(
         head: sig.head,
         sig,
         index: Index::new(sig, inplace),
+        effort: Effort::new(sig.len(), blength),
         hasher,
         inplace,
         kept: if inplace {
@@ -116,13 +120,14 @@ pub fn search(
     run.full_blocks()?;
     run.last_block()?;
     run.literal_to(run.end)?;
-    Ok(run.feed.into_problem())
+    Ok(run.feed.into_intact())
 }
 
 struct Run<'a, 'b> {
     head: SumHead,
     sig: &'a Signature,
     index: Index,
+    effort: Effort,
     hasher: &'a BlockHasher,
     inplace: bool,
     /// In place: one bit for each block that was found at its own offset and thus stays as it is.
@@ -258,49 +263,58 @@ impl Run<'_, '_> {
 
     /// The block that the window has, if it has the rolling sum `sum`.
     fn find(&mut self, sum: u32, blength: usize) -> Option<u32> {
-        let strong_len = self.head.s2length as usize;
-        let window = &self.buf[self.pos..self.pos + blength];
-        let mut strong: Option<Digest> = None;
-        let mut same = |block: u32| {
-            strong.get_or_insert_with(|| self.hasher.sum(window)).prefix(strong_len) == self.sig.strong(block)
-        };
         let full = |block: u32| (block as usize) < self.sig.len() && self.head.block_len(block) as usize == blength;
+        let has_sum = |block: u32| full(block) && self.sig.rolling(block) == sum;
 
         // In place a block that is already where it belongs costs the receiver nothing at all.
-        if self.inplace && self.output() % blength as u64 == 0 {
-            if let Ok(own) = u32::try_from(self.output() / blength as u64) {
-                if full(own) && self.sig.rolling(own) == sum && same(own) {
-                    self.stats.hash_hits += 1;
-                    return Some(own);
-                }
-            }
-        }
-        let next = self.expected;
-        if full(next) && self.sig.rolling(next) == sum && self.usable(next) && same(next) {
-            self.stats.hash_hits += 1;
-            return Some(next);
-        }
-        if !self.index.may_have(sum) {
+        let own = (self.inplace && self.output() % blength as u64 == 0)
+            .then(|| u32::try_from(self.output() / blength as u64).ok())
+            .flatten()
+            .filter(|&own| has_sum(own));
+        let next = Some(self.expected).filter(|&next| has_sum(next) && self.usable(next));
+        let likely = [own, next].into_iter().flatten();
+        if likely.clone().next().is_none() && (!self.index.may_have(sum) || self.index.candidates(sum).is_empty()) {
             return None;
         }
-        let mut hit = false;
-        for group in self.index.candidates(sum) {
-            hit = true;
-            if !same(group[0]) {
-                continue;
+
+        self.stats.hash_hits += 1;
+        match self.effort.recall(&self.buf, self.pos, self.offset) {
+            Some(Known::Nothing) => {
+                self.stats.false_alarms += 1;
+                return None;
             }
-            let found = if self.inplace {
-                self.usable_of(group)
-            } else {
-                Some(group[0])
-            };
-            self.stats.hash_hits += 1;
-            return found;
+            // What has become usable since is tested again.
+            Some(Known::Group(group)) if self.usable_of(self.index.blocks(group)).is_none() => return None,
+            _ => {}
         }
-        if hit {
-            self.stats.hash_hits += 1;
-            self.stats.false_alarms += 1;
+        if !self.effort.allows(self.output()) {
+            return None;
         }
+        self.stats.hashed += blength as u64;
+        let digest = self.hasher.sum(&self.buf[self.pos..self.pos + blength]);
+        let strong = digest.prefix(self.head.s2length as usize);
+        if let Some(block) = likely.clone().find(|&block| self.sig.strong(block) == strong) {
+            return Some(block);
+        }
+        let known = match self.index.with_strong(self.index.candidates(sum), self.sig, strong) {
+            Some(group) => {
+                let blocks = self.index.blocks(group);
+                let found = if self.inplace {
+                    self.usable_of(blocks)
+                } else {
+                    Some(blocks[0])
+                };
+                if found.is_some() {
+                    return found;
+                }
+                Known::Group(group)
+            }
+            None => {
+                self.stats.false_alarms += 1;
+                Known::Nothing
+            }
+        };
+        self.effort.in_vain(known, &self.buf, self.pos, self.offset);
         None
     }
 

@@ -2,7 +2,7 @@
 //!
 //! spec: protocol 6.6
 
-use super::feed::{Feed, Problem};
+use super::feed::{Feed, Intact};
 use crate::error::{Error, Result};
 use crate::sums::{rolling, BlockHasher, SumHead};
 use crate::wire::ints::Source;
@@ -60,13 +60,13 @@ impl Signature {
     }
 
     /// The sums of a basis that this process has.
-    pub fn of(file: &mut dyn Read, head: SumHead, hasher: &BlockHasher) -> Result<(Self, Option<Problem>)> {
+    pub fn of(file: &mut dyn Read, head: SumHead, hasher: &BlockHasher) -> Result<(Self, Intact)> {
         let mut bytes = Vec::new();
-        let problem = write(file, head, hasher, &mut |piece| {
+        let intact = write(file, head, hasher, &mut |piece| {
             bytes.extend_from_slice(piece);
             Ok(())
         })?;
-        Ok((Self::read(&mut &bytes[..], head, u64::MAX)?, problem))
+        Ok((Self::read(&mut &bytes[..], head, u64::MAX)?, intact))
     }
 
     /// Number of blocks for which there are sums (none in append mode, whatever the head says).
@@ -102,9 +102,9 @@ pub fn write(
     head: SumHead,
     hasher: &BlockHasher,
     out: &mut dyn FnMut(&[u8]) -> Result<()>,
-) -> Result<Option<Problem>> {
+) -> Result<Intact> {
     if head.count == 0 || head.blength == 0 {
-        return Ok(None);
+        return Ok(Ok(()));
     }
     let blength = head.blength as usize;
     let strong_len = head.s2length as usize;
@@ -122,7 +122,7 @@ pub fn write(
         }
         out(&sums)?;
     }
-    Ok(feed.into_problem())
+    Ok(feed.into_intact())
 }
 
 #[cfg(test)]
@@ -140,8 +140,8 @@ mod tests {
             for redo in [false, true] {
                 let head = sum_head(data.len() as u64, 0, 32, kind, redo);
                 let hasher = BlockHasher::new(kind, 12345, true);
-                let (sig, problem) = Signature::of(&mut &data[..], head, &hasher).unwrap();
-                assert!(problem.is_none());
+                let (sig, intact) = Signature::of(&mut &data[..], head, &hasher).unwrap();
+                assert!(intact.is_ok());
                 assert_eq!(sig.len(), head.count as usize);
                 for i in 0..head.count {
                     let at = head.offset(i) as usize;
@@ -157,8 +157,8 @@ mod tests {
     fn a_basis_that_shrank() {
         let head = sum_head(2000, 0, 32, SumKind::Md5, false);
         let hasher = BlockHasher::new(SumKind::Md5, 0, true);
-        let (sig, problem) = Signature::of(&mut &[7u8; 1000][..], head, &hasher).unwrap();
-        assert!(problem.is_some());
+        let (sig, intact) = Signature::of(&mut &[7u8; 1000][..], head, &hasher).unwrap();
+        assert!(intact.is_err());
         assert_eq!(sig.len(), 3);
         assert_eq!(sig.rolling(2), 0);
     }

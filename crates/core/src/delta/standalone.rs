@@ -8,7 +8,7 @@
 use super::search::{self, SearchStats};
 use super::signature::{self, Signature};
 use super::tokens::{Decoder, EncodeTo, Encoder, Token, TokenOut};
-use super::Problem;
+use super::Intact;
 use crate::error::{sys_text, Error, Result};
 use crate::plan::{CompressKind, SumKind};
 use crate::sums::size::{sum_head, MAX_BLOCK};
@@ -86,8 +86,8 @@ fn read_header(magic: [u8; 4], what: &str, src: &mut dyn Source) -> Result<(SumK
     Ok((kind, SumHead::read(src, PROTOCOL, kind)?))
 }
 
-fn no_problem(problem: Option<Problem>) -> Result<()> {
-    problem.map_or(Ok(()), |e| Err(Error::FileIo(format!("read failed: {}", sys_text(&e)))))
+fn all_read(intact: Intact) -> Result<()> {
+    intact.map_err(|e| Error::FileIo(format!("read failed: {}", sys_text(&e))))
 }
 
 /// The signature of `len` bytes. `block_size` is 0 for the usual choice.
@@ -100,11 +100,11 @@ pub fn signature(src: &mut dyn Read, len: u64, block_size: u32, kind: SumKind) -
     let head = sum_head(len, block_size, PROTOCOL, kind, true);
     let mut out = Vec::new();
     put_header(SIGNATURE_MAGIC, kind, head, &mut out)?;
-    let problem = signature::write(src, head, &BlockHasher::new(kind, 0, true), &mut |sums| {
+    let intact = signature::write(src, head, &BlockHasher::new(kind, 0, true), &mut |sums| {
         out.extend_from_slice(sums);
         Ok(())
     })?;
-    no_problem(problem)?;
+    all_read(intact)?;
     Ok(out)
 }
 
@@ -133,7 +133,7 @@ pub fn delta(
         encoder: &mut encoder,
         out: &mut out,
     };
-    no_problem(search::search(
+    all_read(search::search(
         src, len, &sig, &hasher, false, &mut whole, &mut sink, &mut stats,
     )?)?;
     encoder.end(&mut out)?;

@@ -2,7 +2,7 @@
 //!
 //! spec: protocol 7.1
 
-use super::feed::{Feed, Problem};
+use super::feed::{Feed, Intact};
 use super::tokens::plain::{MAX_LITERAL, TOKEN_LEN};
 use crate::error::Result;
 use crate::sums::strong::MAX_DIGEST;
@@ -21,7 +21,7 @@ pub fn send_plain(
     head: Vec<u8>,
     whole: &mut Hasher,
     out: &mut dyn FnMut(Vec<u8>) -> Result<()>,
-) -> Result<(Vec<u8>, Option<Problem>)> {
+) -> Result<(Vec<u8>, Intact)> {
     let mut feed = Feed::new(src, len);
     let mut buf = head;
     loop {
@@ -47,7 +47,7 @@ pub fn send_plain(
         }
         if last {
             buf.extend_from_slice(&[0; TOKEN_LEN]);
-            return Ok((buf, feed.into_problem()));
+            return Ok((buf, feed.into_intact()));
         }
         out(std::mem::take(&mut buf))?;
     }
@@ -67,12 +67,12 @@ mod tests {
                 .collect();
             let mut sent = Vec::new();
             let mut whole = Hasher::new(SumKind::Md5);
-            let (tail, problem) = send_plain(&mut &data[..], len as u64, b"head".to_vec(), &mut whole, &mut |b| {
+            let (tail, intact) = send_plain(&mut &data[..], len as u64, b"head".to_vec(), &mut whole, &mut |b| {
                 sent.extend_from_slice(&b);
                 Ok(())
             })
             .unwrap();
-            assert!(problem.is_none());
+            assert!(intact.is_ok());
             sent.extend_from_slice(&tail);
             assert_eq!(whole.finish(), crate::sums::strong::digest(SumKind::Md5, &data));
             assert_eq!(&sent[..4], b"head");
@@ -94,8 +94,8 @@ mod tests {
     #[test]
     fn a_file_that_shrank_keeps_its_length() {
         let mut whole = Hasher::new(SumKind::Md5);
-        let (tail, problem) = send_plain(&mut &b"abc"[..], 5, Vec::new(), &mut whole, &mut |_| Ok(())).unwrap();
+        let (tail, intact) = send_plain(&mut &b"abc"[..], 5, Vec::new(), &mut whole, &mut |_| Ok(())).unwrap();
         assert_eq!(tail, b"\x05\0\0\0abc\0\0\0\0\0\0");
-        assert!(problem.is_some());
+        assert!(intact.is_err());
     }
 }

@@ -102,6 +102,11 @@ struct Shared {
     dest_name: Mutex<Arc<[u8]>>,
 }
 
+/// Proof that an error of one file was reported: the run goes on and ends with code 23. What fails with it returns
+/// `Result<T, Reported>`, so that no failure is left unsaid and none is said twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reported(());
+
 /// A handle on what a transfer tells the world.
 #[derive(Clone)]
 pub struct Report {
@@ -262,13 +267,14 @@ impl Report {
         self.line(Level::Error, text);
     }
 
-    pub fn error_xfer(&self, text: impl AsRef<[u8]>) {
+    pub fn error_xfer(&self, text: impl AsRef<[u8]>) -> Reported {
         self.line(Level::ErrorXfer, text);
+        Reported(())
     }
 
     /// `rsync: [ROLE] MESSAGE: ERR (n)`, a transfer error (spec: output 3).
-    pub fn sys_error(&self, role: &str, message: impl AsRef<[u8]>, error: &io::Error) {
-        self.error_xfer(sys_line(role, message.as_ref(), error));
+    pub fn sys_error(&self, role: &str, message: impl AsRef<[u8]>, error: &io::Error) -> Reported {
+        self.error_xfer(sys_line(role, message.as_ref(), error))
     }
 
     /// If an open of a path that the operator named has failed at a link of another owner, say why.

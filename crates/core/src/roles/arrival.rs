@@ -143,11 +143,11 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
         Ok(true) => {
             if let Ok(root) = opened {
                 // The handle alone would do, but rsync wants to be able to go there.
-                if let Err(error) = rustix::fs::statat(root.handle(), c".", rustix::fs::AtFlags::empty()) {
+                if let Err(error) = root.lstat(b".") {
                     return Err(Error::Selection(format!(
                         "rsync: [Receiver] change_dir#1 {} failed: {}",
                         quoted(&path),
-                        sys_text(&error.into())
+                        sys_text(&error)
                     )));
                 }
                 return finish(plan, report, root, None);

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::compare::{item_flags, unchanged};
-use super::dest::Dest;
+use super::dest::{Dest, Failed};
 use super::generator::{basis, Basis, Generator};
 use super::paths::{lexical_path, split_name};
 use crate::error::Result;
@@ -13,7 +13,7 @@ use crate::plan::AltDest;
 use crate::report::debug::debug;
 use crate::report::item::iflag;
 use crate::report::sys_line;
-use crate::tree::{Root, Stat};
+use crate::tree::{data, Root, Stat};
 
 /// What the alternate directories gave for a regular file.
 pub enum AltFile {
@@ -288,10 +288,21 @@ impl Generator {
                 return Ok(false);
             }
         };
-        // Where that fails the file is asked for.
-        Ok(self
-            .copy_here(segment, i, &source, stat.size, rel, replaced)?
-            .unwrap_or(false))
+        match self.copy_here(segment, i, &source, stat.size, rel, replaced)? {
+            Ok(made) => Ok(made),
+            Err(error) => {
+                // Which is no loss: the file is asked for instead.
+                let text = [
+                    b"copy ".as_slice(),
+                    &self.report.quoted(&root.display(rel)),
+                    b" -> \"",
+                    rel,
+                    b"\"",
+                ];
+                self.report.error(sys_line("generator", &text.concat(), &error));
+                Ok(false)
+            }
+        }
     }
 
     /// Make `rel` from the data of a file on this machine, with the attributes of the entry. `false`: told already; what
@@ -308,29 +319,33 @@ impl Generator {
         if self.plan.relative {
             self.dest.make_missing_parents(rel);
         }
+        let want = self.dest.wanted(segment, i, replaced.as_ref());
         if self.plan.inplace || self.plan.append > 0 {
             // No other name is used then, and so no other directory.
-            let Some(target) = self.dest.open_inplace(rel) else {
+            let Ok(target) = self.dest.open_inplace(rel) else {
                 return Ok(Ok(false));
             };
-            if let Err(error) = crate::tree::data::copy_whole(source, &target, size, true) {
-                return Ok(Err(error));
+            if let Err(error) = data::copy_whole(source, &target, size, true) {
+                return Ok(Err(error.into()));
             }
-            let want = self.dest.wanted(segment, i, replaced.as_ref());
             self.dest.set_attrs_open(&target, rel, &want, None);
             return Ok(Ok(true));
         }
-        let Some(temp) = self.dest.create_temp(rel) else {
+        let Ok(temp) = self.dest.create_temp(rel) else {
             return Ok(Ok(false));
         };
-        if let Err(error) = crate::tree::data::copy_whole(source, &temp.file, size, true) {
+        if let Err(error) = data::copy_whole(source, &temp.file, size, true) {
+            drop(temp.file);
             self.dest.remove_temp(&temp.name);
-            return Ok(Err(error));
+            return Ok(Err(error.into()));
         }
-        let want = self.dest.wanted(segment, i, replaced.as_ref());
         self.dest.set_attrs_open(&temp.file, rel, &want, Some(&temp.name));
         drop(temp.file);
-        self.dest.commit(&temp.name, rel, false).map(Ok)
+        match self.dest.commit(&temp.name, rel, false) {
+            Ok(()) => Ok(Ok(true)),
+            Err(Failed::File(_)) => Ok(Ok(false)),
+            Err(Failed::Run(error)) => Err(error),
+        }
     }
 
     /// A directory in an alternate place, for the item only.

@@ -3,26 +3,28 @@
 mod rewrite;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::compare::is_reg;
-use super::dest::Dest;
+use super::dest::{Dest, Failed};
 use super::generator::Request;
 use super::items::{self, Figures};
+use super::landing::{NewFile, Outcome};
 use super::paths::disk;
 use super::pool::Pool;
 use super::sources::Sources;
 use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::plan::{Debug, DeleteWhen, Plan};
-use crate::report::Report;
+use crate::report::{ioerr, Report};
 use crate::sums::size::sum_head;
 use crate::sums::strong::Hasher;
+use crate::tree::data::{self, CopyError};
 use crate::tree::sparse::Output;
-use crate::tree::{data, Root};
+use crate::tree::Root;
 use crate::wire::throttle::Throttle;
 
 /// Files up to this size are read and written in one piece.
@@ -36,11 +38,23 @@ const FIRST: usize = 16;
 
 /// What became of a request.
 pub enum Copied {
-    /// `false`: the file was not updated (reported).
-    Now(bool),
+    Now(Outcome),
     /// A worker has it; [`Copier::finished`] and [`Copier::wait`] tell of the end.
     Later,
 }
+
+/// A finished file that waits in the partial-dir (`--delay-updates`).
+struct Delayed {
+    segment: Arc<Segment>,
+    i: usize,
+    ndx: i32,
+    rel: Vec<u8>,
+    /// Something is at its name that a backup is made of.
+    exists: bool,
+}
+
+/// A file whose last step has been tried: its list, its place there, its number, and what became of it.
+pub type Ended = (Arc<Segment>, usize, i32, Outcome);
 
 /// Copies files on this machine.
 pub struct Copier {
@@ -53,12 +67,12 @@ pub struct Copier {
     /// The buffer holds the whole file.
     early: bool,
     /// Finished files that wait in the partial-dir (`--delay-updates`).
-    delayed: Vec<(Vec<u8>, bool)>,
-    /// Second tries that are still to be told of: entry and item flags.
-    again: Vec<(Arc<Segment>, usize, u16)>,
+    delayed: Vec<Delayed>,
     throttle: Throttle,
-    /// Literal and matched bytes of all that was written here, which the workers' counts must not mix with.
+    /// Literal and matched bytes of the file in hand.
     written: (u64, u64),
+    /// Its progress is shown, and not ended yet.
+    progress_open: bool,
     /// The workers, once there is enough for them.
     pool: Option<Pool>,
     /// Small files until workers are started; `None`: this run has none.
@@ -77,11 +91,11 @@ impl Copier {
             sources,
             throttle,
             written: (0, 0),
+            progress_open: false,
             dest: None,
             buffer: Vec::new(),
             early: false,
             delayed: Vec::new(),
-            again: Vec::new(),
             pool: None,
             until_pool,
         }
@@ -94,16 +108,16 @@ impl Copier {
         copier
     }
 
-    /// A file whose writing has ended, if there is one: its number, and whether it is in place.
-    pub fn finished(&mut self) -> Result<Option<(i32, bool)>> {
+    /// A file whose writing has ended, if there is one: its number, and what became of it.
+    pub fn finished(&mut self) -> Result<Option<(i32, Outcome)>> {
         let done = self.pool.as_mut().and_then(Pool::finished);
-        done.map(|(ndx, good)| Ok((ndx, good?))).transpose()
+        done.map(|(ndx, outcome)| Ok((ndx, outcome?))).transpose()
     }
 
     /// Wait for the next end; `None`: nothing is in hand.
-    pub fn wait(&mut self) -> Result<Option<(i32, bool)>> {
+    pub fn wait(&mut self) -> Result<Option<(i32, Outcome)>> {
         let done = self.pool.as_mut().and_then(Pool::wait);
-        done.map(|(ndx, good)| Ok((ndx, good?))).transpose()
+        done.map(|(ndx, outcome)| Ok((ndx, outcome?))).transpose()
     }
 
     /// Whether a worker may have it: a small file that is copied whole.
@@ -124,16 +138,15 @@ impl Copier {
         }
     }
 
-    /// Write a file that was told of already. `false`: it was not updated (reported).
-    pub fn write_small(&mut self, request: &Request, dest: &Dest, source: &File) -> Result<bool> {
-        let len = request.segment.entry(request.i).len;
-        let good = self.data(request, dest, source)?;
-        let figures = self.wire_figures(request, len, 0);
+    /// Write a file whose item was reported already.
+    pub fn write_small(&mut self, request: &Request, dest: &Dest, source: &File) -> Result<Outcome> {
+        let outcome = self.data(request, dest, source)?;
+        let figures = self.wire_figures(request, self.written.0, self.written.1);
         self.report.stats(|s| {
             s.sent += figures.0;
             s.received += figures.1 + 3;
         });
-        Ok(good)
+        Ok(outcome)
     }
 
     fn tell(&self, request: &Request, figures: Figures<'_>) {
@@ -158,14 +171,9 @@ impl Copier {
         }
         let entry = *request.segment.entry(request.i);
         let name = request.segment.name(request.i);
-        // A file counts as soon as it is asked for, readable or not (observed).
-        items::count(&self.report, entry.mode, request.iflags);
-        self.report.stats(|s| {
-            s.transferred += 1;
-            s.transferred_size += entry.len;
-        });
+        self.count(&request);
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
-            return Ok(Copied::Now(false));
+            return Ok(Copied::Now(Outcome::Failed));
         };
         self.tell(&request, Figures::default());
         match &mut self.pool {
@@ -175,29 +183,33 @@ impl Copier {
         Ok(Copied::Later)
     }
 
-    /// Carry out a request. `false`: the file was not updated (reported).
-    fn copy_now(&mut self, request: &Request, dest: &Dest) -> Result<bool> {
-        let entry = *request.segment.entry(request.i);
-        if self.plan.dry_run {
+    /// A file counts as soon as it is asked for, readable or not; as a new one only the first time (observed).
+    fn count(&self, request: &Request) {
+        let entry = request.segment.entry(request.i);
+        if !request.redo {
             items::count(&self.report, entry.mode, request.iflags);
-            self.tell(request, Figures::default());
-            self.report.stats(|s| {
-                s.sent += 3;
-                s.received += 3;
-                s.transferred += 1;
-                s.transferred_size += entry.len;
-            });
-            return Ok(true);
         }
-        let name = request.segment.name(request.i);
-        // A file counts as soon as it is asked for, readable or not (observed).
-        items::count(&self.report, entry.mode, request.iflags);
         self.report.stats(|s| {
             s.transferred += 1;
             s.transferred_size += entry.len;
         });
+    }
+
+    /// Carry out a request.
+    fn copy_now(&mut self, request: &Request, dest: &Dest) -> Result<Outcome> {
+        let entry = *request.segment.entry(request.i);
+        self.count(request);
+        if self.plan.dry_run {
+            self.tell(request, Figures::default());
+            self.report.stats(|s| {
+                s.sent += 3;
+                s.received += 3;
+            });
+            return Ok(Outcome::Placed);
+        }
+        let name = request.segment.name(request.i);
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
-            return Ok(false);
+            return Ok(Outcome::Failed);
         };
         let late = self.report.after_data();
         if !late {
@@ -205,19 +217,16 @@ impl Copier {
         }
         if self.report.progress_level() > 0 {
             self.report.progress_begin(0);
+            self.progress_open = true;
         }
         let dest = Arc::clone(self.dest.get_or_insert_with(|| Arc::new(dest.for_role("receiver"))));
-        let before = self.written;
-        let good = self.data(request, &dest, &source)?;
-        let (literal, matched) = (self.written.0 - before.0, self.written.1 - before.1);
-        let figures = self.wire_figures(request, literal, matched);
+        let outcome = self.data(request, &dest, &source)?;
+        let figures = self.wire_figures(request, self.written.0, self.written.1);
         self.report.stats(|s| {
             s.sent += figures.0;
             s.received += figures.1 + 3;
         });
-        if self.report.progress_level() > 0 {
-            self.report.progress_end(entry.len);
-        }
+        self.end_progress(entry.len);
         if late {
             let sum = self.late_sum(&source, entry.len);
             self.tell(
@@ -229,16 +238,7 @@ impl Copier {
                 },
             );
         }
-        Ok(good)
-    }
-
-    fn wrote(&mut self, literal: u64, matched: u64) {
-        self.written.0 += literal;
-        self.written.1 += matched;
-        self.report.stats(|s| {
-            s.literal += literal;
-            s.matched += matched;
-        });
+        Ok(outcome)
     }
 
     /// Bytes that a sender would have written for the item, and read as sums, over an uncompressed wire: item, sum
@@ -289,19 +289,22 @@ impl Copier {
         opened.map_err(|bits| report.set_io_error(bits)).ok()
     }
 
-    fn data(&mut self, request: &Request, dest: &Dest, source: &File) -> Result<bool> {
+    fn data(&mut self, request: &Request, dest: &Dest, source: &File) -> Result<Outcome> {
         let plan = Arc::clone(&self.plan);
+        self.written = (0, 0);
         let entry = *request.segment.entry(request.i);
         let to_device = plan.write_devices && request.exists.is_some_and(|s| s.is_device());
         let size = if self.read_early(request, source, to_device) {
             entry.len
         } else {
-            let stat = crate::tree::stat::of_file(source)
-                .map_err(|e| Error::FileIo(format!("fstat failed: {}", crate::error::sys_text(&e))))?;
-            if is_reg(stat.mode) {
-                stat.size
-            } else {
-                entry.len
+            match crate::tree::stat::of_file(source) {
+                Ok(stat) if is_reg(stat.mode) => stat.size,
+                Ok(_) => entry.len,
+                Err(error) => {
+                    self.report.set_io_error(ioerr::GENERAL);
+                    self.report.sys_error("sender", "fstat failed", &error);
+                    return Ok(Outcome::Failed);
+                }
             }
         };
         // Without --perms the mode is that of the file which the data builds on (observed).
@@ -310,41 +313,88 @@ impl Copier {
             _ => request.exists,
         };
         let want = dest.wanted(&request.segment, request.i, model.as_ref());
-        if plan.inplace || to_device || plan.append > 0 {
-            return self.in_place(request, dest, source, size, &want);
-        }
-        let Some(temp) = self.temp_file(request, dest) else {
-            // What can't be written anywhere counts as well (observed).
-            self.wrote(size, 0);
-            return Ok(false);
+        let name = request.segment.name(request.i);
+        let file = NewFile {
+            dest,
+            rel: &request.rel,
+            name: &name,
+            want: &want,
+            size,
+            existing: request.exists.map(|s| s.size),
+            from_partial: matches!(&request.basis, Some(b) if b.kind == super::generator::basis::PARTIAL),
+            redo: request.redo,
         };
-        let written = self.fill(request, dest, source, size, &temp.file, plan.append > 0);
-        match written {
-            Ok(()) => {}
-            Err(error) => {
-                let received = self.report.stats(|s| s.literal) > 0;
-                dest.keep_or_drop(temp, &request.rel, &want, received);
-                return Err(error);
+        let outcome = if plan.inplace || to_device || plan.append > 0 {
+            self.in_place(request, file, source, size, to_device)
+        } else {
+            self.replacement(request, file, source, size)
+        };
+        let (literal, matched) = self.written;
+        self.report.stats(|s| {
+            s.literal += literal;
+            s.matched += matched;
+        });
+        if matches!(outcome, Ok(Outcome::Held)) {
+            self.delayed.push(Delayed {
+                segment: Arc::clone(&request.segment),
+                i: request.i,
+                ndx: request.ndx,
+                rel: request.rel.clone(),
+                exists: request.exists.is_some() && !request.redo,
+            });
+        }
+        outcome
+    }
+
+    /// A new file that takes the place of what is at the name.
+    fn replacement(&mut self, request: &Request, file: NewFile<'_>, source: &File, size: u64) -> Result<Outcome> {
+        let dest = file.dest;
+        let Ok(landing) = file.begin() else {
+            // What can't be written anywhere counts as well (observed).
+            self.written.0 = size;
+            return Ok(Outcome::Failed);
+        };
+        match self.fill(request, dest, source, size, landing.target(), landing.reserved()) {
+            Ok(()) => landing.finish(),
+            Err(CopyError::Source(error)) => {
+                let received = self.written.0 > 0;
+                self.source_failed(request, size, &error);
+                Ok(landing.unverified(received))
+            }
+            Err(other) => {
+                landing.interrupted(self.written.0 > 0);
+                Err(target_failed(dest, &request.rel, other))
             }
         }
-        dest.sync(&temp.file, &request.rel)?;
-        dest.set_attrs_open(&temp.file, &request.rel, &want, Some(&temp.name));
-        let crate::tree::Temp { file, name } = temp;
-        drop(file);
-        let partial_used = matches!(&request.basis, Some(b) if b.kind == super::generator::basis::PARTIAL);
-        if plan.delay_updates {
-            if dest.keep_in_partial_dir(&name, &request.rel) {
-                self.delayed.push((request.rel.clone(), request.exists.is_some()));
-                return Ok(true);
-            }
-            dest.remove_temp(&name);
-            return Ok(false);
+    }
+
+    fn end_progress(&mut self, len: u64) {
+        if std::mem::take(&mut self.progress_open) {
+            self.report.progress_end(len);
         }
-        let placed = dest.commit(&name, &request.rel, request.exists.is_some())?;
-        if placed && partial_used {
-            dest.drop_partial(&request.rel);
+    }
+
+    /// A source file in messages.
+    fn shown_source(&mut self, number: u16, name: &[u8]) -> Vec<u8> {
+        match self.sources.root(number) {
+            Some(root) => self.report.quoted(&root.display(disk(name))),
+            None => self.report.quoted(name),
         }
-        Ok(placed)
+    }
+
+    /// The source can't be read to its end: say so, as a sender does (spec: transfer 13).
+    fn source_failed(&mut self, request: &Request, size: u64, error: &io::Error) {
+        let entry = *request.segment.entry(request.i);
+        let name = request.segment.name(request.i);
+        self.report.set_io_error(ioerr::GENERAL);
+        let shown = self.shown_source(entry.root, &name);
+        let text = [b"read errors mapping ".as_slice(), &shown].concat();
+        // A sender has shown the item before it reads, and its end after the zeros that stand for the rest.
+        self.report.release();
+        self.end_progress(entry.len);
+        self.report.sys_error("sender", text, error);
+        // A sender fills up with zeros, which count (observed).
+        self.written.0 = size.saturating_sub(self.written.1);
     }
 
     /// Read a small file that is copied whole into the buffer, before anything is made for it. `false`: look at the
@@ -355,7 +405,8 @@ impl Copier {
         let whole = request.basis.is_none() || plan.whole_file;
         let plain = !(plan.sparse || plan.preallocate || plan.inplace || plan.copy_devices || to_device);
         self.early = false;
-        if !whole || !plain || plan.append > 0 || len >= SMALL {
+        // An empty file is not read, which would change its access time.
+        if !whole || !plain || plan.append > 0 || len >= SMALL || len == 0 {
             return false;
         }
         self.buffer.resize(SMALL as usize, 0);
@@ -366,40 +417,22 @@ impl Copier {
         self.early
     }
 
-    fn temp_file(&self, request: &Request, dest: &Dest) -> Option<crate::tree::Temp> {
-        if self.plan.relative && !self.plan.implied_dirs {
-            let dir = super::paths::split_name(&request.rel).0;
-            if !dir.is_empty() && dest.root.lstat(dir).is_err() {
-                dest.make_parents(&request.rel);
-            }
-        }
-        dest.create_temp(&request.rel)
-    }
-
-    /// Move the files that were held back (spec: transfer 6 `--delay-updates`).
-    pub fn finish_delayed(&mut self, dest: &Dest) -> Result<()> {
+    /// Move the files that were held back (spec: transfer 6 `--delay-updates`), and say what became of each.
+    pub fn finish_delayed(&mut self, dest: &Dest) -> Result<Vec<Ended>> {
         let dest = dest.for_role("receiver");
-        for (rel, exists) in std::mem::take(&mut self.delayed) {
-            dest.place_delayed(&rel, exists)?;
+        let mut ended = Vec::new();
+        for held in std::mem::take(&mut self.delayed) {
+            let outcome = match dest.place_delayed(&held.rel, held.exists) {
+                Ok(()) => Outcome::Placed,
+                Err(Failed::File(_)) => Outcome::Failed,
+                Err(Failed::Run(error)) => return Err(error),
+            };
+            ended.push((held.segment, held.i, held.ndx, outcome));
         }
-        Ok(())
+        Ok(ended)
     }
 
-    /// Tell of the second tries in this list; of all without one.
-    pub fn tell_again(&mut self, list: Option<&Arc<Segment>>) {
-        let (now, later) = std::mem::take(&mut self.again)
-            .into_iter()
-            .partition(|(segment, ..)| list.is_none_or(|list| Arc::ptr_eq(list, segment)));
-        self.again = later;
-        let now: Vec<(Arc<Segment>, usize, u16)> = now;
-        for (segment, i, flags) in now {
-            let name = segment.given_name(i);
-            let figures = Figures::default();
-            items::tell(&self.report, &segment, i, &name, flags, None, true, figures);
-        }
-    }
-
-    /// Write the new content into `target`, which is empty.
+    /// Write the new content into `target`, which is empty (or has `reserved` zeros).
     fn fill(
         &mut self,
         request: &Request,
@@ -407,109 +440,81 @@ impl Copier {
         source: &File,
         size: u64,
         target: &File,
-        _append: bool,
-    ) -> Result<()> {
+        reserved: u64,
+    ) -> Result<(), CopyError> {
         let plan = Arc::clone(&self.plan);
-        let failed = |e: io::Error| dest.write_error(&request.rel, &e);
-        if plan.preallocate && size > 0 {
-            if let Err(error) = data::preallocate(target, size, plan.sparse) {
-                let text = [b"do_fallocate ".as_slice(), &dest.display(&request.rel)].concat();
-                self.report.warning(crate::report::sys_line("receiver", &text, &error));
-            }
-        }
         if let Some(basis) = request.basis.as_ref().filter(|_| !plan.whole_file && size > 0) {
-            if self.delta(request, dest, source, size, basis, target, 0, false)? {
+            if self.delta(request, dest, source, size, basis, target, reserved, false)? {
                 return Ok(());
             }
         }
-        let done = if plan.sparse || plan.bwlimit > 0 {
-            self.sparse_copy(request, dest, source, size, target)?
-        } else if size <= SMALL {
-            self.small_copy(source, size, target).map_err(failed)?
-        } else {
-            let report = self.report.clone();
-            let progress = report.progress_level() > 0;
-            let mut cancelled = None;
-            let copied = data::copy_whole_with(source, target, size, true, &mut |done| {
-                if progress {
-                    report.progress(done, size);
-                }
-                if let Err(error) = report.check() {
-                    cancelled = Some(error);
-                    return Err(io::Error::from(io::ErrorKind::Interrupted));
-                }
-                Ok(())
-            });
-            if let Some(error) = cancelled {
-                return Err(error);
+        if plan.sparse || plan.bwlimit > 0 {
+            // Piece by piece: for holes, and when there is a limit to the speed.
+            let mut output = Output::new(target, 0, reserved, plan.sparse);
+            self.copy_pieces(source, 0, size, &mut output, PIECE)?;
+            output.finish().map_err(CopyError::Target)?;
+            return Ok(());
+        }
+        if size <= SMALL {
+            return self.small_copy(source, size, target);
+        }
+        let report = self.report.clone();
+        let progress = report.progress_level() > 0;
+        let written = &mut self.written.0;
+        data::copy_whole_with(source, target, size, true, &mut |done| {
+            *written = done;
+            if progress {
+                report.progress(done, size);
             }
-            copied.map_err(failed)?.bytes
-        };
-        self.wrote(done, 0);
+            report.check()
+        })?;
         Ok(())
     }
 
-    fn small_copy(&mut self, source: &File, size: u64, target: &File) -> io::Result<u64> {
+    fn small_copy(&mut self, source: &File, size: u64, target: &File) -> Result<(), CopyError> {
         self.buffer.resize(SMALL as usize, 0);
-        let limit = (size as usize).min(self.buffer.len());
-        let mut filled = if self.early { limit } else { 0 };
-        let mut reader: &File = source;
-        while filled < limit {
-            match reader.read(&mut self.buffer[filled..limit]) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
+        let content = &mut self.buffer[..size as usize];
+        if !self.early {
+            data::read_at(source, content, 0)?;
         }
-        if filled > 0 {
+        if size > 0 {
             use std::io::Write;
             let mut writer: &File = target;
-            writer.write_all(&self.buffer[..filled])?;
+            writer.write_all(content).map_err(CopyError::Target)?;
         }
-        Ok(filled as u64)
+        self.written.0 = size;
+        Ok(())
     }
 
-    /// Piece by piece: for holes, and when there is a limit to the speed.
-    fn sparse_copy(&mut self, request: &Request, dest: &Dest, source: &File, size: u64, target: &File) -> Result<u64> {
-        let existing = if self.plan.preallocate { size } else { 0 };
-        let mut output = Output::new(target, 0, existing, self.plan.sparse);
-        let at = self.copy_pieces(request, dest, source, size, &mut output, PIECE)?;
-        output.finish().map_err(|e| dest.write_error(&request.rel, &e))?;
-        Ok(at)
-    }
-
-    /// Copy up to `size` bytes, `piece` at a time, watched and paced; says how many there were. Errors end the run.
+    /// Copy what is between `at` and `size`, `piece` bytes at a time, watched and paced.
     fn copy_pieces(
         &mut self,
-        request: &Request,
-        dest: &Dest,
         source: &File,
+        mut at: u64,
         size: u64,
         output: &mut Output<'_>,
         piece: usize,
-    ) -> Result<u64> {
-        let failed = |e: io::Error| dest.write_error(&request.rel, &e);
+    ) -> Result<(), CopyError> {
         self.buffer.resize(piece, 0);
-        let mut at = 0;
         while at < size {
-            self.report.check()?;
+            self.report.check().map_err(CopyError::Stopped)?;
             let want = self.buffer.len().min((size - at) as usize);
             match source.read_at(&mut self.buffer[..want], at) {
-                Ok(0) => break,
+                Ok(0) => return Err(CopyError::ended_early()),
                 Ok(n) => {
-                    output.write(&self.buffer[..n]).map_err(failed)?;
-                    pace(&mut self.throttle, &self.report, n)?;
+                    output.write(&self.buffer[..n]).map_err(CopyError::Target)?;
                     at += n as u64;
+                    self.written.0 += n as u64;
+                    pace(&mut self.throttle, &self.report, n).map_err(CopyError::Stopped)?;
                     if self.report.progress_level() > 0 {
                         self.report.progress(at, size);
                     }
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(failed(e)),
+                Err(e) => return Err(CopyError::Source(e)),
             }
         }
-        Ok(at)
+        Ok(())
     }
 
     /// `--remove-source-files`: the file goes if it is still the one that was listed (spec: transfer 13).
@@ -521,6 +526,14 @@ impl Copier {
         };
         let there = dest.root.lstat(&dest.name(segment, i)).ok();
         remove_source_file(&self.report, root, &name, &entry, there.map(|s| (s.dev, s.ino)));
+    }
+}
+
+/// What ends the run when a copy has failed for another reason than its source.
+fn target_failed(dest: &Dest, rel: &[u8], error: CopyError) -> Error {
+    match error {
+        CopyError::Source(error) | CopyError::Target(error) => dest.write_error(rel, &error),
+        CopyError::Stopped(error) => error,
     }
 }
 

@@ -25,6 +25,9 @@ pub fn remove_tree(root: &Root, rel: &[u8], from: usize, told: &dyn Fn(&[u8], u3
         }
         told(&path[from..], kind.mode());
     }
+    if let Some(error) = names.error {
+        return Err(error);
+    }
     root.rmdir(rel)
 }
 
@@ -150,10 +153,16 @@ impl Deleter {
     /// Something that stays stands in the place of a directory, and is not read.
     pub fn not_a_directory(&mut self, rel: &[u8]) {
         if !self.dest.void && !self.blocked() {
-            self.dest.sys_error("opendir", rel, &io::Error::from_raw_os_error(20));
-            self.dest.report.set_io_error(ioerr::GENERAL);
-            self.listing_error |= ioerr::GENERAL;
+            self.unreadable(b"opendir ", rel, b" failed", &io::Error::from_raw_os_error(20));
         }
+    }
+
+    /// A directory of the destination cannot be read: reported, and nothing more is deleted (observed).
+    pub(super) fn unreadable(&mut self, before: &[u8], dir: &[u8], after: &[u8], error: &io::Error) {
+        let text = [before, &self.dest.display(dir), after].concat();
+        self.dest.report.sys_error(self.dest.role, text, error);
+        self.dest.report.set_io_error(ioerr::GENERAL);
+        self.listing_error |= ioerr::GENERAL;
     }
 
     /// Remove what is in the directory `dir` (`.` for the root) and not in the list. `listed` tells whether a name is.
@@ -172,7 +181,7 @@ impl Deleter {
             Ok(names) => names,
             Err(error) => {
                 if error.raw_os_error() != Some(2) {
-                    self.dest.sys_error("opendir", dir, &error);
+                    self.unreadable(b"opendir ", dir, b" failed", &error);
                 }
                 return Ok(());
             }
@@ -216,9 +225,7 @@ impl Deleter {
         }
         self.tell_list(shown);
         if let Some(error) = &names.error {
-            self.dest.sys_error("readdir", dir, error);
-            self.dest.report.set_io_error(ioerr::GENERAL);
-            self.listing_error |= ioerr::GENERAL;
+            self.unreadable(b"readdir(", dir, b")", error);
         }
         sort_for_removal(&mut found);
         for (path, kind) in found {
@@ -333,10 +340,13 @@ impl Deleter {
         let names = match names {
             Ok(names) => names,
             Err(error) => {
-                self.dest.sys_error("opendir", rel, &error);
+                self.unreadable(b"opendir ", rel, b" failed", &error);
                 return Ok(true);
             }
         };
+        if let Some(error) = &names.error {
+            self.unreadable(b"readdir(", rel, b")", error);
+        }
         let merge = filters.as_ref().is_some_and(|f| f.has_merge());
         if merge {
             if let Some(f) = filters.as_deref_mut() {

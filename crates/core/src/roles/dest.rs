@@ -3,9 +3,11 @@
 
 mod attributes;
 mod backup;
+mod partial;
 mod writing;
 
 pub use attributes::SetTimes;
+pub use partial::PartialDir;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -16,17 +18,28 @@ use super::paths::lexical_path;
 use crate::error::{sys_text, Error, Result};
 use crate::flist::{Segment, Tables};
 use crate::plan::Plan;
-use crate::report::Report;
+use crate::report::{Report, Reported};
 use crate::tree::{Root, RootOptions};
 
-/// Where interrupted and delayed files are kept (spec: transfer 6.1).
-#[derive(Debug, Clone)]
-pub enum PartialDir {
-    None,
-    /// In each file's own directory.
-    Relative(Vec<u8>),
-    /// One for all.
-    Absolute(Root),
+/// Why a file is not in place.
+#[derive(Debug)]
+pub enum Failed {
+    /// This file alone: the run goes on.
+    File(Reported),
+    /// The run ends.
+    Run(Error),
+}
+
+impl From<Reported> for Failed {
+    fn from(reported: Reported) -> Self {
+        Self::File(reported)
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Run(error)
+    }
 }
 
 /// The destination of a run. Clone one for each thread.
@@ -188,11 +201,7 @@ impl Dest {
             }
         }
         if let Some(dir) = plan.partial_dir.as_deref() {
-            self.partial = if dir.starts_with(b"/") {
-                self.operator_dir(dir).map_or(PartialDir::None, PartialDir::Absolute)
-            } else {
-                PartialDir::Relative(dir.to_vec())
-            };
+            self.partial = PartialDir::open(self, dir);
         }
         Ok(())
     }
@@ -218,9 +227,9 @@ impl Dest {
         self.report.quoted_from(self.root.path(), &path)
     }
 
-    pub fn sys_error(&self, verb: &str, rel: &[u8], error: &io::Error) {
+    pub fn sys_error(&self, verb: &str, rel: &[u8], error: &io::Error) -> Reported {
         let text = [verb.as_bytes(), b" ", &self.display(rel), b" failed"].concat();
-        self.report.sys_error(self.role, text, error);
+        self.report.sys_error(self.role, text, error)
     }
 
     /// Make the parents of `rel` if the nearest is missing.

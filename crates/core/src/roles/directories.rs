@@ -49,8 +49,10 @@ impl Generator {
     }
 
     fn make_early(&mut self, rel: &[u8]) {
-        if self.dest.root.mkdir(rel, 0o700).is_ok() {
-            self.created_early();
+        match self.dest.root.mkdir(rel, 0o700) {
+            Ok(()) => self.created_early(),
+            // It is tried again at its own place, and an error is reported there. Its parent may be finished by then.
+            Err(_) => self.made_late = true,
         }
     }
 

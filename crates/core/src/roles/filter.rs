@@ -19,6 +19,9 @@ pub struct Filters {
     insecure: bool,
     confine: Option<Vec<u8>>,
     entered: Vec<Vec<u8>>,
+    /// A name is tested against the daemon's rules with its parents: a receiver tests the one name only, so that a drop
+    /// box can be hidden from lists and still take files (spec: daemon 8; observed).
+    parents: bool,
     /// The transfer root inside the module, with a final slash (or empty): what the daemon's rules see in front.
     prefix: Vec<u8>,
     module: Option<Vec<u8>>,
@@ -49,7 +52,7 @@ impl Filters {
         };
         let rules = Rules::new(&plan.rules, options, &mut read)?;
         let options = RuleOptions {
-            side: None,
+            side: daemon_side(side == Side::Sender),
             delete_excluded: false,
             root: b"/".to_vec(),
             build,
@@ -59,6 +62,7 @@ impl Filters {
             absolute: false,
             rules,
             daemon,
+            parents: side == Side::Sender || plan.daemon_parents,
             side,
             insecure,
             confine: plan.confine_root.clone(),
@@ -119,7 +123,17 @@ impl Filters {
 
     /// A daemon's own list hides the name: it does not exist for the client.
     pub fn daemon_hides(&self, name: &[u8], is_dir: bool) -> bool {
-        hidden_below(&self.daemon, &self.prefix, name, is_dir)
+        if name == b"." {
+            // The root of a transfer is no name in the list: a sender tests where it stands in the module, and the
+            // destination was tested before the transfer.
+            return self.side == Side::Sender
+                && !self.prefix.is_empty()
+                && hides(&self.daemon, self.parents, &self.prefix[..self.prefix.len() - 1], true);
+        }
+        if self.daemon.is_empty() || self.prefix.is_empty() {
+            return hides(&self.daemon, self.parents, name, is_dir);
+        }
+        hides(&self.daemon, self.parents, &[&self.prefix, name].concat(), is_dir)
     }
 
     /// The user's rules leave the name out of the list.
@@ -157,7 +171,7 @@ impl Filters {
         let root = root.clone();
         let confine = self.confine.clone();
         let base = root.path().to_vec();
-        let (daemon, prefix, module) = (&self.daemon, &self.prefix, self.module.as_deref());
+        let (daemon, prefix, module, parents) = (&self.daemon, &self.prefix, self.module.as_deref(), self.parents);
         let mut read = |name: &[u8]| -> io::Result<Option<Vec<u8>>> {
             // Rules may name any file: one that the daemon hides is not there (spec: daemon 8, security SEC-13).
             let path = if name.first() == Some(&b'/') {
@@ -165,7 +179,7 @@ impl Filters {
             } else {
                 [prefix.as_slice(), name].concat()
             };
-            if hidden_below(daemon, b"", &super::paths::confine(&path), false) {
+            if hides(daemon, parents, &super::paths::confine(&path), false) {
                 return Ok(None);
             }
             operator_file(name, &base, insecure, confine.as_deref())
@@ -224,18 +238,23 @@ impl Filters {
     }
 }
 
-/// Whether a daemon's rules hide `name`, which stands below `prefix` in the module.
-fn hidden_below(daemon: &Rules, prefix: &[u8], name: &[u8], is_dir: bool) -> bool {
+/// Which of a daemon's own rules count: all, but for those of a sender where it receives. What is to be hidden must not
+/// be sent; that rsync passes such a rule over on both sides is no help to anybody.
+pub fn daemon_side(sends: bool) -> Option<Side> {
+    (!sends).then_some(Side::Receiver)
+}
+
+/// Whether a daemon's rules hide `name`, given as a path in the module.
+fn hides(daemon: &Rules, parents: bool, name: &[u8], is_dir: bool) -> bool {
     if daemon.is_empty() {
         return false;
     }
-    if prefix.is_empty() {
-        return daemon.check_path(name, is_dir).is_exclude();
-    }
-    if name == b"." {
-        return daemon.check_path(&prefix[..prefix.len() - 1], true).is_exclude();
-    }
-    daemon.check_path(&[prefix, name].concat(), is_dir).is_exclude()
+    let verdict = if parents {
+        daemon.check_path(name, is_dir)
+    } else {
+        daemon.check(name, is_dir)
+    };
+    verdict.is_exclude()
 }
 
 /// `root` relative to the module, with a final slash; empty for the module's root itself.

@@ -39,6 +39,13 @@ pub enum Feed {
         ndx: i32,
         good: bool,
     },
+    /// It is whole and waits in the partial directory (`--delay-updates`).
+    Held(i32),
+    /// What waited there got its name, or could not.
+    Placed {
+        ndx: i32,
+        good: bool,
+    },
     /// Verification failed: ask again.
     Redo(i32),
     /// The sender answered the end of a phase: everything asked for in it has been reported.
@@ -160,8 +167,8 @@ pub struct Generator {
     /// Prefixes below which nothing is done (lists that are not incremental).
     skipped: Vec<Vec<u8>>,
     late_touch: Vec<Touch>,
-    /// With `--delay-updates`: finished transfers whose files do not have their names yet.
-    held_back: Vec<(Arc<Segment>, usize, i32)>,
+    /// A directory could not be made with its parent's list, so that a finished parent may still change.
+    pub(super) made_late: bool,
     /// Whether the way to a directory of an alternate one leads over a link of another owner.
     pub(super) untrusted: std::cell::RefCell<HashMap<Vec<u8>, bool>>,
     settled: HashMap<Vec<u8>, Touch>,
@@ -213,7 +220,7 @@ impl Generator {
             groups: Groups::default(),
             skipped: Vec::new(),
             late_touch: Vec::new(),
-            held_back: Vec::new(),
+            made_late: false,
             untrusted: std::cell::RefCell::default(),
             settled: HashMap::new(),
             alt_roots,
@@ -560,7 +567,8 @@ impl Generator {
                 request.basis = None;
             }
         }
-        if self.plan.backup_dir.is_some() && request.exists.is_some() && matches!(self.output, Output::Local(_)) {
+        let replaces = request.exists.is_some() && !request.redo;
+        if self.plan.backup_dir.is_some() && replaces && matches!(self.output, Output::Local(_)) {
             // The lists before are settled when a file's data arrives: a backup directory that is made in one of
             // their directories shows in its time (observed).
             self.settle()?;
@@ -573,13 +581,7 @@ impl Generator {
                 self.note_pending(ndx);
                 return self.written();
             };
-            if outcome && !self.dry_run {
-                self.succeeded(&segment, i, ndx, true)?;
-            }
-            if self.plan.hard_links && segment.hlink(i).is_some() {
-                self.link_later(segment, i, ndx, outcome)?;
-            }
-            return Ok(());
+            return self.copied(&segment, i, ndx, outcome);
         }
         self.note_pending(request.ndx);
         self.send_request(&request)?;

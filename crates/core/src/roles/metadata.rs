@@ -282,8 +282,9 @@ impl Metadata {
         let how = self.how();
         let set = self.set_of(want);
         let kept = self.kept(&set, how);
+        // What cannot be listed is reported when it is to be changed.
         let Ok(names) = place.list() else {
-            return !kept.is_empty();
+            return true;
         };
         let names: Vec<&Vec<u8>> = names.iter().filter(|n| self.compared(n, how)).collect();
         names.len() != kept.len()

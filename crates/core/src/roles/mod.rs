@@ -15,6 +15,7 @@ mod files_from;
 pub mod filter;
 pub mod generator;
 pub mod items;
+pub mod landing;
 mod links;
 pub mod local;
 pub mod metadata;

@@ -227,8 +227,8 @@ impl Generator {
                 make(&self.dest.root, rel)
             }
             Some(_) => {
-                if self.plan.backup && !self.dest.backup_before_overwrite(rel)? {
-                    return Ok(Ok(false));
+                if self.plan.backup {
+                    self.dest.backup_before_overwrite(rel)?;
                 }
                 self.make_over(rel, make)
             }

@@ -14,6 +14,7 @@ use crossbeam_channel::{bounded, unbounded, Receiver, Sender};
 use super::copier::Copier;
 use super::dest::Dest;
 use super::generator::Request;
+use super::landing::Outcome;
 use crate::error::{Error, Result};
 
 /// Files that are handed over together: to wake a thread costs as much as to write a small file.
@@ -31,8 +32,8 @@ struct Job {
     source: File,
 }
 
-/// The end of a job: the entry's number, and whether the file is in place.
-type Done = (i32, Result<bool>);
+/// The end of a job: the entry's number, and what became of the file.
+type Done = (i32, Result<Outcome>);
 
 fn gone() -> Error {
     Error::Ipc("the threads that write files have ended".into())

@@ -130,9 +130,7 @@ impl Builder<'_, '_> {
     fn finish_run(&mut self) -> Result<(), Failure> {
         let Some(run) = self.run.take() else { return Ok(()) };
         let Some(basis) = self.job.basis else { return Ok(()) };
-        // With --sparse, zeros in a block that could stay become holes too.
-        let sparse = self.job.report.plan().sparse;
-        let stays = !sparse && self.target.as_ref().is_some_and(|t| t.inplace) && run.offset == self.position();
+        let stays = self.target.as_ref().is_some_and(|t| t.inplace) && run.offset == self.position();
         if stays {
             self.write_out()?;
         }
@@ -148,14 +146,12 @@ impl Builder<'_, '_> {
             self.done += n as u64;
             self.built.matched += n as u64;
             if stays {
+                if let Some(target) = &mut self.target {
+                    target.output.stay(&self.pending[from..]).map_err(Failure::Write)?;
+                }
                 self.pending.clear();
             } else if self.pending.len() >= PIECE || self.target.is_none() {
                 self.write_out()?;
-            }
-        }
-        if stays {
-            if let Some(target) = &mut self.target {
-                target.output.skip(run.len).map_err(Failure::Write)?;
             }
         }
         Ok(())

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox};
 
 use super::compare::Wanted;
-use super::dest::Dest;
+use super::dest::{Dest, Failed};
 use super::exchange::{read_deletions, Item, Places, Seen};
 use super::generator::Feed;
 use super::items::{self, Figures};
+use super::landing::Outcome;
 use super::rebuild::Built;
 use super::replay::Replay;
 use crate::delta::tokens;
@@ -46,8 +47,8 @@ pub struct Receiver {
     places: Places,
     /// Entries up to the end of the list that the last item was of, for the progress of the whole transfer.
     working_end: u64,
-    /// Files that wait in the partial-dir, and whether each replaces something.
-    delayed: Vec<(Vec<u8>, bool)>,
+    /// Files that wait in the partial-dir.
+    delayed: Vec<Delayed>,
     stop: Arc<AtomicBool>,
     /// The stream is a batch.
     replay: Option<Arc<Replay>>,
@@ -81,6 +82,14 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
     Ok(())
 }
 
+/// A finished file that waits in the partial-dir (`--delay-updates`).
+struct Delayed {
+    ndx: i32,
+    rel: Vec<u8>,
+    /// Something is at its name that a backup is made of.
+    exists: bool,
+}
+
 /// A file that is being received.
 struct Incoming {
     segment: Arc<Segment>,
@@ -95,14 +104,6 @@ struct Incoming {
     /// For `--debug=DELTASUM2`: the file that the data builds on, and its size.
     mapped: Option<(Vec<u8>, u64)>,
     redo: bool,
-}
-
-/// How a file ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Good,
-    Bad,
-    Again,
 }
 
 impl Receiver {
@@ -491,7 +492,7 @@ impl Receiver {
         let incoming = Incoming {
             segment,
             i,
-            rel,
+            rel: rel.clone(),
             exists,
             want,
             head,
@@ -528,9 +529,17 @@ impl Receiver {
                 },
             );
         }
+        if outcome == Outcome::Held {
+            self.delayed.push(Delayed {
+                ndx,
+                rel,
+                exists: exists.is_some() && !redo,
+            });
+        }
         self.tell_generator(match outcome {
-            Outcome::Good => Feed::Finished { ndx, good: true },
-            Outcome::Bad => Feed::Finished { ndx, good: false },
+            Outcome::Placed => Feed::Finished { ndx, good: true },
+            Outcome::Held => Feed::Held(ndx),
+            Outcome::Failed => Feed::Finished { ndx, good: false },
             Outcome::Again => Feed::Redo(ndx),
         })
     }
@@ -541,8 +550,13 @@ impl Receiver {
             return Ok(());
         }
         let dest = self.dest()?;
-        for (rel, exists) in std::mem::take(&mut self.delayed) {
-            dest.place_delayed(&rel, exists)?;
+        for Delayed { ndx, rel, exists } in std::mem::take(&mut self.delayed) {
+            let good = match dest.place_delayed(&rel, exists) {
+                Ok(()) => true,
+                Err(Failed::File(_)) => false,
+                Err(Failed::Run(error)) => return Err(error),
+            };
+            self.tell_generator(Feed::Placed { ndx, good })?;
         }
         Ok(())
     }

@@ -125,7 +125,7 @@ impl Generator {
         if let Some((root, name)) = self.dest.partial_name(&rel) {
             if let Ok(stat) = root.lstat(&name) {
                 if stat.is_file() {
-                    partial = Some((root.clone(), name, stat));
+                    partial = Some((root, name, stat));
                 }
             }
         }

@@ -17,6 +17,7 @@ use super::replay::Replay;
 use super::sender::Sender;
 use crate::error::{is_silent, Error, Result};
 use crate::event::Summary;
+use crate::flist::names::shown;
 use crate::flist::{Decoder, FlistOptions, Tables, Vet, Vetted};
 use crate::plan::{FilesFrom, Plan, StderrMode};
 use crate::report::debug::debug;
@@ -227,7 +228,12 @@ struct NameCheck {
 
 impl Vet for NameCheck {
     fn vet(&mut self, name: &[u8], is_dir: bool) -> Result<Vetted> {
-        self.vetting.vet(name, is_dir)?;
+        if let Some(why) = self.vetting.refuses(name, is_dir) {
+            return Err(Error::Unsupported(format!(
+                "ERROR: rejecting {why} file-list name: {}",
+                shown(name)
+            )));
+        }
         let parent = self
             .vetting
             .requested

@@ -89,7 +89,8 @@ impl Generator {
             let hasher = BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix);
             let mut reader: &File = &file;
             let report = &self.report;
-            signature::write(&mut reader, head, &hasher, &mut |sums| {
+            // A basis that can't be read costs matches: where its blocks matter, the receiver meets the error again.
+            let _read = signature::write(&mut reader, head, &hasher, &mut |sums| {
                 if plan.debug.deltasum > 2 {
                     for sum in sums.chunks_exact(4 + head.s2length as usize) {
                         let sum = format!("{:08x}", u32::from_le_bytes([sum[0], sum[1], sum[2], sum[3]]));

@@ -333,13 +333,7 @@ impl Scanner {
                 return Ok(());
             }
         };
-        // Looking for any name at all tells whether an empty directory can be searched.
-        if names.is_empty()
-            && !plan_is_root
-            && root
-                .lstat(&[disk(dir), b"/-"].concat())
-                .is_err_and(|e| e.raw_os_error() == Some(13))
-        {
+        if names.is_empty() && !plan_is_root && unsearchable(root, dir) {
             return self.unsearchable(root_number, dir);
         }
         let mut name = Vec::with_capacity(dir.len() + 64);
@@ -377,7 +371,7 @@ impl Scanner {
                     }
                     self.list_file(root_number, &name, stat, top_dev, 1, builder, children)?;
                 }
-                Err(Lookup::Failed(error)) if error.raw_os_error() == Some(13) => {
+                Err(Lookup::Failed(error)) if error.raw_os_error() == Some(13) && unsearchable(root, dir) => {
                     return self.unsearchable(root_number, dir);
                 }
                 Err(Lookup::Broken(error)) => return Err(error),
@@ -561,6 +555,12 @@ impl Scanner {
 /// A line of the sender about a system call.
 pub fn sender_line(message: &[u8], error: &io::Error) -> Vec<u8> {
     sys_line("sender", message, error)
+}
+
+/// Whether it is the directory that cannot be searched: looking for any name at all tells.
+fn unsearchable(root: &crate::tree::Root, dir: &[u8]) -> bool {
+    root.lstat(&[disk(dir), b"/-"].concat())
+        .is_err_and(|e| e.raw_os_error() == Some(13))
 }
 
 /// Bytes of a device: the offset of its end.

@@ -823,11 +823,25 @@ fn requested_names() {
     assert!(allows(&["a/b/c"], true, "a/b/c/d", false));
     assert!(allows(&["x/./b/"], true, "b/c", false));
     assert!(!allows(&["x/./b"], true, "x", true));
+    // Several arguments, of which one is the start of another, and a wildcard beside the same name as it is.
+    let several = ["a/b", "a/*/c", "a/b/c/d", "[x]/y", "\\z"];
+    for (name, is_dir, want) in [
+        ("a/b/q", false, true),
+        ("a/q/c", false, true),
+        ("a/q", true, true),
+        ("a/q", false, false),
+        ("a/q/d", true, false),
+        ("[x]/y", false, true),
+        ("x/y/z", false, true),
+        ("z", false, true),
+        ("\\z", false, true),
+    ] {
+        assert_eq!(allows(&several, true, name, is_dir), want, "{name}");
+    }
     let vetting = Vetting {
         requested: Some(Requested::new(&[b"d".to_vec()], false)),
         rules: None,
     };
-    let error = vetting.vet(b"evil", false).unwrap_err();
-    assert_eq!(error.code(), 4);
-    assert_eq!(error.to_string(), "ERROR: rejecting unrequested file-list name: evil");
+    assert_eq!(vetting.refuses(b"evil", false), Some("unrequested"));
+    assert_eq!(vetting.refuses(b"d", false), None);
 }

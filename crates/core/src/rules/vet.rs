@@ -1,17 +1,93 @@
 //! Which names a pulling client accepts from a remote sender. spec: filters 9.
 
-use super::pattern::wildmatch;
+use std::collections::HashMap;
+
+use super::pattern::Glob;
 use super::{Rules, Verdict};
-use crate::error::{Error, Result};
 
 /// What was asked for: the path arguments as the remote side gets them.
 #[derive(Debug, Clone, Default)]
 pub struct Requested {
-    /// One list of components per argument that does not stand for a directory's contents.
-    args: Vec<Vec<Vec<u8>>>,
+    /// The arguments that do not stand for a directory's contents.
+    tree: Tree,
     /// Some argument asks for the contents of a directory: any name may come.
     any: bool,
     relative: bool,
+}
+
+/// Paths by their components, so that a name is looked up in its length, however many paths there are.
+#[derive(Debug, Clone, Default)]
+struct Tree {
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Node {
+    /// A path ends here: whatever is below it was asked for.
+    end: bool,
+    /// By the next component as it is written.
+    children: HashMap<Vec<u8>, usize>,
+    /// Those of them with wildcards.
+    globs: Vec<(Glob, usize)>,
+}
+
+impl Tree {
+    fn add<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>) {
+        if self.nodes.is_empty() {
+            self.nodes.push(Node::default());
+        }
+        let mut at = 0;
+        for part in parts {
+            at = if let Some(&child) = self.nodes[at].children.get(part) {
+                child
+            } else {
+                let child = self.nodes.len();
+                self.nodes.push(Node::default());
+                let node = &mut self.nodes[at];
+                node.children.insert(part.to_vec(), child);
+                if part.iter().any(|b| b"*?[\\".contains(b)) {
+                    node.globs.push((Glob::new(part), child));
+                }
+                child
+            };
+        }
+        self.nodes[at].end = true;
+    }
+
+    /// Does a path match the start of `name`, or, with `parents`, is the whole of it the start of a path?
+    fn matches(&self, name: &[u8], parents: bool) -> bool {
+        if self.nodes.is_empty() {
+            return false;
+        }
+        // Each node is reached in one way only, so this ends; a name that is written as it was asked for never tries
+        // a wildcard.
+        let mut open = vec![(0, Some(name))];
+        while let Some((at, rest)) = open.pop() {
+            let node = &self.nodes[at];
+            if node.end {
+                return true;
+            }
+            let Some(rest) = rest else {
+                if parents {
+                    return true;
+                }
+                continue;
+            };
+            let (part, below) = match memchr::memchr(b'/', rest) {
+                Some(slash) => (&rest[..slash], Some(&rest[slash + 1..])),
+                None => (rest, None),
+            };
+            let exact = node.children.get(part);
+            open.extend(
+                node.globs
+                    .iter()
+                    .filter(|(glob, child)| Some(child) != exact && glob.matches(part))
+                    .map(|&(_, child)| (child, below)),
+            );
+            open.extend(exact.map(|&child| (child, below)));
+        }
+        false
+    }
 }
 
 impl Requested {
@@ -31,10 +107,9 @@ impl Requested {
             }
             let last = super::rule::base_name(path);
             let contents = matches!(last, b"" | b"." | b"..");
-            let mut parts: Vec<Vec<u8>> = path
+            let mut parts: Vec<&[u8]> = path
                 .split(|&b| b == b'/')
                 .filter(|p| !matches!(*p, b"" | b"." | b".."))
-                .map(<[u8]>::to_vec)
                 .collect();
             if !relative {
                 if contents {
@@ -48,7 +123,7 @@ impl Requested {
                 out.any = true;
                 continue;
             }
-            out.args.push(parts);
+            out.tree.add(parts);
         }
         out
     }
@@ -58,17 +133,7 @@ impl Requested {
         if self.any || name == b"." {
             return self.any || (self.relative && is_dir);
         }
-        self.args.iter().any(|parts| {
-            let mut have = name.split(|&b| b == b'/');
-            for part in parts {
-                match have.next() {
-                    Some(got) if got == part.as_slice() || wildmatch(part, got) => {}
-                    Some(_) => return false,
-                    None => return is_dir,
-                }
-            }
-            true
-        })
+        self.tree.matches(name, is_dir)
     }
 }
 
@@ -82,25 +147,13 @@ pub struct Vetting {
 }
 
 impl Vetting {
-    /// Errors: `Unsupported` (4) for a name that was not asked for or is excluded.
-    pub fn vet(&self, name: &[u8], is_dir: bool) -> Result<()> {
-        let refuse = |why: &str| {
-            let name = String::from_utf8_lossy(name);
-            Err(Error::Unsupported(format!(
-                "ERROR: rejecting {why} file-list name: {name}"
-            )))
-        };
-        if self
-            .requested
-            .as_ref()
-            .is_some_and(|requested| !requested.allows(name, is_dir))
-        {
-            return refuse("unrequested");
-        }
+    /// Why a name is refused, as messages say it: `unrequested` or `excluded`.
+    pub fn refuses(&self, name: &[u8], is_dir: bool) -> Option<&'static str> {
+        let unrequested = |requested: &Requested| !requested.allows(name, is_dir);
         let excluded = |rules: &Rules| name != b"." && rules.check(name, is_dir) == Verdict::Exclude;
-        if self.rules.as_ref().is_some_and(excluded) {
-            return refuse("excluded");
+        if self.requested.as_ref().is_some_and(unrequested) {
+            return Some("unrequested");
         }
-        Ok(())
+        self.rules.as_ref().is_some_and(excluded).then_some("excluded")
     }
 }

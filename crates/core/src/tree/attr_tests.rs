@@ -1,17 +1,17 @@
 //! Tests of modes, owners, xattrs, ACLs, fake-super and content helpers.
 
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use tempfile::TempDir;
 
 use super::acl::{self, Acl, AclKind, Named};
-use super::data::{self, CopyWay};
+use super::data::{self, CopyError, CopyWay};
 use super::fake::{self, FakeStat};
 use super::xattr::{self, Handling};
 use super::{attrs, stat, CopyOptions, Root, RootOptions};
+use crate::error::Error;
 
 fn root() -> (TempDir, Root) {
     let tmp = TempDir::new().unwrap();
@@ -309,21 +309,34 @@ fn copies() {
         (0, true),
     ] {
         let temp = root.create_temp(b"d/copy", None).unwrap();
-        let copied = data::copy_whole(&source, &temp.file, len, reflink).unwrap();
-        assert_eq!(copied.bytes, len.min(3_000_000));
+        let result = data::copy_whole(&source, &temp.file, len, reflink);
+        if len > 3_000_000 {
+            // It has become shorter than it was.
+            assert!(matches!(result, Err(CopyError::Source(e)) if e.raw_os_error() == Some(61)));
+        } else {
+            let _: CopyWay = result.unwrap();
+        }
         assert!(
             fs::read(tmp.path().join("d").join(std::str::from_utf8(&temp.name[2..]).unwrap())).unwrap()
-                == content[..copied.bytes as usize]
+                == content[..len.min(3_000_000) as usize]
         );
     }
     // content beyond the size that is shown, and another filesystem
     let temp = root.create_temp(b"d/copy", None).unwrap();
-    let copied = data::copy_whole(&File::open("/proc/self/status").unwrap(), &temp.file, 40, true).unwrap();
-    assert_eq!((copied.bytes, copied.way), (40, CopyWay::User));
+    let way = data::copy_whole(&File::open("/proc/self/status").unwrap(), &temp.file, 40, true).unwrap();
+    assert_eq!(way, CopyWay::User);
     // a cancelled one
     let temp = root.create_temp(b"d/copy", None).unwrap();
-    let stop = &mut |_| Err(io::Error::from(io::ErrorKind::Interrupted));
-    assert!(data::copy_whole_with(&source, &temp.file, 3_000_000, false, stop).is_err());
+    let stop = &mut |_| Err(Error::Interrupted(String::new()));
+    let stopped = data::copy_whole_with(&source, &temp.file, 3_000_000, false, stop);
+    assert!(matches!(stopped, Err(CopyError::Stopped(_))));
+    // each side's errors are its own
+    let unreadable = File::open(tmp.path()).unwrap();
+    let result = data::copy_whole(&unreadable, &temp.file, 10, false);
+    assert!(matches!(result, Err(CopyError::Source(e)) if e.raw_os_error() == Some(21)));
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let result = data::copy_whole(&source, &full, 10, false);
+    assert!(matches!(result, Err(CopyError::Target(e)) if e.raw_os_error() == Some(28)));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 
 use rustix::fs::{Gid, Mode, Timespec, Timestamps, Uid, UTIME_OMIT};
-use rustix::io::Errno;
+use rustix::io::{retry_on_intr, Errno};
 
 /// A moment: seconds since 1970, nanoseconds.
 pub type Time = (i64, u32);
@@ -39,16 +39,18 @@ pub(super) fn ids(uid: Option<u32>, gid: Option<u32>) -> Result<(Option<Uid>, Op
 
 /// The twelve permission bits of an open file.
 pub fn fchmod(file: impl AsFd, mode: u32) -> io::Result<()> {
-    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(mode & 0o7777))?)
+    let mode = Mode::from_raw_mode(mode & 0o7777);
+    Ok(retry_on_intr(|| rustix::fs::fchmod(&file, mode))?)
 }
 
 /// Owner and group of an open file; `None` leaves one as it is. This clears set-id bits: the mode comes after.
 pub fn fchown(file: impl AsFd, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
     let (uid, gid) = ids(uid, gid)?;
-    Ok(rustix::fs::fchown(file, uid, gid)?)
+    Ok(retry_on_intr(|| rustix::fs::fchown(&file, uid, gid))?)
 }
 
 /// Times of an open file; `None` leaves one as it is.
 pub fn futimens(file: impl AsFd, mtime: Option<Time>, atime: Option<Time>) -> io::Result<()> {
-    Ok(rustix::fs::futimens(file, &timestamps(mtime, atime))?)
+    let times = timestamps(mtime, atime);
+    Ok(retry_on_intr(|| rustix::fs::futimens(&file, &times))?)
 }

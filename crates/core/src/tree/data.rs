@@ -5,14 +5,16 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use rustix::fs::{FallocateFlags, SeekFrom};
-use rustix::io::Errno;
+use rustix::io::{retry_on_intr, Errno};
+
+use crate::error::Error;
 
 /// Bytes given to the kernel at once: some tens of milliseconds on slow media, so that a cancel is soon seen.
 const STEP: u64 = 16 << 20;
 /// Bytes through user space at once.
 const BUFFER: usize = 256 * 1024;
 
-/// How the bytes of [`copy_whole`] went.
+/// How the last bytes of [`copy_whole`] went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CopyWay {
     /// Blocks are shared (FICLONE).
@@ -23,80 +25,108 @@ pub enum CopyWay {
     User,
 }
 
-/// A copy that was made: `bytes` is less than asked for if the source has become shorter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Copied {
-    pub bytes: u64,
-    pub way: CopyWay,
+/// `ENODATA`: how rsync reports a file that ended before the length it had when it was opened.
+const NO_DATA: i32 = 61;
+
+/// Why a copy ended early. A source that fails costs this file (it is reported and tried again), a target that fails
+/// ends the run: so they are different types.
+#[derive(Debug)]
+pub enum CopyError {
+    /// The source can't be read, or is shorter than it was (`ENODATA`).
+    Source(io::Error),
+    Target(io::Error),
+    /// The caller wants no more of it.
+    Stopped(Error),
+}
+
+impl CopyError {
+    /// The source has ended before its length was reached.
+    pub fn ended_early() -> Self {
+        Self::Source(io::Error::from_raw_os_error(NO_DATA))
+    }
+}
+
+/// For callers to whom both files are their own.
+impl From<CopyError> for io::Error {
+    fn from(error: CopyError) -> Self {
+        match error {
+            CopyError::Source(error) | CopyError::Target(error) => error,
+            CopyError::Stopped(_) => io::ErrorKind::Interrupted.into(),
+        }
+    }
+}
+
+/// Read `buffer` full from `offset`; an error also if the file ends before.
+pub fn read_at(source: &File, buffer: &mut [u8], offset: u64) -> Result<(), CopyError> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match source.read_at(&mut buffer[done..], offset + done as u64) {
+            Ok(0) => return Err(CopyError::ended_early()),
+            Ok(n) => done += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(CopyError::Source(e)),
+        }
+    }
+    Ok(())
 }
 
 /// Copy the first `len` bytes of `source` into the empty file `target`. See [`copy_whole_with`].
-pub fn copy_whole(source: &File, target: &File, len: u64, reflink: bool) -> io::Result<Copied> {
+pub fn copy_whole(source: &File, target: &File, len: u64, reflink: bool) -> Result<CopyWay, CopyError> {
     copy_whole_with(source, target, len, reflink, &mut |_| Ok(()))
 }
 
 /// Copy the first `len` bytes of `source` into the empty file `target`: shared blocks if `reflink` and the filesystem
 /// can, else inside the kernel, else through user space. `progress` gets the number of bytes done so far; its error
-/// ends the copy. The files' own offsets are not used.
+/// ends the copy. The files' own offsets are not used. `Ok` means that all `len` bytes are there.
 pub fn copy_whole_with(
     source: &File,
     target: &File,
     len: u64,
     reflink: bool,
-    progress: &mut dyn FnMut(u64) -> io::Result<()>,
-) -> io::Result<Copied> {
+    progress: &mut dyn FnMut(u64) -> Result<(), Error>,
+) -> Result<CopyWay, CopyError> {
     if reflink && len > 0 && rustix::fs::ioctl_ficlone(target, source).is_ok() {
-        let got = super::stat::of_file(target)?.size;
+        let got = super::stat::of_file(target).map_err(CopyError::Target)?.size;
         if got > len {
-            target.set_len(len)?;
+            target.set_len(len).map_err(CopyError::Target)?;
         }
-        let bytes = got.min(len);
-        progress(bytes)?;
-        return Ok(Copied {
-            bytes,
-            way: CopyWay::Reflink,
-        });
+        progress(got.min(len)).map_err(CopyError::Stopped)?;
+        return if got < len {
+            Err(CopyError::ended_early())
+        } else {
+            Ok(CopyWay::Reflink)
+        };
     }
     let (mut from, mut to) = (0, 0);
     while from < len {
         let step = (len - from).min(STEP) as usize;
         match rustix::fs::copy_file_range(source, Some(&mut from), target, Some(&mut to), step) {
             Ok(0) => break,
-            Ok(_) => progress(from)?,
+            Ok(_) => progress(from).map_err(CopyError::Stopped)?,
             Err(Errno::INTR | Errno::AGAIN) => {}
-            // these are about the medium, and would meet a write as well
-            Err(e @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG | Errno::IO)) => return Err(e.into()),
-            // other filesystems, odd files, old kernels
+            // Other filesystems, odd files, old kernels; or either medium has failed, and which of them a read or a
+            // write will say.
             Err(_) => break,
         }
     }
     if from == len {
-        return Ok(Copied {
-            bytes: from,
-            way: CopyWay::Kernel,
-        });
+        return Ok(CopyWay::Kernel);
     }
     // Also when the kernel says "no more": files made up on the fly (in /proc, say) have content beyond their size.
-    let kernel = from;
     let mut buffer = vec![0; BUFFER.min(len.saturating_sub(from) as usize).max(1)];
     while from < len {
         let want = buffer.len().min((len - from) as usize);
         let got = match source.read_at(&mut buffer[..want], from) {
-            Ok(0) => break,
+            Ok(0) => return Err(CopyError::ended_early()),
             Ok(got) => got,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(e),
+            Err(e) => return Err(CopyError::Source(e)),
         };
-        target.write_all_at(&buffer[..got], from)?;
+        target.write_all_at(&buffer[..got], from).map_err(CopyError::Target)?;
         from += got as u64;
-        progress(from)?;
+        progress(from).map_err(CopyError::Stopped)?;
     }
-    let way = if kernel > 0 && kernel == from {
-        CopyWay::Kernel
-    } else {
-        CopyWay::User
-    };
-    Ok(Copied { bytes: from, way })
+    Ok(CopyWay::User)
 }
 
 /// Reserve room for `len` bytes. With `grow` the file gets that length (rsync does so with `--sparse`, and punches);
@@ -110,7 +140,7 @@ pub fn preallocate(file: &File, len: u64, grow: bool) -> io::Result<()> {
     } else {
         FallocateFlags::KEEP_SIZE
     };
-    Ok(rustix::fs::fallocate(file, flags, 0, len)?)
+    Ok(retry_on_intr(|| rustix::fs::fallocate(file, flags, 0, len))?)
 }
 
 /// Make a range read as zeros: a hole where the filesystem can, written zeros otherwise. The file has `length` bytes;
@@ -120,7 +150,7 @@ pub fn punch_hole(file: &File, offset: u64, len: u64, length: u64) -> io::Result
         return Ok(());
     }
     let flags = FallocateFlags::KEEP_SIZE | FallocateFlags::PUNCH_HOLE;
-    match rustix::fs::fallocate(file, flags, offset, len) {
+    match retry_on_intr(|| rustix::fs::fallocate(file, flags, offset, len)) {
         Ok(()) => Ok(()),
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
             let len = len.min(length - offset);
@@ -157,5 +187,5 @@ pub fn seek_hole(file: &File, offset: u64) -> io::Result<Option<u64>> {
 
 /// Data and metadata to the medium.
 pub fn fsync(file: &File) -> io::Result<()> {
-    Ok(rustix::fs::fsync(file)?)
+    Ok(retry_on_intr(|| rustix::fs::fsync(file))?)
 }

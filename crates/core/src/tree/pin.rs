@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{retry_on_intr, Errno};
 
 use super::attrs::{self, Time};
 use super::procfs;
@@ -70,20 +70,24 @@ impl Pin {
     /// As [`Root::chown`].
     pub fn chown(&self, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
         let (uid, gid) = attrs::ids(uid, gid)?;
-        Ok(rustix::fs::chownat(&self.inode, "", uid, gid, AtFlags::EMPTY_PATH)?)
+        Ok(retry_on_intr(|| {
+            rustix::fs::chownat(&self.inode, "", uid, gid, AtFlags::EMPTY_PATH)
+        })?)
     }
 
     /// As [`Root::utimens`].
     pub fn utimens(&self, mtime: Option<Time>, atime: Option<Time>) -> io::Result<()> {
         let times = attrs::timestamps(mtime, atime);
-        match rustix::fs::utimensat(&self.inode, "", &times, AtFlags::EMPTY_PATH) {
+        match retry_on_intr(|| rustix::fs::utimensat(&self.inode, "", &times, AtFlags::EMPTY_PATH)) {
             // before Linux 5.8
             Err(Errno::INVAL | Errno::NOENT) => {}
             other => return Ok(other?),
         }
         match procfs::name_of(&self.inode) {
-            Some((proc, name)) => Ok(rustix::fs::utimensat(proc, name, &times, AtFlags::empty())?),
-            None => Ok(rustix::fs::futimens(self.reopen()?, &times)?),
+            Some((proc, name)) => Ok(retry_on_intr(|| {
+                rustix::fs::utimensat(proc, name.as_str(), &times, AtFlags::empty())
+            })?),
+            None => attrs::futimens(self.reopen()?, mtime, atime),
         }
     }
 
@@ -105,7 +109,7 @@ pub(super) fn chmod_inode(
     reopened: impl FnOnce() -> Result<OwnedFd, Errno>,
 ) -> Result<(), Errno> {
     if let Some((proc, name)) = procfs::name_of(inode) {
-        match rustix::fs::chmodat(proc, name, mode, AtFlags::empty()) {
+        match retry_on_intr(|| rustix::fs::chmodat(proc, name.as_str(), mode, AtFlags::empty())) {
             // hidden from us (a masked or foreign /proc)
             Err(Errno::NOENT | Errno::ACCESS) => {}
             other => return other,

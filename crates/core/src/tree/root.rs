@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
-use rustix::io::Errno;
+use rustix::io::{retry_on_intr, Errno};
 
 use super::attrs::{self, Time};
 use super::cache::Cache;
@@ -97,7 +97,7 @@ impl Shared {
             rest = b".";
         }
         let bound = self.confine_root.as_deref();
-        resolve::open_beneath(anchor, rest, flags, self.confine, bound, self.openat2)
+        retry_on_intr(|| resolve::open_beneath(anchor, rest, flags, self.confine, bound, self.openat2))
     }
 }
 
@@ -129,11 +129,9 @@ impl Root {
         let full = operator::absolute(path, &options.cwd)?;
         let confine = options.confine_root.as_deref();
         let flags = DIR_FLAGS;
-        let handle = if options.operator {
-            operator::open_with(&full, flags, 0, None, options.insecure_links, confine)?
-        } else {
-            operator::open_with(&full, flags, 0, None, true, confine)?
-        };
+        // Links in a plain path are followed.
+        let insecure = !options.operator || options.insecure_links;
+        let handle = operator::open_with(&full, flags, 0, None, insecure, confine)?;
         Ok(Self::from_handle(handle, &full, options))
     }
 
@@ -210,7 +208,8 @@ impl Root {
     pub fn subroot_climbing(&self, rel: &[u8]) -> io::Result<Root> {
         self.exists()?;
         let beneath = Confine::Beneath;
-        let handle = resolve::open_beneath(self.handle(), rel, DIR_FLAGS, beneath, None, self.shared.openat2)?;
+        let handle =
+            retry_on_intr(|| resolve::open_beneath(self.handle(), rel, DIR_FLAGS, beneath, None, self.shared.openat2))?;
         Ok(self.make_subroot(handle, rel))
     }
 
@@ -287,19 +286,19 @@ impl Root {
 
     // ---- resolution
 
-    /// Run `call` with the handle of the parent of `rel` and its last component.
+    /// Run `call` with the handle of the parent of `rel` and its last component; again when a signal interrupts it.
     pub(super) fn at<T>(
         &self,
         rel: &[u8],
-        call: impl FnOnce(BorrowedFd<'_>, &[u8]) -> Result<T, Errno>,
+        mut call: impl FnMut(BorrowedFd<'_>, &[u8]) -> Result<T, Errno>,
     ) -> io::Result<T> {
         let (dir, leaf) = split(rel)?;
         self.exists()?;
         if dir.is_empty() {
-            return Ok(call(self.handle(), leaf)?);
+            return Ok(retry_on_intr(|| call(self.handle(), leaf))?);
         }
         let parent = self.parent(dir)?;
-        Ok(call(parent.as_fd(), leaf)?)
+        Ok(retry_on_intr(|| call(parent.as_fd(), leaf))?)
     }
 
     /// The handle of the directory `dir` (not empty), from the cache or resolved beneath the root.
@@ -367,7 +366,7 @@ impl Root {
             } else {
                 shared.open(parent, DIR_FLAGS)?
             };
-            let opened = rustix::fs::openat(parent, leaf, DIR_FLAGS, Mode::empty());
+            let opened = retry_on_intr(|| rustix::fs::openat(&parent, leaf, DIR_FLAGS, Mode::empty()));
             let closed = opened.is_err();
             shared.doors.push(Door {
                 name: name.to_vec(),
@@ -390,7 +389,9 @@ impl Root {
         let (dir, leaf) = split(rel)?;
         self.exists()?;
         if dir.is_empty() && leaf == b"." {
-            return Ok(rustix::fs::openat(self.handle(), ".", flags, Mode::empty())?);
+            return Ok(retry_on_intr(|| {
+                rustix::fs::openat(self.handle(), ".", flags, Mode::empty())
+            })?);
         }
         check(rel)?;
         Ok(self.resolve(rel, flags)?)
@@ -652,7 +653,7 @@ impl Root {
         old: &[u8],
         other: &Root,
         new: &[u8],
-        call: impl FnOnce(BorrowedFd<'_>, &[u8], BorrowedFd<'_>, &[u8]) -> Result<T, Errno>,
+        mut call: impl FnMut(BorrowedFd<'_>, &[u8], BorrowedFd<'_>, &[u8]) -> Result<T, Errno>,
     ) -> io::Result<T> {
         let (new_dir, new_leaf) = split(new)?;
         other.exists()?;

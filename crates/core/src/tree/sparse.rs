@@ -62,7 +62,23 @@ impl<'f> Output<'f> {
         }
     }
 
-    /// A matched block that is in its place already.
+    /// A matched block that is in its place already: what is in it is not written again, but its zeros become holes.
+    pub fn stay(&mut self, span: &[u8]) -> io::Result<()> {
+        if !self.sparse {
+            return self.skip(span.len() as u64);
+        }
+        for_each_run(span, |range, zeros| {
+            let len = range.len() as u64;
+            if zeros {
+                self.hole(len);
+                Ok(())
+            } else {
+                self.skip(len)
+            }
+        })
+    }
+
+    /// Content that is in its place already.
     pub fn skip(&mut self, len: u64) -> io::Result<()> {
         self.punch()?;
         self.at = self.at.saturating_add(len);

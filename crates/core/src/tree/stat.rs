@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 
 use rustix::fs::{AtFlags, FileType, StatxFlags};
-use rustix::io::Errno;
+use rustix::io::{retry_on_intr, Errno};
 
 /// The type bits of a mode.
 pub const TYPE_MASK: u32 = 0o170_000;
@@ -85,12 +85,12 @@ impl Stat {
 
 /// Status of an open file.
 pub fn of_file(file: impl AsFd) -> io::Result<Stat> {
-    Ok(query(file, b"", AtFlags::EMPTY_PATH, false)?)
+    Ok(retry_on_intr(|| query(&file, b"", AtFlags::EMPTY_PATH, false))?)
 }
 
 /// Status of an open file, with its time of creation.
 pub fn of_file_btime(file: impl AsFd) -> io::Result<Stat> {
-    Ok(query(file, b"", AtFlags::EMPTY_PATH, true)?)
+    Ok(retry_on_intr(|| query(&file, b"", AtFlags::EMPTY_PATH, true))?)
 }
 
 /// One `statx`. Where a sandbox hides the call (old seccomp profiles answer EPERM), `fstatat` gives all but the btime.

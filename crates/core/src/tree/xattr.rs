@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, XattrFlags};
-use rustix::io::Errno;
+use rustix::io::{retry_on_intr, Errno};
 
 use super::pin::Pin;
 use super::procfs;
@@ -30,19 +30,19 @@ pub(super) enum Subject<'a> {
 
 impl Subject<'_> {
     fn list_into(self, buffer: &mut [u8]) -> Result<usize, Errno> {
-        match self {
-            Self::Name(path) => rustix::fs::llistxattr(path, buffer),
-            Self::Inode(path) => rustix::fs::listxattr(path, buffer),
-            Self::Open(fd) => rustix::fs::flistxattr(fd, buffer),
-        }
+        retry_on_intr(|| match self {
+            Self::Name(path) => rustix::fs::llistxattr(path, &mut *buffer),
+            Self::Inode(path) => rustix::fs::listxattr(path, &mut *buffer),
+            Self::Open(fd) => rustix::fs::flistxattr(fd, &mut *buffer),
+        })
     }
 
     fn get_into(self, name: &[u8], buffer: &mut [u8]) -> Result<usize, Errno> {
-        match self {
-            Self::Name(path) => rustix::fs::lgetxattr(path, name, buffer),
-            Self::Inode(path) => rustix::fs::getxattr(path, name, buffer),
-            Self::Open(fd) => rustix::fs::fgetxattr(fd, name, buffer),
-        }
+        retry_on_intr(|| match self {
+            Self::Name(path) => rustix::fs::lgetxattr(path, name, &mut *buffer),
+            Self::Inode(path) => rustix::fs::getxattr(path, name, &mut *buffer),
+            Self::Open(fd) => rustix::fs::fgetxattr(fd, name, &mut *buffer),
+        })
     }
 
     pub fn get(self, name: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
@@ -54,20 +54,20 @@ impl Subject<'_> {
 
     pub fn set(self, name: &[u8], value: &[u8]) -> Result<(), Errno> {
         let flags = XattrFlags::empty();
-        match self {
+        retry_on_intr(|| match self {
             Self::Name(path) => rustix::fs::lsetxattr(path, name, value, flags),
             Self::Inode(path) => rustix::fs::setxattr(path, name, value, flags),
             Self::Open(fd) => rustix::fs::fsetxattr(fd, name, value, flags),
-        }
+        })
     }
 
     /// Whether it was there.
     pub fn remove(self, name: &[u8]) -> Result<bool, Errno> {
-        let done = match self {
+        let done = retry_on_intr(|| match self {
             Self::Name(path) => rustix::fs::lremovexattr(path, name),
             Self::Inode(path) => rustix::fs::removexattr(path, name),
             Self::Open(fd) => rustix::fs::fremovexattr(fd, name),
-        };
+        });
         match done {
             Err(Errno::NODATA) => Ok(false),
             other => other.map(|()| true),

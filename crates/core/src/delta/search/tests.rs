@@ -36,7 +36,7 @@ pub(crate) fn noise(len: usize, seed: u32) -> Vec<u8> {
 struct Found {
     tokens: Vec<(Option<u32>, Vec<u8>)>,
     stats: SearchStats,
-    problem: Option<Problem>,
+    intact: Intact,
     head: SumHead,
 }
 
@@ -57,7 +57,7 @@ fn run(old: &[u8], new: &[u8], blength: u32, inplace: bool) -> Found {
     let mut sink = Collect::default();
     let mut stats = SearchStats::default();
     let mut whole = Hasher::new(kind);
-    let problem = search(
+    let intact = search(
         &mut &new[..],
         new.len() as u64,
         &sig,
@@ -68,14 +68,14 @@ fn run(old: &[u8], new: &[u8], blength: u32, inplace: bool) -> Found {
         &mut stats,
     )
     .unwrap();
-    if problem.is_none() {
+    if intact.is_ok() {
         assert_eq!(whole.finish(), crate::sums::strong::digest(kind, new));
     }
     assert_eq!(stats.literal + stats.matched, new.len() as u64);
     Found {
         tokens: sink.0,
         stats,
-        problem,
+        intact,
         head,
     }
 }
@@ -156,7 +156,7 @@ fn an_early_end_is_filled_with_zeros() {
         let mut sink = Collect::default();
         let mut stats = SearchStats::default();
         let mut whole = Hasher::new(kind);
-        let problem = search(
+        let intact = search(
             &mut &old[..3000],
             5000,
             sig,
@@ -167,7 +167,7 @@ fn an_early_end_is_filled_with_zeros() {
             &mut stats,
         )
         .unwrap();
-        assert_eq!(problem.and_then(|e| e.raw_os_error()), Some(61));
+        assert_eq!(intact.unwrap_err().raw_os_error(), Some(61));
         let data: Vec<u8> = sink.0.into_iter().flat_map(|t| t.1).collect();
         assert!(data[..3000] == old[..3000] && data[3000..] == [0; 2000]);
     }
@@ -203,25 +203,138 @@ fn in_place_uses_blocks_that_stay() {
     rebuild(&old, &new, &found, true);
 }
 
-#[test]
-fn chains_of_equal_rolling_sums_are_bounded() {
-    // Pairs of bytes that keep both halves of the sum: +1 -2 +1.
-    let base = [100u8; 16];
-    let mut old = Vec::new();
-    for i in 0..3000u32 {
-        let mut block = base;
-        for bit in 0..12 {
+/// `count` different blocks of 16 bytes with one rolling sum: triples of bytes that keep both halves of it, +1 -2 +1.
+fn equal_sums(count: u32) -> Vec<u8> {
+    let mut blocks = Vec::new();
+    for i in 0..count {
+        let mut block = [100u8; 16];
+        for bit in 0..14 {
             if i >> bit & 1 != 0 {
                 block[bit] = block[bit].wrapping_add(1);
                 block[bit + 1] = block[bit + 1].wrapping_sub(2);
                 block[bit + 2] = block[bit + 2].wrapping_add(1);
             }
         }
-        old.extend_from_slice(&block);
+        blocks.extend_from_slice(&block);
     }
+    blocks
+}
+
+#[test]
+fn of_many_equal_rolling_sums_none_is_missed() {
+    let old = equal_sums(3000);
     let new = [noise(5, 1), old.clone()].concat();
     let found = run(&old, &new, 16, false);
+    assert_eq!((found.stats.matches, found.stats.literal), (3000, 5));
     rebuild(&old, &new, &found, false);
+}
+
+fn search_for(sig: &Signature, new: &[u8], inplace: bool) -> SearchStats {
+    let hasher = BlockHasher::new(SumKind::Xxh128, 99, true);
+    let mut stats = SearchStats::default();
+    let mut whole = Hasher::new(SumKind::None);
+    let mut sink = Collect::default();
+    let len = new.len() as u64;
+    search(
+        &mut &new[..],
+        len,
+        sig,
+        &hasher,
+        inplace,
+        &mut whole,
+        &mut sink,
+        &mut stats,
+    )
+    .unwrap();
+    stats
+}
+
+/// A pattern of noise whose sum is a multiple of half its length.
+fn even_noise(len: usize) -> Vec<u8> {
+    let mut pattern = noise(len, 21);
+    let sum: u32 = pattern[1..].iter().map(|&b| u32::from(b)).sum();
+    pattern[0] = (sum.wrapping_neg() % (len as u32 / 2)) as u8;
+    pattern
+}
+
+fn sums_of(old: &[u8], blength: u32) -> Signature {
+    let head = sum_head(old.len() as u64, blength, 32, SumKind::Xxh128, true);
+    Signature::of(&mut &old[..], head, &BlockHasher::new(SumKind::Xxh128, 99, true))
+        .unwrap()
+        .0
+}
+
+#[test]
+fn repeated_data_costs_its_length_and_is_matched() {
+    let blength = 1 << 17;
+    let repeat = |pattern: &[u8], len: usize| pattern.iter().copied().cycle().take(len).collect::<Vec<u8>>();
+    let len = 16 * blength;
+    // With a window of 2^17 all rotations of a pattern whose sum is a multiple of half its length have one rolling sum.
+    for (name, old, new, unmatched) in [
+        ("no block", vec![0; len], vec![0xff; len], len),
+        (
+            "after it",
+            vec![0; 2 * len],
+            [vec![0xff; len], vec![0; len]].concat(),
+            len,
+        ),
+        ("rotated", repeat(b"\x02\0", len), repeat(b"\0\x02", len), blength),
+        (
+            "rotated far",
+            repeat(&even_noise(128), 4 * len),
+            repeat(&even_noise(128), 4 * len + 28)[28..].to_vec(),
+            // A test of each of the 128 rotations, at the rate of the budget.
+            32 * blength,
+        ),
+    ] {
+        let sig = sums_of(&old, blength as u32);
+        for inplace in [false, true] {
+            let stats = search_for(&sig, &new, inplace);
+            assert!(
+                stats.hashed <= (64 * blength + 6 * new.len()) as u64,
+                "{name}: {stats:?}"
+            );
+            assert!(
+                stats.literal <= unmatched as u64 + 1,
+                "{name}, in place {inplace}: {stats:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn invented_sums_cost_the_length_of_the_source() {
+    // A sum for every place of the source, all of them wrong: the peer knows the file.
+    let new = noise(1 << 20, 3);
+    let blength = 4096;
+    let mut sums = Vec::new();
+    for at in 0..new.len() - blength {
+        sums.extend_from_slice(&checksum(&new[at..at + blength]).to_le_bytes());
+        sums.extend_from_slice(&(at as u32).to_le_bytes());
+    }
+    let head = SumHead {
+        count: (sums.len() / 8) as u32,
+        blength: blength as u32,
+        s2length: 4,
+        remainder: 0,
+    };
+    let sig = Signature::read(&mut &sums[..], head, u64::MAX).unwrap();
+    for inplace in [false, true] {
+        let stats = search_for(&sig, &new, inplace);
+        assert!(stats.hashed <= (1 << 20) + 7 * new.len() as u64, "{stats:?}");
+        assert_eq!(stats.matches, 0);
+    }
+}
+
+#[test]
+fn in_place_what_was_overwritten_is_not_tested_at_each_byte() {
+    // All blocks have the content of each window, and all of them lie behind.
+    let blength = 1 << 14;
+    let old = [vec![5; 4 * blength], noise(blength, 1)].concat();
+    let new = [noise(5 * blength + 1, 2), vec![5; 64 * blength]].concat();
+    let stats = search_for(&sums_of(&old, blength as u32), &new, true);
+    assert!(stats.hashed <= (1 << 20) + 6 * new.len() as u64, "{stats:?}");
+    assert_eq!(stats.matches, 0);
 }
 
 /// Random edits: (place, deleted, inserted from noise or copied from elsewhere).
@@ -260,7 +373,7 @@ proptest! {
         }
         let new = edited(&old, &edits);
         let found = run(&old, &new, blength, inplace);
-        prop_assert!(found.problem.is_none());
+        prop_assert!(found.intact.is_ok());
         rebuild(&old, &new, &found, inplace);
     }
 }
@@ -318,7 +431,7 @@ fn speed() {
         let hasher = BlockHasher::new(kind, 1, true);
         let head = sum_head(len as u64, 0, 32, kind, false);
         rate(&format!("signature {}", kind.name()), len, &mut || {
-            std::hint::black_box(Signature::of(&mut &old[..], head, &hasher).unwrap());
+            let _read = std::hint::black_box(Signature::of(&mut &old[..], head, &hasher).unwrap());
         });
         let (sig, _) = Signature::of(&mut &old[..], head, &hasher).unwrap();
         for (name, new) in [
@@ -335,7 +448,7 @@ fn speed() {
                     &mut || {
                         stats = SearchStats::default();
                         let mut whole = Hasher::new(SumKind::None);
-                        search(
+                        let intact = search(
                             &mut &new[..],
                             len as u64,
                             &sig,
@@ -346,6 +459,7 @@ fn speed() {
                             &mut stats,
                         )
                         .unwrap();
+                        assert!(intact.is_ok());
                     },
                 );
             }

@@ -1,21 +1,22 @@
 //! Local copies that use what is there: by differences, in place, and by appending.
 
+use std::cell::RefCell;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use super::{pace, Copier, SMALL};
+use super::{pace, target_failed, Copier, SMALL};
 use crate::delta::search::{search, SearchStats, TokenSink};
 use crate::delta::signature::Signature;
-use crate::error::Result;
-use crate::report::item::iflag;
+use crate::error::{Error, Result};
 use crate::report::Report;
-use crate::roles::compare::Wanted;
 use crate::roles::dest::Dest;
-use crate::roles::generator::{Basis, Request};
+use crate::roles::generator::{basis, Basis, Request};
+use crate::roles::landing::{NewFile, Outcome};
 use crate::sums::size::sum_head;
 use crate::sums::strong::{BlockHasher, Hasher};
+use crate::tree::data::{read_at, CopyError};
 use crate::tree::sparse::Output;
 use crate::wire::throttle::Throttle;
 
@@ -31,7 +32,7 @@ impl Copier {
         target: &File,
         existing: u64,
         inplace: bool,
-    ) -> Result<bool> {
+    ) -> Result<bool, CopyError> {
         let plan = Arc::clone(&self.plan);
         let basis_file = match basis.root.open_read(&basis.name, self.plan.open_noatime) {
             Ok(file) => file,
@@ -46,28 +47,36 @@ impl Copier {
                 return Ok(false);
             }
         };
-        let head = sum_head(basis.size, plan.block_size, plan.protocol, plan.xfer_sum, request.redo);
+        // Nothing verifies the whole file here. What is written comes from the source, but in place a block may stay as
+        // it is: so there its sum leaves nothing to chance.
+        let full = request.redo || inplace;
+        let head = sum_head(basis.size, plan.block_size, plan.protocol, plan.xfer_sum, full);
         let hasher = BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix);
-        let (signature, _) = {
-            let mut reader: &File = &basis_file;
-            Signature::of(&mut reader, head, &hasher)?
-        };
+        let mut reader: &File = &basis_file;
+        let (signature, read) = Signature::of(&mut reader, head, &hasher).map_err(CopyError::Stopped)?;
+        if read.is_err() {
+            // Sums of zeros stand for what could not be read.
+            return Ok(false);
+        }
         let mut whole = Hasher::new(crate::plan::SumKind::None);
         let mut stats = SearchStats::default();
+        let broken = RefCell::new(None);
         let mut sink = Rebuild {
             output: Output::new(target, 0, existing, plan.sparse),
             signature: &signature,
             inplace,
-            sparse: plan.sparse,
-            dest,
-            rel: &request.rel,
             report: &self.report,
             throttle: &mut self.throttle,
+            written: &mut self.written,
+            broken: &broken,
             size,
             progress: self.report.progress_level() > 0,
         };
-        let mut reader: &File = source;
-        search(
+        let mut reader = Watched {
+            file: source,
+            broken: &broken,
+        };
+        let searched = search(
             &mut reader,
             size,
             &signature,
@@ -76,17 +85,21 @@ impl Copier {
             &mut whole,
             &mut sink,
             &mut stats,
-        )?;
-        let end = sink.output.finish().map_err(|e| dest.write_error(&request.rel, &e))?;
-        if inplace && existing > end {
-            target.set_len(end).map_err(|e| dest.write_error(&request.rel, &e))?;
-        }
-        self.wrote(stats.literal, stats.matched);
+        );
+        let output = sink.output;
         self.report.stats(|s| {
             s.matches += stats.matches;
             s.hash_hits += stats.hash_hits;
             s.false_alarms += stats.false_alarms;
         });
+        if let Some(error) = broken.take() {
+            return Err(error);
+        }
+        searched.map_err(CopyError::Stopped)?.map_err(CopyError::Source)?;
+        let end = output.finish().map_err(CopyError::Target)?;
+        if inplace && existing > end {
+            target.set_len(end).map_err(CopyError::Target)?;
+        }
         Ok(true)
     }
 
@@ -94,132 +107,131 @@ impl Copier {
     pub(super) fn in_place(
         &mut self,
         request: &Request,
-        dest: &Dest,
+        file: NewFile<'_>,
         source: &File,
         size: u64,
-        want: &Wanted,
-    ) -> Result<bool> {
+        device: bool,
+    ) -> Result<Outcome> {
         let plan = Arc::clone(&self.plan);
-        let failed = |e: io::Error| dest.write_error(&request.rel, &e);
+        let dest = file.dest;
+        let existing = request.exists.map_or(0, |s| s.size);
+        let appends = plan.append > 0 && !request.redo && existing > 0;
+        if appends && existing > size {
+            let entry = request.segment.entry(request.i);
+            let name = request.segment.name(request.i);
+            let shown = self.shown_source(entry.root, &name);
+            self.report
+                .warning([b"skipped diminished file: ".as_slice(), &shown].concat());
+            return Ok(Outcome::Failed);
+        }
         let mut copy = None;
-        if plan.backup && request.exists.is_some() {
+        if plan.backup && request.exists.is_some() && !request.redo {
             copy = dest.backup_copy(&request.rel)?;
         }
-        let Some(target) = dest.open_inplace(&request.rel) else {
-            return Ok(false);
+        let Ok(update) = file.begin_in_place(device) else {
+            self.written.0 = size;
+            return Ok(Outcome::Failed);
         };
-        let existing = request.exists.map_or(0, |s| s.size);
-        let device = request.exists.is_some_and(|s| s.is_device());
-        if plan.append > 0 && existing > 0 && existing < size {
-            self.append(request, dest, source, size, existing, &target)?;
+        let from_copy = copy.map(|(root, name)| Basis {
+            kind: basis::BACKUP,
+            root,
+            name,
+            size: existing,
+            xname: None,
+        });
+        let start = if appends { existing } else { 0 };
+        let result = if appends {
+            self.append(source, size, existing, update.target())
         } else {
-            let own = request
-                .basis
-                .as_ref()
-                .filter(|b| b.kind == crate::roles::generator::basis::ITSELF);
-            let from_copy = copy.map(|(root, name)| Basis {
-                kind: crate::roles::generator::basis::BACKUP,
-                root,
-                name,
-                size: existing,
-                xname: None,
-            });
-            let basis = if from_copy.is_some() {
-                from_copy.as_ref()
-            } else {
-                request.basis.as_ref()
-            };
-            let mut done = false;
-            if let Some(basis) = basis.filter(|_| !plan.whole_file && size > 0 && !device) {
-                let overwrites = own.is_some() && basis.kind == crate::roles::generator::basis::ITSELF;
-                done = self.delta(request, dest, source, size, basis, &target, existing, overwrites)?;
+            let basis = from_copy.as_ref().or(request.basis.as_ref());
+            self.rewrite(request, dest, source, size, basis, update.target(), existing, device)
+                .map(|()| true)
+        };
+        match result {
+            Ok(true) => update.finish(),
+            Ok(false) => update.unverified(),
+            Err(CopyError::Source(error)) => {
+                self.source_failed(request, size - start, &error);
+                update.unverified()
             }
-            if !done {
-                let mut output = Output::new(&target, 0, existing, plan.sparse && !device);
-                let at = self.copy_pieces(request, dest, source, size, &mut output, SMALL as usize)?;
-                if !device {
-                    output.finish().map_err(failed)?;
-                }
-                self.wrote(at, 0);
-            }
+            Err(other) => Err(target_failed(dest, &request.rel, other)),
         }
-        dest.sync(&target, &request.rel)?;
-        if !device {
-            dest.set_attrs_open(&target, &request.rel, want, None);
-        }
-        Ok(true)
     }
 
-    pub(super) fn append(
+    /// Write all of the file, where it differs from what is there.
+    fn rewrite(
         &mut self,
         request: &Request,
         dest: &Dest,
         source: &File,
         size: u64,
-        existing: u64,
+        basis: Option<&Basis>,
         target: &File,
-    ) -> Result<()> {
-        let failed = |e: io::Error| dest.write_error(&request.rel, &e);
-        let mut at = existing;
-        if self.plan.append > 1 && !self.same_start(source, target, existing) {
-            // What is there is not the beginning of the new file: write all of it (spec: transfer 6 `--append`).
-            if self.plan.info.name > 0 || self.plan.itemize {
-                let name = request.segment.name(request.i);
-                let text = [
-                    b"WARNING: ".as_slice(),
-                    &name,
-                    b" failed verification -- update retained (will try again).",
-                ]
-                .concat();
-                self.report.warning(text);
-            }
-            at = 0;
-            let len = request.segment.entry(request.i).len;
-            self.wrote(size - existing, 0);
-            self.report.stats(|s| {
-                s.transferred += 1;
-                s.transferred_size += len;
-            });
-            // The second try is an item of its own, and the first has changed the time.
-            let flags = iflag::TRANSFER | iflag::TIME;
-            self.again.push((Arc::clone(&request.segment), request.i, flags));
-        }
-        self.buffer.resize(SMALL as usize, 0);
-        let start = at;
-        while at < size {
-            self.report.check()?;
-            let want = self.buffer.len().min((size - at) as usize);
-            match source.read_at(&mut self.buffer[..want], at) {
-                Ok(0) => break,
-                Ok(n) => {
-                    target.write_all_at(&self.buffer[..n], at).map_err(failed)?;
-                    pace(&mut self.throttle, &self.report, n)?;
-                    at += n as u64;
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(failed(e)),
+        existing: u64,
+        device: bool,
+    ) -> Result<(), CopyError> {
+        let plan = Arc::clone(&self.plan);
+        if let Some(basis) = basis.filter(|_| !plan.whole_file && size > 0 && !device) {
+            let itself = basis.kind == basis::ITSELF;
+            if self.delta(request, dest, source, size, basis, target, existing, itself)? {
+                return Ok(());
             }
         }
-        target.set_len(at).map_err(failed)?;
-        self.wrote(at - start, 0);
+        let mut output = Output::new(target, 0, existing, plan.sparse && !device);
+        self.copy_pieces(source, 0, size, &mut output, SMALL as usize)?;
+        if !device {
+            output.finish().map_err(CopyError::Target)?;
+        }
         Ok(())
     }
 
-    pub(super) fn same_start(&mut self, source: &File, target: &File, len: u64) -> bool {
+    /// Write what the file is longer by. `false`: what is there is not the beginning of the source
+    /// (spec: transfer 6 `--append-verify`).
+    fn append(&mut self, source: &File, size: u64, existing: u64, target: &File) -> Result<bool, CopyError> {
+        let verified = self.plan.append < 2 || self.same_start(source, target, existing)?;
+        let mut output = Output::new(target, existing, existing, self.plan.sparse);
+        self.copy_pieces(source, existing, size, &mut output, SMALL as usize)?;
+        output.finish().map_err(CopyError::Target)?;
+        Ok(verified)
+    }
+
+    fn same_start(&mut self, source: &File, target: &File, len: u64) -> Result<bool, CopyError> {
         let mut other = vec![0; SMALL as usize];
         self.buffer.resize(SMALL as usize, 0);
         let mut at = 0;
         while at < len {
+            self.report.check().map_err(CopyError::Stopped)?;
             let want = other.len().min((len - at) as usize);
-            if source.read_exact_at(&mut self.buffer[..want], at).is_err()
-                || target.read_exact_at(&mut other[..want], at).is_err()
-                || self.buffer[..want] != other[..want]
-            {
-                return false;
+            read_at(source, &mut self.buffer[..want], at)?;
+            // What can't be read there is not the same.
+            if target.read_exact_at(&mut other[..want], at).is_err() || self.buffer[..want] != other[..want] {
+                return Ok(false);
             }
             at += want as u64;
         }
-        true
+        Ok(true)
+    }
+}
+
+/// Reads the source for a search, which would go on with zeros after an error: that is noted here, and ends it.
+struct Watched<'a> {
+    file: &'a File,
+    broken: &'a RefCell<Option<CopyError>>,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let result = self.file.read(buffer);
+        match &result {
+            // No more is asked for than the file should have.
+            Ok(0) if !buffer.is_empty() => *self.broken.borrow_mut() = Some(CopyError::ended_early()),
+            Err(e) if e.kind() != io::ErrorKind::Interrupted => {
+                let error = e.raw_os_error().map_or(e.kind().into(), io::Error::from_raw_os_error);
+                *self.broken.borrow_mut() = Some(CopyError::Source(error));
+            }
+            _ => {}
+        }
+        result
     }
 }
 
@@ -228,17 +240,31 @@ struct Rebuild<'a> {
     output: Output<'a>,
     signature: &'a Signature,
     inplace: bool,
-    /// Zeros in matched blocks become holes too.
-    sparse: bool,
-    dest: &'a Dest,
-    rel: &'a [u8],
     report: &'a Report,
     throttle: &'a mut Throttle,
+    /// Literal and matched bytes.
+    written: &'a mut (u64, u64),
+    /// Why the copy can't go on.
+    broken: &'a RefCell<Option<CopyError>>,
     size: u64,
     progress: bool,
 }
 
 impl Rebuild<'_> {
+    fn is_whole(&self) -> Result<()> {
+        if self.broken.borrow().is_some() {
+            return Err(Error::FileIo(String::new()));
+        }
+        Ok(())
+    }
+
+    fn wrote(&self, result: io::Result<()>) -> Result<()> {
+        result.map_err(|error| {
+            *self.broken.borrow_mut() = Some(CopyError::Target(error));
+            Error::FileIo(String::new())
+        })
+    }
+
     fn shown(&self) -> Result<()> {
         if self.progress {
             self.report.progress(self.output.position(), self.size);
@@ -249,20 +275,23 @@ impl Rebuild<'_> {
 
 impl TokenSink for Rebuild<'_> {
     fn literal(&mut self, data: &[u8]) -> Result<()> {
-        self.output
-            .write(data)
-            .map_err(|e| self.dest.write_error(self.rel, &e))?;
+        self.is_whole()?;
+        let result = self.output.write(data);
+        self.wrote(result)?;
+        self.written.0 += data.len() as u64;
         pace(self.throttle, self.report, data.len())?;
         self.shown()
     }
 
     fn block(&mut self, index: u32, data: &[u8]) -> Result<()> {
-        if self.inplace && !self.sparse && self.signature.head.offset(index) == self.output.position() {
-            self.output.skip(data.len() as u64)
+        self.is_whole()?;
+        let result = if self.inplace && self.signature.head.offset(index) == self.output.position() {
+            self.output.stay(data)
         } else {
             self.output.write(data)
-        }
-        .map_err(|e| self.dest.write_error(self.rel, &e))?;
+        };
+        self.wrote(result)?;
+        self.written.1 += data.len() as u64;
         self.shown()
     }
 }

@@ -163,20 +163,29 @@ impl Dest {
         ))
     }
 
-    /// Keep what is about to be replaced: by a hard link, so that the name is never missing, else by a rename.
-    /// `false`: left out on purpose. Errors end the run (spec: transfer 11).
-    pub fn backup_before_overwrite(&self, rel: &[u8]) -> Result<bool> {
-        let Ok(stat) = self.root.lstat(rel) else {
-            return Ok(true);
+    /// Keep what is about to be replaced: by a hard link, so that the name is never missing, else by a rename, else (an
+    /// immutable file, another filesystem) by a copy. Errors end the run (spec: transfer 11).
+    pub fn backup_before_overwrite(&self, rel: &[u8]) -> Result<()> {
+        let stat = match self.root.lstat(rel) {
+            Ok(stat) => stat,
+            Err(error) if error.raw_os_error() == Some(2) => return Ok(()),
+            Err(error) => {
+                return Err(Error::FileIo(format!(
+                    "rsync: [{}] backup stat {} failed: {}",
+                    self.role,
+                    String::from_utf8_lossy(&self.display(rel)),
+                    sys_text(&error)
+                )));
+            }
         };
         if stat.is_dir() {
-            return Ok(true);
+            return Ok(());
         }
         let Some((root, name)) = self.backup_name(rel, true) else {
             return Err(Error::FileIo(String::new()));
         };
         if stat.is_symlink() && self.is_unsafe_link(rel) {
-            return Ok(true);
+            return Ok(());
         }
         self.clear_backup_place(&root, &name);
         let mut way = "HLINK";
@@ -186,19 +195,15 @@ impl Dest {
                 way = "RENAME";
                 root.rename_from(&self.root, rel, &name)
             })
-            .or_else(|e| {
-                if e.raw_os_error() == Some(18) {
-                    way = "COPY";
-                    self.copy_to_backup(&root, rel, &name, &stat)
-                } else {
-                    Err(e)
-                }
+            .or_else(|_| {
+                way = "COPY";
+                self.copy_to_backup(&root, rel, &name, &stat)
             });
         match result {
             Ok(()) => {
                 debug!(self.report, backup >= 1; "make_backup: ", way, " ", rel, " successful.");
                 self.backed_up(rel, &name);
-                Ok(true)
+                Ok(())
             }
             Err(error) => Err(self.backup_failed(rel, &root, &name, &error)),
         }
@@ -251,15 +256,22 @@ impl Dest {
         }
         let source = self.root.open_read(rel, false)?;
         let copy = root.create_excl(name, 0o600)?;
-        crate::tree::data::copy_whole(&source, &copy, stat.size, true)?;
-        if self.plan.changes_owners() {
-            attrs::fchown(&copy, Some(stat.uid), Some(stat.gid))?;
-        }
-        attrs::fchmod(&copy, stat.mode)?;
-        attrs::futimens(&copy, Some(stat.mtime_pair()), Some(stat.atime_pair()))
+        let finish = || -> io::Result<()> {
+            crate::tree::data::copy_whole(&source, &copy, stat.size, true)?;
+            if self.plan.changes_owners() {
+                attrs::fchown(&copy, Some(stat.uid), Some(stat.gid))?;
+            }
+            attrs::fchmod(&copy, stat.mode)?;
+            attrs::futimens(&copy, Some(stat.mtime_pair()), Some(stat.atime_pair()))
+        };
+        finish().inspect_err(|_| {
+            // A backup is whole or there is none; why there is none is reported by the caller.
+            let _ = root.unlink(name);
+        })
     }
 
-    /// Move something that is to be deleted to its backup. `Ok(false)`: it has none and is simply removed.
+    /// Move something that is to be deleted to its backup. `Ok(false)`: it is still there (its backup is a copy, or it
+    /// has none) and is to be removed.
     pub fn backup_by_rename(&self, rel: &[u8], kind: FileKind) -> io::Result<bool> {
         if kind == FileKind::Dir {
             return Ok(false);
@@ -277,13 +289,13 @@ impl Dest {
         self.clear_backup_place(&root, &name);
         match root.rename_from(&self.root, rel, &name) {
             Ok(()) => debug!(self.report, backup >= 1; "make_backup: RENAME ", rel, " successful."),
-            Err(e) if e.raw_os_error() == Some(18) => {
+            Err(_) => {
                 let stat = self.root.lstat(rel)?;
                 self.copy_to_backup(&root, rel, &name, &stat)?;
-                self.root.unlink(rel)?;
                 debug!(self.report, backup >= 1; "make_backup: COPY ", rel, " successful.");
+                self.backed_up(rel, &name);
+                return Ok(false);
             }
-            Err(e) => return Err(e),
         }
         self.backed_up(rel, &name);
         Ok(true)

@@ -14,7 +14,8 @@ impl Generator {
         let Some(touch) = &list.touch else { return };
         // The end of a list with requests comes back late: a backup directory is made before (observed).
         let busy = self.plan.backup_dir.is_some() && list.asked;
-        if matches!(self.plan.delete, DeleteWhen::Delay | DeleteWhen::After) || self.plan.delay_updates || busy {
+        let late = matches!(self.plan.delete, DeleteWhen::Delay | DeleteWhen::After) || self.plan.delay_updates;
+        if late || busy || self.made_late {
             // Something may still be made in it.
             self.late_touch.push(touch.clone());
         } else {
@@ -32,8 +33,15 @@ impl Generator {
             return;
         }
         debug!(self.report, time >= 2; "touch_up_dirs: ", &touch.rel, " (", touch.number, ")");
-        let Ok(now) = self.dest.root.lstat(&touch.rel) else {
-            return;
+        let now = match self.dest.root.lstat(&touch.rel) {
+            Ok(now) => now,
+            // Somebody has removed it meanwhile.
+            Err(error) if super::super::entries::missing(&error) => return,
+            Err(error) => {
+                let text = [b"stat ".as_slice(), &self.dest.display(&touch.rel), b" failed"].concat();
+                self.report.sys_error("generator", text, &error);
+                return;
+            }
         };
         // With -K it may be a link to a directory: its own time is set (observed).
         if !(now.is_dir() || now.is_symlink() && self.plan.keep_dirlinks) {
@@ -104,7 +112,13 @@ impl Generator {
                 }
                 if entry.is_active() && entry.has_contents() {
                     let rel = self.dest.name(&segment, i);
-                    let found = self.look(&rel, true).unwrap_or(None);
+                    let found = match self.look(&rel, true) {
+                        Ok(found) => found,
+                        Err(error) => {
+                            self.deleter.unreadable(b"stat ", &rel, b" failed", &error);
+                            None
+                        }
+                    };
                     if !found.is_some_and(|stat| stat.is_dir()) {
                         continue;
                     }
@@ -171,9 +185,6 @@ impl Generator {
             for at in 0..self.lists.len() {
                 self.redo(at)?;
             }
-            if let Output::Local(copier) = &mut self.output {
-                copier.tell_again(None);
-            }
         }
         self.tell_list_ends();
         self.progress_phase();
@@ -182,12 +193,11 @@ impl Generator {
         if plan.delay_updates {
             if wire {
                 self.wait_phase(2)?;
-                for (segment, i, ndx) in std::mem::take(&mut self.held_back) {
-                    self.in_place(&segment, i, ndx, true)?;
-                }
                 self.link_unheard()?;
             } else if let Output::Local(copier) = &mut self.output {
-                copier.finish_delayed(&self.dest)?;
+                for (segment, i, ndx, outcome) in copier.finish_delayed(&self.dest)? {
+                    self.copied(&segment, i, ndx, outcome)?;
+                }
                 self.link_unheard()?;
                 self.settle()?;
             }

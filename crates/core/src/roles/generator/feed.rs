@@ -6,6 +6,7 @@ use super::{DirInfo, Feed, Generator, Output};
 use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::report::debug::debug;
+use crate::roles::landing::Outcome;
 use crate::roles::replay::Replay;
 use crate::wire::frames::Tag;
 use crate::wire::ints::NDX_DONE;
@@ -49,12 +50,20 @@ impl Generator {
                 }
             }
             Feed::Finished { ndx, good } => self.finished(ndx, good)?,
+            Feed::Held(ndx) => {
+                self.in_flight = self.in_flight.saturating_sub(1);
+                self.take_up(ndx);
+            }
+            Feed::Placed { ndx, good } => {
+                if let Some((at, i)) = self.locate(ndx) {
+                    let segment = Arc::clone(&self.lists[at].segment);
+                    self.in_place(&segment, i, ndx, good)?;
+                }
+            }
             Feed::Redo(ndx) => {
                 self.in_flight = self.in_flight.saturating_sub(1);
-                if let Some((list, i)) = self.locate(ndx) {
-                    self.lists[list].pending = self.lists[list].pending.saturating_sub(1);
-                    self.lists[list].redo.push(i);
-                }
+                self.take_up(ndx);
+                self.ask_again(ndx);
             }
             Feed::Phase(phase) => self.phases = self.phases.max(phase),
             Feed::Ended => self.ended = true,
@@ -215,24 +224,48 @@ impl Generator {
         let Some((at, i)) = self.locate(ndx) else { return Ok(()) };
         self.lists[at].pending = self.lists[at].pending.saturating_sub(1);
         let segment = Arc::clone(&self.lists[at].segment);
-        if good && self.plan.delay_updates && !self.plan.local && !self.dry_run {
-            // Its name is still the old file's: links to it, and the end of its source, come when it has been moved.
-            self.held_back.push((segment, i, ndx));
-            return Ok(());
-        }
         self.in_place(&segment, i, ndx, good)
     }
 
-    /// What follows a transfer when its file has its name.
-    pub(super) fn in_place(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32, good: bool) -> Result<()> {
-        let segment = Arc::clone(segment);
-        if good {
-            self.succeeded(&segment, i, ndx, true)?;
+    /// A file is to be asked for once more when its list, or the phase, ends.
+    fn ask_again(&mut self, ndx: i32) {
+        if let Some((list, i)) = self.locate(ndx) {
+            self.lists[list].redo.push(i);
         }
-        if self.plan.hard_links && segment.hlink(i).is_some() && !self.dry_run {
-            self.link_later(segment, i, ndx, good)?;
+    }
+
+    /// What follows a transfer when its file has its name, or will not get it.
+    pub(super) fn in_place(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32, good: bool) -> Result<()> {
+        if good {
+            self.succeeded(segment, i, ndx, true)?;
+        }
+        if self.plan.hard_links && segment.hlink(i).is_some() && (self.plan.local || !self.dry_run) {
+            self.link_later(Arc::clone(segment), i, ndx, good)?;
         }
         Ok(())
+    }
+
+    /// What follows a local copy.
+    pub(super) fn copied(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32, outcome: Outcome) -> Result<()> {
+        match outcome {
+            Outcome::Placed => self.in_place(segment, i, ndx, true),
+            Outcome::Failed => self.in_place(segment, i, ndx, false),
+            // Its name is still the old file's: links to it, and the end of its source, come when it has been moved.
+            Outcome::Held => Ok(()),
+            Outcome::Again => {
+                self.ask_again(ndx);
+                Ok(())
+            }
+        }
+    }
+
+    /// What follows when a worker has ended a local copy.
+    fn worker_ended(&mut self, ndx: i32, outcome: Outcome) -> Result<()> {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.take_up(ndx);
+        let Some((at, i)) = self.locate(ndx) else { return Ok(()) };
+        let segment = Arc::clone(&self.lists[at].segment);
+        self.copied(&segment, i, ndx, outcome)
     }
 
     /// A source file may be removed now (spec: protocol 6.10).
@@ -270,8 +303,7 @@ impl Generator {
                 break;
             }
             let Some(list) = self.lists.pop_front() else { break };
-            if let Output::Local(copier) = &mut self.output {
-                copier.tell_again(Some(&list.segment));
+            if matches!(self.output, Output::Local(_)) {
                 self.progress_list_done(list.end);
             }
             self.touch_up_list(&list);
@@ -349,7 +381,7 @@ impl Generator {
     pub(super) fn written(&mut self) -> Result<()> {
         while let Output::Local(copier) = &mut self.output {
             match copier.finished()? {
-                Some((ndx, good)) => self.finished(ndx, good)?,
+                Some((ndx, outcome)) => self.worker_ended(ndx, outcome)?,
                 None => break,
             }
         }
@@ -360,7 +392,7 @@ impl Generator {
     pub(in crate::roles) fn all_written(&mut self) -> Result<()> {
         while let Output::Local(copier) = &mut self.output {
             match copier.wait()? {
-                Some((ndx, good)) => self.finished(ndx, good)?,
+                Some((ndx, outcome)) => self.worker_ended(ndx, outcome)?,
                 None => break,
             }
             self.report.check()?;

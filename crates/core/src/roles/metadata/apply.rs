@@ -78,11 +78,20 @@ impl Dest {
         if self.plan.xattrs == 0 || self.plan.idle() {
             return false;
         }
-        let Ok(stat) = self.root.lstat(rel) else { return false };
+        let stat = match self.root.lstat(rel) {
+            Ok(stat) => stat,
+            Err(error) => {
+                self.sys_error("stat", rel, &error);
+                return false;
+            }
+        };
         let mut mode = stat.mode;
         let changed = self.set_xattrs(Place::Name(&self.root, rel), rel, want, &mut mode);
         if mode != stat.mode {
-            let _ = self.root.chmod(rel, stat.mode);
+            if let Err(error) = self.root.chmod(rel, stat.mode) {
+                let text = [b"failed to set permissions on ".as_slice(), &self.display(rel)].concat();
+                self.report.sys_error("receiver", text, &error);
+            }
         }
         changed
     }
@@ -119,7 +128,15 @@ impl Dest {
         let meta = &self.metadata;
         let how = meta.how();
         let set = meta.set_of(want);
-        let Ok(names) = place.list() else { return false };
+        let names = match place.list() {
+            Ok(names) => names,
+            Err(error) => {
+                let path = self.root.display(rel);
+                let text = [b"get_xattr_names: llistxattr(\"".as_slice(), &path, b"\",1024) failed"].concat();
+                self.report.sys_error("receiver", text, &error);
+                return false;
+            }
+        };
         if set.is_empty() && names.is_empty() {
             return false;
         }

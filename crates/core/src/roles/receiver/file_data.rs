@@ -3,17 +3,18 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use super::{Incoming, Outcome, Receiver};
+use super::{Incoming, Receiver};
 use crate::error::{Error, Result};
 use crate::report::debug::debug;
-use crate::roles::dest::{Dest, PartialDir};
+use crate::roles::dest::Dest;
 use crate::roles::exchange::Item;
 use crate::roles::generator::basis;
+use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::split_name;
 use crate::roles::rebuild::{rebuild, Built, Failure, Job, Target};
 use crate::sums::strong::{digest_len, Hasher};
 use crate::tree::sparse::Output;
-use crate::tree::{data, Root, Stat};
+use crate::tree::{Root, Stat};
 use crate::wire::ints::Source;
 
 impl Receiver {
@@ -32,7 +33,7 @@ impl Receiver {
             }
             if let Some((root, name)) = dest.partial_name(rel) {
                 if root.lstat(&name).is_ok_and(|s| s.is_file()) {
-                    return Ok((basis::PARTIAL, Some((root.clone(), name))));
+                    return Ok((basis::PARTIAL, Some((root, name))));
                 }
             }
             if exists.is_none() {
@@ -46,7 +47,7 @@ impl Receiver {
         let kind = item.kind;
         let place = match kind {
             basis::ITSELF => Some(own()),
-            basis::PARTIAL => dest.partial_name(rel).map(|(root, name)| (root.clone(), name)),
+            basis::PARTIAL => dest.partial_name(rel),
             basis::BACKUP => dest.backup_place(rel),
             n if n < basis::ITSELF => {
                 if usize::from(n) >= self.plan.alt_dirs.len() {
@@ -101,86 +102,41 @@ impl Receiver {
             .concat();
             self.report.error_xfer(text);
             self.discard(incoming, sum)?;
-            return Ok(Outcome::Bad);
+            return Ok(Outcome::Failed);
         }
+        let name = incoming.segment.name(incoming.i);
+        let file = NewFile {
+            dest,
+            rel: &incoming.rel,
+            name: &name,
+            want: &incoming.want,
+            size: incoming.segment.entry(incoming.i).len,
+            existing: incoming.exists.map(|s| s.size),
+            from_partial: incoming.kind == basis::PARTIAL,
+            redo: incoming.redo,
+        };
         if self.plan.inplace || to_device || self.plan.append > 0 {
-            return self.in_place(dest, incoming, to_device, sum, opened);
+            return self.in_place(file, incoming, to_device, sum, opened);
         }
-        let rel = &incoming.rel;
-        if self.plan.relative && !self.plan.implied_dirs {
-            let (dir, _) = split_name(rel);
-            if !dir.is_empty() && dest.root.lstat(dir).is_err() {
-                dest.make_parents(rel);
-            }
-        }
-        let Some(temp) = dest.create_temp(rel) else {
+        let Ok(landing) = file.begin() else {
             self.discard(incoming, sum)?;
-            return Ok(Outcome::Bad);
+            return Ok(Outcome::Failed);
         };
         opened(self);
         self.begin_progress(incoming);
-        let len = incoming.segment.entry(incoming.i).len;
-        let mut existing = 0;
-        if self.plan.preallocate && len > 0 {
-            match data::preallocate(&temp.file, len, self.plan.sparse) {
-                Ok(()) if self.plan.sparse => existing = len,
-                Ok(()) => {}
-                Err(error) => {
-                    let text = [b"do_fallocate ".as_slice(), &dest.display(rel)].concat();
-                    self.report.warning(crate::report::sys_line("receiver", &text, &error));
-                }
-            }
-        }
         let mut built = Built::default();
         let target = Target {
-            output: Output::new(&temp.file, 0, existing, self.plan.sparse),
+            output: Output::new(landing.target(), 0, landing.reserved(), self.plan.sparse),
             inplace: false,
         };
-        let verified = self.data(dest, incoming, Some(target), 0, None, &mut built, sum);
-        let verified = match verified {
-            Ok(verified) => verified,
+        match self.data(dest, incoming, Some(target), 0, None, &mut built, sum) {
+            Ok(true) => landing.finish(),
+            Ok(false) => Ok(landing.unverified(built.literal > 0)),
             Err(error) => {
-                dest.keep_or_drop(temp, rel, &incoming.want, built.literal > 0);
-                return Err(error);
+                landing.interrupted(built.literal > 0);
+                Err(error)
             }
-        };
-        if !verified {
-            let kept = if !self.plan.partial || built.literal == 0 {
-                "discarded"
-            } else if matches!(dest.partial, PartialDir::None) {
-                "retained"
-            } else {
-                "put into partial-dir"
-            };
-            dest.keep_or_drop(temp, rel, &incoming.want, built.literal > 0);
-            return Ok(self.unverified(incoming, kept));
         }
-        dest.sync(&temp.file, rel)?;
-        dest.set_attrs_open(&temp.file, rel, &incoming.want, Some(&temp.name));
-        let crate::tree::Temp { file, name } = temp;
-        drop(file);
-        if self.plan.delay_updates {
-            if dest.keep_in_partial_dir(&name, rel) {
-                self.delayed.push((rel.clone(), incoming.exists.is_some()));
-                return Ok(Outcome::Good);
-            }
-            let text = [
-                b"Unable to create partial-dir for ".as_slice(),
-                rel,
-                b" -- discarding completed file.",
-            ]
-            .concat();
-            self.report.warning(text);
-            dest.remove_temp(&name);
-            return Ok(Outcome::Bad);
-        }
-        if !dest.commit(&name, rel, incoming.exists.is_some() && !incoming.redo)? {
-            return Ok(Outcome::Bad);
-        }
-        if incoming.kind == basis::PARTIAL {
-            dest.drop_partial(rel);
-        }
-        Ok(Outcome::Good)
     }
 
     pub(super) fn begin_progress(&self, incoming: &Incoming) {
@@ -192,24 +148,18 @@ impl Receiver {
     }
 
     /// `--inplace`, `--append`, `--write-devices`.
-    pub(super) fn in_place(
+    fn in_place(
         &mut self,
-        dest: &Dest,
+        file: NewFile<'_>,
         incoming: &Incoming,
         to_device: bool,
         sum: &mut Vec<u8>,
         opened: &mut dyn FnMut(&Self),
     ) -> Result<Outcome> {
-        let rel = &incoming.rel;
-        if self.plan.relative && !self.plan.implied_dirs {
-            let (dir, _) = split_name(rel);
-            if !dir.is_empty() && dest.root.lstat(dir).is_err() {
-                dest.make_parents(rel);
-            }
-        }
-        let Some(file) = dest.open_inplace(rel) else {
+        let dest = file.dest;
+        let Ok(update) = file.begin_in_place(to_device) else {
             self.discard(incoming, sum)?;
-            return Ok(Outcome::Bad);
+            return Ok(Outcome::Failed);
         };
         opened(self);
         self.begin_progress(incoming);
@@ -219,31 +169,17 @@ impl Receiver {
         } else {
             0
         };
-        let len = incoming.segment.entry(incoming.i).len;
-        if self.plan.preallocate && len > existing && !to_device {
-            if let Err(error) = data::preallocate(&file, len, false) {
-                let text = [b"do_fallocate ".as_slice(), &dest.display(rel)].concat();
-                self.report.warning(crate::report::sys_line("receiver", &text, &error));
-            }
-        }
         let target = Target {
-            output: Output::new(&file, offset, existing, self.plan.sparse && !to_device),
+            output: Output::new(update.target(), offset, existing, self.plan.sparse && !to_device),
             inplace: matches!(incoming.kind, basis::ITSELF | basis::BACKUP),
         };
         let mut built = Built::default();
-        let verified = self.data(dest, incoming, Some(target), offset, Some(&file), &mut built, sum)?;
-        dest.sync(&file, rel)?;
-        if !verified {
-            return Ok(self.unverified(incoming, "retained"));
+        let present = Some(update.target());
+        if self.data(dest, incoming, Some(target), offset, present, &mut built, sum)? {
+            update.finish()
+        } else {
+            update.unverified()
         }
-        debug!(self.report, recv >= 1; "finishing ", rel);
-        if !to_device {
-            dest.set_attrs_open(&file, rel, &incoming.want, None);
-        }
-        if incoming.kind == basis::PARTIAL {
-            dest.drop_partial(rel);
-        }
-        Ok(Outcome::Good)
     }
 
     /// The tokens and the sum of a file. `false`: it is not what the sender has.
@@ -260,9 +196,10 @@ impl Receiver {
         let plan = Arc::clone(&self.plan);
         let mut whole = Hasher::new_whole_file(plan.xfer_sum, plan.seed);
         let appends = plan.append > 0 && !incoming.redo;
+        let mut start = Ok(());
         if appends && offset > 0 && (plan.append > 1 || plan.protocol < 30) {
             if let Some(mut file) = present {
-                crate::delta::search::skip_appended(&mut file, offset, Some(&mut whole));
+                start = crate::delta::search::skip_appended(&mut file, offset, Some(&mut whole));
             }
         }
         if let Some((name, size)) = &incoming.mapped {
@@ -302,46 +239,14 @@ impl Receiver {
         let digest = whole.finish();
         sum.resize(digest_len(plan.xfer_sum), 0);
         self.reader.read_exact(sum)?;
-        Ok(digest.as_slice() == sum.as_slice())
+        // What could not be read of the file has no sum that is worth comparing.
+        Ok(start.is_ok() && digest.as_slice() == sum.as_slice())
     }
 
     pub(super) fn discard(&mut self, incoming: &Incoming, sum: &mut Vec<u8>) -> Result<()> {
         let dest = self.dest()?;
         self.data(&dest, incoming, None, 0, None, &mut Built::default(), sum)?;
         Ok(())
-    }
-
-    /// spec: protocol 6.4, transfer 6
-    pub(super) fn unverified(&mut self, incoming: &Incoming, kept: &str) -> Outcome {
-        let name = incoming.segment.name(incoming.i);
-        if incoming.redo {
-            let text = [
-                b"ERROR: ".as_slice(),
-                &name,
-                b" failed verification -- update ",
-                kept.as_bytes(),
-                b".",
-            ]
-            .concat();
-            self.report.error_xfer(text);
-            return Outcome::Bad;
-        }
-        if self.plan.info.name > 0 || self.plan.itemize {
-            let text = [
-                b"WARNING: ".as_slice(),
-                &name,
-                b" failed verification -- update ",
-                kept.as_bytes(),
-                if self.replay.is_some() {
-                    b" (may try again)."
-                } else {
-                    b" (will try again)."
-                },
-            ]
-            .concat();
-            self.report.warning(text);
-        }
-        Outcome::Again
     }
 }
 

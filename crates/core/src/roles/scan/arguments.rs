@@ -325,6 +325,12 @@ impl Scanner {
         } {
             Ok(stat) => {
                 let dir = is_dir(stat.mode);
+                if self.filters.daemon_hides(path, dir) {
+                    // Not there, as far as the client is concerned.
+                    let gone = io::Error::from_raw_os_error(2);
+                    self.stat_failed(argument.root, &argument.name.clone(), &gone, argument, builder)?;
+                    return Ok(false);
+                }
                 if self.hidden(&argument.name, dir) {
                     return Ok(false);
                 }

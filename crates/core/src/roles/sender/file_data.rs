@@ -1,7 +1,6 @@
 //! One file's data on its way out: whole or as differences (spec: protocol 9).
 
 use std::fs::File;
-use std::io;
 use std::sync::Arc;
 
 use super::Sender;
@@ -9,6 +8,7 @@ use crate::delta::search::{search, skip_appended, SearchStats, TokenSink};
 use crate::delta::signature::Signature;
 use crate::delta::tokens::{self, TokenOut};
 use crate::delta::whole::send_plain;
+use crate::delta::Intact;
 use crate::error::{Error, Result};
 use crate::flist::Found;
 use crate::plan::CompressKind;
@@ -115,10 +115,10 @@ impl Sender {
         let mut whole = Hasher::new_whole_file(plan.xfer_sum, plan.seed);
         let mut stats = SearchStats::default();
         let mut reader: &File = &file;
-        let mut problem = None;
+        let mut start = Ok(());
         if append && kept > 0 {
             let verified = plan.append > 1 || plan.protocol < 30;
-            problem = skip_appended(&mut reader, kept, verified.then_some(&mut whole));
+            start = skip_appended(&mut reader, kept, verified.then_some(&mut whole));
         }
         let inplace = item.kind == basis::PARTIAL && plan.compat_inplace_partial
             || plan.inplace
@@ -128,7 +128,7 @@ impl Sender {
                     !plan.backup
                 };
         let left = size - kept;
-        let more = if signature.is_empty() && plan.compress == CompressKind::None {
+        let rest = if signature.is_empty() && plan.compress == CompressKind::None {
             self.send_whole(reader, kept, left, &mut whole, &mut stats)?
         } else {
             self.send_delta(reader, kept, left, &signature, inplace, &mut whole, &mut stats)?
@@ -139,7 +139,7 @@ impl Sender {
             self.report, deltasum >= 2;
             "false_alarms=", stats.false_alarms, " hash_hits=", stats.hash_hits, " matches=", stats.matches
         );
-        if let Some(error) = problem.or(more) {
+        if let Err(error) = start.and(rest) {
             self.failed_file(ioerr::GENERAL);
             let shown = self.display(entry.root, &name);
             self.report
@@ -196,14 +196,14 @@ impl Sender {
         left: u64,
         whole: &mut Hasher,
         stats: &mut SearchStats,
-    ) -> Result<Option<io::Error>> {
+    ) -> Result<Intact> {
         let head = std::mem::take(&mut self.out);
         let (report, outlet, peer) = (&self.report, &self.outlet, &mut self.reader);
         let mut watch = Watch::default();
         let progress = report.progress_level() > 0;
         let size = offset + left;
         let mut done = offset;
-        let (tail, problem) = send_plain(&mut file, left, head, whole, &mut |buffer| {
+        let (tail, intact) = send_plain(&mut file, left, head, whole, &mut |buffer| {
             report.check()?;
             watch.sent(buffer.len(), peer)?;
             done = size.min(done + buffer.len() as u64);
@@ -214,7 +214,7 @@ impl Sender {
         })?;
         self.out = tail;
         stats.literal += left;
-        Ok(problem)
+        Ok(intact)
     }
 
     pub(super) fn send_delta(
@@ -226,7 +226,7 @@ impl Sender {
         inplace: bool,
         whole: &mut Hasher,
         stats: &mut SearchStats,
-    ) -> Result<Option<io::Error>> {
+    ) -> Result<Intact> {
         self.put_data()?;
         let outlet = self.outlet.clone();
         let mut put = |bytes: &[u8]| outlet.put_data(bytes);
@@ -248,7 +248,7 @@ impl Sender {
             size: offset + left,
             told: told.then_some((signature, offset)),
         };
-        let problem = search(
+        let intact = search(
             &mut file,
             left,
             signature,
@@ -263,7 +263,7 @@ impl Sender {
         if told {
             debug!(self.report, deltasum >= 2; "done hash search");
         }
-        Ok(problem)
+        Ok(intact)
     }
 }
 

@@ -1,0 +1,238 @@
+//! How a file's new data comes to rest: written to a temporary file or in place, then placed, held back, kept as a
+//! partial file or dropped. The receiver and the local copier only produce the bytes (spec: transfer 6, 6.1).
+
+use std::fs::File;
+
+use super::compare::Wanted;
+use super::dest::{Dest, Failed};
+use super::paths::split_name;
+use crate::error::Result;
+use crate::report::debug::debug;
+use crate::report::Reported;
+use crate::tree::{data, Temp};
+
+/// What became of a file whose data was asked for. [`Outcome::Again`] and [`Outcome::Failed`] have been reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a file that is not in place must not count as one"]
+pub enum Outcome {
+    /// The file stands whole under its name.
+    Placed,
+    /// It waits, whole, in the partial directory and gets its name at the end of the run (`--delay-updates`).
+    Held,
+    /// The data is not the source's: it is asked for once more.
+    Again,
+    /// The file was not updated.
+    Failed,
+}
+
+/// A file that is about to be written.
+pub struct NewFile<'a> {
+    pub dest: &'a Dest,
+    /// Name below the destination.
+    pub rel: &'a [u8],
+    /// Name in the list, for messages.
+    pub name: &'a [u8],
+    pub want: &'a Wanted,
+    /// Length of the data, as far as it is known before.
+    pub size: u64,
+    /// Length of the file at the name, if there is one.
+    pub existing: Option<u64>,
+    /// The data builds on the file in the partial directory, which is not needed afterwards.
+    pub from_partial: bool,
+    /// This is the second try.
+    pub redo: bool,
+}
+
+impl<'a> NewFile<'a> {
+    /// With --relative and without implied directories, the parents are made when they are needed.
+    fn make_parents(&self) {
+        let plan = &self.dest.plan;
+        if plan.relative && !plan.implied_dirs {
+            let (dir, _) = split_name(self.rel);
+            if !dir.is_empty() && self.dest.root.lstat(dir).is_err() {
+                self.dest.make_parents(self.rel);
+            }
+        }
+    }
+
+    /// Reserve room (`--preallocate`); whether the file has that length now.
+    fn preallocate(&self, file: &File, grow: bool) -> bool {
+        match data::preallocate(file, self.size, grow) {
+            Ok(()) => grow,
+            Err(error) => {
+                let text = [b"do_fallocate ".as_slice(), &self.dest.display(self.rel)].concat();
+                let report = &self.dest.report;
+                report.warning(crate::report::sys_line("receiver", &text, &error));
+                false
+            }
+        }
+    }
+
+    /// Make the temporary file for the new data.
+    pub fn begin(self) -> Result<Landing<'a>, Reported> {
+        self.make_parents();
+        let temp = self.dest.create_temp(self.rel)?;
+        let plan = &self.dest.plan;
+        let grown = plan.preallocate && self.size > 0 && self.preallocate(&temp.file, plan.sparse);
+        let reserved = if grown { self.size } else { 0 };
+        Ok(Landing {
+            file: self,
+            temp,
+            reserved,
+        })
+    }
+
+    /// Open the file itself, for an update in place.
+    pub fn begin_in_place(self, device: bool) -> Result<InPlace<'a>, Reported> {
+        self.make_parents();
+        let open = self.dest.open_inplace(self.rel)?;
+        if self.dest.plan.preallocate && self.size > self.existing.unwrap_or(0) && !device {
+            self.preallocate(&open, false);
+        }
+        Ok(InPlace {
+            file: self,
+            open,
+            device,
+        })
+    }
+
+    /// The data is not what the source has: what is said of it, and what follows.
+    ///
+    /// spec: protocol 6.4, transfer 6
+    fn report_unverified(&self, kept: &str) -> Outcome {
+        let (report, plan) = (&self.dest.report, &self.dest.plan);
+        if self.redo {
+            let text = [
+                b"ERROR: ".as_slice(),
+                self.name,
+                b" failed verification -- update ",
+                kept.as_bytes(),
+                b".",
+            ];
+            report.error_xfer(text.concat());
+            return Outcome::Failed;
+        }
+        if plan.info.name > 0 || plan.itemize {
+            let again = if plan.read_batch { "may" } else { "will" };
+            let text = [
+                b"WARNING: ".as_slice(),
+                self.name,
+                b" failed verification -- update ",
+                kept.as_bytes(),
+                b" (",
+                again.as_bytes(),
+                b" try again).",
+            ];
+            report.warning(text.concat());
+        }
+        Outcome::Again
+    }
+}
+
+/// New data on its way into a temporary file. It must come to one of the three ends.
+#[must_use]
+pub struct Landing<'a> {
+    file: NewFile<'a>,
+    temp: Temp,
+    reserved: u64,
+}
+
+impl Landing<'_> {
+    /// What is written.
+    pub fn target(&self) -> &File {
+        &self.temp.file
+    }
+
+    /// Length that the empty file has already, because room was reserved for a sparse one.
+    pub fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
+    /// The data is whole and right: give the file its attributes and its name.
+    pub fn finish(self) -> Result<Outcome> {
+        let (dest, rel, want) = (self.file.dest, self.file.rel, self.file.want);
+        if let Err(error) = dest.sync(&self.temp.file, rel) {
+            self.interrupted(true);
+            return Err(error);
+        }
+        dest.set_attrs_open(&self.temp.file, rel, want, Some(&self.temp.name));
+        let Temp { file, name } = self.temp;
+        drop(file);
+        if dest.plan.delay_updates {
+            return Ok(match dest.keep_in_partial_dir(&name, rel, "completed") {
+                Ok(()) => Outcome::Held,
+                Err(_) => Outcome::Failed,
+            });
+        }
+        // The second try makes no backup: the first would have (spec: transfer 3.4).
+        let replaces = self.file.existing.is_some() && !self.file.redo;
+        match dest.commit(&name, rel, replaces) {
+            Ok(()) => {
+                if self.file.from_partial {
+                    dest.drop_partial(rel);
+                }
+                Ok(Outcome::Placed)
+            }
+            Err(Failed::File(_)) => Ok(Outcome::Failed),
+            Err(Failed::Run(error)) => Err(error),
+        }
+    }
+
+    /// The data could not be had whole, or is not what was sent. `received`: something new is in it.
+    pub fn unverified(self, received: bool) -> Outcome {
+        let plan = &self.file.dest.plan;
+        // Of the first try rsync says "discarded" also when it is kept for the second (observed).
+        let implied = plan.delay_updates && plan.partial_dir.as_deref() == Some(b".~tmp~");
+        let kept = if self.file.redo && plan.partial && received && plan.partial_dir.is_some() && !implied {
+            "put into partial-dir"
+        } else {
+            "discarded"
+        };
+        self.file
+            .dest
+            .keep_or_drop(self.temp, self.file.rel, self.file.want, received);
+        self.file.report_unverified(kept)
+    }
+
+    /// The run ends: keep the data if asked, else remove it. `received`: something new is in it.
+    pub fn interrupted(self, received: bool) {
+        self.file
+            .dest
+            .keep_or_drop(self.temp, self.file.rel, self.file.want, received);
+    }
+}
+
+/// An update in place: a device, or a file whose name stays.
+#[must_use]
+pub struct InPlace<'a> {
+    file: NewFile<'a>,
+    open: File,
+    device: bool,
+}
+
+impl InPlace<'_> {
+    /// What is written.
+    pub fn target(&self) -> &File {
+        &self.open
+    }
+
+    /// The data is whole and right.
+    pub fn finish(self) -> Result<Outcome> {
+        let (dest, rel) = (self.file.dest, self.file.rel);
+        dest.sync(&self.open, rel)?;
+        debug!(dest.report, recv >= 1; "finishing ", rel);
+        if !self.device {
+            dest.set_attrs_open(&self.open, rel, self.file.want, None);
+        }
+        if self.file.from_partial {
+            dest.drop_partial(rel);
+        }
+        Ok(Outcome::Placed)
+    }
+
+    /// The data could not be had whole, or is not what was sent; what was written stays.
+    pub fn unverified(self) -> Result<Outcome> {
+        self.file.dest.sync(&self.open, self.file.rel)?;
+        Ok(self.file.report_unverified("retained"))
+    }
+}
