@@ -260,7 +260,10 @@ fn is_way_to_descriptors(here: &OwnedFd, target: &[u8]) -> Result<bool, Errno> {
         return Ok(false);
     }
     let dev = rustix::fs::openat(CWD, "/dev", DIR_FLAGS | OFlags::NOFOLLOW, Mode::empty())?;
-    let (here, dev) = (stat::query(here, b"", AtFlags::EMPTY_PATH, false)?, stat::query(&dev, b"", AtFlags::EMPTY_PATH, false)?);
+    let (here, dev) = (
+        stat::query(here, b"", AtFlags::EMPTY_PATH, false)?,
+        stat::query(&dev, b"", AtFlags::EMPTY_PATH, false)?,
+    );
     Ok(here.same_file(&dev))
 }
 
