@@ -28,8 +28,9 @@ pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
     let make = || -> PyResult<PyErr> {
         let class = py.import("tain.errors")?.getattr(class(error))?;
         let value = match error {
-            Error::PeerExit(code) => class.call1((*code,))?,
-            Error::Other(code, text) => class.call1((*code, text.as_str()))?,
+            // The peer has said why itself.
+            Error::PeerExit(code) => class.call1(("", *code))?,
+            Error::Other(code, text) => class.call1((text.as_str(), *code))?,
             other => class.call1((other.to_string(),))?,
         };
         Ok(PyErr::from_value(value))

@@ -64,9 +64,25 @@ impl Report {
     }
 
     pub(super) fn record(&self, item: &Item<'_>) {
+        let itemized = super::item::itemized(item, self.shared.style);
+        self.push_record(
+            item,
+            item.operation.text(),
+            String::from_utf8_lossy(&itemized).into_owned(),
+        );
+    }
+
+    /// The record of an entry that is only listed.
+    pub fn record_listed(&self, item: &Item<'_>) {
+        if self.shared.plan.records {
+            self.push_record(item, "list", String::new());
+        }
+    }
+
+    fn push_record(&self, item: &Item<'_>, operation: &'static str, itemized: String) {
         self.push(Event::Record(crate::event::Record {
-            operation: item.operation.text(),
-            itemized: String::from_utf8_lossy(&super::item::itemized(item, self.shared.style)).into_owned(),
+            operation,
+            itemized,
             name: item.name.to_vec(),
             length: item.length,
             mtime: item.mtime,
@@ -168,6 +184,8 @@ impl Report {
                     line = plain;
                 }
                 self.push_log(&line);
+            } else if plan.server && !plan.daemon {
+                self.push_log(&plain);
             }
         }
         if plan.records {

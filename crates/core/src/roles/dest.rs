@@ -86,11 +86,8 @@ impl Dest {
 
     fn bare(plan: Arc<Plan>, report: Report, root: Root) -> Self {
         report.set_base(root.path());
-        let receiver_chmod = if plan.server || plan.local {
-            Vec::new()
-        } else {
-            plan.chmod.clone()
-        };
+        // In a local copy the list has the changed modes already. A server has a --chmod of its own, or none.
+        let receiver_chmod = if plan.local { Vec::new() } else { plan.chmod.clone() };
         Self {
             chmod: Arc::new(Chmod::parse(&receiver_chmod).unwrap_or_default()),
             incoming: Arc::new(Chmod::parse(&plan.daemon_chmod).unwrap_or_default()),
