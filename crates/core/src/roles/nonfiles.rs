@@ -219,7 +219,7 @@ impl Generator {
                     Ok(temp) => {
                         let renamed = self.dest.root.rename(&temp, rel);
                         if renamed.is_err() {
-                            let _ = self.dest.root.unlink(&temp);
+                            self.dest.remove_made(&temp);
                         }
                         renamed
                     }
@@ -251,16 +251,17 @@ impl Generator {
         if self.dry_run {
             return;
         }
-        if let Ok(stat) = self.dest.lstat(rel) {
-            self.dest.set_attrs(
-                rel,
-                want,
-                &stat,
-                SetTimes {
+        match self.dest.lstat(rel) {
+            Ok(stat) => {
+                let times = SetTimes {
                     exact: true,
                     skip: false,
-                },
-            );
+                };
+                self.dest.set_attrs(rel, want, &stat, times);
+            }
+            Err(error) => {
+                self.dest.sys_error("stat", rel, &error);
+            }
         }
     }
 }
