@@ -50,6 +50,7 @@ pub fn enumerate(plan: &Arc<Plan>, report: &Report) -> Summary {
 
 /// The summary of a run that ended like this.
 pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summary {
+    report.no_more_files();
     report.release();
     report.progress_close();
     let mut summary = report.summary();
