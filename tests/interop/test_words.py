@@ -10,8 +10,8 @@ from tests import programs
 
 FORMATS = [
     "!bang", '"q"', "it's", "a b", "%i %n", "%n!", "%%i", "%5n", "%'n", "%-10n %L", "%o", "%o %f", "%I", "%%o", "%",
-    "%b", "%c", "%B %U", "%h %a %m %p", "%M", "%t", "%l", "", " ", "\\", "\\n", "$x", "`x`", "%i!%n", "a;b", "a*b", "a?b",
-    "[a]", "~", "#", "&", "|", "<", "(", "\t",
+    "%b", "%c", "%B %U", "%h %a %m %p", "%M", "%t", "%l", "", " ", "\\", "\\n", "$x", "`x`", "%i!%n", "a;b", "a*b",
+    "a?b", "[a]", "~", "#", "&", "|", "<", "(", "\t",
 ]  # fmt: skip
 #: Options in front of the format, and where it goes.
 SETS = ["--out-format", "-v --out-format", "-i --out-format", "-ii --out-format", "--log-format", "-s --out-format",
