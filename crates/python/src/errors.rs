@@ -38,6 +38,29 @@ pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
     make().unwrap_or_else(|e| e)
 }
 
+/// Raise the exception for an error of the core: the table of this file, for its test.
+#[pyfunction]
+pub fn raise_error(py: Python<'_>, kind: &str, code: i32, text: String) -> PyResult<()> {
+    let error = match kind {
+        "Usage" => Error::Usage(text),
+        "Protocol" => Error::Protocol(text),
+        "Selection" => Error::Selection(text),
+        "Unsupported" => Error::Unsupported(text),
+        "Startup" => Error::Startup(text),
+        "Socket" => Error::Socket(text),
+        "FileIo" => Error::FileIo(text),
+        "Stream" => Error::Stream(text),
+        "Diagnostics" => Error::Diagnostics(text),
+        "Ipc" => Error::Ipc(text),
+        "Interrupted" => Error::Interrupted(text),
+        "Memory" => Error::Memory(text),
+        "Timeout" => Error::Timeout(text),
+        "PeerExit" => Error::PeerExit(code),
+        _ => Error::Other(code, text),
+    };
+    Err(exception(py, &error))
+}
+
 /// Turn a result of the core into one of Python.
 pub trait OrRaise<T> {
     fn or_raise(self, py: Python<'_>) -> PyResult<T>;
