@@ -25,7 +25,7 @@ use crate::wire::link::Writer;
 use item::{iflag, Format, ItemStyle};
 use progress::Progress;
 
-pub use escape::{escape_line, escape_log, escape_text, sys_line};
+pub use escape::{escape_line, escape_log, escape_text, name_text, sys_line};
 
 /// Bytes that may wait for the caller before roles are held up.
 const WAITING: usize = 1 << 20;

@@ -10,10 +10,11 @@ pub use attributes::SetTimes;
 pub use partial::PartialDir;
 
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::chmod::Chmod;
 use super::metadata::Metadata;
+use super::filter::Filters;
 use super::paths::lexical_path;
 use crate::error::{sys_text, Error, Result};
 use crate::flist::{Segment, Tables};
@@ -56,6 +57,8 @@ pub struct Dest {
     /// The temp-dir that cannot be used: a link on the way to it belongs to somebody else.
     temp_refused: Option<Arc<Vec<u8>>>,
     pub partial: PartialDir,
+    /// A module's rules, where they may hide a partial-dir that is in each file's own directory.
+    partial_filter: Option<Arc<Mutex<Filters>>>,
     /// A dry run whose destination does not exist: nothing is there, wherever one looks.
     pub void: bool,
     /// The destination directory was made by this run.
@@ -86,6 +89,7 @@ impl Dest {
             temp_dir: None,
             temp_refused: None,
             partial: PartialDir::None,
+            partial_filter: None,
             void: false,
             created: false,
             metadata: Metadata::new(Arc::clone(&plan), Tables::default()),
@@ -157,7 +161,7 @@ impl Dest {
                     self.temp_refused = Some(Arc::new(super::paths::clean(&full)));
                 }
                 Err(error) => {
-                    let shown = String::from_utf8_lossy(dir).into_owned();
+                    let shown = crate::report::name_text(dir);
                     return Err(match error.raw_os_error() {
                         Some(2) => Error::Usage(format!("The temp-dir does not exist: {shown}")),
                         Some(20) => Error::Usage(format!("The temp-dir is not a directory: {shown}")),
@@ -168,6 +172,9 @@ impl Dest {
         }
         if let Some(dir) = plan.partial_dir.as_deref() {
             self.partial = PartialDir::open(self, dir);
+            if matches!(self.partial, PartialDir::Relative(_)) && !plan.daemon_rules.is_empty() {
+                self.partial_filter = Some(Arc::new(Mutex::new(Filters::receiver(&plan, self.root.path())?)));
+            }
         }
         Ok(())
     }

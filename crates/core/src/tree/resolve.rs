@@ -23,6 +23,8 @@ pub(super) enum Confine {
     /// A link is followed if it is relative and stays beneath the root.
     #[default]
     Beneath,
+    /// The root is that of the process (a chroot): an absolute link begins again there, and `..` does not leave it.
+    InRoot,
     /// Plain following, anywhere: `--insecure-links`, and senders in a mode that follows links.
     Anywhere,
 }
@@ -54,7 +56,11 @@ pub(super) fn open_beneath(
         return rustix::fs::openat(anchor, path, flags, Mode::empty());
     }
     if openat2 && path.len() < PATH_MAX {
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let border = match confine {
+            Confine::InRoot => ResolveFlags::IN_ROOT,
+            _ => ResolveFlags::BENEATH,
+        };
+        let resolve = border | ResolveFlags::NO_MAGICLINKS;
         for _ in 0..AGAIN_TRIES {
             match rustix::fs::openat2(anchor, path, flags, Mode::empty(), resolve) {
                 Err(Errno::AGAIN) => {}
@@ -64,7 +70,8 @@ pub(super) fn open_beneath(
             }
         }
     }
-    if openat2 && path.len() >= PATH_MAX {
+    // In a root a piece would take itself for the root, so such a path is left to the walk.
+    if openat2 && path.len() >= PATH_MAX && confine != Confine::InRoot {
         // Piece by piece, so that no more than two handles are held at once. A link that climbs above its piece is
         // refused here and left to the walk.
         if let Some(at) = memchr::memrchr(b'/', &path[..PATH_MAX - 1]) {
@@ -88,10 +95,11 @@ fn walk(anchor: BorrowedFd<'_>, path: &[u8], flags: OFlags, confine: Confine) ->
         let here = held.last().map_or(anchor, AsFd::as_fd);
         if name == b".." {
             if held.pop().is_none() {
-                if confine == Confine::Beneath {
-                    return Err(Errno::LOOP);
+                match confine {
+                    Confine::Beneath => return Err(Errno::LOOP),
+                    Confine::InRoot => {}
+                    Confine::Anywhere => held.push(rustix::fs::openat(anchor, "..", DIR_FLAGS, Mode::empty())?),
                 }
-                held.push(rustix::fs::openat(anchor, "..", DIR_FLAGS, Mode::empty())?);
             }
             continue;
         }
@@ -134,10 +142,11 @@ fn walk(anchor: BorrowedFd<'_>, path: &[u8], flags: OFlags, confine: Confine) ->
             return Err(Errno::LOOP);
         }
         if target.first() == Some(&b'/') {
-            if confine == Confine::Beneath {
-                return Err(Errno::LOOP);
+            match confine {
+                Confine::Beneath => return Err(Errno::LOOP),
+                Confine::InRoot => held.clear(),
+                Confine::Anywhere => held.push(rustix::fs::openat(CWD, "/", DIR_FLAGS, Mode::empty())?),
             }
-            held.push(rustix::fs::openat(CWD, "/", DIR_FLAGS, Mode::empty())?);
         }
         for part in components(&target).into_iter().rev() {
             todo.push_front(part);

@@ -31,6 +31,9 @@ pub struct RootOptions {
     /// Parents are followed anywhere beneath this root (a sender with `-L`, `-k`, `--copy-unsafe-links`; a real
     /// chroot), whatever way the root itself is opened.
     pub follow_links: bool,
+    /// The root is that of the process (a chroot): a directory is looked for beneath it as the kernel would, with
+    /// absolute links that begin at the root. For what is beneath such a directory links must stay in it as elsewhere.
+    pub in_root: bool,
     /// Refuse a root outside this directory (absolute).
     pub confine_root: Option<Vec<u8>>,
     /// Don't use openat2 even if it is there: for tests of the component walk.
@@ -101,6 +104,8 @@ impl Root {
     pub fn from_handle(handle: OwnedFd, path: &[u8], options: &RootOptions) -> Root {
         let confine = if options.insecure_links || options.follow_links {
             Confine::Anywhere
+        } else if options.in_root {
+            Confine::InRoot
         } else {
             Confine::Beneath
         };
@@ -155,6 +160,14 @@ impl Root {
         self.shared.handle.as_fd()
     }
 
+    /// Whether something is where `rel` leads, links followed plainly and wherever they lead: only to say why a path
+    /// out of this root is refused. Nothing of what is there is used.
+    pub fn look_anywhere(&self, rel: &[u8]) -> io::Result<()> {
+        self.exists()?;
+        rustix::fs::statat(self.handle(), rel, rustix::fs::AtFlags::empty())?;
+        Ok(())
+    }
+
     /// The directory `rel` as a root of its own, pinned. Links in `rel` are followed beneath this root.
     pub fn subroot(&self, rel: &[u8]) -> io::Result<Root> {
         Ok(self.make_subroot(self.open_dir(rel, DIR_FLAGS)?, rel))
@@ -163,9 +176,12 @@ impl Root {
     /// Like [`Root::subroot`], for a path that an option names: `..` in it is walked, but never above this root.
     pub fn subroot_climbing(&self, rel: &[u8]) -> io::Result<Root> {
         self.exists()?;
-        let handle = retry_on_intr(|| {
-            resolve::open_beneath(self.handle(), rel, DIR_FLAGS, Confine::Beneath, self.shared.openat2)
-        })?;
+        let confine = match self.shared.confine {
+            Confine::InRoot => Confine::InRoot,
+            _ => Confine::Beneath,
+        };
+        let handle =
+            retry_on_intr(|| resolve::open_beneath(self.handle(), rel, DIR_FLAGS, confine, self.shared.openat2))?;
         Ok(self.make_subroot(handle, rel))
     }
 
@@ -191,7 +207,11 @@ impl Root {
             shared: Arc::new(Shared {
                 handle,
                 path: self.display(rel),
-                confine: self.shared.confine,
+                // Only the root of the process can be taken for the root.
+                confine: match self.shared.confine {
+                    Confine::InRoot => Confine::Beneath,
+                    other => other,
+                },
                 openat2: self.shared.openat2,
                 nowhere: self.shared.nowhere,
                 epoch: AtomicU64::new(0),
