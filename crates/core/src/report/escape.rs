@@ -139,7 +139,10 @@ mod tests {
 
     #[test]
     fn a_name_in_an_error_stays_on_one_line() {
-        assert_eq!(name_text(b"a\nb\x1b\\#012 \xea\xb0\x80\xff"), "a\\#012b\\#033\\#134#012 \u{ac00}\\#377");
+        assert_eq!(
+            name_text(b"a\nb\x1b\\#012 \xea\xb0\x80\xff"),
+            "a\\#012b\\#033\\#134#012 \u{ac00}\\#377"
+        );
     }
 
     /// OUT-17

@@ -195,7 +195,9 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
         Ok(false) => {}
         Err(error) => {
             let number = error.raw_os_error();
-            if number == Some(40) && !plan.module_chroot || number == Some(13) && open_root(plan, &parent_of(&path).0).is_ok() {
+            if number == Some(40) && !plan.module_chroot
+                || number == Some(13) && open_root(plan, &parent_of(&path).0).is_ok()
+            {
                 return Err(Error::Selection(format!(
                     "rsync: [Receiver] change_dir#1 {} failed: {}",
                     quoted(&path),

@@ -13,8 +13,8 @@ use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::chmod::Chmod;
-use super::metadata::Metadata;
 use super::filter::Filters;
+use super::metadata::Metadata;
 use super::paths::lexical_path;
 use crate::error::{sys_text, Error, Result};
 use crate::flist::{Segment, Tables};
