@@ -210,11 +210,9 @@ def rules_to_wire(
 def rules_from_wire(texts: Sequence[bytes], *, protocol: int) -> list[bytes]:
     """New-style rules of texts that a server has read. Errors: `UsageError` for one that does not parse."""
 
-def excluded(
-    rules: Sequence[bytes], name: bytes, is_dir: bool, *, sends: bool = True, parents: bool = True
-) -> bool:
-    """Whether a daemon's new-style *rules* exclude *name*, a path below their root, or (with *parents*) a directory above
-    it. *sends*: rules for the sending side count."""
+def excluded(rules: Sequence[bytes], name: bytes, is_dir: bool, *, sends: bool = True, parents: bool = True) -> bool:
+    """Whether a daemon's new-style *rules* exclude *name*, a path below their root, or (with *parents*) a directory
+    above it. *sends*: rules for the sending side count."""
 
 def convert(text: bytes, charset: str, *, to_wire: bool) -> bytes:
     """*text* from *charset* to UTF-8, or back; what cannot be converted stays as it is. Errors: `UnsupportedError` for

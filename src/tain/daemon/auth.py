@@ -101,7 +101,7 @@ def _base64(data: bytes) -> bytes:
 def rules(value: bytes, *, strict: bool = False) -> list[Rule]:
     """The items of ``auth users`` in order. Raises :class:`RuleError`.
 
-    An unknown suffix is passed over as in rsync, unless ``strict``.
+    An unknown suffix, and an item without a name, are passed over as in rsync, unless ``strict``.
     """
     found = []
     for item in comma_list(value):
@@ -118,7 +118,9 @@ def rules(value: bytes, *, strict: bool = False) -> list[Rule]:
         group = pattern.startswith(b"@")
         pattern = pattern[group:]
         if not pattern:
-            raise RuleError(f'empty name in auth users: "{os.fsdecode(item)}"')
+            if strict:
+                raise RuleError(f'empty name in auth users: "{os.fsdecode(item)}"')
+            continue
         found.append(Rule(pattern, group, access))
     return found
 
@@ -150,22 +152,23 @@ class SecretsError(Exception):
         self.reason = reason
 
 
-def read_secrets(path: bytes, strict: bool) -> list[tuple[bytes, bytes]]:
-    """The pairs of a secrets file in order. Raises :class:`SecretsError` with the line for the log."""
+def read_secrets(path: bytes, *, strict_modes: bool, strict: bool) -> Secrets:
+    """What a secrets file holds. Raises :class:`SecretsError` with the line for the log."""
     if not path:
         raise SecretsError("", "no secrets file")
     shown = os.fsdecode(path)
     try:
         fd = operator_file.open_walk(path)
     except OSError as error:
-        raise SecretsError(
-            f"rsync: [Receiver] unable to open secrets file {shown}: {operator_file.reason(error)}", "no secrets file"
-        ) from None
+        text = f"rsync: [Receiver] unable to open secrets file {shown}: {operator_file.reason(error)}"
+        if isinstance(error, operator_file.RefusedLink):
+            text = operator_file.REFUSAL
+        raise SecretsError(text, "no secrets file") from None
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise SecretsError(f"secrets file {shown} is not a regular file")
-        if strict:
+        if strict_modes:
             if status.st_mode & 0o006:
                 raise SecretsError("secrets file must not be other-accessible (see strict modes option)")
             if os.geteuid() == 0 and status.st_uid != 0:
@@ -176,12 +179,27 @@ def read_secrets(path: bytes, strict: bool) -> list[tuple[bytes, bytes]]:
             raise SecretsError(f"failed to read secrets file {shown}: {operator_file.reason(error)}") from None
     finally:
         os.close(fd)
-    return parse_secrets(data)
+    return parse_secrets(data, strict=strict)
 
 
-def parse_secrets(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Pairs of name and password. One bad line makes the whole file unfit (SEC-26)."""
-    pairs = []
+class Secrets:
+    """What a secrets file holds."""
+
+    __slots__ = ("pairs", "problems")
+
+    def __init__(self) -> None:
+        #: Names and passwords in order; a password of None fits nothing.
+        self.pairs: list[tuple[bytes, bytes | None]] = []
+        #: What is wrong with single lines.
+        self.problems: list[str] = []
+
+
+def parse_secrets(data: bytes, *, strict: bool = False) -> Secrets:
+    """The lines of a secrets file. One that is no `name:password` is left out, as in rsync.
+
+    With *strict* it makes the whole file unfit (SEC-26). Raises :class:`SecretsError`.
+    """
+    secrets = Secrets()
     for number, line in enumerate(data.split(b"\n"), 1):
         line = line.rstrip(b"\r")
         if not line or line.startswith(b"#"):
@@ -199,9 +217,14 @@ def parse_secrets(data: bytes) -> list[tuple[bytes, bytes]]:
         elif not password:
             problem = "has no password"
         if problem:
-            raise SecretsError(f"line {number} of the secrets file {problem}")
-        pairs.append((name, password))
-    return pairs
+            problem = f"line {number} of the secrets file {problem}"
+            if strict:
+                raise SecretsError(problem)
+            secrets.problems.append(f"{problem}: it is ignored")
+        # The first line of a name decides, so one without a password shuts out whoever it names.
+        if colon and name and name != b"@" and b"\0" not in name:
+            secrets.pairs.append((name, None if problem else password))
+    return secrets
 
 
 def check(
@@ -212,27 +235,28 @@ def check(
     users: Sequence[Rule],
     secrets_file: bytes,
     strict_modes: bool,
-) -> tuple[Outcome, str]:
-    """Judge the client's answer to challenge ``text``: the outcome, and a line about the secrets file, if any."""
+    strict: bool = False,
+) -> tuple[Outcome, list[str]]:
+    """Judge the client's answer to challenge ``text``: the outcome, and lines about the secrets file."""
     user, space, answer = line.partition(b" ")
     if not space:
-        return Outcome(b"", _NO_CHANGE, "invalid challenge response"), ""
+        return Outcome(b"", _NO_CHANGE, "invalid challenge response"), []
     rule, groups = _match(user, users)
     if rule is None:
-        return Outcome(user, _NO_CHANGE, "no matching rule"), ""
+        return Outcome(user, _NO_CHANGE, "no matching rule"), []
     if rule.access == _DENY:
-        return Outcome(user, _NO_CHANGE, "denied by rule"), ""
+        return Outcome(user, _NO_CHANGE, "denied by rule"), []
     if user.startswith((b"#", b"@")):
         # Such a name would be found on a comment's or a group's line.
-        return Outcome(user, _NO_CHANGE, "invalid username"), ""
+        return Outcome(user, _NO_CHANGE, "invalid username"), []
     try:
-        pairs = read_secrets(secrets_file, strict_modes)
+        secrets = read_secrets(secrets_file, strict_modes=strict_modes, strict=strict)
     except SecretsError as error:
-        return Outcome(user, _NO_CHANGE, error.reason), str(error)
-    candidates: list[bytes] = []
+        return Outcome(user, _NO_CHANGE, error.reason), [str(error)] if str(error) else []
+    candidates: list[bytes | None] = []
     wanted = [user] + [b"@" + group for group in groups]
     seen: set[bytes] = set()
-    for name, password in pairs:
+    for name, password in secrets.pairs:
         if name in wanted and name not in seen:
             seen.add(name)
             candidates.append(password)
@@ -240,11 +264,12 @@ def check(
 
     good = False
     # A name without a secret costs what a wrong password costs (SEC-25).
-    for password in candidates or [b"\0"]:
-        good |= hmac.compare_digest(response(digest, password, text), answer) and bool(candidates)
+    for candidate in candidates or [None]:
+        fits = hmac.compare_digest(response(digest, b"\0" if candidate is None else candidate, text), answer)
+        good |= fits and candidate is not None
     if good:
-        return Outcome(user, rule.access), ""
-    return Outcome(user, _NO_CHANGE, "password mismatch" if candidates else "secret not found"), ""
+        return Outcome(user, rule.access), secrets.problems
+    return Outcome(user, _NO_CHANGE, "password mismatch" if candidates else "secret not found"), secrets.problems
 
 
 def _match(user: bytes, users: Sequence[Rule]) -> tuple[Rule | None, list[bytes]]:

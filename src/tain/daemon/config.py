@@ -16,12 +16,15 @@ from tain.daemon.parameters import (
     FACILITIES,
     FACILITY,
     INTEGER,
+    OFF,
     PARAMETERS,
     PATH,
+    PLANNED,
     Parameter,
     Value,
     key,
     nearest,
+    planned,
 )
 from tain.daemon.sections import (
     ERROR,
@@ -76,7 +79,7 @@ def load(
     for section in config.modules:
         section.fallback = reader.defaults
         section.name = config.variables.expand(section.name)
-    config.strict = config.globals.flag("tain strict")
+    config.strict = config.variables.strict = config.globals.flag("tain strict")
     return config
 
 
@@ -129,6 +132,8 @@ class _Reader:
                 os.close(fd)
         except OSError as error:
             name = os.fsdecode(file)
+            if isinstance(error, operator_file.RefusedLink):
+                self.say(ERROR, operator_file.REFUSAL)
             self.fail(f'rsync: [Receiver] unable to open config file "{name}": {operator_file.reason(error)}')
         identity = (status.st_dev, status.st_ino)
         if identity in self.open_files:
@@ -279,7 +284,7 @@ class _Reader:
     def set(self, name: bytes, value: bytes) -> None:
         row = PARAMETERS.get(key(name))
         if row is None:
-            self.unknown(name)
+            self.unknown(name, value)
             return
         if row.of_daemon and self.section is not None:
             self.say(WARNING, f"Global parameter {_show(name)} found in module section!")
@@ -330,13 +335,20 @@ class _Reader:
             value = strip_slashes(value)
         return value
 
-    def unknown(self, name: bytes) -> None:
+    def unknown(self, name: bytes, value: bytes) -> None:
         shown = _show(name)
         if not name.startswith(b"-"):
             self.say(WARNING, f'Unknown Parameter encountered: "{shown}"')
         self.say(WARNING, f'IGNORING unknown parameter "{shown}"')
         likely = nearest(name)
-        if key(name).startswith(b"tain") and b" " in name:
+        coming = planned(name)
+        if coming is not None:
+            if PLANNED[coming] and value.strip().lower() not in OFF:
+                text = f'there is no parameter "{coming}" yet, and nothing is served without what it would protect'
+                self.fault(ERROR, text, name, False)
+            else:
+                self.fault(WARNING, f'there is no parameter "{coming}" yet: it changes nothing', name, True)
+        elif key(name).startswith(b"tain") and b" " in name:
             self.fault(ERROR, f'unknown parameter "{shown}"', name, False)
         elif likely in ACCESS_CONTROL:
             self.fault(ERROR, f'unknown parameter "{shown}": did you mean "{likely}"?', name, False)

@@ -35,8 +35,6 @@ class Greeting:
 
 def parse(line: bytes) -> Greeting:
     """Read a client's greeting as scanf would. Raises :class:`RefusalError` with the reference's answer."""
-    from tain.daemon.text import escape
-
     prefix = b"@RSYNCD:"
     number, rest = _integer(line[len(prefix) :].lstrip(_BLANKS))
     if not line.startswith(prefix) or number is None:
@@ -45,11 +43,11 @@ def parse(line: bytes) -> Greeting:
     if rest[:1] == b".":
         sub, rest = _integer(rest[1:])
     if sub is None and number >= 30:
-        raise RefusalError(b"@ERROR: your client omitted the subprotocol value: " + escape(line))
+        raise RefusalError(b"@ERROR: your client omitted the subprotocol value: " + line)
     names = line[len(prefix) :].lstrip(b" ").partition(b" ")
     digests = names[2].split() if names[1] else None
     if digests is None and number >= 32:
-        raise RefusalError(b"@ERROR: your client omitted the digest name list: " + escape(line))
+        raise RefusalError(b"@ERROR: your client omitted the digest name list: " + line)
     return Greeting(number, sub or 0, digests)
 
 

@@ -153,11 +153,16 @@ impl Report {
         self.emit(Level::Client, &raw);
     }
 
-    /// Lines about deletions show permissions (`%B`): only a client that receives knows them (observed).
+    /// Lines about deletions show permissions (`%B`): only a client that receives knows them, and the log of a daemon
+    /// (observed).
     pub fn shows_deleted_mode(&self) -> bool {
         let plan = &self.shared.plan;
-        let format = self.shared.out_format.as_ref();
-        !plan.local && !plan.server && format.is_some_and(|f| f.has(b'B') && (f.has(b'i') || f.has(b'o')))
+        let format = if plan.daemon {
+            self.shared.log_format.as_ref()
+        } else {
+            self.shared.out_format.as_ref().filter(|_| !plan.local && !plan.server)
+        };
+        format.is_some_and(|f| f.has(b'B') && (f.has(b'i') || f.has(b'o')))
     }
 
     /// A deletion on this machine (spec: output 7): `deleting N`, or by the format if it has `%i` or `%o`.

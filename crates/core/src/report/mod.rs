@@ -27,7 +27,7 @@ use item::{iflag, Format, ItemStyle};
 use progress::Progress;
 use sequence::Sequence;
 
-pub use escape::{escape_line, escape_log, escape_text, sys_line};
+pub use escape::{escape_line, escape_log, escape_text, name_text, sys_line};
 
 /// Bytes that may wait for the caller before roles are held up.
 const WAITING: usize = 1 << 20;

@@ -133,7 +133,8 @@ impl Generator {
                 return None;
             }
         }
-        self.dest.lstat_in(root, rel).ok()
+        let stat = self.dest.lstat_in(root, rel).ok()?;
+        (!self.filters.daemon_hides_in(root, rel, stat.is_dir())).then_some(stat)
     }
 
     /// The best alternate copy of a regular file: level, directory number, status.
@@ -443,7 +444,8 @@ impl Generator {
             }
         }
         let report = self.report.clone();
-        let files = |root: &Root| -> Vec<(Vec<u8>, Stat)> {
+        let filters = &self.filters;
+        let files = |root: &Root, kind: u8| -> Vec<(Vec<u8>, Stat)> {
             let names = match root.read_names(if dir.is_empty() { b"." } else { dir }, self.plan.open_noatime) {
                 Ok(names) => names,
                 Err(error) => {
@@ -469,6 +471,13 @@ impl Generator {
                 if report.plan().debug.flist > 2 {
                     shown.push((path.clone(), found.kind));
                 }
+                let hidden = match kind {
+                    basis::FUZZY => filters.daemon_hides(&path, false),
+                    _ => filters.daemon_hides_in(root, &path, false),
+                };
+                if hidden {
+                    continue;
+                }
                 if let Some(stat) = root.lstat(&path).ok().filter(|s| s.is_file() && s.size > 0) {
                     files.push((found.name.to_vec(), stat));
                 }
@@ -481,7 +490,7 @@ impl Generator {
         let places = roots
             .into_iter()
             .map(|(kind, root)| {
-                let found = files(&root);
+                let found = files(&root, kind);
                 (kind, root, found)
             })
             .collect();

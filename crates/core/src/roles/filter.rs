@@ -136,6 +136,16 @@ impl Filters {
         hides(&self.daemon, self.parents, &[&self.prefix, name].concat(), is_dir)
     }
 
+    /// A daemon's own list hides the name beneath another directory than the destination, or a directory above it: what
+    /// is hidden is not read for the sake of a client that may guess at it (spec: security SEC-13, SEC-15).
+    pub fn daemon_hides_in(&self, root: &Root, name: &[u8], is_dir: bool) -> bool {
+        if self.daemon.is_empty() {
+            return false;
+        }
+        let path = [inside(self.module.as_deref(), root.path()), name.to_vec()].concat();
+        hides(&self.daemon, true, &path, is_dir)
+    }
+
     /// The user's rules leave the name out of the list.
     pub fn hides(&self, name: &[u8], is_dir: bool, report: &Report) -> bool {
         self.verdict(name, is_dir, false, report)

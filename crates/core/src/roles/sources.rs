@@ -11,6 +11,10 @@ use crate::tree::{operator, Root, RootOptions};
 /// The root of a daemon's module. The path leading there may be closed to the user that the transfer runs as, so a
 /// handle from before wins.
 pub fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io::Result<Root> {
+    let options = &RootOptions {
+        in_root: plan.module_chroot,
+        ..options.clone()
+    };
     match &plan.module_root_handle {
         Some(handle) => {
             let full = operator::absolute(path, &options.cwd)?;
@@ -59,6 +63,7 @@ impl Sources {
             insecure_links: plan.insecure_links,
             follow_links: follow && !border,
             trusted_links: of_list,
+            in_root: false,
             confine_root: None,
             no_openat2: false,
         };

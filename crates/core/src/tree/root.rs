@@ -34,6 +34,9 @@ pub struct RootOptions {
     /// Parents are followed anywhere through links of trusted owners, as the path of the root itself is with `operator`:
     /// alternate directories, and sources whose names come from a list of the operator.
     pub trusted_links: bool,
+    /// The root is that of the process (a chroot): a directory is looked for beneath it as the kernel would, with
+    /// absolute links that begin at the root. For what is beneath such a directory links must stay in it as elsewhere.
+    pub in_root: bool,
     /// Refuse a root outside this directory (absolute); with `trusted_links` what lies beneath the root too.
     pub confine_root: Option<Vec<u8>>,
     /// Don't use openat2 even if it is there: for tests of the component walk.
@@ -141,6 +144,8 @@ impl Root {
             Confine::Anywhere
         } else if options.trusted_links {
             Confine::Trusted
+        } else if options.in_root {
+            Confine::InRoot
         } else {
             Confine::Beneath
         };
@@ -199,6 +204,14 @@ impl Root {
         self.shared.handle.as_fd()
     }
 
+    /// Whether something is where `rel` leads, links followed plainly and wherever they lead: only to say why a path
+    /// out of this root is refused. Nothing of what is there is used.
+    pub fn look_anywhere(&self, rel: &[u8]) -> io::Result<()> {
+        self.exists()?;
+        rustix::fs::statat(self.handle(), rel, rustix::fs::AtFlags::empty())?;
+        Ok(())
+    }
+
     /// The directory `rel` as a root of its own, pinned. Links in `rel` are followed beneath this root.
     pub fn subroot(&self, rel: &[u8]) -> io::Result<Root> {
         Ok(self.make_subroot(self.open_dir(rel, DIR_FLAGS)?, rel))
@@ -207,9 +220,12 @@ impl Root {
     /// Like [`Root::subroot`], for a path that an option names: `..` in it is walked, but never above this root.
     pub fn subroot_climbing(&self, rel: &[u8]) -> io::Result<Root> {
         self.exists()?;
-        let beneath = Confine::Beneath;
+        let confine = match self.shared.confine {
+            Confine::InRoot => Confine::InRoot,
+            _ => Confine::Beneath,
+        };
         let handle =
-            retry_on_intr(|| resolve::open_beneath(self.handle(), rel, DIR_FLAGS, beneath, None, self.shared.openat2))?;
+            retry_on_intr(|| resolve::open_beneath(self.handle(), rel, DIR_FLAGS, confine, None, self.shared.openat2))?;
         Ok(self.make_subroot(handle, rel))
     }
 
@@ -235,7 +251,11 @@ impl Root {
             shared: Arc::new(Shared {
                 handle,
                 path: self.display(rel),
-                confine: self.shared.confine,
+                // Only the root of the process can be taken for the root.
+                confine: match self.shared.confine {
+                    Confine::InRoot => Confine::Beneath,
+                    other => other,
+                },
                 confine_root: self.shared.confine_root.clone(),
                 doors: Vec::new(),
                 openat2: self.shared.openat2,

@@ -100,6 +100,8 @@ impl Scanner {
             };
             full = if base == b"." {
                 here
+            } else if here.ends_with(b"/") {
+                [&here[..], base].concat()
             } else {
                 [&here[..], b"/", base].concat()
             };
