@@ -142,7 +142,7 @@ impl Dest {
         let mut mode_now = now.mode;
         let place = Place::Name(&self.root, rel);
         if plan.fake_super {
-            changed |= self.keep_fake(place, rel, want, now);
+            changed |= self.keep_fake(place, rel, want);
             mode_now = self.root.lstat(rel).map_or(mode_now, |s| s.mode);
         }
         let (uid, gid) = self.ids_to_set(want, now);
@@ -225,7 +225,7 @@ impl Dest {
         if plan.fake_super {
             if let Ok(now) = crate::tree::stat::of_file(file) {
                 mode_now = now.mode & 0o7777;
-                self.keep_fake(place, rel, want, &now);
+                self.keep_fake(place, rel, want);
             }
         } else if plan.owner && plan.am_root || plan.group || temp.is_none() {
             if let Ok(now) = crate::tree::stat::of_file(file) {
