@@ -138,9 +138,7 @@ def test_faketime_changes_no_time_that_is_kept(way: str, moment: str, place: Pat
     os.utime(source / "d", (999_999_999, 999_999_999))
     command = WAYS[way].format(prog=tain, options="-ai", space=space).split()
     env = programs.environment(str(space))
-    first, second = (
-        programs.run(["faketime", "-f", moment, *command], cwd=space / "w", env=env) for _ in range(2)
-    )
+    first, second = (programs.run(["faketime", "-f", moment, *command], cwd=space / "w", env=env) for _ in range(2))
     assert (first.code, second.code) == (0, 0), (first, second)
     assert (second.out, second.err) == (b"", b"")
     for name in ("a", "d/b", "d"):

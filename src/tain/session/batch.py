@@ -77,8 +77,8 @@ _NAMES = {
 def flag_messages(options: Options, flags: int, protocol: int) -> list[str]:
     """What is said of each option that the batch decides otherwise than the command line.
 
-    An option with several strengths (``-r`` alone, ``-HH``) counts as set only in the one that ``-a`` and a single letter
-    give (observed).
+    An option with several strengths (``-r`` alone, ``-HH``) counts as set only in the one that ``-a`` and a single
+    letter give (observed).
     """
     now = {
         _RECURSE: options.recurse,
