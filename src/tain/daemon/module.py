@@ -260,8 +260,26 @@ def become(who: Identity) -> None:
 
 
 def _regains_root() -> bool:
+    """Whether the kernel makes this process root again. A preloaded library (fakeroot) only says that it does: then the
+    ids are put back as they were."""
+    who = os.getuid()
     try:
         os.setuid(0)
     except OSError:
         return False
-    return True
+    if 0 in _kernel_uids():
+        return True
+    os.setuid(who)
+    return False
+
+
+def _kernel_uids() -> tuple[int, ...]:
+    """Real, effective, saved and file-system uid as the kernel knows them; root where it can't be asked."""
+    try:
+        with open("/proc/self/status", "rb") as status:
+            for line in status:
+                if line.startswith(b"Uid:"):
+                    return tuple(map(int, line.split()[1:]))
+    except OSError:
+        pass
+    return (0,)

@@ -180,7 +180,10 @@ class Client:
             if options.contimeout:
                 raise UsageError("The --contimeout option may only be used when connecting to an rsync daemon.")
         if job.host is None:
-            if options.write_batch is not None or options.remote_options or self._told_by_roles():
+            # A listing stays in the character set of its names.
+            converts = options.iconv is not None and self.job.destination is not None
+            by_stream = options.write_batch is not None or options.remote_options or converts
+            if by_stream or self._told_by_roles():
                 return self._twin_run()
             return self._local()
         if job.daemon and not options.rsh_given:
@@ -283,6 +286,9 @@ class Client:
             os.close(fd)
             os.close(sink)
         flags, agreed = batch.read_header(link, options)
+        if options.info["MISC"]:
+            for text in batch.flag_messages(options, flags, agreed.protocol):
+                self._trace(text)
         if agreed.inc_recurse and not handshake.inc_recurse_allowed(options, am_receiver=True):
             raise UsageError("Incompatible options specified for inc-recursive batch file.")
         self.options = batch.apply_flags(options, flags, agreed.protocol)
@@ -290,7 +296,8 @@ class Client:
         return self._finish(agreed, _core.receive(link, self._plan(agreed, local=False)))
 
     def _twin_run(self) -> int:
-        """A local copy by way of a stream: for batches, and for options of one side alone."""
+        """A local copy by way of a stream: for batches, for options of one side alone, and for names that change their
+        character set on the way."""
         from tain.session import server
         from tain.transport.local import fork_server
 

@@ -30,14 +30,26 @@ pub trait Vet: Send {
     fn vet(&mut self, name: &[u8], is_dir: bool) -> Result<Vetted>;
 }
 
+/// What this side's character set has no letters for: its entry is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unconverted {
+    /// A name, as it came.
+    Name(Vec<u8>),
+    /// The target of the link of this name.
+    Target(Vec<u8>),
+}
+
+/// What iconv says about a name that does not fit.
+pub const EILSEQ: &str = "Invalid or incomplete multibyte or wide character";
+
 /// A list as it was read.
 #[derive(Debug)]
 pub struct Received {
     pub segment: Segment,
     /// Bits of spec: protocol 3.2, already masked; includes this side's trouble with names.
     pub io_error: i32,
-    /// Lines for stderr about names that could not be converted.
-    pub notices: Vec<String>,
+    /// What could not be converted.
+    pub notices: Vec<Unconverted>,
     /// What ids were mapped to, where that is told.
     pub ids: Vec<Vec<u8>>,
 }
@@ -66,7 +78,7 @@ pub struct Decoder {
     hierarchy: Hierarchy,
     name: Vec<u8>,
     link: Vec<u8>,
-    notices: Vec<String>,
+    notices: Vec<Unconverted>,
     io_error: i32,
 }
 
@@ -222,10 +234,7 @@ impl Decoder {
             None => self.name.extend_from_slice(&self.prev_name),
             Some(set) => {
                 if !set.from_wire(&self.prev_name, &mut self.name) {
-                    self.notices.push(format!(
-                        "cannot convert filename: {} ({EILSEQ})",
-                        shown(&self.prev_name)
-                    ));
+                    self.notices.push(Unconverted::Name(self.prev_name.clone()));
                     return Ok(false);
                 }
             }
@@ -635,10 +644,7 @@ impl Decoder {
         if ok {
             self.link = out;
         } else {
-            self.notices.push(format!(
-                "cannot convert symlink data for: {} ({EILSEQ})",
-                shown(&self.name)
-            ));
+            self.notices.push(Unconverted::Target(self.name.clone()));
         }
         ok
     }
@@ -764,6 +770,3 @@ impl Decoder {
         }
     }
 }
-
-/// What iconv says about a name that does not fit.
-pub const EILSEQ: &str = "Invalid or incomplete multibyte or wide character";

@@ -5,6 +5,7 @@
 
 pub mod debug;
 mod escape;
+mod heap;
 pub mod item;
 mod items;
 pub mod number;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::dest::Dest;
 use super::generator::Feed;
 use crate::error::{sys_text, Error, Result};
-use crate::flist::Segment;
+use crate::flist::{eflag, Segment};
 use crate::plan::Plan;
 use crate::report::debug::debug;
 use crate::report::Report;
@@ -150,7 +150,7 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
             // Something is there that is no directory.
             Some(20) => {
                 let (parent, leaf) = parent_of(&path);
-                match open_root(plan, &parent).and_then(|r| r.stat_follow(&leaf)) {
+                match open_root(plan, &parent).and_then(|r| r.stat_follow(&leaf, false)) {
                     Ok(_) if !slash => Ok(false),
                     Ok(_) => Err(io::Error::from_raw_os_error(20)),
                     // Making the path is tried, and tells why it can't be.
@@ -264,7 +264,11 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
                     ))
                 })?;
                 let mut dest = finish(plan, report, root, None)?;
-                dest.created = true;
+                // An entry that has lost its name sorts before the root, which then is not known as new (observed).
+                dest.created = feeds
+                    .iter()
+                    .find_map(|feed| if let Feed::List(list) = feed { Some(list) } else { None })
+                    .is_none_or(|list| (0..list.len()).all(|i| !list.entry(i).has(eflag::UNCONVERTED)));
                 return Ok(dest);
             }
             Err(error) => {

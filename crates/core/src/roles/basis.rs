@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::compare::{item_flags, unchanged};
+use super::compare::{item_flags, same_family, unchanged, S_IFMT};
 use super::dest::{Dest, Failed};
 use super::generator::{basis, Basis, Generator};
 use super::paths::{lexical_path, split_name};
@@ -383,13 +383,16 @@ impl Generator {
             let Some(stat) = self.stat_there(&root, rel) else {
                 continue;
             };
-            if (stat.mode ^ entry.mode) & super::compare::S_IFMT != 0 {
+            if !same_family(stat.mode, entry.mode) {
                 continue;
             }
-            let same = match target {
-                Some(target) => super::metadata::read_link(&root, rel, self.plan.fake_super).is_ok_and(|t| t == target),
-                None => !entry.is_device() || (stat.rdev_major, stat.rdev_minor) == segment.rdev(i),
-            };
+            let same = (stat.mode ^ entry.mode) & S_IFMT == 0
+                && match target {
+                    Some(target) => {
+                        super::metadata::read_own_link(&root, rel, self.plan.fake_super).is_ok_and(|t| t == target)
+                    }
+                    None => !entry.is_device() || (stat.rdev_major, stat.rdev_minor) == segment.rdev(i),
+                };
             let mut level = 1;
             if same {
                 let want = self.dest.wanted(segment, i, Some(&stat));

@@ -171,7 +171,7 @@ impl Deleter {
         if self.dest.void || self.blocked() {
             return Ok(());
         }
-        match self.dest.root.stat_follow(dir) {
+        match self.dest.root.stat_follow(dir, false) {
             // Something else is in its place, or it is a mount point where one is not to be crossed.
             Ok(stat) if !stat.is_dir() => return Ok(()),
             Ok(stat) if plan.one_file_system > 0 && self.is_elsewhere(&stat) => return Ok(()),

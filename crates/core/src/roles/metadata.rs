@@ -8,7 +8,9 @@ mod reading;
 
 pub use place::Place;
 use reading::handling;
-pub use reading::{acl_indices, look, lstat, read_link, read_set, requested_values, values_follow, Lookup};
+pub use reading::{
+    acl_indices, look, lstat, read_link, read_own_link, read_set, requested_values, values_follow, Lookup,
+};
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

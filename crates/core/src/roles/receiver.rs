@@ -19,12 +19,12 @@ use super::rebuild::Built;
 use super::replay::Replay;
 use crate::delta::tokens;
 use crate::error::{Error, Result};
-use crate::flist::{Decoder, Found, Lists, Received, Segment};
+use crate::flist::{Decoder, Found, Lists, Received, Segment, Unconverted, EILSEQ};
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::{self, debug, ListOf};
 use crate::report::Report;
 use crate::sums::size::SumHead;
-use crate::tree::{Root, Stat};
+use crate::tree::{operator, Root, Stat};
 use crate::wire::frames::{Message, Tag};
 use crate::wire::ints::{NdxReader, Source, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use crate::wire::link::{Reader, Writer};
@@ -208,10 +208,30 @@ impl Receiver {
 
     // ---- lists
 
-    fn take_list(&mut self, received: Received, role: &'static str) -> Result<()> {
-        for notice in &received.notices {
-            self.report.error_xfer(format!("[{}] {notice}", self.report.role()));
+    /// Names that are left out (spec: protocol 5.16). While the first list is read, a receiver still stands where it was
+    /// started.
+    fn tell_unconverted(&self, notices: &[Unconverted], first: bool) {
+        for notice in notices {
+            let (what, shown) = match notice {
+                Unconverted::Name(name) => ("filename", name.clone()),
+                Unconverted::Target(name) => {
+                    let plan = &self.plan;
+                    let here = if first { &b"."[..] } else { &plan.destination };
+                    let path = match operator::absolute(here, &plan.cwd) {
+                        Ok(dir) => [super::paths::clean(&dir).as_slice(), b"/", name].concat(),
+                        Err(_) => name.clone(),
+                    };
+                    ("symlink data for", self.report.quoted(&path))
+                }
+            };
+            let text = format!("[{}] cannot convert {what}: ", self.report.role());
+            self.report
+                .error_xfer([text.as_bytes(), &shown, format!(" ({EILSEQ})").as_bytes()].concat());
         }
+    }
+
+    fn take_list(&mut self, received: Received, role: &'static str) -> Result<()> {
+        self.tell_unconverted(&received.notices, role == "Receiver");
         let mut segment = received.segment;
         segment.io_error = received.io_error as u32;
         self.report.set_listing_error(segment.io_error);

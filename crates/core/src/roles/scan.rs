@@ -416,7 +416,7 @@ impl Scanner {
             dir = self
                 .sources
                 .root(root)
-                .and_then(|r| r.stat_follow(disk(name)).ok())
+                .and_then(|r| r.stat_follow(disk(name), false).ok())
                 .is_some_and(|behind| behind.is_dir());
         }
         self.hidden(name, dir)
@@ -471,7 +471,7 @@ impl Scanner {
                 return Ok(());
             };
             if follow {
-                match root.stat_follow(path) {
+                match root.stat_follow(path, plan.crtimes) {
                     Ok(behind) => stat = behind,
                     Err(error) if error.raw_os_error() == Some(2) => return self.no_referent(root_number, name),
                     Err(error) => {
@@ -483,7 +483,7 @@ impl Scanner {
                     }
                 }
             } else if plan.copy_dirlinks {
-                if let Ok(behind) = root.stat_follow(path) {
+                if let Ok(behind) = root.stat_follow(path, plan.crtimes) {
                     if behind.is_dir() {
                         stat = behind;
                     }

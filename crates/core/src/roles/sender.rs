@@ -368,6 +368,7 @@ impl Sender {
                 totals.matches, totals.hash_hits, totals.false_alarms, totals.literal
             ));
         }
+        self.report.tell_heap("sender");
         self.done()
     }
 

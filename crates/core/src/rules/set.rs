@@ -13,7 +13,7 @@ pub type Reader<'a> = dyn FnMut(&[u8]) -> io::Result<Option<Vec<u8>>> + 'a;
 /// Merge files may nest this deep.
 const DEPTH: usize = 32;
 /// A longer pattern (with its trailing slash) is dropped with a warning.
-const MAX_PATTERN: usize = 4095;
+pub(super) const MAX_PATTERN: usize = 4095;
 
 /// The built-in CVS list (spec: filters 7).
 const CVS: &str = "RCS SCCS CVS CVS.adm RCSLOG cvslog.* tags TAGS .make.state .nse_depinfo *~ #* .#* ,* _$* *$ *.old \

@@ -439,13 +439,13 @@ impl Root {
         self.at(rel, |dir, leaf| stat::query(dir, leaf, AtFlags::SYMLINK_NOFOLLOW, true))
     }
 
-    /// Status of what `rel` leads to, anywhere (`-L`, and the test for a link to a directory that leads outside). Where
-    /// only links of trusted owners are followed, this is no exception.
-    pub fn stat_follow(&self, rel: &[u8]) -> io::Result<Stat> {
+    /// Status of what `rel` leads to, anywhere (`-L`, and the test for a link to a directory that leads outside); with its
+    /// time of creation if `btime`. Where only links of trusted owners are followed, this is no exception.
+    pub fn stat_follow(&self, rel: &[u8], btime: bool) -> io::Result<Stat> {
         if self.shared.confine == Confine::Trusted {
-            return stat::of_file_btime(self.open_path_follow(rel)?);
+            return stat::of_open(self.open_path_follow(rel)?, btime);
         }
-        self.at(rel, |dir, leaf| stat::query(dir, leaf, AtFlags::empty(), true))
+        self.at(rel, |dir, leaf| stat::query(dir, leaf, AtFlags::empty(), btime))
     }
 
     /// Status of a directory, or of the directory that a link leads to while staying beneath the root (`-K`).
@@ -709,11 +709,10 @@ impl Root {
     /// Set the permission bits; a link gives EOPNOTSUPP. Three calls: the inode is pinned with O_PATH and then
     /// changed through the descriptor table. Use [`attrs::fchmod`] on open files.
     pub fn chmod(&self, rel: &[u8], mode: u32) -> io::Result<()> {
-        let bits = Mode::from_raw_mode(mode & 0o7777);
         self.at(rel, |dir, leaf| {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let pin = rustix::fs::openat(dir, leaf, flags, Mode::empty())?;
-            chmod_inode(&pin, bits, || reopen(dir, leaf, &pin))
+            chmod_inode(&pin, mode, || reopen(dir, leaf, &pin))
         })
     }
 
@@ -721,7 +720,8 @@ impl Root {
     pub fn chown(&self, rel: &[u8], uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
         let (uid, gid) = attrs::ids(uid, gid)?;
         self.at(rel, |dir, leaf| {
-            rustix::fs::chownat(dir, leaf, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
+            let link = nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW;
+            attrs::retry(|| nix::unistd::fchownat(dir, leaf, uid, gid, link))
         })
     }
 

@@ -142,7 +142,7 @@ impl Dest {
         let mut mode_now = now.mode;
         let place = Place::Name(&self.root, rel);
         if plan.fake_super {
-            changed |= self.keep_fake(place, rel, want, now);
+            changed |= self.keep_fake(place, rel, want);
             mode_now = self.root.lstat(rel).map_or(mode_now, |s| s.mode);
         }
         let (uid, gid) = self.ids_to_set(want, now);
@@ -234,7 +234,7 @@ impl Dest {
         if plan.fake_super {
             if let Some(now) = now {
                 mode_now = now.mode & 0o7777;
-                self.keep_fake(place, rel, want, &now);
+                self.keep_fake(place, rel, want);
             }
         } else if let Some(now) = now {
             mode_now = now.mode & 0o7777;

@@ -246,6 +246,10 @@ impl Generator {
         debug!(self.report, genr >= 1; "generate_files finished");
         self.report.release();
         self.deleter.finish();
+        if wire {
+            self.report.tell_heap("receiver");
+            self.report.tell_heap("generator");
+        }
         self.done()?;
         self.flush();
         Ok(())

@@ -321,7 +321,7 @@ impl Scanner {
         let path = disk(&argument.name);
         let follow = self.plan.copy_links || argument.follow;
         match if follow {
-            root.stat_follow(path)
+            root.stat_follow(path, false)
         } else {
             root.lstat(path)
         } {
@@ -370,7 +370,7 @@ impl Scanner {
                 return Ok(());
             };
             // A link among the parents: the rest of the name lies behind it, so it is sent as the directory it leads to.
-            match root.stat_follow(disk(&name)) {
+            match root.stat_follow(disk(&name), self.plan.crtimes) {
                 Ok(stat) => {
                     debug!(self.report, flist >= 2; "[sender] make_file(", disk(&name), ",*,2)");
                     if !is_dir(stat.mode) || !self.push(argument.root, &name, &stat, eflag::IMPLIED, builder)? {
@@ -475,7 +475,7 @@ impl Scanner {
         };
         if let Ok(found) = &stat {
             if found.is_symlink() && plan.copy_dirlinks {
-                if let Ok(behind) = root.stat_follow(path) {
+                if let Ok(behind) = root.stat_follow(path, plan.crtimes) {
                     if behind.is_dir() {
                         stat = Ok(behind);
                     }
