@@ -1,5 +1,6 @@
 //! The roots that source arguments open, shared between the thread that scans and the one that reads contents.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,10 +25,17 @@ pub fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io::Resul
     }
 }
 
+/// Roots in the order of their numbers, and by path.
+#[derive(Default)]
+struct Opened {
+    roots: Vec<Root>,
+    by_path: HashMap<Vec<u8>, u16>,
+}
+
 /// All source roots of a run; an entry names its own by number.
 #[derive(Clone, Default)]
 pub struct Sources {
-    shared: Arc<Mutex<Vec<Root>>>,
+    shared: Arc<Mutex<Opened>>,
     /// This thread's clones, each with its own cache of handles.
     own: Vec<Root>,
 }
@@ -37,8 +45,8 @@ impl Sources {
     pub fn open(&mut self, path: &[u8], plan: &Plan) -> io::Result<u16> {
         let full = operator::absolute(path, &plan.cwd)?;
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = shared.iter().position(|r| r.path() == full) {
-            return Ok(found as u16);
+        if let Some(&found) = shared.by_path.get(&full) {
+            return Ok(found);
         }
         let follow = plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks;
         // A module is a border for links that are followed too; `/` has none, and a chroot is one.
@@ -77,11 +85,10 @@ impl Sources {
             // A handle can be had of a directory that can't be entered.
             root.lstat(b".")?;
         }
-        if shared.len() >= usize::from(u16::MAX) {
-            return Err(io::Error::from_raw_os_error(7));
-        }
-        shared.push(root);
-        Ok(shared.len() as u16 - 1)
+        let number = u16::try_from(shared.roots.len()).map_err(|_| io::Error::from_raw_os_error(7))?;
+        shared.by_path.entry(root.path().to_vec()).or_insert(number);
+        shared.roots.push(root);
+        Ok(number)
     }
 
     /// The root with this number.
@@ -89,7 +96,7 @@ impl Sources {
         let number = usize::from(number);
         if self.own.len() <= number {
             let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            for root in shared.iter().skip(self.own.len()) {
+            for root in shared.roots.iter().skip(self.own.len()) {
                 self.own.push(root.clone());
             }
         }

@@ -31,6 +31,20 @@ struct Node {
     globs: Vec<(Glob, usize)>,
 }
 
+/// The one name that a pattern without wildcards matches: names with wildcards in them are asked for with these escaped.
+fn plain(part: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(part.len());
+    let mut bytes = part.iter();
+    while let Some(&byte) = bytes.next() {
+        match byte {
+            b'*' | b'?' | b'[' => return None,
+            b'\\' => out.push(*bytes.next()?),
+            _ => out.push(byte),
+        }
+    }
+    Some(out)
+}
+
 impl Tree {
     fn add<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>) {
         if self.nodes.is_empty() {
@@ -41,12 +55,21 @@ impl Tree {
             at = if let Some(&child) = self.nodes[at].children.get(part) {
                 child
             } else {
-                let child = self.nodes.len();
-                self.nodes.push(Node::default());
+                let plain = plain(part);
+                let known = plain
+                    .as_ref()
+                    .and_then(|text| self.nodes[at].children.get(text).copied());
+                let child = known.unwrap_or(self.nodes.len());
+                if known.is_none() {
+                    self.nodes.push(Node::default());
+                }
                 let node = &mut self.nodes[at];
                 node.children.insert(part.to_vec(), child);
-                if part.iter().any(|b| b"*?[\\".contains(b)) {
-                    node.globs.push((Glob::new(part), child));
+                match plain {
+                    Some(text) => {
+                        node.children.entry(text).or_insert(child);
+                    }
+                    None => node.globs.push((Glob::new(part), child)),
                 }
                 child
             };
