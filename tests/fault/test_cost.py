@@ -319,6 +319,26 @@ def test_four_times_as_many(what: str, space: Path, ground: Path, tain: str) -> 
     judge(measure, few, count)
 
 
+@pytest.mark.parametrize("way", ["local", "push", "pull"])
+def test_more_source_directories_than_open_files(way: str, ground: Path, space: Path, tain: str) -> None:
+    """`*/` in a large directory: more sources than the usual limit of open files has room for."""
+    for k in range(300):
+        touch(ground / f"s/{k}", [f"f{k}"])
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    over = ["-e", str(shell(space)), f"--rsync-path={tain}"] if way != "local" else []
+    names = [f"{'h:' if way == 'pull' else ''}{ground}/s/{k}/" for k in range(300)]
+    target = f"{'h:' if way == 'push' else ''}{ground}/d/"
+    done = subprocess.run(
+        [tain, "-a", *over, *names, target],
+        cwd=ground,
+        env=programs.environment(str(space)),
+        capture_output=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard)),
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert len(os.listdir(ground / "d")) == 300
+
+
 # ---- a daemon
 
 
