@@ -82,10 +82,10 @@ impl Tree {
         if self.nodes.is_empty() {
             return false;
         }
-        // Each node is reached in one way only, so this ends; a name that is written as it was asked for never tries
-        // a wildcard.
-        let mut open = vec![(0, Some(name))];
-        while let Some((at, rest)) = open.pop() {
+        // Each node is reached in one way only, so this ends. What stands in the list as it is written is looked at
+        // first: a name that was asked for so never tries a wildcard.
+        let mut open = vec![(0, Some(name), false)];
+        while let Some((at, rest, wild)) = open.pop() {
             let node = &self.nodes[at];
             if node.end {
                 return true;
@@ -101,13 +101,16 @@ impl Tree {
                 None => (rest, None),
             };
             let exact = node.children.get(part);
-            open.extend(
-                node.globs
-                    .iter()
-                    .filter(|(glob, child)| Some(child) != exact && glob.matches(part))
-                    .map(|&(_, child)| (child, below)),
-            );
-            open.extend(exact.map(|&child| (child, below)));
+            if wild {
+                let others = node.globs.iter().filter(|(_, child)| Some(child) != exact);
+                let matching = others.filter(|(glob, _)| glob.matches(part));
+                open.extend(matching.map(|&(_, child)| (child, below, false)));
+                continue;
+            }
+            if !node.globs.is_empty() {
+                open.push((at, Some(rest), true));
+            }
+            open.extend(exact.map(|&child| (child, below, false)));
         }
         false
     }
