@@ -114,6 +114,8 @@ class _Reader:
         # Faults of the global section are inherited by the modules that follow.
         self.default_faults: list[Fault] = []
         self.section: Section | None = None
+        # The modules by the keys of their names: there may be thousands.
+        self.by_key: dict[bytes, Section] = {}
         self.open_files: list[tuple[int, int]] = []
         self.file = b""
         self.line = 0
@@ -189,12 +191,15 @@ class _Reader:
             self.line = data.count(b"\n", 0, data.index(b"\0")) + 1
             self.fail("NUL byte in config file")
         at, end = 0, len(data)
+        line, counted = 1, 0
         while at < end:
             byte = data[at : at + 1]
             if byte.isspace() or byte == b"\\":
                 at += 1
                 continue
-            self.line = data.count(b"\n", 0, at) + 1
+            line += data.count(b"\n", counted, at)
+            counted = at
+            self.line = line
             if byte in (b"#", b";"):
                 newline = data.find(b"\n", at)
                 at = end if newline < 0 else newline + 1
@@ -263,14 +268,15 @@ class _Reader:
             self.section = None
             return
         self.apply_overrides()
-        for section in self.config.modules:
-            if key(section.name) == key(name):
-                self.section = section
-                return
+        known = self.by_key.get(key(name))
+        if known is not None:
+            self.section = known
+            return
         self.section = Section(name, dict(self.defaults), self.config.variables)
         self.section.line = self.line
         self.section.faults = list(self.default_faults)
         self.config.modules.append(self.section)
+        self.by_key[key(name)] = self.section
 
     def apply_overrides(self) -> None:
         if self.overridden:
@@ -302,7 +308,10 @@ class _Reader:
                 self.say(NOTE, f"second path in module {_show(self.section.name)}: is a [name] line missing?")
             self.section.values[row.name] = parsed
             if row.name == "name":
+                if self.by_key.get(key(self.section.name)) is self.section:
+                    del self.by_key[key(self.section.name)]
                 self.section.name = value
+                self.by_key.setdefault(key(value), self.section)
             self.section.lines[row.name] = self.line
 
     def convert(self, row: Parameter, value: bytes) -> Value:

@@ -83,7 +83,7 @@ fn read_header(magic: [u8; 4], what: &str, src: &mut dyn Source) -> Result<(SumK
     let (true, Some(kind)) = (start == magic, kind) else {
         return Err(Error::Protocol(format!("this is no {what}")));
     };
-    Ok((kind, SumHead::read(src, PROTOCOL, kind)?))
+    Ok((kind, SumHead::read(src, PROTOCOL, kind, what)?))
 }
 
 fn all_read(intact: Intact) -> Result<()> {

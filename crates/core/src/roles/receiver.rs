@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver as Inbox, Sender as Outbox};
 
 use super::compare::Wanted;
 use super::dest::{Dest, Failed};
-use super::exchange::{read_deletions, Item, Places, Seen};
+use super::exchange::{entry_of, read_deletions, Item, Places, Seen};
 use super::generator::Feed;
 use super::items::{self, Figures, Part};
 use super::landing::Outcome;
@@ -74,7 +74,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
         }
         Tag::NoSend => {
             if let Some(ndx) = message.value() {
-                let _ = feed.send(Feed::Finished { ndx, good: false });
+                let _ = feed.send(Feed::NotSent(ndx));
             }
         }
         _ => {}
@@ -266,11 +266,18 @@ impl Receiver {
     fn sub_list(&mut self, dir_ndx: i32) -> Result<()> {
         let before = self.reader.bytes_read();
         let path = self.lists.expect_path(dir_ndx)?;
+        if self.lists.is_empty() {
+            // The sender has ended all of them: a phase can't begin again (spec: protocol 6.3).
+            return Err(Error::Protocol(
+                "rsync: refusing sub-flist after final flist was freed".into(),
+            ));
+        }
         // A list that is read before it is settled where things go: nobody is a receiver yet.
         let early = self.lists.added() == 1 && self.lists.first().is_some_and(|list| list.len() == 1);
         let role = if early { "Receiver" } else { "receiver" };
         debug!(self.report, flist >= 2; "[", role, "] receiving flist for dir ", dir_ndx);
         let start = self.lists.next_start();
+        self.decoder.set_role(role);
         let received = self
             .decoder
             .read_list(&mut self.reader, start, Some((dir_ndx, &path)))?;
@@ -288,8 +295,14 @@ impl Receiver {
         // What a single entry means depends on whether more lists come, so nobody has begun before that is known
         // (spec: protocol 5.10).
         let mut alone = self.plan.inc_recurse && self.lists.first().is_some_and(|list| list.len() == 1);
+        let mut begun = false;
         loop {
             self.report.check()?;
+            if !alone && !std::mem::replace(&mut begun, true) {
+                // Nothing is read on before it is known where things go, and this end is two processes in rsync: what
+                // is wrong from here on is told by the receiver.
+                let _ = self.dest()?;
+            }
             let ndx = self.ndx.read(&mut self.reader)?;
             if std::mem::take(&mut alone) && ndx > NDX_FLIST_OFFSET && ndx != NDX_FLIST_EOF {
                 return Err(Error::Protocol(format!("Invalid file index: {ndx} [Receiver]")));
@@ -331,12 +344,16 @@ impl Receiver {
                     self.tell_generator(Feed::Eof)?;
                 }
                 NDX_DEL_STATS => {
-                    read_deletions(&mut self.reader)?;
+                    read_deletions(&mut self.reader, "receiver")?;
                 }
                 ndx if ndx <= NDX_FLIST_OFFSET && self.plan.inc_recurse => {
                     self.sub_list(NDX_FLIST_OFFSET - ndx)?;
                 }
-                ndx => self.item(ndx, phase)?,
+                ndx if ndx >= 0 => self.item(ndx, phase)?,
+                ndx if self.plan.inc_recurse && ndx != NDX_FLIST_EOF => {
+                    self.lists.expect(NDX_FLIST_OFFSET - ndx)?;
+                }
+                ndx => return Err(self.lists.not_an_index(ndx, "receiver")),
             }
         }
     }
@@ -349,17 +366,12 @@ impl Receiver {
         if let Some(replay) = self.replay.as_ref().filter(|_| !item.wants_data()) {
             replay.settle(&self.report)?;
         }
-        let found = self.lists.find(ndx)?;
+        let found = entry_of(&self.lists, &item, "receiver")?;
         if self.report.progress_level() == 2 {
             self.working_end = self.places.end_of(ndx);
         }
         let entry = *found.segment.entry(found.pos);
         debug!(self.report, recv >= 1; "recv_files(", &found.segment.name(found.pos), ")");
-        if item.wants_data() && !entry.is_file() {
-            return Err(Error::Protocol(format!(
-                "received request to transfer non-regular file: {ndx} [receiver]"
-            )));
-        }
         if item.wants_data() && phase > 1 {
             return Err(Error::Protocol(format!(
                 "got transfer request in phase {phase} [receiver]"
@@ -367,8 +379,7 @@ impl Receiver {
         }
         if item.has_xattrs(&self.plan) {
             let dest = self.dest()?;
-            dest.metadata
-                .read_values(&mut self.reader, found.segment.xattrs(found.pos))?;
+            dest.metadata.read_values(&mut self.reader, &found.segment, found.pos)?;
             if !item.wants_data() {
                 // Now all values are here.
                 let want = dest.wanted(&found.segment, found.pos, None);
@@ -415,7 +426,7 @@ impl Receiver {
             _ => i32::MAX,
         };
         for ndx in replay.unanswered(&self.report, end)? {
-            if let Ok(found) = self.lists.find(ndx) {
+            if let Some(found) = self.lists.find(ndx).filter(|found| found.active) {
                 let name = self.report.quoted(&found.segment.name(found.pos));
                 self.report
                     .error_xfer([b"(No batched update for ".as_slice(), &name, b")"].concat());
@@ -460,7 +471,7 @@ impl Receiver {
     fn pass_over(&mut self, item: &Item, found: &Found) -> Result<()> {
         let dest = self.dest()?;
         let (segment, i) = (Arc::clone(&found.segment), found.pos);
-        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum)?;
+        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum, "receiver")?;
         let incoming = Incoming {
             rel: dest.name(&segment, i),
             exists: None,
@@ -498,7 +509,7 @@ impl Receiver {
         let entry = *segment.entry(i);
         let redo = self.seen.again(&segment, i);
         let before = self.reader.bytes_read();
-        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum)?;
+        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum, "receiver")?;
         let rel = dest.name(&segment, i);
         let fresh = item.iflags & crate::report::item::iflag::NEW != 0 && self.plan.protocol >= 29;
         // What can't be looked at may be there all the same, and is not replaced without a backup.
@@ -626,6 +637,7 @@ impl Receiver {
                     segment: held.segment,
                     pos: held.i,
                     is_parent: false,
+                    active: true,
                 };
                 self.tell(&held.item, &found, figures, Part::Kept);
             }
@@ -659,7 +671,7 @@ impl Receiver {
                 match self.ndx.read(&mut self.reader)? {
                     NDX_DONE => break,
                     NDX_DEL_STATS => {
-                        let counts = read_deletions(&mut self.reader)?;
+                        let counts = read_deletions(&mut self.reader, "receiver")?;
                         if self.plan.delete == DeleteWhen::Never && !self.plan.force {
                             self.report.stats(|s| s.deleted = counts);
                         }

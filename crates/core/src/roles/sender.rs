@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::copier::remove_source_file;
-use super::exchange::{put_deletions, read_deletions, Item, Places, Seen};
+use super::exchange::{entry_of, put_deletions, read_deletions, Item, Places, Seen};
 use super::items::{self, Figures, Part};
 use super::outlet::Outlet;
 use super::paths::disk;
@@ -292,7 +292,9 @@ impl Sender {
         }
         let arrived = std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner));
         for ndx in arrived {
-            let Found { segment, pos, .. } = self.lists.find(ndx)?;
+            let Some(Found { segment, pos, .. }) = self.lists.find(ndx).filter(|found| found.active) else {
+                return Err(self.lists.out_of_range(ndx, "successful_send", "sender"));
+            };
             let entry = *segment.entry(pos);
             if entry.is_dir() {
                 continue;
@@ -381,7 +383,7 @@ impl Sender {
     }
 
     fn deletions(&mut self) -> Result<()> {
-        let counts = read_deletions(&mut self.reader)?;
+        let counts = read_deletions(&mut self.reader, "sender")?;
         self.report.stats(|s| s.deleted = counts);
         if self.plan.server {
             put_deletions(&mut self.ndx_out, &mut self.out, counts);
@@ -391,11 +393,14 @@ impl Sender {
     }
 
     fn item(&mut self, ndx: i32) -> Result<()> {
+        if ndx < 0 {
+            return Err(self.lists.not_an_index(ndx, "sender"));
+        }
         let mut item = Item::read(&mut self.reader, ndx, self.plan.protocol)?;
         if item.is_keep_alive(&self.plan, &self.lists) {
             return self.writer.keep_alive();
         }
-        let found = self.lists.find(ndx)?;
+        let found = entry_of(&self.lists, &item, self.report.role())?;
         if !found.is_parent {
             self.current_end = self.current_end.max(found.segment.next_start());
         }
@@ -404,12 +409,6 @@ impl Sender {
         }
         let entry = *found.segment.entry(found.pos);
         debug!(self.report, send >= 1; "send_files(", ndx, ", ", &self.full_name(&found), ")");
-        if item.wants_data() && !entry.is_file() {
-            return Err(Error::Protocol(format!(
-                "received request to transfer non-regular file: {ndx} [{}]",
-                self.report.role()
-            )));
-        }
         if item.wants_data() && self.phase > 1 {
             return Err(Error::Protocol(format!(
                 "got transfer request in phase {} [sender]",
@@ -451,14 +450,14 @@ impl Sender {
         use crate::flist::xattr;
         let Some(index) = found.segment.xattrs(found.pos) else {
             let none = crate::flist::XattrSet::default();
-            xattr::read_request(&mut self.reader, &none)?;
+            xattr::read_request(&mut self.reader, &none, ("sender", &found.segment.name(found.pos)))?;
             out.push(0);
             return Ok(());
         };
         let set = self.scanner.tables.xattrs(index);
-        let numbers = xattr::read_request(&mut self.reader, &set)?;
-        let entry = *found.segment.entry(found.pos);
         let name = found.segment.name(found.pos);
+        let numbers = xattr::read_request(&mut self.reader, &set, ("sender", &name))?;
+        let entry = *found.segment.entry(found.pos);
         let values = match self.sources.root(entry.root) {
             Some(root) => {
                 let place = super::metadata::Place::Name(root, disk(&name));

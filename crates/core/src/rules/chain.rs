@@ -1,6 +1,7 @@
 //! The compiled list that names are checked against, and the per-directory files on top of it.
 //! spec: filters 4, 5, 6, 10, 12.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::pattern::{Pattern, Subject};
@@ -149,6 +150,8 @@ pub struct Rules {
     root: Vec<u8>,
     top: Vec<Node>,
     lists: Vec<MergeList>,
+    /// The names of their files.
+    list_names: HashSet<Vec<u8>>,
     levels: Vec<Level>,
     /// Some rule is matched against absolute paths.
     absolute: bool,
@@ -259,7 +262,9 @@ impl Rules {
         let Some(level) = self.levels.pop() else {
             return;
         };
-        self.lists.truncate(level.lists);
+        for list in self.lists.drain(level.lists..) {
+            self.list_names.remove(&list.name);
+        }
         for (list, saved) in self.lists.iter_mut().zip(level.saved) {
             list.current = saved;
         }
@@ -444,7 +449,7 @@ impl Rules {
     fn activate(&mut self, item: &Item, out: &mut Vec<Node>) {
         let rule = &item.rule;
         let name = base_name(&rule.pattern);
-        if self.lists.iter().any(|list| list.name == name) {
+        if !self.list_names.insert(name.to_vec()) {
             return;
         }
         let path = &rule.pattern[..rule.pattern.len() - name.len()];

@@ -52,23 +52,29 @@ impl SumHead {
         }
     }
 
-    /// Reads a head from a peer and holds it to the limits (spec: protocol 12): every violation is fatal with 2.
-    pub fn read(src: &mut dyn Source, protocol: u8, kind: SumKind) -> Result<Self> {
+    /// Reads a head from a peer and holds it to the limits (spec: protocol 12): every violation is fatal with 2. `role`
+    /// is what stands in the brackets of the messages.
+    pub fn read(src: &mut dyn Source, protocol: u8, kind: SumKind, role: &str) -> Result<Self> {
         let mut field = || src.int();
         let (count, blength, s2length, remainder) = (field()?, field()?, field()?, field()?);
         if count < 0 {
-            return Err(Error::Protocol(format!("Invalid checksum count {count}")));
+            return Err(Error::Protocol(format!("Invalid checksum count {count} [{role}]")));
         }
-        if blength < 0 || blength as u32 > max_block(protocol) || (blength == 0 && count > 0) {
-            return Err(Error::Protocol(format!("Invalid block length {blength}")));
+        if blength < 0 || blength as u32 > max_block(protocol) {
+            return Err(Error::Protocol(format!("Invalid block length {blength} [{role}]")));
+        }
+        if blength == 0 && count > 0 {
+            return Err(Error::Protocol(format!("Invalid zero block length [{role}]")));
         }
         // A strong sum of no or one byte would leave the choice of matching blocks to whoever made the rolling sums.
         let digest = digest_len(kind) as i32;
         if !(0..=digest).contains(&s2length) || (count > 0 && s2length < digest.min(MIN_STRONG as i32)) {
-            return Err(Error::Protocol(format!("Invalid checksum length {s2length}")));
+            return Err(Error::Protocol(format!("Invalid checksum length {s2length} [{role}]")));
         }
         if remainder < 0 || remainder > blength {
-            return Err(Error::Protocol(format!("Invalid remainder length {remainder}")));
+            return Err(Error::Protocol(format!(
+                "Invalid remainder length {remainder} [{role}]"
+            )));
         }
         let head = Self {
             count: count as u32,
@@ -221,7 +227,10 @@ mod tests {
         let mut out = Vec::new();
         SumHead::default().put(&mut out);
         assert_eq!(out, [0; 16]);
-        assert_eq!(SumHead::read(&mut &out[..], 32, SumKind::Md5), Ok(SumHead::default()));
+        assert_eq!(
+            SumHead::read(&mut &out[..], 32, SumKind::Md5, "sender"),
+            Ok(SumHead::default())
+        );
     }
 
     #[test]
@@ -241,7 +250,7 @@ mod tests {
             for field in fields {
                 put_int(&mut out, field);
             }
-            SumHead::read(&mut &out[..], protocol, kind).map_err(|e| e.code())
+            SumHead::read(&mut &out[..], protocol, kind, "sender").map_err(|e| e.code())
         };
         for good in [[1, 131_072, 16, 131_072], [i32::MAX, 1, 2, 0], [0, 700, 0, 0]] {
             assert!(read(good, 30, SumKind::Md5).is_ok(), "{good:?}");
@@ -265,7 +274,7 @@ mod tests {
         assert_eq!(read([1, (1 << 29) + 1, 16, 0], 29, SumKind::Md4Old), Err(2));
         assert_eq!(read([1, 700, 9, 0], 30, SumKind::Xxh3), Err(2));
         assert_eq!(read([1, 700, 20, 0], 30, SumKind::Sha1).map(|h| h.s2length), Ok(20));
-        assert!(SumHead::read(&mut &[0u8; 15][..], 30, SumKind::Md5).is_err());
+        assert!(SumHead::read(&mut &[0u8; 15][..], 30, SumKind::Md5, "sender").is_err());
     }
 
     #[test]

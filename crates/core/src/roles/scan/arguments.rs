@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{Argument, Node, Scanner};
+use super::{Argument, Known, Node, Scanner};
 use crate::error::{Error, Result};
 use crate::flist::{eflag, NewEntry, SegmentBuilder};
 use crate::report::debug::debug;
@@ -285,6 +285,7 @@ impl Scanner {
         last: &mut Vec<u8>,
         builder: &mut SegmentBuilder,
         children: &mut Vec<Node>,
+        known: &mut Known,
     ) -> Result<()> {
         // What of the name comes after the parent?
         let skip = if parent.is_empty() { 0 } else { parent.len() + 1 };
@@ -303,7 +304,7 @@ impl Scanner {
                 argument.known = common_way(way, last);
                 *last = way.to_vec();
             }
-            return self.list_implied(name, argument, builder, children);
+            return self.list_implied(name, argument, builder, children, known);
         }
         if from == 1 && rest.len() == 1 {
             // `/` itself.
@@ -362,8 +363,9 @@ impl Scanner {
         argument: Argument,
         builder: &mut SegmentBuilder,
         children: &mut Vec<Node>,
+        known: &mut Known,
     ) -> Result<()> {
-        let known = children.iter().position(|n| n.path == name);
+        let known = known.find(children, &name);
         let wanted = self.plan.implied_dirs || self.plan.protocol >= 30;
         if wanted && (known.is_none() || name.len() > argument.known) {
             let Some(root) = self.sources.root(argument.root) else {

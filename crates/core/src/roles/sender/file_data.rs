@@ -50,7 +50,7 @@ impl Sender {
         let redo = self.seen.again(&found.segment, found.pos);
         let append = plan.append > 0 && !redo;
         let read = self.reader.bytes_read();
-        let head = SumHead::read(&mut self.reader, plan.protocol, plan.xfer_sum)?;
+        let head = SumHead::read(&mut self.reader, plan.protocol, plan.xfer_sum, "sender")?;
         let signature = if append {
             Signature::none()
         } else {
