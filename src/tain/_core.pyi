@@ -220,6 +220,9 @@ def convert(text: bytes, charset: str, *, to_wire: bool) -> bytes:
     """*text* from *charset* to UTF-8, or back; what cannot be converted stays as it is. Errors: `UnsupportedError` for
     an unknown character set."""
 
+def raise_error(kind: str, code: int, text: str) -> None:
+    """Raise the exception that stands for an error of the core, by the name of its kind: for the test of that table."""
+
 def open_named(
     path: bytes, flags: int, mode: int, *, insecure: bool = False, confine_root: bytes | None = None
 ) -> tuple[int, bool]:

@@ -87,6 +87,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(copy, m)?)?;
     m.add_function(wrap_pyfunction!(enumerate, m)?)?;
     m.add_function(wrap_pyfunction!(prepare_chroot, m)?)?;
+    m.add_function(wrap_pyfunction!(errors::raise_error, m)?)?;
     m.add_function(wrap_pyfunction!(operator::open_named, m)?)?;
     m.add_function(wrap_pyfunction!(rules::build_rules, m)?)?;
     m.add_function(wrap_pyfunction!(rules::rules_to_wire, m)?)?;

@@ -15,7 +15,6 @@ from tain.errors import (
     TainError,
     UnsupportedError,
     UsageError,
-    shown,
 )
 from tain.report import output, stats
 from tain.report.output import Output
@@ -70,19 +69,9 @@ def make_output(options: Options, env: Environment, out: Output | None = None) -
             eight_bit=options.eight_bit_output,
         )
     if options.log_file:
-        from tain.report.logfile import LogFile
-        from tain.session.greeting import system_text
-        from tain.session.operator_file import open_named, with_refusal
+        from tain.session.runlog import open_log
 
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY
-        try:
-            fd = open_named(options.log_file, env, options, flags)
-            out.log = LogFile(fd, env.pid)
-        except OSError as error:
-            name = shown(options.log_file)
-            text = f"rsync: [client] failed to open log-file {name}: {system_text(error)}\n"
-            out.error(with_refusal(error, text).encode("utf-8", "surrogateescape"))
-            out.info(b'Ignoring "log file" setting.\n')
+        open_log(options, env, out, role="client")
     return out
 
 

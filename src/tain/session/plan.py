@@ -55,7 +55,7 @@ def umask() -> int:
 
 def am_root(options: Options) -> bool:
     """Whether super-user activities are attempted (spec: options 2.3 ``--super``)."""
-    return options.super_user > 0 or (options.super_user < 0 and os.geteuid() == 0)
+    return options.super_user == 1 or (options.super_user != 0 and os.geteuid() == 0)
 
 
 def charset_name(options: Options) -> str | None:
@@ -96,7 +96,7 @@ def rule_events(
     """The filter options in order, with what other options add behind them.
 
     That is the rule for a relative partial directory, then the rules of ``-C``, which come last wherever it stands
-    (spec: filters 7, transfer 6.1).
+    (spec: filters 7, transfer 6.1). A server has them from its client, or adds them itself, behind the client's.
     """
     events = [event for event in options.filter_events if event[0] != "cvs"]
     directory = options.partial_dir
@@ -104,7 +104,7 @@ def rule_events(
         # A server of protocol 29 or older does not know perishable rules.
         kind = b"- " if am_sender and protocol < 30 else b"-p "
         events.append(("filter", kind + directory + b"/"))
-    if options.cvs_exclude:
+    if options.cvs_exclude and not options.server:
         events.append(("cvs",))
     return events if any(event[0] != "from0" for event in events) else []
 

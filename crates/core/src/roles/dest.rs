@@ -9,8 +9,9 @@ mod writing;
 pub use attributes::SetTimes;
 pub use partial::PartialDir;
 
+use std::collections::HashSet;
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::chmod::Chmod;
 use super::metadata::Metadata;
@@ -56,6 +57,8 @@ pub struct Dest {
     /// The temp-dir that cannot be used: a link on the way to it belongs to somebody else.
     temp_refused: Option<Arc<Vec<u8>>>,
     pub partial: PartialDir,
+    /// Files of which this run has put a fragment at the name itself (`--partial` with `--backup`).
+    own_partials: Arc<Mutex<HashSet<Vec<u8>>>>,
     /// A dry run whose destination does not exist: nothing is there, wherever one looks.
     pub void: bool,
     /// The destination directory was made by this run.
@@ -67,6 +70,8 @@ pub struct Dest {
     /// The alternate directories, opened when a value of an attribute is first looked for there.
     alternates: Arc<OnceLock<Vec<Root>>>,
     effective: (u32, u32),
+    /// The destination is on NFS.
+    on_nfs: bool,
 }
 
 impl Dest {
@@ -86,20 +91,19 @@ impl Dest {
 
     fn bare(plan: Arc<Plan>, report: Report, root: Root) -> Self {
         report.set_base(root.path());
-        let receiver_chmod = if plan.server || plan.local {
-            Vec::new()
-        } else {
-            plan.chmod.clone()
-        };
+        // In a local copy the list has the changed modes already. A server has a --chmod of its own, or none.
+        let receiver_chmod = if plan.local { Vec::new() } else { plan.chmod.clone() };
         Self {
             chmod: Arc::new(Chmod::parse(&receiver_chmod).unwrap_or_default()),
             incoming: Arc::new(Chmod::parse(&plan.daemon_chmod).unwrap_or_default()),
             effective: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
+            on_nfs: crate::tree::data::is_nfs(root.handle()),
             single: None,
             role: "generator",
             temp_dir: None,
             temp_refused: None,
             partial: PartialDir::None,
+            own_partials: Arc::default(),
             void: false,
             created: false,
             metadata: Metadata::new(Arc::clone(&plan), Tables::default()),

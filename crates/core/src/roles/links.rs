@@ -58,6 +58,11 @@ impl Groups {
         }
     }
 
+    /// Other names are still to be linked to a file that is finished.
+    pub fn has_unheard(&self) -> bool {
+        !self.unheard.is_empty()
+    }
+
     fn group(&mut self, segment: &Segment, i: usize) -> Option<&mut Group> {
         let number = segment.hlink(i)?;
         Some(self.by_number.entry(number).or_default())
@@ -243,6 +248,7 @@ impl Generator {
 
     /// The next one that waits leads; members that are passed over give way to the one before them.
     fn choose_leader(&mut self, segment: &Arc<Segment>, i: usize) -> Result<()> {
+        let too_late = self.is_too_late_to_ask();
         loop {
             let Some(group) = self.groups.group(segment, i) else {
                 return Ok(());
@@ -255,6 +261,21 @@ impl Generator {
             let Some((next, k, ndx)) = group.waiting.pop() else {
                 return Ok(());
             };
+            if too_late {
+                // The file could not be moved to its name (`--delay-updates`), and so its other names are not made.
+                let shown = self.dest.display(&self.dest.name(&next, k));
+                let leader = self.dest.name(segment, i);
+                let text = [
+                    b"rsync: [generator] link ".as_slice(),
+                    &shown,
+                    b" => ",
+                    &leader,
+                    b" failed: the file is not in place",
+                ];
+                self.report.error_xfer(text.concat());
+                self.take_up(ndx);
+                continue;
+            }
             group.choosing = true;
             let rel = self.dest.name(&next, k);
             let found = self.dest.lstat(&rel).ok();

@@ -252,10 +252,10 @@ impl Generator {
         make: impl Fn(&crate::tree::Root, &[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
         let temp = self.dest.root.make_temp(rel, |root, name| make(root, name))?;
-        self.dest.root.rename(&temp, rel).inspect_err(|_| {
-            // The rename is what is reported.
-            let _ = self.dest.root.unlink(&temp);
-        })
+        self.dest
+            .root
+            .rename(&temp, rel)
+            .inspect_err(|_| self.dest.remove_made(&temp))
     }
 
     /// Attributes of something that was just made.
@@ -263,16 +263,17 @@ impl Generator {
         if self.dry_run {
             return;
         }
-        if let Ok(stat) = self.dest.lstat(rel) {
-            self.dest.set_attrs(
-                rel,
-                want,
-                &stat,
-                SetTimes {
+        match self.dest.lstat(rel) {
+            Ok(stat) => {
+                let times = SetTimes {
                     exact: true,
                     skip: false,
-                },
-            );
+                };
+                self.dest.set_attrs(rel, want, &stat, times);
+            }
+            Err(error) => {
+                self.dest.sys_error("stat", rel, &error);
+            }
         }
     }
 }

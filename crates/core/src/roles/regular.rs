@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::compare::{item_flags, same_time, Wanted};
 use super::dest::SetTimes;
 use super::generator::{Generator, Request};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::plan::AltDest;
 use crate::report::item::iflag;
@@ -50,7 +50,15 @@ impl Generator {
 
     pub(super) fn regular_again(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32) -> Result<()> {
         let rel = self.dest.name(segment, i);
-        let found = self.look(&rel, false).unwrap_or(None);
+        let found = match self.look(&rel, false) {
+            Ok(found) => found,
+            Err(error) => {
+                self.report.check()?;
+                let text = [b"recv_generator: failed to stat ".as_slice(), &self.dest.display(&rel)].concat();
+                self.report.sys_error("generator", text, &error);
+                return self.hlink_skipped(segment, i);
+            }
+        };
         self.regular(segment, i, ndx, rel, found, true)
     }
 
@@ -176,6 +184,12 @@ impl Generator {
             });
         } else if basis.is_none() && plan.fuzzy > 0 && plan.append == 0 {
             basis = self.fuzzy_basis(segment, i, &rel);
+        }
+        if !self.dry_run && self.dest.partial_is_outside(&rel) {
+            let name = String::from_utf8_lossy(&rel).into_owned();
+            return Err(Error::Protocol(format!(
+                "rsync: refusing unconfined partial basis for {name}"
+            )));
         }
         let mut flags = iflag::TRANSFER;
         // Asked for again, nothing is compared (observed).

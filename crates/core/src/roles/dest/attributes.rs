@@ -222,27 +222,34 @@ impl Dest {
         let plan = &self.plan;
         let mut mode_now = 0o600;
         let place = Place::Open(file);
+        let looks = plan.fake_super || plan.owner && plan.am_root || plan.group || temp.is_none();
+        let now = match looks.then(|| crate::tree::stat::of_file(file)).transpose() {
+            Ok(now) => now,
+            Err(error) => {
+                let text = [b"fstat ".as_slice(), &shown, b" failed"].concat();
+                self.report.sys_error(self.role, text, &error);
+                None
+            }
+        };
         if plan.fake_super {
-            if let Ok(now) = crate::tree::stat::of_file(file) {
+            if let Some(now) = now {
                 mode_now = now.mode & 0o7777;
                 self.keep_fake(place, rel, want, &now);
             }
-        } else if plan.owner && plan.am_root || plan.group || temp.is_none() {
-            if let Ok(now) = crate::tree::stat::of_file(file) {
-                mode_now = now.mode & 0o7777;
-                let (uid, gid) = self.ids_to_set(want, &now);
-                self.tell_ids(rel, &now, uid, gid);
-                if uid.is_some() || gid.is_some() {
-                    match attrs::fchown(file, uid, gid) {
-                        Ok(()) => mode_now &= !0o6000,
-                        Err(error) => {
-                            if !self.chown_failed(&shown, want, uid, &error) {
-                                if temp.is_some() {
-                                    // It stays as rsync makes such a file.
-                                    let _ = attrs::fchmod(file, (want.mode | 0o200) & 0o700);
-                                }
-                                return;
+        } else if let Some(now) = now {
+            mode_now = now.mode & 0o7777;
+            let (uid, gid) = self.ids_to_set(want, &now);
+            self.tell_ids(rel, &now, uid, gid);
+            if uid.is_some() || gid.is_some() {
+                match attrs::fchown(file, uid, gid) {
+                    Ok(()) => mode_now &= !0o6000,
+                    Err(error) => {
+                        if !self.chown_failed(&shown, want, uid, &error) {
+                            if temp.is_some() {
+                                // It stays as rsync makes such a file; that it has no owner was said.
+                                let _ = attrs::fchmod(file, (want.mode | 0o200) & 0o700);
                             }
+                            return;
                         }
                     }
                 }

@@ -100,32 +100,49 @@ impl Dest {
                     if self.plan.changes_owners() && (from.uid, from.gid) != (now.uid, now.gid) {
                         let uid = self.plan.owner.then_some(from.uid);
                         let gid = self.plan.group.then_some(from.gid);
-                        let _ = root.chown(dir, uid, gid);
+                        self.backup_dir_failed(root.chown(dir, uid, gid), "chown", root, dir);
                     }
                     let inherited = if self.plan.perms { 0 } else { now.mode & 0o2000 };
                     if self.plan.acls && !self.plan.fake_super {
                         for kind in [AclKind::Default, AclKind::Access] {
                             if let Ok(acl) = Place::Name(&self.root, dir).acl(kind) {
-                                let _ = Place::Name(root, dir).set_acl(kind, acl.as_ref());
+                                let set = Place::Name(root, dir).set_acl(kind, acl.as_ref());
+                                self.backup_dir_failed(set, "set_acl", root, dir);
                             }
                         }
                     }
-                    let _ = root.chmod(dir, from.mode & 0o7777 | inherited);
+                    let set = root.chmod(dir, from.mode & 0o7777 | inherited);
+                    self.backup_dir_failed(set, "chmod", root, dir);
                 }
             }
             at += slash + 1;
         }
     }
 
-    fn clear_backup_place(&self, root: &Root, name: &[u8]) -> bool {
+    fn backup_dir_failed(&self, result: io::Result<()>, call: &str, root: &Root, dir: &[u8]) {
+        if let Err(error) = result {
+            let text = [
+                call.as_bytes(),
+                b" ",
+                &self.report.quoted(&root.display(dir)),
+                b" failed",
+            ];
+            self.report.sys_error(self.role, text.concat(), &error);
+        }
+    }
+
+    /// Remove an older backup. What can't be removed is in the way of the new one, which says so.
+    fn clear_backup_place(&self, root: &Root, name: &[u8]) {
         match root.lstat(name) {
             Ok(stat) if stat.is_dir() => {
                 let shown = self.shown_backup(name);
                 let told = |below: &[u8], mode: u32| self.report.deletion(&[shown.as_slice(), below].concat(), mode);
-                crate::roles::delete::remove_tree(root, name, name.len(), &told).is_ok()
+                let _removed = crate::roles::delete::remove_tree(root, name, name.len(), &told);
             }
-            Ok(_) => root.unlink(name).is_ok(),
-            Err(_) => true,
+            Ok(_) => {
+                let _removed = root.unlink(name);
+            }
+            Err(_) => {}
         }
     }
 
