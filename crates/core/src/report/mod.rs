@@ -365,8 +365,11 @@ impl Report {
                     // A text message is less than 5120 bytes (spec: protocol 3.2).
                     let mut text = self.to_wire(raw);
                     text.truncate(5000);
-                    let _ = writer.msg(tag, &text);
-                    return;
+                    // An old stream may have no frames: then it is told here (spec: protocol-old 3). A broken one is
+                    // met by whoever writes next.
+                    if writer.msg(tag, &text).unwrap_or(true) {
+                        return;
+                    }
                 }
             }
             let mut out = Vec::with_capacity(raw.len());

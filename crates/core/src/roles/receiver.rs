@@ -44,6 +44,8 @@ pub struct Receiver {
     alt_roots: Vec<Option<Root>>,
     seen: Seen,
     places: Places,
+    /// How many DONEs have come behind the lists.
+    phase: u8,
     /// Entries up to the end of the list that the last item was of, for the progress of the whole transfer.
     working_end: u64,
     /// Files that wait in the partial-dir, and whether each replaces something.
@@ -70,6 +72,9 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
                 }
                 None => Error::Stream(String::new()),
             });
+        }
+        Tag::Success if report.plan().protocol < 27 => {
+            return Err(Error::Stream(format!("unexpected tag 100 [{}]", report.role())));
         }
         Tag::NoSend => {
             if let Some(ndx) = message.value() {
@@ -136,6 +141,7 @@ impl Receiver {
             alt_roots: Vec::new(),
             seen: Seen::default(),
             places: Places::default(),
+            phase: 0,
             working_end: 0,
             delayed: Vec::new(),
             stop,
@@ -254,7 +260,6 @@ impl Receiver {
 
     fn items(&mut self) -> Result<()> {
         let max_phase = if self.plan.protocol >= 29 { 2 } else { 1 };
-        let mut phase = 0;
         // What a single entry means depends on whether more lists come, so nobody has begun before that is known
         // (spec: protocol 5.10).
         let mut alone = self.plan.inc_recurse && self.lists.first().is_some_and(|list| list.len() == 1);
@@ -283,16 +288,16 @@ impl Receiver {
                     if !self.plan.inc_recurse {
                         self.report.progress_again(self.places.total());
                     }
-                    phase += 1;
-                    if phase == 2 {
+                    self.phase += 1;
+                    if self.phase == 2 {
                         self.finish_delayed()?;
                     }
-                    if phase > max_phase {
+                    if self.phase > max_phase {
                         debug!(self.report, recv >= 1; "recv_files finished");
                         return Ok(());
                     }
-                    debug!(self.report, recv >= 1; "recv_files phase=", phase);
-                    self.tell_generator(Feed::Phase(phase))?;
+                    debug!(self.report, recv >= 1; "recv_files phase=", i32::from(self.phase));
+                    self.tell_generator(Feed::Phase(self.phase))?;
                 }
                 NDX_FLIST_EOF if self.plan.inc_recurse && !self.lists.is_complete() => {
                     debug!(self.report, flist >= 3; "[receiver] flist_eof=1");
@@ -300,18 +305,18 @@ impl Receiver {
                     self.report.listed(0, true);
                     self.tell_generator(Feed::Eof)?;
                 }
-                NDX_DEL_STATS => {
+                NDX_DEL_STATS if self.plan.protocol >= 31 => {
                     read_deletions(&mut self.reader)?;
                 }
                 ndx if ndx <= NDX_FLIST_OFFSET && self.plan.inc_recurse => {
                     self.sub_list(NDX_FLIST_OFFSET - ndx)?;
                 }
-                ndx => self.item(ndx, phase)?,
+                ndx => self.item(ndx)?,
             }
         }
     }
 
-    fn item(&mut self, ndx: i32, phase: u8) -> Result<()> {
+    fn item(&mut self, ndx: i32) -> Result<()> {
         let item = Item::read(&mut self.reader, ndx, self.plan.protocol)?;
         if item.is_keep_alive(&self.plan, &self.lists) {
             return Ok(());
@@ -330,9 +335,10 @@ impl Receiver {
                 "received request to transfer non-regular file: {ndx} [receiver]"
             )));
         }
-        if item.wants_data() && phase > 1 {
+        if item.wants_data() && self.phase > 1 {
             return Err(Error::Protocol(format!(
-                "got transfer request in phase {phase} [receiver]"
+                "got transfer request in phase {} [receiver]",
+                self.phase
             )));
         }
         if item.has_xattrs(&self.plan) {
@@ -429,7 +435,7 @@ impl Receiver {
     fn pass_over(&mut self, item: &Item, found: &Found) -> Result<()> {
         let dest = self.dest()?;
         let (segment, i) = (Arc::clone(&found.segment), found.pos);
-        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum)?;
+        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum, self.phase > 0)?;
         let incoming = Incoming {
             rel: dest.name(&segment, i),
             exists: None,
@@ -438,7 +444,7 @@ impl Receiver {
             kind: item.kind,
             basis: None,
             mapped: None,
-            redo: self.seen.again(&segment, i),
+            redo: self.seen.redo(&segment, i, self.plan.protocol)?,
             segment,
             i,
         };
@@ -463,9 +469,9 @@ impl Receiver {
         let segment = Arc::clone(&found.segment);
         let (i, ndx) = (found.pos, item.ndx);
         let entry = *segment.entry(i);
-        let redo = self.seen.again(&segment, i);
+        let redo = self.seen.redo(&segment, i, self.plan.protocol)?;
         let before = self.reader.bytes_read();
-        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum)?;
+        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum, self.phase > 0)?;
         let rel = dest.name(&segment, i);
         let fresh = item.iflags & crate::report::item::iflag::NEW != 0 && self.plan.protocol >= 29;
         let exists = if fresh { None } else { dest.lstat(&rel).ok() };
