@@ -127,9 +127,12 @@ class _Server:
             am_sender=options.sender,
             environ=self.env.environ,
             greeted=daemon.greeted if daemon is not None else None,
+            ready=link.wait,
+            before_seed=self._before_seed,
             before_mux=self._before_mux,
             local=self.local,
             trace=self._trace if daemon is None else None,
+            note=self._note,
         )
         if daemon is not None:
             if daemon.timeout and agreed.protocol >= 31:
@@ -142,6 +145,24 @@ class _Server:
 
     def _trace(self, text: str) -> None:
         self.out.error(text.encode() + b"\n")
+
+    def _note(self, agreed: Agreed, text: str) -> None:
+        """A notice for the client, or where there are no frames yet, for whoever looks (spec: protocol-old 2.4)."""
+        line = text.encode()
+        if self.options.quiet:
+            return
+        if agreed.multiplexed_out:
+            self.link.message(TAG_INFO, line + b"\n")
+        elif self.daemon is not None:
+            self._log(line)
+        else:
+            self.out.error(line + b"\n")
+
+    def _before_seed(self, agreed: Agreed) -> None:
+        """What a daemon refuses is said here or not at all: no seed goes before it (spec: protocol-old 3)."""
+        if self.daemon is not None and self.daemon.refusal is not None:
+            self.agreed = agreed
+            raise self.daemon.refusal
 
     def _become(self) -> None:
         if self.options.copy_as is not None:
