@@ -7,7 +7,7 @@ import os
 from tain.cli.choices import DIGESTS
 from tain.errors import SocketError, StartupError, StreamError, UnsupportedError, UsageError, shown
 from tain.session import digests, oldpeer
-from tain.session.handshake import PROTOCOL
+from tain.session.handshake import PROTOCOL, agree_protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +132,8 @@ class Conversation:
             raise StartupError(f"rsync: the server omitted the subprotocol value: {text}")
         if peer.digests is None and peer.protocol >= 32:
             raise StartupError(f"rsync: the server omitted the digest name list: {text}")
-        oldpeer.check_greeting(peer.protocol)
+        # Nothing is asked for where nothing can come of it (spec: protocol-old 12).
+        agree_protocol(own, peer.protocol, server=False)
         self._digests = peer.digests
         self.protocols = (agree_greeting(own, peer), peer.protocol)
 

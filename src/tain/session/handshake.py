@@ -385,7 +385,7 @@ def client_handshake(
         note(said)
     check_protocol(options, protocol, local=local)
     frames = oldpeer.frames_from(protocol, daemon=greeted is not None, server_sends=not am_sender)
-    if frames == "never" and am_sender and options.remove_source_files:
+    if frames == "never" and am_sender and options.remove_source_files and not options.dry_run:
         # What has arrived is told in frames.
         raise ProtocolError(f"--remove-source-files requires protocol 23 or higher (negotiated {protocol}).")
     if protocol >= 30:

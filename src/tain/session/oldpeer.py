@@ -5,8 +5,6 @@ The forms on the wire are those of the core; here is who speaks first, with whic
 
 from __future__ import annotations
 
-from tain.errors import ProtocolError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tain.cli.options import Options
@@ -86,14 +84,6 @@ def too_old_for(own: int, remote: int) -> str:
     if not is_old(remote) or own <= HIGHEST_ACCEPTED:
         return ""
     return f"rsync: the remote rsync is too old for protocol {own}, which was announced to it: use --protocol={remote}"
-
-
-def check_greeting(number: int) -> None:
-    """Refuse a daemon's greeting that nobody could go on from (spec: protocol-old 12). Errors: `ProtocolError`."""
-    if not LEAST <= number <= 40:
-        raise ProtocolError(
-            "protocol version mismatch -- is your shell clean?\n(see the rsync manpage for an explanation)"
-        )
 
 
 def adapt(options: Options, protocol: int) -> Options:
