@@ -438,7 +438,7 @@ class Client:
     def _speak_old(self, protocol: int) -> None:
         """The peer is known to speak no more than an old *protocol*: ask for things in its way."""
         before = self.options
-        self.options = oldpeer.adapt(before, protocol)
+        self.options = oldpeer.adapt(before, protocol, server_sends=not self.job.am_sender)
         if self.options.protocol != before.protocol or self.options.filter_events != before.filter_events:
             self._rules = self._read_rules(self.options.protocol, again=True)
 

@@ -86,11 +86,13 @@ def too_old_for(own: int, remote: int) -> str:
     return f"rsync: the remote rsync is too old for protocol {own}, which was announced to it: use --protocol={remote}"
 
 
-def adapt(options: Options, protocol: int) -> Options:
+def adapt(options: Options, protocol: int, *, server_sends: bool) -> Options:
     """*options* as they are asked for from a server that is known to speak an old *protocol*: a listing without
     recursion is a recursive one that a rule cuts off (spec: protocol-old 1.4)."""
     new = options.copy()
     new.protocol = min(options.protocol, protocol)
+    if not server_sends:
+        return new
     # A server that sends does nothing else for it, and may not know the word.
     new.list_only = min(new.list_only, 1)
     if new.list_only and not new.recurse and new.files_from is None:

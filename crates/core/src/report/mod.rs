@@ -393,7 +393,9 @@ impl Report {
         }
         let charset = if foreign { Charset::Ascii } else { plan.charset };
         escape_line(raw, charset, plan.eight_bit_output, &mut out);
-        let to_stdout = told && plan.stderr_mode != StderrMode::All;
+        // Below protocol 23 that end has no frames to send its lines in, and prints them (observed).
+        let unframed = self.receiving && plan.protocol < 23;
+        let to_stdout = told && plan.stderr_mode != StderrMode::All && !unframed;
         self.push(if to_stdout {
             Event::Stdout(out)
         } else {
