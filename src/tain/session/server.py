@@ -74,12 +74,15 @@ def serve(
     out: Output | None = None,
     daemon: DaemonSide | None = None,
     local: bool = False,
+    ready: Callable[[float], bool] | None = None,
 ) -> int:
     """Run one session as its server; returns the exit code. Never raises for what peers or files do.
 
     *link* is where the client's protocol number comes next, or, after a daemon's greeting, where the compat flags go.
+    *ready* waits so many seconds for that number; without it the number is read, whenever it comes.
     """
     server = _Server(options, link, env, out or server_output(options, env), daemon, local=local)
+    server.ready = ready
     try:
         return server.run()
     except TainError as error:
@@ -111,6 +114,7 @@ class _Server:
         self.daemon = daemon
         self.local = local
         self.agreed: Agreed | None = None
+        self.ready: Callable[[float], bool] | None = None
 
     @property
     def role(self) -> str:
@@ -127,7 +131,7 @@ class _Server:
             am_sender=options.sender,
             environ=self.env.environ,
             greeted=daemon.greeted if daemon is not None else None,
-            ready=link.wait,
+            ready=self.ready,
             before_seed=self._before_seed,
             before_mux=self._before_mux,
             local=self.local,
@@ -364,7 +368,7 @@ def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bo
         link.set_timeout(options.timeout)
         link.set_bwlimit(options.bwlimit * 1024)
         _expand_paths(options)
-    return serve(options, link, env, local=local)
+    return serve(options, link, env, local=local, ready=link.wait)
 
 
 def _expand_paths(options: Options) -> None:
