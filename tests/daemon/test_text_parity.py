@@ -89,8 +89,6 @@ CASES: dict[str, bytes] = {
     "list": HELLO + b"#list\n",
     "empty line lists": HELLO + b"\n",
     "cr is dropped": HELLO + b"#list\r\n",
-    "old list has no EXIT": b"@RSYNCD: 24\n#list\n",
-    "list at 25": b"@RSYNCD: 25\n#list\n",
     "negative protocol": b"@RSYNCD: -3\n#list\n",
     "no greeting": b"hello\n",
     "no number": b"@RSYNCD: x\n",
@@ -173,6 +171,15 @@ def _ask(daemon: Daemon, data: bytes) -> tuple[bytes, list[str]]:
     answer = daemon.talk(data).replace(os.fsencode(daemon.dir), b"DIR")
     lines = [line for line in daemon.log_lines()[seen:] if not any(text in line for text in _SKIP)]
     return answer, lines
+
+
+@pytest.mark.parametrize("number", [20, 24, 25, 26])
+def test_old_clients_are_greeted_in_their_own_words(pair: list[Daemon], number: int) -> None:
+    """An old program gives up on a number above 30, so the greeting, and nothing else, differs from rsync's."""
+    (theirs, log), (ours, own_log) = (_ask(daemon, b"@RSYNCD: %d\n#list\n" % number) for daemon in pair)
+    greeting = b"@RSYNCD: %d\n" % number
+    assert ours.startswith(greeting) and own_log == log
+    assert ours.removeprefix(greeting) == theirs.partition(b"\n")[2]
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -8,7 +8,7 @@ import stat
 
 from tain.cli import choices
 from tain.daemon.text import comma_list
-from tain.session import operator_file
+from tain.session import oldpeer, operator_file
 from tain.session.digests import md4
 from tain.session.wildcards import wild
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 #: Strongest first; this is the list of the greeting.
 DIGESTS: tuple[bytes, ...] = tuple(name.encode() for name in choices.DIGESTS)
-#: The form of MD4 that clients before protocol 30 use: four zero bytes go in front.
-OLD_MD4 = b"md4-old"
+#: Where the forms of MD4 begin that clients before protocol 30 use: four zero bytes go in front.
+OLD_MD4 = b"md4-"
 
 _MAX_LINE = 1023
 _MAX_FILE = 4 << 20
@@ -52,10 +52,11 @@ class Outcome:
         self.reason = reason
 
 
-def choose_digest(offered: Sequence[bytes] | None, protocol: int) -> bytes | None:
-    """The digest for this client, or None when there is none in common (spec: protocol 10.7)."""
+def choose_digest(offered: Sequence[bytes] | None, protocol: int, announced: int = 32) -> bytes | None:
+    """The digest for a client that greeted with the number *announced*, or None when there is none in common
+    (spec: protocol 10.7; protocol-old 10.2)."""
     if offered is None:
-        return b"md5" if protocol >= 30 else OLD_MD4
+        return b"md5" if protocol >= 30 else oldpeer.md4_kind(announced).encode()
     for name in DIGESTS:
         if name in offered:
             return name
@@ -67,15 +68,15 @@ def too_weak(digest: bytes, floor: bytes) -> str:
     shown = os.fsdecode(floor)
     if floor not in DIGESTS:
         return f"the configured 'auth digest = {shown}' is not a supported digest on this build"
-    got = b"md4" if digest == OLD_MD4 else digest
+    got = b"md4" if digest.startswith(OLD_MD4) else digest
     if DIGESTS.index(got) > DIGESTS.index(floor):
         return f"negotiated auth digest {got.decode()} is weaker than the required 'auth digest = {shown}'"
     return ""
 
 
 def _digest(name: bytes, data: bytes) -> bytes:
-    if name == OLD_MD4:
-        return md4(b"\0\0\0\0" + data)
+    if name.startswith(OLD_MD4):
+        return md4(b"\0\0\0\0" + data, unpadded=name == b"md4-unpadded")
     if name == b"md4":
         return md4(data)
     import hashlib

@@ -15,11 +15,13 @@ from tain.daemon.refusal import RefusalError, with_refusal
 from tain.daemon.sections import ExpansionOverflowError, UnsafeExpansionError
 from tain.daemon.text import blanks
 from tain.errors import TainError
-from tain.session import operator_file
+from tain.session import handshake, oldpeer, operator_file
 from tain.session.wildcards import has_wildcard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from tain.daemon.conversation import Conversation
     from tain.daemon.log import Log
     from tain.daemon.names import Helper
@@ -135,6 +137,7 @@ class Connection:
         section = self._request()
         if section is None:
             return -1
+        self._check_protocol()
         self._admit(section)
         return self._open(section)
 
@@ -220,11 +223,24 @@ class Connection:
     # ---- greeting and request (spec: daemon 4.3, 4.4)
 
     def _greet(self) -> None:
-        self.talk.write(greeting.own(self.settings.protocol) + self._motd())
-        hello = greeting.parse(self.talk.read_line(greeting.LINE_SIZE))
+        # An old client accepts no number above 30, but speaks first (spec: protocol-old 2.3).
+        early = self.talk.early_line(greeting.LINE_SIZE, oldpeer.LEAD, oldpeer.CLIENT_GREETING_WAIT)
+        self.talk.write(greeting.own(self.settings.protocol, early) + self._motd())
+        hello = greeting.parse(self.talk.read_line(greeting.LINE_SIZE) if early is None else early)
         self.protocol = hello.agreed(self.settings.protocol)
         self.announced = hello.protocol
         self.digests = hello.digests
+        least = self.config.globals.number("tain oldest protocol")
+        if handshake.OLDEST <= self.protocol < least:
+            self._refuse(f"your client is too old: protocol {self.protocol}, where {least} is the oldest one accepted")
+
+    def _check_protocol(self) -> None:
+        """Refuse what no transfer can come of (spec: protocol-old 12); the list of modules is for anybody."""
+        if self.announced not in handshake.PEER_NUMBERS or self.protocol < handshake.OLDEST:
+            self._refuse(f"protocol {self.announced} is not spoken here")
+
+    def _refuse(self, text: str) -> NoReturn:
+        raise RefusalError(f"@ERROR: {text}", f"refused {self.who}: {text}", 2)
 
     def _motd(self) -> bytes:
         path = self.config.globals.text("motd file")
@@ -342,7 +358,7 @@ class Connection:
             rules = auth.rules(users, strict=self.config.strict)
         except auth.RuleError as error:
             raise RefusalError(refused, f"{failed}: {error}") from None
-        digest = auth.choose_digest(self.digests, self.protocol)
+        digest = auth.choose_digest(self.digests, self.protocol, self.announced)
         if digest is None:
             ours = b" ".join(auth.DIGESTS).decode()
             text = f"@ERROR: your client does not support one of our daemon-auth checksums: {ours}"

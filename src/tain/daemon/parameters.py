@@ -60,6 +60,7 @@ _DAEMON: tuple[tuple[str, str, Value], ...] = (
     ("proxy protocol", BOOLEAN, False),
     ("proxy protocol hosts", STRING, None),
     ("tain strict", BOOLEAN, False),
+    ("tain oldest protocol", INTEGER, 20),
     ("tain detach wait", BOOLEAN, True),
     ("tain reload on hup", BOOLEAN, False),
     ("tain max workers", INTEGER, 512),

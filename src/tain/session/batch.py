@@ -163,8 +163,6 @@ def read_header(link: HeaderLink, options: Options) -> tuple[int, Agreed]:
         raise ProtocolError(
             "protocol version mismatch -- is your shell clean?\n(see the rsync manpage for an explanation)"
         )
-    if protocol < 27:
-        raise ProtocolError(f"The protocol version in the batch file is too old ({protocol}).")
     link.set_protocol(protocol)
     agreed = Agreed(protocol)
     if protocol >= 30:

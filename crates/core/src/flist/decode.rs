@@ -493,7 +493,7 @@ impl Decoder {
             }
         }
         let linked = match p {
-            27 => mode::is_file(m),
+            ..=27 => mode::is_file(m),
             28 | 29 => flags & xmit::HLINKED != 0 && !is_dir,
             _ => false,
         };
@@ -504,10 +504,15 @@ impl Decoder {
             ));
         }
         if linked && self.o.hard_links {
-            if p < 28 || flags & xmit::SAME_DEV == 0 {
-                self.prev.dev = src.longint()?.wrapping_sub(1);
-            }
-            inode = Some((self.prev.dev as u64, src.longint()? as u64));
+            inode = Some(if p < 26 {
+                // spec: protocol-old 5.2: a key, and nothing else.
+                (src.int()? as u32 as u64, src.int()? as u32 as u64)
+            } else {
+                if p < 28 || flags & xmit::SAME_DEV == 0 {
+                    self.prev.dev = src.longint()?.wrapping_sub(1);
+                }
+                (self.prev.dev as u64, src.longint()? as u64)
+            });
         }
         let mut sum = [0; MAX_SUM];
         if self.o.checksum_len > 0 && (mode::is_file(m) || p < 28) {

@@ -213,9 +213,14 @@ impl Report {
             };
             self.client_line(&line);
         }
-        if plan.server && plan.protocol < 29 && plan.info.del > 0 {
-            // There is no message for it yet.
-            self.client_line(&plain);
+        if plan.server && plan.protocol < 29 {
+            // There is no message for it yet, so the line is made here (spec: protocol-old 6.3).
+            if self.shared.out_format.as_ref().is_some_and(|f| f.has(b'i')) {
+                let tail = plain.strip_prefix(b"deleting ").unwrap_or_default();
+                self.client_line(&[b"*deleting   ", tail].concat());
+            } else if plan.info.del > 0 {
+                self.client_line(&plain);
+            }
         }
         if plan.logging && !plan.dry_run {
             if let Some(format) = self.shared.log_format.as_ref() {

@@ -1,6 +1,6 @@
 //! What the two ends say to each other about an entry, and what both keep about it (spec: protocol 6.1, 6.2, 6.9).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::error::{Error, Result};
 use crate::event::Counts;
@@ -175,9 +175,22 @@ pub fn trace_list(way: Way, segment: &Segment) {
 #[derive(Debug, Default)]
 pub struct Seen {
     lists: HashMap<i32, Vec<u64>>,
+    /// Below protocol 27: the entries of the one list that had their redo.
+    redone: HashSet<usize>,
 }
 
 impl Seen {
+    /// Mark an entry that has data; whether it is its redo, of which there is one below protocol 27 (spec: protocol-old
+    /// 12).
+    pub fn redo(&mut self, segment: &Segment, i: usize, protocol: u8) -> Result<bool> {
+        let redo = self.again(segment, i);
+        if redo && protocol < 27 && !self.redone.insert(i) {
+            let ndx = segment.start + i as i32;
+            return Err(Error::Protocol(format!("file {ndx} is to be sent a third time")));
+        }
+        Ok(redo)
+    }
+
     /// Mark an entry; `true` if it was marked before.
     pub fn again(&mut self, segment: &Segment, i: usize) -> bool {
         let bits = self

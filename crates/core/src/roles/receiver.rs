@@ -45,6 +45,8 @@ pub struct Receiver {
     alt_roots: Vec<Option<Root>>,
     seen: Seen,
     places: Places,
+    /// How many DONEs have come behind the lists.
+    phase: u8,
     /// Entries up to the end of the list that the last item was of, for the progress of the whole transfer.
     working_end: u64,
     /// Files that wait in the partial-dir.
@@ -71,6 +73,9 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
                 }
                 None => Error::Stream(String::new()),
             });
+        }
+        Tag::Success if report.plan().protocol < 27 => {
+            return Err(Error::Stream(format!("unexpected tag 100 [{}]", report.role())));
         }
         Tag::NoSend => {
             if let Some(ndx) = message.value() {
@@ -146,6 +151,7 @@ impl Receiver {
             alt_roots: Vec::new(),
             seen: Seen::default(),
             places: Places::default(),
+            phase: 0,
             working_end: 0,
             delayed: Vec::new(),
             stop,
@@ -291,7 +297,6 @@ impl Receiver {
 
     fn items(&mut self) -> Result<()> {
         let max_phase = if self.plan.protocol >= 29 { 2 } else { 1 };
-        let mut phase = 0;
         // What a single entry means depends on whether more lists come, so nobody has begun before that is known
         // (spec: protocol 5.10).
         let mut alone = self.plan.inc_recurse && self.lists.first().is_some_and(|list| list.len() == 1);
@@ -326,16 +331,16 @@ impl Receiver {
                     if !self.plan.inc_recurse {
                         self.report.progress_again(self.places.total());
                     }
-                    phase += 1;
-                    if phase == 2 {
+                    self.phase += 1;
+                    if self.phase == 2 {
                         self.finish_delayed()?;
                     }
-                    if phase > max_phase {
+                    if self.phase > max_phase {
                         debug!(self.report, recv >= 1; "recv_files finished");
                         return Ok(());
                     }
-                    debug!(self.report, recv >= 1; "recv_files phase=", phase);
-                    self.tell_generator(Feed::Phase(phase))?;
+                    debug!(self.report, recv >= 1; "recv_files phase=", i32::from(self.phase));
+                    self.tell_generator(Feed::Phase(self.phase))?;
                 }
                 NDX_FLIST_EOF if self.plan.inc_recurse && !self.lists.is_complete() => {
                     debug!(self.report, flist >= 3; "[receiver] flist_eof=1");
@@ -343,13 +348,13 @@ impl Receiver {
                     self.report.listed(0, true);
                     self.tell_generator(Feed::Eof)?;
                 }
-                NDX_DEL_STATS => {
+                NDX_DEL_STATS if self.plan.protocol >= 31 => {
                     read_deletions(&mut self.reader, "receiver")?;
                 }
                 ndx if ndx <= NDX_FLIST_OFFSET && self.plan.inc_recurse => {
                     self.sub_list(NDX_FLIST_OFFSET - ndx)?;
                 }
-                ndx if ndx >= 0 => self.item(ndx, phase)?,
+                ndx if ndx >= 0 => self.item(ndx)?,
                 ndx if self.plan.inc_recurse && ndx != NDX_FLIST_EOF => {
                     self.lists.expect(NDX_FLIST_OFFSET - ndx)?;
                 }
@@ -358,7 +363,7 @@ impl Receiver {
         }
     }
 
-    fn item(&mut self, ndx: i32, phase: u8) -> Result<()> {
+    fn item(&mut self, ndx: i32) -> Result<()> {
         let item = Item::read(&mut self.reader, ndx, self.plan.protocol)?;
         if item.is_keep_alive(&self.plan, &self.lists) {
             return Ok(());
@@ -372,9 +377,10 @@ impl Receiver {
         }
         let entry = *found.segment.entry(found.pos);
         debug!(self.report, recv >= 1; "recv_files(", &found.segment.name(found.pos), ")");
-        if item.wants_data() && phase > 1 {
+        if item.wants_data() && self.phase > 1 {
             return Err(Error::Protocol(format!(
-                "got transfer request in phase {phase} [receiver]"
+                "got transfer request in phase {} [receiver]",
+                self.phase
             )));
         }
         if item.has_xattrs(&self.plan) {
@@ -471,7 +477,7 @@ impl Receiver {
     fn pass_over(&mut self, item: &Item, found: &Found) -> Result<()> {
         let dest = self.dest()?;
         let (segment, i) = (Arc::clone(&found.segment), found.pos);
-        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum, "receiver")?;
+        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum, self.phase > 0, "receiver")?;
         let incoming = Incoming {
             rel: dest.name(&segment, i),
             exists: None,
@@ -482,7 +488,7 @@ impl Receiver {
             basis: None,
             basis_lost: false,
             mapped: None,
-            redo: self.seen.again(&segment, i),
+            redo: self.seen.redo(&segment, i, self.plan.protocol)?,
             segment,
             i,
         };
@@ -507,9 +513,9 @@ impl Receiver {
         let segment = Arc::clone(&found.segment);
         let (i, ndx) = (found.pos, item.ndx);
         let entry = *segment.entry(i);
-        let redo = self.seen.again(&segment, i);
+        let redo = self.seen.redo(&segment, i, self.plan.protocol)?;
         let before = self.reader.bytes_read();
-        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum, "receiver")?;
+        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum, self.phase > 0, "receiver")?;
         let rel = dest.name(&segment, i);
         let fresh = item.iflags & crate::report::item::iflag::NEW != 0 && self.plan.protocol >= 29;
         // What can't be looked at may be there all the same, and is not replaced without a backup.

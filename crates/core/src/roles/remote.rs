@@ -169,7 +169,20 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> 
     result?;
     writer.finish()?;
     if !plan.server {
-        sender.reader().drain(CLOSING, 64 * 1024);
+        let mut reader = sender.into_reader();
+        if plan.protocol < 24 {
+            // There is no goodbye, so that our stream ends is all the peer may wait for (spec: protocol-old 6.4).
+            let report = report.clone();
+            reader.set_handler(Box::new(move |message| {
+                if message.tag.is_text() {
+                    report.from_peer(message.tag, &message.payload);
+                }
+                Ok(())
+            }));
+            writer.shutdown()?;
+            drop(writer);
+        }
+        reader.drain(CLOSING, 64 * 1024);
     }
     Ok(())
 }

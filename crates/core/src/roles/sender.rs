@@ -76,7 +76,13 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
             });
         }
         Tag::Noop => writer.keep_alive()?,
-        Tag::Success if removes => {
+        Tag::Success if !removes => {
+            // Nobody asked for it, and a program below protocol 27 knows of no such message.
+            if report.plan().protocol < 27 {
+                return Err(Error::Stream(format!("unexpected tag 100 [{}]", report.role())));
+            }
+        }
+        Tag::Success => {
             if let Some(ndx) = message.value() {
                 arrived.lock().unwrap_or_else(PoisonError::into_inner).push(ndx);
             }
@@ -143,6 +149,11 @@ impl Sender {
     /// The reading half, for who has to wait for the peer's end.
     pub fn reader(&mut self) -> &mut Reader {
         &mut self.reader
+    }
+
+    /// The same, when all else is done with.
+    pub fn into_reader(self) -> Reader {
+        self.reader
     }
 
     /// Everything from the first list to the goodbye.
@@ -353,7 +364,7 @@ impl Sender {
                     debug!(self.report, send >= 1; "send_files phase=", i32::from(self.phase));
                     self.done()?;
                 }
-                NDX_DEL_STATS => self.deletions()?,
+                NDX_DEL_STATS if self.plan.protocol >= 31 => self.deletions()?,
                 ndx => self.item(ndx)?,
             }
         }
@@ -520,6 +531,10 @@ impl Sender {
                 ints::put_x30long(&mut self.out, protocol, figure, 3);
             }
             if self.plan.server {
+                if protocol < 27 {
+                    // A frame of its own (spec: protocol-old 6.4).
+                    self.writer.flush();
+                }
                 self.put()?;
             } else {
                 // A batch reads like the stream of a server, which tells its client these.
@@ -527,7 +542,11 @@ impl Sender {
                 self.out.clear();
             }
         }
-        let mut rounds = if protocol >= 31 { 2 } else { 1 };
+        let mut rounds = match protocol {
+            31.. => 2,
+            24.. => 1,
+            _ => 0, // spec: protocol-old 6.4
+        };
         while rounds > 0 {
             self.writer.flush();
             match self.ndx_in.read(&mut self.reader)? {

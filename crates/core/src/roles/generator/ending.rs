@@ -250,7 +250,10 @@ impl Generator {
             self.report.tell_heap("receiver");
             self.report.tell_heap("generator");
         }
-        self.done()?;
+        if plan.protocol >= 24 {
+            // spec: protocol-old 6.4: older ones have no goodbye
+            self.done()?;
+        }
         self.flush();
         Ok(())
     }
