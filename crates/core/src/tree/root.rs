@@ -278,8 +278,7 @@ impl Root {
     fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         self.exists()?;
         let shared = &*self.shared;
-        let found =
-            retry_on_intr(|| resolve::open_beneath(self.handle(), path, flags, shared.confine, shared.openat2));
+        let found = retry_on_intr(|| resolve::open_beneath(self.handle(), path, flags, shared.confine, shared.openat2));
         match (&found, &shared.within) {
             (Err(Errno::LOOP), Some((outer, rel))) if !flags.contains(OFlags::NOFOLLOW) => {
                 let path = [rel.as_slice(), b"/", path].concat();
