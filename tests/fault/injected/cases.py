@@ -6,7 +6,6 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-
 TRANSPORTS = ("local", "push", "pull", "daemon-push", "daemon-pull")
 #: Once, or every time it is made.
 WHEN = ("first", "middle", "last", "every")
@@ -91,10 +90,9 @@ def every() -> list[Case]:
         for word in calls.split(" "):
             side, call = word.split(":")
             for error in ERRORS.get(call, "").split():
-                for when in WHEN:
-                    # What is interrupted for ever never ends, here as anywhere.
-                    if not (when == "every" and error == "EINTR"):
-                        found.append(Case(name, via, side, call, error, when, user == "user"))
+                # What is interrupted for ever never ends, here as anywhere.
+                moments = WHEN[:-1] if error == "EINTR" else WHEN
+                found += [Case(name, via, side, call, error, when, user == "user") for when in moments]
     return found
 
 

@@ -16,7 +16,18 @@ from tests.fault.injected.world import Run
 
 #: Just before this call on the file, for the nth time. (`data`: read, or copied by the kernel.)
 MOMENTS = {"open": ("open", 1), "first": ("data", 1), "later": ("data", 2)}
-SETS = ("plain", "delta", "inplace", "append", "sparse", "partial-dir", "delay", "remove-source", "compress", "checksum")
+SETS = (
+    "plain",
+    "delta",
+    "inplace",
+    "append",
+    "sparse",
+    "partial-dir",
+    "delay",
+    "remove-source",
+    "compress",
+    "checksum",
+)
 #: A new file of 70,000 bytes, and one of more than a megabyte of which an old version is there.
 NAMES = ("newdir/x", "big")
 
@@ -87,9 +98,7 @@ def judge(change: Change, runner: Runner) -> tuple[list[str], Run]:
     error = ACTION + CHANGES.index(change.what)
     path = world.work / "src" / change.name
     while True:
-        world.control.arm(
-            world.work, kind=call, below=path, error=error, first=number, last=number, argument=length
-        )
+        world.control.arm(world.work, kind=call, below=path, error=error, first=number, last=number, argument=length)
         run = runner.go(case)
         if run.hits or number == 1:
             break
@@ -137,9 +146,9 @@ def judge(change: Change, runner: Runner) -> tuple[list[str], Run]:
             found.append(f"it is not copied, but exit code 0: {copy}")
         if os.path.basename(change.name) not in text and not (gone and above in text):
             found.append("it is not copied, and no message says so")
-    if change.set == "remove-source" and not at_end and change.what not in ("unlink", "rename-dir"):
-        if content(copy) != later:
-            found.append(f"the source is removed, and what it became is nowhere: {copy}")
+    removed = change.set == "remove-source" and not at_end and change.what not in ("unlink", "rename-dir")
+    if removed and content(copy) != later:
+        found.append(f"the source is removed, and what it became is nowhere: {copy}")
     if change.what not in ("chmod", "rename-dir") and change.set != "remove-source":
         then = runner.go(case, again=True)
         after = unquoted(then.trees["dst"])

@@ -72,8 +72,8 @@ def calls(row: tuple[str, str, bool]) -> str:
     """The calls of a clean run on each tree, for the table."""
     name, via, user = row
     case = Case(name, via, "", "", "", "", user)
-    found = runner().made(case)
-    return f"{name} {via} {'user' if user else 'root'}: {' '.join(sorted(word for word in found if word.split(':')[1] in ERRORS))}"
+    words = sorted(word for word in runner().made(case) if word.split(":")[1] in ERRORS)
+    return f"{name} {via} {'user' if user else 'root'}: {' '.join(words)}"
 
 
 #: The kind in the library of each system call. What it has no name for is of no interest.

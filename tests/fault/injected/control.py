@@ -22,7 +22,7 @@ def compile_library(into: Path) -> Path:
     target = into / "preload.so"
     # The compiler writes below TMPDIR, which may be read-only by now.
     environment = os.environ | {"TMPDIR": str(into)}
-    subprocess.run(["cc", "-O1", "-w",  "-shared", "-fPIC", "-o", target, SOURCE, "-ldl"], check=True, env=environment)
+    subprocess.run(["cc", "-O1", "-w", "-shared", "-fPIC", "-o", target, SOURCE, "-ldl"], check=True, env=environment)
     return target
 
 

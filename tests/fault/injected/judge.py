@@ -228,8 +228,12 @@ class Judge:
             # One call on two files does not say which of them failed.
             side = r"\[(sender|receiver)\]"
         for line in self.text.splitlines():
-            if error not in line or not re.search(side, line):
+            # In rsync's words, which have no error.
+            discarded = each.kind == "mkdir" and line.startswith("Unable to create partial-dir for ")
+            if not discarded and (error not in line or not re.search(side, line)):
                 continue
+            if discarded and os.path.dirname(line.split(" ")[5]) == each.name:
+                return True
             known = [os.path.basename(each.name), each.leaf] if each.name else [each.top, "(., ", "/."]
             known += [os.path.basename(name) for name in self.groups.get(each.name, ())]
             if each.vague or any(name in line for name in known):
@@ -238,17 +242,17 @@ class Judge:
 
     def reports(self, differing: dict[str, str]) -> None:
         code = self.run.outcome.code
-        skipped = any(s.top == "src" for s in self.spots)
+        stopped = any(s.top == "src" for s in self.spots) or "-- skipping file deletion" in self.text
         for name, what in differing.items():
             causes = self.causes(name)
             if code == 0:
                 self.say(f"{name}: {what}, but exit code 0: {self.now.get(name)} for {self.wanted.get(name)}")
-            elif what == "not deleted" and skipped:
-                continue
-            elif code in FATAL or self.lost_basis():
+            elif (what == "not deleted" and stopped) or code in FATAL or self.lost_basis():
                 continue
             elif not causes:
-                self.say(f"{name}: {what}, although nothing of it was hit: {self.now.get(name)} for {self.wanted.get(name)}")
+                self.say(
+                    f"{name}: {what}, although nothing of it was hit: {self.now.get(name)} for {self.wanted.get(name)}"
+                )
             elif not any(self.reported(each) for each in causes):
                 self.say(f"{name}: {what}; no message says why ({[(s.kind, s.top, s.leaf) for s in causes[:3]]})")
         if code and not differing and not any(self.reported(each) for each in self.spots):

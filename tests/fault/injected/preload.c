@@ -67,6 +67,24 @@ __attribute__((constructor)) static void begin(void) {
 /* Programs probe for a call with pointers that lead nowhere; what is declared as never null is looked at as a number. */
 __attribute__((noinline)) static int valid(uintptr_t pointer) { return pointer > 4096; }
 
+/* As text: "a/./b" and "a/c/../b" are "a/b". */
+static void normalise(char *path) {
+  char *to = path, *from = path;
+  while (*from) {
+    while (*from == '/') from++;
+    size_t length = strcspn(from, "/");
+    if (length == 2 && !strncmp(from, "..", 2)) {
+      while (to > path && *--to != '/') {}
+    } else if (length && !(length == 1 && *from == '.')) {
+      *to++ = '/';
+      memmove(to, from, length);
+      to += length;
+    }
+    from += length;
+  }
+  *to = 0;
+}
+
 /* The absolute path of a descriptor, or of a name below one. */
 static int whole(int fd, const char *name, char *into) {
   ssize_t length = 0;
@@ -143,7 +161,10 @@ static int hit(const char *kind, int fd, const char *name) {
   if (!control || !control->tree[0] || (name && !valid((uintptr_t)name))) return 0;
   int before = errno;
   char path[PATH_MAX + 1];
-  if (!whole(fd, name, path) || !below(path, control->tree)) {
+  /* Pipes and sockets have other names. */
+  int known = whole(fd, name, path) && path[0] == '/';
+  if (known) normalise(path);
+  if (!known || !below(path, control->tree)) {
     errno = before;
     return 0;
   }

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests import programs
 from tests.fault.injected.control import Control
 from tests.parity.harness import SHELL, Inetd
-from tests.parity.tree import EPOCH, Dir, Device, Entry, File, Fifo, Hard, Link, build, filler, picture, wipe
+from tests.parity.tree import EPOCH, Device, Dir, Entry, Fifo, File, Hard, Link, build, filler, picture, wipe
 
 Picture = dict[str, str]
 
@@ -192,7 +192,8 @@ class World:
             who = programs.NOBODY.pw_uid if user else 0
             group = programs.NOBODY.pw_gid if user else 0
             config.write_text(
-                f"use chroot = no\nlog file = {log}\nread only = no\n[m]\npath = {self.work}\nuid = {who}\ngid = {group}\n"
+                f"use chroot = no\nlog file = {log}\nread only = no\n"
+                f"[m]\npath = {self.work}\nuid = {who}\ngid = {group}\n"
             )
             daemon = Inetd(str(other), config, env, self.base)
             top = f"rsync://127.0.0.1:{daemon.port}/m"

@@ -212,6 +212,19 @@ impl Dest {
         Some(changed)
     }
 
+    /// Status of an open file; `None`: it cannot be had, which is reported. Such a file keeps the owner, the mode and the
+    /// time that it was made with, so that the next run sees it.
+    fn stat_open(&self, file: &File, shown: &[u8]) -> Option<Stat> {
+        match crate::tree::stat::of_file(file) {
+            Ok(stat) => Some(stat),
+            Err(error) => {
+                let text = [b"stat ".as_slice(), shown, b" failed"].concat();
+                self.report.sys_error(self.role, text, &error);
+                None
+            }
+        }
+    }
+
     /// Attributes of a file that is still open and not yet in place (or is updated in place).
     /// `temp` is its present name if it is a new temporary file. What can't be given its owner is left as it is.
     pub fn set_attrs_open(&self, file: &File, rel: &[u8], want: &Wanted, temp: Option<&[u8]>) {
@@ -222,21 +235,16 @@ impl Dest {
         let plan = &self.plan;
         let mut mode_now = 0o600;
         let place = Place::Open(file);
-        let looks = plan.fake_super || plan.owner && plan.am_root || plan.group || temp.is_none();
-        let now = match looks.then(|| crate::tree::stat::of_file(file)).transpose() {
-            Ok(now) => now,
-            Err(error) => {
-                let text = [b"fstat ".as_slice(), &shown, b" failed"].concat();
-                self.report.sys_error(self.role, text, &error);
-                None
-            }
-        };
         if plan.fake_super {
-            if let Some(now) = now {
-                mode_now = now.mode & 0o7777;
-                self.keep_fake(place, rel, want);
-            }
-        } else if let Some(now) = now {
+            let Some(now) = self.stat_open(file, &shown) else {
+                return;
+            };
+            mode_now = now.mode & 0o7777;
+            self.keep_fake(place, rel, want);
+        } else if plan.owner && plan.am_root || plan.group || temp.is_none() {
+            let Some(now) = self.stat_open(file, &shown) else {
+                return;
+            };
             mode_now = now.mode & 0o7777;
             let (uid, gid) = self.ids_to_set(want, &now);
             self.tell_ids(rel, &now, uid, gid);

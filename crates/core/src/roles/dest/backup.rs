@@ -11,39 +11,40 @@ use crate::tree::acl::AclKind;
 use crate::tree::{attrs, FileKind, Root, Stat};
 
 impl Dest {
-    /// Root and name of the backup of `rel`; missing directories of a backup-dir are made.
-    fn backup_name(&self, rel: &[u8], make: bool) -> Option<(Root, Vec<u8>)> {
+    /// Root and name of the backup of `rel`; missing directories of a backup-dir are made, and what cannot be made is
+    /// reported.
+    fn backup_name(&self, rel: &[u8], make: bool) -> io::Result<(Root, Vec<u8>)> {
         let mut name = rel.to_vec();
         name.extend_from_slice(&self.plan.backup_suffix);
         let Some(dir) = self.plan.backup_dir.as_deref() else {
-            return Some((self.root.clone(), name));
+            return Ok((self.root.clone(), name));
         };
-        if make && !self.make_backup_dir(dir) {
-            return None;
+        if make {
+            self.make_backup_dir(dir)?;
         }
         let root = match self.operator_dir(dir) {
             Ok(root) => root,
-            Err(_) if !make => return Some((self.root.clone(), name)),
+            Err(_) if !make => return Ok((self.root.clone(), name)),
             Err(error) => {
                 let text = [b"backup mkdir ".as_slice(), &self.report.quoted(dir), b" failed"].concat();
                 self.report.sys_error(self.role, text, &error);
-                return None;
+                return Err(error);
             }
         };
         if make {
-            self.make_backup_parents(&root, &name);
+            self.make_backup_parents(&root, &name)?;
         }
-        Some((root, name))
+        Ok((root, name))
     }
 
     /// Where the backup of `rel` is.
     pub fn backup_place(&self, rel: &[u8]) -> Option<(Root, Vec<u8>)> {
-        self.backup_name(rel, false)
+        self.backup_name(rel, false).ok()
     }
 
-    fn make_backup_dir(&self, dir: &[u8]) -> bool {
+    fn make_backup_dir(&self, dir: &[u8]) -> io::Result<()> {
         if self.operator_dir(dir).is_ok() {
-            return true;
+            return Ok(());
         }
         // Each missing component in turn, from the top.
         let full = crate::tree::operator::absolute(dir, self.root.path()).unwrap_or_else(|_| dir.to_vec());
@@ -73,16 +74,16 @@ impl Dest {
                         ]
                         .concat();
                         self.report.sys_error(self.role, text, &error);
-                        return false;
+                        return Err(error);
                     }
                 }
             }
             at = end + 1;
         }
-        true
+        Ok(())
     }
 
-    fn make_backup_parents(&self, root: &Root, name: &[u8]) {
+    fn make_backup_parents(&self, root: &Root, name: &[u8]) -> io::Result<()> {
         let mut at = 0;
         while let Some(slash) = memchr::memchr(b'/', &name[at..]) {
             let dir = &name[..at + slash];
@@ -93,41 +94,51 @@ impl Dest {
                 // What is no directory gives way, a link to one too: nothing is stored elsewhere (observed).
                 made = root.unlink(dir).and_then(|()| root.mkdir(dir, 0o777));
             }
-            if made.is_ok() {
-                // The copy of a directory looks like the directory.
-                if let (Ok(from), Ok(now)) = (self.root.lstat(dir), root.lstat(dir)) {
-                    // As far as such attributes are copied; a set-gid parent hands its bit down.
-                    if self.plan.changes_owners() && (from.uid, from.gid) != (now.uid, now.gid) {
-                        let uid = self.plan.owner.then_some(from.uid);
-                        let gid = self.plan.group.then_some(from.gid);
-                        self.backup_dir_failed(root.chown(dir, uid, gid), "chown", root, dir);
-                    }
-                    let inherited = if self.plan.perms { 0 } else { now.mode & 0o2000 };
-                    if self.plan.acls && !self.plan.fake_super {
-                        for kind in [AclKind::Default, AclKind::Access] {
-                            if let Ok(acl) = Place::Name(&self.root, dir).acl(kind) {
-                                let set = Place::Name(root, dir).set_acl(kind, acl.as_ref());
-                                self.backup_dir_failed(set, "set_acl", root, dir);
-                            }
-                        }
-                    }
-                    let set = root.chmod(dir, from.mode & 0o7777 | inherited);
-                    self.backup_dir_failed(set, "chmod", root, dir);
+            match made {
+                Ok(()) => self.like_its_model(root, dir),
+                Err(error) if error.raw_os_error() == Some(17) => {}
+                Err(error) => {
+                    let text = [b"backup mkdir ".as_slice(), &self.shown_backup(dir), b" failed"].concat();
+                    self.report.sys_error(self.role, text, &error);
+                    return Err(error);
                 }
             }
             at += slash + 1;
         }
+        Ok(())
     }
 
-    fn backup_dir_failed(&self, result: io::Result<()>, call: &str, root: &Root, dir: &[u8]) {
-        if let Err(error) = result {
-            let text = [
-                call.as_bytes(),
-                b" ",
-                &self.report.quoted(&root.display(dir)),
-                b" failed",
-            ];
-            self.report.sys_error(self.role, text.concat(), &error);
+    /// The copy of a directory looks like the directory, as far as such attributes are copied.
+    fn like_its_model(&self, root: &Root, dir: &[u8]) {
+        let shown = self.report.quoted(&root.display(dir));
+        let failed = |what: &[u8], after: &[u8], error: &io::Error| {
+            self.report.sys_error(self.role, [what, &shown, after].concat(), error);
+        };
+        let (from, now) = match (self.root.lstat(dir), root.lstat(dir)) {
+            (Ok(from), Ok(now)) => (from, now),
+            (_, Err(error)) | (Err(error), _) => return failed(b"stat ", b" failed", &error),
+        };
+        if self.plan.changes_owners() && (from.uid, from.gid) != (now.uid, now.gid) {
+            let uid = self.plan.owner.then_some(from.uid);
+            let gid = self.plan.group.then_some(from.gid);
+            if let Err(error) = root.chown(dir, uid, gid) {
+                failed(b"chown ", b" failed", &error);
+            }
+        }
+        if self.plan.acls && !self.plan.fake_super {
+            for kind in [AclKind::Default, AclKind::Access] {
+                let model = Place::Name(&self.root, dir).acl(kind);
+                let set = model.and_then(|acl| Place::Name(root, dir).set_acl(kind, acl.as_ref()));
+                // A file system without ACLs has none to lose.
+                if let Some(error) = set.err().filter(|e| e.raw_os_error() != Some(95)) {
+                    failed(b"set_acl of ", b" failed", &error);
+                }
+            }
+        }
+        // A set-gid parent hands its bit down.
+        let inherited = if self.plan.perms { 0 } else { now.mode & 0o2000 };
+        if let Err(error) = root.chmod(dir, from.mode & 0o7777 | inherited) {
+            failed(b"failed to set permissions on ", b"", &error);
         }
     }
 
@@ -198,7 +209,7 @@ impl Dest {
         if stat.is_dir() {
             return Ok(());
         }
-        let Some((root, name)) = self.backup_name(rel, true) else {
+        let Ok((root, name)) = self.backup_name(rel, true) else {
             return Err(Error::FileIo(String::new()));
         };
         if stat.is_symlink() && self.is_unsafe_link(rel) {
@@ -251,7 +262,7 @@ impl Dest {
             Ok(stat) if stat.is_file() => stat,
             _ => return Ok(None),
         };
-        let Some((root, name)) = self.backup_name(rel, true) else {
+        let Ok((root, name)) = self.backup_name(rel, true) else {
             return Err(Error::FileIo(String::new()));
         };
         self.clear_backup_place(&root, &name);
@@ -297,9 +308,7 @@ impl Dest {
         if self.plan.backup_dir.is_none() && !suffix.is_empty() && rel.ends_with(suffix) {
             return Ok(false);
         }
-        let Some((root, name)) = self.backup_name(rel, true) else {
-            return Err(io::Error::from_raw_os_error(2));
-        };
+        let (root, name) = self.backup_name(rel, true)?;
         if self.is_unsafe_link(rel) {
             return Ok(false);
         }

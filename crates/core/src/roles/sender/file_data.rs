@@ -71,7 +71,9 @@ impl Sender {
             Ok(stat) => stat,
             Err(error) => {
                 self.failed_file(ioerr::GENERAL);
-                self.report.sys_error("sender", "fstat failed", &error);
+                // rsync does not say of which file, and ends with 11.
+                let text = [b"fstat ".as_slice(), &self.display(entry.root, &name), b" failed"].concat();
+                self.report.sys_error("sender", text, &error);
                 return self.no_send(item.ndx);
             }
         };
