@@ -228,6 +228,9 @@ class Judge:
             # One call on two files does not say which of them failed.
             side = r"\[(sender|receiver)\]"
         for line in self.text.splitlines():
+            if line.startswith("Unable to create partial-dir for ") and each.kind == "mkdir":
+                # rsync's words, which name the file and no error.
+                return True
             if error not in line or not re.search(side, line):
                 continue
             known = [os.path.basename(each.name), each.leaf] if each.name else [each.top, "(., ", "/."]

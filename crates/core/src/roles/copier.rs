@@ -323,7 +323,10 @@ impl Copier {
                 Ok(_) => entry.len,
                 Err(error) => {
                     self.report.set_io_error(ioerr::GENERAL);
-                    self.report.sys_error("sender", "fstat failed", &error);
+                    let name = request.segment.name(request.i);
+                    let shown = self.shown_source(entry.root, &name);
+                    let text = [b"fstat ".as_slice(), &shown, b" failed"].concat();
+                    self.report.sys_error("sender", text, &error);
                     return Ok(Outcome::Failed);
                 }
             }

@@ -71,7 +71,9 @@ impl Sender {
             Ok(stat) => stat,
             Err(error) => {
                 self.failed_file(ioerr::GENERAL);
-                self.report.sys_error("sender", "fstat failed", &error);
+                let shown = self.display(entry.root, &name);
+                let text = [b"fstat ".as_slice(), &shown, b" failed"].concat();
+                self.report.sys_error("sender", text, &error);
                 return self.no_send(item.ndx);
             }
         };
