@@ -324,10 +324,7 @@ impl Copier {
                 Err(error) => {
                     self.report.set_io_error(ioerr::GENERAL);
                     let name = request.segment.name(request.i);
-                    let shown = match self.sources.root(entry.root) {
-                        Some(root) => self.report.quoted(&root.display(disk(&name))),
-                        None => self.report.quoted(&name),
-                    };
+                    let shown = self.shown_source(entry.root, &name);
                     let text = [b"fstat ".as_slice(), &shown, b" failed"].concat();
                     self.report.sys_error("sender", text, &error);
                     return Ok(Outcome::Failed);
