@@ -70,7 +70,7 @@ impl SumHead {
         }
         let fits = blength >= 0 && blength as u32 <= max_block(protocol) && (blength > 0 || count == 0);
         // Old programs tell a block length for a file without a basis, which means nothing.
-        if !fits && !(protocol < 27 && count == 0) {
+        if !(fits || protocol < 27 && count == 0) {
             return Err(Error::Protocol(format!("Invalid block length {blength}")));
         }
         // A strong sum of no or one byte would leave the choice of matching blocks to whoever made the rolling sums.
