@@ -76,13 +76,11 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
             });
         }
         Tag::Noop => writer.keep_alive()?,
-        Tag::Success if !removes => {
-            // Nobody asked for it, and a program below protocol 27 knows of no such message.
-            if report.plan().protocol < 27 {
-                return Err(Error::Stream(format!("unexpected tag 100 [{}]", report.role())));
-            }
+        // Nobody asked for it, and a program below protocol 27 knows of no such message.
+        Tag::Success if !removes && report.plan().protocol < 27 => {
+            return Err(Error::Stream(format!("unexpected tag 100 [{}]", report.role())));
         }
-        Tag::Success => {
+        Tag::Success if removes => {
             if let Some(ndx) = message.value() {
                 arrived.lock().unwrap_or_else(PoisonError::into_inner).push(ndx);
             }
