@@ -1,8 +1,9 @@
 """The build backend: maturin's, with two things changed.
 
 Files that are executable in the tree are executable in the source archive too: maturin (1.16) writes every file of it
-with mode 0644, so a wheel built from it would install a command that cannot be run, and `make` would find no script that
-it can start. And the native module of a wheel has no symbols: with them it is ten times as large.
+with mode 0644, so a wheel built from it would install a command that cannot be run, and `make` would find no script
+that it can start. And the native module of a wheel has no symbols: with them it is ten times as large.
+
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ RECORD = os.environ.get("RECORD", "") not in ("", "0")
 ALIKE: list[tuple[str, str]] = [
     (r"(?m)^refusing to follow a symlink owned by an untrusted user.*\n", ""),
     (r" at [\w./-]+\(\d+\) \[", " at X ["),
+    (r"\(file=[\w.-]+, line=\d+\)", "(file=X, line=N)"),
     (r"\[(\w+)=[0-9][\w.+-]*\]", r"[\1=V]"),
     (r"(\.[^\s/\"]+)\.[A-Za-z0-9]{6}(?=\"| |$)", r"\1.XXXXXX"),
     (r"(?m)^sent [0-9,]+ bytes  received .*\n|^total size is .*\n", ""),

@@ -194,5 +194,5 @@ if __name__ == "__main__":
         p.terminate()
         p.wait()
         # Only the first line: how many of its processes tell the client their end is a race in rsync.
-        print(f"{n}: client reads {r[0][:1]}; files {sorted(os.listdir(W + '/m'))}")
+        print(f"{n}: client reads {r[0][:1]}; files {sorted(f for _, _, found in os.walk(W + '/m') for f in found)}")
         subprocess.run(["rm", "-rf", W])

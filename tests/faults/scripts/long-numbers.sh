@@ -1,7 +1,8 @@
 #!/bin/bash
 # kind: numbers of thousands of digits
+# What stands behind the digits is cut off: rsync cuts its lines, tain does not.
 # user: root
-B=$1; PORT=${2:-14905}; C=${PEER:-rsync}; W=$(mktemp -d); cd $W; mkdir m s; echo 1 >s/f; N=$(printf '9%.0s' $(seq 1 5000)); cut5() { sed 's/9999*/9+/g' | head -1 | cut -c1-90; }
+B=$1; PORT=${2:-14905}; C=${PEER:-rsync}; W=$(mktemp -d); cd $W; mkdir m s; echo 1 >s/f; N=$(printf '9%.0s' $(seq 1 5000)); cut5() { sed 's/99999*.*/9+/' | head -1 | cut -c1-90; }
 echo "== own command line"
 for o in --max-size=$N --bwlimit=$N --block-size=$N --max-alloc=$N --stop-after=$N --info=stats$N --debug=flist$N --max-size=$(printf '9%.0s' $(seq 1 40)); do $B -a $o s/ o/ >out 2>&1; rc=$?; echo "${o%%999*}: exit $rc, $(grep -c Traceback out) tracebacks, $(cut5 <out)"; done
 RSYNC_PROXY=127.0.0.1:$N $B rsync://127.0.0.1/x/ >out 2>&1; echo "port in RSYNC_PROXY: exit $?, $(grep -c Traceback out) tracebacks"

@@ -477,7 +477,13 @@ impl Receiver {
     fn pass_over(&mut self, item: &Item, found: &Found) -> Result<()> {
         let dest = self.dest()?;
         let (segment, i) = (Arc::clone(&found.segment), found.pos);
-        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum, self.phase > 0, "receiver")?;
+        let head = SumHead::read(
+            &mut self.reader,
+            self.plan.protocol,
+            self.plan.xfer_sum,
+            self.phase > 0,
+            "receiver",
+        )?;
         let incoming = Incoming {
             rel: dest.name(&segment, i),
             exists: None,
@@ -515,7 +521,13 @@ impl Receiver {
         let entry = *segment.entry(i);
         let redo = self.seen.redo(&segment, i, self.plan.protocol)?;
         let before = self.reader.bytes_read();
-        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum, self.phase > 0, "receiver")?;
+        let head = SumHead::read(
+            &mut self.reader,
+            self.plan.protocol,
+            self.plan.xfer_sum,
+            self.phase > 0,
+            "receiver",
+        )?;
         let rel = dest.name(&segment, i);
         let fresh = item.iflags & crate::report::item::iflag::NEW != 0 && self.plan.protocol >= 29;
         // What can't be looked at may be there all the same, and is not replaced without a backup.

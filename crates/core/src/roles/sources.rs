@@ -98,7 +98,7 @@ impl Sources {
                         ..options.clone()
                     },
                 )?;
-                let rel = full.strip_prefix(module.path()).unwrap_or(&full);
+                let rel = full.strip_prefix(module.path()).unwrap_or(full);
                 let rel = rel.strip_prefix(b"/").unwrap_or(rel);
                 let rel = if rel.is_empty() { b"." } else { rel };
                 if border {

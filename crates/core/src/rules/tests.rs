@@ -510,9 +510,10 @@ fn wire(rules: &[&str], protocol: u8, server: Side, delete_excluded: bool) -> Re
         .map(|text| match *text {
             "--cvs" => Source::Cvs,
             "--delete-excluded" => Source::DeleteExcluded,
-            _ => match text.strip_prefix("--exclude=") {
-                Some(pattern) => Source::Exclude(pattern.into()),
-                None => Source::Filter(text.as_bytes().to_vec()),
+            _ => match (text.strip_prefix("--exclude="), text.strip_prefix("--include=")) {
+                (Some(pattern), _) => Source::Exclude(pattern.into()),
+                (_, Some(pattern)) => Source::Include(pattern.into()),
+                _ => Source::Filter(text.as_bytes().to_vec()),
             },
         })
         .collect();
@@ -643,10 +644,14 @@ fn wire_texts() {
         assert_eq!(wire(&rules, 26, server, false).unwrap(), want);
     }
     // PRO-109: an old reader refuses rules of 4096 bytes.
-    let long = |n| format!("--exclude={}", "x".repeat(n));
-    assert_eq!(wire(&[&long(4095)], 26, PULL, false).unwrap()[0].len(), 4095);
-    assert_eq!(wire(&[&long(4096)], 27, PULL, false).unwrap()[0].len(), 4096);
-    assert_eq!(wire(&[&long(4096)], 26, PULL, false).map_err(|e| e.code()), Err(2));
+    let long = |protocol, option: &str, n| {
+        let texts = wire(&[&format!("{option}={}", "x".repeat(n))], protocol, PULL, false);
+        texts.map(|texts| texts[0].len()).map_err(|error| error.code())
+    };
+    assert_eq!(long(26, "--exclude", 4095), Ok(4095));
+    assert_eq!(long(26, "--include", 4093), Ok(4095));
+    assert_eq!(long(26, "--include", 4094), Err(2));
+    assert_eq!(long(27, "--include", 4094), Ok(4096));
 }
 
 #[test]

@@ -251,6 +251,7 @@ fn fake_super() {
     assert_eq!(fake::real_mode(0o104_055), 0o100_655);
     assert_eq!(fake::real_mode(0o041_077), 0o040_777);
     let real = stat::Stat {
+        mode: 0o100_644,
         uid: 5,
         gid: 6,
         ..stat::Stat::default()
