@@ -295,3 +295,32 @@ def test_mode_of_an_interrupted_read_only_file(
         process.wait()
     assert (run.target / "a").stat().st_mode & 0o7777 == 0o444
     shutil.rmtree(run.target)
+
+
+#: What the destination has before: another file, the same file, or none.
+BEFORE = {"changed": (b"older", 50), "same": (b"new", 100), "missing": None}
+
+
+@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize("options", ["-a", "-a --no-whole-file", "-ac", "-aI", "-ab"])
+@pytest.mark.parametrize("way", WAYS)
+def test_partial_dir_of_the_files_themselves(
+    way: str, options: str, before: str, place: Path, space: Path, tain: str
+) -> None:
+    """An absolute partial-dir that is the directory of the files: the file itself is no left-over partial one.
+
+    rsync removes it where it is up to date.
+    """
+    (place / "src/ex").mkdir(parents=True)
+    (place / "src/ex/x").write_bytes(b"new")
+    os.utime(place / "src/ex/x", (100, 100))
+    (place / "dst/ex").mkdir(parents=True)
+    if (old := BEFORE[before]) is not None:
+        data, mtime = old
+        (place / "dst/ex/x").write_bytes(data)
+        os.utime(place / "dst/ex/x", (mtime, mtime))
+    given = [*options.split(), f"--partial-dir={place}/dst/ex"]
+    argv = words(tain, way, given, place / "src", place / "dst", space)
+    ran = programs.run(argv, cwd=place, env=programs.environment(str(place)))
+    assert ran.code == 0, ran
+    assert (place / "dst/ex/x").read_bytes() == b"new"

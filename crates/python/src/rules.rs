@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use tain_core::error::Error;
-use tain_core::roles::filter::{daemon_side, read_operator};
+use tain_core::roles::filter::{daemon_side, read_in_module, read_operator};
 use tain_core::rules::{build, BuildOptions, RuleOptions, RuleSet, Rules, Side, Source};
 use tain_core::tree::operator;
 
@@ -42,7 +42,7 @@ fn list(py: Python<'_>, texts: &[Vec<u8>]) -> Vec<Py<PyBytes>> {
 
 /// See the stub.
 #[pyfunction]
-#[pyo3(signature = (events, *, from0=false, protocol=32, role="client", cwd=None, cvs_file=None, cvs_words=None, notes=None))]
+#[pyo3(signature = (events, *, from0=false, protocol=32, role="client", cwd=None, cvs_file=None, cvs_words=None, notes=None, module=None, insecure=false))]
 #[allow(clippy::too_many_arguments)]
 pub fn build_rules(
     py: Python<'_>,
@@ -54,6 +54,8 @@ pub fn build_rules(
     cvs_file: Option<&[u8]>,
     cvs_words: Option<&[u8]>,
     notes: Option<&Bound<'_, PyList>>,
+    module: Option<&[u8]>,
+    insecure: bool,
 ) -> PyResult<Vec<Py<PyBytes>>> {
     let mut sources = Vec::new();
     for item in &events {
@@ -69,6 +71,9 @@ pub fn build_rules(
     let cwd = cwd.unwrap_or_default().to_vec();
     let mut refused = false;
     let mut read = |name: &[u8]| -> io::Result<Option<Vec<u8>>> {
+        if let Some(module) = module {
+            return read_in_module(name, module, insecure);
+        }
         if name == b"-" {
             let mut data = Vec::new();
             io::Read::read_to_end(&mut io::stdin(), &mut data)?;

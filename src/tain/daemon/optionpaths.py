@@ -50,11 +50,21 @@ def confine(options: Options, facts: ModuleFacts) -> None:
                 up = 0 if name in ("backup_dir", "temp_dir") else depth
                 setattr(options, name, sanitize(value, facts.module_root, up))
         options.alt_dirs = [sanitize(value, facts.module_root, depth) for value in options.alt_dirs]
+        options.filter_events = [_sanitized_event(event, facts.module_root) for event in options.filter_events]
     if own_temp is None and facts.temp_dir:
         shown = facts.temp_dir
         options.temp_dir = sanitize(shown, facts.module_root, 0) if facts.sanitize_paths else shown
     if facts.daemon_rules:
         _reject_hidden(options, facts, own_temp)
+
+
+def _sanitized_event(
+    event: tuple[str, bytes] | tuple[str, int] | tuple[str], root: bytes
+) -> tuple[str, bytes] | tuple[str, int] | tuple[str]:
+    """A rule option whose file, if it names one, is in the module."""
+    if event[0] in ("exclude-from", "include-from") and isinstance(event[-1], bytes):
+        return (event[0], sanitize(event[-1], root, 0))
+    return event
 
 
 def _reject_hidden(options: Options, facts: ModuleFacts, own_temp: bytes | None) -> None:

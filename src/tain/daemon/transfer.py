@@ -209,6 +209,7 @@ def _serve(connection: Connection, facts: ModuleFacts, options: Options, refusal
     from tain.daemon.modulelog import ModuleLog
     from tain.report.output import Output
     from tain.session.environment import Environment
+    from tain.session.plan import user_rules
     from tain.session.server import DaemonSide, serve
 
     talk = connection.talk
@@ -232,6 +233,14 @@ def _serve(connection: Connection, facts: ModuleFacts, options: Options, refusal
     if connection.converter is not None:
         fields["converter_answers_handle"] = connection.converter.answers
         fields["converter_questions_handle"] = connection.converter.questions
+    rules: list[bytes] = []
+    if refusal is None and options.filter_events:
+        try:
+            # What a client says with -M: rules of this end alone.
+            role = "sender" if options.sender else "Receiver"
+            rules = user_rules(options, env, am_sender=options.sender, role=role, module=facts.module_root)
+        except TainError as error:
+            refusal = error
     side = DaemonSide(
         greeted=(connection.protocol, connection.announced),
         fields=fields,
@@ -239,4 +248,4 @@ def _serve(connection: Connection, facts: ModuleFacts, options: Options, refusal
         timeout=facts.timeout,
         log=facts.log,
     )
-    return serve(options, link, env, out=Output(-1, -1, log=ModuleLog(connection.log)), daemon=side)
+    return serve(options, link, env, out=Output(-1, -1, log=ModuleLog(connection.log)), daemon=side, rules=rules)

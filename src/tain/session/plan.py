@@ -117,8 +117,9 @@ def user_rules(
     am_sender: bool = False,
     role: str = "client",
     notes: list[tuple[int, str]] | None = None,
+    module: bytes | None = None,
 ) -> list[bytes]:
-    """New-style rule texts of all filter options, files read; *notes* as in `_core.build_rules`.
+    """New-style rule texts of all filter options, files read; *notes* and *module* as in `_core.build_rules`.
 
     Errors: `UsageError`, `FileError`.
     """
@@ -136,6 +137,8 @@ def user_rules(
         cvs_file=home + b"/.cvsignore" if home else None,
         cvs_words=env.environ.get(b"CVSIGNORE"),
         notes=notes,
+        module=module,
+        insecure=module is not None and bool(options.insecure_links),
     )
 
 

@@ -307,6 +307,9 @@ fn is_below(dir: &[u8], parent: &[u8]) -> bool {
     dir.len() > parent.len() && dir.starts_with(parent) && dir[parent.len()] == b'/'
 }
 
+/// Bytes of a rule file in a module that are read at most: a client names the file.
+const LARGEST_IN_MODULE: u64 = 64 << 20;
+
 fn operator_file(name: &[u8], cwd: &[u8], insecure: bool, confine: Option<&[u8]>) -> io::Result<Option<Vec<u8>>> {
     use std::io::Read;
     let full = operator::absolute(name, cwd)?;
@@ -316,8 +319,22 @@ fn operator_file(name: &[u8], cwd: &[u8], insecure: bool, confine: Option<&[u8]>
         Err(e) => return Err(e),
     };
     let mut data = Vec::new();
-    file.read_to_end(&mut data)?;
+    if confine.is_none() {
+        file.read_to_end(&mut data)?;
+    } else if file.take(LARGEST_IN_MODULE + 1).read_to_end(&mut data)? as u64 > LARGEST_IN_MODULE {
+        return Err(io::Error::from_raw_os_error(27));
+    }
     Ok(Some(data))
+}
+
+/// Read a rule file that a daemon's client names: an absolute name begins at the module's root, and what lies outside
+/// of it, by way of `..` or of links, is refused (ELOOP). `None`: it is not there.
+///
+/// spec: daemon 7.3
+pub fn read_in_module(name: &[u8], module: &[u8], insecure: bool) -> io::Result<Option<Vec<u8>>> {
+    let within = module == b"/" || is_below(name, module) || name.first() != Some(&b'/');
+    let name = if within { name.to_vec() } else { [module, name].concat() };
+    operator_file(&name, module, insecure, (!insecure).then_some(module))
 }
 
 /// Read a rule file that the operator named (spec: transfer 16.2). `None`: it is not there.

@@ -241,6 +241,12 @@ impl Dest {
         let Some((root, name)) = self.partial_name(rel) else {
             return;
         };
+        // An absolute partial-dir may be the very directory of the file: what is at the name then is the file.
+        if let (Ok(partial), Ok(file)) = (root.lstat(&name), self.root.lstat(rel)) {
+            if (partial.dev, partial.ino) == (file.dev, file.ino) {
+                return;
+            }
+        }
         match root.unlink(&name) {
             Err(error) if error.raw_os_error() != Some(2) => {
                 let text = [
