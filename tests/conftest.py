@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Below nohup programs would be started with this signal ignored, and some tests send it.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     target = config.getoption("--parity-json")
     if target and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Collector(target), "tain-parity")

@@ -147,6 +147,16 @@ class Judge:
         words = "got a block match with no basis file"
         return self.run.outcome.code == 2 and words in self.text and any(s.top != "src" for s in self.spots)
 
+    def copied_instead(self) -> bool:
+        """What cannot be linked is copied, without a word.
+
+        To an alternate directory that is the same in rsync, which ends at the limit of links within a group, and
+        reports that a group is on two file systems: a copy is better than a name that is missing.
+        """
+        if self.case.set == "link-dest":
+            return self.case.call == "link" or self.case.side == "alt"
+        return self.case.set == "links" and self.case.call == "link" and self.case.error in ("EMLINK", "EXDEV", "EPERM")
+
     # -- what is at the names
 
     def differing(self) -> dict[str, str]:
@@ -165,8 +175,7 @@ class Judge:
                 if self.case.set != "attributes":
                     # Attributes stay by chance: where a file is kept and not made again.
                     left, right = words(plain(now) or ""), words(plain(wanted) or "")
-                if self.case.set == "link-dest" and (self.case.call == "link" or self.case.side == "alt"):
-                    # What cannot be linked is copied, without a word: the same as in rsync.
+                if self.copied_instead():
                     for each in (left, right):
                         each.pop("nlink", None)
                         each.pop("with", None)
