@@ -21,8 +21,10 @@ __all__ = [
     "delta",
     "enumerate",
     "excluded",
+    "open_named",
     "patch",
     "prepare_chroot",
+    "raise_error",
     "receive",
     "rules_from_wire",
     "rules_to_wire",
@@ -199,8 +201,8 @@ def build_rules(
     ("include-from", file), ("from0", 0 or 1), ("F", 1 or 2) and ("cvs",). *from0*: NUL ends a line of a file, until an
     event says otherwise. *cwd* is what relative files are relative to. *cvs_file* and *cvs_words* are the user's ignore
     file and $CVSIGNORE. *notes* is given what the user may like to know: (0, warning) and (level, line of
-    ``--debug=FILTER``). *module*: the root of a daemon's module, in which all files are (spec: daemon 7.3), unless links
-    may lead out of it (*insecure*). Errors: `UsageError` and `FileError` with rsync's texts.
+    ``--debug=FILTER``). *module*: the root of a daemon's module, in which all files are (spec: daemon 7.3), unless
+    links may lead out of it (*insecure*). Errors: `UsageError` and `FileError` with rsync's texts.
     """
 
 def rules_to_wire(

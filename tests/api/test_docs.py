@@ -42,7 +42,8 @@ def test_exit_codes() -> None:
 
 
 def test_the_sample_configuration(tain: str, tmp_path: Path) -> None:
-    (text,) = re.findall(r"```ini\n(.*?)```", (ROOT / "docs/daemon.md").read_text(), re.DOTALL)
+    # The first one is a whole configuration.
+    text = re.findall(r"```ini\n(.*?)```", (ROOT / "docs/daemon.md").read_text(), re.DOTALL)[0]
     for path in ("/srv/rsync/pub", "/srv/rsync/backup"):
         (tmp_path / path[1:]).mkdir(parents=True)
         text = text.replace(path, f"{tmp_path}{path}")
