@@ -30,4 +30,7 @@ KNOWN: dict[str, str] = {
     "TRF-10-copy-dest-append-over-daemon-push": "deliberate: as TRF-10-copy-dest-append",
     "OPT-hangul-utf8-euckr-pull": "deliberate: the names are no EUC-KR; glibc takes bytes from 0x80 to 0x9f",
     "OPT-hangul-dot-euckr-pull": "deliberate: as OPT-hangul-utf8-euckr-pull",
+    "B2-shorter": "deliberate: rsync's file begins with the bytes of another one",
+    "B2-shorter-over-pull": "deliberate: as B2-shorter",
+    "B2-local": "deliberate: rsync leaves the file out, and then deletes the similar one",
 }
