@@ -220,6 +220,16 @@ def convert(text: bytes, charset: str, *, to_wire: bool) -> bytes:
     """*text* from *charset* to UTF-8, or back; what cannot be converted stays as it is. Errors: `UnsupportedError` for
     an unknown character set."""
 
+def raise_error(kind: str, code: int, text: str) -> None:
+    """Raise the exception that stands for an error of the core, by the name of its kind: for the test of that table."""
+
+def open_named(
+    path: bytes, flags: int, mode: int, *, insecure: bool = False, confine_root: bytes | None = None
+) -> tuple[int, bool]:
+    """Open a file that the operator named: a descriptor, or the negative number of an error, and whether the owner of a
+    link is the reason. *insecure* follows links of anybody; *confine_root* refuses what is outside of it. A signal ends
+    the call with ``-EINTR``: repeat it. Use `session.operator_file`."""
+
 def checksum(source: bytes | bytearray | int, kind: str = "xxh128") -> bytes:
     """The digest of bytes, or of the file with a descriptor (read from its start; its offset stays). Errors:
     `UsageError` for an unknown kind, `FileError`."""

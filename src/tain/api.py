@@ -22,11 +22,11 @@ Source = bytes | bytearray | memoryview | BinaryIO | str | os.PathLike[str] | os
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One change to one file."""
+    """One change to one file, or one entry of a listing."""
 
-    #: ``send``, ``recv`` or ``del``.
+    #: ``send``, ``recv``, ``del.``, or ``list`` for an entry that is only listed.
     operation: str
-    #: The 11 characters of ``--itemize-changes``: what changed.
+    #: The 11 characters of ``--itemize-changes``: what changed. Empty for an entry that is only listed.
     itemized: str
     #: Relative to the transfer; directories end with a slash only in rsync's own output, not here.
     name: bytes
@@ -142,6 +142,8 @@ class Transfer:
         raw = parse(words)
         if raw.server or raw.daemon is not None:
             raise UsageError("servers and daemons are started by the command")
+        if b"" in places:
+            raise UsageError("an empty path names nothing: write '.' for the current directory")
         try:
             self._options = resolve(raw, environ=variables, program="tain", point=decimal_point(variables))
         except Finished as finished:

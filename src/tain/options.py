@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal, TypedDict
 
+from tain.errors import UsageError
+
 #: A file name: text is encoded as the file system has it, bytes are taken as they are.
 StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 #: One value or several.
@@ -268,7 +270,7 @@ class Options:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "extra":
-                out += (os.fsencode(word) for word in _several(value))
+                out += _several(field.name, value)
             elif value is not None and (value is not False or field.default is None):
                 out += _words(field.name, value)
         return out
@@ -278,19 +280,33 @@ class Options:
 _NAMES = {"filters": "filter"}
 
 
-def _several(value: object) -> Iterable[str | bytes]:
-    if isinstance(value, (str, bytes, os.PathLike)):
-        return [os.fspath(value)]
-    assert isinstance(value, Iterable)
-    return [os.fspath(item) for item in value]
+def _several(name: str, value: object) -> list[bytes]:
+    """One text or path, or a sequence of them, as bytes. Errors: `UsageError` for anything else."""
+    items: Iterable[object] = [value]
+    if not isinstance(value, (str, bytes, os.PathLike)) and isinstance(value, Iterable):
+        items = value
+    words: list[bytes] = []
+    for item in items:
+        if not isinstance(item, (str, bytes, os.PathLike)):
+            kind = type(item).__name__
+            raise UsageError(f"{name}: str, bytes, a path, or a sequence of these is expected, not {kind}")
+        words.append(os.fsencode(item))
+    return words
+
+
+def _count(name: str, value: object) -> int:
+    if not isinstance(value, int):
+        raise UsageError(f"{name}: int is expected, not {type(value).__name__}")
+    # More than these means nothing more.
+    return min(value, 99)
 
 
 def _words(name: str, value: object) -> list[bytes]:
     option = b"--" + _NAMES.get(name, name).replace("_", "-").encode()
     if name == "verbose":
-        return [b"-v"] * int(str(value))
+        return [b"-v"] * _count(name, value)
     if name == "human_readable":
-        return [b"--no-human-readable", *([b"-h"] * int(str(value)))]
+        return [b"--no-human-readable", *([b"-h"] * _count(name, value))]
     if name == "address_family":
         return [b"--ipv6" if value == 6 else b"--ipv4"]
     if name == "delete" and isinstance(value, str):
@@ -304,5 +320,7 @@ def _words(name: str, value: object) -> list[bytes]:
     if value is False:
         return [b"--no-" + option[2:]]
     if isinstance(value, int):
+        if value.bit_length() > 1000:
+            raise UsageError(f"{name}: the number is too large")
         return [b"%s=%d" % (option, value)]
-    return [option + b"=" + os.fsencode(text) for text in _several(value)]
+    return [option + b"=" + text for text in _several(name, value)]

@@ -93,9 +93,9 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(
         FileError, match=r'^rsync: \[Receiver\] Batch file "/.*/no" open error: No such file or directory'
     ):
-        batch.open_batch(b"no", env, role="Receiver")
+        batch.open_batch(b"no", env, options_of(), role="Receiver")
     with pytest.raises(FileError, match="is neither a regular file nor a FIFO"):
-        batch.open_batch(b".", env, role="Receiver")
+        batch.open_batch(b".", env, options_of(), role="Receiver")
     with pytest.raises(SelectionError, match=r'Batch file "/.*/no/b\.sh" open error'):
         batch.BatchFile(options_of(write_batch=b"no/b"), env, role="Receiver")
     with pytest.raises(FileError, match=r'Batch file "/.*/" open error: Invalid argument \(22\)'):

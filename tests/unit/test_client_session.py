@@ -19,6 +19,8 @@ from tain.session.environment import Environment
 sys.path.insert(0, os.path.dirname(__file__))
 from fake_core import FakeLink
 
+from tain._core import open_named
+
 ONLY = "may only be used when"
 
 
@@ -43,6 +45,7 @@ def core(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     module = types.ModuleType("tain._core")
     fakes = {
         "Link": FakeLink,
+        "open_named": open_named,
         "Plan": lambda **fields: fields,
         "copy": Transfer,
         "send": Transfer,

@@ -28,13 +28,37 @@ pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
     let make = || -> PyResult<PyErr> {
         let class = py.import("tain.errors")?.getattr(class(error))?;
         let value = match error {
-            Error::PeerExit(code) => class.call1((*code,))?,
-            Error::Other(code, text) => class.call1((*code, text.as_str()))?,
+            // The peer has said why itself.
+            Error::PeerExit(code) => class.call1(("", *code))?,
+            Error::Other(code, text) => class.call1((text.as_str(), *code))?,
             other => class.call1((other.to_string(),))?,
         };
         Ok(PyErr::from_value(value))
     };
     make().unwrap_or_else(|e| e)
+}
+
+/// Raise the exception for an error of the core: the table of this file, for its test.
+#[pyfunction]
+pub fn raise_error(py: Python<'_>, kind: &str, code: i32, text: String) -> PyResult<()> {
+    let error = match kind {
+        "Usage" => Error::Usage(text),
+        "Protocol" => Error::Protocol(text),
+        "Selection" => Error::Selection(text),
+        "Unsupported" => Error::Unsupported(text),
+        "Startup" => Error::Startup(text),
+        "Socket" => Error::Socket(text),
+        "FileIo" => Error::FileIo(text),
+        "Stream" => Error::Stream(text),
+        "Diagnostics" => Error::Diagnostics(text),
+        "Ipc" => Error::Ipc(text),
+        "Interrupted" => Error::Interrupted(text),
+        "Memory" => Error::Memory(text),
+        "Timeout" => Error::Timeout(text),
+        "PeerExit" => Error::PeerExit(code),
+        _ => Error::Other(code, text),
+    };
+    Err(exception(py, &error))
 }
 
 /// Turn a result of the core into one of Python.

@@ -4,6 +4,7 @@ mod algorithms;
 mod charset;
 mod errors;
 mod link;
+mod operator;
 mod plan;
 mod rules;
 mod transfer;
@@ -86,6 +87,8 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(copy, m)?)?;
     m.add_function(wrap_pyfunction!(enumerate, m)?)?;
     m.add_function(wrap_pyfunction!(prepare_chroot, m)?)?;
+    m.add_function(wrap_pyfunction!(errors::raise_error, m)?)?;
+    m.add_function(wrap_pyfunction!(operator::open_named, m)?)?;
     m.add_function(wrap_pyfunction!(rules::build_rules, m)?)?;
     m.add_function(wrap_pyfunction!(rules::rules_to_wire, m)?)?;
     m.add_function(wrap_pyfunction!(rules::rules_from_wire, m)?)?;

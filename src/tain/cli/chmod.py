@@ -15,6 +15,10 @@ _WHO = {0x75: 0o700, 0x67: 0o070, 0x6F: 0o007, 0x61: 0o777}
 _PERM = {0x72: 0o444, 0x77: 0o222, 0x78: 0o111}
 
 
+def _set_ids(classes: int) -> int:
+    return (0o4000 if classes & 0o700 else 0) | (0o2000 if classes & 0o070 else 0)
+
+
 def _bad(text: bytes) -> UsageError:
     return UsageError(f"rsync: Invalid argument passed to --chmod ({shown(text)})")
 
@@ -51,8 +55,8 @@ def _clause(clause: bytes) -> Clause | None:
         elif byte == 0x58:
             cond = True
         elif byte == 0x73:
-            # For the classes that have such a bit; named none means set-user-id alone.
-            bits |= (0o4000 if who & 0o700 or not who else 0) | (0o2000 if who & 0o070 else 0)
+            # For the classes that have such a bit; others alone, or no class, mean set-user-id.
+            bits |= _set_ids(who) or 0o4000
         elif byte == 0x74:
             bits |= 0o1000
         else:
@@ -86,13 +90,13 @@ def apply_chmod(mode: int, clauses: list[Clause], *, is_dir: bool, umask: int) -
             shift = {"u": 6, "g": 3, "o": 0}[copied]
             triple = (mode >> shift) & 7
             value = (triple * 0o111) & allowed
-            special = (0o4000 if classes & 0o700 else 0) | (0o2000 if classes & 0o070 else 0)
-            special |= 0o1000 if classes & 0o007 else 0
+            special = _set_ids(classes) | (0o1000 if classes & 0o007 else 0)
         else:
             if cond and (is_dir or had_x):
                 bits |= 0o111
             value = (bits & 0o777 & allowed) | (bits & 0o7000)
-            special = bits & 0o6000
+            # `s` and `t` take the set-id bits of the classes that are named away, other letters none.
+            special = _set_ids(who) if bits & 0o7000 else 0
         if operator == "+":
             mode |= value
         elif operator == "-":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tain.digits import bounded
 from tain.errors import UsageError, shown
 
 #: Who set a level. A lower priority never overrides a higher one.
@@ -84,7 +85,7 @@ def _item(item: str) -> tuple[str, int]:
     end = len(item)
     while end and item[end - 1] in _DIGITS:
         end -= 1
-    level = min(int(item[end:]), MAX_LEVEL) if end < len(item) else 1
+    level = bounded(item[end:].encode(), MAX_LEVEL) if end < len(item) else 1
     return item[:end], level
 
 

@@ -43,6 +43,7 @@ def main(argv: list[bytes], env: Environment | None = None) -> int:
     words = argv[1:]
     started_by_peer = any(word[:8] == b"--server" and word[8:9] in (b"", b"=") for word in words)
     program = os.fsdecode(env.program)
+    raw = None
     try:
         aliases = None if started_by_peer else _aliases(env)
         raw = parse(words, aliases, posix=b"POSIXLY_CORRECT" in env.environ)
@@ -51,7 +52,12 @@ def main(argv: list[bytes], env: Environment | None = None) -> int:
         _print(env.stdout if finished.stream == 1 else env.stderr, finished.text)
         return 0
     except TainError as error:
+        if started_by_peer:
+            from tain.session.server import fail_early
+
+            return fail_early(error, env, raw)
         _fail(env, error, started_by_peer)
+        _hint(env, error, words)
         return error.code
     try:
         if options.daemon:
@@ -81,6 +87,16 @@ def _fail(env: Environment, error: TainError, server: bool) -> None:
     from tain.report.output import Output, failure_text
 
     Output(env.stdout, env.stderr).error(failure_text(error, "server" if server else "client"))
+
+
+def _hint(env: Environment, error: TainError, words: list[bytes]) -> None:
+    """Say what an option may have been meant to be, where hints are wanted: no options can say so yet."""
+    asked = b"--hints" in words or os.isatty(env.stderr)
+    if asked and not {b"--no-hints", b"-q", b"--quiet"}.intersection(words):
+        from tain.diagnosis import hints
+
+        text = str(error).encode("utf-8", "surrogateescape")
+        hints.tell(text, lambda line: _print(env.stderr, line), host=None, port=0)
 
 
 def _print(fd: int, text: str | bytes) -> None:

@@ -18,7 +18,7 @@ class Options:
         "contimeout", "copy_as", "copy_devices", "copy_dirlinks", "copy_links", "copy_unsafe_links", "crtimes",
         "cvs_exclude", "daemon", "debug", "debug_priority", "delay_updates", "delete", "delete_excluded",
         "delete_missing_args", "detach", "devices", "dirs", "dparams", "drop_devices", "dry_run", "early_input",
-        "eight_bit_output", "executability", "existing", "fake_super", "files_from", "files_from_host",
+        "eight_bit_output", "executability", "existing", "files_from", "files_from_host",
         "filter_events", "force", "from0", "fsync", "fuzzy", "group", "groupmap", "hard_links", "hints",
         "human_readable", "iconv", "ignore_errors", "ignore_existing", "ignore_missing_args", "ignore_times",
         "implied_dirs", "inc_recurse", "info", "info_priority", "inplace", "insecure_links", "itemize_level",
@@ -159,9 +159,8 @@ class Options:
         #: On because of ``--backup`` without ``--backup-dir``: then it is not forwarded, even if asked for.
         self.omit_dir_times_implied: bool = False
         self.omit_link_times: bool = False
-        #: *tri*: ``--super`` 1, ``--no-super`` 0, else by user id.
+        #: *tri*: ``--super`` 1, ``--no-super`` 0, else by user id; 2 ``--fake-super``. The last of these words counts.
         self.super_user: int = -1
-        self.fake_super: bool = False
         self.numeric_ids: bool = False
         #: ``--usermap`` or the user part of ``--chown``; None = none.
         self.usermap: bytes | None = None
@@ -272,6 +271,11 @@ class Options:
         self.dparams: list[bytes] = []
         self.detach: bool = True
         self.check_config: bool = False
+
+    @property
+    def fake_super(self) -> bool:
+        """Privileged attributes are kept in, and taken from, an extended attribute."""
+        return self.super_user == 2
 
     def copy(self) -> Options:
         """An independent copy; lists and dicts are copied one level deep."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tain.cli.table import DAEMON_ROWS, ROWS, spellings
+from tain.digits import bounded
 from tain.errors import UsageError
 from tain.errors import shown as show
 
@@ -60,7 +61,7 @@ def integer(text: bytes) -> int:
     if not digits.isalnum():
         raise ValueError(_BAD_NUMBER)
     try:
-        value = int(digits, base)
+        value = bounded(digits) if base == 10 and digits.isdigit() else int(digits, base)
     except ValueError:
         raise ValueError(_BAD_NUMBER) from None
     if negative:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tain.digits import INT_MAX, bounded
+
 
 def clean(path: bytes) -> bytes:
     """Drop ``.`` parts, double and trailing slashes, and let ``..`` take back the part before it.
@@ -33,7 +35,7 @@ def number(text: bytes) -> int:
     end = 0
     while end < len(body) and body[end] in b"0123456789":
         end += 1
-    return sign * int(body[:end] or b"0")
+    return sign * bounded(body[:end], INT_MAX)
 
 
 def has_escape(pattern: bytes, letter: str) -> bool:

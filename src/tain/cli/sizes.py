@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from tain.digits import bounded
 from tain.errors import UsageError, shown
 
 _POWERS = {b"B": 0, b"K": 1, b"M": 2, b"G": 3, b"T": 4, b"P": 5}
 _MAX = (1 << 63) - 1
+#: Larger than any size.
+_BEYOND = 1 << 64
+#: Digits of a fraction that count.
+_FRACTION = 19
 
 
 def human(value: int) -> str:
@@ -51,8 +56,10 @@ def _scan(text: bytes, default: bytes, point: bytes) -> int | None:
     elif tail[:1] == b"B":
         base = 1000
         end += 1
-    numerator = int(text[:whole_end] + fraction or b"0") * base ** _POWERS[letter]
-    value = int(numerator // 10 ** len(fraction))
+    # More digits than these decide nothing.
+    fraction = fraction[:_FRACTION]
+    numerator = bounded(text[:whole_end], _BEYOND) * 10 ** len(fraction) + bounded(fraction, _BEYOND)
+    value = int(numerator * base ** _POWERS[letter] // 10 ** len(fraction))
     adjust = text[end:]
     if adjust == b"+1":
         value += 1

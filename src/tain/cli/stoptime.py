@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from tain.digits import LONG_MAX, bounded
 from tain.errors import UsageError, shown
 
 #: Longest month lengths; a full date may overflow into the next month, a month and day may not.
@@ -18,8 +19,8 @@ def stop_after(value: bytes, now: float) -> int:
     end = 0
     while end < len(digits) and digits[end] in b"0123456789":
         end += 1
-    minutes = int(digits[:end] or b"0")
-    if minutes <= 0 or body[:1] == b"-":
+    minutes = bounded(digits[:end])
+    if minutes <= 0 or body[:1] == b"-" or int(now) + minutes * 60 > LONG_MAX:
         raise UsageError(f"rsync: invalid --stop-after value: {shown(value)}")
     return int(now) + min(minutes, 1 << 40) * 60
 

@@ -154,7 +154,7 @@ _ROWS: tuple[_Fields, ...] = (
     (("no-omit-link-times", "no-J"), "", "", "set", "omit_link_times", False, "", "", None),
     (("super",), "", "", "set", "super_user", 1, "push", "", "receiver attempts super-user activities"),
     (("no-super",), "", "", "set", "super_user", 0, "", "", None),
-    (("fake-super",), "", "", "set", "fake_super", True, "", "", "store/recover privileged attrs using xattrs"),
+    (("fake-super",), "", "", "set", "super_user", 2, "", "", "store/recover privileged attrs using xattrs"),
     (("sparse",), "S", "", "set", "sparse", True, "both", "", "turn sequences of nulls into sparse blocks"),
     (("no-sparse", "no-S"), "", "", "set", "sparse", False, "", "", None),
     (("preallocate",), "", "", "set", "preallocate", True, "push", "", "allocate dest files before writing them"),

@@ -138,9 +138,9 @@ def _masked(peer: Peer, word: bytes) -> bool:
         return False
     width = len(base) * 8
     if mask_text.isdigit():
-        bits = int(mask_text)
-        if len(mask_text) > 3 or bits > width:
+        if len(mask_text) > 3 or int(mask_text) > width:
             raise bad
+        bits = int(mask_text)
         mask = ((1 << bits) - 1) << (width - bits)
     else:
         packed = _address(mask_text)

@@ -14,6 +14,7 @@ from tain.daemon import greeting, names, sockopts
 from tain.daemon.connection import Connection
 from tain.daemon.conversation import Conversation
 from tain.daemon.log import VERSION, Log
+from tain.digits import INT_MAX, bounded
 from tain.errors import SocketError
 from tain.session.operator_file import reason
 
@@ -39,7 +40,8 @@ def inherited() -> list[socket.socket]:
     count = os.environ.pop("LISTEN_FDS", "0")
     os.environ.pop("LISTEN_PID", None)
     found = []
-    for fd in range(_LISTEN_FDS_START, _LISTEN_FDS_START + (int(count) if count.isdigit() else 0)):
+    number = bounded(count.encode(), INT_MAX) if count.isascii() and count.isdigit() else 0
+    for fd in range(_LISTEN_FDS_START, _LISTEN_FDS_START + number):
         os.set_inheritable(fd, False)
         found.append(socket.socket(fileno=fd))
     return found
@@ -114,7 +116,7 @@ class Limits:
         self.per_address = of("tain max per address")
         rate = config.globals.text("tain rate limit") if strict or "tain rate limit" in config.globals.lines else b""
         digits = rate.partition(b"/")[0].strip()
-        self.rate = int(digits) if digits.isdigit() else 0
+        self.rate = bounded(digits, INT_MAX) if digits.isdigit() else 0
         self._recent: dict[str, list[float]] = {}
         self._said: dict[str, float] = {}
 

@@ -6,6 +6,7 @@ import os
 
 from tain.daemon.refusal import RefusalError
 from tain.daemon.text import comma_list
+from tain.digits import bounded
 from tain.session import operator_file
 
 TYPE_CHECKING = False
@@ -62,7 +63,8 @@ def identity(section: Section, *, root: bool) -> Identity:
 
 
 def _number(text: bytes) -> int | None:
-    return int(text) if text.isdigit() and int(text) < 0xFFFFFFFF else None
+    value = bounded(text) if text.isdigit() else 0xFFFFFFFF
+    return value if value < 0xFFFFFFFF else None
 
 
 def user_number(text: bytes) -> int | None:

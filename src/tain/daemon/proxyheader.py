@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import _socket as socket
 
+from tain.digits import bounded
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
@@ -50,7 +52,7 @@ def _version1(source: Source, line: bytes) -> str | None:
     except (OSError, UnicodeError):
         raise BadHeaderError from None
     for port in words[4:]:
-        if not port.isdigit() or not 0 < int(port) < 65536:
+        if not port.isdigit() or not 0 < bounded(port) < 65536:
             raise BadHeaderError
     return socket.inet_ntop(family, packed[0])
 

@@ -6,6 +6,7 @@ import os
 import socket
 
 from tain.daemon.text import blanks
+from tain.digits import INT_MAX, bounded
 from tain.session.operator_file import reason
 
 TYPE_CHECKING = False
@@ -42,7 +43,7 @@ def apply(sock: socket.socket, text: bytes, say: Callable[[str], object]) -> Non
         level, option, fixed = row
         if fixed is not None and equals:
             say(f"syntax error -- {shown} does not take a value")
-        number = fixed if fixed is not None else int(value) if value.isdigit() else 0 if equals else 1
+        number = fixed if fixed is not None else bounded(value, INT_MAX) if value.isdigit() else 0 if equals else 1
         try:
             sock.setsockopt(level, option, number)
         except OSError as error:

@@ -128,9 +128,9 @@ def adapt(options: Options, facts: ModuleFacts) -> None:
     if options.iconv is not None:
         options.iconv = facts.charset
     if facts.fake_super:
-        options.fake_super = True
+        options.super_user = 2
     elif options.fake_super:
-        options.fake_super, options.super_user = False, 1
+        options.super_user = 1
     if facts.ignore_errors:
         options.ignore_errors = True
     if facts.open_noatime is not None:

@@ -221,6 +221,20 @@ _CATALOGUE: tuple[tuple[str, str, str, str, str], ...] = (
         "run it as the owner or root; without root leave owners out (--no-o --no-g)",
     ),
     (
+        "D34",
+        r"daemon security issue -- contact admin",
+        "the server has shut this module: a line about access in its configuration is misspelt",
+        "on {host}: tain --daemon --check-config",
+        "its administrator corrects that line",
+    ),
+    (
+        "D31",
+        r'mkdir "([^"]*)" failed: No such file or directory \(2\)',
+        "the directory in which it should be made does not exist",
+        "ls -ld of what is above {0}",
+        "correct the path, or let --mkpath create what is missing",
+    ),
+    (
         "D31",
         r'(?:link_stat|change_dir|change_dir#\d) "?([^"]*)"? .*failed: No such file or directory \(2\)',
         "there is no such name: mistyped, not mounted, or relative to another directory than meant",
@@ -230,9 +244,85 @@ _CATALOGUE: tuple[tuple[str, str, str, str, str], ...] = (
 )
 
 
+#: Dashes that a word processor or a web page puts in the place of one or two hyphens.
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015"
+#: How many letters of a typing error may differ.
+_FAR = 2
+
+
+def _distance(one: str, other: str) -> int:
+    """How many letters have to be changed, added, taken away or swapped with the next one."""
+    above: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        last, above, row = above, row, [i]
+        for j, meant in enumerate(other, 1):
+            cost = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (letter != meant))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == meant:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
+
+
+def _nearest(word: str, known: Iterable[str]) -> tuple[str, int] | None:
+    """The word that was meant, and how many letters of it differ. In a short word two of them are too many."""
+    far = min(_FAR, len(word) // 3)
+    found = min(((_distance(word, name), name) for name in known if abs(len(name) - len(word)) <= far), default=None)
+    return None if found is None or found[0] > far else (found[1], found[0])
+
+
+def _suggestion(line: str) -> tuple[str, int] | None:
+    """What may have been meant by an option that *line* says is unknown, and how many letters of it differ."""
+    from tain.cli.levels import DEBUG, INFO
+    from tain.cli.table import ROWS
+
+    names = {name for row in ROWS for name in row.longs}
+    match = re.search(rf'link_stat "(?:[^"]*/)?[{_DASHES}]([\w-]+)" failed', line)
+    if match is not None:
+        return ("--" if match[1] in names else "-") + match[1], 0
+    match = re.match(rf"rsync: -*[{_DASHES}-]-*([\w-]+)(?:=.*)?: unknown option", line)
+    if match is not None:
+        word = match[1]
+        if word in names:
+            # A long dash, or a hyphen too many or too few.
+            return f"--{word}", 0
+        meant = _nearest(word, names) if line.startswith("rsync: --") else None
+        return None if meant is None else (f"--{meant[0]}", meant[1])
+    match = re.match(r'Unknown --(info|debug) item: "(\w+)"', line)
+    if match is not None:
+        meant = _nearest(match[2].upper(), INFO if match[1] == "info" else DEBUG)
+        return None if meant is None else (f"--{match[1]}={meant[0].lower()}", meant[1])
+    return None
+
+
+def _unescaped(line: str) -> str:
+    """*line* with the bytes that were no text of the locale as what they are in UTF-8."""
+    data = re.sub(rb"\\#([0-3][0-7]{2})", lambda match: bytes((int(match[1], 8),)), line.encode("utf-8", "replace"))
+    return data.decode("utf-8", "replace")
+
+
+def _typing_error(lines: Iterable[str]) -> str | None:
+    """The hint for an option that was mistyped (spec: people D3, D47)."""
+    for line in lines:
+        meant = _suggestion(_unescaped(line))
+        if meant is not None:
+            word, count = meant
+            cause = (
+                f"{count} letter{' differs' if count == 1 else 's differ'}"
+                if count
+                else "a long dash was pasted, or a hyphen is too many"
+            )
+            return f"hint[D47]: did you mean {word}?; check: {cause}; fix: write it so"
+    return None
+
+
 def explain(lines: Iterable[str], *, host: str | None = None, port: int = 873) -> list[str]:
     """The hints for what was said on standard error, in the order of the catalogue; none for what nobody knows."""
     known = [line for line in lines if len(line) <= _LINE]
+    typing_error = _typing_error(known)
+    if typing_error is not None:
+        # What follows from a word that is no option needs no explanation of its own.
+        return [typing_error]
     found: list[str] = []
     seen: set[str] = set()
     for ident, pattern, cause, check, fix in _CATALOGUE:

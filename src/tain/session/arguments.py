@@ -210,7 +210,7 @@ def _long_options(options: Options, am_sender: bool, out: _Words, quote_remote: 
         out.add(b"--delete-excluded", options.delete_excluded)
         out.add(b"--force", options.force)
         out.add(b"--only-write-batch=X", options.only_write_batch)
-        out.add(b"--super", options.super_user > 0)
+        out.add(b"--super", options.super_user == 1)
         out.add(b"--size-only", options.size_only)
         out.add(b"--stats", options.stats)
     elif options.skip_compress is not None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 
 from tain.errors import FileError, ProtocolError, SelectionError, StreamError, TainError, UsageError
 from tain.session.greeting import system_text
 from tain.session.handshake import PEER_NUMBERS, Agreed
-from tain.session.operator_file import REFUSAL, is_refusal, open_walk
+from tain.session.operator_file import open_named, with_refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,16 +86,14 @@ def apply_flags(options: Options, flags: int, protocol: int) -> Options:
 # ---------------------------------------------------------------------------------------------- reading
 
 
-def open_batch(name: bytes, env: Environment, *, role: str, insecure: bool = False) -> int:
-    """A descriptor to read a batch from; with *insecure*, links of anybody are followed. Errors: `FileError`."""
+def open_batch(name: bytes, env: Environment, options: Options, *, role: str) -> int:
+    """A descriptor to read a batch from. Errors: `FileError`."""
     if name == b"-":
         return os.dup(env.stdin)
     path = os.path.join(env.cwd, name)
     shown = path.decode("utf-8", "surrogateescape")
     try:
-        if not name:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC) if insecure else open_walk(path)
+        fd = open_named(name, env, options)
     except OSError as error:
         raise FileError(_open_error(path, error, role)) from error
     mode = os.fstat(fd).st_mode
@@ -169,11 +166,10 @@ class BatchFile:
         """Errors: `SelectionError` for the script, `FileError` for the batch."""
         name = options.write_batch
         assert name is not None
-        path = os.path.join(env.cwd, name)
         self.fd = -1
-        self._script = _create(path + b".sh", 0o700, options, SelectionError, role)
+        self._script = _create(name + b".sh", 0o700, env, options, SelectionError, role)
         try:
-            self.fd = _create(path, 0o600, options, FileError, role, empty=not name)
+            self.fd = _create(name, 0o600, env, options, FileError, role)
             _write_all(self.fd, first_bytes(options))
         except TainError:
             self.close()
@@ -197,22 +193,18 @@ class BatchFile:
         self.fd = self._script = -1
 
 
-def _create(
-    path: bytes, mode: int, options: Options, failure: type[TainError], role: str, *, empty: bool = False
-) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+def _create(name: bytes, mode: int, env: Environment, options: Options, failure: type[TainError], role: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     try:
-        if empty:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        return os.open(path, flags, mode) if options.insecure_links else open_walk(path, flags, mode)
+        return open_named(name, env, options, flags, mode)
     except OSError as error:
-        raise failure(_open_error(path, error, role)) from error
+        raise failure(_open_error(os.path.join(env.cwd, name), error, role)) from error
 
 
 def _open_error(path: bytes, error: OSError, role: str) -> str:
     shown = path.decode("utf-8", "surrogateescape")
     text = f'rsync: [{role}] Batch file "{shown}" open error: {system_text(error)}'
-    return f"{REFUSAL}\n{text}" if is_refusal(error) else text
+    return with_refusal(error, text)
 
 
 def _write_all(fd: int, data: bytes) -> None:

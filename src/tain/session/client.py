@@ -15,7 +15,6 @@ from tain.errors import (
     TainError,
     UnsupportedError,
     UsageError,
-    shown,
 )
 from tain.report import output, stats
 from tain.report.output import Output
@@ -70,22 +69,9 @@ def make_output(options: Options, env: Environment, out: Output | None = None) -
             eight_bit=options.eight_bit_output,
         )
     if options.log_file:
-        from tain.report.logfile import LogFile
-        from tain.session.greeting import system_text
-        from tain.session.operator_file import REFUSAL, is_refusal, open_walk
+        from tain.session.runlog import open_log
 
-        path = os.path.join(env.cwd, options.log_file)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY
-        try:
-            fd = os.open(path, flags | os.O_CLOEXEC, 0o666) if options.insecure_links else open_walk(path, flags)
-            out.log = LogFile(fd, env.pid)
-        except OSError as error:
-            name = shown(options.log_file)
-            text = f"rsync: [client] failed to open log-file {name}: {system_text(error)}\n"
-            if is_refusal(error):
-                text = f"{REFUSAL}\n{text}"
-            out.error(text.encode("utf-8", "surrogateescape"))
-            out.info(b'Ignoring "log file" setting.\n')
+        open_log(options, env, out, role="client")
     return out
 
 
@@ -180,10 +166,7 @@ class Client:
             from tain.session.plan import read_files_from
 
             self._files_from = read_files_from(
-                options.files_from,
-                self.env,
-                insecure=options.insecure_links,
-                forward=bool(options.args) and not self.job.am_sender,
+                options.files_from, self.env, options, forward=bool(options.args) and not self.job.am_sender
             )
         if options.read_batch is not None and options.args:
             self._early = False
@@ -291,7 +274,7 @@ class Client:
 
         options = self.options
         assert options.read_batch is not None
-        fd = batch.open_batch(options.read_batch, self.env, role=self.role, insecure=options.insecure_links)
+        fd = batch.open_batch(options.read_batch, self.env, options, role=self.role)
         self._locate()
         sink = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from tain.digits import bounded
 from tain.errors import UnsupportedError, UsageError, shown
 
 TYPE_CHECKING = False
@@ -39,13 +40,13 @@ def become(options: Options, env: Environment, role: str) -> None:
 
         raise UsageError(f"rsync: [{role}] {what} failed: {system_text(error)}") from None
     # Whether this is a super-user is asked anew, whatever --super and --fake-super have said of the one before.
-    options.super_user, options.fake_super = -1, False
+    options.super_user = -1
 
 
 def _number(text: bytes) -> int | None:
     if not text.isdigit():
         return None
-    value = int(text)
+    value = bounded(text)
     if value >= ID_END:
         raise UsageError(f"Invalid ID number: {shown(text)}")
     return value

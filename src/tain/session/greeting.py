@@ -8,6 +8,7 @@ from tain.cli.choices import DIGESTS
 from tain.errors import SocketError, StartupError, StreamError, UnsupportedError, UsageError, shown
 from tain.session import digests
 from tain.session.handshake import PROTOCOL
+from tain.session.operator_file import open_named, with_refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -167,10 +168,12 @@ class Conversation:
             return
         place = shown(name)
         try:
-            with open(name, "rb") as file:
+            fd = open_named(name, self._env, self._options)
+            with open(fd, "rb") as file:
                 data = file.read(EARLY_INPUT_LIMIT + 1)
         except OSError as error:
-            raise StartupError(f"rsync: [{self._role}] failed to open {place}: {system_text(error)}") from error
+            text = f"rsync: [{self._role}] failed to open {place}: {system_text(error)}"
+            raise StartupError(with_refusal(error, text)) from error
         if len(data) > EARLY_INPUT_LIMIT:
             raise StartupError(f"{place} is > {EARLY_INPUT_LIMIT} bytes.")
         if data:
@@ -204,7 +207,7 @@ def system_text(error: OSError) -> str:
 def read_password(options: Options, env: Environment, *, role: str) -> bytes:
     """The daemon password: file, variable, or prompt (spec: daemon 6.4)."""
     if options.password_file is not None:
-        return _password_from(options.password_file, env, role=role)
+        return _password_from(options.password_file, options, env, role=role)
     password = env.get(b"RSYNC_PASSWORD")
     if password or b"RSYNC_PASSWORD" in env.environ:
         return password.rstrip(b"\r\n")
@@ -233,12 +236,13 @@ def _first_line(fd: int) -> bytes:
     return next(iter(data.splitlines()), b"")
 
 
-def _password_from(name: bytes, env: Environment, *, role: str) -> bytes:
+def _password_from(name: bytes, options: Options, env: Environment, *, role: str) -> bytes:
     place = shown(name)
     try:
-        fd = os.dup(env.stdin) if name == b"-" else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.dup(env.stdin) if name == b"-" else open_named(name, env, options)
     except OSError as error:
-        raise UsageError(f"rsync: [{role}] could not open password file {place}: {system_text(error)}") from error
+        text = f"rsync: [{role}] could not open password file {place}: {system_text(error)}"
+        raise UsageError(with_refusal(error, text)) from error
     try:
         if name != b"-":
             status = os.fstat(fd)
@@ -246,7 +250,10 @@ def _password_from(name: bytes, env: Environment, *, role: str) -> bytes:
                 raise UsageError("ERROR: password file must not be other-accessible")
             if os.geteuid() == 0 and status.st_uid != 0:
                 raise UsageError("ERROR: password file must be owned by root when running as root")
-        line = _first_line(fd)
+        try:
+            line = _first_line(fd)
+        except IsADirectoryError:
+            line = b""
     finally:
         os.close(fd)
     if not line:

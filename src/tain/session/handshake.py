@@ -10,6 +10,7 @@ import os
 import time
 
 from tain.cli import choices
+from tain.digits import bounded
 from tain.errors import MemoryLimitError, ProtocolError, SocketError, UnsupportedError, UsageError
 
 TYPE_CHECKING = False
@@ -459,7 +460,7 @@ def released_limit(capabilities: bytes, own: int) -> int:
     if len(head) != 2 or not head[0].isdigit():
         return own
     digits = head[1][: len(head[1]) - len(head[1].lstrip(b"0123456789"))]
-    version, sub = int(head[0]), int(digits or b"0")
+    version, sub = bounded(head[0]), bounded(digits)
     if sub == 0 or version > own:
         return own
     return version - 1

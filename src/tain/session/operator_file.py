@@ -6,8 +6,10 @@ import errno
 import os
 import stat
 
-_MAX_LINKS = 40
-
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tain.cli.options import Options
+    from tain.session.environment import Environment
 
 #: What is said when a link of another owner was not followed.
 REFUSAL = (
@@ -20,52 +22,48 @@ class RefusedLink(OSError):
     """A link that belongs to somebody else."""
 
 
-def is_refusal(error: OSError) -> bool:
-    """An open has failed because of a link of another owner."""
-    return isinstance(error, RefusedLink)
-
-
-def open_walk(path: bytes, flags: int = os.O_RDONLY, mode: int = 0o666) -> int:
+def open_walk(
+    path: bytes,
+    flags: int = os.O_RDONLY,
+    mode: int = 0o666,
+    *,
+    insecure: bool = False,
+    confine_root: bytes | None = None,
+) -> int:
     """Open ``path`` component by component; ``ELOOP`` for a link that belongs to somebody else.
 
+    *insecure* (``--insecure-links``): links are followed plainly. *confine_root*: ``ELOOP`` for what is outside of it.
     Created files get ``mode`` under the umask. Raises :class:`OSError`.
     """
-    trusted = (0, os.geteuid())
-    rest = [part for part in path.split(b"/") if part not in (b"", b".")]
-    base = os.open(b"/" if path.startswith(b"/") else b".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    links = 0
-    try:
-        if not rest:
-            return os.open(b".", flags | os.O_CLOEXEC, dir_fd=base)
-        while True:
-            name = rest.pop(0)
-            try:
-                status = os.stat(name, dir_fd=base, follow_symlinks=False)
-            except FileNotFoundError:
-                if rest:
-                    raise
-                status = None
-            if status is not None and stat.S_ISLNK(status.st_mode):
-                links += 1
-                if status.st_uid not in trusted or links > _MAX_LINKS:
-                    reason = os.strerror(errno.ELOOP)
-                    raise (RefusedLink if links <= _MAX_LINKS else OSError)(errno.ELOOP, reason, path)
-                target = os.readlink(name, dir_fd=base)
-                rest = [part for part in target.split(b"/") if part not in (b"", b".")] + rest
-                if target.startswith(b"/"):
-                    os.close(base)
-                    base = os.open(b"/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-                if not rest:
-                    return os.open(b".", flags | os.O_CLOEXEC, dir_fd=base)
-                continue
-            if not rest:
-                # O_NOFOLLOW: what was no link a moment ago must not be one now.
-                return os.open(name, flags | os.O_CLOEXEC | os.O_NOFOLLOW, mode, dir_fd=base)
-            below = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=base)
-            os.close(base)
-            base = below
-    finally:
-        os.close(base)
+    from tain import _core
+
+    while True:
+        fd, refused = _core.open_named(path, flags, mode, insecure=insecure, confine_root=confine_root)
+        if fd >= 0:
+            return fd
+        if fd != -errno.EINTR:
+            raise (RefusedLink if refused else OSError)(-fd, os.strerror(-fd), path)
+
+
+def open_named(
+    name: bytes,
+    env: Environment,
+    options: Options,
+    flags: int = os.O_RDONLY,
+    mode: int = 0o666,
+    *,
+    confine_root: bytes | None = None,
+) -> int:
+    """Open what an option names, as the options about links want it. Raises :class:`OSError`."""
+    if not name:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    path = os.path.join(env.cwd, name)
+    return open_walk(path, flags, mode, insecure=options.insecure_links, confine_root=confine_root)
+
+
+def with_refusal(error: OSError, text: str) -> str:
+    """*text* about *error*, behind the line about a link of another owner if that was the reason."""
+    return f"{REFUSAL}\n{text}" if isinstance(error, RefusedLink) else text
 
 
 def read_walk(path: bytes, limit: int = 16 << 20) -> bytes:

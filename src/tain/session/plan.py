@@ -55,7 +55,7 @@ def umask() -> int:
 
 def am_root(options: Options) -> bool:
     """Whether super-user activities are attempted (spec: options 2.3 ``--super``)."""
-    return options.super_user > 0 or (options.super_user < 0 and os.geteuid() == 0)
+    return options.super_user == 1 or (options.super_user != 0 and os.geteuid() == 0)
 
 
 def charset_name(options: Options) -> str | None:
@@ -96,7 +96,7 @@ def rule_events(
     """The filter options in order, with what other options add behind them.
 
     That is the rule for a relative partial directory, then the rules of ``-C``, which come last wherever it stands
-    (spec: filters 7, transfer 6.1).
+    (spec: filters 7, transfer 6.1). A server has them from its client, or adds them itself, behind the client's.
     """
     events = [event for event in options.filter_events if event[0] != "cvs"]
     directory = options.partial_dir
@@ -104,7 +104,7 @@ def rule_events(
         # A server of protocol 29 or older does not know perishable rules.
         kind = b"- " if am_sender and protocol < 30 else b"-p "
         events.append(("filter", kind + directory + b"/"))
-    if options.cvs_exclude:
+    if options.cvs_exclude and not options.server:
         events.append(("cvs",))
     return events if any(event[0] != "from0" for event in events) else []
 
@@ -142,8 +142,10 @@ def user_rules(
 # ---------------------------------------------------------------------------------------------- files-from
 
 
-def read_files_from(path: bytes, env: Environment, *, insecure: bool = False, forward: bool = False) -> bytes:
+def read_files_from(path: bytes, env: Environment, options: Options, *, forward: bool = False) -> bytes:
     """The whole list of ``--files-from``; ``-`` is standard input. *forward*: it is sent on to the other end.
+
+    Other files of the command line may be outside of ``--confine-root``, this one not: it names files of the tree.
 
     Errors: `UsageError` with rsync's text; `StreamError` for what can be opened but not read.
     """
@@ -152,13 +154,10 @@ def read_files_from(path: bytes, env: Environment, *, insecure: bool = False, fo
         while chunk := os.read(env.stdin, 1 << 16):
             out += chunk
         return bytes(out)
-    from tain.session.operator_file import REFUSAL, is_refusal, open_walk
+    from tain.session.operator_file import open_named, with_refusal
 
-    full = os.path.join(env.cwd, path)
     try:
-        if not path:
-            raise OSError(22, os.strerror(22))
-        fd = os.open(full, os.O_RDONLY | os.O_CLOEXEC) if insecure else open_walk(full)
+        fd = open_named(path, env, options, confine_root=options.confine_root)
         with open(fd, "rb") as file:
             return file.read()
     except IsADirectoryError as error:
@@ -172,7 +171,7 @@ def read_files_from(path: bytes, env: Environment, *, insecure: bool = False, fo
         raise StreamError(text) from error
     except OSError as error:
         text = f"rsync: failed to open files-from file {shown(path)}: {os.strerror(error.errno or 0)}"
-        raise UsageError(f"{REFUSAL}\n{text}" if is_refusal(error) else text) from error
+        raise UsageError(with_refusal(error, text)) from error
 
 
 def files_from_mode(options: Options, *, am_sender: bool) -> str:
@@ -291,7 +290,7 @@ def plan_fields(
     data = files_from_data or b""
     if mode in ("local", "forward") and options.files_from is not None and files_from_data is None:
         try:
-            data = read_files_from(options.files_from, env, insecure=options.insecure_links, forward=mode == "forward")
+            data = read_files_from(options.files_from, env, options, forward=mode == "forward")
         except UsageError as error:
             if extra is not None and extra.get("daemon"):
                 # Whatever is wrong with a request ends a daemon's connection with this code.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tain import _core
     from tain.cli.options import Options
+    from tain.cli.parse import RawOptions
     from tain.session.environment import Environment
     from tain.session.handshake import Agreed
 
@@ -74,12 +75,14 @@ def serve(
     out: Output | None = None,
     daemon: DaemonSide | None = None,
     local: bool = False,
+    rules: Sequence[bytes] = (),
 ) -> int:
     """Run one session as its server; returns the exit code. Never raises for what peers or files do.
 
     *link* is where the client's protocol number comes next, or, after a daemon's greeting, where the compat flags go.
+    *rules* are those of the server's own command line.
     """
-    server = _Server(options, link, env, out or server_output(options, env), daemon, local=local)
+    server = _Server(options, link, env, out or server_output(options, env), daemon, local=local, rules=rules)
     try:
         return server.run()
     except TainError as error:
@@ -103,6 +106,7 @@ class _Server:
         daemon: DaemonSide | None,
         *,
         local: bool,
+        rules: Sequence[bytes],
     ) -> None:
         self.options = options
         self.link = link
@@ -110,6 +114,7 @@ class _Server:
         self.out = out
         self.daemon = daemon
         self.local = local
+        self.rules = list(rules)
         self.agreed: Agreed | None = None
 
     @property
@@ -165,16 +170,17 @@ class _Server:
         from tain.session.plan import make_plan
 
         options, link = self.options, self.link
-        rules: list[bytes] = []
+        # The first match counts: the client cannot undo what this side's owner has said.
+        rules = self.rules
         if handshake.filters_travel(options, agreed.protocol, server_sends=options.sender):
             try:
                 texts = handshake.receive_filters(link, role=self.role)
             except StreamError:
                 # A client that leaves before its rules has told its user why.
                 raise StreamError("") from None
-            rules = _core.rules_from_wire(texts, protocol=agreed.protocol)
-        if options.sender and options.cvs_exclude:
-            # A pulling client leaves the rules of -C to us (spec: filters 11.2).
+            rules += _core.rules_from_wire(texts, protocol=agreed.protocol)
+        if options.cvs_exclude and (options.sender or self.local):
+            # A pulling client leaves the rules of -C to us (spec: filters 11.2), and a twin has its own (observed).
             home = self.env.environ.get(b"HOME")
             rules += _core.build_rules(
                 [("cvs",)],
@@ -333,17 +339,59 @@ def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bo
         from tain.cli.resolve import resolve
         from tain.session.plan import convert_words
 
+        raw = None
         try:
             # The hidden words come on top of the visible ones.
             hidden = convert_words(read_hidden(link), options, to_wire=False)
-            options = resolve(parse([*words, *hidden]), environ=env.environ)
+            raw = parse([*words, *hidden])
+            options = resolve(raw, environ=env.environ)
         except TainError as error:
-            server_output(options, env).error(output.failure_text(error, "server"))
-            return error.code
+            return fail_early(error, env, raw)
         link.set_timeout(options.timeout)
         link.set_bwlimit(options.bwlimit * 1024)
         _expand_paths(options)
-    return serve(options, link, env, local=local)
+    # A twin is part of a run that has begun.
+    role = "server" if not local else "sender" if options.sender else "Receiver"
+    out = server_output(options, env)
+    if options.log_file:
+        from tain.session.runlog import open_log
+
+        open_log(options, env, out, role=role)
+    rules: list[bytes] = []
+    if options.filter_events:
+        from tain.session.plan import user_rules
+
+        try:
+            rules = user_rules(options, env, am_sender=options.sender, role=role)
+        except TainError as error:
+            return _report_early(error, out, role, sender=options.sender)
+    return serve(options, link, env, local=local, out=out, rules=rules)
+
+
+def fail_early(error: TainError, env: Environment, raw: RawOptions | None, *, role: str = "server") -> int:
+    """Report what is wrong with a server's command line, in the log that it names too. Returns the exit code."""
+    from tain.cli.options import Options as Defaults
+
+    options = Defaults()
+    items = raw.items if raw is not None else []
+    for row, _, _, value in items:
+        if row.dest == "log_file" and isinstance(value, bytes):
+            options.log_file = value
+    out = server_output(options, env)
+    if options.log_file:
+        from tain.session.runlog import open_log
+
+        open_log(options, env, out, role=role)
+    return _report_early(error, out, role, sender=any(row.dest == "sender" for row, _, _, _ in items))
+
+
+def _report_early(error: TainError, out: Output, role: str, *, sender: bool) -> int:
+    """As `_Server.fail`, before there is a session."""
+    out.error(output.error_text(error))
+    if sender and out.log is not None:
+        out.log.write(b"sent 0 bytes  received 0 bytes  total size 0")
+    out.error(output.closing_line(error.code, role, output.place_of(error)))
+    return error.code
 
 
 def _expand_paths(options: Options) -> None:
@@ -365,7 +413,7 @@ def _expand_paths(options: Options) -> None:
 
 #: What a twin has from its parent though no server is told: it is the same process, gone on (spec: options 0, 5.7).
 _INHERITED = (
-    "confine_root", "drop_devices", "fake_super", "insecure_links", "super_user", "whole_file", "write_batch",
+    "confine_root", "drop_devices", "insecure_links", "super_user", "whole_file", "write_batch",
 )  # fmt: skip
 
 
@@ -380,11 +428,11 @@ def run_twin(words: Sequence[bytes], parent: Options, env: Environment, *, read_
         argv=env.argv, environ=env.environ, cwd=env.cwd, stdin=read_fd, stdout=write_fd, stderr=env.stderr
     )
     own.own_process = True
+    raw = parse(words)
     try:
-        options = resolve(parse(words), environ=env.environ)
+        options = resolve(raw, environ=env.environ)
     except TainError as error:
-        Output(own.stderr, own.stderr).error(output.failure_text(error, "server"))
-        return error.code
+        return fail_early(error, own, raw, role="sender" if b"--sender" in words else "Receiver")
     defaults = Defaults()
     for name in _INHERITED:
         if getattr(options, name) == getattr(defaults, name):

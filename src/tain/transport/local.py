@@ -7,9 +7,8 @@ written, or options go to the receiving side alone.
 from __future__ import annotations
 
 import os
-import socket
 
-from tain.transport.shell import Child
+from tain.transport.shell import Child, enlarge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,17 +20,21 @@ def fork_server(serve: Callable[[int, int], int]) -> Child:
 
     Must be called before any thread of this process exists: only the caller's thread lives on in the twin.
     """
-    ours, theirs = socket.socketpair()
+    # Pipes, as to a remote shell: an end that is closed early is then the end of a stream, not a reset.
+    to_child = os.pipe2(os.O_CLOEXEC)
+    from_child = os.pipe2(os.O_CLOEXEC)
+    for fd in (to_child[1], from_child[0]):
+        enlarge(fd)
     pid = os.fork()
     if pid == 0:
         code = 14
         try:
-            ours.close()
-            fd = theirs.detach()
-            code = serve(fd, fd)
+            os.close(to_child[1])
+            os.close(from_child[0])
+            code = serve(to_child[0], from_child[1])
         finally:
             # Nothing of the parent's (buffers, exit handlers) may run twice.
             os._exit(code)
-    theirs.close()
-    fd = ours.detach()
-    return Child(pid, fd, fd)
+    os.close(to_child[0])
+    os.close(from_child[1])
+    return Child(pid, from_child[0], to_child[1])

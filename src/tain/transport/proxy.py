@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from tain.digits import bounded
 from tain.errors import SocketError, shown
 
 TYPE_CHECKING = False
@@ -39,7 +40,7 @@ class Proxy:
         self.host = host
         if port.isdigit() and len(port) > 9:
             # The C library's resolver takes the low 16 bits of what fits into 64; Python's refuses.
-            port = b"%d" % (min(int(port[:21]), (1 << 64) - 1) & 0xFFFF)
+            port = b"%d" % (bounded(port, (1 << 64) - 1) & 0xFFFF)
         self.port = port
         self.credentials: bytes | None = login if at else None
 

@@ -88,7 +88,7 @@ def spawn(argv: Sequence[bytes], environ: Mapping[bytes, bytes], *, role: str) -
     to_child = os.pipe2(os.O_CLOEXEC)
     from_child = os.pipe2(os.O_CLOEXEC)
     for fd in (to_child[1], from_child[0]):
-        _enlarge(fd)
+        enlarge(fd)
     import signal
 
     actions = [(os.POSIX_SPAWN_DUP2, to_child[0], 0), (os.POSIX_SPAWN_DUP2, from_child[1], 1)]
@@ -106,7 +106,8 @@ def spawn(argv: Sequence[bytes], environ: Mapping[bytes, bytes], *, role: str) -
     return Child(pid, from_child[0], to_child[1])
 
 
-def _enlarge(fd: int) -> None:
+def enlarge(fd: int) -> None:
+    """Give a pipe room for more than one frame, where the user may."""
     import fcntl
 
     try:

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 
+from tain.digits import INT_MAX, bounded
 from tain.errors import ConnectTimeout, SocketError, UsageError, shown
 from tain.transport import proxy
 
@@ -44,7 +45,7 @@ def set_options(sock: socket.socket, text: bytes, warn: Callable[[bytes], None])
         level, number, fixed = found
         if fixed is not None and equals:
             warn(b"syntax error -- " + name + b" does not take a value\n")
-        wanted = fixed if fixed is not None else (int(value) if value.isdigit() else 0) if equals else 1
+        wanted = fixed if fixed is not None else (bounded(value, INT_MAX) if value.isdigit() else 0) if equals else 1
         try:
             sock.setsockopt(level, number, wanted)
         except OSError as error:

@@ -73,3 +73,70 @@ PROXIES = [
 ]
 
 ROWS = [*HOSTS, *PROXIES]
+
+#: One variable: of --super, --no-super and --fake-super the last word counts, also behind -M.
+WHO = ("--super", "--no-super", "--fake-super")
+ORDERS = [[one] for one in WHO] + [[one, two] for one in WHO for two in WHO if one != two]
+ORDERS += [["--super", "--fake-super", "--super"], ["--fake-super", "--super", "--fake-super"]]
+OWNED = "src/f;m=4755;o=12.34 src/d/;m=0700;o=5.6 src/n#c1.3 src/p|"
+
+
+def letters(words: list[str]) -> str:
+    return "-".join(word.strip("-").split("-")[0] for word in words)
+
+
+SUPER = [
+    row
+    for words in ORDERS
+    for said in (" ".join(words),)
+    for row in (
+        Row(
+            f"OPT-super-{letters(words)}",
+            OWNED,
+            "-a --fake-super src/ kept/",
+            then=[f"-a {said} src/ out/", f"-a {said} kept/ back/", f"-aX {said} src/ xattrs/"],
+        ),
+        *(
+            Row(
+                f"OPT-super-{via}-{way}-{letters(words)}",
+                OWNED,
+                "-a -M--fake-super src/ {host}kept/".replace("{host}", "h:{w}/" if via == "shell" else ""),
+                then=[
+                    f"-a {said} {source} {target}"
+                    for said in (
+                        " ".join(words),
+                        " ".join("-M" + word for word in words),
+                        f"--super -M{words[-1]}",
+                        f"{words[-1]} -M--fake-super",
+                    )
+                    for source, target in (
+                        (near.format(f"{part}/"), far.format(f"out-{part}/")) for part in ("src", "kept")
+                    )
+                ],
+                via=via,
+            )
+            for via, way, near, far in (
+                ("local", "local", "{}", "{}"),
+                ("shell", "push", "{}", "h:{{w}}/{}"),
+                ("shell", "pull", "h:{{w}}/{}", "{}"),
+            )
+        ),
+    )
+]
+
+#: More digits than there are in any number.
+NINES = "9" * 5000
+NUMBERS = [
+    Row(f"OPT-digits-{name}", "src/f", ["-a", f"--{name}{NINES}", "src/", "dst/"], stderr=False)
+    for name in (
+        "max-size=", "min-size=", "bwlimit=", "block-size=", "max-alloc=", "stop-after=", "timeout=",
+        "contimeout=", "max-delete=", "compress-level=", "modify-window=", "port=", "protocol=", "checksum-seed=",
+        "compress-threads=", "usermap=1:", "groupmap=1:", "chown=", "chmod=", "sockopts=SO_SNDBUF=",
+    )
+] + [
+    Row(f"OPT-digits-sent-{name}", "src/f mod/", ["-a", f"-M--{name}{NINES}", "src/", "{url}/m/"], via="daemon",
+        conf="read only = no", stderr=False)
+    for name in ("max-size=", "min-size=", "bwlimit=", "max-alloc=", "info=stats", "timeout=", "max-delete=")
+]  # fmt: skip
+
+ROWS += [*SUPER, *NUMBERS]

@@ -274,6 +274,13 @@ fn parse_rules(who: Who, text: &[u8], lookup: &dyn IdLookup, warnings: &mut Vec<
         if to.is_empty() {
             return Err(wrong("No name found after colon", item, warnings));
         }
+        for part in [from, to].into_iter().flat_map(|side| side.split(|&c| c == b'-')) {
+            if !part.is_empty() && part.iter().all(u8::is_ascii_digit) && number(part).is_none() {
+                let mut lines = warnings.clone();
+                lines.push(format!("Invalid ID number: {}", lossy(part)));
+                return Err(Error::Usage(lines.join("\n")));
+            }
+        }
         let pattern = if from.is_empty() {
             From::Nameless
         } else if from[0].is_ascii_digit() {

@@ -36,37 +36,90 @@ impl Report {
         self.shared.out_format.is_some() || self.shared.log_format.is_some() || self.shared.plan.records
     }
 
-    /// Tell an item on the client's screen and in the log.
-    pub fn item(&self, item: &Item<'_>) {
-        self.item_to(item, true, true);
-    }
-
-    /// Tell an item where asked.
-    pub fn item_to(&self, item: &Item<'_>, screen: bool, log: bool) {
+    /// Show an item on the client's screen.
+    pub fn show_item(&self, item: &Item<'_>) {
         let plan = &self.shared.plan;
-        if let Some(format) = self.shared.out_format.as_ref().filter(|_| screen) {
+        if let Some(format) = self.shared.out_format.as_ref() {
             let mut line = Vec::with_capacity(item.name.len() + 32);
             format.expand(item, plan, self.shared.style, &mut line);
             self.item_line(&line);
         }
+    }
+
+    /// Put an item into the log, if `log`, and into the records: now, or when the file with the number `after` is in
+    /// place ([`Report::file_ended`]).
+    pub fn keep_item(&self, item: &Item<'_>, log: bool, after: Option<i32>) {
+        let plan = &self.shared.plan;
+        let mut events = Vec::new();
         if let Some(format) = self.shared.log_format.as_ref().filter(|_| log && plan.logging) {
             if !format.text.is_empty() {
                 let mut line = Vec::with_capacity(item.name.len() + 32);
                 format.expand(item, plan, self.shared.style, &mut line);
                 let mut shown = Vec::with_capacity(line.len());
                 escape_log(&line, &mut shown);
-                self.push_item(Event::Log(shown));
+                events.push(Event::Log(shown));
             }
         }
         if plan.records {
-            self.record(item);
+            events.push(self.record(item));
+        }
+        match after {
+            Some(ndx) if plan.logging || plan.records => lock(&self.shared.sequence).wait(ndx, events),
+            _ => self.keep(events),
         }
     }
 
-    pub(super) fn record(&self, item: &Item<'_>) {
-        self.push(Event::Record(crate::event::Record {
-            operation: item.operation.text(),
-            itemized: String::from_utf8_lossy(&super::item::itemized(item, self.shared.style)).into_owned(),
+    /// A worker has ended a file whose item waits: it is in place, or nothing is said of it.
+    pub fn file_ended(&self, ndx: i32, placed: bool) {
+        if self.shared.plan.logging || self.shared.plan.records {
+            let events = lock(&self.shared.sequence).end(ndx, placed);
+            self.let_go(events);
+        }
+    }
+
+    /// Nothing will be heard of files any more.
+    pub fn no_more_files(&self) {
+        let events = lock(&self.shared.sequence).close();
+        self.let_go(events);
+    }
+
+    /// Log lines and records, in the order in which they are said.
+    fn keep(&self, events: Vec<Event>) {
+        for event in events {
+            let event = lock(&self.shared.sequence).add(event);
+            self.let_go(event.into_iter().collect());
+        }
+    }
+
+    fn let_go(&self, events: Vec<Event>) {
+        for event in events {
+            match event {
+                Event::Log(_) => self.push_item(event),
+                other => self.push(other),
+            }
+        }
+    }
+
+    pub(super) fn record(&self, item: &Item<'_>) -> Event {
+        let itemized = super::item::itemized(item, self.shared.style);
+        Self::record_event(
+            item,
+            item.operation.text(),
+            String::from_utf8_lossy(&itemized).into_owned(),
+        )
+    }
+
+    /// The record of an entry that is only listed.
+    pub fn record_listed(&self, item: &Item<'_>) {
+        if self.shared.plan.records {
+            self.keep(vec![Self::record_event(item, "list", String::new())]);
+        }
+    }
+
+    fn record_event(item: &Item<'_>, operation: &'static str, itemized: String) -> Event {
+        Event::Record(crate::event::Record {
+            operation,
+            itemized,
             name: item.name.to_vec(),
             length: item.length,
             mtime: item.mtime,
@@ -76,7 +129,7 @@ impl Report {
                 .filter(|l| !l.is_empty())
                 .or(item.link_target.as_deref())
                 .map(<[u8]>::to_vec),
-        }));
+        })
     }
 
     /// A line about an item for the client's screen.
@@ -168,10 +221,12 @@ impl Report {
                     line = plain;
                 }
                 self.push_log(&line);
+            } else if plan.server && !plan.daemon {
+                self.push_log(&plain);
             }
         }
         if plan.records {
-            self.record(&item);
+            self.keep(vec![self.record(&item)]);
         }
     }
 

@@ -10,6 +10,7 @@ mod items;
 pub mod number;
 pub mod progress;
 mod screen;
+mod sequence;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
@@ -24,6 +25,7 @@ use crate::wire::frames::Tag;
 use crate::wire::link::Writer;
 use item::{iflag, Format, ItemStyle};
 use progress::Progress;
+use sequence::Sequence;
 
 pub use escape::{escape_line, escape_log, escape_text, sys_line};
 
@@ -100,6 +102,8 @@ struct Shared {
     source_names: Mutex<Vec<Arc<[u8]>>>,
     /// Where a daemon's destination lies in its module.
     dest_name: Mutex<Arc<[u8]>>,
+    /// Log lines and records that wait for files in the hands of workers.
+    sequence: Mutex<Sequence>,
 }
 
 /// Proof that an error of one file was reported: the run goes on and ends with code 23. What fails with it returns
@@ -160,6 +164,7 @@ impl Report {
                 below_module: AtomicBool::new(false),
                 source_names: Mutex::default(),
                 dest_name: Mutex::new(Arc::from(&b""[..])),
+                sequence: Mutex::default(),
             }),
         }
     }
@@ -467,7 +472,10 @@ impl Report {
         }
         let mut out = Vec::with_capacity(text.len());
         escape_log(text, &mut out);
-        self.push(Event::Log(out));
+        let event = lock(&self.shared.sequence).add(Event::Log(out));
+        if let Some(event) = event {
+            self.push(event);
+        }
     }
 
     /// Hold the lines of items back until [`Report::release`]. In a transfer over a link they wait for the generator's

@@ -37,6 +37,7 @@ fn options(plan: &Plan) -> RootOptions {
         operator: true,
         insecure_links: plan.insecure_links,
         follow_links: false,
+        trusted_links: false,
         // The destination itself is not confined (spec: transfer 16.2).
         confine_root: None,
         no_openat2: false,
@@ -105,9 +106,7 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
         // There is no destination, so there is nothing that could be written or removed.
         let root = Root::nowhere(b"/")
             .map_err(|e| Error::Selection(format!("rsync: [Receiver] change_dir#1 \"/\" failed: {}", sys_text(&e))))?;
-        let mut dest = Dest::new(Arc::clone(plan), report.clone(), root)?;
-        dest.void = true;
-        return Ok(dest);
+        return Dest::void(Arc::clone(plan), report.clone(), root);
     }
     let opened = open_root(plan, &path);
     if let Err(error) = &opened {
@@ -139,6 +138,7 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
         },
     };
     let mut created_parents = false;
+    let mut announced = false;
     match found {
         Ok(true) => {
             if let Ok(root) = opened {
@@ -188,6 +188,7 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
         let made = make_path(plan, &upto, &quoted(&path))?;
         if made > 0 {
             created_parents = many && !plan.idle();
+            announced = plan.idle();
             if plan.info.name > 0 || plan.itemize {
                 let plural = if made == 1 { "directory" } else { "directories" };
                 let said = format!("created {made} {plural} for ");
@@ -206,21 +207,9 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
         let root = open_root(plan, &parent);
         if dry {
             announce(plan, report, &trimmed);
-            // Nothing is there, and nothing will be: the parent stands in, and is never looked into.
-            let root = match root {
-                Ok(root) => root,
-                Err(_) => Root::open(b"/", &RootOptions::default())
-                    .map_err(|e| Error::Selection(format!("rsync: [Receiver] {}", sys_text(&e))))?,
-            };
-            let full = operator::absolute(&trimmed, &plan.cwd).unwrap_or_else(|_| trimmed.clone());
-            let handle = rustix::io::dup(root.handle())
-                .map_err(|e| Error::FileIo(format!("rsync: [Receiver] {}", sys_text(&e.into()))))?;
-            let root = Root::from_handle(handle, &super::paths::clean(&full), &options(plan));
-            let mut dest = Dest::new(Arc::clone(plan), report.clone(), root)?;
-            dest.void = true;
-            return Ok(dest);
+            return void(plan, report, root, &trimmed);
         }
-        let made = root.and_then(|r| r.mkdir(&leaf, 0o777 & !plan.umask).map(|()| r));
+        let made = root.and_then(|r| r.mkdir(&leaf, 0o777).map(|()| r));
         match made {
             Ok(_) => {
                 announce(plan, report, &trimmed);
@@ -248,12 +237,33 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
     let (parent, leaf) = parent_of(&path);
     match open_root(plan, &parent) {
         Ok(root) => finish(plan, report, root, Some(leaf)),
+        // Its directory would have been made.
+        Err(error) if announced => {
+            let mut dest = void(plan, report, Err(error), &parent)?;
+            dest.single = Some(Arc::new(leaf));
+            Ok(dest)
+        }
         Err(error) => Err(Error::Selection(format!(
             "rsync: [Receiver] change_dir#3 {} failed: {}",
             quoted(&parent),
             sys_text(&error)
         ))),
     }
+}
+
+/// The destination of a dry run that would have made the directory `path`. Nothing is there, and nothing will be: `stand_in`,
+/// its parent, is never looked into.
+fn void(plan: &Arc<Plan>, report: &Report, stand_in: io::Result<Root>, path: &[u8]) -> Result<Dest> {
+    let root = match stand_in {
+        Ok(root) => root,
+        Err(_) => Root::open(b"/", &RootOptions::default())
+            .map_err(|e| Error::Selection(format!("rsync: [Receiver] {}", sys_text(&e))))?,
+    };
+    let full = operator::absolute(path, &plan.cwd).unwrap_or_else(|_| path.to_vec());
+    let handle = rustix::io::dup(root.handle())
+        .map_err(|e| Error::FileIo(format!("rsync: [Receiver] {}", sys_text(&e.into()))))?;
+    let root = Root::from_handle(handle, &super::paths::clean(&full), &options(plan));
+    Dest::void(Arc::clone(plan), report.clone(), root)
 }
 
 /// Where the module is this process's root, its paths are shown as whole ones.
@@ -294,7 +304,7 @@ fn make_path(plan: &Plan, path: &[u8], shown: &str) -> Result<u32> {
                 continue;
             }
             let (parent, leaf) = parent_of(&full[..end]);
-            let result = open_root(plan, &parent).and_then(|r| r.mkdir(&leaf, 0o777 & !plan.umask));
+            let result = open_root(plan, &parent).and_then(|r| r.mkdir(&leaf, 0o777));
             match result {
                 // What is there is no directory.
                 Err(e) if e.raw_os_error() == Some(17) && end < full.len() => {

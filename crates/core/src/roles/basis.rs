@@ -1,16 +1,18 @@
 //! Files that are not at the name itself but can help: alternate directories and similar names (spec: transfer 7, 9).
 
+use std::io;
 use std::sync::Arc;
 
 use super::compare::{item_flags, unchanged};
 use super::dest::{Dest, Failed};
 use super::generator::{basis, Basis, Generator};
-use super::paths::split_name;
+use super::paths::{lexical_path, split_name};
 use crate::error::Result;
 use crate::flist::Segment;
 use crate::plan::AltDest;
 use crate::report::debug::debug;
 use crate::report::item::iflag;
+use crate::report::sys_line;
 use crate::tree::{data, Root, Stat};
 
 /// What the alternate directories gave for a regular file.
@@ -52,12 +54,16 @@ pub fn open_alt_dirs(dest: &Dest) -> Vec<Option<Root>> {
     };
     plan.alt_dirs
         .iter()
-        .map(|dir| match dest.operator_dir(dir) {
+        .map(|dir| match dest.alternate_dir(dir) {
             // Nothing is ever found in a directory without a name.
             _ if dir.is_empty() => None,
             Ok(root) => Some(root),
             Err(error) => {
-                let full = crate::tree::operator::absolute(dir, dest.root.path()).unwrap_or_else(|_| dir.clone());
+                let full = if dest.void {
+                    lexical_path(dir, dest.root.path())
+                } else {
+                    crate::tree::operator::absolute(dir, dest.root.path()).unwrap_or_else(|_| dir.clone())
+                };
                 let what: &[u8] = match error.raw_os_error() {
                     Some(2) => b"-dest arg does not exist: ",
                     Some(20) => b"-dest arg is not a dir: ",
@@ -87,7 +93,7 @@ pub fn refused_alt_dirs(dest: &Dest, roots: &[Option<Root>]) -> Vec<bool> {
 /// second to meet a refused link there.
 pub fn open_alt_dirs_quietly(dest: &Dest) -> Vec<Option<Root>> {
     let open = |dir: &Vec<u8>| {
-        dest.operator_dir(dir)
+        dest.alternate_dir(dir)
             .inspect_err(|error| {
                 if dest.plan.protocol < 29 {
                     let full = crate::tree::operator::absolute(dir, dest.root.path()).unwrap_or_else(|_| dir.clone());
@@ -180,7 +186,8 @@ impl Generator {
             if level < 3 || now.same_file(&stat) {
                 return Ok(AltFile::Nothing);
             }
-            if !self.dry_run {
+            // With --link-dest it stays until the link, or the copy, takes its place.
+            if !self.dry_run && kind == AltDest::Compare {
                 if let Err(error) = self.dest.root.unlink(rel) {
                     if error.raw_os_error() != Some(2) {
                         return Ok(AltFile::Nothing);
@@ -196,7 +203,8 @@ impl Generator {
                     self.item(segment, i, ndx, flags, None)?;
                     return Ok(AltFile::Settled { here: false });
                 }
-                AltDest::Link if (self.dry_run || self.link_alt(&root, rel)?) => {
+                AltDest::Link if self.dry_run || self.link_alt(&root, rel, found.is_some()) => {
+                    self.link_alternate(segment, i, stat);
                     let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, true);
                     // Names that wait for this one are told of first (observed).
                     self.link_ready(segment, i, ndx)?;
@@ -206,7 +214,7 @@ impl Generator {
                 _ => {}
             }
         }
-        if level >= 2 && found.is_none() {
+        if level >= 2 && found.is_none() || level == 3 && kind == AltDest::Link {
             let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, false);
             let flags = self.metadata_flags(&root, rel, &want, Some(&stat), flags);
             if self.dry_run || self.copy_alt(segment, i, number, &root, rel, &stat, replaced)? {
@@ -225,8 +233,14 @@ impl Generator {
         Ok(AltFile::Basis(basis, stat))
     }
 
-    fn link_alt(&mut self, root: &Root, rel: &[u8]) -> Result<bool> {
-        let mut result = self.dest.root.link_from(root, rel, rel);
+    /// Make `rel` a link to its copy in an alternate directory, also in the place of what is there. If it can't be, a copy
+    /// will do, and only who wants to hear of names is told.
+    fn link_alt(&mut self, root: &Root, rel: &[u8], over: bool) -> bool {
+        let mut result = if over {
+            self.make_over(rel, |dest, name| dest.link_from(root, rel, name))
+        } else {
+            self.dest.root.link_from(root, rel, rel)
+        };
         if matches!(&result, Err(e) if e.raw_os_error() == Some(2)) && self.plan.relative {
             self.dest.make_parents(rel);
             result = self.dest.root.link_from(root, rel, rel);
@@ -241,11 +255,12 @@ impl Generator {
                     b" failed",
                 ]
                 .concat();
-                self.report.sys_error("generator", text, &error);
+                // A message, but no failure: a copy does as well.
+                self.report.error(sys_line("generator", &text, &error));
             }
-            return Ok(false);
+            return false;
         }
-        Ok(true)
+        true
     }
 
     /// A copy on this machine, with the attributes of the entry.
@@ -273,15 +288,8 @@ impl Generator {
                 return Ok(false);
             }
         };
-        if self.plan.relative {
-            let (dir, _) = split_name(rel);
-            if !dir.is_empty() && self.dest.root.lstat(dir).is_err() {
-                self.dest.make_parents(rel);
-            }
-        }
-        let want = self.dest.wanted(segment, i, replaced.as_ref());
-        let copy = |target: &std::fs::File| match data::copy_whole(&source, target, stat.size, true) {
-            Ok(_) => Ok(()),
+        match self.copy_here(segment, i, &source, stat.size, rel, replaced)? {
+            Ok(made) => Ok(made),
             Err(error) => {
                 // Which is no loss: the file is asked for instead.
                 let text = [
@@ -291,35 +299,51 @@ impl Generator {
                     rel,
                     b"\"",
                 ];
-                let line = crate::report::sys_line("generator", &text.concat(), &error.into());
-                self.report.error(line);
-                Err(())
+                self.report.error(sys_line("generator", &text.concat(), &error));
+                Ok(false)
             }
-        };
+        }
+    }
+
+    /// Make `rel` from the data of a file on this machine, with the attributes of the entry. `false`: told already; what
+    /// is wrong with the copy itself comes back.
+    pub(super) fn copy_here(
+        &mut self,
+        segment: &Arc<Segment>,
+        i: usize,
+        source: &std::fs::File,
+        size: u64,
+        rel: &[u8],
+        replaced: Option<Stat>,
+    ) -> Result<io::Result<bool>> {
+        if self.plan.relative {
+            self.dest.make_missing_parents(rel);
+        }
+        let want = self.dest.wanted(segment, i, replaced.as_ref());
         if self.plan.inplace || self.plan.append > 0 {
             // No other name is used then, and so no other directory.
             let Ok(target) = self.dest.open_inplace(rel) else {
-                return Ok(false);
+                return Ok(Ok(false));
             };
-            if copy(&target).is_err() {
-                return Ok(false);
+            if let Err(error) = data::copy_whole(source, &target, size, true) {
+                return Ok(Err(error.into()));
             }
             self.dest.set_attrs_open(&target, rel, &want, None);
-            return Ok(true);
+            return Ok(Ok(true));
         }
         let Ok(temp) = self.dest.create_temp(rel) else {
-            return Ok(false);
+            return Ok(Ok(false));
         };
-        if copy(&temp.file).is_err() {
+        if let Err(error) = data::copy_whole(source, &temp.file, size, true) {
             drop(temp.file);
             self.dest.remove_temp(&temp.name);
-            return Ok(false);
+            return Ok(Err(error.into()));
         }
         self.dest.set_attrs_open(&temp.file, rel, &want, Some(&temp.name));
         drop(temp.file);
         match self.dest.commit(&temp.name, rel, false) {
-            Ok(()) => Ok(true),
-            Err(Failed::File(_)) => Ok(false),
+            Ok(()) => Ok(Ok(true)),
+            Err(Failed::File(_)) => Ok(Ok(false)),
             Err(Failed::Run(error)) => Err(error),
         }
     }
@@ -420,8 +444,18 @@ impl Generator {
         }
         let report = self.report.clone();
         let files = |root: &Root| -> Vec<(Vec<u8>, Stat)> {
-            let Ok(names) = root.read_names(if dir.is_empty() { b"." } else { dir }, self.plan.open_noatime) else {
-                return Vec::new();
+            let names = match root.read_names(if dir.is_empty() { b"." } else { dir }, self.plan.open_noatime) {
+                Ok(names) => names,
+                Err(error) => {
+                    // That there is no such directory is the usual case.
+                    if error.raw_os_error() == Some(40) {
+                        let full = root.display(dir);
+                        report.refusal(&full, &error);
+                        let text = [b"opendir ".as_slice(), &report.quoted(&full), b" failed"].concat();
+                        report.sys_error("generator", text, &error);
+                    }
+                    return Vec::new();
+                }
             };
             let mut files = Vec::new();
             let mut shown = Vec::new();

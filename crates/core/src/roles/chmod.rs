@@ -97,16 +97,22 @@ fn step(action: Action, bits: u32, any_x: bool, umask: u32) -> u32 {
         b'+' => bits | wanted,
         b'-' => bits & !wanted,
         _ => {
-            let mut cleared = who;
-            if copy.is_some() {
-                cleared |= class_specials(who);
-            }
-            bits & !(cleared | special_of(special, who)) | wanted
+            // A copy takes the special bit of each class away, `o` having the sticky one; letters with `s` or `t` among
+            // them take set-uid and set-gid of the classes that are named; other letters none (observed).
+            let cleared = if copy.is_some() {
+                set_ids(who) | if who & 0o007 != 0 { S_ISVTX } else { 0 }
+            } else if special != 0 && !masked {
+                set_ids(who)
+            } else {
+                0
+            };
+            bits & !(who | cleared) | wanted
         }
     }
 }
 
-fn class_specials(who: u32) -> u32 {
+/// The set-id bits of these classes.
+fn set_ids(who: u32) -> u32 {
     let mut bits = 0;
     if who & 0o700 != 0 {
         bits |= S_ISUID;
@@ -115,14 +121,6 @@ fn class_specials(who: u32) -> u32 {
         bits |= S_ISGID;
     }
     bits
-}
-
-fn special_of(special: u32, who: u32) -> u32 {
-    if special & (S_ISUID | S_ISGID) != 0 {
-        class_specials(who)
-    } else {
-        0
-    }
 }
 
 fn parse_clause(clause: &[u8]) -> Option<(Which, Action)> {
@@ -161,7 +159,9 @@ fn parse_clause(clause: &[u8]) -> Option<(Which, Action)> {
             b'w' => perms |= 2,
             b'x' => perms |= 1,
             b'X' => x_if_any = true,
-            b's' => special |= if masked { S_ISUID } else { class_specials(who) },
+            // Of the others, or of nobody in particular, it is set-uid (observed).
+            b's' if masked || who & 0o770 == 0 => special |= S_ISUID,
+            b's' => special |= set_ids(who),
             b't' => special |= S_ISVTX,
             b'u' | b'g' | b'o' if values.len() == 1 => {
                 copy = Some(match value {
@@ -218,6 +218,16 @@ mod tests {
             ("u=rwx", 0o4755, 0o4755, 0o755),
             ("g=u", 0o4755, 0o4775, 0o775),
             ("a+x,F-x,D700", 0o644, 0o644, 0o700),
+            ("o=u", 0o7640, 0o6646, 0o757),
+            ("go=u", 0o7640, 0o4666, 0o777),
+            ("=u", 0o7640, 0o644, 0o755),
+            ("o=rx", 0o7640, 0o7645, 0o755),
+            ("o+s", 0o640, 0o4640, 0o4755),
+            ("o=s", 0o7644, 0o7640, 0o4750),
+            ("o-s", 0o7644, 0o3644, 0o755),
+            ("u=t", 0o4755, 0o1055, 0o1055),
+            ("g=t", 0o7755, 0o5705, 0o1705),
+            ("=t", 0o6755, 0o7000, 0o1000),
         ] {
             let list = Chmod::parse(text.as_bytes()).expect(text);
             assert_eq!(

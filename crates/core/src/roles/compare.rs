@@ -116,7 +116,7 @@ fn executability_differs(wanted: &Wanted, stat: &Stat) -> bool {
 }
 
 fn perms_differ(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
-    if is_link(wanted.mode) {
+    if is_link(wanted.mode) && is_link(stat.mode) {
         return false;
     }
     if plan.perms {
@@ -151,7 +151,7 @@ pub fn unchanged(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
 }
 
 /// Add the bits that tell how what is here differs (spec: protocol 6.2, output 6). `stat` is `None` for a new item.
-/// `linked` is a hard link made to a leader that was matched: its time is the leader's.
+/// `linked` is a link to a file that was matched in all: its time is that file's.
 pub fn item_flags(plan: &Plan, wanted: &Wanted, stat: Option<&Stat>, base: u16, linked: bool) -> u16 {
     let mut flags = base;
     let Some(stat) = stat else {

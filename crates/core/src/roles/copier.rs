@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::compare::is_reg;
 use super::dest::{Dest, Failed};
 use super::generator::Request;
-use super::items::{self, Figures};
+use super::items::{self, Figures, Part};
 use super::landing::{NewFile, Outcome};
 use super::paths::disk;
 use super::pool::Pool;
@@ -48,9 +48,12 @@ struct Delayed {
     segment: Arc<Segment>,
     i: usize,
     ndx: i32,
+    iflags: u16,
     rel: Vec<u8>,
     /// Something is at its name that a backup is made of.
     exists: bool,
+    /// Bytes, bytes of sums and the sum that the log shows.
+    figures: Option<(u64, u64, Option<Vec<u8>>)>,
 }
 
 /// A file whose last step has been tried: its list, its place there, its number, and what became of it.
@@ -149,7 +152,7 @@ impl Copier {
         Ok(outcome)
     }
 
-    fn tell(&self, request: &Request, figures: Figures<'_>) {
+    fn tell(&self, request: &Request, figures: Figures<'_>, part: Part) {
         let name = request.segment.given_name(request.i);
         items::tell(
             &self.report,
@@ -160,6 +163,7 @@ impl Copier {
             None,
             true,
             figures,
+            part,
         );
     }
 
@@ -175,7 +179,8 @@ impl Copier {
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
             return Ok(Copied::Now(Outcome::Failed));
         };
-        self.tell(&request, Figures::default());
+        self.tell(&request, Figures::default(), Part::Screen);
+        self.tell(&request, Figures::default(), Part::KeptAfter(request.ndx));
         match &mut self.pool {
             Some(pool) => pool.submit(request, source)?,
             None => return Err(Error::Ipc("no thread writes files".into())),
@@ -200,7 +205,7 @@ impl Copier {
         let entry = *request.segment.entry(request.i);
         self.count(request);
         if self.plan.dry_run {
-            self.tell(request, Figures::default());
+            self.tell(request, Figures::default(), Part::All);
             self.report.stats(|s| {
                 s.sent += 3;
                 s.received += 3;
@@ -213,7 +218,7 @@ impl Copier {
         };
         let late = self.report.after_data();
         if !late {
-            self.tell(request, Figures::default());
+            self.tell(request, Figures::default(), Part::Screen);
         }
         if self.report.progress_level() > 0 {
             self.report.progress_begin(0);
@@ -227,16 +232,31 @@ impl Copier {
             s.received += figures.1 + 3;
         });
         self.end_progress(entry.len);
+        let sum = if late { self.late_sum(&source, entry.len) } else { None };
+        let mut shown = Figures::default();
         if late {
-            let sum = self.late_sum(&source, entry.len);
-            self.tell(
-                request,
-                Figures {
-                    bytes: figures.0,
-                    sum_bytes: figures.1,
-                    checksum: sum.as_deref(),
-                },
-            );
+            shown = Figures {
+                bytes: figures.0,
+                sum_bytes: figures.1,
+                checksum: sum.as_deref(),
+            };
+            self.tell(request, shown, Part::Screen);
+        }
+        match outcome {
+            Outcome::Placed => self.tell(request, shown, Part::Kept),
+            Outcome::Held => {
+                let figures = late.then_some((figures.0, figures.1, sum));
+                self.delayed.push(Delayed {
+                    segment: Arc::clone(&request.segment),
+                    i: request.i,
+                    ndx: request.ndx,
+                    iflags: request.iflags,
+                    rel: request.rel.clone(),
+                    exists: request.exists.is_some(),
+                    figures,
+                });
+            }
+            Outcome::Again | Outcome::Failed => {}
         }
         Ok(outcome)
     }
@@ -272,7 +292,8 @@ impl Copier {
         let mut at = 0;
         while at < len {
             match source.read_at(&mut self.buffer, at) {
-                Ok(0) | Err(_) => break,
+                // No sum is better than a wrong one.
+                Ok(0) | Err(_) => return None,
                 Ok(n) => {
                     hasher.update(&self.buffer[..n]);
                     at += n as u64;
@@ -327,6 +348,7 @@ impl Copier {
             want: &want,
             size,
             existing: request.exists.map(|s| s.size),
+            replaces: request.exists.is_some(),
             from_partial: matches!(&request.basis, Some(b) if b.kind == super::generator::basis::PARTIAL),
             redo: request.redo,
         };
@@ -340,15 +362,6 @@ impl Copier {
             s.literal += literal;
             s.matched += matched;
         });
-        if matches!(outcome, Ok(Outcome::Held)) {
-            self.delayed.push(Delayed {
-                segment: Arc::clone(&request.segment),
-                i: request.i,
-                ndx: request.ndx,
-                rel: request.rel.clone(),
-                exists: request.exists.is_some() && !request.redo,
-            });
-        }
         outcome
     }
 
@@ -433,6 +446,29 @@ impl Copier {
                 Err(Failed::File(_)) => Outcome::Failed,
                 Err(Failed::Run(error)) => return Err(error),
             };
+            if outcome == Outcome::Placed {
+                let mut figures = Figures::default();
+                if let Some((bytes, sum_bytes, sum)) = &held.figures {
+                    figures = Figures {
+                        bytes: *bytes,
+                        sum_bytes: *sum_bytes,
+                        checksum: sum.as_deref(),
+                    };
+                }
+                let name = held.segment.given_name(held.i);
+                let (report, segment) = (&self.report, &held.segment);
+                items::tell(
+                    report,
+                    segment,
+                    held.i,
+                    &name,
+                    held.iflags,
+                    None,
+                    true,
+                    figures,
+                    Part::Kept,
+                );
+            }
             ended.push((held.segment, held.i, held.ndx, outcome));
         }
         Ok(ended)
@@ -530,7 +566,16 @@ impl Copier {
         let Some(root) = self.sources.root(entry.root) else {
             return;
         };
-        let there = dest.root.lstat(&dest.name(segment, i)).ok();
+        let rel = dest.name(segment, i);
+        let mut there = dest.root.lstat(&rel).ok();
+        if there.is_none() {
+            // Nothing was made, because an alternate directory has it: which may be the source itself.
+            let mut alternates = dest.alternates().iter().filter_map(|root| root.lstat(&rel).ok());
+            there = match root.lstat(disk(&name)) {
+                Ok(source) => alternates.find(|stat| stat.same_file(&source)),
+                Err(_) => None,
+            };
+        }
         remove_source_file(&self.report, root, &name, &entry, there.map(|s| (s.dev, s.ino)));
     }
 }

@@ -9,8 +9,9 @@ mod writing;
 pub use attributes::SetTimes;
 pub use partial::PartialDir;
 
+use std::collections::HashSet;
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::chmod::Chmod;
 use super::metadata::Metadata;
@@ -56,6 +57,8 @@ pub struct Dest {
     /// The temp-dir that cannot be used: a link on the way to it belongs to somebody else.
     temp_refused: Option<Arc<Vec<u8>>>,
     pub partial: PartialDir,
+    /// Files of which this run has put a fragment at the name itself (`--partial` with `--backup`).
+    own_partials: Arc<Mutex<HashSet<Vec<u8>>>>,
     /// A dry run whose destination does not exist: nothing is there, wherever one looks.
     pub void: bool,
     /// The destination directory was made by this run.
@@ -67,25 +70,40 @@ pub struct Dest {
     /// The alternate directories, opened when a value of an attribute is first looked for there.
     alternates: Arc<OnceLock<Vec<Root>>>,
     effective: (u32, u32),
+    /// The destination is on NFS.
+    on_nfs: bool,
 }
 
 impl Dest {
     pub fn new(plan: Arc<Plan>, report: Report, root: Root) -> Result<Self> {
+        let mut dest = Self::bare(plan, report, root);
+        dest.open_helpers()?;
+        Ok(dest)
+    }
+
+    /// The destination of a dry run that is not there, whatever `root` is.
+    pub fn void(plan: Arc<Plan>, report: Report, root: Root) -> Result<Self> {
+        let mut dest = Self::bare(plan, report, root);
+        dest.void = true;
+        dest.open_helpers()?;
+        Ok(dest)
+    }
+
+    fn bare(plan: Arc<Plan>, report: Report, root: Root) -> Self {
         report.set_base(root.path());
-        let receiver_chmod = if plan.server || plan.local {
-            Vec::new()
-        } else {
-            plan.chmod.clone()
-        };
-        let mut dest = Self {
+        // In a local copy the list has the changed modes already. A server has a --chmod of its own, or none.
+        let receiver_chmod = if plan.local { Vec::new() } else { plan.chmod.clone() };
+        Self {
             chmod: Arc::new(Chmod::parse(&receiver_chmod).unwrap_or_default()),
             incoming: Arc::new(Chmod::parse(&plan.daemon_chmod).unwrap_or_default()),
             effective: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
+            on_nfs: crate::tree::data::is_nfs(root.handle()),
             single: None,
             role: "generator",
             temp_dir: None,
             temp_refused: None,
             partial: PartialDir::None,
+            own_partials: Arc::default(),
             void: false,
             created: false,
             metadata: Metadata::new(Arc::clone(&plan), Tables::default()),
@@ -93,13 +111,21 @@ impl Dest {
             plan,
             report,
             root,
-        };
-        dest.open_helpers()?;
-        Ok(dest)
+        }
     }
 
     /// Open an operator path that is relative to the destination.
     pub fn operator_dir(&self, path: &[u8]) -> io::Result<Root> {
+        self.open_operator_dir(path, false)
+    }
+
+    /// Open an alternate directory. Beneath it links of trusted owners are followed too, wherever they lead: a part of a
+    /// snapshot may have been moved elsewhere.
+    pub fn alternate_dir(&self, path: &[u8]) -> io::Result<Root> {
+        self.open_operator_dir(path, true)
+    }
+
+    fn open_operator_dir(&self, path: &[u8], trusted_links: bool) -> io::Result<Root> {
         let lexical;
         let path = if self.void {
             // The destination is not there to be walked through.
@@ -112,6 +138,7 @@ impl Dest {
             cwd: self.root.path().to_vec(),
             operator: true,
             insecure_links: self.plan.insecure_links,
+            trusted_links,
             confine_root: self.plan.confine_root.clone(),
             ..RootOptions::default()
         };
@@ -122,14 +149,20 @@ impl Dest {
                 let full = lexical_path(path, self.root.path());
                 let options = RootOptions {
                     cwd: Vec::new(),
+                    trusted_links: false,
                     ..options
+                };
+                let beneath = |module: &Root, rel: &[u8]| match trusted_links {
+                    // Its links may lead to other parts of the module.
+                    true => module.subroot_within(rel),
+                    false => module.subroot_climbing(rel),
                 };
                 let module = super::sources::open_module(&self.plan, module, &options)?;
                 let Some(rel) = full.strip_prefix(module.path()) else {
                     return Err(io::Error::from_raw_os_error(40));
                 };
                 let rel = rel.strip_prefix(b"/").unwrap_or(rel);
-                module.subroot_climbing(if rel.is_empty() { b"." } else { rel })
+                beneath(&module, if rel.is_empty() { b"." } else { rel })
             }
             _ => Root::open(path, &options),
         }
@@ -139,7 +172,7 @@ impl Dest {
     pub(in crate::roles) fn alternates(&self) -> &[Root] {
         self.alternates.get_or_init(|| {
             let dirs = self.plan.alt_dirs.iter();
-            dirs.filter_map(|dir| self.operator_dir(dir).ok()).collect()
+            dirs.filter_map(|dir| self.alternate_dir(dir).ok()).collect()
         })
     }
 
@@ -149,7 +182,12 @@ impl Dest {
             if dir.is_empty() {
                 return Err(Error::Usage("The temp-dir does not exist: ".into()));
             }
-            match self.operator_dir(dir) {
+            let opened = match self.void {
+                // Nobody could go to the destination, so it is looked for from where the run stands (observed).
+                true => crate::tree::operator::absolute(dir, &plan.cwd).and_then(|full| self.operator_dir(&full)),
+                false => self.operator_dir(dir),
+            };
+            match opened {
                 Ok(root) => self.temp_dir = Some(root),
                 // Told for each file that should have been made there.
                 Err(error) if error.raw_os_error() == Some(40) => {
@@ -198,11 +236,21 @@ impl Dest {
         self.report.sys_error(self.role, text, error)
     }
 
-    /// Make the parents of `rel` with default modes (`--relative` without implied directories).
+    /// Make the parents of `rel` if the nearest is missing.
+    pub fn make_missing_parents(&self, rel: &[u8]) {
+        let dir = super::paths::split_name(rel).0;
+        if !dir.is_empty() && self.root.lstat(dir).is_err() {
+            self.make_parents(rel);
+        }
+    }
+
+    /// Make the parents of `rel` with default modes (`--relative` without implied directories). Here, and wherever a
+    /// directory is made that no list describes, the kernel takes away what the umask, or in its place the default ACL
+    /// of the parent, forbids.
     pub fn make_parents(&self, rel: &[u8]) {
         let mut at = 0;
         while let Some(slash) = memchr::memchr(b'/', &rel[at..]) {
-            let _ = self.root.mkdir(&rel[..at + slash], 0o777 & !self.plan.umask);
+            let _ = self.root.mkdir(&rel[..at + slash], 0o777);
             at += slash + 1;
         }
     }

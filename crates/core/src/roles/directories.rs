@@ -113,6 +113,10 @@ impl Generator {
             }
             now = None;
         }
+        if now.is_none() && self.plan.relative && !self.plan.implied_dirs && !self.dry_run {
+            // Before it is asked what the parent lets a new directory have.
+            self.dest.make_missing_parents(&rel);
+        }
         let fresh = created || now.is_none();
         let real = if created { None } else { now };
         let mut want = self.dest.wanted(segment, i, real.as_ref());
@@ -170,7 +174,13 @@ impl Generator {
                 // Not made before its parent was settled, as others are.
                 self.retouch_parent(&rel);
             }
-            now = self.dest.lstat(&rel).ok();
+            match self.dest.lstat(&rel) {
+                Ok(stat) => now = Some(stat),
+                Err(error) => {
+                    self.report.check()?;
+                    self.dest.sys_error("stat", &rel, &error);
+                }
+            }
             if !self.plan.perms {
                 if let Some(stat) = now {
                     want.mode |= stat.mode & 0o2000;
@@ -200,7 +210,10 @@ impl Generator {
                 } else {
                     0o7777
                 };
-                let _ = self.dest.root.chmod(&rel, want.mode & bits);
+                if let Err(error) = self.dest.root.chmod(&rel, want.mode & bits) {
+                    let text = [b"failed to set permissions on ".as_slice(), &self.dest.display(&rel)].concat();
+                    self.report.sys_error("generator", text, &error);
+                }
             }
             if !self.plan.root_like() && want.mode & 0o700 != 0o700 {
                 match self.dest.root.chmod(&rel, want.mode | 0o700) {
@@ -226,7 +239,8 @@ impl Generator {
             want,
             before,
             times: true,
-            mode: widened,
+            // What may be written stays open to its owner: that it could be read back is worth more (observed).
+            mode: widened && want.mode & 0o200 == 0,
         }))
     }
 

@@ -149,10 +149,7 @@ impl Generator {
             return self.hlink_skipped(segment, i);
         }
         if found.is_none() && self.plan.relative && !self.plan.implied_dirs && !self.dry_run {
-            let (dir, _) = split_name(&rel);
-            if !dir.is_empty() && self.dest.root.lstat(dir).is_err() {
-                self.dest.make_parents(&rel);
-            }
+            self.dest.make_missing_parents(&rel);
         }
         if self.plan.hard_links
             && segment.hlink(i).is_some()

@@ -13,7 +13,7 @@ use super::copier::{Copied, Copier};
 use super::delete::Deleter;
 use super::dest::Dest;
 use super::filter::Filters;
-use super::items::{self, Figures};
+use super::items::{self, Figures, Part};
 use super::links::Groups;
 use super::replay::Replay;
 use crate::error::{Error, Result};
@@ -185,6 +185,10 @@ pub struct Generator {
     pub(super) in_flight: usize,
     /// The sender lists no further ahead than it must.
     foresight_over: bool,
+    /// Something was asked for a second time.
+    asked_again: bool,
+    /// The last phase in which files may be asked for has been ended.
+    requests_over: bool,
     /// The lists that were read to settle the destination have been told of.
     underway: bool,
     pub(super) buffer: Vec<u8>,
@@ -231,6 +235,8 @@ impl Generator {
             working_end: 0,
             in_flight: 0,
             foresight_over: false,
+            asked_again: false,
+            requests_over: false,
             underway: false,
             buffer: Vec::new(),
             similar: super::basis::Similar::default(),
@@ -513,7 +519,8 @@ impl Generator {
                 // The sending side tells, which has absolute names as such.
                 let name = segment.given_name(i);
                 items::count(&self.report, segment.entry(i).mode, iflags);
-                items::tell(&self.report, segment, i, &name, iflags, xname, true, Figures::default());
+                let (figures, all) = (Figures::default(), Part::All);
+                items::tell(&self.report, segment, i, &name, iflags, xname, true, figures, all);
                 let cost = 3 + xname.map_or(0, |x| x.len() as u64 + 1);
                 self.report.stats(|s| {
                     s.sent += cost;

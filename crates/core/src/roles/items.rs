@@ -77,7 +77,8 @@ pub fn tell_unsent(report: &Report, segment: &Segment, i: usize, iflags: u16, xn
     let plan = report.plan();
     let name = segment.name(i);
     if !plan.server && !plan.local {
-        return tell(report, segment, i, &name, iflags, xname, false, Figures::default());
+        let figures = Figures::default();
+        return tell(report, segment, i, &name, iflags, xname, false, figures, Part::All);
     }
     if let Some(line) = plain_line(plan, segment, i, name, iflags, xname) {
         if plan.server {
@@ -95,6 +96,7 @@ pub fn tell_unsent(report: &Report, segment: &Segment, i: usize, iflags: u16, xn
                 xname,
                 false,
                 Figures::default(),
+                Part::All,
             );
         }
     }
@@ -151,7 +153,17 @@ fn target_of<'a>(plan: &Plan, segment: &'a Segment, i: usize, sending: bool) -> 
     )))
 }
 
-/// Tell one item as it passes. `late`: it is told now because its data is through.
+/// Where an item is told: the screen shows what is being done, the log and the records of programs what is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    All,
+    Screen,
+    Kept,
+    /// Kept when the worker that writes the file with this number has put it in place.
+    KeptAfter(i32),
+}
+
+/// Tell one item.
 pub fn tell(
     report: &Report,
     segment: &Segment,
@@ -161,9 +173,14 @@ pub fn tell(
     xname: Option<&[u8]>,
     sending: bool,
     figures: Figures<'_>,
+    part: Part,
 ) {
     let plan = report.plan();
     if !report.wants_items() && plan.info.name < 2 {
+        return;
+    }
+    let kept = plan.logging || plan.records;
+    if !kept && !matches!(part, Part::All | Part::Screen) {
         return;
     }
     let mode = segment.entry(i).mode;
@@ -187,15 +204,20 @@ pub fn tell(
     } else {
         screen
     };
-    if screen || log {
-        report.item_to(
-            &item,
-            screen && !plan.server,
-            log && if plan.server {
+    if screen && !plan.server && matches!(part, Part::All | Part::Screen) {
+        report.show_item(&item);
+    }
+    if (screen || log) && part != Part::Screen {
+        let log = log
+            && if plan.server {
                 !plan.dry_run && (report.log_itemizes() || iflags & iflag::TRANSFER != 0)
             } else {
                 !(plan.dry_run && iflags & iflag::TRANSFER != 0)
-            },
-        );
+            };
+        let after = match part {
+            Part::KeptAfter(ndx) => Some(ndx),
+            _ => None,
+        };
+        report.keep_item(&item, log, after);
     }
 }

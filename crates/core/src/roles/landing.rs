@@ -37,6 +37,8 @@ pub struct NewFile<'a> {
     pub size: u64,
     /// Length of the file at the name, if there is one.
     pub existing: Option<u64>,
+    /// Something is, or may be, at the name: a backup is made of it.
+    pub replaces: bool,
     /// The data builds on the file in the partial directory, which is not needed afterwards.
     pub from_partial: bool,
     /// This is the second try.
@@ -86,7 +88,9 @@ impl<'a> NewFile<'a> {
     pub fn begin_in_place(self, device: bool) -> Result<InPlace<'a>, Reported> {
         self.make_parents();
         let open = self.dest.open_inplace(self.rel)?;
-        if self.dest.plan.preallocate && self.size > self.existing.unwrap_or(0) && !device {
+        // What is to have holes gets no room in advance: rsync's update in place does not either (observed).
+        let reserves = self.dest.plan.preallocate && !self.dest.plan.sparse;
+        if reserves && self.size > self.existing.unwrap_or(0) && !device {
             self.preallocate(&open, false);
         }
         Ok(InPlace {
@@ -164,9 +168,7 @@ impl Landing<'_> {
                 Err(_) => Outcome::Failed,
             });
         }
-        // The second try makes no backup: the first would have (spec: transfer 3.4).
-        let replaces = self.file.existing.is_some() && !self.file.redo;
-        match dest.commit(&name, rel, replaces) {
+        match dest.commit(&name, rel, self.file.replaces) {
             Ok(()) => {
                 if self.file.from_partial {
                     dest.drop_partial(rel);

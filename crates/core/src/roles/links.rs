@@ -1,11 +1,12 @@
 //! Hard links on the receiving side (spec: transfer 8).
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 
-use super::compare::{item_flags, S_IFMT};
+use super::compare::{is_link, is_reg, item_flags, S_IFMT};
 use super::generator::Generator;
-use crate::error::Result;
+use crate::error::{sys_text, Result};
 use crate::flist::Segment;
 use crate::plan::AltDest;
 use crate::report::item::iflag;
@@ -21,6 +22,8 @@ struct Group {
     /// The leader was told of as one whose attributes differ, and nothing else of it comes: they are set by the receiver,
     /// which has not done so when the others are linked (observed).
     attributes_to_come: bool,
+    /// In a dry run: the file in an alternate directory that the leader would be a link to.
+    alternate: Option<Stat>,
     /// A member is being transferred.
     busy: bool,
     /// One of those that wait is being made the leader.
@@ -53,6 +56,11 @@ impl Groups {
                 self.by_number.entry(number).or_default().unseen += 1;
             }
         }
+    }
+
+    /// Other names are still to be linked to a file that is finished.
+    pub fn has_unheard(&self) -> bool {
+        !self.unheard.is_empty()
     }
 
     fn group(&mut self, segment: &Segment, i: usize) -> Option<&mut Group> {
@@ -113,7 +121,8 @@ impl Generator {
         // Only data is worth waiting for: a link or a node is made at once, and so is what looks like a name that is
         // there (observed).
         let waits = none && group.unseen > 0 && !elsewhere && segment.entry(i).is_file();
-        let similar = waits && self.plan.fuzzy > 0 && found.is_none() && self.has_similar(segment, i, rel);
+        let looks = self.plan.fuzzy > 0 && self.plan.append == 0;
+        let similar = waits && looks && found.is_none() && self.has_similar(segment, i, rel);
         let Some(group) = self.groups.group(segment, i).filter(|_| !similar) else {
             return Ok(false);
         };
@@ -157,6 +166,15 @@ impl Generator {
         }
         if let Some(group) = self.groups.group(segment, i) {
             group.busy = true;
+        }
+    }
+
+    /// A member would be a link to this file in an alternate directory.
+    pub(super) fn link_alternate(&mut self, segment: &Segment, i: usize, stat: Stat) {
+        if self.plan.hard_links && self.dry_run {
+            if let Some(group) = self.groups.group(segment, i) {
+                group.alternate = Some(stat);
+            }
         }
     }
 
@@ -218,7 +236,9 @@ impl Generator {
             let following = std::mem::take(&mut group.following);
             for (segment, i, ndx) in following.into_iter().chain(waiting.into_iter().rev()) {
                 let rel = self.dest.name(&segment, i);
-                self.link_to(&segment, i, ndx, &rel, &name)?;
+                // Another one may lead by now, where a link to the first could not be made.
+                let leader = self.groups.group(&segment, i).and_then(|group| group.leader.clone());
+                self.link_to(&segment, i, ndx, &rel, leader.as_ref().unwrap_or(&name))?;
                 self.take_up(ndx);
             }
             return Ok(());
@@ -228,6 +248,7 @@ impl Generator {
 
     /// The next one that waits leads; members that are passed over give way to the one before them.
     fn choose_leader(&mut self, segment: &Arc<Segment>, i: usize) -> Result<()> {
+        let too_late = self.is_too_late_to_ask();
         loop {
             let Some(group) = self.groups.group(segment, i) else {
                 return Ok(());
@@ -240,6 +261,21 @@ impl Generator {
             let Some((next, k, ndx)) = group.waiting.pop() else {
                 return Ok(());
             };
+            if too_late {
+                // The file could not be moved to its name (`--delay-updates`), and so its other names are not made.
+                let shown = self.dest.display(&self.dest.name(&next, k));
+                let leader = self.dest.name(segment, i);
+                let text = [
+                    b"rsync: [generator] link ".as_slice(),
+                    &shown,
+                    b" => ",
+                    &leader,
+                    b" failed: the file is not in place",
+                ];
+                self.report.error_xfer(text.concat());
+                self.take_up(ndx);
+                continue;
+            }
             group.choosing = true;
             let rel = self.dest.name(&next, k);
             let found = self.dest.lstat(&rel).ok();
@@ -276,6 +312,86 @@ impl Generator {
         Ok(())
     }
 
+    /// A member that can't become a name of the leader's file becomes a copy of it, and leads those to come.
+    fn make_separate(
+        &mut self,
+        segment: &Arc<Segment>,
+        i: usize,
+        ndx: i32,
+        rel: &[u8],
+        leader: &[u8],
+        flags: u16,
+    ) -> Result<()> {
+        let mode = segment.entry(i).mode;
+        let found = self.dest.lstat(rel).ok();
+        if is_link(mode) {
+            return self.symlink(segment, i, ndx, rel, found);
+        }
+        if !is_reg(mode) {
+            return self.node(segment, i, ndx, rel, found);
+        }
+        let source = self.dest.root.open_read(leader, false);
+        let source = source.and_then(|file| Ok((crate::tree::stat::of_file(&file)?.size, file)));
+        let copied = match source {
+            Ok((size, file)) => self.copy_here(segment, i, &file, size, rel, found)?,
+            Err(error) => Err(error),
+        };
+        match copied {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) => {
+                let text = [
+                    b"copy ".as_slice(),
+                    &self.dest.display(rel),
+                    b" => ",
+                    leader,
+                    b" failed",
+                ]
+                .concat();
+                self.report.sys_error("generator", text, &error);
+                return Ok(());
+            }
+        }
+        if let Some(group) = self.groups.group(segment, i) {
+            group.leader = Some(rel.to_vec());
+        }
+        self.item(segment, i, ndx, flags, None)?;
+        self.retouch_parent(rel);
+        if self.plan.remove_source_files || self.plan.remove_sent_files {
+            self.succeeded(segment, i, ndx, true)?;
+        }
+        Ok(())
+    }
+
+    /// What a name that is to become a further one of `leader` is shown beside: what is there, or its copy in an
+    /// alternate directory. With --link-dest that counts only where it is the leader's very file, which a dry run knows
+    /// of files alone (observed).
+    fn compared_link(
+        &mut self,
+        segment: &Segment,
+        i: usize,
+        rel: &[u8],
+        found: Option<Stat>,
+        target: Option<Stat>,
+    ) -> Option<(Root, Stat)> {
+        let entry = *segment.entry(i);
+        if let Some(stat) = found {
+            // But for a file, whatever can be replaced as it is counts; a dry run has removed nothing (observed).
+            let replaced = !entry.is_file() && !stat.is_dir();
+            let same_kind = self.dry_run || replaced || (stat.mode ^ entry.mode) & S_IFMT == 0;
+            return same_kind.then(|| (self.dest.root.clone(), stat));
+        }
+        let shown = self.alt_stat(segment, i, rel)?;
+        if self.plan.alt_dest == AltDest::Link {
+            let leader = match self.groups.group(segment, i)?.alternate {
+                Some(stat) => Some(stat),
+                None => target,
+            };
+            return leader.is_some_and(|leader| leader.same_file(&shown.1)).then_some(shown);
+        }
+        entry.is_file().then_some(shown)
+    }
+
     /// Make `rel` a further name of `leader`.
     fn link_to(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32, rel: &[u8], leader: &[u8]) -> Result<()> {
         let found = self.dest.lstat(rel).ok();
@@ -291,50 +407,46 @@ impl Generator {
                 return Ok(());
             }
         }
-        let entry_kind = segment.entry(i).mode & S_IFMT;
-        // A dry run compares with what it has not removed (observed).
-        let same_kind = found.filter(|s| self.dry_run || s.mode & S_IFMT == entry_kind);
-        // A name that is not here yet is shown beside its copy in an alternate directory.
-        let mut place = self.dest.root.clone();
-        let same_kind = match (same_kind, &found) {
-            (None, None) => self.alt_stat(segment, i, rel).map(|(root, stat)| {
-                place = root;
-                stat
-            }),
-            (same_kind, _) => same_kind,
-        };
-        let want = self.dest.wanted(segment, i, same_kind.as_ref());
-        let flags = item_flags(&self.plan, &want, same_kind.as_ref(), iflag::LOCAL_CHANGE, true);
+        let shown = self.compared_link(segment, i, rel, found, target);
+        let stat = shown.as_ref().map(|(_, stat)| *stat);
+        let want = self.dest.wanted(segment, i, stat.as_ref());
+        let flags = item_flags(&self.plan, &want, stat.as_ref(), iflag::LOCAL_CHANGE, false);
         let linked = !self.dry_run && found.is_some();
         let flags = if linked {
             flags
         } else {
-            self.metadata_flags(&place, rel, &want, same_kind.as_ref(), flags)
+            let place = shown.map_or_else(|| self.dest.root.clone(), |(root, _)| root);
+            self.metadata_flags(&place, rel, &want, stat.as_ref(), flags)
         };
         // Its copy in the alternate directory is the leader's file: nothing is new (observed).
-        let known = found.is_none() && matches!((&same_kind, &target), (Some(a), Some(b)) if a.same_file(b));
-        let made = self.replace(
-            rel,
-            found,
-            "regular file",
-            |root, name| root.link(leader, name),
-            |rel, this| {
-                [
+        let known = found.is_none() && stat.is_some() && self.plan.alt_dest == AltDest::Link;
+        let made = self.try_replace(rel, found, "regular file", |root, name| root.link(leader, name))?;
+        match made {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) => {
+                let text = [
                     b"link ".as_slice(),
-                    &this.dest.display(rel),
+                    &self.dest.display(rel),
                     b" => ",
                     leader,
                     b" failed",
                 ]
-                .concat()
-            },
-        )?;
-        if !made {
-            return Ok(());
+                .concat();
+                if !needs_own_file(&error) {
+                    self.report.sys_error("generator", text, &error);
+                    return Ok(());
+                }
+                if self.plan.info.name > 0 {
+                    let why = format!(": {}; it becomes a copy", sys_text(&error));
+                    self.report.info([text.as_slice(), why.as_bytes()].concat());
+                }
+                return self.make_separate(segment, i, ndx, rel, leader, flags);
+            }
         }
         // What replaces another file is looked at when it is there: the attributes are then the leader's (observed).
         let flags = match self.dest.lstat(rel) {
-            Ok(now) if linked && same_kind.is_some() => {
+            Ok(now) if linked && stat.is_some() => {
                 let to_come = self
                     .groups
                     .group(segment, i)
@@ -345,7 +457,12 @@ impl Generator {
             _ => flags,
         };
         if !known || self.report.wants_unchanged() {
-            self.item(segment, i, ndx, flags, Some(leader))?;
+            if known && !self.plan.itemize {
+                // Where lines are no items it is a file like its leader, which is up to date (observed).
+                self.item(segment, i, ndx, iflag::LOCAL_CHANGE, Some(b""))?;
+            } else {
+                self.item(segment, i, ndx, flags, Some(leader))?;
+            }
         }
         self.retouch_parent(rel);
         if self.plan.remove_source_files || self.plan.remove_sent_files {
@@ -353,4 +470,12 @@ impl Generator {
         }
         Ok(())
     }
+}
+
+/// A link could not be made for a reason that lies in the two places or in the file to be linked: too many names,
+/// another file system, one without links, or a file that may not be linked.
+fn needs_own_file(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errors = [Errno::MLINK, Errno::XDEV, Errno::PERM, Errno::NOSYS, Errno::OPNOTSUPP];
+    errors.iter().any(|e| error.raw_os_error() == Some(e.raw_os_error()))
 }

@@ -50,6 +50,7 @@ pub fn enumerate(plan: &Arc<Plan>, report: &Report) -> Summary {
 
 /// The summary of a run that ended like this.
 pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summary {
+    report.no_more_files();
     report.release();
     report.progress_close();
     let mut summary = report.summary();
@@ -340,4 +341,5 @@ pub fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usize) {
     let crtime = plan.crtimes.then(|| segment.crtime(i));
     item::listing(&shown, atime, crtime, plan, &mut line);
     report.info(&line);
+    report.record_listed(&shown);
 }

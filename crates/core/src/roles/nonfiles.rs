@@ -198,16 +198,31 @@ impl Generator {
         make: impl Fn(&crate::tree::Root, &[u8]) -> io::Result<()>,
         failed: impl Fn(&[u8], &Self) -> Vec<u8>,
     ) -> Result<bool> {
+        Ok(self.try_replace(rel, found, kind, make)?.unwrap_or_else(|error| {
+            let text = failed(rel, self);
+            self.report.sys_error("generator", text, &error);
+            false
+        }))
+    }
+
+    /// The same, for a caller that knows better what a failure of `make` means: that comes back, and is reported by it.
+    pub(super) fn try_replace(
+        &mut self,
+        rel: &[u8],
+        found: Option<Stat>,
+        kind: &str,
+        make: impl Fn(&crate::tree::Root, &[u8]) -> io::Result<()>,
+    ) -> Result<io::Result<bool>> {
         if self.dry_run {
             if let Some(stat) = found.filter(Stat::is_dir) {
-                return self.make_way(rel, stat.mode, kind);
+                return self.make_way(rel, stat.mode, kind).map(Ok);
             }
-            return Ok(true);
+            return Ok(Ok(true));
         }
         let result = match found {
             Some(stat) if stat.is_dir() => {
                 if !self.make_way(rel, stat.mode, kind)? {
-                    return Ok(false);
+                    return Ok(Ok(false));
                 }
                 make(&self.dest.root, rel)
             }
@@ -215,16 +230,7 @@ impl Generator {
                 if self.plan.backup {
                     self.dest.backup_before_overwrite(rel)?;
                 }
-                match self.dest.root.make_temp(rel, |root, name| make(root, name)) {
-                    Ok(temp) => {
-                        let renamed = self.dest.root.rename(&temp, rel);
-                        if renamed.is_err() {
-                            let _ = self.dest.root.unlink(&temp);
-                        }
-                        renamed
-                    }
-                    Err(e) => Err(e),
-                }
+                self.make_over(rel, make)
             }
             None => {
                 let result = make(&self.dest.root, rel);
@@ -236,14 +242,20 @@ impl Generator {
                 }
             }
         };
-        match result {
-            Ok(()) => Ok(true),
-            Err(error) => {
-                let text = failed(rel, self);
-                self.report.sys_error("generator", text, &error);
-                Ok(false)
-            }
-        }
+        Ok(result.map(|()| true))
+    }
+
+    /// Make something under a temporary name and rename it over what is at `rel`, which stays if either fails.
+    pub(super) fn make_over(
+        &self,
+        rel: &[u8],
+        make: impl Fn(&crate::tree::Root, &[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let temp = self.dest.root.make_temp(rel, |root, name| make(root, name))?;
+        self.dest
+            .root
+            .rename(&temp, rel)
+            .inspect_err(|_| self.dest.remove_made(&temp))
     }
 
     /// Attributes of something that was just made.
@@ -251,16 +263,17 @@ impl Generator {
         if self.dry_run {
             return;
         }
-        if let Ok(stat) = self.dest.lstat(rel) {
-            self.dest.set_attrs(
-                rel,
-                want,
-                &stat,
-                SetTimes {
+        match self.dest.lstat(rel) {
+            Ok(stat) => {
+                let times = SetTimes {
                     exact: true,
                     skip: false,
-                },
-            );
+                };
+                self.dest.set_attrs(rel, want, &stat, times);
+            }
+            Err(error) => {
+                self.dest.sys_error("stat", rel, &error);
+            }
         }
     }
 }

@@ -66,12 +66,12 @@ pub fn confine(path: &[u8]) -> Vec<u8> {
 }
 
 /// Split the bytes of a `--files-from` list into names (spec: filters 8). `comments`: the list is read by the process
-/// that scans, so `#` and `;` lines are skipped.
+/// that scans, so names that begin with `#` or `;` are skipped, whatever ends them.
 pub fn split_names(data: &[u8], nul: bool, comments: bool) -> Vec<Vec<u8>> {
     data.split(|&b| if nul { b == 0 } else { b == b'\n' || b == b'\r' })
         .filter(|n| {
             n.first()
-                .is_some_and(|first| !comments || nul || !matches!(first, b'#' | b';'))
+                .is_some_and(|first| !comments || !matches!(first, b'#' | b';'))
         })
         // A line ends at a NUL within it (observed).
         .map(|line| line.split(|&b| b == 0).next().unwrap_or_default().to_vec())
@@ -125,6 +125,11 @@ mod tests {
             split_names(b"a\r\n#x\n\nb", false, true),
             vec![b"a".to_vec(), b"b".to_vec()]
         );
+        assert_eq!(
+            split_names(b";s\0#c\0\0./#c\0a", true, true),
+            vec![b"./#c".to_vec(), b"a".to_vec()]
+        );
+        assert_eq!(split_names(b";s\0#c\0", true, false).len(), 2);
         assert_eq!(
             split_names(b"a\0b\nc\0\n\0d\n", false, true),
             vec![b"a".to_vec(), b"c".to_vec(), b"".to_vec()]

@@ -13,7 +13,7 @@ use super::compare::Wanted;
 use super::dest::{Dest, Failed};
 use super::exchange::{read_deletions, Item, Places, Seen};
 use super::generator::Feed;
-use super::items::{self, Figures};
+use super::items::{self, Figures, Part};
 use super::landing::Outcome;
 use super::rebuild::Built;
 use super::replay::Replay;
@@ -82,12 +82,17 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
     Ok(())
 }
 
-/// A finished file that waits in the partial-dir (`--delay-updates`).
+/// A finished file that waits in the partial-dir (`--delay-updates`), with what is logged when it has its name.
 struct Delayed {
-    ndx: i32,
+    item: Item,
+    segment: Arc<Segment>,
+    i: usize,
     rel: Vec<u8>,
     /// Something is at its name that a backup is made of.
     exists: bool,
+    bytes: u64,
+    /// The sum of the whole file, if it is shown.
+    sum: Vec<u8>,
 }
 
 /// A file that is being received.
@@ -97,10 +102,14 @@ struct Incoming {
     /// Name below the destination.
     rel: Vec<u8>,
     exists: Option<Stat>,
+    /// Something is at the name, or may be.
+    replaces: bool,
     want: Wanted,
     head: SumHead,
     kind: u8,
     basis: Option<File>,
+    /// The basis could not be opened any more.
+    basis_lost: bool,
     /// For `--debug=DELTASUM2`: the file that the data builds on, and its size.
     mapped: Option<(Vec<u8>, u64)>,
     redo: bool,
@@ -348,7 +357,7 @@ impl Receiver {
         }
         items::count(&self.report, entry.mode, item.iflags);
         if !item.wants_data() {
-            self.tell(&item, &found, Figures::default());
+            self.tell(&item, &found, Figures::default(), Part::All);
             return Ok(());
         }
         if let Some(replay) = self.replay.clone() {
@@ -361,12 +370,12 @@ impl Receiver {
         }
         let batched = self.plan.read_batch || self.plan.only_write_batch && !self.plan.server;
         if self.plan.idle() && batched {
-            self.tell(&item, &found, Figures::default());
+            self.tell(&item, &found, Figures::default(), Part::All);
             self.pass_over(&item, &found)?;
             return self.tell_generator(Feed::Finished { ndx, good: true });
         }
         if self.plan.idle() {
-            self.tell(&item, &found, Figures::default());
+            self.tell(&item, &found, Figures::default(), Part::All);
             self.report.stats(|s| {
                 s.transferred += 1;
                 s.transferred_size = s.transferred_size.saturating_add(entry.len);
@@ -396,7 +405,7 @@ impl Receiver {
         Ok(())
     }
 
-    fn tell(&self, item: &Item, found: &Found, figures: Figures<'_>) {
+    fn tell(&self, item: &Item, found: &Found, figures: Figures<'_>, part: Part) {
         let name = found.segment.name(found.pos);
         items::tell(
             &self.report,
@@ -407,6 +416,7 @@ impl Receiver {
             item.xname.as_deref(),
             false,
             figures,
+            part,
         );
     }
 
@@ -434,10 +444,12 @@ impl Receiver {
         let incoming = Incoming {
             rel: dest.name(&segment, i),
             exists: None,
+            replaces: false,
             want: dest.wanted(&segment, i, None),
             head,
             kind: item.kind,
             basis: None,
+            basis_lost: false,
             mapped: None,
             redo: self.seen.again(&segment, i),
             segment,
@@ -469,7 +481,13 @@ impl Receiver {
         let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum)?;
         let rel = dest.name(&segment, i);
         let fresh = item.iflags & crate::report::item::iflag::NEW != 0 && self.plan.protocol >= 29;
-        let exists = if fresh { None } else { dest.lstat(&rel).ok() };
+        // What can't be looked at may be there all the same, and is not replaced without a backup.
+        let looked = if fresh { None } else { Some(dest.lstat(&rel)) };
+        let (exists, replaces) = match looked {
+            None => (None, false),
+            Some(Ok(stat)) => (Some(stat), true),
+            Some(Err(error)) => (None, error.raw_os_error() != Some(2)),
+        };
         let (kind, place) = self.basis_place(item, &dest, &rel, exists.as_ref())?;
         // Without --perms the mode is that of the file which the data builds on (observed).
         let model = match &place {
@@ -483,10 +501,23 @@ impl Receiver {
                 Some((name.clone(), stat.size))
             });
         }
-        let basis = match place.filter(|_| head.count > 0) {
-            Some((root, name)) => root.open_read(&name, self.plan.open_noatime).ok(),
-            None => None,
-        };
+        let mut basis = None;
+        let mut basis_lost = false;
+        if let Some((root, name)) = place.filter(|_| head.count > 0) {
+            match root.open_read(&name, self.plan.open_noatime) {
+                Ok(file) => basis = Some(file),
+                Err(error) => {
+                    // The generator had it, so blocks of it may be meant: this try is in vain.
+                    basis_lost = !self.tokens.wants_blocks();
+                    let text = [
+                        b"open ".as_slice(),
+                        &self.report.quoted(&root.display(&name)),
+                        b" failed",
+                    ];
+                    self.report.sys_error("receiver", text.concat(), &error);
+                }
+            }
+        }
         let want = dest.wanted(&segment, i, model.as_ref().filter(|s| s.is_file()));
         let late = self.report.after_data();
         let incoming = Incoming {
@@ -494,10 +525,12 @@ impl Receiver {
             i,
             rel: rel.clone(),
             exists,
+            replaces,
             want,
             head,
             kind,
             basis,
+            basis_lost,
             mapped,
             redo,
         };
@@ -506,7 +539,7 @@ impl Receiver {
         let mut told = late;
         let mut opened = |receiver: &Self| {
             if !std::mem::replace(&mut told, true) {
-                receiver.tell(item, found, Figures::default());
+                receiver.tell(item, found, Figures::default(), Part::Screen);
             }
         };
         let outcome = self.file(&dest, &incoming, &mut sum, &mut opened)?;
@@ -517,24 +550,30 @@ impl Receiver {
         if self.report.progress_level() > 0 {
             self.report.progress_end(entry.len);
         }
+        let bytes = self.reader.bytes_read().saturating_sub(before);
+        let mut figures = Figures::default();
         if late {
-            let bytes = self.reader.bytes_read().saturating_sub(before);
-            self.tell(
-                item,
-                found,
-                Figures {
-                    bytes,
-                    sum_bytes: 0,
-                    checksum: Some(&sum),
-                },
-            );
+            figures = Figures {
+                bytes,
+                sum_bytes: 0,
+                checksum: Some(&sum),
+            };
+            self.tell(item, found, figures, Part::Screen);
         }
-        if outcome == Outcome::Held {
-            self.delayed.push(Delayed {
-                ndx,
-                rel,
-                exists: exists.is_some() && !redo,
-            });
+        match outcome {
+            Outcome::Placed => self.tell(item, found, figures, Part::Kept),
+            Outcome::Held => {
+                self.delayed.push(Delayed {
+                    item: item.clone(),
+                    segment: Arc::clone(&found.segment),
+                    i,
+                    rel,
+                    exists: replaces,
+                    bytes,
+                    sum: if late { sum } else { Vec::new() },
+                });
+            }
+            Outcome::Again | Outcome::Failed => {}
         }
         self.tell_generator(match outcome {
             Outcome::Placed => Feed::Finished { ndx, good: true },
@@ -550,13 +589,30 @@ impl Receiver {
             return Ok(());
         }
         let dest = self.dest()?;
-        for Delayed { ndx, rel, exists } in std::mem::take(&mut self.delayed) {
-            let good = match dest.place_delayed(&rel, exists) {
+        for held in std::mem::take(&mut self.delayed) {
+            let good = match dest.place_delayed(&held.rel, held.exists) {
                 Ok(()) => true,
                 Err(Failed::File(_)) => false,
                 Err(Failed::Run(error)) => return Err(error),
             };
-            self.tell_generator(Feed::Placed { ndx, good })?;
+            if good {
+                let late = !held.sum.is_empty();
+                let figures = Figures {
+                    bytes: if late { held.bytes } else { 0 },
+                    sum_bytes: 0,
+                    checksum: late.then_some(&held.sum),
+                };
+                let found = Found {
+                    segment: held.segment,
+                    pos: held.i,
+                    is_parent: false,
+                };
+                self.tell(&held.item, &found, figures, Part::Kept);
+            }
+            self.tell_generator(Feed::Placed {
+                ndx: held.item.ndx,
+                good,
+            })?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::compare::{item_flags, same_time, Wanted};
 use super::dest::SetTimes;
 use super::generator::{Generator, Request};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::plan::AltDest;
 use crate::report::item::iflag;
@@ -50,7 +50,15 @@ impl Generator {
 
     pub(super) fn regular_again(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32) -> Result<()> {
         let rel = self.dest.name(segment, i);
-        let found = self.look(&rel, false).unwrap_or(None);
+        let found = match self.look(&rel, false) {
+            Ok(found) => found,
+            Err(error) => {
+                self.report.check()?;
+                let text = [b"recv_generator: failed to stat ".as_slice(), &self.dest.display(&rel)].concat();
+                self.report.sys_error("generator", text, &error);
+                return self.hlink_skipped(segment, i);
+            }
+        };
         self.regular(segment, i, ndx, rel, found, true)
     }
 
@@ -112,7 +120,9 @@ impl Generator {
                 super::basis::AltFile::Basis(basis, stat) => {
                     if found.is_none() {
                         compared = Some(stat);
-                        alt_basis = Some(basis);
+                        // To append is to go on with what is at the name itself. With any other basis the sender takes
+                        // the size of that for what is here, and sends nothing if it is too long.
+                        alt_basis = Some(basis).filter(|_| plan.append == 0);
                     }
                 }
                 super::basis::AltFile::Nothing => {}
@@ -154,10 +164,6 @@ impl Generator {
                 return Ok(());
             }
         }
-        if !redo && plan.append > 0 && found.is_none() && alt_basis.as_ref().is_some_and(|b| b.size >= entry.len) {
-            // rsync takes it for the file itself, and makes none.
-            return self.hlink_skipped(segment, i);
-        }
         // ---- a request
         let mut basis = alt_basis;
         if let Some((root, name, stat)) = partial {
@@ -176,8 +182,14 @@ impl Generator {
                 size: stat.size,
                 xname: None,
             });
-        } else if basis.is_none() && plan.fuzzy > 0 {
+        } else if basis.is_none() && plan.fuzzy > 0 && plan.append == 0 {
             basis = self.fuzzy_basis(segment, i, &rel);
+        }
+        if !self.dry_run && self.dest.partial_is_outside(&rel) {
+            let name = String::from_utf8_lossy(&rel).into_owned();
+            return Err(Error::Protocol(format!(
+                "rsync: refusing unconfined partial basis for {name}"
+            )));
         }
         let mut flags = iflag::TRANSFER;
         // Asked for again, nothing is compared (observed).

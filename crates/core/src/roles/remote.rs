@@ -148,7 +148,8 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> 
     }
     announce(plan, report, true);
     tell_rules(plan, report, "sender");
-    let mut sender = Sender::new(plan, report, reader, writer.clone(), metadata::ids_of(plan, report))?;
+    let mut sender = Sender::new(plan, report, reader, writer.clone(), metadata::ids_of(plan, report))
+        .inspect_err(|error| tell(plan, report, &writer, error, "sender"))?;
     let mut result = sender.run();
     if let Err(error) = result {
         let error = cause(sender.reader(), error);
@@ -366,7 +367,13 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
         debug!(report, recv >= 1; "server_recv(2) starting pid=", plan.pid);
     }
     tell_rules(plan, report, "Receiver");
-    let decoder = decoder(plan, report)?;
+    let decoder = decoder(plan, report).inspect_err(|error| {
+        // Nothing runs yet that could do it, and the peer's user has chosen the words that make no sense.
+        tell(plan, report, &writer, error, "Receiver");
+        if is_told(plan, error) {
+            reader.drain(FAREWELL, FAREWELL_BYTES);
+        }
+    })?;
     let tables = decoder.tables().clone();
     let mut receiver = Receiver::new(
         plan,

@@ -87,11 +87,7 @@ pub struct Scanner {
 impl Scanner {
     pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Result<Self> {
         let filters = Filters::sender(&plan)?.telling(&report);
-        let chmod = if plan.server {
-            Chmod::default()
-        } else {
-            Chmod::parse(&plan.chmod).unwrap_or_default()
-        };
+        let chmod = Chmod::parse(&plan.chmod).unwrap_or_default();
         let daemon_chmod = Chmod::parse(&plan.daemon_chmod).unwrap_or_default();
         Ok(Self {
             local: plan.local,

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::copier::remove_source_file;
 use super::exchange::{put_deletions, read_deletions, Item, Places, Seen};
-use super::items::{self, Figures};
+use super::items::{self, Figures, Part};
 use super::outlet::Outlet;
 use super::paths::disk;
 use super::scan::Scanner;
@@ -424,14 +424,14 @@ impl Sender {
         }
         let name = found.segment.given_name(found.pos);
         items::count(&self.report, entry.mode, item.iflags);
-        self.tell(&item, &found, &name, Figures::default());
+        self.tell(&item, &found, &name, Figures::default(), Part::All);
         self.look_ahead()?;
         item.put(&mut self.ndx_out, &mut self.out, self.plan.protocol)?;
         self.out.extend_from_slice(&values);
         self.put()
     }
 
-    fn tell(&self, item: &Item, found: &Found, name: &[u8], figures: Figures<'_>) {
+    fn tell(&self, item: &Item, found: &Found, name: &[u8], figures: Figures<'_>, part: Part) {
         items::tell(
             &self.report,
             &found.segment,
@@ -441,6 +441,7 @@ impl Sender {
             item.xname.as_deref(),
             true,
             figures,
+            part,
         );
     }
 

@@ -24,6 +24,14 @@ pub fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io::Resul
     }
 }
 
+fn add(roots: &mut Vec<Root>, root: Root) -> io::Result<u16> {
+    if roots.len() >= usize::from(u16::MAX) {
+        return Err(io::Error::from_raw_os_error(7));
+    }
+    roots.push(root);
+    Ok(roots.len() as u16 - 1)
+}
+
 /// All source roots of a run; an entry names its own by number.
 #[derive(Clone, Default)]
 pub struct Sources {
@@ -33,10 +41,12 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Open a directory as a source root, or find it again. Errors: of the open.
-    pub fn open(&mut self, path: &[u8], plan: &Plan) -> io::Result<u16> {
+    /// Open a directory as a source root, or find it again. `of_list`: the names beneath it come from a list of the
+    /// operator with `--relative`. Errors: of the open.
+    pub fn open(&mut self, path: &[u8], of_list: bool, plan: &Plan) -> io::Result<u16> {
         let full = operator::absolute(path, &plan.cwd)?;
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        // The one without doors is always the first of its path.
         if let Some(found) = shared.iter().position(|r| r.path() == full) {
             return Ok(found as u16);
         }
@@ -48,6 +58,7 @@ impl Sources {
             operator: false,
             insecure_links: plan.insecure_links,
             follow_links: follow && !border,
+            trusted_links: of_list,
             confine_root: None,
             no_openat2: false,
         };
@@ -59,6 +70,7 @@ impl Sources {
                     module,
                     &RootOptions {
                         operator: true,
+                        trusted_links: false,
                         ..options.clone()
                     },
                 )?;
@@ -77,11 +89,28 @@ impl Sources {
             // A handle can be had of a directory that can't be entered.
             root.lstat(b".")?;
         }
-        if shared.len() >= usize::from(u16::MAX) {
-            return Err(io::Error::from_raw_os_error(7));
+        add(&mut shared, root)
+    }
+
+    /// The root from which the names of an argument are resolved: that of its base, or, where the directory `dir` that
+    /// the argument names lies behind links out of the base, one in which these were followed. A daemon's module is a
+    /// border that no link leads over.
+    ///
+    /// spec: options 5.3
+    pub fn leading_to(&mut self, number: u16, dir: &[u8], plan: &Plan) -> io::Result<u16> {
+        if plan.module_root.is_some() || !self.root(number).is_some_and(|root| root.leads_out(dir)) {
+            return Ok(number);
         }
-        shared.push(root);
-        Ok(shared.len() as u16 - 1)
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(base) = shared.get(usize::from(number)) else {
+            return Ok(number);
+        };
+        let root = base.with_doors(dir)?;
+        let known = |other: &Root| other.path() == root.path() && other.doors().eq(root.doors());
+        if let Some(found) = shared.iter().position(known) {
+            return Ok(found as u16);
+        }
+        add(&mut shared, root)
     }
 
     /// The root with this number.

@@ -185,6 +185,11 @@ pub fn seek_hole(file: &File, offset: u64) -> io::Result<Option<u64>> {
     }
 }
 
+/// Whether a directory is on NFS; one that cannot say is not.
+pub fn is_nfs(dir: impl std::os::fd::AsFd) -> bool {
+    rustix::fs::fstatfs(dir).is_ok_and(|fs| fs.f_type == rustix::fs::NFS_SUPER_MAGIC)
+}
+
 /// Data and metadata to the medium.
 pub fn fsync(file: &File) -> io::Result<()> {
     Ok(retry_on_intr(|| rustix::fs::fsync(file))?)

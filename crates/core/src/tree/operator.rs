@@ -1,17 +1,20 @@
 //! Paths that the operator named (spec: transfer 16.2, security SEC-3 to SEC-5): walked one component at a time, and
 //! a link, wherever it stands, is followed only if root or the process itself owns it.
+//!
+//! Links in procfs are the kernel's own, whoever seems to own them (in a user namespace nobody does), and their text is
+//! often no path (`pipe:[123]`): the kernel follows them.
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, CWD};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, CWD, PROC_SUPER_MAGIC};
 use rustix::io::{retry_on_intr, Errno};
 
 use super::resolve::{components, have_openat2, DIR_FLAGS, MAX_HOPS};
-use super::stat;
+use super::{procfs, stat};
 
 /// `path`, made absolute with `cwd` (or the directory of the process when that is empty). Not cleaned otherwise: `..`
 /// and links keep their meaning.
@@ -69,6 +72,22 @@ pub fn is_refusal(path: &[u8], error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) && is_untrusted(path, None)
 }
 
+/// Open with the flags and the mode of `open(2)`. An error comes as its number, with whether a link's owner is why.
+pub fn open_raw(
+    path: &[u8],
+    flags: u32,
+    mode: u32,
+    insecure: bool,
+    confine_root: Option<&[u8]>,
+) -> Result<OwnedFd, (i32, bool)> {
+    let flags = OFlags::from_bits_retain(flags) | OFlags::CLOEXEC;
+    // openat2 takes no mode where nothing is made.
+    let mode = if flags.contains(OFlags::CREATE) { mode } else { 0 };
+    let mut untrusted = false;
+    open_noting(path, flags, mode, None, insecure, confine_root, &mut untrusted)
+        .map_err(|errno| (errno.raw_os_error(), untrusted))
+}
+
 /// Whether a plain open of `path` would follow a link of an untrusted owner: why an open has failed with ELOOP, to
 /// choose the message.
 pub fn is_untrusted(path: &[u8], uid: Option<u32>) -> bool {
@@ -76,6 +95,33 @@ pub fn is_untrusted(path: &[u8], uid: Option<u32>) -> bool {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let _ = walk(path, flags, Mode::empty(), uid, false, None, &mut untrusted);
     untrusted
+}
+
+/// Open `path` from the directory `anchor`, by the same rule as a path of the operator.
+pub(super) fn open_from(
+    anchor: BorrowedFd<'_>,
+    path: &[u8],
+    flags: OFlags,
+    confine_root: Option<&[u8]>,
+    openat2: bool,
+) -> Result<OwnedFd, Errno> {
+    // Most paths have no link: one call instead of one per component.
+    if openat2 {
+        match rustix::fs::openat2(anchor, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+            Err(Errno::LOOP | Errno::NAMETOOLONG | Errno::AGAIN) => {}
+            other => return other,
+        }
+    }
+    walk_from(
+        anchor,
+        path,
+        flags,
+        Mode::empty(),
+        None,
+        false,
+        confine_root,
+        &mut false,
+    )
 }
 
 /// The open, with any flags for the last component.
@@ -86,6 +132,19 @@ pub(super) fn open_with(
     uid: Option<u32>,
     insecure: bool,
     confine_root: Option<&[u8]>,
+) -> Result<OwnedFd, Errno> {
+    open_noting(path, flags, mode, uid, insecure, confine_root, &mut false)
+}
+
+/// `open_with`; `untrusted` as in `walk`.
+fn open_noting(
+    path: &[u8],
+    flags: OFlags,
+    mode: u32,
+    uid: Option<u32>,
+    insecure: bool,
+    confine_root: Option<&[u8]>,
+    untrusted: &mut bool,
 ) -> Result<OwnedFd, Errno> {
     let mode = Mode::from_raw_mode(mode & 0o7777);
     if path.is_empty() {
@@ -103,11 +162,26 @@ pub(super) fn open_with(
             }
         }
     }
-    retry_on_intr(|| walk(path, flags, mode, uid, insecure, confine_root, &mut false))
+    retry_on_intr(|| walk(path, flags, mode, uid, insecure, confine_root, untrusted))
 }
 
-/// Component by component. `untrusted` becomes true if a link was refused because of its owner.
+/// The walk of a path that is absolute or relative to the directory of the process.
 fn walk(
+    path: &[u8],
+    flags: OFlags,
+    mode: Mode,
+    uid: Option<u32>,
+    insecure: bool,
+    confine_root: Option<&[u8]>,
+    untrusted: &mut bool,
+) -> Result<OwnedFd, Errno> {
+    walk_from(CWD, path, flags, mode, uid, insecure, confine_root, untrusted)
+}
+
+/// Component by component, from the directory `anchor` unless the path is absolute. `untrusted` becomes true if a link
+/// was refused because of its owner.
+fn walk_from(
+    anchor: BorrowedFd<'_>,
     path: &[u8],
     flags: OFlags,
     mode: Mode,
@@ -124,8 +198,11 @@ fn walk(
         }
         None => None,
     };
-    let start = |absolute: bool| rustix::fs::openat(CWD, if absolute { "/" } else { "." }, DIR_FLAGS, Mode::empty());
-    let mut here = start(path.first() == Some(&b'/'))?;
+    let top = || rustix::fs::openat(CWD, "/", DIR_FLAGS, Mode::empty());
+    let mut here = match path.first() {
+        Some(b'/') => top()?,
+        _ => rustix::fs::openat(anchor, ".", DIR_FLAGS, Mode::empty())?,
+    };
     let mut todo: VecDeque<Vec<u8>> = components(path);
     let mut hops = 0;
     loop {
@@ -173,7 +250,11 @@ fn walk(
                 continue;
             }
             // a link, or a file in the place of a directory; O_CREAT beside a dangling link says EEXIST on some
-            Err(Errno::LOOP | Errno::NOTDIR | Errno::MLINK) => {}
+            Err(e @ (Errno::LOOP | Errno::NOTDIR | Errno::MLINK)) => {
+                if last && flags.contains(OFlags::NOFOLLOW) {
+                    return Err(e);
+                }
+            }
             Err(e) => return Err(e),
         }
         // Pin the link, judge and read the very same inode.
@@ -186,22 +267,70 @@ fn walk(
         if !status.is_symlink() {
             return Err(if outside { Errno::LOOP } else { Errno::NOTDIR });
         }
-        if !insecure && status.uid != 0 && status.uid != uid {
-            *untrusted = true;
-            return Err(Errno::LOOP);
-        }
         hops += 1;
         if hops > MAX_HOPS {
             return Err(Errno::LOOP);
         }
+        if rustix::fs::fstatfs(&here)?.f_type == PROC_SUPER_MAGIC {
+            if !last {
+                here = rustix::fs::openat(&here, &name[..], DIR_FLAGS, Mode::empty())?;
+                continue;
+            }
+            if let Some(root) = &confine {
+                // Before anything is made of it: the open may cut it.
+                let target = rustix::fs::openat(&here, &name[..], OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+                if !stands_beneath(&target, uid, root)? {
+                    return Err(Errno::LOOP);
+                }
+            }
+            return rustix::fs::openat(&here, &name[..], flags, mode);
+        }
         let target = rustix::fs::readlinkat(&pin, "", Vec::with_capacity(256))?.into_bytes();
+        if !insecure && status.uid != 0 && status.uid != uid && !is_way_to_descriptors(&here, &target)? {
+            *untrusted = true;
+            return Err(Errno::LOOP);
+        }
         if target.first() == Some(&b'/') {
-            here = start(true)?;
+            here = top()?;
         }
         for part in components(&target).into_iter().rev() {
             todo.push_front(part);
         }
     }
+}
+
+/// A link in `/dev` that leads to the process's own descriptors. In a user namespace it seems to be a stranger's.
+fn is_way_to_descriptors(here: &OwnedFd, target: &[u8]) -> Result<bool, Errno> {
+    let Some(rest) = target.strip_prefix(b"/proc/self/fd") else {
+        return Ok(false);
+    };
+    let number = rest.strip_prefix(b"/").unwrap_or(rest);
+    if !number.iter().all(u8::is_ascii_digit) {
+        return Ok(false);
+    }
+    let dev = rustix::fs::openat(CWD, "/dev", DIR_FLAGS | OFlags::NOFOLLOW, Mode::empty())?;
+    let (here, dev) = (
+        stat::query(here, b"", AtFlags::EMPTY_PATH, false)?,
+        stat::query(&dev, b"", AtFlags::EMPTY_PATH, false)?,
+    );
+    Ok(here.same_file(&dev))
+}
+
+/// Whether what a descriptor stands for is the directory `root` or below it. ENOENT: it has no place, as a pipe.
+fn stands_beneath(target: &OwnedFd, uid: u32, root: &stat::Stat) -> Result<bool, Errno> {
+    let status = stat::query(target, b"", AtFlags::EMPTY_PATH, false)?;
+    if status.is_dir() {
+        return is_beneath(target, b".", root);
+    }
+    // A file does not know its directory: take the kernel's word for it, and make sure that it still is the file there.
+    let (proc, name) = procfs::name_of(target).ok_or(Errno::NOENT)?;
+    let place = rustix::fs::readlinkat(proc, name, Vec::with_capacity(256))?.into_bytes();
+    let slash = memchr::memrchr(b'/', &place).ok_or(Errno::NOENT)?;
+    let parent = open_with(&place[..=slash], DIR_FLAGS, 0, Some(uid), false, None)?;
+    if !stat::query(&parent, &place[slash + 1..], AtFlags::SYMLINK_NOFOLLOW, false)?.same_file(&status) {
+        return Err(Errno::NOENT);
+    }
+    is_beneath(&parent, b".", root)
 }
 
 /// Whether `here` (or, when `name` climbs or stays, what it leads to) is the directory `root` or below it.

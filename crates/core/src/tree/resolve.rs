@@ -23,6 +23,9 @@ pub(super) enum Confine {
     /// A link is followed if it is relative and stays beneath the root.
     #[default]
     Beneath,
+    /// A link is followed anywhere if root or this process owns it: names beneath a directory that the operator named,
+    /// where no border has to be kept (spec: transfer 16.2).
+    Trusted,
     /// Plain following, anywhere: `--insecure-links`, and senders in a mode that follows links.
     Anywhere,
 }
@@ -42,16 +45,20 @@ pub(super) fn have_openat2() -> bool {
 }
 
 /// Open `path` (already checked: relative, no `..` typed) from `anchor` with `flags`; every link in it, the last
-/// component's too unless `flags` has NOFOLLOW, is treated as `confine` says.
+/// component's too unless `flags` has NOFOLLOW, is treated as `confine` says. `confine_root`: links of trusted owners lead no further than this directory.
 pub(super) fn open_beneath(
     anchor: BorrowedFd<'_>,
     path: &[u8],
     flags: OFlags,
     confine: Confine,
+    confine_root: Option<&[u8]>,
     openat2: bool,
 ) -> Result<OwnedFd, Errno> {
     if confine == Confine::Anywhere && path.len() < PATH_MAX {
         return rustix::fs::openat(anchor, path, flags, Mode::empty());
+    }
+    if confine == Confine::Trusted {
+        return super::operator::open_from(anchor, path, flags, confine_root, openat2);
     }
     if openat2 && path.len() < PATH_MAX {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
@@ -68,8 +75,9 @@ pub(super) fn open_beneath(
         // Piece by piece, so that no more than two handles are held at once. A link that climbs above its piece is
         // refused here and left to the walk.
         if let Some(at) = memchr::memrchr(b'/', &path[..PATH_MAX - 1]) {
-            let head = open_beneath(anchor, &path[..at], DIR_FLAGS, confine, openat2);
-            match head.and_then(|dir| open_beneath(dir.as_fd(), &path[at + 1..], flags, confine, openat2)) {
+            let head = open_beneath(anchor, &path[..at], DIR_FLAGS, confine, confine_root, openat2);
+            let rest = &path[at + 1..];
+            match head.and_then(|dir| open_beneath(dir.as_fd(), rest, flags, confine, confine_root, openat2)) {
                 Err(Errno::LOOP) => {}
                 other => return other,
             }

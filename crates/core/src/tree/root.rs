@@ -31,7 +31,10 @@ pub struct RootOptions {
     /// Parents are followed anywhere beneath this root (a sender with `-L`, `-k`, `--copy-unsafe-links`; a real
     /// chroot), whatever way the root itself is opened.
     pub follow_links: bool,
-    /// Refuse a root outside this directory (absolute).
+    /// Parents are followed anywhere through links of trusted owners, as the path of the root itself is with `operator`:
+    /// alternate directories, and sources whose names come from a list of the operator.
+    pub trusted_links: bool,
+    /// Refuse a root outside this directory (absolute); with `trusted_links` what lies beneath the root too.
     pub confine_root: Option<Vec<u8>>,
     /// Don't use openat2 even if it is there: for tests of the component walk.
     pub no_openat2: bool,
@@ -49,11 +52,24 @@ pub struct WriteFlags {
     pub truncate: bool,
 }
 
+/// A directory beneath a root that the operator named, and what its name led to when the run began: links of any kind
+/// were followed on the way. The names below it are resolved beneath that directory.
+#[derive(Debug)]
+struct Door {
+    name: Vec<u8>,
+    /// Or why it could not be opened.
+    opened: Result<OwnedFd, Errno>,
+}
+
 #[derive(Debug)]
 struct Shared {
     handle: OwnedFd,
     path: Vec<u8>,
     confine: Confine,
+    /// The bound of [`Confine::Trusted`].
+    confine_root: Option<Vec<u8>>,
+    /// From the outermost to the innermost.
+    doors: Vec<Door>,
     openat2: bool,
     /// Nothing is there: every name is missing, and none can be made.
     nowhere: bool,
@@ -61,6 +77,28 @@ struct Shared {
     epoch: AtomicU64,
     /// Links may lead out of this root as long as they stay beneath that one, in which this one has this name.
     within: Option<(Arc<Shared>, Vec<u8>)>,
+}
+
+impl Shared {
+    /// Open a path beneath this root.
+    fn open(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+        let (mut anchor, mut rest) = (self.handle.as_fd(), path);
+        for door in self.doors.iter().rev() {
+            let Some(below) = path.strip_prefix(&door.name[..]) else {
+                continue;
+            };
+            if below.is_empty() || below[0] == b'/' {
+                anchor = door.opened.as_ref().map_err(|e| *e)?.as_fd();
+                rest = below.strip_prefix(b"/").unwrap_or(below);
+                break;
+            }
+        }
+        if rest.is_empty() {
+            rest = b".";
+        }
+        let bound = self.confine_root.as_deref();
+        retry_on_intr(|| resolve::open_beneath(anchor, rest, flags, self.confine, bound, self.openat2))
+    }
 }
 
 /// A held directory handle. Paths are bytes relative to it, components separated by `/`; `b"."` or `b""` is the root
@@ -101,6 +139,8 @@ impl Root {
     pub fn from_handle(handle: OwnedFd, path: &[u8], options: &RootOptions) -> Root {
         let confine = if options.insecure_links || options.follow_links {
             Confine::Anywhere
+        } else if options.trusted_links {
+            Confine::Trusted
         } else {
             Confine::Beneath
         };
@@ -109,6 +149,8 @@ impl Root {
                 handle,
                 path: path.to_vec(),
                 confine,
+                confine_root: options.confine_root.clone(),
+                doors: Vec::new(),
                 openat2: !options.no_openat2 && resolve::have_openat2(),
                 nowhere: false,
                 epoch: AtomicU64::new(0),
@@ -127,6 +169,8 @@ impl Root {
             handle,
             path: path.to_vec(),
             confine: Confine::Beneath,
+            confine_root: None,
+            doors: Vec::new(),
             openat2: false,
             nowhere: true,
             epoch: AtomicU64::new(0),
@@ -163,9 +207,9 @@ impl Root {
     /// Like [`Root::subroot`], for a path that an option names: `..` in it is walked, but never above this root.
     pub fn subroot_climbing(&self, rel: &[u8]) -> io::Result<Root> {
         self.exists()?;
-        let handle = retry_on_intr(|| {
-            resolve::open_beneath(self.handle(), rel, DIR_FLAGS, Confine::Beneath, self.shared.openat2)
-        })?;
+        let beneath = Confine::Beneath;
+        let handle =
+            retry_on_intr(|| resolve::open_beneath(self.handle(), rel, DIR_FLAGS, beneath, None, self.shared.openat2))?;
         Ok(self.make_subroot(handle, rel))
     }
 
@@ -192,6 +236,8 @@ impl Root {
                 handle,
                 path: self.display(rel),
                 confine: self.shared.confine,
+                confine_root: self.shared.confine_root.clone(),
+                doors: Vec::new(),
                 openat2: self.shared.openat2,
                 nowhere: self.shared.nowhere,
                 epoch: AtomicU64::new(0),
@@ -278,15 +324,64 @@ impl Root {
     fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         self.exists()?;
         let shared = &*self.shared;
-        let found = retry_on_intr(|| resolve::open_beneath(self.handle(), path, flags, shared.confine, shared.openat2));
+        let found = shared.open(path, flags);
         match (&found, &shared.within) {
             (Err(Errno::LOOP), Some((outer, rel))) if !flags.contains(OFlags::NOFOLLOW) => {
                 let path = [rel.as_slice(), b"/", path].concat();
-                let outside = outer.handle.as_fd();
-                retry_on_intr(|| resolve::open_beneath(outside, &path, flags, outer.confine, outer.openat2))
+                outer.open(&path, flags)
             }
             _ => found,
         }
+    }
+
+    /// The directory `dir`, which the operator named, lies behind a link that names beneath this root are not led through.
+    pub fn leads_out(&self, dir: &[u8]) -> bool {
+        let (shared, dir) = (&self.shared, dir.strip_suffix(b"/").unwrap_or(dir));
+        let root = dir.is_empty() || dir == b".";
+        let refused = |error: io::Error| error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
+        shared.confine == Confine::Beneath && !root && self.parent(dir).is_err_and(refused)
+    }
+
+    /// This root once more, in which the links on the way to `dir` are followed wherever they lead, as the operator who
+    /// named it wants it. They are followed now, and never again: whatever becomes of a link later, what is below its
+    /// name is looked for beneath the directory that it leads to now.
+    ///
+    /// spec: options 5.3
+    pub fn with_doors(&self, dir: &[u8]) -> io::Result<Root> {
+        check(dir)?;
+        let mut root = Self::from_handle(rustix::io::dup(self.handle())?, self.path(), &RootOptions::default());
+        let shared = Arc::get_mut(&mut root.shared).ok_or(Errno::INVAL)?;
+        shared.openat2 = self.shared.openat2;
+        let ends = (1..=dir.len()).filter(|&at| dir.get(at).is_none_or(|b| *b == b'/') && dir[at - 1] != b'/');
+        for end in ends {
+            let name = &dir[..end];
+            match shared.open(name, DIR_FLAGS) {
+                Err(Errno::LOOP) => {}
+                Err(_) => break,
+                Ok(_) => continue,
+            }
+            let (parent, leaf) = split(name)?;
+            let parent = if parent.is_empty() {
+                rustix::io::dup(&shared.handle)?
+            } else {
+                shared.open(parent, DIR_FLAGS)?
+            };
+            let opened = retry_on_intr(|| rustix::fs::openat(&parent, leaf, DIR_FLAGS, Mode::empty()));
+            let closed = opened.is_err();
+            shared.doors.push(Door {
+                name: name.to_vec(),
+                opened,
+            });
+            if closed {
+                break;
+            }
+        }
+        Ok(root)
+    }
+
+    /// The names of the directories that were opened through links by [`Root::with_doors`].
+    pub fn doors(&self) -> impl Iterator<Item = &[u8]> {
+        self.shared.doors.iter().map(|door| &door.name[..])
     }
 
     /// Open the directory `rel` itself; links are followed as among parents.
@@ -324,8 +419,12 @@ impl Root {
         self.at(rel, |dir, leaf| stat::query(dir, leaf, AtFlags::SYMLINK_NOFOLLOW, true))
     }
 
-    /// Status of what `rel` leads to, anywhere (`-L`, and the test for a link to a directory that leads outside).
+    /// Status of what `rel` leads to, anywhere (`-L`, and the test for a link to a directory that leads outside). Where
+    /// only links of trusted owners are followed, this is no exception.
     pub fn stat_follow(&self, rel: &[u8]) -> io::Result<Stat> {
+        if self.shared.confine == Confine::Trusted {
+            return stat::of_file_btime(self.open_path_follow(rel)?);
+        }
         self.at(rel, |dir, leaf| stat::query(dir, leaf, AtFlags::empty(), true))
     }
 

@@ -274,4 +274,25 @@ mod tests {
             }
         }
     }
+
+    /// What is in its place is not written again (the file could not be), but its zeros become holes.
+    #[test]
+    fn what_stays() {
+        use std::os::unix::fs::MetadataExt;
+        let mut tmp = tempfile::NamedTempFile::new().unwrap();
+        let content = [&[b'x'; 5000][..], &vec![0; 1 << 20], &[b'y'; 5000]].concat();
+        io::Write::write_all(&mut tmp, &content).unwrap();
+        let read_only = File::open(tmp.path()).unwrap();
+        let mut out = Output::new(&read_only, 0, content.len() as u64, false);
+        out.stay(&content).unwrap();
+        assert_eq!(out.finish().unwrap(), content.len() as u64);
+        let mut out = Output::new(tmp.as_file(), 0, content.len() as u64, true);
+        for piece in content.chunks(70_000) {
+            out.stay(piece).unwrap();
+        }
+        assert_eq!(out.finish().unwrap(), content.len() as u64);
+        assert_eq!(std::fs::read(tmp.path()).unwrap(), content);
+        let room = tmp.as_file().metadata().unwrap().blocks() * 512;
+        assert!(room < 128 * 1024, "{room}");
+    }
 }

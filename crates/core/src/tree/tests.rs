@@ -53,6 +53,88 @@ fn setup() -> (TempDir, Vec<Root>) {
     (tmp, roots)
 }
 
+/// A root that was led to `a/esc` and back into the tree by `a/abs` goes where the links led then, and nowhere else.
+#[test]
+fn doors() {
+    let (tmp, roots) = setup();
+    fs::create_dir_all(tmp.path().join("out/sub")).unwrap();
+    symlink("/", tmp.path().join("out/sub/up")).unwrap();
+    symlink("sub", tmp.path().join("out/in")).unwrap();
+    for root in &roots {
+        assert!(root.leads_out(b"a/esc") && root.leads_out(b"a/abs/c") && !root.leads_out(b"a/in"));
+        assert!(!root.leads_out(b".") && !root.leads_out(b"none"));
+        let led = root.with_doors(b"a/esc/sub").unwrap();
+        assert_eq!(led.doors().collect::<Vec<_>>(), [b"a/esc"]);
+        assert!(!led.leads_out(b"a/esc/sub") && led.leads_out(b"a/esc/sub/up"));
+        assert_eq!(led.lstat(b"a/esc/secret").unwrap().size, 1);
+        assert!(led.lstat(b"a/esc/in/up").unwrap().is_symlink());
+        assert_eq!(led.read_dir(b"a/esc").unwrap().len(), 3);
+        assert!(led.lstat(b"a/esc").unwrap().is_symlink());
+        assert_eq!(led.lstat(b"a/f").unwrap().size, 5);
+        // What is behind it has no way out of its own, and neither has the rest of the root.
+        assert_eq!(code(led.lstat(b"a/esc/sub/up/etc")), ELOOP);
+        assert_eq!(code(led.lstat(b"a/abs/c")), ELOOP);
+        // A name that only begins like it is another one.
+        assert_eq!(code(led.lstat(b"a/esc2/x")), 2);
+        // Several on one way.
+        let led = root.with_doors(b"a/esc/sub/up/etc").unwrap();
+        assert_eq!(led.doors().collect::<Vec<_>>(), [&b"a/esc"[..], b"a/esc/sub/up"]);
+        assert!(led.lstat(b"a/esc/sub/up/etc/passwd").unwrap().is_file());
+        assert_eq!(code(root.with_doors(b"loop1/x").unwrap().lstat(b"loop1/x")), ELOOP);
+        // Nobody moves it later.
+        let led = root.with_doors(b"a/esc").unwrap();
+        fs::remove_file(tmp.path().join("t/a/esc")).unwrap();
+        symlink("/etc", tmp.path().join("t/a/esc")).unwrap();
+        assert_eq!(led.lstat(b"a/esc/secret").unwrap().size, 1);
+        fs::remove_file(tmp.path().join("t/a/esc")).unwrap();
+        symlink("../../out", tmp.path().join("t/a/esc")).unwrap();
+        symlink("/nowhere", tmp.path().join("t/dead")).unwrap();
+        assert_eq!(code(root.with_doors(b"dead/x").unwrap().lstat(b"dead/x")), 2);
+        fs::remove_file(tmp.path().join("t/dead")).unwrap();
+    }
+}
+
+/// Links of trusted owners are followed anywhere, those of others nowhere, and none out of the bound.
+#[test]
+fn trusted_links() {
+    let (tmp, _) = setup();
+    let t = tmp.path().join("t");
+    symlink("b", t.join("a/foreign")).unwrap();
+    let root_user = rustix::process::geteuid().is_root();
+    if root_user {
+        std::os::unix::fs::lchown(t.join("a/foreign"), Some(1234), None).unwrap();
+    }
+    for no_openat2 in [false, true] {
+        let options = RootOptions {
+            trusted_links: true,
+            no_openat2,
+            ..RootOptions::default()
+        };
+        let root = Root::open(bytes(&t), &options).unwrap();
+        assert_eq!(root.lstat(b"a/esc/secret").unwrap().size, 1);
+        assert!(root.lstat(b"a/abs/c").unwrap().is_dir());
+        assert!(root.lstat(b"a/in2/c").unwrap().is_dir());
+        assert!(root.stat_follow(b"a/esc").unwrap().is_dir());
+        assert_eq!(root.read_dir(b"a/esc").unwrap().len(), 1);
+        assert_eq!(code(root.lstat(b"loop1/c")), ELOOP);
+        assert_eq!(code(root.lstat(b"a/f/c")), ENOTDIR);
+        assert!(!root.leads_out(b"a/esc"));
+        if root_user {
+            assert_eq!(code(root.lstat(b"a/foreign/c")), ELOOP);
+            assert_eq!(code(root.stat_follow(b"a/foreign")), ELOOP);
+            assert_eq!(code(root.read_dir(b"a/foreign")), ELOOP);
+            assert!(root.lstat(b"a/foreign").unwrap().is_symlink());
+        }
+        let bound = RootOptions {
+            confine_root: Some(bytes(&t).to_vec()),
+            ..options
+        };
+        let root = Root::open(bytes(&t), &bound).unwrap();
+        assert_eq!(code(root.lstat(b"a/esc/secret")), ELOOP);
+        assert!(root.lstat(b"a/abs/c").unwrap().is_dir());
+    }
+}
+
 #[test]
 fn resolution() {
     let (_tmp, roots) = setup();

@@ -245,6 +245,7 @@ fn search_for(sig: &Signature, new: &[u8], inplace: bool) -> SearchStats {
         &mut sink,
         &mut stats,
     )
+    .unwrap()
     .unwrap();
     stats
 }

@@ -218,7 +218,7 @@ impl Dest {
         match crate::tree::stat::of_file(file) {
             Ok(stat) => Some(stat),
             Err(error) => {
-                let text = [b"stat ".as_slice(), shown, b" failed"].concat();
+                let text = [b"fstat ".as_slice(), shown, b" failed"].concat();
                 self.report.sys_error(self.role, text, &error);
                 None
             }
@@ -254,7 +254,7 @@ impl Dest {
                     Err(error) => {
                         if !self.chown_failed(&shown, want, uid, &error) {
                             if temp.is_some() {
-                                // It stays as rsync makes such a file.
+                                // It stays as rsync makes such a file; that it has no owner was said.
                                 let _ = attrs::fchmod(file, (want.mode | 0o200) & 0o700);
                             }
                             return;

@@ -63,7 +63,7 @@ impl Dest {
                 &parent[..parent.len() - 1]
             };
             if let Ok(root) = self.operator_dir(parent) {
-                match root.mkdir(leaf, 0o777 & !self.plan.umask) {
+                match root.mkdir(leaf, 0o777) {
                     Ok(()) => {}
                     Err(e) if e.raw_os_error() == Some(17) => {}
                     Err(error) => {
@@ -87,14 +87,12 @@ impl Dest {
         let mut at = 0;
         while let Some(slash) = memchr::memchr(b'/', &name[at..]) {
             let dir = &name[..at + slash];
-            let mut made = root.mkdir(dir, 0o777 & !self.plan.umask);
+            let mut made = root.mkdir(dir, 0o777);
             if matches!(&made, Err(e) if e.raw_os_error() == Some(17))
-                && root.lstat(dir).is_ok_and(|stat| !stat.is_dir() && !stat.is_symlink())
+                && root.lstat(dir).is_ok_and(|stat| !stat.is_dir())
             {
-                // What is no directory gives way.
-                made = root
-                    .unlink(dir)
-                    .and_then(|()| root.mkdir(dir, 0o777 & !self.plan.umask));
+                // What is no directory gives way, a link to one too: nothing is stored elsewhere (observed).
+                made = root.unlink(dir).and_then(|()| root.mkdir(dir, 0o777));
             }
             match made {
                 Ok(()) => self.like_its_model(root, dir),
@@ -118,6 +116,8 @@ impl Dest {
         };
         let (from, now) = match (self.root.lstat(dir), root.lstat(dir)) {
             (Ok(from), Ok(now)) => (from, now),
+            // Somebody has removed it meanwhile.
+            (Err(error), _) if error.raw_os_error() == Some(2) => return,
             (_, Err(error)) | (Err(error), _) => return failed(b"stat ", b" failed", &error),
         };
         if self.plan.changes_owners() && (from.uid, from.gid) != (now.uid, now.gid) {
@@ -144,15 +144,18 @@ impl Dest {
         }
     }
 
-    fn clear_backup_place(&self, root: &Root, name: &[u8]) -> bool {
+    /// Remove an older backup. What can't be removed is in the way of the new one, which says so.
+    fn clear_backup_place(&self, root: &Root, name: &[u8]) {
         match root.lstat(name) {
             Ok(stat) if stat.is_dir() => {
                 let shown = self.shown_backup(name);
                 let told = |below: &[u8], mode: u32| self.report.deletion(&[shown.as_slice(), below].concat(), mode);
-                crate::roles::delete::remove_tree(root, name, name.len(), &told).is_ok()
+                let _removed = crate::roles::delete::remove_tree(root, name, name.len(), &told);
             }
-            Ok(_) => root.unlink(name).is_ok(),
-            Err(_) => true,
+            Ok(_) => {
+                let _removed = root.unlink(name);
+            }
+            Err(_) => {}
         }
     }
 

@@ -1,15 +1,16 @@
 //! The directory of partial and delayed files (spec: transfer 6.1).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Dest, Failed};
 use crate::report::debug::debug;
 use crate::report::Reported;
 use crate::roles::compare::Wanted;
 use crate::roles::paths::split_name;
-use crate::tree::{attrs, Root, Temp};
+use crate::tree::{attrs, Root, RootOptions, Temp};
 
 /// Where interrupted and delayed files are kept.
 #[derive(Debug, Clone)]
@@ -49,7 +50,7 @@ impl PartialDir {
         if !dir.starts_with(b"/") {
             return Self::Relative(dir.to_vec());
         }
-        let found = dest.operator_dir(dir);
+        let found = open_dir(dest, dir);
         // ELOOP and EXDEV: what a walk beneath the module ends with at its border.
         let outside = dest.plan.module_root.is_some()
             && !dest.plan.insecure_links
@@ -66,9 +67,27 @@ impl PartialDir {
 }
 
 impl Shared {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State> {
         // Each change is one assignment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Open the partial-dir, or its parent. In a module, links are followed wherever they stand as long as what they lead
+/// to is in the module (observed).
+fn open_dir(dest: &Dest, path: &[u8]) -> io::Result<Root> {
+    let beneath = dest.operator_dir(path);
+    match (&beneath, &dest.plan.module_root) {
+        (Err(error), Some(module)) if !dest.plan.insecure_links && error.raw_os_error() == Some(40) => {
+            let options = RootOptions {
+                cwd: dest.root.path().to_vec(),
+                operator: true,
+                confine_root: Some(module.clone()),
+                ..RootOptions::default()
+            };
+            Root::open(path, &options)
+        }
+        _ => beneath,
     }
 }
 
@@ -117,10 +136,10 @@ impl Dest {
         if !shared.state().outside {
             return false;
         }
-        let options = crate::tree::RootOptions {
+        let options = RootOptions {
             cwd: self.root.path().to_vec(),
             operator: true,
-            ..crate::tree::RootOptions::default()
+            ..RootOptions::default()
         };
         let base = split_name(rel).1;
         Root::open(&shared.path, &options)
@@ -146,7 +165,7 @@ impl Dest {
                 // The root of everything is there, and can't be made.
                 state.root.as_ref().ok_or(io::ErrorKind::NotFound)?;
             } else {
-                let parent = self.operator_dir(if parent.is_empty() { b"/" } else { parent })?;
+                let parent = open_dir(self, if parent.is_empty() { b"/" } else { parent })?;
                 make_dir(&parent, leaf)?;
                 state.root = Some(parent.subroot_nofollow(leaf)?);
             }
@@ -248,9 +267,33 @@ impl Dest {
             }
         }
         drop(file);
-        if let Err((verb, error)) = self.move_temp(&name, &self.root, rel) {
-            self.move_failed(verb, &name, rel, &error);
+        if self.plan.backup && !self.is_own_partial(rel) {
+            // What is there gives way to a fragment: its backup is then the only whole file.
+            if let Err(error) = self.backup_before_overwrite(rel) {
+                self.report.error_xfer(error.to_string());
+                self.remove_temp(&name);
+                return;
+            }
         }
+        match self.move_temp(&name, &self.root, rel) {
+            Ok(()) if self.plan.backup => {
+                self.partials().insert(rel.to_vec());
+            }
+            Ok(()) => {}
+            Err((verb, error)) => {
+                self.move_failed(verb, &name, rel, &error);
+            }
+        }
+    }
+
+    fn partials(&self) -> MutexGuard<'_, HashSet<Vec<u8>>> {
+        // Each change is one insertion.
+        self.own_partials.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is at the name is what this run has kept of a first try; the file before has its backup already.
+    pub(super) fn is_own_partial(&self, rel: &[u8]) -> bool {
+        self.partials().contains(rel)
     }
 
     /// Give a file that was held back its name (spec: transfer 6 `--delay-updates`). `exists`: something is there, and is

@@ -49,6 +49,13 @@ impl Dest {
         }
     }
 
+    /// Remove what was made under a temporary name in the destination and could not take its place.
+    pub fn remove_made(&self, temp: &[u8]) {
+        if let Err(error) = self.root.unlink(temp) {
+            self.sys_error("unlink", temp, &error);
+        }
+    }
+
     /// Open a file for writing in place; made if missing. Errors are reported.
     pub fn open_inplace(&self, rel: &[u8]) -> Result<File, Reported> {
         let how = WriteFlags {
@@ -88,7 +95,7 @@ impl Dest {
     /// Put a finished temporary file in place: backup, rename, or a copy across filesystems. Where that fails the
     /// temporary file is removed.
     pub fn commit(&self, temp: &[u8], rel: &[u8], replaces: bool) -> Result<(), Failed> {
-        if replaces && self.plan.backup {
+        if replaces && self.plan.backup && !self.is_own_partial(rel) {
             self.backup_before_overwrite(rel)
                 .inspect_err(|_| self.remove_temp(temp))?;
         }
@@ -163,8 +170,12 @@ impl Dest {
         }
     }
 
-    /// Sync a finished file when asked (`--fsync`).
+    /// Sync a finished file when asked (`--fsync`), and on NFS: there a full disk shows when the data is sent to the
+    /// server, at the latest by a close, whose error nobody sees. The close then has nothing left to send.
     pub fn sync(&self, file: &File, rel: &[u8]) -> Result<()> {
+        if self.on_nfs && !self.plan.fsync {
+            file.sync_all().map_err(|e| self.write_error(rel, &e))?;
+        }
         if self.plan.fsync {
             file.sync_all().map_err(|e| {
                 Error::FileIo(format!(

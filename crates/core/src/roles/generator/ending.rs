@@ -167,10 +167,11 @@ impl Generator {
                 if self.lists.is_empty() {
                     break;
                 }
-                if !wire {
+                if wire {
+                    self.listen(true)?;
+                } else if !self.groups.has_unheard() {
                     break;
                 }
-                self.listen(true)?;
             }
         } else {
             self.link_stragglers()?;
@@ -185,21 +186,30 @@ impl Generator {
             for at in 0..self.lists.len() {
                 self.redo(at)?;
             }
+            if !wire && !plan.delay_updates {
+                self.link_unheard()?;
+            }
         }
         self.tell_list_ends();
         self.progress_phase();
+        self.requests_over = true;
         self.done()?;
         debug!(self.report, genr >= 1; "generate_files phase=2");
-        if plan.delay_updates {
+        // Names wait for what was asked for again, as they do for what is delayed.
+        if plan.delay_updates || plan.hard_links && self.asked_again && !plan.inc_recurse {
             if wire {
                 self.wait_phase(2)?;
                 self.link_unheard()?;
-            } else if let Output::Local(copier) = &mut self.output {
-                for (segment, i, ndx, outcome) in copier.finish_delayed(&self.dest)? {
-                    self.copied(&segment, i, ndx, outcome)?;
+            } else {
+                // A file that could not be placed may leave another name of it to be copied.
+                loop {
+                    let any = self.place_delayed()?;
+                    self.link_unheard()?;
+                    self.settle()?;
+                    if !any {
+                        break;
+                    }
                 }
-                self.link_unheard()?;
-                self.settle()?;
             }
         }
         if plan.protocol >= 29 {
@@ -239,6 +249,19 @@ impl Generator {
         self.done()?;
         self.flush();
         Ok(())
+    }
+
+    /// Move the files of a local copy that were held back; whether there were any.
+    fn place_delayed(&mut self) -> Result<bool> {
+        let Output::Local(copier) = &mut self.output else {
+            return Ok(false);
+        };
+        let ended = copier.finish_delayed(&self.dest)?;
+        let any = !ended.is_empty();
+        for (segment, i, ndx, outcome) in ended {
+            self.copied(&segment, i, ndx, outcome)?;
+        }
+        Ok(any)
     }
 
     pub(super) fn wait_phase(&mut self, phase: u8) -> Result<()> {

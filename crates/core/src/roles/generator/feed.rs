@@ -227,6 +227,11 @@ impl Generator {
         self.in_place(&segment, i, ndx, good)
     }
 
+    /// The sender answers no more requests.
+    pub(in crate::roles) fn is_too_late_to_ask(&self) -> bool {
+        self.requests_over && matches!(self.output, Output::Wire(_))
+    }
+
     /// A file is to be asked for once more when its list, or the phase, ends.
     fn ask_again(&mut self, ndx: i32) {
         if let Some((list, i)) = self.locate(ndx) {
@@ -261,6 +266,7 @@ impl Generator {
 
     /// What follows when a worker has ended a local copy.
     fn worker_ended(&mut self, ndx: i32, outcome: Outcome) -> Result<()> {
+        self.report.file_ended(ndx, outcome == Outcome::Placed);
         self.in_flight = self.in_flight.saturating_sub(1);
         self.take_up(ndx);
         let Some((at, i)) = self.locate(ndx) else { return Ok(()) };
@@ -289,6 +295,14 @@ impl Generator {
     pub(super) fn settle(&mut self) -> Result<()> {
         if !self.plan.inc_recurse {
             return Ok(());
+        }
+        if self.plan.hard_links {
+            // Names that wait for a file which is asked for again keep their lists open, so that does not wait for them.
+            for at in 0..self.lists.len() {
+                if self.lists[at].processed && !self.lists[at].redo.is_empty() {
+                    self.redo(at)?;
+                }
+            }
         }
         while let Some(list) = self.lists.front() {
             if !list.processed || list.pending > 0 {
@@ -339,6 +353,7 @@ impl Generator {
 
     pub(super) fn redo(&mut self, at: usize) -> Result<()> {
         let redo = std::mem::take(&mut self.lists[at].redo);
+        self.asked_again |= !redo.is_empty();
         let segment = Arc::clone(&self.lists[at].segment);
         for i in redo {
             let ndx = segment.start + i as i32;

@@ -256,7 +256,13 @@ impl Dest {
 
     /// Keep in an attribute what may not be set (spec: transfer 5.6). `seen` is the file as fake-super saw it before.
     pub(in crate::roles) fn keep_fake(&self, place: Place<'_>, rel: &[u8], want: &Wanted, seen: &Stat) -> bool {
-        let Ok(real) = place.stat() else { return false };
+        let real = match place.stat() {
+            Ok(real) => real,
+            Err(error) => {
+                self.sys_error("stat", rel, &error);
+                return false;
+            }
+        };
         if !real.is_file() && !real.is_dir() {
             return false;
         }

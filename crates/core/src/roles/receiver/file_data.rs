@@ -104,6 +104,10 @@ impl Receiver {
             self.discard(incoming, sum)?;
             return Ok(Outcome::Failed);
         }
+        if incoming.basis_lost {
+            self.discard(incoming, sum)?;
+            return Ok(if incoming.redo { Outcome::Failed } else { Outcome::Again });
+        }
         let name = incoming.segment.name(incoming.i);
         let file = NewFile {
             dest,
@@ -112,6 +116,7 @@ impl Receiver {
             want: &incoming.want,
             size: incoming.segment.entry(incoming.i).len,
             existing: incoming.exists.map(|s| s.size),
+            replaces: incoming.replaces,
             from_partial: incoming.kind == basis::PARTIAL,
             redo: incoming.redo,
         };

@@ -13,6 +13,7 @@ use crate::roles::compare::{is_dir, S_IFREG};
 use crate::roles::entries::missing;
 use crate::roles::metadata::{self, Lookup};
 use crate::roles::paths::{clean, confine, disk, split_name, split_relative, trim_slashes};
+use crate::tree::operator;
 
 impl Scanner {
     pub(super) fn arguments(&mut self, names: Option<Vec<Vec<u8>>>) -> Result<Vec<Argument>> {
@@ -40,7 +41,7 @@ impl Scanner {
     pub(super) fn open_base(&mut self, base: &[u8], named: &[u8]) -> Option<u16> {
         let opened = match self.base_hidden(base) {
             true => Err(io::Error::from_raw_os_error(2)),
-            false => self.sources.open(base, &self.plan),
+            false => self.sources.open(base, self.of_list && self.plan.relative, &self.plan),
         };
         match opened {
             Ok(root) => {
@@ -64,17 +65,37 @@ impl Scanner {
         }
     }
 
+    /// The root for an argument of `--relative`, whose path leads where the operator wants it, through links as well.
+    /// `contents`: the last component is a directory like the others.
+    fn led_by(&mut self, root: u16, name: &[u8], contents: bool) -> Option<u16> {
+        let dir = if contents { disk(name) } else { split_name(disk(name)).0 };
+        match self.sources.leading_to(root, dir, &self.plan) {
+            Ok(led) if led == root => Some(root),
+            Ok(led) => {
+                let typed = self.report.source_name(root);
+                self.report.set_source_name(led, &typed);
+                Some(led)
+            }
+            Err(error) => {
+                let text = [b"link_stat ".as_slice(), &self.display(root, name), b" failed"].concat();
+                self.report.sys_error("sender", text, &error);
+                self.report.set_listing_error(ioerr::GENERAL);
+                None
+            }
+        }
+    }
+
     /// The directory of an argument as a whole path, but for that with the dots and slashes of the command line
     /// (observed), which --relative tidies up. What marks the contents of a directory is left out, unless it is that of
     /// a list.
     fn as_typed(&self, base: &[u8], named: &[u8]) -> Vec<u8> {
         if self.plan.relative && !self.of_list {
-            let full = crate::tree::operator::absolute(base, &self.plan.cwd).unwrap_or_else(|_| named.to_vec());
+            let full = operator::absolute(base, &self.plan.cwd).unwrap_or_else(|_| named.to_vec());
             return clean(&full);
         }
         let mut full = base.to_vec();
         if !base.starts_with(b"/") {
-            let Ok(here) = crate::tree::operator::absolute(b".", &self.plan.cwd) else {
+            let Ok(here) = operator::absolute(b".", &self.plan.cwd) else {
                 return named.to_vec();
             };
             full = if base == b"." {
@@ -97,7 +118,7 @@ impl Scanner {
         if self.plan.daemon_rules.is_empty() {
             return false;
         }
-        let Ok(full) = crate::tree::operator::absolute(base, &self.plan.cwd) else {
+        let Ok(full) = operator::absolute(base, &self.plan.cwd) else {
             return false;
         };
         self.filters.set_root(&full);
@@ -165,6 +186,9 @@ impl Scanner {
             if lead_dot && !std::mem::replace(&mut self.dot_implied, true) {
                 out.push(implied_dot(root));
             }
+            let Some(root) = self.led_by(root, &name, dotted) else {
+                return Ok(());
+            };
             out.push(Argument {
                 root,
                 name,
@@ -404,6 +428,10 @@ impl Scanner {
                 return Ok(());
             }
         }
+        if self.of_list && self.plan.relative {
+            let full = self.sources.root(root).map(|root| root.display(disk(name)));
+            self.report.refusal(&full.unwrap_or_default(), error);
+        }
         let path = self.display(root, name);
         let text = [b"link_stat ".as_slice(), &path, b" failed"].concat();
         self.report.sys_error("sender", text, error);
@@ -429,7 +457,12 @@ impl Scanner {
         };
         let path = disk(name);
         let mut found = metadata::look(root, path, plan.copy_links || argument.follow, &plan, &self.report);
-        if argument.follow && !plan.copy_links && !found.as_ref().is_ok_and(|stat| is_dir(stat.mode)) {
+        // A link of another owner in a list is not passed on either where it should have been followed (observed).
+        let refused = match &found {
+            Err(Lookup::Failed(error)) => self.of_list && operator::is_refusal(&root.display(path), error),
+            _ => false,
+        };
+        if argument.follow && !plan.copy_links && !refused && !found.as_ref().is_ok_and(|stat| is_dir(stat.mode)) {
             // Only a directory is looked for behind a link (observed).
             found = metadata::look(root, path, false, &plan, &self.report);
         }

@@ -17,7 +17,7 @@ use crate::report::{ioerr, Report};
 use crate::roles::compare::is_reg;
 use crate::roles::exchange::Item;
 use crate::roles::generator::basis;
-use crate::roles::items::{self, Figures};
+use crate::roles::items::{self, Figures, Part};
 use crate::roles::paths::disk;
 use crate::sums::size::SumHead;
 use crate::sums::strong::Hasher;
@@ -38,7 +38,7 @@ impl Sender {
         let name = found.segment.name(found.pos);
         if plan.dry_run {
             items::count(&self.report, entry.mode, item.iflags);
-            self.tell(item, found, &name, Figures::default());
+            self.tell(item, found, &name, Figures::default(), Part::All);
             self.report.stats(|s| {
                 s.transferred += 1;
                 s.transferred_size += entry.len;
@@ -99,7 +99,7 @@ impl Sender {
         let written = self.writer.bytes_written();
         let late = self.report.after_data();
         if !late {
-            self.tell(item, found, &name, Figures::default());
+            self.tell(item, found, &name, Figures::default(), Part::Screen);
         }
         if self.report.progress_level() > 0 {
             self.report.set_processed(self.places.of(&found.segment, found.pos));
@@ -141,6 +141,10 @@ impl Sender {
             self.report, deltasum >= 2;
             "false_alarms=", stats.false_alarms, " hash_hits=", stats.hash_hits, " matches=", stats.matches
         );
+        if !late {
+            // All of it is on its way: what the other end makes of it, this one does not hear.
+            self.tell(item, found, &name, Figures::default(), Part::Kept);
+        }
         if let Err(error) = start.and(rest) {
             self.failed_file(ioerr::GENERAL);
             let shown = self.display(entry.root, &name);
@@ -168,7 +172,7 @@ impl Sender {
                 sum_bytes,
                 checksum: Some(digest.as_slice()),
             };
-            self.tell(item, found, &name, figures);
+            self.tell(item, found, &name, figures, Part::All);
         }
         debug!(self.report, send >= 1; "sender finished ", &self.full_name(found));
         Ok(())

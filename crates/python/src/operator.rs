@@ -1,0 +1,24 @@
+//! Files that the operator named.
+
+use std::os::fd::IntoRawFd;
+
+use pyo3::prelude::*;
+use tain_core::tree::operator;
+
+/// Open a file by the walk for the operator's paths: a descriptor, or the negative number of an error, and whether the
+/// error is a link of another owner. The caller repeats a call that a signal has interrupted.
+#[pyfunction]
+#[pyo3(signature = (path, flags, mode, *, insecure = false, confine_root = None))]
+pub fn open_named(
+    py: Python<'_>,
+    path: &[u8],
+    flags: u32,
+    mode: u32,
+    insecure: bool,
+    confine_root: Option<&[u8]>,
+) -> (i32, bool) {
+    match py.detach(|| operator::open_raw(path, flags, mode, insecure, confine_root)) {
+        Ok(fd) => (fd.into_raw_fd(), false),
+        Err((number, refused)) => (-number, refused),
+    }
+}
