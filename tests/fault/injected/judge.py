@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable
@@ -222,15 +223,19 @@ class Judge:
     def reported(self, each: Spot) -> bool:
         if self.case.error not in ERRNOS:
             return True
-        error = describe(ERRNOS[self.case.error])
+        errors = {describe(ERRNOS[self.case.error])}
         side = r"\[sender\]" if each.top == "src" else r"\[([Rr]eceiver|generator)\]"
         if each.kind == "copy":
             # One call on two files does not say which of them failed.
             side = r"\[(sender|receiver)\]"
+        if each.kind == "create" and self.case.set in ("inplace", "append", "append-verify"):
+            # Where making a file is not allowed, rsync opens it once more without, and says what that said.
+            errors |= {describe(errno.ENOENT)} if self.case.error == "EACCES" else set()
         for line in self.text.splitlines():
             # In rsync's words, which have no error.
             discarded = each.kind == "mkdir" and line.startswith("Unable to create partial-dir for ")
-            if not discarded and (error not in line or not re.search(side, line)):
+            told = any(error in line for error in errors) and re.search(side, line)
+            if not discarded and not told:
                 continue
             if discarded and os.path.dirname(line.split(" ")[5]) == each.name:
                 return True
