@@ -233,8 +233,10 @@ class Judge:
             errors |= {describe(errno.ENOENT)} if self.case.error == "EACCES" else set()
         for line in self.text.splitlines():
             # In rsync's words, which have no error.
-            discarded = each.kind == "mkdir" and line.startswith("Unable to create partial-dir for ")
-            told = any(error in line for error in errors) and re.search(side, line)
+            discarded = each.kind in ("mkdir", "opendir") and line.startswith("Unable to create partial-dir for ")
+            # What is found out before the sides are at work names none.
+            early = each.top == "tmp" and line.startswith("Failed to stat temp-dir ")
+            told = any(error in line for error in errors) and (early or re.search(side, line))
             if not discarded and not told:
                 continue
             if discarded and os.path.dirname(line.split(" ")[5]) == each.name:
@@ -253,6 +255,9 @@ class Judge:
             if code == 0:
                 self.say(f"{name}: {what}, but exit code 0: {self.now.get(name)} for {self.wanted.get(name)}")
             elif (what == "not deleted" and stopped) or code in FATAL or self.lost_basis():
+                continue
+            elif self.case.call == "read" and f"ERROR: {name} failed verification" in self.text:
+                # What cannot be read of the old file is wrong in the new one: rsync says no more than this.
                 continue
             elif not causes:
                 self.say(
