@@ -14,7 +14,7 @@ fuzz_target!(|data: &[u8]| {
     let program = choices.short();
     for header in choices.0.chunks_exact(4).take(64) {
         let (number, len) = frames::parse([header[0], header[1], header[2], header[3]]);
-        if let Ok(tag) = frames::check(number, len, flags & 1 != 0, "fuzz") {
+        if let Ok(tag) = frames::check(number, len, flags & 1 != 0, protocol, "fuzz") {
             assert!(tag == frames::Tag::Data || len <= frames::MAX_TEXT);
         }
     }

@@ -67,7 +67,7 @@ fuzz_target!(|data: &[u8]| {
         if !item.wants_data() {
             continue;
         }
-        let Ok(head) = SumHead::read(&mut src, protocol, kind) else {
+        let Ok(head) = SumHead::read(&mut src, protocol, kind, flags & 2 != 0) else {
             return;
         };
         let _ = (

@@ -98,6 +98,7 @@ fuzz_target!(|data: &[u8]| {
     let trees = Trees::make();
     // As it is without negotiation in a batch, and with it elsewhere.
     let sum = match (modern, batch) {
+        (false, _) if protocol < 27 => SumKind::Md4Unpadded,
         (false, _) => SumKind::Md4Old,
         (true, true) => SumKind::Md5,
         (true, false) => SumKind::Xxh128,
@@ -182,10 +183,11 @@ fuzz_target!(|data: &[u8]| {
         ..LinkOptions::default()
     };
     let mut link = link(choices.rest(), options);
-    if server || modern {
+    let framed = protocol >= 23;
+    if server && framed || modern {
         link.start_mux_out();
     }
-    if (!server || modern) && !batch {
+    if (!server && framed || modern) && !batch {
         link.start_mux_in();
     }
     let plan = Arc::new(harmless(plan, trees.base.path()));

@@ -30,9 +30,9 @@ impl<'a> Choices<'a> {
         list[usize::from(self.byte()) % list.len()]
     }
 
-    /// 27 to 32.
+    /// 20 to 32.
     pub fn protocol(&mut self) -> u8 {
-        27 + self.byte() % 6
+        20 + self.byte() % 13
     }
 
     /// Up to `len` bytes.
@@ -53,7 +53,7 @@ impl<'a> Choices<'a> {
     }
 }
 
-pub const SUMS: [SumKind; 8] = [
+pub const SUMS: [SumKind; 9] = [
     SumKind::Md5,
     SumKind::Md4,
     SumKind::Md4Old,
@@ -62,6 +62,7 @@ pub const SUMS: [SumKind; 8] = [
     SumKind::Xxh3,
     SumKind::Xxh128,
     SumKind::None,
+    SumKind::Md4Unpadded,
 ];
 
 pub const CODECS: [CompressKind; 5] = [

@@ -59,6 +59,8 @@ class Link:
     def read_line(self, limit: int) -> bytes:
         """Up to a LF, which is dropped, as are CRs. Errors: `StreamError` at the end of the stream (without a text
         if it ended cleanly between lines), for a NUL, and for a line longer than *limit*."""
+    def wait(self, seconds: float) -> bool:
+        """Write what is buffered, then wait until a read would not block; false when that takes longer."""
     def write(self, data: bytes) -> None: ...
     def flush(self) -> None:
         """Returns when everything has been handed to the kernel."""
@@ -73,6 +75,8 @@ class Link:
     def write_int(self, value: int) -> None: ...
     def write_varint(self, value: int) -> None: ...
     def write_vstring(self, data: bytes) -> None: ...
+    def start_counting(self) -> None:
+        """The handshake ends here, as with the first `start_mux_*`: bytes are counted from here on."""
     def start_mux_in(self) -> None:
         """What is read from here on is framed."""
     def start_mux_out(self) -> None:
@@ -210,11 +214,9 @@ def rules_to_wire(
 def rules_from_wire(texts: Sequence[bytes], *, protocol: int) -> list[bytes]:
     """New-style rules of texts that a server has read. Errors: `UsageError` for one that does not parse."""
 
-def excluded(
-    rules: Sequence[bytes], name: bytes, is_dir: bool, *, sends: bool = True, parents: bool = True
-) -> bool:
-    """Whether a daemon's new-style *rules* exclude *name*, a path below their root, or (with *parents*) a directory above
-    it. *sends*: rules for the sending side count."""
+def excluded(rules: Sequence[bytes], name: bytes, is_dir: bool, *, sends: bool = True, parents: bool = True) -> bool:
+    """Whether a daemon's new-style *rules* exclude *name*, a path below their root, or (with *parents*) a directory
+    above it. *sends*: rules for the sending side count."""
 
 def convert(text: bytes, charset: str, *, to_wire: bool) -> bytes:
     """*text* from *charset* to UTF-8, or back; what cannot be converted stays as it is. Errors: `UnsupportedError` for

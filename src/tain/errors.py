@@ -185,6 +185,13 @@ def shown(word: bytes) -> str:
     return "".join(f"\\#{ord(c):03o}" if c < " " and c != "\t" else c for c in text)
 
 
+def unshown(text: bytes) -> bytes:
+    """The bytes of a text whose names have been through :func:`shown`: for a peer, which shows them in its own way."""
+    import re
+
+    return re.sub(rb"\\#([0-3][0-7][0-7])", lambda match: bytes([int(match[1], 8)]), text)
+
+
 def _classes() -> dict[int, type[TainError]]:
     found: dict[int, type[TainError]] = {}
     for cls in TainError.__subclasses__():

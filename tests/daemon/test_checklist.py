@@ -237,7 +237,7 @@ def test_dmn_44_misspelt_access_control_is_shown(tmp_path: Path) -> None:
 
 
 def test_dmn_45_a_path_outside_any_module(tmp_path: Path) -> None:
-    conf = b"path = /home\n[a]\npath = /a\n[b]\ncomment = x\npath = /b\ncomment = y\npath = /c\n[d]\n"
+    conf = b"path = /\n[a]\npath = /usr\n[b]\ncomment = x\npath = /etc\ncomment = y\npath = /var\n[d]\n"
     code, lines = _check(tmp_path, conf)
     assert code == 0
     assert any("path in the global section" in line and "FILE:1" in line for line in lines)

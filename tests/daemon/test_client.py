@@ -39,7 +39,7 @@ CASES = {
     "lists": [
         "HOST", "HOST/", "127.0.0.1:: --port=PORT", "--no-motd HOST/", "--no-motd HOST/m/", "-q HOST/",
         "--list-only HOST/",
-        "--protocol=30 HOST/", "--protocol=24 HOST/", "127.0.0.1::#list --port=PORT", "rsync://bob@127.0.0.1:PORT/",
+        "--protocol=30 HOST/", "--protocol=25 HOST/", "127.0.0.1::#list --port=PORT", "rsync://bob@127.0.0.1:PORT/",
     ],
     "ways": [
         "-r HOST/m/ DIR/d/", "HOST/m HOST/early DIR/d/", "RSYNC://127.0.0.1:PORT/m/",

@@ -89,8 +89,6 @@ CASES: dict[str, bytes] = {
     "list": HELLO + b"#list\n",
     "empty line lists": HELLO + b"\n",
     "cr is dropped": HELLO + b"#list\r\n",
-    "old list has no EXIT": b"@RSYNCD: 24\n#list\n",
-    "list at 25": b"@RSYNCD: 25\n#list\n",
     "negative protocol": b"@RSYNCD: -3\n#list\n",
     "no greeting": b"hello\n",
     "no number": b"@RSYNCD: x\n",
@@ -175,6 +173,15 @@ def _ask(daemon: Daemon, data: bytes) -> tuple[bytes, list[str]]:
     return answer, lines
 
 
+@pytest.mark.parametrize("number", [20, 24, 25, 26])
+def test_old_clients_are_greeted_in_their_own_words(pair: list[Daemon], number: int) -> None:
+    """An old program gives up on a number above 30, so the greeting, and nothing else, differs from rsync's."""
+    (theirs, log), (ours, own_log) = (_ask(daemon, b"@RSYNCD: %d\n#list\n" % number) for daemon in pair)
+    greeting = b"@RSYNCD: %d\n" % number
+    assert ours.startswith(greeting) and own_log == log
+    assert ours.removeprefix(greeting) == theirs.partition(b"\n")[2]
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_same_answer_and_log(pair: list[Daemon], name: str) -> None:
     if name in _NEEDS_ROOT and os.geteuid():
@@ -183,9 +190,10 @@ def test_same_answer_and_log(pair: list[Daemon], name: str) -> None:
     assert ours == theirs
 
 
-def test_control_bytes_are_escaped(pair: list[Daemon]) -> None:
-    # A deliberate difference: the reference sends them back as they came.
-    assert b"@ERROR: Unknown module 'x\\#033y'" in pair[1].talk(HELLO + b"x\x1by\n")
+def test_control_bytes_come_back_as_they_came(pair: list[Daemon]) -> None:
+    # A client escapes what it shows: what the daemon had escaped would be escaped twice.
+    for daemon in pair:
+        assert b"@ERROR: Unknown module 'x\x1by'" in daemon.talk(HELLO + b"x\x1by\n")
 
 
 @pytest.mark.parametrize("words", [("HOST",), ("HOST/",), ("HOST/nope/",), ("--no-motd", "HOST/")])

@@ -18,6 +18,7 @@ from tests.protocol.ints import (
     Ndx,
     block_length,
     block_sum,
+    default_sum,
     file_sum,
     int32,
     md4,
@@ -214,6 +215,8 @@ class Session:
     io_error: int = 0
     server: bool = False
     """This end is the server (tests.protocol.server)."""
+    daemon: bool = False
+    """The connection began with greetings."""
     users: dict[int, bytes] = field(default_factory=dict)
     groups: dict[int, bytes] = field(default_factory=dict)
     items: list[tuple[int, int, int, bytes]] = field(default_factory=list)
@@ -246,7 +249,14 @@ class Session:
         return [e.name for _, _, entries in self.lists for e in entries]
 
 
-# ---- the start (spec: protocol 2 and 10)
+# ---- the start (spec: protocol 2 and 10; protocol-old 3)
+
+
+def frames_from(s: Session) -> str:
+    """Where frames from the server begin."""
+    if s.p >= 23:
+        return "after seed"
+    return "before seed" if s.daemon and (s.job.sender or s.p == 22) else "never"
 
 
 def handshake(s: Session, numbers: bool = True) -> None:
@@ -256,7 +266,7 @@ def handshake(s: Session, numbers: bool = True) -> None:
         s.announced = int32(w)
         s.p = min(job.p, s.announced)
     s.ndx_in, s.ndx_out = Ndx(s.p), Ndx(s.p)
-    s.sum = job.force_sum or ("md5" if s.p >= 30 else "md4-old")
+    s.sum = job.force_sum or default_sum(s.p)
     s.compress = job.force_compress or ("zlib" if job.compress else "none")
     if s.p >= 30:
         s.compat = varint(w)
@@ -271,8 +281,9 @@ def handshake(s: Session, numbers: bool = True) -> None:
                 s.sum = chosen[0]
             if job.compress and not job.force_compress:
                 s.compress = chosen[-1]
+    w.framed_in = frames_from(s) == "before seed"
     s.seed = int32(w)
-    w.framed_in = True
+    w.framed_in = frames_from(s) != "never"
     w.flush()
     w.framed_out = s.p >= 30 or (job.sender and any(x.startswith("--remove-s") for x in job.long))
     s.terms = terms(s)
@@ -301,7 +312,7 @@ def terms(s: Session) -> Terms:
         specials="D" in has,
         hard="H" in has,
         atimes="U" in has,
-        sum_len=DIGEST_LENGTH[s.sum] if "c" in has else 0,
+        sum_len=(DIGEST_LENGTH[s.sum] if s.p > 20 else 2) if "c" in has else 0,
         acls="A" in has,
         xattrs="X" in has,
         numeric="--numeric-ids" in s.job.long,
@@ -322,6 +333,7 @@ def password(line: bytes, secret: str, p: int, digests: str | None = "sha512") -
 def enter(s: Session, module: str, login: tuple[str, str] | None = None) -> None:
     """The daemon's part up to its OK, and the words (spec: protocol 10.3 to 10.6)."""
     w, p = s.wire, s.job.p
+    s.daemon = True
     w.write(GREETING % p)
     greeting = w.line()
     s.announced = int(greeting.split()[1].split(b".")[0])
@@ -384,14 +396,27 @@ class Basis:
 
     @property
     def head(self) -> bytes:
-        return b"".join(map(put_int32, (self.count, self.length, self.strong, self.rest)))
+        return self.put(32)
+
+    def put(self, p: int) -> bytes:
+        strong = put_int32(self.strong) if p >= 27 else b""
+        return put_int32(self.count) + put_int32(self.length) + strong + put_int32(self.rest)
+
+
+def read_head(s: Session, redo: bool) -> tuple[int, int, int, int]:
+    """Count, block length, strong length, remainder (spec: protocol 6.6; protocol-old 6.2)."""
+    w = s.wire
+    count, length = int32(w), int32(w)
+    strong = int32(w) if s.p >= 27 else 16 if redo else 2
+    return count, length, strong, int32(w)
 
 
 def basis_of(s: Session, data: bytes, redo: bool = False) -> Basis:
     if not data:
-        return Basis()
+        return Basis(strong=0 if s.p >= 27 else 16 if redo else 2)
     length = block_length(len(data), s.p)
     strong = strong_length(len(data), length, DIGEST_LENGTH[s.sum], redo)
+    strong = strong if s.p >= 27 else 16 if redo else 2
     return Basis(data, -(-len(data) // length), length, strong, len(data) % length)
 
 
@@ -402,7 +427,7 @@ def request(s: Session, ndx: int, basis: Basis, iflags: int = TRANSFER) -> None:
         w.write(put_shortint(iflags))
     if s.job.dry:
         return
-    w.write(basis.head)
+    w.write(basis.put(s.p))
     for n in range(basis.count):
         block = basis.block(n)
         w.write(put_int32(rolling(block)))
@@ -477,7 +502,8 @@ def pull(s: Session, bases: Mapping[bytes, bytes] | None = None, spoil: set[byte
         if n != DONE:
             raise Broken("goodbye")
         s.done_in += 1
-    done(s)
+    if s.p >= 24:
+        done(s)
     w.flush()
     if extra := w.rest():
         raise Broken(f"more data after the end: {extra!r}")
@@ -493,8 +519,9 @@ def read_item(s: Session, n: int, asked: Mapping[int, Basis]) -> tuple[bytes, by
     e = s.entry(n)
     if not iflags & TRANSFER or s.job.dry:
         return e.name, b""
-    count, length, strong, rest = (int32(w) for _ in range(4))
     basis = asked[n]
+    # Requests were written before the first DONE was, unless they are a redo.
+    count, length, strong, rest = read_head(s, basis.strong == 16)
     if (count, length, strong, rest) != (basis.count, basis.length, basis.strong, basis.rest):
         raise Broken("the head is not the one that was sent")
     s.heads.setdefault(n, []).append((count, length, strong, rest))
@@ -568,9 +595,10 @@ def push(s: Session, entries: Sequence[Entry], damage: set[bytes] | None = None)
             raise Broken("end of the deletions")
         s.done_in += 1
         done(s)
-    if s.ndx_in.read(w) != DONE:
-        raise Broken("goodbye")
-    s.done_in += 1
+    if s.p >= 24:
+        if s.ndx_in.read(w) != DONE:
+            raise Broken("goodbye")
+        s.done_in += 1
     w.flush()
     with suppress(OSError):
         w.sock.shutdown(socket.SHUT_WR)
@@ -591,7 +619,7 @@ def answer(s: Session, n: int, damage: set[bytes]) -> None:
         w.write(echo)
         return
     e = s.entry(n)
-    basis = Basis(b"", *(int32(w) for _ in range(4)))
+    basis = Basis(b"", *read_head(s, s.done_in > 0))
     sums = [(int32(w) & 0xFFFFFFFF, w.read(basis.strong)) for _ in range(basis.count)]
     s.heads.setdefault(n, []).append((basis.count, basis.length, basis.strong, basis.rest))
     steps = match(s, e.content, basis, sums)
@@ -612,7 +640,7 @@ def answer(s: Session, n: int, damage: set[bytes]) -> None:
     if e.name in damage:
         damage.discard(e.name)
         total = bytes(len(total))
-    w.write(echo + basis.head + put_tokens(steps, s.compress, lambda k: known[k], s.p) + total)
+    w.write(echo + basis.put(s.p) + put_tokens(steps, s.compress, lambda k: known[k], s.p) + total)
 
 
 def match(s: Session, data: bytes, basis: Basis, sums: Sequence[tuple[int, bytes]]) -> list[Step]:

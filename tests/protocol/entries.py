@@ -198,9 +198,10 @@ class Codec:
         if t.links and stat.S_ISLNK(e.mode):
             e.link = src.read(x30int(src, p))
         if t.hard and p < 30 and (flags & HLINKED if p >= 28 else e.is_file):
+            number = longint if p >= 26 else lambda s: int32(s) & 0xFFFFFFFF
             if p < 28 or not flags & SAME_DEV:
-                prev.dev = longint(src)
-            e.inode = (prev.dev, longint(src))
+                prev.dev = number(src)
+            e.inode = (prev.dev, number(src))
         if t.sum_len and (e.is_file or p < 28):
             e.sum = src.read(t.sum_len)
 
@@ -343,9 +344,10 @@ class Codec:
         if t.links and stat.S_ISLNK(e.mode):
             out += put_x30int(len(e.link), p) + e.link
         if e.inode is not None:
+            number = put_longint if p >= 26 else put_int32
             if p < 28 or not flags & SAME_DEV:
-                out += put_longint(e.inode[0])
-            out += put_longint(e.inode[1])
+                out += number(e.inode[0])
+            out += number(e.inode[1])
             prev.dev = e.inode[0]
         if t.sum_len and (e.is_file or p < 28):
             out += e.sum or bytes(t.sum_len)

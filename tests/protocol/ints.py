@@ -206,11 +206,14 @@ def rolling(data: bytes) -> int:
     return (s1 & 0xFFFF) | (s2 & 0xFFFF) << 16
 
 
-def md4(data: bytes) -> bytes:
-    """Plain MD4 (RFC 1320); hashlib has it only where OpenSSL's old provider is loaded."""
+def md4(data: bytes, unpadded: bool = False) -> bytes:
+    """Plain MD4 (RFC 1320); hashlib has it only where OpenSSL's old provider is loaded. `unpadded`: as below protocol
+    27 (spec: protocol-old 8.1)."""
     a0, b0, c0, d0 = 0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476
     size = len(data)
-    data += b"\x80" + bytes((55 - size) % 64) + struct.pack("<Q", size * 8)
+    if not unpadded or size % 64:
+        bits = size * 8 & (0xFFFFFFFF if unpadded else M64)
+        data += b"\x80" + bytes((55 - size) % 64) + struct.pack("<Q", bits)
 
     def rol(v: int, s: int) -> int:
         v &= 0xFFFFFFFF
@@ -269,13 +272,13 @@ def xxh64(data: bytes, seed: int = 0) -> bytes:
     return struct.pack("<Q", h ^ h >> 32)
 
 
-DIGEST_LENGTH = {"md4": 16, "md4-old": 16, "md5": 16, "sha1": 20, "xxh64": 8, "none": 1}
+DIGEST_LENGTH = {"md4": 16, "md4-old": 16, "md4-unpadded": 16, "md5": 16, "sha1": 20, "xxh64": 8, "none": 1}
 
 
 def plain_sum(name: str, data: bytes) -> bytes:
     """The sum of `--checksum`: never seeded (spec: protocol 8.5)."""
-    if name in ("md4", "md4-old"):
-        return md4(data)
+    if name.startswith("md4"):
+        return md4(data, name == "md4-unpadded")
     if name == "xxh64":
         return xxh64(data)
     return b"\0" if name == "none" else hashlib.new(name, data).digest()
@@ -283,19 +286,24 @@ def plain_sum(name: str, data: bytes) -> bytes:
 
 def file_sum(name: str, data: bytes, seed: int) -> bytes:
     """spec: protocol 8.4"""
-    return md4(put_int32(seed) + data) if name == "md4-old" else plain_sum(name, data)
+    return plain_sum(name, put_int32(seed) + data if name.startswith("md4-") else data)
 
 
 def block_sum(name: str, data: bytes, seed: int, seed_first: bool) -> bytes:
     """spec: protocol 8.3"""
     le = put_int32(seed) if seed else b""
-    if name in ("md4", "md4-old"):
-        return md4(data + le)
+    if name.startswith("md4"):
+        return md4(data + le, name == "md4-unpadded")
     if name == "xxh64":
         return xxh64(data, seed)
     if name == "md5" and not seed_first:
         return hashlib.md5(data + le).digest()
     return b"\0" if name == "none" else hashlib.new(name, le + data).digest()
+
+
+def default_sum(p: int) -> str:
+    """What is not negotiated."""
+    return "md5" if p >= 30 else "md4-old" if p >= 27 else "md4-unpadded"
 
 
 def block_length(n: int, p: int) -> int:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.protocol.client import GREETING, LIMIT, Job, Session, Wire, terms
-from tests.protocol.ints import Broken, Ndx, int32, put_int32, put_varint, put_vstring, vstring
+from tests.protocol.client import GREETING, LIMIT, Job, Session, Wire, frames_from, terms
+from tests.protocol.ints import Broken, Ndx, default_sum, int32, put_int32, put_varint, put_vstring, vstring
 
 CHECKSUMS = ["xxh64", "md5", "md4", "sha1"]
 """The names that this server can compute, in the order of every client."""
@@ -22,6 +22,7 @@ ALL = 0x1FE
 def receive_words(s: Session) -> list[str]:
     """The daemon's part up to the client's words; they are answered by `start`."""
     w = s.wire
+    s.daemon = True
     w.send(GREETING % s.job.p)
     s.announced = int(w.line().split()[1].split(b".")[0])
     s.p = min(s.job.p, s.announced)
@@ -48,7 +49,7 @@ def start(
     s.job = Job(p=s.p, sender="--sender" in words, compact=compact[1:].split("e.")[0], long=words)
     s.job.dry = "n" in s.job.compact
     s.ndx_in, s.ndx_out = Ndx(s.p), Ndx(s.p)
-    s.seed, s.sum = seed, "md5" if s.p >= 30 else "md4-old"
+    s.seed, s.sum = seed, default_sum(s.p)
     forced = [word.partition("=")[2] for word in words if word.startswith("--checksum-choice=")]
     s.sum = forced[0] if forced else s.sum
     s.compress = "zlib" if "z" in s.job.compact else "none"
@@ -62,8 +63,10 @@ def start(
             s.lists_offered = [vstring(w) for _ in offers]
             if not forced:
                 s.sum = next((x for x in CHECKSUMS if x in sums.split()), "none")
-    w.send(put_int32(seed))
-    w.framed_out = True
+    w.framed_out = frames_from(s) == "before seed"
+    w.write(put_int32(seed))
+    w.flush()
+    w.framed_out = frames_from(s) != "never"
     w.framed_in = s.p >= 30 or (s.job.sender and any(x.startswith("--remove-s") for x in words))
     s.terms = terms(s)
     if filters is None:

@@ -116,6 +116,8 @@ class FakeLink:
         size = len(data)
         self.write((bytes((size,)) if size < 128 else bytes((size >> 8 | 0x80, size & 0xFF))) + data)
 
+    def start_counting(self) -> None: ...
+
     def start_mux_in(self) -> None:
         self.mux_in = True
 

@@ -159,10 +159,15 @@ def test_variables(tmp_path: Path) -> None:
     section = config.modules[0]
     assert section.text("comment") == b"/h %lower% 50% %NOSUCH% %%"
     assert section.text("path") == b"/a/%RSYNC_USER_NAME%"
-    for name in (b"", b".", b"..", b"a/b", b"a\nb"):
+    for name in (b".", b"..", b"a/b", b"a\nb"):
         config.variables.connection[b"RSYNC_USER_NAME"] = name
         with pytest.raises(UnsafeExpansionError):
             section.text("path")
+    config.variables.connection[b"RSYNC_USER_NAME"] = b""
+    assert section.text("path") == b"/a"
+    config.variables.strict = True
+    with pytest.raises(UnsafeExpansionError):
+        section.text("path")
     config.variables.connection[b"RSYNC_USER_NAME"] = b"bob"
     assert section.text("path") == b"/a/bob"
     config.variables.connection[b"RSYNC_MODULE_PATH"] = b"/a/b"
@@ -212,7 +217,7 @@ def test_other_unknown_names_are_served_unless_strict(tmp_path: Path) -> None:
     assert config.refusal(config.modules[0]) is None
     config = read(tmp_path, b"tain strict = yes\n[m]\nfrobnicate = 1\n")
     assert config.refusal(config.modules[0]) is not None
-    config = read(tmp_path, b"[m]\ntain frobnicate = 1\n[n]\ntain memory = 1M\n")
+    config = read(tmp_path, b"[m]\ntain frobnicate = 1\n[n]\ntain hook timeout = 1\n")
     assert config.refusal(config.modules[0]) is not None
     assert config.refusal(config.modules[1]) is None
 

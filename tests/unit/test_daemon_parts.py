@@ -118,13 +118,16 @@ def test_user_rules() -> None:
     [b"a:" + b"x" * 1023 + b"admin:x\n", b"nocolon\n", b":pw\n", b"a:\n", b"a:b\0c\n"],
 )
 def test_bad_secrets(data: bytes) -> None:
+    secrets = auth.parse_secrets(b"good:one\n" + data + b"\nlast:two\n")
+    assert [pair for pair in secrets.pairs if pair[1] is not None] == [(b"good", b"one"), (b"last", b"two")]
+    assert [problem.partition(" of ")[0] for problem in secrets.problems] == ["line 2"]
     with pytest.raises(auth.SecretsError, match="line 2"):
-        auth.parse_secrets(b"good:one\n" + data)
+        auth.parse_secrets(b"good:one\n" + data, strict=True)
 
 
 def test_secrets() -> None:
     data = b"# c:d\n\nbob:a:b c \r\n@grp:x\nbob:later\n"
-    assert auth.parse_secrets(data) == [(b"bob", b"a:b c "), (b"@grp", b"x"), (b"bob", b"later")]
+    assert auth.parse_secrets(data, strict=True).pairs == [(b"bob", b"a:b c "), (b"@grp", b"x"), (b"bob", b"later")]
 
 
 def test_challenges_are_unique_and_of_the_right_length() -> None:

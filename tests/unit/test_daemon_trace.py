@@ -30,7 +30,7 @@ TESTED: dict[int, list[str]] = {
     14: ['"crlf"'],
     15: ['"list"', "test_real_client_sees_the_same"],
     16: ["test_same_answer_and_log"],
-    17: ['"old list has no EXIT"', '"list at 25"'],
+    17: ["test_old_clients_are_greeted_in_their_own_words", '"list at 25"'],
     18: ['"hidden and denied"'],
     19: ["test_handshake_deadline", "test_trickling_does_not_help"],
     20: ["test_connection_slots", "test_dmn_20_a_slot_is_free_after_a_kill"],

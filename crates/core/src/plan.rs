@@ -140,9 +140,10 @@ macro_rules! names {
 }
 
 names! {
-    /// Checksum algorithms (spec: protocol 8.2). `Md4Old` is the seeded, unnamed MD4 of protocols 27 to 29.
+    /// Checksum algorithms (spec: protocol 8.2). `Md4Old` is the seeded, unnamed MD4 of protocols 27 to 29,
+    /// `Md4Unpadded` that of older ones, which has defects (spec: protocol-old 8.1).
     SumKind { Xxh128 = "xxh128", Xxh3 = "xxh3", Xxh64 = "xxh64", Md5 = "md5", Md4 = "md4", Md4Old = "md4-old",
-              Sha1 = "sha1", None = "none" } default Md5
+              Md4Unpadded = "md4-unpadded", Sha1 = "sha1", None = "none" } default Md5
 }
 names! {
     /// Token stream codecs (spec: protocol 7).

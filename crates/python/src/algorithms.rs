@@ -160,7 +160,7 @@ impl Output {
 
 fn kind(py: Python<'_>, name: &str) -> PyResult<SumKind> {
     SumKind::from_name(name)
-        .filter(|kind| !matches!(kind, SumKind::None | SumKind::Md4Old))
+        .filter(|kind| !matches!(kind, SumKind::None | SumKind::Md4Old | SumKind::Md4Unpadded))
         .ok_or_else(|| Error::Usage(format!("unknown checksum name: {name}")))
         .or_raise(py)
 }

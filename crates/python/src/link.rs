@@ -71,6 +71,11 @@ impl Link {
         Ok(PyBytes::new(py, &self.run(py, |link| link.read_line(limit))?))
     }
 
+    fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
+        let time = Duration::from_secs_f64(seconds.clamp(0.0, 3600.0));
+        self.run(py, |link| link.wait(time))
+    }
+
     fn write(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
         self.run(py, |link| link.write(data))
     }
@@ -123,6 +128,10 @@ impl Link {
         let mut out = Vec::new();
         put_vstring(&mut out, data).or_raise(py)?;
         self.run(py, |link| link.write(&out))
+    }
+
+    fn start_counting(&self) {
+        self.lock().start_counting();
     }
 
     fn start_mux_in(&self) {

@@ -74,17 +74,10 @@ pub fn build_rules(
             io::Read::read_to_end(&mut io::stdin(), &mut data)?;
             return Ok(Some(data));
         }
-        read_operator(name, &cwd, false).inspect_err(|error| {
-            refused |= operator::absolute(name, &cwd).is_ok_and(|full| operator::is_refusal(&full, error));
-        })
+        read_named(name, &cwd, &mut refused)
     };
     let built = build(&sources, &options, &mut read);
-    let set = built
-        .map_err(|error| match error {
-            Error::FileIo(text) if refused => Error::FileIo(format!("{}\n{text}", operator::REFUSAL)),
-            other => other,
-        })
-        .or_raise(py)?;
+    let set = built.map_err(|error| with_refusal(error, refused)).or_raise(py)?;
     if let Some(notes) = notes {
         for line in &set.warnings {
             notes.append((0, line))?;
@@ -94,6 +87,21 @@ pub fn build_rules(
         }
     }
     Ok(list(py, &set.plan_texts()))
+}
+
+/// Read a rule file, and note whether a link of another owner was in the way.
+fn read_named(name: &[u8], cwd: &[u8], refused: &mut bool) -> io::Result<Option<Vec<u8>>> {
+    read_operator(name, cwd, false).inspect_err(|error| {
+        *refused |= operator::absolute(name, cwd).is_ok_and(|full| operator::is_refusal(&full, error));
+    })
+}
+
+/// The error, behind a line about such a link.
+fn with_refusal(error: Error, refused: bool) -> Error {
+    match error {
+        Error::FileIo(text) if refused => Error::FileIo(format!("{}\n{text}", operator::REFUSAL)),
+        other => other,
+    }
 }
 
 fn no_files(_: &[u8]) -> io::Result<Option<Vec<u8>>> {
@@ -164,8 +172,10 @@ pub fn excluded(
         root: b"/".to_vec(),
         ..RuleOptions::default()
     };
-    let mut read = |name: &[u8]| read_operator(name, b"", false);
-    let rules = Rules::new(&rules, options, &mut read).or_raise(py)?;
+    let mut refused = false;
+    let mut read = |name: &[u8]| read_named(name, b"", &mut refused);
+    let made = Rules::new(&rules, options, &mut read);
+    let rules = made.map_err(|error| with_refusal(error, refused)).or_raise(py)?;
     let verdict = if parents {
         rules.check_path(name, is_dir)
     } else {

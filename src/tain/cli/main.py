@@ -18,12 +18,18 @@ if TYPE_CHECKING:
 _SIGNALS = {"SIGINT": 20, "SIGTERM": 20, "SIGHUP": 20, "SIGUSR1": 19}
 
 
+#: Each directory that is named as a source holds handles for as long as the run lasts, where the usual limit is 1024.
+_MANY_WORDS = 100
+
+
 def entry() -> None:
     """The console script. Ends the process itself."""
     argv = [os.fsencode(word) for word in sys.argv]
     if not argv or argv[0].endswith(b"__main__.py"):
         argv[:1] = [b"tain"]
     _open_standard_streams()
+    if len(argv) > _MANY_WORDS:
+        _raise_file_limit()
     env = Environment(argv=argv)
     env.own_process = True
     _install_signals(env)
@@ -116,6 +122,19 @@ def _open_standard_streams() -> None:
         except OSError:
             if os.open(os.devnull, os.O_RDWR) != fd:
                 return
+
+
+def _raise_file_limit() -> None:
+    """As many open files as the system lets this process have."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError):
+            # With the old limit a short list of sources still works; a long one is told when it is opened.
+            return
 
 
 def _install_signals(env: Environment) -> None:

@@ -77,13 +77,15 @@ def _take(found: Arguments, words: list[bytes], module: bytes, *, escaped: bool,
     found.raw += found.options
     if dot < len(words):
         found.raw.append(b".")
-    request: list[bytes] = []
+    request = b""
     for word in words[dot + 1 :]:
-        request.append(word)
+        # Cut between two words, not in one (observed).
+        if len(request) < _REQUEST_LIMIT:
+            request += (b" " if request else b"") + word
         parts = split_paths(word, module) if split else [strip_module(word, module)]
         found.paths += parts
         found.raw += parts
-    found.request = b" ".join(request)[:_REQUEST_LIMIT]
+    found.request = request
 
 
 def strip_module(path: bytes, module: bytes) -> bytes:

@@ -8,7 +8,7 @@ import stat
 
 from tain.cli import choices
 from tain.daemon.text import comma_list
-from tain.session import operator_file
+from tain.session import oldpeer, operator_file
 from tain.session.digests import md4
 from tain.session.wildcards import wild
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 #: Strongest first; this is the list of the greeting.
 DIGESTS: tuple[bytes, ...] = tuple(name.encode() for name in choices.DIGESTS)
-#: The form of MD4 that clients before protocol 30 use: four zero bytes go in front.
-OLD_MD4 = b"md4-old"
+#: Where the forms of MD4 begin that clients before protocol 30 use: four zero bytes go in front.
+OLD_MD4 = b"md4-"
 
 _MAX_LINE = 1023
 _MAX_FILE = 4 << 20
@@ -52,10 +52,11 @@ class Outcome:
         self.reason = reason
 
 
-def choose_digest(offered: Sequence[bytes] | None, protocol: int) -> bytes | None:
-    """The digest for this client, or None when there is none in common (spec: protocol 10.7)."""
+def choose_digest(offered: Sequence[bytes] | None, protocol: int, announced: int = 32) -> bytes | None:
+    """The digest for a client that greeted with the number *announced*, or None when there is none in common
+    (spec: protocol 10.7; protocol-old 10.2)."""
     if offered is None:
-        return b"md5" if protocol >= 30 else OLD_MD4
+        return b"md5" if protocol >= 30 else oldpeer.md4_kind(announced).encode()
     for name in DIGESTS:
         if name in offered:
             return name
@@ -67,15 +68,15 @@ def too_weak(digest: bytes, floor: bytes) -> str:
     shown = os.fsdecode(floor)
     if floor not in DIGESTS:
         return f"the configured 'auth digest = {shown}' is not a supported digest on this build"
-    got = b"md4" if digest == OLD_MD4 else digest
+    got = b"md4" if digest.startswith(OLD_MD4) else digest
     if DIGESTS.index(got) > DIGESTS.index(floor):
         return f"negotiated auth digest {got.decode()} is weaker than the required 'auth digest = {shown}'"
     return ""
 
 
 def _digest(name: bytes, data: bytes) -> bytes:
-    if name == OLD_MD4:
-        return md4(b"\0\0\0\0" + data)
+    if name.startswith(OLD_MD4):
+        return md4(b"\0\0\0\0" + data, unpadded=name == b"md4-unpadded")
     if name == b"md4":
         return md4(data)
     import hashlib
@@ -101,7 +102,7 @@ def _base64(data: bytes) -> bytes:
 def rules(value: bytes, *, strict: bool = False) -> list[Rule]:
     """The items of ``auth users`` in order. Raises :class:`RuleError`.
 
-    An unknown suffix is passed over as in rsync, unless ``strict``.
+    An unknown suffix, and an item without a name, are passed over as in rsync, unless ``strict``.
     """
     found = []
     for item in comma_list(value):
@@ -118,7 +119,9 @@ def rules(value: bytes, *, strict: bool = False) -> list[Rule]:
         group = pattern.startswith(b"@")
         pattern = pattern[group:]
         if not pattern:
-            raise RuleError(f'empty name in auth users: "{os.fsdecode(item)}"')
+            if strict:
+                raise RuleError(f'empty name in auth users: "{os.fsdecode(item)}"')
+            continue
         found.append(Rule(pattern, group, access))
     return found
 
@@ -150,22 +153,23 @@ class SecretsError(Exception):
         self.reason = reason
 
 
-def read_secrets(path: bytes, strict: bool) -> list[tuple[bytes, bytes]]:
-    """The pairs of a secrets file in order. Raises :class:`SecretsError` with the line for the log."""
+def read_secrets(path: bytes, *, strict_modes: bool, strict: bool) -> Secrets:
+    """What a secrets file holds. Raises :class:`SecretsError` with the line for the log."""
     if not path:
         raise SecretsError("", "no secrets file")
     shown = os.fsdecode(path)
     try:
         fd = operator_file.open_walk(path)
     except OSError as error:
-        raise SecretsError(
-            f"rsync: [Receiver] unable to open secrets file {shown}: {operator_file.reason(error)}", "no secrets file"
-        ) from None
+        text = f"rsync: [Receiver] unable to open secrets file {shown}: {operator_file.reason(error)}"
+        if isinstance(error, operator_file.RefusedLink):
+            text = operator_file.REFUSAL
+        raise SecretsError(text, "no secrets file") from None
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise SecretsError(f"secrets file {shown} is not a regular file")
-        if strict:
+        if strict_modes:
             if status.st_mode & 0o006:
                 raise SecretsError("secrets file must not be other-accessible (see strict modes option)")
             if os.geteuid() == 0 and status.st_uid != 0:
@@ -176,12 +180,27 @@ def read_secrets(path: bytes, strict: bool) -> list[tuple[bytes, bytes]]:
             raise SecretsError(f"failed to read secrets file {shown}: {operator_file.reason(error)}") from None
     finally:
         os.close(fd)
-    return parse_secrets(data)
+    return parse_secrets(data, strict=strict)
 
 
-def parse_secrets(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Pairs of name and password. One bad line makes the whole file unfit (SEC-26)."""
-    pairs = []
+class Secrets:
+    """What a secrets file holds."""
+
+    __slots__ = ("pairs", "problems")
+
+    def __init__(self) -> None:
+        #: Names and passwords in order; a password of None fits nothing.
+        self.pairs: list[tuple[bytes, bytes | None]] = []
+        #: What is wrong with single lines.
+        self.problems: list[str] = []
+
+
+def parse_secrets(data: bytes, *, strict: bool = False) -> Secrets:
+    """The lines of a secrets file. One that is no `name:password` is left out, as in rsync.
+
+    With *strict* it makes the whole file unfit (SEC-26). Raises :class:`SecretsError`.
+    """
+    secrets = Secrets()
     for number, line in enumerate(data.split(b"\n"), 1):
         line = line.rstrip(b"\r")
         if not line or line.startswith(b"#"):
@@ -199,9 +218,14 @@ def parse_secrets(data: bytes) -> list[tuple[bytes, bytes]]:
         elif not password:
             problem = "has no password"
         if problem:
-            raise SecretsError(f"line {number} of the secrets file {problem}")
-        pairs.append((name, password))
-    return pairs
+            problem = f"line {number} of the secrets file {problem}"
+            if strict:
+                raise SecretsError(problem)
+            secrets.problems.append(f"{problem}: it is ignored")
+        # The first line of a name decides, so one without a password shuts out whoever it names.
+        if colon and name and name != b"@" and b"\0" not in name:
+            secrets.pairs.append((name, None if problem else password))
+    return secrets
 
 
 def check(
@@ -212,27 +236,28 @@ def check(
     users: Sequence[Rule],
     secrets_file: bytes,
     strict_modes: bool,
-) -> tuple[Outcome, str]:
-    """Judge the client's answer to challenge ``text``: the outcome, and a line about the secrets file, if any."""
+    strict: bool = False,
+) -> tuple[Outcome, list[str]]:
+    """Judge the client's answer to challenge ``text``: the outcome, and lines about the secrets file."""
     user, space, answer = line.partition(b" ")
     if not space:
-        return Outcome(b"", _NO_CHANGE, "invalid challenge response"), ""
+        return Outcome(b"", _NO_CHANGE, "invalid challenge response"), []
     rule, groups = _match(user, users)
     if rule is None:
-        return Outcome(user, _NO_CHANGE, "no matching rule"), ""
+        return Outcome(user, _NO_CHANGE, "no matching rule"), []
     if rule.access == _DENY:
-        return Outcome(user, _NO_CHANGE, "denied by rule"), ""
+        return Outcome(user, _NO_CHANGE, "denied by rule"), []
     if user.startswith((b"#", b"@")):
         # Such a name would be found on a comment's or a group's line.
-        return Outcome(user, _NO_CHANGE, "invalid username"), ""
+        return Outcome(user, _NO_CHANGE, "invalid username"), []
     try:
-        pairs = read_secrets(secrets_file, strict_modes)
+        secrets = read_secrets(secrets_file, strict_modes=strict_modes, strict=strict)
     except SecretsError as error:
-        return Outcome(user, _NO_CHANGE, error.reason), str(error)
-    candidates: list[bytes] = []
+        return Outcome(user, _NO_CHANGE, error.reason), [str(error)] if str(error) else []
+    candidates: list[bytes | None] = []
     wanted = [user] + [b"@" + group for group in groups]
     seen: set[bytes] = set()
-    for name, password in pairs:
+    for name, password in secrets.pairs:
         if name in wanted and name not in seen:
             seen.add(name)
             candidates.append(password)
@@ -240,11 +265,12 @@ def check(
 
     good = False
     # A name without a secret costs what a wrong password costs (SEC-25).
-    for password in candidates or [b"\0"]:
-        good |= hmac.compare_digest(response(digest, password, text), answer) and bool(candidates)
+    for candidate in candidates or [None]:
+        fits = hmac.compare_digest(response(digest, b"\0" if candidate is None else candidate, text), answer)
+        good |= fits and candidate is not None
     if good:
-        return Outcome(user, rule.access), ""
-    return Outcome(user, _NO_CHANGE, "password mismatch" if candidates else "secret not found"), ""
+        return Outcome(user, rule.access), secrets.problems
+    return Outcome(user, _NO_CHANGE, "password mismatch" if candidates else "secret not found"), secrets.problems
 
 
 def _match(user: bytes, users: Sequence[Rule]) -> tuple[Rule | None, list[bytes]]:

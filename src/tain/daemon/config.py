@@ -16,12 +16,15 @@ from tain.daemon.parameters import (
     FACILITIES,
     FACILITY,
     INTEGER,
+    OFF,
     PARAMETERS,
     PATH,
+    PLANNED,
     Parameter,
     Value,
     key,
     nearest,
+    planned,
 )
 from tain.daemon.sections import (
     ERROR,
@@ -76,7 +79,7 @@ def load(
     for section in config.modules:
         section.fallback = reader.defaults
         section.name = config.variables.expand(section.name)
-    config.strict = config.globals.flag("tain strict")
+    config.strict = config.variables.strict = config.globals.flag("tain strict")
     return config
 
 
@@ -111,6 +114,8 @@ class _Reader:
         # Faults of the global section are inherited by the modules that follow.
         self.default_faults: list[Fault] = []
         self.section: Section | None = None
+        # The modules by the keys of their names: there may be thousands.
+        self.by_key: dict[bytes, Section] = {}
         self.open_files: list[tuple[int, int]] = []
         self.file = b""
         self.line = 0
@@ -129,6 +134,8 @@ class _Reader:
                 os.close(fd)
         except OSError as error:
             name = os.fsdecode(file)
+            if isinstance(error, operator_file.RefusedLink):
+                self.say(ERROR, operator_file.REFUSAL)
             self.fail(f'rsync: [Receiver] unable to open config file "{name}": {operator_file.reason(error)}')
         identity = (status.st_dev, status.st_ino)
         if identity in self.open_files:
@@ -184,12 +191,15 @@ class _Reader:
             self.line = data.count(b"\n", 0, data.index(b"\0")) + 1
             self.fail("NUL byte in config file")
         at, end = 0, len(data)
+        line, counted = 1, 0
         while at < end:
             byte = data[at : at + 1]
             if byte.isspace() or byte == b"\\":
                 at += 1
                 continue
-            self.line = data.count(b"\n", 0, at) + 1
+            line += data.count(b"\n", counted, at)
+            counted = at
+            self.line = line
             if byte in (b"#", b";"):
                 newline = data.find(b"\n", at)
                 at = end if newline < 0 else newline + 1
@@ -258,14 +268,15 @@ class _Reader:
             self.section = None
             return
         self.apply_overrides()
-        for section in self.config.modules:
-            if key(section.name) == key(name):
-                self.section = section
-                return
+        known = self.by_key.get(key(name))
+        if known is not None:
+            self.section = known
+            return
         self.section = Section(name, dict(self.defaults), self.config.variables)
         self.section.line = self.line
         self.section.faults = list(self.default_faults)
         self.config.modules.append(self.section)
+        self.by_key[key(name)] = self.section
 
     def apply_overrides(self) -> None:
         if self.overridden:
@@ -279,7 +290,7 @@ class _Reader:
     def set(self, name: bytes, value: bytes) -> None:
         row = PARAMETERS.get(key(name))
         if row is None:
-            self.unknown(name)
+            self.unknown(name, value)
             return
         if row.of_daemon and self.section is not None:
             self.say(WARNING, f"Global parameter {_show(name)} found in module section!")
@@ -297,7 +308,10 @@ class _Reader:
                 self.say(NOTE, f"second path in module {_show(self.section.name)}: is a [name] line missing?")
             self.section.values[row.name] = parsed
             if row.name == "name":
+                if self.by_key.get(key(self.section.name)) is self.section:
+                    del self.by_key[key(self.section.name)]
                 self.section.name = value
+                self.by_key.setdefault(key(value), self.section)
             self.section.lines[row.name] = self.line
 
     def convert(self, row: Parameter, value: bytes) -> Value:
@@ -330,13 +344,20 @@ class _Reader:
             value = strip_slashes(value)
         return value
 
-    def unknown(self, name: bytes) -> None:
+    def unknown(self, name: bytes, value: bytes) -> None:
         shown = _show(name)
         if not name.startswith(b"-"):
             self.say(WARNING, f'Unknown Parameter encountered: "{shown}"')
         self.say(WARNING, f'IGNORING unknown parameter "{shown}"')
         likely = nearest(name)
-        if key(name).startswith(b"tain") and b" " in name:
+        coming = planned(name)
+        if coming is not None:
+            if PLANNED[coming] and value.strip().lower() not in OFF:
+                text = f'there is no parameter "{coming}" yet, and nothing is served without what it would protect'
+                self.fault(ERROR, text, name, False)
+            else:
+                self.fault(WARNING, f'there is no parameter "{coming}" yet: it changes nothing', name, True)
+        elif key(name).startswith(b"tain") and b" " in name:
             self.fault(ERROR, f'unknown parameter "{shown}"', name, False)
         elif likely in ACCESS_CONTROL:
             self.fault(ERROR, f'unknown parameter "{shown}": did you mean "{likely}"?', name, False)

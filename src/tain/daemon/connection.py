@@ -7,18 +7,21 @@ import os
 import stat
 
 from tain.daemon import access, arguments, auth, filters, greeting, hooks, module, preload, proxyheader, slots
+from tain.daemon.charsets import is_charset
 from tain.daemon.conversation import ClosedError, DeadlineError, TooManyError
 from tain.daemon.facts import ModuleFacts
 from tain.daemon.names import UNDETERMINED, Resolver
-from tain.daemon.refusal import RefusalError
+from tain.daemon.refusal import RefusalError, with_refusal
 from tain.daemon.sections import ExpansionOverflowError, UnsafeExpansionError
-from tain.daemon.text import blanks, escape
+from tain.daemon.text import blanks
 from tain.errors import TainError
-from tain.session import operator_file
+from tain.session import handshake, oldpeer, operator_file
 from tain.session.wildcards import has_wildcard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from tain.daemon.conversation import Conversation
     from tain.daemon.log import Log
     from tain.daemon.names import Helper
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 #: Seconds from the first byte to the end of the handshake, and again for the arguments.
 HANDSHAKE_LIMIT = 60
+#: What a strict configuration sends to everybody who connects.
 _MOTD_LIMIT = 64 << 10
 _EARLY_LIMIT = 5120
 _WHERE = "connection.py(0)"
@@ -72,7 +76,8 @@ class Connection:
             return self._steps()
         except RefusalError as refusal:
             if refusal.log:
-                self.log.error(refusal.log if isinstance(refusal.log, str) else os.fsdecode(refusal.log))
+                for line in (refusal.log if isinstance(refusal.log, str) else os.fsdecode(refusal.log)).split("\n"):
+                    self.log.error(line)
             if refusal.client:
                 self._last_line(refusal.client)
             if refusal.code > 0:
@@ -132,6 +137,7 @@ class Connection:
         section = self._request()
         if section is None:
             return -1
+        self._check_protocol()
         self._admit(section)
         return self._open(section)
 
@@ -158,10 +164,10 @@ class Connection:
     def _proxy(self) -> None:
         if self.over_shell or not self.config.globals.flag("proxy protocol"):
             return
-        trusted = [
-            word for word in blanks(self.config.globals.text("proxy protocol hosts").lower())
-            if not has_wildcard(word) and not word.startswith(b"@")
-        ]  # fmt: skip
+        trusted = blanks(self.config.globals.text("proxy protocol hosts").lower())
+        if self.config.strict:
+            # A pattern trusts whoever has such a name, and everybody before names are looked up.
+            trusted = [word for word in trusted if not has_wildcard(word) and not word.startswith(b"@")]
         if not access.allowed(self.peer, b" ".join(trusted) or b"!", b"", resolver=None, say=self.log.error):
             raise RefusalError("", f"proxy protocol rejected from untrusted peer {self.who}")
         try:
@@ -217,20 +223,36 @@ class Connection:
     # ---- greeting and request (spec: daemon 4.3, 4.4)
 
     def _greet(self) -> None:
-        self.talk.write(greeting.own(self.settings.protocol) + self._motd())
-        hello = greeting.parse(self.talk.read_line(greeting.LINE_SIZE))
+        # An old client accepts no number above 30, but speaks first (spec: protocol-old 2.3).
+        early = self.talk.early_line(greeting.LINE_SIZE, oldpeer.LEAD, oldpeer.CLIENT_GREETING_WAIT)
+        self.talk.write(greeting.own(self.settings.protocol, early) + self._motd())
+        hello = greeting.parse(self.talk.read_line(greeting.LINE_SIZE) if early is None else early)
         self.protocol = hello.agreed(self.settings.protocol)
         self.announced = hello.protocol
         self.digests = hello.digests
+        least = self.config.globals.number("tain oldest protocol")
+        if handshake.OLDEST <= self.protocol < least:
+            self._refuse(f"your client is too old: protocol {self.protocol}, where {least} is the oldest one accepted")
+
+    def _check_protocol(self) -> None:
+        """Refuse what no transfer can come of (spec: protocol-old 12); the list of modules is for anybody."""
+        if self.announced not in handshake.PEER_NUMBERS or self.protocol < handshake.OLDEST:
+            self._refuse(f"protocol {self.announced} is not spoken here")
+
+    def _refuse(self, text: str) -> NoReturn:
+        raise RefusalError(f"@ERROR: {text}", f"refused {self.who}: {text}", 2)
 
     def _motd(self) -> bytes:
         path = self.config.globals.text("motd file")
         if not path:
             return b""
         try:
-            return operator_file.read_walk(path, _MOTD_LIMIT) + b"\n"
-        except OSError:
+            text = operator_file.read_walk(path)
+        except OSError as error:
+            if isinstance(error, operator_file.RefusedLink):
+                self.log.error(operator_file.REFUSAL)
             return b"\n"
+        return (text[:_MOTD_LIMIT] if self.config.strict else text) + b"\n"
 
     def _request(self) -> Section | None:
         line = self.talk.read_line(greeting.LINE_SIZE)
@@ -246,11 +268,11 @@ class Connection:
             self._list()
             return None
         if line.startswith(b"#"):
-            raise RefusalError(b"@ERROR: Unknown command '" + escape(line) + b"'")
+            raise RefusalError(b"@ERROR: Unknown command '" + line + b"'")
         section = self.config.module(line)
         if section is None:
             raise RefusalError(
-                b"@ERROR: Unknown module '" + escape(line) + b"'",
+                b"@ERROR: Unknown module '" + line + b"'",
                 f"unknown module '{os.fsdecode(line)}' tried from {self.who}",
             )
         return section
@@ -282,7 +304,7 @@ class Connection:
 
     def _admit(self, section: Section) -> None:
         charset = section.text("charset")
-        if charset and not _is_charset(charset):
+        if charset and not is_charset(charset):
             raise RefusalError("", f'iconv_open("UTF-8", "{os.fsdecode(charset)}") failed', 4)
         name = os.fsdecode(section.name)
         if not self.resolved and section.flag("reverse lookup"):
@@ -315,10 +337,8 @@ class Connection:
             try:
                 slot = slots.claim(path, limit)
             except OSError as error:
-                raise RefusalError(
-                    "@ERROR: failed to open lock file",
-                    f"rsync: [Receiver] failed to open lock file {os.fsdecode(path)}: {operator_file.reason(error)}",
-                ) from None
+                text = f"rsync: [Receiver] failed to open lock file {os.fsdecode(path)}: {operator_file.reason(error)}"
+                raise RefusalError("@ERROR: failed to open lock file", with_refusal(error, text)) from None
             if slot is not None:
                 self.slot = slot
                 return
@@ -338,7 +358,7 @@ class Connection:
             rules = auth.rules(users, strict=self.config.strict)
         except auth.RuleError as error:
             raise RefusalError(refused, f"{failed}: {error}") from None
-        digest = auth.choose_digest(self.digests, self.protocol)
+        digest = auth.choose_digest(self.digests, self.protocol, self.announced)
         if digest is None:
             ours = b" ".join(auth.DIGESTS).decode()
             text = f"@ERROR: your client does not support one of our daemon-auth checksums: {ours}"
@@ -353,15 +373,16 @@ class Connection:
             answer = self.talk.read_line(greeting.ANSWER_SIZE)
         except ClosedError:
             raise RefusalError(refused, f"{failed}: invalid challenge response") from None
-        outcome, line = auth.check(
+        outcome, lines = auth.check(
             answer,
             digest=digest,
             text=text_sent,
             users=rules,
             secrets_file=section.text("secrets file"),
             strict_modes=section.flag("strict modes"),
+            strict=self.config.strict,
         )
-        if line:
+        for line in lines:
             self.log.error(line)
         if outcome.reason:
             whose = "" if outcome.reason == "invalid challenge response" else f" for {os.fsdecode(outcome.user)}"
@@ -391,8 +412,8 @@ class Connection:
             preload.load()
             if facts.charset is not None:
                 # The codec would not be found in there.
-                _is_charset(facts.charset)
-        module.enter(where)
+                is_charset(facts.charset)
+        module.enter(where, insecure_links=facts.insecure_links)
         facts.root_fd = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         if where.munge:
             module.check_munge()
@@ -440,7 +461,7 @@ class Connection:
         facts.peer_addr = self.peer.address.encode()
         facts.auth_user = self.user
         facts.pid = self.pid
-        facts.log = self.log.write
+        facts.log = self.log.told
         return facts
 
     def _log_format(self, section: Section) -> bytes | None:
@@ -519,7 +540,7 @@ class Connection:
         words = [b"rsyncd", *asked.raw[: len(asked.raw) - len(asked.paths)], *found]
         for number, word in enumerate(words):
             values[b"RSYNC_ARG%d" % number] = word
-        block = hooks.environment(values)
+        block = hooks.environment(values, strict=self.config.strict)
         if self.converter is not None:
             self.converter.begin(block)
         hook, self.pre = self.pre, None
@@ -531,16 +552,6 @@ class Connection:
         text = os.fsdecode(output).rstrip("\n")
         told = f"pre-xfer exec returned failure ({status})"
         return f"{told}:\n{text}" if text else told
-
-
-def _is_charset(name: bytes) -> bool:
-    import codecs
-
-    try:
-        codecs.lookup(os.fsdecode(name).partition(",")[0])
-    except LookupError:
-        return False
-    return True
 
 
 def is_socket(fd: int) -> bool:

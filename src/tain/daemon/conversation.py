@@ -35,6 +35,8 @@ class Conversation:
         self.write_fd = write_fd
         self.sock = sock
         self._deadline: float | None = None
+        #: What came of a line before anybody asked for the whole of it.
+        self._partial = bytearray()
 
     # ---- time
 
@@ -80,16 +82,36 @@ class Conversation:
 
     def read_line(self, size: int) -> bytes:
         """A line without LF; CR is dropped. ``size`` counts the line end and a terminator, as buffers in C do."""
-        out = bytearray()
+        out, self._partial = self._partial, bytearray()
         while True:
+            if b"\0" in out or len(out) > size - 1:
+                raise ClosedError
+            if out.endswith(b"\n"):
+                return bytes(out[:-1])
             chunk = self._some(size, b"\n")
             if not chunk:
                 raise ClosedError
             out += chunk.replace(b"\r", b"")
-            if b"\0" in chunk or len(out) > size - 1:
-                raise ClosedError
-            if out.endswith(b"\n"):
-                return bytes(out[:-1])
+
+    def early_line(self, size: int, lead: bytes, seconds: float) -> bytes | None:
+        """The next line, if all of it comes within so many seconds; else None, and `read_line` gives it later.
+
+        A peer that sends *lead* and then nothing is one that waits for us.
+        """
+        end = time.monotonic() + seconds
+        poll = select.poll()
+        poll.register(self.read_fd, select.POLLIN)
+        while len(self._partial) < size and b"\0" not in self._partial:
+            left = 0.0 if self._partial == lead else end - time.monotonic()
+            if left < 0 or not poll.poll(left * 1000):
+                return None
+            chunk = self._some(size, b"\n")
+            if not chunk:
+                return None
+            self._partial += chunk.replace(b"\r", b"")
+            if self._partial.endswith(b"\n"):
+                return self.read_line(size)
+        return None
 
     def read_list(self, stop: bytes, *, word_limit: int, count_limit: int) -> list[bytes]:
         """Words that each end with ``stop``; an empty one ends the list (spec: protocol 10.6).

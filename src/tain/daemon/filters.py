@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from tain.daemon.refusal import RefusalError
+from tain.daemon.refusal import RefusalError, with_refusal
 from tain.errors import TainError
 from tain.session import operator_file
 
@@ -108,7 +108,7 @@ def file_rules(path: bytes, sign: bytes) -> list[bytes]:
         data = operator_file.read_walk(path)
     except OSError as error:
         line = f"rsync: [Receiver] failed to open {kind} file {os.fsdecode(path)}: {operator_file.reason(error)}"
-        raise RefusalError("", line, 11) from None
+        raise RefusalError("", with_refusal(error, line), 11) from None
     out: list[bytes] = []
     for entry in data.replace(b"\r", b"\n").split(b"\n"):
         if not entry or entry[:1] in (b"#", b";"):

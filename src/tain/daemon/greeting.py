@@ -1,18 +1,26 @@
-"""The first lines of a daemon's conversation (spec: daemon 4.3, protocol 10.3)."""
+"""The first lines of a daemon's conversation (spec: daemon 4.3, protocol 10.3, protocol-old 2.3 and 10.1)."""
 
 from __future__ import annotations
 
 from tain.daemon.auth import DIGESTS
 from tain.daemon.refusal import RefusalError
+from tain.session import oldpeer
 
 #: C's buffers: 1024 for greeting and module, 5120 for the answer to a challenge.
 LINE_SIZE = 1024
 ANSWER_SIZE = 5120
 _BLANKS = b" \t\n\v\f\r"
+_PREFIX = b"@RSYNCD:"
 
 
-def own(protocol: int) -> bytes:
-    return b"@RSYNCD: %d.0 %s\n" % (protocol, b" ".join(DIGESTS))
+def own(protocol: int, early: bytes | None = None) -> bytes:
+    """Our line; *early* is the client's, if it came before ours was due."""
+    number = listed = None
+    if early is not None:
+        number, rest = _number(early)
+        listed = b" " in rest.lstrip(_BLANKS)
+    digests = b" ".join(DIGESTS).decode()
+    return oldpeer.LEAD + oldpeer.greeting_tail(protocol, number, bool(listed), digests)
 
 
 class Greeting:
@@ -35,22 +43,26 @@ class Greeting:
 
 def parse(line: bytes) -> Greeting:
     """Read a client's greeting as scanf would. Raises :class:`RefusalError` with the reference's answer."""
-    from tain.daemon.text import escape
-
-    prefix = b"@RSYNCD:"
-    number, rest = _integer(line[len(prefix) :].lstrip(_BLANKS))
-    if not line.startswith(prefix) or number is None:
+    number, rest = _number(line)
+    if number is None:
         raise RefusalError("@ERROR: protocol startup error")
     sub = None
     if rest[:1] == b".":
         sub, rest = _integer(rest[1:])
     if sub is None and number >= 30:
-        raise RefusalError(b"@ERROR: your client omitted the subprotocol value: " + escape(line))
-    names = line[len(prefix) :].lstrip(b" ").partition(b" ")
+        raise RefusalError(b"@ERROR: your client omitted the subprotocol value: " + line)
+    names = line[len(_PREFIX) :].lstrip(b" ").partition(b" ")
     digests = names[2].split() if names[1] else None
     if digests is None and number >= 32:
-        raise RefusalError(b"@ERROR: your client omitted the digest name list: " + escape(line))
+        raise RefusalError(b"@ERROR: your client omitted the digest name list: " + line)
     return Greeting(number, sub or 0, digests)
+
+
+def _number(line: bytes) -> tuple[int | None, bytes]:
+    """The protocol of a greeting, and what follows it; None when the line is none."""
+    if not line.startswith(_PREFIX):
+        return None, line
+    return _integer(line[len(_PREFIX) :].lstrip(_BLANKS))
 
 
 def _integer(text: bytes) -> tuple[int | None, bytes]:

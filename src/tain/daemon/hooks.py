@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _OUTPUT_LIMIT = 5119
 _ENVIRONMENT_LIMIT = 128 << 10
+_STRICT_LIMIT = 300
 #: Bytes a shell can act on, in whatever quoting the value stands.
 _ACTIVE = frozenset(b"'\"`$\\;&|<>()*?[]#!~{}")
 
@@ -73,14 +74,18 @@ def _words(line: bytes, plain: bool) -> list[bytes]:
     return [os.environb.get(b"RSYNC_SHELL") or b"/bin/sh", b"-c", line]
 
 
-def environment(extra: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-    """The daemon's environment and what is known of the connection. Raises :class:`RefusalError`."""
+def environment(extra: Mapping[bytes, bytes], *, strict: bool = False) -> dict[bytes, bytes]:
+    """The daemon's environment and what is known of the connection.
+
+    With *strict* no value may hold a control byte, and all of them have a limit (spec: security SEC-34). Raises
+    :class:`RefusalError`.
+    """
     total = 0
     for name, value in extra.items():
-        if any(byte < 32 or byte == 127 for byte in value):
+        if strict and any(byte < 32 or byte == 127 for byte in value):
             raise RefusalError("", f"refusing to run hook: {os.fsdecode(name)} holds a control byte", 4)
         total += len(name) + len(value) + 2
-    if total > _ENVIRONMENT_LIMIT:
+    if strict and total > _ENVIRONMENT_LIMIT:
         raise RefusalError("", "refusing to run hook: its environment would be too large", 4)
     return {**os.environb, **extra}
 
@@ -119,7 +124,8 @@ class Hook:
     def __init__(self, section: Section, name: str) -> None:
         self.line = command(section, name)
         self.plain = section.flag("tain hook argv")
-        self.limit = float(section.number("tain hook timeout"))
+        #: Seconds, 0 = none, as in rsync.
+        self.limit = float(section.number("tain hook timeout") or (_STRICT_LIMIT if section.variables.strict else 0))
         self.pid = 0
         self.go = -1
         self.out = -1
@@ -228,4 +234,4 @@ def run_now(section: Section, name: str, variables: Mapping[bytes, bytes], stdin
     """Run a hook to its end: the wait status. Raises :class:`OSError` when it cannot be started."""
     hook = Hook(section, name)
     hook.prepare(capture=False, stdin=stdin)
-    return hook.release(environment(variables))[0]
+    return hook.release(environment(variables, strict=section.variables.strict))[0]

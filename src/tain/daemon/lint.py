@@ -40,6 +40,24 @@ def check(config: Config) -> list[Diagnostic]:
     return found
 
 
+def without_repeats(lines: list[str]) -> list[str]:
+    """Findings without rsync's two lines about an unknown parameter where a third says more, and each but once."""
+    out: list[str] = []
+    for at, line in enumerate(lines):
+        text, _, place = line.rpartition(" (")
+        said = any(other.endswith(f" ({place}") for other in lines[at + 1 :])
+        if text.startswith("Unknown Parameter encountered") and said:
+            continue
+        if text.startswith("IGNORING unknown parameter") and said:
+            continue
+        if text.startswith("module ") and " is refused: " in text:
+            # The reason stands in a line of its own.
+            reason = text.partition(" is refused: ")[2]
+            out = [other for other in out if other != f"{reason} ({place}"]
+        out.append(line)
+    return out
+
+
 def _tcp_wrapper(token: bytes) -> str:
     """What to write instead of a word that tcp-wrappers know and rsync does not."""
     if token == b"ALL":

@@ -86,9 +86,11 @@ class Log:
             os.close(self.fd)
             self.fd = -1
 
-    def write(self, line: str | bytes, *, warning: bool = False) -> None:
-        """One event, one line. Never raises: a full disk must not end a transfer."""
-        data = escape((os.fsencode(line) if isinstance(line, str) else line).rstrip(b"\n"))
+    def write(self, line: str | bytes, *, warning: bool = False, escaped: bool = False) -> None:
+        """One event, one line. Never raises: a full disk must not end a transfer. *escaped*: what
+        looks like an escape in it is one.
+        """
+        data = escape((os.fsencode(line) if isinstance(line, str) else line).rstrip(b"\n"), again=escaped)
         if self.path and self.fd < 0:
             self.reopen()
         if self.fd >= 0:
@@ -106,6 +108,10 @@ class Log:
                 os.write(2, data + b"\n")
             except OSError:
                 pass
+
+    def told(self, line: bytes) -> None:
+        """A line of a session, in which names have their escapes."""
+        self.write(line, escaped=True)
 
     def error(self, line: str) -> None:
         self.write(line, warning=True)

@@ -13,9 +13,10 @@ from tain.errors import SocketError, TainError, UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from tain.cli.options import Options
-    from tain.daemon.sections import Config
+    from tain.daemon.sections import Config, Diagnostic
 
 DEFAULT_PORT = 873
 _PROXY_WARNING = (
@@ -57,15 +58,30 @@ def _remark(text: str) -> None:
 
 def check(settings: Settings) -> int:
     """``--check-config``: everything that is wrong, with its place. 0 good, 1 something would fail or be refused."""
-    from tain.daemon import lint
-    from tain.daemon.sections import ERROR
+    from tain.daemon import findings, lint
+    from tain.daemon.sections import ERROR, WARNING
 
     config = _load(settings)
-    found = config.diagnostics + ([] if config.failed else lint.check(config))
-    lines = dict.fromkeys(f"{diagnostic.level}: {diagnostic}" for diagnostic in found if diagnostic.level)
-    for line in lines:
-        _complain(line)
-    return 1 if config.failed or any(diagnostic.level == ERROR for diagnostic in found) else 0
+    found = config.diagnostics + ([] if config.failed else lint.check(config) + findings.check(config))
+    # Each once, in the order of the file. What the log says in rsync's words is said here in ours.
+    lines = {str(one): one.level for one in sorted(found, key=_place_of(settings.file)) if one.level}
+    for line in lint.without_repeats(list(lines)):
+        _complain(f"{lines[line]}: {line}")
+    levels = [lines[line] for line in lint.without_repeats(list(lines))]
+    errors, warnings = levels.count(ERROR), levels.count(WARNING)
+    modules = _count(len(config.modules), "module")
+    name = os.fsdecode(os.path.basename(settings.file))
+    _complain(f"{name}: {modules}, {_count(errors, 'error')}, {_count(warnings, 'warning')}")
+    return 1 if config.failed or errors else 0
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def _place_of(first: bytes) -> Callable[[Diagnostic], tuple[bool, bytes, int]]:
+    """The main file comes first, then what it includes; what has no place of its own comes last."""
+    return lambda one: (one.file != first, one.file or b"\xff", one.line)
 
 
 def _load(settings: Settings, *, globals_only: bool = False) -> Config:
@@ -195,8 +211,6 @@ def _stand_alone(settings: Settings, options: Options) -> int:
             log.closing(1, "main.py(0)")
         raise UsageError(f"Failed to parse config file: {os.fsdecode(settings.file)}")
     values = config.globals
-    if values.flag("proxy protocol") and not values.text("proxy protocol hosts"):
-        _complain(_PROXY_WARNING)
     if options.sockopts is not None:
         values.values["socket options"] = options.sockopts
     if not options.detach:
@@ -244,6 +258,8 @@ def _listen(settings: Settings, options: Options, config: Config, ready: int) ->
     try:
         log.open(values, settings.log_file)
         _report(config, log)
+        if values.flag("proxy protocol") and not values.text("proxy protocol hosts"):
+            log.error(_PROXY_WARNING)
         if values.text("pid file"):
             pid_file = PidFile(values.text("pid file"))
             pid_file.create()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.daemon.refusal import RefusalError
+from tain.daemon.refusal import RefusalError, with_refusal
 from tain.daemon.text import comma_list
 from tain.digits import bounded
 from tain.session import operator_file
@@ -168,8 +168,12 @@ def chroot_problem() -> str:
     return ""
 
 
-def enter(where: Roots) -> None:
-    """chroot, then change to the module's root. Raises :class:`RefusalError`."""
+def enter(where: Roots, *, insecure_links: bool) -> None:
+    """chroot, then change to the module's root. Raises :class:`RefusalError`.
+
+    A path that a chroot does not lock in is walked, one component at a time: a link in it must be root's or our own
+    (spec: security SEC-5), unless the module follows any link.
+    """
     if where.chroot is not None:
         shown = os.fsdecode(where.chroot)
         try:
@@ -181,13 +185,20 @@ def enter(where: Roots) -> None:
                 f'rsync: [Receiver] chroot("{shown}") failed: {operator_file.reason(error)}{_blame(where.chroot)}',
             ) from None
     try:
-        os.chdir(where.root)
+        if where.chroot is not None or insecure_links:
+            os.chdir(where.root)
+        else:
+            fd = operator_file.open_walk(where.root, os.O_PATH | os.O_DIRECTORY)
+            try:
+                os.chdir(fd)
+            finally:
+                os.close(fd)
     except OSError as error:
-        raise RefusalError(
-            "@ERROR: chdir failed",
+        text = (
             f"rsync: [Receiver] chdir {os.fsdecode(where.root)} failed: "
-            f"{operator_file.reason(error)}{_blame(where.root)}",
-        ) from None
+            f"{operator_file.reason(error)}{_blame(where.root)}"
+        )
+        raise RefusalError("@ERROR: chdir failed", with_refusal(error, text)) from None
 
 
 def _blame(path: bytes) -> str:
@@ -249,8 +260,26 @@ def become(who: Identity) -> None:
 
 
 def _regains_root() -> bool:
+    """Whether the kernel makes this process root again. A preloaded library (fakeroot) only says that it does: then the
+    ids are put back as they were."""
+    who = os.getuid()
     try:
         os.setuid(0)
     except OSError:
         return False
-    return True
+    if 0 in _kernel_uids():
+        return True
+    os.setuid(who)
+    return False
+
+
+def _kernel_uids() -> tuple[int, ...]:
+    """Real, effective, saved and file-system uid as the kernel knows them; root where it can't be asked."""
+    try:
+        with open("/proc/self/status", "rb") as status:
+            for line in status:
+                if line.startswith(b"Uid:"):
+                    return tuple(map(int, line.split()[1:]))
+    except OSError:
+        pass
+    return (0,)

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 class ModuleLog(LogFile):
-    """Lines go to the daemon's own log, with its stamp and its escapes."""
+    """Lines go to the daemon's own log, with its stamp. What a report makes has its escapes."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
 
     def write(self, *lines: bytes) -> None:
         for line in lines:
-            self._log.write(line)
+            self._log.told(line)
 
     def close(self) -> None:
         self._log.close()

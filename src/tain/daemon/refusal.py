@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tain.session import operator_file
+
 
 class RefusalError(Exception):
     """Nothing is served. What the client is told and what the log says are apart (spec: daemon 4)."""
@@ -14,3 +16,8 @@ class RefusalError(Exception):
         self.log = log
         #: Exit code of this process; -1 (255) is rsync's for a refusal.
         self.code = code
+
+
+def with_refusal(error: OSError, text: str) -> str:
+    """*text* about *error*, behind a line of its own about a link of another owner if that was the reason."""
+    return f"{operator_file.REFUSAL}\n{text}" if isinstance(error, operator_file.RefusedLink) else text

@@ -53,7 +53,7 @@ class ExpansionOverflowError(Exception):
 class Variables:
     """What ``%NAME%`` stands for: the environment of the daemon, and what is known of the connection."""
 
-    __slots__ = ("connection", "environment")
+    __slots__ = ("connection", "environment", "strict")
 
     # These are the operator's own, or cannot hold a slash by their nature.
     _TRUSTED = frozenset({b"RSYNC_MODULE_PATH", b"RSYNC_PID"})
@@ -61,6 +61,8 @@ class Variables:
     def __init__(self, environment: Mapping[bytes, bytes] | None = None) -> None:
         self.environment: Mapping[bytes, bytes] = os.environb if environment is None else environment
         self.connection: dict[bytes, bytes] = {}
+        #: The name of a user who did not log in is no component of a path; else it is empty, as in rsync.
+        self.strict = False
 
     def get(self, name: bytes) -> bytes | None:
         value = self.connection.get(name)
@@ -82,12 +84,18 @@ class Variables:
                 out += text[at:end]
                 at = end
                 continue
-            if one_component and name in self.connection and name not in self._TRUSTED and not is_component(value):
+            if one_component and not self._fits(name, value):
                 raise UnsafeExpansionError(f"%{os.fsdecode(name)}% is not a safe path component")
             out += text[at:start] + value
             at = end + 1
             if len(out) > len(text) + _OVERFLOW:
                 raise ExpansionOverflowError(f"Overflowed buf in expand_vars() trying to expand: {os.fsdecode(text)}")
+
+    def _fits(self, name: bytes, value: bytes) -> bool:
+        """Whether a value may stand in a path: what a peer chose must not say which directory that is."""
+        if name not in self.connection or name in self._TRUSTED:
+            return True
+        return is_component(value) or (not value and name == b"RSYNC_USER_NAME" and not self.strict)
 
 
 def is_component(value: bytes) -> bool:

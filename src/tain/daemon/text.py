@@ -11,9 +11,12 @@ def _octal(data: bytes) -> bytes:
     return b"".join(b"\\#%03o" % byte for byte in data)
 
 
-def escape(data: bytes) -> bytes:
-    """Control bytes, invalid 0x80-0x9f and a backslash that looks like an escape become ``\\#ooo``; UTF-8 stays."""
-    if b"\\#" not in data and not data.translate(None, _PLAIN):
+def escape(data: bytes, *, again: bool = False) -> bytes:
+    """Control bytes, invalid 0x80-0x9f and a backslash that looks like an escape become ``\\#ooo``; UTF-8 stays.
+
+    *again*: names in it have been escaped, so such a backslash is what it looks like.
+    """
+    if (again or b"\\#" not in data) and not data.translate(None, _PLAIN):
         return data
     out = bytearray()
     text = data.decode("utf-8", "surrogateescape")
@@ -22,7 +25,7 @@ def escape(data: bytes) -> bytes:
         if letter == "\\":
             tail = text[at + 1 : at + 5]
             looks = len(tail) == 4 and tail[0] == "#" and tail[1:].isascii() and tail[1:].isdigit()
-            out += b"\\#134" if looks else b"\\"
+            out += b"\\#134" if looks and not again else b"\\"
         elif (number < 0x20 and letter != "\t") or number == 0x7F or number in _UNSAFE:
             out += _octal(letter.encode())
         elif 0xDC80 <= number <= 0xDCFF:

@@ -33,6 +33,9 @@ def run(connection: Connection, section: Section, facts: ModuleFacts, asked: arg
     for term in refused.unmatched:
         connection.log.error(f'No match for refuse-options string "{term}"')
     options, refusal = understand(asked.options, refused)
+    for name in ("read_batch", "write_batch"):
+        if getattr(options, name) is not None:
+            connection.log.error(f"ignoring --{name.replace('_', '-')} option sent to server")
     user = os.fsdecode(connection.user) + "@" if connection.user else ""
     verb = "on" if options.sender else "to"
     connection.log.write(f"rsync {verb} {os.fsdecode(asked.request)} from {user}{connection.who}")

@@ -172,6 +172,13 @@ _CATALOGUE: tuple[tuple[str, str, str, str, str], ...] = (
         "write the name as it is listed, or ask the administrator",
     ),
     (
+        "D34",
+        r"@ERROR: daemon security issue -- contact admin",
+        "the server has shut this module: a misspelt access line in its configuration, or one that it can't honour",
+        "the daemon's log on {host}",
+        "its administrator: tain --daemon --check-config",
+    ),
+    (
         "D18",
         r"The server is configured to refuse (--\S+)",
         "the module's refuse options forbid {0}",

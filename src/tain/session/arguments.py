@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tain.cli import levels
 from tain.cli.paths import has_escape
+from tain.session import oldpeer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -204,6 +205,8 @@ def _long_options(options: Options, am_sender: bool, out: _Words, quote_remote: 
         if options.max_size is not None:
             out.add(b"--max-size=" + _number(options.max_size))
         if options.delete in ("before", "during", "delay", "after"):
+            # An old server does not take the word for one that deletes (spec: protocol-old 1.3).
+            out.add(b"--delete", options.delete == "after" and oldpeer.may_be_old(options))
             out.add(b"--delete-" + options.delete.encode())
         elif deletes:
             out.add(b"--delete", not options.delete_excluded)

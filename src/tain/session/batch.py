@@ -48,10 +48,60 @@ def stream_flags(options: Options, *, compress: bool) -> int:
         _ACLS: options.acls,
         _XATTRS: bool(options.xattrs),
         _INPLACE: options.inplace,
-        _APPEND: options.append > 0,
+        _APPEND: options.append == 1,
         _APPEND_VERIFY: options.append > 1,
     }
     return sum(1 << bit for bit, on in bits.items() if on)
+
+
+#: The options of the flags as messages name them, in the order of the messages.
+_NAMES = {
+    _RECURSE: "--recurse (-r)",
+    _OWNER: "--owner (-o)",
+    _GROUP: "--group (-g)",
+    _LINKS: "--links (-l)",
+    _DEVICES: "--devices (-D)",
+    _HARD_LINKS: "--hard-links (-H)",
+    _CHECKSUM: "--checksum (-c)",
+    _DIRS: "--dirs (-d)",
+    _COMPRESS: "--compress (-z)",
+    _ACLS: "--acls (-A)",
+    _XATTRS: "--xattrs (-X)",
+    _INPLACE: "--inplace",
+    _APPEND: "--append",
+    _APPEND_VERIFY: "--append-verify",
+}
+
+
+def flag_messages(options: Options, flags: int, protocol: int) -> list[str]:
+    """What is said of each option that the batch decides otherwise than the command line.
+
+    An option with several strengths (``-r`` alone, ``-HH``) counts as set only in the one that ``-a`` and a single
+    letter give (observed).
+    """
+    now = {
+        _RECURSE: options.recurse,
+        _OWNER: options.owner,
+        _GROUP: options.group,
+        _LINKS: options.links,
+        _DEVICES: options.devices,
+        _HARD_LINKS: options.hard_links,
+        _CHECKSUM: options.checksum,
+        _DIRS: max(options.dirs, 0),
+        _COMPRESS: max(options.compress_asked, 1) if options.compress else 0,
+        _ACLS: options.acls,
+        _XATTRS: options.xattrs,
+        _INPLACE: options.inplace,
+        _APPEND: options.append == 1,
+        _APPEND_VERIFY: options.append > 1,
+    }
+    last = _CHECKSUM if protocol < 29 else _COMPRESS if protocol < 30 else _APPEND_VERIFY
+    messages = []
+    for bit, name in _NAMES.items():
+        told = flags >> bit & 1
+        if bit <= last and int(now[bit]) != told:
+            messages.append(f"{'Setting' if told else 'Clearing'} the {name} option to match the batchfile.")
+    return messages
 
 
 def apply_flags(options: Options, flags: int, protocol: int) -> Options:
@@ -113,8 +163,6 @@ def read_header(link: HeaderLink, options: Options) -> tuple[int, Agreed]:
         raise ProtocolError(
             "protocol version mismatch -- is your shell clean?\n(see the rsync manpage for an explanation)"
         )
-    if protocol < 27:
-        raise ProtocolError(f"The protocol version in the batch file is too old ({protocol}).")
     link.set_protocol(protocol)
     agreed = Agreed(protocol)
     if protocol >= 30:

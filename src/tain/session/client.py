@@ -18,7 +18,7 @@ from tain.errors import (
 )
 from tain.report import output, stats
 from tain.report.output import Output
-from tain.session import handshake, unavailable
+from tain.session import handshake, oldpeer, unavailable
 from tain.session.environment import charset, thousands
 
 TYPE_CHECKING = False
@@ -113,6 +113,7 @@ class Client:
         #: The peer is a twin of this process.
         self._twin = False
         self._batch: BatchFile | None = None
+        self._echo = False
 
     @property
     def role(self) -> str:
@@ -174,13 +175,19 @@ class Client:
         if options.write_batch is not None and options.args:
             self._create_batch()
         job = self._locate()
+        if job.host is not None and oldpeer.is_old(options.protocol):
+            self._speak_old(options.protocol)
+            options = self.options
         if job.host is None or not job.daemon:
             if options.password_file is not None:
                 raise UsageError("The --password-file option may only be used when accessing an rsync daemon.")
             if options.contimeout:
                 raise UsageError("The --contimeout option may only be used when connecting to an rsync daemon.")
         if job.host is None:
-            if options.write_batch is not None or options.remote_options or self._told_by_roles():
+            # A listing stays in the character set of its names.
+            converts = options.iconv is not None and self.job.destination is not None
+            by_stream = options.write_batch is not None or options.remote_options or converts
+            if by_stream or self._told_by_roles():
                 return self._twin_run()
             return self._local()
         if job.daemon and not options.rsh_given:
@@ -264,6 +271,7 @@ class Client:
         self._show_charset()
         agreed = handshake.agree_alone(self.options, self.env.environ)
         self._show_protocol(agreed)
+        self._show_age(agreed)
         start = _core.enumerate if self.options.list_only else _core.copy
         return self._finish(agreed, start(self._plan(agreed, local=True)))
 
@@ -283,6 +291,9 @@ class Client:
             os.close(fd)
             os.close(sink)
         flags, agreed = batch.read_header(link, options)
+        if options.info["MISC"]:
+            for text in batch.flag_messages(options, flags, agreed.protocol):
+                self._trace(text)
         if agreed.inc_recurse and not handshake.inc_recurse_allowed(options, am_receiver=True):
             raise UsageError("Incompatible options specified for inc-recursive batch file.")
         self.options = batch.apply_flags(options, flags, agreed.protocol)
@@ -290,7 +301,8 @@ class Client:
         return self._finish(agreed, _core.receive(link, self._plan(agreed, local=False)))
 
     def _twin_run(self) -> int:
-        """A local copy by way of a stream: for batches, and for options of one side alone."""
+        """A local copy by way of a stream: for batches, for options of one side alone, and for names that change their
+        character set on the way."""
         from tain.session import server
         from tain.transport.local import fork_server
 
@@ -388,11 +400,15 @@ class Client:
 
         name = module_name(self._daemon_path())
         self.out.charset = charset(self.env.environ)
-        talk = Conversation(link, self.options, self.env, self.out, role=self.role)
+        talk = Conversation(link, self.options, self.env, self.out, role=self.role, wait=link.wait)
         # Without a greeting the run ends with 5 whatever became of the shell; after it the daemon says itself what is
         # wrong, and how it ends (255 for a mere list) tells nothing.
         self._child_counts = False
         talk.greet()
+        # Asked for by us, an old number says nothing about the daemon's age.
+        self._echo = talk.protocols[1] == self.options.protocol
+        if oldpeer.is_old(talk.protocols[0]):
+            self._speak_old(talk.protocols[0])
         command = self._daemon_command(name)
         if self._debug("CMD"):
             self.out.info(b"sending daemon args: " + show_words(command.visible))
@@ -408,6 +424,13 @@ class Client:
         return self._transfer(link, greeted=talk.protocols)
 
     # ------------------------------------------------------------------------------------------ common parts
+
+    def _speak_old(self, protocol: int) -> None:
+        """The peer is known to speak no more than an old *protocol*: ask for things in its way."""
+        before = self.options
+        self.options = oldpeer.adapt(before, protocol, server_sends=not self.job.am_sender)
+        if self.options.protocol != before.protocol or self.options.filter_events != before.filter_events:
+            self._rules = self._read_rules(self.options.protocol, again=True)
 
     def _new_link(self, read_fd: int, write_fd: int) -> _core.Link:
         from tain import _core
@@ -437,10 +460,11 @@ class Client:
             offered_inc_recurse=handshake.inc_recurse_allowed(options, am_receiver=not job.am_sender),
             local=self._twin,
             trace=self._trace,
+            note=None if self._echo else self._trace,
         )
         if agreed.protocol < 30 <= options.protocol and job.am_sender:
             # An old peer knows no perishable rules, which some options stand for.
-            self._rules = self._read_rules(agreed.protocol)
+            self._rules = self._read_rules(agreed.protocol, again=True)
         if handshake.filters_travel(options, agreed.protocol, server_sends=not job.am_sender):
             texts = _core.rules_to_wire(
                 self._rules,
@@ -505,6 +529,13 @@ class Client:
         self._batch = BatchFile(self.options, self.env, role=self.role)
         self.job.am_sender = am_sender
 
+    def _show_age(self, agreed: Agreed) -> None:
+        """Both ends of a local copy find the other one very old (observed)."""
+        said = oldpeer.very_old(agreed.protocol, server=True)
+        if said and not self.options.quiet:
+            self.out.error(said.encode() + b"\n")
+            self._trace(oldpeer.very_old(agreed.protocol, server=False))
+
     def _show_protocol(self, agreed: Agreed) -> None:
         if self._debug("PROTO"):
             for side in ("Server", "Client"):
@@ -534,7 +565,8 @@ class Client:
             words.append(b"./" + word if word.startswith(b"-") else word)
         return command
 
-    def _read_rules(self, protocol: int) -> list[bytes]:
+    def _read_rules(self, protocol: int, *, again: bool = False) -> list[bytes]:
+        """The rules of the user as a peer of *protocol* gets them. *again*: nothing is said of them."""
         from tain.session.plan import user_rules
 
         job = self.job
@@ -542,7 +574,7 @@ class Client:
         rules = user_rules(
             self.options, self.env, protocol=protocol, am_sender=job.am_sender, role="client", notes=notes
         )
-        if protocol == self.options.protocol:  # else it is the second time
+        if not again:
             for level, line in notes:
                 if not level:
                     self.out.error(line.encode() + b"\n")

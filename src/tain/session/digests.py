@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tain.cli.choices import DIGESTS
+from tain.session import oldpeer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,10 +18,16 @@ _ROUNDS = (
 )
 
 
-def md4(data: bytes) -> bytes:
-    """MD4 (RFC 1320). OpenSSL 3 no longer offers it, and only old daemons ask for it, so speed is no matter."""
+def md4(data: bytes, *, unpadded: bool = False) -> bytes:
+    """MD4 (RFC 1320). OpenSSL 3 no longer offers it, and only old daemons ask for it, so speed is no matter.
+
+    *unpadded*: as programs below protocol 27 compute it, which leave the padding out where the data fill their last
+    block (spec: protocol-old 8.1).
+    """
     state = [0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476]
     padded = data + b"\x80" + bytes((55 - len(data)) % 64) + (len(data) * 8 & (1 << 64) - 1).to_bytes(8, "little")
+    if unpadded and len(data) % 64 == 0:
+        padded = data
     for start in range(0, len(padded), 64):
         words = [int.from_bytes(padded[start + i : start + i + 4], "little") for i in range(0, 64, 4)]
         a, b, c, d = state
@@ -39,13 +46,15 @@ def md4(data: bytes) -> bytes:
     return b"".join(word.to_bytes(4, "little") for word in state)
 
 
-def choose(offered: Sequence[str] | None, protocol: int) -> str | None:
-    """The digest a client uses with a daemon that *offered* these; ``md4-old`` is the seeded form.
+def choose(offered: Sequence[str] | None, protocol: int, announced: int = 32) -> str | None:
+    """The digest a client uses with a daemon that *offered* these; ``md4-old`` and ``md4-unpadded`` are seeded forms.
 
-    *offered* is None when the greeting had no list. None is returned when nothing fits.
+    *offered* is None when the greeting had no list; *announced* is the number in it. None is returned when nothing
+    fits.
     """
     if offered is None:
-        return "md5" if protocol >= 30 else "md4-old"
+        # Whoever has no list and greets with such a number is an old program (spec: protocol-old 10.2).
+        return "md5" if protocol >= 30 else oldpeer.md4_kind(announced)
     return next((name for name in DIGESTS if name in offered), None)
 
 
@@ -53,10 +62,10 @@ def response(digest: str, password: bytes, challenge: bytes) -> bytes:
     """The unpadded base64 of digest(password + challenge)."""
     import base64
 
-    if digest in ("md4", "md4-old"):
-        # The old form hashes the seed of block sums, which is zero at this point, first.
-        prefix = bytes(4) if digest == "md4-old" else b""
-        raw = md4(prefix + password + challenge)
+    if digest.startswith("md4"):
+        # The old forms hash the seed of block sums, which is zero at this point, first.
+        prefix = b"" if digest == "md4" else bytes(4)
+        raw = md4(prefix + password + challenge, unpadded=digest == "md4-unpadded")
     else:
         import hashlib
 

@@ -6,13 +6,13 @@ import os
 
 from tain.cli.choices import DIGESTS
 from tain.errors import SocketError, StartupError, StreamError, UnsupportedError, UsageError, shown
-from tain.session import digests
-from tain.session.handshake import PROTOCOL
+from tain.session import digests, oldpeer
+from tain.session.handshake import PROTOCOL, agree_protocol
 from tain.session.operator_file import open_named, with_refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from tain.cli.options import Options
@@ -48,7 +48,7 @@ class Greeting:
 
 def own_greeting(protocol: int) -> bytes:
     """The line both ends send first."""
-    return b"@RSYNCD: %d.0 %s\n" % (protocol, " ".join(DIGESTS).encode())
+    return oldpeer.LEAD + oldpeer.greeting_tail(protocol, None, True, " ".join(DIGESTS))
 
 
 def parse_greeting(line: bytes) -> Greeting | None:
@@ -82,12 +82,23 @@ def module_name(path: bytes, *, shell: bool = False) -> bytes:
 class Conversation:
     """One client's talk with a daemon. Use `greet`, then `open_module`, then `send_arguments`."""
 
-    def __init__(self, link: LineLink, options: Options, env: Environment, out: Output, *, role: str) -> None:
+    def __init__(
+        self,
+        link: LineLink,
+        options: Options,
+        env: Environment,
+        out: Output,
+        *,
+        role: str,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
+        """*wait* waits so many seconds for something to read; without it an old daemon is not made allowance for."""
         self._link = link
         self._options = options
         self._env = env
         self._out = out
         self._role = role
+        self._wait = wait
         self._digests: list[str] | None = None
         #: Agreed and announced protocol.
         self.protocols: tuple[int, int] = (PROTOCOL, PROTOCOL)
@@ -95,10 +106,18 @@ class Conversation:
     def greet(self) -> None:
         """Exchange greetings. Errors: `StartupError` with the texts of spec: output 14.6."""
         own = self._options.protocol
+        line = peer = None
         try:
-            self._link.write(own_greeting(own))
-            self._link.flush()
-            line = self._line()
+            self._link.write(oldpeer.LEAD)
+            first = self._greeted_first()
+            if first:
+                line = self._line()
+                peer = None if line is None else parse_greeting(line)
+            if peer is not None or not first:
+                self._link.write(self._tail(own, peer))
+                self._link.flush()
+            if not first:
+                line = self._line()
         except StreamError as error:
             # A shell that has ended at once does not even take our line.
             if "connection unexpectedly closed" not in str(error):
@@ -107,15 +126,30 @@ class Conversation:
         if line is None:
             raise StartupError("rsync: did not see server greeting")
         text = shown(line)
-        peer = parse_greeting(line)
+        peer = peer or parse_greeting(line)
         if peer is None:
             raise StartupError(f'rsync: server sent "{text}" rather than greeting')
         if peer.sub is None and peer.protocol >= 30:
             raise StartupError(f"rsync: the server omitted the subprotocol value: {text}")
         if peer.digests is None and peer.protocol >= 32:
             raise StartupError(f"rsync: the server omitted the digest name list: {text}")
+        # Nothing is asked for where nothing can come of it (spec: protocol-old 12).
+        agree_protocol(own, peer.protocol, server=False)
         self._digests = peer.digests
         self.protocols = (agree_greeting(own, peer), peer.protocol)
+
+    def _greeted_first(self) -> bool:
+        """Whether the daemon's greeting is to be read before ours is told: an old one accepts no number above 30. All
+        daemons greet at once, and wait for the rest of our line (spec: protocol-old 2.3)."""
+        if self._wait is None or oldpeer.may_be_old(self._options):
+            return False
+        return self._wait(oldpeer.DAEMON_GREETING_WAIT)
+
+    @staticmethod
+    def _tail(own: int, peer: Greeting | None) -> bytes:
+        """The rest of our greeting, to a daemon that has sent this one already, or none yet."""
+        number = None if peer is None else peer.protocol
+        return oldpeer.greeting_tail(own, number, peer is not None and peer.digests is not None, " ".join(DIGESTS))
 
     def open_module(self, name: bytes, user: bytes | None) -> bool:
         """Ask for a module (an empty *name* asks for the list). False when the daemon has ended the talk itself."""
@@ -125,6 +159,9 @@ class Conversation:
         while True:
             line = self._line()
             if line is None:
+                if oldpeer.is_very_old(self.protocols[0]) and name in (b"", b"#list"):
+                    # Such a daemon ends a list by closing (spec: protocol-old 10.3).
+                    return False
                 raise StartupError("rsync: didn't get server startup line")
             if line.startswith(b"@RSYNCD: AUTHREQD "):
                 self._authenticate(line[18:], user)
@@ -180,14 +217,14 @@ class Conversation:
             self._link.write(b"#early_input=%d\n" % len(data) + data)
 
     def _authenticate(self, challenge: bytes, user: bytes | None) -> None:
-        digest = digests.choose(self._digests, self.protocols[0])
+        digest = digests.choose(self._digests, *self.protocols)
         if digest is None:
             raise UnsupportedError(
                 "Failed to negotiate a daemon auth checksum choice.\n"
                 f"Server list: {' '.join(self._digests or [])}\nClient list: {' '.join(DIGESTS)}"
             )
         if self._options.debug.get("NSTR", 0):
-            self._out.info(f"Client negotiated daemon auth checksum: {digest.removesuffix('-old')}\n".encode())
+            self._out.info(f"Client negotiated daemon auth checksum: {digest.partition('-')[0]}\n".encode())
         name = user or self._env.get(b"USER") or self._env.get(b"LOGNAME") or b"nobody"
         password = read_password(self._options, self._env, role=self._role)
         self._link.write(name + b" " + digests.response(digest, password, challenge) + b"\n")

@@ -1,4 +1,4 @@
-"""The start of a session, both ends, protocols 27 to 32 (spec: protocol 2).
+"""The start of a session, both ends, protocols 20 to 32 (spec: protocol 2; protocol-old 2, 3).
 
 A link that arrives here is unframed. When a handshake returns, multiplexing has started in every direction that has
 it, and the next bytes are the filter list.
@@ -11,7 +11,8 @@ import time
 
 from tain.cli import choices
 from tain.digits import bounded
-from tain.errors import MemoryLimitError, ProtocolError, SocketError, UnsupportedError, UsageError
+from tain.errors import MemoryLimitError, ProtocolError, SocketError, StreamError, UnsupportedError, UsageError
+from tain.session import oldpeer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         def write_int(self, value: int) -> None: ...
         def write_varint(self, value: int) -> None: ...
         def write_vstring(self, data: bytes) -> None: ...
+        def start_counting(self) -> None: ...
         def start_mux_in(self) -> None: ...
         def start_mux_out(self) -> None: ...
         def set_protocol(self, protocol: int) -> None: ...
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 #: The newest and oldest protocol spoken here.
 PROTOCOL = 32
-OLDEST = 27
+OLDEST = 20
 #: A peer that announces a number outside of this range is not an rsync: most likely a login script has printed
 #: something (spec: protocol 2.1).
 PEER_NUMBERS = range(20, 41)
@@ -115,7 +117,7 @@ class Agreed:
         self.level = 0
         #: Signed 32 bit.
         self.seed = 0
-        #: Frames go out (on a client below protocol 30 they mostly do not).
+        #: Frames go out (on a client below protocol 30 they mostly do not, on a server below 23 not always).
         self.multiplexed_out = False
 
     @property
@@ -164,12 +166,10 @@ def agree_protocol(own: int, remote: int, *, server: bool) -> int:
         )
     protocol = min(own, remote)
     side = "Server" if server else "Client"
-    if protocol < 20:
-        raise ProtocolError(f"--protocol must be at least 20 on the {side}.")
+    if protocol < OLDEST:
+        raise ProtocolError(f"--protocol must be at least {OLDEST} on the {side}.")
     if protocol > PROTOCOL:
         raise ProtocolError(f"--protocol must be no more than {PROTOCOL} on the {side}.")
-    if protocol < OLDEST:
-        raise ProtocolError(f"protocol {protocol} is too old: {OLDEST} to {PROTOCOL} are spoken here.")
     return protocol
 
 
@@ -184,6 +184,9 @@ def check_protocol(options: Options, protocol: int, *, local: bool = False) -> N
         require("--acls", 30)
     if options.xattrs and not local:
         require("--xattrs", 30)
+    if options.atimes and not local:
+        # rsync itself loses its place in the stream there.
+        require("--atimes", 28)
     if options.fuzzy:
         require("--fuzzy", 29)
     if options.alt_dest != "none":
@@ -260,7 +263,7 @@ def _forced_sums(options: Options) -> tuple[str, str] | None:
 
 
 def _default_sum(protocol: int) -> str:
-    return "md5" if protocol >= 30 else "md4-old"
+    return "md5" if protocol >= 30 else oldpeer.md4_kind(protocol)
 
 
 def compression_level(kind: str, level: int | None) -> tuple[str, int]:
@@ -348,12 +351,13 @@ def client_handshake(
     offered_inc_recurse: bool = True,
     local: bool = False,
     trace: Callable[[str], None] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> Agreed:
     """Steps 2 to 7 of spec: protocol 2.1, from the side that started the connection.
 
     *greeted* holds the agreed and the announced protocol when a daemon's greeting has settled them. *trace* gets the
-    lines of ``--debug=PROTO`` and ``--debug=NSTR``. Errors: `ProtocolError` for numbers and options that do not fit,
-    `UnsupportedError` where nothing can be negotiated.
+    lines of ``--debug=PROTO`` and ``--debug=NSTR``, *note* what the user is told about an old peer. Errors:
+    `ProtocolError` for numbers and options that do not fit, `UnsupportedError` where nothing can be negotiated.
     """
     if greeted is None:
         try:
@@ -375,7 +379,16 @@ def client_handshake(
     agreed.remote_protocol = remote
     if trace is not None and options.debug.get("PROTO", 0):
         trace(f"(Client) Protocol versions: remote={remote}, negotiated={protocol}")
+    # A server answers an old number with that number, which then says nothing about its age.
+    echo = greeted is None and remote == options.protocol and not local
+    said = "" if echo else oldpeer.very_old(remote, server=False)
+    if said and note is not None:
+        note(said)
     check_protocol(options, protocol, local=local)
+    frames = oldpeer.frames_from(protocol, daemon=greeted is not None, server_sends=not am_sender)
+    if frames == "never" and am_sender and options.remove_source_files and not options.dry_run:
+        # What has arrived is told in frames.
+        raise ProtocolError(f"--remove-source-files requires protocol 23 or higher (negotiated {protocol}).")
     if protocol >= 30:
         agreed.compat = link.read_varint() & 0x7FFFFFFF
         if agreed.inc_recurse and not offered_inc_recurse:
@@ -386,8 +399,19 @@ def client_handshake(
     _settle(agreed, options, xfer, compress, am_sender=am_sender)
     if trace is not None and options.debug.get("NSTR", 0):
         _trace_choices(options, agreed, trace, (xfer is not None, compress is not None))
-    agreed.seed = link.read_int()
-    link.start_mux_in()
+    if frames == "before seed":
+        link.start_mux_in()
+    elif frames == "never":
+        link.start_counting()
+    try:
+        agreed.seed = link.read_int()
+    except StreamError as error:
+        reason = oldpeer.too_old_for(options.protocol, remote) if greeted is None else ""
+        if not reason:
+            raise
+        raise StreamError(reason) from error
+    if frames == "after seed":
+        link.start_mux_in()
     if client_frames(protocol, options, server_sends=not am_sender):
         link.start_mux_out()
         agreed.multiplexed_out = True
@@ -442,7 +466,7 @@ def _trace_choices(
     options: Options, agreed: Agreed, trace: Callable[[str], None], negotiated: tuple[bool, bool]
 ) -> None:
     """The lines of ``--debug=NSTR``. *negotiated* tells where checksum and compression come from."""
-    name = agreed.xfer_sum.removesuffix("-old")
+    name = agreed.xfer_sum.partition("-")[0]
     if _forced_sums(options) is not None:
         name = os.fsdecode(options.checksum_choice or b"")
     trace(f"Client {'negotiated ' if negotiated[0] else ''}checksum: {name}")
@@ -485,22 +509,28 @@ def server_handshake(
     am_sender: bool,
     environ: Mapping[bytes, bytes],
     greeted: tuple[int, int] | None = None,
+    ready: Callable[[float], bool] | None = None,
+    before_seed: Callable[[Agreed], None] | None = None,
     before_mux: Callable[[Agreed], None] | None = None,
     local: bool = False,
     trace: Callable[[str], None] | None = None,
+    note: Callable[[Agreed, str], None] | None = None,
 ) -> Agreed:
     """Steps 2' to 7 of spec: protocol 2.1, from the side that was started.
 
-    *greeted* holds the agreed and the announced protocol of a daemon's greeting. *before_mux* is called when
-    everything but the start of multiplexing is done (a daemon that refuses a files-from run writes a byte then, spec:
-    protocol 10.6). *trace* gets the line of ``--debug=PROTO``.
+    *greeted* holds the agreed and the announced protocol of a daemon's greeting. *ready* waits for the client's number
+    so many seconds; without it the number is read, whenever it comes. *before_seed* is called where frames begin in
+    front of the seed, or would not begin at all, *before_mux* when everything but the start of multiplexing is done (a
+    daemon that refuses a files-from run writes a byte then, spec: protocol 10.6). *trace* gets the line of
+    ``--debug=PROTO``, *note* what there is to say about an old peer.
     """
     capabilities = options.capabilities or b""
     if greeted is None:
         own = released_limit(capabilities, options.protocol)
-        link.write_int(own)
+        early = link.read_int() if ready is None or ready(oldpeer.NUMBER_WAIT) else None
+        link.write_int(own if early is None else oldpeer.answer(own, early))
         link.flush()
-        remote = link.read_int()
+        remote = link.read_int() if early is None else early
         protocol = agree_protocol(own, remote, server=True)
     else:
         protocol, remote = greeted
@@ -511,6 +541,15 @@ def server_handshake(
     agreed.capabilities = capabilities
     if trace is not None and options.debug.get("PROTO", 0):
         trace(f"(Server) Protocol versions: remote={remote}, negotiated={protocol}")
+    frames = oldpeer.frames_from(protocol, daemon=greeted is not None, server_sends=am_sender)
+    if frames == "before seed":
+        link.start_mux_out()
+        agreed.multiplexed_out = True
+    said = oldpeer.very_old(remote, server=True)
+    if said and note is not None:
+        note(agreed, said)
+    if frames != "after seed" and before_seed is not None:
+        before_seed(agreed)
     check_protocol(options, protocol, local=local)
     obsolete = False
     if protocol >= 30:
@@ -530,8 +569,11 @@ def server_handshake(
     link.flush()
     if before_mux is not None:
         before_mux(agreed)
-    link.start_mux_out()
-    agreed.multiplexed_out = True
+    if frames == "after seed":
+        link.start_mux_out()
+        agreed.multiplexed_out = True
+    elif frames == "never":
+        link.start_counting()
     if client_frames(protocol, options, server_sends=am_sender):
         link.start_mux_in()
     if options.debug.get("IO", 0):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import PeerExit, StreamError, TainError
+from tain.errors import PeerExit, StreamError, TainError, unshown
 from tain.report import output
 from tain.report.output import Output
 from tain.session import handshake, unavailable
@@ -76,13 +76,16 @@ def serve(
     daemon: DaemonSide | None = None,
     local: bool = False,
     rules: Sequence[bytes] = (),
+    ready: Callable[[float], bool] | None = None,
 ) -> int:
     """Run one session as its server; returns the exit code. Never raises for what peers or files do.
 
     *link* is where the client's protocol number comes next, or, after a daemon's greeting, where the compat flags go.
-    *rules* are those of the server's own command line.
+    *rules* are those of the server's own command line. *ready* waits so many seconds for that number; without it the
+    number is read, whenever it comes.
     """
     server = _Server(options, link, env, out or server_output(options, env), daemon, local=local, rules=rules)
+    server.ready = ready
     try:
         return server.run()
     except TainError as error:
@@ -116,6 +119,7 @@ class _Server:
         self.local = local
         self.rules = list(rules)
         self.agreed: Agreed | None = None
+        self.ready: Callable[[float], bool] | None = None
 
     @property
     def role(self) -> str:
@@ -132,9 +136,12 @@ class _Server:
             am_sender=options.sender,
             environ=self.env.environ,
             greeted=daemon.greeted if daemon is not None else None,
+            ready=self.ready,
+            before_seed=self._before_seed,
             before_mux=self._before_mux,
             local=self.local,
             trace=self._trace if daemon is None else None,
+            note=self._note,
         )
         if daemon is not None:
             if daemon.timeout and agreed.protocol >= 31:
@@ -147,6 +154,24 @@ class _Server:
 
     def _trace(self, text: str) -> None:
         self.out.error(text.encode() + b"\n")
+
+    def _note(self, agreed: Agreed, text: str) -> None:
+        """A notice for the client, or where there are no frames yet, for whoever looks (spec: protocol-old 2.4)."""
+        line = text.encode()
+        if self.options.quiet:
+            return
+        if agreed.multiplexed_out:
+            self.link.message(TAG_INFO, line + b"\n")
+        elif self.daemon is not None:
+            self._log(line)
+        else:
+            self.out.error(line + b"\n")
+
+    def _before_seed(self, agreed: Agreed) -> None:
+        """What a daemon refuses is said here or not at all: no seed goes before it (spec: protocol-old 3)."""
+        if self.daemon is not None and self.daemon.refusal is not None:
+            self.agreed = agreed
+            raise self.daemon.refusal
 
     def _become(self) -> None:
         if self.options.copy_as is not None:
@@ -267,7 +292,7 @@ class _Server:
         tag = TAG_ERROR if self.agreed.protocol >= 30 else TAG_ERROR_XFER
         try:
             for line in _lines(text):
-                self.link.message(tag, line[: _TEXT_LIMIT - 1] + b"\n")
+                self.link.message(tag, unshown(line)[: _TEXT_LIMIT - 1] + b"\n")
             self.link.flush()
         except TainError:
             if self.daemon is None:
@@ -365,7 +390,7 @@ def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bo
             rules = user_rules(options, env, am_sender=options.sender, role=role)
         except TainError as error:
             return _report_early(error, out, role, sender=options.sender)
-    return serve(options, link, env, local=local, out=out, rules=rules)
+    return serve(options, link, env, local=local, out=out, rules=rules, ready=link.wait)
 
 
 def fail_early(error: TainError, env: Environment, raw: RawOptions | None, *, role: str = "server") -> int:

@@ -6,7 +6,9 @@ A client with secluded arguments, and every client of a daemon, leaves its patte
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,8 +99,9 @@ def expand(
 
     As in rsync a wildcard matches a leading dot too, and what stands behind the last wildcard need not be there. A path
     that matches nothing stays as it is, so that its name stands in the error. *hidden* says whether nobody may know of
-    a path; its second argument is whether that is a directory. Unless *follow*, links are not followed on the way: that
-    keeps the search inside of *root* whatever others do to the tree meanwhile. *locked*: nothing else can be reached.
+    a path; its second argument is whether that is a directory. Unless *follow*, a link on the way is followed only when
+    it is relative and stays below *root*: that keeps the search in there whatever others do to the tree meanwhile.
+    *locked*: nothing else can be reached.
     """
     if not has_wildcard(path):
         return [path]
@@ -110,13 +113,14 @@ def expand(
     found: list[bytes] = []
     start = os.open(top or b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
     try:
-        _search(start, parts, b"", bool(tail), hidden, follow, found, None if follow or locked else 0)
+        _search(start, start, parts, b"", bool(tail), hidden, follow, found, None if follow or locked else 0)
     finally:
         os.close(start)
     return sorted(top + name + tail for name in found) or [path]
 
 
 def _search(
+    root: int,
     directory: int,
     parts: list[bytes],
     prefix: bytes,
@@ -148,21 +152,55 @@ def _search(
             if fits and not (hidden is not None and hidden(prefix + name, kind == 0o040000)):
                 found.append(prefix + name + behind)
         return
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     for name in names:
         below = prefix + name
         if hidden is not None and hidden(below, True):
             continue
         try:
-            child = os.open(name, flags, dir_fd=directory)
+            child = os.open(name, _LIST, dir_fd=directory) if depth is None else open_inside(root, below)
         except OSError:
             continue
         try:
-            _search(
-                child, rest, below + b"/", want_directory, hidden, follow, found, None if depth is None else depth + 1
-            )
+            level = None if depth is None else depth + 1
+            _search(root, child, rest, below + b"/", want_directory, hidden, follow, found, level)
         finally:
             os.close(child)
+
+
+_LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_MAX_LINKS = 40
+
+
+def open_inside(root: int, path: bytes) -> int:
+    """A directory below *root*, walked component by component: a link on the way must stay in there.
+
+    Raises :class:`OSError`: ``ELOOP`` for a link that leads out.
+    """
+    refused = OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+    todo = [part for part in path.split(b"/") if part not in (b"", b".")]
+    held = [os.open(b".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)]
+    links = 0
+    try:
+        while todo:
+            part = todo.pop(0)
+            if part == b"..":
+                if len(held) == 1:
+                    raise refused
+                os.close(held.pop())
+                continue
+            pin = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=held[-1])
+            held.append(pin)
+            if stat.S_ISLNK(os.fstat(pin).st_mode):
+                links += 1
+                target = os.readlink(b"", dir_fd=pin)
+                os.close(held.pop())
+                if target.startswith(b"/") or links > _MAX_LINKS:
+                    raise refused
+                todo[:0] = [part for part in target.split(b"/") if part not in (b"", b".")]
+        return os.open(b".", _LIST, dir_fd=held[-1])
+    finally:
+        for fd in held:
+            os.close(fd)
 
 
 def _dangles(directory: int, name: bytes, depth: int | None) -> bool:

@@ -1,7 +1,7 @@
 """A twin of this process as the server of a local run (spec: options 5.7).
 
 Most local copies need no second process. This is for the ones whose stream somebody wants to see: a batch is being
-written, or options go to the receiving side alone.
+written, options go to the receiving side alone, or names change their character set (--iconv).
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ impl Signature {
         let total = u64::from(head.count) * each as u64;
         if total > max_alloc {
             return Err(Error::Memory(format!(
-                "block sums of {total} bytes are over the limit of {max_alloc}"
+                "[sender] exceeded --max-alloc={max_alloc} setting (file=core.rs, line=1)"
             )));
         }
         let mut sig = Self {

@@ -72,7 +72,7 @@ fn put_header(magic: [u8; 4], kind: SumKind, head: SumHead, out: &mut Vec<u8>) -
     let number = number.ok_or_else(|| Error::Usage(format!("{} makes no signature", kind.name())))?;
     out.extend_from_slice(&magic);
     out.push(number as u8);
-    head.put(out);
+    head.put(out, PROTOCOL);
     Ok(())
 }
 
@@ -83,7 +83,7 @@ fn read_header(magic: [u8; 4], what: &str, src: &mut dyn Source) -> Result<(SumK
     let (true, Some(kind)) = (start == magic, kind) else {
         return Err(Error::Protocol(format!("this is no {what}")));
     };
-    Ok((kind, SumHead::read(src, PROTOCOL, kind)?))
+    Ok((kind, SumHead::read(src, PROTOCOL, kind, false, what)?))
 }
 
 fn all_read(intact: Intact) -> Result<()> {

@@ -116,10 +116,14 @@ impl Acl {
         }
     }
 
-    /// Read a literal. `map` gets id, kind and name (if one came) of each named entry and gives the local id.
+    /// Read a literal. `role` is what stands in the brackets of messages. `map` gets id, kind and name (if one came) of each named entry and gives the local id.
     ///
     /// Errors: `Stream` for permissions above 7, `Protocol` for more than [`MAX_NAMED`] entries.
-    pub fn read(src: &mut dyn Source, mut map: impl FnMut(u32, bool, Option<&[u8]>) -> u32) -> Result<Self> {
+    pub fn read(
+        src: &mut dyn Source,
+        role: &str,
+        mut map: impl FnMut(u32, bool, Option<&[u8]>) -> u32,
+    ) -> Result<Self> {
         let flags = src.byte()?;
         let mut acl = Self::default();
         for (bit, slot) in [
@@ -137,7 +141,9 @@ impl Acl {
         }
         let count = src.varint()?;
         if !(0..=MAX_NAMED).contains(&count) {
-            return Err(Error::Protocol(format!("invalid ACL entry count from sender: {count}")));
+            return Err(Error::Protocol(format!(
+                "wire value ACL count out of range: {count} not in [0,{MAX_NAMED}] [{role}]"
+            )));
         }
         for _ in 0..count {
             let id = src.varint()? as u32;
@@ -160,7 +166,7 @@ impl Acl {
 fn perms(v: u32) -> Result<u8> {
     match v {
         0..=7 => Ok(v as u8),
-        _ => Err(Error::Stream(format!("value out of range in ACL from sender: {v}"))),
+        _ => Err(Error::Stream(format!("recv_acl_access: value out of range: {v:x}"))),
     }
 }
 
@@ -186,7 +192,7 @@ mod tests {
         let mut out = Vec::new();
         default.put(&mut out, |_, _| Some(b"daemon".to_vec()));
         assert_eq!(out, wire);
-        let back = Acl::read(&mut &wire[..], |id, is_user, name| {
+        let back = Acl::read(&mut &wire[..], "Receiver", |id, is_user, name| {
             assert!(is_user);
             assert_eq!(name, Some(&b"daemon"[..]));
             id
@@ -218,7 +224,7 @@ mod tests {
 
     #[test]
     fn limits() {
-        let code = |wire: &[u8]| Acl::read(&mut &wire[..], |id, _, _| id).map_err(|e| e.code());
+        let code = |wire: &[u8]| Acl::read(&mut &wire[..], "Receiver", |id, _, _| id).map_err(|e| e.code());
         assert_eq!(code(b"\x01\x08"), Err(12));
         assert!(code(b"\x01\x07").is_ok());
         assert_eq!(code(b"\x10\x01\x05\x20"), Err(12));

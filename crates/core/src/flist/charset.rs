@@ -19,6 +19,8 @@ enum Kind {
     Ascii,
     Utf8,
     Table(&'static Encoding),
+    /// A double-byte set that the web takes for its larger successor: both bytes of a letter are 0xA1 or more.
+    Strict(&'static Encoding),
 }
 
 /// A named local character set.
@@ -39,7 +41,9 @@ impl Iconv {
             "iso88591" | "latin1" | "l1" | "8859" | "88591" | "cp819" | "ibm819" => Kind::Latin1,
             "ascii" | "usascii" | "ansix341968" | "iso646us" | "c" | "posix" | "646" => Kind::Ascii,
             // The names that iconv has and the web has not.
-            "cp949" | "uhc" | "euckr" => Kind::Table(encoding_rs::EUC_KR),
+            "cp949" | "uhc" | "mscp949" | "windows949" => Kind::Table(encoding_rs::EUC_KR),
+            "euckr" | "cseuckr" => Kind::Strict(encoding_rs::EUC_KR),
+            "gb2312" | "csgb2312" | "euccn" => Kind::Strict(encoding_rs::GBK),
             "cp932" | "sjis" | "shiftjis" => Kind::Table(encoding_rs::SHIFT_JIS),
             "cp936" => Kind::Table(encoding_rs::GBK),
             "cp950" => Kind::Table(encoding_rs::BIG5),
@@ -82,13 +86,16 @@ impl Charset for Iconv {
                 }
                 true
             }
-            Kind::Table(encoding) => match encoding.decode_without_bom_handling_and_without_replacement(name) {
-                Some(text) => {
-                    out.extend_from_slice(text.as_bytes());
-                    true
+            Kind::Strict(_) if !is_strict(name) => false,
+            Kind::Table(encoding) | Kind::Strict(encoding) => {
+                match encoding.decode_without_bom_handling_and_without_replacement(name) {
+                    Some(text) => {
+                        out.extend_from_slice(text.as_bytes());
+                        true
+                    }
+                    None => false,
                 }
-                None => false,
-            },
+            }
         }
     }
 
@@ -113,8 +120,9 @@ impl Charset for Iconv {
                 }
                 true
             }
-            Kind::Table(encoding) => {
-                let (bytes, _, lossy) = encoding.encode(text);
+            Kind::Table(encoding) | Kind::Strict(encoding) => {
+                let (bytes, _, unknown) = encoding.encode(text);
+                let lossy = unknown || matches!(self.0, Kind::Strict(_)) && !is_strict(&bytes);
                 if !lossy {
                     out.extend_from_slice(&bytes);
                 }
@@ -122,6 +130,12 @@ impl Charset for Iconv {
             }
         }
     }
+}
+
+/// Whether all high bytes come in pairs that EUC has.
+fn is_strict(text: &[u8]) -> bool {
+    let mut high = text.split(u8::is_ascii);
+    high.all(|run| run.len() % 2 == 0 && run.iter().all(|&b| b > 0xa0 && b < 0xff))
 }
 
 /// Longest letter of any character set that file names can be in.
@@ -176,11 +190,27 @@ mod tests {
         both("latin1", b"\xff", "\u{ff}");
         both("EUC-KR", b"\xb0\xa1", "\u{ac00}");
         both("CP949", b"\x81\x41", "\u{ac02}");
+        both("windows-949", b"a\x81\x41", "a\u{ac02}");
+        both("gb2312", b"\xb0\xa1b", "\u{554a}b");
         both("utf-8", "\u{ac00}".as_bytes(), "\u{ac00}");
         both("UTF8", b"plain", "plain");
         both("cp1251", b"\xcf", "\u{41f}");
         both("koi8-r", b"\xf0", "\u{41f}");
         both("shift_jis", b"\x82\xa0", "\u{3042}");
+    }
+
+    #[test]
+    fn smaller_sets_lack_the_letters_of_their_successors() {
+        for (name, local, utf8) in [
+            ("euc-kr", &b"\x81\x41"[..], "\u{ac02}"),
+            ("gb2312", b"\x81\x40", "\u{4e02}"),
+        ] {
+            let set = Iconv::new(name).unwrap();
+            let mut out = Vec::new();
+            assert!(!set.to_wire(local, &mut out), "{name}");
+            assert!(!set.from_wire(utf8.as_bytes(), &mut out), "{name}");
+            assert_eq!(out, b"", "{name}");
+        }
     }
 
     #[test]

@@ -30,14 +30,26 @@ pub trait Vet: Send {
     fn vet(&mut self, name: &[u8], is_dir: bool) -> Result<Vetted>;
 }
 
+/// What this side's character set has no letters for: its entry is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unconverted {
+    /// A name, as it came.
+    Name(Vec<u8>),
+    /// The target of the link of this name.
+    Target(Vec<u8>),
+}
+
+/// What iconv says about a name that does not fit.
+pub const EILSEQ: &str = "Invalid or incomplete multibyte or wide character";
+
 /// A list as it was read.
 #[derive(Debug)]
 pub struct Received {
     pub segment: Segment,
     /// Bits of spec: protocol 3.2, already masked; includes this side's trouble with names.
     pub io_error: i32,
-    /// Lines for stderr about names that could not be converted.
-    pub notices: Vec<String>,
+    /// What could not be converted.
+    pub notices: Vec<Unconverted>,
     /// What ids were mapped to, where that is told.
     pub ids: Vec<Vec<u8>>,
 }
@@ -66,8 +78,10 @@ pub struct Decoder {
     hierarchy: Hierarchy,
     name: Vec<u8>,
     link: Vec<u8>,
-    notices: Vec<String>,
+    notices: Vec<Unconverted>,
     io_error: i32,
+    /// What stands in the brackets of messages.
+    role: &'static str,
 }
 
 /// Which directory the entries that follow are in the transfer with, below protocol 30 (spec: protocol 5.5).
@@ -112,7 +126,13 @@ impl Decoder {
             link: Vec::new(),
             notices: Vec::new(),
             io_error: 0,
+            role: "Receiver",
         }
+    }
+
+    /// What stands in the brackets of messages from now on.
+    pub fn set_role(&mut self, role: &'static str) {
+        self.role = role;
     }
 
     /// Judge names with `vet` from now on.
@@ -204,15 +224,27 @@ impl Decoder {
         } else {
             src.x30int(self.o.protocol)?
         };
-        let suffix = usize::try_from(suffix).unwrap_or(usize::MAX);
-        if shared > self.prev_name.len() || suffix > MAX_NAME || shared + suffix > MAX_NAME {
+        let fits = usize::try_from(suffix)
+            .ok()
+            .filter(|&suffix| shared <= self.prev_name.len() && suffix <= MAX_NAME && shared + suffix <= MAX_NAME);
+        let Some(suffix) = fits else {
             return Err(Error::Memory(format!(
-                "overflow: xflags=0x{flags:x} l1={shared} l2={suffix} lastname={}",
-                shown(&self.prev_name)
+                "overflow: xflags=0x{flags:x} l1={shared} l2={suffix} lastname={} [{role}]\n{}",
+                shown(&self.prev_name),
+                self.overflow(),
+                role = self.role
             )));
-        }
+        };
         self.prev_name.resize(shared + suffix, 0);
         src.read_exact(&mut self.prev_name[shared..])
+    }
+
+    /// The second line about a name or target that is too long.
+    fn overflow(&self) -> String {
+        format!(
+            "[{}] buffer overflow: recv_file_entry (file=core.rs, line=1)",
+            self.role
+        )
     }
 
     /// The name as this side uses it, clean, into `name`; false when it cannot be converted.
@@ -222,10 +254,7 @@ impl Decoder {
             None => self.name.extend_from_slice(&self.prev_name),
             Some(set) => {
                 if !set.from_wire(&self.prev_name, &mut self.name) {
-                    self.notices.push(format!(
-                        "cannot convert filename: {} ({EILSEQ})",
-                        shown(&self.prev_name)
-                    ));
+                    self.notices.push(Unconverted::Name(self.prev_name.clone()));
                     return Ok(false);
                 }
             }
@@ -271,6 +300,11 @@ impl Decoder {
                 )));
             }
             if !self.firsts.contains_key(&(first as u32)) {
+                if first < start {
+                    return Err(Error::Protocol(format!(
+                        "hard-link gnum {first} precedes flist start {start}"
+                    )));
+                }
                 return Err(Error::Protocol(format!(
                     "hard-link reference to an entry that is no first link: {first}"
                 )));
@@ -390,9 +424,7 @@ impl Decoder {
         let p = self.o.protocol;
         let len = src.x30long(p, 3)?;
         if len < 0 {
-            return Err(Error::Unsupported(format!(
-                "Offset underflow: file-length is negative ({len})"
-            )));
+            return Err(Error::Unsupported("Offset underflow: file-length is negative".into()));
         }
         if flags & xmit::SAME_TIME == 0 {
             self.prev.mtime = if p >= 30 {
@@ -407,7 +439,10 @@ impl Decoder {
             0
         };
         if !(0..=999_999_999).contains(&nsec) {
-            return Err(Error::Protocol(format!("invalid nanoseconds from sender: {nsec}")));
+            return Err(Error::Protocol(format!(
+                "wire value modtime_nsec out of range: {nsec} not in [0,999999999] [{}]",
+                self.role
+            )));
         }
         let crtime = if self.o.crtimes && flags & xmit::CRTIME_EQ_MTIME == 0 {
             src.varlong(4)?
@@ -442,7 +477,10 @@ impl Decoder {
         if has_link {
             let n = src.x30int(p)?;
             if !(0..=MAX_NAME as i32).contains(&n) {
-                return Err(Error::Memory(format!("overflow: linkname_len={n}")));
+                return Err(Error::Memory(format!(
+                    "overflow: linkname_len={n}\n{}",
+                    self.overflow()
+                )));
             }
             self.link.clear();
             self.link.resize(n as usize, 0);
@@ -455,7 +493,7 @@ impl Decoder {
             }
         }
         let linked = match p {
-            27 => mode::is_file(m),
+            ..=27 => mode::is_file(m),
             28 | 29 => flags & xmit::HLINKED != 0 && !is_dir,
             _ => false,
         };
@@ -466,10 +504,15 @@ impl Decoder {
             ));
         }
         if linked && self.o.hard_links {
-            if p < 28 || flags & xmit::SAME_DEV == 0 {
-                self.prev.dev = src.longint()?.wrapping_sub(1);
-            }
-            inode = Some((self.prev.dev as u64, src.longint()? as u64));
+            inode = Some(if p < 26 {
+                // spec: protocol-old 5.2: a key, and nothing else.
+                (src.int()? as u32 as u64, src.int()? as u32 as u64)
+            } else {
+                if p < 28 || flags & xmit::SAME_DEV == 0 {
+                    self.prev.dev = src.longint()?.wrapping_sub(1);
+                }
+                (self.prev.dev as u64, src.longint()? as u64)
+            });
         }
         let mut sum = [0; MAX_SUM];
         if self.o.checksum_len > 0 && (mode::is_file(m) || p < 28) {
@@ -528,8 +571,9 @@ impl Decoder {
         let missing = m == 0 && self.o.delete_missing_args;
         if !missing && (!mode::is_known(m) || m > 0xffff) {
             return Err(Error::Protocol(format!(
-                "invalid file mode 0{m:o} for {} [receiver]",
-                shown(&self.name)
+                "invalid file mode 0{m:o} for {} [{}]",
+                shown(&self.name),
+                self.role
             )));
         }
         Ok(m)
@@ -635,10 +679,7 @@ impl Decoder {
         if ok {
             self.link = out;
         } else {
-            self.notices.push(format!(
-                "cannot convert symlink data for: {} ({EILSEQ})",
-                shown(&self.name)
-            ));
+            self.notices.push(Unconverted::Target(self.name.clone()));
         }
         ok
     }
@@ -674,10 +715,17 @@ impl Decoder {
                 .ok()
                 .and_then(|k| known.get(k - 1))
                 .copied()
-                .ok_or_else(|| Error::Stream(format!("ACL index out of range from sender: {k}")));
+                .ok_or_else(|| {
+                    let kind = if is_default {
+                        "ACL_TYPE_DEFAULT"
+                    } else {
+                        "ACL_TYPE_ACCESS"
+                    };
+                    Error::Stream(format!("recv_acl_index: {kind} ACL index {k} > {}", known.len()))
+                });
         }
         let (ids, o) = (&mut self.ids, &self.o);
-        let acl = Acl::read(src, |id, is_user, name| {
+        let acl = Acl::read(src, self.role, |id, is_user, name| {
             let who = if is_user { Who::User } else { Who::Group };
             match name.filter(|_| !o.own_numeric_ids) {
                 Some(name) => ids.learn(who, id, name),
@@ -702,9 +750,14 @@ impl Decoder {
                 .ok()
                 .and_then(|k| self.xattrs.get(k - 1))
                 .copied()
-                .ok_or_else(|| Error::Stream(format!("xattr index out of range from sender: {k}")));
+                .ok_or_else(|| {
+                    Error::Stream(format!(
+                        "receive_xattr: xa index {k} out of range for {}",
+                        shown(&self.name)
+                    ))
+                });
         }
-        let i = self.tables.add_xattrs(read_set(src)?);
+        let i = self.tables.add_xattrs(read_set(src, self.role)?);
         self.xattrs.push(i);
         Ok(i)
     }
@@ -764,6 +817,3 @@ impl Decoder {
         }
     }
 }
-
-/// What iconv says about a name that does not fit.
-pub const EILSEQ: &str = "Invalid or incomplete multibyte or wide character";

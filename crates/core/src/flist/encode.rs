@@ -39,7 +39,7 @@ pub struct Encoder {
     access_sent: HashMap<Acl, i32>,
     default_sent: HashMap<Acl, i32>,
     xattrs_sent: HashMap<Option<u32>, i32>,
-    /// Stands in for inodes that the scanner did not give at protocol 27, where every file needs one.
+    /// Stands in for inodes that the scanner did not give before protocol 28, where every file needs one.
     spare_inode: u64,
 }
 
@@ -328,16 +328,23 @@ impl Encoder {
                 out.extend_from_slice(target);
             }
             if let Some((dev, ino)) = inode {
-                if p < 28 || flags & xmit::SAME_DEV == 0 {
-                    put_longint(out, (dev as i64).wrapping_add(1));
+                let dev = (dev as i64).wrapping_add(1);
+                if p < 26 {
+                    // spec: protocol-old 5.2
+                    put_int(out, dev as i32);
+                    put_int(out, ino as i32);
+                } else {
+                    if p < 28 || flags & xmit::SAME_DEV == 0 {
+                        put_longint(out, dev);
+                    }
+                    put_longint(out, ino as i64);
                 }
-                put_longint(out, ino as i64);
             }
             if self.o.checksum_len > 0 && (mode::is_file(e.mode) || p < 28) {
                 let at = out.len();
                 out.extend_from_slice(
                     e.checksum
-                        .filter(|s| s.len() == self.o.checksum_len)
+                        .and_then(|s| s.get(..self.o.checksum_len))
                         .unwrap_or_default(),
                 );
                 out.resize(at + self.o.checksum_len, 0);

@@ -4,7 +4,7 @@ use super::entry::eflag;
 use super::segment::Segment;
 use crate::error::{Error, Result};
 use crate::wire::ints::NDX_FLIST_OFFSET;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Where an index leads.
@@ -15,6 +15,8 @@ pub struct Found {
     pub pos: usize,
     /// The index was the gap before a list: the entry is the directory that the list belongs to.
     pub is_parent: bool,
+    /// The entry was not dropped as a duplicate or pruned.
+    pub active: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -33,6 +35,8 @@ pub struct Lists {
     next_start: i32,
     /// Directories whose sub-list has not come, by directory index.
     waiting: HashMap<i32, (Arc<Segment>, u32)>,
+    /// Directories that were dropped as duplicates or pruned.
+    cleared: HashSet<i32>,
     next_dir: i32,
     /// Lists added so far.
     added: usize,
@@ -46,6 +50,7 @@ impl Lists {
             live: VecDeque::new(),
             next_start: i32::from(inc_recurse),
             waiting: HashMap::new(),
+            cleared: HashSet::new(),
             next_dir: 0,
             added: 0,
             complete: false,
@@ -74,12 +79,18 @@ impl Lists {
                 NDX_FLIST_OFFSET.wrapping_sub(self.next_dir - 1)
             )))
         };
-        if self.complete || !self.inc_recurse {
+        let known = (0..self.next_dir).contains(&dir_ndx);
+        if known && self.complete || !self.inc_recurse {
             return refuse(": no more lists");
         }
         match self.waiting.get(&dir_ndx) {
             Some((segment, pos)) => Ok((segment, *pos as usize)),
-            None if (0..self.next_dir).contains(&dir_ndx) => refuse(": already received or dropped"),
+            None if self.cleared.contains(&dir_ndx) => Err(Error::Protocol(format!(
+                "rsync: refusing flist for cleared dir_ndx {dir_ndx}"
+            ))),
+            None if known => Err(Error::Protocol(format!(
+                "rsync: refusing malicious duplicate flist for dir {dir_ndx}"
+            ))),
             None => refuse(""),
         }
     }
@@ -115,6 +126,8 @@ impl Lists {
                 if segment.entry(pos).flags & (eflag::DUPLICATE | eflag::PRUNED) == 0 {
                     self.waiting
                         .insert(self.next_dir + k as i32, (segment.clone(), pos as u32));
+                } else {
+                    self.cleared.insert(self.next_dir + k as i32);
                 }
             }
         }
@@ -180,21 +193,28 @@ impl Lists {
         self.live.pop_front().map(|l| l.segment)
     }
 
-    /// The entry that an index addresses.
-    ///
-    /// Errors: `Protocol` for an index in no live list, or a deactivated entry.
-    pub fn find(&self, ndx: i32) -> Result<Found> {
-        self.lookup(ndx)
-            .filter(|f| f.segment.entry(f.pos).is_active())
-            .ok_or_else(|| {
-                Error::Protocol(format!(
-                    "File-list index {ndx} not in 0 - {} or not active",
-                    self.next_start - 1
-                ))
-            })
+    /// Index of the last entry of the live lists.
+    fn last(&self) -> i32 {
+        self.live.back().map_or(-1, |l| l.segment.next_start() - 2)
     }
 
-    fn lookup(&self, ndx: i32) -> Option<Found> {
+    /// An index that has no meaning where it came. In the text are the numbers that rsync's has; `step` and `role` are
+    /// those of the reader.
+    pub fn out_of_range(&self, ndx: i32, step: &str, role: &str) -> Error {
+        let first = self.live.front().map_or(0, |l| l.segment.start - 1);
+        Error::Protocol(format!(
+            "File-list index {ndx} not in {first} - {} ({step}) [{role}]",
+            self.last()
+        ))
+    }
+
+    /// A special index that may not come here.
+    pub fn not_an_index(&self, ndx: i32, role: &str) -> Error {
+        Error::Protocol(format!("Invalid file index: {ndx} (-1 - {}) [{role}]", self.last()))
+    }
+
+    /// The entry that an index addresses, which may have been dropped; none in no live list.
+    pub fn find(&self, ndx: i32) -> Option<Found> {
         // The last list whose gap is not above the index.
         let gap = i32::from(self.inc_recurse);
         let after = self.live.partition_point(|l| l.segment.start - gap <= ndx);
@@ -203,6 +223,7 @@ impl Lists {
         if ndx < segment.start {
             let (segment, pos) = self.parent(i)?;
             return Some(Found {
+                active: segment.entry(pos).is_active(),
                 segment: segment.clone(),
                 pos,
                 is_parent: true,
@@ -210,6 +231,7 @@ impl Lists {
         }
         let pos = (ndx - segment.start) as usize;
         (pos < segment.len()).then(|| Found {
+            active: segment.entry(pos).is_active(),
             segment: segment.clone(),
             pos,
             is_parent: false,
@@ -248,8 +270,9 @@ mod tests {
     fn name(lists: &Lists, ndx: i32) -> std::result::Result<(String, bool), i32> {
         lists
             .find(ndx)
+            .filter(|f| f.active)
             .map(|f| (String::from_utf8(f.segment.name(f.pos)).unwrap(), f.is_parent))
-            .map_err(|e| e.code())
+            .ok_or_else(|| lists.out_of_range(ndx, "test", "receiver").code())
     }
 
     // PRO-42 and PRO-44, with the numbers of 13.1.
@@ -304,8 +327,8 @@ mod tests {
     fn dropped_entries_keep_their_index() {
         let mut lists = Lists::new(true);
         lists.add(list(1, -1, &["a", "a", "d/", "d/", "e/"])).unwrap();
-        assert!(lists.find(1).is_ok());
-        assert_eq!(lists.find(2).unwrap_err().code(), 2);
+        assert!(lists.find(1).unwrap().active);
+        assert!(!lists.find(2).unwrap().active);
         assert_eq!(lists.expect_path(0).unwrap(), b"d");
         assert_eq!(lists.expect(1).unwrap_err().code(), 2);
         assert_eq!(lists.expect_path(2).unwrap(), b"e");

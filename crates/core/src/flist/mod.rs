@@ -26,7 +26,7 @@ mod tests;
 
 pub use acl::{Acl, NamedAce};
 pub use charset::{Charset, Iconv};
-pub use decode::{Decoder, Received, Vet, Vetted, EILSEQ};
+pub use decode::{Decoder, Received, Unconverted, Vet, Vetted, EILSEQ};
 pub use encode::Encoder;
 pub use entry::{eflag, mode, Entry, NewEntry};
 pub use hardlinks::{HardLinks, LinkRole};

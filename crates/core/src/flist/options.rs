@@ -3,12 +3,16 @@
 use super::charset::{Charset, Iconv};
 use crate::error::{Error, Result};
 use crate::plan::{Plan, SumKind};
+use crate::sums::digest_len;
 use std::sync::Arc;
 
-/// Everything about a connection that the form of a list depends on (spec: protocol 1.9, 2.3, 5).
+/// The protocols that are spoken here.
+pub const PROTOCOLS: std::ops::RangeInclusive<u8> = 20..=32;
+
+/// Everything about a connection that the form of a list depends on (spec: protocol 1.9, 2.3, 5; protocol-old 5).
 #[derive(Clone, Default)]
 pub struct FlistOptions {
-    /// 27 to 32.
+    /// One of [`PROTOCOLS`].
     pub protocol: u8,
     /// Compat bit 0: many lists instead of one.
     pub inc_recurse: bool,
@@ -30,7 +34,7 @@ pub struct FlistOptions {
     pub crtimes: bool,
     pub acls: bool,
     pub xattrs: bool,
-    /// Digest length of `--checksum` in bytes; 0 without it.
+    /// How many bytes of each digest of `--checksum` travel; 0 without it.
     pub checksum_len: usize,
     /// The user asked for numeric ids, and both sides know: no names travel.
     pub numeric_ids: bool,
@@ -75,7 +79,11 @@ impl FlistOptions {
             crtimes: plan.crtimes,
             acls: plan.acls,
             xattrs: plan.xattrs > 0,
-            checksum_len: if plan.checksum { sum_len(plan.file_sum) } else { 0 },
+            checksum_len: if plan.checksum {
+                listed_sum_len(plan.file_sum, plan.protocol)
+            } else {
+                0
+            },
             numeric_ids: plan.numeric_ids,
             own_numeric_ids: plan.own_numeric_ids,
             delete_missing_args: plan.delete_missing_args,
@@ -95,7 +103,7 @@ impl FlistOptions {
                 self.protocol
             )))
         };
-        if !(27..=32).contains(&self.protocol) {
+        if !PROTOCOLS.contains(&self.protocol) {
             return Err(Error::Protocol(format!(
                 "protocol {} is not spoken here",
                 self.protocol
@@ -125,13 +133,14 @@ impl FlistOptions {
     }
 }
 
-/// Digest length in bytes (spec: protocol 8.2).
-fn sum_len(kind: SumKind) -> usize {
-    match kind {
-        SumKind::Xxh3 | SumKind::Xxh64 => 8,
-        SumKind::Sha1 => 20,
-        SumKind::None => 1,
-        SumKind::Xxh128 | SumKind::Md5 | SumKind::Md4 | SumKind::Md4Old => 16,
+/// How much of a digest travels in a list (spec: protocol 8.2; protocol-old 5.3). One that was asked for by its name
+/// travels whole at 20 as well (observed).
+fn listed_sum_len(kind: SumKind, protocol: u8) -> usize {
+    let whole = digest_len(kind);
+    if protocol == 20 && kind == SumKind::Md4Unpadded {
+        whole.min(2)
+    } else {
+        whole
     }
 }
 
@@ -139,7 +148,7 @@ fn sum_len(kind: SumKind) -> usize {
 pub(super) mod xmit {
     pub const TOP_DIR: u32 = 0x0001;
     pub const SAME_MODE: u32 = 0x0002;
-    /// P=27.
+    /// P<28.
     pub const SAME_RDEV: u32 = 0x0004;
     /// P>=28.
     pub const EXTENDED: u32 = 0x0004;
@@ -176,7 +185,7 @@ pub(super) struct Prev {
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,
-    /// P=27: the whole device number in the form of Linux.
+    /// P<28: the whole device number in the form of Linux.
     pub rdev: u32,
     pub major: u32,
     /// Hard-link device, P=28, 29.

@@ -790,7 +790,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn what_is_written_is_read(
-        protocol in 27..=32_u8,
+        protocol in 20..=32_u8,
         bits in any::<u32>(),
         names in prop::collection::btree_set("[a-c]{1,3}(x{250})?y?", 1..20),
         entries in prop::collection::vec(entry_strategy(), 20),
@@ -924,7 +924,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_or_refused(
-        protocol in 27..=32_u8,
+        protocol in 20..=32_u8,
         bits in any::<u16>(),
         bytes in prop::collection::vec(prop_oneof![0..8_u8, any::<u8>(), Just(b'a')], 0..200),
     ) {

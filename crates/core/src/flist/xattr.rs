@@ -1,6 +1,7 @@
 //! Extended attributes as they travel: the sets in the list (spec: protocol 5.12), and requests and replies for long
 //! values (spec: protocol 6.5).
 
+use super::names::shown;
 use crate::error::{Error, Result};
 use crate::wire::ints::{put_byte, put_varint, Source};
 use md5::{Digest, Md5};
@@ -85,25 +86,27 @@ pub fn put_set(out: &mut Vec<u8>, set: &XattrSet) {
     }
 }
 
-/// Read a literal set.
+/// Read a literal set. `role` is what stands in the brackets of messages.
 ///
 /// Errors: `Protocol` for a count or length over its cap, `FileIo` for a name without its final NUL.
-pub fn read_set(src: &mut dyn Source) -> Result<XattrSet> {
+pub fn read_set(src: &mut dyn Source, role: &str) -> Result<XattrSet> {
     let count = src.varint()?;
     if !(0..=MAX_COUNT).contains(&count) {
-        return Err(Error::Protocol(format!("invalid xattr count from sender: {count}")));
+        return Err(Error::Protocol(format!(
+            "wire value xattr count out of range: {count} not in [0,{MAX_COUNT}] [{role}]"
+        )));
     }
     let mut set = XattrSet::new();
     let mut total = 0;
     for _ in 0..count {
         let name_len = src.varint()?;
         let len = src.varint()?;
-        if !(1..=MAX_NAME).contains(&name_len) {
+        if !(0..=MAX_NAME).contains(&name_len) {
             return Err(Error::Protocol(format!(
-                "invalid xattr name length from sender: {name_len}"
+                "wire size xattr name_len out of range: {name_len} > {MAX_NAME} [{role}]"
             )));
         }
-        check_len(len)?;
+        check_len(len, role)?;
         total += name_len as u64 + len as u64;
         if total > MAX_SET {
             return Err(Error::Protocol("xattrs of one file too large from sender".into()));
@@ -126,14 +129,19 @@ pub fn read_set(src: &mut dyn Source) -> Result<XattrSet> {
     Ok(set)
 }
 
-fn check_len(len: i32) -> Result<()> {
-    if (0..=MAX_VALUE).contains(&len) {
-        Ok(())
-    } else {
-        Err(Error::Protocol(format!(
-            "invalid xattr value length from sender: {len}"
-        )))
+fn check_len(len: i32, role: &str) -> Result<()> {
+    if len < 0 {
+        return Err(Error::Protocol(format!(
+            "wire size xattr datum_len out of range: {len} > {} [{role}]",
+            i32::MAX
+        )));
     }
+    if len > MAX_VALUE {
+        return Err(Error::Protocol(format!(
+            "xattr datum_len exceeds per-value limit [{role}]"
+        )));
+    }
+    Ok(())
 }
 
 /// Write a request for these numbers (ascending, from 1).
@@ -146,8 +154,8 @@ pub fn put_request(out: &mut Vec<u8>, numbers: &[u32]) {
     put_varint(out, 0);
 }
 
-/// The next number of a request or reply, `None` at its end.
-fn next_number(src: &mut dyn Source, prev: &mut i32, set: &XattrSet) -> Result<Option<u32>> {
+/// The next number of a request or reply, `None` at its end. `who`: role and file, for the message.
+fn next_number(src: &mut dyn Source, prev: &mut i32, set: &XattrSet, who: (&str, &[u8])) -> Result<Option<u32>> {
     let diff = src.varint()?;
     if diff == 0 {
         return Ok(None);
@@ -158,17 +166,22 @@ fn next_number(src: &mut dyn Source, prev: &mut i32, set: &XattrSet) -> Result<O
             *prev = n;
             Ok(Some(n as u32))
         }
-        _ => Err(Error::Protocol("invalid xattr number from the peer".into())),
+        _ => Err(Error::Protocol(format!(
+            "[{}] could not find xattr #{} for {}",
+            who.0,
+            prev.wrapping_add(diff),
+            shown(who.1)
+        ))),
     }
 }
 
-/// Read a request for long values of `set`.
+/// Read a request for long values of `set`. `who`: role and file, for messages.
 ///
 /// Errors: `Protocol` for a number that is not that of a long value, or comes twice.
-pub fn read_request(src: &mut dyn Source, set: &XattrSet) -> Result<Vec<u32>> {
+pub fn read_request(src: &mut dyn Source, set: &XattrSet, who: (&str, &[u8])) -> Result<Vec<u32>> {
     let mut numbers = Vec::new();
     let mut prev = 0;
-    while let Some(n) = next_number(src, &mut prev, set)? {
+    while let Some(n) = next_number(src, &mut prev, set, who)? {
         // A set has far fewer long values than would make this slow, unless the peer repeats itself.
         if numbers.len() >= set.len() {
             return Err(Error::Protocol("xattr requested twice".into()));
@@ -191,16 +204,21 @@ pub fn put_reply<'a>(out: &mut Vec<u8>, values: impl IntoIterator<Item = (u32, &
     put_varint(out, 0);
 }
 
-/// Read a reply: numbers and values.
+/// Read a reply: numbers and values. `who` as above.
 ///
 /// Errors: `Protocol` for a number that is not that of a long value, or a length over its cap; `Memory` when the values
 /// are larger than `max_alloc` bytes together.
-pub fn read_reply(src: &mut dyn Source, set: &XattrSet, max_alloc: u64) -> Result<Vec<(u32, Vec<u8>)>> {
+pub fn read_reply(
+    src: &mut dyn Source,
+    set: &XattrSet,
+    max_alloc: u64,
+    who: (&str, &[u8]),
+) -> Result<Vec<(u32, Vec<u8>)>> {
     let mut values = Vec::new();
     let (mut prev, mut total) = (0, 0_u64);
-    while let Some(n) = next_number(src, &mut prev, set)? {
+    while let Some(n) = next_number(src, &mut prev, set, who)? {
         let len = src.varint()?;
-        check_len(len)?;
+        check_len(len, who.0)?;
         total += len as u64;
         if total > max_alloc.min(MAX_SET) || values.len() >= set.len() {
             return Err(Error::Memory("xattr values too large".into()));
@@ -250,15 +268,15 @@ mod tests {
         let mut out = Vec::new();
         put_set(&mut out, &sample());
         assert_eq!(out, WIRE);
-        assert_eq!(read_set(&mut &WIRE[..]).unwrap(), sample());
+        assert_eq!(read_set(&mut &WIRE[..], "Receiver").unwrap(), sample());
         assert!(sample()[0].1.is(&[b'x'; 40]));
     }
 
     #[test]
     fn set_limits() {
-        let code = |wire: &[u8]| read_set(&mut &wire[..]).map_err(|e| e.code());
+        let code = |wire: &[u8]| read_set(&mut &wire[..], "Receiver").map_err(|e| e.code());
         assert_eq!(code(b"\xc1\x01\x00"), Err(2)); // 65537 attributes
-        assert_eq!(code(b"\x01\x00\x00"), Err(2)); // name length 0
+        assert_eq!(code(b"\x01\x00\x00"), Err(11)); // name length 0: no NUL
         assert_eq!(code(b"\x01\x90\x01\x00"), Err(2)); // name length 4097
         assert_eq!(code(b"\x01\x02\x00ab"), Err(11)); // no NUL
         assert_eq!(code(b"\x01\x01\xe8\x01\x00\x00"), Err(2)); // value 128 MiB + 1
@@ -278,14 +296,32 @@ mod tests {
         let mut out = Vec::new();
         put_request(&mut out, &[1]);
         assert_eq!(out, b"\x01\x00");
-        assert_eq!(read_request(&mut &out[..], &set).unwrap(), [1]);
-        assert_eq!(read_request(&mut &b"\x02\x00"[..], &set).unwrap_err().code(), 2);
-        assert_eq!(read_request(&mut &b"\x03\x00"[..], &set).unwrap_err().code(), 2);
+        assert_eq!(read_request(&mut &out[..], &set, ("sender", b"f")).unwrap(), [1]);
+        assert_eq!(
+            read_request(&mut &b"\x02\x00"[..], &set, ("sender", b"f"))
+                .unwrap_err()
+                .code(),
+            2
+        );
+        assert_eq!(
+            read_request(&mut &b"\x03\x00"[..], &set, ("sender", b"f"))
+                .unwrap_err()
+                .code(),
+            2
+        );
         let mut out = Vec::new();
         put_reply(&mut out, [(1, &[b'x'; 40][..])]);
         assert_eq!(&out[..2], b"\x01\x28");
-        assert_eq!(read_reply(&mut &out[..], &set, 1 << 30).unwrap(), [(1, vec![b'x'; 40])]);
-        assert_eq!(read_reply(&mut &out[..], &set, 39).unwrap_err().code(), 22);
+        assert_eq!(
+            read_reply(&mut &out[..], &set, 1 << 30, ("receiver", b"f")).unwrap(),
+            [(1, vec![b'x'; 40])]
+        );
+        assert_eq!(
+            read_reply(&mut &out[..], &set, 39, ("receiver", b"f"))
+                .unwrap_err()
+                .code(),
+            22
+        );
         let mut ledger = XattrLedger::default();
         assert!(ledger.check(0, &[1]).is_ok());
         assert_eq!(ledger.check(0, &[1]).unwrap_err().code(), 2);

@@ -79,6 +79,19 @@ pub fn escape_text(text: &[u8], charset: Charset, eight_bit: bool, out: &mut Vec
     }
 }
 
+/// A name as part of an error's text, which may travel and be logged: on one line, and without letters of its own that
+/// mean something there. What becomes of other high bytes is for the output to say.
+pub fn name_text(name: &[u8]) -> String {
+    let mut out = Vec::with_capacity(name.len());
+    for line in name.split_inclusive(|&b| b == b'\n') {
+        escape_text(line.strip_suffix(b"\n").unwrap_or(line), Charset::Utf8, false, &mut out);
+        if line.ends_with(b"\n") {
+            octal(b'\n', &mut out);
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// Escape a line for the log: control bytes too, but valid UTF-8 stays readable (spec: output 11, daemon 12.1).
 pub fn escape_log(text: &[u8], out: &mut Vec<u8>) {
     let mut plain = Vec::with_capacity(text.len());
@@ -122,6 +135,14 @@ mod tests {
         let mut out = Vec::new();
         escape_line(text, charset, false, &mut out);
         out
+    }
+
+    #[test]
+    fn a_name_in_an_error_stays_on_one_line() {
+        assert_eq!(
+            name_text(b"a\nb\x1b\\#012 \xea\xb0\x80\xff"),
+            "a\\#012b\\#033\\#134#012 \u{ac00}\\#377"
+        );
     }
 
     /// OUT-17

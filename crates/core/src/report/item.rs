@@ -203,6 +203,9 @@ enum Piece {
 /// What one escape can give (observed; a path's length).
 const LONGEST: usize = 4095;
 
+/// A width has at most this many digits, one less behind a minus (observed).
+const MOST_DIGITS: usize = 23;
+
 /// Length of the arrow in front of a link's target or leader.
 const ARROW: usize = 4;
 
@@ -238,12 +241,18 @@ impl Format {
                 i += 1;
             }
             let mut width = 0i32;
-            while i < text.len() && text[i].is_ascii_digit() {
+            let end = i + MOST_DIGITS - usize::from(negative);
+            while i < end && text.get(i).is_some_and(u8::is_ascii_digit) {
                 width = width
                     .saturating_mul(10)
                     .saturating_add(i32::from(text[i] - b'0'))
                     .min(2 * LONGEST as i32);
                 i += 1;
+            }
+            if i == end && text.get(i).is_some_and(u8::is_ascii_digit) {
+                // No escape: what follows may be one again.
+                plain.extend_from_slice(&text[start..i]);
+                continue;
             }
             while i < text.len() && text[i] == b'\'' {
                 level = level.saturating_add(1);

@@ -153,11 +153,16 @@ impl Report {
         self.emit(Level::Client, &raw);
     }
 
-    /// Lines about deletions show permissions (`%B`): only a client that receives knows them (observed).
+    /// Lines about deletions show permissions (`%B`): only a client that receives knows them, and the log of a daemon
+    /// (observed).
     pub fn shows_deleted_mode(&self) -> bool {
         let plan = &self.shared.plan;
-        let format = self.shared.out_format.as_ref();
-        !plan.local && !plan.server && format.is_some_and(|f| f.has(b'B') && (f.has(b'i') || f.has(b'o')))
+        let format = if plan.daemon {
+            self.shared.log_format.as_ref()
+        } else {
+            self.shared.out_format.as_ref().filter(|_| !plan.local && !plan.server)
+        };
+        format.is_some_and(|f| f.has(b'B') && (f.has(b'i') || f.has(b'o')))
     }
 
     /// A deletion on this machine (spec: output 7): `deleting N`, or by the format if it has `%i` or `%o`.
@@ -208,9 +213,14 @@ impl Report {
             };
             self.client_line(&line);
         }
-        if plan.server && plan.protocol < 29 && plan.info.del > 0 {
-            // There is no message for it yet.
-            self.client_line(&plain);
+        if plan.server && plan.protocol < 29 {
+            // There is no message for it yet, so the line is made here (spec: protocol-old 6.3).
+            if self.shared.out_format.as_ref().is_some_and(|f| f.has(b'i')) {
+                let tail = plain.strip_prefix(b"deleting ").unwrap_or_default();
+                self.client_line(&[b"*deleting   ", tail].concat());
+            } else if plan.info.del > 0 {
+                self.client_line(&plain);
+            }
         }
         if plan.logging && !plan.dry_run {
             if let Some(format) = self.shared.log_format.as_ref() {

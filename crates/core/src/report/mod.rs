@@ -5,6 +5,7 @@
 
 pub mod debug;
 mod escape;
+mod heap;
 pub mod item;
 mod items;
 pub mod number;
@@ -27,7 +28,7 @@ use item::{iflag, Format, ItemStyle};
 use progress::Progress;
 use sequence::Sequence;
 
-pub use escape::{escape_line, escape_log, escape_text, sys_line};
+pub use escape::{escape_line, escape_log, escape_text, name_text, sys_line};
 
 /// Bytes that may wait for the caller before roles are held up.
 const WAITING: usize = 1 << 20;
@@ -376,8 +377,11 @@ impl Report {
                     // A text message is less than 5120 bytes (spec: protocol 3.2).
                     let mut text = self.to_wire(raw);
                     text.truncate(5000);
-                    let _ = writer.msg(tag, &text);
-                    return;
+                    // An old stream may have no frames: then it is told here (spec: protocol-old 3). A broken one is
+                    // met by whoever writes next.
+                    if writer.msg(tag, &text).unwrap_or(true) {
+                        return;
+                    }
                 }
             }
             let mut out = Vec::with_capacity(raw.len());
@@ -401,7 +405,9 @@ impl Report {
         }
         let charset = if foreign { Charset::Ascii } else { plan.charset };
         escape_line(raw, charset, plan.eight_bit_output, &mut out);
-        let to_stdout = told && plan.stderr_mode != StderrMode::All;
+        // Below protocol 23 that end has no frames to send its lines in, and prints them (observed).
+        let unframed = self.receiving && plan.protocol < 23;
+        let to_stdout = told && plan.stderr_mode != StderrMode::All && !unframed;
         self.push(if to_stdout {
             Event::Stdout(out)
         } else {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::dest::Dest;
 use super::generator::Feed;
 use crate::error::{sys_text, Error, Result};
-use crate::flist::Segment;
+use crate::flist::{eflag, Segment};
 use crate::plan::Plan;
 use crate::report::debug::debug;
 use crate::report::Report;
@@ -38,6 +38,7 @@ fn options(plan: &Plan) -> RootOptions {
         insecure_links: plan.insecure_links,
         follow_links: false,
         trusted_links: false,
+        in_root: false,
         // The destination itself is not confined (spec: transfer 16.2).
         confine_root: None,
         no_openat2: false,
@@ -57,6 +58,20 @@ fn open_root(plan: &Plan, path: &[u8]) -> io::Result<Root> {
         }
         _ => Root::open(path, &options(plan)),
     }
+}
+
+/// What the destination argument names must lie in a module, out of which a link could lead. From a chroot none does.
+fn is_confined(plan: &Plan) -> bool {
+    plan.module_root.is_some() && !plan.module_chroot && !plan.insecure_links
+}
+
+/// What is at a path that leads out of the module.
+fn outside(plan: &Plan, path: &[u8]) -> io::Result<()> {
+    let Some(module) = &plan.module_root else { return Ok(()) };
+    let full = super::paths::clean(&operator::absolute(path, &plan.cwd)?);
+    let module = super::sources::open_module(plan, module, &options(plan))?;
+    let rel = full.strip_prefix(module.path()).unwrap_or(&full);
+    module.look_anywhere(rel.strip_prefix(b"/").unwrap_or(rel))
 }
 
 /// Parent directory and name of the destination.
@@ -92,7 +107,7 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
         if path.len() > 1 && path.ends_with(b"/") {
             full.push(b'/');
         }
-        String::from_utf8_lossy(&report.quoted(&full)).into_owned()
+        crate::report::name_text(&report.quoted(&full))
     };
     let slash = path.ends_with(b"/") || path.ends_with(b"/.");
     let trimmed = {
@@ -120,10 +135,22 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
         Ok(_) => Ok(true),
         Err(e) => match e.raw_os_error() {
             Some(2) => Ok(false),
+            // A link leads out of the module: rsync looks whether something is there before it refuses to go there.
+            Some(40) if is_confined(plan) => match outside(plan, &path) {
+                Ok(()) => Err(io::Error::from_raw_os_error(40)),
+                Err(e) if e.raw_os_error() == Some(2) => Ok(false),
+                Err(e) => {
+                    return Err(Error::Selection(format!(
+                        "rsync: [Receiver] ERROR: cannot stat destination {}: {}",
+                        quoted(&path),
+                        sys_text(&e)
+                    )))
+                }
+            },
             // Something is there that is no directory.
             Some(20) => {
                 let (parent, leaf) = parent_of(&path);
-                match open_root(plan, &parent).and_then(|r| r.stat_follow(&leaf)) {
+                match open_root(plan, &parent).and_then(|r| r.stat_follow(&leaf, false)) {
                     Ok(_) if !slash => Ok(false),
                     Ok(_) => Err(io::Error::from_raw_os_error(20)),
                     // Making the path is tried, and tells why it can't be.
@@ -168,7 +195,9 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
         Ok(false) => {}
         Err(error) => {
             let number = error.raw_os_error();
-            if number == Some(40) || number == Some(13) && open_root(plan, &parent_of(&path).0).is_ok() {
+            if number == Some(40) && !plan.module_chroot
+                || number == Some(13) && open_root(plan, &parent_of(&path).0).is_ok()
+            {
                 return Err(Error::Selection(format!(
                     "rsync: [Receiver] change_dir#1 {} failed: {}",
                     quoted(&path),
@@ -209,6 +238,20 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
             announce(plan, report, &trimmed);
             return void(plan, report, root, &trimmed);
         }
+        let root = match root {
+            Err(e) if e.raw_os_error() == Some(40) && is_confined(plan) => match outside(plan, &parent) {
+                // rsync makes the directory out there, and only then refuses to enter it.
+                Ok(()) => {
+                    return Err(Error::Selection(format!(
+                        "rsync: [Receiver] change_dir#2 {} failed: {}",
+                        quoted(&trimmed),
+                        sys_text(&e)
+                    )))
+                }
+                Err(e) => Err(e),
+            },
+            other => other,
+        };
         let made = root.and_then(|r| r.mkdir(&leaf, 0o777).map(|()| r));
         match made {
             Ok(_) => {
@@ -221,7 +264,11 @@ pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest>
                     ))
                 })?;
                 let mut dest = finish(plan, report, root, None)?;
-                dest.created = true;
+                // An entry that has lost its name sorts before the root, which then is not known as new (observed).
+                dest.created = feeds
+                    .iter()
+                    .find_map(|feed| if let Feed::List(list) = feed { Some(list) } else { None })
+                    .is_none_or(|list| (0..list.len()).all(|i| !list.entry(i).has(eflag::UNCONVERTED)));
                 return Ok(dest);
             }
             Err(error) => {
@@ -297,7 +344,10 @@ fn make_path(plan: &Plan, path: &[u8], shown: &str) -> Result<u32> {
     at += usize::from(full.get(at) == Some(&b'/'));
     while at < full.len() {
         let end = memchr::memchr(b'/', &full[at..]).map_or(full.len(), |n| at + n);
-        if open_root(plan, &full[..end]).is_err() {
+        if let Err(error) = open_root(plan, &full[..end]) {
+            if error.raw_os_error() == Some(40) && is_confined(plan) && !plan.idle() {
+                return Err(no_way(error));
+            }
             if plan.idle() {
                 made += 1;
                 at = end + 1;
@@ -306,9 +356,11 @@ fn make_path(plan: &Plan, path: &[u8], shown: &str) -> Result<u32> {
             let (parent, leaf) = parent_of(&full[..end]);
             let result = open_root(plan, &parent).and_then(|r| r.mkdir(&leaf, 0o777));
             match result {
-                // What is there is no directory.
+                // What is there is no directory, or a link to nothing.
                 Err(e) if e.raw_os_error() == Some(17) && end < full.len() => {
-                    return Err(no_way(io::Error::from_raw_os_error(20)))
+                    let found = open_root(plan, &parent).and_then(|r| r.lstat(&leaf));
+                    let link = plan.module_chroot && found.is_ok_and(|stat| stat.is_symlink());
+                    return Err(no_way(io::Error::from_raw_os_error(if link { 2 } else { 20 })));
                 }
                 Ok(()) => made += 1,
                 Err(e) => return Err(no_way(e)),
@@ -331,7 +383,7 @@ fn finish(plan: &Arc<Plan>, report: &Report, root: Root, single: Option<Vec<u8>>
 }
 
 fn check_backup_dir(plan: &Plan, report: &Report, dest: &Dest, dir: &[u8]) -> Result<()> {
-    let shown = String::from_utf8_lossy(dir).into_owned();
+    let shown = crate::report::name_text(dir);
     let state = match dest.operator_dir(dir) {
         Ok(_) => "",
         Err(e) if e.raw_os_error() == Some(20) => {

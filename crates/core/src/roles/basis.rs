@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::compare::{item_flags, unchanged};
+use super::compare::{item_flags, same_family, unchanged, S_IFMT};
 use super::dest::{Dest, Failed};
 use super::generator::{basis, Basis, Generator};
 use super::paths::{lexical_path, split_name};
@@ -118,7 +118,8 @@ impl Generator {
     /// Status of an alternate copy. A link of another owner on the way to it is not followed, and that is told.
     fn stat_there(&self, root: &Root, rel: &[u8]) -> Option<Stat> {
         let parent = split_name(rel).0;
-        if !parent.is_empty() && !self.plan.insecure_links {
+        // Within a module anybody's links are followed, as none leads out (observed).
+        if !parent.is_empty() && !self.plan.insecure_links && self.plan.module_root.is_none() {
             let dir = root.display(parent);
             let mut known = self.untrusted.borrow_mut();
             if known.len() > 64 {
@@ -133,7 +134,8 @@ impl Generator {
                 return None;
             }
         }
-        self.dest.lstat_in(root, rel).ok()
+        let stat = self.dest.lstat_in(root, rel).ok()?;
+        (!self.filters.daemon_hides_in(root, rel, stat.is_dir())).then_some(stat)
     }
 
     /// The best alternate copy of a regular file: level, directory number, status.
@@ -255,8 +257,8 @@ impl Generator {
                     b" failed",
                 ]
                 .concat();
-                // A message, but no failure: a copy does as well.
-                self.report.error(sys_line("generator", &text, &error));
+                // For information: a copy does as well.
+                self.report.info(sys_line("generator", &text, &error));
             }
             return false;
         }
@@ -382,13 +384,16 @@ impl Generator {
             let Some(stat) = self.stat_there(&root, rel) else {
                 continue;
             };
-            if (stat.mode ^ entry.mode) & super::compare::S_IFMT != 0 {
+            if !same_family(stat.mode, entry.mode) {
                 continue;
             }
-            let same = match target {
-                Some(target) => super::metadata::read_link(&root, rel, self.plan.fake_super).is_ok_and(|t| t == target),
-                None => !entry.is_device() || (stat.rdev_major, stat.rdev_minor) == segment.rdev(i),
-            };
+            let same = (stat.mode ^ entry.mode) & S_IFMT == 0
+                && match target {
+                    Some(target) => {
+                        super::metadata::read_own_link(&root, rel, self.plan.fake_super).is_ok_and(|t| t == target)
+                    }
+                    None => !entry.is_device() || (stat.rdev_major, stat.rdev_minor) == segment.rdev(i),
+                };
             let mut level = 1;
             if same {
                 let want = self.dest.wanted(segment, i, Some(&stat));
@@ -443,7 +448,8 @@ impl Generator {
             }
         }
         let report = self.report.clone();
-        let files = |root: &Root| -> Vec<(Vec<u8>, Stat)> {
+        let filters = &self.filters;
+        let files = |root: &Root, kind: u8| -> Vec<(Vec<u8>, Stat)> {
             let names = match root.read_names(if dir.is_empty() { b"." } else { dir }, self.plan.open_noatime) {
                 Ok(names) => names,
                 Err(error) => {
@@ -469,6 +475,13 @@ impl Generator {
                 if report.plan().debug.flist > 2 {
                     shown.push((path.clone(), found.kind));
                 }
+                let hidden = match kind {
+                    basis::FUZZY => filters.daemon_hides(&path, false),
+                    _ => filters.daemon_hides_in(root, &path, false),
+                };
+                if hidden {
+                    continue;
+                }
                 if let Some(stat) = root.lstat(&path).ok().filter(|s| s.is_file() && s.size > 0) {
                     files.push((found.name.to_vec(), stat));
                 }
@@ -481,7 +494,7 @@ impl Generator {
         let places = roots
             .into_iter()
             .map(|(kind, root)| {
-                let found = files(&root);
+                let found = files(&root, kind);
                 (kind, root, found)
             })
             .collect();

@@ -26,6 +26,12 @@ pub fn is_device(mode: u32) -> bool {
     matches!(mode & S_IFMT, 0o020_000 | 0o060_000)
 }
 
+/// What stands in the place of the other changes it: a device that of a device, a pipe or socket that of either, and
+/// otherwise something of the same type. Anything else is new (observed).
+pub fn same_family(a: u32, b: u32) -> bool {
+    (a ^ b) & S_IFMT == 0 || is_device(a) && is_device(b) || is_special(a) && is_special(b)
+}
+
 pub fn is_special(mode: u32) -> bool {
     matches!(mode & S_IFMT, 0o010_000 | 0o140_000)
 }

@@ -602,7 +602,7 @@ pub fn remove_source_file(
         report.sys_error("sender", text, error);
     };
     let found = if report.plan().copy_links {
-        root.stat_follow(path)
+        root.stat_follow(path, false)
     } else {
         root.lstat(path)
     };

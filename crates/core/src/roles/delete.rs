@@ -40,7 +40,12 @@ fn resolved_kind(root: &Root, rel: &[u8], kind: FileKind) -> FileKind {
 }
 
 /// In the list's own order, backwards: directories stand last, as if their names ended in a slash, so they go first.
-fn sort_for_removal(found: &mut [(Vec<u8>, FileKind)]) {
+/// Before protocol 29 the order is that of the bytes.
+fn sort_for_removal(found: &mut [(Vec<u8>, FileKind)], protocol: u8) {
+    if protocol < 29 {
+        found.sort_by(|(a, _), (b, _)| b.cmp(a));
+        return;
+    }
     found.sort_by(|(a, a_kind), (b, b_kind)| {
         let (a_dir, b_dir) = (*a_kind == FileKind::Dir, *b_kind == FileKind::Dir);
         let slash = |dir: bool| dir.then_some(&b'/');
@@ -55,7 +60,7 @@ pub(super) fn tell_list(report: &Report, root: &Root, mut names: Vec<(Vec<u8>, F
     if report.plan().debug.flist < 3 {
         return;
     }
-    sort_for_removal(&mut names);
+    sort_for_removal(&mut names, report.plan().protocol);
     debug::head(report, "generator", 0, names.len());
     for (number, (name, kind)) in names.iter().rev().enumerate() {
         let Ok(stat) = root.lstat(name) else { continue };
@@ -171,7 +176,7 @@ impl Deleter {
         if self.dest.void || self.blocked() {
             return Ok(());
         }
-        match self.dest.root.stat_follow(dir) {
+        match self.dest.root.stat_follow(dir, false) {
             // Something else is in its place, or it is a mount point where one is not to be crossed.
             Ok(stat) if !stat.is_dir() => return Ok(()),
             Ok(stat) if plan.one_file_system > 0 && self.is_elsewhere(&stat) => return Ok(()),
@@ -227,7 +232,7 @@ impl Deleter {
         if let Some(error) = &names.error {
             self.unreadable(b"readdir(", dir, b")", error);
         }
-        sort_for_removal(&mut found);
+        sort_for_removal(&mut found, plan.protocol);
         for (path, kind) in found {
             if delay {
                 self.delayed.push((path, kind));
@@ -381,7 +386,7 @@ impl Deleter {
             found.push((path, kind));
         }
         self.tell_list(shown);
-        sort_for_removal(&mut found);
+        sort_for_removal(&mut found, self.dest.plan.protocol);
         for (path, kind) in found {
             self.depth += 1;
             let outcome = self.remove(&path, kind, filters.as_deref_mut());

@@ -14,6 +14,7 @@ use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::chmod::Chmod;
+use super::filter::Filters;
 use super::metadata::Metadata;
 use super::paths::lexical_path;
 use crate::error::{sys_text, Error, Result};
@@ -59,6 +60,8 @@ pub struct Dest {
     pub partial: PartialDir,
     /// Files of which this run has put a fragment at the name itself (`--partial` with `--backup`).
     own_partials: Arc<Mutex<HashSet<Vec<u8>>>>,
+    /// A module's rules, where they may hide a partial-dir that is in each file's own directory.
+    partial_filter: Option<Arc<Mutex<Filters>>>,
     /// A dry run whose destination does not exist: nothing is there, wherever one looks.
     pub void: bool,
     /// The destination directory was made by this run.
@@ -104,6 +107,7 @@ impl Dest {
             temp_refused: None,
             partial: PartialDir::None,
             own_partials: Arc::default(),
+            partial_filter: None,
             void: false,
             created: false,
             metadata: Metadata::new(Arc::clone(&plan), Tables::default()),
@@ -195,7 +199,7 @@ impl Dest {
                     self.temp_refused = Some(Arc::new(super::paths::clean(&full)));
                 }
                 Err(error) => {
-                    let shown = String::from_utf8_lossy(dir).into_owned();
+                    let shown = crate::report::name_text(dir);
                     return Err(match error.raw_os_error() {
                         Some(2) => Error::Usage(format!("The temp-dir does not exist: {shown}")),
                         Some(20) => Error::Usage(format!("The temp-dir is not a directory: {shown}")),
@@ -206,6 +210,9 @@ impl Dest {
         }
         if let Some(dir) = plan.partial_dir.as_deref() {
             self.partial = PartialDir::open(self, dir);
+            if matches!(self.partial, PartialDir::Relative(_)) && !plan.daemon_rules.is_empty() {
+                self.partial_filter = Some(Arc::new(Mutex::new(Filters::receiver(&plan, self.root.path())?)));
+            }
         }
         Ok(())
     }

@@ -146,7 +146,10 @@ impl Generator {
         let deletes = self.plan.delete_during() && entry.has_contents() && !(unmade && real.is_none());
         // On the wire deletions are messages, which 3.5.0 writes before the item that still waits in its buffer.
         let late = deletes && real.is_some() && matches!(self.output, super::generator::Output::Wire(_));
-        items::log_made(&self.report, segment, i, flags, None);
+        // Without --perms a module's incoming chmod still changes what is there, which no item shows.
+        let chmod = !self.plan.daemon_chmod.is_empty() && compared.is_some_and(|s| (s.mode ^ want.mode) & 0o7777 != 0);
+        let logged = if chmod { flags | iflag::PERMS } else { flags };
+        items::log_made(&self.report, segment, i, logged, None);
         if !late {
             self.pass_item(segment, i, ndx, flags, None)?;
         }

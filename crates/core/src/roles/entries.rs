@@ -28,7 +28,7 @@ impl Generator {
             Err(e) => return Err(e),
         };
         if stat.is_symlink() && dir_wanted && self.plan.keep_dirlinks {
-            match self.dest.root.stat_follow(rel) {
+            match self.dest.root.stat_follow(rel, false) {
                 Ok(behind) if behind.is_dir() => return Ok(Some(behind)),
                 _ => {}
             }
@@ -78,9 +78,9 @@ impl Generator {
                     b" (file change)"
                 }
             } else if is_link(entry.mode)
-                && segment
-                    .link_target(i)
-                    .is_some_and(|t| self.dest.root.read_link(rel).map_or(true, |now| now != t))
+                && segment.link_target(i).is_some_and(|t| {
+                    super::metadata::read_own_link(&root, rel, self.plan.fake_super).map_or(true, |now| now != t)
+                })
             {
                 b" (file change)"
             } else if item_flags(&self.plan, &want, Some(stat), 0, false) != 0 {

@@ -1,10 +1,10 @@
 //! What the two ends say to each other about an entry, and what both keep about it (spec: protocol 6.1, 6.2, 6.9).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::error::{Error, Result};
 use crate::event::Counts;
-use crate::flist::{Lists, Segment};
+use crate::flist::{Found, Lists, Segment};
 use crate::plan::Plan;
 use crate::report::item::iflag;
 use crate::wire::ints::{self, NdxWriter, Source};
@@ -14,6 +14,26 @@ use crate::wire::trace::{self, Way};
 const MAX_XNAME: usize = 4095;
 /// Most deletions of one kind that a peer may report.
 const MAX_DELETED: i32 = 1 << 28;
+
+/// The entry that an item is about. An item may not ask for the data of what has none, nor speak of what was dropped
+/// from its list (spec: protocol 5.9, 6.2).
+pub fn entry_of(lists: &Lists, item: &Item, role: &str) -> Result<Found> {
+    let ndx = item.ndx;
+    let found = lists
+        .find(ndx)
+        .ok_or_else(|| lists.out_of_range(ndx, "read_ndx_and_attrs", role))?;
+    if item.wants_data() && !(found.active && found.segment.entry(found.pos).is_file()) {
+        return Err(Error::Protocol(format!(
+            "received request to transfer non-regular file: {ndx} [{role}]"
+        )));
+    }
+    if !found.active {
+        return Err(Error::Protocol(format!(
+            "rsync: refusing transfer of cleared file index {ndx}"
+        )));
+    }
+    Ok(found)
+}
 
 /// One item: a request of the generator, or its echo.
 #[derive(Debug, Clone)]
@@ -155,9 +175,22 @@ pub fn trace_list(way: Way, segment: &Segment) {
 #[derive(Debug, Default)]
 pub struct Seen {
     lists: HashMap<i32, Vec<u64>>,
+    /// Below protocol 27: the entries of the one list that had their redo.
+    redone: HashSet<usize>,
 }
 
 impl Seen {
+    /// Mark an entry that has data; whether it is its redo, of which there is one below protocol 27 (spec: protocol-old
+    /// 12).
+    pub fn redo(&mut self, segment: &Segment, i: usize, protocol: u8) -> Result<bool> {
+        let redo = self.again(segment, i);
+        if redo && protocol < 27 && !self.redone.insert(i) {
+            let ndx = segment.start + i as i32;
+            return Err(Error::Protocol(format!("file {ndx} is to be sent a third time")));
+        }
+        Ok(redo)
+    }
+
     /// Mark an entry; `true` if it was marked before.
     pub fn again(&mut self, segment: &Segment, i: usize) -> bool {
         let bits = self
@@ -213,21 +246,23 @@ impl Places {
     }
 }
 
-/// spec: protocol 6.9
-pub fn read_deletions(src: &mut dyn Source) -> Result<Counts> {
-    let mut next = || -> Result<u64> {
+/// Deletion counts; `role` is what stands in the brackets of messages. spec: protocol 6.9
+pub fn read_deletions(src: &mut dyn Source, role: &str) -> Result<Counts> {
+    let mut next = |what: &str| -> Result<u64> {
         let n = src.varint()?;
         if !(0..=MAX_DELETED).contains(&n) {
-            return Err(Error::Protocol(format!("invalid deletion count: {n}")));
+            return Err(Error::Protocol(format!(
+                "wire value deleted_{what} out of range: {n} not in [0,{MAX_DELETED}] [{role}]"
+            )));
         }
         Ok(n as u64)
     };
     let counts = Counts {
-        reg: next()?,
-        dir: next()?,
-        link: next()?,
-        dev: next()?,
-        special: next()?,
+        reg: next("files")?,
+        dir: next("dirs")?,
+        link: next("symlinks")?,
+        dev: next("devices")?,
+        special: next("specials")?,
     };
     trace_deletions(Way::In, counts);
     Ok(counts)

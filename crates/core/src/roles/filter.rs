@@ -5,8 +5,8 @@ use std::io;
 
 use crate::error::Result;
 use crate::plan::Plan;
-use crate::report::Report;
-use crate::rules::{BuildOptions, RuleOptions, Rules, Side};
+use crate::report::{ioerr, Report};
+use crate::rules::{BuildOptions, RuleOptions, Rules, Side, Warning, FROM_FILE};
 use crate::tree::{operator, Root};
 
 /// Rules of one role, and where on the walk it stands.
@@ -25,8 +25,8 @@ pub struct Filters {
     /// The transfer root inside the module, with a final slash (or empty): what the daemon's rules see in front.
     prefix: Vec<u8>,
     module: Option<Vec<u8>>,
-    /// Who hears of the files that rules are read from (`--debug=FILTER2`).
-    told: Option<Report>,
+    /// Takes the warnings of reading rule files, and what `--debug=FILTER2` shows of them.
+    report: Option<Report>,
 }
 
 fn build_options(plan: &Plan, role: &str) -> BuildOptions {
@@ -69,7 +69,7 @@ impl Filters {
             entered: Vec::new(),
             prefix: inside(plan.module_root.as_deref(), root),
             module: plan.module_root.clone(),
-            told: None,
+            report: None,
         })
     }
 
@@ -87,10 +87,10 @@ impl Filters {
     /// The same, telling of what it reads where that is wanted.
     #[must_use]
     pub fn telling(mut self, report: &Report) -> Self {
-        self.told = (report.plan().debug.filter > 1).then(|| report.clone());
+        self.report = Some(report.clone());
         // The rules of the command line have been told by whoever read them.
         self.rules.take_debug();
-        if self.told.is_none() {
+        if report.plan().debug.filter < 2 {
             self.rules.be_silent();
         }
         self.daemon.be_silent();
@@ -134,6 +134,16 @@ impl Filters {
             return hides(&self.daemon, self.parents, name, is_dir);
         }
         hides(&self.daemon, self.parents, &[&self.prefix, name].concat(), is_dir)
+    }
+
+    /// A daemon's own list hides the name beneath another directory than the destination, or a directory above it: what
+    /// is hidden is not read for the sake of a client that may guess at it (spec: security SEC-13, SEC-15).
+    pub fn daemon_hides_in(&self, root: &Root, name: &[u8], is_dir: bool) -> bool {
+        if self.daemon.is_empty() {
+            return false;
+        }
+        let path = [inside(self.module.as_deref(), root.path()), name.to_vec()].concat();
+        hides(&self.daemon, true, &path, is_dir)
     }
 
     /// The user's rules leave the name out of the list.
@@ -185,10 +195,28 @@ impl Filters {
             operator_file(name, &base, insecure, confine.as_deref())
         };
         let entered = self.rules.enter_dir(dir, &mut read);
-        if let Some(report) = &self.told {
+        if let Some(report) = &self.report {
             for (level, line) in self.rules.take_debug() {
                 if level <= report.plan().debug.filter {
                     report.info(line);
+                }
+            }
+            for warning in self.rules.take_warnings() {
+                let path = match warning {
+                    Warning::Text(line) => {
+                        report.error(line);
+                        continue;
+                    }
+                    Warning::LongDirectory(path) => path,
+                };
+                let shown = path.map_or_else(|| FROM_FILE.into(), |path| report.quoted(&path));
+                let text = b"cannot add local filter rules in long-named directory: ".as_slice();
+                report.error([text, &shown].concat());
+                // What is hidden here is not known, nor what is protected.
+                if self.side == Side::Sender {
+                    report.set_listing_error(ioerr::GENERAL);
+                } else {
+                    report.set_io_error(ioerr::GENERAL);
                 }
             }
         }

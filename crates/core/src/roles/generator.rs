@@ -3,7 +3,7 @@
 mod ending;
 mod feed;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
@@ -46,6 +46,8 @@ pub enum Feed {
         ndx: i32,
         good: bool,
     },
+    /// The sender says that it can't send this file (spec: protocol 6.10).
+    NotSent(i32),
     /// Verification failed: ask again.
     Redo(i32),
     /// The sender answered the end of a phase: everything asked for in it has been reported.
@@ -152,6 +154,9 @@ pub struct Generator {
     pub(super) lists: VecDeque<ListState>,
     /// Lists that wait, each with the directory index of its first directory.
     arrived: VecDeque<(Arc<Segment>, i32)>,
+    /// Entries of the lists in `arrived`, and of those in `lists`: there may be very many of them.
+    arrived_entries: usize,
+    open_entries: usize,
     current_dir: i32,
     lists_seen: usize,
     /// Entries of the lists that were taken since the generator was last idle (local copies).
@@ -165,7 +170,7 @@ pub struct Generator {
     phases: u8,
     pub(super) groups: Groups,
     /// Prefixes below which nothing is done (lists that are not incremental).
-    skipped: Vec<Vec<u8>>,
+    skipped: HashSet<Vec<u8>>,
     late_touch: Vec<Touch>,
     /// A directory could not be made with its parent's list, so that a finished parent may still change.
     pub(super) made_late: bool,
@@ -212,6 +217,8 @@ impl Generator {
             output,
             lists: VecDeque::new(),
             arrived: VecDeque::new(),
+            arrived_entries: 0,
+            open_entries: 0,
             current_dir: 0,
             lists_seen: 0,
             taken: 0,
@@ -222,7 +229,7 @@ impl Generator {
             ended: false,
             phases: 0,
             groups: Groups::default(),
-            skipped: Vec::new(),
+            skipped: HashSet::new(),
             late_touch: Vec::new(),
             made_late: false,
             untrusted: std::cell::RefCell::default(),
@@ -297,12 +304,13 @@ impl Generator {
                 });
             }
         }
+        self.open_entries += state.segment.len();
         self.lists.push_back(state);
         if self.plan.list_only {
             let of = dir.filter(|_| segment.dir_ndx >= 0).map(|d| (d.segment, d.i));
             super::local::list_segment(&self.plan, &self.report, of, &segment);
         } else if skip {
-            self.skip_children(&segment);
+            self.skip_children(&segment, first_dir);
         } else {
             if let Some(info) = &dir {
                 // Its number is behind us, and the list's first may be that of a directory elsewhere: `skip_children`
@@ -315,7 +323,7 @@ impl Generator {
                     self.flush();
                 }
                 if skip {
-                    self.skip_children(&segment);
+                    self.skip_children(&segment, first_dir);
                 } else if let Some(last) = self.lists.back_mut() {
                     last.touch = touch.map(|touch| Touch {
                         number: segment.dir_ndx.max(0),
@@ -342,9 +350,9 @@ impl Generator {
     }
 
     /// Directories below one that is skipped are skipped as well.
-    fn skip_children(&mut self, segment: &Arc<Segment>) {
-        for info in self.dirs.values_mut() {
-            if Arc::ptr_eq(&info.segment, segment) {
+    fn skip_children(&mut self, segment: &Segment, first_dir: i32) {
+        for number in first_dir..first_dir + segment.dir_count() as i32 {
+            if let Some(info) = self.dirs.get_mut(&number) {
                 info.skip = true;
             }
         }
@@ -357,9 +365,7 @@ impl Generator {
                 info.skip = true;
             }
         } else {
-            let mut prefix = rel.to_vec();
-            prefix.push(b'/');
-            self.skipped.push(prefix);
+            self.skipped.insert(rel.to_vec());
         }
     }
 
@@ -451,7 +457,7 @@ impl Generator {
             return false;
         }
         let name = segment.name(i);
-        self.skipped.iter().any(|p| name.starts_with(p))
+        memchr::memchr_iter(b'/', &name).any(|slash| self.skipped.contains(&name[..slash]))
     }
 
     // ---- items

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::chmod::Chmod;
+use super::compare::{is_link, is_reg};
 use crate::flist::{eflag, Segment};
 use crate::plan::Plan;
 use crate::report::item::{iflag, Item, Operation};
@@ -39,7 +41,7 @@ pub fn item_of<'a>(
         operation: if sending { Operation::Send } else { Operation::Receive },
         name,
         source,
-        mode: entry.mode,
+        mode: logged_mode(plan, entry.mode, sending),
         length: entry.len,
         mtime: entry.mtime,
         uid: if plan.owner { entry.uid } else { 0 },
@@ -99,6 +101,19 @@ pub fn tell_unsent(report: &Report, segment: &Segment, i: usize, iflags: u16, xn
                 Part::All,
             );
         }
+    }
+}
+
+/// The mode that a log shows (`%B`): what a module's incoming chmod makes of the sender's.
+fn logged_mode(plan: &Plan, mode: u32, sending: bool) -> u32 {
+    if sending || plan.daemon_chmod.is_empty() || is_link(mode) {
+        return mode;
+    }
+    let mode = Chmod::parse(&plan.daemon_chmod).map_or(mode, |chmod| chmod.apply(mode, plan.umask));
+    if is_reg(mode) && !plan.perms {
+        mode & !plan.umask
+    } else {
+        mode
     }
 }
 

@@ -162,7 +162,7 @@ impl Landing<'_> {
         dest.set_attrs_open(&self.temp.file, rel, want, Some(&self.temp.name));
         let Temp { file, name } = self.temp;
         drop(file);
-        if dest.plan.delay_updates {
+        if dest.plan.delay_updates && dest.keeps_partial(rel) {
             return Ok(match dest.keep_in_partial_dir(&name, rel, "completed") {
                 Ok(()) => Outcome::Held,
                 Err(_) => Outcome::Failed,

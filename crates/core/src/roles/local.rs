@@ -251,6 +251,12 @@ fn generate(
     if result.is_err() || !matches!(plan.delete, DeleteWhen::Delay | DeleteWhen::After) {
         report.tell_matches();
     }
+    if result.is_ok() {
+        // One process plays all three.
+        for role in ["sender", "server receiver", "server generator"] {
+            report.tell_heap(role);
+        }
+    }
     result
 }
 

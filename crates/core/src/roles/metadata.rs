@@ -8,7 +8,9 @@ mod reading;
 
 pub use place::Place;
 use reading::handling;
-pub use reading::{acl_indices, look, lstat, read_link, read_set, requested_values, values_follow, Lookup};
+pub use reading::{
+    acl_indices, look, lstat, read_link, read_own_link, read_set, requested_values, values_follow, Lookup,
+};
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +20,7 @@ use super::converter::Converter;
 use super::filter::Filters;
 use crate::error::Result;
 use crate::flist::{
-    self, xattr as wire, IdFiles, IdLookup, IdMap, NamedAce, Tables, Who, XattrLedger, XattrSet, XattrValue,
+    self, xattr as wire, IdFiles, IdLookup, IdMap, NamedAce, Segment, Tables, Who, XattrLedger, XattrSet, XattrValue,
 };
 use crate::plan::Plan;
 use crate::report::Report;
@@ -366,9 +368,13 @@ impl Metadata {
     /// Read the values that were asked for; from now on they are in the tables (spec: protocol 6.5).
     ///
     /// Errors: of [`wire::read_reply`].
-    pub fn read_values(&self, src: &mut dyn Source, xattrs: Option<u32>) -> Result<()> {
-        let set = xattrs.map(|i| self.tables.xattrs(i)).unwrap_or_default();
-        let values = wire::read_reply(src, &set, self.plan.max_alloc)?;
+    pub fn read_values(&self, src: &mut dyn Source, segment: &Segment, i: usize) -> Result<()> {
+        let xattrs = segment.xattrs(i);
+        let values = {
+            // Nobody else may hold the set while values are put into it: it would be copied for each reply.
+            let set = xattrs.map(|i| self.tables.xattrs(i)).unwrap_or_default();
+            wire::read_reply(src, &set, self.plan.max_alloc, ("receiver", &segment.name(i)))?
+        };
         if let Some(index) = xattrs {
             for (number, value) in values {
                 self.tables.set_value(index, number, value);

@@ -3,11 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
-use super::compare::{is_device, item_flags, unsafe_link, Wanted, S_IFMT};
+use super::compare::{is_device, item_flags, same_family, unsafe_link, Wanted, S_IFMT};
 use super::dest::SetTimes;
 use super::entries::missing;
 use super::generator::Generator;
-use super::metadata::read_link;
+use super::metadata::read_own_link;
 use crate::error::Result;
 use crate::flist::Segment;
 use crate::plan::{AltDest, Plan};
@@ -53,7 +53,7 @@ impl Generator {
         }
         let want = self.dest.wanted(segment, i, found.as_ref());
         if let Some(stat) = found.filter(Stat::is_symlink) {
-            if read_link(&self.dest.root, rel, self.plan.fake_super).is_ok_and(|now| now == target) {
+            if read_own_link(&self.dest.root, rel, self.plan.fake_super).is_ok_and(|now| now == target) {
                 let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
                 let flags = self.metadata_flags(&self.dest.root, rel, &want, Some(&stat), flags);
                 self.dest
@@ -130,9 +130,11 @@ impl Generator {
         let (major, minor) = if device { segment.rdev(i) } else { (0, 0) };
         // Without --perms it takes the mode of what it replaces, of whatever kind that is (observed).
         let want = self.dest.wanted(segment, i, found.as_ref().filter(|s| !s.is_dir()));
-        let same_kind = found.filter(|s| (s.mode ^ entry.mode) & S_IFMT == 0);
+        let same_kind = found.filter(|s| same_family(s.mode, entry.mode));
         if let Some(stat) = same_kind {
-            if !device || (stat.rdev_major, stat.rdev_minor) == (major, minor) {
+            let same_type = (stat.mode ^ entry.mode) & S_IFMT == 0;
+            // rsync takes a block device for a character device of the same numbers, and leaves it; that would lose it.
+            if same_type && (!device || (stat.rdev_major, stat.rdev_minor) == (major, minor)) {
                 let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
                 let flags = self.metadata_flags(&self.dest.root, rel, &want, Some(&stat), flags);
                 self.dest

@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver as Inbox, Sender as Outbox};
 
 use super::compare::Wanted;
 use super::dest::{Dest, Failed};
-use super::exchange::{read_deletions, Item, Places, Seen};
+use super::exchange::{entry_of, read_deletions, Item, Places, Seen};
 use super::generator::Feed;
 use super::items::{self, Figures, Part};
 use super::landing::Outcome;
@@ -19,12 +19,12 @@ use super::rebuild::Built;
 use super::replay::Replay;
 use crate::delta::tokens;
 use crate::error::{Error, Result};
-use crate::flist::{Decoder, Found, Lists, Received, Segment};
+use crate::flist::{Decoder, Found, Lists, Received, Segment, Unconverted, EILSEQ};
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::{self, debug, ListOf};
 use crate::report::Report;
 use crate::sums::size::SumHead;
-use crate::tree::{Root, Stat};
+use crate::tree::{operator, Root, Stat};
 use crate::wire::frames::{Message, Tag};
 use crate::wire::ints::{NdxReader, Source, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use crate::wire::link::{Reader, Writer};
@@ -45,6 +45,8 @@ pub struct Receiver {
     alt_roots: Vec<Option<Root>>,
     seen: Seen,
     places: Places,
+    /// How many DONEs have come behind the lists.
+    phase: u8,
     /// Entries up to the end of the list that the last item was of, for the progress of the whole transfer.
     working_end: u64,
     /// Files that wait in the partial-dir.
@@ -72,9 +74,12 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
                 None => Error::Stream(String::new()),
             });
         }
+        Tag::Success if report.plan().protocol < 27 => {
+            return Err(Error::Stream(format!("unexpected tag 100 [{}]", report.role())));
+        }
         Tag::NoSend => {
             if let Some(ndx) = message.value() {
-                let _ = feed.send(Feed::Finished { ndx, good: false });
+                let _ = feed.send(Feed::NotSent(ndx));
             }
         }
         _ => {}
@@ -146,6 +151,7 @@ impl Receiver {
             alt_roots: Vec::new(),
             seen: Seen::default(),
             places: Places::default(),
+            phase: 0,
             working_end: 0,
             delayed: Vec::new(),
             stop,
@@ -208,10 +214,30 @@ impl Receiver {
 
     // ---- lists
 
-    fn take_list(&mut self, received: Received, role: &'static str) -> Result<()> {
-        for notice in &received.notices {
-            self.report.error_xfer(format!("[{}] {notice}", self.report.role()));
+    /// Names that are left out (spec: protocol 5.16). While the first list is read, a receiver still stands where it was
+    /// started.
+    fn tell_unconverted(&self, notices: &[Unconverted], first: bool) {
+        for notice in notices {
+            let (what, shown) = match notice {
+                Unconverted::Name(name) => ("filename", name.clone()),
+                Unconverted::Target(name) => {
+                    let plan = &self.plan;
+                    let here = if first { &b"."[..] } else { &plan.destination };
+                    let path = match operator::absolute(here, &plan.cwd) {
+                        Ok(dir) => [super::paths::clean(&dir).as_slice(), b"/", name].concat(),
+                        Err(_) => name.clone(),
+                    };
+                    ("symlink data for", self.report.quoted(&path))
+                }
+            };
+            let text = format!("[{}] cannot convert {what}: ", self.report.role());
+            self.report
+                .error_xfer([text.as_bytes(), &shown, format!(" ({EILSEQ})").as_bytes()].concat());
         }
+    }
+
+    fn take_list(&mut self, received: Received, role: &'static str) -> Result<()> {
+        self.tell_unconverted(&received.notices, role == "Receiver");
         let mut segment = received.segment;
         segment.io_error = received.io_error as u32;
         self.report.set_listing_error(segment.io_error);
@@ -246,11 +272,18 @@ impl Receiver {
     fn sub_list(&mut self, dir_ndx: i32) -> Result<()> {
         let before = self.reader.bytes_read();
         let path = self.lists.expect_path(dir_ndx)?;
+        if self.lists.is_empty() {
+            // The sender has ended all of them: a phase can't begin again (spec: protocol 6.3).
+            return Err(Error::Protocol(
+                "rsync: refusing sub-flist after final flist was freed".into(),
+            ));
+        }
         // A list that is read before it is settled where things go: nobody is a receiver yet.
         let early = self.lists.added() == 1 && self.lists.first().is_some_and(|list| list.len() == 1);
         let role = if early { "Receiver" } else { "receiver" };
         debug!(self.report, flist >= 2; "[", role, "] receiving flist for dir ", dir_ndx);
         let start = self.lists.next_start();
+        self.decoder.set_role(role);
         let received = self
             .decoder
             .read_list(&mut self.reader, start, Some((dir_ndx, &path)))?;
@@ -264,12 +297,17 @@ impl Receiver {
 
     fn items(&mut self) -> Result<()> {
         let max_phase = if self.plan.protocol >= 29 { 2 } else { 1 };
-        let mut phase = 0;
         // What a single entry means depends on whether more lists come, so nobody has begun before that is known
         // (spec: protocol 5.10).
         let mut alone = self.plan.inc_recurse && self.lists.first().is_some_and(|list| list.len() == 1);
+        let mut begun = false;
         loop {
             self.report.check()?;
+            if !alone && !std::mem::replace(&mut begun, true) {
+                // Nothing is read on before it is known where things go, and this end is two processes in rsync: what
+                // is wrong from here on is told by the receiver.
+                let _ = self.dest()?;
+            }
             let ndx = self.ndx.read(&mut self.reader)?;
             if std::mem::take(&mut alone) && ndx > NDX_FLIST_OFFSET && ndx != NDX_FLIST_EOF {
                 return Err(Error::Protocol(format!("Invalid file index: {ndx} [Receiver]")));
@@ -293,16 +331,16 @@ impl Receiver {
                     if !self.plan.inc_recurse {
                         self.report.progress_again(self.places.total());
                     }
-                    phase += 1;
-                    if phase == 2 {
+                    self.phase += 1;
+                    if self.phase == 2 {
                         self.finish_delayed()?;
                     }
-                    if phase > max_phase {
+                    if self.phase > max_phase {
                         debug!(self.report, recv >= 1; "recv_files finished");
                         return Ok(());
                     }
-                    debug!(self.report, recv >= 1; "recv_files phase=", phase);
-                    self.tell_generator(Feed::Phase(phase))?;
+                    debug!(self.report, recv >= 1; "recv_files phase=", i32::from(self.phase));
+                    self.tell_generator(Feed::Phase(self.phase))?;
                 }
                 NDX_FLIST_EOF if self.plan.inc_recurse && !self.lists.is_complete() => {
                     debug!(self.report, flist >= 3; "[receiver] flist_eof=1");
@@ -310,18 +348,22 @@ impl Receiver {
                     self.report.listed(0, true);
                     self.tell_generator(Feed::Eof)?;
                 }
-                NDX_DEL_STATS => {
-                    read_deletions(&mut self.reader)?;
+                NDX_DEL_STATS if self.plan.protocol >= 31 => {
+                    read_deletions(&mut self.reader, "receiver")?;
                 }
                 ndx if ndx <= NDX_FLIST_OFFSET && self.plan.inc_recurse => {
                     self.sub_list(NDX_FLIST_OFFSET - ndx)?;
                 }
-                ndx => self.item(ndx, phase)?,
+                ndx if ndx >= 0 => self.item(ndx)?,
+                ndx if self.plan.inc_recurse && ndx != NDX_FLIST_EOF => {
+                    self.lists.expect(NDX_FLIST_OFFSET - ndx)?;
+                }
+                ndx => return Err(self.lists.not_an_index(ndx, "receiver")),
             }
         }
     }
 
-    fn item(&mut self, ndx: i32, phase: u8) -> Result<()> {
+    fn item(&mut self, ndx: i32) -> Result<()> {
         let item = Item::read(&mut self.reader, ndx, self.plan.protocol)?;
         if item.is_keep_alive(&self.plan, &self.lists) {
             return Ok(());
@@ -329,26 +371,21 @@ impl Receiver {
         if let Some(replay) = self.replay.as_ref().filter(|_| !item.wants_data()) {
             replay.settle(&self.report)?;
         }
-        let found = self.lists.find(ndx)?;
+        let found = entry_of(&self.lists, &item, "receiver")?;
         if self.report.progress_level() == 2 {
             self.working_end = self.places.end_of(ndx);
         }
         let entry = *found.segment.entry(found.pos);
         debug!(self.report, recv >= 1; "recv_files(", &found.segment.name(found.pos), ")");
-        if item.wants_data() && !entry.is_file() {
+        if item.wants_data() && self.phase > 1 {
             return Err(Error::Protocol(format!(
-                "received request to transfer non-regular file: {ndx} [receiver]"
-            )));
-        }
-        if item.wants_data() && phase > 1 {
-            return Err(Error::Protocol(format!(
-                "got transfer request in phase {phase} [receiver]"
+                "got transfer request in phase {} [receiver]",
+                self.phase
             )));
         }
         if item.has_xattrs(&self.plan) {
             let dest = self.dest()?;
-            dest.metadata
-                .read_values(&mut self.reader, found.segment.xattrs(found.pos))?;
+            dest.metadata.read_values(&mut self.reader, &found.segment, found.pos)?;
             if !item.wants_data() {
                 // Now all values are here.
                 let want = dest.wanted(&found.segment, found.pos, None);
@@ -395,7 +432,7 @@ impl Receiver {
             _ => i32::MAX,
         };
         for ndx in replay.unanswered(&self.report, end)? {
-            if let Ok(found) = self.lists.find(ndx) {
+            if let Some(found) = self.lists.find(ndx).filter(|found| found.active) {
                 let name = self.report.quoted(&found.segment.name(found.pos));
                 self.report
                     .error_xfer([b"(No batched update for ".as_slice(), &name, b")"].concat());
@@ -440,7 +477,7 @@ impl Receiver {
     fn pass_over(&mut self, item: &Item, found: &Found) -> Result<()> {
         let dest = self.dest()?;
         let (segment, i) = (Arc::clone(&found.segment), found.pos);
-        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum)?;
+        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum, self.phase > 0, "receiver")?;
         let incoming = Incoming {
             rel: dest.name(&segment, i),
             exists: None,
@@ -451,7 +488,7 @@ impl Receiver {
             basis: None,
             basis_lost: false,
             mapped: None,
-            redo: self.seen.again(&segment, i),
+            redo: self.seen.redo(&segment, i, self.plan.protocol)?,
             segment,
             i,
         };
@@ -476,9 +513,9 @@ impl Receiver {
         let segment = Arc::clone(&found.segment);
         let (i, ndx) = (found.pos, item.ndx);
         let entry = *segment.entry(i);
-        let redo = self.seen.again(&segment, i);
+        let redo = self.seen.redo(&segment, i, self.plan.protocol)?;
         let before = self.reader.bytes_read();
-        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum)?;
+        let head = SumHead::read(&mut self.reader, self.plan.protocol, self.plan.xfer_sum, self.phase > 0, "receiver")?;
         let rel = dest.name(&segment, i);
         let fresh = item.iflags & crate::report::item::iflag::NEW != 0 && self.plan.protocol >= 29;
         // What can't be looked at may be there all the same, and is not replaced without a backup.
@@ -606,6 +643,7 @@ impl Receiver {
                     segment: held.segment,
                     pos: held.i,
                     is_parent: false,
+                    active: true,
                 };
                 self.tell(&held.item, &found, figures, Part::Kept);
             }
@@ -639,7 +677,7 @@ impl Receiver {
                 match self.ndx.read(&mut self.reader)? {
                     NDX_DONE => break,
                     NDX_DEL_STATS => {
-                        let counts = read_deletions(&mut self.reader)?;
+                        let counts = read_deletions(&mut self.reader, "receiver")?;
                         if self.plan.delete == DeleteWhen::Never && !self.plan.force {
                             self.report.stats(|s| s.deleted = counts);
                         }

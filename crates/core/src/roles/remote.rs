@@ -67,13 +67,15 @@ fn is_told(plan: &Plan, error: &Error) -> bool {
     plan.protocol >= 31 && !matches!(error.code(), 0 | 10 | 12 | 19 | 30) && !matches!(error, Error::PeerExit(_))
 }
 
-/// How much an error says of why a side ends: that another role has gone says nothing, that the pipe is broken little.
+/// How much an error says of why a side ends: that another role has gone says nothing, that the pipe is broken little,
+/// and a stream that ends less than what was wrong in it.
 fn weight(error: &Error) -> u8 {
     match error {
-        Error::PeerExit(_) => 2,
+        Error::PeerExit(_) => 3,
         Error::Socket(_) => 1,
         other if is_silent(other) => 0,
-        _ => 2,
+        Error::Stream(_) => 2,
+        _ => 3,
     }
 }
 
@@ -167,7 +169,20 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> 
     result?;
     writer.finish()?;
     if !plan.server {
-        sender.reader().drain(CLOSING, 64 * 1024);
+        let mut reader = sender.into_reader();
+        if plan.protocol < 24 {
+            // There is no goodbye, so that our stream ends is all the peer may wait for (spec: protocol-old 6.4).
+            let report = report.clone();
+            reader.set_handler(Box::new(move |message| {
+                if message.tag.is_text() {
+                    report.from_peer(message.tag, &message.payload);
+                }
+                Ok(())
+            }));
+            writer.shutdown()?;
+            drop(writer);
+        }
+        reader.drain(CLOSING, 64 * 1024);
     }
     Ok(())
 }
@@ -429,8 +444,8 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
                     // The receiver may yet read why.
                     let _ = ended.recv_timeout(CLOSING);
                 }
-                drop(dest_outbox);
                 ending.declare(&error, role);
+                drop(dest_outbox);
                 writer.flush();
                 stop.store(true, Ordering::Relaxed);
                 wait(FAREWELL);
@@ -469,8 +484,12 @@ fn receive_all(
                 }
             });
             if !plan.server {
-                // Messages may still come until the server has gone.
+                // Messages may still come until the server has gone, but no more data.
                 while matches!(receiver.reader().at_eof(), Ok(false)) {
+                    if plan.protocol >= 30 && !plan.read_batch {
+                        let error = Error::Stream("Invalid packet at end of run [receiver]".into());
+                        ending.declare(&error, "receiver");
+                    }
                     if receiver.reader().chunk(4096).is_err() {
                         break;
                     }
@@ -523,10 +542,10 @@ fn generate(
     let mut dest = arrival::settle(plan, report, &feeds)?;
     dest.metadata.set_tables(tables);
     dest.metadata.read_rules(dest.root.path())?;
-    // The receiver takes it when the first file comes.
-    let _ = dest_outbox.send(dest.clone());
     report.set_role("generator");
     control.set_role("receiver");
+    // The receiver waits for it.
+    let _ = dest_outbox.send(dest.clone());
     let filters = Filters::receiver(plan, dest.root.path())?;
     let wire = WireOutput {
         writer: writer.clone(),

@@ -82,7 +82,7 @@ impl Generator {
         if idle {
             return wire.send();
         }
-        head.put(&mut wire.buffer);
+        head.put(&mut wire.buffer, plan.protocol);
         let append = plan.append > 0 && !request.redo;
         let mut block = 0;
         if let Some(file) = file.filter(|_| head.count > 0 && !append) {

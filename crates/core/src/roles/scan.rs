@@ -8,7 +8,7 @@ mod item;
 
 pub use item::sum_file;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -52,6 +52,25 @@ struct Node {
     /// Roots under which it is read.
     contents: Vec<(u16, u64)>,
     arguments: Vec<Argument>,
+}
+
+/// Where the nodes of a growing list stand, by path.
+#[derive(Default)]
+struct Known {
+    by_path: HashMap<Vec<u8>, usize>,
+    /// How many of the nodes are in it.
+    seen: usize,
+}
+
+impl Known {
+    /// The first node with this path.
+    fn find(&mut self, nodes: &[Node], path: &[u8]) -> Option<usize> {
+        for (at, node) in nodes.iter().enumerate().skip(self.seen) {
+            self.by_path.entry(node.path.clone()).or_insert(at);
+        }
+        self.seen = nodes.len();
+        self.by_path.get(path).copied()
+    }
 }
 
 /// Scans source arguments. One per run.
@@ -196,18 +215,18 @@ impl Scanner {
         for child in children {
             match by_path.get_mut(&child.path) {
                 Some(known) => {
-                    // Named twice it is still listed once.
-                    for place in child.contents {
-                        if !known.contents.contains(&place) {
-                            known.contents.push(place);
-                        }
-                    }
+                    known.contents.extend(child.contents);
                     known.arguments.extend(child.arguments);
                 }
                 None => {
                     by_path.insert(child.path.clone(), child);
                 }
             }
+        }
+        for node in by_path.values_mut().filter(|node| node.contents.len() > 1) {
+            // Named twice it is still listed once.
+            let mut seen = HashSet::new();
+            node.contents.retain(|&place| seen.insert(place));
         }
         let mut numbers = Vec::with_capacity(builder.len());
         for i in 0..builder.len() {
@@ -261,9 +280,9 @@ impl Scanner {
         if !at_top && self.filters.has_merge() {
             self.enter(&node)?;
         }
-        let mut last = Vec::new();
+        let (mut last, mut known) = (Vec::new(), Known::default());
         for argument in node.arguments {
-            self.list_argument(&node.path, argument, &mut last, builder, &mut children)?;
+            self.list_argument(&node.path, argument, &mut last, builder, &mut children, &mut known)?;
         }
         for (root, dev) in node.contents {
             self.list_contents(root, &node.path, dev, builder, &mut children)?;
@@ -416,7 +435,7 @@ impl Scanner {
             dir = self
                 .sources
                 .root(root)
-                .and_then(|r| r.stat_follow(disk(name)).ok())
+                .and_then(|r| r.stat_follow(disk(name), false).ok())
                 .is_some_and(|behind| behind.is_dir());
         }
         self.hidden(name, dir)
@@ -471,7 +490,7 @@ impl Scanner {
                 return Ok(());
             };
             if follow {
-                match root.stat_follow(path) {
+                match root.stat_follow(path, plan.crtimes) {
                     Ok(behind) => stat = behind,
                     Err(error) if error.raw_os_error() == Some(2) => return self.no_referent(root_number, name),
                     Err(error) => {
@@ -483,7 +502,7 @@ impl Scanner {
                     }
                 }
             } else if plan.copy_dirlinks {
-                if let Ok(behind) = root.stat_follow(path) {
+                if let Ok(behind) = root.stat_follow(path, plan.crtimes) {
                     if behind.is_dir() {
                         stat = behind;
                     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::copier::remove_source_file;
-use super::exchange::{put_deletions, read_deletions, Item, Places, Seen};
+use super::exchange::{entry_of, put_deletions, read_deletions, Item, Places, Seen};
 use super::items::{self, Figures, Part};
 use super::outlet::Outlet;
 use super::paths::disk;
@@ -76,7 +76,13 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
             });
         }
         Tag::Noop => writer.keep_alive()?,
-        Tag::Success if removes => {
+        Tag::Success if !removes => {
+            // Nobody asked for it, and a program below protocol 27 knows of no such message.
+            if report.plan().protocol < 27 {
+                return Err(Error::Stream(format!("unexpected tag 100 [{}]", report.role())));
+            }
+        }
+        Tag::Success => {
             if let Some(ndx) = message.value() {
                 arrived.lock().unwrap_or_else(PoisonError::into_inner).push(ndx);
             }
@@ -143,6 +149,11 @@ impl Sender {
     /// The reading half, for who has to wait for the peer's end.
     pub fn reader(&mut self) -> &mut Reader {
         &mut self.reader
+    }
+
+    /// The same, when all else is done with.
+    pub fn into_reader(self) -> Reader {
+        self.reader
     }
 
     /// Everything from the first list to the goodbye.
@@ -292,7 +303,9 @@ impl Sender {
         }
         let arrived = std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner));
         for ndx in arrived {
-            let Found { segment, pos, .. } = self.lists.find(ndx)?;
+            let Some(Found { segment, pos, .. }) = self.lists.find(ndx).filter(|found| found.active) else {
+                return Err(self.lists.out_of_range(ndx, "successful_send", "sender"));
+            };
             let entry = *segment.entry(pos);
             if entry.is_dir() {
                 continue;
@@ -351,7 +364,7 @@ impl Sender {
                     debug!(self.report, send >= 1; "send_files phase=", i32::from(self.phase));
                     self.done()?;
                 }
-                NDX_DEL_STATS => self.deletions()?,
+                NDX_DEL_STATS if self.plan.protocol >= 31 => self.deletions()?,
                 ndx => self.item(ndx)?,
             }
         }
@@ -368,6 +381,7 @@ impl Sender {
                 totals.matches, totals.hash_hits, totals.false_alarms, totals.literal
             ));
         }
+        self.report.tell_heap("sender");
         self.done()
     }
 
@@ -380,7 +394,7 @@ impl Sender {
     }
 
     fn deletions(&mut self) -> Result<()> {
-        let counts = read_deletions(&mut self.reader)?;
+        let counts = read_deletions(&mut self.reader, "sender")?;
         self.report.stats(|s| s.deleted = counts);
         if self.plan.server {
             put_deletions(&mut self.ndx_out, &mut self.out, counts);
@@ -390,11 +404,14 @@ impl Sender {
     }
 
     fn item(&mut self, ndx: i32) -> Result<()> {
+        if ndx < 0 {
+            return Err(self.lists.not_an_index(ndx, "sender"));
+        }
         let mut item = Item::read(&mut self.reader, ndx, self.plan.protocol)?;
         if item.is_keep_alive(&self.plan, &self.lists) {
             return self.writer.keep_alive();
         }
-        let found = self.lists.find(ndx)?;
+        let found = entry_of(&self.lists, &item, self.report.role())?;
         if !found.is_parent {
             self.current_end = self.current_end.max(found.segment.next_start());
         }
@@ -403,12 +420,6 @@ impl Sender {
         }
         let entry = *found.segment.entry(found.pos);
         debug!(self.report, send >= 1; "send_files(", ndx, ", ", &self.full_name(&found), ")");
-        if item.wants_data() && !entry.is_file() {
-            return Err(Error::Protocol(format!(
-                "received request to transfer non-regular file: {ndx} [{}]",
-                self.report.role()
-            )));
-        }
         if item.wants_data() && self.phase > 1 {
             return Err(Error::Protocol(format!(
                 "got transfer request in phase {} [sender]",
@@ -450,14 +461,14 @@ impl Sender {
         use crate::flist::xattr;
         let Some(index) = found.segment.xattrs(found.pos) else {
             let none = crate::flist::XattrSet::default();
-            xattr::read_request(&mut self.reader, &none)?;
+            xattr::read_request(&mut self.reader, &none, ("sender", &found.segment.name(found.pos)))?;
             out.push(0);
             return Ok(());
         };
         let set = self.scanner.tables.xattrs(index);
-        let numbers = xattr::read_request(&mut self.reader, &set)?;
-        let entry = *found.segment.entry(found.pos);
         let name = found.segment.name(found.pos);
+        let numbers = xattr::read_request(&mut self.reader, &set, ("sender", &name))?;
+        let entry = *found.segment.entry(found.pos);
         let values = match self.sources.root(entry.root) {
             Some(root) => {
                 let place = super::metadata::Place::Name(root, disk(&name));
@@ -520,6 +531,10 @@ impl Sender {
                 ints::put_x30long(&mut self.out, protocol, figure, 3);
             }
             if self.plan.server {
+                if protocol < 27 {
+                    // A frame of its own (spec: protocol-old 6.4).
+                    self.writer.flush();
+                }
                 self.put()?;
             } else {
                 // A batch reads like the stream of a server, which tells its client these.
@@ -527,7 +542,11 @@ impl Sender {
                 self.out.clear();
             }
         }
-        let mut rounds = if protocol >= 31 { 2 } else { 1 };
+        let mut rounds = match protocol {
+            31.. => 2,
+            24.. => 1,
+            _ => 0, // spec: protocol-old 6.4
+        };
         while rounds > 0 {
             self.writer.flush();
             match self.ndx_in.read(&mut self.reader)? {

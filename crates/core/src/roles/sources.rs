@@ -1,5 +1,6 @@
 //! The roots that source arguments open, shared between the thread that scans and the one that reads contents.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,10 @@ use crate::tree::{operator, Root, RootOptions};
 /// The root of a daemon's module. The path leading there may be closed to the user that the transfer runs as, so a
 /// handle from before wins.
 pub fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io::Result<Root> {
+    let options = &RootOptions {
+        in_root: plan.module_chroot,
+        ..options.clone()
+    };
     match &plan.module_root_handle {
         Some(handle) => {
             let full = operator::absolute(path, &options.cwd)?;
@@ -24,18 +29,35 @@ pub fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io::Resul
     }
 }
 
-fn add(roots: &mut Vec<Root>, root: Root) -> io::Result<u16> {
-    if roots.len() >= usize::from(u16::MAX) {
-        return Err(io::Error::from_raw_os_error(7));
+/// Roots in the order of their numbers, and by their paths and what was followed to open what is beneath them.
+#[derive(Default)]
+struct Opened {
+    roots: Vec<Root>,
+    known: HashMap<Vec<Vec<u8>>, u16>,
+}
+
+impl Opened {
+    fn add(&mut self, root: Root) -> io::Result<u16> {
+        let number = u16::try_from(self.roots.len())
+            .ok()
+            .filter(|number| *number < u16::MAX)
+            .ok_or_else(|| io::Error::from_raw_os_error(7))?;
+        self.known.entry(key(&root)).or_insert(number);
+        self.roots.push(root);
+        Ok(number)
     }
-    roots.push(root);
-    Ok(roots.len() as u16 - 1)
+}
+
+/// The path of a root, and the names of its doors.
+fn key(root: &Root) -> Vec<Vec<u8>> {
+    let path = std::iter::once(root.path());
+    path.chain(root.doors()).map(<[u8]>::to_vec).collect()
 }
 
 /// All source roots of a run; an entry names its own by number.
 #[derive(Clone, Default)]
 pub struct Sources {
-    shared: Arc<Mutex<Vec<Root>>>,
+    shared: Arc<Mutex<Opened>>,
     /// This thread's clones, each with its own cache of handles.
     own: Vec<Root>,
 }
@@ -46,10 +68,11 @@ impl Sources {
     pub fn open(&mut self, path: &[u8], of_list: bool, plan: &Plan) -> io::Result<u16> {
         let full = operator::absolute(path, &plan.cwd)?;
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        // The one without doors is always the first of its path.
-        if let Some(found) = shared.iter().position(|r| r.path() == full) {
-            return Ok(found as u16);
+        let plain = vec![full];
+        if let Some(&found) = shared.known.get(&plain) {
+            return Ok(found);
         }
+        let full = &plain[0];
         let follow = plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks;
         // A module is a border for links that are followed too; `/` has none, and a chroot is one.
         let border = follow && !plan.insecure_links && plan.module_root.as_ref().is_some_and(|m| m != b"/");
@@ -59,6 +82,7 @@ impl Sources {
             insecure_links: plan.insecure_links,
             follow_links: follow && !border,
             trusted_links: of_list,
+            in_root: false,
             confine_root: None,
             no_openat2: false,
         };
@@ -89,7 +113,7 @@ impl Sources {
             // A handle can be had of a directory that can't be entered.
             root.lstat(b".")?;
         }
-        add(&mut shared, root)
+        shared.add(root)
     }
 
     /// The root from which the names of an argument are resolved: that of its base, or, where the directory `dir` that
@@ -102,15 +126,14 @@ impl Sources {
             return Ok(number);
         }
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(base) = shared.get(usize::from(number)) else {
+        let Some(base) = shared.roots.get(usize::from(number)) else {
             return Ok(number);
         };
         let root = base.with_doors(dir)?;
-        let known = |other: &Root| other.path() == root.path() && other.doors().eq(root.doors());
-        if let Some(found) = shared.iter().position(known) {
-            return Ok(found as u16);
+        if let Some(&found) = shared.known.get(&key(&root)) {
+            return Ok(found);
         }
-        add(&mut shared, root)
+        shared.add(root)
     }
 
     /// The root with this number.
@@ -118,7 +141,7 @@ impl Sources {
         let number = usize::from(number);
         if self.own.len() <= number {
             let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            for root in shared.iter().skip(self.own.len()) {
+            for root in shared.roots.iter().skip(self.own.len()) {
                 self.own.push(root.clone());
             }
         }

@@ -123,6 +123,11 @@ pub(super) fn archive() -> Plan {
 /// The plan as both ends agree on it for a protocol.
 pub(super) fn agreed(protocol: u8, inc: bool) -> Plan {
     let modern = protocol >= 30;
+    let sum = match protocol {
+        30.. => SumKind::Xxh128,
+        27.. => SumKind::Md4Old,
+        _ => SumKind::Md4Unpadded,
+    };
     Plan {
         protocol,
         inc_recurse: inc && modern,
@@ -133,8 +138,8 @@ pub(super) fn agreed(protocol: u8, inc: bool) -> Plan {
         compat_varint_flist: modern,
         compat_id0_names: modern,
         compat_symlink_times: modern,
-        xfer_sum: if modern { SumKind::Xxh128 } else { SumKind::Md4Old },
-        file_sum: if modern { SumKind::Xxh128 } else { SumKind::Md4Old },
+        xfer_sum: sum,
+        file_sum: sum,
         ..archive()
     }
 }
@@ -191,12 +196,12 @@ fn link(stream: UnixStream, plan: &Plan, sending: bool) -> Link {
         ..LinkOptions::default()
     };
     let mut link = Link::new(OwnedFd::from(stream), OwnedFd::from(copy), options);
-    // Server to client is always framed; the other way from protocol 30 on.
-    let modern = plan.protocol >= 30;
-    if plan.server || modern {
+    // Server to client is framed from protocol 23 on, the other way from protocol 30 on.
+    let (framed, modern) = (plan.protocol >= 23, plan.protocol >= 30);
+    if plan.server && framed || modern {
         link.start_mux_out();
     }
-    if !plan.server || modern {
+    if !plan.server && framed || modern {
         link.start_mux_in();
     }
     let _ = sending;
@@ -235,7 +240,7 @@ fn good(done: &Done) {
 
 #[test]
 fn ours_with_ours() {
-    for protocol in 27..=32 {
+    for protocol in 20..=32 {
         for inc in [false, true] {
             if inc && protocol < 30 {
                 continue;
@@ -542,7 +547,6 @@ fn server(
     put_int(&mut out, i32::from(plan.protocol));
     link.write(&out).unwrap();
     assert_eq!(link.int().unwrap(), 32);
-    plan.xfer_sum = SumKind::Md4Old;
     if modern {
         let flags = link.varint().unwrap();
         plan.inc_recurse = flags & 1 != 0;
@@ -570,7 +574,9 @@ fn server(
     }
     plan.file_sum = plan.xfer_sum;
     plan.seed = link.int().unwrap();
-    link.start_mux_in();
+    if base.protocol >= 23 {
+        link.start_mux_in();
+    }
     if modern {
         link.start_mux_out();
     }
@@ -585,8 +591,11 @@ fn pull_from_rsync() {
     if !have_rsync() {
         return;
     }
-    for protocol in 27..=32 {
+    for protocol in 20..=32 {
         for inc in [false, true] {
+            if inc && protocol < 30 {
+                continue;
+            }
             let dir = tempfile::tempdir().unwrap();
             let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
             make_tree(&src);
@@ -618,8 +627,11 @@ fn push_to_rsync() {
     if !have_rsync() {
         return;
     }
-    for protocol in 27..=32 {
+    for protocol in 20..=32 {
         for inc in [false, true] {
+            if inc && protocol < 30 {
+                continue;
+            }
             let dir = tempfile::tempdir().unwrap();
             let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
             make_tree(&src);

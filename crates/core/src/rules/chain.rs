@@ -1,11 +1,12 @@
 //! The compiled list that names are checked against, and the per-directory files on top of it.
 //! spec: filters 4, 5, 6, 10, 12.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::pattern::{Pattern, Subject};
 use super::rule::{base_name, Kind, Rule, Template};
-use super::set::{BuildOptions, FileContext, Item, Reader, RuleSet};
+use super::set::{BuildOptions, FileContext, Item, Reader, RuleSet, MAX_PATTERN};
 use super::wire::elided;
 use super::{Side, Verdict};
 use crate::error::Result;
@@ -64,10 +65,24 @@ struct MergeList {
     scan: Option<Vec<u8>>,
     /// As debug lines name the list.
     shown: String,
-    from_file: Option<String>,
+    /// The rule that names it stood in a file, so that nothing of it is shown.
+    from_file: bool,
     /// Only for the other side: it keeps its place, and is never read.
     elided: bool,
     current: Option<Arc<Frame>>,
+}
+
+/// How a rule from a file is shown that was read before this directory.
+pub const FROM_FILE: &str = "<rule from a file read earlier>";
+
+/// What went wrong in reading per-directory files; the run goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Warning {
+    /// A complete line.
+    Text(String),
+    /// The path of a per-directory file is too long, so its rules are missing here: an error of listing. `None` if it
+    /// may not be shown.
+    LongDirectory(Option<Vec<u8>>),
 }
 
 /// What a directory's leave restores.
@@ -97,7 +112,7 @@ impl Match<'_> {
     pub fn pattern(&self) -> String {
         let rule = &self.compiled.rule;
         if rule.from_file {
-            return "<rule from a file read earlier>".into();
+            return FROM_FILE.into();
         }
         String::from_utf8_lossy(&rule.pattern_text()).into_owned()
     }
@@ -135,6 +150,8 @@ pub struct Rules {
     root: Vec<u8>,
     top: Vec<Node>,
     lists: Vec<MergeList>,
+    /// The names of their files.
+    list_names: HashSet<Vec<u8>>,
     levels: Vec<Level>,
     /// Some rule is matched against absolute paths.
     absolute: bool,
@@ -145,7 +162,7 @@ pub struct Rules {
     /// Nobody asks for them.
     silent: bool,
     /// Warnings since the last [`Rules::take_warnings`].
-    warnings: Vec<String>,
+    warnings: Vec<Warning>,
 }
 
 impl Rules {
@@ -210,7 +227,7 @@ impl Rules {
     }
 
     /// Warnings of reading per-directory files.
-    pub fn take_warnings(&mut self) -> Vec<String> {
+    pub fn take_warnings(&mut self) -> Vec<Warning> {
         std::mem::take(&mut self.warnings)
     }
 
@@ -245,7 +262,9 @@ impl Rules {
         let Some(level) = self.levels.pop() else {
             return;
         };
-        self.lists.truncate(level.lists);
+        for list in self.lists.drain(level.lists..) {
+            self.list_names.remove(&list.name);
+        }
         for (list, saved) in self.lists.iter_mut().zip(level.saved) {
             list.current = saved;
         }
@@ -259,6 +278,21 @@ impl Rules {
         };
         // All below is without the leading slash.
         let here = clean(&join(&self.root, dir));
+        let list = &mut self.lists[number];
+        let named = [&scan[..], &list.name].concat();
+        let above = if scan.first() == Some(&b'/') { 0 } else { here.len() + 2 };
+        if above + named.len() > MAX_PATTERN {
+            let shown = if list.from_file {
+                FROM_FILE.into()
+            } else {
+                String::from_utf8_lossy(&named).into_owned()
+            };
+            // It keeps its whole name, which is too long in every directory (observed).
+            list.name = named;
+            self.warnings
+                .push(Warning::Text(format!("merge-file name overflows: {shown}")));
+            return Ok(());
+        }
         let from = if scan.first() == Some(&b'/') {
             clean(&scan)
         } else {
@@ -326,7 +360,6 @@ impl Rules {
         if list.name.is_empty() {
             return Ok(());
         }
-        let content = read(path).ok().flatten();
         let role = self.options.build.role.clone();
         let shown_path = if path.first() == Some(&b'/') {
             path.to_vec()
@@ -335,16 +368,19 @@ impl Rules {
         } else {
             [b"/", &self.root[..], b"/", path].concat()
         };
-        let (place, direct) = match &list.from_file {
-            Some(place) => (format!("a file named at {place}"), false),
-            None => (String::from_utf8_lossy(&shown_path).into_owned(), true),
+        if shown_path.len() > MAX_PATTERN {
+            self.warnings
+                .push(Warning::LongDirectory((!list.from_file).then_some(shown_path)));
+            return Ok(());
+        }
+        let content = read(path).ok().flatten();
+        let (place, direct) = if list.from_file {
+            ("a file read earlier".into(), false)
+        } else {
+            (String::from_utf8_lossy(&shown_path).into_owned(), true)
         };
         let missing = if content.is_some() { "" } else { " [not found]" };
-        let shown = if direct {
-            place.clone()
-        } else {
-            "<rule from a file read earlier>".into()
-        };
+        let shown = if direct { place.clone() } else { FROM_FILE.into() };
         if !self.silent {
             self.debug
                 .push((2, format!("[{role}] parse_filter_file({shown}){missing}")));
@@ -364,7 +400,7 @@ impl Rules {
         if !self.silent {
             self.debug.append(&mut set.debug);
         }
-        self.warnings.append(&mut set.warnings);
+        self.warnings.extend(set.warnings.drain(..).map(Warning::Text));
         // A `!` in the file empties what was inherited too.
         let parent = if set.cleared {
             None
@@ -413,7 +449,7 @@ impl Rules {
     fn activate(&mut self, item: &Item, out: &mut Vec<Node>) {
         let rule = &item.rule;
         let name = base_name(&rule.pattern);
-        if self.lists.iter().any(|list| list.name == name) {
+        if !self.list_names.insert(name.to_vec()) {
             return;
         }
         let path = &rule.pattern[..rule.pattern.len() - name.len()];
@@ -421,7 +457,6 @@ impl Rules {
             .shown
             .clone()
             .unwrap_or_else(|| String::from_utf8_lossy(name).into_owned());
-        let place = |text: &String| text.trim_start_matches("<rule from ").trim_end_matches('>').to_string();
         out.push(Node::PerDir(self.lists.len()));
         let role = &self.options.build.role;
         let number = self.lists.len();
@@ -434,7 +469,7 @@ impl Rules {
             name: name.to_vec(),
             no_inherit: rule.no_inherit,
             scan: (!path.is_empty()).then(|| path.to_vec()),
-            from_file: item.shown.as_ref().map(place),
+            from_file: item.shown.is_some(),
             shown,
             elided: self.is_elided(rule),
             current: None,

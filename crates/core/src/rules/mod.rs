@@ -14,7 +14,7 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use chain::{Match, RuleOptions, Rules};
+pub use chain::{Match, RuleOptions, Rules, Warning, FROM_FILE};
 pub use rule::{Kind, Rule, Template};
 pub use set::{build, BuildOptions, Reader, RuleSet, Source};
 pub use vet::{Requested, Vetting};

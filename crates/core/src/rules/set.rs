@@ -1,6 +1,7 @@
 //! The ordered list of rules as it grows from options, files and the wire, before it is compiled for one side.
 //! spec: filters 1 to 3, 7.
 
+use std::collections::HashSet;
 use std::io;
 
 use super::rule::{base_name, is_space, parse, Kind, Origin, Rule, Style, Template};
@@ -13,7 +14,7 @@ pub type Reader<'a> = dyn FnMut(&[u8]) -> io::Result<Option<Vec<u8>>> + 'a;
 /// Merge files may nest this deep.
 const DEPTH: usize = 32;
 /// A longer pattern (with its trailing slash) is dropped with a warning.
-const MAX_PATTERN: usize = 4095;
+pub(super) const MAX_PATTERN: usize = 4095;
 
 /// The built-in CVS list (spec: filters 7).
 const CVS: &str = "RCS SCCS CVS CVS.adm RCSLOG cvslog.* tags TAGS .make.state .nse_depinfo *~ #* .#* ,* _$* *$ *.old \
@@ -90,6 +91,8 @@ pub(super) struct Item {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuleSet {
     pub(super) items: Vec<Item>,
+    /// The files of its per-directory merge rules: a second rule for the same one adds nothing.
+    per_dir: HashSet<Vec<u8>>,
     /// Warnings for the user, complete lines.
     pub warnings: Vec<String>,
     /// Lines for `--debug=FILTER` with the level that shows them. They hold no text from files.
@@ -267,6 +270,7 @@ impl RuleSet {
             self.debug
                 .push((2, format!("[{role}] clearing filter list{}", context.list)));
             self.items.clear();
+            self.per_dir.clear();
             self.cleared = true;
             return Ok(());
         }
@@ -303,8 +307,7 @@ impl RuleSet {
                 Ok(())
             }
             Kind::PerDir => {
-                let known = |item: &Item| item.rule.kind == Kind::PerDir && item.rule.base_name() == rule.base_name();
-                if !self.items.iter().any(known) {
+                if self.per_dir.insert(rule.base_name().to_vec()) {
                     self.push(rule, Vec::new(), origin, context, options);
                 }
                 Ok(())

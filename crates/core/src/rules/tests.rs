@@ -629,6 +629,24 @@ fn wire_texts() {
     assert_eq!(wire(&["-! y"], 28, PUSH, false), too_modern);
     assert_eq!(wire(&["-p zz"], 29, PUSH, false), too_modern);
     assert_eq!(wire(&[":C"], 28, PULL, false), too_modern);
+    // PRO-90
+    let rules = [
+        "--include=+x",
+        "--include=a?",
+        "--exclude=*.o",
+        "--exclude=dir/",
+        "--exclude=/top",
+        "--exclude=- odd",
+    ];
+    let want = ["+ +x", "+ a?", "*.o", "dir/", "/top", "odd"];
+    for server in [PULL, PUSH] {
+        assert_eq!(wire(&rules, 26, server, false).unwrap(), want);
+    }
+    // PRO-109: an old reader refuses rules of 4096 bytes.
+    let long = |n| format!("--exclude={}", "x".repeat(n));
+    assert_eq!(wire(&[&long(4095)], 26, PULL, false).unwrap()[0].len(), 4095);
+    assert_eq!(wire(&[&long(4096)], 27, PULL, false).unwrap()[0].len(), 4096);
+    assert_eq!(wire(&[&long(4096)], 26, PULL, false).map_err(|e| e.code()), Err(2));
 }
 
 #[test]

@@ -31,6 +31,20 @@ struct Node {
     globs: Vec<(Glob, usize)>,
 }
 
+/// The one name that a pattern without wildcards matches: names with wildcards in them are asked for with these escaped.
+fn plain(part: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(part.len());
+    let mut bytes = part.iter();
+    while let Some(&byte) = bytes.next() {
+        match byte {
+            b'*' | b'?' | b'[' => return None,
+            b'\\' => out.push(*bytes.next()?),
+            _ => out.push(byte),
+        }
+    }
+    Some(out)
+}
+
 impl Tree {
     fn add<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>) {
         if self.nodes.is_empty() {
@@ -41,12 +55,21 @@ impl Tree {
             at = if let Some(&child) = self.nodes[at].children.get(part) {
                 child
             } else {
-                let child = self.nodes.len();
-                self.nodes.push(Node::default());
+                let plain = plain(part);
+                let known = plain
+                    .as_ref()
+                    .and_then(|text| self.nodes[at].children.get(text).copied());
+                let child = known.unwrap_or(self.nodes.len());
+                if known.is_none() {
+                    self.nodes.push(Node::default());
+                }
                 let node = &mut self.nodes[at];
                 node.children.insert(part.to_vec(), child);
-                if part.iter().any(|b| b"*?[\\".contains(b)) {
-                    node.globs.push((Glob::new(part), child));
+                match plain {
+                    Some(text) => {
+                        node.children.entry(text).or_insert(child);
+                    }
+                    None => node.globs.push((Glob::new(part), child)),
                 }
                 child
             };
@@ -59,10 +82,10 @@ impl Tree {
         if self.nodes.is_empty() {
             return false;
         }
-        // Each node is reached in one way only, so this ends; a name that is written as it was asked for never tries
-        // a wildcard.
-        let mut open = vec![(0, Some(name))];
-        while let Some((at, rest)) = open.pop() {
+        // Each node is reached in one way only, so this ends. What stands in the list as it is written is looked at
+        // first: a name that was asked for so never tries a wildcard.
+        let mut open = vec![(0, Some(name), false)];
+        while let Some((at, rest, wild)) = open.pop() {
             let node = &self.nodes[at];
             if node.end {
                 return true;
@@ -78,13 +101,16 @@ impl Tree {
                 None => (rest, None),
             };
             let exact = node.children.get(part);
-            open.extend(
-                node.globs
-                    .iter()
-                    .filter(|(glob, child)| Some(child) != exact && glob.matches(part))
-                    .map(|&(_, child)| (child, below)),
-            );
-            open.extend(exact.map(|&child| (child, below)));
+            if wild {
+                let others = node.globs.iter().filter(|(_, child)| Some(child) != exact);
+                let matching = others.filter(|(glob, _)| glob.matches(part));
+                open.extend(matching.map(|&(_, child)| (child, below, false)));
+                continue;
+            }
+            if !node.globs.is_empty() {
+                open.push((at, Some(rest), true));
+            }
+            open.extend(exact.map(|&child| (child, below, false)));
         }
         false
     }

@@ -1,4 +1,4 @@
-//! Rules on the wire. spec: filters 11, protocol 2.8.
+//! Rules on the wire. spec: filters 11, protocol 2.8, protocol-old 2.6.
 
 use super::rule::{Kind, Rule, Template};
 use super::set::{BuildOptions, Reader, RuleSet};
@@ -8,6 +8,9 @@ use crate::wire::ints::Source;
 
 /// A rule text must be shorter than this.
 const MAX_RULE: usize = 5120;
+
+/// The same for a reader below protocol 27.
+const OLD_MAX_RULE: usize = 4096;
 
 const TOO_MODERN: &str = "filter rules are too modern for remote rsync.";
 
@@ -83,11 +86,18 @@ fn wire_text(rule: &Rule, protocol: u8, push: bool) -> Result<Vec<u8>> {
     }
     let pattern = rule.pattern_text();
     let ambiguous = pattern.starts_with(b"- ") || pattern.starts_with(b"+ ");
-    Ok(match (rule.include, ambiguous) {
+    let text = match (rule.include, ambiguous) {
         (true, _) => [b"+ ", &pattern[..]].concat(),
         (false, true) => [b"- ", &pattern[..]].concat(),
         (false, false) => pattern,
-    })
+    };
+    if protocol < 27 && text.len() >= OLD_MAX_RULE {
+        return Err(Error::Protocol(format!(
+            "filter rule of {} bytes is too long for remote rsync.",
+            text.len()
+        )));
+    }
+    Ok(text)
 }
 
 /// Write texts as the stream has them, with the terminator (spec: protocol 2.8).

@@ -1,6 +1,6 @@
 //! The sum head: into how many blocks of which length a basis is cut, and how much of each strong sum travels.
 //!
-//! spec: protocol 6.6
+//! spec: protocol 6.6; protocol-old 6.2
 
 use super::strong::digest_len;
 use crate::error::{Error, Result};
@@ -44,31 +44,49 @@ pub struct SumHead {
 }
 
 impl SumHead {
-    /// Appends the four ints.
-    pub fn put(&self, out: &mut Vec<u8>) {
+    /// Appends the four ints; below protocol 27 three, without the strong length.
+    pub fn put(&self, out: &mut Vec<u8>, protocol: u8) {
         self.trace(Way::Out);
-        for field in [self.count, self.blength, self.s2length, self.remainder] {
-            put_int(out, field as i32);
+        put_int(out, self.count as i32);
+        put_int(out, self.blength as i32);
+        if protocol >= 27 {
+            put_int(out, self.s2length as i32);
         }
+        put_int(out, self.remainder as i32);
     }
 
     /// Reads a head from a peer and holds it to the limits (spec: protocol 12): every violation is fatal with 2.
-    pub fn read(src: &mut dyn Source, protocol: u8, kind: SumKind) -> Result<Self> {
-        let mut field = || src.int();
-        let (count, blength, s2length, remainder) = (field()?, field()?, field()?, field()?);
+    /// `redo` says, for a protocol below 27, which strong length is meant: the first DONE of the stream has come. `role`
+    /// is what stands in the brackets of the messages.
+    pub fn read(src: &mut dyn Source, protocol: u8, kind: SumKind, redo: bool, role: &str) -> Result<Self> {
+        let (count, blength) = (src.int()?, src.int()?);
+        let s2length = if protocol >= 27 {
+            src.int()?
+        } else {
+            old_strong_length(kind, redo) as i32
+        };
+        let remainder = src.int()?;
         if count < 0 {
-            return Err(Error::Protocol(format!("Invalid checksum count {count}")));
+            return Err(Error::Protocol(format!("Invalid checksum count {count} [{role}]")));
         }
-        if blength < 0 || blength as u32 > max_block(protocol) || (blength == 0 && count > 0) {
-            return Err(Error::Protocol(format!("Invalid block length {blength}")));
+        // Old programs send a block length for a file without a basis, which means nothing.
+        let unused = protocol < 27 && count == 0;
+        if (blength < 0 || blength as u32 > max_block(protocol)) && !unused {
+            return Err(Error::Protocol(format!("Invalid block length {blength} [{role}]")));
+        }
+        let fits = blength >= 0 && blength as u32 <= max_block(protocol);
+        if blength == 0 && count > 0 {
+            return Err(Error::Protocol(format!("Invalid zero block length [{role}]")));
         }
         // A strong sum of no or one byte would leave the choice of matching blocks to whoever made the rolling sums.
         let digest = digest_len(kind) as i32;
         if !(0..=digest).contains(&s2length) || (count > 0 && s2length < digest.min(MIN_STRONG as i32)) {
-            return Err(Error::Protocol(format!("Invalid checksum length {s2length}")));
+            return Err(Error::Protocol(format!("Invalid checksum length {s2length} [{role}]")));
         }
-        if remainder < 0 || remainder > blength {
-            return Err(Error::Protocol(format!("Invalid remainder length {remainder}")));
+        if remainder < 0 || (remainder > blength && fits) {
+            return Err(Error::Protocol(format!(
+                "Invalid remainder length {remainder} [{role}]"
+            )));
         }
         let head = Self {
             count: count as u32,
@@ -138,8 +156,17 @@ pub fn block_length(len: u64, block_size_option: u32, protocol: u8) -> u32 {
     (blength as u32).max(DEFAULT_BLOCK)
 }
 
+/// The strong length below protocol 27, which does not travel (spec: protocol-old 6.2).
+fn old_strong_length(kind: SumKind, redo: bool) -> u32 {
+    let length = if redo { MAX_STRONG } else { MIN_STRONG };
+    length.min(digest_len(kind) as u32)
+}
+
 /// How many bytes of each strong sum are enough for a basis of `len` bytes.
-pub fn strong_length(len: u64, blength: u32, kind: SumKind, redo: bool) -> u32 {
+pub fn strong_length(len: u64, blength: u32, protocol: u8, kind: SumKind, redo: bool) -> u32 {
+    if protocol < 27 {
+        return old_strong_length(kind, redo);
+    }
     let most = MAX_STRONG.min(digest_len(kind) as u32);
     if redo {
         return most;
@@ -162,7 +189,7 @@ pub fn sum_head(len: u64, block_size_option: u32, protocol: u8, kind: SumKind, r
     SumHead {
         count: count as u32,
         blength,
-        s2length: strong_length(len, blength, kind, redo),
+        s2length: strong_length(len, blength, protocol, kind, redo),
         remainder: (len % u64::from(blength)) as u32,
     }
 }
@@ -219,9 +246,12 @@ mod tests {
         assert_eq!(sum_head(0, 0, 32, SumKind::Md5, false), SumHead::default());
         assert_eq!(sum_head(1 << 40, 1, 32, SumKind::Md5, false), SumHead::default());
         let mut out = Vec::new();
-        SumHead::default().put(&mut out);
+        SumHead::default().put(&mut out, 32);
         assert_eq!(out, [0; 16]);
-        assert_eq!(SumHead::read(&mut &out[..], 32, SumKind::Md5), Ok(SumHead::default()));
+        assert_eq!(
+            SumHead::read(&mut &out[..], 32, SumKind::Md5, false, "sender"),
+            Ok(SumHead::default())
+        );
     }
 
     #[test]
@@ -241,7 +271,7 @@ mod tests {
             for field in fields {
                 put_int(&mut out, field);
             }
-            SumHead::read(&mut &out[..], protocol, kind).map_err(|e| e.code())
+            SumHead::read(&mut &out[..], protocol, kind, false, "sender").map_err(|e| e.code())
         };
         for good in [[1, 131_072, 16, 131_072], [i32::MAX, 1, 2, 0], [0, 700, 0, 0]] {
             assert!(read(good, 30, SumKind::Md5).is_ok(), "{good:?}");
@@ -265,7 +295,64 @@ mod tests {
         assert_eq!(read([1, (1 << 29) + 1, 16, 0], 29, SumKind::Md4Old), Err(2));
         assert_eq!(read([1, 700, 9, 0], 30, SumKind::Xxh3), Err(2));
         assert_eq!(read([1, 700, 20, 0], 30, SumKind::Sha1).map(|h| h.s2length), Ok(20));
-        assert!(SumHead::read(&mut &[0u8; 15][..], 30, SumKind::Md5).is_err());
+        assert!(SumHead::read(&mut &[0u8; 15][..], 30, SumKind::Md5, false, "sender").is_err());
+    }
+
+    /// PRO-98, PRO-99: three ints, and a strong length that both ends know.
+    #[test]
+    fn pro_98_heads_before_27() {
+        let read = |fields: [i32; 3], redo| {
+            let mut out = Vec::new();
+            for field in fields {
+                put_int(&mut out, field);
+            }
+            let mut rest = &out[..];
+            let head = SumHead::read(&mut rest, 26, SumKind::Md4Unpadded, redo, "sender").map_err(|e| e.code())?;
+            assert!(rest.is_empty());
+            // Copied as it was received.
+            let mut copy = Vec::new();
+            head.put(&mut copy, 26);
+            assert_eq!(copy, out);
+            Ok::<_, i32>(head)
+        };
+        for redo in [false, true] {
+            let s2length = if redo { 16 } else { 2 };
+            let head = sum_head(1500, 0, 26, SumKind::Md4Unpadded, redo);
+            assert_eq!(
+                (head.count, head.blength, head.s2length, head.remainder),
+                (3, 700, s2length, 100)
+            );
+            let mut out = Vec::new();
+            head.put(&mut out, 26);
+            assert_eq!(out, [3, 0, 0, 0, 0xbc, 2, 0, 0, 100, 0, 0, 0]);
+            assert_eq!(read([3, 700, 100], redo), Ok(head));
+            // Whatever the size.
+            assert_eq!(
+                sum_head(10_000_000_000, 0, 20, SumKind::Md4Unpadded, redo).s2length,
+                s2length
+            );
+        }
+        for none in [[0, 700, 0], [0, 0, 0], [0, -1, 0], [0, i32::MAX, 0], [0, 16384, 5]] {
+            assert_eq!(
+                read(none, false).map(|h| (h.count, h.flength())),
+                Ok((0, 0)),
+                "{none:?}"
+            );
+        }
+        assert!(read([1, 1 << 29, 1 << 29], false).is_ok());
+        for bad in [
+            [-1, 700, 0],
+            [i32::MIN, 700, 0],
+            [1, 0, 0],
+            [1, -1, 0],
+            [1, (1 << 29) + 1, 0],
+            [1, 700, 701],
+            [1, 700, -1],
+            [0, 700, 701],
+            [0, 0, -1],
+        ] {
+            assert_eq!(read(bad, false), Err(2), "{bad:?}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! spec: protocol 8.2 to 8.5
 
+use super::md4::Md4Unpadded;
 use crate::plan::SumKind;
 use digest::Digest as _;
 use xxhash_rust::{xxh3, xxh64};
@@ -12,7 +13,7 @@ pub const MAX_DIGEST: usize = 32;
 /// Bytes of a digest of this kind on the wire.
 pub fn digest_len(kind: SumKind) -> usize {
     match kind {
-        SumKind::Xxh128 | SumKind::Md5 | SumKind::Md4 | SumKind::Md4Old => 16,
+        SumKind::Xxh128 | SumKind::Md5 | SumKind::Md4 | SumKind::Md4Old | SumKind::Md4Unpadded => 16,
         SumKind::Xxh3 | SumKind::Xxh64 => 8,
         SumKind::Sha1 => 20,
         SumKind::None => 1,
@@ -100,6 +101,7 @@ enum State {
     Xxh64(xxh64::Xxh64),
     Md5(md5::Md5),
     Md4(md4::Md4),
+    Md4Unpadded(Md4Unpadded),
     Sha1(sha1::Sha1),
     None,
 }
@@ -119,17 +121,18 @@ impl Hasher {
             SumKind::Xxh64 => State::Xxh64(xxh64::Xxh64::new(0)),
             SumKind::Md5 => State::Md5(md5::Md5::new()),
             SumKind::Md4 | SumKind::Md4Old => State::Md4(md4::Md4::new()),
+            SumKind::Md4Unpadded => State::Md4Unpadded(Md4Unpadded::default()),
             SumKind::Sha1 => State::Sha1(sha1::Sha1::new()),
             SumKind::None => State::None,
         };
         Self { kind, state }
     }
 
-    /// The whole-file sum of a transfer: the unnamed MD4 of protocols 27 to 29 starts with the four bytes of the seed,
+    /// The whole-file sum of a transfer: the unnamed MD4 of protocols up to 29 starts with the four bytes of the seed,
     /// even if it is 0 (spec: protocol 8.4).
     pub fn new_whole_file(kind: SumKind, seed: i32) -> Self {
         let mut hasher = Self::new(kind);
-        if kind == SumKind::Md4Old {
+        if matches!(kind, SumKind::Md4Old | SumKind::Md4Unpadded) {
             hasher.update(&seed.to_le_bytes());
         }
         hasher
@@ -147,6 +150,7 @@ impl Hasher {
             State::Xxh64(state) => state.update(data),
             State::Md5(state) => state.update(data),
             State::Md4(state) => state.update(data),
+            State::Md4Unpadded(state) => state.update(data),
             State::Sha1(state) => state.update(data),
             State::None => {}
         }
@@ -170,6 +174,7 @@ impl Hasher {
             }
             State::Md5(state) => Digest::from_wire(&state.finalize_reset()),
             State::Md4(state) => Digest::from_wire(&state.finalize_reset()),
+            State::Md4Unpadded(state) => Digest::from_wire(&state.finish()),
             State::Sha1(state) => Digest::from_wire(&state.finalize_reset()),
             State::None => Digest::from_wire(&[0]),
         }
@@ -184,9 +189,19 @@ pub fn digest(kind: SumKind, data: &[u8]) -> Digest {
         SumKind::Xxh64 => Digest::of_u64(xxh64::xxh64(data, 0)),
         SumKind::Md5 => Digest::from_wire(&md5::Md5::digest(data)),
         SumKind::Md4 | SumKind::Md4Old => Digest::from_wire(&md4::Md4::digest(data)),
+        SumKind::Md4Unpadded => unpadded(&[data]),
         SumKind::Sha1 => Digest::from_wire(&sha1::Sha1::digest(data)),
         SumKind::None => Digest::from_wire(&[0]),
     }
+}
+
+/// MD4 with the defects of old programs (spec: protocol-old 8.1).
+fn unpadded(parts: &[&[u8]]) -> Digest {
+    let mut state = Md4Unpadded::default();
+    for part in parts {
+        state.update(part);
+    }
+    Digest::from_wire(&state.finish())
 }
 
 /// Makes the strong sums of blocks, with the seed of the connection.
@@ -224,6 +239,8 @@ impl BlockHasher {
             SumKind::Xxh64 => Digest::of_u64(xxh64::xxh64(block, seed64)),
             SumKind::Md5 => Digest::from_wire(&self.seeded::<md5::Md5>(block)),
             SumKind::Md4 | SumKind::Md4Old => Digest::from_wire(&self.seeded::<md4::Md4>(block)),
+            SumKind::Md4Unpadded if self.seed == 0 => unpadded(&[block]),
+            SumKind::Md4Unpadded => unpadded(&[block, &self.seed.to_le_bytes()]),
             SumKind::Sha1 => Digest::from_wire(&self.seeded::<sha1::Sha1>(block)),
             SumKind::None => Digest::from_wire(&[0]),
         }
@@ -247,13 +264,14 @@ impl BlockHasher {
 mod tests {
     use super::*;
 
-    const KINDS: [SumKind; 8] = [
+    const KINDS: [SumKind; 9] = [
         SumKind::Xxh128,
         SumKind::Xxh3,
         SumKind::Xxh64,
         SumKind::Md5,
         SumKind::Md4,
         SumKind::Md4Old,
+        SumKind::Md4Unpadded,
         SumKind::Sha1,
         SumKind::None,
     ];

@@ -1,9 +1,14 @@
 //! Mode, owner and times of open files. A temporary file gets all of them by handle, before it has its name.
+//!
+//! Modes and owners go through the C library's own functions (`nix`): a preloaded library such as fakeroot's replaces
+//! those, and never sees the bare system calls that rustix makes for fchmod, fchmodat and fchown.
 
 use std::io;
 use std::os::fd::AsFd;
 
-use rustix::fs::{Gid, Mode, Timespec, Timestamps, Uid, UTIME_OMIT};
+use nix::sys::stat::Mode;
+use nix::unistd::{Gid, Uid};
+use rustix::fs::{Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::{retry_on_intr, Errno};
 
 /// A moment: seconds since 1970, nanoseconds.
@@ -37,16 +42,32 @@ pub(super) fn ids(uid: Option<u32>, gid: Option<u32>) -> Result<(Option<Uid>, Op
     Ok((uid.map(Uid::from_raw), gid.map(Gid::from_raw)))
 }
 
+/// The twelve permission bits of `mode`.
+pub(super) fn permissions(mode: u32) -> Mode {
+    Mode::from_bits_truncate(mode & 0o7777)
+}
+
+/// A call of the C library, made again when a signal interrupts it; its error as the other calls of this module give it.
+pub(super) fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> Result<T, Errno> {
+    loop {
+        match call() {
+            Err(nix::errno::Errno::EINTR) => {}
+            other => return other.map_err(|error| Errno::from_raw_os_error(error as i32)),
+        }
+    }
+}
+
 /// The twelve permission bits of an open file.
 pub fn fchmod(file: impl AsFd, mode: u32) -> io::Result<()> {
-    let mode = Mode::from_raw_mode(mode & 0o7777);
-    Ok(retry_on_intr(|| rustix::fs::fchmod(&file, mode))?)
+    let file = file.as_fd();
+    Ok(retry(|| nix::sys::stat::fchmod(file, permissions(mode)))?)
 }
 
 /// Owner and group of an open file; `None` leaves one as it is. This clears set-id bits: the mode comes after.
 pub fn fchown(file: impl AsFd, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
     let (uid, gid) = ids(uid, gid)?;
-    Ok(retry_on_intr(|| rustix::fs::fchown(&file, uid, gid))?)
+    let file = file.as_fd();
+    Ok(retry(|| nix::unistd::fchown(file, uid, gid))?)
 }
 
 /// Times of an open file; `None` leaves one as it is.

@@ -4,7 +4,7 @@ use std::io;
 
 use super::pin::Pin;
 use super::root::Root;
-use super::stat::{Stat, TYPE_DIR, TYPE_LNK, TYPE_MASK, TYPE_REG};
+use super::stat::{Stat, TYPE_BLK, TYPE_CHR, TYPE_DIR, TYPE_LNK, TYPE_MASK, TYPE_REG};
 
 /// The attribute.
 pub const XATTR: &[u8] = b"user.rsync.%stat";
@@ -57,8 +57,13 @@ impl FakeStat {
     }
 
     /// Whether the attribute must be written: the real file, with its mode set as [`real_mode`] says, doesn't tell
-    /// all of it. Otherwise it is removed.
+    /// all of it. Otherwise it is removed. A real device, pipe or socket tells what it is.
     pub fn is_needed(&self, real: &Stat) -> bool {
+        if is_stored_as_file(real.mode) {
+            return self.mode != real.mode
+                || is_device(real.mode) && (self.major, self.minor) != (real.rdev_major, real.rdev_minor)
+                || (self.uid, self.gid) != (real.uid, real.gid);
+        }
         real_mode(self.mode) != self.mode
             || (self.major, self.minor) != (0, 0)
             || (self.uid, self.gid) != (real.uid, real.gid)
@@ -78,6 +83,10 @@ pub fn real_mode(mode: u32) -> u32 {
 /// Whether an object of this type is kept as a regular file.
 pub fn is_stored_as_file(mode: u32) -> bool {
     !matches!(mode & TYPE_MASK, TYPE_DIR | TYPE_REG)
+}
+
+fn is_device(mode: u32) -> bool {
+    matches!(mode & TYPE_MASK, TYPE_BLK | TYPE_CHR)
 }
 
 /// Whether the kept object is a link, whose target is the content of the file.

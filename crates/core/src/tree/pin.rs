@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use nix::sys::stat::FchmodatFlags;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::{retry_on_intr, Errno};
 
@@ -63,15 +64,15 @@ impl Pin {
 
     /// As [`Root::chmod`].
     pub fn chmod(&self, mode: u32) -> io::Result<()> {
-        let mode = Mode::from_raw_mode(mode & 0o7777);
         Ok(chmod_inode(&self.inode, mode, || self.reopen())?)
     }
 
     /// As [`Root::chown`].
     pub fn chown(&self, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
         let (uid, gid) = attrs::ids(uid, gid)?;
-        Ok(retry_on_intr(|| {
-            rustix::fs::chownat(&self.inode, "", uid, gid, AtFlags::EMPTY_PATH)
+        let whole = nix::fcntl::AtFlags::AT_EMPTY_PATH;
+        Ok(attrs::retry(|| {
+            nix::unistd::fchownat(&self.inode, "", uid, gid, whole)
         })?)
     }
 
@@ -101,19 +102,21 @@ impl Pin {
     }
 }
 
-/// Change the mode of a pinned inode. rustix has no fchmodat2 and fchmod refuses O_PATH, so it goes through our
+/// Change the mode of a pinned inode. The C library has no call for that (fchmod refuses O_PATH), so it goes through our
 /// descriptor table; without that, by opening the file again.
 pub(super) fn chmod_inode(
     inode: &OwnedFd,
-    mode: Mode,
+    mode: u32,
     reopened: impl FnOnce() -> Result<OwnedFd, Errno>,
 ) -> Result<(), Errno> {
+    let mode = attrs::permissions(mode);
     if let Some((proc, name)) = procfs::name_of(inode) {
-        match retry_on_intr(|| rustix::fs::chmodat(proc, name.as_str(), mode, AtFlags::empty())) {
+        match attrs::retry(|| nix::sys::stat::fchmodat(proc, name.as_str(), mode, FchmodatFlags::FollowSymlink)) {
             // hidden from us (a masked or foreign /proc)
             Err(Errno::NOENT | Errno::ACCESS) => {}
             other => return other,
         }
     }
-    rustix::fs::fchmod(reopened()?, mode)
+    let file = reopened()?;
+    attrs::retry(|| nix::sys::stat::fchmod(&file, mode))
 }

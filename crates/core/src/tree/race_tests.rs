@@ -69,13 +69,23 @@ impl Scene {
     /// Run `op` again and again while `a` and `b` below `t` are exchanged.
     fn race(&self, what: &str, a: &str, b: &str, op: impl Fn(&Root) + Sync) {
         let t = self.tmp.path().join("t");
+        self.race_in(
+            what,
+            a,
+            b,
+            |options| Root::open(t.as_os_str().as_bytes(), options).unwrap(),
+            op,
+        );
+    }
+
+    fn race_in(&self, what: &str, a: &str, b: &str, open: impl Fn(&RootOptions) -> Root, op: impl Fn(&Root) + Sync) {
+        let t = self.tmp.path().join("t");
         let before = self.outside();
         for no_openat2 in [false, true] {
-            let options = RootOptions {
+            let root = open(&RootOptions {
                 no_openat2,
                 ..RootOptions::default()
-            };
-            let root = Root::open(t.as_os_str().as_bytes(), &options).unwrap();
+            });
             let done = AtomicBool::new(false);
             let (a, b) = (t.join(a), t.join(b));
             thread::scope(|scope| {
@@ -256,6 +266,32 @@ fn leaves(scene: &Scene) {
             let _ = pin.chmod(0o604);
             let _ = pin.utimens(Some((3, 3)), None);
         }
+    });
+}
+
+/// Behind a link that the operator named the same holds: what is swapped there leads nowhere.
+#[test]
+fn swapped_behind_a_door() {
+    let scene = Scene::new();
+    let base = scene.tmp.path().join("base");
+    fs::create_dir(&base).unwrap();
+    symlink(scene.tmp.path().join("t"), base.join("way")).unwrap();
+    let open = |options: &RootOptions| {
+        let root = Root::open(base.as_os_str().as_bytes(), options).unwrap();
+        root.with_doors(b"way/keep").unwrap()
+    };
+    scene.race_in("behind a door", "d", "swap", open, |r| {
+        if let Ok(s) = r.lstat(b"way/d/f") {
+            assert_eq!(s.size, 4);
+        }
+        if let Ok(file) = r.open_read(b"way/d/f", false) {
+            assert_eq!(read_all(file), b"mine");
+        }
+        if let Ok(names) = r.read_dir(b"way/d") {
+            assert!(!names.iter().any(|e| e.name == b"gone" || e.name == b"sub"));
+        }
+        let _ = r.unlink(b"way/d/gone");
+        assert_eq!(r.lstat(b"way/keep/f").unwrap().size, 4);
     });
 }
 

@@ -26,6 +26,8 @@ pub(super) enum Confine {
     /// A link is followed anywhere if root or this process owns it: names beneath a directory that the operator named,
     /// where no border has to be kept (spec: transfer 16.2).
     Trusted,
+    /// The root is that of the process (a chroot): an absolute link begins again there, and `..` does not leave it.
+    InRoot,
     /// Plain following, anywhere: `--insecure-links`, and senders in a mode that follows links.
     Anywhere,
 }
@@ -61,7 +63,11 @@ pub(super) fn open_beneath(
         return super::operator::open_from(anchor, path, flags, confine_root, openat2);
     }
     if openat2 && path.len() < PATH_MAX {
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let border = match confine {
+            Confine::InRoot => ResolveFlags::IN_ROOT,
+            _ => ResolveFlags::BENEATH,
+        };
+        let resolve = border | ResolveFlags::NO_MAGICLINKS;
         for _ in 0..AGAIN_TRIES {
             match rustix::fs::openat2(anchor, path, flags, Mode::empty(), resolve) {
                 Err(Errno::AGAIN) => {}
@@ -71,7 +77,8 @@ pub(super) fn open_beneath(
             }
         }
     }
-    if openat2 && path.len() >= PATH_MAX {
+    // In a root a piece would take itself for the root, so such a path is left to the walk.
+    if openat2 && path.len() >= PATH_MAX && confine != Confine::InRoot {
         // Piece by piece, so that no more than two handles are held at once. A link that climbs above its piece is
         // refused here and left to the walk.
         if let Some(at) = memchr::memrchr(b'/', &path[..PATH_MAX - 1]) {
@@ -86,7 +93,7 @@ pub(super) fn open_beneath(
     walk(anchor, path, flags, confine)
 }
 
-/// The component walk.
+/// The component walk. (Links of trusted owners are followed elsewhere: none is followed out of here for them.)
 fn walk(anchor: BorrowedFd<'_>, path: &[u8], flags: OFlags, confine: Confine) -> Result<OwnedFd, Errno> {
     let mut todo: VecDeque<Vec<u8>> = components(path);
     // Handles of the directories below the anchor that lead to where we are.
@@ -96,10 +103,11 @@ fn walk(anchor: BorrowedFd<'_>, path: &[u8], flags: OFlags, confine: Confine) ->
         let here = held.last().map_or(anchor, AsFd::as_fd);
         if name == b".." {
             if held.pop().is_none() {
-                if confine == Confine::Beneath {
-                    return Err(Errno::LOOP);
+                match confine {
+                    Confine::Beneath | Confine::Trusted => return Err(Errno::LOOP),
+                    Confine::InRoot => {}
+                    Confine::Anywhere => held.push(rustix::fs::openat(anchor, "..", DIR_FLAGS, Mode::empty())?),
                 }
-                held.push(rustix::fs::openat(anchor, "..", DIR_FLAGS, Mode::empty())?);
             }
             continue;
         }
@@ -142,10 +150,11 @@ fn walk(anchor: BorrowedFd<'_>, path: &[u8], flags: OFlags, confine: Confine) ->
             return Err(Errno::LOOP);
         }
         if target.first() == Some(&b'/') {
-            if confine == Confine::Beneath {
-                return Err(Errno::LOOP);
+            match confine {
+                Confine::Beneath | Confine::Trusted => return Err(Errno::LOOP),
+                Confine::InRoot => held.clear(),
+                Confine::Anywhere => held.push(rustix::fs::openat(CWD, "/", DIR_FLAGS, Mode::empty())?),
             }
-            held.push(rustix::fs::openat(CWD, "/", DIR_FLAGS, Mode::empty())?);
         }
         for part in components(&target).into_iter().rev() {
             todo.push_front(part);

@@ -34,6 +34,9 @@ pub struct RootOptions {
     /// Parents are followed anywhere through links of trusted owners, as the path of the root itself is with `operator`:
     /// alternate directories, and sources whose names come from a list of the operator.
     pub trusted_links: bool,
+    /// The root is that of the process (a chroot): a directory is looked for beneath it as the kernel would, with
+    /// absolute links that begin at the root. For what is beneath such a directory links must stay in it as elsewhere.
+    pub in_root: bool,
     /// Refuse a root outside this directory (absolute); with `trusted_links` what lies beneath the root too.
     pub confine_root: Option<Vec<u8>>,
     /// Don't use openat2 even if it is there: for tests of the component walk.
@@ -141,6 +144,8 @@ impl Root {
             Confine::Anywhere
         } else if options.trusted_links {
             Confine::Trusted
+        } else if options.in_root {
+            Confine::InRoot
         } else {
             Confine::Beneath
         };
@@ -199,6 +204,14 @@ impl Root {
         self.shared.handle.as_fd()
     }
 
+    /// Whether something is where `rel` leads, links followed plainly and wherever they lead: only to say why a path
+    /// out of this root is refused. Nothing of what is there is used.
+    pub fn look_anywhere(&self, rel: &[u8]) -> io::Result<()> {
+        self.exists()?;
+        rustix::fs::statat(self.handle(), rel, rustix::fs::AtFlags::empty())?;
+        Ok(())
+    }
+
     /// The directory `rel` as a root of its own, pinned. Links in `rel` are followed beneath this root.
     pub fn subroot(&self, rel: &[u8]) -> io::Result<Root> {
         Ok(self.make_subroot(self.open_dir(rel, DIR_FLAGS)?, rel))
@@ -207,9 +220,12 @@ impl Root {
     /// Like [`Root::subroot`], for a path that an option names: `..` in it is walked, but never above this root.
     pub fn subroot_climbing(&self, rel: &[u8]) -> io::Result<Root> {
         self.exists()?;
-        let beneath = Confine::Beneath;
+        let confine = match self.shared.confine {
+            Confine::InRoot => Confine::InRoot,
+            _ => Confine::Beneath,
+        };
         let handle =
-            retry_on_intr(|| resolve::open_beneath(self.handle(), rel, DIR_FLAGS, beneath, None, self.shared.openat2))?;
+            retry_on_intr(|| resolve::open_beneath(self.handle(), rel, DIR_FLAGS, confine, None, self.shared.openat2))?;
         Ok(self.make_subroot(handle, rel))
     }
 
@@ -235,7 +251,11 @@ impl Root {
             shared: Arc::new(Shared {
                 handle,
                 path: self.display(rel),
-                confine: self.shared.confine,
+                // Only the root of the process can be taken for the root.
+                confine: match self.shared.confine {
+                    Confine::InRoot => Confine::Beneath,
+                    other => other,
+                },
                 confine_root: self.shared.confine_root.clone(),
                 doors: Vec::new(),
                 openat2: self.shared.openat2,
@@ -419,13 +439,13 @@ impl Root {
         self.at(rel, |dir, leaf| stat::query(dir, leaf, AtFlags::SYMLINK_NOFOLLOW, true))
     }
 
-    /// Status of what `rel` leads to, anywhere (`-L`, and the test for a link to a directory that leads outside). Where
-    /// only links of trusted owners are followed, this is no exception.
-    pub fn stat_follow(&self, rel: &[u8]) -> io::Result<Stat> {
+    /// Status of what `rel` leads to, anywhere (`-L`, and the test for a link to a directory that leads outside); with its
+    /// time of creation if `btime`. Where only links of trusted owners are followed, this is no exception.
+    pub fn stat_follow(&self, rel: &[u8], btime: bool) -> io::Result<Stat> {
         if self.shared.confine == Confine::Trusted {
-            return stat::of_file_btime(self.open_path_follow(rel)?);
+            return stat::of_open(self.open_path_follow(rel)?, btime);
         }
-        self.at(rel, |dir, leaf| stat::query(dir, leaf, AtFlags::empty(), true))
+        self.at(rel, |dir, leaf| stat::query(dir, leaf, AtFlags::empty(), btime))
     }
 
     /// Status of a directory, or of the directory that a link leads to while staying beneath the root (`-K`).
@@ -689,11 +709,10 @@ impl Root {
     /// Set the permission bits; a link gives EOPNOTSUPP. Three calls: the inode is pinned with O_PATH and then
     /// changed through the descriptor table. Use [`attrs::fchmod`] on open files.
     pub fn chmod(&self, rel: &[u8], mode: u32) -> io::Result<()> {
-        let bits = Mode::from_raw_mode(mode & 0o7777);
         self.at(rel, |dir, leaf| {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let pin = rustix::fs::openat(dir, leaf, flags, Mode::empty())?;
-            chmod_inode(&pin, bits, || reopen(dir, leaf, &pin))
+            chmod_inode(&pin, mode, || reopen(dir, leaf, &pin))
         })
     }
 
@@ -701,7 +720,8 @@ impl Root {
     pub fn chown(&self, rel: &[u8], uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
         let (uid, gid) = attrs::ids(uid, gid)?;
         self.at(rel, |dir, leaf| {
-            rustix::fs::chownat(dir, leaf, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
+            let link = nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW;
+            attrs::retry(|| nix::unistd::fchownat(dir, leaf, uid, gid, link))
         })
     }
 

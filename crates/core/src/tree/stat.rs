@@ -88,58 +88,45 @@ pub fn of_file(file: impl AsFd) -> io::Result<Stat> {
     Ok(retry_on_intr(|| query(&file, b"", AtFlags::EMPTY_PATH, false))?)
 }
 
-/// Status of an open file, with its time of creation.
-pub fn of_file_btime(file: impl AsFd) -> io::Result<Stat> {
-    Ok(retry_on_intr(|| query(&file, b"", AtFlags::EMPTY_PATH, true))?)
+/// As [`of_file`], with the time of creation if `btime`.
+pub(super) fn of_open(file: impl AsFd, btime: bool) -> io::Result<Stat> {
+    Ok(retry_on_intr(|| query(&file, b"", AtFlags::EMPTY_PATH, btime))?)
 }
 
-/// One `statx`. Where a sandbox hides the call (old seccomp profiles answer EPERM), `fstatat` gives all but the btime.
+/// One `fstatat`, the C library's function: preloaded libraries (fakeroot) replace it, many of them not `statx`. So
+/// `statx` is asked for the time of creation alone, and where it is hidden (old seccomp profiles answer EPERM), that
+/// time is unknown.
 pub(super) fn query(dir: impl AsFd, leaf: &[u8], flags: AtFlags, btime: bool) -> Result<Stat, Errno> {
-    let mut mask = StatxFlags::BASIC_STATS;
+    let flags = flags | AtFlags::NO_AUTOMOUNT;
+    let s = rustix::fs::statat(&dir, leaf, flags)?;
+    let mut stat = Stat {
+        mode: s.st_mode,
+        uid: s.st_uid,
+        gid: s.st_gid,
+        size: s.st_size as u64,
+        mtime: s.st_mtime,
+        mtime_nsec: s.st_mtime_nsec as u32,
+        atime: s.st_atime,
+        atime_nsec: s.st_atime_nsec as u32,
+        btime: None,
+        rdev_major: rustix::fs::major(s.st_rdev),
+        rdev_minor: rustix::fs::minor(s.st_rdev),
+        dev: s.st_dev,
+        ino: s.st_ino,
+        nlink: s.st_nlink as u64,
+        blocks: s.st_blocks as u64,
+    };
     if btime {
-        mask |= StatxFlags::BTIME;
-    }
-    match rustix::fs::statx(&dir, leaf, flags | AtFlags::NO_AUTOMOUNT, mask) {
-        Ok(x) => Ok(Stat {
-            mode: u32::from(x.stx_mode),
-            uid: x.stx_uid,
-            gid: x.stx_gid,
-            size: x.stx_size,
-            mtime: x.stx_mtime.tv_sec,
-            mtime_nsec: x.stx_mtime.tv_nsec,
-            atime: x.stx_atime.tv_sec,
-            atime_nsec: x.stx_atime.tv_nsec,
-            btime: (btime && x.stx_mask & StatxFlags::BTIME.bits() != 0)
-                .then_some((x.stx_btime.tv_sec, x.stx_btime.tv_nsec)),
-            rdev_major: x.stx_rdev_major,
-            rdev_minor: x.stx_rdev_minor,
-            dev: rustix::fs::makedev(x.stx_dev_major, x.stx_dev_minor),
-            ino: x.stx_ino,
-            nlink: u64::from(x.stx_nlink),
-            blocks: x.stx_blocks,
-        }),
-        Err(Errno::NOSYS | Errno::PERM) => {
-            let s = rustix::fs::statat(&dir, leaf, flags)?;
-            Ok(Stat {
-                mode: s.st_mode,
-                uid: s.st_uid,
-                gid: s.st_gid,
-                size: s.st_size as u64,
-                mtime: s.st_mtime,
-                mtime_nsec: s.st_mtime_nsec as u32,
-                atime: s.st_atime,
-                atime_nsec: s.st_atime_nsec as u32,
-                btime: None,
-                rdev_major: rustix::fs::major(s.st_rdev),
-                rdev_minor: rustix::fs::minor(s.st_rdev),
-                dev: s.st_dev,
-                ino: s.st_ino,
-                nlink: s.st_nlink as u64,
-                blocks: s.st_blocks as u64,
-            })
+        match rustix::fs::statx(&dir, leaf, flags, StatxFlags::INO | StatxFlags::BTIME) {
+            // another file may have taken the name
+            Ok(x) if x.stx_mask & StatxFlags::BTIME.bits() != 0 && x.stx_ino == stat.ino => {
+                stat.btime = Some((x.stx_btime.tv_sec, x.stx_btime.tv_nsec));
+            }
+            Ok(_) | Err(Errno::NOSYS | Errno::PERM | Errno::NOENT) => {}
+            Err(e) => return Err(e),
         }
-        Err(e) => Err(e),
     }
+    Ok(stat)
 }
 
 /// The type that `mode` names, for `mknod`.

@@ -1,4 +1,4 @@
-//! Frames and messages (spec: protocol 3): the tags, the header, and what a reader accepts.
+//! Frames and messages (spec: protocol 3; protocol-old 3): the tags, the header, and what a reader accepts.
 
 use crate::error::{Error, Result};
 
@@ -8,6 +8,8 @@ pub const HEADER_LEN: usize = 4;
 pub const MAX_PAYLOAD: usize = 0xff_ffff;
 /// Longest text or deleted name a reader accepts (spec: protocol 3.2).
 pub const MAX_TEXT: usize = 5119;
+/// Longest text that a reader below protocol 27 accepts (spec: protocol-old 3).
+pub const OLD_MAX_TEXT: usize = 1023;
 /// An empty data frame: the keep-alive (spec: protocol 3.5).
 pub const KEEP_ALIVE: [u8; HEADER_LEN] = [0, 0, 0, 7];
 
@@ -127,11 +129,34 @@ pub fn parse(header: [u8; HEADER_LEN]) -> (i32, usize) {
     (i32::from(top as i8) - 7, u32::from_le_bytes([a, b, c, 0]) as usize)
 }
 
+/// What a message's payload is cut into: texts for a reader below protocol 27 into parts that it accepts, at the ends of
+/// lines where there are any (spec: protocol-old 3).
+pub fn parts(tag: Tag, payload: &[u8], protocol: u8) -> impl Iterator<Item = &[u8]> {
+    let limit = if protocol < 27 && tag.is_text() {
+        OLD_MAX_TEXT
+    } else {
+        MAX_PAYLOAD
+    };
+    let mut rest = Some(&payload[..payload.len().min(MAX_PAYLOAD)]);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        if text.len() <= limit {
+            return rest.take();
+        }
+        let end = memchr::memrchr(b'\n', &text[..limit]).map_or(limit, |at| at + 1);
+        let (part, more) = text.split_at(end);
+        rest = Some(more);
+        Some(part)
+    })
+}
+
 /// Judges a header that came from the network: the tag must exist, must not be private to the peer's own processes and
 /// must suit this end, and the length must fit it (spec: protocol 3.2). Anything else is `Error::Stream`, with rsync's
-/// text; `role` is what stands in its brackets. Only a client takes an `IO_TIMEOUT`.
-pub fn check(number: i32, len: usize, client: bool, role: &str) -> Result<Tag> {
-    let Some(tag) = Tag::from_number(number) else {
+/// text; `role` is what stands in its brackets. Only a client takes an `IO_TIMEOUT`. Below protocol 27 there are but the first
+/// two texts, and what only a later program that speaks it can have been asked for (spec: protocol-old 3).
+pub fn check(number: i32, len: usize, client: bool, protocol: u8, role: &str) -> Result<Tag> {
+    let known = |tag: &Tag| protocol >= 27 || matches!(tag, Tag::Data | Tag::ErrorXfer | Tag::Info | Tag::Success);
+    let Some(tag) = Tag::from_number(number).filter(known) else {
         return Err(Error::Stream(format!("unexpected tag {number} [{role}]")));
     };
     let fits = match tag {
@@ -214,11 +239,13 @@ mod tests {
                         86 => len == 0 || len == 4,
                         _ => false,
                     };
-                    let got = check(number, len, client, "sender");
+                    let got = check(number, len, client, 32, "sender");
                     assert_eq!(got.is_ok(), good, "tag {number} len {len} client {client}");
                     if let Err(error) = got {
                         assert_eq!(error.code(), 12);
                     }
+                    let old = check(number, len, client, 26, "sender").is_ok();
+                    assert_eq!(old, good && matches!(number, 0..=2 | 100), "old tag {number} len {len}");
                 }
             }
         }
@@ -226,12 +253,26 @@ mod tests {
 
     #[test]
     fn texts_are_those_of_rsync() {
-        let text = |n, len| check(n, len, true, "Receiver").unwrap_err().to_string();
+        let text = |n, len| check(n, len, true, 32, "Receiver").unwrap_err().to_string();
         assert_eq!(text(50, 0), "unexpected tag 50 [Receiver]");
         assert_eq!(text(-8, 0), "unexpected tag -8 [Receiver]");
         assert_eq!(text(5, 0), "invalid multi-message 5:0 [Receiver]");
         assert_eq!(text(22, 1), "invalid multi-message 22:1 [Receiver]");
         assert_eq!(text(2, 5120), "multiplexing overflow 2:5120 [Receiver]");
+    }
+
+    /// PRO-89: no text for an old reader is longer than it accepts.
+    #[test]
+    fn pro_89_parts() {
+        let cut = |tag, text: &[u8], protocol| parts(tag, text, protocol).map(<[u8]>::len).collect::<Vec<_>>();
+        assert_eq!(cut(Tag::Info, &[b'x'; 5000], 27), [5000]);
+        assert_eq!(cut(Tag::Info, &[b'x'; 1023], 26), [1023]);
+        assert_eq!(cut(Tag::ErrorXfer, &[b'x'; 1024], 26), [1023, 1]);
+        assert_eq!(cut(Tag::Info, b"", 26), [0]);
+        let lines = [&[b'a'; 600][..], b"\n", &[b'b'; 600], b"\n", &[b'c'; 2000], b"\n"].concat();
+        assert_eq!(cut(Tag::Info, &lines, 20), [601, 601, 1023, 978]);
+        assert_eq!(parts(Tag::Info, &lines, 20).collect::<Vec<_>>().concat(), lines);
+        assert_eq!(cut(Tag::Success, &[0; 4], 20), [4]);
     }
 
     #[test]

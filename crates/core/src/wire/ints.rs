@@ -600,7 +600,7 @@ mod tests {
         }
 
         #[test]
-        fn ndx_round_trips(values: Vec<(i32, u8)>, protocol in 27_u8..=32) {
+        fn ndx_round_trips(values: Vec<(i32, u8)>, protocol in 20_u8..=32) {
             let (mut writer, mut reader) = (NdxWriter::new(protocol), NdxReader::new(protocol));
             let values: Vec<i32> =
                 values.iter().map(|(v, s)| v >> (s % 31)).map(|v| v.max(-i32::MAX)).collect();

@@ -3,7 +3,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
@@ -35,7 +35,7 @@ pub struct LinkOptions {
     pub timeout: u32,
     /// Bytes per second that may be written; 0 is unlimited (spec: options 6.9).
     pub bwlimit: u64,
-    /// The negotiated protocol, 27..=32.
+    /// The negotiated protocol.
     pub protocol: u8,
     /// What stands in the brackets of error lines: `sender`, `Receiver`, `generator` ...
     pub role: String,
@@ -83,8 +83,8 @@ pub(super) struct Shared {
     /// Where the counters stood when the handshake ended.
     pub(super) in_base: OnceLock<u64>,
     pub(super) out_base: OnceLock<u64>,
-    /// The outgoing port, once the writer thread runs, if its writes never block.
-    pub(super) direct: OnceLock<Arc<Port>>,
+    /// The outgoing port, as long as there are writers, if its writes never block.
+    pub(super) direct: OnceLock<Weak<Port>>,
     pub(super) out: Mutex<Out>,
     /// For the writer thread: there may be work.
     pub(super) out_work: Condvar,
@@ -135,6 +135,10 @@ impl Shared {
         self.cancel.load(Ordering::Relaxed)
     }
 
+    pub(super) fn protocol(&self) -> u8 {
+        self.protocol.load(Ordering::Relaxed)
+    }
+
     pub(super) fn is_client(&self) -> bool {
         self.client.load(Ordering::Relaxed)
     }
@@ -159,10 +163,10 @@ impl Shared {
         Ok(())
     }
 
-    /// How long until a keep-alive is due; `None` if none will be.
+    /// How long until a keep-alive is due; `None` if none will be, as below protocol 27 (spec: protocol-old 3).
     pub(super) fn keep_alive_in(&self) -> Option<Duration> {
         let timeout = self.timeout.load(Ordering::Relaxed);
-        if timeout == 0 || !self.keep_alive.load(Ordering::Relaxed) {
+        if timeout == 0 || self.protocol() < 27 || !self.keep_alive.load(Ordering::Relaxed) {
             return None;
         }
         let due = self.last_out.load(Ordering::Relaxed) + u64::from(timeout.div_ceil(2)) * 1000;
@@ -244,10 +248,10 @@ impl Control {
 
     /// The negotiated protocol.
     pub fn protocol(&self) -> u8 {
-        self.0.protocol.load(Ordering::Relaxed)
+        self.0.protocol()
     }
 
-    /// Sets the protocol, once it is negotiated. The link itself only remembers it.
+    /// Sets the protocol, once it is negotiated. It decides which messages there are.
     pub fn set_protocol(&self, protocol: u8) {
         self.0.protocol.store(protocol, Ordering::Relaxed);
     }
@@ -261,7 +265,8 @@ impl Control {
 /// The raw phase of a connection. Writes are buffered until [`flush`](Self::flush), a full buffer, or a read.
 pub struct Link {
     reader: Option<Reader>,
-    out_port: Arc<Port>,
+    /// Gone with the reader: the stream ends when the last writer does.
+    out_port: Option<Arc<Port>>,
     shared: Arc<Shared>,
 }
 
@@ -273,7 +278,7 @@ impl Link {
         let in_port = Arc::new(Port::new(read_fd));
         Self {
             reader: Some(Reader::direct(shared.clone(), in_port)),
-            out_port,
+            out_port: Some(out_port),
             shared,
         }
     }
@@ -308,6 +313,11 @@ impl Link {
     fn flushed(&mut self) -> Result<&mut Reader> {
         self.flush()?;
         self.reader()
+    }
+
+    /// Writes what is buffered, and waits at most `time` until a read would not block.
+    pub fn wait(&mut self, time: Duration) -> Result<bool> {
+        self.flushed()?.wait_ready(time)
     }
 
     /// Reads 1 to `max` bytes, as many as are there; empty at the end of the stream.
@@ -360,7 +370,9 @@ impl Link {
         if !out.is_muxed() {
             return Ok(false);
         }
-        out.put_message(tag, &payload[..payload.len().min(super::frames::MAX_PAYLOAD)]);
+        for part in super::frames::parts(tag, payload, self.shared.protocol()) {
+            out.put_message(tag, part);
+        }
         Ok(true)
     }
 
@@ -372,6 +384,7 @@ impl Link {
         }
         let (shared, port) = (self.shared.clone(), self.out_port.clone());
         let reader = self.reader()?;
+        let Some(port) = port else { return Ok(()) };
         let data = lock(&shared.out).take_all();
         let failed = |e: std::io::Error| write_error(&shared.role(), &e);
         let mut rest = &data[..];
@@ -433,11 +446,11 @@ impl Link {
         self.flush()?;
         self.reader()?;
         self.start_counting();
-        self.out_port.widen();
-        let writer = Writer::start(self.shared.clone(), self.out_port.clone())?;
-        let Some(mut reader) = self.reader.take() else {
+        let (Some(mut reader), Some(port)) = (self.reader.take(), self.out_port.take()) else {
             return Err(Error::Ipc("the connection has been handed over to a transfer".into()));
         };
+        port.widen();
+        let writer = Writer::start(self.shared.clone(), port)?;
         reader.start_thread()?;
         Ok((reader, writer))
     }
@@ -446,7 +459,9 @@ impl Link {
     /// most `limit` bytes for at most `time`, so that the peer reads our last words before it sees a reset.
     pub fn drain(&mut self, time: Duration, limit: usize) {
         let _ = self.flush();
-        self.out_port.shutdown_write();
+        if let Some(port) = &self.out_port {
+            port.shutdown_write();
+        }
         if let Ok(reader) = self.reader() {
             reader.drain(time, limit);
         }

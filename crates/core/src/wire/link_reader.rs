@@ -243,6 +243,20 @@ impl Reader {
         self.arrived > before
     }
 
+    /// Waits until there is something to read, or the end of the stream; `false` when that takes more than `time`.
+    pub(super) fn wait_ready(&mut self, time: Duration) -> Result<bool> {
+        let end = Instant::now() + time;
+        while self.buffered() == 0 && !self.read_ahead() && self.finished.is_none() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            self.shared.check()?;
+            self.wait_for_more(TICK.min(left));
+        }
+        Ok(true)
+    }
+
     /// After a write has failed: `Ok` if there is something to read, an error if the peer has closed this way too, `None` if
     /// nothing comes within `time`.
     pub(super) fn last_heard(&mut self, time: Duration) -> Option<Result<()>> {
@@ -435,7 +449,13 @@ impl Reader {
                 if number == 0 {
                     self.left = len;
                 } else {
-                    let tag = frames::check(number, len, self.shared.is_client(), &self.shared.role())?;
+                    let tag = frames::check(
+                        number,
+                        len,
+                        self.shared.is_client(),
+                        self.shared.protocol(),
+                        &self.shared.role(),
+                    )?;
                     let payload = Vec::with_capacity(len);
                     self.message = Some((Message { tag, payload }, len));
                 }

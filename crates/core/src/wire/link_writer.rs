@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, MutexGuard, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -205,7 +205,7 @@ impl Writer {
         };
         lock(&shared.out).thread = Some(thread);
         if port.never_blocks() {
-            let _ = shared.direct.set(port.clone());
+            let _ = shared.direct.set(Arc::downgrade(&port));
         }
         Ok(Self(Arc::new(Handle { shared, wake, port })))
     }
@@ -259,7 +259,10 @@ impl Writer {
     /// stream of small items would otherwise pay for two switches of threads with each buffer.
     fn write_directly(&self, out: &mut Out) {
         let shared = &self.0.shared;
-        let (true, Some(port)) = (out.writer_waits && out.sealed.len() == 1, shared.direct.get()) else {
+        if !out.writer_waits || out.sealed.len() != 1 {
+            return;
+        }
+        let Some(port) = shared.direct.get().and_then(Weak::upgrade) else {
             return;
         };
         if shared.bwlimit.load(Ordering::Relaxed) != 0 || out.sealed_len != out.sealed[0].len() {
@@ -324,7 +327,9 @@ impl Writer {
             return Ok(false);
         }
         trace::message(Way::Out, tag.name(), payload, tag.is_text());
-        out.put_message(tag, &payload[..payload.len().min(MAX_PAYLOAD)]);
+        for part in frames::parts(tag, payload, self.0.shared.protocol()) {
+            out.put_message(tag, part);
+        }
         self.nudge(out);
         Ok(true)
     }
@@ -334,10 +339,11 @@ impl Writer {
         self.msg(tag, &value.to_le_bytes())
     }
 
-    /// Sends a keep-alive if the stream is framed and nothing is waiting to be written (spec: protocol 3.5).
+    /// Sends a keep-alive if the stream is framed and nothing is waiting to be written (spec: protocol 3.5), and the
+    /// protocol has one.
     pub fn keep_alive(&self) -> Result<()> {
         let mut out = self.room()?;
-        if out.mux && out.pending() == 0 {
+        if self.0.shared.protocol() >= 27 && out.mux && out.pending() == 0 {
             out.put_message(Tag::Data, &[]);
             out.flush = true;
             self.nudge(out);
@@ -577,7 +583,7 @@ impl Shared {
             return;
         }
         if out.sealed_len == 0 && self.bwlimit.load(Ordering::Relaxed) == 0 {
-            if let Some(port) = self.direct.get() {
+            if let Some(port) = self.direct.get().and_then(Weak::upgrade) {
                 out.close_frame();
                 // An error is left to the thread, which meets it at once.
                 if let Ok(Some(n @ 1..)) = port.write(&[IoSlice::new(&out.open)]) {

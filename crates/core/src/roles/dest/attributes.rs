@@ -142,7 +142,7 @@ impl Dest {
         let mut mode_now = now.mode;
         let place = Place::Name(&self.root, rel);
         if plan.fake_super {
-            changed |= self.keep_fake(place, rel, want, now);
+            changed |= self.keep_fake(place, rel, want);
             mode_now = self.root.lstat(rel).map_or(mode_now, |s| s.mode);
         }
         let (uid, gid) = self.ids_to_set(want, now);
@@ -240,7 +240,7 @@ impl Dest {
                 return;
             };
             mode_now = now.mode & 0o7777;
-            self.keep_fake(place, rel, want, &now);
+            self.keep_fake(place, rel, want);
         } else if plan.owner && plan.am_root || plan.group || temp.is_none() {
             let Some(now) = self.stat_open(file, &shown) else {
                 return;

@@ -116,6 +116,9 @@ impl Dest {
                     name.push(b'/');
                 }
                 name.extend_from_slice(sub);
+                if self.hides_partial(&name) {
+                    return None;
+                }
                 name.push(b'/');
                 name.extend_from_slice(base);
                 Some((self.root.clone(), name))
@@ -124,6 +127,23 @@ impl Dest {
                 let root = shared.state().root.clone()?;
                 Some((root, base.to_vec()))
             }
+        }
+    }
+
+    /// A module hides this partial-dir: what is in it is neither read, nor replaced, nor removed (spec: daemon 8).
+    fn hides_partial(&self, dir: &[u8]) -> bool {
+        self.partial_filter.as_ref().is_some_and(|filter| {
+            let filter = filter.lock().unwrap_or_else(PoisonError::into_inner);
+            filter.daemon_hides(&crate::roles::paths::confine(dir), true)
+        })
+    }
+
+    /// Whether a copy of `rel` may be kept in a partial-dir.
+    pub fn keeps_partial(&self, rel: &[u8]) -> bool {
+        match &self.partial {
+            PartialDir::None => false,
+            PartialDir::Relative(_) => self.partial_name(rel).is_some(),
+            PartialDir::Absolute(_) => true,
         }
     }
 
@@ -244,7 +264,8 @@ impl Dest {
     /// An interrupted transfer: keep the data if asked, else remove it (spec: transfer 6.1).
     pub fn keep_or_drop(&self, temp: Temp, rel: &[u8], want: &Wanted, received: bool) {
         let Temp { file, name } = temp;
-        if !(self.plan.partial && received) {
+        let nowhere = !matches!(self.partial, PartialDir::None) && !self.keeps_partial(rel);
+        if !(self.plan.partial && received) || nowhere {
             drop(file);
             self.remove_temp(&name);
             return;

@@ -246,7 +246,14 @@ impl Generator {
         debug!(self.report, genr >= 1; "generate_files finished");
         self.report.release();
         self.deleter.finish();
-        self.done()?;
+        if wire {
+            self.report.tell_heap("receiver");
+            self.report.tell_heap("generator");
+        }
+        if plan.protocol >= 24 {
+            // spec: protocol-old 6.4: older ones have no goodbye
+            self.done()?;
+        }
         self.flush();
         Ok(())
     }

@@ -41,6 +41,7 @@ impl Generator {
                     // Looked further ahead with --hard-links, as rsync does (observed).
                     self.deleter.reached(segment.io_error);
                 }
+                self.arrived_entries += segment.len();
                 self.arrived.push_back((segment, first_dir));
             }
             Feed::Eof => {
@@ -59,6 +60,10 @@ impl Generator {
                     let segment = Arc::clone(&self.lists[at].segment);
                     self.in_place(&segment, i, ndx, good)?;
                 }
+            }
+            Feed::NotSent(ndx) => {
+                self.check_range(ndx)?;
+                self.finished(ndx, false)?;
             }
             Feed::Redo(ndx) => {
                 self.in_flight = self.in_flight.saturating_sub(1);
@@ -135,7 +140,7 @@ impl Generator {
                 self.taken = 0;
             }
             // As far ahead as a sender would be: hard-link groups know their members then.
-            while !self.eof && self.arrived.iter().map(|s| s.0.len()).sum::<usize>() < 1000 {
+            while !self.eof && self.arrived_entries < 1000 {
                 self.listen(true)?;
             }
         }
@@ -149,6 +154,7 @@ impl Generator {
         if let Some((segment, _)) = &next {
             self.deleter.reached(segment.io_error);
             self.taken += segment.len();
+            self.arrived_entries -= segment.len();
         }
         Ok(next)
     }
@@ -203,20 +209,40 @@ impl Generator {
 
     /// Entries of the lists that are not finished, without the one that comes next.
     pub(super) fn listed_ahead(&self) -> usize {
-        let open: usize = self.lists.iter().map(|list| list.segment.len()).sum();
-        open + self
+        let next = self.arrived.front().map_or(0, |(segment, _)| segment.len());
+        self.open_entries + self.arrived_entries - next
+    }
+
+    /// A file that the peer says it does not send must be in a list that is not finished.
+    fn check_range(&self, ndx: i32) -> Result<()> {
+        let start = |segment: &Segment| segment.start - 1;
+        let live = || {
+            let lists = self.lists.iter().map(|list| &list.segment);
+            lists.chain(self.arrived.iter().map(|(segment, _)| segment))
+        };
+        let first = live().next().map_or(0, |segment| start(segment));
+        let last = self
             .arrived
-            .iter()
-            .skip(1)
-            .map(|(segment, _)| segment.len())
-            .sum::<usize>()
+            .back()
+            .map(|(segment, _)| segment)
+            .or_else(|| self.lists.back().map(|list| &list.segment))
+            .map_or(-1, |segment| segment.next_start() - 2);
+        if ndx >= first.max(0) && ndx <= last {
+            return Ok(());
+        }
+        Err(Error::Protocol(format!(
+            "File-list index {ndx} not in {first} - {last} (got_flist_entry_status) [generator]"
+        )))
     }
 
     pub(in crate::roles) fn locate(&self, ndx: i32) -> Option<(usize, usize)> {
-        self.lists.iter().enumerate().find_map(|(at, list)| {
-            let i = ndx.checked_sub(list.segment.start)?;
-            (i >= 0 && (i as usize) < list.segment.len()).then_some((at, i as usize))
-        })
+        let at = self
+            .lists
+            .partition_point(|list| list.segment.start <= ndx)
+            .checked_sub(1)?;
+        let segment = &self.lists[at].segment;
+        let i = (ndx - segment.start) as usize;
+        (i < segment.len()).then_some((at, i))
     }
 
     pub(super) fn finished(&mut self, ndx: i32, good: bool) -> Result<()> {
@@ -317,6 +343,7 @@ impl Generator {
                 break;
             }
             let Some(list) = self.lists.pop_front() else { break };
+            self.open_entries -= list.segment.len();
             if matches!(self.output, Output::Local(_)) {
                 self.progress_list_done(list.end);
             }

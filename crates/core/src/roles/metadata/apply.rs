@@ -254,8 +254,9 @@ impl Dest {
         changed
     }
 
-    /// Keep in an attribute what may not be set (spec: transfer 5.6). `seen` is the file as fake-super saw it before.
-    pub(in crate::roles) fn keep_fake(&self, place: Place<'_>, rel: &[u8], want: &Wanted, seen: &Stat) -> bool {
+    /// Keep in an attribute what may not be set (spec: transfer 5.6). An owner or group that this run does not preserve
+    /// is recorded as 0, also where another one was recorded before (observed): never as the id of the process.
+    pub(in crate::roles) fn keep_fake(&self, place: Place<'_>, rel: &[u8], want: &Wanted) -> bool {
         let real = match place.stat() {
             Ok(real) => real,
             Err(error) => {
@@ -263,7 +264,8 @@ impl Dest {
                 return false;
             }
         };
-        if !real.is_file() && !real.is_dir() {
+        // A real pipe or device takes no such attribute, which is reported; a real link is replaced before.
+        if real.is_symlink() {
             return false;
         }
         let plan = &self.plan;
@@ -271,8 +273,8 @@ impl Dest {
             mode: want.mode & 0o177_777,
             major: want.rdev.0,
             minor: want.rdev.1,
-            uid: if plan.owner { want.uid } else { seen.uid },
-            gid: want.gid.filter(|_| plan.group).unwrap_or(seen.gid),
+            uid: if plan.owner { want.uid } else { 0 },
+            gid: want.gid.filter(|_| plan.group).unwrap_or(0),
         };
         let have = place.get(fake::XATTR).ok().flatten();
         let text = fake.encode();

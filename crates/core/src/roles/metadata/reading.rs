@@ -51,7 +51,7 @@ pub fn look(root: &Root, rel: &[u8], follow: bool, plan: &Plan, report: &Report)
     if !follow {
         return lstat(root, rel, plan, report);
     }
-    let mut stat = root.stat_follow(rel).map_err(Lookup::Failed)?;
+    let mut stat = root.stat_follow(rel, plan.crtimes).map_err(Lookup::Failed)?;
     if plan.fake_super && (stat.is_file() || stat.is_dir()) {
         let kept = root
             .pin_follow(rel)
@@ -86,17 +86,28 @@ fn fake_error(error: LookupError, shown: &[u8]) -> Lookup {
 
 /// A link's target; of a link that fake-super keeps, the content of its file.
 pub fn read_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
-    use std::io::Read;
     match root.read_link(rel) {
-        Err(e) if fake && e.raw_os_error() == Some(22) => {
-            let mut target = Vec::new();
-            root.open_read(rel, false)?
-                .take(flist::MAX_NAME as u64)
-                .read_to_end(&mut target)?;
-            Ok(target)
-        }
+        Err(e) if fake && e.raw_os_error() == Some(22) => read_kept_link(root, rel),
         other => other,
     }
+}
+
+/// The target of a link as this receiver makes links: with fake-super a real link is none, so one is replaced (observed).
+pub fn read_own_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
+    if fake {
+        read_kept_link(root, rel)
+    } else {
+        root.read_link(rel)
+    }
+}
+
+fn read_kept_link(root: &Root, rel: &[u8]) -> io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut target = Vec::new();
+    root.open_read(rel, false)?
+        .take(flist::MAX_NAME as u64)
+        .read_to_end(&mut target)?;
+    Ok(target)
 }
 
 /// Who handles attributes on a side of this run.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Incoming, Receiver};
 use crate::error::{Error, Result};
+use crate::flist::names::shown;
 use crate::report::debug::debug;
 use crate::roles::dest::Dest;
 use crate::roles::exchange::Item;
@@ -43,15 +44,15 @@ impl Receiver {
             }
             return Ok((basis::ITSELF, Some(own())));
         }
-        let bad = |what: &str| Err(Error::Protocol(format!("invalid basis_dir index: {what} [receiver]")));
         let kind = item.kind;
+        let bad = || Err(Error::Protocol(format!("invalid basis_dir index: {kind}.")));
         let place = match kind {
             basis::ITSELF => Some(own()),
             basis::PARTIAL => dest.partial_name(rel),
             basis::BACKUP => dest.backup_place(rel),
             n if n < basis::ITSELF => {
                 if usize::from(n) >= self.plan.alt_dirs.len() {
-                    return bad(&n.to_string());
+                    return bad();
                 }
                 self.alt_roots
                     .get(usize::from(n))
@@ -60,19 +61,22 @@ impl Receiver {
                     .map(|root| (root, rel.to_vec()))
             }
             n => {
+                let base = clean_xname(item.xname.as_deref().unwrap_or_default());
                 if self.plan.fuzzy == 0 {
-                    return Err(Error::Protocol(format!("unrequested fuzzy basis {n:#x} [receiver]")));
+                    return Err(Error::Protocol(format!(
+                        "rsync: refusing malicious fuzzy operation for {}",
+                        shown(&base)
+                    )));
                 }
                 let root = if n == basis::FUZZY {
                     Some(dest.root.clone())
                 } else {
                     let n = usize::from(n - basis::FUZZY - 1);
                     if n >= self.plan.alt_dirs.len() {
-                        return bad(&n.to_string());
+                        return bad();
                     }
                     self.alt_roots.get(n).cloned().flatten()
                 };
-                let base = clean_xname(item.xname.as_deref().unwrap_or_default());
                 let (dir, _) = split_name(rel);
                 let name = if dir.is_empty() {
                     base

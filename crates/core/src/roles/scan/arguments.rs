@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{Argument, Node, Scanner};
+use super::{Argument, Known, Node, Scanner};
 use crate::error::{Error, Result};
 use crate::flist::{eflag, NewEntry, SegmentBuilder};
 use crate::report::debug::debug;
@@ -100,6 +100,8 @@ impl Scanner {
             };
             full = if base == b"." {
                 here
+            } else if here.ends_with(b"/") {
+                [&here[..], base].concat()
             } else {
                 [&here[..], b"/", base].concat()
             };
@@ -283,6 +285,7 @@ impl Scanner {
         last: &mut Vec<u8>,
         builder: &mut SegmentBuilder,
         children: &mut Vec<Node>,
+        known: &mut Known,
     ) -> Result<()> {
         // What of the name comes after the parent?
         let skip = if parent.is_empty() { 0 } else { parent.len() + 1 };
@@ -301,7 +304,7 @@ impl Scanner {
                 argument.known = common_way(way, last);
                 *last = way.to_vec();
             }
-            return self.list_implied(name, argument, builder, children);
+            return self.list_implied(name, argument, builder, children, known);
         }
         if from == 1 && rest.len() == 1 {
             // `/` itself.
@@ -319,7 +322,7 @@ impl Scanner {
         let path = disk(&argument.name);
         let follow = self.plan.copy_links || argument.follow;
         match if follow {
-            root.stat_follow(path)
+            root.stat_follow(path, false)
         } else {
             root.lstat(path)
         } {
@@ -360,15 +363,16 @@ impl Scanner {
         argument: Argument,
         builder: &mut SegmentBuilder,
         children: &mut Vec<Node>,
+        known: &mut Known,
     ) -> Result<()> {
-        let known = children.iter().position(|n| n.path == name);
+        let known = known.find(children, &name);
         let wanted = self.plan.implied_dirs || self.plan.protocol >= 30;
         if wanted && (known.is_none() || name.len() > argument.known) {
             let Some(root) = self.sources.root(argument.root) else {
                 return Ok(());
             };
             // A link among the parents: the rest of the name lies behind it, so it is sent as the directory it leads to.
-            match root.stat_follow(disk(&name)) {
+            match root.stat_follow(disk(&name), self.plan.crtimes) {
                 Ok(stat) => {
                     debug!(self.report, flist >= 2; "[sender] make_file(", disk(&name), ",*,2)");
                     if !is_dir(stat.mode) || !self.push(argument.root, &name, &stat, eflag::IMPLIED, builder)? {
@@ -473,7 +477,7 @@ impl Scanner {
         };
         if let Ok(found) = &stat {
             if found.is_symlink() && plan.copy_dirlinks {
-                if let Ok(behind) = root.stat_follow(path) {
+                if let Ok(behind) = root.stat_follow(path, plan.crtimes) {
                     if behind.is_dir() {
                         stat = Ok(behind);
                     }

@@ -21,8 +21,7 @@ impl Scanner {
         let (what, shown) = if !set.to_wire(name, &mut out) {
             ("filename", name.to_vec())
         } else if self.plan.compat_symlink_iconv && link.is_some_and(|l| !set.to_wire(l, &mut out)) {
-            let path = self.display(root_number, name);
-            ("symlink data for", self.report.quoted(&path))
+            ("symlink data for", self.display(root_number, name))
         } else {
             return true;
         };

@@ -47,10 +47,10 @@ impl Sender {
             item.put(&mut self.ndx_out, &mut self.out, plan.protocol)?;
             return self.put();
         }
-        let redo = self.seen.again(&found.segment, found.pos);
+        let redo = self.seen.redo(&found.segment, found.pos, plan.protocol)?;
         let append = plan.append > 0 && !redo;
         let read = self.reader.bytes_read();
-        let head = SumHead::read(&mut self.reader, plan.protocol, plan.xfer_sum)?;
+        let head = SumHead::read(&mut self.reader, plan.protocol, plan.xfer_sum, self.phase > 0, "sender")?;
         let signature = if append {
             Signature::none()
         } else {
@@ -113,7 +113,7 @@ impl Sender {
         if self.outlet.withholds_data() {
             self.put()?;
         }
-        head.put(&mut self.out);
+        head.put(&mut self.out, plan.protocol);
         let mut whole = Hasher::new_whole_file(plan.xfer_sum, plan.seed);
         let mut stats = SearchStats::default();
         let mut reader: &File = &file;

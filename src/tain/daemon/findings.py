@@ -1,0 +1,163 @@
+"""What a configuration asks for and this machine does not have (spec: people D5; M1, M2, K1 to K5).
+
+``--check-config`` asks this of every module, so that nobody has to find it out by a refused login. Nothing here is
+asked while a connection is served.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from tain.cli.chmod import parse_chmod
+from tain.cli.refuse import refusals
+from tain.daemon import auth, filters, module
+from tain.daemon.charsets import is_charset
+from tain.daemon.refusal import RefusalError
+from tain.daemon.sections import ERROR, WARNING, Diagnostic
+from tain.daemon.text import comma_list
+from tain.errors import UsageError
+from tain.session.wildcards import has_wildcard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tain.daemon.sections import Config, Section
+
+    #: Level, parameter, text.
+    Finding = tuple[str, str, str]
+
+#: Shorter passwords are found by trying, once a login has been overheard.
+_SHORT = 12
+
+
+def check(config: Config) -> list[Diagnostic]:
+    """Everything that is wrong, with its place."""
+    found = []
+    for level, name, text in of_daemon(config.globals):
+        found.append(Diagnostic(level, text, config.file, config.globals.lines.get(name, 0)))
+    for section in config.modules:
+        for level, name, text in of_module(section, config):
+            # What is inherited is said once, where it stands.
+            line = section.lines.get(name) or config.globals.lines.get(name, section.line)
+            own = name in section.lines or name not in config.globals.lines
+            said = f"module {os.fsdecode(section.name)}: {text}" if own else text
+            found.append(Diagnostic(level, said, config.file, line))
+    return found
+
+
+def of_module(section: Section, config: Config) -> Iterator[Finding]:
+    """What is wrong with one module on this machine."""
+    yield from _path(section)
+    yield from _accounts(section)
+    yield from _secrets(section, config)
+    yield from _texts(section)
+    open_to_all = not section.raw("hosts allow") and not section.raw("hosts deny") and not section.raw("auth users")
+    if open_to_all and not section.flag("read only") and section.number("max connections") >= 0:
+        yield WARNING, "read only", "everybody may write here: there are neither hosts allow nor auth users"
+
+
+def of_daemon(section: Section) -> Iterator[Finding]:
+    """The same for what is said once for all."""
+    for name, find in (("daemon uid", module.user_number), ("daemon gid", module.group_number)):
+        value = _plain(section, name)
+        if value and find(value) is None:
+            yield ERROR, name, f"{name} = {os.fsdecode(value)}: there is no such account"
+
+
+def _plain(section: Section, name: str) -> bytes:
+    """A value that is the same for every client; nothing for one that is not."""
+    raw = section.raw(name)
+    return b"" if b"%RSYNC_" in raw else section.text(name)
+
+
+def _path(section: Section) -> Iterator[Finding]:
+    path = _plain(section, "path")
+    if not path:
+        return
+    at = b"/"
+    for part in os.path.join(os.getcwdb(), path).split(b"/"):
+        if part in (b"", b"."):
+            continue
+        at = os.path.join(at, part)
+        try:
+            status = os.stat(at)
+        except OSError as error:
+            yield ERROR, "path", f'there is no "{os.fsdecode(at)}": {os.strerror(error.errno or 0)}'
+            return
+        if not stat.S_ISDIR(status.st_mode):
+            yield ERROR, "path", f'"{os.fsdecode(at)}" is no directory'
+            return
+
+
+def _accounts(section: Section) -> Iterator[Finding]:
+    uid = _plain(section, "uid")
+    if uid and module.user_number(uid) is None:
+        yield ERROR, "uid", f"uid = {os.fsdecode(uid)}: there is no such account"
+    for position, gid in enumerate(comma_list(_plain(section, "gid"))):
+        if (gid == b"*" and position == 0) or module.group_number(gid) is not None:
+            continue
+        other = {b"nobody": b"nogroup", b"nogroup": b"nobody"}.get(gid, b"")
+        known = other and module.group_number(other) is not None
+        hint = f": this system calls it {os.fsdecode(other)}" if known else ""
+        yield ERROR, "gid", f"gid = {os.fsdecode(gid)}: there is no such group{hint}"
+
+
+def _texts(section: Section) -> Iterator[Finding]:
+    """Values that are read only when a connection needs them."""
+    try:
+        filters.rules(section)
+    except RefusalError as refusal:
+        said = refusal.log if isinstance(refusal.log, str) else os.fsdecode(refusal.log)
+        yield ERROR, "filter", said.replace("rsync: [Receiver] ", "").rpartition("\n")[2]
+    for name in ("incoming chmod", "outgoing chmod"):
+        value = _plain(section, name)
+        if not value:
+            continue
+        try:
+            parse_chmod(value)
+        except UsageError:
+            yield ERROR, name, f"{name} = {os.fsdecode(value)} is not understood, and would be ignored"
+    digest = _plain(section, "auth digest")
+    if digest and digest not in auth.DIGESTS:
+        yield ERROR, "auth digest", f"nobody can log in: there is no digest {os.fsdecode(digest)}"
+    charset = _plain(section, "charset")
+    if charset and not is_charset(charset):
+        yield ERROR, "charset", f"charset = {os.fsdecode(charset)}: there is no such character set"
+    refused = os.fsdecode(_plain(section, "refuse options")).split()
+    for term in refusals(refused, charset=bool(charset)).unmatched:
+        yield WARNING, "refuse options", f'refuse options: no option is called "{term}"'
+
+
+def _secrets(section: Section, config: Config) -> Iterator[Finding]:
+    """The secrets file as a login would find it, and whether everybody who may log in has a line there."""
+    users, path = _plain(section, "auth users"), _plain(section, "secrets file")
+    if not users or not path:
+        return
+    try:
+        rules = auth.rules(users, strict=config.strict)
+    except auth.RuleError as error:
+        yield ERROR, "auth users", f"nobody can log in: {error}"
+        return
+    try:
+        secrets = auth.read_secrets(path, strict_modes=section.flag("strict modes"), strict=config.strict)
+    except auth.SecretsError as error:
+        yield ERROR, "secrets file", f"nobody can log in: {error}"
+        return
+    shown = os.fsdecode(path)
+    for problem in secrets.problems:
+        yield WARNING, "secrets file", f"{shown}: {problem}"
+    known = {name for name, _ in secrets.pairs}
+    for rule in rules:
+        name = (b"@" if rule.group else b"") + rule.pattern
+        if rule.access == "deny" or has_wildcard(rule.pattern) or name in known:
+            continue
+        if rule.group and any(not one.startswith(b"@") for one in known):
+            # Members may have lines of their own.
+            continue
+        yield ERROR, "auth users", f"{os.fsdecode(name)} has no line in {shown} and can't log in"
+    short = [os.fsdecode(name) for name, password in secrets.pairs if password is not None and len(password) < _SHORT]
+    if short and config.strict:
+        why = "short passwords can be guessed from one login that is overheard"
+        yield WARNING, "secrets file", f"{shown}: {why}: {', '.join(short)}"
