@@ -166,8 +166,7 @@ class Judge:
                 if self.case.set != "attributes":
                     # Attributes stay by chance: where a file is kept and not made again.
                     left, right = words(plain(now) or ""), words(plain(wanted) or "")
-                if self.case.set == "link-dest" and (self.case.call == "link" or self.case.side == "alt"):
-                    # What cannot be linked is copied, without a word: the same as in rsync.
+                if self.copied_instead():
                     for each in (left, right):
                         each.pop("nlink", None)
                         each.pop("with", None)
@@ -175,6 +174,13 @@ class Judge:
                 if keys:
                     found[name] = " ".join(sorted(keys))
         return found
+
+    def copied_instead(self) -> bool:
+        """What cannot be linked is copied without a word: with --link-dest as in rsync, with -H where none can be."""
+        case = self.case
+        if case.set == "link-dest":
+            return case.call == "link" or case.side == "alt"
+        return case.set == "links" and case.call in ("link", "rename") and case.error in ("EMLINK", "EXDEV", "EPERM")
 
     def is_leftover(self, name: str) -> bool:
         return any(TEMPORARY.match(part) or part in HOLDING for part in name.split("/"))
