@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable
@@ -184,6 +185,13 @@ class Judge:
                     found[name] = " ".join(sorted(keys))
         return found
 
+    def copied_instead(self) -> bool:
+        """What cannot be linked is copied without a word: with --link-dest as in rsync, with -H where none can be."""
+        case = self.case
+        if case.set == "link-dest":
+            return case.call == "link" or case.side == "alt"
+        return case.set == "links" and case.call in ("link", "rename") and case.error in ("EMLINK", "EXDEV", "EPERM")
+
     def is_leftover(self, name: str) -> bool:
         return any(TEMPORARY.match(part) or part in HOLDING for part in name.split("/"))
 
@@ -231,15 +239,21 @@ class Judge:
     def reported(self, each: Spot) -> bool:
         if self.case.error not in ERRNOS:
             return True
-        error = describe(ERRNOS[self.case.error])
+        errors = {describe(ERRNOS[self.case.error])}
         side = r"\[sender\]" if each.top == "src" else r"\[([Rr]eceiver|generator)\]"
         if each.kind == "copy":
             # One call on two files does not say which of them failed.
             side = r"\[(sender|receiver)\]"
+        if each.kind == "create" and self.case.set in ("inplace", "append", "append-verify"):
+            # Where making a file is not allowed, rsync opens it once more without, and says what that said.
+            errors |= {describe(errno.ENOENT)} if self.case.error == "EACCES" else set()
         for line in self.text.splitlines():
             # In rsync's words, which have no error.
-            discarded = each.kind == "mkdir" and line.startswith("Unable to create partial-dir for ")
-            if not discarded and (error not in line or not re.search(side, line)):
+            discarded = each.kind in ("mkdir", "opendir") and line.startswith("Unable to create partial-dir for ")
+            # What is found out before the sides are at work names none.
+            early = each.top == "tmp" and line.startswith("Failed to stat temp-dir ")
+            told = any(error in line for error in errors) and (early or re.search(side, line))
+            if not discarded and not told:
                 continue
             if discarded and os.path.dirname(line.split(" ")[5]) == each.name:
                 return True
@@ -257,6 +271,9 @@ class Judge:
             if code == 0:
                 self.say(f"{name}: {what}, but exit code 0: {self.now.get(name)} for {self.wanted.get(name)}")
             elif (what == "not deleted" and stopped) or code in FATAL or self.lost_basis():
+                continue
+            elif self.case.call == "read" and f"ERROR: {name} failed verification" in self.text:
+                # What cannot be read of the old file is wrong in the new one: rsync says no more than this.
                 continue
             elif not causes:
                 self.say(

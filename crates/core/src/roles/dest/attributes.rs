@@ -218,7 +218,7 @@ impl Dest {
         match crate::tree::stat::of_file(file) {
             Ok(stat) => Some(stat),
             Err(error) => {
-                let text = [b"stat ".as_slice(), shown, b" failed"].concat();
+                let text = [b"fstat ".as_slice(), shown, b" failed"].concat();
                 self.report.sys_error(self.role, text, &error);
                 None
             }

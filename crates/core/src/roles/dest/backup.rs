@@ -116,6 +116,8 @@ impl Dest {
         };
         let (from, now) = match (self.root.lstat(dir), root.lstat(dir)) {
             (Ok(from), Ok(now)) => (from, now),
+            // Somebody has removed it meanwhile.
+            (Err(error), _) if error.raw_os_error() == Some(2) => return,
             (_, Err(error)) | (Err(error), _) => return failed(b"stat ", b" failed", &error),
         };
         if self.plan.changes_owners() && (from.uid, from.gid) != (now.uid, now.gid) {
