@@ -154,9 +154,10 @@ class Judge:
         To an alternate directory that is the same in rsync, which ends at the limit of links within a group, and
         reports that a group is on two file systems: a copy is better than a name that is missing.
         """
-        if self.case.set == "link-dest":
-            return self.case.call == "link" or self.case.side == "alt"
-        return self.case.set == "links" and self.case.call == "link" and self.case.error in ("EMLINK", "EXDEV", "EPERM")
+        case = self.case
+        if case.set == "link-dest":
+            return case.call == "link" or case.side == "alt"
+        return case.set == "links" and case.call in ("link", "rename") and case.error in ("EMLINK", "EXDEV", "EPERM")
 
     # -- what is at the names
 
@@ -184,13 +185,6 @@ class Judge:
                 if keys:
                     found[name] = " ".join(sorted(keys))
         return found
-
-    def copied_instead(self) -> bool:
-        """What cannot be linked is copied without a word: with --link-dest as in rsync, with -H where none can be."""
-        case = self.case
-        if case.set == "link-dest":
-            return case.call == "link" or case.side == "alt"
-        return case.set == "links" and case.call in ("link", "rename") and case.error in ("EMLINK", "EXDEV", "EPERM")
 
     def is_leftover(self, name: str) -> bool:
         return any(TEMPORARY.match(part) or part in HOLDING for part in name.split("/"))
