@@ -168,6 +168,13 @@ def page(records: Records) -> str:
         lines.append(f"| {ident} | `{shown(records[ident]['command'])}` | {why} |")
     lines += [
         "",
+        "Differences of behaviour that no row shows stand in [differences.md](differences.md). In the scripts of faults",
+        "(`tests/faults`):",
+        "",
+        "| script | why the two differ |",
+        "|---|---|",
+        *(f"| {name} | {why} |" for name, why in script_differences()),
+        "",
         "## Option by option",
         "",
         "In how many rows an option is used, and in how many of them the two were the same: in a local copy, over a",
@@ -193,6 +200,14 @@ def page(records: Records) -> str:
         rest = [ident.removeprefix(name).lstrip("-") for ident in members]
         lines.append(f"- **{name}** {len(members)}: " + ", ".join(word or "itself" for word in rest))
     return "\n".join(lines) + "\n"
+
+
+def script_differences() -> Iterator[tuple[str, str]]:
+    """Names of scripts of faults, and each reason in what they are expected to print."""
+    for path in sorted((ROOT / "tests/faults/expected").iterdir()):
+        for line in path.read_text().splitlines():
+            if line.startswith("## "):
+                yield path.name.removesuffix(".txt"), line[3:]
 
 
 def natural(text: str) -> list[str]:
