@@ -168,8 +168,8 @@ def page(records: Records) -> str:
         lines.append(f"| {ident} | `{shown(records[ident]['command'])}` | {why} |")
     lines += [
         "",
-        "Differences of behaviour that no row shows stand in [differences.md](differences.md). In the scripts of faults",
-        "(`tests/faults`):",
+        "Differences that no row shows stand in [differences.md](differences.md). In the scripts of faults",
+        "(`tests/faults/scripts`):",
         "",
         "| script | why the two differ |",
         "|---|---|",
