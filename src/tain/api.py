@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Unpack
 
-from tain.errors import TainError, UsageError, exit_text, for_code
+from tain.errors import Interrupted, TainError, UsageError, exit_text, for_code
 from tain.options import OptionFields, Options, Paths, StrOrBytesPath
 from tain.report.output import STDERR, STDOUT, Output
 from tain.session.environment import Environment
@@ -165,6 +165,9 @@ class Transfer:
         wanted = self._items is not None or self._on_items is not None
         client: Client | None = None
         try:
+            if self._env.cancelled:
+                # A small transfer could be over before the core has the cancel.
+                raise Interrupted("the transfer was cancelled before it began")
             client = Client(self._options, self._env, out=out, on_items=self._take if wanted else None)
             code = client.run()
         except TainError as error:
@@ -378,6 +381,10 @@ class _Surroundings(Environment):
             self._cancelled = False
         if value is not None and self._cancelled:
             value.cancel()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelled
 
     def cancel(self) -> None:
         self._cancelled = True
