@@ -394,6 +394,7 @@ fn a_slow_reader_stops_the_writer_but_not_the_other_direction() {
 
 #[test]
 fn keep_alives_fill_silence() {
+    let start = Instant::now();
     let (mut reader, writer, mut peer) = framed(LinkOptions {
         timeout: 1,
         ..options()
@@ -401,7 +402,6 @@ fn keep_alives_fill_silence() {
     let thread = std::thread::spawn(move || reader.byte());
     let mut four = [0; 4];
     peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    let start = Instant::now();
     for _ in 0..2 {
         peer.read_exact(&mut four).unwrap();
         assert_eq!(four, KEEP_ALIVE);
@@ -415,6 +415,7 @@ fn keep_alives_fill_silence() {
 
 #[test]
 fn silence_times_out_unless_touched() {
+    let start = Instant::now();
     let (mut reader, _writer, _peer) = framed(LinkOptions {
         timeout: 1,
         keep_alive: false,
@@ -427,7 +428,6 @@ fn silence_times_out_unless_touched() {
             control.touch();
         }
     });
-    let start = Instant::now();
     let error = reader.byte().unwrap_err();
     assert_eq!(error.code(), 30);
     assert_eq!(error.to_string(), "[sender] io timeout after 1 seconds -- exiting");
