@@ -555,8 +555,9 @@ impl Receiver {
         if let Some((root, name)) = place.filter(|_| head.count > 0) {
             match root.open_read(&name, self.plan.open_noatime) {
                 Ok(file) => basis = Some(file),
-                // A batch is read where its basis may be missing, and has no second try: the first block ends the run.
-                Err(error) if self.plan.read_batch && error.raw_os_error() == Some(2) => {}
+                // A similar file may have had its own turn and be gone, and a batch is read where its basis may be missing.
+                // Only where a block of it is meant does that matter: it ends the run (observed).
+                Err(error) if error.raw_os_error() == Some(2) => {}
                 Err(error) => {
                     // The generator had it, so blocks of it may be meant: this try is in vain.
                     basis_lost = !self.tokens.wants_blocks();
