@@ -75,7 +75,7 @@ def test_pulls(pair: Pair, module: str, link: str, asked: str) -> None:
     assert ours.tree == theirs.tree
     assert ours.code == (4 if theirs.code == 10 else theirs.code)
     if "wildcard" not in asked:
-        assert _told(ours) == _told(theirs)
+        assert _reported(ours) == _reported(theirs)
 
 
 @pytest.mark.parametrize("asked", PUSHES)
@@ -91,10 +91,10 @@ def test_pushes(pair: Pair, module: str, link: str, asked: str) -> None:
     theirs, ours = found["rsync"], found["tain"]
     assert ours.tree == theirs.tree
     if asked != "backup":
-        assert _told(ours) == _told(theirs)
+        assert _reported(ours) == _reported(theirs)
 
 
-def _told(outcome: Outcome) -> tuple[int, list[str]]:
+def _reported(outcome: Outcome) -> tuple[int, list[str]]:
     """Code and texts. A refused list ends rsync's client with a reset connection (DMN-54)."""
     lines = [line for line in outcome.err.splitlines() if not line.startswith("rsync error: ")]
     return (4 if outcome.code == 10 else outcome.code), lines
@@ -128,7 +128,7 @@ def test_nothing_is_made_outside(tmp_path: Path, asked: str) -> None:
     with Pair(tmp_path, BASE + b"[m]\npath = DIR/tree\nuse chroot = no\n", make=make) as pair:
         found = pair.both(words)
         assert found["tain"].code == found["rsync"].code == code
-        assert _told(found["tain"]) == _told(found["rsync"])
+        assert _reported(found["tain"]) == _reported(found["rsync"])
         ours = pair.daemons["tain"].dir / "outside"
         assert [path.name for path in ours.iterdir()] == ["there"]
         assert not list((ours / "there").iterdir())

@@ -108,7 +108,7 @@ def test_said_with_v(tmp_path: Path, tain: str) -> None:
     assert "failed: Too many links (31); it becomes a copy" in done.stdout
 
 
-def test_other_errors_are_told(tmp_path: Path, tain: str) -> None:
+def test_other_errors_are_reported(tmp_path: Path, tain: str) -> None:
     group(tmp_path / "src")
     done = injected(tmp_path, tain, "error=ENOSPC:when=1", "-aH", "src/", "dst/")
     assert done.returncode == 23

@@ -365,7 +365,7 @@ def test_pro_108_errors_stop_deletion(p: int, error: int, program: str, tree: Pa
 
 
 @pytest.mark.parametrize("p", [20, 26])
-def test_pro_108_errors_are_told(p: int, program: str, place: Path, env: dict[str, str]) -> None:
+def test_pro_108_errors_are_reported(p: int, program: str, place: Path, env: dict[str, str]) -> None:
     """PRO-108: a source that can't be read in whole."""
     build(str(place), ["src/ src/a src/closed/;m=0000"])
     user = (programs.NOBODY.pw_uid, programs.NOBODY.pw_gid) if os.geteuid() == 0 else None

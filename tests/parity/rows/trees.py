@@ -342,7 +342,7 @@ COMMENT_ROWS = [
     )
 ]
 
-# ---- what is told of hard links
+# ---- how hard links are itemized
 
 SEVERAL = "src/a=1 src/b=>src/a src/z=>src/a src/l1->x src/l2=>src/l1 src/p1| src/p2=>src/p1 src/c1#c1.7 src/c2=>src/c1"
 
