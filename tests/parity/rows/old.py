@@ -8,15 +8,11 @@ TREE = "src/ src/a=new src/d/ src/d/c src/e;m=0600 src/l->a dst/ dst/a=old dst/e
 
 
 def both(name: str, options: str, *protocols: int) -> list[Row]:
-    """A push and, where rsync can do it, a pull over a shell.
-
-    On a push the client prints the names of files, and the server all other lines: their order is that of two processes.
-    """
+    """A push and, where rsync can do it, a pull over a shell."""
     rows = []
-    mixed = "v" in options.split()[0]
     for p in protocols:
         words = f"{options} --protocol={p}"
-        rows.append(Row(f"PRO-{name}-{p}-push", TREE, f"{words} src/ h:{{w}}/dst/", via="shell", sorted=mixed))
+        rows.append(Row(f"PRO-{name}-{p}-push", TREE, f"{words} src/ h:{{w}}/dst/", via="shell"))
         if p >= 23:
             rows.append(Row(f"PRO-{name}-{p}-pull", TREE, f"{words} h:{{w}}/src/ dst/", via="shell"))
     return rows
@@ -41,7 +37,7 @@ ROWS = (
             ("c", "-avc --delete --protocol=26"),
         )
     ]
-    + [Row("PRO-91-after-24", TREE, "-av --delete-after --protocol=24 src/ h:{w}/dst/", via="shell", sorted=True)]
+    + [Row("PRO-91-after-24", TREE, "-av --delete-after --protocol=24 src/ h:{w}/dst/", via="shell")]
     + [
         # The order of deletions below 29 is that of the names' bytes.
         Row(f"PRO-90-order-{p}", TREE, f"-av --delete --protocol={p} src/ h:{{w}}/dst/", via="shell")
