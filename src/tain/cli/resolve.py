@@ -80,7 +80,7 @@ class _Resolver(Handlers):
             options.max_alloc_arg = text
         if text is not None:
             size = parse_size(text, "max-alloc", low=ALLOC_MIN, zero=True, point=self.point)
-            if not size:  # rsync takes it as "no limit"; a peer must not be able to ask for that (spec: SEC-20)
+            if not size:  # rsync takes it as "no limit"; a peer must not be able to ask for that (spec: security SEC-20)
                 raise usage_error("max-alloc must be greater than zero")
             options.max_alloc = size
 
@@ -239,7 +239,7 @@ class _Resolver(Handlers):
                 self.event("filter", b"P *" + suffix)
 
     def settle_output(self) -> None:
-        """Which format shows items, and what ``--progress`` adds (spec: options 2.11, 3.12; output 9)."""
+        """Which format shows items, and what ``--progress`` adds (spec: options 2.11, options 3, step 12, output 9)."""
         options = self.options
         before = False  # items are named before their data goes over
         shown = options.out_format

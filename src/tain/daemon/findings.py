@@ -1,4 +1,4 @@
-"""What a configuration asks for and this machine does not have (spec: people D5; M1, M2, K1 to K5).
+"""What a configuration asks for and this machine does not have (spec: daemon 16.1).
 
 ``--check-config`` asks this of every module, so that nobody has to find it out by a refused login. Nothing here is
 asked while a connection is served.

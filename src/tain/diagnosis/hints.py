@@ -302,7 +302,7 @@ def _unescaped(line: str) -> str:
 
 
 def _typing_error(lines: Iterable[str]) -> str | None:
-    """The hint for an option that was mistyped (spec: people D3, D47)."""
+    """The hint for an option that was mistyped (spec: daemon 16.3)."""
     for line in lines:
         meant = _suggestion(_unescaped(line))
         if meant is not None:

@@ -1,4 +1,4 @@
-//! What answers a request when both ends are this process: the file is copied at once (spec: design 3, transfer 6).
+//! What answers a request when both ends are this process: the file is copied at once (spec: transfer 6).
 
 mod rewrite;
 

@@ -15,7 +15,7 @@ use crate::report::item::iflag;
 use crate::tree::Stat;
 
 impl Generator {
-    /// A directory seen in its parent's list: made now so that the parent's mtime settles (spec: transfer 3.1.2).
+    /// A directory seen in its parent's list: made now so that the parent's mtime settles (spec: transfer 3.1, step 2).
     pub(super) fn early_directory(&mut self, segment: &Arc<Segment>, i: usize) -> Result<()> {
         let rel = self.dest.name(segment, i);
         debug!(self.report, genr >= 1; "recv_generator(", &rel, ",", segment.ndx(i), ")");

@@ -59,7 +59,7 @@ impl Generator {
         }
     }
 
-    /// `N exists`, with what would have been done at the higher level (spec: transfer 3.8).
+    /// `N exists`, with what would have been done at the higher level (spec: transfer 3, step 8).
     pub(super) fn exists_note(&mut self, segment: &Segment, i: usize, rel: &[u8], found: Option<&Stat>) {
         if self.plan.info.skip == 0 {
             return;

@@ -1,4 +1,4 @@
-//! A copy with both ends in this process: no wire exists (design 3).
+//! A copy with both ends in this process: no wire exists (docs/adr/0002-local-copies-without-a-wire.md).
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Workers that write the small files of a local copy while the generator goes on (design 3, 5).
+//! Workers that write the small files of a local copy while the generator goes on (docs/adr/0005-workers.md).
 //!
 //! What is told of a file is told before it comes here, so the order of lines stays the generator's. A file that cannot
 //! be written is reported by its worker; an error that ends the run comes out of [`Pool::submit`] or [`Pool::wait`].

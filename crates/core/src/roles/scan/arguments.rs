@@ -1,5 +1,5 @@
 //! The arguments: where each begins, what of its path is kept, and how it comes into the list (spec: options 5.3;
-//! transfer 2.1, 2.2, 2.7; filters 8).
+//! transfer 2.1, 2.2; transfer 2, step 7; filters 8).
 
 use std::io;
 use std::sync::Arc;
@@ -355,7 +355,7 @@ impl Scanner {
         }
     }
 
-    /// A parent directory of a relative argument (spec: transfer 2.7). Who listed it for an earlier argument lists it
+    /// A parent directory of a relative argument (spec: transfer 2, step 7). Who listed it for an earlier argument lists it
     /// again unless the argument before came this way: it is counted twice then, and dropped by all (observed).
     pub(super) fn list_implied(
         &mut self,
