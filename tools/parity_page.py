@@ -12,8 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from tain.cli.table import OURS, Row  # noqa: E402
-from tain.cli.table import ROWS as OPTIONS  # noqa: E402
+from tain.options.table import OURS, Row  # noqa: E402
+from tain.options.table import ROWS as OPTIONS  # noqa: E402
 from tests.parity import usage  # noqa: E402
 from tests.parity.checklist import IDS  # noqa: E402
 from tests.parity.harness import Row as Comparison  # noqa: E402

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from tain.cli.parse import parse
-from tain.cli.table import ROWS, spellings
+from tain.options.parse import parse
+from tain.options.table import ROWS, spellings
 from tests.parity.harness import Row
 
 _NAMES = spellings(ROWS)
