@@ -8,6 +8,8 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 use super::compare::is_reg;
 use super::dest::{Dest, Failed};
 use super::generator::Request;
@@ -16,7 +18,7 @@ use super::landing::{NewFile, Outcome};
 use super::paths::disk;
 use super::pool::Pool;
 use super::sources::Sources;
-use crate::error::{Error, Result};
+use crate::error::{Error, IoErrorExt as _, Result};
 use crate::flist::Segment;
 use crate::plan::{Debug, DeleteWhen, Plan};
 use crate::report::{ioerr, Report};
@@ -605,7 +607,7 @@ pub fn remove_source_file(
     };
     let stat = match found {
         Ok(stat) => stat,
-        Err(e) if e.raw_os_error() == Some(2) => {
+        Err(e) if e.is(Errno::NOENT) => {
             if report.plan().info.remove > 0 {
                 report.info([b"sender file already removed: ".as_slice(), name].concat());
             }

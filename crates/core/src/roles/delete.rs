@@ -2,9 +2,11 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use super::dest::Dest;
 use super::filter::Filters;
-use crate::error::Result;
+use crate::error::{IoErrorExt as _, Result};
 use crate::flist::Segment;
 use crate::plan::DeleteWhen;
 use crate::report::debug::{self, debug};
@@ -158,7 +160,7 @@ impl Deleter {
     /// Something that stays stands in the place of a directory, and is not read.
     pub fn not_a_directory(&mut self, rel: &[u8]) {
         if !self.dest.void && !self.blocked() {
-            self.unreadable(b"opendir ", rel, b" failed", &io::Error::from_raw_os_error(20));
+            self.unreadable(b"opendir ", rel, b" failed", &io::Error::from(Errno::NOTDIR));
         }
     }
 
@@ -185,7 +187,7 @@ impl Deleter {
         let names = match self.dest.root.read_names(dir, self.dest.plan.open_noatime) {
             Ok(names) => names,
             Err(error) => {
-                if error.raw_os_error() != Some(2) {
+                if !error.is(Errno::NOENT) {
                     self.unreadable(b"opendir ", dir, b" failed", &error);
                 }
                 return Ok(());
@@ -205,7 +207,7 @@ impl Deleter {
             let listed = segment.find_any(&path).is_some();
             if listed && rules_anywhere && resolved_kind(&self.dest.root, &path, entry.kind) == FileKind::Symlink {
                 // rsync looks for rules in it as well, and is stopped at a link of another owner (observed).
-                let refused = io::Error::from_raw_os_error(40);
+                let refused = io::Error::from(Errno::LOOP);
                 self.dest.report.refusal(&self.dest.root.display(&path), &refused);
             }
             if listed && plan.one_file_system == 0 && !told {
@@ -337,8 +339,7 @@ impl Deleter {
     /// Remove the contents of a directory; whether all of it went.
     fn empty(&mut self, rel: &[u8], mut filters: Option<&mut Filters>) -> Result<bool> {
         let mut names = self.dest.root.read_names_nofollow(rel);
-        if matches!(&names, Err(e) if e.raw_os_error() == Some(13)) && !self.dest.plan.am_root && !self.dest.plan.idle()
-        {
+        if matches!(&names, Err(e) if e.is(Errno::ACCESS)) && !self.dest.plan.am_root && !self.dest.plan.idle() {
             let _ = self.dest.root.chmod(rel, 0o700);
             names = self.dest.root.read_names_nofollow(rel);
         }
@@ -429,7 +430,7 @@ impl Deleter {
             }
         }
         let mut result = self.dest.root.remove(rel, kind);
-        if matches!(&result, Err(e) if e.raw_os_error() == Some(13)) && !plan.am_root {
+        if matches!(&result, Err(e) if e.is(Errno::ACCESS)) && !plan.am_root {
             let parent = super::paths::split_name(rel).0;
             let parent = if parent.is_empty() { b"." } else { parent };
             if let Ok(stat) = self.dest.root.lstat(parent) {
@@ -440,13 +441,13 @@ impl Deleter {
         }
         match result {
             Ok(()) => Ok(Outcome::Done),
-            Err(error) if kind == FileKind::Dir && matches!(error.raw_os_error(), Some(39 | 17)) => {
+            Err(error) if kind == FileKind::Dir && (error.is(Errno::NOTEMPTY) || error.is(Errno::EXIST)) => {
                 self.dest
                     .report
                     .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
                 Ok(Outcome::NotEmpty)
             }
-            Err(error) if error.raw_os_error() == Some(2) => Ok(Outcome::Failed),
+            Err(error) if error.is(Errno::NOENT) => Ok(Outcome::Failed),
             Err(error) => {
                 self.failed(if kind == FileKind::Dir { "rmdir" } else { "unlink" }, rel, &error);
                 Ok(Outcome::Failed)
@@ -507,7 +508,7 @@ impl Deleter {
             } else if !plan.idle() {
                 match self.dest.root.rmdir(rel) {
                     Ok(()) => {}
-                    Err(error) if matches!(error.raw_os_error(), Some(39 | 17)) => {
+                    Err(error) if error.is(Errno::NOTEMPTY) || error.is(Errno::EXIST) => {
                         self.dest
                             .report
                             .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());

@@ -13,11 +13,13 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use rustix::io::Errno;
+
 use super::chmod::Chmod;
 use super::filter::Filters;
 use super::metadata::Metadata;
 use super::paths::lexical_path;
-use crate::error::{sys_text, Error, Result};
+use crate::error::{sys_text, Error, IoErrorExt as _, Result};
 use crate::flist::{Segment, Tables};
 use crate::plan::Plan;
 use crate::report::{Report, Reported};
@@ -163,7 +165,7 @@ impl Dest {
                 };
                 let module = super::sources::open_module(&self.plan, module, &options)?;
                 let Some(rel) = full.strip_prefix(module.path()) else {
-                    return Err(io::Error::from_raw_os_error(40));
+                    return Err(io::Error::from(Errno::LOOP));
                 };
                 let rel = rel.strip_prefix(b"/").unwrap_or(rel);
                 beneath(&module, if rel.is_empty() { b"." } else { rel })
@@ -194,15 +196,15 @@ impl Dest {
             match opened {
                 Ok(root) => self.temp_dir = Some(root),
                 // Told for each file that should have been made there.
-                Err(error) if error.raw_os_error() == Some(40) => {
+                Err(error) if error.is(Errno::LOOP) => {
                     let full = crate::tree::operator::absolute(dir, self.root.path()).unwrap_or_else(|_| dir.to_vec());
                     self.temp_refused = Some(Arc::new(super::paths::clean(&full)));
                 }
                 Err(error) => {
                     let shown = crate::report::name_text(dir);
-                    return Err(match error.raw_os_error() {
-                        Some(2) => Error::Usage(format!("The temp-dir does not exist: {shown}")),
-                        Some(20) => Error::Usage(format!("The temp-dir is not a directory: {shown}")),
+                    return Err(match Errno::from_io_error(&error) {
+                        Some(Errno::NOENT) => Error::Usage(format!("The temp-dir does not exist: {shown}")),
+                        Some(Errno::NOTDIR) => Error::Usage(format!("The temp-dir is not a directory: {shown}")),
                         _ => Error::FileIo(format!("Failed to stat temp-dir {shown}: {}", sys_text(&error))),
                     });
                 }

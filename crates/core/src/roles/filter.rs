@@ -3,7 +3,9 @@
 
 use std::io;
 
-use crate::error::Result;
+use rustix::io::Errno;
+
+use crate::error::{IoErrorExt as _, Result};
 use crate::plan::Plan;
 use crate::report::{ioerr, Report};
 use crate::rules::{BuildOptions, RuleOptions, Rules, Side, Warning, FROM_FILE};
@@ -315,14 +317,14 @@ fn operator_file(name: &[u8], cwd: &[u8], insecure: bool, confine: Option<&[u8]>
     let full = operator::absolute(name, cwd)?;
     let mut file = match operator::open_file(&full, None, insecure, confine) {
         Ok(file) => file,
-        Err(e) if e.raw_os_error() == Some(2) => return Ok(None),
+        Err(e) if e.is(Errno::NOENT) => return Ok(None),
         Err(e) => return Err(e),
     };
     let mut data = Vec::new();
     if confine.is_none() {
         file.read_to_end(&mut data)?;
     } else if file.take(LARGEST_IN_MODULE + 1).read_to_end(&mut data)? as u64 > LARGEST_IN_MODULE {
-        return Err(io::Error::from_raw_os_error(27));
+        return Err(io::Error::from(Errno::FBIG));
     }
     Ok(Some(data))
 }

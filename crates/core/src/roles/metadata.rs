@@ -15,10 +15,12 @@ pub use reading::{
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::io::Errno;
+
 use super::compare::{is_dir, is_link, Wanted};
 use super::converter::Converter;
 use super::filter::Filters;
-use crate::error::Result;
+use crate::error::{IoErrorExt as _, Result};
 use crate::flist::{
     self, xattr as wire, IdFiles, IdLookup, IdMap, NamedAce, Segment, Tables, Who, XattrLedger, XattrSet, XattrValue,
 };
@@ -29,9 +31,6 @@ use crate::tree::fake;
 use crate::tree::xattr::{self, Handling, INTERNAL};
 use crate::tree::{Root, Stat};
 use crate::wire::ints::Source;
-
-const ENODATA: i32 = 61;
-const EOPNOTSUPP: i32 = 95;
 
 /// An ACL of the filesystem as the list has it.
 fn listed(acl: &Acl) -> flist::Acl {
@@ -78,7 +77,7 @@ fn read_acl(place: Place<'_>, kind: AclKind, fake: bool) -> io::Result<Option<Ac
     }
     match place.get(kind.fake_xattr()) {
         Ok(value) => Ok(value.as_deref().and_then(Acl::from_fake)),
-        Err(e) if e.raw_os_error() == Some(EOPNOTSUPP) => Ok(None),
+        Err(e) if e.is(Errno::OPNOTSUPP) => Ok(None),
         Err(e) => Err(e),
     }
 }

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox};
 
+use rustix::io::Errno;
+
 use super::compare::Wanted;
 use super::dest::{Dest, Failed};
 use super::exchange::{entry_of, read_deletions, Item, Places, Seen};
@@ -18,7 +20,7 @@ use super::landing::Outcome;
 use super::rebuild::Built;
 use super::replay::Replay;
 use crate::delta::tokens;
-use crate::error::{Error, Result};
+use crate::error::{Error, IoErrorExt as _, Result};
 use crate::flist::{Decoder, Found, Lists, Received, Segment, Unconverted, EILSEQ};
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::{self, debug, ListOf};
@@ -535,7 +537,7 @@ impl Receiver {
         let (exists, replaces) = match looked {
             None => (None, false),
             Some(Ok(stat)) => (Some(stat), true),
-            Some(Err(error)) => (None, error.raw_os_error() != Some(2)),
+            Some(Err(error)) => (None, !error.is(Errno::NOENT)),
         };
         let (kind, place) = self.basis_place(item, &dest, &rel, exists.as_ref())?;
         // Without --perms the mode is that of the file which the data builds on (observed).
@@ -557,7 +559,7 @@ impl Receiver {
                 Ok(file) => basis = Some(file),
                 // A similar file may have had its own turn and be gone, and a batch is read where its basis may be missing.
                 // Only where a block of it is meant does that matter: it ends the run (observed).
-                Err(error) if error.raw_os_error() == Some(2) => {}
+                Err(error) if error.is(Errno::NOENT) => {}
                 Err(error) => {
                     // The generator had it, so blocks of it may be meant: this try is in vain.
                     basis_lost = !self.tokens.wants_blocks();

@@ -12,13 +12,15 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::chmod::Chmod;
 use super::compare::{is_dir, unsafe_link, S_IFMT, S_IFREG};
 use super::filter::Filters;
 use super::metadata::{self, Lookup};
 use super::paths::disk;
 use super::sources::Sources;
-use crate::error::{Error, Result};
+use crate::error::{Error, IoErrorExt as _, Result};
 use crate::flist::{eflag, HardLinks, Iconv, Segment, SegmentBuilder};
 use crate::plan::Plan;
 use crate::report::debug::debug;
@@ -336,7 +338,7 @@ impl Scanner {
             Ok(names) => names,
             Err(error) => {
                 let path = self.display(root_number, dir);
-                if error.raw_os_error() == Some(2) {
+                if error.is(Errno::NOENT) {
                     let text = [b"directory has vanished: ".as_slice(), &path].concat();
                     self.report.set_listing_error(ioerr::VANISHED);
                     self.report.warning(text);
@@ -386,13 +388,13 @@ impl Scanner {
                     }
                     self.list_file(root_number, &name, stat, top_dev, 1, builder, children)?;
                 }
-                Err(Lookup::Failed(error)) if error.raw_os_error() == Some(13) && unsearchable(root, dir) => {
+                Err(Lookup::Failed(error)) if error.is(Errno::ACCESS) && unsearchable(root, dir) => {
                     return self.unsearchable(root_number, dir);
                 }
                 Err(Lookup::Broken(error)) => return Err(error),
                 Err(Lookup::Failed(error)) => {
                     let path = self.display(root_number, &name);
-                    if error.raw_os_error() == Some(2) {
+                    if error.is(Errno::NOENT) {
                         let text = [b"file has vanished: ".as_slice(), &path].concat();
                         self.report.set_listing_error(ioerr::VANISHED);
                         self.report.warning(text);
@@ -418,7 +420,7 @@ impl Scanner {
         let path = self.display(root, dir);
         let text = [b"opendir ".as_slice(), &path, b" failed"].concat();
         self.report.set_listing_error(ioerr::GENERAL);
-        self.report.sys_error("sender", text, &io::Error::from_raw_os_error(13));
+        self.report.sys_error("sender", text, &io::Error::from(Errno::ACCESS));
         Ok(())
     }
 
@@ -492,7 +494,7 @@ impl Scanner {
             if follow {
                 match root.stat_follow(path, plan.crtimes) {
                     Ok(behind) => stat = behind,
-                    Err(error) if error.raw_os_error() == Some(2) => return self.no_referent(root_number, name),
+                    Err(error) if error.is(Errno::NOENT) => return self.no_referent(root_number, name),
                     Err(error) => {
                         let shown = self.display(root_number, name);
                         let text = [b"readlink_stat(".as_slice(), &shown, b") failed"].concat();
@@ -575,7 +577,7 @@ pub fn sender_line(message: &[u8], error: &io::Error) -> Vec<u8> {
 /// Whether it is the directory that cannot be searched: looking for any name at all tells.
 fn unsearchable(root: &crate::tree::Root, dir: &[u8]) -> bool {
     root.lstat(&[disk(dir), b"/-"].concat())
-        .is_err_and(|e| e.raw_os_error() == Some(13))
+        .is_err_and(|e| e.is(Errno::ACCESS))
 }
 
 /// Bytes of a device: the offset of its end.

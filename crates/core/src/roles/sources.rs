@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::io::Errno;
+
+use crate::error::IoErrorExt as _;
 use crate::plan::Plan;
 use crate::report::{ioerr, Report};
 use crate::tree::{operator, Root, RootOptions};
@@ -41,7 +44,7 @@ impl Opened {
         let number = u16::try_from(self.roots.len())
             .ok()
             .filter(|number| *number < u16::MAX)
-            .ok_or_else(|| io::Error::from_raw_os_error(7))?;
+            .ok_or_else(|| io::Error::from(Errno::TOOBIG))?;
         self.known.entry(key(&root)).or_insert(number);
         self.roots.push(root);
         Ok(number)
@@ -167,7 +170,7 @@ impl Sources {
         };
         opened.map_err(|error| {
             let shown = shown(root);
-            if error.raw_os_error() == Some(2) {
+            if error.is(Errno::NOENT) {
                 report.warning([b"file has vanished: ".as_slice(), &shown].concat());
                 return ioerr::VANISHED;
             }

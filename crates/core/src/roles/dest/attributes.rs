@@ -3,7 +3,10 @@
 use std::fs::File;
 use std::io;
 
+use rustix::io::Errno;
+
 use super::Dest;
+use crate::error::IoErrorExt as _;
 use crate::flist::{eflag, Segment};
 use crate::report::debug::debug;
 use crate::roles::compare::{dest_mode, is_dir, is_link, keeps_time, same_time, Wanted};
@@ -202,8 +205,8 @@ impl Dest {
                 Err(_) if plan.fake_super => {}
                 Err(error) => {
                     // A link that stands for a directory is never followed for this.
-                    let link = error.raw_os_error() == Some(95) && self.root.lstat(rel).is_ok_and(|s| s.is_symlink());
-                    let error = if link { io::Error::from_raw_os_error(40) } else { error };
+                    let link = error.is(Errno::OPNOTSUPP) && self.root.lstat(rel).is_ok_and(|s| s.is_symlink());
+                    let error = if link { io::Error::from(Errno::LOOP) } else { error };
                     let text = [b"failed to set permissions on ".as_slice(), &self.display_entry(rel)].concat();
                     self.report.sys_error(self.role, text, &error);
                 }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use super::{is_plain, listed, lstat, read_acl, same_access, settable, Lookup, Place};
 use crate::flist::XattrValue;
 use crate::roles::compare::{is_dir, is_link, Wanted};
@@ -27,7 +29,7 @@ impl Dest {
             Err(Lookup::Broken(error)) => {
                 self.report.error(error.to_string());
                 self.report.cancel(error.code());
-                Err(io::Error::from_raw_os_error(5))
+                Err(io::Error::from(Errno::IO))
             }
         }
     }

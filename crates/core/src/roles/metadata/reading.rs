@@ -2,8 +2,10 @@
 
 use std::io;
 
-use super::{listed, read_acl, Place, ENODATA};
-use crate::error::Error;
+use rustix::io::Errno;
+
+use super::{listed, read_acl, Place};
+use crate::error::{Error, IoErrorExt as _};
 use crate::flist::{self, Tables, XattrSet, XattrValue};
 use crate::plan::Plan;
 use crate::report::Report;
@@ -87,7 +89,7 @@ fn fake_error(error: LookupError, shown: &[u8]) -> Lookup {
 /// A link's target; of a link that fake-super keeps, the content of its file.
 pub fn read_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
     match root.read_link(rel) {
-        Err(e) if fake && e.raw_os_error() == Some(22) => read_kept_link(root, rel),
+        Err(e) if fake && e.is(Errno::INVAL) => read_kept_link(root, rel),
         other => other,
     }
 }
@@ -156,7 +158,7 @@ pub fn read_set(
         match place.get(&local) {
             Ok(Some(value)) => set.push((name.to_vec(), XattrValue::Full(value))),
             Ok(None) => {}
-            Err(e) if e.raw_os_error() == Some(ENODATA) => {}
+            Err(e) if e.is(Errno::NODATA) => {}
             Err(e) => return Err((local, e)),
         }
     }

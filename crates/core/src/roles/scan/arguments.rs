@@ -4,6 +4,8 @@
 use std::io;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::{Argument, Known, Node, Scanner};
 use crate::error::{Error, Result};
 use crate::flist::{eflag, NewEntry, SegmentBuilder};
@@ -40,7 +42,7 @@ impl Scanner {
 
     pub(super) fn open_base(&mut self, base: &[u8], named: &[u8]) -> Option<u16> {
         let opened = match self.base_hidden(base) {
-            true => Err(io::Error::from_raw_os_error(2)),
+            true => Err(io::Error::from(Errno::NOENT)),
             false => self.sources.open(base, self.of_list && self.plan.relative, &self.plan),
         };
         match opened {
@@ -330,7 +332,7 @@ impl Scanner {
                 let dir = is_dir(stat.mode);
                 if self.filters.daemon_hides(path, dir) {
                     // Not there, as far as the client is concerned.
-                    let gone = io::Error::from_raw_os_error(2);
+                    let gone = io::Error::from(Errno::NOENT);
                     self.stat_failed(argument.root, &argument.name.clone(), &gone, argument, builder)?;
                     return Ok(false);
                 }
@@ -492,7 +494,7 @@ impl Scanner {
         };
         let dot = name == b"." || name == b"/.";
         if self.filters.daemon_hides(path, is_dir(stat.mode)) && !dot {
-            let error = io::Error::from_raw_os_error(2);
+            let error = io::Error::from(Errno::NOENT);
             return self.stat_failed(root_number, name, &error, &argument, builder);
         }
         self.filters.absolute = name.starts_with(b"/");
