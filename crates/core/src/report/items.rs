@@ -7,6 +7,7 @@ use super::{escape_log, escape_text, lock, Level, Report};
 use crate::event::Event;
 use crate::plan::StderrMode;
 use crate::wire::frames::Tag;
+use crate::wire::item::ItemFlags;
 
 impl Report {
     /// Whether unchanged items are wanted: `-ii`, or `-vv` with a format (spec: output 6).
@@ -177,7 +178,7 @@ impl Report {
             mtime: 0,
             uid: 0,
             gid: Some(0),
-            iflags: 0,
+            iflags: ItemFlags::NONE,
             missing_flags: false,
             link_target: None,
             leader: None,

@@ -23,8 +23,9 @@ use crate::event::{Event, Summary};
 use crate::flist::{Charset as Conversion, Iconv};
 use crate::plan::{Charset, Plan, StderrMode};
 use crate::wire::frames::Tag;
+use crate::wire::item::IoErrors;
 use crate::wire::link::Writer;
-use item::{iflag, Format, ItemStyle};
+use item::{Format, ItemStyle};
 use progress::Progress;
 use sequence::Sequence;
 
@@ -35,13 +36,6 @@ const WAITING: usize = 1 << 20;
 
 /// Bytes of requests that a generator of rsync has under way before the first are sent.
 const HELD: usize = 128 * 1024;
-
-/// `io_error` bits (spec: protocol 3.2).
-pub mod ioerr {
-    pub const GENERAL: u32 = 1;
-    pub const VANISHED: u32 = 2;
-    pub const DEL_LIMIT: u32 = 4;
-}
 
 /// The kind of a line (spec: output 1, protocol 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -635,22 +629,22 @@ impl Report {
     // ---- outcome
 
     /// Something could not be listed. The list that ends next says so, and from there on nothing is deleted.
-    pub fn set_listing_error(&self, bits: u32) {
-        self.shared.listing_error.fetch_or(bits, Ordering::SeqCst);
+    pub fn set_listing_error(&self, bits: IoErrors) {
+        self.shared.listing_error.fetch_or(bits.bits(), Ordering::SeqCst);
     }
 
-    pub fn listing_error(&self) -> u32 {
-        self.shared.listing_error.load(Ordering::SeqCst)
+    pub fn listing_error(&self) -> IoErrors {
+        IoErrors::from_bits(self.shared.listing_error.load(Ordering::SeqCst))
     }
 
     /// Something else went wrong with a file: that stops deletions at the end (`--delete-after`).
-    pub fn set_io_error(&self, bits: u32) {
-        self.shared.other_error.fetch_or(bits, Ordering::SeqCst);
+    pub fn set_io_error(&self, bits: IoErrors) {
+        self.shared.other_error.fetch_or(bits.bits(), Ordering::SeqCst);
     }
 
     /// Everything so far.
-    pub fn io_error(&self) -> u32 {
-        self.listing_error() | self.shared.other_error.load(Ordering::SeqCst)
+    pub fn io_error(&self) -> IoErrors {
+        self.listing_error() | IoErrors::from_bits(self.shared.other_error.load(Ordering::SeqCst))
     }
 
     pub fn set_xfer_error(&self) {
@@ -660,11 +654,11 @@ impl Report {
     /// Exit code of a run that came to its end (spec: output 2).
     pub fn code(&self) -> i32 {
         let bits = self.io_error();
-        if self.shared.xfer_error.load(Ordering::SeqCst) || bits & ioerr::GENERAL != 0 {
+        if self.shared.xfer_error.load(Ordering::SeqCst) || bits.contains(IoErrors::GENERAL) {
             23
-        } else if bits & ioerr::VANISHED != 0 {
+        } else if bits.contains(IoErrors::VANISHED) {
             24
-        } else if bits & ioerr::DEL_LIMIT != 0 {
+        } else if bits.contains(IoErrors::DEL_LIMIT) {
             25
         } else {
             0
@@ -679,13 +673,4 @@ impl Report {
     pub fn summary(&self) -> Summary {
         lock(&self.shared.summary).clone()
     }
-
-    // ---- items
-
-    // ---- progress
-}
-
-/// Whether an item with these flags is worth an item on the wire and a line (spec: protocol 6.2).
-pub fn significant(iflags: u16, xname: Option<&[u8]>) -> bool {
-    iflags & iflag::SIGNIFICANT != 0 || xname.is_some_and(|x| !x.is_empty())
 }

@@ -21,12 +21,14 @@ use super::sources::Sources;
 use crate::error::{Error, IoErrorExt as _, Result};
 use crate::flist::Segment;
 use crate::plan::{Debug, DeleteWhen, Plan};
-use crate::report::{ioerr, Report};
+use crate::report::Report;
 use crate::sums::size::sum_head;
 use crate::sums::strong::Hasher;
 use crate::tree::data::{self, CopyError};
 use crate::tree::sparse::Output;
 use crate::tree::Root;
+use crate::wire::item::IoErrors;
+use crate::wire::item::ItemFlags;
 use crate::wire::throttle::Throttle;
 
 /// Files up to this size are read and written in one piece.
@@ -50,7 +52,7 @@ struct Delayed {
     segment: Arc<Segment>,
     i: usize,
     ndx: i32,
-    iflags: u16,
+    iflags: ItemFlags,
     rel: Vec<u8>,
     /// Something is at its name that a backup is made of.
     exists: bool,
@@ -324,7 +326,7 @@ impl Copier {
                 Ok(stat) if is_reg(stat.mode) => stat.size,
                 Ok(_) => entry.len,
                 Err(error) => {
-                    self.report.set_io_error(ioerr::GENERAL);
+                    self.report.set_io_error(IoErrors::GENERAL);
                     let name = request.segment.name(request.i);
                     let shown = self.shown_source(entry.root, &name);
                     let text = [b"fstat ".as_slice(), &shown, b" failed"].concat();
@@ -404,7 +406,7 @@ impl Copier {
     fn source_failed(&mut self, request: &Request, size: u64, error: &io::Error) {
         let entry = *request.segment.entry(request.i);
         let name = request.segment.name(request.i);
-        self.report.set_io_error(ioerr::GENERAL);
+        self.report.set_io_error(IoErrors::GENERAL);
         let shown = self.shown_source(entry.root, &name);
         let text = [b"read errors mapping ".as_slice(), &shown].concat();
         // A sender has shown the item before it reads, and its end after the zeros that stand for the rest.

@@ -10,8 +10,9 @@ use crate::error::{IoErrorExt as _, Result};
 use crate::flist::Segment;
 use crate::plan::DeleteWhen;
 use crate::report::debug::{self, debug};
-use crate::report::{ioerr, sys_line, Level, Report};
+use crate::report::{sys_line, Level, Report};
 use crate::tree::{FileKind, Root, Stat};
+use crate::wire::item::IoErrors;
 
 /// Remove a directory and everything in it, for a place that a backup needs. `told` hears of each thing in it: its name
 /// from byte `from` on, and a mode of its type.
@@ -107,7 +108,7 @@ pub struct Deleter {
     depth: u32,
     flags: u32,
     /// `io_error` of the lists that the generator has come to.
-    listing_error: u32,
+    listing_error: IoErrors,
     /// Found during the run, removed at the end (`--delete-delay`).
     delayed: Vec<(Vec<u8>, FileKind)>,
     /// Directories that were looked through already.
@@ -123,7 +124,7 @@ impl Deleter {
             told_io_error: false,
             depth: 0,
             flags: 2,
-            listing_error: 0,
+            listing_error: IoErrors::NONE,
             delayed: Vec::new(),
             dev: None,
         }
@@ -134,7 +135,7 @@ impl Deleter {
     }
 
     /// The generator has come to a list that ended with these bits.
-    pub fn reached(&mut self, io_error: u32) {
+    pub fn reached(&mut self, io_error: IoErrors) {
         self.listing_error |= io_error;
     }
 
@@ -147,7 +148,7 @@ impl Deleter {
             (DeleteWhen::After, _) | (_, false) => report.io_error(),
             _ => self.listing_error,
         };
-        if bits & ioerr::GENERAL == 0 || plan.ignore_errors {
+        if !bits.contains(IoErrors::GENERAL) || plan.ignore_errors {
             return false;
         }
         if !self.told_io_error {
@@ -168,8 +169,8 @@ impl Deleter {
     pub(super) fn unreadable(&mut self, before: &[u8], dir: &[u8], after: &[u8], error: &io::Error) {
         let text = [before, &self.dest.display(dir), after].concat();
         self.dest.report.sys_error(self.dest.role, text, error);
-        self.dest.report.set_io_error(ioerr::GENERAL);
-        self.listing_error |= ioerr::GENERAL;
+        self.dest.report.set_io_error(IoErrors::GENERAL);
+        self.listing_error |= IoErrors::GENERAL;
     }
 
     /// Remove what is in the directory `dir` (`.` for the root) and not in the list. `listed` tells whether a name is.
@@ -320,7 +321,7 @@ impl Deleter {
         }
         if self.at_limit() {
             self.skipped += 1;
-            self.dest.report.set_io_error(ioerr::DEL_LIMIT);
+            self.dest.report.set_io_error(IoErrors::DEL_LIMIT);
             return Ok(Outcome::Limit);
         }
         let mode = self.shown_mode(rel, kind);
@@ -398,7 +399,7 @@ impl Deleter {
             if outcome == Outcome::NotEmpty && self.at_limit() {
                 // Once more for a directory that the limit has kept (observed).
                 self.skipped += 1;
-                self.dest.report.set_io_error(ioerr::DEL_LIMIT);
+                self.dest.report.set_io_error(IoErrors::DEL_LIMIT);
             }
         }
         debug!(self.dest.report, filter >= 2; "[generator] popping local filters");

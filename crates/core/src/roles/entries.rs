@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::flist::{eflag, Segment};
 use crate::report::debug::debug;
 use crate::tree::Stat;
+use crate::wire::item::ItemFlags;
 
 pub(super) fn missing(error: &io::Error) -> bool {
     error.raw_os_error() == Some(2)
@@ -83,7 +84,7 @@ impl Generator {
                 })
             {
                 b" (file change)"
-            } else if item_flags(&self.plan, &want, Some(stat), 0, false) != 0 {
+            } else if item_flags(&self.plan, &want, Some(stat), ItemFlags::NONE, false) != ItemFlags::NONE {
                 b" (attr change)"
             } else {
                 b" (uptodate)"
@@ -181,8 +182,8 @@ impl Generator {
         rel: &[u8],
         want: &Wanted,
         now: Option<&Stat>,
-        flags: u16,
-    ) -> u16 {
+        flags: ItemFlags,
+    ) -> ItemFlags {
         flags | self.dest.metadata_flags(root, rel, want, now)
     }
 }

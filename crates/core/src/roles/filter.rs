@@ -7,9 +7,10 @@ use rustix::io::Errno;
 
 use crate::error::{IoErrorExt as _, Result};
 use crate::plan::Plan;
-use crate::report::{ioerr, Report};
+use crate::report::Report;
 use crate::rules::{BuildOptions, RuleOptions, Rules, Side, Warning, FROM_FILE};
 use crate::tree::{operator, Root};
+use crate::wire::item::IoErrors;
 
 /// Rules of one role, and where on the walk it stands.
 pub struct Filters {
@@ -216,9 +217,9 @@ impl Filters {
                 report.error([text, &shown].concat());
                 // What is hidden here is not known, nor what is protected.
                 if self.side == Side::Sender {
-                    report.set_listing_error(ioerr::GENERAL);
+                    report.set_listing_error(IoErrors::GENERAL);
                 } else {
-                    report.set_io_error(ioerr::GENERAL);
+                    report.set_io_error(IoErrors::GENERAL);
                 }
             }
         }

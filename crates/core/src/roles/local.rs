@@ -20,6 +20,7 @@ use crate::event::Summary;
 use crate::flist::{Segment, Tables};
 use crate::plan::{DeleteWhen, FilesFrom, Plan};
 use crate::report::{item, Report};
+use crate::wire::item::ItemFlags;
 
 /// Lists that the scanner may be ahead.
 const AHEAD: usize = 64;
@@ -342,7 +343,17 @@ pub fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usize) {
         report.info(&line);
         return;
     }
-    let shown = item_of(report, segment, i, &name, b"", 0, None, false, Figures::default());
+    let shown = item_of(
+        report,
+        segment,
+        i,
+        &name,
+        b"",
+        ItemFlags::NONE,
+        None,
+        false,
+        Figures::default(),
+    );
     let atime = (plan.atimes > 0).then(|| segment.atime(i));
     let crtime = plan.crtimes.then(|| segment.crtime(i));
     item::listing(&shown, atime, crtime, plan, &mut line);

@@ -31,6 +31,7 @@ use crate::tree::fake;
 use crate::tree::xattr::{self, Handling, INTERNAL};
 use crate::tree::{Root, Stat};
 use crate::wire::ints::Source;
+use crate::wire::item::ItemFlags;
 
 /// An ACL of the filesystem as the list has it.
 fn listed(acl: &Acl) -> flist::Acl {
@@ -320,20 +321,19 @@ impl Metadata {
     }
 
     /// Bits of what differs: ACL and extended attributes (spec: protocol 6.2). `now` is `None` for a new item.
-    pub fn flags(&self, place: Place<'_>, want: &Wanted, now: Option<&Stat>) -> u16 {
-        use crate::report::item::iflag;
-        let mut flags = 0;
+    pub fn flags(&self, place: Place<'_>, want: &Wanted, now: Option<&Stat>) -> ItemFlags {
+        let mut flags = ItemFlags::NONE;
         let Some(now) = now else {
             if self.plan.xattrs > 0 && !self.set_of(want).is_empty() {
-                flags |= iflag::XATTR;
+                flags |= ItemFlags::XATTR;
             }
             return flags;
         };
         if self.plan.acls && self.acls_differ(place, want, now) {
-            flags |= iflag::ACL;
+            flags |= ItemFlags::ACL;
         }
         if self.plan.xattrs > 0 && self.xattrs_differ(place, want) {
-            flags |= iflag::XATTR;
+            flags |= ItemFlags::XATTR;
         }
         flags
     }

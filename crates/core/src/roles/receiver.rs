@@ -13,8 +13,8 @@ use rustix::io::Errno;
 
 use super::compare::Wanted;
 use super::dest::{Dest, Failed};
-use super::exchange::{entry_of, read_deletions, Item, Places, Seen};
-use super::generator::Feed;
+use super::exchange::{entry_of, is_keep_alive, read_deletions, Places, Seen};
+use super::generator::{basis, Feed};
 use super::items::{self, Figures, Part};
 use super::landing::Outcome;
 use super::rebuild::Built;
@@ -29,6 +29,7 @@ use crate::sums::size::SumHead;
 use crate::tree::{operator, Root, Stat};
 use crate::wire::frames::{Message, Tag};
 use crate::wire::ints::{NdxReader, Source, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
+use crate::wire::item::{IoErrors, Item, ItemFlags};
 use crate::wire::link::{Reader, Writer};
 use crate::wire::trace::Way;
 
@@ -64,7 +65,7 @@ pub struct Receiver {
 fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Feed>) -> Result<()> {
     match message.tag {
         tag if tag.is_text() => report.from_peer(tag, &message.payload),
-        Tag::IoError => report.set_io_error(message.value().unwrap_or(0) as u32 & 7),
+        Tag::IoError => report.set_io_error(IoErrors::from_peer(message.value().unwrap_or(0))),
         Tag::ErrorExit => {
             return Err(match message.value() {
                 Some(code) => {
@@ -91,7 +92,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
 
 /// A finished file that waits in the partial-dir (`--delay-updates`), with what is logged when it has its name.
 struct Delayed {
-    item: Item,
+    item: Item<'static>,
     segment: Arc<Segment>,
     i: usize,
     rel: Vec<u8>,
@@ -241,7 +242,7 @@ impl Receiver {
     fn take_list(&mut self, received: Received, role: &'static str) -> Result<()> {
         self.tell_unconverted(&received.notices, role == "Receiver");
         let mut segment = received.segment;
-        segment.io_error = received.io_error as u32;
+        segment.io_error = IoErrors::from_bits(received.io_error as u32);
         self.report.set_listing_error(segment.io_error);
         if self.plan.prune_empty_dirs {
             super::metadata::prune(&self.plan, &mut segment, &self.plan.destination, &self.report)?;
@@ -367,7 +368,7 @@ impl Receiver {
 
     fn item(&mut self, ndx: i32) -> Result<()> {
         let item = Item::read(&mut self.reader, ndx, self.plan.protocol)?;
-        if item.is_keep_alive(&self.plan, &self.lists) {
+        if is_keep_alive(&item, &self.plan, &self.lists) {
             return Ok(());
         }
         if let Some(replay) = self.replay.as_ref().filter(|_| !item.wants_data()) {
@@ -385,7 +386,7 @@ impl Receiver {
                 self.phase
             )));
         }
-        if item.has_xattrs(&self.plan) {
+        if super::metadata::values_follow(&self.plan, item.iflags) {
             let dest = self.dest()?;
             dest.metadata.read_values(&mut self.reader, &found.segment, found.pos)?;
             if !item.wants_data() {
@@ -444,7 +445,7 @@ impl Receiver {
         Ok(())
     }
 
-    fn tell(&self, item: &Item, found: &Found, figures: Figures<'_>, part: Part) {
+    fn tell(&self, item: &Item<'_>, found: &Found, figures: Figures<'_>, part: Part) {
         let name = found.segment.name(found.pos);
         items::tell(
             &self.report,
@@ -476,7 +477,7 @@ impl Receiver {
     }
 
     /// Read a file's data to its end without keeping any.
-    fn pass_over(&mut self, item: &Item, found: &Found) -> Result<()> {
+    fn pass_over(&mut self, item: &Item<'_>, found: &Found) -> Result<()> {
         let dest = self.dest()?;
         let (segment, i) = (Arc::clone(&found.segment), found.pos);
         let head = SumHead::read(
@@ -492,7 +493,7 @@ impl Receiver {
             replaces: false,
             want: dest.wanted(&segment, i, None),
             head,
-            kind: item.kind,
+            kind: item.basis.unwrap_or(basis::ITSELF),
             basis: None,
             basis_lost: false,
             mapped: None,
@@ -516,7 +517,7 @@ impl Receiver {
         Ok(())
     }
 
-    fn receive(&mut self, item: &Item, found: &Found) -> Result<()> {
+    fn receive(&mut self, item: &Item<'static>, found: &Found) -> Result<()> {
         let dest = self.dest()?;
         let segment = Arc::clone(&found.segment);
         let (i, ndx) = (found.pos, item.ndx);
@@ -531,7 +532,7 @@ impl Receiver {
             "receiver",
         )?;
         let rel = dest.name(&segment, i);
-        let fresh = item.iflags & crate::report::item::iflag::NEW != 0 && self.plan.protocol >= 29;
+        let fresh = item.iflags.contains(ItemFlags::NEW) && self.plan.protocol >= 29;
         // What can't be looked at may be there all the same, and is not replaced without a backup.
         let looked = if fresh { None } else { Some(dest.lstat(&rel)) };
         let (exists, replaces) = match looked {

@@ -24,8 +24,9 @@ use crate::error::{Error, IoErrorExt as _, Result};
 use crate::flist::{eflag, HardLinks, Iconv, Segment, SegmentBuilder};
 use crate::plan::Plan;
 use crate::report::debug::debug;
-use crate::report::{ioerr, sys_line, Level, Report};
+use crate::report::{sys_line, Level, Report};
 use crate::tree::{FileKind, Stat};
+use crate::wire::item::IoErrors;
 
 /// An argument on its way down: `name` under `root`, of which `done` bytes are already listed.
 #[derive(Debug, Clone)]
@@ -340,11 +341,11 @@ impl Scanner {
                 let path = self.display(root_number, dir);
                 if error.is(Errno::NOENT) {
                     let text = [b"directory has vanished: ".as_slice(), &path].concat();
-                    self.report.set_listing_error(ioerr::VANISHED);
+                    self.report.set_listing_error(IoErrors::VANISHED);
                     self.report.warning(text);
                 } else {
                     let text = [b"opendir ".as_slice(), &path, b" failed"].concat();
-                    self.report.set_listing_error(ioerr::GENERAL);
+                    self.report.set_listing_error(IoErrors::GENERAL);
                     self.report.sys_error("sender", text, &error);
                 }
                 return Ok(());
@@ -366,7 +367,7 @@ impl Scanner {
             name.extend_from_slice(found.name);
             if name.len() > crate::flist::MAX_NAME {
                 let text = [b"skipping overly long name: ".as_slice(), &name].concat();
-                self.report.set_listing_error(ioerr::GENERAL);
+                self.report.set_listing_error(IoErrors::GENERAL);
                 self.report.line(Level::Error, text);
                 continue;
             }
@@ -396,11 +397,11 @@ impl Scanner {
                     let path = self.display(root_number, &name);
                     if error.is(Errno::NOENT) {
                         let text = [b"file has vanished: ".as_slice(), &path].concat();
-                        self.report.set_listing_error(ioerr::VANISHED);
+                        self.report.set_listing_error(IoErrors::VANISHED);
                         self.report.warning(text);
                     } else {
                         let text = [b"readlink_stat(".as_slice(), &path, b") failed"].concat();
-                        self.report.set_listing_error(ioerr::GENERAL);
+                        self.report.set_listing_error(IoErrors::GENERAL);
                         self.report.sys_error("sender", text, &error);
                     }
                 }
@@ -409,7 +410,7 @@ impl Scanner {
         if let Some(error) = &names.error {
             let path = self.display(root_number, dir);
             let text = [b"readdir(".as_slice(), &path, b")"].concat();
-            self.report.set_listing_error(ioerr::GENERAL);
+            self.report.set_listing_error(IoErrors::GENERAL);
             self.report.sys_error("sender", text, error);
         }
         Ok(())
@@ -419,7 +420,7 @@ impl Scanner {
     fn unsearchable(&mut self, root: u16, dir: &[u8]) -> Result<()> {
         let path = self.display(root, dir);
         let text = [b"opendir ".as_slice(), &path, b" failed"].concat();
-        self.report.set_listing_error(ioerr::GENERAL);
+        self.report.set_listing_error(IoErrors::GENERAL);
         self.report.sys_error("sender", text, &io::Error::from(Errno::ACCESS));
         Ok(())
     }
@@ -446,7 +447,7 @@ impl Scanner {
     fn no_referent(&mut self, root: u16, name: &[u8]) -> Result<()> {
         let path = self.display(root, name);
         let text = [b"symlink has no referent: ".as_slice(), &path].concat();
-        self.report.set_listing_error(ioerr::GENERAL);
+        self.report.set_listing_error(IoErrors::GENERAL);
         self.report.error_xfer(text);
         Ok(())
     }
@@ -498,7 +499,7 @@ impl Scanner {
                     Err(error) => {
                         let shown = self.display(root_number, name);
                         let text = [b"readlink_stat(".as_slice(), &shown, b") failed"].concat();
-                        self.report.set_listing_error(ioerr::GENERAL);
+                        self.report.set_listing_error(IoErrors::GENERAL);
                         self.report.sys_error("sender", text, &error);
                         return Ok(());
                     }
@@ -522,7 +523,7 @@ impl Scanner {
         if stat.mode & S_IFMT == 0 {
             let shown = self.display(root_number, name);
             let text = [b"skipping file with bogus (zero) st_mode: ".as_slice(), &shown].concat();
-            self.report.set_listing_error(ioerr::GENERAL);
+            self.report.set_listing_error(IoErrors::GENERAL);
             self.report.info(text);
             return Ok(());
         }

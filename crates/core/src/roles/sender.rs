@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::copier::remove_source_file;
-use super::exchange::{entry_of, put_deletions, read_deletions, Item, Places, Seen};
+use super::exchange::{entry_of, is_keep_alive, put_deletions, read_deletions, Places, Seen};
 use super::items::{self, Figures, Part};
 use super::outlet::Outlet;
 use super::paths::disk;
@@ -22,6 +22,7 @@ use crate::report::Report;
 use crate::sums::strong::BlockHasher;
 use crate::wire::frames::{Message, Tag};
 use crate::wire::ints::{self, NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
+use crate::wire::item::{IoErrors, Item};
 use crate::wire::link::{Reader, Writer};
 use crate::wire::trace::Way;
 
@@ -63,7 +64,7 @@ pub struct Sender {
 fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<Vec<i32>>, removes: bool) -> Result<()> {
     match message.tag {
         tag if tag.is_text() => report.from_peer(tag, &message.payload),
-        Tag::IoError => report.set_io_error(message.value().unwrap_or(0) as u32 & 7),
+        Tag::IoError => report.set_io_error(IoErrors::from_peer(message.value().unwrap_or(0))),
         Tag::ErrorExit => {
             return Err(match message.value() {
                 Some(code) => {
@@ -229,7 +230,7 @@ impl Sender {
         }
         let before = self.out.len();
         self.encoder.encode_segment(&segment, &mut self.out)?;
-        let io_error = segment.io_error as i32;
+        let io_error = segment.io_error.bits() as i32;
         let message = self.encoder.end_marker(io_error, &mut self.out);
         self.encoder
             .id_lists(if self.plan.ignore_errors { 0 } else { io_error }, &mut self.out);
@@ -405,8 +406,8 @@ impl Sender {
         if ndx < 0 {
             return Err(self.lists.not_an_index(ndx, "sender"));
         }
-        let mut item = Item::read(&mut self.reader, ndx, self.plan.protocol)?;
-        if item.is_keep_alive(&self.plan, &self.lists) {
+        let item = Item::read(&mut self.reader, ndx, self.plan.protocol)?;
+        if is_keep_alive(&item, &self.plan, &self.lists) {
             return self.writer.keep_alive();
         }
         let found = entry_of(&self.lists, &item, self.report.role())?;
@@ -425,22 +426,22 @@ impl Sender {
             )));
         }
         let mut values = Vec::new();
-        if item.has_xattrs(&self.plan) {
+        if super::metadata::values_follow(&self.plan, item.iflags) {
             self.xattr_reply(&found, &mut values)?;
         }
         if item.wants_data() {
-            return self.transfer(&mut item, &found, &values);
+            return self.transfer(&item, &found, &values);
         }
         let name = found.segment.given_name(found.pos);
         items::count(&self.report, entry.mode, item.iflags);
         self.tell(&item, &found, &name, Figures::default(), Part::All);
         self.look_ahead()?;
-        item.put(&mut self.ndx_out, &mut self.out, self.plan.protocol)?;
+        item.put(&mut self.ndx_out, &mut self.out, self.plan.protocol, None)?;
         self.out.extend_from_slice(&values);
         self.put()
     }
 
-    fn tell(&self, item: &Item, found: &Found, name: &[u8], figures: Figures<'_>, part: Part) {
+    fn tell(&self, item: &Item<'_>, found: &Found, name: &[u8], figures: Figures<'_>, part: Part) {
         items::tell(
             &self.report,
             &found.segment,
@@ -479,11 +480,13 @@ impl Sender {
     }
 
     /// A file could not be read: the other side is to know before it deletes at the end (spec: protocol 5.9).
-    fn failed_file(&self, bits: u32) {
+    fn failed_file(&self, bits: IoErrors) {
         self.report.set_io_error(bits);
         if self.plan.protocol >= 30 && !self.plan.ignore_errors {
             // A connection that is gone shows with the next thing sent.
-            let _ = self.writer.msg(Tag::IoError, &self.report.io_error().to_le_bytes());
+            let _ = self
+                .writer
+                .msg(Tag::IoError, &self.report.io_error().bits().to_le_bytes());
         }
     }
 

@@ -9,8 +9,9 @@ use rustix::io::Errno;
 
 use crate::error::IoErrorExt as _;
 use crate::plan::Plan;
-use crate::report::{ioerr, Report};
+use crate::report::Report;
 use crate::tree::{operator, Root, RootOptions};
+use crate::wire::item::IoErrors;
 
 /// The root of a daemon's module. The path leading there may be closed to the user that the transfer runs as, so a
 /// handle from before wins.
@@ -160,9 +161,11 @@ impl Sources {
         number: u16,
         path: &[u8],
         shown: impl FnOnce(&Root) -> Vec<u8>,
-    ) -> Result<File, u32> {
+    ) -> Result<File, IoErrors> {
         let follow = plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks || plan.copy_devices;
-        let Some(root) = self.root(number) else { return Err(0) };
+        let Some(root) = self.root(number) else {
+            return Err(IoErrors::NONE);
+        };
         let opened = if follow {
             root.open_read_follow(path, plan.open_noatime)
         } else {
@@ -172,11 +175,11 @@ impl Sources {
             let shown = shown(root);
             if error.is(Errno::NOENT) {
                 report.warning([b"file has vanished: ".as_slice(), &shown].concat());
-                return ioerr::VANISHED;
+                return IoErrors::VANISHED;
             }
             let text = [b"send_files failed to open ".as_slice(), &shown].concat();
             report.sys_error("sender", text, &error);
-            ioerr::GENERAL
+            IoErrors::GENERAL
         })
     }
 }

@@ -12,6 +12,7 @@ use crate::tree::acl::{Acl, AclKind};
 use crate::tree::fake::{self, FakeStat};
 
 use crate::tree::{Root, Stat};
+use crate::wire::item::ItemFlags;
 
 impl Dest {
     /// Status of what is at `rel`, as [`lstat`].
@@ -61,9 +62,9 @@ impl Dest {
     }
 
     /// Bits of ACLs and attributes that differ at `rel` beneath `root`; `now` is `None` for a new item.
-    pub fn metadata_flags(&self, root: &Root, rel: &[u8], want: &Wanted, now: Option<&Stat>) -> u16 {
+    pub fn metadata_flags(&self, root: &Root, rel: &[u8], want: &Wanted, now: Option<&Stat>) -> ItemFlags {
         if !self.plan.acls && self.plan.xattrs == 0 {
-            return 0;
+            return ItemFlags::NONE;
         }
         self.metadata.flags(Place::Name(root, rel), want, now)
     }

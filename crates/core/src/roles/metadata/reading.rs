@@ -15,6 +15,7 @@ use crate::tree::acl::AclKind;
 use crate::tree::fake::{self, FakeStat, LookupError};
 use crate::tree::xattr::{self, Handling, FAKE_PREFIX};
 use crate::tree::{Root, Stat};
+use crate::wire::item::ItemFlags;
 
 /// Why a file could not be looked at.
 #[derive(Debug)]
@@ -189,11 +190,10 @@ pub fn requested_values(place: Place<'_>, plan: &Plan, set: &XattrSet, numbers: 
 }
 
 /// A list of attribute values goes with an item that has these flags (spec: protocol 6.5).
-pub fn values_follow(plan: &Plan, iflags: u16) -> bool {
-    use crate::report::item::iflag;
+pub fn values_follow(plan: &Plan, iflags: ItemFlags) -> bool {
     let shortcut = plan.protocol >= 31
         && !plan.compat_avoid_xattr_optim
-        && iflags & iflag::XNAME != 0
-        && iflags & iflag::LOCAL_CHANGE != 0;
-    plan.xattrs > 0 && iflags & iflag::XATTR != 0 && (!plan.dry_run || plan.read_batch) && !shortcut
+        && iflags.contains(ItemFlags::XNAME)
+        && iflags.contains(ItemFlags::LOCAL_CHANGE);
+    plan.xattrs > 0 && iflags.contains(ItemFlags::XATTR) && (!plan.dry_run || plan.read_batch) && !shortcut
 }

@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::flist::names::shown;
 use crate::report::debug::debug;
 use crate::roles::dest::Dest;
-use crate::roles::exchange::Item;
 use crate::roles::generator::basis;
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::split_name;
@@ -17,12 +16,13 @@ use crate::sums::strong::{digest_len, Hasher};
 use crate::tree::sparse::Output;
 use crate::tree::{Root, Stat};
 use crate::wire::ints::Source;
+use crate::wire::item::Item;
 
 impl Receiver {
     /// The file whose blocks are meant, with the checks on what the sender says about it (spec: protocol 6.2).
     pub(super) fn basis_place(
         &self,
-        item: &Item,
+        item: &Item<'_>,
         dest: &Dest,
         rel: &[u8],
         exists: Option<&Stat>,
@@ -44,7 +44,7 @@ impl Receiver {
             }
             return Ok((basis::ITSELF, Some(own())));
         }
-        let kind = item.kind;
+        let kind = item.basis.unwrap_or(basis::ITSELF);
         let bad = || Err(Error::Protocol(format!("invalid basis_dir index: {kind}.")));
         let place = match kind {
             basis::ITSELF => Some(own()),

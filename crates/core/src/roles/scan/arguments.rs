@@ -10,12 +10,12 @@ use super::{Argument, Known, Node, Scanner};
 use crate::error::{Error, Result};
 use crate::flist::{eflag, NewEntry, SegmentBuilder};
 use crate::report::debug::debug;
-use crate::report::ioerr;
 use crate::roles::compare::{is_dir, S_IFREG};
 use crate::roles::entries::missing;
 use crate::roles::metadata::{self, Lookup};
 use crate::roles::paths::{clean, confine, disk, split_name, split_relative, trim_slashes};
 use crate::tree::operator;
+use crate::wire::item::IoErrors;
 
 impl Scanner {
     pub(super) fn arguments(&mut self, names: Option<Vec<Vec<u8>>>) -> Result<Vec<Argument>> {
@@ -61,7 +61,7 @@ impl Scanner {
                 let full = self.as_typed(base, named);
                 let text = [b"change_dir ".as_slice(), &self.report.quoted(&full), b" failed"].concat();
                 self.report.sys_error("sender", text, &error);
-                self.report.set_listing_error(ioerr::GENERAL);
+                self.report.set_listing_error(IoErrors::GENERAL);
                 None
             }
         }
@@ -81,7 +81,7 @@ impl Scanner {
             Err(error) => {
                 let text = [b"link_stat ".as_slice(), &self.display(root, name), b" failed"].concat();
                 self.report.sys_error("sender", text, &error);
-                self.report.set_listing_error(ioerr::GENERAL);
+                self.report.set_listing_error(IoErrors::GENERAL);
                 None
             }
         }
@@ -385,7 +385,7 @@ impl Scanner {
                     // Nobody asked for the directory to go, so its absence is a surprise. What was asked for stands in
                     // a list of its own only where there is just the one.
                     let path = self.display(argument.root, &name);
-                    self.report.set_listing_error(ioerr::VANISHED);
+                    self.report.set_listing_error(IoErrors::VANISHED);
                     self.report.warning([b"file has vanished: ".as_slice(), &path].concat());
                     if self.plan.inc_recurse {
                         return Ok(());
@@ -442,7 +442,7 @@ impl Scanner {
         let text = [b"link_stat ".as_slice(), &path, b" failed"].concat();
         self.report.sys_error("sender", text, error);
         if !missing {
-            self.report.set_listing_error(ioerr::GENERAL);
+            self.report.set_listing_error(IoErrors::GENERAL);
         }
         Ok(())
     }

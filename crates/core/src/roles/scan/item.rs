@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::Scanner;
 use crate::error::Result;
 use crate::flist::{eflag, Charset, NewEntry, SegmentBuilder, EILSEQ};
-use crate::report::{ioerr, Level};
+use crate::report::Level;
 use crate::roles::compare::{is_link, is_reg, S_IFDIR, S_IFMT, S_IFREG};
 use crate::roles::metadata::{self, Place};
 use crate::roles::paths::disk;
 use crate::sums::strong::{digest_len, Hasher};
 use crate::tree::Stat;
+use crate::wire::item::IoErrors;
 
 impl Scanner {
     /// Whether name and target can travel; if not, that is told (spec: protocol 5.16).
@@ -31,7 +32,7 @@ impl Scanner {
             format!(" ({EILSEQ})").as_bytes(),
         ]
         .concat();
-        self.report.set_listing_error(ioerr::GENERAL);
+        self.report.set_listing_error(IoErrors::GENERAL);
         self.report.line(Level::ErrorXfer, text);
         false
     }
@@ -59,7 +60,7 @@ impl Scanner {
                     Some(Ok(target)) if target.is_empty() => {
                         let shown = self.display(root_number, name);
                         let text = [b"skipping symlink with 0-length value: ".as_slice(), &shown].concat();
-                        self.report.set_listing_error(ioerr::GENERAL);
+                        self.report.set_listing_error(IoErrors::GENERAL);
                         self.report.warning(text);
                         return Ok(false);
                     }
@@ -72,7 +73,7 @@ impl Scanner {
                     Some(Err(error)) => {
                         let shown = self.display(root_number, name);
                         let text = [b"readlink_stat(".as_slice(), &shown, b") failed"].concat();
-                        self.report.set_listing_error(ioerr::GENERAL);
+                        self.report.set_listing_error(IoErrors::GENERAL);
                         self.report.sys_error("sender", text, &error);
                         return Ok(false);
                     }
