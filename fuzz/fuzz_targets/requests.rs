@@ -6,6 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use tain_core::delta::search::SearchStats;
 use tain_core::delta::{search, Signature, TokenSink};
 use tain_core::error::Result;
+use tain_core::role::Role;
 use tain_core::roles::exchange::read_deletions;
 use tain_core::sums::{BlockHasher, Hasher, SumHead};
 use tain_core::wire::ints::{NdxReader, NdxWriter, NDX_DEL_STATS};
@@ -53,7 +54,7 @@ fuzz_target!(|data: &[u8]| {
     for _ in 0..64 {
         let Ok(ndx) = indices.read(&mut src) else { return };
         if ndx < 0 {
-            if ndx == NDX_DEL_STATS && read_deletions(&mut src, "sender").is_err() {
+            if ndx == NDX_DEL_STATS && read_deletions(&mut src, Role::Sender).is_err() {
                 return;
             }
             continue;

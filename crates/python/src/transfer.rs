@@ -60,7 +60,7 @@ impl Summary {
             code: s.code,
             error: s.error,
             told: s.told,
-            role: s.role,
+            role: s.role.name(),
             files: counts(py, s.files)?,
             created: counts(py, s.created)?,
             deleted: counts(py, s.deleted)?,
@@ -128,7 +128,7 @@ impl Transfer {
                 std::panic::catch_unwind(AssertUnwindSafe(|| work(&handle))).unwrap_or_else(|_| CoreSummary {
                     code: 15,
                     error: "internal error: please report it".into(),
-                    role: handle.role(),
+                    role: handle.role().name(),
                     ..CoreSummary::default()
                 });
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(summary);

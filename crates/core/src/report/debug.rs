@@ -3,6 +3,7 @@
 use super::Report;
 use crate::flist::{eflag, Segment};
 use crate::plan::Plan;
+use crate::role::Role;
 
 /// A part of a line.
 pub trait Piece {
@@ -19,6 +20,12 @@ macro_rules! pieces {
     };
 }
 pieces! { u8 i32 u32 i64 u64 usize String }
+
+impl Piece for Role {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.name().put(out);
+    }
+}
 
 impl Piece for &str {
     fn put(&self, out: &mut Vec<u8>) {
@@ -69,7 +76,7 @@ fn depth(name: &[u8]) -> usize {
 }
 
 /// `flist start=…` and a line for each entry, at level 3.
-pub fn list(report: &Report, role: &str, segment: &Segment, of: ListOf) {
+pub fn list(report: &Report, role: Role, segment: &Segment, of: ListOf) {
     let plan = report.plan();
     if plan.debug.flist < 3 {
         return;
@@ -108,7 +115,7 @@ pub fn list(report: &Report, role: &str, segment: &Segment, of: ListOf) {
 }
 
 /// The first line of a dump.
-pub fn head(report: &Report, role: &str, start: i32, used: usize) {
+pub fn head(report: &Report, role: Role, start: i32, used: usize) {
     report.info(format!(
         "[{role}] flist start={start}, used={used}, low=0, high={}",
         used as i64 - 1
@@ -118,7 +125,7 @@ pub fn head(report: &Report, role: &str, start: i32, used: usize) {
 /// One entry of a dump.
 pub fn line(
     report: &Report,
-    role: &str,
+    role: Role,
     number: i32,
     place: &[u8],
     name: &[u8],

@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Summary};
 use crate::flist::{Charset as Conversion, Iconv};
 use crate::plan::{Charset, Plan, StderrMode};
+use crate::role::Role;
 use crate::wire::frames::Tag;
 use crate::wire::item::IoErrors;
 use crate::wire::link::Writer;
@@ -80,7 +81,7 @@ struct Shared {
     total_progress: AtomicU64,
     /// The line that the building of a list began is not ended yet.
     open_line: AtomicBool,
-    role: Mutex<&'static str>,
+    role: Mutex<Role>,
     /// The local character set, when names are converted.
     charset: Option<Iconv>,
     out_format: Option<Format>,
@@ -150,7 +151,7 @@ impl Report {
                 progress: Mutex::new(progress),
                 total_progress: AtomicU64::new(0),
                 open_line: AtomicBool::new(false),
-                role: Mutex::new(if sender { "sender" } else { "Receiver" }),
+                role: Mutex::new(if sender { Role::Sender } else { Role::EarlyReceiver }),
                 style,
                 processed: AtomicU64::new(0),
                 listed: AtomicU64::new(0),
@@ -187,20 +188,20 @@ impl Report {
     }
 
     /// Role for lines that name none of their own, and for the last line.
-    pub fn set_role(&self, role: &'static str) {
+    pub fn set_role(&self, role: Role) {
         *lock(&self.shared.role) = role;
     }
 
-    pub fn role(&self) -> &'static str {
+    pub fn role(&self) -> Role {
         *lock(&self.shared.role)
     }
 
     /// Who looks at files through this handle: the side that scans, or the one that compares.
-    pub fn looker(&self) -> &'static str {
-        if !self.receiving && (self.shared.plan.local || self.role() == "sender") {
-            "sender"
+    pub fn looker(&self) -> Role {
+        if !self.receiving && (self.shared.plan.local || self.role() == Role::Sender) {
+            Role::Sender
         } else {
-            "generator"
+            Role::Generator
         }
     }
 
@@ -273,7 +274,7 @@ impl Report {
     }
 
     /// `rsync: [ROLE] MESSAGE: ERR (n)`, a transfer error (spec: output 3).
-    pub fn sys_error(&self, role: &str, message: impl AsRef<[u8]>, error: &io::Error) -> Reported {
+    pub fn sys_error(&self, role: Role, message: impl AsRef<[u8]>, error: &io::Error) -> Reported {
         self.error_xfer(sys_line(role, message.as_ref(), error))
     }
 

@@ -12,6 +12,7 @@ use crate::flist::Segment;
 use crate::plan::AltDest;
 use crate::report::debug::debug;
 use crate::report::sys_line;
+use crate::role::Role;
 use crate::tree::{data, Root, Stat};
 use crate::wire::item::ItemFlags;
 
@@ -262,7 +263,7 @@ impl Generator {
                 ]
                 .concat();
                 // For information: a copy does as well.
-                self.report.info(sys_line("generator", &text, &error));
+                self.report.info(sys_line(Role::Generator, &text, &error));
             }
             return false;
         }
@@ -290,7 +291,7 @@ impl Generator {
                     self.dest.root.display(&[typed, b"/", rel].concat())
                 };
                 let text = [b"open ".as_slice(), &self.report.quoted(&full)].concat();
-                self.report.sys_error("generator", text, &error);
+                self.report.sys_error(Role::Generator, text, &error);
                 return Ok(false);
             }
         };
@@ -305,7 +306,7 @@ impl Generator {
                     rel,
                     b"\"",
                 ];
-                self.report.error(sys_line("generator", &text.concat(), &error));
+                self.report.error(sys_line(Role::Generator, &text.concat(), &error));
                 Ok(false)
             }
         }
@@ -468,7 +469,7 @@ impl Generator {
                         let full = root.display(dir);
                         report.refusal(&full, &error);
                         let text = [b"opendir ".as_slice(), &report.quoted(&full), b" failed"].concat();
-                        report.sys_error("generator", text, &error);
+                        report.sys_error(Role::Generator, text, &error);
                     }
                     return Vec::new();
                 }

@@ -22,6 +22,7 @@ use crate::error::{Error, IoErrorExt as _, Result};
 use crate::flist::Segment;
 use crate::plan::{Debug, DeleteWhen, Plan};
 use crate::report::Report;
+use crate::role::Role;
 use crate::sums::size::sum_head;
 use crate::sums::strong::Hasher;
 use crate::tree::data::{self, CopyError};
@@ -228,7 +229,7 @@ impl Copier {
             self.report.progress_begin(0);
             self.progress_open = true;
         }
-        let dest = Arc::clone(self.dest.get_or_insert_with(|| Arc::new(dest.for_role("receiver"))));
+        let dest = Arc::clone(self.dest.get_or_insert_with(|| Arc::new(dest.for_role(Role::Receiver))));
         let outcome = self.data(request, &dest, &source)?;
         let figures = self.wire_figures(request, self.written.0, self.written.1);
         self.report.stats(|s| {
@@ -330,7 +331,7 @@ impl Copier {
                     let name = request.segment.name(request.i);
                     let shown = self.shown_source(entry.root, &name);
                     let text = [b"fstat ".as_slice(), &shown, b" failed"].concat();
-                    self.report.sys_error("sender", text, &error);
+                    self.report.sys_error(Role::Sender, text, &error);
                     return Ok(Outcome::Failed);
                 }
             }
@@ -412,7 +413,7 @@ impl Copier {
         // A sender has shown the item before it reads, and its end after the zeros that stand for the rest.
         self.report.release();
         self.end_progress(entry.len);
-        self.report.sys_error("sender", text, error);
+        self.report.sys_error(Role::Sender, text, error);
         // A sender fills up with zeros, which count (observed).
         self.written.0 = size.saturating_sub(self.written.1);
     }
@@ -439,7 +440,7 @@ impl Copier {
 
     /// Move the files that were held back (spec: transfer 6 `--delay-updates`), and say what became of each.
     pub fn finish_delayed(&mut self, dest: &Dest) -> Result<Vec<Ended>> {
-        let dest = dest.for_role("receiver");
+        let dest = dest.for_role(Role::Receiver);
         let mut ended = Vec::new();
         for held in std::mem::take(&mut self.delayed) {
             let outcome = match dest.place_delayed(&held.rel, held.exists) {
@@ -600,7 +601,7 @@ pub fn remove_source_file(
     let path = disk(name);
     let failed = |error: &io::Error| {
         let text = [b"sender failed to remove ".as_slice(), name].concat();
-        report.sys_error("sender", text, error);
+        report.sys_error(Role::Sender, text, error);
     };
     let found = if report.plan().copy_links {
         root.stat_follow(path, false)

@@ -11,6 +11,7 @@ use crate::flist::Segment;
 use crate::plan::DeleteWhen;
 use crate::report::debug::{self, debug};
 use crate::report::{sys_line, Level, Report};
+use crate::role::Role;
 use crate::tree::{FileKind, Root, Stat};
 use crate::wire::item::IoErrors;
 
@@ -64,7 +65,7 @@ pub(super) fn tell_list(report: &Report, root: &Root, mut names: Vec<(Vec<u8>, F
         return;
     }
     sort_for_removal(&mut names, report.plan().protocol);
-    debug::head(report, "generator", 0, names.len());
+    debug::head(report, Role::Generator, 0, names.len());
     for (number, (name, kind)) in names.iter().rev().enumerate() {
         let Ok(stat) = root.lstat(name) else { continue };
         let marks = if *kind == FileKind::Dir { 5 } else { 1 };
@@ -76,7 +77,7 @@ pub(super) fn tell_list(report: &Report, root: &Root, mut names: Vec<(Vec<u8>, F
         let ids = (stat.uid, stat.gid);
         debug::line(
             report,
-            "generator",
+            Role::Generator,
             number as i32,
             b"0",
             name,

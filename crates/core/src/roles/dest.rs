@@ -23,6 +23,7 @@ use crate::error::{sys_text, Error, IoErrorExt as _, Result};
 use crate::flist::{Segment, Tables};
 use crate::plan::Plan;
 use crate::report::{Report, Reported};
+use crate::role::Role;
 use crate::tree::{Root, RootOptions};
 
 /// Why a file is not in place.
@@ -55,7 +56,7 @@ pub struct Dest {
     /// A single entry that is stored under this name (spec: options 5.3).
     pub single: Option<Arc<Vec<u8>>>,
     /// `generator` or `receiver`, for messages.
-    pub role: &'static str,
+    pub role: Role,
     pub temp_dir: Option<Root>,
     /// The temp-dir that cannot be used: a link on the way to it belongs to somebody else.
     temp_refused: Option<Arc<Vec<u8>>>,
@@ -104,7 +105,7 @@ impl Dest {
             effective: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
             on_nfs: crate::tree::data::is_nfs(root.handle()),
             single: None,
-            role: "generator",
+            role: Role::Generator,
             temp_dir: None,
             temp_refused: None,
             partial: PartialDir::None,
@@ -220,7 +221,7 @@ impl Dest {
     }
 
     /// The same destination as the other role sees it.
-    pub fn for_role(&self, role: &'static str) -> Self {
+    pub fn for_role(&self, role: Role) -> Self {
         Self { role, ..self.clone() }
     }
 

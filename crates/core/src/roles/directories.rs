@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::flist::{eflag, Segment};
 use crate::plan::{AltDest, DeleteWhen};
 use crate::report::debug::debug;
+use crate::role::Role;
 use crate::tree::Stat;
 use crate::wire::item::ItemFlags;
 
@@ -82,7 +83,7 @@ impl Generator {
             Err(error) => {
                 self.report.check()?;
                 let text = [b"recv_generator: failed to stat ".as_slice(), &self.dest.display(&rel)].concat();
-                self.report.sys_error("generator", text, &error);
+                self.report.sys_error(Role::Generator, text, &error);
                 self.skip_below(&rel);
                 return Ok(None);
             }
@@ -167,7 +168,7 @@ impl Generator {
                         b" failed",
                     ]
                     .concat();
-                    self.report.sys_error("generator", text, &error);
+                    self.report.sys_error(Role::Generator, text, &error);
                     self.contents_skipped();
                     self.skip_below(&rel);
                     return Ok(None);
@@ -215,7 +216,7 @@ impl Generator {
                 };
                 if let Err(error) = self.dest.root.chmod(&rel, want.mode & bits) {
                     let text = [b"failed to set permissions on ".as_slice(), &self.dest.display(&rel)].concat();
-                    self.report.sys_error("generator", text, &error);
+                    self.report.sys_error(Role::Generator, text, &error);
                 }
             }
             if !self.plan.root_like() && want.mode & 0o700 != 0o700 {
@@ -223,7 +224,7 @@ impl Generator {
                     Ok(()) => widened = true,
                     Err(error) => {
                         let text = [b"failed to modify permissions on ".as_slice(), &self.dest.display(&rel)].concat();
-                        self.report.sys_error("generator", text, &error);
+                        self.report.sys_error(Role::Generator, text, &error);
                     }
                 }
             }

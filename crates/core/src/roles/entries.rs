@@ -9,6 +9,7 @@ use super::paths::split_name;
 use crate::error::Result;
 use crate::flist::{eflag, Segment};
 use crate::report::debug::debug;
+use crate::role::Role;
 use crate::tree::Stat;
 use crate::wire::item::ItemFlags;
 
@@ -130,7 +131,7 @@ impl Generator {
             Err(error) => {
                 self.report.check()?;
                 let text = [b"recv_generator: failed to stat ".as_slice(), &self.dest.display(&rel)].concat();
-                self.report.sys_error("generator", text, &error);
+                self.report.sys_error(Role::Generator, text, &error);
                 return self.hlink_skipped(segment, i);
             }
         };

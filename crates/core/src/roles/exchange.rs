@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::event::Counts;
 use crate::flist::{Found, Lists, Segment};
 use crate::plan::Plan;
+use crate::role::Role;
 use crate::wire::ints::{self, NdxWriter, Source};
 use crate::wire::item::{Item, ItemFlags};
 use crate::wire::trace::{self, Way};
@@ -15,11 +16,11 @@ const MAX_DELETED: i32 = 1 << 28;
 
 /// The entry that an item is about. An item may not ask for the data of what has none, nor speak of what was dropped
 /// from its list (spec: protocol 5.9, 6.2).
-pub fn entry_of(lists: &Lists, item: &Item<'_>, role: &str) -> Result<Found> {
+pub fn entry_of(lists: &Lists, item: &Item<'_>, role: Role) -> Result<Found> {
     let ndx = item.ndx;
     let found = lists
         .find(ndx)
-        .ok_or_else(|| lists.out_of_range(ndx, "read_ndx_and_attrs", role))?;
+        .ok_or_else(|| lists.out_of_range(ndx, "read_ndx_and_attrs", role.name()))?;
     if item.wants_data() && !(found.active && found.segment.entry(found.pos).is_file()) {
         return Err(Error::Protocol(format!(
             "received request to transfer non-regular file: {ndx} [{role}]"
@@ -129,7 +130,7 @@ impl Places {
 }
 
 /// Deletion counts; `role` is what stands in the brackets of messages. spec: protocol 6.9
-pub fn read_deletions(src: &mut dyn Source, role: &str) -> Result<Counts> {
+pub fn read_deletions(src: &mut dyn Source, role: Role) -> Result<Counts> {
     let mut next = |what: &str| -> Result<u64> {
         let n = src.varint()?;
         if !(0..=MAX_DELETED).contains(&n) {

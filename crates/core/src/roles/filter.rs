@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use crate::error::{IoErrorExt as _, Result};
 use crate::plan::Plan;
 use crate::report::Report;
+use crate::role::Role;
 use crate::rules::{BuildOptions, RuleOptions, Rules, Side, Warning, FROM_FILE};
 use crate::tree::{operator, Root};
 use crate::wire::item::IoErrors;
@@ -32,9 +33,9 @@ pub struct Filters {
     report: Option<Report>,
 }
 
-fn build_options(plan: &Plan, role: &str) -> BuildOptions {
+fn build_options(plan: &Plan, role: Role) -> BuildOptions {
     BuildOptions {
-        role: role.into(),
+        role: role.name().into(),
         from0: plan.from0,
         protocol: plan.protocol,
         ..BuildOptions::default()
@@ -43,7 +44,11 @@ fn build_options(plan: &Plan, role: &str) -> BuildOptions {
 
 impl Filters {
     fn new(plan: &Plan, side: Side, root: &[u8]) -> Result<Self> {
-        let role = if side == Side::Sender { "sender" } else { "generator" };
+        let role = if side == Side::Sender {
+            Role::Sender
+        } else {
+            Role::Generator
+        };
         let build = build_options(plan, role);
         let insecure = plan.insecure_links;
         let mut read = |name: &[u8]| -> io::Result<Option<Vec<u8>>> { read_operator(name, &plan.cwd, insecure) };
@@ -168,9 +173,9 @@ impl Filters {
         };
         if report.plan().debug.filter > 0 {
             let role = if self.side == Side::Sender {
-                "sender"
+                Role::Sender
             } else {
-                "generator"
+                Role::Generator
             };
             let kind = if is_dir { "directory" } else { "file" };
             let shown = [if self.absolute { b"/".as_slice() } else { b"" }, name].concat();

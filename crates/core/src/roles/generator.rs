@@ -21,6 +21,7 @@ use crate::flist::Segment;
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::debug;
 use crate::report::Report;
+use crate::role::Role;
 use crate::tree::{Root, Stat};
 use crate::wire::ints::NdxWriter;
 use crate::wire::item::{Item, ItemFlags};
@@ -263,7 +264,7 @@ impl Generator {
         if self.plan.delete == DeleteWhen::Before {
             self.delete_everywhere()?;
         }
-        if self.plan.local || self.report.role() != "sender" {
+        if self.plan.local || self.report.role() != Role::Sender {
             self.report.tell_method();
         }
         while let Some((segment, first_dir)) = self.next_list()? {
@@ -557,7 +558,8 @@ impl Generator {
     pub(super) fn tell_unreadable(&self, basis: &Basis, error: &std::io::Error) {
         let path = self.report.quoted(&basis.root.display(&basis.name));
         let text = [b"failed to open ".as_slice(), &path, b", continuing"].concat();
-        self.report.error(crate::report::sys_line("generator", &text, error));
+        self.report
+            .error(crate::report::sys_line(Role::Generator, &text, error));
     }
 
     /// Ask for a file's data.

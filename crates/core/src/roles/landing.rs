@@ -9,6 +9,7 @@ use super::paths::split_name;
 use crate::error::Result;
 use crate::report::debug::debug;
 use crate::report::Reported;
+use crate::role::Role;
 use crate::tree::{data, Temp};
 
 /// What became of a file whose data was asked for. [`Outcome::Again`] and [`Outcome::Failed`] have been reported.
@@ -64,7 +65,7 @@ impl<'a> NewFile<'a> {
             Err(error) => {
                 let text = [b"do_fallocate ".as_slice(), &self.dest.display(self.rel)].concat();
                 let report = &self.dest.report;
-                report.warning(crate::report::sys_line("receiver", &text, &error));
+                report.warning(crate::report::sys_line(Role::Receiver, &text, &error));
                 false
             }
         }

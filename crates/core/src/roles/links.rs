@@ -9,6 +9,7 @@ use super::generator::Generator;
 use crate::error::{sys_text, Result};
 use crate::flist::Segment;
 use crate::plan::AltDest;
+use crate::role::Role;
 use crate::tree::{Root, Stat};
 use crate::wire::item::ItemFlags;
 
@@ -348,7 +349,7 @@ impl Generator {
                     b" failed",
                 ]
                 .concat();
-                self.report.sys_error("generator", text, &error);
+                self.report.sys_error(Role::Generator, text, &error);
                 return Ok(());
             }
         }
@@ -434,7 +435,7 @@ impl Generator {
                 ]
                 .concat();
                 if !needs_own_file(&error) {
-                    self.report.sys_error("generator", text, &error);
+                    self.report.sys_error(Role::Generator, text, &error);
                     return Ok(());
                 }
                 if self.plan.info.name > 0 {

@@ -20,6 +20,7 @@ use crate::event::Summary;
 use crate::flist::{Segment, Tables};
 use crate::plan::{DeleteWhen, FilesFrom, Plan};
 use crate::report::{item, Report};
+use crate::role::Role;
 use crate::wire::item::ItemFlags;
 
 /// Lists that the scanner may be ahead.
@@ -31,7 +32,7 @@ pub fn copy(plan: &Arc<Plan>, report: &Report) -> Summary {
     let result = run(plan, report).inspect_err(|error| {
         // All roles are one here; the closing line names the one that the reason names.
         let text = error.to_string();
-        let roles = ["receiver", "generator"];
+        let roles = [Role::Receiver, Role::Generator];
         if let Some(role) = roles
             .into_iter()
             .find(|role| text.starts_with(&format!("rsync: [{role}] ")))
@@ -209,10 +210,10 @@ fn generate(
     receive: Receiver<Feed>,
 ) -> Result<()> {
     let report = &report.receiving_end();
-    report.set_role("Receiver");
+    report.set_role(Role::EarlyReceiver);
     let mut metadata = Metadata::new(Arc::clone(plan), tables);
     metadata.map_ids(report)?;
-    let mut feeds = look_ahead(&receive, report).inspect_err(|_| report.set_role("sender"))?;
+    let mut feeds = look_ahead(&receive, report).inspect_err(|_| report.set_role(Role::Sender))?;
     if plan.info.flist > 0 && !plan.inc_recurse && (plan.recurse || plan.dirs) {
         listed(report, &feeds);
     }
@@ -228,12 +229,12 @@ fn generate(
     if plan.out_format.as_ref().is_some_and(|f| f.len() >= 4096)
         || plan.log_format.as_ref().is_some_and(|f| f.len() >= 4096)
     {
-        report.set_role("sender");
+        report.set_role(Role::Sender);
         return Err(Error::Diagnostics("log-format string is WAY too long!".into()));
     }
     dest.metadata = metadata;
     dest.metadata.read_rules(dest.root.path())?;
-    report.set_role("sender");
+    report.set_role(Role::Sender);
     report.hold_items();
     let filters = Filters::receiver(plan, dest.root.path())?;
     if plan.prune_empty_dirs {

@@ -26,6 +26,7 @@ use crate::flist::{
 };
 use crate::plan::Plan;
 use crate::report::Report;
+use crate::role::Role;
 use crate::tree::acl::{Acl, AclKind, Named};
 use crate::tree::fake;
 use crate::tree::xattr::{self, Handling, INTERNAL};
@@ -372,7 +373,12 @@ impl Metadata {
         let values = {
             // Nobody else may hold the set while values are put into it: it would be copied for each reply.
             let set = xattrs.map(|i| self.tables.xattrs(i)).unwrap_or_default();
-            wire::read_reply(src, &set, self.plan.max_alloc, ("receiver", &segment.name(i)))?
+            wire::read_reply(
+                src,
+                &set,
+                self.plan.max_alloc,
+                (Role::Receiver.name(), &segment.name(i)),
+            )?
         };
         if let Some(index) = xattrs {
             for (number, value) in values {

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::flist::Segment;
 use crate::plan::{AltDest, Plan};
 use crate::report::debug::debug;
+use crate::role::Role;
 use crate::tree::Stat;
 use crate::wire::item::ItemFlags;
 
@@ -202,7 +203,7 @@ impl Generator {
     ) -> Result<bool> {
         Ok(self.try_replace(rel, found, kind, make)?.unwrap_or_else(|error| {
             let text = failed(rel, self);
-            self.report.sys_error("generator", text, &error);
+            self.report.sys_error(Role::Generator, text, &error);
             false
         }))
     }

@@ -25,6 +25,7 @@ use crate::flist::{Decoder, Found, Lists, Received, Segment, Unconverted, EILSEQ
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::{self, debug, ListOf};
 use crate::report::Report;
+use crate::role::Role;
 use crate::sums::size::SumHead;
 use crate::tree::{operator, Root, Stat};
 use crate::wire::frames::{Message, Tag};
@@ -182,7 +183,7 @@ impl Receiver {
         let first = self.decoder.read_list(&mut self.reader, start, None)?;
         let empty = first.segment.is_empty();
         let count = first.segment.len();
-        self.take_list(first, "Receiver")?;
+        self.take_list(first, Role::EarlyReceiver)?;
         self.read_at_split = self.reader.bytes_read();
         let size = self.read_at_split - started;
         self.report.stats(|s| s.flist_size += size);
@@ -239,8 +240,8 @@ impl Receiver {
         }
     }
 
-    fn take_list(&mut self, received: Received, role: &'static str) -> Result<()> {
-        self.tell_unconverted(&received.notices, role == "Receiver");
+    fn take_list(&mut self, received: Received, role: Role) -> Result<()> {
+        self.tell_unconverted(&received.notices, role == Role::EarlyReceiver);
         let mut segment = received.segment;
         segment.io_error = IoErrors::from_bits(received.io_error as u32);
         self.report.set_listing_error(segment.io_error);
@@ -283,10 +284,10 @@ impl Receiver {
         }
         // A list that is read before it is settled where things go: nobody is a receiver yet.
         let early = self.lists.added() == 1 && self.lists.first().is_some_and(|list| list.len() == 1);
-        let role = if early { "Receiver" } else { "receiver" };
+        let role = if early { Role::EarlyReceiver } else { Role::Receiver };
         debug!(self.report, flist >= 2; "[", role, "] receiving flist for dir ", dir_ndx);
         let start = self.lists.next_start();
-        self.decoder.set_role(role);
+        self.decoder.set_role(role.name());
         let received = self
             .decoder
             .read_list(&mut self.reader, start, Some((dir_ndx, &path)))?;
@@ -352,7 +353,7 @@ impl Receiver {
                     self.tell_generator(Feed::Eof)?;
                 }
                 NDX_DEL_STATS if self.plan.protocol >= 31 => {
-                    read_deletions(&mut self.reader, "receiver")?;
+                    read_deletions(&mut self.reader, Role::Receiver)?;
                 }
                 ndx if ndx <= NDX_FLIST_OFFSET && self.plan.inc_recurse => {
                     self.sub_list(NDX_FLIST_OFFSET - ndx)?;
@@ -361,7 +362,7 @@ impl Receiver {
                 ndx if self.plan.inc_recurse && ndx != NDX_FLIST_EOF => {
                     self.lists.expect(NDX_FLIST_OFFSET - ndx)?;
                 }
-                ndx => return Err(self.lists.not_an_index(ndx, "receiver")),
+                ndx => return Err(self.lists.not_an_index(ndx, Role::Receiver.name())),
             }
         }
     }
@@ -374,7 +375,7 @@ impl Receiver {
         if let Some(replay) = self.replay.as_ref().filter(|_| !item.wants_data()) {
             replay.settle(&self.report)?;
         }
-        let found = entry_of(&self.lists, &item, "receiver")?;
+        let found = entry_of(&self.lists, &item, Role::Receiver)?;
         if self.report.progress_level() == 2 {
             self.working_end = self.places.end_of(ndx);
         }
@@ -469,7 +470,7 @@ impl Receiver {
                 .dest_inbox
                 .recv()
                 .map_err(|_| Error::Ipc(String::new()))?
-                .for_role("receiver");
+                .for_role(Role::Receiver);
             self.alt_roots = super::basis::open_alt_dirs_quietly(&dest);
             self.dest = Some(Arc::new(dest));
         }
@@ -485,7 +486,7 @@ impl Receiver {
             self.plan.protocol,
             self.plan.xfer_sum,
             self.phase > 0,
-            "receiver",
+            Role::Receiver.name(),
         )?;
         let incoming = Incoming {
             rel: dest.name(&segment, i),
@@ -529,7 +530,7 @@ impl Receiver {
             self.plan.protocol,
             self.plan.xfer_sum,
             self.phase > 0,
-            "receiver",
+            Role::Receiver.name(),
         )?;
         let rel = dest.name(&segment, i);
         let fresh = item.iflags.contains(ItemFlags::NEW) && self.plan.protocol >= 29;
@@ -569,7 +570,7 @@ impl Receiver {
                         &self.report.quoted(&root.display(&name)),
                         b" failed",
                     ];
-                    self.report.sys_error("receiver", text.concat(), &error);
+                    self.report.sys_error(Role::Receiver, text.concat(), &error);
                 }
             }
         }
@@ -695,7 +696,7 @@ impl Receiver {
                 match self.ndx.read(&mut self.reader)? {
                     NDX_DONE => break,
                     NDX_DEL_STATS => {
-                        let counts = read_deletions(&mut self.reader, "receiver")?;
+                        let counts = read_deletions(&mut self.reader, Role::Receiver)?;
                         if self.plan.delete == DeleteWhen::Never && !self.plan.force {
                             self.report.stats(|s| s.deleted = counts);
                         }
@@ -713,7 +714,7 @@ impl Receiver {
 }
 
 /// A list that has come, for `--debug=FLIST`: the receiver tells, and then the generator, which in rsync reads it again.
-pub(super) fn show_list(report: &Report, role: &str, segment: &Segment) {
+pub(super) fn show_list(report: &Report, role: Role, segment: &Segment) {
     if report.plan().debug.flist < 2 {
         return;
     }

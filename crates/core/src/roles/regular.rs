@@ -8,6 +8,7 @@ use super::generator::{Generator, Request};
 use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::plan::AltDest;
+use crate::role::Role;
 use crate::tree::Stat;
 use crate::wire::item::ItemFlags;
 
@@ -55,7 +56,7 @@ impl Generator {
             Err(error) => {
                 self.report.check()?;
                 let text = [b"recv_generator: failed to stat ".as_slice(), &self.dest.display(&rel)].concat();
-                self.report.sys_error("generator", text, &error);
+                self.report.sys_error(Role::Generator, text, &error);
                 return self.hlink_skipped(segment, i);
             }
         };

@@ -25,6 +25,7 @@ use crate::flist::{eflag, HardLinks, Iconv, Segment, SegmentBuilder};
 use crate::plan::Plan;
 use crate::report::debug::debug;
 use crate::report::{sys_line, Level, Report};
+use crate::role::Role;
 use crate::tree::{FileKind, Stat};
 use crate::wire::item::IoErrors;
 
@@ -346,7 +347,7 @@ impl Scanner {
                 } else {
                     let text = [b"opendir ".as_slice(), &path, b" failed"].concat();
                     self.report.set_listing_error(IoErrors::GENERAL);
-                    self.report.sys_error("sender", text, &error);
+                    self.report.sys_error(Role::Sender, text, &error);
                 }
                 return Ok(());
             }
@@ -402,7 +403,7 @@ impl Scanner {
                     } else {
                         let text = [b"readlink_stat(".as_slice(), &path, b") failed"].concat();
                         self.report.set_listing_error(IoErrors::GENERAL);
-                        self.report.sys_error("sender", text, &error);
+                        self.report.sys_error(Role::Sender, text, &error);
                     }
                 }
             }
@@ -411,7 +412,7 @@ impl Scanner {
             let path = self.display(root_number, dir);
             let text = [b"readdir(".as_slice(), &path, b")"].concat();
             self.report.set_listing_error(IoErrors::GENERAL);
-            self.report.sys_error("sender", text, error);
+            self.report.sys_error(Role::Sender, text, error);
         }
         Ok(())
     }
@@ -421,7 +422,8 @@ impl Scanner {
         let path = self.display(root, dir);
         let text = [b"opendir ".as_slice(), &path, b" failed"].concat();
         self.report.set_listing_error(IoErrors::GENERAL);
-        self.report.sys_error("sender", text, &io::Error::from(Errno::ACCESS));
+        self.report
+            .sys_error(Role::Sender, text, &io::Error::from(Errno::ACCESS));
         Ok(())
     }
 
@@ -500,7 +502,7 @@ impl Scanner {
                         let shown = self.display(root_number, name);
                         let text = [b"readlink_stat(".as_slice(), &shown, b") failed"].concat();
                         self.report.set_listing_error(IoErrors::GENERAL);
-                        self.report.sys_error("sender", text, &error);
+                        self.report.sys_error(Role::Sender, text, &error);
                         return Ok(());
                     }
                 }
@@ -572,7 +574,7 @@ impl Scanner {
 
 /// A line of the sender about a system call.
 pub fn sender_line(message: &[u8], error: &io::Error) -> Vec<u8> {
-    sys_line("sender", message, error)
+    sys_line(Role::Sender, message, error)
 }
 
 /// Whether it is the directory that cannot be searched: looking for any name at all tells.

@@ -19,6 +19,7 @@ use crate::flist::{Encoder, Found, IdLookup, Lists, Segment};
 use crate::plan::{FilesFrom, Plan};
 use crate::report::debug::{self, debug, ListOf};
 use crate::report::Report;
+use crate::role::Role;
 use crate::sums::strong::BlockHasher;
 use crate::wire::frames::{Message, Tag};
 use crate::wire::ints::{self, NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
@@ -237,7 +238,7 @@ impl Sender {
         let size = (self.out.len() - before) as u64;
         self.report.stats(|s| s.flist_size += size);
         super::exchange::trace_list(Way::Out, &segment);
-        debug::list(&self.report, "sender", &segment, ListOf::Sender);
+        debug::list(&self.report, Role::Sender, &segment, ListOf::Sender);
         self.places.add(&segment);
         self.lists.add(Arc::new(segment))?;
         let out = std::mem::take(&mut self.out);
@@ -303,7 +304,7 @@ impl Sender {
         let arrived = std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner));
         for ndx in arrived {
             let Some(Found { segment, pos, .. }) = self.lists.find(ndx).filter(|found| found.active) else {
-                return Err(self.lists.out_of_range(ndx, "successful_send", "sender"));
+                return Err(self.lists.out_of_range(ndx, "successful_send", Role::Sender.name()));
             };
             let entry = *segment.entry(pos);
             if entry.is_dir() {
@@ -380,7 +381,7 @@ impl Sender {
                 totals.matches, totals.hash_hits, totals.false_alarms, totals.literal
             ));
         }
-        self.report.tell_heap("sender");
+        self.report.tell_heap(Role::Sender);
         self.done()
     }
 
@@ -393,7 +394,7 @@ impl Sender {
     }
 
     fn deletions(&mut self) -> Result<()> {
-        let counts = read_deletions(&mut self.reader, "sender")?;
+        let counts = read_deletions(&mut self.reader, Role::Sender)?;
         self.report.stats(|s| s.deleted = counts);
         if self.plan.server {
             put_deletions(&mut self.ndx_out, &mut self.out, counts);
@@ -404,7 +405,7 @@ impl Sender {
 
     fn item(&mut self, ndx: i32) -> Result<()> {
         if ndx < 0 {
-            return Err(self.lists.not_an_index(ndx, "sender"));
+            return Err(self.lists.not_an_index(ndx, Role::Sender.name()));
         }
         let item = Item::read(&mut self.reader, ndx, self.plan.protocol)?;
         if is_keep_alive(&item, &self.plan, &self.lists) {
@@ -460,13 +461,17 @@ impl Sender {
         use crate::flist::xattr;
         let Some(index) = found.segment.xattrs(found.pos) else {
             let none = crate::flist::XattrSet::default();
-            xattr::read_request(&mut self.reader, &none, ("sender", &found.segment.name(found.pos)))?;
+            xattr::read_request(
+                &mut self.reader,
+                &none,
+                (Role::Sender.name(), &found.segment.name(found.pos)),
+            )?;
             out.push(0);
             return Ok(());
         };
         let set = self.scanner.tables.xattrs(index);
         let name = found.segment.name(found.pos);
-        let numbers = xattr::read_request(&mut self.reader, &set, ("sender", &name))?;
+        let numbers = xattr::read_request(&mut self.reader, &set, (Role::Sender.name(), &name))?;
         let entry = *found.segment.entry(found.pos);
         let values = match self.sources.root(entry.root) {
             Some(root) => {

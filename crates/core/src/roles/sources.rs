@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use crate::error::IoErrorExt as _;
 use crate::plan::Plan;
 use crate::report::Report;
+use crate::role::Role;
 use crate::tree::{operator, Root, RootOptions};
 use crate::wire::item::IoErrors;
 
@@ -178,7 +179,7 @@ impl Sources {
                 return IoErrors::VANISHED;
             }
             let text = [b"send_files failed to open ".as_slice(), &shown].concat();
-            report.sys_error("sender", text, &error);
+            report.sys_error(Role::Sender, text, &error);
             IoErrors::GENERAL
         })
     }

@@ -11,6 +11,7 @@ use crate::delta::search::{search, SearchStats, TokenSink};
 use crate::delta::signature::Signature;
 use crate::error::{Error, Result};
 use crate::report::Report;
+use crate::role::Role;
 use crate::roles::dest::Dest;
 use crate::roles::generator::{basis, Basis, Request};
 use crate::roles::landing::{NewFile, Outcome};
@@ -43,7 +44,8 @@ impl Copier {
                     b", continuing",
                 ]
                 .concat();
-                self.report.error(crate::report::sys_line("generator", &text, &error));
+                self.report
+                    .error(crate::report::sys_line(Role::Generator, &text, &error));
                 return Ok(false);
             }
         };

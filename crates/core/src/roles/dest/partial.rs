@@ -11,6 +11,7 @@ use super::{Dest, Failed};
 use crate::error::IoErrorExt as _;
 use crate::report::debug::debug;
 use crate::report::Reported;
+use crate::role::Role;
 use crate::roles::compare::Wanted;
 use crate::roles::paths::split_name;
 use crate::tree::{attrs, Root, RootOptions, Temp};
@@ -348,7 +349,7 @@ impl Dest {
                 &self.shown_partial(&name),
                 b")",
             ];
-            return Err(self.report.sys_error("receiver", text.concat(), &error).into());
+            return Err(self.report.sys_error(Role::Receiver, text.concat(), &error).into());
         }
         self.drop_partial_dir(rel);
         Ok(())

@@ -9,6 +9,7 @@ use super::{Dest, Failed};
 use crate::error::{sys_text, Error, IoErrorExt as _, Result};
 use crate::report::debug::debug;
 use crate::report::Reported;
+use crate::role::Role;
 use crate::roles::paths::split_name;
 use crate::tree::acl::{self, AclKind};
 use crate::tree::xattr;
@@ -101,7 +102,7 @@ impl Dest {
             self.backup_before_overwrite(rel)
                 .inspect_err(|_| self.remove_temp(temp))?;
         }
-        if self.role == "receiver" {
+        if self.role == Role::Receiver {
             let dir = self.plan.temp_dir.as_deref().filter(|_| self.temp_dir.is_some());
             let (dir, slash) = dir.map_or((&b""[..], ""), |dir| (dir, "/"));
             debug!(self.report, recv >= 1; "renaming ", dir, slash, temp, " to ", rel);

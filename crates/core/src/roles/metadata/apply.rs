@@ -11,6 +11,7 @@ use crate::roles::dest::Dest;
 use crate::tree::acl::{Acl, AclKind};
 use crate::tree::fake::{self, FakeStat};
 
+use crate::role::Role;
 use crate::tree::{Root, Stat};
 use crate::wire::item::ItemFlags;
 
@@ -93,7 +94,7 @@ impl Dest {
         if mode != stat.mode {
             if let Err(error) = self.root.chmod(rel, stat.mode) {
                 let text = [b"failed to set permissions on ".as_slice(), &self.display(rel)].concat();
-                self.report.sys_error("receiver", text, &error);
+                self.report.sys_error(Role::Receiver, text, &error);
             }
         }
         changed
@@ -117,7 +118,7 @@ impl Dest {
             b"\") failed",
         ]
         .concat();
-        self.report.sys_error("receiver", text, error);
+        self.report.sys_error(Role::Receiver, text, error);
     }
 
     /// A value of which only the digest is known, from one of the files that its entry was compared with.
@@ -136,7 +137,7 @@ impl Dest {
             Err(error) => {
                 let path = self.root.display(rel);
                 let text = [b"get_xattr_names: llistxattr(\"".as_slice(), &path, b"\",1024) failed"].concat();
-                self.report.sys_error("receiver", text, &error);
+                self.report.sys_error(Role::Receiver, text, &error);
                 return false;
             }
         };

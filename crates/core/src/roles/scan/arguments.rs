@@ -10,6 +10,7 @@ use super::{Argument, Known, Node, Scanner};
 use crate::error::{Error, Result};
 use crate::flist::{eflag, NewEntry, SegmentBuilder};
 use crate::report::debug::debug;
+use crate::role::Role;
 use crate::roles::compare::{is_dir, S_IFREG};
 use crate::roles::entries::missing;
 use crate::roles::metadata::{self, Lookup};
@@ -26,7 +27,7 @@ impl Scanner {
             self.of_list = true;
             if self.open_base(base, base).is_none() {
                 // Told already. Nothing that is listed could be found.
-                self.report.set_role("sender");
+                self.report.set_role(Role::Sender);
                 return Err(Error::Selection(String::new()));
             }
             for name in names {
@@ -60,7 +61,7 @@ impl Scanner {
                 self.report.set_base(&self.plan.cwd);
                 let full = self.as_typed(base, named);
                 let text = [b"change_dir ".as_slice(), &self.report.quoted(&full), b" failed"].concat();
-                self.report.sys_error("sender", text, &error);
+                self.report.sys_error(Role::Sender, text, &error);
                 self.report.set_listing_error(IoErrors::GENERAL);
                 None
             }
@@ -80,7 +81,7 @@ impl Scanner {
             }
             Err(error) => {
                 let text = [b"link_stat ".as_slice(), &self.display(root, name), b" failed"].concat();
-                self.report.sys_error("sender", text, &error);
+                self.report.sys_error(Role::Sender, text, &error);
                 self.report.set_listing_error(IoErrors::GENERAL);
                 None
             }
@@ -440,7 +441,7 @@ impl Scanner {
         }
         let path = self.display(root, name);
         let text = [b"link_stat ".as_slice(), &path, b" failed"].concat();
-        self.report.sys_error("sender", text, error);
+        self.report.sys_error(Role::Sender, text, error);
         if !missing {
             self.report.set_listing_error(IoErrors::GENERAL);
         }

@@ -7,6 +7,7 @@ use super::Scanner;
 use crate::error::Result;
 use crate::flist::{eflag, Charset, NewEntry, SegmentBuilder, EILSEQ};
 use crate::report::Level;
+use crate::role::Role;
 use crate::roles::compare::{is_link, is_reg, S_IFDIR, S_IFMT, S_IFREG};
 use crate::roles::metadata::{self, Place};
 use crate::roles::paths::disk;
@@ -74,7 +75,7 @@ impl Scanner {
                         let shown = self.display(root_number, name);
                         let text = [b"readlink_stat(".as_slice(), &shown, b") failed"].concat();
                         self.report.set_listing_error(IoErrors::GENERAL);
-                        self.report.sys_error("sender", text, &error);
+                        self.report.sys_error(Role::Sender, text, &error);
                         return Ok(false);
                     }
                     None => return Ok(false),
@@ -181,7 +182,7 @@ impl Scanner {
                 Ok((access, default)) => (entry.acl, entry.default_acl) = (access, default),
                 Err(error) => {
                     let text = [b"get_acl: xacl_get(".as_slice(), path, b", ACL_TYPE_ACCESS)"].concat();
-                    self.report.sys_error("sender", text, &error);
+                    self.report.sys_error(Role::Sender, text, &error);
                     return None;
                 }
             }
@@ -214,7 +215,7 @@ impl Scanner {
                         ]
                         .concat()
                     };
-                    self.report.sys_error("sender", text, &error);
+                    self.report.sys_error(Role::Sender, text, &error);
                     return None;
                 }
             }

@@ -14,6 +14,7 @@ use crate::flist::Found;
 use crate::plan::CompressKind;
 use crate::report::debug::debug;
 use crate::report::Report;
+use crate::role::Role;
 use crate::roles::compare::is_reg;
 use crate::roles::generator::basis;
 use crate::roles::items::{self, Figures, Part};
@@ -51,7 +52,13 @@ impl Sender {
         let redo = self.seen.redo(&found.segment, found.pos, plan.protocol)?;
         let append = plan.append > 0 && !redo;
         let read = self.reader.bytes_read();
-        let head = SumHead::read(&mut self.reader, plan.protocol, plan.xfer_sum, self.phase > 0, "sender")?;
+        let head = SumHead::read(
+            &mut self.reader,
+            plan.protocol,
+            plan.xfer_sum,
+            self.phase > 0,
+            Role::Sender.name(),
+        )?;
         let signature = if append {
             Signature::none()
         } else {
@@ -74,7 +81,7 @@ impl Sender {
                 self.failed_file(IoErrors::GENERAL);
                 // rsync does not say of which file, and ends with 11.
                 let text = [b"fstat ".as_slice(), &self.display(entry.root, &name), b" failed"].concat();
-                self.report.sys_error("sender", text, &error);
+                self.report.sys_error(Role::Sender, text, &error);
                 return self.no_send(item.ndx);
             }
         };
@@ -150,8 +157,11 @@ impl Sender {
         if let Err(error) = start.and(rest) {
             self.failed_file(IoErrors::GENERAL);
             let shown = self.display(entry.root, &name);
-            self.report
-                .sys_error("sender", [b"read errors mapping ".as_slice(), &shown].concat(), &error);
+            self.report.sys_error(
+                Role::Sender,
+                [b"read errors mapping ".as_slice(), &shown].concat(),
+                &error,
+            );
             digest = digest.spoiled();
         }
         self.out.extend_from_slice(digest.as_slice());
