@@ -10,6 +10,7 @@ pub mod item;
 mod items;
 pub mod number;
 pub mod progress;
+pub mod say;
 mod screen;
 mod sequence;
 

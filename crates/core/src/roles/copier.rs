@@ -21,6 +21,7 @@ use super::sources::Sources;
 use crate::error::{Error, IoErrorExt as _, Result};
 use crate::flist::Segment;
 use crate::plan::{Debug, DeleteWhen, Plan};
+use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::sums::size::sum_head;
@@ -330,7 +331,7 @@ impl Copier {
                     self.report.set_io_error(IoErrors::GENERAL);
                     let name = request.segment.name(request.i);
                     let shown = self.shown_source(entry.root, &name);
-                    let text = [b"fstat ".as_slice(), &shown, b" failed"].concat();
+                    let text = text!["fstat ", &shown, " failed"];
                     self.report.sys_error(Role::Sender, text, &error);
                     return Ok(Outcome::Failed);
                 }
@@ -409,7 +410,7 @@ impl Copier {
         let name = request.segment.name(request.i);
         self.report.set_io_error(IoErrors::GENERAL);
         let shown = self.shown_source(entry.root, &name);
-        let text = [b"read errors mapping ".as_slice(), &shown].concat();
+        let text = text!["read errors mapping ", &shown];
         // A sender has shown the item before it reads, and its end after the zeros that stand for the rest.
         self.report.release();
         self.end_progress(entry.len);
@@ -600,7 +601,7 @@ pub fn remove_source_file(
 ) {
     let path = disk(name);
     let failed = |error: &io::Error| {
-        let text = [b"sender failed to remove ".as_slice(), name].concat();
+        let text = text!["sender failed to remove ", name];
         report.sys_error(Role::Sender, text, error);
     };
     let found = if report.plan().copy_links {
@@ -612,14 +613,14 @@ pub fn remove_source_file(
         Ok(stat) => stat,
         Err(e) if e.is(Errno::NOENT) => {
             if report.plan().info.remove > 0 {
-                report.info([b"sender file already removed: ".as_slice(), name].concat());
+                report.info(text!["sender file already removed: ", name]);
             }
             return;
         }
         Err(e) => return failed(&e),
     };
     if destination == Some((stat.dev, stat.ino)) {
-        report.error_xfer([b"ERROR: Skipping sender remove of destination file: ".as_slice(), name].concat());
+        report.error_xfer(text!["ERROR: Skipping sender remove of destination file: ", name]);
         return;
     }
     let exact = !report.plan().local || report.plan().protocol >= 31;
@@ -627,13 +628,13 @@ pub fn remove_source_file(
         || stat.mtime != entry.mtime
         || exact && stat.mtime_nsec != entry.mtime_nsec
     {
-        report.error_xfer([b"ERROR: Skipping sender remove for changed file: ".as_slice(), name].concat());
+        report.error_xfer(text!["ERROR: Skipping sender remove for changed file: ", name]);
         return;
     }
     match root.unlink(path) {
         Ok(()) => {
             if report.plan().info.remove > 0 {
-                report.info([b"sender removed ".as_slice(), name].concat());
+                report.info(text!["sender removed ", name]);
             }
         }
         Err(e) => failed(&e),

@@ -10,6 +10,7 @@ use crate::error::{IoErrorExt as _, Result};
 use crate::flist::Segment;
 use crate::plan::DeleteWhen;
 use crate::report::debug::{self, debug};
+use crate::report::say::text;
 use crate::report::{sys_line, Level, Report};
 use crate::role::Role;
 use crate::tree::{FileKind, Root, Stat};
@@ -267,14 +268,9 @@ impl Deleter {
             return;
         }
         let mode = self.dest.root.lstat(rel).map_or(0, |stat| stat.mode);
-        self.dest.report.info(
-            [
-                b"delete_item(".as_slice(),
-                rel,
-                format!(") mode={mode:o} flags={flags}").as_bytes(),
-            ]
-            .concat(),
-        );
+        self.dest
+            .report
+            .info(text!["delete_item(", rel, format!(") mode={mode:o} flags={flags}")]);
     }
 
     /// On another filesystem than the destination itself.
@@ -289,9 +285,7 @@ impl Deleter {
             return false;
         }
         if plan.info.mount > 0 {
-            self.dest
-                .report
-                .info([b"cannot delete mount point: ".as_slice(), rel].concat());
+            self.dest.report.info(text!["cannot delete mount point: ", rel]);
         }
         true
     }
@@ -312,9 +306,7 @@ impl Deleter {
         }
         if kind == FileKind::Dir && !self.empty(rel, filters)? {
             // What the limit or a rule has kept keeps its directory.
-            self.dest
-                .report
-                .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+            self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
             return Ok(Outcome::NotEmpty);
         }
         if self.depth > 0 {
@@ -444,9 +436,7 @@ impl Deleter {
         match result {
             Ok(()) => Ok(Outcome::Done),
             Err(error) if kind == FileKind::Dir && (error.is(Errno::NOTEMPTY) || error.is(Errno::EXIST)) => {
-                self.dest
-                    .report
-                    .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+                self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
                 Ok(Outcome::NotEmpty)
             }
             Err(error) if error.is(Errno::NOENT) => Ok(Outcome::Failed),
@@ -458,7 +448,7 @@ impl Deleter {
     }
 
     fn failed(&self, call: &str, rel: &[u8], error: &io::Error) {
-        let text = [b"delete_file: ".as_slice(), call.as_bytes(), b"(", rel, b") failed"].concat();
+        let text = text!["delete_file: ", call, "(", rel, ") failed"];
         self.dest
             .report
             .line(Level::ErrorXfer, sys_line(self.dest.role, &text, error));
@@ -503,17 +493,13 @@ impl Deleter {
                 !plan.idle() || !self.holds_names(rel)
             };
             if !emptied {
-                self.dest
-                    .report
-                    .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+                self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
                 free = false;
             } else if !plan.idle() {
                 match self.dest.root.rmdir(rel) {
                     Ok(()) => {}
                     Err(error) if error.is(Errno::NOTEMPTY) || error.is(Errno::EXIST) => {
-                        self.dest
-                            .report
-                            .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+                        self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
                         free = false;
                     }
                     Err(error) => {
@@ -541,13 +527,7 @@ impl Deleter {
         }
         self.flags = 2;
         if !free {
-            let text = [
-                b"could not make way for new ".as_slice(),
-                kind_text.as_bytes(),
-                b": ",
-                rel,
-            ]
-            .concat();
+            let text = text!["could not make way for new ", kind_text, ": ", rel];
             self.dest.report.error_xfer(text);
         }
         Ok(free)
@@ -588,9 +568,7 @@ impl Deleter {
         }
         if kind == FileKind::Dir && !self.dest.plan.force && self.dest.plan.delete == DeleteWhen::Never {
             if self.dest.plan.idle() && self.holds_names(rel) {
-                self.dest
-                    .report
-                    .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+                self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
             } else {
                 let mode = self.shown_mode(rel, kind);
                 if self.remove_leaf(rel, kind)? == Outcome::Done {

@@ -22,6 +22,7 @@ use super::paths::lexical_path;
 use crate::error::{sys_text, Error, IoErrorExt as _, Result};
 use crate::flist::{Segment, Tables};
 use crate::plan::Plan;
+use crate::report::say::text;
 use crate::report::{Report, Reported};
 use crate::role::Role;
 use crate::tree::{Root, RootOptions};
@@ -242,7 +243,7 @@ impl Dest {
     }
 
     pub fn sys_error(&self, verb: &str, rel: &[u8], error: &io::Error) -> Reported {
-        let text = [verb.as_bytes(), b" ", &self.display(rel), b" failed"].concat();
+        let text = text![verb, " ", &self.display(rel), " failed"];
         self.report.sys_error(self.role, text, error)
     }
 

@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::event::Summary;
 use crate::flist::{Segment, Tables};
 use crate::plan::{DeleteWhen, FilesFrom, Plan};
+use crate::report::say::text;
 use crate::report::{item, Report};
 use crate::role::Role;
 use crate::wire::item::ItemFlags;
@@ -271,7 +272,7 @@ pub fn tell_duplicates(plan: &Plan, report: &Report, segment: &Segment) {
     for &place in &segment.dropped {
         let name = segment.name(segment.at(place));
         let at = format!(" from file list ({})", start + place as i32);
-        report.info([b"removing duplicate name ".as_slice(), &name, at.as_bytes()].concat());
+        report.info(text!["removing duplicate name ", &name, at]);
     }
 }
 

@@ -24,6 +24,7 @@ use crate::error::{Error, IoErrorExt as _, Result};
 use crate::flist::{Decoder, Found, Lists, Received, Segment, Unconverted, EILSEQ};
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::{self, debug, ListOf};
+use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::sums::size::SumHead;
@@ -404,8 +405,7 @@ impl Receiver {
         if let Some(replay) = self.replay.clone() {
             if !replay.wants(&self.report, ndx)? {
                 let name = self.report.quoted(&found.segment.name(found.pos));
-                self.report
-                    .info([b"(Skipping batched update for ".as_slice(), &name, b")"].concat());
+                self.report.info(text!["(Skipping batched update for ", &name, ")"]);
                 return self.pass_over(&item, &found);
             }
         }
@@ -438,8 +438,7 @@ impl Receiver {
         for ndx in replay.unanswered(&self.report, end)? {
             if let Some(found) = self.lists.find(ndx).filter(|found| found.active) {
                 let name = self.report.quoted(&found.segment.name(found.pos));
-                self.report
-                    .error_xfer([b"(No batched update for ".as_slice(), &name, b")"].concat());
+                self.report.error_xfer(text!["(No batched update for ", &name, ")"]);
             }
             self.tell_generator(Feed::Finished { ndx, good: false })?;
         }

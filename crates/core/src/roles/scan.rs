@@ -24,6 +24,7 @@ use crate::error::{Error, IoErrorExt as _, Result};
 use crate::flist::{eflag, HardLinks, Iconv, Segment, SegmentBuilder};
 use crate::plan::Plan;
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::report::{sys_line, Level, Report};
 use crate::role::Role;
 use crate::tree::{FileKind, Stat};
@@ -341,11 +342,11 @@ impl Scanner {
             Err(error) => {
                 let path = self.display(root_number, dir);
                 if error.is(Errno::NOENT) {
-                    let text = [b"directory has vanished: ".as_slice(), &path].concat();
+                    let text = text!["directory has vanished: ", &path];
                     self.report.set_listing_error(IoErrors::VANISHED);
                     self.report.warning(text);
                 } else {
-                    let text = [b"opendir ".as_slice(), &path, b" failed"].concat();
+                    let text = text!["opendir ", &path, " failed"];
                     self.report.set_listing_error(IoErrors::GENERAL);
                     self.report.sys_error(Role::Sender, text, &error);
                 }
@@ -367,7 +368,7 @@ impl Scanner {
             name.truncate(prefix);
             name.extend_from_slice(found.name);
             if name.len() > crate::flist::MAX_NAME {
-                let text = [b"skipping overly long name: ".as_slice(), &name].concat();
+                let text = text!["skipping overly long name: ", &name];
                 self.report.set_listing_error(IoErrors::GENERAL);
                 self.report.line(Level::Error, text);
                 continue;
@@ -397,11 +398,11 @@ impl Scanner {
                 Err(Lookup::Failed(error)) => {
                     let path = self.display(root_number, &name);
                     if error.is(Errno::NOENT) {
-                        let text = [b"file has vanished: ".as_slice(), &path].concat();
+                        let text = text!["file has vanished: ", &path];
                         self.report.set_listing_error(IoErrors::VANISHED);
                         self.report.warning(text);
                     } else {
-                        let text = [b"readlink_stat(".as_slice(), &path, b") failed"].concat();
+                        let text = text!["readlink_stat(", &path, ") failed"];
                         self.report.set_listing_error(IoErrors::GENERAL);
                         self.report.sys_error(Role::Sender, text, &error);
                     }
@@ -410,7 +411,7 @@ impl Scanner {
         }
         if let Some(error) = &names.error {
             let path = self.display(root_number, dir);
-            let text = [b"readdir(".as_slice(), &path, b")"].concat();
+            let text = text!["readdir(", &path, ")"];
             self.report.set_listing_error(IoErrors::GENERAL);
             self.report.sys_error(Role::Sender, text, error);
         }
@@ -420,7 +421,7 @@ impl Scanner {
     /// A directory that can be read but not searched counts as one that can't be opened.
     fn unsearchable(&mut self, root: u16, dir: &[u8]) -> Result<()> {
         let path = self.display(root, dir);
-        let text = [b"opendir ".as_slice(), &path, b" failed"].concat();
+        let text = text!["opendir ", &path, " failed"];
         self.report.set_listing_error(IoErrors::GENERAL);
         self.report
             .sys_error(Role::Sender, text, &io::Error::from(Errno::ACCESS));
@@ -448,7 +449,7 @@ impl Scanner {
 
     fn no_referent(&mut self, root: u16, name: &[u8]) -> Result<()> {
         let path = self.display(root, name);
-        let text = [b"symlink has no referent: ".as_slice(), &path].concat();
+        let text = text!["symlink has no referent: ", &path];
         self.report.set_listing_error(IoErrors::GENERAL);
         self.report.error_xfer(text);
         Ok(())
@@ -478,14 +479,7 @@ impl Scanner {
                     if unsafe_link(&target, path) {
                         follow = true;
                         if plan.info.symsafe > 0 {
-                            let text = [
-                                b"copying unsafe symlink \"",
-                                path,
-                                b"\" -> \"",
-                                target.as_slice(),
-                                b"\"",
-                            ]
-                            .concat();
+                            let text = text!["copying unsafe symlink \"", path, "\" -> \"", target, "\""];
                             self.report.info(text);
                         }
                     }
@@ -500,7 +494,7 @@ impl Scanner {
                     Err(error) if error.is(Errno::NOENT) => return self.no_referent(root_number, name),
                     Err(error) => {
                         let shown = self.display(root_number, name);
-                        let text = [b"readlink_stat(".as_slice(), &shown, b") failed"].concat();
+                        let text = text!["readlink_stat(", &shown, ") failed"];
                         self.report.set_listing_error(IoErrors::GENERAL);
                         self.report.sys_error(Role::Sender, text, &error);
                         return Ok(());
@@ -524,7 +518,7 @@ impl Scanner {
         }
         if stat.mode & S_IFMT == 0 {
             let shown = self.display(root_number, name);
-            let text = [b"skipping file with bogus (zero) st_mode: ".as_slice(), &shown].concat();
+            let text = text!["skipping file with bogus (zero) st_mode: ", &shown];
             self.report.set_listing_error(IoErrors::GENERAL);
             self.report.info(text);
             return Ok(());
@@ -534,8 +528,7 @@ impl Scanner {
             if mount {
                 if plan.one_file_system > 1 {
                     if plan.info.mount > 0 {
-                        self.report
-                            .info([b"[sender] skipping mount-point dir ".as_slice(), path].concat());
+                        self.report.info(text!["[sender] skipping mount-point dir ", path]);
                     }
                     return Ok(());
                 }

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use crate::error::IoErrorExt as _;
 use crate::plan::Plan;
+use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::tree::{operator, Root, RootOptions};
@@ -175,10 +176,10 @@ impl Sources {
         opened.map_err(|error| {
             let shown = shown(root);
             if error.is(Errno::NOENT) {
-                report.warning([b"file has vanished: ".as_slice(), &shown].concat());
+                report.warning(text!["file has vanished: ", &shown]);
                 return IoErrors::VANISHED;
             }
-            let text = [b"send_files failed to open ".as_slice(), &shown].concat();
+            let text = text!["send_files failed to open ", &shown];
             report.sys_error(Role::Sender, text, &error);
             IoErrors::GENERAL
         })

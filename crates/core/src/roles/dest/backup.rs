@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use super::Dest;
 use crate::error::{sys_text, Error, IoErrorExt as _, Result};
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::roles::compare::is_reg;
 use crate::roles::metadata::Place;
 use crate::tree::acl::AclKind;
@@ -28,7 +29,7 @@ impl Dest {
             Ok(root) => root,
             Err(_) if !make => return Ok((self.root.clone(), name)),
             Err(error) => {
-                let text = [b"backup mkdir ".as_slice(), &self.report.quoted(dir), b" failed"].concat();
+                let text = text!["backup mkdir ", &self.report.quoted(dir), " failed"];
                 self.report.sys_error(self.role, text, &error);
                 return Err(error);
             }
@@ -69,12 +70,7 @@ impl Dest {
                     Ok(()) => {}
                     Err(e) if e.is(Errno::EXIST) => {}
                     Err(error) => {
-                        let text = [
-                            b"backup mkdir ".as_slice(),
-                            &self.report.quoted(&full[..end]),
-                            b" failed",
-                        ]
-                        .concat();
+                        let text = text!["backup mkdir ", &self.report.quoted(&full[..end]), " failed"];
                         self.report.sys_error(self.role, text, &error);
                         return Err(error);
                     }
@@ -98,7 +94,7 @@ impl Dest {
                 Ok(()) => self.like_its_model(root, dir),
                 Err(error) if error.is(Errno::EXIST) => {}
                 Err(error) => {
-                    let text = [b"backup mkdir ".as_slice(), &self.shown_backup(dir), b" failed"].concat();
+                    let text = text!["backup mkdir ", &self.shown_backup(dir), " failed"];
                     self.report.sys_error(self.role, text, &error);
                     return Err(error);
                 }
@@ -169,8 +165,7 @@ impl Dest {
     fn backed_up(&self, rel: &[u8], name: &[u8]) {
         if self.plan.info.backup > 0 {
             let shown = self.shown_backup(name);
-            self.report
-                .info([b"backed up ".as_slice(), rel, b" to ", &shown].concat());
+            self.report.info(text!["backed up ", rel, " to ", &shown]);
         }
     }
 

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use super::{Dest, Failed};
 use crate::error::IoErrorExt as _;
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::report::Reported;
 use crate::role::Role;
 use crate::roles::compare::Wanted;
@@ -290,7 +291,7 @@ impl Dest {
         if self.plan.times {
             if let Err(error) = attrs::futimens(&file, Some((0, want.mtime_nsec)), None) {
                 // With the time of the source it would pass for the whole file.
-                let text = [b"failed to set times on ".as_slice(), &self.display(rel)].concat();
+                let text = text!["failed to set times on ", &self.display(rel)];
                 self.report.sys_error(self.role, text, &error);
                 drop(file);
                 self.remove_temp(&name);

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use super::{Dest, Failed};
 use crate::error::{sys_text, Error, IoErrorExt as _, Result};
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::report::Reported;
 use crate::role::Role;
 use crate::roles::paths::split_name;
@@ -22,13 +23,13 @@ impl Dest {
             let error = io::Error::from(Errno::LOOP);
             self.report.refusal(dir, &error);
             let path = [dir.as_slice(), b"/", split_name(rel).1, b".XXXXXX"].concat();
-            let text = [b"mkstemp ".as_slice(), &self.report.quoted(&path), b" failed"].concat();
+            let text = text!["mkstemp ", &self.report.quoted(&path), " failed"];
             return Err(self.report.sys_error(self.role, text, &error));
         }
         self.root.create_temp(rel, self.temp_dir.as_ref()).map_err(|error| {
             let name = crate::tree::temp::name_for(rel, self.temp_dir.is_some());
             let path = self.report.quoted(&self.temp_root().display(&name));
-            let text = [b"mkstemp ".as_slice(), &path, b" failed"].concat();
+            let text = text!["mkstemp ", &path, " failed"];
             self.report.sys_error(self.role, text, &error)
         })
     }
@@ -80,7 +81,7 @@ impl Dest {
                         Err(_) => self.root.chmod(rel, mode),
                     };
                     if let Err(error) = restored {
-                        let text = [b"failed to set permissions on ".as_slice(), &self.display(rel)].concat();
+                        let text = text!["failed to set permissions on ", &self.display(rel)];
                         self.report.sys_error(self.role, text, &error);
                     }
                 }

@@ -11,6 +11,7 @@ use crate::roles::dest::Dest;
 use crate::tree::acl::{Acl, AclKind};
 use crate::tree::fake::{self, FakeStat};
 
+use crate::report::say::text;
 use crate::role::Role;
 use crate::tree::{Root, Stat};
 use crate::wire::item::ItemFlags;
@@ -93,7 +94,7 @@ impl Dest {
         let changed = self.set_xattrs(Place::Name(&self.root, rel), rel, want, &mut mode);
         if mode != stat.mode {
             if let Err(error) = self.root.chmod(rel, stat.mode) {
-                let text = [b"failed to set permissions on ".as_slice(), &self.display(rel)].concat();
+                let text = text!["failed to set permissions on ", &self.display(rel)];
                 self.report.sys_error(Role::Receiver, text, &error);
             }
         }
@@ -107,17 +108,16 @@ impl Dest {
             _ => "f",
         };
         let path = self.root.display(rel);
-        let text = [
-            b"rsync_xal_set: ",
+        let text = text![
+            "rsync_xal_set: ",
             by.as_bytes(),
             call.as_bytes(),
-            b"xattr(\"",
+            "xattr(\"",
             &path,
-            b"\",\"",
+            "\",\"",
             name,
-            b"\") failed",
-        ]
-        .concat();
+            "\") failed"
+        ];
         self.report.sys_error(Role::Receiver, text, error);
     }
 
@@ -136,7 +136,7 @@ impl Dest {
             Ok(names) => names,
             Err(error) => {
                 let path = self.root.display(rel);
-                let text = [b"get_xattr_names: llistxattr(\"".as_slice(), &path, b"\",1024) failed"].concat();
+                let text = text!["get_xattr_names: llistxattr(\"", &path, "\",1024) failed"];
                 self.report.sys_error(Role::Receiver, text, &error);
                 return false;
             }
@@ -202,8 +202,8 @@ impl Dest {
         };
         if let Err(error) = &done {
             let text = match kind {
-                AclKind::Access => [b"set_acl: xacl_set(".as_slice(), rel, b", ACL_TYPE_ACCESS)"].concat(),
-                AclKind::Default => [b"set_acl: xacl_set(".as_slice(), rel, b", ACL_TYPE_DEFAULT)"].concat(),
+                AclKind::Access => text!["set_acl: xacl_set(", rel, ", ACL_TYPE_ACCESS)"],
+                AclKind::Default => text!["set_acl: xacl_set(", rel, ", ACL_TYPE_DEFAULT)"],
             };
             self.report.sys_error(self.role, text, error);
         }
@@ -299,11 +299,7 @@ impl Dest {
         match done {
             Ok(()) => true,
             Err(error) => {
-                let text = [
-                    b"failed to write xattr user.rsync.%stat for ".as_slice(),
-                    &self.display(rel),
-                ]
-                .concat();
+                let text = text!["failed to write xattr user.rsync.%stat for ", &self.display(rel)];
                 self.report.sys_error(self.role, text, &error);
                 false
             }

@@ -8,6 +8,7 @@ use super::{listed, read_acl, Place};
 use crate::error::{Error, IoErrorExt as _};
 use crate::flist::{self, Tables, XattrSet, XattrValue};
 use crate::plan::Plan;
+use crate::report::say::text;
 use crate::report::Report;
 use crate::roles::compare::is_dir;
 use crate::roles::filter::Filters;
@@ -41,7 +42,7 @@ pub fn lstat(root: &Root, rel: &[u8], plan: &Plan, report: &Report) -> std::resu
         Err(LookupError::Read(error, stat)) => {
             // Told, and the file is taken for what it is.
             let shown = report.quoted(&root.display(rel));
-            let text = [b"failed to read xattr user.rsync.%stat for ".as_slice(), &shown].concat();
+            let text = text!["failed to read xattr user.rsync.%stat for ", &shown];
             report.sys_error(report.looker(), text, &error);
             Ok(*stat)
         }

@@ -7,6 +7,7 @@ use super::{Incoming, Receiver};
 use crate::error::{Error, Result};
 use crate::flist::names::shown;
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::roles::dest::Dest;
 use crate::roles::generator::basis;
 use crate::roles::landing::{NewFile, Outcome};
@@ -98,12 +99,7 @@ impl Receiver {
     ) -> Result<Outcome> {
         let to_device = self.plan.write_devices && incoming.exists.is_some_and(|s| s.is_device());
         if incoming.exists.is_some_and(|s| s.is_dir()) {
-            let text = [
-                b"recv_files: ".as_slice(),
-                &dest.display(&incoming.rel),
-                b" is a directory",
-            ]
-            .concat();
+            let text = text!["recv_files: ", &dest.display(&incoming.rel), " is a directory"];
             self.report.error_xfer(text);
             self.discard(incoming, sum)?;
             return Ok(Outcome::Failed);

@@ -10,6 +10,7 @@ use super::{Argument, Known, Node, Scanner};
 use crate::error::{Error, Result};
 use crate::flist::{eflag, NewEntry, SegmentBuilder};
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::role::Role;
 use crate::roles::compare::{is_dir, S_IFREG};
 use crate::roles::entries::missing;
@@ -60,7 +61,7 @@ impl Scanner {
                 // It is told from where the role stands before any argument.
                 self.report.set_base(&self.plan.cwd);
                 let full = self.as_typed(base, named);
-                let text = [b"change_dir ".as_slice(), &self.report.quoted(&full), b" failed"].concat();
+                let text = text!["change_dir ", &self.report.quoted(&full), " failed"];
                 self.report.sys_error(Role::Sender, text, &error);
                 self.report.set_listing_error(IoErrors::GENERAL);
                 None
@@ -80,7 +81,7 @@ impl Scanner {
                 Some(led)
             }
             Err(error) => {
-                let text = [b"link_stat ".as_slice(), &self.display(root, name), b" failed"].concat();
+                let text = text!["link_stat ", &self.display(root, name), " failed"];
                 self.report.sys_error(Role::Sender, text, &error);
                 self.report.set_listing_error(IoErrors::GENERAL);
                 None
@@ -341,8 +342,7 @@ impl Scanner {
                     return Ok(false);
                 }
                 if dir && !self.plan.recurse && !self.plan.dirs {
-                    self.report
-                        .info([b"skipping directory ".as_slice(), &argument.name].concat());
+                    self.report.info(text!["skipping directory ", &argument.name]);
                     return Ok(false);
                 }
                 Ok(true)
@@ -387,7 +387,7 @@ impl Scanner {
                     // a list of its own only where there is just the one.
                     let path = self.display(argument.root, &name);
                     self.report.set_listing_error(IoErrors::VANISHED);
-                    self.report.warning([b"file has vanished: ".as_slice(), &path].concat());
+                    self.report.warning(text!["file has vanished: ", &path]);
                     if self.plan.inc_recurse {
                         return Ok(());
                     }
@@ -440,7 +440,7 @@ impl Scanner {
             self.report.refusal(&full.unwrap_or_default(), error);
         }
         let path = self.display(root, name);
-        let text = [b"link_stat ".as_slice(), &path, b" failed"].concat();
+        let text = text!["link_stat ", &path, " failed"];
         self.report.sys_error(Role::Sender, text, error);
         if !missing {
             self.report.set_listing_error(IoErrors::GENERAL);
@@ -503,7 +503,7 @@ impl Scanner {
             return Ok(());
         }
         if is_dir(stat.mode) && !plan.recurse && !plan.dirs {
-            let text = [b"skipping directory ".as_slice(), name].concat();
+            let text = text!["skipping directory ", name];
             self.report.info(text);
             return Ok(());
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Scanner;
 use crate::error::Result;
 use crate::flist::{eflag, Charset, NewEntry, SegmentBuilder, EILSEQ};
+use crate::report::say::text;
 use crate::report::Level;
 use crate::role::Role;
 use crate::roles::compare::{is_link, is_reg, S_IFDIR, S_IFMT, S_IFREG};
@@ -60,7 +61,7 @@ impl Scanner {
                 match target {
                     Some(Ok(target)) if target.is_empty() => {
                         let shown = self.display(root_number, name);
-                        let text = [b"skipping symlink with 0-length value: ".as_slice(), &shown].concat();
+                        let text = text!["skipping symlink with 0-length value: ", &shown];
                         self.report.set_listing_error(IoErrors::GENERAL);
                         self.report.warning(text);
                         return Ok(false);
@@ -73,7 +74,7 @@ impl Scanner {
                     }
                     Some(Err(error)) => {
                         let shown = self.display(root_number, name);
-                        let text = [b"readlink_stat(".as_slice(), &shown, b") failed"].concat();
+                        let text = text!["readlink_stat(", &shown, ") failed"];
                         self.report.set_listing_error(IoErrors::GENERAL);
                         self.report.sys_error(Role::Sender, text, &error);
                         return Ok(false);
@@ -181,7 +182,7 @@ impl Scanner {
             match metadata::acl_indices(place, stat.mode, plan.fake_super, &self.tables) {
                 Ok((access, default)) => (entry.acl, entry.default_acl) = (access, default),
                 Err(error) => {
-                    let text = [b"get_acl: xacl_get(".as_slice(), path, b", ACL_TYPE_ACCESS)"].concat();
+                    let text = text!["get_acl: xacl_get(", path, ", ACL_TYPE_ACCESS)"];
                     self.report.sys_error(Role::Sender, text, &error);
                     return None;
                 }
@@ -204,16 +205,9 @@ impl Scanner {
                 Err((name, error)) => {
                     let shown = root.display(path);
                     let text = if name.is_empty() {
-                        [b"get_xattr_names: llistxattr(\"".as_slice(), &shown, b"\",1024) failed"].concat()
+                        text!["get_xattr_names: llistxattr(\"", &shown, "\",1024) failed"]
                     } else {
-                        [
-                            b"get_xattr_data: lgetxattr(\"".as_slice(),
-                            &shown,
-                            b"\",\"",
-                            &name,
-                            b"\",0) failed",
-                        ]
-                        .concat()
+                        text!["get_xattr_data: lgetxattr(\"", &shown, "\",\"", &name, "\",0) failed"]
                     };
                     self.report.sys_error(Role::Sender, text, &error);
                     return None;

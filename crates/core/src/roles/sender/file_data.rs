@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::flist::Found;
 use crate::plan::CompressKind;
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::compare::is_reg;
@@ -80,7 +81,7 @@ impl Sender {
             Err(error) => {
                 self.failed_file(IoErrors::GENERAL);
                 // rsync does not say of which file, and ends with 11.
-                let text = [b"fstat ".as_slice(), &self.display(entry.root, &name), b" failed"].concat();
+                let text = text!["fstat ", &self.display(entry.root, &name), " failed"];
                 self.report.sys_error(Role::Sender, text, &error);
                 return self.no_send(item.ndx);
             }
@@ -97,8 +98,7 @@ impl Sender {
         let kept = if append { head.flength() } else { 0 };
         if kept > size {
             let shown = self.display(entry.root, &name);
-            self.report
-                .warning([b"skipped diminished file: ".as_slice(), &shown].concat());
+            self.report.warning(text!["skipped diminished file: ", &shown]);
             return self.no_send(item.ndx);
         }
         self.look_ahead()?;
@@ -157,11 +157,8 @@ impl Sender {
         if let Err(error) = start.and(rest) {
             self.failed_file(IoErrors::GENERAL);
             let shown = self.display(entry.root, &name);
-            self.report.sys_error(
-                Role::Sender,
-                [b"read errors mapping ".as_slice(), &shown].concat(),
-                &error,
-            );
+            self.report
+                .sys_error(Role::Sender, text!["read errors mapping ", &shown], &error);
             digest = digest.spoiled();
         }
         self.out.extend_from_slice(digest.as_slice());
