@@ -128,7 +128,7 @@ impl Transfer {
                 std::panic::catch_unwind(AssertUnwindSafe(|| work(&handle))).unwrap_or_else(|_| CoreSummary {
                     code: 15,
                     error: "internal error: please report it".into(),
-                    role: handle.role().name(),
+                    role: handle.role(),
                     ..CoreSummary::default()
                 });
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(summary);
