@@ -80,7 +80,7 @@ class _Resolver(Handlers):
             options.max_alloc_arg = text
         if text is not None:
             size = parse_size(text, "max-alloc", low=ALLOC_MIN, zero=True, point=self.point)
-            if not size:  # rsync takes it as "no limit"; a peer must not be able to ask for that (spec: security SEC-20)
+            if not size:  # rsync takes it as "no limit", which no peer must ask for (spec: security SEC-20)
                 raise usage_error("max-alloc must be greater than zero")
             options.max_alloc = size
 

@@ -1,4 +1,4 @@
-"""Opening files that the operator named: a link is followed only when root or this user owns it (spec: security SEC-3)."""
+"""Opening files that the operator named: only links of root or of this user are followed (spec: security SEC-3)."""
 
 from __future__ import annotations
 
