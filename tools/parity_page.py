@@ -183,6 +183,8 @@ def script_differences() -> Iterator[str]:
 
 def page(results: Results) -> str:
     ways = "; ".join(f"{good} of {all_} {WAYS[way]}" for way, (all_, good) in results.by_way(results.rows).items())
+    faults = sum(not reason(ident) for ident in results.differing)
+    purpose = f"{faults} of the rows have no known reason: faults." if faults else "All of them are on purpose."
     count, same = len(results.rows), results.same(results.rows)
     lines = [
         "# Parity with rsync 3.5.0",
@@ -197,7 +199,7 @@ def page(results: Results) -> str:
         "",
         "## Known differences",
         "",
-        "All of them are on purpose. [differences.md](differences.md) also lists those that no row shows.",
+        f"{purpose} [differences.md](differences.md) also lists those that no row shows.",
         "",
         *difference_table(results),
         "",
