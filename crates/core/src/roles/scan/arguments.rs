@@ -358,8 +358,9 @@ impl Scanner {
         }
     }
 
-    /// A parent directory of a relative argument (spec: transfer 2, step 7). Who listed it for an earlier argument lists it
-    /// again unless the argument before came this way: it is counted twice then, and dropped by all (observed).
+    /// A parent directory of a relative argument (spec: transfer 2, step 7). A parent that an earlier argument listed is
+    /// listed again, unless the argument before listed it: it is counted twice then, and dropped as a duplicate
+    /// (spec: transfer 18.1).
     pub(super) fn list_implied(
         &mut self,
         name: Vec<u8>,
