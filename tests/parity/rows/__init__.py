@@ -1,4 +1,4 @@
-"""The rows, one module for each chapter of the spec; every module here is one."""
+"""The rows, one module for each group of options. Every module here is such a module; README.md says where a row goes."""
 
 from __future__ import annotations
 
