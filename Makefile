@@ -62,7 +62,7 @@ lint: build ## Check style and types of Python and Rust
 	@$(BIN)/ruff check src tests tools bench packaging
 	@$(BIN)/ruff format --check --quiet src tests tools bench packaging || { echo "run: $(BIN)/ruff format src tests tools bench packaging"; exit 1; }
 	@echo "==> mypy"
-	@$(BIN)/mypy --strict src
+	@$(BIN)/mypy --strict src tests
 	@echo "==> stubtest"
 	@MYPYPATH=src $(BIN)/python -m mypy.stubtest tain._core
 	@echo "==> cargo fmt, clippy"

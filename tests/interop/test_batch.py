@@ -179,7 +179,7 @@ def test_the_stream_is_the_same_up_to_the_figures(via: str, protocol: int, batch
             options = f"-a --protocol={protocol} --checksum-seed=7 --delete"
             made[who] = batches.write(who, via, options)
         finally:
-            del batches.fresh  # type: ignore[method-assign]
+            del batches.fresh
         assert (made[who].code, made[who].err) == (0, "")
     mine, theirs = made["tain"].batch, made["rsync"].batch
     assert len(mine) == len(theirs)

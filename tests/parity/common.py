@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tests.parity.harness import Row
+from tests.parity.harness import Command, Row
 from tests.parity.tree import File, Tree, filler
 
 BIG = filler(b"big", 300_000)
@@ -28,7 +28,7 @@ def both(ident: str, options: str, tree: Tree, **more: Any) -> list[Row]:
     ]
 
 
-def row(ident: str, cmd: str, tree: Tree, **more: Any) -> Row:
+def row(ident: str, cmd: Command, tree: Tree, **more: Any) -> Row:
     return Row(ident, tree, cmd, **more)
 
 
@@ -56,7 +56,8 @@ def command(ident: str, cmds: Sequence[str], **more: Any) -> Row:
         norm=[
             # How the end of the shell shows is a race (see output 2).
             (
-                r"(?m)^rsync: (connection unexpectedly closed|\[\w+\] (write|safe_write|read)|did not see|didn't get).*\n",
+                r"(?m)^rsync: (connection unexpectedly closed|\[\w+\] (write|safe_write|read)"
+                r"|did not see|didn't get).*\n",
                 "",
             ),
             (r"(?m)^rsync error: .* \(code (3|5|10|12|14)\).*\n", ""),
@@ -99,11 +100,11 @@ LONG_XATTR = b"a value of more than thirty-two bytes"
 ONE = "src/a"
 
 
-def plain(ident: str, cmd: str, tree: Tree = ONE, **more: Any) -> Row:
+def plain(ident: str, cmd: Command, tree: Tree = ONE, **more: Any) -> Row:
     return Row(ident, tree, cmd, **more)
 
 
-def server(ident: str, cmd: str, tree: Tree = ONE, **more: Any) -> Row:
+def server(ident: str, cmd: Command, tree: Tree = ONE, **more: Any) -> Row:
     """The remote shell writes the words it is given to a file and ends: the server's command line is the result."""
     show: Tree = [tree] if isinstance(tree, str) else tree
     return Row(
@@ -120,7 +121,7 @@ def server(ident: str, cmd: str, tree: Tree = ONE, **more: Any) -> Row:
 OUTPUT_KINDS = "src/ src/a src/d/b src/l->a src/p| src/n#c1.3 src/big*123456"
 
 
-def shown(ident: str, cmd: str, tree: Tree = OUTPUT_KINDS, **more: Any) -> Row:
+def shown(ident: str, cmd: Command, tree: Tree = OUTPUT_KINDS, **more: Any) -> Row:
     return Row(ident, tree, cmd, **more)
 
 

@@ -6,6 +6,7 @@ Design 8: the real rsync is the oracle. A row that asks for something the produc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ SAMPLES = 10
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS])
-def test_row(row: Row, space: Path, tain: str, rsync: str, record_property: pytest.RecordProperty) -> None:
+def test_row(row: Row, space: Path, tain: str, rsync: str, record_property: Callable[[str, object], None]) -> None:
     programs.need_root()
     record_property("row", row.id)
     shown = row.cmd if isinstance(row.cmd, str) else " ".join(map(repr, row.cmd))

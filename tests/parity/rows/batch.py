@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.parity.harness import Row
+from tests.parity.harness import Command, Row
 from tests.parity.tree import File, Tree, filler
 
 BATCH_BIG = filler(b"batch", 60_000)
@@ -29,7 +29,7 @@ KEEP: Tree = [
 TWIN = "!cp -a dst first; rm -rf dst; mv other dst"
 
 
-def batch(ident: str, cmd: str, tree: Tree = WORK, **more: Any) -> Row:
+def batch(ident: str, cmd: Command, tree: Tree = WORK, **more: Any) -> Row:
     return Row(ident, tree, cmd, **more)
 
 
@@ -81,13 +81,12 @@ WRITTEN = [
 def only(ident: str, options: str) -> list[Row]:
     """Nothing changes but the batch, which then does it all."""
     read = f"{options} --read-batch=b dst/"
-    rest: dict[str, object] = {"via": "shell"}
     return [
         batch(ident, f"{options} --only-write-batch=b src/ dst/", then=["!cp -a dst before", read, "!rm -f b"]),
         batch(f"{ident}-push", f"{options} --only-write-batch=b src/ h:{{w}}/dst/", sorted="--delete" in options,
-            then=["!cp -a dst before; rm b.sh", read, "!rm -f b"], **rest),
+            then=["!cp -a dst before; rm b.sh", read, "!rm -f b"], via="shell"),
         batch(f"{ident}-pull", f"{options} --only-write-batch=b h:{{w}}/src/ dst/",
-            then=["!cp -a dst before; rm b.sh", read, "!rm -f b"], **rest),
+            then=["!cp -a dst before; rm b.sh", read, "!rm -f b"], via="shell"),
     ]  # fmt: skip
 
 
@@ -149,7 +148,7 @@ READ = [
 ]  # fmt: skip
 
 
-def refused(ident: str, cmd: str, tree: Tree = BATCH_ONE, **more: Any) -> Row:
+def refused(ident: str, cmd: Command, tree: Tree = BATCH_ONE, **more: Any) -> Row:
     return batch(ident, cmd, tree, **more)
 
 

@@ -1,4 +1,4 @@
-"""--iconv. Spec: protocol 14, options 6."""
+"""--iconv. Spec: protocol 5.16."""
 
 from __future__ import annotations
 

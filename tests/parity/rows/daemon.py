@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tests.parity.common import PEER, RESET
-from tests.parity.harness import Row
+from tests.parity.harness import Command, Row
 from tests.parity.tree import File, Link, Tree
 
 
-def module(ident: str, cmd: str, tree: Tree = "mod/a mod/d/b src/c", **more: Any) -> Row:
+def module(ident: str, cmd: Command, tree: Tree = "mod/a mod/d/b src/c", **more: Any) -> Row:
     settings = {"via": "daemon", "norm": PEER} | more
     return Row(f"DMN-{ident}", tree, cmd, **settings)
 

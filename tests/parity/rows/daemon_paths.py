@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.parity.common import PEER, RESET
-from tests.parity.harness import Row
+from tests.parity.harness import Command, Row
 from tests.parity.tree import Tree
 
 RULES = {
@@ -19,7 +19,7 @@ WRITE = "read only = no\n"
 FILTERED_TREE: Tree = "mod/ mod/f=old mod/ex/ mod/ex/x=k mod/ex/sub/ mod/ex/sub/old=o src/f=new src/d/g=gg"
 
 
-def filtered(ident: str, cmd: str, tree: Tree = FILTERED_TREE, **more: Any) -> Row:
+def filtered(ident: str, cmd: Command, tree: Tree = FILTERED_TREE, **more: Any) -> Row:
     settings = {"via": "daemon", "norm": PEER, "codes": RESET} | more
     return Row(f"DMN-35-{ident}", tree, cmd, **settings)
 

@@ -1,11 +1,11 @@
-"""Errors and exit codes: missing and unreadable files, closed destinations, peers that vanish, timeouts. Spec: output 2, 3, 14."""
+"""Errors and exit codes: missing and unreadable files, closed destinations, peers that vanish, timeouts. Spec: output 2, 3, 12, 14."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tests.parity.common import DEEP, SHELL, runs
-from tests.parity.harness import Row
+from tests.parity.harness import Command, Row
 from tests.parity.tree import Device, Dir, File, Link, Tree
 
 SHELLS = [
@@ -18,7 +18,7 @@ SHELLS = [
 ]
 
 
-def erring(ident: str, cmd: str, tree: Tree = "src/a", **more: Any) -> Row:
+def erring(ident: str, cmd: Command, tree: Tree = "src/a", **more: Any) -> Row:
     return Row(ident, tree, cmd, **more)
 
 
@@ -215,18 +215,16 @@ ENDS = [
     ),
 ]
 
-CLOSED = [
-    Row(f"ERR-{ident}", tree, cmd, user=True)
-    for ident, tree, cmd in (
-        ("inplace-closed", ["src/a", Dir("dst", mode=0o555)], "-ri --inplace src/a dst/"),
-        ("inplace-closed-old", ["src/a=new", "dst/a=o", Dir("dst", mode=0o555)], "-ri --inplace src/a dst/"),
-        ("inplace-closed-below", ["src/ src/d/;m=0555 src/d/a dst/ dst/d/;m=0555"], "-ai --inplace src/ dst/"),
-        ("destination-closed", ["src/a", Dir("dst", mode=0)], "-ai src/a dst/"),
-        ("destination-closed-r", ["src/a", Dir("dst", mode=0o600)], "-ri src/ dst"),
-        ("destination-closed-n", ["src/a", Dir("dst", mode=0o400)], "-rin src/ dst"),
-        ("foreign-closed", ["src/ src/d/;m=0500 src/d/a", Dir("dst/d", owner=(0, 0))], "-ai src/ dst/"),
-    )
+CLOSED_PLACES: list[tuple[str, Tree, str]] = [
+    ("inplace-closed", ["src/a", Dir("dst", mode=0o555)], "-ri --inplace src/a dst/"),
+    ("inplace-closed-old", ["src/a=new", "dst/a=o", Dir("dst", mode=0o555)], "-ri --inplace src/a dst/"),
+    ("inplace-closed-below", ["src/ src/d/;m=0555 src/d/a dst/ dst/d/;m=0555"], "-ai --inplace src/ dst/"),
+    ("destination-closed", ["src/a", Dir("dst", mode=0)], "-ai src/a dst/"),
+    ("destination-closed-r", ["src/a", Dir("dst", mode=0o600)], "-ri src/ dst"),
+    ("destination-closed-n", ["src/a", Dir("dst", mode=0o400)], "-rin src/ dst"),
+    ("foreign-closed", ["src/ src/d/;m=0500 src/d/a", Dir("dst/d", owner=(0, 0))], "-ai src/ dst/"),
 ]
+CLOSED = [Row(f"ERR-{ident}", tree, cmd, user=True) for ident, tree, cmd in CLOSED_PLACES]
 
 MISSING_SHELLS = [
     Row(f"ERR-no-shell-{number}", "src/ src/a dst/", f"-e /nonexistent {words}", codes=frozenset({5, 12}))

@@ -1,4 +1,4 @@
-"""What a pattern matches and how a rule is written. Spec: filters 1 to 6, 13."""
+"""What a pattern matches and how a rule is written. Spec: filters 2, 10, 13."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""--log-file and --log-file-format. Spec: output 9.2, 21."""
+"""--log-file and --log-file-format. Spec: output 13."""
 
 from __future__ import annotations
 

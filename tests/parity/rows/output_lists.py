@@ -1,4 +1,4 @@
-"""--list-only. Spec: output 13."""
+"""--list-only. Spec: output 8."""
 
 from __future__ import annotations
 
