@@ -14,7 +14,7 @@ PYTHONS := $(shell find src -name '*.py' 2>/dev/null)
 RUST    := $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml $(wildcard Cargo.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-rust test-python sdist packages lint bench fuzz parity property clean
+.PHONY: help build demo test test-all test-rust test-python sdist packages lint bench fuzz parity property clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,7 +41,14 @@ $(VENV)/.compiled: $(VENV)/.built $(PYTHONS)
 demo: build ## Mirror real trees locally, through ssh and through a daemon, and prove the copies equal
 	@$(BIN)/python tools/demo.py
 
-test: test-rust test-python packages ## Run every test
+test: test-rust test-python packages ## Run every test, the largest products as samples
+
+# Unlike `make test`, which runs a sample of the largest products (tests/sampling.py).
+test-all: export INTEROP = all
+test-all: export INJECTED = all
+test-all: export DAEMON = all
+test-all: export FAULT = all
+test-all: test ## Run every test with all of its cases; this takes hours
 
 test-rust:
 	@echo "==> cargo test"

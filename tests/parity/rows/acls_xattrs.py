@@ -1,4 +1,4 @@
-"""-A and -X, alone and with alternates and backups. Spec: transfer 5.5, 5.6."""
+"""-A and -X, alone and with alternates and backups (spec: transfer 5.5, 5.6)."""
 
 from __future__ import annotations
 

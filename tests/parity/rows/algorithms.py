@@ -1,4 +1,4 @@
-"""--compress-choice and --checksum-choice, as the ends agree on them. Spec: protocol 2.4 to 2.6."""
+"""--compress-choice and --checksum-choice, as the ends agree on them (spec: protocol 2.4 to 2.6)."""
 
 from __future__ import annotations
 

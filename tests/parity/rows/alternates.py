@@ -1,4 +1,4 @@
-"""--compare-dest, --copy-dest, --link-dest, --fuzzy. Spec: transfer 7, 9."""
+"""--compare-dest, --copy-dest, --link-dest, --fuzzy (spec: transfer 7, 9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources and destinations: which argument is what, missing ones, names as they were typed. Spec: options 5, transfer 2."""
+"""Sources and destinations: which argument is what, missing ones, names as they were typed (spec: options 5, transfer 2)."""
 
 from __future__ import annotations
 

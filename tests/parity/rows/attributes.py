@@ -1,4 +1,4 @@
-"""Modes, owners, times, --chmod, --chown, id maps, --executability. Spec: transfer 3 and 5, options 6.1 to 6.3."""
+"""Modes, owners, times, --chmod, --chown, id maps, --executability (spec: transfer 3 and 5, options 6.1 to 6.3)."""
 
 from __future__ import annotations
 

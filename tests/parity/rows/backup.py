@@ -1,4 +1,4 @@
-"""-b, --backup-dir, --suffix. Spec: transfer 11."""
+"""-b, --backup-dir, --suffix (spec: transfer 11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""--write-batch, --only-write-batch, --read-batch. Spec: protocol 11, options 6.11."""
+"""--write-batch, --only-write-batch, --read-batch (spec: protocol 11, options 6.11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""--iconv. Spec: protocol 5.16."""
+"""--iconv (spec: protocol 5.16)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files are transferred: -c, --size-only, -u, -I, --existing, sizes; what stands in the way; dry runs. Spec: transfer 3, 4, 14."""
+"""Which files are transferred: -c, --size-only, -u, -I, --existing, sizes; what stands in the way; dry runs (spec: transfer 3, 4, 14)."""
 
 from __future__ import annotations
 

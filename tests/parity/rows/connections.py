@@ -1,4 +1,4 @@
-"""Hosts, ports, proxies and RSYNC_CONNECT_PROG. Spec: protocol 10.2, security SEC-36."""
+"""Hosts, ports, proxies and RSYNC_CONNECT_PROG (spec: protocol 10.2, security SEC-36)."""
 
 from __future__ import annotations
 

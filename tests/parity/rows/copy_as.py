@@ -1,4 +1,4 @@
-"""--copy-as. Spec: options 6.4."""
+"""--copy-as (spec: options 6.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client of a daemon sees; the module `m` is `mod/`. Spec: daemon, output 14.6."""
+"""What a client of a daemon sees; the module `m` is `mod/` (spec: daemon, output 14.6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paths of a client that the filter or the border of a module judges. Spec: daemon 8, security SEC-9, SEC-13."""
+"""Paths of a client that the filter or the border of a module judges (spec: daemon 8, security SEC-9, SEC-13)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each role prints with -vvv and --debug. Spec: options 4, output 4."""
+"""What each role prints with -vvv and --debug (spec: options 4, output 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""--delete and its moments, --max-delete, --force, --ignore-errors, --delete-missing-args. Spec: transfer 12."""
+"""--delete and its moments, --max-delete, --force, --ignore-errors, --delete-missing-args (spec: transfer 12)."""
 
 from __future__ import annotations
 

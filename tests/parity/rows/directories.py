@@ -1,4 +1,4 @@
-"""-R, -d, -m, --mkpath, implied directories, and the directories that a run makes. Spec: transfer 2, options 5."""
+"""-R, -d, -m, --mkpath, implied directories, and the directories that a run makes (spec: transfer 2, options 5)."""
 
 from __future__ import annotations
 

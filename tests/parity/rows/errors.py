@@ -1,4 +1,4 @@
-"""Errors and exit codes: missing and unreadable files, closed destinations, peers that vanish, timeouts. Spec: output 2, 3, 12, 14."""
+"""Errors and exit codes: missing and unreadable files, closed destinations, peers that vanish, timeouts (spec: output 2, 3, 12, 14)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""--super and --fake-super. Spec: transfer 5.6, options 6.2."""
+"""--super and --fake-super (spec: transfer 5.6, options 6.2)."""
 
 from __future__ import annotations
 

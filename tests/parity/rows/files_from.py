@@ -1,4 +1,4 @@
-"""--files-from, -0, and what a list of names stands for. Spec: filters 8, 9, 13.2."""
+"""--files-from, -0, and what a list of names stands for (spec: filters 8, 9, 13.2)."""
 
 from __future__ import annotations
 

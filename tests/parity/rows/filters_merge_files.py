@@ -1,4 +1,4 @@
-"""Merge files, per-directory and single, and -C. Spec: filters 3, 4, 7, 13.1."""
+"""Merge files, per-directory and single, and -C (spec: filters 3, 4, 7, 13.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of rules, and rules read from files. Spec: filters 1 to 3."""
+"""The order of rules, and rules read from files (spec: filters 1 to 3)."""
 
 from __future__ import annotations
 

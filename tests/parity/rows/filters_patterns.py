@@ -1,4 +1,4 @@
-"""What a pattern matches and how a rule is written. Spec: filters 2, 10, 13."""
+"""What a pattern matches and how a rule is written (spec: filters 2, 10, 13)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hide, show, protect and risk; rules as a server reads them; deletion and rules. Spec: filters 5, 6, 11."""
+"""Hide, show, protect and risk; rules as a server reads them; deletion and rules (spec: filters 5, 6, 11)."""
 
 from __future__ import annotations
 

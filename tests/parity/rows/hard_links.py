@@ -1,4 +1,4 @@
-"""-H, also with alternates and metadata. Spec: transfer 8."""
+"""-H, also with alternates and metadata (spec: transfer 8)."""
 
 from __future__ import annotations
 

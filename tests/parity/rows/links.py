@@ -1,4 +1,4 @@
-"""-l, -L, -k, -K, --safe-links, --copy-unsafe-links, --munge-links, and links in the paths of an operator. Spec: transfer 2, 16."""
+"""-l, -L, -k, -K, --safe-links, --copy-unsafe-links, --munge-links, and links in the paths of an operator (spec: transfer 2, 16)."""
 
 from __future__ import annotations
 

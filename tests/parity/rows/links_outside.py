@@ -1,4 +1,4 @@
-"""Links that lead out of a tree: in arguments, in lists of names, in modules. Spec: options 5.3, filters 8, transfer 16."""
+"""Links that lead out of a tree: in arguments, in lists of names, in modules (spec: options 5.3, filters 8, transfer 16)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""--log-file and --log-file-format. Spec: output 13."""
+"""--log-file and --log-file-format (spec: output 13)."""
 
 from __future__ import annotations
 

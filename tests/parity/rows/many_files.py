@@ -1,4 +1,4 @@
-"""Trees with more small files than are copied without workers. Spec: transfer 6, 12."""
+"""Trees with more small files than are copied without workers (spec: transfer 6, 12)."""
 
 from __future__ import annotations
 

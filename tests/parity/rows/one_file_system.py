@@ -1,4 +1,4 @@
-"""-x and mount points. Spec: transfer 2."""
+"""-x and mount points (spec: transfer 2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How words become options: spelling, bundles, values, negation, order, aliases. Spec: options 1, 6.5, 6.7, 7."""
+"""How words become options: spelling, bundles, values, negation, order, aliases (spec: options 1, 6.5, 6.7, 7)."""
 
 from __future__ import annotations
 

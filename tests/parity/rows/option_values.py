@@ -1,4 +1,4 @@
-"""Values of options: sizes, numbers, empty and refused ones, and options that exclude one another. Spec: options 2 to 8."""
+"""Values of options: sizes, numbers, empty and refused ones, and options that exclude one another (spec: options 2 to 8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names with odd bytes in what is shown, and -8. Spec: output 11."""
+"""Names with odd bytes in what is shown, and -8 (spec: output 11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""-i, --out-format, and the lines of attributes alone. Spec: output 6, 7."""
+"""-i, --out-format, and the lines of attributes alone (spec: output 6, 7)."""
 
 from __future__ import annotations
 

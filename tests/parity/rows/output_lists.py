@@ -1,4 +1,4 @@
-"""--list-only. Spec: output 8."""
+"""--list-only (spec: output 8)."""
 
 from __future__ import annotations
 

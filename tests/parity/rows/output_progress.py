@@ -1,4 +1,4 @@
-"""--progress and --info=progress2. Spec: output 9."""
+"""--progress and --info=progress2 (spec: output 9)."""
 
 from __future__ import annotations
 

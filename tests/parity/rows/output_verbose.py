@@ -1,4 +1,4 @@
-"""-v, --stats, --info, and the order of lines. Spec: output 4, 5, 10, options 4."""
+"""-v, --stats, --info, and the order of lines (spec: output 4, 5, 10, options 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a file is written: --inplace, --append, --partial, --delay-updates, --sparse, temporary files. Spec: transfer 6, protocol 6.7."""
+"""How a file is written: --inplace, --append, --partial, --delay-updates, --sparse, temporary files (spec: transfer 6, protocol 6.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Protocols 20 to 28, as both ends show them. Spec: protocol-old 1.5, 2.4, 6.3."""
+"""Protocols 20 to 28, as both ends show them (spec: protocol-old 1.5, 2.4, 6.3)."""
 
 from __future__ import annotations
 

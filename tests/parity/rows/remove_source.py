@@ -1,4 +1,4 @@
-"""--remove-source-files, unreadable sources, --copy-devices, --write-devices. Spec: transfer 13."""
+"""--remove-source-files, unreadable sources, --copy-devices, --write-devices (spec: transfer 13)."""
 
 from __future__ import annotations
 

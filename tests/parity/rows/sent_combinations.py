@@ -1,4 +1,4 @@
-"""Combinations of options as a client sends them to its server. Spec: options 4.4, 7."""
+"""Combinations of options as a client sends them to its server (spec: options 4.4, 7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each option as a client sends it to its server, in both directions. Spec: options 2, 4.4, 7."""
+"""Each option as a client sends it to its server, in both directions (spec: options 2, 4.4, 7)."""
 
 from __future__ import annotations
 

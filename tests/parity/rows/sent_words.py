@@ -1,4 +1,4 @@
-"""What a client sends to its server beside options: quoting, arguments, the environment. Spec: options 5.4, 5.5, 7."""
+"""What a client sends to its server beside options: quoting, arguments, the environment (spec: options 5.4, 5.5, 7)."""
 
 from __future__ import annotations
 
