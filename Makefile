@@ -44,6 +44,7 @@ demo: build ## Mirror real trees locally, through ssh and through a daemon, and 
 test: test-rust test-python packages ## Run every test, the largest products as samples
 
 # Unlike `make test`, which runs a sample of the largest products (tests/sampling.py).
+test-all: export PARITY = all
 test-all: export INTEROP = all
 test-all: export INJECTED = all
 test-all: export DAEMON = all
@@ -82,6 +83,7 @@ bench: build ## Measure against rsync (BENCH=path of a bench.py, else start-up a
 fuzz: ## Feed everything that reads a peer or a file with random input (SECONDS per target, ONLY="targets")
 	@FUZZ_SECONDS=$(SECONDS) ONLY="$(ONLY)" tools/fuzz
 
+parity: export PARITY = all
 parity: build ## Run the parity rows and write docs/parity.md
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/parity --parity-json=build/parity.json; \
 	  $(BIN)/python tools/parity_page.py build/parity.json docs/parity.md

@@ -146,7 +146,9 @@ def swap(place: Place, via: str, writing: str, reading: str, kind: str = "--writ
         pytest.fail("\n".join([f"{kind} {writing} ({via})", *found]), pytrace=False)
 
 
-@pytest.mark.parametrize(("case", "via"), sample("INTEROP", {f"{p}-{name}": (p, name) for p, name in CASES}, VIAS))
+@pytest.mark.parametrize(
+    ("case", "via"), sample("INTEROP", {f"{p}-{name}": (p, name) for p, name in CASES}, VIAS, times=1)
+)
 def test_a_batch_of_one_program_is_read_by_the_other(case: tuple[int, str], via: str, batches: Place) -> None:
     """PRO-79"""
     protocol, name = case

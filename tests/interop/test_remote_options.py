@@ -162,7 +162,7 @@ FULL = runs_all("INTEROP")
 def rows() -> Iterator[Row]:
     for at, (way, (options, paths, via)) in enumerate(WAYS.items()):
         for number, option in enumerate(ROWS):
-            if option.key in LEFT_OUT or not (FULL or (at + number) % 2):
+            if option.key in LEFT_OUT or not (FULL or (at + number) % 3 == 0):
                 continue
             for ident, word in words_for(option):
                 if f"{way}-{ident}" in INHERITED:
