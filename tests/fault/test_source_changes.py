@@ -167,7 +167,7 @@ def check_shorter(
 @pytest.mark.parametrize("way", ["local", "push"])
 @pytest.mark.parametrize("how", HARMLESS)
 def test_harmless(how: str, way: str, place: Path, space: Path, tain: str, rsync: str) -> None:
-    for run in both(place, space, tain, rsync, way, []):
+    def copied(run: Caught) -> None:
         run.prepare()
         was = (run.source / "a").read_bytes()
         with run.under_way() as process:
@@ -175,6 +175,9 @@ def test_harmless(how: str, way: str, place: Path, space: Path, tain: str, rsync
             code, said = run.end(process)
         assert (code, said) == (0, []), run.program
         assert (run.target / "a").read_bytes() == was
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(copied, both(place, space, tain, rsync, way, [])))
 
 
 def test_an_empty_source_is_not_read(place: Path, space: Path, tain: str) -> None:
