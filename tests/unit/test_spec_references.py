@@ -64,7 +64,7 @@ def sources() -> list[Path]:
 def faults(text: str) -> Iterator[str]:
     """What *text* cites and nothing has."""
     for inside, line in _CITATION.findall(text):
-        citation = _BREAK.sub(" ", inside or line).strip()
+        citation = _BREAK.sub(" ", "\n" + (inside or line)).strip()
         if not re.match(rf"(?:{_DOCUMENT})(?![\w-])", citation):
             yield f"spec: {citation} names no document"
         for document, numbers, items in _SECTIONS.findall(citation):
@@ -101,9 +101,10 @@ def test_ids_are_given_once(document: str) -> None:
 
 def test_what_is_wrong_is_found() -> None:
     text = "spec: people 3) (spec: transfer 99.1, 2) (spec: daemon 4, step 77) (spec: filters 2, rule 1)"
-    text += " TRF-999-x test_pro_0"
+    text += " TRF-999-x test_pro_0 (as rsync; spec:\n    /// transfer 3,\n    /// 98)"
     assert set(faults(text)) == {
         "spec: people 3 names no document",
+        "transfer 98",
         "transfer 99.1",
         "daemon 4, step 77",
         "filters 2, step 1",
