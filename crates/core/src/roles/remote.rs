@@ -96,7 +96,7 @@ fn last_words(plan: &Plan, report: &Report, writer: &Writer, error: &Error, role
     }
     if !plan.daemon {
         // What this server has said on its standard error before is on its way first.
-        report.settle(SPOKEN);
+        report.wait_written(SPOKEN);
         if plan.stderr_mode == StderrMode::All {
             return;
         }
