@@ -40,7 +40,7 @@ impl Outcome {
         match self.cancelled_with() {
             None => Ok(()),
             Some(20) => Err(Error::Interrupted(String::new())),
-            Some(code) => Err(Error::Other(code, String::new())),
+            Some(code) => Err(Error::Reported(code)),
         }
     }
 

@@ -445,7 +445,7 @@ impl Generator {
             ]
             .concat();
             self.report.error(text);
-            return Err(Error::Protocol(String::new()));
+            return Err(Error::Reported(2));
         }
         known.clear();
         known.extend_from_slice(dir);

@@ -31,13 +31,8 @@ const AHEAD: usize = 64;
 pub fn copy(plan: &Arc<Plan>, report: &Report) -> Summary {
     let started = Instant::now();
     let result = run(plan, report).inspect_err(|error| {
-        // All roles are one here; the closing line names the one that the reason names.
-        let text = error.to_string();
-        let roles = [Role::Receiver, Role::Generator];
-        if let Some(role) = roles
-            .into_iter()
-            .find(|role| text.starts_with(&format!("rsync: [{role}] ")))
-        {
+        // One process plays all roles; the closing line names the one that failed.
+        if let Some(role) = error.role() {
             report.set_role(role);
         }
     });
@@ -68,7 +63,7 @@ pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summar
                 _ => error.code(),
             };
             summary.error = error.to_string();
-            summary.told |= crate::error::is_silent(&error);
+            summary.told |= error.is_silent();
             if !summary.told {
                 report.end_line();
             }
@@ -149,7 +144,7 @@ pub fn first_lists(feed: &Receiver<Feed>, report: &Report, inc_recurse: bool) ->
             Err(crossbeam_channel::RecvTimeoutError::Timeout) => report.check()?,
             Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
                 report.check()?;
-                return Err(Error::Stream(String::new()));
+                return Err(Error::Ended(12));
             }
         }
     }
@@ -172,7 +167,7 @@ fn look_ahead(feed: &Receiver<Feed>, report: &Report) -> Result<Vec<Feed>> {
                 feeds.push(next);
             }
             Err(crossbeam_channel::RecvTimeoutError::Timeout) => report.check()?,
-            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return Err(Error::Stream(String::new())),
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return Err(Error::Ended(12)),
         }
     }
     Ok(feeds)

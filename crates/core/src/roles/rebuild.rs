@@ -93,7 +93,7 @@ impl Builder<'_, '_> {
             self.job.report.progress(self.done, self.job.size);
         }
         if self.job.stop.load(Ordering::Relaxed) {
-            return Err(Error::Stream(String::new()).into());
+            return Err(Error::Ended(12).into());
         }
         self.job.report.check()?;
         Ok(())

@@ -76,7 +76,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
                     writer.flush();
                     Error::PeerExit(code)
                 }
-                None => Error::Stream(String::new()),
+                None => Error::Ended(12),
             });
         }
         Tag::Success if report.plan().protocol < 27 => {
@@ -173,7 +173,7 @@ impl Receiver {
         if let Some(replay) = &self.replay {
             replay.tell();
         }
-        self.feed.send(feed).map_err(|_| Error::Ipc(String::new()))
+        self.feed.send(feed).map_err(|_| Error::Ended(14))
     }
 
     /// Everything from the first list to the peer's last DONE. `Ok(false)`: the list was empty and there is nothing to
@@ -468,12 +468,12 @@ impl Receiver {
             let dest = self
                 .dest_inbox
                 .recv()
-                .map_err(|_| Error::Ipc(String::new()))?
+                .map_err(|_| Error::Ended(14))?
                 .for_role(Role::Receiver);
             self.alt_roots = super::basis::open_alt_dirs_quietly(&dest);
             self.dest = Some(Arc::new(dest));
         }
-        self.dest.clone().ok_or_else(|| Error::Ipc(String::new()))
+        self.dest.clone().ok_or_else(|| Error::Ended(14))
     }
 
     /// Read a file's data to its end without keeping any.
@@ -727,5 +727,5 @@ pub(super) fn show_list(report: &Report, role: Role, segment: &Segment) {
 
 /// A failure that came from the system.
 pub fn io_failure(text: &str, error: &io::Error) -> Error {
-    Error::FileIo(format!("rsync: [receiver] {text}: {}", crate::error::sys_text(error)))
+    Error::failed(Role::Receiver, text, error)
 }

@@ -15,7 +15,7 @@ use super::metadata;
 use super::receiver::Receiver;
 use super::replay::Replay;
 use super::sender::Sender;
-use crate::error::{is_silent, Error, Result};
+use crate::error::{Error, Result};
 use crate::event::Summary;
 use crate::flist::names::shown;
 use crate::flist::{Decoder, FlistOptions, Tables, Vet, Vetted};
@@ -74,7 +74,7 @@ fn weight(error: &Error) -> u8 {
     match error {
         Error::PeerExit(_) => 3,
         Error::Socket(_) => 1,
-        other if is_silent(other) => 0,
+        Error::Ended(_) => 0,
         Error::Stream(_) => 2,
         _ => 3,
     }
@@ -91,7 +91,7 @@ fn closing(code: i32, role: Role) -> String {
 /// A server's client ends as soon as it reads ERROR_EXIT, and then nobody passes on what stands on our standard error.
 /// So the cause goes over the link, in front of it; the summary says that this was done.
 fn last_words(plan: &Plan, report: &Report, writer: &Writer, error: &Error, role: Role) {
-    if !plan.server || is_silent(error) || matches!(error.code(), 10 | 12 | 19 | 30) {
+    if !plan.server || error.is_silent() || matches!(error.code(), 10 | 12 | 19 | 30) {
         return;
     }
     if !plan.daemon {
@@ -133,7 +133,7 @@ fn cause(reader: &mut Reader, error: Error) -> Error {
         match reader.chunk(64 * 1024) {
             Ok(_) if Instant::now() < end => {}
             Ok(_) => return error,
-            Err(other @ (Error::PeerExit(_) | Error::Stream(_))) => return other,
+            Err(other @ (Error::PeerExit(_) | Error::Ended(_) | Error::Stream(_))) => return other,
             Err(_) => return error,
         }
     }
@@ -339,7 +339,7 @@ impl Ending<'_> {
     /// A generator hears of a broken stream by its receiver's end only, and tells that as a connection that was closed
     /// to it. A server's receiver has nobody to tell what it knew (observed; spec: protocol 3.7).
     fn heard_of(&self, error: Error, role: Role) -> (Error, Role) {
-        if role != Role::Receiver || is_silent(&error) || !matches!(error, Error::Stream(_) | Error::Socket(_)) {
+        if role != Role::Receiver || error.is_silent() || !matches!(error, Error::Stream(_) | Error::Socket(_)) {
             return (error, role);
         }
         let known = if self.plan.server {

@@ -74,7 +74,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
                     writer.flush();
                     Error::PeerExit(code)
                 }
-                None => Error::Stream(String::new()),
+                None => Error::Ended(12),
             });
         }
         Tag::Noop => writer.keep_alive()?,

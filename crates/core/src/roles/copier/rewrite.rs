@@ -254,7 +254,7 @@ struct Rebuild<'a> {
 impl Rebuild<'_> {
     fn is_whole(&self) -> Result<()> {
         if self.broken.borrow().is_some() {
-            return Err(Error::FileIo(String::new()));
+            return Err(Error::Reported(11));
         }
         Ok(())
     }
@@ -262,7 +262,7 @@ impl Rebuild<'_> {
     fn wrote(&self, result: io::Result<()>) -> Result<()> {
         result.map_err(|error| {
             *self.broken.borrow_mut() = Some(CopyError::Target(error));
-            Error::FileIo(String::new())
+            Error::Reported(11)
         })
     }
 

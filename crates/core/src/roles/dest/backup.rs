@@ -5,7 +5,7 @@ use std::io;
 use rustix::io::Errno;
 
 use super::Dest;
-use crate::error::{sys_text, Error, IoErrorExt as _, Result};
+use crate::error::{Error, IoErrorExt as _, Result};
 use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::roles::compare::is_reg;
@@ -179,13 +179,15 @@ impl Dest {
         };
         self.report
             .sys_error(self.role, [call, shown.as_slice()].concat(), error);
-        Error::FileIo(format!(
-            "rsync: [{}] keep_backup failed: {} -> {}: {}",
+        Error::failed(
             self.role,
-            String::from_utf8_lossy(&self.display(rel)),
-            String::from_utf8_lossy(&shown),
-            sys_text(error)
-        ))
+            format_args!(
+                "keep_backup failed: {} -> {}",
+                String::from_utf8_lossy(&self.display(rel)),
+                String::from_utf8_lossy(&shown)
+            ),
+            error,
+        )
     }
 
     /// Keep what is about to be replaced: by a hard link, so that the name is never missing, else by a rename, else (an
@@ -195,19 +197,18 @@ impl Dest {
             Ok(stat) => stat,
             Err(error) if error.is(Errno::NOENT) => return Ok(()),
             Err(error) => {
-                return Err(Error::FileIo(format!(
-                    "rsync: [{}] backup stat {} failed: {}",
+                return Err(Error::failed(
                     self.role,
-                    String::from_utf8_lossy(&self.display(rel)),
-                    sys_text(&error)
-                )));
+                    format_args!("backup stat {} failed", String::from_utf8_lossy(&self.display(rel))),
+                    &error,
+                ));
             }
         };
         if stat.is_dir() {
             return Ok(());
         }
         let Ok((root, name)) = self.backup_name(rel, true) else {
-            return Err(Error::FileIo(String::new()));
+            return Err(Error::Reported(11));
         };
         if stat.is_symlink() && self.is_unsafe_link(rel) {
             return Ok(());
@@ -260,7 +261,7 @@ impl Dest {
             _ => return Ok(None),
         };
         let Ok((root, name)) = self.backup_name(rel, true) else {
-            return Err(Error::FileIo(String::new()));
+            return Err(Error::Reported(11));
         };
         self.clear_backup_place(&root, &name);
         match self.copy_to_backup(&root, rel, &name, &stat) {

@@ -6,7 +6,7 @@ use std::io;
 use rustix::io::Errno;
 
 use super::{Dest, Failed};
-use crate::error::{sys_text, Error, IoErrorExt as _, Result};
+use crate::error::{Error, IoErrorExt as _, Result};
 use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::report::Reported;
@@ -182,12 +182,11 @@ impl Dest {
         }
         if self.plan.fsync {
             file.sync_all().map_err(|e| {
-                Error::FileIo(format!(
-                    "rsync: [{}] fsync failed on {}: {}",
+                Error::failed(
                     self.role,
-                    String::from_utf8_lossy(&self.display(rel)),
-                    sys_text(&e)
-                ))
+                    format_args!("fsync failed on {}", String::from_utf8_lossy(&self.display(rel))),
+                    &e,
+                )
             })?;
         }
         Ok(())
@@ -195,11 +194,10 @@ impl Dest {
 
     /// The error that ends a run when data can't be written (TRF-27).
     pub fn write_error(&self, rel: &[u8], error: &io::Error) -> Error {
-        Error::FileIo(format!(
-            "rsync: [{}] write failed on {}: {}",
+        Error::failed(
             self.role,
-            String::from_utf8_lossy(&self.display(rel)),
-            sys_text(error)
-        ))
+            format_args!("write failed on {}", String::from_utf8_lossy(&self.display(rel))),
+            error,
+        )
     }
 }

@@ -94,7 +94,7 @@ impl Generator {
                     Err(crossbeam_channel::RecvTimeoutError::Timeout) => self.report.check()?,
                     Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
                         self.report.check()?;
-                        return Err(Error::Stream(String::new()));
+                        return Err(Error::Ended(12));
                     }
                 }
             }

@@ -29,7 +29,7 @@ impl Scanner {
             if self.open_base(base, base).is_none() {
                 // Told already. Nothing that is listed could be found.
                 self.report.set_role(Role::Sender);
-                return Err(Error::Selection(String::new()));
+                return Err(Error::Reported(3));
             }
             for name in names {
                 self.listed_argument(base, &name, &mut out);
