@@ -37,7 +37,7 @@ impl Report {
     pub fn listed(&self, count: u64, complete: bool) {
         let before = self.shared.tally.listed.fetch_add(count, Ordering::Relaxed);
         let plan = &self.shared.plan;
-        let shown = plan.info.flist > 1 && !plan.inc_recurse && (plan.recurse || plan.dirs);
+        let shown = plan.info.flist > 1 && !plan.inc_recurse && plan.lists_dirs();
         if shown && count == 1 && before % 100 == 0 && !plan.list_only {
             let open = before == 0 && self.shared.screen.open_line.load(Ordering::Relaxed);
             let lead = if open { "\n" } else { "" };

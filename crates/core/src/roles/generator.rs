@@ -9,12 +9,12 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 
 use super::compare::Wanted;
-use super::copier::{Copied, Copier};
 use super::delete::Deleter;
 use super::dest::Dest;
 use super::filter::Filters;
 use super::items::{self, Figures, Part};
 use super::links::Groups;
+use super::local::copier::{Copied, Copier};
 use super::replay::Replay;
 use crate::error::{Error, Result};
 use crate::flist::Segment;
@@ -308,7 +308,7 @@ impl Generator {
         self.lists.push_back(state);
         if self.plan.list_only {
             let of = dir.filter(|_| segment.dir_ndx >= 0).map(|d| (d.segment, d.i));
-            super::local::list_segment(&self.plan, &self.report, of, &segment);
+            super::text::listing::list_segment(&self.plan, &self.report, of, &segment);
         } else if skip {
             self.skip_children(&segment, first_dir);
         } else {

@@ -1,5 +1,8 @@
 //! A copy with both ends in this process: no wire exists (design 3).
 
+pub mod copier;
+mod pool;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,22 +10,20 @@ use std::time::Instant;
 use crossbeam_channel::{bounded, Receiver, Sender};
 
 use super::arrival;
-use super::copier::Copier;
 use super::filter::Filters;
 use super::generator::{Feed, Generator, Output};
-use super::items::{item_of, Figures};
 use super::metadata::Metadata;
 use super::paths::split_names;
 use super::scan::Scanner;
 use super::sources::Sources;
+use super::text::listing;
 use crate::error::{Error, Result};
 use crate::event::Summary;
-use crate::flist::{Segment, Tables};
+use crate::flist::Tables;
 use crate::plan::{DeleteWhen, FilesFrom, Plan};
-use crate::report::say::text;
-use crate::report::{item, Report};
+use crate::report::Report;
 use crate::role::Role;
-use crate::wire::item::ItemFlags;
+use copier::Copier;
 
 /// Lists that the scanner may be ahead.
 const AHEAD: usize = 64;
@@ -72,21 +73,6 @@ pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summar
     summary
 }
 
-fn announce(plan: &Plan, report: &Report) {
-    if plan.info.flist == 0 && !plan.logging {
-        return;
-    }
-    let worth = plan.recurse || plan.dirs || plan.list_only;
-    if plan.info.flist > 0 && worth {
-        if plan.inc_recurse {
-            report.client_line(b"sending incremental file list");
-        } else {
-            report.partial(b"building file list ... ");
-        }
-    }
-    report.line(crate::report::Level::Log, "building file list");
-}
-
 fn names(plan: &Plan) -> Option<Vec<Vec<u8>>> {
     (plan.files_from != FilesFrom::None).then(|| split_names(&plan.files_from_data, plan.from0, true))
 }
@@ -105,9 +91,9 @@ fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, tables: Tables,
         }
         if plan.inc_recurse {
             // The receiver says so, and a sender of the lists that follow.
-            tell_duplicates(plan, report, &segment);
+            listing::report_duplicates(plan, report, &segment);
             if segment.dir_ndx >= 0 {
-                tell_duplicates(plan, report, &segment);
+                listing::report_duplicates(plan, report, &segment);
             }
         }
         if feed.send(Feed::List(Arc::new(segment))).is_err() {
@@ -177,7 +163,7 @@ fn run(plan: &Arc<Plan>, report: &Report) -> Result<()> {
     if plan.list_only {
         return list(plan, report);
     }
-    announce(plan, report);
+    listing::announce(plan, report, Role::Sender);
     let (send, receive) = bounded(AHEAD);
     let sources = Sources::default();
     let tables = Tables::default();
@@ -210,13 +196,13 @@ fn generate(
     let mut metadata = Metadata::new(Arc::clone(plan), tables);
     metadata.map_ids(report)?;
     let mut feeds = look_ahead(&receive, report).inspect_err(|_| report.set_role(Role::Sender))?;
-    if plan.info.flist > 0 && !plan.inc_recurse && (plan.recurse || plan.dirs) {
+    if plan.info.flist > 0 && !plan.inc_recurse && plan.lists_dirs() {
         listed(report, &feeds);
     }
     if !plan.inc_recurse {
         for feed in &feeds {
             if let Feed::List(segment) = feed {
-                tell_duplicates(plan, report, segment);
+                listing::report_duplicates(plan, report, segment);
             }
         }
     }
@@ -258,19 +244,6 @@ fn generate(
     result
 }
 
-/// Names that are in a list more than once (spec: output 10).
-pub fn tell_duplicates(plan: &Plan, report: &Report, segment: &Segment) {
-    if plan.debug.dup == 0 {
-        return;
-    }
-    let start = if plan.inc_recurse { segment.start } else { 0 };
-    for &place in &segment.dropped {
-        let name = segment.name(segment.at(place));
-        let at = format!(" from file list ({})", start + place as i32);
-        report.info(text!["removing duplicate name ", &name, at]);
-    }
-}
-
 /// The end of the line that the list's start began (spec: output 4).
 fn listed(report: &Report, feeds: &[Feed]) {
     let count: usize = feeds
@@ -281,7 +254,7 @@ fn listed(report: &Report, feeds: &[Feed]) {
 }
 
 fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
-    announce(plan, report);
+    listing::announce(plan, report, Role::Sender);
     report.stats(|s| s.flist_build_ms = 1);
     let sources = Sources::default();
     let mut scanner = Scanner::new(Arc::clone(plan), report.clone(), sources)?;
@@ -304,56 +277,8 @@ fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
                 next_dir += 1;
             }
         }
-        list_segment(plan, report, dirs.remove(&segment.dir_ndx), &segment);
+        listing::list_segment(plan, report, dirs.remove(&segment.dir_ndx), &segment);
     }
     report.tell_matches();
     Ok(())
-}
-
-/// The lines of one list. With incremental recursion a directory stands in front of its own list, not among its
-/// siblings; `of` is the one that this list belongs to.
-pub fn list_segment(plan: &Plan, report: &Report, of: Option<(Arc<Segment>, usize)>, segment: &Segment) {
-    if let Some((parent, i)) = of {
-        if parent.entry(i).is_active() {
-            list_entry(plan, report, &parent, i);
-        }
-    }
-    for k in 0..segment.len() {
-        let i = segment.at(k);
-        let entry = segment.entry(i);
-        let later =
-            plan.inc_recurse && entry.is_dir() && !(segment.basename(i) == b"." && segment.dirname(i).is_empty());
-        if entry.is_active() && !later {
-            list_entry(plan, report, segment, i);
-        }
-    }
-}
-
-/// One line of a listing (spec: output 8).
-pub fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usize) {
-    let name = segment.name(i);
-    let mut line = Vec::with_capacity(name.len() + 48);
-    if segment.entry(i).mode == 0 {
-        let column = 10 + 1 + if plan.human_readable == 0 { 11 } else { 14 } + 1 + 19;
-        line.extend_from_slice(format!("{:<column$} ", "*missing").as_bytes());
-        line.extend_from_slice(&name);
-        report.info(&line);
-        return;
-    }
-    let shown = item_of(
-        report,
-        segment,
-        i,
-        &name,
-        b"",
-        ItemFlags::NONE,
-        None,
-        false,
-        Figures::default(),
-    );
-    let atime = (plan.atimes > 0).then(|| segment.atime(i));
-    let crtime = plan.crtimes.then(|| segment.crtime(i));
-    item::listing(&shown, atime, crtime, plan, &mut line);
-    report.info(&line);
-    report.record_listed(&shown);
 }

@@ -3,6 +3,7 @@
 //! compared and set by the receiving side.
 
 mod apply;
+mod converter;
 mod place;
 mod reading;
 
@@ -18,7 +19,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::io::Errno;
 
 use super::compare::{is_dir, is_link, Wanted};
-use super::converter::Converter;
 use super::filter::Filters;
 use crate::error::{IoErrorExt as _, Result};
 use crate::flist::{
@@ -33,6 +33,7 @@ use crate::tree::xattr::{self, Handling, INTERNAL};
 use crate::tree::{Root, Stat};
 use crate::wire::ints::Source;
 use crate::wire::item::ItemFlags;
+use converter::Converter;
 
 /// An ACL of the filesystem as the list has it.
 fn listed(acl: &Acl) -> flist::Acl {

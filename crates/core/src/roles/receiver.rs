@@ -1,6 +1,7 @@
 //! The receiver: reads lists and data, and puts finished files in place (spec: protocol 6, transfer 6).
 
 mod file_data;
+mod rebuild;
 
 use std::fs::File;
 use std::io;
@@ -17,7 +18,6 @@ use super::exchange::{entry_of, is_keep_alive, read_deletions, Places, Seen};
 use super::generator::{basis, Feed};
 use super::items::{self, Figures, Part};
 use super::landing::Outcome;
-use super::rebuild::Built;
 use super::replay::Replay;
 use crate::delta::tokens;
 use crate::error::{Error, IoErrorExt as _, Result};
@@ -34,6 +34,7 @@ use crate::wire::ints::{NdxReader, Source, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EO
 use crate::wire::item::{IoErrors, Item, ItemFlags};
 use crate::wire::link::{Reader, Writer};
 use crate::wire::trace::Way;
+use rebuild::Built;
 
 /// The receiver of one run; it works in a thread of its own and feeds the generator.
 pub struct Receiver {
@@ -250,7 +251,7 @@ impl Receiver {
             super::metadata::prune(&self.plan, &mut segment, &self.plan.destination, &self.report)?;
         }
         super::exchange::trace_list(Way::In, &segment);
-        super::local::tell_duplicates(&self.plan, &self.report, &segment);
+        super::text::listing::report_duplicates(&self.plan, &self.report, &segment);
         let segment = Arc::new(segment);
         if !self.plan.inc_recurse {
             debug!(self.report, flist >= 3; "[", role, "] flist_eof=1");

@@ -1,17 +1,17 @@
 //! The sender: sends the lists, answers requests with data (spec: protocol 6, 9; transfer 13).
 
 mod file_data;
+mod files_from;
+mod outlet;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::copier::remove_source_file;
 use super::exchange::{entry_of, is_keep_alive, put_deletions, read_deletions, Places, Seen};
 use super::items::{self, Figures, Part};
-use super::outlet::Outlet;
 use super::paths::disk;
 use super::scan::Scanner;
-use super::sources::Sources;
+use super::sources::{remove_source_file, Sources};
 use crate::delta::search::SearchStats;
 use crate::delta::tokens;
 use crate::error::{Error, Result};
@@ -26,6 +26,10 @@ use crate::wire::ints::{self, NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX
 use crate::wire::item::{IoErrors, Item};
 use crate::wire::link::{Reader, Writer};
 use crate::wire::trace::Way;
+use outlet::Outlet;
+
+pub use files_from::forward_names;
+pub use outlet::record_of;
 
 /// Entries that are listed beyond the list in work before a request is answered, and while waiting for one
 /// (spec: protocol 5.10).
@@ -165,7 +169,7 @@ impl Sender {
                 self.plan.from0,
                 true,
             )),
-            FilesFrom::Link => Some(super::files_from::read_names(&mut self.reader, &self.plan)?),
+            FilesFrom::Link => Some(files_from::read_names(&mut self.reader, &self.plan)?),
         };
         if self.plan.server {
             debug!(self.report, send >= 1; "server_sender starting pid=", self.plan.pid);
@@ -191,7 +195,7 @@ impl Sender {
             s.flist_build_ms = built.max(1);
             s.flist_xfer_ms = sent.saturating_sub(built);
         });
-        if self.plan.info.flist > 0 && !self.plan.inc_recurse && super::remote::worth_a_line(&self.plan) {
+        if self.plan.info.flist > 0 && !self.plan.inc_recurse && self.plan.reports_lists() {
             self.report.list_done(count);
         }
         if count == 0 && self.plan.server {

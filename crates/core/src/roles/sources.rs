@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
+use super::paths::disk;
 use crate::error::IoErrorExt as _;
+use crate::flist::Entry;
 use crate::plan::Plan;
 use crate::report::say::text;
 use crate::report::Report;
@@ -183,5 +185,49 @@ impl Sources {
             report.sys_error(Role::Sender, text, &error);
             IoErrors::GENERAL
         })
+    }
+}
+
+/// Remove a source file after its transfer, with the checks and messages of spec transfer 13.
+pub fn remove_source_file(report: &Report, root: &Root, name: &[u8], entry: &Entry, destination: Option<(u64, u64)>) {
+    let path = disk(name);
+    let failed = |error: &io::Error| {
+        let text = text!["sender failed to remove ", name];
+        report.sys_error(Role::Sender, text, error);
+    };
+    let found = if report.plan().copy_links {
+        root.stat_follow(path, false)
+    } else {
+        root.lstat(path)
+    };
+    let stat = match found {
+        Ok(stat) => stat,
+        Err(e) if e.is(Errno::NOENT) => {
+            if report.plan().info.remove > 0 {
+                report.info(text!["sender file already removed: ", name]);
+            }
+            return;
+        }
+        Err(e) => return failed(&e),
+    };
+    if destination == Some((stat.dev, stat.ino)) {
+        report.error_xfer(text!["ERROR: Skipping sender remove of destination file: ", name]);
+        return;
+    }
+    let exact = !report.plan().local || report.plan().protocol >= 31;
+    if stat.size != entry.len && entry.is_file()
+        || stat.mtime != entry.mtime
+        || exact && stat.mtime_nsec != entry.mtime_nsec
+    {
+        report.error_xfer(text!["ERROR: Skipping sender remove for changed file: ", name]);
+        return;
+    }
+    match root.unlink(path) {
+        Ok(()) => {
+            if report.plan().info.remove > 0 {
+                report.info(text!["sender removed ", name]);
+            }
+        }
+        Err(e) => failed(&e),
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use super::rebuild::{rebuild, Built, Failure, Job, Target};
 use super::{Incoming, Receiver};
 use crate::error::{Error, Result};
 use crate::flist::names::shown;
@@ -12,7 +13,6 @@ use crate::roles::dest::Dest;
 use crate::roles::generator::basis;
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::split_name;
-use crate::roles::rebuild::{rebuild, Built, Failure, Job, Target};
 use crate::sums::strong::{digest_len, Hasher};
 use crate::tree::sparse::Output;
 use crate::tree::{Root, Stat};

@@ -341,7 +341,7 @@ impl Scanner {
                 if self.hidden(&argument.name, dir) {
                     return Ok(false);
                 }
-                if dir && !self.plan.recurse && !self.plan.dirs {
+                if dir && !self.plan.lists_dirs() {
                     self.report.info(text!["skipping directory ", &argument.name]);
                     return Ok(false);
                 }
@@ -502,7 +502,7 @@ impl Scanner {
         if !dot && self.filters.hides(path, is_dir(stat.mode), &self.report) {
             return Ok(());
         }
-        if is_dir(stat.mode) && !plan.recurse && !plan.dirs {
+        if is_dir(stat.mode) && !plan.lists_dirs() {
             let text = text!["skipping directory ", name];
             self.report.info(text);
             return Ok(());

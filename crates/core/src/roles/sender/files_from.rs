@@ -76,7 +76,7 @@ pub fn read_names(reader: &mut Reader, plan: &Plan) -> Result<Vec<Vec<u8>>> {
 }
 
 /// Send a list to the sender.
-pub fn forward(writer: &Writer, plan: &Plan) -> Result<()> {
+pub fn forward_names(writer: &Writer, plan: &Plan) -> Result<()> {
     let protocol = plan.protocol;
     let mut data = encode(&plan.files_from_data, plan.from0);
     if let Some(set) = charset(plan) {

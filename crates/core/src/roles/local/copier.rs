@@ -8,22 +8,20 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-
-use super::compare::is_reg;
-use super::dest::{Dest, Failed};
-use super::generator::Request;
-use super::items::{self, Figures, Part};
-use super::landing::{NewFile, Outcome};
-use super::paths::disk;
 use super::pool::Pool;
-use super::sources::Sources;
-use crate::error::{Error, IoErrorExt as _, Result};
+use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::plan::{Debug, DeleteWhen, Plan};
 use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
+use crate::roles::compare::is_reg;
+use crate::roles::dest::{Dest, Failed};
+use crate::roles::generator::Request;
+use crate::roles::items::{self, Figures, Part};
+use crate::roles::landing::{NewFile, Outcome};
+use crate::roles::paths::disk;
+use crate::roles::sources::{remove_source_file, Sources};
 use crate::sums::size::sum_head;
 use crate::sums::strong::Hasher;
 use crate::tree::data::{self, CopyError};
@@ -352,7 +350,7 @@ impl Copier {
             size,
             existing: request.exists.map(|s| s.size),
             replaces: request.exists.is_some(),
-            from_partial: matches!(&request.basis, Some(b) if b.kind == super::generator::basis::PARTIAL),
+            from_partial: matches!(&request.basis, Some(b) if b.kind == crate::roles::generator::basis::PARTIAL),
             redo: request.redo,
         };
         let outcome = if plan.inplace || to_device || plan.append > 0 {
@@ -588,56 +586,6 @@ fn target_failed(dest: &Dest, rel: &[u8], error: CopyError) -> Error {
     match error {
         CopyError::Source(error) | CopyError::Target(error) => dest.write_error(rel, &error),
         CopyError::Stopped(error) => error,
-    }
-}
-
-/// Remove a source file after its transfer, with the checks and messages of spec transfer 13.
-pub fn remove_source_file(
-    report: &Report,
-    root: &Root,
-    name: &[u8],
-    entry: &crate::flist::Entry,
-    destination: Option<(u64, u64)>,
-) {
-    let path = disk(name);
-    let failed = |error: &io::Error| {
-        let text = text!["sender failed to remove ", name];
-        report.sys_error(Role::Sender, text, error);
-    };
-    let found = if report.plan().copy_links {
-        root.stat_follow(path, false)
-    } else {
-        root.lstat(path)
-    };
-    let stat = match found {
-        Ok(stat) => stat,
-        Err(e) if e.is(Errno::NOENT) => {
-            if report.plan().info.remove > 0 {
-                report.info(text!["sender file already removed: ", name]);
-            }
-            return;
-        }
-        Err(e) => return failed(&e),
-    };
-    if destination == Some((stat.dev, stat.ino)) {
-        report.error_xfer(text!["ERROR: Skipping sender remove of destination file: ", name]);
-        return;
-    }
-    let exact = !report.plan().local || report.plan().protocol >= 31;
-    if stat.size != entry.len && entry.is_file()
-        || stat.mtime != entry.mtime
-        || exact && stat.mtime_nsec != entry.mtime_nsec
-    {
-        report.error_xfer(text!["ERROR: Skipping sender remove for changed file: ", name]);
-        return;
-    }
-    match root.unlink(path) {
-        Ok(()) => {
-            if report.plan().info.remove > 0 {
-                report.info(text!["sender removed ", name]);
-            }
-        }
-        Err(e) => failed(&e),
     }
 }
 

@@ -12,11 +12,11 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{bounded, unbounded, Receiver, Sender};
 
 use super::copier::Copier;
-use super::dest::Dest;
-use super::generator::Request;
-use super::landing::Outcome;
 use crate::error::{Error, Result};
 use crate::role::Role;
+use crate::roles::dest::Dest;
+use crate::roles::generator::Request;
+use crate::roles::landing::Outcome;
 
 /// Files that are handed over together: to wake a thread costs as much as to write a small file.
 const BATCH: usize = 16;

@@ -1,0 +1,88 @@
+//! Lines about lists: their start, duplicates in them, and the entries of `--list-only` (spec: output 4, 8, 10).
+
+use std::sync::Arc;
+
+use crate::flist::Segment;
+use crate::plan::Plan;
+use crate::report::say::text;
+use crate::report::{item, Level, Report};
+use crate::role::Role;
+use crate::roles::items::{item_of, Figures};
+use crate::wire::item::ItemFlags;
+
+/// Report that a list is being built (by the sender) or received (by the others).
+pub fn announce(plan: &Plan, report: &Report, role: Role) {
+    let verb = if role == Role::Sender { "building" } else { "receiving" };
+    if !plan.server && plan.info.flist > 0 && plan.reports_lists() {
+        if plan.inc_recurse {
+            let verb = if role == Role::Sender { "sending" } else { "receiving" };
+            report.client_line(&text![verb, " incremental file list"]);
+        } else {
+            report.partial(&text![verb, " file list ... "]);
+        }
+    }
+    if plan.logging {
+        report.line(Level::Log, text![verb, " file list"]);
+    }
+}
+
+/// Report the names that are in a list more than once (spec: output 10).
+pub fn report_duplicates(plan: &Plan, report: &Report, segment: &Segment) {
+    if plan.debug.dup == 0 {
+        return;
+    }
+    let start = if plan.inc_recurse { segment.start } else { 0 };
+    for &place in &segment.dropped {
+        let name = segment.name(segment.at(place));
+        let at = format!(" from file list ({})", start + place as i32);
+        report.info(text!["removing duplicate name ", &name, at]);
+    }
+}
+
+/// The lines of one list. With incremental recursion a directory stands in front of its own list, not among its
+/// siblings; `of` is the one that this list belongs to.
+pub fn list_segment(plan: &Plan, report: &Report, of: Option<(Arc<Segment>, usize)>, segment: &Segment) {
+    if let Some((parent, i)) = of {
+        if parent.entry(i).is_active() {
+            list_entry(plan, report, &parent, i);
+        }
+    }
+    for k in 0..segment.len() {
+        let i = segment.at(k);
+        let entry = segment.entry(i);
+        let later =
+            plan.inc_recurse && entry.is_dir() && !(segment.basename(i) == b"." && segment.dirname(i).is_empty());
+        if entry.is_active() && !later {
+            list_entry(plan, report, segment, i);
+        }
+    }
+}
+
+/// One line of a listing (spec: output 8).
+pub fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usize) {
+    let name = segment.name(i);
+    let mut line = Vec::with_capacity(name.len() + 48);
+    if segment.entry(i).mode == 0 {
+        let column = 10 + 1 + if plan.human_readable == 0 { 11 } else { 14 } + 1 + 19;
+        line.extend_from_slice(format!("{:<column$} ", "*missing").as_bytes());
+        line.extend_from_slice(&name);
+        report.info(&line);
+        return;
+    }
+    let shown = item_of(
+        report,
+        segment,
+        i,
+        &name,
+        b"",
+        ItemFlags::NONE,
+        None,
+        false,
+        Figures::default(),
+    );
+    let atime = (plan.atimes > 0).then(|| segment.atime(i));
+    let crtime = plan.crtimes.then(|| segment.crtime(i));
+    item::listing(&shown, atime, crtime, plan, &mut line);
+    report.info(&line);
+    report.record_listed(&shown);
+}

@@ -1,0 +1,3 @@
+//! What several roles print.
+
+pub mod listing;
