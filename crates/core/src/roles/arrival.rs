@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::dest::Dest;
-use super::generator::Feed;
+use super::words::inbox::Feed;
 use crate::error::{sys_text, Error, Result};
 use crate::flist::{eflag, Segment};
 use crate::plan::Plan;

@@ -1,14 +1,14 @@
 //! Files that are not at the name itself but can help: alternate directories and similar names (spec: transfer 7, 9).
 
 use std::io;
-use std::sync::Arc;
 
 use super::compare::{item_flags, same_family, unchanged, S_IFMT};
 use super::dest::{Dest, Failed};
-use super::generator::{basis, Basis, Generator};
+use super::generator::Generator;
 use super::paths::{lexical_path, split_name};
+use super::words::request::{Basis, BasisKind};
+use super::words::At;
 use crate::error::Result;
-use crate::flist::Segment;
 use crate::plan::AltDest;
 use crate::report::debug::debug;
 use crate::report::item::iflag;
@@ -38,7 +38,7 @@ pub enum AltOther {
 pub struct Similar {
     dir: Option<Vec<u8>>,
     /// The kind of basis, its root, and names with what they are.
-    places: Vec<(u8, Root, Vec<(Vec<u8>, Stat)>)>,
+    places: Vec<(BasisKind, Root, Vec<(Vec<u8>, Stat)>)>,
     /// What was found for a name that is come back to.
     found: Option<(Vec<u8>, Option<Basis>)>,
 }
@@ -139,7 +139,7 @@ impl Generator {
     }
 
     /// The best alternate copy of a regular file: level, directory number, status.
-    fn alt_level(&mut self, segment: &Segment, i: usize, rel: &[u8]) -> Option<(u8, usize, Root, Stat)> {
+    fn alt_level(&mut self, at: &At, rel: &[u8]) -> Option<(u8, usize, Root, Stat)> {
         let mut best: Option<(u8, usize, Root, Stat)> = None;
         for n in 0..self.alt_roots.len() {
             let Some(root) = self.alternate(n) else { continue };
@@ -150,9 +150,9 @@ impl Generator {
                 continue;
             }
             let mut level = 1;
-            if self.quick_check(segment, i, &root, rel, &stat) {
+            if self.quick_check(at, &root, rel, &stat) {
                 level = 2;
-                let want = self.dest.wanted(segment, i, Some(&stat));
+                let want = self.wanted(at, Some(&stat));
                 if unchanged(&self.plan, &want, &stat) && self.metadata_flags(&root, rel, &want, Some(&stat), 0) == 0 {
                     level = 3;
                 }
@@ -170,9 +170,7 @@ impl Generator {
     /// spec: transfer 7.1, 7.2
     pub(super) fn alt_regular(
         &mut self,
-        segment: &Arc<Segment>,
-        i: usize,
-        ndx: i32,
+        at: &At,
         rel: &[u8],
         found: Option<Stat>,
         replaced: Option<Stat>,
@@ -181,7 +179,7 @@ impl Generator {
         if found.is_some() && kind == AltDest::Copy {
             return Ok(AltFile::Nothing);
         }
-        let Some((level, number, root, stat)) = self.alt_level(segment, i, rel) else {
+        let Some((level, number, root, stat)) = self.alt_level(at, rel) else {
             return Ok(AltFile::Nothing);
         };
         if let Some(now) = found {
@@ -197,20 +195,20 @@ impl Generator {
                 }
             }
         }
-        let want = self.dest.wanted(segment, i, Some(&stat));
+        let want = self.wanted(at, Some(&stat));
         if level == 3 {
             match kind {
                 AltDest::Compare => {
                     let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
-                    self.item(segment, i, ndx, flags, None)?;
+                    self.item(at, flags, None)?;
                     return Ok(AltFile::Settled { here: false });
                 }
                 AltDest::Link if self.dry_run || self.link_alt(&root, rel, found.is_some()) => {
-                    self.link_alternate(segment, i, stat);
+                    self.link_alternate(at, stat);
                     let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, true);
                     // Names that wait for this one are told of first (observed).
-                    self.link_ready(segment, i, ndx)?;
-                    self.item(segment, i, ndx, flags, Some(b""))?;
+                    self.link_ready(at)?;
+                    self.item(at, flags, Some(b""))?;
                     return Ok(AltFile::Settled { here: true });
                 }
                 _ => {}
@@ -219,14 +217,14 @@ impl Generator {
         if level >= 2 && found.is_none() || level == 3 && kind == AltDest::Link {
             let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, false);
             let flags = self.metadata_flags(&root, rel, &want, Some(&stat), flags);
-            if self.dry_run || self.copy_alt(segment, i, number, &root, rel, &stat, replaced)? {
-                self.item(segment, i, ndx, flags, None)?;
+            if self.dry_run || self.copy_alt(at, number, &root, rel, &stat, replaced)? {
+                self.item(at, flags, None)?;
                 return Ok(AltFile::Settled { here: true });
             }
             return Ok(AltFile::Nothing);
         }
         let basis = Basis {
-            kind: number as u8,
+            kind: BasisKind::Alternate(number as u8),
             root,
             name: rel.to_vec(),
             size: stat.size,
@@ -268,8 +266,7 @@ impl Generator {
     /// A copy on this machine, with the attributes of the entry.
     fn copy_alt(
         &mut self,
-        segment: &Arc<Segment>,
-        i: usize,
+        at: &At,
         number: usize,
         root: &Root,
         rel: &[u8],
@@ -290,7 +287,7 @@ impl Generator {
                 return Ok(false);
             }
         };
-        match self.copy_here(segment, i, &source, stat.size, rel, replaced)? {
+        match self.copy_here(at, &source, stat.size, rel, replaced)? {
             Ok(made) => Ok(made),
             Err(error) => {
                 // Which is no loss: the file is asked for instead.
@@ -311,8 +308,7 @@ impl Generator {
     /// is wrong with the copy itself comes back.
     pub(super) fn copy_here(
         &mut self,
-        segment: &Arc<Segment>,
-        i: usize,
+        at: &At,
         source: &std::fs::File,
         size: u64,
         rel: &[u8],
@@ -321,7 +317,7 @@ impl Generator {
         if self.plan.relative {
             self.dest.make_missing_parents(rel);
         }
-        let want = self.dest.wanted(segment, i, replaced.as_ref());
+        let want = self.wanted(at, replaced.as_ref());
         if self.plan.inplace || self.plan.append > 0 {
             // No other name is used then, and so no other directory.
             let Ok(target) = self.dest.open_inplace(rel) else {
@@ -351,7 +347,7 @@ impl Generator {
     }
 
     /// A directory in an alternate place, for the item only.
-    pub(super) fn alt_directory(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8]) -> Option<(Root, Stat)> {
+    pub(super) fn alt_directory(&mut self, at: &At, rel: &[u8]) -> Option<(Root, Stat)> {
         let mut best = None;
         for root in (0..self.alt_roots.len()).filter_map(|n| self.alternate(n)) {
             let Some(stat) = self.stat_there(&root, rel) else {
@@ -360,7 +356,7 @@ impl Generator {
             if !stat.is_dir() {
                 continue;
             }
-            let want = self.dest.wanted(segment, i, Some(&stat));
+            let want = self.wanted(at, Some(&stat));
             if unchanged(&self.plan, &want, &stat) && self.metadata_flags(&root, rel, &want, Some(&stat), 0) == 0 {
                 return Some((root, stat));
             }
@@ -370,15 +366,8 @@ impl Generator {
     }
 
     /// spec: transfer 7.3
-    pub(super) fn alt_other(
-        &mut self,
-        segment: &Arc<Segment>,
-        i: usize,
-        ndx: i32,
-        rel: &[u8],
-        target: Option<&[u8]>,
-    ) -> Result<AltOther> {
-        let entry = *segment.entry(i);
+    pub(super) fn alt_other(&mut self, at: &At, rel: &[u8], target: Option<&[u8]>) -> Result<AltOther> {
+        let entry = *at.entry();
         let mut best: Option<(u8, Root, Stat)> = None;
         for root in (0..self.alt_roots.len()).filter_map(|n| self.alternate(n)) {
             let Some(stat) = self.stat_there(&root, rel) else {
@@ -392,11 +381,11 @@ impl Generator {
                     Some(target) => {
                         super::metadata::read_own_link(&root, rel, self.plan.fake_super).is_ok_and(|t| t == target)
                     }
-                    None => !entry.is_device() || (stat.rdev_major, stat.rdev_minor) == segment.rdev(i),
+                    None => !entry.is_device() || (stat.rdev_major, stat.rdev_minor) == at.rdev(),
                 };
             let mut level = 1;
             if same {
-                let want = self.dest.wanted(segment, i, Some(&stat));
+                let want = self.wanted(at, Some(&stat));
                 let all =
                     unchanged(&self.plan, &want, &stat) && self.metadata_flags(&root, rel, &want, Some(&stat), 0) == 0;
                 level = if all { 3 } else { 2 };
@@ -412,17 +401,17 @@ impl Generator {
             return Ok(AltOther::Nothing);
         };
         if level == 3 {
-            let want = self.dest.wanted(segment, i, Some(&stat));
+            let want = self.wanted(at, Some(&stat));
             match self.plan.alt_dest {
                 AltDest::Link if self.dry_run || self.dest.root.link_from(&root, rel, rel).is_ok() => {
                     let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, true);
-                    self.item(segment, i, ndx, flags, Some(b""))?;
-                    self.link_ready(segment, i, ndx)?;
+                    self.item(at, flags, Some(b""))?;
+                    self.link_ready(at)?;
                     return Ok(AltOther::Settled);
                 }
                 AltDest::Compare => {
                     let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
-                    self.item(segment, i, ndx, flags, None)?;
+                    self.item(at, flags, None)?;
                     return Ok(AltOther::Settled);
                 }
                 _ => {}
@@ -439,17 +428,17 @@ impl Generator {
         if self.similar.dir.as_deref() == Some(dir) {
             return;
         }
-        let mut roots: Vec<(u8, Root)> = vec![(basis::FUZZY, self.dest.root.clone())];
+        let mut roots = vec![(BasisKind::Fuzzy(None), self.dest.root.clone())];
         if self.plan.fuzzy > 1 {
             for n in 0..self.alt_roots.len() {
                 if let Some(root) = self.alternate(n) {
-                    roots.push((basis::FUZZY + 1 + n as u8, root));
+                    roots.push((BasisKind::Fuzzy(Some(n as u8)), root));
                 }
             }
         }
         let report = self.report.clone();
         let filters = &self.filters;
-        let files = |root: &Root, kind: u8| -> Vec<(Vec<u8>, Stat)> {
+        let files = |root: &Root, kind: BasisKind| -> Vec<(Vec<u8>, Stat)> {
             let names = match root.read_names(if dir.is_empty() { b"." } else { dir }, self.plan.open_noatime) {
                 Ok(names) => names,
                 Err(error) => {
@@ -476,7 +465,7 @@ impl Generator {
                     shown.push((path.clone(), found.kind));
                 }
                 let hidden = match kind {
-                    basis::FUZZY => filters.daemon_hides(&path, false),
+                    BasisKind::Fuzzy(None) => filters.daemon_hides(&path, false),
                     _ => filters.daemon_hides_in(root, &path, false),
                 };
                 if hidden {
@@ -506,21 +495,21 @@ impl Generator {
     }
 
     /// Whether there is a similar name; the answer is kept for [`Generator::fuzzy_basis`].
-    pub(super) fn has_similar(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8]) -> bool {
-        let found = self.fuzzy_basis(segment, i, rel);
+    pub(super) fn has_similar(&mut self, at: &At, rel: &[u8]) -> bool {
+        let found = self.fuzzy_basis(at, rel);
         let any = found.is_some();
         self.similar.found = Some((rel.to_vec(), found));
         any
     }
 
-    pub(super) fn fuzzy_basis(&mut self, segment: &Arc<Segment>, i: usize, rel: &[u8]) -> Option<Basis> {
+    pub(super) fn fuzzy_basis(&mut self, at: &At, rel: &[u8]) -> Option<Basis> {
         if let Some((name, found)) = self.similar.found.take() {
             if name == rel {
                 return found;
             }
         }
         let (dir, base) = split_name(rel);
-        let entry = *segment.entry(i);
+        let entry = *at.entry();
         self.look_for_similar(dir);
         let mut best: Option<(u32, Basis)> = None;
         'search: for (kind, root, files) in &self.similar.places {

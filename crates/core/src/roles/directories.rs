@@ -7,6 +7,7 @@ use super::dest::SetTimes;
 use super::entries::missing;
 use super::generator::{Generator, Touch};
 use super::items;
+use super::words::At;
 use crate::error::Result;
 use crate::flist::{eflag, Segment};
 use crate::plan::{AltDest, DeleteWhen};
@@ -16,16 +17,16 @@ use crate::tree::Stat;
 
 impl Generator {
     /// A directory seen in its parent's list: made now so that the parent's mtime settles (spec: transfer 3.1.2).
-    pub(super) fn early_directory(&mut self, segment: &Arc<Segment>, i: usize) -> Result<()> {
-        let rel = self.dest.name(segment, i);
-        debug!(self.report, genr >= 1; "recv_generator(", &rel, ",", segment.ndx(i), ")");
-        if rel == b"." && segment.dirname(i).is_empty() {
+    pub(super) fn early_directory(&mut self, at: &At) -> Result<()> {
+        let rel = self.name(at);
+        debug!(self.report, genr >= 1; "recv_generator(", &rel, ",", at.ndx(), ")");
+        if rel == b"." && at.dirname().is_empty() {
             return Ok(());
         }
         if self.dry_run || self.plan.list_only || self.plan.existing || self.filters.daemon_hides(&rel, true) {
             return Ok(());
         }
-        if segment.entry(i).has(eflag::IMPLIED) && !self.plan.implied_dirs {
+        if at.entry().has(eflag::IMPLIED) && !self.plan.implied_dirs {
             return Ok(());
         }
         let stat = self.look(&rel, true).unwrap_or(None);
@@ -60,16 +61,15 @@ impl Generator {
     /// what is below it is skipped.
     pub(super) fn directory(
         &mut self,
-        segment: &Arc<Segment>,
-        i: usize,
+        at: &At,
         ndx: i32,
         created: bool,
         contents: &Arc<Segment>,
     ) -> Result<Option<Touch>> {
-        let rel = self.dest.name(segment, i);
+        let rel = self.name(at);
         debug!(self.report, genr >= 1; "recv_generator(", &rel, ",", ndx, ")");
         let created = created || self.dest.created && rel == b".";
-        let entry = *segment.entry(i);
+        let entry = *at.entry();
         if self.daemon_refuses(&rel, true) {
             self.contents_skipped();
             self.skip_below(&rel);
@@ -89,7 +89,7 @@ impl Generator {
         };
         if entry.has(eflag::IMPLIED) && !self.plan.implied_dirs {
             // Only a place on the way: made when something below needs it.
-            return Ok(Some(self.untouched(segment, i, ndx, &rel, found.as_ref())));
+            return Ok(Some(self.untouched(at, ndx, &rel, found.as_ref())));
         }
         if self.plan.existing && found.is_none() {
             self.not_creating(&rel, true);
@@ -98,11 +98,11 @@ impl Generator {
         }
         if self.plan.ignore_existing && found.is_some_and(|s| !s.is_dir()) {
             // What is below it is tried all the same, and fails (observed).
-            self.exists_note(segment, i, &rel, found.as_ref());
+            self.exists_note(at, &rel, found.as_ref());
             if self.plan.delete_during() && self.plan.inc_recurse && found.is_some_and(|s| !s.is_symlink()) {
                 self.deleter.not_a_directory(&rel);
             }
-            return Ok(Some(self.untouched(segment, i, ndx, &rel, found.as_ref())));
+            return Ok(Some(self.untouched(at, ndx, &rel, found.as_ref())));
         }
         let mut now = found;
         if let Some(stat) = now.filter(|s| !s.is_dir()) {
@@ -119,7 +119,7 @@ impl Generator {
         }
         let fresh = created || now.is_none();
         let real = if created { None } else { now };
-        let mut want = self.dest.wanted(segment, i, real.as_ref());
+        let mut want = self.wanted(at, real.as_ref());
         if fresh && !self.plan.perms {
             // A set-gid parent hands its bit down.
             if let Some(stat) = now {
@@ -130,7 +130,7 @@ impl Generator {
         let mut place = self.dest.root.clone();
         let mut base = 0;
         if real.is_none() && self.plan.alt_dest != AltDest::None {
-            if let Some((root, stat)) = self.alt_directory(segment, i, &rel) {
+            if let Some((root, stat)) = self.alt_directory(at, &rel) {
                 place = root;
                 compared = Some(stat);
                 base = iflag::LOCAL_CHANGE;
@@ -149,9 +149,9 @@ impl Generator {
         // Without --perms a module's incoming chmod still changes what is there, which no item shows.
         let chmod = !self.plan.daemon_chmod.is_empty() && compared.is_some_and(|s| (s.mode ^ want.mode) & 0o7777 != 0);
         let logged = if chmod { flags | iflag::PERMS } else { flags };
-        items::log_made(&self.report, segment, i, logged, None);
+        items::log_made(&self.report, at.list(), at.i(), logged, None);
         if !late {
-            self.pass_item(segment, i, ndx, flags, None)?;
+            self.pass_item(at, ndx, flags, None)?;
         }
         if now.is_none() && !self.dry_run {
             let mut result = self.dest.root.mkdir(&rel, self.dest.real_mode(want.mode) & 0o7777);
@@ -234,7 +234,7 @@ impl Generator {
             self.delete_in(&rel, &contents, delay)?;
         }
         if late {
-            self.pass_item(segment, i, ndx, flags, None)?;
+            self.pass_item(at, ndx, flags, None)?;
         }
         Ok(Some(Touch {
             number: ndx,
@@ -248,8 +248,8 @@ impl Generator {
     }
 
     /// A directory that is left as it is found.
-    fn untouched(&self, segment: &Segment, i: usize, ndx: i32, rel: &[u8], now: Option<&Stat>) -> Touch {
-        let mut want = self.dest.wanted(segment, i, now);
+    fn untouched(&self, at: &At, ndx: i32, rel: &[u8], now: Option<&Stat>) -> Touch {
+        let mut want = self.wanted(at, now);
         if let Some(stat) = now {
             want.mode = stat.mode;
             (want.mtime, want.mtime_nsec) = stat.mtime_pair();

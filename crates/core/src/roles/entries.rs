@@ -1,11 +1,11 @@
 //! What each type of entry needs (spec: transfer 3).
 
 use std::io;
-use std::sync::Arc;
 
 use super::compare::{is_device, is_link, is_reg, is_special, item_flags, Wanted, S_IFMT};
 use super::generator::Generator;
 use super::paths::split_name;
+use super::words::At;
 use crate::error::Result;
 use crate::flist::{eflag, Segment};
 use crate::report::debug::debug;
@@ -36,6 +36,16 @@ impl Generator {
         Ok(Some(stat))
     }
 
+    /// Name of an entry below the destination.
+    pub(super) fn name(&self, at: &At) -> Vec<u8> {
+        self.dest.name(at.list(), at.i())
+    }
+
+    /// What the entry should be like here, in the place of `now`.
+    pub(super) fn wanted(&self, at: &At, now: Option<&Stat>) -> Wanted {
+        self.dest.wanted(at.list(), at.i(), now)
+    }
+
     pub(super) fn daemon_refuses(&mut self, rel: &[u8], dir: bool) -> bool {
         if !self.filters.daemon_hides(rel, dir) {
             return false;
@@ -60,25 +70,25 @@ impl Generator {
     }
 
     /// `N exists`, with what would have been done at the higher level (spec: transfer 3.8).
-    pub(super) fn exists_note(&mut self, segment: &Segment, i: usize, rel: &[u8], found: Option<&Stat>) {
+    pub(super) fn exists_note(&mut self, at: &At, rel: &[u8], found: Option<&Stat>) {
         if self.plan.info.skip == 0 {
             return;
         }
         let mut text = [rel, b" exists"].concat();
         if let Some(stat) = found.filter(|_| self.plan.info.skip > 1) {
-            let entry = *segment.entry(i);
-            let want = self.dest.wanted(segment, i, Some(stat));
+            let entry = *at.entry();
+            let want = self.wanted(at, Some(stat));
             let root = self.dest.root.clone();
             let suffix: &[u8] = if (stat.mode ^ entry.mode) & S_IFMT != 0 {
                 b" (type change)"
-            } else if is_reg(entry.mode) && !self.quick_check(segment, i, &root, rel, stat) {
+            } else if is_reg(entry.mode) && !self.quick_check(at, &root, rel, stat) {
                 if self.plan.checksum {
                     b" (sum change)"
                 } else {
                     b" (file change)"
                 }
             } else if is_link(entry.mode)
-                && segment.link_target(i).is_some_and(|t| {
+                && at.link_target().is_some_and(|t| {
                     super::metadata::read_own_link(&root, rel, self.plan.fake_super).map_or(true, |now| now != t)
                 })
             {
@@ -115,14 +125,14 @@ impl Generator {
     }
 
     /// One entry that is no directory.
-    pub(super) fn entry(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32) -> Result<()> {
-        let rel = self.dest.name(segment, i);
-        let entry = *segment.entry(i);
+    pub(super) fn entry(&mut self, at: &At) -> Result<()> {
+        let rel = self.name(at);
+        let entry = *at.entry();
         let mode = entry.mode;
-        debug!(self.report, genr >= 1; "recv_generator(", &rel, ",", ndx, ")");
-        self.link_visit(segment, i);
+        debug!(self.report, genr >= 1; "recv_generator(", &rel, ",", at.ndx(), ")");
+        self.link_visit(at);
         if self.daemon_refuses(&rel, false) {
-            return self.hlink_skipped(segment, i);
+            return self.hlink_skipped(at);
         }
         let found = match self.look(&rel, false) {
             Ok(found) => found,
@@ -130,11 +140,11 @@ impl Generator {
                 self.report.check()?;
                 let text = [b"recv_generator: failed to stat ".as_slice(), &self.dest.display(&rel)].concat();
                 self.report.sys_error("generator", text, &error);
-                return self.hlink_skipped(segment, i);
+                return self.hlink_skipped(at);
             }
         };
         if entry.has(eflag::MISSING_ARG) {
-            self.parent_absent(segment, &rel);
+            self.parent_absent(at.list(), &rel);
             if found.is_some() {
                 self.deleter.remove_missing(&rel, &mut self.filters)?;
             }
@@ -142,27 +152,24 @@ impl Generator {
         }
         if self.plan.existing && found.is_none() {
             self.not_creating(&rel, false);
-            return self.hlink_skipped(segment, i);
+            return self.hlink_skipped(at);
         }
         if self.plan.ignore_existing && found.is_some() {
-            self.exists_note(segment, i, &rel, found.as_ref());
-            return self.hlink_skipped(segment, i);
+            self.exists_note(at, &rel, found.as_ref());
+            return self.hlink_skipped(at);
         }
         if found.is_none() && self.plan.relative && !self.plan.implied_dirs && !self.dry_run {
             self.dest.make_missing_parents(&rel);
         }
-        if self.plan.hard_links
-            && segment.hlink(i).is_some()
-            && self.link_check(segment, i, ndx, &rel, found.as_ref())?
-        {
+        if self.plan.hard_links && at.hlink().is_some() && self.link_check(at, &rel, found.as_ref())? {
             return Ok(());
         }
         if is_link(mode) && self.plan.links {
-            return self.symlink(segment, i, ndx, &rel, found);
+            return self.symlink(at, &rel, found);
         }
         let device = is_device(mode) && self.plan.devices && self.plan.root_like();
         if (device || is_special(mode) && self.plan.specials) && !self.plan.drop_devices {
-            return self.node(segment, i, ndx, &rel, found);
+            return self.node(at, &rel, found);
         }
         if !is_reg(mode) {
             if self.plan.info.nonreg > 0 {
@@ -171,7 +178,7 @@ impl Generator {
             }
             return Ok(());
         }
-        self.regular(segment, i, ndx, rel, found, false)
+        self.regular(at, rel, found, false)
     }
 
     /// Add the bits for ACLs and extended attributes: how the file at `rel` beneath `root` differs.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use super::words::request::BasisKind;
 use crate::error::{Error, Result};
 use crate::event::Counts;
 use crate::flist::{Found, Lists, Segment};
@@ -40,7 +41,7 @@ pub fn entry_of(lists: &Lists, item: &Item, role: &str) -> Result<Found> {
 pub struct Item {
     pub ndx: i32,
     pub iflags: u16,
-    /// Type of the basis; [`super::generator::basis::ITSELF`] when none was sent.
+    /// Type of the basis as on the wire; that of [`BasisKind::Itself`] when none was sent.
     pub kind: u8,
     pub xname: Option<Vec<u8>>,
 }
@@ -53,7 +54,7 @@ impl Item {
         let mut item = Self {
             ndx,
             iflags: iflag::TRANSFER,
-            kind: super::generator::basis::ITSELF,
+            kind: BasisKind::Itself.to_wire(),
             xname: None,
         };
         if protocol < 29 {

@@ -16,78 +16,19 @@ use super::filter::Filters;
 use super::items::{self, Figures, Part};
 use super::links::Groups;
 use super::replay::Replay;
+use super::words::inbox::Feed;
+use super::words::request::{Basis, BasisKind, Request};
+use super::words::At;
 use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::debug;
 use crate::report::item::iflag;
 use crate::report::{significant, Report};
-use crate::tree::{Root, Stat};
+use crate::tree::Root;
 use crate::wire::ints::{self, NdxWriter};
 use crate::wire::link::Writer;
 use crate::wire::trace::Way;
-
-/// What the generator hears from whoever delivers lists and writes data.
-#[derive(Debug)]
-pub enum Feed {
-    /// A list, or a sub-list.
-    List(Arc<Segment>),
-    /// No more lists.
-    Eof,
-    /// A requested file is finished, well or not.
-    Finished {
-        ndx: i32,
-        good: bool,
-    },
-    /// It is whole and waits in the partial directory (`--delay-updates`).
-    Held(i32),
-    /// What waited there got its name, or could not.
-    Placed {
-        ndx: i32,
-        good: bool,
-    },
-    /// The sender says that it can't send this file (spec: protocol 6.10).
-    NotSent(i32),
-    /// Verification failed: ask again.
-    Redo(i32),
-    /// The sender answered the end of a phase: everything asked for in it has been reported.
-    Phase(u8),
-    /// Nothing more will come.
-    Ended,
-    Failed(Error),
-}
-
-/// Type of the file that block sums describe (spec: protocol 6.2).
-pub mod basis {
-    pub const ITSELF: u8 = 0x80;
-    pub const PARTIAL: u8 = 0x81;
-    pub const BACKUP: u8 = 0x82;
-    pub const FUZZY: u8 = 0x83;
-}
-
-/// The file whose blocks may be used.
-#[derive(Debug, Clone)]
-pub struct Basis {
-    pub kind: u8,
-    pub root: Root,
-    pub name: Vec<u8>,
-    pub size: u64,
-    /// Basename, for fuzzy matches.
-    pub xname: Option<Vec<u8>>,
-}
-
-/// A file that is wanted.
-pub struct Request {
-    pub segment: Arc<Segment>,
-    pub i: usize,
-    pub ndx: i32,
-    pub rel: Vec<u8>,
-    pub iflags: u16,
-    pub basis: Option<Basis>,
-    pub redo: bool,
-    /// Something is at the name already.
-    pub exists: Option<Stat>,
-}
 
 /// Where requests go.
 pub enum Output {
@@ -106,9 +47,9 @@ pub struct WireOutput {
 
 /// One list on its way.
 pub(super) struct ListState {
-    pub segment: Arc<Segment>,
+    pub list: Arc<Segment>,
     pub pending: usize,
-    pub redo: Vec<usize>,
+    pub redo: Vec<At>,
     pub processed: bool,
     /// The directory it belongs to.
     pub touch: Option<Touch>,
@@ -120,8 +61,7 @@ pub(super) struct ListState {
 
 #[derive(Debug, Clone)]
 pub(super) struct DirInfo {
-    pub segment: Arc<Segment>,
-    pub i: usize,
+    pub at: At,
     /// Made before its own list came.
     pub created: bool,
     pub skip: bool,
@@ -280,7 +220,7 @@ impl Generator {
 
     fn process(&mut self, segment: Arc<Segment>, first_dir: i32) -> Result<()> {
         let state = ListState {
-            segment: Arc::clone(&segment),
+            list: Arc::clone(&segment),
             pending: 0,
             redo: Vec::new(),
             processed: false,
@@ -297,17 +237,18 @@ impl Generator {
                 skip = dir.as_ref().is_some_and(|d| d.skip);
             } else if let Some(i) = segment.find(b".", true) {
                 dir = Some(DirInfo {
-                    segment: Arc::clone(&segment),
-                    i,
+                    at: At::new(&segment, i),
                     created: false,
                     skip: false,
                 });
             }
         }
-        self.open_entries += state.segment.len();
+        self.open_entries += segment.len();
         self.lists.push_back(state);
         if self.plan.list_only {
-            let of = dir.filter(|_| segment.dir_ndx >= 0).map(|d| (d.segment, d.i));
+            let of = dir
+                .filter(|_| segment.dir_ndx >= 0)
+                .map(|d| (Arc::clone(d.at.list()), d.at.i()));
             super::local::list_segment(&self.plan, &self.report, of, &segment);
         } else if skip {
             self.skip_children(&segment, first_dir);
@@ -316,7 +257,7 @@ impl Generator {
                 // Its number is behind us, and the list's first may be that of a directory elsewhere: `skip_children`
                 // skips what is below this one.
                 self.current_dir = -1;
-                let touch = self.directory(&info.segment, info.i, segment.start - 1, info.created, &segment)?;
+                let touch = self.directory(&info.at, segment.start - 1, info.created, &segment)?;
                 skip = touch.is_none();
                 if self.plan.hard_links && segment.dir_ndx < 0 {
                     // The lists that follow are waited for, and meanwhile this goes (observed).
@@ -386,9 +327,11 @@ impl Generator {
             next_dir += i32::from(segment.entry(i).is_dir());
         }
         let mut parent: Vec<u8> = Vec::new();
+        let at = &mut At::new(segment, 0);
         for k in 0..segment.len() {
             let i = segment.at(k);
-            let entry = *segment.entry(i);
+            at.set(i);
+            let entry = *at.entry();
             self.processed += 1;
             if let Some(&number) = numbers.get(i) {
                 self.current_dir = number;
@@ -396,29 +339,28 @@ impl Generator {
             if !entry.is_active() {
                 continue;
             }
-            let ndx = segment.start + i as i32;
             if self.plan.progress > 0 && matches!(self.output, Output::Local(_)) {
                 self.report.set_processed(self.processed);
             }
             if entry.is_dir() {
                 if inc {
-                    self.early_directory(segment, i)?;
+                    self.early_directory(at)?;
                 } else {
-                    if self.is_skipped(segment, i) {
+                    if self.is_skipped(at) {
                         continue;
                     }
-                    self.listed_parent(segment, i, &mut parent)?;
-                    let touch = self.directory(segment, i, ndx, false, segment)?;
+                    self.listed_parent(at, &mut parent)?;
+                    let touch = self.directory(at, at.ndx(), false, segment)?;
                     self.late_touch.extend(touch);
                 }
             } else {
-                if self.is_skipped(segment, i) {
+                if self.is_skipped(at) {
                     continue;
                 }
                 if !inc {
-                    self.listed_parent(segment, i, &mut parent)?;
+                    self.listed_parent(at, &mut parent)?;
                 }
-                self.entry(segment, i, ndx)?;
+                self.entry(at)?;
             }
             if k == 0 && !inc {
                 // What the first entry asks for goes at once (observed).
@@ -433,17 +375,13 @@ impl Generator {
     }
 
     /// A whole list holds the directory of each of its entries; `known` is the last one that was looked up.
-    fn listed_parent(&self, segment: &Segment, i: usize, known: &mut Vec<u8>) -> Result<()> {
-        let dir = segment.dirname(i);
+    fn listed_parent(&self, at: &At, known: &mut Vec<u8>) -> Result<()> {
+        let dir = at.dirname();
         if self.plan.local || dir == known.as_slice() {
             return Ok(());
         }
-        if !dir.is_empty() && dir != b"/" && segment.find(dir, true).is_none() {
-            let text = [
-                b"ABORTING due to invalid path from sender: ".as_slice(),
-                &segment.name(i),
-            ]
-            .concat();
+        if !dir.is_empty() && dir != b"/" && at.list().find(dir, true).is_none() {
+            let text = [b"ABORTING due to invalid path from sender: ".as_slice(), &at.name()].concat();
             self.report.error(text);
             return Err(Error::Protocol(String::new()));
         }
@@ -452,39 +390,25 @@ impl Generator {
         Ok(())
     }
 
-    fn is_skipped(&self, segment: &Segment, i: usize) -> bool {
+    fn is_skipped(&self, at: &At) -> bool {
         if self.skipped.is_empty() {
             return false;
         }
-        let name = segment.name(i);
+        let name = at.name();
         memchr::memchr_iter(b'/', &name).any(|slash| self.skipped.contains(&name[..slash]))
     }
 
     // ---- items
 
     /// Tell the log, and the other end (or, in a local copy, the user), of a change that is made here.
-    pub(super) fn item(
-        &mut self,
-        segment: &Arc<Segment>,
-        i: usize,
-        ndx: i32,
-        iflags: u16,
-        xname: Option<&[u8]>,
-    ) -> Result<()> {
-        items::log_made(&self.report, segment, i, iflags, xname);
-        self.pass_item(segment, i, ndx, iflags, xname)
+    pub(super) fn item(&mut self, at: &At, iflags: u16, xname: Option<&[u8]>) -> Result<()> {
+        items::log_made(&self.report, at.list(), at.i(), iflags, xname);
+        self.pass_item(at, at.ndx(), iflags, xname)
     }
 
     /// Tell the other end, or the user, alone.
-    pub(super) fn pass_item(
-        &mut self,
-        segment: &Arc<Segment>,
-        i: usize,
-        ndx: i32,
-        iflags: u16,
-        xname: Option<&[u8]>,
-    ) -> Result<()> {
-        self.say_checked(segment, i, iflags, xname);
+    pub(super) fn pass_item(&mut self, at: &At, ndx: i32, iflags: u16, xname: Option<&[u8]>) -> Result<()> {
+        self.say_checked(at, iflags, xname);
         if !(significant(iflags, xname) || self.report.wants_unchanged()) {
             return Ok(());
         }
@@ -493,40 +417,50 @@ impl Generator {
             Output::Wire(wire) => {
                 if self.plan.protocol < 29 {
                     // No items travel: what is made here is told here.
-                    items::count(&self.report, segment.entry(i).mode, iflags);
+                    items::count(&self.report, at.entry().mode, iflags);
                     if wire.replay.is_some() {
                         return Ok(());
                     }
-                    items::tell_unsent(&self.report, segment, i, iflags, xname);
+                    items::tell_unsent(&self.report, at.list(), at.i(), iflags, xname);
                     return Ok(());
                 }
                 wire.buffer.clear();
-                super::exchange::trace_item(Way::Out, ndx, iflags, basis::ITSELF, xname);
+                super::exchange::trace_item(Way::Out, ndx, iflags, BasisKind::Itself.to_wire(), xname);
                 wire.ndx.put(&mut wire.buffer, ndx);
                 ints::put_shortint(&mut wire.buffer, iflags);
                 if let Some(xname) = xname {
                     ints::put_vstring(&mut wire.buffer, xname)?;
                 }
                 if super::metadata::values_follow(&self.plan, iflags) {
-                    let rel = self.dest.name(segment, i);
+                    let rel = self.dest.name(at.list(), at.i());
                     let there = iflags & iflag::NEW == 0;
-                    let numbers = self.dest.xattr_requests(there.then_some(&*rel), segment.xattrs(i));
+                    let numbers = self.dest.xattr_requests(there.then_some(&*rel), at.xattrs());
                     crate::flist::xattr::put_request(&mut wire.buffer, &numbers);
                 }
                 wire.writer.put(&wire.buffer)?;
             }
             Output::Local(_) => {
                 if self.plan.protocol < 29 {
-                    items::tell_unsent(&self.report, segment, i, iflags, xname);
+                    items::tell_unsent(&self.report, at.list(), at.i(), iflags, xname);
                     return Ok(());
                 }
                 self.working_end = self.lists.back().map_or(0, |list| list.end);
                 self.report.held_cost(3 + xname.map_or(0, <[u8]>::len));
                 // The sending side tells, which has absolute names as such.
-                let name = segment.given_name(i);
-                items::count(&self.report, segment.entry(i).mode, iflags);
+                let name = at.given_name();
+                items::count(&self.report, at.entry().mode, iflags);
                 let (figures, all) = (Figures::default(), Part::All);
-                items::tell(&self.report, segment, i, &name, iflags, xname, true, figures, all);
+                items::tell(
+                    &self.report,
+                    at.list(),
+                    at.i(),
+                    &name,
+                    iflags,
+                    xname,
+                    true,
+                    figures,
+                    all,
+                );
                 let cost = 3 + xname.map_or(0, |x| x.len() as u64 + 1);
                 self.report.stats(|s| {
                     s.sent += cost;
@@ -538,15 +472,15 @@ impl Generator {
     }
 
     /// With `-vv`, files that need no data are named by the side that looked at them (spec: output 4).
-    fn say_checked(&self, segment: &Segment, i: usize, iflags: u16, xname: Option<&[u8]>) {
+    fn say_checked(&self, at: &At, iflags: u16, xname: Option<&[u8]>) {
         let plan = &self.plan;
         let made = iflags & (iflag::TRANSFER | iflag::NEW) != 0
             || iflags & iflag::LOCAL_CHANGE != 0 && significant(iflags, xname) && xname.is_none_or(|x| !x.is_empty());
         let itemized = plan.itemize && !(plan.local && plan.protocol < 29);
-        if plan.info.name < 2 || itemized || made || segment.entry(i).is_dir() {
+        if plan.info.name < 2 || itemized || made || at.entry().is_dir() {
             return;
         }
-        let mut line = segment.name(i);
+        let mut line = at.name();
         if !significant(iflags, None) {
             line.extend_from_slice(b" is uptodate");
         }
@@ -589,18 +523,18 @@ impl Generator {
         if let Output::Local(copier) = &mut self.output {
             self.working_end = self.lists.back().map_or(0, |list| list.end);
             self.report.held_cost(19);
-            let (segment, i, ndx) = (Arc::clone(&request.segment), request.i, request.ndx);
+            let at = request.at.clone();
             let Copied::Now(outcome) = copier.copy(request, &self.dest)? else {
-                self.note_pending(ndx);
+                self.note_pending(at.ndx());
                 return self.written();
             };
-            return self.copied(&segment, i, ndx, outcome);
+            return self.copied(&at, outcome);
         }
-        self.note_pending(request.ndx);
+        self.note_pending(request.at.ndx());
         self.send_request(&request)?;
-        if self.plan.hard_links && self.dry_run && request.segment.hlink(request.i).is_some() {
+        if self.plan.hard_links && self.dry_run && request.at.hlink().is_some() {
             // Nothing will come that is worth waiting for.
-            self.link_finished(&request.segment, request.i, true)?;
+            self.link_finished(&request.at, true)?;
         }
         if self.plan.remove_source_files {
             while self.in_flight > 50 {

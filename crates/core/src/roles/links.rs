@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::compare::{is_link, is_reg, item_flags, S_IFMT};
 use super::generator::Generator;
+use super::words::At;
 use crate::error::{sys_text, Result};
 use crate::flist::Segment;
 use crate::plan::AltDest;
@@ -29,9 +30,9 @@ struct Group {
     /// One of those that wait is being made the leader.
     choosing: bool,
     /// Missing members that came before the one which is transferred.
-    waiting: Vec<(Arc<Segment>, usize, i32)>,
+    waiting: Vec<At>,
     /// Members that came while it was.
-    following: Vec<(Arc<Segment>, usize, i32)>,
+    following: Vec<At>,
 }
 
 /// All groups of a run.
@@ -39,7 +40,7 @@ struct Group {
 pub struct Groups {
     by_number: HashMap<u32, Group>,
     /// Members whose data is there, but of which rsync's generator would not have heard yet.
-    unheard: Vec<(Arc<Segment>, usize, i32, bool)>,
+    unheard: Vec<(At, bool)>,
 }
 
 /// How many finished members wait before the others are linked to them.
@@ -63,19 +64,19 @@ impl Groups {
         !self.unheard.is_empty()
     }
 
-    fn group(&mut self, segment: &Segment, i: usize) -> Option<&mut Group> {
-        let number = segment.hlink(i)?;
+    fn group(&mut self, at: &At) -> Option<&mut Group> {
+        let number = at.hlink()?;
         Some(self.by_number.entry(number).or_default())
     }
 }
 
 impl Generator {
     /// A member comes up, whatever becomes of it.
-    pub(super) fn link_visit(&mut self, segment: &Segment, i: usize) {
+    pub(super) fn link_visit(&mut self, at: &At) {
         if !self.plan.hard_links {
             return;
         }
-        if let Some(group) = self.groups.group(segment, i) {
+        if let Some(group) = self.groups.group(at) {
             group.unseen = group.unseen.saturating_sub(1);
         }
     }
@@ -86,49 +87,43 @@ impl Generator {
             return Ok(());
         }
         for i in 0..segment.len() {
-            if segment.entry(i).is_active() {
-                self.link_visit(segment, i);
-                self.hlink_skipped(segment, i)?;
+            let at = &At::new(segment, i);
+            if at.entry().is_active() {
+                self.link_visit(at);
+                self.hlink_skipped(at)?;
             }
         }
         Ok(())
     }
 
     /// A member comes up. `true`: it is dealt with (linked, or put off).
-    pub(super) fn link_check(
-        &mut self,
-        segment: &Arc<Segment>,
-        i: usize,
-        ndx: i32,
-        rel: &[u8],
-        found: Option<&Stat>,
-    ) -> Result<bool> {
+    pub(super) fn link_check(&mut self, at: &At, rel: &[u8], found: Option<&Stat>) -> Result<bool> {
         // What is no file there does not lead, whether it can be replaced or not (observed).
-        let none = found.is_none_or(|stat| segment.entry(i).is_file() && !stat.is_file());
+        let none = found.is_none_or(|stat| at.entry().is_file() && !stat.is_file());
         let elsewhere = found.is_none() && self.alt_has(rel);
-        let Some(group) = self.groups.group(segment, i) else {
+        let Some(group) = self.groups.group(at) else {
             return Ok(false);
         };
         if let Some(leader) = group.leader.clone() {
-            self.link_to(segment, i, ndx, rel, &leader)?;
+            self.link_to(at, rel, &leader)?;
             return Ok(true);
         }
         if group.busy {
-            group.following.push((Arc::clone(segment), i, ndx));
-            self.put_off(ndx);
+            group.following.push(at.clone());
+            self.put_off(at.ndx());
             return Ok(true);
         }
         // Only data is worth waiting for: a link or a node is made at once, and so is what looks like a name that is
         // there (observed).
-        let waits = none && group.unseen > 0 && !elsewhere && segment.entry(i).is_file();
+        let waits = none && group.unseen > 0 && !elsewhere && at.entry().is_file();
         let looks = self.plan.fuzzy > 0 && self.plan.append == 0;
-        let similar = waits && looks && found.is_none() && self.has_similar(segment, i, rel);
-        let Some(group) = self.groups.group(segment, i).filter(|_| !similar) else {
+        let similar = waits && looks && found.is_none() && self.has_similar(at, rel);
+        let Some(group) = self.groups.group(at).filter(|_| !similar) else {
             return Ok(false);
         };
-        if none && group.unseen > 0 && !elsewhere && segment.entry(i).is_file() {
-            group.waiting.push((Arc::clone(segment), i, ndx));
-            self.put_off(ndx);
+        if none && group.unseen > 0 && !elsewhere && at.entry().is_file() {
+            group.waiting.push(at.clone());
+            self.put_off(at.ndx());
             if let Some(stat) = found {
                 // What is in the way goes now; if it can't, that is said when the name is linked (observed).
                 self.make_way(rel, stat.mode, "regular file")?;
@@ -139,15 +134,15 @@ impl Generator {
     }
 
     /// The copy of a member in an alternate directory, if it would do for it.
-    fn alt_stat(&mut self, segment: &Segment, i: usize, rel: &[u8]) -> Option<(Root, Stat)> {
-        let entry = *segment.entry(i);
+    fn alt_stat(&mut self, at: &At, rel: &[u8]) -> Option<(Root, Stat)> {
+        let entry = *at.entry();
         if self.plan.alt_dest == AltDest::Copy && !entry.is_file() {
             return None;
         }
         for root in self.alt_roots.clone().iter().flatten() {
             if let Ok(stat) = self.dest.lstat_in(root, rel) {
                 let same_kind = (stat.mode ^ entry.mode) & S_IFMT == 0;
-                if same_kind && (!entry.is_file() || self.quick_check(segment, i, root, rel, &stat)) {
+                if same_kind && (!entry.is_file() || self.quick_check(at, root, rel, &stat)) {
                     return Some((root.clone(), stat));
                 }
             }
@@ -160,49 +155,49 @@ impl Generator {
     }
 
     /// The data of a member was asked for.
-    pub(super) fn link_requested(&mut self, segment: &Segment, i: usize) {
+    pub(super) fn link_requested(&mut self, at: &At) {
         if !self.plan.hard_links {
             return;
         }
-        if let Some(group) = self.groups.group(segment, i) {
+        if let Some(group) = self.groups.group(at) {
             group.busy = true;
         }
     }
 
     /// A member would be a link to this file in an alternate directory.
-    pub(super) fn link_alternate(&mut self, segment: &Segment, i: usize, stat: Stat) {
+    pub(super) fn link_alternate(&mut self, at: &At, stat: Stat) {
         if self.plan.hard_links && self.dry_run {
-            if let Some(group) = self.groups.group(segment, i) {
+            if let Some(group) = self.groups.group(at) {
                 group.alternate = Some(stat);
             }
         }
     }
 
     /// What was told of a member that is in place.
-    pub(super) fn link_told(&mut self, segment: &Segment, i: usize, flags: u16) {
+    pub(super) fn link_told(&mut self, at: &At, flags: u16) {
         if self.plan.hard_links && flags & iflag::XATTR != 0 {
-            if let Some(group) = self.groups.group(segment, i) {
+            if let Some(group) = self.groups.group(at) {
                 group.attributes_to_come = true;
             }
         }
     }
 
     /// A member is in place without a transfer: the others can be linked to it.
-    pub(super) fn link_ready(&mut self, segment: &Arc<Segment>, i: usize, _ndx: i32) -> Result<()> {
+    pub(super) fn link_ready(&mut self, at: &At) -> Result<()> {
         if !self.plan.hard_links {
             return Ok(());
         }
-        self.link_finished(segment, i, true)
+        self.link_finished(at, true)
     }
 
     /// A member's transfer has ended. rsync's generator is far ahead of the process that writes, and hears of a finished
     /// file when it has nothing else to do; the names that are linked come in that order here too.
-    pub(super) fn link_later(&mut self, segment: Arc<Segment>, i: usize, ndx: i32, good: bool) -> Result<()> {
+    pub(super) fn link_later(&mut self, at: At, good: bool) -> Result<()> {
         if self.dry_run {
-            return self.link_finished(&segment, i, good);
+            return self.link_finished(&at, good);
         }
-        self.put_off(ndx);
-        self.groups.unheard.push((segment, i, ndx, good));
+        self.put_off(at.ndx());
+        self.groups.unheard.push((at, good));
         if self.groups.unheard.len() >= UNHEARD && !self.plan.delay_updates {
             self.link_unheard()?;
         }
@@ -216,17 +211,17 @@ impl Generator {
             if self.groups.unheard.is_empty() {
                 return Ok(());
             }
-            for (segment, i, ndx, good) in std::mem::take(&mut self.groups.unheard) {
-                self.link_finished(&segment, i, good)?;
-                self.take_up(ndx);
+            for (at, good) in std::mem::take(&mut self.groups.unheard) {
+                self.link_finished(&at, good)?;
+                self.take_up(at.ndx());
             }
         }
     }
 
     /// A member's transfer has ended.
-    pub(super) fn link_finished(&mut self, segment: &Arc<Segment>, i: usize, good: bool) -> Result<()> {
-        let name = self.dest.name(segment, i);
-        let Some(group) = self.groups.group(segment, i) else {
+    pub(super) fn link_finished(&mut self, at: &At, good: bool) -> Result<()> {
+        let name = self.name(at);
+        let Some(group) = self.groups.group(at) else {
             return Ok(());
         };
         group.busy = false;
@@ -234,23 +229,23 @@ impl Generator {
             group.leader = Some(name.clone());
             let waiting = std::mem::take(&mut group.waiting);
             let following = std::mem::take(&mut group.following);
-            for (segment, i, ndx) in following.into_iter().chain(waiting.into_iter().rev()) {
-                let rel = self.dest.name(&segment, i);
+            for at in following.into_iter().chain(waiting.into_iter().rev()) {
+                let rel = self.name(&at);
                 // Another one may lead by now, where a link to the first could not be made.
-                let leader = self.groups.group(&segment, i).and_then(|group| group.leader.clone());
-                self.link_to(&segment, i, ndx, &rel, leader.as_ref().unwrap_or(&name))?;
-                self.take_up(ndx);
+                let leader = self.groups.group(&at).and_then(|group| group.leader.clone());
+                self.link_to(&at, &rel, leader.as_ref().unwrap_or(&name))?;
+                self.take_up(at.ndx());
             }
             return Ok(());
         }
-        self.choose_leader(segment, i)
+        self.choose_leader(at)
     }
 
     /// The next one that waits leads; members that are passed over give way to the one before them.
-    fn choose_leader(&mut self, segment: &Arc<Segment>, i: usize) -> Result<()> {
+    fn choose_leader(&mut self, at: &At) -> Result<()> {
         let too_late = self.is_too_late_to_ask();
         loop {
-            let Some(group) = self.groups.group(segment, i) else {
+            let Some(group) = self.groups.group(at) else {
                 return Ok(());
             };
             if group.choosing || group.busy || group.leader.is_some() {
@@ -258,13 +253,13 @@ impl Generator {
             }
             let following = std::mem::take(&mut group.following);
             group.waiting.extend(following);
-            let Some((next, k, ndx)) = group.waiting.pop() else {
+            let Some(next) = group.waiting.pop() else {
                 return Ok(());
             };
             if too_late {
                 // The file could not be moved to its name (`--delay-updates`), and so its other names are not made.
-                let shown = self.dest.display(&self.dest.name(&next, k));
-                let leader = self.dest.name(segment, i);
+                let shown = self.dest.display(&self.name(&next));
+                let leader = self.name(at);
                 let text = [
                     b"rsync: [generator] link ".as_slice(),
                     &shown,
@@ -273,16 +268,16 @@ impl Generator {
                     b" failed: the file is not in place",
                 ];
                 self.report.error_xfer(text.concat());
-                self.take_up(ndx);
+                self.take_up(next.ndx());
                 continue;
             }
             group.choosing = true;
-            let rel = self.dest.name(&next, k);
+            let rel = self.name(&next);
             let found = self.dest.lstat(&rel).ok();
-            let result = self.regular(&next, k, ndx, rel, found, false);
+            let result = self.regular(&next, rel, found, false);
             // Asked for, its list is kept open by what is under way.
-            self.take_up(ndx);
-            if let Some(group) = self.groups.group(segment, i) {
+            self.take_up(next.ndx());
+            if let Some(group) = self.groups.group(at) {
                 group.choosing = false;
             }
             result?;
@@ -290,50 +285,42 @@ impl Generator {
     }
 
     /// A member was passed over: another one leads.
-    pub(super) fn hlink_skipped(&mut self, segment: &Arc<Segment>, i: usize) -> Result<()> {
-        if self.plan.hard_links && self.groups.group(segment, i).is_some_and(|group| group.unseen == 0) {
-            return self.choose_leader(segment, i);
+    pub(super) fn hlink_skipped(&mut self, at: &At) -> Result<()> {
+        if self.plan.hard_links && self.groups.group(at).is_some_and(|group| group.unseen == 0) {
+            return self.choose_leader(at);
         }
         Ok(())
     }
 
     /// Members that wait for one that never came.
     pub(super) fn link_stragglers(&mut self) -> Result<()> {
-        let waiting: Vec<(Arc<Segment>, usize)> = self
+        let waiting: Vec<At> = self
             .groups
             .by_number
             .values()
             .filter(|group| !group.busy)
-            .filter_map(|group| group.waiting.last().map(|(segment, i, _)| (Arc::clone(segment), *i)))
+            .filter_map(|group| group.waiting.last().cloned())
             .collect();
-        for (segment, i) in waiting {
-            self.choose_leader(&segment, i)?;
+        for at in waiting {
+            self.choose_leader(&at)?;
         }
         Ok(())
     }
 
     /// A member that can't become a name of the leader's file becomes a copy of it, and leads those to come.
-    fn make_separate(
-        &mut self,
-        segment: &Arc<Segment>,
-        i: usize,
-        ndx: i32,
-        rel: &[u8],
-        leader: &[u8],
-        flags: u16,
-    ) -> Result<()> {
-        let mode = segment.entry(i).mode;
+    fn make_separate(&mut self, at: &At, rel: &[u8], leader: &[u8], flags: u16) -> Result<()> {
+        let mode = at.entry().mode;
         let found = self.dest.lstat(rel).ok();
         if is_link(mode) {
-            return self.symlink(segment, i, ndx, rel, found);
+            return self.symlink(at, rel, found);
         }
         if !is_reg(mode) {
-            return self.node(segment, i, ndx, rel, found);
+            return self.node(at, rel, found);
         }
         let source = self.dest.root.open_read(leader, false);
         let source = source.and_then(|file| Ok((crate::tree::stat::of_file(&file)?.size, file)));
         let copied = match source {
-            Ok((size, file)) => self.copy_here(segment, i, &file, size, rel, found)?,
+            Ok((size, file)) => self.copy_here(at, &file, size, rel, found)?,
             Err(error) => Err(error),
         };
         match copied {
@@ -352,13 +339,13 @@ impl Generator {
                 return Ok(());
             }
         }
-        if let Some(group) = self.groups.group(segment, i) {
+        if let Some(group) = self.groups.group(at) {
             group.leader = Some(rel.to_vec());
         }
-        self.item(segment, i, ndx, flags, None)?;
+        self.item(at, flags, None)?;
         self.retouch_parent(rel);
         if self.plan.remove_source_files || self.plan.remove_sent_files {
-            self.succeeded(segment, i, ndx, true)?;
+            self.succeeded(at, true)?;
         }
         Ok(())
     }
@@ -368,22 +355,21 @@ impl Generator {
     /// of files alone (observed).
     fn compared_link(
         &mut self,
-        segment: &Segment,
-        i: usize,
+        at: &At,
         rel: &[u8],
         found: Option<Stat>,
         target: Option<Stat>,
     ) -> Option<(Root, Stat)> {
-        let entry = *segment.entry(i);
+        let entry = *at.entry();
         if let Some(stat) = found {
             // But for a file, whatever can be replaced as it is counts; a dry run has removed nothing (observed).
             let replaced = !entry.is_file() && !stat.is_dir();
             let same_kind = self.dry_run || replaced || (stat.mode ^ entry.mode) & S_IFMT == 0;
             return same_kind.then(|| (self.dest.root.clone(), stat));
         }
-        let shown = self.alt_stat(segment, i, rel)?;
+        let shown = self.alt_stat(at, rel)?;
         if self.plan.alt_dest == AltDest::Link {
-            let leader = match self.groups.group(segment, i)?.alternate {
+            let leader = match self.groups.group(at)?.alternate {
                 Some(stat) => Some(stat),
                 None => target,
             };
@@ -393,23 +379,23 @@ impl Generator {
     }
 
     /// Make `rel` a further name of `leader`.
-    fn link_to(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32, rel: &[u8], leader: &[u8]) -> Result<()> {
+    fn link_to(&mut self, at: &At, rel: &[u8], leader: &[u8]) -> Result<()> {
         let found = self.dest.lstat(rel).ok();
         let target = self.dest.lstat(leader).ok();
         if let (Some(a), Some(b)) = (&found, &target) {
             if a.same_file(b) {
-                let want = self.dest.wanted(segment, i, found.as_ref());
+                let want = self.wanted(at, found.as_ref());
                 let flags = item_flags(&self.plan, &want, found.as_ref(), iflag::LOCAL_CHANGE, true);
-                self.item(segment, i, ndx, flags, Some(b""))?;
+                self.item(at, flags, Some(b""))?;
                 if self.plan.remove_source_files {
-                    self.succeeded(segment, i, ndx, false)?;
+                    self.succeeded(at, false)?;
                 }
                 return Ok(());
             }
         }
-        let shown = self.compared_link(segment, i, rel, found, target);
+        let shown = self.compared_link(at, rel, found, target);
         let stat = shown.as_ref().map(|(_, stat)| *stat);
-        let want = self.dest.wanted(segment, i, stat.as_ref());
+        let want = self.wanted(at, stat.as_ref());
         let flags = item_flags(&self.plan, &want, stat.as_ref(), iflag::LOCAL_CHANGE, false);
         let linked = !self.dry_run && found.is_some();
         let flags = if linked {
@@ -441,16 +427,13 @@ impl Generator {
                     let why = format!(": {}; it becomes a copy", sys_text(&error));
                     self.report.info([text.as_slice(), why.as_bytes()].concat());
                 }
-                return self.make_separate(segment, i, ndx, rel, leader, flags);
+                return self.make_separate(at, rel, leader, flags);
             }
         }
         // What replaces another file is looked at when it is there: the attributes are then the leader's (observed).
         let flags = match self.dest.lstat(rel) {
             Ok(now) if linked && stat.is_some() => {
-                let to_come = self
-                    .groups
-                    .group(segment, i)
-                    .is_some_and(|group| group.attributes_to_come);
+                let to_come = self.groups.group(at).is_some_and(|group| group.attributes_to_come);
                 let flags = if to_come { flags | iflag::XATTR } else { flags };
                 self.metadata_flags(&self.dest.root, rel, &want, Some(&now), flags)
             }
@@ -459,14 +442,14 @@ impl Generator {
         if !known || self.report.wants_unchanged() {
             if known && !self.plan.itemize {
                 // Where lines are no items it is a file like its leader, which is up to date (observed).
-                self.item(segment, i, ndx, iflag::LOCAL_CHANGE, Some(b""))?;
+                self.item(at, iflag::LOCAL_CHANGE, Some(b""))?;
             } else {
-                self.item(segment, i, ndx, flags, Some(leader))?;
+                self.item(at, flags, Some(leader))?;
             }
         }
         self.retouch_parent(rel);
         if self.plan.remove_source_files || self.plan.remove_sent_files {
-            self.succeeded(segment, i, ndx, true)?;
+            self.succeeded(at, true)?;
         }
         Ok(())
     }

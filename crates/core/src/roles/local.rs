@@ -9,12 +9,13 @@ use crossbeam_channel::{bounded, Receiver, Sender};
 use super::arrival;
 use super::copier::Copier;
 use super::filter::Filters;
-use super::generator::{Feed, Generator, Output};
+use super::generator::{Generator, Output};
 use super::items::{item_of, Figures};
 use super::metadata::Metadata;
 use super::paths::split_names;
 use super::scan::Scanner;
 use super::sources::Sources;
+use super::words::inbox::{self, Feed};
 use crate::error::{Error, Result};
 use crate::event::Summary;
 use crate::flist::{Segment, Tables};
@@ -121,60 +122,6 @@ fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, tables: Tables,
     Ok(())
 }
 
-/// Lists until it is clear whether there is more than one entry (spec: options 5.3).
-pub fn first_lists(feed: &Receiver<Feed>, report: &Report, inc_recurse: bool) -> Result<Vec<Feed>> {
-    let mut feeds = Vec::new();
-    let mut entries = 0;
-    loop {
-        match feed.recv_timeout(std::time::Duration::from_millis(100)) {
-            Ok(Feed::Failed(error)) => return Err(error),
-            Ok(Feed::List(segment)) => {
-                entries += segment.len();
-                let more = feeds.is_empty() && inc_recurse && entries == 1;
-                feeds.push(Feed::List(segment));
-                if !more {
-                    return Ok(feeds);
-                }
-            }
-            Ok(other) => {
-                let end = matches!(other, Feed::Eof | Feed::Ended);
-                feeds.push(other);
-                if end {
-                    return Ok(feeds);
-                }
-            }
-            Err(crossbeam_channel::RecvTimeoutError::Timeout) => report.check()?,
-            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
-                report.check()?;
-                return Err(Error::Stream(String::new()));
-            }
-        }
-    }
-}
-
-/// What a sender has listed before the other side begins: 1000 entries, or all (spec: protocol 5.10).
-fn look_ahead(feed: &Receiver<Feed>, report: &Report) -> Result<Vec<Feed>> {
-    let mut feeds = first_lists(feed, report, true)?;
-    let mut entries: usize = feeds
-        .iter()
-        .map(|f| if let Feed::List(s) = f { s.len() } else { 0 })
-        .sum();
-    while entries < 1000 && !feeds.iter().any(|f| matches!(f, Feed::Eof)) {
-        match feed.recv_timeout(std::time::Duration::from_millis(100)) {
-            Ok(Feed::Failed(error)) => return Err(error),
-            Ok(next) => {
-                if let Feed::List(segment) = &next {
-                    entries += segment.len();
-                }
-                feeds.push(next);
-            }
-            Err(crossbeam_channel::RecvTimeoutError::Timeout) => report.check()?,
-            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return Err(Error::Stream(String::new())),
-        }
-    }
-    Ok(feeds)
-}
-
 fn run(plan: &Arc<Plan>, report: &Report) -> Result<()> {
     if plan.list_only {
         return list(plan, report);
@@ -211,9 +158,10 @@ fn generate(
     report.set_role("Receiver");
     let mut metadata = Metadata::new(Arc::clone(plan), tables);
     metadata.map_ids(report)?;
-    let mut feeds = look_ahead(&receive, report).inspect_err(|_| report.set_role("sender"))?;
+    let mut feeds = inbox::look_ahead(&receive, report).inspect_err(|_| report.set_role("sender"))?;
     if plan.info.flist > 0 && !plan.inc_recurse && (plan.recurse || plan.dirs) {
-        listed(report, &feeds);
+        // The end of the line that the list's start began (spec: output 4).
+        report.list_done(inbox::entries(&feeds));
     }
     if !plan.inc_recurse {
         for feed in &feeds {
@@ -271,15 +219,6 @@ pub fn tell_duplicates(plan: &Plan, report: &Report, segment: &Segment) {
         let at = format!(" from file list ({})", start + place as i32);
         report.info([b"removing duplicate name ".as_slice(), &name, at.as_bytes()].concat());
     }
-}
-
-/// The end of the line that the list's start began (spec: output 4).
-fn listed(report: &Report, feeds: &[Feed]) {
-    let count: usize = feeds
-        .iter()
-        .map(|f| if let Feed::List(s) = f { s.len() } else { 0 })
-        .sum();
-    report.list_done(count);
 }
 
 fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {

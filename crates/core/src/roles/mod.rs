@@ -32,6 +32,7 @@ mod requests;
 pub mod scan;
 pub mod sender;
 pub mod sources;
+pub mod words;
 
 #[cfg(test)]
 mod race_tests;

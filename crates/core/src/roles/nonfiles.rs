@@ -1,15 +1,14 @@
 //! Links, devices, pipes and sockets (spec: transfer 3.2, 3.3).
 
 use std::io;
-use std::sync::Arc;
 
 use super::compare::{is_device, item_flags, same_family, unsafe_link, Wanted, S_IFMT};
 use super::dest::SetTimes;
 use super::entries::missing;
 use super::generator::Generator;
 use super::metadata::read_own_link;
+use super::words::At;
 use crate::error::Result;
-use crate::flist::Segment;
 use crate::plan::{AltDest, Plan};
 use crate::report::debug::debug;
 use crate::report::item::iflag;
@@ -19,22 +18,15 @@ use crate::tree::Stat;
 pub const MUNGE: &[u8] = b"/rsyncd-munged/";
 
 impl Generator {
-    pub(super) fn symlink(
-        &mut self,
-        segment: &Arc<Segment>,
-        i: usize,
-        ndx: i32,
-        rel: &[u8],
-        found: Option<Stat>,
-    ) -> Result<()> {
-        let Some(listed) = segment.link_target(i) else {
+    pub(super) fn symlink(&mut self, at: &At, rel: &[u8], found: Option<Stat>) -> Result<()> {
+        let Some(listed) = at.link_target() else {
             return Ok(());
         };
         let mut target = listed.to_vec();
         if self.plan.sanitize_paths && !self.plan.munge_links {
-            target = sanitize_target(&target, &segment.name(i));
+            target = sanitize_target(&target, &at.name());
         }
-        if self.plan.safe_links && unsafe_link(&target, &segment.name(i)) {
+        if self.plan.safe_links && unsafe_link(&target, &at.name()) {
             if self.plan.info.name > 0 {
                 let text = [
                     b"ignoring unsafe symlink \"".as_slice(),
@@ -51,18 +43,18 @@ impl Generator {
         if self.plan.munge_links && !self.plan.local {
             target = [MUNGE, &target].concat();
         }
-        let want = self.dest.wanted(segment, i, found.as_ref());
+        let want = self.wanted(at, found.as_ref());
         if let Some(stat) = found.filter(Stat::is_symlink) {
             if read_own_link(&self.dest.root, rel, self.plan.fake_super).is_ok_and(|now| now == target) {
                 let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
                 let flags = self.metadata_flags(&self.dest.root, rel, &want, Some(&stat), flags);
                 self.dest
                     .set_attrs(rel, &want.settled(flags), &stat, SetTimes::default());
-                self.item(segment, i, ndx, flags, None)?;
-                self.link_told(segment, i, flags);
-                self.link_ready(segment, i, ndx)?;
+                self.item(at, flags, None)?;
+                self.link_told(at, flags);
+                self.link_ready(at)?;
                 if self.plan.remove_source_files {
-                    self.succeeded(segment, i, ndx, false)?;
+                    self.succeeded(at, false)?;
                 }
                 return Ok(());
             }
@@ -71,7 +63,7 @@ impl Generator {
         let mut place = self.dest.root.clone();
         let mut same = false;
         if found.is_none() && self.plan.alt_dest != AltDest::None {
-            match self.alt_other(segment, i, ndx, rel, Some(&target))? {
+            match self.alt_other(at, rel, Some(&target))? {
                 super::basis::AltOther::Settled => return Ok(()),
                 super::basis::AltOther::Compared(root, stat, unchanged) => {
                     place = root;
@@ -112,24 +104,17 @@ impl Generator {
             return Ok(());
         }
         self.finish_made(rel, &want);
-        self.item(segment, i, ndx, flags, None)?;
-        self.link_ready(segment, i, ndx)?;
-        self.succeeded(segment, i, ndx, true)
+        self.item(at, flags, None)?;
+        self.link_ready(at)?;
+        self.succeeded(at, true)
     }
 
-    pub(super) fn node(
-        &mut self,
-        segment: &Arc<Segment>,
-        i: usize,
-        ndx: i32,
-        rel: &[u8],
-        found: Option<Stat>,
-    ) -> Result<()> {
-        let entry = *segment.entry(i);
+    pub(super) fn node(&mut self, at: &At, rel: &[u8], found: Option<Stat>) -> Result<()> {
+        let entry = *at.entry();
         let device = is_device(entry.mode);
-        let (major, minor) = if device { segment.rdev(i) } else { (0, 0) };
+        let (major, minor) = if device { at.rdev() } else { (0, 0) };
         // Without --perms it takes the mode of what it replaces, of whatever kind that is (observed).
-        let want = self.dest.wanted(segment, i, found.as_ref().filter(|s| !s.is_dir()));
+        let want = self.wanted(at, found.as_ref().filter(|s| !s.is_dir()));
         let same_kind = found.filter(|s| same_family(s.mode, entry.mode));
         if let Some(stat) = same_kind {
             let same_type = (stat.mode ^ entry.mode) & S_IFMT == 0;
@@ -140,11 +125,11 @@ impl Generator {
                 self.dest
                     .set_attrs(rel, &want.settled(flags), &stat, SetTimes::default());
                 let flags = self.after_chown(&want, &stat, flags);
-                self.item(segment, i, ndx, flags, None)?;
-                self.link_told(segment, i, flags);
-                self.link_ready(segment, i, ndx)?;
+                self.item(at, flags, None)?;
+                self.link_told(at, flags);
+                self.link_ready(at)?;
                 if self.plan.remove_source_files {
-                    self.succeeded(segment, i, ndx, false)?;
+                    self.succeeded(at, false)?;
                 }
                 return Ok(());
             }
@@ -153,7 +138,7 @@ impl Generator {
         let mut place = self.dest.root.clone();
         let mut same = false;
         if found.is_none() && self.plan.alt_dest != AltDest::None {
-            match self.alt_other(segment, i, ndx, rel, None)? {
+            match self.alt_other(at, rel, None)? {
                 super::basis::AltOther::Settled => return Ok(()),
                 super::basis::AltOther::Compared(root, stat, unchanged) => {
                     place = root;
@@ -170,7 +155,7 @@ impl Generator {
         let mode = want.mode;
         debug!(
             self.report, genr >= 1;
-            "mknod(", rel, format!(", 0{:o}, [{major},{minor}])", segment.entry(i).mode)
+            "mknod(", rel, format!(", 0{:o}, [{major},{minor}])", at.entry().mode)
         );
         let dest = self.dest.clone();
         let made = self.replace(
@@ -184,10 +169,10 @@ impl Generator {
             return Ok(());
         }
         self.finish_made(rel, &want);
-        self.item(segment, i, ndx, flags, None)?;
-        self.link_ready(segment, i, ndx)?;
+        self.item(at, flags, None)?;
+        self.link_ready(at)?;
         // Nothing was sent for it.
-        self.succeeded(segment, i, ndx, false)
+        self.succeeded(at, false)
     }
 
     /// Make an object that is not a file: under a temporary name and renamed if something is there, else directly.

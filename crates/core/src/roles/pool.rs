@@ -13,8 +13,8 @@ use crossbeam_channel::{bounded, unbounded, Receiver, Sender};
 
 use super::copier::Copier;
 use super::dest::Dest;
-use super::generator::Request;
 use super::landing::Outcome;
+use super::words::request::Request;
 use crate::error::{Error, Result};
 
 /// Files that are handed over together: to wake a thread costs as much as to write a small file.
@@ -83,7 +83,7 @@ impl Pool {
                         }
                         let result = catch_unwind(AssertUnwindSafe(|| copier.write_small(&request, &dest, &source)))
                             .unwrap_or_else(|_| Err(Error::Ipc("a thread that writes files has failed".into())));
-                        done.push((request.ndx, result));
+                        done.push((request.at.ndx(), result));
                     }
                     if outbox.send(done).is_err() {
                         return;

@@ -12,11 +12,12 @@ use crossbeam_channel::{Receiver as Inbox, Sender as Outbox};
 use super::compare::Wanted;
 use super::dest::{Dest, Failed};
 use super::exchange::{entry_of, read_deletions, Item, Places, Seen};
-use super::generator::Feed;
 use super::items::{self, Figures, Part};
 use super::landing::Outcome;
 use super::rebuild::Built;
 use super::replay::Replay;
+use super::words::inbox::Feed;
+use super::words::request::BasisKind;
 use crate::delta::tokens;
 use crate::error::{Error, Result};
 use crate::flist::{Decoder, Found, Lists, Received, Segment, Unconverted, EILSEQ};
@@ -111,7 +112,7 @@ struct Incoming {
     replaces: bool,
     want: Wanted,
     head: SumHead,
-    kind: u8,
+    kind: BasisKind,
     basis: Option<File>,
     /// The basis could not be opened any more.
     basis_lost: bool,
@@ -490,7 +491,7 @@ impl Receiver {
             replaces: false,
             want: dest.wanted(&segment, i, None),
             head,
-            kind: item.kind,
+            kind: BasisKind::from_wire(item.kind),
             basis: None,
             basis_lost: false,
             mapped: None,

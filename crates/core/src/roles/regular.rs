@@ -4,29 +4,23 @@ use std::sync::Arc;
 
 use super::compare::{item_flags, same_time, Wanted};
 use super::dest::SetTimes;
-use super::generator::{Generator, Request};
+use super::generator::Generator;
+use super::words::request::{Basis, BasisKind, Request};
+use super::words::At;
 use crate::error::{Error, Result};
-use crate::flist::Segment;
 use crate::plan::AltDest;
 use crate::report::item::iflag;
 use crate::tree::Stat;
 
 impl Generator {
     /// Size and content look the same as what is listed.
-    pub(super) fn quick_check(
-        &mut self,
-        segment: &Segment,
-        i: usize,
-        root: &crate::tree::Root,
-        name: &[u8],
-        stat: &Stat,
-    ) -> bool {
-        let entry = segment.entry(i);
+    pub(super) fn quick_check(&mut self, at: &At, root: &crate::tree::Root, name: &[u8], stat: &Stat) -> bool {
+        let entry = at.entry();
         if stat.size != entry.len {
             return false;
         }
         if self.plan.checksum {
-            let Some(listed) = segment.checksum(i) else {
+            let Some(listed) = at.checksum() else {
                 return false;
             };
             // What can't be read has a sum of zeros, here as at the sender (observed).
@@ -48,45 +42,37 @@ impl Generator {
         )
     }
 
-    pub(super) fn regular_again(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32) -> Result<()> {
-        let rel = self.dest.name(segment, i);
+    pub(super) fn regular_again(&mut self, at: &At) -> Result<()> {
+        let rel = self.name(at);
         let found = match self.look(&rel, false) {
             Ok(found) => found,
             Err(error) => {
                 self.report.check()?;
                 let text = [b"recv_generator: failed to stat ".as_slice(), &self.dest.display(&rel)].concat();
                 self.report.sys_error("generator", text, &error);
-                return self.hlink_skipped(segment, i);
+                return self.hlink_skipped(at);
             }
         };
-        self.regular(segment, i, ndx, rel, found, true)
+        self.regular(at, rel, found, true)
     }
 
-    pub(super) fn regular(
-        &mut self,
-        segment: &Arc<Segment>,
-        i: usize,
-        ndx: i32,
-        rel: Vec<u8>,
-        found: Option<Stat>,
-        redo: bool,
-    ) -> Result<()> {
-        let entry = *segment.entry(i);
+    pub(super) fn regular(&mut self, at: &At, rel: Vec<u8>, found: Option<Stat>, redo: bool) -> Result<()> {
+        let entry = *at.entry();
         let plan = Arc::clone(&self.plan);
         if !redo {
             if plan.max_size.is_some_and(|max| entry.len > max) {
                 self.skip_note(&[rel.as_slice(), b" is over max-size"].concat());
-                return self.hlink_skipped(segment, i);
+                return self.hlink_skipped(at);
             }
             if plan.min_size.is_some_and(|min| entry.len < min) {
                 self.skip_note(&[rel.as_slice(), b" is under min-size"].concat());
-                return self.hlink_skipped(segment, i);
+                return self.hlink_skipped(at);
             }
             if plan.update {
                 if let Some(stat) = found.filter(Stat::is_file) {
                     if entry.mtime.saturating_sub(stat.mtime) < plan.modify_window {
                         self.skip_note(&[rel.as_slice(), b" is newer"].concat());
-                        return self.hlink_skipped(segment, i);
+                        return self.hlink_skipped(at);
                     }
                 }
             }
@@ -96,7 +82,7 @@ impl Generator {
         let writes_device = plan.write_devices && found.is_some_and(|s| s.is_device());
         if let Some(stat) = found.filter(|s| !s.is_file() && !writes_device) {
             if !self.make_way(&rel, stat.mode, "regular file")? {
-                return self.hlink_skipped(segment, i);
+                return self.hlink_skipped(at);
             }
             found = None;
         }
@@ -104,16 +90,16 @@ impl Generator {
         let mut alt_basis = None;
         let mut compared = found;
         if plan.alt_dest != AltDest::None && !redo {
-            match self.alt_regular(segment, i, ndx, &rel, found, replaced)? {
+            match self.alt_regular(at, &rel, found, replaced)? {
                 super::basis::AltFile::Settled { here } => {
                     if here {
-                        self.link_ready(segment, i, ndx)?;
+                        self.link_ready(at)?;
                     } else {
                         // Nothing is here that the others could be linked to.
-                        self.hlink_skipped(segment, i)?;
+                        self.hlink_skipped(at)?;
                     }
                     if plan.remove_source_files {
-                        self.succeeded(segment, i, ndx, false)?;
+                        self.succeeded(at, false)?;
                     }
                     return Ok(());
                 }
@@ -137,10 +123,10 @@ impl Generator {
                 }
             }
         }
-        let want = self.dest.wanted(segment, i, found.as_ref());
+        let want = self.wanted(at, found.as_ref());
         if let (Some(stat), false) = (found, writes_device) {
             let root = self.dest.root.clone();
-            if !redo && self.quick_check(segment, i, &root, &rel, &stat) {
+            if !redo && self.quick_check(at, &root, &rel, &stat) {
                 if partial.is_some() && !self.dry_run {
                     self.dest.drop_partial(&rel);
                 }
@@ -151,39 +137,39 @@ impl Generator {
                     .set_attrs(&rel, &want.settled(flags), &stat, SetTimes { exact, skip: false });
                 let flags = self.without_mode_of_acl(&rel, &want, &stat, flags);
                 let flags = self.after_chown(&want, &stat, flags);
-                self.item(segment, i, ndx, flags, None)?;
-                self.link_told(segment, i, flags);
-                self.link_ready(segment, i, ndx)?;
+                self.item(at, flags, None)?;
+                self.link_told(at, flags);
+                self.link_ready(at)?;
                 if plan.remove_source_files {
-                    self.succeeded(segment, i, ndx, false)?;
+                    self.succeeded(at, false)?;
                 }
                 return Ok(());
             }
             if !redo && plan.append > 0 && stat.size >= entry.len {
-                self.link_ready(segment, i, ndx)?;
+                self.link_ready(at)?;
                 return Ok(());
             }
         }
         // ---- a request
         let mut basis = alt_basis;
         if let Some((root, name, stat)) = partial {
-            basis = Some(super::generator::Basis {
-                kind: super::generator::basis::PARTIAL,
+            basis = Some(Basis {
+                kind: BasisKind::Partial,
                 root,
                 name,
                 size: stat.size,
                 xname: None,
             });
         } else if let Some(stat) = found {
-            basis = Some(super::generator::Basis {
-                kind: super::generator::basis::ITSELF,
+            basis = Some(Basis {
+                kind: BasisKind::Itself,
                 root: self.dest.root.clone(),
                 name: rel.clone(),
                 size: stat.size,
                 xname: None,
             });
         } else if basis.is_none() && plan.fuzzy > 0 && plan.append == 0 {
-            basis = self.fuzzy_basis(segment, i, &rel);
+            basis = self.fuzzy_basis(at, &rel);
         }
         if !self.dry_run && self.dest.partial_is_outside(&rel) {
             let name = String::from_utf8_lossy(&rel).into_owned();
@@ -199,14 +185,12 @@ impl Generator {
         let flags = item_flags(&plan, &want, compared.as_ref(), flags, false);
         let place = basis
             .as_ref()
-            .filter(|b| found.is_none() && b.kind < 0x80)
+            .filter(|b| found.is_none() && matches!(b.kind, BasisKind::Alternate(_)))
             .map_or(&self.dest.root, |b| &b.root);
         let flags = self.metadata_flags(place, &rel, &want, compared.as_ref(), flags);
-        self.link_requested(segment, i);
+        self.link_requested(at);
         let request = Request {
-            segment: Arc::clone(segment),
-            i,
-            ndx,
+            at: at.clone(),
             rel,
             iflags: flags,
             basis,

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 
-use super::generator::{basis, Basis, Generator, Output, Request, WireOutput};
+use super::generator::{Generator, Output, WireOutput};
+use super::words::request::{Basis, BasisKind, Request};
 use crate::delta::signature;
 use crate::error::Result;
 use crate::report::debug::debug;
@@ -20,13 +21,13 @@ impl Generator {
     pub(super) fn send_request(&mut self, request: &Request) -> Result<()> {
         let plan = self.plan.clone();
         if let Some(replay) = self.replay() {
-            replay.ask(request.ndx);
+            replay.ask(request.at.ndx());
             return Ok(());
         }
         let mut iflags = request.iflags;
         let mut head = SumHead::default();
         let mut file = None;
-        let mut kind = basis::ITSELF;
+        let mut kind = BasisKind::Itself;
         let mut xname = None;
         let idle = plan.dry_run;
         if !idle {
@@ -40,42 +41,42 @@ impl Generator {
                         let size = if opened.1 > 0 { opened.1 } else { basis.size };
                         head = sum_head(size, plan.block_size, plan.protocol, plan.xfer_sum, request.redo);
                         file = Some(opened.0);
-                        self.show_basis(request.ndx, basis, &head);
+                        self.show_basis(request.at.ndx(), basis, &head);
                     }
                     Err(error) => {
                         self.tell_unreadable(basis, &error);
                         iflags = iflag::TRANSFER | iflag::NEW;
                     }
                 }
-            } else if let Some(basis) = basis.filter(|b| b.kind != basis::ITSELF && b.kind != basis::BACKUP) {
+            } else if let Some(basis) = basis.filter(|b| b.kind != BasisKind::Itself && b.kind != BasisKind::Backup) {
                 // Nothing is taken from it, but the item tells what was compared.
                 kind = basis.kind;
                 xname.clone_from(&basis.xname);
             }
         }
-        if kind != basis::ITSELF {
+        if kind != BasisKind::Itself {
             iflags |= iflag::BASIS_TYPE;
         }
-        if kind >= basis::FUZZY && xname.is_some() {
+        if kind.is_fuzzy() && xname.is_some() {
             iflags |= iflag::XNAME;
         }
         let Output::Wire(wire) = &mut self.output else {
             return Ok(());
         };
         wire.buffer.clear();
-        super::exchange::trace_item(Way::Out, request.ndx, iflags, kind, xname.as_deref());
-        wire.ndx.put(&mut wire.buffer, request.ndx);
+        super::exchange::trace_item(Way::Out, request.at.ndx(), iflags, kind.to_wire(), xname.as_deref());
+        wire.ndx.put(&mut wire.buffer, request.at.ndx());
         if plan.protocol >= 29 {
             ints::put_shortint(&mut wire.buffer, iflags);
             if iflags & iflag::BASIS_TYPE != 0 {
-                wire.buffer.push(kind);
+                wire.buffer.push(kind.to_wire());
             }
             if iflags & iflag::XNAME != 0 {
                 ints::put_vstring(&mut wire.buffer, xname.as_deref().unwrap_or_default())?;
             }
             if super::metadata::values_follow(&plan, iflags) {
                 let there = request.exists.is_some().then_some(request.rel.as_slice());
-                let numbers = self.dest.xattr_requests(there, request.segment.xattrs(request.i));
+                let numbers = self.dest.xattr_requests(there, request.at.xattrs());
                 crate::flist::xattr::put_request(&mut wire.buffer, &numbers);
             }
         }
@@ -140,7 +141,7 @@ impl Generator {
         let size = request.exists.map_or(0, |s| s.size);
         let copy = self.dest.backup_copy(&request.rel)?;
         Ok(copy.map(|(root, name)| Basis {
-            kind: basis::BACKUP,
+            kind: BasisKind::Backup,
             root,
             name,
             size,

@@ -8,6 +8,7 @@ use crate::flist::Segment;
 use crate::plan::DeleteWhen;
 use crate::report::debug::debug;
 use crate::roles::compare::{keeps_time, same_time};
+use crate::roles::words::At;
 
 impl Generator {
     pub(super) fn touch_up_list(&mut self, list: &ListState) {
@@ -99,19 +100,20 @@ impl Generator {
             .arrived
             .iter()
             .map(|a| Arc::clone(&a.0))
-            .chain(self.lists.iter().map(|l| Arc::clone(&l.segment)))
+            .chain(self.lists.iter().map(|l| Arc::clone(&l.list)))
             .collect();
         let plan_debug = self.plan.debug.filter > 1;
         for segment in lists {
             for k in 0..segment.len() {
                 let i = segment.at(k);
-                let entry = segment.entry(i);
+                let at = At::new(&segment, i);
+                let entry = at.entry();
                 if plan_debug && entry.is_active() && !entry.is_dir() {
                     // As rsync has it.
-                    self.deleter.tell_pushing(&self.dest.name(&segment, i));
+                    self.deleter.tell_pushing(&self.name(&at));
                 }
                 if entry.is_active() && entry.has_contents() {
-                    let rel = self.dest.name(&segment, i);
+                    let rel = self.name(&at);
                     let found = match self.look(&rel, true) {
                         Ok(found) => found,
                         Err(error) => {
@@ -265,8 +267,8 @@ impl Generator {
         };
         let ended = copier.finish_delayed(&self.dest)?;
         let any = !ended.is_empty();
-        for (segment, i, ndx, outcome) in ended {
-            self.copied(&segment, i, ndx, outcome)?;
+        for (at, outcome) in ended {
+            self.copied(&at, outcome)?;
         }
         Ok(any)
     }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{DirInfo, Feed, Generator, Output};
+use super::{DirInfo, Generator, Output};
 use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::report::debug::debug;
 use crate::roles::landing::Outcome;
 use crate::roles::replay::Replay;
+use crate::roles::words::inbox::{self, Feed};
+use crate::roles::words::At;
 use crate::wire::frames::Tag;
 use crate::wire::ints::NDX_DONE;
 
@@ -27,8 +29,7 @@ impl Generator {
                     let entry = segment.entry(i);
                     if self.plan.inc_recurse {
                         let info = DirInfo {
-                            segment: Arc::clone(&segment),
-                            i,
+                            at: At::new(&segment, i),
                             created: false,
                             skip: !entry.is_active(),
                         };
@@ -56,9 +57,8 @@ impl Generator {
                 self.take_up(ndx);
             }
             Feed::Placed { ndx, good } => {
-                if let Some((at, i)) = self.locate(ndx) {
-                    let segment = Arc::clone(&self.lists[at].segment);
-                    self.in_place(&segment, i, ndx, good)?;
+                if let Some((_, at)) = self.locate(ndx) {
+                    self.in_place(&at, good)?;
                 }
             }
             Feed::NotSent(ndx) => {
@@ -84,19 +84,8 @@ impl Generator {
             if let Some(replay) = self.replay() {
                 replay.set_waiting(true);
             }
-            loop {
-                match self.feed.recv_timeout(std::time::Duration::from_millis(100)) {
-                    Ok(feed) => {
-                        self.heard(feed)?;
-                        break;
-                    }
-                    Err(crossbeam_channel::RecvTimeoutError::Timeout) => self.report.check()?,
-                    Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
-                        self.report.check()?;
-                        return Err(Error::Stream(String::new()));
-                    }
-                }
-            }
+            let feed = inbox::wait(&self.feed, &self.report)?;
+            self.heard(feed)?;
             if let Some(replay) = self.replay() {
                 replay.set_waiting(false);
             }
@@ -217,7 +206,7 @@ impl Generator {
     fn check_range(&self, ndx: i32) -> Result<()> {
         let start = |segment: &Segment| segment.start - 1;
         let live = || {
-            let lists = self.lists.iter().map(|list| &list.segment);
+            let lists = self.lists.iter().map(|list| &list.list);
             lists.chain(self.arrived.iter().map(|(segment, _)| segment))
         };
         let first = live().next().map_or(0, |segment| start(segment));
@@ -225,7 +214,7 @@ impl Generator {
             .arrived
             .back()
             .map(|(segment, _)| segment)
-            .or_else(|| self.lists.back().map(|list| &list.segment))
+            .or_else(|| self.lists.back().map(|list| &list.list))
             .map_or(-1, |segment| segment.next_start() - 2);
         if ndx >= first.max(0) && ndx <= last {
             return Ok(());
@@ -235,22 +224,23 @@ impl Generator {
         )))
     }
 
-    pub(in crate::roles) fn locate(&self, ndx: i32) -> Option<(usize, usize)> {
+    pub(in crate::roles) fn locate(&self, ndx: i32) -> Option<(usize, At)> {
         let at = self
             .lists
-            .partition_point(|list| list.segment.start <= ndx)
+            .partition_point(|list| list.list.start <= ndx)
             .checked_sub(1)?;
-        let segment = &self.lists[at].segment;
+        let segment = &self.lists[at].list;
         let i = (ndx - segment.start) as usize;
-        (i < segment.len()).then_some((at, i))
+        (i < segment.len()).then(|| (at, At::new(segment, i)))
     }
 
     pub(super) fn finished(&mut self, ndx: i32, good: bool) -> Result<()> {
         self.in_flight = self.in_flight.saturating_sub(1);
-        let Some((at, i)) = self.locate(ndx) else { return Ok(()) };
-        self.lists[at].pending = self.lists[at].pending.saturating_sub(1);
-        let segment = Arc::clone(&self.lists[at].segment);
-        self.in_place(&segment, i, ndx, good)
+        let Some((list, at)) = self.locate(ndx) else {
+            return Ok(());
+        };
+        self.lists[list].pending = self.lists[list].pending.saturating_sub(1);
+        self.in_place(&at, good)
     }
 
     /// The sender answers no more requests.
@@ -260,31 +250,31 @@ impl Generator {
 
     /// A file is to be asked for once more when its list, or the phase, ends.
     fn ask_again(&mut self, ndx: i32) {
-        if let Some((list, i)) = self.locate(ndx) {
-            self.lists[list].redo.push(i);
+        if let Some((list, at)) = self.locate(ndx) {
+            self.lists[list].redo.push(at);
         }
     }
 
     /// What follows a transfer when its file has its name, or will not get it.
-    pub(super) fn in_place(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32, good: bool) -> Result<()> {
+    pub(super) fn in_place(&mut self, at: &At, good: bool) -> Result<()> {
         if good {
-            self.succeeded(segment, i, ndx, true)?;
+            self.succeeded(at, true)?;
         }
-        if self.plan.hard_links && segment.hlink(i).is_some() && (self.plan.local || !self.dry_run) {
-            self.link_later(Arc::clone(segment), i, ndx, good)?;
+        if self.plan.hard_links && at.hlink().is_some() && (self.plan.local || !self.dry_run) {
+            self.link_later(at.clone(), good)?;
         }
         Ok(())
     }
 
     /// What follows a local copy.
-    pub(super) fn copied(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32, outcome: Outcome) -> Result<()> {
+    pub(super) fn copied(&mut self, at: &At, outcome: Outcome) -> Result<()> {
         match outcome {
-            Outcome::Placed => self.in_place(segment, i, ndx, true),
-            Outcome::Failed => self.in_place(segment, i, ndx, false),
+            Outcome::Placed => self.in_place(at, true),
+            Outcome::Failed => self.in_place(at, false),
             // Its name is still the old file's: links to it, and the end of its source, come when it has been moved.
             Outcome::Held => Ok(()),
             Outcome::Again => {
-                self.ask_again(ndx);
+                self.ask_again(at.ndx());
                 Ok(())
             }
         }
@@ -295,13 +285,12 @@ impl Generator {
         self.report.file_ended(ndx, outcome == Outcome::Placed);
         self.in_flight = self.in_flight.saturating_sub(1);
         self.take_up(ndx);
-        let Some((at, i)) = self.locate(ndx) else { return Ok(()) };
-        let segment = Arc::clone(&self.lists[at].segment);
-        self.copied(&segment, i, ndx, outcome)
+        let Some((_, at)) = self.locate(ndx) else { return Ok(()) };
+        self.copied(&at, outcome)
     }
 
     /// A source file may be removed now (spec: protocol 6.10).
-    pub(in crate::roles) fn succeeded(&mut self, segment: &Arc<Segment>, i: usize, ndx: i32, sent: bool) -> Result<()> {
+    pub(in crate::roles) fn succeeded(&mut self, at: &At, sent: bool) -> Result<()> {
         if self.dry_run
             || !sent && self.plan.remove_sent_files
             || !(self.plan.remove_source_files || self.plan.remove_sent_files)
@@ -310,9 +299,9 @@ impl Generator {
         }
         match &mut self.output {
             Output::Wire(wire) => {
-                wire.writer.msg(Tag::Success, &ndx.to_le_bytes())?;
+                wire.writer.msg(Tag::Success, &at.ndx().to_le_bytes())?;
             }
-            Output::Local(copier) => copier.remove_source(segment, i, &self.dest),
+            Output::Local(copier) => copier.remove_source(at, &self.dest),
         }
         Ok(())
     }
@@ -343,7 +332,7 @@ impl Generator {
                 break;
             }
             let Some(list) = self.lists.pop_front() else { break };
-            self.open_entries -= list.segment.len();
+            self.open_entries -= list.list.len();
             if matches!(self.output, Output::Local(_)) {
                 self.progress_list_done(list.end);
             }
@@ -381,10 +370,8 @@ impl Generator {
     pub(super) fn redo(&mut self, at: usize) -> Result<()> {
         let redo = std::mem::take(&mut self.lists[at].redo);
         self.asked_again |= !redo.is_empty();
-        let segment = Arc::clone(&self.lists[at].segment);
-        for i in redo {
-            let ndx = segment.start + i as i32;
-            self.regular_again(&segment, i, ndx)?;
+        for at in redo {
+            self.regular_again(&at)?;
         }
         Ok(())
     }

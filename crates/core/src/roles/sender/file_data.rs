@@ -16,9 +16,9 @@ use crate::report::debug::debug;
 use crate::report::{ioerr, Report};
 use crate::roles::compare::is_reg;
 use crate::roles::exchange::Item;
-use crate::roles::generator::basis;
 use crate::roles::items::{self, Figures, Part};
 use crate::roles::paths::disk;
+use crate::roles::words::request::BasisKind;
 use crate::sums::size::SumHead;
 use crate::sums::strong::Hasher;
 use crate::tree::Root;
@@ -122,10 +122,11 @@ impl Sender {
             let verified = plan.append > 1 || plan.protocol < 30;
             start = skip_appended(&mut reader, kept, verified.then_some(&mut whole));
         }
-        let inplace = item.kind == basis::PARTIAL && plan.compat_inplace_partial
+        let kind = BasisKind::from_wire(item.kind);
+        let inplace = kind == BasisKind::Partial && plan.compat_inplace_partial
             || plan.inplace
                 && if plan.protocol >= 29 {
-                    item.kind == basis::ITSELF
+                    kind == BasisKind::Itself
                 } else {
                     !plan.backup
                 };
