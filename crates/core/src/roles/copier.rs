@@ -1,5 +1,6 @@
 //! What answers a request when both ends are this process: the file is copied at once (spec: design 3, transfer 6).
 
+mod requests;
 mod rewrite;
 
 use std::fs::File;
@@ -550,7 +551,7 @@ impl Copier {
     }
 
     /// `--remove-source-files`: the file goes if it is still the one that was listed (spec: transfer 13).
-    pub fn remove_source(&mut self, at: &At, dest: &Dest) {
+    pub fn remove_source_of(&mut self, at: &At, dest: &Dest) {
         let name = at.name();
         let entry = *at.entry();
         let Some(root) = self.sources.root(entry.root) else {

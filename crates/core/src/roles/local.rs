@@ -6,10 +6,9 @@ use std::time::Instant;
 
 use crossbeam_channel::{bounded, Receiver, Sender};
 
-use super::arrival;
 use super::copier::Copier;
 use super::filter::Filters;
-use super::generator::{Generator, Output};
+use super::generator::{destination, Generator};
 use super::items::{item_of, Figures};
 use super::metadata::Metadata;
 use super::paths::split_names;
@@ -170,7 +169,7 @@ fn generate(
             }
         }
     }
-    let mut dest = arrival::settle(plan, report, &feeds)?;
+    let mut dest = destination::resolve(plan, report, &feeds)?;
     // A path's length is the limit, which is found when the first item is told (spec: output 7).
     if plan.out_format.as_ref().is_some_and(|f| f.len() >= 4096)
         || plan.log_format.as_ref().is_some_and(|f| f.len() >= 4096)
@@ -193,7 +192,7 @@ fn generate(
         }
     }
     let copier = Copier::new(Arc::clone(plan), report.clone(), sources);
-    let mut generator = Generator::new(dest, receive, Output::Local(Box::new(copier)), filters);
+    let mut generator = Generator::new(dest, receive, Box::new(copier), filters);
     let result = generator.run(feeds);
     report.release();
     if result.is_err() || !matches!(plan.delete, DeleteWhen::Delay | DeleteWhen::After) {

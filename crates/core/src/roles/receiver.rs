@@ -468,7 +468,7 @@ impl Receiver {
                 .recv()
                 .map_err(|_| Error::Ipc(String::new()))?
                 .for_role("receiver");
-            self.alt_roots = super::basis::open_alt_dirs_quietly(&dest);
+            self.alt_roots = super::dest::alt_dirs::open_quietly(&dest);
             self.dest = Some(Arc::new(dest));
         }
         self.dest.clone().ok_or_else(|| Error::Ipc(String::new()))

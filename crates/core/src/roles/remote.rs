@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{bounded, unbounded};
 
-use super::arrival;
 use super::dest::Dest;
 use super::filter::{read_operator, Filters};
-use super::generator::{Generator, Output, WireOutput};
+use super::generator::{destination, Generator};
 use super::local::conclude;
 use super::metadata;
 use super::receiver::Receiver;
 use super::replay::Replay;
+use super::requests::WireRequests;
 use super::sender::Sender;
 use super::words::inbox::{first_lists, Feed};
 use crate::error::{is_silent, Error, Result};
@@ -25,7 +25,6 @@ use crate::report::debug::debug;
 use crate::report::{Level, Report};
 use crate::rules::{BuildOptions, Requested, RuleOptions, Rules, Side, Vetting};
 use crate::wire::frames::Tag;
-use crate::wire::ints::NdxWriter;
 use crate::wire::link::{Control, Link, Reader, Writer};
 use crate::wire::trace;
 
@@ -540,7 +539,7 @@ fn generate(
     if !plan.server && matches!(feeds.first(), Some(Feed::List(list)) if list.is_empty()) {
         return Ok(());
     }
-    let mut dest = arrival::settle(plan, report, &feeds)?;
+    let mut dest = destination::resolve(plan, report, &feeds)?;
     dest.metadata.set_tables(tables);
     dest.metadata.read_rules(dest.root.path())?;
     report.set_role("generator");
@@ -548,12 +547,7 @@ fn generate(
     // The receiver waits for it.
     let _ = dest_outbox.send(dest.clone());
     let filters = Filters::receiver(plan, dest.root.path())?;
-    let wire = WireOutput {
-        writer: writer.clone(),
-        ndx: NdxWriter::new(plan.protocol),
-        buffer: Vec::new(),
-        replay,
-    };
-    let mut generator = Generator::new(dest, heard, Output::Wire(wire), filters);
+    let requests = WireRequests::new(writer.clone(), plan.protocol, replay);
+    let mut generator = Generator::new(dest, heard, Box::new(requests), filters);
     generator.run(feeds)
 }

@@ -10,7 +10,7 @@ use crate::flist::{eflag, NewEntry, SegmentBuilder};
 use crate::report::debug::debug;
 use crate::report::ioerr;
 use crate::roles::compare::{is_dir, S_IFREG};
-use crate::roles::entries::missing;
+use crate::roles::generator::is_missing as missing;
 use crate::roles::metadata::{self, Lookup};
 use crate::roles::paths::{clean, confine, disk, split_name, split_relative, trim_slashes};
 use crate::tree::operator;

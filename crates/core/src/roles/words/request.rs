@@ -1,6 +1,15 @@
 //! A request for a file's data, and the basis that it offers (spec: protocol 6.1, 6.2).
 
+use std::io;
+use std::sync::Arc;
+
 use super::At;
+use crate::error::Result;
+use crate::event::Counts;
+use crate::report::{sys_line, Report};
+use crate::roles::dest::Dest;
+use crate::roles::landing::Outcome;
+use crate::roles::replay::Replay;
 use crate::tree::{Root, Stat};
 
 /// Which file the block sums describe (spec: protocol 6.2).
@@ -70,6 +79,15 @@ pub struct Basis {
     pub xname: Option<Vec<u8>>,
 }
 
+impl Basis {
+    /// Report a basis that cannot be opened, and so counts as missing (spec: transfer 3.4).
+    pub fn report_unreadable(&self, report: &Report, error: &io::Error) {
+        let path = report.quoted(&self.root.display(&self.name));
+        let text = [b"failed to open ".as_slice(), &path, b", continuing"].concat();
+        report.error(sys_line("generator", &text, error));
+    }
+}
+
 /// A file whose data is wanted.
 #[derive(Debug)]
 pub struct Request {
@@ -83,6 +101,64 @@ pub struct Request {
     pub redo: bool,
     /// What is at the name already.
     pub exists: Option<Stat>,
+}
+
+/// When the data of a request comes.
+#[derive(Debug)]
+pub enum Answer {
+    /// It was here at once, and this is what became of the file.
+    Here(Outcome),
+    /// It comes later.
+    Later,
+}
+
+/// What answers the generator's requests: a sender at the other end of a link, or the copier of a local copy.
+pub trait Requests {
+    /// A sender at the other end of a link answers.
+    fn is_remote(&self) -> bool;
+
+    /// Send or show an item that needs no data. `ndx` is the index of the item, which for a directory is not that of the
+    /// entry.
+    fn item(&mut self, dest: &Dest, at: &At, ndx: i32, iflags: u16, xname: Option<&[u8]>) -> Result<()>;
+
+    /// Ask for the data of a file.
+    fn request(&mut self, dest: &Dest, request: Request) -> Result<Answer>;
+
+    /// The source of an entry may be removed (spec: protocol 6.10).
+    fn remove_source(&mut self, dest: &Dest, at: &At) -> Result<()>;
+
+    /// The end of a list or a phase (spec: protocol 6.3).
+    fn end_phase(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// How much was deleted (spec: protocol 6.9).
+    fn deletions(&mut self, _counts: Counts) -> Result<()> {
+        Ok(())
+    }
+
+    /// Send what waits in buffers.
+    fn flush(&self) {}
+
+    /// The batch that stands in for a sender.
+    fn replay(&self) -> Option<&Arc<Replay>> {
+        None
+    }
+
+    /// A file that was written by a worker, if one is finished: its index, and what became of it.
+    fn take_written(&mut self) -> Result<Option<(i32, Outcome)>> {
+        Ok(None)
+    }
+
+    /// As [`Requests::take_written`], but wait while workers are busy.
+    fn wait_written(&mut self) -> Result<Option<(i32, Outcome)>> {
+        Ok(None)
+    }
+
+    /// Put the files in place that were held back (`--delay-updates`), and say what became of each.
+    fn place_delayed(&mut self, _dest: &Dest) -> Result<Vec<(At, Outcome)>> {
+        Ok(Vec::new())
+    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
-//! Settling the destination once the list is known (spec: options 5.3).
+//! Resolving the destination once the list is known (spec: options 5.3).
 
 use std::io;
 use std::sync::Arc;
 
-use super::dest::Dest;
-use super::words::inbox::Feed;
 use crate::error::{sys_text, Error, Result};
 use crate::flist::{eflag, Segment};
 use crate::plan::Plan;
 use crate::report::debug::debug;
 use crate::report::Report;
+use crate::roles::dest::Dest;
+use crate::roles::paths;
+use crate::roles::sources;
+use crate::roles::words::inbox::{self, Feed};
 use crate::tree::{operator, Root, RootOptions};
 
 /// How many active entries there are, as far as it matters, and the one if there is just one.
@@ -50,8 +52,8 @@ fn open_root(plan: &Plan, path: &[u8]) -> io::Result<Root> {
     match &plan.module_root {
         Some(module) if !plan.insecure_links => {
             let full = operator::absolute(path, &plan.cwd)?;
-            let full = super::paths::clean(&full);
-            let module = super::sources::open_module(plan, module, &options(plan))?;
+            let full = paths::clean(&full);
+            let module = sources::open_module(plan, module, &options(plan))?;
             let rel = full.strip_prefix(module.path()).unwrap_or(&full);
             let rel = rel.strip_prefix(b"/").unwrap_or(rel);
             module.subroot(if rel.is_empty() { b"." } else { rel })
@@ -68,8 +70,8 @@ fn is_confined(plan: &Plan) -> bool {
 /// What is at a path that leads out of the module.
 fn outside(plan: &Plan, path: &[u8]) -> io::Result<()> {
     let Some(module) = &plan.module_root else { return Ok(()) };
-    let full = super::paths::clean(&operator::absolute(path, &plan.cwd)?);
-    let module = super::sources::open_module(plan, module, &options(plan))?;
+    let full = paths::clean(&operator::absolute(path, &plan.cwd)?);
+    let module = sources::open_module(plan, module, &options(plan))?;
     let rel = full.strip_prefix(module.path()).unwrap_or(&full);
     module.look_anywhere(rel.strip_prefix(b"/").unwrap_or(rel))
 }
@@ -90,20 +92,17 @@ fn parent_of(path: &[u8]) -> (Vec<u8>, Vec<u8>) {
 
 /// Find, or make, the directory that entries go to. `feeds` are the lists read so far: enough to tell one entry from
 /// more.
-pub fn settle(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest> {
+pub fn resolve(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest> {
     let path = if plan.destination.is_empty() {
         b".".to_vec()
     } else {
         plan.destination.clone()
     };
     let (count, only) = survey(feeds);
-    let names = feeds
-        .iter()
-        .map(|feed| if let Feed::List(list) = feed { list.len() } else { 0 });
-    debug!(report, recv >= 1; "get_local_name count=", names.sum::<usize>(), " ", &plan.destination);
+    debug!(report, recv >= 1; "get_local_name count=", inbox::entries(feeds), " ", &plan.destination);
     let quoted = |path: &[u8]| {
         let full = operator::absolute(path, &plan.cwd).unwrap_or_else(|_| path.to_vec());
-        let mut full = super::paths::clean(&full);
+        let mut full = paths::clean(&full);
         if path.len() > 1 && path.ends_with(b"/") {
             full.push(b'/');
         }
@@ -309,7 +308,7 @@ fn void(plan: &Arc<Plan>, report: &Report, stand_in: io::Result<Root>, path: &[u
     let full = operator::absolute(path, &plan.cwd).unwrap_or_else(|_| path.to_vec());
     let handle = rustix::io::dup(root.handle())
         .map_err(|e| Error::FileIo(format!("rsync: [Receiver] {}", sys_text(&e.into()))))?;
-    let root = Root::from_handle(handle, &super::paths::clean(&full), &options(plan));
+    let root = Root::from_handle(handle, &paths::clean(&full), &options(plan));
     Dest::void(Arc::clone(plan), report.clone(), root)
 }
 
@@ -331,7 +330,7 @@ fn announce(plan: &Plan, report: &Report, path: &[u8]) {
 /// Make all missing components; how many there were.
 fn make_path(plan: &Plan, path: &[u8], shown: &str) -> Result<u32> {
     let full = operator::absolute(path, &plan.cwd).unwrap_or_else(|_| path.to_vec());
-    let full = super::paths::clean(&full);
+    let full = paths::clean(&full);
     let mut made = 0;
     let no_way = |e| Error::FileIo(format!("rsync: [Receiver] mkdir {shown} failed: {}", sys_text(&e)));
     // A module is there, and what lies above it is none of a client's business.
@@ -374,7 +373,7 @@ fn make_path(plan: &Plan, path: &[u8], shown: &str) -> Result<u32> {
 fn finish(plan: &Arc<Plan>, report: &Report, root: Root, single: Option<Vec<u8>>) -> Result<Dest> {
     let mut dest = Dest::new(Arc::clone(plan), report.clone(), root)?;
     dest.single = single.map(Arc::new);
-    let place = super::paths::clean(&dest.root.display(b""));
+    let place = paths::clean(&dest.root.display(b""));
     report.set_dest(place.strip_suffix(b"/").unwrap_or(&place));
     if let Some(dir) = plan.backup_dir.as_deref() {
         check_backup_dir(plan, report, &dest, dir)?;
@@ -399,8 +398,8 @@ fn check_backup_dir(plan: &Plan, report: &Report, dest: &Dest, dir: &[u8]) -> Re
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::plan::DeleteWhen;
+    use crate::roles::*;
 
     /// A listing has no destination, whatever it was told to delete: `/` must be out of reach.
     #[test]
@@ -418,7 +417,7 @@ mod tests {
         assert_eq!(plan.delete, DeleteWhen::Never);
         for plan in [plan, Arc::new(asked)] {
             let report = Report::new(Arc::clone(&plan), false);
-            let dest = settle(&plan, &report, &[]).unwrap();
+            let dest = resolve(&plan, &report, &[]).unwrap();
             assert!(dest.void);
             for name in [b".".as_slice(), b"tmp", b"etc"] {
                 assert_eq!(dest.root.lstat(name).unwrap_err().raw_os_error(), Some(2));
