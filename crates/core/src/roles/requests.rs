@@ -4,7 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::dest::Dest;
-use super::exchange::{put_deletions, trace_item};
+use super::exchange::put_deletions;
 use super::items;
 use super::metadata::values_follow;
 use super::replay::Replay;
@@ -13,15 +13,13 @@ use super::words::At;
 use crate::delta::signature;
 use crate::error::Result;
 use crate::event::Counts;
-use crate::flist::xattr::put_request;
 use crate::report::debug::debug;
-use crate::report::item::iflag;
 use crate::sums::size::{sum_head, SumHead};
 use crate::sums::strong::BlockHasher;
 use crate::wire::frames::Tag;
-use crate::wire::ints::{self, NdxWriter, NDX_DONE};
+use crate::wire::ints::{NdxWriter, NDX_DONE};
+use crate::wire::item::{Item, ItemFlags};
 use crate::wire::link::Writer;
-use crate::wire::trace::Way;
 
 /// Sums up to this size travel in the buffer of their item.
 const SMALL: usize = 64 * 1024;
@@ -61,7 +59,7 @@ impl WireRequests {
     fn ask(&mut self, dest: &Dest, request: &Request) -> Result<()> {
         let plan = &dest.plan;
         if plan.dry_run {
-            self.put_item(dest, request, request.iflags, None)?;
+            self.put_request(dest, request, request.iflags, None)?;
             return self.send();
         }
         let mut iflags = request.iflags;
@@ -76,12 +74,12 @@ impl WireRequests {
                 Ok(opened) => source = opened,
                 Err(error) => {
                     offered.report_unreadable(&dest.report, &error);
-                    iflags = iflag::TRANSFER | iflag::NEW;
+                    iflags = ItemFlags::TRANSFER | ItemFlags::NEW;
                     basis = None;
                 }
             }
         }
-        self.put_item(dest, request, iflags, basis)?;
+        self.put_request(dest, request, iflags, basis)?;
         source.head.put(&mut self.buffer, plan.protocol);
         let append = plan.append > 0 && !request.redo;
         if let Some(file) = source.file.filter(|_| source.head.count > 0 && !append) {
@@ -90,35 +88,24 @@ impl WireRequests {
         self.send()
     }
 
-    /// Put the item of a request into the buffer.
-    fn put_item(&mut self, dest: &Dest, request: &Request, mut iflags: u16, basis: Option<&Basis>) -> Result<()> {
-        let plan = &dest.plan;
-        let kind = basis.map_or(BasisKind::Itself, |basis| basis.kind);
-        let xname = basis.and_then(|basis| basis.xname.as_deref());
-        if kind != BasisKind::Itself {
-            iflags |= iflag::BASIS_TYPE;
-        }
-        if kind.is_fuzzy() && xname.is_some() {
-            iflags |= iflag::XNAME;
-        }
+    /// Put an item into the buffer, with the numbers of the attribute values that are wanted. `exists`: something is at
+    /// the name, whose values need not be sent.
+    fn put_item(&mut self, dest: &Dest, at: &At, item: &Item<'_>, exists: bool) -> Result<()> {
         self.buffer.clear();
-        trace_item(Way::Out, request.at.ndx(), iflags, kind.to_wire(), xname);
-        self.ndx.put(&mut self.buffer, request.at.ndx());
-        if plan.protocol < 29 {
-            return Ok(());
-        }
-        ints::put_shortint(&mut self.buffer, iflags);
-        if iflags & iflag::BASIS_TYPE != 0 {
-            self.buffer.push(kind.to_wire());
-        }
-        if iflags & iflag::XNAME != 0 {
-            ints::put_vstring(&mut self.buffer, xname.unwrap_or_default())?;
-        }
-        if values_follow(plan, iflags) {
-            let there = request.exists.is_some().then_some(request.rel.as_slice());
-            put_request(&mut self.buffer, &dest.xattr_requests(there, request.at.xattrs()));
-        }
-        Ok(())
+        let values = values_follow(&dest.plan, item.iflags).then(|| {
+            let rel = dest.name(at.list(), at.i());
+            dest.xattr_requests(exists.then_some(&*rel), at.xattrs())
+        });
+        item.put(&mut self.ndx, &mut self.buffer, dest.plan.protocol, values.as_deref())
+    }
+
+    /// Put the item of a request into the buffer.
+    fn put_request(&mut self, dest: &Dest, request: &Request, iflags: ItemFlags, basis: Option<&Basis>) -> Result<()> {
+        let kind = basis.map(|basis| basis.kind.to_wire());
+        let kind = kind.filter(|kind| *kind != BasisKind::Itself.to_wire());
+        let xname = basis.and_then(|basis| basis.xname.as_deref());
+        let item = Item::new(request.at.ndx(), iflags, kind, xname);
+        self.put_item(dest, &request.at, &item, request.exists.is_some())
     }
 
     /// Send the sums of a basis.
@@ -156,7 +143,7 @@ impl Requests for WireRequests {
         true
     }
 
-    fn item(&mut self, dest: &Dest, at: &At, ndx: i32, iflags: u16, xname: Option<&[u8]>) -> Result<()> {
+    fn item(&mut self, dest: &Dest, at: &At, ndx: i32, iflags: ItemFlags, xname: Option<&[u8]>) -> Result<()> {
         let plan = &dest.plan;
         if plan.protocol < 29 {
             // No items travel: what is made here is reported here.
@@ -166,19 +153,8 @@ impl Requests for WireRequests {
             }
             return Ok(());
         }
-        self.buffer.clear();
-        trace_item(Way::Out, ndx, iflags, BasisKind::Itself.to_wire(), xname);
-        self.ndx.put(&mut self.buffer, ndx);
-        ints::put_shortint(&mut self.buffer, iflags);
-        if let Some(xname) = xname {
-            ints::put_vstring(&mut self.buffer, xname)?;
-        }
-        if values_follow(plan, iflags) {
-            let rel = dest.name(at.list(), at.i());
-            let there = iflags & iflag::NEW == 0;
-            let numbers = dest.xattr_requests(there.then_some(&*rel), at.xattrs());
-            put_request(&mut self.buffer, &numbers);
-        }
+        let item = Item::new(ndx, iflags, None, xname);
+        self.put_item(dest, at, &item, !iflags.contains(ItemFlags::NEW))?;
         self.send()
     }
 

@@ -7,6 +7,7 @@ use crate::roles::items::{self, Figures, Part};
 use crate::roles::landing::Outcome;
 use crate::roles::words::request::{Answer, Request, Requests};
 use crate::roles::words::At;
+use crate::wire::item::ItemFlags;
 
 /// Bytes of a request's item, for the order of what is held back.
 const REQUEST: usize = 19;
@@ -16,7 +17,7 @@ impl Requests for Copier {
         false
     }
 
-    fn item(&mut self, _dest: &Dest, at: &At, _ndx: i32, iflags: u16, xname: Option<&[u8]>) -> Result<()> {
+    fn item(&mut self, _dest: &Dest, at: &At, _ndx: i32, iflags: ItemFlags, xname: Option<&[u8]>) -> Result<()> {
         let report = &self.report;
         if self.plan.protocol < 29 {
             items::tell_unsent(report, at.list(), at.i(), iflags, xname);

@@ -3,7 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::error::{sys_text, Error, Result};
+use rustix::io::Errno;
+
+use crate::error::{sys_text, Error, IoErrorExt, Result};
 use crate::flist::{eflag, Segment};
 use crate::plan::Plan;
 use crate::report::debug::debug;
@@ -129,7 +131,7 @@ pub fn resolve(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest
             error,
         );
     }
-    let mut exists_otherwise = matches!(&opened, Err(e) if e.raw_os_error() == Some(20));
+    let mut exists_otherwise = matches!(&opened, Err(e) if e.is(Errno::NOTDIR));
     let found = match &opened {
         Ok(_) => Ok(true),
         Err(e) => match e.raw_os_error() {
@@ -137,7 +139,7 @@ pub fn resolve(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest
             // A link leads out of the module: rsync looks whether something is there before it refuses to go there.
             Some(40) if is_confined(plan) => match outside(plan, &path) {
                 Ok(()) => Err(io::Error::from_raw_os_error(40)),
-                Err(e) if e.raw_os_error() == Some(2) => Ok(false),
+                Err(e) if e.is(Errno::NOENT) => Ok(false),
                 Err(e) => {
                     return Err(Error::Selection(format!(
                         "rsync: [Receiver] ERROR: cannot stat destination {}: {}",
@@ -153,7 +155,7 @@ pub fn resolve(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest
                     Ok(_) if !slash => Ok(false),
                     Ok(_) => Err(io::Error::from_raw_os_error(20)),
                     // Making the path is tried, and tells why it can't be.
-                    Err(e) if plan.mkpath && e.raw_os_error() == Some(20) => {
+                    Err(e) if plan.mkpath && e.is(Errno::NOTDIR) => {
                         exists_otherwise = false;
                         Ok(false)
                     }
@@ -238,7 +240,7 @@ pub fn resolve(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest
             return void(plan, report, root, &trimmed);
         }
         let root = match root {
-            Err(e) if e.raw_os_error() == Some(40) && is_confined(plan) => match outside(plan, &parent) {
+            Err(e) if e.is(Errno::LOOP) && is_confined(plan) => match outside(plan, &parent) {
                 // rsync makes the directory out there, and only then refuses to enter it.
                 Ok(()) => {
                     return Err(Error::Selection(format!(
@@ -344,7 +346,7 @@ fn make_path(plan: &Plan, path: &[u8], shown: &str) -> Result<u32> {
     while at < full.len() {
         let end = memchr::memchr(b'/', &full[at..]).map_or(full.len(), |n| at + n);
         if let Err(error) = open_root(plan, &full[..end]) {
-            if error.raw_os_error() == Some(40) && is_confined(plan) && !plan.idle() {
+            if error.is(Errno::LOOP) && is_confined(plan) && !plan.idle() {
                 return Err(no_way(error));
             }
             if plan.idle() {
@@ -356,7 +358,7 @@ fn make_path(plan: &Plan, path: &[u8], shown: &str) -> Result<u32> {
             let result = open_root(plan, &parent).and_then(|r| r.mkdir(&leaf, 0o777));
             match result {
                 // What is there is no directory, or a link to nothing.
-                Err(e) if e.raw_os_error() == Some(17) && end < full.len() => {
+                Err(e) if e.is(Errno::EXIST) && end < full.len() => {
                     let found = open_root(plan, &parent).and_then(|r| r.lstat(&leaf));
                     let link = plan.module_chroot && found.is_ok_and(|stat| stat.is_symlink());
                     return Err(no_way(io::Error::from_raw_os_error(if link { 2 } else { 20 })));
@@ -385,7 +387,7 @@ fn check_backup_dir(plan: &Plan, report: &Report, dest: &Dest, dir: &[u8]) -> Re
     let shown = crate::report::name_text(dir);
     let state = match dest.operator_dir(dir) {
         Ok(_) => "",
-        Err(e) if e.raw_os_error() == Some(20) => {
+        Err(e) if e.is(Errno::NOTDIR) => {
             return Err(Error::Usage(format!("The backup-dir is not a directory: {shown}")));
         }
         Err(_) => "(new) ",

@@ -10,8 +10,8 @@ use super::window::{OpenList, Window};
 use crate::error::Result;
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::debug;
-use crate::report::item::iflag;
-use crate::report::{significant, Report};
+use crate::report::Report;
+use crate::role::Role;
 use crate::roles::dest::Dest;
 use crate::roles::landing::Outcome;
 use crate::roles::paths::split_name;
@@ -19,6 +19,7 @@ use crate::roles::receiver::show_list;
 use crate::roles::words::inbox::{self, Feed};
 use crate::roles::words::request::{Answer, Request, Requests};
 use crate::roles::words::At;
+use crate::wire::item::ItemFlags;
 
 /// How many lists may be finished before a local copy shows it in its progress.
 const SHOWN_TOGETHER: usize = 64;
@@ -62,7 +63,7 @@ impl Flow {
             Feed::List(list) => {
                 if self.underway && list.dir_ndx >= 0 && self.out.is_remote() {
                     debug!(self.report, flist >= 2; "[generator] receiving flist for dir ", list.dir_ndx);
-                    show_list(&self.report, "generator", &list);
+                    show_list(&self.report, Role::Generator, &list);
                 }
                 judge.links.announce(&list);
                 if self.plan.hard_links || !self.plan.inc_recurse {
@@ -272,16 +273,18 @@ impl Flow {
     // ---- items
 
     /// With `-vv`, files that need no data are named by the side that looked at them (spec: output 4).
-    fn report_checked(&self, at: &At, flags: u16, xname: Option<&[u8]>) {
+    fn report_checked(&self, at: &At, flags: ItemFlags, xname: Option<&[u8]>) {
         let plan = &self.plan;
-        let made = flags & (iflag::TRANSFER | iflag::NEW) != 0
-            || flags & iflag::LOCAL_CHANGE != 0 && significant(flags, xname) && xname.is_none_or(|x| !x.is_empty());
+        let made = flags.intersects(ItemFlags::TRANSFER | ItemFlags::NEW)
+            || flags.contains(ItemFlags::LOCAL_CHANGE)
+                && flags.is_significant(xname)
+                && xname.is_none_or(|x| !x.is_empty());
         let itemized = plan.itemize && !(plan.local && plan.protocol < 29);
         if plan.info.name < 2 || itemized || made || at.entry().is_dir() {
             return;
         }
         let mut line = at.name();
-        if !significant(flags, None) {
+        if !flags.is_significant(None) {
             line.extend_from_slice(b" is uptodate");
         }
         if plan.local {
@@ -299,19 +302,23 @@ impl Flow {
         let Some(basis) = &request.basis else { return };
         if let Err(error) = basis.root.open_read(&basis.name, self.plan.open_noatime) {
             basis.report_unreadable(&self.report, &error);
-            request.iflags = iflag::TRANSFER | iflag::NEW;
+            request.iflags = ItemFlags::TRANSFER | ItemFlags::NEW;
             request.basis = None;
         }
     }
 }
 
 impl Effects for Flow {
-    fn pass_item(&mut self, dest: &Dest, at: &At, ndx: i32, flags: u16, xname: Option<&[u8]>) -> Result<()> {
+    fn pass_item(&mut self, dest: &Dest, at: &At, ndx: i32, flags: ItemFlags, xname: Option<&[u8]>) -> Result<()> {
         self.report_checked(at, flags, xname);
-        if !(significant(flags, xname) || self.report.wants_unchanged()) {
+        if !(flags.is_significant(xname) || self.report.wants_unchanged()) {
             return Ok(());
         }
-        let flags = if xname.is_some() { flags | iflag::XNAME } else { flags };
+        let flags = if xname.is_some() {
+            flags | ItemFlags::XNAME
+        } else {
+            flags
+        };
         if self.plan.protocol >= 29 {
             self.window.note_item();
         }

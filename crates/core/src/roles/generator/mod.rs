@@ -19,7 +19,6 @@ use crossbeam_channel::Receiver;
 
 use self::ending::Ending;
 use self::flow::Flow;
-pub use self::judge::is_missing;
 use self::judge::{Directory, Judge};
 use self::touch::Touch;
 use crate::error::{Error, Result};
@@ -27,6 +26,7 @@ use crate::flist::Segment;
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::debug;
 use crate::report::Report;
+use crate::role::Role;
 use crate::roles::dest::Dest;
 use crate::roles::filter::Filters;
 use crate::roles::local::list_segment;
@@ -88,7 +88,7 @@ impl Generator {
         if self.plan.delete == DeleteWhen::Before {
             self.flow.delete_everywhere(&mut self.judge)?;
         }
-        if self.plan.local || self.report.role() != "sender" {
+        if self.plan.local || self.report.role() != Role::Sender {
             self.report.tell_method();
         }
         while let Some((list, first_dir)) = self.next_list()? {

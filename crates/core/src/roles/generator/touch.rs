@@ -1,7 +1,10 @@
 //! Directories get their mtime and mode when their contents are finished (spec: transfer 3.1).
 
-use super::judge::is_missing;
+use rustix::io::Errno;
+
+use crate::error::IoErrorExt;
 use crate::report::debug::debug;
+use crate::role::Role;
 use crate::roles::compare::{keeps_time, same_time, Wanted};
 use crate::roles::dest::Dest;
 
@@ -30,13 +33,13 @@ impl Touch {
         }
         let failed = |before: &[u8], after: &[u8], error: &std::io::Error| {
             let text = [before, &dest.display(&self.rel), after].concat();
-            report.sys_error("generator", text, error);
+            report.sys_error(Role::Generator, text, error);
         };
         debug!(report, time >= 2; "touch_up_dirs: ", &self.rel, " (", self.number, ")");
         let now = match dest.root.lstat(&self.rel) {
             Ok(now) => now,
             // Somebody has removed it meanwhile.
-            Err(error) if is_missing(&error) => return,
+            Err(error) if error.is(Errno::NOENT) => return,
             Err(error) => return failed(b"stat ", b" failed", &error),
         };
         // With -K it may be a link to a directory: its own time is set (observed).

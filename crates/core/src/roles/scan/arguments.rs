@@ -4,16 +4,19 @@
 use std::io;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::{Argument, Known, Node, Scanner};
-use crate::error::{Error, Result};
+use crate::error::{Error, IoErrorExt, Result};
 use crate::flist::{eflag, NewEntry, SegmentBuilder};
 use crate::report::debug::debug;
-use crate::report::ioerr;
+use crate::report::say::text;
+use crate::role::Role;
 use crate::roles::compare::{is_dir, S_IFREG};
-use crate::roles::generator::is_missing as missing;
 use crate::roles::metadata::{self, Lookup};
 use crate::roles::paths::{clean, confine, disk, split_name, split_relative, trim_slashes};
 use crate::tree::operator;
+use crate::wire::item::IoErrors;
 
 impl Scanner {
     pub(super) fn arguments(&mut self, names: Option<Vec<Vec<u8>>>) -> Result<Vec<Argument>> {
@@ -24,7 +27,7 @@ impl Scanner {
             self.of_list = true;
             if self.open_base(base, base).is_none() {
                 // Told already. Nothing that is listed could be found.
-                self.report.set_role("sender");
+                self.report.set_role(Role::Sender);
                 return Err(Error::Selection(String::new()));
             }
             for name in names {
@@ -40,7 +43,7 @@ impl Scanner {
 
     pub(super) fn open_base(&mut self, base: &[u8], named: &[u8]) -> Option<u16> {
         let opened = match self.base_hidden(base) {
-            true => Err(io::Error::from_raw_os_error(2)),
+            true => Err(io::Error::from(Errno::NOENT)),
             false => self.sources.open(base, self.of_list && self.plan.relative, &self.plan),
         };
         match opened {
@@ -57,9 +60,9 @@ impl Scanner {
                 // It is told from where the role stands before any argument.
                 self.report.set_base(&self.plan.cwd);
                 let full = self.as_typed(base, named);
-                let text = [b"change_dir ".as_slice(), &self.report.quoted(&full), b" failed"].concat();
-                self.report.sys_error("sender", text, &error);
-                self.report.set_listing_error(ioerr::GENERAL);
+                let text = text!["change_dir ", &self.report.quoted(&full), " failed"];
+                self.report.sys_error(Role::Sender, text, &error);
+                self.report.set_listing_error(IoErrors::GENERAL);
                 None
             }
         }
@@ -77,9 +80,9 @@ impl Scanner {
                 Some(led)
             }
             Err(error) => {
-                let text = [b"link_stat ".as_slice(), &self.display(root, name), b" failed"].concat();
-                self.report.sys_error("sender", text, &error);
-                self.report.set_listing_error(ioerr::GENERAL);
+                let text = text!["link_stat ", &self.display(root, name), " failed"];
+                self.report.sys_error(Role::Sender, text, &error);
+                self.report.set_listing_error(IoErrors::GENERAL);
                 None
             }
         }
@@ -330,7 +333,7 @@ impl Scanner {
                 let dir = is_dir(stat.mode);
                 if self.filters.daemon_hides(path, dir) {
                     // Not there, as far as the client is concerned.
-                    let gone = io::Error::from_raw_os_error(2);
+                    let gone = io::Error::from(Errno::NOENT);
                     self.stat_failed(argument.root, &argument.name.clone(), &gone, argument, builder)?;
                     return Ok(false);
                 }
@@ -338,8 +341,7 @@ impl Scanner {
                     return Ok(false);
                 }
                 if dir && !self.plan.recurse && !self.plan.dirs {
-                    self.report
-                        .info([b"skipping directory ".as_slice(), &argument.name].concat());
+                    self.report.info(text!["skipping directory ", &argument.name]);
                     return Ok(false);
                 }
                 Ok(true)
@@ -347,7 +349,7 @@ impl Scanner {
             // A link without its target is told where it is listed.
             Err(_) if follow && root.lstat(path).is_ok() => Ok(true),
             // What is to be deleted stands in the list of its directory, as anything that is there would.
-            Err(error) if missing(&error) && argument.missing_ok && self.plan.delete_missing_args => Ok(true),
+            Err(error) if error.is(Errno::NOENT) && argument.missing_ok && self.plan.delete_missing_args => Ok(true),
             Err(error) => {
                 self.stat_failed(argument.root, &argument.name.clone(), &error, argument, builder)?;
                 Ok(false)
@@ -379,12 +381,12 @@ impl Scanner {
                         return Ok(());
                     }
                 }
-                Err(error) if missing(&error) && argument.missing_ok && self.plan.delete_missing_args => {
+                Err(error) if error.is(Errno::NOENT) && argument.missing_ok && self.plan.delete_missing_args => {
                     // Nobody asked for the directory to go, so its absence is a surprise. What was asked for stands in
                     // a list of its own only where there is just the one.
                     let path = self.display(argument.root, &name);
-                    self.report.set_listing_error(ioerr::VANISHED);
-                    self.report.warning([b"file has vanished: ".as_slice(), &path].concat());
+                    self.report.set_listing_error(IoErrors::VANISHED);
+                    self.report.warning(text!["file has vanished: ", &path]);
                     if self.plan.inc_recurse {
                         return Ok(());
                     }
@@ -415,7 +417,7 @@ impl Scanner {
         argument: &Argument,
         builder: &mut SegmentBuilder,
     ) -> Result<()> {
-        let missing = missing(error);
+        let missing = error.is(Errno::NOENT);
         if missing && argument.missing_ok {
             if self.plan.delete_missing_args {
                 let entry = NewEntry {
@@ -437,10 +439,10 @@ impl Scanner {
             self.report.refusal(&full.unwrap_or_default(), error);
         }
         let path = self.display(root, name);
-        let text = [b"link_stat ".as_slice(), &path, b" failed"].concat();
-        self.report.sys_error("sender", text, error);
+        let text = text!["link_stat ", &path, " failed"];
+        self.report.sys_error(Role::Sender, text, error);
         if !missing {
-            self.report.set_listing_error(ioerr::GENERAL);
+            self.report.set_listing_error(IoErrors::GENERAL);
         }
         Ok(())
     }
@@ -492,7 +494,7 @@ impl Scanner {
         };
         let dot = name == b"." || name == b"/.";
         if self.filters.daemon_hides(path, is_dir(stat.mode)) && !dot {
-            let error = io::Error::from_raw_os_error(2);
+            let error = io::Error::from(Errno::NOENT);
             return self.stat_failed(root_number, name, &error, &argument, builder);
         }
         self.filters.absolute = name.starts_with(b"/");
@@ -500,7 +502,7 @@ impl Scanner {
             return Ok(());
         }
         if is_dir(stat.mode) && !plan.recurse && !plan.dirs {
-            let text = [b"skipping directory ".as_slice(), name].concat();
+            let text = text!["skipping directory ", name];
             self.report.info(text);
             return Ok(());
         }

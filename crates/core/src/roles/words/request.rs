@@ -7,10 +7,12 @@ use super::At;
 use crate::error::Result;
 use crate::event::Counts;
 use crate::report::{sys_line, Report};
+use crate::role::Role;
 use crate::roles::dest::Dest;
 use crate::roles::landing::Outcome;
 use crate::roles::replay::Replay;
 use crate::tree::{Root, Stat};
+use crate::wire::item::{Item, ItemFlags};
 
 /// Which file the block sums describe (spec: protocol 6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +61,9 @@ impl BasisKind {
         }
     }
 
-    /// A file of another name, which the item has to name.
-    pub fn is_fuzzy(self) -> bool {
-        matches!(self, Self::Fuzzy(_))
+    /// The kind that an item names.
+    pub fn of(item: &Item<'_>) -> Self {
+        item.basis.map_or(Self::Itself, Self::from_wire)
     }
 }
 
@@ -84,7 +86,7 @@ impl Basis {
     pub fn report_unreadable(&self, report: &Report, error: &io::Error) {
         let path = report.quoted(&self.root.display(&self.name));
         let text = [b"failed to open ".as_slice(), &path, b", continuing"].concat();
-        report.error(sys_line("generator", &text, error));
+        report.error(sys_line(Role::Generator, &text, error));
     }
 }
 
@@ -94,7 +96,7 @@ pub struct Request {
     pub at: At,
     /// Name below the destination.
     pub rel: Vec<u8>,
-    pub iflags: u16,
+    pub iflags: ItemFlags,
     /// What the delta may be made against.
     pub basis: Option<Basis>,
     /// The second request, after the first data did not verify.
@@ -119,7 +121,7 @@ pub trait Requests {
 
     /// Send or show an item that needs no data. `ndx` is the index of the item, which for a directory is not that of the
     /// entry.
-    fn item(&mut self, dest: &Dest, at: &At, ndx: i32, iflags: u16, xname: Option<&[u8]>) -> Result<()>;
+    fn item(&mut self, dest: &Dest, at: &At, ndx: i32, iflags: ItemFlags, xname: Option<&[u8]>) -> Result<()>;
 
     /// Ask for the data of a file.
     fn request(&mut self, dest: &Dest, request: Request) -> Result<Answer>;

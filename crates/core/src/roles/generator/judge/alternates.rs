@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 
-use super::{is_missing, same_content, Effects, Judge};
-use crate::error::Result;
+use rustix::io::Errno;
+
+use super::{same_content, Effects, Judge};
+use crate::error::{IoErrorExt, Result};
 use crate::plan::AltDest;
-use crate::report::item::iflag;
 use crate::report::{sys_line, Report};
+use crate::role::Role;
 use crate::roles::compare::{is_dir, item_flags, same_family, unchanged, S_IFMT};
 use crate::roles::dest::{alt_dirs, Dest, Failed};
 use crate::roles::filter::Filters;
@@ -18,6 +20,7 @@ use crate::roles::paths::split_name;
 use crate::roles::words::request::{Basis, BasisKind};
 use crate::roles::words::At;
 use crate::tree::{data, operator, Root, Stat};
+use crate::wire::item::ItemFlags;
 
 /// How many directories are remembered as trusted or not.
 const REMEMBERED: usize = 64;
@@ -162,7 +165,7 @@ impl Alternates {
 /// All attributes of `rel` beneath `root` are as wanted.
 fn same_attributes(dest: &Dest, at: &At, root: &Root, rel: &[u8], stat: &Stat) -> bool {
     let want = dest.wanted(at.list(), at.i(), Some(stat));
-    unchanged(&dest.plan, &want, stat) && dest.metadata_flags(root, rel, &want, Some(stat)) == 0
+    unchanged(&dest.plan, &want, stat) && dest.metadata_flags(root, rel, &want, Some(stat)).is_empty()
 }
 
 impl Judge {
@@ -219,7 +222,7 @@ impl Judge {
         if all {
             match kind {
                 AltDest::Compare => {
-                    let flags = item_flags(&self.plan, &want, Some(stat), 0, false);
+                    let flags = item_flags(&self.plan, &want, Some(stat), ItemFlags::NONE, false);
                     self.item(fx, at, flags, None)?;
                     return Ok(AltFile::Done { here: false });
                 }
@@ -227,7 +230,7 @@ impl Judge {
                     if self.idle {
                         self.links.note_alternate(at, *stat);
                     }
-                    let flags = item_flags(&self.plan, &want, Some(stat), iflag::LOCAL_CHANGE, true);
+                    let flags = item_flags(&self.plan, &want, Some(stat), ItemFlags::LOCAL_CHANGE, true);
                     // Names that wait for this one are reported first (observed).
                     self.link_ready(fx, at)?;
                     self.item(fx, at, flags, Some(b""))?;
@@ -237,7 +240,7 @@ impl Judge {
             }
         }
         if *likeness >= Likeness::Content && found.is_none() || all && kind == AltDest::Link {
-            let flags = self.flags(root, rel, &want, Some(stat), iflag::LOCAL_CHANGE, false);
+            let flags = self.flags(root, rel, &want, Some(stat), ItemFlags::LOCAL_CHANGE, false);
             if self.idle || self.copy_alternate(at, &candidate, rel, replaced)? {
                 self.item(fx, at, flags, None)?;
                 return Ok(AltFile::Done { here: true });
@@ -259,7 +262,7 @@ impl Judge {
     fn removed(&self, rel: &[u8]) -> bool {
         match self.dest.root.unlink(rel) {
             Ok(()) => true,
-            Err(error) => is_missing(&error),
+            Err(error) => error.is(Errno::NOENT),
         }
     }
 
@@ -271,7 +274,7 @@ impl Judge {
         } else {
             self.dest.root.link_from(root, rel, rel)
         };
-        if matches!(&result, Err(e) if is_missing(e)) && self.plan.relative {
+        if matches!(&result, Err(e) if e.is(Errno::NOENT)) && self.plan.relative {
             self.dest.make_parents(rel);
             result = self.dest.root.link_from(root, rel, rel);
         }
@@ -279,7 +282,7 @@ impl Judge {
         if self.plan.info.name > 0 {
             let (shown, from) = (self.dest.display(rel), root.display(rel));
             let text = [b"link ".as_slice(), &shown, b" => ", &from, b" failed"].concat();
-            self.report.info(sys_line("generator", &text, &error));
+            self.report.info(sys_line(Role::Generator, &text, &error));
         }
         false
     }
@@ -297,7 +300,7 @@ impl Judge {
                     self.dest.root.display(&[typed, b"/", rel].concat())
                 };
                 let text = [b"open ".as_slice(), &self.report.quoted(&full)].concat();
-                self.report.sys_error("generator", text, &error);
+                self.report.sys_error(Role::Generator, text, &error);
                 return Ok(false);
             }
         };
@@ -306,7 +309,7 @@ impl Judge {
             Err(error) => {
                 let shown = self.report.quoted(&from.root.display(rel));
                 let text = [b"copy ".as_slice(), &shown, b" -> \"", rel, b"\""].concat();
-                self.report.error(sys_line("generator", &text, &error));
+                self.report.error(sys_line(Role::Generator, &text, &error));
                 Ok(false)
             }
         }
@@ -409,13 +412,13 @@ impl Judge {
         let want = self.wanted(at, Some(&stat));
         match self.plan.alt_dest {
             AltDest::Link if self.idle || self.dest.root.link_from(&root, rel, rel).is_ok() => {
-                let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, true);
+                let flags = item_flags(&self.plan, &want, Some(&stat), ItemFlags::LOCAL_CHANGE, true);
                 self.item(fx, at, flags, Some(b""))?;
                 self.link_ready(fx, at)?;
                 Ok(AltOther::Done)
             }
             AltDest::Compare => {
-                let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
+                let flags = item_flags(&self.plan, &want, Some(&stat), ItemFlags::NONE, false);
                 self.item(fx, at, flags, None)?;
                 Ok(AltOther::Done)
             }

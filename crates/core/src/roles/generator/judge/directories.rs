@@ -1,17 +1,19 @@
 //! Directories (spec: transfer 3.1).
 
+use rustix::io::Errno;
+
 use super::super::touch::Touch;
-use super::{is_missing, Effects, Judge};
-use crate::error::Result;
+use super::{Effects, Judge};
+use crate::error::{IoErrorExt, Result};
 use crate::flist::{eflag, Segment};
 use crate::plan::{AltDest, DeleteWhen};
 use crate::report::debug::debug;
-use crate::report::item::iflag;
 use crate::roles::compare::{keeps_time, Wanted};
 use crate::roles::dest::SetTimes;
 use crate::roles::items;
 use crate::roles::words::At;
 use crate::tree::Stat;
+use crate::wire::item::ItemFlags;
 
 /// A directory at its own place in the order of the lists.
 pub struct Directory<'a> {
@@ -73,7 +75,7 @@ impl Judge {
         let found = match self.look(&rel, true) {
             Ok(found) => found,
             // Below a link that stays (`--ignore-existing`) it is making it that fails (observed).
-            Err(error) if self.plan.ignore_existing && error.raw_os_error() == Some(40) => None,
+            Err(error) if self.plan.ignore_existing && error.is(Errno::LOOP) => None,
             Err(error) => {
                 self.report_stat_failed(&rel, &error)?;
                 fx.skip_below(&rel);
@@ -135,7 +137,7 @@ impl Judge {
         let late = deletes && real.is_some() && self.remote;
         // Without --perms a module's incoming chmod still changes what is there, which no item shows.
         let chmod = !self.plan.daemon_chmod.is_empty() && compared.is_some_and(|s| (s.mode ^ want.mode) & 0o7777 != 0);
-        let logged = if chmod { flags | iflag::PERMS } else { flags };
+        let logged = if chmod { flags | ItemFlags::PERMS } else { flags };
         items::log_made(&self.report, at.list(), at.i(), logged, None);
         if !late {
             fx.pass_item(&self.dest, at, dir.ndx, flags, None)?;
@@ -189,17 +191,17 @@ impl Judge {
     }
 
     /// The flags of a directory's item, and what it was compared with: `real`, or an alternate directory.
-    fn directory_flags(&mut self, at: &At, rel: &[u8], want: &Wanted, real: Option<Stat>) -> (u16, Option<Stat>) {
+    fn directory_flags(&mut self, at: &At, rel: &[u8], want: &Wanted, real: Option<Stat>) -> (ItemFlags, Option<Stat>) {
         let alternate = match real {
             None if self.plan.alt_dest != AltDest::None => self.alt_directory(at, rel),
             _ => None,
         };
         let Some((place, stat)) = alternate else {
-            let flags = self.flags(&self.dest.root, rel, want, real.as_ref(), 0, false);
+            let flags = self.flags(&self.dest.root, rel, want, real.as_ref(), ItemFlags::NONE, false);
             return (flags, real);
         };
-        let flags = self.flags(&place, rel, want, Some(&stat), iflag::LOCAL_CHANGE, false);
-        if flags == iflag::LOCAL_CHANGE && self.plan.info.name > 1 && !self.plan.itemize {
+        let flags = self.flags(&place, rel, want, Some(&stat), ItemFlags::LOCAL_CHANGE, false);
+        if flags == ItemFlags::LOCAL_CHANGE && self.plan.info.name > 1 && !self.plan.itemize {
             self.report.info([rel, b"/ is uptodate"].concat());
         }
         (flags, Some(stat))
@@ -209,7 +211,7 @@ impl Judge {
     fn mkdir(&self, rel: &[u8], want: &Wanted) -> std::io::Result<()> {
         let make = || self.dest.root.mkdir(rel, self.dest.real_mode(want.mode) & 0o7777);
         let mut result = make();
-        if matches!(&result, Err(e) if is_missing(e)) && self.plan.relative {
+        if matches!(&result, Err(e) if e.is(Errno::NOENT)) && self.plan.relative {
             self.dest.make_parents(rel);
             result = make();
         }
@@ -221,7 +223,7 @@ impl Judge {
 
     /// Set the attributes of a directory with status `stat`; `known` are the flags of the comparison with one that was
     /// there before. Whether its mode was widened for the time of the run.
-    fn set_directory(&self, rel: &[u8], want: &Wanted, stat: &Stat, known: Option<u16>) -> bool {
+    fn set_directory(&self, rel: &[u8], want: &Wanted, stat: &Stat, known: Option<ItemFlags>) -> bool {
         let set = known.map_or(*want, |flags| want.settled(flags));
         let times = SetTimes {
             exact: false,

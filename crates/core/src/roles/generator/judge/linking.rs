@@ -8,10 +8,10 @@ use super::{Effects, Judge};
 use crate::error::{sys_text, Result};
 use crate::flist::Segment;
 use crate::plan::AltDest;
-use crate::report::item::iflag;
 use crate::roles::compare::{is_link, is_reg, item_flags, S_IFMT};
 use crate::roles::words::At;
 use crate::tree::{Root, Stat};
+use crate::wire::item::ItemFlags;
 
 /// How many finished members wait before the others are linked to them.
 const DEFERRED: usize = 256;
@@ -163,7 +163,14 @@ impl Judge {
 
     /// A member that cannot become a name of the leader's file becomes a copy of it, and leads those to come. `flags` are
     /// those of its item.
-    fn make_separate(&mut self, fx: &mut dyn Effects, at: &At, rel: &[u8], leader: &[u8], flags: u16) -> Result<()> {
+    fn make_separate(
+        &mut self,
+        fx: &mut dyn Effects,
+        at: &At,
+        rel: &[u8],
+        leader: &[u8],
+        flags: ItemFlags,
+    ) -> Result<()> {
         let found = self.dest.lstat(rel).ok();
         let mode = at.entry().mode;
         if is_link(mode) {
@@ -225,7 +232,7 @@ impl Judge {
         if let (Some(a), Some(b)) = (&found, &target) {
             if a.same_file(b) {
                 let want = self.wanted(at, found.as_ref());
-                let flags = item_flags(&self.plan, &want, found.as_ref(), iflag::LOCAL_CHANGE, true);
+                let flags = item_flags(&self.plan, &want, found.as_ref(), ItemFlags::LOCAL_CHANGE, true);
                 self.item(fx, at, flags, Some(b""))?;
                 return self.succeeded_unsent(fx, at);
             }
@@ -233,7 +240,7 @@ impl Judge {
         let shown = self.compared_link(at, rel, found, target);
         let stat = shown.as_ref().map(|(_, stat)| *stat);
         let want = self.wanted(at, stat.as_ref());
-        let mut flags = item_flags(&self.plan, &want, stat.as_ref(), iflag::LOCAL_CHANGE, false);
+        let mut flags = item_flags(&self.plan, &want, stat.as_ref(), ItemFlags::LOCAL_CHANGE, false);
         let replaces = !self.idle && found.is_some();
         if !replaces {
             let place = shown.as_ref().map_or(&self.dest.root, |(root, _)| root);
@@ -248,7 +255,7 @@ impl Judge {
         if replaces && stat.is_some() {
             if let Ok(now) = self.dest.lstat(rel) {
                 if self.links.attributes_to_come(at) {
-                    flags |= iflag::XATTR;
+                    flags |= ItemFlags::XATTR;
                 }
                 flags |= self.dest.metadata_flags(&self.dest.root, rel, &want, Some(&now));
             }
@@ -258,7 +265,7 @@ impl Judge {
         if !known || self.report.wants_unchanged() {
             if known && !self.plan.itemize {
                 // Where lines are no items it is a file like its leader, which is up to date (observed).
-                self.item(fx, at, iflag::LOCAL_CHANGE, Some(b""))?;
+                self.item(fx, at, ItemFlags::LOCAL_CHANGE, Some(b""))?;
             } else {
                 self.item(fx, at, flags, Some(leader))?;
             }
@@ -274,7 +281,7 @@ impl Judge {
         at: &At,
         rel: &[u8],
         leader: &[u8],
-        flags: u16,
+        flags: ItemFlags,
         error: &io::Error,
     ) -> Result<()> {
         let after = [b" => ".as_slice(), leader, b" failed"].concat();

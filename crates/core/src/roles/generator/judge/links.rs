@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use crate::flist::Segment;
-use crate::report::item::iflag;
 use crate::roles::words::At;
 use crate::tree::Stat;
+use crate::wire::item::ItemFlags;
 
 /// One group of names for one file.
 #[derive(Default)]
@@ -188,8 +188,8 @@ impl LinkGroups {
     }
 
     /// A member that is in place was reported with these flags.
-    pub fn note_item(&mut self, at: &At, flags: u16) {
-        if flags & iflag::XATTR != 0 {
+    pub fn note_item(&mut self, at: &At, flags: ItemFlags) {
+        if flags.contains(ItemFlags::XATTR) {
             if let Some(group) = self.group(at) {
                 group.attributes_to_come = true;
             }

@@ -14,15 +14,18 @@ mod tests;
 use std::io;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use self::alternates::Alternates;
 pub use self::directories::Directory;
 pub use self::links::LinkGroups;
 use self::similar::Similar;
-use crate::error::Result;
+use crate::error::{IoErrorExt, Result};
 use crate::flist::{eflag, Segment};
 use crate::plan::Plan;
 use crate::report::debug::debug;
 use crate::report::Report;
+use crate::role::Role;
 use crate::roles::compare::{is_device, is_link, is_reg, is_special, item_flags, same_time, Wanted, S_IFMT};
 use crate::roles::delete::Deleter;
 use crate::roles::dest::Dest;
@@ -34,13 +37,14 @@ use crate::roles::scan::sum_file;
 use crate::roles::words::request::Request;
 use crate::roles::words::At;
 use crate::tree::{Root, Stat};
+use crate::wire::item::ItemFlags;
 
 /// What a judgement causes outside of the destination. Users see items, deletions and requests in the order in which
 /// they are made, so a judgement makes them as it goes instead of returning them.
 pub trait Effects {
     /// Send an item to the other end, or show it where both ends are here. A directory in its own list has the number
     /// `ndx` there, which is not that of `at`.
-    fn pass_item(&mut self, dest: &Dest, at: &At, ndx: i32, flags: u16, xname: Option<&[u8]>) -> Result<()>;
+    fn pass_item(&mut self, dest: &Dest, at: &At, ndx: i32, flags: ItemFlags, xname: Option<&[u8]>) -> Result<()>;
 
     /// Ask for data. Where the data is here at once, `judge` links the names that wait for it before this returns.
     fn request(&mut self, judge: &mut Judge, request: Request) -> Result<()>;
@@ -88,11 +92,6 @@ pub struct Judge {
     idle: bool,
     /// A sender is at the other end of a link, where deletions travel as messages.
     remote: bool,
-}
-
-/// No such file or directory.
-pub fn is_missing(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(2)
 }
 
 /// Size and content look the same as what is listed. `buffer` is scratch space.
@@ -159,7 +158,15 @@ impl Judge {
 
     /// Flags of an item: how the file at `rel` beneath `root`, with status `now`, differs from what is wanted. `base` and
     /// `linked` as in [`item_flags`].
-    fn flags(&self, root: &Root, rel: &[u8], want: &Wanted, now: Option<&Stat>, base: u16, linked: bool) -> u16 {
+    fn flags(
+        &self,
+        root: &Root,
+        rel: &[u8],
+        want: &Wanted,
+        now: Option<&Stat>,
+        base: ItemFlags,
+        linked: bool,
+    ) -> ItemFlags {
         item_flags(&self.plan, want, now, base, linked) | self.dest.metadata_flags(root, rel, want, now)
     }
 
@@ -170,8 +177,8 @@ impl Judge {
         }
         let stat = match self.dest.lstat(rel) {
             Ok(stat) => stat,
-            Err(e) if is_missing(&e) => return Ok(None),
-            Err(e) if self.idle && !self.plan.ignore_existing && e.raw_os_error() == Some(20) => return Ok(None),
+            Err(e) if e.is(Errno::NOENT) => return Ok(None),
+            Err(e) if self.idle && !self.plan.ignore_existing && e.is(Errno::NOTDIR) => return Ok(None),
             Err(e) => return Err(e),
         };
         if stat.is_symlink() && dir_wanted && self.plan.keep_dirlinks {
@@ -193,11 +200,11 @@ impl Judge {
     /// Report that something failed with the name `rel`.
     fn report_failed(&self, before: &[u8], rel: &[u8], after: &[u8], error: &io::Error) {
         let text = [before, &self.dest.display(rel), after].concat();
-        self.report.sys_error("generator", text, error);
+        self.report.sys_error(Role::Generator, text, error);
     }
 
     /// Report a change that is made here to the log, and to the other end or the user.
-    fn item(&self, fx: &mut dyn Effects, at: &At, flags: u16, xname: Option<&[u8]>) -> Result<()> {
+    fn item(&self, fx: &mut dyn Effects, at: &At, flags: ItemFlags, xname: Option<&[u8]>) -> Result<()> {
         items::log_made(&self.report, at.list(), at.i(), flags, xname);
         fx.pass_item(&self.dest, at, at.ndx(), flags, xname)
     }
@@ -222,7 +229,7 @@ impl Judge {
     }
 
     /// Report an entry whose name is right already, and link what waits for it.
-    fn keep(&mut self, fx: &mut dyn Effects, at: &At, flags: u16) -> Result<()> {
+    fn keep(&mut self, fx: &mut dyn Effects, at: &At, flags: ItemFlags) -> Result<()> {
         self.item(fx, at, flags, None)?;
         self.links.note_item(at, flags);
         self.link_ready(fx, at)?;
@@ -337,7 +344,7 @@ impl Judge {
                 .is_some_and(|target| read_own_link(&root, rel, fake_super).map_or(true, |now| now != target))
         {
             b" (file change)"
-        } else if item_flags(&self.plan, &want, Some(stat), 0, false) != 0 {
+        } else if !item_flags(&self.plan, &want, Some(stat), ItemFlags::NONE, false).is_empty() {
             b" (attr change)"
         } else {
             b" (uptodate)"

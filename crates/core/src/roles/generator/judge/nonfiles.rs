@@ -2,18 +2,20 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use super::alternates::AltOther;
-use super::{is_missing, Effects, Judge};
-use crate::error::Result;
+use super::{Effects, Judge};
+use crate::error::{IoErrorExt, Result};
 use crate::plan::AltDest;
 use crate::report::debug::debug;
-use crate::report::item::iflag;
 use crate::roles::compare::{is_device, same_family, unsafe_link, Wanted, S_IFMT};
 use crate::roles::dest::SetTimes;
 use crate::roles::link_text::{munged, sanitize_target};
 use crate::roles::metadata::read_own_link;
 use crate::roles::words::At;
 use crate::tree::{Root, Stat};
+use crate::wire::item::ItemFlags;
 
 /// What a new object is compared with in its item.
 struct Compared {
@@ -127,8 +129,8 @@ impl Judge {
     }
 
     /// Set the attributes of an object that is right otherwise; the flags of its item.
-    fn keep_attributes(&self, rel: &[u8], want: &Wanted, stat: &Stat) -> u16 {
-        let flags = self.flags(&self.dest.root, rel, want, Some(stat), 0, false);
+    fn keep_attributes(&self, rel: &[u8], want: &Wanted, stat: &Stat) -> ItemFlags {
+        let flags = self.flags(&self.dest.root, rel, want, Some(stat), ItemFlags::NONE, false);
         self.dest
             .set_attrs(rel, &want.settled(flags), stat, SetTimes::default());
         flags
@@ -165,8 +167,8 @@ impl Judge {
     }
 
     /// The flags of an object that is made.
-    fn flags_of_new(&self, rel: &[u8], want: &Wanted, with: &Compared) -> u16 {
-        let base = iflag::LOCAL_CHANGE | if with.same { 0 } else { iflag::CHANGE };
+    fn flags_of_new(&self, rel: &[u8], want: &Wanted, with: &Compared) -> ItemFlags {
+        let base = ItemFlags::LOCAL_CHANGE | ItemFlags::CHANGE.when(!with.same);
         self.flags(&with.place, rel, want, with.stat.as_ref(), base, with.same)
     }
 
@@ -201,7 +203,7 @@ impl Judge {
             }
             None => {
                 let result = make(&self.dest.root, rel);
-                if matches!(&result, Err(e) if is_missing(e)) && self.plan.relative {
+                if matches!(&result, Err(e) if e.is(Errno::NOENT)) && self.plan.relative {
                     self.dest.make_parents(rel);
                     make(&self.dest.root, rel)
                 } else {

@@ -4,12 +4,12 @@ use super::alternates::AltFile;
 use super::{Effects, Judge};
 use crate::error::{Error, Result};
 use crate::plan::AltDest;
-use crate::report::item::iflag;
 use crate::roles::compare::Wanted;
 use crate::roles::dest::SetTimes;
 use crate::roles::words::request::{Basis, BasisKind, Request};
 use crate::roles::words::At;
 use crate::tree::{Root, Stat};
+use crate::wire::item::ItemFlags;
 
 impl Judge {
     /// Judge a regular file whose data did not verify.
@@ -79,10 +79,10 @@ impl Judge {
                 "rsync: refusing unconfined partial basis for {name}"
             )));
         }
-        let mut iflags = iflag::TRANSFER;
+        let mut iflags = ItemFlags::TRANSFER;
         // Asked for again, nothing is compared (observed).
         if self.plan.checksum && compared.is_some() && !redo {
-            iflags |= iflag::CHANGE;
+            iflags |= ItemFlags::CHANGE;
         }
         let place = basis
             .as_ref()
@@ -164,7 +164,7 @@ impl Judge {
 
     /// A file whose content is right: only its attributes are set.
     fn keep_regular(&mut self, fx: &mut dyn Effects, at: &At, rel: &[u8], stat: &Stat, want: Wanted) -> Result<()> {
-        let flags = self.flags(&self.dest.root, rel, &want, Some(stat), 0, false);
+        let flags = self.flags(&self.dest.root, rel, &want, Some(stat), ItemFlags::NONE, false);
         let times = SetTimes {
             exact: self.plan.checksum,
             skip: false,
@@ -177,23 +177,23 @@ impl Judge {
 
     /// Giving away a file with set-id bits clears them, so rsync looks at it again: the owner is then right and the mode
     /// is not (observed).
-    pub(super) fn after_chown(&self, want: &Wanted, before: &Stat, flags: u16) -> u16 {
-        let ids = iflag::OWNER | iflag::GROUP;
-        if flags & ids == 0 || before.mode & 0o6000 == 0 || self.idle || self.plan.fake_super {
+    pub(super) fn after_chown(&self, want: &Wanted, before: &Stat, flags: ItemFlags) -> ItemFlags {
+        let ids = ItemFlags::OWNER | ItemFlags::GROUP;
+        if !flags.intersects(ids) || before.mode & 0o6000 == 0 || self.idle || self.plan.fake_super {
             return flags;
         }
         let perms = self.plan.perms && want.mode & 0o6000 != 0;
-        flags & !ids | if perms { iflag::PERMS } else { 0 }
+        flags - ids | ItemFlags::PERMS.when(perms)
     }
 
     /// A new ACL brings its mode along, which is not reported as a change of its own (observed).
-    fn without_mode_of_acl(&self, rel: &[u8], want: &Wanted, before: &Stat, flags: u16) -> u16 {
-        let both = iflag::ACL | iflag::PERMS;
-        if flags & both != both || self.idle || (before.mode ^ want.mode) & 0o7000 != 0 {
+    fn without_mode_of_acl(&self, rel: &[u8], want: &Wanted, before: &Stat, flags: ItemFlags) -> ItemFlags {
+        let both = ItemFlags::ACL | ItemFlags::PERMS;
+        if !flags.contains(both) || self.idle || (before.mode ^ want.mode) & 0o7000 != 0 {
             return flags;
         }
         match self.dest.lstat(rel) {
-            Ok(now) if now.mode & 0o777 == want.mode & 0o777 => flags & !iflag::PERMS,
+            Ok(now) if now.mode & 0o777 == want.mode & 0o777 => flags - ItemFlags::PERMS,
             _ => flags,
         }
     }

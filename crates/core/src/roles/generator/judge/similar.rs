@@ -1,7 +1,11 @@
 //! Files of similar names that may serve as a basis (`--fuzzy`; spec: transfer 9).
 
+use rustix::io::Errno;
+
 use super::Judge;
+use crate::error::IoErrorExt;
 use crate::report::debug::debug;
+use crate::role::Role;
 use crate::roles::compare::same_time;
 use crate::roles::delete::tell_list;
 use crate::roles::filter::Filters;
@@ -67,11 +71,11 @@ impl Judge {
             Ok(names) => names,
             Err(error) => {
                 // That there is no such directory is the usual case.
-                if error.raw_os_error() == Some(40) {
+                if error.is(Errno::LOOP) {
                     let full = root.display(dir);
                     self.report.refusal(&full, &error);
                     let text = [b"opendir ".as_slice(), &self.report.quoted(&full), b" failed"].concat();
-                    self.report.sys_error("generator", text, &error);
+                    self.report.sys_error(Role::Generator, text, &error);
                 }
                 return Vec::new();
             }
