@@ -2,8 +2,12 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use super::Dest;
+use crate::error::IoErrorExt;
 use crate::plan::AltDest;
+use crate::report::say::text;
 use crate::roles::paths::lexical_path;
 use crate::tree::{operator, Root};
 
@@ -34,10 +38,12 @@ pub fn open(dest: &Dest) -> Vec<Option<Root>> {
 
 /// Warn of a directory that is missing or is no directory. Other errors are reported where a file is looked for in it.
 fn warn(dest: &Dest, option: &str, dir: &[u8], error: &io::Error) {
-    let what: &[u8] = match error.raw_os_error() {
-        Some(2) => b"-dest arg does not exist: ",
-        Some(20) => b"-dest arg is not a dir: ",
-        _ => return,
+    let what = if error.is(Errno::NOENT) {
+        "-dest arg does not exist: "
+    } else if error.is(Errno::NOTDIR) {
+        "-dest arg is not a dir: "
+    } else {
+        return;
     };
     // A daemon names it as it was given (observed).
     let shown = if dest.plan.daemon {
@@ -47,8 +53,7 @@ fn warn(dest: &Dest, option: &str, dir: &[u8], error: &io::Error) {
     } else {
         absolute(dest, dir)
     };
-    dest.report
-        .warning([b"--".as_slice(), option.as_bytes(), what, &shown].concat());
+    dest.report.warning(text!["--", option, what, &shown]);
 }
 
 /// Which of the alternate directories lie behind a link of another owner.

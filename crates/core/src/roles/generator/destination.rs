@@ -9,6 +9,7 @@ use crate::error::{sys_text, Error, IoErrorExt, Result};
 use crate::flist::{eflag, Segment};
 use crate::plan::Plan;
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::report::Report;
 use crate::roles::dest::Dest;
 use crate::roles::paths;
@@ -221,8 +222,15 @@ pub fn resolve(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest
             announced = plan.idle();
             if plan.info.name > 0 || plan.itemize {
                 let plural = if made == 1 { "directory" } else { "directories" };
-                let said = format!("created {made} {plural} for ");
-                report.info([said.as_bytes(), root_sign(plan, &upto), &upto].concat());
+                report.info(text![
+                    "created ",
+                    made,
+                    " ",
+                    plural,
+                    " for ",
+                    root_sign(plan, &upto),
+                    &upto
+                ]);
             }
         }
         if many {
@@ -325,7 +333,7 @@ fn root_sign(plan: &Plan, path: &[u8]) -> &'static [u8] {
 
 fn announce(plan: &Plan, report: &Report, path: &[u8]) {
     if plan.info.name > 0 || plan.itemize {
-        report.info([b"created directory ".as_slice(), root_sign(plan, path), path].concat());
+        report.info(text!["created directory ", root_sign(plan, path), path]);
     }
 }
 
@@ -393,7 +401,7 @@ fn check_backup_dir(plan: &Plan, report: &Report, dest: &Dest, dir: &[u8]) -> Re
         Err(_) => "(new) ",
     };
     if plan.info.backup > 0 {
-        report.info([state.as_bytes(), b"backup_dir is ", dir].concat());
+        report.info(text![state, "backup_dir is ", dir]);
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::dest::Dest;
@@ -321,8 +322,8 @@ impl Generator {
             return Ok(());
         }
         if !dir.is_empty() && dir != b"/" && at.list().find(dir, true).is_none() {
-            let text = [b"ABORTING due to invalid path from sender: ".as_slice(), &at.name()];
-            self.report.error(text.concat());
+            self.report
+                .error(text!["ABORTING due to invalid path from sender: ", &at.name()]);
             return Err(Error::Protocol(String::new()));
         }
         known.clear();

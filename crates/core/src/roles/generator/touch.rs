@@ -1,9 +1,12 @@
 //! Directories get their mtime and mode when their contents are finished (spec: transfer 3.1).
 
+use std::io;
+
 use rustix::io::Errno;
 
 use crate::error::IoErrorExt;
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::role::Role;
 use crate::roles::compare::{keeps_time, same_time, Wanted};
 use crate::roles::dest::Dest;
@@ -31,8 +34,8 @@ impl Touch {
         if plan.idle() || plan.list_only {
             return;
         }
-        let failed = |before: &[u8], after: &[u8], error: &std::io::Error| {
-            let text = [before, &dest.display(&self.rel), after].concat();
+        let failed = |before: &str, after: &str, error: &io::Error| {
+            let text = text![before, &dest.display(&self.rel), after];
             report.sys_error(Role::Generator, text, error);
         };
         debug!(report, time >= 2; "touch_up_dirs: ", &self.rel, " (", self.number, ")");
@@ -40,7 +43,7 @@ impl Touch {
             Ok(now) => now,
             // Somebody has removed it meanwhile.
             Err(error) if error.is(Errno::NOENT) => return,
-            Err(error) => return failed(b"stat ", b" failed", &error),
+            Err(error) => return failed("stat ", " failed", &error),
         };
         // With -K it may be a link to a directory: its own time is set (observed).
         if !(now.is_dir() || now.is_symlink() && plan.keep_dirlinks) {
@@ -56,7 +59,7 @@ impl Touch {
             if !(had_it && self.before == Some(now.mtime_pair())) {
                 // That a time is restored which this run has changed is an extra: a failure of that is not reported.
                 match dest.root.utimens(&self.rel, Some(mtime), None) {
-                    Err(error) if !had_it => failed(b"failed to set times on ", b"", &error),
+                    Err(error) if !had_it => failed("failed to set times on ", "", &error),
                     _ => {}
                 }
             }
@@ -64,7 +67,7 @@ impl Touch {
         let mode = dest.real_mode(want.mode);
         if self.mode && now.is_dir() && (now.mode ^ mode) & 0o7777 != 0 {
             match dest.root.chmod(&self.rel, mode) {
-                Err(error) if !plan.fake_super => failed(b"failed to set permissions on ", b"", &error),
+                Err(error) if !plan.fake_super => failed("failed to set permissions on ", "", &error),
                 _ => {}
             }
         }

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use super::{same_content, Effects, Judge};
 use crate::error::{IoErrorExt, Result};
 use crate::plan::AltDest;
+use crate::report::say::text;
 use crate::report::{sys_line, Report};
 use crate::role::Role;
 use crate::roles::compare::{is_dir, item_flags, same_family, unchanged, S_IFMT};
@@ -280,8 +281,7 @@ impl Judge {
         }
         let Err(error) = result else { return true };
         if self.plan.info.name > 0 {
-            let (shown, from) = (self.dest.display(rel), root.display(rel));
-            let text = [b"link ".as_slice(), &shown, b" => ", &from, b" failed"].concat();
+            let text = text!["link ", &self.dest.display(rel), " => ", &root.display(rel), " failed"];
             self.report.info(sys_line(Role::Generator, &text, &error));
         }
         false
@@ -299,7 +299,7 @@ impl Judge {
                 } else {
                     self.dest.root.display(&[typed, b"/", rel].concat())
                 };
-                let text = [b"open ".as_slice(), &self.report.quoted(&full)].concat();
+                let text = text!["open ", &self.report.quoted(&full)];
                 self.report.sys_error(Role::Generator, text, &error);
                 return Ok(false);
             }
@@ -308,7 +308,7 @@ impl Judge {
             Ok(made) => Ok(made),
             Err(error) => {
                 let shown = self.report.quoted(&from.root.display(rel));
-                let text = [b"copy ".as_slice(), &shown, b" -> \"", rel, b"\""].concat();
+                let text = text!["copy ", &shown, " -> \"", rel, "\""];
                 self.report.error(sys_line(Role::Generator, &text, &error));
                 Ok(false)
             }

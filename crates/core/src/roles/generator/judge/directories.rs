@@ -8,6 +8,7 @@ use crate::error::{IoErrorExt, Result};
 use crate::flist::{eflag, Segment};
 use crate::plan::{AltDest, DeleteWhen};
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::roles::compare::{keeps_time, Wanted};
 use crate::roles::dest::SetTimes;
 use crate::roles::items;
@@ -87,7 +88,7 @@ impl Judge {
             return Ok(Some(self.untouched(dir, rel, found.as_ref())));
         }
         if self.plan.existing && found.is_none() {
-            self.report_not_creating(&rel, b"directory");
+            self.report_not_creating(&rel, "directory");
             fx.skip_below(&rel);
             return Ok(None);
         }
@@ -144,7 +145,7 @@ impl Judge {
         }
         if now.is_none() && !self.idle {
             if let Err(error) = self.mkdir(&rel, &want) {
-                self.report_failed(b"recv_generator: mkdir ", &rel, b" failed", &error);
+                self.report_failed("recv_generator: mkdir ", &rel, " failed", &error);
                 self.skip_contents(fx, &rel);
                 return Ok(None);
             }
@@ -202,7 +203,7 @@ impl Judge {
         };
         let flags = self.flags(&place, rel, want, Some(&stat), ItemFlags::LOCAL_CHANGE, false);
         if flags == ItemFlags::LOCAL_CHANGE && self.plan.info.name > 1 && !self.plan.itemize {
-            self.report.info([rel, b"/ is uptodate"].concat());
+            self.report.info(text![rel, "/ is uptodate"]);
         }
         (flags, Some(stat))
     }
@@ -235,7 +236,7 @@ impl Judge {
             let kept = keeps_time(&self.plan, want.mode);
             let bits = if kept { 0o700 } else { 0o7777 };
             if let Err(error) = self.dest.root.chmod(rel, want.mode & bits) {
-                self.report_failed(b"failed to set permissions on ", rel, b"", &error);
+                self.report_failed("failed to set permissions on ", rel, "", &error);
             }
         }
         if self.plan.root_like() || want.mode & 0o700 == 0o700 {
@@ -243,7 +244,7 @@ impl Judge {
         }
         let widened = self.dest.root.chmod(rel, want.mode | 0o700);
         if let Err(error) = &widened {
-            self.report_failed(b"failed to modify permissions on ", rel, b"", error);
+            self.report_failed("failed to modify permissions on ", rel, "", error);
         }
         widened.is_ok()
     }

@@ -8,6 +8,7 @@ use super::{Effects, Judge};
 use crate::error::{sys_text, Result};
 use crate::flist::Segment;
 use crate::plan::AltDest;
+use crate::report::say::text;
 use crate::roles::compare::{is_link, is_reg, item_flags, S_IFMT};
 use crate::roles::words::At;
 use crate::tree::{Root, Stat};
@@ -131,14 +132,10 @@ impl Judge {
             let rel = self.name(&next);
             if !fx.takes_requests() {
                 // The file could not be moved to its name (`--delay-updates`), and so its other names are not made.
-                let text = [
-                    b"rsync: [generator] link ".as_slice(),
-                    &self.dest.display(&rel),
-                    b" => ",
-                    &self.name(at),
-                    b" failed: the file is not in place",
-                ];
-                self.report.error_xfer(text.concat());
+                let (shown, leader) = (self.dest.display(&rel), self.name(at));
+                let text = text!["rsync: [generator] link ", &shown, " => ", &leader];
+                self.report
+                    .error_xfer(text![&text, " failed: the file is not in place"]);
                 fx.release(&next);
                 continue;
             }
@@ -189,8 +186,7 @@ impl Judge {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(error) => {
-                let after = [b" => ".as_slice(), leader, b" failed"].concat();
-                self.report_failed(b"copy ", rel, &after, &error);
+                self.report_failed("copy ", rel, &text![" => ", leader, " failed"], &error);
                 return Ok(());
             }
         }
@@ -284,15 +280,14 @@ impl Judge {
         flags: ItemFlags,
         error: &io::Error,
     ) -> Result<()> {
-        let after = [b" => ".as_slice(), leader, b" failed"].concat();
+        let after = text![" => ", leader, " failed"];
         if !needs_own_file(error) {
-            self.report_failed(b"link ", rel, &after, error);
+            self.report_failed("link ", rel, &after, error);
             return Ok(());
         }
         if self.plan.info.name > 0 {
             let why = format!(": {}; it becomes a copy", sys_text(error));
-            let text = [b"link ".as_slice(), &self.dest.display(rel), &after, why.as_bytes()];
-            self.report.info(text.concat());
+            self.report.info(text!["link ", &self.dest.display(rel), &after, why]);
         }
         self.make_separate(fx, at, rel, leader, flags)
     }

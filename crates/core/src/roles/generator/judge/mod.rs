@@ -24,6 +24,7 @@ use crate::error::{IoErrorExt, Result};
 use crate::flist::{eflag, Segment};
 use crate::plan::Plan;
 use crate::report::debug::debug;
+use crate::report::say::{text, Piece};
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::compare::{is_device, is_link, is_reg, is_special, item_flags, same_time, Wanted, S_IFMT};
@@ -193,13 +194,13 @@ impl Judge {
     /// Report that the status of `rel` cannot be read.
     fn report_stat_failed(&self, rel: &[u8], error: &io::Error) -> Result<()> {
         self.report.check()?;
-        self.report_failed(b"recv_generator: failed to stat ", rel, b"", error);
+        self.report_failed("recv_generator: failed to stat ", rel, "", error);
         Ok(())
     }
 
     /// Report that something failed with the name `rel`.
-    fn report_failed(&self, before: &[u8], rel: &[u8], after: &[u8], error: &io::Error) {
-        let text = [before, &self.dest.display(rel), after].concat();
+    fn report_failed(&self, before: &str, rel: &[u8], after: impl Piece, error: &io::Error) {
+        let text = text![before, &self.dest.display(rel), after];
         self.report.sys_error(Role::Generator, text, error);
     }
 
@@ -293,22 +294,16 @@ impl Judge {
         if !self.filters.daemon_hides(rel, dir) {
             return false;
         }
-        let kind: &[u8] = if dir { b"directory" } else { b"file" };
-        let text = [
-            b"ERROR: daemon refused to receive ".as_slice(),
-            kind,
-            b" \"",
-            rel,
-            b"\"",
-        ];
-        self.report.error_xfer(text.concat());
+        let kind = if dir { "directory" } else { "file" };
+        self.report
+            .error_xfer(text!["ERROR: daemon refused to receive ", kind, " \"", rel, "\""]);
         true
     }
 
     /// Report why an entry is left out (`--info=SKIP`).
-    fn report_skipped(&self, parts: &[&[u8]]) {
+    fn report_skipped(&self, line: &[u8]) {
         if self.plan.info.skip > 0 {
-            self.report.info(parts.concat());
+            self.report.info(line);
         }
     }
 
@@ -319,35 +314,35 @@ impl Judge {
         }
         let change = match found.filter(|_| self.plan.info.skip > 1) {
             Some(stat) => self.change_of(at, rel, stat),
-            None => b"",
+            None => "",
         };
-        self.report_skipped(&[rel, b" exists", change]);
+        self.report_skipped(&text![rel, " exists", change]);
     }
 
     /// What would have been done to an entry, in words.
-    fn change_of(&mut self, at: &At, rel: &[u8], stat: &Stat) -> &'static [u8] {
+    fn change_of(&mut self, at: &At, rel: &[u8], stat: &Stat) -> &'static str {
         let mode = at.entry().mode;
         let want = self.wanted(at, Some(stat));
         let root = self.dest.root.clone();
         let fake_super = self.plan.fake_super;
         if (stat.mode ^ mode) & S_IFMT != 0 {
-            b" (type change)"
+            " (type change)"
         } else if is_reg(mode) && !self.same_content(at, &root, rel, stat) {
             if self.plan.checksum {
-                b" (sum change)"
+                " (sum change)"
             } else {
-                b" (file change)"
+                " (file change)"
             }
         } else if is_link(mode)
             && at
                 .link_target()
                 .is_some_and(|target| read_own_link(&root, rel, fake_super).map_or(true, |now| now != target))
         {
-            b" (file change)"
+            " (file change)"
         } else if !item_flags(&self.plan, &want, Some(stat), ItemFlags::NONE, false).is_empty() {
-            b" (attr change)"
+            " (attr change)"
         } else {
-            b" (uptodate)"
+            " (uptodate)"
         }
     }
 
@@ -359,11 +354,11 @@ impl Judge {
         }
         self.absent = dir.to_vec();
         self.report
-            .error([b"WARNING: parent dir is absent in the file list: ".as_slice(), dir].concat());
+            .error(text!["WARNING: parent dir is absent in the file list: ", dir]);
     }
 
-    fn report_not_creating(&self, rel: &[u8], kind: &[u8]) {
-        self.report_skipped(&[b"not creating new ", kind, b" \"", rel, b"\""]);
+    fn report_not_creating(&self, rel: &[u8], kind: &str) {
+        self.report_skipped(&text!["not creating new ", kind, " \"", rel, "\""]);
     }
 
     // ---- entries
@@ -391,7 +386,7 @@ impl Judge {
             return Ok(());
         }
         if self.plan.existing && found.is_none() {
-            self.report_not_creating(&rel, b"file");
+            self.report_not_creating(&rel, "file");
             return self.pass_over(fx, at);
         }
         if self.plan.ignore_existing && found.is_some() {
@@ -419,8 +414,7 @@ impl Judge {
         }
         if !is_reg(mode) {
             if self.plan.info.nonreg > 0 {
-                self.report
-                    .info([b"skipping non-regular file \"".as_slice(), &rel, b"\""].concat());
+                self.report.info(text!["skipping non-regular file \"", &rel, "\""]);
             }
             return Ok(());
         }

@@ -9,6 +9,7 @@ use super::{Effects, Judge};
 use crate::error::{IoErrorExt, Result};
 use crate::plan::AltDest;
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::roles::compare::{is_device, same_family, unsafe_link, Wanted, S_IFMT};
 use crate::roles::dest::SetTimes;
 use crate::roles::link_text::{munged, sanitize_target};
@@ -49,8 +50,7 @@ impl Judge {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(error) => {
-                let after = [b" -> \"".as_slice(), &target, b"\" failed"].concat();
-                self.report_failed(b"symlink ", rel, &after, &error);
+                self.report_failed("symlink ", rel, &text![" -> \"", &target, "\" failed"], &error);
                 return Ok(());
             }
         }
@@ -68,14 +68,8 @@ impl Judge {
         }
         if self.plan.safe_links && unsafe_link(&target, &at.name()) {
             if self.plan.info.name > 0 {
-                let text = [
-                    b"ignoring unsafe symlink \"".as_slice(),
-                    rel,
-                    b"\" -> \"",
-                    &target,
-                    b"\"",
-                ];
-                self.report.info(text.concat());
+                self.report
+                    .info(text!["ignoring unsafe symlink \"", rel, "\" -> \"", &target, "\""]);
             }
             return None;
         }
@@ -117,7 +111,7 @@ impl Judge {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(error) => {
-                self.report_failed(b"mknod ", rel, b" failed", &error);
+                self.report_failed("mknod ", rel, " failed", &error);
                 return Ok(());
             }
         }

@@ -4,6 +4,7 @@ use super::alternates::AltFile;
 use super::{Effects, Judge};
 use crate::error::{Error, Result};
 use crate::plan::AltDest;
+use crate::report::say::text;
 use crate::roles::compare::Wanted;
 use crate::roles::dest::SetTimes;
 use crate::roles::words::request::{Basis, BasisKind, Request};
@@ -105,16 +106,16 @@ impl Judge {
     fn is_excluded(&self, at: &At, rel: &[u8], found: Option<&Stat>) -> bool {
         let (entry, plan) = (at.entry(), &self.plan);
         let is_newer = |stat: &Stat| entry.mtime.saturating_sub(stat.mtime) < plan.modify_window;
-        let why: &[u8] = if plan.max_size.is_some_and(|max| entry.len > max) {
-            b" is over max-size"
+        let why = if plan.max_size.is_some_and(|max| entry.len > max) {
+            " is over max-size"
         } else if plan.min_size.is_some_and(|min| entry.len < min) {
-            b" is under min-size"
+            " is under min-size"
         } else if plan.update && found.is_some_and(|stat| stat.is_file() && is_newer(stat)) {
-            b" is newer"
+            " is newer"
         } else {
             return false;
         };
-        self.report_skipped(&[rel, why]);
+        self.report_skipped(&text![rel, why]);
         true
     }
 

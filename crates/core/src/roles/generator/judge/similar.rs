@@ -5,6 +5,7 @@ use rustix::io::Errno;
 use super::Judge;
 use crate::error::IoErrorExt;
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::role::Role;
 use crate::roles::compare::same_time;
 use crate::roles::delete::tell_list;
@@ -74,7 +75,7 @@ impl Judge {
                 if error.is(Errno::LOOP) {
                     let full = root.display(dir);
                     self.report.refusal(&full, &error);
-                    let text = [b"opendir ".as_slice(), &self.report.quoted(&full), b" failed"].concat();
+                    let text = text!["opendir ", &self.report.quoted(&full), " failed"];
                     self.report.sys_error(Role::Generator, text, &error);
                 }
                 return Vec::new();
