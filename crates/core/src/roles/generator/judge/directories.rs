@@ -216,10 +216,10 @@ impl Judge {
             self.dest.make_parents(rel);
             result = make();
         }
-        result.or_else(|error| match error.raw_os_error() {
-            Some(17) => Ok(()),
-            _ => Err(error),
-        })
+        match result {
+            Err(error) if error.is(Errno::EXIST) => Ok(()),
+            other => other,
+        }
     }
 
     /// Set the attributes of a directory with status `stat`; `known` are the flags of the comparison with one that was

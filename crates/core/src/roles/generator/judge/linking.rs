@@ -3,9 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::links::Member;
 use super::{Effects, Judge};
-use crate::error::{sys_text, Result};
+use crate::error::{sys_text, IoErrorExt, Result};
 use crate::flist::Segment;
 use crate::plan::AltDest;
 use crate::report::say::text;
@@ -296,7 +298,6 @@ impl Judge {
 /// A link could not be made for a reason that lies in the two places or in the file to be linked: too many names,
 /// another file system, one without links, or a file that may not be linked.
 fn needs_own_file(error: &io::Error) -> bool {
-    use rustix::io::Errno;
     let errors = [Errno::MLINK, Errno::XDEV, Errno::PERM, Errno::NOSYS, Errno::OPNOTSUPP];
-    errors.iter().any(|e| error.raw_os_error() == Some(e.raw_os_error()))
+    errors.into_iter().any(|errno| error.is(errno))
 }
