@@ -1,6 +1,7 @@
 //! The receiving side's hold on the destination: what generator and receiver share. Attributes are set and finished
 //! files put in place here (spec: transfer 5, 6, 11).
 
+pub mod alt_dirs;
 mod attributes;
 mod backup;
 mod partial;

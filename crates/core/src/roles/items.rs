@@ -162,7 +162,7 @@ fn target_of<'a>(plan: &Plan, segment: &'a Segment, i: usize, sending: bool) -> 
     if sending || plan.local || !(plan.munge_links || plan.sanitize_paths) {
         return Some(Cow::Borrowed(target));
     }
-    Some(Cow::Owned(super::nonfiles::stored_target(
+    Some(Cow::Owned(super::link_text::stored_target(
         plan,
         target,
         &segment.name(i),

@@ -9,14 +9,14 @@ use std::time::Instant;
 
 use crossbeam_channel::{bounded, Receiver, Sender};
 
-use super::arrival;
 use super::filter::Filters;
-use super::generator::{Feed, Generator, Output};
+use super::generator::{destination, Generator};
 use super::metadata::Metadata;
 use super::paths::split_names;
 use super::scan::Scanner;
 use super::sources::Sources;
 use super::text::listing;
+use super::words::inbox::{self, Feed};
 use crate::error::{Error, Result};
 use crate::event::Summary;
 use crate::flist::Tables;
@@ -105,60 +105,6 @@ fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, tables: Tables,
     Ok(())
 }
 
-/// Lists until it is clear whether there is more than one entry (spec: options 5.3).
-pub fn first_lists(feed: &Receiver<Feed>, report: &Report, inc_recurse: bool) -> Result<Vec<Feed>> {
-    let mut feeds = Vec::new();
-    let mut entries = 0;
-    loop {
-        match feed.recv_timeout(std::time::Duration::from_millis(100)) {
-            Ok(Feed::Failed(error)) => return Err(error),
-            Ok(Feed::List(segment)) => {
-                entries += segment.len();
-                let more = feeds.is_empty() && inc_recurse && entries == 1;
-                feeds.push(Feed::List(segment));
-                if !more {
-                    return Ok(feeds);
-                }
-            }
-            Ok(other) => {
-                let end = matches!(other, Feed::Eof | Feed::Ended);
-                feeds.push(other);
-                if end {
-                    return Ok(feeds);
-                }
-            }
-            Err(crossbeam_channel::RecvTimeoutError::Timeout) => report.check()?,
-            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
-                report.check()?;
-                return Err(Error::Ended(12));
-            }
-        }
-    }
-}
-
-/// What a sender has listed before the other side begins: 1000 entries, or all (spec: protocol 5.10).
-fn look_ahead(feed: &Receiver<Feed>, report: &Report) -> Result<Vec<Feed>> {
-    let mut feeds = first_lists(feed, report, true)?;
-    let mut entries: usize = feeds
-        .iter()
-        .map(|f| if let Feed::List(s) = f { s.len() } else { 0 })
-        .sum();
-    while entries < 1000 && !feeds.iter().any(|f| matches!(f, Feed::Eof)) {
-        match feed.recv_timeout(std::time::Duration::from_millis(100)) {
-            Ok(Feed::Failed(error)) => return Err(error),
-            Ok(next) => {
-                if let Feed::List(segment) = &next {
-                    entries += segment.len();
-                }
-                feeds.push(next);
-            }
-            Err(crossbeam_channel::RecvTimeoutError::Timeout) => report.check()?,
-            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return Err(Error::Ended(12)),
-        }
-    }
-    Ok(feeds)
-}
-
 fn run(plan: &Arc<Plan>, report: &Report) -> Result<()> {
     if plan.list_only {
         return list(plan, report);
@@ -195,9 +141,10 @@ fn generate(
     report.set_role(Role::EarlyReceiver);
     let mut metadata = Metadata::new(Arc::clone(plan), tables);
     metadata.map_ids(report)?;
-    let mut feeds = look_ahead(&receive, report).inspect_err(|_| report.set_role(Role::Sender))?;
+    let mut feeds = inbox::look_ahead(&receive, report).inspect_err(|_| report.set_role(Role::Sender))?;
     if plan.info.flist > 0 && !plan.inc_recurse && plan.lists_dirs() {
-        listed(report, &feeds);
+        // The end of the line that the list's start began (spec: output 4).
+        report.list_done(inbox::entries(&feeds));
     }
     if !plan.inc_recurse {
         for feed in &feeds {
@@ -206,7 +153,7 @@ fn generate(
             }
         }
     }
-    let mut dest = arrival::settle(plan, report, &feeds)?;
+    let mut dest = destination::resolve(plan, report, &feeds)?;
     // A path's length is the limit, which is found when the first item is told (spec: output 7).
     if plan.out_format.as_ref().is_some_and(|f| f.len() >= 4096)
         || plan.log_format.as_ref().is_some_and(|f| f.len() >= 4096)
@@ -229,7 +176,7 @@ fn generate(
         }
     }
     let copier = Copier::new(Arc::clone(plan), report.clone(), sources);
-    let mut generator = Generator::new(dest, receive, Output::Local(Box::new(copier)), filters);
+    let mut generator = Generator::new(dest, receive, Box::new(copier), filters);
     let result = generator.run(feeds);
     report.release();
     if result.is_err() || !matches!(plan.delete, DeleteWhen::Delay | DeleteWhen::After) {
@@ -242,15 +189,6 @@ fn generate(
         }
     }
     result
-}
-
-/// The end of the line that the list's start began (spec: output 4).
-fn listed(report: &Report, feeds: &[Feed]) {
-    let count: usize = feeds
-        .iter()
-        .map(|f| if let Feed::List(s) = f { s.len() } else { 0 })
-        .sum();
-    report.list_done(count);
 }
 
 fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {

@@ -1,25 +1,19 @@
 //! The parts that the two ends of a transfer play: sender, generator, receiver (spec: protocol 1.1, 6).
 
-pub mod arrival;
-pub mod basis;
 pub mod chmod;
 pub mod compare;
 pub mod delete;
 pub mod dest;
-mod directories;
-mod entries;
 pub mod exchange;
 pub mod filter;
 pub mod generator;
 pub mod items;
 pub mod landing;
-mod links;
+mod link_text;
 pub mod local;
 pub mod metadata;
-mod nonfiles;
 mod paths;
 pub mod receiver;
-mod regular;
 pub mod remote;
 mod replay;
 mod requests;
@@ -27,6 +21,7 @@ pub mod scan;
 pub mod sender;
 pub mod sources;
 mod text;
+pub mod words;
 
 #[cfg(test)]
 mod race_tests;

@@ -15,10 +15,11 @@ use rustix::io::Errno;
 use super::compare::Wanted;
 use super::dest::{Dest, Failed};
 use super::exchange::{entry_of, is_keep_alive, read_deletions, Places, Seen};
-use super::generator::{basis, Feed};
 use super::items::{self, Figures, Part};
 use super::landing::Outcome;
 use super::replay::Replay;
+use super::words::inbox::Feed;
+use super::words::request::BasisKind;
 use crate::delta::tokens;
 use crate::error::{Error, IoErrorExt as _, Result};
 use crate::flist::{Decoder, Found, Lists, Received, Segment, Unconverted, EILSEQ};
@@ -117,7 +118,7 @@ struct Incoming {
     replaces: bool,
     want: Wanted,
     head: SumHead,
-    kind: u8,
+    kind: BasisKind,
     basis: Option<File>,
     /// The basis could not be opened any more.
     basis_lost: bool,
@@ -471,10 +472,10 @@ impl Receiver {
                 .recv()
                 .map_err(|_| Error::Ended(14))?
                 .for_role(Role::Receiver);
-            self.alt_roots = super::basis::open_alt_dirs_quietly(&dest);
+            self.alt_roots = super::dest::alt_dirs::open_quietly(&dest);
             self.dest = Some(Arc::new(dest));
         }
-        self.dest.clone().ok_or_else(|| Error::Ended(14))
+        self.dest.clone().ok_or(Error::Ended(14))
     }
 
     /// Read a file's data to its end without keeping any.
@@ -494,7 +495,7 @@ impl Receiver {
             replaces: false,
             want: dest.wanted(&segment, i, None),
             head,
-            kind: item.basis.unwrap_or(basis::ITSELF),
+            kind: BasisKind::of(item),
             basis: None,
             basis_lost: false,
             mapped: None,

@@ -1,146 +1,231 @@
 //! Requests on the wire: what is wanted, and the sums of what is here (spec: protocol 6.1, 6.6, 6.7).
 
 use std::fs::File;
+use std::sync::Arc;
 
-use super::generator::{basis, Basis, Generator, Output, Request, WireOutput};
+use super::dest::Dest;
+use super::exchange::put_deletions;
+use super::items;
+use super::metadata::values_follow;
+use super::replay::Replay;
+use super::words::request::{Answer, Basis, BasisKind, Request, Requests};
+use super::words::At;
 use crate::delta::signature;
 use crate::error::Result;
+use crate::event::Counts;
 use crate::report::debug::debug;
 use crate::sums::size::{sum_head, SumHead};
 use crate::sums::strong::BlockHasher;
+use crate::wire::frames::Tag;
+use crate::wire::ints::{NdxWriter, NDX_DONE};
 use crate::wire::item::{Item, ItemFlags};
+use crate::wire::link::Writer;
 
 /// Sums up to this size travel in the buffer of their item.
 const SMALL: usize = 64 * 1024;
 
-impl Generator {
-    /// Ask the sender for a file's data (spec: protocol 6.1).
-    pub(super) fn send_request(&mut self, request: &Request) -> Result<()> {
-        let plan = self.plan.clone();
-        if let Some(replay) = self.replay() {
-            replay.ask(request.ndx);
-            return Ok(());
-        }
-        let mut iflags = request.iflags;
-        let mut head = SumHead::default();
-        let mut file = None;
-        let mut kind = basis::ITSELF;
-        let mut xname = None;
-        let idle = plan.dry_run;
-        if !idle {
-            let copy = self.copy_for_inplace(request)?;
-            let basis = copy.as_ref().or(request.basis.as_ref());
-            if let Some(basis) = basis.filter(|_| !plan.whole_file) {
-                match open(basis, plan.open_noatime) {
-                    Ok(opened) => {
-                        kind = basis.kind;
-                        xname.clone_from(&basis.xname);
-                        let size = if opened.1 > 0 { opened.1 } else { basis.size };
-                        head = sum_head(size, plan.block_size, plan.protocol, plan.xfer_sum, request.redo);
-                        file = Some(opened.0);
-                        self.show_basis(request.ndx, basis, &head);
-                    }
-                    Err(error) => {
-                        self.tell_unreadable(basis, &error);
-                        iflags = ItemFlags::TRANSFER | ItemFlags::NEW;
-                    }
-                }
-            } else if let Some(basis) = basis.filter(|b| b.kind != basis::ITSELF && b.kind != basis::BACKUP) {
-                // Nothing is taken from it, but the item tells what was compared.
-                kind = basis.kind;
-                xname.clone_from(&basis.xname);
-            }
-        }
-        let kind = Some(kind).filter(|&kind| kind != basis::ITSELF);
-        let item = Item::new(request.ndx, iflags, kind, xname.as_deref());
-        let numbers = super::metadata::values_follow(&plan, item.iflags).then(|| {
-            let there = request.exists.is_some().then_some(request.rel.as_slice());
-            self.dest.xattr_requests(there, request.segment.xattrs(request.i))
-        });
-        let Output::Wire(wire) = &mut self.output else {
-            return Ok(());
-        };
-        wire.buffer.clear();
-        item.put(&mut wire.ndx, &mut wire.buffer, plan.protocol, numbers.as_deref())?;
-        if idle {
-            return wire.send();
-        }
-        head.put(&mut wire.buffer, plan.protocol);
-        let append = plan.append > 0 && !request.redo;
-        let mut block = 0;
-        if let Some(file) = file.filter(|_| head.count > 0 && !append) {
-            let hasher = BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix);
-            let mut reader: &File = &file;
-            let report = &self.report;
-            // A basis that can't be read costs matches: where its blocks matter, the receiver meets the error again.
-            let _read = signature::write(&mut reader, head, &hasher, &mut |sums| {
-                if plan.debug.deltasum > 2 {
-                    for sum in sums.chunks_exact(4 + head.s2length as usize) {
-                        let sum = format!("{:08x}", u32::from_le_bytes([sum[0], sum[1], sum[2], sum[3]]));
-                        debug!(
-                            report, deltasum >= 3;
-                            "chunk[", block, "] offset=", head.offset(block), " len=", head.block_len(block), " sum1=", sum
-                        );
-                        block += 1;
-                    }
-                }
-                wire.buffer.extend_from_slice(sums);
-                if wire.buffer.len() < SMALL {
-                    return Ok(());
-                }
-                report.check()?;
-                wire.send()?;
-                wire.buffer.clear();
-                Ok(())
-            })?;
-        }
-        wire.send()
-    }
-
-    /// What sums are made of, for `--debug=DELTASUM2`.
-    fn show_basis(&self, ndx: i32, basis: &Basis, head: &SumHead) {
-        let size = head.flength();
-        debug!(self.report, deltasum >= 3; "gen mapped ", &basis.name, " of size ", size);
-        debug!(self.report, deltasum >= 2; "generating and sending sums for ", ndx);
-        debug!(
-            self.report, deltasum >= 2;
-            "count=", head.count, " rem=", head.remainder, " blength=", head.blength, " s2length=", head.s2length,
-            " flength=", size
-        );
-    }
-
-    /// A backup of a file that will be updated in place is a copy, and its blocks are what is offered
-    /// (spec: transfer 11).
-    fn copy_for_inplace(&mut self, request: &Request) -> Result<Option<Basis>> {
-        if self.plan.only_write_batch
-            || !self.plan.inplace
-            || !self.plan.backup
-            || request.exists.is_none()
-            || request.redo
-        {
-            return Ok(None);
-        }
-        let size = request.exists.map_or(0, |s| s.size);
-        let copy = self.dest.backup_copy(&request.rel)?;
-        Ok(copy.map(|(root, name)| Basis {
-            kind: basis::BACKUP,
-            root,
-            name,
-            size,
-            xname: None,
-        }))
-    }
+/// Requests for a sender at the other end of a link.
+pub struct WireRequests {
+    writer: Writer,
+    ndx: NdxWriter,
+    buffer: Vec<u8>,
+    /// A batch stands in for a sender: the receiver is told what is wanted.
+    replay: Option<Arc<Replay>>,
 }
 
-impl WireOutput {
+/// The file that sums are made of, with what goes before them.
+#[derive(Default)]
+struct Source {
+    file: Option<File>,
+    head: SumHead,
+}
+
+impl WireRequests {
+    /// Requests that `writer` sends, or that `replay` answers.
+    pub fn new(writer: Writer, protocol: u8, replay: Option<Arc<Replay>>) -> Self {
+        Self {
+            writer,
+            ndx: NdxWriter::new(protocol),
+            buffer: Vec::new(),
+            replay,
+        }
+    }
+
     fn send(&mut self) -> Result<()> {
         self.writer.put(&self.buffer)
     }
+
+    /// Ask the sender for a file's data (spec: protocol 6.1).
+    fn ask(&mut self, dest: &Dest, request: &Request) -> Result<()> {
+        let plan = &dest.plan;
+        if plan.dry_run {
+            self.put_request(dest, request, request.iflags, None)?;
+            return self.send();
+        }
+        let mut iflags = request.iflags;
+        let mut source = Source::default();
+        let copy = copy_for_inplace(dest, request)?;
+        let mut basis = copy.as_ref().or(request.basis.as_ref());
+        if plan.whole_file {
+            // Nothing is taken from the basis, but the item says what was compared.
+            basis = basis.filter(|b| !matches!(b.kind, BasisKind::Itself | BasisKind::Backup));
+        } else if let Some(offered) = basis {
+            match open(dest, request, offered) {
+                Ok(opened) => source = opened,
+                Err(error) => {
+                    offered.report_unreadable(&dest.report, &error);
+                    iflags = ItemFlags::TRANSFER | ItemFlags::NEW;
+                    basis = None;
+                }
+            }
+        }
+        self.put_request(dest, request, iflags, basis)?;
+        source.head.put(&mut self.buffer, plan.protocol);
+        let append = plan.append > 0 && !request.redo;
+        if let Some(file) = source.file.filter(|_| source.head.count > 0 && !append) {
+            self.put_sums(dest, &file, source.head)?;
+        }
+        self.send()
+    }
+
+    /// Put an item into the buffer, with the numbers of the attribute values that are wanted. `exists`: something is at
+    /// the name, whose values need not be sent.
+    fn put_item(&mut self, dest: &Dest, at: &At, item: &Item<'_>, exists: bool) -> Result<()> {
+        self.buffer.clear();
+        let values = values_follow(&dest.plan, item.iflags).then(|| {
+            let rel = dest.name(at.list(), at.i());
+            dest.xattr_requests(exists.then_some(&*rel), at.xattrs())
+        });
+        item.put(&mut self.ndx, &mut self.buffer, dest.plan.protocol, values.as_deref())
+    }
+
+    /// Put the item of a request into the buffer.
+    fn put_request(&mut self, dest: &Dest, request: &Request, iflags: ItemFlags, basis: Option<&Basis>) -> Result<()> {
+        let kind = basis.map(|basis| basis.kind.to_wire());
+        let kind = kind.filter(|kind| *kind != BasisKind::Itself.to_wire());
+        let xname = basis.and_then(|basis| basis.xname.as_deref());
+        let item = Item::new(request.at.ndx(), iflags, kind, xname);
+        self.put_item(dest, &request.at, &item, request.exists.is_some())
+    }
+
+    /// Send the sums of a basis.
+    fn put_sums(&mut self, dest: &Dest, mut file: &File, head: SumHead) -> Result<()> {
+        let (plan, report) = (&dest.plan, &dest.report);
+        let hasher = BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix);
+        let mut block = 0;
+        // A basis that cannot be read costs matches: where its blocks matter, the receiver meets the error again.
+        let _read = signature::write(&mut file, head, &hasher, &mut |sums| {
+            if plan.debug.deltasum > 2 {
+                for sum in sums.chunks_exact(4 + head.s2length as usize) {
+                    let sum = format!("{:08x}", u32::from_le_bytes([sum[0], sum[1], sum[2], sum[3]]));
+                    debug!(
+                        report, deltasum >= 3;
+                        "chunk[", block, "] offset=", head.offset(block), " len=", head.block_len(block), " sum1=", sum
+                    );
+                    block += 1;
+                }
+            }
+            self.buffer.extend_from_slice(sums);
+            if self.buffer.len() < SMALL {
+                return Ok(());
+            }
+            report.check()?;
+            self.writer.put(&self.buffer)?;
+            self.buffer.clear();
+            Ok(())
+        })?;
+        Ok(())
+    }
 }
 
-/// The basis, and the size it has now if it is a regular file.
-fn open(basis: &Basis, noatime: bool) -> std::io::Result<(File, u64)> {
-    let file = basis.root.open_read(&basis.name, noatime)?;
+impl Requests for WireRequests {
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    fn item(&mut self, dest: &Dest, at: &At, ndx: i32, iflags: ItemFlags, xname: Option<&[u8]>) -> Result<()> {
+        let plan = &dest.plan;
+        if plan.protocol < 29 {
+            // No items travel: what is made here is reported here.
+            items::count(&dest.report, at.entry().mode, iflags);
+            if self.replay.is_none() {
+                items::tell_unsent(&dest.report, at.list(), at.i(), iflags, xname);
+            }
+            return Ok(());
+        }
+        let item = Item::new(ndx, iflags, None, xname);
+        self.put_item(dest, at, &item, !iflags.contains(ItemFlags::NEW))?;
+        self.send()
+    }
+
+    fn request(&mut self, dest: &Dest, request: Request) -> Result<Answer> {
+        match &self.replay {
+            Some(replay) => replay.ask(request.at.ndx()),
+            None => self.ask(dest, &request)?,
+        }
+        Ok(Answer::Later)
+    }
+
+    fn remove_source(&mut self, _dest: &Dest, at: &At) -> Result<()> {
+        self.writer.msg(Tag::Success, &at.ndx().to_le_bytes())?;
+        Ok(())
+    }
+
+    fn end_phase(&mut self) -> Result<()> {
+        self.buffer.clear();
+        self.ndx.put(&mut self.buffer, NDX_DONE);
+        self.send()
+    }
+
+    fn deletions(&mut self, counts: Counts) -> Result<()> {
+        self.buffer.clear();
+        put_deletions(&mut self.ndx, &mut self.buffer, counts);
+        self.send()
+    }
+
+    fn flush(&self) {
+        self.writer.flush();
+    }
+
+    fn replay(&self) -> Option<&Arc<Replay>> {
+        self.replay.as_ref()
+    }
+}
+
+/// A backup of a file that will be updated in place is a copy, and its blocks are what is offered (spec: transfer 11).
+fn copy_for_inplace(dest: &Dest, request: &Request) -> Result<Option<Basis>> {
+    let plan = &dest.plan;
+    let Some(exists) = request.exists else { return Ok(None) };
+    if plan.only_write_batch || !plan.inplace || !plan.backup || request.redo {
+        return Ok(None);
+    }
+    let copy = dest.backup_copy(&request.rel)?;
+    Ok(copy.map(|(root, name)| Basis {
+        kind: BasisKind::Backup,
+        root,
+        name,
+        size: exists.size,
+        xname: None,
+    }))
+}
+
+/// Open a basis; if it is a regular file, it has the size that it has now.
+fn open(dest: &Dest, request: &Request, basis: &Basis) -> std::io::Result<Source> {
+    let (plan, report) = (&dest.plan, &dest.report);
+    let file = basis.root.open_read(&basis.name, plan.open_noatime)?;
     let stat = crate::tree::stat::of_file(&file)?;
-    Ok((file, if stat.is_file() { stat.size } else { 0 }))
+    let size = if stat.is_file() && stat.size > 0 {
+        stat.size
+    } else {
+        basis.size
+    };
+    let head = sum_head(size, plan.block_size, plan.protocol, plan.xfer_sum, request.redo);
+    debug!(report, deltasum >= 3; "gen mapped ", &basis.name, " of size ", head.flength());
+    debug!(report, deltasum >= 2; "generating and sending sums for ", request.at.ndx());
+    debug!(
+        report, deltasum >= 2;
+        "count=", head.count, " rem=", head.remainder, " blength=", head.blength, " s2length=", head.s2length,
+        " flength=", head.flength()
+    );
+    Ok(Source { file: Some(file), head })
 }

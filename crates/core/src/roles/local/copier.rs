@@ -1,5 +1,6 @@
 //! What answers a request when both ends are this process: the file is copied at once (spec: design 3, transfer 6).
 
+mod requests;
 mod rewrite;
 
 use std::fs::File;
@@ -10,18 +11,18 @@ use std::time::{Duration, Instant};
 
 use super::pool::Pool;
 use crate::error::{Error, Result};
-use crate::flist::Segment;
 use crate::plan::{Debug, DeleteWhen, Plan};
 use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::compare::is_reg;
 use crate::roles::dest::{Dest, Failed};
-use crate::roles::generator::Request;
 use crate::roles::items::{self, Figures, Part};
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::disk;
 use crate::roles::sources::{remove_source_file, Sources};
+use crate::roles::words::request::{BasisKind, Request};
+use crate::roles::words::At;
 use crate::sums::size::sum_head;
 use crate::sums::strong::Hasher;
 use crate::tree::data::{self, CopyError};
@@ -49,9 +50,7 @@ pub enum Copied {
 
 /// A finished file that waits in the partial-dir (`--delay-updates`).
 struct Delayed {
-    segment: Arc<Segment>,
-    i: usize,
-    ndx: i32,
+    at: At,
     iflags: ItemFlags,
     rel: Vec<u8>,
     /// Something is at its name that a backup is made of.
@@ -60,8 +59,8 @@ struct Delayed {
     figures: Option<(u64, u64, Option<Vec<u8>>)>,
 }
 
-/// A file whose last step has been tried: its list, its place there, its number, and what became of it.
-pub type Ended = (Arc<Segment>, usize, i32, Outcome);
+/// A file whose last step has been tried, and what became of it.
+pub type Ended = (At, Outcome);
 
 /// Copies files on this machine.
 pub struct Copier {
@@ -129,9 +128,7 @@ impl Copier {
 
     /// Whether a worker may have it: a small file that is copied whole.
     fn for_worker(&mut self, request: &Request, dest: &Dest) -> bool {
-        let fits = !request.redo
-            && request.segment.entry(request.i).len < SMALL
-            && !request.exists.is_some_and(|s| s.is_device());
+        let fits = !request.redo && request.at.entry().len < SMALL && !request.exists.is_some_and(|s| s.is_device());
         match self.until_pool {
             Some(0) => fits && self.pool.is_some(),
             Some(left) if fits => {
@@ -157,11 +154,11 @@ impl Copier {
     }
 
     fn tell(&self, request: &Request, figures: Figures<'_>, part: Part) {
-        let name = request.segment.given_name(request.i);
+        let name = request.at.given_name();
         items::tell(
             &self.report,
-            &request.segment,
-            request.i,
+            request.at.list(),
+            request.at.i(),
             &name,
             request.iflags,
             None,
@@ -177,14 +174,14 @@ impl Copier {
         if !self.for_worker(&request, dest) {
             return self.copy_now(&request, dest).map(Copied::Now);
         }
-        let entry = *request.segment.entry(request.i);
-        let name = request.segment.name(request.i);
+        let entry = *request.at.entry();
+        let name = request.at.name();
         self.count(&request);
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
             return Ok(Copied::Now(Outcome::Failed));
         };
         self.tell(&request, Figures::default(), Part::Screen);
-        self.tell(&request, Figures::default(), Part::KeptAfter(request.ndx));
+        self.tell(&request, Figures::default(), Part::KeptAfter(request.at.ndx()));
         match &mut self.pool {
             Some(pool) => pool.submit(request, source)?,
             None => return Err(Error::Ipc("no thread writes files".into())),
@@ -194,7 +191,7 @@ impl Copier {
 
     /// A file counts as soon as it is asked for, readable or not; as a new one only the first time (observed).
     fn count(&self, request: &Request) {
-        let entry = request.segment.entry(request.i);
+        let entry = request.at.entry();
         if !request.redo {
             items::count(&self.report, entry.mode, request.iflags);
         }
@@ -206,7 +203,7 @@ impl Copier {
 
     /// Carry out a request.
     fn copy_now(&mut self, request: &Request, dest: &Dest) -> Result<Outcome> {
-        let entry = *request.segment.entry(request.i);
+        let entry = *request.at.entry();
         self.count(request);
         if self.plan.dry_run {
             self.tell(request, Figures::default(), Part::All);
@@ -216,7 +213,7 @@ impl Copier {
             });
             return Ok(Outcome::Placed);
         }
-        let name = request.segment.name(request.i);
+        let name = request.at.name();
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
             return Ok(Outcome::Failed);
         };
@@ -251,9 +248,7 @@ impl Copier {
             Outcome::Held => {
                 let figures = late.then_some((figures.0, figures.1, sum));
                 self.delayed.push(Delayed {
-                    segment: Arc::clone(&request.segment),
-                    i: request.i,
-                    ndx: request.ndx,
+                    at: request.at.clone(),
                     iflags: request.iflags,
                     rel: request.rel.clone(),
                     exists: request.exists.is_some(),
@@ -317,7 +312,7 @@ impl Copier {
     fn data(&mut self, request: &Request, dest: &Dest, source: &File) -> Result<Outcome> {
         let plan = Arc::clone(&self.plan);
         self.written = (0, 0);
-        let entry = *request.segment.entry(request.i);
+        let entry = *request.at.entry();
         let to_device = plan.write_devices && request.exists.is_some_and(|s| s.is_device());
         let size = if self.read_early(request, source, to_device) {
             entry.len
@@ -327,7 +322,7 @@ impl Copier {
                 Ok(_) => entry.len,
                 Err(error) => {
                     self.report.set_io_error(IoErrors::GENERAL);
-                    let name = request.segment.name(request.i);
+                    let name = request.at.name();
                     let shown = self.shown_source(entry.root, &name);
                     let text = text!["fstat ", &shown, " failed"];
                     self.report.sys_error(Role::Sender, text, &error);
@@ -340,8 +335,8 @@ impl Copier {
             Some(basis) if !plan.perms => dest.model(&basis.root, &basis.name),
             _ => request.exists,
         };
-        let want = dest.wanted(&request.segment, request.i, model.as_ref());
-        let name = request.segment.name(request.i);
+        let want = dest.wanted(request.at.list(), request.at.i(), model.as_ref());
+        let name = request.at.name();
         let file = NewFile {
             dest,
             rel: &request.rel,
@@ -350,7 +345,7 @@ impl Copier {
             size,
             existing: request.exists.map(|s| s.size),
             replaces: request.exists.is_some(),
-            from_partial: matches!(&request.basis, Some(b) if b.kind == crate::roles::generator::basis::PARTIAL),
+            from_partial: matches!(&request.basis, Some(b) if b.kind == BasisKind::Partial),
             redo: request.redo,
         };
         let outcome = if plan.inplace || to_device || plan.append > 0 {
@@ -404,8 +399,8 @@ impl Copier {
 
     /// The source can't be read to its end: say so, as a sender does (spec: transfer 13).
     fn source_failed(&mut self, request: &Request, size: u64, error: &io::Error) {
-        let entry = *request.segment.entry(request.i);
-        let name = request.segment.name(request.i);
+        let entry = *request.at.entry();
+        let name = request.at.name();
         self.report.set_io_error(IoErrors::GENERAL);
         let shown = self.shown_source(entry.root, &name);
         let text = text!["read errors mapping ", &shown];
@@ -421,7 +416,7 @@ impl Copier {
     /// file's status first, because this is no such case or the file is not as long as listed.
     fn read_early(&mut self, request: &Request, source: &File, to_device: bool) -> bool {
         let plan = &self.plan;
-        let len = request.segment.entry(request.i).len;
+        let len = request.at.entry().len;
         let whole = request.basis.is_none() || plan.whole_file;
         let plain = !(plan.sparse || plan.preallocate || plan.inplace || plan.copy_devices || to_device);
         self.early = false;
@@ -456,12 +451,11 @@ impl Copier {
                         checksum: sum.as_deref(),
                     };
                 }
-                let name = held.segment.given_name(held.i);
-                let (report, segment) = (&self.report, &held.segment);
+                let name = held.at.given_name();
                 items::tell(
-                    report,
-                    segment,
-                    held.i,
+                    &self.report,
+                    held.at.list(),
+                    held.at.i(),
                     &name,
                     held.iflags,
                     None,
@@ -470,7 +464,7 @@ impl Copier {
                     Part::Kept,
                 );
             }
-            ended.push((held.segment, held.i, held.ndx, outcome));
+            ended.push((held.at, outcome));
         }
         Ok(ended)
     }
@@ -561,13 +555,13 @@ impl Copier {
     }
 
     /// `--remove-source-files`: the file goes if it is still the one that was listed (spec: transfer 13).
-    pub fn remove_source(&mut self, segment: &Arc<Segment>, i: usize, dest: &Dest) {
-        let name = segment.name(i);
-        let entry = *segment.entry(i);
+    pub fn remove_source_of(&mut self, at: &At, dest: &Dest) {
+        let name = at.name();
+        let entry = *at.entry();
         let Some(root) = self.sources.root(entry.root) else {
             return;
         };
-        let rel = dest.name(segment, i);
+        let rel = dest.name(at.list(), at.i());
         let mut there = dest.root.lstat(&rel).ok();
         if there.is_none() {
             // Nothing was made, because an alternate directory has it: which may be the source itself.

@@ -15,8 +15,8 @@ use super::copier::Copier;
 use crate::error::{Error, Result};
 use crate::role::Role;
 use crate::roles::dest::Dest;
-use crate::roles::generator::Request;
 use crate::roles::landing::Outcome;
+use crate::roles::words::request::Request;
 
 /// Files that are handed over together: to wake a thread costs as much as to write a small file.
 const BATCH: usize = 16;
@@ -84,7 +84,7 @@ impl Pool {
                         }
                         let result = catch_unwind(AssertUnwindSafe(|| copier.write_small(&request, &dest, &source)))
                             .unwrap_or_else(|_| Err(Error::Ipc("a thread that writes files has failed".into())));
-                        done.push((request.ndx, result));
+                        done.push((request.at.ndx(), result));
                     }
                     if outbox.send(done).is_err() {
                         return;

@@ -10,9 +10,9 @@ use crate::flist::names::shown;
 use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::roles::dest::Dest;
-use crate::roles::generator::basis;
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::split_name;
+use crate::roles::words::request::BasisKind;
 use crate::sums::strong::{digest_len, Hasher};
 use crate::tree::sparse::Output;
 use crate::tree::{Root, Stat};
@@ -27,31 +27,31 @@ impl Receiver {
         dest: &Dest,
         rel: &[u8],
         exists: Option<&Stat>,
-    ) -> Result<(u8, Option<(Root, Vec<u8>)>)> {
+    ) -> Result<(BasisKind, Option<(Root, Vec<u8>)>)> {
         let own = || (dest.root.clone(), rel.to_vec());
         if self.plan.protocol < 29 {
             if self.plan.inplace && self.plan.backup {
-                return Ok((basis::BACKUP, dest.backup_place(rel)));
+                return Ok((BasisKind::Backup, dest.backup_place(rel)));
             }
             if let Some((root, name)) = dest.partial_name(rel) {
                 if root.lstat(&name).is_ok_and(|s| s.is_file()) {
-                    return Ok((basis::PARTIAL, Some((root, name))));
+                    return Ok((BasisKind::Partial, Some((root, name))));
                 }
             }
             if exists.is_none() {
                 if let Some(Some(root)) = self.alt_roots.first() {
-                    return Ok((0, Some((root.clone(), rel.to_vec()))));
+                    return Ok((BasisKind::Alternate(0), Some((root.clone(), rel.to_vec()))));
                 }
             }
-            return Ok((basis::ITSELF, Some(own())));
+            return Ok((BasisKind::Itself, Some(own())));
         }
-        let kind = item.basis.unwrap_or(basis::ITSELF);
-        let bad = || Err(Error::Protocol(format!("invalid basis_dir index: {kind}.")));
+        let kind = BasisKind::of(item);
+        let bad = || Err(Error::Protocol(format!("invalid basis_dir index: {}.", kind.to_wire())));
         let place = match kind {
-            basis::ITSELF => Some(own()),
-            basis::PARTIAL => dest.partial_name(rel),
-            basis::BACKUP => dest.backup_place(rel),
-            n if n < basis::ITSELF => {
+            BasisKind::Itself => Some(own()),
+            BasisKind::Partial => dest.partial_name(rel),
+            BasisKind::Backup => dest.backup_place(rel),
+            BasisKind::Alternate(n) => {
                 if usize::from(n) >= self.plan.alt_dirs.len() {
                     return bad();
                 }
@@ -61,7 +61,7 @@ impl Receiver {
                     .flatten()
                     .map(|root| (root, rel.to_vec()))
             }
-            n => {
+            BasisKind::Fuzzy(n) => {
                 let base = clean_xname(item.xname.as_deref().unwrap_or_default());
                 if self.plan.fuzzy == 0 {
                     return Err(Error::Protocol(format!(
@@ -69,14 +69,13 @@ impl Receiver {
                         shown(&base)
                     )));
                 }
-                let root = if n == basis::FUZZY {
-                    Some(dest.root.clone())
-                } else {
-                    let n = usize::from(n - basis::FUZZY - 1);
+                let root = if let Some(n) = n.map(usize::from) {
                     if n >= self.plan.alt_dirs.len() {
                         return bad();
                     }
                     self.alt_roots.get(n).cloned().flatten()
+                } else {
+                    Some(dest.root.clone())
                 };
                 let (dir, _) = split_name(rel);
                 let name = if dir.is_empty() {
@@ -117,7 +116,7 @@ impl Receiver {
             size: incoming.segment.entry(incoming.i).len,
             existing: incoming.exists.map(|s| s.size),
             replaces: incoming.replaces,
-            from_partial: incoming.kind == basis::PARTIAL,
+            from_partial: incoming.kind == BasisKind::Partial,
             redo: incoming.redo,
         };
         if self.plan.inplace || to_device || self.plan.append > 0 {
@@ -176,7 +175,7 @@ impl Receiver {
         };
         let target = Target {
             output: Output::new(update.target(), offset, existing, self.plan.sparse && !to_device),
-            inplace: matches!(incoming.kind, basis::ITSELF | basis::BACKUP),
+            inplace: matches!(incoming.kind, BasisKind::Itself | BasisKind::Backup),
         };
         let mut built = Built::default();
         let present = Some(update.target());

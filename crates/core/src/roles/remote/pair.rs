@@ -23,16 +23,15 @@ use crate::plan::{FilesFrom, Plan};
 use crate::report::debug::debug;
 use crate::report::Report;
 use crate::role::Role;
-use crate::roles::arrival;
 use crate::roles::dest::Dest;
 use crate::roles::filter::Filters;
-use crate::roles::generator::{Feed, Generator, Output, WireOutput};
-use crate::roles::local::first_lists;
+use crate::roles::generator::{destination, Generator};
 use crate::roles::receiver::Receiver;
 use crate::roles::replay::Replay;
+use crate::roles::requests::WireRequests;
 use crate::roles::sender::{forward_names, record_of};
 use crate::roles::text::listing;
-use crate::wire::ints::NdxWriter;
+use crate::roles::words::inbox::{first_lists, Feed};
 use crate::wire::link::{Control, Link, Writer};
 
 enum State {
@@ -293,7 +292,7 @@ impl Pair<'_> {
         if !plan.server && matches!(feeds.first(), Some(Feed::List(list)) if list.is_empty()) {
             return Ok(());
         }
-        let mut dest = arrival::settle(plan, report, &feeds)?;
+        let mut dest = destination::resolve(plan, report, &feeds)?;
         dest.metadata.set_tables(tables);
         dest.metadata.read_rules(dest.root.path())?;
         report.set_role(Role::Generator);
@@ -301,13 +300,8 @@ impl Pair<'_> {
         // The receiver waits for it.
         let _ = dest_outbox.send(dest.clone());
         let filters = Filters::receiver(plan, dest.root.path())?;
-        let wire = WireOutput {
-            writer: self.writer.clone(),
-            ndx: NdxWriter::new(plan.protocol),
-            buffer: Vec::new(),
-            replay: self.replay.clone(),
-        };
-        let mut generator = Generator::new(dest, inbox, Output::Wire(wire), filters);
+        let requests = WireRequests::new(self.writer.clone(), plan.protocol, self.replay.clone());
+        let mut generator = Generator::new(dest, inbox, Box::new(requests), filters);
         generator.run(feeds)
     }
 }

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::{Argument, Known, Node, Scanner};
-use crate::error::{Error, Result};
+use crate::error::{Error, IoErrorExt, Result};
 use crate::flist::{eflag, NewEntry, SegmentBuilder};
 use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::role::Role;
 use crate::roles::compare::{is_dir, S_IFREG};
-use crate::roles::entries::missing;
 use crate::roles::metadata::{self, Lookup};
 use crate::roles::paths::{clean, confine, disk, split_name, split_relative, trim_slashes};
 use crate::tree::operator;
@@ -350,7 +349,7 @@ impl Scanner {
             // A link without its target is told where it is listed.
             Err(_) if follow && root.lstat(path).is_ok() => Ok(true),
             // What is to be deleted stands in the list of its directory, as anything that is there would.
-            Err(error) if missing(&error) && argument.missing_ok && self.plan.delete_missing_args => Ok(true),
+            Err(error) if error.is(Errno::NOENT) && argument.missing_ok && self.plan.delete_missing_args => Ok(true),
             Err(error) => {
                 self.stat_failed(argument.root, &argument.name.clone(), &error, argument, builder)?;
                 Ok(false)
@@ -382,7 +381,7 @@ impl Scanner {
                         return Ok(());
                     }
                 }
-                Err(error) if missing(&error) && argument.missing_ok && self.plan.delete_missing_args => {
+                Err(error) if error.is(Errno::NOENT) && argument.missing_ok && self.plan.delete_missing_args => {
                     // Nobody asked for the directory to go, so its absence is a surprise. What was asked for stands in
                     // a list of its own only where there is just the one.
                     let path = self.display(argument.root, &name);
@@ -418,7 +417,7 @@ impl Scanner {
         argument: &Argument,
         builder: &mut SegmentBuilder,
     ) -> Result<()> {
-        let missing = missing(error);
+        let missing = error.is(Errno::NOENT);
         if missing && argument.missing_ok {
             if self.plan.delete_missing_args {
                 let entry = NewEntry {

@@ -17,9 +17,9 @@ use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::compare::is_reg;
-use crate::roles::generator::basis;
 use crate::roles::items::{self, Figures, Part};
 use crate::roles::paths::disk;
+use crate::roles::words::request::BasisKind;
 use crate::sums::size::SumHead;
 use crate::sums::strong::Hasher;
 use crate::tree::Root;
@@ -130,11 +130,11 @@ impl Sender {
             let verified = plan.append > 1 || plan.protocol < 30;
             start = skip_appended(&mut reader, kept, verified.then_some(&mut whole));
         }
-        let kind = item.basis.unwrap_or(basis::ITSELF);
-        let inplace = kind == basis::PARTIAL && plan.compat_inplace_partial
+        let kind = BasisKind::of(item);
+        let inplace = kind == BasisKind::Partial && plan.compat_inplace_partial
             || plan.inplace
                 && if plan.protocol >= 29 {
-                    kind == basis::ITSELF
+                    kind == BasisKind::Itself
                 } else {
                     !plan.backup
                 };

@@ -14,8 +14,8 @@ use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::dest::Dest;
-use crate::roles::generator::{basis, Basis, Request};
 use crate::roles::landing::{NewFile, Outcome};
+use crate::roles::words::request::{Basis, BasisKind, Request};
 use crate::sums::size::sum_head;
 use crate::sums::strong::{BlockHasher, Hasher};
 use crate::tree::data::{read_at, CopyError};
@@ -119,8 +119,8 @@ impl Copier {
         let existing = request.exists.map_or(0, |s| s.size);
         let appends = plan.append > 0 && !request.redo && existing > 0;
         if appends && existing > size {
-            let entry = request.segment.entry(request.i);
-            let name = request.segment.name(request.i);
+            let entry = request.at.entry();
+            let name = request.at.name();
             let shown = self.shown_source(entry.root, &name);
             self.report.warning(text!["skipped diminished file: ", &shown]);
             return Ok(Outcome::Failed);
@@ -134,7 +134,7 @@ impl Copier {
             return Ok(Outcome::Failed);
         };
         let from_copy = copy.map(|(root, name)| Basis {
-            kind: basis::BACKUP,
+            kind: BasisKind::Backup,
             root,
             name,
             size: existing,
@@ -173,7 +173,7 @@ impl Copier {
     ) -> Result<(), CopyError> {
         let plan = Arc::clone(&self.plan);
         if let Some(basis) = basis.filter(|_| !plan.whole_file && size > 0 && !device) {
-            let itself = basis.kind == basis::ITSELF;
+            let itself = basis.kind == BasisKind::Itself;
             if self.delta(request, dest, source, size, basis, target, existing, itself)? {
                 return Ok(());
             }
