@@ -396,8 +396,8 @@ fn check_backup_dir(plan: &Plan, report: &Report, dest: &Dest, dir: &[u8]) -> Re
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::DeleteWhen;
     use super::*;
+    use crate::plan::DeleteWhen;
 
     /// A listing has no destination, whatever it was told to delete: `/` must be out of reach.
     #[test]
