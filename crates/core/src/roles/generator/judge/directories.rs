@@ -44,13 +44,11 @@ impl Judge {
         }
         match self.look(&rel, true).unwrap_or(None) {
             Some(stat) if stat.is_dir() || self.plan.ignore_existing => return Ok(()),
-            Some(stat) => {
-                if !self.make_way(&rel, stat.mode, "directory")? {
-                    self.skip_contents(fx, &rel);
-                    return Ok(());
-                }
+            Some(stat) if !self.make_way(&rel, stat.mode, "directory")? => {
+                self.skip_contents(fx, &rel);
+                return Ok(());
             }
-            None => {}
+            _ => {}
         }
         // If it fails, it is tried again at its own place, and reported there. The parent may be finished by then.
         fx.made_early(self.dest.root.mkdir(&rel, 0o700).is_ok());

@@ -184,7 +184,7 @@ impl Judge {
             return flags;
         }
         let perms = self.plan.perms && want.mode & 0o6000 != 0;
-        flags - ids | ItemFlags::PERMS.when(perms)
+        (flags - ids) | ItemFlags::PERMS.when(perms)
     }
 
     /// A new ACL brings its mode along, which is not reported as a change of its own (observed).

@@ -127,60 +127,42 @@ fn regular_files() {
     let old = Seen { here: OLD, ..missing };
     let same = Seen { here: SAME, ..missing };
     let short = Seen { here: SHORT, ..missing };
-    let base = Plan {
-        times: true,
-        ..Plan::default()
-    };
-    let with = |change: fn(&mut Plan)| {
-        let mut plan = base.clone();
-        change(&mut plan);
-        plan
-    };
-    let compare = || with(|p| (p.alt_dest, p.alt_dirs) = (AltDest::Compare, vec![b"alt".to_vec()]));
-    let link = || with(|p| (p.alt_dest, p.alt_dirs) = (AltDest::Link, vec![b"alt".to_vec()]));
-    for (case, plan, seen, expected) in [
-        ("missing", base.clone(), missing, Request(new, None)),
-        ("same size and time", base.clone(), same, Item(NONE)),
-        ("older", base.clone(), old, Request(time, ITSELF)),
-        ("shorter", base.clone(), short, Request(size, ITSELF)),
-        ("size only", with(|p| p.size_only = true), old, Item(ItemFlags::TIME)),
+    let times: fn(&mut Plan) = |_| {};
+    let compare: fn(&mut Plan) = |p| (p.alt_dest, p.alt_dirs) = (AltDest::Compare, vec![b"alt".to_vec()]);
+    let link: fn(&mut Plan) = |p| (p.alt_dest, p.alt_dirs) = (AltDest::Link, vec![b"alt".to_vec()]);
+    let rows: &[(&str, fn(&mut Plan), Seen, Outcome)] = &[
+        ("missing", times, missing, Request(new, None)),
+        ("same size and time", times, same, Item(NONE)),
+        ("older", times, old, Request(time, ITSELF)),
+        ("shorter", times, short, Request(size, ITSELF)),
+        ("size only", |p| p.size_only = true, old, Item(ItemFlags::TIME)),
         (
             "ignore times",
-            with(|p| p.ignore_times = true),
+            |p| p.ignore_times = true,
             same,
             Request(ItemFlags::TRANSFER, ITSELF),
         ),
-        ("no times", with(|p| p.times = false), old, Request(time, ITSELF)),
-        ("window", with(|p| p.modify_window = 50), old, Item(NONE)),
-        ("existing", with(|p| p.existing = true), missing, Nothing),
-        ("ignore existing", with(|p| p.ignore_existing = true), old, Nothing),
-        (
-            "update, older here",
-            with(|p| p.update = true),
-            old,
-            Request(time, ITSELF),
-        ),
+        ("no times", |p| p.times = false, old, Request(time, ITSELF)),
+        ("window", |p| p.modify_window = 50, old, Item(NONE)),
+        ("existing", |p| p.existing = true, missing, Nothing),
+        ("ignore existing", |p| p.ignore_existing = true, old, Nothing),
+        ("update, older here", |p| p.update = true, old, Request(time, ITSELF)),
         (
             "update, newer here",
-            with(|p| p.update = true),
+            |p| p.update = true,
             Seen {
                 here: Some((3, 200)),
                 ..missing
             },
             Nothing,
         ),
-        ("max size", with(|p| p.max_size = Some(4)), missing, Nothing),
-        ("min size", with(|p| p.min_size = Some(6)), missing, Nothing),
-        ("append to longer", with(|p| p.append = 1), old, Nothing),
-        (
-            "append to shorter",
-            with(|p| p.append = 1),
-            short,
-            Request(size, ITSELF),
-        ),
+        ("max size", |p| p.max_size = Some(4), missing, Nothing),
+        ("min size", |p| p.min_size = Some(6), missing, Nothing),
+        ("append to longer", |p| p.append = 1, old, Nothing),
+        ("append to shorter", |p| p.append = 1, short, Request(size, ITSELF)),
         (
             "partial copy",
-            with(|p| p.partial_dir = Some(b"part".to_vec())),
+            |p| p.partial_dir = Some(b"part".to_vec()),
             Seen {
                 partial: SHORT,
                 ..missing
@@ -189,7 +171,7 @@ fn regular_files() {
         ),
         (
             "similar name",
-            with(|p| p.fuzzy = 1),
+            |p| p.fuzzy = 1,
             Seen {
                 similar: SAME,
                 ..missing
@@ -198,7 +180,7 @@ fn regular_files() {
         ),
         (
             "compare, same there",
-            compare(),
+            compare,
             Seen {
                 alternate: SAME,
                 ..missing
@@ -207,7 +189,7 @@ fn regular_files() {
         ),
         (
             "compare, older there",
-            compare(),
+            compare,
             Seen {
                 alternate: OLD,
                 ..missing
@@ -216,7 +198,7 @@ fn regular_files() {
         ),
         (
             "compare, both differ",
-            compare(),
+            compare,
             Seen {
                 alternate: OLD,
                 ..short
@@ -225,15 +207,21 @@ fn regular_files() {
         ),
         (
             "link, same there",
-            link(),
+            link,
             Seen {
                 alternate: SAME,
                 ..missing
             },
             Item(ItemFlags::LOCAL_CHANGE),
         ),
-    ] {
+    ];
+    for (case, options, seen, expected) in rows {
         let dir = TempDir::new().unwrap();
+        let mut plan = Plan {
+            times: true,
+            ..Plan::default()
+        };
+        options(&mut plan);
         for (name, file) in [
             ("file", seen.here),
             ("alt/file", seen.alternate),
@@ -253,7 +241,7 @@ fn regular_files() {
             (None, None) => Nothing,
             both => panic!("{case}: {both:?}"),
         };
-        assert_eq!(outcome, expected, "{case}");
+        assert_eq!(&outcome, expected, "{case}");
     }
 }
 
