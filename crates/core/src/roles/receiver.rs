@@ -17,9 +17,9 @@ use rustix::io::Errno;
 use super::compare::Wanted;
 use super::dest::Dest;
 use super::exchange::{entry_of, is_keep_alive, read_deletions, Places, Seen};
-use super::items::{self, Figures, Part};
 use super::landing::Outcome;
 use super::replay::Replay;
+use super::text::items::{self, Change, Figures, Operation, Part};
 use super::words::inbox::Feed;
 use super::words::request::BasisKind;
 use crate::delta::tokens;
@@ -368,17 +368,14 @@ impl Receiver {
 
     fn report_item(&self, item: &Item<'_>, found: &Found, figures: Figures<'_>, part: Part) {
         let name = found.segment.name(found.pos);
-        items::tell(
-            &self.report,
-            &found.segment,
-            found.pos,
-            &name,
-            item.iflags,
-            item.xname.as_deref(),
-            false,
-            figures,
-            part,
-        );
+        let change = Change {
+            list: &found.segment,
+            i: found.pos,
+            iflags: item.iflags,
+            xname: item.xname.as_deref(),
+            by: Operation::Receive,
+        };
+        change.report(&self.report, &name, figures, part);
     }
 
     // ---- data

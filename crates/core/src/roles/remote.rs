@@ -2,6 +2,7 @@
 
 mod ending;
 mod pair;
+mod requests;
 mod vetting;
 
 use std::sync::Arc;

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::exchange::{entry_of, is_keep_alive, put_deletions, read_deletions, Places, Seen};
-use super::items::{self, Figures, Part};
 use super::paths::disk;
 use super::scan::Scanner;
 use super::sources::{remove_source_file, Sources};
+use super::text::items::{self, Change, Figures, Operation, Part};
 use crate::delta::search::SearchStats;
 use crate::delta::tokens;
 use crate::error::{Error, Result};
@@ -447,17 +447,14 @@ impl Sender {
     }
 
     fn tell(&self, item: &Item<'_>, found: &Found, name: &[u8], figures: Figures<'_>, part: Part) {
-        items::tell(
-            &self.report,
-            &found.segment,
-            found.pos,
-            name,
-            item.iflags,
-            item.xname.as_deref(),
-            true,
-            figures,
-            part,
-        );
+        let change = Change {
+            list: &found.segment,
+            i: found.pos,
+            iflags: item.iflags,
+            xname: item.xname.as_deref(),
+            by: Operation::Send,
+        };
+        change.report(&self.report, name, figures, part);
     }
 
     /// Values of attributes that travelled as digests (spec: protocol 6.5).

@@ -16,10 +16,10 @@ use crate::report::Report;
 use crate::role::Role;
 use crate::roles::compare::is_reg;
 use crate::roles::dest::{Dest, Failed};
-use crate::roles::items::{self, Figures, Part};
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::disk;
 use crate::roles::sources::{remove_source_file, Sources};
+use crate::roles::text::items::{self, Change, Figures, Part};
 use crate::roles::words::request::{BasisKind, Request};
 use crate::roles::words::At;
 use crate::sums::size::sum_head;
@@ -152,17 +152,7 @@ impl Copier {
 
     fn tell(&self, request: &Request, figures: Figures<'_>, part: Part) {
         let name = request.at.given_name();
-        items::tell(
-            &self.report,
-            request.at.list(),
-            request.at.i(),
-            &name,
-            request.iflags,
-            None,
-            true,
-            figures,
-            part,
-        );
+        Change::sent(&request.at, request.iflags, None).report(&self.report, &name, figures, part);
     }
 
     /// Carry out a request, or have it carried out.
@@ -408,17 +398,7 @@ impl Copier {
                     };
                 }
                 let name = held.at.given_name();
-                items::tell(
-                    &self.report,
-                    held.at.list(),
-                    held.at.i(),
-                    &name,
-                    held.iflags,
-                    None,
-                    true,
-                    figures,
-                    Part::Kept,
-                );
+                Change::sent(&held.at, held.iflags, None).report(&self.report, &name, figures, Part::Kept);
             }
             ended.push((held.at, outcome));
         }

@@ -16,6 +16,7 @@ use crossbeam_channel::{bounded, unbounded, Receiver as Inbox, Sender as Outbox}
 
 use super::ending::{announce_end, closing_line, is_announced, weight, CLOSING, FAREWELL, FAREWELL_BYTES};
 use super::report_rules;
+use super::requests::WireRequests;
 use super::vetting::decoder;
 use crate::error::{Error, Result};
 use crate::flist::Tables;
@@ -28,7 +29,6 @@ use crate::roles::filter::Filters;
 use crate::roles::generator::{destination, Generator};
 use crate::roles::receiver::Receiver;
 use crate::roles::replay::Replay;
-use crate::roles::requests::WireRequests;
 use crate::roles::sender::{forward_names, record_of};
 use crate::roles::text::listing;
 use crate::roles::words::inbox::{first_lists, Feed};

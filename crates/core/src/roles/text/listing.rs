@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use super::items::{Change, Figures, Operation};
 use crate::flist::Segment;
 use crate::plan::Plan;
 use crate::report::debug::{self, debug, ListOf};
 use crate::report::say::text;
 use crate::report::{item, Level, Report};
 use crate::role::Role;
-use crate::roles::items::{item_of, Figures};
 use crate::wire::item::ItemFlags;
 
 /// Report that a list is being built (by the sender) or received (by the others).
@@ -83,17 +83,14 @@ pub fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usize) {
         report.info(&line);
         return;
     }
-    let shown = item_of(
-        report,
-        segment,
+    let change = Change {
+        list: segment,
         i,
-        &name,
-        b"",
-        ItemFlags::NONE,
-        None,
-        false,
-        Figures::default(),
-    );
+        iflags: ItemFlags::NONE,
+        xname: None,
+        by: Operation::Receive,
+    };
+    let shown = change.item(report, &name, b"", Figures::default());
     let atime = (plan.atimes > 0).then(|| segment.atime(i));
     let crtime = plan.crtimes.then(|| segment.crtime(i));
     item::listing(&shown, atime, crtime, plan, &mut line);

@@ -1,3 +1,5 @@
 //! What several roles print.
 
+pub mod items;
+pub mod link_text;
 pub mod listing;

@@ -11,7 +11,7 @@ use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::roles::compare::{keeps_time, Wanted};
 use crate::roles::dest::SetTimes;
-use crate::roles::items;
+use crate::roles::text::items::Change;
 use crate::roles::words::At;
 use crate::tree::Stat;
 use crate::wire::item::ItemFlags;
@@ -137,7 +137,7 @@ impl Judge {
         // Without --perms a module's incoming chmod still changes what is there, which no item shows.
         let chmod = !self.plan.daemon_chmod.is_empty() && compared.is_some_and(|s| (s.mode ^ want.mode) & 0o7777 != 0);
         let logged = if chmod { flags | ItemFlags::PERMS } else { flags };
-        items::log_made(&self.report, at.list(), at.i(), logged, None);
+        Change::received(at, logged, None).log_made(&self.report);
         if !late {
             fx.pass_item(&self.dest, at, dir.ndx, flags, None)?;
         }

@@ -31,10 +31,10 @@ use crate::roles::compare::{is_device, is_link, is_reg, is_special, item_flags, 
 use crate::roles::delete::Deleter;
 use crate::roles::dest::Dest;
 use crate::roles::filter::Filters;
-use crate::roles::items;
 use crate::roles::metadata::read_own_link;
 use crate::roles::paths::split_name;
 use crate::roles::scan::sum_file;
+use crate::roles::text::items::Change;
 use crate::roles::words::request::Request;
 use crate::roles::words::At;
 use crate::tree::{Root, Stat};
@@ -206,7 +206,7 @@ impl Judge {
 
     /// Report a change that is made here to the log, and to the other end or the user.
     fn item(&self, fx: &mut dyn Effects, at: &At, flags: ItemFlags, xname: Option<&[u8]>) -> Result<()> {
-        items::log_made(&self.report, at.list(), at.i(), flags, xname);
+        Change::received(at, flags, xname).log_made(&self.report);
         fx.pass_item(&self.dest, at, at.ndx(), flags, xname)
     }
 

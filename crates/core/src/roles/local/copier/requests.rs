@@ -3,8 +3,8 @@
 use super::{Copied, Copier};
 use crate::error::Result;
 use crate::roles::dest::Dest;
-use crate::roles::items::{self, Figures, Part};
 use crate::roles::landing::Outcome;
+use crate::roles::text::items::{self, Change, Figures, Part};
 use crate::roles::words::request::{Answer, Request, Requests};
 use crate::roles::words::At;
 use crate::wire::item::ItemFlags;
@@ -20,15 +20,14 @@ impl Requests for Copier {
     fn item(&mut self, _dest: &Dest, at: &At, _ndx: i32, iflags: ItemFlags, xname: Option<&[u8]>) -> Result<()> {
         let report = &self.report;
         if self.plan.protocol < 29 {
-            items::tell_unsent(report, at.list(), at.i(), iflags, xname);
+            Change::received(at, iflags, xname).report_unsent(report);
             return Ok(());
         }
         report.held_cost(3 + xname.map_or(0, <[u8]>::len));
         // The sending side reports it, which has absolute names as such.
         let name = at.given_name();
         items::count(report, at.entry().mode, iflags);
-        let (figures, all) = (Figures::default(), Part::All);
-        items::tell(report, at.list(), at.i(), &name, iflags, xname, true, figures, all);
+        Change::sent(at, iflags, xname).report(report, &name, Figures::default(), Part::All);
         let cost = 3 + xname.map_or(0, |x| x.len() as u64 + 1);
         report.stats(|s| {
             s.sent += cost;

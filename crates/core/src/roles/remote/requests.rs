@@ -3,17 +3,17 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use super::dest::Dest;
-use super::exchange::put_deletions;
-use super::items;
-use super::metadata::values_follow;
-use super::replay::Replay;
-use super::words::request::{Answer, Basis, BasisKind, Request, Requests};
-use super::words::At;
 use crate::delta::signature;
 use crate::error::Result;
 use crate::event::Counts;
 use crate::report::debug::debug;
+use crate::roles::dest::Dest;
+use crate::roles::exchange::put_deletions;
+use crate::roles::metadata::values_follow;
+use crate::roles::replay::Replay;
+use crate::roles::text::items::{self, Change};
+use crate::roles::words::request::{Answer, Basis, BasisKind, Request, Requests};
+use crate::roles::words::At;
 use crate::sums::size::{sum_head, SumHead};
 use crate::sums::strong::BlockHasher;
 use crate::wire::frames::Tag;
@@ -149,7 +149,7 @@ impl Requests for WireRequests {
             // No items travel: what is made here is reported here.
             items::count(&dest.report, at.entry().mode, iflags);
             if self.replay.is_none() {
-                items::tell_unsent(&dest.report, at.list(), at.i(), iflags, xname);
+                Change::received(at, iflags, xname).report_unsent(&dest.report);
             }
             return Ok(());
         }
