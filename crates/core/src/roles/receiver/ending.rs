@@ -7,7 +7,7 @@ use crate::plan::DeleteWhen;
 use crate::role::Role;
 use crate::roles::dest::Failed;
 use crate::roles::exchange::read_deletions;
-use crate::roles::items::{Figures, Part};
+use crate::roles::text::items::{Figures, Part};
 use crate::roles::words::inbox::Feed;
 use crate::wire::ints::{Source, NDX_DEL_STATS, NDX_DONE};
 
