@@ -340,16 +340,7 @@ impl Scanner {
         let names = match root.read_names(disk(dir), noatime) {
             Ok(names) => names,
             Err(error) => {
-                let path = self.display(root_number, dir);
-                if error.is(Errno::NOENT) {
-                    let text = text!["directory has vanished: ", &path];
-                    self.report.set_listing_error(IoErrors::VANISHED);
-                    self.report.warning(text);
-                } else {
-                    let text = text!["opendir ", &path, " failed"];
-                    self.report.set_listing_error(IoErrors::GENERAL);
-                    self.report.sys_error(Role::Sender, text, &error);
-                }
+                self.report_unopened(root_number, dir, &error);
                 return Ok(());
             }
         };
@@ -395,36 +386,47 @@ impl Scanner {
                     return self.unsearchable(root_number, dir);
                 }
                 Err(Lookup::Broken(error)) => return Err(error),
-                Err(Lookup::Failed(error)) => {
-                    let path = self.display(root_number, &name);
-                    if error.is(Errno::NOENT) {
-                        let text = text!["file has vanished: ", &path];
-                        self.report.set_listing_error(IoErrors::VANISHED);
-                        self.report.warning(text);
-                    } else {
-                        let text = text!["readlink_stat(", &path, ") failed"];
-                        self.report.set_listing_error(IoErrors::GENERAL);
-                        self.report.sys_error(Role::Sender, text, &error);
-                    }
-                }
+                Err(Lookup::Failed(error)) => self.report_unseen(root_number, &name, &error),
             }
         }
         if let Some(error) = &names.error {
             let path = self.display(root_number, dir);
-            let text = text!["readdir(", &path, ")"];
-            self.report.set_listing_error(IoErrors::GENERAL);
-            self.report.sys_error(Role::Sender, text, error);
+            self.cannot_list(text!["readdir(", &path, ")"], error);
         }
         Ok(())
     }
 
+    /// Report a name whose status can't be read.
+    fn report_unseen(&mut self, root: u16, name: &[u8], error: &io::Error) {
+        let path = self.display(root, name);
+        if error.is(Errno::NOENT) {
+            self.report.set_listing_error(IoErrors::VANISHED);
+            self.report.warning(text!["file has vanished: ", &path]);
+        } else {
+            self.cannot_list(text!["readlink_stat(", &path, ") failed"], error);
+        }
+    }
+
+    /// Report a directory that can't be opened.
+    fn report_unopened(&mut self, root: u16, dir: &[u8], error: &io::Error) {
+        let path = self.display(root, dir);
+        if error.is(Errno::NOENT) {
+            self.report.set_listing_error(IoErrors::VANISHED);
+            self.report.warning(text!["directory has vanished: ", &path]);
+        } else {
+            self.cannot_list(text!["opendir ", &path, " failed"], error);
+        }
+    }
+
+    /// Report that something can't be listed. From here on nothing is deleted.
+    fn cannot_list(&self, text: impl AsRef<[u8]>, error: &io::Error) {
+        self.report.set_listing_error(IoErrors::GENERAL);
+        self.report.sys_error(Role::Sender, text, error);
+    }
+
     /// A directory that can be read but not searched counts as one that can't be opened.
     fn unsearchable(&mut self, root: u16, dir: &[u8]) -> Result<()> {
-        let path = self.display(root, dir);
-        let text = text!["opendir ", &path, " failed"];
-        self.report.set_listing_error(IoErrors::GENERAL);
-        self.report
-            .sys_error(Role::Sender, text, &io::Error::from(Errno::ACCESS));
+        self.report_unopened(root, dir, &io::Error::from(Errno::ACCESS));
         Ok(())
     }
 
@@ -447,12 +449,44 @@ impl Scanner {
         self.hidden(name, dir)
     }
 
-    fn no_referent(&mut self, root: u16, name: &[u8]) -> Result<()> {
+    fn report_no_referent(&mut self, root: u16, name: &[u8]) {
         let path = self.display(root, name);
-        let text = text!["symlink has no referent: ", &path];
         self.report.set_listing_error(IoErrors::GENERAL);
-        self.report.error_xfer(text);
-        Ok(())
+        self.report.error_xfer(text!["symlink has no referent: ", &path]);
+    }
+
+    /// The status that the list gives for a link where some links are followed; `None` when the link is left out.
+    fn follow_link(&mut self, root_number: u16, name: &[u8], stat: Stat) -> Option<Stat> {
+        let plan = Arc::clone(&self.plan);
+        let path = disk(name);
+        let mut follow = plan.copy_links;
+        if !follow && plan.copy_unsafe_links {
+            let target = self.sources.root(root_number)?.read_link(path);
+            if let Some(target) = target.ok().filter(|target| unsafe_link(target, path)) {
+                follow = true;
+                if plan.info.symsafe > 0 {
+                    let text = text!["copying unsafe symlink \"", path, "\" -> \"", target, "\""];
+                    self.report.info(text);
+                }
+            }
+        }
+        let root = self.sources.root(root_number)?;
+        if !follow {
+            let behind = plan
+                .copy_dirlinks
+                .then(|| root.stat_follow(path, plan.crtimes).ok())
+                .flatten();
+            return Some(behind.filter(Stat::is_dir).unwrap_or(stat));
+        }
+        match root.stat_follow(path, plan.crtimes) {
+            Ok(behind) => return Some(behind),
+            Err(error) if error.is(Errno::NOENT) => self.report_no_referent(root_number, name),
+            Err(error) => {
+                let shown = self.display(root_number, name);
+                self.cannot_list(text!["readlink_stat(", &shown, ") failed"], &error);
+            }
+        }
+        None
     }
 
     /// An entry that is not (yet) known to be a directory of an argument. `depth` 0: an argument itself.
@@ -470,42 +504,9 @@ impl Scanner {
         let path = disk(name);
         debug!(self.report, flist >= 2; "[sender] make_file(", path, ",*,", i32::from(depth > 0) * 2, ")");
         if stat.is_symlink() && (plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks) {
-            let Some(root) = self.sources.root(root_number) else {
-                return Ok(());
-            };
-            let mut follow = plan.copy_links;
-            if !follow && plan.copy_unsafe_links {
-                if let Ok(target) = root.read_link(path) {
-                    if unsafe_link(&target, path) {
-                        follow = true;
-                        if plan.info.symsafe > 0 {
-                            let text = text!["copying unsafe symlink \"", path, "\" -> \"", target, "\""];
-                            self.report.info(text);
-                        }
-                    }
-                }
-            }
-            let Some(root) = self.sources.root(root_number) else {
-                return Ok(());
-            };
-            if follow {
-                match root.stat_follow(path, plan.crtimes) {
-                    Ok(behind) => stat = behind,
-                    Err(error) if error.is(Errno::NOENT) => return self.no_referent(root_number, name),
-                    Err(error) => {
-                        let shown = self.display(root_number, name);
-                        let text = text!["readlink_stat(", &shown, ") failed"];
-                        self.report.set_listing_error(IoErrors::GENERAL);
-                        self.report.sys_error(Role::Sender, text, &error);
-                        return Ok(());
-                    }
-                }
-            } else if plan.copy_dirlinks {
-                if let Ok(behind) = root.stat_follow(path, plan.crtimes) {
-                    if behind.is_dir() {
-                        stat = behind;
-                    }
-                }
+            match self.follow_link(root_number, name, stat) {
+                Some(seen) => stat = seen,
+                None => return Ok(()),
             }
         }
         if plan.copy_devices && stat.is_device() {
@@ -523,37 +524,28 @@ impl Scanner {
             self.report.info(text);
             return Ok(());
         }
-        if is_dir(stat.mode) {
-            let mount = plan.one_file_system > 0 && depth > 0 && stat.dev != top_dev;
-            if mount {
-                if plan.one_file_system > 1 {
-                    if plan.info.mount > 0 {
-                        self.report.info(text!["[sender] skipping mount-point dir ", path]);
-                    }
-                    return Ok(());
-                }
-                if self.push(root_number, name, &stat, 0, builder)? {
-                    // Its list is an empty one: by that a receiver with incremental recursion finishes the directory.
-                    children.push(Node {
-                        path: name.to_vec(),
-                        ..Node::default()
-                    });
-                }
-                return Ok(());
-            }
-            let contents = plan.recurse;
-            let flags = if contents { eflag::CONTENT_DIR } else { 0 };
-            if self.push(root_number, name, &stat, flags, builder)? && contents {
-                let dev = if depth == 0 { stat.dev } else { top_dev };
-                children.push(Node {
-                    path: name.to_vec(),
-                    contents: vec![(root_number, dev)],
-                    ..Node::default()
-                });
+        if !is_dir(stat.mode) {
+            self.push(root_number, name, &stat, 0, builder)?;
+            return Ok(());
+        }
+        let mount = plan.one_file_system > 0 && depth > 0 && stat.dev != top_dev;
+        if mount && plan.one_file_system > 1 {
+            if plan.info.mount > 0 {
+                self.report.info(text!["[sender] skipping mount-point dir ", path]);
             }
             return Ok(());
         }
-        self.push(root_number, name, &stat, 0, builder)?;
+        // The list of a mount point is an empty one: by that a receiver with incremental recursion finishes the directory.
+        let contents = plan.recurse && !mount;
+        let flags = if contents { eflag::CONTENT_DIR } else { 0 };
+        if self.push(root_number, name, &stat, flags, builder)? && (contents || mount) {
+            let dev = if depth == 0 { stat.dev } else { top_dev };
+            children.push(Node {
+                path: name.to_vec(),
+                contents: if contents { vec![(root_number, dev)] } else { Vec::new() },
+                ..Node::default()
+            });
+        }
         Ok(())
     }
 

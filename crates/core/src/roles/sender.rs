@@ -439,14 +439,14 @@ impl Sender {
         }
         let name = found.segment.given_name(found.pos);
         items::count(&self.report, entry.mode, item.iflags);
-        self.tell(&item, &found, &name, Figures::default(), Part::All);
+        self.report_item(&item, &found, &name, Figures::default(), Part::All);
         self.look_ahead()?;
         item.put(&mut self.ndx_out, &mut self.out, self.plan.protocol, None)?;
         self.out.extend_from_slice(&values);
         self.put()
     }
 
-    fn tell(&self, item: &Item<'_>, found: &Found, name: &[u8], figures: Figures<'_>, part: Part) {
+    fn report_item(&self, item: &Item<'_>, found: &Found, name: &[u8], figures: Figures<'_>, part: Part) {
         let change = Change {
             list: &found.segment,
             i: found.pos,

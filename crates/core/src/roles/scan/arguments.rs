@@ -60,9 +60,7 @@ impl Scanner {
                 // It is told from where the role stands before any argument.
                 self.report.set_base(&self.plan.cwd);
                 let full = self.as_typed(base, named);
-                let text = text!["change_dir ", &self.report.quoted(&full), " failed"];
-                self.report.sys_error(Role::Sender, text, &error);
-                self.report.set_listing_error(IoErrors::GENERAL);
+                self.cannot_list(text!["change_dir ", &self.report.quoted(&full), " failed"], &error);
                 None
             }
         }
@@ -80,9 +78,8 @@ impl Scanner {
                 Some(led)
             }
             Err(error) => {
-                let text = text!["link_stat ", &self.display(root, name), " failed"];
-                self.report.sys_error(Role::Sender, text, &error);
-                self.report.set_listing_error(IoErrors::GENERAL);
+                let shown = self.display(root, name);
+                self.cannot_list(text!["link_stat ", &shown, " failed"], &error);
                 None
             }
         }

@@ -10,7 +10,7 @@ use crate::delta::tokens::{self, TokenOut};
 use crate::delta::whole::send_plain;
 use crate::delta::Intact;
 use crate::error::{Error, Result};
-use crate::flist::Found;
+use crate::flist::{Entry, Found};
 use crate::plan::CompressKind;
 use crate::report::debug::debug;
 use crate::report::say::text;
@@ -40,12 +40,8 @@ impl Sender {
         let entry = *found.segment.entry(found.pos);
         let name = found.segment.name(found.pos);
         if plan.dry_run {
-            items::count(&self.report, entry.mode, item.iflags);
-            self.tell(item, found, &name, Figures::default(), Part::All);
-            self.report.stats(|s| {
-                s.transferred += 1;
-                s.transferred_size += entry.len;
-            });
+            self.count(item, entry.mode, entry.len);
+            self.report_item(item, found, &name, Figures::default(), Part::All);
             self.look_ahead()?;
             item.put(&mut self.ndx_out, &mut self.out, plan.protocol, None)?;
             return self.put();
@@ -65,49 +61,21 @@ impl Sender {
         } else {
             Signature::read(&mut self.reader, head, plan.max_alloc)?
         };
-        self.show_sums(&head, &signature);
+        self.report_sums(&head, &signature);
         let sum_bytes = self.reader.bytes_read().saturating_sub(read);
         // Counted, whether it can be opened or not (observed).
-        items::count(&self.report, entry.mode, item.iflags);
-        self.report.stats(|s| {
-            s.transferred += 1;
-            s.transferred_size += entry.len;
-        });
-        let Some(file) = self.open(entry.root, disk(&name)) else {
-            return self.no_send(item.ndx);
-        };
-        let stat = match crate::tree::stat::of_file(&file) {
-            Ok(stat) => stat,
-            Err(error) => {
-                self.failed_file(IoErrors::GENERAL);
-                // rsync does not say of which file, and ends with 11.
-                let text = text!["fstat ", &self.display(entry.root, &name), " failed"];
-                self.report.sys_error(Role::Sender, text, &error);
-                return self.no_send(item.ndx);
-            }
-        };
-        let size = if is_reg(stat.mode) {
-            stat.size
-        } else if plan.copy_devices {
-            entry.len
-        } else {
-            return Err(Error::Protocol(
-                "attempt to copy device contents without --copy-devices".into(),
-            ));
-        };
+        self.count(item, entry.mode, entry.len);
         let kept = if append { head.flength() } else { 0 };
-        if kept > size {
-            let shown = self.display(entry.root, &name);
-            self.report.warning(text!["skipped diminished file: ", &shown]);
+        let Some((file, size)) = self.open_sized(&entry, &name, kept)? else {
             return self.no_send(item.ndx);
-        }
+        };
         self.look_ahead()?;
         debug!(self.report, deltasum >= 2; "send_files mapped ", &self.full_name(found), " of size ", size);
         debug!(self.report, deltasum >= 2; "calling match_sums ", &self.full_name(found));
         let written = self.writer.bytes_written();
         let late = self.report.after_data();
         if !late {
-            self.tell(item, found, &name, Figures::default(), Part::Screen);
+            self.report_item(item, found, &name, Figures::default(), Part::Screen);
         }
         if self.report.progress_level() > 0 {
             self.report.set_processed(self.places.of(&found.segment, found.pos));
@@ -130,14 +98,7 @@ impl Sender {
             let verified = plan.append > 1 || plan.protocol < 30;
             start = skip_appended(&mut reader, kept, verified.then_some(&mut whole));
         }
-        let kind = BasisKind::of(item);
-        let inplace = kind == BasisKind::Partial && plan.compat_inplace_partial
-            || plan.inplace
-                && if plan.protocol >= 29 {
-                    kind == BasisKind::Itself
-                } else {
-                    !plan.backup
-                };
+        let inplace = self.updates_in_place(BasisKind::of(item));
         let left = size - kept;
         let rest = if signature.is_empty() && plan.compress == CompressKind::None {
             self.send_whole(reader, kept, left, &mut whole, &mut stats)?
@@ -151,8 +112,8 @@ impl Sender {
             "false_alarms=", stats.false_alarms, " hash_hits=", stats.hash_hits, " matches=", stats.matches
         );
         if !late {
-            // All of it is on its way: what the other end makes of it, this one does not hear.
-            self.tell(item, found, &name, Figures::default(), Part::Kept);
+            // All data is sent; this end does not learn whether the other end puts the file in place.
+            self.report_item(item, found, &name, Figures::default(), Part::Kept);
         }
         if let Err(error) = start.and(rest) {
             self.failed_file(IoErrors::GENERAL);
@@ -164,14 +125,7 @@ impl Sender {
         self.out.extend_from_slice(digest.as_slice());
         let out = std::mem::take(&mut self.out);
         self.outlet.put_data_owned(out)?;
-        self.totals.matches += stats.matches;
-        self.totals.hash_hits += stats.hash_hits;
-        self.totals.false_alarms += stats.false_alarms;
-        self.totals.literal += stats.literal;
-        self.report.stats(|s| {
-            s.literal += stats.literal;
-            s.matched += stats.matched;
-        });
+        self.add_search(&stats);
         if self.report.progress_level() > 0 {
             self.report.progress_end(size);
         }
@@ -181,14 +135,79 @@ impl Sender {
                 sum_bytes,
                 checksum: Some(digest.as_slice()),
             };
-            self.tell(item, found, &name, figures, Part::All);
+            self.report_item(item, found, &name, figures, Part::All);
         }
         debug!(self.report, send >= 1; "sender finished ", &self.full_name(found));
         Ok(())
     }
 
-    /// What came from the generator, for `--debug=DELTASUM3`.
-    pub(super) fn show_sums(&self, head: &SumHead, signature: &Signature) {
+    /// Count a file whose data is asked for.
+    fn count(&self, item: &Item<'_>, mode: u32, len: u64) {
+        items::count(&self.report, mode, item.iflags);
+        self.report.stats(|s| {
+            s.transferred += 1;
+            s.transferred_size += len;
+        });
+    }
+
+    fn add_search(&mut self, stats: &SearchStats) {
+        self.totals.matches += stats.matches;
+        self.totals.hash_hits += stats.hash_hits;
+        self.totals.false_alarms += stats.false_alarms;
+        self.totals.literal += stats.literal;
+        self.report.stats(|s| {
+            s.literal += stats.literal;
+            s.matched += stats.matched;
+        });
+    }
+
+    /// The file and its size; `None`, with a report, when its data can't be sent. `kept`: bytes that the receiver has
+    /// and keeps.
+    fn open_sized(&mut self, entry: &Entry, name: &[u8], kept: u64) -> Result<Option<(File, u64)>> {
+        let Some(file) = self.open(entry.root, disk(name)) else {
+            return Ok(None);
+        };
+        let stat = match crate::tree::stat::of_file(&file) {
+            Ok(stat) => stat,
+            Err(error) => {
+                self.failed_file(IoErrors::GENERAL);
+                // rsync does not name the file, and ends with 11.
+                let text = text!["fstat ", &self.display(entry.root, name), " failed"];
+                self.report.sys_error(Role::Sender, text, &error);
+                return Ok(None);
+            }
+        };
+        let size = if is_reg(stat.mode) {
+            stat.size
+        } else if self.plan.copy_devices {
+            entry.len
+        } else {
+            return Err(Error::Protocol(
+                "attempt to copy device contents without --copy-devices".into(),
+            ));
+        };
+        if kept > size {
+            let shown = self.display(entry.root, name);
+            self.report.warning(text!["skipped diminished file: ", &shown]);
+            return Ok(None);
+        }
+        Ok(Some((file, size)))
+    }
+
+    /// Whether the receiver writes into the basis itself: then no block may be taken from where it is overwritten.
+    fn updates_in_place(&self, kind: BasisKind) -> bool {
+        let plan = &self.plan;
+        kind == BasisKind::Partial && plan.compat_inplace_partial
+            || plan.inplace
+                && if plan.protocol >= 29 {
+                    kind == BasisKind::Itself
+                } else {
+                    !plan.backup
+                }
+    }
+
+    /// Report the sums that the generator sent, for `--debug=DELTASUM3`.
+    pub(super) fn report_sums(&self, head: &SumHead, signature: &Signature) {
         if self.plan.debug.deltasum < 3 {
             return;
         }
