@@ -72,8 +72,8 @@ pub struct Window {
     touched: HashMap<Vec<u8>, Touch>,
     /// A directory could not be made with its parent's list, so that a finished parent may still change.
     pub made_late: bool,
-    /// Ends of the lists that are finished while data is under way in a local copy, and the end of the list that the last
-    /// item was of: for the progress of the whole transfer.
+    /// Ends of the lists that are finished while data is under way in a local copy, and the end of the list that the
+    /// last item was of: for the progress of the whole transfer.
     ends: Vec<u64>,
     working_end: u64,
 }
