@@ -15,7 +15,7 @@ use crate::role::Role;
 use crate::roles::dest::Dest;
 use crate::roles::landing::Outcome;
 use crate::roles::paths::split_name;
-use crate::roles::receiver::show_list;
+use crate::roles::text::listing::report_received;
 use crate::roles::words::inbox::{self, Feed};
 use crate::roles::words::request::{Answer, Request, Requests};
 use crate::roles::words::At;
@@ -63,7 +63,7 @@ impl Flow {
             Feed::List(list) => {
                 if self.underway && list.dir_ndx >= 0 && self.out.is_remote() {
                     debug!(self.report, flist >= 2; "[generator] receiving flist for dir ", list.dir_ndx);
-                    show_list(&self.report, Role::Generator, &list);
+                    report_received(&self.report, Role::Generator, &list);
                 }
                 judge.links.announce(&list);
                 if self.plan.hard_links || !self.plan.inc_recurse {

@@ -1,15 +1,14 @@
 //! What answers a request when both ends are this process: the file is copied at once (spec: design 3, transfer 6).
 
+mod contents;
 mod requests;
 mod rewrite;
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use super::pool::Pool;
+use super::pool::{self, Pool};
 use crate::error::{Error, Result};
 use crate::plan::{Debug, DeleteWhen, Plan};
 use crate::report::say::text;
@@ -24,19 +23,12 @@ use crate::roles::text::items::{self, Change, Figures, Part};
 use crate::roles::words::request::{BasisKind, Request};
 use crate::roles::words::At;
 use crate::sums::size::sum_head;
-use crate::sums::strong::Hasher;
-use crate::tree::data::{self, CopyError};
-use crate::tree::sparse::Output;
+use crate::tree::data::CopyError;
 use crate::tree::Root;
 use crate::wire::item::IoErrors;
 use crate::wire::item::ItemFlags;
 use crate::wire::throttle::Throttle;
-
-/// Files up to this size are read and written in one piece.
-const SMALL: u64 = 256 * 1024;
-
-/// Bytes that are looked at for holes at a time.
-const PIECE: usize = 32 * 1024;
+use contents::SMALL;
 
 /// So many small files are copied here before workers are started: most runs have no more.
 const FIRST: usize = 16;
@@ -80,14 +72,14 @@ pub struct Copier {
     /// Its progress is shown, and not ended yet.
     progress_open: bool,
     /// The workers, once there is enough for them.
-    pool: Option<Pool>,
+    pool: Option<Pool<(Request, File), (i32, Outcome)>>,
     /// Small files until workers are started; `None`: this run has none.
     until_pool: Option<usize>,
 }
 
 impl Copier {
     pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Self {
-        let pooled = poolable(&plan) && !report.after_data() && Pool::size() > 0;
+        let pooled = poolable(&plan) && !report.after_data() && pool::size() > 0;
         let until_pool = pooled.then_some(FIRST);
         let mut throttle = Throttle::new();
         throttle.set(plan.bwlimit);
@@ -116,14 +108,12 @@ impl Copier {
 
     /// A file whose writing has ended, if there is one: its number, and what became of it.
     pub fn finished(&mut self) -> Result<Option<(i32, Outcome)>> {
-        let done = self.pool.as_mut().and_then(Pool::finished);
-        done.map(|(ndx, outcome)| Ok((ndx, outcome?))).transpose()
+        self.pool.as_mut().and_then(Pool::finished).transpose()
     }
 
     /// Wait for the next end; `None`: nothing is in hand.
     pub fn wait(&mut self) -> Result<Option<(i32, Outcome)>> {
-        let done = self.pool.as_mut().and_then(Pool::wait);
-        done.map(|(ndx, outcome)| Ok((ndx, outcome?))).transpose()
+        self.pool.as_mut().and_then(Pool::wait).transpose()
     }
 
     /// Whether a worker may have it: a small file that is copied whole.
@@ -134,7 +124,14 @@ impl Copier {
             Some(left) if fits => {
                 self.until_pool = Some(left - 1);
                 if left == 1 {
-                    self.pool = Pool::start(self, dest);
+                    self.pool = Pool::start(|| {
+                        let mut copier = self.worker();
+                        let dest = dest.for_role(Role::Receiver);
+                        move |(request, source): (Request, File)| {
+                            let outcome = copier.write_small(&request, &dest, &source)?;
+                            Ok((request.at.ndx(), outcome))
+                        }
+                    });
                 }
                 false
             }
@@ -173,7 +170,7 @@ impl Copier {
         self.tell(&request, Figures::default(), Part::Screen);
         self.tell(&request, Figures::default(), Part::KeptAfter(request.at.ndx()));
         match &mut self.pool {
-            Some(pool) => pool.submit(request, source)?,
+            Some(pool) => pool.submit((request, source))?,
             None => return Err(Error::Ipc("no thread writes files".into())),
         }
         Ok(Copied::Later)
@@ -269,27 +266,6 @@ impl Copier {
         }
         let runs = literal.div_ceil(32 * 1024);
         (3 + 16 + literal + 4 * (runs + blocks) + 4 + digest, sums)
-    }
-
-    /// `%C` of a file whose bytes never came by.
-    fn late_sum(&mut self, source: &File, len: u64) -> Option<Vec<u8>> {
-        if self.plan.checksum {
-            return None;
-        }
-        let mut hasher = Hasher::new(self.plan.xfer_sum);
-        self.buffer.resize(SMALL as usize, 0);
-        let mut at = 0;
-        while at < len {
-            match source.read_at(&mut self.buffer, at) {
-                // No sum is better than a wrong one.
-                Ok(0) | Err(_) => return None,
-                Ok(n) => {
-                    hasher.update(&self.buffer[..n]);
-                    at += n as u64;
-                }
-            }
-        }
-        Some(hasher.finish().as_slice().to_vec())
     }
 
     fn open_source(&mut self, number: u16, path: &[u8]) -> Option<File> {
@@ -402,26 +378,6 @@ impl Copier {
         self.written.0 = size.saturating_sub(self.written.1);
     }
 
-    /// Read a small file that is copied whole into the buffer, before anything is made for it. `false`: look at the
-    /// file's status first, because this is no such case or the file is not as long as listed.
-    fn read_early(&mut self, request: &Request, source: &File, to_device: bool) -> bool {
-        let plan = &self.plan;
-        let len = request.at.entry().len;
-        let whole = request.basis.is_none() || plan.whole_file;
-        let plain = !(plan.sparse || plan.preallocate || plan.inplace || plan.copy_devices || to_device);
-        self.early = false;
-        // An empty file is not read, which would change its access time.
-        if !whole || !plain || plan.append > 0 || len >= SMALL || len == 0 {
-            return false;
-        }
-        self.buffer.resize(SMALL as usize, 0);
-        // One byte more is asked for than there should be, so an answer of just that length is the end of the file.
-        self.early = source
-            .read_at(&mut self.buffer[..=len as usize], 0)
-            .is_ok_and(|n| n as u64 == len);
-        self.early
-    }
-
     /// Move the files that were held back (spec: transfer 6 `--delay-updates`), and say what became of each.
     pub fn finish_delayed(&mut self, dest: &Dest) -> Result<Vec<Ended>> {
         let dest = dest.for_role(Role::Receiver);
@@ -447,91 +403,6 @@ impl Copier {
             ended.push((held.at, outcome));
         }
         Ok(ended)
-    }
-
-    /// Write the new content into `target`, which is empty (or has `reserved` zeros).
-    fn fill(
-        &mut self,
-        request: &Request,
-        dest: &Dest,
-        source: &File,
-        size: u64,
-        target: &File,
-        reserved: u64,
-    ) -> Result<(), CopyError> {
-        let plan = Arc::clone(&self.plan);
-        if let Some(basis) = request.basis.as_ref().filter(|_| !plan.whole_file && size > 0) {
-            if self.delta(request, dest, source, size, basis, target, reserved, false)? {
-                return Ok(());
-            }
-        }
-        if plan.sparse || plan.bwlimit > 0 {
-            // Piece by piece: for holes, and when there is a limit to the speed.
-            let mut output = Output::new(target, 0, reserved, plan.sparse);
-            self.copy_pieces(source, 0, size, &mut output, PIECE)?;
-            output.finish().map_err(CopyError::Target)?;
-            return Ok(());
-        }
-        if size <= SMALL {
-            return self.small_copy(source, size, target);
-        }
-        let report = self.report.clone();
-        let progress = report.progress_level() > 0;
-        let written = &mut self.written.0;
-        data::copy_whole_with(source, target, size, true, &mut |done| {
-            *written = done;
-            if progress {
-                report.progress(done, size);
-            }
-            report.check()
-        })?;
-        Ok(())
-    }
-
-    fn small_copy(&mut self, source: &File, size: u64, target: &File) -> Result<(), CopyError> {
-        self.buffer.resize(SMALL as usize, 0);
-        let content = &mut self.buffer[..size as usize];
-        if !self.early {
-            data::read_at(source, content, 0)?;
-        }
-        if size > 0 {
-            use std::io::Write;
-            let mut writer: &File = target;
-            writer.write_all(content).map_err(CopyError::Target)?;
-        }
-        self.written.0 = size;
-        Ok(())
-    }
-
-    /// Copy what is between `at` and `size`, `piece` bytes at a time, watched and paced.
-    fn copy_pieces(
-        &mut self,
-        source: &File,
-        mut at: u64,
-        size: u64,
-        output: &mut Output<'_>,
-        piece: usize,
-    ) -> Result<(), CopyError> {
-        self.buffer.resize(piece, 0);
-        while at < size {
-            self.report.check().map_err(CopyError::Stopped)?;
-            let want = self.buffer.len().min((size - at) as usize);
-            match source.read_at(&mut self.buffer[..want], at) {
-                Ok(0) => return Err(CopyError::ended_early()),
-                Ok(n) => {
-                    output.write(&self.buffer[..n]).map_err(CopyError::Target)?;
-                    at += n as u64;
-                    self.written.0 += n as u64;
-                    pace(&mut self.throttle, &self.report, n).map_err(CopyError::Stopped)?;
-                    if self.report.progress_level() > 0 {
-                        self.report.progress(at, size);
-                    }
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(CopyError::Source(e)),
-            }
-        }
-        Ok(())
     }
 
     /// `--remove-source-files`: the file goes if it is still the one that was listed (spec: transfer 13).
@@ -561,24 +432,6 @@ fn target_failed(dest: &Dest, rel: &[u8], error: CopyError) -> Error {
         CopyError::Source(error) | CopyError::Target(error) => dest.write_error(rel, &error),
         CopyError::Stopped(error) => error,
     }
-}
-
-/// Wait as long as the limit wants after `n` bytes (`--bwlimit`).
-fn pace(throttle: &mut Throttle, report: &Report, n: usize) -> Result<()> {
-    let Some(time) = throttle.written(n, Instant::now()) else {
-        return Ok(());
-    };
-    let end = Instant::now() + time;
-    loop {
-        report.check()?;
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            break;
-        }
-        std::thread::sleep(left.min(Duration::from_millis(100)));
-    }
-    throttle.slept(time, Instant::now());
-    Ok(())
 }
 
 /// Whether files of this run may be written in any order and beside the generator's work: nothing that the generator

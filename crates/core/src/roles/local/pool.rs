@@ -1,9 +1,8 @@
-//! Workers that write the small files of a local copy while the generator goes on (design 3, 5).
+//! Workers for small jobs that a role hands over while it goes on.
 //!
-//! What is told of a file is told before it comes here, so the order of lines stays the generator's. A file that cannot
-//! be written is reported by its worker; an error that ends the run comes out of [`Pool::submit`] or [`Pool::wait`].
+//! The role reports what it has to before it hands a job over, so the order of lines stays the role's. An error that
+//! ends the run comes out of [`Pool::finished`] or [`Pool::wait`].
 
-use std::fs::File;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -11,104 +10,90 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{bounded, unbounded, Receiver, Sender};
 
-use super::copier::Copier;
 use crate::error::{Error, Result};
-use crate::role::Role;
-use crate::roles::dest::Dest;
-use crate::roles::landing::Outcome;
-use crate::roles::words::request::Request;
 
-/// Files that are handed over together: to wake a thread costs as much as to write a small file.
+/// Jobs that are handed over together: to wake a thread costs as much as to write a small file.
 const BATCH: usize = 16;
 /// Batches that wait for a worker.
 const WAITING: usize = 2;
 /// More workers than this wait for one another in the kernel.
 const MOST: usize = 4;
-/// Each file in hand holds its source open: with fewer descriptors than this there are no workers.
+/// Each job may hold a file open: with fewer descriptors than this there are no workers.
 const DESCRIPTORS: u64 = 512;
-
-/// A file that is to be written.
-struct Job {
-    request: Request,
-    source: File,
-}
-
-/// The end of a job: the entry's number, and what became of the file.
-type Done = (i32, Result<Outcome>);
 
 fn gone() -> Error {
     Error::Ipc("the threads that write files have ended".into())
 }
 
-/// The workers. Dropping it ends them: files that wait are left out, files in hand are finished.
-pub struct Pool {
-    jobs: Option<Sender<Vec<Job>>>,
-    batch: Vec<Job>,
-    done: Receiver<Vec<Done>>,
-    heard: std::vec::IntoIter<Done>,
-    /// Batches on their way.
+/// Workers that turn jobs into results. Dropping the pool ends them: waiting jobs are left out, running jobs finish.
+pub struct Pool<J, T> {
+    jobs: Option<Sender<Vec<J>>>,
+    batch: Vec<J>,
+    results: Receiver<Vec<Result<T>>>,
+    received: std::vec::IntoIter<Result<T>>,
+    /// Batches that the workers have.
     in_flight: usize,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Pool {
-    /// How many workers are worth starting here; 0 on a machine with one processor.
-    pub fn size() -> usize {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-        if limit.current.is_some_and(|n| n < DESCRIPTORS) {
-            return 0;
-        }
-        match std::thread::available_parallelism().map_or(1, usize::from) {
-            1 => 0,
-            n => n.min(MOST),
-        }
+/// How many workers are worth starting here; 0 on a machine with one processor.
+pub fn size() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    if limit.current.is_some_and(|n| n < DESCRIPTORS) {
+        return 0;
     }
+    match std::thread::available_parallelism().map_or(1, usize::from) {
+        1 => 0,
+        n => n.min(MOST),
+    }
+}
 
-    /// Start the workers; `None` when no thread can be had.
-    pub fn start(copier: &Copier, dest: &Dest) -> Option<Self> {
-        let (jobs, inbox) = bounded::<Vec<Job>>(WAITING);
-        let (outbox, done) = unbounded();
+impl<J: Send + 'static, T: Send + 'static> Pool<J, T> {
+    /// Start the workers, each with a function of its own; `None` when no thread can be started.
+    pub fn start<W: FnMut(J) -> Result<T> + Send + 'static>(mut worker: impl FnMut() -> W) -> Option<Self> {
+        let (jobs, inbox) = bounded::<Vec<J>>(WAITING);
+        let (outbox, results) = unbounded();
         let stop = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
-        for _ in 0..Self::size() {
+        for _ in 0..size() {
             let (inbox, outbox, stop) = (inbox.clone(), outbox.clone(), Arc::clone(&stop));
-            let mut copier = copier.worker();
-            let dest = dest.for_role(Role::Receiver);
-            let work = move || {
+            let mut work = worker();
+            let run = move || {
                 for batch in inbox {
                     let mut done = Vec::with_capacity(batch.len());
-                    for Job { request, source } in batch {
+                    for job in batch {
                         if stop.load(Ordering::Relaxed) {
                             return;
                         }
-                        let result = catch_unwind(AssertUnwindSafe(|| copier.write_small(&request, &dest, &source)))
-                            .unwrap_or_else(|_| Err(Error::Ipc("a thread that writes files has failed".into())));
-                        done.push((request.at.ndx(), result));
+                        done.push(
+                            catch_unwind(AssertUnwindSafe(|| work(job)))
+                                .unwrap_or_else(|_| Err(Error::Ipc("a thread that writes files has failed".into()))),
+                        );
                     }
                     if outbox.send(done).is_err() {
                         return;
                     }
                 }
             };
-            if let Ok(thread) = std::thread::Builder::new().name("write".into()).spawn(work) {
+            if let Ok(thread) = std::thread::Builder::new().name("write".into()).spawn(run) {
                 threads.push(thread);
             }
         }
         (!threads.is_empty()).then_some(Self {
             jobs: Some(jobs),
             batch: Vec::with_capacity(BATCH),
-            done,
-            heard: Vec::new().into_iter(),
+            results,
+            received: Vec::new().into_iter(),
             in_flight: 0,
             stop,
             threads,
         })
     }
 
-    /// Hand over a file; waits while too many wait.
-    pub fn submit(&mut self, request: Request, source: File) -> Result<()> {
-        self.batch.push(Job { request, source });
+    /// Hand over a job; waits while too many wait.
+    pub fn submit(&mut self, job: J) -> Result<()> {
+        self.batch.push(job);
         if self.batch.len() < BATCH {
             return Ok(());
         }
@@ -126,39 +111,39 @@ impl Pool {
         Ok(())
     }
 
-    /// A file that is finished, if there is one.
-    pub fn finished(&mut self) -> Option<Done> {
-        if let Some(done) = self.heard.next() {
-            return Some(done);
+    /// A result, if there is one.
+    pub fn finished(&mut self) -> Option<Result<T>> {
+        if let Some(result) = self.received.next() {
+            return Some(result);
         }
-        self.heard = self.done.try_recv().ok()?.into_iter();
+        self.received = self.results.try_recv().ok()?.into_iter();
         self.in_flight -= 1;
-        self.heard.next()
+        self.received.next()
     }
 
-    /// Wait for the next file to be finished; `None`: nothing is in hand.
-    pub fn wait(&mut self) -> Option<Done> {
-        if let Some(done) = self.heard.next() {
-            return Some(done);
+    /// Wait for the next result; `None` when no job is left.
+    pub fn wait(&mut self) -> Option<Result<T>> {
+        if let Some(result) = self.received.next() {
+            return Some(result);
         }
         if let Err(error) = self.hand_over() {
-            return Some((-1, Err(error)));
+            return Some(Err(error));
         }
         if self.in_flight == 0 {
             return None;
         }
         self.in_flight -= 1;
-        match self.done.recv() {
+        match self.results.recv() {
             Ok(batch) => {
-                self.heard = batch.into_iter();
-                self.heard.next()
+                self.received = batch.into_iter();
+                self.received.next()
             }
-            Err(_) => Some((-1, Err(gone()))),
+            Err(_) => Some(Err(gone())),
         }
     }
 }
 
-impl Drop for Pool {
+impl<J, T> Drop for Pool<J, T> {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.jobs = None;

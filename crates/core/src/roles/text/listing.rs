@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::items::{Change, Figures, Operation};
 use crate::flist::Segment;
 use crate::plan::Plan;
+use crate::report::debug::{self, debug, ListOf};
 use crate::report::say::text;
 use crate::report::{item, Level, Report};
 use crate::role::Role;
@@ -37,6 +38,19 @@ pub fn report_duplicates(plan: &Plan, report: &Report, segment: &Segment) {
         let at = format!(" from file list ({})", start + place as i32);
         report.info(text!["removing duplicate name ", &name, at]);
     }
+}
+
+/// Report a received list, for `--debug=FLIST`: the receiver does, and then the generator, which in rsync reads it again.
+pub fn report_received(report: &Report, role: Role, segment: &Segment) {
+    if report.plan().debug.flist < 2 {
+        return;
+    }
+    for i in 0..segment.len() {
+        debug!(report, flist >= 2; "recv_file_name(", &segment.name(i), ")");
+    }
+    debug!(report, flist >= 2; "received ", segment.len(), " names");
+    debug::list(report, role, segment, ListOf::Receiver);
+    debug!(report, flist >= 2; "recv_file_list done");
 }
 
 /// The lines of one list. With incremental recursion a directory stands in front of its own list, not among its

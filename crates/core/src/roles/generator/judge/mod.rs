@@ -253,7 +253,7 @@ impl Judge {
     /// Remove extraneous files in one directory.
     fn delete_in(&mut self, rel: &[u8], list: &Segment, delay: bool) -> Result<()> {
         debug!(self.report, del >= 2; "delete_in_dir(", rel, ")");
-        self.deleter.tell_pushing(rel);
+        self.deleter.report_rules_of(rel);
         self.filters.go_to(&self.dest.root, rel, self.plan.insecure_links)?;
         self.deleter.in_dir(rel, list, &mut self.filters, delay)
     }
@@ -265,7 +265,7 @@ impl Judge {
             let entry = list.entry(i);
             if dump && entry.is_active() && !entry.is_dir() {
                 // rsync shows this for files as well (observed).
-                self.deleter.tell_pushing(&self.dest.name(list, i));
+                self.deleter.report_rules_of(&self.dest.name(list, i));
             }
             if !entry.is_active() || !entry.has_contents() {
                 continue;

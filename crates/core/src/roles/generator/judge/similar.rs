@@ -8,7 +8,7 @@ use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::role::Role;
 use crate::roles::compare::same_time;
-use crate::roles::delete::tell_list;
+use crate::roles::delete::dump_names;
 use crate::roles::filter::Filters;
 use crate::roles::paths::split_name;
 use crate::roles::words::request::{Basis, BasisKind};
@@ -100,7 +100,7 @@ impl Judge {
                 files.push((found.name.to_vec(), stat));
             }
         }
-        tell_list(&self.report, root, shown);
+        dump_names(&self.report, root, shown);
         // The last of equals is taken.
         files.sort_by(|a, b| a.0.cmp(&b.0));
         files

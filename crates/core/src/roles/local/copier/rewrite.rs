@@ -6,7 +6,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use super::{pace, target_failed, Copier, SMALL};
+use super::contents::{pace, SMALL};
+use super::{target_failed, Copier};
 use crate::delta::search::{search, SearchStats, TokenSink};
 use crate::delta::signature::Signature;
 use crate::error::{Error, Result};
