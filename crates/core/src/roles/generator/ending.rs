@@ -58,7 +58,7 @@ impl Ending<'_> {
             self.flow.listen(self.judge, true)?;
             self.flow.idle(self.judge)?;
         }
-        for touch in self.flow.window.take_late() {
+        for touch in std::mem::take(&mut self.flow.window.late) {
             touch.apply(&self.judge.dest);
         }
         debug!(self.report, genr >= 1; "generate_files finished");
@@ -88,7 +88,7 @@ impl Ending<'_> {
     fn finish_sub_lists(&mut self) -> Result<()> {
         loop {
             self.flow.idle(self.judge)?;
-            if self.flow.window.open_lists() == 0 {
+            if self.flow.window.open.is_empty() {
                 return Ok(());
             }
             if self.flow.out.is_remote() {
@@ -106,7 +106,7 @@ impl Ending<'_> {
         if self.flow.out.is_remote() {
             self.wait_phase(1)?;
         }
-        for n in 0..self.flow.window.open_lists() {
+        for n in 0..self.flow.window.open.len() {
             self.flow.redo(self.judge, n)?;
         }
         if !self.flow.out.is_remote() {

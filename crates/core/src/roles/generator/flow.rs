@@ -187,8 +187,8 @@ impl Flow {
             // Names that wait for a file keep their lists open, so the second request cannot wait for the end of the
             // list.
             let mut n = 0;
-            while n < self.window.open_lists() {
-                if self.window.open_list(n).processed {
+            while let Some(open) = self.window.open.get(n) {
+                if open.processed {
                     self.redo(judge, n)?;
                 }
                 n += 1;
@@ -226,7 +226,7 @@ impl Flow {
         let late = matches!(plan.delete, DeleteWhen::Delay | DeleteWhen::After) || plan.delay_updates;
         if late || busy || self.window.made_late {
             // Something may still be made in it.
-            self.window.touch_late(touch);
+            self.window.late.push(touch);
             return;
         }
         touch.apply(dest);
@@ -357,7 +357,7 @@ impl Effects for Flow {
             judge.finish_member(self, &at, true)?;
         }
         if self.plan.remove_source_files {
-            while self.window.in_flight() > UNDER_WAY {
+            while self.window.in_flight > UNDER_WAY {
                 self.listen(judge, true)?;
             }
         }

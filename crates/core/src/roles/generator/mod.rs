@@ -128,7 +128,7 @@ impl Generator {
                 self.begun_entries = 0;
             }
             // Read as far ahead as a sender lists, so that hard-link groups know their members.
-            while !flow.window.eof && flow.window.waiting_entries() < LISTED_AHEAD {
+            while !flow.window.eof && flow.window.arrived_entries < LISTED_AHEAD {
                 flow.listen(judge, true)?;
             }
         }
@@ -282,7 +282,7 @@ impl Generator {
                     contents: list,
                 };
                 if let Some(touch) = self.judge.directory(&mut self.flow, &dir)? {
-                    self.flow.window.touch_late(touch);
+                    self.flow.window.late.push(touch);
                 }
             } else {
                 self.judge.entry(&mut self.flow, &at)?;
