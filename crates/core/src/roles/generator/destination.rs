@@ -64,12 +64,12 @@ fn open_root(plan: &Plan, path: &[u8]) -> io::Result<Root> {
     }
 }
 
-/// What the destination argument names must lie in a module, out of which a link could lead. From a chroot none does.
+/// The destination must lie in a module, and a link could lead out of it (which is impossible in a chroot).
 fn is_confined(plan: &Plan) -> bool {
     plan.module_root.is_some() && !plan.module_chroot && !plan.insecure_links
 }
 
-/// What is at a path that leads out of the module.
+/// Check that something exists at a path that leads out of the module.
 fn outside(plan: &Plan, path: &[u8]) -> io::Result<()> {
     let Some(module) = &plan.module_root else { return Ok(()) };
     let full = paths::clean(&operator::absolute(path, &plan.cwd)?);
@@ -168,7 +168,7 @@ impl Argument<'_> {
         ))
     }
 
-    /// The entries go into a directory, not to the path itself.
+    /// The path is that of a directory for the entries, not that of the one entry.
     fn is_directory(&self) -> bool {
         self.count > 1 || self.slash
     }
@@ -270,7 +270,8 @@ impl Argument<'_> {
         announce(plan, report, trimmed);
         let root = open_root(plan, self.path).map_err(|error| self.cannot_enter(1, self.path, &error))?;
         let mut dest = finish(plan, report, root, None)?;
-        // An entry that has lost its name sorts before the root, which then is not known as new (observed).
+        // An entry whose name could not be converted sorts before the root. rsync then forgets that the root is new
+        // (observed).
         dest.created = feeds
             .iter()
             .find_map(|feed| if let Feed::List(list) = feed { Some(list) } else { None })
@@ -294,8 +295,8 @@ impl Argument<'_> {
     }
 }
 
-/// The destination of a dry run that would have made the directory `path`. Nothing is there, and nothing will be: `stand_in`,
-/// its parent, is never looked into.
+/// The destination of a dry run that would have made the directory `path`. Nothing is there, and nothing will be:
+/// `stand_in`, its parent, is never looked into.
 fn void(plan: &Arc<Plan>, report: &Report, stand_in: io::Result<Root>, path: &[u8]) -> Result<Dest> {
     let root = match stand_in {
         Ok(root) => root,
@@ -309,7 +310,7 @@ fn void(plan: &Arc<Plan>, report: &Report, stand_in: io::Result<Root>, path: &[u
     Dest::void(Arc::clone(plan), report.clone(), root)
 }
 
-/// Where the module is this process's root, its paths are shown as whole ones.
+/// In a module that is this process's root, paths are shown with a leading slash.
 fn root_sign(plan: &Plan, path: &[u8]) -> &'static [u8] {
     if plan.module_chroot && !path.starts_with(b"/") {
         b"/"
@@ -330,7 +331,7 @@ fn make_path(plan: &Plan, path: &[u8], shown: &str) -> Result<u32> {
     let full = paths::clean(&full);
     let mut made = 0;
     let no_way = |e| Error::FileIo(format!("rsync: [Receiver] mkdir {shown} failed: {}", sys_text(&e)));
-    // A module is there, and what lies above it is none of a client's business.
+    // The module exists, and a client must not learn of the directories above it.
     let above = plan
         .module_root
         .as_deref()
@@ -399,7 +400,7 @@ mod tests {
     use super::*;
     use crate::plan::DeleteWhen;
 
-    /// A listing has no destination, whatever it was told to delete: `/` must be out of reach.
+    /// A listing has no destination, whatever the plan asks it to delete: `/` must be out of reach.
     #[test]
     fn a_listing_has_no_destination() {
         let asked = Plan {

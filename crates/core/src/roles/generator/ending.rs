@@ -16,13 +16,13 @@ pub struct Ending<'a> {
 }
 
 impl Ending<'_> {
-    /// Everything up to the goodbye.
+    /// Run all phases up to the goodbye.
     pub fn finish(mut self) -> Result<()> {
         let plan = self.plan;
         let remote = self.flow.out.is_remote();
         self.flow.wait_for_writes(self.judge)?;
         debug!(self.report, genr >= 1; "generate_files phase=1");
-        // Nothing more can come that would lead a group of hard links.
+        // No list can come any more with a member that would lead a group.
         self.judge.link_stragglers(self.flow)?;
         self.link_deferred_now()?;
         if plan.inc_recurse {
@@ -35,7 +35,7 @@ impl Ending<'_> {
         self.flow.window.requests_over = true;
         self.flow.out.end_phase()?;
         debug!(self.report, genr >= 1; "generate_files phase=2");
-        // Names wait for what was asked for again, as they do for what is delayed.
+        // Names wait for files that were asked for again, or that are delayed.
         if plan.delay_updates || plan.hard_links && self.flow.window.asked_again && !plan.inc_recurse {
             self.place_delayed()?;
         }
@@ -58,7 +58,7 @@ impl Ending<'_> {
             self.flow.listen(self.judge, true)?;
             self.flow.idle(self.judge)?;
         }
-        for touch in self.flow.window.take_late() {
+        for touch in std::mem::take(&mut self.flow.window.late) {
             touch.apply(&self.judge.dest);
         }
         debug!(self.report, genr >= 1; "generate_files finished");
@@ -88,7 +88,7 @@ impl Ending<'_> {
     fn finish_sub_lists(&mut self) -> Result<()> {
         loop {
             self.flow.idle(self.judge)?;
-            if self.flow.window.open_lists() == 0 {
+            if self.flow.window.open.is_empty() {
                 return Ok(());
             }
             if self.flow.out.is_remote() {
@@ -106,7 +106,7 @@ impl Ending<'_> {
         if self.flow.out.is_remote() {
             self.wait_phase(1)?;
         }
-        for n in 0..self.flow.window.open_lists() {
+        for n in 0..self.flow.window.open.len() {
             self.flow.redo(self.judge, n)?;
         }
         if !self.flow.out.is_remote() {
@@ -115,7 +115,7 @@ impl Ending<'_> {
         Ok(())
     }
 
-    /// Files that were held back come into place, and other names are linked to them.
+    /// Place the files that were held back, and link other names to them.
     fn place_delayed(&mut self) -> Result<()> {
         if self.flow.out.is_remote() {
             self.wait_phase(2)?;

@@ -148,7 +148,8 @@ impl Flow {
         match outcome {
             Outcome::Placed => judge.transferred(self, at, true),
             Outcome::Failed => judge.transferred(self, at, false),
-            // Its name is still the old file's: links to it, and the end of its source, come when it has been moved.
+            // The name still holds the old file: other names are linked, and the source is removed, when it has been
+            // moved.
             Outcome::Held => Ok(()),
             Outcome::Again => {
                 self.window.ask_again(at.ndx());
@@ -169,7 +170,7 @@ impl Flow {
 
     // ---- the end of lists
 
-    /// There is nothing to judge: what was put off until then is done, and ends the lists that it kept open.
+    /// Nothing is left to judge now: do the deferred links, and finish the lists that they kept open.
     pub fn idle(&mut self, judge: &mut Judge) -> Result<()> {
         if self.plan.hard_links && !self.plan.delay_updates {
             judge.link_deferred(self)?;
@@ -183,10 +184,11 @@ impl Flow {
             return Ok(());
         }
         if self.plan.hard_links {
-            // Names that wait for a file which is asked for again keep their lists open, so that does not wait for them.
+            // Names that wait for a file keep their lists open, so the second request cannot wait for the end of the
+            // list.
             let mut n = 0;
-            while n < self.window.open_lists() {
-                if self.window.open_list(n).processed {
+            while let Some(open) = self.window.open.get(n) {
+                if open.processed {
                     self.redo(judge, n)?;
                 }
                 n += 1;
@@ -219,12 +221,12 @@ impl Flow {
     fn finish_directory(&mut self, dest: &Dest, list: OpenList) {
         let plan = &self.plan;
         let Some(touch) = list.touch else { return };
-        // The end of a list with requests comes back late: a backup directory is made before (observed).
+        // A list with requests is finished late, when its backup directory has been made (observed).
         let busy = plan.backup_dir.is_some() && list.asked;
         let late = matches!(plan.delete, DeleteWhen::Delay | DeleteWhen::After) || plan.delay_updates;
         if late || busy || self.window.made_late {
             // Something may still be made in it.
-            self.window.touch_late(touch);
+            self.window.late.push(touch);
             return;
         }
         touch.apply(dest);
@@ -244,8 +246,7 @@ impl Flow {
 
     // ---- progress
 
-    /// A local copy has finished a list. A sender shows that when the data that is under way has arrived, and so does
-    /// this.
+    /// A local copy has finished a list. As a sender does, show it when the data that is under way has arrived.
     fn progress_list(&mut self, end: u64) {
         if self.report.progress_level() < 2 {
             return;
@@ -294,7 +295,7 @@ impl Flow {
         }
     }
 
-    /// A basis that cannot be opened counts as missing. A remote sender's request finds out when the sums are made.
+    /// A basis that cannot be opened counts as missing. (For a remote sender this is checked when the sums are made.)
     fn check_basis(&self, request: &mut Request) {
         if self.out.is_remote() || self.plan.whole_file || self.plan.idle() {
             return;
@@ -352,11 +353,11 @@ impl Effects for Flow {
             }
         }
         if self.plan.hard_links && self.plan.idle() && at.hlink().is_some() {
-            // Nothing will come that is worth waiting for.
+            // In a dry run no data comes to wait for.
             judge.finish_member(self, &at, true)?;
         }
         if self.plan.remove_source_files {
-            while self.window.in_flight() > UNDER_WAY {
+            while self.window.in_flight > UNDER_WAY {
                 self.listen(judge, true)?;
             }
         }

@@ -1,9 +1,9 @@
 //! The generator: walks the lists, decides what each entry needs, and asks for data (spec: protocol 6, transfer 3).
 //!
-//! It has three parts. The *window* ([`window`]) knows the lists that are on their way, and touches no files. The *judge*
-//! ([`judge`]) compares one entry with the destination. What answers requests ([`Requests`]) is a sender at the other end
-//! of a link, or the copier of a local copy. The *flow* ([`flow`]) joins window and answers, and carries out what the
-//! judge causes.
+//! It has three parts. The *window* ([`window`]) knows the lists that are on their way, and touches no files. The
+//! *judge* ([`judge`]) compares one entry with the destination. What answers requests ([`Requests`]) is a sender at the
+//! other end of a link, or the copier of a local copy. The *flow* ([`flow`]) joins window and answers, and carries out
+//! what the judge causes.
 
 pub mod destination;
 mod ending;
@@ -75,7 +75,7 @@ impl Generator {
         }
     }
 
-    /// Everything from the first list to the goodbye. `first` are lists that were read to resolve the destination.
+    /// Run from the first list to the goodbye. `first` are the lists that were read to resolve the destination.
     pub fn run(&mut self, first: Vec<Feed>) -> Result<()> {
         debug!(self.report, genr >= 1; "generator starting pid=", self.plan.pid);
         // A receiver waits for a second list if the first has just one entry (spec: options 5.3).
@@ -111,8 +111,8 @@ impl Generator {
     fn next_list(&mut self) -> Result<Option<(Arc<Segment>, i32)>> {
         let (plan, flow, judge) = (&self.plan, &mut self.flow, &mut self.judge);
         flow.listen(judge, false)?;
-        // Requests for what is known at the start go while the generator waits for the next list. (Hard links want the
-        // lists that follow first.)
+        // The first requests are sent while the generator waits for the next list. (With hard links the lists that
+        // follow are needed first.)
         let waits = plan.inc_recurse && !plan.hard_links && self.lists_seen == self.lists_at_start;
         let local = plan.local && plan.inc_recurse;
         if local && (flow.window.peek().is_none() || waits) {
@@ -127,8 +127,8 @@ impl Generator {
                 flow.idle(judge)?;
                 self.begun_entries = 0;
             }
-            // As far ahead as a sender would be: hard-link groups know their members then.
-            while !flow.window.eof && flow.window.waiting_entries() < LISTED_AHEAD {
+            // Read as far ahead as a sender lists, so that hard-link groups know their members.
+            while !flow.window.eof && flow.window.arrived_entries < LISTED_AHEAD {
                 flow.listen(judge, true)?;
             }
         }
@@ -146,8 +146,8 @@ impl Generator {
         Ok(next)
     }
 
-    /// Before a list with hard links, let come what the sender lists ahead without being asked: the last member that is
-    /// known leads its group. Nothing depends on it, so a sender that looks less far ahead costs a moment only.
+    /// Before a list with hard links, take in the lists that the sender sends ahead of requests, because the last known
+    /// member leads its group. Nothing depends on it: a sender that lists less far ahead costs a moment only.
     ///
     /// spec: protocol 5.10, transfer 8
     fn look_ahead(&mut self) -> Result<()> {
@@ -160,7 +160,7 @@ impl Generator {
             return Ok(());
         }
         if let Some(replay) = flow.out.replay().cloned() {
-            // In a batch the lists stand where the run that wrote it had them.
+            // In a batch the lists stand where they came in the run that wrote it.
             while !flow.window.eof && !replay.is_blocked() {
                 flow.listen(judge, false)?;
                 replay.idle();
@@ -193,8 +193,8 @@ impl Generator {
             list_segment(&self.plan, &self.report, of, list);
         } else if !skip {
             if let Some(dir) = dir {
-                // Its number is behind us, and the list's first may be that of a directory elsewhere: `skip_children`
-                // skips what is below this one.
+                // No directory of the window is judged now: this one has left it, and `skip_children` skips what is
+                // below.
                 self.flow.window.enter(-1);
                 let dir = Directory {
                     at: &dir.at,
@@ -205,7 +205,7 @@ impl Generator {
                 let touch = self.judge.directory(&mut self.flow, &dir)?;
                 skip = touch.is_none();
                 if self.plan.hard_links && list.dir_ndx < 0 {
-                    // The lists that follow are waited for, and meanwhile this goes (observed).
+                    // The generator waits for the lists that follow, and sends this meanwhile (observed).
                     self.flow.flush();
                 }
                 if let (Some(touch), Some(open)) = (touch, self.flow.window.current()) {
@@ -282,13 +282,13 @@ impl Generator {
                     contents: list,
                 };
                 if let Some(touch) = self.judge.directory(&mut self.flow, &dir)? {
-                    self.flow.window.touch_late(touch);
+                    self.flow.window.late.push(touch);
                 }
             } else {
                 self.judge.entry(&mut self.flow, &at)?;
             }
             if k == 0 {
-                // What the first entry asks for goes at once (observed).
+                // The request for the first entry is sent at once (observed).
                 self.flow.flush();
             }
             self.end_entry(k)?;
@@ -306,7 +306,7 @@ impl Generator {
         active
     }
 
-    /// Now and then, take in what has come: `k` is the place of the entry in its list.
+    /// Take in what has come, every [`LISTEN_EVERY`] entries: `k` is the place of the entry in its list.
     fn end_entry(&mut self, k: usize) -> Result<()> {
         if k % LISTEN_EVERY == LISTEN_EVERY - 1 {
             self.flow.listen(&mut self.judge, false)?;

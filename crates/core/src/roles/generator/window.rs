@@ -40,11 +40,11 @@ pub struct DirInfo {
 pub struct Window {
     inc_recurse: bool,
     /// The lists that have been begun and are not finished.
-    open: VecDeque<OpenList>,
+    pub open: VecDeque<OpenList>,
     /// Lists that wait, each with the directory index of its first directory.
     arrived: VecDeque<(Arc<Segment>, i32)>,
     /// Entries of the lists in `arrived`, and of those in `open`: counted, because there may be very many of them.
-    arrived_entries: usize,
+    pub arrived_entries: usize,
     open_entries: usize,
     dirs: HashMap<i32, DirInfo>,
     /// Index of the directory that is judged now.
@@ -61,19 +61,19 @@ pub struct Window {
     /// Entries that have been judged.
     pub processed: u64,
     /// Files that were asked for and are not finished.
-    in_flight: usize,
+    pub in_flight: usize,
     /// Something was asked for a second time.
     pub asked_again: bool,
     /// The last phase in which files may be asked for has been ended.
     pub requests_over: bool,
     /// Directories that are touched at the end of the run.
-    late: Vec<Touch>,
+    pub late: Vec<Touch>,
     /// Directories that are touched already, where that may have to be done again.
     touched: HashMap<Vec<u8>, Touch>,
     /// A directory could not be made with its parent's list, so that a finished parent may still change.
     pub made_late: bool,
-    /// Ends of the lists that are finished while data is under way in a local copy, and the end of the list that the last
-    /// item was of: for the progress of the whole transfer.
+    /// Ends of the lists that are finished while data is under way in a local copy, and the end of the list that the
+    /// last item was of: for the progress of the whole transfer.
     ends: Vec<u64>,
     working_end: u64,
 }
@@ -138,11 +138,6 @@ impl Window {
         self.arrived.front().map(|(list, _)| list)
     }
 
-    /// Entries of the lists that wait.
-    pub fn waiting_entries(&self) -> usize {
-        self.arrived_entries
-    }
-
     /// Entries of the lists that are not finished, without the one that comes next.
     pub fn listed_ahead(&self) -> usize {
         self.open_entries + self.arrived_entries - self.peek().map_or(0, |list| list.len())
@@ -171,16 +166,6 @@ impl Window {
     /// The list that was begun last.
     pub fn current(&mut self) -> Option<&mut OpenList> {
         self.open.back_mut()
-    }
-
-    /// Lists that have been begun and are not finished.
-    pub fn open_lists(&self) -> usize {
-        self.open.len()
-    }
-
-    /// An open list by its place.
-    pub fn open_list(&self, n: usize) -> &OpenList {
-        &self.open[n]
     }
 
     /// The oldest list, when nothing is pending in it.
@@ -264,11 +249,6 @@ impl Window {
         self.release(ndx);
     }
 
-    /// Files that were asked for and are not finished.
-    pub fn in_flight(&self) -> usize {
-        self.in_flight
-    }
-
     /// A file is to be asked for once more when its list, or the phase, ends.
     pub fn ask_again(&mut self, ndx: i32) {
         if let Some((n, at)) = self.locate(ndx) {
@@ -336,11 +316,6 @@ impl Window {
 
     // ---- touches
 
-    /// The directory is touched at the end of the run.
-    pub fn touch_late(&mut self, touch: Touch) {
-        self.late.push(touch);
-    }
-
     /// The directory is touched, and may have to be touched again.
     pub fn remember_touch(&mut self, touch: Touch) {
         self.touched.insert(touch.rel.clone(), touch);
@@ -358,11 +333,6 @@ impl Window {
         if let Some(touch) = self.touched.get(dir) {
             self.late.push(touch.clone());
         }
-    }
-
-    /// Take the directories that are touched at the end of the run.
-    pub fn take_late(&mut self) -> Vec<Touch> {
-        std::mem::take(&mut self.late)
     }
 
     // ---- progress of a local copy

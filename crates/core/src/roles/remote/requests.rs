@@ -29,7 +29,7 @@ pub struct WireRequests {
     writer: Writer,
     ndx: NdxWriter,
     buffer: Vec<u8>,
-    /// A batch stands in for a sender: the receiver is told what is wanted.
+    /// A batch stands in for a sender: requests go to the receiver that reads it.
     replay: Option<Arc<Replay>>,
 }
 
@@ -146,7 +146,7 @@ impl Requests for WireRequests {
     fn item(&mut self, dest: &Dest, at: &At, ndx: i32, iflags: ItemFlags, xname: Option<&[u8]>) -> Result<()> {
         let plan = &dest.plan;
         if plan.protocol < 29 {
-            // No items travel: what is made here is reported here.
+            // The protocol has no items, so this side reports its changes.
             items::count(&dest.report, at.entry().mode, iflags);
             if self.replay.is_none() {
                 Change::received(at, iflags, xname).report_unsent(&dest.report);

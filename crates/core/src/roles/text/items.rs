@@ -185,7 +185,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// The name of an item as a receiving server reports it without a format; `None` when it is not worth a line.
+    /// The line of a receiving server without a format; `None` if the change is not worth a line.
     fn plain_line(&self, plan: &Plan, name: &[u8]) -> Option<Vec<u8>> {
         let is_dir = self.list.entry(self.i).is_dir();
         if plan.info.name == 0 || !(self.acts() || is_dir && self.is_significant()) {

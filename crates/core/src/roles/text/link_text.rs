@@ -30,7 +30,7 @@ pub fn sanitize_target(target: &[u8], name: &[u8]) -> Vec<u8> {
         .count()
         .saturating_sub(1);
     let mut out: Vec<u8> = Vec::with_capacity(target.len());
-    // What may not be taken back: the `..` at the front.
+    // Length of the `..` at the front, which must stay.
     let mut fixed = 0;
     let mut parts = target.split(|&b| b == b'/').peekable();
     while let Some(part) = parts.next() {

@@ -120,8 +120,8 @@ pub trait Requests {
     /// A sender at the other end of a link answers.
     fn is_remote(&self) -> bool;
 
-    /// Send or show an item that needs no data. `ndx` is the index of the item, which for a directory is not that of the
-    /// entry.
+    /// Send or show an item that needs no data. `ndx` is the index of the item, which for a directory is not that of
+    /// the entry.
     fn item(&mut self, dest: &Dest, at: &At, ndx: i32, iflags: ItemFlags, xname: Option<&[u8]>) -> Result<()>;
 
     /// Ask for the data of a file.

@@ -1,5 +1,5 @@
-//! The alternate directories of `--compare-dest`, `--copy-dest` and `--link-dest`: where a file is that is not at the
-//! name itself (spec: transfer 7).
+//! The alternate directories of `--compare-dest`, `--copy-dest` and `--link-dest`, which may have a file that the
+//! destination lacks (spec: transfer 7).
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -26,7 +26,7 @@ use crate::wire::item::ItemFlags;
 /// How many directories are remembered as trusted or not.
 const REMEMBERED: usize = 64;
 
-/// How much a file in an alternate directory is like the one that is wanted.
+/// How much a file in an alternate directory resembles the wanted one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Likeness {
     /// Of the same type.
@@ -71,7 +71,7 @@ pub struct Alternates {
     roots: Vec<Option<Root>>,
     /// Which of them lie behind a link of another owner.
     refused: Vec<bool>,
-    /// Whether the way to a directory in one of them leads over a link of another owner.
+    /// Directories in them: whether a link of another owner is on the path.
     untrusted: HashMap<Vec<u8>, bool>,
 }
 
@@ -86,8 +86,8 @@ impl Alternates {
         }
     }
 
-    /// The directories to look into, with their numbers. One behind a link of another owner is refused, and reported,
-    /// each time (observed).
+    /// The directories to search, with their numbers. A directory behind a link of another owner is refused and
+    /// reported each time (observed).
     pub fn roots<'a>(&'a self, report: &'a Report) -> impl Iterator<Item = (usize, &'a Root)> {
         let roots = self.roots.iter().zip(&self.refused).enumerate();
         roots.filter_map(|(n, (root, refused))| {
@@ -103,17 +103,17 @@ impl Alternates {
         self.roots.iter().flatten()
     }
 
-    /// Status of the file `rel` in an alternate directory. A link of another owner on the way to it is not followed, and
-    /// is reported.
+    /// Status of the file `rel` in an alternate directory. A link of another owner on the way to it is not followed,
+    /// and is reported.
     fn stat(&mut self, dest: &Dest, filters: &Filters, root: &Root, rel: &[u8]) -> Option<Stat> {
         let parent = split_name(rel).0;
         let plan = &dest.plan;
-        // Within a module anybody's links are followed, as none leads out (observed).
+        // In a module the links of all owners are followed, as none leads out (observed).
         if !parent.is_empty() && !plan.insecure_links && plan.module_root.is_none() {
             if self.untrusted.len() > REMEMBERED {
                 self.untrusted.clear();
             }
-            // One look for all that is in a directory.
+            // One check for all files of a directory.
             let untrusted = self
                 .untrusted
                 .entry(root.display(parent))
@@ -127,7 +127,7 @@ impl Alternates {
         (!filters.daemon_hides_in(root, rel, stat.is_dir())).then_some(stat)
     }
 
-    /// The first of the best candidates for `rel`; `judge` says how good one is.
+    /// The first of the best candidates for `rel`; `judge` rates one, or rejects it with `None`.
     fn best(
         &mut self,
         dest: &Dest,
@@ -187,8 +187,8 @@ impl Judge {
         })
     }
 
-    /// Look for a regular file in the alternate directories: `found` is what counts as being at the name, `replaced` what
-    /// is there and not a directory.
+    /// Search the alternate directories for a regular file. `found` is the file at the name, `replaced` the object
+    /// there of any type but a directory.
     ///
     /// spec: transfer 7.1, 7.2
     pub(super) fn alt_regular(
@@ -214,7 +214,7 @@ impl Judge {
             if !all || now.same_file(stat) {
                 return Ok(AltFile::Nothing);
             }
-            // With --link-dest it stays until the link, or the copy, takes its place.
+            // With --link-dest the old file stays until the link, or the copy, replaces it.
             if !self.idle && kind == AltDest::Compare && !self.removed(rel) {
                 return Ok(AltFile::Nothing);
             }
@@ -232,7 +232,7 @@ impl Judge {
                         self.links.note_alternate(at, *stat);
                     }
                     let flags = item_flags(&self.plan, &want, Some(stat), ItemFlags::LOCAL_CHANGE, true);
-                    // Names that wait for this one are reported first (observed).
+                    // rsync reports the names that wait for this one first (observed).
                     self.link_ready(fx, at)?;
                     self.item(fx, at, flags, Some(b""))?;
                     return Ok(AltFile::Done { here: true });
@@ -259,7 +259,7 @@ impl Judge {
         Ok(AltFile::Basis(basis, stat))
     }
 
-    /// Remove what the alternate directories have as well (`--compare-dest`); whether it is gone.
+    /// Remove a file that an alternate directory has as well (`--compare-dest`); whether the name is free.
     fn removed(&self, rel: &[u8]) -> bool {
         match self.dest.root.unlink(rel) {
             Ok(()) => true,
@@ -267,8 +267,8 @@ impl Judge {
         }
     }
 
-    /// Make `rel` a link to its copy in an alternate directory, also in the place of what is there. If it cannot be, a
-    /// copy will do, and the reason is reported only where names are.
+    /// Make `rel` a link to its copy in an alternate directory; `over` replaces an old file. A failure is reported only
+    /// where names are, because a copy replaces the link.
     fn link_alternate(&mut self, root: &Root, rel: &[u8], over: bool) -> bool {
         let mut result = if over {
             self.make_over(rel, |dest, name| dest.link_from(root, rel, name))
@@ -330,7 +330,7 @@ impl Judge {
         }
         let want = self.wanted(at, replaced.as_ref());
         if self.plan.inplace || self.plan.append > 0 {
-            // No other name is used then, and so no other directory.
+            // No temporary file is used then, and so no other directory.
             let Ok(target) = self.dest.open_inplace(rel) else {
                 return Ok(Ok(false));
             };
@@ -357,7 +357,7 @@ impl Judge {
         }
     }
 
-    /// A directory in an alternate place, for the item only.
+    /// The best alternate copy of a directory, to compare with in the item.
     pub(super) fn alt_directory(&mut self, at: &At, rel: &[u8]) -> Option<(Root, Stat)> {
         let dest = &self.dest;
         let best = self.alternates.best(dest, &self.filters, rel, |root, stat| {
@@ -426,7 +426,7 @@ impl Judge {
         }
     }
 
-    /// The copy of a member of a hard-link group in an alternate directory, if it would do for it.
+    /// The copy of a member of a hard-link group in an alternate directory, if its content is right.
     pub(super) fn alt_member(&mut self, at: &At, rel: &[u8]) -> Option<(Root, Stat)> {
         let entry = at.entry();
         if self.plan.alt_dest == AltDest::Copy && !entry.is_file() {

@@ -50,7 +50,7 @@ impl Judge {
             }
             _ => {}
         }
-        // If it fails, it is tried again at its own place, and reported there. The parent may be finished by then.
+        // A failure is not reported: the directory is tried again with its own list, when its parent may be finished.
         fx.made_early(self.dest.root.mkdir(&rel, 0o700).is_ok());
         Ok(())
     }
@@ -73,7 +73,7 @@ impl Judge {
         }
         let found = match self.look(&rel, true) {
             Ok(found) => found,
-            // Below a link that stays (`--ignore-existing`) it is making it that fails (observed).
+            // Below a link that stays (`--ignore-existing`), rsync fails at mkdir (observed).
             Err(error) if self.plan.ignore_existing && error.is(Errno::LOOP) => None,
             Err(error) => {
                 self.report_stat_failed(&rel, &error)?;
@@ -82,7 +82,7 @@ impl Judge {
             }
         };
         if at.entry().has(eflag::IMPLIED) && !self.plan.implied_dirs {
-            // Only a place on the way: made when something below needs it.
+            // An implied directory is made when something below needs it.
             return Ok(Some(self.untouched(dir, rel, found.as_ref())));
         }
         if self.plan.existing && found.is_none() {
@@ -91,7 +91,7 @@ impl Judge {
             return Ok(None);
         }
         if self.plan.ignore_existing && found.is_some_and(|s| !s.is_dir()) {
-            // What is below it is tried all the same, and fails (observed).
+            // The entries below are tried all the same, and fail (observed).
             self.report_existing(at, &rel, found.as_ref());
             if self.plan.delete_during() && self.plan.inc_recurse && found.is_some_and(|s| !s.is_symlink()) {
                 self.deleter.not_a_directory(&rel);
@@ -120,7 +120,7 @@ impl Judge {
         let at = dir.at;
         let created = dir.created || self.dest.created && rel == b".";
         if now.is_none() && self.plan.relative && !self.plan.implied_dirs && !self.idle {
-            // Before it is asked what the parent lets a new directory have.
+            // The mode of a new directory depends on its parent, which must exist.
             self.dest.make_missing_parents(&rel);
         }
         let real = if created { None } else { now };
@@ -129,12 +129,12 @@ impl Judge {
             self.inherit_setgid(&mut want, now.as_ref());
         }
         let (flags, compared) = self.directory_flags(at, &rel, &want, real);
-        // Of what --existing would not have made nothing is removed either.
+        // Nothing is removed from a directory that --existing or a dry run does not make.
         let unmade = self.idle || self.plan.existing;
         let deletes = self.plan.delete_during() && at.entry().has_contents() && !(unmade && real.is_none());
         // On the wire deletions are messages, which rsync 3.5.0 writes before the item that still waits in its buffer.
         let late = deletes && real.is_some() && self.remote;
-        // Without --perms a module's incoming chmod still changes what is there, which no item shows.
+        // Without --perms a module's incoming chmod still changes an existing directory, which no item shows.
         let chmod = !self.plan.daemon_chmod.is_empty() && compared.is_some_and(|s| (s.mode ^ want.mode) & 0o7777 != 0);
         let logged = if chmod { flags | ItemFlags::PERMS } else { flags };
         Change::received(at, logged, None).log_made(&self.report);
@@ -174,7 +174,7 @@ impl Judge {
         Ok(Some(Touch {
             number: dir.ndx,
             rel,
-            // What may be written stays open to its owner: that it could be read back is worth more (observed).
+            // A writable directory keeps the bits that its owner needs to read it back (observed).
             mode: widened && want.mode & 0o200 == 0,
             want,
             before: real.map(|s| s.mtime_pair()),
@@ -220,8 +220,8 @@ impl Judge {
         }
     }
 
-    /// Set the attributes of a directory with status `stat`; `known` are the flags of the comparison with one that was
-    /// there before. Whether its mode was widened for the time of the run.
+    /// Set the attributes of a directory with status `stat`. `known`: the flags of the comparison, if the directory
+    /// existed before. Returns whether the mode was widened for the time of the run.
     fn set_directory(&self, rel: &[u8], want: &Wanted, stat: &Stat, known: Option<ItemFlags>) -> bool {
         let set = known.map_or(*want, |flags| want.settled(flags));
         let times = SetTimes {
@@ -230,7 +230,7 @@ impl Judge {
         };
         let ours = self.dest.set_attrs(rel, &set, stat, times).is_some();
         if !ours && known.is_none() && rel != b"." {
-            // What cannot be given away stays as it was made: for its owner alone where a time is kept.
+            // A directory that cannot be given away stays as it was made: for its owner alone where its time is kept.
             let kept = keeps_time(&self.plan, want.mode);
             let bits = if kept { 0o700 } else { 0o7777 };
             if let Err(error) = self.dest.root.chmod(rel, want.mode & bits) {

@@ -20,7 +20,7 @@ use crate::wire::item::ItemFlags;
 const DEFERRED: usize = 256;
 
 impl Judge {
-    /// Nothing of a list is done: its members lead no group, and none waits for them.
+    /// A list is left out: its members lead no group, and no member waits for them.
     pub fn pass_over_list(&mut self, fx: &mut dyn Effects, list: &Arc<Segment>) -> Result<()> {
         if !self.plan.hard_links {
             return Ok(());
@@ -43,7 +43,7 @@ impl Judge {
         Ok(())
     }
 
-    /// A member of a group is visited. `true`: it is linked, or waits, and nothing else is to be done about it now.
+    /// Decide what a member of a group becomes. `true`: it is linked, or waits, and is not judged for itself.
     pub(super) fn join_group(
         &mut self,
         fx: &mut dyn Effects,
@@ -51,7 +51,7 @@ impl Judge {
         rel: &[u8],
         found: Option<&Stat>,
     ) -> Result<bool> {
-        // What is no file there does not lead, whether it can be replaced or not (observed).
+        // A name that holds no regular file does not lead, whether the object can be replaced or not (observed).
         let none = found.is_none_or(|stat| at.entry().is_file() && !stat.is_file());
         let elsewhere = found.is_none() && self.is_in_alternates(rel);
         match self.links.member(at, none && !elsewhere) {
@@ -68,7 +68,8 @@ impl Judge {
                 self.links.wait(at);
                 fx.keep_open(at);
                 if let Some(stat) = found {
-                    // What is in the way goes now; a failure is reported again when the name is linked (observed).
+                    // The object in the way is removed now; a failure is reported again when the name is linked
+                    // (observed).
                     self.make_way(rel, stat.mode, "regular file")?;
                 }
             }
@@ -85,8 +86,8 @@ impl Judge {
         self.finish_member(fx, at, true)
     }
 
-    /// A member's transfer has ended. rsync's generator is far ahead of the process that writes, and learns of a finished
-    /// file when it has nothing else to do; the names are linked in that order here too.
+    /// A member's transfer has ended. rsync's generator is far ahead of the process that writes, and handles a finished
+    /// file when it has nothing else to do; so the names are linked later here as well.
     pub(super) fn link_later(&mut self, fx: &mut dyn Effects, at: At, good: bool) -> Result<()> {
         if self.idle {
             return self.finish_member(fx, &at, good);
@@ -98,7 +99,7 @@ impl Judge {
         Ok(())
     }
 
-    /// Link what waits for members that are finished.
+    /// Link the members that wait for finished ones.
     pub fn link_deferred(&mut self, fx: &mut dyn Effects) -> Result<()> {
         loop {
             fx.wait_for_writes(self)?;
@@ -117,7 +118,7 @@ impl Judge {
         let name = self.name(at);
         for member in self.links.finish(at, &name, good) {
             let rel = self.name(&member);
-            // Another one may lead by now, where a link to the first could not be made.
+            // Another member may lead by now, because a link to the first could not be made.
             let leader = self.links.leader(&member);
             self.link_to(fx, &member, &rel, leader.as_ref().unwrap_or(&name))?;
             fx.release(&member);
@@ -128,7 +129,7 @@ impl Judge {
         self.choose_leader(fx, at)
     }
 
-    /// The next one that waits leads; members that are passed over give way to the one before them.
+    /// Let the next waiting member lead. If it is left out, the one before it leads.
     fn choose_leader(&mut self, fx: &mut dyn Effects, at: &At) -> Result<()> {
         while let Some(next) = self.links.next_leader(at) {
             let rel = self.name(&next);
@@ -144,7 +145,7 @@ impl Judge {
             self.links.set_choosing(at, true);
             let found = self.dest.lstat(&rel).ok();
             let result = self.regular(fx, &next, rel, found, false);
-            // Asked for, its list is kept open by what is under way.
+            // From here on the request keeps its list open.
             fx.release(&next);
             self.links.set_choosing(at, false);
             result?;
@@ -152,7 +153,7 @@ impl Judge {
         Ok(())
     }
 
-    /// Choose leaders for the members that wait for one that never came.
+    /// Choose leaders for the groups whose last member never came.
     pub fn link_stragglers(&mut self, fx: &mut dyn Effects) -> Result<()> {
         for at in self.links.stragglers() {
             self.choose_leader(fx, &at)?;
@@ -160,8 +161,8 @@ impl Judge {
         Ok(())
     }
 
-    /// A member that cannot become a name of the leader's file becomes a copy of it, and leads those to come. `flags` are
-    /// those of its item.
+    /// Make a member that cannot be linked a copy of the leader's file; later members are linked to the copy. `flags`
+    /// are those of its item.
     fn make_separate(
         &mut self,
         fx: &mut dyn Effects,
@@ -198,9 +199,9 @@ impl Judge {
         self.succeeded(fx, at, true)
     }
 
-    /// What a name that is to become a further one of `leader` is shown beside: what is there, or its copy in an
-    /// alternate directory. With --link-dest that counts only where it is the leader's very file, which a dry run knows
-    /// of files alone (observed).
+    /// The file that the item of a new link is compared with: the one at the name, or its copy in an alternate
+    /// directory. With --link-dest the copy counts only if it is the same file as the leader, which a dry run knows of
+    /// regular files only (observed).
     fn compared_link(
         &mut self,
         at: &At,
@@ -210,7 +211,8 @@ impl Judge {
     ) -> Option<(Root, Stat)> {
         let entry = at.entry();
         if let Some(stat) = found {
-            // But for a file, whatever can be replaced as it is counts; a dry run has removed nothing (observed).
+            // For anything but a regular file, each object that can be replaced counts; a dry run has removed nothing
+            // (observed).
             let replaced = !entry.is_file() && !stat.is_dir();
             let same_kind = self.idle || replaced || (stat.mode ^ entry.mode) & S_IFMT == 0;
             return same_kind.then(|| (self.dest.root.clone(), stat));
@@ -223,7 +225,7 @@ impl Judge {
         entry.is_file().then_some(shown)
     }
 
-    /// Make `rel` a further name of `leader`.
+    /// Make `rel` another name of `leader`.
     fn link_to(&mut self, fx: &mut dyn Effects, at: &At, rel: &[u8], leader: &[u8]) -> Result<()> {
         let found = self.dest.lstat(rel).ok();
         let target = self.dest.lstat(leader).ok();
@@ -249,7 +251,8 @@ impl Judge {
             Ok(false) => return Ok(()),
             Err(error) => return self.link_failed(fx, at, rel, leader, flags, &error),
         }
-        // What replaces another file is looked at when it is there: the attributes are then the leader's (observed).
+        // A link that replaced a file is compared after it was made: its attributes are the leader's by then
+        // (observed).
         if replaces && stat.is_some() {
             if let Ok(now) = self.dest.lstat(rel) {
                 if self.links.attributes_to_come(at) {
@@ -258,11 +261,11 @@ impl Judge {
                 flags |= self.dest.metadata_flags(&self.dest.root, rel, &want, Some(&now));
             }
         }
-        // Its copy in the alternate directory is the leader's file: nothing is new (observed).
+        // The copy in the alternate directory is the same file as the leader: nothing is new (observed).
         let known = found.is_none() && stat.is_some() && self.plan.alt_dest == AltDest::Link;
         if !known || self.report.wants_unchanged() {
             if known && !self.plan.itemize {
-                // Where lines are no items it is a file like its leader, which is up to date (observed).
+                // Without -i it is reported like its leader, as a file that is up to date (observed).
                 self.item(fx, at, ItemFlags::LOCAL_CHANGE, Some(b""))?;
             } else {
                 self.item(fx, at, flags, Some(leader))?;
@@ -272,7 +275,7 @@ impl Judge {
         self.succeeded(fx, at, true)
     }
 
-    /// A link could not be made. Where the reason lies in the two places, the name becomes a copy.
+    /// A link could not be made. If [`needs_own_file`], the name becomes a copy.
     fn link_failed(
         &mut self,
         fx: &mut dyn Effects,

@@ -23,9 +23,9 @@ struct Group {
     busy: bool,
     /// One of those that wait is being made the leader.
     choosing: bool,
-    /// Missing members that came before the one which is transferred.
+    /// Missing members that were visited before the one that is transferred.
     waiting: Vec<At>,
-    /// Members that came while it was.
+    /// Members that were visited during the transfer.
     following: Vec<At>,
 }
 
@@ -38,7 +38,7 @@ pub enum Member {
     Follows,
     /// A later member leads, and it waits for that.
     Waits,
-    /// It is judged for itself, and leads if it comes into place.
+    /// It is judged for itself, and leads once it is in place.
     Leads,
 }
 
@@ -47,7 +47,7 @@ pub struct LinkGroups {
     /// `--hard-links`; without it there are no groups.
     on: bool,
     by_number: HashMap<u32, Group>,
-    /// Members whose transfer has ended, well or not, and to which the others are linked later.
+    /// Members whose transfer has ended, with success or not. The others are linked to them later.
     finished: Vec<(At, bool)>,
 }
 
@@ -66,7 +66,7 @@ impl LinkGroups {
         Some(self.by_number.entry(number).or_default())
     }
 
-    /// A list has come: count its members.
+    /// Count the members of a list that has come.
     pub fn announce(&mut self, list: &Segment) {
         if !self.on {
             return;
@@ -88,7 +88,8 @@ impl LinkGroups {
         }
     }
 
-    /// What a visited member is. `missing`: nothing at its name could serve as its data, so it may wait for a later one.
+    /// What a visited member is. `missing`: nothing at its name could serve as its data, so it may wait for a later
+    /// one.
     pub fn member(&mut self, at: &At, missing: bool) -> Member {
         let Some(group) = self.group(at) else {
             return Member::Leads;
@@ -96,8 +97,7 @@ impl LinkGroups {
         match &group.leader {
             Some(leader) => Member::Link(leader.clone()),
             None if group.busy => Member::Follows,
-            // Only data is worth waiting for: a link or a node is made at once, and so is what looks like a name that is
-            // there (observed).
+            // Only data is worth waiting for: a link or a node is made at once (observed).
             None if missing && group.unseen > 0 && at.entry().is_file() => Member::Waits,
             None => Member::Leads,
         }
@@ -124,8 +124,8 @@ impl LinkGroups {
         }
     }
 
-    /// The transfer of a member named `name` has ended. Those that can be linked to it come back in the order in which
-    /// rsync links them: first those that came meanwhile, then those that waited, the last first.
+    /// The transfer of a member named `name` has ended. Returns the members to link to it, in rsync's order: those that
+    /// were visited meanwhile, then those that waited, the last first.
     pub fn finish(&mut self, at: &At, name: &[u8], good: bool) -> Vec<At> {
         let Some(group) = self.group(at) else {
             return Vec::new();
@@ -140,7 +140,7 @@ impl LinkGroups {
         following.into_iter().chain(waiting.into_iter().rev()).collect()
     }
 
-    /// The member that leads instead of one that did not come into place, if the group needs one and has one.
+    /// The member that leads in the place of one that failed, if the group needs one and has one.
     pub fn next_leader(&mut self, at: &At) -> Option<At> {
         let group = self.group(at)?;
         if group.choosing || group.busy || group.leader.is_some() {
@@ -201,13 +201,13 @@ impl LinkGroups {
         self.group(at).is_some_and(|group| group.attributes_to_come)
     }
 
-    /// One member of each group that waits and of which nothing is under way.
+    /// One waiting member of each group that has no transfer under way.
     pub fn stragglers(&self) -> Vec<At> {
         let idle = self.by_number.values().filter(|group| !group.busy);
         idle.filter_map(|group| group.waiting.last().cloned()).collect()
     }
 
-    /// The others are linked to this member later; how many such members there are.
+    /// Link the others to this member later. Returns how many members wait for that.
     pub fn defer(&mut self, at: At, good: bool) -> usize {
         self.finished.push((at, good));
         self.finished.len()

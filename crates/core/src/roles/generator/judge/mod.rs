@@ -47,7 +47,8 @@ pub trait Effects {
     /// `ndx` there, which is not that of `at`.
     fn pass_item(&mut self, dest: &Dest, at: &At, ndx: i32, flags: ItemFlags, xname: Option<&[u8]>) -> Result<()>;
 
-    /// Ask for data. Where the data is here at once, `judge` links the names that wait for it before this returns.
+    /// Ask for the data of a file. Where it comes at once, `judge` links the names that wait for the file before this
+    /// returns.
     fn request(&mut self, judge: &mut Judge, request: Request) -> Result<()>;
 
     /// The source of an entry may be removed.
@@ -157,8 +158,8 @@ impl Judge {
         same_content(&self.plan, at, root, name, stat, &mut self.buffer)
     }
 
-    /// Flags of an item: how the file at `rel` beneath `root`, with status `now`, differs from what is wanted. `base` and
-    /// `linked` as in [`item_flags`].
+    /// Flags of an item: how the file at `rel` beneath `root`, with status `now`, differs from what is wanted. `base`
+    /// and `linked` as in [`item_flags`].
     fn flags(
         &self,
         root: &Root,
@@ -229,7 +230,7 @@ impl Judge {
         Ok(())
     }
 
-    /// Report an entry whose name is right already, and link what waits for it.
+    /// Report an entry that is up to date, and link the names that wait for it.
     fn keep(&mut self, fx: &mut dyn Effects, at: &At, flags: ItemFlags) -> Result<()> {
         self.item(fx, at, flags, None)?;
         self.links.note_item(at, flags);
@@ -263,7 +264,7 @@ impl Judge {
         for i in list.sorted() {
             let entry = list.entry(i);
             if dump && entry.is_active() && !entry.is_dir() {
-                // As rsync has it.
+                // rsync shows this for files as well (observed).
                 self.deleter.report_rules_of(&self.dest.name(list, i));
             }
             if !entry.is_active() || !entry.has_contents() {
@@ -346,7 +347,7 @@ impl Judge {
         }
     }
 
-    /// The directory of a missing argument should be listed, but is missing as well: reported once for all names in it.
+    /// Report that the directory of a missing argument is not in the list: once for all names in it.
     fn report_absent_parent(&mut self, list: &Segment, rel: &[u8]) {
         let dir = split_name(rel).0;
         if self.plan.inc_recurse || dir.is_empty() || self.absent == dir || list.find(dir, true).is_some() {
@@ -421,7 +422,7 @@ impl Judge {
         self.regular(fx, at, rel, found, false)
     }
 
-    /// What follows a transfer when its file has its name, or will not get it.
+    /// The transfer of a file has ended: it has its name (`good`), or will not get it.
     pub fn transferred(&mut self, fx: &mut dyn Effects, at: &At, good: bool) -> Result<()> {
         if good {
             self.succeeded(fx, at, true)?;

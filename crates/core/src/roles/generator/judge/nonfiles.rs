@@ -85,12 +85,12 @@ impl Judge {
         let listed = at.entry().mode;
         let device = is_device(listed);
         let (major, minor) = if device { at.rdev() } else { (0, 0) };
-        // Without --perms it takes the mode of what it replaces, of whatever kind that is (observed).
+        // Without --perms it takes the mode of the object that it replaces, of whatever type (observed).
         let want = self.wanted(at, found.as_ref().filter(|s| !s.is_dir()));
         let same_kind = found.filter(|s| same_family(s.mode, listed));
         if let Some(stat) = same_kind {
             let same_type = (stat.mode ^ listed) & S_IFMT == 0;
-            // rsync takes a block device for a character device of the same numbers, and leaves it; that would lose it.
+            // rsync does not tell a block device from a character device of the same numbers. Leaving it would lose it.
             if same_type && (!device || (stat.rdev_major, stat.rdev_minor) == (major, minor)) {
                 let flags = self.keep_attributes(rel, &want, &stat);
                 let flags = self.after_chown(&want, &stat, flags);
@@ -130,8 +130,8 @@ impl Judge {
         flags
     }
 
-    /// What a new object is compared with: `same_kind`, or what an alternate directory has if nothing is `found`. `None`:
-    /// the alternate directory had all that is needed.
+    /// What a new object is compared with: `same_kind`, or what an alternate directory has if nothing is `found`.
+    /// `None`: the alternate directory had all that is needed.
     fn compared(
         &mut self,
         fx: &mut dyn Effects,

@@ -52,8 +52,8 @@ impl Judge {
                 AltFile::Done { here } => return self.done_from_alternate(fx, at, here),
                 AltFile::Basis(basis, stat) if found.is_none() => {
                     compared = Some(stat);
-                    // To append is to go on with what is at the name itself. With any other basis the sender takes the
-                    // size of that for what is here, and sends nothing if it is too long.
+                    // --append continues the file at the name. With another basis the sender would take the size of
+                    // the basis for the size of that file, and send nothing if it is too long.
                     alternate = Some(basis).filter(|_| self.plan.append == 0);
                 }
                 AltFile::Basis(..) | AltFile::Nothing => {}
@@ -81,7 +81,7 @@ impl Judge {
             )));
         }
         let mut iflags = ItemFlags::TRANSFER;
-        // Asked for again, nothing is compared (observed).
+        // At the second request nothing is compared (observed).
         if self.plan.checksum && compared.is_some() && !redo {
             iflags |= ItemFlags::CHANGE;
         }
@@ -102,7 +102,7 @@ impl Judge {
         fx.request(self, request)
     }
 
-    /// Whether the size or the age of a file keeps it from the transfer, which is reported.
+    /// Whether the size or the age of a file excludes it from the transfer; reports it.
     fn is_excluded(&self, at: &At, rel: &[u8], found: Option<&Stat>) -> bool {
         let (entry, plan) = (at.entry(), &self.plan);
         let is_newer = |stat: &Stat| entry.mtime.saturating_sub(stat.mtime) < plan.modify_window;
@@ -176,8 +176,8 @@ impl Judge {
         self.keep(fx, at, flags)
     }
 
-    /// Giving away a file with set-id bits clears them, so rsync looks at it again: the owner is then right and the mode
-    /// is not (observed).
+    /// Giving away a file with set-id bits clears them, so rsync looks at it again: the owner is then right and the
+    /// mode is not (observed).
     pub(super) fn after_chown(&self, want: &Wanted, before: &Stat, flags: ItemFlags) -> ItemFlags {
         let ids = ItemFlags::OWNER | ItemFlags::GROUP;
         if !flags.intersects(ids) || before.mode & 0o6000 == 0 || self.idle || self.plan.fake_super {

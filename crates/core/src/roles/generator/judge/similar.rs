@@ -42,7 +42,7 @@ fn join(dir: &[u8], base: &[u8]) -> Vec<u8> {
 }
 
 impl Judge {
-    /// List the files of a directory when a name is first looked for in it. What comes into it later is not considered
+    /// List the files of a directory at the first search in it. Files that are made there later are not considered
     /// (observed).
     fn list_similar(&mut self, dir: &[u8]) {
         if self.similar.dir.as_deref() == Some(dir) {
@@ -71,7 +71,7 @@ impl Judge {
         let names = match root.read_names(if dir.is_empty() { b"." } else { dir }, self.plan.open_noatime) {
             Ok(names) => names,
             Err(error) => {
-                // That there is no such directory is the usual case.
+                // A missing directory is the usual case.
                 if error.is(Errno::LOOP) {
                     let full = root.display(dir);
                     self.report.refusal(&full, &error);
@@ -101,7 +101,7 @@ impl Judge {
             }
         }
         dump_names(&self.report, root, shown);
-        // Of equals the last is taken.
+        // The last of equals is taken.
         files.sort_by(|a, b| a.0.cmp(&b.0));
         files
     }
