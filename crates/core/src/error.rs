@@ -55,7 +55,7 @@ pub enum Error {
     /// The peer ended with this code and has reported why.
     #[error("")]
     PeerExit(i32),
-    /// The other end of a channel or of the connection is gone. Whoever was there reports why.
+    /// The other end of a channel or of the connection is gone, and reports why.
     #[error("")]
     Ended(i32),
     /// The cause was reported when it was met; the run ends with this code.

@@ -272,7 +272,7 @@ impl Format {
             .any(|p| matches!(p, Piece::Escape { letter, .. } if *letter == wanted))
     }
 
-    /// Items are told after their data when a figure of the data is asked for.
+    /// Items are reported after their data when a figure of the data is asked for.
     pub fn after_data(&self) -> bool {
         self.has(b'b') || self.has(b'c') || self.has(b'C')
     }
@@ -294,7 +294,7 @@ impl Format {
                         continue;
                     }
                     let start = out.len();
-                    // The arrow of a link stands outside the width, and blanks stand for one where there is none.
+                    // The arrow of a link stands outside the width, and blanks stand for a missing one.
                     if *letter == b'L' && (*width != 0 || !value.is_empty()) {
                         if value.is_empty() {
                             value.resize(ARROW, b' ');

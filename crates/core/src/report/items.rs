@@ -1,4 +1,4 @@
-//! What is told of entries: item lines, deletions, and the names they are told by (spec: output 7).
+//! Reports about entries: item lines, deletions, and the names in them (spec: output 7).
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl Report {
             || self.shared.voice.log_format.as_ref().is_some_and(Format::after_data)
     }
 
-    /// The log's format itemizes: it tells every kind of change.
+    /// The log's format itemizes: it shows every kind of change.
     pub fn log_itemizes(&self) -> bool {
         self.shared.voice.log_format.as_ref().is_some_and(|f| f.has(b'i'))
     }
@@ -175,14 +175,14 @@ impl Report {
             sum_bytes: 0,
         };
         if plan.server && plan.protocol >= 29 {
-            // Whatever was asked for here, the client may keep a log of its own.
+            // The client may keep a log of its own, whether or not this side reports deletions.
             let mut payload = self.to_wire(name);
             if mode & 0o170_000 == 0o040_000 {
                 payload.push(0);
             }
             let writer = lock(&self.shared.writer).clone();
             if let Some(writer) = writer.filter(|_| payload.len() < 5120) {
-                // A link that is lost is found out by whoever writes next.
+                // A lost link shows with the next write of a role.
                 let _ = writer.msg(Tag::Deleted, &payload);
             }
         }
@@ -263,7 +263,7 @@ impl Report {
     }
 
     /// Whether files are sent whole (`-vv`, spec: output 4).
-    pub fn tell_method(&self) {
+    pub fn report_method(&self) {
         let plan = &self.shared.plan;
         if plan.debug.flist > 0 {
             self.info(if plan.whole_file {
@@ -275,7 +275,7 @@ impl Report {
     }
 
     /// The figures of the sender's search (`-vv`, spec: output 4).
-    pub fn tell_matches(&self) {
+    pub fn report_matches(&self) {
         if self.shared.plan.debug.deltasum == 0 {
             return;
         }

@@ -1,7 +1,7 @@
 //! Where roles say what happened: one place that decides the stream a line goes to, escapes names, and counts.
 //!
 //! Roles run in several threads; a [`Report`] is a cheap handle that all of them share. What it collects is taken out
-//! in batches by whoever drives the transfer.
+//! in batches by the caller.
 
 pub mod debug;
 mod escape;
@@ -85,7 +85,7 @@ struct Shared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reported(());
 
-/// A handle on what a transfer tells the world.
+/// A handle on the reports of a transfer.
 #[derive(Clone)]
 pub struct Report {
     shared: Arc<Shared>,

@@ -109,8 +109,7 @@ impl Report {
         self.push(Event::Stdout(out));
     }
 
-    /// A list of which `processed` entries have passed is done with, or a phase is: the line of the whole transfer is
-    /// printed again (observed).
+    /// A list or a phase has ended, after `processed` entries: the line of the whole transfer is printed again (observed).
     pub fn progress_again(&self, processed: u64) {
         let mut out = Vec::new();
         {
@@ -121,7 +120,7 @@ impl Report {
             let counters = self.shared.tally.counters();
             let left = counters.total.saturating_sub(processed);
             let (done, all) = self.stats(|s| (s.transferred_size, s.total_size));
-            progress.tell(done, all.max(done), Counters { left, ..counters }, &mut out);
+            progress.show_total(done, all.max(done), Counters { left, ..counters }, &mut out);
         }
         self.push(Event::Stdout(out));
     }

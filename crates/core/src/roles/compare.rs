@@ -36,7 +36,7 @@ pub fn is_special(mode: u32) -> bool {
     matches!(mode & S_IFMT, 0o010_000 | 0o140_000)
 }
 
-/// What an entry of the list is to look like on this machine: ids mapped, mode settled.
+/// What an entry of the list is to look like on this machine: ids mapped, mode resolved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Type bits and the twelve permission bits the result gets.
@@ -59,16 +59,16 @@ pub struct Wanted {
     pub default_acl: Option<u32>,
     pub xattrs: Option<u32>,
     /// They were compared and are equal already.
-    pub acl_settled: bool,
-    pub xattrs_settled: bool,
+    pub acl_equal: bool,
+    pub xattrs_equal: bool,
 }
 
 impl Wanted {
-    /// The same, knowing from the flags of a comparison what need not be looked at again.
-    pub fn settled(self, flags: ItemFlags) -> Self {
+    /// The same after a comparison: what its `flags` show to be equal is not compared again.
+    pub fn compared(self, flags: ItemFlags) -> Self {
         Self {
-            acl_settled: !flags.contains(ItemFlags::ACL),
-            xattrs_settled: !flags.contains(ItemFlags::XATTR),
+            acl_equal: !flags.contains(ItemFlags::ACL),
+            xattrs_equal: !flags.contains(ItemFlags::XATTR),
             ..self
         }
     }
@@ -156,7 +156,7 @@ pub fn unchanged(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
             .is_none_or(|t| !plan.crtimes || stat.btime.is_none_or(|b| b.0 == t))
 }
 
-/// Add the bits that tell how what is here differs (spec: protocol 6.2, output 6). `stat` is `None` for a new item.
+/// Add the bits for what differs on this machine (spec: protocol 6.2, output 6). `stat` is `None` for a new item.
 /// `linked` is a link to a file that was matched in all: its time is that file's.
 pub fn item_flags(plan: &Plan, wanted: &Wanted, stat: Option<&Stat>, base: ItemFlags, linked: bool) -> ItemFlags {
     let mut flags = base;

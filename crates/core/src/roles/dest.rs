@@ -63,7 +63,7 @@ pub struct Dest {
     /// The temp-dir that cannot be used: a link on the way to it belongs to somebody else.
     temp_refused: Option<Arc<Vec<u8>>>,
     pub partial: PartialDir,
-    /// Files of which this run has put a fragment at the name itself (`--partial` with `--backup`).
+    /// Files for which this run has put a fragment at the name itself (`--partial` with `--backup`).
     own_partials: Arc<Mutex<HashSet<Vec<u8>>>>,
     /// A module's rules, where they may hide a partial-dir that is in each file's own directory.
     partial_filter: Option<Arc<Mutex<Filters>>>,
@@ -89,7 +89,7 @@ impl Dest {
         Ok(dest)
     }
 
-    /// The destination of a dry run that is not there, whatever `root` is.
+    /// The destination of a dry run does not exist; `root` is no part of it.
     pub fn void(plan: Arc<Plan>, report: Report, root: Root) -> Result<Self> {
         let mut dest = Self::bare(plan, report, root);
         dest.void = true;
@@ -154,7 +154,7 @@ impl Dest {
         match &self.plan.module_root {
             // Directory options from a client stay in the module, links included (SEC-9).
             Some(module) if !self.plan.insecure_links => {
-                // The walk beneath the module takes no `..`, so that is settled as text.
+                // The walk beneath the module takes no `..`, so the path is cleaned as text.
                 let full = lexical_path(path, self.root.path());
                 let options = RootOptions {
                     cwd: Vec::new(),
@@ -198,7 +198,7 @@ impl Dest {
             };
             match opened {
                 Ok(root) => self.temp_dir = Some(root),
-                // Told for each file that should have been made there.
+                // Reported for each file that should have been made there.
                 Err(error) if error.is(Errno::LOOP) => {
                     let full = crate::tree::operator::absolute(dir, self.root.path()).unwrap_or_else(|_| dir.to_vec());
                     self.temp_refused = Some(Arc::new(super::paths::clean(&full)));
@@ -256,9 +256,9 @@ impl Dest {
         }
     }
 
-    /// Make the parents of `rel` with default modes (`--relative` without implied directories). Here, and wherever a
-    /// directory is made that no list describes, the kernel takes away what the umask, or in its place the default ACL
-    /// of the parent, forbids.
+    /// Make the parents of `rel` with default modes (`--relative` without implied directories). As for every directory
+    /// that no list describes, the kernel removes the bits that the umask, or the parent's default ACL, forbids. A
+    /// failure is not reported here: making the entry itself then fails for the same reason, and that is reported.
     pub fn make_parents(&self, rel: &[u8]) {
         let mut at = 0;
         while let Some(slash) = memchr::memchr(b'/', &rel[at..]) {

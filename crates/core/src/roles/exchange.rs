@@ -63,7 +63,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Mark an entry that has data; whether it is its redo, of which there is one below protocol 27 (spec: protocol-old
+    /// Mark an entry that has data. `true` when this is its redo; below protocol 27 there is one redo at most (spec: protocol-old
     /// 12).
     pub fn redo(&mut self, segment: &Segment, i: usize, protocol: u8) -> Result<bool> {
         let redo = self.again(segment, i);

@@ -15,7 +15,7 @@ use crate::wire::item::IoErrors;
 
 /// Rules of one role, and where on the walk it stands.
 pub struct Filters {
-    /// The names of this list are absolute: they are told with the slash that rules do not see.
+    /// The names of this list are absolute: reports show the slash, which rules do not see.
     pub absolute: bool,
     rules: Rules,
     daemon: Rules,
@@ -96,7 +96,7 @@ impl Filters {
     #[must_use]
     pub fn telling(mut self, report: &Report) -> Self {
         self.report = Some(report.clone());
-        // The rules of the command line have been told by whoever read them.
+        // The reader of the command line has reported its rules.
         self.rules.take_debug();
         if report.plan().debug.filter < 2 {
             self.rules.be_silent();

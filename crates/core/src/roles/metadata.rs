@@ -130,7 +130,7 @@ fn system_ids() -> Arc<dyn IdLookup> {
     Arc::new(IdFiles::parse(&read("/etc/passwd"), &read("/etc/group")))
 }
 
-/// The map from the sender's ids to ours that the options ask for; complaints about it are told.
+/// The map from the sender's ids to ours that the options ask for. Faults in it are reported.
 ///
 /// Errors: `Usage` when `--usermap` or `--groupmap` makes no sense.
 pub fn id_map(plan: &Plan, report: &Report, lookup: Arc<dyn IdLookup>) -> Result<IdMap> {

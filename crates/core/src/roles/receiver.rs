@@ -174,7 +174,7 @@ impl Receiver {
 
     fn notify_generator(&self, feed: Feed) -> Result<()> {
         if let Some(replay) = &self.replay {
-            replay.tell();
+            replay.note_sent();
         }
         self.feed.send(feed).map_err(|_| Error::Ended(14))
     }
@@ -230,8 +230,8 @@ impl Receiver {
         loop {
             self.report.check()?;
             if !alone && !std::mem::replace(&mut begun, true) {
-                // Nothing is read on before it is known where things go, and this end is two processes in rsync: what
-                // is wrong from here on is told by the receiver.
+                // Reading goes on once the destination is resolved. In rsync this end is two processes from here on, and
+                // the receiver reports what is wrong.
                 let _ = self.dest()?;
             }
             let ndx = self.ndx.read(&mut self.reader)?;
@@ -295,7 +295,7 @@ impl Receiver {
             return Ok(());
         }
         if let Some(replay) = self.replay.as_ref().filter(|_| !item.wants_data()) {
-            replay.settle(&self.report)?;
+            replay.wait_generator(&self.report)?;
         }
         let found = entry_of(&self.lists, &item, Role::Receiver)?;
         if self.report.progress_level() == 2 {
@@ -382,7 +382,7 @@ impl Receiver {
 
     fn dest(&mut self) -> Result<Arc<Dest>> {
         if self.dest.is_none() {
-            // An item can only come after a request, so the destination is settled.
+            // An item can only come after a request, so the destination is resolved.
             let dest = self
                 .dest_inbox
                 .recv()

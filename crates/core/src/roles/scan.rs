@@ -30,7 +30,7 @@ use crate::role::Role;
 use crate::tree::{FileKind, Stat};
 use crate::wire::item::IoErrors;
 
-/// An argument on its way down: `name` under `root`, of which `done` bytes are already listed.
+/// An argument whose parents are being listed: `name` under `root`; its first `done` bytes are listed already.
 #[derive(Debug, Clone)]
 struct Argument {
     root: u16,
@@ -92,7 +92,7 @@ pub struct Scanner {
     finished: bool,
     next_start: i32,
     next_dir: i32,
-    /// Directories whose rules came into force since the last list was begun, where that is told.
+    /// Directories whose rules came into force since the last list began, if that is reported.
     pushed: usize,
     links: HardLinks,
     /// Metadata tables (ACLs, xattrs) go here.
@@ -562,7 +562,7 @@ pub fn sender_line(message: &[u8], error: &io::Error) -> Vec<u8> {
     sys_line(Role::Sender, message, error)
 }
 
-/// Whether it is the directory that cannot be searched: looking for any name at all tells.
+/// Whether the directory can't be searched: then a look-up of any name fails.
 fn unsearchable(root: &crate::tree::Root, dir: &[u8]) -> bool {
     root.lstat(&[disk(dir), b"/-"].concat())
         .is_err_and(|e| e.is(Errno::ACCESS))

@@ -385,7 +385,7 @@ impl Sender {
                 totals.matches, totals.hash_hits, totals.false_alarms, totals.literal
             ));
         }
-        self.report.tell_heap(Role::Sender);
+        self.report.report_heap(Role::Sender);
         self.done()
     }
 
@@ -544,7 +544,7 @@ impl Sender {
                 }
                 self.put()?;
             } else {
-                // A batch reads like the stream of a server, which tells its client these.
+                // A batch reads like the stream of a server, which sends these figures to its client.
                 self.outlet.record(&self.out)?;
                 self.out.clear();
             }

@@ -156,7 +156,7 @@ impl Sources {
         self.own.get(number)
     }
 
-    /// Open a file for its data; links are followed where the plan follows them. An error is told, with the file as
+    /// Open a file for its data; links are followed where the plan follows them. An error is reported, with the file as
     /// `shown` quotes it, and comes back as bits of io_error (spec: transfer 13).
     pub fn open_data(
         &mut self,

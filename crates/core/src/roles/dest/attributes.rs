@@ -70,12 +70,12 @@ impl Dest {
             acl,
             default_acl,
             xattrs: if plan.xattrs > 0 { segment.xattrs(i) } else { None },
-            acl_settled: false,
-            xattrs_settled: false,
+            acl_equal: false,
+            xattrs_equal: false,
         }
     }
 
-    /// The file whose mode a new one takes without --perms: what can't be read is none (observed).
+    /// The file whose mode a new one takes without --perms: one that can't be read does not count (observed).
     pub fn model(&self, root: &Root, name: &[u8]) -> Option<Stat> {
         let readable = self.plan.am_root || root.open_read(name, false).is_ok();
         // By now a directory may have taken the place of a similar file.
@@ -105,7 +105,7 @@ impl Dest {
         self.report.quoted(&path)
     }
 
-    /// Tell it; whether the rest can be done all the same.
+    /// Report that a change of owner failed. `true` when the other attributes can be set all the same.
     fn chown_failed(&self, shown: &[u8], want: &Wanted, uid: Option<u32>, error: &io::Error) -> bool {
         let impossible: &[u8] = match (uid, want.gid) {
             (Some(u32::MAX), _) => b"uid 4294967295 (-1) is impossible to set on ",
@@ -121,7 +121,7 @@ impl Dest {
     }
 
     /// Owners that change, for `--debug=OWN`.
-    fn tell_ids(&self, rel: &[u8], now: &Stat, uid: Option<u32>, gid: Option<u32>) {
+    fn report_ids(&self, rel: &[u8], now: &Stat, uid: Option<u32>, gid: Option<u32>) {
         if let Some(uid) = uid.filter(|&uid| uid != now.uid) {
             debug!(self.report, own >= 1; "set uid of ", rel, " from ", now.uid, " to ", uid);
         }
@@ -137,7 +137,7 @@ impl Dest {
         if plan.idle() {
             if plan.debug.own > 0 {
                 let (uid, gid) = self.ids_to_set(want, now);
-                self.tell_ids(rel, now, uid, gid);
+                self.report_ids(rel, now, uid, gid);
             }
             return Some(false);
         }
@@ -149,7 +149,7 @@ impl Dest {
             mode_now = self.root.lstat(rel).map_or(mode_now, |s| s.mode);
         }
         let (uid, gid) = self.ids_to_set(want, now);
-        self.tell_ids(rel, now, uid, gid);
+        self.report_ids(rel, now, uid, gid);
         if uid.is_some() || gid.is_some() {
             match self.root.chown(rel, uid, gid) {
                 Ok(()) => {
@@ -166,7 +166,7 @@ impl Dest {
                 }
             }
         }
-        if plan.xattrs > 0 && !want.xattrs_settled {
+        if plan.xattrs > 0 && !want.xattrs_equal {
             new_xattrs = self.set_xattrs(place, rel, want, &mut mode_now);
             changed |= new_xattrs;
         }
@@ -192,7 +192,7 @@ impl Dest {
                 }
             }
         }
-        if plan.acls && !want.acl_settled {
+        if plan.acls && !want.acl_equal {
             changed |= self.set_acls(place, rel, want, &mut mode_now);
         }
         // New extended attributes bring the mode along, also without --perms (observed).
@@ -201,7 +201,7 @@ impl Dest {
         if !is_link(mode_now) && (mode_now ^ mode) & 0o7777 != 0 {
             match self.root.chmod(rel, mode) {
                 Ok(()) => changed = true,
-                // Fake-super is for those who may do less than that: rsync does not tell.
+                // Fake-super is for users without that right: rsync reports nothing.
                 Err(_) if plan.fake_super => {}
                 Err(error) => {
                     // A link that stands for a directory is never followed for this.
@@ -250,7 +250,7 @@ impl Dest {
             };
             mode_now = now.mode & 0o7777;
             let (uid, gid) = self.ids_to_set(want, &now);
-            self.tell_ids(rel, &now, uid, gid);
+            self.report_ids(rel, &now, uid, gid);
             if uid.is_some() || gid.is_some() {
                 match attrs::fchown(file, uid, gid) {
                     Ok(()) => mode_now &= !0o6000,

@@ -145,8 +145,8 @@ impl Dest {
         match root.lstat(name) {
             Ok(stat) if stat.is_dir() => {
                 let shown = self.shown_backup(name);
-                let told = |below: &[u8], mode: u32| self.report.deletion(&[shown.as_slice(), below].concat(), mode);
-                let _removed = crate::roles::delete::remove_tree(root, name, name.len(), &told);
+                let removed = |below: &[u8], mode: u32| self.report.deletion(&[shown.as_slice(), below].concat(), mode);
+                let _removed = crate::roles::delete::remove_tree(root, name, name.len(), &removed);
             }
             Ok(_) => {
                 let _removed = root.unlink(name);
@@ -235,7 +235,7 @@ impl Dest {
         }
     }
 
-    /// Whether `--safe-links` keeps a link from being backed up, which is told.
+    /// Whether `--safe-links` keeps a link from being backed up. Then that is reported.
     fn is_unsafe_link(&self, rel: &[u8]) -> bool {
         let target = self.plan.safe_links.then(|| self.root.read_link(rel).ok()).flatten();
         let Some(target) = target.filter(|target| crate::roles::compare::unsafe_link(target, rel)) else {
@@ -291,7 +291,7 @@ impl Dest {
             attrs::futimens(&copy, Some(stat.mtime_pair()), Some(stat.atime_pair()))
         };
         finish().inspect_err(|_| {
-            // A backup is whole or there is none; why there is none is reported by the caller.
+            // A backup is whole or missing; the caller reports why it is missing.
             let _ = root.unlink(name);
         })
     }

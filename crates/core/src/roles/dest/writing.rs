@@ -70,7 +70,7 @@ impl Dest {
         };
         let mut result = self.root.open_write(rel, how);
         if matches!(&result, Err(e) if e.is(Errno::ACCESS)) {
-            // An unwritable file of our own is made writable for the open alone: whatever ends the run, its mode is the
+            // An unwritable file of our own is made writable for the open alone: however the run ends, its mode is the
             // old one, and the descriptor stays good for writing.
             if let Some(stat) = self.root.lstat(rel).ok().filter(crate::tree::Stat::is_file) {
                 let mode = stat.mode & 0o7777;

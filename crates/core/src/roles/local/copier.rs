@@ -36,7 +36,7 @@ const FIRST: usize = 16;
 /// What became of a request.
 pub enum Copied {
     Now(Outcome),
-    /// A worker has it; [`Copier::finished`] and [`Copier::wait`] tell of the end.
+    /// A worker has it; its outcome comes from [`Copier::finished`] or [`Copier::wait`].
     Later,
 }
 
@@ -150,7 +150,7 @@ impl Copier {
         Ok(outcome)
     }
 
-    fn tell(&self, request: &Request, figures: Figures<'_>, part: Part) {
+    fn report_item(&self, request: &Request, figures: Figures<'_>, part: Part) {
         let name = request.at.given_name();
         Change::sent(&request.at, request.iflags, None).report(&self.report, &name, figures, part);
     }
@@ -167,8 +167,8 @@ impl Copier {
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
             return Ok(Copied::Now(Outcome::Failed));
         };
-        self.tell(&request, Figures::default(), Part::Screen);
-        self.tell(&request, Figures::default(), Part::KeptAfter(request.at.ndx()));
+        self.report_item(&request, Figures::default(), Part::Screen);
+        self.report_item(&request, Figures::default(), Part::KeptAfter(request.at.ndx()));
         match &mut self.pool {
             Some(pool) => pool.submit((request, source))?,
             None => return Err(Error::Ipc("no thread writes files".into())),
@@ -193,7 +193,7 @@ impl Copier {
         let entry = *request.at.entry();
         self.count(request);
         if self.plan.dry_run {
-            self.tell(request, Figures::default(), Part::All);
+            self.report_item(request, Figures::default(), Part::All);
             self.report.stats(|s| {
                 s.sent += 3;
                 s.received += 3;
@@ -206,7 +206,7 @@ impl Copier {
         };
         let late = self.report.after_data();
         if !late {
-            self.tell(request, Figures::default(), Part::Screen);
+            self.report_item(request, Figures::default(), Part::Screen);
         }
         if self.report.progress_level() > 0 {
             self.report.progress_begin(0);
@@ -228,10 +228,10 @@ impl Copier {
                 sum_bytes: figures.1,
                 checksum: sum.as_deref(),
             };
-            self.tell(request, shown, Part::Screen);
+            self.report_item(request, shown, Part::Screen);
         }
         match outcome {
-            Outcome::Placed => self.tell(request, shown, Part::Kept),
+            Outcome::Placed => self.report_item(request, shown, Part::Kept),
             Outcome::Held => {
                 let figures = late.then_some((figures.0, figures.1, sum));
                 self.delayed.push(Delayed {
@@ -435,7 +435,7 @@ fn target_failed(dest: &Dest, rel: &[u8], error: CopyError) -> Error {
 }
 
 /// Whether files of this run may be written in any order and beside the generator's work: nothing that the generator
-/// does later depends on a file being in place, and nothing is told after the data.
+/// does later depends on a file being in place, and nothing is reported after the data.
 fn poolable(plan: &Plan) -> bool {
     let plain = plan.whole_file && !(plan.dry_run || plan.inplace || plan.append > 0 || plan.write_devices);
     let independent = !(plan.hard_links

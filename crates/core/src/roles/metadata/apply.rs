@@ -19,7 +19,7 @@ use crate::wire::item::ItemFlags;
 impl Dest {
     /// Status of what is at `rel`, as [`lstat`].
     ///
-    /// Errors: of the system; damaged bookkeeping of fake-super is told and looks like an I/O error.
+    /// Errors: of the system; damaged bookkeeping of fake-super is reported, cancels the run, and looks like an I/O error.
     pub fn lstat(&self, rel: &[u8]) -> io::Result<Stat> {
         self.lstat_in(&self.root, rel)
     }
@@ -77,8 +77,8 @@ impl Dest {
             .needed(rel.map(|rel| Place::Name(&self.root, rel)), xattrs)
     }
 
-    /// Set the extended attributes of something that is in place: what the receiver does when an item with that bit,
-    /// but without data, comes by.
+    /// Set the extended attributes of a file that is in place. The receiver does this for an item with that bit and
+    /// without data.
     pub fn set_xattrs_at(&self, rel: &[u8], want: &Wanted) -> bool {
         if self.plan.xattrs == 0 || self.plan.idle() {
             return false;
@@ -121,13 +121,13 @@ impl Dest {
         self.report.sys_error(Role::Receiver, text, error);
     }
 
-    /// A value of which only the digest is known, from one of the files that its entry was compared with.
+    /// A value whose digest alone is known, from one of the files that its entry was compared with.
     fn value_at_hand(&self, rel: &[u8], local: &[u8], value: &XattrValue) -> Option<Vec<u8>> {
         let read = |root: &Root| root.get_xattr(rel, local).ok().flatten().filter(|now| value.is(now));
         read(&self.root).or_else(|| self.alternates().iter().find_map(read))
     }
 
-    /// Bring the attributes of `place` to those wanted. `mode` is its mode, here and after. Errors are told.
+    /// Bring the attributes of `place` to those wanted. `mode` is its mode, before and after. Errors are reported.
     pub(in crate::roles) fn set_xattrs(&self, place: Place<'_>, rel: &[u8], want: &Wanted, mode: &mut u32) -> bool {
         let meta = &self.metadata;
         let how = meta.how();
@@ -210,7 +210,7 @@ impl Dest {
         done.is_ok()
     }
 
-    /// Bring the ACLs of `place` to those wanted. `mode` is its mode, here and after. Errors are told.
+    /// Bring the ACLs of `place` to those wanted. `mode` is its mode, before and after. Errors are reported.
     pub(in crate::roles) fn set_acls(&self, place: Place<'_>, rel: &[u8], want: &Wanted, mode: &mut u32) -> bool {
         if is_link(want.mode) {
             return false;
@@ -287,7 +287,7 @@ impl Dest {
                 return false;
             }
             if !plan.am_root && real.mode & 0o200 == 0 {
-                // Its mode is settled after this.
+                // Its mode is set after this.
                 let _ = place.chmod(real.mode & 0o7777 | 0o200);
             }
             place.set(fake::XATTR, &text)

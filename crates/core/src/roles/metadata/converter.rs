@@ -14,7 +14,7 @@ use crate::report::Report;
 
 /// Bytes of a question with its end of line and a terminator, as in rsync.
 const REQUEST_LIMIT: usize = 1024;
-/// A name longer than this is none: a program that prints without end must not fill the memory.
+/// Longest name: a program that prints without end must not fill the memory.
 const ANSWER_LIMIT: usize = 1024;
 /// How long a program may think (spec: security SEC-35).
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -61,7 +61,7 @@ impl Converter {
         let end = Instant::now() + PATIENCE;
         loop {
             if Instant::now() >= end {
-                // Whatever comes later would be taken for the answer to another question.
+                // A later answer would be taken for the answer to another question.
                 self.end("Connection to name-converter failed.", 10);
                 return None;
             }

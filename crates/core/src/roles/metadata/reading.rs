@@ -1,4 +1,4 @@
-//! Looking at files as this side sees them, and reading what a list tells of them (spec: transfer 5.5, 5.6).
+//! Looking at files as this side sees them, and reading what a list says about them (spec: transfer 5.5, 5.6).
 
 use std::io;
 
@@ -40,7 +40,7 @@ pub fn lstat(root: &Root, rel: &[u8], plan: &Plan, report: &Report) -> std::resu
     }
     match root.lstat_fake(rel) {
         Err(LookupError::Read(error, stat)) => {
-            // Told, and the file is taken for what it is.
+            // Reported; the file counts as what it is without its bookkeeping.
             let shown = report.quoted(&root.display(rel));
             let text = text!["failed to read xattr user.rsync.%stat for ", &shown];
             report.sys_error(report.looker(), text, &error);
@@ -96,7 +96,7 @@ pub fn read_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The target of a link as this receiver makes links: with fake-super a real link is none, so one is replaced (observed).
+/// The target of a link as this receiver makes links: with fake-super a real link does not count, and is replaced (observed).
 pub fn read_own_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
     if fake {
         read_kept_link(root, rel)
@@ -141,7 +141,7 @@ pub fn acl_indices(place: Place<'_>, mode: u32, fake: bool, tables: &Tables) -> 
     Ok((access, default))
 }
 
-/// Attributes of a file under the names that travel, sorted, values whole. The error tells the attribute that could
+/// Attributes of a file under the names that travel, sorted, values whole. The error names the attribute that could
 /// not be read; an empty name: the list of them.
 pub fn read_set(
     place: Place<'_>,

@@ -139,7 +139,7 @@ impl Builder<'_, '_> {
             let from = self.pending.len();
             let n = (end - at).min(PIECE as u64) as usize;
             self.pending.resize(from + n, 0);
-            // What can't be read stays zeros: the whole-file sum tells.
+            // What can't be read stays zeros: the whole-file sum shows it.
             read_full(basis, &mut self.pending[from..], at);
             self.whole.update(&self.pending[from..]);
             at += n as u64;

@@ -26,7 +26,7 @@ impl Scanner {
             let base = plan.sources.first().map_or(&b"."[..], Vec::as_slice);
             self.of_list = true;
             if self.open_base(base, base).is_none() {
-                // Told already. Nothing that is listed could be found.
+                // Reported already. No listed name could be found.
                 self.report.set_role(Role::Sender);
                 return Err(Error::Reported(3));
             }
@@ -57,7 +57,7 @@ impl Scanner {
                 Some(root)
             }
             Err(error) => {
-                // It is told from where the role stands before any argument.
+                // The message names the path from the directory in which the role is before any argument.
                 self.report.set_base(&self.plan.cwd);
                 let full = self.as_typed(base, named);
                 self.cannot_list(text!["change_dir ", &self.report.quoted(&full), " failed"], &error);
@@ -343,7 +343,7 @@ impl Scanner {
                 }
                 Ok(true)
             }
-            // A link without its target is told where it is listed.
+            // A link without its target is reported when it is listed.
             Err(_) if follow && root.lstat(path).is_ok() => Ok(true),
             // What is to be deleted stands in the list of its directory, as anything that is there would.
             Err(error) if error.is(Errno::NOENT) && argument.missing_ok && self.plan.delete_missing_args => Ok(true),

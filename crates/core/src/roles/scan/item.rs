@@ -1,4 +1,4 @@
-//! One entry of a list, with all that the options ask to be told of it (spec: transfer 2; protocol 5.5).
+//! One entry of a list, with all that the options ask for (spec: transfer 2; protocol 5.5).
 
 use std::io;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::tree::Stat;
 use crate::wire::item::IoErrors;
 
 impl Scanner {
-    /// Whether name and target can travel; if not, that is told (spec: protocol 5.16).
+    /// Whether name and target can travel; if not, that is reported (spec: protocol 5.16).
     fn convertible(&mut self, name: &[u8], link: Option<&[u8]>, root_number: u16) -> bool {
         let Some(set) = self.charset else { return true };
         let mut out = Vec::new();

@@ -265,8 +265,8 @@ impl Sender {
         let outlet = self.outlet.clone();
         let mut put = |bytes: &[u8]| outlet.put_data(bytes);
         let mut out = TokenOut::new(&mut put);
-        let told = self.plan.debug.deltasum > 1 && !signature.is_empty();
-        if told {
+        let reported = self.plan.debug.deltasum > 1 && !signature.is_empty();
+        if reported {
             debug!(self.report, deltasum >= 2; "built hash table");
             debug!(self.report, deltasum >= 2; "hash search b=", signature.head.blength, " len=", offset + left);
         }
@@ -280,7 +280,7 @@ impl Sender {
             progress: self.report.progress_level() > 0,
             done: offset,
             size: offset + left,
-            told: told.then_some((signature, offset)),
+            reported: reported.then_some((signature, offset)),
         };
         let intact = search(
             &mut file,
@@ -294,14 +294,14 @@ impl Sender {
         )?;
         self.tokens.end(&mut out)?;
         out.flush()?;
-        if told {
+        if reported {
             debug!(self.report, deltasum >= 2; "done hash search");
         }
         Ok(intact)
     }
 }
 
-/// A file without a basis is first heard of when this much of it has gone.
+/// The first progress of a file without a basis shows this many bytes.
 const FIRST_SHOWN: u64 = 32 * 1024;
 
 /// Looks now and then whether the peer has given up: a file may be large, and its receiver's disk full.
@@ -334,8 +334,8 @@ struct Watched<'a, 'b> {
     progress: bool,
     done: u64,
     size: u64,
-    /// Matches are told (`--debug=DELTASUM2`): the sums, and where the last match ended.
-    told: Option<(&'a Signature, u64)>,
+    /// Matches are reported (`--debug=DELTASUM2`): the sums, and where the last match ended.
+    reported: Option<(&'a Signature, u64)>,
 }
 
 impl Watched<'_, '_> {
@@ -357,7 +357,7 @@ impl TokenSink for Watched<'_, '_> {
     }
 
     fn block(&mut self, index: u32, data: &[u8]) -> Result<()> {
-        if let Some((signature, last)) = &mut self.told {
+        if let Some((signature, last)) = &mut self.reported {
             let (at, from) = (self.done, *last);
             let sum = format!("{:08x}", signature.rolling(index));
             debug!(self.report, deltasum >= 3; "potential match at ", at, " i=", index, " sum=", sum);

@@ -39,7 +39,7 @@ fn charset(plan: &Plan) -> Option<Iconv> {
         .and_then(Iconv::new)
 }
 
-/// Read names up to the empty one. Below protocol 31 they come unframed, whatever the stream is otherwise.
+/// Read names up to the empty one. Below protocol 31 they come unframed, also on a framed stream.
 pub fn read_names(reader: &mut Reader, plan: &Plan) -> Result<Vec<Vec<u8>>> {
     let protocol = plan.protocol;
     let charset = charset(plan);

@@ -49,7 +49,7 @@ impl Outlet {
         self.data_only
     }
 
-    /// Into the batch alone; nowhere if there is none.
+    /// Write into the batch alone, if there is one.
     pub fn record(&self, data: &[u8]) -> Result<()> {
         self.record.as_ref().map_or(Ok(()), |record| record.put(data))
     }
