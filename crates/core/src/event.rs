@@ -91,7 +91,7 @@ pub struct Summary {
     pub matches: u64,
     pub hash_hits: u64,
     pub false_alarms: u64,
-    /// Whole seconds are what the rate is made from; this is exact.
+    /// Exact; the rate is computed from whole seconds.
     pub seconds: f64,
     /// Deletions skipped by `--max-delete`.
     pub deletions_skipped: u64,

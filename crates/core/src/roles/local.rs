@@ -1,4 +1,4 @@
-//! A copy with both ends in this process: no wire exists (design 3).
+//! A copy with both ends in this process: there is no wire.
 
 pub mod copier;
 mod pool;
@@ -25,7 +25,7 @@ use crate::report::Report;
 use crate::role::Role;
 use copier::Copier;
 
-/// Lists that the scanner may be ahead.
+/// Lists by which the scanner may be ahead of the generator.
 const AHEAD: usize = 64;
 
 /// Copy sources to a destination on this machine.
@@ -90,7 +90,7 @@ fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, tables: Tables,
             report.stats(|s| s.flist_build_ms = ms.max(1));
         }
         if plan.inc_recurse {
-            // The receiver says so, and a sender of the lists that follow.
+            // The receiver reports them, and for the lists that follow the sender does too.
             listing::report_duplicates(plan, report, &segment);
             if segment.dir_ndx >= 0 {
                 listing::report_duplicates(plan, report, &segment);

@@ -1,7 +1,7 @@
 //! Scanning the sources into file lists (spec: transfer 2; protocol 5.1, 5.5, 5.10).
 //!
 //! The scanner is an iterator over segments: one for a whole run, or, with incremental recursion, one for each
-//! directory, depth first. Who sends them encodes them; a local copy hands them to its generator.
+//! directory, depth first. A sender encodes them; a local copy passes them to its generator.
 
 mod arguments;
 mod item;
@@ -40,9 +40,9 @@ struct Argument {
     /// Named with a trailing slash or as `.`: a symlink to a directory is followed.
     follow: bool,
     missing_ok: bool,
-    /// Stands only for the way to another argument: its contents are nobody's wish.
+    /// Only a parent of another argument: its contents were not asked for.
     implied: bool,
-    /// That many bytes of its name are the way to the argument before as well.
+    /// Bytes of its name that it shares, as parents, with the argument before.
     known: usize,
 }
 
@@ -52,18 +52,18 @@ struct Node {
     /// Name on the wire; empty for the virtual top.
     path: Vec<u8>,
     dir_ndx: i32,
-    /// Nothing to list: the rules of a directory cease to be in force here (`--debug=FILTER2`).
+    /// No directory to list: the rules of the last one end here (`--debug=FILTER2`).
     popping: bool,
     /// Roots under which it is read.
     contents: Vec<(u16, u64)>,
     arguments: Vec<Argument>,
 }
 
-/// Where the nodes of a growing list stand, by path.
+/// The nodes of a growing list by path.
 #[derive(Default)]
 struct Known {
     by_path: HashMap<Vec<u8>, usize>,
-    /// How many of the nodes are in it.
+    /// Number of nodes that are indexed.
     seen: usize,
 }
 
@@ -97,9 +97,9 @@ pub struct Scanner {
     links: HardLinks,
     /// Metadata tables (ACLs, xattrs) go here.
     pub tables: crate::flist::Tables,
-    /// Names are converted on their way: what cannot be is left out here.
+    /// Names are converted for the wire; a name that can't be converted is left out.
     charset: Option<Iconv>,
-    /// Lists do not travel: groups of hard links are found here.
+    /// The lists are local: groups of hard links are found here.
     local: bool,
     /// The sources are named by a list.
     of_list: bool,
@@ -168,7 +168,7 @@ impl Scanner {
         let dir_ndx = node.dir_ndx;
         let mut children = self.list(node, &mut builder)?;
         if !self.plan.inc_recurse {
-            // One list: go on down until nothing is left.
+            // One list for the whole run.
             loop {
                 for _ in 0..std::mem::take(&mut self.pushed) {
                     self.pending.push(Node {
@@ -229,7 +229,7 @@ impl Scanner {
             }
         }
         for node in by_path.values_mut().filter(|node| node.contents.len() > 1) {
-            // Named twice it is still listed once.
+            // A directory that is named twice is listed once.
             let mut seen = HashSet::new();
             node.contents.retain(|&place| seen.insert(place));
         }
@@ -238,7 +238,7 @@ impl Scanner {
             numbers.push(self.next_dir);
             self.next_dir += i32::from(builder.entry(i).is_dir());
         }
-        // The walk is in sorted order, also where the numbers are in order of arrival.
+        // The walk follows the sorted order, also when the numbers follow the order of arrival.
         let mut queue = Vec::new();
         let mut name = Vec::new();
         for i in (0..builder.len()).map(|k| builder.at(k)) {
@@ -256,7 +256,7 @@ impl Scanner {
         self.pending.append(&mut queue);
     }
 
-    /// Rules are matched against names below this root from here on.
+    /// Match rules against names below this root from here on.
     fn at_root(&mut self, number: u16) {
         if self.filter_root == Some(number) || !self.filters.has_merge() && self.plan.daemon_rules.is_empty() {
             return;
@@ -269,7 +269,7 @@ impl Scanner {
 
     // ---- one directory
 
-    /// List one directory (or the virtual top) into `builder`; what is below comes back as nodes.
+    /// List one directory (or the virtual top) into `builder`. Returns its subdirectories as nodes.
     fn list(&mut self, node: Node, builder: &mut SegmentBuilder) -> Result<Vec<Node>> {
         let mut children: Vec<Node> = Vec::new();
         let at_top = node.path.is_empty() && node.contents.is_empty();
@@ -293,7 +293,7 @@ impl Scanner {
             self.list_contents(root, &node.path, dev, builder, &mut children)?;
         }
         if at_top {
-            // The contents of `.` stand in the same list as `.` itself (spec: protocol 5.10).
+            // The contents of `.` are in the same list as `.` itself (spec: protocol 5.10).
             let (dots, rest): (Vec<Node>, Vec<Node>) =
                 children.into_iter().partition(|n| n.path == b"." || n.path == b"/");
             children = rest;
@@ -321,7 +321,7 @@ impl Scanner {
         self.filters.go_to(root, disk(&node.path), insecure)
     }
 
-    /// Everything in a directory.
+    /// List the contents of a directory.
     fn list_contents(
         &mut self,
         root_number: u16,
@@ -424,7 +424,7 @@ impl Scanner {
         self.report.sys_error(Role::Sender, text, error);
     }
 
-    /// A directory that can be read but not searched counts as one that can't be opened.
+    /// Report a directory that can be read but not searched, as one that can't be opened.
     fn unsearchable(&mut self, root: u16, dir: &[u8]) -> Result<()> {
         self.report_unopened(root, dir, &io::Error::from(Errno::ACCESS));
         Ok(())
@@ -436,7 +436,7 @@ impl Scanner {
         self.filters.daemon_hides(path, dir) || self.filters.hides(path, dir, &self.report)
     }
 
-    /// A link is tested as what it will be listed as.
+    /// Test a link against the rules, as the type with which it will be listed.
     fn hidden_link(&mut self, root: u16, name: &[u8], stat: &Stat) -> bool {
         let mut dir = is_dir(stat.mode);
         if stat.is_symlink() && (self.plan.copy_links || self.plan.copy_dirlinks) {
@@ -489,7 +489,7 @@ impl Scanner {
         None
     }
 
-    /// An entry that is not (yet) known to be a directory of an argument. `depth` 0: an argument itself.
+    /// List one name. `depth` 0: an argument itself.
     fn list_file(
         &mut self,
         root_number: u16,

@@ -1,4 +1,4 @@
-//! What an entry is to look like here, and bringing it to that (spec: transfer 5).
+//! The attributes that an entry is to have here, and setting them (spec: transfer 5).
 
 use std::fs::File;
 use std::io;
@@ -25,7 +25,7 @@ pub struct SetTimes {
 }
 
 impl Dest {
-    /// What the umask, or the parent's default ACL, lets a new file have.
+    /// The permissions that the umask, or the parent's default ACL, allows a new file.
     fn default_perms(&self, segment: &Segment, i: usize) -> u32 {
         if self.void {
             return 0o777 & !self.plan.umask;
@@ -33,7 +33,7 @@ impl Dest {
         self.metadata.default_perms(&self.root, &self.name(segment, i))
     }
 
-    /// What an entry is to look like here.
+    /// The attributes that an entry is to have here.
     pub fn wanted(&self, segment: &Segment, i: usize, exists: Option<&Stat>) -> Wanted {
         let entry = segment.entry(i);
         let plan = &self.plan;
@@ -78,7 +78,7 @@ impl Dest {
     /// The file whose mode a new one takes without --perms: one that can't be read does not count (observed).
     pub fn model(&self, root: &Root, name: &[u8]) -> Option<Stat> {
         let readable = self.plan.am_root || root.open_read(name, false).is_ok();
-        // By now a directory may have taken the place of a similar file.
+        // A directory may have replaced a similar file since.
         readable.then(|| root.lstat(name).ok()).flatten().filter(Stat::is_file)
     }
 
@@ -120,7 +120,7 @@ impl Dest {
         true
     }
 
-    /// Owners that change, for `--debug=OWN`.
+    /// Report owners that change, for `--debug=OWN`.
     fn report_ids(&self, rel: &[u8], now: &Stat, uid: Option<u32>, gid: Option<u32>) {
         if let Some(uid) = uid.filter(|&uid| uid != now.uid) {
             debug!(self.report, own >= 1; "set uid of ", rel, " from ", now.uid, " to ", uid);
@@ -130,8 +130,8 @@ impl Dest {
         }
     }
 
-    /// Bring the attributes of an existing file to what is wanted; whether anything was changed. `None`: it can't be
-    /// given away (reported), and is left alone.
+    /// Set the attributes of an existing file. `Some(true)` when one was changed; `None` when the file can't be given to
+    /// its owner, which is reported: then nothing else is set.
     pub fn set_attrs(&self, rel: &[u8], want: &Wanted, now: &Stat, times: SetTimes) -> Option<bool> {
         let plan = &self.plan;
         if plan.idle() {
@@ -159,7 +159,7 @@ impl Dest {
                     }
                 }
                 Err(error) => {
-                    // Who can't give the file away can't do the rest either.
+                    // A process that can't give the file away can't set the rest either.
                     if !self.chown_failed(&self.display_entry(rel), want, uid, &error) {
                         return None;
                     }
@@ -195,7 +195,7 @@ impl Dest {
         if plan.acls && !want.acl_equal {
             changed |= self.set_acls(place, rel, want, &mut mode_now);
         }
-        // New extended attributes bring the mode along, also without --perms (observed).
+        // With new extended attributes the mode is set too, also without --perms (observed).
         let listed = new_xattrs && !plan.perms && !plan.fake_super;
         let mode = self.real_mode(if listed { want.listed_mode } else { want.mode });
         if !is_link(mode_now) && (mode_now ^ mode) & 0o7777 != 0 {
@@ -215,8 +215,8 @@ impl Dest {
         Some(changed)
     }
 
-    /// Status of an open file; `None`: it cannot be had, which is reported. Such a file keeps the owner, the mode and the
-    /// time that it was made with, so that the next run sees it.
+    /// Status of an open file; `None`, with a report, when it cannot be read. Such a file keeps its first owner, mode and
+    /// time, so that the next run updates it.
     fn stat_open(&self, file: &File, shown: &[u8]) -> Option<Stat> {
         match crate::tree::stat::of_file(file) {
             Ok(stat) => Some(stat),
@@ -228,8 +228,9 @@ impl Dest {
         }
     }
 
-    /// Attributes of a file that is still open and not yet in place (or is updated in place).
-    /// `temp` is its present name if it is a new temporary file. What can't be given its owner is left as it is.
+    /// Set the attributes of a file that is still open and not yet in place (or is updated in place).
+    /// `temp` is its present name if it is a new temporary file. A file that can't be given its owner keeps the rest as
+    /// well.
     pub fn set_attrs_open(&self, file: &File, rel: &[u8], want: &Wanted, temp: Option<&[u8]>) {
         let shown = match temp {
             Some(name) => self.report.quoted(&self.temp_root().display(name)),
@@ -257,7 +258,7 @@ impl Dest {
                     Err(error) => {
                         if !self.chown_failed(&shown, want, uid, &error) {
                             if temp.is_some() {
-                                // It stays as rsync makes such a file; that it has no owner was said.
+                                // It stays as rsync makes such a file; the missing owner is reported already.
                                 let _ = attrs::fchmod(file, (want.mode | 0o200) & 0o700);
                             }
                             return;

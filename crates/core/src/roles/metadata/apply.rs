@@ -1,4 +1,4 @@
-//! Bringing ACLs, attributes and the bookkeeping of fake-super of a file to what is wanted (spec: transfer 5.5, 5.6).
+//! Sets ACLs, extended attributes and the attributes of fake-super (spec: transfer 5.5, 5.6).
 
 use std::io;
 
@@ -17,9 +17,9 @@ use crate::tree::{Root, Stat};
 use crate::wire::item::ItemFlags;
 
 impl Dest {
-    /// Status of what is at `rel`, as [`lstat`].
+    /// Status of `rel`, as [`lstat`].
     ///
-    /// Errors: of the system; damaged bookkeeping of fake-super is reported, cancels the run, and looks like an I/O error.
+    /// Errors: of the system. A damaged attribute of fake-super is reported and cancels the run; the result is EIO.
     pub fn lstat(&self, rel: &[u8]) -> io::Result<Stat> {
         self.lstat_in(&self.root, rel)
     }
@@ -102,7 +102,7 @@ impl Dest {
     }
 
     fn xattr_error(&self, call: &str, place: Place<'_>, rel: &[u8], name: &[u8], error: &io::Error) {
-        // A link has no handle to go through.
+        // A link can't be opened.
         let by = match place {
             Place::Name(root, rel) if root.lstat(rel).is_ok_and(|s| s.is_symlink()) => "l",
             _ => "f",
@@ -121,13 +121,13 @@ impl Dest {
         self.report.sys_error(Role::Receiver, text, error);
     }
 
-    /// A value whose digest alone is known, from one of the files that its entry was compared with.
+    /// A value of which the list has only the digest, read from a file that the entry was compared with.
     fn value_at_hand(&self, rel: &[u8], local: &[u8], value: &XattrValue) -> Option<Vec<u8>> {
         let read = |root: &Root| root.get_xattr(rel, local).ok().flatten().filter(|now| value.is(now));
         read(&self.root).or_else(|| self.alternates().iter().find_map(read))
     }
 
-    /// Bring the attributes of `place` to those wanted. `mode` is its mode, before and after. Errors are reported.
+    /// Set the extended attributes of `place`. `mode` is its mode, before and after. Errors are reported.
     pub(in crate::roles) fn set_xattrs(&self, place: Place<'_>, rel: &[u8], want: &Wanted, mode: &mut u32) -> bool {
         let meta = &self.metadata;
         let how = meta.how();
@@ -147,7 +147,7 @@ impl Dest {
         let kept = meta.kept(&set, how);
         let mut opened = false;
         let mut open = |mode: &mut u32| {
-            // An ordinary user may not change attributes of a file of his own that he may not write.
+            // An ordinary user must make an own file writable to change its attributes.
             if !how.am_root && !opened && *mode & 0o200 == 0 && !is_link(*mode) {
                 opened = true;
                 if place.chmod(*mode & 0o7777 | 0o200).is_ok() {
@@ -164,7 +164,7 @@ impl Dest {
             let taken;
             let bytes = match value {
                 XattrValue::Full(bytes) => bytes,
-                // Not asked for, so the file that was here has it, or the one in an alternate directory.
+                // The value was not requested, so the old file has it, or the file in an alternate directory.
                 XattrValue::Abbrev { .. } => match self.value_at_hand(rel, local, value) {
                     Some(now) => {
                         taken = now;
@@ -210,7 +210,7 @@ impl Dest {
         done.is_ok()
     }
 
-    /// Bring the ACLs of `place` to those wanted. `mode` is its mode, before and after. Errors are reported.
+    /// Set the ACLs of `place`. `mode` is its mode, before and after. Errors are reported.
     pub(in crate::roles) fn set_acls(&self, place: Place<'_>, rel: &[u8], want: &Wanted, mode: &mut u32) -> bool {
         if is_link(want.mode) {
             return false;
@@ -258,8 +258,8 @@ impl Dest {
         changed
     }
 
-    /// Keep in an attribute what may not be set (spec: transfer 5.6). An owner or group that this run does not preserve
-    /// is recorded as 0, also where another one was recorded before (observed): never as the id of the process.
+    /// Store in an attribute what this process may not set (spec: transfer 5.6). An owner or group that this run does not preserve
+    /// is recorded as 0, even if another one was recorded before (observed), and never as the id of the process.
     pub(in crate::roles) fn keep_fake(&self, place: Place<'_>, rel: &[u8], want: &Wanted) -> bool {
         let real = match place.stat() {
             Ok(real) => real,

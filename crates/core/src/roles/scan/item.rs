@@ -17,7 +17,7 @@ use crate::tree::Stat;
 use crate::wire::item::IoErrors;
 
 impl Scanner {
-    /// Whether name and target can travel; if not, that is reported (spec: protocol 5.16).
+    /// Whether name and target can be converted for the wire; if not, that is reported (spec: protocol 5.16).
     fn convertible(&mut self, name: &[u8], link: Option<&[u8]>, root_number: u16) -> bool {
         let Some(set) = self.charset else { return true };
         let mut out = Vec::new();
@@ -89,7 +89,7 @@ impl Scanner {
         });
         self.report.listed(1, false);
         if self.local {
-            // Flags, name, size and time, as an entry that shares the rest with its neighbour has them.
+            // The size of an encoded entry with flags, name, size and time, which shares the rest with its neighbour.
             let bytes = name.len().min(24) as u64 + 12 + entry_extra;
             self.report.stats(|s| {
                 s.sent += bytes;
@@ -107,7 +107,7 @@ impl Scanner {
         NewEntry {
             len: if device || special { 0 } else { stat.size },
             mtime: stat.mtime,
-            // An old protocol has whole seconds only; one that sends drops the rest itself.
+            // An old protocol has whole seconds only; on a link the encoder drops the rest.
             mtime_nsec: if self.local && plan.protocol < 31 {
                 0
             } else {
@@ -185,7 +185,7 @@ impl Scanner {
             }
         }
         if plan.xattrs > 0 {
-            // Also under `-L` those of the name itself are taken: a link's own (observed).
+            // The attributes of the name itself count, under `-L` those of the link (observed).
             match metadata::read_set(Place::Name(root, path), &plan, &self.filters) {
                 Ok(set) if set.is_empty() => {}
                 Ok(mut set) => {

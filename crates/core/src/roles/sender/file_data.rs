@@ -1,4 +1,4 @@
-//! One file's data on its way out: whole or as differences (spec: protocol 9).
+//! Sends the data of one file: whole or as differences (spec: protocol 9).
 
 use std::fs::File;
 use std::sync::Arc;
@@ -221,8 +221,7 @@ impl Sender {
         }
     }
 
-    /// A file without a basis, on a plain stream: its bytes go out as they were read. The end of the stream stays in
-    /// `out`.
+    /// Send a file without a basis on a plain stream, as it was read. The end of the stream stays in `out`.
     pub(super) fn send_whole(
         &mut self,
         mut file: &File,
@@ -304,14 +303,14 @@ impl Sender {
 /// The first progress of a file without a basis shows this many bytes.
 const FIRST_SHOWN: u64 = 32 * 1024;
 
-/// Looks now and then whether the peer has given up: a file may be large, and its receiver's disk full.
+/// Checks now and then whether the peer has ended: a file may be large, and its receiver's disk full.
 #[derive(Default)]
 struct Watch {
     sent: usize,
 }
 
 impl Watch {
-    /// Bytes between two looks.
+    /// Bytes between two checks.
     const INTERVAL: usize = 256 * 1024;
 
     fn sent(&mut self, n: usize, peer: &mut Reader) -> Result<()> {
@@ -352,7 +351,7 @@ impl Watched<'_, '_> {
 impl TokenSink for Watched<'_, '_> {
     fn literal(&mut self, data: &[u8]) -> Result<()> {
         self.encoder.literal(data, self.out)?;
-        // What is in no block shows with the next one that is (observed), unless that may take long.
+        // Progress over literal data shows with the next matched block (observed), unless that takes long.
         self.moved(data.len(), data.len() as u64 >= FIRST_SHOWN)
     }
 
