@@ -14,6 +14,7 @@ use crate::plan::DeleteWhen;
 use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::report::{sys_line, Level};
+use crate::roles::text::messages;
 use crate::tree::{FileKind, Stat};
 use crate::wire::item::IoErrors;
 use names::{resolved_kind, sort_for_removal};
@@ -366,7 +367,7 @@ impl Deleter {
     }
 
     fn report_non_empty(&self, rel: &[u8]) {
-        self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
+        self.dest.report.info(messages::non_empty(rel));
     }
 
     fn report_failed(&self, call: &str, rel: &[u8], error: &io::Error) {

@@ -27,6 +27,7 @@ use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::report::{sys_line, Level, Report};
 use crate::role::Role;
+use crate::roles::text::messages;
 use crate::tree::{FileKind, Stat};
 use crate::wire::item::IoErrors;
 
@@ -401,9 +402,9 @@ impl Scanner {
         let path = self.display(root, name);
         if error.is(Errno::NOENT) {
             self.report.set_listing_error(IoErrors::VANISHED);
-            self.report.warning(text!["file has vanished: ", &path]);
+            self.report.warning(messages::file_vanished(&path));
         } else {
-            self.cannot_list(text!["readlink_stat(", &path, ") failed"], error);
+            self.cannot_list(messages::readlink_stat_failed(&path), error);
         }
     }
 
@@ -414,7 +415,7 @@ impl Scanner {
             self.report.set_listing_error(IoErrors::VANISHED);
             self.report.warning(text!["directory has vanished: ", &path]);
         } else {
-            self.cannot_list(text!["opendir ", &path, " failed"], error);
+            self.cannot_list(messages::opendir_failed(&path), error);
         }
     }
 
@@ -483,7 +484,7 @@ impl Scanner {
             Err(error) if error.is(Errno::NOENT) => self.report_no_referent(root_number, name),
             Err(error) => {
                 let shown = self.display(root_number, name);
-                self.cannot_list(text!["readlink_stat(", &shown, ") failed"], &error);
+                self.cannot_list(messages::readlink_stat_failed(&shown), &error);
             }
         }
         None

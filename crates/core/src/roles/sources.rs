@@ -14,6 +14,7 @@ use crate::plan::Plan;
 use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
+use crate::roles::text::messages;
 use crate::tree::{operator, Root, RootOptions};
 use crate::wire::item::IoErrors;
 
@@ -178,7 +179,7 @@ impl Sources {
         opened.map_err(|error| {
             let shown = shown(root);
             if error.is(Errno::NOENT) {
-                report.warning(text!["file has vanished: ", &shown]);
+                report.warning(messages::file_vanished(&shown));
                 return IoErrors::VANISHED;
             }
             let text = text!["send_files failed to open ", &shown];

@@ -11,6 +11,7 @@ use crate::flist::{eflag, Segment};
 use crate::report::debug::debug;
 use crate::roles::compare::{dest_mode, is_dir, is_link, keeps_time, same_time, Wanted};
 use crate::roles::metadata::Place;
+use crate::roles::text::messages;
 
 use crate::report::say::text;
 use crate::tree::{attrs, Root, Stat};
@@ -186,7 +187,7 @@ impl Dest {
                 match self.root.utimens(rel, mtime, atime) {
                     Ok(()) => changed = true,
                     Err(error) => {
-                        let text = text!["failed to set times on ", &self.display_entry(rel)];
+                        let text = messages::set_times_failed(&self.display_entry(rel));
                         self.report.sys_error(self.role, text, &error);
                     }
                 }
@@ -207,7 +208,7 @@ impl Dest {
                     // A link that stands for a directory is never followed for this.
                     let link = error.is(Errno::OPNOTSUPP) && self.root.lstat(rel).is_ok_and(|s| s.is_symlink());
                     let error = if link { io::Error::from(Errno::LOOP) } else { error };
-                    let text = text!["failed to set permissions on ", &self.display_entry(rel)];
+                    let text = messages::set_permissions_failed(&self.display_entry(rel));
                     self.report.sys_error(self.role, text, &error);
                 }
             }
@@ -221,7 +222,7 @@ impl Dest {
         match crate::tree::stat::of_file(file) {
             Ok(stat) => Some(stat),
             Err(error) => {
-                let text = text!["fstat ", shown, " failed"];
+                let text = messages::fstat_failed(shown);
                 self.report.sys_error(self.role, text, &error);
                 None
             }
@@ -276,7 +277,7 @@ impl Dest {
         let mode = self.real_mode(want.mode);
         if (mode_now ^ mode) & 0o7777 != 0 {
             if let Err(error) = attrs::fchmod(file, mode).or_else(|e| if plan.fake_super { Ok(()) } else { Err(e) }) {
-                let text = text!["failed to set permissions on ", &shown];
+                let text = messages::set_permissions_failed(&shown);
                 self.report.sys_error(self.role, text, &error);
             }
         }
@@ -284,7 +285,7 @@ impl Dest {
         let atime = (plan.atimes > 0).then_some((want.atime, want.atime_nsec));
         if mtime.is_some() || atime.is_some() {
             if let Err(error) = attrs::futimens(file, mtime, atime) {
-                let text = text!["failed to set times on ", &shown];
+                let text = messages::set_times_failed(&shown);
                 self.report.sys_error(self.role, text, &error);
             }
         }

@@ -10,6 +10,7 @@ use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::roles::compare::is_reg;
 use crate::roles::metadata::Place;
+use crate::roles::text::messages;
 use crate::tree::acl::AclKind;
 use crate::tree::{attrs, FileKind, Root, Stat};
 
@@ -28,7 +29,7 @@ impl Dest {
             Ok(root) => root,
             Err(_) if !make => return Ok((self.root.clone(), name)),
             Err(error) => {
-                let text = text!["backup mkdir ", &self.report.quoted(dir), " failed"];
+                let text = messages::backup_mkdir_failed(&self.report.quoted(dir));
                 self.report.sys_error(self.role, text, &error);
                 return Err(error);
             }
@@ -69,7 +70,7 @@ impl Dest {
                     Ok(()) => {}
                     Err(e) if e.is(Errno::EXIST) => {}
                     Err(error) => {
-                        let text = text!["backup mkdir ", &self.report.quoted(&full[..end]), " failed"];
+                        let text = messages::backup_mkdir_failed(&self.report.quoted(&full[..end]));
                         self.report.sys_error(self.role, text, &error);
                         return Err(error);
                     }
@@ -93,7 +94,7 @@ impl Dest {
                 Ok(()) => self.like_its_model(root, dir),
                 Err(error) if error.is(Errno::EXIST) => {}
                 Err(error) => {
-                    let text = text!["backup mkdir ", &self.shown_backup(dir), " failed"];
+                    let text = messages::backup_mkdir_failed(&self.shown_backup(dir));
                     self.report.sys_error(self.role, text, &error);
                     return Err(error);
                 }

@@ -10,11 +10,11 @@ use rustix::io::Errno;
 use super::{Dest, Failed};
 use crate::error::IoErrorExt as _;
 use crate::report::debug::debug;
-use crate::report::say::text;
 use crate::report::Reported;
 use crate::role::Role;
 use crate::roles::compare::Wanted;
 use crate::roles::paths::split_name;
+use crate::roles::text::messages;
 use crate::tree::{attrs, Root, RootOptions, Temp};
 
 /// Where interrupted and delayed files are kept.
@@ -292,7 +292,7 @@ impl Dest {
         if self.plan.times {
             if let Err(error) = attrs::futimens(&file, Some((0, want.mtime_nsec)), None) {
                 // With the time of the source the fragment would count as the whole file.
-                let text = text!["failed to set times on ", &self.display(rel)];
+                let text = messages::set_times_failed(&self.display(rel));
                 self.report.sys_error(self.role, text, &error);
                 drop(file);
                 self.remove_temp(&name);

@@ -8,10 +8,10 @@ use rustix::io::Errno;
 use super::{Dest, Failed};
 use crate::error::{Error, IoErrorExt as _, Result};
 use crate::report::debug::debug;
-use crate::report::say::text;
 use crate::report::Reported;
 use crate::role::Role;
 use crate::roles::paths::split_name;
+use crate::roles::text::messages;
 use crate::tree::acl::{self, AclKind};
 use crate::tree::xattr;
 use crate::tree::{attrs, Root, Temp, WriteFlags};
@@ -23,13 +23,13 @@ impl Dest {
             let error = io::Error::from(Errno::LOOP);
             self.report.refusal(dir, &error);
             let path = [dir.as_slice(), b"/", split_name(rel).1, b".XXXXXX"].concat();
-            let text = text!["mkstemp ", &self.report.quoted(&path), " failed"];
+            let text = messages::mkstemp_failed(&self.report.quoted(&path));
             return Err(self.report.sys_error(self.role, text, &error));
         }
         self.root.create_temp(rel, self.temp_dir.as_ref()).map_err(|error| {
             let name = crate::tree::temp::name_for(rel, self.temp_dir.is_some());
             let path = self.report.quoted(&self.temp_root().display(&name));
-            let text = text!["mkstemp ", &path, " failed"];
+            let text = messages::mkstemp_failed(&path);
             self.report.sys_error(self.role, text, &error)
         })
     }
@@ -81,7 +81,7 @@ impl Dest {
                         Err(_) => self.root.chmod(rel, mode),
                     };
                     if let Err(error) = restored {
-                        let text = text!["failed to set permissions on ", &self.display(rel)];
+                        let text = messages::set_permissions_failed(&self.display(rel));
                         self.report.sys_error(self.role, text, &error);
                     }
                 }

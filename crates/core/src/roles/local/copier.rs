@@ -11,7 +11,6 @@ use std::sync::Arc;
 use super::pool::{self, Pool};
 use crate::error::{Error, Result};
 use crate::plan::{Debug, DeleteWhen, Plan};
-use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::compare::is_reg;
@@ -20,6 +19,7 @@ use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::disk;
 use crate::roles::sources::{remove_source_file, Sources};
 use crate::roles::text::items::{self, Change, Figures, Part};
+use crate::roles::text::messages;
 use crate::roles::words::request::{BasisKind, Request};
 use crate::roles::words::At;
 use crate::sums::size::sum_head;
@@ -290,7 +290,7 @@ impl Copier {
                     self.report.set_io_error(IoErrors::GENERAL);
                     let name = request.at.name();
                     let shown = self.shown_source(entry.root, &name);
-                    let text = text!["fstat ", &shown, " failed"];
+                    let text = messages::fstat_failed(&shown);
                     self.report.sys_error(Role::Sender, text, &error);
                     return Ok(Outcome::Failed);
                 }
@@ -369,7 +369,7 @@ impl Copier {
         let name = request.at.name();
         self.report.set_io_error(IoErrors::GENERAL);
         let shown = self.shown_source(entry.root, &name);
-        let text = text!["read errors mapping ", &shown];
+        let text = messages::read_failed(&shown);
         // A sender has shown the item before it reads, and its end after the zeros that stand for the rest.
         self.report.release();
         self.end_progress(entry.len);

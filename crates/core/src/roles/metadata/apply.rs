@@ -8,6 +8,7 @@ use super::{is_plain, listed, lstat, read_acl, same_access, settable, Lookup, Pl
 use crate::flist::XattrValue;
 use crate::roles::compare::{is_dir, is_link, Wanted};
 use crate::roles::dest::Dest;
+use crate::roles::text::messages;
 use crate::tree::acl::{Acl, AclKind};
 use crate::tree::fake::{self, FakeStat};
 
@@ -94,7 +95,7 @@ impl Dest {
         let changed = self.set_xattrs(Place::Name(&self.root, rel), rel, want, &mut mode);
         if mode != stat.mode {
             if let Err(error) = self.root.chmod(rel, stat.mode) {
-                let text = text!["failed to set permissions on ", &self.display(rel)];
+                let text = messages::set_permissions_failed(&self.display(rel));
                 self.report.sys_error(Role::Receiver, text, &error);
             }
         }
@@ -136,7 +137,7 @@ impl Dest {
             Ok(names) => names,
             Err(error) => {
                 let path = self.root.display(rel);
-                let text = text!["get_xattr_names: llistxattr(\"", &path, "\",1024) failed"];
+                let text = messages::xattr_names_failed(&path);
                 self.report.sys_error(Role::Receiver, text, &error);
                 return false;
             }

@@ -15,6 +15,7 @@ use crate::role::Role;
 use crate::roles::compare::{is_dir, S_IFREG};
 use crate::roles::metadata::{self, Lookup};
 use crate::roles::paths::{clean, confine, disk, split_name, split_relative, trim_slashes};
+use crate::roles::text::messages;
 use crate::tree::operator;
 use crate::wire::item::IoErrors;
 
@@ -79,7 +80,7 @@ impl Scanner {
             }
             Err(error) => {
                 let shown = self.display(root, name);
-                self.cannot_list(text!["link_stat ", &shown, " failed"], &error);
+                self.cannot_list(messages::link_stat_failed(&shown), &error);
                 None
             }
         }
@@ -337,7 +338,7 @@ impl Scanner {
                     return Ok(false);
                 }
                 if dir && !self.plan.lists_dirs() {
-                    self.report.info(text!["skipping directory ", &argument.name]);
+                    self.report.info(messages::skipping_directory(&argument.name));
                     return Ok(false);
                 }
                 Ok(true)
@@ -382,7 +383,7 @@ impl Scanner {
                     // The directory was not asked to be deleted, so it counts as vanished.
                     let path = self.display(argument.root, &name);
                     self.report.set_listing_error(IoErrors::VANISHED);
-                    self.report.warning(text!["file has vanished: ", &path]);
+                    self.report.warning(messages::file_vanished(&path));
                     if self.plan.inc_recurse {
                         return Ok(());
                     }
@@ -435,7 +436,7 @@ impl Scanner {
             self.report.refusal(&full.unwrap_or_default(), error);
         }
         let path = self.display(root, name);
-        let text = text!["link_stat ", &path, " failed"];
+        let text = messages::link_stat_failed(&path);
         self.report.sys_error(Role::Sender, text, error);
         if !missing {
             self.report.set_listing_error(IoErrors::GENERAL);
@@ -498,7 +499,7 @@ impl Scanner {
             return Ok(());
         }
         if is_dir(stat.mode) && !plan.lists_dirs() {
-            let text = text!["skipping directory ", name];
+            let text = messages::skipping_directory(name);
             self.report.info(text);
             return Ok(());
         }

@@ -12,6 +12,7 @@ use crate::role::Role;
 use crate::roles::compare::{is_link, is_reg, S_IFDIR, S_IFMT, S_IFREG};
 use crate::roles::metadata::{self, Place};
 use crate::roles::paths::disk;
+use crate::roles::text::messages;
 use crate::sums::strong::{digest_len, Hasher};
 use crate::tree::Stat;
 use crate::wire::item::IoErrors;
@@ -146,7 +147,7 @@ impl Scanner {
             }),
             Err(error) => {
                 let shown = self.display(root_number, name);
-                self.cannot_list(text!["readlink_stat(", &shown, ") failed"], &error);
+                self.cannot_list(messages::readlink_stat_failed(&shown), &error);
                 None
             }
         }
@@ -201,7 +202,7 @@ impl Scanner {
                 Err((name, error)) => {
                     let shown = root.display(path);
                     let text = if name.is_empty() {
-                        text!["get_xattr_names: llistxattr(\"", &shown, "\",1024) failed"]
+                        messages::xattr_names_failed(&shown)
                     } else {
                         text!["get_xattr_data: lgetxattr(\"", &shown, "\",\"", &name, "\",0) failed"]
                     };

@@ -13,12 +13,12 @@ use crate::error::{Error, Result};
 use crate::flist::{Entry, Found};
 use crate::plan::CompressKind;
 use crate::report::debug::debug;
-use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::compare::is_reg;
 use crate::roles::paths::disk;
 use crate::roles::text::items::{self, Figures, Part};
+use crate::roles::text::messages;
 use crate::roles::words::request::BasisKind;
 use crate::sums::size::SumHead;
 use crate::sums::strong::Hasher;
@@ -119,7 +119,7 @@ impl Sender {
             self.failed_file(IoErrors::GENERAL);
             let shown = self.display(entry.root, &name);
             self.report
-                .sys_error(Role::Sender, text!["read errors mapping ", &shown], &error);
+                .sys_error(Role::Sender, messages::read_failed(&shown), &error);
             digest = digest.spoiled();
         }
         self.out.extend_from_slice(digest.as_slice());
@@ -172,7 +172,7 @@ impl Sender {
             Err(error) => {
                 self.failed_file(IoErrors::GENERAL);
                 // rsync does not name the file, and ends with 11.
-                let text = text!["fstat ", &self.display(entry.root, name), " failed"];
+                let text = messages::fstat_failed(&self.display(entry.root, name));
                 self.report.sys_error(Role::Sender, text, &error);
                 return Ok(None);
             }
@@ -188,7 +188,7 @@ impl Sender {
         };
         if kept > size {
             let shown = self.display(entry.root, name);
-            self.report.warning(text!["skipped diminished file: ", &shown]);
+            self.report.warning(messages::diminished(&shown));
             return Ok(None);
         }
         Ok(Some((file, size)))

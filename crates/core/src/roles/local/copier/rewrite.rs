@@ -11,11 +11,11 @@ use super::{target_failed, Copier};
 use crate::delta::search::{search, SearchStats, TokenSink};
 use crate::delta::signature::Signature;
 use crate::error::{Error, Result};
-use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::dest::Dest;
 use crate::roles::landing::{NewFile, Outcome};
+use crate::roles::text::messages;
 use crate::roles::words::request::{Basis, BasisKind, Request};
 use crate::sums::size::sum_head;
 use crate::sums::strong::{BlockHasher, Hasher};
@@ -40,11 +40,7 @@ impl Copier {
         let basis_file = match basis.root.open_read(&basis.name, self.plan.open_noatime) {
             Ok(file) => file,
             Err(error) => {
-                let text = text![
-                    "failed to open ",
-                    &dest.report.quoted(&basis.root.display(&basis.name)),
-                    ", continuing"
-                ];
+                let text = messages::basis_failed(&dest.report.quoted(&basis.root.display(&basis.name)));
                 self.report
                     .error(crate::report::sys_line(Role::Generator, &text, &error));
                 return Ok(false);
@@ -123,7 +119,7 @@ impl Copier {
             let entry = request.at.entry();
             let name = request.at.name();
             let shown = self.shown_source(entry.root, &name);
-            self.report.warning(text!["skipped diminished file: ", &shown]);
+            self.report.warning(messages::diminished(&shown));
             return Ok(Outcome::Failed);
         }
         let mut copy = None;
