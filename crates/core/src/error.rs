@@ -1,5 +1,5 @@
 //! The one error type of the core. Each kind carries the exit code that rsync gives for it
-//! (spec: output 2), and a message that is complete as it stands: what happened, to what.
+//! (spec: output 2), and a complete message: what happened, to what.
 
 use std::{fmt, io};
 
@@ -49,13 +49,13 @@ pub enum Error {
     /// 22: a length is over its cap, or memory is exhausted.
     #[error("{0}")]
     Memory(String),
-    /// 30: nothing came or went for too long.
+    /// 30: no data was sent or received for too long.
     #[error("{0}")]
     Timeout(String),
     /// The peer ended with this code and has reported why.
     #[error("")]
     PeerExit(i32),
-    /// The other end of a channel or of the connection is gone. Whoever was there reports why.
+    /// The other end of a channel or of the connection is gone, and reports why.
     #[error("")]
     Ended(i32),
     /// The cause was reported when it was met; the run ends with this code.
@@ -89,7 +89,7 @@ impl Error {
         }
     }
 
-    /// `role` failed at what `what` says, for the system's reason `source`; the run ends.
+    /// The run ends because `role` could not do `what`: the system's reason is `source`.
     pub fn failed(role: Role, what: impl fmt::Display, source: &io::Error) -> Self {
         Self::File(Box::new(FileError {
             role,

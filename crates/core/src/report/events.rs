@@ -14,10 +14,10 @@ const MAX_WAITING: usize = 1 << 20;
 /// A batch of this many bytes is worth waking the caller for.
 const BATCH: usize = 16 * 1024;
 
-/// Bytes of requests that a generator of rsync has under way before the first are sent.
+/// Bytes of requests that a generator of rsync buffers before it sends them.
 const HELD: usize = 128 * 1024;
 
-/// How long a wait goes without looking at the state again.
+/// How long a wait goes without a check of the state.
 const TICK: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
@@ -146,7 +146,7 @@ impl Events {
         self.holding.load(Ordering::Relaxed)
     }
 
-    /// A request of this many bytes would be on its way; enough of them are sent.
+    /// Add the size of a request to the held bytes. At the limit, rsync would send them, so the lines are emitted.
     pub(super) fn add_held_bytes(&self, bytes: usize) {
         if !self.is_holding() {
             return;

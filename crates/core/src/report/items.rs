@@ -1,4 +1,4 @@
-//! What is told of entries: item lines, deletions, and the names they are told by (spec: output 7).
+//! Reports about entries: item lines, deletions, and the names in them (spec: output 7).
 
 use std::sync::Arc;
 
@@ -17,23 +17,23 @@ impl Report {
         plan.itemize_level > 1 || plan.info.name > 1
     }
 
-    /// The item's line is due only after its data.
+    /// Whether the line of an item is printed only after its data.
     pub fn after_data(&self) -> bool {
         self.shared.voice.out_format.as_ref().is_some_and(Format::after_data)
             || self.shared.voice.log_format.as_ref().is_some_and(Format::after_data)
     }
 
-    /// The log's format itemizes: it tells every kind of change.
+    /// The log's format itemizes: it shows every kind of change.
     pub fn log_itemizes(&self) -> bool {
         self.shared.voice.log_format.as_ref().is_some_and(|f| f.has(b'i'))
     }
 
-    /// A line for the log alone.
+    /// Log a line.
     pub fn log(&self, line: &[u8]) {
         self.push_log(line);
     }
 
-    /// A line per item is wanted somewhere.
+    /// Whether a line or a record per item is wanted.
     pub fn wants_items(&self) -> bool {
         self.shared.voice.out_format.is_some() || self.shared.voice.log_format.is_some() || self.shared.plan.records
     }
@@ -71,7 +71,7 @@ impl Report {
         }
     }
 
-    /// A worker has ended a file whose item waits: it is in place, or nothing is said of it.
+    /// A worker has finished the file of a waiting item. The item is dropped unless the file is in place.
     pub fn file_ended(&self, ndx: i32, placed: bool) {
         if self.shared.plan.logging || self.shared.plan.records {
             self.shared.events.file_ended(ndx, placed);
@@ -138,7 +138,7 @@ impl Report {
         self.emit(Level::Client, None, &raw);
     }
 
-    /// Lines about deletions show permissions (`%B`): only a client that receives knows them, and the log of a daemon
+    /// Whether lines about deletions show permissions (`%B`): those of a client that receives, and of the log of a daemon
     /// (observed).
     pub fn shows_deleted_mode(&self) -> bool {
         let plan = &self.shared.plan;
@@ -154,7 +154,7 @@ impl Report {
         format.is_some_and(|f| f.has(b'B') && (f.has(b'i') || f.has(b'o')))
     }
 
-    /// A deletion on this machine (spec: output 7): `deleting N`, or by the format if it has `%i` or `%o`.
+    /// Report a deletion on this machine (spec: output 7): `deleting N`, or by the format if it has `%i` or `%o`.
     pub fn deletion(&self, name: &[u8], mode: u32) {
         let plan = self.shared.plan.clone();
         let item = Item {
@@ -175,14 +175,14 @@ impl Report {
             sum_bytes: 0,
         };
         if plan.server && plan.protocol >= 29 {
-            // Whatever was asked for here, the client may keep a log of its own.
+            // The client may keep a log of its own, whether or not this side reports deletions.
             let mut payload = self.to_wire(name);
             if mode & 0o170_000 == 0o040_000 {
                 payload.push(0);
             }
             let writer = lock(&self.shared.writer).clone();
             if let Some(writer) = writer.filter(|_| payload.len() < 5120) {
-                // A link that is lost is found out by whoever writes next.
+                // A lost link shows with the next write of a role.
                 let _ = writer.msg(Tag::Deleted, &payload);
             }
         }
@@ -235,19 +235,19 @@ impl Report {
         }
     }
 
-    /// The place of the destination, absolute: a daemon's log shows names from the module's root on (`%f`).
+    /// Set the absolute path of the destination: a daemon's log shows names relative to the module's root (`%f`).
     pub fn set_dest(&self, path: &[u8]) {
         if self.shared.plan.daemon {
             *lock(&self.shared.voice.dest_name) = Arc::from(self.shared.voice.in_module(path));
         }
     }
 
-    /// What `%f` puts before the names of a receiver.
+    /// The path that `%f` puts before the names of a receiver.
     pub fn dest_name(&self) -> Arc<[u8]> {
         self.shared.voice.dest_name()
     }
 
-    /// The path of a source root as the user gave it (`%f` shows it); empty for the current directory.
+    /// Set the path of a source root as the user gave it (`%f` shows it); empty for the current directory.
     pub fn set_source_name(&self, number: u16, name: &[u8]) {
         let mut names = lock(&self.shared.voice.source_names);
         while names.len() <= usize::from(number) {
@@ -262,8 +262,8 @@ impl Report {
             .map_or_else(|| Arc::from(&b""[..]), Arc::clone)
     }
 
-    /// Whether files are sent whole (`-vv`, spec: output 4).
-    pub fn tell_method(&self) {
+    /// Report whether files are sent whole (`-vv`, spec: output 4).
+    pub fn report_method(&self) {
         let plan = &self.shared.plan;
         if plan.debug.flist > 0 {
             self.info(if plan.whole_file {
@@ -274,8 +274,8 @@ impl Report {
         }
     }
 
-    /// The figures of the sender's search (`-vv`, spec: output 4).
-    pub fn tell_matches(&self) {
+    /// Report the figures of the sender's search (`-vv`, spec: output 4).
+    pub fn report_matches(&self) {
         if self.shared.plan.debug.deltasum == 0 {
             return;
         }

@@ -1,7 +1,7 @@
-//! Where roles say what happened: one place that decides the stream a line goes to, escapes names, and counts.
+//! The reports of the roles: this room decides the stream of a line, escapes names, and counts.
 //!
-//! Roles run in several threads; a [`Report`] is a cheap handle that all of them share. What it collects is taken out
-//! in batches by whoever drives the transfer.
+//! Roles run in several threads; a [`Report`] is a cheap handle that all of them share. The caller takes its
+//! events in batches.
 
 pub mod debug;
 mod escape;
@@ -80,21 +80,21 @@ struct Shared {
     writer: Mutex<Option<Writer>>,
 }
 
-/// Proof that an error of one file was reported: the run goes on and ends with code 23. What fails with it returns
-/// `Result<T, Reported>`, so that no failure is left unsaid and none is said twice.
+/// Proof that an error of one file was reported: the run goes on and ends with code 23. A function that returns
+/// `Result<T, Reported>` has reported its failure, exactly once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reported(());
 
-/// A handle on what a transfer tells the world.
+/// A handle on the reports of a transfer.
 #[derive(Clone)]
 pub struct Report {
     shared: Arc<Shared>,
-    /// Of the receiving end of a local copy.
+    /// This handle belongs to the receiving end of a local copy.
     receiving: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A role that panicked has left whole lines behind; they are still worth printing.
+    // A role that panicked leaves whole lines, which are still worth printing.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -131,12 +131,12 @@ impl Report {
         self.shared.voice.style
     }
 
-    /// A server's messages go to the client through this writer from now on.
+    /// Send a server's messages to its client through this writer from now on.
     pub fn set_writer(&self, writer: Writer) {
         *lock(&self.shared.writer) = Some(writer);
     }
 
-    /// Role for lines that name none of their own, and for the last line.
+    /// Set the role of the closing line and of lines that name no role themselves.
     pub fn set_role(&self, role: Role) {
         *lock(&self.shared.voice.role) = role;
     }
@@ -145,7 +145,7 @@ impl Report {
         *lock(&self.shared.voice.role)
     }
 
-    /// Who looks at files through this handle: the side that scans, or the one that compares.
+    /// The role that reads the status of files through this handle: it scans or it compares.
     pub fn looker(&self) -> Role {
         if !self.receiving && (self.shared.plan.local || self.role() == Role::Sender) {
             Role::Sender
@@ -162,7 +162,7 @@ impl Report {
         self.shared.events.cancel();
     }
 
-    /// A cancel also sets this flag: the one of the link, whose waits it ends.
+    /// Let a cancel set this flag of the link as well, which ends the waits of the link.
     pub fn set_cancel_flag(&self, flag: Arc<AtomicBool>) {
         self.shared.outcome.set_cancel_flag(flag);
     }
@@ -261,7 +261,7 @@ impl Report {
         }
     }
 
-    /// A request of this many bytes would be on its way; enough of them are sent.
+    /// Add the size of a request to the held bytes; at the limit the held lines are emitted.
     pub fn held_cost(&self, bytes: usize) {
         self.shared.events.add_held_bytes(bytes);
     }
@@ -316,7 +316,7 @@ impl Report {
         Reported(())
     }
 
-    /// If an open of a path that the operator named has failed at a link of another owner, say why.
+    /// Report why an open of an operator's path failed, if the cause is a link of another owner.
     ///
     /// spec: transfer 16.2
     pub fn refusal(&self, path: &[u8], error: &io::Error) {
@@ -325,7 +325,7 @@ impl Report {
         }
     }
 
-    /// The directory that the names of this side are relative to (absolute).
+    /// Set the absolute directory that the names of this side are relative to.
     pub fn set_base(&self, path: &[u8]) {
         self.shared.voice.set_base(path);
     }
@@ -335,13 +335,13 @@ impl Report {
         self.shared.voice.quoted(path)
     }
 
-    /// [`Report::quoted`] for a path seen from a directory `base` in which the role stands: only in the module's own
-    /// does rsync leave out the leading slash (observed).
+    /// [`Report::quoted`] for a role whose working directory is `base`: rsync leaves out the leading slash only in the
+    /// module's root (observed).
     pub fn quoted_from(&self, base: &[u8], path: &[u8]) -> Vec<u8> {
         self.shared.voice.quoted_from(base, path)
     }
 
-    /// A text or name as it travels in a message (spec: protocol 5.16); what cannot be converted goes as it is.
+    /// A text or name as it travels in a message (spec: protocol 5.16); text that cannot be converted is sent unchanged.
     pub fn to_wire(&self, text: &[u8]) -> Vec<u8> {
         self.shared.voice.to_wire(text)
     }
@@ -411,7 +411,7 @@ impl Report {
         writer.msg(tag, &text).unwrap_or(true)
     }
 
-    /// Bytes for the client's stdout that are not a whole line (`building file list ... `).
+    /// Print bytes to the client's stdout that are not a whole line (`building file list ... `).
     pub fn partial(&self, text: &[u8]) {
         let plan = &self.shared.plan;
         if plan.server || plan.quiet {
@@ -429,14 +429,14 @@ impl Report {
         self.push(event);
     }
 
-    /// What is printed next begins a line of its own, also when a list was being built.
+    /// End the line about the building of a list, so that the next output begins a line of its own.
     pub fn end_line(&self) {
         if self.shared.screen.open_line.swap(false, Ordering::Relaxed) {
             self.push(Event::Stderr(b"\n".to_vec()));
         }
     }
 
-    /// A text that came from the peer (spec: protocol 3.2). The client prints it.
+    /// Handle a text from the peer (spec: protocol 3.2). The client prints it.
     pub fn from_peer(&self, tag: Tag, text: &[u8]) {
         let level = match tag {
             Tag::Info => Level::Info,
@@ -448,7 +448,7 @@ impl Report {
             _ => Level::Error,
         };
         if self.shared.plan.server && self.shared.plan.stderr_mode != StderrMode::All {
-            // A server has nobody to show a client's text to but its log.
+            // A server can show a client's text only in its log.
             if self.shared.plan.logging {
                 self.push_log(text);
             }

@@ -13,7 +13,7 @@ pub(super) struct Screen {
     /// 0: no progress is shown; 1: of each file; 2: of the whole transfer.
     progress_level: u8,
     progress: Mutex<Option<Progress>>,
-    /// The line that the building of a list began is not ended yet.
+    /// The line about the building of a list is not ended yet.
     pub(super) open_line: AtomicBool,
 }
 
@@ -33,7 +33,7 @@ impl Report {
         self.shared.screen.progress_level
     }
 
-    /// Entries listed so far, and whether the list is whole.
+    /// Add listed entries; `complete`: the list is whole.
     pub fn listed(&self, count: u64, complete: bool) {
         let before = self.shared.tally.listed.fetch_add(count, Ordering::Relaxed);
         let plan = &self.shared.plan;
@@ -48,7 +48,7 @@ impl Report {
         }
     }
 
-    /// The end of the line that the start of a list began (spec: output 4).
+    /// End the line about the building of a list (spec: output 4).
     pub fn list_done(&self, count: usize) {
         let text = match (self.shared.plan.info.flist, count) {
             (0 | 1, _) => "done".to_string(),
@@ -61,7 +61,7 @@ impl Report {
         self.partial(format!("{text}\n").as_bytes());
     }
 
-    /// Entries the roles are done with, for `to-chk`.
+    /// Set the number of entries that the roles have finished, for `to-chk`.
     pub fn set_processed(&self, count: u64) {
         self.shared.tally.processed.store(count, Ordering::Relaxed);
     }
@@ -109,8 +109,7 @@ impl Report {
         self.push(Event::Stdout(out));
     }
 
-    /// A list of which `processed` entries have passed is done with, or a phase is: the line of the whole transfer is
-    /// printed again (observed).
+    /// A list or a phase has ended, after `processed` entries: the line of the whole transfer is printed again (observed).
     pub fn progress_again(&self, processed: u64) {
         let mut out = Vec::new();
         {
@@ -121,7 +120,7 @@ impl Report {
             let counters = self.shared.tally.counters();
             let left = counters.total.saturating_sub(processed);
             let (done, all) = self.stats(|s| (s.transferred_size, s.total_size));
-            progress.tell(done, all.max(done), Counters { left, ..counters }, &mut out);
+            progress.show_total(done, all.max(done), Counters { left, ..counters }, &mut out);
         }
         self.push(Event::Stdout(out));
     }

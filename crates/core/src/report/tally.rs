@@ -12,7 +12,7 @@ pub(super) struct Tally {
     summary: Mutex<Summary>,
     /// Bytes of the files that are done, for the progress of the whole transfer.
     pub(super) done_bytes: AtomicU64,
-    /// Entries that the roles are done with.
+    /// Entries that the roles have finished.
     pub(super) processed: AtomicU64,
     pub(super) listed: AtomicU64,
     pub(super) list_complete: AtomicBool,

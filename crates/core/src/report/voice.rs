@@ -18,7 +18,7 @@ pub(super) struct Voice {
     pub(super) out_format: Option<Format>,
     pub(super) log_format: Option<Format>,
     pub(super) style: ItemStyle,
-    /// The directory that names are relative to lies below the module's own: messages show that by a leading slash.
+    /// The directory that names are relative to is below the module's root: messages show a leading slash then.
     below_module: AtomicBool,
     /// Source arguments' paths as typed, by number of their root.
     pub(super) source_names: Mutex<Vec<Arc<[u8]>>>,
@@ -37,7 +37,7 @@ impl Voice {
                 sent_to_remote: sender && !plan.local && !plan.twin,
                 keep_times: plan.times,
                 keep_dir_times: plan.times,
-                // -J makes no `T` of it (observed).
+                // -J does not turn `t` into `T` (observed).
                 keep_link_times: plan.times && (plan.local || plan.twin || plan.compat_symlink_times || !sender),
             },
             below_module: AtomicBool::new(false),

@@ -14,6 +14,7 @@ use crate::plan::DeleteWhen;
 use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::report::{sys_line, Level};
+use crate::roles::text::messages;
 use crate::tree::{FileKind, Stat};
 use crate::wire::item::IoErrors;
 use names::{resolved_kind, sort_for_removal};
@@ -30,18 +31,18 @@ pub enum Outcome {
     Failed,
 }
 
-/// Removes, counts and reports.
+/// Removes files of the destination, and counts and reports them.
 pub struct Deleter {
     dest: Dest,
     removed: u64,
     skipped: u64,
     reported_io_error: bool,
-    /// How deep below what was named the removal is, and the flags that debug lines give the name.
+    /// Depth of the removal below the name that it began with, and the flags of that name in debug lines.
     depth: u32,
     flags: u32,
-    /// `io_error` of the lists that the generator has come to.
+    /// `io_error` of the lists that the generator has reached.
     listing_error: IoErrors,
-    /// Found during the run, removed at the end (`--delete-delay`).
+    /// Names found during the run and removed at its end (`--delete-delay`).
     delayed: Vec<Name>,
 }
 
@@ -63,7 +64,7 @@ impl Deleter {
         self.skipped
     }
 
-    /// The generator has come to a list that ended with these bits.
+    /// The generator has reached a list that ended with these bits.
     pub fn reached(&mut self, io_error: IoErrors) {
         self.listing_error |= io_error;
     }
@@ -94,7 +95,7 @@ impl Deleter {
         }
     }
 
-    /// A directory of the destination cannot be read: reported, and nothing more is deleted (observed).
+    /// Report that a directory of the destination cannot be read. From here on nothing is deleted (observed).
     pub(super) fn unreadable(&mut self, before: &[u8], dir: &[u8], after: &[u8], error: &io::Error) {
         let text = [before, &self.dest.display(dir), after].concat();
         self.dest.report.sys_error(self.dest.role, text, error);
@@ -109,7 +110,7 @@ impl Deleter {
             return Ok(());
         }
         match self.dest.root.stat_follow(dir, false) {
-            // Something else is in its place, or it is a mount point where one is not to be crossed.
+            // It is no directory, or a mount point that `-x` does not cross.
             Ok(stat) if !stat.is_dir() => return Ok(()),
             Ok(stat) if plan.one_file_system > 0 && self.is_elsewhere(&stat) => return Ok(()),
             _ => {}
@@ -195,7 +196,7 @@ impl Deleter {
             .info(text!["delete_item(", rel, format!(") mode={mode:o} flags={flags}")]);
     }
 
-    /// On another filesystem than the destination itself.
+    /// Whether a file is on another filesystem than the destination itself.
     fn is_elsewhere(&self, stat: &Stat) -> bool {
         self.dest.root.lstat(b".").is_ok_and(|top| top.dev != stat.dev)
     }
@@ -312,7 +313,7 @@ impl Deleter {
             // A failed removal is reported already, and lets the directory's own removal fail.
             all &= !matches!(outcome, Outcome::Limit | Outcome::NotEmpty);
             if outcome == Outcome::NotEmpty && self.at_limit() {
-                // Once more for a directory that the limit has kept (observed).
+                // rsync counts a directory that the limit keeps once more (observed).
                 self.skipped += 1;
                 self.dest.report.set_io_error(IoErrors::DEL_LIMIT);
             }
@@ -366,7 +367,7 @@ impl Deleter {
     }
 
     fn report_non_empty(&self, rel: &[u8]) {
-        self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
+        self.dest.report.info(messages::non_empty(rel));
     }
 
     fn report_failed(&self, call: &str, rel: &[u8], error: &io::Error) {
@@ -376,7 +377,7 @@ impl Deleter {
             .line(Level::ErrorXfer, sys_line(self.dest.role, &text, error));
     }
 
-    /// The mode of what is to be removed: its type, and its permissions where a line will show them.
+    /// The mode of a file that is to be removed: its type, with permissions where a line shows them.
     fn shown_mode(&self, rel: &[u8], kind: FileKind) -> u32 {
         if !self.dest.report.shows_deleted_mode() {
             return kind.mode();
@@ -407,9 +408,9 @@ impl Deleter {
         self.flags = room | if recursive { 2 } else { 0 };
         self.report_item(rel, self.flags);
         if kind == FileKind::Dir {
-            // What the rules protect stays, and keeps the directory.
+            // Protected contents stay, and keep the directory.
             let emptied = if recursive {
-                // The limit holds for what is inside, and not for the directory itself (observed).
+                // The limit holds for the contents, but not for the directory itself (observed).
                 self.empty(rel, Some(filters))?
             } else {
                 !plan.idle() || !self.holds_names(rel)
@@ -465,9 +466,9 @@ impl Deleter {
         }
     }
 
-    /// A missing argument of `--delete-missing-args`: the name goes, unless protected.
+    /// Remove the name of a missing argument (`--delete-missing-args`), unless it is protected.
     pub fn remove_missing(&mut self, rel: &[u8], filters: &mut Filters) -> Result<()> {
-        // As rsync has it, these are no deletions for the statistics.
+        // In rsync the statistics do not count these deletions.
         let before = self.dest.report.stats(|s| s.deleted);
         let result = self.remove_named(rel, filters);
         self.dest.report.stats(|s| s.deleted = before);

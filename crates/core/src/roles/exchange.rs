@@ -41,7 +41,7 @@ pub fn is_keep_alive(item: &Item<'_>, plan: &Plan, lists: &Lists) -> bool {
         && lists.first().is_some_and(|list| list.len() as i32 == item.ndx)
 }
 
-/// A list in words.
+/// Trace a list, for `--debug=IO`.
 pub fn trace_list(way: Way, segment: &Segment) {
     if trace::is_on() {
         let text = format!(
@@ -58,12 +58,12 @@ pub fn trace_list(way: Way, segment: &Segment) {
 #[derive(Debug, Default)]
 pub struct Seen {
     lists: HashMap<i32, Vec<u64>>,
-    /// Below protocol 27: the entries of the one list that had their redo.
+    /// Below protocol 27: the entries of the only list that had their redo.
     redone: HashSet<usize>,
 }
 
 impl Seen {
-    /// Mark an entry that has data; whether it is its redo, of which there is one below protocol 27 (spec: protocol-old
+    /// Mark an entry that has data. `true` when this is its redo; below protocol 27 there is one redo at most (spec: protocol-old
     /// 12).
     pub fn redo(&mut self, segment: &Segment, i: usize, protocol: u8) -> Result<bool> {
         let redo = self.again(segment, i);
@@ -129,7 +129,7 @@ impl Places {
     }
 }
 
-/// Deletion counts; `role` is what stands in the brackets of messages. spec: protocol 6.9
+/// Read deletion counts; messages name `role`. spec: protocol 6.9
 pub fn read_deletions(src: &mut dyn Source, role: Role) -> Result<Counts> {
     let mut next = |what: &str| -> Result<u64> {
         let n = src.varint()?;

@@ -1,4 +1,4 @@
-//! A copy with both ends in this process: no wire exists (design 3).
+//! A copy with both ends in this process: there is no wire.
 
 pub mod copier;
 mod pool;
@@ -25,7 +25,7 @@ use crate::report::Report;
 use crate::role::Role;
 use copier::Copier;
 
-/// Lists that the scanner may be ahead.
+/// Lists by which the scanner may be ahead of the generator.
 const AHEAD: usize = 64;
 
 /// Copy sources to a destination on this machine.
@@ -58,7 +58,7 @@ pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summar
     match result {
         Ok(()) => summary.code = report.code(),
         Err(error) => {
-            // A link that was told to stop does not know why.
+            // A cancelled link does not know why it was cancelled.
             summary.code = match error {
                 Error::Interrupted(_) => report.cancelled_with().unwrap_or(error.code()),
                 _ => error.code(),
@@ -90,7 +90,7 @@ fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, tables: Tables,
             report.stats(|s| s.flist_build_ms = ms.max(1));
         }
         if plan.inc_recurse {
-            // The receiver says so, and a sender of the lists that follow.
+            // The receiver reports them, and for the lists that follow the sender does too.
             listing::report_duplicates(plan, report, &segment);
             if segment.dir_ndx >= 0 {
                 listing::report_duplicates(plan, report, &segment);
@@ -154,7 +154,7 @@ fn generate(
         }
     }
     let mut dest = destination::resolve(plan, report, &feeds)?;
-    // A path's length is the limit, which is found when the first item is told (spec: output 7).
+    // A path's length is the limit. rsync notices that with the first item (spec: output 7).
     if plan.out_format.as_ref().is_some_and(|f| f.len() >= 4096)
         || plan.log_format.as_ref().is_some_and(|f| f.len() >= 4096)
     {
@@ -180,12 +180,12 @@ fn generate(
     let result = generator.run(feeds);
     report.release();
     if result.is_err() || !matches!(plan.delete, DeleteWhen::Delay | DeleteWhen::After) {
-        report.tell_matches();
+        report.report_matches();
     }
     if result.is_ok() {
         // One process plays all three.
         for role in ["sender", "server receiver", "server generator"] {
-            report.tell_heap(role);
+            report.report_heap(role);
         }
     }
     result
@@ -205,7 +205,7 @@ fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
             report.partial(b"done\n");
         }
         if first {
-            report.tell_method();
+            report.report_method();
         }
         first = false;
         let segment = Arc::new(segment);
@@ -217,6 +217,6 @@ fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
         }
         listing::list_segment(plan, report, dirs.remove(&segment.dir_ndx), &segment);
     }
-    report.tell_matches();
+    report.report_matches();
     Ok(())
 }

@@ -53,16 +53,16 @@ pub struct Receiver {
     alt_roots: Vec<Option<Root>>,
     seen: Seen,
     places: Places,
-    /// How many DONEs have come behind the lists.
+    /// Number of DONEs received after the lists.
     phase: u8,
-    /// Entries up to the end of the list that the last item was of, for the progress of the whole transfer.
+    /// Entries up to the end of the last item's list, for the progress of the whole transfer.
     working_end: u64,
     /// Files that wait in the partial-dir.
     delayed: Vec<Delayed>,
     stop: Arc<AtomicBool>,
     /// The stream is a batch.
     replay: Option<Arc<Replay>>,
-    /// Bytes that had been read when the first list was there, and the generator began.
+    /// Bytes read before the generator began, which is after the first list.
     pub(super) read_at_split: u64,
 }
 
@@ -74,7 +74,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
         Tag::ErrorExit => {
             return Err(match message.value() {
                 Some(code) => {
-                    // The sender waits for it: this side's end is known then.
+                    // The sender waits for this answer, and then knows that this side ends.
                     let _ = writer.last_msg(Tag::ErrorExit, &code.to_le_bytes());
                     writer.flush();
                     Error::PeerExit(code)
@@ -95,13 +95,13 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
     Ok(())
 }
 
-/// A finished file that waits in the partial-dir (`--delay-updates`), with what is logged when it has its name.
+/// A finished file that waits in the partial-dir (`--delay-updates`), with the figures for the log.
 struct Delayed {
     item: Item<'static>,
     segment: Arc<Segment>,
     i: usize,
     rel: Vec<u8>,
-    /// Something is at its name that a backup is made of.
+    /// There is a file at its name that needs a backup.
     exists: bool,
     bytes: u64,
     /// The sum of the whole file, if it is shown.
@@ -115,13 +115,13 @@ struct Incoming {
     /// Name below the destination.
     rel: Vec<u8>,
     exists: Option<Stat>,
-    /// Something is at the name, or may be.
+    /// There is, or may be, a file at the name.
     replaces: bool,
     want: Wanted,
     head: SumHead,
     kind: BasisKind,
     basis: Option<File>,
-    /// The basis could not be opened any more.
+    /// The basis can no longer be opened.
     basis_lost: bool,
     /// For `--debug=DELTASUM2`: the file that the data builds on, and its size.
     mapped: Option<(Vec<u8>, u64)>,
@@ -174,7 +174,7 @@ impl Receiver {
 
     fn notify_generator(&self, feed: Feed) -> Result<()> {
         if let Some(replay) = &self.replay {
-            replay.tell();
+            replay.note_sent();
         }
         self.feed.send(feed).map_err(|_| Error::Ended(14))
     }
@@ -223,15 +223,15 @@ impl Receiver {
 
     fn items(&mut self) -> Result<()> {
         let max_phase = if self.plan.protocol >= 29 { 2 } else { 1 };
-        // What a single entry means depends on whether more lists come, so nobody has begun before that is known
-        // (spec: protocol 5.10).
+        // The meaning of a single entry depends on whether more lists follow, so the generator begins only when that is
+        // known (spec: protocol 5.10).
         let mut alone = self.plan.inc_recurse && self.lists.first().is_some_and(|list| list.len() == 1);
         let mut begun = false;
         loop {
             self.report.check()?;
             if !alone && !std::mem::replace(&mut begun, true) {
-                // Nothing is read on before it is known where things go, and this end is two processes in rsync: what
-                // is wrong from here on is told by the receiver.
+                // Reading goes on once the destination is resolved. In rsync this end is two processes from here on, and
+                // the receiver reports what is wrong.
                 let _ = self.dest()?;
             }
             let ndx = self.ndx.read(&mut self.reader)?;
@@ -295,7 +295,7 @@ impl Receiver {
             return Ok(());
         }
         if let Some(replay) = self.replay.as_ref().filter(|_| !item.wants_data()) {
-            replay.settle(&self.report)?;
+            replay.wait_generator(&self.report)?;
         }
         let found = entry_of(&self.lists, &item, Role::Receiver)?;
         if self.report.progress_level() == 2 {
@@ -313,7 +313,7 @@ impl Receiver {
             let dest = self.dest()?;
             dest.metadata.read_values(&mut self.reader, &found.segment, found.pos)?;
             if !item.wants_data() {
-                // Now all values are here.
+                // Now all values are known.
                 let want = dest.wanted(&found.segment, found.pos, None);
                 dest.set_xattrs_at(&dest.name(&found.segment, found.pos), &want);
             }
@@ -347,7 +347,7 @@ impl Receiver {
         self.receive(&item, &found)
     }
 
-    /// Before the end of a phase: what was asked for and is not in the batch won't come (spec: protocol 11).
+    /// Report, before the end of a phase, the requested files that the batch does not have (spec: protocol 11).
     fn unbatched(&mut self) -> Result<()> {
         let Some(replay) = self.replay.clone() else {
             return Ok(());
@@ -382,7 +382,7 @@ impl Receiver {
 
     fn dest(&mut self) -> Result<Arc<Dest>> {
         if self.dest.is_none() {
-            // An item can only come after a request, so the destination is settled.
+            // An item can only come after a request, so the destination is resolved.
             let dest = self
                 .dest_inbox
                 .recv()
@@ -394,7 +394,7 @@ impl Receiver {
         self.dest.clone().ok_or(Error::Ended(14))
     }
 
-    /// Read a file's data to its end without keeping any.
+    /// Read and drop a file's data.
     fn skip_data(&mut self, item: &Item<'_>, found: &Found) -> Result<()> {
         let dest = self.dest()?;
         let (segment, i) = (Arc::clone(&found.segment), found.pos);
@@ -429,7 +429,7 @@ impl Receiver {
         Ok(())
     }
 
-    /// What the data of an item builds on, and what it is to become.
+    /// The basis of an item's data, and the attributes of the new file.
     fn incoming(&mut self, dest: &Dest, item: &Item<'_>, found: &Found) -> Result<Incoming> {
         let segment = Arc::clone(&found.segment);
         let i = found.pos;
@@ -437,7 +437,7 @@ impl Receiver {
         let head = self.read_head()?;
         let rel = dest.name(&segment, i);
         let fresh = item.iflags.contains(ItemFlags::NEW) && self.plan.protocol >= 29;
-        // A name that can't be looked at may exist all the same, and is not replaced without a backup.
+        // A file whose status can't be read may exist all the same, and is not replaced without a backup.
         let looked = if fresh { None } else { Some(dest.lstat(&rel)) };
         let (exists, replaces) = match looked {
             None => (None, false),
@@ -491,8 +491,8 @@ impl Receiver {
     fn open_basis(&self, root: &Root, name: &[u8]) -> (Option<File>, bool) {
         match root.open_read(name, self.plan.open_noatime) {
             Ok(file) => (Some(file), false),
-            // A similar file may have had its own turn and be gone, and a batch is read where its basis may be missing.
-            // That matters only when a block of it is used: it ends the run (observed).
+            // A similar file may have been replaced or removed since, and a batch may be read where its basis is missing. The
+            // run ends only when a block of the basis is used (observed).
             Err(error) if error.is(Errno::NOENT) => (None, false),
             Err(error) => {
                 // The generator had opened the basis, so its blocks may be used.
@@ -561,7 +561,7 @@ impl Receiver {
     }
 }
 
-/// A failure that came from the system.
+/// The error of a system call that ends the run.
 pub fn io_failure(text: &str, error: &io::Error) -> Error {
     Error::failed(Role::Receiver, text, error)
 }

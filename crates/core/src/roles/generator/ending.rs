@@ -65,8 +65,8 @@ impl Ending<'_> {
         self.report.release();
         self.judge.deleter.finish();
         if remote {
-            self.report.tell_heap("receiver");
-            self.report.tell_heap("generator");
+            self.report.report_heap("receiver");
+            self.report.report_heap("generator");
         }
         if plan.protocol >= 24 {
             // spec: protocol-old 6.4: older ones have no goodbye
@@ -143,7 +143,7 @@ impl Ending<'_> {
             self.wait_phase(if self.plan.protocol >= 29 { 2 } else { 1 })?;
         } else {
             // A sender has ended its part by now.
-            self.report.tell_matches();
+            self.report.report_matches();
         }
         if self.plan.delete == DeleteWhen::After {
             self.flow.delete_everywhere(self.judge)

@@ -57,7 +57,7 @@ impl Flow {
     /// Take in one message.
     pub fn receive(&mut self, judge: &mut Judge, message: Feed) -> Result<()> {
         if let Some(replay) = self.out.replay() {
-            replay.hear();
+            replay.note_taken();
         }
         match message {
             Feed::List(list) => {

@@ -90,7 +90,7 @@ impl Generator {
             self.flow.delete_everywhere(&mut self.judge)?;
         }
         if self.plan.local || self.report.role() != Role::Sender {
-            self.report.tell_method();
+            self.report.report_method();
         }
         while let Some((list, first_dir)) = self.next_list()? {
             self.process(&list, first_dir)?;

@@ -1,4 +1,4 @@
-//! What answers a request when both ends are this process: the file is copied at once (spec: design 3, transfer 6).
+//! Answers requests when both ends are this process: the file is copied at once (spec: transfer 6).
 
 mod contents;
 mod requests;
@@ -11,7 +11,6 @@ use std::sync::Arc;
 use super::pool::{self, Pool};
 use crate::error::{Error, Result};
 use crate::plan::{Debug, DeleteWhen, Plan};
-use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::compare::is_reg;
@@ -20,6 +19,7 @@ use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::disk;
 use crate::roles::sources::{remove_source_file, Sources};
 use crate::roles::text::items::{self, Change, Figures, Part};
+use crate::roles::text::messages;
 use crate::roles::words::request::{BasisKind, Request};
 use crate::roles::words::At;
 use crate::sums::size::sum_head;
@@ -30,13 +30,13 @@ use crate::wire::item::ItemFlags;
 use crate::wire::throttle::Throttle;
 use contents::SMALL;
 
-/// So many small files are copied here before workers are started: most runs have no more.
+/// Small files that are copied before workers are started: most runs have no more.
 const FIRST: usize = 16;
 
-/// What became of a request.
+/// The answer to a request.
 pub enum Copied {
     Now(Outcome),
-    /// A worker has it; [`Copier::finished`] and [`Copier::wait`] tell of the end.
+    /// A worker has it; its outcome comes from [`Copier::finished`] or [`Copier::wait`].
     Later,
 }
 
@@ -45,7 +45,7 @@ struct Delayed {
     at: At,
     iflags: ItemFlags,
     rel: Vec<u8>,
-    /// Something is at its name that a backup is made of.
+    /// There is a file at its name that needs a backup.
     exists: bool,
     /// Bytes, bytes of sums and the sum that the log shows.
     figures: Option<(u64, u64, Option<Vec<u8>>)>,
@@ -59,7 +59,7 @@ pub struct Copier {
     plan: Arc<Plan>,
     report: Report,
     sources: Sources,
-    /// The destination with the receiver's eyes; kept, because it holds the handles of directories in use.
+    /// The destination for the receiver's role; kept, because it caches handles of directories.
     dest: Option<Arc<Dest>>,
     buffer: Vec<u8>,
     /// The buffer holds the whole file.
@@ -67,11 +67,11 @@ pub struct Copier {
     /// Finished files that wait in the partial-dir (`--delay-updates`).
     delayed: Vec<Delayed>,
     throttle: Throttle,
-    /// Literal and matched bytes of the file in hand.
+    /// Literal and matched bytes of the current file.
     written: (u64, u64),
-    /// Its progress is shown, and not ended yet.
+    /// Its progress line is not ended yet.
     progress_open: bool,
-    /// The workers, once there is enough for them.
+    /// The workers, once there are enough small files for them.
     pool: Option<Pool<(Request, File), (i32, Outcome)>>,
     /// Small files until workers are started; `None`: this run has none.
     until_pool: Option<usize>,
@@ -99,19 +99,19 @@ impl Copier {
         }
     }
 
-    /// One that writes files for this one in a thread of its own.
+    /// A copier that writes files for this one in a thread of its own.
     pub fn worker(&self) -> Self {
         let mut copier = Self::new(Arc::clone(&self.plan), self.report.clone(), self.sources.clone());
         copier.until_pool = None;
         copier
     }
 
-    /// A file whose writing has ended, if there is one: its number, and what became of it.
+    /// A file that a worker has finished, if there is one: its number and its outcome.
     pub fn finished(&mut self) -> Result<Option<(i32, Outcome)>> {
         self.pool.as_mut().and_then(Pool::finished).transpose()
     }
 
-    /// Wait for the next end; `None`: nothing is in hand.
+    /// Wait until a worker finishes a file; `None` when the workers have none.
     pub fn wait(&mut self) -> Result<Option<(i32, Outcome)>> {
         self.pool.as_mut().and_then(Pool::wait).transpose()
     }
@@ -150,12 +150,12 @@ impl Copier {
         Ok(outcome)
     }
 
-    fn tell(&self, request: &Request, figures: Figures<'_>, part: Part) {
+    fn report_item(&self, request: &Request, figures: Figures<'_>, part: Part) {
         let name = request.at.given_name();
         Change::sent(&request.at, request.iflags, None).report(&self.report, &name, figures, part);
     }
 
-    /// Carry out a request, or have it carried out.
+    /// Answer a request, or hand it to a worker.
     pub fn copy(&mut self, request: Request, dest: &Dest) -> Result<Copied> {
         self.report.check()?;
         if !self.for_worker(&request, dest) {
@@ -167,8 +167,8 @@ impl Copier {
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
             return Ok(Copied::Now(Outcome::Failed));
         };
-        self.tell(&request, Figures::default(), Part::Screen);
-        self.tell(&request, Figures::default(), Part::KeptAfter(request.at.ndx()));
+        self.report_item(&request, Figures::default(), Part::Screen);
+        self.report_item(&request, Figures::default(), Part::KeptAfter(request.at.ndx()));
         match &mut self.pool {
             Some(pool) => pool.submit((request, source))?,
             None => return Err(Error::Ipc("no thread writes files".into())),
@@ -188,12 +188,12 @@ impl Copier {
         });
     }
 
-    /// Carry out a request.
+    /// Answer a request.
     fn copy_now(&mut self, request: &Request, dest: &Dest) -> Result<Outcome> {
         let entry = *request.at.entry();
         self.count(request);
         if self.plan.dry_run {
-            self.tell(request, Figures::default(), Part::All);
+            self.report_item(request, Figures::default(), Part::All);
             self.report.stats(|s| {
                 s.sent += 3;
                 s.received += 3;
@@ -206,7 +206,7 @@ impl Copier {
         };
         let late = self.report.after_data();
         if !late {
-            self.tell(request, Figures::default(), Part::Screen);
+            self.report_item(request, Figures::default(), Part::Screen);
         }
         if self.report.progress_level() > 0 {
             self.report.progress_begin(0);
@@ -228,10 +228,10 @@ impl Copier {
                 sum_bytes: figures.1,
                 checksum: sum.as_deref(),
             };
-            self.tell(request, shown, Part::Screen);
+            self.report_item(request, shown, Part::Screen);
         }
         match outcome {
-            Outcome::Placed => self.tell(request, shown, Part::Kept),
+            Outcome::Placed => self.report_item(request, shown, Part::Kept),
             Outcome::Held => {
                 let figures = late.then_some((figures.0, figures.1, sum));
                 self.delayed.push(Delayed {
@@ -290,7 +290,7 @@ impl Copier {
                     self.report.set_io_error(IoErrors::GENERAL);
                     let name = request.at.name();
                     let shown = self.shown_source(entry.root, &name);
-                    let text = text!["fstat ", &shown, " failed"];
+                    let text = messages::fstat_failed(&shown);
                     self.report.sys_error(Role::Sender, text, &error);
                     return Ok(Outcome::Failed);
                 }
@@ -327,11 +327,11 @@ impl Copier {
         outcome
     }
 
-    /// A new file that takes the place of what is at the name.
+    /// Write a new file that replaces the one at the name.
     fn replacement(&mut self, request: &Request, file: NewFile<'_>, source: &File, size: u64) -> Result<Outcome> {
         let dest = file.dest;
         let Ok(landing) = file.begin() else {
-            // What can't be written anywhere counts as well (observed).
+            // Data that can't be written counts as well (observed).
             self.written.0 = size;
             return Ok(Outcome::Failed);
         };
@@ -355,7 +355,7 @@ impl Copier {
         }
     }
 
-    /// A source file in messages.
+    /// The path of a source file in messages.
     fn shown_source(&mut self, number: u16, name: &[u8]) -> Vec<u8> {
         match self.sources.root(number) {
             Some(root) => self.report.quoted(&root.display(disk(name))),
@@ -363,13 +363,13 @@ impl Copier {
         }
     }
 
-    /// The source can't be read to its end: say so, as a sender does (spec: transfer 13).
+    /// Report that the source can't be read to its end, as a sender does (spec: transfer 13).
     fn source_failed(&mut self, request: &Request, size: u64, error: &io::Error) {
         let entry = *request.at.entry();
         let name = request.at.name();
         self.report.set_io_error(IoErrors::GENERAL);
         let shown = self.shown_source(entry.root, &name);
-        let text = text!["read errors mapping ", &shown];
+        let text = messages::read_failed(&shown);
         // A sender has shown the item before it reads, and its end after the zeros that stand for the rest.
         self.report.release();
         self.end_progress(entry.len);
@@ -378,7 +378,7 @@ impl Copier {
         self.written.0 = size.saturating_sub(self.written.1);
     }
 
-    /// Move the files that were held back (spec: transfer 6 `--delay-updates`), and say what became of each.
+    /// Give the delayed files their names (spec: transfer 6 `--delay-updates`). Returns the outcome of each.
     pub fn finish_delayed(&mut self, dest: &Dest) -> Result<Vec<Ended>> {
         let dest = dest.for_role(Role::Receiver);
         let mut ended = Vec::new();
@@ -415,7 +415,7 @@ impl Copier {
         let rel = dest.name(at.list(), at.i());
         let mut there = dest.root.lstat(&rel).ok();
         if there.is_none() {
-            // Nothing was made, because an alternate directory has it: which may be the source itself.
+            // Nothing was made, because an alternate directory has the file, which may be the source itself.
             let mut alternates = dest.alternates().iter().filter_map(|root| root.lstat(&rel).ok());
             there = match root.lstat(disk(&name)) {
                 Ok(source) => alternates.find(|stat| stat.same_file(&source)),
@@ -426,7 +426,7 @@ impl Copier {
     }
 }
 
-/// What ends the run when a copy has failed for another reason than its source.
+/// The error that ends the run when a copy has failed for another reason than its source.
 fn target_failed(dest: &Dest, rel: &[u8], error: CopyError) -> Error {
     match error {
         CopyError::Source(error) | CopyError::Target(error) => dest.write_error(rel, &error),
@@ -434,8 +434,8 @@ fn target_failed(dest: &Dest, rel: &[u8], error: CopyError) -> Error {
     }
 }
 
-/// Whether files of this run may be written in any order and beside the generator's work: nothing that the generator
-/// does later depends on a file being in place, and nothing is told after the data.
+/// Whether files of this run may be written in any order and in parallel to the generator: nothing that the generator
+/// does later depends on a file being in place, and nothing is reported after the data.
 fn poolable(plan: &Plan) -> bool {
     let plain = plan.whole_file && !(plan.dry_run || plan.inplace || plan.append > 0 || plan.write_devices);
     let independent = !(plan.hard_links

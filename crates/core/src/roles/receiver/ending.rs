@@ -1,4 +1,4 @@
-//! The end of a receiver: files that were held back, and the goodbye (spec: protocol 6.3, 6.8).
+//! The end of a receiver: delayed files, and the goodbye (spec: protocol 6.3, 6.8).
 
 use super::Receiver;
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ use crate::roles::words::inbox::Feed;
 use crate::wire::ints::{Source, NDX_DEL_STATS, NDX_DONE};
 
 impl Receiver {
-    /// Move the files that were held back (spec: transfer 6 `--delay-updates`).
+    /// Give the delayed files their names (spec: transfer 6 `--delay-updates`).
     pub(super) fn finish_delayed(&mut self) -> Result<()> {
         if self.delayed.is_empty() {
             return Ok(());

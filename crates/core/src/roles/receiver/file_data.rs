@@ -1,4 +1,4 @@
-//! One file's data: what it is built from, where it is written, and whether it is what was sent.
+//! The data of one file: its basis, where the data is written, and its verification.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::wire::ints::Source;
 use crate::wire::item::Item;
 
 impl Receiver {
-    /// The file whose blocks are meant, with the checks on what the sender says about it (spec: protocol 6.2).
+    /// The basis that an item names, with checks on what the sender says about it (spec: protocol 6.2).
     pub(super) fn basis_place(
         &self,
         item: &Item<'_>,
@@ -186,7 +186,7 @@ impl Receiver {
         }
     }
 
-    /// The tokens and the sum of a file. `false`: it is not what the sender has.
+    /// Read the tokens and the sum of a file. `false`: the result differs from the sender's file.
     pub(super) fn data(
         &mut self,
         dest: &Dest,
@@ -219,8 +219,8 @@ impl Receiver {
         };
         let writes = target.is_some();
         let result = rebuild(&mut self.reader, &mut self.tokens, &job, target, &mut whole, built);
-        // What can't be written anywhere counts as well; what goes to a batch only, or comes from one, does not
-        // (observed).
+        // Data that can't be written counts as well. Data that is only recorded in a batch, or comes from one, does not
+        // count (observed).
         if writes || !(self.plan.only_write_batch || self.plan.read_batch) {
             self.report.stats(|s| {
                 s.literal += built.literal;
@@ -243,7 +243,7 @@ impl Receiver {
         let digest = whole.finish();
         sum.resize(digest_len(plan.xfer_sum), 0);
         self.reader.read_exact(sum)?;
-        // What could not be read of the file has no sum that is worth comparing.
+        // If a part of the basis could not be read, a comparison of sums means nothing.
         Ok(start.is_ok() && digest.as_slice() == sum.as_slice())
     }
 

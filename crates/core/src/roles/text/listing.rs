@@ -40,7 +40,8 @@ pub fn report_duplicates(plan: &Plan, report: &Report, segment: &Segment) {
     }
 }
 
-/// Report a received list, for `--debug=FLIST`: the receiver does, and then the generator, which in rsync reads it again.
+/// Report a received list, for `--debug=FLIST`. The receiver does so, and then the generator, which in rsync reads the list
+/// again.
 pub fn report_received(report: &Report, role: Role, segment: &Segment) {
     if report.plan().debug.flist < 2 {
         return;
@@ -53,8 +54,8 @@ pub fn report_received(report: &Report, role: Role, segment: &Segment) {
     debug!(report, flist >= 2; "recv_file_list done");
 }
 
-/// The lines of one list. With incremental recursion a directory stands in front of its own list, not among its
-/// siblings; `of` is the one that this list belongs to.
+/// Print one list. With incremental recursion the line of a directory comes before its own list, not among its siblings;
+/// `of` is the directory of this list.
 pub fn list_segment(plan: &Plan, report: &Report, of: Option<(Arc<Segment>, usize)>, segment: &Segment) {
     if let Some((parent, i)) = of {
         if parent.entry(i).is_active() {
@@ -72,7 +73,7 @@ pub fn list_segment(plan: &Plan, report: &Report, of: Option<(Arc<Segment>, usiz
     }
 }
 
-/// One line of a listing (spec: output 8).
+/// Print one entry of a list (spec: output 8).
 pub fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usize) {
     let name = segment.name(i);
     let mut line = Vec::with_capacity(name.len() + 48);

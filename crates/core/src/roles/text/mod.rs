@@ -3,3 +3,4 @@
 pub mod items;
 pub mod link_text;
 pub mod listing;
+pub mod messages;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::At;
 use crate::error::Result;
 use crate::event::Counts;
-use crate::report::say::text;
 use crate::report::{sys_line, Report};
 use crate::role::Role;
 use crate::roles::dest::Dest;
 use crate::roles::landing::Outcome;
 use crate::roles::replay::Replay;
+use crate::roles::text::messages;
 use crate::tree::{Root, Stat};
 use crate::wire::item::{Item, ItemFlags};
 
@@ -86,7 +86,7 @@ impl Basis {
     /// Report a basis that cannot be opened, and so counts as missing (spec: transfer 3.4).
     pub fn report_unreadable(&self, report: &Report, error: &io::Error) {
         let path = report.quoted(&self.root.display(&self.name));
-        let text = text!["failed to open ", &path, ", continuing"];
+        let text = messages::basis_failed(&path);
         report.error(sys_line(Role::Generator, &text, error));
     }
 }

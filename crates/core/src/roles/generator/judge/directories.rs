@@ -223,7 +223,7 @@ impl Judge {
     /// Set the attributes of a directory with status `stat`. `known`: the flags of the comparison, if the directory
     /// existed before. Returns whether the mode was widened for the time of the run.
     fn set_directory(&self, rel: &[u8], want: &Wanted, stat: &Stat, known: Option<ItemFlags>) -> bool {
-        let set = known.map_or(*want, |flags| want.settled(flags));
+        let set = known.map_or(*want, |flags| want.compared(flags));
         let times = SetTimes {
             exact: false,
             skip: true,

@@ -126,7 +126,7 @@ impl Judge {
     fn keep_attributes(&self, rel: &[u8], want: &Wanted, stat: &Stat) -> ItemFlags {
         let flags = self.flags(&self.dest.root, rel, want, Some(stat), ItemFlags::NONE, false);
         self.dest
-            .set_attrs(rel, &want.settled(flags), stat, SetTimes::default());
+            .set_attrs(rel, &want.compared(flags), stat, SetTimes::default());
         flags
     }
 

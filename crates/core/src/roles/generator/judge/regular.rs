@@ -170,7 +170,7 @@ impl Judge {
             exact: self.plan.checksum,
             skip: false,
         };
-        self.dest.set_attrs(rel, &want.settled(flags), stat, times);
+        self.dest.set_attrs(rel, &want.compared(flags), stat, times);
         let flags = self.without_mode_of_acl(rel, &want, stat, flags);
         let flags = self.after_chown(&want, stat, flags);
         self.keep(fx, at, flags)

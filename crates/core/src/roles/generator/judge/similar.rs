@@ -5,12 +5,12 @@ use rustix::io::Errno;
 use super::Judge;
 use crate::error::IoErrorExt;
 use crate::report::debug::debug;
-use crate::report::say::text;
 use crate::role::Role;
 use crate::roles::compare::same_time;
 use crate::roles::delete::dump_names;
 use crate::roles::filter::Filters;
 use crate::roles::paths::split_name;
+use crate::roles::text::messages;
 use crate::roles::words::request::{Basis, BasisKind};
 use crate::roles::words::At;
 use crate::tree::{Root, Stat};
@@ -75,7 +75,7 @@ impl Judge {
                 if error.is(Errno::LOOP) {
                     let full = root.display(dir);
                     self.report.refusal(&full, &error);
-                    let text = text!["opendir ", &self.report.quoted(&full), " failed"];
+                    let text = messages::opendir_failed(&self.report.quoted(&full));
                     self.report.sys_error(Role::Generator, text, &error);
                 }
                 return Vec::new();

@@ -19,12 +19,12 @@ use crate::wire::throttle::Throttle;
 /// Files up to this size are read and written in one piece.
 pub(super) const SMALL: u64 = 256 * 1024;
 
-/// Bytes that are looked at for holes at a time.
+/// Bytes that are searched for holes at a time.
 pub(super) const PIECE: usize = 32 * 1024;
 
 impl Copier {
-    /// Read a small file that is copied whole into the buffer, before anything is made for it. `false`: look at the
-    /// file's status first, because this is no such case or the file is not as long as listed.
+    /// Read a small file that is copied whole into the buffer, before a temporary file is made. `false`: the caller
+    /// must read the file's status first, because the file is not small and plain, or not as long as listed.
     pub(super) fn read_early(&mut self, request: &Request, source: &File, to_device: bool) -> bool {
         let plan = &self.plan;
         let len = request.at.entry().len;
@@ -36,7 +36,7 @@ impl Copier {
             return false;
         }
         self.buffer.resize(SMALL as usize, 0);
-        // One byte more is asked for than there should be, so an answer of just that length is the end of the file.
+        // The read asks for one byte more than the file should have, so a result of that length proves the end of the file.
         self.early = source
             .read_at(&mut self.buffer[..=len as usize], 0)
             .is_ok_and(|n| n as u64 == len);
@@ -60,7 +60,7 @@ impl Copier {
             }
         }
         if plan.sparse || plan.bwlimit > 0 {
-            // Piece by piece: for holes, and when there is a limit to the speed.
+            // Piece by piece: to find holes, and to keep to the bandwidth limit.
             let mut output = Output::new(target, 0, reserved, plan.sparse);
             self.copy_pieces(source, 0, size, &mut output, PIECE)?;
             output.finish().map_err(CopyError::Target)?;
@@ -97,7 +97,7 @@ impl Copier {
         Ok(())
     }
 
-    /// Copy what is between `at` and `size`, `piece` bytes at a time, watched and paced.
+    /// Copy what is between `at` and `size`, `piece` bytes at a time, with progress and the bandwidth limit.
     pub(super) fn copy_pieces(
         &mut self,
         source: &File,
@@ -128,7 +128,7 @@ impl Copier {
         Ok(())
     }
 
-    /// `%C` of a file whose bytes never came by.
+    /// `%C` of a file whose data this process did not read.
     pub(super) fn late_sum(&mut self, source: &File, len: u64) -> Option<Vec<u8>> {
         if self.plan.checksum {
             return None;

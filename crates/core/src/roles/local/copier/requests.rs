@@ -1,4 +1,4 @@
-//! The copier as what answers the generator's requests.
+//! The copier answers the generator's requests.
 
 use super::{Copied, Copier};
 use crate::error::Result;
@@ -9,7 +9,7 @@ use crate::roles::words::request::{Answer, Request, Requests};
 use crate::roles::words::At;
 use crate::wire::item::ItemFlags;
 
-/// Bytes of a request's item, for the order of what is held back.
+/// Bytes that a request would have on a wire, for the order of held lines.
 const REQUEST: usize = 19;
 
 impl Requests for Copier {
