@@ -204,7 +204,7 @@ impl Receiver {
             return Ok(());
         }
         if !self.plan.inc_recurse {
-            self.report.listed(0, true);
+            self.report.end_lists();
             self.notify_generator(Feed::Eof)?;
         }
         if self.plan.debug.recv > 0 {
@@ -271,7 +271,7 @@ impl Receiver {
                 NDX_FLIST_EOF if self.plan.inc_recurse && !self.lists.is_complete() => {
                     debug!(self.report, flist >= 3; "[receiver] flist_eof=1");
                     self.lists.complete();
-                    self.report.listed(0, true);
+                    self.report.end_lists();
                     self.notify_generator(Feed::Eof)?;
                 }
                 NDX_DEL_STATS if self.plan.protocol >= 31 => {
