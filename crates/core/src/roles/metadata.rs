@@ -98,6 +98,7 @@ impl Metadata {
         }
     }
 
+    /// The tables of ACLs and attributes.
     pub fn tables(&self) -> &Tables {
         &self.tables
     }
