@@ -315,11 +315,7 @@ impl Effects for Flow {
         if !(flags.is_significant(xname) || self.report.wants_unchanged()) {
             return Ok(());
         }
-        let flags = if xname.is_some() {
-            flags | ItemFlags::XNAME
-        } else {
-            flags
-        };
+        let flags = flags | ItemFlags::XNAME.when(xname.is_some());
         if self.plan.protocol >= 29 {
             self.window.note_item();
         }
