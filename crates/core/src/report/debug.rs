@@ -71,15 +71,11 @@ pub fn head(report: &Report, role: Role, start: i32, used: usize) {
 
 /// One entry of a dump.
 pub struct Dumped<'a> {
-    /// The index of the entry.
     pub number: i32,
     /// The column before the name ([`ListOf`]).
     pub place: &'a [u8],
-    /// The name, without a trailing slash.
     pub name: &'a [u8],
-    /// Type and permissions.
     pub mode: u32,
-    /// Bytes.
     pub len: u64,
     /// User and group.
     pub ids: (u32, u32),

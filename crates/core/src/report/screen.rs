@@ -29,7 +29,6 @@ impl Screen {
 }
 
 impl Report {
-    /// 0: no progress is shown; 1: of each file; 2: of the whole transfer.
     pub fn progress_level(&self) -> u8 {
         self.shared.screen.progress_level
     }
@@ -69,7 +68,6 @@ impl Report {
         self.shared.tally.processed.store(count, Ordering::Relaxed);
     }
 
-    /// A file begins at `offset`.
     pub fn progress_begin(&self, offset: u64) {
         if let Some(progress) = lock(&self.shared.screen.progress).as_mut() {
             progress.begin(offset);

@@ -24,13 +24,10 @@ pub use names::{dump_names, remove_tree, Name};
 /// How one removal ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The name is gone.
     Done,
     /// `--max-delete` is used up.
     Limit,
-    /// A directory keeps contents.
     NotEmpty,
-    /// A failure that is reported.
     Failed,
 }
 
@@ -50,7 +47,6 @@ pub struct Deleter {
 }
 
 impl Deleter {
-    /// A deleter for this destination.
     pub fn new(dest: Dest) -> Self {
         Self {
             dest,
@@ -64,7 +60,6 @@ impl Deleter {
         }
     }
 
-    /// Deletions that `--max-delete` stopped.
     pub fn skipped(&self) -> u64 {
         self.skipped
     }

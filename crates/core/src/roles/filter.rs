@@ -16,9 +16,7 @@ use crate::wire::item::IoErrors;
 /// Whether rules with the modifier `p` count. They do not in a directory that is being deleted (spec: filters 2, 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Perishable {
-    /// They count.
     Obeyed,
-    /// They do not count.
     Ignored,
 }
 
@@ -97,7 +95,6 @@ impl Filters {
         Self::new(plan, Side::Sender, &root)
     }
 
-    /// The receiver's rules; `root` is the destination.
     pub fn receiver(plan: &Plan, root: &[u8]) -> Result<Self> {
         Self::new(plan, Side::Receiver, root)
     }
@@ -127,17 +124,14 @@ impl Filters {
         self.prefix.is_empty()
     }
 
-    /// Whether rules are read from files of each directory.
     pub fn has_merge(&self) -> bool {
         self.rules.has_merge()
     }
 
-    /// What the rules say about the name of an attribute.
     pub fn xattr(&self, name: &[u8]) -> Option<bool> {
         self.rules.check_xattr(name)
     }
 
-    /// Whether there are rules for names of attributes.
     pub fn has_xattr_rules(&self) -> bool {
         self.rules.has_xattr_rules()
     }
@@ -244,7 +238,6 @@ impl Filters {
         entered
     }
 
-    /// Drop the rules of the last entered directory.
     pub fn leave_dir(&mut self) {
         self.rules.leave_dir();
     }

@@ -98,7 +98,6 @@ impl Metadata {
         }
     }
 
-    /// The tables of ACLs and attributes.
     pub fn tables(&self) -> &Tables {
         &self.tables
     }

@@ -68,13 +68,10 @@ pub struct Receiver {
 
 /// What a receiver works with.
 pub struct Setup {
-    /// Reads the link.
     pub reader: Reader,
     /// Sends the answers to messages.
     pub writer: Writer,
-    /// Decodes lists.
     pub decoder: Decoder,
-    /// Messages for the generator.
     pub feed: Outbox<Feed>,
     /// Brings the destination, once the generator has resolved it.
     pub dest_inbox: Inbox<Dest>,
@@ -187,7 +184,6 @@ impl Receiver {
         })
     }
 
-    /// The reader of the link.
     pub fn reader(&mut self) -> &mut Reader {
         &mut self.reader
     }

@@ -111,9 +111,6 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// A scanner for the arguments of this plan.
-    ///
-    /// Errors: of the rules.
     pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Result<Self> {
         let filters = Filters::sender(&plan)?.telling(&report);
         let chmod = Chmod::parse(&plan.chmod).unwrap_or_default();

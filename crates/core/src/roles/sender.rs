@@ -106,9 +106,6 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
 }
 
 impl Sender {
-    /// The sender of a run over a link.
-    ///
-    /// Errors: of the scanner, and of the batch that is to be written.
     pub fn new(
         plan: &Arc<Plan>,
         report: &Report,

@@ -8,7 +8,6 @@ use crate::tree::Root;
 /// Where interrupted and delayed files are kept.
 #[derive(Debug, Clone)]
 pub enum PartialDir {
-    /// The run has no partial-dir.
     None,
     /// In each file's own directory.
     Relative(Vec<u8>),

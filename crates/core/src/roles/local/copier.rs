@@ -37,7 +37,6 @@ const FIRST: usize = 16;
 
 /// The answer to a request.
 pub enum Copied {
-    /// The file is finished.
     Now(Outcome),
     /// A worker has it; its outcome comes from [`Copier::finished`] or [`Copier::wait`].
     Later,
@@ -94,7 +93,6 @@ pub struct Copier {
 }
 
 impl Copier {
-    /// A copier for this run.
     pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Self {
         let pooled = poolable(&plan) && !report.after_data() && pool::size() > 0;
         let until_pool = pooled.then_some(FIRST);

@@ -22,7 +22,6 @@ use crate::wire::item::ItemFlags;
 /// Why the status of a file could not be read.
 #[derive(Debug)]
 pub enum Lookup {
-    /// The system call failed.
     Failed(io::Error),
     /// The attribute of fake-super is damaged: the run ends (spec: transfer 5.6).
     Broken(Error),
