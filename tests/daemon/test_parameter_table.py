@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from .harness import HELLO, Daemon
 BASE = b"log file = DIR/log\nuse chroot = no\nreverse lookup = no\n"
 
 
+@cache
 def _read_names() -> set[str]:
     """Names of parameters that code of the daemon asks a section for."""
     found: set[str] = set()
