@@ -12,12 +12,16 @@ use crate::wire::item::ItemFlags;
 /// What is done to an item, for `%o`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
+    /// `send`: to the other side.
     Send,
+    /// `recv`: from the other side.
     Receive,
+    /// `del.`: on this machine.
     Delete,
 }
 
 impl Operation {
+    /// The word for `%o`.
     pub fn text(self) -> &'static str {
         match self {
             Self::Send => "send",
@@ -30,26 +34,35 @@ impl Operation {
 /// One item, as the escapes need it.
 #[derive(Debug, Clone)]
 pub struct Item<'a> {
+    /// What is done to the item.
     pub operation: Operation,
     /// Relative to the transfer root, without trailing slash.
     pub name: &'a [u8],
     /// Path of its source argument, for `%f` on a sender; empty elsewhere.
     pub source: &'a [u8],
+    /// Type and permissions.
     pub mode: u32,
+    /// Bytes.
     pub length: u64,
+    /// Seconds since 1970.
     pub mtime: i64,
+    /// The numeric user.
     pub uid: u32,
     /// `None` prints `DEFAULT`.
     pub gid: Option<u32>,
     /// Item flags, or `None` at protocols below 29, where none travel.
     pub iflags: ItemFlags,
+    /// No flags were sent: `%i` prints question marks.
     pub missing_flags: bool,
+    /// The target of a symlink.
     pub link_target: Option<Cow<'a, [u8]>>,
     /// The leader of a hard-linked item (the xname).
     pub leader: Option<&'a [u8]>,
+    /// The digest for `%C`.
     pub checksum: Option<&'a [u8]>,
     /// `%b` and `%c`.
     pub bytes: u64,
+    /// Bytes of block sums, for `%c`.
     pub sum_bytes: u64,
 }
 
@@ -64,9 +77,11 @@ impl Item<'_> {
 pub struct ItemStyle {
     /// `<` for a sender over a link.
     pub sent_to_remote: bool,
+    /// Times of files are kept.
     pub keep_times: bool,
     /// The receiver sets times of symlinks.
     pub keep_link_times: bool,
+    /// Times of directories are kept.
     pub keep_dir_times: bool,
 }
 
@@ -196,6 +211,7 @@ pub struct Format {
 }
 
 impl Format {
+    /// Compile a format.
     pub fn new(text: &[u8]) -> Self {
         let mut pieces = Vec::new();
         let mut plain: Vec<u8> = Vec::new();

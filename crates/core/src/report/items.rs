@@ -256,6 +256,7 @@ impl Report {
         names[usize::from(number)] = Arc::from(name);
     }
 
+    /// The path of a source root as the user gave it.
     pub fn source_name(&self, number: u16) -> Arc<[u8]> {
         lock(&self.shared.voice.source_names)
             .get(usize::from(number))

@@ -27,14 +27,18 @@ pub struct Progress {
 /// Numbers shown in brackets.
 #[derive(Debug, Clone, Copy)]
 pub struct Counters {
+    /// Files whose data was sent or received.
     pub transferred: u64,
+    /// Entries that are still to be checked.
     pub left: u64,
+    /// Entries listed so far.
     pub total: u64,
     /// The list is still growing.
     pub incomplete: bool,
 }
 
 impl Progress {
+    /// The progress of a transfer that begins now.
     pub fn new(level: u8, human: u8, thousands: u8) -> Self {
         let now = Instant::now();
         Self {
@@ -51,6 +55,7 @@ impl Progress {
         }
     }
 
+    /// 1: a line per file; 2: a line for the whole transfer.
     pub fn level(&self) -> u8 {
         self.level
     }

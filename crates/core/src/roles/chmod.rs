@@ -49,6 +49,7 @@ impl Chmod {
         Some(Self { clauses })
     }
 
+    /// Whether there are no clauses.
     pub fn is_empty(&self) -> bool {
         self.clauses.is_empty()
     }

@@ -5,23 +5,31 @@ use crate::plan::Plan;
 use crate::tree::stat::Stat;
 use crate::wire::item::ItemFlags;
 
+/// The type bits of a mode.
 pub const S_IFMT: u32 = 0o170_000;
+/// The type of a directory.
 pub const S_IFDIR: u32 = 0o040_000;
+/// The type of a regular file.
 pub const S_IFREG: u32 = 0o100_000;
+/// The type of a symlink.
 pub const S_IFLNK: u32 = 0o120_000;
 
+/// Whether the mode is of a directory.
 pub fn is_dir(mode: u32) -> bool {
     mode & S_IFMT == S_IFDIR
 }
 
+/// Whether the mode is of a regular file.
 pub fn is_reg(mode: u32) -> bool {
     mode & S_IFMT == S_IFREG
 }
 
+/// Whether the mode is of a symlink.
 pub fn is_link(mode: u32) -> bool {
     mode & S_IFMT == S_IFLNK
 }
 
+/// Whether the mode is of a device.
 pub fn is_device(mode: u32) -> bool {
     matches!(mode & S_IFMT, 0o020_000 | 0o060_000)
 }
@@ -32,6 +40,7 @@ pub fn same_family(a: u32, b: u32) -> bool {
     (a ^ b) & S_IFMT == 0 || is_device(a) && is_device(b) || is_special(a) && is_special(b)
 }
 
+/// Whether the mode is of a pipe or socket.
 pub fn is_special(mode: u32) -> bool {
     matches!(mode & S_IFMT, 0o010_000 | 0o140_000)
 }
@@ -43,12 +52,19 @@ pub struct Wanted {
     pub mode: u32,
     /// The twelve bits as listed, for comparing under `-p`.
     pub listed_mode: u32,
+    /// Bytes.
     pub len: u64,
+    /// Seconds since 1970.
     pub mtime: i64,
+    /// Nanoseconds of the mtime.
     pub mtime_nsec: u32,
+    /// Seconds since 1970.
     pub atime: i64,
+    /// Nanoseconds of the atime.
     pub atime_nsec: u32,
+    /// Seconds since 1970, if creation times are kept.
     pub crtime: Option<i64>,
+    /// The local user.
     pub uid: u32,
     /// `None`: a group that this process can't give (spec: transfer 5.3).
     pub gid: Option<u32>,
@@ -56,10 +72,13 @@ pub struct Wanted {
     pub rdev: (u32, u32),
     /// ACLs and attributes in the tables of the list.
     pub acl: Option<u32>,
+    /// The default ACL of a directory.
     pub default_acl: Option<u32>,
+    /// The extended attributes.
     pub xattrs: Option<u32>,
     /// ACLs were compared and are equal; so were attributes.
     pub acl_equal: bool,
+    /// Extended attributes were compared and are equal.
     pub xattrs_equal: bool,
 }
 

@@ -7,7 +7,7 @@ use std::io;
 use rustix::io::Errno;
 
 use super::dest::Dest;
-use super::filter::Filters;
+use super::filter::{Filters, Perishable};
 use crate::error::{IoErrorExt as _, Result};
 use crate::flist::Segment;
 use crate::plan::DeleteWhen;
@@ -24,10 +24,13 @@ pub use names::{dump_names, remove_tree, Name};
 /// How one removal ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
+    /// The name is gone.
     Done,
     /// `--max-delete` is used up.
     Limit,
+    /// A directory keeps contents.
     NotEmpty,
+    /// A failure that is reported.
     Failed,
 }
 
@@ -47,6 +50,7 @@ pub struct Deleter {
 }
 
 impl Deleter {
+    /// A deleter for this destination.
     pub fn new(dest: Dest) -> Self {
         Self {
             dest,
@@ -60,6 +64,7 @@ impl Deleter {
         }
     }
 
+    /// Deletions that `--max-delete` stopped.
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
@@ -150,7 +155,7 @@ impl Deleter {
             if is_dir && self.keeps_mount(&path) {
                 continue;
             }
-            if listed && !reported || filters.protects(&path, is_dir, false, &self.dest.report) {
+            if listed && !reported || filters.protects(&path, is_dir, Perishable::Obeyed, &self.dest.report) {
                 continue;
             }
             debug!(self.dest.report, flist >= 2; "[generator] make_file(", &path, ",*,2)");
@@ -288,7 +293,7 @@ impl Deleter {
             let kind = resolved_kind(&self.dest.root, &path, entry.kind);
             let is_dir = kind == FileKind::Dir;
             if let Some(f) = filters.as_deref_mut() {
-                if f.protects(&path, is_dir, true, &self.dest.report) {
+                if f.protects(&path, is_dir, Perishable::Ignored, &self.dest.report) {
                     all = false;
                     continue;
                 }
@@ -486,7 +491,7 @@ impl Deleter {
             return Ok(());
         };
         let kind = FileKind::from_mode(stat.mode);
-        if filters.protects(rel, kind == FileKind::Dir, false, &self.dest.report) {
+        if filters.protects(rel, kind == FileKind::Dir, Perishable::Obeyed, &self.dest.report) {
             return Ok(());
         }
         if kind == FileKind::Dir && !self.dest.plan.force && self.dest.plan.delete == DeleteWhen::Never {

@@ -87,6 +87,7 @@ impl Seen {
         before
     }
 
+    /// Forget the entries of a finished list.
     pub fn forget(&mut self, segment: &Segment) {
         self.lists.remove(&segment.start);
     }
@@ -101,6 +102,7 @@ pub struct Places {
 }
 
 impl Places {
+    /// Add the next list.
     pub fn add(&mut self, segment: &Segment) {
         self.lists.push_back((segment.start, self.total));
         self.total += segment.len() as u64;

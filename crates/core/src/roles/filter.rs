@@ -13,6 +13,15 @@ use crate::rules::{BuildOptions, RuleOptions, Rules, Side, Warning, FROM_FILE};
 use crate::tree::{operator, Root};
 use crate::wire::item::IoErrors;
 
+/// Whether rules with the modifier `p` count. They do not in a directory that is being deleted (spec: filters 2, 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Perishable {
+    /// They count.
+    Obeyed,
+    /// They do not count.
+    Ignored,
+}
+
 /// Rules of one role, and the directories that it has entered.
 pub struct Filters {
     /// The names of this list are absolute: reports show the slash, which rules do not see.
@@ -88,6 +97,7 @@ impl Filters {
         Self::new(plan, Side::Sender, &root)
     }
 
+    /// The receiver's rules; `root` is the destination.
     pub fn receiver(plan: &Plan, root: &[u8]) -> Result<Self> {
         Self::new(plan, Side::Receiver, root)
     }
@@ -117,14 +127,17 @@ impl Filters {
         self.prefix.is_empty()
     }
 
+    /// Whether rules are read from files of each directory.
     pub fn has_merge(&self) -> bool {
         self.rules.has_merge()
     }
 
+    /// What the rules say about the name of an attribute.
     pub fn xattr(&self, name: &[u8]) -> Option<bool> {
         self.rules.check_xattr(name)
     }
 
+    /// Whether there are rules for names of attributes.
     pub fn has_xattr_rules(&self) -> bool {
         self.rules.has_xattr_rules()
     }
@@ -156,19 +169,19 @@ impl Filters {
 
     /// Whether the user's rules leave the name out of the list.
     pub fn hides(&self, name: &[u8], is_dir: bool, report: &Report) -> bool {
-        self.verdict(name, is_dir, false, report)
+        self.verdict(name, is_dir, Perishable::Obeyed, report)
     }
 
     /// Whether the rules protect the name from deletion.
-    pub fn protects(&self, name: &[u8], is_dir: bool, ignore_perishable: bool, report: &Report) -> bool {
-        self.daemon_hides(name, is_dir) || self.verdict(name, is_dir, ignore_perishable, report)
+    pub fn protects(&self, name: &[u8], is_dir: bool, perishable: Perishable, report: &Report) -> bool {
+        self.daemon_hides(name, is_dir) || self.verdict(name, is_dir, perishable, report)
     }
 
-    fn verdict(&self, name: &[u8], is_dir: bool, ignore_perishable: bool, report: &Report) -> bool {
+    fn verdict(&self, name: &[u8], is_dir: bool, perishable: Perishable, report: &Report) -> bool {
         if self.rules.is_empty() {
             return false;
         }
-        let Some(found) = self.rules.find(name, is_dir, ignore_perishable) else {
+        let Some(found) = self.rules.find(name, is_dir, perishable == Perishable::Ignored) else {
             return false;
         };
         if report.plan().debug.filter > 0 {
@@ -231,6 +244,7 @@ impl Filters {
         entered
     }
 
+    /// Drop the rules of the last entered directory.
     pub fn leave_dir(&mut self) {
         self.rules.leave_dir();
     }

@@ -29,11 +29,13 @@ pub enum Outcome {
 
 /// A file that is about to be written.
 pub struct NewFile<'a> {
+    /// The destination.
     pub dest: &'a Dest,
     /// Name below the destination.
     pub rel: &'a [u8],
     /// Name in the list, for messages.
     pub name: &'a [u8],
+    /// The attributes that the file gets.
     pub want: &'a Wanted,
     /// Expected length of the data.
     pub size: u64,

@@ -5,8 +5,9 @@
 
 mod arguments;
 mod item;
+mod sums;
 
-pub use item::sum_file;
+pub use sums::sum_file;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -110,6 +111,9 @@ pub struct Scanner {
 }
 
 impl Scanner {
+    /// A scanner for the arguments of this plan.
+    ///
+    /// Errors: of the rules.
     pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Result<Self> {
         let filters = Filters::sender(&plan)?.telling(&report);
         let chmod = Chmod::parse(&plan.chmod).unwrap_or_default();

@@ -106,6 +106,9 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
 }
 
 impl Sender {
+    /// The sender of a run over a link.
+    ///
+    /// Errors: of the scanner, and of the batch that is to be written.
     pub fn new(
         plan: &Arc<Plan>,
         report: &Report,
@@ -204,7 +207,7 @@ impl Sender {
             return Ok(());
         }
         if !self.plan.inc_recurse {
-            self.report.listed(0, true);
+            self.report.end_lists();
         }
         if !self.plan.server {
             debug!(self.report, flist >= 3; "file list sent");
@@ -259,7 +262,7 @@ impl Sender {
             self.eof = true;
             debug!(self.report, flist >= 3; "[sender] flist_eof=1");
             self.lists.complete();
-            self.report.listed(0, true);
+            self.report.end_lists();
             self.ndx_out.put(&mut self.out, NDX_FLIST_EOF);
             self.put()?;
         }

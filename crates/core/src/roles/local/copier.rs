@@ -28,13 +28,16 @@ use crate::tree::Root;
 use crate::wire::item::IoErrors;
 use crate::wire::item::ItemFlags;
 use crate::wire::throttle::Throttle;
-use contents::SMALL;
+
+/// Files up to this size are read and written in one piece.
+const SMALL: u64 = 256 * 1024;
 
 /// Small files that are copied before workers are started: most runs have no more.
 const FIRST: usize = 16;
 
 /// The answer to a request.
 pub enum Copied {
+    /// The file is finished.
     Now(Outcome),
     /// A worker has it; its outcome comes from [`Copier::finished`] or [`Copier::wait`].
     Later,
@@ -53,6 +56,19 @@ struct Delayed {
 
 /// A file whose last step has been tried, and what became of it.
 pub type Ended = (At, Outcome);
+
+/// One file that is being copied.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    request: &'a Request,
+    dest: &'a Dest,
+    source: &'a File,
+    /// Length of the source.
+    size: u64,
+    target: &'a File,
+    /// Length that the target has already: of old data, or of zeros in reserved space.
+    existing: u64,
+}
 
 /// Copies files on this machine.
 pub struct Copier {
@@ -78,6 +94,7 @@ pub struct Copier {
 }
 
 impl Copier {
+    /// A copier for this run.
     pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Self {
         let pooled = poolable(&plan) && !report.after_data() && pool::size() > 0;
         let until_pool = pooled.then_some(FIRST);
@@ -335,7 +352,15 @@ impl Copier {
             self.written.0 = size;
             return Ok(Outcome::Failed);
         };
-        match self.fill(request, dest, source, size, landing.target(), landing.reserved()) {
+        let job = Job {
+            request,
+            dest,
+            source,
+            size,
+            target: landing.target(),
+            existing: landing.reserved(),
+        };
+        match self.fill(job) {
             Ok(()) => landing.finish(),
             Err(CopyError::Source(error)) => {
                 let received = self.written.0 > 0;

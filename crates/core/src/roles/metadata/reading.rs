@@ -4,7 +4,8 @@ use std::io;
 
 use rustix::io::Errno;
 
-use super::{listed, read_acl, Place};
+use super::acls::{listed, read_acl};
+use super::place::Place;
 use crate::error::{Error, IoErrorExt as _};
 use crate::flist::{self, Tables, XattrSet, XattrValue};
 use crate::plan::Plan;
@@ -21,6 +22,7 @@ use crate::wire::item::ItemFlags;
 /// Why the status of a file could not be read.
 #[derive(Debug)]
 pub enum Lookup {
+    /// The system call failed.
     Failed(io::Error),
     /// The attribute of fake-super is damaged: the run ends (spec: transfer 5.6).
     Broken(Error),
