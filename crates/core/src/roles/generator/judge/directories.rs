@@ -9,9 +9,11 @@ use crate::flist::{eflag, Segment};
 use crate::plan::{AltDest, DeleteWhen};
 use crate::report::debug::debug;
 use crate::report::say::text;
+use crate::role::Role;
 use crate::roles::compare::{keeps_time, Wanted};
 use crate::roles::dest::SetTimes;
 use crate::roles::text::items::Change;
+use crate::roles::text::messages;
 use crate::roles::words::At;
 use crate::tree::Stat;
 use crate::wire::item::ItemFlags;
@@ -234,7 +236,8 @@ impl Judge {
             let kept = keeps_time(&self.plan, want.mode);
             let bits = if kept { 0o700 } else { 0o7777 };
             if let Err(error) = self.dest.root.chmod(rel, want.mode & bits) {
-                self.report_failed("failed to set permissions on ", rel, "", &error);
+                let text = messages::set_permissions_failed(self.dest.display(rel));
+                self.report.sys_error(Role::Generator, text, &error);
             }
         }
         if self.plan.root_like() || want.mode & 0o700 == 0o700 {
