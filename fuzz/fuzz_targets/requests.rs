@@ -8,7 +8,7 @@ use tain_core::delta::{search, Signature, TokenSink};
 use tain_core::error::Result;
 use tain_core::roles::exchange::{read_deletions, Item};
 use tain_core::sums::{BlockHasher, Hasher, SumHead};
-use tain_core::wire::ints::{NdxReader, NdxWriter, NDX_DEL_STATS};
+use tain_core::wire::ndx::{NdxReader, NdxWriter, NDX_DEL_STATS};
 use tain_fuzz::{Choices, SUMS};
 
 /// Checks that literals and blocks, put together, are the file again.

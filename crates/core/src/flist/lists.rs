@@ -3,7 +3,7 @@
 use super::entry::eflag;
 use super::segment::Segment;
 use crate::error::{Error, Result};
-use crate::wire::ints::NDX_FLIST_OFFSET;
+use crate::wire::ndx::NDX_FLIST_OFFSET;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 

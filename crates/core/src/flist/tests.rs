@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::error::Result;
-use crate::wire::ints::{put_varint, NdxReader, NdxWriter, Source, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
+use crate::wire::ints::{put_varint, Source};
+use crate::wire::ndx::{NdxReader, NdxWriter, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -7,7 +7,8 @@ use crate::event::Counts;
 use crate::flist::{Found, Lists, Segment};
 use crate::plan::Plan;
 use crate::report::item::iflag;
-use crate::wire::ints::{self, NdxWriter, Source};
+use crate::wire::ints::{self, Source};
+use crate::wire::ndx::{NdxWriter, NDX_DEL_STATS};
 use crate::wire::trace::{self, Way};
 
 /// Longest xname in bytes (spec: protocol 12).
@@ -285,7 +286,7 @@ fn trace_deletions(way: Way, counts: Counts) {
 /// The block of deletion counts, index included.
 pub fn put_deletions(ndx: &mut NdxWriter, out: &mut Vec<u8>, counts: Counts) {
     trace_deletions(Way::Out, counts);
-    ndx.put(out, ints::NDX_DEL_STATS);
+    ndx.put(out, NDX_DEL_STATS);
     for count in [counts.reg, counts.dir, counts.link, counts.dev, counts.special] {
         ints::put_varint(out, i32::try_from(count).unwrap_or(MAX_DELETED));
     }

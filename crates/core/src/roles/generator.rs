@@ -23,8 +23,9 @@ use crate::report::debug::debug;
 use crate::report::item::iflag;
 use crate::report::{significant, Report};
 use crate::tree::{Root, Stat};
-use crate::wire::ints::{self, NdxWriter};
+use crate::wire::ints;
 use crate::wire::link::Writer;
+use crate::wire::ndx::NdxWriter;
 use crate::wire::trace::Way;
 
 /// What the generator hears from whoever delivers lists and writes data.

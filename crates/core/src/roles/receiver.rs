@@ -26,8 +26,9 @@ use crate::report::Report;
 use crate::sums::size::SumHead;
 use crate::tree::{operator, Root, Stat};
 use crate::wire::frames::{Message, Tag};
-use crate::wire::ints::{NdxReader, Source, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
+use crate::wire::ints::Source;
 use crate::wire::link::{Reader, Writer};
+use crate::wire::ndx::{NdxReader, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use crate::wire::trace::Way;
 
 /// The receiver of one run; it works in a thread of its own and feeds the generator.

@@ -24,8 +24,8 @@ use crate::report::debug::debug;
 use crate::report::{Level, Report};
 use crate::rules::{BuildOptions, Requested, RuleOptions, Rules, Side, Vetting};
 use crate::wire::frames::Tag;
-use crate::wire::ints::NdxWriter;
 use crate::wire::link::{Control, Link, Reader, Writer};
+use crate::wire::ndx::NdxWriter;
 use crate::wire::trace;
 
 /// How long a peer that was told of our end may take to close, and how much it may still send.

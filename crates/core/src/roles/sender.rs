@@ -21,8 +21,9 @@ use crate::report::debug::{self, debug, ListOf};
 use crate::report::Report;
 use crate::sums::strong::BlockHasher;
 use crate::wire::frames::{Message, Tag};
-use crate::wire::ints::{self, NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
+use crate::wire::ints;
 use crate::wire::link::{Reader, Writer};
+use crate::wire::ndx::{NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use crate::wire::trace::Way;
 
 /// Entries that are listed beyond the list in work before a request is answered, and while waiting for one

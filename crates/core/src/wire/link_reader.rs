@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,20 +14,13 @@ use rustix::event::PollFlags;
 
 use super::frames::{self, Message, Tag, HEADER_LEN};
 use super::ints::Source;
-use super::link::{counted, lock, Control, Shared, TICK};
 use super::port::{Port, Wake};
+use super::read_ahead::{self, read_error, Ahead, Chunk, End, Shelf, BUFFER, HAND_OVER, MAX_QUEUED};
 use super::record::Record;
+use super::shared::{counted, lock, Control, Shared, TICK};
 use super::trace::{self, Way};
 use crate::error::{sys_text, Error, Result};
 
-/// What one read may bring.
-const BUFFER: usize = 256 * 1024;
-/// Less than this is copied out of the buffer, so that a small item does not hold a large one.
-const HAND_OVER: usize = 32 * 1024;
-/// The thread stops reading when this much is queued; the consumer may hold as much again.
-const MAX_QUEUED: usize = 2 * 1024 * 1024;
-/// The same for the memory that the queue takes.
-const MAX_HELD: usize = 4 * 1024 * 1024;
 /// Messages kept while there is no handler.
 const MAX_PARKED: usize = 1000;
 /// How long a peer may take to end when this side was told to stop.
@@ -37,39 +30,6 @@ const ENDLESS: usize = usize::MAX;
 
 /// Takes the messages of a stream, in its order.
 pub type Handler = Box<dyn FnMut(Message) -> Result<()> + Send>;
-
-/// Bytes as they came: the first `end` of `data`.
-struct Chunk {
-    data: Vec<u8>,
-    end: usize,
-}
-
-/// How the stream ended.
-#[derive(Clone)]
-enum End {
-    Eof,
-    Failed(Error),
-}
-
-#[derive(Default)]
-struct Queue {
-    chunks: VecDeque<Chunk>,
-    len: usize,
-    /// Memory of the chunks: a buffer may be filled in part only.
-    held: usize,
-    end: Option<End>,
-    spare: Vec<Vec<u8>>,
-    consumer_waits: bool,
-    thread_waits: bool,
-    stop: bool,
-}
-
-#[derive(Default)]
-struct Shelf {
-    queue: Mutex<Queue>,
-    filled: Condvar,
-    emptied: Condvar,
-}
 
 enum Feed {
     Direct(Arc<Port>),
@@ -160,7 +120,7 @@ impl Reader {
             let (shelf, wake, shared) = (shelf.clone(), wake.clone(), self.shared.clone());
             std::thread::Builder::new()
                 .name("reader".into())
-                .spawn(move || run(&shelf, &port, &wake, &shared))
+                .spawn(move || read_ahead::run(&shelf, &port, &wake, &shared))
                 .map_err(|e| failed(&e))?
         };
         self.feed = Feed::Thread {
@@ -634,48 +594,6 @@ impl Reader {
     }
 }
 
-/// What has arrived, from a reader's position on.
-struct Ahead<'a> {
-    first: &'a [u8],
-    rest: std::collections::vec_deque::Iter<'a, Chunk>,
-}
-
-impl<'a> Ahead<'a> {
-    /// At most `want` bytes, as many as lie together; empty at the end.
-    fn take(&mut self, want: usize) -> &'a [u8] {
-        while self.first.is_empty() {
-            let Some(next) = self.rest.next() else { return &[] };
-            self.first = &next.data[..next.end];
-        }
-        let (part, rest) = self.first.split_at(want.min(self.first.len()));
-        self.first = rest;
-        part
-    }
-
-    fn skip(&mut self, mut n: usize) {
-        while n > 0 {
-            match self.take(n).len() {
-                0 => return,
-                done => n -= done,
-            }
-        }
-    }
-
-    /// Whether there was enough.
-    fn fill(&mut self, into: &mut [u8]) -> bool {
-        let mut done = 0;
-        while done < into.len() {
-            let part = self.take(into.len() - done);
-            if part.is_empty() {
-                return false;
-            }
-            into[done..done + part.len()].copy_from_slice(part);
-            done += part.len();
-        }
-        true
-    }
-}
-
 impl Source for Reader {
     fn read_exact(&mut self, buf: &mut [u8]) -> Result<()> {
         let n = buf.len();
@@ -703,71 +621,6 @@ impl Drop for Reader {
             if let Some(thread) = thread.take() {
                 let _ = thread.join();
             }
-        }
-    }
-}
-
-/// The error for a failed read (spec: output 14.6).
-fn read_error(role: &str, error: &io::Error) -> Error {
-    Error::Socket(format!("rsync: [{role}] read error: {}", sys_text(error)))
-}
-
-/// The reader thread.
-fn run(shelf: &Shelf, port: &Port, wake: &Wake, shared: &Shared) {
-    let mut buf = vec![0; BUFFER];
-    loop {
-        let found = loop {
-            match port.read(&mut buf) {
-                Ok(Some(n)) => break Ok(n),
-                Ok(None) => {
-                    if let Err(error) = port.wait(PollFlags::IN, Some(wake.fd()), None) {
-                        break Err(error);
-                    }
-                    if lock(&shelf.queue).stop {
-                        return;
-                    }
-                }
-                Err(error) => break Err(error),
-            }
-        };
-        let mut chunk = None;
-        if let Ok(n @ 1..HAND_OVER) = found {
-            chunk = Some(Chunk {
-                data: buf[..n].to_vec(),
-                end: n,
-            });
-        }
-        let mut queue = lock(&shelf.queue);
-        match found {
-            Ok(0) => queue.end = Some(End::Eof),
-            Ok(n) => {
-                shared.mark_in();
-                queue.len += n;
-                let chunk = chunk.unwrap_or_else(|| {
-                    let next = queue.spare.pop().unwrap_or_else(|| vec![0; BUFFER]);
-                    Chunk {
-                        data: std::mem::replace(&mut buf, next),
-                        end: n,
-                    }
-                });
-                queue.held += chunk.data.capacity();
-                queue.chunks.push_back(chunk);
-            }
-            Err(error) => queue.end = Some(End::Failed(read_error(&shared.role(), &error))),
-        }
-        if queue.consumer_waits {
-            queue.consumer_waits = false;
-            shelf.filled.notify_one();
-        }
-        if queue.end.is_some() {
-            return;
-        }
-        while (queue.len >= MAX_QUEUED || queue.held >= MAX_HELD) && !queue.stop {
-            queue.thread_waits = true;
-            queue = shelf.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
-        if queue.stop {
-            return;
         }
     }
 }

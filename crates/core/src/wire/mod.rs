@@ -7,11 +7,17 @@ mod link_reader;
 #[cfg(test)]
 mod link_tests;
 mod link_writer;
+pub mod ndx;
+mod out;
 mod port;
+mod read_ahead;
 pub mod record;
+mod shared;
 pub mod throttle;
 pub mod trace;
 
 pub use frames::{Message, Tag};
-pub use ints::{NdxReader, NdxWriter, Source};
-pub use link::{Control, Link, LinkOptions, Reader, Writer};
+pub use ints::Source;
+pub use link::{Link, Reader, Writer};
+pub use ndx::{NdxReader, NdxWriter};
+pub use shared::{Control, LinkOptions};

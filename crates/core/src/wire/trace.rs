@@ -7,8 +7,6 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::ints::{NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
-
 static WHO: AtomicU8 = AtomicU8::new(0);
 
 /// Texts of messages are cut after this many bytes.
@@ -39,20 +37,6 @@ pub fn line(way: Way, text: &str) {
     };
     let arrow = if way == Way::In { "<-" } else { "->" };
     let _ = std::io::stderr().write_all(format!("[{who}] {arrow} {text}\n").as_bytes());
-}
-
-/// An index that stands for itself, or announces something.
-pub fn index(way: Way, ndx: i32) {
-    if !is_on() {
-        return;
-    }
-    match ndx {
-        NDX_DONE => line(way, "DONE"),
-        NDX_FLIST_EOF => line(way, "FLIST_EOF"),
-        n if n <= NDX_FLIST_OFFSET => line(way, &format!("FLIST directory={}", NDX_FLIST_OFFSET - n)),
-        // What follows names it.
-        _ => {}
-    }
 }
 
 /// A message: texts as texts, numbers as numbers.

@@ -9,7 +9,7 @@ use crate::report::debug::debug;
 use crate::roles::landing::Outcome;
 use crate::roles::replay::Replay;
 use crate::wire::frames::Tag;
-use crate::wire::ints::NDX_DONE;
+use crate::wire::ndx::NDX_DONE;
 
 impl Generator {
     pub(super) fn heard(&mut self, feed: Feed) -> Result<()> {
