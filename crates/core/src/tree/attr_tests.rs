@@ -368,7 +368,7 @@ fn reopening_without_a_descriptor_table() {
     root.mknod(b"d/fifo", 0o010_600, 0, 0).unwrap();
     let again = |name: &[u8]| {
         let pin = std::os::fd::OwnedFd::from(root.open_read(name, false)?);
-        root.at(name, |dir, leaf| super::root::reopen(dir, leaf, &pin))
+        root.at(name, |dir, leaf| super::inode::reopen(dir, leaf, &pin))
     };
     assert!(again(b"d/f").is_ok() && again(b"d").is_ok());
     assert_eq!(again(b"d/fifo").unwrap_err().raw_os_error(), Some(95));
@@ -376,7 +376,7 @@ fn reopening_without_a_descriptor_table() {
     let pin = std::os::fd::OwnedFd::from(root.open_read(b"d/f", false).unwrap());
     root.rename(b"d/f", b"d/g").unwrap();
     drop(root.create_excl(b"d/f", 0o600).unwrap());
-    let got = root.at(b"d/f", |dir, leaf| super::root::reopen(dir, leaf, &pin));
+    let got = root.at(b"d/f", |dir, leaf| super::inode::reopen(dir, leaf, &pin));
     assert_eq!(got.unwrap_err().raw_os_error(), Some(95));
 }
 

@@ -17,6 +17,9 @@ mod cache;
 pub mod data;
 pub mod dir;
 pub mod fake;
+mod files;
+mod inode;
+mod names;
 pub mod operator;
 mod pin;
 mod place;
@@ -30,6 +33,7 @@ pub mod stat;
 pub mod temp;
 #[cfg(test)]
 mod tests;
+mod walk;
 pub mod xattr;
 
 pub use acl::{Acl, AclKind};

@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, CWD, PROC_SUPER_MAGIC};
 use rustix::io::{retry_on_intr, Errno};
 
-use super::resolve::{components, have_openat2, DIR_FLAGS, MAX_HOPS};
+use super::walk::{components, have_openat2, DIR_FLAGS, MAX_HOPS};
 use super::{procfs, stat};
 
 /// `path`, made absolute with `cwd` (or the directory of the process when that is empty). Not cleaned otherwise: `..`

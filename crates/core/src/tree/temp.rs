@@ -6,10 +6,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::time::SystemTime;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-
-use super::root::Root;
 
 /// The longest name that Linux filesystems take.
 const NAME_MAX: usize = 255;
@@ -118,18 +115,4 @@ pub(super) fn with_fresh_name<T>(
         }
     }
     Err(Errno::EXIST.into())
-}
-
-/// spec: transfer 6, security SEC-8.
-pub(super) fn create(root: &Root, rel: &[u8], in_temp_dir: bool) -> io::Result<Temp> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let (file, name) = with_fresh_name(rel, in_temp_dir, |name| {
-        root.at(name, |dir, leaf| {
-            rustix::fs::openat(dir, leaf, flags, Mode::from_raw_mode(0o600))
-        })
-    })?;
-    Ok(Temp {
-        file: File::from(file),
-        name,
-    })
 }

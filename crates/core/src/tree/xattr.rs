@@ -9,9 +9,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, XattrFlags};
 use rustix::io::{retry_on_intr, Errno};
 
+use super::inode::reopen;
 use super::pin::Pin;
 use super::procfs;
-use super::root::{reopen, Root};
+use super::root::Root;
 
 /// First guess of the size of a list or a value: most are smaller.
 const GUESS: usize = 1024;
@@ -127,7 +128,7 @@ fn on_name<T>(dir: BorrowedFd<'_>, leaf: &[u8], call: impl Fn(Subject<'_>) -> Re
 }
 
 /// Run `call` on a pinned inode.
-pub(super) fn on_inode<T>(
+fn on_inode<T>(
     pin: &OwnedFd,
     reopened: impl FnOnce() -> Result<OwnedFd, Errno>,
     call: impl Fn(Subject<'_>) -> Result<T, Errno>,
@@ -182,6 +183,10 @@ impl Root {
 }
 
 impl Pin {
+    pub(super) fn xattr<T>(&self, call: impl Fn(Subject<'_>) -> Result<T, Errno>) -> Result<T, Errno> {
+        on_inode(&self.inode, || self.reopen(), call)
+    }
+
     /// As [`Root::list_xattrs`].
     pub fn list_xattrs(&self) -> io::Result<Vec<Vec<u8>>> {
         Ok(none_if_unsupported(self.xattr(list))?)
