@@ -5,17 +5,20 @@
 //! [`Reader`] gives their bytes.
 
 pub mod chain;
+mod compiled;
 pub mod pattern;
 pub mod rule;
 pub mod set;
+mod split;
 pub mod vet;
 pub mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use chain::{Match, RuleOptions, Rules, Warning, FROM_FILE};
-pub use rule::{Kind, Rule, Template};
+pub use chain::{RuleOptions, Rules, Warning};
+pub use compiled::Match;
+pub use rule::{Kind, Rule, Template, FROM_FILE};
 pub use set::{build, BuildOptions, Reader, RuleSet, Source};
 pub use vet::{Requested, Vetting};
 

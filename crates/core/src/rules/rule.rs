@@ -2,6 +2,9 @@
 
 use crate::error::{Error, Result};
 
+/// How a rule from a file is shown that was read before this directory.
+pub const FROM_FILE: &str = "<rule from a file read earlier>";
+
 /// What a rule does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

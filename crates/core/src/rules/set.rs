@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 use std::io;
 
-use super::rule::{base_name, is_space, parse, Kind, Origin, Rule, Style, Template};
+use super::rule::{base_name, is_space, parse, Kind, Origin, Rule, Style, Template, FROM_FILE};
+use super::split::{next_blank_separated, old_style_words, skip_blanks, Lines};
 use crate::error::{sys_text, Error, Result};
 
 /// Gives the bytes of a rule file. `None`: there is no such file. An error other than "not found" is one that the
@@ -334,7 +335,7 @@ impl RuleSet {
         }
         for rule in &cvs {
             let text = if rule.from_file {
-                "<rule from a file read earlier>".into()
+                FROM_FILE.into()
             } else {
                 lossy(&rule.text())
             };
@@ -484,39 +485,6 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Lines ending in LF, CR or CRLF, or NUL-terminated entries. A CRLF counts as one line.
-struct Lines<'a> {
-    rest: &'a [u8],
-    nul: bool,
-}
-
-impl<'a> Iterator for Lines<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let nul = self.nul;
-        let end = |c: &u8| {
-            if nul {
-                *c == 0
-            } else {
-                matches!(c, b'\n' | b'\r')
-            }
-        };
-        let at = self.rest.iter().position(end).unwrap_or(self.rest.len());
-        let line = &self.rest[..at];
-        let eaten = if !nul && self.rest[at..].starts_with(b"\r\n") {
-            2
-        } else {
-            1
-        };
-        self.rest = self.rest.get(at + eaten..).unwrap_or_default();
-        Some(line)
-    }
-}
-
 /// The global CVS list with the qualities of the `-C` rule that inserts it.
 fn cvs_rules(parent: &Rule, options: &BuildOptions, read: &mut Reader<'_>) -> Result<Vec<Rule>> {
     let template = Template {
@@ -562,29 +530,6 @@ fn cvs_rules(parent: &Rule, options: &BuildOptions, read: &mut Reader<'_>) -> Re
         .collect())
 }
 
-/// The first rule of a daemon's `filter` string and what follows it: blanks separate, and the separator inside a rule is
-/// understood.
-fn next_blank_separated(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let text = skip_blanks(text);
-    let blank = |c: &u8| is_space(*c);
-    let word = text
-        .iter()
-        .position(blank)
-        .or((!text.is_empty()).then_some(text.len()))?;
-    // A word without `_` in it is a prefix and modifiers; its pattern is the next one. `!` and `-C` have no pattern.
-    let head = &text[..word];
-    let complete = head.contains(&b'_')
-        || matches!(head, b"!" | b"clear")
-        || (head.contains(&b'C') && matches!(head[0], b'-' | b'+' | b'e' | b'i'))
-        || word == text.len();
-    let mut end = word;
-    if !complete {
-        end = word + 1;
-        end += text[end..].iter().position(blank).unwrap_or(text.len() - end);
-    }
-    Some((&text[..end], &text[end..]))
-}
-
 /// The message about a rule inside a longer string shows all that was left of the string.
 fn show_rest(error: Error, rule: &[u8], rest: &[u8]) -> Error {
     match error {
@@ -595,35 +540,5 @@ fn show_rest(error: Error, rule: &[u8], rest: &[u8]) -> Error {
             Error::Usage(whole.unwrap_or(text))
         }
         other => other,
-    }
-}
-
-/// Not `trim_ascii_start`, for which a vertical tab is no blank: what ends a word must be skipped here.
-fn skip_blanks(text: &[u8]) -> &[u8] {
-    let begin = text.iter().position(|c| !is_space(*c)).unwrap_or(text.len());
-    &text[begin..]
-}
-
-/// Cut a daemon's `include` or `exclude` string into patterns; `- ` and `+ ` stay with their pattern.
-fn old_style_words(text: &[u8]) -> Vec<&[u8]> {
-    let mut out = Vec::new();
-    let mut rest = text;
-    loop {
-        rest = skip_blanks(rest);
-        if rest.is_empty() {
-            return out;
-        }
-        let start = if rest.len() > 2 && matches!(&rest[..2], b"- " | b"+ ") {
-            2
-        } else {
-            0
-        };
-        let end = start
-            + rest[start..]
-                .iter()
-                .position(|c| is_space(*c))
-                .unwrap_or(rest.len() - start);
-        out.push(&rest[..end]);
-        rest = &rest[end..];
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -282,7 +282,7 @@ impl Reader {
                         };
                         queue.spare.push(buffer);
                     }
-                    if queue.chunks.is_empty() && queue.end.is_none() {
+                    if queue.is_pending() {
                         if !block {
                             return Ok(Step::Nothing);
                         }
@@ -293,14 +293,8 @@ impl Reader {
                             flushed = true;
                             continue;
                         }
-                        queue.consumer_waits = true;
-                        queue = shelf
-                            .filled
-                            .wait_timeout(queue, TICK)
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .0;
-                        queue.consumer_waits = false;
-                        if queue.chunks.is_empty() && queue.end.is_none() {
+                        queue = shelf.wait(queue, TICK);
+                        if queue.is_pending() {
                             drop(queue);
                             self.shared.check()?;
                             continue;
@@ -309,16 +303,9 @@ impl Reader {
                     if queue.chunks.is_empty() {
                         self.finished.clone_from(&queue.end);
                     } else {
-                        self.arrived += queue.len as u64;
-                        queue.len = 0;
-                        queue.held = 0;
-                        std::mem::swap(&mut queue.chunks, &mut self.local);
+                        self.arrived += shelf.take_all(&mut queue, &mut self.local);
                         // What was waiting in the queue is activity too: the silence, if any, begins now.
                         self.shared.mark_in();
-                        if queue.thread_waits {
-                            queue.thread_waits = false;
-                            shelf.emptied.notify_one();
-                        }
                     }
                 }
             }
@@ -544,15 +531,7 @@ impl Reader {
     fn end_is_near(&mut self) -> bool {
         if self.buffered() < MAX_QUEUED {
             if let Feed::Thread { shelf, .. } = &self.feed {
-                let mut queue = lock(&shelf.queue);
-                self.arrived += queue.len as u64;
-                queue.len = 0;
-                queue.held = 0;
-                self.local.append(&mut queue.chunks);
-                if queue.thread_waits {
-                    queue.thread_waits = false;
-                    shelf.emptied.notify_one();
-                }
+                self.arrived += shelf.take_all(&mut lock(&shelf.queue), &mut self.local);
             }
         }
         let mut ahead = Ahead {
@@ -583,11 +562,9 @@ impl Reader {
                 let _ = port.wait(PollFlags::IN, None, Some(time));
             }
             Feed::Thread { shelf, .. } => {
-                let mut queue = lock(&shelf.queue);
-                if queue.chunks.is_empty() && queue.end.is_none() {
-                    queue.consumer_waits = true;
-                    let wait = shelf.filled.wait_timeout(queue, time);
-                    wait.unwrap_or_else(PoisonError::into_inner).0.consumer_waits = false;
+                let queue = lock(&shelf.queue);
+                if queue.is_pending() {
+                    drop(shelf.wait(queue, time));
                 }
             }
         }

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::event::PollFlags;
 
@@ -50,6 +51,35 @@ pub(super) struct Shelf {
     pub queue: Mutex<Queue>,
     pub filled: Condvar,
     pub emptied: Condvar,
+}
+
+impl Shelf {
+    /// Moves everything queued to the end of `to`, lets the thread read on, and returns the number of bytes moved.
+    pub fn take_all(&self, queue: &mut Queue, to: &mut VecDeque<Chunk>) -> u64 {
+        to.append(&mut queue.chunks);
+        queue.held = 0;
+        if queue.thread_waits {
+            queue.thread_waits = false;
+            self.emptied.notify_one();
+        }
+        std::mem::take(&mut queue.len) as u64
+    }
+
+    /// Waits until the queue has something or has ended, at most `time`.
+    pub fn wait<'a>(&self, mut queue: MutexGuard<'a, Queue>, time: Duration) -> MutexGuard<'a, Queue> {
+        queue.consumer_waits = true;
+        let wait = self.filled.wait_timeout(queue, time);
+        let mut queue = wait.unwrap_or_else(PoisonError::into_inner).0;
+        queue.consumer_waits = false;
+        queue
+    }
+}
+
+impl Queue {
+    /// Whether there is nothing to take, and more may come.
+    pub fn is_pending(&self) -> bool {
+        self.chunks.is_empty() && self.end.is_none()
+    }
 }
 
 /// What has arrived, from a reader's position on.
