@@ -72,18 +72,6 @@ impl Encoder {
         self.firsts.clear();
     }
 
-    /// Entries written since [`start_list`](Self::start_list).
-    pub fn sent(&self) -> usize {
-        self.sent as usize
-    }
-
-    /// The name (and target) can be converted to the wire's character set and is not too long. An entry for which
-    /// this is false is to be left out of the list, with an I/O error of 1 (spec: protocol 5.16).
-    pub fn can_send(&self, e: &NewEntry) -> bool {
-        let mut buf = Vec::new();
-        self.wire_name(e, &mut buf) && e.link.is_none_or(|l| self.wire_link(l).is_some())
-    }
-
     fn wire_name(&self, e: &NewEntry, out: &mut Vec<u8>) -> bool {
         out.clear();
         match &self.o.charset {
@@ -112,8 +100,9 @@ impl Encoder {
         (out.len() <= MAX_NAME).then_some(out)
     }
 
-    /// Write one entry (spec: protocol 5.2, 5.3). False, and nothing is written, when
-    /// [`can_send`](Self::can_send) is false.
+    /// Write one entry (spec: protocol 5.2, 5.3). False, and nothing is written, when the name
+    /// or the target cannot be converted to the wire's character set or is too long: such an entry is left out of the
+    /// list, with an I/O error of 1 (spec: protocol 5.16).
     pub fn encode_entry(&mut self, e: &NewEntry, out: &mut Vec<u8>) -> bool {
         let mut name = std::mem::take(&mut self.name);
         let link = e.link.filter(|_| self.o.links && mode::is_link(e.mode));
@@ -448,7 +437,7 @@ impl Encoder {
 
     /// Write all entries of a segment, in index order, as a list of its own.
     ///
-    /// Errors: `Protocol` when an entry cannot be sent: the scanner has not asked [`can_send`](Self::can_send).
+    /// Errors: `Protocol` when an entry cannot be sent: see [`encode_entry`](Self::encode_entry).
     pub fn encode_segment(&mut self, segment: &Segment, out: &mut Vec<u8>) -> Result<()> {
         self.start_list(segment.start);
         for i in 0..segment.len() {

@@ -31,10 +31,6 @@ impl HardLinks {
             }
         }
     }
-
-    pub fn clear(&mut self) {
-        self.first.clear();
-    }
 }
 
 #[cfg(test)]

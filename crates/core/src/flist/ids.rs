@@ -13,25 +13,6 @@ pub trait IdLookup: Send + Sync {
     fn group_id(&self, name: &[u8]) -> Option<u32>;
 }
 
-/// Knows nobody.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoIds;
-
-impl IdLookup for NoIds {
-    fn user_name(&self, _: u32) -> Option<Vec<u8>> {
-        None
-    }
-    fn group_name(&self, _: u32) -> Option<Vec<u8>> {
-        None
-    }
-    fn user_id(&self, _: &[u8]) -> Option<u32> {
-        None
-    }
-    fn group_id(&self, _: &[u8]) -> Option<u32> {
-        None
-    }
-}
-
 /// Users or groups as a table both ways; the first line of a name or id counts.
 #[derive(Debug, Clone, Default)]
 struct Names {

@@ -62,11 +62,6 @@ impl Lists {
         self.next_start
     }
 
-    /// Directory index that the first directory of the next list gets.
-    pub fn next_dir_ndx(&self) -> i32 {
-        self.next_dir
-    }
-
     /// The directory that an announced sub-list belongs to.
     ///
     /// Errors: `Protocol` for an index that is unknown or deactivated, a second sub-list, or one after the end.
@@ -282,7 +277,7 @@ mod tests {
         lists
             .add(list(lists.next_start(), -1, &["./", "lnk", "sub/", "a"]))
             .unwrap();
-        assert_eq!((lists.next_start(), lists.next_dir_ndx()), (6, 2));
+        assert_eq!((lists.next_start(), lists.next_dir), (6, 2));
         assert_eq!(name(&lists, 0), Ok((".".into(), true)));
         assert_eq!(name(&lists, 1), Ok((".".into(), false)));
         assert_eq!(name(&lists, 2), Ok(("a".into(), false)));

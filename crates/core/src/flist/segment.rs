@@ -190,12 +190,6 @@ impl Segment {
         self.store.basename(self.entry(i))
     }
 
-    /// Both entries are in the same directory (cheap: mostly one comparison of numbers).
-    pub fn same_dir(&self, i: usize, j: usize) -> bool {
-        let (a, b) = (self.entry(i), self.entry(j));
-        (a.dir_at, a.dir_len) == (b.dir_at, b.dir_len) || self.dirname(i) == self.dirname(j)
-    }
-
     /// Everything that is known about an entry.
     pub fn view(&self, i: usize) -> NewEntry<'_> {
         self.store.view(self.entry(i))

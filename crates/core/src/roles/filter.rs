@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::plan::Plan;
 use crate::report::{ioerr, Report};
 use crate::rules::{BuildOptions, RuleOptions, Rules, Side, Warning, FROM_FILE};
-use crate::tree::{operator, Root};
+use crate::tree::operator::{self, Trust};
+use crate::tree::Root;
 
 /// Rules of one role, and where on the walk it stands.
 pub struct Filters {
@@ -313,7 +314,12 @@ const LARGEST_IN_MODULE: u64 = 64 << 20;
 fn operator_file(name: &[u8], cwd: &[u8], insecure: bool, confine: Option<&[u8]>) -> io::Result<Option<Vec<u8>>> {
     use std::io::Read;
     let full = operator::absolute(name, cwd)?;
-    let mut file = match operator::open_file(&full, None, insecure, confine) {
+    let trust = Trust {
+        uid: None,
+        insecure,
+        confine_root: confine,
+    };
+    let mut file = match operator::open_file(&full, trust) {
         Ok(file) => file,
         Err(e) if e.raw_os_error() == Some(2) => return Ok(None),
         Err(e) => return Err(e),

@@ -4,22 +4,22 @@
 //! compiled for one side of the transfer, to which names are put while walking. Nothing here opens a file: a
 //! [`Reader`] gives their bytes.
 
-pub mod chain;
+pub(crate) mod chain;
 mod compiled;
 pub mod pattern;
-pub mod rule;
-pub mod set;
+pub(crate) mod rule;
+pub(crate) mod set;
 mod split;
-pub mod vet;
+pub(crate) mod vet;
 pub mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use chain::{RuleOptions, Rules, Warning};
-pub use compiled::Match;
-pub use rule::{Kind, Rule, Template, FROM_FILE};
-pub use set::{build, BuildOptions, Reader, RuleSet, Source};
+pub(crate) use chain::Warning;
+pub use chain::{RuleOptions, Rules};
+pub(crate) use rule::FROM_FILE;
+pub use set::{build, BuildOptions, RuleSet, Source};
 pub use vet::{Requested, Vetting};
 
 /// A side of the transfer.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{FallocateFlags, SeekFrom};
+use rustix::fs::FallocateFlags;
 use rustix::io::{retry_on_intr, Errno};
 
 use crate::error::Error;
@@ -167,30 +167,7 @@ pub fn punch_hole(file: &File, offset: u64, len: u64, length: u64) -> io::Result
     }
 }
 
-/// Where the next data at or after `offset` begins; `None` when only a hole follows. Moves the file's offset.
-pub fn seek_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
-    match rustix::fs::seek(file, SeekFrom::Data(offset)) {
-        Ok(at) => Ok(Some(at)),
-        Err(Errno::NXIO) => Ok(None),
-        Err(e) => Err(e.into()),
-    }
-}
-
-/// Where the next hole at or after `offset` begins (the end of the file counts as one); `None` beyond the end.
-pub fn seek_hole(file: &File, offset: u64) -> io::Result<Option<u64>> {
-    match rustix::fs::seek(file, SeekFrom::Hole(offset)) {
-        Ok(at) => Ok(Some(at)),
-        Err(Errno::NXIO) => Ok(None),
-        Err(e) => Err(e.into()),
-    }
-}
-
 /// Whether a directory is on NFS; one that cannot say is not.
 pub fn is_nfs(dir: impl std::os::fd::AsFd) -> bool {
     rustix::fs::fstatfs(dir).is_ok_and(|fs| fs.f_type == rustix::fs::NFS_SUPER_MAGIC)
-}
-
-/// Data and metadata to the medium.
-pub fn fsync(file: &File) -> io::Result<()> {
-    Ok(retry_on_intr(|| rustix::fs::fsync(file))?)
 }

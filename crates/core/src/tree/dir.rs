@@ -37,7 +37,6 @@ impl From<FileType> for FileKind {
     }
 }
 
-/// One entry, owning its name.
 impl FileKind {
     /// From the type bits of a mode.
     pub fn from_mode(mode: u32) -> Self {
@@ -65,12 +64,6 @@ impl FileKind {
             Self::Socket => 0o140_000,
         }
     }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DirEntry {
-    pub name: Vec<u8>,
-    pub kind: FileKind,
 }
 
 /// The entries of a directory in one arena, in the order of the filesystem, without `.` and `..`.

@@ -4,7 +4,7 @@ use std::io;
 
 use super::pin::Pin;
 use super::root::Root;
-use super::stat::{Stat, TYPE_BLK, TYPE_CHR, TYPE_DIR, TYPE_LNK, TYPE_MASK, TYPE_REG};
+use super::stat::{Stat, TYPE_BLK, TYPE_CHR, TYPE_DIR, TYPE_MASK, TYPE_REG};
 
 /// The attribute.
 pub const XATTR: &[u8] = b"user.rsync.%stat";
@@ -89,11 +89,6 @@ fn is_device(mode: u32) -> bool {
     matches!(mode & TYPE_MASK, TYPE_BLK | TYPE_CHR)
 }
 
-/// Whether the kept object is a link, whose target is the content of the file.
-pub fn is_stored_link(mode: u32) -> bool {
-    mode & TYPE_MASK == TYPE_LNK
-}
-
 /// Why the kept values of a file can't be had.
 #[derive(Debug)]
 pub enum LookupError {
@@ -136,14 +131,5 @@ impl Pin {
         } else {
             self.remove_xattr(XATTR).map(|_| ())
         }
-    }
-}
-
-/// As [`Pin::keep_fake`], for an open file.
-pub fn fkeep(file: impl std::os::fd::AsFd, wanted: &FakeStat) -> io::Result<()> {
-    if wanted.is_needed(&super::stat::of_file(&file)?) {
-        super::xattr::fset(&file, XATTR, &wanted.encode())
-    } else {
-        super::xattr::fremove(&file, XATTR).map(|_| ())
     }
 }

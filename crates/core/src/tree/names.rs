@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{AtFlags, Mode, RenameFlags};
+use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
 
 use super::dir::FileKind;
@@ -40,23 +40,14 @@ impl Root {
         self.rename_from(self, old, new)
     }
 
-    /// Rename `old` in another root to `new` in this one. When that moves a directory whose entries other clones may
-    /// have used, call [`Root::invalidate`] for both names: the hot case is a file, and isn't made to pay for it.
+    /// Rename `old` in another root to `new` in this one. Other clones keep the handles of a directory that is
+    /// moved: the hot case is a file, and does not pay for it.
     pub fn rename_from(&self, from: &Root, old: &[u8], new: &[u8]) -> io::Result<()> {
         from.two(old, self, new, |old_dir, old_leaf, new_dir, new_leaf| {
             rustix::fs::renameat(old_dir, old_leaf, new_dir, new_leaf)
         })?;
         from.gone(old, false);
         self.gone(new, false);
-        Ok(())
-    }
-
-    /// Rename, but fail with EEXIST if `new` is there. Filesystems without the flag give EINVAL.
-    pub fn rename_noreplace(&self, old: &[u8], new: &[u8]) -> io::Result<()> {
-        self.two(old, self, new, |old_dir, old_leaf, new_dir, new_leaf| {
-            rustix::fs::renameat_with(old_dir, old_leaf, new_dir, new_leaf, RenameFlags::NOREPLACE)
-        })?;
-        self.gone(old, false);
         Ok(())
     }
 

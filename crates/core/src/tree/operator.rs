@@ -37,30 +37,21 @@ pub fn absolute(path: &[u8], cwd: &[u8]) -> io::Result<Vec<u8>> {
     Ok(full)
 }
 
-/// Open a directory (O_PATH). `uid` is the process's effective uid (`None`: ask the system); `insecure` follows links
-/// plainly; `confine_root` refuses a result outside that directory. A link that must not be followed gives ELOOP.
-pub fn open_dir(path: &[u8], uid: Option<u32>, insecure: bool, confine_root: Option<&[u8]>) -> io::Result<OwnedFd> {
-    Ok(open_with(path, DIR_FLAGS, 0, uid, insecure, confine_root)?)
+/// How the links of an operator's path are followed. A link that must not be followed gives ELOOP.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trust<'a> {
+    /// Besides root's, the links of this user are followed; `None`: of the effective user of the process.
+    pub uid: Option<u32>,
+    /// Links of any owner are followed.
+    pub insecure: bool,
+    /// A result outside this directory is refused.
+    pub confine_root: Option<&'a [u8]>,
 }
 
 /// Open a file for reading. Look at its status through the handle: it may be anything.
-pub fn open_file(path: &[u8], uid: Option<u32>, insecure: bool, confine_root: Option<&[u8]>) -> io::Result<File> {
+pub fn open_file(path: &[u8], trust: Trust<'_>) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    Ok(File::from(open_with(path, flags, 0, uid, insecure, confine_root)?))
-}
-
-/// Open a file for writing, made with `mode` if missing; `append` or truncated.
-pub fn open_output(
-    path: &[u8],
-    mode: u32,
-    append: bool,
-    uid: Option<u32>,
-    insecure: bool,
-    confine_root: Option<&[u8]>,
-) -> io::Result<File> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let flags = flags | if append { OFlags::APPEND } else { OFlags::TRUNC };
-    Ok(File::from(open_with(path, flags, mode, uid, insecure, confine_root)?))
+    Ok(File::from(open_with(path, flags, 0, trust)?))
 }
 
 /// What is said when a link of another owner was not followed.
@@ -73,19 +64,12 @@ pub fn is_refusal(path: &[u8], error: &io::Error) -> bool {
 }
 
 /// Open with the flags and the mode of `open(2)`. An error comes as its number, with whether a link's owner is why.
-pub fn open_raw(
-    path: &[u8],
-    flags: u32,
-    mode: u32,
-    insecure: bool,
-    confine_root: Option<&[u8]>,
-) -> Result<OwnedFd, (i32, bool)> {
+pub fn open_raw(path: &[u8], flags: u32, mode: u32, trust: Trust<'_>) -> Result<OwnedFd, (i32, bool)> {
     let flags = OFlags::from_bits_retain(flags) | OFlags::CLOEXEC;
     // openat2 takes no mode where nothing is made.
     let mode = if flags.contains(OFlags::CREATE) { mode } else { 0 };
     let mut untrusted = false;
-    open_noting(path, flags, mode, None, insecure, confine_root, &mut untrusted)
-        .map_err(|errno| (errno.raw_os_error(), untrusted))
+    open_noting(path, flags, mode, trust, &mut untrusted).map_err(|errno| (errno.raw_os_error(), untrusted))
 }
 
 /// Whether a plain open of `path` would follow a link of an untrusted owner: why an open has failed with ELOOP, to
@@ -93,7 +77,11 @@ pub fn open_raw(
 pub fn is_untrusted(path: &[u8], uid: Option<u32>) -> bool {
     let mut untrusted = false;
     let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let _ = walk(path, flags, Mode::empty(), uid, false, None, &mut untrusted);
+    let trust = Trust {
+        uid,
+        ..Trust::default()
+    };
+    let _ = walk_from(CWD, path, flags, Mode::empty(), trust, &mut untrusted);
     untrusted
 }
 
@@ -112,28 +100,16 @@ pub(super) fn open_from(
             other => return other,
         }
     }
-    walk_from(
-        anchor,
-        path,
-        flags,
-        Mode::empty(),
-        None,
-        false,
+    let trust = Trust {
         confine_root,
-        &mut false,
-    )
+        ..Trust::default()
+    };
+    walk_from(anchor, path, flags, Mode::empty(), trust, &mut false)
 }
 
 /// The open, with any flags for the last component.
-pub(super) fn open_with(
-    path: &[u8],
-    flags: OFlags,
-    mode: u32,
-    uid: Option<u32>,
-    insecure: bool,
-    confine_root: Option<&[u8]>,
-) -> Result<OwnedFd, Errno> {
-    open_noting(path, flags, mode, uid, insecure, confine_root, &mut false)
+pub(super) fn open_with(path: &[u8], flags: OFlags, mode: u32, trust: Trust<'_>) -> Result<OwnedFd, Errno> {
+    open_noting(path, flags, mode, trust, &mut false)
 }
 
 /// `open_with`; `untrusted` as in `walk`.
@@ -141,17 +117,15 @@ fn open_noting(
     path: &[u8],
     flags: OFlags,
     mode: u32,
-    uid: Option<u32>,
-    insecure: bool,
-    confine_root: Option<&[u8]>,
+    trust: Trust<'_>,
     untrusted: &mut bool,
 ) -> Result<OwnedFd, Errno> {
     let mode = Mode::from_raw_mode(mode & 0o7777);
     if path.is_empty() {
         return Err(Errno::NOENT);
     }
-    if confine_root.is_none() {
-        if insecure {
+    if trust.confine_root.is_none() {
+        if trust.insecure {
             return retry_on_intr(|| rustix::fs::openat(CWD, path, flags, mode));
         }
         // Most paths have no link: one call instead of one per component.
@@ -162,20 +136,7 @@ fn open_noting(
             }
         }
     }
-    retry_on_intr(|| walk(path, flags, mode, uid, insecure, confine_root, untrusted))
-}
-
-/// The walk of a path that is absolute or relative to the directory of the process.
-fn walk(
-    path: &[u8],
-    flags: OFlags,
-    mode: Mode,
-    uid: Option<u32>,
-    insecure: bool,
-    confine_root: Option<&[u8]>,
-    untrusted: &mut bool,
-) -> Result<OwnedFd, Errno> {
-    walk_from(CWD, path, flags, mode, uid, insecure, confine_root, untrusted)
+    retry_on_intr(|| walk_from(CWD, path, flags, mode, trust, untrusted))
 }
 
 /// Component by component, from the directory `anchor` unless the path is absolute. `untrusted` becomes true if a link
@@ -185,15 +146,21 @@ fn walk_from(
     path: &[u8],
     flags: OFlags,
     mode: Mode,
-    uid: Option<u32>,
-    insecure: bool,
-    confine_root: Option<&[u8]>,
+    trust: Trust<'_>,
     untrusted: &mut bool,
 ) -> Result<OwnedFd, Errno> {
-    let uid = uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
-    let confine = match confine_root {
+    let uid = trust.uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+    let confine = match trust.confine_root {
         Some(root) => {
-            let handle = open_with(root, DIR_FLAGS, 0, Some(uid), true, None)?;
+            let handle = open_with(
+                root,
+                DIR_FLAGS,
+                0,
+                Trust {
+                    insecure: true,
+                    ..Trust::default()
+                },
+            )?;
             Some(stat::query(&handle, b"", AtFlags::EMPTY_PATH, false)?)
         }
         None => None,
@@ -286,7 +253,7 @@ fn walk_from(
             return rustix::fs::openat(&here, &name[..], flags, mode);
         }
         let target = rustix::fs::readlinkat(&pin, "", Vec::with_capacity(256))?.into_bytes();
-        if !insecure && status.uid != 0 && status.uid != uid && !is_way_to_descriptors(&here, &target)? {
+        if !trust.insecure && status.uid != 0 && status.uid != uid && !is_way_to_descriptors(&here, &target)? {
             *untrusted = true;
             return Err(Errno::LOOP);
         }
@@ -318,6 +285,10 @@ fn is_way_to_descriptors(here: &OwnedFd, target: &[u8]) -> Result<bool, Errno> {
 
 /// Whether what a descriptor stands for is the directory `root` or below it. ENOENT: it has no place, as a pipe.
 fn stands_beneath(target: &OwnedFd, uid: u32, root: &stat::Stat) -> Result<bool, Errno> {
+    let trust = Trust {
+        uid: Some(uid),
+        ..Trust::default()
+    };
     let status = stat::query(target, b"", AtFlags::EMPTY_PATH, false)?;
     if status.is_dir() {
         return is_beneath(target, b".", root);
@@ -326,7 +297,7 @@ fn stands_beneath(target: &OwnedFd, uid: u32, root: &stat::Stat) -> Result<bool,
     let (proc, name) = procfs::name_of(target).ok_or(Errno::NOENT)?;
     let place = rustix::fs::readlinkat(proc, name, Vec::with_capacity(256))?.into_bytes();
     let slash = memchr::memrchr(b'/', &place).ok_or(Errno::NOENT)?;
-    let parent = open_with(&place[..=slash], DIR_FLAGS, 0, Some(uid), false, None)?;
+    let parent = open_with(&place[..=slash], DIR_FLAGS, 0, trust)?;
     if !stat::query(&parent, &place[slash + 1..], AtFlags::SYMLINK_NOFOLLOW, false)?.same_file(&status) {
         return Err(Errno::NOENT);
     }

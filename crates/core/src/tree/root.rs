@@ -9,8 +9,8 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::{retry_on_intr, Errno};
 
 use super::cache::Cache;
-use super::dir::{self, DirEntry, DirNames};
-use super::operator;
+use super::dir::{self, DirNames};
+use super::operator::{self, Trust};
 use super::resolve::{self, Confine};
 use super::stat::{self, Stat};
 use super::walk::{have_openat2, DIR_FLAGS};
@@ -127,11 +127,13 @@ impl Root {
     /// Open a directory as a root.
     pub fn open(path: &[u8], options: &RootOptions) -> io::Result<Root> {
         let full = operator::absolute(path, &options.cwd)?;
-        let confine = options.confine_root.as_deref();
-        let flags = DIR_FLAGS;
-        // Links in a plain path are followed.
-        let insecure = !options.operator || options.insecure_links;
-        let handle = operator::open_with(&full, flags, 0, None, insecure, confine)?;
+        let trust = Trust {
+            uid: None,
+            // Links in a plain path are followed.
+            insecure: !options.operator || options.insecure_links,
+            confine_root: options.confine_root.as_deref(),
+        };
+        let handle = operator::open_with(&full, DIR_FLAGS, 0, trust)?;
         Ok(Self::from_handle(handle, &full, options))
     }
 
@@ -274,13 +276,6 @@ impl Root {
             path.extend_from_slice(rel);
         }
         path
-    }
-
-    /// Forget handles of `rel` and of what is below it, in all clones: it was renamed, or removed or replaced by
-    /// other means than this root. (`rmdir` tells all clones by itself, `rename` and `unlink` this one.) `b""` forgets all.
-    pub fn invalidate(&self, rel: &[u8]) {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).forget(rel);
-        self.move_epoch();
     }
 
     /// A name went away or changed its meaning. A directory: tell the other clones. Anything else costs a look at
@@ -450,12 +445,6 @@ impl Root {
         self.at(rel, |dir, leaf| stat::query(dir, leaf, AtFlags::empty(), btime))
     }
 
-    /// Status of a directory, or of the directory that a link leads to while staying beneath the root (`-K`).
-    /// ENOTDIR for anything else, ELOOP for an escape.
-    pub fn stat_follow_dir(&self, rel: &[u8]) -> io::Result<Stat> {
-        stat::of_file(self.open_dir(rel, DIR_FLAGS)?)
-    }
-
     /// The target of a link.
     pub fn read_link(&self, rel: &[u8]) -> io::Result<Vec<u8>> {
         self.at(rel, |dir, leaf| {
@@ -490,44 +479,10 @@ impl Root {
         Ok(dir::read(handle))
     }
 
-    /// The entries of a directory, each with its own name; any error is an error.
-    pub fn read_dir(&self, rel: &[u8]) -> io::Result<Vec<DirEntry>> {
-        let names = self.read_names(rel, false)?;
-        let entries = names
-            .iter()
-            .map(|e| DirEntry {
-                name: e.name.to_vec(),
-                kind: e.kind,
-            })
-            .collect();
-        match names.error {
-            Some(e) => Err(e),
-            None => Ok(entries),
-        }
-    }
-
     pub fn mkdir(&self, rel: &[u8], mode: u32) -> io::Result<()> {
         self.at(rel, |dir, leaf| {
             rustix::fs::mkdirat(dir, leaf, Mode::from_raw_mode(mode & 0o7777))
         })
-    }
-
-    /// Make the directory `rel` and the missing ones above it, one component at a time (spec: security SEC-8). What is
-    /// there already may be a directory or a link to one beneath the root; ENOTDIR otherwise.
-    pub fn make_dirs(&self, rel: &[u8], mode: u32) -> io::Result<()> {
-        check(rel)?;
-        match self.open_dir(rel, DIR_FLAGS) {
-            Err(e) if e.raw_os_error() == Some(Errno::NOENT.raw_os_error()) => {}
-            other => return other.map(|_| ()),
-        }
-        let ends = (1..=rel.len()).filter(|&at| rel.get(at).is_none_or(|b| *b == b'/') && rel[at - 1] != b'/');
-        for end in ends {
-            match self.mkdir(&rel[..end], mode) {
-                Err(e) if e.raw_os_error() == Some(Errno::EXIST.raw_os_error()) => {}
-                other => other?,
-            }
-        }
-        self.open_dir(rel, DIR_FLAGS).map(|_| ())
     }
 
     pub fn rmdir(&self, rel: &[u8]) -> io::Result<()> {

@@ -4,10 +4,13 @@ use std::fs;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
 
+use rustix::fs::OFlags;
 use tempfile::TempDir;
 
+use super::operator::{self, Trust};
 use super::root::{Root, RootOptions, WriteFlags};
-use super::{operator, temp, FileKind};
+use super::walk::DIR_FLAGS;
+use super::{temp, FileKind};
 
 const ELOOP: i32 = 40;
 const EINVAL: i32 = 22;
@@ -20,6 +23,13 @@ fn bytes(path: &Path) -> &[u8] {
 
 fn code<T: std::fmt::Debug>(r: std::io::Result<T>) -> i32 {
     r.expect_err("must fail").raw_os_error().unwrap_or(0)
+}
+
+/// Names and kinds of the entries of a directory; any error is an error.
+fn entries(root: &Root, rel: &[u8]) -> std::io::Result<Vec<(Vec<u8>, FileKind)>> {
+    let names = root.read_names(rel, false)?;
+    let entries = names.iter().map(|e| (e.name.to_vec(), e.kind)).collect();
+    names.error.map_or(Ok(entries), Err)
 }
 
 /// A tree `t` with an outside `out` beside it, and its roots by openat2 and by the walk.
@@ -68,7 +78,7 @@ fn doors() {
         assert!(!led.leads_out(b"a/esc/sub") && led.leads_out(b"a/esc/sub/up"));
         assert_eq!(led.lstat(b"a/esc/secret").unwrap().size, 1);
         assert!(led.lstat(b"a/esc/in/up").unwrap().is_symlink());
-        assert_eq!(led.read_dir(b"a/esc").unwrap().len(), 3);
+        assert_eq!(entries(&led, b"a/esc").unwrap().len(), 3);
         assert!(led.lstat(b"a/esc").unwrap().is_symlink());
         assert_eq!(led.lstat(b"a/f").unwrap().size, 5);
         // What is behind it has no way out of its own, and neither has the rest of the root.
@@ -115,14 +125,14 @@ fn trusted_links() {
         assert!(root.lstat(b"a/abs/c").unwrap().is_dir());
         assert!(root.lstat(b"a/in2/c").unwrap().is_dir());
         assert!(root.stat_follow(b"a/esc", false).unwrap().is_dir());
-        assert_eq!(root.read_dir(b"a/esc").unwrap().len(), 1);
+        assert_eq!(entries(&root, b"a/esc").unwrap().len(), 1);
         assert_eq!(code(root.lstat(b"loop1/c")), ELOOP);
         assert_eq!(code(root.lstat(b"a/f/c")), ENOTDIR);
         assert!(!root.leads_out(b"a/esc"));
         if root_user {
             assert_eq!(code(root.lstat(b"a/foreign/c")), ELOOP);
             assert_eq!(code(root.stat_follow(b"a/foreign", false)), ELOOP);
-            assert_eq!(code(root.read_dir(b"a/foreign")), ELOOP);
+            assert_eq!(code(entries(&root, b"a/foreign")), ELOOP);
             assert!(root.lstat(b"a/foreign").unwrap().is_symlink());
         }
         let bound = RootOptions {
@@ -155,12 +165,6 @@ fn resolution() {
         for bad in [&b"/etc"[..], b"..", b"a/../top", b"a/..", b"../out/secret", b"x\0y"] {
             assert_eq!(code(root.lstat(bad)), EINVAL, "{bad:?}");
         }
-        assert_eq!(
-            root.stat_follow_dir(b"a/in2").unwrap().ino,
-            root.lstat(b"a/b").unwrap().ino
-        );
-        assert_eq!(code(root.stat_follow_dir(b"a/esc")), ELOOP);
-        assert_eq!(code(root.stat_follow_dir(b"a/f")), ENOTDIR);
         assert!(root.stat_follow(b"a/esc", false).unwrap().is_dir());
         assert_eq!(root.read_link(b"a/in").unwrap(), b"b");
         assert_eq!(code(root.open_read(b"a/in", false)), ELOOP);
@@ -219,12 +223,7 @@ fn operations() {
             root.unlink(&p("null")).unwrap();
         }
         assert_eq!(code(root.chown(&p("file"), Some(u32::MAX), None)), EINVAL);
-        let mut names: Vec<_> = root
-            .read_dir(d.as_bytes())
-            .unwrap()
-            .into_iter()
-            .map(|e| (e.name, e.kind))
-            .collect();
+        let mut names: Vec<_> = entries(root, d.as_bytes()).unwrap().into_iter().collect();
         names.sort_by(|a, b| a.0.cmp(&b.0));
         assert_eq!(
             names,
@@ -307,7 +306,7 @@ fn long_paths() {
         file.extend_from_slice(b"/f");
         drop(root.create_excl(&file, 0o600).unwrap());
         assert_eq!(root.clone().lstat(&file).unwrap().size, 0);
-        assert_eq!(root.clone().read_dir(&path).unwrap().len(), 1);
+        assert_eq!(entries(&root.clone(), &path).unwrap().len(), 1);
         root.unlink(&file).unwrap();
         for dir in all.iter().rev() {
             root.rmdir(dir).unwrap();
@@ -368,6 +367,10 @@ fn write_flags() {
     assert_eq!(root.lstat(b"top").unwrap().size, 0);
 }
 
+fn open_dir(path: &[u8], trust: Trust<'_>) -> std::io::Result<std::os::fd::OwnedFd> {
+    Ok(operator::open_with(path, DIR_FLAGS, 0, trust)?)
+}
+
 #[test]
 fn operator_walk() {
     let (tmp, _) = setup();
@@ -375,61 +378,53 @@ fn operator_walk() {
     let link = base.join("link");
     symlink("t/a", &link).unwrap();
     let file = base.join("link/f");
-    assert!(operator::open_file(bytes(&file), None, false, None).is_ok());
-    assert!(operator::open_dir(bytes(&link), None, false, None).is_ok());
+    assert!(operator::open_file(bytes(&file), Trust::default()).is_ok());
+    assert!(open_dir(bytes(&link), Trust::default()).is_ok());
     // confinement
     let t = base.join("t");
+    let within = Trust {
+        confine_root: Some(bytes(&t)),
+        ..Trust::default()
+    };
+    let open_output = |path: &Path, how: OFlags| {
+        let flags = OFlags::WRONLY | OFlags::CREATE | how;
+        operator::open_raw(bytes(path), flags.bits(), 0o600, within)
+    };
     let lead_in = base.join("in");
     symlink("t/top", &lead_in).unwrap();
-    assert!(operator::open_file(bytes(&lead_in), None, false, Some(bytes(&t))).is_ok());
+    assert!(operator::open_file(bytes(&lead_in), within).is_ok());
     for name in ["new", "out/secret"] {
         let path = base.join(name);
-        let made = operator::open_output(bytes(&path), 0o600, false, None, false, Some(bytes(&t)));
-        assert_eq!(code(made), ELOOP);
+        let made = open_output(&path, OFlags::TRUNC);
+        assert_eq!(made.unwrap_err(), (ELOOP, false));
     }
     assert!(!base.join("new").exists());
     assert_eq!(fs::read(base.join("out/secret")).unwrap(), b"s");
-    let made = operator::open_output(bytes(&t.join("new")), 0o600, true, None, false, Some(bytes(&t)));
+    let made = open_output(&t.join("new"), OFlags::APPEND);
     assert!(made.is_ok() && t.join("new").exists());
     assert!(!operator::is_untrusted(bytes(&file), None));
     assert!(!operator::is_untrusted(b"", None));
-    assert!(operator::open_file(bytes(&file), None, false, Some(bytes(&t))).is_ok());
-    assert!(operator::open_dir(bytes(&t), None, false, Some(bytes(&t))).is_ok());
+    assert!(operator::open_file(bytes(&file), within).is_ok());
+    assert!(open_dir(bytes(&t), within).is_ok());
+    assert_eq!(code(open_dir(bytes(base), within)), ELOOP);
+    assert_eq!(code(operator::open_file(bytes(&t.join("a/esc/secret")), within)), ELOOP);
     assert_eq!(
-        code(operator::open_dir(bytes(base), None, false, Some(bytes(&t)))),
+        code(operator::open_file(bytes(&t.join("../out/secret")), within)),
+        ELOOP
+    );
+    assert!(operator::open_file(bytes(&t.join("a/esc/secret")), Trust::default()).is_ok());
+    assert_eq!(
+        code(operator::open_file(bytes(&t.join("loop1")), Trust::default())),
         ELOOP
     );
     assert_eq!(
-        code(operator::open_file(
-            bytes(&t.join("a/esc/secret")),
-            None,
-            false,
-            Some(bytes(&t))
-        )),
-        ELOOP
-    );
-    assert_eq!(
-        code(operator::open_file(
-            bytes(&t.join("../out/secret")),
-            None,
-            false,
-            Some(bytes(&t))
-        )),
-        ELOOP
-    );
-    assert!(operator::open_file(bytes(&t.join("a/esc/secret")), None, false, None).is_ok());
-    assert_eq!(
-        code(operator::open_file(bytes(&t.join("loop1")), None, false, None)),
-        ELOOP
-    );
-    assert_eq!(
-        code(operator::open_file(bytes(&t.join("top/x")), None, false, None)),
+        code(operator::open_file(bytes(&t.join("top/x")), Trust::default())),
         ENOTDIR
     );
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::lchown(&link, Some(1234), None).unwrap();
-        assert_eq!(code(operator::open_file(bytes(&file), None, false, None)), ELOOP);
-        assert_eq!(code(operator::open_dir(bytes(&link), None, false, None)), ELOOP);
+        assert_eq!(code(operator::open_file(bytes(&file), Trust::default())), ELOOP);
+        assert_eq!(code(open_dir(bytes(&link), Trust::default())), ELOOP);
         assert_eq!(
             code(Root::open(
                 bytes(&link),
@@ -440,11 +435,25 @@ fn operator_walk() {
             )),
             ELOOP
         );
-        assert!(operator::open_file(bytes(&file), None, true, None).is_ok());
+        assert!(operator::open_file(
+            bytes(&file),
+            Trust {
+                insecure: true,
+                ..Trust::default()
+            }
+        )
+        .is_ok());
         assert!(operator::is_untrusted(bytes(&file), None));
         assert!(operator::is_untrusted(bytes(&link), None));
         assert!(!operator::is_untrusted(bytes(&link), Some(1234)));
-        assert!(operator::open_file(bytes(&file), Some(1234), false, None).is_ok());
+        assert!(operator::open_file(
+            bytes(&file),
+            Trust {
+                uid: Some(1234),
+                ..Trust::default()
+            }
+        )
+        .is_ok());
         assert!(Root::open(bytes(&link), &RootOptions::default()).is_ok());
     }
 }
@@ -458,22 +467,6 @@ fn modes_by_pinned_inode() {
         assert_eq!(fs::metadata(t.join("a")).unwrap().permissions().mode() & 0o7777, 0o2711);
         root.chmod(b"", 0o700).unwrap();
         assert_eq!(fs::metadata(&t).unwrap().permissions().mode() & 0o7777, 0o700);
-    }
-}
-
-#[test]
-fn parents_are_made() {
-    let (_tmp, roots) = setup();
-    for (n, root) in roots.iter().enumerate() {
-        let base = format!("mk{n}");
-        root.make_dirs(format!("{base}/x/y").as_bytes(), 0o755).unwrap();
-        root.make_dirs(format!("{base}/x/y").as_bytes(), 0o755).unwrap();
-        assert!(root.lstat(format!("{base}/x/y").as_bytes()).unwrap().is_dir());
-        assert_eq!(code(root.make_dirs(b"a/esc/new/dir", 0o755)), ELOOP);
-        assert_eq!(code(root.make_dirs(b"a/f/new", 0o755)), ENOTDIR);
-        assert_eq!(code(root.make_dirs(b"a/f", 0o755)), ENOTDIR);
-        root.make_dirs(b"a/in/c", 0o755).unwrap();
-        root.make_dirs(b"", 0o755).unwrap();
     }
 }
 
@@ -493,8 +486,8 @@ fn nowhere() {
         assert_eq!(code(root.lstat(&file)), 2);
         assert_eq!(code(root.stat_follow(&file, true)), 2);
         assert_eq!(code(root.open_read(&file, false)), 2);
-        assert_eq!(code(root.read_dir(b".")), 2);
-        assert_eq!(code(root.read_dir(&dir)), 2);
+        assert_eq!(code(entries(&root, b".")), 2);
+        assert_eq!(code(entries(&root, &dir)), 2);
         assert_eq!(code(root.subroot(b".")), 2);
         assert_eq!(code(root.subroot(&dir)), 2);
         assert_eq!(code(root.subroot_nofollow(&dir)), 2);
@@ -502,7 +495,6 @@ fn nowhere() {
         assert_eq!(code(root.rmdir(&dir)), 2);
         assert_eq!(code(root.remove(&dir, FileKind::Dir)), 2);
         assert_eq!(code(root.mkdir(&new, 0o755)), 2);
-        assert_eq!(code(root.make_dirs(&new, 0o755)), 2);
         assert_eq!(code(root.symlink(b"x", &new)), 2);
         assert_eq!(code(root.mknod(&new, 0o010_644, 0, 0)), 2);
         assert_eq!(code(root.create_excl(&new, 0o600)), 2);

@@ -14,8 +14,7 @@ use super::port::Port;
 use super::shared::{counted, lock, Shared, TICK};
 use crate::error::{Error, Result};
 
-pub use super::frames::Message;
-pub use super::link_reader::{Handler, Reader};
+pub use super::link_reader::Reader;
 pub use super::link_writer::Writer;
 pub use super::shared::{Control, LinkOptions};
 

@@ -195,11 +195,6 @@ impl Writer {
         Ok(true)
     }
 
-    /// Sends a message that carries one number.
-    pub fn msg_int(&self, tag: Tag, value: i32) -> Result<bool> {
-        self.msg(tag, &value.to_le_bytes())
-    }
-
     /// Sends a keep-alive if the stream is framed and nothing is waiting to be written (spec: protocol 3.5), and the
     /// protocol has one.
     pub fn keep_alive(&self) -> Result<()> {
@@ -242,11 +237,6 @@ impl Writer {
         let shared = &self.0.shared;
         let total = lock(&shared.out).total;
         counted(total, &shared.out_base)
-    }
-
-    /// Whether a write has failed.
-    pub fn is_broken(&self) -> bool {
-        self.error().is_some()
     }
 
     /// Why writing failed, if it did.

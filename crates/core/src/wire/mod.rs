@@ -2,7 +2,7 @@
 
 pub mod frames;
 pub mod ints;
-pub mod link;
+pub(crate) mod link;
 mod link_reader;
 #[cfg(test)]
 mod link_tests;
@@ -11,13 +11,10 @@ pub mod ndx;
 mod out;
 mod port;
 mod read_ahead;
-pub mod record;
+pub(crate) mod record;
 mod shared;
-pub mod throttle;
-pub mod trace;
+pub(crate) mod throttle;
+pub(crate) mod trace;
 
-pub use frames::{Message, Tag};
-pub use ints::Source;
-pub use link::{Link, Reader, Writer};
-pub use ndx::{NdxReader, NdxWriter};
-pub use shared::{Control, LinkOptions};
+pub use link::Link;
+pub use shared::LinkOptions;

@@ -275,9 +275,4 @@ impl Control {
     pub fn set_protocol(&self, protocol: u8) {
         self.0.protocol.store(protocol, Ordering::Relaxed);
     }
-
-    /// Whether this end is the client.
-    pub fn set_client(&self, client: bool) {
-        self.0.client.store(client, Ordering::Relaxed);
-    }
 }

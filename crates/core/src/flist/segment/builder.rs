@@ -34,10 +34,6 @@ impl SegmentBuilder {
         self.store.entries.len()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.store.entries.is_empty()
-    }
-
     /// The entry at a position: of arrival before [`sort`](Self::sort), of the index afterwards.
     pub fn entry(&self, i: usize) -> &Entry {
         &self.store.entries[i]
