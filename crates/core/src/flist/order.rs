@@ -117,6 +117,20 @@ fn last_against_path(a: &Key, path: &[u8]) -> Ordering {
     })
 }
 
+/// The first of `n` positions for which `before` is false; it is true for all positions in front of that one.
+pub(super) fn partition(n: usize, mut before: impl FnMut(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, n);
+    while low < high {
+        let mid = low + (high - low) / 2;
+        if before(mid) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    low
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,15 +1,12 @@
 //! A list of entries that was sent or received in one piece (spec: protocol 5.1).
 
-mod builder;
+pub(crate) mod builder;
 
 use super::entry::{eflag, Entry, Extra, NewEntry, NONE};
-use super::order::{compare, Key};
+use super::order::{compare, partition, Key};
 use crate::error::{Error, Result};
 use std::cmp::Ordering;
 use std::collections::HashSet;
-
-use builder::partition;
-pub use builder::SegmentBuilder;
 
 /// The arrays that a builder fills and a segment keeps.
 #[derive(Debug, Clone, Default)]

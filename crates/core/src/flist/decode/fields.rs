@@ -4,7 +4,7 @@ use super::super::entry::mode;
 use super::super::ids::Who;
 use super::super::names::shown;
 use super::super::options::{splitdev, xmit};
-use super::super::segment::SegmentBuilder;
+use super::super::segment::builder::SegmentBuilder;
 use super::super::MAX_NAME;
 use super::{Decoder, MAX_SUM};
 use crate::error::{Error, Result};

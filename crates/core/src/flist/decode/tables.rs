@@ -4,7 +4,7 @@ use super::super::acl::Acl;
 use super::super::entry::eflag;
 use super::super::ids::Who;
 use super::super::names::shown;
-use super::super::segment::SegmentBuilder;
+use super::super::segment::builder::SegmentBuilder;
 use super::super::xattr::read_set;
 use super::Decoder;
 use crate::error::{Error, Result};

@@ -7,7 +7,7 @@ use super::{Segment, Store};
 use crate::error::{Error, Result};
 use crate::flist::entry::{eflag, Entry, Extra, NewEntry, NONE};
 use crate::flist::hardlinks::{HardLinks, LinkRole};
-use crate::flist::order::{compare, Key};
+use crate::flist::order::{compare, partition, Key};
 use crate::flist::MAX_NAME;
 
 /// Collects entries in the order of their arrival, then puts them in index order.
@@ -314,17 +314,4 @@ impl SegmentBuilder {
             store: self.store,
         }
     }
-}
-
-pub(super) fn partition(n: usize, mut before: impl FnMut(usize) -> bool) -> usize {
-    let (mut low, mut high) = (0, n);
-    while low < high {
-        let mid = low + (high - low) / 2;
-        if before(mid) {
-            low = mid + 1;
-        } else {
-            high = mid;
-        }
-    }
-    low
 }
