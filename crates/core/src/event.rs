@@ -1,5 +1,7 @@
 //! What a running transfer tells its caller. Output is ready-formatted bytes; counters come in a [`Summary`].
 
+use crate::role::Role;
+
 /// One thing that happened. The caller writes the bytes where they belong and interprets nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -66,8 +68,8 @@ pub struct Summary {
     pub error: String,
     /// Whoever reads the errors of this run knows how it ended: the peer has said it, or this side has told its client.
     pub told: bool,
-    /// Role for the last line: `sender`, `Receiver`, `receiver` or `generator`.
-    pub role: &'static str,
+    /// The role that the closing line names.
+    pub role: Role,
     pub files: Counts,
     pub created: Counts,
     pub deleted: Counts,

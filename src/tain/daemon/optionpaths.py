@@ -6,8 +6,8 @@ from tain.errors import SelectionError, UnsupportedError, UsageError, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.cli.options import Options
     from tain.daemon.facts import ModuleFacts
+    from tain.options.resolved import Options
 
 _REJECTED = "Your options have been rejected by the server."
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tain import _core
-    from tain.cli.hostspec import Locations
-    from tain.cli.options import Options
+    from tain.options.hostspec import Locations
+    from tain.options.resolved import Options
     from tain.session.environment import Environment
     from tain.session.handshake import Agreed
 

@@ -6,7 +6,9 @@ use super::item::{Format, Item, Operation};
 use super::{escape_log, escape_text, lock, Level, Report};
 use crate::event::Event;
 use crate::plan::StderrMode;
+use crate::report::say::text;
 use crate::wire::frames::Tag;
+use crate::wire::item::ItemFlags;
 
 impl Report {
     /// Whether unchanged items are wanted: `-ii`, or `-vv` with a format (spec: output 6).
@@ -177,7 +179,7 @@ impl Report {
             mtime: 0,
             uid: 0,
             gid: Some(0),
-            iflags: 0,
+            iflags: ItemFlags::NONE,
             missing_flags: false,
             link_target: None,
             leader: None,
@@ -217,7 +219,7 @@ impl Report {
             // There is no message for it yet, so the line is made here (spec: protocol-old 6.3).
             if self.shared.out_format.as_ref().is_some_and(|f| f.has(b'i')) {
                 let tail = plain.strip_prefix(b"deleting ").unwrap_or_default();
-                self.client_line(&[b"*deleting   ", tail].concat());
+                self.client_line(&text!["*deleting   ", tail]);
             } else if plan.info.del > 0 {
                 self.client_line(&plain);
             }

@@ -10,6 +10,7 @@ pub mod item;
 mod items;
 pub mod number;
 pub mod progress;
+pub mod say;
 mod screen;
 mod sequence;
 
@@ -22,9 +23,11 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Summary};
 use crate::flist::{Charset as Conversion, Iconv};
 use crate::plan::{Charset, Plan, StderrMode};
+use crate::role::Role;
 use crate::wire::frames::Tag;
+use crate::wire::item::IoErrors;
 use crate::wire::link::Writer;
-use item::{iflag, Format, ItemStyle};
+use item::{Format, ItemStyle};
 use progress::Progress;
 use sequence::Sequence;
 
@@ -35,13 +38,6 @@ const WAITING: usize = 1 << 20;
 
 /// Bytes of requests that a generator of rsync has under way before the first are sent.
 const HELD: usize = 128 * 1024;
-
-/// `io_error` bits (spec: protocol 3.2).
-pub mod ioerr {
-    pub const GENERAL: u32 = 1;
-    pub const VANISHED: u32 = 2;
-    pub const DEL_LIMIT: u32 = 4;
-}
 
 /// The kind of a line (spec: output 1, protocol 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +82,7 @@ struct Shared {
     total_progress: AtomicU64,
     /// The line that the building of a list began is not ended yet.
     open_line: AtomicBool,
-    role: Mutex<&'static str>,
+    role: Mutex<Role>,
     /// The local character set, when names are converted.
     charset: Option<Iconv>,
     out_format: Option<Format>,
@@ -156,7 +152,7 @@ impl Report {
                 progress: Mutex::new(progress),
                 total_progress: AtomicU64::new(0),
                 open_line: AtomicBool::new(false),
-                role: Mutex::new(if sender { "sender" } else { "Receiver" }),
+                role: Mutex::new(if sender { Role::Sender } else { Role::EarlyReceiver }),
                 style,
                 processed: AtomicU64::new(0),
                 listed: AtomicU64::new(0),
@@ -193,20 +189,20 @@ impl Report {
     }
 
     /// Role for lines that name none of their own, and for the last line.
-    pub fn set_role(&self, role: &'static str) {
+    pub fn set_role(&self, role: Role) {
         *lock(&self.shared.role) = role;
     }
 
-    pub fn role(&self) -> &'static str {
+    pub fn role(&self) -> Role {
         *lock(&self.shared.role)
     }
 
     /// Who looks at files through this handle: the side that scans, or the one that compares.
-    pub fn looker(&self) -> &'static str {
-        if !self.receiving && (self.shared.plan.local || self.role() == "sender") {
-            "sender"
+    pub fn looker(&self) -> Role {
+        if !self.receiving && (self.shared.plan.local || self.role() == Role::Sender) {
+            Role::Sender
         } else {
-            "generator"
+            Role::Generator
         }
     }
 
@@ -279,7 +275,7 @@ impl Report {
     }
 
     /// `rsync: [ROLE] MESSAGE: ERR (n)`, a transfer error (spec: output 3).
-    pub fn sys_error(&self, role: &str, message: impl AsRef<[u8]>, error: &io::Error) -> Reported {
+    pub fn sys_error(&self, role: Role, message: impl AsRef<[u8]>, error: &io::Error) -> Reported {
         self.error_xfer(sys_line(role, message.as_ref(), error))
     }
 
@@ -635,22 +631,22 @@ impl Report {
     // ---- outcome
 
     /// Something could not be listed. The list that ends next says so, and from there on nothing is deleted.
-    pub fn set_listing_error(&self, bits: u32) {
-        self.shared.listing_error.fetch_or(bits, Ordering::SeqCst);
+    pub fn set_listing_error(&self, bits: IoErrors) {
+        self.shared.listing_error.fetch_or(bits.bits(), Ordering::SeqCst);
     }
 
-    pub fn listing_error(&self) -> u32 {
-        self.shared.listing_error.load(Ordering::SeqCst)
+    pub fn listing_error(&self) -> IoErrors {
+        IoErrors::from_bits(self.shared.listing_error.load(Ordering::SeqCst))
     }
 
     /// Something else went wrong with a file: that stops deletions at the end (`--delete-after`).
-    pub fn set_io_error(&self, bits: u32) {
-        self.shared.other_error.fetch_or(bits, Ordering::SeqCst);
+    pub fn set_io_error(&self, bits: IoErrors) {
+        self.shared.other_error.fetch_or(bits.bits(), Ordering::SeqCst);
     }
 
     /// Everything so far.
-    pub fn io_error(&self) -> u32 {
-        self.listing_error() | self.shared.other_error.load(Ordering::SeqCst)
+    pub fn io_error(&self) -> IoErrors {
+        self.listing_error() | IoErrors::from_bits(self.shared.other_error.load(Ordering::SeqCst))
     }
 
     pub fn set_xfer_error(&self) {
@@ -660,11 +656,11 @@ impl Report {
     /// Exit code of a run that came to its end (spec: output 2).
     pub fn code(&self) -> i32 {
         let bits = self.io_error();
-        if self.shared.xfer_error.load(Ordering::SeqCst) || bits & ioerr::GENERAL != 0 {
+        if self.shared.xfer_error.load(Ordering::SeqCst) || bits.contains(IoErrors::GENERAL) {
             23
-        } else if bits & ioerr::VANISHED != 0 {
+        } else if bits.contains(IoErrors::VANISHED) {
             24
-        } else if bits & ioerr::DEL_LIMIT != 0 {
+        } else if bits.contains(IoErrors::DEL_LIMIT) {
             25
         } else {
             0
@@ -679,13 +675,4 @@ impl Report {
     pub fn summary(&self) -> Summary {
         lock(&self.shared.summary).clone()
     }
-
-    // ---- items
-
-    // ---- progress
-}
-
-/// Whether an item with these flags is worth an item on the wire and a line (spec: protocol 6.2).
-pub fn significant(iflags: u16, xname: Option<&[u8]>) -> bool {
-    iflags & iflag::SIGNIFICANT != 0 || xname.is_some_and(|x| !x.is_empty())
 }
