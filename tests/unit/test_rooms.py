@@ -10,8 +10,8 @@ import pytest
 
 SOURCES = Path(__file__).resolve().parents[2] / "crates/core/src"
 
-#: From the top floor down; below them all lies the ground, the files beside lib.rs. A room imports what is below it, and
-#: of its own floor only what BESIDE names.
+#: From the top floor down; below them all lies the ground, the files beside lib.rs. A room imports what is below it,
+#: and of its own floor only what BESIDE names.
 FLOORS = (
     ("roles",),
     ("report",),
@@ -126,7 +126,7 @@ def test_rooms_import_downwards() -> None:
             continue
         for target in imports(module):
             pair = (module[0], target[0])
-            beside = pair[0] == pair[1] or pair[0] in GROUND and pair[1] in GROUND or pair in BESIDE
+            beside = pair[0] == pair[1] or (pair[0] in GROUND and pair[1] in GROUND) or pair in BESIDE
             if beside or floor[pair[0]] < floor[pair[1]] or pair in UPWARDS:
                 continue
             wrong.setdefault(pair, []).append(f"{'/'.join(module)} -> {'/'.join(target)}")

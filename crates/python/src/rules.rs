@@ -109,6 +109,7 @@ fn with_refusal(error: Error, refused: bool) -> Error {
     }
 }
 
+#[allow(clippy::unnecessary_wraps)] // a reader of rule files, for texts that name none
 fn no_files(_: &[u8]) -> io::Result<Option<Vec<u8>>> {
     Ok(None)
 }
@@ -149,6 +150,7 @@ pub fn rules_to_wire(
 /// See the stub.
 #[pyfunction]
 #[pyo3(signature = (texts, *, protocol))]
+#[allow(clippy::needless_pass_by_value)] // what Python hands over is converted into an owned list
 pub fn rules_from_wire(py: Python<'_>, texts: Vec<Vec<u8>>, protocol: u8) -> PyResult<Vec<Py<PyBytes>>> {
     let options = BuildOptions {
         role: "server".into(),
@@ -163,6 +165,7 @@ pub fn rules_from_wire(py: Python<'_>, texts: Vec<Vec<u8>>, protocol: u8) -> PyR
 /// See the stub.
 #[pyfunction]
 #[pyo3(signature = (rules, name, is_dir, *, sends=true, parents=true))]
+#[allow(clippy::needless_pass_by_value)] // what Python hands over is converted into an owned list
 pub fn excluded(
     py: Python<'_>,
     rules: Vec<Vec<u8>>,

@@ -77,6 +77,7 @@ pub fn skip_appended(src: &mut dyn Read, len: u64, mut whole: Option<&mut Hasher
 ///
 /// `inplace` says that the receiver overwrites the basis while it reads from it (spec: protocol 9.2). An error
 /// inside means that some of the data was not the file's, so the whole-file sum must be spoiled.
+#[allow(clippy::too_many_arguments)] // what is searched, for what, and where the results go: no two belong together
 pub fn search(
     src: &mut dyn Read,
     file_len: u64,

@@ -92,6 +92,9 @@ enum Hierarchy {
     Below(Vec<u8>),
 }
 
+/// Position and index of the entry that an abbreviated hard link has its fields from.
+type SameAs = Option<(usize, u32)>;
+
 impl Decoder {
     /// `tables` is filled as ACLs and attribute sets arrive.
     pub fn new(options: FlistOptions, tables: Tables, ids: IdMap) -> Self {
@@ -253,6 +256,40 @@ impl Decoder {
         Ok(true)
     }
 
+    /// The hard-link group of an entry, and where in this list the first of it stands if the fields are taken from there
+    /// (spec: protocol 5.6). Below protocol 30 groups are made from inodes.
+    fn read_group(&self, src: &mut dyn Source, flags: u32, ndx: i64, start: i32) -> Result<(Option<u32>, SameAs)> {
+        if self.o.protocol < 30 || flags & xmit::HLINKED == 0 {
+            return Ok((None, None));
+        }
+        if !self.o.hard_links {
+            return Err(Error::Protocol(
+                "hard-link data without --hard-links from sender".into(),
+            ));
+        }
+        if flags & xmit::HLINK_FIRST != 0 {
+            return Ok((Some(ndx as u32), None));
+        }
+        let first = src.varint()?;
+        if first < 0 || i64::from(first) >= ndx {
+            return Err(Error::Protocol(format!(
+                "hard-link reference out of range: {first} ({ndx})"
+            )));
+        }
+        if !self.firsts.contains_key(&(first as u32)) {
+            if first < start {
+                return Err(Error::Protocol(format!(
+                    "hard-link gnum {first} precedes flist start {start}"
+                )));
+            }
+            return Err(Error::Protocol(format!(
+                "hard-link reference to an entry that is no first link: {first}"
+            )));
+        }
+        let at = first.checked_sub(start).filter(|&at| at >= 0);
+        Ok((Some(first as u32), at.map(|at| (at as usize, first as u32))))
+    }
+
     fn read_entry(
         &mut self,
         src: &mut dyn Source,
@@ -269,39 +306,7 @@ impl Decoder {
         let hlinked = p >= 28 && flags & xmit::HLINKED != 0;
         let hlink_first = p >= 30 && hlinked && flags & xmit::HLINK_FIRST != 0;
         let ndx = i64::from(start) + list.len() as i64;
-        let mut group = None;
-        let mut same_as = None;
-        // The flag bit means nothing for a directory below protocol 30; from 30 on it decides the layout.
-        if hlinked && !self.o.hard_links && p >= 30 {
-            return Err(Error::Protocol(
-                "hard-link data without --hard-links from sender".into(),
-            ));
-        }
-        if hlink_first {
-            group = Some(ndx as u32);
-        } else if hlinked && p >= 30 {
-            let first = src.varint()?;
-            if first < 0 || i64::from(first) >= ndx {
-                return Err(Error::Protocol(format!(
-                    "hard-link reference out of range: {first} ({ndx})"
-                )));
-            }
-            if !self.firsts.contains_key(&(first as u32)) {
-                if first < start {
-                    return Err(Error::Protocol(format!(
-                        "hard-link gnum {first} precedes flist start {start}"
-                    )));
-                }
-                return Err(Error::Protocol(format!(
-                    "hard-link reference to an entry that is no first link: {first}"
-                )));
-            }
-            group = Some(first as u32);
-            same_as = first
-                .checked_sub(start)
-                .filter(|&at| at >= 0)
-                .map(|at| (at as usize, first as u32));
-        }
+        let (mut group, same_as) = self.read_group(src, flags, ndx, start)?;
 
         let fields = match same_as {
             None => self.read_fields(src, flags, first_ever)?,
@@ -336,19 +341,8 @@ impl Decoder {
             usable = false;
         }
         if usable {
-            let is_root = self.name == b"." || self.name == b"/";
-            if is_root && !is_dir {
-                return Err(Error::Protocol(format!(
-                    "ERROR: rejecting non-directory transfer-root entry: {}",
-                    shown(&self.name)
-                )));
-            }
-            self.check_parent(parent)?;
-            if let Some(vet) = &mut self.vet {
-                let bare = self.name.strip_prefix(b"/").unwrap_or(&self.name);
-                if vet.vet(if bare.is_empty() { b"." } else { bare }, is_dir)? == Vetted::AsParent && is_dir {
-                    eflags = eflag::IMPLIED;
-                }
+            if self.check_name(is_dir, parent)? == Vetted::AsParent && is_dir {
+                eflags = eflag::IMPLIED;
             }
         } else {
             // The index stays occupied (spec: protocol 5.16). The name sorts, and is found, under a byte that no
@@ -455,6 +449,23 @@ impl Decoder {
             self.notices.push(Unconverted::Target(self.name.clone()));
         }
         ok
+    }
+
+    /// Whether the sender may send this name.
+    fn check_name(&mut self, is_dir: bool, parent: Option<(i32, &[u8])>) -> Result<Vetted> {
+        let is_root = self.name == b"." || self.name == b"/";
+        if is_root && !is_dir {
+            return Err(Error::Protocol(format!(
+                "ERROR: rejecting non-directory transfer-root entry: {}",
+                shown(&self.name)
+            )));
+        }
+        self.check_parent(parent)?;
+        let Some(vet) = &mut self.vet else {
+            return Ok(Vetted::Accept);
+        };
+        let bare = self.name.strip_prefix(b"/").unwrap_or(&self.name);
+        vet.vet(if bare.is_empty() { b"." } else { bare }, is_dir)
     }
 
     /// spec: protocol 5.10: a sub-list has what is directly in its directory, the first list what is in none.

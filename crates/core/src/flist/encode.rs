@@ -121,6 +121,7 @@ impl Encoder {
         true
     }
 
+    #[allow(clippy::too_many_lines)] // one field after the other, in the order of protocol 5.3
     fn encode_named(&mut self, e: &NewEntry, name: &[u8], link: Option<&[u8]>, out: &mut Vec<u8>) {
         let p = self.o.protocol;
         let is_dir = mode::is_dir(e.mode);

@@ -239,7 +239,7 @@ impl RuleSet {
         options: &BuildOptions,
         read: &mut Reader<'_>,
     ) -> Result<()> {
-        self.read_file(name, template, &Origin::Text, name, &FileContext::top(), options, read)
+        self.read_file(name, template, &Origin::Text, &FileContext::top(), options, read)
     }
 
     /// Append what `-C` adds: `:C` and the global list (spec: filters 7).
@@ -291,16 +291,7 @@ impl RuleSet {
         match rule.kind {
             Kind::Merge => {
                 let template = Template::of_merge(&rule);
-                let name = [
-                    if rule.pattern.starts_with(b"/") {
-                        &b""[..]
-                    } else {
-                        &context.dir
-                    },
-                    &rule.pattern,
-                ]
-                .concat();
-                self.read_file(&name, &template, origin, &rule.pattern, context, options, read)
+                self.read_file(&rule.pattern, &template, origin, context, options, read)
             }
             Kind::CvsList => {
                 let cvs = cvs_rules(&rule, options, read)?;
@@ -350,26 +341,30 @@ impl RuleSet {
         });
     }
 
-    /// `shown_name`: the name as the rule wrote it, for the message.
+    /// `name` as the rule has it; the file is looked for in the directory of the context.
     fn read_file(
         &mut self,
         name: &[u8],
         template: &Template,
         origin: &Origin,
-        shown_name: &[u8],
         context: &FileContext,
         options: &BuildOptions,
         read: &mut Reader<'_>,
     ) -> Result<()> {
         let role = &options.role;
         if context.depth >= DEPTH {
-            let shown = origin.show(shown_name);
+            let shown = origin.show(name);
             return Err(Error::FileIo(format!(
                 "[{role}] merge-file include depth limit ({DEPTH}) exceeded at {shown}"
             )));
         }
+        let path = if name.starts_with(b"/") {
+            name.to_vec()
+        } else {
+            [&context.dir, name].concat()
+        };
         let missing = || io::Error::from_raw_os_error(2);
-        let content = match read(name).and_then(|content| content.ok_or_else(missing)) {
+        let content = match read(&path).and_then(|content| content.ok_or_else(missing)) {
             Ok(content) => content,
             // A directory reads as an empty file.
             Err(error) if error.raw_os_error() == Some(21) => Vec::new(),
@@ -377,19 +372,19 @@ impl RuleSet {
                 let kind = if template.include { "include" } else { "exclude" };
                 return Err(Error::FileIo(match origin {
                     Origin::Text => {
-                        let name = lossy(shown_name);
+                        let name = lossy(name);
                         format!(
                             "rsync: [{role}] failed to open {kind} file {name}: {}",
                             sys_text(&error)
                         )
                     }
                     Origin::File(_) => {
-                        format!("failed to open {kind} file {}", origin.show(shown_name))
+                        format!("failed to open {kind} file {}", origin.show(name))
                     }
                 }));
             }
         };
-        let inner = context.nested(shown_name, origin);
+        let inner = context.nested(name, origin);
         self.add_content(&content, template, &inner, options, read)
     }
 

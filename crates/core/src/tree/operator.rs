@@ -178,34 +178,15 @@ fn walk_from(
         // Outside the confinement nothing but a link is looked at: it may lead back in.
         let mut outside = false;
         let open = if last {
-            // A directory is judged by itself, a file by where it stands: before it could be made or cut there.
-            let directory = flags.contains(OFlags::DIRECTORY);
+            // A directory is judged by itself, a file by where it stands: before it could be created or truncated there.
             outside = match &confine {
-                Some(root) if !directory => !is_beneath(&here, &name, root)?,
+                Some(root) if !flags.contains(OFlags::DIRECTORY) => !is_beneath(&here, &name, root)?,
                 _ => false,
             };
             if outside {
                 Err(Errno::LOOP)
             } else {
-                match rustix::fs::openat(&here, &name[..], flags | OFlags::NOFOLLOW, mode) {
-                    Ok(fd) if directory => {
-                        if let Some(root) = &confine {
-                            if !is_beneath(&fd, b".", root)? {
-                                return Err(Errno::LOOP);
-                            }
-                        }
-                        Ok(fd)
-                    }
-                    // O_PATH opens a link itself
-                    Ok(fd) if flags.contains(OFlags::PATH) => {
-                        if stat::query(&fd, b"", AtFlags::EMPTY_PATH, false)?.is_symlink() {
-                            Err(Errno::LOOP)
-                        } else {
-                            Ok(fd)
-                        }
-                    }
-                    other => other,
-                }
+                open_last(&here, &name, flags, mode, confine.as_ref())?
             }
         } else {
             rustix::fs::openat(&here, &name[..], DIR_FLAGS | OFlags::NOFOLLOW, Mode::empty())
@@ -264,6 +245,34 @@ fn walk_from(
             todo.push_front(part);
         }
     }
+}
+
+/// Open the last component of a path, unless it is a link (ELOOP). The outer error ends the walk: the directory is
+/// outside `confine`.
+fn open_last(
+    here: &OwnedFd,
+    name: &[u8],
+    flags: OFlags,
+    mode: Mode,
+    confine: Option<&stat::Stat>,
+) -> Result<Result<OwnedFd, Errno>, Errno> {
+    let opened = match rustix::fs::openat(here, name, flags | OFlags::NOFOLLOW, mode) {
+        Ok(fd) => fd,
+        Err(error) => return Ok(Err(error)),
+    };
+    if flags.contains(OFlags::DIRECTORY) {
+        if let Some(root) = confine {
+            if !is_beneath(&opened, b".", root)? {
+                return Err(Errno::LOOP);
+            }
+        }
+    } else if flags.contains(OFlags::PATH)
+        // O_PATH opens a link itself.
+        && stat::query(&opened, b"", AtFlags::EMPTY_PATH, false)?.is_symlink()
+    {
+        return Ok(Err(Errno::LOOP));
+    }
+    Ok(Ok(opened))
 }
 
 /// A link in `/dev` that leads to the process's own descriptors. In a user namespace it seems to be a stranger's.

@@ -170,7 +170,7 @@ impl Writer {
     /// Sends a message at the next frame boundary. `Ok(false)`: the stream is not framed, nothing was sent. A payload
     /// over [`MAX_PAYLOAD`] is cut.
     pub fn msg(&self, tag: Tag, payload: &[u8]) -> Result<bool> {
-        self.put_msg(self.room()?, tag, payload)
+        Ok(self.put_msg(self.room()?, tag, payload))
     }
 
     /// [`msg`](Self::msg) without waiting for room: for the last words of a side that is being stopped, or whose peer
@@ -180,19 +180,19 @@ impl Writer {
         if let Some(error) = &out.error {
             return Err(error.clone());
         }
-        self.put_msg(out, tag, payload)
+        Ok(self.put_msg(out, tag, payload))
     }
 
-    fn put_msg(&self, mut out: MutexGuard<'_, Out>, tag: Tag, payload: &[u8]) -> Result<bool> {
+    fn put_msg(&self, mut out: MutexGuard<'_, Out>, tag: Tag, payload: &[u8]) -> bool {
         if !out.mux {
-            return Ok(false);
+            return false;
         }
         trace::message(Way::Out, tag.name(), payload, tag.is_text());
         for part in frames::parts(tag, payload, self.0.shared.protocol()) {
             out.put_message(tag, part);
         }
         self.nudge(out);
-        Ok(true)
+        true
     }
 
     /// Sends a keep-alive if the stream is framed and nothing is waiting to be written (spec: protocol 3.5), and the

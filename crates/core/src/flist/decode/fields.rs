@@ -80,22 +80,7 @@ impl Decoder {
         }
         let has_link = self.o.links && mode::is_link(m);
         if has_link {
-            let n = src.x30int(p)?;
-            if !(0..=MAX_NAME as i32).contains(&n) {
-                return Err(Error::Memory(format!(
-                    "overflow: linkname_len={n}\n{}",
-                    self.overflow()
-                )));
-            }
-            self.link.clear();
-            self.link.resize(n as usize, 0);
-            src.read_exact(&mut self.link)?;
-            if memchr::memchr(0, &self.link).is_some() {
-                return Err(Error::Protocol(format!(
-                    "NUL in link target from sender: {}",
-                    shown(&self.link)
-                )));
-            }
+            self.read_target(src)?;
         }
         let linked = match p {
             ..=27 => mode::is_file(m),
@@ -134,6 +119,27 @@ impl Decoder {
             uid,
             gid,
         })
+    }
+
+    /// The target of a link, into `link`.
+    fn read_target(&mut self, src: &mut dyn Source) -> Result<()> {
+        let n = src.x30int(self.o.protocol)?;
+        if !(0..=MAX_NAME as i32).contains(&n) {
+            return Err(Error::Memory(format!(
+                "overflow: linkname_len={n}\n{}",
+                self.overflow()
+            )));
+        }
+        self.link.clear();
+        self.link.resize(n as usize, 0);
+        src.read_exact(&mut self.link)?;
+        if memchr::memchr(0, &self.link).is_some() {
+            return Err(Error::Protocol(format!(
+                "NUL in link target from sender: {}",
+                shown(&self.link)
+            )));
+        }
+        Ok(())
     }
 
     /// An abbreviated hard link: everything but name, ACL and attributes is that of the first (spec: protocol 5.6).
