@@ -1,4 +1,4 @@
-//! Reading a file whose length has been promised: it may shrink or fail meanwhile, and the promise must still be kept.
+//! Reading a file whose length was announced: exactly that many bytes must follow, even if the file shrinks or fails.
 //!
 //! spec: protocol 9.1, transfer 13
 
@@ -15,7 +15,7 @@ pub type Problem = io::Error;
 /// from a [`Problem`] (a spoiled sum, a second try, a source that stays) is the caller's to do.
 pub type Intact = Result<(), Problem>;
 
-/// Delivers exactly the promised number of bytes. After a read error or an early end the rest is zeros; what a file has
+/// Delivers exactly the announced number of bytes. After a read error or an early end the rest is zeros; what a file has
 /// grown by is not read.
 pub struct Feed<'a> {
     src: &'a mut dyn Read,

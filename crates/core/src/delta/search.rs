@@ -1,7 +1,7 @@
 //! Finding the blocks of a basis in a new file.
 //!
 //! A window of one block length moves over the file. Where a block was just found, the next one is expected and tried
-//! by itself; elsewhere the rolling sum passes a small filter before the index is looked at, and the strong sum is
+//! first; elsewhere the rolling sum passes a small filter before the index is looked at, and the strong sum is
 //! computed only where a rolling sum is equal, and within a budget ([`super::effort`]). The file is read once, in order,
 //! through a buffer: no seeking, and nothing that can fault when the file is cut short.
 //!
@@ -131,7 +131,7 @@ struct Run<'a, 'b> {
     effort: Effort,
     hasher: &'a BlockHasher,
     inplace: bool,
-    /// In place: one bit for each block that was found at its own offset and thus stays as it is.
+    /// In place: one bit for each block that was found at its own offset and so need not move.
     kept: Vec<u64>,
     /// The block after the one found last.
     expected: u32,
@@ -319,7 +319,7 @@ impl Run<'_, '_> {
         None
     }
 
-    /// In place: the nearest of equal blocks that lies ahead, else one that stays as it is.
+    /// In place: the nearest of equal blocks that lies ahead, else one that need not move.
     fn usable_of(&self, group: &[u32]) -> Option<u32> {
         let output = self.output();
         let ahead = group.partition_point(|&block| self.head.offset(block) < output);

@@ -32,7 +32,7 @@ pub trait Vet: Send {
     fn vet(&mut self, name: &[u8], is_dir: bool) -> Result<Vetted>;
 }
 
-/// What this side's character set has no letters for: its entry is left out.
+/// A text that this side's character set cannot express; its entry is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unconverted {
     /// A name, as it came.
@@ -52,7 +52,7 @@ pub struct Received {
     pub io_error: i32,
     /// What could not be converted.
     pub notices: Vec<Unconverted>,
-    /// What ids were mapped to, where that is told.
+    /// What ids were mapped to, one line each, if the debug level asks for it.
     pub ids: Vec<Vec<u8>>,
 }
 
@@ -171,7 +171,7 @@ impl Decoder {
             segment,
             io_error: self.io_error,
             notices: std::mem::take(&mut self.notices),
-            ids: self.ids.told.as_mut().map(std::mem::take).unwrap_or_default(),
+            ids: self.ids.mapped.as_mut().map(std::mem::take).unwrap_or_default(),
         })
     }
 

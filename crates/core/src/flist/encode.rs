@@ -139,8 +139,8 @@ impl Encoder {
             now.atime = e.atime.unwrap_or(0);
         }
 
-        // Hard links come first: an abbreviated one is told with the values of the first of its group, because those
-        // are what the receiver goes on with, even if the file has changed since.
+        // Hard links come first: an abbreviated one is coded with the values of the first of its group, because the
+        // receiver continues from those, even if the file has changed since.
         let mut reference = None;
         let mut abbreviated = false;
         let mut inode = None;

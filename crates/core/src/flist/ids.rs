@@ -177,8 +177,8 @@ impl From {
     }
 }
 
-/// `*`, `?` and `[...]` on a whole name, which is all that these maps know. Only the last `*` is ever taken back, so that
-/// the work is at most the product of the lengths: a client chooses the pattern of a server.
+/// Match a whole name with `*`, `?` and `[...]`, the only wildcards of these maps. Only the last `*` is revisited, so the
+/// work is at most the product of the lengths: a client chooses the pattern of a server.
 fn glob(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     // Behind the last `*`, and where what follows it was tried.
@@ -202,7 +202,7 @@ fn glob(pattern: &[u8], name: &[u8]) -> bool {
     pattern[p..].iter().all(|&c| c == b'*')
 }
 
-/// How many bytes of the pattern stand for the byte `c`; `None` if they don't, or there are none.
+/// How many bytes of the pattern stand for the byte `c`; `None` if they do not, or if there are none.
 fn one(pattern: &[u8], c: u8) -> Option<usize> {
     let (&p, rest) = pattern.split_first()?;
     match p {
@@ -246,7 +246,7 @@ fn parse_rules(who: Who, text: &[u8], lookup: &dyn IdLookup, warnings: &mut Vec<
         lines.push(format!("{what} --{option}: {}", lossy(shown)));
         Error::Usage(lines.join("\n"))
     };
-    // Read from the end, as far as messages tell; the first match counts all the same.
+    // Read from the end, which is the order of the messages; the first match still counts.
     for item in text.rsplit(|&c| c == b',') {
         let Some(colon) = memchr::memchr(b':', item) else {
             return Err(wrong("No colon found in", item, warnings));
@@ -335,8 +335,8 @@ pub struct IdMap {
     allowed: Option<Vec<u32>>,
     /// Complaints about the maps, one line each, for stderr.
     pub warnings: Vec<String>,
-    /// What became of each id that was heard of, one line each, when somebody wants to know.
-    pub told: Option<Vec<Vec<u8>>>,
+    /// What each received id was mapped to, one line each; `None` if the debug level does not ask for it.
+    pub mapped: Option<Vec<Vec<u8>>>,
 }
 
 impl IdMap {
@@ -361,7 +361,7 @@ impl IdMap {
             groups: Some(Box::new(Map::new(Who::Group, groups))),
             allowed: None,
             warnings,
-            told: None,
+            mapped: None,
         };
         for who in [Who::User, Who::Group] {
             // Primes `last`.
@@ -372,7 +372,7 @@ impl IdMap {
         Ok(out)
     }
 
-    /// Mark entries whose group is none of these (a process without super-user powers).
+    /// Mark entries whose group is not one of these (for a process without super-user powers).
     pub fn restrict_groups(&mut self, groups: Vec<u32>) {
         self.allowed = Some(groups);
     }
@@ -398,10 +398,10 @@ impl IdMap {
         };
         let Some(mut map) = slot(self) else { return id };
         let to = map.work_out(id, name, self);
-        if let Some(told) = &mut self.told {
+        if let Some(mapped) = &mut self.mapped {
             let what = if who == Who::User { "uid" } else { "gid" };
             let (before, behind) = (format!("{what} {id}("), format!(") maps to {to}"));
-            told.push([before.as_bytes(), name, behind.as_bytes()].concat());
+            mapped.push([before.as_bytes(), name, behind.as_bytes()].concat());
         }
         map.known.insert(id, to);
         map.last = (id, to);

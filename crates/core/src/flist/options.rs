@@ -177,7 +177,7 @@ pub(super) mod xmit {
     pub const CRTIME_EQ_MTIME: u32 = 0x2_0000;
 }
 
-/// Values of the previous entry, which the next one is told against (spec: protocol 5.3).
+/// Values of the previous entry; the next one is coded as its difference from them (spec: protocol 5.3).
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Prev {
     pub mtime: i64,

@@ -103,7 +103,7 @@ fn last_levels(a: &Key, b: &Key) -> Ordering {
     }
 }
 
-/// The last component of `a` against a directory part of which at least one component (with `/`) is left.
+/// Compare the last component of `a` with a directory part that has at least one component (with `/`) left.
 fn last_against_path(a: &Key, path: &[u8]) -> Ordering {
     let (a_path, x) = a.last();
     if !a_path {

@@ -112,7 +112,7 @@ pub struct Segment {
     pub dir_ndx: i32,
     /// `io_error` bits that the sender had when the list ended.
     pub io_error: IoErrors,
-    /// Duplicates that are still to be told of, as places in sorted order.
+    /// Duplicates that are not reported yet, as places in sorted order.
     pub dropped: Vec<usize>,
     protocol: u8,
     dirs: usize,
@@ -226,8 +226,8 @@ impl Segment {
         self.extra(i).map_or(0, |x| x.crtime)
     }
 
-    /// The hard-link group: index of its first member in sending order, a number that only serves to tell groups
-    /// apart. `None` for a file that is in none.
+    /// The hard-link group: index of its first member in sending order, a number that only distinguishes
+    /// groups. `None` for a file without a group.
     pub fn hlink(&self, i: usize) -> Option<u32> {
         let group = self.extra(i)?.group;
         (group != NONE && self.entry(i).has(eflag::HLINKED)).then_some(group)
@@ -303,8 +303,8 @@ impl Segment {
             .map(|k| self.at(k))
     }
 
-    /// Take out the directories that hold nothing but directories, at any depth (`--prune-empty-dirs`); `keep` tells of
-    /// a directory that stays whatever is in it, and so do its parents. Indices stay occupied.
+    /// Take out the directories that hold nothing but directories, at any depth (`--prune-empty-dirs`); `keep` says
+    /// which directories stay whatever is in them, and their parents with them. Indices stay occupied.
     pub fn prune_empty_dirs(&mut self, mut keep: impl FnMut(&[u8]) -> bool) {
         let mut needed: HashSet<Vec<u8>> = HashSet::new();
         let parent = |needed: &mut HashSet<Vec<u8>>, dir: &[u8]| {

@@ -57,7 +57,7 @@ impl XattrValue {
         }
     }
 
-    /// The value is `bytes`, as far as a digest can tell.
+    /// Whether the value is `bytes`, or has the digest and length of `bytes`.
     pub fn is(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Full(v) => v == bytes,

@@ -145,7 +145,7 @@ pub fn id_map(plan: &Plan, report: &Report, lookup: Arc<dyn IdLookup>) -> Result
     for warning in warnings.into_iter().filter(|_| !report.is_cancelled()) {
         report.error(warning);
     }
-    map.told = (plan.debug.own > 1).then(Vec::new);
+    map.mapped = (plan.debug.own > 1).then(Vec::new);
     Ok(map)
 }
 

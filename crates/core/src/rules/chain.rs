@@ -47,7 +47,7 @@ pub enum Warning {
     LongDirectory(Option<Vec<u8>>),
 }
 
-/// What a directory's leave restores.
+/// What leaving a directory restores.
 #[derive(Debug)]
 struct Level {
     lists: usize,
@@ -71,7 +71,7 @@ pub struct Rules {
     xattrs: bool,
     /// Lines for `--debug=FILTER` since the last [`Rules::take_debug`], with their level.
     debug: Vec<(u8, String)>,
-    /// Nobody asks for them.
+    /// Whether debug lines are not wanted.
     silent: bool,
     /// Warnings since the last [`Rules::take_warnings`].
     warnings: Vec<Warning>,
@@ -120,13 +120,13 @@ impl Rules {
         self.xattrs
     }
 
-    /// Nobody will ask for lines: they are not made.
+    /// Make no debug lines from now on.
     pub fn be_silent(&mut self) {
         self.silent = true;
         self.debug.clear();
     }
 
-    fn tell(&mut self, text: impl FnOnce(&Self) -> String) {
+    fn log(&mut self, text: impl FnOnce(&Self) -> String) {
         if !self.silent {
             let line = format!("[{}] {}", self.options.build.role, text(self));
             self.debug.push((2, line));
@@ -145,7 +145,7 @@ impl Rules {
 
     /// Enter a directory (`b""` or `b"."` is the root) and read its per-directory files, nearest rules first.
     /// `read` is asked for paths relative to the transfer root (`d/.rules`), and for absolute ones above it
-    /// (`/.rsync-filter`) and for files that a rule names so. Files that are missing or can't be read are passed over.
+    /// (`/.rsync-filter`) and for files that a rule names so. Files that are missing or cannot be read are skipped.
     /// Each call needs one [`Rules::leave_dir`], also after an error.
     pub fn enter_dir(&mut self, dir: &[u8], read: &mut Reader<'_>) -> Result<()> {
         let dir = if dir == b"." { b"" } else { dir };
@@ -158,7 +158,7 @@ impl Rules {
         let mut number = 0;
         while number < self.lists.len() {
             if !self.lists[number].elided {
-                self.tell(|this| format!("pushing mergelist #{number}{}", this.lists[number].suffix()));
+                self.log(|this| format!("pushing mergelist #{number}{}", this.lists[number].suffix()));
                 self.scan_parents(number, dir, read)?;
                 let path = join(dir, &self.lists[number].name);
                 let prefix = if dir.is_empty() { Vec::new() } else { join(dir, b"") };
@@ -215,7 +215,7 @@ impl Rules {
         if !inside {
             return Ok(());
         }
-        self.tell(|this| {
+        self.log(|this| {
             format!(
                 "performing parent_dirscan for mergelist #{number}{}",
                 this.lists[number].suffix()
@@ -238,7 +238,7 @@ impl Rules {
                 .position(|&b| b == b'/')
                 .map_or(here.len(), |at| next + at);
         }
-        self.tell(|this| {
+        self.log(|this| {
             format!(
                 "completed parent_dirscan for mergelist #{number}{}",
                 this.lists[number].suffix()

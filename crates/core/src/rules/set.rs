@@ -8,8 +8,8 @@ use super::rule::{base_name, is_space, parse, Kind, Origin, Rule, Style, Templat
 use super::split::{next_blank_separated, old_style_words, skip_blanks, Lines};
 use crate::error::{sys_text, Error, Result};
 
-/// Gives the bytes of a rule file. `None`: there is no such file. An error other than "not found" is one that the
-/// user hears of where the file was named outright.
+/// Gives the bytes of a rule file. `None`: there is no such file. An error other than "not found" is reported where the
+/// user named the file.
 pub type Reader<'a> = dyn FnMut(&[u8]) -> io::Result<Option<Vec<u8>>> + 'a;
 
 /// Merge files may nest this deep.
@@ -99,12 +99,12 @@ pub struct RuleSet {
     /// Lines for `--debug=FILTER` with the level that shows them. They hold no text from files.
     pub debug: Vec<(u8, String)>,
     sender_default: bool,
-    /// A `!` came by.
+    /// Whether a `!` cleared the list.
     pub(super) cleared: bool,
 }
 
 /// Build a list from option events in order (spec: filters 1).
-/// Errors: `Usage` (1) for bad rules, `FileIo` (11) for files that can't be read or nest too deep.
+/// Errors: `Usage` (1) for bad rules, `FileIo` (11) for files that cannot be read or nest too deep.
 pub fn build(sources: &[Source], options: &BuildOptions, read: &mut Reader<'_>) -> Result<RuleSet> {
     let mut set = RuleSet::default();
     let mut options = options.clone();
@@ -221,7 +221,7 @@ impl RuleSet {
 
     /// Add a pattern of `--exclude` or `--include` (spec: filters 2.2).
     pub fn add_old_style(&mut self, pattern: &[u8], include: bool) -> Result<()> {
-        // Old-style text can't name a file.
+        // Old-style text cannot name a file.
         let mut none = |_: &[u8]| Ok(None);
         self.add_rule_text(
             pattern,
@@ -507,7 +507,7 @@ fn cvs_rules(parent: &Rule, options: &BuildOptions, read: &mut Reader<'_>) -> Re
     };
     words(CVS.as_bytes(), &built_in, &Origin::Text)?;
     if let Some(name) = &options.cvs_file {
-        // A file that is not there or can't be read adds nothing.
+        // A file that is missing or cannot be read adds nothing.
         if let Ok(Some(content)) = read(name) {
             words(&content, &template, &Origin::File(lossy(name)))?;
         }

@@ -78,7 +78,7 @@ impl SumHead {
         if blength == 0 && count > 0 {
             return Err(Error::Protocol(format!("Invalid zero block length [{role}]")));
         }
-        // A strong sum of no or one byte would leave the choice of matching blocks to whoever made the rolling sums.
+        // With a strong sum of less than two bytes, a peer that invents rolling sums could choose the matching blocks.
         let digest = digest_len(kind) as i32;
         if !(0..=digest).contains(&s2length) || (count > 0 && s2length < digest.min(MIN_STRONG as i32)) {
             return Err(Error::Protocol(format!("Invalid checksum length {s2length} [{role}]")));

@@ -90,7 +90,7 @@ impl Acl {
         }
     }
 
-    /// Nothing in it: for a default ACL, there is none.
+    /// Whether it has no entries; for a default ACL that means that none is set.
     pub fn is_empty(&self) -> bool {
         *self == Acl::default()
     }
@@ -242,7 +242,7 @@ impl Acl {
         self.other.get_or_insert(bits(mode, 0));
     }
 
-    /// A default ACL that names some but not all of the three base entries can't be set: they are taken from `mode`
+    /// A default ACL that names some but not all of the three base entries cannot be set: they are taken from `mode`
     /// of the directory.
     pub fn complete_default(&mut self, mode: u32) {
         if !self.is_empty() {
@@ -307,7 +307,7 @@ pub fn fset(file: impl AsFd, kind: AclKind, acl: Option<&Acl>) -> io::Result<()>
     }
 }
 
-/// Where there can be no ACL, none is left.
+/// Removing an ACL succeeds where there cannot be one.
 fn removed(done: io::Result<bool>) -> io::Result<()> {
     match done {
         Err(e) if e.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => Ok(()),

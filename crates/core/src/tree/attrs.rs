@@ -35,7 +35,7 @@ pub(super) fn timestamps(mtime: Option<Time>, atime: Option<Time>) -> Timestamps
 }
 
 pub(super) fn ids(uid: Option<u32>, gid: Option<u32>) -> Result<(Option<Uid>, Option<Gid>), Errno> {
-    // -1 means "leave it" to the system, so it can't be set (spec: transfer 5.3)
+    // To the system -1 means "leave it", so it cannot be set (spec: transfer 5.3).
     if uid == Some(u32::MAX) || gid == Some(u32::MAX) {
         return Err(Errno::INVAL);
     }

@@ -14,7 +14,7 @@ const STEP: u64 = 16 << 20;
 /// Bytes through user space at once.
 const BUFFER: usize = 256 * 1024;
 
-/// How the last bytes of [`copy_whole`] went.
+/// How [`copy_whole`] copied the last bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CopyWay {
     /// Blocks are shared (FICLONE).
@@ -32,10 +32,10 @@ const NO_DATA: i32 = 61;
 /// ends the run: so they are different types.
 #[derive(Debug)]
 pub enum CopyError {
-    /// The source can't be read, or is shorter than it was (`ENODATA`).
+    /// The source cannot be read, or is shorter than it was (`ENODATA`).
     Source(io::Error),
     Target(io::Error),
-    /// The caller wants no more of it.
+    /// The caller has stopped the copy.
     Stopped(Error),
 }
 
@@ -46,7 +46,7 @@ impl CopyError {
     }
 }
 
-/// For callers to whom both files are their own.
+/// For callers that own both files.
 impl From<CopyError> for io::Error {
     fn from(error: CopyError) -> Self {
         match error {

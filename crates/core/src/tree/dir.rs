@@ -18,7 +18,7 @@ pub enum FileKind {
     Char,
     Fifo,
     Socket,
-    /// The filesystem doesn't tell: `lstat` does.
+    /// The filesystem does not say; `lstat` does.
     Unknown,
 }
 
@@ -71,7 +71,7 @@ impl FileKind {
 pub struct DirNames {
     arena: Vec<u8>,
     entries: Vec<Slot>,
-    /// Reading broke off here; the entries before it are there.
+    /// Why reading ended early; the entries before the error are there.
     pub error: Option<io::Error>,
 }
 

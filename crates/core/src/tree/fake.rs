@@ -56,8 +56,8 @@ impl FakeStat {
         stat.rdev_minor = self.minor;
     }
 
-    /// Whether the attribute must be written: the real file, with its mode set as [`real_mode`] says, doesn't tell
-    /// all of it. Otherwise it is removed. A real device, pipe or socket tells what it is.
+    /// Whether the attribute must be written, because the real file with the mode of [`real_mode`] does not show all
+    /// values. Otherwise the attribute is removed. A real device, pipe or socket shows what it is.
     pub fn is_needed(&self, real: &Stat) -> bool {
         if is_stored_as_file(real.mode) {
             return self.mode != real.mode
@@ -89,7 +89,7 @@ fn is_device(mode: u32) -> bool {
     matches!(mode & TYPE_MASK, TYPE_BLK | TYPE_CHR)
 }
 
-/// Why the kept values of a file can't be had.
+/// Why the kept values of a file cannot be read.
 #[derive(Debug)]
 pub enum LookupError {
     /// The status of the file itself.
@@ -123,8 +123,8 @@ impl Root {
 }
 
 impl Pin {
-    /// Keep what is wanted of this file: the attribute is written, or removed if the real file tells it all. The real
-    /// mode, which [`real_mode`] gives, is set by the caller.
+    /// Store the wanted values: write the attribute, or remove it if the real file shows all of them. The caller sets the
+    /// real mode, see [`real_mode`].
     pub fn keep_fake(&self, wanted: &FakeStat) -> io::Result<()> {
         if wanted.is_needed(&self.stat()?) {
             self.set_xattr(XATTR, &wanted.encode())

@@ -1,8 +1,8 @@
 //! Paths that the operator named (spec: transfer 16.2, security SEC-3 to SEC-5): walked one component at a time, and
 //! a link, wherever it stands, is followed only if root or the process itself owns it.
 //!
-//! Links in procfs are the kernel's own, whoever seems to own them (in a user namespace nobody does), and their text is
-//! often no path (`pipe:[123]`): the kernel follows them.
+//! Links in procfs belong to the kernel, whatever owner they show (in a user namespace an unknown one), and their text
+//! is often no path (`pipe:[123]`): the kernel follows them.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -54,7 +54,7 @@ pub fn open_file(path: &[u8], trust: Trust<'_>) -> io::Result<File> {
     Ok(File::from(open_with(path, flags, 0, trust)?))
 }
 
-/// What is said when a link of another owner was not followed.
+/// The message for a link of another owner that was not followed.
 pub const REFUSAL: &str = "refusing to follow a symlink owned by an untrusted user; use --insecure-links locally or \
      \"insecure links = yes\" in a daemon module ONLY if every path component is trusted";
 
@@ -225,7 +225,7 @@ fn walk_from(
                 continue;
             }
             if let Some(root) = &confine {
-                // Before anything is made of it: the open may cut it.
+                // Checked first: the open itself may truncate the file.
                 let target = rustix::fs::openat(&here, &name[..], OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
                 if !stands_beneath(&target, uid, root)? {
                     return Err(Errno::LOOP);
@@ -275,7 +275,7 @@ fn open_last(
     Ok(Ok(opened))
 }
 
-/// A link in `/dev` that leads to the process's own descriptors. In a user namespace it seems to be a stranger's.
+/// Whether this is a link in `/dev` to the process's own descriptors. In a user namespace its owner looks unknown.
 fn is_way_to_descriptors(here: &OwnedFd, target: &[u8]) -> Result<bool, Errno> {
     let Some(rest) = target.strip_prefix(b"/proc/self/fd") else {
         return Ok(false);
@@ -302,7 +302,7 @@ fn stands_beneath(target: &OwnedFd, uid: u32, root: &stat::Stat) -> Result<bool,
     if status.is_dir() {
         return is_beneath(target, b".", root);
     }
-    // A file does not know its directory: take the kernel's word for it, and make sure that it still is the file there.
+    // A file does not know its directory: ask the kernel for the path, and check that the file still stands there.
     let (proc, name) = procfs::name_of(target).ok_or(Errno::NOENT)?;
     let place = rustix::fs::readlinkat(proc, name, Vec::with_capacity(256))?.into_bytes();
     let slash = memchr::memrchr(b'/', &place).ok_or(Errno::NOENT)?;

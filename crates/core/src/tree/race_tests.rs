@@ -101,7 +101,7 @@ impl Scene {
                 scope.spawn(|| {
                     let mut n = 0_u32;
                     while !done.load(Ordering::Acquire) {
-                        // by turns with the handles that are held and, in a new clone, without any
+                        // in turn with the handles that are held and, in a new clone, without any
                         if n % 4 == 0 {
                             op(&root);
                         } else {

@@ -33,7 +33,8 @@ pub(super) enum Confine {
 }
 
 /// Open `path` (already checked: relative, no `..` typed) from `anchor` with `flags`; every link in it, the last
-/// component's too unless `flags` has NOFOLLOW, is treated as `confine` says. `confine_root`: links of trusted owners lead no further than this directory.
+/// component's too unless `flags` has NOFOLLOW, is treated as `confine` says. `confine_root`: links of trusted owners
+/// lead no further than this directory.
 pub(super) fn open_beneath(
     anchor: BorrowedFd<'_>,
     path: &[u8],

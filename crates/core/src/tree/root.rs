@@ -36,7 +36,7 @@ pub struct RootOptions {
     pub in_root: bool,
     /// Refuse a root outside this directory (absolute); with `trusted_links` what lies beneath the root too.
     pub confine_root: Option<Vec<u8>>,
-    /// Don't use openat2 even if it is there: for tests of the component walk.
+    /// Do not use openat2 even if the kernel has it: for tests of the component walk.
     pub no_openat2: bool,
 }
 
@@ -71,7 +71,7 @@ struct Shared {
     /// From the outermost to the innermost.
     doors: Vec<Door>,
     openat2: bool,
-    /// Nothing is there: every name is missing, and none can be made.
+    /// Every name is missing, and none can be created.
     nowhere: bool,
     /// Moves when a directory was replaced, so that the caches of other clones are dropped.
     epoch: AtomicU64,
@@ -164,8 +164,8 @@ impl Root {
         }
     }
 
-    /// A root in which nothing is and nothing can be made: every operation on a name ends with ENOENT. It stands where
-    /// a run has no destination, so that nothing that a peer sends, and no decision of ours, can reach a file.
+    /// A root without entries, in which none can be created: every operation on a name ends with ENOENT. It is the
+    /// destination of a run that has none, so that nothing that a peer sends, and no decision of ours, can reach a file.
     /// `path` is for display.
     pub fn nowhere(path: &[u8]) -> io::Result<Root> {
         let handle = rustix::fs::open("/", DIR_FLAGS, Mode::empty())?;
@@ -203,8 +203,8 @@ impl Root {
         self.shared.handle.as_fd()
     }
 
-    /// Whether something is where `rel` leads, links followed plainly and wherever they lead: only to say why a path
-    /// out of this root is refused. Nothing of what is there is used.
+    /// Whether `rel` leads to something when links are followed anywhere. Only used to explain why a path out of this
+    /// root is refused: what it leads to is never opened.
     pub fn look_anywhere(&self, rel: &[u8]) -> io::Result<()> {
         self.exists()?;
         rustix::fs::statat(self.handle(), rel, rustix::fs::AtFlags::empty())?;
@@ -278,8 +278,8 @@ impl Root {
         path
     }
 
-    /// A name went away or changed its meaning. A directory: tell the other clones. Anything else costs a look at
-    /// our own cache (it could be a link that was used as a directory).
+    /// Forget the handles of a name that was removed or replaced. For a directory the caches of all clones are dropped;
+    /// for anything else only our own cache is searched (the name could be a link that was used as a directory).
     pub(super) fn gone(&self, rel: &[u8], is_dir: bool) {
         let rel = rel.strip_suffix(b"/").unwrap_or(rel);
         let had = self.cache.lock().unwrap_or_else(PoisonError::into_inner).forget(rel);
@@ -346,7 +346,7 @@ impl Root {
         }
     }
 
-    /// The directory `dir`, which the operator named, lies behind a link that names beneath this root are not led through.
+    /// Whether the directory `dir`, a path of the operator, lies behind a link that names beneath this root may not pass.
     pub fn leads_out(&self, dir: &[u8]) -> bool {
         let (shared, dir) = (&self.shared, dir.strip_suffix(b"/").unwrap_or(dir));
         let root = dir.is_empty() || dir == b".";
@@ -354,9 +354,9 @@ impl Root {
         shared.confine == Confine::Beneath && !root && self.parent(dir).is_err_and(refused)
     }
 
-    /// This root once more, in which the links on the way to `dir` are followed wherever they lead, as the operator who
-    /// named it wants it. They are followed now, and never again: whatever becomes of a link later, what is below its
-    /// name is looked for beneath the directory that it leads to now.
+    /// A copy of this root in which the links on the way to `dir`, a path of the operator, are followed wherever they
+    /// lead. They are followed now and not again: even if a link is replaced later, names below it are resolved beneath
+    /// the directory that it leads to now.
     ///
     /// spec: options 5.3
     pub fn with_doors(&self, dir: &[u8]) -> io::Result<Root> {
@@ -423,7 +423,7 @@ impl Root {
         })
     }
 
-    /// Whether this process may read what is there; a link counts as what it leads to.
+    /// Whether this process may read the file; a link counts as what it leads to.
     pub fn readable(&self, rel: &[u8]) -> bool {
         self.at(rel, |dir, leaf| {
             rustix::fs::accessat(dir, leaf, rustix::fs::Access::READ_OK, AtFlags::empty())

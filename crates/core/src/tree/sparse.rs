@@ -16,11 +16,11 @@ const RUN: usize = 1024;
 pub struct Output<'f> {
     file: &'f File,
     at: u64,
-    /// Zeros before `at` that are not in the file yet: a hole is punched as a whole, since the filesystem keeps a block
-    /// of which only a part is.
+    /// Zeros before `at` that are not in the file yet. They are collected, because the filesystem frees only whole
+    /// blocks of a hole.
     zeros: u64,
     sparse: bool,
-    /// Length of what was in the file before: there, a hole has to be punched.
+    /// Length of the old content: in it, a hole has to be punched.
     existing: u64,
     /// End of the furthest byte that is in the file.
     high: u64,

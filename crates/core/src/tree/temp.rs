@@ -10,10 +10,10 @@ use rustix::io::Errno;
 
 /// The longest name that Linux filesystems take.
 const NAME_MAX: usize = 255;
-/// What the dots and the random part add, and one more, as rsync reckons.
+/// What the dots and the random part add, and one more, as rsync counts.
 const ADDED: usize = 9;
 const RANDOM: usize = 6;
-/// As many tries as mkstemp implementations make is far more than chance needs; an adversary can't guess the names.
+/// Far more tries than chance needs; an attacker cannot guess the names.
 const TRIES: u32 = 100;
 
 /// A new temporary file.
@@ -25,7 +25,7 @@ pub struct Temp {
     pub name: Vec<u8>,
 }
 
-/// Six characters that nobody can foretell. SipHash with a key from the system over a counter is a keyed random
+/// Six unpredictable characters. SipHash with a key from the system over a counter is a keyed random
 /// function, and costs no system call per file.
 fn random_suffix() -> [u8; RANDOM] {
     const ALPHABET: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -37,7 +37,7 @@ fn random_suffix() -> [u8; RANDOM] {
         state.1 = state.1.wrapping_add(1);
         let mut hasher = state.0.build_hasher();
         hasher.write_u64(state.1);
-        // A forked child has the parent's key and counter, but not its moment. (No system call: the clock is in the
+        // A forked child has the key and the counter of its parent, but another time. (No system call: the clock is in the
         // vDSO, a getpid is not.)
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         hasher.write_u128(now.map_or(0, |d| d.as_nanos()));

@@ -91,7 +91,7 @@ fn doors() {
         assert_eq!(led.doors().collect::<Vec<_>>(), [&b"a/esc"[..], b"a/esc/sub/up"]);
         assert!(led.lstat(b"a/esc/sub/up/etc/passwd").unwrap().is_file());
         assert_eq!(code(root.with_doors(b"loop1/x").unwrap().lstat(b"loop1/x")), ELOOP);
-        // Nobody moves it later.
+        // A later change of the link has no effect.
         let led = root.with_doors(b"a/esc").unwrap();
         fs::remove_file(tmp.path().join("t/a/esc")).unwrap();
         symlink("/etc", tmp.path().join("t/a/esc")).unwrap();
@@ -209,7 +209,7 @@ fn operations() {
         root.mknod(&p("fifo"), 0o010_600, 0, 0).unwrap();
         assert!(root.lstat(&p("fifo")).unwrap().is_special());
         root.chmod(&p("fifo"), 0o644).unwrap();
-        // a pipe in the place of a file doesn't hang us
+        // a pipe in the place of a file does not block the open
         assert!(root.open_read(&p("fifo"), true).is_ok());
         if rustix::process::geteuid().is_root() {
             root.chown(&p("file"), Some(12), Some(13)).unwrap();

@@ -62,7 +62,7 @@ impl Subject<'_> {
         })
     }
 
-    /// Whether it was there.
+    /// Remove an attribute; returns whether it existed.
     pub fn remove(self, name: &[u8]) -> Result<bool, Errno> {
         let done = retry_on_intr(|| match self {
             Self::Name(path) => rustix::fs::lremovexattr(path, name),
@@ -86,8 +86,8 @@ fn list(subject: Subject<'_>) -> Result<Vec<Vec<u8>>, Errno> {
         .collect())
 }
 
-/// A filesystem without attributes has none to list; nor has a link or device that can't be reached safely, in a
-/// chroot without `/proc`. (To set one there is an error.)
+/// The list is empty on a filesystem without attributes, and for a link or device that cannot be reached safely (in a
+/// chroot without `/proc`). Setting an attribute there is an error.
 fn none_if_unsupported(listed: Result<Vec<Vec<u8>>, Errno>) -> Result<Vec<Vec<u8>>, Errno> {
     match listed {
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(Vec::new()),
@@ -155,7 +155,7 @@ pub fn fset(file: impl AsFd, name: &[u8], value: &[u8]) -> io::Result<()> {
     Ok(Subject::Open(file.as_fd()).set(name, value)?)
 }
 
-/// Remove an attribute of an open file; whether it was there.
+/// Remove an attribute of an open file; returns whether it existed.
 pub fn fremove(file: impl AsFd, name: &[u8]) -> io::Result<bool> {
     Ok(Subject::Open(file.as_fd()).remove(name)?)
 }
@@ -176,7 +176,7 @@ impl Root {
         self.at(rel, |dir, leaf| on_name(dir, leaf, |s| s.set(name, value)))
     }
 
-    /// Remove an attribute of the file itself; whether it was there.
+    /// Remove an attribute of the file itself; returns whether it existed.
     pub fn remove_xattr(&self, rel: &[u8], name: &[u8]) -> io::Result<bool> {
         self.at(rel, |dir, leaf| on_name(dir, leaf, |s| s.remove(name)))
     }
@@ -213,7 +213,7 @@ pub const INTERNAL: &[u8] = b"user.rsync.%";
 /// Where a fake-super receiver keeps names that it may not set.
 pub const FAKE_PREFIX: &[u8] = b"user.rsync.";
 
-/// Who handles the attributes of one side.
+/// How one side handles attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Handling {
     /// Super-user powers (uid 0 or `--super`).

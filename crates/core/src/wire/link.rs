@@ -18,18 +18,18 @@ pub use super::link_reader::Reader;
 pub use super::link_writer::Writer;
 pub use super::shared::{Control, LinkOptions};
 
-/// The raw phase writes by itself when this much is buffered.
+/// The raw phase flushes when this much is buffered.
 const RAW_BUFFER: usize = 64 * 1024;
 /// How much the raw phase reads ahead while it waits to write.
 const RAW_AHEAD: usize = 1024 * 1024;
 
 /// A peer that ends closes its two descriptors one after the other: how long the second may take.
-const LAST_HEARD: Duration = Duration::from_secs(1);
+const LAST_INPUT: Duration = Duration::from_secs(1);
 
 /// The raw phase of a connection. Writes are buffered until [`flush`](Self::flush), a full buffer, or a read.
 pub struct Link {
     reader: Option<Reader>,
-    /// Gone with the reader: the stream ends when the last writer does.
+    /// Taken together with the reader: the stream ends when the last writer is dropped.
     out_port: Option<Arc<Port>>,
     shared: Arc<Shared>,
 }
@@ -140,8 +140,8 @@ impl Link {
         Ok(true)
     }
 
-    /// Writes what is buffered. While the peer does not take it, what the peer sends is read ahead, so that two ends that
-    /// both write first do not wait for each other.
+    /// Writes what is buffered. While the peer does not read, its data is read ahead, so that two ends that both write
+    /// first do not wait for each other.
     pub fn flush(&mut self) -> Result<()> {
         if lock(&self.shared.out).pending() == 0 {
             return Ok(());
@@ -154,9 +154,9 @@ impl Link {
         let mut rest = &data[..];
         while !rest.is_empty() {
             let written = match port.write(&[std::io::IoSlice::new(rest)]) {
-                // What the peer has said before it went is the cause, and that it says nothing more as good as one.
+                // The last messages of the peer say why it closed; without any, the end of its stream is the cause.
                 Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => {
-                    return reader.last_heard(LAST_HEARD).unwrap_or_else(|| Err(failed(e)));
+                    return reader.wait_for_last_input(LAST_INPUT).unwrap_or_else(|| Err(failed(e)));
                 }
                 other => other.map_err(failed)?,
             };
@@ -176,7 +176,7 @@ impl Link {
     /// Begins to count the bytes of both directions. The first `start_mux_*` does it too: it ends the handshake.
     pub fn start_counting(&mut self) {
         if let Some(reader) = &self.reader {
-            let _ = self.shared.in_base.set(reader.consumed());
+            let _ = self.shared.in_base.set(reader.consumed);
             let _ = self.shared.out_base.set(lock(&self.shared.out).total);
         }
     }
@@ -219,8 +219,8 @@ impl Link {
         Ok((reader, writer))
     }
 
-    /// Says goodbye to a peer that may still be writing: closes the sending side of a socket, then reads and discards at
-    /// most `limit` bytes for at most `time`, so that the peer reads our last words before it sees a reset.
+    /// Ends a connection whose peer may still be writing: closes the sending side of a socket, then reads and discards at
+    /// most `limit` bytes for at most `time`, so that the peer reads our last messages before it sees a reset.
     pub fn drain(&mut self, time: Duration, limit: usize) {
         let _ = self.flush();
         if let Some(port) = &self.out_port {

@@ -23,7 +23,7 @@ use crate::error::{sys_text, Error, Result};
 
 /// Messages kept while there is no handler.
 const MAX_PARKED: usize = 1000;
-/// How long a peer may take to end when this side was told to stop.
+/// How long a cancelled side waits for the peer to end.
 const CANCELLED: Duration = Duration::from_secs(1);
 /// `left` of an unframed stream.
 const ENDLESS: usize = usize::MAX;
@@ -50,34 +50,34 @@ enum Step {
 
 /// The reading half of a connection.
 pub struct Reader {
-    /// The bytes at hand: `cur[pos..end]`.
+    /// The bytes that can be handed out: `cur[pos..end]`.
     cur: Vec<u8>,
     pos: usize,
     end: usize,
-    /// What of the open data frame is still to come.
+    /// Bytes of the open data frame that are still to come.
     left: usize,
     mux: bool,
-    /// A header, as far as it has come.
+    /// The part of a header that has arrived.
     header: [u8; HEADER_LEN],
     header_len: usize,
-    /// A message, as far as it has come, and its whole length.
+    /// The part of a message that has arrived, and its whole length.
     message: Option<(Message, usize)>,
     parked: VecDeque<Message>,
     handler: Option<Handler>,
     /// Gets a copy of all data, until writing it has failed.
     record: Option<Arc<Record>>,
-    /// Why it failed; told at the next read.
+    /// Why it failed; the next read returns it.
     record_error: Option<Error>,
     /// Chunks behind `cur`.
     local: VecDeque<Chunk>,
     spare: Vec<Vec<u8>>,
     finished: Option<End>,
-    /// ERROR_EXIT has come: nothing of use follows.
+    /// ERROR_EXIT has arrived: nothing of use follows.
     peer_ended: bool,
     feed: Feed,
     shared: Arc<Shared>,
     /// Raw bytes that lie before `cur[pos]`, and all that have arrived.
-    consumed: u64,
+    pub(super) consumed: u64,
     arrived: u64,
 }
 
@@ -132,7 +132,7 @@ impl Reader {
     }
 
     /// Sets what takes the messages. It is called in stream order from the thread that reads; an `Err` ends the read.
-    /// Messages that came before there was a handler are delivered at the next read.
+    /// Messages that arrived before there was a handler are delivered at the next read.
     pub fn set_handler(&mut self, handler: Handler) {
         self.handler = Some(handler);
     }
@@ -147,7 +147,7 @@ impl Reader {
         self.record = Some(record);
     }
 
-    /// What follows is framed.
+    /// From here on the stream is framed.
     pub fn start_mux(&mut self) {
         if !self.mux {
             self.mux = true;
@@ -155,7 +155,8 @@ impl Reader {
         }
     }
 
-    /// What follows is not framed, also what has been read already (spec: protocol 2.9). Only between two frames.
+    /// From here on the stream is not framed, including what has been read ahead (spec: protocol 2.9). Only between two
+    /// frames.
     pub fn stop_mux(&mut self) {
         self.mux = false;
         self.left = ENDLESS;
@@ -171,16 +172,12 @@ impl Reader {
         counted(self.consumed, &self.shared.in_base)
     }
 
-    pub(super) fn consumed(&self) -> u64 {
-        self.consumed
-    }
-
     /// Raw bytes that have arrived and are not consumed.
     pub(super) fn buffered(&self) -> usize {
         (self.arrived - self.consumed) as usize
     }
 
-    /// Takes what is there without blocking; whether anything was.
+    /// Reads what has arrived, without blocking. Returns whether there was anything.
     pub(super) fn read_ahead(&mut self) -> bool {
         let before = self.arrived;
         if let Feed::Direct(port) = &self.feed {
@@ -217,9 +214,9 @@ impl Reader {
         Ok(true)
     }
 
-    /// After a write has failed: `Ok` if there is something to read, an error if the peer has closed this way too, `None` if
-    /// nothing comes within `time`.
-    pub(super) fn last_heard(&mut self, time: Duration) -> Option<Result<()>> {
+    /// After a write has failed: `Ok` if there is something to read, an error if the peer has closed this direction too,
+    /// `None` if nothing arrives within `time`.
+    pub(super) fn wait_for_last_input(&mut self, time: Duration) -> Option<Result<()>> {
         let end = Instant::now() + time;
         loop {
             while self.buffered() < HAND_OVER && self.read_ahead() {}
@@ -244,7 +241,7 @@ impl Reader {
         ))
     }
 
-    /// Makes the next chunk the current one, which is used up.
+    /// Replaces the current chunk, which is used up, by the next one.
     fn refill(&mut self, block: bool) -> Result<Step> {
         if self.cur.len() == BUFFER && self.spare.len() < 2 {
             self.spare.push(std::mem::take(&mut self.cur));
@@ -304,7 +301,7 @@ impl Reader {
                         self.finished.clone_from(&queue.end);
                     } else {
                         self.arrived += shelf.take_all(&mut queue, &mut self.local);
-                        // What was waiting in the queue is activity too: the silence, if any, begins now.
+                        // Data that waited in the queue is activity too: a silence begins now.
                         self.shared.mark_in();
                     }
                 }
@@ -344,7 +341,7 @@ impl Reader {
         }
     }
 
-    /// Brings the stream to a point where data bytes are at hand, handling the messages in front of them.
+    /// Handles messages until data bytes are available.
     fn step(&mut self, block: bool) -> Result<Step> {
         while self.handler.is_some() {
             let Some(message) = self.parked.pop_front() else {
@@ -410,12 +407,12 @@ impl Reader {
         }
     }
 
-    /// Data bytes at hand.
-    fn at_hand(&self) -> usize {
+    /// Number of data bytes that can be handed out without a read.
+    fn available(&self) -> usize {
         (self.end - self.pos).min(self.left)
     }
 
-    /// Counts `n` data bytes at hand as consumed.
+    /// Counts `n` available data bytes as consumed.
     fn advance(&mut self, n: usize) {
         if let Some(record) = &self.record {
             if let Err(error) = record.put(&self.cur[self.pos..self.pos + n]) {
@@ -430,29 +427,29 @@ impl Reader {
         }
     }
 
-    /// Blocks until data is at hand.
+    /// Blocks until data is available.
     fn need(&mut self) -> Result<()> {
         if let Some(error) = self.record_error.take() {
             return Err(error);
         }
-        if self.at_hand() == 0 && self.step(true)? == Step::Eof {
+        if self.available() == 0 && self.step(true)? == Step::Eof {
             return Err(self.closed());
         }
         Ok(())
     }
 
-    /// Hands out 1 to `max` data bytes, as many as are at hand, without a copy. They are consumed. `max` must not be 0.
+    /// Hands out 1 to `max` data bytes, as many as are available, without a copy. They are consumed. `max` must not be 0.
     pub fn chunk(&mut self, max: usize) -> Result<&[u8]> {
         self.need()?;
-        let n = self.at_hand().min(max);
+        let n = self.available().min(max);
         self.advance(n);
         Ok(&self.cur[self.pos - n..self.pos])
     }
 
-    /// Whether a read of one byte would not block. Messages in front are handled. Errors, and an end where none may be,
-    /// show at the next read.
+    /// Whether a read of one byte would not block. Messages in front of the data are handled. The next read returns an
+    /// error, also for an end where none is allowed.
     pub fn ready(&mut self) -> bool {
-        if self.at_hand() > 0 {
+        if self.available() > 0 {
             return true;
         }
         match self.step(false) {
@@ -467,16 +464,16 @@ impl Reader {
         }
     }
 
-    /// Blocks until data is at hand (`false`) or the stream has ended properly (`true`).
+    /// Blocks until data is available (`false`) or the stream has ended properly (`true`).
     pub fn at_eof(&mut self) -> Result<bool> {
-        Ok(self.at_hand() == 0 && self.step(true)? == Step::Eof)
+        Ok(self.available() == 0 && self.step(true)? == Step::Eof)
     }
 
-    /// Reads and discards until the peer closes or answers with ERROR_EXIT, `limit` bytes have come or `time` is over.
-    /// Messages are still handled; a stream that makes no sense any more is discarded unparsed. Whether the peer has
+    /// Reads and discards until the peer closes or answers with ERROR_EXIT, `limit` bytes have arrived or `time` is over.
+    /// Messages are still handled; after a framing error the rest is discarded unparsed. Returns whether the peer has
     /// ended.
     ///
-    /// Who is cancelled while waiting stops at once; who was cancelled before gives the peer a moment to hear of it.
+    /// A cancel during the wait ends it at once. After an earlier cancel the peer gets a moment to read of it.
     pub fn drain(&mut self, time: Duration, limit: usize) -> bool {
         let late = self.shared.is_cancelled();
         let end = Instant::now() + if late { time.min(CANCELLED) } else { time };
@@ -490,7 +487,7 @@ impl Reader {
                 self.pos = self.end;
                 self.refill(false)
             } else {
-                let n = self.at_hand();
+                let n = self.available();
                 seen += n;
                 self.advance(n);
                 self.step(false)
@@ -511,14 +508,14 @@ impl Reader {
         self.peer_ended
     }
 
-    /// For a side that writes for long without reading: an error if the peer has said that it ends. What it has said
-    /// before is handled then, and the data in front is dropped, because nobody answers it any more.
+    /// For a side that writes for long without reading: an error if ERROR_EXIT has arrived. The messages before it are
+    /// handled first, and the data is dropped, because it will not be answered any more.
     pub fn check_peer(&mut self) -> Result<()> {
-        if !self.mux || !self.end_is_near() {
+        if !self.mux || !self.has_exit_message() {
             return Ok(());
         }
         loop {
-            let n = self.at_hand();
+            let n = self.available();
             self.advance(n);
             match self.step(false)? {
                 Step::Data => {}
@@ -528,7 +525,7 @@ impl Reader {
     }
 
     /// Whether ERROR_EXIT is among the frames that have arrived.
-    fn end_is_near(&mut self) -> bool {
+    fn has_exit_message(&mut self) -> bool {
         if self.buffered() < MAX_QUEUED {
             if let Feed::Thread { shelf, .. } = &self.feed {
                 self.arrived += shelf.take_all(&mut lock(&shelf.queue), &mut self.local);
@@ -555,7 +552,7 @@ impl Reader {
         false
     }
 
-    /// Waits until something may have come, at most `time`.
+    /// Waits until something may have arrived, at most `time`.
     fn wait_for_more(&self, time: Duration) {
         match &self.feed {
             Feed::Direct(port) => {
@@ -574,7 +571,7 @@ impl Reader {
 impl Source for Reader {
     fn read_exact(&mut self, buf: &mut [u8]) -> Result<()> {
         let n = buf.len();
-        if self.at_hand() >= n {
+        if self.available() >= n {
             buf.copy_from_slice(&self.cur[self.pos..self.pos + n]);
             self.advance(n);
             return Ok(());

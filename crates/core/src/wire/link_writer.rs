@@ -18,14 +18,14 @@ use crate::error::{sys_text, Error, Result};
 
 /// Callers wait while more than this is unwritten.
 const MAX_PENDING: usize = 1024 * 1024;
-/// How long a part-filled frame may wait for more data. A side that is about to wait for the peer flushes anyway; this is
-/// for a side that works on without writing. 3.5.0 waits without a limit, and users see its messages overtake the data
+/// How long a part-filled frame may wait for more data. A side flushes before it waits for the peer; this limit is for a
+/// side that works on without writing. 3.5.0 waits without a limit, and users see its messages overtake the data
 /// that it still holds; with a time as short as a time slice of the scheduler, the order of lines would depend on the
 /// load of the machine.
 const LINGER: Duration = Duration::from_millis(50);
 /// Payloads below this are copied: a frame of their own costs a switch to the writer thread, as much as 100 KB copied.
 const OWN_FRAME: usize = 32 * 1024;
-/// How much the writer takes at a time, so that callers are let on again early.
+/// How much the writer takes at a time, so that waiting callers can go on early.
 const BATCH: usize = 256 * 1024;
 /// Most pieces of one `writev`.
 const MAX_SLICES: usize = 64;
@@ -100,15 +100,15 @@ impl Writer {
         }
     }
 
-    /// Tells the writer thread of new bytes, if there is something for it to do.
-    fn nudge(&self, mut out: MutexGuard<'_, Out>) {
-        let mut news = !out.sealed.is_empty();
+    /// Wakes the writer thread if there is something for it to do.
+    fn wake_thread(&self, mut out: MutexGuard<'_, Out>) {
+        let mut has_work = !out.sealed.is_empty();
         if !out.open.is_empty() && out.due.is_none() {
             let due = Instant::now() + LINGER;
             out.due = Some(due);
-            news |= out.writer_wakes.is_none_or(|at| at > due);
+            has_work |= out.writer_wakes.is_none_or(|at| at > due);
         }
-        if out.writer_waits && news {
+        if out.writer_waits && has_work {
             out.writer_waits = false;
             // Woken under the lock, it would only wait for the lock.
             drop(out);
@@ -129,7 +129,7 @@ impl Writer {
         if shared.bwlimit.load(Ordering::Relaxed) != 0 || out.sealed_len != out.sealed[0].len() {
             return;
         }
-        // An error is left to the thread, which meets it at once.
+        // The thread will meet the same error at once, and reports it.
         if let Ok(Some(n @ 1..)) = port.write(&[IoSlice::new(&out.sealed[0])]) {
             shared.mark_out();
             out.sealed_len -= n;
@@ -151,7 +151,7 @@ impl Writer {
                 data = out.put_some(data);
                 self.write_directly(&mut out);
             }
-            self.nudge(out);
+            self.wake_thread(out);
         }
         Ok(())
     }
@@ -163,7 +163,7 @@ impl Writer {
         }
         let mut out = self.room()?;
         out.put_whole(data);
-        self.nudge(out);
+        self.wake_thread(out);
         Ok(())
     }
 
@@ -173,7 +173,7 @@ impl Writer {
         Ok(self.put_msg(self.room()?, tag, payload))
     }
 
-    /// [`msg`](Self::msg) without waiting for room: for the last words of a side that is being stopped, or whose peer
+    /// [`msg`](Self::msg) without waiting for room: for the last messages of a side that is cancelled, or whose peer
     /// does not read.
     pub fn last_msg(&self, tag: Tag, payload: &[u8]) -> Result<bool> {
         let out = lock(&self.0.shared.out);
@@ -191,7 +191,7 @@ impl Writer {
         for part in frames::parts(tag, payload, self.0.shared.protocol()) {
             out.put_message(tag, part);
         }
-        self.nudge(out);
+        self.wake_thread(out);
         true
     }
 
@@ -202,12 +202,12 @@ impl Writer {
         if self.0.shared.protocol() >= 27 && out.mux && out.pending() == 0 {
             out.put_message(Tag::Data, &[]);
             out.flush = true;
-            self.nudge(out);
+            self.wake_thread(out);
         }
         Ok(())
     }
 
-    /// Has everything put so far written without delay. Does not wait for it.
+    /// Asks for everything put so far to be written without delay. Does not wait for it.
     pub fn flush(&self) {
         self.0.shared.flush_out();
     }
@@ -274,7 +274,7 @@ impl Writer {
         error.map_or(Ok(()), Err)
     }
 
-    /// [`finish`](Self::finish), then tells the peer that nothing more comes (sockets; a pipe ends when it is dropped).
+    /// [`finish`](Self::finish), then closes the sending side of a socket (a pipe is closed when it is dropped).
     pub fn shutdown(&self) -> Result<()> {
         let result = self.finish();
         self.0.port.shutdown_write();
@@ -294,7 +294,7 @@ fn run(shared: &Shared, port: &Port, wake: &Wake) {
     let mut result = Ok(());
     loop {
         let mut out = lock(&shared.out);
-        // Back from a write: the callers may go on.
+        // After a write: waiting callers may go on.
         for mut done in batch.drain(..) {
             out.sealed_len -= done.len();
             if out.pool.len() < 4 && (FRAME_TARGET / 2..=4 * FRAME_TARGET).contains(&done.capacity()) {

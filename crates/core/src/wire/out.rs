@@ -10,7 +10,7 @@ use crate::error::Error;
 /// A buffer of this size is handed to the writer thread at once.
 pub(super) const FRAME_TARGET: usize = 32 * 1024;
 
-/// What is to be written, already framed. Used by the raw phase as a plain buffer.
+/// Unwritten data, already framed. The raw phase uses it as a plain buffer.
 #[derive(Default)]
 pub(super) struct Out {
     /// The part-filled buffer; may hold several finished frames and an open one.
@@ -29,7 +29,7 @@ pub(super) struct Out {
     pub total: u64,
     pub pool: Vec<Vec<u8>>,
     pub writer_waits: bool,
-    /// When the waiting writer looks again by itself.
+    /// When the waiting writer wakes up without a signal.
     pub writer_wakes: Option<Instant>,
     pub callers_wait: usize,
     pub finishing: bool,

@@ -11,16 +11,16 @@ use super::port::{Port, Wake};
 use super::shared::{lock, Shared};
 use crate::error::{sys_text, Error};
 
-/// What one read may bring.
+/// Bytes of one read at most.
 pub(super) const BUFFER: usize = 256 * 1024;
 /// Less than this is copied out of the buffer, so that a small item does not hold a large one.
 pub(super) const HAND_OVER: usize = 32 * 1024;
 /// The thread stops reading when this much is queued; the consumer may hold as much again.
 pub(super) const MAX_QUEUED: usize = 2 * 1024 * 1024;
-/// The same for the memory that the queue takes.
+/// The thread also stops when the buffers in the queue take this much memory.
 pub(super) const MAX_HELD: usize = 4 * 1024 * 1024;
 
-/// Bytes as they came: the first `end` of `data`.
+/// The bytes of one read: the first `end` of `data`.
 pub(super) struct Chunk {
     pub data: Vec<u8>,
     pub end: usize,
@@ -82,7 +82,7 @@ impl Queue {
     }
 }
 
-/// What has arrived, from a reader's position on.
+/// A view of what has arrived, from a reader's position on.
 pub(super) struct Ahead<'a> {
     pub first: &'a [u8],
     pub rest: std::collections::vec_deque::Iter<'a, Chunk>,
@@ -109,7 +109,7 @@ impl<'a> Ahead<'a> {
         }
     }
 
-    /// Whether there was enough.
+    /// Fills `into`; returns whether enough has arrived.
     pub fn fill(&mut self, into: &mut [u8]) -> bool {
         let mut done = 0;
         while done < into.len() {

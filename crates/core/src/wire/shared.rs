@@ -15,7 +15,7 @@ pub(super) const TICK: Duration = Duration::from_millis(50);
 /// How a [`Link`] behaves. All but the cancel flag can be changed later.
 #[derive(Clone)]
 pub struct LinkOptions {
-    /// Seconds without any byte in either direction before the time-out; 0 is none.
+    /// Seconds without any byte in either direction before the time-out; 0: no time-out.
     pub timeout: u32,
     /// Bytes per second that may be written; 0 is unlimited (spec: options 6.9).
     pub bwlimit: u64,
@@ -45,7 +45,7 @@ impl Default for LinkOptions {
     }
 }
 
-/// Locks; what a panicking thread left behind is still consistent, because nothing panics between two updates.
+/// Locks, also after another thread has panicked: the value is consistent, because nothing panics between two updates.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -127,7 +127,7 @@ impl Shared {
         self.client.load(Ordering::Relaxed)
     }
 
-    /// What a waiting caller asks again and again: cancelled, or silent for too long? (spec: protocol 3.5)
+    /// Polled by waiting callers: an error if the connection is cancelled, or was silent for too long (spec: protocol 3.5).
     pub(super) fn check(&self) -> Result<()> {
         if self.is_cancelled() {
             return Err(Error::Interrupted(String::new()));
@@ -166,7 +166,7 @@ impl Shared {
         }
     }
 
-    /// Has what is buffered written now. While the writer thread holds nothing, the caller writes as much as fits
+    /// Writes what is buffered now. While the writer thread holds nothing, the caller writes as much as fits
     /// without waiting: this saves the switch to the thread where the two ends take turns (140 to 95 us a round).
     pub(super) fn flush_out(&self) {
         let mut out = lock(&self.out);
@@ -176,7 +176,7 @@ impl Shared {
         if out.sealed_len == 0 && self.bwlimit.load(Ordering::Relaxed) == 0 {
             if let Some(port) = self.direct.get().and_then(Weak::upgrade) {
                 out.close_frame();
-                // An error is left to the thread, which meets it at once.
+                // The thread will meet the same error at once, and reports it.
                 if let Ok(Some(n @ 1..)) = port.write(&[IoSlice::new(&out.open)]) {
                     self.mark_out();
                     out.open.drain(..n);
@@ -196,14 +196,14 @@ impl Shared {
         }
     }
 
-    /// Lets the writer thread look at a changed time-out.
+    /// Wakes the writer thread after a change of the time-out.
     pub(super) fn wake_writer(&self) {
         let _out = lock(&self.out);
         self.out_work.notify_one();
     }
 }
 
-/// The part of a counter that lies behind the handshake: 3.5.0 counts nothing before it.
+/// The part of a counter that was counted after the handshake: rsync 3.5.0 counts nothing before its end.
 pub(super) fn counted(total: u64, base: &OnceLock<u64>) -> u64 {
     base.get().map_or(0, |base| total.saturating_sub(*base))
 }
@@ -217,7 +217,7 @@ impl Control {
         Self(shared)
     }
 
-    /// Counts as activity: the time-out starts anew. For work that keeps this end from reading and writing.
+    /// Counts as activity: restarts the time-out. For work that keeps this end from reading and writing.
     pub fn touch(&self) {
         self.0.last_touch.store(self.0.now(), Ordering::Relaxed);
     }
@@ -237,7 +237,7 @@ impl Control {
         self.0.cancel.clone()
     }
 
-    /// Seconds of silence that end the connection; 0 is none.
+    /// Sets the seconds of silence that end the connection; 0: no limit.
     pub fn set_timeout(&self, seconds: u32) {
         // The silence before there was a time-out does not count.
         self.touch();
@@ -271,7 +271,7 @@ impl Control {
         self.0.protocol()
     }
 
-    /// Sets the protocol, once it is negotiated. It decides which messages there are.
+    /// Sets the protocol, once it is negotiated. It decides which messages exist.
     pub fn set_protocol(&self, protocol: u8) {
         self.0.protocol.store(protocol, Ordering::Relaxed);
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Debts below this many seconds are carried on instead of slept off (spec: options 6.9).
+/// Debts below this many seconds are carried over instead of waited for (spec: options 6.9).
 const MIN_SLEEP: f64 = 0.1;
 
 /// The state of `--bwlimit` (spec: options 6.9).
@@ -20,7 +20,7 @@ impl Throttle {
         Self::default()
     }
 
-    /// A limit in bytes per second; 0 is none.
+    /// Sets the limit in bytes per second; 0: no limit.
     pub fn set(&mut self, bytes_per_second: u64) {
         self.limit = bytes_per_second.saturating_add(512) / 1024;
     }
@@ -35,7 +35,8 @@ impl Throttle {
         }
     }
 
-    /// Enters a write of `n` bytes at `now`; what is returned must be slept off and then told to [`slept`](Self::slept).
+    /// Records a write of `n` bytes at `now`. The caller sleeps for the returned time and then calls
+    /// [`slept`](Self::slept).
     pub fn written(&mut self, n: usize, now: Instant) -> Option<Duration> {
         if self.limit == 0 {
             return None;
@@ -50,7 +51,7 @@ impl Throttle {
         (seconds >= MIN_SLEEP).then(|| Duration::from_secs_f64(seconds))
     }
 
-    /// Carries what was slept too much or too little into the debt.
+    /// Adds the difference between the wanted and the real sleep to the debt.
     pub fn slept(&mut self, wanted: Duration, now: Instant) {
         let rate = (self.limit * 1024) as f64;
         let slept = self

@@ -1,4 +1,4 @@
-//! lz4: each piece is a block by itself.
+//! lz4: each piece is a separate block.
 //!
 //! spec: protocol 7.5
 

@@ -73,7 +73,7 @@ pub enum Encoder {
 }
 
 impl Encoder {
-    /// `level` and `threads` as options give them; codecs that have no use for them don't look.
+    /// `level` and `threads` as options give them; codecs without such settings ignore them.
     pub fn new(kind: CompressKind, level: i32, threads: u32, protocol: u8) -> Result<Self> {
         Ok(match kind {
             CompressKind::None => Self::Plain,
@@ -203,7 +203,7 @@ impl Decoder {
         }
     }
 
-    /// Whether [`Decoder::see_block`] has an effect, that is, whether blocks must be read even if nobody needs their data.
+    /// Whether [`Decoder::see_block`] has an effect, that is, whether blocks must be read even if their data is not needed.
     pub fn wants_blocks(&self) -> bool {
         matches!(self, Self::Deflate(d) if d.wants_blocks())
     }

@@ -277,8 +277,7 @@ impl SegmentBuilder {
         }
     }
 
-    /// Take the files out of their groups that are the only ones in them: below protocol 30 the sender does not know
-    /// who else is in the list.
+    /// Dissolve groups with one member: below protocol 30 the sender does not know which other members are in the list.
     pub(in crate::flist) fn ungroup_singles(&mut self) {
         let mut members: HashMap<u32, u32> = HashMap::new();
         let extras = &mut self.store.extras;
