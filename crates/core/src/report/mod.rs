@@ -530,6 +530,11 @@ impl Report {
         self.push(event);
     }
 
+    /// A line of a trace for stderr, with its newline. It takes no part in the formats and counts of other lines.
+    pub(crate) fn trace(&self, line: &str) {
+        self.push(Event::Stderr(line.into()));
+    }
+
     fn push(&self, event: Event) {
         let mut waiting = lock(&self.shared.waiting);
         while waiting.bytes > WAITING && !waiting.finished && !self.is_cancelled() {

@@ -250,7 +250,7 @@ impl Receiver {
         if self.plan.prune_empty_dirs {
             super::metadata::prune(&self.plan, &mut segment, &self.plan.destination, &self.report)?;
         }
-        super::exchange::trace_list(Way::In, &segment);
+        super::exchange::trace_list(self.reader.tracer(), Way::In, &segment);
         super::local::tell_duplicates(&self.plan, &self.report, &segment);
         let segment = Arc::new(segment);
         if !self.plan.inc_recurse {

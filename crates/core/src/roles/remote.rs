@@ -27,7 +27,7 @@ use crate::rules::{BuildOptions, Requested, RuleOptions, Rules, Side, Vetting};
 use crate::wire::frames::Tag;
 use crate::wire::link::{Control, Link, Reader, Writer};
 use crate::wire::ndx::NdxWriter;
-use crate::wire::trace;
+use crate::wire::trace::{Sink, Tracer};
 
 /// How long a peer that was told of our end may take to close, and how much it may still send.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -42,10 +42,21 @@ pub fn worth_a_line(plan: &Plan) -> bool {
     plan.recurse || plan.dirs || plan.list_only
 }
 
+/// Trace the messages of this run if the plan says so (`--debug=IO`), as long as the sink lives that is returned.
+fn trace(link: &Link, plan: &Plan, report: &Report) -> Option<Arc<Sink>> {
+    (plan.debug.io > 0).then(|| {
+        let report = report.clone();
+        let sink: Arc<Sink> = Arc::new(move |line| report.trace(line));
+        let who = if plan.server { "server" } else { "client" };
+        link.control().set_tracer(Tracer::new(who, &sink));
+        sink
+    })
+}
+
 /// Be the sending side.
 pub fn send(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Summary {
     let started = Instant::now();
-    trace::set(plan.debug.io > 0, plan.server);
+    let _sink = trace(link, plan, report);
     let result = run_sender(link, plan, report);
     conclude(report, result, started)
 }
@@ -58,7 +69,7 @@ pub fn receive(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Summary {
     } else {
         Arc::clone(plan)
     });
-    trace::set(plan.debug.io > 0, plan.server);
+    let _sink = trace(link, plan, report);
     let result = run_receiver(link, plan, report);
     conclude(report, result, started)
 }
@@ -550,7 +561,7 @@ fn generate(
     let filters = Filters::receiver(plan, dest.root.path())?;
     let wire = WireOutput {
         writer: writer.clone(),
-        ndx: NdxWriter::new(plan.protocol),
+        ndx: NdxWriter::new(plan.protocol).traced(writer.tracer()),
         buffer: Vec::new(),
         replay,
     };

@@ -9,6 +9,7 @@ use crate::report::debug::debug;
 use crate::sums::size::{sum_head, SumHead};
 use crate::sums::strong::BlockHasher;
 use crate::wire::item::{Item, ItemFlags};
+use crate::wire::trace::Way;
 
 /// Sums up to this size travel in the buffer of their item.
 const SMALL: usize = 64 * 1024;
@@ -65,6 +66,7 @@ impl Generator {
         if idle {
             return wire.send();
         }
+        head.trace(wire.ndx.tracer(), Way::Out);
         head.put(&mut wire.buffer, plan.protocol);
         let append = plan.append > 0 && !request.redo;
         let mut block = 0;

@@ -125,7 +125,7 @@ impl Sender {
             encoder: Encoder::new(options, scanner.tables.clone(), lookup),
             lists: Lists::new(plan.inc_recurse),
             ndx_in: NdxReader::new(plan.protocol),
-            ndx_out: NdxWriter::new(plan.protocol),
+            ndx_out: NdxWriter::new(plan.protocol).traced(writer.tracer()),
             out: Vec::new(),
             tokens: tokens::Encoder::new(plan.compress, plan.compress_level, plan.compress_threads, plan.protocol)?,
             hasher: BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix),
@@ -238,7 +238,7 @@ impl Sender {
             .id_lists(if self.plan.ignore_errors { 0 } else { io_error }, &mut self.out);
         let size = (self.out.len() - before) as u64;
         self.report.stats(|s| s.flist_size += size);
-        super::exchange::trace_list(Way::Out, &segment);
+        super::exchange::trace_list(self.writer.tracer(), Way::Out, &segment);
         debug::list(&self.report, Role::Sender, &segment, ListOf::Sender);
         self.places.add(&segment);
         self.lists.add(Arc::new(segment))?;

@@ -6,7 +6,7 @@ use super::strong::digest_len;
 use crate::error::{Error, Result};
 use crate::plan::SumKind;
 use crate::wire::ints::{put_int, Source};
-use crate::wire::trace::{self, Way};
+use crate::wire::trace::{Tracer, Way};
 
 /// Block length of small files, and the least that is ever chosen.
 pub const DEFAULT_BLOCK: u32 = 700;
@@ -46,7 +46,6 @@ pub struct SumHead {
 impl SumHead {
     /// Appends the four ints; below protocol 27 three, without the strong length.
     pub fn put(&self, out: &mut Vec<u8>, protocol: u8) {
-        self.trace(Way::Out);
         put_int(out, self.count as i32);
         put_int(out, self.blength as i32);
         if protocol >= 27 {
@@ -94,14 +93,15 @@ impl SumHead {
             s2length: s2length as u32,
             remainder: remainder as u32,
         };
-        head.trace(Way::In);
+        head.trace(src.tracer(), Way::In);
         Ok(head)
     }
 
-    fn trace(&self, way: Way) {
-        if trace::is_on() {
+    /// The head in words, for `--debug=IO`.
+    pub(crate) fn trace(&self, tracer: Option<&Tracer>, way: Way) {
+        if let Some(tracer) = tracer {
             let (count, length, strong, rest) = (self.count, self.blength, self.s2length, self.remainder);
-            trace::line(
+            tracer.line(
                 way,
                 &format!("SUMS count={count} length={length} strong={strong} rest={rest}"),
             );

@@ -2,6 +2,7 @@
 //!
 //! Writers append to a `Vec<u8>`; readers take their bytes from a [`Source`].
 
+use super::trace::Tracer;
 use crate::error::{Error, Result};
 
 /// Longest value a [`put_vstring`] can carry (spec: protocol 4.7).
@@ -118,6 +119,11 @@ pub fn put_vstring(out: &mut Vec<u8>, v: &[u8]) -> Result<()> {
 pub trait Source {
     /// Fills `buf`; an end of the stream before that is `Error::Stream`.
     fn read_exact(&mut self, buf: &mut [u8]) -> Result<()>;
+
+    /// What traces the messages of this source.
+    fn tracer(&self) -> Option<&Tracer> {
+        None
+    }
 
     /// One byte.
     fn byte(&mut self) -> Result<u8> {

@@ -6,7 +6,7 @@ use std::ops::{BitOr, BitOrAssign, Sub};
 
 use super::ints::{self, Source};
 use super::ndx::NdxWriter;
-use super::trace::{self, Way};
+use super::trace::{Tracer, Way};
 use crate::error::{Error, Result};
 
 /// Longest xname in bytes (spec: protocol 12).
@@ -153,7 +153,7 @@ impl<'a> Item<'a> {
     pub fn read(src: &mut dyn Source, ndx: i32, protocol: u8) -> Result<Self> {
         let mut item = Self::new(ndx, ItemFlags::TRANSFER, None, None);
         if protocol < 29 {
-            item.trace(Way::In);
+            item.trace(src.tracer(), Way::In);
             return Ok(item);
         }
         item.iflags = ItemFlags(src.shortint()?);
@@ -171,7 +171,7 @@ impl<'a> Item<'a> {
             })?;
             item.xname = Some(Cow::Owned(name));
         }
-        item.trace(Way::In);
+        item.trace(src.tracer(), Way::In);
         Ok(item)
     }
 
@@ -184,7 +184,7 @@ impl<'a> Item<'a> {
         protocol: u8,
         xattr_request: Option<&[u32]>,
     ) -> Result<()> {
-        self.trace(Way::Out);
+        self.trace(ndx.tracer(), Way::Out);
         ndx.put(out, self.ndx);
         if protocol < 29 {
             return Ok(());
@@ -207,7 +207,7 @@ impl<'a> Item<'a> {
     }
 
     /// The item in words, for `--debug=IO`.
-    fn trace(&self, way: Way) {
+    fn trace(&self, tracer: Option<&Tracer>, way: Way) {
         const NAMES: [(ItemFlags, &str); 15] = [
             (ItemFlags::TRANSFER, "TRANSFER"),
             (ItemFlags::LOCAL_CHANGE, "LOCAL_CHANGE"),
@@ -225,9 +225,7 @@ impl<'a> Item<'a> {
             (ItemFlags::CHANGE, "CHANGE"),
             (ItemFlags::ATIME, "ATIME"),
         ];
-        if !trace::is_on() {
-            return;
-        }
+        let Some(tracer) = tracer else { return };
         let flags: Vec<_> = NAMES
             .iter()
             .filter(|(bit, _)| self.iflags.contains(*bit))
@@ -243,7 +241,7 @@ impl<'a> Item<'a> {
             .xname
             .as_ref()
             .map_or(String::new(), |name| format!(" xname=\"{}\"", name.escape_ascii()));
-        trace::line(way, &format!("ITEM {} {flags}{basis}{xname}", self.ndx));
+        tracer.line(way, &format!("ITEM {} {flags}{basis}{xname}", self.ndx));
     }
 }
 

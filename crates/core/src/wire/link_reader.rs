@@ -18,7 +18,7 @@ use super::port::{Port, Wake};
 use super::read_ahead::{self, read_error, Ahead, Chunk, End, Shelf, BUFFER, HAND_OVER, MAX_QUEUED};
 use super::record::Record;
 use super::shared::{counted, lock, Control, Shared, TICK};
-use super::trace::{self, Way};
+use super::trace::{Tracer, Way};
 use crate::error::{sys_text, Error, Result};
 
 /// Messages kept while there is no handler.
@@ -319,7 +319,9 @@ impl Reader {
     }
 
     fn deliver(&mut self, message: Message) -> Result<()> {
-        trace::message(Way::In, message.tag.name(), &message.payload, message.tag.is_text());
+        if let Some(tracer) = self.shared.tracer.get() {
+            tracer.message(Way::In, message.tag.name(), &message.payload, message.tag.is_text());
+        }
         if message.tag == Tag::ErrorExit {
             self.peer_ended = true;
         }
@@ -569,6 +571,10 @@ impl Reader {
 }
 
 impl Source for Reader {
+    fn tracer(&self) -> Option<&Tracer> {
+        self.shared.tracer.get()
+    }
+
     fn read_exact(&mut self, buf: &mut [u8]) -> Result<()> {
         let n = buf.len();
         if self.available() >= n {

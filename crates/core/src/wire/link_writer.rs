@@ -13,7 +13,7 @@ use super::out::{Out, FRAME_TARGET};
 use super::port::{Port, Wake};
 use super::shared::{counted, lock, Control, Shared, TICK};
 use super::throttle::Throttle;
-use super::trace::{self, Way};
+use super::trace::{Tracer, Way};
 use crate::error::{sys_text, Error, Result};
 
 /// Callers wait while more than this is unwritten.
@@ -187,11 +187,13 @@ impl Writer {
         if !out.mux {
             return false;
         }
-        trace::message(Way::Out, tag.name(), payload, tag.is_text());
         for part in frames::parts(tag, payload, self.0.shared.protocol()) {
             out.put_message(tag, part);
         }
         self.wake_thread(out);
+        if let Some(tracer) = self.tracer() {
+            tracer.message(Way::Out, tag.name(), payload, tag.is_text());
+        }
         true
     }
 
@@ -210,6 +212,11 @@ impl Writer {
     /// Asks for everything put so far to be written without delay. Does not wait for it.
     pub fn flush(&self) {
         self.0.shared.flush_out();
+    }
+
+    /// What traces the messages of this connection.
+    pub(crate) fn tracer(&self) -> Option<&Tracer> {
+        self.0.shared.tracer.get()
     }
 
     /// The handle for other threads.

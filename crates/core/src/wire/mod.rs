@@ -15,7 +15,7 @@ mod read_ahead;
 pub(crate) mod record;
 mod shared;
 pub(crate) mod throttle;
-pub(crate) mod trace;
+pub mod trace;
 
 pub use link::Link;
 pub use shared::LinkOptions;

@@ -1,7 +1,7 @@
 //! File indices on the wire: the only encoding with a state (spec: protocol 4.8).
 
 use super::ints::{put_int, Source};
-use super::trace::{self, Way};
+use super::trace::{Tracer, Way};
 use crate::error::{Error, Result};
 
 /// End of a phase or of a sub-list (spec: protocol 4.8).
@@ -32,18 +32,29 @@ impl NdxState {
 }
 
 /// Writes file indices; one per connection and direction (spec: protocol 4.8).
-#[derive(Debug, Clone)]
-pub struct NdxWriter(NdxState);
+#[derive(Clone)]
+pub struct NdxWriter(NdxState, Option<Tracer>);
 
 impl NdxWriter {
     /// The state at the start of a connection.
     pub fn new(protocol: u8) -> Self {
-        Self(NdxState::new(protocol))
+        Self(NdxState::new(protocol), None)
+    }
+
+    /// The writer of a connection that is traced.
+    #[must_use]
+    pub(crate) fn traced(self, tracer: Option<&Tracer>) -> Self {
+        Self(self.0, tracer.cloned())
+    }
+
+    /// What traces the messages that follow the indices.
+    pub(crate) fn tracer(&self) -> Option<&Tracer> {
+        self.1.as_ref()
     }
 
     /// Appends `ndx`.
     pub fn put(&mut self, out: &mut Vec<u8>, ndx: i32) {
-        trace_index(Way::Out, ndx);
+        trace_index(self.tracer(), Way::Out, ndx);
         if self.0.protocol < 30 {
             put_int(out, ndx);
             return;
@@ -82,7 +93,7 @@ impl NdxReader {
     /// judge.
     pub fn read(&mut self, src: &mut dyn Source) -> Result<i32> {
         let ndx = self.take(src)?;
-        trace_index(Way::In, ndx);
+        trace_index(src.tracer(), Way::In, ndx);
         Ok(ndx)
     }
 
@@ -121,14 +132,12 @@ impl NdxReader {
 }
 
 /// An index that stands for itself, or announces something.
-fn trace_index(way: Way, ndx: i32) {
-    if !trace::is_on() {
-        return;
-    }
+fn trace_index(tracer: Option<&Tracer>, way: Way, ndx: i32) {
+    let Some(tracer) = tracer else { return };
     match ndx {
-        NDX_DONE => trace::line(way, "DONE"),
-        NDX_FLIST_EOF => trace::line(way, "FLIST_EOF"),
-        n if n <= NDX_FLIST_OFFSET => trace::line(way, &format!("FLIST directory={}", NDX_FLIST_OFFSET - n)),
+        NDX_DONE => tracer.line(way, "DONE"),
+        NDX_FLIST_EOF => tracer.line(way, "FLIST_EOF"),
+        n if n <= NDX_FLIST_OFFSET => tracer.line(way, &format!("FLIST directory={}", NDX_FLIST_OFFSET - n)),
         // What follows names it.
         _ => {}
     }

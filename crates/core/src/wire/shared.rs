@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::out::Out;
 use super::port::Port;
+use super::trace::Tracer;
 use crate::error::{Error, Result};
 
 /// How often a waiting caller looks at the cancel flag and the clock; a cancel must be seen within 100 ms.
@@ -64,6 +65,8 @@ pub(super) struct Shared {
     protocol: AtomicU8,
     role: Mutex<String>,
     cancel: Arc<AtomicBool>,
+    /// Set when a transfer begins that is to be traced.
+    pub(super) tracer: OnceLock<Tracer>,
     /// Where the counters stood when the handshake ended.
     pub(super) in_base: OnceLock<u64>,
     pub(super) out_base: OnceLock<u64>,
@@ -90,6 +93,7 @@ impl Shared {
             protocol: AtomicU8::new(options.protocol),
             role: Mutex::new(options.role),
             cancel: options.cancel,
+            tracer: OnceLock::new(),
             in_base: OnceLock::new(),
             out_base: OnceLock::new(),
             direct: OnceLock::new(),
@@ -264,6 +268,11 @@ impl Control {
     /// What stands in the brackets of error lines.
     pub fn set_role(&self, role: &str) {
         *lock(&self.0.role) = role.into();
+    }
+
+    /// Trace the messages of this connection from now on.
+    pub(crate) fn set_tracer(&self, tracer: Tracer) {
+        let _ = self.0.tracer.set(tracer);
     }
 
     /// The negotiated protocol.

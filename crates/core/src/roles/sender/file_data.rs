@@ -26,6 +26,7 @@ use crate::tree::Root;
 use crate::wire::item::IoErrors;
 use crate::wire::item::Item;
 use crate::wire::link::Reader;
+use crate::wire::trace::Way;
 
 impl Sender {
     pub(super) fn open(&mut self, number: u16, path: &[u8]) -> Option<File> {
@@ -121,6 +122,7 @@ impl Sender {
         if self.outlet.withholds_data() {
             self.put()?;
         }
+        head.trace(self.ndx_out.tracer(), Way::Out);
         head.put(&mut self.out, plan.protocol);
         let mut whole = Hasher::new_whole_file(plan.xfer_sum, plan.seed);
         let mut stats = SearchStats::default();
