@@ -13,7 +13,8 @@ use crate::plan::AltDest;
 use crate::report::debug::debug;
 use crate::report::sys_line;
 use crate::role::Role;
-use crate::tree::{data, Root, Stat};
+use crate::tree::data::Reflink;
+use crate::tree::{data, Atime, Root, Stat};
 use crate::wire::item::ItemFlags;
 
 /// What the alternate directories gave for a regular file.
@@ -281,7 +282,7 @@ impl Generator {
         stat: &Stat,
         replaced: Option<Stat>,
     ) -> Result<bool> {
-        let source = match root.open_read(rel, false) {
+        let source = match root.open_read(rel, Atime::Update) {
             Ok(source) => source,
             Err(error) => {
                 let typed = self.plan.alt_dirs.get(number).map_or(&b""[..], Vec::as_slice);
@@ -332,7 +333,7 @@ impl Generator {
             let Ok(target) = self.dest.open_inplace(rel) else {
                 return Ok(Ok(false));
             };
-            if let Err(error) = data::copy_whole(source, &target, size, true) {
+            if let Err(error) = data::copy_whole(source, &target, size, Reflink::Try) {
                 return Ok(Err(error.into()));
             }
             self.dest.set_attrs_open(&target, rel, &want, None);
@@ -341,7 +342,7 @@ impl Generator {
         let Ok(temp) = self.dest.create_temp(rel) else {
             return Ok(Ok(false));
         };
-        if let Err(error) = data::copy_whole(source, &temp.file, size, true) {
+        if let Err(error) = data::copy_whole(source, &temp.file, size, Reflink::Try) {
             drop(temp.file);
             self.dest.remove_temp(&temp.name);
             return Ok(Err(error.into()));
@@ -461,7 +462,10 @@ impl Generator {
         let report = self.report.clone();
         let filters = &self.filters;
         let files = |root: &Root, kind: u8| -> Vec<(Vec<u8>, Stat)> {
-            let names = match root.read_names(if dir.is_empty() { b"." } else { dir }, self.plan.open_noatime) {
+            let names = match root.read_names(
+                if dir.is_empty() { b"." } else { dir },
+                Atime::keep_if(self.plan.open_noatime),
+            ) {
                 Ok(names) => names,
                 Err(error) => {
                     // That there is no such directory is the usual case.

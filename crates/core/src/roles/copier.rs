@@ -26,7 +26,7 @@ use crate::report::Report;
 use crate::role::Role;
 use crate::sums::size::sum_head;
 use crate::sums::strong::Hasher;
-use crate::tree::data::{self, CopyError};
+use crate::tree::data::{self, CopyError, Reflink};
 use crate::tree::sparse::Output;
 use crate::tree::Root;
 use crate::wire::item::IoErrors;
@@ -506,7 +506,7 @@ impl Copier {
         let report = self.report.clone();
         let progress = report.progress_level() > 0;
         let written = &mut self.written.0;
-        data::copy_whole_with(source, target, size, true, &mut |done| {
+        data::copy_whole_with(source, target, size, Reflink::Try, &mut |done| {
             *written = done;
             if progress {
                 report.progress(done, size);

@@ -13,7 +13,7 @@ use crate::report::debug::{self, debug};
 use crate::report::say::text;
 use crate::report::{sys_line, Level, Report};
 use crate::role::Role;
-use crate::tree::{FileKind, Root, Stat};
+use crate::tree::{Atime, FileKind, Root, Stat};
 use crate::wire::item::IoErrors;
 
 /// Remove a directory and everything in it, for a place that a backup needs. `told` hears of each thing in it: its name
@@ -187,7 +187,11 @@ impl Deleter {
             Ok(stat) if plan.one_file_system > 0 && self.is_elsewhere(&stat) => return Ok(()),
             _ => {}
         }
-        let names = match self.dest.root.read_names(dir, self.dest.plan.open_noatime) {
+        let names = match self
+            .dest
+            .root
+            .read_names(dir, Atime::keep_if(self.dest.plan.open_noatime))
+        {
             Ok(names) => names,
             Err(error) => {
                 if !error.is(Errno::NOENT) {

@@ -22,7 +22,7 @@ use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::debug;
 use crate::report::Report;
 use crate::role::Role;
-use crate::tree::{Root, Stat};
+use crate::tree::{Atime, Root, Stat};
 use crate::wire::item::{Item, ItemFlags};
 use crate::wire::link::Writer;
 use crate::wire::ndx::NdxWriter;
@@ -568,10 +568,15 @@ impl Generator {
             list.asked = true;
         }
         if matches!(self.output, Output::Local(_)) && !self.plan.whole_file && !self.dry_run {
-            let refused = request
-                .basis
-                .as_ref()
-                .and_then(|basis| Some((basis, basis.root.open_read(&basis.name, self.plan.open_noatime).err()?)));
+            let refused = request.basis.as_ref().and_then(|basis| {
+                Some((
+                    basis,
+                    basis
+                        .root
+                        .open_read(&basis.name, Atime::keep_if(self.plan.open_noatime))
+                        .err()?,
+                ))
+            });
             if let Some((basis, error)) = refused {
                 self.tell_unreadable(basis, &error);
                 request.iflags = ItemFlags::TRANSFER | ItemFlags::NEW;

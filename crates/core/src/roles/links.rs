@@ -10,7 +10,7 @@ use crate::error::{sys_text, Result};
 use crate::flist::Segment;
 use crate::plan::AltDest;
 use crate::role::Role;
-use crate::tree::{Root, Stat};
+use crate::tree::{Atime, Root, Stat};
 use crate::wire::item::ItemFlags;
 
 /// One group of names for one file.
@@ -331,7 +331,7 @@ impl Generator {
         if !is_reg(mode) {
             return self.node(segment, i, ndx, rel, found);
         }
-        let source = self.dest.root.open_read(leader, false);
+        let source = self.dest.root.open_read(leader, Atime::Update);
         let source = source.and_then(|file| Ok((crate::tree::stat::of_file(&file)?.size, file)));
         let copied = match source {
             Ok((size, file)) => self.copy_here(segment, i, &file, size, rel, found)?,

@@ -28,7 +28,7 @@ use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::sums::size::SumHead;
-use crate::tree::{operator, Root, Stat};
+use crate::tree::{operator, Atime, Root, Stat};
 use crate::wire::frames::{Message, Tag};
 use crate::wire::ints::Source;
 use crate::wire::item::{IoErrors, Item, ItemFlags};
@@ -557,7 +557,7 @@ impl Receiver {
         let mut basis = None;
         let mut basis_lost = false;
         if let Some((root, name)) = place.filter(|_| head.count > 0) {
-            match root.open_read(&name, self.plan.open_noatime) {
+            match root.open_read(&name, Atime::keep_if(self.plan.open_noatime)) {
                 Ok(file) => basis = Some(file),
                 // A similar file may have had its own turn and be gone, and a batch is read where its basis may be missing.
                 // Only where a block of it is meant does that matter: it ends the run (observed).

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::plan::AltDest;
 use crate::role::Role;
-use crate::tree::Stat;
+use crate::tree::{Atime, Stat};
 use crate::wire::item::ItemFlags;
 
 impl Generator {
@@ -32,7 +32,7 @@ impl Generator {
             };
             // What can't be read has a sum of zeros, here as at the sender (observed).
             let sum = root
-                .open_read(name, false)
+                .open_read(name, Atime::Update)
                 .and_then(|mut file| super::scan::sum_file(&mut file, self.plan.file_sum, &mut self.buffer));
             return sum.map_or_else(|_| listed.iter().all(|&b| b == 0), |sum| sum.starts_with(listed));
         }

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::report::debug::debug;
 use crate::sums::size::{sum_head, SumHead};
 use crate::sums::strong::BlockHasher;
+use crate::tree::Atime;
 use crate::wire::item::{Item, ItemFlags};
 use crate::wire::trace::Way;
 
@@ -142,7 +143,7 @@ impl WireOutput {
 
 /// The basis, and the size it has now if it is a regular file.
 fn open(basis: &Basis, noatime: bool) -> std::io::Result<(File, u64)> {
-    let file = basis.root.open_read(&basis.name, noatime)?;
+    let file = basis.root.open_read(&basis.name, Atime::keep_if(noatime))?;
     let stat = crate::tree::stat::of_file(&file)?;
     Ok((file, if stat.is_file() { stat.size } else { 0 }))
 }

@@ -27,7 +27,7 @@ use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::report::{sys_line, Level, Report};
 use crate::role::Role;
-use crate::tree::{FileKind, Stat};
+use crate::tree::{Atime, FileKind, Stat};
 use crate::wire::item::IoErrors;
 
 /// An argument on its way down: `name` under `root`, of which `done` bytes are already listed.
@@ -337,7 +337,7 @@ impl Scanner {
         let Some(root) = self.sources.root(root_number) else {
             return Ok(());
         };
-        let names = match root.read_names(disk(dir), noatime) {
+        let names = match root.read_names(disk(dir), Atime::keep_if(noatime)) {
             Ok(names) => names,
             Err(error) => {
                 let path = self.display(root_number, dir);
@@ -509,7 +509,11 @@ impl Scanner {
             }
         }
         if plan.copy_devices && stat.is_device() {
-            if let Some(Ok(file)) = self.sources.root(root_number).map(|r| r.open_read_follow(path, false)) {
+            if let Some(Ok(file)) = self
+                .sources
+                .root(root_number)
+                .map(|r| r.open_read_follow(path, Atime::Update))
+            {
                 stat.size = device_size(&file);
             }
             stat.mode = stat.mode & !S_IFMT | S_IFREG;

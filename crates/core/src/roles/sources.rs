@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
-use crate::tree::{operator, Root, RootOptions};
+use crate::tree::{operator, Atime, Root, RootOptions};
 use crate::wire::item::IoErrors;
 
 /// The root of a daemon's module. The path leading there may be closed to the user that the transfer runs as, so a
@@ -169,9 +169,9 @@ impl Sources {
             return Err(IoErrors::NONE);
         };
         let opened = if follow {
-            root.open_read_follow(path, plan.open_noatime)
+            root.open_read_follow(path, Atime::keep_if(plan.open_noatime))
         } else {
-            root.open_read(path, plan.open_noatime)
+            root.open_read(path, Atime::keep_if(plan.open_noatime))
         };
         opened.map_err(|error| {
             let shown = shown(root);

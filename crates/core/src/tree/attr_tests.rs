@@ -7,8 +7,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use tempfile::TempDir;
 
 use super::acl::{self, Acl, AclKind, Named};
-use super::data::{self, CopyError, CopyWay};
+use super::data::{self, CopyError, CopyWay, Reflink};
 use super::fake::{self, FakeStat};
+use super::root::Atime;
 use super::xattr::{self, Handling};
 use super::{attrs, stat, Root, RootOptions};
 use crate::error::Error;
@@ -57,7 +58,7 @@ fn xattrs() {
     let pin = root.pin(f).unwrap();
     pin.set_xattr(b"user.pin", b"p").unwrap();
     assert_eq!(pin.list_xattrs().unwrap().len(), 3);
-    let file = root.open_read(f, false).unwrap();
+    let file = root.open_read(f, Atime::Update).unwrap();
     assert_eq!(xattr::fget(&file, b"user.pin").unwrap().unwrap(), b"p");
     xattr::fset(&file, b"user.pin", b"q").unwrap();
     assert_eq!(xattr::flist(&file).unwrap().len(), 3);
@@ -301,13 +302,13 @@ fn copies() {
     let (tmp, root) = root();
     let content: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
     fs::write(tmp.path().join("d/big"), &content).unwrap();
-    let source = root.open_read(b"d/big", false).unwrap();
+    let source = root.open_read(b"d/big", Atime::Update).unwrap();
     for (len, reflink) in [
-        (3_000_000, true),
-        (3_000_000, false),
-        (1000, false),
-        (4_000_000, false),
-        (0, true),
+        (3_000_000, Reflink::Try),
+        (3_000_000, Reflink::Never),
+        (1000, Reflink::Never),
+        (4_000_000, Reflink::Never),
+        (0, Reflink::Try),
     ] {
         let temp = root.create_temp(b"d/copy", None).unwrap();
         let result = data::copy_whole(&source, &temp.file, len, reflink);
@@ -324,19 +325,19 @@ fn copies() {
     }
     // content beyond the size that is shown, and another filesystem
     let temp = root.create_temp(b"d/copy", None).unwrap();
-    let way = data::copy_whole(&File::open("/proc/self/status").unwrap(), &temp.file, 40, true).unwrap();
+    let way = data::copy_whole(&File::open("/proc/self/status").unwrap(), &temp.file, 40, Reflink::Try).unwrap();
     assert_eq!(way, CopyWay::User);
     // a cancelled one
     let temp = root.create_temp(b"d/copy", None).unwrap();
     let stop = &mut |_| Err(Error::Interrupted(String::new()));
-    let stopped = data::copy_whole_with(&source, &temp.file, 3_000_000, false, stop);
+    let stopped = data::copy_whole_with(&source, &temp.file, 3_000_000, Reflink::Never, stop);
     assert!(matches!(stopped, Err(CopyError::Stopped(_))));
     // each side's errors are its own
     let unreadable = File::open(tmp.path()).unwrap();
-    let result = data::copy_whole(&unreadable, &temp.file, 10, false);
+    let result = data::copy_whole(&unreadable, &temp.file, 10, Reflink::Never);
     assert!(matches!(result, Err(CopyError::Source(e)) if e.raw_os_error() == Some(21)));
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let result = data::copy_whole(&source, &full, 10, false);
+    let result = data::copy_whole(&source, &full, 10, Reflink::Never);
     assert!(matches!(result, Err(CopyError::Target(e)) if e.raw_os_error() == Some(28)));
 }
 
@@ -367,13 +368,13 @@ fn reopening_without_a_descriptor_table() {
     let (_tmp, root) = root();
     root.mknod(b"d/fifo", 0o010_600, 0, 0).unwrap();
     let again = |name: &[u8]| {
-        let pin = std::os::fd::OwnedFd::from(root.open_read(name, false)?);
+        let pin = std::os::fd::OwnedFd::from(root.open_read(name, Atime::Update)?);
         root.at(name, |dir, leaf| super::inode::reopen(dir, leaf, &pin))
     };
     assert!(again(b"d/f").is_ok() && again(b"d").is_ok());
     assert_eq!(again(b"d/fifo").unwrap_err().raw_os_error(), Some(95));
     // another inode has taken the name
-    let pin = std::os::fd::OwnedFd::from(root.open_read(b"d/f", false).unwrap());
+    let pin = std::os::fd::OwnedFd::from(root.open_read(b"d/f", Atime::Update).unwrap());
     root.rename(b"d/f", b"d/g").unwrap();
     drop(root.create_excl(b"d/f", 0o600).unwrap());
     let got = root.at(b"d/f", |dir, leaf| super::inode::reopen(dir, leaf, &pin));

@@ -25,6 +25,13 @@ pub enum CopyWay {
     User,
 }
 
+/// Whether a copy may share its blocks with the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reflink {
+    Try,
+    Never,
+}
+
 /// `ENODATA`: how rsync reports a file that ended before the length it had when it was opened.
 const NO_DATA: i32 = 61;
 
@@ -71,21 +78,21 @@ pub fn read_at(source: &File, buffer: &mut [u8], offset: u64) -> Result<(), Copy
 }
 
 /// Copy the first `len` bytes of `source` into the empty file `target`. See [`copy_whole_with`].
-pub fn copy_whole(source: &File, target: &File, len: u64, reflink: bool) -> Result<CopyWay, CopyError> {
+pub fn copy_whole(source: &File, target: &File, len: u64, reflink: Reflink) -> Result<CopyWay, CopyError> {
     copy_whole_with(source, target, len, reflink, &mut |_| Ok(()))
 }
 
-/// Copy the first `len` bytes of `source` into the empty file `target`: shared blocks if `reflink` and the filesystem
+/// Copy the first `len` bytes of `source` into the empty file `target`: shared blocks if asked for and the filesystem
 /// can, else inside the kernel, else through user space. `progress` gets the number of bytes done so far; its error
 /// ends the copy. The files' own offsets are not used. `Ok` means that all `len` bytes are there.
 pub fn copy_whole_with(
     source: &File,
     target: &File,
     len: u64,
-    reflink: bool,
+    reflink: Reflink,
     progress: &mut dyn FnMut(u64) -> Result<(), Error>,
 ) -> Result<CopyWay, CopyError> {
-    if reflink && len > 0 && rustix::fs::ioctl_ficlone(target, source).is_ok() {
+    if reflink == Reflink::Try && len > 0 && rustix::fs::ioctl_ficlone(target, source).is_ok() {
         let got = super::stat::of_file(target).map_err(CopyError::Target)?.size;
         if got > len {
             target.set_len(len).map_err(CopyError::Target)?;

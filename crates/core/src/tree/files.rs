@@ -8,24 +8,23 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 
 use super::attrs::{self, Time};
 use super::inode;
-use super::root::{check, Root, WriteFlags};
-use super::temp::{self, Temp};
+use super::root::{check, Atime, Root, WriteFlags};
+use super::temp::{self, Place, Temp};
 
 impl Root {
-    /// Open for reading; a link gives ELOOP. `noatime` leaves the access time alone, which only the owner may (EPERM), as
-    /// in rsync. The open never blocks: what it yields may be a pipe that was put there meanwhile, so look at its status.
-    pub fn open_read(&self, rel: &[u8], noatime: bool) -> io::Result<File> {
-        self.open_read_flags(rel, OFlags::NOFOLLOW, noatime)
+    /// Open for reading; a link gives ELOOP. `Atime::Keep` is allowed to the owner only (EPERM), as in
+    /// rsync. The open never blocks: what it yields may be a pipe that was put there meanwhile, so look at its status.
+    pub fn open_read(&self, rel: &[u8], atime: Atime) -> io::Result<File> {
+        self.open_read_flags(rel, OFlags::NOFOLLOW, atime)
     }
 
     /// Open for reading what `rel` leads to: beneath the root, or anywhere if the root follows links.
-    pub fn open_read_follow(&self, rel: &[u8], noatime: bool) -> io::Result<File> {
+    pub fn open_read_follow(&self, rel: &[u8], atime: Atime) -> io::Result<File> {
         if self.follows_anywhere() {
-            return self.open_read_flags(rel, OFlags::empty(), noatime);
+            return self.open_read_flags(rel, OFlags::empty(), atime);
         }
         check(rel)?;
-        let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        flags.set(OFlags::NOATIME, noatime);
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | atime.flag();
         Ok(File::from(self.resolve(rel, flags)?))
     }
 
@@ -39,9 +38,8 @@ impl Root {
         Ok(self.resolve(rel, flags)?)
     }
 
-    fn open_read_flags(&self, rel: &[u8], extra: OFlags, noatime: bool) -> io::Result<File> {
-        let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | extra;
-        flags.set(OFlags::NOATIME, noatime);
+    fn open_read_flags(&self, rel: &[u8], extra: OFlags, atime: Atime) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | extra | atime.flag();
         let fd = self.at(rel, |dir, leaf| rustix::fs::openat(dir, leaf, flags, Mode::empty()))?;
         Ok(File::from(fd))
     }
@@ -83,7 +81,7 @@ impl Root {
     pub fn create_temp(&self, rel: &[u8], temp_dir: Option<&Root>) -> io::Result<Temp> {
         let root = temp_dir.unwrap_or(self);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let (file, name) = temp::with_fresh_name(rel, temp_dir.is_some(), |name| {
+        let (file, name) = temp::with_fresh_name(rel, Place::of(temp_dir.is_some()), |name| {
             root.at(name, |dir, leaf| {
                 rustix::fs::openat(dir, leaf, flags, Mode::from_raw_mode(0o600))
             })
@@ -97,7 +95,7 @@ impl Root {
     /// Run `make` (a `symlink`, `mknod` or `link` call) with fresh temporary names beside `rel` until one is free;
     /// returns the name. For replacing an object by rename.
     pub fn make_temp(&self, rel: &[u8], mut make: impl FnMut(&Root, &[u8]) -> io::Result<()>) -> io::Result<Vec<u8>> {
-        Ok(temp::with_fresh_name(rel, false, |name| make(self, name))?.1)
+        Ok(temp::with_fresh_name(rel, Place::Beside, |name| make(self, name))?.1)
     }
 
     /// Set the permission bits; a link gives EOPNOTSUPP. Three calls: the inode is pinned with O_PATH and then

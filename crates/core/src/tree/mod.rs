@@ -39,6 +39,6 @@ pub use acl::Acl;
 pub(crate) use dir::FileKind;
 pub(crate) use pin::Pin;
 pub use procfs::hold_proc;
-pub(crate) use root::{Root, RootOptions, WriteFlags};
+pub(crate) use root::{Atime, Root, RootOptions, WriteFlags};
 pub(crate) use stat::Stat;
 pub(crate) use temp::Temp;

@@ -13,6 +13,7 @@ use rustix::fs::{RenameFlags, CWD};
 use tempfile::TempDir;
 
 use super::acl::{Acl, AclKind};
+use super::root::Atime;
 use super::{Root, RootOptions, WriteFlags};
 
 /// Per way of resolving, so 10,000 per operation: each side of the swap is met hundreds of times, and it is still quick
@@ -131,15 +132,18 @@ fn parents(scene: &Scene) {
         }
     });
     dirs("read", &|r| {
-        for file in [r.open_read(b"d/f", true), r.open_read_follow(b"d/f", false)]
-            .into_iter()
-            .flatten()
+        for file in [
+            r.open_read(b"d/f", Atime::Keep),
+            r.open_read_follow(b"d/f", Atime::Update),
+        ]
+        .into_iter()
+        .flatten()
         {
             assert_eq!(read_all(file), b"mine");
         }
     });
     dirs("read_names", &|r| {
-        if let Ok(names) = r.read_names(b"d", false) {
+        if let Ok(names) = r.read_names(b"d", Atime::Update) {
             assert!(!names.iter().any(|e| e.name == b"gone" || e.name == b"sub"));
         }
         if let Ok(names) = r.read_names_nofollow(b"d") {
@@ -234,9 +238,12 @@ fn parents(scene: &Scene) {
 fn leaves(scene: &Scene) {
     let files = |what: &str, op: &(dyn Fn(&Root) + Sync)| scene.race(what, "keep/f", "keep/swap", op);
     files("leaf: read and write", &|r| {
-        for file in [r.open_read(b"keep/f", false), r.open_read_follow(b"keep/f", true)]
-            .into_iter()
-            .flatten()
+        for file in [
+            r.open_read(b"keep/f", Atime::Update),
+            r.open_read_follow(b"keep/f", Atime::Keep),
+        ]
+        .into_iter()
+        .flatten()
         {
             assert_eq!(read_all(file), b"mine");
         }
@@ -279,10 +286,10 @@ fn swapped_behind_a_door() {
         if let Ok(s) = r.lstat(b"way/d/f") {
             assert_eq!(s.size, 4);
         }
-        if let Ok(file) = r.open_read(b"way/d/f", false) {
+        if let Ok(file) = r.open_read(b"way/d/f", Atime::Update) {
             assert_eq!(read_all(file), b"mine");
         }
-        if let Ok(names) = r.read_names(b"way/d", false) {
+        if let Ok(names) = r.read_names(b"way/d", Atime::Update) {
             assert!(!names.iter().any(|e| e.name == b"gone" || e.name == b"sub"));
         }
         let _ = r.unlink(b"way/d/gone");

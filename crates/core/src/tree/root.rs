@@ -40,6 +40,32 @@ pub struct RootOptions {
     pub no_openat2: bool,
 }
 
+/// What reading does to the access time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Atime {
+    Update,
+    /// The access time stays, if the process owns the file (`--open-noatime`).
+    Keep,
+}
+
+impl Atime {
+    /// `Keep` if `keep`.
+    pub fn keep_if(keep: bool) -> Self {
+        if keep {
+            Self::Keep
+        } else {
+            Self::Update
+        }
+    }
+
+    pub(super) fn flag(self) -> OFlags {
+        match self {
+            Self::Update => OFlags::empty(),
+            Self::Keep => OFlags::NOATIME,
+        }
+    }
+}
+
 /// How a file is opened for writing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WriteFlags {
@@ -455,11 +481,10 @@ impl Root {
     // ---- directories
 
     /// The entries of a directory in one arena. Links in `rel` are followed as among parents. Errors on the way are in
-    /// [`DirNames::error`]. The handle is kept as the parent of the entries. `noatime`: as in [`Root::open_read`].
-    pub fn read_names(&self, rel: &[u8], noatime: bool) -> io::Result<DirNames> {
+    /// [`DirNames::error`]. The handle is kept as the parent of the entries.
+    pub fn read_names(&self, rel: &[u8], atime: Atime) -> io::Result<DirNames> {
         let epoch = self.shared.epoch.load(Ordering::Acquire);
-        let mut flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        flags.set(OFlags::NOATIME, noatime);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | atime.flag();
         let handle = Arc::new(self.open_dir(rel, flags)?);
         let names = dir::read(&*handle);
         let key = rel.strip_suffix(b"/").unwrap_or(rel);

@@ -16,6 +16,26 @@ const RANDOM: usize = 6;
 /// Far more tries than chance needs; an attacker cannot guess the names.
 const TRIES: u32 = 100;
 
+/// Where a temporary file is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the directory of its target, hidden by a dot.
+    Beside,
+    /// In the directory of `--temp-dir`.
+    TempDir,
+}
+
+impl Place {
+    /// `TempDir` if there is one.
+    pub fn of(has_temp_dir: bool) -> Self {
+        if has_temp_dir {
+            Self::TempDir
+        } else {
+            Self::Beside
+        }
+    }
+}
+
 /// A new temporary file.
 #[derive(Debug)]
 pub struct Temp {
@@ -53,10 +73,10 @@ fn random_suffix() -> [u8; RANDOM] {
 
 /// The name without its random part: `.NAME.` beside the target, `NAME.` in a temp-dir. `basename` is cut so that
 /// the whole fits, never inside a multi-byte character, and one dot at its end goes.
-pub fn stem(basename: &[u8], in_temp_dir: bool) -> Vec<u8> {
+pub fn stem(basename: &[u8], place: Place) -> Vec<u8> {
     let mut out = Vec::with_capacity(NAME_MAX);
     let mut base = basename;
-    if !in_temp_dir {
+    if place == Place::Beside {
         out.push(b'.');
         base = base.strip_prefix(b".").unwrap_or(base);
     }
@@ -83,16 +103,16 @@ fn character_floor(name: &[u8], max: usize) -> usize {
 }
 
 /// A fresh temporary name for `rel`: its directory, the stem, six random characters.
-pub fn name_for(rel: &[u8], in_temp_dir: bool) -> Vec<u8> {
+pub fn name_for(rel: &[u8], place: Place) -> Vec<u8> {
     let (dir, base) = match memchr::memrchr(b'/', rel) {
         Some(at) => rel.split_at(at + 1),
         None => (&b""[..], rel),
     };
     let mut out = Vec::with_capacity(rel.len() + 8);
-    if !in_temp_dir {
+    if place == Place::Beside {
         out.extend_from_slice(dir);
     }
-    out.extend_from_slice(&stem(base, in_temp_dir));
+    out.extend_from_slice(&stem(base, place));
     out.extend_from_slice(&random_suffix());
     out
 }
@@ -100,10 +120,10 @@ pub fn name_for(rel: &[u8], in_temp_dir: bool) -> Vec<u8> {
 /// Run `make` with fresh names until one is not taken.
 pub(super) fn with_fresh_name<T>(
     rel: &[u8],
-    in_temp_dir: bool,
+    place: Place,
     mut make: impl FnMut(&[u8]) -> io::Result<T>,
 ) -> io::Result<(T, Vec<u8>)> {
-    let mut name = name_for(rel, in_temp_dir);
+    let mut name = name_for(rel, place);
     for _ in 0..TRIES {
         match make(&name) {
             Ok(made) => return Ok((made, name)),

@@ -8,7 +8,8 @@ use rustix::fs::OFlags;
 use tempfile::TempDir;
 
 use super::operator::{self, Trust};
-use super::root::{Root, RootOptions, WriteFlags};
+use super::root::{Atime, Root, RootOptions, WriteFlags};
+use super::temp::Place;
 use super::walk::DIR_FLAGS;
 use super::{temp, FileKind};
 
@@ -27,7 +28,7 @@ fn code<T: std::fmt::Debug>(r: std::io::Result<T>) -> i32 {
 
 /// Names and kinds of the entries of a directory; any error is an error.
 fn entries(root: &Root, rel: &[u8]) -> std::io::Result<Vec<(Vec<u8>, FileKind)>> {
-    let names = root.read_names(rel, false)?;
+    let names = root.read_names(rel, Atime::Update)?;
     let entries = names.iter().map(|e| (e.name.to_vec(), e.kind)).collect();
     names.error.map_or(Ok(entries), Err)
 }
@@ -167,8 +168,8 @@ fn resolution() {
         }
         assert!(root.stat_follow(b"a/esc", false).unwrap().is_dir());
         assert_eq!(root.read_link(b"a/in").unwrap(), b"b");
-        assert_eq!(code(root.open_read(b"a/in", false)), ELOOP);
-        assert_eq!(code(root.open_read_follow(b"a/esc/secret", false)), ELOOP);
+        assert_eq!(code(root.open_read(b"a/in", Atime::Update)), ELOOP);
+        assert_eq!(code(root.open_read_follow(b"a/esc/secret", Atime::Update)), ELOOP);
         assert_eq!(code(root.subroot_nofollow(b"a/in")), ENOTDIR);
         assert!(root.subroot(b"a/in").unwrap().lstat(b"c").unwrap().is_dir());
     }
@@ -210,7 +211,7 @@ fn operations() {
         assert!(root.lstat(&p("fifo")).unwrap().is_special());
         root.chmod(&p("fifo"), 0o644).unwrap();
         // a pipe in the place of a file does not block the open
-        assert!(root.open_read(&p("fifo"), true).is_ok());
+        assert!(root.open_read(&p("fifo"), Atime::Keep).is_ok());
         if rustix::process::geteuid().is_root() {
             root.chown(&p("file"), Some(12), Some(13)).unwrap();
             let s = root.lstat(&p("file")).unwrap();
@@ -316,27 +317,27 @@ fn long_paths() {
 
 #[test]
 fn temp_names() {
-    assert_eq!(temp::stem(b"foo", false), b".foo.");
-    assert_eq!(temp::stem(b".foo", false), b".foo.");
-    assert_eq!(temp::stem(b"foo", true), b"foo.");
+    assert_eq!(temp::stem(b"foo", Place::Beside), b".foo.");
+    assert_eq!(temp::stem(b".foo", Place::Beside), b".foo.");
+    assert_eq!(temp::stem(b"foo", Place::TempDir), b"foo.");
     let long = vec![b'a'; 255];
-    assert_eq!(temp::name_for(&long, false).len(), 254);
+    assert_eq!(temp::name_for(&long, Place::Beside).len(), 254);
     // a two-byte character over the cut goes as a whole
     let mut wide = vec![b'a'; 245];
     wide.extend_from_slice("\u{e9}bbbbbb".as_bytes());
-    assert_eq!(temp::stem(&wide, false).len(), 1 + 245 + 1);
+    assert_eq!(temp::stem(&wide, Place::Beside).len(), 1 + 245 + 1);
     // as observed: only a high byte at the cut moves it, back over all high bytes before it
-    let cut = |head: usize, tail: &[u8]| temp::stem(&[&vec![b'a'; head][..], tail].concat(), false).len() - 2;
+    let cut = |head: usize, tail: &[u8]| temp::stem(&[&vec![b'a'; head][..], tail].concat(), Place::Beside).len() - 2;
     assert_eq!(cut(246, b"\xff\xff\xff"), 246);
     assert_eq!(cut(244, b"\xff\xff\xff\xff\xff\xff"), 244);
     assert_eq!(cut(245, b"\xc3a\xc3\xc3"), 246);
     assert_eq!(cut(244, b".\xc3\xa9bbb"), 244);
     assert_eq!(cut(245, b".\xc3\xa9bbb"), 245);
-    assert_eq!(temp::stem(&[0xc3; 255], false), b"..");
-    assert_eq!(temp::stem(b"foo..", false), b".foo..");
-    assert_ne!(temp::name_for(b"x", false), temp::name_for(b"x", false));
-    assert!(temp::name_for(b"d/e/x", false).starts_with(b"d/e/.x."));
-    assert!(temp::name_for(b"d/e/x", true).starts_with(b"x."));
+    assert_eq!(temp::stem(&[0xc3; 255], Place::Beside), b"..");
+    assert_eq!(temp::stem(b"foo..", Place::Beside), b".foo..");
+    assert_ne!(temp::name_for(b"x", Place::Beside), temp::name_for(b"x", Place::Beside));
+    assert!(temp::name_for(b"d/e/x", Place::Beside).starts_with(b"d/e/.x."));
+    assert!(temp::name_for(b"d/e/x", Place::TempDir).starts_with(b"x."));
 }
 
 #[test]
@@ -485,7 +486,7 @@ fn nowhere() {
         assert_eq!(code(root.lstat(b"tmp")), 2);
         assert_eq!(code(root.lstat(&file)), 2);
         assert_eq!(code(root.stat_follow(&file, true)), 2);
-        assert_eq!(code(root.open_read(&file, false)), 2);
+        assert_eq!(code(root.open_read(&file, Atime::Update)), 2);
         assert_eq!(code(entries(&root, b".")), 2);
         assert_eq!(code(entries(&root, &dir)), 2);
         assert_eq!(code(root.subroot(b".")), 2);

@@ -13,7 +13,7 @@ use crate::roles::compare::{dest_mode, is_dir, is_link, keeps_time, same_time, W
 use crate::roles::metadata::Place;
 
 use crate::report::say::text;
-use crate::tree::{attrs, Root, Stat};
+use crate::tree::{attrs, Atime, Root, Stat};
 
 /// How [`Dest::set_attrs`] treats times.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Dest {
 
     /// The file whose mode a new one takes without --perms: what can't be read is none (observed).
     pub fn model(&self, root: &Root, name: &[u8]) -> Option<Stat> {
-        let readable = self.plan.am_root || root.open_read(name, false).is_ok();
+        let readable = self.plan.am_root || root.open_read(name, Atime::Update).is_ok();
         // By now a directory may have taken the place of a similar file.
         readable.then(|| root.lstat(name).ok()).flatten().filter(Stat::is_file)
     }

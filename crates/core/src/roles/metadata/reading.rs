@@ -15,7 +15,7 @@ use crate::roles::filter::Filters;
 use crate::tree::acl::AclKind;
 use crate::tree::fake::{self, FakeStat, LookupError};
 use crate::tree::xattr::{self, Handling, FAKE_PREFIX};
-use crate::tree::{Root, Stat};
+use crate::tree::{Atime, Root, Stat};
 use crate::wire::item::ItemFlags;
 
 /// Why a file could not be looked at.
@@ -108,7 +108,7 @@ pub fn read_own_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>>
 fn read_kept_link(root: &Root, rel: &[u8]) -> io::Result<Vec<u8>> {
     use std::io::Read;
     let mut target = Vec::new();
-    root.open_read(rel, false)?
+    root.open_read(rel, Atime::Update)?
         .take(flist::MAX_NAME as u64)
         .read_to_end(&mut target)?;
     Ok(target)

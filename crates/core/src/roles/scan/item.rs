@@ -13,7 +13,7 @@ use crate::roles::compare::{is_link, is_reg, S_IFDIR, S_IFMT, S_IFREG};
 use crate::roles::metadata::{self, Place};
 use crate::roles::paths::disk;
 use crate::sums::strong::{digest_len, Hasher};
-use crate::tree::Stat;
+use crate::tree::{Atime, Stat};
 use crate::wire::item::IoErrors;
 
 impl Scanner {
@@ -224,9 +224,9 @@ impl Scanner {
         let follow = self.plan.copy_links || self.plan.copy_unsafe_links || self.plan.copy_dirlinks;
         let opened = self.sources.root(root).map(|r| {
             if follow {
-                r.open_read_follow(path, noatime)
+                r.open_read_follow(path, Atime::keep_if(noatime))
             } else {
-                r.open_read(path, noatime)
+                r.open_read(path, Atime::keep_if(noatime))
             }
         });
         let Some(Ok(mut file)) = opened else {
