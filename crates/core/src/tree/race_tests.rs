@@ -103,7 +103,7 @@ impl Scene {
                     let mut n = 0_u32;
                     while !done.load(Ordering::Acquire) {
                         // in turn with the handles that are held and, in a new clone, without any
-                        if n % 4 == 0 {
+                        if n.is_multiple_of(4) {
                             op(&root);
                         } else {
                             op(&root.clone());
@@ -124,6 +124,7 @@ fn read_all(mut file: fs::File) -> Vec<u8> {
 }
 
 /// The operations on a name in the swapped directory.
+#[allow(clippy::too_many_lines)] // one table
 fn parents(scene: &Scene) {
     let dirs = |what: &str, op: &(dyn Fn(&Root) + Sync)| scene.race(what, "d", "swap", op);
     dirs("lstat", &|r| {

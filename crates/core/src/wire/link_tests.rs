@@ -327,12 +327,12 @@ fn both_ways(a: Link, b: Link) {
                 while sent < TOTAL {
                     let n = [1, 7, 100, 4096, 33_000, 200_000][round % 6].min(TOTAL - sent);
                     let data: Vec<u8> = (sent..sent + n).map(|i| (i % 251) as u8).collect();
-                    if round % 2 == 0 {
+                    if round.is_multiple_of(2) {
                         out.put(&data).unwrap();
                     } else {
                         out.put_owned(data).unwrap();
                     }
-                    if round % 50 == 0 {
+                    if round.is_multiple_of(50) {
                         out.msg(Tag::Info, b"note").unwrap();
                     }
                     sent += n;
