@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 const CHUNK: usize = 1 << 18;
 
 /// What a caller gives: the bytes themselves, or the descriptor of a file that is read from its start.
-pub enum Input {
+pub(crate) enum Input {
     Bytes(PyBackedBytes),
     File(File),
 }
@@ -168,7 +168,7 @@ fn kind(py: Python<'_>, name: &str) -> PyResult<SumKind> {
 /// See the stub.
 #[pyfunction]
 #[pyo3(signature = (source, kind="xxh128"))]
-pub fn checksum(py: Python<'_>, source: Input, kind: &str) -> PyResult<Py<PyBytes>> {
+pub(crate) fn checksum(py: Python<'_>, source: Input, kind: &str) -> PyResult<Py<PyBytes>> {
     let kind = self::kind(py, kind)?;
     let mut reader = Watched::new(&source);
     let result = py.detach(|| {
@@ -189,7 +189,7 @@ pub fn checksum(py: Python<'_>, source: Input, kind: &str) -> PyResult<Py<PyByte
 /// See the stub.
 #[pyfunction]
 #[pyo3(signature = (source, *, block_size=0, checksum="xxh128"))]
-pub fn signature(py: Python<'_>, source: Input, block_size: u32, checksum: &str) -> PyResult<Py<PyBytes>> {
+pub(crate) fn signature(py: Python<'_>, source: Input, block_size: u32, checksum: &str) -> PyResult<Py<PyBytes>> {
     let kind = kind(py, checksum)?;
     let mut reader = Watched::new(&source);
     let result = py.detach(|| standalone::signature(&mut reader, source.len()?, block_size, kind));
@@ -199,7 +199,7 @@ pub fn signature(py: Python<'_>, source: Input, block_size: u32, checksum: &str)
 /// See the stub.
 #[pyfunction]
 #[pyo3(signature = (source, signature, output=None))]
-pub fn delta(
+pub(crate) fn delta(
     py: Python<'_>,
     source: Input,
     signature: PyBackedBytes,
@@ -215,7 +215,12 @@ pub fn delta(
 /// See the stub.
 #[pyfunction]
 #[pyo3(signature = (basis, delta, output=None))]
-pub fn patch(py: Python<'_>, basis: Input, delta: Input, output: Option<RawFd>) -> PyResult<Option<Py<PyBytes>>> {
+pub(crate) fn patch(
+    py: Python<'_>,
+    basis: Input,
+    delta: Input,
+    output: Option<RawFd>,
+) -> PyResult<Option<Py<PyBytes>>> {
     let mut output = Output::new(py, output)?;
     let mut basis = basis;
     let mut reader = Watched::new(&delta);

@@ -10,7 +10,12 @@ use crate::errors::OrRaise;
 /// Convert a text to UTF-8, or from it; what cannot be converted stays.
 #[pyfunction]
 #[pyo3(signature = (text, charset, *, to_wire))]
-pub fn convert<'py>(py: Python<'py>, text: &[u8], charset: &str, to_wire: bool) -> PyResult<Bound<'py, PyBytes>> {
+pub(crate) fn convert<'py>(
+    py: Python<'py>,
+    text: &[u8],
+    charset: &str,
+    to_wire: bool,
+) -> PyResult<Bound<'py, PyBytes>> {
     let set = Iconv::new(charset)
         .ok_or_else(|| Error::Unsupported(format!("iconv_open(\"UTF-8\", \"{charset}\") failed")))
         .or_raise(py)?;

@@ -24,7 +24,7 @@ fn class(error: &Error) -> &'static str {
 }
 
 /// The exception for an error.
-pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
+pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
     let make = || -> PyResult<PyErr> {
         let class = py.import("tain.errors")?.getattr(class(error))?;
         let value = match error {
@@ -40,7 +40,7 @@ pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
 
 /// Raise the exception for an error of the core: the table of this file, for its test.
 #[pyfunction]
-pub fn raise_error(py: Python<'_>, kind: &str, code: i32, text: String) -> PyResult<()> {
+pub(crate) fn raise_error(py: Python<'_>, kind: &str, code: i32, text: String) -> PyResult<()> {
     let error = match kind {
         "Usage" => Error::Usage(text),
         "Protocol" => Error::Protocol(text),
@@ -62,7 +62,7 @@ pub fn raise_error(py: Python<'_>, kind: &str, code: i32, text: String) -> PyRes
 }
 
 /// Turn a result of the core into one of Python.
-pub trait OrRaise<T> {
+pub(crate) trait OrRaise<T> {
     fn or_raise(self, py: Python<'_>) -> PyResult<T>;
 }
 

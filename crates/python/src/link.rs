@@ -14,7 +14,7 @@ use tain_core::{Error, Result};
 use crate::errors::OrRaise;
 
 /// A duplicate of a descriptor that Python owns.
-pub fn duplicate(fd: RawFd) -> Result<OwnedFd> {
+pub(crate) fn duplicate(fd: RawFd) -> Result<OwnedFd> {
     if fd < 0 {
         return Err(Error::Ipc(format!("{fd} is no file descriptor")));
     }

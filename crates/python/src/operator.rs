@@ -9,7 +9,7 @@ use tain_core::tree::operator::{self, Trust};
 /// error is a link of another owner. The caller repeats a call that a signal has interrupted.
 #[pyfunction]
 #[pyo3(signature = (path, flags, mode, *, insecure = false, confine_root = None))]
-pub fn open_named(
+pub(crate) fn open_named(
     py: Python<'_>,
     path: &[u8],
     flags: u32,

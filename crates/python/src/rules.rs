@@ -44,7 +44,7 @@ fn list(py: Python<'_>, texts: &[Vec<u8>]) -> Vec<Py<PyBytes>> {
 #[pyfunction]
 #[pyo3(signature = (events, *, from0=false, protocol=32, role="client", cwd=None, cvs_file=None, cvs_words=None, notes=None, module=None, insecure=false))]
 #[allow(clippy::too_many_arguments)]
-pub fn build_rules(
+pub(crate) fn build_rules(
     py: Python<'_>,
     events: Vec<Bound<'_, PyTuple>>,
     from0: bool,
@@ -117,7 +117,7 @@ fn no_files(_: &[u8]) -> io::Result<Option<Vec<u8>>> {
 /// See the stub.
 #[pyfunction]
 #[pyo3(signature = (rules, *, protocol, server_sends, delete_excluded=false, cvs_exclude=false))]
-pub fn rules_to_wire(
+pub(crate) fn rules_to_wire(
     py: Python<'_>,
     rules: Vec<Vec<u8>>,
     protocol: u8,
@@ -151,7 +151,7 @@ pub fn rules_to_wire(
 #[pyfunction]
 #[pyo3(signature = (texts, *, protocol))]
 #[allow(clippy::needless_pass_by_value)] // what Python hands over is converted into an owned list
-pub fn rules_from_wire(py: Python<'_>, texts: Vec<Vec<u8>>, protocol: u8) -> PyResult<Vec<Py<PyBytes>>> {
+pub(crate) fn rules_from_wire(py: Python<'_>, texts: Vec<Vec<u8>>, protocol: u8) -> PyResult<Vec<Py<PyBytes>>> {
     let options = BuildOptions {
         role: "server".into(),
         protocol,
@@ -166,7 +166,7 @@ pub fn rules_from_wire(py: Python<'_>, texts: Vec<Vec<u8>>, protocol: u8) -> PyR
 #[pyfunction]
 #[pyo3(signature = (rules, name, is_dir, *, sends=true, parents=true))]
 #[allow(clippy::needless_pass_by_value)] // what Python hands over is converted into an owned list
-pub fn excluded(
+pub(crate) fn excluded(
     py: Python<'_>,
     rules: Vec<Vec<u8>>,
     name: &[u8],

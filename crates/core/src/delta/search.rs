@@ -268,7 +268,7 @@ impl Run<'_, '_> {
         let has_sum = |block: u32| full(block) && self.sig.rolling(block) == sum;
 
         // In place a block that is already where it belongs costs the receiver nothing at all.
-        let own = (self.inplace && self.output() % blength as u64 == 0)
+        let own = (self.inplace && self.output().is_multiple_of(blength as u64))
             .then(|| u32::try_from(self.output() / blength as u64).ok())
             .flatten()
             .filter(|&own| has_sum(own));

@@ -98,7 +98,7 @@ impl Signature {
 /// Computes the sums of the basis that `head` describes and hands them on in wire form, some tens of KiB at a time. The
 /// head itself is not written. Data that cannot be read any more counts as zeros: that costs matches, never correctness.
 #[allow(clippy::trivially_copy_pass_by_ref)] // as `search` takes it
-pub fn write(
+pub(crate) fn write(
     file: &mut dyn Read,
     head: SumHead,
     hasher: &BlockHasher,

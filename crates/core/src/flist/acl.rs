@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::wire::ints::{put_byte, put_varint, Source};
 
 /// Most named entries of one ACL (spec: protocol 12).
-pub const MAX_NAMED: i32 = 65_536;
+pub(crate) const MAX_NAMED: i32 = 65_536;
 
 const USER_OBJ: u8 = 0x01;
 const GROUP_OBJ: u8 = 0x02;

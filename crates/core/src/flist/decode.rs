@@ -42,7 +42,7 @@ pub enum Unconverted {
 }
 
 /// What iconv says about a name that does not fit.
-pub const EILSEQ: &str = "Invalid or incomplete multibyte or wide character";
+pub(crate) const EILSEQ: &str = "Invalid or incomplete multibyte or wide character";
 
 /// A list as it was read.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ struct FirstLink {
 
 /// Writes entries in the order in which it gets them. One for the sending side of a connection: it remembers the
 /// previous entry, the ids that were named, the hard links, and the ACLs and attribute sets that were sent.
-pub struct Encoder {
+pub(crate) struct Encoder {
     o: FlistOptions,
     tables: Tables,
     users: SentNames,
@@ -45,7 +45,7 @@ pub struct Encoder {
 
 impl Encoder {
     /// `tables` holds what the entries' ACL and attribute indices refer to; `lookup` has the names for ids.
-    pub fn new(options: FlistOptions, tables: Tables, lookup: Arc<dyn IdLookup>) -> Self {
+    pub(crate) fn new(options: FlistOptions, tables: Tables, lookup: Arc<dyn IdLookup>) -> Self {
         Self {
             start: u32::from(options.inc_recurse),
             o: options,
@@ -66,7 +66,7 @@ impl Encoder {
     }
 
     /// Begin a list whose first entry has the index `start`. The header of a sub-list (an ndx) is the caller's.
-    pub fn start_list(&mut self, start: i32) {
+    pub(crate) fn start_list(&mut self, start: i32) {
         self.start = start as u32;
         self.sent = 0;
         self.firsts.clear();
@@ -103,7 +103,7 @@ impl Encoder {
     /// Write one entry (spec: protocol 5.2, 5.3). False, and nothing is written, when the name
     /// or the target cannot be converted to the wire's character set or is too long: such an entry is left out of the
     /// list, with an I/O error of 1 (spec: protocol 5.16).
-    pub fn encode_entry(&mut self, e: &NewEntry, out: &mut Vec<u8>) -> bool {
+    pub(crate) fn encode_entry(&mut self, e: &NewEntry, out: &mut Vec<u8>) -> bool {
         let mut name = std::mem::take(&mut self.name);
         let link = e.link.filter(|_| self.o.links && mode::is_link(e.mode));
         // Only a conversion needs a copy of the target.
@@ -439,7 +439,7 @@ impl Encoder {
     /// Write all entries of a segment, in index order, as a list of its own.
     ///
     /// Errors: `Protocol` when an entry cannot be sent: see [`encode_entry`](Self::encode_entry).
-    pub fn encode_segment(&mut self, segment: &Segment, out: &mut Vec<u8>) -> Result<()> {
+    pub(crate) fn encode_segment(&mut self, segment: &Segment, out: &mut Vec<u8>) -> Result<()> {
         self.start_list(segment.start);
         for i in 0..segment.len() {
             if !self.encode_entry(&segment.view(i), out) {
@@ -451,7 +451,7 @@ impl Encoder {
 
     /// Write the end of a list (spec: protocol 5.14). Returns an error value that has to be sent as a message
     /// IO_ERROR, because this form has no place for it.
-    pub fn end_marker(&mut self, io_error: i32, out: &mut Vec<u8>) -> Option<i32> {
+    pub(crate) fn end_marker(&mut self, io_error: i32, out: &mut Vec<u8>) -> Option<i32> {
         let io_error = if self.o.ignore_errors { 0 } else { io_error };
         if self.o.varint_flags {
             put_byte(out, 0);
@@ -468,7 +468,7 @@ impl Encoder {
 
     /// Write what follows the only list without incremental recursion: names of users and groups
     /// (spec: protocol 5.15), and below protocol 30 the I/O error. Writes nothing with incremental recursion.
-    pub fn id_lists(&mut self, io_error: i32, out: &mut Vec<u8>) {
+    pub(crate) fn id_lists(&mut self, io_error: i32, out: &mut Vec<u8>) {
         if self.o.id_lists() {
             for (wanted, names) in [(self.o.owner, &self.users), (self.o.group, &self.groups)] {
                 if !wanted && !self.o.acls {

@@ -119,7 +119,7 @@ pub(super) struct SentNames {
 }
 
 impl SentNames {
-    pub fn new(who: Who, lookup: Arc<dyn IdLookup>) -> Self {
+    pub(super) fn new(who: Who, lookup: Arc<dyn IdLookup>) -> Self {
         Self {
             who,
             lookup,
@@ -128,14 +128,14 @@ impl SentNames {
         }
     }
 
-    pub fn name(&self, id: u32) -> Option<Vec<u8>> {
+    pub(super) fn name(&self, id: u32) -> Option<Vec<u8>> {
         self.who
             .name(&*self.lookup, id)
             .filter(|n| !n.is_empty() && n.len() <= 255)
     }
 
     /// The name of `id`, at its first mention only.
-    pub fn first_mention(&mut self, id: u32) -> Option<Vec<u8>> {
+    pub(super) fn first_mention(&mut self, id: u32) -> Option<Vec<u8>> {
         if self.seen.insert(id) {
             self.name(id)
         } else {
@@ -144,7 +144,7 @@ impl SentNames {
     }
 
     /// Remember `id` for the list at the end.
-    pub fn note(&mut self, id: u32) {
+    pub(super) fn note(&mut self, id: u32) {
         if self.seen.insert(id) && id != 0 {
             if let Some(name) = self.name(id) {
                 self.named.push((id, name));
@@ -152,7 +152,7 @@ impl SentNames {
         }
     }
 
-    pub fn named(&self) -> &[(u32, Vec<u8>)] {
+    pub(super) fn named(&self) -> &[(u32, Vec<u8>)] {
         &self.named
     }
 }

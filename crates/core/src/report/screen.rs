@@ -16,7 +16,7 @@ impl Report {
         let before = self.shared.listed.fetch_add(count, Ordering::Relaxed);
         let plan = &self.shared.plan;
         let shown = plan.info.flist > 1 && !plan.inc_recurse && (plan.recurse || plan.dirs);
-        if shown && count == 1 && before % 100 == 0 && !plan.list_only {
+        if shown && count == 1 && before.is_multiple_of(100) && !plan.list_only {
             let open = before == 0 && self.shared.open_line.load(Ordering::Relaxed);
             let lead = if open { "\n" } else { "" };
             self.partial(format!("{lead} {before} files...\r").as_bytes());

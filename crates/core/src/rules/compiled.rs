@@ -53,7 +53,7 @@ pub(super) struct Query<'a> {
 
 impl Query<'_> {
     #[inline]
-    pub fn hits(&self, compiled: &Compiled) -> bool {
+    pub(super) fn hits(&self, compiled: &Compiled) -> bool {
         let rule = &compiled.rule;
         if rule.xattr != self.xattr || (self.ignore_perishable && rule.perishable) {
             return false;
@@ -116,7 +116,7 @@ impl Match<'_> {
 }
 
 impl MergeList {
-    pub fn suffix(&self) -> String {
+    pub(super) fn suffix(&self) -> String {
         format!(" [per-dir {}]", self.shown)
     }
 }

@@ -10,7 +10,7 @@ use crate::error::{sys_text, Error, Result};
 
 /// Gives the bytes of a rule file. `None`: there is no such file. An error other than "not found" is reported where the
 /// user named the file.
-pub type Reader<'a> = dyn FnMut(&[u8]) -> io::Result<Option<Vec<u8>>> + 'a;
+pub(crate) type Reader<'a> = dyn FnMut(&[u8]) -> io::Result<Option<Vec<u8>>> + 'a;
 
 /// Merge files may nest this deep.
 const DEPTH: usize = 32;
@@ -132,7 +132,7 @@ pub(super) struct FileContext {
 }
 
 impl FileContext {
-    pub fn top() -> Self {
+    pub(super) fn top() -> Self {
         Self {
             place: String::new(),
             direct: true,

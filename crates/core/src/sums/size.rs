@@ -9,11 +9,11 @@ use crate::wire::ints::{put_int, Source};
 use crate::wire::trace::{Tracer, Way};
 
 /// Block length of small files, and the least that is ever chosen.
-pub const DEFAULT_BLOCK: u32 = 700;
+pub(crate) const DEFAULT_BLOCK: u32 = 700;
 /// Longest block from protocol 30 on.
-pub const MAX_BLOCK: u32 = 1 << 17;
+pub(crate) const MAX_BLOCK: u32 = 1 << 17;
 /// Longest block before protocol 30.
-pub const OLD_MAX_BLOCK: u32 = 1 << 29;
+pub(crate) const OLD_MAX_BLOCK: u32 = 1 << 29;
 /// Most bytes of a strong sum that are ever sent.
 const MAX_STRONG: u32 = 16;
 /// Fewest, unless the digest itself is shorter.
@@ -22,7 +22,7 @@ const MIN_STRONG: u32 = 2;
 const BIAS_BITS: i64 = 10;
 
 /// The longest block a peer may announce (spec: protocol 12).
-pub fn max_block(protocol: u8) -> u32 {
+pub(crate) fn max_block(protocol: u8) -> u32 {
     if protocol >= 30 {
         MAX_BLOCK
     } else {
@@ -134,7 +134,7 @@ impl SumHead {
 }
 
 /// The block length for a basis of `len` bytes: about its square root, as a multiple of 8.
-pub fn block_length(len: u64, block_size_option: u32, protocol: u8) -> u32 {
+pub(crate) fn block_length(len: u64, block_size_option: u32, protocol: u8) -> u32 {
     if block_size_option != 0 {
         return block_size_option;
     }
@@ -163,7 +163,7 @@ fn old_strong_length(kind: SumKind, redo: bool) -> u32 {
 }
 
 /// How many bytes of each strong sum are enough for a basis of `len` bytes.
-pub fn strong_length(len: u64, blength: u32, protocol: u8, kind: SumKind, redo: bool) -> u32 {
+pub(crate) fn strong_length(len: u64, blength: u32, protocol: u8, kind: SumKind, redo: bool) -> u32 {
     if protocol < 27 {
         return old_strong_length(kind, redo);
     }
@@ -180,7 +180,7 @@ pub fn strong_length(len: u64, blength: u32, protocol: u8, kind: SumKind, redo: 
 
 /// The head for a basis of `len` bytes; `block_size_option` is `--block-size`, 0 if not given. A basis that is empty or
 /// has more blocks than an int can count gets the zero head.
-pub fn sum_head(len: u64, block_size_option: u32, protocol: u8, kind: SumKind, redo: bool) -> SumHead {
+pub(crate) fn sum_head(len: u64, block_size_option: u32, protocol: u8, kind: SumKind, redo: bool) -> SumHead {
     let blength = block_length(len, block_size_option, protocol);
     let count = len.div_ceil(u64::from(blength));
     if count == 0 || count > i32::MAX as u64 {

@@ -295,12 +295,12 @@ fn none_if_unsupported(got: io::Result<Option<Vec<u8>>>) -> io::Result<Option<Ac
 }
 
 /// An ACL of an open file; `None` if it has only its mode (or no default ACL).
-pub fn fget(file: impl AsFd, kind: AclKind) -> io::Result<Option<Acl>> {
+pub(crate) fn fget(file: impl AsFd, kind: AclKind) -> io::Result<Option<Acl>> {
     none_if_unsupported(xattr::fget(file, kind.xattr()))
 }
 
 /// Set an ACL of an open file, which changes its mode; `None` removes it.
-pub fn fset(file: impl AsFd, kind: AclKind, acl: Option<&Acl>) -> io::Result<()> {
+pub(crate) fn fset(file: impl AsFd, kind: AclKind, acl: Option<&Acl>) -> io::Result<()> {
     match acl {
         Some(acl) => xattr::fset(file, kind.xattr(), &acl.to_xattr()),
         None => removed(xattr::fremove(file, kind.xattr())),

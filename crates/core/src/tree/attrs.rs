@@ -12,7 +12,7 @@ use rustix::fs::{Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::{retry_on_intr, Errno};
 
 /// A moment: seconds since 1970, nanoseconds.
-pub type Time = (i64, u32);
+pub(crate) type Time = (i64, u32);
 
 fn timespec(time: Option<Time>) -> Timespec {
     match time {
@@ -58,20 +58,20 @@ pub(super) fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> Result<T, Er
 }
 
 /// The twelve permission bits of an open file.
-pub fn fchmod(file: impl AsFd, mode: u32) -> io::Result<()> {
+pub(crate) fn fchmod(file: impl AsFd, mode: u32) -> io::Result<()> {
     let file = file.as_fd();
     Ok(retry(|| nix::sys::stat::fchmod(file, permissions(mode)))?)
 }
 
 /// Owner and group of an open file; `None` leaves one as it is. This clears set-id bits: the mode comes after.
-pub fn fchown(file: impl AsFd, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+pub(crate) fn fchown(file: impl AsFd, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
     let (uid, gid) = ids(uid, gid)?;
     let file = file.as_fd();
     Ok(retry(|| nix::unistd::fchown(file, uid, gid))?)
 }
 
 /// Times of an open file; `None` leaves one as it is.
-pub fn futimens(file: impl AsFd, mtime: Option<Time>, atime: Option<Time>) -> io::Result<()> {
+pub(crate) fn futimens(file: impl AsFd, mtime: Option<Time>, atime: Option<Time>) -> io::Result<()> {
     let times = timestamps(mtime, atime);
     Ok(retry_on_intr(|| rustix::fs::futimens(&file, &times))?)
 }

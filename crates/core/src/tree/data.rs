@@ -16,7 +16,7 @@ const BUFFER: usize = 256 * 1024;
 
 /// How [`copy_whole`] copied the last bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CopyWay {
+pub(crate) enum CopyWay {
     /// Blocks are shared (FICLONE).
     Reflink,
     /// copy_file_range.
@@ -27,7 +27,7 @@ pub enum CopyWay {
 
 /// Whether a copy may share its blocks with the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reflink {
+pub(crate) enum Reflink {
     Try,
     Never,
 }
@@ -64,7 +64,7 @@ impl From<CopyError> for io::Error {
 }
 
 /// Read `buffer` full from `offset`; an error also if the file ends before.
-pub fn read_at(source: &File, buffer: &mut [u8], offset: u64) -> Result<(), CopyError> {
+pub(crate) fn read_at(source: &File, buffer: &mut [u8], offset: u64) -> Result<(), CopyError> {
     let mut done = 0;
     while done < buffer.len() {
         match source.read_at(&mut buffer[done..], offset + done as u64) {
@@ -78,14 +78,14 @@ pub fn read_at(source: &File, buffer: &mut [u8], offset: u64) -> Result<(), Copy
 }
 
 /// Copy the first `len` bytes of `source` into the empty file `target`. See [`copy_whole_with`].
-pub fn copy_whole(source: &File, target: &File, len: u64, reflink: Reflink) -> Result<CopyWay, CopyError> {
+pub(crate) fn copy_whole(source: &File, target: &File, len: u64, reflink: Reflink) -> Result<CopyWay, CopyError> {
     copy_whole_with(source, target, len, reflink, &mut |_| Ok(()))
 }
 
 /// Copy the first `len` bytes of `source` into the empty file `target`: shared blocks if asked for and the filesystem
 /// can, else inside the kernel, else through user space. `progress` gets the number of bytes done so far; its error
 /// ends the copy. The files' own offsets are not used. `Ok` means that all `len` bytes are there.
-pub fn copy_whole_with(
+pub(crate) fn copy_whole_with(
     source: &File,
     target: &File,
     len: u64,
@@ -138,7 +138,7 @@ pub fn copy_whole_with(
 
 /// Reserve room for `len` bytes. With `grow` the file gets that length (rsync does so with `--sparse`, and punches);
 /// otherwise its length stays.
-pub fn preallocate(file: &File, len: u64, grow: bool) -> io::Result<()> {
+pub(crate) fn preallocate(file: &File, len: u64, grow: bool) -> io::Result<()> {
     if len == 0 {
         return Ok(());
     }
@@ -152,7 +152,7 @@ pub fn preallocate(file: &File, len: u64, grow: bool) -> io::Result<()> {
 
 /// Make a range read as zeros: a hole where the filesystem can, written zeros otherwise. The file has `length` bytes;
 /// a hole may go beyond (that frees its last block), zeros may not.
-pub fn punch_hole(file: &File, offset: u64, len: u64, length: u64) -> io::Result<()> {
+pub(crate) fn punch_hole(file: &File, offset: u64, len: u64, length: u64) -> io::Result<()> {
     if len == 0 || offset >= length {
         return Ok(());
     }
@@ -175,6 +175,6 @@ pub fn punch_hole(file: &File, offset: u64, len: u64, length: u64) -> io::Result
 }
 
 /// Whether a directory is on NFS; one that cannot say is not.
-pub fn is_nfs(dir: impl std::os::fd::AsFd) -> bool {
+pub(crate) fn is_nfs(dir: impl std::os::fd::AsFd) -> bool {
     rustix::fs::fstatfs(dir).is_ok_and(|fs| fs.f_type == rustix::fs::NFS_SUPER_MAGIC)
 }

@@ -117,7 +117,7 @@ impl DirNames {
 }
 
 /// Read the directory behind an open, readable handle from where it stands.
-pub fn read(handle: impl AsFd) -> DirNames {
+pub(crate) fn read(handle: impl AsFd) -> DirNames {
     let mut out = DirNames::default();
     let mut buffer: Vec<u8> = Vec::with_capacity(BUFFER);
     let mut raw = RawDir::new(handle, buffer.spare_capacity_mut());

@@ -18,7 +18,7 @@ const TRIES: u32 = 100;
 
 /// Where a temporary file is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     /// In the directory of its target, hidden by a dot.
     Beside,
     /// In the directory of `--temp-dir`.
@@ -27,7 +27,7 @@ pub enum Place {
 
 impl Place {
     /// `TempDir` if there is one.
-    pub fn of(has_temp_dir: bool) -> Self {
+    pub(crate) fn of(has_temp_dir: bool) -> Self {
         if has_temp_dir {
             Self::TempDir
         } else {
@@ -73,7 +73,7 @@ fn random_suffix() -> [u8; RANDOM] {
 
 /// The name without its random part: `.NAME.` beside the target, `NAME.` in a temp-dir. `basename` is cut so that
 /// the whole fits, never inside a multi-byte character, and one dot at its end goes.
-pub fn stem(basename: &[u8], place: Place) -> Vec<u8> {
+pub(crate) fn stem(basename: &[u8], place: Place) -> Vec<u8> {
     let mut out = Vec::with_capacity(NAME_MAX);
     let mut base = basename;
     if place == Place::Beside {
@@ -103,7 +103,7 @@ fn character_floor(name: &[u8], max: usize) -> usize {
 }
 
 /// A fresh temporary name for `rel`: its directory, the stem, six random characters.
-pub fn name_for(rel: &[u8], place: Place) -> Vec<u8> {
+pub(crate) fn name_for(rel: &[u8], place: Place) -> Vec<u8> {
     let (dir, base) = match memchr::memrchr(b'/', rel) {
         Some(at) => rel.split_at(at + 1),
         None => (&b""[..], rel),

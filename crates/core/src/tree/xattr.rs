@@ -46,14 +46,14 @@ impl Subject<'_> {
         })
     }
 
-    pub fn get(self, name: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
+    pub(super) fn get(self, name: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
         match grow(|buffer| self.get_into(name, buffer)) {
             Err(Errno::NODATA) => Ok(None),
             other => other.map(Some),
         }
     }
 
-    pub fn set(self, name: &[u8], value: &[u8]) -> Result<(), Errno> {
+    pub(super) fn set(self, name: &[u8], value: &[u8]) -> Result<(), Errno> {
         let flags = XattrFlags::empty();
         retry_on_intr(|| match self {
             Self::Name(path) => rustix::fs::lsetxattr(path, name, value, flags),
@@ -63,7 +63,7 @@ impl Subject<'_> {
     }
 
     /// Remove an attribute; returns whether it existed.
-    pub fn remove(self, name: &[u8]) -> Result<bool, Errno> {
+    pub(super) fn remove(self, name: &[u8]) -> Result<bool, Errno> {
         let done = retry_on_intr(|| match self {
             Self::Name(path) => rustix::fs::lremovexattr(path, name),
             Self::Inode(path) => rustix::fs::removexattr(path, name),
@@ -141,22 +141,22 @@ fn on_inode<T>(
 }
 
 /// Names of the attributes of an open file.
-pub fn flist(file: impl AsFd) -> io::Result<Vec<Vec<u8>>> {
+pub(crate) fn flist(file: impl AsFd) -> io::Result<Vec<Vec<u8>>> {
     Ok(none_if_unsupported(list(Subject::Open(file.as_fd())))?)
 }
 
 /// An attribute of an open file.
-pub fn fget(file: impl AsFd, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn fget(file: impl AsFd, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
     Ok(Subject::Open(file.as_fd()).get(name)?)
 }
 
 /// Set an attribute of an open file.
-pub fn fset(file: impl AsFd, name: &[u8], value: &[u8]) -> io::Result<()> {
+pub(crate) fn fset(file: impl AsFd, name: &[u8], value: &[u8]) -> io::Result<()> {
     Ok(Subject::Open(file.as_fd()).set(name, value)?)
 }
 
 /// Remove an attribute of an open file; returns whether it existed.
-pub fn fremove(file: impl AsFd, name: &[u8]) -> io::Result<bool> {
+pub(crate) fn fremove(file: impl AsFd, name: &[u8]) -> io::Result<bool> {
     Ok(Subject::Open(file.as_fd()).remove(name)?)
 }
 
@@ -209,13 +209,13 @@ impl Pin {
 }
 
 /// The prefix of names that are rsync's own bookkeeping; they travel with `-XX` only.
-pub const INTERNAL: &[u8] = b"user.rsync.%";
+pub(crate) const INTERNAL: &[u8] = b"user.rsync.%";
 /// Where a fake-super receiver keeps names that it may not set.
-pub const FAKE_PREFIX: &[u8] = b"user.rsync.";
+pub(crate) const FAKE_PREFIX: &[u8] = b"user.rsync.";
 
 /// How one side handles attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Handling {
+pub(crate) struct Handling {
     /// Super-user powers (uid 0 or `--super`).
     pub am_root: bool,
     pub fake_super: bool,
@@ -227,7 +227,7 @@ pub struct Handling {
 
 /// Under which name a sender sends a local attribute, before any filter; `None`: not sent (spec: transfer 5.5).
 /// A fake-super sender strips the prefix again.
-pub fn sent_name(local: &[u8], how: Handling) -> Option<&[u8]> {
+pub(crate) fn sent_name(local: &[u8], how: Handling) -> Option<&[u8]> {
     if !how.rules && local.starts_with(b"system.") {
         return None;
     }
@@ -241,7 +241,7 @@ pub fn sent_name(local: &[u8], how: Handling) -> Option<&[u8]> {
 }
 
 /// Under which name a receiver keeps an attribute that arrives; `None`: it is dropped (spec: transfer 5.5).
-pub fn kept_name(wire: &[u8], how: Handling) -> Option<Vec<u8>> {
+pub(crate) fn kept_name(wire: &[u8], how: Handling) -> Option<Vec<u8>> {
     if wire.starts_with(b"user.") {
         return Some(wire.to_vec());
     }

@@ -14,9 +14,9 @@ use super::port::Port;
 use super::shared::{counted, lock, Shared, TICK};
 use crate::error::{Error, Result};
 
-pub use super::link_reader::Reader;
-pub use super::link_writer::Writer;
-pub use super::shared::{Control, LinkOptions};
+pub(crate) use super::link_reader::Reader;
+pub(crate) use super::link_writer::Writer;
+pub(crate) use super::shared::{Control, LinkOptions};
 
 /// The raw phase flushes when this much is buffered.
 const RAW_BUFFER: usize = 64 * 1024;

@@ -29,7 +29,7 @@ const CANCELLED: Duration = Duration::from_secs(1);
 const ENDLESS: usize = usize::MAX;
 
 /// Takes the messages of a stream, in its order.
-pub type Handler = Box<dyn FnMut(Message) -> Result<()> + Send>;
+pub(super) type Handler = Box<dyn FnMut(Message) -> Result<()> + Send>;
 
 enum Feed {
     Direct(Arc<Port>),

@@ -41,18 +41,18 @@ pub(super) struct Out {
 
 impl Out {
     /// Frames everything put from here on.
-    pub fn start_mux(&mut self) {
+    pub(super) fn start_mux(&mut self) {
         self.mux = true;
     }
 
     /// What is put from here on is not framed.
-    pub fn stop_mux(&mut self) {
+    pub(super) fn stop_mux(&mut self) {
         self.close_frame();
         self.mux = false;
     }
 
     /// Everything unwritten, as one buffer; for the raw phase, which has no thread.
-    pub fn take_all(&mut self) -> Vec<u8> {
+    pub(super) fn take_all(&mut self) -> Vec<u8> {
         self.seal();
         self.sealed_len = 0;
         let mut all = self.sealed.pop_front().unwrap_or_default();
@@ -62,11 +62,11 @@ impl Out {
         all
     }
 
-    pub fn pending(&self) -> usize {
+    pub(super) fn pending(&self) -> usize {
         self.sealed_len + self.open.len()
     }
 
-    pub fn close_frame(&mut self) {
+    pub(super) fn close_frame(&mut self) {
         if let Some(at) = self.frame_at.take() {
             let header = frames::header(Tag::Data, self.open.len() - at - HEADER_LEN);
             self.open[at..at + HEADER_LEN].copy_from_slice(&header);
@@ -74,7 +74,7 @@ impl Out {
     }
 
     /// Hands the part-filled buffer to the writer.
-    pub fn seal(&mut self) {
+    pub(super) fn seal(&mut self) {
         self.close_frame();
         self.due = None;
         self.flush = false;
@@ -87,7 +87,7 @@ impl Out {
     }
 
     /// Appends to the open data frame as much of `data` as fits, and returns the rest.
-    pub fn put_some<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
+    pub(super) fn put_some<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
         if self.mux && self.frame_at.is_none() {
             self.frame_at = Some(self.open.len());
             self.open.extend_from_slice(&frames::KEEP_ALIVE);
@@ -105,7 +105,7 @@ impl Out {
     }
 
     /// Appends a payload as a frame of its own without copying it; at most [`MAX_PAYLOAD`](frames::MAX_PAYLOAD) bytes.
-    pub fn put_whole(&mut self, data: Vec<u8>) {
+    pub(super) fn put_whole(&mut self, data: Vec<u8>) {
         self.close_frame();
         if self.mux {
             self.open.extend_from_slice(&frames::header(Tag::Data, data.len()));
@@ -119,7 +119,7 @@ impl Out {
 
     /// Puts a message in front of the open data frame: 3.5.0 lets messages overtake the data that it still holds back,
     /// and users see the lines in that order (spec: protocol 3.4).
-    pub fn put_message(&mut self, tag: Tag, payload: &[u8]) {
+    pub(super) fn put_message(&mut self, tag: Tag, payload: &[u8]) {
         let header = frames::header(tag, payload.len());
         match &mut self.frame_at {
             Some(at) => {

@@ -39,7 +39,7 @@ fn or_would_block(result: Result<usize, Errno>) -> io::Result<Option<usize>> {
 }
 
 impl Port {
-    pub fn new(fd: OwnedFd) -> Self {
+    pub(super) fn new(fd: OwnedFd) -> Self {
         let kind = match rustix::fs::fstat(&fd).map(|s| FileType::from_raw_mode(s.st_mode)) {
             Ok(FileType::Socket) => Kind::Socket,
             Ok(FileType::Fifo) => Kind::Pipe,
@@ -56,24 +56,24 @@ impl Port {
         Self { fd, kind, restore }
     }
 
-    pub fn is_socket(&self) -> bool {
+    pub(super) fn is_socket(&self) -> bool {
         self.kind == Kind::Socket
     }
 
     /// Whether [`write`](Self::write) returns at once even if the peer takes nothing.
-    pub fn never_blocks(&self) -> bool {
+    pub(super) fn never_blocks(&self) -> bool {
         self.kind != Kind::Other
     }
 
     /// Asks for a larger pipe; a refusal costs speed only.
-    pub fn widen(&self) {
+    pub(super) fn widen(&self) {
         if self.kind == Kind::Pipe && rustix::pipe::fcntl_getpipe_size(&self.fd).is_ok_and(|n| n < PIPE_SIZE) {
             let _ = rustix::pipe::fcntl_setpipe_size(&self.fd, PIPE_SIZE);
         }
     }
 
     /// Reads what has arrived: `Some(0)` at the end of the stream, `None` if nothing has arrived yet.
-    pub fn read(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+    pub(super) fn read(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
         match self.kind {
             Kind::Socket => or_would_block(rustix::net::recv(&self.fd, buf, RecvFlags::DONTWAIT).map(|(n, _)| n)),
             Kind::Pipe => or_would_block(rustix::io::read(&self.fd, buf)),
@@ -87,7 +87,7 @@ impl Port {
     }
 
     /// Writes as much as fits: `None` if nothing does.
-    pub fn write(&self, bufs: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+    pub(super) fn write(&self, bufs: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
         match self.kind {
             Kind::Socket => {
                 let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
@@ -104,7 +104,12 @@ impl Port {
 
     /// Waits until one of `events` (or an error condition) holds, `wake` becomes readable, or the time is over. Returns
     /// the events that hold for the port; empty if none does.
-    pub fn wait(&self, events: PollFlags, wake: Option<&OwnedFd>, time: Option<Duration>) -> io::Result<PollFlags> {
+    pub(super) fn wait(
+        &self,
+        events: PollFlags,
+        wake: Option<&OwnedFd>,
+        time: Option<Duration>,
+    ) -> io::Result<PollFlags> {
         let time = time.map(|t| Timespec {
             tv_sec: t.as_secs() as i64,
             tv_nsec: t.subsec_nanos().into(),
@@ -126,7 +131,7 @@ impl Port {
     }
 
     /// Closes the sending side of a socket.
-    pub fn shutdown_write(&self) {
+    pub(super) fn shutdown_write(&self) {
         if self.is_socket() {
             let _ = rustix::net::shutdown(&self.fd, rustix::net::Shutdown::Write);
         }
@@ -145,22 +150,22 @@ impl Drop for Port {
 pub(super) struct Wake(OwnedFd);
 
 impl Wake {
-    pub fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         use rustix::event::{eventfd, EventfdFlags};
         Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
     }
 
     /// Wakes the thread, now and in every later wait.
-    pub fn set(&self) {
+    pub(super) fn set(&self) {
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 
-    pub fn fd(&self) -> &OwnedFd {
+    pub(super) fn fd(&self) -> &OwnedFd {
         &self.0
     }
 
     /// Sleeps for `time`, less if woken.
-    pub fn sleep(&self, time: Duration) {
+    pub(super) fn sleep(&self, time: Duration) {
         let time = Timespec {
             tv_sec: time.as_secs() as i64,
             tv_nsec: time.subsec_nanos().into(),

@@ -55,7 +55,7 @@ pub(super) struct Shelf {
 
 impl Shelf {
     /// Moves everything queued to the end of `to`, lets the thread read on, and returns the number of bytes moved.
-    pub fn take_all(&self, queue: &mut Queue, to: &mut VecDeque<Chunk>) -> u64 {
+    pub(super) fn take_all(&self, queue: &mut Queue, to: &mut VecDeque<Chunk>) -> u64 {
         to.append(&mut queue.chunks);
         queue.held = 0;
         if queue.thread_waits {
@@ -66,7 +66,7 @@ impl Shelf {
     }
 
     /// Waits until the queue has something or has ended, at most `time`.
-    pub fn wait<'a>(&self, mut queue: MutexGuard<'a, Queue>, time: Duration) -> MutexGuard<'a, Queue> {
+    pub(super) fn wait<'a>(&self, mut queue: MutexGuard<'a, Queue>, time: Duration) -> MutexGuard<'a, Queue> {
         queue.consumer_waits = true;
         let wait = self.filled.wait_timeout(queue, time);
         let mut queue = wait.unwrap_or_else(PoisonError::into_inner).0;
@@ -77,7 +77,7 @@ impl Shelf {
 
 impl Queue {
     /// Whether there is nothing to take, and more may come.
-    pub fn is_pending(&self) -> bool {
+    pub(super) fn is_pending(&self) -> bool {
         self.chunks.is_empty() && self.end.is_none()
     }
 }
@@ -90,7 +90,7 @@ pub(super) struct Ahead<'a> {
 
 impl<'a> Ahead<'a> {
     /// At most `want` bytes, as many as lie together; empty at the end.
-    pub fn take(&mut self, want: usize) -> &'a [u8] {
+    pub(super) fn take(&mut self, want: usize) -> &'a [u8] {
         while self.first.is_empty() {
             let Some(next) = self.rest.next() else { return &[] };
             self.first = &next.data[..next.end];
@@ -100,7 +100,7 @@ impl<'a> Ahead<'a> {
         part
     }
 
-    pub fn skip(&mut self, mut n: usize) {
+    pub(super) fn skip(&mut self, mut n: usize) {
         while n > 0 {
             match self.take(n).len() {
                 0 => return,
@@ -110,7 +110,7 @@ impl<'a> Ahead<'a> {
     }
 
     /// Fills `into`; returns whether enough has arrived.
-    pub fn fill(&mut self, into: &mut [u8]) -> bool {
+    pub(super) fn fill(&mut self, into: &mut [u8]) -> bool {
         let mut done = 0;
         while done < into.len() {
             let part = self.take(into.len() - done);

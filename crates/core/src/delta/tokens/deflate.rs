@@ -61,7 +61,7 @@ impl Unseen {
 }
 
 /// Writes zlib and zlibx streams.
-pub struct Encoder {
+pub(crate) struct Encoder {
     deflate: Compress,
     /// Nothing was compressed since the last reset.
     fresh: bool,

@@ -13,7 +13,7 @@ const MAX_BLOCK: usize = 32912;
 
 /// Writes lz4 streams.
 #[derive(Default)]
-pub struct Encoder {
+pub(crate) struct Encoder {
     runs: RunWriter,
     piece: Vec<u8>,
 }

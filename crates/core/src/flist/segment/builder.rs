@@ -13,7 +13,7 @@ use crate::wire::item::IoErrors;
 
 /// Collects entries in the order of their arrival, then puts them in index order.
 #[derive(Debug, Clone, Default)]
-pub struct SegmentBuilder {
+pub(crate) struct SegmentBuilder {
     pub(super) store: Store,
     order: Option<Vec<u32>>,
     dir_at: u32,
@@ -24,35 +24,35 @@ pub struct SegmentBuilder {
 
 impl SegmentBuilder {
     /// An empty list for a connection that speaks `protocol` (it decides the order).
-    pub fn new(protocol: u8) -> Self {
+    pub(crate) fn new(protocol: u8) -> Self {
         Self {
             protocol,
             ..Self::default()
         }
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.store.entries.len()
     }
 
     /// The entry at a position: of arrival before [`sort`](Self::sort), of the index afterwards.
-    pub fn entry(&self, i: usize) -> &Entry {
+    pub(crate) fn entry(&self, i: usize) -> &Entry {
         &self.store.entries[i]
     }
 
-    pub fn entry_mut(&mut self, i: usize) -> &mut Entry {
+    pub(crate) fn entry_mut(&mut self, i: usize) -> &mut Entry {
         &mut self.store.entries[i]
     }
 
     /// Everything that is known about an entry.
-    pub fn view(&self, i: usize) -> NewEntry<'_> {
+    pub(crate) fn view(&self, i: usize) -> NewEntry<'_> {
         self.store.view(&self.store.entries[i])
     }
 
     /// Append an entry; returns its position in order of arrival.
     ///
     /// Errors: `Memory` when a name or link target is over [`MAX_NAME`] bytes, or the list over 4 GiB of names.
-    pub fn push(&mut self, new: &NewEntry) -> Result<usize> {
+    pub(crate) fn push(&mut self, new: &NewEntry) -> Result<usize> {
         let pos = self.store.entries.len();
         let dir_len = match new.dir {
             [] => 0,
@@ -141,7 +141,7 @@ impl SegmentBuilder {
 
     /// Put the entries in index order (spec: protocol 5.8, 5.9). With `unsorted` numbering (names are converted
     /// between character sets) they stay where they are, and only the order of processing is worked out.
-    pub fn sort(&mut self, unsorted: bool) {
+    pub(crate) fn sort(&mut self, unsorted: bool) {
         let protocol = self.protocol;
         let mut entries = std::mem::take(&mut self.store.entries);
         let store = &self.store;
@@ -157,13 +157,13 @@ impl SegmentBuilder {
     }
 
     /// The position of the entry that comes `i`-th in sorted order, after [`sort`](Self::sort).
-    pub fn at(&self, i: usize) -> usize {
+    pub(crate) fn at(&self, i: usize) -> usize {
         self.order.as_ref().map_or(i, |o| o[i] as usize)
     }
 
     /// Deactivate all but one of the entries with the same name (spec: protocol 5.9). Only a receiver does this,
     /// after [`sort`](Self::sort).
-    pub fn drop_duplicates(&mut self) -> Vec<usize> {
+    pub(crate) fn drop_duplicates(&mut self) -> Vec<usize> {
         let n = self.len();
         let mut dropped = Vec::new();
         let mut kept: Option<usize> = None;
@@ -236,7 +236,7 @@ impl SegmentBuilder {
 
     /// Take the leading `/` from absolute names; they keep the place that they were sorted to with it
     /// (spec: protocol 5.3). After [`sort`](Self::sort).
-    pub fn strip_leading_slashes(&mut self) {
+    pub(crate) fn strip_leading_slashes(&mut self) {
         for e in &mut self.store.entries {
             if e.dir_len == 0 || self.store.arena[e.dir_at as usize] != b'/' || e.has(eflag::ABSOLUTE) {
                 continue;
@@ -256,7 +256,7 @@ impl SegmentBuilder {
 
     /// Find the hard-link groups by device and inode, in index order, and flag their members. For lists that do not
     /// travel; an encoder finds the groups itself. `start` as in [`finish`](Self::finish).
-    pub fn group_hard_links(&mut self, links: &mut HardLinks, start: i32) {
+    pub(crate) fn group_hard_links(&mut self, links: &mut HardLinks, start: i32) {
         for i in 0..self.len() {
             let e = &mut self.store.entries[i];
             let Some(x) = self.store.extras.get_mut(e.extra as usize) else {
@@ -298,7 +298,7 @@ impl SegmentBuilder {
 
     /// Close the list. `start` is the index of its first entry, `dir_ndx` the directory index that it belongs to,
     /// -1 for the first list.
-    pub fn finish(mut self, start: i32, dir_ndx: i32) -> Segment {
+    pub(crate) fn finish(mut self, start: i32, dir_ndx: i32) -> Segment {
         self.store.entries.shrink_to_fit();
         self.store.extras.shrink_to_fit();
         self.store.arena.shrink_to_fit();
