@@ -43,7 +43,8 @@ fn list(py: Python<'_>, texts: &[Vec<u8>]) -> Vec<Py<PyBytes>> {
 /// See the stub.
 #[pyfunction]
 #[pyo3(signature = (events, *, from0=false, protocol=32, role="client", cwd=None, cvs_file=None, cvs_words=None, notes=None, module=None, insecure=false))]
-#[allow(clippy::too_many_arguments)]
+// One argument for each keyword of the Python function; what Python hands over is converted into an owned list.
+#[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)]
 pub(crate) fn build_rules(
     py: Python<'_>,
     events: Vec<Bound<'_, PyTuple>>,

@@ -27,9 +27,13 @@ pub struct NamedAce {
 /// says). Permissions are 0..=7.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Acl {
+    /// The owner.
     pub user_obj: Option<u8>,
+    /// The owning group.
     pub group_obj: Option<u8>,
+    /// The most that named entries and groups may do.
     pub mask: Option<u8>,
+    /// Everybody else.
     pub other: Option<u8>,
     /// Users by id, then groups by id.
     pub named: Vec<NamedAce>,

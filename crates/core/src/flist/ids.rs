@@ -7,9 +7,13 @@ use std::sync::Arc;
 
 /// Where names and ids of users and groups are looked up. Implementations need not cache; the callers here do.
 pub trait IdLookup: Send + Sync {
+    /// The name of a user.
     fn user_name(&self, uid: u32) -> Option<Vec<u8>>;
+    /// The name of a group.
     fn group_name(&self, gid: u32) -> Option<Vec<u8>>;
+    /// The id of a user.
     fn user_id(&self, name: &[u8]) -> Option<u32>;
+    /// The id of a group.
     fn group_id(&self, name: &[u8]) -> Option<u32>;
 }
 
@@ -49,6 +53,7 @@ pub struct IdFiles {
 }
 
 impl IdFiles {
+    /// The contents of the two files.
     pub fn parse(passwd: &[u8], group: &[u8]) -> Self {
         Self {
             users: Names::parse(passwd),
@@ -82,7 +87,9 @@ fn number(text: &[u8]) -> Option<u32> {
 /// Users or groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
+    /// A user.
     User,
+    /// A group.
     Group,
 }
 

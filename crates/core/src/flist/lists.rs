@@ -44,6 +44,7 @@ pub struct Lists {
 }
 
 impl Lists {
+    /// No lists yet. Without incremental recursion there will be one.
     pub fn new(inc_recurse: bool) -> Self {
         Self {
             inc_recurse,
@@ -155,6 +156,7 @@ impl Lists {
         self.live.len()
     }
 
+    /// Whether all lists are finished.
     pub fn is_empty(&self) -> bool {
         self.live.is_empty()
     }

@@ -22,17 +22,29 @@ pub struct FlistOptions {
     pub safe_flist: bool,
     /// Compat bit 8.
     pub id0_names: bool,
+    /// `--recursive`.
     pub recurse: bool,
+    /// `--relative`.
     pub relative: bool,
+    /// `--owner`.
     pub owner: bool,
+    /// `--group`.
     pub group: bool,
+    /// `--devices`.
     pub devices: bool,
+    /// `--specials`.
     pub specials: bool,
+    /// `--links`.
     pub links: bool,
+    /// `--hard-links`.
     pub hard_links: bool,
+    /// `--atimes`.
     pub atimes: bool,
+    /// `--crtimes`.
     pub crtimes: bool,
+    /// `--acls`.
     pub acls: bool,
+    /// `--xattrs`.
     pub xattrs: bool,
     /// How many bytes of each digest of `--checksum` travel; 0 without it.
     pub checksum_len: usize,
@@ -40,6 +52,7 @@ pub struct FlistOptions {
     pub numeric_ids: bool,
     /// Only this side uses numeric ids (a daemon module): lists of names travel, empty when sent, ignored when read.
     pub own_numeric_ids: bool,
+    /// `--delete-missing-args`: an argument that does not exist is an entry with mode 0.
     pub delete_missing_args: bool,
     /// The sender reports no errors at the end of the list.
     pub ignore_errors: bool,

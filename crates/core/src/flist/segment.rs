@@ -127,6 +127,7 @@ impl Segment {
         self.store.entries.len()
     }
 
+    /// Whether the list has no entries.
     pub fn is_empty(&self) -> bool {
         self.store.entries.is_empty()
     }
@@ -136,6 +137,7 @@ impl Segment {
         self.start.saturating_add(self.len() as i32).saturating_add(1)
     }
 
+    /// The entry at a position.
     pub fn entry(&self, i: usize) -> &Entry {
         &self.store.entries[i]
     }

@@ -34,8 +34,11 @@ pub enum Side {
 /// What the first matching rule says. `NoMatch` counts as included, or at risk of deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
+    /// A rule includes the name.
     Include,
+    /// A rule excludes, hides or protects the name.
     Exclude,
+    /// No rule matches.
     NoMatch,
 }
 

@@ -49,10 +49,15 @@ pub struct Named {
 /// An ACL; `None` is an absent entry. Perms are 0 to 7.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Acl {
+    /// The owner.
     pub user_obj: Option<u8>,
+    /// The owning group.
     pub group_obj: Option<u8>,
+    /// The most that named entries and groups may do.
     pub mask: Option<u8>,
+    /// Everybody else.
     pub other: Option<u8>,
+    /// Entries for named users and groups.
     pub named: Vec<Named>,
 }
 

@@ -12,14 +12,20 @@ pub const XATTR: &[u8] = b"user.rsync.%stat";
 /// The contents of the attribute: `MODE MAJOR,MINOR UID:GID`, the mode in octal with its type, the rest decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FakeStat {
+    /// Type and permission bits.
     pub mode: u32,
+    /// Major number of a device, else 0.
     pub major: u32,
+    /// Minor number of a device, else 0.
     pub minor: u32,
+    /// Owner.
     pub uid: u32,
+    /// Group.
     pub gid: u32,
 }
 
 impl FakeStat {
+    /// The value of the attribute.
     pub fn encode(&self) -> Vec<u8> {
         format!(
             "{:o} {},{} {}:{}",

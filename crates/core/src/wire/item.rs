@@ -20,8 +20,10 @@ macro_rules! bits {
         pub struct $name($int);
 
         impl $name {
+            /// The empty set.
             pub const NONE: Self = Self(0);
-            $($(#[$member_doc])* pub const $member: Self = Self($value);)+
+            $(#[allow(missing_docs)] // most members are named as in the table of the spec, which says what they mean
+            $(#[$member_doc])* pub const $member: Self = Self($value);)+
 
             /// The set with these bits, which may include bits without a name.
             pub const fn from_bits(bits: $int) -> Self {
@@ -33,6 +35,7 @@ macro_rules! bits {
                 self.0
             }
 
+            /// Whether no bit is set.
             pub const fn is_empty(self) -> bool {
                 self.0 == 0
             }
@@ -128,7 +131,9 @@ impl IoErrors {
 /// One item: a request of the generator, or its echo.
 #[derive(Debug, Clone)]
 pub struct Item<'a> {
+    /// Index of the entry.
     pub ndx: i32,
+    /// What is asked or reported.
     pub iflags: ItemFlags,
     /// Type of the basis, if the item names one ([`ItemFlags::BASIS_TYPE`]).
     pub basis: Option<u8>,
@@ -202,6 +207,7 @@ impl<'a> Item<'a> {
         Ok(())
     }
 
+    /// Whether data is asked for, or follows.
     pub fn wants_data(&self) -> bool {
         self.iflags.contains(ItemFlags::TRANSFER)
     }
