@@ -71,7 +71,7 @@ lint: build ## Check style and types of Python and Rust
 	@cargo fmt --all -- --check
 	@cargo clippy --release --quiet --workspace --all-targets -- -D warnings
 	@echo "==> cargo doc"
-	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --document-private-items
+	@RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --quiet --workspace --no-deps --document-private-items
 
 msrv: ## Compile with the oldest Rust that Cargo.toml names (needs rustup)
 	@rustup toolchain list | grep -q "^$(MSRV)" || rustup toolchain install $(MSRV) --profile minimal --no-self-update

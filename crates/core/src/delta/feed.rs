@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, IoSliceMut, Read};
 const NO_DATA: i32 = 61;
 
 /// Why data was replaced by zeros; the text follows `read errors mapping "P": `. The whole-file sum must then be spoiled
-/// ([`crate::sums::Digest::spoiled`]), so that the receiver discards what it got.
+/// ([`Digest::spoiled`](crate::sums::strong::Digest::spoiled)), so that the receiver discards what it got.
 pub(crate) type Problem = io::Error;
 
 /// Whether all that was delivered is the file's. It is a `Result` so that no caller can leave it unread: what follows

@@ -159,8 +159,8 @@ impl Segment {
         out
     }
 
-    /// Full name as it was given: with the leading `/` that [`strip_leading_slashes`](SegmentBuilder::strip_leading_slashes)
-    /// took away.
+    /// Full name as it was given: with the leading `/` that
+    /// [`strip_leading_slashes`](builder::SegmentBuilder::strip_leading_slashes) took away.
     pub fn given_name(&self, i: usize) -> Vec<u8> {
         let mut out = Vec::new();
         if self.entry(i).has(eflag::ABSOLUTE) {

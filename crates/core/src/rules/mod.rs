@@ -2,7 +2,7 @@
 //!
 //! A [`RuleSet`] grows from options in order ([`build`]) or from the wire ([`RuleSet::from_wire`]); [`Rules`] is a set
 //! compiled for one side of the transfer, to which names are put while walking. Nothing here opens a file: a
-//! [`Reader`] gives their bytes.
+//! [`Reader`](set::Reader) gives their bytes.
 
 pub(crate) mod chain;
 mod compiled;

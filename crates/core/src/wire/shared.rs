@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// How often a waiting caller looks at the cancel flag and the clock; a cancel must be seen within 100 ms.
 pub(super) const TICK: Duration = Duration::from_millis(50);
 
-/// How a [`Link`] behaves. All but the cancel flag can be changed later.
+/// How a [`Link`](super::link::Link) behaves. All but the cancel flag can be changed later.
 #[derive(Clone)]
 pub struct LinkOptions {
     /// Seconds without any byte in either direction before the time-out; 0: no time-out.
