@@ -31,7 +31,7 @@ def test_message_tags() -> None:
 
 def test_closing_line() -> None:
     """A server's closing line over the link has the form of the one that its client prints."""
-    (form,) = re.findall(r'"(rsync error: .*)\\n"', (CORE / "roles/remote.rs").read_text())
+    (form,) = re.findall(r'"(rsync error: .*)\\n"', (CORE / "roles/remote/ending.rs").read_text())
     words = {"code": "12", "role": "sender", "": EXIT_TEXTS[12]}
     line = re.sub(r"\{(\w*)\}", lambda name: words[name[1]], form)
     assert closing_line(12, "sender", "core.rs(1)").decode() == f"{line}\n"

@@ -1,4 +1,4 @@
-//! What a running transfer tells its caller. Output is ready-formatted bytes; counters come in a [`Summary`].
+//! What a running transfer reports to its caller. Output is ready-formatted bytes; counters come in a [`Summary`].
 
 use crate::role::Role;
 
@@ -66,7 +66,7 @@ pub struct Summary {
     pub code: i32,
     /// The error that ended the run early, if it has a text of its own.
     pub error: String,
-    /// Whoever reads the errors of this run knows how it ended: the peer has said it, or this side has told its client.
+    /// The user has already seen how this run ended, from the peer or through its client.
     pub told: bool,
     /// The role that the closing line names.
     pub role: Role,
@@ -91,7 +91,7 @@ pub struct Summary {
     pub matches: u64,
     pub hash_hits: u64,
     pub false_alarms: u64,
-    /// Whole seconds are what the rate is made from; this is exact.
+    /// Exact; the rate is computed from whole seconds.
     pub seconds: f64,
     /// Deletions skipped by `--max-delete`.
     pub deletions_skipped: u64,

@@ -233,6 +233,16 @@ macro_rules! plan {
                 self.dry_run || self.only_write_batch
             }
 
+            /// Directories are entries of the lists, not only steps of paths.
+            pub fn lists_dirs(&self) -> bool {
+                self.recurse || self.dirs
+            }
+
+            /// The building of a list is worth a line (spec: output 4).
+            pub fn reports_lists(&self) -> bool {
+                self.lists_dirs() || self.list_only
+            }
+
             /// Extraneous files are looked for when a directory is entered.
             pub fn delete_during(&self) -> bool {
                 matches!(self.delete, DeleteWhen::During | DeleteWhen::Delay)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Who speaks, acts or failed.
+/// The role that reports, acts or failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
     /// The program around a transfer.

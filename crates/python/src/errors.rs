@@ -12,14 +12,14 @@ fn class(error: &Error) -> &'static str {
         Error::Unsupported(_) => "UnsupportedError",
         Error::Startup(_) => "StartupError",
         Error::Socket(_) => "SocketError",
-        Error::FileIo(_) => "FileError",
+        Error::FileIo(_) | Error::File(_) => "FileError",
         Error::Stream(_) => "StreamError",
         Error::Diagnostics(_) => "DiagnosticsError",
         Error::Ipc(_) => "IpcError",
         Error::Interrupted(_) => "Interrupted",
         Error::Memory(_) => "MemoryLimitError",
         Error::Timeout(_) => "TransferTimeout",
-        Error::PeerExit(_) | Error::Other(..) => "PeerExit",
+        Error::PeerExit(_) | Error::Ended(_) | Error::Reported(_) | Error::Other(..) => "PeerExit",
     }
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
         let class = py.import("tain.errors")?.getattr(class(error))?;
         let value = match error {
             // The peer has said why itself.
-            Error::PeerExit(code) => class.call1(("", *code))?,
+            Error::PeerExit(code) | Error::Ended(code) | Error::Reported(code) => class.call1(("", *code))?,
             Error::Other(code, text) => class.call1((text.as_str(), *code))?,
             other => class.call1((other.to_string(),))?,
         };

@@ -1,4 +1,4 @@
-//! Lines of `--debug`, which are put together only when they are wanted (spec: options 4, output 4).
+//! Dumps of lists, for `--debug=FLIST3` (spec: options 4, output 4).
 
 use super::Report;
 use crate::flist::{eflag, Segment};
@@ -7,12 +7,12 @@ use crate::role::Role;
 
 pub(crate) use super::say::debug;
 
-/// Which list a dump shows: that decides what stands in front of the names, and which marks there are.
+/// Which list a dump shows: that decides the column before the names, and the marks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListOf {
-    /// What is sent: the directories of the sources.
+    /// A sent list: the column shows the directories of the sources.
     Sender,
-    /// What came: the depth of each name.
+    /// A received list: the column shows the depth of each name.
     Receiver,
 }
 

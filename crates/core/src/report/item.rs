@@ -59,7 +59,7 @@ impl Item<'_> {
     }
 }
 
-/// What the line of `%i` needs to know of the run.
+/// What `%i` depends on in a run.
 #[derive(Debug, Clone, Copy)]
 pub struct ItemStyle {
     /// `<` for a sender over a link.
@@ -178,7 +178,7 @@ enum Piece {
     },
 }
 
-/// What one escape can give (observed; a path's length).
+/// Longest value of an escape (observed; a path's length).
 const LONGEST: usize = 4095;
 
 /// A width has at most this many digits, one less behind a minus (observed).
@@ -228,7 +228,7 @@ impl Format {
                 i += 1;
             }
             if i == end && text.get(i).is_some_and(u8::is_ascii_digit) {
-                // No escape: what follows may be one again.
+                // This is no escape; the text after it may hold one.
                 plain.extend_from_slice(&text[start..i]);
                 continue;
             }
@@ -272,7 +272,7 @@ impl Format {
             .any(|p| matches!(p, Piece::Escape { letter, .. } if *letter == wanted))
     }
 
-    /// Items are told after their data when a figure of the data is asked for.
+    /// Items are reported after their data when a figure of the data is asked for.
     pub fn after_data(&self) -> bool {
         self.has(b'b') || self.has(b'c') || self.has(b'C')
     }
@@ -294,7 +294,7 @@ impl Format {
                         continue;
                     }
                     let start = out.len();
-                    // The arrow of a link stands outside the width, and blanks stand for one where there is none.
+                    // The arrow of a link stands outside the width, and blanks stand for a missing one.
                     if *letter == b'L' && (*width != 0 || !value.is_empty()) {
                         if value.is_empty() {
                             value.resize(ARROW, b' ');
@@ -333,7 +333,7 @@ fn escape(letter: u8, level: u8, item: &Item<'_>, plan: &Plan, style: ItemStyle,
             _ => out.resize(sum_width(plan), b' '),
         },
         b'f' => {
-            // An absolute name (`-R`) is whole already.
+            // An absolute name (`-R`) has no path in front.
             if let Some(name) = item.name.strip_prefix(b"/") {
                 out.extend_from_slice(name);
             } else if item.source.is_empty() {
@@ -391,7 +391,7 @@ fn sum_width(plan: &Plan) -> usize {
     crate::sums::strong::digest_len(kind) * 2
 }
 
-/// A digest as people print it: the xxh family shows its number, so the wire order is turned round (spec: protocol 8.2).
+/// A digest as tools print it: the xxh family prints a number, so the byte order of the wire is reversed (spec: protocol 8.2).
 fn hex(sum: &[u8], plan: &Plan) -> String {
     use crate::plan::SumKind;
     use std::fmt::Write as _;

@@ -101,7 +101,7 @@ impl Progress {
     }
 
     /// The whole transfer so far, though no file ended.
-    pub fn tell(&mut self, offset: u64, size: u64, counters: Counters, out: &mut Vec<u8>) {
+    pub fn show_total(&mut self, offset: u64, size: u64, counters: Counters, out: &mut Vec<u8>) {
         self.last_print.get_or_insert_with(Instant::now);
         self.finish(offset, size, counters, out);
     }

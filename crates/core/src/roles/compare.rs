@@ -1,5 +1,5 @@
-//! Deciding whether what is here already is what is wanted (spec: transfer 4, 5; protocol 6.2). Pure functions over
-//! stats and plans: the generator asks them, files are not touched.
+//! Decides whether a file at the destination is as the list wants it (spec: transfer 4, 5; protocol 6.2). Pure functions
+//! of stats and plans, for the generator; they touch no file.
 
 use crate::plan::Plan;
 use crate::tree::stat::Stat;
@@ -26,8 +26,8 @@ pub fn is_device(mode: u32) -> bool {
     matches!(mode & S_IFMT, 0o020_000 | 0o060_000)
 }
 
-/// What stands in the place of the other changes it: a device that of a device, a pipe or socket that of either, and
-/// otherwise something of the same type. Anything else is new (observed).
+/// Whether an entry updates what has its name. A device updates a device, a pipe or socket updates either of the two, and
+/// other types update their own type. All else makes a new file (observed).
 pub fn same_family(a: u32, b: u32) -> bool {
     (a ^ b) & S_IFMT == 0 || is_device(a) && is_device(b) || is_special(a) && is_special(b)
 }
@@ -36,7 +36,7 @@ pub fn is_special(mode: u32) -> bool {
     matches!(mode & S_IFMT, 0o010_000 | 0o140_000)
 }
 
-/// What an entry of the list is to look like on this machine: ids mapped, mode settled.
+/// The attributes that an entry of the list is to have on this machine: ids mapped, mode resolved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Type bits and the twelve permission bits the result gets.
@@ -58,23 +58,23 @@ pub struct Wanted {
     pub acl: Option<u32>,
     pub default_acl: Option<u32>,
     pub xattrs: Option<u32>,
-    /// They were compared and are equal already.
-    pub acl_settled: bool,
-    pub xattrs_settled: bool,
+    /// ACLs were compared and are equal; so were attributes.
+    pub acl_equal: bool,
+    pub xattrs_equal: bool,
 }
 
 impl Wanted {
-    /// The same, knowing from the flags of a comparison what need not be looked at again.
-    pub fn settled(self, flags: ItemFlags) -> Self {
+    /// The same after a comparison: what its `flags` show to be equal is not compared again.
+    pub fn compared(self, flags: ItemFlags) -> Self {
         Self {
-            acl_settled: !flags.contains(ItemFlags::ACL),
-            xattrs_settled: !flags.contains(ItemFlags::XATTR),
+            acl_equal: !flags.contains(ItemFlags::ACL),
+            xattrs_equal: !flags.contains(ItemFlags::XATTR),
             ..self
         }
     }
 }
 
-/// Times are equal under `--modify-window` (spec: transfer 4).
+/// Whether times are equal under `--modify-window` (spec: transfer 4).
 pub fn same_time(window: i64, a: (i64, u32), b: (i64, u32)) -> bool {
     match window {
         0 => a.0 == b.0,
@@ -116,7 +116,7 @@ pub fn dest_mode(plan: &Plan, listed: u32, exists: Option<u32>, default_perms: u
     }
 }
 
-/// x-ness differs, for `-E` without `-p`.
+/// Whether executability differs, for `-E` without `-p`.
 fn executability_differs(wanted: &Wanted, stat: &Stat) -> bool {
     is_reg(wanted.mode) && (wanted.listed_mode & 0o111 == 0) != (stat.mode & 0o111 == 0)
 }
@@ -140,7 +140,7 @@ fn group_differs(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
     plan.group && wanted.gid.is_some_and(|gid| gid != stat.gid)
 }
 
-/// Attributes other than content are as wanted (level 3 of spec transfer 7).
+/// Whether attributes other than content are as wanted (level 3 of spec transfer 7).
 pub fn unchanged(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
     (!keeps_time(plan, wanted.mode)
         || same_time(
@@ -156,8 +156,8 @@ pub fn unchanged(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
             .is_none_or(|t| !plan.crtimes || stat.btime.is_none_or(|b| b.0 == t))
 }
 
-/// Add the bits that tell how what is here differs (spec: protocol 6.2, output 6). `stat` is `None` for a new item.
-/// `linked` is a link to a file that was matched in all: its time is that file's.
+/// Add the bits for what differs on this machine (spec: protocol 6.2, output 6). `stat` is `None` for a new item.
+/// `linked`: the entry becomes a hard link to a file that matches completely, and has the time of that file.
 pub fn item_flags(plan: &Plan, wanted: &Wanted, stat: Option<&Stat>, base: ItemFlags, linked: bool) -> ItemFlags {
     let mut flags = base;
     let Some(stat) = stat else {
@@ -199,7 +199,7 @@ pub fn item_flags(plan: &Plan, wanted: &Wanted, stat: Option<&Stat>, base: ItemF
     flags
 }
 
-/// A link target that leads outside of the tree (spec: transfer 2.1). `path` is the link relative to the transfer
+/// Whether a link target leads outside of the tree (spec: transfer 2.1). `path` is the link relative to the transfer
 /// root.
 pub fn unsafe_link(target: &[u8], path: &[u8]) -> bool {
     if target.is_empty() || target[0] == b'/' {

@@ -1,4 +1,4 @@
-//! How a file's new data comes to rest: written to a temporary file or in place, then placed, held back, kept as a
+//! The landing of a file's new data: written to a temporary file or in place, then put in place, delayed, kept as a
 //! partial file or dropped. The receiver and the local copier only produce the bytes (spec: transfer 6, 6.1).
 
 use std::fs::File;
@@ -13,15 +13,15 @@ use crate::report::Reported;
 use crate::role::Role;
 use crate::tree::{data, Temp};
 
-/// What became of a file whose data was asked for. [`Outcome::Again`] and [`Outcome::Failed`] have been reported.
+/// The outcome for a file whose data was asked for. [`Outcome::Again`] and [`Outcome::Failed`] are reported already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a file that is not in place must not count as one"]
 pub enum Outcome {
-    /// The file stands whole under its name.
+    /// The whole file has its name.
     Placed,
-    /// It waits, whole, in the partial directory and gets its name at the end of the run (`--delay-updates`).
+    /// The whole file waits in the partial directory and gets its name at the end of the run (`--delay-updates`).
     Held,
-    /// The data is not the source's: it is asked for once more.
+    /// The data differs from the source's: it is asked for once more.
     Again,
     /// The file was not updated.
     Failed,
@@ -35,13 +35,13 @@ pub struct NewFile<'a> {
     /// Name in the list, for messages.
     pub name: &'a [u8],
     pub want: &'a Wanted,
-    /// Length of the data, as far as it is known before.
+    /// Expected length of the data.
     pub size: u64,
     /// Length of the file at the name, if there is one.
     pub existing: Option<u64>,
-    /// Something is, or may be, at the name: a backup is made of it.
+    /// There is, or may be, a file at the name that needs a backup.
     pub replaces: bool,
-    /// The data builds on the file in the partial directory, which is not needed afterwards.
+    /// The basis is the file in the partial directory, which is not needed afterwards.
     pub from_partial: bool,
     /// This is the second try.
     pub redo: bool,
@@ -59,7 +59,7 @@ impl<'a> NewFile<'a> {
         }
     }
 
-    /// Reserve room (`--preallocate`); whether the file has that length now.
+    /// Reserve space (`--preallocate`). `true` when the file has that length now.
     fn preallocate(&self, file: &File, grow: bool) -> bool {
         match data::preallocate(file, self.size, grow) {
             Ok(()) => grow,
@@ -90,7 +90,7 @@ impl<'a> NewFile<'a> {
     pub fn begin_in_place(self, device: bool) -> Result<InPlace<'a>, Reported> {
         self.make_parents();
         let open = self.dest.open_inplace(self.rel)?;
-        // What is to have holes gets no room in advance: rsync's update in place does not either (observed).
+        // No space is reserved for a sparse file; rsync's update in place does not reserve it either (observed).
         let reserves = self.dest.plan.preallocate && !self.dest.plan.sparse;
         if reserves && self.size > self.existing.unwrap_or(0) && !device {
             self.preallocate(&open, false);
@@ -102,7 +102,7 @@ impl<'a> NewFile<'a> {
         })
     }
 
-    /// The data is not what the source has: what is said of it, and what follows.
+    /// Report that the data differs from the source's, and decide what follows.
     ///
     /// spec: protocol 6.4, transfer 6
     fn report_unverified(&self, kept: &str) -> Outcome {
@@ -135,7 +135,7 @@ impl<'a> NewFile<'a> {
     }
 }
 
-/// New data on its way into a temporary file. It must come to one of the three ends.
+/// New data that is written to a temporary file. The caller must call one of the three methods that end it.
 #[must_use]
 pub struct Landing<'a> {
     file: NewFile<'a>,
@@ -144,17 +144,17 @@ pub struct Landing<'a> {
 }
 
 impl Landing<'_> {
-    /// What is written.
+    /// The file to write to.
     pub fn target(&self) -> &File {
         &self.temp.file
     }
 
-    /// Length that the empty file has already, because room was reserved for a sparse one.
+    /// Length that the empty file has already, because space was reserved for a sparse one.
     pub fn reserved(&self) -> u64 {
         self.reserved
     }
 
-    /// The data is whole and right: give the file its attributes and its name.
+    /// The data is complete and verified: give the file its attributes and its name.
     pub fn finish(self) -> Result<Outcome> {
         let (dest, rel, want) = (self.file.dest, self.file.rel, self.file.want);
         if let Err(error) = dest.sync(&self.temp.file, rel) {
@@ -182,10 +182,10 @@ impl Landing<'_> {
         }
     }
 
-    /// The data could not be had whole, or is not what was sent. `received`: something new is in it.
+    /// The data is incomplete, or differs from what was sent. `received`: the file holds new data.
     pub fn unverified(self, received: bool) -> Outcome {
         let plan = &self.file.dest.plan;
-        // Of the first try rsync says "discarded" also when it is kept for the second (observed).
+        // After the first try rsync reports "discarded" also when the data is kept for the second (observed).
         let implied = plan.delay_updates && plan.partial_dir.as_deref() == Some(b".~tmp~");
         let kept = if self.file.redo && plan.partial && received && plan.partial_dir.is_some() && !implied {
             "put into partial-dir"
@@ -198,7 +198,7 @@ impl Landing<'_> {
         self.file.report_unverified(kept)
     }
 
-    /// The run ends: keep the data if asked, else remove it. `received`: something new is in it.
+    /// The run ends: keep the data if that was asked for, else remove it. `received`: the file holds new data.
     pub fn interrupted(self, received: bool) {
         self.file
             .dest
@@ -215,12 +215,12 @@ pub struct InPlace<'a> {
 }
 
 impl InPlace<'_> {
-    /// What is written.
+    /// The file to write to.
     pub fn target(&self) -> &File {
         &self.open
     }
 
-    /// The data is whole and right.
+    /// The data is complete and verified.
     pub fn finish(self) -> Result<Outcome> {
         let (dest, rel) = (self.file.dest, self.file.rel);
         dest.sync(&self.open, rel)?;
@@ -234,7 +234,7 @@ impl InPlace<'_> {
         Ok(Outcome::Placed)
     }
 
-    /// The data could not be had whole, or is not what was sent; what was written stays.
+    /// The data is incomplete, or differs from what was sent; the written part stays.
     pub fn unverified(self) -> Result<Outcome> {
         self.file.dest.sync(&self.open, self.file.rel)?;
         Ok(self.file.report_unverified("retained"))

@@ -66,7 +66,7 @@ pub fn confine(path: &[u8]) -> Vec<u8> {
 }
 
 /// Split the bytes of a `--files-from` list into names (spec: filters 8). `comments`: the list is read by the process
-/// that scans, so names that begin with `#` or `;` are skipped, whatever ends them.
+/// that scans, so names that begin with `#` or `;` are skipped, however they end.
 pub fn split_names(data: &[u8], nul: bool, comments: bool) -> Vec<Vec<u8>> {
     data.split(|&b| if nul { b == 0 } else { b == b'\n' || b == b'\r' })
         .filter(|n| {

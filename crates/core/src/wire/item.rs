@@ -171,7 +171,8 @@ impl<'a> Item<'a> {
                 | Error::Timeout(_)
                 | Error::Socket(_)
                 | Error::Interrupted(_)
-                | Error::PeerExit(_) => e,
+                | Error::PeerExit(_)
+                | Error::Ended(_) => e,
                 other => Error::Protocol(other.to_string()),
             })?;
             item.xname = Some(Cow::Owned(name));

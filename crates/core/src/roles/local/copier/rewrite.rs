@@ -1,4 +1,4 @@
-//! Local copies that use what is there: by differences, in place, and by appending.
+//! Local copies that use existing data: by differences, in place, and by appending.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -6,16 +6,17 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use super::{pace, target_failed, Copier, SMALL};
+use super::contents::{pace, SMALL};
+use super::{target_failed, Copier};
 use crate::delta::search::{search, SearchStats, TokenSink};
 use crate::delta::signature::Signature;
 use crate::error::{Error, Result};
-use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::dest::Dest;
-use crate::roles::generator::{basis, Basis, Request};
 use crate::roles::landing::{NewFile, Outcome};
+use crate::roles::text::messages;
+use crate::roles::words::request::{Basis, BasisKind, Request};
 use crate::sums::size::sum_head;
 use crate::sums::strong::{BlockHasher, Hasher};
 use crate::tree::data::{read_at, CopyError};
@@ -43,25 +44,21 @@ impl Copier {
         {
             Ok(file) => file,
             Err(error) => {
-                let text = text![
-                    "failed to open ",
-                    &dest.report.quoted(&basis.root.display(&basis.name)),
-                    ", continuing"
-                ];
+                let text = messages::basis_failed(&dest.report.quoted(&basis.root.display(&basis.name)));
                 self.report
                     .error(crate::report::sys_line(Role::Generator, &text, &error));
                 return Ok(false);
             }
         };
-        // Nothing verifies the whole file here. What is written comes from the source, but in place a block may stay as
-        // it is: so there its sum leaves nothing to chance.
+        // Nothing verifies the whole file here. Written data comes from the source, but in an update in place a matched block
+        // stays, so its sum must be a strong one.
         let full = request.redo || inplace;
         let head = sum_head(basis.size, plan.block_size, plan.protocol, plan.xfer_sum, full);
         let hasher = BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix);
         let mut reader: &File = &basis_file;
         let (signature, read) = Signature::of(&mut reader, head, &hasher).map_err(CopyError::Stopped)?;
         if read.is_err() {
-            // Sums of zeros stand for what could not be read.
+            // Zeros stand for data that could not be read, also in sums.
             return Ok(false);
         }
         let mut whole = Hasher::new(crate::plan::SumKind::None);
@@ -123,10 +120,10 @@ impl Copier {
         let existing = request.exists.map_or(0, |s| s.size);
         let appends = plan.append > 0 && !request.redo && existing > 0;
         if appends && existing > size {
-            let entry = request.segment.entry(request.i);
-            let name = request.segment.name(request.i);
+            let entry = request.at.entry();
+            let name = request.at.name();
             let shown = self.shown_source(entry.root, &name);
-            self.report.warning(text!["skipped diminished file: ", &shown]);
+            self.report.warning(messages::diminished(&shown));
             return Ok(Outcome::Failed);
         }
         let mut copy = None;
@@ -138,7 +135,7 @@ impl Copier {
             return Ok(Outcome::Failed);
         };
         let from_copy = copy.map(|(root, name)| Basis {
-            kind: basis::BACKUP,
+            kind: BasisKind::Backup,
             root,
             name,
             size: existing,
@@ -163,7 +160,7 @@ impl Copier {
         }
     }
 
-    /// Write all of the file, where it differs from what is there.
+    /// Write the parts of the file that differ from the existing data.
     fn rewrite(
         &mut self,
         request: &Request,
@@ -177,7 +174,7 @@ impl Copier {
     ) -> Result<(), CopyError> {
         let plan = Arc::clone(&self.plan);
         if let Some(basis) = basis.filter(|_| !plan.whole_file && size > 0 && !device) {
-            let itself = basis.kind == basis::ITSELF;
+            let itself = basis.kind == BasisKind::Itself;
             if self.delta(request, dest, source, size, basis, target, existing, itself)? {
                 return Ok(());
             }
@@ -190,7 +187,7 @@ impl Copier {
         Ok(())
     }
 
-    /// Write what the file is longer by. `false`: what is there is not the beginning of the source
+    /// Append the rest of the source. `false`: the existing data is not the beginning of the source
     /// (spec: transfer 6 `--append-verify`).
     fn append(&mut self, source: &File, size: u64, existing: u64, target: &File) -> Result<bool, CopyError> {
         let verified = self.plan.append < 2 || self.same_start(source, target, existing)?;
@@ -208,7 +205,7 @@ impl Copier {
             self.report.check().map_err(CopyError::Stopped)?;
             let want = other.len().min((len - at) as usize);
             read_at(source, &mut self.buffer[..want], at)?;
-            // What can't be read there is not the same.
+            // Data that can't be read counts as different.
             if target.read_exact_at(&mut other[..want], at).is_err() || self.buffer[..want] != other[..want] {
                 return Ok(false);
             }
@@ -218,7 +215,8 @@ impl Copier {
     }
 }
 
-/// Reads the source for a search, which would go on with zeros after an error: that is noted here, and ends it.
+/// Reads the source for a search. A search goes on with zeros after an error, so this reader notes the error, and the
+/// search ends.
 struct Watched<'a> {
     file: &'a File,
     broken: &'a RefCell<Option<CopyError>>,
@@ -228,7 +226,7 @@ impl Read for Watched<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let result = self.file.read(buffer);
         match &result {
-            // No more is asked for than the file should have.
+            // The search asks for no more than the file should have.
             Ok(0) if !buffer.is_empty() => *self.broken.borrow_mut() = Some(CopyError::ended_early()),
             Err(e) if e.kind() != io::ErrorKind::Interrupted => {
                 let error = e.raw_os_error().map_or(e.kind().into(), io::Error::from_raw_os_error);
@@ -258,7 +256,7 @@ struct Rebuild<'a> {
 impl Rebuild<'_> {
     fn is_whole(&self) -> Result<()> {
         if self.broken.borrow().is_some() {
-            return Err(Error::FileIo(String::new()));
+            return Err(Error::Reported(11));
         }
         Ok(())
     }
@@ -266,7 +264,7 @@ impl Rebuild<'_> {
     fn wrote(&self, result: io::Result<()>) -> Result<()> {
         result.map_err(|error| {
             *self.broken.borrow_mut() = Some(CopyError::Target(error));
-            Error::FileIo(String::new())
+            Error::Reported(11)
         })
     }
 

@@ -6,11 +6,11 @@ use crate::plan::Plan;
 use crate::wire::ints::Source;
 use crate::wire::link::{Reader, Writer};
 
-/// Longest name that is taken, and all names together: they are held in memory.
+/// Longest name, and most bytes of all names together: they are held in memory.
 const MAX_NAME: usize = 4096;
 const MAX_NAMES: usize = 1 << 30;
 
-/// What travels for a list: names ended by NUL, none of them empty, then an empty one.
+/// The wire form of a list: names that end with NUL, none empty, then an empty one.
 pub fn encode(data: &[u8], nul: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(data.len() + 2);
     for &byte in data {
@@ -31,7 +31,7 @@ pub fn encode(data: &[u8], nul: bool) -> Vec<u8> {
     out
 }
 
-/// How the names are converted: only with secluded args, as those are (spec: protocol 2.9).
+/// The conversion of names: only with secluded args, and as for them (spec: protocol 2.9).
 fn charset(plan: &Plan) -> Option<Iconv> {
     plan.iconv
         .as_deref()
@@ -39,7 +39,7 @@ fn charset(plan: &Plan) -> Option<Iconv> {
         .and_then(Iconv::new)
 }
 
-/// Read names up to the empty one. Below protocol 31 they come unframed, whatever the stream is otherwise.
+/// Read names up to the empty one. Below protocol 31 they come unframed, also on a framed stream.
 pub fn read_names(reader: &mut Reader, plan: &Plan) -> Result<Vec<Vec<u8>>> {
     let protocol = plan.protocol;
     let charset = charset(plan);
@@ -76,7 +76,7 @@ pub fn read_names(reader: &mut Reader, plan: &Plan) -> Result<Vec<Vec<u8>>> {
 }
 
 /// Send a list to the sender.
-pub fn forward(writer: &Writer, plan: &Plan) -> Result<()> {
+pub fn forward_names(writer: &Writer, plan: &Plan) -> Result<()> {
     let protocol = plan.protocol;
     let mut data = encode(&plan.files_from_data, plan.from0);
     if let Some(set) = charset(plan) {

@@ -1,4 +1,4 @@
-//! Where a sender's data goes: to the receiver, and into a batch that is being written (spec: protocol 11).
+//! The outlet of a sender's data: the link, and a batch that is being written (spec: protocol 11).
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub fn record_of(plan: &Plan, role: Role) -> Result<Option<Arc<Record>>> {
 pub struct Outlet {
     writer: Writer,
     record: Option<Arc<Record>>,
-    /// `--only-write-batch`: the data of files goes nowhere else.
+    /// `--only-write-batch`: data of files goes into the batch alone.
     data_only: bool,
 }
 
@@ -49,12 +49,12 @@ impl Outlet {
         self.data_only
     }
 
-    /// Into the batch alone; nowhere if there is none.
+    /// Write into the batch alone, if there is one.
     pub fn record(&self, data: &[u8]) -> Result<()> {
         self.record.as_ref().map_or(Ok(()), |record| record.put(data))
     }
 
-    /// Lists, items, and the ends of phases.
+    /// Send lists, items, and the ends of phases.
     pub fn put(&self, data: &[u8]) -> Result<()> {
         self.record(data)?;
         self.writer.put(data)
@@ -66,7 +66,7 @@ impl Outlet {
         self.writer.put_owned(data)
     }
 
-    /// Heads, tokens and sums.
+    /// Send heads, tokens and sums.
     pub fn put_data(&self, data: &[u8]) -> Result<()> {
         self.record(data)?;
         if self.data_only {
@@ -75,7 +75,7 @@ impl Outlet {
         self.writer.put(data)
     }
 
-    /// The same without a copy.
+    /// As [`Outlet::put_data`], without a copy.
     pub fn put_data_owned(&self, data: Vec<u8>) -> Result<()> {
         self.record(&data)?;
         if self.data_only {

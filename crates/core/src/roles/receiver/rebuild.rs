@@ -24,7 +24,7 @@ pub struct Target<'a> {
     pub inplace: bool,
 }
 
-/// What came of a stream.
+/// What a stream gave.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Built {
     pub literal: u64,
@@ -35,7 +35,7 @@ pub struct Built {
 pub enum Failure {
     /// The file could not be written.
     Write(io::Error),
-    /// Blocks of a file that is not there are meant.
+    /// The stream names blocks of a basis that is missing.
     NoBasis,
     /// The stream, or the whole run.
     Run(Error),
@@ -47,7 +47,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Everything that rebuilding looks at.
+/// The inputs of a rebuild.
 pub struct Job<'a> {
     pub head: SumHead,
     pub basis: Option<&'a File>,
@@ -70,7 +70,7 @@ struct Builder<'a, 'b> {
     job: &'a Job<'a>,
     target: Option<Target<'b>>,
     whole: &'a mut Hasher,
-    /// Data on its way into the file.
+    /// Data that is not written yet.
     pending: Vec<u8>,
     run: Option<Run>,
     done: u64,
@@ -93,7 +93,7 @@ impl Builder<'_, '_> {
             self.job.report.progress(self.done, self.job.size);
         }
         if self.job.stop.load(Ordering::Relaxed) {
-            return Err(Error::Stream(String::new()).into());
+            return Err(Error::Ended(12).into());
         }
         self.job.report.check()?;
         Ok(())
@@ -120,13 +120,13 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
-    /// The stream has ended early: what is still on its way belongs to what stays of the file.
+    /// The stream has ended early: pending data is written, because the file may be kept as a partial one.
     fn keep(&mut self) {
         let _ = self.finish_run();
         let _ = self.write_out();
     }
 
-    /// Read the blocks that have been named so far.
+    /// Read the pending blocks.
     fn finish_run(&mut self) -> Result<(), Failure> {
         let Some(run) = self.run.take() else { return Ok(()) };
         let Some(basis) = self.job.basis else { return Ok(()) };
@@ -139,7 +139,7 @@ impl Builder<'_, '_> {
             let from = self.pending.len();
             let n = (end - at).min(PIECE as u64) as usize;
             self.pending.resize(from + n, 0);
-            // What can't be read stays zeros: the whole-file sum tells.
+            // Unreadable data stays zeros, which the whole-file sum reveals.
             read_full(basis, &mut self.pending[from..], at);
             self.whole.update(&self.pending[from..]);
             at += n as u64;

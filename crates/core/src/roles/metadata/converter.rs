@@ -1,4 +1,4 @@
-//! Names and ids from a program of the operator's instead of this machine's files (spec: daemon 11).
+//! Names and ids from a program of the operator, instead of the files of this machine (spec: daemon 11).
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,17 +14,17 @@ use crate::report::Report;
 
 /// Bytes of a question with its end of line and a terminator, as in rsync.
 const REQUEST_LIMIT: usize = 1024;
-/// A name longer than this is none: a program that prints without end must not fill the memory.
+/// Longest name: a program that prints without end must not fill the memory.
 const ANSWER_LIMIT: usize = 1024;
-/// How long a program may think (spec: security SEC-35).
+/// How long a program may take for an answer (spec: security SEC-35).
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often a wait looks whether the transfer was cancelled.
+/// How often a wait checks for a cancel.
 const TICK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
 
-/// One line is asked, one is answered.
+/// The protocol is one line for a question, one for its answer.
 pub struct Converter {
     report: Report,
     pipes: Mutex<(Arc<OwnedFd>, Arc<OwnedFd>)>,
@@ -61,7 +61,7 @@ impl Converter {
         let end = Instant::now() + PATIENCE;
         loop {
             if Instant::now() >= end {
-                // Whatever comes later would be taken for the answer to another question.
+                // A later answer would be taken for the answer to another question.
                 self.end("Connection to name-converter failed.", 10);
                 return None;
             }
@@ -77,7 +77,7 @@ impl Converter {
             match rustix::io::read(from, &mut byte) {
                 Ok(1) if byte[0] == b'\n' => break,
                 Ok(1) if line.len() < ANSWER_LIMIT => line.push(byte[0]),
-                // The rest of too long a line is read over.
+                // The rest of a line that is too long is skipped.
                 Ok(1) | Err(rustix::io::Errno::INTR) => {}
                 Ok(_) | Err(_) => return None,
             }
@@ -96,7 +96,7 @@ impl Converter {
             return None;
         }
         let answer = self.ask(kind, name)?;
-        // Nothing but digits is an id: what is unclear must not become 0.
+        // Only digits make an id: an unclear answer must not become 0.
         if !answer.iter().all(u8::is_ascii_digit) {
             return None;
         }

@@ -1,76 +1,65 @@
-//! What answers a request when both ends are this process: the file is copied at once (spec: design 3, transfer 6).
+//! Answers requests when both ends are this process: the file is copied at once (spec: transfer 6).
 
+mod contents;
+mod requests;
 mod rewrite;
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-
-use super::compare::is_reg;
-use super::dest::{Dest, Failed};
-use super::generator::Request;
-use super::items::{self, Figures, Part};
-use super::landing::{NewFile, Outcome};
-use super::paths::disk;
-use super::pool::Pool;
-use super::sources::Sources;
-use crate::error::{Error, IoErrorExt as _, Result};
-use crate::flist::Segment;
+use super::pool::{self, Pool};
+use crate::error::{Error, Result};
 use crate::plan::{Debug, DeleteWhen, Plan};
-use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
+use crate::roles::compare::is_reg;
+use crate::roles::dest::{Dest, Failed};
+use crate::roles::landing::{NewFile, Outcome};
+use crate::roles::paths::disk;
+use crate::roles::sources::{remove_source_file, Sources};
+use crate::roles::text::items::{self, Change, Figures, Part};
+use crate::roles::text::messages;
+use crate::roles::words::request::{BasisKind, Request};
+use crate::roles::words::At;
 use crate::sums::size::sum_head;
-use crate::sums::strong::Hasher;
-use crate::tree::data::{self, CopyError, Reflink};
-use crate::tree::sparse::Output;
+use crate::tree::data::CopyError;
 use crate::tree::Root;
 use crate::wire::item::IoErrors;
 use crate::wire::item::ItemFlags;
 use crate::wire::throttle::Throttle;
+use contents::SMALL;
 
-/// Files up to this size are read and written in one piece.
-const SMALL: u64 = 256 * 1024;
-
-/// Bytes that are looked at for holes at a time.
-const PIECE: usize = 32 * 1024;
-
-/// So many small files are copied here before workers are started: most runs have no more.
+/// Small files that are copied before workers are started: most runs have no more.
 const FIRST: usize = 16;
 
-/// What became of a request.
+/// The answer to a request.
 pub enum Copied {
     Now(Outcome),
-    /// A worker has it; [`Copier::finished`] and [`Copier::wait`] tell of the end.
+    /// A worker has it; its outcome comes from [`Copier::finished`] or [`Copier::wait`].
     Later,
 }
 
 /// A finished file that waits in the partial-dir (`--delay-updates`).
 struct Delayed {
-    segment: Arc<Segment>,
-    i: usize,
-    ndx: i32,
+    at: At,
     iflags: ItemFlags,
     rel: Vec<u8>,
-    /// Something is at its name that a backup is made of.
+    /// There is a file at its name that needs a backup.
     exists: bool,
     /// Bytes, bytes of sums and the sum that the log shows.
     figures: Option<(u64, u64, Option<Vec<u8>>)>,
 }
 
-/// A file whose last step has been tried: its list, its place there, its number, and what became of it.
-pub type Ended = (Arc<Segment>, usize, i32, Outcome);
+/// A file whose last step has been tried, and what became of it.
+pub type Ended = (At, Outcome);
 
 /// Copies files on this machine.
 pub struct Copier {
     plan: Arc<Plan>,
     report: Report,
     sources: Sources,
-    /// The destination with the receiver's eyes; kept, because it holds the handles of directories in use.
+    /// The destination for the receiver's role; kept, because it caches handles of directories.
     dest: Option<Arc<Dest>>,
     buffer: Vec<u8>,
     /// The buffer holds the whole file.
@@ -78,19 +67,19 @@ pub struct Copier {
     /// Finished files that wait in the partial-dir (`--delay-updates`).
     delayed: Vec<Delayed>,
     throttle: Throttle,
-    /// Literal and matched bytes of the file in hand.
+    /// Literal and matched bytes of the current file.
     written: (u64, u64),
-    /// Its progress is shown, and not ended yet.
+    /// Its progress line is not ended yet.
     progress_open: bool,
-    /// The workers, once there is enough for them.
-    pool: Option<Pool>,
+    /// The workers, once there are enough small files for them.
+    pool: Option<Pool<(Request, File), (i32, Outcome)>>,
     /// Small files until workers are started; `None`: this run has none.
     until_pool: Option<usize>,
 }
 
 impl Copier {
     pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Self {
-        let pooled = poolable(&plan) && !report.after_data() && Pool::size() > 0;
+        let pooled = poolable(&plan) && !report.after_data() && pool::size() > 0;
         let until_pool = pooled.then_some(FIRST);
         let mut throttle = Throttle::new();
         throttle.set(plan.bwlimit);
@@ -110,36 +99,39 @@ impl Copier {
         }
     }
 
-    /// One that writes files for this one in a thread of its own.
+    /// A copier that writes files for this one in a thread of its own.
     pub fn worker(&self) -> Self {
         let mut copier = Self::new(Arc::clone(&self.plan), self.report.clone(), self.sources.clone());
         copier.until_pool = None;
         copier
     }
 
-    /// A file whose writing has ended, if there is one: its number, and what became of it.
+    /// A file that a worker has finished, if there is one: its number and its outcome.
     pub fn finished(&mut self) -> Result<Option<(i32, Outcome)>> {
-        let done = self.pool.as_mut().and_then(Pool::finished);
-        done.map(|(ndx, outcome)| Ok((ndx, outcome?))).transpose()
+        self.pool.as_mut().and_then(Pool::finished).transpose()
     }
 
-    /// Wait for the next end; `None`: nothing is in hand.
+    /// Wait until a worker finishes a file; `None` when the workers have none.
     pub fn wait(&mut self) -> Result<Option<(i32, Outcome)>> {
-        let done = self.pool.as_mut().and_then(Pool::wait);
-        done.map(|(ndx, outcome)| Ok((ndx, outcome?))).transpose()
+        self.pool.as_mut().and_then(Pool::wait).transpose()
     }
 
     /// Whether a worker may have it: a small file that is copied whole.
     fn for_worker(&mut self, request: &Request, dest: &Dest) -> bool {
-        let fits = !request.redo
-            && request.segment.entry(request.i).len < SMALL
-            && !request.exists.is_some_and(|s| s.is_device());
+        let fits = !request.redo && request.at.entry().len < SMALL && !request.exists.is_some_and(|s| s.is_device());
         match self.until_pool {
             Some(0) => fits && self.pool.is_some(),
             Some(left) if fits => {
                 self.until_pool = Some(left - 1);
                 if left == 1 {
-                    self.pool = Pool::start(self, dest);
+                    self.pool = Pool::start(|| {
+                        let mut copier = self.worker();
+                        let dest = dest.for_role(Role::Receiver);
+                        move |(request, source): (Request, File)| {
+                            let outcome = copier.write_small(&request, &dest, &source)?;
+                            Ok((request.at.ndx(), outcome))
+                        }
+                    });
                 }
                 false
             }
@@ -158,37 +150,27 @@ impl Copier {
         Ok(outcome)
     }
 
-    fn tell(&self, request: &Request, figures: Figures<'_>, part: Part) {
-        let name = request.segment.given_name(request.i);
-        items::tell(
-            &self.report,
-            &request.segment,
-            request.i,
-            &name,
-            request.iflags,
-            None,
-            true,
-            figures,
-            part,
-        );
+    fn report_item(&self, request: &Request, figures: Figures<'_>, part: Part) {
+        let name = request.at.given_name();
+        Change::sent(&request.at, request.iflags, None).report(&self.report, &name, figures, part);
     }
 
-    /// Carry out a request, or have it carried out.
+    /// Answer a request, or hand it to a worker.
     pub fn copy(&mut self, request: Request, dest: &Dest) -> Result<Copied> {
         self.report.check()?;
         if !self.for_worker(&request, dest) {
             return self.copy_now(&request, dest).map(Copied::Now);
         }
-        let entry = *request.segment.entry(request.i);
-        let name = request.segment.name(request.i);
+        let entry = *request.at.entry();
+        let name = request.at.name();
         self.count(&request);
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
             return Ok(Copied::Now(Outcome::Failed));
         };
-        self.tell(&request, Figures::default(), Part::Screen);
-        self.tell(&request, Figures::default(), Part::KeptAfter(request.ndx));
+        self.report_item(&request, Figures::default(), Part::Screen);
+        self.report_item(&request, Figures::default(), Part::KeptAfter(request.at.ndx()));
         match &mut self.pool {
-            Some(pool) => pool.submit(request, source)?,
+            Some(pool) => pool.submit((request, source))?,
             None => return Err(Error::Ipc("no thread writes files".into())),
         }
         Ok(Copied::Later)
@@ -196,7 +178,7 @@ impl Copier {
 
     /// A file counts as soon as it is asked for, readable or not; as a new one only the first time (observed).
     fn count(&self, request: &Request) {
-        let entry = request.segment.entry(request.i);
+        let entry = request.at.entry();
         if !request.redo {
             items::count(&self.report, entry.mode, request.iflags);
         }
@@ -206,25 +188,25 @@ impl Copier {
         });
     }
 
-    /// Carry out a request.
+    /// Answer a request.
     fn copy_now(&mut self, request: &Request, dest: &Dest) -> Result<Outcome> {
-        let entry = *request.segment.entry(request.i);
+        let entry = *request.at.entry();
         self.count(request);
         if self.plan.dry_run {
-            self.tell(request, Figures::default(), Part::All);
+            self.report_item(request, Figures::default(), Part::All);
             self.report.stats(|s| {
                 s.sent += 3;
                 s.received += 3;
             });
             return Ok(Outcome::Placed);
         }
-        let name = request.segment.name(request.i);
+        let name = request.at.name();
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
             return Ok(Outcome::Failed);
         };
         let late = self.report.after_data();
         if !late {
-            self.tell(request, Figures::default(), Part::Screen);
+            self.report_item(request, Figures::default(), Part::Screen);
         }
         if self.report.progress_level() > 0 {
             self.report.progress_begin(0);
@@ -246,16 +228,14 @@ impl Copier {
                 sum_bytes: figures.1,
                 checksum: sum.as_deref(),
             };
-            self.tell(request, shown, Part::Screen);
+            self.report_item(request, shown, Part::Screen);
         }
         match outcome {
-            Outcome::Placed => self.tell(request, shown, Part::Kept),
+            Outcome::Placed => self.report_item(request, shown, Part::Kept),
             Outcome::Held => {
                 let figures = late.then_some((figures.0, figures.1, sum));
                 self.delayed.push(Delayed {
-                    segment: Arc::clone(&request.segment),
-                    i: request.i,
-                    ndx: request.ndx,
+                    at: request.at.clone(),
                     iflags: request.iflags,
                     rel: request.rel.clone(),
                     exists: request.exists.is_some(),
@@ -288,27 +268,6 @@ impl Copier {
         (3 + 16 + literal + 4 * (runs + blocks) + 4 + digest, sums)
     }
 
-    /// `%C` of a file whose bytes never came by.
-    fn late_sum(&mut self, source: &File, len: u64) -> Option<Vec<u8>> {
-        if self.plan.checksum {
-            return None;
-        }
-        let mut hasher = Hasher::new(self.plan.xfer_sum);
-        self.buffer.resize(SMALL as usize, 0);
-        let mut at = 0;
-        while at < len {
-            match source.read_at(&mut self.buffer, at) {
-                // No sum is better than a wrong one.
-                Ok(0) | Err(_) => return None,
-                Ok(n) => {
-                    hasher.update(&self.buffer[..n]);
-                    at += n as u64;
-                }
-            }
-        }
-        Some(hasher.finish().as_slice().to_vec())
-    }
-
     fn open_source(&mut self, number: u16, path: &[u8]) -> Option<File> {
         let report = &self.report;
         let shown = |root: &Root| report.quoted(&root.display(path));
@@ -319,7 +278,7 @@ impl Copier {
     fn data(&mut self, request: &Request, dest: &Dest, source: &File) -> Result<Outcome> {
         let plan = Arc::clone(&self.plan);
         self.written = (0, 0);
-        let entry = *request.segment.entry(request.i);
+        let entry = *request.at.entry();
         let to_device = plan.write_devices && request.exists.is_some_and(|s| s.is_device());
         let size = if self.read_early(request, source, to_device) {
             entry.len
@@ -329,9 +288,9 @@ impl Copier {
                 Ok(_) => entry.len,
                 Err(error) => {
                     self.report.set_io_error(IoErrors::GENERAL);
-                    let name = request.segment.name(request.i);
+                    let name = request.at.name();
                     let shown = self.shown_source(entry.root, &name);
-                    let text = text!["fstat ", &shown, " failed"];
+                    let text = messages::fstat_failed(&shown);
                     self.report.sys_error(Role::Sender, text, &error);
                     return Ok(Outcome::Failed);
                 }
@@ -342,8 +301,8 @@ impl Copier {
             Some(basis) if !plan.perms => dest.model(&basis.root, &basis.name),
             _ => request.exists,
         };
-        let want = dest.wanted(&request.segment, request.i, model.as_ref());
-        let name = request.segment.name(request.i);
+        let want = dest.wanted(request.at.list(), request.at.i(), model.as_ref());
+        let name = request.at.name();
         let file = NewFile {
             dest,
             rel: &request.rel,
@@ -352,7 +311,7 @@ impl Copier {
             size,
             existing: request.exists.map(|s| s.size),
             replaces: request.exists.is_some(),
-            from_partial: matches!(&request.basis, Some(b) if b.kind == super::generator::basis::PARTIAL),
+            from_partial: matches!(&request.basis, Some(b) if b.kind == BasisKind::Partial),
             redo: request.redo,
         };
         let outcome = if plan.inplace || to_device || plan.append > 0 {
@@ -368,11 +327,11 @@ impl Copier {
         outcome
     }
 
-    /// A new file that takes the place of what is at the name.
+    /// Write a new file that replaces the one at the name.
     fn replacement(&mut self, request: &Request, file: NewFile<'_>, source: &File, size: u64) -> Result<Outcome> {
         let dest = file.dest;
         let Ok(landing) = file.begin() else {
-            // What can't be written anywhere counts as well (observed).
+            // Data that can't be written counts as well (observed).
             self.written.0 = size;
             return Ok(Outcome::Failed);
         };
@@ -396,7 +355,7 @@ impl Copier {
         }
     }
 
-    /// A source file in messages.
+    /// The path of a source file in messages.
     fn shown_source(&mut self, number: u16, name: &[u8]) -> Vec<u8> {
         match self.sources.root(number) {
             Some(root) => self.report.quoted(&root.display(disk(name))),
@@ -404,13 +363,13 @@ impl Copier {
         }
     }
 
-    /// The source can't be read to its end: say so, as a sender does (spec: transfer 13).
+    /// Report that the source can't be read to its end, as a sender does (spec: transfer 13).
     fn source_failed(&mut self, request: &Request, size: u64, error: &io::Error) {
-        let entry = *request.segment.entry(request.i);
-        let name = request.segment.name(request.i);
+        let entry = *request.at.entry();
+        let name = request.at.name();
         self.report.set_io_error(IoErrors::GENERAL);
         let shown = self.shown_source(entry.root, &name);
-        let text = text!["read errors mapping ", &shown];
+        let text = messages::read_failed(&shown);
         // A sender has shown the item before it reads, and its end after the zeros that stand for the rest.
         self.report.release();
         self.end_progress(entry.len);
@@ -419,27 +378,7 @@ impl Copier {
         self.written.0 = size.saturating_sub(self.written.1);
     }
 
-    /// Read a small file that is copied whole into the buffer, before anything is made for it. `false`: look at the
-    /// file's status first, because this is no such case or the file is not as long as listed.
-    fn read_early(&mut self, request: &Request, source: &File, to_device: bool) -> bool {
-        let plan = &self.plan;
-        let len = request.segment.entry(request.i).len;
-        let whole = request.basis.is_none() || plan.whole_file;
-        let plain = !(plan.sparse || plan.preallocate || plan.inplace || plan.copy_devices || to_device);
-        self.early = false;
-        // An empty file is not read, which would change its access time.
-        if !whole || !plain || plan.append > 0 || len >= SMALL || len == 0 {
-            return false;
-        }
-        self.buffer.resize(SMALL as usize, 0);
-        // One byte more is asked for than there should be, so an answer of just that length is the end of the file.
-        self.early = source
-            .read_at(&mut self.buffer[..=len as usize], 0)
-            .is_ok_and(|n| n as u64 == len);
-        self.early
-    }
-
-    /// Move the files that were held back (spec: transfer 6 `--delay-updates`), and say what became of each.
+    /// Give the delayed files their names (spec: transfer 6 `--delay-updates`). Returns the outcome of each.
     pub fn finish_delayed(&mut self, dest: &Dest) -> Result<Vec<Ended>> {
         let dest = dest.for_role(Role::Receiver);
         let mut ended = Vec::new();
@@ -458,121 +397,25 @@ impl Copier {
                         checksum: sum.as_deref(),
                     };
                 }
-                let name = held.segment.given_name(held.i);
-                let (report, segment) = (&self.report, &held.segment);
-                items::tell(
-                    report,
-                    segment,
-                    held.i,
-                    &name,
-                    held.iflags,
-                    None,
-                    true,
-                    figures,
-                    Part::Kept,
-                );
+                let name = held.at.given_name();
+                Change::sent(&held.at, held.iflags, None).report(&self.report, &name, figures, Part::Kept);
             }
-            ended.push((held.segment, held.i, held.ndx, outcome));
+            ended.push((held.at, outcome));
         }
         Ok(ended)
     }
 
-    /// Write the new content into `target`, which is empty (or has `reserved` zeros).
-    fn fill(
-        &mut self,
-        request: &Request,
-        dest: &Dest,
-        source: &File,
-        size: u64,
-        target: &File,
-        reserved: u64,
-    ) -> Result<(), CopyError> {
-        let plan = Arc::clone(&self.plan);
-        if let Some(basis) = request.basis.as_ref().filter(|_| !plan.whole_file && size > 0) {
-            if self.delta(request, dest, source, size, basis, target, reserved, false)? {
-                return Ok(());
-            }
-        }
-        if plan.sparse || plan.bwlimit > 0 {
-            // Piece by piece: for holes, and when there is a limit to the speed.
-            let mut output = Output::new(target, 0, reserved, plan.sparse);
-            self.copy_pieces(source, 0, size, &mut output, PIECE)?;
-            output.finish().map_err(CopyError::Target)?;
-            return Ok(());
-        }
-        if size <= SMALL {
-            return self.small_copy(source, size, target);
-        }
-        let report = self.report.clone();
-        let progress = report.progress_level() > 0;
-        let written = &mut self.written.0;
-        data::copy_whole_with(source, target, size, Reflink::Try, &mut |done| {
-            *written = done;
-            if progress {
-                report.progress(done, size);
-            }
-            report.check()
-        })?;
-        Ok(())
-    }
-
-    fn small_copy(&mut self, source: &File, size: u64, target: &File) -> Result<(), CopyError> {
-        self.buffer.resize(SMALL as usize, 0);
-        let content = &mut self.buffer[..size as usize];
-        if !self.early {
-            data::read_at(source, content, 0)?;
-        }
-        if size > 0 {
-            use std::io::Write;
-            let mut writer: &File = target;
-            writer.write_all(content).map_err(CopyError::Target)?;
-        }
-        self.written.0 = size;
-        Ok(())
-    }
-
-    /// Copy what is between `at` and `size`, `piece` bytes at a time, watched and paced.
-    fn copy_pieces(
-        &mut self,
-        source: &File,
-        mut at: u64,
-        size: u64,
-        output: &mut Output<'_>,
-        piece: usize,
-    ) -> Result<(), CopyError> {
-        self.buffer.resize(piece, 0);
-        while at < size {
-            self.report.check().map_err(CopyError::Stopped)?;
-            let want = self.buffer.len().min((size - at) as usize);
-            match source.read_at(&mut self.buffer[..want], at) {
-                Ok(0) => return Err(CopyError::ended_early()),
-                Ok(n) => {
-                    output.write(&self.buffer[..n]).map_err(CopyError::Target)?;
-                    at += n as u64;
-                    self.written.0 += n as u64;
-                    pace(&mut self.throttle, &self.report, n).map_err(CopyError::Stopped)?;
-                    if self.report.progress_level() > 0 {
-                        self.report.progress(at, size);
-                    }
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(CopyError::Source(e)),
-            }
-        }
-        Ok(())
-    }
-
     /// `--remove-source-files`: the file goes if it is still the one that was listed (spec: transfer 13).
-    pub fn remove_source(&mut self, segment: &Arc<Segment>, i: usize, dest: &Dest) {
-        let name = segment.name(i);
-        let entry = *segment.entry(i);
+    pub fn remove_source_of(&mut self, at: &At, dest: &Dest) {
+        let name = at.name();
+        let entry = *at.entry();
         let Some(root) = self.sources.root(entry.root) else {
             return;
         };
-        let rel = dest.name(segment, i);
+        let rel = dest.name(at.list(), at.i());
         let mut there = dest.root.lstat(&rel).ok();
         if there.is_none() {
-            // Nothing was made, because an alternate directory has it: which may be the source itself.
+            // Nothing was made, because an alternate directory has the file, which may be the source itself.
             let mut alternates = dest.alternates().iter().filter_map(|root| root.lstat(&rel).ok());
             there = match root.lstat(disk(&name)) {
                 Ok(source) => alternates.find(|stat| stat.same_file(&source)),
@@ -583,7 +426,7 @@ impl Copier {
     }
 }
 
-/// What ends the run when a copy has failed for another reason than its source.
+/// The error that ends the run when a copy has failed for another reason than its source.
 fn target_failed(dest: &Dest, rel: &[u8], error: CopyError) -> Error {
     match error {
         CopyError::Source(error) | CopyError::Target(error) => dest.write_error(rel, &error),
@@ -591,76 +434,8 @@ fn target_failed(dest: &Dest, rel: &[u8], error: CopyError) -> Error {
     }
 }
 
-/// Remove a source file after its transfer, with the checks and messages of spec transfer 13.
-pub fn remove_source_file(
-    report: &Report,
-    root: &Root,
-    name: &[u8],
-    entry: &crate::flist::Entry,
-    destination: Option<(u64, u64)>,
-) {
-    let path = disk(name);
-    let failed = |error: &io::Error| {
-        let text = text!["sender failed to remove ", name];
-        report.sys_error(Role::Sender, text, error);
-    };
-    let found = if report.plan().copy_links {
-        root.stat_follow(path, false)
-    } else {
-        root.lstat(path)
-    };
-    let stat = match found {
-        Ok(stat) => stat,
-        Err(e) if e.is(Errno::NOENT) => {
-            if report.plan().info.remove > 0 {
-                report.info(text!["sender file already removed: ", name]);
-            }
-            return;
-        }
-        Err(e) => return failed(&e),
-    };
-    if destination == Some((stat.dev, stat.ino)) {
-        report.error_xfer(text!["ERROR: Skipping sender remove of destination file: ", name]);
-        return;
-    }
-    let exact = !report.plan().local || report.plan().protocol >= 31;
-    if stat.size != entry.len && entry.is_file()
-        || stat.mtime != entry.mtime
-        || exact && stat.mtime_nsec != entry.mtime_nsec
-    {
-        report.error_xfer(text!["ERROR: Skipping sender remove for changed file: ", name]);
-        return;
-    }
-    match root.unlink(path) {
-        Ok(()) => {
-            if report.plan().info.remove > 0 {
-                report.info(text!["sender removed ", name]);
-            }
-        }
-        Err(e) => failed(&e),
-    }
-}
-
-/// Wait as long as the limit wants after `n` bytes (`--bwlimit`).
-fn pace(throttle: &mut Throttle, report: &Report, n: usize) -> Result<()> {
-    let Some(time) = throttle.written(n, Instant::now()) else {
-        return Ok(());
-    };
-    let end = Instant::now() + time;
-    loop {
-        report.check()?;
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            break;
-        }
-        std::thread::sleep(left.min(Duration::from_millis(100)));
-    }
-    throttle.slept(time, Instant::now());
-    Ok(())
-}
-
-/// Whether files of this run may be written in any order and beside the generator's work: nothing that the generator
-/// does later depends on a file being in place, and nothing is told after the data.
+/// Whether files of this run may be written in any order and in parallel to the generator: nothing that the generator
+/// does later depends on a file being in place, and nothing is reported after the data.
 fn poolable(plan: &Plan) -> bool {
     let plain = plan.whole_file && !(plan.dry_run || plan.inplace || plan.append > 0 || plan.write_devices);
     let independent = !(plan.hard_links
