@@ -70,6 +70,21 @@ def test_items_come_as_they_happen(source: Path, tmp_path: Path) -> None:
     assert b"src/dir/file\n" in result.output
 
 
+def test_items_stand_between_the_lines_of_output(source: Path, tmp_path: Path) -> None:
+    order: list[bytes] = []
+    tain.sync(
+        source,
+        tmp_path / "dst",
+        extra=["--out-format=line %n"],
+        on_items=lambda items: order.extend(b"item " + item.name for item in items),
+        on_output=lambda _stream, text: order.extend(text.splitlines()),
+    ).check()
+    names = [entry.partition(b" ")[2] for entry in order if entry.startswith((b"line ", b"item "))]
+    assert len(names) == 2 * len({name.rstrip(b"/") for name in names})
+    # The line of an item and its event are neighbours, in one order or the other.
+    assert [name.rstrip(b"/") for name in names[::2]] == [name.rstrip(b"/") for name in names[1::2]]
+
+
 def test_a_failure_is_a_result(source: Path, tmp_path: Path) -> None:
     result = tain.sync([source / "nothing", source / "dir"], tmp_path / "dst")
     assert result.code == 23 and not result.ok

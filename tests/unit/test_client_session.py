@@ -36,8 +36,8 @@ class Transfer:
         values |= {"files": {}, "created": {}, "deleted": {}} | self.end
         self.summary = types.SimpleNamespace(**values)
 
-    def __iter__(self) -> Iterator[list[tuple[int, bytes]]]:
-        yield [(1, b"an item\n"), (3, b"an item")]
+    def __iter__(self) -> Iterator[list[tuple[str, bytes]]]:
+        yield [("stdout", b"an item\n"), ("log", b"an item")]
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def core(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
         "Link": FakeLink,
         "open_named": open_named,
         "Plan": lambda **fields: fields,
-        "copy": Transfer,
+        "copy_local": Transfer,
         "send": Transfer,
         "receive": Transfer,
         "build_rules": lambda events, **facts: [],

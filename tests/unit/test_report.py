@@ -116,7 +116,7 @@ def test_streams_keep_their_order(tmp_path: Path) -> None:
     log = LogFile.open(os.fsencode(tmp_path / "log"), 7)
     for mode in (None, "b"):
         out = output.Output(fd, fd, log=log, outbuf=mode)
-        out.events([(1, b"a\n"), (1, b"b\n"), (3, b"logged"), (2, b"c\n"), (1, b"d\n")])
+        out.events([("stdout", b"a\n"), ("stdout", b"b\n"), ("log", b"logged"), ("stderr", b"c\n"), ("stdout", b"d\n")])
         out.flush()
     os.close(fd)
     assert (tmp_path / "x").read_bytes() == b"a\nb\nc\nd\n" * 2

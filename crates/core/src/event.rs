@@ -1,6 +1,9 @@
-//! What a running transfer tells its caller. Output is ready-formatted bytes; counters come in a [`Summary`].
+//! The events of a running transfer, in one ordered stream, and its [`Summary`].
+//!
+//! To add a kind of structured event: a variant of [`Event`], a field and a name in [`Subscription`], the place in
+//! `report` that emits it, its conversion in `crates/python/src/run.rs`, and its type in `_core.pyi`.
 
-/// One thing that happened. The caller writes the bytes where they belong and interprets nothing.
+/// One event. Texts are ready-formatted bytes: the caller writes them where they belong and interprets nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// Bytes for stdout (whole lines, or a progress line that begins with CR).
@@ -9,14 +12,34 @@ pub enum Event {
     Stderr(Vec<u8>),
     /// One line for the log file or syslog, without its time stamp and newline.
     Log(Vec<u8>),
-    /// A structured record of one item; only when `Plan::records` is set.
-    Record(Record),
+    /// One item; only for a caller that subscribed to items.
+    Item(Item),
+}
+
+/// The kinds of structured events that the caller asked for. Texts and log lines need no subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Subscription {
+    pub item: bool,
+}
+
+impl Subscription {
+    /// The subscription to the named kinds; `None` when a name is unknown.
+    pub fn from_names(names: &[String]) -> Option<Self> {
+        let mut wanted = Self::default();
+        for name in names {
+            match name.as_str() {
+                "item" => wanted.item = true,
+                _ => return None,
+            }
+        }
+        Some(wanted)
+    }
 }
 
 /// One item of a transfer (spec: output 7, one field per escape that matters to programs).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Record {
-    /// `send`, `recv` or `del.`
+pub struct Item {
+    /// `send`, `recv`, `del` or `list`.
     pub operation: &'static str,
     /// The 11 characters of `%i`.
     pub itemized: String,

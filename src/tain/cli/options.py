@@ -98,7 +98,7 @@ class Options:
         self.files_from_host: bytes | None = None
         self.from0: bool = False
         #: Filter options in order: ("filter", rule), ("exclude", pattern), ("include", pattern),
-        #: ("exclude-from", file), ("include-from", file), ("F", 1 or 2), ("cvs",), ("delete-excluded",).
+        #: ("exclude-from", file), ("include-from", file), ("cvs",), ("delete-excluded",).
         #: What other options add behind them is in `session.plan.rule_events`.
         self.filter_events: list[tuple[str, bytes] | tuple[str, int] | tuple[str]] = []
         self.cvs_exclude: bool = False

@@ -23,7 +23,7 @@ from tain.session.environment import charset, thousands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from tain import _core
     from tain.cli.hostspec import Locations
@@ -90,13 +90,16 @@ class Client:
         env: Environment,
         *,
         out: Output | None = None,
-        on_items: Callable[[list[_core.Record]], None] | None = None,
+        events: Collection[str] = (),
+        on_events: Callable[[list[_core._Event]], None] | None = None,
     ) -> None:
-        """*out* stands in for the environment's streams; *on_items* is given the items as structures."""
+        """*out* stands in for the environment's streams. *events* names the kinds of structured events that
+        *on_events* receives."""
         self.options = options
         self.env = env
         self.out = make_output(options, env, out)
-        self._on_items = on_items
+        self._events = events
+        self._on_events = on_events
         #: The figures of the transfer, when there was one.
         self.summary: _core.Summary | None = None
         #: Where everything is; a stand-in until the arguments have been sorted.
@@ -272,7 +275,7 @@ class Client:
         agreed = handshake.agree_alone(self.options, self.env.environ)
         self._show_protocol(agreed)
         self._show_age(agreed)
-        start = _core.enumerate if self.options.list_only else _core.copy
+        start = _core.list_sources if self.options.list_only else _core.copy_local
         return self._finish(agreed, start(self._plan(agreed, local=True)))
 
     def _replay(self) -> int:
@@ -466,12 +469,14 @@ class Client:
             # An old peer knows no perishable rules, which some options stand for.
             self._rules = self._read_rules(agreed.protocol, again=True)
         if handshake.filters_travel(options, agreed.protocol, server_sends=not job.am_sender):
+            from tain.session.plan import rules_for_peer
+
+            sends = not job.am_sender
             texts = _core.rules_to_wire(
-                self._rules,
+                rules_for_peer(self._rules, options, protocol=agreed.protocol, server_sends=sends),
                 protocol=agreed.protocol,
-                server_sends=not job.am_sender,
+                server_sends=sends,
                 delete_excluded=options.delete_excluded,
-                cvs_exclude=options.cvs_exclude,
             )
             handshake.send_filters(link, texts)
         if self._batch is not None:
@@ -604,16 +609,16 @@ class Client:
             write_batch_fd=self._batch.fd if self._batch is not None else None,
             twin=self._twin,
             files_from_data=self._files_from,
-            extra={"records": True} if self._on_items is not None else None,
+            extra={"events": self._events} if self._events else None,
         )
         return plan
 
-    def _finish(self, agreed: Agreed, transfer: _core.Transfer) -> int:
+    def _finish(self, agreed: Agreed, transfer: _core.Run) -> int:
         """Pump a transfer to its end, print its figures; returns its exit code."""
         options, out = self.options, self.out
         self.env.transfer = transfer
         try:
-            summary = self.summary = output.pump(transfer, out, self._on_items)
+            summary = self.summary = output.pump(transfer, out, self._on_events)
         finally:
             self.env.transfer = None
         whole = summary.code in output.WHOLE_RUN and not summary.error and not summary.told

@@ -9,9 +9,10 @@ from tain.errors import StreamError, UnsupportedError, UsageError, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from tain import _core
+    from tain._core import PlanFields
     from tain.cli.hostspec import Locations
     from tain.cli.options import Options
     from tain.session.environment import Environment
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 #: Items in a log file when no format was given (spec: output 13).
 LOG_FORMAT = b"%i %n%L"
+
+#: The marks in front of a rule of the global CVS list (`RuleSet::plan_texts` in crates/core/src/rules/set.rs).
+GLOBAL_CVS = (b"\0g", b"\0h")
 
 #: Fields that mean the same in both and have values that fit as they are.
 _SAME = (
@@ -137,12 +141,37 @@ def user_rules(
         cvs_file=home + b"/.cvsignore" if home else None,
         cvs_words=env.environ.get(b"CVSIGNORE"),
         notes=notes,
+        read_stdin=lambda: read_stdin(env),
         module=module,
         insecure=module is not None and bool(options.insecure_links),
     )
 
 
+def rules_for_peer(rules: Sequence[bytes], options: Options, *, protocol: int, server_sends: bool) -> list[bytes]:
+    """The rules that a client sends, still with their marks (spec: protocol 2.8, filters 11).
+
+    A sending server adds the rules of ``-C`` itself. A peer of a protocol before 29 has no per-directory rules.
+    """
+    kept = list(rules)
+    if not options.cvs_exclude:
+        return kept
+    if server_sends:
+        kept = [rule for rule in kept if rule[:2] not in GLOBAL_CVS]
+    if server_sends or protocol < 29:
+        last = max((at for at, rule in enumerate(kept) if rule.startswith(b":C")), default=len(kept))
+        del kept[last : last + 1]
+    return kept
+
+
 # ---------------------------------------------------------------------------------------------- files-from
+
+
+def read_stdin(env: Environment) -> bytes:
+    """All of standard input. Errors: `OSError`."""
+    out = bytearray()
+    while chunk := os.read(env.stdin, 1 << 16):
+        out += chunk
+    return bytes(out)
 
 
 def read_files_from(path: bytes, env: Environment, options: Options, *, forward: bool = False) -> bytes:
@@ -153,10 +182,7 @@ def read_files_from(path: bytes, env: Environment, options: Options, *, forward:
     Errors: `UsageError` with rsync's text; `StreamError` for what can be opened but not read.
     """
     if path == b"-":
-        out = bytearray()
-        while chunk := os.read(env.stdin, 1 << 16):
-            out += chunk
-        return bytes(out)
+        return read_stdin(env)
     from tain.session.operator_file import open_named, with_refusal
 
     try:
@@ -238,8 +264,8 @@ def plan_fields(
     write_batch_fd: int | None = None,
     twin: bool = False,
     files_from_data: bytes | None = None,
-    extra: Mapping[str, object] | None = None,
-) -> dict[str, object]:
+    extra: PlanFields | None = None,
+) -> PlanFields:
     """All fields of a plan.
 
     *job* is the client's sorted arguments; without it this is a server. *local*: both ends are this machine. *rules*:
@@ -347,7 +373,8 @@ def plan_fields(
     )
     if extra:
         fields.update(extra)
-    return fields
+    # Not every name is a literal here. tests/unit/test_arguments_plan.py compares them with the fields of the core.
+    return fields  # type: ignore[return-value]
 
 
 def make_plan(
@@ -361,7 +388,7 @@ def make_plan(
     write_batch_fd: int | None = None,
     twin: bool = False,
     files_from_data: bytes | None = None,
-    extra: Mapping[str, object] | None = None,
+    extra: PlanFields | None = None,
 ) -> _core.Plan:
     """The `_core.Plan` of `plan_fields`. Errors: `UsageError` naming a field, and those of what is read for it."""
     from tain import _core

@@ -11,9 +11,10 @@ from tain.session import handshake, unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from tain import _core
+    from tain._core import PlanFields
     from tain.cli.options import Options
     from tain.cli.parse import RawOptions
     from tain.session.environment import Environment
@@ -48,7 +49,7 @@ class DaemonSide:
         self,
         *,
         greeted: tuple[int, int] | None = None,
-        fields: Mapping[str, object] | None = None,
+        fields: PlanFields | None = None,
         refusal: TainError | None = None,
         timeout: int = 0,
         before_mux: Callable[[Agreed], None] | None = None,
@@ -57,7 +58,7 @@ class DaemonSide:
         #: Agreed and announced protocol of the greetings.
         self.greeted = greeted
         #: Fields of the plan that the module decides; they win over the client's options.
-        self.fields: Mapping[str, object] = fields or {}
+        self.fields: PlanFields = fields or {}
         #: Told to the client as soon as it can be, instead of a transfer.
         self.refusal = refusal
         #: Seconds that the client should time out after as well; 0 is none.

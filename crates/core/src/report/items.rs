@@ -33,7 +33,7 @@ impl Report {
 
     /// A line per item is wanted somewhere.
     pub fn wants_items(&self) -> bool {
-        self.shared.out_format.is_some() || self.shared.log_format.is_some() || self.shared.plan.records
+        self.shared.out_format.is_some() || self.shared.log_format.is_some() || self.shared.plan.events.item
     }
 
     /// Show an item on the client's screen.
@@ -46,7 +46,7 @@ impl Report {
         }
     }
 
-    /// Put an item into the log, if `log`, and into the records: now, or when the file with the number `after` is in
+    /// Put an item into the log, if `log`, and into the structured events: now, or when the file with the number `after` is in
     /// place ([`Report::file_ended`]).
     pub fn keep_item(&self, item: &Item<'_>, log: bool, after: Option<i32>) {
         let plan = &self.shared.plan;
@@ -60,18 +60,18 @@ impl Report {
                 events.push(Event::Log(shown));
             }
         }
-        if plan.records {
-            events.push(self.record(item));
+        if plan.events.item {
+            events.push(self.item_event(item));
         }
         match after {
-            Some(ndx) if plan.logging || plan.records => lock(&self.shared.sequence).wait(ndx, events),
+            Some(ndx) if plan.logging || plan.events.item => lock(&self.shared.sequence).wait(ndx, events),
             _ => self.keep(events),
         }
     }
 
     /// A worker has ended a file whose item waits: it is in place, or nothing is said of it.
     pub fn file_ended(&self, ndx: i32, placed: bool) {
-        if self.shared.plan.logging || self.shared.plan.records {
+        if self.shared.plan.logging || self.shared.plan.events.item {
             let events = lock(&self.shared.sequence).end(ndx, placed);
             self.let_go(events);
         }
@@ -83,7 +83,7 @@ impl Report {
         self.let_go(events);
     }
 
-    /// Log lines and records, in the order in which they are said.
+    /// Emit log lines and structured events in their order.
     fn keep(&self, events: Vec<Event>) {
         for event in events {
             let event = lock(&self.shared.sequence).add(event);
@@ -100,24 +100,24 @@ impl Report {
         }
     }
 
-    pub(super) fn record(&self, item: &Item<'_>) -> Event {
+    fn item_event(&self, item: &Item<'_>) -> Event {
         let itemized = super::item::itemized(item, self.shared.style);
-        Self::record_event(
+        Self::event_of(
             item,
-            item.operation.text(),
+            item.operation.name(),
             String::from_utf8_lossy(&itemized).into_owned(),
         )
     }
 
-    /// The record of an entry that is only listed.
-    pub fn record_listed(&self, item: &Item<'_>) {
-        if self.shared.plan.records {
-            self.keep(vec![Self::record_event(item, "list", String::new())]);
+    /// Emit the structured event of an entry that is only listed.
+    pub fn emit_listed(&self, item: &Item<'_>) {
+        if self.shared.plan.events.item {
+            self.keep(vec![Self::event_of(item, "list", String::new())]);
         }
     }
 
-    fn record_event(item: &Item<'_>, operation: &'static str, itemized: String) -> Event {
-        Event::Record(crate::event::Record {
+    fn event_of(item: &Item<'_>, operation: &'static str, itemized: String) -> Event {
+        Event::Item(crate::event::Item {
             operation,
             itemized,
             name: item.name.to_vec(),
@@ -235,8 +235,8 @@ impl Report {
                 self.push_log(&plain);
             }
         }
-        if plan.records {
-            self.keep(vec![self.record(&item)]);
+        if plan.events.item {
+            self.keep(vec![self.item_event(&item)]);
         }
     }
 

@@ -103,7 +103,7 @@ struct Shared {
     source_names: Mutex<Vec<Arc<[u8]>>>,
     /// Where a daemon's destination lies in its module.
     dest_name: Mutex<Arc<[u8]>>,
-    /// Log lines and records that wait for files in the hands of workers.
+    /// Log lines and items that wait for files in the hands of workers.
     sequence: Mutex<Sequence>,
 }
 
@@ -547,7 +547,7 @@ impl Report {
         let was_empty = waiting.events.is_empty();
         waiting.bytes += match &event {
             Event::Stdout(b) | Event::Stderr(b) | Event::Log(b) => b.len(),
-            Event::Record(_) => 64,
+            Event::Item(_) => 64,
         };
         match (event, waiting.events.last_mut()) {
             (Event::Stdout(new), Some(Event::Stdout(old))) | (Event::Stderr(new), Some(Event::Stderr(old))) => {

@@ -194,7 +194,7 @@ pub fn tell(
     if !report.wants_items() && plan.info.name < 2 {
         return;
     }
-    let kept = plan.logging || plan.records;
+    let kept = plan.logging || plan.events.item;
     if !kept && !matches!(part, Part::All | Part::Screen) {
         return;
     }
