@@ -73,8 +73,8 @@ FINDINGS = {
     "filter = frobnicate x": "error: module m: ",
     "refuse options = nosuchoption": 'no option is called "nosuchoption"',
     "read only = no": "everybody may write here",
-    "tain bwlimit = 5": 'there is no parameter "tain bwlimit" yet',
-    "tain tls required = yes": 'error: module m is refused: there is no parameter "tain tls required" yet',
+    "tain bwlimit = 5": '"tain bwlimit" is not supported yet',
+    "tain tls required = yes": 'error: module m is refused: "tain tls required" is not supported yet',
 }
 
 

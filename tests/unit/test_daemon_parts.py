@@ -64,12 +64,12 @@ class Names:
 def test_host_lists(allow: bytes, deny: bytes, result: bool) -> None:
     names = Names({b"known": ["::1", "10.1.2.3"], b"elsewhere": ["10.9.9.9"]})
     peer = Peer("10.1.2.3", b"peer.example.org")
-    assert allowed(peer, allow, deny, resolver=names, say=lambda _: None) is result
+    assert allowed(peer, allow, deny, resolver=names, warn=lambda _: None) is result
 
 
 def test_mapped_and_scoped_addresses() -> None:
     def ask(address: str, word: bytes) -> bool:
-        return allowed(Peer(address, UNDETERMINED), word, b"", resolver=None, say=lambda _: None)
+        return allowed(Peer(address, UNDETERMINED), word, b"", resolver=None, warn=lambda _: None)
 
     assert ask("::ffff:10.1.2.3", b"10.0.0.0/8")
     assert ask("fe80::1%eth0", b"fe80::1")
@@ -82,7 +82,7 @@ def test_mapped_and_scoped_addresses() -> None:
 
 def test_forward_match_names_the_peer() -> None:
     peer = Peer("10.1.2.3", UNDETERMINED)
-    assert allowed(peer, b"known", b"", resolver=Names({b"known": ["10.1.2.3"]}), say=lambda _: None)
+    assert allowed(peer, b"known", b"", resolver=Names({b"known": ["10.1.2.3"]}), warn=lambda _: None)
     assert peer.name == b"known"
 
 
@@ -330,7 +330,7 @@ def test_module_roots(tmp_path: Path) -> None:
         file = tmp_path / "conf"
         file.write_bytes(b"[m]\npath=%s\nuse chroot=%s\n" % (path, chroot))
         section = load(bytes(file)).modules[0]
-        found = module.roots(section, can_chroot=lambda: problem, say=lambda _: None)
+        found = module.roots(section, can_chroot=lambda: problem, warn=lambda _: None)
         return found.full_path, found.chroot, found.root, found.sanitize, found.munge
 
     assert roots(b"/a/b", b"yes") == (b"/a/b", b"/a/b", b"/", False, False)

@@ -19,12 +19,12 @@ from tain.daemon.parameters import (
     OFF,
     PARAMETERS,
     PATH,
-    PLANNED,
+    PROTECTIVE,
+    RESERVED_NAMES,
     Parameter,
     Value,
     key,
     nearest,
-    planned,
 )
 from tain.daemon.sections import (
     ERROR,
@@ -350,13 +350,13 @@ class _Reader:
             self.say(WARNING, f'Unknown Parameter encountered: "{shown}"')
         self.say(WARNING, f'IGNORING unknown parameter "{shown}"')
         likely = nearest(name)
-        coming = planned(name)
-        if coming is not None:
-            if PLANNED[coming] and value.strip().lower() not in OFF:
-                text = f'there is no parameter "{coming}" yet, and nothing is served without what it would protect'
+        reserved = RESERVED_NAMES.get(key(name))
+        if reserved is not None:
+            if reserved.state == PROTECTIVE and value.strip().lower() not in OFF:
+                text = f'"{reserved.name}" is not supported yet: nothing is served without the protection it asks for'
                 self.fault(ERROR, text, name, False)
             else:
-                self.fault(WARNING, f'there is no parameter "{coming}" yet: it changes nothing', name, True)
+                self.fault(WARNING, f'"{reserved.name}" is not supported yet and has no effect', name, True)
         elif key(name).startswith(b"tain") and b" " in name:
             self.fault(ERROR, f'unknown parameter "{shown}"', name, False)
         elif likely in ACCESS_CONTROL:

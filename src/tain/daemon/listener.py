@@ -10,8 +10,7 @@ import socket
 import sys
 import time
 
-from tain.daemon import greeting, names, sockopts
-from tain.daemon.connection import Connection
+from tain.daemon import child, greeting, names, sockopts
 from tain.daemon.conversation import Conversation
 from tain.daemon.log import VERSION, Log
 from tain.digits import INT_MAX, bounded
@@ -342,7 +341,7 @@ class Listener:
         prepare(sock, self.options, self.log)
         talk = Conversation(sock.fileno(), sock.fileno(), sock)
         helper = self.names if self.names.pid else None
-        return Connection(self.settings, talk, self.log, address, over_shell=False, helper=helper).run()
+        return child.run(self.settings, talk, self.log, address, over_shell=False, helper=helper)
 
 
 def prepare(sock: socket.socket, options: bytes, log: Log) -> None:

@@ -109,8 +109,8 @@ class Log:
             except OSError:
                 pass
 
-    def told(self, line: bytes) -> None:
-        """A line of a session, in which names have their escapes."""
+    def write_escaped(self, line: bytes) -> None:
+        """Write a line of a session, in which names have their escapes already."""
         self.write(line, escaped=True)
 
     def error(self, line: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from tain.daemon.conversation import Conversation
 from tain.daemon.log import Log, closing
@@ -105,13 +106,18 @@ def _unusable(config: Config) -> UsageError:
 
 def _stdin_socket() -> socket.socket | None:
     """The socket that a super-server has put on stdin, if there is one."""
-    from tain.daemon.connection import is_socket
-
-    if not is_socket(0):
+    if not _is_socket(0):
         return None
     import socket
 
     return socket.socket(fileno=os.dup(0))
+
+
+def _is_socket(fd: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(fd).st_mode)
+    except OSError:
+        return False
 
 
 def _to_null(*fds: int) -> None:
@@ -123,7 +129,7 @@ def _to_null(*fds: int) -> None:
 
 
 def _one_connection(settings: Settings, sock: socket.socket) -> int:
-    from tain.daemon.connection import Connection
+    from tain.daemon import child
     from tain.daemon.listener import prepare
 
     config = _load(settings)
@@ -135,7 +141,7 @@ def _one_connection(settings: Settings, sock: socket.socket) -> int:
     log.open(config.globals, settings.log_file)
     prepare(sock, config.globals.text("socket options"), log)
     talk = Conversation(sock.fileno(), sock.fileno(), sock)
-    return Connection(settings, talk, log, _peer_of(sock), over_shell=False).run() & 255
+    return child.run(settings, talk, log, _peer_of(sock), over_shell=False) & 255
 
 
 def _peer_of(sock: socket.socket) -> str:
@@ -150,7 +156,7 @@ def _peer_of(sock: socket.socket) -> str:
 
 
 def _over_shell(settings: Settings) -> int:
-    from tain.daemon.connection import Connection, is_socket
+    from tain.daemon import child
 
     config = _load(settings)
     if config.failed:
@@ -158,7 +164,7 @@ def _over_shell(settings: Settings) -> int:
     log = Log()
     log.open(config.globals, settings.log_file)
     sock: socket.socket | None = None
-    if is_socket(0):
+    if _is_socket(0):
         import socket as sockets
 
         sock = sockets.socket(fileno=os.dup(0))
@@ -171,7 +177,7 @@ def _over_shell(settings: Settings) -> int:
     address = address or (_peer_of(sock) if sock is not None else "0.0.0.0")
     # Reading ahead by peeking needs a socket; a pair of pipes is read byte by byte until the transfer.
     talk = Conversation(0, 1, None) if sock is None else Conversation(sock.fileno(), 1, sock)
-    return Connection(settings, talk, log, address, over_shell=True).run() & 255
+    return child.run(settings, talk, log, address, over_shell=True) & 255
 
 
 def address_from_environment() -> str | None:
@@ -216,15 +222,15 @@ def _stand_alone(settings: Settings, options: Options) -> int:
     if not options.detach:
         return _listen(settings, options, config, -1)
     ready_read, ready_write = os.pipe()
-    child = os.fork()
-    if child:
+    pid = os.fork()
+    if pid:
         os.close(ready_write)
         if not values.flag("tain detach wait"):
             return 0
         # One byte: the listener is up. Nothing: it has ended, and its exit code says why.
         if os.read(ready_read, 1):
             return 0
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 255
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 255
     os.close(ready_read)
     os.setsid()
     code = 255

@@ -118,7 +118,7 @@ class Roots:
         self.munge = munge
 
 
-def roots(section: Section, *, can_chroot: Callable[[], str], say: Callable[[str], object]) -> Roots:
+def roots(section: Section, *, can_chroot: Callable[[], str], warn: Callable[[str], object]) -> Roots:
     """Decide on chroot and roots. ``can_chroot`` tries and returns the reason for a failure, or nothing."""
     path = section.text("path")
     if not path:
@@ -133,7 +133,7 @@ def roots(section: Section, *, can_chroot: Callable[[], str], say: Callable[[str
             reason = can_chroot()
             wanted = not reason
             if reason:
-                say(f"chroot test failed: {reason}. Switching 'use chroot' from unset to false.")
+                warn(f"chroot test failed: {reason}. Switching 'use chroot' from unset to false.")
     full = clean(path)
     munge = section.tri("munge symlinks")
     if wanted:

@@ -17,7 +17,7 @@ class ModuleLog(LogFile):
 
     def write(self, *lines: bytes) -> None:
         for line in lines:
-            self._log.told(line)
+            self._log.write_escaped(line)
 
     def close(self) -> None:
         self._log.close()

@@ -6,8 +6,10 @@ from tain.errors import SelectionError, UnsupportedError, UsageError, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tain.cli.options import Options
-    from tain.daemon.facts import ModuleFacts
+    from tain.daemon.module_view import ModuleView
 
 _REJECTED = "Your options have been rejected by the server."
 
@@ -34,28 +36,31 @@ def sanitize(path: bytes, root: bytes, depth: int) -> bytes:
     return text or b"."
 
 
-def confine(options: Options, facts: ModuleFacts) -> None:
-    """Rewrite every path-valued option. Raises what the client is told when one is hidden by the daemon's filter."""
+def confine(options: Options, view: ModuleView, log: Callable[[bytes], object]) -> None:
+    """Rewrite every path-valued option to stay in the module.
+
+    Errors: those for the client when the module's filter hides such a path. *log* writes one line to the daemon's log.
+    """
     own_temp = options.temp_dir
     # Batches are files of the client's own: a server has no part in them.
     options.read_batch = options.write_batch = None
     options.only_write_batch = False
     # A chroot has done the same for absolute paths; the text rule is needed where the root is elsewhere.
-    if facts.sanitize_paths:
+    if view.where.sanitize:
         depth = _depth(options)
         for name in ("backup_dir", "partial_dir", "temp_dir", "files_from"):
             value = getattr(options, name)
             if isinstance(value, bytes) and value and not (name == "files_from" and value == b"-"):
                 # What is written beside the destination's files climbs out of no directory (observed).
                 up = 0 if name in ("backup_dir", "temp_dir") else depth
-                setattr(options, name, sanitize(value, facts.module_root, up))
-        options.alt_dirs = [sanitize(value, facts.module_root, depth) for value in options.alt_dirs]
-        options.filter_events = [_sanitized_event(event, facts.module_root) for event in options.filter_events]
-    if own_temp is None and facts.temp_dir:
-        shown = facts.temp_dir
-        options.temp_dir = sanitize(shown, facts.module_root, 0) if facts.sanitize_paths else shown
-    if facts.daemon_rules:
-        _reject_hidden(options, facts, own_temp)
+                setattr(options, name, sanitize(value, view.root, up))
+        options.alt_dirs = [sanitize(value, view.root, depth) for value in options.alt_dirs]
+        options.filter_events = [_sanitized_event(event, view.root) for event in options.filter_events]
+    if own_temp is None and view.temp_dir:
+        shown = view.temp_dir
+        options.temp_dir = sanitize(shown, view.root, 0) if view.where.sanitize else shown
+    if view.rules:
+        _reject_hidden(options, view, log, own_temp)
 
 
 def _sanitized_event(
@@ -67,13 +72,13 @@ def _sanitized_event(
     return event
 
 
-def _reject_hidden(options: Options, facts: ModuleFacts, own_temp: bytes | None) -> None:
+def _reject_hidden(options: Options, view: ModuleView, log: Callable[[bytes], object], own_temp: bytes | None) -> None:
     """What the filter hides can not be written or read by way of an option either (spec: daemon 8)."""
     sends = options.sender
     base = b"" if sends or not options.args else options.args[-1]
 
     def hidden(path: bytes | None, is_dir: bool) -> bool:
-        return path is not None and hides(facts, path, is_dir, base, sends=sends)
+        return path is not None and hides(view, path, is_dir, base, sends=sends)
 
     files = [value for kind, value in _rule_files(options) if kind in ("exclude-from", "include-from")]
     if options.files_from not in (None, b"-"):
@@ -87,11 +92,11 @@ def _reject_hidden(options: Options, facts: ModuleFacts, own_temp: bytes | None)
     # A relative partial-dir is not one place but one in each directory, and its name may well be excluded.
     partial = options.partial_dir if (options.partial_dir or b"").startswith(b"/") else None
     if any(hidden(path, True) for path in [*options.alt_dirs, partial]):
-        facts.log(b"receiving file list")
+        log(b"receiving file list")
         raise UsageError(_REJECTED)
     # Whether it is a directory shows only later, so a rule for either kind counts.
-    if any(hides(facts, base, is_dir, b"", sends=False) for is_dir in (True, False)):
-        facts.log(b"receiving file list")
+    if any(hides(view, base, is_dir, b"", sends=False) for is_dir in (True, False)):
+        log(b"receiving file list")
         raise SelectionError(f'ERROR: daemon has excluded destination "{shown(base)}"')
 
 
@@ -100,23 +105,23 @@ def _rule_files(options: Options) -> list[tuple[str, bytes]]:
     return [(event[0], event[1]) for event in options.filter_events if len(event) > 1 and isinstance(event[1], bytes)]
 
 
-def hides(facts: ModuleFacts, path: bytes, is_dir: bool, base: bytes, *, sends: bool) -> bool:
+def hides(view: ModuleView, path: bytes, is_dir: bool, base: bytes, *, sends: bool) -> bool:
     """Whether the daemon's filter hides *path*; a relative one is relative to *base* in the module.
 
     Its parents are not tested, unless the configuration is strict: what stands in a hidden drop box may be named.
     """
     from tain import _core
 
-    parts = inside(facts, path, base)
+    parts = inside(view, path, base)
     if not parts:
         return False
     name = b"/".join(parts)
-    return _core.excluded(facts.daemon_rules, name, is_dir, sends=sends, parents=facts.strict)
+    return _core.excluded(view.rules, name, is_dir, sends=sends, parents=view.strict)
 
 
-def inside(facts: ModuleFacts, path: bytes, base: bytes) -> list[bytes]:
+def inside(view: ModuleView, path: bytes, base: bytes) -> list[bytes]:
     """The components of *path* below the module's root, ``..`` resolved as text."""
-    root = facts.module_root.rstrip(b"/") + b"/"
+    root = view.root.rstrip(b"/") + b"/"
     if path.startswith(b"/"):
         path = path[len(root) :] if path.startswith(root) else path
     else:

@@ -7,7 +7,7 @@ import sys
 
 #: What every transfer uses, before the rest: objects used together then stand together, and a child that counts
 #: references in them copies fewer pages.
-FIRST = ("tain.daemon.transfer", "tain.report.output", "tain.session.environment", "tain.session.server", "tain._core")
+FIRST = ("tain.daemon.child", "tain.report.output", "tain.session.environment", "tain.session.server", "tain._core")
 
 #: Packages all of whose modules a connection may come to use.
 PACKAGES = ("tain.cli", "tain.daemon", "tain.report", "tain.session", "tain.transport")
@@ -46,7 +46,7 @@ def rehearse(settings: Settings) -> None:
     """Do once, before any fork, what every connection does first: the sources of names are loaded, code is specialised
     and its tables are filled here and not in each child, which would copy the pages that they stand in."""
     from tain.cli.refuse import refusals
-    from tain.daemon import greeting, module, transfer
+    from tain.daemon import greeting, module, request
 
     module.user_number(b"nobody")
     module.group_number(b"nogroup")
@@ -55,4 +55,4 @@ def rehearse(settings: Settings) -> None:
     for _ in range(8):
         settings.load()
         greeting.parse(greeting.own(settings.protocol))
-        transfer.understand(_WORDS, refused)
+        request.understand(_WORDS, refused)
