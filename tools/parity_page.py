@@ -13,8 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from tain.cli.parse import parse  # noqa: E402
-from tain.cli.table import OURS, ROWS, Row, spellings  # noqa: E402
+from tain.options.parse import parse  # noqa: E402
+from tain.options.table import OURS, ROWS, Row, spellings  # noqa: E402
 from tests.parity.checklist import STATEMENTS  # noqa: E402
 from tests.parity.harness import Row as Comparison  # noqa: E402
 from tests.parity.known import KNOWN  # noqa: E402

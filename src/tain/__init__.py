@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         UsageError,
         VanishedFiles,
     )
-    from tain.options import Options
+    from tain.keywords import Options
 
 __all__ = [
     "ConnectTimeout", "DeleteLimit", "DiagnosticsError", "FileError", "Interrupted", "IpcError", "Item",
@@ -59,7 +59,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    room = "api" if name in _API else "options" if name == "Options" else "errors"
+    room = "api" if name in _API else "keywords" if name == "Options" else "errors"
     value: object = getattr(import_module(f"tain.{room}"), name)
     globals()[name] = value
     return value

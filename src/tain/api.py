@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Unpack
 
 from tain.errors import Interrupted, TainError, UsageError, exit_text, for_code
-from tain.options import OptionFields, Options, Paths, StrOrBytesPath
+from tain.keywords import OptionFields, Options, Paths, StrOrBytesPath
 from tain.report.output import STDERR, STDOUT, Output
 from tain.session.environment import Environment
 
@@ -120,9 +120,9 @@ class Transfer:
         """*items*: collect an `Item` for each change. *on_output* is called with 1 or 2 (the stream) and complete
         lines as they come, *on_items* with changes; both in the thread that runs the transfer. *environ* and *cwd*
         stand in for those of the process."""
-        from tain.cli.handlers import Finished
-        from tain.cli.parse import parse
-        from tain.cli.resolve import resolve
+        from tain.options.handlers import Finished
+        from tain.options.parse import parse
+        from tain.options.resolve import resolve
         from tain.session.environment import decimal_point
 
         if options is None:

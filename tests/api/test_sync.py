@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import tain
-from tain.cli.parse import parse
-from tain.cli.resolve import resolve
-from tain.options import OptionFields, Options
+from tain.keywords import OptionFields, Options
+from tain.options.parse import parse
+from tain.options.resolve import resolve
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tain.cli.table import ROWS
-from tain.cli.table import Row as Option
+from tain.options.table import ROWS
+from tain.options.table import Row as Option
 from tests import programs
 from tests.parity.harness import Row, differences, perform
 from tests.parity.tree import Dir, File, Tree

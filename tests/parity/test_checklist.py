@@ -32,8 +32,8 @@ def test_opt_27_the_time_is_up(place: Path, tain: str) -> None:
     (place / "src/a").write_bytes(bytes(1 << 20))
     script = (
         "import os, sys, time\n"
-        "from tain.cli.parse import parse\n"
-        "from tain.cli.resolve import resolve\n"
+        "from tain.options.parse import parse\n"
+        "from tain.options.resolve import resolve\n"
         "from tain.session import client\n"
         "from tain.session.environment import Environment\n"
         "words = [b'-a', b'--bwlimit=10', b'src/', b'dst/']\n"

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tain.cli.hostspec import locate
-from tain.cli.parse import parse
-from tain.cli.resolve import Finished, resolve
 from tain.errors import TainError
+from tain.options.hostspec import locate
+from tain.options.parse import parse
+from tain.options.resolve import Finished, resolve
 from tain.session.arguments import daemon_shell_command, server_command, shell_command
 
 LINES = Path(__file__).with_name("server_words.txt").read_text().splitlines()

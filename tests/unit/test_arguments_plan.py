@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tain.cli.hostspec import locate
-from tain.cli.parse import parse
-from tain.cli.resolve import resolve
 from tain.errors import UnsupportedError, UsageError
+from tain.options.hostspec import locate
+from tain.options.parse import parse
+from tain.options.resolve import resolve
 from tain.session import plan
 from tain.session.environment import Environment
 from tain.session.handshake import Agreed

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tain.cli.options import Options
 from tain.errors import FileError, ProtocolError, SelectionError, UsageError
+from tain.options.resolved import Options
 from tain.session import batch
 from tain.session.environment import Environment
 from tain.session.handshake import Agreed

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tain.cli.chmod import apply_chmod, parse_chmod
+from tain.options.chmod import apply_chmod, parse_chmod
 from tests import programs
 
 UMASK = 0o022

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tain.cli.parse import parse
-from tain.cli.refuse import refusals
-from tain.cli.resolve import resolve
 from tain.errors import TainError
+from tain.options.parse import parse
+from tain.options.refuse import refusals
+from tain.options.resolve import resolve
 from tain.session.arguments import server_command
 
 RSYNC = shutil.which("rsync")

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tain.cli import aliases, chmod, choices, paths, sizes
-from tain.cli.hostspec import HostSpec, locate, parse_host, split_shell
-from tain.cli.options import Options
-from tain.cli.parse import integer, parse
-from tain.cli.refuse import refusals
-from tain.cli.resolve import Finished, resolve
-from tain.cli.stoptime import stop_after, stop_at
+from tain.cli import aliases
 from tain.errors import TainError, UsageError, for_code
+from tain.options import chmod, choices, paths, sizes
+from tain.options.hostspec import HostSpec, locate, parse_host, split_shell
+from tain.options.parse import integer, parse
+from tain.options.refuse import refusals
+from tain.options.resolve import Finished, resolve
+from tain.options.resolved import Options
+from tain.options.stoptime import stop_after, stop_at
 from tain.session.arguments import encode_secluded, quote_path, quote_value, server_command, unquote
 
 

@@ -14,8 +14,8 @@ BANNED = {
 CODE = """
 import sys
 before = set(sys.modules)
-from tain.cli.parse import parse
-from tain.cli.resolve import resolve
+from tain.options.parse import parse
+from tain.options.resolve import resolve
 resolve(parse([b"--server", b"--sender", b"-vlogDtpre.iLsfxCIvu", b"--info=NAME2", b"-B700", b"--partial", b".", b"x"]))
 from tain.session import arguments
 print(*sorted(set(sys.modules) - before))

@@ -11,9 +11,10 @@ import subprocess
 import pytest
 
 from tain.cli import help as help_texts
-from tain.cli import levels, table, version
-from tain.cli.parse import parse
-from tain.cli.resolve import Finished, resolve
+from tain.cli import version
+from tain.options import levels, table
+from tain.options.parse import parse
+from tain.options.resolve import Finished, resolve
 
 RSYNC = shutil.which("rsync")
 needs_rsync = pytest.mark.skipif(RSYNC is None and not os.environ.get("CI"), reason="no rsync to compare with")
@@ -103,7 +104,7 @@ def test_every_listed_option_parses() -> None:
 
 
 def test_handlers_exist() -> None:
-    from tain.cli import resolve as module
+    from tain.options import resolve as module
 
     for row in table.ROWS:
         if row.action == "call":

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tain.cli.options import Options
 from tain.errors import StartupError, UnsupportedError, UsageError
+from tain.options.resolved import Options
 from tain.report.output import Output
 from tain.session import digests, greeting
 from tain.session.environment import Environment

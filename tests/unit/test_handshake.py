@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tain.cli.options import Options
 from tain.errors import MemoryLimitError, ProtocolError, TainError, UnsupportedError, UsageError
+from tain.options.resolved import Options
 from tain.session import handshake
 
 sys.path.insert(0, os.path.dirname(__file__))

@@ -21,8 +21,8 @@ sys.path.insert(0, sys.argv[1])
 before = set(sys.modules)
 import tain.cli.main
 from tain.session.environment import Environment
-from tain.cli.parse import parse
-from tain.cli.resolve import resolve
+from tain.options.parse import parse
+from tain.options.resolve import resolve
 env = Environment(argv=[b"rsync"], environ={})
 tain.cli.main._install_signals(env)
 resolve(parse([b"--server", b"-vlogDtpre.iLsfxCIvu", b".", b"x"]), environ={}, program="rsync")

@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
-from tain.cli import levels, paths, stoptime
-from tain.cli.parse import integer, parse
-from tain.cli.resolve import resolve
-from tain.cli.sizes import parse_size
 from tain.daemon import access, module, proxyheader, sockopts
 from tain.digits import bounded
 from tain.errors import SocketError, TainError, UsageError
-from tain.options import Options
+from tain.keywords import Options
+from tain.options import levels, paths, stoptime
+from tain.options.parse import integer, parse
+from tain.options.resolve import resolve
+from tain.options.sizes import parse_size
 from tain.session import copy_as, handshake
 from tain.session.greeting import parse_greeting
 from tain.transport import proxy, tcp

@@ -14,12 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from tain.cli.handlers import Finished
-from tain.cli.hostspec import locate, parse_host, remote_file
-from tain.cli.options import Options
-from tain.cli.parse import parse
-from tain.cli.refuse import refusals
-from tain.cli.resolve import resolve
 from tain.daemon import access, arguments, auth, config, lint, proxyheader, request, text
 from tain.daemon import greeting as server_greeting
 from tain.daemon.conversation import ClosedError, TooManyError
@@ -28,6 +22,12 @@ from tain.daemon.parameters import PARAMETERS
 from tain.daemon.refusal import RefusalError
 from tain.daemon.sections import ExpansionOverflowError, UnsafeExpansionError
 from tain.errors import TainError, UnsupportedError
+from tain.options.handlers import Finished
+from tain.options.hostspec import locate, parse_host, remote_file
+from tain.options.parse import parse
+from tain.options.refuse import refusals
+from tain.options.resolve import resolve
+from tain.options.resolved import Options
 from tain.session import batch, greeting, handshake
 from tain.session.arguments import unquote
 from tain.session.environment import Environment

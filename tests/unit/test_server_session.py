@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import tain
-from tain.cli.options import Options
 from tain.errors import MemoryLimitError, UnsupportedError
+from tain.options.resolved import Options
 from tain.session import server
 from tain.session.environment import Environment
 

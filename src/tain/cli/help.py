@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tain.cli.table import DAEMON_ROWS, ROWS
 from tain.cli.version import version_text
+from tain.options.table import DAEMON_ROWS, ROWS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.cli.table import Row
+    from tain.options.table import Row
 
 _INTRO = """{name} is a file transfer program capable of efficient remote update
 via a fast differencing algorithm.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from tain.cli.parse import parse
-from tain.cli.resolve import Finished, resolve
 from tain.errors import TainError, for_code
+from tain.options.parse import parse
+from tain.options.resolve import Finished, resolve
 from tain.session.environment import Environment, decimal_point
 
 TYPE_CHECKING = False

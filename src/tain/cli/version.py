@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tain.cli.choices import CHECKSUMS, COMPRESSIONS, DIGESTS
+from tain.options.choices import CHECKSUMS, COMPRESSIONS, DIGESTS
 
 #: This product.
 VERSION = "0.1.0"

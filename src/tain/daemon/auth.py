@@ -6,8 +6,8 @@ import binascii
 import os
 import stat
 
-from tain.cli import choices
 from tain.daemon.text import comma_list
+from tain.options import choices
 from tain.session import oldpeer, operator_file
 from tain.session.digests import md4
 from tain.session.wildcards import wild

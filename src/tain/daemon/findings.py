@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import stat
 
-from tain.cli.chmod import parse_chmod
-from tain.cli.refuse import refusals
 from tain.daemon import auth, filters, module
 from tain.daemon.charsets import is_charset
 from tain.daemon.refusal import RefusalError
 from tain.daemon.sections import ERROR, WARNING, Diagnostic
 from tain.daemon.text import comma_list
 from tain.errors import UsageError
+from tain.options.chmod import parse_chmod
+from tain.options.refuse import refusals
 from tain.session.wildcards import has_wildcard
 
 TYPE_CHECKING = False

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from tain.cli.options import Options
     from tain.daemon.sections import Config, Diagnostic
+    from tain.options.resolved import Options
 
 DEFAULT_PORT = 873
 _PROXY_WARNING = (

@@ -8,8 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tain.cli.options import Options
     from tain.daemon.module_view import ModuleView
+    from tain.options.resolved import Options
 
 _REJECTED = "Your options have been rejected by the server."
 

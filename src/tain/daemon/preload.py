@@ -10,7 +10,7 @@ import sys
 FIRST = ("tain.daemon.child", "tain.report.output", "tain.session.environment", "tain.session.server", "tain._core")
 
 #: Packages all of whose modules a connection may come to use.
-PACKAGES = ("tain.cli", "tain.daemon", "tain.report", "tain.session", "tain.transport")
+PACKAGES = ("tain.cli", "tain.daemon", "tain.options", "tain.report", "tain.session", "tain.transport")
 
 #: Modules of the standard library that they import late.
 MODULES = ("encodings.idna", "grp", "hashlib", "hmac", "pwd", "shlex", "socket", "struct")
@@ -45,8 +45,8 @@ def load() -> None:
 def rehearse(settings: Settings) -> None:
     """Do once, before any fork, what every connection does first: the sources of names are loaded, code is specialised
     and its tables are filled here and not in each child, which would copy the pages that they stand in."""
-    from tain.cli.refuse import refusals
     from tain.daemon import greeting, module, request
+    from tain.options.refuse import refusals
 
     module.user_number(b"nobody")
     module.group_number(b"nogroup")

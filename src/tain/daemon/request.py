@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 
-from tain.cli import levels
-from tain.cli.chmod import parse_chmod
-from tain.cli.parse import parse
-from tain.cli.refuse import refusals
-from tain.cli.resolve import Finished, Options, resolve
 from tain.daemon import arguments, optionpaths
 from tain.errors import TainError, UnsupportedError, UsageError
+from tain.options import levels
+from tain.options.chmod import parse_chmod
+from tain.options.parse import parse
+from tain.options.refuse import refusals
+from tain.options.resolve import Finished, Options, resolve
 from tain.session.wildcards import expand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tain.cli.refuse import Refusals
     from tain.daemon.log import Log
     from tain.daemon.module_view import ModuleView
+    from tain.options.refuse import Refusals
 
 #: Most threads for one client (spec: daemon 9).
 _MAX_THREADS = 8

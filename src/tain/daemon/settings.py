@@ -8,8 +8,8 @@ from tain.daemon import config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.cli.options import Options
     from tain.daemon.sections import Config
+    from tain.options.resolved import Options
 
 SYSTEM_FILE = b"/etc/rsyncd.conf"
 PROTOCOL = 32

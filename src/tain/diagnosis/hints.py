@@ -273,8 +273,8 @@ def _nearest(word: str, known: Iterable[str]) -> tuple[str, int] | None:
 
 def _suggestion(line: str) -> tuple[str, int] | None:
     """What may have been meant by an option that *line* says is unknown, and how many letters of it differ."""
-    from tain.cli.levels import DEBUG, INFO
-    from tain.cli.table import ROWS
+    from tain.options.levels import DEBUG, INFO
+    from tain.options.table import ROWS
 
     names = {name for row in ROWS for name in row.longs}
     match = re.search(rf'link_stat "(?:[^"]*/)?[{_DASHES}]([\w-]+)" failed', line)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tain.cli import levels
-from tain.cli.paths import has_escape
+from tain.options import levels
+from tain.options.paths import has_escape
 from tain.session import oldpeer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.cli.options import Options
+    from tain.options.resolved import Options
 
 #: What this program can do, for the server's ``-e``: symlink times, symlink conversion, safe lists, no xattr shortcut,
 #: corrected seed order, in-place partial files, varint flags, names of id 0 (spec: protocol 1.5).
@@ -350,7 +350,7 @@ def shell_command(
     options: Options, host: bytes, user: bytes | None, words: list[bytes], *, daemon: bool = False
 ) -> list[bytes]:
     """The whole argument vector that starts a server on *host* by the remote shell (spec: options 5.4)."""
-    from tain.cli.hostspec import split_shell
+    from tain.options.hostspec import split_shell
 
     command = split_shell(options.rsh)
     if daemon and any(word.startswith(b"-l") for word in command[1:]):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Protocol
 
-    from tain.cli.options import Options
+    from tain.options.resolved import Options
     from tain.session.environment import Environment
 
     class HeaderLink(Protocol):
@@ -341,7 +341,7 @@ def script(
 
 
 def _without_host(destination: bytes) -> bytes:
-    from tain.cli.hostspec import parse_host
+    from tain.options.hostspec import parse_host
 
     place = parse_host(destination)
     return destination if place is None else place.path

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-from tain.cli import hostspec
-from tain.cli.levels import USER
 from tain.errors import (
     IpcError,
     RemoteShellError,
@@ -16,6 +14,8 @@ from tain.errors import (
     UnsupportedError,
     UsageError,
 )
+from tain.options import hostspec
+from tain.options.levels import USER
 from tain.report import output, stats
 from tain.report.output import Output
 from tain.session import handshake, oldpeer, unavailable
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from tain import _core
-    from tain.cli.hostspec import Locations
-    from tain.cli.options import Options
+    from tain.options.hostspec import Locations
+    from tain.options.resolved import Options
     from tain.session.arguments import ServerCommand
     from tain.session.batch import BatchFile
     from tain.session.environment import Environment

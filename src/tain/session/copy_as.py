@@ -9,7 +9,7 @@ from tain.errors import UnsupportedError, UsageError, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.cli.options import Options
+    from tain.options.resolved import Options
     from tain.session.environment import Environment
 
 #: The largest id and one; the largest itself stands for "none".

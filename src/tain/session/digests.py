@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tain.cli.choices import DIGESTS
+from tain.options.choices import DIGESTS
 from tain.session import oldpeer
 
 TYPE_CHECKING = False

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from tain.cli.choices import DIGESTS
 from tain.errors import SocketError, StartupError, StreamError, UnsupportedError, UsageError, shown
+from tain.options.choices import DIGESTS
 from tain.session import digests, oldpeer
 from tain.session.handshake import PROTOCOL, agree_protocol
 from tain.session.operator_file import open_named, with_refusal
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Protocol
 
-    from tain.cli.options import Options
+    from tain.options.resolved import Options
     from tain.report.output import Output
     from tain.session.environment import Environment
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import time
 
-from tain.cli import choices
 from tain.digits import bounded
 from tain.errors import MemoryLimitError, ProtocolError, SocketError, StreamError, UnsupportedError, UsageError
+from tain.options import choices
 from tain.session import oldpeer
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
-    from tain.cli.options import Options
+    from tain.options.resolved import Options
 
     class HandshakeLink(Protocol):
         """The part of `tain._core.Link` that a handshake uses."""

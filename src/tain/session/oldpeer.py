@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.cli.options import Options
+    from tain.options.resolved import Options
 
 #: The first protocol that is spoken here, and the first that is not meant in this module.
 LEAST = 20

@@ -8,7 +8,7 @@ import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.cli.options import Options
+    from tain.options.resolved import Options
     from tain.session.environment import Environment
 
 #: What is said when a link of another owner was not followed.

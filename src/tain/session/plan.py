@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from tain import _core
     from tain._core import PlanFields
-    from tain.cli.hostspec import Locations
-    from tain.cli.options import Options
+    from tain.options.hostspec import Locations
+    from tain.options.resolved import Options
     from tain.session.environment import Environment
     from tain.session.handshake import Agreed
 

@@ -8,7 +8,7 @@ from tain.errors import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.cli.options import Options
+    from tain.options.resolved import Options
     from tain.report.output import Output
     from tain.session.environment import Environment
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from tain import _core
     from tain._core import PlanFields
-    from tain.cli.options import Options
-    from tain.cli.parse import RawOptions
+    from tain.options.parse import RawOptions
+    from tain.options.resolved import Options
     from tain.session.environment import Environment
     from tain.session.handshake import Agreed
 
@@ -361,8 +361,8 @@ def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bo
         role="sender" if options.sender else "Receiver",
     )
     if options.secluded_args and not local:
-        from tain.cli.parse import parse
-        from tain.cli.resolve import resolve
+        from tain.options.parse import parse
+        from tain.options.resolve import resolve
         from tain.session.plan import convert_words
 
         raw = None
@@ -396,7 +396,7 @@ def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bo
 
 def fail_early(error: TainError, env: Environment, raw: RawOptions | None, *, role: str = "server") -> int:
     """Report what is wrong with a server's command line, in the log that it names too. Returns the exit code."""
-    from tain.cli.options import Options as Defaults
+    from tain.options.resolved import Options as Defaults
 
     options = Defaults()
     items = raw.items if raw is not None else []
@@ -445,9 +445,9 @@ _INHERITED = (
 
 def run_twin(words: Sequence[bytes], parent: Options, env: Environment, *, read_fd: int, write_fd: int) -> int:
     """Serve on two descriptors what a server's command line says, as the twin of a client with the options *parent*."""
-    from tain.cli.options import Options as Defaults
-    from tain.cli.parse import parse
-    from tain.cli.resolve import resolve
+    from tain.options.parse import parse
+    from tain.options.resolve import resolve
+    from tain.options.resolved import Options as Defaults
     from tain.session.environment import Environment as Surroundings
 
     own = Surroundings(

@@ -7,7 +7,7 @@ from tain.errors import UnsupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.cli.options import Options
+    from tain.options.resolved import Options
 
 
 def refuse(options: Options) -> None:

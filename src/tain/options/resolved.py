@@ -234,7 +234,7 @@ class Options:
         self.compress_choice_arg: bytes | None = None
         #: Count of ``-z``.
         self.compress_asked: int = 0
-        #: As typed (see `cli.choices.clamp_level`); None = the codec's default.
+        #: As typed (see `options.choices.clamp_level`); None = the codec's default.
         self.compress_level: int | None = None
         self.compress_threads: int = 0
         self.skip_compress: bytes | None = None

@@ -6,7 +6,7 @@ from tain.errors import UsageError, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.cli.options import Options
+    from tain.options.resolved import Options
 
 
 class HostSpec:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from tain.cli import levels
-from tain.cli.options import Options
-from tain.cli.sizes import parse_size
 from tain.errors import TainError, UnsupportedError, UsageError
 from tain.errors import shown as show
+from tain.options import levels
+from tain.options.resolved import Options
+from tain.options.sizes import parse_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tain.cli.parse import RawOptions
-    from tain.cli.refuse import Refusals
-    from tain.cli.table import Row
+    from tain.options.parse import RawOptions
+    from tain.options.refuse import Refusals
+    from tain.options.table import Row
 
 #: Limits of ``--block-size``, by protocol.
 BLOCK_MAX, BLOCK_MAX_OLD = 1 << 17, 1 << 29
@@ -132,7 +132,7 @@ class Handlers:
         self.options.append = min(self.options.append + 1, 2) if self.options.server else 1
 
     def on_chmod(self, value: bytes) -> None:
-        from tain.cli.chmod import parse_chmod
+        from tain.options.chmod import parse_chmod
 
         parse_chmod(value)
         options = self.options
@@ -326,12 +326,12 @@ class Handlers:
         self.options.bwlimit = min((size + 512) // 1024, (1 << 31) - 1)
 
     def on_stop_after(self, value: bytes) -> None:
-        from tain.cli.stoptime import stop_after
+        from tain.options.stoptime import stop_after
 
         self.options.stop_at = stop_after(value, self.now())
 
     def on_stop_at(self, value: bytes) -> None:
-        from tain.cli.stoptime import stop_at
+        from tain.options.stoptime import stop_at
 
         self.options.stop_at = stop_at(value, self.now())
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from tain.cli.table import DAEMON_ROWS, ROWS, spellings
 from tain.digits import bounded
 from tain.errors import UsageError
 from tain.errors import shown as show
+from tain.options.table import DAEMON_ROWS, ROWS, spellings
 
 TYPE_CHECKING = False  # typing itself is not imported at run time: start-up time counts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tain.cli.table import Row
+    from tain.options.table import Row
 
 #: An option as typed: its row, the word it was found in, the spelling without dashes, and the argument.
 Item = tuple["Row", bytes, str, bytes | int | None]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tain.cli.table import IMMUNE, OURS, ROWS
+from tain.options.table import IMMUNE, OURS, ROWS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tain.cli.options import Options
-    from tain.cli.table import Row
+    from tain.options.resolved import Options
+    from tain.options.table import Row
 
 #: Refused unless an exact negated term says otherwise.
 _BY_DEFAULT = ("copy-devices", "write-devices")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from tain.cli import choices, levels
-from tain.cli.handlers import Finished, Handlers, resolve_daemon, usage_error
-from tain.cli.options import Options
-from tain.cli.paths import clean, has_escape, number
-from tain.cli.sizes import parse_size
 from tain.errors import TainError
 from tain.errors import shown as show
+from tain.options import choices, levels
+from tain.options.handlers import Finished, Handlers, resolve_daemon, usage_error
+from tain.options.paths import clean, has_escape, number
+from tain.options.resolved import Options
+from tain.options.sizes import parse_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tain.cli.parse import RawOptions
-    from tain.cli.refuse import Refusals
+    from tain.options.parse import RawOptions
+    from tain.options.refuse import Refusals
 
 __all__ = ["Finished", "Options", "resolve", "resolve_daemon"]
 
@@ -299,7 +299,7 @@ class _Resolver(Handlers):
             raise self.usage()
         if options.server:
             return
-        from tain.cli.hostspec import remote_file
+        from tain.options.hostspec import remote_file
 
         options.files_from_host, options.files_from = remote_file(options.files_from)
         if options.files_from_host is not None and options.files_from == b"-":
