@@ -143,6 +143,16 @@ def test_digest_floor() -> None:
     assert "not a supported digest" in auth.too_weak(b"sha512", b"sha3")
 
 
+def test_the_request_text_is_cut_between_words() -> None:
+    class Talk:
+        def read_list(self, stop: bytes, *, word_limit: int, count_limit: int) -> list[bytes]:
+            return [b"--server", b".", *(b"mod/" + b"x" * 400 for _ in range(9))]
+
+    found = arguments.read(Talk(), 32, b"mod")  # type: ignore[arg-type]
+    assert len(found.paths) == 9
+    assert found.request == b" ".join([b"mod/" + b"x" * 400] * 3)
+
+
 class Bytes:
     def __init__(self, data: bytes) -> None:
         self.data = data

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: Seconds from the first byte to the end of the handshake, and again for the arguments.
 HANDSHAKE_LIMIT = 60
-#: What a strict configuration sends to everybody who connects.
+#: Most bytes of the message of the day in a strict configuration.
 _MOTD_LIMIT = 64 << 10
 _EARLY_LIMIT = 5120
 
@@ -129,11 +129,11 @@ class Connection:
         self.resolver.close()
         return admitted
 
-    # ---- before the client is heard
+    # ---- before the first byte of the client
 
     def _configure(self) -> None:
         self.config = self.settings.load()
-        # A listener's log stays where it was when it started, whatever the file says now.
+        # The log file stays that of the listener's start, even if the configuration has changed.
         for diagnostic in self.config.diagnostics:
             if diagnostic.level != "note":
                 self.log.error(str(diagnostic))
@@ -149,7 +149,7 @@ class Connection:
             return
         trusted = blanks(self.config.globals.text("proxy protocol hosts").lower())
         if self.config.strict:
-            # A pattern trusts whoever has such a name, and everybody before names are looked up.
+            # A pattern matches a name that the peer controls, and any peer before names are looked up.
             trusted = [word for word in trusted if not has_wildcard(word) and not word.startswith(b"@")]
         if not access.allowed(self.peer, b" ".join(trusted) or b"!", b"", resolver=None, warn=self.log.error):
             raise RefusalError("", f"proxy protocol rejected from untrusted peer {self.peer.shown}")
@@ -167,12 +167,12 @@ class Connection:
             self.log.error(problem)
 
     def _confine(self) -> None:
-        """``daemon chroot``, ``daemon gid``, ``daemon uid``: the whole process goes in before it talks."""
+        """Apply ``daemon chroot``, ``daemon gid`` and ``daemon uid`` to the whole process before it sends anything."""
         root = self.config.globals.text("daemon chroot")
         gid_text, uid_text = self.config.globals.text("daemon gid"), self.config.globals.text("daemon uid")
         if root and not self.looked_up and any(section.flag("reverse lookup") for section in self.config.modules):
             self._look_up()
-        # No look-up of an empty name: it would load every source of names that there is.
+        # An empty name is not looked up: that would load every source of names.
         gid = module.group_number(gid_text) if gid_text else None
         uid = module.user_number(uid_text) if uid_text else None
         if gid_text and gid is None:
@@ -218,7 +218,7 @@ class Connection:
             self._refuse(f"your client is too old: protocol {self.protocol}, where {least} is the oldest one accepted")
 
     def _check_protocol(self) -> None:
-        """Refuse what no transfer can come of (spec: protocol-old 12); the list of modules is for anybody."""
+        """Refuse a protocol that cannot transfer (spec: protocol-old 12). Any client may have the list of modules."""
         if self.announced not in handshake.PEER_NUMBERS or self.protocol < handshake.OLDEST:
             self._refuse(f"protocol {self.announced} is not spoken here")
 
