@@ -1,4 +1,4 @@
-"""A stand-in for `tain._core.Link` in pure Python: enough for handshakes, over any two descriptors."""
+"""A `tain._core.Link` in pure Python, for handshakes over any two descriptors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tain.errors import StreamError
 
 
 class FakeLink:
-    """Blocking reads and writes; frames are understood once multiplexing has started."""
+    """Reads and writes block. It parses frames once multiplexing has started."""
 
     def __init__(
         self, read_fd: int, write_fd: int, *, timeout: int = 0, bwlimit: int = 0, role: str = "client"

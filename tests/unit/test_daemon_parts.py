@@ -1,4 +1,4 @@
-"""Parts of the daemon that need no connection."""
+"""The parts of the daemon that work without a connection."""
 
 from __future__ import annotations
 
@@ -374,7 +374,7 @@ def test_pid_file(tmp_path: Path) -> None:
     path = bytes(tmp_path / "pid")
     file = PidFile(path)
     file.create()
-    # Reading through another descriptor would drop the lock when that is closed.
+    # Closing another descriptor of the file would release the lock.
     assert os.pread(file.fd, 99, 0) == b"%d\n" % os.getpid()
     pid = os.fork()
     if pid == 0:
