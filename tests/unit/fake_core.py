@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from tain.errors import StreamError
+
+if TYPE_CHECKING:
+    from tain.session.handshake import HandshakeLink
 
 
 class FakeLink:
@@ -139,3 +143,10 @@ class FakeLink:
 
     def drain(self, seconds: float, limit: int) -> None:
         self.flush()
+
+
+if TYPE_CHECKING:
+
+    def _as_handshake_link(link: FakeLink) -> HandshakeLink:
+        """The type checker holds the fake to the interface of the handshake."""
+        return link

@@ -315,6 +315,8 @@ class _Reader:
             self.section.lines[row.name] = self.line
 
     def convert(self, row: Parameter, value: bytes) -> Value:
+        """The value of a parameter, or `_KEEP` when it is unreadable."""
+        name = row.name.encode()
         if row.kind in (BOOLEAN, BOOLEAN3):
             word = self.config.variables.expand(value).lower()
             if word in (b"yes", b"true", b"1"):
@@ -324,20 +326,23 @@ class _Reader:
             if row.kind == BOOLEAN3 and word in (b"unset", b"-1"):
                 return None
             self.fault(
-                WARNING, f'Badly formed boolean in configuration file: "{_show(value)}".', row.name.encode(), True
+                WARNING,
+                f'Badly formed boolean in configuration file: "{_show(value)}".',
+                row.name.encode(),
+                only_strict=True,
             )
             return _KEEP
         if row.kind == INTEGER:
             number, whole = _atoi(self.config.variables.expand(value))
             if not whole:
-                self.fault(NOTE, f'"{_show(value)}" is not a number, {number} is used', row.name.encode(), True)
+                self.fault(NOTE, f'"{_show(value)}" is not a number, {number} is used', name, only_strict=True)
             return number
         if row.kind == FACILITY:
             word = self.config.variables.expand(value).lower()
             number, whole = _atoi(word)
             found = FACILITIES.get(word, number if whole and number > 0 else None)
             if found is None:
-                self.fault(NOTE, f'unknown syslog facility "{_show(value)}"', row.name.encode(), True)
+                self.fault(NOTE, f'unknown syslog facility "{_show(value)}"', name, only_strict=True)
                 return _KEEP
             return found
         if row.kind == PATH:
@@ -354,18 +359,18 @@ class _Reader:
         if reserved is not None:
             if reserved.state == PROTECTIVE and value.strip().lower() not in OFF:
                 text = f'"{reserved.name}" is not supported yet: nothing is served without the protection it asks for'
-                self.fault(ERROR, text, name, False)
+                self.fault(ERROR, text, name, only_strict=False)
             else:
-                self.fault(WARNING, f'"{reserved.name}" is not supported yet and has no effect', name, True)
+                self.fault(WARNING, f'"{reserved.name}" is not supported yet and has no effect', name, only_strict=True)
         elif key(name).startswith(b"tain") and b" " in name:
-            self.fault(ERROR, f'unknown parameter "{shown}"', name, False)
+            self.fault(ERROR, f'unknown parameter "{shown}"', name, only_strict=False)
         elif likely in ACCESS_CONTROL:
-            self.fault(ERROR, f'unknown parameter "{shown}": did you mean "{likely}"?', name, False)
+            self.fault(ERROR, f'unknown parameter "{shown}": did you mean "{likely}"?', name, only_strict=False)
         else:
             hint = f': did you mean "{likely}"?' if likely else ""
             if key(name) == b"motd":
                 hint = ': did you mean "motd file"?'
-            self.fault(NOTE if hint else "", f'unknown parameter "{shown}"{hint}', name, True)
+            self.fault(NOTE if hint else "", f'unknown parameter "{shown}"{hint}', name, only_strict=True)
 
     # ---- diagnostics
 
@@ -375,8 +380,9 @@ class _Reader:
             self.config.diagnostics.append(diagnostic)
         return diagnostic
 
-    def fault(self, level: str, text: str, name: bytes, only_strict: bool) -> None:
-        fault = Fault(self.report(level, text), name, only_strict)
+    def fault(self, level: str, text: str, name: bytes, *, only_strict: bool) -> None:
+        """Report a reason to refuse the present module; *only_strict*: only in a strict configuration."""
+        fault = Fault(self.report(level, text), name, only_strict=only_strict)
         (self.default_faults if self.section is None else self.section.faults).append(fault)
 
     def fail(self, text: str) -> Never:

@@ -107,7 +107,7 @@ class Roots:
 
     __slots__ = ("chroot", "full_path", "munge", "root", "sanitize")
 
-    def __init__(self, full_path: bytes, chroot: bytes | None, root: bytes, sanitize: bool, munge: bool) -> None:
+    def __init__(self, full_path: bytes, chroot: bytes | None, root: bytes, *, sanitize: bool, munge: bool) -> None:
         #: The configured path, absolute and cleaned.
         self.full_path = full_path
         #: The directory of the chroot; None means no chroot.
@@ -144,7 +144,7 @@ def roots(section: Section, *, can_chroot: Callable[[], str], warn: Callable[[st
     sanitize = root != b"/"
     if munge is None:
         munge = sanitize or (chroot is None)
-    return Roots(full, chroot, root, sanitize, munge)
+    return Roots(full, chroot, root, sanitize=sanitize, munge=munge)
 
 
 def clean(path: bytes) -> bytes:

@@ -36,7 +36,7 @@ class Fault:
 
     __slots__ = ("diagnostic", "name", "only_strict")
 
-    def __init__(self, diagnostic: Diagnostic, name: bytes, only_strict: bool) -> None:
+    def __init__(self, diagnostic: Diagnostic, name: bytes, *, only_strict: bool) -> None:
         self.diagnostic = diagnostic
         self.name = name
         self.only_strict = only_strict
