@@ -14,7 +14,7 @@ from tain.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
 
-#: A value of each type. A kind of its own (``xfer_sum``, ...) takes only some texts; the empty one tells them apart.
+#: A value of each type.
 SAMPLES: dict[str, object] = {
     "bool": True,
     "int": 1,
@@ -27,9 +27,7 @@ SAMPLES: dict[str, object] = {
     "Collection[str]": {"item"},
 }
 #: Python types whose values the core takes as well.
-WIDENED = {"int": {"bool"}, "bool": {"int"}, "bytes": {"str"}, "str": {"bytes"}}
-#: An empty sequence or mapping has no type, so these are told apart by their elements.
-CONTAINERS = {name for name in SAMPLES if "[" in name}
+WIDENED = {"int": {"bool"}, "bool": {"int"}, "bytes": {"str"}, "str": {"bytes"}, "Sequence[bytes]": {"Collection[str]"}}
 #: Names of a fixed list, one of which is the value.
 NAMES = {
     "xfer_sum": "md5", "file_sum": "md5", "compress": "none", "files_from": "none", "alt_dest": "none",

@@ -93,10 +93,7 @@ impl Report {
 
     fn let_go(&self, events: Vec<Event>) {
         for event in events {
-            match event {
-                Event::Log(_) => self.push_item(event),
-                other => self.push(other),
-            }
+            self.push_item(event);
         }
     }
 
