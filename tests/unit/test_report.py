@@ -125,6 +125,17 @@ def test_streams_keep_their_order(tmp_path: Path) -> None:
     assert lines[0][4] == "/" and lines[0][13] == ":"
 
 
+def test_structured_events_stand_between_texts(tmp_path: Path) -> None:
+    fd = os.open(tmp_path / "x", os.O_RDWR | os.O_CREAT)
+    seen: list[tuple[object, bytes]] = []
+    one, two, three = ("item", object()), ("item", object()), ("item", object())
+    batch = [("stdout", b"a\n"), one, ("log", b"logged"), two, ("stderr", b"b\n"), three]
+    out = output.Output(fd, fd)
+    out.events(batch, lambda events: seen.append((events, (tmp_path / "x").read_bytes())))  # type: ignore[arg-type]
+    os.close(fd)
+    assert seen == [([one, two], b"a\n"), ([three], b"a\nb\n")]
+
+
 def test_a_closed_pipe_is_ignored() -> None:
     read, write = os.pipe()
     os.close(read)
