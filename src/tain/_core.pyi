@@ -277,7 +277,7 @@ class Summary:
     """Exit code of rsync."""
     error: str
     """The error that ended the run early, if it has a text of its own."""
-    told: bool
+    reported: bool
     """The user has already seen the error: the peer has reported it, or this server has sent it to its client."""
     role: str
     """Role for the closing line: ``sender``, ``Receiver``, ``receiver`` or ``generator``."""

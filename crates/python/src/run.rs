@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 pub struct Summary {
     code: i32,
     error: String,
-    told: bool,
+    reported: bool,
     role: &'static str,
     files: Py<PyDict>,
     created: Py<PyDict>,
@@ -60,7 +60,7 @@ impl Summary {
         Ok(Self {
             code: s.code,
             error: s.error,
-            told: s.told,
+            reported: s.told,
             role: s.role,
             files: counts(py, s.files)?,
             created: counts(py, s.created)?,

@@ -621,7 +621,7 @@ class Client:
             summary = self.summary = output.pump(transfer, out, self._on_events)
         finally:
             self.env.transfer = None
-        whole = summary.code in output.WHOLE_RUN and not summary.error and not summary.told
+        whole = summary.code in output.WHOLE_RUN and not summary.error and not summary.reported
         level = options.info.get("STATS", 0)
         if self._child is not None and self.job.am_sender and self._debug("EXIT") > 1:
             self._trace(f"client_run waiting on {self._child.pid}")
@@ -651,7 +651,7 @@ class Client:
         # What the peer has said is not said again; but nobody has said what the child ended with.
         if self._child is not None and not self.job.am_sender and self._debug("RECV"):
             self._trace(f"client_run2 waiting on {self._child.pid}")
-        if code and (not summary.told or code > summary.code):
+        if code and (not summary.reported or code > summary.code):
             out.error(output.closing_line(code, output.role_of(summary.error or "", summary.role), "client.py(1)"))
         role = "sender" if self.job.am_sender else "generator"
         for level, what in ((2, "entered"), (1, f"about to call exit({code}){' (DRY RUN)' * self.options.dry_run}")):

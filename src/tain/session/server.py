@@ -233,7 +233,7 @@ class _Server:
         closing = b""
         if summary.code not in output.WHOLE_RUN or text:
             closing = output.closing_line(summary.code, summary.role, "server.py(1)")
-        say = self._log if summary.told else self._tell_locally
+        say = self._log if summary.reported else self._tell_locally
         say(text)
         self._log_figures(summary.code, summary.sent, summary.received, summary.total_size)
         say(closing)
