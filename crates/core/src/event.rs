@@ -3,6 +3,8 @@
 //! To add a kind of structured event: a variant of [`Event`], a field and a name in [`Subscription`], the place in
 //! `report` that emits it, its conversion in `crates/python/src/run.rs`, and its type in `_core.pyi`.
 
+use crate::role::Role;
+
 /// One event. Texts are ready-formatted bytes: the caller writes them where they belong and interprets nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -89,8 +91,8 @@ pub struct Summary {
     pub error: String,
     /// Whoever reads the errors of this run knows how it ended: the peer has said it, or this side has told its client.
     pub told: bool,
-    /// Role for the last line: `sender`, `Receiver`, `receiver` or `generator`.
-    pub role: &'static str,
+    /// The role that the closing line names.
+    pub role: Role,
     pub files: Counts,
     pub created: Counts,
     pub deleted: Counts,

@@ -61,7 +61,7 @@ impl Summary {
             code: s.code,
             error: s.error,
             reported: s.told,
-            role: s.role,
+            role: s.role.name(),
             files: counts(py, s.files)?,
             created: counts(py, s.created)?,
             deleted: counts(py, s.deleted)?,
