@@ -15,6 +15,7 @@ from tain.daemon.refusal import RefusalError, with_refusal
 from tain.daemon.sections import ExpansionOverflowError, UnsafeExpansionError
 from tain.daemon.text import blanks
 from tain.errors import TainError
+from tain.release import OLDEST_PROTOCOL
 from tain.session import handshake, oldpeer, operator_file
 from tain.session.wildcards import has_wildcard
 
@@ -231,12 +232,12 @@ class Connection:
         self.announced = hello.protocol
         self.digests = hello.digests
         least = self.config.globals.number("tain oldest protocol")
-        if handshake.OLDEST <= self.protocol < least:
+        if OLDEST_PROTOCOL <= self.protocol < least:
             self._refuse(f"your client is too old: protocol {self.protocol}, where {least} is the oldest one accepted")
 
     def _check_protocol(self) -> None:
         """Refuse what no transfer can come of (spec: protocol-old 12); the list of modules is for anybody."""
-        if self.announced not in handshake.PEER_NUMBERS or self.protocol < handshake.OLDEST:
+        if self.announced not in handshake.PEER_NUMBERS or self.protocol < OLDEST_PROTOCOL:
             self._refuse(f"protocol {self.announced} is not spoken here")
 
     def _refuse(self, text: str) -> NoReturn:

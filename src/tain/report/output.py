@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from tain.errors import PeerExit, TainError, exit_text
+from tain.release import RSYNC_VERSION
 from tain.report.escape import escape
 
 TYPE_CHECKING = False
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
         def take_records(self) -> list[Record]: ...
 
 
-#: The release whose behaviour this program shows: it closes every error line.
-VERSION = "3.5.0"
 #: Codes of runs that went to their end: the figures of such a run are worth printing.
 WHOLE_RUN = frozenset((0, 23, 24, 25))
 #: Streams of the events of the core.
@@ -171,7 +170,7 @@ def closing_line(code: int, role: str, place: str = "main.py(1)") -> bytes:
     Scripts match on the code and on the bracket; *place* is where this program noticed.
     """
     kind = "warning" if code == 24 else "error"
-    return f"rsync {kind}: {exit_text(code)} (code {code}) at {place} [{role}={VERSION}]\n".encode()
+    return f"rsync {kind}: {exit_text(code)} (code {code}) at {place} [{role}={RSYNC_VERSION}]\n".encode()
 
 
 def place_of(error: BaseException) -> str:

@@ -197,11 +197,11 @@ class Client:
     def _locate(self) -> Locations:
         """Sort the arguments. What is wrong with them is told in the name of the side that the first one makes us."""
         if not self.options.args:
-            from tain.cli.help import usage
+            from tain.options.help import missing_arguments
 
             # rsync has taken its options for a transfer's by then.
             self._early = len(self.env.argv) < 2
-            raise UsageError(usage(os.fsdecode(self.env.program)).rstrip("\n"))
+            raise missing_arguments(os.fsdecode(self.env.program))
         self._early = False
         self.job = hostspec.locate(self.options)
         if self.job.tls:

@@ -6,8 +6,9 @@ import os
 
 from tain.errors import SocketError, StartupError, StreamError, UnsupportedError, UsageError, shown
 from tain.options.choices import DIGESTS
+from tain.release import PROTOCOL
 from tain.session import digests, oldpeer
-from tain.session.handshake import PROTOCOL, agree_protocol
+from tain.session.handshake import agree_protocol
 from tain.session.operator_file import open_named, with_refusal
 
 TYPE_CHECKING = False

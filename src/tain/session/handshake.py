@@ -12,6 +12,7 @@ import time
 from tain.digits import bounded
 from tain.errors import MemoryLimitError, ProtocolError, SocketError, StreamError, UnsupportedError, UsageError
 from tain.options import choices
+from tain.release import OLDEST_PROTOCOL, PROTOCOL
 from tain.session import oldpeer
 
 TYPE_CHECKING = False
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
         def set_protocol(self, protocol: int) -> None: ...
 
 
-#: The newest and oldest protocol spoken here.
-PROTOCOL = 32
-OLDEST = 20
 #: A peer that announces a number outside of this range is not an rsync: most likely a login script has printed
 #: something (spec: protocol 2.1).
 PEER_NUMBERS = range(20, 41)
@@ -166,8 +164,8 @@ def agree_protocol(own: int, remote: int, *, server: bool) -> int:
         )
     protocol = min(own, remote)
     side = "Server" if server else "Client"
-    if protocol < OLDEST:
-        raise ProtocolError(f"--protocol must be at least {OLDEST} on the {side}.")
+    if protocol < OLDEST_PROTOCOL:
+        raise ProtocolError(f"--protocol must be at least {OLDEST_PROTOCOL} on the {side}.")
     if protocol > PROTOCOL:
         raise ProtocolError(f"--protocol must be no more than {PROTOCOL} on the {side}.")
     return protocol
@@ -372,7 +370,7 @@ def client_handshake(
         protocol, remote = greeted
         if remote not in PEER_NUMBERS:
             agree_protocol(options.protocol, remote, server=False)
-        elif protocol < OLDEST:
+        elif protocol < OLDEST_PROTOCOL:
             agree_protocol(protocol, remote, server=False)
     link.set_protocol(protocol)
     agreed = Agreed(protocol)

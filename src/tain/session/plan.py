@@ -6,6 +6,7 @@ import errno
 import os
 
 from tain.errors import StreamError, UnsupportedError, UsageError, shown
+from tain.release import PROTOCOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def convert_words(words: Sequence[bytes], options: Options, *, to_wire: bool) ->
 
 
 def rule_events(
-    options: Options, *, protocol: int = 32, am_sender: bool = False
+    options: Options, *, protocol: int = PROTOCOL, am_sender: bool = False
 ) -> list[tuple[str, bytes] | tuple[str, int] | tuple[str]]:
     """The filter options in order, with what other options add behind them.
 
@@ -113,7 +114,7 @@ def user_rules(
     options: Options,
     env: Environment,
     *,
-    protocol: int = 32,
+    protocol: int = PROTOCOL,
     am_sender: bool = False,
     role: str = "client",
     notes: list[tuple[int, str]] | None = None,

@@ -345,13 +345,12 @@ def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bo
     from tain import _core
 
     if not options.args and not options.secluded_args:
-        from tain.cli.help import usage
-        from tain.errors import UsageError
+        from tain.options.help import missing_arguments
 
         role = "sender" if options.sender else "Receiver"
-        text = usage(os.fsdecode(env.program)).rstrip("\n")
-        server_output(options, env).error(output.failure_text(UsageError(text), role))
-        return UsageError.code
+        error = missing_arguments(os.fsdecode(env.program))
+        server_output(options, env).error(output.failure_text(error, role))
+        return error.code
     link = _core.Link(
         env.stdin,
         env.stdout,
