@@ -16,7 +16,7 @@ from tain.daemon.sections import ExpansionOverflowError, UnsafeExpansionError
 from tain.daemon.text import blanks
 from tain.errors import TainError
 from tain.release import OLDEST_PROTOCOL
-from tain.session import handshake, oldpeer, operator_file
+from tain.session import agreement, oldpeer, operator_file
 from tain.session.wildcards import has_wildcard
 
 TYPE_CHECKING = False
@@ -237,7 +237,7 @@ class Connection:
 
     def _check_protocol(self) -> None:
         """Refuse what no transfer can come of (spec: protocol-old 12); the list of modules is for anybody."""
-        if self.announced not in handshake.PEER_NUMBERS or self.protocol < OLDEST_PROTOCOL:
+        if self.announced not in agreement.PEER_NUMBERS or self.protocol < OLDEST_PROTOCOL:
             self._refuse(f"protocol {self.announced} is not spoken here")
 
     def _refuse(self, text: str) -> NoReturn:

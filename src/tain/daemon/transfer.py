@@ -209,7 +209,7 @@ def _serve(connection: Connection, facts: ModuleFacts, options: Options, refusal
     from tain.daemon.modulelog import ModuleLog
     from tain.report.output import Output
     from tain.session.environment import Environment
-    from tain.session.plan import user_rules
+    from tain.session.rules import user_rules
     from tain.session.server import DaemonSide, serve
 
     talk = connection.talk

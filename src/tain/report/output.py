@@ -33,7 +33,7 @@ STDOUT, STDERR, LOG = 1, 2, 3
 #: Block-buffered output is held until there is this much of it.
 _BLOCK = 1 << 16
 #: So much of what was said first, and of what was said last, is kept for explanations.
-_HEARD = 1 << 14
+_SEEN = 1 << 14
 
 
 class Output:
@@ -63,8 +63,8 @@ class Output:
         #: Which high bytes are text. As in rsync none is until the run has found out about the locale, and none ever is
         #: for a server.
         self.charset = "ascii"
-        #: What was said on standard error, for who has to explain it (None: nobody).
-        self.heard: bytearray | None = None
+        #: What was written to standard error, for `diagnosis` (None: not collected).
+        self.errors_seen: bytearray | None = None
         self._held = bytearray()
         # Batches of the core are whole lines already, so unbuffered and line-buffered are the same thing here.
         self._block = outbuf == "b"
@@ -118,10 +118,10 @@ class Output:
             return
         if stream == STDERR:
             self.flush()
-            if self.heard is not None:
-                self.heard += data
+            if self.errors_seen is not None:
+                self.errors_seen += data
                 # Its beginning and its end tell enough.
-                del self.heard[_HEARD:-_HEARD]
+                del self.errors_seen[_SEEN:-_SEEN]
         self._write(stream, data)
 
     def _write(self, stream: int, data: bytes) -> None:

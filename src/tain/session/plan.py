@@ -6,17 +6,17 @@ import errno
 import os
 
 from tain.errors import StreamError, UnsupportedError, UsageError, shown
-from tain.release import PROTOCOL
+from tain.session.rules import user_rules
+from tain.system import umask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tain import _core
     from tain.options.hostspec import Locations
     from tain.options.resolved import Options
+    from tain.session.agreement import Agreed
     from tain.session.environment import Environment
-    from tain.session.handshake import Agreed
 
 #: Items in a log file when no format was given (spec: output 13).
 LOG_FORMAT = b"%i %n%L"
@@ -35,23 +35,6 @@ _SAME = (
     "safe_links", "server", "size_only", "sparse", "specials", "stderr_mode", "stop_at", "temp_dir", "timeout",
     "times", "update", "write_devices", "xattrs",
 )  # fmt: skip
-
-
-# ---------------------------------------------------------------------------------------------- facts of the process
-
-
-def umask() -> int:
-    """The umask of this process, without changing it on the way where the kernel tells it."""
-    try:
-        with open("/proc/self/status", "rb") as file:
-            for line in file:
-                if line.startswith(b"Umask:"):
-                    return int(line[6:], 8)
-    except (OSError, ValueError):
-        pass
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def am_root(options: Options) -> bool:
@@ -86,61 +69,6 @@ def convert_words(words: Sequence[bytes], options: Options, *, to_wire: bool) ->
     from tain import _core
 
     return [_core.convert(word, charset, to_wire=to_wire) for word in words]
-
-
-# ---------------------------------------------------------------------------------------------- rules
-
-
-def rule_events(
-    options: Options, *, protocol: int = PROTOCOL, am_sender: bool = False
-) -> list[tuple[str, bytes] | tuple[str, int] | tuple[str]]:
-    """The filter options in order, with what other options add behind them.
-
-    That is the rule for a relative partial directory, then the rules of ``-C``, which come last wherever it stands
-    (spec: filters 7, transfer 6.1). A server has them from its client, or adds them itself, behind the client's.
-    """
-    events = [event for event in options.filter_events if event[0] != "cvs"]
-    directory = options.partial_dir
-    if directory is not None and directory[:1] != b"/" and not options.server:
-        # A server of protocol 29 or older does not know perishable rules.
-        kind = b"- " if am_sender and protocol < 30 else b"-p "
-        events.append(("filter", kind + directory + b"/"))
-    if options.cvs_exclude and not options.server:
-        events.append(("cvs",))
-    return events if any(event[0] != "from0" for event in events) else []
-
-
-def user_rules(
-    options: Options,
-    env: Environment,
-    *,
-    protocol: int = PROTOCOL,
-    am_sender: bool = False,
-    role: str = "client",
-    notes: list[tuple[int, str]] | None = None,
-    module: bytes | None = None,
-) -> list[bytes]:
-    """New-style rule texts of all filter options, files read; *notes* and *module* as in `_core.build_rules`.
-
-    Errors: `UsageError`, `FileError`.
-    """
-    events = rule_events(options, protocol=protocol, am_sender=am_sender)
-    if not events:
-        return []
-    from tain import _core
-
-    home = env.environ.get(b"HOME")
-    return _core.build_rules(
-        events,
-        protocol=protocol,
-        role=role,
-        cwd=env.cwd,
-        cvs_file=home + b"/.cvsignore" if home else None,
-        cvs_words=env.environ.get(b"CVSIGNORE"),
-        notes=notes,
-        module=module,
-        insecure=module is not None and bool(options.insecure_links),
-    )
 
 
 # ---------------------------------------------------------------------------------------------- files-from
@@ -247,8 +175,8 @@ def plan_fields(
     texts that are already there (a server's, from the wire). *files_from_data*: the list of names, if it has been read
     already. *twin*: the same, but over a link. *extra* overrides at the end (a daemon's module).
     """
+    from tain.session.agreement import COMPAT_FLAGS
     from tain.session.environment import charset, thousands
-    from tain.session.handshake import COMPAT_FLAGS
 
     protocol = agreed.protocol
     am_sender = options.sender if job is None else job.am_sender
@@ -349,34 +277,3 @@ def plan_fields(
     if extra:
         fields.update(extra)
     return fields
-
-
-def make_plan(
-    options: Options,
-    agreed: Agreed,
-    *,
-    env: Environment,
-    job: Locations | None = None,
-    local: bool = False,
-    rules: Sequence[bytes] | None = None,
-    write_batch_fd: int | None = None,
-    twin: bool = False,
-    files_from_data: bytes | None = None,
-    extra: Mapping[str, object] | None = None,
-) -> _core.Plan:
-    """The `_core.Plan` of `plan_fields`. Errors: `UsageError` naming a field, and those of what is read for it."""
-    from tain import _core
-
-    fields = plan_fields(
-        options,
-        agreed,
-        env=env,
-        job=job,
-        local=local,
-        rules=rules,
-        write_batch_fd=write_batch_fd,
-        twin=twin,
-        files_from_data=files_from_data,
-        extra=extra,
-    )
-    return _core.Plan(**fields)

@@ -8,6 +8,7 @@ from tain.errors import PeerExit, StreamError, TainError, unshown
 from tain.report import output
 from tain.report.output import Output
 from tain.session import handshake, unavailable
+from tain.session.rules import filters_travel, receive_filters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from tain import _core
     from tain.options.parse import RawOptions
     from tain.options.resolved import Options
+    from tain.session.agreement import Agreed
     from tain.session.environment import Environment
-    from tain.session.handshake import Agreed
 
 # Message tags (spec: protocol 3.2).
 TAG_ERROR_XFER = 1
@@ -192,14 +193,14 @@ class _Server:
 
     def _transfer(self, agreed: Agreed) -> int:
         from tain import _core
-        from tain.session.plan import make_plan
+        from tain.session.plan import plan_fields
 
         options, link = self.options, self.link
         # The first match counts: the client cannot undo what this side's owner has said.
         rules = self.rules
-        if handshake.filters_travel(options, agreed.protocol, server_sends=options.sender):
+        if filters_travel(options, agreed.protocol, server_sends=options.sender):
             try:
-                texts = handshake.receive_filters(link, role=self.role)
+                texts = receive_filters(link, role=self.role)
             except StreamError:
                 # A client that leaves before its rules has told its user why.
                 raise StreamError("") from None
@@ -214,7 +215,7 @@ class _Server:
                 cvs_file=home + b"/.cvsignore" if home else None,
                 cvs_words=self.env.environ.get(b"CVSIGNORE"),
             )
-        plan = make_plan(
+        fields = plan_fields(
             options,
             agreed,
             twin=self.local,
@@ -222,7 +223,8 @@ class _Server:
             rules=rules,
             extra=self.daemon.fields if self.daemon is not None else None,
         )
-        transfer = _core.send(link, plan) if options.sender else _core.receive(link, plan)
+        start = _core.send if options.sender else _core.receive
+        transfer = start(link, _core.Plan(**fields))
         self.env.transfer = transfer
         try:
             summary = output.pump(transfer, self.out)
@@ -383,7 +385,7 @@ def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bo
         open_log(options, env, out, role=role)
     rules: list[bytes] = []
     if options.filter_events:
-        from tain.session.plan import user_rules
+        from tain.session.rules import user_rules
 
         try:
             rules = user_rules(options, env, am_sender=options.sender, role=role)
