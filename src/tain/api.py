@@ -339,7 +339,7 @@ def patch_file(basis: Source, delta: Source, target: StrOrBytesPath) -> None:
         try:
             mode = os.stat(name).st_mode & 0o7777
         except FileNotFoundError:
-            from tain.session.plan import umask
+            from tain.system import umask
 
             mode = 0o666 & ~umask()
         os.chmod(temporary, mode)

@@ -11,9 +11,9 @@ from tain.errors import UnsupportedError, UsageError
 from tain.options.hostspec import locate
 from tain.options.parse import parse
 from tain.options.resolve import resolve
-from tain.session import plan
+from tain.session import plan, rules
+from tain.session.agreement import Agreed
 from tain.session.environment import Environment
-from tain.session.handshake import Agreed
 
 RUST = Path(__file__).parents[2] / "crates/core/src/plan.rs"
 
@@ -111,8 +111,8 @@ def test_charset(tmp_path: Path) -> None:
 
 def test_rules_of_other_options() -> None:
     options = resolve(parse([b"-C", b"--exclude=a", b"--partial-dir=p", b"x", b"h:y"]))
-    assert plan.rule_events(options) == [("exclude", b"a"), ("filter", b"-p p/"), ("cvs",)]
-    assert plan.rule_events(options, protocol=29, am_sender=True)[1] == ("filter", b"- p/")
+    assert rules.rule_events(options) == [("exclude", b"a"), ("filter", b"-p p/"), ("cvs",)]
+    assert rules.rule_events(options, protocol=29, am_sender=True)[1] == ("filter", b"- p/")
 
 
 def test_super_user() -> None:

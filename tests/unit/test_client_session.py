@@ -13,7 +13,7 @@ import pytest
 
 import tain
 from tain.cli.main import main
-from tain.session import client
+from tain.report.trace import show_words
 from tain.session.environment import Environment
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -167,7 +167,4 @@ def test_a_log_that_cannot_be_opened(core: types.ModuleType, tmp_path: Path) -> 
 
 
 def test_words_as_they_are_shown() -> None:
-    assert (
-        client.show_words([b"./rsh", b"--log-format=%i", b"", b"d s"])
-        == b'./rsh "--log-format=%i" "" "d s"  (4 args)\n'
-    )
+    assert show_words([b"./rsh", b"--log-format=%i", b"", b"d s"]) == b'./rsh "--log-format=%i" "" "d s"  (4 args)\n'

@@ -28,7 +28,7 @@ from tain.options.parse import parse
 from tain.options.refuse import refusals
 from tain.options.resolve import resolve
 from tain.options.resolved import Options
-from tain.session import batch, greeting, handshake
+from tain.session import batch, greeting, handshake, rules
 from tain.session.arguments import unquote
 from tain.session.environment import Environment
 from tain.session.wildcards import wild
@@ -382,7 +382,7 @@ def test_handshakes() -> None:
                     link = Bytes(data)
                     try:
                         shake(link, options, am_sender=am_sender, environ={})  # type: ignore[operator]
-                        handshake.receive_filters(link)
+                        rules.receive_filters(link)
                     except TainError:
                         pass
                     finally:

@@ -10,7 +10,8 @@ from tain.daemon.conversation import ClosedError
 from tain.daemon.names import UNDETERMINED, Resolver
 from tain.daemon.refusal import RefusalError, with_refusal
 from tain.daemon.text import blanks
-from tain.session import handshake, oldpeer, operator_file
+from tain.release import OLDEST_PROTOCOL
+from tain.session import agreement, oldpeer, operator_file
 from tain.session.wildcards import has_wildcard
 
 TYPE_CHECKING = False
@@ -214,12 +215,12 @@ class Connection:
         self.announced = hello.protocol
         self.digests = hello.digests
         least = self.config.globals.number("tain oldest protocol")
-        if handshake.OLDEST <= self.protocol < least:
+        if OLDEST_PROTOCOL <= self.protocol < least:
             self._refuse(f"your client is too old: protocol {self.protocol}, where {least} is the oldest one accepted")
 
     def _check_protocol(self) -> None:
         """Refuse a protocol that cannot transfer (spec: protocol-old 12). Any client may have the list of modules."""
-        if self.announced not in handshake.PEER_NUMBERS or self.protocol < handshake.OLDEST:
+        if self.announced not in agreement.PEER_NUMBERS or self.protocol < OLDEST_PROTOCOL:
             self._refuse(f"protocol {self.announced} is not spoken here")
 
     def _refuse(self, text: str) -> NoReturn:

@@ -12,9 +12,10 @@ import time
 
 from tain.daemon import child, greeting, names, sockopts
 from tain.daemon.conversation import Conversation
-from tain.daemon.log import VERSION, Log
+from tain.daemon.log import Log
 from tain.digits import INT_MAX, bounded
 from tain.errors import SocketError
+from tain.release import RSYNC_VERSION
 from tain.session.operator_file import reason
 
 TYPE_CHECKING = False
@@ -357,4 +358,4 @@ def prepare(sock: socket.socket, options: bytes, log: Log) -> None:
 
 
 def started(port: int) -> str:
-    return f"rsyncd version {VERSION} starting, listening on port {port}"
+    return f"rsyncd version {RSYNC_VERSION} starting, listening on port {port}"

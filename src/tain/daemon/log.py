@@ -7,14 +7,12 @@ import time
 
 from tain.daemon.text import escape
 from tain.errors import exit_text
+from tain.release import RSYNC_VERSION
 from tain.session import operator_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tain.daemon.sections import Section
-
-#: The rsync release in log lines, which scripts read.
-VERSION = "3.5.0"
 
 # syslog.h priorities.
 _INFO, _WARNING = 6, 4
@@ -125,4 +123,4 @@ class Log:
 def closing(code: int, where: str, role: str = "Receiver") -> str:
     """The last line of a process that fails (spec: daemon 12.2)."""
     kind = "warning" if code == 24 else "error"
-    return f"rsync {kind}: {exit_text(code)} (code {code}) at {where} [{role}={VERSION}]"
+    return f"rsync {kind}: {exit_text(code)} (code {code}) at {where} [{role}={RSYNC_VERSION}]"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from tain.daemon import config
+from tain.release import PROTOCOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from tain.options.resolved import Options
 
 SYSTEM_FILE = b"/etc/rsyncd.conf"
-PROTOCOL = 32
 
 
 class Settings:

@@ -54,7 +54,7 @@ def run(
     from tain.daemon.modulelog import ModuleLog
     from tain.report.output import Output
     from tain.session.environment import Environment
-    from tain.session.plan import user_rules
+    from tain.session.rules import user_rules
     from tain.session.server import DaemonSide, serve
 
     options, refusal = request.options, request.refusal

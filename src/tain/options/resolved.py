@@ -6,6 +6,8 @@ command line are bytes. Fields marked *tri* hold -1 while nobody has decided.
 
 from __future__ import annotations
 
+from tain.release import PROTOCOL
+
 
 class Options:
     """Every option of a client, server or daemon, with defaults. Plain attributes; see the comments for units."""
@@ -246,7 +248,7 @@ class Options:
         self.checksum_seed: int = 0
         #: ``LOCAL[,REMOTE]``; None = no conversion.
         self.iconv: bytes | None = None
-        self.protocol: int = 32
+        self.protocol: int = PROTOCOL
         self.qsort: bool = False
         #: Bytes.
         self.max_alloc: int = 1 << 30

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from tain.errors import PeerExit, TainError, exit_text
+from tain.release import RSYNC_VERSION
 from tain.report.escape import escape
 
 TYPE_CHECKING = False
@@ -25,15 +26,13 @@ if TYPE_CHECKING:
         def cancel(self, code: int = 20) -> None: ...
 
 
-#: The release whose behaviour this program shows: it closes every error line.
-VERSION = "3.5.0"
 #: Codes of runs that went to their end: the figures of such a run are worth printing.
 WHOLE_RUN = frozenset((0, 23, 24, 25))
 STDOUT, STDERR = 1, 2
 #: Block-buffered output is held until there is this much of it.
 _BLOCK = 1 << 16
 #: So much of what was said first, and of what was said last, is kept for explanations.
-_HEARD = 1 << 14
+_SEEN = 1 << 14
 
 
 class Output:
@@ -63,8 +62,8 @@ class Output:
         #: Which high bytes are text. As in rsync none is until the run has found out about the locale, and none ever is
         #: for a server.
         self.charset = "ascii"
-        #: What was said on standard error, for who has to explain it (None: nobody).
-        self.heard: bytearray | None = None
+        #: What was written to standard error, for `diagnosis` (None: not collected).
+        self.errors_seen: bytearray | None = None
         self._held = bytearray()
         # Batches of the core are whole lines already, so unbuffered and line-buffered are the same thing here.
         self._block = outbuf == "b"
@@ -132,10 +131,10 @@ class Output:
             return
         if stream == STDERR:
             self.flush()
-            if self.heard is not None:
-                self.heard += data
+            if self.errors_seen is not None:
+                self.errors_seen += data
                 # Its beginning and its end tell enough.
-                del self.heard[_HEARD:-_HEARD]
+                del self.errors_seen[_SEEN:-_SEEN]
         self._write(stream, data)
 
     def _write(self, stream: int, data: bytes) -> None:
@@ -182,7 +181,7 @@ def closing_line(code: int, role: str, place: str = "main.py(1)") -> bytes:
     Scripts match on the code and on the bracket; *place* is where this program noticed.
     """
     kind = "warning" if code == 24 else "error"
-    return f"rsync {kind}: {exit_text(code)} (code {code}) at {place} [{role}={VERSION}]\n".encode()
+    return f"rsync {kind}: {exit_text(code)} (code {code}) at {place} [{role}={RSYNC_VERSION}]\n".encode()
 
 
 def place_of(error: BaseException) -> str:

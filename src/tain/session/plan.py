@@ -6,23 +6,21 @@ import errno
 import os
 
 from tain.errors import StreamError, UnsupportedError, UsageError, shown
+from tain.session.rules import user_rules
+from tain.system import umask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tain import _core
     from tain._core import PlanFields
     from tain.options.hostspec import Locations
     from tain.options.resolved import Options
+    from tain.session.agreement import Agreed
     from tain.session.environment import Environment
-    from tain.session.handshake import Agreed
 
 #: Items in a log file when no format was given (spec: output 13).
 LOG_FORMAT = b"%i %n%L"
-
-#: The marks in front of a rule of the global CVS list (`RuleSet::plan_texts` in crates/core/src/rules/set.rs).
-GLOBAL_CVS = (b"\0g", b"\0h")
 
 #: Fields that mean the same in both and have values that fit as they are.
 _SAME = (
@@ -38,23 +36,6 @@ _SAME = (
     "safe_links", "server", "size_only", "sparse", "specials", "stderr_mode", "stop_at", "temp_dir", "timeout",
     "times", "update", "write_devices", "xattrs",
 )  # fmt: skip
-
-
-# ---------------------------------------------------------------------------------------------- facts of the process
-
-
-def umask() -> int:
-    """The umask of this process, without changing it on the way where the kernel tells it."""
-    try:
-        with open("/proc/self/status", "rb") as file:
-            for line in file:
-                if line.startswith(b"Umask:"):
-                    return int(line[6:], 8)
-    except (OSError, ValueError):
-        pass
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def am_root(options: Options) -> bool:
@@ -91,87 +72,7 @@ def convert_words(words: Sequence[bytes], options: Options, *, to_wire: bool) ->
     return [_core.convert(word, charset, to_wire=to_wire) for word in words]
 
 
-# ---------------------------------------------------------------------------------------------- rules
-
-
-def rule_events(
-    options: Options, *, protocol: int = 32, am_sender: bool = False
-) -> list[tuple[str, bytes] | tuple[str, int] | tuple[str]]:
-    """The filter options in order, with what other options add behind them.
-
-    That is the rule for a relative partial directory, then the rules of ``-C``, which come last wherever it stands
-    (spec: filters 7, transfer 6.1). A server has them from its client, or adds them itself, behind the client's.
-    """
-    events = [event for event in options.filter_events if event[0] != "cvs"]
-    directory = options.partial_dir
-    if directory is not None and directory[:1] != b"/" and not options.server:
-        # A server of protocol 29 or older does not know perishable rules.
-        kind = b"- " if am_sender and protocol < 30 else b"-p "
-        events.append(("filter", kind + directory + b"/"))
-    if options.cvs_exclude and not options.server:
-        events.append(("cvs",))
-    return events if any(event[0] != "from0" for event in events) else []
-
-
-def user_rules(
-    options: Options,
-    env: Environment,
-    *,
-    protocol: int = 32,
-    am_sender: bool = False,
-    role: str = "client",
-    notes: list[tuple[int, str]] | None = None,
-    module: bytes | None = None,
-) -> list[bytes]:
-    """New-style rule texts of all filter options, files read; *notes* and *module* as in `_core.build_rules`.
-
-    Errors: `UsageError`, `FileError`.
-    """
-    events = rule_events(options, protocol=protocol, am_sender=am_sender)
-    if not events:
-        return []
-    from tain import _core
-
-    home = env.environ.get(b"HOME")
-    return _core.build_rules(
-        events,
-        protocol=protocol,
-        role=role,
-        cwd=env.cwd,
-        cvs_file=home + b"/.cvsignore" if home else None,
-        cvs_words=env.environ.get(b"CVSIGNORE"),
-        notes=notes,
-        read_stdin=lambda: read_stdin(env),
-        module=module,
-        insecure=module is not None and bool(options.insecure_links),
-    )
-
-
-def rules_for_peer(rules: Sequence[bytes], options: Options, *, protocol: int, server_sends: bool) -> list[bytes]:
-    """The rules that a client sends, still with their marks (spec: protocol 2.8, filters 11).
-
-    A sending server adds the rules of ``-C`` itself. A peer of a protocol before 29 has no per-directory rules.
-    """
-    kept = list(rules)
-    if not options.cvs_exclude:
-        return kept
-    if server_sends:
-        kept = [rule for rule in kept if rule[:2] not in GLOBAL_CVS]
-    if server_sends or protocol < 29:
-        last = max((at for at, rule in enumerate(kept) if rule.startswith(b":C")), default=len(kept))
-        del kept[last : last + 1]
-    return kept
-
-
 # ---------------------------------------------------------------------------------------------- files-from
-
-
-def read_stdin(env: Environment) -> bytes:
-    """All of standard input. Errors: `OSError`."""
-    out = bytearray()
-    while chunk := os.read(env.stdin, 1 << 16):
-        out += chunk
-    return bytes(out)
 
 
 def read_files_from(path: bytes, env: Environment, options: Options, *, forward: bool = False) -> bytes:
@@ -182,7 +83,7 @@ def read_files_from(path: bytes, env: Environment, options: Options, *, forward:
     Errors: `UsageError` with rsync's text; `StreamError` for what can be opened but not read.
     """
     if path == b"-":
-        return read_stdin(env)
+        return env.read_stdin()
     from tain.session.operator_file import open_named, with_refusal
 
     try:
@@ -272,8 +173,8 @@ def plan_fields(
     texts that are already there (a server's, from the wire). *files_from_data*: the list of names, if it has been read
     already. *twin*: the same, but over a link. *extra* overrides at the end (a daemon's module).
     """
+    from tain.session.agreement import COMPAT_FLAGS
     from tain.session.environment import charset, thousands
-    from tain.session.handshake import COMPAT_FLAGS
 
     protocol = agreed.protocol
     am_sender = options.sender if job is None else job.am_sender
@@ -375,34 +276,3 @@ def plan_fields(
         fields.update(extra)
     # Not every name is a literal here. tests/unit/test_arguments_plan.py compares them with the fields of the core.
     return fields  # type: ignore[return-value]
-
-
-def make_plan(
-    options: Options,
-    agreed: Agreed,
-    *,
-    env: Environment,
-    job: Locations | None = None,
-    local: bool = False,
-    rules: Sequence[bytes] | None = None,
-    write_batch_fd: int | None = None,
-    twin: bool = False,
-    files_from_data: bytes | None = None,
-    extra: PlanFields | None = None,
-) -> _core.Plan:
-    """The `_core.Plan` of `plan_fields`. Errors: `UsageError` naming a field, and those of what is read for it."""
-    from tain import _core
-
-    fields = plan_fields(
-        options,
-        agreed,
-        env=env,
-        job=job,
-        local=local,
-        rules=rules,
-        write_batch_fd=write_batch_fd,
-        twin=twin,
-        files_from_data=files_from_data,
-        extra=extra,
-    )
-    return _core.Plan(**fields)
