@@ -178,31 +178,32 @@ def plan_fields(
 
     protocol = agreed.protocol
     am_sender = options.sender if job is None else job.am_sender
-    fields: dict[str, object] = {name: getattr(options, name) for name in _SAME}
-    fields.update({name: bool(agreed.compat & bit) for name, bit in COMPAT_FLAGS.items()})
+    # tests/unit/test_arguments_plan.py compares the names of these two tables with the fields of the core.
+    fields: PlanFields = {name: getattr(options, name) for name in _SAME}  # type: ignore[assignment]
+    fields |= {name: bool(agreed.compat & bit) for name, bit in COMPAT_FLAGS.items()}  # type: ignore[typeddict-item]
     # rsync keeps the old order of seed and data for nothing but the MD5 that the protocol implies.
     fields["compat_seed_fix"] = fields["compat_seed_fix"] or agreed.named_sum
     # Who we are.
-    fields.update(
-        local=local,
-        twin=twin,
-        am_root=am_root(options),
-        groups=sorted({os.getegid(), *os.getgroups()}),
-        umask=umask(),
-        pid=env.pid,
-        cwd=env.cwd,
-    )
+    fields |= {
+        "local": local,
+        "twin": twin,
+        "am_root": am_root(options),
+        "groups": sorted({os.getegid(), *os.getgroups()}),
+        "umask": umask(),
+        "pid": env.pid,
+        "cwd": env.cwd,
+    }
     # What was agreed on.
-    fields.update(
-        protocol=protocol,
-        seed=agreed.seed,
-        xfer_sum=agreed.xfer_sum,
-        file_sum=agreed.file_sum,
-        compress=agreed.compress,
-        compress_level=agreed.level,
-        iconv=charset_name(options),
-        secluded_args=bool(options.secluded_args),
-    )
+    fields |= {
+        "protocol": protocol,
+        "seed": agreed.seed,
+        "xfer_sum": agreed.xfer_sum,
+        "file_sum": agreed.file_sum,
+        "compress": agreed.compress,
+        "compress_level": agreed.level,
+        "iconv": charset_name(options),
+        "secluded_args": bool(options.secluded_args),
+    }
     fields["skip_compress"] = [part for part in (options.skip_compress or b"").split(b"/") if part]
     # Paths.
     if job is None:
@@ -226,53 +227,52 @@ def plan_fields(
                 # Whatever is wrong with a request ends a daemon's connection with this code.
                 raise UnsupportedError(str(error)) from error
             raise
-    fields.update(files_from=mode, files_from_data=data)
+    fields |= {"files_from": mode, "files_from_data": data}
     vetted = job is not None and not am_sender and not local and not twin and options.read_batch is None
     fields["trust_sender"] = options.trust_sender or not vetted
     fields["requested"] = _requested(options, job, mode, data) if vetted and job is not None else []
     # Selection.
     if rules is None:
         rules = user_rules(options, env, protocol=protocol, am_sender=am_sender)
-    fields.update(
-        rules=list(rules),
-        recurse=bool(options.recurse),
-        dirs=options.dirs > 0,
-        relative=options.relative > 0,
+    fields |= {
+        "rules": list(rules),
+        "recurse": bool(options.recurse),
+        "dirs": options.dirs > 0,
+        "relative": options.relative > 0,
         # Without a destination nothing is to be written, however many sources there are (spec: options 5.2).
-        list_only=bool(options.list_only) or (job is not None and not am_sender and job.destination is None),
-        fuzzy=options.fuzzy,
-        read_batch=options.read_batch is not None,
-        bwlimit=options.bwlimit * 1024 if local else 0,
-    )
+        "list_only": bool(options.list_only) or (job is not None and not am_sender and job.destination is None),
+        "fuzzy": options.fuzzy,
+        "read_batch": options.read_batch is not None,
+        "bwlimit": options.bwlimit * 1024 if local else 0,
+    }
     # Attributes and writing.
-    fields.update(
-        hard_links=bool(options.hard_links),
+    fields |= {
+        "hard_links": bool(options.hard_links),
         # An empty map is one without a colon, which none at all is not.
-        usermap=b"" if options.usermap is None else options.usermap or b",",
-        groupmap=b"" if options.groupmap is None else options.groupmap or b",",
-        backup_suffix=options.backup_suffix or b"",
-        alt_dest=options.alt_dest,
-        whole_file=whole_file(options, agreed, local=local or twin),
-        append=2 if options.append and protocol < 30 else options.append,
-        delete=delete_when(options, protocol),
-        write_batch_handle=write_batch_fd,
-    )
+        "usermap": b"" if options.usermap is None else options.usermap or b",",
+        "groupmap": b"" if options.groupmap is None else options.groupmap or b",",
+        "backup_suffix": options.backup_suffix or b"",
+        "alt_dest": options.alt_dest,
+        "whole_file": whole_file(options, agreed, local=local or twin),
+        "append": 2 if options.append and protocol < 30 else options.append,
+        "delete": delete_when(options, protocol),
+        "write_batch_handle": write_batch_fd,
+    }
     # Output.
     logs = bool(options.log_file)
     log_format = LOG_FORMAT if options.log_file_format is None else options.log_file_format
-    fields.update(
-        verbose=min(options.verbose, 255),
-        quiet=bool(options.quiet),
-        itemize=options.itemize_level > 0,
-        logging=logs,
-        log_format=(log_format or None) if logs else None,
-        stats=options.info.get("STATS", 0),
-        progress=0 if options.server or options.quiet else min(options.info.get("PROGRESS", 0), 2),
-        thousands=thousands(env.environ),
+    fields |= {
+        "verbose": min(options.verbose, 255),
+        "quiet": bool(options.quiet),
+        "itemize": options.itemize_level > 0,
+        "logging": logs,
+        "log_format": (log_format or None) if logs else None,
+        "stats": options.info.get("STATS", 0),
+        "progress": 0 if options.server or options.quiet else min(options.info.get("PROGRESS", 0), 2),
+        "thousands": thousands(env.environ),
         # What a server prints itself it prints before it knows any locale, as rsync does (spec: output 11).
-        charset="ascii" if job is None else charset(env.environ),
-    )
+        "charset": "ascii" if job is None else charset(env.environ),
+    }
     if extra:
-        fields.update(extra)
-    # Not every name is a literal here. tests/unit/test_arguments_plan.py compares them with the fields of the core.
-    return fields  # type: ignore[return-value]
+        fields |= extra
+    return fields

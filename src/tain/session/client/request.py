@@ -52,7 +52,7 @@ class Request:
         events: Collection[str] = (),
         on_events: Callable[[list[_core._Event]], None] | None = None,
     ) -> None:
-        """*out* replaces the streams of the environment; *on_events* receives the structured events named in *events*."""
+        """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*."""
         self.options = options
         self.env = env
         self.out = open_output(options, env, out)

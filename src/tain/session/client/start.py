@@ -52,7 +52,7 @@ class Client:
         events: Collection[str] = (),
         on_events: Callable[[list[_core._Event]], None] | None = None,
     ) -> None:
-        """*out* replaces the streams of the environment; *on_events* receives the structured events named in *events*."""
+        """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*."""
         self._request = Request(options, env, out=out, events=events, on_events=on_events)
 
     @property
