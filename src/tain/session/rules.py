@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from tain.errors import MemoryLimitError
 from tain.release import PROTOCOL
 
@@ -76,10 +78,21 @@ def user_rules(
         cvs_file=home + b"/.cvsignore" if home else None,
         cvs_words=env.environ.get(b"CVSIGNORE"),
         notes=notes,
-        read_stdin=env.read_stdin,
+        read_stdin=lambda: _read_stdin(env),
         module=module,
         insecure=module is not None and bool(options.insecure_links),
     )
+
+
+def _read_stdin(env: Environment) -> bytes:
+    """Rules from standard input. Errors: `OSError`."""
+    try:
+        return env.read_stdin()
+    except OSError as error:
+        if error.errno == errno.EBADF:
+            # A closed standard input has no rules, as in rsync.
+            return b""
+        raise
 
 
 def rules_for_peer(rules: Sequence[bytes], options: Options, *, protocol: int, server_sends: bool) -> list[bytes]:
