@@ -1,4 +1,4 @@
-"""Links of a module in what a client asks for: inside and outside of it, with chroot and without (H3)."""
+"""Requests for links of a module that lead inside and outside, with and without chroot (H3)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests import programs
+from tests.sampling import sample
 
 from .pairs import Outcome, Pair
 
 BASE = b"log file = DIR/log\nreverse lookup = no\nuid = 0\ngid = 0\nread only = no\n"
+MODULES = ["locked", "free"]
 LINKS = {
     "absolute": "/rel/1",
     "relative": "rel/1",
@@ -62,9 +64,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         yield running
 
 
-@pytest.mark.parametrize("asked", PULLS)
-@pytest.mark.parametrize("link", LINKS)
-@pytest.mark.parametrize("module", ["locked", "free"])
+@pytest.mark.parametrize(("module", "link", "asked"), sample("DAEMON", MODULES, LINKS.keys(), PULLS.keys(), times=4))
 def test_pulls(pair: Pair, module: str, link: str, asked: str) -> None:
     for daemon in pair.daemons.values():
         if not (daemon.dir / "tree/rel").exists():
@@ -78,9 +78,7 @@ def test_pulls(pair: Pair, module: str, link: str, asked: str) -> None:
         assert _reported(ours) == _reported(theirs)
 
 
-@pytest.mark.parametrize("asked", PUSHES)
-@pytest.mark.parametrize("link", LINKS)
-@pytest.mark.parametrize("module", ["locked", "free"])
+@pytest.mark.parametrize(("module", "link", "asked"), sample("DAEMON", MODULES, LINKS.keys(), PUSHES.keys(), times=4))
 def test_pushes(pair: Pair, module: str, link: str, asked: str) -> None:
     if (link, asked) == ("loop", "mkpath"):
         pytest.skip("both refuse; rsync tries to make the directory first, and has another code for that")
@@ -100,7 +98,7 @@ def _reported(outcome: Outcome) -> tuple[int, list[str]]:
     return (4 if outcome.code == 10 else outcome.code), lines
 
 
-#: A place beside the module, which a link in the module leads to.
+#: A place beside the module, the target of a link in the module.
 OUTSIDE = {
     "into": ("-r DIR/send/ HOST/m/out/", 3),
     "into-there": ("DIR/send/f HOST/m/out/there/", 3),
@@ -113,8 +111,8 @@ OUTSIDE = {
 
 
 @pytest.mark.parametrize("asked", OUTSIDE)
-def test_nothing_is_made_outside(tmp_path: Path, asked: str) -> None:
-    """The texts are rsync's, which makes a directory out there before it refuses to enter it."""
+def test_nothing_is_created_outside(tmp_path: Path, asked: str) -> None:
+    """rsync has the same texts, but creates a directory outside before it refuses to enter it."""
     words, code = OUTSIDE[asked]
 
     def make(place: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,9 @@ import pytest
 from tain.errors import FileError, ProtocolError, SelectionError, UsageError
 from tain.options.resolved import Options
 from tain.session import batch
+from tain.session.agreement import Agreed
 from tain.session.environment import Environment
-from tain.session.handshake import Agreed
-
-sys.path.insert(0, os.path.dirname(__file__))
-from fake_core import FakeLink
+from tests.unit.fake_core import FakeLink
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tain.options import levels, paths, stoptime
 from tain.options.parse import integer, parse
 from tain.options.resolve import resolve
 from tain.options.sizes import parse_size
-from tain.session import copy_as, handshake
+from tain.session import agreement, copy_as
 from tain.session.greeting import parse_greeting
 from tain.transport import proxy, tcp
 
@@ -91,7 +92,7 @@ def refused(call: Callable[[], object], kind: type[Exception]) -> None:
 
 
 def test_texts_of_peers_and_files() -> None:
-    assert handshake.released_limit(LONG + b"." + LONG + b"i", 32) == 32
+    assert agreement.released_limit(LONG + b"." + LONG + b"i", 32) == 32
     assert parse_greeting(b"@RSYNCD: " + LONG + b".0 md5") is None
     assert parse_greeting(b"@RSYNCD: 31." + LONG + b" md5") is None
     assert module._number(LONG) is None
@@ -99,7 +100,7 @@ def test_texts_of_peers_and_files() -> None:
     header = b"PROXY TCP4 192.0.2.1 192.0.2.2 %s 2\r\n" % LONG
     refused(lambda: proxyheader._version1(None, header), proxyheader.BadHeaderError)  # type: ignore[arg-type]
     peer = access.Peer("192.0.2.1", b"name")
-    refused(lambda: access.matches(peer, b"192.0.2.0/" + LONG, False, None), access.BadTokenError)
+    refused(lambda: access.matches(peer, b"192.0.2.0/" + LONG, deny=False, resolver=None), access.BadTokenError)
 
 
 class Sock:
@@ -122,4 +123,5 @@ def test_socket_options() -> None:
 
 def test_keywords_of_the_api() -> None:
     for field in ("timeout", "max_size", "bwlimit", "port"):
-        refused(lambda field=field: Options(**{field: 10**5000}).words(), TainError)  # type: ignore[misc]
+        wide: dict[str, Any] = {field: 10**5000}
+        refused(Options(**wide).words, TainError)

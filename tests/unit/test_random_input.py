@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tain.daemon import access, arguments, auth, config, lint, proxyheader, text, transfer
+from tain.daemon import access, arguments, auth, config, lint, proxyheader, request, text
 from tain.daemon import greeting as server_greeting
 from tain.daemon.conversation import ClosedError, TooManyError
 from tain.daemon.conversation import Conversation as Talk
@@ -28,13 +27,11 @@ from tain.options.parse import parse
 from tain.options.refuse import refusals
 from tain.options.resolve import resolve
 from tain.options.resolved import Options
-from tain.session import batch, greeting, handshake
+from tain.session import batch, greeting, handshake, rules
 from tain.session.arguments import unquote
 from tain.session.environment import Environment
 from tain.session.wildcards import wild
-
-sys.path.insert(0, os.path.dirname(__file__))
-from fake_core import FakeLink
+from tests.unit.fake_core import FakeLink
 
 SEED = os.environ.get("RANDOM_INPUT", "1")
 CASES = 700
@@ -56,8 +53,6 @@ _ODD = (
     b"/",
     b"..",
     b"@",
-)
-_ODD += (
     b"#",
     b"=",
     b",",
@@ -194,8 +189,16 @@ def test_arguments_of_a_client() -> None:
         b"mod/a b",
         b"mod/*",
     )
-    more = (b"--server", b"-se.LsfxCIvu", b"--files-from=/x", b"--chmod=u+x,D755", b"--usermap=*:0", b"--stop-at=12:30")
-    more += (
+    more: tuple[bytes, ...] = (
+        b"--server",
+        b"-se.LsfxCIvu",
+        b"--files-from=/x",
+        b"--chmod=u+x,D755",
+        b"--usermap=*:0",
+        b"--stop-at=12:30",
+    )
+    more = (
+        *more,
         b"--max-size=1.5m",
         b"--skip-compress=a/b",
         b"--iconv=.",
@@ -220,7 +223,7 @@ def test_arguments_of_a_client() -> None:
             cleaned = arguments.clean(path)
             assert not cleaned.startswith(b"/")
             assert b".." not in cleaned.split(b"/")
-        transfer.understand(asked.options, refused)
+        request.understand(asked.options, refused)
 
     refused = refusals(["delete*", "!delete-before", "checksum"])
     for data in inputs("arguments", *seeds, cases=400):
@@ -308,8 +311,8 @@ def test_hosts() -> None:
         # A file with a NUL is refused as a whole.
         words = words.replace(b"\0", b"")
         for who in (peer, peer6):
-            access.allowed(who, words, b"", resolver=None, say=len)
-            access.allowed(who, b"", words, resolver=None, say=len)
+            access.allowed(who, words, b"", resolver=None, warn=len)
+            access.allowed(who, b"", words, resolver=None, warn=len)
 
     for data in inputs(
         "hosts", b"10.0.0.0/8, 10.1.2.0/255.255.255.0 *.org", b"::/0 fe80::1/64 @group [p]eer.* 10.66051"
@@ -381,8 +384,8 @@ def test_handshakes() -> None:
                 for shake in (handshake.client_handshake, handshake.server_handshake):
                     link = Bytes(data)
                     try:
-                        shake(link, options, am_sender=am_sender, environ={})  # type: ignore[operator]
-                        handshake.receive_filters(link)
+                        shake(link, options, am_sender=am_sender, environ={})
+                        rules.receive_filters(link)
                     except TainError:
                         pass
                     finally:

@@ -25,6 +25,14 @@ impl Operation {
             Self::Delete => "del.",
         }
     }
+
+    /// The name of the operation for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delete => "del",
+            other => other.text(),
+        }
+    }
 }
 
 /// One item, as the escapes need it.

@@ -108,7 +108,7 @@ impl<'a> Change<'a> {
         if !report.wants_items() && plan.info.name < 2 {
             return;
         }
-        let kept = plan.logging || plan.records;
+        let kept = plan.logging || plan.events.item;
         if !kept && !matches!(part, Part::All | Part::Screen) {
             return;
         }

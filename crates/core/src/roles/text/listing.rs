@@ -96,5 +96,5 @@ pub fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usize) {
     let crtime = plan.crtimes.then(|| segment.crtime(i));
     item::listing(&shown, atime, crtime, plan, &mut line);
     report.info(&line);
-    report.record_listed(&shown);
+    report.emit_listed(&shown);
 }
