@@ -5,10 +5,10 @@ pub mod alt_dirs;
 mod attributes;
 mod backup;
 mod partial;
+mod partial_dir;
 mod writing;
 
-pub use attributes::SetTimes;
-pub use partial::PartialDir;
+pub use partial_dir::PartialDir;
 
 use std::collections::HashSet;
 use std::io;
@@ -47,6 +47,15 @@ impl From<Error> for Failed {
     fn from(error: Error) -> Self {
         Self::Run(error)
     }
+}
+
+/// How [`Dest::set_attrs`] treats times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SetTimes {
+    /// To the nanosecond, even if equal under the window (the file was transferred or verified).
+    pub exact: bool,
+    /// Not now.
+    pub skip: bool,
 }
 
 /// The destination of a run. Clone one for each thread.

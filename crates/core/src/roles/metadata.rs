@@ -2,106 +2,37 @@
 //! fake-super (spec: transfer 5.5, 5.6; protocol 5.11, 5.12, 6.5). Read by a scanner into the tables of the list,
 //! compared and set by the receiving side.
 
+mod acls;
 mod apply;
 mod converter;
 mod place;
 mod reading;
 
+use acls::{listed, read_acl, same_access};
 pub use place::Place;
 use reading::handling;
 pub use reading::{
     acl_indices, look, lstat, read_link, read_own_link, read_set, requested_values, values_follow, Lookup,
 };
 
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-
-use rustix::io::Errno;
 
 use super::compare::{is_dir, is_link, Wanted};
 use super::filter::Filters;
-use crate::error::{IoErrorExt as _, Result};
+use crate::error::Result;
 use crate::flist::{
-    self, xattr as wire, IdFiles, IdLookup, IdMap, NamedAce, Segment, Tables, Who, XattrLedger, XattrSet, XattrValue,
+    self, xattr as wire, IdFiles, IdLookup, IdMap, Segment, Tables, Who, XattrLedger, XattrSet, XattrValue,
 };
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::role::Role;
-use crate::tree::acl::{Acl, AclKind, Named};
+use crate::tree::acl::AclKind;
 use crate::tree::fake;
 use crate::tree::xattr::{self, Handling, INTERNAL};
 use crate::tree::{Root, Stat};
 use crate::wire::ints::Source;
 use crate::wire::item::ItemFlags;
 use converter::Converter;
-
-/// An ACL of the filesystem as the list has it.
-fn listed(acl: &Acl) -> flist::Acl {
-    flist::Acl {
-        user_obj: acl.user_obj,
-        group_obj: acl.group_obj,
-        mask: acl.mask,
-        other: acl.other,
-        named: acl
-            .named
-            .iter()
-            .map(|n| NamedAce {
-                id: n.id,
-                is_user: n.user,
-                perms: n.perms,
-            })
-            .collect(),
-    }
-}
-
-/// An ACL of the list as the filesystem takes it.
-fn settable(acl: &flist::Acl) -> Acl {
-    Acl {
-        user_obj: acl.user_obj,
-        group_obj: acl.group_obj,
-        mask: acl.mask,
-        other: acl.other,
-        named: acl
-            .named
-            .iter()
-            .map(|n| Named {
-                id: n.id,
-                perms: n.perms,
-                user: n.is_user,
-            })
-            .collect(),
-    }
-}
-
-/// The ACL of a file, or the one that fake-super keeps for it.
-fn read_acl(place: Place<'_>, kind: AclKind, fake: bool) -> io::Result<Option<Acl>> {
-    if !fake {
-        return place.acl(kind);
-    }
-    match place.get(kind.fake_xattr()) {
-        Ok(value) => Ok(value.as_deref().and_then(Acl::from_fake)),
-        Err(e) if e.is(Errno::OPNOTSUPP) => Ok(None),
-        Err(e) => Err(e),
-    }
-}
-
-/// Whether access ACLs are equal, apart from the bits of the mode, which include the mask (observed; spec: transfer 5.5).
-fn same_access(want: &flist::Acl, want_mode: u32, have: &flist::Acl, have_mode: u32) -> bool {
-    let (want, have) = (want.completed(want_mode), have.completed(have_mode));
-    let named = |acl: &flist::Acl| {
-        let mut named = acl.named.clone();
-        named.sort_by_key(|n| (!n.is_user, n.id));
-        named
-    };
-    want.mask.is_some() == have.mask.is_some()
-        && (want.mask.is_none() || want.group_obj == have.group_obj)
-        && named(&want) == named(&have)
-}
-
-/// Whether the ACL says no more than a mode.
-fn is_plain(acl: &flist::Acl) -> bool {
-    acl.named.is_empty() && acl.mask.is_none()
-}
 
 /// What the receiving side knows about metadata. Clones share it.
 #[derive(Clone)]
@@ -441,6 +372,7 @@ pub fn prune(plan: &Plan, segment: &mut flist::Segment, root: &[u8], report: &Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flist::NamedAce;
 
     fn acl(group: u8, mask: Option<u8>, named: &[u32]) -> flist::Acl {
         flist::Acl {

@@ -5,8 +5,9 @@
 
 mod arguments;
 mod item;
+mod sums;
 
-pub use item::sum_file;
+pub use sums::sum_file;
 
 use std::collections::{HashMap, HashSet};
 use std::io;

@@ -5,7 +5,7 @@ use std::io;
 
 use rustix::io::Errno;
 
-use super::Dest;
+use super::{Dest, SetTimes};
 use crate::error::IoErrorExt as _;
 use crate::flist::{eflag, Segment};
 use crate::report::debug::debug;
@@ -15,15 +15,6 @@ use crate::roles::text::messages;
 
 use crate::report::say::text;
 use crate::tree::{attrs, Atime, Root, Stat};
-
-/// How [`Dest::set_attrs`] treats times.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SetTimes {
-    /// To the nanosecond, even if equal under the window (the file was transferred or verified).
-    pub exact: bool,
-    /// Not now.
-    pub skip: bool,
-}
 
 impl Dest {
     /// The permissions that the umask, or the parent's default ACL, allows a new file.
@@ -187,7 +178,7 @@ impl Dest {
                 match self.root.utimens(rel, mtime, atime) {
                     Ok(()) => changed = true,
                     Err(error) => {
-                        let text = messages::set_times_failed(&self.display_entry(rel));
+                        let text = messages::set_times_failed(self.display_entry(rel));
                         self.report.sys_error(self.role, text, &error);
                     }
                 }
@@ -208,7 +199,7 @@ impl Dest {
                     // A link that stands for a directory is never followed for this.
                     let link = error.is(Errno::OPNOTSUPP) && self.root.lstat(rel).is_ok_and(|s| s.is_symlink());
                     let error = if link { io::Error::from(Errno::LOOP) } else { error };
-                    let text = messages::set_permissions_failed(&self.display_entry(rel));
+                    let text = messages::set_permissions_failed(self.display_entry(rel));
                     self.report.sys_error(self.role, text, &error);
                 }
             }

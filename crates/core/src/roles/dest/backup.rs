@@ -30,7 +30,7 @@ impl Dest {
             Ok(root) => root,
             Err(_) if !make => return Ok((self.root.clone(), name)),
             Err(error) => {
-                let text = messages::backup_mkdir_failed(&self.report.quoted(dir));
+                let text = messages::backup_mkdir_failed(self.report.quoted(dir));
                 self.report.sys_error(self.role, text, &error);
                 return Err(error);
             }
@@ -71,7 +71,7 @@ impl Dest {
                     Ok(()) => {}
                     Err(e) if e.is(Errno::EXIST) => {}
                     Err(error) => {
-                        let text = messages::backup_mkdir_failed(&self.report.quoted(&full[..end]));
+                        let text = messages::backup_mkdir_failed(self.report.quoted(&full[..end]));
                         self.report.sys_error(self.role, text, &error);
                         return Err(error);
                     }
@@ -95,7 +95,7 @@ impl Dest {
                 Ok(()) => self.like_its_model(root, dir),
                 Err(error) if error.is(Errno::EXIST) => {}
                 Err(error) => {
-                    let text = messages::backup_mkdir_failed(&self.shown_backup(dir));
+                    let text = messages::backup_mkdir_failed(self.shown_backup(dir));
                     self.report.sys_error(self.role, text, &error);
                     return Err(error);
                 }

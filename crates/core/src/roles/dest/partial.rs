@@ -1,12 +1,12 @@
 //! The directory of partial and delayed files (spec: transfer 6.1).
 
 use std::collections::HashSet;
-use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
+use super::partial_dir::{PartialDir, Shared};
 use super::{Dest, Failed};
 use crate::error::IoErrorExt as _;
 use crate::report::debug::debug;
@@ -16,39 +16,6 @@ use crate::roles::compare::Wanted;
 use crate::roles::paths::split_name;
 use crate::roles::text::messages;
 use crate::tree::{attrs, Root, RootOptions, Temp};
-
-/// Where interrupted and delayed files are kept.
-#[derive(Debug, Clone)]
-pub enum PartialDir {
-    None,
-    /// In each file's own directory.
-    Relative(Vec<u8>),
-    /// One directory for all files, made when it is first needed.
-    Absolute(Shared),
-}
-
-/// An absolute partial-dir, shared by generator and receiver.
-#[derive(Clone)]
-pub struct Shared {
-    path: Vec<u8>,
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Default)]
-struct State {
-    /// The directory, once it exists.
-    root: Option<Root>,
-    /// It is a directory itself, and no link to one.
-    made: bool,
-    /// A client's path leads out of the module.
-    outside: bool,
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Shared").field(&self.path).finish()
-    }
-}
 
 impl PartialDir {
     pub(super) fn open(dest: &Dest, dir: &[u8]) -> Self {
@@ -60,21 +27,7 @@ impl PartialDir {
         let outside = dest.plan.module_root.is_some()
             && !dest.plan.insecure_links
             && matches!(&found, Err(e) if e.is(Errno::XDEV) || e.is(Errno::LOOP));
-        Self::Absolute(Shared {
-            path: dir.to_vec(),
-            state: Arc::new(Mutex::new(State {
-                root: found.ok(),
-                made: false,
-                outside,
-            })),
-        })
-    }
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Each change is one assignment.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        Self::Absolute(Shared::new(dir, found.ok(), outside))
     }
 }
 
@@ -292,7 +245,7 @@ impl Dest {
         if self.plan.times {
             if let Err(error) = attrs::futimens(&file, Some((0, want.mtime_nsec)), None) {
                 // With the time of the source the fragment would count as the whole file.
-                let text = messages::set_times_failed(&self.display(rel));
+                let text = messages::set_times_failed(self.display(rel));
                 self.report.sys_error(self.role, text, &error);
                 drop(file);
                 self.remove_temp(&name);

@@ -24,7 +24,7 @@ impl Dest {
             let error = io::Error::from(Errno::LOOP);
             self.report.refusal(dir, &error);
             let path = [dir.as_slice(), b"/", split_name(rel).1, b".XXXXXX"].concat();
-            let text = messages::mkstemp_failed(&self.report.quoted(&path));
+            let text = messages::mkstemp_failed(self.report.quoted(&path));
             return Err(self.report.sys_error(self.role, text, &error));
         }
         self.root.create_temp(rel, self.temp_dir.as_ref()).map_err(|error| {
@@ -82,7 +82,7 @@ impl Dest {
                         Err(_) => self.root.chmod(rel, mode),
                     };
                     if let Err(error) = restored {
-                        let text = messages::set_permissions_failed(&self.display(rel));
+                        let text = messages::set_permissions_failed(self.display(rel));
                         self.report.sys_error(self.role, text, &error);
                     }
                 }

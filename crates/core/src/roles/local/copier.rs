@@ -28,7 +28,9 @@ use crate::tree::Root;
 use crate::wire::item::IoErrors;
 use crate::wire::item::ItemFlags;
 use crate::wire::throttle::Throttle;
-use contents::SMALL;
+
+/// Files up to this size are read and written in one piece.
+const SMALL: u64 = 256 * 1024;
 
 /// Small files that are copied before workers are started: most runs have no more.
 const FIRST: usize = 16;

@@ -4,7 +4,8 @@ use std::io;
 
 use rustix::io::Errno;
 
-use super::{is_plain, listed, lstat, read_acl, same_access, settable, Lookup, Place};
+use super::acls::{is_plain, listed, read_acl, same_access, settable};
+use super::{lstat, Lookup, Place};
 use crate::flist::XattrValue;
 use crate::roles::compare::{is_dir, is_link, Wanted};
 use crate::roles::dest::Dest;
@@ -95,7 +96,7 @@ impl Dest {
         let changed = self.set_xattrs(Place::Name(&self.root, rel), rel, want, &mut mode);
         if mode != stat.mode {
             if let Err(error) = self.root.chmod(rel, stat.mode) {
-                let text = messages::set_permissions_failed(&self.display(rel));
+                let text = messages::set_permissions_failed(self.display(rel));
                 self.report.sys_error(Role::Receiver, text, &error);
             }
         }

@@ -4,7 +4,8 @@ use std::io;
 
 use rustix::io::Errno;
 
-use super::{listed, read_acl, Place};
+use super::acls::{listed, read_acl};
+use super::place::Place;
 use crate::error::{Error, IoErrorExt as _};
 use crate::flist::{self, Tables, XattrSet, XattrValue};
 use crate::plan::Plan;

@@ -1,8 +1,8 @@
 //! One entry of a list, with all that the options ask for (spec: transfer 2; protocol 5.5).
 
-use std::io;
 use std::sync::Arc;
 
+use super::sums::sum_file;
 use super::Scanner;
 use crate::error::Result;
 use crate::flist::{eflag, Charset, NewEntry, SegmentBuilder, EILSEQ};
@@ -13,7 +13,7 @@ use crate::roles::compare::{is_link, is_reg, S_IFDIR, S_IFMT, S_IFREG};
 use crate::roles::metadata::{self, Place};
 use crate::roles::paths::disk;
 use crate::roles::text::messages;
-use crate::sums::strong::{digest_len, Hasher};
+use crate::sums::strong::digest_len;
 use crate::tree::{Atime, Stat};
 use crate::wire::item::IoErrors;
 
@@ -230,20 +230,5 @@ impl Scanner {
             return vec![0; digest_len(kind)];
         };
         sum_file(&mut file, kind, &mut self.buffer).unwrap_or_else(|_| vec![0; digest_len(kind)])
-    }
-}
-
-/// The unseeded checksum of a whole file (spec: protocol 8.5).
-pub fn sum_file(file: &mut std::fs::File, kind: crate::plan::SumKind, buffer: &mut Vec<u8>) -> io::Result<Vec<u8>> {
-    use std::io::Read;
-    let mut hasher = Hasher::new(kind);
-    buffer.resize(256 * 1024, 0);
-    loop {
-        match file.read(buffer) {
-            Ok(0) => return Ok(hasher.finish().as_slice().to_vec()),
-            Ok(n) => hasher.update(&buffer[..n]),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
     }
 }

@@ -174,7 +174,7 @@ impl Sender {
             Err(error) => {
                 self.failed_file(IoErrors::GENERAL);
                 // rsync does not name the file, and ends with 11.
-                let text = messages::fstat_failed(&self.display(entry.root, name));
+                let text = messages::fstat_failed(self.display(entry.root, name));
                 self.report.sys_error(Role::Sender, text, &error);
                 return Ok(None);
             }

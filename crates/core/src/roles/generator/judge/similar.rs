@@ -78,7 +78,7 @@ impl Judge {
                 if error.is(Errno::LOOP) {
                     let full = root.display(dir);
                     self.report.refusal(&full, &error);
-                    let text = messages::opendir_failed(&self.report.quoted(&full));
+                    let text = messages::opendir_failed(self.report.quoted(&full));
                     self.report.sys_error(Role::Generator, text, &error);
                 }
                 return Vec::new();

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Copier;
+use super::{Copier, SMALL};
 use crate::error::Result;
 use crate::report::Report;
 use crate::roles::dest::Dest;
@@ -15,9 +15,6 @@ use crate::sums::strong::Hasher;
 use crate::tree::data::{self, CopyError, Reflink};
 use crate::tree::sparse::Output;
 use crate::wire::throttle::Throttle;
-
-/// Files up to this size are read and written in one piece.
-pub(super) const SMALL: u64 = 256 * 1024;
 
 /// Bytes that are searched for holes at a time.
 pub(super) const PIECE: usize = 32 * 1024;

@@ -6,8 +6,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use super::contents::{pace, SMALL};
-use super::{target_failed, Copier};
+use super::contents::pace;
+use super::{target_failed, Copier, SMALL};
 use crate::delta::search::{search, SearchStats, TokenSink};
 use crate::delta::signature::Signature;
 use crate::error::{Error, Result};
@@ -44,7 +44,7 @@ impl Copier {
         {
             Ok(file) => file,
             Err(error) => {
-                let text = messages::basis_failed(&dest.report.quoted(&basis.root.display(&basis.name)));
+                let text = messages::basis_failed(dest.report.quoted(&basis.root.display(&basis.name)));
                 self.report
                     .error(crate::report::sys_line(Role::Generator, &text, &error));
                 return Ok(false);
