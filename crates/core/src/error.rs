@@ -117,6 +117,7 @@ impl Error {
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
 #[error("rsync: [{role}] {what}: {reason}")]
 pub struct FileError {
+    /// The role that failed.
     pub role: Role,
     /// What the role was about to do, to which file.
     pub what: String,

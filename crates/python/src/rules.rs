@@ -123,6 +123,7 @@ fn no_files(_: &[u8]) -> io::Result<Option<Vec<u8>>> {
 /// See the stub.
 #[pyfunction]
 #[pyo3(signature = (rules, *, protocol, server_sends, delete_excluded=false))]
+#[allow(clippy::needless_pass_by_value)] // what Python hands over is converted into an owned list
 pub(crate) fn rules_to_wire(
     py: Python<'_>,
     rules: Vec<Vec<u8>>,

@@ -72,6 +72,7 @@ pub fn head(report: &Report, role: Role, start: i32, used: usize) {
 }
 
 /// One entry of a dump.
+#[allow(clippy::too_many_arguments)] // the columns of the line
 pub fn line(
     report: &Report,
     role: Role,

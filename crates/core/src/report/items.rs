@@ -256,6 +256,7 @@ impl Report {
         names[usize::from(number)] = Arc::from(name);
     }
 
+    /// The name of a source argument by its number.
     pub fn source_name(&self, number: u16) -> Arc<[u8]> {
         lock(&self.shared.voice.source_names)
             .get(usize::from(number))

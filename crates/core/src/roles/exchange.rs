@@ -88,6 +88,7 @@ impl Seen {
         before
     }
 
+    /// Forget a list that is finished.
     pub fn forget(&mut self, segment: &Segment) {
         self.lists.remove(&segment.start);
     }
@@ -102,6 +103,7 @@ pub struct Places {
 }
 
 impl Places {
+    /// A list that comes after all others.
     pub fn add(&mut self, segment: &Segment) {
         self.lists.push_back((segment.start, self.total));
         self.total += segment.len() as u64;

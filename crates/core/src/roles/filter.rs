@@ -89,6 +89,7 @@ impl Filters {
         Self::new(plan, Side::Sender, &root)
     }
 
+    /// The rules of the receiving side.
     pub fn receiver(plan: &Plan, root: &[u8]) -> Result<Self> {
         Self::new(plan, Side::Receiver, root)
     }
@@ -118,14 +119,17 @@ impl Filters {
         self.prefix.is_empty()
     }
 
+    /// Whether there are per-directory rule files.
     pub fn has_merge(&self) -> bool {
         self.rules.has_merge()
     }
 
+    /// Whether a rule includes or excludes the attribute.
     pub fn xattr(&self, name: &[u8]) -> Option<bool> {
         self.rules.check_xattr(name)
     }
 
+    /// Whether there are rules for attributes.
     pub fn has_xattr_rules(&self) -> bool {
         self.rules.has_xattr_rules()
     }
@@ -232,6 +236,7 @@ impl Filters {
         entered
     }
 
+    /// Leave the directory that was entered last.
     pub fn leave_dir(&mut self) {
         self.rules.leave_dir();
     }

@@ -6,7 +6,6 @@ mod lists;
 mod rebuild;
 
 use std::fs::File;
-use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
@@ -39,7 +38,7 @@ use crate::wire::ndx::{NdxReader, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FL
 use rebuild::Built;
 
 /// The receiver of one run; it works in a thread of its own and feeds the generator.
-pub struct Receiver {
+pub(crate) struct Receiver {
     plan: Arc<Plan>,
     report: Report,
     reader: Reader,
@@ -130,7 +129,7 @@ struct Incoming {
 
 impl Receiver {
     #[allow(clippy::too_many_arguments)]
-    pub fn new(
+    pub(crate) fn new(
         plan: &Arc<Plan>,
         report: &Report,
         mut reader: Reader,
@@ -168,7 +167,7 @@ impl Receiver {
         })
     }
 
-    pub fn reader(&mut self) -> &mut Reader {
+    pub(crate) fn reader(&mut self) -> &mut Reader {
         &mut self.reader
     }
 
@@ -181,7 +180,7 @@ impl Receiver {
 
     /// Receive everything from the first list to the peer's last DONE. An empty list ends the conversation at once (spec:
     /// protocol 6.11).
-    pub fn run(&mut self) -> Result<()> {
+    pub(crate) fn run(&mut self) -> Result<()> {
         let started = self.reader.bytes_read();
         let start = self.decoder.first_start();
         let first = self.decoder.read_list(&mut self.reader, start, None)?;
@@ -559,9 +558,4 @@ impl Receiver {
             Outcome::Again => Feed::Redo(ndx),
         })
     }
-}
-
-/// The error of a system call that ends the run.
-pub fn io_failure(text: &str, error: &io::Error) -> Error {
-    Error::failed(Role::Receiver, text, error)
 }

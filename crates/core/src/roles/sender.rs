@@ -29,8 +29,8 @@ use crate::wire::ndx::{NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_
 use crate::wire::trace::Way;
 use outlet::Outlet;
 
-pub use files_from::forward_names;
-pub use outlet::record_of;
+pub(crate) use files_from::forward_names;
+pub(crate) use outlet::record_of;
 
 /// Entries that are listed beyond the current list before a request is answered, and while the sender waits for a request
 /// (spec: protocol 5.10).
@@ -38,7 +38,7 @@ const AHEAD: i32 = 1000;
 const AHEAD_IDLE: i32 = 10_000;
 
 /// The sender of one run.
-pub struct Sender {
+pub(crate) struct Sender {
     plan: Arc<Plan>,
     report: Report,
     reader: Reader,
@@ -107,7 +107,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
 }
 
 impl Sender {
-    pub fn new(
+    pub(crate) fn new(
         plan: &Arc<Plan>,
         report: &Report,
         mut reader: Reader,
@@ -152,17 +152,17 @@ impl Sender {
     }
 
     /// The reader, for callers that wait until the peer closes.
-    pub fn reader(&mut self) -> &mut Reader {
+    pub(crate) fn reader(&mut self) -> &mut Reader {
         &mut self.reader
     }
 
     /// The reader, when the sender has ended.
-    pub fn into_reader(self) -> Reader {
+    pub(crate) fn into_reader(self) -> Reader {
         self.reader
     }
 
     /// Send everything from the first list to the goodbye.
-    pub fn run(&mut self) -> Result<()> {
+    pub(crate) fn run(&mut self) -> Result<()> {
         let names = match self.plan.files_from {
             FilesFrom::None | FilesFrom::Forward => None,
             FilesFrom::Local => Some(super::paths::split_names(

@@ -20,7 +20,7 @@ use crate::wire::item::IoErrors;
 
 /// The root of a daemon's module. The user of the transfer may have no access to the path, so a handle that was opened
 /// before is preferred.
-pub fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io::Result<Root> {
+pub(crate) fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io::Result<Root> {
     let options = &RootOptions {
         in_root: plan.module_chroot,
         ..options.clone()
@@ -190,7 +190,13 @@ impl Sources {
 }
 
 /// Remove a source file after its transfer, with the checks and messages of spec transfer 13.
-pub fn remove_source_file(report: &Report, root: &Root, name: &[u8], entry: &Entry, destination: Option<(u64, u64)>) {
+pub(crate) fn remove_source_file(
+    report: &Report,
+    root: &Root,
+    name: &[u8],
+    entry: &Entry,
+    destination: Option<(u64, u64)>,
+) {
     let path = disk(name);
     let failed = |error: &io::Error| {
         let text = text!["sender failed to remove ", name];

@@ -27,7 +27,7 @@ use crate::wire::trace::Way;
 const SMALL: usize = 64 * 1024;
 
 /// Requests for a sender at the other end of a link.
-pub struct WireRequests {
+pub(super) struct WireRequests {
     writer: Writer,
     ndx: NdxWriter,
     buffer: Vec<u8>,
@@ -44,7 +44,7 @@ struct Source {
 
 impl WireRequests {
     /// Requests that `writer` sends, or that `replay` answers.
-    pub fn new(writer: Writer, protocol: u8, replay: Option<Arc<Replay>>) -> Self {
+    pub(super) fn new(writer: Writer, protocol: u8, replay: Option<Arc<Replay>>) -> Self {
         Self {
             ndx: NdxWriter::new(protocol).traced(writer.tracer()),
             writer,

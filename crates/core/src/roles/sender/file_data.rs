@@ -36,6 +36,7 @@ impl Sender {
         opened.map_err(|bits| self.failed_file(bits)).ok()
     }
 
+    #[allow(clippy::too_many_lines)] // one item, in the order in which it goes over the wire
     pub(super) fn transfer(&mut self, item: &Item<'_>, found: &Found, values: &[u8]) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let entry = *found.segment.entry(found.pos);
@@ -252,6 +253,7 @@ impl Sender {
         Ok(intact)
     }
 
+    #[allow(clippy::too_many_arguments)] // the file and its range, the search, and where its results go
     pub(super) fn send_delta(
         &mut self,
         mut file: &File,

@@ -21,7 +21,7 @@ const DEFERRED: usize = 256;
 
 impl Judge {
     /// A list is left out: its members lead no group, and no member waits for them.
-    pub fn pass_over_list(&mut self, fx: &mut dyn Effects, list: &Arc<Segment>) -> Result<()> {
+    pub(crate) fn pass_over_list(&mut self, fx: &mut dyn Effects, list: &Arc<Segment>) -> Result<()> {
         if !self.plan.hard_links {
             return Ok(());
         }
@@ -100,7 +100,7 @@ impl Judge {
     }
 
     /// Link the members that wait for finished ones.
-    pub fn link_deferred(&mut self, fx: &mut dyn Effects) -> Result<()> {
+    pub(crate) fn link_deferred(&mut self, fx: &mut dyn Effects) -> Result<()> {
         loop {
             fx.wait_for_writes(self)?;
             if !self.links.has_deferred() {
@@ -114,7 +114,7 @@ impl Judge {
     }
 
     /// A member's transfer has ended.
-    pub fn finish_member(&mut self, fx: &mut dyn Effects, at: &At, good: bool) -> Result<()> {
+    pub(crate) fn finish_member(&mut self, fx: &mut dyn Effects, at: &At, good: bool) -> Result<()> {
         let name = self.name(at);
         for member in self.links.finish(at, &name, good) {
             let rel = self.name(&member);
@@ -154,7 +154,7 @@ impl Judge {
     }
 
     /// Choose leaders for the groups whose last member never came.
-    pub fn link_stragglers(&mut self, fx: &mut dyn Effects) -> Result<()> {
+    pub(crate) fn link_stragglers(&mut self, fx: &mut dyn Effects) -> Result<()> {
         for at in self.links.stragglers() {
             self.choose_leader(fx, &at)?;
         }

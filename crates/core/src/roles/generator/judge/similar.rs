@@ -24,7 +24,7 @@ struct Place {
 
 /// The files of one directory, here and in the alternate directories, among which similar names are looked for.
 #[derive(Default)]
-pub struct Similar {
+pub(super) struct Similar {
     /// The directory that was listed last.
     dir: Option<Vec<u8>>,
     places: Vec<Place>,

@@ -26,6 +26,7 @@ use crate::wire::throttle::Throttle;
 
 impl Copier {
     /// Build the file from its basis. `false`: the basis can't be read; copy whole.
+    #[allow(clippy::too_many_arguments)] // two files with their lengths, the basis, and whose they are
     pub(super) fn delta(
         &mut self,
         request: &Request,
@@ -161,6 +162,7 @@ impl Copier {
     }
 
     /// Write the parts of the file that differ from the existing data.
+    #[allow(clippy::too_many_arguments)] // as `delta`
     fn rewrite(
         &mut self,
         request: &Request,
