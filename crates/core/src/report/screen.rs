@@ -34,8 +34,8 @@ impl Report {
         self.shared.screen.progress_level
     }
 
-    /// Add listed entries; `complete`: the list is whole.
-    pub fn listed(&self, count: u64, complete: bool) {
+    /// Count listed entries.
+    pub fn add_listed(&self, count: u64) {
         let before = self.shared.tally.listed.fetch_add(count, Ordering::Relaxed);
         let plan = &self.shared.plan;
         let shown = plan.info.flist > 1 && !plan.inc_recurse && plan.lists_dirs();
@@ -44,9 +44,11 @@ impl Report {
             let lead = if open { "\n" } else { "" };
             self.partial(format!("{lead} {before} files...\r").as_bytes());
         }
-        if complete {
-            self.shared.tally.list_complete.store(true, Ordering::Relaxed);
-        }
+    }
+
+    /// No more lists will come.
+    pub fn end_lists(&self) {
+        self.shared.tally.list_complete.store(true, Ordering::Relaxed);
     }
 
     /// End the line about the building of a list (spec: output 4).

@@ -7,7 +7,7 @@ use std::io;
 use rustix::io::Errno;
 
 use super::dest::Dest;
-use super::filter::Filters;
+use super::filter::{Filters, Perishable};
 use crate::error::{IoErrorExt as _, Result};
 use crate::flist::Segment;
 use crate::plan::DeleteWhen;
@@ -150,7 +150,7 @@ impl Deleter {
             if is_dir && self.keeps_mount(&path) {
                 continue;
             }
-            if listed && !reported || filters.protects(&path, is_dir, false, &self.dest.report) {
+            if listed && !reported || filters.protects(&path, is_dir, Perishable::Obeyed, &self.dest.report) {
                 continue;
             }
             debug!(self.dest.report, flist >= 2; "[generator] make_file(", &path, ",*,2)");
@@ -288,7 +288,7 @@ impl Deleter {
             let kind = resolved_kind(&self.dest.root, &path, entry.kind);
             let is_dir = kind == FileKind::Dir;
             if let Some(f) = filters.as_deref_mut() {
-                if f.protects(&path, is_dir, true, &self.dest.report) {
+                if f.protects(&path, is_dir, Perishable::Ignored, &self.dest.report) {
                     all = false;
                     continue;
                 }
@@ -486,7 +486,7 @@ impl Deleter {
             return Ok(());
         };
         let kind = FileKind::from_mode(stat.mode);
-        if filters.protects(rel, kind == FileKind::Dir, false, &self.dest.report) {
+        if filters.protects(rel, kind == FileKind::Dir, Perishable::Obeyed, &self.dest.report) {
             return Ok(());
         }
         if kind == FileKind::Dir && !self.dest.plan.force && self.dest.plan.delete == DeleteWhen::Never {

@@ -14,6 +14,15 @@ use crate::tree::operator::{self, Trust};
 use crate::tree::Root;
 use crate::wire::item::IoErrors;
 
+/// Whether rules with the modifier `p` count. They do not in a directory that is being deleted (spec: filters 2, 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Perishable {
+    /// They count.
+    Obeyed,
+    /// They do not count.
+    Ignored,
+}
+
 /// Rules of one role, and the directories that it has entered.
 pub struct Filters {
     /// The names of this list are absolute: reports show the slash, which rules do not see.
@@ -161,19 +170,19 @@ impl Filters {
 
     /// Whether the user's rules leave the name out of the list.
     pub fn hides(&self, name: &[u8], is_dir: bool, report: &Report) -> bool {
-        self.verdict(name, is_dir, false, report)
+        self.verdict(name, is_dir, Perishable::Obeyed, report)
     }
 
     /// Whether the rules protect the name from deletion.
-    pub fn protects(&self, name: &[u8], is_dir: bool, ignore_perishable: bool, report: &Report) -> bool {
-        self.daemon_hides(name, is_dir) || self.verdict(name, is_dir, ignore_perishable, report)
+    pub fn protects(&self, name: &[u8], is_dir: bool, perishable: Perishable, report: &Report) -> bool {
+        self.daemon_hides(name, is_dir) || self.verdict(name, is_dir, perishable, report)
     }
 
-    fn verdict(&self, name: &[u8], is_dir: bool, ignore_perishable: bool, report: &Report) -> bool {
+    fn verdict(&self, name: &[u8], is_dir: bool, perishable: Perishable, report: &Report) -> bool {
         if self.rules.is_empty() {
             return false;
         }
-        let Some(found) = self.rules.find(name, is_dir, ignore_perishable) else {
+        let Some(found) = self.rules.find(name, is_dir, perishable == Perishable::Ignored) else {
             return false;
         };
         if report.plan().debug.filter > 0 {

@@ -100,7 +100,7 @@ fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, tables: Tables,
             return Ok(());
         }
     }
-    report.listed(0, true);
+    report.end_lists();
     let _ = feed.send(Feed::Eof);
     Ok(())
 }

@@ -18,7 +18,7 @@ pub(crate) use reading::{
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::compare::{is_dir, is_link, Wanted};
-use super::filter::Filters;
+use super::filter::{Filters, Perishable};
 use crate::error::Result;
 use crate::flist::{
     self, xattr as wire, IdFiles, IdLookup, IdMap, Segment, Tables, Who, XattrLedger, XattrSet, XattrValue,
@@ -365,7 +365,7 @@ fn is_bookkeeping(local: &[u8]) -> bool {
 /// Errors: of the rules.
 pub(crate) fn prune(plan: &Plan, segment: &mut flist::Segment, root: &[u8], report: &Report) -> Result<()> {
     let filters = Filters::receiver(plan, root)?;
-    segment.prune_empty_dirs(|name| filters.protects(name, true, false, report));
+    segment.prune_empty_dirs(|name| filters.protects(name, true, Perishable::Obeyed, report));
     Ok(())
 }
 

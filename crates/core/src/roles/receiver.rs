@@ -65,6 +65,21 @@ pub(crate) struct Receiver {
     pub(super) read_at_split: u64,
 }
 
+/// What a receiver works with.
+pub(crate) struct Setup {
+    pub reader: Reader,
+    /// Sends the answers to messages.
+    pub writer: Writer,
+    pub decoder: Decoder,
+    pub feed: Outbox<Feed>,
+    /// Brings the destination, once the generator has resolved it.
+    pub dest_inbox: Inbox<Dest>,
+    /// Set when the receiver is to end.
+    pub stop: Arc<AtomicBool>,
+    /// The stream is a batch.
+    pub replay: Option<Arc<Replay>>,
+}
+
 /// What a receiver does with messages (spec: protocol 3.2, 3.7).
 fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Feed>) -> Result<()> {
     match message.tag {
@@ -128,18 +143,19 @@ struct Incoming {
 }
 
 impl Receiver {
-    #[allow(clippy::too_many_arguments)]
-    pub(crate) fn new(
-        plan: &Arc<Plan>,
-        report: &Report,
-        mut reader: Reader,
-        writer: Writer,
-        decoder: Decoder,
-        feed: Outbox<Feed>,
-        dest_inbox: Inbox<Dest>,
-        stop: Arc<AtomicBool>,
-        replay: Option<Arc<Replay>>,
-    ) -> Result<Self> {
+    /// The receiver of a run over the link that `setup` names.
+    ///
+    /// Errors: of the token decoder.
+    pub(crate) fn new(plan: &Arc<Plan>, report: &Report, setup: Setup) -> Result<Self> {
+        let Setup {
+            mut reader,
+            writer,
+            decoder,
+            feed,
+            dest_inbox,
+            stop,
+            replay,
+        } = setup;
         {
             let (report, feed) = (report.clone(), feed.clone());
             reader.set_handler(Box::new(move |message| handle(&message, &report, &writer, &feed)));
@@ -203,7 +219,7 @@ impl Receiver {
             return Ok(());
         }
         if !self.plan.inc_recurse {
-            self.report.listed(0, true);
+            self.report.end_lists();
             self.notify_generator(Feed::Eof)?;
         }
         if self.plan.debug.recv > 0 {
@@ -270,7 +286,7 @@ impl Receiver {
                 NDX_FLIST_EOF if self.plan.inc_recurse && !self.lists.is_complete() => {
                     debug!(self.report, flist >= 3; "[receiver] flist_eof=1");
                     self.lists.complete();
-                    self.report.listed(0, true);
+                    self.report.end_lists();
                     self.notify_generator(Feed::Eof)?;
                 }
                 NDX_DEL_STATS if self.plan.protocol >= 31 => {

@@ -205,7 +205,7 @@ impl Sender {
             return Ok(());
         }
         if !self.plan.inc_recurse {
-            self.report.listed(0, true);
+            self.report.end_lists();
         }
         if !self.plan.server {
             debug!(self.report, flist >= 3; "file list sent");
@@ -260,7 +260,7 @@ impl Sender {
             self.eof = true;
             debug!(self.report, flist >= 3; "[sender] flist_eof=1");
             self.lists.complete();
-            self.report.listed(0, true);
+            self.report.end_lists();
             self.ndx_out.put(&mut self.out, NDX_FLIST_EOF);
             self.put()?;
         }

@@ -69,18 +69,16 @@ pub(crate) fn dump_names(report: &Report, root: &Root, mut names: Vec<Name>) {
         } else {
             0
         };
-        let ids = (stat.uid, stat.gid);
-        debug::line(
-            report,
-            Role::Generator,
-            number as i32,
-            b"0",
+        debug::Dumped {
+            number: number as i32,
+            place: b"0",
             name,
-            stat.mode,
+            mode: stat.mode,
             len,
-            ids,
+            ids: (stat.uid, stat.gid),
             marks,
-        );
+        }
+        .print(report, Role::Generator);
     }
 }
 

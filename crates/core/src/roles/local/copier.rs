@@ -57,6 +57,19 @@ struct Delayed {
 /// A file whose last step has been tried, and what became of it.
 pub type Ended = (At, Outcome);
 
+/// One file that is being copied.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    request: &'a Request,
+    dest: &'a Dest,
+    source: &'a File,
+    /// Length of the source.
+    size: u64,
+    target: &'a File,
+    /// Length that the target has already: of old data, or of zeros in reserved space.
+    existing: u64,
+}
+
 /// Copies files on this machine.
 pub struct Copier {
     plan: Arc<Plan>,
@@ -339,7 +352,15 @@ impl Copier {
             self.written.0 = size;
             return Ok(Outcome::Failed);
         };
-        match self.fill(request, dest, source, size, landing.target(), landing.reserved()) {
+        let job = Job {
+            request,
+            dest,
+            source,
+            size,
+            target: landing.target(),
+            existing: landing.reserved(),
+        };
+        match self.fill(job) {
             Ok(()) => landing.finish(),
             Err(CopyError::Source(error)) => {
                 let received = self.written.0 > 0;

@@ -76,7 +76,7 @@ impl Receiver {
             }
             s.had_entries |= !segment.is_empty();
         });
-        self.report.listed(segment.len() as u64, false);
+        self.report.add_listed(segment.len() as u64);
         self.places.add(&segment);
         self.lists.add(Arc::clone(&segment))?;
         self.notify_generator(Feed::List(segment))

@@ -27,7 +27,7 @@ use crate::role::Role;
 use crate::roles::dest::Dest;
 use crate::roles::filter::Filters;
 use crate::roles::generator::{destination, Generator};
-use crate::roles::receiver::Receiver;
+use crate::roles::receiver::{Receiver, Setup};
 use crate::roles::replay::Replay;
 use crate::roles::sender::{forward_names, record_of};
 use crate::roles::text::listing;
@@ -105,17 +105,16 @@ pub(super) fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -
         dest,
         tables: decoder.tables().clone(),
     };
-    let receiver = Receiver::new(
-        plan,
-        report,
+    let setup = Setup {
         reader,
-        pair.writer.clone(),
+        writer: pair.writer.clone(),
         decoder,
-        channels.feed.clone(),
+        feed: channels.feed.clone(),
         dest_inbox,
-        Arc::clone(&pair.stop),
-        pair.replay.clone(),
-    )?;
+        stop: Arc::clone(&pair.stop),
+        replay: pair.replay.clone(),
+    };
+    let receiver = Receiver::new(plan, report, setup)?;
     let result = pair.run(receiver, channels);
     report.stats(|s| {
         if plan.server || s.sent == 0 {

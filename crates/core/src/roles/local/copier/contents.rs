@@ -6,10 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Copier, SMALL};
+use super::{Copier, Job, SMALL};
 use crate::error::Result;
 use crate::report::Report;
-use crate::roles::dest::Dest;
 use crate::roles::words::request::Request;
 use crate::sums::strong::Hasher;
 use crate::tree::data::{self, CopyError, Reflink};
@@ -40,25 +39,24 @@ impl Copier {
         self.early
     }
 
-    /// Write the new content into `target`, which is empty (or has `reserved` zeros).
-    pub(super) fn fill(
-        &mut self,
-        request: &Request,
-        dest: &Dest,
-        source: &File,
-        size: u64,
-        target: &File,
-        reserved: u64,
-    ) -> Result<(), CopyError> {
+    /// Write the new content into the target, which is empty or has reserved zeros.
+    pub(super) fn fill(&mut self, job: Job<'_>) -> Result<(), CopyError> {
+        let Job {
+            request,
+            source,
+            size,
+            target,
+            ..
+        } = job;
         let plan = Arc::clone(&self.plan);
         if let Some(basis) = request.basis.as_ref().filter(|_| !plan.whole_file && size > 0) {
-            if self.delta(request, dest, source, size, basis, target, reserved, false)? {
+            if self.delta(job, basis, false)? {
                 return Ok(());
             }
         }
         if plan.sparse || plan.bwlimit > 0 {
             // Piece by piece: to find holes, and to keep to the bandwidth limit.
-            let mut output = Output::new(target, 0, reserved, plan.sparse);
+            let mut output = Output::new(target, 0, job.existing, plan.sparse);
             self.copy_pieces(source, 0, size, &mut output, PIECE)?;
             output.finish().map_err(CopyError::Target)?;
             return Ok(());

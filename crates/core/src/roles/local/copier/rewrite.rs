@@ -7,13 +7,12 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::contents::pace;
-use super::{target_failed, Copier, SMALL};
+use super::{target_failed, Copier, Job, SMALL};
 use crate::delta::search::{search, SearchStats, TokenSink};
 use crate::delta::signature::Signature;
 use crate::error::{Error, Result};
 use crate::report::Report;
 use crate::role::Role;
-use crate::roles::dest::Dest;
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::text::messages;
 use crate::roles::words::request::{Basis, BasisKind, Request};
@@ -26,18 +25,15 @@ use crate::wire::throttle::Throttle;
 
 impl Copier {
     /// Build the file from its basis. `false`: the basis can't be read; copy whole.
-    #[allow(clippy::too_many_arguments)] // two files with their lengths, the basis, and whose they are
-    pub(super) fn delta(
-        &mut self,
-        request: &Request,
-        dest: &Dest,
-        source: &File,
-        size: u64,
-        basis: &Basis,
-        target: &File,
-        existing: u64,
-        inplace: bool,
-    ) -> Result<bool, CopyError> {
+    pub(super) fn delta(&mut self, job: Job<'_>, basis: &Basis, inplace: bool) -> Result<bool, CopyError> {
+        let Job {
+            request,
+            dest,
+            source,
+            size,
+            target,
+            existing,
+        } = job;
         let plan = Arc::clone(&self.plan);
         let basis_file = match basis
             .root
@@ -147,8 +143,15 @@ impl Copier {
             self.append(source, size, existing, update.target())
         } else {
             let basis = from_copy.as_ref().or(request.basis.as_ref());
-            self.rewrite(request, dest, source, size, basis, update.target(), existing, device)
-                .map(|()| true)
+            let job = Job {
+                request,
+                dest,
+                source,
+                size,
+                target: update.target(),
+                existing,
+            };
+            self.rewrite(job, basis, device).map(|()| true)
         };
         match result {
             Ok(true) => update.finish(),
@@ -162,27 +165,16 @@ impl Copier {
     }
 
     /// Write the parts of the file that differ from the existing data.
-    #[allow(clippy::too_many_arguments)] // as `delta`
-    fn rewrite(
-        &mut self,
-        request: &Request,
-        dest: &Dest,
-        source: &File,
-        size: u64,
-        basis: Option<&Basis>,
-        target: &File,
-        existing: u64,
-        device: bool,
-    ) -> Result<(), CopyError> {
+    fn rewrite(&mut self, job: Job<'_>, basis: Option<&Basis>, device: bool) -> Result<(), CopyError> {
         let plan = Arc::clone(&self.plan);
-        if let Some(basis) = basis.filter(|_| !plan.whole_file && size > 0 && !device) {
+        if let Some(basis) = basis.filter(|_| !plan.whole_file && job.size > 0 && !device) {
             let itself = basis.kind == BasisKind::Itself;
-            if self.delta(request, dest, source, size, basis, target, existing, itself)? {
+            if self.delta(job, basis, itself)? {
                 return Ok(());
             }
         }
-        let mut output = Output::new(target, 0, existing, plan.sparse && !device);
-        self.copy_pieces(source, 0, size, &mut output, SMALL as usize)?;
+        let mut output = Output::new(job.target, 0, job.existing, plan.sparse && !device);
+        self.copy_pieces(job.source, 0, job.size, &mut output, SMALL as usize)?;
         if !device {
             output.finish().map_err(CopyError::Target)?;
         }
