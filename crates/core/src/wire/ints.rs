@@ -274,7 +274,7 @@ mod tests {
     }
 
     /// Checks one row of a table both ways, and that every shorter input is refused as a stream error.
-    #[allow(clippy::needless_pass_by_value)]
+    #[allow(clippy::needless_pass_by_value)] // a row of a table is a value
     fn row<T: PartialEq + std::fmt::Debug + Clone>(
         value: T,
         text: &str,
