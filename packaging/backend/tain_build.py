@@ -30,8 +30,8 @@ from maturin import (  # noqa: F401  (the hooks of PEP 517 and 660 that need no 
 def build_wheel(
     wheel_directory: str, config_settings: Mapping[str, object] | None = None, metadata_directory: str | None = None
 ) -> str:
-    """Make a wheel in `wheel_directory` with the profile `dist`, stripped, unless the settings have `build-args`; return
-    its name (PEP 517)."""
+    """Make a wheel in `wheel_directory` with the profile `dist`, stripped, unless the settings have `build-args`;
+    return its name (PEP 517)."""
     settings = {"build-args": "--strip --profile dist"} | dict(config_settings or {})
     return str(maturin.build_wheel(wheel_directory, settings, metadata_directory))
 

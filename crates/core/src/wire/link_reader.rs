@@ -537,21 +537,11 @@ impl Reader {
             first: &self.cur[self.pos..self.end],
             rest: self.local.iter(),
         };
-        let mut header = self.header;
-        let mut have = self.header_len;
         match &self.message {
             Some((message, len)) => ahead.skip(len - message.payload.len()),
             None => ahead.skip(self.left),
         }
-        while ahead.fill(&mut header[have..]) {
-            have = 0;
-            let (number, len) = frames::parse(header);
-            if number == Tag::ErrorExit as i32 {
-                return true;
-            }
-            ahead.skip(len);
-        }
-        false
+        ahead.has_frame(Tag::ErrorExit, self.header, self.header_len)
     }
 
     /// Waits until something may have arrived, at most `time`.

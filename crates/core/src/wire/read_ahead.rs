@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::event::PollFlags;
 
+use super::frames::{self, Tag, HEADER_LEN};
 use super::port::{Port, Wake};
 use super::shared::{lock, Shared};
 use crate::error::{sys_text, Error};
@@ -121,6 +122,19 @@ impl<'a> Ahead<'a> {
             done += part.len();
         }
         true
+    }
+
+    /// Whether a frame with this tag has arrived; `have` bytes of the first header are in `header` already.
+    pub(super) fn has_frame(mut self, tag: Tag, mut header: [u8; HEADER_LEN], mut have: usize) -> bool {
+        while self.fill(&mut header[have..]) {
+            have = 0;
+            let (number, len) = frames::parse(header);
+            if number == tag as i32 {
+                return true;
+            }
+            self.skip(len);
+        }
+        false
     }
 }
 
