@@ -66,6 +66,7 @@ pub enum Error {
     Other(i32, String),
 }
 
+/// A result with an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
@@ -116,6 +117,7 @@ impl Error {
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
 #[error("rsync: [{role}] {what}: {reason}")]
 pub struct FileError {
+    /// The role that failed.
     pub role: Role,
     /// What the role was about to do, to which file.
     pub what: String,

@@ -8,10 +8,13 @@ pub enum Role {
     /// The program around a transfer.
     #[default]
     Client,
+    /// Lists files and sends their data.
     Sender,
     /// The receiving side before its process divides in two: while it takes the first list and finds its destination.
     EarlyReceiver,
+    /// Writes files.
     Receiver,
+    /// Compares entries and asks for data.
     Generator,
 }
 

@@ -71,11 +71,15 @@ pub fn head(report: &Report, role: Role, start: i32, used: usize) {
 
 /// One entry of a dump.
 pub struct Dumped<'a> {
+    /// Position in the list.
     pub number: i32,
     /// The column before the name ([`ListOf`]).
     pub place: &'a [u8],
+    /// Full name.
     pub name: &'a [u8],
+    /// Type and permission bits.
     pub mode: u32,
+    /// Size in bytes.
     pub len: u64,
     /// User and group.
     pub ids: (u32, u32),

@@ -27,14 +27,18 @@ pub struct Progress {
 /// Numbers shown in brackets.
 #[derive(Debug, Clone, Copy)]
 pub struct Counters {
+    /// Files transferred.
     pub transferred: u64,
+    /// Entries that are not checked yet.
     pub left: u64,
+    /// Entries in all lists.
     pub total: u64,
     /// The list is still growing.
     pub incomplete: bool,
 }
 
 impl Progress {
+    /// `level`: of `--info=PROGRESS`; `human` and `thousands`: how numbers are printed.
     pub fn new(level: u8, human: u8, thousands: u8) -> Self {
         let now = Instant::now();
         Self {
@@ -51,6 +55,7 @@ impl Progress {
         }
     }
 
+    /// The level of `--info=PROGRESS`.
     pub fn level(&self) -> u8 {
         self.level
     }

@@ -1,14 +1,14 @@
 //! The destination, as generator and receiver share it: they set attributes and put finished files in place through it
 //! (spec: transfer 5, 6, 11).
 
-pub mod alt_dirs;
+pub(crate) mod alt_dirs;
 mod attributes;
 mod backup;
 mod partial;
 mod partial_dir;
 mod writing;
 
-pub use partial_dir::PartialDir;
+pub(crate) use partial_dir::PartialDir;
 
 use std::collections::HashSet;
 use std::io;

@@ -23,7 +23,7 @@ pub struct Shared {
 }
 
 #[derive(Default)]
-pub struct State {
+pub(super) struct State {
     /// The directory, once it exists.
     pub(super) root: Option<Root>,
     /// It is a directory itself, and no link to one.

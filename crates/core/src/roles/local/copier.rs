@@ -37,6 +37,7 @@ const FIRST: usize = 16;
 
 /// The answer to a request.
 pub enum Copied {
+    /// It is finished.
     Now(Outcome),
     /// A worker has it; its outcome comes from [`Copier::finished`] or [`Copier::wait`].
     Later,
@@ -93,6 +94,7 @@ pub struct Copier {
 }
 
 impl Copier {
+    /// A copier that reads from `sources`.
     pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Self {
         let pooled = poolable(&plan) && !report.after_data() && pool::size() > 0;
         let until_pool = pooled.then_some(FIRST);
