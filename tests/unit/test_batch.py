@@ -10,8 +10,8 @@ import pytest
 from tain.errors import FileError, ProtocolError, SelectionError, UsageError
 from tain.options.resolved import Options
 from tain.session import batch
+from tain.session.agreement import Agreed
 from tain.session.environment import Environment
-from tain.session.handshake import Agreed
 from tests.unit.fake_core import FakeLink
 
 

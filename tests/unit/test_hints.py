@@ -69,7 +69,7 @@ def test_the_cause_hides_its_effect() -> None:
 
 def test_a_peer_cannot_write_to_the_terminal() -> None:
     said: list[bytes] = []
-    hints.tell(b"@ERROR: access denied to \x1b[31mm from h (1)\n", said.append, host=None, port=873)
+    hints.write_hints(b"@ERROR: access denied to \x1b[31mm from h (1)\n", said.append, host=None, port=873)
     assert len(said) == 1 and b"\x1b" not in said[0]
 
 

@@ -2,16 +2,19 @@
 
 use std::fmt;
 
-/// Who speaks, acts or failed.
+/// The role that reports, acts or failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
     /// The program around a transfer.
     #[default]
     Client,
+    /// Lists files and sends their data.
     Sender,
     /// The receiving side before its process divides in two: while it takes the first list and finds its destination.
     EarlyReceiver,
+    /// Writes files.
     Receiver,
+    /// Compares entries and asks for data.
     Generator,
 }
 

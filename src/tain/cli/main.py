@@ -53,7 +53,13 @@ def main(argv: list[bytes], env: Environment | None = None) -> int:
     try:
         aliases = None if started_by_peer else _aliases(env)
         raw = parse(words, aliases, posix=b"POSIXLY_CORRECT" in env.environ)
-        options = resolve(raw, environ=env.environ, program=program, point=decimal_point(env.environ))
+        options = resolve(
+            raw,
+            environ=env.environ,
+            program=program,
+            point=decimal_point(env.environ),
+            knows_parameter=_knows_parameter,
+        )
     except Finished as finished:
         _print(env.stdout if finished.stream == 1 else env.stderr, finished.text)
         return 0
@@ -89,6 +95,13 @@ def _aliases(env: Environment) -> dict[bytes, list[bytes]]:
     return load(env.environ)
 
 
+def _knows_parameter(name: bytes) -> bool:
+    """Whether a daemon's configuration has a parameter of that name."""
+    from tain.daemon.parameters import PARAMETERS, key
+
+    return key(name) in PARAMETERS
+
+
 def _fail(env: Environment, error: TainError, server: bool) -> None:
     from tain.report.output import Output, failure_text
 
@@ -102,7 +115,7 @@ def _hint(env: Environment, error: TainError, words: list[bytes]) -> None:
         from tain.diagnosis import hints
 
         text = str(error).encode("utf-8", "surrogateescape")
-        hints.tell(text, lambda line: _print(env.stderr, line), host=None, port=0)
+        hints.write_hints(text, lambda line: _print(env.stderr, line), host=None, port=0)
 
 
 def _print(fd: int, text: str | bytes) -> None:

@@ -343,7 +343,7 @@ def explain(lines: Iterable[str], *, host: str | None = None, port: int = 873) -
     return found
 
 
-def tell(said: bytes, write: Callable[[bytes], None], *, host: bytes | None, port: int) -> None:
+def write_hints(said: bytes, write: Callable[[bytes], None], *, host: bytes | None, port: int) -> None:
     """Write the hints for what was *said* on standard error."""
     name = None if host is None else host.decode("utf-8", "replace")
     for hint in explain(said.decode("utf-8", "replace").splitlines(), host=name, port=port):

@@ -141,9 +141,9 @@ def locate(options: Options, program: str = "rsync") -> Locations:
     words = list(options.args)
     out = Locations()
     if not words and options.read_batch is None:
-        from tain.cli.help import usage
+        from tain.options.help import missing_arguments
 
-        raise UsageError(usage(program).rstrip("\n"))
+        raise missing_arguments(program)
     if options.read_batch is not None:
         if len(words) == 1 and parse_host(words[0]) is not None:
             raise UsageError("remote destination is not allowed with --read-batch")

@@ -18,6 +18,8 @@ Item = tuple["Row", bytes, str, bytes | int | None]
 
 INT_MIN, INT_MAX = -(1 << 31), (1 << 31) - 1
 
+DAEMON_HINT = '(Type "rsync --daemon --help" for assistance with daemon mode.)'
+
 #: Two texts that popt has for a number it cannot use.
 _BAD_NUMBER = "invalid numeric value"
 _OVERFLOW = "number too large or too small"
@@ -94,8 +96,7 @@ class _Parser:
     def complain(self, word: bytes, text: str) -> None:
         where = "on remote machine: " if self.raw.server and not self.daemon_table else ""
         if self.daemon_table:
-            hint = '(Type "rsync --daemon --help" for assistance with daemon mode.)'
-            self.raw.error = UsageError(f"rsync: {show(word)}: {text} (in daemon mode)\n{hint}")
+            self.raw.error = UsageError(f"rsync: {show(word)}: {text} (in daemon mode)\n{DAEMON_HINT}")
         else:
             self.raw.error = UsageError(f"rsync: {where}{show(word)}: {text}")
 

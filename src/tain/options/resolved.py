@@ -6,6 +6,8 @@ command line are bytes. Fields marked *tri* hold -1 while nobody has decided.
 
 from __future__ import annotations
 
+from tain.release import PROTOCOL
+
 
 class Options:
     """Every option of a client, server or daemon, with defaults. Plain attributes; see the comments for units."""
@@ -98,7 +100,7 @@ class Options:
         self.files_from_host: bytes | None = None
         self.from0: bool = False
         #: Filter options in order: ("filter", rule), ("exclude", pattern), ("include", pattern),
-        #: ("exclude-from", file), ("include-from", file), ("F", 1 or 2), ("cvs",), ("delete-excluded",).
+        #: ("exclude-from", file), ("include-from", file), ("cvs",), ("delete-excluded",).
         #: What other options add behind them is in `session.plan.rule_events`.
         self.filter_events: list[tuple[str, bytes] | tuple[str, int] | tuple[str]] = []
         self.cvs_exclude: bool = False
@@ -246,7 +248,7 @@ class Options:
         self.checksum_seed: int = 0
         #: ``LOCAL[,REMOTE]``; None = no conversion.
         self.iconv: bytes | None = None
-        self.protocol: int = 32
+        self.protocol: int = PROTOCOL
         self.qsort: bool = False
         #: Bytes.
         self.max_alloc: int = 1 << 30

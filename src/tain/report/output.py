@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from tain.errors import PeerExit, TainError, exit_text
+from tain.release import RSYNC_VERSION
 from tain.report.escape import escape
 
 TYPE_CHECKING = False
@@ -12,29 +13,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Protocol
 
-    from tain._core import Record, Summary
+    from tain._core import Summary
+    from tain._core import _Event as Event
     from tain.report.logfile import LogFile
 
     class Running(Protocol):
-        """A running transfer: batches of (stream, bytes), then a summary."""
+        """A running transfer: batches of events, then a summary."""
 
         @property
         def summary(self) -> Summary: ...
-        def __iter__(self) -> Iterator[list[tuple[int, bytes]]]: ...
+        def __iter__(self) -> Iterator[list[Event]]: ...
         def cancel(self, code: int = 20) -> None: ...
-        def take_records(self) -> list[Record]: ...
 
 
-#: The release whose behaviour this program shows: it closes every error line.
-VERSION = "3.5.0"
 #: Codes of runs that went to their end: the figures of such a run are worth printing.
 WHOLE_RUN = frozenset((0, 23, 24, 25))
-#: Streams of the events of the core.
-STDOUT, STDERR, LOG = 1, 2, 3
+STDOUT, STDERR = 1, 2
 #: Block-buffered output is held until there is this much of it.
 _BLOCK = 1 << 16
 #: So much of what was said first, and of what was said last, is kept for explanations.
-_HEARD = 1 << 14
+_SEEN = 1 << 14
 
 
 class Output:
@@ -64,8 +62,8 @@ class Output:
         #: Which high bytes are text. As in rsync none is until the run has found out about the locale, and none ever is
         #: for a server.
         self.charset = "ascii"
-        #: What was said on standard error, for who has to explain it (None: nobody).
-        self.heard: bytearray | None = None
+        #: What was written to standard error, for `diagnosis` (None: not collected).
+        self.errors_seen: bytearray | None = None
         self._held = bytearray()
         # Batches of the core are whole lines already, so unbuffered and line-buffered are the same thing here.
         self._block = outbuf == "b"
@@ -85,22 +83,36 @@ class Output:
     def _fit(self, text: bytes) -> bytes:
         return escape(text, self.charset, eight_bit=self._eight_bit)
 
-    def events(self, batch: list[tuple[int, bytes]]) -> None:
-        """Write a batch, joining what goes to the same stream into one write. The core has escaped its lines."""
-        stream = 0
+    def events(self, batch: list[Event], on_events: Callable[[list[Event]], None] | None = None) -> None:
+        """Write the texts of a batch, consecutive texts of one stream in one write. The core has escaped them.
+
+        *on_events* receives the structured events, consecutive ones in one call, in their place between the texts.
+        """
+        kind = ""
         parts: list[bytes] = []
         lines: list[bytes] = []
-        for target, data in batch:
-            if target == LOG:
-                lines.append(data)
-                continue
-            if target != stream and parts:
-                self._put(stream, b"".join(parts))
+        others: list[Event] = []
+
+        def emit() -> None:
+            if parts:
+                self._put(STDOUT if kind == "stdout" else STDERR, b"".join(parts))
                 parts.clear()
-            stream = target
-            parts.append(data)
-        if parts:
-            self._put(stream, b"".join(parts))
+            if others and on_events is not None:
+                on_events(others.copy())
+            others.clear()
+
+        for event in batch:
+            if event[0] == "log":
+                lines.append(event[1])
+                continue
+            if event[0] != kind:
+                emit()
+                kind = event[0]
+            if event[0] == "stdout" or event[0] == "stderr":
+                parts.append(event[1])
+            else:
+                others.append(event)
+        emit()
         if lines and self.log is not None:
             self.log.write(*lines)
 
@@ -119,10 +131,10 @@ class Output:
             return
         if stream == STDERR:
             self.flush()
-            if self.heard is not None:
-                self.heard += data
+            if self.errors_seen is not None:
+                self.errors_seen += data
                 # Its beginning and its end tell enough.
-                del self.heard[_HEARD:-_HEARD]
+                del self.errors_seen[_SEEN:-_SEEN]
         self._write(stream, data)
 
     def _write(self, stream: int, data: bytes) -> None:
@@ -149,13 +161,11 @@ def _wait_writable(fd: int) -> None:
     poll.poll()
 
 
-def pump(transfer: Running, out: Output, on_items: Callable[[list[Record]], None] | None = None) -> Summary:
-    """Write everything a transfer says until it is over; returns its summary. *on_items* gets the items meanwhile."""
+def pump(transfer: Running, out: Output, on_events: Callable[[list[Event]], None] | None = None) -> Summary:
+    """Write the output of a transfer until it is over, and return its summary; *on_events* as in `Output.events`."""
     try:
         for batch in transfer:
-            out.events(batch)
-            if on_items is not None and (items := transfer.take_records()):
-                on_items(items)
+            out.events(batch, on_events)
     except BaseException:
         # Whoever interrupts must not leave threads behind that go on writing files.
         transfer.cancel()
@@ -171,7 +181,7 @@ def closing_line(code: int, role: str, place: str = "main.py(1)") -> bytes:
     Scripts match on the code and on the bracket; *place* is where this program noticed.
     """
     kind = "warning" if code == 24 else "error"
-    return f"rsync {kind}: {exit_text(code)} (code {code}) at {place} [{role}={VERSION}]\n".encode()
+    return f"rsync {kind}: {exit_text(code)} (code {code}) at {place} [{role}={RSYNC_VERSION}]\n".encode()
 
 
 def place_of(error: BaseException) -> str:

@@ -63,7 +63,7 @@ def capabilities(options: Options, *, am_sender: bool) -> bytes:
     """The value of the server's ``-e``, empty when our own protocol is too old for it (spec: protocol 1.5)."""
     if options.protocol < 30:
         return b""
-    from tain.session.handshake import inc_recurse_allowed
+    from tain.session.agreement import inc_recurse_allowed
 
     return b"." + (b"i" if inc_recurse_allowed(options, am_receiver=not am_sender) else b"") + ABILITIES
 

@@ -6,9 +6,9 @@ import os
 import stat
 
 from tain.errors import FileError, ProtocolError, SelectionError, StreamError, TainError, UsageError
-from tain.session.greeting import system_text
-from tain.session.handshake import PEER_NUMBERS, Agreed
+from tain.session.agreement import PEER_NUMBERS, Agreed
 from tain.session.operator_file import open_named, with_refusal
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import os
 
 from tain.digits import bounded
 from tain.errors import UnsupportedError, UsageError, shown
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ def become(options: Options, env: Environment, role: str) -> None:
         what = "setuid"
         os.setuid(uid)
     except OSError as error:
-        from tain.session.greeting import system_text
-
         raise UsageError(f"rsync: [{role}] {what} failed: {system_text(error)}") from None
     # Whether this is a super-user is asked anew, whatever --super and --fake-super have said of the one before.
     options.super_user = -1

@@ -6,9 +6,11 @@ import os
 
 from tain.errors import SocketError, StartupError, StreamError, UnsupportedError, UsageError, shown
 from tain.options.choices import DIGESTS
+from tain.release import PROTOCOL
 from tain.session import digests, oldpeer
-from tain.session.handshake import PROTOCOL, agree_protocol
+from tain.session.agreement import agree_protocol
 from tain.session.operator_file import open_named, with_refusal
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -233,12 +235,6 @@ class Conversation:
 
 def _fit(line: bytes) -> bytes:
     return shown(line).encode("utf-8", "surrogateescape") + b"\n"
-
-
-def system_text(error: OSError) -> str:
-    """``No such file or directory (2)``: how a line about a failed system call ends (spec: output 3)."""
-    number = error.errno or 0
-    return f"{os.strerror(number)} ({number})"
 
 
 def read_password(options: Options, env: Environment, *, role: str) -> bytes:

@@ -5,12 +5,13 @@ The forms on the wire are those of the core; here is who speaks first, with whic
 
 from __future__ import annotations
 
+from tain.release import OLDEST_PROTOCOL
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tain.options.resolved import Options
 
-#: The first protocol that is spoken here, and the first that is not meant in this module.
-LEAST = 20
+#: The first protocol that this module is not about.
 LEAST_MODERN = 27
 #: Programs of that time give up on a peer whose number is higher than this (spec: protocol-old 2.1).
 HIGHEST_ACCEPTED = 30
@@ -41,14 +42,14 @@ def may_be_old(options: Options) -> bool:
 def answer(own: int, remote: int) -> int:
     """The number with which an end that has heard *remote* answers (spec: protocol-old 2.3). What is agreed on is the
     same as with *own*, but an old program accepts it."""
-    return min(own, remote) if LEAST <= remote < LEAST_MODERN else own
+    return min(own, remote) if OLDEST_PROTOCOL <= remote < LEAST_MODERN else own
 
 
 def greeting_tail(own: int, remote: int | None, listed: bool, digests: str) -> bytes:
     """What follows `LEAD` in the greeting of an end that speaks up to *own*, to a peer that has greeted with *remote*
     (None: not yet). *listed*: its greeting had a list of digests, so ours must have one (spec: protocol-old 10.1)."""
     number = own if remote is None else answer(own, remote)
-    if remote is not None and LEAST <= remote < LEAST_MODERN and not listed:
+    if remote is not None and OLDEST_PROTOCOL <= remote < LEAST_MODERN and not listed:
         return b"%d\n" % number
     return b"%d.0 %s\n" % (number, digests.encode())
 

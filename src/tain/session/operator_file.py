@@ -6,6 +6,8 @@ import errno
 import os
 import stat
 
+from tain.system import system_text
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tain.options.resolved import Options
@@ -87,6 +89,5 @@ def read_all(fd: int, limit: int) -> bytes:
     return bytes(out)
 
 
-def reason(error: OSError) -> str:
-    """`No such file or directory (2)`: how rsync ends a line about a system call."""
-    return f"{os.strerror(error.errno or 0)} ({error.errno or 0})"
+#: The name by which the daemon's rooms call it.
+reason = system_text

@@ -6,16 +6,18 @@ import errno
 import os
 
 from tain.errors import StreamError, UnsupportedError, UsageError, shown
+from tain.session.rules import user_rules
+from tain.system import umask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from tain import _core
+    from tain._core import PlanFields
     from tain.options.hostspec import Locations
     from tain.options.resolved import Options
+    from tain.session.agreement import Agreed
     from tain.session.environment import Environment
-    from tain.session.handshake import Agreed
 
 #: Items in a log file when no format was given (spec: output 13).
 LOG_FORMAT = b"%i %n%L"
@@ -34,23 +36,6 @@ _SAME = (
     "safe_links", "server", "size_only", "sparse", "specials", "stderr_mode", "stop_at", "temp_dir", "timeout",
     "times", "update", "write_devices", "xattrs",
 )  # fmt: skip
-
-
-# ---------------------------------------------------------------------------------------------- facts of the process
-
-
-def umask() -> int:
-    """The umask of this process, without changing it on the way where the kernel tells it."""
-    try:
-        with open("/proc/self/status", "rb") as file:
-            for line in file:
-                if line.startswith(b"Umask:"):
-                    return int(line[6:], 8)
-    except (OSError, ValueError):
-        pass
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def am_root(options: Options) -> bool:
@@ -87,61 +72,6 @@ def convert_words(words: Sequence[bytes], options: Options, *, to_wire: bool) ->
     return [_core.convert(word, charset, to_wire=to_wire) for word in words]
 
 
-# ---------------------------------------------------------------------------------------------- rules
-
-
-def rule_events(
-    options: Options, *, protocol: int = 32, am_sender: bool = False
-) -> list[tuple[str, bytes] | tuple[str, int] | tuple[str]]:
-    """The filter options in order, with what other options add behind them.
-
-    That is the rule for a relative partial directory, then the rules of ``-C``, which come last wherever it stands
-    (spec: filters 7, transfer 6.1). A server has them from its client, or adds them itself, behind the client's.
-    """
-    events = [event for event in options.filter_events if event[0] != "cvs"]
-    directory = options.partial_dir
-    if directory is not None and directory[:1] != b"/" and not options.server:
-        # A server of protocol 29 or older does not know perishable rules.
-        kind = b"- " if am_sender and protocol < 30 else b"-p "
-        events.append(("filter", kind + directory + b"/"))
-    if options.cvs_exclude and not options.server:
-        events.append(("cvs",))
-    return events if any(event[0] != "from0" for event in events) else []
-
-
-def user_rules(
-    options: Options,
-    env: Environment,
-    *,
-    protocol: int = 32,
-    am_sender: bool = False,
-    role: str = "client",
-    notes: list[tuple[int, str]] | None = None,
-    module: bytes | None = None,
-) -> list[bytes]:
-    """New-style rule texts of all filter options, files read; *notes* and *module* as in `_core.build_rules`.
-
-    Errors: `UsageError`, `FileError`.
-    """
-    events = rule_events(options, protocol=protocol, am_sender=am_sender)
-    if not events:
-        return []
-    from tain import _core
-
-    home = env.environ.get(b"HOME")
-    return _core.build_rules(
-        events,
-        protocol=protocol,
-        role=role,
-        cwd=env.cwd,
-        cvs_file=home + b"/.cvsignore" if home else None,
-        cvs_words=env.environ.get(b"CVSIGNORE"),
-        notes=notes,
-        module=module,
-        insecure=module is not None and bool(options.insecure_links),
-    )
-
-
 # ---------------------------------------------------------------------------------------------- files-from
 
 
@@ -153,10 +83,7 @@ def read_files_from(path: bytes, env: Environment, options: Options, *, forward:
     Errors: `UsageError` with rsync's text; `StreamError` for what can be opened but not read.
     """
     if path == b"-":
-        out = bytearray()
-        while chunk := os.read(env.stdin, 1 << 16):
-            out += chunk
-        return bytes(out)
+        return env.read_stdin()
     from tain.session.operator_file import open_named, with_refusal
 
     try:
@@ -238,44 +165,45 @@ def plan_fields(
     write_batch_fd: int | None = None,
     twin: bool = False,
     files_from_data: bytes | None = None,
-    extra: Mapping[str, object] | None = None,
-) -> dict[str, object]:
+    extra: PlanFields | None = None,
+) -> PlanFields:
     """All fields of a plan.
 
     *job* is the client's sorted arguments; without it this is a server. *local*: both ends are this machine. *rules*:
     texts that are already there (a server's, from the wire). *files_from_data*: the list of names, if it has been read
     already. *twin*: the same, but over a link. *extra* overrides at the end (a daemon's module).
     """
+    from tain.session.agreement import COMPAT_FLAGS
     from tain.session.environment import charset, thousands
-    from tain.session.handshake import COMPAT_FLAGS
 
     protocol = agreed.protocol
     am_sender = options.sender if job is None else job.am_sender
-    fields: dict[str, object] = {name: getattr(options, name) for name in _SAME}
-    fields.update({name: bool(agreed.compat & bit) for name, bit in COMPAT_FLAGS.items()})
+    # tests/unit/test_arguments_plan.py compares the names of these two tables with the fields of the core.
+    fields: PlanFields = {name: getattr(options, name) for name in _SAME}  # type: ignore[assignment]
+    fields |= {name: bool(agreed.compat & bit) for name, bit in COMPAT_FLAGS.items()}  # type: ignore[typeddict-item]
     # rsync keeps the old order of seed and data for nothing but the MD5 that the protocol implies.
     fields["compat_seed_fix"] = fields["compat_seed_fix"] or agreed.named_sum
     # Who we are.
-    fields.update(
-        local=local,
-        twin=twin,
-        am_root=am_root(options),
-        groups=sorted({os.getegid(), *os.getgroups()}),
-        umask=umask(),
-        pid=env.pid,
-        cwd=env.cwd,
-    )
+    fields |= {
+        "local": local,
+        "twin": twin,
+        "am_root": am_root(options),
+        "groups": sorted({os.getegid(), *os.getgroups()}),
+        "umask": umask(),
+        "pid": env.pid,
+        "cwd": env.cwd,
+    }
     # What was agreed on.
-    fields.update(
-        protocol=protocol,
-        seed=agreed.seed,
-        xfer_sum=agreed.xfer_sum,
-        file_sum=agreed.file_sum,
-        compress=agreed.compress,
-        compress_level=agreed.level,
-        iconv=charset_name(options),
-        secluded_args=bool(options.secluded_args),
-    )
+    fields |= {
+        "protocol": protocol,
+        "seed": agreed.seed,
+        "xfer_sum": agreed.xfer_sum,
+        "file_sum": agreed.file_sum,
+        "compress": agreed.compress,
+        "compress_level": agreed.level,
+        "iconv": charset_name(options),
+        "secluded_args": bool(options.secluded_args),
+    }
     fields["skip_compress"] = [part for part in (options.skip_compress or b"").split(b"/") if part]
     # Paths.
     if job is None:
@@ -299,83 +227,52 @@ def plan_fields(
                 # Whatever is wrong with a request ends a daemon's connection with this code.
                 raise UnsupportedError(str(error)) from error
             raise
-    fields.update(files_from=mode, files_from_data=data)
+    fields |= {"files_from": mode, "files_from_data": data}
     vetted = job is not None and not am_sender and not local and not twin and options.read_batch is None
     fields["trust_sender"] = options.trust_sender or not vetted
     fields["requested"] = _requested(options, job, mode, data) if vetted and job is not None else []
     # Selection.
     if rules is None:
         rules = user_rules(options, env, protocol=protocol, am_sender=am_sender)
-    fields.update(
-        rules=list(rules),
-        recurse=bool(options.recurse),
-        dirs=options.dirs > 0,
-        relative=options.relative > 0,
+    fields |= {
+        "rules": list(rules),
+        "recurse": bool(options.recurse),
+        "dirs": options.dirs > 0,
+        "relative": options.relative > 0,
         # Without a destination nothing is to be written, however many sources there are (spec: options 5.2).
-        list_only=bool(options.list_only) or (job is not None and not am_sender and job.destination is None),
-        fuzzy=options.fuzzy,
-        read_batch=options.read_batch is not None,
-        bwlimit=options.bwlimit * 1024 if local else 0,
-    )
+        "list_only": bool(options.list_only) or (job is not None and not am_sender and job.destination is None),
+        "fuzzy": options.fuzzy,
+        "read_batch": options.read_batch is not None,
+        "bwlimit": options.bwlimit * 1024 if local else 0,
+    }
     # Attributes and writing.
-    fields.update(
-        hard_links=bool(options.hard_links),
+    fields |= {
+        "hard_links": bool(options.hard_links),
         # An empty map is one without a colon, which none at all is not.
-        usermap=b"" if options.usermap is None else options.usermap or b",",
-        groupmap=b"" if options.groupmap is None else options.groupmap or b",",
-        backup_suffix=options.backup_suffix or b"",
-        alt_dest=options.alt_dest,
-        whole_file=whole_file(options, agreed, local=local or twin),
-        append=2 if options.append and protocol < 30 else options.append,
-        delete=delete_when(options, protocol),
-        write_batch_handle=write_batch_fd,
-    )
+        "usermap": b"" if options.usermap is None else options.usermap or b",",
+        "groupmap": b"" if options.groupmap is None else options.groupmap or b",",
+        "backup_suffix": options.backup_suffix or b"",
+        "alt_dest": options.alt_dest,
+        "whole_file": whole_file(options, agreed, local=local or twin),
+        "append": 2 if options.append and protocol < 30 else options.append,
+        "delete": delete_when(options, protocol),
+        "write_batch_handle": write_batch_fd,
+    }
     # Output.
     logs = bool(options.log_file)
     log_format = LOG_FORMAT if options.log_file_format is None else options.log_file_format
-    fields.update(
-        verbose=min(options.verbose, 255),
-        quiet=bool(options.quiet),
-        itemize=options.itemize_level > 0,
-        logging=logs,
-        log_format=(log_format or None) if logs else None,
-        stats=options.info.get("STATS", 0),
-        progress=0 if options.server or options.quiet else min(options.info.get("PROGRESS", 0), 2),
-        thousands=thousands(env.environ),
+    fields |= {
+        "verbose": min(options.verbose, 255),
+        "quiet": bool(options.quiet),
+        "itemize": options.itemize_level > 0,
+        "logging": logs,
+        "log_format": (log_format or None) if logs else None,
+        "stats": options.info.get("STATS", 0),
+        "progress": 0 if options.server or options.quiet else min(options.info.get("PROGRESS", 0), 2),
+        "thousands": thousands(env.environ),
         # What a server prints itself it prints before it knows any locale, as rsync does (spec: output 11).
-        charset="ascii" if job is None else charset(env.environ),
-    )
+        "charset": "ascii" if job is None else charset(env.environ),
+    }
     if extra:
-        fields.update(extra)
+        fields |= extra
     return fields
-
-
-def make_plan(
-    options: Options,
-    agreed: Agreed,
-    *,
-    env: Environment,
-    job: Locations | None = None,
-    local: bool = False,
-    rules: Sequence[bytes] | None = None,
-    write_batch_fd: int | None = None,
-    twin: bool = False,
-    files_from_data: bytes | None = None,
-    extra: Mapping[str, object] | None = None,
-) -> _core.Plan:
-    """The `_core.Plan` of `plan_fields`. Errors: `UsageError` naming a field, and those of what is read for it."""
-    from tain import _core
-
-    fields = plan_fields(
-        options,
-        agreed,
-        env=env,
-        job=job,
-        local=local,
-        rules=rules,
-        write_batch_fd=write_batch_fd,
-        twin=twin,
-        files_from_data=files_from_data,
-        extra=extra,
-    )
-    return _core.Plan(**fields)

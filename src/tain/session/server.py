@@ -8,16 +8,18 @@ from tain.errors import PeerExit, StreamError, TainError, unshown
 from tain.report import output
 from tain.report.output import Output
 from tain.session import handshake, unavailable
+from tain.session.rules import filters_travel, receive_filters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from tain import _core
+    from tain._core import PlanFields
     from tain.options.parse import RawOptions
     from tain.options.resolved import Options
+    from tain.session.agreement import Agreed
     from tain.session.environment import Environment
-    from tain.session.handshake import Agreed
 
 # Message tags (spec: protocol 3.2).
 TAG_ERROR_XFER = 1
@@ -48,7 +50,7 @@ class DaemonSide:
         self,
         *,
         greeted: tuple[int, int] | None = None,
-        fields: Mapping[str, object] | None = None,
+        fields: PlanFields | None = None,
         refusal: TainError | None = None,
         timeout: int = 0,
         before_mux: Callable[[Agreed], None] | None = None,
@@ -57,7 +59,7 @@ class DaemonSide:
         #: Agreed and announced protocol of the greetings.
         self.greeted = greeted
         #: Fields of the plan that the module decides; they win over the client's options.
-        self.fields: Mapping[str, object] = fields or {}
+        self.fields: PlanFields = fields or {}
         #: Told to the client as soon as it can be, instead of a transfer.
         self.refusal = refusal
         #: Seconds that the client should time out after as well; 0 is none.
@@ -192,14 +194,14 @@ class _Server:
 
     def _transfer(self, agreed: Agreed) -> int:
         from tain import _core
-        from tain.session.plan import make_plan
+        from tain.session.plan import plan_fields
 
         options, link = self.options, self.link
         # The first match counts: the client cannot undo what this side's owner has said.
         rules = self.rules
-        if handshake.filters_travel(options, agreed.protocol, server_sends=options.sender):
+        if filters_travel(options, agreed.protocol, server_sends=options.sender):
             try:
-                texts = handshake.receive_filters(link, role=self.role)
+                texts = receive_filters(link, role=self.role)
             except StreamError:
                 # A client that leaves before its rules has told its user why.
                 raise StreamError("") from None
@@ -214,7 +216,7 @@ class _Server:
                 cvs_file=home + b"/.cvsignore" if home else None,
                 cvs_words=self.env.environ.get(b"CVSIGNORE"),
             )
-        plan = make_plan(
+        fields = plan_fields(
             options,
             agreed,
             twin=self.local,
@@ -222,7 +224,8 @@ class _Server:
             rules=rules,
             extra=self.daemon.fields if self.daemon is not None else None,
         )
-        transfer = _core.send(link, plan) if options.sender else _core.receive(link, plan)
+        start = _core.send if options.sender else _core.receive
+        transfer = start(link, _core.Plan(**fields))
         self.env.transfer = transfer
         try:
             summary = output.pump(transfer, self.out)
@@ -232,7 +235,7 @@ class _Server:
         closing = b""
         if summary.code not in output.WHOLE_RUN or text:
             closing = output.closing_line(summary.code, summary.role, "server.py(1)")
-        say = self._log if summary.told else self._tell_locally
+        say = self._log if summary.reported else self._tell_locally
         say(text)
         self._log_figures(summary.code, summary.sent, summary.received, summary.total_size)
         say(closing)
@@ -345,13 +348,12 @@ def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bo
     from tain import _core
 
     if not options.args and not options.secluded_args:
-        from tain.cli.help import usage
-        from tain.errors import UsageError
+        from tain.options.help import missing_arguments
 
         role = "sender" if options.sender else "Receiver"
-        text = usage(os.fsdecode(env.program)).rstrip("\n")
-        server_output(options, env).error(output.failure_text(UsageError(text), role))
-        return UsageError.code
+        error = missing_arguments(os.fsdecode(env.program))
+        server_output(options, env).error(output.failure_text(error, role))
+        return error.code
     link = _core.Link(
         env.stdin,
         env.stdout,
@@ -384,7 +386,7 @@ def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bo
         open_log(options, env, out, role=role)
     rules: list[bytes] = []
     if options.filter_events:
-        from tain.session.plan import user_rules
+        from tain.session.rules import user_rules
 
         try:
             rules = user_rules(options, env, am_sender=options.sender, role=role)

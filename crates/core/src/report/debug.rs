@@ -1,4 +1,4 @@
-//! Lines of `--debug`, which are put together only when they are wanted (spec: options 4, output 4).
+//! Dumps of lists, for `--debug=FLIST3` (spec: options 4, output 4).
 
 use super::Report;
 use crate::flist::{eflag, Segment};
@@ -7,12 +7,12 @@ use crate::role::Role;
 
 pub(crate) use super::say::debug;
 
-/// Which list a dump shows: that decides what stands in front of the names, and which marks there are.
+/// Which list a dump shows: that decides the column before the names, and the marks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListOf {
-    /// What is sent: the directories of the sources.
+    /// A sent list: the column shows the directories of the sources.
     Sender,
-    /// What came: the depth of each name.
+    /// A received list: the column shows the depth of each name.
     Receiver,
 }
 
@@ -48,18 +48,16 @@ pub fn list(report: &Report, role: Role, segment: &Segment, of: ListOf) {
             ListOf::Sender => report.source_name(entry.root).to_vec(),
             ListOf::Receiver => depth(&name).to_string().into_bytes(),
         };
-        let ids = (entry.uid, entry.gid);
-        line(
-            report,
-            role,
-            segment.start + k as i32,
-            &place,
-            &name,
-            entry.mode,
-            entry.len,
-            ids,
+        Dumped {
+            number: segment.start + k as i32,
+            place: &place,
+            name: &name,
+            mode: entry.mode,
+            len: entry.len,
+            ids: (entry.uid, entry.gid),
             marks,
-        );
+        }
+        .print(report, role);
     }
 }
 
@@ -72,33 +70,43 @@ pub fn head(report: &Report, role: Role, start: i32, used: usize) {
 }
 
 /// One entry of a dump.
-pub fn line(
-    report: &Report,
-    role: Role,
-    number: i32,
-    place: &[u8],
-    name: &[u8],
-    mode: u32,
-    len: u64,
-    ids: (u32, u32),
-    marks: u32,
-) {
-    let plan: &Plan = report.plan();
-    let mut out = format!("[{role}] i={number} ").into_bytes();
-    out.extend_from_slice(place);
-    out.push(b' ');
-    out.extend_from_slice(name);
-    if mode & 0o170_000 == 0o040_000 {
-        out.push(b'/');
+pub struct Dumped<'a> {
+    /// Position in the list.
+    pub number: i32,
+    /// The column before the name ([`ListOf`]).
+    pub place: &'a [u8],
+    /// Full name.
+    pub name: &'a [u8],
+    /// Type and permission bits.
+    pub mode: u32,
+    /// Size in bytes.
+    pub len: u64,
+    /// User and group.
+    pub ids: (u32, u32),
+    /// The flags that the line shows.
+    pub marks: u32,
+}
+
+impl Dumped<'_> {
+    /// Print the line of the entry.
+    pub fn print(&self, report: &Report, role: Role) {
+        let plan: &Plan = report.plan();
+        let mut out = format!("[{role}] i={} ", self.number).into_bytes();
+        out.extend_from_slice(self.place);
+        out.push(b' ');
+        out.extend_from_slice(self.name);
+        if self.mode & 0o170_000 == 0o040_000 {
+            out.push(b'/');
+        }
+        out.extend_from_slice(format!(" mode=0{:o} len=", self.mode).as_bytes());
+        out.extend_from_slice(super::number::human(self.len as i64, plan.human_readable, plan.thousands).as_bytes());
+        if plan.owner {
+            out.extend_from_slice(format!(" uid={}", self.ids.0).as_bytes());
+        }
+        if plan.group {
+            out.extend_from_slice(format!(" gid={}", self.ids.1).as_bytes());
+        }
+        out.extend_from_slice(format!(" flags={:x}", self.marks).as_bytes());
+        report.info(&out);
     }
-    out.extend_from_slice(format!(" mode=0{mode:o} len=").as_bytes());
-    out.extend_from_slice(super::number::human(len as i64, plan.human_readable, plan.thousands).as_bytes());
-    if plan.owner {
-        out.extend_from_slice(format!(" uid={}", ids.0).as_bytes());
-    }
-    if plan.group {
-        out.extend_from_slice(format!(" gid={}", ids.1).as_bytes());
-    }
-    out.extend_from_slice(format!(" flags={marks:x}").as_bytes());
-    report.info(&out);
 }

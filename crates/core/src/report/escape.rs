@@ -80,8 +80,8 @@ pub fn escape_text(text: &[u8], charset: Charset, eight_bit: bool, out: &mut Vec
     }
 }
 
-/// A name as part of an error's text, which may travel and be logged: on one line, and without letters of its own that
-/// mean something there. What becomes of other high bytes is for the output to say.
+/// A name as part of an error's text, which may be sent and logged: on one line, and without characters that mean an escape
+/// there. The output escapes other high bytes.
 pub fn name_text(name: &[u8]) -> String {
     let mut out = Vec::with_capacity(name.len());
     for line in name.split_inclusive(|&b| b == b'\n') {

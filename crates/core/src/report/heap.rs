@@ -3,10 +3,10 @@
 use super::Report;
 
 impl Report {
-    /// The heap of this process, under the name of one of the roles that it plays. The allocator's own figures cannot be
-    /// had safely; what the kernel says of the process stands in their place: the area that grows by brk, and the
-    /// anonymous mappings. All of them count as used.
-    pub fn tell_heap(&self, role: impl std::fmt::Display) {
+    /// Report the heap of this process under the name of one of its roles. The allocator's own figures cannot be read
+    /// safely, so figures of the kernel stand for them: the area that grows by brk, and the anonymous mappings. All of
+    /// it counts as used.
+    pub fn report_heap(&self, role: impl std::fmt::Display) {
         let plan = self.plan();
         if plan.info.stats < 3 {
             return;

@@ -12,12 +12,16 @@ use crate::wire::item::ItemFlags;
 /// What is done to an item, for `%o`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
+    /// The file is sent.
     Send,
+    /// The file is received.
     Receive,
+    /// The file is deleted.
     Delete,
 }
 
 impl Operation {
+    /// The text of `%o`.
     pub fn text(self) -> &'static str {
         match self {
             Self::Send => "send",
@@ -25,31 +29,48 @@ impl Operation {
             Self::Delete => "del.",
         }
     }
+
+    /// The name of the operation for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delete => "del",
+            other => other.text(),
+        }
+    }
 }
 
 /// One item, as the escapes need it.
 #[derive(Debug, Clone)]
 pub struct Item<'a> {
+    /// What is done.
     pub operation: Operation,
     /// Relative to the transfer root, without trailing slash.
     pub name: &'a [u8],
     /// Path of its source argument, for `%f` on a sender; empty elsewhere.
     pub source: &'a [u8],
+    /// Type and permission bits.
     pub mode: u32,
+    /// Size in bytes.
     pub length: u64,
+    /// Modification time in seconds since 1970.
     pub mtime: i64,
+    /// Owner.
     pub uid: u32,
     /// `None` prints `DEFAULT`.
     pub gid: Option<u32>,
     /// Item flags, or `None` at protocols below 29, where none travel.
     pub iflags: ItemFlags,
+    /// The item came without flags (below protocol 29).
     pub missing_flags: bool,
+    /// Target of a symlink.
     pub link_target: Option<Cow<'a, [u8]>>,
     /// The leader of a hard-linked item (the xname).
     pub leader: Option<&'a [u8]>,
+    /// Whole-file checksum, if there is one.
     pub checksum: Option<&'a [u8]>,
     /// `%b` and `%c`.
     pub bytes: u64,
+    /// Bytes of block sums that were sent or received.
     pub sum_bytes: u64,
 }
 
@@ -59,14 +80,16 @@ impl Item<'_> {
     }
 }
 
-/// What the line of `%i` needs to know of the run.
+/// What `%i` depends on in a run.
 #[derive(Debug, Clone, Copy)]
 pub struct ItemStyle {
     /// `<` for a sender over a link.
     pub sent_to_remote: bool,
+    /// `--times`.
     pub keep_times: bool,
     /// The receiver sets times of symlinks.
     pub keep_link_times: bool,
+    /// `--times` without `--omit-dir-times`.
     pub keep_dir_times: bool,
 }
 
@@ -178,7 +201,7 @@ enum Piece {
     },
 }
 
-/// What one escape can give (observed; a path's length).
+/// Longest value of an escape (observed; a path's length).
 const LONGEST: usize = 4095;
 
 /// A width has at most this many digits, one less behind a minus (observed).
@@ -196,6 +219,7 @@ pub struct Format {
 }
 
 impl Format {
+    /// Compile a format with `%` escapes.
     pub fn new(text: &[u8]) -> Self {
         let mut pieces = Vec::new();
         let mut plain: Vec<u8> = Vec::new();
@@ -228,7 +252,7 @@ impl Format {
                 i += 1;
             }
             if i == end && text.get(i).is_some_and(u8::is_ascii_digit) {
-                // No escape: what follows may be one again.
+                // This is no escape; the text after it may hold one.
                 plain.extend_from_slice(&text[start..i]);
                 continue;
             }
@@ -272,7 +296,7 @@ impl Format {
             .any(|p| matches!(p, Piece::Escape { letter, .. } if *letter == wanted))
     }
 
-    /// Items are told after their data when a figure of the data is asked for.
+    /// Items are reported after their data when a figure of the data is asked for.
     pub fn after_data(&self) -> bool {
         self.has(b'b') || self.has(b'c') || self.has(b'C')
     }
@@ -294,7 +318,7 @@ impl Format {
                         continue;
                     }
                     let start = out.len();
-                    // The arrow of a link stands outside the width, and blanks stand for one where there is none.
+                    // The arrow of a link stands outside the width, and blanks stand for a missing one.
                     if *letter == b'L' && (*width != 0 || !value.is_empty()) {
                         if value.is_empty() {
                             value.resize(ARROW, b' ');
@@ -333,7 +357,7 @@ fn escape(letter: u8, level: u8, item: &Item<'_>, plan: &Plan, style: ItemStyle,
             _ => out.resize(sum_width(plan), b' '),
         },
         b'f' => {
-            // An absolute name (`-R`) is whole already.
+            // An absolute name (`-R`) has no path in front.
             if let Some(name) = item.name.strip_prefix(b"/") {
                 out.extend_from_slice(name);
             } else if item.source.is_empty() {
@@ -391,7 +415,7 @@ fn sum_width(plan: &Plan) -> usize {
     crate::sums::strong::digest_len(kind) * 2
 }
 
-/// A digest as people print it: the xxh family shows its number, so the wire order is turned round (spec: protocol 8.2).
+/// A digest as tools print it: the xxh family prints a number, so the byte order of the wire is reversed (spec: protocol 8.2).
 fn hex(sum: &[u8], plan: &Plan) -> String {
     use crate::plan::SumKind;
     use std::fmt::Write as _;

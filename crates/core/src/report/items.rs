@@ -1,4 +1,4 @@
-//! What is told of entries: item lines, deletions, and the names they are told by (spec: output 7).
+//! Reports about entries: item lines, deletions, and the names in them (spec: output 7).
 
 use std::sync::Arc;
 
@@ -17,109 +17,92 @@ impl Report {
         plan.itemize_level > 1 || plan.info.name > 1
     }
 
-    /// The item's line is due only after its data.
+    /// Whether the line of an item is printed only after its data.
     pub fn after_data(&self) -> bool {
-        self.shared.out_format.as_ref().is_some_and(Format::after_data)
-            || self.shared.log_format.as_ref().is_some_and(Format::after_data)
+        self.shared.voice.out_format.as_ref().is_some_and(Format::after_data)
+            || self.shared.voice.log_format.as_ref().is_some_and(Format::after_data)
     }
 
-    /// The log's format itemizes: it tells every kind of change.
+    /// The log's format itemizes: it shows every kind of change.
     pub fn log_itemizes(&self) -> bool {
-        self.shared.log_format.as_ref().is_some_and(|f| f.has(b'i'))
+        self.shared.voice.log_format.as_ref().is_some_and(|f| f.has(b'i'))
     }
 
-    /// A line for the log alone.
+    /// Log a line.
     pub fn log(&self, line: &[u8]) {
         self.push_log(line);
     }
 
-    /// A line per item is wanted somewhere.
+    /// Whether a line or a record per item is wanted.
     pub fn wants_items(&self) -> bool {
-        self.shared.out_format.is_some() || self.shared.log_format.is_some() || self.shared.plan.records
+        self.shared.voice.out_format.is_some() || self.shared.voice.log_format.is_some() || self.shared.plan.events.item
     }
 
     /// Show an item on the client's screen.
     pub fn show_item(&self, item: &Item<'_>) {
         let plan = &self.shared.plan;
-        if let Some(format) = self.shared.out_format.as_ref() {
+        if let Some(format) = self.shared.voice.out_format.as_ref() {
             let mut line = Vec::with_capacity(item.name.len() + 32);
-            format.expand(item, plan, self.shared.style, &mut line);
+            format.expand(item, plan, self.shared.voice.style, &mut line);
             self.item_line(&line);
         }
     }
 
-    /// Put an item into the log, if `log`, and into the records: now, or when the file with the number `after` is in
+    /// Put an item into the log, if `log`, and into the structured events: now, or when the file with the number `after` is in
     /// place ([`Report::file_ended`]).
     pub fn keep_item(&self, item: &Item<'_>, log: bool, after: Option<i32>) {
         let plan = &self.shared.plan;
         let mut events = Vec::new();
-        if let Some(format) = self.shared.log_format.as_ref().filter(|_| log && plan.logging) {
+        if let Some(format) = self.shared.voice.log_format.as_ref().filter(|_| log && plan.logging) {
             if !format.text.is_empty() {
                 let mut line = Vec::with_capacity(item.name.len() + 32);
-                format.expand(item, plan, self.shared.style, &mut line);
+                format.expand(item, plan, self.shared.voice.style, &mut line);
                 let mut shown = Vec::with_capacity(line.len());
                 escape_log(&line, &mut shown);
                 events.push(Event::Log(shown));
             }
         }
-        if plan.records {
-            events.push(self.record(item));
+        if plan.events.item {
+            events.push(self.item_event(item));
         }
         match after {
-            Some(ndx) if plan.logging || plan.records => lock(&self.shared.sequence).wait(ndx, events),
-            _ => self.keep(events),
+            Some(ndx) if plan.logging || plan.events.item => self.shared.events.keep_until_file(ndx, events),
+            _ => self.shared.events.keep(events),
         }
     }
 
-    /// A worker has ended a file whose item waits: it is in place, or nothing is said of it.
+    /// A worker has finished the file of a waiting item. The item is dropped unless the file is in place.
     pub fn file_ended(&self, ndx: i32, placed: bool) {
-        if self.shared.plan.logging || self.shared.plan.records {
-            let events = lock(&self.shared.sequence).end(ndx, placed);
-            self.let_go(events);
+        if self.shared.plan.logging || self.shared.plan.events.item {
+            self.shared.events.file_ended(ndx, placed);
         }
     }
 
-    /// Nothing will be heard of files any more.
+    /// No more files will end.
     pub fn no_more_files(&self) {
-        let events = lock(&self.shared.sequence).close();
-        self.let_go(events);
+        self.shared.events.no_more_files();
     }
 
-    /// Log lines and records, in the order in which they are said.
-    fn keep(&self, events: Vec<Event>) {
-        for event in events {
-            let event = lock(&self.shared.sequence).add(event);
-            self.let_go(event.into_iter().collect());
-        }
-    }
-
-    fn let_go(&self, events: Vec<Event>) {
-        for event in events {
-            match event {
-                Event::Log(_) => self.push_item(event),
-                other => self.push(other),
-            }
-        }
-    }
-
-    pub(super) fn record(&self, item: &Item<'_>) -> Event {
-        let itemized = super::item::itemized(item, self.shared.style);
-        Self::record_event(
+    fn item_event(&self, item: &Item<'_>) -> Event {
+        let itemized = super::item::itemized(item, self.shared.voice.style);
+        Self::event_of(
             item,
-            item.operation.text(),
+            item.operation.name(),
             String::from_utf8_lossy(&itemized).into_owned(),
         )
     }
 
-    /// The record of an entry that is only listed.
-    pub fn record_listed(&self, item: &Item<'_>) {
-        if self.shared.plan.records {
-            self.keep(vec![Self::record_event(item, "list", String::new())]);
+    /// Emit the structured event of an entry that is only listed.
+    pub fn emit_listed(&self, item: &Item<'_>) {
+        if self.shared.plan.events.item {
+            self.shared
+                .events
+                .keep(vec![Self::event_of(item, "list", String::new())]);
         }
     }
 
-    fn record_event(item: &Item<'_>, operation: &'static str, itemized: String) -> Event {
-        Event::Record(crate::event::Record {
+    fn event_of(item: &Item<'_>, operation: &'static str, itemized: String) -> Event {
+        Event::Item(crate::event::Item {
             operation,
             itemized,
             name: item.name.to_vec(),
@@ -137,14 +120,14 @@ impl Report {
     /// A line about an item for the client's screen.
     pub fn item_line(&self, line: &[u8]) {
         let plan = &self.shared.plan;
-        if plan.server || plan.stderr_mode == StderrMode::All || lock(&self.shared.held).is_none() {
+        if plan.server || plan.stderr_mode == StderrMode::All || !self.shared.events.is_holding() {
             self.client_line(line);
             return;
         }
         let mut out = Vec::with_capacity(line.len() + 1);
         escape_text(line, plan.charset, plan.eight_bit_output, &mut out);
         out.push(b'\n');
-        self.push_item(Event::Stdout(out));
+        self.shared.events.push_item(Event::Stdout(out));
     }
 
     /// A line for the screen of the client that is never logged.
@@ -152,22 +135,26 @@ impl Report {
         let mut raw = Vec::with_capacity(line.len() + 1);
         raw.extend_from_slice(line);
         raw.push(b'\n');
-        self.emit(Level::Client, &raw);
+        self.emit(Level::Client, None, &raw);
     }
 
-    /// Lines about deletions show permissions (`%B`): only a client that receives knows them, and the log of a daemon
+    /// Whether lines about deletions show permissions (`%B`): those of a client that receives, and of the log of a daemon
     /// (observed).
     pub fn shows_deleted_mode(&self) -> bool {
         let plan = &self.shared.plan;
         let format = if plan.daemon {
-            self.shared.log_format.as_ref()
+            self.shared.voice.log_format.as_ref()
         } else {
-            self.shared.out_format.as_ref().filter(|_| !plan.local && !plan.server)
+            self.shared
+                .voice
+                .out_format
+                .as_ref()
+                .filter(|_| !plan.local && !plan.server)
         };
         format.is_some_and(|f| f.has(b'B') && (f.has(b'i') || f.has(b'o')))
     }
 
-    /// A deletion on this machine (spec: output 7): `deleting N`, or by the format if it has `%i` or `%o`.
+    /// Report a deletion on this machine (spec: output 7): `deleting N`, or by the format if it has `%i` or `%o`.
     pub fn deletion(&self, name: &[u8], mode: u32) {
         let plan = self.shared.plan.clone();
         let item = Item {
@@ -188,14 +175,14 @@ impl Report {
             sum_bytes: 0,
         };
         if plan.server && plan.protocol >= 29 {
-            // Whatever was asked for here, the client may keep a log of its own.
+            // The client may keep a log of its own, whether or not this side reports deletions.
             let mut payload = self.to_wire(name);
             if mode & 0o170_000 == 0o040_000 {
                 payload.push(0);
             }
             let writer = lock(&self.shared.writer).clone();
             if let Some(writer) = writer.filter(|_| payload.len() < 5120) {
-                // A link that is lost is found out by whoever writes next.
+                // A lost link shows with the next write of a role.
                 let _ = writer.msg(Tag::Deleted, &payload);
             }
         }
@@ -205,10 +192,16 @@ impl Report {
             plain.push(b'/');
         }
         if !plan.server && (plan.info.del > 0 || plan.out_format.is_some()) {
-            let line = match self.shared.out_format.as_ref().filter(|f| f.has(b'i') || f.has(b'o')) {
+            let line = match self
+                .shared
+                .voice
+                .out_format
+                .as_ref()
+                .filter(|f| f.has(b'i') || f.has(b'o'))
+            {
                 Some(format) => {
                     let mut line = Vec::new();
-                    format.expand(&item, &plan, self.shared.style, &mut line);
+                    format.expand(&item, &plan, self.shared.voice.style, &mut line);
                     line
                 }
                 None => plain.clone(),
@@ -217,7 +210,7 @@ impl Report {
         }
         if plan.server && plan.protocol < 29 {
             // There is no message for it yet, so the line is made here (spec: protocol-old 6.3).
-            if self.shared.out_format.as_ref().is_some_and(|f| f.has(b'i')) {
+            if self.shared.voice.out_format.as_ref().is_some_and(|f| f.has(b'i')) {
                 let tail = plain.strip_prefix(b"deleting ").unwrap_or_default();
                 self.client_line(&text!["*deleting   ", tail]);
             } else if plan.info.del > 0 {
@@ -225,10 +218,10 @@ impl Report {
             }
         }
         if plan.logging && !plan.dry_run {
-            if let Some(format) = self.shared.log_format.as_ref() {
+            if let Some(format) = self.shared.voice.log_format.as_ref() {
                 let mut line = Vec::new();
                 if format.has(b'i') || format.has(b'o') {
-                    format.expand(&item, &plan, self.shared.style, &mut line);
+                    format.expand(&item, &plan, self.shared.voice.style, &mut line);
                 } else {
                     line = plain;
                 }
@@ -237,51 +230,41 @@ impl Report {
                 self.push_log(&plain);
             }
         }
-        if plan.records {
-            self.keep(vec![self.record(&item)]);
+        if plan.events.item {
+            self.shared.events.keep(vec![self.item_event(&item)]);
         }
     }
 
-    /// The place of the destination, absolute: a daemon's log shows names from the module's root on (`%f`).
+    /// Set the absolute path of the destination: a daemon's log shows names relative to the module's root (`%f`).
     pub fn set_dest(&self, path: &[u8]) {
         if self.shared.plan.daemon {
-            *lock(&self.shared.dest_name) = Arc::from(self.in_module(path));
+            *lock(&self.shared.voice.dest_name) = Arc::from(self.shared.voice.in_module(path));
         }
     }
 
-    /// What `%f` puts before the names of a receiver.
+    /// The path that `%f` puts before the names of a receiver.
     pub fn dest_name(&self) -> Arc<[u8]> {
-        Arc::clone(&lock(&self.shared.dest_name))
+        self.shared.voice.dest_name()
     }
 
-    /// The part of an absolute path that lies in the module, without a slash in front.
-    pub(super) fn in_module<'a>(&self, path: &'a [u8]) -> &'a [u8] {
-        let root = self.shared.plan.module_root.as_deref().unwrap_or(b"/");
-        let inner = if root == b"/" {
-            path
-        } else {
-            path.strip_prefix(root).unwrap_or(path)
-        };
-        inner.strip_prefix(b"/").unwrap_or(inner)
-    }
-
-    /// The path of a source root as the user gave it (`%f` shows it); empty for the current directory.
+    /// Set the path of a source root as the user gave it (`%f` shows it); empty for the current directory.
     pub fn set_source_name(&self, number: u16, name: &[u8]) {
-        let mut names = lock(&self.shared.source_names);
+        let mut names = lock(&self.shared.voice.source_names);
         while names.len() <= usize::from(number) {
             names.push(Arc::from(&b""[..]));
         }
         names[usize::from(number)] = Arc::from(name);
     }
 
+    /// The name of a source argument by its number.
     pub fn source_name(&self, number: u16) -> Arc<[u8]> {
-        lock(&self.shared.source_names)
+        lock(&self.shared.voice.source_names)
             .get(usize::from(number))
             .map_or_else(|| Arc::from(&b""[..]), Arc::clone)
     }
 
-    /// Whether files are sent whole (`-vv`, spec: output 4).
-    pub fn tell_method(&self) {
+    /// Report whether files are sent whole (`-vv`, spec: output 4).
+    pub fn report_method(&self) {
         let plan = &self.shared.plan;
         if plan.debug.flist > 0 {
             self.info(if plan.whole_file {
@@ -292,8 +275,8 @@ impl Report {
         }
     }
 
-    /// The figures of the sender's search (`-vv`, spec: output 4).
-    pub fn tell_matches(&self) {
+    /// Report the figures of the sender's search (`-vv`, spec: output 4).
+    pub fn report_matches(&self) {
         if self.shared.plan.debug.deltasum == 0 {
             return;
         }

@@ -27,14 +27,18 @@ pub struct Progress {
 /// Numbers shown in brackets.
 #[derive(Debug, Clone, Copy)]
 pub struct Counters {
+    /// Files transferred.
     pub transferred: u64,
+    /// Entries that are not checked yet.
     pub left: u64,
+    /// Entries in all lists.
     pub total: u64,
     /// The list is still growing.
     pub incomplete: bool,
 }
 
 impl Progress {
+    /// `level`: of `--info=PROGRESS`; `human` and `thousands`: how numbers are printed.
     pub fn new(level: u8, human: u8, thousands: u8) -> Self {
         let now = Instant::now();
         Self {
@@ -51,6 +55,7 @@ impl Progress {
         }
     }
 
+    /// The level of `--info=PROGRESS`.
     pub fn level(&self) -> u8 {
         self.level
     }
@@ -101,7 +106,7 @@ impl Progress {
     }
 
     /// The whole transfer so far, though no file ended.
-    pub fn tell(&mut self, offset: u64, size: u64, counters: Counters, out: &mut Vec<u8>) {
+    pub fn show_total(&mut self, offset: u64, size: u64, counters: Counters, out: &mut Vec<u8>) {
         self.last_print.get_or_insert_with(Instant::now);
         self.finish(offset, size, counters, out);
     }

@@ -1,5 +1,5 @@
-//! The order of log lines and records while files are still being written by workers: what is said of a file waits for
-//! its end, and what comes after it waits as well.
+//! The order of log lines and records while workers are still writing files: the lines of a file wait for its end, and all
+//! later lines wait as well.
 
 use std::collections::VecDeque;
 
@@ -11,12 +11,12 @@ enum Slot {
     Waiting(i32, Vec<Event>),
 }
 
-/// Events in the order in which they are to go.
+/// Events in the order in which they are to be emitted.
 #[derive(Default)]
 pub(super) struct Sequence(VecDeque<Slot>);
 
 impl Sequence {
-    /// The event comes back if it can go at once.
+    /// Returns the event if it can be emitted at once.
     pub(super) fn add(&mut self, event: Event) -> Option<Event> {
         if self.0.is_empty() {
             return Some(event);
@@ -33,9 +33,9 @@ impl Sequence {
         self.0.push_back(Slot::Waiting(ndx, events));
     }
 
-    /// The file is in place, or is not, and nothing is said of it. What may go now comes back.
+    /// The file is finished. Its events are dropped unless it is in place. Returns the events that can be emitted now.
     pub(super) fn end(&mut self, ndx: i32, placed: bool) -> Vec<Event> {
-        // As many wait as workers have in hand, some dozens.
+        // Some dozens wait at most: as many as workers have.
         for slot in &mut self.0 {
             if let Slot::Waiting(number, events) = slot {
                 if *number == ndx {
@@ -53,7 +53,7 @@ impl Sequence {
         out
     }
 
-    /// The run has ended: what still waits is of files whose end nobody knows.
+    /// The run has ended: events of files without a known end are dropped.
     pub(super) fn close(&mut self) -> Vec<Event> {
         let slots = std::mem::take(&mut self.0);
         slots

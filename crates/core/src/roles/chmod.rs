@@ -17,7 +17,7 @@ enum Action {
     Change {
         /// Class bits as a mask of 0o777.
         who: u32,
-        /// No class was named: the umask filters.
+        /// No class was named, so the umask limits the bits.
         masked: bool,
         op: u8,
         /// Permission bits for one class (0..7).
@@ -49,6 +49,7 @@ impl Chmod {
         Some(Self { clauses })
     }
 
+    /// Whether nothing is to be changed.
     pub fn is_empty(&self) -> bool {
         self.clauses.is_empty()
     }
@@ -97,8 +98,8 @@ fn step(action: Action, bits: u32, any_x: bool, umask: u32) -> u32 {
         b'+' => bits | wanted,
         b'-' => bits & !wanted,
         _ => {
-            // A copy takes the special bit of each class away, `o` having the sticky one; letters with `s` or `t` among
-            // them take set-uid and set-gid of the classes that are named; other letters none (observed).
+            // A copy clears the special bit of each class (the sticky bit for `o`). Letters that include `s` or `t` clear
+            // set-uid and set-gid of the named classes; other letters clear no special bit (observed).
             let cleared = if copy.is_some() {
                 set_ids(who) | if who & 0o007 != 0 { S_ISVTX } else { 0 }
             } else if special != 0 && !masked {
@@ -159,7 +160,7 @@ fn parse_clause(clause: &[u8]) -> Option<(Which, Action)> {
             b'w' => perms |= 2,
             b'x' => perms |= 1,
             b'X' => x_if_any = true,
-            // Of the others, or of nobody in particular, it is set-uid (observed).
+            // For `o`, or without a class, `s` means set-uid (observed).
             b's' if masked || who & 0o770 == 0 => special |= S_ISUID,
             b's' => special |= set_ids(who),
             b't' => special |= S_ISVTX,

@@ -1,42 +1,42 @@
-//! Deciding whether what is here already is what is wanted (spec: transfer 4, 5; protocol 6.2). Pure functions over
-//! stats and plans: the generator asks them, files are not touched.
+//! Decides whether a file at the destination is as the list wants it (spec: transfer 4, 5; protocol 6.2). Pure functions
+//! of stats and plans, for the generator; they touch no file.
 
 use crate::plan::Plan;
 use crate::tree::stat::Stat;
 use crate::wire::item::ItemFlags;
 
-pub const S_IFMT: u32 = 0o170_000;
-pub const S_IFDIR: u32 = 0o040_000;
-pub const S_IFREG: u32 = 0o100_000;
-pub const S_IFLNK: u32 = 0o120_000;
+pub(crate) const S_IFMT: u32 = 0o170_000;
+pub(crate) const S_IFDIR: u32 = 0o040_000;
+pub(crate) const S_IFREG: u32 = 0o100_000;
+pub(crate) const S_IFLNK: u32 = 0o120_000;
 
-pub fn is_dir(mode: u32) -> bool {
+pub(crate) fn is_dir(mode: u32) -> bool {
     mode & S_IFMT == S_IFDIR
 }
 
-pub fn is_reg(mode: u32) -> bool {
+pub(crate) fn is_reg(mode: u32) -> bool {
     mode & S_IFMT == S_IFREG
 }
 
-pub fn is_link(mode: u32) -> bool {
+pub(crate) fn is_link(mode: u32) -> bool {
     mode & S_IFMT == S_IFLNK
 }
 
-pub fn is_device(mode: u32) -> bool {
+pub(crate) fn is_device(mode: u32) -> bool {
     matches!(mode & S_IFMT, 0o020_000 | 0o060_000)
 }
 
-/// What stands in the place of the other changes it: a device that of a device, a pipe or socket that of either, and
-/// otherwise something of the same type. Anything else is new (observed).
-pub fn same_family(a: u32, b: u32) -> bool {
+/// Whether an entry updates what has its name. A device updates a device, a pipe or socket updates either of the two, and
+/// other types update their own type. All else makes a new file (observed).
+pub(crate) fn same_family(a: u32, b: u32) -> bool {
     (a ^ b) & S_IFMT == 0 || is_device(a) && is_device(b) || is_special(a) && is_special(b)
 }
 
-pub fn is_special(mode: u32) -> bool {
+pub(crate) fn is_special(mode: u32) -> bool {
     matches!(mode & S_IFMT, 0o010_000 | 0o140_000)
 }
 
-/// What an entry of the list is to look like on this machine: ids mapped, mode settled.
+/// The attributes that an entry of the list is to have on this machine: ids mapped, mode resolved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Type bits and the twelve permission bits the result gets.
@@ -58,24 +58,24 @@ pub struct Wanted {
     pub acl: Option<u32>,
     pub default_acl: Option<u32>,
     pub xattrs: Option<u32>,
-    /// They were compared and are equal already.
-    pub acl_settled: bool,
-    pub xattrs_settled: bool,
+    /// ACLs were compared and are equal; so were attributes.
+    pub acl_equal: bool,
+    pub xattrs_equal: bool,
 }
 
 impl Wanted {
-    /// The same, knowing from the flags of a comparison what need not be looked at again.
-    pub fn settled(self, flags: ItemFlags) -> Self {
+    /// The same after a comparison: what its `flags` show to be equal is not compared again.
+    pub fn compared(self, flags: ItemFlags) -> Self {
         Self {
-            acl_settled: !flags.contains(ItemFlags::ACL),
-            xattrs_settled: !flags.contains(ItemFlags::XATTR),
+            acl_equal: !flags.contains(ItemFlags::ACL),
+            xattrs_equal: !flags.contains(ItemFlags::XATTR),
             ..self
         }
     }
 }
 
-/// Times are equal under `--modify-window` (spec: transfer 4).
-pub fn same_time(window: i64, a: (i64, u32), b: (i64, u32)) -> bool {
+/// Whether times are equal under `--modify-window` (spec: transfer 4).
+pub(crate) fn same_time(window: i64, a: (i64, u32), b: (i64, u32)) -> bool {
     match window {
         0 => a.0 == b.0,
         w if w > 0 => a.0.abs_diff(b.0) <= w as u64,
@@ -84,7 +84,7 @@ pub fn same_time(window: i64, a: (i64, u32), b: (i64, u32)) -> bool {
 }
 
 /// Whether the mtime of an entry of this type is kept.
-pub fn keeps_time(plan: &Plan, mode: u32) -> bool {
+pub(crate) fn keeps_time(plan: &Plan, mode: u32) -> bool {
     plan.times
         && match mode & S_IFMT {
             S_IFDIR => !plan.omit_dir_times,
@@ -95,7 +95,7 @@ pub fn keeps_time(plan: &Plan, mode: u32) -> bool {
 
 /// The mode an entry gets (spec: transfer 5.2). `exists` is the mode of a file that is here already; `default_perms`
 /// is what the umask or the parent's default ACL allows.
-pub fn dest_mode(plan: &Plan, listed: u32, exists: Option<u32>, default_perms: u32) -> u32 {
+pub(crate) fn dest_mode(plan: &Plan, listed: u32, exists: Option<u32>, default_perms: u32) -> u32 {
     let kind = listed & S_IFMT;
     if plan.perms {
         return listed;
@@ -116,7 +116,7 @@ pub fn dest_mode(plan: &Plan, listed: u32, exists: Option<u32>, default_perms: u
     }
 }
 
-/// x-ness differs, for `-E` without `-p`.
+/// Whether executability differs, for `-E` without `-p`.
 fn executability_differs(wanted: &Wanted, stat: &Stat) -> bool {
     is_reg(wanted.mode) && (wanted.listed_mode & 0o111 == 0) != (stat.mode & 0o111 == 0)
 }
@@ -140,8 +140,8 @@ fn group_differs(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
     plan.group && wanted.gid.is_some_and(|gid| gid != stat.gid)
 }
 
-/// Attributes other than content are as wanted (level 3 of spec transfer 7).
-pub fn unchanged(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
+/// Whether attributes other than content are as wanted (level 3 of spec transfer 7).
+pub(crate) fn unchanged(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
     (!keeps_time(plan, wanted.mode)
         || same_time(
             plan.modify_window,
@@ -156,9 +156,15 @@ pub fn unchanged(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
             .is_none_or(|t| !plan.crtimes || stat.btime.is_none_or(|b| b.0 == t))
 }
 
-/// Add the bits that tell how what is here differs (spec: protocol 6.2, output 6). `stat` is `None` for a new item.
-/// `linked` is a link to a file that was matched in all: its time is that file's.
-pub fn item_flags(plan: &Plan, wanted: &Wanted, stat: Option<&Stat>, base: ItemFlags, linked: bool) -> ItemFlags {
+/// Add the bits for what differs on this machine (spec: protocol 6.2, output 6). `stat` is `None` for a new item.
+/// `linked`: the entry becomes a hard link to a file that matches completely, and has the time of that file.
+pub(crate) fn item_flags(
+    plan: &Plan,
+    wanted: &Wanted,
+    stat: Option<&Stat>,
+    base: ItemFlags,
+    linked: bool,
+) -> ItemFlags {
     let mut flags = base;
     let Some(stat) = stat else {
         flags |= ItemFlags::NEW;
@@ -199,9 +205,9 @@ pub fn item_flags(plan: &Plan, wanted: &Wanted, stat: Option<&Stat>, base: ItemF
     flags
 }
 
-/// A link target that leads outside of the tree (spec: transfer 2.1). `path` is the link relative to the transfer
+/// Whether a link target leads outside of the tree (spec: transfer 2.1). `path` is the link relative to the transfer
 /// root.
-pub fn unsafe_link(target: &[u8], path: &[u8]) -> bool {
+pub(crate) fn unsafe_link(target: &[u8], path: &[u8]) -> bool {
     if target.is_empty() || target[0] == b'/' {
         return true;
     }

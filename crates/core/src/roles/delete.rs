@@ -1,98 +1,29 @@
 //! Removing what the sender does not have (spec: transfer 12).
 
+mod names;
+
 use std::io;
 
 use rustix::io::Errno;
 
 use super::dest::Dest;
-use super::filter::Filters;
+use super::filter::{Filters, Perishable};
 use crate::error::{IoErrorExt as _, Result};
 use crate::flist::Segment;
 use crate::plan::DeleteWhen;
-use crate::report::debug::{self, debug};
+use crate::report::debug::debug;
 use crate::report::say::text;
-use crate::report::{sys_line, Level, Report};
-use crate::role::Role;
-use crate::tree::{FileKind, Root, Stat};
+use crate::report::{sys_line, Level};
+use crate::roles::text::messages;
+use crate::tree::{Atime, FileKind, Stat};
 use crate::wire::item::IoErrors;
+use names::{resolved_kind, sort_for_removal};
 
-/// Remove a directory and everything in it, for a place that a backup needs. `told` hears of each thing in it: its name
-/// from byte `from` on, and a mode of its type.
-pub fn remove_tree(root: &Root, rel: &[u8], from: usize, told: &dyn Fn(&[u8], u32)) -> io::Result<()> {
-    let names = root.read_names_nofollow(rel)?;
-    for entry in names.iter() {
-        let path = [rel, b"/", entry.name].concat();
-        let kind = resolved_kind(root, &path, entry.kind);
-        if kind == FileKind::Dir {
-            remove_tree(root, &path, from, told)?;
-        } else {
-            root.unlink(&path)?;
-        }
-        told(&path[from..], kind.mode());
-    }
-    if let Some(error) = names.error {
-        return Err(error);
-    }
-    root.rmdir(rel)
-}
-
-fn resolved_kind(root: &Root, rel: &[u8], kind: FileKind) -> FileKind {
-    if kind != FileKind::Unknown {
-        return kind;
-    }
-    root.lstat(rel)
-        .map_or(FileKind::Unknown, |stat| FileKind::from_mode(stat.mode))
-}
-
-/// In the list's own order, backwards: directories stand last, as if their names ended in a slash, so they go first.
-/// Before protocol 29 the order is that of the bytes.
-fn sort_for_removal(found: &mut [(Vec<u8>, FileKind)], protocol: u8) {
-    if protocol < 29 {
-        found.sort_by(|(a, _), (b, _)| b.cmp(a));
-        return;
-    }
-    found.sort_by(|(a, a_kind), (b, b_kind)| {
-        let (a_dir, b_dir) = (*a_kind == FileKind::Dir, *b_kind == FileKind::Dir);
-        let slash = |dir: bool| dir.then_some(&b'/');
-        b_dir
-            .cmp(&a_dir)
-            .then_with(|| b.iter().chain(slash(b_dir)).cmp(a.iter().chain(slash(a_dir))))
-    });
-}
-
-/// The lines about a directory's list.
-pub(super) fn tell_list(report: &Report, root: &Root, mut names: Vec<(Vec<u8>, FileKind)>) {
-    if report.plan().debug.flist < 3 {
-        return;
-    }
-    sort_for_removal(&mut names, report.plan().protocol);
-    debug::head(report, Role::Generator, 0, names.len());
-    for (number, (name, kind)) in names.iter().rev().enumerate() {
-        let Ok(stat) = root.lstat(name) else { continue };
-        let marks = if *kind == FileKind::Dir { 5 } else { 1 };
-        let len = if stat.is_file() || stat.is_dir() || stat.is_symlink() {
-            stat.size
-        } else {
-            0
-        };
-        let ids = (stat.uid, stat.gid);
-        debug::line(
-            report,
-            Role::Generator,
-            number as i32,
-            b"0",
-            name,
-            stat.mode,
-            len,
-            ids,
-            marks,
-        );
-    }
-}
+pub(crate) use names::{dump_names, remove_tree, Name};
 
 /// How one removal ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     Done,
     /// `--max-delete` is used up.
     Limit,
@@ -100,49 +31,42 @@ pub enum Outcome {
     Failed,
 }
 
-/// Removes, counts and reports.
-pub struct Deleter {
+/// Removes files of the destination, and counts and reports them.
+pub(crate) struct Deleter {
     dest: Dest,
     removed: u64,
     skipped: u64,
-    told_io_error: bool,
-    /// How deep below what was named the removal is, and the flags that debug lines give the name.
+    reported_io_error: bool,
+    /// Depth of the removal below the name that it began with, and the flags of that name in debug lines.
     depth: u32,
     flags: u32,
-    /// `io_error` of the lists that the generator has come to.
+    /// `io_error` of the lists that the generator has reached.
     listing_error: IoErrors,
-    /// Found during the run, removed at the end (`--delete-delay`).
-    delayed: Vec<(Vec<u8>, FileKind)>,
-    /// Directories that were looked through already.
-    pub dev: Option<u64>,
+    /// Names found during the run and removed at its end (`--delete-delay`).
+    delayed: Vec<Name>,
 }
 
 impl Deleter {
-    pub fn new(dest: Dest) -> Self {
+    pub(crate) fn new(dest: Dest) -> Self {
         Self {
             dest,
             removed: 0,
             skipped: 0,
-            told_io_error: false,
+            reported_io_error: false,
             depth: 0,
             flags: 2,
             listing_error: IoErrors::NONE,
             delayed: Vec::new(),
-            dev: None,
         }
     }
 
-    pub fn skipped(&self) -> u64 {
-        self.skipped
-    }
-
-    /// The generator has come to a list that ended with these bits.
-    pub fn reached(&mut self, io_error: IoErrors) {
+    /// The generator has reached a list that ended with these bits.
+    pub(crate) fn reached(&mut self, io_error: IoErrors) {
         self.listing_error |= io_error;
     }
 
-    /// Deletions are off because the sender could not read everything. What it learnt after the list under way does not
-    /// count (observed): what a run deletes does not depend on how far ahead the sender is.
+    /// Whether deletions are off because the sender could not read everything. Errors of lists after the current one do not
+    /// count (observed), so what a run deletes does not depend on how far ahead the sender is.
     fn blocked(&mut self) -> bool {
         let (plan, report) = (&self.dest.plan, &self.dest.report);
         let listed = plan.local || plan.protocol < 30 || plan.protocol >= 31 || plan.compat_safe_flist;
@@ -153,21 +77,21 @@ impl Deleter {
         if !bits.contains(IoErrors::GENERAL) || plan.ignore_errors {
             return false;
         }
-        if !self.told_io_error {
-            self.told_io_error = true;
+        if !self.reported_io_error {
+            self.reported_io_error = true;
             self.dest.report.info("IO error encountered -- skipping file deletion");
         }
         true
     }
 
-    /// Something that stays stands in the place of a directory, and is not read.
-    pub fn not_a_directory(&mut self, rel: &[u8]) {
+    /// Report that an entry which stays is not the directory that was to be read.
+    pub(crate) fn not_a_directory(&mut self, rel: &[u8]) {
         if !self.dest.void && !self.blocked() {
             self.unreadable(b"opendir ", rel, b" failed", &io::Error::from(Errno::NOTDIR));
         }
     }
 
-    /// A directory of the destination cannot be read: reported, and nothing more is deleted (observed).
+    /// Report that a directory of the destination cannot be read. From here on nothing is deleted (observed).
     pub(super) fn unreadable(&mut self, before: &[u8], dir: &[u8], after: &[u8], error: &io::Error) {
         let text = [before, &self.dest.display(dir), after].concat();
         self.dest.report.sys_error(self.dest.role, text, error);
@@ -175,19 +99,23 @@ impl Deleter {
         self.listing_error |= IoErrors::GENERAL;
     }
 
-    /// Remove what is in the directory `dir` (`.` for the root) and not in the list. `listed` tells whether a name is.
-    pub fn in_dir(&mut self, dir: &[u8], segment: &Segment, filters: &mut Filters, delay: bool) -> Result<()> {
+    /// Remove what is in the directory `dir` (`.` for the root) and not in the list.
+    pub(crate) fn in_dir(&mut self, dir: &[u8], segment: &Segment, filters: &mut Filters, delay: bool) -> Result<()> {
         let plan = self.dest.plan.clone();
         if self.dest.void || self.blocked() {
             return Ok(());
         }
         match self.dest.root.stat_follow(dir, false) {
-            // Something else is in its place, or it is a mount point where one is not to be crossed.
+            // It is no directory, or a mount point that `-x` does not cross.
             Ok(stat) if !stat.is_dir() => return Ok(()),
             Ok(stat) if plan.one_file_system > 0 && self.is_elsewhere(&stat) => return Ok(()),
             _ => {}
         }
-        let names = match self.dest.root.read_names(dir, self.dest.plan.open_noatime) {
+        let names = match self
+            .dest
+            .root
+            .read_names(dir, Atime::keep_if(self.dest.plan.open_noatime))
+        {
             Ok(names) => names,
             Err(error) => {
                 if !error.is(Errno::NOENT) {
@@ -202,9 +130,9 @@ impl Deleter {
             [dir, b"/"].concat()
         };
         let rules_anywhere = !plan.delete_during() && filters.has_merge();
-        let mut found: Vec<(Vec<u8>, FileKind)> = Vec::new();
-        let told = plan.debug.flist > 1 || plan.debug.filter > 0;
-        let mut shown: Vec<(Vec<u8>, FileKind)> = Vec::new();
+        let mut found: Vec<Name> = Vec::new();
+        let reported = plan.debug.flist > 1 || plan.debug.filter > 0;
+        let mut shown: Vec<Name> = Vec::new();
         for entry in names.iter() {
             let path = [prefix.as_slice(), entry.name].concat();
             let listed = segment.find_any(&path).is_some();
@@ -213,16 +141,16 @@ impl Deleter {
                 let refused = io::Error::from(Errno::LOOP);
                 self.dest.report.refusal(&self.dest.root.display(&path), &refused);
             }
-            if listed && plan.one_file_system == 0 && !told {
+            if listed && plan.one_file_system == 0 && !reported {
                 continue;
             }
             let kind = resolved_kind(&self.dest.root, &path, entry.kind);
             let is_dir = kind == FileKind::Dir;
-            // Told of a listed one too (observed).
+            // A listed one is reported too (observed).
             if is_dir && self.keeps_mount(&path) {
                 continue;
             }
-            if listed && !told || filters.protects(&path, is_dir, false, &self.dest.report) {
+            if listed && !reported || filters.protects(&path, is_dir, Perishable::Obeyed, &self.dest.report) {
                 continue;
             }
             debug!(self.dest.report, flist >= 2; "[generator] make_file(", &path, ",*,2)");
@@ -233,7 +161,7 @@ impl Deleter {
                 found.push((path, kind));
             }
         }
-        self.tell_list(shown);
+        dump_names(&self.dest.report, &self.dest.root, shown);
         if let Some(error) = &names.error {
             self.unreadable(b"readdir(", dir, b")", error);
         }
@@ -248,8 +176,8 @@ impl Deleter {
         Ok(())
     }
 
-    /// Rules of a directory come into force, for `--debug=FILTER2`.
-    pub(super) fn tell_pushing(&self, dir: &[u8]) {
+    /// Report that the rules of a directory come into force, for `--debug=FILTER2`.
+    pub(super) fn report_rules_of(&self, dir: &[u8]) {
         if self.dest.plan.debug.filter < 2 {
             return;
         }
@@ -257,13 +185,8 @@ impl Deleter {
         debug!(self.dest.report, filter >= 2; "[generator] pushing local filters for ", &place, "/");
     }
 
-    /// What stands in a directory, for `--debug=FLIST3`.
-    fn tell_list(&self, names: Vec<(Vec<u8>, FileKind)>) {
-        tell_list(&self.dest.report, &self.dest.root, names);
-    }
-
-    /// Something is to go, for `--debug=DEL2`. `room`: what it makes room for.
-    fn tell_item(&self, rel: &[u8], flags: u32) {
+    /// Report that a name is to be removed, for `--debug=DEL2`.
+    fn report_item(&self, rel: &[u8], flags: u32) {
         if self.dest.plan.debug.del < 2 {
             return;
         }
@@ -273,12 +196,12 @@ impl Deleter {
             .info(text!["delete_item(", rel, format!(") mode={mode:o} flags={flags}")]);
     }
 
-    /// On another filesystem than the destination itself.
+    /// Whether a file is on another filesystem than the destination itself.
     fn is_elsewhere(&self, stat: &Stat) -> bool {
         self.dest.root.lstat(b".").is_ok_and(|top| top.dev != stat.dev)
     }
 
-    /// A directory that `-x` keeps, since another filesystem is mounted there; told when asked for.
+    /// Whether `-x` keeps a directory because another filesystem is mounted there; that is reported when asked for.
     fn keeps_mount(&self, rel: &[u8]) -> bool {
         let plan = &self.dest.plan;
         if plan.one_file_system == 0 || !self.dest.root.lstat(rel).is_ok_and(|stat| self.is_elsewhere(&stat)) {
@@ -291,26 +214,26 @@ impl Deleter {
     }
 
     /// Remove what was found with `--delete-delay`.
-    pub fn run_delayed(&mut self, filters: &mut Filters) -> Result<()> {
+    pub(crate) fn run_delayed(&mut self, filters: &mut Filters) -> Result<()> {
         for (path, kind) in std::mem::take(&mut self.delayed) {
             self.remove(&path, kind, Some(&mut *filters))?;
         }
         Ok(())
     }
 
-    /// Remove one name with all that is in it. With filters, protected content stays and keeps its directory.
-    pub fn remove(&mut self, rel: &[u8], kind: FileKind, filters: Option<&mut Filters>) -> Result<Outcome> {
+    /// Remove one name with its contents. With filters, protected contents stay and keep their directory.
+    pub(crate) fn remove(&mut self, rel: &[u8], kind: FileKind, filters: Option<&mut Filters>) -> Result<Outcome> {
         self.dest.report.check()?;
         if self.depth == 0 {
-            self.tell_item(rel, self.flags);
+            self.report_item(rel, self.flags);
         }
         if kind == FileKind::Dir && !self.empty(rel, filters)? {
-            // What the limit or a rule has kept keeps its directory.
-            self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
+            // Contents that the limit or a rule keeps keep their directory.
+            self.report_non_empty(rel);
             return Ok(Outcome::NotEmpty);
         }
         if self.depth > 0 {
-            self.tell_item(rel, 4);
+            self.report_item(rel, 4);
         }
         if self.at_limit() {
             self.skipped += 1;
@@ -318,10 +241,10 @@ impl Deleter {
             return Ok(Outcome::Limit);
         }
         let mode = self.shown_mode(rel, kind);
-        let outcome = self.remove_leaf(rel, kind)?;
+        let outcome = self.remove_leaf(rel, kind);
         if outcome == Outcome::Done {
             self.removed += 1;
-            self.told(rel, mode);
+            self.report_removed(rel, mode);
         }
         Ok(outcome)
     }
@@ -330,7 +253,7 @@ impl Deleter {
         self.dest.plan.max_delete.is_some_and(|limit| self.removed >= limit)
     }
 
-    /// Remove the contents of a directory; whether all of it went.
+    /// Remove the contents of a directory. `true` when nothing was kept.
     fn empty(&mut self, rel: &[u8], mut filters: Option<&mut Filters>) -> Result<bool> {
         let mut names = self.dest.root.read_names_nofollow(rel);
         if matches!(&names, Err(e) if e.is(Errno::ACCESS)) && !self.dest.plan.am_root && !self.dest.plan.idle() {
@@ -356,16 +279,16 @@ impl Deleter {
         let debug = self.dest.plan.debug;
         let flags = if self.depth == 0 { self.flags } else { 6 };
         debug!(self.dest.report, del >= 3; "delete_dir_contents(", rel, ") flags=", flags);
-        let mut shown: Vec<(Vec<u8>, FileKind)> = Vec::new();
-        self.tell_pushing(rel);
+        let mut shown: Vec<Name> = Vec::new();
+        self.report_rules_of(rel);
         let mut all = true;
-        let mut found: Vec<(Vec<u8>, FileKind)> = Vec::new();
+        let mut found: Vec<Name> = Vec::new();
         for entry in names.iter() {
             let path = [rel, b"/", entry.name].concat();
             let kind = resolved_kind(&self.dest.root, &path, entry.kind);
             let is_dir = kind == FileKind::Dir;
             if let Some(f) = filters.as_deref_mut() {
-                if f.protects(&path, is_dir, true, &self.dest.report) {
+                if f.protects(&path, is_dir, Perishable::Ignored, &self.dest.report) {
                     all = false;
                     continue;
                 }
@@ -380,17 +303,17 @@ impl Deleter {
             }
             found.push((path, kind));
         }
-        self.tell_list(shown);
+        dump_names(&self.dest.report, &self.dest.root, shown);
         sort_for_removal(&mut found, self.dest.plan.protocol);
         for (path, kind) in found {
             self.depth += 1;
             let outcome = self.remove(&path, kind, filters.as_deref_mut());
             self.depth -= 1;
             let outcome = outcome?;
-            // A failed removal has said so itself, and lets the directory's own removal fail.
+            // A failed removal is reported already, and lets the directory's own removal fail.
             all &= !matches!(outcome, Outcome::Limit | Outcome::NotEmpty);
             if outcome == Outcome::NotEmpty && self.at_limit() {
-                // Once more for a directory that the limit has kept (observed).
+                // rsync counts a directory that the limit keeps once more (observed).
                 self.skipped += 1;
                 self.dest.report.set_io_error(IoErrors::DEL_LIMIT);
             }
@@ -404,22 +327,18 @@ impl Deleter {
         Ok(all)
     }
 
-    fn remove_leaf(&mut self, rel: &[u8], kind: FileKind) -> Result<Outcome> {
+    fn remove_leaf(&mut self, rel: &[u8], kind: FileKind) -> Outcome {
         let plan = self.dest.plan.clone();
         if plan.idle() {
-            if kind == FileKind::Dir {
-                // What would still be in it?
-                return Ok(Outcome::Done);
-            }
-            return Ok(Outcome::Done);
+            return Outcome::Done;
         }
         if plan.backup && kind != FileKind::Dir {
             match self.dest.backup_by_rename(rel, kind) {
-                Ok(true) => return Ok(Outcome::Done),
+                Ok(true) => return Outcome::Done,
                 Ok(false) => {}
                 Err(error) => {
-                    self.failed("make_backup", rel, &error);
-                    return Ok(Outcome::Failed);
+                    self.report_failed("make_backup", rel, &error);
+                    return Outcome::Failed;
                 }
             }
         }
@@ -434,27 +353,31 @@ impl Deleter {
             }
         }
         match result {
-            Ok(()) => Ok(Outcome::Done),
+            Ok(()) => Outcome::Done,
             Err(error) if kind == FileKind::Dir && (error.is(Errno::NOTEMPTY) || error.is(Errno::EXIST)) => {
-                self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
-                Ok(Outcome::NotEmpty)
+                self.report_non_empty(rel);
+                Outcome::NotEmpty
             }
-            Err(error) if error.is(Errno::NOENT) => Ok(Outcome::Failed),
+            Err(error) if error.is(Errno::NOENT) => Outcome::Failed,
             Err(error) => {
-                self.failed(if kind == FileKind::Dir { "rmdir" } else { "unlink" }, rel, &error);
-                Ok(Outcome::Failed)
+                self.report_failed(if kind == FileKind::Dir { "rmdir" } else { "unlink" }, rel, &error);
+                Outcome::Failed
             }
         }
     }
 
-    fn failed(&self, call: &str, rel: &[u8], error: &io::Error) {
+    fn report_non_empty(&self, rel: &[u8]) {
+        self.dest.report.info(messages::non_empty(rel));
+    }
+
+    fn report_failed(&self, call: &str, rel: &[u8], error: &io::Error) {
         let text = text!["delete_file: ", call, "(", rel, ") failed"];
         self.dest
             .report
             .line(Level::ErrorXfer, sys_line(self.dest.role, &text, error));
     }
 
-    /// The mode of what is to be removed: its type, and its permissions where a line will show them.
+    /// The mode of a file that is to be removed: its type, with permissions where a line shows them.
     fn shown_mode(&self, rel: &[u8], kind: FileKind) -> u32 {
         if !self.dest.report.shows_deleted_mode() {
             return kind.mode();
@@ -462,15 +385,15 @@ impl Deleter {
         self.dest.root.lstat(rel).map_or(kind.mode(), |stat| stat.mode)
     }
 
-    /// Count and tell one deletion.
-    fn told(&mut self, rel: &[u8], mode: u32) {
+    /// Count and report one deletion.
+    fn report_removed(&mut self, rel: &[u8], mode: u32) {
         self.dest.report.stats(|s| s.deleted.add(mode));
         self.dest.report.deletion(rel, mode);
     }
 
     /// Make way for an entry of another type (spec: transfer 12). `kind_text` as in the message. `true` when the name
     /// is free.
-    pub fn make_way(&mut self, rel: &[u8], mode: u32, kind_text: &str, filters: &mut Filters) -> Result<bool> {
+    pub(crate) fn make_way(&mut self, rel: &[u8], mode: u32, kind_text: &str, filters: &mut Filters) -> Result<bool> {
         let plan = self.dest.plan.clone();
         let kind = FileKind::from_mode(mode);
         let recursive = plan.force || plan.delete != DeleteWhen::Never;
@@ -483,27 +406,27 @@ impl Deleter {
             _ => 128,
         };
         self.flags = room | if recursive { 2 } else { 0 };
-        self.tell_item(rel, self.flags);
+        self.report_item(rel, self.flags);
         if kind == FileKind::Dir {
-            // What the rules protect stays, and keeps the directory.
+            // Protected contents stay, and keep the directory.
             let emptied = if recursive {
-                // The limit holds for what is inside, and not for the directory itself (observed).
+                // The limit holds for the contents, but not for the directory itself (observed).
                 self.empty(rel, Some(filters))?
             } else {
                 !plan.idle() || !self.holds_names(rel)
             };
             if !emptied {
-                self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
+                self.report_non_empty(rel);
                 free = false;
             } else if !plan.idle() {
                 match self.dest.root.rmdir(rel) {
                     Ok(()) => {}
                     Err(error) if error.is(Errno::NOTEMPTY) || error.is(Errno::EXIST) => {
-                        self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
+                        self.report_non_empty(rel);
                         free = false;
                     }
                     Err(error) => {
-                        self.failed("rmdir", rel, &error);
+                        self.report_failed("rmdir", rel, &error);
                         free = false;
                     }
                 }
@@ -513,14 +436,14 @@ impl Deleter {
                 && match self.dest.backup_by_rename(rel, kind) {
                     Ok(moved) => moved,
                     Err(error) => {
-                        self.failed("make_backup", rel, &error);
+                        self.report_failed("make_backup", rel, &error);
                         free = false;
                         false
                     }
                 };
             if free && !backed {
                 if let Err(error) = self.dest.root.unlink(rel) {
-                    self.failed("unlink", rel, &error);
+                    self.report_failed("unlink", rel, &error);
                     free = false;
                 }
             }
@@ -534,7 +457,7 @@ impl Deleter {
     }
 
     /// The warning at the end when `--max-delete` stopped something.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         if self.skipped > 0 {
             let text = format!("Deletions stopped due to --max-delete limit ({} skipped)", self.skipped);
             self.dest.report.line(Level::Warning, text);
@@ -543,9 +466,9 @@ impl Deleter {
         }
     }
 
-    /// A missing argument of `--delete-missing-args`: the name goes, unless protected.
-    pub fn remove_missing(&mut self, rel: &[u8], filters: &mut Filters) -> Result<()> {
-        // As rsync has it, these are no deletions for the statistics.
+    /// Remove the name of a missing argument (`--delete-missing-args`), unless it is protected.
+    pub(crate) fn remove_missing(&mut self, rel: &[u8], filters: &mut Filters) -> Result<()> {
+        // In rsync the statistics do not count these deletions.
         let before = self.dest.report.stats(|s| s.deleted);
         let result = self.remove_named(rel, filters);
         self.dest.report.stats(|s| s.deleted = before);
@@ -563,16 +486,16 @@ impl Deleter {
             return Ok(());
         };
         let kind = FileKind::from_mode(stat.mode);
-        if filters.protects(rel, kind == FileKind::Dir, false, &self.dest.report) {
+        if filters.protects(rel, kind == FileKind::Dir, Perishable::Obeyed, &self.dest.report) {
             return Ok(());
         }
         if kind == FileKind::Dir && !self.dest.plan.force && self.dest.plan.delete == DeleteWhen::Never {
             if self.dest.plan.idle() && self.holds_names(rel) {
-                self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
+                self.report_non_empty(rel);
             } else {
                 let mode = self.shown_mode(rel, kind);
-                if self.remove_leaf(rel, kind)? == Outcome::Done {
-                    self.told(rel, mode);
+                if self.remove_leaf(rel, kind) == Outcome::Done {
+                    self.report_removed(rel, mode);
                 }
             }
             return Ok(());

@@ -1,13 +1,14 @@
-//! The receiving side's hold on the destination: what generator and receiver share. Attributes are set and finished
-//! files put in place here (spec: transfer 5, 6, 11).
+//! The destination, as generator and receiver share it: they set attributes and put finished files in place through it
+//! (spec: transfer 5, 6, 11).
 
+pub(crate) mod alt_dirs;
 mod attributes;
 mod backup;
 mod partial;
+mod partial_dir;
 mod writing;
 
-pub use attributes::SetTimes;
-pub use partial::PartialDir;
+pub(crate) use partial_dir::PartialDir;
 
 use std::collections::HashSet;
 use std::io;
@@ -48,25 +49,34 @@ impl From<Error> for Failed {
     }
 }
 
+/// How [`Dest::set_attrs`] treats times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SetTimes {
+    /// To the nanosecond, even if equal under the window (the file was transferred or verified).
+    pub exact: bool,
+    /// Not now.
+    pub skip: bool,
+}
+
 /// The destination of a run. Clone one for each thread.
 #[derive(Clone)]
 pub struct Dest {
     pub plan: Arc<Plan>,
     pub report: Report,
     pub root: Root,
-    /// A single entry that is stored under this name (spec: options 5.3).
+    /// The only entry is stored under this name (spec: options 5.3).
     pub single: Option<Arc<Vec<u8>>>,
     /// `generator` or `receiver`, for messages.
     pub role: Role,
     pub temp_dir: Option<Root>,
-    /// The temp-dir that cannot be used: a link on the way to it belongs to somebody else.
+    /// The temp-dir, if a link in its path belongs to another user, so that it cannot be used.
     temp_refused: Option<Arc<Vec<u8>>>,
     pub partial: PartialDir,
-    /// Files of which this run has put a fragment at the name itself (`--partial` with `--backup`).
+    /// Files for which this run has put a fragment at the name itself (`--partial` with `--backup`).
     own_partials: Arc<Mutex<HashSet<Vec<u8>>>>,
-    /// A module's rules, where they may hide a partial-dir that is in each file's own directory.
+    /// A module's rules, if they may hide a relative partial-dir.
     partial_filter: Option<Arc<Mutex<Filters>>>,
-    /// A dry run whose destination does not exist: nothing is there, wherever one looks.
+    /// The destination of a dry run does not exist: every look-up finds nothing.
     pub void: bool,
     /// The destination directory was made by this run.
     pub created: bool,
@@ -88,7 +98,7 @@ impl Dest {
         Ok(dest)
     }
 
-    /// The destination of a dry run that is not there, whatever `root` is.
+    /// The destination of a dry run does not exist; `root` is no part of it.
     pub fn void(plan: Arc<Plan>, report: Report, root: Root) -> Result<Self> {
         let mut dest = Self::bare(plan, report, root);
         dest.void = true;
@@ -127,8 +137,8 @@ impl Dest {
         self.open_operator_dir(path, false)
     }
 
-    /// Open an alternate directory. Beneath it links of trusted owners are followed too, wherever they lead: a part of a
-    /// snapshot may have been moved elsewhere.
+    /// Open an alternate directory. Links of trusted owners beneath it are followed to any place: a part of a snapshot
+    /// may have been moved.
     pub fn alternate_dir(&self, path: &[u8]) -> io::Result<Root> {
         self.open_operator_dir(path, true)
     }
@@ -136,7 +146,7 @@ impl Dest {
     fn open_operator_dir(&self, path: &[u8], trusted_links: bool) -> io::Result<Root> {
         let lexical;
         let path = if self.void {
-            // The destination is not there to be walked through.
+            // The destination does not exist, so no path leads through it.
             lexical = lexical_path(path, self.root.path());
             &lexical[..]
         } else {
@@ -153,7 +163,7 @@ impl Dest {
         match &self.plan.module_root {
             // Directory options from a client stay in the module, links included (SEC-9).
             Some(module) if !self.plan.insecure_links => {
-                // The walk beneath the module takes no `..`, so that is settled as text.
+                // The walk beneath the module takes no `..`, so the path is cleaned as text.
                 let full = lexical_path(path, self.root.path());
                 let options = RootOptions {
                     cwd: Vec::new(),
@@ -176,7 +186,7 @@ impl Dest {
         }
     }
 
-    /// Beneath which directories the files that an entry was compared with may be, beside the destination itself.
+    /// The directories, besides the destination, whose files an entry may have been compared with.
     pub(in crate::roles) fn alternates(&self) -> &[Root] {
         self.alternates.get_or_init(|| {
             let dirs = self.plan.alt_dirs.iter();
@@ -191,13 +201,13 @@ impl Dest {
                 return Err(Error::Usage("The temp-dir does not exist: ".into()));
             }
             let opened = match self.void {
-                // Nobody could go to the destination, so it is looked for from where the run stands (observed).
+                // The run could not enter the destination, so the path is relative to its working directory (observed).
                 true => crate::tree::operator::absolute(dir, &plan.cwd).and_then(|full| self.operator_dir(&full)),
                 false => self.operator_dir(dir),
             };
             match opened {
                 Ok(root) => self.temp_dir = Some(root),
-                // Told for each file that should have been made there.
+                // Reported for each file that should have been made there.
                 Err(error) if error.is(Errno::LOOP) => {
                     let full = crate::tree::operator::absolute(dir, self.root.path()).unwrap_or_else(|_| dir.to_vec());
                     self.temp_refused = Some(Arc::new(super::paths::clean(&full)));
@@ -221,7 +231,7 @@ impl Dest {
         Ok(())
     }
 
-    /// The same destination as the other role sees it.
+    /// The same destination for another role.
     pub fn for_role(&self, role: Role) -> Self {
         Self { role, ..self.clone() }
     }
@@ -255,9 +265,9 @@ impl Dest {
         }
     }
 
-    /// Make the parents of `rel` with default modes (`--relative` without implied directories). Here, and wherever a
-    /// directory is made that no list describes, the kernel takes away what the umask, or in its place the default ACL
-    /// of the parent, forbids.
+    /// Make the parents of `rel` with default modes (`--relative` without implied directories). As for every directory
+    /// that no list describes, the kernel removes the bits that the umask, or the parent's default ACL, forbids. A
+    /// failure is not reported here: making the entry itself then fails for the same reason, and that is reported.
     pub fn make_parents(&self, rel: &[u8]) {
         let mut at = 0;
         while let Some(slash) = memchr::memchr(b'/', &rel[at..]) {

@@ -1,4 +1,4 @@
-//! What the two ends say to each other about an entry, and what both keep about it (spec: protocol 6.1, 6.2, 6.9).
+//! The entries of items, deletion counts, and what both ends remember of an entry (spec: protocol 6.1, 6.2, 6.9).
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -7,14 +7,15 @@ use crate::event::Counts;
 use crate::flist::{Found, Lists, Segment};
 use crate::plan::Plan;
 use crate::role::Role;
-use crate::wire::ints::{self, NdxWriter, Source};
+use crate::wire::ints::{self, Source};
 use crate::wire::item::{Item, ItemFlags};
-use crate::wire::trace::{self, Way};
+use crate::wire::ndx::{NdxWriter, NDX_DEL_STATS};
+use crate::wire::trace::{Tracer, Way};
 
 /// Most deletions of one kind that a peer may report.
 const MAX_DELETED: i32 = 1 << 28;
 
-/// The entry that an item is about. An item may not ask for the data of what has none, nor speak of what was dropped
+/// The entry of an item. An item may not ask for the data of an entry that has none, nor name an entry that was dropped
 /// from its list (spec: protocol 5.9, 6.2).
 pub fn entry_of(lists: &Lists, item: &Item<'_>, role: Role) -> Result<Found> {
     let ndx = item.ndx;
@@ -41,16 +42,16 @@ pub fn is_keep_alive(item: &Item<'_>, plan: &Plan, lists: &Lists) -> bool {
         && lists.first().is_some_and(|list| list.len() as i32 == item.ndx)
 }
 
-/// A list in words.
-pub fn trace_list(way: Way, segment: &Segment) {
-    if trace::is_on() {
+/// Trace a list, for `--debug=IO`.
+pub(crate) fn trace_list(tracer: Option<&Tracer>, way: Way, segment: &Segment) {
+    if let Some(tracer) = tracer {
         let text = format!(
             "LIST directory={} start={} entries={}",
             segment.dir_ndx,
             segment.start,
             segment.len()
         );
-        trace::line(way, &text);
+        tracer.line(way, &text);
     }
 }
 
@@ -58,12 +59,12 @@ pub fn trace_list(way: Way, segment: &Segment) {
 #[derive(Debug, Default)]
 pub struct Seen {
     lists: HashMap<i32, Vec<u64>>,
-    /// Below protocol 27: the entries of the one list that had their redo.
+    /// Below protocol 27: the entries of the only list that had their redo.
     redone: HashSet<usize>,
 }
 
 impl Seen {
-    /// Mark an entry that has data; whether it is its redo, of which there is one below protocol 27 (spec: protocol-old
+    /// Mark an entry that has data. `true` when this is its redo; below protocol 27 there is one redo at most (spec: protocol-old
     /// 12).
     pub fn redo(&mut self, segment: &Segment, i: usize, protocol: u8) -> Result<bool> {
         let redo = self.again(segment, i);
@@ -87,12 +88,13 @@ impl Seen {
         before
     }
 
+    /// Forget a list that is finished.
     pub fn forget(&mut self, segment: &Segment) {
         self.lists.remove(&segment.start);
     }
 }
 
-/// How far in all lists an entry stands, for `to-chk`.
+/// The place of an entry in all lists, for `to-chk`.
 #[derive(Debug, Default)]
 pub struct Places {
     /// Start of each live list, and how many entries come before it.
@@ -101,12 +103,13 @@ pub struct Places {
 }
 
 impl Places {
+    /// A list that comes after all others.
     pub fn add(&mut self, segment: &Segment) {
         self.lists.push_back((segment.start, self.total));
         self.total += segment.len() as u64;
     }
 
-    /// The oldest list is done with.
+    /// The oldest list is finished.
     pub fn forget_first(&mut self) {
         self.lists.pop_front();
     }
@@ -129,7 +132,7 @@ impl Places {
     }
 }
 
-/// Deletion counts; `role` is what stands in the brackets of messages. spec: protocol 6.9
+/// Read deletion counts; messages name `role`. spec: protocol 6.9
 pub fn read_deletions(src: &mut dyn Source, role: Role) -> Result<Counts> {
     let mut next = |what: &str| -> Result<u64> {
         let n = src.varint()?;
@@ -147,12 +150,12 @@ pub fn read_deletions(src: &mut dyn Source, role: Role) -> Result<Counts> {
         dev: next("devices")?,
         special: next("specials")?,
     };
-    trace_deletions(Way::In, counts);
+    trace_deletions(src.tracer(), Way::In, counts);
     Ok(counts)
 }
 
-fn trace_deletions(way: Way, counts: Counts) {
-    if trace::is_on() {
+fn trace_deletions(tracer: Option<&Tracer>, way: Way, counts: Counts) {
+    if let Some(tracer) = tracer {
         let Counts {
             reg,
             dir,
@@ -161,14 +164,14 @@ fn trace_deletions(way: Way, counts: Counts) {
             special,
         } = counts;
         let text = format!("DEL_STATS files={reg} directories={dir} links={link} devices={dev} specials={special}");
-        trace::line(way, &text);
+        tracer.line(way, &text);
     }
 }
 
 /// The block of deletion counts, index included.
 pub fn put_deletions(ndx: &mut NdxWriter, out: &mut Vec<u8>, counts: Counts) {
-    trace_deletions(Way::Out, counts);
-    ndx.put(out, ints::NDX_DEL_STATS);
+    trace_deletions(ndx.tracer(), Way::Out, counts);
+    ndx.put(out, NDX_DEL_STATS);
     for count in [counts.reg, counts.dir, counts.link, counts.dev, counts.special] {
         ints::put_varint(out, i32::try_from(count).unwrap_or(MAX_DELETED));
     }

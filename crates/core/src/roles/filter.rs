@@ -10,12 +10,22 @@ use crate::plan::Plan;
 use crate::report::Report;
 use crate::role::Role;
 use crate::rules::{BuildOptions, RuleOptions, Rules, Side, Warning, FROM_FILE};
-use crate::tree::{operator, Root};
+use crate::tree::operator::{self, Trust};
+use crate::tree::Root;
 use crate::wire::item::IoErrors;
 
-/// Rules of one role, and where on the walk it stands.
+/// Whether rules with the modifier `p` count. They do not in a directory that is being deleted (spec: filters 2, 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Perishable {
+    /// They count.
+    Obeyed,
+    /// They do not count.
+    Ignored,
+}
+
+/// Rules of one role, and the directories that it has entered.
 pub struct Filters {
-    /// The names of this list are absolute: they are told with the slash that rules do not see.
+    /// The names of this list are absolute: reports show the slash, which rules do not see.
     pub absolute: bool,
     rules: Rules,
     daemon: Rules,
@@ -23,10 +33,10 @@ pub struct Filters {
     insecure: bool,
     confine: Option<Vec<u8>>,
     entered: Vec<Vec<u8>>,
-    /// A name is tested against the daemon's rules with its parents: a receiver tests the one name only, so that a drop
-    /// box can be hidden from lists and still take files (spec: daemon 8; observed).
+    /// A name is tested against the daemon's rules together with its parents. A receiver tests the name alone, so that a
+    /// drop box can be hidden from lists and still accept files (spec: daemon 8; observed).
     parents: bool,
-    /// The transfer root inside the module, with a final slash (or empty): what the daemon's rules see in front.
+    /// The transfer root inside the module, with a final slash (or empty). The daemon's rules see it in front of names.
     prefix: Vec<u8>,
     module: Option<Vec<u8>>,
     /// Takes the warnings of reading rule files, and what `--debug=FILTER2` shows of them.
@@ -88,15 +98,16 @@ impl Filters {
         Self::new(plan, Side::Sender, &root)
     }
 
+    /// The rules of the receiving side.
     pub fn receiver(plan: &Plan, root: &[u8]) -> Result<Self> {
         Self::new(plan, Side::Receiver, root)
     }
 
-    /// The same, telling of what it reads where that is wanted.
+    /// The same, with reports on the rule files that it reads.
     #[must_use]
     pub fn telling(mut self, report: &Report) -> Self {
         self.report = Some(report.clone());
-        // The rules of the command line have been told by whoever read them.
+        // The reader of the command line has reported its rules.
         self.rules.take_debug();
         if report.plan().debug.filter < 2 {
             self.rules.be_silent();
@@ -105,7 +116,7 @@ impl Filters {
         self
     }
 
-    /// What `/`-modified rules are matched against from now on.
+    /// Match `/`-modified rules against names below this root from now on.
     pub fn set_root(&mut self, root: &[u8]) {
         self.entered.clear();
         self.rules.set_root(root);
@@ -117,23 +128,26 @@ impl Filters {
         self.prefix.is_empty()
     }
 
+    /// Whether there are per-directory rule files.
     pub fn has_merge(&self) -> bool {
         self.rules.has_merge()
     }
 
+    /// Whether a rule includes or excludes the attribute.
     pub fn xattr(&self, name: &[u8]) -> Option<bool> {
         self.rules.check_xattr(name)
     }
 
+    /// Whether there are rules for attributes.
     pub fn has_xattr_rules(&self) -> bool {
         self.rules.has_xattr_rules()
     }
 
-    /// A daemon's own list hides the name: it does not exist for the client.
+    /// Whether a daemon's own list hides the name. Then it does not exist for the client.
     pub fn daemon_hides(&self, name: &[u8], is_dir: bool) -> bool {
         if name == b"." {
-            // The root of a transfer is no name in the list: a sender tests where it stands in the module, and the
-            // destination was tested before the transfer.
+            // The root of a transfer has no name in the list: a sender tests its path in the module, and the destination
+            // was tested before the transfer.
             return self.side == Side::Sender
                 && !self.prefix.is_empty()
                 && hides(&self.daemon, self.parents, &self.prefix[..self.prefix.len() - 1], true);
@@ -144,8 +158,8 @@ impl Filters {
         hides(&self.daemon, self.parents, &[&self.prefix, name].concat(), is_dir)
     }
 
-    /// A daemon's own list hides the name beneath another directory than the destination, or a directory above it: what
-    /// is hidden is not read for the sake of a client that may guess at it (spec: security SEC-13, SEC-15).
+    /// Whether a daemon's own list hides the name beneath another directory than the destination, or a directory above it.
+    /// A hidden file is not read for a client that guesses its name (spec: security SEC-13, SEC-15).
     pub fn daemon_hides_in(&self, root: &Root, name: &[u8], is_dir: bool) -> bool {
         if self.daemon.is_empty() {
             return false;
@@ -154,21 +168,21 @@ impl Filters {
         hides(&self.daemon, true, &path, is_dir)
     }
 
-    /// The user's rules leave the name out of the list.
+    /// Whether the user's rules leave the name out of the list.
     pub fn hides(&self, name: &[u8], is_dir: bool, report: &Report) -> bool {
-        self.verdict(name, is_dir, false, report)
+        self.verdict(name, is_dir, Perishable::Obeyed, report)
     }
 
-    /// The name is not to be deleted.
-    pub fn protects(&self, name: &[u8], is_dir: bool, ignore_perishable: bool, report: &Report) -> bool {
-        self.daemon_hides(name, is_dir) || self.verdict(name, is_dir, ignore_perishable, report)
+    /// Whether the rules protect the name from deletion.
+    pub fn protects(&self, name: &[u8], is_dir: bool, perishable: Perishable, report: &Report) -> bool {
+        self.daemon_hides(name, is_dir) || self.verdict(name, is_dir, perishable, report)
     }
 
-    fn verdict(&self, name: &[u8], is_dir: bool, ignore_perishable: bool, report: &Report) -> bool {
+    fn verdict(&self, name: &[u8], is_dir: bool, perishable: Perishable, report: &Report) -> bool {
         if self.rules.is_empty() {
             return false;
         }
-        let Some(found) = self.rules.find(name, is_dir, ignore_perishable) else {
+        let Some(found) = self.rules.find(name, is_dir, perishable == Perishable::Ignored) else {
             return false;
         };
         if report.plan().debug.filter > 0 {
@@ -191,7 +205,7 @@ impl Filters {
         let base = root.path().to_vec();
         let (daemon, prefix, module, parents) = (&self.daemon, &self.prefix, self.module.as_deref(), self.parents);
         let mut read = |name: &[u8]| -> io::Result<Option<Vec<u8>>> {
-            // Rules may name any file: one that the daemon hides is not there (spec: daemon 8, security SEC-13).
+            // Rules may name any file; a file that the daemon hides counts as missing (spec: daemon 8, security SEC-13).
             let path = if name.first() == Some(&b'/') {
                 inside(module, name)
             } else {
@@ -220,7 +234,7 @@ impl Filters {
                 let shown = path.map_or_else(|| FROM_FILE.into(), |path| report.quoted(&path));
                 let text = b"cannot add local filter rules in long-named directory: ".as_slice();
                 report.error([text, &shown].concat());
-                // What is hidden here is not known, nor what is protected.
+                // Without the rules it is unknown what is hidden or protected here.
                 if self.side == Side::Sender {
                     report.set_listing_error(IoErrors::GENERAL);
                 } else {
@@ -231,11 +245,12 @@ impl Filters {
         entered
     }
 
+    /// Leave the directory that was entered last.
     pub fn leave_dir(&mut self) {
         self.rules.leave_dir();
     }
 
-    /// Stand in `dir`, having entered all directories above it: for walks that go depth first.
+    /// Enter `dir` and all directories above it, and leave the others: for walks that go depth first.
     pub fn go_to(&mut self, root: &Root, dir: &[u8], insecure: bool) -> Result<()> {
         if !self.has_merge() {
             return Ok(());
@@ -274,8 +289,8 @@ impl Filters {
     }
 }
 
-/// Which of a daemon's own rules count: all, but for those of a sender where it receives. What is to be hidden must not
-/// be sent; that rsync passes such a rule over on both sides is no help to anybody.
+/// Which of a daemon's own rules count: all, except that a daemon that receives ignores rules for senders. rsync ignores a
+/// hiding rule on both sides, but a hidden file must not be sent.
 pub fn daemon_side(sends: bool) -> Option<Side> {
     (!sends).then_some(Side::Receiver)
 }
@@ -315,13 +330,18 @@ fn is_below(dir: &[u8], parent: &[u8]) -> bool {
     dir.len() > parent.len() && dir.starts_with(parent) && dir[parent.len()] == b'/'
 }
 
-/// Bytes of a rule file in a module that are read at most: a client names the file.
+/// Most bytes of a rule file in a module: a client names the file.
 const LARGEST_IN_MODULE: u64 = 64 << 20;
 
 fn operator_file(name: &[u8], cwd: &[u8], insecure: bool, confine: Option<&[u8]>) -> io::Result<Option<Vec<u8>>> {
     use std::io::Read;
     let full = operator::absolute(name, cwd)?;
-    let mut file = match operator::open_file(&full, None, insecure, confine) {
+    let trust = Trust {
+        uid: None,
+        insecure,
+        confine_root: confine,
+    };
+    let mut file = match operator::open_file(&full, trust) {
         Ok(file) => file,
         Err(e) if e.is(Errno::NOENT) => return Ok(None),
         Err(e) => return Err(e),
@@ -335,8 +355,8 @@ fn operator_file(name: &[u8], cwd: &[u8], insecure: bool, confine: Option<&[u8]>
     Ok(Some(data))
 }
 
-/// Read a rule file that a daemon's client names: an absolute name begins at the module's root, and what lies outside
-/// of it, by way of `..` or of links, is refused (ELOOP). `None`: it is not there.
+/// Read a rule file that a daemon's client names: an absolute name begins at the module's root, and a file outside of
+/// it, through `..` or links, is refused (ELOOP). `None`: the file does not exist.
 ///
 /// spec: daemon 7.3
 pub fn read_in_module(name: &[u8], module: &[u8], insecure: bool) -> io::Result<Option<Vec<u8>>> {
@@ -345,7 +365,7 @@ pub fn read_in_module(name: &[u8], module: &[u8], insecure: bool) -> io::Result<
     operator_file(&name, module, insecure, (!insecure).then_some(module))
 }
 
-/// Read a rule file that the operator named (spec: transfer 16.2). `None`: it is not there.
+/// Read a rule file that the operator named (spec: transfer 16.2). `None`: the file does not exist.
 pub fn read_operator(name: &[u8], cwd: &[u8], insecure: bool) -> io::Result<Option<Vec<u8>>> {
     operator_file(name, cwd, insecure, None)
 }

@@ -1,4 +1,4 @@
-//! How a file's new data comes to rest: written to a temporary file or in place, then placed, held back, kept as a
+//! The landing of a file's new data: written to a temporary file or in place, then put in place, delayed, kept as a
 //! partial file or dropped. The receiver and the local copier only produce the bytes (spec: transfer 6, 6.1).
 
 use std::fs::File;
@@ -13,35 +13,35 @@ use crate::report::Reported;
 use crate::role::Role;
 use crate::tree::{data, Temp};
 
-/// What became of a file whose data was asked for. [`Outcome::Again`] and [`Outcome::Failed`] have been reported.
+/// The outcome for a file whose data was asked for. [`Outcome::Again`] and [`Outcome::Failed`] are reported already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a file that is not in place must not count as one"]
 pub enum Outcome {
-    /// The file stands whole under its name.
+    /// The whole file has its name.
     Placed,
-    /// It waits, whole, in the partial directory and gets its name at the end of the run (`--delay-updates`).
+    /// The whole file waits in the partial directory and gets its name at the end of the run (`--delay-updates`).
     Held,
-    /// The data is not the source's: it is asked for once more.
+    /// The data differs from the source's: it is asked for once more.
     Again,
     /// The file was not updated.
     Failed,
 }
 
 /// A file that is about to be written.
-pub struct NewFile<'a> {
+pub(crate) struct NewFile<'a> {
     pub dest: &'a Dest,
     /// Name below the destination.
     pub rel: &'a [u8],
     /// Name in the list, for messages.
     pub name: &'a [u8],
     pub want: &'a Wanted,
-    /// Length of the data, as far as it is known before.
+    /// Expected length of the data.
     pub size: u64,
     /// Length of the file at the name, if there is one.
     pub existing: Option<u64>,
-    /// Something is, or may be, at the name: a backup is made of it.
+    /// There is, or may be, a file at the name that needs a backup.
     pub replaces: bool,
-    /// The data builds on the file in the partial directory, which is not needed afterwards.
+    /// The basis is the file in the partial directory, which is not needed afterwards.
     pub from_partial: bool,
     /// This is the second try.
     pub redo: bool,
@@ -59,7 +59,7 @@ impl<'a> NewFile<'a> {
         }
     }
 
-    /// Reserve room (`--preallocate`); whether the file has that length now.
+    /// Reserve space (`--preallocate`). `true` when the file has that length now.
     fn preallocate(&self, file: &File, grow: bool) -> bool {
         match data::preallocate(file, self.size, grow) {
             Ok(()) => grow,
@@ -73,7 +73,7 @@ impl<'a> NewFile<'a> {
     }
 
     /// Make the temporary file for the new data.
-    pub fn begin(self) -> Result<Landing<'a>, Reported> {
+    pub(crate) fn begin(self) -> Result<Landing<'a>, Reported> {
         self.make_parents();
         let temp = self.dest.create_temp(self.rel)?;
         let plan = &self.dest.plan;
@@ -87,10 +87,10 @@ impl<'a> NewFile<'a> {
     }
 
     /// Open the file itself, for an update in place.
-    pub fn begin_in_place(self, device: bool) -> Result<InPlace<'a>, Reported> {
+    pub(crate) fn begin_in_place(self, device: bool) -> Result<InPlace<'a>, Reported> {
         self.make_parents();
         let open = self.dest.open_inplace(self.rel)?;
-        // What is to have holes gets no room in advance: rsync's update in place does not either (observed).
+        // No space is reserved for a sparse file; rsync's update in place does not reserve it either (observed).
         let reserves = self.dest.plan.preallocate && !self.dest.plan.sparse;
         if reserves && self.size > self.existing.unwrap_or(0) && !device {
             self.preallocate(&open, false);
@@ -102,7 +102,7 @@ impl<'a> NewFile<'a> {
         })
     }
 
-    /// The data is not what the source has: what is said of it, and what follows.
+    /// Report that the data differs from the source's, and decide what follows.
     ///
     /// spec: protocol 6.4, transfer 6
     fn report_unverified(&self, kept: &str) -> Outcome {
@@ -135,27 +135,27 @@ impl<'a> NewFile<'a> {
     }
 }
 
-/// New data on its way into a temporary file. It must come to one of the three ends.
+/// New data that is written to a temporary file. The caller must call one of the three methods that end it.
 #[must_use]
-pub struct Landing<'a> {
+pub(crate) struct Landing<'a> {
     file: NewFile<'a>,
     temp: Temp,
     reserved: u64,
 }
 
 impl Landing<'_> {
-    /// What is written.
-    pub fn target(&self) -> &File {
+    /// The file to write to.
+    pub(crate) fn target(&self) -> &File {
         &self.temp.file
     }
 
-    /// Length that the empty file has already, because room was reserved for a sparse one.
-    pub fn reserved(&self) -> u64 {
+    /// Length that the empty file has already, because space was reserved for a sparse one.
+    pub(crate) fn reserved(&self) -> u64 {
         self.reserved
     }
 
-    /// The data is whole and right: give the file its attributes and its name.
-    pub fn finish(self) -> Result<Outcome> {
+    /// The data is complete and verified: give the file its attributes and its name.
+    pub(crate) fn finish(self) -> Result<Outcome> {
         let (dest, rel, want) = (self.file.dest, self.file.rel, self.file.want);
         if let Err(error) = dest.sync(&self.temp.file, rel) {
             self.interrupted(true);
@@ -182,10 +182,10 @@ impl Landing<'_> {
         }
     }
 
-    /// The data could not be had whole, or is not what was sent. `received`: something new is in it.
-    pub fn unverified(self, received: bool) -> Outcome {
+    /// The data is incomplete, or differs from what was sent. `received`: the file holds new data.
+    pub(crate) fn unverified(self, received: bool) -> Outcome {
         let plan = &self.file.dest.plan;
-        // Of the first try rsync says "discarded" also when it is kept for the second (observed).
+        // After the first try rsync reports "discarded" also when the data is kept for the second (observed).
         let implied = plan.delay_updates && plan.partial_dir.as_deref() == Some(b".~tmp~");
         let kept = if self.file.redo && plan.partial && received && plan.partial_dir.is_some() && !implied {
             "put into partial-dir"
@@ -198,8 +198,8 @@ impl Landing<'_> {
         self.file.report_unverified(kept)
     }
 
-    /// The run ends: keep the data if asked, else remove it. `received`: something new is in it.
-    pub fn interrupted(self, received: bool) {
+    /// The run ends: keep the data if that was asked for, else remove it. `received`: the file holds new data.
+    pub(crate) fn interrupted(self, received: bool) {
         self.file
             .dest
             .keep_or_drop(self.temp, self.file.rel, self.file.want, received);
@@ -208,20 +208,20 @@ impl Landing<'_> {
 
 /// An update in place: a device, or a file whose name stays.
 #[must_use]
-pub struct InPlace<'a> {
+pub(crate) struct InPlace<'a> {
     file: NewFile<'a>,
     open: File,
     device: bool,
 }
 
 impl InPlace<'_> {
-    /// What is written.
-    pub fn target(&self) -> &File {
+    /// The file to write to.
+    pub(crate) fn target(&self) -> &File {
         &self.open
     }
 
-    /// The data is whole and right.
-    pub fn finish(self) -> Result<Outcome> {
+    /// The data is complete and verified.
+    pub(crate) fn finish(self) -> Result<Outcome> {
         let (dest, rel) = (self.file.dest, self.file.rel);
         dest.sync(&self.open, rel)?;
         debug!(dest.report, recv >= 1; "finishing ", rel);
@@ -234,8 +234,8 @@ impl InPlace<'_> {
         Ok(Outcome::Placed)
     }
 
-    /// The data could not be had whole, or is not what was sent; what was written stays.
-    pub fn unverified(self) -> Result<Outcome> {
+    /// The data is incomplete, or differs from what was sent; the written part stays.
+    pub(crate) fn unverified(self) -> Result<Outcome> {
         self.file.dest.sync(&self.open, self.file.rel)?;
         Ok(self.file.report_unverified("retained"))
     }

@@ -1,4 +1,7 @@
-//! A copy with both ends in this process: no wire exists (docs/adr/0002-local-copies-without-a-wire.md).
+//! A copy with both ends in this process: there is no wire.
+
+pub mod copier;
+mod pool;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,38 +9,31 @@ use std::time::Instant;
 
 use crossbeam_channel::{bounded, Receiver, Sender};
 
-use super::arrival;
-use super::copier::Copier;
 use super::filter::Filters;
-use super::generator::{Feed, Generator, Output};
-use super::items::{item_of, Figures};
+use super::generator::{destination, Generator};
 use super::metadata::Metadata;
 use super::paths::split_names;
 use super::scan::Scanner;
 use super::sources::Sources;
+use super::text::listing;
+use super::words::inbox::{self, Feed};
 use crate::error::{Error, Result};
 use crate::event::Summary;
-use crate::flist::{Segment, Tables};
+use crate::flist::Tables;
 use crate::plan::{DeleteWhen, FilesFrom, Plan};
-use crate::report::say::text;
-use crate::report::{item, Report};
+use crate::report::Report;
 use crate::role::Role;
-use crate::wire::item::ItemFlags;
+use copier::Copier;
 
-/// Lists that the scanner may be ahead.
+/// Lists by which the scanner may be ahead of the generator.
 const AHEAD: usize = 64;
 
 /// Copy sources to a destination on this machine.
 pub fn copy(plan: &Arc<Plan>, report: &Report) -> Summary {
     let started = Instant::now();
     let result = run(plan, report).inspect_err(|error| {
-        // All roles are one here; the closing line names the one that the reason names.
-        let text = error.to_string();
-        let roles = [Role::Receiver, Role::Generator];
-        if let Some(role) = roles
-            .into_iter()
-            .find(|role| text.starts_with(&format!("rsync: [{role}] ")))
-        {
+        // One process plays all roles; the closing line names the one that failed.
+        if let Some(role) = error.role() {
             report.set_role(role);
         }
     });
@@ -62,34 +58,19 @@ pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summar
     match result {
         Ok(()) => summary.code = report.code(),
         Err(error) => {
-            // A link that was told to stop does not know why.
+            // A cancelled link does not know why it was cancelled.
             summary.code = match error {
                 Error::Interrupted(_) => report.cancelled_with().unwrap_or(error.code()),
                 _ => error.code(),
             };
             summary.error = error.to_string();
-            summary.told |= crate::error::is_silent(&error);
+            summary.told |= error.is_silent();
             if !summary.told {
                 report.end_line();
             }
         }
     }
     summary
-}
-
-fn announce(plan: &Plan, report: &Report) {
-    if plan.info.flist == 0 && !plan.logging {
-        return;
-    }
-    let worth = plan.recurse || plan.dirs || plan.list_only;
-    if plan.info.flist > 0 && worth {
-        if plan.inc_recurse {
-            report.client_line(b"sending incremental file list");
-        } else {
-            report.partial(b"building file list ... ");
-        }
-    }
-    report.line(crate::report::Level::Log, "building file list");
 }
 
 fn names(plan: &Plan) -> Option<Vec<Vec<u8>>> {
@@ -109,80 +90,26 @@ fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, tables: Tables,
             report.stats(|s| s.flist_build_ms = ms.max(1));
         }
         if plan.inc_recurse {
-            // The receiver says so, and a sender of the lists that follow.
-            tell_duplicates(plan, report, &segment);
+            // The receiver reports them, and for the lists that follow the sender does too.
+            listing::report_duplicates(plan, report, &segment);
             if segment.dir_ndx >= 0 {
-                tell_duplicates(plan, report, &segment);
+                listing::report_duplicates(plan, report, &segment);
             }
         }
         if feed.send(Feed::List(Arc::new(segment))).is_err() {
             return Ok(());
         }
     }
-    report.listed(0, true);
+    report.end_lists();
     let _ = feed.send(Feed::Eof);
     Ok(())
-}
-
-/// Lists until it is clear whether there is more than one entry (spec: options 5.3).
-pub fn first_lists(feed: &Receiver<Feed>, report: &Report, inc_recurse: bool) -> Result<Vec<Feed>> {
-    let mut feeds = Vec::new();
-    let mut entries = 0;
-    loop {
-        match feed.recv_timeout(std::time::Duration::from_millis(100)) {
-            Ok(Feed::Failed(error)) => return Err(error),
-            Ok(Feed::List(segment)) => {
-                entries += segment.len();
-                let more = feeds.is_empty() && inc_recurse && entries == 1;
-                feeds.push(Feed::List(segment));
-                if !more {
-                    return Ok(feeds);
-                }
-            }
-            Ok(other) => {
-                let end = matches!(other, Feed::Eof | Feed::Ended);
-                feeds.push(other);
-                if end {
-                    return Ok(feeds);
-                }
-            }
-            Err(crossbeam_channel::RecvTimeoutError::Timeout) => report.check()?,
-            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
-                report.check()?;
-                return Err(Error::Stream(String::new()));
-            }
-        }
-    }
-}
-
-/// What a sender has listed before the other side begins: 1000 entries, or all (spec: protocol 5.10).
-fn look_ahead(feed: &Receiver<Feed>, report: &Report) -> Result<Vec<Feed>> {
-    let mut feeds = first_lists(feed, report, true)?;
-    let mut entries: usize = feeds
-        .iter()
-        .map(|f| if let Feed::List(s) = f { s.len() } else { 0 })
-        .sum();
-    while entries < 1000 && !feeds.iter().any(|f| matches!(f, Feed::Eof)) {
-        match feed.recv_timeout(std::time::Duration::from_millis(100)) {
-            Ok(Feed::Failed(error)) => return Err(error),
-            Ok(next) => {
-                if let Feed::List(segment) = &next {
-                    entries += segment.len();
-                }
-                feeds.push(next);
-            }
-            Err(crossbeam_channel::RecvTimeoutError::Timeout) => report.check()?,
-            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return Err(Error::Stream(String::new())),
-        }
-    }
-    Ok(feeds)
 }
 
 fn run(plan: &Arc<Plan>, report: &Report) -> Result<()> {
     if plan.list_only {
         return list(plan, report);
     }
-    announce(plan, report);
+    listing::announce(plan, report, Role::Sender);
     let (send, receive) = bounded(AHEAD);
     let sources = Sources::default();
     let tables = Tables::default();
@@ -214,19 +141,20 @@ fn generate(
     report.set_role(Role::EarlyReceiver);
     let mut metadata = Metadata::new(Arc::clone(plan), tables);
     metadata.map_ids(report)?;
-    let mut feeds = look_ahead(&receive, report).inspect_err(|_| report.set_role(Role::Sender))?;
-    if plan.info.flist > 0 && !plan.inc_recurse && (plan.recurse || plan.dirs) {
-        listed(report, &feeds);
+    let mut feeds = inbox::look_ahead(&receive, report).inspect_err(|_| report.set_role(Role::Sender))?;
+    if plan.info.flist > 0 && !plan.inc_recurse && plan.lists_dirs() {
+        // The end of the line that the list's start began (spec: output 4).
+        report.list_done(inbox::entries(&feeds));
     }
     if !plan.inc_recurse {
         for feed in &feeds {
             if let Feed::List(segment) = feed {
-                tell_duplicates(plan, report, segment);
+                listing::report_duplicates(plan, report, segment);
             }
         }
     }
-    let mut dest = arrival::settle(plan, report, &feeds)?;
-    // A path's length is the limit, which is found when the first item is told (spec: output 7).
+    let mut dest = destination::resolve(plan, report, &feeds)?;
+    // A path's length is the limit. rsync notices that with the first item (spec: output 7).
     if plan.out_format.as_ref().is_some_and(|f| f.len() >= 4096)
         || plan.log_format.as_ref().is_some_and(|f| f.len() >= 4096)
     {
@@ -248,45 +176,23 @@ fn generate(
         }
     }
     let copier = Copier::new(Arc::clone(plan), report.clone(), sources);
-    let mut generator = Generator::new(dest, receive, Output::Local(Box::new(copier)), filters);
+    let mut generator = Generator::new(dest, receive, Box::new(copier), filters);
     let result = generator.run(feeds);
     report.release();
     if result.is_err() || !matches!(plan.delete, DeleteWhen::Delay | DeleteWhen::After) {
-        report.tell_matches();
+        report.report_matches();
     }
     if result.is_ok() {
         // One process plays all three.
         for role in ["sender", "server receiver", "server generator"] {
-            report.tell_heap(role);
+            report.report_heap(role);
         }
     }
     result
 }
 
-/// Names that are in a list more than once (spec: output 10).
-pub fn tell_duplicates(plan: &Plan, report: &Report, segment: &Segment) {
-    if plan.debug.dup == 0 {
-        return;
-    }
-    let start = if plan.inc_recurse { segment.start } else { 0 };
-    for &place in &segment.dropped {
-        let name = segment.name(segment.at(place));
-        let at = format!(" from file list ({})", start + place as i32);
-        report.info(text!["removing duplicate name ", &name, at]);
-    }
-}
-
-/// The end of the line that the list's start began (spec: output 4).
-fn listed(report: &Report, feeds: &[Feed]) {
-    let count: usize = feeds
-        .iter()
-        .map(|f| if let Feed::List(s) = f { s.len() } else { 0 })
-        .sum();
-    report.list_done(count);
-}
-
 fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
-    announce(plan, report);
+    listing::announce(plan, report, Role::Sender);
     report.stats(|s| s.flist_build_ms = 1);
     let sources = Sources::default();
     let mut scanner = Scanner::new(Arc::clone(plan), report.clone(), sources)?;
@@ -299,7 +205,7 @@ fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
             report.partial(b"done\n");
         }
         if first {
-            report.tell_method();
+            report.report_method();
         }
         first = false;
         let segment = Arc::new(segment);
@@ -309,56 +215,8 @@ fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
                 next_dir += 1;
             }
         }
-        list_segment(plan, report, dirs.remove(&segment.dir_ndx), &segment);
+        listing::list_segment(plan, report, dirs.remove(&segment.dir_ndx), &segment);
     }
-    report.tell_matches();
+    report.report_matches();
     Ok(())
-}
-
-/// The lines of one list. With incremental recursion a directory stands in front of its own list, not among its
-/// siblings; `of` is the one that this list belongs to.
-pub fn list_segment(plan: &Plan, report: &Report, of: Option<(Arc<Segment>, usize)>, segment: &Segment) {
-    if let Some((parent, i)) = of {
-        if parent.entry(i).is_active() {
-            list_entry(plan, report, &parent, i);
-        }
-    }
-    for k in 0..segment.len() {
-        let i = segment.at(k);
-        let entry = segment.entry(i);
-        let later =
-            plan.inc_recurse && entry.is_dir() && !(segment.basename(i) == b"." && segment.dirname(i).is_empty());
-        if entry.is_active() && !later {
-            list_entry(plan, report, segment, i);
-        }
-    }
-}
-
-/// One line of a listing (spec: output 8).
-pub fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usize) {
-    let name = segment.name(i);
-    let mut line = Vec::with_capacity(name.len() + 48);
-    if segment.entry(i).mode == 0 {
-        let column = 10 + 1 + if plan.human_readable == 0 { 11 } else { 14 } + 1 + 19;
-        line.extend_from_slice(format!("{:<column$} ", "*missing").as_bytes());
-        line.extend_from_slice(&name);
-        report.info(&line);
-        return;
-    }
-    let shown = item_of(
-        report,
-        segment,
-        i,
-        &name,
-        b"",
-        ItemFlags::NONE,
-        None,
-        false,
-        Figures::default(),
-    );
-    let atime = (plan.atimes > 0).then(|| segment.atime(i));
-    let crtime = plan.crtimes.then(|| segment.crtime(i));
-    item::listing(&shown, atime, crtime, plan, &mut line);
-    report.info(&line);
-    report.record_listed(&shown);
 }

@@ -2,105 +2,37 @@
 //! fake-super (spec: transfer 5.5, 5.6; protocol 5.11, 5.12, 6.5). Read by a scanner into the tables of the list,
 //! compared and set by the receiving side.
 
+mod acls;
 mod apply;
+mod converter;
 mod place;
 mod reading;
 
-pub use place::Place;
+use acls::{listed, read_acl, same_access};
+pub(crate) use place::Place;
 use reading::handling;
-pub use reading::{
+pub(crate) use reading::{
     acl_indices, look, lstat, read_link, read_own_link, read_set, requested_values, values_follow, Lookup,
 };
 
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::io::Errno;
-
 use super::compare::{is_dir, is_link, Wanted};
-use super::converter::Converter;
-use super::filter::Filters;
-use crate::error::{IoErrorExt as _, Result};
+use super::filter::{Filters, Perishable};
+use crate::error::Result;
 use crate::flist::{
-    self, xattr as wire, IdFiles, IdLookup, IdMap, NamedAce, Segment, Tables, Who, XattrLedger, XattrSet, XattrValue,
+    self, xattr as wire, IdFiles, IdLookup, IdMap, Segment, Tables, Who, XattrLedger, XattrSet, XattrValue,
 };
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::role::Role;
-use crate::tree::acl::{Acl, AclKind, Named};
+use crate::tree::acl::AclKind;
 use crate::tree::fake;
 use crate::tree::xattr::{self, Handling, INTERNAL};
 use crate::tree::{Root, Stat};
 use crate::wire::ints::Source;
 use crate::wire::item::ItemFlags;
-
-/// An ACL of the filesystem as the list has it.
-fn listed(acl: &Acl) -> flist::Acl {
-    flist::Acl {
-        user_obj: acl.user_obj,
-        group_obj: acl.group_obj,
-        mask: acl.mask,
-        other: acl.other,
-        named: acl
-            .named
-            .iter()
-            .map(|n| NamedAce {
-                id: n.id,
-                is_user: n.user,
-                perms: n.perms,
-            })
-            .collect(),
-    }
-}
-
-/// An ACL of the list as the filesystem takes it.
-fn settable(acl: &flist::Acl) -> Acl {
-    Acl {
-        user_obj: acl.user_obj,
-        group_obj: acl.group_obj,
-        mask: acl.mask,
-        other: acl.other,
-        named: acl
-            .named
-            .iter()
-            .map(|n| Named {
-                id: n.id,
-                perms: n.perms,
-                user: n.is_user,
-            })
-            .collect(),
-    }
-}
-
-/// The ACL of a file, or the one that fake-super keeps for it.
-fn read_acl(place: Place<'_>, kind: AclKind, fake: bool) -> io::Result<Option<Acl>> {
-    if !fake {
-        return place.acl(kind);
-    }
-    match place.get(kind.fake_xattr()) {
-        Ok(value) => Ok(value.as_deref().and_then(Acl::from_fake)),
-        Err(e) if e.is(Errno::OPNOTSUPP) => Ok(None),
-        Err(e) => Err(e),
-    }
-}
-
-/// Access ACLs are equal as far as the mode does not say it: the mask is in the mode (observed; spec: transfer 5.5).
-fn same_access(want: &flist::Acl, want_mode: u32, have: &flist::Acl, have_mode: u32) -> bool {
-    let (want, have) = (want.completed(want_mode), have.completed(have_mode));
-    let named = |acl: &flist::Acl| {
-        let mut named = acl.named.clone();
-        named.sort_by_key(|n| (!n.is_user, n.id));
-        named
-    };
-    want.mask.is_some() == have.mask.is_some()
-        && (want.mask.is_none() || want.group_obj == have.group_obj)
-        && named(&want) == named(&have)
-}
-
-/// Nothing but what a mode says.
-fn is_plain(acl: &flist::Acl) -> bool {
-    acl.named.is_empty() && acl.mask.is_none()
-}
+use converter::Converter;
 
 /// What the receiving side knows about metadata. Clones share it.
 #[derive(Clone)]
@@ -108,16 +40,16 @@ pub struct Metadata {
     plan: Arc<Plan>,
     tables: Tables,
     filters: Option<Arc<Filters>>,
-    /// Values that were asked for already.
+    /// Values that were requested already.
     ledger: Arc<Mutex<XattrLedger>>,
-    /// Ids of the list are the sender's: these are ours.
+    /// The map from the sender's ids in the list to ours.
     ids: Option<Arc<Mutex<(IdMap, Arc<dyn IdLookup>)>>>,
-    /// The directory asked for last, and what new files in it may have.
+    /// The last directory that was looked up, and the permissions that new files in it may have.
     default_perms: Arc<Mutex<Option<(Vec<u8>, u32)>>>,
 }
 
 /// Users and groups of this machine, or of the program that the plan names.
-pub fn ids_of(plan: &Plan, report: &Report) -> Arc<dyn IdLookup> {
+pub(crate) fn ids_of(plan: &Plan, report: &Report) -> Arc<dyn IdLookup> {
     match (&plan.converter_answers_handle, &plan.converter_questions_handle) {
         (Some(answers), Some(questions)) => Arc::new(Converter::new(report, answers, questions)),
         _ => system_ids(),
@@ -129,10 +61,10 @@ fn system_ids() -> Arc<dyn IdLookup> {
     Arc::new(IdFiles::parse(&read("/etc/passwd"), &read("/etc/group")))
 }
 
-/// The map from the sender's ids to ours that the options ask for; complaints about it are told.
+/// The map from the sender's ids to ours that the options ask for. Faults in it are reported.
 ///
 /// Errors: `Usage` when `--usermap` or `--groupmap` makes no sense.
-pub fn id_map(plan: &Plan, report: &Report, lookup: Arc<dyn IdLookup>) -> Result<IdMap> {
+pub(crate) fn id_map(plan: &Plan, report: &Report, lookup: Arc<dyn IdLookup>) -> Result<IdMap> {
     let id0_names = plan.local || plan.compat_id0_names;
     let mut map = IdMap::new(lookup, &plan.usermap, &plan.groupmap, plan.numeric_ids, id0_names)?;
     if !plan.root_like() {
@@ -140,12 +72,12 @@ pub fn id_map(plan: &Plan, report: &Report, lookup: Arc<dyn IdLookup>) -> Result
         groups.push(rustix::process::getegid().as_raw());
         map.restrict_groups(groups);
     }
-    // A name converter that failed has ended the transfer, and that is all there is to say.
+    // A failure of the name converter has ended the transfer, and needs no other report.
     let warnings = std::mem::take(&mut map.warnings);
     for warning in warnings.into_iter().filter(|_| !report.is_cancelled()) {
         report.error(warning);
     }
-    map.told = (plan.debug.own > 1).then(Vec::new);
+    map.mapped = (plan.debug.own > 1).then(Vec::new);
     Ok(map)
 }
 
@@ -175,11 +107,11 @@ impl Metadata {
         self.tables = tables;
     }
 
-    /// Map ids when the list is used: a list that did not travel has the sender's own.
+    /// Map ids when the list is used: a local list has ids as the sender sees them.
     ///
     /// Errors: of [`id_map`].
     pub fn map_ids(&mut self, report: &Report) -> Result<()> {
-        // Without maps a name leads back to its own id.
+        // Without maps each id stays the same.
         if !self.plan.usermap.is_empty() || !self.plan.groupmap.is_empty() {
             let lookup = ids_of(&self.plan, report);
             let map = id_map(&self.plan, report, Arc::clone(&lookup))?;
@@ -237,7 +169,7 @@ impl Metadata {
         if how.rules {
             return !self.ruled_out(local);
         }
-        // A process with uid 0 looks at all, even where fake-super keeps it from changing them (observed).
+        // A process with uid 0 compares all names, even where fake-super does not change them (observed).
         if how.am_root || self.plan.am_root {
             !local.starts_with(b"system.")
         } else {
@@ -285,7 +217,7 @@ impl Metadata {
         let how = self.how();
         let set = self.set_of(want);
         let kept = self.kept(&set, how);
-        // What cannot be listed is reported when it is to be changed.
+        // A failure to list attributes is reported when they are to be changed.
         let Ok(names) = place.list() else {
             return true;
         };
@@ -321,7 +253,7 @@ impl Metadata {
         self.local_acl(want.default_acl).completed_default() != have.completed_default()
     }
 
-    /// Bits of what differs: ACL and extended attributes (spec: protocol 6.2). `now` is `None` for a new item.
+    /// The flags for differences in ACL and extended attributes (spec: protocol 6.2). `now` is `None` for a new item.
     pub fn flags(&self, place: Place<'_>, want: &Wanted, now: Option<&Stat>) -> ItemFlags {
         let mut flags = ItemFlags::NONE;
         let Some(now) = now else {
@@ -339,8 +271,8 @@ impl Metadata {
         flags
     }
 
-    /// Numbers (from 1) of the abbreviated values that must be asked for, given what the file at `place` has. Each is
-    /// given out once in a run (spec: protocol 6.5).
+    /// Numbers (from 1) of the abbreviated values that must be asked for, given the attributes of the file at `place`. Each
+    /// number is returned once in a run (spec: protocol 6.5).
     pub fn needed(&self, place: Option<Place<'_>>, xattrs: Option<u32>) -> Vec<u32> {
         let Some(index) = xattrs.filter(|_| self.plan.xattrs > 0) else {
             return Vec::new();
@@ -371,7 +303,7 @@ impl Metadata {
     pub fn read_values(&self, src: &mut dyn Source, segment: &Segment, i: usize) -> Result<()> {
         let xattrs = segment.xattrs(i);
         let values = {
-            // Nobody else may hold the set while values are put into it: it would be copied for each reply.
+            // This must be the only reference to the set while values are put into it: else each reply would copy it.
             let set = xattrs.map(|i| self.tables.xattrs(i)).unwrap_or_default();
             wire::read_reply(
                 src,
@@ -388,7 +320,7 @@ impl Metadata {
         Ok(())
     }
 
-    /// What the parent of `rel` lets a new file have: by its default ACL, or by the umask (spec: transfer 5.2).
+    /// The permissions that the parent of `rel` allows a new file: by its default ACL, or by the umask (spec: transfer 5.2).
     pub fn default_perms(&self, root: &Root, rel: &[u8]) -> u32 {
         let (dir, _) = super::paths::split_name(rel);
         let dir = if dir.is_empty() { b"." } else { dir };
@@ -404,7 +336,7 @@ impl Metadata {
         perms
     }
 
-    /// A directory has a new default ACL.
+    /// Note that a directory has a new default ACL.
     fn forget_default_perms(&self) {
         *locked(&self.default_perms) = None;
     }
@@ -422,24 +354,25 @@ fn local_id(ids: &mut (IdMap, Arc<dyn IdLookup>), who: Who, id: u32) -> u32 {
     map.learn(who, id, &name.unwrap_or_default())
 }
 
-/// Attributes in which fake-super keeps what it knows of a file.
+/// The attributes of fake-super.
 fn is_bookkeeping(local: &[u8]) -> bool {
     local == fake::XATTR || local == AclKind::Access.fake_xattr() || local == AclKind::Default.fake_xattr()
 }
 
-/// Take out directories without anything but directories in them (`--prune-empty-dirs`), unless a rule of this side
+/// Take out directories that contain only directories (`--prune-empty-dirs`), unless a rule of this side
 /// protects one. `root` is the destination.
 ///
 /// Errors: of the rules.
-pub fn prune(plan: &Plan, segment: &mut flist::Segment, root: &[u8], report: &Report) -> Result<()> {
+pub(crate) fn prune(plan: &Plan, segment: &mut flist::Segment, root: &[u8], report: &Report) -> Result<()> {
     let filters = Filters::receiver(plan, root)?;
-    segment.prune_empty_dirs(|name| filters.protects(name, true, false, report));
+    segment.prune_empty_dirs(|name| filters.protects(name, true, Perishable::Obeyed, report));
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flist::NamedAce;
 
     fn acl(group: u8, mask: Option<u8>, named: &[u32]) -> flist::Acl {
         flist::Acl {

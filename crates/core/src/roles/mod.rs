@@ -1,37 +1,24 @@
 //! The parts that the two ends of a transfer play: sender, generator, receiver (spec: protocol 1.1, 6).
 
-pub mod arrival;
-pub mod basis;
 pub mod chmod;
-pub mod compare;
-mod converter;
-pub mod copier;
-pub mod delete;
-pub mod dest;
-mod directories;
-mod entries;
+pub(crate) mod compare;
+pub(crate) mod delete;
+pub(crate) mod dest;
 pub mod exchange;
-mod files_from;
 pub mod filter;
-pub mod generator;
-pub mod items;
-pub mod landing;
-mod links;
+pub(crate) mod generator;
+pub(crate) mod landing;
 pub mod local;
-pub mod metadata;
-mod nonfiles;
-mod outlet;
+pub(crate) mod metadata;
 mod paths;
-mod pool;
-mod rebuild;
-pub mod receiver;
-mod regular;
+pub(crate) mod receiver;
 pub mod remote;
 mod replay;
-mod requests;
-pub mod scan;
-pub mod sender;
-pub mod sources;
+pub(crate) mod scan;
+pub(crate) mod sender;
+pub(crate) mod sources;
+mod text;
+pub(crate) mod words;
 
 #[cfg(test)]
 mod race_tests;

@@ -1,9 +1,11 @@
 //! The receiver: reads lists and data, and puts finished files in place (spec: protocol 6, transfer 6).
 
+mod ending;
 mod file_data;
+mod lists;
+mod rebuild;
 
 use std::fs::File;
-use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
@@ -12,31 +14,31 @@ use crossbeam_channel::{Receiver as Inbox, Sender as Outbox};
 use rustix::io::Errno;
 
 use super::compare::Wanted;
-use super::dest::{Dest, Failed};
+use super::dest::Dest;
 use super::exchange::{entry_of, is_keep_alive, read_deletions, Places, Seen};
-use super::generator::{basis, Feed};
-use super::items::{self, Figures, Part};
 use super::landing::Outcome;
-use super::rebuild::Built;
 use super::replay::Replay;
+use super::text::items::{self, Change, Figures, Operation, Part};
+use super::words::inbox::Feed;
+use super::words::request::BasisKind;
 use crate::delta::tokens;
 use crate::error::{Error, IoErrorExt as _, Result};
-use crate::flist::{Decoder, Found, Lists, Received, Segment, Unconverted, EILSEQ};
-use crate::plan::{DeleteWhen, Plan};
-use crate::report::debug::{self, debug, ListOf};
+use crate::flist::{Decoder, Found, Lists, Segment};
+use crate::plan::Plan;
+use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::sums::size::SumHead;
-use crate::tree::{operator, Root, Stat};
+use crate::tree::{Atime, Root, Stat};
 use crate::wire::frames::{Message, Tag};
-use crate::wire::ints::{NdxReader, Source, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use crate::wire::item::{IoErrors, Item, ItemFlags};
 use crate::wire::link::{Reader, Writer};
-use crate::wire::trace::Way;
+use crate::wire::ndx::{NdxReader, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
+use rebuild::Built;
 
 /// The receiver of one run; it works in a thread of its own and feeds the generator.
-pub struct Receiver {
+pub(crate) struct Receiver {
     plan: Arc<Plan>,
     report: Report,
     reader: Reader,
@@ -50,17 +52,32 @@ pub struct Receiver {
     alt_roots: Vec<Option<Root>>,
     seen: Seen,
     places: Places,
-    /// How many DONEs have come behind the lists.
+    /// Number of DONEs received after the lists.
     phase: u8,
-    /// Entries up to the end of the list that the last item was of, for the progress of the whole transfer.
+    /// Entries up to the end of the last item's list, for the progress of the whole transfer.
     working_end: u64,
     /// Files that wait in the partial-dir.
     delayed: Vec<Delayed>,
     stop: Arc<AtomicBool>,
     /// The stream is a batch.
     replay: Option<Arc<Replay>>,
-    /// Bytes that had been read when the first list was there, and the generator began.
+    /// Bytes read before the generator began, which is after the first list.
     pub(super) read_at_split: u64,
+}
+
+/// What a receiver works with.
+pub(crate) struct Setup {
+    pub reader: Reader,
+    /// Sends the answers to messages.
+    pub writer: Writer,
+    pub decoder: Decoder,
+    pub feed: Outbox<Feed>,
+    /// Brings the destination, once the generator has resolved it.
+    pub dest_inbox: Inbox<Dest>,
+    /// Set when the receiver is to end.
+    pub stop: Arc<AtomicBool>,
+    /// The stream is a batch.
+    pub replay: Option<Arc<Replay>>,
 }
 
 /// What a receiver does with messages (spec: protocol 3.2, 3.7).
@@ -71,12 +88,12 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
         Tag::ErrorExit => {
             return Err(match message.value() {
                 Some(code) => {
-                    // The sender waits for it: this side's end is known then.
+                    // The sender waits for this answer, and then knows that this side ends.
                     let _ = writer.last_msg(Tag::ErrorExit, &code.to_le_bytes());
                     writer.flush();
                     Error::PeerExit(code)
                 }
-                None => Error::Stream(String::new()),
+                None => Error::Ended(12),
             });
         }
         Tag::Success if report.plan().protocol < 27 => {
@@ -92,13 +109,13 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
     Ok(())
 }
 
-/// A finished file that waits in the partial-dir (`--delay-updates`), with what is logged when it has its name.
+/// A finished file that waits in the partial-dir (`--delay-updates`), with the figures for the log.
 struct Delayed {
     item: Item<'static>,
     segment: Arc<Segment>,
     i: usize,
     rel: Vec<u8>,
-    /// Something is at its name that a backup is made of.
+    /// There is a file at its name that needs a backup.
     exists: bool,
     bytes: u64,
     /// The sum of the whole file, if it is shown.
@@ -112,13 +129,13 @@ struct Incoming {
     /// Name below the destination.
     rel: Vec<u8>,
     exists: Option<Stat>,
-    /// Something is at the name, or may be.
+    /// There is, or may be, a file at the name.
     replaces: bool,
     want: Wanted,
     head: SumHead,
-    kind: u8,
+    kind: BasisKind,
     basis: Option<File>,
-    /// The basis could not be opened any more.
+    /// The basis can no longer be opened.
     basis_lost: bool,
     /// For `--debug=DELTASUM2`: the file that the data builds on, and its size.
     mapped: Option<(Vec<u8>, u64)>,
@@ -126,18 +143,19 @@ struct Incoming {
 }
 
 impl Receiver {
-    #[allow(clippy::too_many_arguments)]
-    pub fn new(
-        plan: &Arc<Plan>,
-        report: &Report,
-        mut reader: Reader,
-        writer: Writer,
-        decoder: Decoder,
-        feed: Outbox<Feed>,
-        dest_inbox: Inbox<Dest>,
-        stop: Arc<AtomicBool>,
-        replay: Option<Arc<Replay>>,
-    ) -> Result<Self> {
+    /// The receiver of a run over the link that `setup` names.
+    ///
+    /// Errors: of the token decoder.
+    pub(crate) fn new(plan: &Arc<Plan>, report: &Report, setup: Setup) -> Result<Self> {
+        let Setup {
+            mut reader,
+            writer,
+            decoder,
+            feed,
+            dest_inbox,
+            stop,
+            replay,
+        } = setup;
         {
             let (report, feed) = (report.clone(), feed.clone());
             reader.set_handler(Box::new(move |message| handle(&message, &report, &writer, &feed)));
@@ -165,20 +183,20 @@ impl Receiver {
         })
     }
 
-    pub fn reader(&mut self) -> &mut Reader {
+    pub(crate) fn reader(&mut self) -> &mut Reader {
         &mut self.reader
     }
 
-    fn tell_generator(&self, feed: Feed) -> Result<()> {
+    fn notify_generator(&self, feed: Feed) -> Result<()> {
         if let Some(replay) = &self.replay {
-            replay.tell();
+            replay.note_sent();
         }
-        self.feed.send(feed).map_err(|_| Error::Ipc(String::new()))
+        self.feed.send(feed).map_err(|_| Error::Ended(14))
     }
 
-    /// Everything from the first list to the peer's last DONE. `Ok(false)`: the list was empty and there is nothing to
-    /// talk about (spec: protocol 6.11).
-    pub fn run(&mut self) -> Result<bool> {
+    /// Receive everything from the first list to the peer's last DONE. An empty list ends the conversation at once (spec:
+    /// protocol 6.11).
+    pub(crate) fn run(&mut self) -> Result<()> {
         let started = self.reader.bytes_read();
         let start = self.decoder.first_start();
         let first = self.decoder.read_list(&mut self.reader, start, None)?;
@@ -196,121 +214,39 @@ impl Receiver {
                     return Err(Error::Protocol(format!("Invalid file index: {ndx} [Receiver]")));
                 }
             }
-            // The generator may have gone already: an empty list is all it needs.
-            let _ = self.tell_generator(Feed::Eof);
-            return Ok(false);
+            // The generator may have ended already: an empty list is all it needs.
+            let _ = self.notify_generator(Feed::Eof);
+            return Ok(());
         }
         if !self.plan.inc_recurse {
-            self.report.listed(0, true);
-            self.tell_generator(Feed::Eof)?;
+            self.report.end_lists();
+            self.notify_generator(Feed::Eof)?;
         }
         if self.plan.debug.recv > 0 {
             if count > 1 || !self.plan.inc_recurse {
-                // Said after the generator has settled where things go, unless that takes more lists.
+                // Reported after the generator has resolved the destination, unless that takes more lists.
                 let _ = self.dest()?;
             }
             debug!(self.report, recv >= 1; "recv_files(", count, ") starting");
         }
         self.items()?;
         self.goodbye()?;
-        self.tell_generator(Feed::Ended)?;
-        Ok(true)
-    }
-
-    // ---- lists
-
-    /// Names that are left out (spec: protocol 5.16). While the first list is read, a receiver still stands where it was
-    /// started.
-    fn tell_unconverted(&self, notices: &[Unconverted], first: bool) {
-        for notice in notices {
-            let (what, shown) = match notice {
-                Unconverted::Name(name) => ("filename", name.clone()),
-                Unconverted::Target(name) => {
-                    let plan = &self.plan;
-                    let here = if first { &b"."[..] } else { &plan.destination };
-                    let path = match operator::absolute(here, &plan.cwd) {
-                        Ok(dir) => [super::paths::clean(&dir).as_slice(), b"/", name].concat(),
-                        Err(_) => name.clone(),
-                    };
-                    ("symlink data for", self.report.quoted(&path))
-                }
-            };
-            let text = format!("[{}] cannot convert {what}: ", self.report.role());
-            self.report
-                .error_xfer([text.as_bytes(), &shown, format!(" ({EILSEQ})").as_bytes()].concat());
-        }
-    }
-
-    fn take_list(&mut self, received: Received, role: Role) -> Result<()> {
-        self.tell_unconverted(&received.notices, role == Role::EarlyReceiver);
-        let mut segment = received.segment;
-        segment.io_error = IoErrors::from_bits(received.io_error as u32);
-        self.report.set_listing_error(segment.io_error);
-        if self.plan.prune_empty_dirs {
-            super::metadata::prune(&self.plan, &mut segment, &self.plan.destination, &self.report)?;
-        }
-        super::exchange::trace_list(Way::In, &segment);
-        super::local::tell_duplicates(&self.plan, &self.report, &segment);
-        let segment = Arc::new(segment);
-        if !self.plan.inc_recurse {
-            debug!(self.report, flist >= 3; "[", role, "] flist_eof=1");
-        }
-        for line in received.ids {
-            self.report.info(line);
-        }
-        show_list(&self.report, role, &segment);
-        self.report.stats(|s| {
-            for entry in segment.entries() {
-                s.files.add(entry.mode);
-                if entry.is_file() || entry.is_link() {
-                    s.total_size = s.total_size.saturating_add(entry.len);
-                }
-            }
-            s.had_entries |= !segment.is_empty();
-        });
-        self.report.listed(segment.len() as u64, false);
-        self.places.add(&segment);
-        self.lists.add(Arc::clone(&segment))?;
-        self.tell_generator(Feed::List(segment))
-    }
-
-    fn sub_list(&mut self, dir_ndx: i32) -> Result<()> {
-        let before = self.reader.bytes_read();
-        let path = self.lists.expect_path(dir_ndx)?;
-        if self.lists.is_empty() {
-            // The sender has ended all of them: a phase can't begin again (spec: protocol 6.3).
-            return Err(Error::Protocol(
-                "rsync: refusing sub-flist after final flist was freed".into(),
-            ));
-        }
-        // A list that is read before it is settled where things go: nobody is a receiver yet.
-        let early = self.lists.added() == 1 && self.lists.first().is_some_and(|list| list.len() == 1);
-        let role = if early { Role::EarlyReceiver } else { Role::Receiver };
-        debug!(self.report, flist >= 2; "[", role, "] receiving flist for dir ", dir_ndx);
-        let start = self.lists.next_start();
-        self.decoder.set_role(role.name());
-        let received = self
-            .decoder
-            .read_list(&mut self.reader, start, Some((dir_ndx, &path)))?;
-        self.take_list(received, role)?;
-        let size = self.reader.bytes_read() - before;
-        self.report.stats(|s| s.flist_size += size);
-        Ok(())
+        self.notify_generator(Feed::Ended)
     }
 
     // ---- items
 
     fn items(&mut self) -> Result<()> {
         let max_phase = if self.plan.protocol >= 29 { 2 } else { 1 };
-        // What a single entry means depends on whether more lists come, so nobody has begun before that is known
-        // (spec: protocol 5.10).
+        // The meaning of a single entry depends on whether more lists follow, so the generator begins only when that is
+        // known (spec: protocol 5.10).
         let mut alone = self.plan.inc_recurse && self.lists.first().is_some_and(|list| list.len() == 1);
         let mut begun = false;
         loop {
             self.report.check()?;
             if !alone && !std::mem::replace(&mut begun, true) {
-                // Nothing is read on before it is known where things go, and this end is two processes in rsync: what
-                // is wrong from here on is told by the receiver.
+                // Reading goes on once the destination is resolved. In rsync this end is two processes from here on, and
+                // the receiver reports what is wrong.
                 let _ = self.dest()?;
             }
             let ndx = self.ndx.read(&mut self.reader)?;
@@ -345,13 +281,13 @@ impl Receiver {
                         return Ok(());
                     }
                     debug!(self.report, recv >= 1; "recv_files phase=", i32::from(self.phase));
-                    self.tell_generator(Feed::Phase(self.phase))?;
+                    self.notify_generator(Feed::Phase(self.phase))?;
                 }
                 NDX_FLIST_EOF if self.plan.inc_recurse && !self.lists.is_complete() => {
                     debug!(self.report, flist >= 3; "[receiver] flist_eof=1");
                     self.lists.complete();
-                    self.report.listed(0, true);
-                    self.tell_generator(Feed::Eof)?;
+                    self.report.end_lists();
+                    self.notify_generator(Feed::Eof)?;
                 }
                 NDX_DEL_STATS if self.plan.protocol >= 31 => {
                     read_deletions(&mut self.reader, Role::Receiver)?;
@@ -374,7 +310,7 @@ impl Receiver {
             return Ok(());
         }
         if let Some(replay) = self.replay.as_ref().filter(|_| !item.wants_data()) {
-            replay.settle(&self.report)?;
+            replay.wait_generator(&self.report)?;
         }
         let found = entry_of(&self.lists, &item, Role::Receiver)?;
         if self.report.progress_level() == 2 {
@@ -392,41 +328,41 @@ impl Receiver {
             let dest = self.dest()?;
             dest.metadata.read_values(&mut self.reader, &found.segment, found.pos)?;
             if !item.wants_data() {
-                // Now all values are here.
+                // Now all values are known.
                 let want = dest.wanted(&found.segment, found.pos, None);
                 dest.set_xattrs_at(&dest.name(&found.segment, found.pos), &want);
             }
         }
         items::count(&self.report, entry.mode, item.iflags);
         if !item.wants_data() {
-            self.tell(&item, &found, Figures::default(), Part::All);
+            self.report_item(&item, &found, Figures::default(), Part::All);
             return Ok(());
         }
         if let Some(replay) = self.replay.clone() {
             if !replay.wants(&self.report, ndx)? {
                 let name = self.report.quoted(&found.segment.name(found.pos));
                 self.report.info(text!["(Skipping batched update for ", &name, ")"]);
-                return self.pass_over(&item, &found);
+                return self.skip_data(&item, &found);
             }
         }
         let batched = self.plan.read_batch || self.plan.only_write_batch && !self.plan.server;
         if self.plan.idle() && batched {
-            self.tell(&item, &found, Figures::default(), Part::All);
-            self.pass_over(&item, &found)?;
-            return self.tell_generator(Feed::Finished { ndx, good: true });
+            self.report_item(&item, &found, Figures::default(), Part::All);
+            self.skip_data(&item, &found)?;
+            return self.notify_generator(Feed::Finished { ndx, good: true });
         }
         if self.plan.idle() {
-            self.tell(&item, &found, Figures::default(), Part::All);
+            self.report_item(&item, &found, Figures::default(), Part::All);
             self.report.stats(|s| {
                 s.transferred += 1;
                 s.transferred_size = s.transferred_size.saturating_add(entry.len);
             });
-            return self.tell_generator(Feed::Finished { ndx, good: true });
+            return self.notify_generator(Feed::Finished { ndx, good: true });
         }
         self.receive(&item, &found)
     }
 
-    /// Before the end of a phase: what was asked for and is not in the batch won't come (spec: protocol 11).
+    /// Report, before the end of a phase, the requested files that the batch does not have (spec: protocol 11).
     fn unbatched(&mut self) -> Result<()> {
         let Some(replay) = self.replay.clone() else {
             return Ok(());
@@ -440,60 +376,51 @@ impl Receiver {
                 let name = self.report.quoted(&found.segment.name(found.pos));
                 self.report.error_xfer(text!["(No batched update for ", &name, ")"]);
             }
-            self.tell_generator(Feed::Finished { ndx, good: false })?;
+            self.notify_generator(Feed::Finished { ndx, good: false })?;
         }
         Ok(())
     }
 
-    fn tell(&self, item: &Item<'_>, found: &Found, figures: Figures<'_>, part: Part) {
+    fn report_item(&self, item: &Item<'_>, found: &Found, figures: Figures<'_>, part: Part) {
         let name = found.segment.name(found.pos);
-        items::tell(
-            &self.report,
-            &found.segment,
-            found.pos,
-            &name,
-            item.iflags,
-            item.xname.as_deref(),
-            false,
-            figures,
-            part,
-        );
+        let change = Change {
+            list: &found.segment,
+            i: found.pos,
+            iflags: item.iflags,
+            xname: item.xname.as_deref(),
+            by: Operation::Receive,
+        };
+        change.report(&self.report, &name, figures, part);
     }
 
     // ---- data
 
     fn dest(&mut self) -> Result<Arc<Dest>> {
         if self.dest.is_none() {
-            // An item can only come after a request, so the destination is settled.
+            // An item can only come after a request, so the destination is resolved.
             let dest = self
                 .dest_inbox
                 .recv()
-                .map_err(|_| Error::Ipc(String::new()))?
+                .map_err(|_| Error::Ended(14))?
                 .for_role(Role::Receiver);
-            self.alt_roots = super::basis::open_alt_dirs_quietly(&dest);
+            self.alt_roots = super::dest::alt_dirs::open_quietly(&dest);
             self.dest = Some(Arc::new(dest));
         }
-        self.dest.clone().ok_or_else(|| Error::Ipc(String::new()))
+        self.dest.clone().ok_or(Error::Ended(14))
     }
 
-    /// Read a file's data to its end without keeping any.
-    fn pass_over(&mut self, item: &Item<'_>, found: &Found) -> Result<()> {
+    /// Read and drop a file's data.
+    fn skip_data(&mut self, item: &Item<'_>, found: &Found) -> Result<()> {
         let dest = self.dest()?;
         let (segment, i) = (Arc::clone(&found.segment), found.pos);
-        let head = SumHead::read(
-            &mut self.reader,
-            self.plan.protocol,
-            self.plan.xfer_sum,
-            self.phase > 0,
-            Role::Receiver.name(),
-        )?;
+        let head = self.read_head()?;
         let incoming = Incoming {
             rel: dest.name(&segment, i),
             exists: None,
             replaces: false,
             want: dest.wanted(&segment, i, None),
             head,
-            kind: item.basis.unwrap_or(basis::ITSELF),
+            kind: BasisKind::of(item),
             basis: None,
             basis_lost: false,
             mapped: None,
@@ -517,30 +444,22 @@ impl Receiver {
         Ok(())
     }
 
-    fn receive(&mut self, item: &Item<'static>, found: &Found) -> Result<()> {
-        let dest = self.dest()?;
+    /// The basis of an item's data, and the attributes of the new file.
+    fn incoming(&mut self, dest: &Dest, item: &Item<'_>, found: &Found) -> Result<Incoming> {
         let segment = Arc::clone(&found.segment);
-        let (i, ndx) = (found.pos, item.ndx);
-        let entry = *segment.entry(i);
+        let i = found.pos;
         let redo = self.seen.redo(&segment, i, self.plan.protocol)?;
-        let before = self.reader.bytes_read();
-        let head = SumHead::read(
-            &mut self.reader,
-            self.plan.protocol,
-            self.plan.xfer_sum,
-            self.phase > 0,
-            Role::Receiver.name(),
-        )?;
+        let head = self.read_head()?;
         let rel = dest.name(&segment, i);
         let fresh = item.iflags.contains(ItemFlags::NEW) && self.plan.protocol >= 29;
-        // What can't be looked at may be there all the same, and is not replaced without a backup.
+        // A file whose status can't be read may exist all the same, and is not replaced without a backup.
         let looked = if fresh { None } else { Some(dest.lstat(&rel)) };
         let (exists, replaces) = match looked {
             None => (None, false),
             Some(Ok(stat)) => (Some(stat), true),
             Some(Err(error)) => (None, !error.is(Errno::NOENT)),
         };
-        let (kind, place) = self.basis_place(item, &dest, &rel, exists.as_ref())?;
+        let (kind, place) = self.basis_place(item, dest, &rel, exists.as_ref())?;
         // Without --perms the mode is that of the file which the data builds on (observed).
         let model = match &place {
             Some((root, name)) if !self.plan.perms => dest.model(root, name),
@@ -553,48 +472,66 @@ impl Receiver {
                 Some((name.clone(), stat.size))
             });
         }
-        let mut basis = None;
-        let mut basis_lost = false;
-        if let Some((root, name)) = place.filter(|_| head.count > 0) {
-            match root.open_read(&name, self.plan.open_noatime) {
-                Ok(file) => basis = Some(file),
-                // A similar file may have had its own turn and be gone, and a batch is read where its basis may be missing.
-                // Only where a block of it is meant does that matter: it ends the run (observed).
-                Err(error) if error.is(Errno::NOENT) => {}
-                Err(error) => {
-                    // The generator had it, so blocks of it may be meant: this try is in vain.
-                    basis_lost = !self.tokens.wants_blocks();
-                    let text = [
-                        b"open ".as_slice(),
-                        &self.report.quoted(&root.display(&name)),
-                        b" failed",
-                    ];
-                    self.report.sys_error(Role::Receiver, text.concat(), &error);
-                }
-            }
-        }
-        let want = dest.wanted(&segment, i, model.as_ref().filter(|s| s.is_file()));
-        let late = self.report.after_data();
-        let incoming = Incoming {
+        let (basis, basis_lost) = match place.filter(|_| head.count > 0) {
+            Some((root, name)) => self.open_basis(&root, &name),
+            None => (None, false),
+        };
+        Ok(Incoming {
+            want: dest.wanted(&segment, i, model.as_ref().filter(|s| s.is_file())),
             segment,
             i,
-            rel: rel.clone(),
+            rel,
             exists,
             replaces,
-            want,
             head,
             kind,
             basis,
             basis_lost,
             mapped,
             redo,
-        };
+        })
+    }
+
+    fn read_head(&mut self) -> Result<SumHead> {
+        SumHead::read(
+            &mut self.reader,
+            self.plan.protocol,
+            self.plan.xfer_sum,
+            self.phase > 0,
+            Role::Receiver.name(),
+        )
+    }
+
+    /// The basis, and whether this try is in vain because the basis can't be opened.
+    fn open_basis(&self, root: &Root, name: &[u8]) -> (Option<File>, bool) {
+        match root.open_read(name, Atime::keep_if(self.plan.open_noatime)) {
+            Ok(file) => (Some(file), false),
+            // A similar file may have been replaced or removed since, and a batch may be read where its basis is missing. The
+            // run ends only when a block of the basis is used (observed).
+            Err(error) if error.is(Errno::NOENT) => (None, false),
+            Err(error) => {
+                // The generator had opened the basis, so its blocks may be used.
+                let text = text!["open ", self.report.quoted(&root.display(name)), " failed"];
+                let in_vain = !self.tokens.wants_blocks();
+                self.report.sys_error(Role::Receiver, text, &error);
+                (None, in_vain)
+            }
+        }
+    }
+
+    fn receive(&mut self, item: &Item<'static>, found: &Found) -> Result<()> {
+        let dest = self.dest()?;
+        let ndx = item.ndx;
+        let entry = *found.segment.entry(found.pos);
+        let before = self.reader.bytes_read();
+        let incoming = self.incoming(&dest, item, found)?;
+        let late = self.report.after_data();
         let mut sum = Vec::new();
-        // The item of a file is told when there is something to write it to.
-        let mut told = late;
+        // The item is reported once there is a file to write it to.
+        let mut reported = late;
         let mut opened = |receiver: &Self| {
-            if !std::mem::replace(&mut told, true) {
-                receiver.tell(item, found, Figures::default(), Part::Screen);
+            if !std::mem::replace(&mut reported, true) {
+                receiver.report_item(item, found, Figures::default(), Part::Screen);
             }
         };
         let outcome = self.file(&dest, &incoming, &mut sum, &mut opened)?;
@@ -613,119 +550,28 @@ impl Receiver {
                 sum_bytes: 0,
                 checksum: Some(&sum),
             };
-            self.tell(item, found, figures, Part::Screen);
+            self.report_item(item, found, figures, Part::Screen);
         }
         match outcome {
-            Outcome::Placed => self.tell(item, found, figures, Part::Kept),
+            Outcome::Placed => self.report_item(item, found, figures, Part::Kept),
             Outcome::Held => {
                 self.delayed.push(Delayed {
                     item: item.clone(),
-                    segment: Arc::clone(&found.segment),
-                    i,
-                    rel,
-                    exists: replaces,
+                    segment: incoming.segment,
+                    i: incoming.i,
+                    rel: incoming.rel,
+                    exists: incoming.replaces,
                     bytes,
                     sum: if late { sum } else { Vec::new() },
                 });
             }
             Outcome::Again | Outcome::Failed => {}
         }
-        self.tell_generator(match outcome {
+        self.notify_generator(match outcome {
             Outcome::Placed => Feed::Finished { ndx, good: true },
             Outcome::Held => Feed::Held(ndx),
             Outcome::Failed => Feed::Finished { ndx, good: false },
             Outcome::Again => Feed::Redo(ndx),
         })
     }
-
-    /// Move the files that were held back (spec: transfer 6 `--delay-updates`).
-    fn finish_delayed(&mut self) -> Result<()> {
-        if self.delayed.is_empty() {
-            return Ok(());
-        }
-        let dest = self.dest()?;
-        for held in std::mem::take(&mut self.delayed) {
-            let good = match dest.place_delayed(&held.rel, held.exists) {
-                Ok(()) => true,
-                Err(Failed::File(_)) => false,
-                Err(Failed::Run(error)) => return Err(error),
-            };
-            if good {
-                let late = !held.sum.is_empty();
-                let figures = Figures {
-                    bytes: if late { held.bytes } else { 0 },
-                    sum_bytes: 0,
-                    checksum: late.then_some(&held.sum),
-                };
-                let found = Found {
-                    segment: held.segment,
-                    pos: held.i,
-                    is_parent: false,
-                    active: true,
-                };
-                self.tell(&held.item, &found, figures, Part::Kept);
-            }
-            self.tell_generator(Feed::Placed {
-                ndx: held.item.ndx,
-                good,
-            })?;
-        }
-        Ok(())
-    }
-
-    // ---- the end
-
-    /// Statistics and the last DONE (spec: protocol 6.3, 6.8).
-    fn goodbye(&mut self) -> Result<()> {
-        let protocol = self.plan.protocol;
-        if !self.plan.server {
-            let mut figure = || self.reader.x30long(protocol, 3).map(|n| n.max(0) as u64);
-            let (read, written, total) = (figure()?, figure()?, figure()?);
-            let (build, xfer) = if protocol >= 29 { (figure()?, figure()?) } else { (0, 0) };
-            self.report.stats(|s| {
-                s.sent = read;
-                s.received = written;
-                s.total_size = total;
-                s.flist_build_ms = build;
-                s.flist_xfer_ms = xfer;
-            });
-        }
-        if protocol >= 31 {
-            loop {
-                match self.ndx.read(&mut self.reader)? {
-                    NDX_DONE => break,
-                    NDX_DEL_STATS => {
-                        let counts = read_deletions(&mut self.reader, Role::Receiver)?;
-                        if self.plan.delete == DeleteWhen::Never && !self.plan.force {
-                            self.report.stats(|s| s.deleted = counts);
-                        }
-                    }
-                    ndx => {
-                        return Err(Error::Protocol(format!(
-                            "Invalid packet at end of run ({ndx}) [receiver]"
-                        )))
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A list that has come, for `--debug=FLIST`: the receiver tells, and then the generator, which in rsync reads it again.
-pub(super) fn show_list(report: &Report, role: Role, segment: &Segment) {
-    if report.plan().debug.flist < 2 {
-        return;
-    }
-    for i in 0..segment.len() {
-        debug!(report, flist >= 2; "recv_file_name(", &segment.name(i), ")");
-    }
-    debug!(report, flist >= 2; "received ", segment.len(), " names");
-    debug::list(report, role, segment, ListOf::Receiver);
-    debug!(report, flist >= 2; "recv_file_list done");
-}
-
-/// A failure that came from the system.
-pub fn io_failure(text: &str, error: &io::Error) -> Error {
-    Error::FileIo(format!("rsync: [receiver] {text}: {}", crate::error::sys_text(error)))
 }

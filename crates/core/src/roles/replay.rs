@@ -1,8 +1,8 @@
 //! Two roles that work from a batch (spec: protocol 11).
 //!
-//! No sender waits for requests there: its data comes in the order of the run that wrote it. What a sender would do for
-//! the two roles is done here. The receiver learns whether the generator wants the data that comes next, and passes the
-//! end of a phase only when the generator has come as far as it can.
+//! No sender answers requests: the data comes in the order of the run that wrote the batch. This file does for the two
+//! roles what a sender would do. The receiver learns whether the generator wants the next data, and passes the end of a
+//! phase only when the generator has done all it can.
 
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,10 +18,10 @@ const PATIENCE: Duration = Duration::from_millis(50);
 struct State {
     /// Files that the generator has asked for and that have not come.
     wanted: BTreeSet<i32>,
-    /// What the receiver has told the generator, and what of it the generator has taken in.
-    told: u64,
-    heard: u64,
-    /// The generator has nothing to do until it is told something.
+    /// Messages that the receiver has sent to the generator, and how many of them the generator has handled.
+    sent: u64,
+    taken: u64,
+    /// The generator has nothing to do until the next message.
     waits: bool,
     /// The receiver has nothing to do until the generator has.
     blocked: bool,
@@ -30,15 +30,15 @@ struct State {
 }
 
 impl State {
-    /// The generator can get no further by itself.
-    fn is_settled(&self) -> bool {
-        self.over || self.waits && self.told == self.heard
+    /// The generator has done all it can without another message.
+    fn has_stopped(&self) -> bool {
+        self.over || self.waits && self.sent == self.taken
     }
 }
 
-/// What the two know of each other.
+/// What the two roles know of each other.
 #[derive(Default)]
-pub struct Replay {
+pub(crate) struct Replay {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -62,44 +62,45 @@ impl Replay {
 
     // ---- the generator's side
 
-    /// Asks for a file.
-    pub fn ask(&self, ndx: i32) {
+    /// The generator asks for a file.
+    pub(crate) fn ask(&self, ndx: i32) {
         self.update(|state| {
             state.wanted.insert(ndx);
         });
     }
 
-    /// Something that was told has been taken in.
-    pub fn hear(&self) {
-        self.update(|state| state.heard += 1);
+    /// The generator has handled a message.
+    pub(crate) fn note_taken(&self) {
+        self.update(|state| state.taken += 1);
     }
 
-    /// Begins or ends to wait for the receiver.
-    pub fn set_waiting(&self, waits: bool) {
+    /// The generator begins or ends a wait for the receiver.
+    pub(crate) fn set_waiting(&self, waits: bool) {
         self.update(|state| state.waits = waits);
     }
 
-    /// The generator has gone, and wants nothing any more.
-    pub fn set_over(&self) {
+    /// The generator has ended.
+    pub(crate) fn set_over(&self) {
         self.update(|state| state.over = true);
     }
 
     /// The receiver can read no further without knowing what is wanted.
-    pub fn is_blocked(&self) -> bool {
+    pub(crate) fn is_blocked(&self) -> bool {
         let state = self.lock();
-        state.blocked && state.told == state.heard
+        state.blocked && state.sent == state.taken
     }
 
-    /// Waits a moment for the receiver to do anything.
-    pub fn idle(&self) {
+    /// Wait a moment for the receiver to do anything.
+    pub(crate) fn idle(&self) {
         drop(self.wait(self.lock()));
     }
 
     // ---- the receiver's side
 
-    /// Must come before the telling itself, so that the generator is never taken for settled with a word underway.
-    pub fn tell(&self) {
-        self.update(|state| state.told += 1);
+    /// A message is about to be sent. This call comes before the message itself, so that the generator never counts as
+    /// stopped while a message is on its way.
+    pub(crate) fn note_sent(&self) {
+        self.update(|state| state.sent += 1);
     }
 
     fn blocked<T>(&self, report: &Report, mut found: impl FnMut(&mut State) -> Option<T>) -> Result<T> {
@@ -119,25 +120,25 @@ impl Replay {
         }
     }
 
-    /// Waits until the generator can get no further: what an item is about has been dealt with then.
-    pub fn settle(&self, report: &Report) -> Result<()> {
-        self.blocked(report, |state| state.is_settled().then_some(()))
+    /// Wait until the generator has done all it can. What an item is about is finished then.
+    pub(crate) fn wait_generator(&self, report: &Report) -> Result<()> {
+        self.blocked(report, |state| state.has_stopped().then_some(()))
     }
 
     /// Whether the data of this file, which comes next, is wanted; its request counts as answered.
-    pub fn wants(&self, report: &Report, ndx: i32) -> Result<bool> {
+    pub(crate) fn wants(&self, report: &Report, ndx: i32) -> Result<bool> {
         self.blocked(report, |state| {
             if state.wanted.remove(&ndx) {
                 return Some(true);
             }
-            state.is_settled().then_some(false)
+            state.has_stopped().then_some(false)
         })
     }
 
-    /// Waits until the generator can get no further, and takes the requests below `end` that have no answer.
-    pub fn unanswered(&self, report: &Report, end: i32) -> Result<Vec<i32>> {
+    /// Wait until the generator has done all it can, and take the requests below `end` that have no answer.
+    pub(crate) fn unanswered(&self, report: &Report, end: i32) -> Result<Vec<i32>> {
         self.blocked(report, |state| {
-            if !state.is_settled() {
+            if !state.has_stopped() {
                 return None;
             }
             let later = state.wanted.split_off(&end);

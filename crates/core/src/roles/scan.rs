@@ -1,12 +1,13 @@
 //! Scanning the sources into file lists (spec: transfer 2; protocol 5.1, 5.5, 5.10).
 //!
 //! The scanner is an iterator over segments: one for a whole run, or, with incremental recursion, one for each
-//! directory, depth first. Who sends them encodes them; a local copy hands them to its generator.
+//! directory, depth first. A sender encodes them; a local copy passes them to its generator.
 
 mod arguments;
 mod item;
+mod sums;
 
-pub use item::sum_file;
+pub(crate) use sums::sum_file;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -25,12 +26,13 @@ use crate::flist::{eflag, HardLinks, Iconv, Segment, SegmentBuilder};
 use crate::plan::Plan;
 use crate::report::debug::debug;
 use crate::report::say::text;
-use crate::report::{sys_line, Level, Report};
+use crate::report::{Level, Report};
 use crate::role::Role;
-use crate::tree::{FileKind, Stat};
+use crate::roles::text::messages;
+use crate::tree::{Atime, FileKind, Stat};
 use crate::wire::item::IoErrors;
 
-/// An argument on its way down: `name` under `root`, of which `done` bytes are already listed.
+/// An argument whose parents are being listed: `name` under `root`; its first `done` bytes are listed already.
 #[derive(Debug, Clone)]
 struct Argument {
     root: u16,
@@ -40,9 +42,9 @@ struct Argument {
     /// Named with a trailing slash or as `.`: a symlink to a directory is followed.
     follow: bool,
     missing_ok: bool,
-    /// Stands only for the way to another argument: its contents are nobody's wish.
+    /// Only a parent of another argument: its contents were not asked for.
     implied: bool,
-    /// That many bytes of its name are the way to the argument before as well.
+    /// Bytes of its name that it shares, as parents, with the argument before.
     known: usize,
 }
 
@@ -52,18 +54,18 @@ struct Node {
     /// Name on the wire; empty for the virtual top.
     path: Vec<u8>,
     dir_ndx: i32,
-    /// Nothing to list: the rules of a directory cease to be in force here (`--debug=FILTER2`).
+    /// No directory to list: the rules of the last one end here (`--debug=FILTER2`).
     popping: bool,
     /// Roots under which it is read.
     contents: Vec<(u16, u64)>,
     arguments: Vec<Argument>,
 }
 
-/// Where the nodes of a growing list stand, by path.
+/// The nodes of a growing list by path.
 #[derive(Default)]
 struct Known {
     by_path: HashMap<Vec<u8>, usize>,
-    /// How many of the nodes are in it.
+    /// Number of nodes that are indexed.
     seen: usize,
 }
 
@@ -79,7 +81,7 @@ impl Known {
 }
 
 /// Scans source arguments. One per run.
-pub struct Scanner {
+pub(crate) struct Scanner {
     plan: Arc<Plan>,
     report: Report,
     sources: Sources,
@@ -92,14 +94,14 @@ pub struct Scanner {
     finished: bool,
     next_start: i32,
     next_dir: i32,
-    /// Directories whose rules came into force since the last list was begun, where that is told.
+    /// Directories whose rules came into force since the last list began, if that is reported.
     pushed: usize,
     links: HardLinks,
     /// Metadata tables (ACLs, xattrs) go here.
     pub tables: crate::flist::Tables,
-    /// Names are converted on their way: what cannot be is left out here.
+    /// Names are converted for the wire; a name that can't be converted is left out.
     charset: Option<Iconv>,
-    /// Lists do not travel: groups of hard links are found here.
+    /// The lists are local: groups of hard links are found here.
     local: bool,
     /// The sources are named by a list.
     of_list: bool,
@@ -109,7 +111,7 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Result<Self> {
+    pub(crate) fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Result<Self> {
         let filters = Filters::sender(&plan)?.telling(&report);
         let chmod = Chmod::parse(&plan.chmod).unwrap_or_default();
         let daemon_chmod = Chmod::parse(&plan.daemon_chmod).unwrap_or_default();
@@ -138,12 +140,12 @@ impl Scanner {
     }
 
     /// Nothing is left to list.
-    pub fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.finished
     }
 
     /// The next list: all of it, or the next directory's. `names` are the entries of `--files-from`, when in use.
-    pub fn next(&mut self, names: Option<Vec<Vec<u8>>>) -> Result<Option<Segment>> {
+    pub(crate) fn next(&mut self, names: Option<Vec<Vec<u8>>>) -> Result<Option<Segment>> {
         self.report.check()?;
         if self.finished {
             return Ok(None);
@@ -168,7 +170,7 @@ impl Scanner {
         let dir_ndx = node.dir_ndx;
         let mut children = self.list(node, &mut builder)?;
         if !self.plan.inc_recurse {
-            // One list: go on down until nothing is left.
+            // One list for the whole run.
             loop {
                 for _ in 0..std::mem::take(&mut self.pushed) {
                     self.pending.push(Node {
@@ -229,7 +231,7 @@ impl Scanner {
             }
         }
         for node in by_path.values_mut().filter(|node| node.contents.len() > 1) {
-            // Named twice it is still listed once.
+            // A directory that is named twice is listed once.
             let mut seen = HashSet::new();
             node.contents.retain(|&place| seen.insert(place));
         }
@@ -238,7 +240,7 @@ impl Scanner {
             numbers.push(self.next_dir);
             self.next_dir += i32::from(builder.entry(i).is_dir());
         }
-        // The walk is in sorted order, also where the numbers are in order of arrival.
+        // The walk follows the sorted order, also when the numbers follow the order of arrival.
         let mut queue = Vec::new();
         let mut name = Vec::new();
         for i in (0..builder.len()).map(|k| builder.at(k)) {
@@ -256,7 +258,7 @@ impl Scanner {
         self.pending.append(&mut queue);
     }
 
-    /// Rules are matched against names below this root from here on.
+    /// Match rules against names below this root from here on.
     fn at_root(&mut self, number: u16) {
         if self.filter_root == Some(number) || !self.filters.has_merge() && self.plan.daemon_rules.is_empty() {
             return;
@@ -269,7 +271,7 @@ impl Scanner {
 
     // ---- one directory
 
-    /// List one directory (or the virtual top) into `builder`; what is below comes back as nodes.
+    /// List one directory (or the virtual top) into `builder`. Returns its subdirectories as nodes.
     fn list(&mut self, node: Node, builder: &mut SegmentBuilder) -> Result<Vec<Node>> {
         let mut children: Vec<Node> = Vec::new();
         let at_top = node.path.is_empty() && node.contents.is_empty();
@@ -293,7 +295,7 @@ impl Scanner {
             self.list_contents(root, &node.path, dev, builder, &mut children)?;
         }
         if at_top {
-            // The contents of `.` stand in the same list as `.` itself (spec: protocol 5.10).
+            // The contents of `.` are in the same list as `.` itself (spec: protocol 5.10).
             let (dots, rest): (Vec<Node>, Vec<Node>) =
                 children.into_iter().partition(|n| n.path == b"." || n.path == b"/");
             children = rest;
@@ -321,7 +323,7 @@ impl Scanner {
         self.filters.go_to(root, disk(&node.path), insecure)
     }
 
-    /// Everything in a directory.
+    /// List the contents of a directory.
     fn list_contents(
         &mut self,
         root_number: u16,
@@ -337,24 +339,16 @@ impl Scanner {
         let Some(root) = self.sources.root(root_number) else {
             return Ok(());
         };
-        let names = match root.read_names(disk(dir), noatime) {
+        let names = match root.read_names(disk(dir), Atime::keep_if(noatime)) {
             Ok(names) => names,
             Err(error) => {
-                let path = self.display(root_number, dir);
-                if error.is(Errno::NOENT) {
-                    let text = text!["directory has vanished: ", &path];
-                    self.report.set_listing_error(IoErrors::VANISHED);
-                    self.report.warning(text);
-                } else {
-                    let text = text!["opendir ", &path, " failed"];
-                    self.report.set_listing_error(IoErrors::GENERAL);
-                    self.report.sys_error(Role::Sender, text, &error);
-                }
+                self.report_unopened(root_number, dir, &error);
                 return Ok(());
             }
         };
         if names.is_empty() && !plan_is_root && unsearchable(root, dir) {
-            return self.unsearchable(root_number, dir);
+            self.report_unsearchable(root_number, dir);
+            return Ok(());
         }
         let mut name = Vec::with_capacity(dir.len() + 64);
         if dir != b"." {
@@ -392,40 +386,51 @@ impl Scanner {
                     self.list_file(root_number, &name, stat, top_dev, 1, builder, children)?;
                 }
                 Err(Lookup::Failed(error)) if error.is(Errno::ACCESS) && unsearchable(root, dir) => {
-                    return self.unsearchable(root_number, dir);
+                    self.report_unsearchable(root_number, dir);
+                    return Ok(());
                 }
                 Err(Lookup::Broken(error)) => return Err(error),
-                Err(Lookup::Failed(error)) => {
-                    let path = self.display(root_number, &name);
-                    if error.is(Errno::NOENT) {
-                        let text = text!["file has vanished: ", &path];
-                        self.report.set_listing_error(IoErrors::VANISHED);
-                        self.report.warning(text);
-                    } else {
-                        let text = text!["readlink_stat(", &path, ") failed"];
-                        self.report.set_listing_error(IoErrors::GENERAL);
-                        self.report.sys_error(Role::Sender, text, &error);
-                    }
-                }
+                Err(Lookup::Failed(error)) => self.report_unseen(root_number, &name, &error),
             }
         }
         if let Some(error) = &names.error {
             let path = self.display(root_number, dir);
-            let text = text!["readdir(", &path, ")"];
-            self.report.set_listing_error(IoErrors::GENERAL);
-            self.report.sys_error(Role::Sender, text, error);
+            self.cannot_list(text!["readdir(", &path, ")"], error);
         }
         Ok(())
     }
 
-    /// A directory that can be read but not searched counts as one that can't be opened.
-    fn unsearchable(&mut self, root: u16, dir: &[u8]) -> Result<()> {
+    /// Report a name whose status can't be read.
+    fn report_unseen(&mut self, root: u16, name: &[u8], error: &io::Error) {
+        let path = self.display(root, name);
+        if error.is(Errno::NOENT) {
+            self.report.set_listing_error(IoErrors::VANISHED);
+            self.report.warning(messages::file_vanished(&path));
+        } else {
+            self.cannot_list(messages::readlink_stat_failed(&path), error);
+        }
+    }
+
+    /// Report a directory that can't be opened.
+    fn report_unopened(&mut self, root: u16, dir: &[u8], error: &io::Error) {
         let path = self.display(root, dir);
-        let text = text!["opendir ", &path, " failed"];
+        if error.is(Errno::NOENT) {
+            self.report.set_listing_error(IoErrors::VANISHED);
+            self.report.warning(text!["directory has vanished: ", &path]);
+        } else {
+            self.cannot_list(messages::opendir_failed(&path), error);
+        }
+    }
+
+    /// Report that something can't be listed. From here on nothing is deleted.
+    fn cannot_list(&self, text: impl AsRef<[u8]>, error: &io::Error) {
         self.report.set_listing_error(IoErrors::GENERAL);
-        self.report
-            .sys_error(Role::Sender, text, &io::Error::from(Errno::ACCESS));
-        Ok(())
+        self.report.sys_error(Role::Sender, text, error);
+    }
+
+    /// Report a directory that can be read but not searched, as one that can't be opened.
+    fn report_unsearchable(&mut self, root: u16, dir: &[u8]) {
+        self.report_unopened(root, dir, &io::Error::from(Errno::ACCESS));
     }
 
     fn hidden(&mut self, name: &[u8], dir: bool) -> bool {
@@ -434,7 +439,7 @@ impl Scanner {
         self.filters.daemon_hides(path, dir) || self.filters.hides(path, dir, &self.report)
     }
 
-    /// A link is tested as what it will be listed as.
+    /// Test a link against the rules, as the type with which it will be listed.
     fn hidden_link(&mut self, root: u16, name: &[u8], stat: &Stat) -> bool {
         let mut dir = is_dir(stat.mode);
         if stat.is_symlink() && (self.plan.copy_links || self.plan.copy_dirlinks) {
@@ -447,15 +452,48 @@ impl Scanner {
         self.hidden(name, dir)
     }
 
-    fn no_referent(&mut self, root: u16, name: &[u8]) -> Result<()> {
+    fn report_no_referent(&mut self, root: u16, name: &[u8]) {
         let path = self.display(root, name);
-        let text = text!["symlink has no referent: ", &path];
         self.report.set_listing_error(IoErrors::GENERAL);
-        self.report.error_xfer(text);
-        Ok(())
+        self.report.error_xfer(text!["symlink has no referent: ", &path]);
     }
 
-    /// An entry that is not (yet) known to be a directory of an argument. `depth` 0: an argument itself.
+    /// The status that the list gives for a link where some links are followed; `None` when the link is left out.
+    fn follow_link(&mut self, root_number: u16, name: &[u8], stat: Stat) -> Option<Stat> {
+        let plan = Arc::clone(&self.plan);
+        let path = disk(name);
+        let mut follow = plan.copy_links;
+        if !follow && plan.copy_unsafe_links {
+            let target = self.sources.root(root_number)?.read_link(path);
+            if let Some(target) = target.ok().filter(|target| unsafe_link(target, path)) {
+                follow = true;
+                if plan.info.symsafe > 0 {
+                    let text = text!["copying unsafe symlink \"", path, "\" -> \"", target, "\""];
+                    self.report.info(text);
+                }
+            }
+        }
+        let root = self.sources.root(root_number)?;
+        if !follow {
+            let behind = plan
+                .copy_dirlinks
+                .then(|| root.stat_follow(path, plan.crtimes).ok())
+                .flatten();
+            return Some(behind.filter(Stat::is_dir).unwrap_or(stat));
+        }
+        match root.stat_follow(path, plan.crtimes) {
+            Ok(behind) => return Some(behind),
+            Err(error) if error.is(Errno::NOENT) => self.report_no_referent(root_number, name),
+            Err(error) => {
+                let shown = self.display(root_number, name);
+                self.cannot_list(messages::readlink_stat_failed(&shown), &error);
+            }
+        }
+        None
+    }
+
+    /// List one name. `depth` 0: an argument itself.
+    #[allow(clippy::too_many_arguments)] // a name, its place in the walk, and where the entry and its children go
     fn list_file(
         &mut self,
         root_number: u16,
@@ -470,46 +508,17 @@ impl Scanner {
         let path = disk(name);
         debug!(self.report, flist >= 2; "[sender] make_file(", path, ",*,", i32::from(depth > 0) * 2, ")");
         if stat.is_symlink() && (plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks) {
-            let Some(root) = self.sources.root(root_number) else {
-                return Ok(());
-            };
-            let mut follow = plan.copy_links;
-            if !follow && plan.copy_unsafe_links {
-                if let Ok(target) = root.read_link(path) {
-                    if unsafe_link(&target, path) {
-                        follow = true;
-                        if plan.info.symsafe > 0 {
-                            let text = text!["copying unsafe symlink \"", path, "\" -> \"", target, "\""];
-                            self.report.info(text);
-                        }
-                    }
-                }
-            }
-            let Some(root) = self.sources.root(root_number) else {
-                return Ok(());
-            };
-            if follow {
-                match root.stat_follow(path, plan.crtimes) {
-                    Ok(behind) => stat = behind,
-                    Err(error) if error.is(Errno::NOENT) => return self.no_referent(root_number, name),
-                    Err(error) => {
-                        let shown = self.display(root_number, name);
-                        let text = text!["readlink_stat(", &shown, ") failed"];
-                        self.report.set_listing_error(IoErrors::GENERAL);
-                        self.report.sys_error(Role::Sender, text, &error);
-                        return Ok(());
-                    }
-                }
-            } else if plan.copy_dirlinks {
-                if let Ok(behind) = root.stat_follow(path, plan.crtimes) {
-                    if behind.is_dir() {
-                        stat = behind;
-                    }
-                }
+            match self.follow_link(root_number, name, stat) {
+                Some(seen) => stat = seen,
+                None => return Ok(()),
             }
         }
         if plan.copy_devices && stat.is_device() {
-            if let Some(Ok(file)) = self.sources.root(root_number).map(|r| r.open_read_follow(path, false)) {
+            if let Some(Ok(file)) = self
+                .sources
+                .root(root_number)
+                .map(|r| r.open_read_follow(path, Atime::Update))
+            {
                 stat.size = device_size(&file);
             }
             stat.mode = stat.mode & !S_IFMT | S_IFREG;
@@ -523,37 +532,28 @@ impl Scanner {
             self.report.info(text);
             return Ok(());
         }
-        if is_dir(stat.mode) {
-            let mount = plan.one_file_system > 0 && depth > 0 && stat.dev != top_dev;
-            if mount {
-                if plan.one_file_system > 1 {
-                    if plan.info.mount > 0 {
-                        self.report.info(text!["[sender] skipping mount-point dir ", path]);
-                    }
-                    return Ok(());
-                }
-                if self.push(root_number, name, &stat, 0, builder)? {
-                    // Its list is an empty one: by that a receiver with incremental recursion finishes the directory.
-                    children.push(Node {
-                        path: name.to_vec(),
-                        ..Node::default()
-                    });
-                }
-                return Ok(());
-            }
-            let contents = plan.recurse;
-            let flags = if contents { eflag::CONTENT_DIR } else { 0 };
-            if self.push(root_number, name, &stat, flags, builder)? && contents {
-                let dev = if depth == 0 { stat.dev } else { top_dev };
-                children.push(Node {
-                    path: name.to_vec(),
-                    contents: vec![(root_number, dev)],
-                    ..Node::default()
-                });
+        if !is_dir(stat.mode) {
+            self.push(root_number, name, &stat, 0, builder)?;
+            return Ok(());
+        }
+        let mount = plan.one_file_system > 0 && depth > 0 && stat.dev != top_dev;
+        if mount && plan.one_file_system > 1 {
+            if plan.info.mount > 0 {
+                self.report.info(text!["[sender] skipping mount-point dir ", path]);
             }
             return Ok(());
         }
-        self.push(root_number, name, &stat, 0, builder)?;
+        // The list of a mount point is an empty one: by that a receiver with incremental recursion finishes the directory.
+        let contents = plan.recurse && !mount;
+        let flags = if contents { eflag::CONTENT_DIR } else { 0 };
+        if self.push(root_number, name, &stat, flags, builder)? && (contents || mount) {
+            let dev = if depth == 0 { stat.dev } else { top_dev };
+            children.push(Node {
+                path: name.to_vec(),
+                contents: if contents { vec![(root_number, dev)] } else { Vec::new() },
+                ..Node::default()
+            });
+        }
         Ok(())
     }
 
@@ -565,12 +565,7 @@ impl Scanner {
     }
 }
 
-/// A line of the sender about a system call.
-pub fn sender_line(message: &[u8], error: &io::Error) -> Vec<u8> {
-    sys_line(Role::Sender, message, error)
-}
-
-/// Whether it is the directory that cannot be searched: looking for any name at all tells.
+/// Whether the directory can't be searched: then a look-up of any name fails.
 fn unsearchable(root: &crate::tree::Root, dir: &[u8]) -> bool {
     root.lstat(&[disk(dir), b"/-"].concat())
         .is_err_and(|e| e.is(Errno::ACCESS))

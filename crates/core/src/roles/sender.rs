@@ -1,17 +1,17 @@
 //! The sender: sends the lists, answers requests with data (spec: protocol 6, 9; transfer 13).
 
 mod file_data;
+mod files_from;
+mod outlet;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::copier::remove_source_file;
 use super::exchange::{entry_of, is_keep_alive, put_deletions, read_deletions, Places, Seen};
-use super::items::{self, Figures, Part};
-use super::outlet::Outlet;
 use super::paths::disk;
 use super::scan::Scanner;
-use super::sources::Sources;
+use super::sources::{remove_source_file, Sources};
+use super::text::items::{self, Change, Figures, Operation, Part};
 use crate::delta::search::SearchStats;
 use crate::delta::tokens;
 use crate::error::{Error, Result};
@@ -22,18 +22,23 @@ use crate::report::Report;
 use crate::role::Role;
 use crate::sums::strong::BlockHasher;
 use crate::wire::frames::{Message, Tag};
-use crate::wire::ints::{self, NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
+use crate::wire::ints;
 use crate::wire::item::{IoErrors, Item};
 use crate::wire::link::{Reader, Writer};
+use crate::wire::ndx::{NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use crate::wire::trace::Way;
+use outlet::Outlet;
 
-/// Entries that are listed beyond the list in work before a request is answered, and while waiting for one
+pub(crate) use files_from::forward_names;
+pub(crate) use outlet::record_of;
+
+/// Entries that are listed beyond the current list before a request is answered, and while the sender waits for a request
 /// (spec: protocol 5.10).
 const AHEAD: i32 = 1000;
 const AHEAD_IDLE: i32 = 10_000;
 
 /// The sender of one run.
-pub struct Sender {
+pub(crate) struct Sender {
     plan: Arc<Plan>,
     report: Report,
     reader: Reader,
@@ -53,9 +58,9 @@ pub struct Sender {
     /// Indices of files that arrived whole, in the order of the stream.
     arrived: Arc<Mutex<Vec<i32>>>,
     eof: bool,
-    /// Where the list in work ends.
+    /// End of the current list.
     current_end: i32,
-    /// Entries up to the end of the list that the last item was of, for the progress of the whole transfer.
+    /// Entries up to the end of the last item's list, for the progress of the whole transfer.
     working_end: u64,
     phase: u8,
     totals: SearchStats,
@@ -69,16 +74,16 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
         Tag::ErrorExit => {
             return Err(match message.value() {
                 Some(code) => {
-                    // A peer that does not wait for the answer has closed; its code counts all the same.
+                    // A peer that does not wait for the answer has closed; its exit code counts all the same.
                     let _ = writer.last_msg(Tag::ErrorExit, b"");
                     writer.flush();
                     Error::PeerExit(code)
                 }
-                None => Error::Stream(String::new()),
+                None => Error::Ended(12),
             });
         }
         Tag::Noop => writer.keep_alive()?,
-        // Nobody asked for it, and a program below protocol 27 knows of no such message.
+        // No option asked for it, and a program below protocol 27 does not know such a message.
         Tag::Success if !removes && report.plan().protocol < 27 => {
             return Err(Error::Stream(format!("unexpected tag 100 [{}]", report.role())));
         }
@@ -93,7 +98,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
                 Some(name) => (name, 0o040_000),
                 None => (message.payload.as_slice(), 0o100_000),
             };
-            // Converted as if it were one of ours: names of ours go to the wire, and so does this one (observed).
+            // The name is converted in the direction local to wire, although it came from the wire (observed).
             report.deletion(&report.to_wire(name), mode);
         }
         _ => {}
@@ -102,7 +107,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
 }
 
 impl Sender {
-    pub fn new(
+    pub(crate) fn new(
         plan: &Arc<Plan>,
         report: &Report,
         mut reader: Reader,
@@ -124,7 +129,7 @@ impl Sender {
             encoder: Encoder::new(options, scanner.tables.clone(), lookup),
             lists: Lists::new(plan.inc_recurse),
             ndx_in: NdxReader::new(plan.protocol),
-            ndx_out: NdxWriter::new(plan.protocol),
+            ndx_out: NdxWriter::new(plan.protocol).traced(writer.tracer()),
             out: Vec::new(),
             tokens: tokens::Encoder::new(plan.compress, plan.compress_level, plan.compress_threads, plan.protocol)?,
             hasher: BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix),
@@ -146,18 +151,18 @@ impl Sender {
         })
     }
 
-    /// The reading half, for who has to wait for the peer's end.
-    pub fn reader(&mut self) -> &mut Reader {
+    /// The reader, for callers that wait until the peer closes.
+    pub(crate) fn reader(&mut self) -> &mut Reader {
         &mut self.reader
     }
 
-    /// The same, when all else is done with.
-    pub fn into_reader(self) -> Reader {
+    /// The reader, when the sender has ended.
+    pub(crate) fn into_reader(self) -> Reader {
         self.reader
     }
 
-    /// Everything from the first list to the goodbye.
-    pub fn run(&mut self) -> Result<()> {
+    /// Send everything from the first list to the goodbye.
+    pub(crate) fn run(&mut self) -> Result<()> {
         let names = match self.plan.files_from {
             FilesFrom::None | FilesFrom::Forward => None,
             FilesFrom::Local => Some(super::paths::split_names(
@@ -165,7 +170,7 @@ impl Sender {
                 self.plan.from0,
                 true,
             )),
-            FilesFrom::Link => Some(super::files_from::read_names(&mut self.reader, &self.plan)?),
+            FilesFrom::Link => Some(files_from::read_names(&mut self.reader, &self.plan)?),
         };
         if self.plan.server {
             debug!(self.report, send >= 1; "server_sender starting pid=", self.plan.pid);
@@ -191,16 +196,16 @@ impl Sender {
             s.flist_build_ms = built.max(1);
             s.flist_xfer_ms = sent.saturating_sub(built);
         });
-        if self.plan.info.flist > 0 && !self.plan.inc_recurse && super::remote::worth_a_line(&self.plan) {
+        if self.plan.info.flist > 0 && !self.plan.inc_recurse && self.plan.reports_lists() {
             self.report.list_done(count);
         }
         if count == 0 && self.plan.server {
-            // Nothing to talk about: a pulling client goes home (spec: protocol 6.11).
+            // The list is empty, so a pulling client ends here (spec: protocol 6.11).
             self.writer.flush();
             return Ok(());
         }
         if !self.plan.inc_recurse {
-            self.report.listed(0, true);
+            self.report.end_lists();
         }
         if !self.plan.server {
             debug!(self.report, flist >= 3; "file list sent");
@@ -218,7 +223,7 @@ impl Sender {
         result
     }
 
-    /// The same for what belongs to a file's data.
+    /// Send the pending bytes that belong to a file's data.
     fn put_data(&mut self) -> Result<()> {
         let result = self.outlet.put_data(&self.out);
         self.out.clear();
@@ -237,7 +242,7 @@ impl Sender {
             .id_lists(if self.plan.ignore_errors { 0 } else { io_error }, &mut self.out);
         let size = (self.out.len() - before) as u64;
         self.report.stats(|s| s.flist_size += size);
-        super::exchange::trace_list(Way::Out, &segment);
+        super::exchange::trace_list(self.writer.tracer(), Way::Out, &segment);
         debug::list(&self.report, Role::Sender, &segment, ListOf::Sender);
         self.places.add(&segment);
         self.lists.add(Arc::new(segment))?;
@@ -249,13 +254,13 @@ impl Sender {
         Ok(())
     }
 
-    /// Say that no more lists come, once that is so.
+    /// Send the end of the lists, once the scanner has no more.
     fn list_end(&mut self) -> Result<()> {
         if self.plan.inc_recurse && !self.eof && self.scanner.is_finished() {
             self.eof = true;
             debug!(self.report, flist >= 3; "[sender] flist_eof=1");
             self.lists.complete();
-            self.report.listed(0, true);
+            self.report.end_lists();
             self.ndx_out.put(&mut self.out, NDX_FLIST_EOF);
             self.put()?;
         }
@@ -346,7 +351,7 @@ impl Sender {
                         while self.lists.is_empty() && !self.eof {
                             self.next_list()?;
                         }
-                        // The work moves on with the lists, also where no file of one was asked for.
+                        // The current list moves on, also when no file of a list was asked for.
                         let working = self.lists.first().map_or(0, |list| list.next_start());
                         self.current_end = self.current_end.max(working);
                         if !self.lists.is_empty() {
@@ -381,11 +386,11 @@ impl Sender {
                 totals.matches, totals.hash_hits, totals.false_alarms, totals.literal
             ));
         }
-        self.report.tell_heap(Role::Sender);
+        self.report.report_heap(Role::Sender);
         self.done()
     }
 
-    /// Entries up to the end of a list that is done, or of the one that was worked at last.
+    /// Entries up to the end of a finished list, or of the list of the last item.
     fn progress_list_done(&self, start: i32) {
         if self.report.progress_level() == 2 {
             self.report
@@ -435,28 +440,25 @@ impl Sender {
         }
         let name = found.segment.given_name(found.pos);
         items::count(&self.report, entry.mode, item.iflags);
-        self.tell(&item, &found, &name, Figures::default(), Part::All);
+        self.report_item(&item, &found, &name, Figures::default(), Part::All);
         self.look_ahead()?;
         item.put(&mut self.ndx_out, &mut self.out, self.plan.protocol, None)?;
         self.out.extend_from_slice(&values);
         self.put()
     }
 
-    fn tell(&self, item: &Item<'_>, found: &Found, name: &[u8], figures: Figures<'_>, part: Part) {
-        items::tell(
-            &self.report,
-            &found.segment,
-            found.pos,
-            name,
-            item.iflags,
-            item.xname.as_deref(),
-            true,
-            figures,
-            part,
-        );
+    fn report_item(&self, item: &Item<'_>, found: &Found, name: &[u8], figures: Figures<'_>, part: Part) {
+        let change = Change {
+            list: &found.segment,
+            i: found.pos,
+            iflags: item.iflags,
+            xname: item.xname.as_deref(),
+            by: Operation::Send,
+        };
+        change.report(&self.report, name, figures, part);
     }
 
-    /// Values of attributes that travelled as digests (spec: protocol 6.5).
+    /// Send the values of attributes that the list has as digests (spec: protocol 6.5).
     fn xattr_reply(&mut self, found: &Found, out: &mut Vec<u8>) -> Result<()> {
         use crate::flist::xattr;
         let Some(index) = found.segment.xattrs(found.pos) else {
@@ -484,11 +486,11 @@ impl Sender {
         Ok(())
     }
 
-    /// A file could not be read: the other side is to know before it deletes at the end (spec: protocol 5.9).
+    /// Note that a file could not be read. The other side must know that before it deletes at the end (spec: protocol 5.9).
     fn failed_file(&self, bits: IoErrors) {
         self.report.set_io_error(bits);
         if self.plan.protocol >= 30 && !self.plan.ignore_errors {
-            // A connection that is gone shows with the next thing sent.
+            // A lost connection shows with the next write.
             let _ = self
                 .writer
                 .msg(Tag::IoError, &self.report.io_error().bits().to_le_bytes());
@@ -502,7 +504,7 @@ impl Sender {
         Ok(())
     }
 
-    /// A name with the path of its source as it was given.
+    /// A name with the path of its source as the user gave it.
     fn full_name(&self, found: &Found) -> Vec<u8> {
         let name = found.segment.name(found.pos);
         let source = self.report.source_name(found.segment.entry(found.pos).root);
@@ -543,7 +545,7 @@ impl Sender {
                 }
                 self.put()?;
             } else {
-                // A batch reads like the stream of a server, which tells its client these.
+                // A batch reads like the stream of a server, which sends these figures to its client.
                 self.outlet.record(&self.out)?;
                 self.out.clear();
             }

@@ -7,17 +7,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
+use super::paths::disk;
 use crate::error::IoErrorExt as _;
+use crate::flist::Entry;
 use crate::plan::Plan;
 use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
-use crate::tree::{operator, Root, RootOptions};
+use crate::roles::text::messages;
+use crate::tree::{operator, Atime, Root, RootOptions};
 use crate::wire::item::IoErrors;
 
-/// The root of a daemon's module. The path leading there may be closed to the user that the transfer runs as, so a
-/// handle from before wins.
-pub fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io::Result<Root> {
+/// The root of a daemon's module. The user of the transfer may have no access to the path, so a handle that was opened
+/// before is preferred.
+pub(crate) fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io::Result<Root> {
     let options = &RootOptions {
         in_root: plan.module_chroot,
         ..options.clone()
@@ -35,7 +38,7 @@ pub fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io::Resul
     }
 }
 
-/// Roots in the order of their numbers, and by their paths and what was followed to open what is beneath them.
+/// Roots by number, and by path and the links that were followed to open it.
 #[derive(Default)]
 struct Opened {
     roots: Vec<Root>,
@@ -80,7 +83,7 @@ impl Sources {
         }
         let full = &plain[0];
         let follow = plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks;
-        // A module is a border for links that are followed too; `/` has none, and a chroot is one.
+        // Followed links must stay in the module too; `/` has no outside, and a chroot enforces it.
         let border = follow && !plan.insecure_links && plan.module_root.as_ref().is_some_and(|m| m != b"/");
         let options = RootOptions {
             cwd: plan.cwd.clone(),
@@ -93,7 +96,7 @@ impl Sources {
             no_openat2: false,
         };
         let root = match &plan.module_root {
-            // What a client names on a daemon stays beneath the module, links included.
+            // A path that a client of a daemon names stays beneath the module, links included.
             Some(module) if !plan.insecure_links => {
                 let module = open_module(
                     plan,
@@ -116,15 +119,15 @@ impl Sources {
             _ => Root::open(path, &options)?,
         };
         if !plan.am_root {
-            // A handle can be had of a directory that can't be entered.
+            // A directory can be opened as a handle although it can't be entered.
             root.lstat(b".")?;
         }
         shared.add(root)
     }
 
-    /// The root from which the names of an argument are resolved: that of its base, or, where the directory `dir` that
-    /// the argument names lies behind links out of the base, one in which these were followed. A daemon's module is a
-    /// border that no link leads over.
+    /// The root from which the names of an argument are resolved: the root of its base. If links lead from the base to
+    /// the directory `dir` of the argument, it is a root in which these links are followed. No link leads out of a
+    /// daemon's module.
     ///
     /// spec: options 5.3
     pub fn leading_to(&mut self, number: u16, dir: &[u8], plan: &Plan) -> io::Result<u16> {
@@ -154,7 +157,7 @@ impl Sources {
         self.own.get(number)
     }
 
-    /// Open a file for its data; links are followed where the plan follows them. An error is told, with the file as
+    /// Open a file for its data; links are followed where the plan follows them. An error is reported, with the file as
     /// `shown` quotes it, and comes back as bits of io_error (spec: transfer 13).
     pub fn open_data(
         &mut self,
@@ -169,19 +172,69 @@ impl Sources {
             return Err(IoErrors::NONE);
         };
         let opened = if follow {
-            root.open_read_follow(path, plan.open_noatime)
+            root.open_read_follow(path, Atime::keep_if(plan.open_noatime))
         } else {
-            root.open_read(path, plan.open_noatime)
+            root.open_read(path, Atime::keep_if(plan.open_noatime))
         };
         opened.map_err(|error| {
             let shown = shown(root);
             if error.is(Errno::NOENT) {
-                report.warning(text!["file has vanished: ", &shown]);
+                report.warning(messages::file_vanished(&shown));
                 return IoErrors::VANISHED;
             }
             let text = text!["send_files failed to open ", &shown];
             report.sys_error(Role::Sender, text, &error);
             IoErrors::GENERAL
         })
+    }
+}
+
+/// Remove a source file after its transfer, with the checks and messages of spec transfer 13.
+pub(crate) fn remove_source_file(
+    report: &Report,
+    root: &Root,
+    name: &[u8],
+    entry: &Entry,
+    destination: Option<(u64, u64)>,
+) {
+    let path = disk(name);
+    let failed = |error: &io::Error| {
+        let text = text!["sender failed to remove ", name];
+        report.sys_error(Role::Sender, text, error);
+    };
+    let found = if report.plan().copy_links {
+        root.stat_follow(path, false)
+    } else {
+        root.lstat(path)
+    };
+    let stat = match found {
+        Ok(stat) => stat,
+        Err(e) if e.is(Errno::NOENT) => {
+            if report.plan().info.remove > 0 {
+                report.info(text!["sender file already removed: ", name]);
+            }
+            return;
+        }
+        Err(e) => return failed(&e),
+    };
+    if destination == Some((stat.dev, stat.ino)) {
+        report.error_xfer(text!["ERROR: Skipping sender remove of destination file: ", name]);
+        return;
+    }
+    let exact = !report.plan().local || report.plan().protocol >= 31;
+    if stat.size != entry.len && entry.is_file()
+        || stat.mtime != entry.mtime
+        || exact && stat.mtime_nsec != entry.mtime_nsec
+    {
+        report.error_xfer(text!["ERROR: Skipping sender remove for changed file: ", name]);
+        return;
+    }
+    match root.unlink(path) {
+        Ok(()) => {
+            if report.plan().info.remove > 0 {
+                report.info(text!["sender removed ", name]);
+            }
+        }
+        Err(e) => failed(&e),
     }
 }

@@ -1,31 +1,23 @@
-//! What an entry is to look like here, and bringing it to that (spec: transfer 5).
+//! The attributes that an entry is to have here, and setting them (spec: transfer 5).
 
 use std::fs::File;
 use std::io;
 
 use rustix::io::Errno;
 
-use super::Dest;
+use super::{Dest, SetTimes};
 use crate::error::IoErrorExt as _;
 use crate::flist::{eflag, Segment};
 use crate::report::debug::debug;
 use crate::roles::compare::{dest_mode, is_dir, is_link, keeps_time, same_time, Wanted};
 use crate::roles::metadata::Place;
+use crate::roles::text::messages;
 
 use crate::report::say::text;
-use crate::tree::{attrs, Root, Stat};
-
-/// How [`Dest::set_attrs`] treats times.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SetTimes {
-    /// To the nanosecond, even if equal under the window (the file was transferred or verified).
-    pub exact: bool,
-    /// Not now.
-    pub skip: bool,
-}
+use crate::tree::{attrs, Atime, Root, Stat};
 
 impl Dest {
-    /// What the umask, or the parent's default ACL, lets a new file have.
+    /// The permissions that the umask, or the parent's default ACL, allows a new file.
     fn default_perms(&self, segment: &Segment, i: usize) -> u32 {
         if self.void {
             return 0o777 & !self.plan.umask;
@@ -33,7 +25,7 @@ impl Dest {
         self.metadata.default_perms(&self.root, &self.name(segment, i))
     }
 
-    /// What an entry is to look like here.
+    /// The attributes that an entry is to have here.
     pub fn wanted(&self, segment: &Segment, i: usize, exists: Option<&Stat>) -> Wanted {
         let entry = segment.entry(i);
         let plan = &self.plan;
@@ -70,15 +62,15 @@ impl Dest {
             acl,
             default_acl,
             xattrs: if plan.xattrs > 0 { segment.xattrs(i) } else { None },
-            acl_settled: false,
-            xattrs_settled: false,
+            acl_equal: false,
+            xattrs_equal: false,
         }
     }
 
-    /// The file whose mode a new one takes without --perms: what can't be read is none (observed).
+    /// The file whose mode a new one takes without --perms: one that can't be read does not count (observed).
     pub fn model(&self, root: &Root, name: &[u8]) -> Option<Stat> {
-        let readable = self.plan.am_root || root.open_read(name, false).is_ok();
-        // By now a directory may have taken the place of a similar file.
+        let readable = self.plan.am_root || root.open_read(name, Atime::Update).is_ok();
+        // A directory may have replaced a similar file since.
         readable.then(|| root.lstat(name).ok()).flatten().filter(Stat::is_file)
     }
 
@@ -105,7 +97,7 @@ impl Dest {
         self.report.quoted(&path)
     }
 
-    /// Tell it; whether the rest can be done all the same.
+    /// Report that a change of owner failed. `true` when the other attributes can be set all the same.
     fn chown_failed(&self, shown: &[u8], want: &Wanted, uid: Option<u32>, error: &io::Error) -> bool {
         let impossible: &[u8] = match (uid, want.gid) {
             (Some(u32::MAX), _) => b"uid 4294967295 (-1) is impossible to set on ",
@@ -120,8 +112,8 @@ impl Dest {
         true
     }
 
-    /// Owners that change, for `--debug=OWN`.
-    fn tell_ids(&self, rel: &[u8], now: &Stat, uid: Option<u32>, gid: Option<u32>) {
+    /// Report owners that change, for `--debug=OWN`.
+    fn report_ids(&self, rel: &[u8], now: &Stat, uid: Option<u32>, gid: Option<u32>) {
         if let Some(uid) = uid.filter(|&uid| uid != now.uid) {
             debug!(self.report, own >= 1; "set uid of ", rel, " from ", now.uid, " to ", uid);
         }
@@ -130,14 +122,14 @@ impl Dest {
         }
     }
 
-    /// Bring the attributes of an existing file to what is wanted; whether anything was changed. `None`: it can't be
-    /// given away (reported), and is left alone.
+    /// Set the attributes of an existing file. `Some(true)` when one was changed; `None` when the file can't be given to
+    /// its owner, which is reported: then nothing else is set.
     pub fn set_attrs(&self, rel: &[u8], want: &Wanted, now: &Stat, times: SetTimes) -> Option<bool> {
         let plan = &self.plan;
         if plan.idle() {
             if plan.debug.own > 0 {
                 let (uid, gid) = self.ids_to_set(want, now);
-                self.tell_ids(rel, now, uid, gid);
+                self.report_ids(rel, now, uid, gid);
             }
             return Some(false);
         }
@@ -149,7 +141,7 @@ impl Dest {
             mode_now = self.root.lstat(rel).map_or(mode_now, |s| s.mode);
         }
         let (uid, gid) = self.ids_to_set(want, now);
-        self.tell_ids(rel, now, uid, gid);
+        self.report_ids(rel, now, uid, gid);
         if uid.is_some() || gid.is_some() {
             match self.root.chown(rel, uid, gid) {
                 Ok(()) => {
@@ -159,14 +151,14 @@ impl Dest {
                     }
                 }
                 Err(error) => {
-                    // Who can't give the file away can't do the rest either.
+                    // A process that can't give the file away can't set the rest either.
                     if !self.chown_failed(&self.display_entry(rel), want, uid, &error) {
                         return None;
                     }
                 }
             }
         }
-        if plan.xattrs > 0 && !want.xattrs_settled {
+        if plan.xattrs > 0 && !want.xattrs_equal {
             new_xattrs = self.set_xattrs(place, rel, want, &mut mode_now);
             changed |= new_xattrs;
         }
@@ -186,28 +178,28 @@ impl Dest {
                 match self.root.utimens(rel, mtime, atime) {
                     Ok(()) => changed = true,
                     Err(error) => {
-                        let text = text!["failed to set times on ", &self.display_entry(rel)];
+                        let text = messages::set_times_failed(self.display_entry(rel));
                         self.report.sys_error(self.role, text, &error);
                     }
                 }
             }
         }
-        if plan.acls && !want.acl_settled {
+        if plan.acls && !want.acl_equal {
             changed |= self.set_acls(place, rel, want, &mut mode_now);
         }
-        // New extended attributes bring the mode along, also without --perms (observed).
+        // With new extended attributes the mode is set too, also without --perms (observed).
         let listed = new_xattrs && !plan.perms && !plan.fake_super;
         let mode = self.real_mode(if listed { want.listed_mode } else { want.mode });
         if !is_link(mode_now) && (mode_now ^ mode) & 0o7777 != 0 {
             match self.root.chmod(rel, mode) {
                 Ok(()) => changed = true,
-                // Fake-super is for those who may do less than that: rsync does not tell.
+                // Fake-super is for users without that right: rsync reports nothing.
                 Err(_) if plan.fake_super => {}
                 Err(error) => {
                     // A link that stands for a directory is never followed for this.
                     let link = error.is(Errno::OPNOTSUPP) && self.root.lstat(rel).is_ok_and(|s| s.is_symlink());
                     let error = if link { io::Error::from(Errno::LOOP) } else { error };
-                    let text = text!["failed to set permissions on ", &self.display_entry(rel)];
+                    let text = messages::set_permissions_failed(self.display_entry(rel));
                     self.report.sys_error(self.role, text, &error);
                 }
             }
@@ -215,21 +207,22 @@ impl Dest {
         Some(changed)
     }
 
-    /// Status of an open file; `None`: it cannot be had, which is reported. Such a file keeps the owner, the mode and the
-    /// time that it was made with, so that the next run sees it.
+    /// Status of an open file; `None`, with a report, when it cannot be read. Such a file keeps its first owner, mode and
+    /// time, so that the next run updates it.
     fn stat_open(&self, file: &File, shown: &[u8]) -> Option<Stat> {
         match crate::tree::stat::of_file(file) {
             Ok(stat) => Some(stat),
             Err(error) => {
-                let text = text!["fstat ", shown, " failed"];
+                let text = messages::fstat_failed(shown);
                 self.report.sys_error(self.role, text, &error);
                 None
             }
         }
     }
 
-    /// Attributes of a file that is still open and not yet in place (or is updated in place).
-    /// `temp` is its present name if it is a new temporary file. What can't be given its owner is left as it is.
+    /// Set the attributes of a file that is still open and not yet in place (or is updated in place).
+    /// `temp` is its present name if it is a new temporary file. A file that can't be given its owner keeps the rest as
+    /// well.
     pub fn set_attrs_open(&self, file: &File, rel: &[u8], want: &Wanted, temp: Option<&[u8]>) {
         let shown = match temp {
             Some(name) => self.report.quoted(&self.temp_root().display(name)),
@@ -250,14 +243,14 @@ impl Dest {
             };
             mode_now = now.mode & 0o7777;
             let (uid, gid) = self.ids_to_set(want, &now);
-            self.tell_ids(rel, &now, uid, gid);
+            self.report_ids(rel, &now, uid, gid);
             if uid.is_some() || gid.is_some() {
                 match attrs::fchown(file, uid, gid) {
                     Ok(()) => mode_now &= !0o6000,
                     Err(error) => {
                         if !self.chown_failed(&shown, want, uid, &error) {
                             if temp.is_some() {
-                                // It stays as rsync makes such a file; that it has no owner was said.
+                                // It stays as rsync makes such a file; the missing owner is reported already.
                                 let _ = attrs::fchmod(file, (want.mode | 0o200) & 0o700);
                             }
                             return;
@@ -275,7 +268,7 @@ impl Dest {
         let mode = self.real_mode(want.mode);
         if (mode_now ^ mode) & 0o7777 != 0 {
             if let Err(error) = attrs::fchmod(file, mode).or_else(|e| if plan.fake_super { Ok(()) } else { Err(e) }) {
-                let text = text!["failed to set permissions on ", &shown];
+                let text = messages::set_permissions_failed(&shown);
                 self.report.sys_error(self.role, text, &error);
             }
         }
@@ -283,7 +276,7 @@ impl Dest {
         let atime = (plan.atimes > 0).then_some((want.atime, want.atime_nsec));
         if mtime.is_some() || atime.is_some() {
             if let Err(error) = attrs::futimens(file, mtime, atime) {
-                let text = text!["failed to set times on ", &shown];
+                let text = messages::set_times_failed(&shown);
                 self.report.sys_error(self.role, text, &error);
             }
         }

@@ -5,17 +5,18 @@ use std::io;
 use rustix::io::Errno;
 
 use super::Dest;
-use crate::error::{sys_text, Error, IoErrorExt as _, Result};
+use crate::error::{Error, IoErrorExt as _, Result};
 use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::roles::compare::is_reg;
 use crate::roles::metadata::Place;
+use crate::roles::text::messages;
 use crate::tree::acl::AclKind;
-use crate::tree::{attrs, FileKind, Root, Stat};
+use crate::tree::data::Reflink;
+use crate::tree::{attrs, Atime, FileKind, Root, Stat};
 
 impl Dest {
-    /// Root and name of the backup of `rel`; missing directories of a backup-dir are made, and what cannot be made is
-    /// reported.
+    /// Root and name of the backup of `rel`. Missing directories of a backup-dir are made; a failure is reported.
     fn backup_name(&self, rel: &[u8], make: bool) -> io::Result<(Root, Vec<u8>)> {
         let mut name = rel.to_vec();
         name.extend_from_slice(&self.plan.backup_suffix);
@@ -29,7 +30,7 @@ impl Dest {
             Ok(root) => root,
             Err(_) if !make => return Ok((self.root.clone(), name)),
             Err(error) => {
-                let text = text!["backup mkdir ", &self.report.quoted(dir), " failed"];
+                let text = messages::backup_mkdir_failed(self.report.quoted(dir));
                 self.report.sys_error(self.role, text, &error);
                 return Err(error);
             }
@@ -70,7 +71,7 @@ impl Dest {
                     Ok(()) => {}
                     Err(e) if e.is(Errno::EXIST) => {}
                     Err(error) => {
-                        let text = text!["backup mkdir ", &self.report.quoted(&full[..end]), " failed"];
+                        let text = messages::backup_mkdir_failed(self.report.quoted(&full[..end]));
                         self.report.sys_error(self.role, text, &error);
                         return Err(error);
                     }
@@ -87,14 +88,14 @@ impl Dest {
             let dir = &name[..at + slash];
             let mut made = root.mkdir(dir, 0o777);
             if matches!(&made, Err(e) if e.is(Errno::EXIST)) && root.lstat(dir).is_ok_and(|stat| !stat.is_dir()) {
-                // What is no directory gives way, a link to one too: nothing is stored elsewhere (observed).
+                // A file that is no directory is removed, also a link to one: nothing is stored elsewhere (observed).
                 made = root.unlink(dir).and_then(|()| root.mkdir(dir, 0o777));
             }
             match made {
                 Ok(()) => self.like_its_model(root, dir),
                 Err(error) if error.is(Errno::EXIST) => {}
                 Err(error) => {
-                    let text = text!["backup mkdir ", &self.shown_backup(dir), " failed"];
+                    let text = messages::backup_mkdir_failed(self.shown_backup(dir));
                     self.report.sys_error(self.role, text, &error);
                     return Err(error);
                 }
@@ -104,7 +105,7 @@ impl Dest {
         Ok(())
     }
 
-    /// The copy of a directory looks like the directory, as far as such attributes are copied.
+    /// Give a directory of the backup-dir the attributes of the directory that it stands for.
     fn like_its_model(&self, root: &Root, dir: &[u8]) {
         let shown = self.report.quoted(&root.display(dir));
         let failed = |what: &[u8], after: &[u8], error: &io::Error| {
@@ -112,7 +113,7 @@ impl Dest {
         };
         let (from, now) = match (self.root.lstat(dir), root.lstat(dir)) {
             (Ok(from), Ok(now)) => (from, now),
-            // Somebody has removed it meanwhile.
+            // It was removed meanwhile.
             (Err(error), _) if error.is(Errno::NOENT) => return,
             (_, Err(error)) | (Err(error), _) => return failed(b"stat ", b" failed", &error),
         };
@@ -127,26 +128,26 @@ impl Dest {
             for kind in [AclKind::Default, AclKind::Access] {
                 let model = Place::Name(&self.root, dir).acl(kind);
                 let set = model.and_then(|acl| Place::Name(root, dir).set_acl(kind, acl.as_ref()));
-                // A file system without ACLs has none to lose.
+                // A file system without ACLs has none to copy.
                 if let Some(error) = set.err().filter(|e| !e.is(Errno::OPNOTSUPP)) {
                     failed(b"set_acl of ", b" failed", &error);
                 }
             }
         }
-        // A set-gid parent hands its bit down.
+        // A directory inherits the set-gid bit of its parent.
         let inherited = if self.plan.perms { 0 } else { now.mode & 0o2000 };
         if let Err(error) = root.chmod(dir, from.mode & 0o7777 | inherited) {
             failed(b"failed to set permissions on ", b"", &error);
         }
     }
 
-    /// Remove an older backup. What can't be removed is in the way of the new one, which says so.
+    /// Remove an older backup. If that fails, making the new one fails as well, and that is reported.
     fn clear_backup_place(&self, root: &Root, name: &[u8]) {
         match root.lstat(name) {
             Ok(stat) if stat.is_dir() => {
                 let shown = self.shown_backup(name);
-                let told = |below: &[u8], mode: u32| self.report.deletion(&[shown.as_slice(), below].concat(), mode);
-                let _removed = crate::roles::delete::remove_tree(root, name, name.len(), &told);
+                let removed = |below: &[u8], mode: u32| self.report.deletion(&[shown.as_slice(), below].concat(), mode);
+                let _removed = crate::roles::delete::remove_tree(root, name, name.len(), &removed);
             }
             Ok(_) => {
                 let _removed = root.unlink(name);
@@ -179,35 +180,36 @@ impl Dest {
         };
         self.report
             .sys_error(self.role, [call, shown.as_slice()].concat(), error);
-        Error::FileIo(format!(
-            "rsync: [{}] keep_backup failed: {} -> {}: {}",
+        Error::failed(
             self.role,
-            String::from_utf8_lossy(&self.display(rel)),
-            String::from_utf8_lossy(&shown),
-            sys_text(error)
-        ))
+            format_args!(
+                "keep_backup failed: {} -> {}",
+                String::from_utf8_lossy(&self.display(rel)),
+                String::from_utf8_lossy(&shown)
+            ),
+            error,
+        )
     }
 
-    /// Keep what is about to be replaced: by a hard link, so that the name is never missing, else by a rename, else (an
+    /// Back up a file before it is replaced: by a hard link, so that the name is never missing; else by a rename; else (an
     /// immutable file, another filesystem) by a copy. Errors end the run (spec: transfer 11).
     pub fn backup_before_overwrite(&self, rel: &[u8]) -> Result<()> {
         let stat = match self.root.lstat(rel) {
             Ok(stat) => stat,
             Err(error) if error.is(Errno::NOENT) => return Ok(()),
             Err(error) => {
-                return Err(Error::FileIo(format!(
-                    "rsync: [{}] backup stat {} failed: {}",
+                return Err(Error::failed(
                     self.role,
-                    String::from_utf8_lossy(&self.display(rel)),
-                    sys_text(&error)
-                )));
+                    format_args!("backup stat {} failed", String::from_utf8_lossy(&self.display(rel))),
+                    &error,
+                ));
             }
         };
         if stat.is_dir() {
             return Ok(());
         }
         let Ok((root, name)) = self.backup_name(rel, true) else {
-            return Err(Error::FileIo(String::new()));
+            return Err(Error::Reported(11));
         };
         if stat.is_symlink() && self.is_unsafe_link(rel) {
             return Ok(());
@@ -234,7 +236,7 @@ impl Dest {
         }
     }
 
-    /// Whether `--safe-links` keeps a link from being backed up, which is told.
+    /// Whether `--safe-links` keeps a link from being backed up. Then that is reported.
     fn is_unsafe_link(&self, rel: &[u8]) -> bool {
         let target = self.plan.safe_links.then(|| self.root.read_link(rel).ok()).flatten();
         let Some(target) = target.filter(|target| crate::roles::compare::unsafe_link(target, rel)) else {
@@ -260,7 +262,7 @@ impl Dest {
             _ => return Ok(None),
         };
         let Ok((root, name)) = self.backup_name(rel, true) else {
-            return Err(Error::FileIo(String::new()));
+            return Err(Error::Reported(11));
         };
         self.clear_backup_place(&root, &name);
         match self.copy_to_backup(&root, rel, &name, &stat) {
@@ -279,10 +281,10 @@ impl Dest {
         if !is_reg(stat.mode) {
             return root.mknod(name, stat.mode, stat.rdev_major, stat.rdev_minor);
         }
-        let source = self.root.open_read(rel, false)?;
+        let source = self.root.open_read(rel, Atime::Update)?;
         let copy = root.create_excl(name, 0o600)?;
         let finish = || -> io::Result<()> {
-            crate::tree::data::copy_whole(&source, &copy, stat.size, true)?;
+            crate::tree::data::copy_whole(&source, &copy, stat.size, Reflink::Try)?;
             if self.plan.changes_owners() {
                 attrs::fchown(&copy, Some(stat.uid), Some(stat.gid))?;
             }
@@ -290,13 +292,13 @@ impl Dest {
             attrs::futimens(&copy, Some(stat.mtime_pair()), Some(stat.atime_pair()))
         };
         finish().inspect_err(|_| {
-            // A backup is whole or there is none; why there is none is reported by the caller.
+            // A backup is whole or missing; the caller reports why it is missing.
             let _ = root.unlink(name);
         })
     }
 
-    /// Move something that is to be deleted to its backup. `Ok(false)`: it is still there (its backup is a copy, or it
-    /// has none) and is to be removed.
+    /// Move a file that is to be deleted to its backup. `Ok(false)`: the file still exists (its backup is a copy, or there
+    /// is no backup) and is to be removed.
     pub fn backup_by_rename(&self, rel: &[u8], kind: FileKind) -> io::Result<bool> {
         if kind == FileKind::Dir {
             return Ok(false);

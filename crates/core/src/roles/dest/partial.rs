@@ -1,54 +1,21 @@
 //! The directory of partial and delayed files (spec: transfer 6.1).
 
 use std::collections::HashSet;
-use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
+use super::partial_dir::{PartialDir, Shared};
 use super::{Dest, Failed};
 use crate::error::IoErrorExt as _;
 use crate::report::debug::debug;
-use crate::report::say::text;
 use crate::report::Reported;
 use crate::role::Role;
 use crate::roles::compare::Wanted;
 use crate::roles::paths::split_name;
+use crate::roles::text::messages;
 use crate::tree::{attrs, Root, RootOptions, Temp};
-
-/// Where interrupted and delayed files are kept.
-#[derive(Debug, Clone)]
-pub enum PartialDir {
-    None,
-    /// In each file's own directory.
-    Relative(Vec<u8>),
-    /// One for all, which need not exist before it is needed.
-    Absolute(Shared),
-}
-
-/// An absolute partial-dir, as generator and receiver have it.
-#[derive(Clone)]
-pub struct Shared {
-    path: Vec<u8>,
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Default)]
-struct State {
-    /// The directory, if it is there.
-    root: Option<Root>,
-    /// It is known to be a directory itself, and no link to one.
-    made: bool,
-    /// A client's path leads out of the module.
-    outside: bool,
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Shared").field(&self.path).finish()
-    }
-}
 
 impl PartialDir {
     pub(super) fn open(dest: &Dest, dir: &[u8]) -> Self {
@@ -60,26 +27,12 @@ impl PartialDir {
         let outside = dest.plan.module_root.is_some()
             && !dest.plan.insecure_links
             && matches!(&found, Err(e) if e.is(Errno::XDEV) || e.is(Errno::LOOP));
-        Self::Absolute(Shared {
-            path: dir.to_vec(),
-            state: Arc::new(Mutex::new(State {
-                root: found.ok(),
-                made: false,
-                outside,
-            })),
-        })
+        Self::Absolute(Shared::new(dir, found.ok(), outside))
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Each change is one assignment.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Open the partial-dir, or its parent. In a module, links are followed wherever they stand as long as what they lead
-/// to is in the module (observed).
+/// Open the partial-dir, or its parent. In a module, links anywhere in the path are followed if their targets are in the
+/// module (observed).
 fn open_dir(dest: &Dest, path: &[u8]) -> io::Result<Root> {
     let beneath = dest.operator_dir(path);
     match (&beneath, &dest.plan.module_root) {
@@ -96,7 +49,7 @@ fn open_dir(dest: &Dest, path: &[u8]) -> io::Result<Root> {
     }
 }
 
-/// Make `leaf` a directory that nobody else may enter; what is no directory there (a link included) gives way.
+/// Make `leaf` a directory that no other user may enter. A file or a link with that name is removed first.
 fn make_dir(root: &Root, leaf: &[u8]) -> io::Result<()> {
     match root.mkdir(leaf, 0o700) {
         Err(e) if e.is(Errno::EXIST) => {}
@@ -135,7 +88,8 @@ impl Dest {
         }
     }
 
-    /// A module hides this partial-dir: what is in it is neither read, nor replaced, nor removed (spec: daemon 8).
+    /// Whether a module hides this partial-dir: then files in it are neither read nor replaced nor removed (spec: daemon
+    /// 8).
     fn hides_partial(&self, dir: &[u8]) -> bool {
         self.partial_filter.as_ref().is_some_and(|filter| {
             let filter = filter.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,8 +106,8 @@ impl Dest {
         }
     }
 
-    /// Whether a file outside of the module stands where a partial copy of `rel` is looked for: a client's partial-dir
-    /// leads there over a link (spec: security SEC-9).
+    /// Whether the partial copy of `rel` is a file outside of the module, to which a client's partial-dir leads through a
+    /// link (spec: security SEC-9).
     pub fn partial_is_outside(&self, rel: &[u8]) -> bool {
         let PartialDir::Absolute(shared) = &self.partial else {
             return false;
@@ -172,7 +126,7 @@ impl Dest {
             .is_ok_and(|stat| stat.is_file())
     }
 
-    /// The copy of `rel` in the partial-dir, which is made if it is not there.
+    /// The copy of `rel` in the partial-dir. A missing partial-dir is made.
     fn partial_place(&self, rel: &[u8]) -> io::Result<(Root, Vec<u8>)> {
         let shared = match &self.partial {
             PartialDir::None => return Err(io::Error::from(Errno::NOENT)),
@@ -187,7 +141,7 @@ impl Dest {
         if !state.made {
             let (parent, leaf) = split_name(&shared.path);
             if leaf.is_empty() {
-                // The root of everything is there, and can't be made.
+                // `/` always exists.
                 state.root.as_ref().ok_or(io::ErrorKind::NotFound)?;
             } else {
                 let parent = open_dir(self, if parent.is_empty() { b"/" } else { parent })?;
@@ -208,7 +162,7 @@ impl Dest {
         }
     }
 
-    /// Move a temporary file into the partial-dir (made if missing); where that fails it is removed, which is reported.
+    /// Move a temporary file into the partial-dir (made if missing). If that fails, the file is removed, with a report.
     /// `what`: the file is "completed" or "partial".
     pub fn keep_in_partial_dir(&self, temp: &[u8], rel: &[u8], what: &str) -> Result<(), Reported> {
         let Ok((root, name)) = self.partial_place(rel) else {
@@ -219,7 +173,7 @@ impl Dest {
                 what.as_bytes(),
                 b" file.",
             ];
-            // An error, though rsync has a warning: the file is missing then, which code 23 says.
+            // An error, where rsync warns: the file is missing then, so the exit code must be 23.
             let reported = self.report.error_xfer(text.concat());
             self.remove_temp(temp);
             return Err(reported);
@@ -246,7 +200,7 @@ impl Dest {
         let Some((root, name)) = self.partial_name(rel) else {
             return;
         };
-        // An absolute partial-dir may be the very directory of the file: what is at the name then is the file.
+        // An absolute partial-dir may be the directory of the file: then the name is the file itself.
         if let (Ok(partial), Ok(file)) = (root.lstat(&name), self.root.lstat(rel)) {
             if (partial.dev, partial.ino) == (file.dev, file.ino) {
                 return;
@@ -265,14 +219,14 @@ impl Dest {
         }
     }
 
-    /// An empty directory is not worth a word, and one that is not empty is wanted.
+    /// A failure is not reported: the directory holds other files, or is missing already.
     fn drop_partial_dir(&self, rel: &[u8]) {
         if let (PartialDir::Relative(_), Some((root, name))) = (&self.partial, self.partial_name(rel)) {
             let _ = root.rmdir(split_name(&name).0);
         }
     }
 
-    /// An interrupted transfer: keep the data if asked, else remove it (spec: transfer 6.1).
+    /// End an interrupted transfer: keep the data if that was asked for, else remove it (spec: transfer 6.1).
     pub fn keep_or_drop(&self, temp: Temp, rel: &[u8], want: &Wanted, received: bool) {
         let Temp { file, name } = temp;
         let nowhere = !matches!(self.partial, PartialDir::None) && !self.keeps_partial(rel);
@@ -290,8 +244,8 @@ impl Dest {
         }
         if self.plan.times {
             if let Err(error) = attrs::futimens(&file, Some((0, want.mtime_nsec)), None) {
-                // With the time of the source it would pass for the whole file.
-                let text = text!["failed to set times on ", &self.display(rel)];
+                // With the time of the source the fragment would count as the whole file.
+                let text = messages::set_times_failed(self.display(rel));
                 self.report.sys_error(self.role, text, &error);
                 drop(file);
                 self.remove_temp(&name);
@@ -300,7 +254,7 @@ impl Dest {
         }
         drop(file);
         if self.plan.backup && !self.is_own_partial(rel) {
-            // What is there gives way to a fragment: its backup is then the only whole file.
+            // The fragment replaces the file, so the backup becomes the only whole copy.
             if let Err(error) = self.backup_before_overwrite(rel) {
                 self.report.error_xfer(error.to_string());
                 self.remove_temp(&name);
@@ -323,13 +277,13 @@ impl Dest {
         self.own_partials.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is at the name is what this run has kept of a first try; the file before has its backup already.
+    /// Whether the file at the name is a fragment that this run has put there. The file before it has its backup already.
     pub(super) fn is_own_partial(&self, rel: &[u8]) -> bool {
         self.partials().contains(rel)
     }
 
-    /// Give a file that was held back its name (spec: transfer 6 `--delay-updates`). `exists`: something is there, and is
-    /// backed up first. What can't be placed stays in the partial directory.
+    /// Give a delayed file its name (spec: transfer 6 `--delay-updates`). `exists`: there is a file to back up first. A file
+    /// that can't be put in place stays in the partial directory.
     pub fn place_delayed(&self, rel: &[u8], exists: bool) -> Result<(), Failed> {
         let Some((root, name)) = self.partial_name(rel) else {
             return Ok(());

@@ -6,15 +6,16 @@ use std::io;
 use rustix::io::Errno;
 
 use super::{Dest, Failed};
-use crate::error::{sys_text, Error, IoErrorExt as _, Result};
+use crate::error::{Error, IoErrorExt as _, Result};
 use crate::report::debug::debug;
-use crate::report::say::text;
 use crate::report::Reported;
 use crate::role::Role;
 use crate::roles::paths::split_name;
+use crate::roles::text::messages;
 use crate::tree::acl::{self, AclKind};
+use crate::tree::data::Reflink;
 use crate::tree::xattr;
-use crate::tree::{attrs, Root, Temp, WriteFlags};
+use crate::tree::{attrs, Atime, Root, Temp, WriteFlags};
 
 impl Dest {
     /// A new temporary file for `rel`. Errors are reported; the file is then skipped.
@@ -23,13 +24,13 @@ impl Dest {
             let error = io::Error::from(Errno::LOOP);
             self.report.refusal(dir, &error);
             let path = [dir.as_slice(), b"/", split_name(rel).1, b".XXXXXX"].concat();
-            let text = text!["mkstemp ", &self.report.quoted(&path), " failed"];
+            let text = messages::mkstemp_failed(self.report.quoted(&path));
             return Err(self.report.sys_error(self.role, text, &error));
         }
         self.root.create_temp(rel, self.temp_dir.as_ref()).map_err(|error| {
-            let name = crate::tree::temp::name_for(rel, self.temp_dir.is_some());
+            let name = crate::tree::temp::name_for(rel, crate::tree::temp::Place::of(self.temp_dir.is_some()));
             let path = self.report.quoted(&self.temp_root().display(&name));
-            let text = text!["mkstemp ", &path, " failed"];
+            let text = messages::mkstemp_failed(&path);
             self.report.sys_error(self.role, text, &error)
         })
     }
@@ -53,7 +54,7 @@ impl Dest {
         }
     }
 
-    /// Remove what was made under a temporary name in the destination and could not take its place.
+    /// Remove a file that was made under a temporary name and could not be put in place.
     pub fn remove_made(&self, temp: &[u8]) {
         if let Err(error) = self.root.unlink(temp) {
             self.sys_error("unlink", temp, &error);
@@ -70,7 +71,7 @@ impl Dest {
         };
         let mut result = self.root.open_write(rel, how);
         if matches!(&result, Err(e) if e.is(Errno::ACCESS)) {
-            // An unwritable file of our own is made writable for the open alone: whatever ends the run, its mode is the
+            // An unwritable file of our own is made writable for the open alone: however the run ends, its mode is the
             // old one, and the descriptor stays good for writing.
             if let Some(stat) = self.root.lstat(rel).ok().filter(crate::tree::Stat::is_file) {
                 let mode = stat.mode & 0o7777;
@@ -81,14 +82,14 @@ impl Dest {
                         Err(_) => self.root.chmod(rel, mode),
                     };
                     if let Err(error) = restored {
-                        let text = text!["failed to set permissions on ", &self.display(rel)];
+                        let text = messages::set_permissions_failed(self.display(rel));
                         self.report.sys_error(self.role, text, &error);
                     }
                 }
             }
         }
         result.map_err(|mut error| {
-            // Of a new file in a closed directory rsync says what opening it without making it said.
+            // For a new file in a closed directory rsync reports the error of opening it without creating it.
             if error.is(Errno::ACCESS) && self.root.lstat(rel).is_err_and(|e| e.is(Errno::NOENT)) {
                 error = io::Error::from(Errno::NOENT);
             }
@@ -96,7 +97,7 @@ impl Dest {
         })
     }
 
-    /// Put a finished temporary file in place: backup, rename, or a copy across filesystems. Where that fails the
+    /// Put a finished temporary file in place: backup, then rename, or copy across filesystems. After a failure the
     /// temporary file is removed.
     pub fn commit(&self, temp: &[u8], rel: &[u8], replaces: bool) -> Result<(), Failed> {
         if replaces && self.plan.backup && !self.is_own_partial(rel) {
@@ -112,7 +113,7 @@ impl Dest {
             .map_err(|(verb, error)| self.move_failed(verb, temp, rel, &error).into())
     }
 
-    /// Give a temporary file the name `to` beneath `root`, also on another filesystem. An error comes with what failed.
+    /// Give a temporary file the name `to` beneath `root`, also on another filesystem. An error comes with the name of the call.
     pub(super) fn move_temp(&self, temp: &[u8], root: &Root, to: &[u8]) -> Result<(), (&'static str, io::Error)> {
         let from = self.temp_root();
         match root.rename_from(from, temp, to) {
@@ -123,7 +124,7 @@ impl Dest {
         }
     }
 
-    /// A temporary file could not be given its name: report that, and remove it.
+    /// Report that a temporary file could not be given its name, and remove the file.
     pub(super) fn move_failed(&self, verb: &str, temp: &[u8], rel: &[u8], error: &io::Error) -> Reported {
         let shown = self.report.quoted(&self.temp_root().display(temp));
         let text = [verb.as_bytes(), b" ", &shown, b" -> \"", rel, b"\""];
@@ -132,13 +133,13 @@ impl Dest {
         reported
     }
 
-    /// A finished file, with all that was set on it, as `rel` beneath `root` on another filesystem.
+    /// Copy a finished file with its attributes to `rel` beneath `root` on another filesystem.
     pub(super) fn copy_across(&self, from: &Root, name: &[u8], root: &Root, rel: &[u8]) -> io::Result<()> {
-        let source = from.open_read(name, false)?;
+        let source = from.open_read(name, Atime::Update)?;
         let stat = crate::tree::stat::of_file(&source)?;
         let near = root.create_temp(rel, None)?;
         let finish = || -> io::Result<()> {
-            crate::tree::data::copy_whole(&source, &near.file, stat.size, false)?;
+            crate::tree::data::copy_whole(&source, &near.file, stat.size, Reflink::Never)?;
             if self.plan.fsync {
                 near.file.sync_all()?;
             }
@@ -151,14 +152,14 @@ impl Dest {
             root.rename(&near.name, rel)
         };
         if let Err(error) = finish() {
-            // What failed comes first; a temporary file that stays as well is seen by its name.
+            // The first failure is reported; a temporary file that stays shows by its name.
             let _ = root.unlink(&near.name);
             return Err(error);
         }
         from.unlink(name)
     }
 
-    /// Extended attributes and the ACL of one open file for another, as far as this process may set them.
+    /// Copy extended attributes and the ACL from one open file to another, as far as this process may set them.
     pub(super) fn copy_metadata(&self, from: &File, to: &File) {
         if self.plan.xattrs > 0 || self.plan.fake_super {
             for name in xattr::flist(from).unwrap_or_default() {
@@ -174,20 +175,19 @@ impl Dest {
         }
     }
 
-    /// Sync a finished file when asked (`--fsync`), and on NFS: there a full disk shows when the data is sent to the
-    /// server, at the latest by a close, whose error nobody sees. The close then has nothing left to send.
+    /// Sync a finished file when asked (`--fsync`), and on NFS. There a full disk shows only when the data is sent to
+    /// the server, at the latest by a close, whose error is lost. After the sync the close has nothing left to send.
     pub fn sync(&self, file: &File, rel: &[u8]) -> Result<()> {
         if self.on_nfs && !self.plan.fsync {
             file.sync_all().map_err(|e| self.write_error(rel, &e))?;
         }
         if self.plan.fsync {
             file.sync_all().map_err(|e| {
-                Error::FileIo(format!(
-                    "rsync: [{}] fsync failed on {}: {}",
+                Error::failed(
                     self.role,
-                    String::from_utf8_lossy(&self.display(rel)),
-                    sys_text(&e)
-                ))
+                    format_args!("fsync failed on {}", String::from_utf8_lossy(&self.display(rel))),
+                    &e,
+                )
             })?;
         }
         Ok(())
@@ -195,11 +195,10 @@ impl Dest {
 
     /// The error that ends a run when data can't be written (TRF-27).
     pub fn write_error(&self, rel: &[u8], error: &io::Error) -> Error {
-        Error::FileIo(format!(
-            "rsync: [{}] write failed on {}: {}",
+        Error::failed(
             self.role,
-            String::from_utf8_lossy(&self.display(rel)),
-            sys_text(error)
-        ))
+            format_args!("write failed on {}", String::from_utf8_lossy(&self.display(rel))),
+            error,
+        )
     }
 }

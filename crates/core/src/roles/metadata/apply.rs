@@ -1,13 +1,15 @@
-//! Bringing ACLs, attributes and the bookkeeping of fake-super of a file to what is wanted (spec: transfer 5.5, 5.6).
+//! Sets ACLs, extended attributes and the attributes of fake-super (spec: transfer 5.5, 5.6).
 
 use std::io;
 
 use rustix::io::Errno;
 
-use super::{is_plain, listed, lstat, read_acl, same_access, settable, Lookup, Place};
+use super::acls::{is_plain, listed, read_acl, same_access, settable};
+use super::{lstat, Lookup, Place};
 use crate::flist::XattrValue;
 use crate::roles::compare::{is_dir, is_link, Wanted};
 use crate::roles::dest::Dest;
+use crate::roles::text::messages;
 use crate::tree::acl::{Acl, AclKind};
 use crate::tree::fake::{self, FakeStat};
 
@@ -17,9 +19,9 @@ use crate::tree::{Root, Stat};
 use crate::wire::item::ItemFlags;
 
 impl Dest {
-    /// Status of what is at `rel`, as [`lstat`].
+    /// Status of `rel`, as [`lstat`].
     ///
-    /// Errors: of the system; damaged bookkeeping of fake-super is told and looks like an I/O error.
+    /// Errors: of the system. A damaged attribute of fake-super is reported and cancels the run; the result is EIO.
     pub fn lstat(&self, rel: &[u8]) -> io::Result<Stat> {
         self.lstat_in(&self.root, rel)
     }
@@ -77,8 +79,8 @@ impl Dest {
             .needed(rel.map(|rel| Place::Name(&self.root, rel)), xattrs)
     }
 
-    /// Set the extended attributes of something that is in place: what the receiver does when an item with that bit,
-    /// but without data, comes by.
+    /// Set the extended attributes of a file that is in place. The receiver does this for an item with that bit and
+    /// without data.
     pub fn set_xattrs_at(&self, rel: &[u8], want: &Wanted) -> bool {
         if self.plan.xattrs == 0 || self.plan.idle() {
             return false;
@@ -94,7 +96,7 @@ impl Dest {
         let changed = self.set_xattrs(Place::Name(&self.root, rel), rel, want, &mut mode);
         if mode != stat.mode {
             if let Err(error) = self.root.chmod(rel, stat.mode) {
-                let text = text!["failed to set permissions on ", &self.display(rel)];
+                let text = messages::set_permissions_failed(self.display(rel));
                 self.report.sys_error(Role::Receiver, text, &error);
             }
         }
@@ -102,7 +104,7 @@ impl Dest {
     }
 
     fn xattr_error(&self, call: &str, place: Place<'_>, rel: &[u8], name: &[u8], error: &io::Error) {
-        // A link has no handle to go through.
+        // A link can't be opened.
         let by = match place {
             Place::Name(root, rel) if root.lstat(rel).is_ok_and(|s| s.is_symlink()) => "l",
             _ => "f",
@@ -121,13 +123,13 @@ impl Dest {
         self.report.sys_error(Role::Receiver, text, error);
     }
 
-    /// A value of which only the digest is known, from one of the files that its entry was compared with.
+    /// A value of which the list has only the digest, read from a file that the entry was compared with.
     fn value_at_hand(&self, rel: &[u8], local: &[u8], value: &XattrValue) -> Option<Vec<u8>> {
         let read = |root: &Root| root.get_xattr(rel, local).ok().flatten().filter(|now| value.is(now));
         read(&self.root).or_else(|| self.alternates().iter().find_map(read))
     }
 
-    /// Bring the attributes of `place` to those wanted. `mode` is its mode, here and after. Errors are told.
+    /// Set the extended attributes of `place`. `mode` is its mode, before and after. Errors are reported.
     pub(in crate::roles) fn set_xattrs(&self, place: Place<'_>, rel: &[u8], want: &Wanted, mode: &mut u32) -> bool {
         let meta = &self.metadata;
         let how = meta.how();
@@ -136,7 +138,7 @@ impl Dest {
             Ok(names) => names,
             Err(error) => {
                 let path = self.root.display(rel);
-                let text = text!["get_xattr_names: llistxattr(\"", &path, "\",1024) failed"];
+                let text = messages::xattr_names_failed(&path);
                 self.report.sys_error(Role::Receiver, text, &error);
                 return false;
             }
@@ -147,7 +149,7 @@ impl Dest {
         let kept = meta.kept(&set, how);
         let mut opened = false;
         let mut open = |mode: &mut u32| {
-            // An ordinary user may not change attributes of a file of his own that he may not write.
+            // An ordinary user must make an own file writable to change its attributes.
             if !how.am_root && !opened && *mode & 0o200 == 0 && !is_link(*mode) {
                 opened = true;
                 if place.chmod(*mode & 0o7777 | 0o200).is_ok() {
@@ -164,7 +166,7 @@ impl Dest {
             let taken;
             let bytes = match value {
                 XattrValue::Full(bytes) => bytes,
-                // Not asked for, so the file that was here has it, or the one in an alternate directory.
+                // The value was not requested, so the old file has it, or the file in an alternate directory.
                 XattrValue::Abbrev { .. } => match self.value_at_hand(rel, local, value) {
                     Some(now) => {
                         taken = now;
@@ -210,7 +212,7 @@ impl Dest {
         done.is_ok()
     }
 
-    /// Bring the ACLs of `place` to those wanted. `mode` is its mode, here and after. Errors are told.
+    /// Set the ACLs of `place`. `mode` is its mode, before and after. Errors are reported.
     pub(in crate::roles) fn set_acls(&self, place: Place<'_>, rel: &[u8], want: &Wanted, mode: &mut u32) -> bool {
         if is_link(want.mode) {
             return false;
@@ -258,8 +260,8 @@ impl Dest {
         changed
     }
 
-    /// Keep in an attribute what may not be set (spec: transfer 5.6). An owner or group that this run does not preserve
-    /// is recorded as 0, also where another one was recorded before (observed): never as the id of the process.
+    /// Store in an attribute what this process may not set (spec: transfer 5.6). An owner or group that this run does not preserve
+    /// is recorded as 0, even if another one was recorded before (observed), and never as the id of the process.
     pub(in crate::roles) fn keep_fake(&self, place: Place<'_>, rel: &[u8], want: &Wanted) -> bool {
         let real = match place.stat() {
             Ok(real) => real,
@@ -287,7 +289,7 @@ impl Dest {
                 return false;
             }
             if !plan.am_root && real.mode & 0o200 == 0 {
-                // Its mode is settled after this.
+                // Its mode is set after this.
                 let _ = place.chmod(real.mode & 0o7777 | 0o200);
             }
             place.set(fake::XATTR, &text)

@@ -11,7 +11,7 @@ use crate::tree::{Pin, Root, Stat};
 /// The file that a call is about.
 #[derive(Debug, Clone, Copy)]
 pub enum Place<'a> {
-    /// A name beneath a root; a link is meant itself.
+    /// A name beneath a root; a link is not followed.
     Name(&'a Root, &'a [u8]),
     Open(&'a File),
     Pinned(&'a Pin),

@@ -1,10 +1,11 @@
-//! Looking at files as this side sees them, and reading what a list tells of them (spec: transfer 5.5, 5.6).
+//! Reads the status of files as this side sees them, and the metadata that a list holds (spec: transfer 5.5, 5.6).
 
 use std::io;
 
 use rustix::io::Errno;
 
-use super::{listed, read_acl, Place};
+use super::acls::{listed, read_acl};
+use super::place::Place;
 use crate::error::{Error, IoErrorExt as _};
 use crate::flist::{self, Tables, XattrSet, XattrValue};
 use crate::plan::Plan;
@@ -15,21 +16,21 @@ use crate::roles::filter::Filters;
 use crate::tree::acl::AclKind;
 use crate::tree::fake::{self, FakeStat, LookupError};
 use crate::tree::xattr::{self, Handling, FAKE_PREFIX};
-use crate::tree::{Root, Stat};
+use crate::tree::{Atime, Root, Stat};
 use crate::wire::item::ItemFlags;
 
-/// Why a file could not be looked at.
+/// Why the status of a file could not be read.
 #[derive(Debug)]
-pub enum Lookup {
+pub(crate) enum Lookup {
     Failed(io::Error),
-    /// The bookkeeping of fake-super is damaged: the run ends (spec: transfer 5.6).
+    /// The attribute of fake-super is damaged: the run ends (spec: transfer 5.6).
     Broken(Error),
 }
 
-/// Status as this side sees it: with `fake`, what is kept in attributes stands in the place of the real values.
+/// Status as this side sees it: with `fake`, values that are stored in attributes replace the real ones.
 ///
-/// Errors: `Lookup::Broken` with exit code 11 for kept values that can't be read or make no sense.
-pub fn lstat(root: &Root, rel: &[u8], plan: &Plan, report: &Report) -> std::result::Result<Stat, Lookup> {
+/// Errors: `Lookup::Broken` with exit code 11 for stored values that make no sense.
+pub(crate) fn lstat(root: &Root, rel: &[u8], plan: &Plan, report: &Report) -> std::result::Result<Stat, Lookup> {
     if !plan.fake_super {
         return if plan.crtimes {
             root.lstat_btime(rel)
@@ -40,7 +41,7 @@ pub fn lstat(root: &Root, rel: &[u8], plan: &Plan, report: &Report) -> std::resu
     }
     match root.lstat_fake(rel) {
         Err(LookupError::Read(error, stat)) => {
-            // Told, and the file is taken for what it is.
+            // The error is reported, and the real values count.
             let shown = report.quoted(&root.display(rel));
             let text = text!["failed to read xattr user.rsync.%stat for ", &shown];
             report.sys_error(report.looker(), text, &error);
@@ -51,7 +52,13 @@ pub fn lstat(root: &Root, rel: &[u8], plan: &Plan, report: &Report) -> std::resu
 }
 
 /// As [`lstat`], or of what a link leads to.
-pub fn look(root: &Root, rel: &[u8], follow: bool, plan: &Plan, report: &Report) -> std::result::Result<Stat, Lookup> {
+pub(crate) fn look(
+    root: &Root,
+    rel: &[u8],
+    follow: bool,
+    plan: &Plan,
+    report: &Report,
+) -> std::result::Result<Stat, Lookup> {
     if !follow {
         return lstat(root, rel, plan, report);
     }
@@ -89,15 +96,15 @@ fn fake_error(error: LookupError, shown: &[u8]) -> Lookup {
 }
 
 /// A link's target; of a link that fake-super keeps, the content of its file.
-pub fn read_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
+pub(crate) fn read_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
     match root.read_link(rel) {
         Err(e) if fake && e.is(Errno::INVAL) => read_kept_link(root, rel),
         other => other,
     }
 }
 
-/// The target of a link as this receiver makes links: with fake-super a real link is none, so one is replaced (observed).
-pub fn read_own_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
+/// The target of a link as this receiver makes links: with fake-super a real link does not count, and is replaced (observed).
+pub(crate) fn read_own_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
     if fake {
         read_kept_link(root, rel)
     } else {
@@ -108,13 +115,13 @@ pub fn read_own_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>>
 fn read_kept_link(root: &Root, rel: &[u8]) -> io::Result<Vec<u8>> {
     use std::io::Read;
     let mut target = Vec::new();
-    root.open_read(rel, false)?
+    root.open_read(rel, Atime::Update)?
         .take(flist::MAX_NAME as u64)
         .read_to_end(&mut target)?;
     Ok(target)
 }
 
-/// Who handles attributes on a side of this run.
+/// How a side of this run handles attributes.
 pub(super) fn handling(plan: &Plan, rules: bool) -> Handling {
     Handling {
         am_root: plan.am_root && !plan.fake_super,
@@ -124,8 +131,13 @@ pub(super) fn handling(plan: &Plan, rules: bool) -> Handling {
     }
 }
 
-/// ACLs of an entry as indices into the tables: access, default. `None` for what the mode says alone.
-pub fn acl_indices(place: Place<'_>, mode: u32, fake: bool, tables: &Tables) -> io::Result<(Option<u32>, Option<u32>)> {
+/// ACLs of an entry as indices into the tables: access, default. `None` for an ACL that says no more than the mode.
+pub(crate) fn acl_indices(
+    place: Place<'_>,
+    mode: u32,
+    fake: bool,
+    tables: &Tables,
+) -> io::Result<(Option<u32>, Option<u32>)> {
     let access = read_acl(place, AclKind::Access, fake)?
         .map(|acl| listed(&acl).stripped(mode))
         .filter(|acl| !acl.is_empty())
@@ -141,9 +153,9 @@ pub fn acl_indices(place: Place<'_>, mode: u32, fake: bool, tables: &Tables) -> 
     Ok((access, default))
 }
 
-/// Attributes of a file under the names that travel, sorted, values whole. The error tells the attribute that could
-/// not be read; an empty name: the list of them.
-pub fn read_set(
+/// The attributes of a file with their names on the wire, sorted, with whole values. The error names the attribute that
+/// could not be read; an empty name means the list of attributes.
+pub(crate) fn read_set(
     place: Place<'_>,
     plan: &Plan,
     filters: &Filters,
@@ -168,8 +180,8 @@ pub fn read_set(
     Ok(set)
 }
 
-/// The values that a receiver asked for, read again (spec: protocol 6.5). What can't be read any more is empty.
-pub fn requested_values(place: Place<'_>, plan: &Plan, set: &XattrSet, numbers: &[u32]) -> Vec<(u32, Vec<u8>)> {
+/// Read again the values that a receiver requested (spec: protocol 6.5). A value that can no longer be read is empty.
+pub(crate) fn requested_values(place: Place<'_>, plan: &Plan, set: &XattrSet, numbers: &[u32]) -> Vec<(u32, Vec<u8>)> {
     numbers
         .iter()
         .map(|&n| {
@@ -190,8 +202,8 @@ pub fn requested_values(place: Place<'_>, plan: &Plan, set: &XattrSet, numbers: 
         .collect()
 }
 
-/// A list of attribute values goes with an item that has these flags (spec: protocol 6.5).
-pub fn values_follow(plan: &Plan, iflags: ItemFlags) -> bool {
+/// Whether a list of attribute values follows an item with these flags (spec: protocol 6.5).
+pub(crate) fn values_follow(plan: &Plan, iflags: ItemFlags) -> bool {
     let shortcut = plan.protocol >= 31
         && !plan.compat_avoid_xattr_optim
         && iflags.contains(ItemFlags::XNAME)

@@ -1,18 +1,18 @@
-//! One file's data: what it is built from, where it is written, and whether it is what was sent.
+//! The data of one file: its basis, where the data is written, and its verification.
 
 use std::fs::File;
 use std::sync::Arc;
 
+use super::rebuild::{rebuild, Built, Failure, Job, Target};
 use super::{Incoming, Receiver};
 use crate::error::{Error, Result};
 use crate::flist::names::shown;
 use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::roles::dest::Dest;
-use crate::roles::generator::basis;
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::split_name;
-use crate::roles::rebuild::{rebuild, Built, Failure, Job, Target};
+use crate::roles::words::request::BasisKind;
 use crate::sums::strong::{digest_len, Hasher};
 use crate::tree::sparse::Output;
 use crate::tree::{Root, Stat};
@@ -20,38 +20,38 @@ use crate::wire::ints::Source;
 use crate::wire::item::Item;
 
 impl Receiver {
-    /// The file whose blocks are meant, with the checks on what the sender says about it (spec: protocol 6.2).
+    /// The basis that an item names, with checks on what the sender says about it (spec: protocol 6.2).
     pub(super) fn basis_place(
         &self,
         item: &Item<'_>,
         dest: &Dest,
         rel: &[u8],
         exists: Option<&Stat>,
-    ) -> Result<(u8, Option<(Root, Vec<u8>)>)> {
+    ) -> Result<(BasisKind, Option<(Root, Vec<u8>)>)> {
         let own = || (dest.root.clone(), rel.to_vec());
         if self.plan.protocol < 29 {
             if self.plan.inplace && self.plan.backup {
-                return Ok((basis::BACKUP, dest.backup_place(rel)));
+                return Ok((BasisKind::Backup, dest.backup_place(rel)));
             }
             if let Some((root, name)) = dest.partial_name(rel) {
                 if root.lstat(&name).is_ok_and(|s| s.is_file()) {
-                    return Ok((basis::PARTIAL, Some((root, name))));
+                    return Ok((BasisKind::Partial, Some((root, name))));
                 }
             }
             if exists.is_none() {
                 if let Some(Some(root)) = self.alt_roots.first() {
-                    return Ok((0, Some((root.clone(), rel.to_vec()))));
+                    return Ok((BasisKind::Alternate(0), Some((root.clone(), rel.to_vec()))));
                 }
             }
-            return Ok((basis::ITSELF, Some(own())));
+            return Ok((BasisKind::Itself, Some(own())));
         }
-        let kind = item.basis.unwrap_or(basis::ITSELF);
-        let bad = || Err(Error::Protocol(format!("invalid basis_dir index: {kind}.")));
+        let kind = BasisKind::of(item);
+        let bad = || Err(Error::Protocol(format!("invalid basis_dir index: {}.", kind.to_wire())));
         let place = match kind {
-            basis::ITSELF => Some(own()),
-            basis::PARTIAL => dest.partial_name(rel),
-            basis::BACKUP => dest.backup_place(rel),
-            n if n < basis::ITSELF => {
+            BasisKind::Itself => Some(own()),
+            BasisKind::Partial => dest.partial_name(rel),
+            BasisKind::Backup => dest.backup_place(rel),
+            BasisKind::Alternate(n) => {
                 if usize::from(n) >= self.plan.alt_dirs.len() {
                     return bad();
                 }
@@ -61,7 +61,7 @@ impl Receiver {
                     .flatten()
                     .map(|root| (root, rel.to_vec()))
             }
-            n => {
+            BasisKind::Fuzzy(n) => {
                 let base = clean_xname(item.xname.as_deref().unwrap_or_default());
                 if self.plan.fuzzy == 0 {
                     return Err(Error::Protocol(format!(
@@ -69,14 +69,13 @@ impl Receiver {
                         shown(&base)
                     )));
                 }
-                let root = if n == basis::FUZZY {
-                    Some(dest.root.clone())
-                } else {
-                    let n = usize::from(n - basis::FUZZY - 1);
+                let root = if let Some(n) = n.map(usize::from) {
                     if n >= self.plan.alt_dirs.len() {
                         return bad();
                     }
                     self.alt_roots.get(n).cloned().flatten()
+                } else {
+                    Some(dest.root.clone())
                 };
                 let (dir, _) = split_name(rel);
                 let name = if dir.is_empty() {
@@ -117,7 +116,7 @@ impl Receiver {
             size: incoming.segment.entry(incoming.i).len,
             existing: incoming.exists.map(|s| s.size),
             replaces: incoming.replaces,
-            from_partial: incoming.kind == basis::PARTIAL,
+            from_partial: incoming.kind == BasisKind::Partial,
             redo: incoming.redo,
         };
         if self.plan.inplace || to_device || self.plan.append > 0 {
@@ -176,7 +175,7 @@ impl Receiver {
         };
         let target = Target {
             output: Output::new(update.target(), offset, existing, self.plan.sparse && !to_device),
-            inplace: matches!(incoming.kind, basis::ITSELF | basis::BACKUP),
+            inplace: matches!(incoming.kind, BasisKind::Itself | BasisKind::Backup),
         };
         let mut built = Built::default();
         let present = Some(update.target());
@@ -187,7 +186,8 @@ impl Receiver {
         }
     }
 
-    /// The tokens and the sum of a file. `false`: it is not what the sender has.
+    /// Read the tokens and the sum of a file. `false`: the result differs from the sender's file.
+    #[allow(clippy::too_many_arguments)] // where the data comes from, where it goes, and the two sums
     pub(super) fn data(
         &mut self,
         dest: &Dest,
@@ -220,8 +220,8 @@ impl Receiver {
         };
         let writes = target.is_some();
         let result = rebuild(&mut self.reader, &mut self.tokens, &job, target, &mut whole, built);
-        // What can't be written anywhere counts as well; what goes to a batch only, or comes from one, does not
-        // (observed).
+        // Data that can't be written counts as well. Data that is only recorded in a batch, or comes from one, does not
+        // count (observed).
         if writes || !(self.plan.only_write_batch || self.plan.read_batch) {
             self.report.stats(|s| {
                 s.literal += built.literal;
@@ -244,7 +244,7 @@ impl Receiver {
         let digest = whole.finish();
         sum.resize(digest_len(plan.xfer_sum), 0);
         self.reader.read_exact(sum)?;
-        // What could not be read of the file has no sum that is worth comparing.
+        // If a part of the basis could not be read, a comparison of sums means nothing.
         Ok(start.is_ok() && digest.as_slice() == sum.as_slice())
     }
 

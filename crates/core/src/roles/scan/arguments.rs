@@ -1,5 +1,5 @@
-//! The arguments: where each begins, what of its path is kept, and how it comes into the list (spec: options 5.3;
-//! transfer 2.1, 2.2; transfer 2, step 7; filters 8).
+//! The arguments: the root of each, the part of its path that is kept, and its entries in the list (spec: options 5.3;
+//! transfer 2.1, 2.2, 2.7; filters 8).
 
 use std::io;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::{Argument, Known, Node, Scanner};
-use crate::error::{Error, Result};
+use crate::error::{Error, IoErrorExt, Result};
 use crate::flist::{eflag, NewEntry, SegmentBuilder};
 use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::role::Role;
 use crate::roles::compare::{is_dir, S_IFREG};
-use crate::roles::entries::missing;
 use crate::roles::metadata::{self, Lookup};
 use crate::roles::paths::{clean, confine, disk, split_name, split_relative, trim_slashes};
+use crate::roles::text::messages;
 use crate::tree::operator;
 use crate::wire::item::IoErrors;
 
@@ -27,9 +27,9 @@ impl Scanner {
             let base = plan.sources.first().map_or(&b"."[..], Vec::as_slice);
             self.of_list = true;
             if self.open_base(base, base).is_none() {
-                // Told already. Nothing that is listed could be found.
+                // Reported already. No listed name could be found.
                 self.report.set_role(Role::Sender);
-                return Err(Error::Selection(String::new()));
+                return Err(Error::Reported(3));
             }
             for name in names {
                 self.listed_argument(base, &name, &mut out);
@@ -58,18 +58,16 @@ impl Scanner {
                 Some(root)
             }
             Err(error) => {
-                // It is told from where the role stands before any argument.
+                // The message names the path from the directory in which the role is before any argument.
                 self.report.set_base(&self.plan.cwd);
                 let full = self.as_typed(base, named);
-                let text = text!["change_dir ", &self.report.quoted(&full), " failed"];
-                self.report.sys_error(Role::Sender, text, &error);
-                self.report.set_listing_error(IoErrors::GENERAL);
+                self.cannot_list(text!["change_dir ", &self.report.quoted(&full), " failed"], &error);
                 None
             }
         }
     }
 
-    /// The root for an argument of `--relative`, whose path leads where the operator wants it, through links as well.
+    /// The root for an argument of `--relative`, whose path may lead through links.
     /// `contents`: the last component is a directory like the others.
     fn led_by(&mut self, root: u16, name: &[u8], contents: bool) -> Option<u16> {
         let dir = if contents { disk(name) } else { split_name(disk(name)).0 };
@@ -81,17 +79,15 @@ impl Scanner {
                 Some(led)
             }
             Err(error) => {
-                let text = text!["link_stat ", &self.display(root, name), " failed"];
-                self.report.sys_error(Role::Sender, text, &error);
-                self.report.set_listing_error(IoErrors::GENERAL);
+                let shown = self.display(root, name);
+                self.cannot_list(messages::link_stat_failed(&shown), &error);
                 None
             }
         }
     }
 
-    /// The directory of an argument as a whole path, but for that with the dots and slashes of the command line
-    /// (observed), which --relative tidies up. What marks the contents of a directory is left out, unless it is that of
-    /// a list.
+    /// The absolute directory of an argument, with the dots and slashes of the command line (observed), which --relative
+    /// removes. The mark for the contents of a directory is left out, unless it is that of a list.
     fn as_typed(&self, base: &[u8], named: &[u8]) -> Vec<u8> {
         if self.plan.relative && !self.of_list {
             let full = operator::absolute(base, &self.plan.cwd).unwrap_or_else(|_| named.to_vec());
@@ -119,7 +115,7 @@ impl Scanner {
         full
     }
 
-    /// A daemon's rules hide the directory of an argument.
+    /// Whether a daemon's rules hide the directory of an argument.
     pub(super) fn base_hidden(&mut self, base: &[u8]) -> bool {
         if self.plan.daemon_rules.is_empty() {
             return false;
@@ -253,7 +249,7 @@ impl Scanner {
             dir.extend_from_slice(sub);
         }
         if dotted {
-            // Without the path it is a directory's contents, like any argument with a final slash.
+            // Without the path it means the directory's contents, like every argument with a final slash.
             dir.push(b'/');
             dir.extend_from_slice(&leaf);
             if let Some(root) = self.open_base(&dir, entry) {
@@ -291,7 +287,7 @@ impl Scanner {
         children: &mut Vec<Node>,
         known: &mut Known,
     ) -> Result<()> {
-        // What of the name comes after the parent?
+        // The part of the name after the parent.
         let skip = if parent.is_empty() { 0 } else { parent.len() + 1 };
         let rest = argument.name.get(skip..).unwrap_or_default();
         let from = usize::from(skip == 0 && rest.starts_with(b"/"));
@@ -312,13 +308,13 @@ impl Scanner {
         }
         if from == 1 && rest.len() == 1 {
             // `/` itself.
-            return self.list_leaf(b"/.", argument.clone(), builder, children);
+            return self.list_leaf(b"/.", &argument, builder, children);
         }
         let name = argument.name.clone();
-        self.list_leaf(&name, argument, builder, children)
+        self.list_leaf(&name, &argument, builder, children)
     }
 
-    /// The argument is there and no rule hides it: only then are its parents sent (spec: filters 8).
+    /// Whether the argument exists and no rule hides it: only then are its parents sent (spec: filters 8).
     pub(super) fn is_wanted(&mut self, argument: &Argument, builder: &mut SegmentBuilder) -> Result<bool> {
         let Some(root) = self.sources.root(argument.root) else {
             return Ok(false);
@@ -333,7 +329,7 @@ impl Scanner {
             Ok(stat) => {
                 let dir = is_dir(stat.mode);
                 if self.filters.daemon_hides(path, dir) {
-                    // Not there, as far as the client is concerned.
+                    // For the client it does not exist.
                     let gone = io::Error::from(Errno::NOENT);
                     self.stat_failed(argument.root, &argument.name.clone(), &gone, argument, builder)?;
                     return Ok(false);
@@ -341,16 +337,16 @@ impl Scanner {
                 if self.hidden(&argument.name, dir) {
                     return Ok(false);
                 }
-                if dir && !self.plan.recurse && !self.plan.dirs {
-                    self.report.info(text!["skipping directory ", &argument.name]);
+                if dir && !self.plan.lists_dirs() {
+                    self.report.info(messages::skipping_directory(&argument.name));
                     return Ok(false);
                 }
                 Ok(true)
             }
-            // A link without its target is told where it is listed.
+            // A link without its target is reported when it is listed.
             Err(_) if follow && root.lstat(path).is_ok() => Ok(true),
-            // What is to be deleted stands in the list of its directory, as anything that is there would.
-            Err(error) if missing(&error) && argument.missing_ok && self.plan.delete_missing_args => Ok(true),
+            // A name that is to be deleted is in the list of its directory, as an existing one would be.
+            Err(error) if error.is(Errno::NOENT) && argument.missing_ok && self.plan.delete_missing_args => Ok(true),
             Err(error) => {
                 self.stat_failed(argument.root, &argument.name.clone(), &error, argument, builder)?;
                 Ok(false)
@@ -358,9 +354,9 @@ impl Scanner {
         }
     }
 
-    /// A parent directory of a relative argument (spec: transfer 2, step 7). A parent that an earlier argument listed is
-    /// listed again, unless the argument before listed it: it is counted twice then, and dropped as a duplicate
-    /// (spec: transfer 18.1).
+    /// List a parent directory of a relative argument (spec: transfer 2.7). A parent that was listed for an earlier argument
+    /// is listed again unless the argument just before shares it: then it is counted twice, and both sides drop the
+    /// duplicate (observed).
     pub(super) fn list_implied(
         &mut self,
         name: Vec<u8>,
@@ -375,7 +371,7 @@ impl Scanner {
             let Some(root) = self.sources.root(argument.root) else {
                 return Ok(());
             };
-            // A link among the parents: the rest of the name lies behind it, so it is sent as the directory it leads to.
+            // A link among the parents is sent as the directory that it leads to, which contains the rest of the name.
             match root.stat_follow(disk(&name), self.plan.crtimes) {
                 Ok(stat) => {
                     debug!(self.report, flist >= 2; "[sender] make_file(", disk(&name), ",*,2)");
@@ -383,12 +379,11 @@ impl Scanner {
                         return Ok(());
                     }
                 }
-                Err(error) if missing(&error) && argument.missing_ok && self.plan.delete_missing_args => {
-                    // Nobody asked for the directory to go, so its absence is a surprise. What was asked for stands in
-                    // a list of its own only where there is just the one.
+                Err(error) if error.is(Errno::NOENT) && argument.missing_ok && self.plan.delete_missing_args => {
+                    // The directory was not asked to be deleted, so it counts as vanished.
                     let path = self.display(argument.root, &name);
                     self.report.set_listing_error(IoErrors::VANISHED);
-                    self.report.warning(text!["file has vanished: ", &path]);
+                    self.report.warning(messages::file_vanished(&path));
                     if self.plan.inc_recurse {
                         return Ok(());
                     }
@@ -419,7 +414,7 @@ impl Scanner {
         argument: &Argument,
         builder: &mut SegmentBuilder,
     ) -> Result<()> {
-        let missing = missing(error);
+        let missing = error.is(Errno::NOENT);
         if missing && argument.missing_ok {
             if self.plan.delete_missing_args {
                 let entry = NewEntry {
@@ -428,7 +423,7 @@ impl Scanner {
                     ..NewEntry::named(name)
                 };
                 builder.push(&entry)?;
-                // It has no type; a sender counts what is nothing else as a file.
+                // It has no type; a sender counts it as a file.
                 self.report.stats(|s| s.files.add(S_IFREG));
                 return Ok(());
             }
@@ -441,7 +436,7 @@ impl Scanner {
             self.report.refusal(&full.unwrap_or_default(), error);
         }
         let path = self.display(root, name);
-        let text = text!["link_stat ", &path, " failed"];
+        let text = messages::link_stat_failed(&path);
         self.report.sys_error(Role::Sender, text, error);
         if !missing {
             self.report.set_listing_error(IoErrors::GENERAL);
@@ -449,11 +444,11 @@ impl Scanner {
         Ok(())
     }
 
-    /// The last component of an argument.
+    /// List the last component of an argument.
     pub(super) fn list_leaf(
         &mut self,
         name: &[u8],
-        argument: Argument,
+        argument: &Argument,
         builder: &mut SegmentBuilder,
         children: &mut Vec<Node>,
     ) -> Result<()> {
@@ -465,13 +460,13 @@ impl Scanner {
         };
         let path = disk(name);
         let mut found = metadata::look(root, path, plan.copy_links || argument.follow, &plan, &self.report);
-        // A link of another owner in a list is not passed on either where it should have been followed (observed).
+        // A link of another owner that should have been followed is not listed as a link either (observed).
         let refused = match &found {
             Err(Lookup::Failed(error)) => self.of_list && operator::is_refusal(&root.display(path), error),
             _ => false,
         };
         if argument.follow && !plan.copy_links && !refused && !found.as_ref().is_ok_and(|stat| is_dir(stat.mode)) {
-            // Only a directory is looked for behind a link (observed).
+            // A link is followed to a directory only (observed).
             found = metadata::look(root, path, false, &plan, &self.report);
         }
         let mut stat = match found {
@@ -491,20 +486,20 @@ impl Scanner {
         let stat = match stat {
             Ok(stat) => stat,
             Err(error) => {
-                return self.stat_failed(root_number, name, &error, &argument, builder);
+                return self.stat_failed(root_number, name, &error, argument, builder);
             }
         };
         let dot = name == b"." || name == b"/.";
         if self.filters.daemon_hides(path, is_dir(stat.mode)) && !dot {
             let error = io::Error::from(Errno::NOENT);
-            return self.stat_failed(root_number, name, &error, &argument, builder);
+            return self.stat_failed(root_number, name, &error, argument, builder);
         }
         self.filters.absolute = name.starts_with(b"/");
         if !dot && self.filters.hides(path, is_dir(stat.mode), &self.report) {
             return Ok(());
         }
-        if is_dir(stat.mode) && !plan.recurse && !plan.dirs {
-            let text = text!["skipping directory ", name];
+        if is_dir(stat.mode) && !plan.lists_dirs() {
+            let text = messages::skipping_directory(name);
             self.report.info(text);
             return Ok(());
         }
@@ -517,7 +512,7 @@ impl Scanner {
             } else {
                 eflag::TOP_DIR
             };
-            // `/` travels as `/.` and is sorted as such, what it holds with the slash in front (`-R /`).
+            // `/` is listed and sorted as `/.`; its contents keep the slash in front (`-R /`).
             let listed = if name == b"/." { b"/".as_slice() } else { name };
             if self.push(root_number, listed, &stat, flags, builder)? && contents {
                 let path = listed.to_vec();
@@ -533,7 +528,7 @@ impl Scanner {
     }
 }
 
-/// How much of the way to an argument is that to the one before (`last`): all, or up to the last directory of both.
+/// Bytes of the parents of an argument that are parents of the one before (`last`) as well.
 fn common_way(way: &[u8], last: &[u8]) -> usize {
     let n = way.iter().zip(last).take_while(|(a, b)| a == b).count();
     if n == way.len() && last.get(n).is_none_or(|&b| b == b'/') {

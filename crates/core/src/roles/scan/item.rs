@@ -1,8 +1,8 @@
-//! One entry of a list, with all that the options ask to be told of it (spec: transfer 2; protocol 5.5).
+//! One entry of a list, with all that the options ask for (spec: transfer 2; protocol 5.5).
 
-use std::io;
 use std::sync::Arc;
 
+use super::sums::sum_file;
 use super::Scanner;
 use crate::error::Result;
 use crate::flist::{eflag, Charset, NewEntry, SegmentBuilder, EILSEQ};
@@ -12,12 +12,13 @@ use crate::role::Role;
 use crate::roles::compare::{is_link, is_reg, S_IFDIR, S_IFMT, S_IFREG};
 use crate::roles::metadata::{self, Place};
 use crate::roles::paths::disk;
-use crate::sums::strong::{digest_len, Hasher};
-use crate::tree::Stat;
+use crate::roles::text::messages;
+use crate::sums::strong::digest_len;
+use crate::tree::{Atime, Stat};
 use crate::wire::item::IoErrors;
 
 impl Scanner {
-    /// Whether name and target can travel; if not, that is told (spec: protocol 5.16).
+    /// Whether name and target can be converted for the wire; if not, that is reported (spec: protocol 5.16).
     fn convertible(&mut self, name: &[u8], link: Option<&[u8]>, root_number: u16) -> bool {
         let Some(set) = self.charset else { return true };
         let mut out = Vec::new();
@@ -28,12 +29,7 @@ impl Scanner {
         } else {
             return true;
         };
-        let text = [
-            format!("[sender] cannot convert {what}: ").as_bytes(),
-            &shown,
-            format!(" ({EILSEQ})").as_bytes(),
-        ]
-        .concat();
+        let text = text!["[sender] cannot convert ", what, ": ", &shown, " (", EILSEQ, ")"];
         self.report.set_listing_error(IoErrors::GENERAL);
         self.report.line(Level::ErrorXfer, text);
         false
@@ -52,82 +48,29 @@ impl Scanner {
         let path = disk(name);
         let mut mode = stat.mode & 0o177_777;
         let mut link = None;
-        if is_link(mode) {
-            if plan.links {
-                let target = self
-                    .sources
-                    .root(root_number)
-                    .map(|r| metadata::read_link(r, path, plan.fake_super));
-                match target {
-                    Some(Ok(target)) if target.is_empty() => {
-                        let shown = self.display(root_number, name);
-                        let text = text!["skipping symlink with 0-length value: ", &shown];
-                        self.report.set_listing_error(IoErrors::GENERAL);
-                        self.report.warning(text);
-                        return Ok(false);
-                    }
-                    Some(Ok(target)) => {
-                        link = Some(match target.strip_prefix(b"/rsyncd-munged/") {
-                            Some(plain) if plan.munge_links => plain.to_vec(),
-                            _ => target,
-                        });
-                    }
-                    Some(Err(error)) => {
-                        let shown = self.display(root_number, name);
-                        let text = text!["readlink_stat(", &shown, ") failed"];
-                        self.report.set_listing_error(IoErrors::GENERAL);
-                        self.report.sys_error(Role::Sender, text, &error);
-                        return Ok(false);
-                    }
-                    None => return Ok(false),
-                }
-            }
-        } else {
-            // Whoever may not read it shall not know of it either (`ignore nonreadable`).
+        if !is_link(mode) {
+            // A user who may not read it must not learn of it either (`ignore nonreadable`).
             if plan.ignore_nonreadable && !self.sources.root(root_number).is_some_and(|r| r.readable(path)) {
                 return Ok(false);
             }
             mode = self.daemon_chmod.apply(mode, plan.umask);
             mode = self.chmod.apply(mode, plan.umask);
+        } else if plan.links {
+            link = self.link_target(root_number, name);
+            if link.is_none() {
+                return Ok(false);
+            }
         }
         let mut sum = None;
         if plan.checksum && is_reg(mode) {
             sum = Some(self.file_sum(root_number, path));
         }
-        let device = matches!(mode & S_IFMT, 0o020_000 | 0o060_000);
-        let special = matches!(mode & S_IFMT, 0o010_000 | 0o140_000);
         let entry = NewEntry {
-            len: if device || special { 0 } else { stat.size },
-            mtime: stat.mtime,
-            // An old protocol has whole seconds only; one that sends drops the rest itself.
-            mtime_nsec: if self.local && plan.protocol < 31 {
-                0
-            } else {
-                stat.mtime_nsec
-            },
-            mode,
-            uid: stat.uid,
-            gid: stat.gid,
             flags,
             root: root_number,
             link: link.as_deref(),
             checksum: sum.as_deref(),
-            rdev: if device {
-                (stat.rdev_major, stat.rdev_minor)
-            } else {
-                (0, 0)
-            },
-            atime: (plan.atimes > 0).then_some(stat.atime),
-            crtime: if plan.crtimes {
-                Some(stat.btime.map_or(0, |b| b.0))
-            } else {
-                None
-            },
-            inode: (plan.hard_links
-                && mode & S_IFMT != S_IFDIR
-                && (stat.nlink > 1 || plan.protocol < 28 && is_reg(mode)))
-            .then_some((stat.dev, stat.ino)),
-            ..NewEntry::named(name)
+            ..self.new_entry(name, stat, mode)
         };
         let Some(entry) = self.with_metadata(entry, root_number, path, stat) else {
             return Ok(false);
@@ -145,15 +88,69 @@ impl Scanner {
             }
             s.had_entries = true;
         });
-        self.report.listed(1, false);
+        self.report.add_listed(1);
         if self.local {
-            // Flags, name, size and time, as an entry that shares the rest with its neighbour has them.
+            // The size of an encoded entry with flags, name, size and time, which shares the rest with its neighbour.
             let bytes = name.len().min(24) as u64 + 12 + entry_extra;
             self.report.stats(|s| {
                 s.sent += bytes;
             });
         }
         Ok(true)
+    }
+
+    /// What the status of a file gives for its entry.
+    fn new_entry<'a>(&self, name: &'a [u8], stat: &Stat, mode: u32) -> NewEntry<'a> {
+        let plan = &self.plan;
+        let device = matches!(mode & S_IFMT, 0o020_000 | 0o060_000);
+        let special = matches!(mode & S_IFMT, 0o010_000 | 0o140_000);
+        let linked = mode & S_IFMT != S_IFDIR && (stat.nlink > 1 || plan.protocol < 28 && is_reg(mode));
+        NewEntry {
+            len: if device || special { 0 } else { stat.size },
+            mtime: stat.mtime,
+            // An old protocol has whole seconds only; on a link the encoder drops the rest.
+            mtime_nsec: if self.local && plan.protocol < 31 {
+                0
+            } else {
+                stat.mtime_nsec
+            },
+            mode,
+            uid: stat.uid,
+            gid: stat.gid,
+            rdev: if device {
+                (stat.rdev_major, stat.rdev_minor)
+            } else {
+                (0, 0)
+            },
+            atime: (plan.atimes > 0).then_some(stat.atime),
+            crtime: plan.crtimes.then(|| stat.btime.map_or(0, |b| b.0)),
+            inode: (plan.hard_links && linked).then_some((stat.dev, stat.ino)),
+            ..NewEntry::named(name)
+        }
+    }
+
+    /// The target of a link as the list gives it; `None` when the link is left out.
+    fn link_target(&mut self, root_number: u16, name: &[u8]) -> Option<Vec<u8>> {
+        let (fake, munge) = (self.plan.fake_super, self.plan.munge_links);
+        let root = self.sources.root(root_number)?;
+        match metadata::read_link(root, disk(name), fake) {
+            Ok(target) if target.is_empty() => {
+                let shown = self.display(root_number, name);
+                self.report.set_listing_error(IoErrors::GENERAL);
+                self.report
+                    .warning(text!["skipping symlink with 0-length value: ", &shown]);
+                None
+            }
+            Ok(target) => Some(match target.strip_prefix(b"/rsyncd-munged/") {
+                Some(plain) if munge => plain.to_vec(),
+                _ => target,
+            }),
+            Err(error) => {
+                let shown = self.display(root_number, name);
+                self.cannot_list(messages::readlink_stat_failed(&shown), &error);
+                None
+            }
+        }
     }
 
     /// Add ACLs and extended attributes; `None` when they can't be read, and the entry is left out.
@@ -189,7 +186,7 @@ impl Scanner {
             }
         }
         if plan.xattrs > 0 {
-            // Also under `-L` those of the name itself are taken: a link's own (observed).
+            // The attributes of the name itself count, under `-L` those of the link (observed).
             match metadata::read_set(Place::Name(root, path), &plan, &self.filters) {
                 Ok(set) if set.is_empty() => {}
                 Ok(mut set) => {
@@ -205,7 +202,7 @@ impl Scanner {
                 Err((name, error)) => {
                     let shown = root.display(path);
                     let text = if name.is_empty() {
-                        text!["get_xattr_names: llistxattr(\"", &shown, "\",1024) failed"]
+                        messages::xattr_names_failed(&shown)
                     } else {
                         text!["get_xattr_data: lgetxattr(\"", &shown, "\",\"", &name, "\",0) failed"]
                     };
@@ -224,29 +221,14 @@ impl Scanner {
         let follow = self.plan.copy_links || self.plan.copy_unsafe_links || self.plan.copy_dirlinks;
         let opened = self.sources.root(root).map(|r| {
             if follow {
-                r.open_read_follow(path, noatime)
+                r.open_read_follow(path, Atime::keep_if(noatime))
             } else {
-                r.open_read(path, noatime)
+                r.open_read(path, Atime::keep_if(noatime))
             }
         });
         let Some(Ok(mut file)) = opened else {
             return vec![0; digest_len(kind)];
         };
         sum_file(&mut file, kind, &mut self.buffer).unwrap_or_else(|_| vec![0; digest_len(kind)])
-    }
-}
-
-/// The unseeded checksum of a whole file (spec: protocol 8.5).
-pub fn sum_file(file: &mut std::fs::File, kind: crate::plan::SumKind, buffer: &mut Vec<u8>) -> io::Result<Vec<u8>> {
-    use std::io::Read;
-    let mut hasher = Hasher::new(kind);
-    buffer.resize(256 * 1024, 0);
-    loop {
-        match file.read(buffer) {
-            Ok(0) => return Ok(hasher.finish().as_slice().to_vec()),
-            Ok(n) => hasher.update(&buffer[..n]),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! One file's data on its way out: whole or as differences (spec: protocol 9).
+//! Sends the data of one file: whole or as differences (spec: protocol 9).
 
 use std::fs::File;
 use std::sync::Arc;
@@ -10,22 +10,23 @@ use crate::delta::tokens::{self, TokenOut};
 use crate::delta::whole::send_plain;
 use crate::delta::Intact;
 use crate::error::{Error, Result};
-use crate::flist::Found;
+use crate::flist::{Entry, Found};
 use crate::plan::CompressKind;
 use crate::report::debug::debug;
-use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::compare::is_reg;
-use crate::roles::generator::basis;
-use crate::roles::items::{self, Figures, Part};
 use crate::roles::paths::disk;
+use crate::roles::text::items::{self, Figures, Part};
+use crate::roles::text::messages;
+use crate::roles::words::request::BasisKind;
 use crate::sums::size::SumHead;
 use crate::sums::strong::Hasher;
 use crate::tree::Root;
 use crate::wire::item::IoErrors;
 use crate::wire::item::Item;
 use crate::wire::link::Reader;
+use crate::wire::trace::Way;
 
 impl Sender {
     pub(super) fn open(&mut self, number: u16, path: &[u8]) -> Option<File> {
@@ -35,17 +36,14 @@ impl Sender {
         opened.map_err(|bits| self.failed_file(bits)).ok()
     }
 
+    #[allow(clippy::too_many_lines)] // one item, in the order in which it goes over the wire
     pub(super) fn transfer(&mut self, item: &Item<'_>, found: &Found, values: &[u8]) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let entry = *found.segment.entry(found.pos);
         let name = found.segment.name(found.pos);
         if plan.dry_run {
-            items::count(&self.report, entry.mode, item.iflags);
-            self.tell(item, found, &name, Figures::default(), Part::All);
-            self.report.stats(|s| {
-                s.transferred += 1;
-                s.transferred_size += entry.len;
-            });
+            self.count(item, entry.mode, entry.len);
+            self.report_item(item, found, &name, Figures::default(), Part::All);
             self.look_ahead()?;
             item.put(&mut self.ndx_out, &mut self.out, plan.protocol, None)?;
             return self.put();
@@ -65,49 +63,21 @@ impl Sender {
         } else {
             Signature::read(&mut self.reader, head, plan.max_alloc)?
         };
-        self.show_sums(&head, &signature);
+        self.report_sums(&head, &signature);
         let sum_bytes = self.reader.bytes_read().saturating_sub(read);
         // Counted, whether it can be opened or not (observed).
-        items::count(&self.report, entry.mode, item.iflags);
-        self.report.stats(|s| {
-            s.transferred += 1;
-            s.transferred_size += entry.len;
-        });
-        let Some(file) = self.open(entry.root, disk(&name)) else {
-            return self.no_send(item.ndx);
-        };
-        let stat = match crate::tree::stat::of_file(&file) {
-            Ok(stat) => stat,
-            Err(error) => {
-                self.failed_file(IoErrors::GENERAL);
-                // rsync does not say of which file, and ends with 11.
-                let text = text!["fstat ", &self.display(entry.root, &name), " failed"];
-                self.report.sys_error(Role::Sender, text, &error);
-                return self.no_send(item.ndx);
-            }
-        };
-        let size = if is_reg(stat.mode) {
-            stat.size
-        } else if plan.copy_devices {
-            entry.len
-        } else {
-            return Err(Error::Protocol(
-                "attempt to copy device contents without --copy-devices".into(),
-            ));
-        };
+        self.count(item, entry.mode, entry.len);
         let kept = if append { head.flength() } else { 0 };
-        if kept > size {
-            let shown = self.display(entry.root, &name);
-            self.report.warning(text!["skipped diminished file: ", &shown]);
+        let Some((file, size)) = self.open_sized(&entry, &name, kept)? else {
             return self.no_send(item.ndx);
-        }
+        };
         self.look_ahead()?;
         debug!(self.report, deltasum >= 2; "send_files mapped ", &self.full_name(found), " of size ", size);
         debug!(self.report, deltasum >= 2; "calling match_sums ", &self.full_name(found));
         let written = self.writer.bytes_written();
         let late = self.report.after_data();
         if !late {
-            self.tell(item, found, &name, Figures::default(), Part::Screen);
+            self.report_item(item, found, &name, Figures::default(), Part::Screen);
         }
         if self.report.progress_level() > 0 {
             self.report.set_processed(self.places.of(&found.segment, found.pos));
@@ -121,6 +91,7 @@ impl Sender {
         if self.outlet.withholds_data() {
             self.put()?;
         }
+        head.trace(self.ndx_out.tracer(), Way::Out);
         head.put(&mut self.out, plan.protocol);
         let mut whole = Hasher::new_whole_file(plan.xfer_sum, plan.seed);
         let mut stats = SearchStats::default();
@@ -130,14 +101,7 @@ impl Sender {
             let verified = plan.append > 1 || plan.protocol < 30;
             start = skip_appended(&mut reader, kept, verified.then_some(&mut whole));
         }
-        let kind = item.basis.unwrap_or(basis::ITSELF);
-        let inplace = kind == basis::PARTIAL && plan.compat_inplace_partial
-            || plan.inplace
-                && if plan.protocol >= 29 {
-                    kind == basis::ITSELF
-                } else {
-                    !plan.backup
-                };
+        let inplace = self.updates_in_place(BasisKind::of(item));
         let left = size - kept;
         let rest = if signature.is_empty() && plan.compress == CompressKind::None {
             self.send_whole(reader, kept, left, &mut whole, &mut stats)?
@@ -151,27 +115,20 @@ impl Sender {
             "false_alarms=", stats.false_alarms, " hash_hits=", stats.hash_hits, " matches=", stats.matches
         );
         if !late {
-            // All of it is on its way: what the other end makes of it, this one does not hear.
-            self.tell(item, found, &name, Figures::default(), Part::Kept);
+            // All data is sent; this end does not learn whether the other end puts the file in place.
+            self.report_item(item, found, &name, Figures::default(), Part::Kept);
         }
         if let Err(error) = start.and(rest) {
             self.failed_file(IoErrors::GENERAL);
             let shown = self.display(entry.root, &name);
             self.report
-                .sys_error(Role::Sender, text!["read errors mapping ", &shown], &error);
+                .sys_error(Role::Sender, messages::read_failed(&shown), &error);
             digest = digest.spoiled();
         }
         self.out.extend_from_slice(digest.as_slice());
         let out = std::mem::take(&mut self.out);
         self.outlet.put_data_owned(out)?;
-        self.totals.matches += stats.matches;
-        self.totals.hash_hits += stats.hash_hits;
-        self.totals.false_alarms += stats.false_alarms;
-        self.totals.literal += stats.literal;
-        self.report.stats(|s| {
-            s.literal += stats.literal;
-            s.matched += stats.matched;
-        });
+        self.add_search(&stats);
         if self.report.progress_level() > 0 {
             self.report.progress_end(size);
         }
@@ -181,14 +138,79 @@ impl Sender {
                 sum_bytes,
                 checksum: Some(digest.as_slice()),
             };
-            self.tell(item, found, &name, figures, Part::All);
+            self.report_item(item, found, &name, figures, Part::All);
         }
         debug!(self.report, send >= 1; "sender finished ", &self.full_name(found));
         Ok(())
     }
 
-    /// What came from the generator, for `--debug=DELTASUM3`.
-    pub(super) fn show_sums(&self, head: &SumHead, signature: &Signature) {
+    /// Count a file whose data is asked for.
+    fn count(&self, item: &Item<'_>, mode: u32, len: u64) {
+        items::count(&self.report, mode, item.iflags);
+        self.report.stats(|s| {
+            s.transferred += 1;
+            s.transferred_size += len;
+        });
+    }
+
+    fn add_search(&mut self, stats: &SearchStats) {
+        self.totals.matches += stats.matches;
+        self.totals.hash_hits += stats.hash_hits;
+        self.totals.false_alarms += stats.false_alarms;
+        self.totals.literal += stats.literal;
+        self.report.stats(|s| {
+            s.literal += stats.literal;
+            s.matched += stats.matched;
+        });
+    }
+
+    /// The file and its size; `None`, with a report, when its data can't be sent. `kept`: bytes that the receiver has
+    /// and keeps.
+    fn open_sized(&mut self, entry: &Entry, name: &[u8], kept: u64) -> Result<Option<(File, u64)>> {
+        let Some(file) = self.open(entry.root, disk(name)) else {
+            return Ok(None);
+        };
+        let stat = match crate::tree::stat::of_file(&file) {
+            Ok(stat) => stat,
+            Err(error) => {
+                self.failed_file(IoErrors::GENERAL);
+                // rsync does not name the file, and ends with 11.
+                let text = messages::fstat_failed(self.display(entry.root, name));
+                self.report.sys_error(Role::Sender, text, &error);
+                return Ok(None);
+            }
+        };
+        let size = if is_reg(stat.mode) {
+            stat.size
+        } else if self.plan.copy_devices {
+            entry.len
+        } else {
+            return Err(Error::Protocol(
+                "attempt to copy device contents without --copy-devices".into(),
+            ));
+        };
+        if kept > size {
+            let shown = self.display(entry.root, name);
+            self.report.warning(messages::diminished(&shown));
+            return Ok(None);
+        }
+        Ok(Some((file, size)))
+    }
+
+    /// Whether the receiver writes into the basis itself: then no block may be taken from where it is overwritten.
+    fn updates_in_place(&self, kind: BasisKind) -> bool {
+        let plan = &self.plan;
+        kind == BasisKind::Partial && plan.compat_inplace_partial
+            || plan.inplace
+                && if plan.protocol >= 29 {
+                    kind == BasisKind::Itself
+                } else {
+                    !plan.backup
+                }
+    }
+
+    /// Report the sums that the generator sent, for `--debug=DELTASUM3`.
+    pub(super) fn report_sums(&self, head: &SumHead, signature: &Signature) {
         if self.plan.debug.deltasum < 3 {
             return;
         }
@@ -202,8 +224,7 @@ impl Sender {
         }
     }
 
-    /// A file without a basis, on a plain stream: its bytes go out as they were read. The end of the stream stays in
-    /// `out`.
+    /// Send a file without a basis on a plain stream, as it was read. The end of the stream stays in `out`.
     pub(super) fn send_whole(
         &mut self,
         mut file: &File,
@@ -232,6 +253,7 @@ impl Sender {
         Ok(intact)
     }
 
+    #[allow(clippy::too_many_arguments)] // the file and its range, the search, and where its results go
     pub(super) fn send_delta(
         &mut self,
         mut file: &File,
@@ -246,8 +268,8 @@ impl Sender {
         let outlet = self.outlet.clone();
         let mut put = |bytes: &[u8]| outlet.put_data(bytes);
         let mut out = TokenOut::new(&mut put);
-        let told = self.plan.debug.deltasum > 1 && !signature.is_empty();
-        if told {
+        let reported = self.plan.debug.deltasum > 1 && !signature.is_empty();
+        if reported {
             debug!(self.report, deltasum >= 2; "built hash table");
             debug!(self.report, deltasum >= 2; "hash search b=", signature.head.blength, " len=", offset + left);
         }
@@ -261,7 +283,7 @@ impl Sender {
             progress: self.report.progress_level() > 0,
             done: offset,
             size: offset + left,
-            told: told.then_some((signature, offset)),
+            reported: reported.then_some((signature, offset)),
         };
         let intact = search(
             &mut file,
@@ -275,24 +297,24 @@ impl Sender {
         )?;
         self.tokens.end(&mut out)?;
         out.flush()?;
-        if told {
+        if reported {
             debug!(self.report, deltasum >= 2; "done hash search");
         }
         Ok(intact)
     }
 }
 
-/// A file without a basis is first heard of when this much of it has gone.
+/// The first progress of a file without a basis shows this many bytes.
 const FIRST_SHOWN: u64 = 32 * 1024;
 
-/// Looks now and then whether the peer has given up: a file may be large, and its receiver's disk full.
+/// Checks now and then whether the peer has ended: a file may be large, and its receiver's disk full.
 #[derive(Default)]
 struct Watch {
     sent: usize,
 }
 
 impl Watch {
-    /// Bytes between two looks.
+    /// Bytes between two checks.
     const INTERVAL: usize = 256 * 1024;
 
     fn sent(&mut self, n: usize, peer: &mut Reader) -> Result<()> {
@@ -315,8 +337,8 @@ struct Watched<'a, 'b> {
     progress: bool,
     done: u64,
     size: u64,
-    /// Matches are told (`--debug=DELTASUM2`): the sums, and where the last match ended.
-    told: Option<(&'a Signature, u64)>,
+    /// Matches are reported (`--debug=DELTASUM2`): the sums, and where the last match ended.
+    reported: Option<(&'a Signature, u64)>,
 }
 
 impl Watched<'_, '_> {
@@ -333,12 +355,12 @@ impl Watched<'_, '_> {
 impl TokenSink for Watched<'_, '_> {
     fn literal(&mut self, data: &[u8]) -> Result<()> {
         self.encoder.literal(data, self.out)?;
-        // What is in no block shows with the next one that is (observed), unless that may take long.
+        // Progress over literal data shows with the next matched block (observed), unless that takes long.
         self.moved(data.len(), data.len() as u64 >= FIRST_SHOWN)
     }
 
     fn block(&mut self, index: u32, data: &[u8]) -> Result<()> {
-        if let Some((signature, last)) = &mut self.told {
+        if let Some((signature, last)) = &mut self.reported {
             let (at, from) = (self.done, *last);
             let sum = format!("{:08x}", signature.rolling(index));
             debug!(self.report, deltasum >= 3; "potential match at ", at, " i=", index, " sum=", sum);

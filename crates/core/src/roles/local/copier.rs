@@ -1,0 +1,481 @@
+//! Answers requests when both ends are this process: the file is copied at once (spec: transfer 6).
+
+mod contents;
+mod requests;
+mod rewrite;
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use super::pool::{self, Pool};
+use crate::error::{Error, Result};
+use crate::plan::{Debug, DeleteWhen, Plan};
+use crate::report::Report;
+use crate::role::Role;
+use crate::roles::compare::is_reg;
+use crate::roles::dest::{Dest, Failed};
+use crate::roles::landing::{NewFile, Outcome};
+use crate::roles::paths::disk;
+use crate::roles::sources::{remove_source_file, Sources};
+use crate::roles::text::items::{self, Change, Figures, Part};
+use crate::roles::text::messages;
+use crate::roles::words::request::{BasisKind, Request};
+use crate::roles::words::At;
+use crate::sums::size::sum_head;
+use crate::tree::data::CopyError;
+use crate::tree::Root;
+use crate::wire::item::IoErrors;
+use crate::wire::item::ItemFlags;
+use crate::wire::throttle::Throttle;
+
+/// Files up to this size are read and written in one piece.
+const SMALL: u64 = 256 * 1024;
+
+/// Small files that are copied before workers are started: most runs have no more.
+const FIRST: usize = 16;
+
+/// The answer to a request.
+pub enum Copied {
+    /// It is finished.
+    Now(Outcome),
+    /// A worker has it; its outcome comes from [`Copier::finished`] or [`Copier::wait`].
+    Later,
+}
+
+/// A finished file that waits in the partial-dir (`--delay-updates`).
+struct Delayed {
+    at: At,
+    iflags: ItemFlags,
+    rel: Vec<u8>,
+    /// There is a file at its name that needs a backup.
+    exists: bool,
+    /// Bytes, bytes of sums and the sum that the log shows.
+    figures: Option<(u64, u64, Option<Vec<u8>>)>,
+}
+
+/// A file whose last step has been tried, and what became of it.
+pub type Ended = (At, Outcome);
+
+/// One file that is being copied.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    request: &'a Request,
+    dest: &'a Dest,
+    source: &'a File,
+    /// Length of the source.
+    size: u64,
+    target: &'a File,
+    /// Length that the target has already: of old data, or of zeros in reserved space.
+    existing: u64,
+}
+
+/// Copies files on this machine.
+pub struct Copier {
+    plan: Arc<Plan>,
+    report: Report,
+    sources: Sources,
+    /// The destination for the receiver's role; kept, because it caches handles of directories.
+    dest: Option<Arc<Dest>>,
+    buffer: Vec<u8>,
+    /// The buffer holds the whole file.
+    early: bool,
+    /// Finished files that wait in the partial-dir (`--delay-updates`).
+    delayed: Vec<Delayed>,
+    throttle: Throttle,
+    /// Literal and matched bytes of the current file.
+    written: (u64, u64),
+    /// Its progress line is not ended yet.
+    progress_open: bool,
+    /// The workers, once there are enough small files for them.
+    pool: Option<Pool<(Request, File), (i32, Outcome)>>,
+    /// Small files until workers are started; `None`: this run has none.
+    until_pool: Option<usize>,
+}
+
+impl Copier {
+    /// A copier that reads from `sources`.
+    pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Self {
+        let pooled = poolable(&plan) && !report.after_data() && pool::size() > 0;
+        let until_pool = pooled.then_some(FIRST);
+        let mut throttle = Throttle::new();
+        throttle.set(plan.bwlimit);
+        Self {
+            plan,
+            report,
+            sources,
+            throttle,
+            written: (0, 0),
+            progress_open: false,
+            dest: None,
+            buffer: Vec::new(),
+            early: false,
+            delayed: Vec::new(),
+            pool: None,
+            until_pool,
+        }
+    }
+
+    /// A copier that writes files for this one in a thread of its own.
+    pub fn worker(&self) -> Self {
+        let mut copier = Self::new(Arc::clone(&self.plan), self.report.clone(), self.sources.clone());
+        copier.until_pool = None;
+        copier
+    }
+
+    /// A file that a worker has finished, if there is one: its number and its outcome.
+    pub fn finished(&mut self) -> Result<Option<(i32, Outcome)>> {
+        self.pool.as_mut().and_then(Pool::finished).transpose()
+    }
+
+    /// Wait until a worker finishes a file; `None` when the workers have none.
+    pub fn wait(&mut self) -> Result<Option<(i32, Outcome)>> {
+        self.pool.as_mut().and_then(Pool::wait).transpose()
+    }
+
+    /// Whether a worker may have it: a small file that is copied whole.
+    fn for_worker(&mut self, request: &Request, dest: &Dest) -> bool {
+        let fits = !request.redo && request.at.entry().len < SMALL && !request.exists.is_some_and(|s| s.is_device());
+        match self.until_pool {
+            Some(0) => fits && self.pool.is_some(),
+            Some(left) if fits => {
+                self.until_pool = Some(left - 1);
+                if left == 1 {
+                    self.pool = Pool::start(|| {
+                        let mut copier = self.worker();
+                        let dest = dest.for_role(Role::Receiver);
+                        move |(request, source): (Request, File)| {
+                            let outcome = copier.write_small(&request, &dest, &source)?;
+                            Ok((request.at.ndx(), outcome))
+                        }
+                    });
+                }
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// Write a file whose item was reported already.
+    pub fn write_small(&mut self, request: &Request, dest: &Dest, source: &File) -> Result<Outcome> {
+        let outcome = self.data(request, dest, source)?;
+        let figures = self.wire_figures(request, self.written.0, self.written.1);
+        self.report.stats(|s| {
+            s.sent += figures.0;
+            s.received += figures.1 + 3;
+        });
+        Ok(outcome)
+    }
+
+    fn report_item(&self, request: &Request, figures: Figures<'_>, part: Part) {
+        let name = request.at.given_name();
+        Change::sent(&request.at, request.iflags, None).report(&self.report, &name, figures, part);
+    }
+
+    /// Answer a request, or hand it to a worker.
+    pub fn copy(&mut self, request: Request, dest: &Dest) -> Result<Copied> {
+        self.report.check()?;
+        if !self.for_worker(&request, dest) {
+            return self.copy_now(&request, dest).map(Copied::Now);
+        }
+        let entry = *request.at.entry();
+        let name = request.at.name();
+        self.count(&request);
+        let Some(source) = self.open_source(entry.root, disk(&name)) else {
+            return Ok(Copied::Now(Outcome::Failed));
+        };
+        self.report_item(&request, Figures::default(), Part::Screen);
+        self.report_item(&request, Figures::default(), Part::KeptAfter(request.at.ndx()));
+        match &mut self.pool {
+            Some(pool) => pool.submit((request, source))?,
+            None => return Err(Error::Ipc("no thread writes files".into())),
+        }
+        Ok(Copied::Later)
+    }
+
+    /// A file counts as soon as it is asked for, readable or not; as a new one only the first time (observed).
+    fn count(&self, request: &Request) {
+        let entry = request.at.entry();
+        if !request.redo {
+            items::count(&self.report, entry.mode, request.iflags);
+        }
+        self.report.stats(|s| {
+            s.transferred += 1;
+            s.transferred_size += entry.len;
+        });
+    }
+
+    /// Answer a request.
+    fn copy_now(&mut self, request: &Request, dest: &Dest) -> Result<Outcome> {
+        let entry = *request.at.entry();
+        self.count(request);
+        if self.plan.dry_run {
+            self.report_item(request, Figures::default(), Part::All);
+            self.report.stats(|s| {
+                s.sent += 3;
+                s.received += 3;
+            });
+            return Ok(Outcome::Placed);
+        }
+        let name = request.at.name();
+        let Some(source) = self.open_source(entry.root, disk(&name)) else {
+            return Ok(Outcome::Failed);
+        };
+        let late = self.report.after_data();
+        if !late {
+            self.report_item(request, Figures::default(), Part::Screen);
+        }
+        if self.report.progress_level() > 0 {
+            self.report.progress_begin(0);
+            self.progress_open = true;
+        }
+        let dest = Arc::clone(self.dest.get_or_insert_with(|| Arc::new(dest.for_role(Role::Receiver))));
+        let outcome = self.data(request, &dest, &source)?;
+        let figures = self.wire_figures(request, self.written.0, self.written.1);
+        self.report.stats(|s| {
+            s.sent += figures.0;
+            s.received += figures.1 + 3;
+        });
+        self.end_progress(entry.len);
+        let sum = if late { self.late_sum(&source, entry.len) } else { None };
+        let mut shown = Figures::default();
+        if late {
+            shown = Figures {
+                bytes: figures.0,
+                sum_bytes: figures.1,
+                checksum: sum.as_deref(),
+            };
+            self.report_item(request, shown, Part::Screen);
+        }
+        match outcome {
+            Outcome::Placed => self.report_item(request, shown, Part::Kept),
+            Outcome::Held => {
+                let figures = late.then_some((figures.0, figures.1, sum));
+                self.delayed.push(Delayed {
+                    at: request.at.clone(),
+                    iflags: request.iflags,
+                    rel: request.rel.clone(),
+                    exists: request.exists.is_some(),
+                    figures,
+                });
+            }
+            Outcome::Again | Outcome::Failed => {}
+        }
+        Ok(outcome)
+    }
+
+    /// Bytes that a sender would have written for the item, and read as sums, over an uncompressed wire: item, sum
+    /// head, tokens, end and whole-file sum (spec: protocol 6.1, 7.1).
+    fn wire_figures(&self, request: &Request, literal: u64, matched: u64) -> (u64, u64) {
+        let digest = crate::sums::strong::digest_len(self.plan.xfer_sum) as u64;
+        let mut sums = 16;
+        let mut blocks = 0;
+        if let Some(basis) = request.basis.as_ref().filter(|_| !self.plan.whole_file) {
+            let head = sum_head(
+                basis.size,
+                self.plan.block_size,
+                self.plan.protocol,
+                self.plan.xfer_sum,
+                request.redo,
+            );
+            sums += u64::from(head.count) * (4 + u64::from(head.s2length));
+            blocks = matched.div_ceil(u64::from(head.blength.max(1)));
+        }
+        let runs = literal.div_ceil(32 * 1024);
+        (3 + 16 + literal + 4 * (runs + blocks) + 4 + digest, sums)
+    }
+
+    fn open_source(&mut self, number: u16, path: &[u8]) -> Option<File> {
+        let report = &self.report;
+        let shown = |root: &Root| report.quoted(&root.display(path));
+        let opened = self.sources.open_data(&self.plan, report, number, path, shown);
+        opened.map_err(|bits| report.set_io_error(bits)).ok()
+    }
+
+    fn data(&mut self, request: &Request, dest: &Dest, source: &File) -> Result<Outcome> {
+        let plan = Arc::clone(&self.plan);
+        self.written = (0, 0);
+        let entry = *request.at.entry();
+        let to_device = plan.write_devices && request.exists.is_some_and(|s| s.is_device());
+        let size = if self.read_early(request, source, to_device) {
+            entry.len
+        } else {
+            match crate::tree::stat::of_file(source) {
+                Ok(stat) if is_reg(stat.mode) => stat.size,
+                Ok(_) => entry.len,
+                Err(error) => {
+                    self.report.set_io_error(IoErrors::GENERAL);
+                    let name = request.at.name();
+                    let shown = self.shown_source(entry.root, &name);
+                    let text = messages::fstat_failed(&shown);
+                    self.report.sys_error(Role::Sender, text, &error);
+                    return Ok(Outcome::Failed);
+                }
+            }
+        };
+        // Without --perms the mode is that of the file which the data builds on (observed).
+        let model = match &request.basis {
+            Some(basis) if !plan.perms => dest.model(&basis.root, &basis.name),
+            _ => request.exists,
+        };
+        let want = dest.wanted(request.at.list(), request.at.i(), model.as_ref());
+        let name = request.at.name();
+        let file = NewFile {
+            dest,
+            rel: &request.rel,
+            name: &name,
+            want: &want,
+            size,
+            existing: request.exists.map(|s| s.size),
+            replaces: request.exists.is_some(),
+            from_partial: matches!(&request.basis, Some(b) if b.kind == BasisKind::Partial),
+            redo: request.redo,
+        };
+        let outcome = if plan.inplace || to_device || plan.append > 0 {
+            self.in_place(request, file, source, size, to_device)
+        } else {
+            self.replacement(request, file, source, size)
+        };
+        let (literal, matched) = self.written;
+        self.report.stats(|s| {
+            s.literal += literal;
+            s.matched += matched;
+        });
+        outcome
+    }
+
+    /// Write a new file that replaces the one at the name.
+    fn replacement(&mut self, request: &Request, file: NewFile<'_>, source: &File, size: u64) -> Result<Outcome> {
+        let dest = file.dest;
+        let Ok(landing) = file.begin() else {
+            // Data that can't be written counts as well (observed).
+            self.written.0 = size;
+            return Ok(Outcome::Failed);
+        };
+        let job = Job {
+            request,
+            dest,
+            source,
+            size,
+            target: landing.target(),
+            existing: landing.reserved(),
+        };
+        match self.fill(job) {
+            Ok(()) => landing.finish(),
+            Err(CopyError::Source(error)) => {
+                let received = self.written.0 > 0;
+                self.source_failed(request, size, &error);
+                Ok(landing.unverified(received))
+            }
+            Err(other) => {
+                landing.interrupted(self.written.0 > 0);
+                Err(target_failed(dest, &request.rel, other))
+            }
+        }
+    }
+
+    fn end_progress(&mut self, len: u64) {
+        if std::mem::take(&mut self.progress_open) {
+            self.report.progress_end(len);
+        }
+    }
+
+    /// The path of a source file in messages.
+    fn shown_source(&mut self, number: u16, name: &[u8]) -> Vec<u8> {
+        match self.sources.root(number) {
+            Some(root) => self.report.quoted(&root.display(disk(name))),
+            None => self.report.quoted(name),
+        }
+    }
+
+    /// Report that the source can't be read to its end, as a sender does (spec: transfer 13).
+    fn source_failed(&mut self, request: &Request, size: u64, error: &io::Error) {
+        let entry = *request.at.entry();
+        let name = request.at.name();
+        self.report.set_io_error(IoErrors::GENERAL);
+        let shown = self.shown_source(entry.root, &name);
+        let text = messages::read_failed(&shown);
+        // A sender has shown the item before it reads, and its end after the zeros that stand for the rest.
+        self.report.release();
+        self.end_progress(entry.len);
+        self.report.sys_error(Role::Sender, text, error);
+        // A sender fills up with zeros, which count (observed).
+        self.written.0 = size.saturating_sub(self.written.1);
+    }
+
+    /// Give the delayed files their names (spec: transfer 6 `--delay-updates`). Returns the outcome of each.
+    pub fn finish_delayed(&mut self, dest: &Dest) -> Result<Vec<Ended>> {
+        let dest = dest.for_role(Role::Receiver);
+        let mut ended = Vec::new();
+        for held in std::mem::take(&mut self.delayed) {
+            let outcome = match dest.place_delayed(&held.rel, held.exists) {
+                Ok(()) => Outcome::Placed,
+                Err(Failed::File(_)) => Outcome::Failed,
+                Err(Failed::Run(error)) => return Err(error),
+            };
+            if outcome == Outcome::Placed {
+                let mut figures = Figures::default();
+                if let Some((bytes, sum_bytes, sum)) = &held.figures {
+                    figures = Figures {
+                        bytes: *bytes,
+                        sum_bytes: *sum_bytes,
+                        checksum: sum.as_deref(),
+                    };
+                }
+                let name = held.at.given_name();
+                Change::sent(&held.at, held.iflags, None).report(&self.report, &name, figures, Part::Kept);
+            }
+            ended.push((held.at, outcome));
+        }
+        Ok(ended)
+    }
+
+    /// `--remove-source-files`: the file goes if it is still the one that was listed (spec: transfer 13).
+    pub fn remove_source_of(&mut self, at: &At, dest: &Dest) {
+        let name = at.name();
+        let entry = *at.entry();
+        let Some(root) = self.sources.root(entry.root) else {
+            return;
+        };
+        let rel = dest.name(at.list(), at.i());
+        let mut there = dest.root.lstat(&rel).ok();
+        if there.is_none() {
+            // Nothing was made, because an alternate directory has the file, which may be the source itself.
+            let mut alternates = dest.alternates().iter().filter_map(|root| root.lstat(&rel).ok());
+            there = match root.lstat(disk(&name)) {
+                Ok(source) => alternates.find(|stat| stat.same_file(&source)),
+                Err(_) => None,
+            };
+        }
+        remove_source_file(&self.report, root, &name, &entry, there.map(|s| (s.dev, s.ino)));
+    }
+}
+
+/// The error that ends the run when a copy has failed for another reason than its source.
+fn target_failed(dest: &Dest, rel: &[u8], error: CopyError) -> Error {
+    match error {
+        CopyError::Source(error) | CopyError::Target(error) => dest.write_error(rel, &error),
+        CopyError::Stopped(error) => error,
+    }
+}
+
+/// Whether files of this run may be written in any order and in parallel to the generator: nothing that the generator
+/// does later depends on a file being in place, and nothing is reported after the data.
+fn poolable(plan: &Plan) -> bool {
+    let plain = plan.whole_file && !(plan.dry_run || plan.inplace || plan.append > 0 || plan.write_devices);
+    let independent = !(plan.hard_links
+        || plan.remove_source_files
+        || plan.remove_sent_files
+        || plan.delay_updates
+        || plan.partial_dir.is_some()
+        || plan.backup
+        || plan.fuzzy > 0
+        || plan.copy_devices
+        || plan.sparse
+        || plan.preallocate
+        || plan.bwlimit > 0);
+    // With names from several places a directory may be cleaned after the first of its files was asked for.
+    let ordered = plan.delete == DeleteWhen::Never || !plan.relative;
+    let silent = plan.progress == 0 && plan.verbose < 3 && plan.debug == Debug::default();
+    plain && independent && ordered && silent
+}

@@ -1,0 +1,72 @@
+//! The checks on names that a remote sender lists (spec: filters 9).
+
+use crate::error::{Error, Result};
+use crate::flist::names::shown;
+use crate::flist::{Decoder, FlistOptions, Tables, Vet, Vetted};
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::role::Role;
+use crate::roles::filter::read_operator;
+use crate::roles::metadata;
+use crate::rules::{BuildOptions, Requested, RuleOptions, Rules, Side, Vetting};
+
+struct NameCheck {
+    vetting: Vetting,
+}
+
+impl Vet for NameCheck {
+    fn vet(&mut self, name: &[u8], is_dir: bool) -> Result<Vetted> {
+        if let Some(why) = self.vetting.refuses(name, is_dir) {
+            return Err(Error::Unsupported(format!(
+                "ERROR: rejecting {why} file-list name: {}",
+                shown(name)
+            )));
+        }
+        let parent = self
+            .vetting
+            .requested
+            .as_ref()
+            .is_some_and(|r| is_dir && !r.allows(name, false));
+        Ok(if parent { Vetted::AsParent } else { Vetted::Accept })
+    }
+}
+
+fn name_check(plan: &Plan) -> Result<Option<NameCheck>> {
+    if plan.server || plan.local || plan.trust_sender || plan.read_batch {
+        return Ok(None);
+    }
+    let requested = (!plan.requested.is_empty()).then(|| Requested::new(&plan.requested, plan.relative));
+    let mut read = |name: &[u8]| read_operator(name, &plan.cwd, plan.insecure_links);
+    let options = RuleOptions {
+        side: Some(Side::Sender),
+        delete_excluded: plan.delete_excluded,
+        root: b"/".to_vec(),
+        build: BuildOptions {
+            role: Role::EarlyReceiver.name().into(),
+            from0: plan.from0,
+            protocol: plan.protocol,
+            ..BuildOptions::default()
+        },
+    };
+    let rules = Rules::new(&plan.rules, options, &mut read)?;
+    let rules = (!rules.has_merge() && !rules.is_empty()).then_some(rules);
+    if requested.is_none() && rules.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(NameCheck {
+        vetting: Vetting { requested, rules },
+    }))
+}
+
+/// The decoder of the lists that come, with the checks that the plan asks for.
+pub(super) fn decoder(plan: &Plan, report: &Report) -> Result<Decoder> {
+    let mut decoder = Decoder::new(
+        FlistOptions::from_plan(plan)?,
+        Tables::default(),
+        metadata::id_map(plan, report, metadata::ids_of(plan, report))?,
+    );
+    if let Some(check) = name_check(plan)? {
+        decoder.set_vet(Box::new(check));
+    }
+    Ok(decoder)
+}

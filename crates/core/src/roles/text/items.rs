@@ -1,0 +1,240 @@
+//! Items as they are reported: what the client's screen and the logs show of a change (spec: output 4, 6, 7).
+
+use std::borrow::Cow;
+
+use super::link_text::stored_target;
+use crate::flist::{eflag, Segment};
+use crate::plan::Plan;
+use crate::report::item::Item;
+pub(crate) use crate::report::item::Operation;
+use crate::report::say::text;
+use crate::report::Report;
+use crate::roles::chmod::Chmod;
+use crate::roles::compare::{is_dir, is_link, is_reg};
+use crate::roles::words::At;
+use crate::sums::strong;
+use crate::wire::item::ItemFlags;
+
+/// Figures that only a finished transfer has.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Figures<'a> {
+    pub bytes: u64,
+    pub sum_bytes: u64,
+    pub checksum: Option<&'a [u8]>,
+}
+
+/// Where an item is reported: the screen shows what is being done, the log and the records of programs what is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    All,
+    Screen,
+    Kept,
+    /// Kept when the worker that writes the file with this number has put it in place.
+    KeptAfter(i32),
+}
+
+/// A change of an entry that is to be reported.
+#[derive(Clone, Copy)]
+pub(crate) struct Change<'a> {
+    pub list: &'a Segment,
+    /// Position in the list.
+    pub i: usize,
+    pub iflags: ItemFlags,
+    pub xname: Option<&'a [u8]>,
+    /// Who reports it: each side has its own names and modes.
+    pub by: Operation,
+}
+
+impl<'a> Change<'a> {
+    /// A change that the sending side reports.
+    pub(crate) fn sent(at: &'a At, iflags: ItemFlags, xname: Option<&'a [u8]>) -> Self {
+        Self {
+            by: Operation::Send,
+            ..Self::received(at, iflags, xname)
+        }
+    }
+
+    /// A change that the receiving side reports.
+    pub(crate) fn received(at: &'a At, iflags: ItemFlags, xname: Option<&'a [u8]>) -> Self {
+        Self {
+            list: at.list(),
+            i: at.i(),
+            iflags,
+            xname,
+            by: Operation::Receive,
+        }
+    }
+
+    fn is_significant(&self) -> bool {
+        self.iflags.is_significant(self.xname)
+    }
+
+    /// It changes something, `-vv` or not.
+    fn acts(&self) -> bool {
+        let iflags = self.iflags;
+        iflags.contains(ItemFlags::TRANSFER) || iflags.contains(ItemFlags::LOCAL_CHANGE) && self.is_significant()
+    }
+
+    /// The item for the formats. `source` is the name of the source argument.
+    pub(crate) fn item(&self, report: &Report, name: &'a [u8], source: &'a [u8], figures: Figures<'a>) -> Item<'a> {
+        let (plan, iflags) = (report.plan(), self.iflags);
+        let entry = self.list.entry(self.i);
+        let linked = iflags.contains(ItemFlags::XNAME | ItemFlags::LOCAL_CHANGE);
+        Item {
+            operation: self.by,
+            name,
+            source,
+            mode: logged_mode(plan, entry.mode, self.by),
+            length: entry.len,
+            mtime: entry.mtime,
+            uid: if plan.owner { entry.uid } else { 0 },
+            gid: (plan.group && !entry.has(eflag::SKIP_GROUP)).then_some(entry.gid),
+            iflags,
+            missing_flags: plan.protocol < 29 && iflags.contains(ItemFlags::TRANSFER),
+            link_target: target_of(plan, self.list, self.i, self.by),
+            leader: self.xname.filter(|_| linked),
+            checksum: figures
+                .checksum
+                .or_else(|| self.list.checksum(self.i))
+                .or_else(|| unsent_sum(plan, iflags)),
+            bytes: figures.bytes,
+            sum_bytes: figures.sum_bytes,
+        }
+    }
+
+    /// Report it, under this name.
+    pub(crate) fn report(&self, report: &Report, name: &[u8], figures: Figures<'_>, part: Part) {
+        let plan = report.plan();
+        if !report.wants_items() && plan.info.name < 2 {
+            return;
+        }
+        let kept = plan.logging || plan.events.item;
+        if !kept && !matches!(part, Part::All | Part::Screen) {
+            return;
+        }
+        let entry = self.list.entry(self.i);
+        let source = match self.by {
+            Operation::Send => report.source_name(entry.root),
+            _ => report.dest_name(),
+        };
+        let item = self.item(report, name, &source, figures);
+        let (changed, acts) = (self.is_significant(), self.acts());
+        let screen = if plan.itemize {
+            changed || report.wants_unchanged()
+        } else {
+            acts || is_dir(entry.mode) && changed
+        };
+        if screen && !plan.server && matches!(part, Part::All | Part::Screen) {
+            report.show_item(&item);
+        }
+        // A client logs what its screen would show, whatever the log's format; a server's log has also what is shown
+        // though unchanged where its own format itemizes.
+        let log = if plan.server {
+            changed || acts || plan.itemize_level > 1 && report.log_itemizes()
+        } else {
+            screen
+        };
+        if !(screen || log) || part == Part::Screen {
+            return;
+        }
+        let transfer = self.iflags.contains(ItemFlags::TRANSFER);
+        let log = log
+            && if plan.server {
+                !plan.dry_run && (report.log_itemizes() || transfer)
+            } else {
+                !(plan.dry_run && transfer)
+            };
+        let after = match part {
+            Part::KeptAfter(ndx) => Some(ndx),
+            _ => None,
+        };
+        report.keep_item(&item, log, after);
+    }
+
+    /// Report an item of a protocol that has none on the wire (P<29): the side that acts names it. In a local copy that
+    /// is a server, which knows of no format.
+    pub(crate) fn report_unsent(&self, report: &Report) {
+        let plan = report.plan();
+        let name = self.list.name(self.i);
+        if !plan.server && !plan.local {
+            return self.report(report, &name, Figures::default(), Part::All);
+        }
+        let Some(line) = self.plain_line(plan, &name) else {
+            return;
+        };
+        if !plan.server {
+            report.info(&line);
+            return;
+        }
+        report.client_line(&line);
+        if report.log_itemizes() {
+            self.report(report, &name, Figures::default(), Part::All);
+        }
+    }
+
+    /// What a log without `%i` shows on the receiving side of a server: what is made or changed there without data, by
+    /// name, as it happens (spec: daemon 12.3).
+    pub(crate) fn log_made(&self, report: &Report) {
+        let plan = report.plan();
+        let transfer = self.iflags.contains(ItemFlags::TRANSFER);
+        if !plan.server || !plan.logging || report.log_itemizes() || transfer {
+            return;
+        }
+        if let Some(line) = self.plain_line(plan, &self.list.name(self.i)) {
+            report.log(&line);
+        }
+    }
+
+    /// The line of a receiving server without a format; `None` if the change is not worth a line.
+    fn plain_line(&self, plan: &Plan, name: &[u8]) -> Option<Vec<u8>> {
+        let is_dir = self.list.entry(self.i).is_dir();
+        if plan.info.name == 0 || !(self.acts() || is_dir && self.is_significant()) {
+            return None;
+        }
+        Some(if is_dir {
+            text![name, "/"]
+        } else if let Some(leader) = self.xname.filter(|x| !x.is_empty()) {
+            text![name, " => ", leader]
+        } else if let Some(target) = target_of(plan, self.list, self.i, Operation::Receive) {
+            text![name, " -> ", &target]
+        } else {
+            name.to_vec()
+        })
+    }
+}
+
+/// A dry run shows the sum of a file that would be transferred as zeros (observed).
+fn unsent_sum(plan: &Plan, iflags: ItemFlags) -> Option<&'static [u8]> {
+    static ZEROS: [u8; 64] = [0; 64];
+    let shown = plan.dry_run && !plan.checksum && iflags.contains(ItemFlags::TRANSFER);
+    shown.then(|| &ZEROS[..strong::digest_len(plan.xfer_sum)])
+}
+
+/// Count a new item for `--stats`.
+pub(crate) fn count(report: &Report, mode: u32, iflags: ItemFlags) {
+    if iflags.contains(ItemFlags::NEW) {
+        report.stats(|s| s.created.add(mode));
+    }
+}
+
+/// The mode that a log shows (`%B`): what a module's incoming chmod makes of the sender's.
+fn logged_mode(plan: &Plan, mode: u32, by: Operation) -> u32 {
+    if by == Operation::Send || plan.daemon_chmod.is_empty() || is_link(mode) {
+        return mode;
+    }
+    let mode = Chmod::parse(&plan.daemon_chmod).map_or(mode, |chmod| chmod.apply(mode, plan.umask));
+    if is_reg(mode) && !plan.perms {
+        mode & !plan.umask
+    } else {
+        mode
+    }
+}
+
+/// Where a symlink points, as this side has it: a receiver over a link shows what it stores (spec: daemon 7.4).
+fn target_of<'a>(plan: &Plan, list: &'a Segment, i: usize, by: Operation) -> Option<Cow<'a, [u8]>> {
+    let target = list.link_target(i)?;
+    if by == Operation::Send || plan.local || !(plan.munge_links || plan.sanitize_paths) {
+        return Some(Cow::Borrowed(target));
+    }
+    Some(Cow::Owned(stored_target(plan, target, &list.name(i))))
+}

@@ -1,0 +1,100 @@
+//! Lines about lists: their start, duplicates in them, and the entries of `--list-only` (spec: output 4, 8, 10).
+
+use std::sync::Arc;
+
+use super::items::{Change, Figures, Operation};
+use crate::flist::Segment;
+use crate::plan::Plan;
+use crate::report::debug::{self, debug, ListOf};
+use crate::report::say::text;
+use crate::report::{item, Level, Report};
+use crate::role::Role;
+use crate::wire::item::ItemFlags;
+
+/// Report that a list is being built (by the sender) or received (by the others).
+pub(crate) fn announce(plan: &Plan, report: &Report, role: Role) {
+    let verb = if role == Role::Sender { "building" } else { "receiving" };
+    if !plan.server && plan.info.flist > 0 && plan.reports_lists() {
+        if plan.inc_recurse {
+            let verb = if role == Role::Sender { "sending" } else { "receiving" };
+            report.client_line(&text![verb, " incremental file list"]);
+        } else {
+            report.partial(&text![verb, " file list ... "]);
+        }
+    }
+    if plan.logging {
+        report.line(Level::Log, text![verb, " file list"]);
+    }
+}
+
+/// Report the names that are in a list more than once (spec: output 10).
+pub(crate) fn report_duplicates(plan: &Plan, report: &Report, segment: &Segment) {
+    if plan.debug.dup == 0 {
+        return;
+    }
+    let start = if plan.inc_recurse { segment.start } else { 0 };
+    for &place in &segment.dropped {
+        let name = segment.name(segment.at(place));
+        let at = format!(" from file list ({})", start + place as i32);
+        report.info(text!["removing duplicate name ", &name, at]);
+    }
+}
+
+/// Report a received list, for `--debug=FLIST`. The receiver does so, and then the generator, which in rsync reads the list
+/// again.
+pub(crate) fn report_received(report: &Report, role: Role, segment: &Segment) {
+    if report.plan().debug.flist < 2 {
+        return;
+    }
+    for i in 0..segment.len() {
+        debug!(report, flist >= 2; "recv_file_name(", &segment.name(i), ")");
+    }
+    debug!(report, flist >= 2; "received ", segment.len(), " names");
+    debug::list(report, role, segment, ListOf::Receiver);
+    debug!(report, flist >= 2; "recv_file_list done");
+}
+
+/// Print one list. With incremental recursion the line of a directory comes before its own list, not among its siblings;
+/// `of` is the directory of this list.
+pub(crate) fn list_segment(plan: &Plan, report: &Report, of: Option<(Arc<Segment>, usize)>, segment: &Segment) {
+    if let Some((parent, i)) = of {
+        if parent.entry(i).is_active() {
+            list_entry(plan, report, &parent, i);
+        }
+    }
+    for k in 0..segment.len() {
+        let i = segment.at(k);
+        let entry = segment.entry(i);
+        let later =
+            plan.inc_recurse && entry.is_dir() && !(segment.basename(i) == b"." && segment.dirname(i).is_empty());
+        if entry.is_active() && !later {
+            list_entry(plan, report, segment, i);
+        }
+    }
+}
+
+/// Print one entry of a list (spec: output 8).
+pub(crate) fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usize) {
+    let name = segment.name(i);
+    let mut line = Vec::with_capacity(name.len() + 48);
+    if segment.entry(i).mode == 0 {
+        let column = 10 + 1 + if plan.human_readable == 0 { 11 } else { 14 } + 1 + 19;
+        line.extend_from_slice(format!("{:<column$} ", "*missing").as_bytes());
+        line.extend_from_slice(&name);
+        report.info(&line);
+        return;
+    }
+    let change = Change {
+        list: segment,
+        i,
+        iflags: ItemFlags::NONE,
+        xname: None,
+        by: Operation::Receive,
+    };
+    let shown = change.item(report, &name, b"", Figures::default());
+    let atime = (plan.atimes > 0).then(|| segment.atime(i));
+    let crtime = plan.crtimes.then(|| segment.crtime(i));
+    item::listing(&shown, atime, crtime, plan, &mut line);
+    report.info(&line);
+    report.emit_listed(&shown);
+}

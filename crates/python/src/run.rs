@@ -1,0 +1,191 @@
+//! `Run`: a transfer in a thread of its own, and its events.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString};
+use tain_core::event::{Counts, Event, Item as CoreItem, Summary as CoreSummary};
+use tain_core::report::Report;
+
+/// The longest delay of a Python signal handler.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// See the stub.
+#[pyclass(module = "tain._core", frozen, get_all)]
+pub struct Summary {
+    code: i32,
+    error: String,
+    reported: bool,
+    role: &'static str,
+    files: Py<PyDict>,
+    created: Py<PyDict>,
+    deleted: Py<PyDict>,
+    transferred: u64,
+    total_size: u64,
+    transferred_size: u64,
+    literal: u64,
+    matched: u64,
+    flist_size: u64,
+    flist_build_ms: u64,
+    flist_xfer_ms: u64,
+    sent: u64,
+    received: u64,
+    matches: u64,
+    hash_hits: u64,
+    false_alarms: u64,
+    seconds: f64,
+    deletions_skipped: u64,
+    had_entries: bool,
+}
+
+fn counts(py: Python<'_>, counts: Counts) -> PyResult<Py<PyDict>> {
+    let out = PyDict::new(py);
+    for (name, value) in [
+        ("reg", counts.reg),
+        ("dir", counts.dir),
+        ("link", counts.link),
+        ("dev", counts.dev),
+        ("special", counts.special),
+    ] {
+        out.set_item(name, value)?;
+    }
+    Ok(out.unbind())
+}
+
+impl Summary {
+    fn new(py: Python<'_>, s: CoreSummary) -> PyResult<Self> {
+        Ok(Self {
+            code: s.code,
+            error: s.error,
+            reported: s.told,
+            role: s.role.name(),
+            files: counts(py, s.files)?,
+            created: counts(py, s.created)?,
+            deleted: counts(py, s.deleted)?,
+            transferred: s.transferred,
+            total_size: s.total_size,
+            transferred_size: s.transferred_size,
+            literal: s.literal,
+            matched: s.matched,
+            flist_size: s.flist_size,
+            flist_build_ms: s.flist_build_ms,
+            flist_xfer_ms: s.flist_xfer_ms,
+            sent: s.sent,
+            received: s.received,
+            matches: s.matches,
+            hash_hits: s.hash_hits,
+            false_alarms: s.false_alarms,
+            seconds: s.seconds,
+            deletions_skipped: s.deletions_skipped,
+            had_entries: s.had_entries,
+        })
+    }
+}
+
+/// See the stub.
+#[pyclass(module = "tain._core", frozen, get_all)]
+pub struct Item {
+    operation: Py<PyString>,
+    itemized: Py<PyString>,
+    name: Py<PyBytes>,
+    length: u64,
+    mtime: i64,
+    mode: u32,
+    target: Option<Py<PyBytes>>,
+}
+
+impl Item {
+    fn new(py: Python<'_>, item: &CoreItem) -> Self {
+        Self {
+            operation: PyString::intern(py, item.operation).unbind(),
+            itemized: PyString::new(py, &item.itemized).unbind(),
+            name: PyBytes::new(py, &item.name).unbind(),
+            length: item.length,
+            mtime: item.mtime,
+            mode: item.mode,
+            target: item.target.as_ref().map(|t| PyBytes::new(py, t).unbind()),
+        }
+    }
+}
+
+/// An event as a pair of its kind and its value; see the stub.
+fn event(py: Python<'_>, event: &Event) -> PyResult<(Py<PyString>, Py<PyAny>)> {
+    let text = |bytes: &[u8]| PyBytes::new(py, bytes).into_any().unbind();
+    let (kind, value) = match event {
+        Event::Stdout(bytes) => (intern!(py, "stdout"), text(bytes)),
+        Event::Stderr(bytes) => (intern!(py, "stderr"), text(bytes)),
+        Event::Log(bytes) => (intern!(py, "log"), text(bytes)),
+        Event::Item(item) => (intern!(py, "item"), Py::new(py, Item::new(py, item))?.into_any()),
+    };
+    Ok((kind.clone().unbind(), value))
+}
+
+/// See the stub.
+#[pyclass(module = "tain._core", frozen)]
+pub struct Run {
+    report: Report,
+    outcome: Arc<Mutex<Option<CoreSummary>>>,
+}
+
+impl Run {
+    /// Start `work` in a thread.
+    pub fn start(report: Report, work: impl FnOnce(&Report) -> CoreSummary + Send + 'static) -> PyResult<Self> {
+        let outcome = Arc::new(Mutex::new(None));
+        let (slot, handle) = (Arc::clone(&outcome), report.clone());
+        std::thread::Builder::new().name("transfer".into()).spawn(move || {
+            let summary =
+                std::panic::catch_unwind(AssertUnwindSafe(|| work(&handle))).unwrap_or_else(|_| CoreSummary {
+                    code: 15,
+                    error: "internal error: please report it".into(),
+                    role: handle.role(),
+                    ..CoreSummary::default()
+                });
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(summary);
+            handle.finish();
+        })?;
+        Ok(Self { report, outcome })
+    }
+}
+
+#[pymethods]
+impl Run {
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Vec<(Py<PyString>, Py<PyAny>)>>> {
+        loop {
+            let batch = py.detach(|| self.report.take(PATIENCE));
+            py.check_signals()?;
+            match batch {
+                None => return Ok(None),
+                Some(events) if events.is_empty() => {}
+                Some(events) => return events.iter().map(|e| event(py, e)).collect::<PyResult<_>>().map(Some),
+            }
+        }
+    }
+
+    #[getter]
+    fn summary(&self, py: Python<'_>) -> PyResult<Summary> {
+        let done = self.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Summary::new(py, done.unwrap_or_else(|| self.report.summary()))
+    }
+
+    #[pyo3(signature = (code=20))]
+    fn cancel(&self, code: i32) {
+        self.report.cancel(code);
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // Without a reader of its events the thread would wait for room in the queue forever.
+        let over = self.outcome.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if !over {
+            self.report.cancel(20);
+        }
+    }
+}

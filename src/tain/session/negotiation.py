@@ -1,0 +1,264 @@
+"""Which checksum and which compression a session uses (spec: protocol 2.4 and 2.5)."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from tain.errors import UnsupportedError
+from tain.options import choices
+from tain.session import agreement, oldpeer
+from tain.session.agreement import Agreed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Protocol
+
+    from tain.options.resolved import Options
+
+    class NegotiationLink(Protocol):
+        """The part of `tain._core.Link` that a negotiation uses."""
+
+        def flush(self) -> None: ...
+        def read_vstring(self, limit: int) -> bytes: ...
+        def write_vstring(self, data: bytes) -> None: ...
+
+
+#: Canonical order of negotiation. A 3.5.0 server ranks by this order itself instead of following the client's list,
+#: so a client must send these in order, or one name only (spec: protocol 2.5).
+CHECKSUMS = tuple(name for name in choices.CHECKSUMS if name != "none")
+COMPRESSIONS = tuple(name for name in choices.COMPRESSIONS if name != "none")
+
+_VSTRING_LIMIT = 255
+
+
+def _names(text: bytes, known: Sequence[str]) -> list[str]:
+    """The known names of a space-separated list, in its order, once each."""
+    found: list[str] = []
+    for word in text.split():
+        name = word.decode("ascii", "replace").lower()
+        if name == "xxhash":
+            name = "xxh64"
+        if name in known and name not in found:
+            found.append(name)
+    return found
+
+
+class Offer:
+    """One negotiated list of ours (spec: protocol 2.4)."""
+
+    __slots__ = ("canonical", "known", "limited", "names", "what")
+
+    def __init__(self, what: str, environ: Mapping[bytes, bytes], *, server: bool, only: str | None = None) -> None:
+        self.what = what
+        own = CHECKSUMS if what == "checksum" else COMPRESSIONS
+        #: Every name that may be spoken; ``none`` is offered by servers and where a variable asks for it.
+        self.known = (*own, "none")
+        text = environ.get(b"RSYNC_CHECKSUM_LIST" if what == "checksum" else b"RSYNC_COMPRESS_LIST", b"")
+        client, ampersand, at_server = text.partition(b"&")
+        part = at_server if server and ampersand else client
+        #: A variable restricts the choice: a forced name must be in the list too.
+        self.limited = bool(part.strip()) or only is not None
+        if only is not None:
+            self.names = [only]
+        elif self.limited:
+            self.names = _names(part, self.known)
+        else:
+            self.names = list(self.known if server else own)
+        #: In the order by which every server ranks.
+        self.canonical = self.names == [name for name in self.known if name in self.names]
+
+    def text(self) -> bytes:
+        """The list as it is sent; a list without a valid name says so."""
+        return " ".join(self.names).encode() or b"INVALID"
+
+    def first_of(self, mine: Sequence[str], theirs: bytes) -> str | None:
+        """The first name of *mine* that the peer's list has."""
+        other = _names(theirs, self.known)
+        return next((name for name in mine if name in other), None)
+
+
+def forced_sums(options: Options) -> tuple[str, str] | None:
+    """Transfer and file checksum of ``--checksum-choice``, or None to negotiate. "auto" beside a name is not
+    negotiated: it is what the protocol implies."""
+    choice = options.checksum_choice
+    if not choice:
+        return None
+    first, comma, second = choice.decode("ascii", "replace").lower().partition(",")
+    pair = [("xxh64" if name == "xxhash" else name) for name in (first, second if comma else first)]
+    if pair == ["auto", "auto"]:
+        return None
+    return pair[0], pair[1]
+
+
+def _default_sum(protocol: int) -> str:
+    return "md5" if protocol >= 30 else oldpeer.md4_kind(protocol)
+
+
+def compression_level(kind: str, level: int | None) -> tuple[str, int]:
+    """Kind and level in force; a level that means *off* gives ``none`` (spec: options 2.5)."""
+    if kind in ("zlib", "zlibx"):
+        if level == 0:
+            return "none", 0
+        return kind, 6 if level is None or level == -1 else max(1, min(9, level))
+    if kind == "zstd":
+        return kind, 3 if not level else max(-131072, min(22, level))
+    return kind, 0
+
+
+def choose(agreed: Agreed, options: Options, xfer: str | None, compress: str | None, *, am_sender: bool = True) -> None:
+    """Fill in the choices; None stands for a name that was neither forced nor negotiated."""
+    forced = forced_sums(options) or ("auto", "auto")
+    default = xfer or _default_sum(agreed.protocol)
+    agreed.named_sum = forced[0] != "auto" or xfer is not None
+    agreed.xfer_sum = default if forced[0] == "auto" else forced[0]
+    agreed.file_sum = default if forced[1] == "auto" else forced[1]
+    # Only the side that would compute them refuses; the other one sees the connection end (observed).
+    if agreed.file_sum == "none" and options.checksum and am_sender:
+        raise UnsupportedError("Invalid checksum-choice for --checksum: none (0)")
+    if options.compress:
+        kind = compress or options.compress_choice or "zlib"
+        agreed.compress, agreed.level = compression_level(kind, options.compress_level)
+
+
+def choose_unnegotiated(agreed: Agreed, options: Options) -> None:
+    """Sums and compression of a stream for which nobody could negotiate: a batch that is read."""
+    choose(agreed, options, None, None)
+
+
+def agree_alone(options: Options, environ: Mapping[bytes, bytes]) -> Agreed:
+    """What both ends of a local copy, which are one process, agree on; the same choices and errors as over a link."""
+    protocol = agreement.agree_protocol(options.protocol, options.protocol, server=False)
+    agreement.check_protocol(options, protocol, local=True)
+    agreed = Agreed(protocol)
+    xfer = compress = None
+    if protocol >= 30:
+        agreed.compat = agreement.SYMLINK_TIMES | agreement.SYMLINK_ICONV
+        for _, bit in agreement.CAPABILITY_BITS:
+            agreed.compat |= bit
+        if agreement.inc_recurse_allowed(options, am_receiver=True):
+            agreed.compat |= agreement.INC_RECURSE
+        if forced_sums(options) is None:
+            xfer = _alone("checksum", environ)
+        if options.compress and options.compress_choice is None:
+            compress = _alone("compress", environ)
+    choose(agreed, options, xfer, compress)
+    agreed.seed = options.checksum_seed or fresh_seed()
+    return agreed
+
+
+def _alone(what: str, environ: Mapping[bytes, bytes]) -> str:
+    client = Offer(what, environ, server=False)
+    server = Offer(what, environ, server=True)
+    name = client.first_of(client.names, server.text())
+    if name is None:
+        raise _no_choice(what, server.text(), client.text())
+    return name
+
+
+def _no_choice(what: str, server_list: bytes, client_list: bytes) -> UnsupportedError:
+    def show(text: bytes) -> str:
+        return text.decode("utf-8", "backslashreplace")
+
+    return UnsupportedError(
+        f"Failed to negotiate a {what} choice.\nServer list: {show(server_list)}\nClient list: {show(client_list)}"
+    )
+
+
+def client_negotiate(
+    link: NegotiationLink,
+    options: Options,
+    agreed: Agreed,
+    environ: Mapping[bytes, bytes],
+    trace: Callable[[str], None] | None,
+) -> tuple[str | None, str | None]:
+    """Exchange the lists of spec: protocol 2.4 and choose by 2.5. None where nothing was exchanged."""
+    if not agreed.negotiates:
+        return None, None
+    # A batch is replayed without negotiation, so what is written into it must be what a reader assumes.
+    batch = options.write_batch is not None
+    offers: list[Offer] = []
+    if forced_sums(options) is None:
+        offers.append(Offer("checksum", environ, server=False, only="md5" if batch else None))
+    if options.compress and options.compress_choice is None:
+        offers.append(Offer("compress", environ, server=False, only="zlib" if batch else None))
+    in_order = all(offer.canonical for offer in offers)
+    if in_order:
+        for offer in offers:
+            link.write_vstring(offer.text())
+        link.flush()
+    # A server writes its lists before it reads ours, so a list out of order can wait for them: then one name is
+    # sent, and no server can rank it differently.
+    lists = [link.read_vstring(_VSTRING_LIMIT) for _ in offers]
+    if trace is not None and options.debug.get("NSTR", 0) > 1:
+        for side, texts in (("Client", [offer.text() for offer in offers]), ("Server", lists)):
+            for offer, text in zip(offers, texts, strict=True):
+                trace(f"{side} {offer.what} list (on client): {text.decode('ascii', 'backslashreplace')}")
+    chosen = [offer.first_of(offer.names, theirs) for offer, theirs in zip(offers, lists, strict=True)]
+    if not in_order:
+        for offer, name in zip(offers, chosen, strict=True):
+            link.write_vstring(name.encode() if name is not None else offer.text())
+        link.flush()
+    found: dict[str, str] = {}
+    for offer, name, theirs in zip(offers, chosen, lists, strict=True):
+        if name is None:
+            raise _no_choice(offer.what, theirs, offer.text())
+        found[offer.what] = name
+    return found.get("checksum"), found.get("compress")
+
+
+def trace_choices(
+    options: Options, agreed: Agreed, trace: Callable[[str], None], negotiated: tuple[bool, bool]
+) -> None:
+    """The lines of ``--debug=NSTR``. *negotiated* tells where checksum and compression come from."""
+    name = agreed.xfer_sum.partition("-")[0]
+    if forced_sums(options) is not None:
+        name = os.fsdecode(options.checksum_choice or b"")
+    trace(f"Client {'negotiated ' if negotiated[0] else ''}checksum: {name}")
+    if options.compress:
+        how = "negotiated " if negotiated[1] else ""
+        trace(f"Client {how}compress: {agreed.compress} (level {agreed.level})")
+
+
+def server_negotiate(
+    link: NegotiationLink, options: Options, agreed: Agreed, environ: Mapping[bytes, bytes], *, exchange: bool
+) -> tuple[str | None, str | None]:
+    # A twin, and a server that is told of a batch, hold to what a batch may have.
+    batch = options.write_batch is not None
+    sum_name = "md5" if agreed.protocol >= 30 else "md4"
+    sums = Offer("checksum", environ, server=True, only=sum_name if batch else None)
+    forced = forced_sums(options)
+    if forced is not None and sums.limited and any(name not in sums.names for name in forced if name != "auto"):
+        choice = (options.checksum_choice or b"").decode("ascii", "replace")
+        raise UnsupportedError(f"Your --checksum-choice value ({choice}) was refused by the server.")
+    packers = Offer("compress", environ, server=True, only="zlib" if batch else None)
+    named = options.compress_choice if options.compress else None
+    if named is not None and packers.limited and named not in packers.names:
+        raise UnsupportedError(f"Your --compress-choice value ({named}) was refused by the server.")
+    if not exchange:
+        return None, None
+    offers: list[Offer] = []
+    if forced is None:
+        offers.append(sums)
+    if options.compress and named is None:
+        offers.append(packers)
+    for offer in offers:
+        link.write_vstring(offer.text())
+    link.flush()
+    lists = [link.read_vstring(_VSTRING_LIMIT) for _ in offers]
+    found: dict[str, str] = {}
+    for offer, theirs in zip(offers, lists, strict=True):
+        # The client takes the first name of its own list, so its order decides here too.
+        name = offer.first_of(_names(theirs, offer.known), offer.text())
+        if name is None:
+            # The client prints the lists; a second copy from the server's stderr would only confuse.
+            raise UnsupportedError("")
+        found[offer.what] = name
+    return found.get("checksum"), found.get("compress")
+
+
+def fresh_seed() -> int:
+    """Something a peer cannot choose, as a signed 32-bit number other than 0 (spec: protocol 2.2)."""
+    seed = (int(time.time()) ^ (os.getpid() << 6)) & 0xFFFFFFFF
+    return (seed - (1 << 32) if seed & 0x80000000 else seed) or 1
