@@ -96,17 +96,6 @@ def _default_sum(protocol: int) -> str:
     return "md5" if protocol >= 30 else oldpeer.md4_kind(protocol)
 
 
-def compression_level(kind: str, level: int | None) -> tuple[str, int]:
-    """Kind and level in force; a level that means *off* gives ``none`` (spec: options 2.5)."""
-    if kind in ("zlib", "zlibx"):
-        if level == 0:
-            return "none", 0
-        return kind, 6 if level is None or level == -1 else max(1, min(9, level))
-    if kind == "zstd":
-        return kind, 3 if not level else max(-131072, min(22, level))
-    return kind, 0
-
-
 def choose(agreed: Agreed, options: Options, xfer: str | None, compress: str | None, *, am_sender: bool = True) -> None:
     """Fill in the choices; None stands for a name that was neither forced nor negotiated."""
     forced = forced_sums(options) or ("auto", "auto")
@@ -119,7 +108,7 @@ def choose(agreed: Agreed, options: Options, xfer: str | None, compress: str | N
         raise UnsupportedError("Invalid checksum-choice for --checksum: none (0)")
     if options.compress:
         kind = compress or options.compress_choice or "zlib"
-        agreed.compress, agreed.level = compression_level(kind, options.compress_level)
+        agreed.compress, agreed.level = choices.CODECS[kind].in_force(options.compress_level)
 
 
 def choose_unnegotiated(agreed: Agreed, options: Options) -> None:
@@ -232,9 +221,9 @@ def server_negotiate(
     if forced is not None and sums.limited and any(name not in sums.names for name in forced if name != "auto"):
         choice = (options.checksum_choice or b"").decode("ascii", "replace")
         raise UnsupportedError(f"Your --checksum-choice value ({choice}) was refused by the server.")
-    packers = Offer("compress", environ, server=True, only="zlib" if batch else None)
+    codecs = Offer("compress", environ, server=True, only="zlib" if batch else None)
     named = options.compress_choice if options.compress else None
-    if named is not None and packers.limited and named not in packers.names:
+    if named is not None and codecs.limited and named not in codecs.names:
         raise UnsupportedError(f"Your --compress-choice value ({named}) was refused by the server.")
     if not exchange:
         return None, None
@@ -242,7 +231,7 @@ def server_negotiate(
     if forced is None:
         offers.append(sums)
     if options.compress and named is None:
-        offers.append(packers)
+        offers.append(codecs)
     for offer in offers:
         link.write_vstring(offer.text())
     link.flush()

@@ -6,6 +6,7 @@ import errno
 import os
 
 from tain.errors import StreamError, UnsupportedError, UsageError, shown
+from tain.options.resolved import PLAN_FIELDS
 from tain.session.rules import user_rules
 from tain.system import umask
 
@@ -20,21 +21,6 @@ if TYPE_CHECKING:
 
 #: Items in a log file when no format was given (spec: output 13).
 LOG_FORMAT = b"%i %n%L"
-
-#: Fields that mean the same in both and have values that fit as they are.
-_SAME = (
-    "acls", "alt_dirs", "atimes", "backup", "backup_dir", "block_size", "checksum", "chmod", "compress_threads",
-    "confine_root", "copy_devices", "copy_dirlinks", "copy_links", "copy_unsafe_links", "crtimes", "cvs_exclude",
-    "debug", "delay_updates", "delete_excluded", "delete_missing_args", "devices", "drop_devices", "dry_run",
-    "eight_bit_output", "executability", "existing", "fake_super", "force", "from0", "fsync", "group",
-    "human_readable", "ignore_errors", "ignore_existing", "ignore_missing_args", "ignore_times", "implied_dirs",
-    "info", "inplace", "insecure_links", "itemize_level", "keep_dirlinks", "links", "max_alloc", "max_delete",
-    "max_size", "min_size", "mkpath", "modify_window", "munge_links", "numeric_ids", "omit_dir_times",
-    "omit_link_times", "one_file_system", "only_write_batch", "open_noatime", "out_format", "owner", "partial",
-    "partial_dir", "perms", "preallocate", "prune_empty_dirs", "remove_sent_files", "remove_source_files",
-    "safe_links", "server", "size_only", "sparse", "specials", "stderr_mode", "stop_at", "temp_dir", "timeout",
-    "times", "update", "write_devices", "xattrs",
-)  # fmt: skip
 
 
 def am_root(options: Options) -> bool:
@@ -180,7 +166,7 @@ def plan_fields(
 
     protocol = agreed.protocol
     am_sender = options.sender if job is None else job.am_sender
-    fields: dict[str, object] = {name: getattr(options, name) for name in _SAME}
+    fields: dict[str, object] = {name: getattr(options, name) for name in PLAN_FIELDS}
     fields.update({name: bool(agreed.compat & bit) for name, bit in COMPAT_FLAGS.items()})
     # rsync keeps the old order of seed and data for nothing but the MD5 that the protocol implies.
     fields["compat_seed_fix"] = fields["compat_seed_fix"] or agreed.named_sum
@@ -189,6 +175,7 @@ def plan_fields(
         local=local,
         twin=twin,
         am_root=am_root(options),
+        fake_super=options.fake_super,
         groups=sorted({os.getegid(), *os.getgroups()}),
         umask=umask(),
         pid=env.pid,
