@@ -43,6 +43,10 @@ class Row:
         self.metavar = metavar
         self.help = help
 
+    def travels(self, *, pushes: bool) -> bool:
+        """Whether a client that sends (*pushes*), or that receives, puts the option on the server's command line."""
+        return self.forward in ("both", "push" if pushes else "pull")
+
     @property
     def key(self) -> str:
         """What names the row: its first long name, or its letter."""
