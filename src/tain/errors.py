@@ -170,28 +170,6 @@ class PeerExit(TainError):
         self.code = code
 
 
-def shown(word: bytes) -> str:
-    """*word* as part of an error's text: control bytes, and the backslash of what looks like one that was escaped, as
-    ``\\#ooo`` (spec: output 11). What becomes of high bytes is for the output to say."""
-    text = word.decode("utf-8", "surrogateescape")
-    if "\\#" in text:
-        parts = text.split("\\#")
-        text = parts[0] + "".join(
-            ("\\#134#" if len(part) > 2 and part[:3].isascii() and part[:3].isdigit() else "\\#") + part
-            for part in parts[1:]
-        )
-    if text.isprintable():
-        return text
-    return "".join(f"\\#{ord(c):03o}" if c < " " and c != "\t" else c for c in text)
-
-
-def unshown(text: bytes) -> bytes:
-    """The bytes of a text whose names have been through :func:`shown`: for a peer, which shows them in its own way."""
-    import re
-
-    return re.sub(rb"\\#([0-3][0-7][0-7])", lambda match: bytes([int(match[1], 8)]), text)
-
-
 def _classes() -> dict[int, type[TainError]]:
     found: dict[int, type[TainError]] = {}
     for cls in TainError.__subclasses__():

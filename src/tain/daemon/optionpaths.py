@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tain.errors import SelectionError, UnsupportedError, UsageError, shown
+from tain.errors import SelectionError, UnsupportedError, UsageError
+from tain.escape import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _reject_hidden(options: Options, facts: ModuleFacts, own_temp: bytes | None)
     # Whether it is a directory shows only later, so a rule for either kind counts.
     if any(hides(facts, base, is_dir, b"", sends=False) for is_dir in (True, False)):
         facts.log(b"receiving file list")
-        raise SelectionError(f'ERROR: daemon has excluded destination "{shown(base)}"')
+        raise SelectionError(f'ERROR: daemon has excluded destination "{printable(base)}"')
 
 
 def _rule_files(options: Options) -> list[tuple[str, bytes]]:

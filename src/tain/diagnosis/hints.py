@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from tain.escape import restore
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -296,9 +298,8 @@ def _suggestion(line: str) -> tuple[str, int] | None:
 
 
 def _unescaped(line: str) -> str:
-    """*line* with the bytes that were no text of the locale as what they are in UTF-8."""
-    data = re.sub(rb"\\#([0-3][0-7]{2})", lambda match: bytes((int(match[1], 8),)), line.encode("utf-8", "replace"))
-    return data.decode("utf-8", "replace")
+    """*line* with its escaped bytes read as UTF-8."""
+    return restore(line.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
 def _typing_error(lines: Iterable[str]) -> str | None:

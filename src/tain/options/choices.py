@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tain.errors import UnsupportedError, shown
+from tain.errors import UnsupportedError
+from tain.escape import printable
 
 
 class Codec:
@@ -64,7 +65,7 @@ def checksum_name(text: bytes) -> str:
     name = text.decode("latin-1").lower()
     name = _ALIASES.get(name, name)
     if name != "auto" and name not in CHECKSUMS:
-        raise UnsupportedError(f"unknown checksum name: {shown(text)}")
+        raise UnsupportedError(f"unknown checksum name: {printable(text)}")
     return name
 
 
@@ -78,7 +79,7 @@ def checksum_choice(text: bytes) -> tuple[str, str] | None:
         transfer = checksum_name(first)
     except UnsupportedError:
         # rsync looks up the part before the comma, but reports the whole text.
-        raise UnsupportedError(f"unknown checksum name: {shown(text)}") from None
+        raise UnsupportedError(f"unknown checksum name: {printable(text)}") from None
     return transfer, checksum_name(second)
 
 
@@ -88,5 +89,5 @@ def compress_name(text: bytes) -> str | None:
     if name == "auto":
         return None
     if name not in COMPRESSIONS:
-        raise UnsupportedError(f"unknown compress name: {shown(text)}")
+        raise UnsupportedError(f"unknown compress name: {printable(text)}")
     return name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tain.errors import TainError
-from tain.errors import shown as show
+from tain.escape import printable
 from tain.options import choices, levels
 from tain.options.handlers import Finished, Pass, resolve_daemon, usage_error
 from tain.options.paths import clean, has_escape, number
@@ -36,7 +36,7 @@ def resolve(
     point: bytes = b".",
     knows_parameter: Callable[[bytes], bool] = lambda name: True,
 ) -> Options:
-    """Give *raw* its meaning.
+    """Resolve *raw*: apply its words in order, then decide what depends on several of them.
 
     *environ* is the environment as bytes (none by default), *program* the name for help texts, *now* the clock for
     ``--stop-at``, *refusals* what a daemon module refuses (then this is a daemon's child), *point* the locale's decimal
@@ -61,7 +61,7 @@ def resolve(
         _resolve(state)
     except TainError as error:
         if refusals is not None:
-            # Whatever is wrong with a client's words, a daemon's child ends with this code (spec: protocol 10.6).
+            # A daemon's child ends with this code for every error in a client's words (spec: protocol 10.6).
             error.code = 4
         raise
     return state.options
@@ -121,7 +121,7 @@ def _resolve_limits(state: Pass) -> None:
     options.timeout = max(options.timeout, 0)
     options.compress_threads = max(options.compress_threads, 0)
     if state.refusals is not None:
-        # Threads are the module owner's, not the client's to spend (spec: daemon 9).
+        # The owner of the module pays for the threads, not the client (spec: daemon 9).
         options.compress_threads = min(options.compress_threads, DAEMON_THREADS_MAX)
     if options.atimes > 1:
         options.open_noatime = True
@@ -135,7 +135,7 @@ def _resolve_memory(state: Pass) -> None:
         options.max_alloc_arg = text
     if text is not None:
         size = parse_size(text, "max-alloc", low=ALLOC_MIN, zero=True, point=state.point)
-        if not size:  # rsync takes it as "no limit"; a peer must not be able to ask for that (spec: SEC-20)
+        if not size:  # In rsync this means "no limit"; a peer must not be able to ask for that (spec: SEC-20).
             raise usage_error("max-alloc must be greater than zero")
         options.max_alloc = size
 
@@ -187,7 +187,7 @@ def _resolve_compression(options: Options) -> None:
         options.compress_choice = choices.compress_name(options.compress_choice_arg)
         if options.compress_choice is None:
             options.compress_choice_arg = None
-    if options.compress_level == -(1 << 31):  # the number that means "not given"
+    if options.compress_level == -(1 << 31):  # rsync's number for "not given"
         options.compress_level = None
     if options.compress_choice is not None:
         options.compress = options.compress_choice != "none"
@@ -235,7 +235,7 @@ def _resolve_selection(state: Pass) -> None:
     if len(options.args) < 2 and not options.server and options.read_batch is None:
         options.list_only |= 1
     if options.dirs >= 4:
-        state.event("filter", b"- /*/*")
+        state.add_event("filter", b"- /*/*")
         options.recurse = options.dirs = 1
     elif options.recurse:
         options.dirs = 1
@@ -279,7 +279,7 @@ def _resolve_backup(state: Pass) -> None:
     if suffix is None:
         suffix = b"" if directory is not None else b"~"
     if b"/" in suffix:
-        raise usage_error(f"--suffix cannot contain slashes: {show(suffix)}")
+        raise usage_error(f"--suffix cannot contain slashes: {printable(suffix)}")
     if directory is not None:
         options.backup = True
         while directory[:2] == b"./":
@@ -294,12 +294,12 @@ def _resolve_backup(state: Pass) -> None:
     if options.backup and directory is None:
         options.omit_dir_times = options.omit_dir_times_implied = True
         if options.delete != "never" and not options.delete_excluded and not options.server:
-            state.event("filter", b"P *" + suffix)
+            state.add_event("filter", b"P *" + suffix)
 
 
 def _resolve_output(options: Options) -> None:
-    """Which format shows items, and what ``--progress`` adds (spec: options 2.11, 3.12; output 9)."""
-    before = False  # items are named before their data goes over
+    """Choose the format of item lines, and apply ``--progress`` (spec: options 2.11, 3.12; output 9)."""
+    before = False  # An item line comes before the data of its file.
     shown = options.out_format
     if shown is not None:
         if options.server:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from tain.errors import PeerExit, TainError, exit_text
+from tain.escape import for_screen
 from tain.release import RSYNC_VERSION
-from tain.report.escape import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Output:
                 self.log.text(text)
 
     def _fit(self, text: bytes) -> bytes:
-        return escape(text, self.charset, eight_bit=self._eight_bit)
+        return for_screen(text, self.charset, eight_bit=self._eight_bit)
 
     def events(self, batch: list[tuple[int, bytes]]) -> None:
         """Write a batch, joining what goes to the same stream into one write. The core has escaped its lines."""

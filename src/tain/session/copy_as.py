@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from tain.digits import bounded
-from tain.errors import UnsupportedError, UsageError, shown
+from tain.errors import UnsupportedError, UsageError
+from tain.escape import printable
 from tain.system import system_text
 
 TYPE_CHECKING = False
@@ -47,7 +48,7 @@ def _number(text: bytes) -> int | None:
         return None
     value = bounded(text)
     if value >= ID_END:
-        raise UsageError(f"Invalid ID number: {shown(text)}")
+        raise UsageError(f"Invalid ID number: {printable(text)}")
     return value
 
 
@@ -62,7 +63,7 @@ def _user(name: bytes, role: str, *, need_groups: bool) -> tuple[int, list[int]]
         if not need_groups:
             return uid, []
     except (KeyError, ValueError):
-        raise UsageError(f"Invalid copy-as user: {shown(name)}") from None
+        raise UsageError(f"Invalid copy-as user: {printable(name)}") from None
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:
@@ -80,4 +81,4 @@ def _group(name: bytes) -> int:
     try:
         return grp.getgrnam(os.fsdecode(name)).gr_gid
     except (KeyError, ValueError):
-        raise UsageError(f"Invalid copy-as group: {shown(name)}") from None
+        raise UsageError(f"Invalid copy-as group: {printable(name)}") from None

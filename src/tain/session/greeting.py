@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import SocketError, StartupError, StreamError, UnsupportedError, UsageError, shown
+from tain.errors import SocketError, StartupError, StreamError, UnsupportedError, UsageError
+from tain.escape import printable
 from tain.options.choices import DIGESTS
 from tain.release import PROTOCOL
 from tain.session import digests, oldpeer
@@ -127,7 +128,7 @@ class Conversation:
             line = None
         if line is None:
             raise StartupError("rsync: did not see server greeting")
-        text = shown(line)
+        text = printable(line)
         peer = peer or parse_greeting(line)
         if peer is None:
             raise StartupError(f'rsync: server sent "{text}" rather than greeting')
@@ -205,7 +206,7 @@ class Conversation:
         name = self._options.early_input
         if name is None:
             return
-        place = shown(name)
+        place = printable(name)
         try:
             fd = open_named(name, self._env, self._options)
             with open(fd, "rb") as file:
@@ -234,7 +235,7 @@ class Conversation:
 
 
 def _fit(line: bytes) -> bytes:
-    return shown(line).encode("utf-8", "surrogateescape") + b"\n"
+    return printable(line).encode("utf-8", "surrogateescape") + b"\n"
 
 
 def read_password(options: Options, env: Environment, *, role: str) -> bytes:
@@ -270,7 +271,7 @@ def _first_line(fd: int) -> bytes:
 
 
 def _password_from(name: bytes, options: Options, env: Environment, *, role: str) -> bytes:
-    place = shown(name)
+    place = printable(name)
     try:
         fd = os.dup(env.stdin) if name == b"-" else open_named(name, env, options)
     except OSError as error:

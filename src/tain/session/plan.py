@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
-from tain.errors import StreamError, UnsupportedError, UsageError, shown
+from tain.errors import StreamError, UnsupportedError, UsageError
+from tain.escape import printable
 from tain.options.resolved import PLAN_FIELDS
 from tain.session.rules import user_rules
 from tain.system import umask
@@ -84,11 +85,11 @@ def read_files_from(path: bytes, env: Environment, options: Options, *, forward:
             return b""
         reason = os.strerror(errno.EISDIR)
         if not path.strip(b"/"):
-            raise UsageError(f"rsync: failed to open files-from file {shown(path)}: {reason}") from error
+            raise UsageError(f"rsync: failed to open files-from file {printable(path)}: {reason}") from error
         text = f"rsync: [sender] safe_read failed to read 1 bytes: {reason} ({int(errno.EISDIR)})"
         raise StreamError(text) from error
     except OSError as error:
-        text = f"rsync: failed to open files-from file {shown(path)}: {os.strerror(error.errno or 0)}"
+        text = f"rsync: failed to open files-from file {printable(path)}: {os.strerror(error.errno or 0)}"
         raise UsageError(with_refusal(error, text)) from error
 
 

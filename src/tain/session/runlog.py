@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import shown
+from tain.escape import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,6 @@ def open_log(options: Options, env: Environment, out: Output, *, role: str) -> N
     try:
         out.log = LogFile(open_named(options.log_file, env, options, flags), env.pid)
     except OSError as error:
-        text = f"rsync: [{role}] failed to open log-file {shown(options.log_file)}: {system_text(error)}\n"
+        text = f"rsync: [{role}] failed to open log-file {printable(options.log_file)}: {system_text(error)}\n"
         out.error(with_refusal(error, text).encode("utf-8", "surrogateescape"))
         out.info(b'Ignoring "log file" setting.\n')

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import PeerExit, StreamError, TainError, unshown
+from tain.errors import PeerExit, StreamError, TainError
+from tain.escape import restore
 from tain.report import output
 from tain.report.output import Output
 from tain.session import handshake, unavailable
@@ -294,7 +295,7 @@ class _Server:
         tag = TAG_ERROR if self.agreed.protocol >= 30 else TAG_ERROR_XFER
         try:
             for line in _lines(text):
-                self.link.message(tag, unshown(line)[: _TEXT_LIMIT - 1] + b"\n")
+                self.link.message(tag, restore(line)[: _TEXT_LIMIT - 1] + b"\n")
             self.link.flush()
         except TainError:
             if self.daemon is None:
