@@ -73,13 +73,6 @@ NO_KEYWORD = """
 """
 
 
-def test_keywords_are_declared_alike() -> None:
-    declared = keywords.OptionFields.__annotations__
-    assert {field.name: field.type for field in dataclasses.fields(keywords.Options)} == {
-        name: getattr(kind, "__forward_arg__", kind) for name, kind in declared.items()
-    }
-
-
 def test_keywords_are_options() -> None:
     known = spellings(ROWS)
     samples: dict[str, object] = {"delete": "during", "append": "verify", "compress": "zstd", "verbose": 1}

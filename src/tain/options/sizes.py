@@ -83,8 +83,8 @@ def parse_size(
 ) -> int:
     """The byte count that *text* means, from *low* to *high*; with *zero*, 0 is allowed too.
 
-    *default* is the unit of a number without one, *point* the decimal separator of the locale. Errors: `UsageError` with
-    rsync's text.
+    *default* is the unit of a number without one, *point* the decimal separator of the locale. Errors: `UsageError`
+    with rsync's text.
     """
     reason = None
     value: int | None
