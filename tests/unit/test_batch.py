@@ -64,7 +64,7 @@ def test_bits_win_over_options() -> None:
 
 
 def script(argv: list[bytes], *, args: int = 2, rules: list[bytes] | None = None, protocol: int = 32) -> bytes:
-    return batch.script(argv, destination=argv[-1], sources=argv[-args:-1], rules=rules or [], protocol=protocol)
+    return batch.script_text(argv, destination=argv[-1], sources=argv[-args:-1], rules=rules or [], protocol=protocol)
 
 
 def test_script_as_the_real_one_writes_it() -> None:

@@ -108,7 +108,7 @@ def test_hidden_words() -> None:
     ours, theirs = socket.socketpair()
     theirs.sendall(b"rsync\0.\0d x\0\0next")
     link = FakeLink(ours.fileno(), ours.fileno())
-    assert server.read_hidden(link) == [b".", b"d x"]  # type: ignore[arg-type]
+    assert server.read_secluded(link) == [b".", b"d x"]  # type: ignore[arg-type]
     assert link.read(4) == b"next"
     for one in (link, ours, theirs):
         one.close()

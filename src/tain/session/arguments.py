@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from tain.options.table import Row
 
-#: What this program can do, for the server's ``-e``: symlink times, symlink conversion, safe lists, no xattr shortcut,
-#: corrected seed order, in-place partial files, varint flags, names of id 0 (spec: protocol 1.5).
+#: The capabilities of this program, for the server's ``-e``: symlink times, symlink conversion, safe lists, no xattr
+#: shortcut, corrected seed order, in-place partial files, varint flags, names of id 0 (spec: protocol 1.5).
 ABILITIES = b"LsfxCIvu"
 
 _WILDCARDS = b"*?[]"
@@ -41,9 +41,9 @@ def quote_value(word: bytes) -> bytes:
 
 
 def quote_path(word: bytes) -> bytes:
-    """Escape a path for a shell; wildcards stay alive, and an escaped one stays escaped.
+    """Escape a path for a shell; wildcards keep their meaning, and escaped wildcards stay escaped.
 
-    A line end goes into quotes: shells drop one behind a backslash, which is how rsync writes it, and the name with it.
+    A newline is quoted: shells drop one behind a backslash, which is the form of rsync, and so change the name.
     """
     out = bytearray()
     for index, byte in enumerate(word):
@@ -57,7 +57,7 @@ def quote_path(word: bytes) -> bytes:
 
 
 def _tilde(path: bytes, options: Options) -> bool:
-    """Whether a leading ``~`` of a source must not be expanded, so that names can be checked against it."""
+    """Whether a leading ``~`` of a source must not be expanded, because received names are checked against it."""
     if path[:1] != b"~":
         return False
     return (bool(options.relative) and b"/./" not in path) or b"/" not in path
@@ -77,7 +77,7 @@ def _deletes(options: Options) -> bool:
 
 
 def _marker(options: Options) -> bytes:
-    """What of the output format the server must know (spec: options 2.11)."""
+    """The part of the output format that the server must know (spec: options 2.11)."""
     shown = options.out_format
     if shown is None:
         return b""
@@ -90,7 +90,7 @@ def _marker(options: Options) -> bytes:
 
 #: The letters of the compact word, in its order (spec: protocol 1.4).
 _LETTERS = "svqbunldKmOJyLkWHogDtUNpEAXrcCIRxSz"
-#: How often a letter stands there, where the option's own value or the direction does not say it.
+#: The number of times a letter appears, where the value of its option and the direction do not decide it.
 _COUNTS: dict[str, Callable[[Options, bool], int]] = {
     "v": lambda options, pushes: min(options.verbose, 9),
     "q": lambda options, pushes: bool(options.quiet) and options.stderr_mode != "client",
@@ -214,7 +214,7 @@ def _stderr_words(out: _Words) -> None:
 
 
 def _specials_words(out: _Words) -> None:
-    # The letter D stands for both kinds.
+    # The letter D means devices and specials.
     options = out.options
     if options.devices != options.specials:
         out.add(b"--no-specials" if options.devices else b"--specials")
@@ -291,7 +291,7 @@ def _remote_words(out: _Words) -> None:
 
 
 def _flag(word: bytes, when: Callable[[Options, bool], object]) -> Callable[[_Words], None]:
-    """The entry of a word that stands there when a condition on options and direction holds."""
+    """The entry of a word that appears under a condition on options and direction."""
     return lambda out: out.add(word, when(out.options, out.pushes))
 
 
@@ -327,8 +327,8 @@ def server_command(
 ) -> ServerCommand:
     """All words behind the server's program name.
 
-    *paths* are those of the other machine: the destination, or the sources. *am_sender*: this side sends. *shell*: the
-    words will be parsed by a shell, or un-escaped by a daemon; *local*: nobody will parse them.
+    *paths* are those of the other machine: the destination, or the sources. *am_sender*: this side sends. *shell*: a
+    shell will parse the words, or a daemon will unquote them. *local*: the words are used as they are.
     """
     raw_level = 2 if local or not shell else options.old_args
     secluded = options.secluded_args and not local
@@ -363,12 +363,12 @@ def server_command(
 
 
 def server_arguments(options: Options, *, am_sender: bool) -> list[bytes]:
-    """The unquoted words up to and with the ``.``; paths follow (a daemon's client, or a test)."""
+    """The unquoted words up to and including the ``.``, behind which paths follow."""
     return server_command(options, [], am_sender=am_sender, shell=False).visible
 
 
 def encode_secluded(words: list[bytes]) -> bytes:
-    """The bytes in which secluded words travel: NUL-terminated, an extra NUL at the end (spec: protocol 1.8)."""
+    """Secluded words in the form for the connection: each ends with NUL, the list with another (spec: protocol 1.8)."""
     return b"rsync\0" + b"".join((word or b".") + b"\0" for word in words) + b"\0"
 
 
@@ -378,7 +378,7 @@ def daemon_shell_command() -> list[bytes]:
 
 
 def unquote(word: bytes) -> bytes:
-    """Undo `quote_value`, as a daemon does for the option words it gets (spec: daemon 4.6)."""
+    """Undo `quote_value`, as a daemon does with option words (spec: daemon 4.6)."""
     if b"\\" not in word:
         return word
     out = bytearray()
@@ -401,7 +401,7 @@ def shell_command(
     if daemon and any(word.startswith(b"-l") for word in command[1:]):
         user = None
     if not daemon and b"@" in host:
-        # A user may hold an @ of its own; the shell gets what stands before the last one.
+        # A user name may contain an @; the shell gets the part before the last one.
         whole = host if user is None else user + b"@" + host
         user, _, host = whole.rpartition(b"@")
     base = command[0].rpartition(b"/")[2] if command else b""

@@ -1,4 +1,4 @@
-"""``--copy-as``: go on as another user (spec: options 6.4). Changes the whole process, so only programs do it."""
+"""``--copy-as``: continue as another user (spec: options 6.4). This changes the whole process."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from tain.options.resolved import Options
     from tain.session.environment import Environment
 
-#: The largest id and one; the largest itself stands for "none".
+#: One more than the largest number of 32 bits, which means "no id".
 ID_END = (1 << 32) - 1
 
 
 def become(options: Options, env: Environment, role: str) -> None:
     """Switch to the user of ``--copy-as``, if there is one. Errors: `UsageError` in the name of *role*;
-    `UnsupportedError` where this process is not the session's own."""
+    `UnsupportedError` when the process does not belong to this session alone."""
     spec = options.copy_as
     if spec is None:
         return
@@ -39,7 +39,7 @@ def become(options: Options, env: Environment, role: str) -> None:
         os.setuid(uid)
     except OSError as error:
         raise UsageError(f"rsync: [{role}] {what} failed: {system_text(error)}") from None
-    # Whether this is a super-user is asked anew, whatever --super and --fake-super have said of the one before.
+    # --super and --fake-super were meant for the former user; for the new one the user id decides.
     options.super_user = -1
 
 

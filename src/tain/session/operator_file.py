@@ -1,4 +1,4 @@
-"""Opening files that the operator named: a link is followed only when root or this user owns it (spec: SEC-3)."""
+"""Files that the operator names: a symlink is followed only when root or this user owns it (spec: SEC-3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tain.options.resolved import Options
     from tain.session.environment import Environment
 
-#: What is said when a link of another owner was not followed.
+#: The line for a link of another owner that was not followed.
 REFUSAL = (
     "refusing to follow a symlink owned by an untrusted user; use --insecure-links locally or "
     '"insecure links = yes" in a daemon module ONLY if every path component is trusted'
@@ -21,7 +21,7 @@ REFUSAL = (
 
 
 class RefusedLink(OSError):
-    """A link that belongs to somebody else."""
+    """A symlink of another owner was not followed."""
 
 
 def open_walk(
@@ -32,10 +32,10 @@ def open_walk(
     insecure: bool = False,
     confine_root: bytes | None = None,
 ) -> int:
-    """Open ``path`` component by component; ``ELOOP`` for a link that belongs to somebody else.
+    """Open *path* component by component; ``ELOOP`` for a symlink of another owner.
 
-    *insecure* (``--insecure-links``): links are followed plainly. *confine_root*: ``ELOOP`` for what is outside of it.
-    Created files get ``mode`` under the umask. Raises :class:`OSError`.
+    *insecure* (``--insecure-links``): follow all symlinks. *confine_root*: ``ELOOP`` for a path outside of it. A
+    created file gets *mode* under the umask. Errors: `OSError`.
     """
     from tain import _core
 
@@ -56,7 +56,7 @@ def open_named(
     *,
     confine_root: bytes | None = None,
 ) -> int:
-    """Open what an option names, as the options about links want it. Raises :class:`OSError`."""
+    """Open the file that an option names, under the options for symlinks. Errors: `OSError`."""
     if not name:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     path = os.path.join(env.cwd, name)
@@ -64,12 +64,12 @@ def open_named(
 
 
 def with_refusal(error: OSError, text: str) -> str:
-    """*text* about *error*, behind the line about a link of another owner if that was the reason."""
+    """*text*, preceded by the line about a symlink of another owner if that is the reason of *error*."""
     return f"{REFUSAL}\n{text}" if isinstance(error, RefusedLink) else text
 
 
 def read_walk(path: bytes, limit: int = 16 << 20) -> bytes:
-    """The whole file, at most ``limit`` bytes (``EFBIG`` beyond). Raises :class:`OSError`."""
+    """The whole file, at most *limit* bytes (``EFBIG`` beyond). Errors: `OSError`."""
     fd = open_walk(path)
     try:
         if stat.S_ISDIR(os.fstat(fd).st_mode):
@@ -80,7 +80,7 @@ def read_walk(path: bytes, limit: int = 16 << 20) -> bytes:
 
 
 def read_all(fd: int, limit: int) -> bytes:
-    """Everything from a descriptor, at most ``limit`` bytes. Raises :class:`OSError`."""
+    """All bytes from a descriptor, at most *limit* (``EFBIG`` beyond). Errors: `OSError`."""
     out = bytearray()
     while chunk := os.read(fd, 65536):
         out += chunk

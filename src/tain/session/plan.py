@@ -1,4 +1,4 @@
-"""From options, handshake and surroundings to the plan of a transfer: every field of crates/core/src/plan.rs."""
+"""The plan of a transfer from options, handshake and environment: every field of the core's Plan."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOG_FORMAT = b"%i %n%L"
 
 
 def am_root(options: Options) -> bool:
-    """Whether super-user activities are attempted (spec: options 2.3 ``--super``)."""
+    """Whether super-user operations are attempted (spec: options 2.3 ``--super``)."""
     return options.super_user == 1 or (options.super_user != 0 and os.geteuid() == 0)
 
 
@@ -49,7 +49,7 @@ def charset_name(options: Options) -> str | None:
 
 
 def convert_words(words: Sequence[bytes], options: Options, *, to_wire: bool) -> list[bytes]:
-    """Secluded words as they travel, in UTF-8, or as they are here (spec: protocol 1.8)."""
+    """Secluded words converted to UTF-8 for the connection, or back to the local charset (spec: protocol 1.8)."""
     charset = charset_name(options)
     if charset is None:
         return list(words)
@@ -62,11 +62,10 @@ def convert_words(words: Sequence[bytes], options: Options, *, to_wire: bool) ->
 
 
 def read_files_from(path: bytes, env: Environment, options: Options, *, forward: bool = False) -> bytes:
-    """The whole list of ``--files-from``; ``-`` is standard input. *forward*: it is sent on to the other end.
+    """The whole list of ``--files-from``; ``-`` is standard input. *forward*: the list is sent to the other end.
 
-    Other files of the command line may be outside of ``--confine-root``, this one not: it names files of the tree.
-
-    Errors: `UsageError` with rsync's text; `StreamError` for what can be opened but not read.
+    Unlike other files of the command line, this one must be inside ``--confine-root``, because it names files of the
+    tree. Errors: `UsageError` with rsync's text; `StreamError` for a file that can be opened but not read.
     """
     if path == b"-":
         out = bytearray()
@@ -80,7 +79,7 @@ def read_files_from(path: bytes, env: Environment, options: Options, *, forward:
         with open(fd, "rb") as file:
             return file.read()
     except IsADirectoryError as error:
-        # It can be opened, and rsync only notices when it reads; what it sends on is empty then.
+        # rsync opens a directory without an error, and fails to read it; it then sends an empty list.
         if forward:
             return b""
         reason = os.strerror(errno.EISDIR)
@@ -94,7 +93,7 @@ def read_files_from(path: bytes, env: Environment, options: Options, *, forward:
 
 
 def files_from_mode(options: Options, *, am_sender: bool) -> str:
-    """Where the list of names is, as the plan calls it (spec: protocol 2.9)."""
+    """Where the list of names comes from, in the plan's word (spec: protocol 2.9)."""
     if options.files_from is None:
         return "none"
     if options.server:
@@ -107,7 +106,7 @@ def files_from_mode(options: Options, *, am_sender: bool) -> str:
 
 
 def _names(data: bytes, from0: bool) -> list[bytes]:
-    """The entries of a list that is sent on: no comments there."""
+    """The entries of a list that is forwarded; such a list has no comments."""
     if not from0:
         data = data.replace(b"\r", b"\0").replace(b"\n", b"\0")
     return [name for name in data.split(b"\0") if name]
@@ -117,7 +116,7 @@ def _names(data: bytes, from0: bool) -> list[bytes]:
 
 
 def whole_file(options: Options, agreed: Agreed, *, local: bool) -> bool:
-    """``--whole-file`` with its automatic part settled (spec: options 2.4)."""
+    """``--whole-file``, or its default when the option was not given (spec: options 2.4)."""
     if agreed.xfer_sum == "none":
         return True
     if options.whole_file >= 0:
@@ -126,14 +125,14 @@ def whole_file(options: Options, agreed: Agreed, *, local: bool) -> bool:
 
 
 def delete_when(options: Options, protocol: int) -> str:
-    """When extraneous files go; plain ``--delete`` leaves it to the protocol (spec: protocol 1.9)."""
+    """When extraneous files are deleted; for plain ``--delete`` the protocol decides (spec: protocol 1.9)."""
     if options.delete == "default":
         return "during" if protocol >= 30 else "before"
     return options.delete
 
 
 def _requested(options: Options, job: Locations, files_from: str, data: bytes) -> list[bytes]:
-    """The names to which a remote sender is held (spec: filters 9); none means no such check."""
+    """The names that a remote sender may send (spec: filters 9); an empty list means no check."""
     if options.trust_sender or options.old_args or options.files_from_host is not None:
         return []
     if files_from == "forward":
@@ -158,9 +157,10 @@ def plan_fields(
 ) -> dict[str, object]:
     """All fields of a plan.
 
-    *job* is the client's sorted arguments; without it this is a server. *local*: both ends are this machine. *rules*:
-    texts that are already there (a server's, from the wire). *files_from_data*: the list of names, if it has been read
-    already. *twin*: the same, but over a link. *extra* overrides at the end (a daemon's module).
+    *job*: the client's sorted arguments; None on a server. *local*: both ends are this process. *twin*: both ends are
+    on this machine, with a link between them. *rules* and *files_from_data*: the rule texts and the list of names, if
+    they were read before. *extra* overrides other fields (a daemon's module). Errors: `UsageError`, and the errors of
+    files that are read.
     """
     from tain.session.agreement import COMPAT_FLAGS
     from tain.session.environment import charset, thousands
@@ -169,9 +169,9 @@ def plan_fields(
     am_sender = options.sender if job is None else job.am_sender
     fields: dict[str, object] = {name: getattr(options, name) for name in PLAN_FIELDS}
     fields.update({name: bool(agreed.compat & bit) for name, bit in COMPAT_FLAGS.items()})
-    # rsync keeps the old order of seed and data for nothing but the MD5 that the protocol implies.
+    # rsync uses the old order of seed and data only for the MD5 that the protocol implies.
     fields["compat_seed_fix"] = fields["compat_seed_fix"] or agreed.named_sum
-    # Who we are.
+    # This process.
     fields.update(
         local=local,
         twin=twin,
@@ -182,7 +182,7 @@ def plan_fields(
         pid=env.pid,
         cwd=env.cwd,
     )
-    # What was agreed on.
+    # The agreement.
     fields.update(
         protocol=protocol,
         seed=agreed.seed,
@@ -213,7 +213,7 @@ def plan_fields(
             data = read_files_from(options.files_from, env, options, forward=mode == "forward")
         except UsageError as error:
             if extra is not None and extra.get("daemon"):
-                # Whatever is wrong with a request ends a daemon's connection with this code.
+                # Every error in a request ends a daemon's connection with this code.
                 raise UnsupportedError(str(error)) from error
             raise
     fields.update(files_from=mode, files_from_data=data)
@@ -228,7 +228,7 @@ def plan_fields(
         recurse=bool(options.recurse),
         dirs=options.dirs > 0,
         relative=options.relative > 0,
-        # Without a destination nothing is to be written, however many sources there are (spec: options 5.2).
+        # Without a destination nothing is written, however many sources there are (spec: options 5.2).
         list_only=bool(options.list_only) or (job is not None and not am_sender and job.destination is None),
         fuzzy=options.fuzzy,
         read_batch=options.read_batch is not None,
@@ -237,7 +237,7 @@ def plan_fields(
     # Attributes and writing.
     fields.update(
         hard_links=bool(options.hard_links),
-        # An empty map is one without a colon, which none at all is not.
+        # The plan's empty value means "no map"; a comma stands for a map that is given but empty.
         usermap=b"" if options.usermap is None else options.usermap or b",",
         groupmap=b"" if options.groupmap is None else options.groupmap or b",",
         backup_suffix=options.backup_suffix or b"",
@@ -259,7 +259,7 @@ def plan_fields(
         stats=options.info.get("STATS", 0),
         progress=0 if options.server or options.quiet else min(options.info.get("PROGRESS", 0), 2),
         thousands=thousands(env.environ),
-        # What a server prints itself it prints before it knows any locale, as rsync does (spec: output 11).
+        # A server prints its own lines without a locale, as rsync does (spec: output 11).
         charset="ascii" if job is None else charset(env.environ),
     )
     if extra:

@@ -30,10 +30,10 @@ _RULE_LIMIT = 5119
 def rule_events(
     options: Options, *, protocol: int = PROTOCOL, am_sender: bool = False
 ) -> list[tuple[str, bytes] | tuple[str, int] | tuple[str]]:
-    """The filter options in order, with what other options add behind them.
+    """The filter options in order, then the rules that other options imply.
 
-    That is the rule for a relative partial directory, then the rules of ``-C``, which come last wherever it stands
-    (spec: filters 7, transfer 6.1). A server has them from its client, or adds them itself, behind the client's.
+    These are the rule for a relative partial directory and, last of all, the rules of ``-C`` (spec: filters 7, transfer
+    6.1). A server receives them from its client, or adds them itself behind the client's.
     """
     events = [event for event in options.filter_events if event[0] != "cvs"]
     directory = options.partial_dir
@@ -56,7 +56,7 @@ def user_rules(
     notes: list[tuple[int, str]] | None = None,
     module: bytes | None = None,
 ) -> list[bytes]:
-    """New-style rule texts of all filter options, files read; *notes* and *module* as in `_core.build_rules`.
+    """New-style rule texts of all filter options and of the files they name; *notes* and *module* as in `_core`.
 
     Errors: `UsageError`, `FileError`.
     """
@@ -80,14 +80,14 @@ def user_rules(
 
 
 def filters_travel(options: Options, protocol: int, *, server_sends: bool) -> bool:
-    """Does the client send its filter list (even an empty one)? (spec: protocol 2.8)"""
+    """Whether the client sends its filter list, even an empty one (spec: protocol 2.8)."""
     if server_sends or options.prune_empty_dirs:
         return True
     return options.delete != "never" and (not options.delete_excluded or protocol >= 29)
 
 
 def send_filters(link: RuleLink, texts: Sequence[bytes]) -> None:
-    """Write rule texts, and the zero that ends them (spec: protocol 2.8)."""
+    """Write rule texts and the zero that ends the list (spec: protocol 2.8)."""
     for text in texts:
         link.write_int(len(text))
         link.write(text)
@@ -96,7 +96,7 @@ def send_filters(link: RuleLink, texts: Sequence[bytes]) -> None:
 
 
 def receive_filters(link: RuleLink, *, role: str = "sender") -> list[bytes]:
-    """Read rule texts up to the zero. Errors: `MemoryLimitError` for a length no rule has."""
+    """Read rule texts up to the zero. Errors: `MemoryLimitError` for a length that no rule has."""
     texts: list[bytes] = []
     while True:
         length = link.read_int()

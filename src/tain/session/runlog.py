@@ -1,4 +1,4 @@
-"""``--log-file`` of a client or a server: each writes its own (spec: options 2.11, output 13)."""
+"""``--log-file`` of a client or a server; each writes its own file (spec: options 2.11, output 13)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def open_log(options: Options, env: Environment, out: Output, *, role: str) -> None:
-    """Give *out* the log that *options* name. One that cannot be opened is reported and done without."""
+    """Open the log that *options* name, for *out*. A file that cannot be opened is reported and left out."""
     if not options.log_file:
         return
     from tain.report.logfile import LogFile
