@@ -6,9 +6,11 @@ use libfuzzer_sys::fuzz_target;
 use tain_core::delta::search::SearchStats;
 use tain_core::delta::{search, Signature, TokenSink};
 use tain_core::error::Result;
-use tain_core::roles::exchange::{read_deletions, Item};
+use tain_core::role::Role;
+use tain_core::roles::exchange::read_deletions;
 use tain_core::sums::{BlockHasher, Hasher, SumHead};
 use tain_core::wire::ints::{NdxReader, NdxWriter, NDX_DEL_STATS};
+use tain_core::wire::item::Item;
 use tain_fuzz::{Choices, SUMS};
 
 /// Checks that literals and blocks, put together, are the file again.
@@ -52,7 +54,7 @@ fuzz_target!(|data: &[u8]| {
     for _ in 0..64 {
         let Ok(ndx) = indices.read(&mut src) else { return };
         if ndx < 0 {
-            if ndx == NDX_DEL_STATS && read_deletions(&mut src).is_err() {
+            if ndx == NDX_DEL_STATS && read_deletions(&mut src, Role::Sender).is_err() {
                 return;
             }
             continue;
@@ -61,13 +63,13 @@ fuzz_target!(|data: &[u8]| {
             return;
         };
         let mut out = Vec::new();
-        item.put(&mut echo, &mut out, protocol)
+        item.put(&mut echo, &mut out, protocol, None)
             .expect("what was read can be written");
         assert_eq!(again.read(&mut &out[..]), Ok(ndx));
         if !item.wants_data() {
             continue;
         }
-        let Ok(head) = SumHead::read(&mut src, protocol, kind, flags & 2 != 0) else {
+        let Ok(head) = SumHead::read(&mut src, protocol, kind, flags & 2 != 0, "sender") else {
             return;
         };
         let _ = (

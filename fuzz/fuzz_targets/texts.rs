@@ -9,6 +9,7 @@ use tain_core::plan::{Charset as Screen, Plan};
 use tain_core::report::item::{itemized, listing, local_time, permissions, Format, Item, ItemStyle, Operation};
 use tain_core::report::{escape_line, escape_log, escape_text};
 use tain_core::roles::chmod::Chmod;
+use tain_core::wire::item::ItemFlags;
 use tain_fuzz::{lookup, Choices};
 
 fuzz_target!(|data: &[u8]| {
@@ -53,7 +54,7 @@ fuzz_target!(|data: &[u8]| {
                 mtime: wide,
                 uid: number,
                 gid: (number & 8 != 0).then_some(number),
-                iflags: number as u16,
+                iflags: ItemFlags::from_bits(number as u16),
                 missing_flags: number & 16 != 0,
                 link_target: (number & 32 != 0).then_some(rest.into()),
                 leader: (number & 64 != 0).then_some(rest),

@@ -162,13 +162,13 @@ class Transfer:
             raise UsageError("a transfer runs once")
         self._started = True
         out = self._output
-        wanted = self._items is not None or self._on_items is not None
+        wanted = {"item"} if self._items is not None or self._on_items is not None else ()
         client: Client | None = None
         try:
             if self._env.cancelled:
                 # A small transfer could be complete before the core sees the cancel.
                 raise Interrupted("the transfer was cancelled before it began")
-            client = Client(self._options, self._env, out=out, on_items=self._take if wanted else None)
+            client = Client(self._options, self._env, out=out, events=wanted, on_events=self._take)
             code = client.run()
         except TainError as error:
             out.error(output.failure_text(error, client.role if client is not None else "client"))
@@ -204,23 +204,24 @@ class Transfer:
         """Stop within 100 ms, or 100 ms after a later start; the exit code is then 20. Any thread may call this."""
         self._env.cancel()
 
-    def _take(self, records: list[_core.Record]) -> None:
-        items = [
-            Item(
-                operation=record.operation,
-                itemized=record.itemized,
-                name=record.name,
-                length=record.length,
-                mtime=record.mtime,
-                mode=record.mode,
-                target=record.target,
-            )
-            for record in records
-        ]
+    def _take(self, events: list[_core._Event]) -> None:
+        items = [_item(event[1]) for event in events if event[0] == "item"]
         if self._items is not None:
             self._items += items
         if self._on_items is not None:
             self._on_items(items)
+
+
+def _item(item: _core.Item) -> Item:
+    return Item(
+        operation=item.operation,
+        itemized=item.itemized,
+        name=item.name,
+        length=item.length,
+        mtime=item.mtime,
+        mode=item.mode,
+        target=item.target,
+    )
 
 
 _P = ParamSpec("_P")

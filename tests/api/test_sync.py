@@ -70,6 +70,20 @@ def test_items_come_as_they_happen(source: Path, tmp_path: Path) -> None:
     assert b"src/dir/file\n" in result.output
 
 
+def test_an_item_comes_after_its_line(source: Path, tmp_path: Path) -> None:
+    order: list[bytes] = []
+    tain.sync(
+        source,
+        tmp_path / "dst",
+        extra=["--out-format=line %n"],
+        on_items=lambda items: order.extend(b"item " + item.name for item in items),
+        on_output=lambda _stream, text: order.extend(text.splitlines()),
+    ).check()
+    order = [entry.rstrip(b"/") for entry in order]
+    names = (b"src", b"src/dir", b"src/dir/file", b"src/link")
+    assert all(order.index(b"line " + name) < order.index(b"item " + name) for name in names)
+
+
 def test_a_failure_is_a_result(source: Path, tmp_path: Path) -> None:
     result = tain.sync([source / "nothing", source / "dir"], tmp_path / "dst")
     assert result.code == 23 and not result.ok

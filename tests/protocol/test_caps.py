@@ -195,7 +195,7 @@ def test_time_of_a_handshake(program: str, space: Path, env: dict[str, str]) -> 
 
 def test_time_of_a_handshake_is_limited() -> None:
     """60 s, or the module's timeout where it is less."""
-    from tain.daemon.connection import Connection
+    from tain.daemon.connection import handshake_limit
 
     class Section:
         def __init__(self, timeout: int) -> None:
@@ -205,7 +205,7 @@ def test_time_of_a_handshake_is_limited() -> None:
             assert name == "timeout"
             return self.timeout
 
-    limits = {n: Connection._limit(Section(n)) for n in (-(1 << 31), -1, 0, 1, 59, 60, 61, BIG31)}  # type: ignore[arg-type]
+    limits = {n: handshake_limit(Section(n)) for n in (-(1 << 31), -1, 0, 1, 59, 60, 61, BIG31)}  # type: ignore[arg-type]
     assert limits == {-(1 << 31): 60, -1: 60, 0: 60, 1: 1, 59: 59, 60: 60, 61: 60, BIG31: 60}
 
 

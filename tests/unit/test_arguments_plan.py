@@ -21,7 +21,7 @@ RUST = Path(__file__).parents[2] / "crates/core/src/plan.rs"
 FROM_OUTSIDE = {
     "auth_user", "converter_answers_handle", "converter_questions_handle", "own_numeric_ids", "daemon",
     "daemon_chmod", "daemon_parents", "daemon_rules", "ignore_nonreadable", "module", "module_chroot",
-    "module_path", "module_root", "module_root_handle", "peer_addr", "peer_host", "records", "sanitize_paths", "cwd",
+    "module_path", "module_root", "module_root_handle", "peer_addr", "peer_host", "events", "sanitize_paths", "cwd",
 }  # fmt: skip
 
 

@@ -32,12 +32,12 @@ class Transfer:
     def __init__(self, *_: object) -> None:
         figures = "transferred total_size transferred_size literal matched flist_size flist_build_ms flist_xfer_ms"
         values: dict[str, object] = dict.fromkeys([*figures.split(), "sent", "received"], 0)
-        values |= {"code": 0, "error": "", "told": False, "role": "generator", "seconds": 0.0}
+        values |= {"code": 0, "error": "", "reported": False, "role": "generator", "seconds": 0.0}
         values |= {"files": {}, "created": {}, "deleted": {}} | self.end
         self.summary = types.SimpleNamespace(**values)
 
-    def __iter__(self) -> Iterator[list[tuple[int, bytes]]]:
-        yield [(1, b"an item\n"), (3, b"an item")]
+    def __iter__(self) -> Iterator[list[tuple[str, bytes]]]:
+        yield [("stdout", b"an item\n"), ("log", b"an item")]
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def core(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
         "Link": FakeLink,
         "open_named": open_named,
         "Plan": lambda **fields: fields,
-        "copy": Transfer,
+        "copy_local": Transfer,
         "send": Transfer,
         "receive": Transfer,
         "build_rules": lambda events, **facts: [],
@@ -85,7 +85,7 @@ def run(tmp_path: Path, *words: str) -> tuple[int, str, str]:
         ({"code": 24}, 24, True, "rsync warning: some files vanished before they could be transferred (code 24)"),
         ({"code": 11, "error": "rsync: oops"}, 11, False, "rsync: oops\nrsync error: error in file IO (code 11)"),
         # The peer has said it.
-        ({"code": 11, "told": True}, 11, False, ""),
+        ({"code": 11, "reported": True}, 11, False, ""),
         # A signal has no text but its code's.
         ({"code": 20}, 20, False, "rsync error: received SIGINT, SIGTERM, or SIGHUP (code 20)"),
     ],

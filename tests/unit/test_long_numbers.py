@@ -99,7 +99,7 @@ def test_texts_of_peers_and_files() -> None:
     header = b"PROXY TCP4 192.0.2.1 192.0.2.2 %s 2\r\n" % LONG
     refused(lambda: proxyheader._version1(None, header), proxyheader.BadHeaderError)  # type: ignore[arg-type]
     peer = access.Peer("192.0.2.1", b"name")
-    refused(lambda: access.matches(peer, b"192.0.2.0/" + LONG, False, None), access.BadTokenError)
+    refused(lambda: access.matches(peer, b"192.0.2.0/" + LONG, deny=False, resolver=None), access.BadTokenError)
 
 
 class Sock:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tain.daemon import access, arguments, auth, config, lint, proxyheader, text, transfer
+from tain.daemon import access, arguments, auth, config, lint, proxyheader, request, text
 from tain.daemon import greeting as server_greeting
 from tain.daemon.conversation import ClosedError, TooManyError
 from tain.daemon.conversation import Conversation as Talk
@@ -220,7 +220,7 @@ def test_arguments_of_a_client() -> None:
             cleaned = arguments.clean(path)
             assert not cleaned.startswith(b"/")
             assert b".." not in cleaned.split(b"/")
-        transfer.understand(asked.options, refused)
+        request.understand(asked.options, refused)
 
     refused = refusals(["delete*", "!delete-before", "checksum"])
     for data in inputs("arguments", *seeds, cases=400):
@@ -308,8 +308,8 @@ def test_hosts() -> None:
         # A file with a NUL is refused as a whole.
         words = words.replace(b"\0", b"")
         for who in (peer, peer6):
-            access.allowed(who, words, b"", resolver=None, say=len)
-            access.allowed(who, b"", words, resolver=None, say=len)
+            access.allowed(who, words, b"", resolver=None, warn=len)
+            access.allowed(who, b"", words, resolver=None, warn=len)
 
     for data in inputs(
         "hosts", b"10.0.0.0/8, 10.1.2.0/255.255.255.0 *.org", b"::/0 fe80::1/64 @group [p]eer.* 10.66051"

@@ -3,6 +3,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 /// Why a transfer, or a step of it, ended. The text is what the user reads; an empty text means that the peer has
 /// already reported the cause.
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
@@ -105,6 +107,18 @@ pub fn exit_text(code: i32) -> &'static str {
         22 => "error allocating core memory buffers",
         30 => "timeout in data send/receive",
         _ => "unexplained error",
+    }
+}
+
+/// Questions about the error of a system call.
+pub trait IoErrorExt {
+    /// Whether the system call failed with this errno.
+    fn is(&self, errno: Errno) -> bool;
+}
+
+impl IoErrorExt for io::Error {
+    fn is(&self, errno: Errno) -> bool {
+        self.raw_os_error() == Some(errno.raw_os_error())
     }
 }
 

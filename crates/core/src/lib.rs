@@ -9,6 +9,7 @@ pub mod event;
 pub mod flist;
 pub mod plan;
 pub mod report;
+pub mod role;
 pub mod roles;
 pub mod rules;
 pub mod sums;

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::event::Subscription;
 
 /// A dynamically typed value, as it comes through the door.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,6 +111,12 @@ impl FromValue for Vec<String> {
             Value::List(items) => items.into_iter().map(String::from_value).collect(),
             _ => None,
         }
+    }
+}
+
+impl FromValue for Subscription {
+    fn from_value(value: Value) -> Option<Self> {
+        Self::from_names(&Vec::from_value(value)?)
     }
 }
 
@@ -510,8 +517,8 @@ plan! {
     progress: u8 = 0,
     eight_bit_output: bool = false,
     charset: Charset = Charset::Utf8,
-    /// Emit `Event::Record`s.
-    records: bool = false,
+    /// The structured events that the caller asked for.
+    events: Subscription = Subscription::default(),
     /// `%h`, `%a`, `%m`, `%u`, `%P` of log formats on a daemon.
     peer_host: Vec<u8> = Vec::new(),
     peer_addr: Vec<u8> = Vec::new(),

@@ -5,8 +5,8 @@ use std::os::fd::IntoRawFd;
 use pyo3::prelude::*;
 use tain_core::tree::operator;
 
-/// Open a file by the walk for the operator's paths: a descriptor, or the negative number of an error, and whether the
-/// error is a link of another owner. The caller repeats a call that a signal has interrupted.
+/// Open a file by the walk for operator paths: a descriptor or a negative errno, and whether a link of another owner is
+/// the reason. The caller repeats a call that a signal has interrupted.
 #[pyfunction]
 #[pyo3(signature = (path, flags, mode, *, insecure = false, confine_root = None))]
 pub fn open_named(

@@ -13,18 +13,18 @@ _SMALL = 32
 
 
 class PidFileError(FileError):
-    """The pid file cannot be had."""
+    """The pid file cannot be created or locked."""
 
 
 class PidFile:
-    """Made and locked; the lock lives as long as this process, and is not held by its children."""
+    """A created and locked pid file. This process holds the lock until it ends; its children do not."""
 
     def __init__(self, path: bytes) -> None:
         self.path = path
         self.fd = -1
 
     def create(self) -> None:
-        """Raises :class:`PidFileError` (11) with rsync's text."""
+        """Create and lock the file. Errors: `PidFileError` (11) with rsync's text."""
         shown = os.fsdecode(self.path)
         if len(self.path) >= 4096:
             raise PidFileError(f"pid file path is too long: {shown}")
@@ -76,7 +76,7 @@ class PidFile:
                 pass
 
     def forget(self) -> None:
-        """In a child: close the descriptor; the lock belongs to the parent."""
+        """Close the descriptor in a child: the lock belongs to the parent."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1

@@ -270,7 +270,8 @@ class Pass:
     def on_F(self) -> None:
         self.f_count += 1
         if self.f_count <= 2:
-            self.options.filter_events.append(("F", self.f_count))
+            rules = (b": /.rsync-filter", b"- .rsync-filter")
+            self.options.filter_events.append(("filter", rules[self.f_count - 1]))
 
     def on_exclude(self, value: bytes) -> None:
         self.add_event("exclude", value)

@@ -176,8 +176,8 @@ class Options(PlanOptions):
     #: None: the list is local; b"": on the host of the transfer; else that host.
     files_from_host: bytes | None = None
     #: Filter options in order: ("filter", rule), ("exclude", pattern), ("include", pattern),
-    #: ("exclude-from", file), ("include-from", file), ("F", 1 or 2), ("cvs",), ("delete-excluded",).
-    #: What other options add behind them is in `session.plan.rule_events`.
+    #: ("exclude-from", file), ("include-from", file), ("cvs",), ("delete-excluded",).
+    #: `session.rules.rule_events` adds the rules that other options imply.
     filter_events: list[tuple[str, bytes] | tuple[str, int] | tuple[str]]
     modify_window_given: bool = False
     fuzzy: int = 0

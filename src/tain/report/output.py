@@ -13,23 +13,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Protocol
 
-    from tain._core import Record, Summary
+    from tain._core import Summary
+    from tain._core import _Event as Event
     from tain.report.logfile import LogFile
 
     class Running(Protocol):
-        """A running transfer: batches of (stream, bytes), then a summary."""
+        """A running transfer: batches of events, then a summary."""
 
         @property
         def summary(self) -> Summary: ...
-        def __iter__(self) -> Iterator[list[tuple[int, bytes]]]: ...
+        def __iter__(self) -> Iterator[list[Event]]: ...
         def cancel(self, code: int = 20) -> None: ...
-        def take_records(self) -> list[Record]: ...
 
 
 #: Codes of complete runs, whose figures are printed.
 WHOLE_RUN = frozenset((0, 23, 24, 25))
-#: Streams of the events of the core.
-STDOUT, STDERR, LOG = 1, 2, 3
+STDOUT, STDERR = 1, 2
 #: Block-buffered output is written in pieces of this many bytes.
 _BLOCK = 1 << 16
 #: The first and the last bytes of standard error that are kept for hints.
@@ -83,22 +82,36 @@ class Output:
     def _escaped(self, text: bytes) -> bytes:
         return for_screen(text, self.charset, eight_bit=self._eight_bit)
 
-    def events(self, batch: list[tuple[int, bytes]]) -> None:
-        """Write a batch, with one write for adjacent parts of a stream. The core has escaped its lines."""
-        stream = 0
+    def events(self, batch: list[Event], on_events: Callable[[list[Event]], None] | None = None) -> None:
+        """Write the texts of a batch, consecutive texts of one stream in one write. The core has escaped them.
+
+        *on_events* receives the structured events, consecutive ones in one call, in their place between the texts.
+        """
+        kind = ""
         parts: list[bytes] = []
         lines: list[bytes] = []
-        for target, data in batch:
-            if target == LOG:
-                lines.append(data)
-                continue
-            if target != stream and parts:
-                self._put(stream, b"".join(parts))
+        others: list[Event] = []
+
+        def emit() -> None:
+            if parts:
+                self._put(STDOUT if kind == "stdout" else STDERR, b"".join(parts))
                 parts.clear()
-            stream = target
-            parts.append(data)
-        if parts:
-            self._put(stream, b"".join(parts))
+            if others and on_events is not None:
+                on_events(others.copy())
+            others.clear()
+
+        for event in batch:
+            if event[0] == "log":
+                lines.append(event[1])
+                continue
+            if event[0] != kind:
+                emit()
+                kind = event[0]
+            if event[0] == "stdout" or event[0] == "stderr":
+                parts.append(event[1])
+            else:
+                others.append(event)
+        emit()
         if lines and self.log is not None:
             self.log.write(*lines)
 
@@ -146,13 +159,11 @@ def _wait_writable(fd: int) -> None:
     poll.poll()
 
 
-def pump(transfer: Running, out: Output, on_items: Callable[[list[Record]], None] | None = None) -> Summary:
-    """Write the output of a transfer until its end; returns its summary. *on_items* receives the items."""
+def pump(transfer: Running, out: Output, on_events: Callable[[list[Event]], None] | None = None) -> Summary:
+    """Write the output of a transfer until its end; returns its summary; *on_events* as in `Output.events`."""
     try:
         for batch in transfer:
-            out.events(batch)
-            if on_items is not None and (items := transfer.take_records()):
-                on_items(items)
+            out.events(batch, on_events)
     except BaseException:
         # After an interrupt, no thread may continue to write files.
         transfer.cancel()

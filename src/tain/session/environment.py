@@ -56,6 +56,13 @@ class Environment:
         """An environment variable, or *default*."""
         return self.environ.get(name, default)
 
+    def read_stdin(self) -> bytes:
+        """All of standard input. Errors: `OSError`."""
+        out = bytearray()
+        while chunk := os.read(self.stdin, 1 << 16):
+            out += chunk
+        return bytes(out)
+
 
 def _working_directory() -> bytes:
     try:

@@ -13,8 +13,9 @@ from tain.system import umask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from tain._core import PlanFields
     from tain.options.hostspec import Locations
     from tain.options.resolved import Options
     from tain.session.agreement import Agreed
@@ -68,10 +69,7 @@ def read_files_from(path: bytes, env: Environment, options: Options, *, forward:
     tree. Errors: `UsageError` with rsync's text; `StreamError` for a file that can be opened but not read.
     """
     if path == b"-":
-        out = bytearray()
-        while chunk := os.read(env.stdin, 1 << 16):
-            out += chunk
-        return bytes(out)
+        return env.read_stdin()
     from tain.session.operator_file import open_named, with_refusal
 
     try:
@@ -153,8 +151,8 @@ def plan_fields(
     write_batch_fd: int | None = None,
     twin: bool = False,
     files_from_data: bytes | None = None,
-    extra: Mapping[str, object] | None = None,
-) -> dict[str, object]:
+    extra: PlanFields | None = None,
+) -> PlanFields:
     """All fields of a plan.
 
     *job*: the client's sorted arguments; None on a server. *local*: both ends are this process. *twin*: both ends are
@@ -162,39 +160,76 @@ def plan_fields(
     they were read before. *extra* overrides other fields (a daemon's module). Errors: `UsageError`, and the errors of
     files that are read.
     """
-    from tain.session.agreement import COMPAT_FLAGS
-    from tain.session.environment import charset, thousands
-
-    protocol = agreed.protocol
     am_sender = options.sender if job is None else job.am_sender
-    fields: dict[str, object] = {name: getattr(options, name) for name in PLAN_FIELDS}
-    fields.update({name: bool(agreed.compat & bit) for name, bit in COMPAT_FLAGS.items()})
+    # tests/unit/test_arguments_plan.py compares these names with the fields of the core.
+    fields: PlanFields = {name: getattr(options, name) for name in PLAN_FIELDS}  # type: ignore[assignment]
+    fields |= {"local": local, "twin": twin, "write_batch_handle": write_batch_fd}
+    fields |= _process_fields(options, env)
+    fields |= _agreed_fields(options, agreed)
+    fields |= _path_fields(options, job, am_sender=am_sender)
+    mode = files_from_mode(options, am_sender=am_sender)
+    data = files_from_data or b""
+    if mode in ("local", "forward") and options.files_from is not None and files_from_data is None:
+        try:
+            data = read_files_from(options.files_from, env, options, forward=mode == "forward")
+        except UsageError as error:
+            if extra is not None and extra.get("daemon"):
+                # Every error in a request ends a daemon's connection with this code.
+                raise UnsupportedError(str(error)) from error
+            raise
+    fields |= {"files_from": mode, "files_from_data": data}
+    vetted = job is not None and not am_sender and not local and not twin and options.read_batch is None
+    fields["trust_sender"] = options.trust_sender or not vetted
+    fields["requested"] = _requested(options, job, mode, data) if vetted and job is not None else []
+    if rules is None:
+        rules = user_rules(options, env, protocol=agreed.protocol, am_sender=am_sender)
+    # Without a destination nothing is written, however many sources there are (spec: options 5.2).
+    lists = bool(options.list_only) or (job is not None and not am_sender and job.destination is None)
+    fields |= {"rules": list(rules), "list_only": lists, "bwlimit": options.bwlimit * 1024 if local else 0}
+    fields |= _transfer_fields(options, agreed.protocol)
+    fields["whole_file"] = whole_file(options, agreed, local=local or twin)
+    fields |= _output_fields(options, env, server=job is None)
+    if extra:
+        fields |= extra
+    return fields
+
+
+def _process_fields(options: Options, env: Environment) -> PlanFields:
+    """The facts of this process."""
+    return {
+        "am_root": am_root(options),
+        "fake_super": options.fake_super,
+        "groups": sorted({os.getegid(), *os.getgroups()}),
+        "umask": umask(),
+        "pid": env.pid,
+        "cwd": env.cwd,
+    }
+
+
+def _agreed_fields(options: Options, agreed: Agreed) -> PlanFields:
+    """The agreement of both ends."""
+    from tain.session.agreement import COMPAT_FLAGS
+
+    fields: PlanFields = {
+        "protocol": agreed.protocol,
+        "seed": agreed.seed,
+        "xfer_sum": agreed.xfer_sum,
+        "file_sum": agreed.file_sum,
+        "compress": agreed.compress,
+        "compress_level": agreed.level,
+        "iconv": charset_name(options),
+        "secluded_args": bool(options.secluded_args),
+        "skip_compress": [part for part in (options.skip_compress or b"").split(b"/") if part],
+    }
+    fields |= {name: bool(agreed.compat & bit) for name, bit in COMPAT_FLAGS.items()}  # type: ignore[typeddict-item]
     # rsync uses the old order of seed and data only for the MD5 that the protocol implies.
     fields["compat_seed_fix"] = fields["compat_seed_fix"] or agreed.named_sum
-    # This process.
-    fields.update(
-        local=local,
-        twin=twin,
-        am_root=am_root(options),
-        fake_super=options.fake_super,
-        groups=sorted({os.getegid(), *os.getgroups()}),
-        umask=umask(),
-        pid=env.pid,
-        cwd=env.cwd,
-    )
-    # The agreement.
-    fields.update(
-        protocol=protocol,
-        seed=agreed.seed,
-        xfer_sum=agreed.xfer_sum,
-        file_sum=agreed.file_sum,
-        compress=agreed.compress,
-        compress_level=agreed.level,
-        iconv=charset_name(options),
-        secluded_args=bool(options.secluded_args),
-    )
-    fields["skip_compress"] = [part for part in (options.skip_compress or b"").split(b"/") if part]
-    # Paths.
+    return fields
+
+
+def _path_fields(options: Options, job: Locations | None, *, am_sender: bool) -> PlanFields:
+    """The sources or the destination of this side."""
+    fields: PlanFields = {}
     if job is None:
         paths = options.args[1:] if options.args[:1] == [b"."] else options.args
         if am_sender:
@@ -206,62 +241,43 @@ def plan_fields(
             fields["sources"] = job.sources
         if job.destination is not None and (job.host is None or not am_sender):
             fields["destination"] = job.destination
-    mode = files_from_mode(options, am_sender=am_sender)
-    data = files_from_data or b""
-    if mode in ("local", "forward") and options.files_from is not None and files_from_data is None:
-        try:
-            data = read_files_from(options.files_from, env, options, forward=mode == "forward")
-        except UsageError as error:
-            if extra is not None and extra.get("daemon"):
-                # Every error in a request ends a daemon's connection with this code.
-                raise UnsupportedError(str(error)) from error
-            raise
-    fields.update(files_from=mode, files_from_data=data)
-    vetted = job is not None and not am_sender and not local and not twin and options.read_batch is None
-    fields["trust_sender"] = options.trust_sender or not vetted
-    fields["requested"] = _requested(options, job, mode, data) if vetted and job is not None else []
-    # Selection.
-    if rules is None:
-        rules = user_rules(options, env, protocol=protocol, am_sender=am_sender)
-    fields.update(
-        rules=list(rules),
-        recurse=bool(options.recurse),
-        dirs=options.dirs > 0,
-        relative=options.relative > 0,
-        # Without a destination nothing is written, however many sources there are (spec: options 5.2).
-        list_only=bool(options.list_only) or (job is not None and not am_sender and job.destination is None),
-        fuzzy=options.fuzzy,
-        read_batch=options.read_batch is not None,
-        bwlimit=options.bwlimit * 1024 if local else 0,
-    )
-    # Attributes and writing.
-    fields.update(
-        hard_links=bool(options.hard_links),
+    return fields
+
+
+def _transfer_fields(options: Options, protocol: int) -> PlanFields:
+    """Selection, attributes and writing."""
+    return {
+        "recurse": bool(options.recurse),
+        "dirs": options.dirs > 0,
+        "relative": options.relative > 0,
+        "fuzzy": options.fuzzy,
+        "read_batch": options.read_batch is not None,
+        "hard_links": bool(options.hard_links),
         # The plan's empty value means "no map"; a comma stands for a map that is given but empty.
-        usermap=b"" if options.usermap is None else options.usermap or b",",
-        groupmap=b"" if options.groupmap is None else options.groupmap or b",",
-        backup_suffix=options.backup_suffix or b"",
-        alt_dest=options.alt_dest,
-        whole_file=whole_file(options, agreed, local=local or twin),
-        append=2 if options.append and protocol < 30 else options.append,
-        delete=delete_when(options, protocol),
-        write_batch_handle=write_batch_fd,
-    )
-    # Output.
+        "usermap": b"" if options.usermap is None else options.usermap or b",",
+        "groupmap": b"" if options.groupmap is None else options.groupmap or b",",
+        "backup_suffix": options.backup_suffix or b"",
+        "alt_dest": options.alt_dest,
+        "append": 2 if options.append and protocol < 30 else options.append,
+        "delete": delete_when(options, protocol),
+    }
+
+
+def _output_fields(options: Options, env: Environment, *, server: bool) -> PlanFields:
+    """Messages, items, progress and log."""
+    from tain.session.environment import charset, thousands
+
     logs = bool(options.log_file)
     log_format = LOG_FORMAT if options.log_file_format is None else options.log_file_format
-    fields.update(
-        verbose=min(options.verbose, 255),
-        quiet=bool(options.quiet),
-        itemize=options.itemize_level > 0,
-        logging=logs,
-        log_format=(log_format or None) if logs else None,
-        stats=options.info.get("STATS", 0),
-        progress=0 if options.server or options.quiet else min(options.info.get("PROGRESS", 0), 2),
-        thousands=thousands(env.environ),
+    return {
+        "verbose": min(options.verbose, 255),
+        "quiet": bool(options.quiet),
+        "itemize": options.itemize_level > 0,
+        "logging": logs,
+        "log_format": (log_format or None) if logs else None,
+        "stats": options.info.get("STATS", 0),
+        "progress": 0 if options.server or options.quiet else min(options.info.get("PROGRESS", 0), 2),
+        "thousands": thousands(env.environ),
         # A server prints its own lines without a locale, as rsync does (spec: output 11).
-        charset="ascii" if job is None else charset(env.environ),
-    )
-    if extra:
-        fields.update(extra)
-    return fields
+        "charset": "ascii" if server else charset(env.environ),
+    }

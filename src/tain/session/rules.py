@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from tain.errors import MemoryLimitError
 from tain.release import PROTOCOL
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
         def write_int(self, value: int) -> None: ...
 
 
+#: The marks in front of a rule of the global CVS list (`RuleSet::plan_texts` in crates/core/src/rules/set.rs).
+_GLOBAL_CVS = (b"\0g", b"\0h")
 #: spec: protocol 12, filter rule length.
 _RULE_LIMIT = 5119
 
@@ -74,9 +78,37 @@ def user_rules(
         cvs_file=home + b"/.cvsignore" if home else None,
         cvs_words=env.environ.get(b"CVSIGNORE"),
         notes=notes,
+        read_stdin=lambda: _read_stdin(env),
         module=module,
         insecure=module is not None and bool(options.insecure_links),
     )
+
+
+def _read_stdin(env: Environment) -> bytes:
+    """Rules from standard input. Errors: `OSError`."""
+    try:
+        return env.read_stdin()
+    except OSError as error:
+        if error.errno == errno.EBADF:
+            # A closed standard input has no rules, as in rsync.
+            return b""
+        raise
+
+
+def rules_for_peer(rules: Sequence[bytes], options: Options, *, protocol: int, server_sends: bool) -> list[bytes]:
+    """The rules that a client sends, still with their marks (spec: protocol 2.8, filters 11).
+
+    A sending server adds the rules of ``-C`` itself. A peer of a protocol before 29 has no per-directory rules.
+    """
+    kept = list(rules)
+    if not options.cvs_exclude:
+        return kept
+    if server_sends:
+        kept = [rule for rule in kept if rule[:2] not in _GLOBAL_CVS]
+    if server_sends or protocol < 29:
+        last = max((at for at, rule in enumerate(kept) if rule.startswith(b":C")), default=len(kept))
+        del kept[last : last + 1]
+    return kept
 
 
 def filters_travel(options: Options, protocol: int, *, server_sends: bool) -> bool:

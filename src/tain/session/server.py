@@ -13,9 +13,10 @@ from tain.session.rules import filters_travel, receive_filters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from tain import _core
+    from tain._core import PlanFields
     from tain.options.parse import RawOptions
     from tain.options.resolved import Options
     from tain.session.agreement import Agreed
@@ -50,7 +51,7 @@ class DaemonSide:
         self,
         *,
         greeted: tuple[int, int] | None = None,
-        fields: Mapping[str, object] | None = None,
+        fields: PlanFields | None = None,
         refusal: TainError | None = None,
         timeout: int = 0,
         before_mux: Callable[[Agreed], None] | None = None,
@@ -59,7 +60,7 @@ class DaemonSide:
         #: Agreed and announced protocol of the greetings.
         self.greeted = greeted
         #: Fields of the plan that the module decides; they win over the client's options.
-        self.fields: Mapping[str, object] = fields or {}
+        self.fields: PlanFields = fields or {}
         #: Sent to the client at the earliest possible point, instead of a transfer.
         self.refusal = refusal
         #: The timeout in seconds that the client should use too; 0 is none.
@@ -235,7 +236,7 @@ class _Server:
         closing = b""
         if summary.code not in output.WHOLE_RUN or text:
             closing = output.closing_line(summary.code, summary.role, "server.py(1)")
-        report = self._log if summary.told else self._print_locally
+        report = self._log if summary.reported else self._print_locally
         report(text)
         self._log_figures(summary.code, summary.sent, summary.received, summary.total_size)
         report(closing)

@@ -5,6 +5,7 @@ mod builder;
 use super::entry::{eflag, Entry, Extra, NewEntry, NONE};
 use super::order::{compare, Key};
 use crate::error::{Error, Result};
+use crate::wire::item::IoErrors;
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
@@ -113,7 +114,7 @@ pub struct Segment {
     /// Directory index that the list belongs to; -1 for the first list.
     pub dir_ndx: i32,
     /// `io_error` bits that the sender had when the list ended.
-    pub io_error: u32,
+    pub io_error: IoErrors,
     /// Duplicates that are still to be told of, as places in sorted order.
     pub dropped: Vec<usize>,
     protocol: u8,

@@ -144,16 +144,6 @@ fn check_len(len: i32, role: &str) -> Result<()> {
     Ok(())
 }
 
-/// Write a request for these numbers (ascending, from 1).
-pub fn put_request(out: &mut Vec<u8>, numbers: &[u32]) {
-    let mut prev = 0;
-    for &n in numbers {
-        put_varint(out, n.wrapping_sub(prev) as i32);
-        prev = n;
-    }
-    put_varint(out, 0);
-}
-
 /// The next number of a request or reply, `None` at its end. `who`: role and file, for the message.
 fn next_number(src: &mut dyn Source, prev: &mut i32, set: &XattrSet, who: (&str, &[u8])) -> Result<Option<u32>> {
     let diff = src.varint()?;
@@ -294,7 +284,7 @@ mod tests {
     fn requests_and_replies() {
         let set = sample();
         let mut out = Vec::new();
-        put_request(&mut out, &[1]);
+        crate::wire::item::put_xattr_request(&mut out, &[1]);
         assert_eq!(out, b"\x01\x00");
         assert_eq!(read_request(&mut &out[..], &set, ("sender", b"f")).unwrap(), [1]);
         assert_eq!(

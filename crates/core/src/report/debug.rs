@@ -3,53 +3,9 @@
 use super::Report;
 use crate::flist::{eflag, Segment};
 use crate::plan::Plan;
+use crate::role::Role;
 
-/// A part of a line.
-pub trait Piece {
-    fn put(&self, out: &mut Vec<u8>);
-}
-
-macro_rules! pieces {
-    ($($number:ty)*) => {
-        $(impl Piece for $number {
-            fn put(&self, out: &mut Vec<u8>) {
-                out.extend_from_slice(self.to_string().as_bytes());
-            }
-        })*
-    };
-}
-pieces! { u8 i32 u32 i64 u64 usize String }
-
-impl Piece for &str {
-    fn put(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.as_bytes());
-    }
-}
-
-impl Piece for &[u8] {
-    fn put(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self);
-    }
-}
-
-impl Piece for &Vec<u8> {
-    fn put(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self);
-    }
-}
-
-/// `debug!(report, word >= level; parts)`: a line for whoever asked for that word at that level. When nobody did, this
-/// is one comparison, and the parts are not looked at.
-macro_rules! debug {
-    ($report:expr, $word:ident >= $level:literal; $($part:expr),+ $(,)?) => {
-        if $report.plan().debug.$word >= $level {
-            let mut line = Vec::new();
-            $($crate::report::debug::Piece::put(&$part, &mut line);)+
-            $report.info(&line);
-        }
-    };
-}
-pub(crate) use debug;
+pub(crate) use super::say::debug;
 
 /// Which list a dump shows: that decides what stands in front of the names, and which marks there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +25,7 @@ fn depth(name: &[u8]) -> usize {
 }
 
 /// `flist start=…` and a line for each entry, at level 3.
-pub fn list(report: &Report, role: &str, segment: &Segment, of: ListOf) {
+pub fn list(report: &Report, role: Role, segment: &Segment, of: ListOf) {
     let plan = report.plan();
     if plan.debug.flist < 3 {
         return;
@@ -108,7 +64,7 @@ pub fn list(report: &Report, role: &str, segment: &Segment, of: ListOf) {
 }
 
 /// The first line of a dump.
-pub fn head(report: &Report, role: &str, start: i32, used: usize) {
+pub fn head(report: &Report, role: Role, start: i32, used: usize) {
     report.info(format!(
         "[{role}] flist start={start}, used={used}, low=0, high={}",
         used as i64 - 1
@@ -118,7 +74,7 @@ pub fn head(report: &Report, role: &str, start: i32, used: usize) {
 /// One entry of a dump.
 pub fn line(
     report: &Report,
-    role: &str,
+    role: Role,
     number: i32,
     place: &[u8],
     name: &[u8],

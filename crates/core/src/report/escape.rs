@@ -4,9 +4,10 @@ use std::io;
 
 use crate::error::sys_text;
 use crate::plan::Charset;
+use crate::role::Role;
 
 /// `rsync: [ROLE] MESSAGE: ERR (n)`.
-pub fn sys_line(role: &str, message: &[u8], error: &io::Error) -> Vec<u8> {
+pub fn sys_line(role: Role, message: &[u8], error: &io::Error) -> Vec<u8> {
     let mut out = format!("rsync: [{role}] ").into_bytes();
     out.extend_from_slice(message);
     out.extend_from_slice(b": ");

@@ -6,7 +6,7 @@ impl Report {
     /// The heap of this process, under the name of one of the roles that it plays. The allocator's own figures cannot be
     /// had safely; what the kernel says of the process stands in their place: the area that grows by brk, and the
     /// anonymous mappings. All of them count as used.
-    pub fn tell_heap(&self, role: &str) {
+    pub fn tell_heap(&self, role: impl std::fmt::Display) {
         let plan = self.plan();
         if plan.info.stats < 3 {
             return;

@@ -7,29 +7,7 @@ use chrono::{Local, TimeZone};
 
 use super::number;
 use crate::plan::Plan;
-
-/// Bits of an item's flags (spec: protocol 6.2).
-pub mod iflag {
-    pub const ATIME: u16 = 0x0001;
-    pub const CHANGE: u16 = 0x0002;
-    pub const SIZE: u16 = 0x0004;
-    /// For symlinks: the time could not be set.
-    pub const TIMEFAIL: u16 = 0x0004;
-    pub const TIME: u16 = 0x0008;
-    pub const PERMS: u16 = 0x0010;
-    pub const OWNER: u16 = 0x0020;
-    pub const GROUP: u16 = 0x0040;
-    pub const ACL: u16 = 0x0080;
-    pub const XATTR: u16 = 0x0100;
-    pub const CRTIME: u16 = 0x0400;
-    pub const BASIS_TYPE: u16 = 0x0800;
-    pub const XNAME: u16 = 0x1000;
-    pub const NEW: u16 = 0x2000;
-    pub const LOCAL_CHANGE: u16 = 0x4000;
-    pub const TRANSFER: u16 = 0x8000;
-    /// Everything that makes an item worth telling (all but basis type, xname and local change).
-    pub const SIGNIFICANT: u16 = !(BASIS_TYPE | XNAME | LOCAL_CHANGE);
-}
+use crate::wire::item::ItemFlags;
 
 /// What is done to an item, for `%o`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +23,14 @@ impl Operation {
             Self::Send => "send",
             Self::Receive => "recv",
             Self::Delete => "del.",
+        }
+    }
+
+    /// The name of the operation for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delete => "del",
+            other => other.text(),
         }
     }
 }
@@ -64,7 +50,7 @@ pub struct Item<'a> {
     /// `None` prints `DEFAULT`.
     pub gid: Option<u32>,
     /// Item flags, or `None` at protocols below 29, where none travel.
-    pub iflags: u16,
+    pub iflags: ItemFlags,
     pub missing_flags: bool,
     pub link_target: Option<Cow<'a, [u8]>>,
     /// The leader of a hard-linked item (the xname).
@@ -100,13 +86,13 @@ pub fn itemized(item: &Item<'_>, style: ItemStyle) -> [u8; 11] {
     let flags = item.iflags;
     let kind = item.mode & 0o170_000;
     let mut out = *b"...........";
-    out[0] = if flags & iflag::LOCAL_CHANGE != 0 {
-        if flags & iflag::XNAME != 0 {
+    out[0] = if flags.contains(ItemFlags::LOCAL_CHANGE) {
+        if flags.contains(ItemFlags::XNAME) {
             b'h'
         } else {
             b'c'
         }
-    } else if flags & iflag::TRANSFER == 0 {
+    } else if !flags.contains(ItemFlags::TRANSFER) {
         b'.'
     } else if style.sent_to_remote {
         b'<'
@@ -124,7 +110,7 @@ pub fn itemized(item: &Item<'_>, style: ItemStyle) -> [u8; 11] {
         out[2..].fill(b'?');
         return out;
     }
-    if flags & iflag::NEW != 0 {
+    if flags.contains(ItemFlags::NEW) {
         out[2..].fill(b'+');
         return out;
     }
@@ -134,27 +120,27 @@ pub fn itemized(item: &Item<'_>, style: ItemStyle) -> [u8; 11] {
         0o120_000 => style.keep_link_times,
         _ => style.keep_times,
     };
-    let time_fail = kind == 0o120_000 && flags & iflag::TIMEFAIL != 0;
-    out[2] = set(flags & iflag::CHANGE != 0, b'c');
-    out[3] = set(flags & iflag::SIZE != 0 && kind != 0o120_000, b's');
-    out[4] = if flags & iflag::TIME == 0 {
+    let time_fail = kind == 0o120_000 && flags.contains(ItemFlags::TIMEFAIL);
+    out[2] = set(flags.contains(ItemFlags::CHANGE), b'c');
+    out[3] = set(flags.contains(ItemFlags::SIZE) && kind != 0o120_000, b's');
+    out[4] = if !flags.contains(ItemFlags::TIME) {
         b'.'
     } else if !keep_time || time_fail {
         b'T'
     } else {
         b't'
     };
-    out[5] = set(flags & iflag::PERMS != 0, b'p');
-    out[6] = set(flags & iflag::OWNER != 0, b'o');
-    out[7] = set(flags & iflag::GROUP != 0, b'g');
-    out[8] = match (flags & iflag::ATIME != 0, flags & iflag::CRTIME != 0) {
+    out[5] = set(flags.contains(ItemFlags::PERMS), b'p');
+    out[6] = set(flags.contains(ItemFlags::OWNER), b'o');
+    out[7] = set(flags.contains(ItemFlags::GROUP), b'g');
+    out[8] = match (flags.contains(ItemFlags::ATIME), flags.contains(ItemFlags::CRTIME)) {
         (true, true) => b'b',
         (true, false) => b'u',
         (false, true) => b'n',
         (false, false) => b'.',
     };
-    out[9] = set(flags & iflag::ACL != 0, b'a');
-    out[10] = set(flags & iflag::XATTR != 0, b'x');
+    out[9] = set(flags.contains(ItemFlags::ACL), b'a');
+    out[10] = set(flags.contains(ItemFlags::XATTR), b'x');
     if matches!(out[0], b'.' | b'h' | b'c') && out[2..].iter().all(|&c| c == b'.') {
         out[2..].fill(b' ');
     }

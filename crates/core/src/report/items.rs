@@ -6,7 +6,9 @@ use super::item::{Format, Item, Operation};
 use super::{escape_log, escape_text, lock, Level, Report};
 use crate::event::Event;
 use crate::plan::StderrMode;
+use crate::report::say::text;
 use crate::wire::frames::Tag;
+use crate::wire::item::ItemFlags;
 
 impl Report {
     /// Whether unchanged items are wanted: `-ii`, or `-vv` with a format (spec: output 6).
@@ -17,13 +19,13 @@ impl Report {
 
     /// The item's line is due only after its data.
     pub fn after_data(&self) -> bool {
-        self.shared.out_format.as_ref().is_some_and(Format::after_data)
-            || self.shared.log_format.as_ref().is_some_and(Format::after_data)
+        self.shared.voice.out_format.as_ref().is_some_and(Format::after_data)
+            || self.shared.voice.log_format.as_ref().is_some_and(Format::after_data)
     }
 
     /// The log's format itemizes: it tells every kind of change.
     pub fn log_itemizes(&self) -> bool {
-        self.shared.log_format.as_ref().is_some_and(|f| f.has(b'i'))
+        self.shared.voice.log_format.as_ref().is_some_and(|f| f.has(b'i'))
     }
 
     /// A line for the log alone.
@@ -33,91 +35,74 @@ impl Report {
 
     /// A line per item is wanted somewhere.
     pub fn wants_items(&self) -> bool {
-        self.shared.out_format.is_some() || self.shared.log_format.is_some() || self.shared.plan.records
+        self.shared.voice.out_format.is_some() || self.shared.voice.log_format.is_some() || self.shared.plan.events.item
     }
 
     /// Show an item on the client's screen.
     pub fn show_item(&self, item: &Item<'_>) {
         let plan = &self.shared.plan;
-        if let Some(format) = self.shared.out_format.as_ref() {
+        if let Some(format) = self.shared.voice.out_format.as_ref() {
             let mut line = Vec::with_capacity(item.name.len() + 32);
-            format.expand(item, plan, self.shared.style, &mut line);
+            format.expand(item, plan, self.shared.voice.style, &mut line);
             self.item_line(&line);
         }
     }
 
-    /// Put an item into the log, if `log`, and into the records: now, or when the file with the number `after` is in
+    /// Put an item into the log, if `log`, and into the structured events: now, or when the file with the number `after` is in
     /// place ([`Report::file_ended`]).
     pub fn keep_item(&self, item: &Item<'_>, log: bool, after: Option<i32>) {
         let plan = &self.shared.plan;
         let mut events = Vec::new();
-        if let Some(format) = self.shared.log_format.as_ref().filter(|_| log && plan.logging) {
+        if let Some(format) = self.shared.voice.log_format.as_ref().filter(|_| log && plan.logging) {
             if !format.text.is_empty() {
                 let mut line = Vec::with_capacity(item.name.len() + 32);
-                format.expand(item, plan, self.shared.style, &mut line);
+                format.expand(item, plan, self.shared.voice.style, &mut line);
                 let mut shown = Vec::with_capacity(line.len());
                 escape_log(&line, &mut shown);
                 events.push(Event::Log(shown));
             }
         }
-        if plan.records {
-            events.push(self.record(item));
+        if plan.events.item {
+            events.push(self.item_event(item));
         }
         match after {
-            Some(ndx) if plan.logging || plan.records => lock(&self.shared.sequence).wait(ndx, events),
-            _ => self.keep(events),
+            Some(ndx) if plan.logging || plan.events.item => self.shared.events.keep_until_file(ndx, events),
+            _ => self.shared.events.keep(events),
         }
     }
 
     /// A worker has ended a file whose item waits: it is in place, or nothing is said of it.
     pub fn file_ended(&self, ndx: i32, placed: bool) {
-        if self.shared.plan.logging || self.shared.plan.records {
-            let events = lock(&self.shared.sequence).end(ndx, placed);
-            self.let_go(events);
+        if self.shared.plan.logging || self.shared.plan.events.item {
+            self.shared.events.file_ended(ndx, placed);
         }
     }
 
-    /// Nothing will be heard of files any more.
+    /// No more files will end.
     pub fn no_more_files(&self) {
-        let events = lock(&self.shared.sequence).close();
-        self.let_go(events);
+        self.shared.events.no_more_files();
     }
 
-    /// Log lines and records, in the order in which they are said.
-    fn keep(&self, events: Vec<Event>) {
-        for event in events {
-            let event = lock(&self.shared.sequence).add(event);
-            self.let_go(event.into_iter().collect());
-        }
-    }
-
-    fn let_go(&self, events: Vec<Event>) {
-        for event in events {
-            match event {
-                Event::Log(_) => self.push_item(event),
-                other => self.push(other),
-            }
-        }
-    }
-
-    pub(super) fn record(&self, item: &Item<'_>) -> Event {
-        let itemized = super::item::itemized(item, self.shared.style);
-        Self::record_event(
+    fn item_event(&self, item: &Item<'_>) -> Event {
+        let itemized = super::item::itemized(item, self.shared.voice.style);
+        Self::event_of(
             item,
-            item.operation.text(),
+            item.operation.name(),
             String::from_utf8_lossy(&itemized).into_owned(),
         )
     }
 
-    /// The record of an entry that is only listed.
-    pub fn record_listed(&self, item: &Item<'_>) {
-        if self.shared.plan.records {
-            self.keep(vec![Self::record_event(item, "list", String::new())]);
+    /// Emit the structured event of an entry that is only listed.
+    pub fn emit_listed(&self, item: &Item<'_>) {
+        if self.shared.plan.events.item {
+            self.shared
+                .events
+                .keep(vec![Self::event_of(item, "list", String::new())]);
         }
     }
 
-    fn record_event(item: &Item<'_>, operation: &'static str, itemized: String) -> Event {
-        Event::Record(crate::event::Record {
+    fn event_of(item: &Item<'_>, operation: &'static str, itemized: String) -> Event {
+        Event::Item(crate::event::Item {
             operation,
             itemized,
             name: item.name.to_vec(),
@@ -135,14 +120,14 @@ impl Report {
     /// A line about an item for the client's screen.
     pub fn item_line(&self, line: &[u8]) {
         let plan = &self.shared.plan;
-        if plan.server || plan.stderr_mode == StderrMode::All || lock(&self.shared.held).is_none() {
+        if plan.server || plan.stderr_mode == StderrMode::All || !self.shared.events.is_holding() {
             self.client_line(line);
             return;
         }
         let mut out = Vec::with_capacity(line.len() + 1);
         escape_text(line, plan.charset, plan.eight_bit_output, &mut out);
         out.push(b'\n');
-        self.push_item(Event::Stdout(out));
+        self.shared.events.push_item(Event::Stdout(out));
     }
 
     /// A line for the screen of the client that is never logged.
@@ -150,7 +135,7 @@ impl Report {
         let mut raw = Vec::with_capacity(line.len() + 1);
         raw.extend_from_slice(line);
         raw.push(b'\n');
-        self.emit(Level::Client, &raw);
+        self.emit(Level::Client, None, &raw);
     }
 
     /// Lines about deletions show permissions (`%B`): only a client that receives knows them, and the log of a daemon
@@ -158,9 +143,13 @@ impl Report {
     pub fn shows_deleted_mode(&self) -> bool {
         let plan = &self.shared.plan;
         let format = if plan.daemon {
-            self.shared.log_format.as_ref()
+            self.shared.voice.log_format.as_ref()
         } else {
-            self.shared.out_format.as_ref().filter(|_| !plan.local && !plan.server)
+            self.shared
+                .voice
+                .out_format
+                .as_ref()
+                .filter(|_| !plan.local && !plan.server)
         };
         format.is_some_and(|f| f.has(b'B') && (f.has(b'i') || f.has(b'o')))
     }
@@ -177,7 +166,7 @@ impl Report {
             mtime: 0,
             uid: 0,
             gid: Some(0),
-            iflags: 0,
+            iflags: ItemFlags::NONE,
             missing_flags: false,
             link_target: None,
             leader: None,
@@ -203,10 +192,16 @@ impl Report {
             plain.push(b'/');
         }
         if !plan.server && (plan.info.del > 0 || plan.out_format.is_some()) {
-            let line = match self.shared.out_format.as_ref().filter(|f| f.has(b'i') || f.has(b'o')) {
+            let line = match self
+                .shared
+                .voice
+                .out_format
+                .as_ref()
+                .filter(|f| f.has(b'i') || f.has(b'o'))
+            {
                 Some(format) => {
                     let mut line = Vec::new();
-                    format.expand(&item, &plan, self.shared.style, &mut line);
+                    format.expand(&item, &plan, self.shared.voice.style, &mut line);
                     line
                 }
                 None => plain.clone(),
@@ -215,18 +210,18 @@ impl Report {
         }
         if plan.server && plan.protocol < 29 {
             // There is no message for it yet, so the line is made here (spec: protocol-old 6.3).
-            if self.shared.out_format.as_ref().is_some_and(|f| f.has(b'i')) {
+            if self.shared.voice.out_format.as_ref().is_some_and(|f| f.has(b'i')) {
                 let tail = plain.strip_prefix(b"deleting ").unwrap_or_default();
-                self.client_line(&[b"*deleting   ", tail].concat());
+                self.client_line(&text!["*deleting   ", tail]);
             } else if plan.info.del > 0 {
                 self.client_line(&plain);
             }
         }
         if plan.logging && !plan.dry_run {
-            if let Some(format) = self.shared.log_format.as_ref() {
+            if let Some(format) = self.shared.voice.log_format.as_ref() {
                 let mut line = Vec::new();
                 if format.has(b'i') || format.has(b'o') {
-                    format.expand(&item, &plan, self.shared.style, &mut line);
+                    format.expand(&item, &plan, self.shared.voice.style, &mut line);
                 } else {
                     line = plain;
                 }
@@ -235,37 +230,26 @@ impl Report {
                 self.push_log(&plain);
             }
         }
-        if plan.records {
-            self.keep(vec![self.record(&item)]);
+        if plan.events.item {
+            self.shared.events.keep(vec![self.item_event(&item)]);
         }
     }
 
     /// The place of the destination, absolute: a daemon's log shows names from the module's root on (`%f`).
     pub fn set_dest(&self, path: &[u8]) {
         if self.shared.plan.daemon {
-            *lock(&self.shared.dest_name) = Arc::from(self.in_module(path));
+            *lock(&self.shared.voice.dest_name) = Arc::from(self.shared.voice.in_module(path));
         }
     }
 
     /// What `%f` puts before the names of a receiver.
     pub fn dest_name(&self) -> Arc<[u8]> {
-        Arc::clone(&lock(&self.shared.dest_name))
-    }
-
-    /// The part of an absolute path that lies in the module, without a slash in front.
-    pub(super) fn in_module<'a>(&self, path: &'a [u8]) -> &'a [u8] {
-        let root = self.shared.plan.module_root.as_deref().unwrap_or(b"/");
-        let inner = if root == b"/" {
-            path
-        } else {
-            path.strip_prefix(root).unwrap_or(path)
-        };
-        inner.strip_prefix(b"/").unwrap_or(inner)
+        self.shared.voice.dest_name()
     }
 
     /// The path of a source root as the user gave it (`%f` shows it); empty for the current directory.
     pub fn set_source_name(&self, number: u16, name: &[u8]) {
-        let mut names = lock(&self.shared.source_names);
+        let mut names = lock(&self.shared.voice.source_names);
         while names.len() <= usize::from(number) {
             names.push(Arc::from(&b""[..]));
         }
@@ -273,7 +257,7 @@ impl Report {
     }
 
     pub fn source_name(&self, number: u16) -> Arc<[u8]> {
-        lock(&self.shared.source_names)
+        lock(&self.shared.voice.source_names)
             .get(usize::from(number))
             .map_or_else(|| Arc::from(&b""[..]), Arc::clone)
     }

@@ -5,43 +5,42 @@
 
 pub mod debug;
 mod escape;
+mod events;
 mod heap;
 pub mod item;
 mod items;
 pub mod number;
+mod outcome;
 pub mod progress;
+pub mod say;
 mod screen;
 mod sequence;
+mod tally;
+mod voice;
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Event, Summary};
-use crate::flist::{Charset as Conversion, Iconv};
 use crate::plan::{Charset, Plan, StderrMode};
+use crate::role::Role;
 use crate::wire::frames::Tag;
+use crate::wire::item::IoErrors;
 use crate::wire::link::Writer;
-use item::{iflag, Format, ItemStyle};
-use progress::Progress;
-use sequence::Sequence;
+use events::Events;
+use item::ItemStyle;
+use outcome::Outcome;
+use screen::Screen;
+use tally::Tally;
+use voice::Voice;
 
 pub use escape::{escape_line, escape_log, escape_text, name_text, sys_line};
 
-/// Bytes that may wait for the caller before roles are held up.
-const WAITING: usize = 1 << 20;
-
-/// Bytes of requests that a generator of rsync has under way before the first are sent.
-const HELD: usize = 128 * 1024;
-
-/// `io_error` bits (spec: protocol 3.2).
-pub mod ioerr {
-    pub const GENERAL: u32 = 1;
-    pub const VANISHED: u32 = 2;
-    pub const DEL_LIMIT: u32 = 4;
-}
+/// Most bytes of a text that are sent in one message; the limit is 5120 (spec: protocol 3.2).
+const MAX_MESSAGE: usize = 5000;
 
 /// The kind of a line (spec: output 1, protocol 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,53 +57,27 @@ pub enum Level {
     Client,
 }
 
-#[derive(Default)]
-struct Waiting {
-    events: Vec<Event>,
-    bytes: usize,
-    finished: bool,
-    /// The last batch is with the caller, who may not have written it yet.
-    away: bool,
+impl Level {
+    /// The line is what the user asked for, and `--quiet` leaves it out.
+    fn is_output(self) -> bool {
+        matches!(self, Self::Info | Self::Client)
+    }
+
+    fn is_error(self) -> bool {
+        matches!(self, Self::Warning | Self::Error | Self::ErrorXfer)
+    }
 }
 
+/// What all roles of a transfer share.
 struct Shared {
     plan: Arc<Plan>,
-    waiting: Mutex<Waiting>,
-    arrived: Condvar,
-    taken: Condvar,
+    events: Events,
+    tally: Tally,
+    outcome: Outcome,
+    voice: Voice,
+    screen: Screen,
+    /// Carries a server's messages to its client.
     writer: Mutex<Option<Writer>>,
-    xfer_error: AtomicBool,
-    /// What the lists could not show.
-    listing_error: AtomicU32,
-    /// All others.
-    other_error: AtomicU32,
-    cancelled: AtomicI32,
-    /// Flags of connections that a cancel has to wake.
-    cancel_flag: Mutex<Option<Arc<AtomicBool>>>,
-    summary: Mutex<Summary>,
-    progress: Mutex<Option<Progress>>,
-    total_progress: AtomicU64,
-    /// The line that the building of a list began is not ended yet.
-    open_line: AtomicBool,
-    role: Mutex<&'static str>,
-    /// The local character set, when names are converted.
-    charset: Option<Iconv>,
-    out_format: Option<Format>,
-    log_format: Option<Format>,
-    style: ItemStyle,
-    processed: AtomicU64,
-    listed: AtomicU64,
-    list_complete: AtomicBool,
-    /// Lines of items that wait for the generator to pause, and the bytes that their requests would have on a wire.
-    held: Mutex<Option<(Vec<Event>, usize)>>,
-    /// The directory that names are relative to lies below the module's own: messages show that by a leading slash.
-    below_module: AtomicBool,
-    /// Source arguments' paths as typed, by number of their root.
-    source_names: Mutex<Vec<Arc<[u8]>>>,
-    /// Where a daemon's destination lies in its module.
-    dest_name: Mutex<Arc<[u8]>>,
-    /// Log lines and records that wait for files in the hands of workers.
-    sequence: Mutex<Sequence>,
 }
 
 /// Proof that an error of one file was reported: the run goes on and ends with code 23. What fails with it returns
@@ -127,45 +100,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Report {
     pub fn new(plan: Arc<Plan>, sender: bool) -> Self {
-        let progress = (plan.progress > 0 && !plan.server && !plan.quiet)
-            .then(|| Progress::new(plan.progress, plan.human_readable, plan.thousands));
-        let style = ItemStyle {
-            sent_to_remote: sender && !plan.local && !plan.twin,
-            keep_times: plan.times,
-            keep_dir_times: plan.times,
-            // -J makes no `T` of it (observed).
-            keep_link_times: plan.times && (plan.local || plan.twin || plan.compat_symlink_times || !sender),
-        };
         Self {
             receiving: false,
             shared: Arc::new(Shared {
-                out_format: plan.out_format.as_deref().filter(|_| !plan.server).map(Format::new),
-                charset: plan.iconv.as_deref().and_then(Iconv::new),
-                log_format: plan.log_format.as_deref().map(Format::new),
-                plan,
-                waiting: Mutex::default(),
-                arrived: Condvar::new(),
-                taken: Condvar::new(),
+                events: Events::default(),
+                tally: Tally::default(),
+                outcome: Outcome::default(),
+                voice: Voice::new(Arc::clone(&plan), sender),
+                screen: Screen::new(&plan),
                 writer: Mutex::new(None),
-                xfer_error: AtomicBool::new(false),
-                listing_error: AtomicU32::new(0),
-                other_error: AtomicU32::new(0),
-                cancelled: AtomicI32::new(0),
-                cancel_flag: Mutex::new(None),
-                summary: Mutex::default(),
-                progress: Mutex::new(progress),
-                total_progress: AtomicU64::new(0),
-                open_line: AtomicBool::new(false),
-                role: Mutex::new(if sender { "sender" } else { "Receiver" }),
-                style,
-                processed: AtomicU64::new(0),
-                listed: AtomicU64::new(0),
-                list_complete: AtomicBool::new(false),
-                held: Mutex::new(None),
-                below_module: AtomicBool::new(false),
-                source_names: Mutex::default(),
-                dest_name: Mutex::new(Arc::from(&b""[..])),
-                sequence: Mutex::default(),
+                plan,
             }),
         }
     }
@@ -184,7 +128,7 @@ impl Report {
     }
 
     pub fn style(&self) -> ItemStyle {
-        self.shared.style
+        self.shared.voice.style
     }
 
     /// A server's messages go to the client through this writer from now on.
@@ -193,72 +137,159 @@ impl Report {
     }
 
     /// Role for lines that name none of their own, and for the last line.
-    pub fn set_role(&self, role: &'static str) {
-        *lock(&self.shared.role) = role;
+    pub fn set_role(&self, role: Role) {
+        *lock(&self.shared.voice.role) = role;
     }
 
-    pub fn role(&self) -> &'static str {
-        *lock(&self.shared.role)
+    pub fn role(&self) -> Role {
+        *lock(&self.shared.voice.role)
     }
 
     /// Who looks at files through this handle: the side that scans, or the one that compares.
-    pub fn looker(&self) -> &'static str {
-        if !self.receiving && (self.shared.plan.local || self.role() == "sender") {
-            "sender"
+    pub fn looker(&self) -> Role {
+        if !self.receiving && (self.shared.plan.local || self.role() == Role::Sender) {
+            Role::Sender
         } else {
-            "generator"
+            Role::Generator
         }
     }
 
-    // ---- cancel
+    // ---- outcome
 
     /// Ask every role to stop; `code` is the exit code the run then has.
     pub fn cancel(&self, code: i32) {
-        self.shared.cancelled.store(code, Ordering::SeqCst);
-        if let Some(flag) = &*lock(&self.shared.cancel_flag) {
-            flag.store(true, Ordering::SeqCst);
-        }
-        self.shared.taken.notify_all();
+        self.shared.outcome.cancel(code);
+        self.shared.events.cancel();
     }
 
     /// A cancel also sets this flag: the one of the link, whose waits it ends.
     pub fn set_cancel_flag(&self, flag: Arc<AtomicBool>) {
-        if self.is_cancelled() {
-            flag.store(true, Ordering::SeqCst);
-        }
-        *lock(&self.shared.cancel_flag) = Some(flag);
+        self.shared.outcome.set_cancel_flag(flag);
     }
 
     /// An error once [`Report::cancel`] was called or the time of `--stop-at` has come.
     pub fn check(&self) -> Result<()> {
-        match self.shared.cancelled.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            20 => Err(Error::Interrupted(String::new())),
-            code => Err(Error::Other(code, String::new())),
-        }
+        self.shared.outcome.check()
     }
 
     /// The exit code that [`Report::cancel`] was called with.
     pub fn cancelled_with(&self) -> Option<i32> {
-        Some(self.shared.cancelled.load(Ordering::Relaxed)).filter(|&code| code != 0)
+        self.shared.outcome.cancelled_with()
     }
 
     pub fn is_cancelled(&self) -> bool {
-        self.shared.cancelled.load(Ordering::Relaxed) != 0
+        self.cancelled_with().is_some()
+    }
+
+    /// Something could not be listed. The list that ends next carries these bits, and from there on nothing is deleted.
+    pub fn set_listing_error(&self, bits: IoErrors) {
+        self.shared.outcome.set_listing_error(bits);
+    }
+
+    pub fn listing_error(&self) -> IoErrors {
+        self.shared.outcome.listing_error()
+    }
+
+    /// Something else went wrong with a file: that stops deletions at the end (`--delete-after`).
+    pub fn set_io_error(&self, bits: IoErrors) {
+        self.shared.outcome.set_io_error(bits);
+    }
+
+    /// All bits so far.
+    pub fn io_error(&self) -> IoErrors {
+        self.shared.outcome.io_error()
+    }
+
+    pub fn set_xfer_error(&self) {
+        self.shared.outcome.set_xfer_error();
+    }
+
+    /// Exit code of a run that came to its end (spec: output 2).
+    pub fn code(&self) -> i32 {
+        self.shared.outcome.code()
+    }
+
+    /// End the run when the time of `--stop-at` has come (spec: options 6.5).
+    fn stop_in_time(&self) {
+        let stop = self.shared.plan.stop_at;
+        if stop <= 0 || self.is_cancelled() {
+            return;
+        }
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        if now.is_ok_and(|now| now.as_secs() as i64 >= stop) {
+            self.error("stopping at requested limit");
+            self.cancel(30);
+        }
+    }
+
+    // ---- counters
+
+    /// Change the figures.
+    pub fn stats<R>(&self, change: impl FnOnce(&mut Summary) -> R) -> R {
+        self.shared.tally.change(change)
+    }
+
+    pub fn summary(&self) -> Summary {
+        self.stats(|s| s.clone())
+    }
+
+    // ---- events
+
+    /// Wait for events; `None` when the transfer is over and all were taken. A batch may be empty after `patience`.
+    pub fn take(&self, patience: Duration) -> Option<Vec<Event>> {
+        self.stop_in_time();
+        self.shared.events.take(patience)
+    }
+
+    /// Wait until the caller has written all events so far, but not longer than `limit`.
+    pub fn wait_written(&self, limit: Duration) {
+        self.shared.events.wait_written(limit);
+    }
+
+    /// No more events will come.
+    pub fn finish(&self) {
+        self.shared.events.finish();
+    }
+
+    /// Hold the lines of items back until [`Report::release`]. In a transfer over a link they wait for the generator's
+    /// requests to be sent, while its own messages (deletions, names skipped) go at once; a local copy keeps to that
+    /// order (spec: transfer 15).
+    pub fn hold_items(&self) {
+        let plan = &self.shared.plan;
+        if plan.progress == 0 && !plan.quiet {
+            self.shared.events.hold();
+        }
+    }
+
+    /// A request of this many bytes would be on its way; enough of them are sent.
+    pub fn held_cost(&self, bytes: usize) {
+        self.shared.events.add_held_bytes(bytes);
+    }
+
+    /// Emit the held lines.
+    pub fn release(&self) {
+        self.shared.events.release();
+    }
+
+    fn push(&self, event: Event) {
+        self.shared.events.push(event);
     }
 
     // ---- lines
 
-    /// One line (a newline is added) of the given kind.
+    /// Emit one line (a newline is added) of the given kind.
     pub fn line(&self, level: Level, text: impl AsRef<[u8]>) {
-        let text = text.as_ref();
+        self.line_by(level, None, text.as_ref());
+    }
+
+    fn line_by(&self, level: Level, by: Option<Role>, text: &[u8]) {
         if level == Level::ErrorXfer {
-            self.shared.xfer_error.store(true, Ordering::SeqCst);
+            self.shared.outcome.set_xfer_error();
         }
         let mut raw = Vec::with_capacity(text.len() + 1);
         raw.extend_from_slice(text);
         raw.push(b'\n');
-        self.emit(level, &raw);
+        self.emit(level, by, &raw);
     }
 
     pub fn info(&self, text: impl AsRef<[u8]>) {
@@ -279,8 +310,10 @@ impl Report {
     }
 
     /// `rsync: [ROLE] MESSAGE: ERR (n)`, a transfer error (spec: output 3).
-    pub fn sys_error(&self, role: &str, message: impl AsRef<[u8]>, error: &io::Error) -> Reported {
-        self.error_xfer(sys_line(role, message.as_ref(), error))
+    pub fn sys_error(&self, role: Role, message: impl AsRef<[u8]>, error: &io::Error) -> Reported {
+        let line = sys_line(role, message.as_ref(), error);
+        self.line_by(Level::ErrorXfer, Some(role), &line);
+        Reported(())
     }
 
     /// If an open of a path that the operator named has failed at a link of another owner, say why.
@@ -294,125 +327,88 @@ impl Report {
 
     /// The directory that the names of this side are relative to (absolute).
     pub fn set_base(&self, path: &[u8]) {
-        let root = self.shared.plan.module_root.as_deref();
-        let below = root.is_some_and(|root| root != b"/" && root != path);
-        self.shared.below_module.store(below, Ordering::Relaxed);
+        self.shared.voice.set_base(path);
     }
 
     /// A path in a message: absolute, in quotes, with the module named on a daemon (spec: output 12).
     pub fn quoted(&self, path: &[u8]) -> Vec<u8> {
-        let plan = &self.shared.plan;
-        let mut out = vec![b'"'];
-        if plan.module.is_empty() {
-            out.extend_from_slice(path);
-            out.push(b'"');
-            return out;
-        }
-        let inner = self.in_module(path);
-        if plan.module_chroot {
-            out.push(b'/');
-            out.extend_from_slice(inner);
-        } else {
-            if self.shared.below_module.load(Ordering::Relaxed) && !inner.is_empty() {
-                out.push(b'/');
-            }
-            out.extend_from_slice(if inner.is_empty() { b"." } else { inner });
-        }
-        out.extend_from_slice(b"\" (in ");
-        out.extend_from_slice(&plan.module);
-        out.push(b')');
-        out
+        self.shared.voice.quoted(path)
     }
 
-    /// [`Report::quoted`] for a path that is told from a directory `base` in which the role stands: only in the
-    /// module's own does rsync leave out the leading slash (observed).
+    /// [`Report::quoted`] for a path seen from a directory `base` in which the role stands: only in the module's own
+    /// does rsync leave out the leading slash (observed).
     pub fn quoted_from(&self, base: &[u8], path: &[u8]) -> Vec<u8> {
-        let plan = &self.shared.plan;
-        let mut out = self.quoted(path);
-        let inside = plan
-            .module_root
-            .as_deref()
-            .is_some_and(|root| root != base && root != b"/");
-        if !plan.module.is_empty() && !plan.module_chroot && inside && out.get(1) != Some(&b'/') {
-            out.insert(1, b'/');
-        }
-        out
+        self.shared.voice.quoted_from(base, path)
     }
 
-    fn emit(&self, level: Level, raw: &[u8]) {
+    /// A text or name as it travels in a message (spec: protocol 5.16); what cannot be converted goes as it is.
+    pub fn to_wire(&self, text: &[u8]) -> Vec<u8> {
+        self.shared.voice.to_wire(text)
+    }
+
+    /// Emit a whole line with its newline. `by`: the role that the line names in front, if it names one.
+    fn emit(&self, level: Level, by: Option<Role>, raw: &[u8]) {
         let plan = &self.shared.plan;
-        let told = matches!(level, Level::Info | Level::Client);
-        // In rsync that end of a local copy is a process which prints its errors itself: it knows no locale (spec: output
-        // 11), and a client's log does not hear of them.
-        let foreign = self.receiving && !told && level != Level::Log && !raw.starts_with(b"rsync: [sender]");
-        let unheard = foreign && plan.protocol >= 29 && plan.stderr_mode != StderrMode::Client
+        // The receiving end of a local copy is a process of its own in rsync, and prints its errors itself: it knows no
+        // locale (spec: output 11), and a client's log does not get them.
+        let own_process = self.receiving && level.is_error() && by != Some(Role::Sender);
+        let unlogged = own_process && plan.protocol >= 29 && plan.stderr_mode != StderrMode::Client
             || self.receiving && plan.quiet && level == Level::Info;
-        if plan.logging && level != Level::Client && !unheard {
+        if plan.logging && level != Level::Client && !unlogged {
             self.push_log(raw);
         }
-        if level == Level::Log {
+        if level == Level::Log || plan.quiet && level.is_output() {
             return;
         }
         if plan.server {
-            if plan.quiet && told {
-                return;
+            if !self.send_message(level, raw) {
+                let mut out = Vec::with_capacity(raw.len());
+                escape_line(raw, plan.charset, plan.eight_bit_output, &mut out);
+                self.push(Event::Stderr(out));
             }
-            let to_stderr = plan.stderr_mode == StderrMode::All && !plan.daemon;
-            let by_message = !to_stderr
-                && (matches!(level, Level::Info | Level::Client)
-                    || plan.daemon
-                    || plan.protocol < 29
-                    || plan.stderr_mode == StderrMode::Client);
-            if by_message {
-                let writer = lock(&self.shared.writer).clone();
-                if let Some(writer) = writer {
-                    let tag = match level {
-                        Level::Warning if plan.protocol < 30 => Tag::Info,
-                        Level::Warning => Tag::Warning,
-                        Level::Error if plan.protocol < 30 => Tag::ErrorXfer,
-                        Level::Error => Tag::Error,
-                        Level::ErrorXfer => Tag::ErrorXfer,
-                        _ => Tag::Info,
-                    };
-                    // A text message is less than 5120 bytes (spec: protocol 3.2).
-                    let mut text = self.to_wire(raw);
-                    text.truncate(5000);
-                    // An old stream may have no frames: then it is told here (spec: protocol-old 3). A broken one is
-                    // met by whoever writes next.
-                    if writer.msg(tag, &text).unwrap_or(true) {
-                        return;
-                    }
-                }
-            }
-            let mut out = Vec::with_capacity(raw.len());
-            escape_line(raw, plan.charset, plan.eight_bit_output, &mut out);
-            self.push(Event::Stderr(out));
             return;
         }
-        if plan.quiet && matches!(level, Level::Info | Level::Client) {
-            return;
-        }
+        self.progress_close();
         let mut out = Vec::with_capacity(raw.len() + 1);
-        {
-            let mut progress = lock(&self.shared.progress);
-            if let Some(progress) = progress.as_mut().filter(|p| p.open) {
-                progress.open = false;
-                self.push(Event::Stdout(b"\n".to_vec()));
-            }
-        }
-        if self.shared.open_line.swap(false, Ordering::Relaxed) {
+        if self.shared.screen.open_line.swap(false, Ordering::Relaxed) {
             out.push(b'\n');
         }
-        let charset = if foreign { Charset::Ascii } else { plan.charset };
+        let charset = if own_process { Charset::Ascii } else { plan.charset };
         escape_line(raw, charset, plan.eight_bit_output, &mut out);
-        // Below protocol 23 that end has no frames to send its lines in, and prints them (observed).
+        // Below protocol 23 that process has no frames to send its lines in, and prints them (observed).
         let unframed = self.receiving && plan.protocol < 23;
-        let to_stdout = told && plan.stderr_mode != StderrMode::All && !unframed;
+        let to_stdout = level.is_output() && plan.stderr_mode != StderrMode::All && !unframed;
         self.push(if to_stdout {
             Event::Stdout(out)
         } else {
             Event::Stderr(out)
         });
+    }
+
+    /// Send a server's line to its client, if such a line goes over the link. `false`: the server has to print it.
+    fn send_message(&self, level: Level, raw: &[u8]) -> bool {
+        let plan = &self.shared.plan;
+        let printed = plan.stderr_mode == StderrMode::All && !plan.daemon;
+        let sent = level.is_output() || plan.daemon || plan.protocol < 29 || plan.stderr_mode == StderrMode::Client;
+        if printed || !sent {
+            return false;
+        }
+        let Some(writer) = lock(&self.shared.writer).clone() else {
+            return false;
+        };
+        let tag = match level {
+            Level::Warning if plan.protocol < 30 => Tag::Info,
+            Level::Warning => Tag::Warning,
+            Level::Error if plan.protocol < 30 => Tag::ErrorXfer,
+            Level::Error => Tag::Error,
+            Level::ErrorXfer => Tag::ErrorXfer,
+            _ => Tag::Info,
+        };
+        let mut text = self.to_wire(raw);
+        text.truncate(MAX_MESSAGE);
+        // An old stream may have no frames: then the line is printed here (spec: protocol-old 3). A broken stream shows
+        // with the next write of a role.
+        writer.msg(tag, &text).unwrap_or(true)
     }
 
     /// Bytes for the client's stdout that are not a whole line (`building file list ... `).
@@ -421,7 +417,10 @@ impl Report {
         if plan.server || plan.quiet {
             return;
         }
-        self.shared.open_line.store(!text.ends_with(b"\n"), Ordering::Relaxed);
+        self.shared
+            .screen
+            .open_line
+            .store(!text.ends_with(b"\n"), Ordering::Relaxed);
         let event = if plan.stderr_mode == StderrMode::All {
             Event::Stderr(text.to_vec())
         } else {
@@ -432,7 +431,7 @@ impl Report {
 
     /// What is printed next begins a line of its own, also when a list was being built.
     pub fn end_line(&self) {
-        if self.shared.open_line.swap(false, Ordering::Relaxed) {
+        if self.shared.screen.open_line.swap(false, Ordering::Relaxed) {
             self.push(Event::Stderr(b"\n".to_vec()));
         }
     }
@@ -443,7 +442,7 @@ impl Report {
             Tag::Info => Level::Info,
             Tag::Warning => Level::Warning,
             Tag::ErrorXfer => {
-                self.shared.xfer_error.store(true, Ordering::SeqCst);
+                self.shared.outcome.set_xfer_error();
                 Level::ErrorXfer
             }
             _ => Level::Error,
@@ -455,19 +454,9 @@ impl Report {
             }
             return;
         }
-        let mut local = Vec::new();
-        match &self.shared.charset {
-            Some(set) if set.from_wire(text, &mut local) => self.emit(level, &local),
-            _ => self.emit(level, text),
-        }
-    }
-
-    /// A text or name as it travels in a message (spec: protocol 5.16); what cannot be converted goes as it is.
-    pub fn to_wire(&self, text: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        match &self.shared.charset {
-            Some(set) if set.to_wire(text, &mut out) => out,
-            _ => text.to_vec(),
+        match self.shared.voice.local_text(text) {
+            Some(local) => self.emit(level, None, &local),
+            None => self.emit(level, None, text),
         }
     }
 
@@ -478,214 +467,8 @@ impl Report {
         }
         let mut out = Vec::with_capacity(text.len());
         escape_log(text, &mut out);
-        let event = lock(&self.shared.sequence).add(Event::Log(out));
-        if let Some(event) = event {
+        if let Some(event) = self.shared.events.in_sequence(Event::Log(out)) {
             self.push(event);
         }
     }
-
-    /// Hold the lines of items back until [`Report::release`]. In a transfer over a link they wait for the generator's
-    /// requests to be sent, while its own messages (deletions, names skipped) go at once; a local copy keeps to that
-    /// order (spec: transfer 15).
-    pub fn hold_items(&self) {
-        let plan = &self.shared.plan;
-        if plan.progress == 0 && !plan.quiet {
-            *lock(&self.shared.held) = Some((Vec::new(), 0));
-        }
-    }
-
-    /// A request of this many bytes would be on its way; enough of them are sent.
-    pub fn held_cost(&self, bytes: usize) {
-        let full = match lock(&self.shared.held).as_mut() {
-            Some((_, cost)) => {
-                *cost += bytes;
-                *cost >= HELD
-            }
-            None => false,
-        };
-        if full {
-            self.release();
-        }
-    }
-
-    /// Let held lines go.
-    pub fn release(&self) {
-        let events = match lock(&self.shared.held).as_mut() {
-            Some((events, cost)) => {
-                *cost = 0;
-                std::mem::take(events)
-            }
-            None => return,
-        };
-        for event in events {
-            self.push(event);
-        }
-    }
-
-    /// Push an item's line, or hold it.
-    fn push_item(&self, event: Event) {
-        {
-            let mut held = lock(&self.shared.held);
-            if let Some((events, _)) = held.as_mut() {
-                events.push(event);
-                return;
-            }
-        }
-        self.push(event);
-    }
-
-    fn push(&self, event: Event) {
-        let mut waiting = lock(&self.shared.waiting);
-        while waiting.bytes > WAITING && !waiting.finished && !self.is_cancelled() {
-            waiting = self
-                .shared
-                .taken
-                .wait_timeout(waiting, Duration::from_millis(100))
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        let was_empty = waiting.events.is_empty();
-        waiting.bytes += match &event {
-            Event::Stdout(b) | Event::Stderr(b) | Event::Log(b) => b.len(),
-            Event::Record(_) => 64,
-        };
-        match (event, waiting.events.last_mut()) {
-            (Event::Stdout(new), Some(Event::Stdout(old))) | (Event::Stderr(new), Some(Event::Stderr(old))) => {
-                old.extend_from_slice(&new);
-            }
-            (event, _) => waiting.events.push(event),
-        }
-        let full = waiting.bytes >= 16 * 1024;
-        drop(waiting);
-        if was_empty || full {
-            self.shared.arrived.notify_one();
-        }
-    }
-
-    /// End the run when the time of `--stop-at` has come (spec: options 6.5).
-    fn stop_in_time(&self) {
-        let stop = self.shared.plan.stop_at;
-        if stop <= 0 || self.is_cancelled() {
-            return;
-        }
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        if now.is_ok_and(|now| now.as_secs() as i64 >= stop) {
-            self.error("stopping at requested limit");
-            self.cancel(30);
-        }
-    }
-
-    /// Wait for events; `None` when the transfer is over and all was taken. A batch may be empty after `patience`.
-    pub fn take(&self, patience: Duration) -> Option<Vec<Event>> {
-        self.stop_in_time();
-        let mut waiting = lock(&self.shared.waiting);
-        if std::mem::take(&mut waiting.away) {
-            self.shared.taken.notify_all();
-        }
-        if waiting.events.is_empty() && !waiting.finished {
-            waiting = self
-                .shared
-                .arrived
-                .wait_timeout(waiting, patience)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        if !waiting.finished && !waiting.events.is_empty() && waiting.bytes < 16 * 1024 {
-            // Lines come in bursts: a short wait makes one batch of many.
-            waiting = self
-                .shared
-                .arrived
-                .wait_timeout(waiting, Duration::from_millis(4))
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        if waiting.events.is_empty() && waiting.finished {
-            return None;
-        }
-        waiting.bytes = 0;
-        let events = std::mem::take(&mut waiting.events);
-        waiting.away = !events.is_empty();
-        drop(waiting);
-        self.shared.taken.notify_all();
-        Some(events)
-    }
-
-    /// Wait until the caller has written all that was said so far, which shows when it comes for more; `limit` is for a
-    /// caller that has gone.
-    pub fn settle(&self, limit: Duration) {
-        let end = Instant::now() + limit;
-        let mut waiting = lock(&self.shared.waiting);
-        while (waiting.away || !waiting.events.is_empty()) && !waiting.finished && Instant::now() < end {
-            waiting = self
-                .shared
-                .taken
-                .wait_timeout(waiting, Duration::from_millis(100))
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-    }
-
-    /// No more events will come.
-    pub fn finish(&self) {
-        lock(&self.shared.waiting).finished = true;
-        self.shared.arrived.notify_all();
-        self.shared.taken.notify_all();
-    }
-
-    // ---- outcome
-
-    /// Something could not be listed. The list that ends next says so, and from there on nothing is deleted.
-    pub fn set_listing_error(&self, bits: u32) {
-        self.shared.listing_error.fetch_or(bits, Ordering::SeqCst);
-    }
-
-    pub fn listing_error(&self) -> u32 {
-        self.shared.listing_error.load(Ordering::SeqCst)
-    }
-
-    /// Something else went wrong with a file: that stops deletions at the end (`--delete-after`).
-    pub fn set_io_error(&self, bits: u32) {
-        self.shared.other_error.fetch_or(bits, Ordering::SeqCst);
-    }
-
-    /// Everything so far.
-    pub fn io_error(&self) -> u32 {
-        self.listing_error() | self.shared.other_error.load(Ordering::SeqCst)
-    }
-
-    pub fn set_xfer_error(&self) {
-        self.shared.xfer_error.store(true, Ordering::SeqCst);
-    }
-
-    /// Exit code of a run that came to its end (spec: output 2).
-    pub fn code(&self) -> i32 {
-        let bits = self.io_error();
-        if self.shared.xfer_error.load(Ordering::SeqCst) || bits & ioerr::GENERAL != 0 {
-            23
-        } else if bits & ioerr::VANISHED != 0 {
-            24
-        } else if bits & ioerr::DEL_LIMIT != 0 {
-            25
-        } else {
-            0
-        }
-    }
-
-    /// Change the figures.
-    pub fn stats<R>(&self, change: impl FnOnce(&mut Summary) -> R) -> R {
-        change(&mut lock(&self.shared.summary))
-    }
-
-    pub fn summary(&self) -> Summary {
-        lock(&self.shared.summary).clone()
-    }
-
-    // ---- items
-
-    // ---- progress
-}
-
-/// Whether an item with these flags is worth an item on the wire and a line (spec: protocol 6.2).
-pub fn significant(iflags: u16, xname: Option<&[u8]>) -> bool {
-    iflags & iflag::SIGNIFICANT != 0 || xname.is_some_and(|x| !x.is_empty())
 }

@@ -1,28 +1,50 @@
 //! Progress on the screen (spec: output 9).
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Mutex;
 
 use super::progress::{Counters, Progress};
 use super::{lock, Level, Report};
 use crate::event::Event;
+use crate::plan::Plan;
+
+/// What stands on the screen.
+pub(super) struct Screen {
+    /// 0: no progress is shown; 1: of each file; 2: of the whole transfer.
+    progress_level: u8,
+    progress: Mutex<Option<Progress>>,
+    /// The line that the building of a list began is not ended yet.
+    pub(super) open_line: AtomicBool,
+}
+
+impl Screen {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let shown = plan.progress > 0 && !plan.server && !plan.quiet;
+        Self {
+            progress_level: if shown { plan.progress } else { 0 },
+            progress: Mutex::new(shown.then(|| Progress::new(plan.progress, plan.human_readable, plan.thousands))),
+            open_line: AtomicBool::new(false),
+        }
+    }
+}
 
 impl Report {
     pub fn progress_level(&self) -> u8 {
-        lock(&self.shared.progress).as_ref().map_or(0, Progress::level)
+        self.shared.screen.progress_level
     }
 
     /// Entries listed so far, and whether the list is whole.
     pub fn listed(&self, count: u64, complete: bool) {
-        let before = self.shared.listed.fetch_add(count, Ordering::Relaxed);
+        let before = self.shared.tally.listed.fetch_add(count, Ordering::Relaxed);
         let plan = &self.shared.plan;
         let shown = plan.info.flist > 1 && !plan.inc_recurse && (plan.recurse || plan.dirs);
         if shown && count == 1 && before % 100 == 0 && !plan.list_only {
-            let open = before == 0 && self.shared.open_line.load(Ordering::Relaxed);
+            let open = before == 0 && self.shared.screen.open_line.load(Ordering::Relaxed);
             let lead = if open { "\n" } else { "" };
             self.partial(format!("{lead} {before} files...\r").as_bytes());
         }
         if complete {
-            self.shared.list_complete.store(true, Ordering::Relaxed);
+            self.shared.tally.list_complete.store(true, Ordering::Relaxed);
         }
     }
 
@@ -41,11 +63,11 @@ impl Report {
 
     /// Entries the roles are done with, for `to-chk`.
     pub fn set_processed(&self, count: u64) {
-        self.shared.processed.store(count, Ordering::Relaxed);
+        self.shared.tally.processed.store(count, Ordering::Relaxed);
     }
 
     pub fn progress_begin(&self, offset: u64) {
-        if let Some(progress) = lock(&self.shared.progress).as_mut() {
+        if let Some(progress) = lock(&self.shared.screen.progress).as_mut() {
             progress.begin(offset);
         }
     }
@@ -54,10 +76,10 @@ impl Report {
     pub fn progress(&self, offset: u64, size: u64) {
         let mut out = Vec::new();
         {
-            let mut guard = lock(&self.shared.progress);
+            let mut guard = lock(&self.shared.screen.progress);
             let Some(progress) = guard.as_mut() else { return };
             if progress.level() == 2 {
-                let total = self.shared.total_progress.load(Ordering::Relaxed) + offset;
+                let total = self.shared.tally.done_bytes.load(Ordering::Relaxed) + offset;
                 let all = self.stats(|s| s.total_size);
                 progress.show(total, all.max(total), &mut out);
             } else {
@@ -73,11 +95,11 @@ impl Report {
     pub fn progress_end(&self, size: u64) {
         let mut out = Vec::new();
         {
-            let mut guard = lock(&self.shared.progress);
+            let mut guard = lock(&self.shared.screen.progress);
             let Some(progress) = guard.as_mut() else { return };
-            let counters = self.counters();
+            let counters = self.shared.tally.counters();
             if progress.level() == 2 {
-                let done = self.shared.total_progress.fetch_add(size, Ordering::Relaxed) + size;
+                let done = self.shared.tally.done_bytes.fetch_add(size, Ordering::Relaxed) + size;
                 let all = self.stats(|s| s.total_size);
                 progress.finish(done, all.max(done), counters, &mut out);
             } else {
@@ -87,26 +109,16 @@ impl Report {
         self.push(Event::Stdout(out));
     }
 
-    fn counters(&self) -> Counters {
-        let total = self.shared.listed.load(Ordering::Relaxed);
-        Counters {
-            transferred: self.stats(|s| s.transferred),
-            left: total.saturating_sub(self.shared.processed.load(Ordering::Relaxed)),
-            total,
-            incomplete: !self.shared.list_complete.load(Ordering::Relaxed),
-        }
-    }
-
     /// A list of which `processed` entries have passed is done with, or a phase is: the line of the whole transfer is
     /// printed again (observed).
     pub fn progress_again(&self, processed: u64) {
         let mut out = Vec::new();
         {
-            let mut guard = lock(&self.shared.progress);
+            let mut guard = lock(&self.shared.screen.progress);
             let Some(progress) = guard.as_mut().filter(|p| p.level() == 2) else {
                 return;
             };
-            let counters = self.counters();
+            let counters = self.shared.tally.counters();
             let left = counters.total.saturating_sub(processed);
             let (done, all) = self.stats(|s| (s.transferred_size, s.total_size));
             progress.tell(done, all.max(done), Counters { left, ..counters }, &mut out);
@@ -114,12 +126,14 @@ impl Report {
         self.push(Event::Stdout(out));
     }
 
-    /// Close a progress line that stands open, at the end of the run.
+    /// End a progress line that stands open.
     pub fn progress_close(&self) {
-        let mut guard = lock(&self.shared.progress);
+        if self.shared.screen.progress_level == 0 {
+            return;
+        }
+        let mut guard = lock(&self.shared.screen.progress);
         if let Some(progress) = guard.as_mut().filter(|p| p.open) {
             progress.open = false;
-            drop(guard);
             self.push(Event::Stdout(b"\n".to_vec()));
         }
     }

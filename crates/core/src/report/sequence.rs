@@ -1,4 +1,4 @@
-//! The order of log lines and records while files are still being written by workers: what is said of a file waits for
+//! The order of log lines and items while files are still being written by workers: what is said of a file waits for
 //! its end, and what comes after it waits as well.
 
 use std::collections::VecDeque;

@@ -11,9 +11,10 @@ use crate::error::Result;
 use crate::flist::Segment;
 use crate::plan::AltDest;
 use crate::report::debug::debug;
-use crate::report::item::iflag;
 use crate::report::sys_line;
+use crate::role::Role;
 use crate::tree::{data, Root, Stat};
+use crate::wire::item::ItemFlags;
 
 /// What the alternate directories gave for a regular file.
 pub enum AltFile {
@@ -153,7 +154,11 @@ impl Generator {
             if self.quick_check(segment, i, &root, rel, &stat) {
                 level = 2;
                 let want = self.dest.wanted(segment, i, Some(&stat));
-                if unchanged(&self.plan, &want, &stat) && self.metadata_flags(&root, rel, &want, Some(&stat), 0) == 0 {
+                if unchanged(&self.plan, &want, &stat)
+                    && self
+                        .metadata_flags(&root, rel, &want, Some(&stat), ItemFlags::NONE)
+                        .is_empty()
+                {
                     level = 3;
                 }
             }
@@ -201,13 +206,13 @@ impl Generator {
         if level == 3 {
             match kind {
                 AltDest::Compare => {
-                    let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
+                    let flags = item_flags(&self.plan, &want, Some(&stat), ItemFlags::NONE, false);
                     self.item(segment, i, ndx, flags, None)?;
                     return Ok(AltFile::Settled { here: false });
                 }
                 AltDest::Link if self.dry_run || self.link_alt(&root, rel, found.is_some()) => {
                     self.link_alternate(segment, i, stat);
-                    let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, true);
+                    let flags = item_flags(&self.plan, &want, Some(&stat), ItemFlags::LOCAL_CHANGE, true);
                     // Names that wait for this one are told of first (observed).
                     self.link_ready(segment, i, ndx)?;
                     self.item(segment, i, ndx, flags, Some(b""))?;
@@ -217,7 +222,7 @@ impl Generator {
             }
         }
         if level >= 2 && found.is_none() || level == 3 && kind == AltDest::Link {
-            let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, false);
+            let flags = item_flags(&self.plan, &want, Some(&stat), ItemFlags::LOCAL_CHANGE, false);
             let flags = self.metadata_flags(&root, rel, &want, Some(&stat), flags);
             if self.dry_run || self.copy_alt(segment, i, number, &root, rel, &stat, replaced)? {
                 self.item(segment, i, ndx, flags, None)?;
@@ -258,7 +263,7 @@ impl Generator {
                 ]
                 .concat();
                 // For information: a copy does as well.
-                self.report.info(sys_line("generator", &text, &error));
+                self.report.info(sys_line(Role::Generator, &text, &error));
             }
             return false;
         }
@@ -286,7 +291,7 @@ impl Generator {
                     self.dest.root.display(&[typed, b"/", rel].concat())
                 };
                 let text = [b"open ".as_slice(), &self.report.quoted(&full)].concat();
-                self.report.sys_error("generator", text, &error);
+                self.report.sys_error(Role::Generator, text, &error);
                 return Ok(false);
             }
         };
@@ -301,7 +306,7 @@ impl Generator {
                     rel,
                     b"\"",
                 ];
-                self.report.error(sys_line("generator", &text.concat(), &error));
+                self.report.error(sys_line(Role::Generator, &text.concat(), &error));
                 Ok(false)
             }
         }
@@ -361,7 +366,11 @@ impl Generator {
                 continue;
             }
             let want = self.dest.wanted(segment, i, Some(&stat));
-            if unchanged(&self.plan, &want, &stat) && self.metadata_flags(&root, rel, &want, Some(&stat), 0) == 0 {
+            if unchanged(&self.plan, &want, &stat)
+                && self
+                    .metadata_flags(&root, rel, &want, Some(&stat), ItemFlags::NONE)
+                    .is_empty()
+            {
                 return Some((root, stat));
             }
             best = best.or(Some((root, stat)));
@@ -397,8 +406,10 @@ impl Generator {
             let mut level = 1;
             if same {
                 let want = self.dest.wanted(segment, i, Some(&stat));
-                let all =
-                    unchanged(&self.plan, &want, &stat) && self.metadata_flags(&root, rel, &want, Some(&stat), 0) == 0;
+                let all = unchanged(&self.plan, &want, &stat)
+                    && self
+                        .metadata_flags(&root, rel, &want, Some(&stat), ItemFlags::NONE)
+                        .is_empty();
                 level = if all { 3 } else { 2 };
             }
             if best.as_ref().is_none_or(|b| level > b.0) {
@@ -415,13 +426,13 @@ impl Generator {
             let want = self.dest.wanted(segment, i, Some(&stat));
             match self.plan.alt_dest {
                 AltDest::Link if self.dry_run || self.dest.root.link_from(&root, rel, rel).is_ok() => {
-                    let flags = item_flags(&self.plan, &want, Some(&stat), iflag::LOCAL_CHANGE, true);
+                    let flags = item_flags(&self.plan, &want, Some(&stat), ItemFlags::LOCAL_CHANGE, true);
                     self.item(segment, i, ndx, flags, Some(b""))?;
                     self.link_ready(segment, i, ndx)?;
                     return Ok(AltOther::Settled);
                 }
                 AltDest::Compare => {
-                    let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
+                    let flags = item_flags(&self.plan, &want, Some(&stat), ItemFlags::NONE, false);
                     self.item(segment, i, ndx, flags, None)?;
                     return Ok(AltOther::Settled);
                 }
@@ -458,7 +469,7 @@ impl Generator {
                         let full = root.display(dir);
                         report.refusal(&full, &error);
                         let text = [b"opendir ".as_slice(), &report.quoted(&full), b" failed"].concat();
-                        report.sys_error("generator", text, &error);
+                        report.sys_error(Role::Generator, text, &error);
                     }
                     return Vec::new();
                 }

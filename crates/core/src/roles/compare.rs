@@ -2,8 +2,8 @@
 //! stats and plans: the generator asks them, files are not touched.
 
 use crate::plan::Plan;
-use crate::report::item::iflag;
 use crate::tree::stat::Stat;
+use crate::wire::item::ItemFlags;
 
 pub const S_IFMT: u32 = 0o170_000;
 pub const S_IFDIR: u32 = 0o040_000;
@@ -65,10 +65,10 @@ pub struct Wanted {
 
 impl Wanted {
     /// The same, knowing from the flags of a comparison what need not be looked at again.
-    pub fn settled(self, flags: u16) -> Self {
+    pub fn settled(self, flags: ItemFlags) -> Self {
         Self {
-            acl_settled: flags & iflag::ACL == 0,
-            xattrs_settled: flags & iflag::XATTR == 0,
+            acl_settled: !flags.contains(ItemFlags::ACL),
+            xattrs_settled: !flags.contains(ItemFlags::XATTR),
             ..self
         }
     }
@@ -158,19 +158,19 @@ pub fn unchanged(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
 
 /// Add the bits that tell how what is here differs (spec: protocol 6.2, output 6). `stat` is `None` for a new item.
 /// `linked` is a link to a file that was matched in all: its time is that file's.
-pub fn item_flags(plan: &Plan, wanted: &Wanted, stat: Option<&Stat>, base: u16, linked: bool) -> u16 {
+pub fn item_flags(plan: &Plan, wanted: &Wanted, stat: Option<&Stat>, base: ItemFlags, linked: bool) -> ItemFlags {
     let mut flags = base;
     let Some(stat) = stat else {
-        flags |= iflag::NEW;
-        if flags & iflag::TRANSFER == 0 {
-            flags |= iflag::LOCAL_CHANGE;
+        flags |= ItemFlags::NEW;
+        if !flags.contains(ItemFlags::TRANSFER) {
+            flags |= ItemFlags::LOCAL_CHANGE;
         }
         return flags;
     };
     if is_reg(wanted.mode) && wanted.len != stat.size {
-        flags |= iflag::SIZE;
+        flags |= ItemFlags::SIZE;
     }
-    let made = flags & (iflag::TRANSFER | iflag::LOCAL_CHANGE) != 0;
+    let made = flags.intersects(ItemFlags::TRANSFER | ItemFlags::LOCAL_CHANGE);
     // -O does not keep the time of a directory from being compared with its copy in an alternate one (observed).
     let compared = keeps_time(plan, wanted.mode) || made && plan.times && is_dir(wanted.mode);
     let same = same_time(
@@ -179,22 +179,22 @@ pub fn item_flags(plan: &Plan, wanted: &Wanted, stat: Option<&Stat>, base: u16, 
         (stat.mtime, stat.mtime_nsec),
     );
     if compared && !same || !compared && made && !linked && !is_dir(wanted.mode) {
-        flags |= iflag::TIME;
+        flags |= ItemFlags::TIME;
     }
     if plan.atimes > 0 && !is_dir(wanted.mode) && !is_link(wanted.mode) && wanted.atime != stat.atime {
-        flags |= iflag::ATIME;
+        flags |= ItemFlags::ATIME;
     }
     if plan.crtimes && wanted.crtime.is_some_and(|t| stat.btime.is_some_and(|b| b.0 != t)) {
-        flags |= iflag::CRTIME;
+        flags |= ItemFlags::CRTIME;
     }
     if perms_differ(plan, wanted, stat) {
-        flags |= iflag::PERMS;
+        flags |= ItemFlags::PERMS;
     }
     if owner_differs(plan, wanted, stat) {
-        flags |= iflag::OWNER;
+        flags |= ItemFlags::OWNER;
     }
     if group_differs(plan, wanted, stat) {
-        flags |= iflag::GROUP;
+        flags |= ItemFlags::GROUP;
     }
     flags
 }

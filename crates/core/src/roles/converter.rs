@@ -9,6 +9,7 @@ use rustix::event::{poll, PollFd, PollFlags, Timespec};
 
 use crate::flist::IdLookup;
 use crate::plan::Handle;
+use crate::report::say::text;
 use crate::report::Report;
 
 /// Bytes of a question with its end of line and a terminator, as in rsync.
@@ -39,7 +40,7 @@ impl Converter {
 
     /// The answer without its line end; `None` for an empty one and at the end of the stream.
     fn ask(&self, kind: &str, what: &[u8]) -> Option<Vec<u8>> {
-        let question = [kind.as_bytes(), b" ", what, b"\n"].concat();
+        let question = text![kind, " ", what, "\n"];
         if question.len() >= REQUEST_LIMIT {
             self.end("namecvt_call() request was too large.", 4);
             return None;
@@ -91,8 +92,7 @@ impl Converter {
 
     fn id(&self, kind: &str, name: &[u8]) -> Option<u32> {
         if name.iter().any(|&byte| byte < 0x20 || byte == 0x7f) {
-            self.report
-                .error([b"invalid name-converter token: ".as_slice(), name].concat());
+            self.report.error(text!["invalid name-converter token: ", name]);
             return None;
         }
         let answer = self.ask(kind, name)?;

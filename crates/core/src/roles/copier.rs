@@ -8,6 +8,8 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 use super::compare::is_reg;
 use super::dest::{Dest, Failed};
 use super::generator::Request;
@@ -16,15 +18,19 @@ use super::landing::{NewFile, Outcome};
 use super::paths::disk;
 use super::pool::Pool;
 use super::sources::Sources;
-use crate::error::{Error, Result};
+use crate::error::{Error, IoErrorExt as _, Result};
 use crate::flist::Segment;
 use crate::plan::{Debug, DeleteWhen, Plan};
-use crate::report::{ioerr, Report};
+use crate::report::say::text;
+use crate::report::Report;
+use crate::role::Role;
 use crate::sums::size::sum_head;
 use crate::sums::strong::Hasher;
 use crate::tree::data::{self, CopyError};
 use crate::tree::sparse::Output;
 use crate::tree::Root;
+use crate::wire::item::IoErrors;
+use crate::wire::item::ItemFlags;
 use crate::wire::throttle::Throttle;
 
 /// Files up to this size are read and written in one piece.
@@ -48,7 +54,7 @@ struct Delayed {
     segment: Arc<Segment>,
     i: usize,
     ndx: i32,
-    iflags: u16,
+    iflags: ItemFlags,
     rel: Vec<u8>,
     /// Something is at its name that a backup is made of.
     exists: bool,
@@ -224,7 +230,7 @@ impl Copier {
             self.report.progress_begin(0);
             self.progress_open = true;
         }
-        let dest = Arc::clone(self.dest.get_or_insert_with(|| Arc::new(dest.for_role("receiver"))));
+        let dest = Arc::clone(self.dest.get_or_insert_with(|| Arc::new(dest.for_role(Role::Receiver))));
         let outcome = self.data(request, &dest, &source)?;
         let figures = self.wire_figures(request, self.written.0, self.written.1);
         self.report.stats(|s| {
@@ -322,11 +328,11 @@ impl Copier {
                 Ok(stat) if is_reg(stat.mode) => stat.size,
                 Ok(_) => entry.len,
                 Err(error) => {
-                    self.report.set_io_error(ioerr::GENERAL);
+                    self.report.set_io_error(IoErrors::GENERAL);
                     let name = request.segment.name(request.i);
                     let shown = self.shown_source(entry.root, &name);
-                    let text = [b"fstat ".as_slice(), &shown, b" failed"].concat();
-                    self.report.sys_error("sender", text, &error);
+                    let text = text!["fstat ", &shown, " failed"];
+                    self.report.sys_error(Role::Sender, text, &error);
                     return Ok(Outcome::Failed);
                 }
             }
@@ -402,13 +408,13 @@ impl Copier {
     fn source_failed(&mut self, request: &Request, size: u64, error: &io::Error) {
         let entry = *request.segment.entry(request.i);
         let name = request.segment.name(request.i);
-        self.report.set_io_error(ioerr::GENERAL);
+        self.report.set_io_error(IoErrors::GENERAL);
         let shown = self.shown_source(entry.root, &name);
-        let text = [b"read errors mapping ".as_slice(), &shown].concat();
+        let text = text!["read errors mapping ", &shown];
         // A sender has shown the item before it reads, and its end after the zeros that stand for the rest.
         self.report.release();
         self.end_progress(entry.len);
-        self.report.sys_error("sender", text, error);
+        self.report.sys_error(Role::Sender, text, error);
         // A sender fills up with zeros, which count (observed).
         self.written.0 = size.saturating_sub(self.written.1);
     }
@@ -435,7 +441,7 @@ impl Copier {
 
     /// Move the files that were held back (spec: transfer 6 `--delay-updates`), and say what became of each.
     pub fn finish_delayed(&mut self, dest: &Dest) -> Result<Vec<Ended>> {
-        let dest = dest.for_role("receiver");
+        let dest = dest.for_role(Role::Receiver);
         let mut ended = Vec::new();
         for held in std::mem::take(&mut self.delayed) {
             let outcome = match dest.place_delayed(&held.rel, held.exists) {
@@ -595,8 +601,8 @@ pub fn remove_source_file(
 ) {
     let path = disk(name);
     let failed = |error: &io::Error| {
-        let text = [b"sender failed to remove ".as_slice(), name].concat();
-        report.sys_error("sender", text, error);
+        let text = text!["sender failed to remove ", name];
+        report.sys_error(Role::Sender, text, error);
     };
     let found = if report.plan().copy_links {
         root.stat_follow(path, false)
@@ -605,16 +611,16 @@ pub fn remove_source_file(
     };
     let stat = match found {
         Ok(stat) => stat,
-        Err(e) if e.raw_os_error() == Some(2) => {
+        Err(e) if e.is(Errno::NOENT) => {
             if report.plan().info.remove > 0 {
-                report.info([b"sender file already removed: ".as_slice(), name].concat());
+                report.info(text!["sender file already removed: ", name]);
             }
             return;
         }
         Err(e) => return failed(&e),
     };
     if destination == Some((stat.dev, stat.ino)) {
-        report.error_xfer([b"ERROR: Skipping sender remove of destination file: ".as_slice(), name].concat());
+        report.error_xfer(text!["ERROR: Skipping sender remove of destination file: ", name]);
         return;
     }
     let exact = !report.plan().local || report.plan().protocol >= 31;
@@ -622,13 +628,13 @@ pub fn remove_source_file(
         || stat.mtime != entry.mtime
         || exact && stat.mtime_nsec != entry.mtime_nsec
     {
-        report.error_xfer([b"ERROR: Skipping sender remove for changed file: ".as_slice(), name].concat());
+        report.error_xfer(text!["ERROR: Skipping sender remove for changed file: ", name]);
         return;
     }
     match root.unlink(path) {
         Ok(()) => {
             if report.plan().info.remove > 0 {
-                report.info([b"sender removed ".as_slice(), name].concat());
+                report.info(text!["sender removed ", name]);
             }
         }
         Err(e) => failed(&e),

@@ -2,14 +2,19 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use super::dest::Dest;
 use super::filter::Filters;
-use crate::error::Result;
+use crate::error::{IoErrorExt as _, Result};
 use crate::flist::Segment;
 use crate::plan::DeleteWhen;
 use crate::report::debug::{self, debug};
-use crate::report::{ioerr, sys_line, Level, Report};
+use crate::report::say::text;
+use crate::report::{sys_line, Level, Report};
+use crate::role::Role;
 use crate::tree::{FileKind, Root, Stat};
+use crate::wire::item::IoErrors;
 
 /// Remove a directory and everything in it, for a place that a backup needs. `told` hears of each thing in it: its name
 /// from byte `from` on, and a mode of its type.
@@ -61,7 +66,7 @@ pub(super) fn tell_list(report: &Report, root: &Root, mut names: Vec<(Vec<u8>, F
         return;
     }
     sort_for_removal(&mut names, report.plan().protocol);
-    debug::head(report, "generator", 0, names.len());
+    debug::head(report, Role::Generator, 0, names.len());
     for (number, (name, kind)) in names.iter().rev().enumerate() {
         let Ok(stat) = root.lstat(name) else { continue };
         let marks = if *kind == FileKind::Dir { 5 } else { 1 };
@@ -73,7 +78,7 @@ pub(super) fn tell_list(report: &Report, root: &Root, mut names: Vec<(Vec<u8>, F
         let ids = (stat.uid, stat.gid);
         debug::line(
             report,
-            "generator",
+            Role::Generator,
             number as i32,
             b"0",
             name,
@@ -105,7 +110,7 @@ pub struct Deleter {
     depth: u32,
     flags: u32,
     /// `io_error` of the lists that the generator has come to.
-    listing_error: u32,
+    listing_error: IoErrors,
     /// Found during the run, removed at the end (`--delete-delay`).
     delayed: Vec<(Vec<u8>, FileKind)>,
     /// Directories that were looked through already.
@@ -121,7 +126,7 @@ impl Deleter {
             told_io_error: false,
             depth: 0,
             flags: 2,
-            listing_error: 0,
+            listing_error: IoErrors::NONE,
             delayed: Vec::new(),
             dev: None,
         }
@@ -132,7 +137,7 @@ impl Deleter {
     }
 
     /// The generator has come to a list that ended with these bits.
-    pub fn reached(&mut self, io_error: u32) {
+    pub fn reached(&mut self, io_error: IoErrors) {
         self.listing_error |= io_error;
     }
 
@@ -145,7 +150,7 @@ impl Deleter {
             (DeleteWhen::After, _) | (_, false) => report.io_error(),
             _ => self.listing_error,
         };
-        if bits & ioerr::GENERAL == 0 || plan.ignore_errors {
+        if !bits.contains(IoErrors::GENERAL) || plan.ignore_errors {
             return false;
         }
         if !self.told_io_error {
@@ -158,7 +163,7 @@ impl Deleter {
     /// Something that stays stands in the place of a directory, and is not read.
     pub fn not_a_directory(&mut self, rel: &[u8]) {
         if !self.dest.void && !self.blocked() {
-            self.unreadable(b"opendir ", rel, b" failed", &io::Error::from_raw_os_error(20));
+            self.unreadable(b"opendir ", rel, b" failed", &io::Error::from(Errno::NOTDIR));
         }
     }
 
@@ -166,8 +171,8 @@ impl Deleter {
     pub(super) fn unreadable(&mut self, before: &[u8], dir: &[u8], after: &[u8], error: &io::Error) {
         let text = [before, &self.dest.display(dir), after].concat();
         self.dest.report.sys_error(self.dest.role, text, error);
-        self.dest.report.set_io_error(ioerr::GENERAL);
-        self.listing_error |= ioerr::GENERAL;
+        self.dest.report.set_io_error(IoErrors::GENERAL);
+        self.listing_error |= IoErrors::GENERAL;
     }
 
     /// Remove what is in the directory `dir` (`.` for the root) and not in the list. `listed` tells whether a name is.
@@ -185,7 +190,7 @@ impl Deleter {
         let names = match self.dest.root.read_names(dir, self.dest.plan.open_noatime) {
             Ok(names) => names,
             Err(error) => {
-                if error.raw_os_error() != Some(2) {
+                if !error.is(Errno::NOENT) {
                     self.unreadable(b"opendir ", dir, b" failed", &error);
                 }
                 return Ok(());
@@ -205,7 +210,7 @@ impl Deleter {
             let listed = segment.find_any(&path).is_some();
             if listed && rules_anywhere && resolved_kind(&self.dest.root, &path, entry.kind) == FileKind::Symlink {
                 // rsync looks for rules in it as well, and is stopped at a link of another owner (observed).
-                let refused = io::Error::from_raw_os_error(40);
+                let refused = io::Error::from(Errno::LOOP);
                 self.dest.report.refusal(&self.dest.root.display(&path), &refused);
             }
             if listed && plan.one_file_system == 0 && !told {
@@ -263,14 +268,9 @@ impl Deleter {
             return;
         }
         let mode = self.dest.root.lstat(rel).map_or(0, |stat| stat.mode);
-        self.dest.report.info(
-            [
-                b"delete_item(".as_slice(),
-                rel,
-                format!(") mode={mode:o} flags={flags}").as_bytes(),
-            ]
-            .concat(),
-        );
+        self.dest
+            .report
+            .info(text!["delete_item(", rel, format!(") mode={mode:o} flags={flags}")]);
     }
 
     /// On another filesystem than the destination itself.
@@ -285,9 +285,7 @@ impl Deleter {
             return false;
         }
         if plan.info.mount > 0 {
-            self.dest
-                .report
-                .info([b"cannot delete mount point: ".as_slice(), rel].concat());
+            self.dest.report.info(text!["cannot delete mount point: ", rel]);
         }
         true
     }
@@ -308,9 +306,7 @@ impl Deleter {
         }
         if kind == FileKind::Dir && !self.empty(rel, filters)? {
             // What the limit or a rule has kept keeps its directory.
-            self.dest
-                .report
-                .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+            self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
             return Ok(Outcome::NotEmpty);
         }
         if self.depth > 0 {
@@ -318,7 +314,7 @@ impl Deleter {
         }
         if self.at_limit() {
             self.skipped += 1;
-            self.dest.report.set_io_error(ioerr::DEL_LIMIT);
+            self.dest.report.set_io_error(IoErrors::DEL_LIMIT);
             return Ok(Outcome::Limit);
         }
         let mode = self.shown_mode(rel, kind);
@@ -337,8 +333,7 @@ impl Deleter {
     /// Remove the contents of a directory; whether all of it went.
     fn empty(&mut self, rel: &[u8], mut filters: Option<&mut Filters>) -> Result<bool> {
         let mut names = self.dest.root.read_names_nofollow(rel);
-        if matches!(&names, Err(e) if e.raw_os_error() == Some(13)) && !self.dest.plan.am_root && !self.dest.plan.idle()
-        {
+        if matches!(&names, Err(e) if e.is(Errno::ACCESS)) && !self.dest.plan.am_root && !self.dest.plan.idle() {
             let _ = self.dest.root.chmod(rel, 0o700);
             names = self.dest.root.read_names_nofollow(rel);
         }
@@ -397,7 +392,7 @@ impl Deleter {
             if outcome == Outcome::NotEmpty && self.at_limit() {
                 // Once more for a directory that the limit has kept (observed).
                 self.skipped += 1;
-                self.dest.report.set_io_error(ioerr::DEL_LIMIT);
+                self.dest.report.set_io_error(IoErrors::DEL_LIMIT);
             }
         }
         debug!(self.dest.report, filter >= 2; "[generator] popping local filters");
@@ -429,7 +424,7 @@ impl Deleter {
             }
         }
         let mut result = self.dest.root.remove(rel, kind);
-        if matches!(&result, Err(e) if e.raw_os_error() == Some(13)) && !plan.am_root {
+        if matches!(&result, Err(e) if e.is(Errno::ACCESS)) && !plan.am_root {
             let parent = super::paths::split_name(rel).0;
             let parent = if parent.is_empty() { b"." } else { parent };
             if let Ok(stat) = self.dest.root.lstat(parent) {
@@ -440,13 +435,11 @@ impl Deleter {
         }
         match result {
             Ok(()) => Ok(Outcome::Done),
-            Err(error) if kind == FileKind::Dir && matches!(error.raw_os_error(), Some(39 | 17)) => {
-                self.dest
-                    .report
-                    .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+            Err(error) if kind == FileKind::Dir && (error.is(Errno::NOTEMPTY) || error.is(Errno::EXIST)) => {
+                self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
                 Ok(Outcome::NotEmpty)
             }
-            Err(error) if error.raw_os_error() == Some(2) => Ok(Outcome::Failed),
+            Err(error) if error.is(Errno::NOENT) => Ok(Outcome::Failed),
             Err(error) => {
                 self.failed(if kind == FileKind::Dir { "rmdir" } else { "unlink" }, rel, &error);
                 Ok(Outcome::Failed)
@@ -455,7 +448,7 @@ impl Deleter {
     }
 
     fn failed(&self, call: &str, rel: &[u8], error: &io::Error) {
-        let text = [b"delete_file: ".as_slice(), call.as_bytes(), b"(", rel, b") failed"].concat();
+        let text = text!["delete_file: ", call, "(", rel, ") failed"];
         self.dest
             .report
             .line(Level::ErrorXfer, sys_line(self.dest.role, &text, error));
@@ -500,17 +493,13 @@ impl Deleter {
                 !plan.idle() || !self.holds_names(rel)
             };
             if !emptied {
-                self.dest
-                    .report
-                    .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+                self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
                 free = false;
             } else if !plan.idle() {
                 match self.dest.root.rmdir(rel) {
                     Ok(()) => {}
-                    Err(error) if matches!(error.raw_os_error(), Some(39 | 17)) => {
-                        self.dest
-                            .report
-                            .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+                    Err(error) if error.is(Errno::NOTEMPTY) || error.is(Errno::EXIST) => {
+                        self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
                         free = false;
                     }
                     Err(error) => {
@@ -538,13 +527,7 @@ impl Deleter {
         }
         self.flags = 2;
         if !free {
-            let text = [
-                b"could not make way for new ".as_slice(),
-                kind_text.as_bytes(),
-                b": ",
-                rel,
-            ]
-            .concat();
+            let text = text!["could not make way for new ", kind_text, ": ", rel];
             self.dest.report.error_xfer(text);
         }
         Ok(free)
@@ -585,9 +568,7 @@ impl Deleter {
         }
         if kind == FileKind::Dir && !self.dest.plan.force && self.dest.plan.delete == DeleteWhen::Never {
             if self.dest.plan.idle() && self.holds_names(rel) {
-                self.dest
-                    .report
-                    .info([b"cannot delete non-empty directory: ".as_slice(), rel].concat());
+                self.dest.report.info(text!["cannot delete non-empty directory: ", rel]);
             } else {
                 let mode = self.shown_mode(rel, kind);
                 if self.remove_leaf(rel, kind)? == Outcome::Done {

@@ -13,14 +13,18 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use rustix::io::Errno;
+
 use super::chmod::Chmod;
 use super::filter::Filters;
 use super::metadata::Metadata;
 use super::paths::lexical_path;
-use crate::error::{sys_text, Error, Result};
+use crate::error::{sys_text, Error, IoErrorExt as _, Result};
 use crate::flist::{Segment, Tables};
 use crate::plan::Plan;
+use crate::report::say::text;
 use crate::report::{Report, Reported};
+use crate::role::Role;
 use crate::tree::{Root, RootOptions};
 
 /// Why a file is not in place.
@@ -53,7 +57,7 @@ pub struct Dest {
     /// A single entry that is stored under this name (spec: options 5.3).
     pub single: Option<Arc<Vec<u8>>>,
     /// `generator` or `receiver`, for messages.
-    pub role: &'static str,
+    pub role: Role,
     pub temp_dir: Option<Root>,
     /// The temp-dir that cannot be used: a link on the way to it belongs to somebody else.
     temp_refused: Option<Arc<Vec<u8>>>,
@@ -102,7 +106,7 @@ impl Dest {
             effective: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
             on_nfs: crate::tree::data::is_nfs(root.handle()),
             single: None,
-            role: "generator",
+            role: Role::Generator,
             temp_dir: None,
             temp_refused: None,
             partial: PartialDir::None,
@@ -163,7 +167,7 @@ impl Dest {
                 };
                 let module = super::sources::open_module(&self.plan, module, &options)?;
                 let Some(rel) = full.strip_prefix(module.path()) else {
-                    return Err(io::Error::from_raw_os_error(40));
+                    return Err(io::Error::from(Errno::LOOP));
                 };
                 let rel = rel.strip_prefix(b"/").unwrap_or(rel);
                 beneath(&module, if rel.is_empty() { b"." } else { rel })
@@ -194,15 +198,15 @@ impl Dest {
             match opened {
                 Ok(root) => self.temp_dir = Some(root),
                 // Told for each file that should have been made there.
-                Err(error) if error.raw_os_error() == Some(40) => {
+                Err(error) if error.is(Errno::LOOP) => {
                     let full = crate::tree::operator::absolute(dir, self.root.path()).unwrap_or_else(|_| dir.to_vec());
                     self.temp_refused = Some(Arc::new(super::paths::clean(&full)));
                 }
                 Err(error) => {
                     let shown = crate::report::name_text(dir);
-                    return Err(match error.raw_os_error() {
-                        Some(2) => Error::Usage(format!("The temp-dir does not exist: {shown}")),
-                        Some(20) => Error::Usage(format!("The temp-dir is not a directory: {shown}")),
+                    return Err(match Errno::from_io_error(&error) {
+                        Some(Errno::NOENT) => Error::Usage(format!("The temp-dir does not exist: {shown}")),
+                        Some(Errno::NOTDIR) => Error::Usage(format!("The temp-dir is not a directory: {shown}")),
                         _ => Error::FileIo(format!("Failed to stat temp-dir {shown}: {}", sys_text(&error))),
                     });
                 }
@@ -218,7 +222,7 @@ impl Dest {
     }
 
     /// The same destination as the other role sees it.
-    pub fn for_role(&self, role: &'static str) -> Self {
+    pub fn for_role(&self, role: Role) -> Self {
         Self { role, ..self.clone() }
     }
 
@@ -239,7 +243,7 @@ impl Dest {
     }
 
     pub fn sys_error(&self, verb: &str, rel: &[u8], error: &io::Error) -> Reported {
-        let text = [verb.as_bytes(), b" ", &self.display(rel), b" failed"].concat();
+        let text = text![verb, " ", &self.display(rel), " failed"];
         self.report.sys_error(self.role, text, error)
     }
 

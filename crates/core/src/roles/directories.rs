@@ -11,8 +11,9 @@ use crate::error::Result;
 use crate::flist::{eflag, Segment};
 use crate::plan::{AltDest, DeleteWhen};
 use crate::report::debug::debug;
-use crate::report::item::iflag;
+use crate::role::Role;
 use crate::tree::Stat;
+use crate::wire::item::ItemFlags;
 
 impl Generator {
     /// A directory seen in its parent's list: made now so that the parent's mtime settles (spec: transfer 3.1.2).
@@ -82,7 +83,7 @@ impl Generator {
             Err(error) => {
                 self.report.check()?;
                 let text = [b"recv_generator: failed to stat ".as_slice(), &self.dest.display(&rel)].concat();
-                self.report.sys_error("generator", text, &error);
+                self.report.sys_error(Role::Generator, text, &error);
                 self.skip_below(&rel);
                 return Ok(None);
             }
@@ -128,17 +129,17 @@ impl Generator {
         }
         let mut compared = real;
         let mut place = self.dest.root.clone();
-        let mut base = 0;
+        let mut base = ItemFlags::NONE;
         if real.is_none() && self.plan.alt_dest != AltDest::None {
             if let Some((root, stat)) = self.alt_directory(segment, i, &rel) {
                 place = root;
                 compared = Some(stat);
-                base = iflag::LOCAL_CHANGE;
+                base = ItemFlags::LOCAL_CHANGE;
             }
         }
         let flags = item_flags(&self.plan, &want, compared.as_ref(), base, false);
         let flags = self.metadata_flags(&place, &rel, &want, compared.as_ref(), flags);
-        if base != 0 && flags == base && self.plan.info.name > 1 && !self.plan.itemize {
+        if !base.is_empty() && flags == base && self.plan.info.name > 1 && !self.plan.itemize {
             self.report.info([rel.as_slice(), b"/ is uptodate"].concat());
         }
         // Of what --existing would not have made nothing is removed either.
@@ -148,7 +149,7 @@ impl Generator {
         let late = deletes && real.is_some() && matches!(self.output, super::generator::Output::Wire(_));
         // Without --perms a module's incoming chmod still changes what is there, which no item shows.
         let chmod = !self.plan.daemon_chmod.is_empty() && compared.is_some_and(|s| (s.mode ^ want.mode) & 0o7777 != 0);
-        let logged = if chmod { flags | iflag::PERMS } else { flags };
+        let logged = flags | ItemFlags::PERMS.when(chmod);
         items::log_made(&self.report, segment, i, logged, None);
         if !late {
             self.pass_item(segment, i, ndx, flags, None)?;
@@ -167,7 +168,7 @@ impl Generator {
                         b" failed",
                     ]
                     .concat();
-                    self.report.sys_error("generator", text, &error);
+                    self.report.sys_error(Role::Generator, text, &error);
                     self.contents_skipped();
                     self.skip_below(&rel);
                     return Ok(None);
@@ -215,7 +216,7 @@ impl Generator {
                 };
                 if let Err(error) = self.dest.root.chmod(&rel, want.mode & bits) {
                     let text = [b"failed to set permissions on ".as_slice(), &self.dest.display(&rel)].concat();
-                    self.report.sys_error("generator", text, &error);
+                    self.report.sys_error(Role::Generator, text, &error);
                 }
             }
             if !self.plan.root_like() && want.mode & 0o700 != 0o700 {
@@ -223,7 +224,7 @@ impl Generator {
                     Ok(()) => widened = true,
                     Err(error) => {
                         let text = [b"failed to modify permissions on ".as_slice(), &self.dest.display(&rel)].concat();
-                        self.report.sys_error("generator", text, &error);
+                        self.report.sys_error(Role::Generator, text, &error);
                     }
                 }
             }

@@ -9,7 +9,9 @@ use super::paths::split_name;
 use crate::error::Result;
 use crate::flist::{eflag, Segment};
 use crate::report::debug::debug;
+use crate::role::Role;
 use crate::tree::Stat;
+use crate::wire::item::ItemFlags;
 
 pub(super) fn missing(error: &io::Error) -> bool {
     error.raw_os_error() == Some(2)
@@ -83,7 +85,7 @@ impl Generator {
                 })
             {
                 b" (file change)"
-            } else if item_flags(&self.plan, &want, Some(stat), 0, false) != 0 {
+            } else if item_flags(&self.plan, &want, Some(stat), ItemFlags::NONE, false) != ItemFlags::NONE {
                 b" (attr change)"
             } else {
                 b" (uptodate)"
@@ -129,7 +131,7 @@ impl Generator {
             Err(error) => {
                 self.report.check()?;
                 let text = [b"recv_generator: failed to stat ".as_slice(), &self.dest.display(&rel)].concat();
-                self.report.sys_error("generator", text, &error);
+                self.report.sys_error(Role::Generator, text, &error);
                 return self.hlink_skipped(segment, i);
             }
         };
@@ -181,8 +183,8 @@ impl Generator {
         rel: &[u8],
         want: &Wanted,
         now: Option<&Stat>,
-        flags: u16,
-    ) -> u16 {
+        flags: ItemFlags,
+    ) -> ItemFlags {
         flags | self.dest.metadata_flags(root, rel, want, now)
     }
 }

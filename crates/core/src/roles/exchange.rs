@@ -6,22 +6,21 @@ use crate::error::{Error, Result};
 use crate::event::Counts;
 use crate::flist::{Found, Lists, Segment};
 use crate::plan::Plan;
-use crate::report::item::iflag;
+use crate::role::Role;
 use crate::wire::ints::{self, NdxWriter, Source};
+use crate::wire::item::{Item, ItemFlags};
 use crate::wire::trace::{self, Way};
 
-/// Longest xname in bytes (spec: protocol 12).
-const MAX_XNAME: usize = 4095;
 /// Most deletions of one kind that a peer may report.
 const MAX_DELETED: i32 = 1 << 28;
 
 /// The entry that an item is about. An item may not ask for the data of what has none, nor speak of what was dropped
 /// from its list (spec: protocol 5.9, 6.2).
-pub fn entry_of(lists: &Lists, item: &Item, role: &str) -> Result<Found> {
+pub fn entry_of(lists: &Lists, item: &Item<'_>, role: Role) -> Result<Found> {
     let ndx = item.ndx;
     let found = lists
         .find(ndx)
-        .ok_or_else(|| lists.out_of_range(ndx, "read_ndx_and_attrs", role))?;
+        .ok_or_else(|| lists.out_of_range(ndx, "read_ndx_and_attrs", role.name()))?;
     if item.wants_data() && !(found.active && found.segment.entry(found.pos).is_file()) {
         return Err(Error::Protocol(format!(
             "received request to transfer non-regular file: {ndx} [{role}]"
@@ -35,127 +34,11 @@ pub fn entry_of(lists: &Lists, item: &Item, role: &str) -> Result<Found> {
     Ok(found)
 }
 
-/// One item: a request of the generator, or its echo.
-#[derive(Debug, Clone)]
-pub struct Item {
-    pub ndx: i32,
-    pub iflags: u16,
-    /// Type of the basis; [`super::generator::basis::ITSELF`] when none was sent.
-    pub kind: u8,
-    pub xname: Option<Vec<u8>>,
-}
-
-impl Item {
-    /// Read what follows an index.
-    ///
-    /// spec: protocol 6.1; without flags (P<29) each index asks for data.
-    pub fn read(src: &mut dyn Source, ndx: i32, protocol: u8) -> Result<Self> {
-        let mut item = Self {
-            ndx,
-            iflags: iflag::TRANSFER,
-            kind: super::generator::basis::ITSELF,
-            xname: None,
-        };
-        if protocol < 29 {
-            item.trace(Way::In);
-            return Ok(item);
-        }
-        item.iflags = src.shortint()?;
-        if item.iflags & iflag::BASIS_TYPE != 0 {
-            item.kind = src.byte()?;
-        }
-        if item.iflags & iflag::XNAME != 0 {
-            let name = src.vstring(MAX_XNAME).map_err(|e| match e {
-                Error::Stream(_)
-                | Error::Timeout(_)
-                | Error::Socket(_)
-                | Error::Interrupted(_)
-                | Error::PeerExit(_) => e,
-                other => Error::Protocol(other.to_string()),
-            })?;
-            item.xname = Some(name);
-        }
-        item.trace(Way::In);
-        Ok(item)
-    }
-
-    /// Write the item up to, and without, attribute values and data.
-    pub fn put(&self, ndx: &mut NdxWriter, out: &mut Vec<u8>, protocol: u8) -> Result<()> {
-        self.trace(Way::Out);
-        ndx.put(out, self.ndx);
-        if protocol < 29 {
-            return Ok(());
-        }
-        ints::put_shortint(out, self.iflags);
-        if self.iflags & iflag::BASIS_TYPE != 0 {
-            out.push(self.kind);
-        }
-        if self.iflags & iflag::XNAME != 0 {
-            ints::put_vstring(out, self.xname.as_deref().unwrap_or_default())?;
-        }
-        Ok(())
-    }
-
-    fn trace(&self, way: Way) {
-        trace_item(way, self.ndx, self.iflags, self.kind, self.xname.as_deref());
-    }
-
-    pub fn wants_data(&self) -> bool {
-        self.iflags & iflag::TRANSFER != 0
-    }
-
-    /// A list of attribute values goes with the item (spec: protocol 6.5).
-    pub fn has_xattrs(&self, plan: &Plan) -> bool {
-        super::metadata::values_follow(plan, self.iflags)
-    }
-
-    /// The keep-alive of protocol 29 (spec: protocol 3.5).
-    pub fn is_keep_alive(&self, plan: &Plan, lists: &Lists) -> bool {
-        plan.protocol == 29
-            && self.iflags == iflag::NEW
-            && lists.first().is_some_and(|list| list.len() as i32 == self.ndx)
-    }
-}
-
-/// An item in words, for `--debug=IO`.
-pub fn trace_item(way: Way, ndx: i32, iflags: u16, kind: u8, xname: Option<&[u8]>) {
-    const NAMES: [(u16, &str); 15] = [
-        (iflag::TRANSFER, "TRANSFER"),
-        (iflag::LOCAL_CHANGE, "LOCAL_CHANGE"),
-        (iflag::NEW, "NEW"),
-        (iflag::XNAME, "XNAME"),
-        (iflag::BASIS_TYPE, "BASIS_TYPE"),
-        (iflag::CRTIME, "CRTIME"),
-        (iflag::XATTR, "XATTR"),
-        (iflag::ACL, "ACL"),
-        (iflag::GROUP, "GROUP"),
-        (iflag::OWNER, "OWNER"),
-        (iflag::PERMS, "PERMS"),
-        (iflag::TIME, "TIME"),
-        (iflag::SIZE, "SIZE"),
-        (iflag::CHANGE, "CHANGE"),
-        (iflag::ATIME, "ATIME"),
-    ];
-    if !trace::is_on() {
-        return;
-    }
-    let flags: Vec<_> = NAMES
-        .iter()
-        .filter(|(bit, _)| iflags & bit != 0)
-        .map(|(_, name)| *name)
-        .collect();
-    let flags = if flags.is_empty() {
-        "-".to_owned()
-    } else {
-        flags.join("|")
-    };
-    let basis = if iflags & iflag::BASIS_TYPE != 0 {
-        format!(" basis={kind:#x}")
-    } else {
-        String::new()
-    };
-    let xname = xname.map_or(String::new(), |x| format!(" xname=\"{}\"", x.escape_ascii()));
-    trace::line(way, &format!("ITEM {ndx} {flags}{basis}{xname}"));
+/// The keep-alive of protocol 29 (spec: protocol 3.5).
+pub fn is_keep_alive(item: &Item<'_>, plan: &Plan, lists: &Lists) -> bool {
+    plan.protocol == 29
+        && item.iflags == ItemFlags::NEW
+        && lists.first().is_some_and(|list| list.len() as i32 == item.ndx)
 }
 
 /// A list in words.
@@ -247,7 +130,7 @@ impl Places {
 }
 
 /// Deletion counts; `role` is what stands in the brackets of messages. spec: protocol 6.9
-pub fn read_deletions(src: &mut dyn Source, role: &str) -> Result<Counts> {
+pub fn read_deletions(src: &mut dyn Source, role: Role) -> Result<Counts> {
     let mut next = |what: &str| -> Result<u64> {
         let n = src.varint()?;
         if !(0..=MAX_DELETED).contains(&n) {

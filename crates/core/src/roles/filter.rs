@@ -3,11 +3,15 @@
 
 use std::io;
 
-use crate::error::Result;
+use rustix::io::Errno;
+
+use crate::error::{IoErrorExt as _, Result};
 use crate::plan::Plan;
-use crate::report::{ioerr, Report};
+use crate::report::Report;
+use crate::role::Role;
 use crate::rules::{BuildOptions, RuleOptions, Rules, Side, Warning, FROM_FILE};
 use crate::tree::{operator, Root};
+use crate::wire::item::IoErrors;
 
 /// Rules of one role, and where on the walk it stands.
 pub struct Filters {
@@ -29,9 +33,9 @@ pub struct Filters {
     report: Option<Report>,
 }
 
-fn build_options(plan: &Plan, role: &str) -> BuildOptions {
+fn build_options(plan: &Plan, role: Role) -> BuildOptions {
     BuildOptions {
-        role: role.into(),
+        role: role.name().into(),
         from0: plan.from0,
         protocol: plan.protocol,
         ..BuildOptions::default()
@@ -40,7 +44,11 @@ fn build_options(plan: &Plan, role: &str) -> BuildOptions {
 
 impl Filters {
     fn new(plan: &Plan, side: Side, root: &[u8]) -> Result<Self> {
-        let role = if side == Side::Sender { "sender" } else { "generator" };
+        let role = if side == Side::Sender {
+            Role::Sender
+        } else {
+            Role::Generator
+        };
         let build = build_options(plan, role);
         let insecure = plan.insecure_links;
         let mut read = |name: &[u8]| -> io::Result<Option<Vec<u8>>> { read_operator(name, &plan.cwd, insecure) };
@@ -165,9 +173,9 @@ impl Filters {
         };
         if report.plan().debug.filter > 0 {
             let role = if self.side == Side::Sender {
-                "sender"
+                Role::Sender
             } else {
-                "generator"
+                Role::Generator
             };
             let kind = if is_dir { "directory" } else { "file" };
             let shown = [if self.absolute { b"/".as_slice() } else { b"" }, name].concat();
@@ -214,9 +222,9 @@ impl Filters {
                 report.error([text, &shown].concat());
                 // What is hidden here is not known, nor what is protected.
                 if self.side == Side::Sender {
-                    report.set_listing_error(ioerr::GENERAL);
+                    report.set_listing_error(IoErrors::GENERAL);
                 } else {
-                    report.set_io_error(ioerr::GENERAL);
+                    report.set_io_error(IoErrors::GENERAL);
                 }
             }
         }
@@ -315,14 +323,14 @@ fn operator_file(name: &[u8], cwd: &[u8], insecure: bool, confine: Option<&[u8]>
     let full = operator::absolute(name, cwd)?;
     let mut file = match operator::open_file(&full, None, insecure, confine) {
         Ok(file) => file,
-        Err(e) if e.raw_os_error() == Some(2) => return Ok(None),
+        Err(e) if e.is(Errno::NOENT) => return Ok(None),
         Err(e) => return Err(e),
     };
     let mut data = Vec::new();
     if confine.is_none() {
         file.read_to_end(&mut data)?;
     } else if file.take(LARGEST_IN_MODULE + 1).read_to_end(&mut data)? as u64 > LARGEST_IN_MODULE {
-        return Err(io::Error::from_raw_os_error(27));
+        return Err(io::Error::from(Errno::FBIG));
     }
     Ok(Some(data))
 }

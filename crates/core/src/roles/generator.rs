@@ -20,12 +20,12 @@ use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::debug;
-use crate::report::item::iflag;
-use crate::report::{significant, Report};
+use crate::report::Report;
+use crate::role::Role;
 use crate::tree::{Root, Stat};
-use crate::wire::ints::{self, NdxWriter};
+use crate::wire::ints::NdxWriter;
+use crate::wire::item::{Item, ItemFlags};
 use crate::wire::link::Writer;
-use crate::wire::trace::Way;
 
 /// What the generator hears from whoever delivers lists and writes data.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ pub struct Request {
     pub i: usize,
     pub ndx: i32,
     pub rel: Vec<u8>,
-    pub iflags: u16,
+    pub iflags: ItemFlags,
     pub basis: Option<Basis>,
     pub redo: bool,
     /// Something is at the name already.
@@ -264,7 +264,7 @@ impl Generator {
         if self.plan.delete == DeleteWhen::Before {
             self.delete_everywhere()?;
         }
-        if self.plan.local || self.report.role() != "sender" {
+        if self.plan.local || self.report.role() != Role::Sender {
             self.report.tell_method();
         }
         while let Some((segment, first_dir)) = self.next_list()? {
@@ -468,7 +468,7 @@ impl Generator {
         segment: &Arc<Segment>,
         i: usize,
         ndx: i32,
-        iflags: u16,
+        iflags: ItemFlags,
         xname: Option<&[u8]>,
     ) -> Result<()> {
         items::log_made(&self.report, segment, i, iflags, xname);
@@ -481,14 +481,14 @@ impl Generator {
         segment: &Arc<Segment>,
         i: usize,
         ndx: i32,
-        iflags: u16,
+        iflags: ItemFlags,
         xname: Option<&[u8]>,
     ) -> Result<()> {
         self.say_checked(segment, i, iflags, xname);
-        if !(significant(iflags, xname) || self.report.wants_unchanged()) {
+        if !(iflags.is_significant(xname) || self.report.wants_unchanged()) {
             return Ok(());
         }
-        let iflags = if xname.is_some() { iflags | iflag::XNAME } else { iflags };
+        let iflags = iflags | ItemFlags::XNAME.when(xname.is_some());
         match &mut self.output {
             Output::Wire(wire) => {
                 if self.plan.protocol < 29 {
@@ -500,19 +500,14 @@ impl Generator {
                     items::tell_unsent(&self.report, segment, i, iflags, xname);
                     return Ok(());
                 }
-                wire.buffer.clear();
-                super::exchange::trace_item(Way::Out, ndx, iflags, basis::ITSELF, xname);
-                wire.ndx.put(&mut wire.buffer, ndx);
-                ints::put_shortint(&mut wire.buffer, iflags);
-                if let Some(xname) = xname {
-                    ints::put_vstring(&mut wire.buffer, xname)?;
-                }
-                if super::metadata::values_follow(&self.plan, iflags) {
+                let item = Item::new(ndx, iflags, None, xname);
+                let numbers = super::metadata::values_follow(&self.plan, iflags).then(|| {
                     let rel = self.dest.name(segment, i);
-                    let there = iflags & iflag::NEW == 0;
-                    let numbers = self.dest.xattr_requests(there.then_some(&*rel), segment.xattrs(i));
-                    crate::flist::xattr::put_request(&mut wire.buffer, &numbers);
-                }
+                    let there = !iflags.contains(ItemFlags::NEW);
+                    self.dest.xattr_requests(there.then_some(&*rel), segment.xattrs(i))
+                });
+                wire.buffer.clear();
+                item.put(&mut wire.ndx, &mut wire.buffer, self.plan.protocol, numbers.as_deref())?;
                 wire.writer.put(&wire.buffer)?;
             }
             Output::Local(_) => {
@@ -538,16 +533,18 @@ impl Generator {
     }
 
     /// With `-vv`, files that need no data are named by the side that looked at them (spec: output 4).
-    fn say_checked(&self, segment: &Segment, i: usize, iflags: u16, xname: Option<&[u8]>) {
+    fn say_checked(&self, segment: &Segment, i: usize, iflags: ItemFlags, xname: Option<&[u8]>) {
         let plan = &self.plan;
-        let made = iflags & (iflag::TRANSFER | iflag::NEW) != 0
-            || iflags & iflag::LOCAL_CHANGE != 0 && significant(iflags, xname) && xname.is_none_or(|x| !x.is_empty());
+        let made = iflags.intersects(ItemFlags::TRANSFER | ItemFlags::NEW)
+            || iflags.contains(ItemFlags::LOCAL_CHANGE)
+                && iflags.is_significant(xname)
+                && xname.is_none_or(|x| !x.is_empty());
         let itemized = plan.itemize && !(plan.local && plan.protocol < 29);
         if plan.info.name < 2 || itemized || made || segment.entry(i).is_dir() {
             return;
         }
         let mut line = segment.name(i);
-        if !significant(iflags, None) {
+        if !iflags.is_significant(None) {
             line.extend_from_slice(b" is uptodate");
         }
         if plan.local {
@@ -561,7 +558,8 @@ impl Generator {
     pub(super) fn tell_unreadable(&self, basis: &Basis, error: &std::io::Error) {
         let path = self.report.quoted(&basis.root.display(&basis.name));
         let text = [b"failed to open ".as_slice(), &path, b", continuing"].concat();
-        self.report.error(crate::report::sys_line("generator", &text, error));
+        self.report
+            .error(crate::report::sys_line(Role::Generator, &text, error));
     }
 
     /// Ask for a file's data.
@@ -576,7 +574,7 @@ impl Generator {
                 .and_then(|basis| Some((basis, basis.root.open_read(&basis.name, self.plan.open_noatime).err()?)));
             if let Some((basis, error)) = refused {
                 self.tell_unreadable(basis, &error);
-                request.iflags = iflag::TRANSFER | iflag::NEW;
+                request.iflags = ItemFlags::TRANSFER | ItemFlags::NEW;
                 request.basis = None;
             }
         }

@@ -6,13 +6,14 @@ use super::chmod::Chmod;
 use super::compare::{is_link, is_reg};
 use crate::flist::{eflag, Segment};
 use crate::plan::Plan;
-use crate::report::item::{iflag, Item, Operation};
-use crate::report::{significant, Report};
+use crate::report::item::{Item, Operation};
+use crate::report::Report;
 use crate::sums::strong;
+use crate::wire::item::ItemFlags;
 
 /// Flags with which an item changes something, `-vv` or not.
-fn acts(iflags: u16, xname: Option<&[u8]>) -> bool {
-    iflags & iflag::TRANSFER != 0 || iflags & iflag::LOCAL_CHANGE != 0 && significant(iflags, xname)
+fn acts(iflags: ItemFlags, xname: Option<&[u8]>) -> bool {
+    iflags.contains(ItemFlags::TRANSFER) || iflags.contains(ItemFlags::LOCAL_CHANGE) && iflags.is_significant(xname)
 }
 
 /// Figures that only a finished transfer has.
@@ -30,7 +31,7 @@ pub fn item_of<'a>(
     i: usize,
     name: &'a [u8],
     source: &'a [u8],
-    iflags: u16,
+    iflags: ItemFlags,
     xname: Option<&'a [u8]>,
     sending: bool,
     figures: Figures<'a>,
@@ -47,9 +48,9 @@ pub fn item_of<'a>(
         uid: if plan.owner { entry.uid } else { 0 },
         gid: (plan.group && !entry.has(eflag::SKIP_GROUP)).then_some(entry.gid),
         iflags,
-        missing_flags: plan.protocol < 29 && iflags & iflag::TRANSFER != 0,
+        missing_flags: plan.protocol < 29 && iflags.contains(ItemFlags::TRANSFER),
         link_target: target_of(plan, segment, i, sending),
-        leader: xname.filter(|_| iflags & iflag::XNAME != 0 && iflags & iflag::LOCAL_CHANGE != 0),
+        leader: xname.filter(|_| iflags.contains(ItemFlags::XNAME) && iflags.contains(ItemFlags::LOCAL_CHANGE)),
         checksum: figures
             .checksum
             .or_else(|| segment.checksum(i))
@@ -60,22 +61,22 @@ pub fn item_of<'a>(
 }
 
 /// A dry run shows the sum of a file that would be transferred as zeros (observed).
-fn unsent_sum(plan: &Plan, iflags: u16) -> Option<&'static [u8]> {
+fn unsent_sum(plan: &Plan, iflags: ItemFlags) -> Option<&'static [u8]> {
     static ZEROS: [u8; 64] = [0; 64];
-    let shown = plan.dry_run && !plan.checksum && iflags & iflag::TRANSFER != 0;
+    let shown = plan.dry_run && !plan.checksum && iflags.contains(ItemFlags::TRANSFER);
     shown.then(|| &ZEROS[..strong::digest_len(plan.xfer_sum)])
 }
 
 /// Count a new item for `--stats`.
-pub fn count(report: &Report, mode: u32, iflags: u16) {
-    if iflags & iflag::NEW != 0 {
+pub fn count(report: &Report, mode: u32, iflags: ItemFlags) {
+    if iflags.contains(ItemFlags::NEW) {
         report.stats(|s| s.created.add(mode));
     }
 }
 
 /// Tell an item of a protocol that has none on the wire (P<29): the side that acts names it. In a local copy that is a
 /// server, which knows of no format.
-pub fn tell_unsent(report: &Report, segment: &Segment, i: usize, iflags: u16, xname: Option<&[u8]>) {
+pub fn tell_unsent(report: &Report, segment: &Segment, i: usize, iflags: ItemFlags, xname: Option<&[u8]>) {
     let plan = report.plan();
     let name = segment.name(i);
     if !plan.server && !plan.local {
@@ -123,11 +124,11 @@ fn plain_line(
     segment: &Segment,
     i: usize,
     name: Vec<u8>,
-    iflags: u16,
+    iflags: ItemFlags,
     xname: Option<&[u8]>,
 ) -> Option<Vec<u8>> {
     let is_dir = segment.entry(i).is_dir();
-    if plan.info.name == 0 || !(acts(iflags, xname) || is_dir && significant(iflags, xname)) {
+    if plan.info.name == 0 || !(acts(iflags, xname) || is_dir && iflags.is_significant(xname)) {
         return None;
     }
     let mut line = name;
@@ -145,9 +146,9 @@ fn plain_line(
 
 /// What a log without `%i` tells on the receiving side of a server: what is made or changed there without data, by
 /// name, as it happens (spec: daemon 12.3).
-pub fn log_made(report: &Report, segment: &Segment, i: usize, iflags: u16, xname: Option<&[u8]>) {
+pub fn log_made(report: &Report, segment: &Segment, i: usize, iflags: ItemFlags, xname: Option<&[u8]>) {
     let plan = report.plan();
-    if !plan.server || !plan.logging || report.log_itemizes() || iflags & iflag::TRANSFER != 0 {
+    if !plan.server || !plan.logging || report.log_itemizes() || iflags.contains(ItemFlags::TRANSFER) {
         return;
     }
     if let Some(line) = plain_line(plan, segment, i, segment.name(i), iflags, xname) {
@@ -184,7 +185,7 @@ pub fn tell(
     segment: &Segment,
     i: usize,
     name: &[u8],
-    iflags: u16,
+    iflags: ItemFlags,
     xname: Option<&[u8]>,
     sending: bool,
     figures: Figures<'_>,
@@ -194,7 +195,7 @@ pub fn tell(
     if !report.wants_items() && plan.info.name < 2 {
         return;
     }
-    let kept = plan.logging || plan.records;
+    let kept = plan.logging || plan.events.item;
     if !kept && !matches!(part, Part::All | Part::Screen) {
         return;
     }
@@ -206,7 +207,7 @@ pub fn tell(
         report.dest_name()
     };
     let item = item_of(report, segment, i, name, &source, iflags, xname, sending, figures);
-    let changed = significant(iflags, xname);
+    let changed = iflags.is_significant(xname);
     let screen = if plan.itemize {
         changed || report.wants_unchanged()
     } else {
@@ -225,9 +226,9 @@ pub fn tell(
     if (screen || log) && part != Part::Screen {
         let log = log
             && if plan.server {
-                !plan.dry_run && (report.log_itemizes() || iflags & iflag::TRANSFER != 0)
+                !plan.dry_run && (report.log_itemizes() || iflags.contains(ItemFlags::TRANSFER))
             } else {
-                !(plan.dry_run && iflags & iflag::TRANSFER != 0)
+                !(plan.dry_run && iflags.contains(ItemFlags::TRANSFER))
             };
         let after = match part {
             Part::KeptAfter(ndx) => Some(ndx),

@@ -8,7 +8,9 @@ use super::dest::{Dest, Failed};
 use super::paths::split_name;
 use crate::error::Result;
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::report::Reported;
+use crate::role::Role;
 use crate::tree::{data, Temp};
 
 /// What became of a file whose data was asked for. [`Outcome::Again`] and [`Outcome::Failed`] have been reported.
@@ -62,9 +64,9 @@ impl<'a> NewFile<'a> {
         match data::preallocate(file, self.size, grow) {
             Ok(()) => grow,
             Err(error) => {
-                let text = [b"do_fallocate ".as_slice(), &self.dest.display(self.rel)].concat();
+                let text = text!["do_fallocate ", &self.dest.display(self.rel)];
                 let report = &self.dest.report;
-                report.warning(crate::report::sys_line("receiver", &text, &error));
+                report.warning(crate::report::sys_line(Role::Receiver, &text, &error));
                 false
             }
         }

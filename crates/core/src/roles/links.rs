@@ -9,8 +9,9 @@ use super::generator::Generator;
 use crate::error::{sys_text, Result};
 use crate::flist::Segment;
 use crate::plan::AltDest;
-use crate::report::item::iflag;
+use crate::role::Role;
 use crate::tree::{Root, Stat};
+use crate::wire::item::ItemFlags;
 
 /// One group of names for one file.
 #[derive(Default)]
@@ -179,8 +180,8 @@ impl Generator {
     }
 
     /// What was told of a member that is in place.
-    pub(super) fn link_told(&mut self, segment: &Segment, i: usize, flags: u16) {
-        if self.plan.hard_links && flags & iflag::XATTR != 0 {
+    pub(super) fn link_told(&mut self, segment: &Segment, i: usize, flags: ItemFlags) {
+        if self.plan.hard_links && flags.contains(ItemFlags::XATTR) {
             if let Some(group) = self.groups.group(segment, i) {
                 group.attributes_to_come = true;
             }
@@ -320,7 +321,7 @@ impl Generator {
         ndx: i32,
         rel: &[u8],
         leader: &[u8],
-        flags: u16,
+        flags: ItemFlags,
     ) -> Result<()> {
         let mode = segment.entry(i).mode;
         let found = self.dest.lstat(rel).ok();
@@ -348,7 +349,7 @@ impl Generator {
                     b" failed",
                 ]
                 .concat();
-                self.report.sys_error("generator", text, &error);
+                self.report.sys_error(Role::Generator, text, &error);
                 return Ok(());
             }
         }
@@ -399,7 +400,7 @@ impl Generator {
         if let (Some(a), Some(b)) = (&found, &target) {
             if a.same_file(b) {
                 let want = self.dest.wanted(segment, i, found.as_ref());
-                let flags = item_flags(&self.plan, &want, found.as_ref(), iflag::LOCAL_CHANGE, true);
+                let flags = item_flags(&self.plan, &want, found.as_ref(), ItemFlags::LOCAL_CHANGE, true);
                 self.item(segment, i, ndx, flags, Some(b""))?;
                 if self.plan.remove_source_files {
                     self.succeeded(segment, i, ndx, false)?;
@@ -410,7 +411,7 @@ impl Generator {
         let shown = self.compared_link(segment, i, rel, found, target);
         let stat = shown.as_ref().map(|(_, stat)| *stat);
         let want = self.dest.wanted(segment, i, stat.as_ref());
-        let flags = item_flags(&self.plan, &want, stat.as_ref(), iflag::LOCAL_CHANGE, false);
+        let flags = item_flags(&self.plan, &want, stat.as_ref(), ItemFlags::LOCAL_CHANGE, false);
         let linked = !self.dry_run && found.is_some();
         let flags = if linked {
             flags
@@ -434,7 +435,7 @@ impl Generator {
                 ]
                 .concat();
                 if !needs_own_file(&error) {
-                    self.report.sys_error("generator", text, &error);
+                    self.report.sys_error(Role::Generator, text, &error);
                     return Ok(());
                 }
                 if self.plan.info.name > 0 {
@@ -451,7 +452,7 @@ impl Generator {
                     .groups
                     .group(segment, i)
                     .is_some_and(|group| group.attributes_to_come);
-                let flags = if to_come { flags | iflag::XATTR } else { flags };
+                let flags = if to_come { flags | ItemFlags::XATTR } else { flags };
                 self.metadata_flags(&self.dest.root, rel, &want, Some(&now), flags)
             }
             _ => flags,
@@ -459,7 +460,7 @@ impl Generator {
         if !known || self.report.wants_unchanged() {
             if known && !self.plan.itemize {
                 // Where lines are no items it is a file like its leader, which is up to date (observed).
-                self.item(segment, i, ndx, iflag::LOCAL_CHANGE, Some(b""))?;
+                self.item(segment, i, ndx, ItemFlags::LOCAL_CHANGE, Some(b""))?;
             } else {
                 self.item(segment, i, ndx, flags, Some(leader))?;
             }

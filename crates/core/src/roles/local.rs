@@ -19,7 +19,10 @@ use crate::error::{Error, Result};
 use crate::event::Summary;
 use crate::flist::{Segment, Tables};
 use crate::plan::{DeleteWhen, FilesFrom, Plan};
+use crate::report::say::text;
 use crate::report::{item, Report};
+use crate::role::Role;
+use crate::wire::item::ItemFlags;
 
 /// Lists that the scanner may be ahead.
 const AHEAD: usize = 64;
@@ -30,7 +33,7 @@ pub fn copy(plan: &Arc<Plan>, report: &Report) -> Summary {
     let result = run(plan, report).inspect_err(|error| {
         // All roles are one here; the closing line names the one that the reason names.
         let text = error.to_string();
-        let roles = ["receiver", "generator"];
+        let roles = [Role::Receiver, Role::Generator];
         if let Some(role) = roles
             .into_iter()
             .find(|role| text.starts_with(&format!("rsync: [{role}] ")))
@@ -208,10 +211,10 @@ fn generate(
     receive: Receiver<Feed>,
 ) -> Result<()> {
     let report = &report.receiving_end();
-    report.set_role("Receiver");
+    report.set_role(Role::EarlyReceiver);
     let mut metadata = Metadata::new(Arc::clone(plan), tables);
     metadata.map_ids(report)?;
-    let mut feeds = look_ahead(&receive, report).inspect_err(|_| report.set_role("sender"))?;
+    let mut feeds = look_ahead(&receive, report).inspect_err(|_| report.set_role(Role::Sender))?;
     if plan.info.flist > 0 && !plan.inc_recurse && (plan.recurse || plan.dirs) {
         listed(report, &feeds);
     }
@@ -227,12 +230,12 @@ fn generate(
     if plan.out_format.as_ref().is_some_and(|f| f.len() >= 4096)
         || plan.log_format.as_ref().is_some_and(|f| f.len() >= 4096)
     {
-        report.set_role("sender");
+        report.set_role(Role::Sender);
         return Err(Error::Diagnostics("log-format string is WAY too long!".into()));
     }
     dest.metadata = metadata;
     dest.metadata.read_rules(dest.root.path())?;
-    report.set_role("sender");
+    report.set_role(Role::Sender);
     report.hold_items();
     let filters = Filters::receiver(plan, dest.root.path())?;
     if plan.prune_empty_dirs {
@@ -269,7 +272,7 @@ pub fn tell_duplicates(plan: &Plan, report: &Report, segment: &Segment) {
     for &place in &segment.dropped {
         let name = segment.name(segment.at(place));
         let at = format!(" from file list ({})", start + place as i32);
-        report.info([b"removing duplicate name ".as_slice(), &name, at.as_bytes()].concat());
+        report.info(text!["removing duplicate name ", &name, at]);
     }
 }
 
@@ -342,10 +345,20 @@ pub fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usize) {
         report.info(&line);
         return;
     }
-    let shown = item_of(report, segment, i, &name, b"", 0, None, false, Figures::default());
+    let shown = item_of(
+        report,
+        segment,
+        i,
+        &name,
+        b"",
+        ItemFlags::NONE,
+        None,
+        false,
+        Figures::default(),
+    );
     let atime = (plan.atimes > 0).then(|| segment.atime(i));
     let crtime = plan.crtimes.then(|| segment.crtime(i));
     item::listing(&shown, atime, crtime, plan, &mut line);
     report.info(&line);
-    report.record_listed(&shown);
+    report.emit_listed(&shown);
 }

@@ -15,23 +15,24 @@ pub use reading::{
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::io::Errno;
+
 use super::compare::{is_dir, is_link, Wanted};
 use super::converter::Converter;
 use super::filter::Filters;
-use crate::error::Result;
+use crate::error::{IoErrorExt as _, Result};
 use crate::flist::{
     self, xattr as wire, IdFiles, IdLookup, IdMap, NamedAce, Segment, Tables, Who, XattrLedger, XattrSet, XattrValue,
 };
 use crate::plan::Plan;
 use crate::report::Report;
+use crate::role::Role;
 use crate::tree::acl::{Acl, AclKind, Named};
 use crate::tree::fake;
 use crate::tree::xattr::{self, Handling, INTERNAL};
 use crate::tree::{Root, Stat};
 use crate::wire::ints::Source;
-
-const ENODATA: i32 = 61;
-const EOPNOTSUPP: i32 = 95;
+use crate::wire::item::ItemFlags;
 
 /// An ACL of the filesystem as the list has it.
 fn listed(acl: &Acl) -> flist::Acl {
@@ -78,7 +79,7 @@ fn read_acl(place: Place<'_>, kind: AclKind, fake: bool) -> io::Result<Option<Ac
     }
     match place.get(kind.fake_xattr()) {
         Ok(value) => Ok(value.as_deref().and_then(Acl::from_fake)),
-        Err(e) if e.raw_os_error() == Some(EOPNOTSUPP) => Ok(None),
+        Err(e) if e.is(Errno::OPNOTSUPP) => Ok(None),
         Err(e) => Err(e),
     }
 }
@@ -321,20 +322,19 @@ impl Metadata {
     }
 
     /// Bits of what differs: ACL and extended attributes (spec: protocol 6.2). `now` is `None` for a new item.
-    pub fn flags(&self, place: Place<'_>, want: &Wanted, now: Option<&Stat>) -> u16 {
-        use crate::report::item::iflag;
-        let mut flags = 0;
+    pub fn flags(&self, place: Place<'_>, want: &Wanted, now: Option<&Stat>) -> ItemFlags {
+        let mut flags = ItemFlags::NONE;
         let Some(now) = now else {
             if self.plan.xattrs > 0 && !self.set_of(want).is_empty() {
-                flags |= iflag::XATTR;
+                flags |= ItemFlags::XATTR;
             }
             return flags;
         };
         if self.plan.acls && self.acls_differ(place, want, now) {
-            flags |= iflag::ACL;
+            flags |= ItemFlags::ACL;
         }
         if self.plan.xattrs > 0 && self.xattrs_differ(place, want) {
-            flags |= iflag::XATTR;
+            flags |= ItemFlags::XATTR;
         }
         flags
     }
@@ -373,7 +373,12 @@ impl Metadata {
         let values = {
             // Nobody else may hold the set while values are put into it: it would be copied for each reply.
             let set = xattrs.map(|i| self.tables.xattrs(i)).unwrap_or_default();
-            wire::read_reply(src, &set, self.plan.max_alloc, ("receiver", &segment.name(i)))?
+            wire::read_reply(
+                src,
+                &set,
+                self.plan.max_alloc,
+                (Role::Receiver.name(), &segment.name(i)),
+            )?
         };
         if let Some(index) = xattrs {
             for (number, value) in values {

@@ -12,8 +12,9 @@ use crate::error::Result;
 use crate::flist::Segment;
 use crate::plan::{AltDest, Plan};
 use crate::report::debug::debug;
-use crate::report::item::iflag;
+use crate::role::Role;
 use crate::tree::Stat;
+use crate::wire::item::ItemFlags;
 
 /// The prefix of a munged link (spec: options 2.3).
 pub const MUNGE: &[u8] = b"/rsyncd-munged/";
@@ -54,7 +55,7 @@ impl Generator {
         let want = self.dest.wanted(segment, i, found.as_ref());
         if let Some(stat) = found.filter(Stat::is_symlink) {
             if read_own_link(&self.dest.root, rel, self.plan.fake_super).is_ok_and(|now| now == target) {
-                let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
+                let flags = item_flags(&self.plan, &want, Some(&stat), ItemFlags::NONE, false);
                 let flags = self.metadata_flags(&self.dest.root, rel, &want, Some(&stat), flags);
                 self.dest
                     .set_attrs(rel, &want.settled(flags), &stat, SetTimes::default());
@@ -82,7 +83,7 @@ impl Generator {
             }
         }
         let same_kind = found.is_some_and(|s| s.is_symlink());
-        let flags = iflag::LOCAL_CHANGE | if same { 0 } else { iflag::CHANGE };
+        let flags = ItemFlags::LOCAL_CHANGE | ItemFlags::CHANGE.when(!same);
         let shown = if same_kind || compared.is_some() {
             compared.or(found)
         } else {
@@ -135,7 +136,7 @@ impl Generator {
             let same_type = (stat.mode ^ entry.mode) & S_IFMT == 0;
             // rsync takes a block device for a character device of the same numbers, and leaves it; that would lose it.
             if same_type && (!device || (stat.rdev_major, stat.rdev_minor) == (major, minor)) {
-                let flags = item_flags(&self.plan, &want, Some(&stat), 0, false);
+                let flags = item_flags(&self.plan, &want, Some(&stat), ItemFlags::NONE, false);
                 let flags = self.metadata_flags(&self.dest.root, rel, &want, Some(&stat), flags);
                 self.dest
                     .set_attrs(rel, &want.settled(flags), &stat, SetTimes::default());
@@ -163,7 +164,7 @@ impl Generator {
                 super::basis::AltOther::Nothing => {}
             }
         }
-        let flags = iflag::LOCAL_CHANGE | if same { 0 } else { iflag::CHANGE };
+        let flags = ItemFlags::LOCAL_CHANGE | ItemFlags::CHANGE.when(!same);
         let flags = item_flags(&self.plan, &want, compared.as_ref(), flags, same);
         let flags = self.metadata_flags(&place, rel, &want, compared.as_ref(), flags);
         let kind = if device { "device file" } else { "special file" };
@@ -202,7 +203,7 @@ impl Generator {
     ) -> Result<bool> {
         Ok(self.try_replace(rel, found, kind, make)?.unwrap_or_else(|error| {
             let text = failed(rel, self);
-            self.report.sys_error("generator", text, &error);
+            self.report.sys_error(Role::Generator, text, &error);
             false
         }))
     }

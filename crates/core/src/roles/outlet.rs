@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::error::{sys_text, Error, Result};
 use crate::plan::Plan;
+use crate::role::Role;
 use crate::wire::link::Writer;
 use crate::wire::record::Record;
 
 /// The record that a client's plan asks for. Errors: `Ipc` when the descriptor cannot be duplicated.
-pub fn record_of(plan: &Plan, role: &'static str) -> Result<Option<Arc<Record>>> {
+pub fn record_of(plan: &Plan, role: Role) -> Result<Option<Arc<Record>>> {
     let Some(handle) = &plan.write_batch_handle else {
         return Ok(None);
     };
@@ -16,7 +17,7 @@ pub fn record_of(plan: &Plan, role: &'static str) -> Result<Option<Arc<Record>>>
         .0
         .try_clone()
         .map_err(|e| Error::Ipc(format!("batch file: {}", sys_text(&e))))?;
-    Ok(Some(Arc::new(Record::new(fd, role))))
+    Ok(Some(Arc::new(Record::new(fd, role.name()))))
 }
 
 /// The outgoing stream, and its copy if there is one.
@@ -30,7 +31,7 @@ pub struct Outlet {
 
 impl Outlet {
     pub fn new(plan: &Plan, writer: Writer) -> Result<Self> {
-        let record = record_of(plan, "sender")?;
+        let record = record_of(plan, Role::Sender)?;
         Ok(Self {
             writer,
             data_only: plan.only_write_batch && record.is_some(),

@@ -16,6 +16,7 @@ use super::dest::Dest;
 use super::generator::Request;
 use super::landing::Outcome;
 use crate::error::{Error, Result};
+use crate::role::Role;
 
 /// Files that are handed over together: to wake a thread costs as much as to write a small file.
 const BATCH: usize = 16;
@@ -73,7 +74,7 @@ impl Pool {
         for _ in 0..Self::size() {
             let (inbox, outbox, stop) = (inbox.clone(), outbox.clone(), Arc::clone(&stop));
             let mut copier = copier.worker();
-            let dest = dest.for_role("receiver");
+            let dest = dest.for_role(Role::Receiver);
             let work = move || {
                 for batch in inbox {
                     let mut done = Vec::with_capacity(batch.len());

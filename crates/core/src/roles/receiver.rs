@@ -9,24 +9,29 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox};
 
+use rustix::io::Errno;
+
 use super::compare::Wanted;
 use super::dest::{Dest, Failed};
-use super::exchange::{entry_of, read_deletions, Item, Places, Seen};
-use super::generator::Feed;
+use super::exchange::{entry_of, is_keep_alive, read_deletions, Places, Seen};
+use super::generator::{basis, Feed};
 use super::items::{self, Figures, Part};
 use super::landing::Outcome;
 use super::rebuild::Built;
 use super::replay::Replay;
 use crate::delta::tokens;
-use crate::error::{Error, Result};
+use crate::error::{Error, IoErrorExt as _, Result};
 use crate::flist::{Decoder, Found, Lists, Received, Segment, Unconverted, EILSEQ};
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::{self, debug, ListOf};
+use crate::report::say::text;
 use crate::report::Report;
+use crate::role::Role;
 use crate::sums::size::SumHead;
 use crate::tree::{operator, Root, Stat};
 use crate::wire::frames::{Message, Tag};
 use crate::wire::ints::{NdxReader, Source, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
+use crate::wire::item::{IoErrors, Item, ItemFlags};
 use crate::wire::link::{Reader, Writer};
 use crate::wire::trace::Way;
 
@@ -62,7 +67,7 @@ pub struct Receiver {
 fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Feed>) -> Result<()> {
     match message.tag {
         tag if tag.is_text() => report.from_peer(tag, &message.payload),
-        Tag::IoError => report.set_io_error(message.value().unwrap_or(0) as u32 & 7),
+        Tag::IoError => report.set_io_error(IoErrors::from_peer(message.value().unwrap_or(0))),
         Tag::ErrorExit => {
             return Err(match message.value() {
                 Some(code) => {
@@ -89,7 +94,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
 
 /// A finished file that waits in the partial-dir (`--delay-updates`), with what is logged when it has its name.
 struct Delayed {
-    item: Item,
+    item: Item<'static>,
     segment: Arc<Segment>,
     i: usize,
     rel: Vec<u8>,
@@ -179,7 +184,7 @@ impl Receiver {
         let first = self.decoder.read_list(&mut self.reader, start, None)?;
         let empty = first.segment.is_empty();
         let count = first.segment.len();
-        self.take_list(first, "Receiver")?;
+        self.take_list(first, Role::EarlyReceiver)?;
         self.read_at_split = self.reader.bytes_read();
         let size = self.read_at_split - started;
         self.report.stats(|s| s.flist_size += size);
@@ -236,10 +241,10 @@ impl Receiver {
         }
     }
 
-    fn take_list(&mut self, received: Received, role: &'static str) -> Result<()> {
-        self.tell_unconverted(&received.notices, role == "Receiver");
+    fn take_list(&mut self, received: Received, role: Role) -> Result<()> {
+        self.tell_unconverted(&received.notices, role == Role::EarlyReceiver);
         let mut segment = received.segment;
-        segment.io_error = received.io_error as u32;
+        segment.io_error = IoErrors::from_bits(received.io_error as u32);
         self.report.set_listing_error(segment.io_error);
         if self.plan.prune_empty_dirs {
             super::metadata::prune(&self.plan, &mut segment, &self.plan.destination, &self.report)?;
@@ -280,10 +285,10 @@ impl Receiver {
         }
         // A list that is read before it is settled where things go: nobody is a receiver yet.
         let early = self.lists.added() == 1 && self.lists.first().is_some_and(|list| list.len() == 1);
-        let role = if early { "Receiver" } else { "receiver" };
+        let role = if early { Role::EarlyReceiver } else { Role::Receiver };
         debug!(self.report, flist >= 2; "[", role, "] receiving flist for dir ", dir_ndx);
         let start = self.lists.next_start();
-        self.decoder.set_role(role);
+        self.decoder.set_role(role.name());
         let received = self
             .decoder
             .read_list(&mut self.reader, start, Some((dir_ndx, &path)))?;
@@ -349,7 +354,7 @@ impl Receiver {
                     self.tell_generator(Feed::Eof)?;
                 }
                 NDX_DEL_STATS if self.plan.protocol >= 31 => {
-                    read_deletions(&mut self.reader, "receiver")?;
+                    read_deletions(&mut self.reader, Role::Receiver)?;
                 }
                 ndx if ndx <= NDX_FLIST_OFFSET && self.plan.inc_recurse => {
                     self.sub_list(NDX_FLIST_OFFSET - ndx)?;
@@ -358,20 +363,20 @@ impl Receiver {
                 ndx if self.plan.inc_recurse && ndx != NDX_FLIST_EOF => {
                     self.lists.expect(NDX_FLIST_OFFSET - ndx)?;
                 }
-                ndx => return Err(self.lists.not_an_index(ndx, "receiver")),
+                ndx => return Err(self.lists.not_an_index(ndx, Role::Receiver.name())),
             }
         }
     }
 
     fn item(&mut self, ndx: i32) -> Result<()> {
         let item = Item::read(&mut self.reader, ndx, self.plan.protocol)?;
-        if item.is_keep_alive(&self.plan, &self.lists) {
+        if is_keep_alive(&item, &self.plan, &self.lists) {
             return Ok(());
         }
         if let Some(replay) = self.replay.as_ref().filter(|_| !item.wants_data()) {
             replay.settle(&self.report)?;
         }
-        let found = entry_of(&self.lists, &item, "receiver")?;
+        let found = entry_of(&self.lists, &item, Role::Receiver)?;
         if self.report.progress_level() == 2 {
             self.working_end = self.places.end_of(ndx);
         }
@@ -383,7 +388,7 @@ impl Receiver {
                 self.phase
             )));
         }
-        if item.has_xattrs(&self.plan) {
+        if super::metadata::values_follow(&self.plan, item.iflags) {
             let dest = self.dest()?;
             dest.metadata.read_values(&mut self.reader, &found.segment, found.pos)?;
             if !item.wants_data() {
@@ -400,8 +405,7 @@ impl Receiver {
         if let Some(replay) = self.replay.clone() {
             if !replay.wants(&self.report, ndx)? {
                 let name = self.report.quoted(&found.segment.name(found.pos));
-                self.report
-                    .info([b"(Skipping batched update for ".as_slice(), &name, b")"].concat());
+                self.report.info(text!["(Skipping batched update for ", &name, ")"]);
                 return self.pass_over(&item, &found);
             }
         }
@@ -434,15 +438,14 @@ impl Receiver {
         for ndx in replay.unanswered(&self.report, end)? {
             if let Some(found) = self.lists.find(ndx).filter(|found| found.active) {
                 let name = self.report.quoted(&found.segment.name(found.pos));
-                self.report
-                    .error_xfer([b"(No batched update for ".as_slice(), &name, b")"].concat());
+                self.report.error_xfer(text!["(No batched update for ", &name, ")"]);
             }
             self.tell_generator(Feed::Finished { ndx, good: false })?;
         }
         Ok(())
     }
 
-    fn tell(&self, item: &Item, found: &Found, figures: Figures<'_>, part: Part) {
+    fn tell(&self, item: &Item<'_>, found: &Found, figures: Figures<'_>, part: Part) {
         let name = found.segment.name(found.pos);
         items::tell(
             &self.report,
@@ -466,7 +469,7 @@ impl Receiver {
                 .dest_inbox
                 .recv()
                 .map_err(|_| Error::Ipc(String::new()))?
-                .for_role("receiver");
+                .for_role(Role::Receiver);
             self.alt_roots = super::basis::open_alt_dirs_quietly(&dest);
             self.dest = Some(Arc::new(dest));
         }
@@ -474,7 +477,7 @@ impl Receiver {
     }
 
     /// Read a file's data to its end without keeping any.
-    fn pass_over(&mut self, item: &Item, found: &Found) -> Result<()> {
+    fn pass_over(&mut self, item: &Item<'_>, found: &Found) -> Result<()> {
         let dest = self.dest()?;
         let (segment, i) = (Arc::clone(&found.segment), found.pos);
         let head = SumHead::read(
@@ -482,7 +485,7 @@ impl Receiver {
             self.plan.protocol,
             self.plan.xfer_sum,
             self.phase > 0,
-            "receiver",
+            Role::Receiver.name(),
         )?;
         let incoming = Incoming {
             rel: dest.name(&segment, i),
@@ -490,7 +493,7 @@ impl Receiver {
             replaces: false,
             want: dest.wanted(&segment, i, None),
             head,
-            kind: item.kind,
+            kind: item.basis.unwrap_or(basis::ITSELF),
             basis: None,
             basis_lost: false,
             mapped: None,
@@ -514,7 +517,7 @@ impl Receiver {
         Ok(())
     }
 
-    fn receive(&mut self, item: &Item, found: &Found) -> Result<()> {
+    fn receive(&mut self, item: &Item<'static>, found: &Found) -> Result<()> {
         let dest = self.dest()?;
         let segment = Arc::clone(&found.segment);
         let (i, ndx) = (found.pos, item.ndx);
@@ -526,16 +529,16 @@ impl Receiver {
             self.plan.protocol,
             self.plan.xfer_sum,
             self.phase > 0,
-            "receiver",
+            Role::Receiver.name(),
         )?;
         let rel = dest.name(&segment, i);
-        let fresh = item.iflags & crate::report::item::iflag::NEW != 0 && self.plan.protocol >= 29;
+        let fresh = item.iflags.contains(ItemFlags::NEW) && self.plan.protocol >= 29;
         // What can't be looked at may be there all the same, and is not replaced without a backup.
         let looked = if fresh { None } else { Some(dest.lstat(&rel)) };
         let (exists, replaces) = match looked {
             None => (None, false),
             Some(Ok(stat)) => (Some(stat), true),
-            Some(Err(error)) => (None, error.raw_os_error() != Some(2)),
+            Some(Err(error)) => (None, !error.is(Errno::NOENT)),
         };
         let (kind, place) = self.basis_place(item, &dest, &rel, exists.as_ref())?;
         // Without --perms the mode is that of the file which the data builds on (observed).
@@ -557,7 +560,7 @@ impl Receiver {
                 Ok(file) => basis = Some(file),
                 // A similar file may have had its own turn and be gone, and a batch is read where its basis may be missing.
                 // Only where a block of it is meant does that matter: it ends the run (observed).
-                Err(error) if error.raw_os_error() == Some(2) => {}
+                Err(error) if error.is(Errno::NOENT) => {}
                 Err(error) => {
                     // The generator had it, so blocks of it may be meant: this try is in vain.
                     basis_lost = !self.tokens.wants_blocks();
@@ -566,7 +569,7 @@ impl Receiver {
                         &self.report.quoted(&root.display(&name)),
                         b" failed",
                     ];
-                    self.report.sys_error("receiver", text.concat(), &error);
+                    self.report.sys_error(Role::Receiver, text.concat(), &error);
                 }
             }
         }
@@ -692,7 +695,7 @@ impl Receiver {
                 match self.ndx.read(&mut self.reader)? {
                     NDX_DONE => break,
                     NDX_DEL_STATS => {
-                        let counts = read_deletions(&mut self.reader, "receiver")?;
+                        let counts = read_deletions(&mut self.reader, Role::Receiver)?;
                         if self.plan.delete == DeleteWhen::Never && !self.plan.force {
                             self.report.stats(|s| s.deleted = counts);
                         }
@@ -710,7 +713,7 @@ impl Receiver {
 }
 
 /// A list that has come, for `--debug=FLIST`: the receiver tells, and then the generator, which in rsync reads it again.
-pub(super) fn show_list(report: &Report, role: &str, segment: &Segment) {
+pub(super) fn show_list(report: &Report, role: Role, segment: &Segment) {
     if report.plan().debug.flist < 2 {
         return;
     }

@@ -8,8 +8,9 @@ use super::generator::{Generator, Request};
 use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::plan::AltDest;
-use crate::report::item::iflag;
+use crate::role::Role;
 use crate::tree::Stat;
+use crate::wire::item::ItemFlags;
 
 impl Generator {
     /// Size and content look the same as what is listed.
@@ -55,7 +56,7 @@ impl Generator {
             Err(error) => {
                 self.report.check()?;
                 let text = [b"recv_generator: failed to stat ".as_slice(), &self.dest.display(&rel)].concat();
-                self.report.sys_error("generator", text, &error);
+                self.report.sys_error(Role::Generator, text, &error);
                 return self.hlink_skipped(segment, i);
             }
         };
@@ -144,7 +145,7 @@ impl Generator {
                 if partial.is_some() && !self.dry_run {
                     self.dest.drop_partial(&rel);
                 }
-                let flags = item_flags(&plan, &want, Some(&stat), 0, false);
+                let flags = item_flags(&plan, &want, Some(&stat), ItemFlags::NONE, false);
                 let flags = self.metadata_flags(&root, &rel, &want, Some(&stat), flags);
                 let exact = plan.checksum;
                 self.dest
@@ -191,10 +192,10 @@ impl Generator {
                 "rsync: refusing unconfined partial basis for {name}"
             )));
         }
-        let mut flags = iflag::TRANSFER;
+        let mut flags = ItemFlags::TRANSFER;
         // Asked for again, nothing is compared (observed).
         if plan.checksum && compared.is_some() && !redo {
-            flags |= iflag::CHANGE;
+            flags |= ItemFlags::CHANGE;
         }
         let flags = item_flags(&plan, &want, compared.as_ref(), flags, false);
         let place = basis
@@ -218,23 +219,23 @@ impl Generator {
 
     /// Giving away a file with set-id bits clears them, so it is looked at again: the owner is then right and the mode is
     /// not (observed).
-    pub(super) fn after_chown(&self, want: &Wanted, before: &Stat, flags: u16) -> u16 {
-        let ids = iflag::OWNER | iflag::GROUP;
-        if flags & ids == 0 || before.mode & 0o6000 == 0 || self.dry_run || self.plan.fake_super {
+    pub(super) fn after_chown(&self, want: &Wanted, before: &Stat, flags: ItemFlags) -> ItemFlags {
+        let ids = ItemFlags::OWNER | ItemFlags::GROUP;
+        if !flags.intersects(ids) || before.mode & 0o6000 == 0 || self.dry_run || self.plan.fake_super {
             return flags;
         }
         let perms = self.plan.perms && want.mode & 0o6000 != 0;
-        flags & !ids | if perms { iflag::PERMS } else { 0 }
+        (flags - ids) | ItemFlags::PERMS.when(perms)
     }
 
     /// A new ACL has brought the mode along: that is not told as a change of its own (observed).
-    fn without_mode_of_acl(&self, rel: &[u8], want: &Wanted, before: &Stat, flags: u16) -> u16 {
-        let both = iflag::ACL | iflag::PERMS;
-        if flags & both != both || self.dry_run || (before.mode ^ want.mode) & 0o7000 != 0 {
+    fn without_mode_of_acl(&self, rel: &[u8], want: &Wanted, before: &Stat, flags: ItemFlags) -> ItemFlags {
+        let both = ItemFlags::ACL | ItemFlags::PERMS;
+        if !flags.contains(both) || self.dry_run || (before.mode ^ want.mode) & 0o7000 != 0 {
             return flags;
         }
         match self.dest.lstat(rel) {
-            Ok(now) if now.mode & 0o777 == want.mode & 0o777 => flags & !iflag::PERMS,
+            Ok(now) if now.mode & 0o777 == want.mode & 0o777 => flags - ItemFlags::PERMS,
             _ => flags,
         }
     }

@@ -22,6 +22,7 @@ use crate::flist::{Decoder, FlistOptions, Tables, Vet, Vetted};
 use crate::plan::{FilesFrom, Plan, StderrMode};
 use crate::report::debug::debug;
 use crate::report::{Level, Report};
+use crate::role::Role;
 use crate::rules::{BuildOptions, Requested, RuleOptions, Rules, Side, Vetting};
 use crate::wire::frames::Tag;
 use crate::wire::ints::NdxWriter;
@@ -80,7 +81,7 @@ fn weight(error: &Error) -> u8 {
 }
 
 /// The line, with its end, that says what a run ended with (spec: output 2).
-fn closing(code: i32, role: &str) -> String {
+fn closing(code: i32, role: Role) -> String {
     format!(
         "rsync error: {} (code {code}) at core.rs(1) [{role}=3.5.0]\n",
         crate::error::exit_text(code)
@@ -89,13 +90,13 @@ fn closing(code: i32, role: &str) -> String {
 
 /// A server's client ends as soon as it reads ERROR_EXIT, and then nobody passes on what stands on our standard error.
 /// So the cause goes over the link, in front of it; the summary says that this was done.
-fn last_words(plan: &Plan, report: &Report, writer: &Writer, error: &Error, role: &str) {
+fn last_words(plan: &Plan, report: &Report, writer: &Writer, error: &Error, role: Role) {
     if !plan.server || is_silent(error) || matches!(error.code(), 10 | 12 | 19 | 30) {
         return;
     }
     if !plan.daemon {
         // What this server has said on its standard error before is on its way first.
-        report.settle(SPOKEN);
+        report.wait_written(SPOKEN);
         if plan.stderr_mode == StderrMode::All {
             return;
         }
@@ -112,7 +113,7 @@ fn last_words(plan: &Plan, report: &Report, writer: &Writer, error: &Error, role
 }
 
 /// Say why this side goes.
-fn tell(plan: &Plan, report: &Report, writer: &Writer, error: &Error, role: &str) {
+fn tell(plan: &Plan, report: &Report, writer: &Writer, error: &Error, role: Role) {
     last_words(plan, report, writer, error, role);
     // Whatever is still to be written, the end of it is what counts now.
     writer.control().set_bwlimit(0);
@@ -141,17 +142,17 @@ fn cause(reader: &mut Reader, error: Error) -> Error {
 // ---- sending
 
 fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> {
-    report.set_role("sender");
-    link.set_role("sender");
+    report.set_role(Role::Sender);
+    link.set_role(Role::Sender.name());
     report.set_cancel_flag(link.control().cancel_flag());
     let (reader, writer) = link.split()?;
     if plan.server {
         report.set_writer(writer.clone());
     }
     announce(plan, report, true);
-    tell_rules(plan, report, "sender");
+    tell_rules(plan, report, Role::Sender);
     let mut sender = Sender::new(plan, report, reader, writer.clone(), metadata::ids_of(plan, report))
-        .inspect_err(|error| tell(plan, report, &writer, error, "sender"))?;
+        .inspect_err(|error| tell(plan, report, &writer, error, Role::Sender))?;
     let mut result = sender.run();
     if let Err(error) = result {
         let error = cause(sender.reader(), error);
@@ -188,7 +189,7 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> 
 }
 
 /// The rules that a server has got, for `--debug=FILTER2`; a client has told its own while it read them.
-fn tell_rules(plan: &Plan, report: &Report, role: &'static str) {
+fn tell_rules(plan: &Plan, report: &Report, role: Role) {
     if plan.server && !plan.twin {
         for rule in &plan.rules {
             debug!(report, filter >= 2; "[", role, "] add_rule(", rule, ")");
@@ -270,7 +271,7 @@ fn name_check(plan: &Plan) -> Result<Option<NameCheck>> {
         delete_excluded: plan.delete_excluded,
         root: b"/".to_vec(),
         build: BuildOptions {
-            role: "Receiver".into(),
+            role: Role::EarlyReceiver.name().into(),
             from0: plan.from0,
             protocol: plan.protocol,
             ..BuildOptions::default()
@@ -303,18 +304,18 @@ struct Ending<'a> {
     plan: &'a Plan,
     report: &'a Report,
     writer: Writer,
-    first: Mutex<Option<(Error, &'static str)>>,
+    first: Mutex<Option<(Error, Role)>>,
     /// What had been read when the generator began.
     read_at_split: AtomicU64,
 }
 
 impl Ending<'_> {
-    fn lock(&self) -> MutexGuard<'_, Option<(Error, &'static str)>> {
+    fn lock(&self) -> MutexGuard<'_, Option<(Error, Role)>> {
         self.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `error` has ended `role`.
-    fn declare(&self, error: &Error, role: &'static str) {
+    fn declare(&self, error: &Error, role: Role) {
         let mut first = self.lock();
         if matches!(&*first, Some((known, _)) if weight(known) >= weight(error)) {
             return;
@@ -331,14 +332,14 @@ impl Ending<'_> {
         self.lock().as_ref().is_some_and(|(error, _)| is_told(self.plan, error))
     }
 
-    fn take(&self) -> Option<(Error, &'static str)> {
+    fn take(&self) -> Option<(Error, Role)> {
         self.lock().take().map(|(error, role)| self.heard_of(error, role))
     }
 
     /// A generator hears of a broken stream by its receiver's end only, and tells that as a connection that was closed
     /// to it. A server's receiver has nobody to tell what it knew (observed; spec: protocol 3.7).
-    fn heard_of(&self, error: Error, role: &'static str) -> (Error, &'static str) {
-        if role != "receiver" || is_silent(&error) || !matches!(error, Error::Stream(_) | Error::Socket(_)) {
+    fn heard_of(&self, error: Error, role: Role) -> (Error, Role) {
+        if role != Role::Receiver || is_silent(&error) || !matches!(error, Error::Stream(_) | Error::Socket(_)) {
             return (error, role);
         }
         let known = if self.plan.server {
@@ -348,18 +349,18 @@ impl Ending<'_> {
         };
         let bytes = self.read_at_split.load(Ordering::Relaxed);
         let heard = format!("rsync: connection unexpectedly closed ({bytes} bytes received so far) [generator]");
-        (Error::Stream(known + &heard), "generator")
+        (Error::Stream(known + &heard), Role::Generator)
     }
 }
 
 fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> {
-    report.set_role("Receiver");
-    link.set_role("Receiver");
+    report.set_role(Role::EarlyReceiver);
+    link.set_role(Role::EarlyReceiver.name());
     let control = link.control();
     control.set_keep_alive(false);
     report.set_cancel_flag(control.cancel_flag());
     let (mut reader, writer) = link.split()?;
-    let record = super::outlet::record_of(plan, "receiver")?;
+    let record = super::outlet::record_of(plan, Role::Receiver)?;
     if let Some(record) = &record {
         reader.set_record(Arc::clone(record));
     }
@@ -381,10 +382,10 @@ fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()
     if plan.server {
         debug!(report, recv >= 1; "server_recv(2) starting pid=", plan.pid);
     }
-    tell_rules(plan, report, "Receiver");
+    tell_rules(plan, report, Role::EarlyReceiver);
     let decoder = decoder(plan, report).inspect_err(|error| {
         // Nothing runs yet that could do it, and the peer's user has chosen the words that make no sense.
-        tell(plan, report, &writer, error, "Receiver");
+        tell(plan, report, &writer, error, Role::EarlyReceiver);
         if is_told(plan, error) {
             reader.drain(FAREWELL, FAREWELL_BYTES);
         }
@@ -488,7 +489,7 @@ fn receive_all(
                 while matches!(receiver.reader().at_eof(), Ok(false)) {
                     if plan.protocol >= 30 && !plan.read_batch {
                         let error = Error::Stream("Invalid packet at end of run [receiver]".into());
-                        ending.declare(&error, "receiver");
+                        ending.declare(&error, Role::Receiver);
                     }
                     if receiver.reader().chunk(4096).is_err() {
                         break;
@@ -497,10 +498,10 @@ fn receive_all(
             }
         }
         Err(error) => {
-            let role = if report.role() == "Receiver" {
-                "Receiver"
+            let role = if report.role() == Role::EarlyReceiver {
+                Role::EarlyReceiver
             } else {
-                "receiver"
+                Role::Receiver
             };
             ending.read_at_split.store(receiver.read_at_split, Ordering::Relaxed);
             if !stop.load(Ordering::Relaxed) {
@@ -542,8 +543,8 @@ fn generate(
     let mut dest = arrival::settle(plan, report, &feeds)?;
     dest.metadata.set_tables(tables);
     dest.metadata.read_rules(dest.root.path())?;
-    report.set_role("generator");
-    control.set_role("receiver");
+    report.set_role(Role::Generator);
+    control.set_role(Role::Receiver.name());
     // The receiver waits for it.
     let _ = dest_outbox.send(dest.clone());
     let filters = Filters::receiver(plan, dest.root.path())?;

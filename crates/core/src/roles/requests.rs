@@ -6,11 +6,9 @@ use super::generator::{basis, Basis, Generator, Output, Request, WireOutput};
 use crate::delta::signature;
 use crate::error::Result;
 use crate::report::debug::debug;
-use crate::report::item::iflag;
 use crate::sums::size::{sum_head, SumHead};
 use crate::sums::strong::BlockHasher;
-use crate::wire::ints;
-use crate::wire::trace::Way;
+use crate::wire::item::{Item, ItemFlags};
 
 /// Sums up to this size travel in the buffer of their item.
 const SMALL: usize = 64 * 1024;
@@ -44,7 +42,7 @@ impl Generator {
                     }
                     Err(error) => {
                         self.tell_unreadable(basis, &error);
-                        iflags = iflag::TRANSFER | iflag::NEW;
+                        iflags = ItemFlags::TRANSFER | ItemFlags::NEW;
                     }
                 }
             } else if let Some(basis) = basis.filter(|b| b.kind != basis::ITSELF && b.kind != basis::BACKUP) {
@@ -53,32 +51,17 @@ impl Generator {
                 xname.clone_from(&basis.xname);
             }
         }
-        if kind != basis::ITSELF {
-            iflags |= iflag::BASIS_TYPE;
-        }
-        if kind >= basis::FUZZY && xname.is_some() {
-            iflags |= iflag::XNAME;
-        }
+        let kind = Some(kind).filter(|&kind| kind != basis::ITSELF);
+        let item = Item::new(request.ndx, iflags, kind, xname.as_deref());
+        let numbers = super::metadata::values_follow(&plan, item.iflags).then(|| {
+            let there = request.exists.is_some().then_some(request.rel.as_slice());
+            self.dest.xattr_requests(there, request.segment.xattrs(request.i))
+        });
         let Output::Wire(wire) = &mut self.output else {
             return Ok(());
         };
         wire.buffer.clear();
-        super::exchange::trace_item(Way::Out, request.ndx, iflags, kind, xname.as_deref());
-        wire.ndx.put(&mut wire.buffer, request.ndx);
-        if plan.protocol >= 29 {
-            ints::put_shortint(&mut wire.buffer, iflags);
-            if iflags & iflag::BASIS_TYPE != 0 {
-                wire.buffer.push(kind);
-            }
-            if iflags & iflag::XNAME != 0 {
-                ints::put_vstring(&mut wire.buffer, xname.as_deref().unwrap_or_default())?;
-            }
-            if super::metadata::values_follow(&plan, iflags) {
-                let there = request.exists.is_some().then_some(request.rel.as_slice());
-                let numbers = self.dest.xattr_requests(there, request.segment.xattrs(request.i));
-                crate::flist::xattr::put_request(&mut wire.buffer, &numbers);
-            }
-        }
+        item.put(&mut wire.ndx, &mut wire.buffer, plan.protocol, numbers.as_deref())?;
         if idle {
             return wire.send();
         }

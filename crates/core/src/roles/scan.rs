@@ -12,18 +12,23 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::chmod::Chmod;
 use super::compare::{is_dir, unsafe_link, S_IFMT, S_IFREG};
 use super::filter::Filters;
 use super::metadata::{self, Lookup};
 use super::paths::disk;
 use super::sources::Sources;
-use crate::error::{Error, Result};
+use crate::error::{Error, IoErrorExt as _, Result};
 use crate::flist::{eflag, HardLinks, Iconv, Segment, SegmentBuilder};
 use crate::plan::Plan;
 use crate::report::debug::debug;
-use crate::report::{ioerr, sys_line, Level, Report};
+use crate::report::say::text;
+use crate::report::{sys_line, Level, Report};
+use crate::role::Role;
 use crate::tree::{FileKind, Stat};
+use crate::wire::item::IoErrors;
 
 /// An argument on its way down: `name` under `root`, of which `done` bytes are already listed.
 #[derive(Debug, Clone)]
@@ -336,14 +341,14 @@ impl Scanner {
             Ok(names) => names,
             Err(error) => {
                 let path = self.display(root_number, dir);
-                if error.raw_os_error() == Some(2) {
-                    let text = [b"directory has vanished: ".as_slice(), &path].concat();
-                    self.report.set_listing_error(ioerr::VANISHED);
+                if error.is(Errno::NOENT) {
+                    let text = text!["directory has vanished: ", &path];
+                    self.report.set_listing_error(IoErrors::VANISHED);
                     self.report.warning(text);
                 } else {
-                    let text = [b"opendir ".as_slice(), &path, b" failed"].concat();
-                    self.report.set_listing_error(ioerr::GENERAL);
-                    self.report.sys_error("sender", text, &error);
+                    let text = text!["opendir ", &path, " failed"];
+                    self.report.set_listing_error(IoErrors::GENERAL);
+                    self.report.sys_error(Role::Sender, text, &error);
                 }
                 return Ok(());
             }
@@ -363,8 +368,8 @@ impl Scanner {
             name.truncate(prefix);
             name.extend_from_slice(found.name);
             if name.len() > crate::flist::MAX_NAME {
-                let text = [b"skipping overly long name: ".as_slice(), &name].concat();
-                self.report.set_listing_error(ioerr::GENERAL);
+                let text = text!["skipping overly long name: ", &name];
+                self.report.set_listing_error(IoErrors::GENERAL);
                 self.report.line(Level::Error, text);
                 continue;
             }
@@ -386,29 +391,29 @@ impl Scanner {
                     }
                     self.list_file(root_number, &name, stat, top_dev, 1, builder, children)?;
                 }
-                Err(Lookup::Failed(error)) if error.raw_os_error() == Some(13) && unsearchable(root, dir) => {
+                Err(Lookup::Failed(error)) if error.is(Errno::ACCESS) && unsearchable(root, dir) => {
                     return self.unsearchable(root_number, dir);
                 }
                 Err(Lookup::Broken(error)) => return Err(error),
                 Err(Lookup::Failed(error)) => {
                     let path = self.display(root_number, &name);
-                    if error.raw_os_error() == Some(2) {
-                        let text = [b"file has vanished: ".as_slice(), &path].concat();
-                        self.report.set_listing_error(ioerr::VANISHED);
+                    if error.is(Errno::NOENT) {
+                        let text = text!["file has vanished: ", &path];
+                        self.report.set_listing_error(IoErrors::VANISHED);
                         self.report.warning(text);
                     } else {
-                        let text = [b"readlink_stat(".as_slice(), &path, b") failed"].concat();
-                        self.report.set_listing_error(ioerr::GENERAL);
-                        self.report.sys_error("sender", text, &error);
+                        let text = text!["readlink_stat(", &path, ") failed"];
+                        self.report.set_listing_error(IoErrors::GENERAL);
+                        self.report.sys_error(Role::Sender, text, &error);
                     }
                 }
             }
         }
         if let Some(error) = &names.error {
             let path = self.display(root_number, dir);
-            let text = [b"readdir(".as_slice(), &path, b")"].concat();
-            self.report.set_listing_error(ioerr::GENERAL);
-            self.report.sys_error("sender", text, error);
+            let text = text!["readdir(", &path, ")"];
+            self.report.set_listing_error(IoErrors::GENERAL);
+            self.report.sys_error(Role::Sender, text, error);
         }
         Ok(())
     }
@@ -416,9 +421,10 @@ impl Scanner {
     /// A directory that can be read but not searched counts as one that can't be opened.
     fn unsearchable(&mut self, root: u16, dir: &[u8]) -> Result<()> {
         let path = self.display(root, dir);
-        let text = [b"opendir ".as_slice(), &path, b" failed"].concat();
-        self.report.set_listing_error(ioerr::GENERAL);
-        self.report.sys_error("sender", text, &io::Error::from_raw_os_error(13));
+        let text = text!["opendir ", &path, " failed"];
+        self.report.set_listing_error(IoErrors::GENERAL);
+        self.report
+            .sys_error(Role::Sender, text, &io::Error::from(Errno::ACCESS));
         Ok(())
     }
 
@@ -443,8 +449,8 @@ impl Scanner {
 
     fn no_referent(&mut self, root: u16, name: &[u8]) -> Result<()> {
         let path = self.display(root, name);
-        let text = [b"symlink has no referent: ".as_slice(), &path].concat();
-        self.report.set_listing_error(ioerr::GENERAL);
+        let text = text!["symlink has no referent: ", &path];
+        self.report.set_listing_error(IoErrors::GENERAL);
         self.report.error_xfer(text);
         Ok(())
     }
@@ -473,14 +479,7 @@ impl Scanner {
                     if unsafe_link(&target, path) {
                         follow = true;
                         if plan.info.symsafe > 0 {
-                            let text = [
-                                b"copying unsafe symlink \"",
-                                path,
-                                b"\" -> \"",
-                                target.as_slice(),
-                                b"\"",
-                            ]
-                            .concat();
+                            let text = text!["copying unsafe symlink \"", path, "\" -> \"", target, "\""];
                             self.report.info(text);
                         }
                     }
@@ -492,12 +491,12 @@ impl Scanner {
             if follow {
                 match root.stat_follow(path, plan.crtimes) {
                     Ok(behind) => stat = behind,
-                    Err(error) if error.raw_os_error() == Some(2) => return self.no_referent(root_number, name),
+                    Err(error) if error.is(Errno::NOENT) => return self.no_referent(root_number, name),
                     Err(error) => {
                         let shown = self.display(root_number, name);
-                        let text = [b"readlink_stat(".as_slice(), &shown, b") failed"].concat();
-                        self.report.set_listing_error(ioerr::GENERAL);
-                        self.report.sys_error("sender", text, &error);
+                        let text = text!["readlink_stat(", &shown, ") failed"];
+                        self.report.set_listing_error(IoErrors::GENERAL);
+                        self.report.sys_error(Role::Sender, text, &error);
                         return Ok(());
                     }
                 }
@@ -519,8 +518,8 @@ impl Scanner {
         }
         if stat.mode & S_IFMT == 0 {
             let shown = self.display(root_number, name);
-            let text = [b"skipping file with bogus (zero) st_mode: ".as_slice(), &shown].concat();
-            self.report.set_listing_error(ioerr::GENERAL);
+            let text = text!["skipping file with bogus (zero) st_mode: ", &shown];
+            self.report.set_listing_error(IoErrors::GENERAL);
             self.report.info(text);
             return Ok(());
         }
@@ -529,8 +528,7 @@ impl Scanner {
             if mount {
                 if plan.one_file_system > 1 {
                     if plan.info.mount > 0 {
-                        self.report
-                            .info([b"[sender] skipping mount-point dir ".as_slice(), path].concat());
+                        self.report.info(text!["[sender] skipping mount-point dir ", path]);
                     }
                     return Ok(());
                 }
@@ -569,13 +567,13 @@ impl Scanner {
 
 /// A line of the sender about a system call.
 pub fn sender_line(message: &[u8], error: &io::Error) -> Vec<u8> {
-    sys_line("sender", message, error)
+    sys_line(Role::Sender, message, error)
 }
 
 /// Whether it is the directory that cannot be searched: looking for any name at all tells.
 fn unsearchable(root: &crate::tree::Root, dir: &[u8]) -> bool {
     root.lstat(&[disk(dir), b"/-"].concat())
-        .is_err_and(|e| e.raw_os_error() == Some(13))
+        .is_err_and(|e| e.is(Errno::ACCESS))
 }
 
 /// Bytes of a device: the offset of its end.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::copier::remove_source_file;
-use super::exchange::{entry_of, put_deletions, read_deletions, Item, Places, Seen};
+use super::exchange::{entry_of, is_keep_alive, put_deletions, read_deletions, Places, Seen};
 use super::items::{self, Figures, Part};
 use super::outlet::Outlet;
 use super::paths::disk;
@@ -19,9 +19,11 @@ use crate::flist::{Encoder, Found, IdLookup, Lists, Segment};
 use crate::plan::{FilesFrom, Plan};
 use crate::report::debug::{self, debug, ListOf};
 use crate::report::Report;
+use crate::role::Role;
 use crate::sums::strong::BlockHasher;
 use crate::wire::frames::{Message, Tag};
 use crate::wire::ints::{self, NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
+use crate::wire::item::{IoErrors, Item};
 use crate::wire::link::{Reader, Writer};
 use crate::wire::trace::Way;
 
@@ -63,7 +65,7 @@ pub struct Sender {
 fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<Vec<i32>>, removes: bool) -> Result<()> {
     match message.tag {
         tag if tag.is_text() => report.from_peer(tag, &message.payload),
-        Tag::IoError => report.set_io_error(message.value().unwrap_or(0) as u32 & 7),
+        Tag::IoError => report.set_io_error(IoErrors::from_peer(message.value().unwrap_or(0))),
         Tag::ErrorExit => {
             return Err(match message.value() {
                 Some(code) => {
@@ -229,14 +231,14 @@ impl Sender {
         }
         let before = self.out.len();
         self.encoder.encode_segment(&segment, &mut self.out)?;
-        let io_error = segment.io_error as i32;
+        let io_error = segment.io_error.bits() as i32;
         let message = self.encoder.end_marker(io_error, &mut self.out);
         self.encoder
             .id_lists(if self.plan.ignore_errors { 0 } else { io_error }, &mut self.out);
         let size = (self.out.len() - before) as u64;
         self.report.stats(|s| s.flist_size += size);
         super::exchange::trace_list(Way::Out, &segment);
-        debug::list(&self.report, "sender", &segment, ListOf::Sender);
+        debug::list(&self.report, Role::Sender, &segment, ListOf::Sender);
         self.places.add(&segment);
         self.lists.add(Arc::new(segment))?;
         let out = std::mem::take(&mut self.out);
@@ -302,7 +304,7 @@ impl Sender {
         let arrived = std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner));
         for ndx in arrived {
             let Some(Found { segment, pos, .. }) = self.lists.find(ndx).filter(|found| found.active) else {
-                return Err(self.lists.out_of_range(ndx, "successful_send", "sender"));
+                return Err(self.lists.out_of_range(ndx, "successful_send", Role::Sender.name()));
             };
             let entry = *segment.entry(pos);
             if entry.is_dir() {
@@ -379,7 +381,7 @@ impl Sender {
                 totals.matches, totals.hash_hits, totals.false_alarms, totals.literal
             ));
         }
-        self.report.tell_heap("sender");
+        self.report.tell_heap(Role::Sender);
         self.done()
     }
 
@@ -392,7 +394,7 @@ impl Sender {
     }
 
     fn deletions(&mut self) -> Result<()> {
-        let counts = read_deletions(&mut self.reader, "sender")?;
+        let counts = read_deletions(&mut self.reader, Role::Sender)?;
         self.report.stats(|s| s.deleted = counts);
         if self.plan.server {
             put_deletions(&mut self.ndx_out, &mut self.out, counts);
@@ -403,10 +405,10 @@ impl Sender {
 
     fn item(&mut self, ndx: i32) -> Result<()> {
         if ndx < 0 {
-            return Err(self.lists.not_an_index(ndx, "sender"));
+            return Err(self.lists.not_an_index(ndx, Role::Sender.name()));
         }
-        let mut item = Item::read(&mut self.reader, ndx, self.plan.protocol)?;
-        if item.is_keep_alive(&self.plan, &self.lists) {
+        let item = Item::read(&mut self.reader, ndx, self.plan.protocol)?;
+        if is_keep_alive(&item, &self.plan, &self.lists) {
             return self.writer.keep_alive();
         }
         let found = entry_of(&self.lists, &item, self.report.role())?;
@@ -425,22 +427,22 @@ impl Sender {
             )));
         }
         let mut values = Vec::new();
-        if item.has_xattrs(&self.plan) {
+        if super::metadata::values_follow(&self.plan, item.iflags) {
             self.xattr_reply(&found, &mut values)?;
         }
         if item.wants_data() {
-            return self.transfer(&mut item, &found, &values);
+            return self.transfer(&item, &found, &values);
         }
         let name = found.segment.given_name(found.pos);
         items::count(&self.report, entry.mode, item.iflags);
         self.tell(&item, &found, &name, Figures::default(), Part::All);
         self.look_ahead()?;
-        item.put(&mut self.ndx_out, &mut self.out, self.plan.protocol)?;
+        item.put(&mut self.ndx_out, &mut self.out, self.plan.protocol, None)?;
         self.out.extend_from_slice(&values);
         self.put()
     }
 
-    fn tell(&self, item: &Item, found: &Found, name: &[u8], figures: Figures<'_>, part: Part) {
+    fn tell(&self, item: &Item<'_>, found: &Found, name: &[u8], figures: Figures<'_>, part: Part) {
         items::tell(
             &self.report,
             &found.segment,
@@ -459,13 +461,17 @@ impl Sender {
         use crate::flist::xattr;
         let Some(index) = found.segment.xattrs(found.pos) else {
             let none = crate::flist::XattrSet::default();
-            xattr::read_request(&mut self.reader, &none, ("sender", &found.segment.name(found.pos)))?;
+            xattr::read_request(
+                &mut self.reader,
+                &none,
+                (Role::Sender.name(), &found.segment.name(found.pos)),
+            )?;
             out.push(0);
             return Ok(());
         };
         let set = self.scanner.tables.xattrs(index);
         let name = found.segment.name(found.pos);
-        let numbers = xattr::read_request(&mut self.reader, &set, ("sender", &name))?;
+        let numbers = xattr::read_request(&mut self.reader, &set, (Role::Sender.name(), &name))?;
         let entry = *found.segment.entry(found.pos);
         let values = match self.sources.root(entry.root) {
             Some(root) => {
@@ -479,11 +485,13 @@ impl Sender {
     }
 
     /// A file could not be read: the other side is to know before it deletes at the end (spec: protocol 5.9).
-    fn failed_file(&self, bits: u32) {
+    fn failed_file(&self, bits: IoErrors) {
         self.report.set_io_error(bits);
         if self.plan.protocol >= 30 && !self.plan.ignore_errors {
             // A connection that is gone shows with the next thing sent.
-            let _ = self.writer.msg(Tag::IoError, &self.report.io_error().to_le_bytes());
+            let _ = self
+                .writer
+                .msg(Tag::IoError, &self.report.io_error().bits().to_le_bytes());
         }
     }
 

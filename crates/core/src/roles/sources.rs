@@ -5,9 +5,15 @@ use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::io::Errno;
+
+use crate::error::IoErrorExt as _;
 use crate::plan::Plan;
-use crate::report::{ioerr, Report};
+use crate::report::say::text;
+use crate::report::Report;
+use crate::role::Role;
 use crate::tree::{operator, Root, RootOptions};
+use crate::wire::item::IoErrors;
 
 /// The root of a daemon's module. The path leading there may be closed to the user that the transfer runs as, so a
 /// handle from before wins.
@@ -41,7 +47,7 @@ impl Opened {
         let number = u16::try_from(self.roots.len())
             .ok()
             .filter(|number| *number < u16::MAX)
-            .ok_or_else(|| io::Error::from_raw_os_error(7))?;
+            .ok_or_else(|| io::Error::from(Errno::TOOBIG))?;
         self.known.entry(key(&root)).or_insert(number);
         self.roots.push(root);
         Ok(number)
@@ -157,9 +163,11 @@ impl Sources {
         number: u16,
         path: &[u8],
         shown: impl FnOnce(&Root) -> Vec<u8>,
-    ) -> Result<File, u32> {
+    ) -> Result<File, IoErrors> {
         let follow = plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks || plan.copy_devices;
-        let Some(root) = self.root(number) else { return Err(0) };
+        let Some(root) = self.root(number) else {
+            return Err(IoErrors::NONE);
+        };
         let opened = if follow {
             root.open_read_follow(path, plan.open_noatime)
         } else {
@@ -167,13 +175,13 @@ impl Sources {
         };
         opened.map_err(|error| {
             let shown = shown(root);
-            if error.raw_os_error() == Some(2) {
-                report.warning([b"file has vanished: ".as_slice(), &shown].concat());
-                return ioerr::VANISHED;
+            if error.is(Errno::NOENT) {
+                report.warning(text!["file has vanished: ", &shown]);
+                return IoErrors::VANISHED;
             }
-            let text = [b"send_files failed to open ".as_slice(), &shown].concat();
-            report.sys_error("sender", text, &error);
-            ioerr::GENERAL
+            let text = text!["send_files failed to open ", &shown];
+            report.sys_error(Role::Sender, text, &error);
+            IoErrors::GENERAL
         })
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod frames;
 pub mod ints;
+pub mod item;
 pub mod link;
 mod link_reader;
 #[cfg(test)]

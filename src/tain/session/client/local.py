@@ -46,7 +46,7 @@ class LocalRun(Run):
         agreed = negotiation.agree_alone(options, self.env.environ)
         self.trace.local_protocol(agreed.protocol)
         self.show_age(agreed.protocol)
-        start = _core.enumerate if options.list_only else _core.copy
+        start = _core.list_sources if options.list_only else _core.copy_local
         return self.finish(agreed, start(self.plan(agreed)))
 
     def show_age(self, protocol: int) -> None:

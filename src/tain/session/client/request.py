@@ -13,7 +13,7 @@ from tain.session import oldpeer, unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from tain import _core
     from tain.options.hostspec import Locations
@@ -49,13 +49,15 @@ class Request:
         env: Environment,
         *,
         out: Output | None = None,
-        on_items: Callable[[list[_core.Record]], None] | None = None,
+        events: Collection[str] = (),
+        on_events: Callable[[list[_core._Event]], None] | None = None,
     ) -> None:
-        """*out* replaces the streams of the environment; *on_items* receives the items as structures."""
+        """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*."""
         self.options = options
         self.env = env
         self.out = open_output(options, env, out)
-        self.on_items = on_items
+        self.events = events
+        self.on_events = on_events
         self.trace = Trace(self.out, options.debug)
         #: Sources and destination; until `locate`, only a guess of the direction.
         self.job: Locations = hostspec.Locations()

@@ -84,21 +84,21 @@ class Run:
             write_batch_fd=request.batch.fd if request.batch is not None else None,
             twin=self.twin,
             files_from_data=request.files_from,
-            extra={"records": True} if request.on_items is not None else None,
+            extra={"events": request.events} if request.events else None,
         )
         return _core.Plan(**fields)
 
     # ---- the end
 
-    def finish(self, agreed: Agreed, transfer: _core.Transfer) -> int:
+    def finish(self, agreed: Agreed, transfer: _core.Run) -> int:
         """Run a transfer to its end and report it; returns the exit code."""
         options, out = self.options, self.out
         self.env.transfer = transfer
         try:
-            summary = self.request.summary = output.pump(transfer, out, self.request.on_items)
+            summary = self.request.summary = output.pump(transfer, out, self.request.on_events)
         finally:
             self.env.transfer = None
-        whole = summary.code in output.WHOLE_RUN and not summary.error and not summary.told
+        whole = summary.code in output.WHOLE_RUN and not summary.error and not summary.reported
         level = options.info.get("STATS", 0)
         if self.job.am_sender:
             self.trace_wait("EXIT", 2, "client_run")
@@ -118,7 +118,7 @@ class Run:
         if not self.job.am_sender:
             self.trace_wait("RECV", 1, "client_run2")
         # The peer has reported its own end, but nobody has reported the status of the child.
-        if code and (not summary.told or code > summary.code):
+        if code and (not summary.reported or code > summary.code):
             out.error(output.closing_line(code, output.role_of(summary.error or "", summary.role), "client.py(1)"))
         role, own = ("sender", code) if self.job.am_sender else ("generator", 0)
         self.trace.exit(role, own, code, dry_run=options.dry_run)
@@ -260,12 +260,12 @@ class StreamRun(Run):
             # An old peer knows no perishable rules, which some options imply.
             request.rules = request.read_rules(agreed.protocol, again=True)
         if rules.filters_travel(options, agreed.protocol, server_sends=not job.am_sender):
+            sends = not job.am_sender
             texts = _core.rules_to_wire(
-                request.rules,
+                rules.rules_for_peer(request.rules, options, protocol=agreed.protocol, server_sends=sends),
                 protocol=agreed.protocol,
-                server_sends=not job.am_sender,
+                server_sends=sends,
                 delete_excluded=options.delete_excluded,
-                cvs_exclude=options.cvs_exclude,
             )
             rules.send_filters(link, texts)
         if request.batch is not None:

@@ -12,7 +12,7 @@ from tain.session.client.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from tain import _core
     from tain.options.resolved import Options
@@ -49,10 +49,11 @@ class Client:
         env: Environment,
         *,
         out: Output | None = None,
-        on_items: Callable[[list[_core.Record]], None] | None = None,
+        events: Collection[str] = (),
+        on_events: Callable[[list[_core._Event]], None] | None = None,
     ) -> None:
-        """*out* replaces the streams of the environment; *on_items* receives the items as structures."""
-        self._request = Request(options, env, out=out, on_items=on_items)
+        """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*."""
+        self._request = Request(options, env, out=out, events=events, on_events=on_events)
 
     @property
     def out(self) -> Output:

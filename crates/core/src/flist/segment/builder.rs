@@ -9,6 +9,7 @@ use crate::flist::entry::{eflag, Entry, Extra, NewEntry, NONE};
 use crate::flist::hardlinks::{HardLinks, LinkRole};
 use crate::flist::order::{compare, Key};
 use crate::flist::MAX_NAME;
+use crate::wire::item::IoErrors;
 
 /// Collects entries in the order of their arrival, then puts them in index order.
 #[derive(Debug, Clone, Default)]
@@ -309,7 +310,7 @@ impl SegmentBuilder {
         Segment {
             start,
             dir_ndx,
-            io_error: 0,
+            io_error: IoErrors::NONE,
             dropped: Vec::new(),
             protocol: self.protocol,
             dirs: self.store.entries.iter().filter(|e| e.is_dir()).count(),

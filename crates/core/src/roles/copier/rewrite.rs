@@ -10,7 +10,9 @@ use super::{pace, target_failed, Copier, SMALL};
 use crate::delta::search::{search, SearchStats, TokenSink};
 use crate::delta::signature::Signature;
 use crate::error::{Error, Result};
+use crate::report::say::text;
 use crate::report::Report;
+use crate::role::Role;
 use crate::roles::dest::Dest;
 use crate::roles::generator::{basis, Basis, Request};
 use crate::roles::landing::{NewFile, Outcome};
@@ -37,13 +39,13 @@ impl Copier {
         let basis_file = match basis.root.open_read(&basis.name, self.plan.open_noatime) {
             Ok(file) => file,
             Err(error) => {
-                let text = [
-                    b"failed to open ".as_slice(),
+                let text = text![
+                    "failed to open ",
                     &dest.report.quoted(&basis.root.display(&basis.name)),
-                    b", continuing",
-                ]
-                .concat();
-                self.report.error(crate::report::sys_line("generator", &text, &error));
+                    ", continuing"
+                ];
+                self.report
+                    .error(crate::report::sys_line(Role::Generator, &text, &error));
                 return Ok(false);
             }
         };
@@ -120,8 +122,7 @@ impl Copier {
             let entry = request.segment.entry(request.i);
             let name = request.segment.name(request.i);
             let shown = self.shown_source(entry.root, &name);
-            self.report
-                .warning([b"skipped diminished file: ".as_slice(), &shown].concat());
+            self.report.warning(text!["skipped diminished file: ", &shown]);
             return Ok(Outcome::Failed);
         }
         let mut copy = None;

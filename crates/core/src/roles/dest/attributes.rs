@@ -3,12 +3,16 @@
 use std::fs::File;
 use std::io;
 
+use rustix::io::Errno;
+
 use super::Dest;
+use crate::error::IoErrorExt as _;
 use crate::flist::{eflag, Segment};
 use crate::report::debug::debug;
 use crate::roles::compare::{dest_mode, is_dir, is_link, keeps_time, same_time, Wanted};
 use crate::roles::metadata::Place;
 
+use crate::report::say::text;
 use crate::tree::{attrs, Root, Stat};
 
 /// How [`Dest::set_attrs`] treats times.
@@ -108,8 +112,7 @@ impl Dest {
             (_, Some(u32::MAX)) => b"gid 4294967295 (-1) is impossible to set on ",
             _ => {
                 let verb: &[u8] = if uid.is_some() { b"chown " } else { b"chgrp " };
-                self.report
-                    .sys_error(self.role, [verb, shown, b" failed"].concat(), error);
+                self.report.sys_error(self.role, text![verb, shown, " failed"], error);
                 return false;
             }
         };
@@ -183,7 +186,7 @@ impl Dest {
                 match self.root.utimens(rel, mtime, atime) {
                     Ok(()) => changed = true,
                     Err(error) => {
-                        let text = [b"failed to set times on ".as_slice(), &self.display_entry(rel)].concat();
+                        let text = text!["failed to set times on ", &self.display_entry(rel)];
                         self.report.sys_error(self.role, text, &error);
                     }
                 }
@@ -202,9 +205,9 @@ impl Dest {
                 Err(_) if plan.fake_super => {}
                 Err(error) => {
                     // A link that stands for a directory is never followed for this.
-                    let link = error.raw_os_error() == Some(95) && self.root.lstat(rel).is_ok_and(|s| s.is_symlink());
-                    let error = if link { io::Error::from_raw_os_error(40) } else { error };
-                    let text = [b"failed to set permissions on ".as_slice(), &self.display_entry(rel)].concat();
+                    let link = error.is(Errno::OPNOTSUPP) && self.root.lstat(rel).is_ok_and(|s| s.is_symlink());
+                    let error = if link { io::Error::from(Errno::LOOP) } else { error };
+                    let text = text!["failed to set permissions on ", &self.display_entry(rel)];
                     self.report.sys_error(self.role, text, &error);
                 }
             }
@@ -218,7 +221,7 @@ impl Dest {
         match crate::tree::stat::of_file(file) {
             Ok(stat) => Some(stat),
             Err(error) => {
-                let text = [b"fstat ".as_slice(), shown, b" failed"].concat();
+                let text = text!["fstat ", shown, " failed"];
                 self.report.sys_error(self.role, text, &error);
                 None
             }
@@ -272,7 +275,7 @@ impl Dest {
         let mode = self.real_mode(want.mode);
         if (mode_now ^ mode) & 0o7777 != 0 {
             if let Err(error) = attrs::fchmod(file, mode).or_else(|e| if plan.fake_super { Ok(()) } else { Err(e) }) {
-                let text = [b"failed to set permissions on ".as_slice(), &shown].concat();
+                let text = text!["failed to set permissions on ", &shown];
                 self.report.sys_error(self.role, text, &error);
             }
         }
@@ -280,7 +283,7 @@ impl Dest {
         let atime = (plan.atimes > 0).then_some((want.atime, want.atime_nsec));
         if mtime.is_some() || atime.is_some() {
             if let Err(error) = attrs::futimens(file, mtime, atime) {
-                let text = [b"failed to set times on ".as_slice(), &shown].concat();
+                let text = text!["failed to set times on ", &shown];
                 self.report.sys_error(self.role, text, &error);
             }
         }

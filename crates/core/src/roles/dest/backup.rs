@@ -2,9 +2,12 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use super::Dest;
-use crate::error::{sys_text, Error, Result};
+use crate::error::{sys_text, Error, IoErrorExt as _, Result};
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::roles::compare::is_reg;
 use crate::roles::metadata::Place;
 use crate::tree::acl::AclKind;
@@ -26,7 +29,7 @@ impl Dest {
             Ok(root) => root,
             Err(_) if !make => return Ok((self.root.clone(), name)),
             Err(error) => {
-                let text = [b"backup mkdir ".as_slice(), &self.report.quoted(dir), b" failed"].concat();
+                let text = text!["backup mkdir ", &self.report.quoted(dir), " failed"];
                 self.report.sys_error(self.role, text, &error);
                 return Err(error);
             }
@@ -65,14 +68,9 @@ impl Dest {
             if let Ok(root) = self.operator_dir(parent) {
                 match root.mkdir(leaf, 0o777) {
                     Ok(()) => {}
-                    Err(e) if e.raw_os_error() == Some(17) => {}
+                    Err(e) if e.is(Errno::EXIST) => {}
                     Err(error) => {
-                        let text = [
-                            b"backup mkdir ".as_slice(),
-                            &self.report.quoted(&full[..end]),
-                            b" failed",
-                        ]
-                        .concat();
+                        let text = text!["backup mkdir ", &self.report.quoted(&full[..end]), " failed"];
                         self.report.sys_error(self.role, text, &error);
                         return Err(error);
                     }
@@ -88,17 +86,15 @@ impl Dest {
         while let Some(slash) = memchr::memchr(b'/', &name[at..]) {
             let dir = &name[..at + slash];
             let mut made = root.mkdir(dir, 0o777);
-            if matches!(&made, Err(e) if e.raw_os_error() == Some(17))
-                && root.lstat(dir).is_ok_and(|stat| !stat.is_dir())
-            {
+            if matches!(&made, Err(e) if e.is(Errno::EXIST)) && root.lstat(dir).is_ok_and(|stat| !stat.is_dir()) {
                 // What is no directory gives way, a link to one too: nothing is stored elsewhere (observed).
                 made = root.unlink(dir).and_then(|()| root.mkdir(dir, 0o777));
             }
             match made {
                 Ok(()) => self.like_its_model(root, dir),
-                Err(error) if error.raw_os_error() == Some(17) => {}
+                Err(error) if error.is(Errno::EXIST) => {}
                 Err(error) => {
-                    let text = [b"backup mkdir ".as_slice(), &self.shown_backup(dir), b" failed"].concat();
+                    let text = text!["backup mkdir ", &self.shown_backup(dir), " failed"];
                     self.report.sys_error(self.role, text, &error);
                     return Err(error);
                 }
@@ -117,7 +113,7 @@ impl Dest {
         let (from, now) = match (self.root.lstat(dir), root.lstat(dir)) {
             (Ok(from), Ok(now)) => (from, now),
             // Somebody has removed it meanwhile.
-            (Err(error), _) if error.raw_os_error() == Some(2) => return,
+            (Err(error), _) if error.is(Errno::NOENT) => return,
             (_, Err(error)) | (Err(error), _) => return failed(b"stat ", b" failed", &error),
         };
         if self.plan.changes_owners() && (from.uid, from.gid) != (now.uid, now.gid) {
@@ -132,7 +128,7 @@ impl Dest {
                 let model = Place::Name(&self.root, dir).acl(kind);
                 let set = model.and_then(|acl| Place::Name(root, dir).set_acl(kind, acl.as_ref()));
                 // A file system without ACLs has none to lose.
-                if let Some(error) = set.err().filter(|e| e.raw_os_error() != Some(95)) {
+                if let Some(error) = set.err().filter(|e| !e.is(Errno::OPNOTSUPP)) {
                     failed(b"set_acl of ", b" failed", &error);
                 }
             }
@@ -169,15 +165,14 @@ impl Dest {
     fn backed_up(&self, rel: &[u8], name: &[u8]) {
         if self.plan.info.backup > 0 {
             let shown = self.shown_backup(name);
-            self.report
-                .info([b"backed up ".as_slice(), rel, b" to ", &shown].concat());
+            self.report.info(text!["backed up ", rel, " to ", &shown]);
         }
     }
 
     fn backup_failed(&self, rel: &[u8], root: &Root, name: &[u8], error: &io::Error) -> Error {
         let shown = self.report.quoted(&root.display(name));
         // An over-long name fails before anything is opened.
-        let call: &[u8] = if error.raw_os_error() == Some(36) {
+        let call: &[u8] = if error.is(Errno::NAMETOOLONG) {
             b"unlink "
         } else {
             b"open "
@@ -198,7 +193,7 @@ impl Dest {
     pub fn backup_before_overwrite(&self, rel: &[u8]) -> Result<()> {
         let stat = match self.root.lstat(rel) {
             Ok(stat) => stat,
-            Err(error) if error.raw_os_error() == Some(2) => return Ok(()),
+            Err(error) if error.is(Errno::NOENT) => return Ok(()),
             Err(error) => {
                 return Err(Error::FileIo(format!(
                     "rsync: [{}] backup stat {} failed: {}",

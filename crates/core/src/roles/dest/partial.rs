@@ -5,9 +5,14 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::io::Errno;
+
 use super::{Dest, Failed};
+use crate::error::IoErrorExt as _;
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::report::Reported;
+use crate::role::Role;
 use crate::roles::compare::Wanted;
 use crate::roles::paths::split_name;
 use crate::tree::{attrs, Root, RootOptions, Temp};
@@ -54,7 +59,7 @@ impl PartialDir {
         // ELOOP and EXDEV: what a walk beneath the module ends with at its border.
         let outside = dest.plan.module_root.is_some()
             && !dest.plan.insecure_links
-            && matches!(&found, Err(e) if matches!(e.raw_os_error(), Some(18 | 40)));
+            && matches!(&found, Err(e) if e.is(Errno::XDEV) || e.is(Errno::LOOP));
         Self::Absolute(Shared {
             path: dir.to_vec(),
             state: Arc::new(Mutex::new(State {
@@ -78,7 +83,7 @@ impl Shared {
 fn open_dir(dest: &Dest, path: &[u8]) -> io::Result<Root> {
     let beneath = dest.operator_dir(path);
     match (&beneath, &dest.plan.module_root) {
-        (Err(error), Some(module)) if !dest.plan.insecure_links && error.raw_os_error() == Some(40) => {
+        (Err(error), Some(module)) if !dest.plan.insecure_links && error.is(Errno::LOOP) => {
             let options = RootOptions {
                 cwd: dest.root.path().to_vec(),
                 operator: true,
@@ -94,7 +99,7 @@ fn open_dir(dest: &Dest, path: &[u8]) -> io::Result<Root> {
 /// Make `leaf` a directory that nobody else may enter; what is no directory there (a link included) gives way.
 fn make_dir(root: &Root, leaf: &[u8]) -> io::Result<()> {
     match root.mkdir(leaf, 0o700) {
-        Err(e) if e.raw_os_error() == Some(17) => {}
+        Err(e) if e.is(Errno::EXIST) => {}
         other => return other,
     }
     if root.lstat(leaf)?.is_dir() {
@@ -170,7 +175,7 @@ impl Dest {
     /// The copy of `rel` in the partial-dir, which is made if it is not there.
     fn partial_place(&self, rel: &[u8]) -> io::Result<(Root, Vec<u8>)> {
         let shared = match &self.partial {
-            PartialDir::None => return Err(io::Error::from_raw_os_error(2)),
+            PartialDir::None => return Err(io::Error::from(Errno::NOENT)),
             PartialDir::Relative(_) => {
                 let (root, name) = self.partial_name(rel).ok_or(io::ErrorKind::NotFound)?;
                 make_dir(&root, split_name(&name).0)?;
@@ -248,7 +253,7 @@ impl Dest {
             }
         }
         match root.unlink(&name) {
-            Err(error) if error.raw_os_error() != Some(2) => {
+            Err(error) if !error.is(Errno::NOENT) => {
                 let text = [
                     b"unlink ".as_slice(),
                     &self.report.quoted(&root.display(&name)),
@@ -286,7 +291,7 @@ impl Dest {
         if self.plan.times {
             if let Err(error) = attrs::futimens(&file, Some((0, want.mtime_nsec)), None) {
                 // With the time of the source it would pass for the whole file.
-                let text = [b"failed to set times on ".as_slice(), &self.display(rel)].concat();
+                let text = text!["failed to set times on ", &self.display(rel)];
                 self.report.sys_error(self.role, text, &error);
                 drop(file);
                 self.remove_temp(&name);
@@ -334,7 +339,7 @@ impl Dest {
         }
         debug!(self.report, recv >= 1; "renaming ", &name, " to ", rel);
         let moved = match self.root.rename_from(&root, &name, rel) {
-            Err(error) if error.raw_os_error() == Some(18) => self.copy_across(&root, &name, &self.root, rel),
+            Err(error) if error.is(Errno::XDEV) => self.copy_across(&root, &name, &self.root, rel),
             other => other,
         };
         if let Err(error) = moved {
@@ -345,7 +350,7 @@ impl Dest {
                 &self.shown_partial(&name),
                 b")",
             ];
-            return Err(self.report.sys_error("receiver", text.concat(), &error).into());
+            return Err(self.report.sys_error(Role::Receiver, text.concat(), &error).into());
         }
         self.drop_partial_dir(rel);
         Ok(())

@@ -3,10 +3,14 @@
 use std::fs::File;
 use std::io;
 
+use rustix::io::Errno;
+
 use super::{Dest, Failed};
-use crate::error::{sys_text, Error, Result};
+use crate::error::{sys_text, Error, IoErrorExt as _, Result};
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::report::Reported;
+use crate::role::Role;
 use crate::roles::paths::split_name;
 use crate::tree::acl::{self, AclKind};
 use crate::tree::xattr;
@@ -16,16 +20,16 @@ impl Dest {
     /// A new temporary file for `rel`. Errors are reported; the file is then skipped.
     pub fn create_temp(&self, rel: &[u8]) -> Result<Temp, Reported> {
         if let Some(dir) = &self.temp_refused {
-            let error = io::Error::from_raw_os_error(40);
+            let error = io::Error::from(Errno::LOOP);
             self.report.refusal(dir, &error);
             let path = [dir.as_slice(), b"/", split_name(rel).1, b".XXXXXX"].concat();
-            let text = [b"mkstemp ".as_slice(), &self.report.quoted(&path), b" failed"].concat();
+            let text = text!["mkstemp ", &self.report.quoted(&path), " failed"];
             return Err(self.report.sys_error(self.role, text, &error));
         }
         self.root.create_temp(rel, self.temp_dir.as_ref()).map_err(|error| {
             let name = crate::tree::temp::name_for(rel, self.temp_dir.is_some());
             let path = self.report.quoted(&self.temp_root().display(&name));
-            let text = [b"mkstemp ".as_slice(), &path, b" failed"].concat();
+            let text = text!["mkstemp ", &path, " failed"];
             self.report.sys_error(self.role, text, &error)
         })
     }
@@ -38,7 +42,7 @@ impl Dest {
     pub fn remove_temp(&self, temp: &[u8]) {
         let root = self.temp_root();
         if let Err(error) = root.unlink(temp) {
-            if error.raw_os_error() != Some(2) {
+            if !error.is(Errno::NOENT) {
                 let text = [
                     b"unlink ".as_slice(),
                     &self.report.quoted(&root.display(temp)),
@@ -65,7 +69,7 @@ impl Dest {
             truncate: false,
         };
         let mut result = self.root.open_write(rel, how);
-        if matches!(&result, Err(e) if e.raw_os_error() == Some(13)) {
+        if matches!(&result, Err(e) if e.is(Errno::ACCESS)) {
             // An unwritable file of our own is made writable for the open alone: whatever ends the run, its mode is the
             // old one, and the descriptor stays good for writing.
             if let Some(stat) = self.root.lstat(rel).ok().filter(crate::tree::Stat::is_file) {
@@ -77,7 +81,7 @@ impl Dest {
                         Err(_) => self.root.chmod(rel, mode),
                     };
                     if let Err(error) = restored {
-                        let text = [b"failed to set permissions on ".as_slice(), &self.display(rel)].concat();
+                        let text = text!["failed to set permissions on ", &self.display(rel)];
                         self.report.sys_error(self.role, text, &error);
                     }
                 }
@@ -85,8 +89,8 @@ impl Dest {
         }
         result.map_err(|mut error| {
             // Of a new file in a closed directory rsync says what opening it without making it said.
-            if error.raw_os_error() == Some(13) && self.root.lstat(rel).is_err_and(|e| e.raw_os_error() == Some(2)) {
-                error = io::Error::from_raw_os_error(2);
+            if error.is(Errno::ACCESS) && self.root.lstat(rel).is_err_and(|e| e.is(Errno::NOENT)) {
+                error = io::Error::from(Errno::NOENT);
             }
             self.sys_error("open", rel, &error)
         })
@@ -99,7 +103,7 @@ impl Dest {
             self.backup_before_overwrite(rel)
                 .inspect_err(|_| self.remove_temp(temp))?;
         }
-        if self.role == "receiver" {
+        if self.role == Role::Receiver {
             let dir = self.plan.temp_dir.as_deref().filter(|_| self.temp_dir.is_some());
             let (dir, slash) = dir.map_or((&b""[..], ""), |dir| (dir, "/"));
             debug!(self.report, recv >= 1; "renaming ", dir, slash, temp, " to ", rel);
@@ -112,7 +116,7 @@ impl Dest {
     pub(super) fn move_temp(&self, temp: &[u8], root: &Root, to: &[u8]) -> Result<(), (&'static str, io::Error)> {
         let from = self.temp_root();
         match root.rename_from(from, temp, to) {
-            Err(error) if error.raw_os_error() == Some(18) => {
+            Err(error) if error.is(Errno::XDEV) => {
                 self.copy_across(from, temp, root, to).map_err(|error| ("copy", error))
             }
             other => other.map_err(|error| ("rename", error)),

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::flist::Segment;
 use crate::plan::DeleteWhen;
 use crate::report::debug::debug;
+use crate::role::Role;
 use crate::roles::compare::{keeps_time, same_time};
 
 impl Generator {
@@ -39,7 +40,7 @@ impl Generator {
             Err(error) if super::super::entries::missing(&error) => return,
             Err(error) => {
                 let text = [b"stat ".as_slice(), &self.dest.display(&touch.rel), b" failed"].concat();
-                self.report.sys_error("generator", text, &error);
+                self.report.sys_error(Role::Generator, text, &error);
                 return;
             }
         };
@@ -59,7 +60,7 @@ impl Generator {
                 // That a time comes back which this run has changed is an extra: whoever can't have it is not told.
                 if let Err(error) = result.or_else(|e| if had_it { Ok(()) } else { Err(e) }) {
                     let text = [b"failed to set times on ".as_slice(), &self.dest.display(&touch.rel)].concat();
-                    self.report.sys_error("generator", text, &error);
+                    self.report.sys_error(Role::Generator, text, &error);
                 }
             }
         }
@@ -72,7 +73,7 @@ impl Generator {
                     &self.dest.display(&touch.rel),
                 ]
                 .concat();
-                self.report.sys_error("generator", text, &error);
+                self.report.sys_error(Role::Generator, text, &error);
             }
         }
     }

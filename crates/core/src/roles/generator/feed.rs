@@ -6,6 +6,7 @@ use super::{DirInfo, Feed, Generator, Output};
 use crate::error::{Error, Result};
 use crate::flist::Segment;
 use crate::report::debug::debug;
+use crate::role::Role;
 use crate::roles::landing::Outcome;
 use crate::roles::replay::Replay;
 use crate::wire::frames::Tag;
@@ -20,7 +21,7 @@ impl Generator {
             Feed::List(segment) => {
                 if self.underway && segment.dir_ndx >= 0 && matches!(self.output, Output::Wire(_)) {
                     debug!(self.report, flist >= 2; "[generator] receiving flist for dir ", segment.dir_ndx);
-                    crate::roles::receiver::show_list(&self.report, "generator", &segment);
+                    crate::roles::receiver::show_list(&self.report, Role::Generator, &segment);
                 }
                 let first_dir = self.next_dir;
                 for i in segment.directories() {

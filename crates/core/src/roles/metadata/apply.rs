@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use super::{is_plain, listed, lstat, read_acl, same_access, settable, Lookup, Place};
 use crate::flist::XattrValue;
 use crate::roles::compare::{is_dir, is_link, Wanted};
@@ -9,7 +11,10 @@ use crate::roles::dest::Dest;
 use crate::tree::acl::{Acl, AclKind};
 use crate::tree::fake::{self, FakeStat};
 
+use crate::report::say::text;
+use crate::role::Role;
 use crate::tree::{Root, Stat};
+use crate::wire::item::ItemFlags;
 
 impl Dest {
     /// Status of what is at `rel`, as [`lstat`].
@@ -27,7 +32,7 @@ impl Dest {
             Err(Lookup::Broken(error)) => {
                 self.report.error(error.to_string());
                 self.report.cancel(error.code());
-                Err(io::Error::from_raw_os_error(5))
+                Err(io::Error::from(Errno::IO))
             }
         }
     }
@@ -59,9 +64,9 @@ impl Dest {
     }
 
     /// Bits of ACLs and attributes that differ at `rel` beneath `root`; `now` is `None` for a new item.
-    pub fn metadata_flags(&self, root: &Root, rel: &[u8], want: &Wanted, now: Option<&Stat>) -> u16 {
+    pub fn metadata_flags(&self, root: &Root, rel: &[u8], want: &Wanted, now: Option<&Stat>) -> ItemFlags {
         if !self.plan.acls && self.plan.xattrs == 0 {
-            return 0;
+            return ItemFlags::NONE;
         }
         self.metadata.flags(Place::Name(root, rel), want, now)
     }
@@ -89,8 +94,8 @@ impl Dest {
         let changed = self.set_xattrs(Place::Name(&self.root, rel), rel, want, &mut mode);
         if mode != stat.mode {
             if let Err(error) = self.root.chmod(rel, stat.mode) {
-                let text = [b"failed to set permissions on ".as_slice(), &self.display(rel)].concat();
-                self.report.sys_error("receiver", text, &error);
+                let text = text!["failed to set permissions on ", &self.display(rel)];
+                self.report.sys_error(Role::Receiver, text, &error);
             }
         }
         changed
@@ -103,18 +108,17 @@ impl Dest {
             _ => "f",
         };
         let path = self.root.display(rel);
-        let text = [
-            b"rsync_xal_set: ",
+        let text = text![
+            "rsync_xal_set: ",
             by.as_bytes(),
             call.as_bytes(),
-            b"xattr(\"",
+            "xattr(\"",
             &path,
-            b"\",\"",
+            "\",\"",
             name,
-            b"\") failed",
-        ]
-        .concat();
-        self.report.sys_error("receiver", text, error);
+            "\") failed"
+        ];
+        self.report.sys_error(Role::Receiver, text, error);
     }
 
     /// A value of which only the digest is known, from one of the files that its entry was compared with.
@@ -132,8 +136,8 @@ impl Dest {
             Ok(names) => names,
             Err(error) => {
                 let path = self.root.display(rel);
-                let text = [b"get_xattr_names: llistxattr(\"".as_slice(), &path, b"\",1024) failed"].concat();
-                self.report.sys_error("receiver", text, &error);
+                let text = text!["get_xattr_names: llistxattr(\"", &path, "\",1024) failed"];
+                self.report.sys_error(Role::Receiver, text, &error);
                 return false;
             }
         };
@@ -198,8 +202,8 @@ impl Dest {
         };
         if let Err(error) = &done {
             let text = match kind {
-                AclKind::Access => [b"set_acl: xacl_set(".as_slice(), rel, b", ACL_TYPE_ACCESS)"].concat(),
-                AclKind::Default => [b"set_acl: xacl_set(".as_slice(), rel, b", ACL_TYPE_DEFAULT)"].concat(),
+                AclKind::Access => text!["set_acl: xacl_set(", rel, ", ACL_TYPE_ACCESS)"],
+                AclKind::Default => text!["set_acl: xacl_set(", rel, ", ACL_TYPE_DEFAULT)"],
             };
             self.report.sys_error(self.role, text, error);
         }
@@ -295,11 +299,7 @@ impl Dest {
         match done {
             Ok(()) => true,
             Err(error) => {
-                let text = [
-                    b"failed to write xattr user.rsync.%stat for ".as_slice(),
-                    &self.display(rel),
-                ]
-                .concat();
+                let text = text!["failed to write xattr user.rsync.%stat for ", &self.display(rel)];
                 self.report.sys_error(self.role, text, &error);
                 false
             }

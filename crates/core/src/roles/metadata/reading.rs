@@ -2,10 +2,13 @@
 
 use std::io;
 
-use super::{listed, read_acl, Place, ENODATA};
-use crate::error::Error;
+use rustix::io::Errno;
+
+use super::{listed, read_acl, Place};
+use crate::error::{Error, IoErrorExt as _};
 use crate::flist::{self, Tables, XattrSet, XattrValue};
 use crate::plan::Plan;
+use crate::report::say::text;
 use crate::report::Report;
 use crate::roles::compare::is_dir;
 use crate::roles::filter::Filters;
@@ -13,6 +16,7 @@ use crate::tree::acl::AclKind;
 use crate::tree::fake::{self, FakeStat, LookupError};
 use crate::tree::xattr::{self, Handling, FAKE_PREFIX};
 use crate::tree::{Root, Stat};
+use crate::wire::item::ItemFlags;
 
 /// Why a file could not be looked at.
 #[derive(Debug)]
@@ -38,7 +42,7 @@ pub fn lstat(root: &Root, rel: &[u8], plan: &Plan, report: &Report) -> std::resu
         Err(LookupError::Read(error, stat)) => {
             // Told, and the file is taken for what it is.
             let shown = report.quoted(&root.display(rel));
-            let text = [b"failed to read xattr user.rsync.%stat for ".as_slice(), &shown].concat();
+            let text = text!["failed to read xattr user.rsync.%stat for ", &shown];
             report.sys_error(report.looker(), text, &error);
             Ok(*stat)
         }
@@ -87,7 +91,7 @@ fn fake_error(error: LookupError, shown: &[u8]) -> Lookup {
 /// A link's target; of a link that fake-super keeps, the content of its file.
 pub fn read_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
     match root.read_link(rel) {
-        Err(e) if fake && e.raw_os_error() == Some(22) => read_kept_link(root, rel),
+        Err(e) if fake && e.is(Errno::INVAL) => read_kept_link(root, rel),
         other => other,
     }
 }
@@ -156,7 +160,7 @@ pub fn read_set(
         match place.get(&local) {
             Ok(Some(value)) => set.push((name.to_vec(), XattrValue::Full(value))),
             Ok(None) => {}
-            Err(e) if e.raw_os_error() == Some(ENODATA) => {}
+            Err(e) if e.is(Errno::NODATA) => {}
             Err(e) => return Err((local, e)),
         }
     }
@@ -187,11 +191,10 @@ pub fn requested_values(place: Place<'_>, plan: &Plan, set: &XattrSet, numbers: 
 }
 
 /// A list of attribute values goes with an item that has these flags (spec: protocol 6.5).
-pub fn values_follow(plan: &Plan, iflags: u16) -> bool {
-    use crate::report::item::iflag;
+pub fn values_follow(plan: &Plan, iflags: ItemFlags) -> bool {
     let shortcut = plan.protocol >= 31
         && !plan.compat_avoid_xattr_optim
-        && iflags & iflag::XNAME != 0
-        && iflags & iflag::LOCAL_CHANGE != 0;
-    plan.xattrs > 0 && iflags & iflag::XATTR != 0 && (!plan.dry_run || plan.read_batch) && !shortcut
+        && iflags.contains(ItemFlags::XNAME)
+        && iflags.contains(ItemFlags::LOCAL_CHANGE);
+    plan.xattrs > 0 && iflags.contains(ItemFlags::XATTR) && (!plan.dry_run || plan.read_batch) && !shortcut
 }

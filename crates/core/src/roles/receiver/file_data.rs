@@ -7,8 +7,8 @@ use super::{Incoming, Receiver};
 use crate::error::{Error, Result};
 use crate::flist::names::shown;
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::roles::dest::Dest;
-use crate::roles::exchange::Item;
 use crate::roles::generator::basis;
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::split_name;
@@ -17,12 +17,13 @@ use crate::sums::strong::{digest_len, Hasher};
 use crate::tree::sparse::Output;
 use crate::tree::{Root, Stat};
 use crate::wire::ints::Source;
+use crate::wire::item::Item;
 
 impl Receiver {
     /// The file whose blocks are meant, with the checks on what the sender says about it (spec: protocol 6.2).
     pub(super) fn basis_place(
         &self,
-        item: &Item,
+        item: &Item<'_>,
         dest: &Dest,
         rel: &[u8],
         exists: Option<&Stat>,
@@ -44,7 +45,7 @@ impl Receiver {
             }
             return Ok((basis::ITSELF, Some(own())));
         }
-        let kind = item.kind;
+        let kind = item.basis.unwrap_or(basis::ITSELF);
         let bad = || Err(Error::Protocol(format!("invalid basis_dir index: {kind}.")));
         let place = match kind {
             basis::ITSELF => Some(own()),
@@ -98,12 +99,7 @@ impl Receiver {
     ) -> Result<Outcome> {
         let to_device = self.plan.write_devices && incoming.exists.is_some_and(|s| s.is_device());
         if incoming.exists.is_some_and(|s| s.is_dir()) {
-            let text = [
-                b"recv_files: ".as_slice(),
-                &dest.display(&incoming.rel),
-                b" is a directory",
-            ]
-            .concat();
+            let text = text!["recv_files: ", &dest.display(&incoming.rel), " is a directory"];
             self.report.error_xfer(text);
             self.discard(incoming, sum)?;
             return Ok(Outcome::Failed);

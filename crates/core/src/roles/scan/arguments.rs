@@ -4,16 +4,20 @@
 use std::io;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::{Argument, Known, Node, Scanner};
 use crate::error::{Error, Result};
 use crate::flist::{eflag, NewEntry, SegmentBuilder};
 use crate::report::debug::debug;
-use crate::report::ioerr;
+use crate::report::say::text;
+use crate::role::Role;
 use crate::roles::compare::{is_dir, S_IFREG};
 use crate::roles::entries::missing;
 use crate::roles::metadata::{self, Lookup};
 use crate::roles::paths::{clean, confine, disk, split_name, split_relative, trim_slashes};
 use crate::tree::operator;
+use crate::wire::item::IoErrors;
 
 impl Scanner {
     pub(super) fn arguments(&mut self, names: Option<Vec<Vec<u8>>>) -> Result<Vec<Argument>> {
@@ -24,7 +28,7 @@ impl Scanner {
             self.of_list = true;
             if self.open_base(base, base).is_none() {
                 // Told already. Nothing that is listed could be found.
-                self.report.set_role("sender");
+                self.report.set_role(Role::Sender);
                 return Err(Error::Selection(String::new()));
             }
             for name in names {
@@ -40,7 +44,7 @@ impl Scanner {
 
     pub(super) fn open_base(&mut self, base: &[u8], named: &[u8]) -> Option<u16> {
         let opened = match self.base_hidden(base) {
-            true => Err(io::Error::from_raw_os_error(2)),
+            true => Err(io::Error::from(Errno::NOENT)),
             false => self.sources.open(base, self.of_list && self.plan.relative, &self.plan),
         };
         match opened {
@@ -57,9 +61,9 @@ impl Scanner {
                 // It is told from where the role stands before any argument.
                 self.report.set_base(&self.plan.cwd);
                 let full = self.as_typed(base, named);
-                let text = [b"change_dir ".as_slice(), &self.report.quoted(&full), b" failed"].concat();
-                self.report.sys_error("sender", text, &error);
-                self.report.set_listing_error(ioerr::GENERAL);
+                let text = text!["change_dir ", &self.report.quoted(&full), " failed"];
+                self.report.sys_error(Role::Sender, text, &error);
+                self.report.set_listing_error(IoErrors::GENERAL);
                 None
             }
         }
@@ -77,9 +81,9 @@ impl Scanner {
                 Some(led)
             }
             Err(error) => {
-                let text = [b"link_stat ".as_slice(), &self.display(root, name), b" failed"].concat();
-                self.report.sys_error("sender", text, &error);
-                self.report.set_listing_error(ioerr::GENERAL);
+                let text = text!["link_stat ", &self.display(root, name), " failed"];
+                self.report.sys_error(Role::Sender, text, &error);
+                self.report.set_listing_error(IoErrors::GENERAL);
                 None
             }
         }
@@ -330,7 +334,7 @@ impl Scanner {
                 let dir = is_dir(stat.mode);
                 if self.filters.daemon_hides(path, dir) {
                     // Not there, as far as the client is concerned.
-                    let gone = io::Error::from_raw_os_error(2);
+                    let gone = io::Error::from(Errno::NOENT);
                     self.stat_failed(argument.root, &argument.name.clone(), &gone, argument, builder)?;
                     return Ok(false);
                 }
@@ -338,8 +342,7 @@ impl Scanner {
                     return Ok(false);
                 }
                 if dir && !self.plan.recurse && !self.plan.dirs {
-                    self.report
-                        .info([b"skipping directory ".as_slice(), &argument.name].concat());
+                    self.report.info(text!["skipping directory ", &argument.name]);
                     return Ok(false);
                 }
                 Ok(true)
@@ -383,8 +386,8 @@ impl Scanner {
                     // Nobody asked for the directory to go, so its absence is a surprise. What was asked for stands in
                     // a list of its own only where there is just the one.
                     let path = self.display(argument.root, &name);
-                    self.report.set_listing_error(ioerr::VANISHED);
-                    self.report.warning([b"file has vanished: ".as_slice(), &path].concat());
+                    self.report.set_listing_error(IoErrors::VANISHED);
+                    self.report.warning(text!["file has vanished: ", &path]);
                     if self.plan.inc_recurse {
                         return Ok(());
                     }
@@ -437,10 +440,10 @@ impl Scanner {
             self.report.refusal(&full.unwrap_or_default(), error);
         }
         let path = self.display(root, name);
-        let text = [b"link_stat ".as_slice(), &path, b" failed"].concat();
-        self.report.sys_error("sender", text, error);
+        let text = text!["link_stat ", &path, " failed"];
+        self.report.sys_error(Role::Sender, text, error);
         if !missing {
-            self.report.set_listing_error(ioerr::GENERAL);
+            self.report.set_listing_error(IoErrors::GENERAL);
         }
         Ok(())
     }
@@ -492,7 +495,7 @@ impl Scanner {
         };
         let dot = name == b"." || name == b"/.";
         if self.filters.daemon_hides(path, is_dir(stat.mode)) && !dot {
-            let error = io::Error::from_raw_os_error(2);
+            let error = io::Error::from(Errno::NOENT);
             return self.stat_failed(root_number, name, &error, &argument, builder);
         }
         self.filters.absolute = name.starts_with(b"/");
@@ -500,7 +503,7 @@ impl Scanner {
             return Ok(());
         }
         if is_dir(stat.mode) && !plan.recurse && !plan.dirs {
-            let text = [b"skipping directory ".as_slice(), name].concat();
+            let text = text!["skipping directory ", name];
             self.report.info(text);
             return Ok(());
         }

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use super::Scanner;
 use crate::error::Result;
 use crate::flist::{eflag, Charset, NewEntry, SegmentBuilder, EILSEQ};
-use crate::report::{ioerr, Level};
+use crate::report::say::text;
+use crate::report::Level;
+use crate::role::Role;
 use crate::roles::compare::{is_link, is_reg, S_IFDIR, S_IFMT, S_IFREG};
 use crate::roles::metadata::{self, Place};
 use crate::roles::paths::disk;
 use crate::sums::strong::{digest_len, Hasher};
 use crate::tree::Stat;
+use crate::wire::item::IoErrors;
 
 impl Scanner {
     /// Whether name and target can travel; if not, that is told (spec: protocol 5.16).
@@ -31,7 +34,7 @@ impl Scanner {
             format!(" ({EILSEQ})").as_bytes(),
         ]
         .concat();
-        self.report.set_listing_error(ioerr::GENERAL);
+        self.report.set_listing_error(IoErrors::GENERAL);
         self.report.line(Level::ErrorXfer, text);
         false
     }
@@ -58,8 +61,8 @@ impl Scanner {
                 match target {
                     Some(Ok(target)) if target.is_empty() => {
                         let shown = self.display(root_number, name);
-                        let text = [b"skipping symlink with 0-length value: ".as_slice(), &shown].concat();
-                        self.report.set_listing_error(ioerr::GENERAL);
+                        let text = text!["skipping symlink with 0-length value: ", &shown];
+                        self.report.set_listing_error(IoErrors::GENERAL);
                         self.report.warning(text);
                         return Ok(false);
                     }
@@ -71,9 +74,9 @@ impl Scanner {
                     }
                     Some(Err(error)) => {
                         let shown = self.display(root_number, name);
-                        let text = [b"readlink_stat(".as_slice(), &shown, b") failed"].concat();
-                        self.report.set_listing_error(ioerr::GENERAL);
-                        self.report.sys_error("sender", text, &error);
+                        let text = text!["readlink_stat(", &shown, ") failed"];
+                        self.report.set_listing_error(IoErrors::GENERAL);
+                        self.report.sys_error(Role::Sender, text, &error);
                         return Ok(false);
                     }
                     None => return Ok(false),
@@ -179,8 +182,8 @@ impl Scanner {
             match metadata::acl_indices(place, stat.mode, plan.fake_super, &self.tables) {
                 Ok((access, default)) => (entry.acl, entry.default_acl) = (access, default),
                 Err(error) => {
-                    let text = [b"get_acl: xacl_get(".as_slice(), path, b", ACL_TYPE_ACCESS)"].concat();
-                    self.report.sys_error("sender", text, &error);
+                    let text = text!["get_acl: xacl_get(", path, ", ACL_TYPE_ACCESS)"];
+                    self.report.sys_error(Role::Sender, text, &error);
                     return None;
                 }
             }
@@ -202,18 +205,11 @@ impl Scanner {
                 Err((name, error)) => {
                     let shown = root.display(path);
                     let text = if name.is_empty() {
-                        [b"get_xattr_names: llistxattr(\"".as_slice(), &shown, b"\",1024) failed"].concat()
+                        text!["get_xattr_names: llistxattr(\"", &shown, "\",1024) failed"]
                     } else {
-                        [
-                            b"get_xattr_data: lgetxattr(\"".as_slice(),
-                            &shown,
-                            b"\",\"",
-                            &name,
-                            b"\",0) failed",
-                        ]
-                        .concat()
+                        text!["get_xattr_data: lgetxattr(\"", &shown, "\",\"", &name, "\",0) failed"]
                     };
-                    self.report.sys_error("sender", text, &error);
+                    self.report.sys_error(Role::Sender, text, &error);
                     return None;
                 }
             }

@@ -13,15 +13,18 @@ use crate::error::{Error, Result};
 use crate::flist::Found;
 use crate::plan::CompressKind;
 use crate::report::debug::debug;
-use crate::report::{ioerr, Report};
+use crate::report::say::text;
+use crate::report::Report;
+use crate::role::Role;
 use crate::roles::compare::is_reg;
-use crate::roles::exchange::Item;
 use crate::roles::generator::basis;
 use crate::roles::items::{self, Figures, Part};
 use crate::roles::paths::disk;
 use crate::sums::size::SumHead;
 use crate::sums::strong::Hasher;
 use crate::tree::Root;
+use crate::wire::item::IoErrors;
+use crate::wire::item::Item;
 use crate::wire::link::Reader;
 
 impl Sender {
@@ -32,7 +35,7 @@ impl Sender {
         opened.map_err(|bits| self.failed_file(bits)).ok()
     }
 
-    pub(super) fn transfer(&mut self, item: &mut Item, found: &Found, values: &[u8]) -> Result<()> {
+    pub(super) fn transfer(&mut self, item: &Item<'_>, found: &Found, values: &[u8]) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let entry = *found.segment.entry(found.pos);
         let name = found.segment.name(found.pos);
@@ -44,13 +47,19 @@ impl Sender {
                 s.transferred_size += entry.len;
             });
             self.look_ahead()?;
-            item.put(&mut self.ndx_out, &mut self.out, plan.protocol)?;
+            item.put(&mut self.ndx_out, &mut self.out, plan.protocol, None)?;
             return self.put();
         }
         let redo = self.seen.redo(&found.segment, found.pos, plan.protocol)?;
         let append = plan.append > 0 && !redo;
         let read = self.reader.bytes_read();
-        let head = SumHead::read(&mut self.reader, plan.protocol, plan.xfer_sum, self.phase > 0, "sender")?;
+        let head = SumHead::read(
+            &mut self.reader,
+            plan.protocol,
+            plan.xfer_sum,
+            self.phase > 0,
+            Role::Sender.name(),
+        )?;
         let signature = if append {
             Signature::none()
         } else {
@@ -70,10 +79,10 @@ impl Sender {
         let stat = match crate::tree::stat::of_file(&file) {
             Ok(stat) => stat,
             Err(error) => {
-                self.failed_file(ioerr::GENERAL);
+                self.failed_file(IoErrors::GENERAL);
                 // rsync does not say of which file, and ends with 11.
-                let text = [b"fstat ".as_slice(), &self.display(entry.root, &name), b" failed"].concat();
-                self.report.sys_error("sender", text, &error);
+                let text = text!["fstat ", &self.display(entry.root, &name), " failed"];
+                self.report.sys_error(Role::Sender, text, &error);
                 return self.no_send(item.ndx);
             }
         };
@@ -89,8 +98,7 @@ impl Sender {
         let kept = if append { head.flength() } else { 0 };
         if kept > size {
             let shown = self.display(entry.root, &name);
-            self.report
-                .warning([b"skipped diminished file: ".as_slice(), &shown].concat());
+            self.report.warning(text!["skipped diminished file: ", &shown]);
             return self.no_send(item.ndx);
         }
         self.look_ahead()?;
@@ -108,7 +116,7 @@ impl Sender {
                 self.report.progress(size.min(kept + FIRST_SHOWN), size);
             }
         }
-        item.put(&mut self.ndx_out, &mut self.out, plan.protocol)?;
+        item.put(&mut self.ndx_out, &mut self.out, plan.protocol, None)?;
         self.out.extend_from_slice(values);
         if self.outlet.withholds_data() {
             self.put()?;
@@ -122,10 +130,11 @@ impl Sender {
             let verified = plan.append > 1 || plan.protocol < 30;
             start = skip_appended(&mut reader, kept, verified.then_some(&mut whole));
         }
-        let inplace = item.kind == basis::PARTIAL && plan.compat_inplace_partial
+        let kind = item.basis.unwrap_or(basis::ITSELF);
+        let inplace = kind == basis::PARTIAL && plan.compat_inplace_partial
             || plan.inplace
                 && if plan.protocol >= 29 {
-                    item.kind == basis::ITSELF
+                    kind == basis::ITSELF
                 } else {
                     !plan.backup
                 };
@@ -146,10 +155,10 @@ impl Sender {
             self.tell(item, found, &name, Figures::default(), Part::Kept);
         }
         if let Err(error) = start.and(rest) {
-            self.failed_file(ioerr::GENERAL);
+            self.failed_file(IoErrors::GENERAL);
             let shown = self.display(entry.root, &name);
             self.report
-                .sys_error("sender", [b"read errors mapping ".as_slice(), &shown].concat(), &error);
+                .sys_error(Role::Sender, text!["read errors mapping ", &shown], &error);
             digest = digest.spoiled();
         }
         self.out.extend_from_slice(digest.as_slice());

@@ -1,0 +1,230 @@
+//! The queue between the roles, which emit events from several threads, and the caller, who takes them in batches.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::lock;
+use super::sequence::Sequence;
+use crate::event::Event;
+
+/// Bytes that may wait for the caller before roles are held up.
+const MAX_WAITING: usize = 1 << 20;
+
+/// A batch of this many bytes is worth waking the caller for.
+const BATCH: usize = 16 * 1024;
+
+/// Bytes of requests that a generator of rsync has under way before the first are sent.
+const HELD: usize = 128 * 1024;
+
+/// How long a wait goes without looking at the state again.
+const TICK: Duration = Duration::from_millis(100);
+
+#[derive(Default)]
+struct Queue {
+    events: Vec<Event>,
+    bytes: usize,
+    finished: bool,
+    /// The run is cancelled: roles no longer wait for the caller.
+    cancelled: bool,
+    /// The caller has the last batch, and may not have written it yet.
+    away: bool,
+}
+
+/// All events of a transfer, in order.
+#[derive(Default)]
+pub(super) struct Events {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    taken: Condvar,
+    /// Lines of items are held.
+    holding: AtomicBool,
+    /// The held lines, and the bytes that their requests would have on a wire.
+    held: Mutex<(Vec<Event>, usize)>,
+    /// At least one file was handed to a worker.
+    sequenced: AtomicBool,
+    /// Log lines and items that wait for files in the hands of workers.
+    sequence: Mutex<Sequence>,
+}
+
+impl Events {
+    /// Add an event; waits while the caller has too much to take.
+    pub(super) fn push(&self, event: Event) {
+        let mut queue = lock(&self.queue);
+        while queue.bytes > MAX_WAITING && !queue.finished && !queue.cancelled {
+            queue = self
+                .taken
+                .wait_timeout(queue, TICK)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        let was_empty = queue.events.is_empty();
+        queue.bytes += match &event {
+            Event::Stdout(b) | Event::Stderr(b) | Event::Log(b) => b.len(),
+            Event::Item(_) => 64,
+        };
+        match (event, queue.events.last_mut()) {
+            (Event::Stdout(new), Some(Event::Stdout(old))) | (Event::Stderr(new), Some(Event::Stderr(old))) => {
+                old.extend_from_slice(&new);
+            }
+            (event, _) => queue.events.push(event),
+        }
+        let full = queue.bytes >= BATCH;
+        drop(queue);
+        if was_empty || full {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Wait for events; `None` when the transfer is over and all were taken. A batch may be empty after `patience`.
+    pub(super) fn take(&self, patience: Duration) -> Option<Vec<Event>> {
+        let mut queue = lock(&self.queue);
+        if std::mem::take(&mut queue.away) {
+            self.taken.notify_all();
+        }
+        if queue.events.is_empty() && !queue.finished {
+            queue = self
+                .arrived
+                .wait_timeout(queue, patience)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        if !queue.finished && !queue.events.is_empty() && queue.bytes < BATCH {
+            // Lines come in bursts: a short wait makes one batch of many.
+            queue = self
+                .arrived
+                .wait_timeout(queue, Duration::from_millis(4))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        if queue.events.is_empty() && queue.finished {
+            return None;
+        }
+        queue.bytes = 0;
+        let events = std::mem::take(&mut queue.events);
+        queue.away = !events.is_empty();
+        drop(queue);
+        self.taken.notify_all();
+        Some(events)
+    }
+
+    /// Wait until the caller has written all events so far, which shows when it takes the next batch. `limit` is for a
+    /// caller that has gone.
+    pub(super) fn wait_written(&self, limit: Duration) {
+        let end = Instant::now() + limit;
+        let mut queue = lock(&self.queue);
+        while (queue.away || !queue.events.is_empty()) && !queue.finished && Instant::now() < end {
+            queue = self
+                .taken
+                .wait_timeout(queue, TICK)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// No more events will come.
+    pub(super) fn finish(&self) {
+        lock(&self.queue).finished = true;
+        self.arrived.notify_all();
+        self.taken.notify_all();
+    }
+
+    /// Roles that wait for the caller go on at once.
+    pub(super) fn cancel(&self) {
+        lock(&self.queue).cancelled = true;
+        self.taken.notify_all();
+    }
+
+    // ---- lines of items that wait for the generator's requests
+
+    /// Hold lines of items until [`Events::release`].
+    pub(super) fn hold(&self) {
+        self.holding.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_holding(&self) -> bool {
+        self.holding.load(Ordering::Relaxed)
+    }
+
+    /// A request of this many bytes would be on its way; enough of them are sent.
+    pub(super) fn add_held_bytes(&self, bytes: usize) {
+        if !self.is_holding() {
+            return;
+        }
+        let full = {
+            let mut held = lock(&self.held);
+            held.1 += bytes;
+            held.1 >= HELD
+        };
+        if full {
+            self.release();
+        }
+    }
+
+    /// Emit the held lines.
+    pub(super) fn release(&self) {
+        if !self.is_holding() {
+            return;
+        }
+        let (events, _) = std::mem::take(&mut *lock(&self.held));
+        for event in events {
+            self.push(event);
+        }
+    }
+
+    /// Emit an item's line, or hold it.
+    pub(super) fn push_item(&self, event: Event) {
+        if self.is_holding() {
+            lock(&self.held).0.push(event);
+        } else {
+            self.push(event);
+        }
+    }
+
+    // ---- log lines and items that wait for workers
+
+    /// Emit log lines and items in order: at once, or behind the files that workers have in hand.
+    pub(super) fn keep(&self, events: Vec<Event>) {
+        if self.sequenced.load(Ordering::Relaxed) {
+            for event in events {
+                if let Some(event) = self.in_sequence(event) {
+                    self.emit_kept([event]);
+                }
+            }
+        } else {
+            self.emit_kept(events);
+        }
+    }
+
+    /// The event, if nothing before it waits for a worker.
+    pub(super) fn in_sequence(&self, event: Event) -> Option<Event> {
+        if self.sequenced.load(Ordering::Relaxed) {
+            return lock(&self.sequence).add(event);
+        }
+        Some(event)
+    }
+
+    /// These events wait for the end of the file with this number.
+    pub(super) fn keep_until_file(&self, ndx: i32, events: Vec<Event>) {
+        self.sequenced.store(true, Ordering::Relaxed);
+        lock(&self.sequence).wait(ndx, events);
+    }
+
+    /// A worker has finished the file with this number. Its events are dropped unless the file is in place.
+    pub(super) fn file_ended(&self, ndx: i32, placed: bool) {
+        let events = lock(&self.sequence).end(ndx, placed);
+        self.emit_kept(events);
+    }
+
+    /// No more files will end.
+    pub(super) fn no_more_files(&self) {
+        let events = lock(&self.sequence).close();
+        self.emit_kept(events);
+    }
+
+    fn emit_kept(&self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            self.push_item(event);
+        }
+    }
+}
