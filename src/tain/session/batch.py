@@ -7,7 +7,7 @@ import stat
 
 from tain.errors import FileError, ProtocolError, SelectionError, StreamError, TainError, UsageError
 from tain.session.agreement import PEER_NUMBERS, Agreed
-from tain.session.operator_file import open_named, with_refusal
+from tain.session.operator_file import open_named, with_link_note
 from tain.system import system_text
 
 TYPE_CHECKING = False
@@ -254,7 +254,7 @@ def _create(name: bytes, mode: int, env: Environment, options: Options, failure:
 def _open_error(path: bytes, error: OSError, role: str) -> str:
     shown = path.decode("utf-8", "surrogateescape")
     text = f'rsync: [{role}] Batch file "{shown}" open error: {system_text(error)}'
-    return with_refusal(error, text)
+    return with_link_note(error, text)
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -10,7 +10,7 @@ from tain.options.choices import DIGESTS
 from tain.release import PROTOCOL
 from tain.session import digests, oldpeer
 from tain.session.agreement import agree_protocol
-from tain.session.operator_file import open_named, with_refusal
+from tain.session.operator_file import open_named, with_link_note
 from tain.system import system_text
 
 TYPE_CHECKING = False
@@ -214,7 +214,7 @@ class Conversation:
                 data = file.read(EARLY_INPUT_LIMIT + 1)
         except OSError as error:
             text = f"rsync: [{self._role}] failed to open {place}: {system_text(error)}"
-            raise StartupError(with_refusal(error, text)) from error
+            raise StartupError(with_link_note(error, text)) from error
         if len(data) > EARLY_INPUT_LIMIT:
             raise StartupError(f"{place} is > {EARLY_INPUT_LIMIT} bytes.")
         if data:
@@ -277,7 +277,7 @@ def _password_from(name: bytes, options: Options, env: Environment, *, role: str
         fd = os.dup(env.stdin) if name == b"-" else open_named(name, env, options)
     except OSError as error:
         text = f"rsync: [{role}] could not open password file {place}: {system_text(error)}"
-        raise UsageError(with_refusal(error, text)) from error
+        raise UsageError(with_link_note(error, text)) from error
     try:
         if name != b"-":
             status = os.fstat(fd)

@@ -6,21 +6,19 @@ import errno
 import os
 import stat
 
-from tain.system import system_text
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tain.options.resolved import Options
     from tain.session.environment import Environment
 
 #: The line for a link of another owner that was not followed.
-REFUSAL = (
+UNTRUSTED_LINK = (
     "refusing to follow a symlink owned by an untrusted user; use --insecure-links locally or "
     '"insecure links = yes" in a daemon module ONLY if every path component is trusted'
 )
 
 
-class RefusedLink(OSError):
+class UntrustedLink(OSError):
     """A symlink of another owner was not followed."""
 
 
@@ -44,7 +42,7 @@ def open_walk(
         if fd >= 0:
             return fd
         if fd != -errno.EINTR:
-            raise (RefusedLink if refused else OSError)(-fd, os.strerror(-fd), path)
+            raise (UntrustedLink if refused else OSError)(-fd, os.strerror(-fd), path)
 
 
 def open_named(
@@ -63,9 +61,9 @@ def open_named(
     return open_walk(path, flags, mode, insecure=options.insecure_links, confine_root=confine_root)
 
 
-def with_refusal(error: OSError, text: str) -> str:
+def with_link_note(error: OSError, text: str) -> str:
     """*text*, preceded by the line about a symlink of another owner if that is the reason of *error*."""
-    return f"{REFUSAL}\n{text}" if isinstance(error, RefusedLink) else text
+    return f"{UNTRUSTED_LINK}\n{text}" if isinstance(error, UntrustedLink) else text
 
 
 def read_walk(path: bytes, limit: int = 16 << 20) -> bytes:
@@ -87,7 +85,3 @@ def read_all(fd: int, limit: int) -> bytes:
         if len(out) > limit:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     return bytes(out)
-
-
-#: The name by which the daemon's rooms call it.
-reason = system_text

@@ -70,7 +70,7 @@ def read_files_from(path: bytes, env: Environment, options: Options, *, forward:
     """
     if path == b"-":
         return env.read_stdin()
-    from tain.session.operator_file import open_named, with_refusal
+    from tain.session.operator_file import open_named, with_link_note
 
     try:
         fd = open_named(path, env, options, confine_root=options.confine_root)
@@ -87,7 +87,7 @@ def read_files_from(path: bytes, env: Environment, options: Options, *, forward:
         raise StreamError(text) from error
     except OSError as error:
         text = f"rsync: failed to open files-from file {printable(path)}: {os.strerror(error.errno or 0)}"
-        raise UsageError(with_refusal(error, text)) from error
+        raise UsageError(with_link_note(error, text)) from error
 
 
 def files_from_mode(options: Options, *, am_sender: bool) -> str:

@@ -18,7 +18,7 @@ def open_log(options: Options, env: Environment, out: Output, *, role: str) -> N
     if not options.log_file:
         return
     from tain.report.logfile import LogFile
-    from tain.session.operator_file import open_named, with_refusal
+    from tain.session.operator_file import open_named, with_link_note
     from tain.system import system_text
 
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY
@@ -26,5 +26,5 @@ def open_log(options: Options, env: Environment, out: Output, *, role: str) -> N
         out.log = LogFile(open_named(options.log_file, env, options, flags), env.pid)
     except OSError as error:
         text = f"rsync: [{role}] failed to open log-file {printable(options.log_file)}: {system_text(error)}\n"
-        out.error(with_refusal(error, text).encode("utf-8", "surrogateescape"))
+        out.error(with_link_note(error, text).encode("utf-8", "surrogateescape"))
         out.info(b'Ignoring "log file" setting.\n')
