@@ -18,12 +18,12 @@ from tain.options.hostspec import HostSpec, locate, parse_host, split_shell
 from tain.options.parse import integer, parse
 from tain.options.refuse import refusals
 from tain.options.resolve import Finished, resolve
-from tain.options.resolved import Options
+from tain.options.resolved import ResolvedOptions
 from tain.options.stoptime import stop_after, stop_at
 from tain.session.arguments import encode_secluded, quote_path, quote_value, server_command, unquote
 
 
-def options(*words: str, **env: str) -> Options:
+def options(*words: str, **env: str) -> ResolvedOptions:
     environ = {name.encode(): value.encode() for name, value in env.items()}
     return resolve(parse([word.encode() for word in words]), environ=environ)
 
@@ -35,8 +35,8 @@ def failure(*words: str, **env: str) -> TainError:
 
 
 def test_rows_set_declared_options() -> None:
-    declared = {**resolved.PlanOptions.__annotations__, **Options.__annotations__}
-    assert set(vars(Options())) <= set(declared)
+    declared = {**resolved.PlanOptions.__annotations__, **ResolvedOptions.__annotations__}
+    assert set(vars(ResolvedOptions())) <= set(declared)
     kinds = {"set": None, "inc": "int", "int": "int", "text": "bytes"}
     for row in (*table.ROWS, *table.DAEMON_ROWS):
         if row.action == "call":
@@ -44,7 +44,7 @@ def test_rows_set_declared_options() -> None:
         # The value of a "set" row says its kind itself.
         kind = kinds[row.action] or ("bytes" if row.value is None else type(row.value).__name__)
         assert kind in declared[row.dest].split(" | "), row.key
-        assert hasattr(Options(), row.dest), row.key
+        assert hasattr(ResolvedOptions(), row.dest), row.key
 
 
 def test_a_copy_is_independent() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import tain
 from tain.errors import MemoryLimitError, UnsupportedError
-from tain.options.resolved import Options
+from tain.options.resolved import ResolvedOptions
 from tain.session import server
 from tain.session.environment import Environment
 
@@ -21,7 +21,12 @@ from fake_core import FakeLink
 
 
 def meet(
-    options: Options, tmp_path: Path, *, protocol: int = 32, daemon: server.DaemonSide | None = None, after: bytes = b""
+    options: ResolvedOptions,
+    tmp_path: Path,
+    *,
+    protocol: int = 32,
+    daemon: server.DaemonSide | None = None,
+    after: bytes = b"",
 ) -> tuple[int, bytes, bytes]:
     """Exit code, what a client reads, and standard error, of a server whose client says a number and *after*."""
     ours, theirs = socket.socketpair()
@@ -43,8 +48,8 @@ def meet(
     return code, heard, (tmp_path / "err").read_bytes()
 
 
-def options_of(**values: object) -> Options:
-    options = Options()
+def options_of(**values: object) -> ResolvedOptions:
+    options = ResolvedOptions()
     options.server = True
     options.checksum_seed = 7
     for name, value in values.items():

@@ -6,7 +6,7 @@ from tain.errors import TainError, UnsupportedError, UsageError
 from tain.escape import printable
 from tain.options import levels
 from tain.options.parse import DAEMON_HINT
-from tain.options.resolved import Options
+from tain.options.resolved import ResolvedOptions
 from tain.options.sizes import parse_size
 
 TYPE_CHECKING = False
@@ -51,7 +51,7 @@ class Pass:
         self.environ = environ
         self.program = program
         self.now = now
-        self.options = Options()
+        self.options = ResolvedOptions()
         #: What the module refuses, on a daemon's child.
         self.refusals: Refusals | None = None
         #: The locale's decimal separator.
@@ -352,7 +352,7 @@ class Pass:
         raise UnsupportedError("rsync: Attempt to hack rsync thwarted!")
 
 
-def store(options: Options, row: Row, value: bytes | int | None) -> bool:
+def store(options: ResolvedOptions, row: Row, value: bytes | int | None) -> bool:
     """Do what a row of a plain action does to *options*. False: the row needs a handler."""
     if row.action == "set":
         setattr(options, row.dest, row.value)
@@ -365,12 +365,12 @@ def store(options: Options, row: Row, value: bytes | int | None) -> bool:
     return True
 
 
-def resolve_daemon(raw: RawOptions, *, program: str, knows_parameter: Callable[[bytes], bool]) -> Options:
+def resolve_daemon(raw: RawOptions, *, program: str, knows_parameter: Callable[[bytes], bool]) -> ResolvedOptions:
     """Give the words of a daemon's command line their meaning (spec: options 8).
 
     *knows_parameter* says whether ``--dparam`` may set a parameter of that name. Errors: `UsageError`.
     """
-    options = Options()
+    options = ResolvedOptions()
     for row, _, _, value in raw.items:
         if store(options, row, value):
             continue

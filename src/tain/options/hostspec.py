@@ -7,7 +7,7 @@ from tain.escape import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
 
 
 class HostSpec:
@@ -134,7 +134,7 @@ def remote_file(value: bytes) -> tuple[bytes | None, bytes]:
     return (spec.host if spec.user is None else spec.user + b"@" + spec.host), spec.path
 
 
-def locate(options: Options, program: str = "rsync") -> Locations:
+def locate(options: ResolvedOptions, program: str = "rsync") -> Locations:
     """Sort the arguments of a client into sources and destination (spec: options 5.2).
 
     ``options.args`` does not change. Errors: `UsageError` with rsync's words.
@@ -190,7 +190,7 @@ def locate(options: Options, program: str = "rsync") -> Locations:
     return out
 
 
-def _set_host(out: Locations, spec: HostSpec, options: Options) -> None:
+def _set_host(out: Locations, spec: HostSpec, options: ResolvedOptions) -> None:
     # A remote shell would take the word for an option. The resolver and RSYNC_CONNECT_PROG accept any word.
     by_shell = not spec.daemon or options.rsh_given
     if by_shell and (((spec.user or b"") + spec.host)[:1] == b"-" or spec.host[:1] == b"-"):
@@ -198,7 +198,7 @@ def _set_host(out: Locations, spec: HostSpec, options: Options) -> None:
     out.host, out.user, out.daemon, out.port, out.tls = spec.host, spec.user, spec.daemon, spec.port, spec.tls
 
 
-def _locate_pull(words: list[bytes], first: HostSpec, options: Options, out: Locations) -> None:
+def _locate_pull(words: list[bytes], first: HostSpec, options: ResolvedOptions, out: Locations) -> None:
     out.am_sender = False
     rest = words[1:]
     if rest and rest[-1][:1] != b":":

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.options.table import Row
 
 #: Refused unless an exact negated term says otherwise.
@@ -67,7 +67,7 @@ class Refusals:
             return f"--{name}"
         return row.shown
 
-    def choose_delete(self, options: Options) -> None:
+    def choose_delete(self, options: ResolvedOptions) -> None:
         """Choose the time of a plain ``--delete`` when one of the two possible times is refused."""
         if options.delete == "default":
             if "delete-during" in self._keys:
@@ -75,7 +75,7 @@ class Refusals:
             elif "delete-before" in self._keys:
                 options.delete = "during"
 
-    def implied(self, options: Options) -> Row | None:
+    def implied(self, options: ResolvedOptions) -> Row | None:
         """A refused row that the options as a whole amount to, whatever words were used; None without one."""
         wanted: list[str] = []
         if options.compress:

@@ -7,7 +7,7 @@ from tain.escape import printable
 from tain.options import choices, levels
 from tain.options.handlers import Finished, Pass, resolve_daemon, usage_error
 from tain.options.paths import clean, has_escape, number
-from tain.options.resolved import Options
+from tain.options.resolved import ResolvedOptions
 from tain.options.sizes import parse_size
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tain.options.parse import RawOptions
     from tain.options.refuse import Refusals
 
-__all__ = ["Finished", "Options", "resolve", "resolve_daemon"]
+__all__ = ["Finished", "ResolvedOptions", "resolve", "resolve_daemon"]
 
 #: Least ``--max-alloc``.
 ALLOC_MIN = 1 << 20
@@ -35,7 +35,7 @@ def resolve(
     refusals: Refusals | None = None,
     point: bytes = b".",
     knows_parameter: Callable[[bytes], bool] = lambda name: True,
-) -> Options:
+) -> ResolvedOptions:
     """Resolve *raw*: apply its words in order, then decide what depends on several of them.
 
     *environ* is the environment as bytes (none by default), *program* the name for help texts, *now* the clock for
@@ -169,7 +169,7 @@ def _resolve_quoting(state: Pass) -> None:
         options.iconv = None
 
 
-def _resolve_sums(options: Options) -> None:
+def _resolve_sums(options: ResolvedOptions) -> None:
     if options.checksum_choice is None:
         return
     options.checksum_names = choices.checksum_choice(options.checksum_choice)
@@ -180,7 +180,7 @@ def _resolve_sums(options: Options) -> None:
         options.whole_file = 1
 
 
-def _resolve_compression(options: Options) -> None:
+def _resolve_compression(options: ResolvedOptions) -> None:
     if options.compress_choice_arg is None and options.compress_asked > 1:
         options.compress_choice_arg = b"zlibx"
     if options.compress_choice_arg is not None:
@@ -195,14 +195,14 @@ def _resolve_compression(options: Options) -> None:
         options.compress = bool(options.compress_asked) or options.compress_level is not None
 
 
-def _resolve_levels(options: Options) -> None:
+def _resolve_levels(options: ResolvedOptions) -> None:
     levels.apply_verbosity(options.verbose, options.info, options.info_priority, options.debug, options.debug_priority)
     if options.stats:
         text = "stats3" if options.verbose > 1 else "stats2"
         levels.apply(text, "info", options.info, options.info_priority, levels.DEFAULT, strict=False)
 
 
-def _resolve_conflicts(options: Options) -> None:
+def _resolve_conflicts(options: ResolvedOptions) -> None:
     if options.fake_super and options.xattrs > 1:
         raise usage_error("--fake-super conflicts with -XX")
     if options.write_batch is not None and options.read_batch is not None:
@@ -297,7 +297,7 @@ def _resolve_backup(state: Pass) -> None:
             state.add_event("filter", b"P *" + suffix)
 
 
-def _resolve_output(options: Options) -> None:
+def _resolve_output(options: ResolvedOptions) -> None:
     """Choose the format of item lines, and apply ``--progress`` (spec: options 2.11, 3.12; output 9)."""
     before = False  # An item line comes before the data of its file.
     shown = options.out_format

@@ -128,7 +128,7 @@ class PlanOptions:
         self.alt_dirs = []
 
 
-class Options(PlanOptions):
+class ResolvedOptions(PlanOptions):
     """Every option of a client, server or daemon."""
 
     # ---- who we are
@@ -284,9 +284,9 @@ class Options(PlanOptions):
         """Privileged attributes are kept in, and taken from, an extended attribute."""
         return self.super_user == 2
 
-    def copy(self) -> Options:
+    def copy(self) -> ResolvedOptions:
         """An independent copy; lists and dicts are copied one level deep."""
-        other = Options()
+        other = ResolvedOptions()
         for name, value in vars(self).items():
             setattr(other, name, value.copy() if isinstance(value, (list, dict)) else value)
         return other

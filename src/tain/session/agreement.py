@@ -11,7 +11,7 @@ from tain.release import OLDEST_PROTOCOL, PROTOCOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
 
 #: A peer that announces a number outside of this range is not an rsync: most likely a login script printed something
 #: (spec: protocol 2.1).
@@ -92,7 +92,7 @@ class Agreed:
         return bool(self.compat & VARINT_FLIST)
 
 
-def inc_recurse_allowed(options: Options, *, am_receiver: bool) -> bool:
+def inc_recurse_allowed(options: ResolvedOptions, *, am_receiver: bool) -> bool:
     """Whether this side can take part in incremental recursion (spec: protocol 1.9)."""
     if not options.recurse or not options.inc_recurse or options.qsort:
         return False
@@ -119,7 +119,7 @@ def agree_protocol(own: int, remote: int, *, server: bool) -> int:
     return protocol
 
 
-def check_protocol(options: Options, protocol: int, *, local: bool = False) -> None:
+def check_protocol(options: ResolvedOptions, protocol: int, *, local: bool = False) -> None:
     """Refuse options that the agreed protocol cannot carry (spec: options 3, end). Errors: `ProtocolError`."""
 
     def require(what: str, least: int) -> None:
@@ -144,7 +144,7 @@ def check_protocol(options: Options, protocol: int, *, local: bool = False) -> N
         require("--prune-empty-dirs", 29)
 
 
-def client_frames(protocol: int, options: Options, *, server_sends: bool) -> bool:
+def client_frames(protocol: int, options: ResolvedOptions, *, server_sends: bool) -> bool:
     """Whether the direction from the client is multiplexed (spec: protocol 2.7)."""
     return protocol >= 30 or (server_sends and options.remove_source_files)
 
@@ -176,7 +176,7 @@ def released_limit(capabilities: bytes, own: int) -> int:
     return version - 1
 
 
-def server_compat(options: Options, capabilities: bytes, *, am_sender: bool) -> int:
+def server_compat(options: ResolvedOptions, capabilities: bytes, *, am_sender: bool) -> int:
     """The compat flags that this server sends (spec: protocol 2.3)."""
     letters = capabilities.partition(b".")[2] if b"." in capabilities else capabilities
     flags = SYMLINK_TIMES | SYMLINK_ICONV

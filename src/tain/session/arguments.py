@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tain.options import levels
 from tain.options.paths import has_escape
-from tain.options.resolved import Options
+from tain.options.resolved import ResolvedOptions
 from tain.options.table import ROWS, spellings
 from tain.session import oldpeer
 
@@ -56,14 +56,14 @@ def quote_path(word: bytes) -> bytes:
     return bytes(out)
 
 
-def _tilde(path: bytes, options: Options) -> bool:
+def _tilde(path: bytes, options: ResolvedOptions) -> bool:
     """Whether a leading ``~`` of a source must not be expanded, because received names are checked against it."""
     if path[:1] != b"~":
         return False
     return (bool(options.relative) and b"/./" not in path) or b"/" not in path
 
 
-def capabilities(options: Options, *, am_sender: bool) -> bytes:
+def capabilities(options: ResolvedOptions, *, am_sender: bool) -> bytes:
     """The value of the server's ``-e``, empty when our own protocol is too old for it (spec: protocol 1.5)."""
     if options.protocol < 30:
         return b""
@@ -72,11 +72,11 @@ def capabilities(options: Options, *, am_sender: bool) -> bytes:
     return b"." + (b"i" if inc_recurse_allowed(options, am_receiver=not am_sender) else b"") + ABILITIES
 
 
-def _deletes(options: Options) -> bool:
+def _deletes(options: ResolvedOptions) -> bool:
     return options.delete != "never"
 
 
-def _marker(options: Options) -> bytes:
+def _marker(options: ResolvedOptions) -> bytes:
     """The part of the output format that the server must know (spec: options 2.11)."""
     shown = options.out_format
     if shown is None:
@@ -91,7 +91,7 @@ def _marker(options: Options) -> bytes:
 #: The letters of the compact word, in its order (spec: protocol 1.4).
 _LETTERS = "svqbunldKmOJyLkWHogDtUNpEAXrcCIRxSz"
 #: The number of times a letter appears, where the value of its option and the direction do not decide it.
-_COUNTS: dict[str, Callable[[Options, bool], int]] = {
+_COUNTS: dict[str, Callable[[ResolvedOptions, bool], int]] = {
     "v": lambda options, pushes: min(options.verbose, 9),
     "q": lambda options, pushes: bool(options.quiet) and options.stderr_mode != "client",
     "d": lambda options, pushes: _dirs(options, pushes),
@@ -107,12 +107,12 @@ _COUNTS: dict[str, Callable[[Options, bool], int]] = {
 }
 
 
-def _dirs(options: Options, pushes: bool) -> bool:
+def _dirs(options: ResolvedOptions, pushes: bool) -> bool:
     alone = options.dirs > 0 and not options.recurse
     return options.dirs in (2, 3) or (alone and (bool(options.list_only) or (_deletes(options) and pushes)))
 
 
-def _letters(options: Options, pushes: bool) -> bytes:
+def _letters(options: ResolvedOptions, pushes: bool) -> bytes:
     """The compact word without its dash (spec: protocol 1.4)."""
     rows = spellings(ROWS)
     out = bytearray()
@@ -137,7 +137,7 @@ class _Words:
 
     __slots__ = ("options", "pushes", "quote", "quote_remote", "words")
 
-    def __init__(self, options: Options, *, pushes: bool, quote: bool, quote_remote: bool) -> None:
+    def __init__(self, options: ResolvedOptions, *, pushes: bool, quote: bool, quote_remote: bool) -> None:
         self.options = options
         #: This side sends.
         self.pushes = pushes
@@ -158,7 +158,7 @@ class _Words:
     def plain(self, row: Row) -> None:
         """An option that is forwarded as it was given, when that is not the default."""
         value = getattr(self.options, row.dest)
-        if value == getattr(Options, row.dest) or not row.travels(pushes=self.pushes):
+        if value == getattr(ResolvedOptions, row.dest) or not row.travels(pushes=self.pushes):
             return
         name = b"--" + row.longs[0].encode()
         if row.kind:
@@ -196,7 +196,7 @@ def _delete_words(out: _Words) -> None:
 
 
 def _max_alloc_words(out: _Words) -> None:
-    if out.options.max_alloc != Options.max_alloc and out.options.max_alloc_arg is not None:
+    if out.options.max_alloc != ResolvedOptions.max_alloc and out.options.max_alloc_arg is not None:
         out.value(b"--max-alloc", out.options.max_alloc_arg)
 
 
@@ -290,7 +290,7 @@ def _remote_words(out: _Words) -> None:
         out.add(quote_value(word) if out.quote_remote else word)
 
 
-def _flag(word: bytes, when: Callable[[Options, bool], object]) -> Callable[[_Words], None]:
+def _flag(word: bytes, when: Callable[[ResolvedOptions, bool], object]) -> Callable[[_Words], None]:
     """The entry of a word that appears under a condition on options and direction."""
     return lambda out: out.add(word, when(out.options, out.pushes))
 
@@ -323,7 +323,7 @@ _ORDER: tuple[str | Callable[[_Words], None], ...] = (
 
 
 def server_command(
-    options: Options, paths: list[bytes], *, am_sender: bool, shell: bool = True, local: bool = False
+    options: ResolvedOptions, paths: list[bytes], *, am_sender: bool, shell: bool = True, local: bool = False
 ) -> ServerCommand:
     """All words behind the server's program name.
 
@@ -362,7 +362,7 @@ def server_command(
     return ServerCommand(head + out.words, None)
 
 
-def server_arguments(options: Options, *, am_sender: bool) -> list[bytes]:
+def server_arguments(options: ResolvedOptions, *, am_sender: bool) -> list[bytes]:
     """The unquoted words up to and including the ``.``, behind which paths follow."""
     return server_command(options, [], am_sender=am_sender, shell=False).visible
 
@@ -392,7 +392,7 @@ def unquote(word: bytes) -> bytes:
 
 
 def shell_command(
-    options: Options, host: bytes, user: bytes | None, words: list[bytes], *, daemon: bool = False
+    options: ResolvedOptions, host: bytes, user: bytes | None, words: list[bytes], *, daemon: bool = False
 ) -> list[bytes]:
     """The whole argument vector that starts a server on *host* by the remote shell (spec: options 5.4)."""
     from tain.options.hostspec import split_shell

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Protocol
 
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.session.environment import Environment
 
     class HeaderLink(Protocol):
@@ -32,7 +32,7 @@ _DIRS, _COMPRESS = 7, 8
 _ICONV, _ACLS, _XATTRS, _INPLACE, _APPEND, _APPEND_VERIFY = range(9, 15)
 
 
-def stream_flags(options: Options, *, compress: bool) -> int:
+def stream_flags(options: ResolvedOptions, *, compress: bool) -> int:
     """The option bits of a header. All are written; a reader uses those of its protocol."""
     bits = {
         _RECURSE: bool(options.recurse),
@@ -73,7 +73,7 @@ _NAMES = {
 }
 
 
-def flag_messages(options: Options, flags: int, protocol: int) -> list[str]:
+def flag_messages(options: ResolvedOptions, flags: int, protocol: int) -> list[str]:
     """A message for each option that the batch changes from the command line.
 
     An option with several levels counts as set only at the level that ``-a``, or a single letter, gives (observed).
@@ -103,7 +103,7 @@ def flag_messages(options: Options, flags: int, protocol: int) -> list[str]:
     return messages
 
 
-def apply_flags(options: Options, flags: int, protocol: int) -> Options:
+def apply_flags(options: ResolvedOptions, flags: int, protocol: int) -> ResolvedOptions:
     """The options of the batch: its bits win over the command line. Errors: `UsageError` for ``--iconv``."""
 
     def is_set(bit: int) -> bool:
@@ -135,7 +135,7 @@ def apply_flags(options: Options, flags: int, protocol: int) -> Options:
 # ---------------------------------------------------------------------------------------------- reading
 
 
-def open_batch(name: bytes, env: Environment, options: Options, *, role: str) -> int:
+def open_batch(name: bytes, env: Environment, options: ResolvedOptions, *, role: str) -> int:
     """A descriptor to read a batch from. Errors: `FileError`."""
     if name == b"-":
         return os.dup(env.stdin)
@@ -152,7 +152,7 @@ def open_batch(name: bytes, env: Environment, options: Options, *, role: str) ->
     return fd
 
 
-def read_header(link: HeaderLink, options: Options) -> tuple[int, Agreed]:
+def read_header(link: HeaderLink, options: ResolvedOptions) -> tuple[int, Agreed]:
     """The stream flags, and the agreement of the writer and its peer without checksums and compression.
 
     Errors: `ProtocolError`.
@@ -190,7 +190,7 @@ def varint(value: int) -> bytes:
     return bytes((((0xFF00 >> extra) & 0xFF) | top,)) + raw[:-1]
 
 
-def first_bytes(options: Options) -> bytes:
+def first_bytes(options: ResolvedOptions) -> bytes:
     """The part of a batch that is known before the handshake: the stream flags."""
     return stream_flags(options, compress=options.compress).to_bytes(4, "little")
 
@@ -212,7 +212,7 @@ class BatchFile:
 
     __slots__ = ("_script", "fd")
 
-    def __init__(self, options: Options, env: Environment, *, role: str) -> None:
+    def __init__(self, options: ResolvedOptions, env: Environment, *, role: str) -> None:
         """Errors: `SelectionError` for the script, `FileError` for the batch."""
         name = options.write_batch
         assert name is not None
@@ -225,7 +225,7 @@ class BatchFile:
             self.close()
             raise
 
-    def begin(self, options: Options, agreed: Agreed, argv: Sequence[bytes], rules: Sequence[bytes]) -> None:
+    def begin(self, options: ResolvedOptions, agreed: Agreed, argv: Sequence[bytes], rules: Sequence[bytes]) -> None:
         """Write the script, and the header before the stream. Errors: `UsageError` for a rule with a newline."""
         args = options.args
         destination = args[-1]
@@ -243,7 +243,9 @@ class BatchFile:
         self.fd = self._script = -1
 
 
-def _create(name: bytes, mode: int, env: Environment, options: Options, failure: type[TainError], role: str) -> int:
+def _create(
+    name: bytes, mode: int, env: Environment, options: ResolvedOptions, failure: type[TainError], role: str
+) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     try:
         return open_named(name, env, options, flags, mode)

@@ -11,14 +11,14 @@ from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.session.environment import Environment
 
 #: One more than the largest number of 32 bits, which means "no id".
 ID_END = (1 << 32) - 1
 
 
-def become(options: Options, env: Environment, role: str) -> None:
+def become(options: ResolvedOptions, env: Environment, role: str) -> None:
     """Switch to the user of ``--copy-as``, if there is one. Errors: `UsageError` in the name of *role*;
     `UnsupportedError` when the process does not belong to this session alone."""
     spec = options.copy_as

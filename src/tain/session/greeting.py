@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Protocol
 
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.report.output import Output
     from tain.session.environment import Environment
 
@@ -88,7 +88,7 @@ class Conversation:
     def __init__(
         self,
         link: LineLink,
-        options: Options,
+        options: ResolvedOptions,
         env: Environment,
         out: Output,
         *,
@@ -239,7 +239,7 @@ def _printable_line(line: bytes) -> bytes:
     return printable(line).encode("utf-8", "surrogateescape") + b"\n"
 
 
-def read_password(options: Options, env: Environment, *, role: str) -> bytes:
+def read_password(options: ResolvedOptions, env: Environment, *, role: str) -> bytes:
     """The daemon password: file, variable, or prompt (spec: daemon 6.4)."""
     if options.password_file is not None:
         return _password_from(options.password_file, options, env, role=role)
@@ -271,7 +271,7 @@ def _first_line(fd: int) -> bytes:
     return next(iter(data.splitlines()), b"")
 
 
-def _password_from(name: bytes, options: Options, env: Environment, *, role: str) -> bytes:
+def _password_from(name: bytes, options: ResolvedOptions, env: Environment, *, role: str) -> bytes:
     place = printable(name)
     try:
         fd = os.dup(env.stdin) if name == b"-" else open_named(name, env, options)

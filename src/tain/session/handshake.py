@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Protocol
 
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.session.negotiation import NegotiationLink
 
     class HandshakeLink(NegotiationLink, Protocol):
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 def client_handshake(
     link: HandshakeLink,
-    options: Options,
+    options: ResolvedOptions,
     *,
     am_sender: bool,
     environ: Mapping[bytes, bytes],
@@ -114,7 +114,7 @@ def client_handshake(
 
 def server_handshake(
     link: HandshakeLink,
-    options: Options,
+    options: ResolvedOptions,
     *,
     am_sender: bool,
     environ: Mapping[bytes, bytes],

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
 
     class NegotiationLink(Protocol):
         """The part of `tain._core.Link` that a negotiation uses."""
@@ -79,7 +79,7 @@ class Offer:
         return next((name for name in mine if name in other), None)
 
 
-def forced_sums(options: Options) -> tuple[str, str] | None:
+def forced_sums(options: ResolvedOptions) -> tuple[str, str] | None:
     """Transfer and file checksum of ``--checksum-choice``, or None to negotiate. "auto" beside
     a name is not negotiated: it means the checksum that the protocol implies."""
     choice = options.checksum_choice
@@ -96,7 +96,9 @@ def _default_sum(protocol: int) -> str:
     return "md5" if protocol >= 30 else oldpeer.md4_kind(protocol)
 
 
-def choose(agreed: Agreed, options: Options, xfer: str | None, compress: str | None, *, am_sender: bool = True) -> None:
+def choose(
+    agreed: Agreed, options: ResolvedOptions, xfer: str | None, compress: str | None, *, am_sender: bool = True
+) -> None:
     """Set checksums and compression; None for *xfer* or *compress* means that no name was negotiated."""
     forced = forced_sums(options) or ("auto", "auto")
     default = xfer or _default_sum(agreed.protocol)
@@ -111,12 +113,12 @@ def choose(agreed: Agreed, options: Options, xfer: str | None, compress: str | N
         agreed.compress, agreed.level = choices.CODECS[kind].in_force(options.compress_level)
 
 
-def choose_unnegotiated(agreed: Agreed, options: Options) -> None:
+def choose_unnegotiated(agreed: Agreed, options: ResolvedOptions) -> None:
     """Set checksums and compression for a stream without negotiation: a batch that is read."""
     choose(agreed, options, None, None)
 
 
-def agree_alone(options: Options, environ: Mapping[bytes, bytes]) -> Agreed:
+def agree_alone(options: ResolvedOptions, environ: Mapping[bytes, bytes]) -> Agreed:
     """The agreement of a local copy, whose ends are one process, with the choices and errors of a link."""
     protocol = agreement.agree_protocol(options.protocol, options.protocol, server=False)
     agreement.check_protocol(options, protocol, local=True)
@@ -157,7 +159,7 @@ def _no_choice(what: str, server_list: bytes, client_list: bytes) -> Unsupported
 
 def client_negotiate(
     link: NegotiationLink,
-    options: Options,
+    options: ResolvedOptions,
     agreed: Agreed,
     environ: Mapping[bytes, bytes],
     trace: Callable[[str], None] | None,
@@ -198,7 +200,7 @@ def client_negotiate(
 
 
 def trace_choices(
-    options: Options, agreed: Agreed, trace: Callable[[str], None], negotiated: tuple[bool, bool]
+    options: ResolvedOptions, agreed: Agreed, trace: Callable[[str], None], negotiated: tuple[bool, bool]
 ) -> None:
     """Write the lines of ``--debug=NSTR``. *negotiated*: whether the checksum and the compression were negotiated."""
     name = agreed.xfer_sum.partition("-")[0]
@@ -211,7 +213,7 @@ def trace_choices(
 
 
 def server_negotiate(
-    link: NegotiationLink, options: Options, agreed: Agreed, environ: Mapping[bytes, bytes], *, exchange: bool
+    link: NegotiationLink, options: ResolvedOptions, agreed: Agreed, environ: Mapping[bytes, bytes], *, exchange: bool
 ) -> tuple[str | None, str | None]:
     # The server of a client that writes a batch uses only the names that a batch may have.
     batch = options.write_batch is not None

@@ -9,7 +9,7 @@ from tain.release import OLDEST_PROTOCOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
 
 #: The first protocol that needs no special case here.
 LEAST_MODERN = 27
@@ -34,7 +34,7 @@ def is_old(protocol: int) -> bool:
     return protocol < LEAST_MODERN
 
 
-def may_be_old(options: Options) -> bool:
+def may_be_old(options: ResolvedOptions) -> bool:
     """Whether the peer may be an old program: they accept no higher number than the one that *options* announce."""
     return options.protocol <= HIGHEST_ACCEPTED
 
@@ -91,7 +91,7 @@ def too_old_for(own: int, remote: int) -> str:
     return f"rsync: the remote rsync is too old for protocol {own}, which was announced to it: use --protocol={remote}"
 
 
-def adapt(options: Options, protocol: int, *, server_sends: bool) -> Options:
+def adapt(options: ResolvedOptions, protocol: int, *, server_sends: bool) -> ResolvedOptions:
     """*options* in the form for a server of an old *protocol*.
 
     A listing without recursion becomes a recursive one that a rule limits (spec: protocol-old 1.4)."""

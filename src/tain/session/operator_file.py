@@ -8,7 +8,7 @@ import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.session.environment import Environment
 
 #: The line for a link of another owner that was not followed.
@@ -48,7 +48,7 @@ def open_walk(
 def open_named(
     name: bytes,
     env: Environment,
-    options: Options,
+    options: ResolvedOptions,
     flags: int = os.O_RDONLY,
     mode: int = 0o666,
     *,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tain._core import PlanFields
     from tain.options.hostspec import Locations
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.session.agreement import Agreed
     from tain.session.environment import Environment
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 LOG_FORMAT = b"%i %n%L"
 
 
-def am_root(options: Options) -> bool:
+def am_root(options: ResolvedOptions) -> bool:
     """Whether super-user operations are attempted (spec: options 2.3 ``--super``)."""
     return options.super_user == 1 or (options.super_user != 0 and os.geteuid() == 0)
 
 
-def charset_name(options: Options) -> str | None:
+def charset_name(options: ResolvedOptions) -> str | None:
     """The local charset of ``--iconv``, or None without conversion. Errors: `UnsupportedError` (spec: options 6.8)."""
     if options.iconv is None:
         return None
@@ -49,7 +49,7 @@ def charset_name(options: Options) -> str | None:
         raise UnsupportedError(f'iconv_open("UTF-8", "{name}") failed') from None
 
 
-def convert_words(words: Sequence[bytes], options: Options, *, to_wire: bool) -> list[bytes]:
+def convert_words(words: Sequence[bytes], options: ResolvedOptions, *, to_wire: bool) -> list[bytes]:
     """Secluded words converted to UTF-8 for the connection, or back to the local charset (spec: protocol 1.8)."""
     charset = charset_name(options)
     if charset is None:
@@ -62,7 +62,7 @@ def convert_words(words: Sequence[bytes], options: Options, *, to_wire: bool) ->
 # ---------------------------------------------------------------------------------------------- files-from
 
 
-def read_files_from(path: bytes, env: Environment, options: Options, *, forward: bool = False) -> bytes:
+def read_files_from(path: bytes, env: Environment, options: ResolvedOptions, *, forward: bool = False) -> bytes:
     """The whole list of ``--files-from``; ``-`` is standard input. *forward*: the list is sent to the other end.
 
     Unlike other files of the command line, this one must be inside ``--confine-root``, because it names files of the
@@ -90,7 +90,7 @@ def read_files_from(path: bytes, env: Environment, options: Options, *, forward:
         raise UsageError(with_link_note(error, text)) from error
 
 
-def files_from_mode(options: Options, *, am_sender: bool) -> str:
+def files_from_mode(options: ResolvedOptions, *, am_sender: bool) -> str:
     """Where the list of names comes from, in the plan's word (spec: protocol 2.9)."""
     if options.files_from is None:
         return "none"
@@ -113,7 +113,7 @@ def _names(data: bytes, from0: bool) -> list[bytes]:
 # ---------------------------------------------------------------------------------------------- the plan
 
 
-def whole_file(options: Options, agreed: Agreed, *, local: bool) -> bool:
+def whole_file(options: ResolvedOptions, agreed: Agreed, *, local: bool) -> bool:
     """``--whole-file``, or its default when the option was not given (spec: options 2.4)."""
     if agreed.xfer_sum == "none":
         return True
@@ -122,14 +122,14 @@ def whole_file(options: Options, agreed: Agreed, *, local: bool) -> bool:
     return local and options.write_batch is None and not options.append
 
 
-def delete_when(options: Options, protocol: int) -> str:
+def delete_when(options: ResolvedOptions, protocol: int) -> str:
     """When extraneous files are deleted; for plain ``--delete`` the protocol decides (spec: protocol 1.9)."""
     if options.delete == "default":
         return "during" if protocol >= 30 else "before"
     return options.delete
 
 
-def _requested(options: Options, job: Locations, files_from: str, data: bytes) -> list[bytes]:
+def _requested(options: ResolvedOptions, job: Locations, files_from: str, data: bytes) -> list[bytes]:
     """The names that a remote sender may send (spec: filters 9); an empty list means no check."""
     if options.trust_sender or options.old_args or options.files_from_host is not None:
         return []
@@ -141,7 +141,7 @@ def _requested(options: Options, job: Locations, files_from: str, data: bytes) -
 
 
 def plan_fields(
-    options: Options,
+    options: ResolvedOptions,
     agreed: Agreed,
     *,
     env: Environment,
@@ -194,7 +194,7 @@ def plan_fields(
     return fields
 
 
-def _process_fields(options: Options, env: Environment) -> PlanFields:
+def _process_fields(options: ResolvedOptions, env: Environment) -> PlanFields:
     """The facts of this process."""
     return {
         "am_root": am_root(options),
@@ -206,7 +206,7 @@ def _process_fields(options: Options, env: Environment) -> PlanFields:
     }
 
 
-def _agreed_fields(options: Options, agreed: Agreed) -> PlanFields:
+def _agreed_fields(options: ResolvedOptions, agreed: Agreed) -> PlanFields:
     """The agreement of both ends."""
     from tain.session.agreement import COMPAT_FLAGS
 
@@ -227,7 +227,7 @@ def _agreed_fields(options: Options, agreed: Agreed) -> PlanFields:
     return fields
 
 
-def _path_fields(options: Options, job: Locations | None, *, am_sender: bool) -> PlanFields:
+def _path_fields(options: ResolvedOptions, job: Locations | None, *, am_sender: bool) -> PlanFields:
     """The sources or the destination of this side."""
     fields: PlanFields = {}
     if job is None:
@@ -244,7 +244,7 @@ def _path_fields(options: Options, job: Locations | None, *, am_sender: bool) ->
     return fields
 
 
-def _transfer_fields(options: Options, protocol: int) -> PlanFields:
+def _transfer_fields(options: ResolvedOptions, protocol: int) -> PlanFields:
     """Selection, attributes and writing."""
     return {
         "recurse": bool(options.recurse),
@@ -263,7 +263,7 @@ def _transfer_fields(options: Options, protocol: int) -> PlanFields:
     }
 
 
-def _output_fields(options: Options, env: Environment, *, server: bool) -> PlanFields:
+def _output_fields(options: ResolvedOptions, env: Environment, *, server: bool) -> PlanFields:
     """Messages, items, progress and log."""
     from tain.session.environment import charset, thousands
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Protocol
 
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.session.environment import Environment
 
     class RuleLink(Protocol):
@@ -32,7 +32,7 @@ _RULE_LIMIT = 5119
 
 
 def rule_events(
-    options: Options, *, protocol: int = PROTOCOL, am_sender: bool = False
+    options: ResolvedOptions, *, protocol: int = PROTOCOL, am_sender: bool = False
 ) -> list[tuple[str, bytes] | tuple[str, int] | tuple[str]]:
     """The filter options in order, then the rules that other options imply.
 
@@ -51,7 +51,7 @@ def rule_events(
 
 
 def user_rules(
-    options: Options,
+    options: ResolvedOptions,
     env: Environment,
     *,
     protocol: int = PROTOCOL,
@@ -95,7 +95,9 @@ def _read_stdin(env: Environment) -> bytes:
         raise
 
 
-def rules_for_peer(rules: Sequence[bytes], options: Options, *, protocol: int, server_sends: bool) -> list[bytes]:
+def rules_for_peer(
+    rules: Sequence[bytes], options: ResolvedOptions, *, protocol: int, server_sends: bool
+) -> list[bytes]:
     """The rules that a client sends, still with their marks (spec: protocol 2.8, filters 11).
 
     A sending server adds the rules of ``-C`` itself. A peer of a protocol before 29 has no per-directory rules.
@@ -111,7 +113,7 @@ def rules_for_peer(rules: Sequence[bytes], options: Options, *, protocol: int, s
     return kept
 
 
-def filters_travel(options: Options, protocol: int, *, server_sends: bool) -> bool:
+def filters_travel(options: ResolvedOptions, protocol: int, *, server_sends: bool) -> bool:
     """Whether the client sends its filter list, even an empty one (spec: protocol 2.8)."""
     if server_sends or options.prune_empty_dirs:
         return True

@@ -8,12 +8,12 @@ from tain.escape import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.report.output import Output
     from tain.session.environment import Environment
 
 
-def open_log(options: Options, env: Environment, out: Output, *, role: str) -> None:
+def open_log(options: ResolvedOptions, env: Environment, out: Output, *, role: str) -> None:
     """Open the log that *options* name, for *out*. A file that cannot be opened is reported and left out."""
     if not options.log_file:
         return

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tain import _core
     from tain._core import PlanFields
     from tain.options.parse import RawOptions
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.session.agreement import Agreed
     from tain.session.environment import Environment
 
@@ -71,7 +71,7 @@ class DaemonSide:
 
 
 def serve(
-    options: Options,
+    options: ResolvedOptions,
     link: _core.Link,
     env: Environment,
     *,
@@ -97,7 +97,7 @@ def serve(
         server.out.flush()
 
 
-def server_output(options: Options, env: Environment) -> Output:
+def server_output(options: ResolvedOptions, env: Environment) -> Output:
     """A server's own streams: standard output is the connection, so everything goes to standard error."""
     return Output(env.stderr, env.stderr, quiet=False, outbuf=options.outbuf)
 
@@ -105,7 +105,7 @@ def server_output(options: Options, env: Environment) -> Output:
 class _Server:
     def __init__(
         self,
-        options: Options,
+        options: ResolvedOptions,
         link: _core.Link,
         env: Environment,
         out: Output,
@@ -344,7 +344,7 @@ def read_secluded(link: _core.Link) -> list[bytes]:
         word.clear()
 
 
-def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bool = False) -> int:
+def run(options: ResolvedOptions, words: Sequence[bytes], env: Environment, *, local: bool = False) -> int:
     """Serve on standard input and output. *words* is the command line that gave *options*, program name excluded."""
     from tain import _core
 
@@ -398,9 +398,9 @@ def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bo
 
 def fail_early(error: TainError, env: Environment, raw: RawOptions | None, *, role: str = "server") -> int:
     """Report an error in a server's command line, also in the log that it names. Returns the exit code."""
-    from tain.options.resolved import Options as Defaults
+    from tain.options.resolved import ResolvedOptions
 
-    options = Defaults()
+    options = ResolvedOptions()
     items = raw.items if raw is not None else []
     for row, _, _, value in items:
         if row.dest == "log_file" and isinstance(value, bytes):
@@ -422,7 +422,7 @@ def _report_early(error: TainError, out: Output, role: str, *, sender: bool) -> 
     return error.code
 
 
-def _expand_paths(options: Options) -> None:
+def _expand_paths(options: ResolvedOptions) -> None:
     """Expand the patterns among the secluded words, which no shell has expanded."""
     from tain.session.wildcards import expand
 
@@ -445,11 +445,11 @@ _INHERITED = (
 )  # fmt: skip
 
 
-def run_twin(words: Sequence[bytes], parent: Options, env: Environment, *, read_fd: int, write_fd: int) -> int:
+def run_twin(words: Sequence[bytes], parent: ResolvedOptions, env: Environment, *, read_fd: int, write_fd: int) -> int:
     """Serve the command line *words* on two descriptors, as a fork of a client with the options *parent*."""
     from tain.options.parse import parse
     from tain.options.resolve import resolve
-    from tain.options.resolved import Options as Defaults
+    from tain.options.resolved import ResolvedOptions
     from tain.session.environment import Environment as Surroundings
 
     own = Surroundings(
@@ -461,7 +461,7 @@ def run_twin(words: Sequence[bytes], parent: Options, env: Environment, *, read_
         options = resolve(raw, environ=env.environ)
     except TainError as error:
         return fail_early(error, own, raw, role="sender" if b"--sender" in words else "Receiver")
-    defaults = Defaults()
+    defaults = ResolvedOptions()
     for name in _INHERITED:
         if getattr(options, name) == getattr(defaults, name):
             setattr(options, name, getattr(parent, name))

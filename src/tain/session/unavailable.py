@@ -7,10 +7,10 @@ from tain.errors import UnsupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
 
 
-def refuse(options: Options) -> None:
+def refuse(options: ResolvedOptions) -> None:
     """Errors: `UnsupportedError` naming the first such option."""
     if options.tls:
         word = "--tls"
