@@ -14,7 +14,7 @@ PYTHONS := $(shell find src -name '*.py' 2>/dev/null)
 RUST    := $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml $(wildcard Cargo.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-rust test-python sdist packages lint bench fuzz parity property clean
+.PHONY: help build demo test test-all test-rust test-python sdist packages lint bench fuzz parity property clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,7 +41,15 @@ $(VENV)/.compiled: $(VENV)/.built $(PYTHONS)
 demo: build ## Mirror real trees locally, through ssh and through a daemon, and prove the copies equal
 	@$(BIN)/python tools/demo.py
 
-test: test-rust test-python packages ## Run every test
+test: test-rust test-python packages ## Run every test, the largest products as samples
+
+# Unlike `make test`, which runs a sample of the largest products (tests/sampling.py).
+test-all: export PARITY = all
+test-all: export INTEROP = all
+test-all: export INJECTED = all
+test-all: export DAEMON = all
+test-all: export FAULT = all
+test-all: test ## Run every test with all of its cases; this takes hours
 
 test-rust:
 	@echo "==> cargo test"
@@ -62,7 +70,7 @@ lint: build ## Check style and types of Python and Rust
 	@$(BIN)/ruff check src tests tools bench packaging
 	@$(BIN)/ruff format --check --quiet src tests tools bench packaging || { echo "run: $(BIN)/ruff format src tests tools bench packaging"; exit 1; }
 	@echo "==> mypy"
-	@$(BIN)/mypy --strict src
+	@$(BIN)/mypy --strict src tests
 	@echo "==> stubtest"
 	@MYPYPATH=src $(BIN)/python -m mypy.stubtest tain._core
 	@echo "==> cargo fmt, clippy"
@@ -75,6 +83,7 @@ bench: build ## Measure against rsync (BENCH=path of a bench.py, else start-up a
 fuzz: ## Feed everything that reads a peer or a file with random input (SECONDS per target, ONLY="targets")
 	@FUZZ_SECONDS=$(SECONDS) ONLY="$(ONLY)" tools/fuzz
 
+parity: export PARITY = all
 parity: build ## Run the parity rows and write docs/parity.md
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/parity --parity-json=build/parity.json; \
 	  $(BIN)/python tools/parity_page.py build/parity.json docs/parity.md

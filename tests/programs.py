@@ -77,7 +77,7 @@ def run(
     argv: Sequence[str | bytes],
     *,
     cwd: str | Path,
-    env: Mapping[str, str] | Mapping[bytes, bytes],
+    env: Mapping[str, str],
     stdin: bytes = b"",
     user: bool = False,
     umask: int = 0o022,
@@ -88,9 +88,6 @@ def run(
 
     `together`: stderr goes where stdout goes, in the order of the writes.
     """
-    as_user: dict[str, object] = {}
-    if user:
-        as_user = {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": [NOBODY.pw_gid]}
     process = subprocess.Popen(
         argv,
         cwd=cwd,
@@ -100,7 +97,9 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT if together else subprocess.PIPE,
         start_new_session=True,
-        **as_user,  # type: ignore[arg-type]
+        user=NOBODY.pw_uid if user else None,
+        group=NOBODY.pw_gid if user else None,
+        extra_groups=[NOBODY.pw_gid] if user else None,
     )
     try:
         out, err = process.communicate(stdin or None, timeout=limit)

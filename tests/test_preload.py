@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import programs
+from tests.sampling import sample
 
 #: The C library's functions that change or show owners, modes, times and names, as preloaded libraries replace them.
 #: (`statx` is asked for the time of creation alone.)
@@ -46,6 +47,7 @@ WAYS = {
     "daemon": "{prog} {options} s/ rsync://h/m/",
     "daemon-as-root": "{prog} {options} s/ rsync://h/root/",
 }
+STATES = {"new": False, "old": True}
 OPTIONS = ["-ai", "-aiHX", "-aiHXA --delete", "-ai --chown=3:4", "-ai --chmod=u+s,o-r", "-ai --inplace", "-aib"]
 
 
@@ -96,9 +98,7 @@ def perform(base: Path, program: str, way: str, options: str, *, old: bool) -> t
     return lines("first"), lines("second"), tree
 
 
-@pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
-@pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("way", "options", "old"), sample("FAULT", WAYS.keys(), OPTIONS, STATES, times=4))
 def test_fakeroot_shows_what_it_shows_after_rsync(
     way: str, options: str, old: bool, place: Path, tain: str, open_way: None
 ) -> None:

@@ -17,10 +17,13 @@ import pytest
 
 from tests import programs
 from tests.interop.ends import Daemon, Sshd, Xinetd, free_port
-from tests.parity.tree import Dir, File, build, picture, wipe
+from tests.parity.tree import Dir, File, Tree, build, picture, wipe
 
 PAIRS = [("tain", "tain"), ("tain", "rsync"), ("rsync", "tain")]
-TREE = ["src/a src/d/b;m=0600 src/d/e/ src/l->a src/x;m=0755", File(b"src/\xed\x95\x9c\xea\xb8\x80 (60-151p).hwp")]
+TREE: Tree = [
+    "src/a src/d/b;m=0600 src/d/e/ src/l->a src/x;m=0755",
+    File(b"src/\xed\x95\x9c\xea\xb8\x80 (60-151p).hwp"),
+]
 
 
 @dataclass

@@ -106,7 +106,7 @@ class Pair:
     def refused(self, words: str | list[str], *, reset: str = "", **env: str) -> Outcome:
         """A pull that is refused: the same texts, but our daemon lets the client read them to the end and rsync's
         resets the connection (DMN-54)."""
-        found = self.both(words, reset=reset, **env)
+        found = self.both(words, client="rsync", reset=reset, prepare=None, **env)
         theirs, ours = found["rsync"], found["tain"]
         said = [line for line in theirs.err.splitlines() if "error in socket IO" not in line]
         assert [line for line in ours.err.splitlines() if "(code 4)" not in line] == said

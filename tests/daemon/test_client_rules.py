@@ -5,12 +5,14 @@ spec: daemon 7.3; compared with rsync's daemon
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .harness import PROGRAMS, RSYNC, Daemon, environment
+from .harness import RSYNC, Daemon, environment, wait_until
 
 CONF = (
     b"log file = DIR/log\nuse chroot = no\nreverse lookup = no\nuid = 0\ngid = 0\nread only = no\nmunge symlinks = no\n"
@@ -49,14 +51,23 @@ def make(home: Path) -> None:
     (home / "send/new").write_text("new")
 
 
-def ask(kind: str, home: Path, words: list[str]) -> tuple[int, list[str], list[str]]:
+@pytest.fixture(scope="module")
+def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Daemon]]:
+    home = tmp_path_factory.mktemp("rules")
+    with Daemon("rsync", home / "rsync", CONF) as theirs, Daemon("tain", home / "tain", CONF) as ours:
+        yield {"rsync": theirs, "tain": ours}
+
+
+def ask(daemon: Daemon, words: list[str]) -> tuple[int, list[str], list[str]]:
     """The client's exit code, the resulting names, and its lines about the rule file."""
-    home.mkdir()
+    home = daemon.dir
+    for name in ("m", "secret", "send", "got"):
+        shutil.rmtree(home / name, ignore_errors=True)
     make(home)
-    with Daemon(kind, home, CONF) as daemon:
-        url = f"rsync://127.0.0.1:{daemon.port}/m/"
-        words = [word.replace("_", " ").replace("DIR", str(home)).replace("HOST", url) for word in words]
-        ran = subprocess.run([RSYNC, *words], capture_output=True, text=True, env=environment(), timeout=60)
+    url = f"rsync://127.0.0.1:{daemon.port}/m/"
+    words = [word.replace("_", " ").replace("DIR", str(home)).replace("HOST", url) for word in words]
+    ran = subprocess.run([RSYNC, *words], capture_output=True, text=True, env=environment(), timeout=60)
+    wait_until(lambda: not daemon.children(), "the daemon to finish")
     said = [line.replace(str(home), "DIR").split("]")[-1] for line in ran.stderr.splitlines() if "exclude file" in line]
     got = sorted(path.name for path in (home / "got").glob("*"))
     return ran.returncode, got + sorted(path.name for path in (home / "m").iterdir()), said
@@ -64,9 +75,9 @@ def ask(kind: str, home: Path, words: list[str]) -> tuple[int, list[str], list[s
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("way", ["pull", "push"])
-def test_rules_of_one_end(rule: str, way: str, tmp_path: Path) -> None:
+def test_rules_of_one_end(rule: str, way: str, daemons: dict[str, Daemon]) -> None:
     words = ["-r", RULES[rule], *(["HOST", "DIR/got/"] if way == "pull" else ["--delete", "DIR/send/", "HOST"])]
-    results = {kind: ask(kind, tmp_path / kind, words) for kind in PROGRAMS}
+    results = {kind: ask(daemon, words) for kind, daemon in daemons.items()}
     ours, theirs = results["tain"], results["rsync"]
     assert ours[1] == theirs[1]
     # Our daemon lets the client read the reason and end with its code; with rsync's the client ends with 12.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -120,11 +121,15 @@ def test_a_client_shows_an_unknown_module_once_escaped(pair: Pair) -> None:
     assert "\\#033" in pair.same(["HOST/no\x1bsuch/"]).err
 
 
+def started(log: Path) -> bool:
+    return log.exists() and b"starting" in log.read_bytes()
+
+
 def test_the_proxy_warning_is_logged(tmp_path: Path) -> None:
     conf = b"proxy protocol = yes\n" + BASE + b"[m]\npath = DIR\n"
     with Pair(tmp_path, conf, make=lambda _: None) as pair:
         for daemon in pair.daemons.values():
-            wait_until(lambda log=daemon.log: log.exists() and b"starting" in log.read_bytes(), "the start")
+            wait_until(partial(started, daemon.log), "the start")
         lines = {kind: daemon.log_lines() for kind, daemon in pair.daemons.items()}
         assert lines["tain"] == lines["rsync"]
         assert "is unset: all connections will be rejected" in lines["tain"][0]

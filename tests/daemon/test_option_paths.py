@@ -6,9 +6,12 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
+
+from tests.sampling import sample
 
 from .harness import PROGRAMS, Daemon, environment, wait_until
 from .pairs import Pair
@@ -95,8 +98,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         yield running
 
 
-@pytest.mark.parametrize("asked", PUSHES)
-@pytest.mark.parametrize("module", FILTERS)
+@pytest.mark.parametrize(("module", "asked"), sample("DAEMON", FILTERS.keys(), PUSHES.keys(), times=4))
 def test_pushes(pair: Pair, module: str, asked: str) -> None:
     if (module, asked) == ("merged", "tree-below"):
         pytest.skip("rsync anchors the rules of a merged file at the destination here, and at the module elsewhere")
@@ -108,8 +110,7 @@ def test_pushes(pair: Pair, module: str, asked: str) -> None:
     assert found["tain"] == found["rsync"]
 
 
-@pytest.mark.parametrize("asked", PULLS)
-@pytest.mark.parametrize("module", FILTERS)
+@pytest.mark.parametrize(("module", "asked"), sample("DAEMON", FILTERS.keys(), PULLS.keys(), times=4))
 def test_pulls(pair: Pair, module: str, asked: str) -> None:
     """Every parent of a name is tested, so the contents of a hidden directory are hidden too."""
     words = PULLS[asked].replace("HOST", f"HOST/{module}")
@@ -132,26 +133,37 @@ def test_pulls(pair: Pair, module: str, asked: str) -> None:
 
 
 PATTERNS = [".*", "?", "*", "**", ".", "./", "/*", "[.x]", "/."]
+KINDS = ["exclude = ", "filter = + *.txt - "]
+#: Names of modules.
+RULES = {f"{kind}{pattern}": f"r{number}" for number, (kind, pattern) in enumerate(product(KINDS, PATTERNS))}
 
 
-@pytest.mark.parametrize("pattern", PATTERNS)
-@pytest.mark.parametrize("kind", ["exclude = ", "filter = + *.txt - "])
-@pytest.mark.parametrize("target", ["", "d/"])
-def test_the_root_of_a_transfer_is_never_tested(tmp_path: Path, pattern: str, kind: str, target: str) -> None:
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """Daemons with a module for each rule."""
+
     def make(place: Path) -> None:
         (place / "send").mkdir()
         for name in ("keep.txt", "b", ".hidden"):
             (place / "send" / name).write_text(name)
         os.utime(place / "send", (1_000_000_000, 1_000_000_000))
 
+    modules = "".join(f"[{name}]\npath = DIR/tree\n{rule}\n" for rule, name in RULES.items())
+    with Pair(tmp_path_factory.mktemp("roots"), BASE + modules.encode(), make=make) as running:
+        yield running
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("target", ["", "d/"])
+def test_the_root_of_a_transfer_is_never_tested(roots: Pair, pattern: str, kind: str, target: str) -> None:
     def fill(root: Path) -> None:
         (root / "d").mkdir()
         for name in ("old.txt", "d/old.txt"):
             (root / name).write_text("old")
 
-    conf = BASE + f"[m]\npath = DIR/tree\n{kind}{pattern}\n".encode()
-    with Pair(tmp_path, conf, make=make) as pair:
-        pair.same(f"-rt --delete DIR/send/ HOST/m/{target}", reset="tree", prepare=fill)
+    module = RULES[f"{kind}{pattern}"]
+    roots.same(f"-rt --delete DIR/send/ HOST/{module}/{target}", reset="tree", prepare=fill)
 
 
 def test_strict_tests_the_parents_too(tmp_path: Path) -> None:
@@ -212,28 +224,40 @@ def test_a_daemon_ignores_batch_options(tmp_path: Path) -> None:
             pair.same(f"-r -M{option} DIR/send/ HOST/m/", reset="tree")
 
 
-@pytest.mark.parametrize(
-    "options", ["-t --partial-dir=hid", "-t --partial-dir=hid --delay-updates", "-t --delay-updates"]
-)
-@pytest.mark.parametrize("rule", ["/hid/", "hid", "/hid/***", ".*"])
-def test_a_hidden_relative_partial_dir_is_not_used(tmp_path: Path, rule: str, options: str) -> None:
-    """A file there is not the client's partial file: it is neither used nor removed."""
+HIDING = {"/hid/": "h0", "hid": "h1", "/hid/***": "h2", ".*": "h3"}
+
+
+@pytest.fixture(scope="module")
+def hiding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """Daemons with a module for each rule that hides a directory."""
 
     def make(place: Path) -> None:
         (place / "send").mkdir()
         (place / "send/f").write_text("s" * 200_000)
+
+    modules = "".join(f"[{name}]\npath = DIR/tree\nexclude = {rule}\n" for rule, name in HIDING.items())
+    with Pair(tmp_path_factory.mktemp("hiding"), BASE + modules.encode(), make=make) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "options", ["-t --partial-dir=hid", "-t --partial-dir=hid --delay-updates", "-t --delay-updates"]
+)
+@pytest.mark.parametrize("rule", HIDING)
+def test_a_hidden_relative_partial_dir_is_not_used(hiding: Pair, rule: str, options: str) -> None:
+    """A file in a hidden directory is not the client's partial file: the daemon neither uses nor removes it."""
 
     def fill(root: Path) -> None:
         for name in ("hid", ".~tmp~"):
             (root / name).mkdir()
             (root / name / "f").write_text("s" * 200_000)
 
-    with Pair(tmp_path, BASE + f"[m]\npath = DIR/tree\nexclude = {rule}\n".encode(), make=make) as pair:
-        outcome = pair.same(f"-t {options} --stats DIR/send/f HOST/m/", reset="tree", prepare=fill)
-        assert outcome.code == 0
-        hidden = ".~tmp~" if rule == ".*" else "hid"
-        used = "hid" if "hid" in options else ".~tmp~"
-        assert ("Matched data: 0 bytes" in outcome.out) == (hidden == used)
+    words = f"-t {options} --stats DIR/send/f HOST/{HIDING[rule]}/"
+    outcome = hiding.same(words, reset="tree", prepare=fill)
+    assert outcome.code == 0
+    hidden = ".~tmp~" if rule == ".*" else "hid"
+    used = "hid" if "hid" in options else ".~tmp~"
+    assert ("Matched data: 0 bytes" in outcome.out) == (hidden == used)
 
 
 def test_an_interrupted_transfer_keeps_nothing_in_a_hidden_directory(tmp_path: Path) -> None:

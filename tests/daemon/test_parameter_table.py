@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from .harness import HELLO, Daemon
 BASE = b"log file = DIR/log\nuse chroot = no\nreverse lookup = no\n"
 
 
+@cache
 def _read_names() -> set[str]:
     """The names of parameters that the daemon's code reads from a section."""
     found: set[str] = set()

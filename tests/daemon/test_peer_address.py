@@ -57,7 +57,7 @@ def unix_request(program: str, place: Path, module: str) -> bytes:
     ours, theirs = socket.socketpair()
     env = programs.environment(str(place))
     with subprocess.Popen(
-        [program, "--daemon", f"--config={place}/conf"], stdin=theirs, stdout=theirs, env=env
+        [program, "--daemon", f"--config={place}/conf"], stdin=theirs.fileno(), stdout=theirs.fileno(), env=env
     ) as process:
         theirs.close()
         with ours, ours.makefile("rb") as stream:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests import programs
+from tests.sampling import sample
 
 from .pairs import Outcome, Pair
 
 BASE = b"log file = DIR/log\nreverse lookup = no\nuid = 0\ngid = 0\nread only = no\n"
+MODULES = ["locked", "free"]
 LINKS = {
     "absolute": "/rel/1",
     "relative": "rel/1",
@@ -62,9 +64,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         yield running
 
 
-@pytest.mark.parametrize("asked", PULLS)
-@pytest.mark.parametrize("link", LINKS)
-@pytest.mark.parametrize("module", ["locked", "free"])
+@pytest.mark.parametrize(("module", "link", "asked"), sample("DAEMON", MODULES, LINKS.keys(), PULLS.keys(), times=4))
 def test_pulls(pair: Pair, module: str, link: str, asked: str) -> None:
     for daemon in pair.daemons.values():
         if not (daemon.dir / "tree/rel").exists():
@@ -78,9 +78,7 @@ def test_pulls(pair: Pair, module: str, link: str, asked: str) -> None:
         assert _reported(ours) == _reported(theirs)
 
 
-@pytest.mark.parametrize("asked", PUSHES)
-@pytest.mark.parametrize("link", LINKS)
-@pytest.mark.parametrize("module", ["locked", "free"])
+@pytest.mark.parametrize(("module", "link", "asked"), sample("DAEMON", MODULES, LINKS.keys(), PUSHES.keys(), times=4))
 def test_pushes(pair: Pair, module: str, link: str, asked: str) -> None:
     if (link, asked) == ("loop", "mkpath"):
         pytest.skip("both refuse; rsync tries to make the directory first, and has another code for that")

@@ -173,7 +173,8 @@ def test_inetd(kind: str, tmp_path: Path) -> None:
             server, _ = listener.accept()
             with server:
                 process = subprocess.Popen(
-                    [*PROGRAMS[kind], "--daemon", f"--config={file}"], stdin=server, stdout=server, stderr=server,
+                    [*PROGRAMS[kind], "--daemon", f"--config={file}"], stdin=server.fileno(), stdout=server.fileno(),
+                    stderr=server.fileno(),
                     env=environment(),
                 )  # fmt: skip
             client.settimeout(LIMIT)

@@ -291,7 +291,7 @@ def test_daemon_that_lies(what: str, place: Path, space: Path, tain: str) -> Non
 def test_silent_server(place: Path, space: Path, tain: str) -> None:
     prepare(place)
     silent = space / "silent"
-    silent.write_text("#!/bin/sh\nexec sleep 20\n")
+    silent.write_text("#!/bin/sh\nexec sleep 4\n")
     silent.chmod(0o755)
     env = programs.environment(str(space))
     outcome = programs.run([tain, "-a", "--timeout=1", "-e", str(silent), "h:src/", "dst/"], cwd=place, env=env)

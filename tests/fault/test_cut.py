@@ -11,6 +11,7 @@ import pytest
 
 from tests import programs
 from tests.parity.tree import wipe
+from tests.sampling import sample
 
 CUT = """
 import os, subprocess, sys, threading, time
@@ -68,9 +69,11 @@ def ended(
     return text, {name: (info.st_size, info.st_mtime < OLD) for name, info in found.items()}
 
 
-@pytest.mark.parametrize("p", [29, 31, 32])
-@pytest.mark.parametrize("left", [60, 400, 50_000, 150_000])
-@pytest.mark.parametrize("way", ["push", "pull"])
+LEFT = {str(count): count for count in (60, 400, 50_000, 150_000)}
+PROTOCOLS = {str(p): p for p in (29, 31, 32)}
+
+
+@pytest.mark.parametrize(("way", "left", "p"), sample("FAULT", ["push", "pull"], LEFT, PROTOCOLS, times=3))
 def test_both_halves_of_a_receiving_side_tell(way: str, left: int, p: int, space: Path, tain: str, rsync: str) -> None:
     """OUT-14.6: the generator of a client says that it was left alone, after its receiver; that of a server instead."""
     work = space / "work"

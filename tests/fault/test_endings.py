@@ -22,7 +22,7 @@ from tests.interop.ends import Daemon, shell
 
 PAIRS = [("tain", "tain"), ("tain", "rsync"), ("rsync", "tain")]
 STOPPED = b"received SIGINT, SIGTERM, or SIGHUP (code 20)"
-SIZE = 30_000_000
+SIZE = 12_000_000
 LIMIT = 60.0
 
 

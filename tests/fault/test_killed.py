@@ -14,6 +14,7 @@ import pytest
 from tests import programs
 from tests.interop.ends import shell
 from tests.parity.tree import filler, picture
+from tests.sampling import sample
 
 SIZE = 20_000_000
 
@@ -31,9 +32,11 @@ def prepare(place: Path) -> tuple[bytes, bytes]:
     return old, new
 
 
-@pytest.mark.parametrize("how", ["local", "push", "pull"])
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("seed", range(4))
+SIGNALS = {str(int(sign)): sign for sign in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)}
+SEEDS = {str(seed): seed for seed in range(4)}
+
+
+@pytest.mark.parametrize(("seed", "sign", "how"), sample("FAULT", SEEDS, SIGNALS, ["local", "push", "pull"], times=3))
 def test_killed(how: str, sign: signal.Signals, seed: int, place: Path, space: Path, tain: str, rsync: str) -> None:
     old, new = prepare(place)
     remote = ["-e", str(shell(space)), f"--rsync-path={rsync}"]

@@ -191,7 +191,7 @@ DESCRIPTORS = {
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--mount-proc"]
 
 
-def bash(program: str, work: Path, script: str, *, namespace: bool) -> object:
+def bash(program: str, work: Path, script: str, *, namespace: bool) -> tuple[tuple[int, str], bytes, list[str]]:
     for name in ("s", "d", "o"):
         (work / name).mkdir()
     (work / "s/f").write_text("1\n")
@@ -262,7 +262,8 @@ def test_a_list_outside_of_the_confining_root(place: Path, tain: str, case: str)
     programs.need_root()
     work = place / "same"
     work.mkdir()
-    (code, text), _, _ = bash(tain, work, "cp s/f d/; " + OUTSIDE[case], namespace=False)  # type: ignore[misc]
+    ended, _, _ = bash(tain, work, "cp s/f d/; " + OUTSIDE[case], namespace=False)
+    code, text = ended
     assert code == 1
     assert re.match(
         r"rsync: failed to open files-from file \S+: Too many levels of symbolic links\nrsync error: .* \(code 1\)",

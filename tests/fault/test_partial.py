@@ -18,6 +18,7 @@ import pytest
 from tests import programs
 from tests.fault.changing import WAYS, Caught, content, normal, words
 from tests.interop.ends import Daemon
+from tests.sampling import sample
 
 DISCARDED = "Unable to create partial-dir for b -- discarding completed file."
 
@@ -35,9 +36,13 @@ KEEPING: dict[str, tuple[list[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=["TERM", "INT", "HUP"])
-@pytest.mark.parametrize("name", KEEPING)
+OLD = {"new": False, "old": True}
+SIGNALS = {"TERM": signal.SIGTERM, "INT": signal.SIGINT, "HUP": signal.SIGHUP}
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "old"), sample("FAULT", KEEPING.keys(), SIGNALS, {"new": False, "old": True})
+)
 def test_interrupted_local(name: str, number: signal.Signals, old: bool, place: Path, space: Path, tain: str) -> None:
     """The first file of the run."""
     options, kept = KEEPING[name]
@@ -270,9 +275,11 @@ def test_module_with_insecure_links(place: Path, space: Path, tain: str, rsync: 
     assert not (work / "secret" / "f").exists()
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("options", [["--inplace"], ["--inplace", "-W"], ["--append"]], ids=" ".join)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["TERM", "KILL"])
+IN_PLACE = {"--inplace": ["--inplace"], "--inplace -W": ["--inplace", "-W"], "--append": ["--append"]}
+ENDS = {"TERM": signal.SIGTERM, "KILL": signal.SIGKILL}
+
+
+@pytest.mark.parametrize(("number", "options", "way"), sample("FAULT", ENDS, IN_PLACE, WAYS))
 def test_mode_of_an_interrupted_read_only_file(
     number: signal.Signals, options: list[str], way: str, place: Path, space: Path, tain: str
 ) -> None:
@@ -301,9 +308,10 @@ def test_mode_of_an_interrupted_read_only_file(
 BEFORE = {"changed": (b"older", 50), "same": (b"new", 100), "missing": None}
 
 
-@pytest.mark.parametrize("before", BEFORE)
-@pytest.mark.parametrize("options", ["-a", "-a --no-whole-file", "-ac", "-aI", "-ab"])
-@pytest.mark.parametrize("way", WAYS)
+COPIES = ["-a", "-a --no-whole-file", "-ac", "-aI", "-ab"]
+
+
+@pytest.mark.parametrize(("way", "options", "before"), sample("FAULT", WAYS, COPIES, BEFORE.keys(), times=3))
 def test_partial_dir_of_the_files_themselves(
     way: str, options: str, before: str, place: Path, space: Path, tain: str
 ) -> None:

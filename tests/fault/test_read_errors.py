@@ -15,10 +15,12 @@ import pytest
 
 from tests import programs
 from tests.fault.changing import WAYS, content, normal, words
+from tests.sampling import sample
 
 READS = "read,pread64,readv,preadv,preadv2,copy_file_range,sendfile,splice"
 ERRORS = {"EIO": "Input/output error (5)", "ESTALE": "Stale file handle (116)"}
 
+OLD = {"new": False, "old": True}
 SETS: dict[str, list[str]] = {
     "plain": [],
     "delta": ["--no-whole-file"],
@@ -68,9 +70,7 @@ def tree(work: Path, old: bool) -> tuple[Path, Path, bytes]:
     return source, target, before
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize(("name", "old", "way"), sample("FAULT", SETS.keys(), OLD, WAYS))
 def test_always(name: str, old: bool, way: str, place: Path, space: Path, tain: str) -> None:
     options = ["-rt", *SETS[name]]
     source, target, before = tree(place, old)
@@ -98,9 +98,7 @@ def test_always(name: str, old: bool, way: str, place: Path, space: Path, tain: 
     assert (source / "bad").exists() == (name != "remove-source")
 
 
-@pytest.mark.parametrize("error", ERRORS)
-@pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize(("name", "old", "error"), sample("FAULT", SETS.keys(), OLD, ERRORS.keys()))
 def test_once(name: str, old: bool, error: str, place: Path, space: Path, tain: str) -> None:
     """The second try finds it readable: the file arrives, and the run still says that something went wrong."""
     source, target, _ = tree(place, old)
@@ -154,9 +152,10 @@ def test_dates_of_what_failed(place: Path, space: Path, tain: str) -> None:
         assert same or there.stat().st_mtime != 10**9, options
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("when", ["1", "1+"], ids=["once", "always"])
-@pytest.mark.parametrize("options", [[], ["--no-inc-recursive"], ["--delay-updates"]], ids=["inc", "one-list", "delay"])
+LISTS = {"inc": [], "one-list": ["--no-inc-recursive"], "delay": ["--delay-updates"]}
+
+
+@pytest.mark.parametrize(("options", "when", "way"), sample("FAULT", LISTS, {"once": "1", "always": "1+"}, WAYS))
 def test_hard_links(options: list[str], when: str, way: str, place: Path, space: Path, tain: str) -> None:
     """Other names of a file wait for its second try, in its own directory and in others."""
     source, target, _ = tree(place, old=False)

@@ -120,7 +120,7 @@ def test_records(place: Path, space: Path) -> None:
     with immovable(target / "f"):
         result = api.sync(str(source) + "/", str(target) + "/", items=True)
     assert result.code == 23
-    assert [item.name for item in result.items if item.name != b"."] == [b"a", b"z"]
+    assert [item.name for item in result.items or () if item.name != b"."] == [b"a", b"z"]
 
 
 def test_records_of_many_small_files(place: Path, space: Path) -> None:
@@ -134,7 +134,7 @@ def test_records_of_many_small_files(place: Path, space: Path) -> None:
     with immovable(target / "d1" / "100"):
         result = api.sync(str(source) + "/", str(target) + "/", items=True)
     assert result.code == 23
-    names = [item.name.decode() for item in result.items if b"/" in item.name.rstrip(b"/")]
+    names = [item.name.decode() for item in result.items or () if b"/" in item.name.rstrip(b"/")]
     assert names == [f"d{d}/{n:03}" for d in range(3) for n in range(d, 300, 3) if n != 100]
 
 

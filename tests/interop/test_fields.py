@@ -7,12 +7,10 @@ INTEROP=all runs every combination of set, protocol and direction; by default 44
 
 from __future__ import annotations
 
-import itertools
-import os
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -22,6 +20,7 @@ from tests.interop.ends import shell
 from tests.interop.test_matrix import ITEM, STATISTICS, arranged
 from tests.parity.harness import COMMON
 from tests.parity.tree import Dir, File, Hard, Link, Tree, build, filler, picture, wipe
+from tests.sampling import covering, runs_all
 
 ALL = (27, 28, 29, 30, 31, 32)
 FROM_28 = ALL[1:]
@@ -273,17 +272,15 @@ SETS: dict[str, Set] = {
 }
 
 
-def combinations(every: bool) -> Iterator[tuple[str, int, str]]:
-    """All of them, or two of five, so that each set, protocol and direction has its turn."""
-    count = itertools.count()
-    for name, row in SETS.items():
-        whole = list(itertools.product(row.protocols, row.ways))
-        some = [one for one in whole if next(count) % 5 in (0, 2)] or whole[-1:]
-        for p, way in whole if every else some:
-            yield name, p, way
+def combinations(every: bool) -> list[tuple[str, int, str]]:
+    """All of them, or so few that each set goes in each of its directions, and with an old and a new protocol."""
+    whole = [(name, p, way) for name, row in SETS.items() for p, way in product(row.protocols, row.ways)]
+    if every:
+        return whole
+    return sorted(covering(whole, lambda one: [one[::2], one[1:], (one[0], one[1] < 30)]), key=whole.index)
 
 
-COMBINATIONS = list(combinations(os.environ.get("INTEROP") == "all"))
+COMBINATIONS = combinations(runs_all("INTEROP"))
 
 
 @dataclass

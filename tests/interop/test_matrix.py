@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import programs
 from tests.interop.ends import Daemon, shell
 from tests.parity.tree import Dir, File, Tree, build, filler, picture, wipe
+from tests.sampling import sample
 
 BIG = filler(b"interop", 400_000)
 EDITED = BIG[:150_000] + b"inserted" + BIG[150_000:300_000] + b"CHANGED" + BIG[300_007:]
@@ -82,6 +84,7 @@ MAIN = [
     for name in SETS
     if name.split("-")[0] in ("a", "az", "ac", "cc", "delete", "S", "inplace", "no", "bwlimit", "files")
 ]
+WAYS = ["push", "pull"]
 DAEMON_CASES = [(32, name) for name in MAIN] + [(p, name) for p in (31, 30) for name in OLDER[:6]]
 # A peer of protocol 29 or less has md5 and zlib only in its own way; the names are not negotiated there.
 OLD_CASES = [(p, name) for p in (29, 28, 27) for name in ("a", "az", "I", "delete", "inplace", "files-from")]
@@ -194,6 +197,11 @@ def compare(pair: str, seen: list[Seen], right: list[Seen]) -> list[str]:
     return found
 
 
+def crossed(cases: list[tuple[int, str]]) -> list[Any]:
+    """Each case in one direction, all in both with INTEROP=all."""
+    return sample("INTEROP", {f"{protocol}-{name}": (protocol, name) for protocol, name in cases}, WAYS, times=1)
+
+
 def matrix(
     via: str, way: str, protocol: int, name: str, space: Path, tain: str, rsync: str, ends: dict[str, Daemon]
 ) -> None:
@@ -212,29 +220,25 @@ def matrix(
         pytest.fail("\n".join([f"rsync -ii --stats {options} ({via}, {way})", *found]), pytrace=False)
 
 
-@pytest.mark.parametrize("way", ["push", "pull"])
-@pytest.mark.parametrize(("protocol", "name"), CASES, ids=[f"{p}-{n}" for p, n in CASES])
-def test_shell(way: str, protocol: int, name: str, space: Path, tain: str, rsync: str) -> None:
-    matrix("shell", way, protocol, name, space, tain, rsync, {})
+@pytest.mark.parametrize(("case", "way"), crossed(CASES))
+def test_shell(case: tuple[int, str], way: str, space: Path, tain: str, rsync: str) -> None:
+    matrix("shell", way, *case, space, tain, rsync, {})
 
 
-@pytest.mark.parametrize("way", ["push", "pull"])
-@pytest.mark.parametrize(("protocol", "name"), DAEMON_CASES, ids=[f"{p}-{n}" for p, n in DAEMON_CASES])
+@pytest.mark.parametrize(("case", "way"), crossed(DAEMON_CASES))
 def test_daemon(
-    way: str, protocol: int, name: str, space: Path, tain: str, rsync: str, daemons: dict[str, Daemon]
+    case: tuple[int, str], way: str, space: Path, tain: str, rsync: str, daemons: dict[str, Daemon]
 ) -> None:
-    matrix("daemon", way, protocol, name, space, tain, rsync, daemons)
+    matrix("daemon", way, *case, space, tain, rsync, daemons)
 
 
-@pytest.mark.parametrize("way", ["push", "pull"])
-@pytest.mark.parametrize(("protocol", "name"), OLD_CASES, ids=[f"{p}-{n}" for p, n in OLD_CASES])
-def test_old_shell(way: str, protocol: int, name: str, space: Path, tain: str, rsync: str) -> None:
-    matrix("shell", way, protocol, name, space, tain, rsync, {})
+@pytest.mark.parametrize(("case", "way"), crossed(OLD_CASES))
+def test_old_shell(case: tuple[int, str], way: str, space: Path, tain: str, rsync: str) -> None:
+    matrix("shell", way, *case, space, tain, rsync, {})
 
 
-@pytest.mark.parametrize("way", ["push", "pull"])
-@pytest.mark.parametrize(("protocol", "name"), OLD_DAEMON_CASES, ids=[f"{p}-{n}" for p, n in OLD_DAEMON_CASES])
+@pytest.mark.parametrize(("case", "way"), crossed(OLD_DAEMON_CASES))
 def test_old_daemon(
-    way: str, protocol: int, name: str, space: Path, tain: str, rsync: str, daemons: dict[str, Daemon]
+    case: tuple[int, str], way: str, space: Path, tain: str, rsync: str, daemons: dict[str, Daemon]
 ) -> None:
-    matrix("daemon", way, protocol, name, space, tain, rsync, daemons)
+    matrix("daemon", way, *case, space, tain, rsync, daemons)

@@ -15,8 +15,9 @@ import pytest
 from tests import programs
 from tests.interop.ends import Daemon, shell
 from tests.parity.tree import Dir, File, Tree, build, filler, picture, wipe
+from tests.sampling import runs_all
 
-FULL = os.environ.get("INTEROP") == "all"
+FULL = runs_all("INTEROP")
 PROTOCOLS = range(20, 27)
 BIG = filler(b"old protocols", 3_000_000)
 EDITED = BIG[:700_000] + b"inserted" + BIG[700_000:2_000_000] + b"CHANGED" + BIG[2_000_007:]

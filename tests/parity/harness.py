@@ -32,6 +32,10 @@ exec sh -c "$*"
 """
 
 
+#: The words after a program's name; a string is split as a shell would.
+Command = str | Sequence[str | bytes]
+
+
 @dataclass
 class Row:
     """One comparison. `id` begins with an id of a checklist or table of the spec."""
@@ -39,8 +43,8 @@ class Row:
     id: str
     tree: Tree
     """What is there before the first step."""
-    cmd: str | Sequence[str | bytes]
-    """The words after the program's name; a string is split as a shell would. `{w}` is the working directory."""
+    cmd: Command
+    """`{w}` is the working directory."""
     then: Sequence[str | Callable[[Path], None]] = ()
     """Further steps: a command line, a shell script after `!` (what it prints is compared too), or a function of the
     working directory."""
@@ -131,8 +135,8 @@ class Inetd:
                 self.children.append(
                     subprocess.Popen(
                         self.command,
-                        stdin=connection,
-                        stdout=connection,
+                        stdin=connection.fileno(),
+                        stdout=connection.fileno(),
                         stderr=subprocess.DEVNULL,
                         env=self.env,
                         cwd=self.cwd,
@@ -151,7 +155,7 @@ class Inetd:
                 child.wait()
 
 
-def words(cmd: str | Sequence[str | bytes], fill: Mapping[str, str]) -> list[bytes]:
+def words(cmd: Command, fill: Mapping[str, str]) -> list[bytes]:
     parts: Sequence[str | bytes] = shlex.split(cmd) if isinstance(cmd, str) else cmd
     filled: list[bytes] = []
     for part in parts:
@@ -209,7 +213,7 @@ def perform(row: Row, program: str, space: Path, far: str | None = None) -> Resu
                 if script.stdout:
                     steps.append((0, clean(script.stdout, row, fill), ""))
             else:
-                argv = [str(named), *add, *words(step, fill)]
+                argv: list[str | bytes] = [str(named), *add, *words(step, fill)]
                 outcome = programs.run(
                     argv, cwd=work, env=env, stdin=row.stdin, user=row.user, umask=row.umask, limit=40
                 )

@@ -1,4 +1,4 @@
-"""Every row of every table in rows_*.py, run by both programs.
+"""Rows of the tables in rows/, run by both programs; all of them with PARITY=all.
 
 Design 8: the real rsync is the oracle. A row that asks for something the product does not have yet counts as `later`
 (an expected failure); nothing else is let through.
@@ -6,6 +6,7 @@ Design 8: the real rsync is the oracle. A row that asks for something the produc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from tests import programs
 from tests.parity.harness import Result, Row, differences, perform
 from tests.parity.known import KNOWN
-from tests.parity.rows import ROWS
+from tests.parity.rows import ROWS, few
+from tests.sampling import runs_all
 
 NOT_YET = "not supported by this version of tain"
 
@@ -21,9 +23,11 @@ NOT_YET = "not supported by this version of tain"
 #: rows have several right answers. tain runs once: what it did must be something that rsync does.
 SAMPLES = 10
 
+CHOSEN = ROWS if runs_all("PARITY") else few()
 
-@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS])
-def test_row(row: Row, space: Path, tain: str, rsync: str, record_property: pytest.RecordProperty) -> None:
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in CHOSEN])
+def test_row(row: Row, space: Path, tain: str, rsync: str, record_property: Callable[[str, object], None]) -> None:
     programs.need_root()
     record_property("row", row.id)
     shown = row.cmd if isinstance(row.cmd, str) else " ".join(map(repr, row.cmd))

@@ -22,8 +22,9 @@ import shutil
 import socket
 import stat
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 EPOCH = 1_700_000_000
 """Every entry is that old unless it says otherwise; long before any test runs."""
@@ -81,7 +82,7 @@ class Device(Entry):
     minor: int = 3
 
 
-Tree = Iterable["str | Entry"]
+Tree = Sequence["str | Entry"]
 
 WORD = re.compile(r"(?P<what>.*?)(?P<attrs>(?:;[mtno]=[-0-9.]+)*)\Z", re.S)
 
@@ -226,7 +227,7 @@ def make(path: bytes, entry: Entry, top: bytes) -> None:
         os.mknod(path, kind | 0o644, os.makedev(entry.major, entry.minor))
 
 
-def wipe(path: str | bytes) -> None:
+def wipe(path: str | bytes | Path) -> None:
     """Remove a tree, whatever a test did to its modes."""
     shutil.rmtree(path, ignore_errors=True)
     if os.path.lexists(path):

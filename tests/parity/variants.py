@@ -83,3 +83,8 @@ def variants(rows: Iterable[Row]) -> list[Row]:
         if other is not None:
             found.append(other)
     return found
+
+
+def is_variant(row: Row) -> bool:
+    """Whether it is one of those that `variants` makes."""
+    return "-over-" in row.id or row.id.endswith("-as-user")

@@ -69,8 +69,8 @@ def alt(option: bytes) -> Callable[[Choices], list[Group]]:
         for name in c.rng.choice([["alt"], ["alt"], ["alt", "alt2"], ["alt2", "alt"], ["alt", "noalt"]]):
             tree = mutate(c.rng, c.source, c.case.user, 0.7)
             if not name.startswith("no") and not any(
-                bytes(e.path).split(b"/")[0] == name.encode() for e in c.case.entries
-            ):  # type: ignore[arg-type]
+                os.fsencode(e.path).split(b"/")[0] == name.encode() for e in c.case.entries
+            ):
                 c.case.entries += [Dir(name.encode()), *placed(tree, name.encode())]
             where = b"../" if c.rng.random() < 0.7 else c.there
             found.append([b"--" + option + b"-dest=" + where + name.encode()])

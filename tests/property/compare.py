@@ -103,7 +103,7 @@ def simplifications(case: Case) -> Iterator[Case]:
 
 def copied(case: Case, **changes: object) -> Case:
     values = {name: getattr(case, name) for name in case.__dataclass_fields__}
-    return Case(**(values | changes))  # type: ignore[arg-type]
+    return Case(**(values | changes))
 
 
 def vary(case: Case, name: str, value: object) -> Case:

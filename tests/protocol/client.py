@@ -647,8 +647,8 @@ def match(s: Session, data: bytes, basis: Basis, sums: Sequence[tuple[int, bytes
     """A plain search: at each position the block of that length whose sums agree, else one literal byte."""
     steps: list[Step] = []
     table: dict[int, list[int]] = {}
-    for n, (weak, _) in enumerate(sums):
-        table.setdefault(weak, []).append(n)
+    for number, (sum_of_block, _) in enumerate(sums):
+        table.setdefault(sum_of_block, []).append(number)
     at = literal = 0
 
     def find(window: bytes, weak: int) -> int | None:
@@ -661,10 +661,10 @@ def match(s: Session, data: bytes, basis: Basis, sums: Sequence[tuple[int, bytes
                 return n
         return None
 
-    weak: int | None = None
+    known: int | None = None
     while basis.count and at < len(data):
         window = data[at : at + basis.length]
-        weak = rolling(window) if weak is None else weak
+        weak = rolling(window) if known is None else known
         n = find(window, weak)
         if n is None:
             x = data[at] - 256 if data[at] > 127 else data[at]
@@ -673,7 +673,7 @@ def match(s: Session, data: bytes, basis: Basis, sums: Sequence[tuple[int, bytes
                 y = data[at + basis.length]
                 s1 += y - 256 if y > 127 else y
                 s2 += s1
-            weak = s1 & 0xFFFF | (s2 & 0xFFFF) << 16
+            known = s1 & 0xFFFF | (s2 & 0xFFFF) << 16
             at += 1
             continue
         if literal < at:
@@ -683,7 +683,7 @@ def match(s: Session, data: bytes, basis: Basis, sums: Sequence[tuple[int, bytes
         else:
             steps.append((n, 1))
         at = literal = at + len(window)
-        weak = None
+        known = None
     if literal < len(data):
         steps.append(data[literal:])
     return steps

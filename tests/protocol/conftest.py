@@ -3,6 +3,7 @@ proves the client that judges."""
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,7 +83,7 @@ def daemons(space: Path, tain: str, rsync: str) -> Iterator[dict[str, int]]:
         f"[hidden]\npath = {where}\nlist = no\n"
         f"[s]\npath = {where}\nauth users = joe\nsecrets file = {space}/secrets\ncomment = locked\n"
     )
-    if programs.os.geteuid() == 0:
+    if os.geteuid() == 0:
         config = "uid = 0\ngid = 0\n" + config
     env = programs.environment(str(space))
     with Daemon(rsync, space, env, config, "p-rsync") as theirs, Daemon(tain, space, env, config, "p-tain") as ours:

@@ -230,6 +230,8 @@ def test_entries_without_a_parent(what: str, p: int, program: str, tree: Path, e
     def talk(s: Session) -> None:
         send_lists(s, [f.Entry(b".", 0o40755, 4096, 1, flags=1), *PARENTS[what]])
         s.wire.flush()
+        # Nothing more will come: who has found the fault need not wait for our farewell.
+        s.wire.sock.shutdown(socket.SHUT_WR)
         linger(s)
 
     with daemon(talk, p=p) as (port, _):

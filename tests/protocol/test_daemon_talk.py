@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -147,7 +148,7 @@ def proxied(space: Path, tain: str, rsync: str) -> Iterator[dict[str, int]]:
         "use chroot = no\nproxy protocol = yes\nproxy protocol hosts = 127.0.0.1\n"
         f"[m]\npath = {where}\nhosts allow = 10.1.2.3\n[l]\npath = {where}\nhosts allow = 127.0.0.1\n"
     )
-    if programs.os.geteuid() == 0:
+    if os.geteuid() == 0:
         config = "uid = 0\ngid = 0\n" + config
     env = programs.environment(str(space))
     with Daemon(rsync, space, env, config, "x-rsync") as theirs, Daemon(tain, space, env, config, "x-tain") as ours:

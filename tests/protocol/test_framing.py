@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 import time
 from collections.abc import Callable
@@ -152,6 +153,8 @@ def test_pro_19_error_exit(code: int, program: str, tree: Path, env: dict[str, s
 
     def talk(s: Session) -> None:
         s.wire.message(ERROR_EXIT, struct.pack("<i", code))
+        # rsync waits for the end of our stream, up to its timeout.
+        s.wire.sock.shutdown(socket.SHUT_WR)
         linger(s)
 
     assert client_meets(program, tree, env, talk).code == code

@@ -270,7 +270,7 @@ def test_lists_are_those_of_an_honest_sender(p: int, inc: bool, program: str, pl
         File("src/d/" + "m" * 255),
     ]
     if os.geteuid() == 0:
-        tree += ["src/n#c1.3 src/n2#c1.4 src/o;o=1.2"]
+        tree = [*tree, "src/n#c1.3 src/n2#c1.4 src/o;o=1.2"]
     build(str(place), tree)
     compact = "logDtprH" if p >= 28 else "logDtpr"
     with Piped(program, Job(p=p, inc=inc, compact=compact, paths=["src/"]), place, env) as s:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import socket
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ import pytest
 
 from tests import programs
 from tests.interop.ends import Daemon
-from tests.protocol import client
 from tests.protocol.client import (
     LIMIT,
     Session,
@@ -70,7 +70,7 @@ def test_pro_103_a_client_and_an_old_daemon(p: int, secret: str, tain: str, tree
         outcome = run(tain, tree, env, "-rltp", f"rsync://joe@127.0.0.1:{port}/m/", "dst/")
     assert outcome.code == 0 and report.error is None, (outcome, report.error)
     text = bytes(4) + secret.encode() + b"6EQ/M6n1bt6dWrmDP11rug"
-    want = client.base64.b64encode(md4(text, unpadded=True)).rstrip(b"=")
+    want = base64.b64encode(md4(text, unpadded=True)).rstrip(b"=")
     assert answers == [b"joe " + want]
     if secret == LONG:
         assert want == b"S+sxKveGA2XJ1nJmfNgk0A"
@@ -105,7 +105,7 @@ def test_pro_103_a_daemon_and_an_old_client(user: str, secret: str, good: bool, 
         w.send(b"s\n")
         challenge = w.line().split()[2]
         text = bytes(4) + (secret if good else secret[1:] + "x").encode() + challenge
-        w.send(user.encode() + b" " + client.base64.b64encode(md4(text, unpadded=True)).rstrip(b"=") + b"\n")
+        w.send(user.encode() + b" " + base64.b64encode(md4(text, unpadded=True)).rstrip(b"=") + b"\n")
         assert w.line() == (b"@RSYNCD: OK" if good else b"@ERROR: auth failed on module s")
 
 

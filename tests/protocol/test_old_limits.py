@@ -10,6 +10,7 @@ import pytest
 from tests.protocol import client
 from tests.protocol.client import Job, Piped, Session, frame, handshake, read_lists, send_lists
 from tests.protocol.conftest import sent
+from tests.protocol.entries import Entry
 from tests.protocol.ints import put_int32
 from tests.protocol.old import greet, old_daemon, run
 from tests.protocol.server import linger, shell
@@ -189,8 +190,8 @@ def test_pro_109_rules_for_old_peers(tain: str, tree: Path, env: dict[str, str],
 def test_pro_109_inodes(number: int, p: int, tain: str, tree: Path, env: dict[str, str]) -> None:
     """Any device and inode is but a key."""
     entries = [
-        client.Entry(b"a", length=5, mtime=1, inode=(number & 0xFFFFFFFF, number & 0xFFFFFFFF), content=b"hello"),
-        client.Entry(b"b", length=5, mtime=1, inode=(number & 0xFFFFFFFF, number & 0xFFFFFFFF), content=b"hello"),
+        Entry(b"a", length=5, mtime=1, inode=(number & 0xFFFFFFFF, number & 0xFFFFFFFF), content=b"hello"),
+        Entry(b"b", length=5, mtime=1, inode=(number & 0xFFFFFFFF, number & 0xFFFFFFFF), content=b"hello"),
     ]
     with Piped(tain, Job(p=p, sender=False, compact="Hlt", paths=["dst/"]), tree, env) as s:
         handshake(s)

@@ -9,7 +9,6 @@ import pytest
 
 from tests import programs
 from tests.parity.tree import EPOCH, File, build
-from tests.protocol import client
 from tests.protocol.client import (
     Job,
     Piped,
@@ -20,7 +19,7 @@ from tests.protocol.client import (
     read_lists,
 )
 from tests.protocol.conftest import CONTENT, NAMES, sent
-from tests.protocol.entries import Entry
+from tests.protocol.entries import Codec, Entry
 from tests.protocol.ints import int32, md4, put_int32, put_longint
 from tests.protocol.old import address, old, old_daemon, run, texts
 from tests.protocol.server import daemon, linger, shell, start, take_word
@@ -101,7 +100,7 @@ def test_pro_92_a_listing_is_asked_for(how: str, tain: str, tree: Path, env: dic
 
     def talk(s: Session) -> None:
         found.extend(texts(s))
-        s.wire.write(client.Codec(s.terms).put_list([e for e in sent(24) if b"/" not in e.name], 0) + put_int32(0))
+        s.wire.write(Codec(s.terms).put_list([e for e in sent(24) if b"/" not in e.name], 0) + put_int32(0))
         for _ in range(2):
             assert s.ndx_in.read(s.wire) == -1
             s.wire.write(put_int32(-1))

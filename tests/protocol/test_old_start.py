@@ -57,7 +57,13 @@ def test_pro_81_clients(p: int, way: str, tain: str, tree: Path, env: dict[str, 
     assert b"very old" not in outcome.out + outcome.err
 
 
-@pytest.mark.parametrize("words", [["src/", "dst/"], ["-e", "false", "src/", "h:dst/"], ["-e", "false", "h:src/"]])
+def test_pro_81_19_is_refused_locally(program: str, tree: Path, env: dict[str, str]) -> None:
+    """PRO-81: status 2, before a file is touched."""
+    outcome = run(program, tree, env, "-r", "--protocol=19", "src/", "dst/")
+    assert outcome.code == 2 and list((tree / "dst").iterdir()) == [], outcome
+
+
+@pytest.mark.parametrize("words", [["src/", "h:dst/"], ["h:src/"]])
 def test_pro_81_19_is_refused(words: list[str], program: str, tree: Path, env: dict[str, str], space: Path) -> None:
     """PRO-81: status 2, before a file is touched."""
 
@@ -67,7 +73,7 @@ def test_pro_81_19_is_refused(words: list[str], program: str, tree: Path, env: d
         linger(s)
 
     with shell(space, talk, numbers=False) as (rsh, _):
-        outcome = run(program, tree, env, "-r", "--protocol=19", *(rsh if word == "false" else word for word in words))
+        outcome = run(program, tree, env, "-r", "--protocol=19", "-e", rsh, *words)
     assert outcome.code == 2 and list((tree / "dst").iterdir()) == [], outcome
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,9 @@ from tain.options.resolve import resolve
 from tain.session import plan, rules
 from tain.session.agreement import Agreed
 from tain.session.environment import Environment
+
+if TYPE_CHECKING:
+    from tain._core import PlanFields
 
 RUST = Path(__file__).parents[2] / "crates/core/src/plan.rs"
 
@@ -30,7 +34,7 @@ def environment(tmp_path: Path, **env: str) -> Environment:
     return Environment(argv=[b"tain"], environ=environ, cwd=bytes(tmp_path))
 
 
-def fields(tmp_path: Path, *words: str, protocol: int = 32, local: bool = False, **agreed: object) -> dict[str, object]:
+def fields(tmp_path: Path, *words: str, protocol: int = 32, local: bool = False, **agreed: object) -> PlanFields:
     options = resolve(parse([word.encode() for word in words]))
     found = Agreed(protocol)
     for name, value in agreed.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,7 @@ from tain.options.resolved import ResolvedOptions
 from tain.session import batch
 from tain.session.agreement import Agreed
 from tain.session.environment import Environment
-
-sys.path.insert(0, os.path.dirname(__file__))
-from fake_core import FakeLink
+from tests.unit.fake_core import FakeLink
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import os
 import shlex
 import shutil
 import subprocess
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -185,11 +187,22 @@ def ours(terms: str, words: list[str]) -> tuple[str | None, int]:
     return None, 4
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_same_refusals(row: str, tmp_path: Path) -> None:
+def split(row: str) -> tuple[str, list[str]]:
     terms, _, text = row.partition("|")
-    words = [word.replace("MOD", "rsync://localhost/m/") for word in shlex.split(text)]
-    expected = theirs(tmp_path, terms.strip(), words)
+    return terms.strip(), [word.replace("MOD", "rsync://localhost/m/") for word in shlex.split(text)]
+
+
+@pytest.fixture(scope="module")
+def complaints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[str | None]]]:
+    """What rsync says to each row. It waits for half a second after each, so many run at a time."""
+    with ThreadPoolExecutor(16) as pool:
+        yield {row: pool.submit(theirs, tmp_path_factory.mktemp("refuse"), *split(row)) for row in ROWS}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_same_refusals(row: str, complaints: dict[str, Future[str | None]]) -> None:
+    terms, words = split(row)
+    expected = complaints[row].result()
     if expected is not None and "(null)" in expected:
         expected = expected.replace("--(null) (-D)", "-D")
     assert ours(terms, words) == (expected, 4)

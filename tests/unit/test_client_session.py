@@ -12,14 +12,11 @@ from typing import ClassVar
 import pytest
 
 import tain
+from tain._core import open_named
 from tain.cli.main import main
 from tain.report.trace import show_words
 from tain.session.environment import Environment
-
-sys.path.insert(0, os.path.dirname(__file__))
-from fake_core import FakeLink
-
-from tain._core import open_named
+from tests.unit.fake_core import FakeLink
 
 ONLY = "may only be used when"
 

@@ -18,7 +18,7 @@ from tain.daemon.text import comma_list, escape
 from tain.errors import FileError
 from tain.session import operator_file
 from tain.session.digests import md4
-from tain.session.wildcards import expand, wild
+from tain.session.wildcards import expand, unescape, wild
 
 
 class Names:
@@ -279,7 +279,7 @@ def test_clean_source(path: bytes, cleaned: bytes) -> None:
 
 
 def test_argument_words() -> None:
-    assert arguments.unescape(b"a\\ b\\\\c\\") == b"a b\\c\\"
+    assert unescape(b"a\\ b\\\\c\\") == b"a b\\c\\"
     assert arguments.split_paths(b"mod/a b mod/c mod/", b"mod") == [b"a b", b"c", b""]
     assert arguments.split_paths(b"mod/a[ ]mod/b", b"mod") == [b"a[ ]mod/b"]
     assert arguments.strip_module(b"mod", b"mod") == b""

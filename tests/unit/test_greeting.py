@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,7 @@ from tain.options.resolved import ResolvedOptions
 from tain.report.output import Output
 from tain.session import digests, greeting
 from tain.session.environment import Environment
-
-sys.path.insert(0, os.path.dirname(__file__))
-from fake_core import FakeLink
+from tests.unit.fake_core import FakeLink
 
 
 @pytest.mark.parametrize(

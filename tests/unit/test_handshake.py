@@ -16,9 +16,7 @@ import pytest
 from tain.errors import MemoryLimitError, ProtocolError, TainError, UnsupportedError, UsageError
 from tain.options.resolved import ResolvedOptions
 from tain.session import agreement, handshake, rules
-
-sys.path.insert(0, os.path.dirname(__file__))
-from fake_core import FakeLink
+from tests.unit.fake_core import FakeLink
 
 RSYNC = shutil.which("rsync")
 CAPS = b".iLsfxCIvu"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,9 +31,7 @@ from tain.session import batch, greeting, handshake, rules
 from tain.session.arguments import unquote
 from tain.session.environment import Environment
 from tain.session.wildcards import wild
-
-sys.path.insert(0, os.path.dirname(__file__))
-from fake_core import FakeLink
+from tests.unit.fake_core import FakeLink
 
 SEED = os.environ.get("RANDOM_INPUT", "1")
 CASES = 700
@@ -56,8 +53,6 @@ _ODD = (
     b"/",
     b"..",
     b"@",
-)
-_ODD += (
     b"#",
     b"=",
     b",",
@@ -194,8 +189,16 @@ def test_arguments_of_a_client() -> None:
         b"mod/a b",
         b"mod/*",
     )
-    more = (b"--server", b"-se.LsfxCIvu", b"--files-from=/x", b"--chmod=u+x,D755", b"--usermap=*:0", b"--stop-at=12:30")
-    more += (
+    more: tuple[bytes, ...] = (
+        b"--server",
+        b"-se.LsfxCIvu",
+        b"--files-from=/x",
+        b"--chmod=u+x,D755",
+        b"--usermap=*:0",
+        b"--stop-at=12:30",
+    )
+    more = (
+        *more,
         b"--max-size=1.5m",
         b"--skip-compress=a/b",
         b"--iconv=.",
@@ -381,7 +384,7 @@ def test_handshakes() -> None:
                 for shake in (handshake.client_handshake, handshake.server_handshake):
                     link = Bytes(data)
                     try:
-                        shake(link, options, am_sender=am_sender, environ={})  # type: ignore[operator]
+                        shake(link, options, am_sender=am_sender, environ={})
                         rules.receive_filters(link)
                     except TainError:
                         pass

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_other_separator() -> None:
     assert numbers.decimal(1234.5) == "1.234,50"
 
 
-def summary(**values: object) -> SimpleNamespace:
+def summary(**values: object) -> Any:
     base: dict[str, object] = {
         "files": {"reg": 4, "dir": 2, "link": 1, "dev": 0, "special": 1},
         "created": {"reg": 0, "dir": 0, "link": 0, "dev": 0, "special": 0},

@@ -15,9 +15,7 @@ from tain.errors import MemoryLimitError, UnsupportedError
 from tain.options.resolved import ResolvedOptions
 from tain.session import server
 from tain.session.environment import Environment
-
-sys.path.insert(0, os.path.dirname(__file__))
-from fake_core import FakeLink
+from tests.unit.fake_core import FakeLink
 
 
 def meet(

@@ -6,6 +6,8 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.sampling import covering
+
 TRANSPORTS = ("local", "push", "pull", "daemon-push", "daemon-pull")
 #: Once, or every time it is made.
 WHEN = ("first", "middle", "last", "every")
@@ -45,8 +47,8 @@ ERRORS = {
 #: call is not made any more is a fault of this table, and fails.
 TABLE = Path(__file__).with_name("calls.txt")
 
-#: Cases of the full run, and of the sample.
-FULL, SAMPLE = 3600, 300
+#: Cases of the full run.
+FULL = 3600
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,17 @@ def chosen(number: int) -> list[Case]:
             if len(found) == number:
                 break
     return found
+
+
+def few() -> list[Case]:
+    """The sample: every set by every way, and of every call each error, moment, kind of user and tree."""
+    return covering(
+        every(),
+        lambda case: [
+            (case.set, case.via),
+            *((case.call, value) for value in (case.error, case.when, case.user, case.side)),
+        ],
+    )
 
 
 def keys(case: Case) -> list[tuple[str, object]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
 from dataclasses import dataclass
 from itertools import product
 
@@ -13,6 +12,7 @@ from tests.fault.injected.control import ACTION, CHANGES
 from tests.fault.injected.judge import HOLDING, TEMPORARY, content, kind, plain, unquoted, words
 from tests.fault.injected.runner import Runner
 from tests.fault.injected.world import Run
+from tests.sampling import covering
 
 #: Just before this call on the file, for the nth time. (`data`: read, or copied by the kernel.)
 MOMENTS = {"open": ("open", 1), "first": ("data", 1), "later": ("data", 2)}
@@ -65,10 +65,11 @@ def every() -> list[Change]:
     return found
 
 
-def chosen(number: int) -> list[Change]:
-    rest = every()
-    random.Random("tain").shuffle(rest)
-    return rest[:number]
+def few() -> list[Change]:
+    """The sample: every change at every moment and by every way, in every set, of either file."""
+    return covering(
+        every(), lambda case: [(case.what, case.moment), (case.what, case.via), (case.set, case.name), case.set]
+    )
 
 
 def summed(data: bytes) -> str:

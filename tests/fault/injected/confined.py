@@ -29,8 +29,13 @@ def begin() -> None:
     base = tempfile.mkdtemp(prefix="tain-injected-")
     owner = os.getpid()
     programs.close_all_but(base)
+
     # What is mounted there is seen by this process alone, and ends with it.
-    atexit.register(lambda: os.getpid() == owner and shutil.rmtree(base, ignore_errors=True))
+    def remove() -> None:
+        if os.getpid() == owner:
+            shutil.rmtree(base, ignore_errors=True)
+
+    atexit.register(remove)
     space = Path(base) / "space"
     space.mkdir()
     space.chmod(0o755)

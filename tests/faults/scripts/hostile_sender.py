@@ -12,7 +12,7 @@ import tempfile
 import time
 
 
-def varint(x):
+def varint(x: int) -> bytes:
     assert x < 1 << 28
     if x < 0x80:
         return bytes([x])
@@ -23,7 +23,7 @@ def varint(x):
     return bytes([0xE0 | x >> 24, x & 255, x >> 8 & 255, x >> 16 & 255])
 
 
-def varlong(x, mn):
+def varlong(x: int, mn: int) -> bytes:
     b = x.to_bytes(8, "little")
     n = 8
     while n > mn and b[n - 1] == 0:
@@ -40,7 +40,7 @@ def varlong(x, mn):
 
 
 class Sender:
-    def __init__(s, port, args):
+    def __init__(s, port: int, args: list[str]) -> None:
         s.k = socket.create_connection(("127.0.0.1", port))
         s.k.settimeout(5)
         s.f = s.k.makefile("rb")
@@ -56,10 +56,10 @@ class Sender:
         s.pos = -1
         s.neg = 1
 
-    def data(s, b):
+    def data(s, b: bytes) -> None:
         s.k.sendall(struct.pack("<I", 7 << 24 | len(b)) + b)
 
-    def ndx(s, n):
+    def ndx(s, n: int) -> bytes:
         if n == -1:
             return b"\0"
         if n >= 0:
@@ -72,7 +72,7 @@ class Sender:
             pre = b"\xff"
         return pre + (bytes([d]) if 0 < d < 0xFE else b"\xfe" + struct.pack(">H", d))
 
-    def drain(s, t=2):
+    def drain(s, t: float = 2) -> tuple[bytes, str]:
         s.k.settimeout(t)
         out = b""
         try:
@@ -87,7 +87,7 @@ class Sender:
             return out, "open"
 
 
-def entry(name, mode, size=0, top=0, hl=None):
+def entry(name: str, mode: int, size: int = 0, top: int = 0, hl: int | None = None) -> bytes:
     fl = top
     if hl is not None:
         fl |= 0x200
@@ -106,8 +106,8 @@ F = 0o100644
 END = b"\0"
 
 
-def msgs(raw):
-    out = []
+def msgs(raw: bytes) -> list[str]:
+    out: list[str] = []
     while len(raw) >= 4:
         (w,) = struct.unpack("<I", raw[:4])
         n = w & 0xFFFFFF
@@ -121,7 +121,7 @@ def msgs(raw):
     return out
 
 
-def scen(name, port):
+def scen(name: str, port: int) -> tuple[list[str], str]:
     if name == "dup-dir-sublist":
         s = Sender(port, ["--server", "-re.iLsfxCIu", ".", "m/"])
         s.data(entry("d", D, top=1) + entry("d", D, top=1) + entry("f", F, 100) + END)

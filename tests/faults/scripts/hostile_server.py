@@ -10,11 +10,16 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
+from io import BufferedReader
 
 from hostile_sender import END, F, entry, varint
 
+Send = Callable[[bytes], None]
+Talk = Callable[[BufferedReader, Send], None]
 
-def serve(listener, fn, compat=b"\0"):
+
+def serve(listener: socket.socket, fn: Talk, compat: bytes = b"\0") -> None:
     c, _ = listener.accept()
     c.settimeout(6)
     f = c.makefile("rb")
@@ -27,8 +32,8 @@ def serve(listener, fn, compat=b"\0"):
         b += f.read(1)
     c.sendall(compat + b"\1\2\3\4")
 
-    def send(d):
-        return c.sendall(struct.pack("<I", 7 << 24 | len(d)) + d)
+    def send(d: bytes) -> None:
+        c.sendall(struct.pack("<I", 7 << 24 | len(d)) + d)
 
     try:
         fn(f, send)
@@ -43,8 +48,8 @@ def serve(listener, fn, compat=b"\0"):
     c.close()
 
 
-def rx(head):
-    def fn(f, send):
+def rx(head: tuple[int, int, int, int]) -> Talk:
+    def fn(f: BufferedReader, send: Send) -> None:
         import time
 
         time.sleep(0.5)
@@ -53,14 +58,14 @@ def rx(head):
     return fn
 
 
-def tx(xa):
-    def fn(f, send):
+def tx(xa: bytes) -> Talk:
+    def fn(f: BufferedReader, send: Send) -> None:
         send(entry("f", F, 4) + xa + END)
 
     return fn
 
 
-def run(B, mode, fn):
+def run(B: str, mode: str, fn: Talk) -> tuple[int, list[str]] | str:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(1)
@@ -73,7 +78,7 @@ def run(B, mode, fn):
     a = [B, "-r", "--no-i-r", W + "/s/", u] if mode == "push" else [B, "-rX", "--no-i-r", u, W + "/o/"]
     try:
         p = subprocess.run(a, capture_output=True, text=True, timeout=20)
-        r = (p.returncode, p.stderr.strip().split("\n")[:2])
+        r: tuple[int, list[str]] | str = (p.returncode, p.stderr.strip().split("\n")[:2])
     except subprocess.TimeoutExpired:
         r = "HANG"
     subprocess.run(["rm", "-rf", W])
@@ -96,8 +101,8 @@ for h in (
     print("sum head count,block,strong,rest =", h, run(B, "push", rx(h)))
 
 
-def X(*kv):
-    return (
+def X(*kv: tuple[int | bytes, int | bytes]) -> bytes:
+    value: bytes = (
         varint(0)
         + varint(len(kv))
         + b"".join(
@@ -108,6 +113,7 @@ def X(*kv):
             for n, v in kv
         )
     )
+    return value
 
 
 for lab, x in (

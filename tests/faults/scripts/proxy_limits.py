@@ -10,15 +10,15 @@ import threading
 B = sys.argv[1]
 
 
-def run(reply, host="example.invalid", cred=""):
+def run(reply: bytes, host: str = "example.invalid", cred: str = "") -> tuple[int, int | None, str]:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", 0))
     listener.listen(1)
     listener.settimeout(8)
-    got = []
+    got: list[bytes] = []
 
-    def srv():
+    def srv() -> None:
         try:
             c, _ = listener.accept()
             c.settimeout(4)

@@ -1,15 +1,21 @@
-"""spec: transfer 7, 8, 9: alternate destinations, similar names, hard links"""
+"""--compare-dest, --copy-dest, --link-dest, --fuzzy (spec: transfer 7, 9)."""
 
 from __future__ import annotations
 
+from tests.parity.common import BIG, EDITED, NO_TOTALS, Turns, both, row
 from tests.parity.harness import Row
-from tests.parity.rows.decisions import ways
-from tests.parity.rows.transfer import ALT_BASE, ALT_SRC, BIG, EDITED, TOTAL, row
-from tests.parity.tree import Dir, File, Hard, filler
+from tests.parity.tree import Dir, File, Tree, filler
+
+ALT_BASE = "alt/ alt/same alt/mode alt/cont=other;t=-3 alt/d/x alt/l->t"
+
+ALT_SRC = "src/ src/same src/mode;m=0600 src/cont=fresh src/d/x src/l->t src/new"
 
 BASE = "alt/ alt/a alt/b=o;t=-3 alt/d/;t=5 alt/d/c alt/l->x alt/p| alt/n#c1.3"
+
 FRESH = "src/ src/a src/b=n src/d/;t=5 src/d/c src/l->x src/p| src/n#c1.3"
-ALT = [
+
+ways = Turns(5)
+ALT_BY_TURNS = [
     item
     for kind in ["compare", "copy", "link"]
     for item in [
@@ -125,11 +131,16 @@ ALT = [
     ]
 ] + [
     row("TRF-11-mixed", "-ai --link-dest=../alt --copy-dest=../alt src/ dst/", [FRESH, BASE]),
-    row("TRF-11-vv", "-avv --link-dest=../alt src/ dst/", [ALT_SRC, ALT_BASE], norm=TOTAL, sorted=True),
+    row("TRF-11-vv", "-avv --link-dest=../alt src/ dst/", [ALT_SRC, ALT_BASE], norm=NO_TOTALS, sorted=True),
 ]
-NOISE = filler(b"noise", 60_000)
-NEAR = NOISE[:30_000] + b"change" + NOISE[30_000:]
+
 FAR = filler(b"far", 60_000)
+
+NOISE = filler(b"noise", 60_000)
+
+NEAR = NOISE[:30_000] + b"change" + NOISE[30_000:]
+
+ways = Turns(1)
 FUZZY = [
     item
     for number, (want, have, alt) in enumerate(
@@ -205,61 +216,177 @@ FUZZY = [
         [File("src/a1", content=NEAR), Dir("dst"), File("dst/a2", content=NOISE)],
     ),
 ]
-GROUP = "src/ src/a src/b=>src/a src/d/c=>src/a src/e/f=>src/a"
-HARD = [
-    *ways("TRF-24-again", "-aiiH", [GROUP, "dst/ dst/a dst/b=>dst/a"]),
-    *ways("TRF-24-all", "-aiiH", [GROUP, "dst/ dst/a dst/b=>dst/a dst/d/c=>dst/a dst/e/f=>dst/a"]),
-    *ways("TRF-24-attrs", "-aiiH", ["src/ src/a;m=0600 src/b=>src/a src/c=>src/a dst/ dst/a dst/b=>dst/a dst/c"]),
-    *ways(
-        "TRF-24-other-group",
-        "-aiH",
-        ["src/ src/a src/b=>src/a src/c src/d=>src/c dst/ dst/a dst/c=>dst/a dst/b dst/d=>dst/b"],
+
+ALTERNATES = [
+    *(
+        item
+        for kind in ["compare", "copy", "link"]
+        for item in [
+            row(f"transfer-7.1-{kind}", f"-ai --{kind}-dest=../alt src/ dst/", [ALT_SRC, ALT_BASE]),
+            row(f"transfer-7.1-{kind}-ii", f"-aii --{kind}-dest=../alt src/ dst/", [ALT_SRC, ALT_BASE]),
+            row(
+                f"transfer-7.1-{kind}-vv",
+                f"-avv --{kind}-dest=../alt src/ dst/",
+                [ALT_SRC, ALT_BASE],
+                norm=NO_TOTALS,
+                sorted=True,
+            ),
+            row(f"transfer-7.1-{kind}-n", f"-ain --{kind}-dest=../alt src/ dst/", [ALT_SRC, ALT_BASE]),
+            row(
+                f"transfer-7.2-{kind}",
+                f"-ai --{kind}-dest=../alt src/ dst/",
+                [ALT_SRC, ALT_BASE, "dst/same=different;t=-8 dst/mode dst/cont=x"],
+            ),
+            row(
+                f"transfer-7.3-{kind}",
+                f"-aii --{kind}-dest=../alt src/ dst/",
+                "src/ src/l->t src/p| src/d/ alt/l->t alt/p| alt/d/",
+            ),
+            row(f"transfer-7.1-{kind}-missing", f"-ai --{kind}-dest=../nosuch src/ dst/", ALT_SRC),
+            row(f"transfer-7.1-{kind}-file", f"-ai --{kind}-dest=../f src/ dst/", [ALT_SRC, "f"]),
+            row(
+                f"transfer-7.1-{kind}-two",
+                f"-ai --{kind}-dest=../alt2 --{kind}-dest=../alt src/ dst/",
+                [ALT_SRC, ALT_BASE, "alt2/new alt2/same=o"],
+            ),
+            Row(
+                f"transfer-7.1-{kind}-push",
+                [ALT_SRC, ALT_BASE],
+                f"-ai --{kind}-dest=../alt src/ h:{{w}}/dst/",
+                via="shell",
+            ),
+            Row(
+                f"transfer-7.1-{kind}-pull",
+                [ALT_SRC, ALT_BASE],
+                f"-ai --{kind}-dest=../alt h:{{w}}/src/ dst/",
+                via="shell",
+            ),
+        ]
     ),
-    *ways("TRF-24-over-dir", "-aiH --force", ["src/ src/a src/b=>src/a src/c=>src/a dst/ dst/b/x"]),
-    *ways("TRF-24-over-link", "-aiH", ["src/ src/a src/b=>src/a src/c=>src/a dst/ dst/b->a dst/a|"]),
-    *ways("TRF-24-u", "-aiHu", ["src/ src/a=n src/b=>src/a src/c=>src/a dst/ dst/a=o;t=9 dst/b=o;t=-9"]),
-    *ways("TRF-24-max", "-aiH --min-size=9", ["src/ src/a=n src/b=>src/a src/c*20 src/d=>src/c"]),
-    *ways("TRF-24-backup", "-aiHb", ["src/ src/a=n src/b=>src/a src/c=>src/a dst/ dst/a=o dst/b=>dst/a dst/c=q"]),
-    *ways("TRF-24-delay", "-aiH --delay-updates", ["src/ src/a=n src/b=>src/a src/c=>src/a dst/ dst/a=o dst/b=>dst/a"]),
-    *ways("TRF-24-delete-before", "-aiH --delete-before", [GROUP, "dst/ dst/x dst/y=>dst/x"]),
-    *ways("TRF-24-c", "-aiHc", ["src/ src/a=n;t=4 src/b=>src/a src/c=>src/a dst/ dst/a=n dst/b=o dst/c=n"]),
-    *ways("TRF-24-remove", "-aiH --remove-source-files", [GROUP]),
-    *ways("TRF-24-existing-link", "-aiiH", ["src/ src/a src/b=>src/a dst/ dst/x dst/a=>dst/x dst/b=>dst/x"]),
-    *ways(
-        "TRF-24-delta",
-        "-aiH --no-W --stats",
-        [
-            Dir("src"),
-            File("src/a", content=EDITED),
-            Hard("src/b", target="src/a"),
-            Dir("dst"),
-            File("dst/a", content=BIG, time=-3),
-            Hard("dst/b", target="dst/a"),
-        ],
-    ),
-    *ways(
-        "TRF-24-delta-b",
-        "-aiH --no-W --stats",
-        [
-            Dir("src"),
-            File("src/a", content=EDITED),
-            Hard("src/b", target="src/a"),
-            Dir("dst"),
-            File("dst/b", content=BIG, time=-3),
-        ],
-    ),
-    *ways("TRF-29-dirs", "-aiH", ["src/ src/z/a src/m/b=>src/z/a src/a/c=>src/z/a src/q=>src/z/a"]),
-    *ways("TRF-29-v", "-avH", [GROUP], sorted=False),
-    *ways("TRF-29-vv", "-avvH", [GROUP, "dst/ dst/a dst/b=>dst/a"], norm=TOTAL, sorted=True),
-    *ways("TRF-29-n", "-aiHn", [GROUP, "dst/ dst/b"]),
-    row("TRF-24-two-sources", "-aiH s1 s2 dst/", "s1/a s2/b=>s1/a s2/c=>s1/a"),
-    row("TRF-24-files", "-aiH src/a src/b dst/", "src/a src/b=>src/a src/c=>src/a"),
-    row("TRF-24-user", "-aiH src/ dst/", GROUP, user=True),
+    row("TRF-11-abs", "-ai --link-dest={w}/alt src/ dst/", [ALT_SRC, ALT_BASE]),
+    row("TRF-11-delete", "-ai --delete --link-dest=../alt src/ dst/", [ALT_SRC, ALT_BASE, "dst/gone"]),
     row(
-        "TRF-24-xattr",
-        "-aiHX src/ dst/",
-        [Dir("src"), File("src/a", xattrs={"user.k": b"1"}), Hard("src/b", target="src/a"), "dst/ dst/a dst/b"],
+        "TRF-fuzzy",
+        "-aiy --no-W --stats src/ dst/",
+        [Dir("src"), File("src/file-2.tar", content=EDITED), Dir("dst"), File("dst/file-1.tar", content=BIG, time=-9)],
+    ),
+    row(
+        "TRF-fuzzy-none",
+        "-ai --no-W --stats src/ dst/",
+        [Dir("src"), File("src/file-2.tar", content=EDITED), Dir("dst"), File("dst/file-1.tar", content=BIG, time=-9)],
     ),
 ]
 
-ROWS: list[Row] = [*ALT, *FUZZY, *HARD]
+#: Devices, pipes and sockets in the place of each other and of other things; each name says what is sent and what is
+#: in its place.
+NODES: Tree = [
+    "src/ src/char-block#c1.6 src/block-char#b1.4 src/char-other#c1.3 src/char-same#c1.3 src/fifo-socket| src/socket-fifo!"
+    " src/fifo-char| src/char-fifo#c1.3 src/char-file#c1.3 src/fifo-file| src/char-dir#c1.3 src/file-char src/char-link#c1.5"
+    " src/d/ src/d/char-block#c1.3;m=0640;o=3.4 src/d/fifo-socket|;m=0622;t=5"
+]
+
+
+def _in_place(top: str) -> Tree:
+    return [
+        f"{top}/ {top}/char-block#b1.3 {top}/block-char#c1.3 {top}/char-other#c1.5 {top}/char-same#c1.3 {top}/fifo-socket!"
+        f" {top}/socket-fifo| {top}/fifo-char#c1.3 {top}/char-fifo| {top}/char-file {top}/fifo-file {top}/char-dir/"
+        f" {top}/file-char#c1.3 {top}/char-link->x {top}/d/ {top}/d/char-block#b1.7;m=0600;t=7 {top}/d/fifo-socket!;m=0600;o=5.6"
+    ]
+
+
+REPLACED = [
+    item
+    for ident, options in (
+        ("a", "-ai"),
+        ("D", "-rDi"),
+        ("Dn", "-rDin"),
+        ("Dp", "-rDpii"),
+        ("backup", "-aib"),
+        ("existing", "-ai --existing"),
+        ("delete", "-ai --delete --force"),
+        ("update", "-aiu"),
+    )
+    for item in both(f"TRF-3.3-replaced-{ident}", options, [*NODES, *_in_place("dst")])
+]
+
+REPLACED += [
+    item
+    for kind in ("link", "copy", "compare")
+    for ident, options in (("a", "-aii"), ("D", "-rDii"), ("H", "-aiiH"))
+    for item in both(
+        f"TRF-3.3-{kind}-replaced-{ident}", f"{options} --{kind}-dest=../old", [*NODES, *_in_place("old"), "dst/"]
+    )
+]
+
+ALT_LINKS = {
+    "abs": "ln -s $PWD/ext prev/d; ln -s $PWD/keep/l prev/l",
+    "outward": "ln -s ../ext prev/d; ln -s ../keep/l prev/l",
+    "climbing": "ln -s ../prev/real/../../ext prev/d; ln -s ../prev/../keep/l prev/l",
+    "inside": "ln -s real prev/d",
+    "theirs": "ln -s $PWD/ext prev/d; chown -h 1:1 prev/d; ln -s real prev/l; chown -h 1:1 prev/l",
+    "theirs-inside": "ln -s real prev/d; chown -h 1:1 prev/d",
+    "dead": "ln -s /nowhere/at/all prev/d",
+    "loop": "ln -s d prev/d",
+    "chain": "ln -s $PWD/two prev/d; ln -s ext two",
+}
+
+SNAPSHOTS = [
+    "src/d/f src/d/e/g src/p/h src/l/sym->T src/l/fifo| prev/p/h prev/real/f prev/real/e/g",
+    "ext/f ext/e/g keep/l/sym->T keep/l/fifo|",
+]
+
+ALT_ROWS = [
+    Row(
+        f"F9-{kind}-{name}-{way}",
+        [*SNAPSHOTS, *more],
+        f"! {script}",
+        then=[f"{options.format(kind=kind)} {source}src/ {target}dst/"],
+        via="shell" if source + target else "local",
+        inode=True,
+        sorted=True,
+    )
+    for kind in ("link", "copy", "compare")
+    for name, script in ALT_LINKS.items()
+    for way, options, source, target, more in [
+        ("absolute", "-ai --{kind}-dest={{w}}/prev", "", "", []),
+        ("relative", "-ai --{kind}-dest=../prev", "", "", []),
+        ("dry", "-ain --{kind}-dest={{w}}/prev", "", "", []),
+        ("H", "-aiHXA --{kind}-dest=../prev", "", "", []),
+        ("second", "-ai --{kind}-dest=../empty --{kind}-dest=../prev", "", "", ["empty/"]),
+        ("insecure", "-ai --insecure-links --{kind}-dest=../prev", "", "", []),
+        ("K-inside", "-aiK --{kind}-dest=../prev", "", "", ["dst/in/ dst/d->in"]),
+        ("basis", "-ai --no-W --{kind}-dest=../prev", "", "", ["dst/d/f=old;t=-9"]),
+        ("push", "-ai --{kind}-dest=../prev", "", "h:{w}/", []),
+        ("pull", "-ai --{kind}-dest=../prev", "h:{w}/", "", []),
+        ("fuzzy", "-aiyy --{kind}-dest=../prev", "", "", []),
+    ]
+    if kind == "link" or way in ("relative", "dry", "basis", "push")
+    # (With --link-dest rsync forgets that it was refused, or ends with a block match that has no basis file.)
+    if not (way == "fuzzy" and name.startswith("theirs"))
+]
+
+OTHER_VALUES = [
+    # Links and nodes of another value in an alternate directory.
+    *(
+        Row(f"TRF-11-other-value-{kind}-{number}", tree, f"{options} --{kind}-dest=../alt --{kind}-dest=../alt2 src/ dst/")
+        for kind in ("compare", "copy", "link")
+        for number, (options, tree) in enumerate(
+            (options, tree)
+            for options in ("-aii", "-rli")
+            for tree in (
+                "src/l->y src/n#c1.3 alt/l->x alt/n#c1.5 alt2/ dst/",
+                "src/l->y src/n#c1.3 alt/l->x;t=9 alt/n#c1.5;t=9 alt2/l->y alt2/n#c1.3 dst/",
+            )
+        )
+    ),
+]  # fmt: skip
+
+NEAREST = [
+    # The name that is nearest: what is left out before anything is kept costs its number only.
+    *(
+        Row(f"OPT-37-fuzzy-{name}", f"src/ src/{name}*3000 dst/ dst/b*2000 dst/z*1900", "-ry --debug=fuzzy src/ dst/")
+        for name in ["n", "nl", "nml", "lnn", "xxn"]
+    ),
+]  # fmt: skip
+
+ROWS: list[Row] = [*ALT_BY_TURNS, *FUZZY, *ALTERNATES, *REPLACED, *ALT_ROWS, *OTHER_VALUES, *NEAREST]

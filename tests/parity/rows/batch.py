@@ -1,33 +1,48 @@
-"""spec: protocol 11, options 6.11"""
+"""--write-batch, --only-write-batch, --read-batch (spec: protocol 11, options 6.11)."""
 
 from __future__ import annotations
 
-from tests.parity.harness import Row
+from typing import Any
+
+from tests.parity.harness import Command, Row
 from tests.parity.tree import File, Tree, filler
 
-BIG = filler(b"batch", 60_000)
-EDITED = BIG[:20_000] + b"words" + BIG[20_000:]
+BATCH_BIG = filler(b"batch", 60_000)
+
+BATCH_EDITED = BATCH_BIG[:20_000] + b"words" + BATCH_BIG[20_000:]
+
 #: What there is to do: new, changed, removed and equal files of several kinds. A file of its own per directory where
 #: the order of a list shows.
 WORK: Tree = [
     "src/a=new src/same src/l->a src/d/b src/empty/ src/k;m=0600 dst/ dst/a=older;t=-5 dst/same dst/gone dst/k;m=0644",
-    File("src/big", content=EDITED),
-    File("dst/big", content=BIG, time=-9),
+    File("src/big", content=BATCH_EDITED),
+    File("dst/big", content=BATCH_BIG, time=-9),
 ]
-#: Copies to a second tree that was equal to the first one.
-TWIN = "!cp -a dst first; rm -rf dst; mv other dst"
+
 KEEP: Tree = [
     *WORK,
     "other/ other/a=older;t=-5 other/same other/gone other/k;m=0644",
-    File("other/big", content=BIG, time=-9),
+    File("other/big", content=BATCH_BIG, time=-9),
 ]
 
+#: Copies to a second tree that was equal to the first one.
+TWIN = "!cp -a dst first; rm -rf dst; mv other dst"
 
-def row(ident: str, cmd: str, tree: Tree = WORK, **more: object) -> Row:
-    return Row(ident, tree, cmd, **more)  # type: ignore[arg-type]
+
+def batch(ident: str, cmd: Command, tree: Tree = WORK, **more: Any) -> Row:
+    return Row(ident, tree, cmd, **more)
 
 
-def replayed(ident: str, options: str, **more: object) -> list[Row]:
+def read(ident: str, options: str, *, before: str = "-a", change: str = ":", **more: Any) -> Row:
+    """A batch of the work, replayed after *change*."""
+    step = f"!{change}"
+    return batch(
+        ident, f"{before} --only-write-batch=b src/ dst/", then=[step, f"{options} --read-batch=b dst/", "!rm -f b"],
+        **more,
+    )  # fmt: skip
+
+
+def replayed(ident: str, options: str, **more: Any) -> list[Row]:
     """Written and read again by the same program: locally, as a push and as a pull. The streams differ in counts and
     orders that are free, so they are taken away before the trees are compared; tests/interop swaps the programs."""
     read = f"{options} --read-batch=b dst/"
@@ -37,11 +52,11 @@ def replayed(ident: str, options: str, **more: object) -> list[Row]:
     push = {"sorted": "--delete" in options or old} | more
     more = {"sorted": old} | more
     return [
-        Row(ident, KEEP, f"{options} --write-batch=b src/ dst/", then=then, **more),  # type: ignore[arg-type]
+        Row(ident, KEEP, f"{options} --write-batch=b src/ dst/", then=then, **more),
         Row(f"{ident}-push", KEEP, f"{options} --write-batch=b src/ h:{{w}}/dst/", via="shell",
-            then=[TWIN, read, "!rm -f b b.sh"], **push),  # type: ignore[arg-type]
+            then=[TWIN, read, "!rm -f b b.sh"], **push),
         Row(f"{ident}-pull", KEEP, f"{options} --write-batch=b h:{{w}}/src/ dst/", via="shell",
-            then=[TWIN, read, "!rm -f b b.sh"], **more),  # type: ignore[arg-type]
+            then=[TWIN, read, "!rm -f b b.sh"], **more),
     ]  # fmt: skip
 
 
@@ -66,13 +81,12 @@ WRITTEN = [
 def only(ident: str, options: str) -> list[Row]:
     """Nothing changes but the batch, which then does it all."""
     read = f"{options} --read-batch=b dst/"
-    rest: dict[str, object] = {"via": "shell"}
     return [
-        row(ident, f"{options} --only-write-batch=b src/ dst/", then=["!cp -a dst before", read, "!rm -f b"]),
-        row(f"{ident}-push", f"{options} --only-write-batch=b src/ h:{{w}}/dst/", sorted="--delete" in options,
-            then=["!cp -a dst before; rm b.sh", read, "!rm -f b"], **rest),
-        row(f"{ident}-pull", f"{options} --only-write-batch=b h:{{w}}/src/ dst/",
-            then=["!cp -a dst before; rm b.sh", read, "!rm -f b"], **rest),
+        batch(ident, f"{options} --only-write-batch=b src/ dst/", then=["!cp -a dst before", read, "!rm -f b"]),
+        batch(f"{ident}-push", f"{options} --only-write-batch=b src/ h:{{w}}/dst/", sorted="--delete" in options,
+            then=["!cp -a dst before; rm b.sh", read, "!rm -f b"], via="shell"),
+        batch(f"{ident}-pull", f"{options} --only-write-batch=b h:{{w}}/src/ dst/",
+            then=["!cp -a dst before; rm b.sh", read, "!rm -f b"], via="shell"),
     ]  # fmt: skip
 
 
@@ -81,23 +95,15 @@ ONLY = [
     *only("OPT-only-batch-delete", "-ai --delete"),
     *only("OPT-only-batch-stats", "-a --stats"),
     *only("OPT-only-batch-XA", "-aiXAH"),
-    row("OPT-only-batch-new", "-aiv --only-write-batch=b src/ new/", then=["-ai --read-batch=b new/", "!rm -f b"]),
-    row("OPT-only-batch-backup", "-aib --only-write-batch=b src/ dst/", then=["-aib --read-batch=b dst/", "!rm -f b"]),
-    row("OPT-only-batch-n", "-ain --only-write-batch=b src/ dst/"),
-    row("OPT-batch-n", "-ain --write-batch=b src/ dst/"),
+    batch("OPT-only-batch-new", "-aiv --only-write-batch=b src/ new/", then=["-ai --read-batch=b new/", "!rm -f b"]),
+    batch(
+        "OPT-only-batch-backup", "-aib --only-write-batch=b src/ dst/", then=["-aib --read-batch=b dst/", "!rm -f b"]
+    ),
+    batch("OPT-only-batch-n", "-ain --only-write-batch=b src/ dst/"),
+    batch("OPT-batch-n", "-ain --write-batch=b src/ dst/"),
 ]
 
-ONE: Tree = "src/a dst/ f"
-
-
-def read(ident: str, options: str, *, before: str = "-a", change: str = ":", **more: object) -> Row:
-    """A batch of the work, replayed after *change*."""
-    step = f"!{change}"
-    return row(
-        ident, f"{before} --only-write-batch=b src/ dst/", then=[step, f"{options} --read-batch=b dst/", "!rm -f b"],
-        **more,
-    )  # fmt: skip
-
+BATCH_ONE: Tree = "src/a dst/ f"
 
 READ = [
     read("PRO-79-twice", "-ai", change="cp -a src/. dst/"),
@@ -117,42 +123,42 @@ READ = [
     read("PRO-79-fewer-options", "-r"),
     read("PRO-79-more-options", "-aHAXc"),
     read("PRO-79-quiet", "-aq", change="cp -a src/a dst/"),
-    row("PRO-79-log", "-a --only-write-batch=b src/ dst/",
+    batch("PRO-79-log", "-a --only-write-batch=b src/ dst/",
         then=["-ai --log-file=log --log-file-format=%i_%n --read-batch=b dst/",
               "!rm -f b; sed -i -e 's/^.*] //' -e '/^sent/d' log; sort -o log log; touch -d @2000000000 log"]),
-    row("PRO-79-log-shown", "-a --only-write-batch=b src/ dst/",
+    batch("PRO-79-log-shown", "-a --only-write-batch=b src/ dst/",
         then=["-a --out-format=%o_%n_%l --read-batch=b dst/", "!rm -f b"]),
-    row("PRO-79-list", "-a --only-write-batch=b src/ dst/", then=["-a --list-only --read-batch=b dst/", "!rm -f b"], sorted=True),
-    row("OPT-batch-iconv", "-a --only-write-batch=b src/ dst/",
+    batch("PRO-79-list", "-a --only-write-batch=b src/ dst/", then=["-a --list-only --read-batch=b dst/", "!rm -f b"], sorted=True),
+    batch("OPT-batch-iconv", "-a --only-write-batch=b src/ dst/",
         then=["-a --iconv=utf-8 --read-batch=b dst/", "!rm -f b"]),
-    row("OPT-batch-iconv-missing", "-a --iconv=utf-8 --only-write-batch=b src/ dst/",
+    batch("OPT-batch-iconv-missing", "-a --iconv=utf-8 --only-write-batch=b src/ dst/",
         then=["-a --read-batch=b dst/", "!rm -f b"]),
-    row("OPT-batch-too-new", "-a --only-write-batch=b src/ dst/",
+    batch("OPT-batch-too-new", "-a --only-write-batch=b src/ dst/",
         then=["-a --protocol=29 --read-batch=b dst/", "!rm -f b"]),
-    row("OPT-batch-inc", "-a --only-write-batch=b src/ dst/",
+    batch("OPT-batch-inc", "-a --only-write-batch=b src/ dst/",
         then=["-a --delete-before --read-batch=b dst/", "!rm -f b"]),
-    row("OPT-batch-no-file", "-a --read-batch=nosuch dst/", ONE),
-    row("OPT-38-dir", "-a --read-batch=src dst/", ONE),
-    row("OPT-38-device", "-a --read-batch=/dev/null dst/", ONE),
-    row("OPT-batch-empty", "-a --read-batch=f dst/", ["dst/", File("f", content=b"")]),
-    row("OPT-batch-nonsense", "-a --read-batch=f dst/", ["dst/", File("f", content=b"this is no batch at all")]),
-    row("OPT-batch-remote", "-a --read-batch=b h:dst/", ONE),
-    row("OPT-batch-extra", "-a --only-write-batch=b src/ dst/", then=["-ai --read-batch=b src/ dst/", "!rm -f b"]),
-    row("OPT-batch-host", "-a --only-write-batch=b src/ dst/", then=["-ai --read-batch=b h:x dst/", "!rm -f b"]),
+    batch("OPT-batch-no-file", "-a --read-batch=nosuch dst/", BATCH_ONE),
+    batch("OPT-38-dir", "-a --read-batch=src dst/", BATCH_ONE),
+    batch("OPT-38-device", "-a --read-batch=/dev/null dst/", BATCH_ONE),
+    batch("OPT-batch-empty", "-a --read-batch=f dst/", ["dst/", File("f", content=b"")]),
+    batch("OPT-batch-nonsense", "-a --read-batch=f dst/", ["dst/", File("f", content=b"this is no batch at all")]),
+    batch("OPT-batch-remote", "-a --read-batch=b h:dst/", BATCH_ONE),
+    batch("OPT-batch-extra", "-a --only-write-batch=b src/ dst/", then=["-ai --read-batch=b src/ dst/", "!rm -f b"]),
+    batch("OPT-batch-host", "-a --only-write-batch=b src/ dst/", then=["-ai --read-batch=b h:x dst/", "!rm -f b"]),
 ]  # fmt: skip
 
 
-def refused(ident: str, cmd: str, tree: Tree = ONE, **more: object) -> Row:
-    return row(ident, cmd, tree, **more)
+def refused(ident: str, cmd: Command, tree: Tree = BATCH_ONE, **more: Any) -> Row:
+    return batch(ident, cmd, tree, **more)
 
 
 CREATED = [
     refused("OPT-batch-nowhere", "-a --write-batch=no/b src/ dst/"),
     refused("OPT-batch-is-dir", "-a --write-batch=dst src/ new/", then=["!rm -f dst.sh"]),
     refused("OPT-batch-no-name", "-a --write-batch= src/ dst/"),
-    refused("OPT-batch-long", ["-a", f"--write-batch={'x' * 257}", "src/", "dst/"]),  # type: ignore[arg-type]
+    refused("OPT-batch-long", ["-a", f"--write-batch={'x' * 257}", "src/", "dst/"]),
     refused("OPT-batch-early", "-a --write-batch=b src/ no/dst/x", then=["!rm -f b.sh b"]),
-    refused("OPT-batch-newline", ["-a", "-f", "- a\nb", "--write-batch=b", "src/", "dst/"],  # type: ignore[arg-type]
+    refused("OPT-batch-newline", ["-a", "-f", "- a\nb", "--write-batch=b", "src/", "dst/"],
             then=["!rm -f b b.sh"], stderr=False, codes=frozenset({1, 12})),
     refused("OPT-batch-zstd", "-a --zc=zstd --write-batch=b src/ dst/", then=["!rm -f b b.sh"]),
     refused("OPT-batch-xxh", "-a --cc=xxh3 --write-batch=b src/ dst/", then=["!rm -f b b.sh"]),
@@ -166,9 +172,9 @@ CREATED = [
 ]  # fmt: skip
 
 
-def script(ident: str, cmd: str | list[str], tree: Tree = ONE, **more: object) -> Row:
+def script(ident: str, cmd: str | list[str], tree: Tree = BATCH_ONE, **more: Any) -> Row:
     """The script stays for the comparison, the batch does not."""
-    return row(f"OPT-37-{ident}", cmd, tree, then=["!rm -f b"], **more)  # type: ignore[arg-type]
+    return batch(f"OPT-37-{ident}", cmd, tree, then=["!rm -f b"], **more)
 
 
 SCRIPTS = [
@@ -208,4 +214,19 @@ SCRIPTS = [
     script("exclude-empty", ["-a", "--write-batch=b", "--exclude=", "src/", "dst/"]),
 ]  # fmt: skip
 
-ROWS: list[Row] = [*WRITTEN, *ONLY, *READ, *CREATED, *SCRIPTS]
+#: What a batch says of options that it decides otherwise.
+BATCH = [
+    Row(f"OPT-batch-told-{n}", "src/ src/a src/d/b src/l->a dst/", f"{written} --write-batch=b src/ dst/",
+        then=["!rm -rf dst; mkdir dst", f"{read} --read-batch=b dst/", "!rm -f b b.sh"], sorted=True)
+    for n, (written, read) in enumerate(
+        (
+            ("-a", "-v"), ("-a", "-rv"), ("-a", "-r"), ("-a", "-av"), ("-a", "-r --info=misc"), ("-a", "-rv --info=misc0"),
+            ("-a", "-aHAXcv --inplace"), ("-aHAXc --inplace", "-av"), ("-aHHXX", "-avHX"), ("-aHX", "-avHHXX"),
+            ("-a --append", "-av"), ("-a --append", "-av --append-verify"), ("-a --append-verify", "-av --append"),
+            ("-rlt", "-av"), ("-d", "-av"), ("-d", "-v"), ("-d", "-dv"), ("-r --no-i-r", "-v"),
+            ("-a --protocol=29", "-rvz --append"), ("-az", "-av"), ("-a", "-avn"),
+        )
+    )
+]  # fmt: skip
+
+ROWS: list[Row] = [*WRITTEN, *ONLY, *READ, *CREATED, *SCRIPTS, *BATCH]

@@ -1,112 +1,106 @@
-"""spec: daemon, output 14.6: what a client of a daemon sees. The module `m` is `mod/`."""
+"""What a client of a daemon sees; the module `m` is `mod/` (spec: daemon, output 14.6)."""
 
 from __future__ import annotations
 
-from tests.parity.harness import Row
+from typing import Any
+
+from tests.parity.common import PEER, RESET
+from tests.parity.harness import Command, Row
 from tests.parity.tree import File, Link, Tree
 
-SECRETS = File("secrets", content=b"joe:pw\nann:other\n", mode=0o600)
-PASSWORD = File("pass", content=b"pw\n", mode=0o600)
-WRONG = File("wrong", content=b"nope\n", mode=0o600)
-# The peer's host name is not the same on every machine.
-PEER = [(r"from \S+ \(127\.0\.0\.1\)", "from HOST (127.0.0.1)")]
-# 3.5.0 closes with unread input, which the client may notice before or after it has read the error text.
-RESET = frozenset({1, 4, 5, 10, 12})
-AUTH = "auth users = joe, ann:ro\nsecrets file = {w}/secrets\nread only = no\n"
 
-
-def row(ident: str, cmd: str, tree: Tree = "mod/a mod/d/b src/c", **more: object) -> Row:
+def module(ident: str, cmd: Command, tree: Tree = "mod/a mod/d/b src/c", **more: Any) -> Row:
     settings = {"via": "daemon", "norm": PEER} | more
-    return Row(f"DMN-{ident}", tree, cmd, **settings)  # type: ignore[arg-type]
+    return Row(f"DMN-{ident}", tree, cmd, **settings)
 
 
 LISTS = [
-    row("modules", "{url}/", conf="comment = the first\n"),
-    row(
+    module("modules", "{url}/", conf="comment = the first\n"),
+    module(
         "modules-motd",
         "{url}/",
         conf="comment = the first\n",
         globals="motd file = {w}/motd",
         tree=["mod/a", File("motd", content=b"Hello\nfriend\n")],
     ),
-    row(
+    module(
         "modules-no-motd",
         "--no-motd {url}/",
         globals="motd file = {w}/motd",
         tree=["mod/a", File("motd", content=b"Hello\n")],
     ),
-    row("modules-motd-missing", "{url}/", globals="motd file = {w}/nosuch"),
-    row("modules-hidden", "{url}/", conf="list = no\n"),
-    row(
+    module("modules-motd-missing", "{url}/", globals="motd file = {w}/nosuch"),
+    module("modules-hidden", "{url}/", conf="list = no\n"),
+    module(
         "modules-many",
         "{url}/",
         conf="comment = one\n[a-very-long-module-name]\npath=/x\ncomment = two\n[plain]\npath=/y\n",
     ),
-    row("modules-colons", "127.0.0.1:: --port={port}"),
-    row("list", "{url}/m/"),
-    row("list-noslash", "{url}/m"),
-    row("list-sub", "{url}/m/d/"),
-    row("list-file", "{url}/m/a"),
-    row("list-r", "-r {url}/m"),
-    row("list-missing", "{url}/m/nosuch"),
-    row("list-motd", "{url}/m/", globals="motd file = {w}/motd", tree=["mod/a", File("motd", content=b"Hello\n")]),
+    module("modules-colons", "127.0.0.1:: --port={port}"),
+    module("list", "{url}/m/"),
+    module("list-noslash", "{url}/m"),
+    module("list-sub", "{url}/m/d/"),
+    module("list-file", "{url}/m/a"),
+    module("list-r", "-r {url}/m"),
+    module("list-missing", "{url}/m/nosuch"),
+    module("list-motd", "{url}/m/", globals="motd file = {w}/motd", tree=["mod/a", File("motd", content=b"Hello\n")]),
 ]
 
 COPIES = [
-    row("pull", "-ai {url}/m/ dst/"),
-    row("pull-colons", "-ai --port={port} 127.0.0.1::m/ dst/"),
-    row("pull-v", "-av {url}/m/ dst/"),
-    row("pull-vv", "-avv {url}/m/ dst/", norm=[*PEER, (r"(?m)^total: .*$", "T")], sorted=True),
-    row("pull-stats", "-a --stats {url}/m/ dst/"),
-    row("pull-z", "-aiz {url}/m/ dst/"),
-    row("pull-sub", "-ai {url}/m/d dst/"),
-    row("pull-two", "-ai {url}/m/a {url}/m/d dst/"),
-    row("pull-two-colons", "-ai --port={port} 127.0.0.1::m/a ::m/d dst/"),
-    row("pull-glob", ["-ai", "{url}/m/*", "dst/"]),  # type: ignore[arg-type]
-    row("pull-missing", "-ai {url}/m/nosuch {url}/m/a dst/"),
-    row("pull-R", "-aiR {url}/m/d/b dst/"),
-    row("pull-delete", "-ai --delete {url}/m/ dst/", "mod/a dst/x"),
-    row("pull-n", "-ain {url}/m/ dst/"),
-    row("pull-c", "-aic {url}/m/ dst/"),
-    row("pull-filter", "-ai --exclude=d {url}/m/ dst/"),
-    row("pull-link", "-ai {url}/m/ dst/", ["mod/a mod/l->a", Link("mod/out", target="/etc/hostname")]),
-    row("pull-twice", "-ai {url}/m/ dst/", then=["-ai {url}/m/ dst/"]),
-    row("pull-dotdot", "-ai {url}/m/../src/ dst/"),
-    row("pull-protocol-30", "-ai --protocol=30 {url}/m/ dst/"),
-    row("pull-protocol-29", "-ai --protocol=29 {url}/m/ dst/"),
-    row("pull-dest-missing", "-ai {url}/m/ no/such/"),
-    row("pull-progress", "-a --progress {url}/m/ dst/", norm=[*PEER, (r"\r[^\r\n]*  (?=\r)", "")]),
-    row("push", "-ai src/ {url}/m/", conf="read only = no\n"),
-    row("push-v", "-av src/ {url}/m/", conf="read only = no\n"),
-    row("push-sub", "-ai src/ {url}/m/new/", conf="read only = no\n"),
-    row("push-sub-missing", "-ai src/ {url}/m/no/such/", conf="read only = no\n"),
-    row("push-delete", "-ai --delete src/ {url}/m/", conf="read only = no\n", sorted=True),
-    row("push-R", "-aiR src/c {url}/m/", conf="read only = no\n"),
-    row("push-z", "-aiz --no-W src/ {url}/m/", "mod/c=old src/c*20000", conf="read only = no\n"),
-    row("push-twice", "-ai src/ {url}/m/", conf="read only = no\n", then=["-aii src/ {url}/m/"]),
-    row("push-stats", "-a --stats src/ {url}/m/", conf="read only = no\n"),
-    row("push-link", "-ai src/ {url}/m/", "mod/ src/l->x src/a", conf="read only = no\n"),
-    row("push-munge", "-ai src/ {url}/m/", "mod/ src/l->x src/a", conf="read only = no\nmunge symlinks = yes\n"),
-    row("push-file", "-ai src/c {url}/m/renamed", conf="read only = no\n"),
-    row("push-dotdot", "-ai src/ {url}/m/../escaped/", conf="read only = no\n"),
-    row(
+    module("pull", "-ai {url}/m/ dst/"),
+    module("pull-colons", "-ai --port={port} 127.0.0.1::m/ dst/"),
+    module("pull-v", "-av {url}/m/ dst/"),
+    module("pull-vv", "-avv {url}/m/ dst/", norm=[*PEER, (r"(?m)^total: .*$", "T")], sorted=True),
+    module("pull-stats", "-a --stats {url}/m/ dst/"),
+    module("pull-z", "-aiz {url}/m/ dst/"),
+    module("pull-sub", "-ai {url}/m/d dst/"),
+    module("pull-two", "-ai {url}/m/a {url}/m/d dst/"),
+    module("pull-two-colons", "-ai --port={port} 127.0.0.1::m/a ::m/d dst/"),
+    module("pull-glob", ["-ai", "{url}/m/*", "dst/"]),
+    module("pull-missing", "-ai {url}/m/nosuch {url}/m/a dst/"),
+    module("pull-R", "-aiR {url}/m/d/b dst/"),
+    module("pull-delete", "-ai --delete {url}/m/ dst/", "mod/a dst/x"),
+    module("pull-n", "-ain {url}/m/ dst/"),
+    module("pull-c", "-aic {url}/m/ dst/"),
+    module("pull-filter", "-ai --exclude=d {url}/m/ dst/"),
+    module("pull-link", "-ai {url}/m/ dst/", ["mod/a mod/l->a", Link("mod/out", target="/etc/hostname")]),
+    module("pull-twice", "-ai {url}/m/ dst/", then=["-ai {url}/m/ dst/"]),
+    module("pull-dotdot", "-ai {url}/m/../src/ dst/"),
+    module("pull-protocol-30", "-ai --protocol=30 {url}/m/ dst/"),
+    module("pull-protocol-29", "-ai --protocol=29 {url}/m/ dst/"),
+    module("pull-dest-missing", "-ai {url}/m/ no/such/"),
+    module("pull-progress", "-a --progress {url}/m/ dst/", norm=[*PEER, (r"\r[^\r\n]*  (?=\r)", "")]),
+    module("push", "-ai src/ {url}/m/", conf="read only = no\n"),
+    module("push-v", "-av src/ {url}/m/", conf="read only = no\n"),
+    module("push-sub", "-ai src/ {url}/m/new/", conf="read only = no\n"),
+    module("push-sub-missing", "-ai src/ {url}/m/no/such/", conf="read only = no\n"),
+    module("push-delete", "-ai --delete src/ {url}/m/", conf="read only = no\n", sorted=True),
+    module("push-R", "-aiR src/c {url}/m/", conf="read only = no\n"),
+    module("push-z", "-aiz --no-W src/ {url}/m/", "mod/c=old src/c*20000", conf="read only = no\n"),
+    module("push-twice", "-ai src/ {url}/m/", conf="read only = no\n", then=["-aii src/ {url}/m/"]),
+    module("push-stats", "-a --stats src/ {url}/m/", conf="read only = no\n"),
+    module("push-link", "-ai src/ {url}/m/", "mod/ src/l->x src/a", conf="read only = no\n"),
+    module("push-munge", "-ai src/ {url}/m/", "mod/ src/l->x src/a", conf="read only = no\nmunge symlinks = yes\n"),
+    module("push-file", "-ai src/c {url}/m/renamed", conf="read only = no\n"),
+    module("push-dotdot", "-ai src/ {url}/m/../escaped/", conf="read only = no\n"),
+    module(
         "push-numeric", "-ai --numeric-ids src/ {url}/m/", "mod/ src/a;o=5.6", conf="read only = no\nuid = 0\ngid = 0\n"
     ),
-    row("push-uid", "-ai src/ {url}/m/", "mod/;m=0777 src/a", conf="read only = no\nuid = nobody\ngid = nogroup\n"),
-    row("push-uid-denied", "-ai src/ {url}/m/", "mod/ src/a", conf="read only = no\nuid = nobody\ngid = nogroup\n"),
-    row("push-incoming-chmod", "-ai src/ {url}/m/", "mod/ src/a", conf="read only = no\nincoming chmod = a+x\n"),
-    row("pull-outgoing-chmod", "-ai {url}/m/ dst/", conf="outgoing chmod = go-r\n"),
-    row("pull-exclude-module", "-ai {url}/m/ dst/", conf="exclude = d\n"),
-    row("pull-exclude-named", "-ai {url}/m/d/ dst/", conf="exclude = d\n"),
-    row("push-exclude-module", "-ai src/ {url}/m/", conf="read only = no\nexclude = c\n"),
-    row(
+    module("push-uid", "-ai src/ {url}/m/", "mod/;m=0777 src/a", conf="read only = no\nuid = nobody\ngid = nogroup\n"),
+    module("push-uid-denied", "-ai src/ {url}/m/", "mod/ src/a", conf="read only = no\nuid = nobody\ngid = nogroup\n"),
+    module("push-incoming-chmod", "-ai src/ {url}/m/", "mod/ src/a", conf="read only = no\nincoming chmod = a+x\n"),
+    module("pull-outgoing-chmod", "-ai {url}/m/ dst/", conf="outgoing chmod = go-r\n"),
+    module("pull-exclude-module", "-ai {url}/m/ dst/", conf="exclude = d\n"),
+    module("pull-exclude-named", "-ai {url}/m/d/ dst/", conf="exclude = d\n"),
+    module("push-exclude-module", "-ai src/ {url}/m/", conf="read only = no\nexclude = c\n"),
+    module(
         "pull-max-verbosity",
         "-avv {url}/m/ dst/",
         conf="max verbosity = 0\n",
         norm=[*PEER, (r"(?m)^total: .*$", "T")],
         sorted=True,
     ),
-    row(
+    module(
         "pull-fake-super",
         "-ai {url}/m/ dst/",
         [File("mod/a", xattrs={"user.rsync.%stat": b"104755 0,0 5:6"})],
@@ -114,72 +108,80 @@ COPIES = [
     ),
 ]
 
+AUTH = "auth users = joe, ann:ro\nsecrets file = {w}/secrets\nread only = no\n"
+
+PASSWORD = File("pass", content=b"pw\n", mode=0o600)
+
+SECRETS = File("secrets", content=b"joe:pw\nann:other\n", mode=0o600)
+
+WRONG = File("wrong", content=b"nope\n", mode=0o600)
+
 REFUSALS = [
-    row("unknown-module", "-a {url}/nosuch/ dst/"),
-    row("unknown-module-push", "-a src/ {url}/nosuch/"),
-    row("no-module", "-a src/ {url}/"),
-    row("no-module-pull", "-a {url}/ dst/"),
-    row("slash-module", "-a {url}//x dst/"),
-    row("read-only", "-a src/ {url}/m/", codes=RESET, stderr=False),
-    row("write-only", "-a {url}/m/ dst/", conf="write only = yes\n", codes=RESET, stderr=False),
-    row("remove-source-ro", "-a --remove-source-files {url}/m/ dst/", codes=RESET, stderr=False),
-    row("denied", "-a {url}/m/ dst/", conf="hosts deny = *\n"),
-    row("allowed", "-ai {url}/m/ dst/", conf="hosts allow = 127.0.0.0/8\n"),
-    row("not-allowed", "-ai {url}/m/ dst/", conf="hosts allow = 10.0.0.0/8\n"),
-    row("allow-before-deny", "-ai {url}/m/ dst/", conf="hosts allow = 127.0.0.1\nhosts deny = *\n"),
-    row("denied-list", "{url}/", conf="hosts deny = *\n"),
-    row("path-missing", "-a {url}/m/ dst/", conf="path = {w}/nosuch\n"),
-    row("path-missing-chroot", "-a {url}/m/ dst/", conf="path = {w}/nosuch\nuse chroot = yes\n"),
-    row("path-file", "-a {url}/m/ dst/", conf="path = {w}/mod/a\n"),
-    row("chroot", "-ai {url}/m/ dst/", conf="use chroot = yes\n"),
-    row("chroot-missing", "-ai {url}/m/nosuch dst/", conf="use chroot = yes\n"),
-    row("chroot-inner", "-ai {url}/m/ dst/", "out/mod/a", conf="use chroot = yes\npath = {w}/out/./mod\n"),
-    row(
+    module("unknown-module", "-a {url}/nosuch/ dst/"),
+    module("unknown-module-push", "-a src/ {url}/nosuch/"),
+    module("no-module", "-a src/ {url}/"),
+    module("no-module-pull", "-a {url}/ dst/"),
+    module("slash-module", "-a {url}//x dst/"),
+    module("read-only", "-a src/ {url}/m/", codes=RESET, stderr=False),
+    module("write-only", "-a {url}/m/ dst/", conf="write only = yes\n", codes=RESET, stderr=False),
+    module("remove-source-ro", "-a --remove-source-files {url}/m/ dst/", codes=RESET, stderr=False),
+    module("denied", "-a {url}/m/ dst/", conf="hosts deny = *\n"),
+    module("allowed", "-ai {url}/m/ dst/", conf="hosts allow = 127.0.0.0/8\n"),
+    module("not-allowed", "-ai {url}/m/ dst/", conf="hosts allow = 10.0.0.0/8\n"),
+    module("allow-before-deny", "-ai {url}/m/ dst/", conf="hosts allow = 127.0.0.1\nhosts deny = *\n"),
+    module("denied-list", "{url}/", conf="hosts deny = *\n"),
+    module("path-missing", "-a {url}/m/ dst/", conf="path = {w}/nosuch\n"),
+    module("path-missing-chroot", "-a {url}/m/ dst/", conf="path = {w}/nosuch\nuse chroot = yes\n"),
+    module("path-file", "-a {url}/m/ dst/", conf="path = {w}/mod/a\n"),
+    module("chroot", "-ai {url}/m/ dst/", conf="use chroot = yes\n"),
+    module("chroot-missing", "-ai {url}/m/nosuch dst/", conf="use chroot = yes\n"),
+    module("chroot-inner", "-ai {url}/m/ dst/", "out/mod/a", conf="use chroot = yes\npath = {w}/out/./mod\n"),
+    module(
         "auth",
         "-ai --password-file={w}/pass rsync://joe@127.0.0.1:{port}/m/ dst/",
         ["mod/a", SECRETS, PASSWORD],
         conf=AUTH,
     ),
-    row(
+    module(
         "auth-push",
         "-ai --password-file={w}/pass src/ rsync://joe@127.0.0.1:{port}/m/",
         ["mod/a src/c", SECRETS, PASSWORD],
         conf=AUTH,
     ),
-    row(
+    module(
         "auth-env",
         "-ai rsync://joe@127.0.0.1:{port}/m/ dst/",
         ["mod/a", SECRETS],
         conf=AUTH,
         env={"RSYNC_PASSWORD": "pw"},
     ),
-    row(
+    module(
         "auth-stdin",
         "-ai --password-file=- rsync://joe@127.0.0.1:{port}/m/ dst/",
         ["mod/a", SECRETS],
         conf=AUTH,
         stdin=b"pw\n",
     ),
-    row(
+    module(
         "auth-user-env",
         "-ai --password-file={w}/pass {url}/m/ dst/",
         ["mod/a", SECRETS, PASSWORD],
         conf=AUTH,
         env={"USER": "joe"},
     ),
-    row(
+    module(
         "auth-wrong",
         "-ai --password-file={w}/wrong rsync://joe@127.0.0.1:{port}/m/ dst/",
         ["mod/a", SECRETS, WRONG],
         conf=AUTH,
     ),
-    row(
+    module(
         "auth-unknown-user",
         "-ai --password-file={w}/pass rsync://bob@127.0.0.1:{port}/m/ dst/",
         ["mod/a", SECRETS, PASSWORD],
         conf=AUTH,
     ),
-    row(
+    module(
         "auth-ro-user",
         "-ai src/ rsync://ann@127.0.0.1:{port}/m/",
         ["mod/a src/c", SECRETS],
@@ -188,7 +190,7 @@ REFUSALS = [
         codes=RESET,
         stderr=False,
     ),
-    row(
+    module(
         "auth-empty",
         "-ai rsync://joe@127.0.0.1:{port}/m/ dst/",
         ["mod/a", SECRETS],
@@ -196,83 +198,89 @@ REFUSALS = [
         env={"RSYNC_PASSWORD": ""},
         stderr=False,
     ),
-    row(
+    module(
         "auth-no-secrets",
         "-ai --password-file={w}/pass rsync://joe@127.0.0.1:{port}/m/ dst/",
         ["mod/a", PASSWORD],
         conf=AUTH,
     ),
-    row(
+    module(
         "auth-open-secrets",
         "-ai --password-file={w}/pass rsync://joe@127.0.0.1:{port}/m/ dst/",
         ["mod/a", File("secrets", content=b"joe:pw\n", mode=0o644), PASSWORD],
         conf=AUTH,
     ),
-    row(
+    module(
         "auth-open-secrets-loose",
         "-ai --password-file={w}/pass rsync://joe@127.0.0.1:{port}/m/ dst/",
         ["mod/a", File("secrets", content=b"joe:pw\n", mode=0o644), PASSWORD],
         conf=AUTH + "strict modes = no\n",
     ),
-    row(
+    module(
         "password-file-open",
         "-ai --password-file={w}/pass rsync://joe@127.0.0.1:{port}/m/ dst/",
         ["mod/a", SECRETS, File("pass", content=b"pw\n", mode=0o644)],
         conf=AUTH,
     ),
-    row(
+    module(
         "password-file-owner",
         "-ai --password-file={w}/pass rsync://joe@127.0.0.1:{port}/m/ dst/",
         ["mod/a", SECRETS, File("pass", content=b"pw\n", mode=0o600, owner=(5, 5))],
         conf=AUTH,
     ),
-    row(
+    module(
         "password-file-missing",
         "-ai --password-file={w}/nosuch rsync://joe@127.0.0.1:{port}/m/ dst/",
         ["mod/a", SECRETS],
         conf=AUTH,
     ),
-    row(
+    module(
         "password-file-empty",
         "-ai --password-file={w}/pass rsync://joe@127.0.0.1:{port}/m/ dst/",
         ["mod/a", SECRETS, File("pass", content=b"", mode=0o600)],
         conf=AUTH,
     ),
-    row("password-file-unneeded", "-ai --password-file={w}/pass {url}/m/ dst/", ["mod/a", PASSWORD]),
-    row(
+    module("password-file-unneeded", "-ai --password-file={w}/pass {url}/m/ dst/", ["mod/a", PASSWORD]),
+    module(
         "refuse-delete",
         "-a --delete src/ {url}/m/",
         conf="read only = no\nrefuse options = delete\n",
         codes=RESET,
         stderr=False,
     ),
-    row("refuse-compress", "-az {url}/m/ dst/", conf="refuse options = compress\n", codes=RESET, stderr=False),
-    row("refuse-checksum", "-ac src/ {url}/m/", conf="read only = no\nrefuse options = c\n", codes=RESET, stderr=False),
-    row("refuse-archive", "-a src/ {url}/m/", conf="read only = no\nrefuse options = a\n", codes=RESET, stderr=False),
-    row(
+    module("refuse-compress", "-az {url}/m/ dst/", conf="refuse options = compress\n", codes=RESET, stderr=False),
+    module(
+        "refuse-checksum", "-ac src/ {url}/m/", conf="read only = no\nrefuse options = c\n", codes=RESET, stderr=False
+    ),
+    module(
+        "refuse-archive", "-a src/ {url}/m/", conf="read only = no\nrefuse options = a\n", codes=RESET, stderr=False
+    ),
+    module(
         "refuse-star-allow",
         "-rti src/ {url}/m/",
         conf="read only = no\nrefuse options = * !a !v\n",
         codes=RESET,
         stderr=False,
     ),
-    row("max-connections-0", "-ai {url}/m/ dst/", conf="max connections = 0\n"),
-    row("max-connections-neg", "-ai {url}/m/ dst/", conf="max connections = -1\n"),
-    row("timeout", "-ai --timeout=20 {url}/m/ dst/", conf="timeout = 10\n"),
-    row("uid-unknown", "-ai {url}/m/ dst/", conf="uid = no-such-user\n"),
-    row("iconv-refused", "-ai --iconv=utf8 {url}/m/ dst/", codes=RESET, stderr=False),
-    row("files-from", "-ai --files-from=L {url}/m/ dst/", ["mod/a mod/d/b", File("L", content=b"d/b\nnosuch\n")]),
-    row("files-from-remote", "-ai --files-from=:L {url}/m/ dst/", ["mod/a mod/d/b", File("mod/L", content=b"d/b\n")]),
-    row("protocol-too-old", "-ai --protocol=19 {url}/m/ dst/"),
-    row("write-batch", "-ai --write-batch=b {url}/m/ dst/", then=["!rm -f b b.sh"]),
-    row(
+    module("max-connections-0", "-ai {url}/m/ dst/", conf="max connections = 0\n"),
+    module("max-connections-neg", "-ai {url}/m/ dst/", conf="max connections = -1\n"),
+    module("timeout", "-ai --timeout=20 {url}/m/ dst/", conf="timeout = 10\n"),
+    module("uid-unknown", "-ai {url}/m/ dst/", conf="uid = no-such-user\n"),
+    module("iconv-refused", "-ai --iconv=utf8 {url}/m/ dst/", codes=RESET, stderr=False),
+    module("files-from", "-ai --files-from=L {url}/m/ dst/", ["mod/a mod/d/b", File("L", content=b"d/b\nnosuch\n")]),
+    module(
+        "files-from-remote", "-ai --files-from=:L {url}/m/ dst/", ["mod/a mod/d/b", File("mod/L", content=b"d/b\n")]
+    ),
+    module("protocol-too-old", "-ai --protocol=19 {url}/m/ dst/"),
+    module("write-batch", "-ai --write-batch=b {url}/m/ dst/", then=["!rm -f b b.sh"]),
+    module(
         "pre-xfer",
         "-ai {url}/m/ dst/",
         conf="pre-xfer exec = exit 3\n",
         codes=RESET,
         norm=[(r"(?m)^rsync error: .*\n", "")],
     ),
-    row(
+    module(
         "pre-xfer-out",
         "-ai {url}/m/ dst/",
         conf="pre-xfer exec = echo no; exit 3\n",
@@ -299,4 +307,4 @@ ESCAPED = [
     ]
 ]
 
-ROWS: list[Row] = [*ESCAPED, *LISTS, *COPIES, *REFUSALS]
+ROWS: list[Row] = [*LISTS, *COPIES, *REFUSALS, *ESCAPED]

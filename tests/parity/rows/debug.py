@@ -1,18 +1,11 @@
-"""What each role tells with -vvv and with the debug words. spec: options 4, output 4
-
-In rsync three processes write these lines, so the order between them is a race; within one it is not.
-"""
+"""What each role prints with -vvv and --debug (spec: options 4, output 4)."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.parity.harness import Row
 from tests.parity.tree import Tree
-
-TREE: Tree = (
-    "src/ src/a*3000 src/big*9000 src/l->a src/p| src/d/ src/d/e/ src/d/e/name-2.txt=fz src/d/same=s src/empty/ src/o.o=x"
-    " dst/ dst/a*2100 dst/d/ dst/d/same=s;m=0640 dst/d/e/ dst/d/e/name-1.txt=fzz dst/gone/ dst/gone/x/ dst/gone/x/f"
-    " dst/gone/g dst/ex.o dst/l->old dst/big*9000;t=99"
-)
 
 NORM = [
     (r"pid=\d+", "pid=N"),
@@ -26,45 +19,63 @@ NORM = [
     (r"(?m)^.*activating mergelist.*\n", ""),
 ]
 
+DEBUG_TREE: Tree = (
+    "src/ src/a*3000 src/big*9000 src/l->a src/p| src/d/ src/d/e/ src/d/e/name-2.txt=fz src/d/same=s src/empty/ src/o.o=x"
+    " dst/ dst/a*2100 dst/d/ dst/d/same=s;m=0640 dst/d/e/ dst/d/e/name-1.txt=fzz dst/gone/ dst/gone/x/ dst/gone/x/f"
+    " dst/gone/g dst/ex.o dst/l->old dst/big*9000;t=99"
+)
 
-def told(ident: str, options: str, **more: object) -> list[Row]:
+
+def debugged(ident: str, options: str, **more: Any) -> list[Row]:
     """The same run on one machine, to a server and from one."""
     return [
-        Row(f"OUT-debug-{ident}-local", TREE, f"{options} src/ dst/", sorted=True, norm=NORM, **more),  # type: ignore[arg-type]
+        Row(f"OUT-debug-{ident}-local", DEBUG_TREE, f"{options} src/ dst/", sorted=True, norm=NORM, **more),
         Row(
-            f"OUT-debug-{ident}-push", TREE, f"{options} src/ h:{{w}}/dst/", via="shell", sorted=True, norm=NORM, **more
-        ),  # type: ignore[arg-type]
+            f"OUT-debug-{ident}-push",
+            DEBUG_TREE,
+            f"{options} src/ h:{{w}}/dst/",
+            via="shell",
+            sorted=True,
+            norm=NORM,
+            **more,
+        ),
         Row(
-            f"OUT-debug-{ident}-pull", TREE, f"{options} h:{{w}}/src/ dst/", via="shell", sorted=True, norm=NORM, **more
-        ),  # type: ignore[arg-type]
+            f"OUT-debug-{ident}-pull",
+            DEBUG_TREE,
+            f"{options} h:{{w}}/src/ dst/",
+            via="shell",
+            sorted=True,
+            norm=NORM,
+            **more,
+        ),
     ]
 
 
 ROWS: list[Row] = [
-    *told("vvv", "-a -vvv"),
-    *told("vvv-delete", "-a --delete -y --exclude=*.o -vvv"),
-    *told("vvvv", "-a --delete -vvvv"),
-    *told("vvvv-all-at-once", "-a --no-i-r --delete-delay -vvvv"),
-    *told("vvv-before", "-a --delete-before --max-delete=2 -vvv"),
-    *told("vvv-dry", "-rtn --delete -vvv"),
-    *told("vvv-29", "-a --protocol=29 -vvv"),
-    *told("vvv-27", "-a --protocol=27 -vvv"),
-    *told("inplace", "-a --inplace -vvv"),
-    *told("backup", "-ab --delete --debug=backup,del2"),
-    *told("flist", "-a --debug=flist3"),
-    *told("send", "-a --debug=send,recv"),
-    *told("genr", "-a --debug=genr,time2"),
-    *told("deltasum", "-a --no-W --debug=deltasum2"),
-    *told("proto", "-a --debug=proto,nstr2"),
-    *told("cmd", "-a --debug=cmd2,iconv2,exit2"),
-    # The shell is told as it stands on the command line, and only then.
+    *debugged("vvv", "-a -vvv"),
+    *debugged("vvv-delete", "-a --delete -y --exclude=*.o -vvv"),
+    *debugged("vvvv", "-a --delete -vvvv"),
+    *debugged("vvvv-all-at-once", "-a --no-i-r --delete-delay -vvvv"),
+    *debugged("vvv-before", "-a --delete-before --max-delete=2 -vvv"),
+    *debugged("vvv-dry", "-rtn --delete -vvv"),
+    *debugged("vvv-29", "-a --protocol=29 -vvv"),
+    *debugged("vvv-27", "-a --protocol=27 -vvv"),
+    *debugged("inplace", "-a --inplace -vvv"),
+    *debugged("backup", "-ab --delete --debug=backup,del2"),
+    *debugged("flist", "-a --debug=flist3"),
+    *debugged("send", "-a --debug=send,recv"),
+    *debugged("genr", "-a --debug=genr,time2"),
+    *debugged("deltasum", "-a --no-W --debug=deltasum2"),
+    *debugged("proto", "-a --debug=proto,nstr2"),
+    *debugged("cmd", "-a --debug=cmd2,iconv2,exit2"),
+    # The shell is debugged as it stands on the command line, and only then.
     *(
         Row(f"OUT-debug-cmd-{n}", "src/ src/a=1", f"-a --debug=cmd2 {shell}src/ dst/", env={"RSYNC_RSH": "rsh -q"})
         for n, shell in enumerate(("", "-e 'ssh -p 22' "))
     ),
     Row("OUT-debug-cmd-far", "src/ src/a=1", "-a --debug=cmd2 -e 'sh -x' src/ h:x"),
-    *told("filter", "-a --debug=filter2 --delete --exclude=*.o"),
-    *told("own", "-a --debug=own2"),
+    *debugged("filter", "-a --debug=filter2 --delete --exclude=*.o"),
+    *debugged("own", "-a --debug=own2"),
     # Names in front of another cost their length alone, and the last of equals is taken.
     Row(
         "TRF-9-distance",

@@ -21,11 +21,11 @@ use crate::error::{sys_text, Error, Result};
 const FRAME_TARGET: usize = 32 * 1024;
 /// Callers wait while more than this is unwritten.
 const MAX_PENDING: usize = 1024 * 1024;
-/// How long a part-filled frame may wait for more data. A side that is about to wait for the peer flushes anyway; this is
-/// for a side that works on without writing. 3.5.0 waits without a limit, and users see its messages overtake the data
-/// that it still holds; with a time as short as a time slice of the scheduler, the order of lines would depend on the
-/// load of the machine.
-const LINGER: Duration = Duration::from_millis(50);
+/// How long a part-filled frame may wait for more data. A side that waits for the peer flushes first; this is for a side
+/// that works on without writing. 3.5.0 waits without a limit, and users see its messages overtake the data that it
+/// still holds. A time near a time slice of the scheduler would make the order of lines depend on the load of the
+/// machine; the limit is below the shortest `--timeout`.
+const LINGER: Duration = Duration::from_millis(500);
 /// Payloads below this are copied: a frame of their own costs a switch to the writer thread, as much as 100 KB copied.
 const OWN_FRAME: usize = 32 * 1024;
 /// How much the writer takes at a time, so that callers are let on again early.
