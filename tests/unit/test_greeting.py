@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tain.errors import StartupError, UnsupportedError, UsageError
-from tain.options.resolved import Options
+from tain.options.resolved import ResolvedOptions
 from tain.report.output import Output
 from tain.session import digests, greeting
 from tain.session.environment import Environment
@@ -72,7 +72,7 @@ def converse(
     script: bytes, tmp_path: Path, name: bytes = b"mod", **values: object
 ) -> tuple[bool, bytes, bytes, bytes, tuple[int, int]]:
     """Talk to a daemon that says *script* whatever it hears: (result, what it heard, stdout, stderr, protocols)."""
-    options = Options()
+    options = ResolvedOptions()
     for key, value in values.items():
         setattr(options, key, value)
     ours, theirs = socket.socketpair()
@@ -175,7 +175,7 @@ def test_password_files(tmp_path: Path) -> None:
     file = tmp_path / "pw"
     file.write_bytes(b"one\r\ntwo\n")
     file.chmod(0o600)
-    options = Options()
+    options = ResolvedOptions()
     options.password_file = os.fsencode(file)
     env = Environment(argv=[b"rsync"], environ={})
     assert greeting.read_password(options, env, role="sender") == b"one"

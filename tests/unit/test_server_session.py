@@ -12,14 +12,19 @@ import pytest
 
 import tain
 from tain.errors import MemoryLimitError, UnsupportedError
-from tain.options.resolved import Options
+from tain.options.resolved import ResolvedOptions
 from tain.session import server
 from tain.session.environment import Environment
 from tests.unit.fake_core import FakeLink
 
 
 def meet(
-    options: Options, tmp_path: Path, *, protocol: int = 32, daemon: server.DaemonSide | None = None, after: bytes = b""
+    options: ResolvedOptions,
+    tmp_path: Path,
+    *,
+    protocol: int = 32,
+    daemon: server.DaemonSide | None = None,
+    after: bytes = b"",
 ) -> tuple[int, bytes, bytes]:
     """Exit code, what a client reads, and standard error, of a server whose client says a number and *after*."""
     ours, theirs = socket.socketpair()
@@ -41,8 +46,8 @@ def meet(
     return code, heard, (tmp_path / "err").read_bytes()
 
 
-def options_of(**values: object) -> Options:
-    options = Options()
+def options_of(**values: object) -> ResolvedOptions:
+    options = ResolvedOptions()
     options.server = True
     options.checksum_seed = 7
     for name, value in values.items():
@@ -106,7 +111,7 @@ def test_hidden_words() -> None:
     ours, theirs = socket.socketpair()
     theirs.sendall(b"rsync\0.\0d x\0\0next")
     link = FakeLink(ours.fileno(), ours.fileno())
-    assert server.read_hidden(link) == [b".", b"d x"]  # type: ignore[arg-type]
+    assert server.read_secluded(link) == [b".", b"d x"]  # type: ignore[arg-type]
     assert link.read(4) == b"next"
     for one in (link, ours, theirs):
         one.close()
