@@ -303,7 +303,7 @@ def _unescaped(line: str) -> str:
 
 
 def _typing_error(lines: Iterable[str]) -> str | None:
-    """The hint for a mistyped option (spec: people D3, D47)."""
+    """The hint for a mistyped option (spec: daemon 16.3)."""
     for line in lines:
         meant = _suggestion(_unescaped(line))
         if meant is not None:

@@ -1,4 +1,4 @@
-"""Files that the operator names: a symlink is followed only when root or this user owns it (spec: SEC-3)."""
+"""Files that the operator names: a symlink is followed only when root or this user owns it (spec: security SEC-3)."""
 
 from __future__ import annotations
 
