@@ -104,7 +104,7 @@ def test_fakeroot_shows_what_it_shows_after_rsync(
 ) -> None:
     programs.need("fakeroot", "setfattr")
     if way == "daemon" and "X" in options:
-        # The module's user may not set owners. fakeroot then shows whatever id of a file it met first, by an order of
+        # The module's user may not set owners. fakeroot then shows the id that it met first for a file, by an order of
         # calls that is rsync's own; what counts, modes and attributes, is compared with the other options.
         options = options.replace("XA", "").replace("X", "")
     base = place.resolve()

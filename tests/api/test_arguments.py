@@ -24,7 +24,7 @@ def test_a_value_that_is_no_text(name: str, value: object, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["verbose", "human_readable"])
-def test_a_count_that_is_none(name: str, tmp_path: Path) -> None:
+def test_a_count_of_the_wrong_type(name: str, tmp_path: Path) -> None:
     with pytest.raises(tain.UsageError, match=f"^{name}: int is expected, not str$"):
         tain.Transfer(tmp_path, tmp_path / "out", **{name: "much"})  # type: ignore[arg-type]
 

@@ -280,7 +280,7 @@ CASES: dict[str, tuple[Setup, int]] = {
 
 
 def processor_time(command: Sequence[str], cwd: Path, env: dict[str, str]) -> float:
-    """Of the run and whatever it started."""
+    """Of the run and of the processes that it started."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE

@@ -1,6 +1,6 @@
 """Partial files: what is kept of an interrupted transfer, and where (spec: transfer 6.1).
 
-With --partial-dir the file at the live name stays as it is, whatever happens to the directory. What can't be kept or
+With --partial-dir the file at the live name does not change, even when the directory fails. What can't be kept or
 delayed in it is reported and makes code 23 (rsync reports some of that, and ends with 0).
 """
 

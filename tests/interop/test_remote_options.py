@@ -1,4 +1,4 @@
-"""Options for one side alone: what a server is told by -M, by its own command line, or by a forced command.
+"""Options for one side alone: given with -M, on the server's own command line, or by a forced command.
 
 Every option of the table goes to the other side of a push, of a pull and of a local copy, beside the real rsync: exit
 code, output, the log that the server writes, and the tree. An option of the server's own that is not heeded deletes
@@ -78,7 +78,7 @@ VALUES: dict[str, list[str]] = {
 
 #: Not asked, and why.
 LEFT_OUT = {
-    "debug": "what a process tells of itself is its own matter; only that the option is taken counts",
+    "debug": "what a process reports about itself is its own matter; only that it accepts the option counts",
     "hints": "ours alone",
     "no-hints": "ours alone",
     "tls": "ours alone",

@@ -409,8 +409,8 @@ def avoid(case: Case) -> None:
       after that, see the table of known differences).
     - `--files-from` and a directory of a module: rsync's daemon without chroot loses every file (`file has vanished`).
     - `-vv` with backups: `backed up` comes from another process than the names around it.
-    - `-vv` with several sources or with deletion before or after: tain does not tell of `removing duplicate name`, and
-      tells `deleting in` of more directories.
+    - `-vv` with several sources or with deletion before or after: tain does not report `removing duplicate name`, and
+      reports `deleting in` for more directories.
     - `-n` with `-X` or `-A`: rsync complains of directories that a dry run has not made.
     - `--append` with `-y`: rsync takes a longer file of a similar name for the file itself and copies nothing.
     - `%b` is not among the formats: it counts how the stream happens to be cut into frames.

@@ -57,7 +57,7 @@ class Wire:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         sock.settimeout(LIMIT)
-        self.heard = bytearray()
+        self.received = bytearray()
         self.said = bytearray()
         self.raw = bytearray()
         self.data = bytearray()
@@ -72,7 +72,7 @@ class Wire:
     def more(self) -> None:
         with suppress(ConnectionResetError):
             if piece := self.sock.recv(1 << 18):
-                self.heard += piece
+                self.received += piece
                 self.raw += piece
                 return
         raise EOFError(f"the peer closed; messages: {self.messages}")
@@ -135,7 +135,7 @@ class Wire:
         self.send(b"".join(lead + frame(data[at : at + self.piece]) for at in range(0, len(data), self.piece)))
 
     def gone(self) -> None:
-        """Sends what is there, then waits until the peer has closed; whatever it still says is kept."""
+        """Send the pending data, then read until the peer has closed, and keep what it sends."""
         with suppress(OSError):
             self.flush()
         with suppress(EOFError, OSError, Broken):
@@ -720,7 +720,7 @@ class Piped:
         return self.session.code
 
     def __exit__(self, *_: object) -> None:
-        # Whoever still talks is heard: closing with unread bytes would end the peer by another error.
+        # Read to the end: closing with unread bytes would end the peer with another error.
         with suppress(OSError):
             self.session.wire.sock.shutdown(socket.SHUT_WR)
         self.session.wire.gone()

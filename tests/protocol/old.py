@@ -91,7 +91,7 @@ def texts(s: Session) -> list[bytes]:
 
 def unframed(s: Session) -> bytes:
     """All data that came behind the seed."""
-    raw, out, at = bytes(s.wire.heard), b"", 8
+    raw, out, at = bytes(s.wire.received), b"", 8
     if s.p < 23:
         return raw[at:]
     while at < len(raw):

@@ -114,7 +114,7 @@ def shell(
         while word := take_word(s.wire):
             words.append(word)
         report.words = words[words.index("--server") :]
-        del s.wire.heard[: len(s.wire.heard) - len(s.wire.raw)]
+        del s.wire.received[: len(s.wire.received) - len(s.wire.raw)]
         if numbers:
             s.wire.send(put_int32(p))
             s.announced = int32(s.wire)
@@ -195,5 +195,5 @@ def daemon(
 
 
 def linger(s: Session) -> None:
-    """Sends what is there and then reads until the client has gone."""
+    """Send the pending data, then read until the client has closed."""
     s.wire.gone()

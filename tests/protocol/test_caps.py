@@ -56,7 +56,7 @@ def test_attributes_of_a_set(count: int, code: int, program: str, tree: Path, en
 
 
 def long_values(*sizes: int) -> bytes:
-    """A set of values that are announced with these sizes, and of which only the digest comes."""
+    """A set of values that are announced with these sizes; only their digests follow."""
     items = (put_varint(7) + put_varint(size) + b"user.%c\0" % (97 + n) + bytes(16) for n, size in enumerate(sizes))
     return b"\0" + put_varint(len(sizes)) + b"".join(items)
 

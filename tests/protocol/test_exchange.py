@@ -125,7 +125,7 @@ def test_pro_54_dry_runs(p: int, program: str, tree: Path, env: dict[str, str]) 
 
 @pytest.mark.parametrize("p", [31, 32])
 def test_pro_55_56_counts(p: int, program: str, place: Path, env: dict[str, str]) -> None:
-    """PRO-55, PRO-56: a server sender writes statistics, the deletion counts that it was told, its mark."""
+    """PRO-55, PRO-56: a server sender writes statistics, the deletion counts that it received, its mark."""
     build(str(place), ["src/"])
     counts = b"".join(map(put_varint, (2, 1, 0, 300, 70_000)))
     with Piped(program, Job(p=p, paths=["src/"]), place, env) as s:
@@ -144,7 +144,7 @@ def test_pro_55_56_counts(p: int, program: str, place: Path, env: dict[str, str]
         assert s.wire.rest() == b""
     assert s.code == 0, s.err
     # Read, written, size of the files.
-    assert 0 < stats[0] <= len(s.wire.said) and 0 < stats[1] <= len(s.wire.heard) and stats[2] == 0
+    assert 0 < stats[0] <= len(s.wire.said) and 0 < stats[1] <= len(s.wire.received) and stats[2] == 0
 
 
 @pytest.mark.parametrize("p", [29, 30, 32])
@@ -163,7 +163,7 @@ def test_pro_57_success(p: int, program: str, tree: Path, env: dict[str, str]) -
 def test_pro_57_changed_sources_stay(
     p: int, program: str, tree: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PRO-57: the sender removes what it is told of, but for what is not as listed."""
+    """PRO-57: the sender removes the files that are reported to it, except those that are not as listed."""
     listed = client.read_lists
 
     def change(s: Session) -> None:
@@ -191,7 +191,7 @@ def test_pro_57_changed_sources_stay(
 
 @pytest.mark.parametrize("p", [30, 32])
 def test_pro_58_no_send(p: int, program: str, tree: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """PRO-58: a file that cannot be read is told by its index, and everything else arrives."""
+    """PRO-58: a file that cannot be read is reported by its index, and everything else arrives."""
     listed = client.read_lists
 
     def vanish(s: Session) -> None:
@@ -244,19 +244,19 @@ def test_pro_59_empty_lists(p: int, inc: bool, program: str, tree: Path, env: di
         assert s.names() == [] and s.wire.rest() == b""
     assert s.code == 0, s.err
 
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     def talk(s: Session) -> None:
         s.compat |= inc
         s.terms = client.terms(s)
         send_lists(s, [])
-        heard.append(s.wire.rest())
+        received.append(s.wire.rest())
 
     with daemon(talk, p=p, compat=ALL | inc) as (port, report):
         outcome = programs.run(
             [program, "-rlt", f"--protocol={p}", f"rsync://127.0.0.1:{port}/m/", "dst/"], cwd=tree, env=env
         )
-    assert (outcome.code, report.error, heard) == (0, None, [b""]), outcome
+    assert (outcome.code, report.error, received) == (0, None, [b""]), outcome
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def check(outcome: programs.Outcome, tree: Path, codes: set[int]) -> None:
     assert outcome.code in codes, outcome
     assert (tree / "dst/a").read_bytes() in (OLD, b"hello")
     assert not (tree / "up").exists() and not Path("/tain-escaped").exists()
-    # No more memory than the list could need, whatever was announced.
+    # No more memory than the list can need, whatever size was announced.
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2_000_000
 
 
@@ -76,7 +76,7 @@ def client_meets(
     def speak(s: Session) -> None:
         talk(s)
         s.wire.flush()
-        # Whoever has told of an error waits until the other side has taken note, or has gone.
+        # A side that has reported an error waits until the other side has answered or closed.
         s.wire.sock.shutdown(socket.SHUT_WR)
         linger(s)
 
@@ -534,7 +534,7 @@ STREAMS: dict[str, tuple[str, bytes, set[int]]] = {
 
 @pytest.mark.parametrize("what", STREAMS)
 def test_hostile_streams(what: str, program: str, tree: Path, env: dict[str, str]) -> None:
-    """References beyond the basis, runs of nothing, and data that is none (spec: protocol 7.2, 12)."""
+    """References beyond the basis, empty runs, and data that cannot be decoded (spec: protocol 7.2, 12)."""
     kind, data, codes = STREAMS[what]
 
     def talk(s: Session) -> None:
@@ -585,7 +585,7 @@ def test_many_argument_words(
 
 @pytest.mark.parametrize("size", [1000, 1100, 100_000])
 def test_long_request_lines(size: int, program: str, tree: Path, env: dict[str, str], daemons: dict[str, int]) -> None:
-    """A line of more than 1023 bytes is none: the connection is closed without a word about its module."""
+    """A line of more than 1023 bytes is refused: the connection is closed without a message about its module."""
     with socket.create_connection(("127.0.0.1", daemons[program]), 60) as sock:
         sock.sendall(b"@RSYNCD: 32.0 sha512 md5\n")
         said = b""

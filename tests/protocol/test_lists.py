@@ -233,7 +233,7 @@ def test_pro_46_errors(p: int, caps: str | None, program: str, place: Path, env:
     assert said == ([b"\1\0\0\0"] if caps == "Ls" else [])
     assert s.io_error == (0 if caps == "Ls" else 1)
     end = {None: b"\0\1", "Lsf": b"\4\x10\1"}.get(caps)
-    assert end is None or end in bytes(s.wire.heard)
+    assert end is None or end in bytes(s.wire.received)
     assert s.code == 23, s.err
 
 
@@ -281,7 +281,7 @@ def test_lists_are_those_of_an_honest_sender(p: int, inc: bool, program: str, pl
         found, error = reader.read_list(s.wire, start)
         assert error == 0
     again = writer.put_list([honest(e) for e in found], start)
-    assert again in unframed(bytes(s.wire.heard))
+    assert again in unframed(bytes(s.wire.received))
     assert {e.name for e in found} >= {b".", b"a", b"l"}
 
 

@@ -420,7 +420,7 @@ def test_names_in_refusals_are_escaped(name: bytes, program: str, tree: Path, en
 
 
 def test_data_after_the_end(program: str, tree: Path, env: dict[str, str]) -> None:
-    """What follows the last DONE of a sender is told, though all files are in place."""
+    """What follows the last DONE of a sender is reported, though all files are in place."""
 
     def speak(s: Session) -> None:
         # Three phases, five figures of statistics, the end of deletions, and one DONE too many.

@@ -253,14 +253,14 @@ def test_captured_indices_and_heads(p: int, program: str, tree: Path, env: dict[
 
 def unframed(s: Session) -> bytes:
     """All data that came after the handshake; everything before the first frame is kept as it is."""
-    heard, data = bytes(s.wire.heard), bytearray()
+    received, data = bytes(s.wire.received), bytearray()
     start = sum(len(x) + 1 for x in s.lists_offered)
     at = 4 + (len(put_varint(s.compat)) if s.p >= 30 else 0) + start + 4
-    while at + 4 <= len(heard):
-        head = int.from_bytes(heard[at : at + 4], "little")
+    while at + 4 <= len(received):
+        head = int.from_bytes(received[at : at + 4], "little")
         size = head & 0xFFFFFF
         if head >> 24 == 7:
-            data += heard[at + 4 : at + 4 + size]
+            data += received[at + 4 : at + 4 + size]
         at += 4 + size
     return bytes(data)
 
@@ -343,7 +343,7 @@ def test_pro_61_trimmed_pieces(kind: str, program: str, place: Path, env: dict[s
     for data, parts in zip(files, found, strict=True):
         assert max(map(len, parts)) <= 16383 and not b"".join(parts).endswith(b"\0\0\xff\xff")
         inflater = Inflater()
-        assert b"".join([*map(inflater.feed, parts), inflater.settle()]) == data
+        assert b"".join([*map(inflater.feed, parts), inflater.finish()]) == data
     assert found[1] == found[2]
 
 
@@ -355,7 +355,7 @@ def test_pro_62_history(program: str, place: Path, env: dict[str, str]) -> None:
     for kind in ("zlib", "zlibx"):
         s, steps = single(program, place, env, content, basis, 7000, compress=kind)
         assert steps[0] == (0, 1)
-        cost[kind] = len(s.wire.heard)
+        cost[kind] = len(s.wire.received)
     assert cost["zlib"] < 2000 < 6000 < cost["zlibx"]
 
 
@@ -367,7 +367,7 @@ def test_pro_63_long_blocks(p: int, program: str, place: Path, env: dict[str, st
     content = basis + b"?" + basis[66_000:] + basis[:4000]
     s, steps = single(program, place, env, content, basis, 70_000, p=p, compress="zlib")
     assert steps[0] == (0, 1)
-    assert len(s.wire.heard) < 6500
+    assert len(s.wire.received) < 6500
 
 
 def test_pro_64_zstd(program: str, place: Path, env: dict[str, str]) -> None:

@@ -36,7 +36,7 @@ def test_a_kind_with_a_code_of_its_own(kind: str, cls: type[errors.TainError], c
 
 
 @pytest.mark.parametrize("code", [1, 5, 12, 19, 255])
-def test_the_peer_has_said_why(code: int) -> None:
+def test_the_peer_has_reported_the_cause(code: int) -> None:
     with pytest.raises(errors.TainError) as caught:
         _core.raise_error("PeerExit", code, "not for the user")
     assert type(caught.value) is errors.PeerExit

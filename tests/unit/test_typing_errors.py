@@ -62,7 +62,7 @@ def test_nothing_near(word: str, tmp_path: object) -> None:
     assert "hint[" not in run(["--hints", word, "src/", "dst/"], tmp_path)[1]
 
 
-def test_a_server_gives_none(tmp_path: object) -> None:
+def test_a_server_gives_no_hint(tmp_path: object) -> None:
     assert "hint[" not in run(["--server", "--hints", "--delet-after", ".", "dst/"], tmp_path)[1]
 
 

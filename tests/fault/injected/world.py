@@ -110,7 +110,7 @@ def entries(root: bool) -> list[Entry]:
 
 @dataclass
 class Run:
-    """What a run did: how it ended, what it said, what is there now, and which calls were hit."""
+    """What a run did: how it ended, its output, the resulting trees, and which calls were hit."""
 
     outcome: programs.Outcome
     log: str
