@@ -699,15 +699,16 @@ class Piped:
         self, program: str, job: Job, cwd: Path, env: Mapping[str, str], user: tuple[int, int] | None = None
     ) -> None:
         ours, theirs = socket.socketpair()
-        who = {"user": user[0], "group": user[1], "extra_groups": [user[1]]} if user else {}
         self.process = subprocess.Popen(
             [program, *job.words],
             cwd=cwd,
             env=env,
-            stdin=theirs,
-            stdout=theirs,
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
             stderr=subprocess.PIPE,
-            **who,  # type: ignore[call-overload]
+            user=user[0] if user else None,
+            group=user[1] if user else None,
+            extra_groups=[user[1]] if user else None,
         )
         theirs.close()
         self.session = Session(Wire(ours), job)
@@ -726,10 +727,10 @@ class Piped:
         self.session.wire.gone()
         self.session.wire.sock.close()
         try:
-            _, self.session.err = self.process.communicate(timeout=LIMIT)
+            self.session.err = self.process.communicate(timeout=LIMIT)[1]
         except subprocess.TimeoutExpired:
             self.process.kill()
-            _, self.session.err = self.process.communicate()
+            self.session.err = self.process.communicate()[1]
             self.session.err += b" (killed: did not end)"
         self.session.code = self.process.returncode
 

@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ from tests.protocol.entries import Entry
 from tests.protocol.ints import block_sum, int32, put_shortint, put_varint, rolling, shortint, varint, x30long
 from tests.protocol.server import ALL, daemon
 
-PUSH = {"sender": False, "compact": "lDtpr", "paths": ["dst/"]}
+PUSH: dict[str, Any] = {"sender": False, "compact": "lDtpr", "paths": ["dst/"]}
 
 
 def first_request(s: Session, entries: list[Entry]) -> tuple[Entry, tuple[int, int, int, int]]:
@@ -69,7 +70,7 @@ HEADS = [
 def test_pro_50_heads(size: int, p: int, head: tuple[int, ...], program: str, tree: Path, env: dict[str, str]) -> None:
     """PRO-50: block length, sum length, count and remainder follow from the size."""
     build(str(tree), [File("dst/a", size=size, pieces=(), time=1)])
-    with Piped(program, Job(p=p, **PUSH), tree, env) as s:  # type: ignore[arg-type]
+    with Piped(program, Job(p=p, **PUSH), tree, env) as s:
         handshake(s)
         e, found = first_request(s, [Entry(b"a", length=size + 1, mtime=2)])
     assert (e.name, found) == (b"a", head)
@@ -115,7 +116,7 @@ def test_pro_54_dry_runs(p: int, program: str, tree: Path, env: dict[str, str]) 
         pull(s)
     assert s.code == 0, s.err
     assert sorted(s.entry(n).name for n, *_ in s.items) == sorted(CONTENT) and not s.files
-    with Piped(program, Job(p=p, dry=True, **PUSH), tree, env) as s:  # type: ignore[arg-type]
+    with Piped(program, Job(p=p, dry=True, **PUSH), tree, env) as s:
         handshake(s)
         push(s, sent(p))
     assert s.code == 0, s.err
@@ -150,7 +151,7 @@ def test_pro_55_56_counts(p: int, program: str, place: Path, env: dict[str, str]
 @pytest.mark.parametrize("p", [29, 30, 32])
 def test_pro_57_success(p: int, program: str, tree: Path, env: dict[str, str]) -> None:
     """PRO-57: once for each file that may be removed, symlinks too."""
-    job = Job(p=p, long=["--remove-source-files"], **PUSH)  # type: ignore[arg-type]
+    job = Job(p=p, long=["--remove-source-files"], **PUSH)
     with Piped(program, job, tree, env) as s:
         handshake(s)
         push(s, sent(p))
@@ -224,7 +225,7 @@ def test_pro_58_a_receiver_goes_on(
         s.wire.message(NO_SEND, n.to_bytes(4, "little"))
 
     monkeypatch.setattr(client, "answer", refuse)
-    with Piped(program, Job(p=p, **PUSH), tree, env) as s:  # type: ignore[arg-type]
+    with Piped(program, Job(p=p, **PUSH), tree, env) as s:
         handshake(s)
         push(s, sent(p))
     assert s.code == 0, s.err
@@ -314,7 +315,7 @@ def test_pro_66_67_block_sums(
     data = bytes(range(256)) * 3
     build(str(tree), [File("dst/a", content=data, time=1)])
     name, _, forced = name.partition("-")
-    job = Job(p=p, caps=caps, sums=name, long=[f"--checksum-seed={seed}"], **PUSH)  # type: ignore[arg-type]
+    job = Job(p=p, caps=caps, sums=name, long=[f"--checksum-seed={seed}"], **PUSH)
     job.force_sum = name if forced == "forced" else ""
     with Piped(program, job, tree, env) as s:
         handshake(s)

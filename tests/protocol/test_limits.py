@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,11 +88,11 @@ def client_meets(
 
 
 def server_meets(
-    program: str, tree: Path, env: dict[str, str], talk: Callable[[Session], object], codes: set[int], **job: object
+    program: str, tree: Path, env: dict[str, str], talk: Callable[[Session], object], codes: set[int], **job: Any
 ) -> Session:
     (tree / "dst/a").write_bytes(OLD)
-    words: dict[str, object] = {"sender": False, "compact": "lDtpr", "paths": ["dst/"]}
-    with Piped(program, Job(**{**words, **job}), tree, env) as s:  # type: ignore[arg-type]
+    words: dict[str, Any] = {"sender": False, "compact": "lDtpr", "paths": ["dst/"]}
+    with Piped(program, Job(**{**words, **job}), tree, env) as s:
         handshake(s)
         s.wire.flush()
         talk(s)
@@ -114,9 +115,9 @@ class Field:
     options: str = "-rlt"
 
 
-def entry(p: int, name: bytes = b"x", flags: int = f.SAME_UID | f.SAME_GID, **values: object) -> bytes:
+def entry(p: int, name: bytes = b"x", flags: int = f.SAME_UID | f.SAME_GID, **values: Any) -> bytes:
     terms = f.Terms(p=p, varint_flags=p >= 30)
-    e = Entry(name, prefix=0, **values)  # type: ignore[arg-type]
+    e = Entry(name, prefix=0, **values)
     e.flags = flags | (f.LONG_NAME if len(name) > 255 else 0) | (0x2000 if e.nsec else 0)
     if not terms.varint_flags and e.flags & 0xFF00:
         e.flags |= f.EXTENDED

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,12 +21,12 @@ from tests.protocol.ints import Bytes, plain_sum
 VERSIONS = [27, 28, 29, 30, 31, 32]
 
 
-def lists(program: str, place: Path, env: dict[str, str], tree: Tree, **job: object) -> Session:
+def lists(program: str, place: Path, env: dict[str, str], tree: Tree, **job: Any) -> Session:
     """What the server sends for src/ (or the given paths) in a whole run."""
     build(str(place), tree)
     build(str(place), ["src/"])
-    words = {"paths": ["src/"], **job}
-    with Piped(program, Job(**words), place, env) as s:  # type: ignore[arg-type]
+    words: dict[str, Any] = {"paths": ["src/"], **job}
+    with Piped(program, Job(**words), place, env) as s:
         handshake(s)
         pull(s)
     assert s.code == 0, s.err

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -266,12 +267,12 @@ def unframed(s: Session) -> bytes:
 
 
 def single(
-    program: str, place: Path, env: dict[str, str], content: bytes, basis: bytes, length: int = 0, **job: object
+    program: str, place: Path, env: dict[str, str], content: bytes, basis: bytes, length: int = 0, **job: Any
 ) -> tuple[Session, list[Step]]:
     """One file pulled against a basis of blocks of that length; the steps that it took."""
     build(str(place), [File("src/f", content=content), "dst/"])
-    words = {"paths": ["src/f"], **job}
-    with Piped(program, Job(**words), place, env) as s:  # type: ignore[arg-type]
+    words: dict[str, Any] = {"paths": ["src/f"], **job}
+    with Piped(program, Job(**words), place, env) as s:
         handshake(s)
         if length:
             monkey = pytest.MonkeyPatch()

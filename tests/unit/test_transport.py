@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -14,8 +14,8 @@ from tain.errors import IpcError, SocketError
 from tain.transport import proxy, shell, tcp
 
 
-def connector(environ: dict[bytes, bytes], **values: object) -> tcp.Connector:
-    return tcp.Connector(environ=environ, role="sender", warn=lambda text: None, **values)  # type: ignore[arg-type]
+def connector(environ: dict[bytes, bytes], **values: Any) -> tcp.Connector:
+    return tcp.Connector(environ=environ, role="sender", warn=lambda text: None, **values)
 
 
 def test_environment_of_a_shell() -> None:
