@@ -453,8 +453,9 @@ def test_one_false_sum_at_each_byte(ground: Path, space: Path, tain: str) -> Non
 
 def test_a_peer_that_invents_sums(ground: Path, space: Path, tain: str) -> None:
     """A client that knows the file asks for it with a sum for each of its places, all of them false."""
-    from tests.protocol.client import TRANSFER, Job, Piped, handshake, read_lists
+    from tests.protocol.client import Piped, read_lists
     from tests.protocol.ints import put_int32, put_shortint
+    from tests.protocol.link import TRANSFER, Job, handshake
 
     (ground / "src").mkdir()
     size, length = 1 << 22, 1 << 17

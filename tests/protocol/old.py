@@ -13,11 +13,8 @@ import pytest
 
 from tests import programs
 from tests.parity.tree import picture
-from tests.protocol.client import (
-    LIMIT,
-    Session,
-)
 from tests.protocol.ints import int32
+from tests.protocol.link import LIMIT, Session
 from tests.protocol.server import Report, serve_one, start, take_word
 from tests.protocol.test_sessions import NEVER
 

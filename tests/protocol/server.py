@@ -6,12 +6,12 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.protocol.client import GREETING, LIMIT, Job, Session, Wire, frames_from, terms
 from tests.protocol.ints import Broken, Ndx, default_sum, int32, put_int32, put_varint, put_vstring, vstring
+from tests.protocol.link import GREETING, LIMIT, Job, Session, Wire, frames_from, terms
 
 CHECKSUMS = ["xxh64", "md5", "md4", "sha1"]
 """The names that this server can compute, in the order of every client."""
@@ -192,6 +192,22 @@ def daemon(
     finally:
         listener.close()
         thread.join(LIMIT)
+
+
+def end_soon(s: Session, patience: float = 1.5) -> None:
+    """Send the pending data, and end our stream once the client has sent a message or has been silent for a while.
+
+    A client that has found a fault waits some seconds for our farewell, but must not see the end before the fault.
+    """
+    s.wire.flush()
+    s.wire.sock.settimeout(patience)
+    with suppress(OSError, EOFError, Broken):
+        while not s.wire.messages:
+            s.wire.next_frame() if s.wire.framed_in else s.wire.more()
+    s.wire.sock.settimeout(LIMIT)
+    with suppress(OSError):
+        s.wire.sock.shutdown(socket.SHUT_WR)
+    linger(s)
 
 
 def linger(s: Session) -> None:

@@ -13,29 +13,12 @@ import pytest
 
 from tests import programs
 from tests.parity.tree import EPOCH, File, build
-from tests.protocol import client
-from tests.protocol.client import (
-    DEL_STATS,
-    DONE,
-    FLIST_EOF,
-    NO_SEND,
-    SUCCESS,
-    TRANSFER,
-    XATTR,
-    Job,
-    Piped,
-    Session,
-    done,
-    handshake,
-    pull,
-    push,
-    read_list,
-    read_lists,
-    send_lists,
-)
+from tests.protocol import client, link
+from tests.protocol.client import Piped, done, pull, push, read_list, read_lists, send_lists
 from tests.protocol.conftest import CONTENT, sent
 from tests.protocol.entries import Entry
 from tests.protocol.ints import block_sum, int32, put_shortint, put_varint, rolling, shortint, varint, x30long
+from tests.protocol.link import DEL_STATS, DONE, FLIST_EOF, NO_SEND, SUCCESS, TRANSFER, XATTR, Job, Session, handshake
 from tests.protocol.server import ALL, daemon
 
 PUSH: dict[str, Any] = {"sender": False, "compact": "lDtpr", "paths": ["dst/"]}
@@ -249,7 +232,7 @@ def test_pro_59_empty_lists(p: int, inc: bool, program: str, tree: Path, env: di
 
     def talk(s: Session) -> None:
         s.compat |= inc
-        s.terms = client.terms(s)
+        s.terms = link.terms(s)
         send_lists(s, [])
         received.append(s.wire.rest())
 

@@ -14,9 +14,10 @@ import pytest
 from tests import programs
 from tests.parity.tree import Dir, File, Tree, build
 from tests.protocol import entries as f
-from tests.protocol.client import FLIST_EOF, OFFSET, Job, Piped, Session, handshake, pull, read_list, read_lists
+from tests.protocol.client import Piped, pull, read_list, read_lists
 from tests.protocol.entries import Codec, Entry, Terms, honest
 from tests.protocol.ints import Bytes, plain_sum
+from tests.protocol.link import FLIST_EOF, OFFSET, Job, Session, handshake
 
 VERSIONS = [27, 28, 29, 30, 31, 32]
 

@@ -10,18 +10,11 @@ import pytest
 
 from tests.parity.tree import EPOCH, picture
 from tests.protocol import client
-from tests.protocol.client import (
-    Job,
-    Piped,
-    handshake,
-    pull,
-    push,
-    read_lists,
-    request,
-)
+from tests.protocol.client import Piped, pull, push, read_lists, request
 from tests.protocol.conftest import BIG, CONTENT, OLD_BIG, sent
 from tests.protocol.entries import Entry
 from tests.protocol.ints import plain_sum, put_int32
+from tests.protocol.link import Job, handshake
 from tests.protocol.old import old, run, unframed
 from tests.protocol.test_sessions import NEVER
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.protocol import client
-from tests.protocol.client import Job, Piped, Session, frame, handshake, read_lists, send_lists
+from tests.protocol.client import Piped, read_lists, send_lists
 from tests.protocol.conftest import sent
 from tests.protocol.entries import Entry
 from tests.protocol.ints import put_int32
+from tests.protocol.link import Job, Session, frame, handshake
+from tests.protocol.meets import client_meets, server_meets
 from tests.protocol.old import greet, old_daemon, run
 from tests.protocol.server import linger, shell
-from tests.protocol.test_limits import client_meets, server_meets
 
 BIG31 = 0x7FFFFFFF
 #: Count, block length, remainder; what it ends with.

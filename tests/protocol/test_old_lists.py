@@ -9,18 +9,11 @@ import pytest
 
 from tests import programs
 from tests.parity.tree import EPOCH, File, build
-from tests.protocol.client import (
-    Job,
-    Piped,
-    Session,
-    handshake,
-    pull,
-    push,
-    read_lists,
-)
+from tests.protocol.client import Piped, pull, push, read_lists
 from tests.protocol.conftest import CONTENT, NAMES, sent
 from tests.protocol.entries import Codec, Entry
 from tests.protocol.ints import int32, md4, put_int32, put_longint
+from tests.protocol.link import Job, Session, handshake
 from tests.protocol.old import address, old, old_daemon, run, texts
 from tests.protocol.server import daemon, linger, shell, start, take_word
 

@@ -12,20 +12,10 @@ import pytest
 from tests.interop.ends import shell as real_shell
 from tests.parity.tree import EPOCH
 from tests.protocol import client
-from tests.protocol.client import (
-    GREETING,
-    Job,
-    Piped,
-    Session,
-    connect,
-    enter,
-    frame,
-    handshake,
-    pull,
-    push,
-)
+from tests.protocol.client import Piped, connect, pull, push
 from tests.protocol.conftest import BIG, CONTENT, OLD_BIG, sent
 from tests.protocol.ints import int32, plain_sum, put_int32
+from tests.protocol.link import GREETING, Job, Session, enter, frame, handshake
 from tests.protocol.old import address, greet, old, old_daemon, run
 from tests.protocol.server import linger, shell
 

@@ -11,8 +11,9 @@ import pytest
 from tests import programs
 from tests.parity.tree import EPOCH, picture
 from tests.protocol import client
-from tests.protocol.client import INFO, STATISTICS, Job, Piped, Session, connect, enter, handshake, pull, push
+from tests.protocol.client import STATISTICS, Piped, connect, pull, push
 from tests.protocol.conftest import BIG, CONTENT, NAMES, OLD_BIG, VERSION_IDS, VERSIONS, sent
+from tests.protocol.link import INFO, Job, Session, enter, handshake
 from tests.protocol.server import ALL, daemon
 
 versions = pytest.mark.parametrize(("p", "inc"), VERSIONS, ids=VERSION_IDS)

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests import programs
-from tests.protocol.client import CAPS, Job, Piped, Session, frame, handshake, pull, push
+from tests.protocol.client import Piped, pull, push
 from tests.protocol.conftest import CONTENT, NAMES, sent
 from tests.protocol.entries import Codec
 from tests.protocol.ints import int32, put_int32, put_vstring, varint, vstring
+from tests.protocol.link import CAPS, Job, Session, frame, handshake
 from tests.protocol.server import ALL, daemon, linger, shell
 
 

@@ -16,23 +16,8 @@ import pytest
 
 from tests import programs
 from tests.parity.tree import File, build
-from tests.protocol import client
-from tests.protocol.client import (
-    DEL_STATS,
-    DONE,
-    FLIST_EOF,
-    TRANSFER,
-    Basis,
-    Job,
-    Piped,
-    Session,
-    frame,
-    handshake,
-    pull,
-    push,
-    read_lists,
-    request,
-)
+from tests.protocol import client, link
+from tests.protocol.client import Basis, Piped, pull, push, read_lists, request
 from tests.protocol.conftest import CONTENT, sent
 from tests.protocol.entries import Entry
 from tests.protocol.ints import (
@@ -58,6 +43,7 @@ from tests.protocol.ints import (
     vstring,
     xxh64,
 )
+from tests.protocol.link import DEL_STATS, DONE, FLIST_EOF, TRANSFER, Job, Session, frame, handshake
 from tests.protocol.server import daemon
 from tests.protocol.tokens import Inflater, Step, put_plain, read_plain, read_tokens
 
@@ -310,7 +296,7 @@ def test_pro_60_long_tokens(
     assert (tree / "dst/f").read_bytes() == content
 
 
-def pieces(s: Session, src: client.Wire) -> list[bytes]:
+def pieces(s: Session, src: link.Wire) -> list[bytes]:
     """The data pieces of one file without references, up to its end."""
     found: list[bytes] = []
     while flag := src.read(1)[0]:
