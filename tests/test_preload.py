@@ -1,4 +1,4 @@
-"""Under libraries that are preloaded in front of the C library: fakeroot, which plays root, and faketime."""
+"""Under libraries that are preloaded in front of the C library: fakeroot and faketime."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checksums, signatures, deltas and patches by themselves."""
+"""Checksums, signatures, deltas and patches without a transfer."""
 
 from __future__ import annotations
 

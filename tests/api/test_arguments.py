@@ -1,4 +1,4 @@
-"""What the API is given: wrong values are named at once, and a listing is one."""
+"""Arguments of the API: a wrong value is refused at once, by name; no destination means a listing."""
 
 from __future__ import annotations
 

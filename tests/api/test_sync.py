@@ -1,4 +1,4 @@
-"""`tain.sync` and what stands behind it, on local trees."""
+"""`tain.sync` and `tain.Transfer` on local trees."""
 
 from __future__ import annotations
 

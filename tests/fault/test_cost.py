@@ -1,4 +1,4 @@
-"""What must not be quadratic: the processor time of n and of four times n, for everything of which there may be many.
+"""What must not be quadratic: the processor time of n and of four times n, for everything that may be numerous.
 
 A case makes the place for a number of things and gives the command lines that go through them. What is compared is the
 processor time of the program and all its children (not the wall time, which depends on who else is at work), without

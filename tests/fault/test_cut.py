@@ -1,4 +1,4 @@
-"""A connection that ends after so many bytes: both programs say the same, and keep the same of a file under way."""
+"""A connection that ends after so many bytes: both programs report the same, and keep the same part of the file."""
 
 from __future__ import annotations
 

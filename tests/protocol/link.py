@@ -1,4 +1,4 @@
-"""The link to a peer: frames, what a run is to do, what it has shown, and the start (spec: protocol 2, 3, 10)."""
+"""The link to a peer: frames, the job of a run, its session, and the start (spec: protocol 2, 3, 10)."""
 
 from __future__ import annotations
 

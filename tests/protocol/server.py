@@ -1,4 +1,4 @@
-"""A server of the protocol in plain Python: a daemon on a loopback port whose talk is the test's to write."""
+"""A server of the protocol in plain Python: a daemon on a loopback port; the test writes its side of the talk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every field of a plan comes from somewhere."""
+"""Every field of a plan is set from an option or a fact."""
 
 from __future__ import annotations
 

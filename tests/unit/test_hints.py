@@ -1,4 +1,4 @@
-"""Hints: what they say to which symptom, and that nothing else changes. spec: daemon 16.3, DMN-46"""
+"""Hints: which text follows which symptom, and that nothing else changes. spec: daemon 16.3, DMN-46"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sample files are right as they are shipped."""
+"""The shipped sample files are valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hints for mistyped options, and the other hints of a client that have been wrong."""
+"""Hints for mistyped options, and other hints of a client that were wrong once."""
 
 from __future__ import annotations
 
