@@ -99,7 +99,7 @@ def perform(base: Path, program: str, way: str, options: str, *, old: bool) -> t
 
 
 @pytest.mark.parametrize(("way", "options", "old"), sample("FAULT", WAYS.keys(), OPTIONS, STATES, times=4))
-def test_fakeroot_shows_what_it_shows_after_rsync(
+def test_fakeroot_shows_the_same_after_rsync(
     way: str, options: str, old: bool, place: Path, tain: str, open_way: None
 ) -> None:
     programs.need("fakeroot", "setfattr")
@@ -127,7 +127,7 @@ def test_all_calls_go_through_the_c_library(tain: str) -> None:
 
 @pytest.mark.parametrize("moment", ["2001-01-01 00:00:00", "@2100-01-01 00:00:00"])
 @pytest.mark.parametrize("way", ["local", "push", "pull"])
-def test_faketime_changes_no_time_that_is_kept(way: str, moment: str, place: Path, tain: str) -> None:
+def test_faketime_changes_no_preserved_time(way: str, moment: str, place: Path, tain: str) -> None:
     programs.need("faketime")
     space = scene(place, "t")
     source = space / "w/s"

@@ -223,7 +223,7 @@ def test_descriptors(place: Path, rsync: str, tain: str, case: str, namespace: b
 
 
 @pytest.mark.parametrize("target", ["/proc/self/fd", "/dev/fd"])
-def test_a_strangers_way_to_descriptors(place: Path, rsync: str, tain: str, target: str) -> None:
+def test_a_link_of_another_user_to_descriptors(place: Path, rsync: str, tain: str, target: str) -> None:
     programs.need_root()
 
     def ask(program: str, work: Path) -> object:

@@ -262,7 +262,9 @@ def test_pro_48_sets(p: int, program: str, place: Path, env: dict[str, str]) -> 
 
 @pytest.mark.parametrize("p", VERSIONS)
 @pytest.mark.parametrize("inc", [False, True])
-def test_lists_are_those_of_an_honest_sender(p: int, inc: bool, program: str, place: Path, env: dict[str, str]) -> None:
+def test_lists_equal_those_of_an_honest_sender(
+    p: int, inc: bool, program: str, place: Path, env: dict[str, str]
+) -> None:
     """Written again by the encoder of these tests, each list is the same, flag by flag and byte by byte."""
     if inc and p < 30:
         return

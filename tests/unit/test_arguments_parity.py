@@ -120,7 +120,7 @@ def test_same_words(line: str, shell: Path) -> None:
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_a_server_takes_our_words(line: str) -> None:
+def test_a_server_accepts_our_words(line: str) -> None:
     _, words = split(line)
     try:
         options = resolve(parse(list(map(os.fsencode, words))))

@@ -64,7 +64,7 @@ def test_agreement(line: bytes, own: int, agreed: int) -> None:
 @pytest.mark.parametrize(
     "line", [b"hello", b"@RSYNCD:", b"@RSYNCD: x", b"@RSYNCD: 31.x", b"@RSYNCD: -1.0", b"@RSYNCD: 1" + b"0" * 30]
 )
-def test_what_is_no_greeting(line: bytes) -> None:
+def test_lines_that_are_not_a_greeting(line: bytes) -> None:
     assert greeting.parse_greeting(line) is None
 
 

@@ -90,7 +90,7 @@ class RacedSocket(socket.socket):
 
 
 @pytest.mark.parametrize("count", [1, 5, 200])
-def test_who_connects_first_is_not_the_program(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+def test_the_first_connection_is_not_the_program(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """200 are more than the listener's queue holds."""
     monkeypatch.setattr(RacedSocket, "count", count)
     RacedSocket.strangers.clear()
