@@ -163,7 +163,7 @@ def test_a_log_that_cannot_be_opened(core: types.ModuleType, tmp_path: Path) -> 
     assert out.startswith('Ignoring "log file" setting.\n')
 
 
-def test_displayed_words() -> None:
+def test_words_as_they_are_shown() -> None:
     assert (
         client.show_words([b"./rsh", b"--log-format=%i", b"", b"d s"])
         == b'./rsh "--log-format=%i" "" "d s"  (4 args)\n'

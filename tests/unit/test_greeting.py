@@ -71,7 +71,7 @@ def test_lines_that_are_not_a_greeting(line: bytes) -> None:
 def converse(
     script: bytes, tmp_path: Path, name: bytes = b"mod", **values: object
 ) -> tuple[bool, bytes, bytes, bytes, tuple[int, int]]:
-    """Talk to a daemon that sends *script* in any case: (result, what it received, stdout, stderr, protocols)."""
+    """Talk to a daemon that says *script* whatever it hears: (result, what it heard, stdout, stderr, protocols)."""
     options = Options()
     for key, value in values.items():
         setattr(options, key, value)
