@@ -1,4 +1,4 @@
-"""Every field of a plan comes from somewhere."""
+"""Every field of a plan is set from an option or a fact."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def fields(tmp_path: Path, *words: str, protocol: int = 32, local: bool = False,
     return plan.plan_fields(options, found, env=environment(tmp_path), job=job, local=local, rules=[])
 
 
-def test_fields_are_those_of_the_core(tmp_path: Path) -> None:
+def test_fields_match_the_core(tmp_path: Path) -> None:
     text = RUST.read_text()
     known = set(re.findall(r"^    (\w+): ", text[text.index("\nplan! {") :], re.MULTILINE))
     made = set(fields(tmp_path, "-a", "x", "y", local=True)) | set(fields(tmp_path, "h:x", "y"))

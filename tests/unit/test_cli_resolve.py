@@ -1,4 +1,4 @@
-"""What single options and their combinations come to."""
+"""The resolved value of single options and of their combinations."""
 
 from __future__ import annotations
 
