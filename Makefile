@@ -13,8 +13,10 @@ WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 PYTHONS := $(shell find src -name '*.py' 2>/dev/null)
 RUST    := $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml $(wildcard Cargo.lock)
 
+MSRV    := $(shell sed -n 's/^rust-version = "\(.*\)"/\1.0/p' Cargo.toml)
+
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-all test-rust test-python sdist packages lint bench fuzz parity property clean
+.PHONY: help build demo test test-all test-rust test-python sdist packages lint msrv bench fuzz parity property clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +78,13 @@ lint: build ## Check style and types of Python and Rust
 	@echo "==> cargo fmt, clippy"
 	@cargo fmt --all -- --check
 	@cargo clippy --release --quiet --workspace --all-targets -- -D warnings
+	@echo "==> cargo doc"
+	@RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --quiet --workspace --no-deps --document-private-items
+
+msrv: ## Compile with the oldest Rust that Cargo.toml names (needs rustup)
+	@rustup toolchain list | grep -q "^$(MSRV)" || rustup toolchain install $(MSRV) --profile minimal --no-self-update
+	@echo "==> cargo +$(MSRV) check"
+	@cargo +$(MSRV) check --quiet --workspace --target-dir $(or $(CARGO_TARGET_DIR),target)/msrv
 
 bench: build ## Measure against rsync (BENCH=path of a bench.py, else start-up and system calls only; SCALE, ONLY)
 	@BENCH="$(BENCH)" SCALE="$(SCALE)" ONLY="$(ONLY)" $(BIN)/python bench/run.py
@@ -84,9 +93,13 @@ fuzz: ## Feed everything that reads a peer or a file with random input (SECONDS 
 	@FUZZ_SECONDS=$(SECONDS) ONLY="$(ONLY)" tools/fuzz
 
 parity: export PARITY = all
-parity: build ## Run the parity rows and write docs/parity.md
+parity: build ## Run the parity rows and write docs/parity.md; OPTION=--chmod runs the rows of one option
+ifdef OPTION
+	@OPTION="$(OPTION)" $(BIN)/python -m pytest -n $(WORKERS) tests/parity/test_parity.py
+else
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/parity --parity-json=build/parity.json; \
 	  $(BIN)/python tools/parity_page.py build/parity.json docs/parity.md
+endif
 
 property: build ## Run random trees and options with rsync and tain (CASES, START, JOBS; SEED=n for one)
 	@$(BIN)/python -m tests.property

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: What somebody needs who has the archive and nothing else: to build, to test, to read, to install as a service.
 IN_ARCHIVE = (
-    "Makefile", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", ".ci/run", "tools/setup",
+    "Makefile", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "deny.toml", ".ci/run", "tools/setup",
     "packaging/data/scripts/tain", "packaging/rsyncd.conf", "packaging/systemd/tain.service", "docs/usage.md",
     "tests/programs.py", "tests/faults/test_scripts.py", "bench/run.py", "fuzz/Cargo.toml", "rustfmt.toml",
     "crates/core/src/lib.rs", "src/tain/_core.pyi", "src/tain/py.typed",

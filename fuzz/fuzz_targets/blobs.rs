@@ -8,13 +8,16 @@ use tain_core::tree;
 use tain_core::tree::fake::FakeStat;
 use tain_fuzz::Choices;
 
+/// What stands in the brackets of messages.
+const ROLE: &str = "Receiver";
+
 fuzz_target!(|data: &[u8]| {
     let mut choices = Choices(data);
     let what = choices.byte();
     let mut src = choices.rest();
     match what % 5 {
         0 => {
-            while let Ok(acl) = Acl::read(&mut src, |id, user, name| {
+            while let Ok(acl) = Acl::read(&mut src, ROLE, |id: u32, user, name: Option<&[u8]>| {
                 id ^ u32::from(user) ^ name.map_or(0, |n| n.len() as u32)
             }) {
                 for mode in [0o100_644, 0o040_755, 0] {
@@ -24,22 +27,22 @@ fuzz_target!(|data: &[u8]| {
                 }
                 let mut out = Vec::new();
                 acl.put(&mut out, |id, _| (id % 2 == 0).then(|| b"name".to_vec()));
-                assert_eq!(Acl::read(&mut &out[..], |id, _, _| id), Ok(acl));
+                assert_eq!(Acl::read(&mut &out[..], ROLE, |id, _, _| id), Ok(acl));
             }
         }
         1 => {
             let tables = Tables::default();
             let mut ledger = XattrLedger::default();
-            while let Ok(set) = xattr::read_set(&mut src) {
+            while let Ok(set) = xattr::read_set(&mut src, ROLE) {
                 let mut out = Vec::new();
                 xattr::put_set(&mut out, &set);
-                assert_eq!(xattr::read_set(&mut &out[..]).as_ref(), Ok(&set));
+                assert_eq!(xattr::read_set(&mut &out[..], ROLE).as_ref(), Ok(&set));
                 let index = tables.add_xattrs(set.clone());
-                let Ok(asked) = xattr::read_request(&mut src, &set) else {
+                let Ok(asked) = xattr::read_request(&mut src, &set, (ROLE, b"f")) else {
                     return;
                 };
                 let _ = ledger.check(index, &asked);
-                let Ok(values) = xattr::read_reply(&mut src, &set, 1 << 20) else {
+                let Ok(values) = xattr::read_reply(&mut src, &set, 1 << 20, (ROLE, b"f")) else {
                     return;
                 };
                 for (number, value) in values {

@@ -98,6 +98,6 @@ fuzz_target!(|data: &[u8]| {
             requested: Some(Requested::new(&[file.to_vec(), name.to_vec()], flags & 1 != 0)),
             rules: Some(rules),
         };
-        let _ = (vetting.vet(name, false), vetting.vet(file, true));
+        let _ = (vetting.refuses(name, false), vetting.refuses(file, true));
     }
 });

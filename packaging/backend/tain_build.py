@@ -1,8 +1,9 @@
-"""The build backend: maturin's, with two things changed.
+"""The build backend: maturin's, with three things changed.
 
 Files that are executable in the tree are executable in the source archive too: maturin (1.16) writes every file of it
 with mode 0644, so a wheel built from it would install a command that cannot be run, and `make` would find no script
-that it can start. And the native module of a wheel has no symbols: with them it is ten times as large.
+that it can start. The native module of a wheel has no symbols: with them it is ten times as large. And it is
+built with the profile `dist` of Cargo.toml, not with the one of developers.
 
 """
 
@@ -29,8 +30,9 @@ from maturin import (  # noqa: F401  (the hooks of PEP 517 and 660 that need no 
 def build_wheel(
     wheel_directory: str, config_settings: Mapping[str, object] | None = None, metadata_directory: str | None = None
 ) -> str:
-    """Make a wheel in `wheel_directory`, stripped unless the settings have `build-args`; gives its name (PEP 517)."""
-    settings = {"build-args": "--strip"} | dict(config_settings or {})
+    """Make a wheel in `wheel_directory` with the profile `dist`, stripped, unless the settings have `build-args`;
+    return its name (PEP 517)."""
+    settings = {"build-args": "--strip --profile dist"} | dict(config_settings or {})
     return str(maturin.build_wheel(wheel_directory, settings, metadata_directory))
 
 

@@ -4,23 +4,23 @@ Every long call releases the interpreter lock and looks for signals at least eve
 of `tain.errors`; each carries the exit code that rsync gives for it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Self, final
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Literal, Self, TypeAlias, TypedDict, Unpack, final, type_check_only
 
 __all__ = [
+    "Item",
     "Link",
     "Plan",
-    "Record",
+    "Run",
     "Summary",
-    "Transfer",
     "build_rules",
     "checksum",
     "convert",
-    "copy",
+    "copy_local",
     "debug_build",
     "delta",
-    "enumerate",
     "excluded",
+    "list_sources",
     "open_named",
     "patch",
     "prepare_chroot",
@@ -40,8 +40,8 @@ class Link:
     """A connection before its transfer starts (spec: protocol 2 and 3).
 
     Integers are little-endian and signed where rsync's are. Writes are buffered until `flush`, a read, or the
-    transfer. After `start_mux_in` or `start_mux_out` the same calls work on the data stream inside the frames; texts
-    that arrive from the peer in between are kept for the transfer's events, except that an error exit is raised.
+    transfer. After `start_mux_in` or `start_mux_out` the same calls work on the data stream inside the frames. Texts
+    that arrive from the peer in between are kept for the events of the run; an error exit raises at once.
     """
 
     bytes_read: int
@@ -51,21 +51,21 @@ class Link:
     def __new__(cls, read_fd: int, write_fd: int, *, timeout: int = 0, bwlimit: int = 0, role: str = "client") -> Self:
         """Duplicates both descriptors; the caller keeps (and closes) its own.
 
-        *timeout* is in seconds, *bwlimit* in bytes per second, 0 is none. *role* is the name in error texts:
+        *timeout* is in seconds, *bwlimit* in bytes per second; 0 means no limit. *role* is the name in error texts:
         ``sender``, ``Receiver``, ...
         """
     def read(self, n: int) -> bytes:
         """Exactly *n* bytes. Errors: `StreamError` when the stream ends first."""
     def read_some(self, limit: int) -> bytes:
-        """1 to *limit* bytes, as soon as there are any; empty at the end of the stream."""
+        """1 to *limit* bytes, as soon as any have arrived; empty at the end of the stream."""
     def read_line(self, limit: int) -> bytes:
-        """Up to a LF, which is dropped, as are CRs. Errors: `StreamError` at the end of the stream (without a text
-        if it ended cleanly between lines), for a NUL, and for a line longer than *limit*."""
+        """A line without its LF and without CRs. Errors: `StreamError` at the end of the stream (without a text if it
+        ended between two lines), for a NUL, and for a line longer than *limit*."""
     def wait(self, seconds: float) -> bool:
-        """Write what is buffered, then wait until a read would not block; false when that takes longer."""
+        """Write the buffered data, then wait until a read would not block; false after *seconds*."""
     def write(self, data: bytes) -> None: ...
     def flush(self) -> None:
-        """Returns when everything has been handed to the kernel."""
+        """Hand all buffered data to the kernel."""
     def read_byte(self) -> int: ...
     def read_int(self) -> int:
         """4 bytes, signed."""
@@ -78,28 +78,196 @@ class Link:
     def write_varint(self, value: int) -> None: ...
     def write_vstring(self, data: bytes) -> None: ...
     def start_counting(self) -> None:
-        """The handshake ends here, as with the first `start_mux_*`: bytes are counted from here on."""
+        """Count bytes from here on: the handshake is over. The first `start_mux_*` does the same."""
     def start_mux_in(self) -> None:
-        """What is read from here on is framed."""
+        """All further input is framed."""
     def start_mux_out(self) -> None:
-        """What is written from here on is framed."""
+        """All further output is framed."""
     def message(self, tag: int, payload: bytes) -> None:
-        """Send one message frame (spec: protocol 3.2); nothing is sent while the direction is not framed."""
+        """Send one message frame (spec: protocol 3.2). Does nothing while the output is not framed."""
     def set_timeout(self, seconds: int) -> None: ...
     def set_bwlimit(self, bytes_per_second: int) -> None: ...
     def set_protocol(self, protocol: int) -> None: ...
     def set_role(self, role: str) -> None: ...
     def drain(self, seconds: float, limit: int) -> None:
         """Shut down our direction, then read and discard until the peer closes, *seconds* have passed or *limit*
-        bytes have come. So a last message is not lost to a reset."""
+        bytes have arrived. Without this a reset could destroy our last message."""
+
+@type_check_only
+class PlanFields(TypedDict, total=False):
+    """The fields of a `Plan`, with the names of crates/core/src/plan.rs, where each is explained.
+
+    Descriptors (``*_handle``) are duplicated. A field that is not given has its default.
+    """
+
+    # who we are
+    server: bool
+    daemon: bool
+    local: bool
+    twin: bool
+    am_root: bool
+    groups: Sequence[int]
+    umask: int
+    # handshake (spec: protocol 2)
+    protocol: int
+    inc_recurse: bool
+    compat_symlink_times: bool
+    compat_symlink_iconv: bool
+    compat_safe_flist: bool
+    compat_avoid_xattr_optim: bool
+    compat_seed_fix: bool
+    compat_inplace_partial: bool
+    compat_varint_flist: bool
+    compat_id0_names: bool
+    seed: int
+    xfer_sum: str
+    file_sum: str
+    compress: str
+    compress_level: int
+    compress_threads: int
+    skip_compress: Sequence[bytes]
+    timeout: int
+    stop_at: int
+    max_alloc: int
+    iconv: str | None
+    # paths
+    sources: Sequence[bytes]
+    cwd: bytes
+    destination: bytes
+    requested: Sequence[bytes]
+    trust_sender: bool
+    files_from: str
+    files_from_data: bytes
+    secluded_args: bool
+    from0: bool
+    module: bytes
+    module_root: bytes | None
+    module_root_handle: int | None
+    module_chroot: bool
+    sanitize_paths: bool
+    mkpath: bool
+    insecure_links: bool
+    confine_root: bytes | None
+    # selection
+    recurse: bool
+    dirs: bool
+    relative: bool
+    implied_dirs: bool
+    one_file_system: int
+    prune_empty_dirs: bool
+    ignore_missing_args: bool
+    delete_missing_args: bool
+    rules: Sequence[bytes]
+    daemon_rules: Sequence[bytes]
+    daemon_parents: bool
+    cvs_exclude: bool
+    delete_excluded: bool
+    max_size: int | None
+    min_size: int | None
+    existing: bool
+    ignore_existing: bool
+    update: bool
+    checksum: bool
+    ignore_times: bool
+    size_only: bool
+    modify_window: int
+    fuzzy: int
+    remove_source_files: bool
+    remove_sent_files: bool
+    copy_devices: bool
+    # attributes
+    links: bool
+    copy_links: bool
+    copy_unsafe_links: bool
+    safe_links: bool
+    copy_dirlinks: bool
+    keep_dirlinks: bool
+    munge_links: bool
+    hard_links: bool
+    perms: bool
+    executability: bool
+    chmod: bytes
+    daemon_chmod: bytes
+    acls: bool
+    xattrs: int
+    owner: bool
+    group: bool
+    devices: bool
+    specials: bool
+    drop_devices: bool
+    write_devices: bool
+    times: bool
+    atimes: int
+    open_noatime: bool
+    crtimes: bool
+    omit_dir_times: bool
+    omit_link_times: bool
+    fake_super: bool
+    numeric_ids: bool
+    own_numeric_ids: bool
+    converter_answers_handle: int | None
+    converter_questions_handle: int | None
+    usermap: bytes
+    groupmap: bytes
+    # writing
+    backup: bool
+    backup_dir: bytes | None
+    backup_suffix: bytes
+    inplace: bool
+    append: int
+    sparse: bool
+    preallocate: bool
+    fsync: bool
+    whole_file: bool
+    block_size: int
+    partial: bool
+    partial_dir: bytes | None
+    delay_updates: bool
+    temp_dir: bytes | None
+    alt_dest: str
+    alt_dirs: Sequence[bytes]
+    delete: str
+    force: bool
+    ignore_errors: bool
+    max_delete: int | None
+    bwlimit: int
+    dry_run: bool
+    list_only: bool
+    # batch (spec: protocol 11)
+    write_batch_handle: int | None
+    only_write_batch: bool
+    read_batch: bool
+    # output
+    info: Mapping[str, int]
+    debug: Mapping[str, int]
+    verbose: int
+    quiet: bool
+    stderr_mode: str
+    out_format: bytes | None
+    itemize: bool
+    itemize_level: int
+    log_format: bytes | None
+    logging: bool
+    stats: int
+    human_readable: int
+    thousands: int
+    progress: int
+    eight_bit_output: bool
+    charset: str
+    events: Collection[str]
+    peer_host: bytes
+    peer_addr: bytes
+    auth_user: bytes
+    module_path: bytes
+    pid: int
+    ignore_nonreadable: bool
 
 @final
 class Plan:
-    """Everything a transfer must do, resolved. Keywords are the fields of crates/core/src/plan.rs."""
+    """Everything that a transfer must do, resolved and frozen."""
 
-    def __new__(cls, **fields: object) -> Self:
-        """Values are bytes, str, int, bool, None, or lists and dicts of them. Errors: `UsageError` naming a field
-        that does not exist or a value that does not fit."""
+    def __new__(cls, **fields: Unpack[PlanFields]) -> Self:
+        """Errors: `UsageError` naming a field that does not exist or a value that does not fit."""
 
 @final
 class Summary:
@@ -108,9 +276,9 @@ class Summary:
     code: int
     """Exit code of rsync."""
     error: str
-    """What ended the run early, if it has a text of its own."""
-    told: bool
-    """Whoever reads the errors of this run knows how it ended: the peer has said it, or a server its client."""
+    """The error that ended the run early, if it has a text of its own."""
+    reported: bool
+    """The user has already seen the error: the peer has reported it, or this server has sent it to its client."""
     role: str
     """Role for the closing line: ``sender``, ``Receiver``, ``receiver`` or ``generator``."""
     files: Mapping[str, int]
@@ -137,11 +305,11 @@ class Summary:
     had_entries: bool
 
 @final
-class Record:
+class Item:
     """One item of a transfer (spec: output 7)."""
 
     operation: str
-    """``send``, ``recv`` or ``del``."""
+    """``send``, ``recv``, ``del`` or ``list``."""
     itemized: str
     """The 11 characters of ``%i``."""
     name: bytes
@@ -149,38 +317,42 @@ class Record:
     mtime: int
     mode: int
     target: bytes | None
-    """Where a symbolic link points, or the name that a hard link shares its data with."""
+    """The target of a symbolic link, or the name that a hard link shares its data with."""
+
+_Event: TypeAlias = tuple[Literal["stdout", "stderr", "log"], bytes] | tuple[Literal["item"], Item]
+"""One event: its kind and its value."""
 
 @final
-class Transfer(Iterator[list[tuple[int, bytes]]]):
-    """A running transfer. Each item is a batch of (stream, bytes): 1 standard output, 2 standard error (whole lines),
-    3 one line for the log without its end."""
+class Run(Iterator[list[_Event]]):
+    """A running transfer: an iterator over batches of events, in one order.
+
+    ``stdout`` and ``stderr`` carry whole lines (or a progress line that begins with CR), ``log`` one line without its
+    end. Any other kind is structured, and comes only when its name is in the plan's `events`.
+    """
 
     summary: Summary
-    """Complete when iteration is over."""
+    """Complete when the iteration has ended."""
 
-    def __iter__(self) -> Transfer: ...
-    def __next__(self) -> list[tuple[int, bytes]]: ...
-    def take_records(self) -> list[Record]:
-        """The items since the last call; none unless the plan has `records`."""
+    def __iter__(self) -> Run: ...
+    def __next__(self) -> list[_Event]: ...
     def cancel(self, code: int = 20) -> None:
         """Stop within 100 ms; the summary has *code*. May be called from a signal handler or another thread."""
 
-def send(link: Link, plan: Plan) -> Transfer:
-    """Start as the sender. Uses the link up: its descriptors are closed when the transfer is over, whoever still holds
-    the objects, for a child at the other end waits for that."""
+def send(link: Link, plan: Plan) -> Run:
+    """Start as the sender. Consumes the link: its descriptors are closed when the transfer is over, even while Python
+    still holds the object, because a child at the other end waits for that."""
 
-def receive(link: Link, plan: Plan) -> Transfer:
-    """Start as generator and receiver. Uses the link up as `send` does."""
+def receive(link: Link, plan: Plan) -> Run:
+    """Start as generator and receiver. Consumes the link as `send` does."""
 
-def copy(plan: Plan) -> Transfer:
-    """Start a local copy: both ends here, no stream."""
+def copy_local(plan: Plan) -> Run:
+    """Start a local copy: both ends are this process, and there is no stream."""
 
-def enumerate(plan: Plan) -> Transfer:
+def list_sources(plan: Plan) -> Run:
     """List the sources of *plan*."""
 
 def prepare_chroot() -> None:
-    """Find now what a chroot will hide: ``/proc``, and the local time zone."""
+    """Open ``/proc`` and load the local time zone, which a chroot will hide."""
 
 def build_rules(
     events: Sequence[tuple[str, bytes] | tuple[str, int] | tuple[str]],
@@ -192,63 +364,64 @@ def build_rules(
     cvs_file: bytes | None = None,
     cvs_words: bytes | None = None,
     notes: list[tuple[int, str]] | None = None,
+    read_stdin: Callable[[], bytes] | None = None,
     module: bytes | None = None,
     insecure: bool = False,
 ) -> list[bytes]:
-    """New-style rule texts of filter options, in order, with the files they name read.
+    """New-style rule texts of filter options, in order; the files that they name are read.
 
-    Events are ("filter", rule), ("exclude", pattern), ("include", pattern), ("exclude-from", file),
-    ("include-from", file), ("from0", 0 or 1), ("F", 1 or 2) and ("cvs",). *from0*: NUL ends a line of a file, until an
-    event says otherwise. *cwd* is what relative files are relative to. *cvs_file* and *cvs_words* are the user's ignore
-    file and $CVSIGNORE. *notes* is given what the user may like to know: (0, warning) and (level, line of
-    ``--debug=FILTER``). *module*: the root of a daemon's module, in which all files are (spec: daemon 7.3), unless
-    links may lead out of it (*insecure*). Errors: `UsageError` and `FileError` with rsync's texts.
+    *events*: ("filter", rule), ("exclude", pattern), ("include", pattern), ("exclude-from", file),
+    ("include-from", file), ("from0", 0 or 1), ("cvs",) and ("delete-excluded",).
+    *from0*: NUL ends a line of a file, until an event changes it.
+    *cwd*: the directory of relative file names.
+    *cvs_file*, *cvs_words*: the user's ignore file and $CVSIGNORE.
+    *notes*: receives (0, warning) and (level, line of ``--debug=FILTER``).
+    *read_stdin*: returns the contents of the file ``-``.
+    *module*: the root of a daemon's module, which contains all files (spec: daemon 7.3), unless *insecure* lets links
+    lead out of it.
+
+    Errors: `UsageError` and `FileError` with rsync's texts.
     """
 
 def rules_to_wire(
-    rules: Sequence[bytes],
-    *,
-    protocol: int,
-    server_sends: bool,
-    delete_excluded: bool = False,
-    cvs_exclude: bool = False,
+    rules: Sequence[bytes], *, protocol: int, server_sends: bool, delete_excluded: bool = False
 ) -> list[bytes]:
-    """The rule texts a client sends (spec: protocol 2.8, filters 11). *cvs_exclude*: the last two are those of ``-C``,
-    which a sending server adds itself. Errors: `ProtocolError` for a rule that *protocol* cannot carry."""
+    """The rule texts that a client sends (spec: protocol 2.8, filters 11). Errors: `ProtocolError` for a rule that
+    *protocol* cannot carry."""
 
 def rules_from_wire(texts: Sequence[bytes], *, protocol: int) -> list[bytes]:
-    """New-style rules of texts that a server has read. Errors: `UsageError` for one that does not parse."""
+    """New-style rules from the texts that a server has read. Errors: `UsageError` for one that does not parse."""
 
 def excluded(rules: Sequence[bytes], name: bytes, is_dir: bool, *, sends: bool = True, parents: bool = True) -> bool:
     """Whether a daemon's new-style *rules* exclude *name*, a path below their root, or (with *parents*) a directory
     above it. *sends*: rules for the sending side count."""
 
 def convert(text: bytes, charset: str, *, to_wire: bool) -> bytes:
-    """*text* from *charset* to UTF-8, or back; what cannot be converted stays as it is. Errors: `UnsupportedError` for
-    an unknown character set."""
+    """*text* from *charset* to UTF-8, or back; bytes that cannot be converted stay as they are. Errors:
+    `UnsupportedError` for an unknown character set."""
 
 def raise_error(kind: str, code: int, text: str) -> None:
-    """Raise the exception that stands for an error of the core, by the name of its kind: for the test of that table."""
+    """Raise the exception for an error of the core, by the name of its kind. Only for the test of that table."""
 
 def open_named(
     path: bytes, flags: int, mode: int, *, insecure: bool = False, confine_root: bytes | None = None
 ) -> tuple[int, bool]:
-    """Open a file that the operator named: a descriptor, or the negative number of an error, and whether the owner of a
-    link is the reason. *insecure* follows links of anybody; *confine_root* refuses what is outside of it. A signal ends
-    the call with ``-EINTR``: repeat it. Use `session.operator_file`."""
+    """Open a file that the operator named: a descriptor or a negative errno, and whether the owner of a link is the
+    reason. *insecure* follows links of any owner; *confine_root* refuses files outside of it. A signal ends the call
+    with ``-EINTR``: repeat it. Use `session.operator_file` instead."""
 
 def checksum(source: bytes | bytearray | int, kind: str = "xxh128") -> bytes:
     """The digest of bytes, or of the file with a descriptor (read from its start; its offset stays). Errors:
     `UsageError` for an unknown kind, `FileError`."""
 
 def signature(source: bytes | bytearray | int, *, block_size: int = 0, checksum: str = "xxh128") -> bytes:
-    """Block sums of *source*. *block_size* 0: as rsync chooses it. Errors: `UsageError`, `FileError`."""
+    """Block sums of *source*. *block_size* 0: the size that rsync chooses. Errors: `UsageError`, `FileError`."""
 
 def delta(source: bytes | bytearray | int, signature: bytes | bytearray, output: int | None = None) -> bytes | None:
-    """What makes *source* of the file of *signature*; written to the descriptor *output*, or returned. Errors:
-    `ProtocolError` when *signature* is none, `FileError`."""
+    """The difference from the file of *signature* to *source*: written to the descriptor *output*, or returned.
+    Errors: `ProtocolError` when *signature* is not a signature, `FileError`."""
 
 def patch(basis: bytes | bytearray | int, delta: bytes | bytearray | int, output: int | None = None) -> bytes | None:
-    """The new file of the old one and a delta; written to the descriptor *output*, or returned. What has been written
-    is right only when this returns. Errors: `StreamError` for the wrong basis or a damaged delta, `ProtocolError`,
-    `FileError`."""
+    """The new file from the old one and a delta: written to the descriptor *output*, or returned. The written data is
+    complete and correct only after this returns. Errors: `StreamError` for the wrong basis or a damaged delta,
+    `ProtocolError`, `FileError`."""

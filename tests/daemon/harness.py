@@ -23,7 +23,7 @@ _LAUNCH = "import sys; sys.argv[0] = 'rsync'; from tain.cli.main import entry; e
 
 PROGRAMS = {"rsync": [RSYNC], "tain": [sys.executable, "-c", _LAUNCH]}
 
-# Seconds for what takes milliseconds on a machine that has nothing else to do.
+# Seconds. An idle machine needs milliseconds.
 LIMIT = 60.0
 
 # After these lines it is the client's turn.
@@ -45,7 +45,7 @@ def free_port() -> int:
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Wait for a condition, however long a busy machine takes."""
+    """Wait until a condition is true. The limit allows for a busy machine."""
     deadline = time.monotonic() + LIMIT
     while not condition():
         if time.monotonic() > deadline:
@@ -54,7 +54,7 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 
 def children(pid: int) -> list[int]:
-    """The processes of connections: all children but the one that looks up names for all of them."""
+    """The processes of connections: all children except the helper that looks up names."""
     try:
         found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -86,8 +86,7 @@ class Daemon:
             self.process = subprocess.Popen(
                 [*PROGRAMS[kind], *words, *extra], stdin=subprocess.DEVNULL, stdout=err, stderr=err, env=environment()
             )
-        # Asking the kernel, not the daemon: a probing connection would stand in its log. One that has ended is up to
-        # the test.
+        # A probing connection would be logged, so the kernel is asked. The test handles a daemon that has ended.
         wait_until(lambda: _listening(self.port) or self.process.poll() is not None, "the daemon to listen")
 
     def write(self, conf: bytes) -> None:
@@ -110,13 +109,13 @@ class Daemon:
         return socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT)
 
     def talk(self, *parts: bytes) -> bytes:
-        """Send everything and collect the answer until the end, or until the daemon says that it waits for us."""
+        """Send all parts and collect the answer until its end, or until the daemon waits for the client."""
         with self.connect() as sock:
             out = b""
             with contextlib.suppress(ConnectionError):
                 for part in parts:
                     sock.sendall(part)
-                # The reference closes over unread input; what it said before is what counts.
+                # rsync closes with unread input. Only its answer before that counts.
                 while chunk := sock.recv(65536):
                     out += chunk
                     if _WAITS.search(out):
@@ -124,15 +123,15 @@ class Daemon:
             return out
 
     def children(self) -> list[int]:
-        """The processes of the connections that are served now."""
+        """The processes of the present connections."""
         return children(self.process.pid)
 
-    def settle(self) -> None:
-        """Wait until every connection has ended, and with it what it writes to the log and its hooks."""
+    def wait_for_connections(self) -> None:
+        """Wait until every connection has ended, and with it its log lines and its hooks."""
         wait_until(lambda: not self.children(), "connections to end")
 
     def login(self, module: bytes, user: bytes, password: bytes, digest: str = "sha512", hello: bytes = HELLO) -> bytes:
-        """Answer a challenge; gives the line that follows."""
+        """Log in; returns the line behind the answer."""
         with self.connect() as sock, sock.makefile("rb") as lines:
             sock.sendall(hello + module + b"\n")
             lines.readline()
@@ -158,7 +157,7 @@ class Daemon:
     def log_lines(self) -> list[str]:
         """Lines of the log without stamps, places, process numbers and ports."""
         if self.process.poll() is None:
-            self.settle()
+            self.wait_for_connections()
         if not self.log.exists():
             return []
         lines = []

@@ -1,4 +1,4 @@
-"""The same configuration in the real daemon and in ours, asked the same things by the same client."""
+"""The real daemon and ours with the same configuration and the same requests of the same client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .harness import Daemon
 
 KINDS = ("rsync", "tain")
 
-# What a daemon says to somebody who has hung up depends on who was faster.
+# The answer to a client that has hung up depends on which process was faster.
 _RACES = ("safe_write failed", "connection unexpectedly closed", "Broken pipe", "Connection reset by peer")
 
 DATE = 1_500_000_000
@@ -26,7 +26,7 @@ DATE = 1_500_000_000
 
 @dataclass
 class Outcome:
-    """What one request led to, without what differs by its nature."""
+    """The outcome of one request, without times, ports and process ids."""
 
     code: int
     out: str
@@ -97,7 +97,7 @@ class Pair:
         prepare: Callable[[Path], None] | None = None,
         **env: str,
     ) -> Outcome:
-        """Both daemons lead to the same; what that is."""
+        """Assert that both daemons have the same outcome, and return it."""
         found = self.both(words, client=client, reset=reset, prepare=prepare, **env)
         if found["tain"] != found["rsync"]:
             pytest.fail(difference(found["rsync"], found["tain"]), pytrace=False)
@@ -148,8 +148,8 @@ def ask(
     prepare: Callable[[Path], None] | None = None,
     **env: str,
 ) -> Outcome:
-    """One run of a client. ``HOST`` in its words is the daemon's URL, ``DIR`` the daemon's directory; ``reset`` names
-    a directory there that is made anew (and filled by ``prepare``) and whose tree is looked at afterwards."""
+    """One run of a client. ``HOST`` in its words is the daemon's URL, ``DIR`` the daemon's directory. *reset* names a
+    directory there that is emptied and filled by *prepare*, and whose tree is part of the outcome."""
     split = words.split() if isinstance(words, str) else words
     if reset:
         with contextlib.suppress(FileNotFoundError):
@@ -168,13 +168,13 @@ def ask(
 
 
 def ordered(lines: list[str]) -> list[str]:
-    """Generator, receiver and sender write their lines about items at the same time, so those are sorted."""
+    """Sort the lines about items: generator, receiver and sender write them at the same time."""
     start = next((at for at, line in enumerate(lines) if line.endswith(" file list")), len(lines))
     return [*lines[: start + 1], *sorted(lines[start + 1 :])]
 
 
 def counted(text: str) -> str:
-    """Without what depends on the order in which a directory is read, and on how data is cut into frames."""
+    """Remove what depends on the order of a directory and on the sizes of frames."""
     text = re.sub(r"(sent|received|speedup is|(?:bytes sent|bytes received|File list size):) [\d,.]+", r"\1 N", text)
     return re.sub(r"(File list \w+ time:) [\d.]+", r"\1 N", text)
 
@@ -188,7 +188,7 @@ def plain(text: str, daemon: Daemon) -> str:
     text = re.sub(r" at \S+\(\d+\) ", " at FILE ", text)
     text = counted(re.sub(r"\d[\d,.]* bytes/sec", "N bytes/sec", text))
     lines = [line for line in text.splitlines(keepends=True) if not _races(line)]
-    # What the daemon says of its destination overtakes what the client says of its list, or not.
+    # The daemon's line about its destination may overtake the client's line about its list.
     lines.sort(key=lambda line: not line.startswith("created directory "))
     return "".join(lines)
 

@@ -1,4 +1,4 @@
-"""``--check-config``: what is wrong with a file and with what it asks of this machine (P14)."""
+"""``--check-config``: mistakes in the file, and things that this machine lacks (P14)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .harness import HELLO, LIMIT, PROGRAMS, Daemon, environment
 
 
 def check(tmp_path: Path, text: str) -> tuple[int, list[str]]:
-    """The exit code and the findings; the last line is the sum of them."""
+    """The exit code and the findings; the last line is the summary."""
     file = tmp_path / "rsyncd.conf"
     file.write_text(text.replace("DIR", str(tmp_path)))
     done = subprocess.run(
@@ -57,7 +57,7 @@ def test_a_misspelt_line_is_one_finding(tmp_path: Path) -> None:
     ]
 
 
-#: Lines of a module, and what is said of them.
+#: Lines of a module, and the finding about each.
 FINDINGS = {
     "gid = nobody-x": "error: module m: gid = nobody-x: there is no such group",
     "uid = 4294967295": "error: module m: uid = 4294967295: there is no such account",
@@ -73,8 +73,8 @@ FINDINGS = {
     "filter = frobnicate x": "error: module m: ",
     "refuse options = nosuchoption": 'no option is called "nosuchoption"',
     "read only = no": "everybody may write here",
-    "tain bwlimit = 5": 'there is no parameter "tain bwlimit" yet',
-    "tain tls required = yes": 'error: module m is refused: there is no parameter "tain tls required" yet',
+    "tain bwlimit = 5": '"tain bwlimit" is not supported yet',
+    "tain tls required = yes": 'error: module m is refused: "tain tls required" is not supported yet',
 }
 
 
@@ -96,7 +96,7 @@ def test_findings(tmp_path: Path, text: str) -> None:
     assert "twelve-letters" not in "\n".join(lines)
 
 
-def test_what_differs_by_client_is_not_looked_up(tmp_path: Path) -> None:
+def test_a_value_that_depends_on_the_client_is_not_checked(tmp_path: Path) -> None:
     code, lines = check(
         tmp_path,
         "[m]\npath = /srv/%RSYNC_USER_NAME%\nuid = %RSYNC_USER_NAME%\nauth users = *\n"
@@ -105,7 +105,7 @@ def test_what_differs_by_client_is_not_looked_up(tmp_path: Path) -> None:
     assert (code, lines) == (0, ["rsyncd.conf: 1 module, no errors, no warnings"])
 
 
-def test_a_client_whose_module_is_shut_gets_a_hint(tmp_path: Path) -> None:
+def test_a_client_of_a_refused_module_gets_a_hint(tmp_path: Path) -> None:
     """P15."""
     with Daemon("tain", tmp_path, b"log file = DIR/log\n[m]\npath = DIR\nhost allow = 10.0.0.1\n") as daemon:
         answer = daemon.talk(HELLO + b"m\n").decode()

@@ -71,7 +71,7 @@ def test_dmn_04_a_running_transfer_continues(kind: str, tmp_path: Path) -> None:
 
 @both
 def test_dmn_07_file_of_an_ordinary_user(kind: str, tmp_path: Path) -> None:
-    """Over a remote shell; root would read the system's file."""
+    """Over a remote shell. As root the daemon would read the system's file."""
     programs.need_root()
     tmp_path.chmod(0o755)
     (tmp_path / "rsyncd.conf").write_text("reverse lookup = no\n[mine]\ncomment = own\n")
@@ -197,14 +197,14 @@ def test_dmn_49_names_of_another_charset(pair: Pair, words: str) -> None:
      "-r HOST/filter-modifier/ DIR/up/", "-rv --delete-after DIR/send/ HOST/refuse/", "-rvm DIR/send/ HOST/refuse/",
      "-rv --delay-updates DIR/send/ HOST/refuse/"],
 )  # fmt: skip
-def test_modules_with_little(pair: Pair, words: str) -> None:
+def test_modules_without_settings(pair: Pair, words: str) -> None:
     programs.need_root()
     pair.same(words, reset="up")
 
 
 @pytest.mark.parametrize("name", [":/nolist", ":nolist"])
 def test_a_list_of_names_that_is_missing(pair: Pair, name: str) -> None:
-    """Ends the daemon with 4, as every request that cannot be understood."""
+    """The daemon ends with 4, as for every request that it cannot understand."""
     pair.refused(f"-a --files-from={name} HOST/inner-up/ DIR/up/", reset="up")
 
 
@@ -246,7 +246,7 @@ def test_dmn_45_a_path_outside_any_module(tmp_path: Path) -> None:
 
 
 def test_dmn_48_the_second_sample(tmp_path: Path) -> None:
-    """Misspelt as on the page, put right, and insisted on."""
+    """A misspelt name is refused; the right one is served, and so is one that the operator insists on."""
     sample = (
         b"use chroot = no\nread only = yes\nmax connections = 5\nlock file = DIR/lock\ntimeout = 60\nuid = 0\ngid = 0\n"
         b"[iso]\npath = DIR\ncomment = iso\n%s = 127.0.0.1\n"
@@ -264,7 +264,7 @@ def test_dmn_48_the_second_sample(tmp_path: Path) -> None:
 
 
 def test_dmn_57_parameters_of_our_own(tmp_path: Path) -> None:
-    """rsync leaves them out with two lines each; a name of ours that there is not refuses the module."""
+    """rsync ignores them with two lines each. An unknown name that begins with `tain` refuses its module."""
     own = [row for row in PARAMETERS.values() if row.name.startswith("tain ")]
     values = {"boolean": "no", "integer": "1", "string": "x"}
     conf = "".join(f"{row.name} = {values[row.kind]}\n" for row in own if row.of_daemon)
@@ -295,12 +295,12 @@ def test_dmn_20_a_slot_is_free_after_a_kill(kind: str, tmp_path: Path) -> None:
             answer += first.recv(4096)
         assert b"max connections (1) reached" in daemon.talk(HELLO + b"m\n")
         os.kill(daemon.children()[0], signal.SIGKILL)
-        daemon.settle()
+        daemon.wait_for_connections()
         assert daemon.talk(HELLO + b"m\n").endswith(b"OK\n<open>")
 
 
 def test_dmn_21_a_proxy_header_with_more_in_it(tmp_path: Path) -> None:
-    """rsync refuses a version 2 header with extensions; they are read over."""
+    """rsync refuses a version 2 header with extensions; tain skips them."""
     body = socket.inet_aton("192.0.2.9") + socket.inet_aton("192.0.2.1") + b"\0\1\0\2" + b"\x04\0\x03abc"
     header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + len(body).to_bytes(2, "big") + body
     conf = b"proxy protocol = yes\nproxy protocol hosts = 127.0.0.1\n" + BASE + b"[m]\n"

@@ -48,7 +48,7 @@ CASES = {
         "--sockopts=FOO HOST/m/", "HOST/nope/", "HOST//m", "-r DIR/send/ HOST/nope/",
     ],
     "passwords": [
-        # Without a password the terminal would be asked for one.
+        # Without a password the client would ask the terminal for one.
         f"RSYNC_PASSWORD=secret {BOB}", f"RSYNC_PASSWORD=wrong {BOB}",
         "USER=bob RSYNC_PASSWORD=secret HOST/a/",
         *(f"--password-file=DIR/pw.{name} {BOB}" for name in ("600", "644", "blank", "crlf", "empty", "long", "none")),
@@ -111,7 +111,7 @@ def test_client(daemon: Daemon, line: str) -> None:
 
 @pytest.mark.parametrize("line", ["-e false", "-e 'sh -c \"exit 127\"'", "RSYNC_CONNECT_PROG='exit 3'"])
 def test_no_greeting(daemon: Daemon, line: str) -> None:
-    """Whether rsync itself ends with 5 or with 12 depends on who is faster."""
+    """rsync's client ends with 5 or with 12, depending on which process is faster."""
     target = "127.0.0.1::m/" if line.startswith("-e") else "rsync://foo.bar/m/"
     found = _ask(daemon, "tain", f"{line} {target}")
     assert found.code in (5, 12)

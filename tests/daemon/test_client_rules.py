@@ -18,7 +18,7 @@ CONF = (
     b"log file = DIR/log\nuse chroot = no\nreverse lookup = no\nuid = 0\ngid = 0\nread only = no\nmunge symlinks = no\n"
     b"[m]\npath = DIR/m\n"
 )
-#: What the client says, and whether the daemon can do it.
+#: The client's words, and whether the daemon can do it.
 RULES = {
     "exclude": "-M--exclude=f",
     "filter": "-M--filter=-_g",
@@ -59,7 +59,7 @@ def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Daem
 
 
 def ask(daemon: Daemon, words: list[str]) -> tuple[int, list[str], list[str]]:
-    """The client's exit code, what it got or the module holds, and what it said of the rule file."""
+    """The client's exit code, the resulting names, and its lines about the rule file."""
     home = daemon.dir
     for name in ("m", "secret", "send", "got"):
         shutil.rmtree(home / name, ignore_errors=True)
@@ -80,7 +80,7 @@ def test_rules_of_one_end(rule: str, way: str, daemons: dict[str, Daemon]) -> No
     results = {kind: ask(daemon, words) for kind, daemon in daemons.items()}
     ours, theirs = results["tain"], results["rsync"]
     assert ours[1] == theirs[1]
-    # A daemon that refuses lets its client read why, and end with that code: rsync's client ends with 12.
+    # Our daemon lets the client read the reason and end with its code; with rsync's the client ends with 12.
     assert ours[0] == (11 if theirs[0] == 12 else theirs[0])
     if theirs[2]:
         assert [line.partition("failed to open")[1] for line in ours[2]] == ["failed to open"]

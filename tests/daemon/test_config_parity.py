@@ -1,4 +1,4 @@
-"""The same configuration files to both daemons: what is listed, and what is logged about them."""
+"""Both daemons read the same configuration files: the same list of modules and the same log lines."""
 
 from __future__ import annotations
 

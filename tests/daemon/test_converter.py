@@ -89,7 +89,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 
 def _noted(pair: Pair, name: str) -> dict[str, list[str]]:
-    """What was written down, once for each line: rsync asks some things twice."""
+    """The recorded questions without repeats: rsync asks some of them twice."""
     found = {}
     for kind, daemon in pair.daemons.items():
         file = daemon.dir / name
@@ -104,7 +104,7 @@ def test_dmn_39_converter(pair: Pair, words: str) -> None:
     for name in ("asked", "env"):
         noted = _noted(pair, name)
         assert noted["tain"] == noted["rsync"]
-    # What the converter does not know keeps its number: it never becomes 0.
+    # An unknown name keeps its number and never becomes 0.
     if " HOST/up/" in words and "--" not in words:
         assert any(line.startswith("z.gz ") and " 12345:23456 " in line for line in found.tree)
         assert any(line.startswith("sub/b ") and " 65534:" in line for line in found.tree)
@@ -112,8 +112,8 @@ def test_dmn_39_converter(pair: Pair, words: str) -> None:
 
 @pytest.mark.parametrize("words", ["-a HOST/dead/ DIR/d/", "-a DIR/tree/ HOST/dead-up/"])
 def test_dmn_39_a_converter_that_has_ended(pair: Pair, words: str) -> None:
-    """tain tells the client too."""
-    # rsync comes through when it has asked before the program was gone.
+    """tain reports it to the client too."""
+    # rsync succeeds if it has asked before the program ended.
     outcome = pair.both(words, reset="d")["tain"]
     assert outcome.code in (10, 12)
     assert "Connection to name-converter failed." in outcome.log
@@ -124,8 +124,8 @@ def test_dmn_39_beside_a_hook_that_fails(pair: Pair) -> None:
     pair.refused("-a HOST/hook/ DIR/d/", reset="d")
 
 
-def test_dmn_39_names_that_are_none(pair: Pair) -> None:
-    """The program never sees a control byte: one would make two questions of one."""
+def test_dmn_39_names_with_control_bytes(pair: Pair) -> None:
+    """The program never gets a control byte: it would turn one question into two."""
     for outcome in pair.both(["-a", "--usermap=*:a\x01b", "DIR/tree/", "HOST/up/"], reset="up").values():
         assert outcome.log
     assert not any("a\x01b" in line for noted in _noted(pair, "asked").values() for line in noted)

@@ -34,7 +34,7 @@ LISTS = [
 
 @pytest.mark.parametrize("names", ["no", "yes"])
 def test_dmn_23_host_lists(names: str, tmp_path: Path) -> None:
-    # With names only those lists that are about names.
+    # Only the lists with names are tried with names.
     lists = LISTS if names == "no" else [words for words in LISTS if "o" in words.partition("=")[2]]
     conf = f"log file = DIR/log\nuse chroot = no\nreverse lookup = {names}\npath = DIR\n"
     conf += "".join(f"[m{number}]\n{words}\n" for number, words in enumerate(lists))
@@ -48,6 +48,6 @@ def test_dmn_23_host_lists(names: str, tmp_path: Path) -> None:
                 lines = [
                     line for line in daemon.log_lines()[seen:] if "safe_write" not in line and "(code 12)" not in line
                 ]
-                # What follows an accepted request has its own tests.
+                # Other tests cover the rest of an accepted request.
                 found[kind].append((words, answer, lines[:3]))
     assert found["tain"] == found["rsync"]

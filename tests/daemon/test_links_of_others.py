@@ -92,7 +92,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_what_a_module_needs(pair: Pair, module: str) -> None:
+def test_files_of_a_module(pair: Pair, module: str) -> None:
     url = "rsync://bob@127.0.0.1:PORT/secrets/" if module == "secrets" else f"HOST/{module}/"
     pair.same(["-r", "--list-only", url], RSYNC_PASSWORD="pw")
 
@@ -110,7 +110,7 @@ GLOBALS = {
 
 
 @pytest.mark.parametrize("name", GLOBALS)
-def test_what_the_daemon_needs(tmp_path: Path, name: str) -> None:
+def test_files_of_the_daemon(tmp_path: Path, name: str) -> None:
     programs.need_root()
     with Pair(tmp_path, BASE + GLOBALS[name], make=_fill) as pair:
         answers = {kind: daemon.talk(HELLO + b"\n") for kind, daemon in pair.daemons.items()}
@@ -121,7 +121,7 @@ def test_what_the_daemon_needs(tmp_path: Path, name: str) -> None:
 
 @contextlib.contextmanager
 def _swapping(states: list[Path], place: Path) -> Iterator[None]:
-    """Have ``place`` be each of ``states`` in turn, as fast as that goes."""
+    """Replace *place* by each of *states* in turn, as fast as possible."""
     ended = threading.Event()
 
     def swap() -> None:
@@ -143,8 +143,8 @@ def _swapping(states: list[Path], place: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("parent", [False, True], ids=["leaf", "parent"])
-def test_a_component_that_is_swapped_for_a_foreign_link(tmp_path: Path, parent: bool) -> None:
-    """A directory becomes a link of somebody else between look and entry: what that leads to is never served."""
+def test_a_component_that_is_replaced_by_a_foreign_link(tmp_path: Path, parent: bool) -> None:
+    """A directory is replaced by a foreign link between check and entry: its target is never served."""
     programs.need_root()
     for name in ("inside", "outside"):
         (tmp_path / name / "sub").mkdir(parents=True)

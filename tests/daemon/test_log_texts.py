@@ -58,7 +58,7 @@ def test_uploads(pair: Pair, module: str, options: str) -> None:
 
 @pytest.mark.parametrize("options", ["-a", "-rt", "-r", "-rv", "-av", "-rlpt"])
 def test_uploads_with_incoming_chmod(pair: Pair, options: str) -> None:
-    """Its modes stand in the log, and a directory that it changes is an item."""
+    """The log shows the changed modes, and a directory that it changes is an item."""
     pair.same(f"{options} DIR/send/ HOST/chmod/", reset="tree", prepare=_old)
 
 
@@ -69,7 +69,7 @@ def test_downloads(pair: Pair, name: str) -> None:
     pair.same(["-a", f"HOST/name/{name}", "DIR/got/"], reset="got")
 
 
-#: Requests that fail, with names that would forge a line or are shown in a wrong way.
+#: Requests that fail, with names that could forge a line or could be shown wrongly.
 FAILURES = {
     "destination": ["-a", "DIR/send/", "HOST/plain/no\nsuch/x\\#012y/"],
     "excluded": ["-a", "DIR/send/", "HOST/filter/e\nx\\#012/"],
@@ -86,7 +86,7 @@ def test_failures(pair: Pair, asked: str) -> None:
         outcome.err = "\n".join(line for line in outcome.err.splitlines() if "reset by peer" not in line)
     assert found["tain"].log == found["rsync"].log
     if asked in ("destination", "temp"):
-        # What ends the core's part travels with its escapes, which a client escapes again: no line is forged by it.
+        # The core escapes its last error and the client escapes it again, so it cannot forge a line.
         assert len(found["tain"].err.splitlines()) == len(found["rsync"].err.splitlines())
         assert found["tain"].code == found["rsync"].code
     elif found["tain"] != found["rsync"]:
@@ -94,7 +94,7 @@ def test_failures(pair: Pair, asked: str) -> None:
 
 
 def test_hangul_stays_readable(tmp_path: Path) -> None:
-    """As in no log of rsync's, which breaks letters in two; and DEL is a control byte."""
+    """rsync's log cuts letters in two. DEL is a control byte."""
     with Daemon("tain", tmp_path, BASE + b"[m]\npath = DIR/tree\ntransfer logging = yes\nlog format = %f\n") as daemon:
         (tmp_path / "tree").mkdir()
         for name in ("\uac00\ub098", "del\x7f"):
@@ -107,8 +107,8 @@ LINES = [b"a\x1bb", b"a\\#033b", b"#cmd\x1b", b"\xea\xb0\x80\x85", b"x\x7f"]
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_what_is_asked_for_comes_back_as_it_is(tmp_path: Path, line: bytes) -> None:
-    """The client shows it in its own way; to escape it before would have it escaped twice."""
+def test_the_requested_name_is_sent_back_unchanged(tmp_path: Path, line: bytes) -> None:
+    """The client escapes it; a daemon that did so too would have it escaped twice."""
     with Pair(tmp_path, BASE, make=lambda _: None) as pair:
         answers = [daemon.talk(HELLO + line + b"\n") for daemon in pair.daemons.values()]
         assert answers[0] == answers[1]
@@ -125,7 +125,7 @@ def started(log: Path) -> bool:
     return log.exists() and b"starting" in log.read_bytes()
 
 
-def test_the_proxy_warning_stands_in_the_log(tmp_path: Path) -> None:
+def test_the_proxy_warning_is_logged(tmp_path: Path) -> None:
     conf = b"proxy protocol = yes\n" + BASE + b"[m]\npath = DIR\n"
     with Pair(tmp_path, conf, make=lambda _: None) as pair:
         for daemon in pair.daemons.values():
@@ -137,7 +137,7 @@ def test_the_proxy_warning_stands_in_the_log(tmp_path: Path) -> None:
         assert all((daemon.dir / "err").read_bytes() == b"" for daemon in pair.daemons.values())
 
 
-def test_a_start_in_the_background_warns_in_the_log_too(tmp_path: Path) -> None:
+def test_a_start_in_the_background_logs_the_warning_too(tmp_path: Path) -> None:
     import subprocess
 
     from .harness import PROGRAMS, environment, free_port

@@ -117,7 +117,7 @@ CHANGES = [
 
 @pytest.mark.parametrize(("options", "module"), CHANGES)
 def test_dmn_40_changes_and_deletions(pair: Pair, options: str, module: str) -> None:
-    """A destination with something to delete, to change and to leave alone."""
+    """A destination with a file to delete, one to change and one to keep."""
     pair.same(f"{options} --delete -H DIR/send/ HOST/{module}/", reset="up", prepare=_older)
 
 

@@ -139,7 +139,7 @@ SAME = {
     "charset": ["HOST/bad-charset/", "--iconv=utf8 HOST/bad-charset/", "-a --iconv=. HOST/no-iconv/ DIR/d/"],
     "small": [
         "HOST/", "HOST/no-list/", "-r HOST/bad-out-chmod/ DIR/d/", "-rvv HOST/negative/a DIR/d/",
-        # A dangling link is not meant by a pattern.
+        # A pattern does not match a dangling link.
         "-r HOST/pre-root/* DIR/d/",
     ],
     "ids": [
@@ -184,5 +184,5 @@ def test_refused_pull(pair: Pair, words: str) -> None:
 
 
 @pytest.mark.parametrize("words", ["-ac", "-av"])
-def test_what_stands_before_a_refused_option_is_read(pair: Pair, words: str) -> None:
+def test_words_before_a_refused_option_are_read(pair: Pair, words: str) -> None:
     pair.refused(f"{words} HOST/refuse/ DIR/d/", reset="d")

@@ -40,7 +40,7 @@ def helper(monkeypatch: pytest.MonkeyPatch) -> Iterator[names.Helper]:
     assert helper.pid
     yield helper
     helper.close()
-    # Nobody is left who could ask, so it ends by itself, whatever its threads do.
+    # All connections have closed their ends, so the helper ends, even with busy threads.
     assert os.waitpid(helper.pid, 0)[1] == 0
 
 
@@ -52,11 +52,11 @@ def test_time_limit(helper: names.Helper) -> None:
     began = time.monotonic()
     assert helper.ask(hang, "", 0.2) is None
     assert 0.2 <= time.monotonic() - began < 60
-    # The slow one holds nobody up.
+    # A slow look-up delays no other.
     assert helper.ask(double, "x", 60) == "xx"
 
 
-def test_each_gets_his_own_answer(helper: names.Helper) -> None:
+def test_each_question_gets_its_own_answer(helper: names.Helper) -> None:
     found: dict[int, Any] = {}
 
     def ask(number: int) -> None:
@@ -75,7 +75,7 @@ def test_each_gets_his_own_answer(helper: names.Helper) -> None:
     assert found
 
 
-def test_when_all_are_busy_who_asks_does_it_himself(helper: names.Helper) -> None:
+def test_without_a_free_thread_the_connection_looks_up_the_name(helper: names.Helper) -> None:
     for _ in range(3):
         assert helper.ask(hang, "", 0.05) is None
     with pytest.raises(OSError):
@@ -83,7 +83,7 @@ def test_when_all_are_busy_who_asks_does_it_himself(helper: names.Helper) -> Non
     assert names.Resolver(60, helper)._ask(double, "x") == "xx"
 
 
-def test_dying_over_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_helper_that_dies_during_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names.Helper, "_FUNCTIONS", (double, die))
     helper = names.Helper()
     helper.start()
@@ -96,7 +96,7 @@ def test_dying_over_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
     helper.ended()
     with pytest.raises(OSError):
         helper.ask(double, "", 60)
-    # Not in a rush.
+    # The second start waits.
     helper.start()
     assert not helper.pid
 
@@ -128,7 +128,7 @@ def test_names_without_its_helper(tmp_path: Path) -> None:
         assert _asked(daemon) == expected
         wait_until(lambda: _asked(daemon) == expected and _helper_of(daemon), "another helper")
         last = _helper_of(daemon)
-        # One that is gone is not taken for a connection.
+        # A helper that has ended is not counted as a connection.
         assert not any("was ended by signal" in line for line in daemon.log_lines())
     wait_until(lambda: not Path(f"/proc/{last}").exists(), "it to end with the daemon")
 
@@ -139,7 +139,7 @@ def test_no_helper_where_no_names_are_looked_up(tmp_path: Path) -> None:
         assert not _helper_of(daemon)
 
 
-def test_a_listener_killed_leaves_no_helper(tmp_path: Path) -> None:
+def test_a_killed_listener_leaves_no_helper(tmp_path: Path) -> None:
     daemon = Daemon("tain", tmp_path, CONF)
     wait_until(lambda: _helper_of(daemon), "the helper")
     pid = _helper_of(daemon)

@@ -17,7 +17,7 @@ from .harness import PROGRAMS, Daemon, environment, wait_until
 from .pairs import Pair
 
 BASE = b"log file = DIR/log\nuse chroot = no\nreverse lookup = no\nuid = 0\ngid = 0\nread only = no\n"
-#: Modules, all of the same directory, by the filter that they have.
+#: Modules with the same directory, by their filter.
 FILTERS = {
     "bare": b"exclude = /ex",
     "name": b"exclude = ex",
@@ -32,7 +32,7 @@ FILTERS = {
     "negated": b"filter = -! /ex/",
     "only": b"include = /ex/\nexclude = *",
 }
-#: What a client asks for: words with ``HOST`` for the module, whether it pushes.
+#: Requests: the client's words with ``HOST`` for the module, and whether it pushes.
 PUSHES = {
     "file-into": "DIR/send/f HOST/ex/",
     "file-as": "DIR/send/f HOST/ex/new",
@@ -104,7 +104,7 @@ def test_pushes(pair: Pair, module: str, asked: str) -> None:
         pytest.skip("rsync anchors the rules of a merged file at the destination here, and at the module elsewhere")
     found = pair.both(PUSHES[asked].replace("HOST", f"HOST/{module}"), reset="tree", prepare=_tree)
     for outcome in found.values():
-        # That rsync counts a refused option before it has read everything is one of its races.
+        # rsync may report a refused option before it has read the whole request: a race.
         outcome.log = [line for line in outcome.log if not line.startswith(("sent ", "total: "))]
         outcome.err = "\n".join(line for line in outcome.err.splitlines() if "(code 10)" not in line)
     assert found["tain"] == found["rsync"]
@@ -112,7 +112,7 @@ def test_pushes(pair: Pair, module: str, asked: str) -> None:
 
 @pytest.mark.parametrize(("module", "asked"), sample("DAEMON", FILTERS.keys(), PULLS.keys(), times=4))
 def test_pulls(pair: Pair, module: str, asked: str) -> None:
-    """Every parent of a name is tested, so what is below a hidden directory is not there either."""
+    """Every parent of a name is tested, so the contents of a hidden directory are hidden too."""
     words = PULLS[asked].replace("HOST", f"HOST/{module}")
     found = pair.both(words, reset="got")
     for daemon in pair.daemons.values():
@@ -127,7 +127,7 @@ def test_pulls(pair: Pair, module: str, asked: str) -> None:
         # A refused pull: rsync's daemon resets the connection, ours lets the client read (DMN-54).
         assert (ours.code, ours.err.splitlines()[:1]) == (4, theirs.err.splitlines()[:1])
     else:
-        # Which process of the client hears of the code first is a race.
+        # The processes of the client race for the code.
         assert ours.code == theirs.code
         assert re.sub(r"\[\w+=", "[", ours.err) == re.sub(r"\[\w+=", "[", theirs.err)
 
@@ -213,7 +213,7 @@ def test_a_hidden_file_is_no_basis(tmp_path: Path, guess: str) -> None:
         assert (tmp_path / "tree/secret").stat().st_nlink == 1
 
 
-def test_batch_options_mean_nothing_to_a_daemon(tmp_path: Path) -> None:
+def test_a_daemon_ignores_batch_options(tmp_path: Path) -> None:
     def make(place: Path) -> None:
         (place / "send").mkdir()
         (place / "send/f").write_text("new")
@@ -244,7 +244,7 @@ def hiding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     "options", ["-t --partial-dir=hid", "-t --partial-dir=hid --delay-updates", "-t --delay-updates"]
 )
 @pytest.mark.parametrize("rule", HIDING)
-def test_a_hidden_relative_partial_dir_is_left_alone(hiding: Pair, rule: str, options: str) -> None:
+def test_a_hidden_relative_partial_dir_is_not_used(hiding: Pair, rule: str, options: str) -> None:
     """A file in a hidden directory is not the client's partial file: the daemon neither uses nor removes it."""
 
     def fill(root: Path) -> None:
@@ -271,6 +271,6 @@ def test_an_interrupted_transfer_keeps_nothing_in_a_hidden_directory(tmp_path: P
                 lambda: any(path.stat().st_size for path in (tmp_path / "tree").glob(".f.*")), "the file to begin"
             )
             client.terminate()
-        daemon.settle()
+        daemon.wait_for_connections()
         assert [path.name for path in (tmp_path / "tree").iterdir()] == ["hid"]
         assert (tmp_path / "tree/hid/f").read_text() == "hidden"

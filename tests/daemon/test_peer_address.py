@@ -1,4 +1,4 @@
-"""Which address a daemon sees behind a program, a remote shell and a unix socket: beside the real rsync."""
+"""The address of a client behind a program, a remote shell and a unix socket, compared with rsync."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests import programs
 
-#: Modules by the hosts they take.
+#: Modules by the hosts that they allow.
 RULES = {
     "any": "",
     "loopback": "hosts allow = 127.0.0.0/8",
@@ -43,7 +43,7 @@ def configure(place: Path, reverse: bool) -> Path:
 
 
 def seen(place: Path) -> list[str]:
-    """What the log says about the peer, and what hooks were told; of both how often, too."""
+    """The log's lines about the peer and the variables of hooks, with their counts."""
     log = place / "log"
     lines = [re.sub(r"^.*?\] ", "", line) for line in log.read_text().splitlines()] if log.exists() else []
     hooks = place / "env"
@@ -53,7 +53,7 @@ def seen(place: Path) -> list[str]:
 
 
 def unix_request(program: str, place: Path, module: str) -> bytes:
-    """A daemon in inetd's manner on a unix socket; its answer to the request for a module."""
+    """Start a daemon as inetd does, on a unix socket; returns its answer to the request for a module."""
     ours, theirs = socket.socketpair()
     env = programs.environment(str(place))
     with subprocess.Popen(
@@ -95,7 +95,7 @@ def test_unix_socket(place: Path, tain: str, rsync: str, module: str, reverse: b
 
 @pytest.mark.parametrize("module", ["any", "loopback", "one", "every-network", "star", "deny-name", "deny-network"])
 def test_connect_program(place: Path, tain: str, rsync: str, module: str) -> None:
-    """The daemon has the client at the other end of a TCP connection."""
+    """The client is at the other end of a TCP connection."""
     programs.need_root()
 
     def ask(program: str, work: Path) -> tuple[int, list[str]]:

@@ -1,4 +1,4 @@
-"""Links of a module in what a client asks for: inside and outside of it, with chroot and without (H3)."""
+"""Requests for links of a module that lead inside and outside, with and without chroot (H3)."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _reported(outcome: Outcome) -> tuple[int, list[str]]:
     return (4 if outcome.code == 10 else outcome.code), lines
 
 
-#: A place beside the module, which a link in the module leads to.
+#: A place beside the module, the target of a link in the module.
 OUTSIDE = {
     "into": ("-r DIR/send/ HOST/m/out/", 3),
     "into-there": ("DIR/send/f HOST/m/out/there/", 3),
@@ -111,8 +111,8 @@ OUTSIDE = {
 
 
 @pytest.mark.parametrize("asked", OUTSIDE)
-def test_nothing_is_made_outside(tmp_path: Path, asked: str) -> None:
-    """The texts are rsync's, which makes a directory out there before it refuses to enter it."""
+def test_nothing_is_created_outside(tmp_path: Path, asked: str) -> None:
+    """rsync has the same texts, but creates a directory outside before it refuses to enter it."""
     words, code = OUTSIDE[asked]
 
     def make(place: Path) -> None:

@@ -219,7 +219,7 @@ def test_over_a_remote_shell(kind: str, env: dict[str, str], who: str, tmp_path:
 @both
 def test_handshake_deadline(kind: str, tmp_path: Path) -> None:
     with Daemon(kind, tmp_path, BASE + b"timeout = 1\n[m]\npath = DIR\n") as daemon:
-        # A silent client sees the end of the stream; without a deadline both would wait for ever.
+        # The daemon closes the connection of a silent client. Without a deadline both would wait.
         assert daemon.talk(HELLO) == GREETING
         with daemon.connect() as sock, sock.makefile("rb") as stream:
             sock.sendall(HELLO + b"m\n")
@@ -233,7 +233,7 @@ def test_handshake_deadline(kind: str, tmp_path: Path) -> None:
 def test_trickling_does_not_help(tmp_path: Path) -> None:
     with Daemon("tain", tmp_path, BASE + b"timeout = 1\n[m]\npath = DIR\n") as daemon, daemon.connect() as sock:
         began = time.monotonic()
-        # Whatever comes a byte at a time for as long as it takes: the daemon hangs up all the same.
+        # Single bytes do not extend the deadline.
         with pytest.raises(OSError):
             while time.monotonic() - began < LIMIT:
                 sock.sendall(b"@")
@@ -252,7 +252,7 @@ def test_connection_slots(kind: str, tmp_path: Path) -> None:
                 answer += first.recv(4096)
             assert daemon.talk(HELLO + b"m\n") == GREETING + full
             os.kill(daemon.children()[0], signal.SIGKILL)
-            daemon.settle()
+            daemon.wait_for_connections()
         assert daemon.talk(HELLO + b"m\n").startswith(GREETING + b"@RSYNCD: OK\n")
 
 

@@ -1,4 +1,4 @@
-"""Where rsync is lenient the daemon is too, and ``tain strict = yes`` is not (docs/daemon.md, "Strict mode")."""
+"""The daemon tolerates what rsync tolerates, except with ``tain strict = yes`` (docs/daemon.md, "Strict mode")."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BASE = b"log file = DIR/log\nuse chroot = no\nreverse lookup = no\nuid = 0\ngid 
 STRICT = b"tain strict = yes\n" + BASE
 OK = b"@RSYNCD: OK\n"
 
-#: Lines of a secrets file that are no `name:password`, before and behind a good one.
+#: Lines of a secrets file that are not `name:password`, placed before and after a good one.
 IMPERFECT = {
     "semicolon": b"; users\n",
     "blanks": b"   \n",
@@ -70,7 +70,7 @@ def test_an_imperfect_line_of_the_secrets_file(tolerant: Pair, strict: Daemon, l
 
 
 def test_a_user_without_a_password_is_shut_out(tmp_path: Path) -> None:
-    """The first line of a name decides."""
+    """The first line of a name counts."""
     conf = b"[m]\npath = DIR/tree\nauth users = bob\nsecrets file = DIR/secrets\n"
     with Daemon("tain", tmp_path, BASE + conf) as daemon:
         _secrets(tmp_path, b"bob:\nbob:later\n")
@@ -114,7 +114,7 @@ def test_the_name_of_a_user_who_did_not_log_in_is_empty(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("user", [b"..", b"a/b", b"."])
 def test_a_user_cannot_choose_the_directory(tmp_path: Path, user: bytes) -> None:
-    """In both modes: no set-up needs such a name, and rsync serves what is above."""
+    """In both modes. rsync would serve the directory above."""
     conf = b"[m]\npath = DIR/tree/%RSYNC_USER_NAME%\nauth users = *, a/b\nsecrets file = DIR/secrets\n"
     for number, base in enumerate((BASE, STRICT)):
         with Daemon("tain", tmp_path / str(number), base + conf) as daemon:
@@ -122,8 +122,8 @@ def test_a_user_cannot_choose_the_directory(tmp_path: Path, user: bytes) -> None
             assert daemon.login(b"m", user, b"twelve-letters").startswith(b"@ERROR: daemon security issue")
 
 
-def test_a_hook_hears_of_every_name(tmp_path: Path) -> None:
-    """A control byte in a request is no reason to refuse it; a strict configuration passes none on."""
+def test_a_hook_gets_every_name(tmp_path: Path) -> None:
+    """A control byte does not refuse a request, but a strict configuration passes none to a hook."""
 
     def make(place: Path) -> None:
         (place / "tree").mkdir()
@@ -171,7 +171,7 @@ def _motd(place: Path, text: bytes) -> None:
 
 
 @pytest.mark.parametrize("hosts", [b"*", b"UNDET*", b"127.0.0.0/8", b"10.0.0.0/8 *"])
-def test_whose_proxy_header_is_believed(tmp_path: Path, hosts: bytes) -> None:
+def test_trusted_proxies(tmp_path: Path, hosts: bytes) -> None:
     conf = b"proxy protocol = yes\nproxy protocol hosts = " + hosts + b"\n"
     header = b"PROXY TCP4 10.1.2.3 10.0.0.1 1 2\r\n"
     with Pair(tmp_path, BASE + conf, make=lambda _: None) as pair:
@@ -182,7 +182,7 @@ def test_whose_proxy_header_is_believed(tmp_path: Path, hosts: bytes) -> None:
         assert bool(daemon.talk(header + HELLO + b"\n")) == (b"*" not in hosts)
 
 
-def test_hooks_have_no_limit_of_time_unless_strict() -> None:
+def test_hooks_have_no_time_limit_unless_strict() -> None:
     from tain.daemon.hooks import Hook
     from tain.daemon.sections import Section, Variables, defaults
 

@@ -1,4 +1,4 @@
-"""The text phase against the real daemon: same configuration, same bytes sent, same bytes and log lines back."""
+"""The text phase, compared with the real daemon: the same bytes sent, the same answer and log lines."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ CASES: dict[str, bytes] = {
     "filter file missing": HELLO + b"nofilter\n",
 }
 
-# Lines that tell of a reply to somebody who had hung up, or where wording is our own by intent.
+# Lines about a reply to a client that had hung up, and lines with a wording of our own.
 _SKIP = ("safe_write failed", "early exec", "error in rsync protocol data stream")
 _NEEDS_ROOT = {"bad gid", "star gid not first", "missing chroot"}
 
@@ -174,8 +174,8 @@ def _ask(daemon: Daemon, data: bytes) -> tuple[bytes, list[str]]:
 
 
 @pytest.mark.parametrize("number", [20, 24, 25, 26])
-def test_old_clients_are_greeted_in_their_own_words(pair: list[Daemon], number: int) -> None:
-    """An old program gives up on a number above 30, so the greeting, and nothing else, differs from rsync's."""
+def test_old_clients_get_an_old_greeting(pair: list[Daemon], number: int) -> None:
+    """An old program refuses a number above 30, so only the greeting differs from rsync's."""
     (theirs, log), (ours, own_log) = (_ask(daemon, b"@RSYNCD: %d\n#list\n" % number) for daemon in pair)
     greeting = b"@RSYNCD: %d\n" % number
     assert ours.startswith(greeting) and own_log == log
@@ -190,8 +190,8 @@ def test_same_answer_and_log(pair: list[Daemon], name: str) -> None:
     assert ours == theirs
 
 
-def test_control_bytes_come_back_as_they_came(pair: list[Daemon]) -> None:
-    # A client escapes what it shows: what the daemon had escaped would be escaped twice.
+def test_control_bytes_are_sent_back_unchanged(pair: list[Daemon]) -> None:
+    # The client escapes the text; a daemon that did so too would have it escaped twice.
     for daemon in pair:
         assert b"@ERROR: Unknown module 'x\x1by'" in daemon.talk(HELLO + b"x\x1by\n")
 

@@ -1,14 +1,18 @@
-"""A stand-in for `tain._core.Link` in pure Python: enough for handshakes, over any two descriptors."""
+"""A `tain._core.Link` in pure Python, for handshakes over any two descriptors."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from tain.errors import StreamError
 
+if TYPE_CHECKING:
+    from tain.session.handshake import HandshakeLink
+
 
 class FakeLink:
-    """Blocking reads and writes; frames are understood once multiplexing has started."""
+    """Reads and writes block. It parses frames once multiplexing has started."""
 
     def __init__(
         self, read_fd: int, write_fd: int, *, timeout: int = 0, bwlimit: int = 0, role: str = "client"
@@ -139,3 +143,10 @@ class FakeLink:
 
     def drain(self, seconds: float, limit: int) -> None:
         self.flush()
+
+
+if TYPE_CHECKING:
+
+    def _as_handshake_link(link: FakeLink) -> HandshakeLink:
+        """The type checker holds the fake to the interface of the handshake."""
+        return link

@@ -1,9 +1,10 @@
-"""Every field of a plan comes from somewhere."""
+"""Every field of a plan is set from an option or a fact."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,9 +12,12 @@ from tain.errors import UnsupportedError, UsageError
 from tain.options.hostspec import locate
 from tain.options.parse import parse
 from tain.options.resolve import resolve
-from tain.session import plan
+from tain.session import plan, rules
+from tain.session.agreement import Agreed
 from tain.session.environment import Environment
-from tain.session.handshake import Agreed
+
+if TYPE_CHECKING:
+    from tain._core import PlanFields
 
 RUST = Path(__file__).parents[2] / "crates/core/src/plan.rs"
 
@@ -21,7 +25,7 @@ RUST = Path(__file__).parents[2] / "crates/core/src/plan.rs"
 FROM_OUTSIDE = {
     "auth_user", "converter_answers_handle", "converter_questions_handle", "own_numeric_ids", "daemon",
     "daemon_chmod", "daemon_parents", "daemon_rules", "ignore_nonreadable", "module", "module_chroot",
-    "module_path", "module_root", "module_root_handle", "peer_addr", "peer_host", "records", "sanitize_paths", "cwd",
+    "module_path", "module_root", "module_root_handle", "peer_addr", "peer_host", "events", "sanitize_paths", "cwd",
 }  # fmt: skip
 
 
@@ -30,7 +34,7 @@ def environment(tmp_path: Path, **env: str) -> Environment:
     return Environment(argv=[b"tain"], environ=environ, cwd=bytes(tmp_path))
 
 
-def fields(tmp_path: Path, *words: str, protocol: int = 32, local: bool = False, **agreed: object) -> dict[str, object]:
+def fields(tmp_path: Path, *words: str, protocol: int = 32, local: bool = False, **agreed: object) -> PlanFields:
     options = resolve(parse([word.encode() for word in words]))
     found = Agreed(protocol)
     for name, value in agreed.items():
@@ -39,7 +43,7 @@ def fields(tmp_path: Path, *words: str, protocol: int = 32, local: bool = False,
     return plan.plan_fields(options, found, env=environment(tmp_path), job=job, local=local, rules=[])
 
 
-def test_fields_are_those_of_the_core(tmp_path: Path) -> None:
+def test_fields_match_the_core(tmp_path: Path) -> None:
     text = RUST.read_text()
     known = set(re.findall(r"^    (\w+): ", text[text.index("\nplan! {") :], re.MULTILINE))
     made = set(fields(tmp_path, "-a", "x", "y", local=True)) | set(fields(tmp_path, "h:x", "y"))
@@ -111,8 +115,8 @@ def test_charset(tmp_path: Path) -> None:
 
 def test_rules_of_other_options() -> None:
     options = resolve(parse([b"-C", b"--exclude=a", b"--partial-dir=p", b"x", b"h:y"]))
-    assert plan.rule_events(options) == [("exclude", b"a"), ("filter", b"-p p/"), ("cvs",)]
-    assert plan.rule_events(options, protocol=29, am_sender=True)[1] == ("filter", b"- p/")
+    assert rules.rule_events(options) == [("exclude", b"a"), ("filter", b"-p p/"), ("cvs",)]
+    assert rules.rule_events(options, protocol=29, am_sender=True)[1] == ("filter", b"- p/")
 
 
 def test_super_user() -> None:

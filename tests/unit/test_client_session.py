@@ -14,7 +14,7 @@ import pytest
 import tain
 from tain._core import open_named
 from tain.cli.main import main
-from tain.session import client
+from tain.report.trace import show_words
 from tain.session.environment import Environment
 from tests.unit.fake_core import FakeLink
 
@@ -29,12 +29,12 @@ class Transfer:
     def __init__(self, *_: object) -> None:
         figures = "transferred total_size transferred_size literal matched flist_size flist_build_ms flist_xfer_ms"
         values: dict[str, object] = dict.fromkeys([*figures.split(), "sent", "received"], 0)
-        values |= {"code": 0, "error": "", "told": False, "role": "generator", "seconds": 0.0}
+        values |= {"code": 0, "error": "", "reported": False, "role": "generator", "seconds": 0.0}
         values |= {"files": {}, "created": {}, "deleted": {}} | self.end
         self.summary = types.SimpleNamespace(**values)
 
-    def __iter__(self) -> Iterator[list[tuple[int, bytes]]]:
-        yield [(1, b"an item\n"), (3, b"an item")]
+    def __iter__(self) -> Iterator[list[tuple[str, bytes]]]:
+        yield [("stdout", b"an item\n"), ("log", b"an item")]
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def core(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
         "Link": FakeLink,
         "open_named": open_named,
         "Plan": lambda **fields: fields,
-        "copy": Transfer,
+        "copy_local": Transfer,
         "send": Transfer,
         "receive": Transfer,
         "build_rules": lambda events, **facts: [],
@@ -82,7 +82,7 @@ def run(tmp_path: Path, *words: str) -> tuple[int, str, str]:
         ({"code": 24}, 24, True, "rsync warning: some files vanished before they could be transferred (code 24)"),
         ({"code": 11, "error": "rsync: oops"}, 11, False, "rsync: oops\nrsync error: error in file IO (code 11)"),
         # The peer has said it.
-        ({"code": 11, "told": True}, 11, False, ""),
+        ({"code": 11, "reported": True}, 11, False, ""),
         # A signal has no text but its code's.
         ({"code": 20}, 20, False, "rsync error: received SIGINT, SIGTERM, or SIGHUP (code 20)"),
     ],
@@ -122,7 +122,7 @@ def test_a_shell_that_ends_at_once(core: types.ModuleType, tmp_path: Path, statu
 
 
 def test_a_shell_that_breaks_during_the_transfer(core: types.ModuleType, tmp_path: Path) -> None:
-    """Number, no flags, seed; then the shell goes, and its own code is told instead of the stream's."""
+    """Number, no flags, seed; then the shell ends, and its own code is reported instead of the stream's."""
     Transfer.end = {"code": 12, "error": "rsync: connection unexpectedly closed"}
     text = "printf '\\035\\0\\0\\0\\007\\0\\0\\0'; exit 255"
     code, _, err = run(tmp_path, "-e", shell(tmp_path, text), "h:x")
@@ -164,7 +164,4 @@ def test_a_log_that_cannot_be_opened(core: types.ModuleType, tmp_path: Path) -> 
 
 
 def test_words_as_they_are_shown() -> None:
-    assert (
-        client.show_words([b"./rsh", b"--log-format=%i", b"", b"d s"])
-        == b'./rsh "--log-format=%i" "" "d s"  (4 args)\n'
-    )
+    assert show_words([b"./rsh", b"--log-format=%i", b"", b"d s"]) == b'./rsh "--log-format=%i" "" "d s"  (4 args)\n'

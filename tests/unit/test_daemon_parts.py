@@ -1,4 +1,4 @@
-"""Parts of the daemon that need no connection."""
+"""The parts of the daemon that work without a connection."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ class Names:
 def test_host_lists(allow: bytes, deny: bytes, result: bool) -> None:
     names = Names({b"known": ["::1", "10.1.2.3"], b"elsewhere": ["10.9.9.9"]})
     peer = Peer("10.1.2.3", b"peer.example.org")
-    assert allowed(peer, allow, deny, resolver=names, say=lambda _: None) is result
+    assert allowed(peer, allow, deny, resolver=names, warn=lambda _: None) is result
 
 
 def test_mapped_and_scoped_addresses() -> None:
     def ask(address: str, word: bytes) -> bool:
-        return allowed(Peer(address, UNDETERMINED), word, b"", resolver=None, say=lambda _: None)
+        return allowed(Peer(address, UNDETERMINED), word, b"", resolver=None, warn=lambda _: None)
 
     assert ask("::ffff:10.1.2.3", b"10.0.0.0/8")
     assert ask("fe80::1%eth0", b"fe80::1")
@@ -82,7 +82,7 @@ def test_mapped_and_scoped_addresses() -> None:
 
 def test_forward_match_names_the_peer() -> None:
     peer = Peer("10.1.2.3", UNDETERMINED)
-    assert allowed(peer, b"known", b"", resolver=Names({b"known": ["10.1.2.3"]}), say=lambda _: None)
+    assert allowed(peer, b"known", b"", resolver=Names({b"known": ["10.1.2.3"]}), warn=lambda _: None)
     assert peer.name == b"known"
 
 
@@ -141,6 +141,16 @@ def test_digest_floor() -> None:
     assert not auth.too_weak(b"sha512", b"sha256")
     assert "weaker" in auth.too_weak(b"md5", b"sha256")
     assert "not a supported digest" in auth.too_weak(b"sha512", b"sha3")
+
+
+def test_the_request_text_is_cut_between_words() -> None:
+    class Talk:
+        def read_list(self, stop: bytes, *, word_limit: int, count_limit: int) -> list[bytes]:
+            return [b"--server", b".", *(b"mod/" + b"x" * 400 for _ in range(9))]
+
+    found = arguments.read(Talk(), 32, b"mod")  # type: ignore[arg-type]
+    assert len(found.paths) == 9
+    assert found.request == b" ".join([b"mod/" + b"x" * 400] * 3)
 
 
 class Bytes:
@@ -330,7 +340,7 @@ def test_module_roots(tmp_path: Path) -> None:
         file = tmp_path / "conf"
         file.write_bytes(b"[m]\npath=%s\nuse chroot=%s\n" % (path, chroot))
         section = load(bytes(file)).modules[0]
-        found = module.roots(section, can_chroot=lambda: problem, say=lambda _: None)
+        found = module.roots(section, can_chroot=lambda: problem, warn=lambda _: None)
         return found.full_path, found.chroot, found.root, found.sanitize, found.munge
 
     assert roots(b"/a/b", b"yes") == (b"/a/b", b"/a/b", b"/", False, False)
@@ -364,7 +374,7 @@ def test_pid_file(tmp_path: Path) -> None:
     path = bytes(tmp_path / "pid")
     file = PidFile(path)
     file.create()
-    # Reading through another descriptor would drop the lock when that is closed.
+    # Closing another descriptor of the file would release the lock.
     assert os.pread(file.fd, 99, 0) == b"%d\n" % os.getpid()
     pid = os.fork()
     if pid == 0:

@@ -1,6 +1,6 @@
-"""spec: daemon 17: every statement of the checklist has its tests, or a reason for having none.
+"""Each statement of the checklist (spec: daemon 17) has tests, or a reason why it has none.
 
-Some tests carry the statement's id in their name; the table names the others. What it names must exist.
+Some tests have the statement's id in their name; the table names the others. Each named test must exist.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TESTED: dict[int, list[str]] = {
     14: ['"crlf"'],
     15: ['"list"', "test_real_client_sees_the_same"],
     16: ["test_same_answer_and_log"],
-    17: ["test_old_clients_are_greeted_in_their_own_words"],
+    17: ["test_old_clients_get_an_old_greeting"],
     18: ['"hidden and denied"'],
     19: ["test_handshake_deadline", "test_trickling_does_not_help"],
     20: ["test_connection_slots", "test_dmn_20_a_slot_is_free_after_a_kill"],
@@ -54,7 +54,7 @@ TESTED: dict[int, list[str]] = {
     38: ["test_shell_bytes_abort_silently", "test_hook_commands_refuse_shell_bytes"],
     39: ["test_dmn_39_converter"],
     40: ["test_dmn_40_pull", "test_dmn_40_push"],
-    41: ["test_escape", "test_control_bytes_come_back_as_they_came"],
+    41: ["test_escape", "test_control_bytes_are_sent_back_unchanged"],
     44: ["test_dmn_44_misspelt_access_control_is_shown"],
     45: ["test_dmn_45_a_path_outside_any_module"],
     48: ['"first sample"', '"third sample"', '"fourth sample"', "test_dmn_48_the_second_sample"],
@@ -70,11 +70,11 @@ TESTED: dict[int, list[str]] = {
     59: ['"dmn-59-names"'],
 }
 
-#: None of it is in rsync's daemon.
+#: rsync's daemon has none of these.
 NOT_BUILT: dict[int, str] = {
-    42: "no TLS client of our own yet: rsync-ssl runs tain as it runs rsync",
-    43: "no restricted shell of our own",
-    46: "a client's symptoms have their hints (test_hints); D1, D21, D22 and D24 are a daemon's and have none yet",
+    42: "no TLS client yet: rsync-ssl runs tain as it runs rsync",
+    43: "no restricted shell",
+    46: "the symptoms of a client have hints (test_hints); those of a daemon (D1, D21, D22, D24) have none yet",
     47: "no cache of directories yet",
     50: "no mirror command yet",
 }

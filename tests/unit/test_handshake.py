@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 
 from tain.errors import MemoryLimitError, ProtocolError, TainError, UnsupportedError, UsageError
-from tain.options.resolved import Options
-from tain.session import handshake
+from tain.options.resolved import ResolvedOptions
+from tain.session import agreement, handshake, rules
 from tests.unit.fake_core import FakeLink
 
 RSYNC = shutil.which("rsync")
 CAPS = b".iLsfxCIvu"
 
 
-def make_options(**values: object) -> Options:
-    options = Options()
+def make_options(**values: object) -> ResolvedOptions:
+    options = ResolvedOptions()
     options.recurse = 2
     for name, value in values.items():
         setattr(options, name, value)
@@ -34,10 +34,15 @@ class Peers:
     """Our client and our server at the two ends of a socket pair, each in its own thread."""
 
     def __init__(
-        self, client: Options, server: Options, *, client_env: dict[bytes, bytes], server_env: dict[bytes, bytes]
+        self,
+        client: ResolvedOptions,
+        server: ResolvedOptions,
+        *,
+        client_env: dict[bytes, bytes],
+        server_env: dict[bytes, bytes],
     ):
         ours, theirs = socket.socketpair()
-        self.result: dict[str, handshake.Agreed | TainError] = {}
+        self.result: dict[str, agreement.Agreed | TainError] = {}
 
         def serve() -> None:
             link = FakeLink(theirs.fileno(), theirs.fileno())
@@ -46,7 +51,7 @@ class Peers:
                 self.result["server"] = handshake.server_handshake(
                     link, server, am_sender=server.sender, environ=server_env
                 )
-                self.filters = handshake.receive_filters(link)
+                self.filters = rules.receive_filters(link)
             except TainError as error:
                 self.result["server"] = error
             link.close()
@@ -59,13 +64,13 @@ class Peers:
             self.result["client"] = handshake.client_handshake(
                 link, client, am_sender=not server.sender, environ=client_env
             )
-            handshake.send_filters(link, [b"- *.o", b"+ x/"])
+            rules.send_filters(link, [b"- *.o", b"+ x/"])
         except TainError as error:
             self.result["client"] = error
         link.close()
         thread.join()
 
-    def agreed(self, side: str) -> handshake.Agreed:
+    def agreed(self, side: str) -> agreement.Agreed:
         result = self.result[side]
         if isinstance(result, TainError):
             raise result
@@ -73,8 +78,8 @@ class Peers:
 
 
 def meet(
-    client: Options,
-    server: Options,
+    client: ResolvedOptions,
+    server: ResolvedOptions,
     client_env: dict[bytes, bytes] | None = None,
     server_env: dict[bytes, bytes] | None = None,
 ) -> Peers:
@@ -162,10 +167,10 @@ def test_a_server_list_limits_forced_choices() -> None:
 )
 def test_options_that_need_a_protocol(values: dict[str, object], protocol: int, text: str) -> None:
     with pytest.raises(ProtocolError) as caught:
-        handshake.check_protocol(make_options(**values), protocol)
+        agreement.check_protocol(make_options(**values), protocol)
     assert str(caught.value) == text
     if "acls" in values or "xattrs" in values:
-        handshake.check_protocol(make_options(**values), protocol, local=True)
+        agreement.check_protocol(make_options(**values), protocol, local=True)
 
 
 @pytest.mark.parametrize(
@@ -179,9 +184,9 @@ def test_options_that_need_a_protocol(values: dict[str, object], protocol: int, 
 )
 def test_numbers_that_do_not_fit(own: int, remote: int, text: str) -> None:
     with pytest.raises(ProtocolError, match=text):
-        handshake.agree_protocol(own, remote, server=False)
-    assert handshake.agree_protocol(32, 40, server=False) == 32
-    assert handshake.agree_protocol(33, 32, server=False) == 32
+        agreement.agree_protocol(own, remote, server=False)
+    assert agreement.agree_protocol(32, 40, server=False) == 32
+    assert agreement.agree_protocol(33, 32, server=False) == 32
 
 
 @pytest.mark.parametrize(
@@ -189,16 +194,16 @@ def test_numbers_that_do_not_fit(own: int, remote: int, text: str) -> None:
     [(b".iLsfxCIvu", 32), (b"32.3LsfxCIvu", 31), (b"31.5L", 30), (b"33.1L", 32), (b"31.0L", 32), (b"", 32)],
 )
 def test_pre_release_clients(capabilities: bytes, limit: int) -> None:
-    assert handshake.released_limit(capabilities, 32) == limit
+    assert agreement.released_limit(capabilities, 32) == limit
 
 
 def test_compat_flags() -> None:
     options = make_options()
-    assert handshake.server_compat(options, CAPS, am_sender=False) == 0x1FF
-    assert handshake.server_compat(options, CAPS.replace(b"i", b""), am_sender=False) == 0x1FE
+    assert agreement.server_compat(options, CAPS, am_sender=False) == 0x1FF
+    assert agreement.server_compat(options, CAPS.replace(b"i", b""), am_sender=False) == 0x1FE
     options.delay_updates = True
-    assert handshake.server_compat(options, CAPS, am_sender=False) == 0x1FE
-    assert handshake.server_compat(options, CAPS, am_sender=True) == 0x1FF
+    assert agreement.server_compat(options, CAPS, am_sender=False) == 0x1FE
+    assert agreement.server_compat(options, CAPS, am_sender=True) == 0x1FF
 
 
 def test_obsolete_capability_gets_one_raw_byte() -> None:
@@ -230,11 +235,11 @@ def test_a_rule_that_is_too_long() -> None:
     a.write_int(5120)
     a.flush()
     with pytest.raises(MemoryLimitError):
-        handshake.receive_filters(b)
+        rules.receive_filters(b)
     a.write_int(-1)
     a.flush()
     with pytest.raises(MemoryLimitError):
-        handshake.receive_filters(b)
+        rules.receive_filters(b)
     for one in (a, b, ours, theirs):
         one.close()
 
@@ -264,7 +269,7 @@ def test_client_with_the_real_server(real: str, protocol: int, environment: dict
     agreed = handshake.client_handshake(
         link, make_options(protocol=protocol, compress=True), am_sender=False, environ=environment
     )
-    handshake.send_filters(link, [])
+    rules.send_filters(link, [])
     assert agreed.protocol == protocol
     assert agreed.compat == (0x1FE if protocol >= 30 else 0)
     if protocol >= 30:
@@ -311,7 +316,7 @@ def test_server_with_the_real_client(real: str, protocol: int, tmp_path: Path) -
     options = make_options(sender=True, capabilities=capabilities, compress=True)
     agreed = handshake.server_handshake(link, options, am_sender=True, environ={})
     assert agreed.protocol == protocol
-    assert handshake.receive_filters(link) == [b"- *.o" if protocol >= 29 else b"*.o"]
+    assert rules.receive_filters(link) == [b"- *.o" if protocol >= 29 else b"*.o"]
     child.kill()
     child.wait()
     link.close()

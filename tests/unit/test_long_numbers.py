@@ -1,4 +1,4 @@
-"""Numbers of thousands of digits, wherever a text of a user or a peer holds one: wrong values, never more."""
+"""Numbers of thousands of digits, in texts of a user or a peer: a wrong value, never an exception of another kind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tain.options import levels, paths, stoptime
 from tain.options.parse import integer, parse
 from tain.options.resolve import resolve
 from tain.options.sizes import parse_size
-from tain.session import copy_as, handshake
+from tain.session import agreement, copy_as
 from tain.session.greeting import parse_greeting
 from tain.transport import proxy, tcp
 
@@ -92,7 +92,7 @@ def refused(call: Callable[[], object], kind: type[Exception]) -> None:
 
 
 def test_texts_of_peers_and_files() -> None:
-    assert handshake.released_limit(LONG + b"." + LONG + b"i", 32) == 32
+    assert agreement.released_limit(LONG + b"." + LONG + b"i", 32) == 32
     assert parse_greeting(b"@RSYNCD: " + LONG + b".0 md5") is None
     assert parse_greeting(b"@RSYNCD: 31." + LONG + b" md5") is None
     assert module._number(LONG) is None
@@ -100,7 +100,7 @@ def test_texts_of_peers_and_files() -> None:
     header = b"PROXY TCP4 192.0.2.1 192.0.2.2 %s 2\r\n" % LONG
     refused(lambda: proxyheader._version1(None, header), proxyheader.BadHeaderError)  # type: ignore[arg-type]
     peer = access.Peer("192.0.2.1", b"name")
-    refused(lambda: access.matches(peer, b"192.0.2.0/" + LONG, False, None), access.BadTokenError)
+    refused(lambda: access.matches(peer, b"192.0.2.0/" + LONG, deny=False, resolver=None), access.BadTokenError)
 
 
 class Sock:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tain.daemon import access, arguments, auth, config, lint, proxyheader, text, transfer
+from tain.daemon import access, arguments, auth, config, lint, proxyheader, request, text
 from tain.daemon import greeting as server_greeting
 from tain.daemon.conversation import ClosedError, TooManyError
 from tain.daemon.conversation import Conversation as Talk
@@ -26,8 +26,8 @@ from tain.options.hostspec import locate, parse_host, remote_file
 from tain.options.parse import parse
 from tain.options.refuse import refusals
 from tain.options.resolve import resolve
-from tain.options.resolved import Options
-from tain.session import batch, greeting, handshake
+from tain.options.resolved import ResolvedOptions
+from tain.session import batch, greeting, handshake, rules
 from tain.session.arguments import unquote
 from tain.session.environment import Environment
 from tain.session.wildcards import wild
@@ -167,7 +167,7 @@ def test_talk_of_a_daemon() -> None:
     def reader(data: bytes) -> None:
         link = Bytes(data)
         try:
-            talk = greeting.Conversation(link, Options(), env, Silent(), role="sender")  # type: ignore[arg-type]
+            talk = greeting.Conversation(link, ResolvedOptions(), env, Silent(), role="sender")  # type: ignore[arg-type]
             talk.greet()
             if talk.open_module(b"mod", b"joe"):
                 talk.send_arguments([b"--server", b".", b"mod/"])
@@ -223,7 +223,7 @@ def test_arguments_of_a_client() -> None:
             cleaned = arguments.clean(path)
             assert not cleaned.startswith(b"/")
             assert b".." not in cleaned.split(b"/")
-        transfer.understand(asked.options, refused)
+        request.understand(asked.options, refused)
 
     refused = refusals(["delete*", "!delete-before", "checksum"])
     for data in inputs("arguments", *seeds, cases=400):
@@ -311,8 +311,8 @@ def test_hosts() -> None:
         # A file with a NUL is refused as a whole.
         words = words.replace(b"\0", b"")
         for who in (peer, peer6):
-            access.allowed(who, words, b"", resolver=None, say=len)
-            access.allowed(who, b"", words, resolver=None, say=len)
+            access.allowed(who, words, b"", resolver=None, warn=len)
+            access.allowed(who, b"", words, resolver=None, warn=len)
 
     for data in inputs(
         "hosts", b"10.0.0.0/8, 10.1.2.0/255.255.255.0 *.org", b"::/0 fe80::1/64 @group [p]eer.* 10.66051"
@@ -344,7 +344,7 @@ def test_places() -> None:
         parse_host(word)
         remote_file(word)
         for words in ([word, b"d"], [b"s", word], [word], [word, word, b"d"]):
-            options = Options()
+            options = ResolvedOptions()
             options.args = words
             try:
                 locate(options)
@@ -361,8 +361,8 @@ def test_batch_headers() -> None:
     def reader(data: bytes) -> None:
         link = Bytes(data)
         try:
-            flags, agreed = batch.read_header(link, Options())
-            batch.apply_flags(Options(), flags, agreed.protocol)
+            flags, agreed = batch.read_header(link, ResolvedOptions())
+            batch.apply_flags(ResolvedOptions(), flags, agreed.protocol)
         finally:
             link.close()
 
@@ -374,18 +374,18 @@ def test_batch_headers() -> None:
 def test_handshakes() -> None:
     sums, codecs = b"xxh128 xxh3 md5", b"zstd lz4 zlibx none"
     lists = bytes([len(sums)]) + sums + bytes([len(codecs)]) + codecs
-    compressed = Options()
+    compressed = ResolvedOptions()
     compressed.compress = True
     compressed.capabilities = b".iLsfxCIvu"
 
     def reader(data: bytes) -> None:
-        for options in (Options(), compressed):
+        for options in (ResolvedOptions(), compressed):
             for am_sender in (False, True):
                 for shake in (handshake.client_handshake, handshake.server_handshake):
                     link = Bytes(data)
                     try:
                         shake(link, options, am_sender=am_sender, environ={})
-                        handshake.receive_filters(link)
+                        rules.receive_filters(link)
                     except TainError:
                         pass
                     finally:

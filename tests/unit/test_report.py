@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tain.errors import FileError, PeerExit, VanishedFiles
+from tain.errors import EXIT_TEXTS, FileError, PeerExit, VanishedFiles
 from tain.report import output, stats
 from tain.report.logfile import LogFile
 
@@ -117,13 +118,24 @@ def test_streams_keep_their_order(tmp_path: Path) -> None:
     log = LogFile.open(os.fsencode(tmp_path / "log"), 7)
     for mode in (None, "b"):
         out = output.Output(fd, fd, log=log, outbuf=mode)
-        out.events([(1, b"a\n"), (1, b"b\n"), (3, b"logged"), (2, b"c\n"), (1, b"d\n")])
+        out.events([("stdout", b"a\n"), ("stdout", b"b\n"), ("log", b"logged"), ("stderr", b"c\n"), ("stdout", b"d\n")])
         out.flush()
     os.close(fd)
     assert (tmp_path / "x").read_bytes() == b"a\nb\nc\nd\n" * 2
     lines = (tmp_path / "log").read_text().splitlines()
     assert len(lines) == 2 and lines[0].endswith(" [7] logged")
     assert lines[0][4] == "/" and lines[0][13] == ":"
+
+
+def test_structured_events_stand_between_texts(tmp_path: Path) -> None:
+    fd = os.open(tmp_path / "x", os.O_RDWR | os.O_CREAT)
+    seen: list[tuple[object, bytes]] = []
+    one, two, three = ("item", object()), ("item", object()), ("item", object())
+    batch = [("stdout", b"a\n"), one, ("log", b"logged"), two, ("stderr", b"b\n"), three]
+    out = output.Output(fd, fd)
+    out.events(batch, lambda events: seen.append((events, (tmp_path / "x").read_bytes())))  # type: ignore[arg-type]
+    os.close(fd)
+    assert seen == [([one, two], b"a\n"), ([three], b"a\nb\n")]
 
 
 def test_a_closed_pipe_is_ignored() -> None:
@@ -142,3 +154,12 @@ def test_quiet(tmp_path: Path) -> None:
     out.error(b"y\n")
     os.close(fd)
     assert (tmp_path / "x").read_bytes() == b"y\n"
+
+
+def test_exit_texts_are_those_of_the_core() -> None:
+    """The core has only the codes with which it ends a run itself."""
+    source = (Path(__file__).parents[2] / "crates/core/src/error.rs").read_text()
+    body = source[source.index("pub fn exit_text") :].partition("\n}")[0]
+    found = {int(code): text for code, text in re.findall(r'(\d+) => "([^"]*)"', body)}
+    assert found
+    assert found.items() <= EXIT_TEXTS.items()

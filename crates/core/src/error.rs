@@ -66,7 +66,7 @@ pub enum Error {
     Other(i32, String),
 }
 
-/// A result with the error of the core.
+/// A result with an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {

@@ -1,8 +1,11 @@
-//! What a running transfer reports to its caller. Output is ready-formatted bytes; counters come in a [`Summary`].
+//! The events of a running transfer, in one ordered stream, and its [`Summary`].
+//!
+//! To add a kind of structured event: a variant of [`Event`], a field and a name in [`Subscription`], the place in
+//! `report` that emits it, its conversion in `crates/python/src/run.rs`, and its type in `_core.pyi`.
 
 use crate::role::Role;
 
-/// One thing that happened. The caller writes the bytes where they belong and interprets nothing.
+/// One event. Texts are ready-formatted bytes: the caller writes them where they belong and interprets nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// Bytes for stdout (whole lines, or a progress line that begins with CR).
@@ -11,38 +14,67 @@ pub enum Event {
     Stderr(Vec<u8>),
     /// One line for the log file or syslog, without its time stamp and newline.
     Log(Vec<u8>),
-    /// A structured record of one item; only when `Plan::records` is set.
-    Record(Record),
+    /// One item; only for a caller that subscribed to items.
+    Item(Item),
+}
+
+/// The kinds of structured events that the caller asked for. Texts and log lines need no subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Subscription {
+    /// [`Event::Item`].
+    pub item: bool,
+}
+
+impl Subscription {
+    /// The subscription to the named kinds; `None` when a name is unknown.
+    pub fn from_names(names: &[String]) -> Option<Self> {
+        let mut wanted = Self::default();
+        for name in names {
+            match name.as_str() {
+                "item" => wanted.item = true,
+                _ => return None,
+            }
+        }
+        Some(wanted)
+    }
 }
 
 /// One item of a transfer (spec: output 7, one field per escape that matters to programs).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Record {
-    /// `send`, `recv` or `del.`
+pub struct Item {
+    /// `send`, `recv`, `del` or `list`.
     pub operation: &'static str,
     /// The 11 characters of `%i`.
     pub itemized: String,
+    /// The path in the transfer.
     pub name: Vec<u8>,
     /// Size in bytes.
     pub length: u64,
     /// Seconds since 1970.
     pub mtime: i64,
+    /// Type and permissions, as in `stat`.
     pub mode: u32,
-    /// ` -> target` or ` => leader`, without the arrow.
+    /// The target of a symbolic link, or the name that a hard link shares its data with.
     pub target: Option<Vec<u8>>,
 }
 
 /// Counts by type, in the order in which `--stats` prints them (spec: output 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
+    /// Regular files.
     pub reg: u64,
+    /// Directories.
     pub dir: u64,
+    /// Symbolic links.
     pub link: u64,
+    /// Devices.
     pub dev: u64,
+    /// Sockets and FIFOs.
     pub special: u64,
 }
 
 impl Counts {
+    /// All types together.
     pub fn total(&self) -> u64 {
         self.reg + self.dir + self.link + self.dev + self.special
     }
@@ -66,35 +98,46 @@ pub struct Summary {
     pub code: i32,
     /// The error that ended the run early, if it has a text of its own.
     pub error: String,
-    /// The user has already seen how this run ended, from the peer or through its client.
+    /// The user has already seen the error: the peer has reported it, or this server has sent it to its client.
     pub told: bool,
     /// The role that the closing line names.
     pub role: Role,
+    /// Entries of the file list.
     pub files: Counts,
+    /// Created entries.
     pub created: Counts,
+    /// Deleted entries.
     pub deleted: Counts,
     /// Regular files transferred.
     pub transferred: u64,
-    /// All sizes in bytes.
+    /// Bytes of all files in the list.
     pub total_size: u64,
+    /// Bytes of the transferred files.
     pub transferred_size: u64,
+    /// Bytes of file data that were sent.
     pub literal: u64,
+    /// Bytes of file data that the receiver had.
     pub matched: u64,
+    /// Bytes of the file list.
     pub flist_size: u64,
-    /// Milliseconds.
+    /// Milliseconds to build the file list.
     pub flist_build_ms: u64,
+    /// Milliseconds to transfer the file list.
     pub flist_xfer_ms: u64,
-    /// Bytes, from this side's point of view.
+    /// Bytes that this side sent.
     pub sent: u64,
+    /// Bytes that this side received.
     pub received: u64,
-    /// Deltas: totals of the sender's search.
+    /// Blocks that the sender found in the basis.
     pub matches: u64,
+    /// Positions whose rolling sum was in the sender's hash table.
     pub hash_hits: u64,
+    /// Hits whose strong sum differed.
     pub false_alarms: u64,
-    /// Exact; the rate is computed from whole seconds.
+    /// The exact duration. (The printed rate is made from whole seconds.)
     pub seconds: f64,
     /// Deletions skipped by `--max-delete`.
     pub deletions_skipped: u64,
-    /// True when there was something in the file list (an empty pull prints no statistics of the peer).
+    /// The file list had entries. (After an empty pull the peer sends no statistics.)
     pub had_entries: bool,
 }

@@ -5,16 +5,24 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::event::Subscription;
 
 /// A dynamically typed value, as it comes through the door.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
+    /// No value.
     None,
+    /// A truth value.
     Bool(bool),
+    /// A number.
     Int(i128),
+    /// Bytes or a text.
     Bytes(Vec<u8>),
+    /// A list.
     List(Vec<Value>),
+    /// A mapping.
     Map(Vec<(String, Value)>),
+    /// A held descriptor.
     Handle(Handle),
 }
 
@@ -113,6 +121,12 @@ impl FromValue for Vec<String> {
     }
 }
 
+impl FromValue for Subscription {
+    fn from_value(value: Value) -> Option<Self> {
+        Self::from_names(&Vec::from_value(value)?)
+    }
+}
+
 impl FromValue for Vec<u32> {
     fn from_value(value: Value) -> Option<Self> {
         match value {
@@ -126,10 +140,12 @@ macro_rules! names {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),* $(,)? } default $default:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[allow(missing_docs)] // a variant is named like the word of the option
         pub enum $name { $($(#[$vdoc])* $variant),* }
         impl $name {
             /// The name that Python and the wire use.
             pub fn name(self) -> &'static str { match self { $(Self::$variant => $text),* } }
+            /// The variant with this name.
             pub fn from_name(name: &str) -> Option<Self> { match name { $($text => Some(Self::$variant),)* _ => None } }
         }
         impl Default for $name { fn default() -> Self { Self::$default } }
@@ -193,6 +209,7 @@ macro_rules! levels {
     ($(#[$doc:meta])* $name:ident { $($field:ident = $word:literal),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        #[allow(missing_docs)] // a field is named like the word of the option
         pub struct $name { $(pub $field: u8),* }
         impl FromValue for $name {
             fn from_value(value: Value) -> Option<Self> {
@@ -225,6 +242,7 @@ macro_rules! plan {
     ($($(#[$doc:meta])* $field:ident : $ty:ty = $default:expr),* $(,)?) => {
         /// A transfer as a value. Field names are the keyword names on the Python side.
         #[derive(Debug, Clone)]
+        #[allow(missing_docs)] // a field without a comment is named like its option
         pub struct Plan { $($(#[$doc])* pub $field: $ty),* }
         impl Default for Plan { fn default() -> Self { Self { $($field: $default),* } } }
         impl Plan {
@@ -520,8 +538,8 @@ plan! {
     progress: u8 = 0,
     eight_bit_output: bool = false,
     charset: Charset = Charset::Utf8,
-    /// Emit `Event::Record`s.
-    records: bool = false,
+    /// The structured events that the caller asked for.
+    events: Subscription = Subscription::default(),
     /// `%h`, `%a`, `%m`, `%u`, `%P` of log formats on a daemon.
     peer_host: Vec<u8> = Vec::new(),
     peer_addr: Vec<u8> = Vec::new(),

@@ -8,13 +8,13 @@ pub enum Role {
     /// The program around a transfer.
     #[default]
     Client,
-    /// The side that lists and sends files.
+    /// Lists files and sends their data.
     Sender,
     /// The receiving side before its process divides in two: while it takes the first list and finds its destination.
     EarlyReceiver,
-    /// The part that receives data.
+    /// Writes files.
     Receiver,
-    /// The part that compares and asks for data.
+    /// Compares entries and asks for data.
     Generator,
 }
 

@@ -1,6 +1,6 @@
-//! The algorithm by itself: checksums, signatures, deltas and patches of buffers and files.
+//! The algorithm without a transfer: checksums, signatures, deltas and patches of buffers and files.
 
-// Arguments are owned by the call: that is how the binding hands them over.
+// pyo3 passes arguments by value.
 #![allow(clippy::needless_pass_by_value)]
 
 use std::fs::File;
@@ -22,13 +22,13 @@ use tain_core::{Error, Result};
 use crate::errors::OrRaise;
 use crate::link::duplicate;
 
-/// How long a calculation may keep signals waiting.
+/// The longest delay of a Python signal handler.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// Large enough that a system call costs little beside hashing what it has read.
+/// Large enough that hashing a chunk costs much more than the system call that reads it.
 const CHUNK: usize = 1 << 18;
 
-/// What a caller gives: the bytes themselves, or the descriptor of a file that is read from its start.
-pub enum Input {
+/// An argument: bytes, or the descriptor of a file that is read from its start.
+pub(crate) enum Input {
     Bytes(PyBackedBytes),
     File(File),
 }
@@ -82,8 +82,8 @@ impl Basis for Input {
     }
 }
 
-/// Reads an input from its start, by position: the descriptor's own offset is the caller's. Looks for signals on the
-/// way.
+/// Reads an input from its start by position, because the descriptor's offset belongs to the caller. Checks for signals
+/// between reads.
 struct Watched<'a> {
     input: &'a Input,
     at: u64,
@@ -101,7 +101,7 @@ impl<'a> Watched<'a> {
         }
     }
 
-    /// The result, unless a signal handler has raised something.
+    /// The result, or the exception that a signal handler has raised.
     fn end<T>(self, py: Python<'_>, result: Result<T>) -> PyResult<T> {
         match self.raised {
             Some(error) => Err(error),
@@ -114,7 +114,7 @@ impl Read for Watched<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.looked.elapsed() >= PATIENCE {
             self.looked = Instant::now();
-            // The method itself is not general enough in its lifetime, whatever clippy suggests.
+            // The path of the method that clippy suggests has too narrow a lifetime.
             #[allow(clippy::redundant_closure_for_method_calls)]
             let signals = Python::attach(|py| py.check_signals());
             if let Err(error) = signals {
@@ -128,7 +128,7 @@ impl Read for Watched<'_> {
     }
 }
 
-/// Where a result goes: into memory, or to a descriptor.
+/// The destination of a result: memory or a descriptor.
 enum Output {
     Bytes(Vec<u8>),
     File(File),
@@ -168,7 +168,7 @@ fn kind(py: Python<'_>, name: &str) -> PyResult<SumKind> {
 /// See the stub.
 #[pyfunction]
 #[pyo3(signature = (source, kind="xxh128"))]
-pub fn checksum(py: Python<'_>, source: Input, kind: &str) -> PyResult<Py<PyBytes>> {
+pub(crate) fn checksum(py: Python<'_>, source: Input, kind: &str) -> PyResult<Py<PyBytes>> {
     let kind = self::kind(py, kind)?;
     let mut reader = Watched::new(&source);
     let result = py.detach(|| {
@@ -189,7 +189,7 @@ pub fn checksum(py: Python<'_>, source: Input, kind: &str) -> PyResult<Py<PyByte
 /// See the stub.
 #[pyfunction]
 #[pyo3(signature = (source, *, block_size=0, checksum="xxh128"))]
-pub fn signature(py: Python<'_>, source: Input, block_size: u32, checksum: &str) -> PyResult<Py<PyBytes>> {
+pub(crate) fn signature(py: Python<'_>, source: Input, block_size: u32, checksum: &str) -> PyResult<Py<PyBytes>> {
     let kind = kind(py, checksum)?;
     let mut reader = Watched::new(&source);
     let result = py.detach(|| standalone::signature(&mut reader, source.len()?, block_size, kind));
@@ -199,7 +199,7 @@ pub fn signature(py: Python<'_>, source: Input, block_size: u32, checksum: &str)
 /// See the stub.
 #[pyfunction]
 #[pyo3(signature = (source, signature, output=None))]
-pub fn delta(
+pub(crate) fn delta(
     py: Python<'_>,
     source: Input,
     signature: PyBackedBytes,
@@ -215,7 +215,12 @@ pub fn delta(
 /// See the stub.
 #[pyfunction]
 #[pyo3(signature = (basis, delta, output=None))]
-pub fn patch(py: Python<'_>, basis: Input, delta: Input, output: Option<RawFd>) -> PyResult<Option<Py<PyBytes>>> {
+pub(crate) fn patch(
+    py: Python<'_>,
+    basis: Input,
+    delta: Input,
+    output: Option<RawFd>,
+) -> PyResult<Option<Py<PyBytes>>> {
     let mut output = Output::new(py, output)?;
     let mut basis = basis;
     let mut reader = Watched::new(&delta);

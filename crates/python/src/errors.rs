@@ -1,4 +1,4 @@
-//! The one table from errors of the core to the exceptions of `tain.errors`.
+//! The one table from the core's errors to the exceptions of `tain.errors`.
 
 use pyo3::prelude::*;
 use tain_core::Error;
@@ -24,11 +24,11 @@ fn class(error: &Error) -> &'static str {
 }
 
 /// The exception for an error.
-pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
+pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
     let make = || -> PyResult<PyErr> {
         let class = py.import("tain.errors")?.getattr(class(error))?;
         let value = match error {
-            // The peer has said why itself.
+            // The peer has reported the reason.
             Error::PeerExit(code) | Error::Ended(code) | Error::Reported(code) => class.call1(("", *code))?,
             Error::Other(code, text) => class.call1((text.as_str(), *code))?,
             other => class.call1((other.to_string(),))?,
@@ -38,9 +38,9 @@ pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
     make().unwrap_or_else(|e| e)
 }
 
-/// Raise the exception for an error of the core: the table of this file, for its test.
+/// Raise the exception for an error of the core, for the test of this table.
 #[pyfunction]
-pub fn raise_error(py: Python<'_>, kind: &str, code: i32, text: String) -> PyResult<()> {
+pub(crate) fn raise_error(py: Python<'_>, kind: &str, code: i32, text: String) -> PyResult<()> {
     let error = match kind {
         "Usage" => Error::Usage(text),
         "Protocol" => Error::Protocol(text),
@@ -62,7 +62,7 @@ pub fn raise_error(py: Python<'_>, kind: &str, code: i32, text: String) -> PyRes
 }
 
 /// Turn a result of the core into one of Python.
-pub trait OrRaise<T> {
+pub(crate) trait OrRaise<T> {
     fn or_raise(self, py: Python<'_>) -> PyResult<T>;
 }
 

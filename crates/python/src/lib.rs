@@ -1,4 +1,4 @@
-//! The door between tain's Python and its Rust core: types are converted here, and nothing is decided.
+//! The door between tain's Python and its Rust core. The binding converts types and decides nothing.
 
 mod algorithms;
 mod charset;
@@ -7,7 +7,7 @@ mod link;
 mod operator;
 mod plan;
 mod rules;
-mod transfer;
+mod run;
 
 use std::sync::Arc;
 
@@ -18,47 +18,45 @@ use tain_core::roles::{local, remote};
 
 use link::Link;
 use plan::Plan;
-use transfer::{Record, Summary, Transfer};
+use run::{Item, Run, Summary};
 
 /// Start as the sender over a link.
 #[pyfunction]
-fn send(py: Python<'_>, link: Py<Link>, plan: &Plan) -> PyResult<Transfer> {
+fn send(link: Py<Link>, plan: &Plan) -> PyResult<Run> {
     let plan = Arc::clone(&plan.inner);
     let report = Report::new(Arc::clone(&plan), true);
-    let _ = py;
-    Transfer::start(report, move |report| {
+    Run::start(report, move |report| {
         remote::send(&mut link.get().lock(), &plan, report)
     })
 }
 
 /// Start as generator and receiver over a link.
 #[pyfunction]
-fn receive(py: Python<'_>, link: Py<Link>, plan: &Plan) -> PyResult<Transfer> {
+fn receive(link: Py<Link>, plan: &Plan) -> PyResult<Run> {
     let plan = Arc::clone(&plan.inner);
     let report = Report::new(Arc::clone(&plan), false);
-    let _ = py;
-    Transfer::start(report, move |report| {
+    Run::start(report, move |report| {
         remote::receive(&mut link.get().lock(), &plan, report)
     })
 }
 
 /// Start a local copy.
 #[pyfunction]
-fn copy(plan: &Plan) -> PyResult<Transfer> {
+fn copy_local(plan: &Plan) -> PyResult<Run> {
     let plan = Arc::clone(&plan.inner);
     let report = Report::new(Arc::clone(&plan), true);
-    Transfer::start(report, move |report| local::copy(&plan, report))
+    Run::start(report, move |report| local::copy(&plan, report))
 }
 
 /// List the sources of a plan.
 #[pyfunction]
-fn enumerate(plan: &Plan) -> PyResult<Transfer> {
+fn list_sources(plan: &Plan) -> PyResult<Run> {
     let plan = Arc::clone(&plan.inner);
     let report = Report::new(Arc::clone(&plan), true);
-    Transfer::start(report, move |report| local::enumerate(&plan, report))
+    Run::start(report, move |report| local::enumerate(&plan, report))
 }
 
-/// Find now what a chroot will hide: `/proc`, and the local time zone.
+/// Open `/proc` and load the local time zone, which a chroot will hide.
 #[pyfunction]
 fn prepare_chroot() {
     tain_core::tree::hold_proc();
@@ -78,14 +76,14 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     m.add_class::<Link>()?;
     m.add_class::<Plan>()?;
-    m.add_class::<Record>()?;
+    m.add_class::<Item>()?;
+    m.add_class::<Run>()?;
     m.add_class::<Summary>()?;
-    m.add_class::<Transfer>()?;
     m.add("debug_build", cfg!(debug_assertions))?;
     m.add_function(wrap_pyfunction!(send, m)?)?;
     m.add_function(wrap_pyfunction!(receive, m)?)?;
-    m.add_function(wrap_pyfunction!(copy, m)?)?;
-    m.add_function(wrap_pyfunction!(enumerate, m)?)?;
+    m.add_function(wrap_pyfunction!(copy_local, m)?)?;
+    m.add_function(wrap_pyfunction!(list_sources, m)?)?;
     m.add_function(wrap_pyfunction!(prepare_chroot, m)?)?;
     m.add_function(wrap_pyfunction!(errors::raise_error, m)?)?;
     m.add_function(wrap_pyfunction!(operator::open_named, m)?)?;

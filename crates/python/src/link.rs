@@ -8,13 +8,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tain_core::wire::frames::Tag;
 use tain_core::wire::ints::{put_byte, put_int, put_varint, put_vstring, Source};
-use tain_core::wire::link::{Link as CoreLink, LinkOptions};
+use tain_core::wire::{Link as CoreLink, LinkOptions};
 use tain_core::{Error, Result};
 
 use crate::errors::OrRaise;
 
 /// A duplicate of a descriptor that Python owns.
-pub fn duplicate(fd: RawFd) -> Result<OwnedFd> {
+pub(crate) fn duplicate(fd: RawFd) -> Result<OwnedFd> {
     if fd < 0 {
         return Err(Error::Ipc(format!("{fd} is no file descriptor")));
     }

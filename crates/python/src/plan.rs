@@ -63,7 +63,7 @@ impl Plan {
             for (name, object) in fields {
                 let name = name.extract::<String>()?;
                 let value = match value(&object)? {
-                    // A descriptor stays good for as long as the plan needs it, whatever the caller does with its own.
+                    // The plan has its own duplicate, so the caller may close its descriptor.
                     Value::Int(fd) if name.ends_with("_handle") => {
                         let fd = RawFd::try_from(fd).unwrap_or(-1);
                         Value::Handle(Handle(Arc::new(duplicate(fd).or_raise(py)?)))

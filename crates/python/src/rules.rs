@@ -12,26 +12,19 @@ use tain_core::tree::operator;
 
 use crate::errors::OrRaise;
 
-fn event(item: &Bound<'_, PyTuple>) -> PyResult<Vec<Source>> {
+/// One filter option.
+fn source(item: &Bound<'_, PyTuple>) -> PyResult<Source> {
     let kind: String = item.get_item(0)?.extract()?;
     let bytes = || -> PyResult<Vec<u8>> { Ok(item.get_item(1)?.extract::<&[u8]>()?.to_vec()) };
     Ok(match kind.as_str() {
-        "filter" => vec![Source::Filter(bytes()?)],
-        "exclude" => vec![Source::Exclude(bytes()?)],
-        "include" => vec![Source::Include(bytes()?)],
-        "exclude-from" => vec![Source::ExcludeFrom(bytes()?)],
-        "include-from" => vec![Source::IncludeFrom(bytes()?)],
-        "daemon-filter" => vec![Source::DaemonFilter(bytes()?)],
-        "daemon-exclude" => vec![Source::DaemonExclude(bytes()?)],
-        "daemon-include" => vec![Source::DaemonInclude(bytes()?)],
-        "cvs" => vec![Source::Cvs],
-        "from0" => vec![Source::From0(item.get_item(1)?.extract::<i64>()? != 0)],
-        "delete-excluded" => vec![Source::DeleteExcluded],
-        "F" => match item.get_item(1)?.extract::<i64>()? {
-            1 => vec![Source::Filter(b": /.rsync-filter".to_vec())],
-            2 => vec![Source::Filter(b"- .rsync-filter".to_vec())],
-            _ => Vec::new(),
-        },
+        "filter" => Source::Filter(bytes()?),
+        "exclude" => Source::Exclude(bytes()?),
+        "include" => Source::Include(bytes()?),
+        "exclude-from" => Source::ExcludeFrom(bytes()?),
+        "include-from" => Source::IncludeFrom(bytes()?),
+        "cvs" => Source::Cvs,
+        "from0" => Source::From0(item.get_item(1)?.extract::<i64>()? != 0),
+        "delete-excluded" => Source::DeleteExcluded,
         other => return Err(PyValueError::new_err(format!("unknown rule event {other}"))),
     })
 }
@@ -42,9 +35,10 @@ fn list(py: Python<'_>, texts: &[Vec<u8>]) -> Vec<Py<PyBytes>> {
 
 /// See the stub.
 #[pyfunction]
-#[pyo3(signature = (events, *, from0=false, protocol=32, role="client", cwd=None, cvs_file=None, cvs_words=None, notes=None, module=None, insecure=false))]
-#[allow(clippy::too_many_arguments)]
-pub fn build_rules(
+#[pyo3(signature = (events, *, from0=false, protocol=32, role="client", cwd=None, cvs_file=None, cvs_words=None, notes=None, read_stdin=None, module=None, insecure=false))]
+// Keywords of a Python function; what Python hands over is converted into an owned list.
+#[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)]
+pub(crate) fn build_rules(
     py: Python<'_>,
     events: Vec<Bound<'_, PyTuple>>,
     from0: bool,
@@ -54,13 +48,11 @@ pub fn build_rules(
     cvs_file: Option<&[u8]>,
     cvs_words: Option<&[u8]>,
     notes: Option<&Bound<'_, PyList>>,
+    read_stdin: Option<&Bound<'_, PyAny>>,
     module: Option<&[u8]>,
     insecure: bool,
 ) -> PyResult<Vec<Py<PyBytes>>> {
-    let mut sources = Vec::new();
-    for item in &events {
-        sources.extend(event(item)?);
-    }
+    let sources = events.iter().map(source).collect::<PyResult<Vec<_>>>()?;
     let options = BuildOptions {
         role: role.into(),
         from0,
@@ -69,19 +61,20 @@ pub fn build_rules(
         cvs_words: cvs_words.map(<[u8]>::to_vec),
     };
     let cwd = cwd.unwrap_or_default().to_vec();
-    let mut refused = false;
+    let (mut refused, mut raised) = (false, None);
     let mut read = |name: &[u8]| -> io::Result<Option<Vec<u8>>> {
         if let Some(module) = module {
             return read_in_module(name, module, insecure);
         }
-        if name == b"-" {
-            let mut data = Vec::new();
-            io::Read::read_to_end(&mut io::stdin(), &mut data)?;
-            return Ok(Some(data));
+        match read_stdin.filter(|_| name == b"-") {
+            Some(read) => bytes_of(py, read.call0(), &mut raised).map(Some),
+            None => read_named(name, &cwd, &mut refused),
         }
-        read_named(name, &cwd, &mut refused)
     };
     let built = build(&sources, &options, &mut read);
+    if let Some(error) = raised {
+        return Err(error);
+    }
     let set = built.map_err(|error| with_refusal(error, refused)).or_raise(py)?;
     if let Some(notes) = notes {
         for line in &set.warnings {
@@ -94,14 +87,27 @@ pub fn build_rules(
     Ok(list(py, &set.plan_texts()))
 }
 
-/// Read a rule file, and note whether a link of another owner was in the way.
+/// The bytes that a Python call returned. An `OSError` becomes an error of the file; any other exception is kept in
+/// `raised` for the caller.
+fn bytes_of(py: Python<'_>, result: PyResult<Bound<'_, PyAny>>, raised: &mut Option<PyErr>) -> io::Result<Vec<u8>> {
+    result.and_then(|data| data.extract::<Vec<u8>>()).map_err(|error| {
+        let number = error.value(py).getattr("errno").and_then(|n| n.extract::<i32>());
+        if let Ok(number) = number {
+            return io::Error::from_raw_os_error(number);
+        }
+        *raised = Some(error);
+        io::Error::other("interrupted")
+    })
+}
+
+/// Read a rule file. `refused` becomes true when a link of another owner was in the way.
 fn read_named(name: &[u8], cwd: &[u8], refused: &mut bool) -> io::Result<Option<Vec<u8>>> {
     read_operator(name, cwd, false).inspect_err(|error| {
         *refused |= operator::absolute(name, cwd).is_ok_and(|full| operator::is_refusal(&full, error));
     })
 }
 
-/// The error, behind a line about such a link.
+/// The error, with a line in front about a link of another owner if `refused`.
 fn with_refusal(error: Error, refused: bool) -> Error {
     match error {
         Error::FileIo(text) if refused => Error::FileIo(format!("{}\n{text}", operator::REFUSAL)),
@@ -109,33 +115,22 @@ fn with_refusal(error: Error, refused: bool) -> Error {
     }
 }
 
+#[allow(clippy::unnecessary_wraps)] // a reader of rule files, for texts that name none
 fn no_files(_: &[u8]) -> io::Result<Option<Vec<u8>>> {
     Ok(None)
 }
 
 /// See the stub.
 #[pyfunction]
-#[pyo3(signature = (rules, *, protocol, server_sends, delete_excluded=false, cvs_exclude=false))]
-pub fn rules_to_wire(
+#[pyo3(signature = (rules, *, protocol, server_sends, delete_excluded=false))]
+#[allow(clippy::needless_pass_by_value)] // what Python hands over is converted into an owned list
+pub(crate) fn rules_to_wire(
     py: Python<'_>,
     rules: Vec<Vec<u8>>,
     protocol: u8,
     server_sends: bool,
     delete_excluded: bool,
-    cvs_exclude: bool,
 ) -> PyResult<Vec<Py<PyBytes>>> {
-    let mut rules = rules;
-    if cvs_exclude {
-        // A sending server has the option `-C` itself; an old one knows no per-directory rules.
-        if server_sends {
-            rules.retain(|r| !(r.starts_with(b"\0g") || r.starts_with(b"\0h")));
-        }
-        if server_sends || protocol < 29 {
-            if let Some(at) = rules.iter().rposition(|r| r.starts_with(b":C")) {
-                rules.remove(at);
-            }
-        }
-    }
     let options = BuildOptions {
         protocol,
         ..BuildOptions::default()
@@ -149,7 +144,8 @@ pub fn rules_to_wire(
 /// See the stub.
 #[pyfunction]
 #[pyo3(signature = (texts, *, protocol))]
-pub fn rules_from_wire(py: Python<'_>, texts: Vec<Vec<u8>>, protocol: u8) -> PyResult<Vec<Py<PyBytes>>> {
+#[allow(clippy::needless_pass_by_value)] // what Python hands over is converted into an owned list
+pub(crate) fn rules_from_wire(py: Python<'_>, texts: Vec<Vec<u8>>, protocol: u8) -> PyResult<Vec<Py<PyBytes>>> {
     let options = BuildOptions {
         role: "server".into(),
         protocol,
@@ -163,7 +159,8 @@ pub fn rules_from_wire(py: Python<'_>, texts: Vec<Vec<u8>>, protocol: u8) -> PyR
 /// See the stub.
 #[pyfunction]
 #[pyo3(signature = (rules, name, is_dir, *, sends=true, parents=true))]
-pub fn excluded(
+#[allow(clippy::needless_pass_by_value)] // what Python hands over is converted into an owned list
+pub(crate) fn excluded(
     py: Python<'_>,
     rules: Vec<Vec<u8>>,
     name: &[u8],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _socket as socket
+import os
 
 from tain.daemon.names import UNDETERMINED, UNKNOWN, plain_address
 from tain.daemon.text import blanks
@@ -18,17 +19,22 @@ if TYPE_CHECKING:
 
 
 class BadTokenError(Exception):
-    """A word of a host list that means nothing; the text is for the log."""
+    """A word of a host list cannot be understood; the text is for the log."""
 
 
 class Peer:
-    """Whom a host list is asked about."""
+    """The client that a host list is compared with."""
 
     __slots__ = ("address", "name")
 
     def __init__(self, address: str, name: bytes) -> None:
         self.address = plain_address(address)
         self.name = name
+
+    @property
+    def shown(self) -> str:
+        """``NAME (ADDRESS)``, as in log lines."""
+        return f"{os.fsdecode(self.name)} ({self.address})"
 
 
 def allowed(
@@ -37,39 +43,49 @@ def allowed(
     deny: bytes,
     *,
     resolver: Forward | None,
-    say: Callable[[str], object],
+    warn: Callable[[str], object],
     strict: bool = True,
 ) -> bool:
-    """The decision for one module. ``resolver`` is None when ``forward lookup`` is off.
+    """Whether ``hosts allow`` and ``hosts deny`` of one module let this peer in.
 
-    An allow word that matched by forward look-up becomes the peer's name where that was not looked up. ``strict``: a
-    deny word that cannot be understood means everybody; in rsync it means nobody.
+    *resolver* is None when ``forward lookup`` is off. An allow word that matched by forward look-up becomes the name of
+    a peer whose own name was not looked up. *strict*: a deny word that cannot be understood means everybody; in rsync
+    it means nobody.
     """
     if allow:
-        if _any(peer, allow, False, resolver, say):
+        if _any(peer, allow, deny=False, when_unclear=False, resolver=resolver, warn=warn):
             return True
         if not deny:
             return False
-    return not (deny and _any(peer, deny, strict, resolver, say, True))
+    return not (deny and _any(peer, deny, deny=True, when_unclear=strict, resolver=resolver, warn=warn))
 
 
 def _any(
-    peer: Peer, words: bytes, closed: bool, resolver: Forward | None, say: Callable[[str], object], deny: bool = False
+    peer: Peer,
+    words: bytes,
+    *,
+    deny: bool,
+    when_unclear: bool,
+    resolver: Forward | None,
+    warn: Callable[[str], object],
 ) -> bool:
+    """Whether a word of a list means this peer. *when_unclear*: a word that cannot be understood does (SEC-29)."""
     for word in blanks(words.lower()):
         try:
-            if matches(peer, word, deny, resolver):
+            if matches(peer, word, deny=deny, resolver=resolver):
                 return True
         except BadTokenError as error:
-            say(str(error))
-            # What cannot be understood must not open a door (SEC-29).
-            if closed:
+            warn(str(error))
+            if when_unclear:
                 return True
     return False
 
 
-def matches(peer: Peer, word: bytes, deny: bool, resolver: Forward | None) -> bool:
-    """Whether one lower-case word of a list means this peer. Raises :class:`BadTokenError`."""
+def matches(peer: Peer, word: bytes, *, deny: bool, resolver: Forward | None) -> bool:
+    """Whether one lower-case word of a list means this peer. Errors: `BadTokenError`.
+
+    *deny*: the word is from ``hosts deny``, where a name without a known address matches.
+    """
     if word.startswith(b"@"):
         return _in_netgroup(word[1:], peer.name)
     if has_wildcard(word):
@@ -99,7 +115,7 @@ def matches(peer: Peer, word: bytes, deny: bool, resolver: Forward | None) -> bo
 
 
 def _in_netgroup(group: bytes, name: bytes) -> bool:
-    # The Python library does not know netgroups, the C library may.
+    # Python's library has no netgroups; the C library may have them.
     try:
         import ctypes
 

@@ -15,24 +15,27 @@ _REQUEST_LIMIT = 1024
 
 
 class Arguments:
-    """What a client asked for."""
+    """The arguments of a client."""
 
     __slots__ = ("options", "paths", "raw", "request")
 
     def __init__(self) -> None:
         #: Words before ``.``, unescaped, with their order kept.
         self.options: list[bytes] = []
-        #: Words after it, the module name cut off, neither expanded nor cleaned.
+        #: Words after ``.`` without the module's name, neither expanded nor cleaned.
         self.paths: list[bytes] = []
-        #: The paths as they came, for the log and hooks.
+        #: The paths as received, for the log and hooks.
         self.request = b""
         #: Every word as hooks see them.
         self.raw: list[bytes] = []
 
 
 def read(talk: Conversation, protocol: int, module: bytes, *, charset: bytes | None = None) -> Arguments:
-    """Read one list, or two with secluded args. *charset*: the module's, into which a client with ``--iconv`` has its
-    secluded words converted. Raises what the conversation raises."""
+    """Read one list of words, or two with secluded args.
+
+    *charset* is the module's: a client with ``--iconv`` sends secluded words in UTF-8, and they are converted to it.
+    Errors: those of the conversation.
+    """
     stop = b"\0" if protocol >= 30 else b"\n"
     words = talk.read_list(stop, word_limit=MAX_WORD, count_limit=MAX_WORDS)
     secluded = _secluded(words)
@@ -50,21 +53,21 @@ def read(talk: Conversation, protocol: int, module: bytes, *, charset: bytes | N
         name = codecs.lookup(charset.decode().partition(",")[0]).name
         hidden = [_core.convert(word, name, to_wire=False) for word in hidden]
     found.raw = list(visible)
-    # The first word of the second list is the program's name; the rest comes on top of the first list.
+    # The first word of the second list is the program's name; the others are added to the first list.
     _take(found, hidden[1:], module, escaped=False, split=False)
     found.options = visible + found.options
     return found
 
 
 def _secluded(words: list[bytes]) -> bool:
-    """Whether the first list announces a second one: a ``-s`` among the short letters, or its long names."""
+    """Whether the first list announces a second one, by ``-s`` among short options or by a long name."""
     for word in words:
         if word == b".":
             return False
         if word in (b"--secluded-args", b"--protect-args"):
             return True
         if word[:1] == b"-" and word[:2] != b"--":
-            # Letters after `e` are the client's abilities, not options.
+            # Letters after `e` are capabilities of the client, not options.
             letters = word[1:].partition(b"e")[0]
             if b"s" in letters:
                 return True
@@ -79,7 +82,7 @@ def _take(found: Arguments, words: list[bytes], module: bytes, *, escaped: bool,
         found.raw.append(b".")
     request = b""
     for word in words[dot + 1 :]:
-        # Cut between two words, not in one (observed).
+        # The text is cut between two words, not inside one (tests/unit/test_daemon_parts.py).
         if len(request) < _REQUEST_LIMIT:
             request += (b" " if request else b"") + word
         parts = split_paths(word, module) if split else [strip_module(word, module)]
@@ -89,14 +92,14 @@ def _take(found: Arguments, words: list[bytes], module: bytes, *, escaped: bool,
 
 
 def strip_module(path: bytes, module: bytes) -> bytes:
-    """Cut the module's name off the front of a path."""
+    """The path without the module's name in front."""
     if path == module:
         return b""
     return path[len(module) + 1 :] if path.startswith(module + b"/") else path
 
 
 def split_paths(word: bytes, module: bytes) -> list[bytes]:
-    """Old clients send several paths in one word, joined by `` module/``."""
+    """The paths of one word: old clients join several with `` module/``."""
     return [strip_module(part, module) for part in _split(word, b" " + module + b"/")]
 
 
@@ -112,9 +115,9 @@ def _split(word: bytes, mark: bytes) -> list[bytes]:
 
 
 def clean_source(path: bytes) -> bytes:
-    """A path beneath the module as a sender takes it: like :func:`clean`, but with its ``.`` components.
+    """A path below the module for a sender: like :func:`clean`, but with its ``.`` components.
 
-    They say where the kept part of a relative name begins (spec: options 5.3).
+    They mark where the kept part of a relative name begins (spec: options 5.3).
     """
     out: list[bytes] = []
     for part in path.split(b"/"):
@@ -128,9 +131,9 @@ def clean_source(path: bytes) -> bytes:
 
 
 def clean(path: bytes) -> bytes:
-    """A path beneath the module: no leading slash, no ``..`` that climbs above it (spec: daemon 7.3).
+    """A path below the module, without a leading slash and without ``..`` above the root (spec: daemon 7.3).
 
-    A final slash, and a final ``.``, stay: they mean "the contents of". An empty path is ``.``.
+    A final slash or ``.`` is kept, because it means "the contents of". An empty path becomes ``.``.
     """
     out: list[bytes] = []
     for part in path.split(b"/"):

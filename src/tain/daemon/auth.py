@@ -11,14 +11,15 @@ from tain.options import choices
 from tain.session import oldpeer, operator_file
 from tain.session.digests import md4
 from tain.session.wildcards import wild
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Strongest first; this is the list of the greeting.
+#: Strongest first, as in the greeting.
 DIGESTS: tuple[bytes, ...] = tuple(name.encode() for name in choices.DIGESTS)
-#: Where the forms of MD4 begin that clients before protocol 30 use: four zero bytes go in front.
+#: The prefix of MD4's names for clients before protocol 30, whose input begins with four zero bytes.
 OLD_MD4 = b"md4-"
 
 _MAX_LINE = 1023
@@ -27,7 +28,7 @@ _DENY, _READ_ONLY, _READ_WRITE, _NO_CHANGE = "deny", "ro", "rw", ""
 
 
 class RuleError(Exception):
-    """``auth users`` cannot be understood: the module is refused (SEC-28)."""
+    """``auth users`` cannot be parsed: the module is refused (SEC-28)."""
 
 
 class Rule:
@@ -42,7 +43,7 @@ class Rule:
 
 
 class Outcome:
-    """How a login went. ``reason`` is for the log, and empty for a success."""
+    """The outcome of a login. `reason` is for the log; empty after a success."""
 
     __slots__ = ("access", "reason", "user")
 
@@ -53,8 +54,10 @@ class Outcome:
 
 
 def choose_digest(offered: Sequence[bytes] | None, protocol: int, announced: int = 32) -> bytes | None:
-    """The digest for a client that greeted with the number *announced*, or None when there is none in common
-    (spec: protocol 10.7; protocol-old 10.2)."""
+    """The digest for a client that announced this protocol, or None without a common one.
+
+    spec: protocol 10.7; protocol-old 10.2
+    """
     if offered is None:
         return b"md5" if protocol >= 30 else oldpeer.md4_kind(announced).encode()
     for name in DIGESTS:
@@ -64,7 +67,7 @@ def choose_digest(offered: Sequence[bytes] | None, protocol: int, announced: int
 
 
 def too_weak(digest: bytes, floor: bytes) -> str:
-    """Why ``auth digest = floor`` forbids ``digest``, or nothing."""
+    """The reason why ``auth digest = floor`` forbids *digest*, or nothing."""
     shown = os.fsdecode(floor)
     if floor not in DIGESTS:
         return f"the configured 'auth digest = {shown}' is not a supported digest on this build"
@@ -85,13 +88,13 @@ def _digest(name: bytes, data: bytes) -> bytes:
 
 
 def challenge(digest: bytes, address: str) -> bytes:
-    """A fresh challenge of the digest's length. Raises :class:`OSError` when there is no randomness."""
+    """A new challenge of the digest's length. Errors: `OSError` when the system has no random bytes."""
     seed = os.urandom(32) + address.encode() + b"%d" % os.getpid()
     return _base64(_digest(digest, seed))
 
 
 def response(digest: bytes, password: bytes, text: bytes) -> bytes:
-    """What a client that knows the password answers."""
+    """The answer of a client that knows the password."""
     return _base64(_digest(digest, password + text))
 
 
@@ -100,9 +103,9 @@ def _base64(data: bytes) -> bytes:
 
 
 def rules(value: bytes, *, strict: bool = False) -> list[Rule]:
-    """The items of ``auth users`` in order. Raises :class:`RuleError`.
+    """The items of ``auth users`` in order. Errors: `RuleError`.
 
-    An unknown suffix, and an item without a name, are passed over as in rsync, unless ``strict``.
+    An unknown suffix, and an item without a name, are ignored as in rsync, unless *strict*.
     """
     found = []
     for item in comma_list(value):
@@ -127,7 +130,7 @@ def rules(value: bytes, *, strict: bool = False) -> list[Rule]:
 
 
 def groups_of(user: bytes) -> list[bytes]:
-    """Names of all groups of a system user; nothing when there is no such user."""
+    """Names of all groups of a system user; empty for an unknown user."""
     import grp
     import pwd
 
@@ -146,7 +149,7 @@ def groups_of(user: bytes) -> list[bytes]:
 
 
 class SecretsError(Exception):
-    """The secrets file cannot be used; ``reason`` is the word for the login's own line."""
+    """The secrets file cannot be used; `reason` is for the log line of the login."""
 
     def __init__(self, text: str, reason: str = "ignoring secrets file") -> None:
         super().__init__(text)
@@ -154,16 +157,16 @@ class SecretsError(Exception):
 
 
 def read_secrets(path: bytes, *, strict_modes: bool, strict: bool) -> Secrets:
-    """What a secrets file holds. Raises :class:`SecretsError` with the line for the log."""
+    """Read a secrets file. Errors: `SecretsError` with the line for the log."""
     if not path:
         raise SecretsError("", "no secrets file")
     shown = os.fsdecode(path)
     try:
         fd = operator_file.open_walk(path)
     except OSError as error:
-        text = f"rsync: [Receiver] unable to open secrets file {shown}: {operator_file.reason(error)}"
-        if isinstance(error, operator_file.RefusedLink):
-            text = operator_file.REFUSAL
+        text = f"rsync: [Receiver] unable to open secrets file {shown}: {system_text(error)}"
+        if isinstance(error, operator_file.UntrustedLink):
+            text = operator_file.UNTRUSTED_LINK
         raise SecretsError(text, "no secrets file") from None
     try:
         status = os.fstat(fd)
@@ -177,28 +180,28 @@ def read_secrets(path: bytes, *, strict_modes: bool, strict: bool) -> Secrets:
         try:
             data = operator_file.read_all(fd, _MAX_FILE)
         except OSError as error:
-            raise SecretsError(f"failed to read secrets file {shown}: {operator_file.reason(error)}") from None
+            raise SecretsError(f"failed to read secrets file {shown}: {system_text(error)}") from None
     finally:
         os.close(fd)
     return parse_secrets(data, strict=strict)
 
 
 class Secrets:
-    """What a secrets file holds."""
+    """The lines of a secrets file."""
 
     __slots__ = ("pairs", "problems")
 
     def __init__(self) -> None:
-        #: Names and passwords in order; a password of None fits nothing.
+        #: Names and passwords in order; a password of None matches nothing.
         self.pairs: list[tuple[bytes, bytes | None]] = []
-        #: What is wrong with single lines.
+        #: The faults of single lines.
         self.problems: list[str] = []
 
 
 def parse_secrets(data: bytes, *, strict: bool = False) -> Secrets:
-    """The lines of a secrets file. One that is no `name:password` is left out, as in rsync.
+    """Parse a secrets file. A line that is not `name:password` is left out, as in rsync.
 
-    With *strict* it makes the whole file unfit (SEC-26). Raises :class:`SecretsError`.
+    With *strict* it makes the whole file unusable (SEC-26). Errors: `SecretsError`.
     """
     secrets = Secrets()
     for number, line in enumerate(data.split(b"\n"), 1):
@@ -222,7 +225,7 @@ def parse_secrets(data: bytes, *, strict: bool = False) -> Secrets:
             if strict:
                 raise SecretsError(problem)
             secrets.problems.append(f"{problem}: it is ignored")
-        # The first line of a name decides, so one without a password shuts out whoever it names.
+        # The first line of a name counts, so a line without a password shuts out its user.
         if colon and name and name != b"@" and b"\0" not in name:
             secrets.pairs.append((name, None if problem else password))
     return secrets
@@ -238,7 +241,7 @@ def check(
     strict_modes: bool,
     strict: bool = False,
 ) -> tuple[Outcome, list[str]]:
-    """Judge the client's answer to challenge ``text``: the outcome, and lines about the secrets file."""
+    """Check the client's answer to the challenge *text*: the outcome, and lines about the secrets file for the log."""
     user, space, answer = line.partition(b" ")
     if not space:
         return Outcome(b"", _NO_CHANGE, "invalid challenge response"), []
@@ -248,7 +251,7 @@ def check(
     if rule.access == _DENY:
         return Outcome(user, _NO_CHANGE, "denied by rule"), []
     if user.startswith((b"#", b"@")):
-        # Such a name would be found on a comment's or a group's line.
+        # Such a name would match a comment or the line of a group.
         return Outcome(user, _NO_CHANGE, "invalid username"), []
     try:
         secrets = read_secrets(secrets_file, strict_modes=strict_modes, strict=strict)
@@ -264,17 +267,17 @@ def check(
     import hmac
 
     good = False
-    # A name without a secret costs what a wrong password costs (SEC-25).
+    # A name without a secret takes as long as a wrong password (SEC-25).
     for candidate in candidates or [None]:
-        fits = hmac.compare_digest(response(digest, b"\0" if candidate is None else candidate, text), answer)
-        good |= fits and candidate is not None
+        matches = hmac.compare_digest(response(digest, b"\0" if candidate is None else candidate, text), answer)
+        good |= matches and candidate is not None
     if good:
         return Outcome(user, rule.access), secrets.problems
     return Outcome(user, _NO_CHANGE, "password mismatch" if candidates else "secret not found"), secrets.problems
 
 
 def _match(user: bytes, users: Sequence[Rule]) -> tuple[Rule | None, list[bytes]]:
-    """The first rule that means this user, and the groups by which it does."""
+    """The first rule that matches this user, and the groups by which it matches."""
     groups: list[bytes] | None = None
     for rule in users:
         if not rule.group:

@@ -6,7 +6,7 @@ import os
 
 
 def is_charset(name: bytes) -> bool:
-    """Whether names can be converted from and to this one; loads what that needs."""
+    """Whether names can be converted from and to this character set. Loads its codec."""
     import codecs
 
     try:

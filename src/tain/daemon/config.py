@@ -1,7 +1,7 @@
 """The configuration file: grammar and directives (spec: daemon 2).
 
-Everything is bytes. Loading never raises for what stands in a file: it returns a :class:`Config` whose ``failed`` says
-that nothing may be served from it, and whose ``diagnostics`` are the lines for the log.
+Everything is bytes. Loading never raises for the contents of a file: it returns a :class:`Config`. Nothing may be
+served if its `failed` is true; its `diagnostics` are the lines for the log.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from tain.daemon.parameters import (
     OFF,
     PARAMETERS,
     PATH,
-    PLANNED,
+    PROTECTIVE,
+    RESERVED_NAMES,
     Parameter,
     Value,
     key,
     nearest,
-    planned,
 )
 from tain.daemon.sections import (
     ERROR,
@@ -38,6 +38,7 @@ from tain.daemon.sections import (
     strip_slashes,
 )
 from tain.session import operator_file
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,9 +62,9 @@ def load(
     overrides: Iterable[bytes] = (),
     environment: Mapping[bytes, bytes] | None = None,
 ) -> Config:
-    """Read ``file``. ``globals_only`` stops at the first header, as the start of a daemon does.
+    """Read *file*. *globals_only* stops at the first header, as the start of a daemon does.
 
-    ``overrides`` are the words of ``--dparam``; raises :class:`BadParameterError` for those.
+    *overrides* are the words of ``--dparam``. Errors: `BadParameterError` for one of them.
     """
     reader = _Reader(Config(file, Variables(environment)), globals_only, [_override(word) for word in overrides])
     config = reader.config
@@ -90,12 +91,12 @@ def _override(word: bytes) -> tuple[bytes, bytes]:
     name = b" ".join(name.split())
     if key(name) not in PARAMETERS:
         raise BadParameterError(f'Unknown parameter "{os.fsdecode(name)}"')
-    # Only a file's values lose blanks at their end.
+    # Only values in a file lose blanks at their end.
     return name, value.lstrip()
 
 
 class _StopError(Exception):
-    """The first header was met and only what stands before it is wanted."""
+    """The first header ends a reading of the globals only."""
 
 
 class _FailedError(Exception):
@@ -103,7 +104,7 @@ class _FailedError(Exception):
 
 
 class _Reader:
-    """State of one load: which section is open, and the defaults in force."""
+    """The state of one load: the open section and the current defaults."""
 
     def __init__(self, config: Config, globals_only: bool, overrides: list[tuple[bytes, bytes]]) -> None:
         self.config = config
@@ -114,7 +115,7 @@ class _Reader:
         # Faults of the global section are inherited by the modules that follow.
         self.default_faults: list[Fault] = []
         self.section: Section | None = None
-        # The modules by the keys of their names: there may be thousands.
+        # A file may have thousands of modules, so they are found by key.
         self.by_key: dict[bytes, Section] = {}
         self.open_files: list[tuple[int, int]] = []
         self.file = b""
@@ -134,14 +135,14 @@ class _Reader:
                 os.close(fd)
         except OSError as error:
             name = os.fsdecode(file)
-            if isinstance(error, operator_file.RefusedLink):
-                self.say(ERROR, operator_file.REFUSAL)
-            self.fail(f'rsync: [Receiver] unable to open config file "{name}": {operator_file.reason(error)}')
+            if isinstance(error, operator_file.UntrustedLink):
+                self.report(ERROR, operator_file.UNTRUSTED_LINK)
+            self.fail(f'rsync: [Receiver] unable to open config file "{name}": {system_text(error)}')
         identity = (status.st_dev, status.st_ino)
         if identity in self.open_files:
             self.fail(f'config file "{os.fsdecode(file)}" includes itself')
         if depth == 0 and status.st_mode & stat.S_IWOTH:
-            self.say(WARNING, f'config file "{os.fsdecode(file)}" can be written by everybody')
+            self.report(WARNING, f'config file "{os.fsdecode(file)}" can be written by everybody')
         outer_file, outer_line = self.file, self.line
         self.open_files.append(identity)
         self.file, self.line = file, 0
@@ -158,20 +159,20 @@ class _Reader:
             status = os.stat(target)
         except OSError as error:
             shown = os.fsdecode(target)
-            self.fail(f'rsync: [Receiver] unable to stat config file "{shown}": {operator_file.reason(error)}')
+            self.fail(f'rsync: [Receiver] unable to stat config file "{shown}": {system_text(error)}')
         if stat.S_ISDIR(status.st_mode):
             suffix = b".conf" if include else b".inc"
             try:
                 names = sorted(entry for entry in os.listdir(target) if entry.endswith(suffix))
             except OSError as error:
                 shown = os.fsdecode(target)
-                self.fail(f'rsync: [Receiver] unable to open config dir "{shown}": {operator_file.reason(error)}')
+                self.fail(f'rsync: [Receiver] unable to open config dir "{shown}": {system_text(error)}')
             files = [target.rstrip(b"/") + b"/" + entry for entry in names]
             files = [file for file in files if not os.path.isdir(file)]
         elif stat.S_ISREG(status.st_mode):
             files = [target]
         else:
-            self.say(NOTE, f'config file "{os.fsdecode(target)}" is neither a file nor a directory')
+            self.report(NOTE, f'config file "{os.fsdecode(target)}" is neither a file nor a directory')
             raise _FailedError
         for file in files:
             if not include:
@@ -210,7 +211,7 @@ class _Reader:
 
     def parse_header(self, data: bytes, at: int) -> int:
         if self.globals_only:
-            # Not even `[global]` is looked at before there is a connection.
+            # Even `[global]` is read only for a connection.
             self.apply_overrides()
             raise _StopError
         words, at, stop = _take(data, at, b"]")
@@ -231,7 +232,7 @@ class _Reader:
         is_directive = data[at : at + 1] == b"&"
         words, after, stop = _take(data, at, b"=")
         if is_directive:
-            # The name of a directive may be followed by its argument without an equals sign.
+            # A directive needs no equals sign before its argument.
             text, after_line = _take_value(data, at)
             name, _, target = text.partition(b" ")
             name, equals, rest = name.partition(b"=")
@@ -242,7 +243,7 @@ class _Reader:
             if not equals and target.startswith(b"="):
                 target = target[1:].strip()
             if not target:
-                self.say(WARNING, f"params.c:Parameter() - Ignoring badly formed line in config file: {_show(text)}")
+                self.report(WARNING, f"params.c:Parameter() - Ignoring badly formed line in config file: {_show(text)}")
                 return after_line
             line = self.line
             self.directive(name, target, depth)
@@ -250,10 +251,10 @@ class _Reader:
             return after_line
         name = b" ".join(words.split())
         if stop == b"":
-            self.say(WARNING, f"params.c:Parameter() - Unexpected end-of-file at: {_show(name)}")
+            self.report(WARNING, f"params.c:Parameter() - Unexpected end-of-file at: {_show(name)}")
             return after
         if stop == b"\n":
-            self.say(WARNING, f"params.c:Parameter() - Ignoring badly formed line in config file: {_show(name)}")
+            self.report(WARNING, f"params.c:Parameter() - Ignoring badly formed line in config file: {_show(name)}")
             return after
         if not name:
             self.fail("params.c:Parameter() - Invalid parameter name in config file.")
@@ -293,7 +294,7 @@ class _Reader:
             self.unknown(name, value)
             return
         if row.of_daemon and self.section is not None:
-            self.say(WARNING, f"Global parameter {_show(name)} found in module section!")
+            self.report(WARNING, f"Global parameter {_show(name)} found in module section!")
             return
         parsed = self.convert(row, value)
         if parsed is _KEEP:
@@ -302,10 +303,10 @@ class _Reader:
             self.defaults[row.name] = parsed
             self.config.globals.lines[row.name] = self.line
             if row.name == "path":
-                self.say(NOTE, "path in the global section becomes the path of every module that has none")
+                self.report(NOTE, "path in the global section becomes the path of every module that has none")
         else:
             if row.name == "path" and "path" in self.section.lines:
-                self.say(NOTE, f"second path in module {_show(self.section.name)}: is a [name] line missing?")
+                self.report(NOTE, f"second path in module {_show(self.section.name)}: is a [name] line missing?")
             self.section.values[row.name] = parsed
             if row.name == "name":
                 if self.by_key.get(key(self.section.name)) is self.section:
@@ -315,6 +316,8 @@ class _Reader:
             self.section.lines[row.name] = self.line
 
     def convert(self, row: Parameter, value: bytes) -> Value:
+        """The value of a parameter, or `_KEEP` when it is unreadable."""
+        name = row.name.encode()
         if row.kind in (BOOLEAN, BOOLEAN3):
             word = self.config.variables.expand(value).lower()
             if word in (b"yes", b"true", b"1"):
@@ -324,20 +327,23 @@ class _Reader:
             if row.kind == BOOLEAN3 and word in (b"unset", b"-1"):
                 return None
             self.fault(
-                WARNING, f'Badly formed boolean in configuration file: "{_show(value)}".', row.name.encode(), True
+                WARNING,
+                f'Badly formed boolean in configuration file: "{_show(value)}".',
+                row.name.encode(),
+                only_strict=True,
             )
             return _KEEP
         if row.kind == INTEGER:
             number, whole = _atoi(self.config.variables.expand(value))
             if not whole:
-                self.fault(NOTE, f'"{_show(value)}" is not a number, {number} is used', row.name.encode(), True)
+                self.fault(NOTE, f'"{_show(value)}" is not a number, {number} is used', name, only_strict=True)
             return number
         if row.kind == FACILITY:
             word = self.config.variables.expand(value).lower()
             number, whole = _atoi(word)
             found = FACILITIES.get(word, number if whole and number > 0 else None)
             if found is None:
-                self.fault(NOTE, f'unknown syslog facility "{_show(value)}"', row.name.encode(), True)
+                self.fault(NOTE, f'unknown syslog facility "{_show(value)}"', name, only_strict=True)
                 return _KEEP
             return found
         if row.kind == PATH:
@@ -347,44 +353,45 @@ class _Reader:
     def unknown(self, name: bytes, value: bytes) -> None:
         shown = _show(name)
         if not name.startswith(b"-"):
-            self.say(WARNING, f'Unknown Parameter encountered: "{shown}"')
-        self.say(WARNING, f'IGNORING unknown parameter "{shown}"')
+            self.report(WARNING, f'Unknown Parameter encountered: "{shown}"')
+        self.report(WARNING, f'IGNORING unknown parameter "{shown}"')
         likely = nearest(name)
-        coming = planned(name)
-        if coming is not None:
-            if PLANNED[coming] and value.strip().lower() not in OFF:
-                text = f'there is no parameter "{coming}" yet, and nothing is served without what it would protect'
-                self.fault(ERROR, text, name, False)
+        reserved = RESERVED_NAMES.get(key(name))
+        if reserved is not None:
+            if reserved.state == PROTECTIVE and value.strip().lower() not in OFF:
+                text = f'"{reserved.name}" is not supported yet: nothing is served without the protection it asks for'
+                self.fault(ERROR, text, name, only_strict=False)
             else:
-                self.fault(WARNING, f'there is no parameter "{coming}" yet: it changes nothing', name, True)
+                self.fault(WARNING, f'"{reserved.name}" is not supported yet and has no effect', name, only_strict=True)
         elif key(name).startswith(b"tain") and b" " in name:
-            self.fault(ERROR, f'unknown parameter "{shown}"', name, False)
+            self.fault(ERROR, f'unknown parameter "{shown}"', name, only_strict=False)
         elif likely in ACCESS_CONTROL:
-            self.fault(ERROR, f'unknown parameter "{shown}": did you mean "{likely}"?', name, False)
+            self.fault(ERROR, f'unknown parameter "{shown}": did you mean "{likely}"?', name, only_strict=False)
         else:
             hint = f': did you mean "{likely}"?' if likely else ""
             if key(name) == b"motd":
                 hint = ': did you mean "motd file"?'
-            self.fault(NOTE if hint else "", f'unknown parameter "{shown}"{hint}', name, True)
+            self.fault(NOTE if hint else "", f'unknown parameter "{shown}"{hint}', name, only_strict=True)
 
-    # ---- what to say
+    # ---- diagnostics
 
-    def say(self, level: str, text: str) -> Diagnostic:
+    def report(self, level: str, text: str) -> Diagnostic:
         diagnostic = Diagnostic(level, text, self.file, self.line)
         if level:
             self.config.diagnostics.append(diagnostic)
         return diagnostic
 
-    def fault(self, level: str, text: str, name: bytes, only_strict: bool) -> None:
-        fault = Fault(self.say(level, text), name, only_strict)
+    def fault(self, level: str, text: str, name: bytes, *, only_strict: bool) -> None:
+        """Report a reason to refuse the present module; *only_strict*: only in a strict configuration."""
+        fault = Fault(self.report(level, text), name, only_strict=only_strict)
         (self.default_faults if self.section is None else self.section.faults).append(fault)
 
     def fail(self, text: str) -> Never:
-        self.say(ERROR, text)
+        self.report(ERROR, text)
         raise _FailedError
 
 
-# "The value could not be read: leave what was there." A value of its own type, so that it is no Value by accident.
+# Returned for an unreadable value: the old one is kept. Compared by identity, so no value of a file can equal it.
 _KEEP = bytes(bytearray(b"\0keep"))
 
 
@@ -393,7 +400,7 @@ def _show(text: bytes) -> str:
 
 
 def _atoi(text: bytes) -> tuple[int, bool]:
-    """Leading decimal digits, and whether that was all of it."""
+    """The leading decimal number, and whether it is the whole text."""
     text = text.strip()
     sign = text[:1] if text[:1] in (b"-", b"+") else b""
     digits = text[len(sign) :]
@@ -407,7 +414,7 @@ def _atoi(text: bytes) -> tuple[int, bool]:
 
 
 def _take(data: bytes, at: int, stop: bytes) -> tuple[bytes, int, bytes]:
-    """Text up to ``stop`` or the end of the (continued) line: the text, where to go on, and what ended it."""
+    """The text up to *stop* or the end of the (continued) line, the position behind it, and the byte that ended it."""
     text = bytearray()
     while at < len(data):
         byte = data[at : at + 1]
@@ -424,7 +431,7 @@ def _take(data: bytes, at: int, stop: bytes) -> tuple[bytes, int, bytes]:
 
 
 def _take_value(data: bytes, at: int) -> tuple[bytes, int]:
-    """The rest of the (continued) line, without blanks around it and without CR."""
+    """The rest of the (continued) line without surrounding blanks and CRs, and the position behind it."""
     while data[at : at + 1] and data[at : at + 1] in _BLANK:
         at += 1
     text = bytearray()
@@ -439,7 +446,7 @@ def _take_value(data: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _continued(text: bytearray) -> bool:
-    """Whether the line goes on; the backslash and what follows it are taken off ``text``."""
+    """Whether the line continues; if so, the backslash and the blanks behind it are removed from *text*."""
     trimmed = text.rstrip(_BLANK)
     if not trimmed.endswith(b"\\"):
         return False

@@ -1,7 +1,6 @@
-"""The text phase of a connection: lines and lists, read without a byte too many, under one deadline.
+"""The text phase of a connection: lines and lists under one deadline (spec: daemon 4, security SEC-31).
 
-What follows the text belongs to the framed connection, which is made on the same descriptors: so a byte that was read
-too early would be lost (spec: daemon 4, security SEC-31).
+The framed connection later reads from the same descriptors, so a byte that is read here too early would be lost.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ClosedError(Exception):
-    """The peer has gone, or sent what is no line: nothing is answered."""
+    """The peer has closed the connection or sent something that is not a line. It gets no answer."""
 
 
 class DeadlineError(Exception):
@@ -24,7 +23,7 @@ class DeadlineError(Exception):
 
 
 class TooManyError(Exception):
-    """More arguments than a connection may send."""
+    """The client sent more arguments than a connection may send."""
 
 
 class Conversation:
@@ -35,13 +34,13 @@ class Conversation:
         self.write_fd = write_fd
         self.sock = sock
         self._deadline: float | None = None
-        #: What came of a line before anybody asked for the whole of it.
+        #: The beginning of a line that `early_line` did not get to the end.
         self._partial = bytearray()
 
     # ---- time
 
     def arm(self, seconds: float | None) -> None:
-        """Everything from now on must be over after ``seconds``; None takes the limit away."""
+        """Set the deadline of all further reads and writes, *seconds* from now; None removes it."""
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
     def _wait(self, fd: int, event: int) -> None:
@@ -56,7 +55,7 @@ class Conversation:
     # ---- reading
 
     def _some(self, limit: int, stop: bytes) -> bytes:
-        """1 to ``limit`` bytes, nothing after the first ``stop``. Empty at the end of the stream."""
+        """1 to *limit* bytes, none after the first *stop*. Empty at the end of the stream."""
         self._wait(self.read_fd, select.POLLIN)
         try:
             if self.sock is None:
@@ -81,7 +80,7 @@ class Conversation:
         return bytes(out)
 
     def read_line(self, size: int) -> bytes:
-        """A line without LF; CR is dropped. ``size`` counts the line end and a terminator, as buffers in C do."""
+        """A line without its LF and without CRs. *size* includes the LF and a NUL, like a buffer in C."""
         out, self._partial = self._partial, bytearray()
         while True:
             if b"\0" in out or len(out) > size - 1:
@@ -94,9 +93,9 @@ class Conversation:
             out += chunk.replace(b"\r", b"")
 
     def early_line(self, size: int, lead: bytes, seconds: float) -> bytes | None:
-        """The next line, if all of it comes within so many seconds; else None, and `read_line` gives it later.
+        """The next line if it is complete within *seconds*; else None, and `read_line` returns it later.
 
-        A peer that sends *lead* and then nothing is one that waits for us.
+        A peer that sends *lead* and then nothing waits for us.
         """
         end = time.monotonic() + seconds
         poll = select.poll()
@@ -114,9 +113,9 @@ class Conversation:
         return None
 
     def read_list(self, stop: bytes, *, word_limit: int, count_limit: int) -> list[bytes]:
-        """Words that each end with ``stop``; an empty one ends the list (spec: protocol 10.6).
+        """Words that each end with *stop*; an empty word ends the list (spec: protocol 10.6).
 
-        Words of more than ``word_limit`` bytes are cut. Raises :class:`TooManyError` beyond ``count_limit`` words.
+        Longer words are cut to *word_limit* bytes. Errors: `TooManyError` for more than *count_limit* words.
         """
         words: list[bytes] = []
         word = bytearray()
@@ -138,7 +137,7 @@ class Conversation:
                 word.clear()
 
     def _list_part(self, stop: bytes, inside: bool) -> bytes:
-        """As much of a list as has come, no byte after its end. ``inside`` a word a stop does not end the list."""
+        """The arrived bytes of a list, none after its end. *inside*: a word has begun, which a stop ends."""
         self._wait(self.read_fd, select.POLLIN)
         try:
             if self.sock is None:
@@ -148,7 +147,7 @@ class Conversation:
             if seen.startswith(stop) and not inside:
                 length = 1
             else:
-                # A line may be empty but for its CR, so lines are taken one by one.
+                # A line may consist of a CR alone and still be empty, so lines are read one by one.
                 end = stop if stop == b"\n" else stop * 2
                 at = seen.find(end)
                 if at >= 0:
@@ -172,7 +171,7 @@ class Conversation:
         self.write((os.fsencode(text) if isinstance(text, str) else text) + b"\n")
 
     def drain(self, seconds: float = 1.0, limit: int = 65536) -> None:
-        """Say that nothing more comes, and let the peer finish: closing over unread input would reset it."""
+        """Close our direction and read until the peer closes: unread input would cause a reset."""
         deadline = time.monotonic() + seconds
         try:
             if self.sock is not None:
@@ -193,6 +192,6 @@ class Conversation:
             return
 
 
-# Numbers of <sys/socket.h>, which are the same on every Linux: so that a remote-shell start need not load `socket`.
+# Numbers of <sys/socket.h>, the same on every Linux. Importing `socket` would slow the start over a remote shell.
 _PEEK = 2
 _SHUT_WR = 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 
-from tain.daemon.refusal import RefusalError, with_refusal
+from tain.daemon.refusal import RefusalError
 from tain.errors import TainError
 from tain.session import operator_file
+from tain.session.operator_file import with_link_note
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,12 +17,12 @@ if TYPE_CHECKING:
 
 _LONG = frozenset({b"exclude", b"include", b"hide", b"show", b"protect", b"risk", b"merge", b"dir-merge"})
 _SHORT = b"+-HSPR.:"
-#: The beginning of a rule that excludes, up to its pattern, which is more than the root.
+#: The beginning of an exclude rule, up to a pattern that is more than the root.
 _EXCLUDES = re.compile(rb"(?:[-HP]|exclude|hide|protect)[^ _/]*[ _]+/?[^/ _]")
 
 
 def rules(section: Section) -> list[bytes]:
-    """All rules in order, each in the new style; the first that matches wins. Raises :class:`RefusalError`."""
+    """All rules in order, in the new style; the first match wins. Errors: `RefusalError`."""
     found = split_rules(section.text("filter"))
     _vet(found)
     found += file_rules(section.text("include from"), b"+")
@@ -31,22 +33,22 @@ def rules(section: Section) -> list[bytes]:
 
 
 def whole_directory(rule: bytes) -> bytes:
-    """An exclude of a directory (``- /d/``) means what is in it too: names are not always tested with their parents.
+    """Extend an exclude of a directory (``- /d/``) to its contents: a name is not always tested with its parents.
 
-    Rules of a file that the parameter ``filter`` merges stay as they are, as in rsync.
+    Rules from a file that ``filter`` merges are not extended, as in rsync.
     """
     return rule + b"***" if rule.endswith(b"/") and _EXCLUDES.match(rule) else rule
 
 
 def _vet(found: list[bytes]) -> None:
-    """A rule that cannot be used ends the connection before anything is served."""
+    """Refuse the connection if a rule cannot be parsed."""
     from tain import _core
 
     for at, rule in enumerate(found):
         try:
             _core.excluded([rule], b"x", False)
         except TainError as error:
-            # rsync reads the whole value on from there.
+            # rsync shows the rest of the parameter from this rule on.
             shown = os.fsdecode(rule)
             text = str(error).replace("[client]", "[Receiver]")
             if text.endswith(f": {shown}"):
@@ -55,7 +57,7 @@ def _vet(found: list[bytes]) -> None:
 
 
 def split_rules(text: bytes) -> list[bytes]:
-    """Full rules separated by blanks; the blank between a rule's name and its pattern belongs to the rule."""
+    """The rules of a parameter, separated by blanks. A blank between a rule's name and its pattern belongs to it."""
     out: list[bytes] = []
     words = text.split()
     at = 0
@@ -83,7 +85,7 @@ def _wants_pattern(word: bytes) -> bool:
 
 
 def pattern_rules(words: list[bytes], sign: bytes) -> list[bytes]:
-    """Patterns of ``include`` and ``exclude``: a word ``+``, ``-`` or ``!`` before one has its usual meaning."""
+    """The rules of ``include`` and ``exclude``: ``+``, ``-`` or ``!`` before a pattern has its usual meaning."""
     out: list[bytes] = []
     at = 0
     while at < len(words):
@@ -100,15 +102,15 @@ def pattern_rules(words: list[bytes], sign: bytes) -> list[bytes]:
 
 
 def file_rules(path: bytes, sign: bytes) -> list[bytes]:
-    """One pattern per line; blank lines and comments are left out. A missing file ends the connection."""
+    """The rules of a file with one pattern per line, without blank lines and comments. Errors: `RefusalError`."""
     if not path:
         return []
     kind = "include" if sign == b"+" else "exclude"
     try:
         data = operator_file.read_walk(path)
     except OSError as error:
-        line = f"rsync: [Receiver] failed to open {kind} file {os.fsdecode(path)}: {operator_file.reason(error)}"
-        raise RefusalError("", with_refusal(error, line), 11) from None
+        line = f"rsync: [Receiver] failed to open {kind} file {os.fsdecode(path)}: {system_text(error)}"
+        raise RefusalError("", with_link_note(error, line), 11) from None
     out: list[bytes] = []
     for entry in data.replace(b"\r", b"\n").split(b"\n"):
         if not entry or entry[:1] in (b"#", b";"):

@@ -1,7 +1,6 @@
-"""What a configuration asks for and this machine does not have (spec: people D5; M1, M2, K1 to K5).
+"""What ``--check-config`` finds on this machine: missing directories, accounts, secrets and unreadable values.
 
-``--check-config`` asks this of every module, so that nobody has to find it out by a refused login. Nothing here is
-asked while a connection is served.
+These checks would otherwise fail at a client's login. A connection does not run them.
 """
 
 from __future__ import annotations
@@ -28,27 +27,27 @@ if TYPE_CHECKING:
     #: Level, parameter, text.
     Finding = tuple[str, str, str]
 
-#: Shorter passwords are found by trying, once a login has been overheard.
+#: A shorter password can be found by trying, once a login has been recorded.
 _SHORT = 12
 
 
 def check(config: Config) -> list[Diagnostic]:
-    """Everything that is wrong, with its place."""
+    """All findings with their places."""
     found = []
     for level, name, text in of_daemon(config.globals):
         found.append(Diagnostic(level, text, config.file, config.globals.lines.get(name, 0)))
     for section in config.modules:
         for level, name, text in of_module(section, config):
-            # What is inherited is said once, where it stands.
+            # An inherited value is reported once, at its own place.
             line = section.lines.get(name) or config.globals.lines.get(name, section.line)
             own = name in section.lines or name not in config.globals.lines
-            said = f"module {os.fsdecode(section.name)}: {text}" if own else text
-            found.append(Diagnostic(level, said, config.file, line))
+            shown = f"module {os.fsdecode(section.name)}: {text}" if own else text
+            found.append(Diagnostic(level, shown, config.file, line))
     return found
 
 
 def of_module(section: Section, config: Config) -> Iterator[Finding]:
-    """What is wrong with one module on this machine."""
+    """The findings of one module."""
     yield from _path(section)
     yield from _accounts(section)
     yield from _secrets(section, config)
@@ -59,7 +58,7 @@ def of_module(section: Section, config: Config) -> Iterator[Finding]:
 
 
 def of_daemon(section: Section) -> Iterator[Finding]:
-    """The same for what is said once for all."""
+    """The findings of the global section."""
     for name, find in (("daemon uid", module.user_number), ("daemon gid", module.group_number)):
         value = _plain(section, name)
         if value and find(value) is None:
@@ -67,7 +66,7 @@ def of_daemon(section: Section) -> Iterator[Finding]:
 
 
 def _plain(section: Section, name: str) -> bytes:
-    """A value that is the same for every client; nothing for one that is not."""
+    """A value that is the same for every client, else nothing."""
     raw = section.raw(name)
     return b"" if b"%RSYNC_" in raw else section.text(name)
 
@@ -105,12 +104,12 @@ def _accounts(section: Section) -> Iterator[Finding]:
 
 
 def _texts(section: Section) -> Iterator[Finding]:
-    """Values that are read only when a connection needs them."""
+    """Check the values that only a connection reads."""
     try:
         filters.rules(section)
     except RefusalError as refusal:
-        said = refusal.log if isinstance(refusal.log, str) else os.fsdecode(refusal.log)
-        yield ERROR, "filter", said.replace("rsync: [Receiver] ", "").rpartition("\n")[2]
+        text = refusal.log if isinstance(refusal.log, str) else os.fsdecode(refusal.log)
+        yield ERROR, "filter", text.replace("rsync: [Receiver] ", "").rpartition("\n")[2]
     for name in ("incoming chmod", "outgoing chmod"):
         value = _plain(section, name)
         if not value:
@@ -131,7 +130,7 @@ def _texts(section: Section) -> Iterator[Finding]:
 
 
 def _secrets(section: Section, config: Config) -> Iterator[Finding]:
-    """The secrets file as a login would find it, and whether everybody who may log in has a line there."""
+    """Read the secrets file as a login would, and check that each user has a line."""
     users, path = _plain(section, "auth users"), _plain(section, "secrets file")
     if not users or not path:
         return

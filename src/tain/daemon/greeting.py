@@ -1,4 +1,4 @@
-"""The first lines of a daemon's conversation (spec: daemon 4.3, protocol 10.3, protocol-old 2.3 and 10.1)."""
+"""The greetings of daemon and client (spec: daemon 4.3, protocol 10.3, protocol-old 2.3 and 10.1)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tain.daemon.auth import DIGESTS
 from tain.daemon.refusal import RefusalError
 from tain.session import oldpeer
 
-#: C's buffers: 1024 for greeting and module, 5120 for the answer to a challenge.
+#: rsync's buffers: for greeting and module, and for the answer to a challenge.
 LINE_SIZE = 1024
 ANSWER_SIZE = 5120
 _BLANKS = b" \t\n\v\f\r"
@@ -14,7 +14,7 @@ _PREFIX = b"@RSYNCD:"
 
 
 def own(protocol: int, early: bytes | None = None) -> bytes:
-    """Our line; *early* is the client's, if it came before ours was due."""
+    """Our line. *early* is the client's greeting, if it arrived before ours was sent."""
     number = listed = None
     if early is not None:
         number, rest = _number(early)
@@ -24,14 +24,14 @@ def own(protocol: int, early: bytes | None = None) -> bytes:
 
 
 class Greeting:
-    """What the client's line said."""
+    """A client's greeting."""
 
     __slots__ = ("digests", "protocol", "sub")
 
     def __init__(self, protocol: int, sub: int, digests: list[bytes] | None) -> None:
         self.protocol = protocol
         self.sub = sub
-        #: None when there was no list.
+        #: None without a list.
         self.digests = digests
 
     def agreed(self, ours: int) -> int:
@@ -42,7 +42,7 @@ class Greeting:
 
 
 def parse(line: bytes) -> Greeting:
-    """Read a client's greeting as scanf would. Raises :class:`RefusalError` with the reference's answer."""
+    """Parse a client's greeting as scanf would. Errors: `RefusalError` with rsync's answer."""
     number, rest = _number(line)
     if number is None:
         raise RefusalError("@ERROR: protocol startup error")
@@ -59,19 +59,19 @@ def parse(line: bytes) -> Greeting:
 
 
 def _number(line: bytes) -> tuple[int | None, bytes]:
-    """The protocol of a greeting, and what follows it; None when the line is none."""
+    """The protocol of a greeting and the rest of the line; None for a line that is not a greeting."""
     if not line.startswith(_PREFIX):
         return None, line
     return _integer(line[len(_PREFIX) :].lstrip(_BLANKS))
 
 
 def _integer(text: bytes) -> tuple[int | None, bytes]:
-    """A decimal number at the front, and what follows it."""
+    """The decimal number at the front and the rest of the text; None without a number."""
     length = 1 if text[:1] in (b"-", b"+") else 0
     start = length
     while text[length : length + 1].isdigit():
         length += 1
     if length == start:
         return None, text
-    # Nine digits are more than any protocol has; longer ones must not become big numbers.
+    # No protocol has nine digits. The limit keeps the number small.
     return int(text[: min(length, start + 9)]), text[length:]

@@ -1,4 +1,4 @@
-"""Commands that an operator hangs on a connection (spec: daemon 10, security SEC-34)."""
+"""The commands that an operator attaches to a connection (spec: daemon 10, security SEC-34)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _OUTPUT_LIMIT = 5119
 _ENVIRONMENT_LIMIT = 128 << 10
 _STRICT_LIMIT = 300
-#: Bytes a shell can act on, in whatever quoting the value stands.
+#: Bytes that a shell may interpret, whatever quotes surround the value.
 _ACTIVE = frozenset(b"'\"`$\\;&|<>()*?[]#!~{}")
 
 
@@ -28,9 +28,9 @@ def disabled() -> bool:
 
 
 def command(section: Section, name: str) -> bytes:
-    """The command of a parameter with its variables filled in; empty when there is none.
+    """The command of a parameter with its variables expanded; empty without a command.
 
-    Raises :class:`RefusalError` (4, silent for the client) when a value could act on the shell (spec: daemon 10.4).
+    Errors: `RefusalError` (code 4, no text for the client) when the shell could interpret a value (spec: daemon 10.4).
     """
     return fill(section.raw(name), section.variables)
 
@@ -50,7 +50,7 @@ def fill(template: bytes, variables: Variables) -> bytes:
             if any(c <= 32 or c == 127 or c in _ACTIVE for c in value):
                 text = f"refusing to run shell hook: %{os.fsdecode(name)}% holds a shell metacharacter"
                 raise RefusalError("", text, 4)
-            # Nothing in it can end a quotation. rsync quotes it wherever it stands.
+            # The value cannot end a quotation. rsync quotes it too, whatever surrounds it.
             value = b"'" + value + b"'"
         out += value
         at = end + 1
@@ -58,7 +58,7 @@ def fill(template: bytes, variables: Variables) -> bytes:
 
 
 def _run(words: Sequence[bytes], environment: Mapping[bytes, bytes]) -> None:
-    """Become the command, in a fresh child. Never returns."""
+    """Execute the command in this child. Never returns."""
     try:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -75,10 +75,10 @@ def _words(line: bytes, plain: bool) -> list[bytes]:
 
 
 def environment(extra: Mapping[bytes, bytes], *, strict: bool = False) -> dict[bytes, bytes]:
-    """The daemon's environment and what is known of the connection.
+    """The daemon's environment with the variables of the connection.
 
-    With *strict* no value may hold a control byte, and all of them have a limit (spec: security SEC-34). Raises
-    :class:`RefusalError`.
+    *strict* forbids control bytes in values and limits their total size (spec: security SEC-34). Errors:
+    `RefusalError`.
     """
     total = 0
     for name, value in extra.items():
@@ -91,7 +91,7 @@ def environment(extra: Mapping[bytes, bytes], *, strict: bool = False) -> dict[b
 
 
 def _reap(pid: int, limit: float) -> int:
-    """The wait status; a child that outlives ``limit`` seconds is killed with its group."""
+    """Wait for a child and return its wait status; after *limit* seconds (0 = none) its process group is killed."""
     deadline = time.monotonic() + limit if limit > 0 else None
     try:
         handle = os.pidfd_open(pid)
@@ -116,9 +116,9 @@ def _kill(pid: int) -> None:
 
 
 class Hook:
-    """A command that was started now and is released with its last variables later.
+    """A command in a child process that waits for its environment (spec: daemon 10).
 
-    The child waits, still with the daemon's identity and root, until it gets its environment (spec: daemon 10).
+    The child is forked early, to keep the daemon's identity and root.
     """
 
     def __init__(self, section: Section, name: str) -> None:
@@ -131,16 +131,13 @@ class Hook:
         self.out = -1
 
     def prepare(self, *, capture: bool, stdin: bytes | None = None, input_fd: int = -1) -> None:
-        """Fork the waiting child, which reads ``stdin``, or ``input_fd``, which is closed here.
-
-        Raises :class:`OSError`.
-        """
+        """Fork the waiting child. It reads *stdin*, or from *input_fd*, which is closed here. Errors: `OSError`."""
         words = _words(self.line, self.plain)
         go_read, self.go = os.pipe()
         out_read = out_write = -1
         if capture:
             out_read, out_write = os.pipe()
-        # A pipe of its own for early input; 5120 bytes always fit.
+        # Early input has its own pipe, whose buffer always holds 5120 bytes.
         data_read = input_fd
         if stdin:
             data_read, data_write = os.pipe()
@@ -171,7 +168,7 @@ class Hook:
             self.out = out_read
 
     def begin(self, variables: Mapping[bytes, bytes]) -> None:
-        """Run it."""
+        """Send the environment: the command runs now."""
         block = b"".join(name + b"=" + value + b"\0" for name, value in variables.items())
         view = memoryview(block)
         try:
@@ -182,11 +179,11 @@ class Hook:
             self.go = -1
 
     def release(self, variables: Mapping[bytes, bytes]) -> tuple[int, bytes]:
-        """Run it to its end: its wait status and what it printed (cut)."""
+        """Run the command and wait for it: its wait status and its output, which is cut."""
         self.begin(variables)
         output = self._collect() if self.out >= 0 else b""
         status = _reap(self.pid, self.limit)
-        # Whoever waits for the command in between has no other way to tell of a signal.
+        # rsync waits for the command in a process between, which can only report a signal as exit code 1.
         return (1 << 8 if os.WIFSIGNALED(status) else status), output
 
     def _collect(self) -> bytes:
@@ -206,7 +203,7 @@ class Hook:
         return bytes(out).replace(b"\r\n", b"\n")
 
     def abandon(self) -> None:
-        """The connection ended first: the waiting child leaves without running anything."""
+        """End the waiting child without running the command."""
         if self.pid and self.go >= 0:
             os.close(self.go)
             self.go = -1
@@ -214,14 +211,14 @@ class Hook:
 
 
 class Converter(Hook):
-    """The program that knows names and ids: questions go to its stdin, it answers on its stdout (spec: daemon 11)."""
+    """The program that maps names and ids: questions on its stdin, answers on its stdout (spec: daemon 11)."""
 
     def __init__(self, section: Section) -> None:
         super().__init__(section, "name converter")
         self.questions = -1
 
     def start(self) -> None:
-        """Fork it. Raises :class:`OSError`."""
+        """Fork the waiting child. Errors: `OSError`."""
         read_fd, self.questions = os.pipe()
         self.prepare(capture=True, input_fd=read_fd)
 
@@ -231,7 +228,7 @@ class Converter(Hook):
 
 
 def run_now(section: Section, name: str, variables: Mapping[bytes, bytes], stdin: bytes | None = None) -> int:
-    """Run a hook to its end: the wait status. Raises :class:`OSError` when it cannot be started."""
+    """Run a command, wait for it and return its wait status. Errors: `OSError` when it cannot be started."""
     hook = Hook(section, name)
     hook.prepare(capture=False, stdin=stdin)
     return hook.release(environment(variables, strict=section.variables.strict))[0]

@@ -1,4 +1,4 @@
-"""What an operator most likely meant otherwise (spec: daemon 16.1, B15 to B18)."""
+"""Likely mistakes in a configuration (spec: daemon 16.1, B15 to B18)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tain.daemon.text import blanks
 
 
 def check(config: Config) -> list[Diagnostic]:
-    """What is likely meant otherwise, for ``--check-config``."""
+    """Find likely mistakes, for ``--check-config``."""
     found: list[Diagnostic] = []
 
     def note(section: Section, name: str, text: str, level: str = NOTE) -> None:
@@ -41,17 +41,17 @@ def check(config: Config) -> list[Diagnostic]:
 
 
 def without_repeats(lines: list[str]) -> list[str]:
-    """Findings without rsync's two lines about an unknown parameter where a third says more, and each but once."""
+    """Drop rsync's two lines about an unknown parameter where our own says more, and repeated reasons."""
     out: list[str] = []
     for at, line in enumerate(lines):
         text, _, place = line.rpartition(" (")
-        said = any(other.endswith(f" ({place}") for other in lines[at + 1 :])
-        if text.startswith("Unknown Parameter encountered") and said:
+        explained = any(other.endswith(f" ({place}") for other in lines[at + 1 :])
+        if text.startswith("Unknown Parameter encountered") and explained:
             continue
-        if text.startswith("IGNORING unknown parameter") and said:
+        if text.startswith("IGNORING unknown parameter") and explained:
             continue
         if text.startswith("module ") and " is refused: " in text:
-            # The reason stands in a line of its own.
+            # The same reason has a line of its own, which is dropped.
             reason = text.partition(" is refused: ")[2]
             out = [other for other in out if other != f"{reason} ({place}"]
         out.append(line)
@@ -59,7 +59,7 @@ def without_repeats(lines: list[str]) -> list[str]:
 
 
 def _tcp_wrapper(token: bytes) -> str:
-    """What to write instead of a word that tcp-wrappers know and rsync does not."""
+    """The correction of a word that tcp-wrappers know and rsync does not; empty for other words."""
     if token == b"ALL":
         return 'write "*"'
     if token in (b"LOCAL", b"EXCEPT", b"KNOWN", b"UNKNOWN", b"PARANOID"):

@@ -1,4 +1,4 @@
-"""The listening process: sockets, children, signals. It reads nothing from peers (spec: daemon 1.5, 1.8, SEC-38)."""
+"""The listening process: sockets, children, signals. It never reads from a peer (spec: daemon 1.5, 1.8, SEC-38)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import socket
 import sys
 import time
 
-from tain.daemon import greeting, names, sockopts
-from tain.daemon.connection import Connection
+from tain.daemon import child, greeting, names, sockopts
 from tain.daemon.conversation import Conversation
-from tain.daemon.log import VERSION, Log
+from tain.daemon.log import Log
 from tain.digits import INT_MAX, bounded
 from tain.errors import SocketError
-from tain.session.operator_file import reason
+from tain.release import RSYNC_VERSION
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from tain.daemon.settings import Settings
 
 _LISTEN_FDS_START = 3
-# A failed fork means that the machine is full: wait a little rather than spin.
+# Seconds to wait after a failed fork, because the machine has no room for a process.
 _FORK_PAUSE = 2.0
 _TERM_PAUSE = 0.4
 _RATE_SPAN = 60.0
 
 
 def inherited() -> list[socket.socket]:
-    """Listening sockets that a supervisor has opened for us (``LISTEN_FDS``)."""
+    """The listening sockets that a supervisor has opened (``LISTEN_FDS``)."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return []
     count = os.environ.pop("LISTEN_FDS", "0")
@@ -48,7 +48,7 @@ def inherited() -> list[socket.socket]:
 
 
 def notify(state: str) -> None:
-    """Tell the supervisor, if there is one (``NOTIFY_SOCKET``)."""
+    """Send *state* to the supervisor, if any (``NOTIFY_SOCKET``)."""
     path = os.environ.get("NOTIFY_SOCKET", "")
     if not path:
         return
@@ -60,9 +60,9 @@ def notify(state: str) -> None:
 
 
 def bind(
-    address: bytes, port: int, family: int, options: bytes, backlog: int, say: Callable[[str], object]
+    address: bytes, port: int, family: int, options: bytes, backlog: int, warn: Callable[[str], object]
 ) -> list[socket.socket]:
-    """Listening sockets on every address of the name; at least one, or :class:`SocketError`."""
+    """Open listening sockets on every address of the name. Errors: `SocketError` when not one could be opened."""
     host = os.fsdecode(address) if address else None
     family_number = {4: socket.AF_INET, 6: socket.AF_INET6}.get(family, socket.AF_UNSPEC)
     try:
@@ -79,7 +79,7 @@ def bind(
             problems.append(f"socket({af:d},{kind:d},{proto:d}) failed: {os.strerror(error.errno or 0)}")
             continue
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sockopts.apply(sock, options, say)
+        sockopts.apply(sock, options, warn)
         if af == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
@@ -95,7 +95,7 @@ def bind(
         try:
             sock.listen(backlog)
         except OSError as error:
-            text = f"rsync: [Receiver] listen() on socket failed: {reason(error)}"
+            text = f"rsync: [Receiver] listen() on socket failed: {system_text(error)}"
             if number:
                 text += "\nTry using --ipv4 or --ipv6 to avoid this listen() error."
             raise SocketError(text) from None
@@ -103,13 +103,13 @@ def bind(
 
 
 class Limits:
-    """Connections at once and per minute, by address (spec: security SEC-32). Zero = no limit."""
+    """Limits on simultaneous and new connections (spec: security SEC-32). Zero means no limit."""
 
     def __init__(self, config: Config) -> None:
         strict = config.strict
 
         def of(name: str) -> int:
-            # Without `tain strict` only what the operator wrote holds: rsync has no such limits.
+            # rsync has no such limits, so the defaults count only with `tain strict`.
             return config.globals.number(name) if strict or name in config.globals.lines else 0
 
         self.workers = of("tain max workers")
@@ -118,7 +118,7 @@ class Limits:
         digits = rate.partition(b"/")[0].strip()
         self.rate = bounded(digits, INT_MAX) if digits.isdigit() else 0
         self._recent: dict[str, list[float]] = {}
-        self._said: dict[str, float] = {}
+        self._reported: dict[str, float] = {}
 
     @staticmethod
     def key(address: str) -> str:
@@ -128,7 +128,7 @@ class Limits:
         return socket.inet_pton(socket.AF_INET6, address.partition("%")[0])[:8].hex()
 
     def exceeded(self, key: str, running: int) -> int:
-        """The limit that one more connection would pass, or 0."""
+        """The limit that one more connection would exceed, or 0."""
         if self.per_address and running >= self.per_address:
             return self.per_address
         if self.rate:
@@ -142,19 +142,19 @@ class Limits:
                 self._recent = {k: v for k, v in self._recent.items() if now - v[-1] < _RATE_SPAN}
         return 0
 
-    def worth_saying(self, key: str) -> bool:
-        """Once per minute and address."""
+    def may_report(self, key: str) -> bool:
+        """Whether a refused connection is logged: once per minute and address."""
         now = time.monotonic()
-        if now - self._said.get(key, -_RATE_SPAN) < _RATE_SPAN:
+        if now - self._reported.get(key, -_RATE_SPAN) < _RATE_SPAN:
             return False
-        if len(self._said) > 4096:
-            self._said.clear()
-        self._said[key] = now
+        if len(self._reported) > 4096:
+            self._reported.clear()
+        self._reported[key] = now
         return True
 
 
 class Listener:
-    """Accepts, forks, reaps. ``serve`` returns the exit code when a signal ends it."""
+    """Accepts, forks and reaps."""
 
     def __init__(self, settings: Settings, config: Config, log: Log) -> None:
         self.settings = settings
@@ -171,7 +171,7 @@ class Listener:
         self.names = names.Helper()
 
     def take_signals(self) -> None:
-        """From now on signals are noted, and ``serve`` acts on them."""
+        """Install the signal handlers; `serve` acts on the signals that they note."""
         self._wake, wake_write = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(wake_write, False)
@@ -184,6 +184,7 @@ class Listener:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
     def serve(self) -> int:
+        """Accept connections until a signal ends the listener. Returns its exit code."""
         wake_read = self._wake
         poll = select.poll()
         poll.register(wake_read, select.POLLIN)
@@ -191,7 +192,7 @@ class Listener:
             sock.setblocking(False)
             poll.register(sock.fileno(), select.POLLIN)
         by_fd = {sock.fileno(): sock for sock in self.sockets}
-        # What is there now lives for ever: the children shall not copy pages to count references in them.
+        # Present objects live until the end. Without `freeze` a collection in a child would copy their pages.
         gc.collect()
         gc.freeze()
         self.log.idle()
@@ -213,19 +214,19 @@ class Listener:
             if self._ended_by:
                 return self._end()
             while self.limits.workers and len(self.children) >= self.limits.workers and not self._ended_by:
-                # Pause instead of a storm of forks; the backlog of the sockets holds those who wait.
+                # All workers are busy: clients wait in the backlog of the sockets.
                 poll_children = select.poll()
                 poll_children.register(wake_read, select.POLLIN)
                 poll_children.poll(1000)
                 self._reap()
 
     def _help_with_names(self) -> None:
-        """Have the helper running, where the file had every connection's name looked up at the start."""
+        """Start the helper, or start it again, if every connection looks up its peer's name."""
         if not self.names.pid and self.config.globals.flag("reverse lookup"):
-            self.names.start(self._let_go)
+            self.names.start(self._close_listener)
 
-    def _let_go(self) -> None:
-        """In a child: close what is the listener's."""
+    def _close_listener(self) -> None:
+        """Close the listener's descriptors in a child."""
         for sock in self.sockets:
             sock.close()
         if self.pid_file is not None:
@@ -253,7 +254,7 @@ class Listener:
     def _end(self) -> int:
         notify("STOPPING=1")
         if self._ended_by == signal.SIGTERM:
-            # Connections that were just accepted get their greeting out; rsync waits as long.
+            # New connections have time to send their greeting; rsync waits as long.
             time.sleep(_TERM_PAUSE)
         for sock in self.sockets:
             sock.close()
@@ -298,7 +299,7 @@ class Listener:
         try:
             pid = os.fork()
         except OSError as error:
-            self.log.error(f"rsync: [Receiver] could not create child server process: {reason(error)}")
+            self.log.error(f"rsync: [Receiver] could not create child server process: {system_text(error)}")
             self.log.idle()
             sock.close()
             time.sleep(_FORK_PAUSE)
@@ -311,7 +312,7 @@ class Listener:
         try:
             code = self._child(sock, address)
         except BaseException as error:
-            # One connection ends here, whatever went wrong in it (SEC-38).
+            # A fault of one connection must not reach the listener (SEC-38).
             trace = error.__traceback__
             while trace is not None and trace.tb_next is not None:
                 trace = trace.tb_next
@@ -330,7 +331,7 @@ class Listener:
                 sock.send(greeting.own(self.settings.protocol) + text)
             except OSError:
                 pass
-        if self.limits.worth_saying(key):
+        if self.limits.may_report(key):
             self.log.error(f"max connections ({limit}) reached by {address}")
             self.log.idle()
 
@@ -338,15 +339,15 @@ class Listener:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
-        self._let_go()
+        self._close_listener()
         prepare(sock, self.options, self.log)
         talk = Conversation(sock.fileno(), sock.fileno(), sock)
         helper = self.names if self.names.pid else None
-        return Connection(self.settings, talk, self.log, address, over_shell=False, helper=helper).run()
+        return child.run(self.settings, talk, self.log, address, over_shell=False, helper=helper)
 
 
 def prepare(sock: socket.socket, options: bytes, log: Log) -> None:
-    """Options of an accepted socket. Small lines go back and forth: waiting to join them would cost 40 ms each."""
+    """Set the options of an accepted socket. Without TCP_NODELAY each small line of the handshake could take 40 ms."""
     sock.setblocking(True)
     for level, option in ((socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_NODELAY)):
         try:
@@ -357,4 +358,4 @@ def prepare(sock: socket.socket, options: bytes, log: Log) -> None:
 
 
 def started(port: int) -> str:
-    return f"rsyncd version {VERSION} starting, listening on port {port}"
+    return f"rsyncd version {RSYNC_VERSION} starting, listening on port {port}"

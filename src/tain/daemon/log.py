@@ -1,4 +1,4 @@
-"""Where the daemon writes what happened: a file, or syslog (spec: daemon 12.1)."""
+"""The daemon's log: a file, or syslog (spec: daemon 12.1)."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ import time
 
 from tain.daemon.text import escape
 from tain.errors import exit_text
+from tain.release import RSYNC_VERSION
 from tain.session import operator_file
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tain.daemon.sections import Section
-
-#: The release whose behaviour is offered, as it stands in log lines that scripts read.
-VERSION = "3.5.0"
 
 # syslog.h priorities.
 _INFO, _WARNING = 6, 4
 
 
 class Log:
-    """One destination at a time. A destination that cannot be opened falls back to syslog, with two lines there."""
+    """One log file or syslog. If the file cannot be opened, syslog gets two lines about it and the rest."""
 
     def __init__(self) -> None:
         self.path = b""
@@ -29,11 +28,11 @@ class Log:
         self.tag = ""
         self.facility = 3 << 3
         self._syslog_open = False
-        # Also say everything on stderr: the start in the foreground.
+        # Write each line to stderr too.
         self.echo = False
 
     def open(self, section: Section, override: bytes | None = None) -> None:
-        """Take up the settings of ``section``; ``override`` is ``--log-file``."""
+        """Open the log of *section*; *override* is ``--log-file``."""
         path = section.text("log file") if override is None else override
         tag = os.fsdecode(section.text("syslog tag"))
         facility = section.number("syslog facility")
@@ -56,7 +55,7 @@ class Log:
             except OSError as error:
                 path, self.path = os.fsdecode(self.path), b""
                 self._open_syslog()
-                self.write(f"failed to open log-file {path}: {operator_file.reason(error)}", warning=True)
+                self.write(f"failed to open log-file {path}: {system_text(error)}", warning=True)
                 self.write('Ignoring "log file" setting.', warning=True)
                 return
             finally:
@@ -66,7 +65,7 @@ class Log:
     def _open_syslog(self) -> None:
         import syslog
 
-        # LOG_NDELAY: the socket must exist before a chroot hides /dev/log.
+        # LOG_NDELAY opens the socket now, before a chroot hides /dev/log.
         syslog.openlog(self.tag or "rsyncd", syslog.LOG_PID | syslog.LOG_NDELAY, self.facility)
         self._syslog_open = True
 
@@ -81,14 +80,15 @@ class Log:
             self._syslog_open = False
 
     def idle(self) -> None:
-        """Let go of the file while nothing happens, so that rotation by rename needs no signal."""
+        """Close the file until the next line, so that rotation by rename needs no signal."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
 
     def write(self, line: str | bytes, *, warning: bool = False, escaped: bool = False) -> None:
-        """One event, one line. Never raises: a full disk must not end a transfer. *escaped*: what
-        looks like an escape in it is one.
+        """Write one line. Never raises: a full disk must not end a transfer.
+
+        *escaped*: escapes in the line stay as they are.
         """
         data = escape((os.fsencode(line) if isinstance(line, str) else line).rstrip(b"\n"), again=escaped)
         if self.path and self.fd < 0:
@@ -109,19 +109,19 @@ class Log:
             except OSError:
                 pass
 
-    def told(self, line: bytes) -> None:
-        """A line of a session, in which names have their escapes."""
+    def write_escaped(self, line: bytes) -> None:
+        """Write a line of a session, in which names have their escapes already."""
         self.write(line, escaped=True)
 
     def error(self, line: str) -> None:
         self.write(line, warning=True)
 
     def closing(self, code: int, where: str) -> None:
-        """The last line of a failed connection."""
+        """Write the last line of a failed connection."""
         self.error(closing(code, where))
 
 
 def closing(code: int, where: str, role: str = "Receiver") -> str:
-    """What a process says last when it fails (spec: daemon 12.2)."""
+    """The last line of a process that fails (spec: daemon 12.2)."""
     kind = "warning" if code == 24 else "error"
-    return f"rsync {kind}: {exit_text(code)} (code {code}) at {where} [{role}={VERSION}]"
+    return f"rsync {kind}: {exit_text(code)} (code {code}) at {where} [{role}={RSYNC_VERSION}]"

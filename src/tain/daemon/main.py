@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from tain.daemon.conversation import Conversation
 from tain.daemon.log import Log, closing
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tain.daemon.sections import Config, Diagnostic
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
 
 DEFAULT_PORT = 873
 _PROXY_WARNING = (
@@ -25,8 +26,8 @@ _PROXY_WARNING = (
 )
 
 
-def run(options: Options) -> int:
-    """Be a daemon as the options say. The exit code of the process; errors are printed here."""
+def run(options: ResolvedOptions) -> int:
+    """Run a daemon. Returns the exit code of the process; errors are printed here."""
     settings = Settings.of(options)
     try:
         if options.check_config:
@@ -38,11 +39,11 @@ def run(options: Options) -> int:
             return _one_connection(settings, sock)
         return _stand_alone(settings, options)
     except TainError as error:
-        _complain(str(error))
+        _print_error(str(error))
         return error.code
 
 
-def _complain(text: str) -> None:
+def _print_error(text: str) -> None:
     if text:
         try:
             os.write(2, os.fsencode(text) + b"\n")
@@ -50,28 +51,28 @@ def _complain(text: str) -> None:
             pass
 
 
-def _remark(text: str) -> None:
-    """For whoever watches: where rsync has nothing for a script to read, there is nothing."""
+def _print_on_terminal(text: str) -> None:
+    """Print a text that rsync does not have: a script that reads stderr must not get it."""
     if os.isatty(2):
-        _complain(text)
+        _print_error(text)
 
 
 def check(settings: Settings) -> int:
-    """``--check-config``: everything that is wrong, with its place. 0 good, 1 something would fail or be refused."""
+    """``--check-config``: print all findings with their places. Returns 1 if something would fail or be refused."""
     from tain.daemon import findings, lint
     from tain.daemon.sections import ERROR, WARNING
 
     config = _load(settings)
     found = config.diagnostics + ([] if config.failed else lint.check(config) + findings.check(config))
-    # Each once, in the order of the file. What the log says in rsync's words is said here in ours.
+    # Each line once, in the order of the file. Our texts replace those of rsync.
     lines = {str(one): one.level for one in sorted(found, key=_place_of(settings.file)) if one.level}
     for line in lint.without_repeats(list(lines)):
-        _complain(f"{lines[line]}: {line}")
+        _print_error(f"{lines[line]}: {line}")
     levels = [lines[line] for line in lint.without_repeats(list(lines))]
     errors, warnings = levels.count(ERROR), levels.count(WARNING)
     modules = _count(len(config.modules), "module")
     name = os.fsdecode(os.path.basename(settings.file))
-    _complain(f"{name}: {modules}, {_count(errors, 'error')}, {_count(warnings, 'warning')}")
+    _print_error(f"{name}: {modules}, {_count(errors, 'error')}, {_count(warnings, 'warning')}")
     return 1 if config.failed or errors else 0
 
 
@@ -80,7 +81,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _place_of(first: bytes) -> Callable[[Diagnostic], tuple[bool, bytes, int]]:
-    """The main file comes first, then what it includes; what has no place of its own comes last."""
+    """A sort key: the main file, then the files that it includes, then findings without a place."""
     return lambda one: (one.file != first, one.file or b"\xff", one.line)
 
 
@@ -94,9 +95,9 @@ def _load(settings: Settings, *, globals_only: bool = False) -> Config:
 
 
 def _unusable(config: Config) -> UsageError:
-    """What a process that serves one connection says of its file: that it ends."""
+    """The error of a process for one connection whose configuration failed."""
     for diagnostic in config.diagnostics:
-        _remark(str(diagnostic))
+        _print_on_terminal(str(diagnostic))
     return UsageError(closing(1, "main.py(0)"))
 
 
@@ -104,14 +105,19 @@ def _unusable(config: Config) -> UsageError:
 
 
 def _stdin_socket() -> socket.socket | None:
-    """The socket that a super-server has put on stdin, if there is one."""
-    from tain.daemon.connection import is_socket
-
-    if not is_socket(0):
+    """The socket on stdin, if a super-server has put one there."""
+    if not _is_socket(0):
         return None
     import socket
 
     return socket.socket(fileno=os.dup(0))
+
+
+def _is_socket(fd: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(fd).st_mode)
+    except OSError:
+        return False
 
 
 def _to_null(*fds: int) -> None:
@@ -123,19 +129,19 @@ def _to_null(*fds: int) -> None:
 
 
 def _one_connection(settings: Settings, sock: socket.socket) -> int:
-    from tain.daemon.connection import Connection
+    from tain.daemon import child
     from tain.daemon.listener import prepare
 
     config = _load(settings)
     if config.failed:
         raise _unusable(config)
-    # Nothing but protocol may reach the socket.
+    # Only the protocol may reach the socket.
     _to_null(0, 1, 2)
     log = Log()
     log.open(config.globals, settings.log_file)
     prepare(sock, config.globals.text("socket options"), log)
     talk = Conversation(sock.fileno(), sock.fileno(), sock)
-    return Connection(settings, talk, log, _peer_of(sock), over_shell=False).run() & 255
+    return child.run(settings, talk, log, _peer_of(sock), over_shell=False) & 255
 
 
 def _peer_of(sock: socket.socket) -> str:
@@ -145,12 +151,12 @@ def _peer_of(sock: socket.socket) -> str:
         where = sock.getpeername()
     except OSError:
         return "0.0.0.0"
-    # A unix socket has no address. The word in its place is rsync's, and matches no rule about addresses.
+    # A unix socket has no address. rsync uses this word, which matches no rule about addresses.
     return str(where[0]) if isinstance(where, tuple) else LOCAL_ADDRESS
 
 
 def _over_shell(settings: Settings) -> int:
-    from tain.daemon.connection import Connection, is_socket
+    from tain.daemon import child
 
     config = _load(settings)
     if config.failed:
@@ -158,7 +164,7 @@ def _over_shell(settings: Settings) -> int:
     log = Log()
     log.open(config.globals, settings.log_file)
     sock: socket.socket | None = None
-    if is_socket(0):
+    if _is_socket(0):
         import socket as sockets
 
         sock = sockets.socket(fileno=os.dup(0))
@@ -169,14 +175,16 @@ def _over_shell(settings: Settings) -> int:
         log.closing(10, "main.py(0)")
         raise SocketError(text)
     address = address or (_peer_of(sock) if sock is not None else "0.0.0.0")
-    # Reading ahead by peeking needs a socket; a pair of pipes is read byte by byte until the transfer.
+    # Peeking needs a socket; pipes are read byte by byte until the transfer.
     talk = Conversation(0, 1, None) if sock is None else Conversation(sock.fileno(), 1, sock)
-    return Connection(settings, talk, log, address, over_shell=True).run() & 255
+    return child.run(settings, talk, log, address, over_shell=True) & 255
 
 
 def address_from_environment() -> str | None:
-    """Where a remote-shell client says it comes from (spec: daemon 1.7): empty when nothing says so, None when what
-    is said is no address (then only a socket can tell)."""
+    """The client's address from the variables of a remote shell (spec: daemon 1.7).
+
+    Empty without such a variable; None if its value is not an address, so that only a socket can give it.
+    """
     for name in ("REMOTE_HOST", "SSH_CONNECTION", "SSH_CLIENT", "SSH2_CLIENT"):
         value = os.environ.get(name)
         if value is not None:
@@ -199,10 +207,10 @@ def _is_literal(word: str) -> bool:
 # ---- stand-alone (spec: daemon 1.5)
 
 
-def _stand_alone(settings: Settings, options: Options) -> int:
+def _stand_alone(settings: Settings, options: ResolvedOptions) -> int:
     config = _load(settings, globals_only=True)
     for diagnostic in config.diagnostics:
-        _remark(str(diagnostic))
+        _print_on_terminal(str(diagnostic))
     if config.failed:
         if config.globals.text("log file") or settings.log_file:
             log = Log()
@@ -216,22 +224,22 @@ def _stand_alone(settings: Settings, options: Options) -> int:
     if not options.detach:
         return _listen(settings, options, config, -1)
     ready_read, ready_write = os.pipe()
-    child = os.fork()
-    if child:
+    pid = os.fork()
+    if pid:
         os.close(ready_write)
         if not values.flag("tain detach wait"):
             return 0
-        # One byte: the listener is up. Nothing: it has ended, and its exit code says why.
+        # One byte means that the listener is up; the end of the pipe means that it has failed.
         if os.read(ready_read, 1):
             return 0
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 255
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 255
     os.close(ready_read)
     os.setsid()
     code = 255
     try:
         code = _listen(settings, options, config, ready_write)
     except TainError as error:
-        _complain(str(error))
+        _print_error(str(error))
         code = error.code
     finally:
         os._exit(code & 255)
@@ -243,14 +251,14 @@ def _report(config: Config, log: Log) -> None:
             log.error(str(diagnostic))
 
 
-def _listen(settings: Settings, options: Options, config: Config, ready: int) -> int:
+def _listen(settings: Settings, options: ResolvedOptions, config: Config, ready: int) -> int:
     from tain.daemon import listener, preload
     from tain.daemon.pidfile import PidFile, PidFileError
 
     values = config.globals
     log = Log()
     server = listener.Listener(settings, config, log)
-    # Before there is anything to clean up: a signal from here on ends the listener in good order.
+    # Do this before anything exists that a signal would have to clean up.
     server.take_signals()
     pid_file = None
     port = options.port or values.number("port") or DEFAULT_PORT
@@ -278,9 +286,9 @@ def _listen(settings: Settings, options: Options, config: Config, ready: int) ->
         log.closing(error.code, "listener.py(0)")
         if pid_file is not None:
             pid_file.remove()
-        # Who started this in the background has no other way to hear of it.
+        # In the background the user sees only this.
         plain = isinstance(error, PidFileError) and not str(error).startswith("rsync: ")
-        (_complain if plain or ready >= 0 else _remark)(str(error))
+        (_print_error if plain or ready >= 0 else _print_on_terminal)(str(error))
         error.args = ()
         raise
     preload.load()

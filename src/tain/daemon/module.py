@@ -1,13 +1,15 @@
-"""What a module means for this process: its identity, its root, its filters (spec: daemon 7 and 8)."""
+"""The identity and the root that a module gives to this process (spec: daemon 7)."""
 
 from __future__ import annotations
 
 import os
 
-from tain.daemon.refusal import RefusalError, with_refusal
+from tain.daemon.refusal import RefusalError
 from tain.daemon.text import comma_list
 from tain.digits import bounded
 from tain.session import operator_file
+from tain.session.operator_file import with_link_note
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ MUNGE_DIRECTORY = b"/rsyncd-munged"
 
 
 class Identity:
-    """Whose powers the transfer has. None = those of the daemon."""
+    """The user and groups of the transfer; None keeps those of the daemon."""
 
     __slots__ = ("gids", "uid")
 
@@ -29,7 +31,7 @@ class Identity:
 
 
 def identity(section: Section, *, root: bool) -> Identity:
-    """Resolve ``uid`` and ``gid`` before any chroot (spec: daemon 7.5). Raises :class:`RefusalError`."""
+    """Resolve ``uid`` and ``gid``; call this before any chroot (spec: daemon 7.5). Errors: `RefusalError`."""
     uid_text, gid_text = section.text("uid"), section.text("gid")
     uid: int | None = None
     if uid_text or root:
@@ -68,7 +70,7 @@ def _number(text: bytes) -> int | None:
 
 
 def user_number(text: bytes) -> int | None:
-    """The id of a user by name or digits; None when there is none."""
+    """The id of a user by name or digits; None for an unknown user."""
     import pwd
 
     if text.isdigit():
@@ -80,7 +82,7 @@ def user_number(text: bytes) -> int | None:
 
 
 def group_number(text: bytes) -> int | None:
-    """The id of a group by name or digits; None when there is none."""
+    """The id of a group by name or digits; None for an unknown group."""
     import grp
 
     if text.isdigit():
@@ -107,19 +109,19 @@ class Roots:
 
     __slots__ = ("chroot", "full_path", "munge", "root", "sanitize")
 
-    def __init__(self, full_path: bytes, chroot: bytes | None, root: bytes, sanitize: bool, munge: bool) -> None:
-        #: The cleaned absolute path as configured.
+    def __init__(self, full_path: bytes, chroot: bytes | None, root: bytes, *, sanitize: bool, munge: bool) -> None:
+        #: The configured path, absolute and cleaned.
         self.full_path = full_path
-        #: Where this process is locked in; None = nowhere.
+        #: The directory of the chroot; None means no chroot.
         self.chroot = chroot
-        #: The module's root as this process will see it.
+        #: The module's root as this process will see it after the chroot.
         self.root = root
         self.sanitize = sanitize
         self.munge = munge
 
 
-def roots(section: Section, *, can_chroot: Callable[[], str], say: Callable[[str], object]) -> Roots:
-    """Decide on chroot and roots. ``can_chroot`` tries and returns the reason for a failure, or nothing."""
+def roots(section: Section, *, can_chroot: Callable[[], str], warn: Callable[[str], object]) -> Roots:
+    """Decide on chroot and roots. *can_chroot* tries a chroot and returns the reason for a failure, or nothing."""
     path = section.text("path")
     if not path:
         raise RefusalError("@ERROR: no path setting.", f"No path specified for module {os.fsdecode(section.name)}")
@@ -133,7 +135,7 @@ def roots(section: Section, *, can_chroot: Callable[[], str], say: Callable[[str
             reason = can_chroot()
             wanted = not reason
             if reason:
-                say(f"chroot test failed: {reason}. Switching 'use chroot' from unset to false.")
+                warn(f"chroot test failed: {reason}. Switching 'use chroot' from unset to false.")
     full = clean(path)
     munge = section.tri("munge symlinks")
     if wanted:
@@ -144,11 +146,11 @@ def roots(section: Section, *, can_chroot: Callable[[], str], say: Callable[[str
     sanitize = root != b"/"
     if munge is None:
         munge = sanitize or (chroot is None)
-    return Roots(full, chroot, root, sanitize, munge)
+    return Roots(full, chroot, root, sanitize=sanitize, munge=munge)
 
 
 def clean(path: bytes) -> bytes:
-    """Without doubled slashes, ``.`` components, and ``..`` resolved by the text."""
+    """*path* without doubled slashes and ``.`` components, and with ``..`` resolved as text."""
     out: list[bytes] = []
     for part in path.split(b"/"):
         if part == b"..":
@@ -160,7 +162,7 @@ def clean(path: bytes) -> bytes:
 
 
 def chroot_problem() -> str:
-    """Whether this process may chroot at all: the reason against, or nothing."""
+    """The reason why this process cannot chroot, or nothing."""
     try:
         os.chroot("/")
     except OSError as error:
@@ -169,9 +171,9 @@ def chroot_problem() -> str:
 
 
 def enter(where: Roots, *, insecure_links: bool) -> None:
-    """chroot, then change to the module's root. Raises :class:`RefusalError`.
+    """Enter the chroot, then the module's root. Errors: `RefusalError`.
 
-    A path that a chroot does not lock in is walked, one component at a time: a link in it must be root's or our own
+    Without a chroot the path is walked component by component: a link in it must belong to root or to our user
     (spec: security SEC-5), unless the module follows any link.
     """
     if where.chroot is not None:
@@ -182,7 +184,7 @@ def enter(where: Roots, *, insecure_links: bool) -> None:
         except OSError as error:
             raise RefusalError(
                 "@ERROR: chroot failed",
-                f'rsync: [Receiver] chroot("{shown}") failed: {operator_file.reason(error)}{_blame(where.chroot)}',
+                f'rsync: [Receiver] chroot("{shown}") failed: {system_text(error)}{_blame(where.chroot)}',
             ) from None
     try:
         if where.chroot is not None or insecure_links:
@@ -194,15 +196,12 @@ def enter(where: Roots, *, insecure_links: bool) -> None:
             finally:
                 os.close(fd)
     except OSError as error:
-        text = (
-            f"rsync: [Receiver] chdir {os.fsdecode(where.root)} failed: "
-            f"{operator_file.reason(error)}{_blame(where.root)}"
-        )
-        raise RefusalError("@ERROR: chdir failed", with_refusal(error, text)) from None
+        text = f"rsync: [Receiver] chdir {os.fsdecode(where.root)} failed: {system_text(error)}{_blame(where.root)}"
+        raise RefusalError("@ERROR: chdir failed", with_link_note(error, text)) from None
 
 
 def _blame(path: bytes) -> str:
-    """Which component of a path is to blame, when it is not the last (for the log only)."""
+    """The component of a path that fails, when it is not the last one (for the log only)."""
     at = b"/"
     for part in path.strip(b"/").split(b"/"):
         at = at.rstrip(b"/") + b"/" + part
@@ -218,7 +217,7 @@ def _blame(path: bytes) -> str:
 
 
 def check_munge() -> None:
-    """A directory with the prefix's name would give munged links a meaning (spec: daemon 7.4)."""
+    """Refuse a module in which munged links would lead somewhere: the prefix must not exist (spec: daemon 7.4)."""
     if os.path.isdir(MUNGE_DIRECTORY):
         raise RefusalError(
             "@ERROR: daemon security issue -- contact admin",
@@ -228,21 +227,21 @@ def check_munge() -> None:
 
 
 def become(who: Identity) -> None:
-    """setgid, setgroups, setuid: all or nothing, and read back (spec: daemon 7.5, security SEC-39)."""
+    """Change groups and user, and read them back: all or nothing (spec: daemon 7.5, security SEC-39)."""
     if who.gids is not None:
         primary = who.gids[0]
         try:
             os.setgid(primary)
         except OSError as error:
             raise RefusalError(
-                "@ERROR: setgid failed", f"rsync: [Receiver] setgid {primary} failed: {operator_file.reason(error)}"
+                "@ERROR: setgid failed", f"rsync: [Receiver] setgid {primary} failed: {system_text(error)}"
             ) from None
         if os.geteuid() == 0 or sorted(set(os.getgroups())) != sorted(set(who.gids)):
             try:
                 os.setgroups(who.gids)
             except OSError as error:
                 raise RefusalError(
-                    "@ERROR: setgroups failed", f"rsync: [Receiver] setgroups failed: {operator_file.reason(error)}"
+                    "@ERROR: setgroups failed", f"rsync: [Receiver] setgroups failed: {system_text(error)}"
                 ) from None
         if os.getresgid() != (primary,) * 3 or set(os.getgroups()) != set(who.gids):
             raise RefusalError("@ERROR: setgroups failed", "the groups of this process are not those of the module")
@@ -251,7 +250,7 @@ def become(who: Identity) -> None:
             os.setuid(who.uid)
         except OSError as error:
             raise RefusalError(
-                "@ERROR: setuid failed", f"rsync: [Receiver] setuid {who.uid} failed: {operator_file.reason(error)}"
+                "@ERROR: setuid failed", f"rsync: [Receiver] setuid {who.uid} failed: {system_text(error)}"
             ) from None
         if os.getresuid() != (who.uid,) * 3:
             raise RefusalError("@ERROR: setuid failed", "this process is not who it should be")
@@ -260,8 +259,10 @@ def become(who: Identity) -> None:
 
 
 def _regains_root() -> bool:
-    """Whether the kernel makes this process root again. A preloaded library (fakeroot) only says that it does: then the
-    ids are put back as they were."""
+    """Whether this process can become root again.
+
+    A preloaded library (fakeroot) only pretends: the kernel's ids decide, and the pretended ones are restored.
+    """
     who = os.getuid()
     try:
         os.setuid(0)
@@ -274,7 +275,7 @@ def _regains_root() -> bool:
 
 
 def _kernel_uids() -> tuple[int, ...]:
-    """Real, effective, saved and file-system uid as the kernel knows them; root where it can't be asked."""
+    """Real, effective, saved and file-system uid in the kernel; root if they cannot be read."""
     try:
         with open("/proc/self/status", "rb") as status:
             for line in status:

@@ -1,4 +1,4 @@
-"""The daemon's log as the session's reports see it."""
+"""The daemon's log with the interface of a session's log file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 class ModuleLog(LogFile):
-    """Lines go to the daemon's own log, with its stamp. What a report makes has its escapes."""
+    """Writes to the daemon's log, with its time stamp. The lines of a session have their escapes already."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
 
     def write(self, *lines: bytes) -> None:
         for line in lines:
-            self._log.told(line)
+            self._log.write_escaped(line)
 
     def close(self) -> None:
         self._log.close()

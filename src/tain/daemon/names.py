@@ -1,9 +1,8 @@
-"""Host names of peers, found out within a bound (spec: daemon 5, security SEC-30).
+"""Look up the host names of peers within a time limit (spec: daemon 5, security SEC-30).
 
-A resolver cannot be interrupted, so no look-up runs in the process of a connection, nor in a thread of it, which would
-live on through chroot and the change of user. A listener starts one :class:`Helper` for all its connections, which
-answers in threads and is asked by message. Where there is none, or it cannot answer, each look-up is a fork that is
-killed when it takes too long.
+A resolver cannot be interrupted, so no look-up runs in the process of a connection. A thread there would survive chroot
+and the change of user. A listener starts one :class:`Helper` for all its connections, which send it questions and which
+it answers in threads. Without a helper, or without its answer, each look-up is a child that is killed at the limit.
 """
 
 from __future__ import annotations
@@ -22,35 +21,35 @@ if TYPE_CHECKING:
     from typing import Any
 
 UNKNOWN = b"UNKNOWN"
-#: Stands in the place of an address for a peer at the other end of a unix socket.
+#: The address of a peer at the other end of a unix socket.
 LOCAL_ADDRESS = "localhost"
 UNDETERMINED = b"UNDETERMINED"
-#: How the helper is called in a list of processes.
+#: The helper's name in a list of processes.
 HELPER_NAME = b"tain-names"
 
 
 def plain_address(address: str) -> str:
-    """IPv4-mapped IPv6 addresses are IPv4 addresses here."""
+    """The IPv4 address of an IPv4-mapped IPv6 address; any other address as it is."""
     if address.lower().startswith("::ffff:") and "." in address:
         return address[7:]
     return address
 
 
 class Resolver:
-    """Look-ups with a time limit in seconds. Results are plain text; nothing is remembered."""
+    """Look-ups with a time limit in seconds. Results are not cached."""
 
     def __init__(self, limit: float = 5.0, helper: Helper | None = None) -> None:
         self.limit = limit
         self.helper = helper
 
     def close(self) -> None:
-        """No more questions: whoever takes over this process has no way to the helper."""
+        """Close the way to the helper, before a client can influence this process."""
         if self.helper is not None:
             self.helper.close()
             self.helper = None
 
     def _ask(self, function: Callable[[str], Any], argument: str) -> Any:
-        """``function(argument)``, or None when it is not there in time."""
+        """``function(argument)``, or None after the time limit."""
         if self.helper is not None:
             try:
                 return self.helper.ask(function, argument, self.limit)
@@ -59,7 +58,7 @@ class Resolver:
         return _bounded(function, argument, self.limit)
 
     def reverse(self, address: str) -> tuple[bytes, str]:
-        """The name of a peer, verified forward, or ``UNKNOWN``; and the line to log when there is none."""
+        """The name of a peer, verified by a forward look-up, and nothing; or ``UNKNOWN`` and a line for the log."""
         if address == "0.0.0.0":
             return UNKNOWN, ""
         if address == LOCAL_ADDRESS:
@@ -71,7 +70,7 @@ class Resolver:
         return os.fsencode(name), problem
 
     def addresses(self, name: bytes) -> list[str] | None:
-        """All addresses of a name, or None when that could not be found out."""
+        """All addresses of a name, or None when the look-up failed."""
         answer = self._ask(_forward, _ascii_name(name))
         return list(answer) if answer else None
 
@@ -118,7 +117,7 @@ def _forward(name: str) -> list[str]:
 
 
 def _bounded(function: Callable[[str], Any], argument: str, limit: float) -> Any:
-    """``function(argument)`` from a child process, or None when it is not there after ``limit`` seconds."""
+    """``function(argument)`` in a child process, or None after *limit* seconds."""
     read_fd, write_fd = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -145,15 +144,15 @@ def _bounded(function: Callable[[str], Any], argument: str, limit: float) -> Any
 class Helper:
     """A process that answers look-ups for all the connections of a listener.
 
-    A question is one message with the end of a pipe for the answer. Several threads wait for questions, so that a slow
-    one holds nobody up; when all of them are busy, whoever asks does it himself. The process ends when nobody is left
-    who could ask.
+    A question is one message with the end of a pipe for the answer. Each question has a thread, so that a slow one
+    delays no other; when all threads are busy, the connection looks up the name without the helper. The process ends
+    when all connections and the listener have closed their ends.
     """
 
-    #: Look-ups at the same time. A thread that waits costs some pages of its stack.
+    #: Most look-ups at a time. A waiting thread costs some pages of its stack.
     THREADS = 16
     _MESSAGE = 4096
-    #: A helper that has ended is started anew, but not in a rush.
+    #: Seconds between two starts of a helper that keeps ending.
     _PAUSE = 5.0
     _FUNCTIONS = (_reverse, _forward)
 
@@ -163,7 +162,7 @@ class Helper:
         self._started = 0.0
 
     def start(self, close: Callable[[], object] = lambda: None) -> None:
-        """Fork the helper, unless that was done a moment ago. ``close`` lets go in it of what is the listener's."""
+        """Fork the helper, unless it was started a moment ago. *close* closes the listener's descriptors in it."""
         now = time.monotonic()
         if self._started and now - self._started < self._PAUSE:
             return
@@ -185,7 +184,7 @@ class Helper:
         self.pid, self._fd = pid, ours.detach()
 
     def ended(self) -> None:
-        """It was reaped."""
+        """Note that the listener has reaped the helper."""
         self.pid = 0
         self.close()
 
@@ -195,7 +194,7 @@ class Helper:
             self._fd = -1
 
     def ask(self, function: Callable[[str], Any], argument: str, limit: float) -> Any:
-        """The answer, or None after ``limit`` seconds. Raises :class:`OSError` when there is nobody to ask."""
+        """The answer, or None after *limit* seconds. Errors: `OSError` when the helper cannot answer."""
         read_fd, write_fd = os.pipe()
         try:
             try:
@@ -216,7 +215,7 @@ class Helper:
         finally:
             os.close(read_fd)
         if not data:
-            # It has died over this, or has no thread left: the question is asked without it.
+            # The helper has died, or has no free thread.
             raise BrokenPipeError
         return marshal.loads(data)
 
@@ -233,7 +232,7 @@ class Helper:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
-        # The first question shall not wait for the C library to find out where names are looked up.
+        # This loads the C library's sources of names now, and not for the first question.
         _reverse("127.0.0.1")
         busy = threading.Semaphore(self.THREADS)
 

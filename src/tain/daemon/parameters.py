@@ -1,6 +1,7 @@
 """The parameters of a daemon's configuration file: one row each (spec: daemon 3).
 
-Parameter names compare without case and blanks, so rows are found by :func:`key`.
+Parameter names are compared without case and blanks: look a row up by :func:`key`. Each live row has a reader, which is
+mostly a property of `tain.daemon.module_view.ModuleView`. To add a parameter: a row here, and its reader.
 """
 
 from __future__ import annotations
@@ -28,18 +29,30 @@ FACILITIES: dict[bytes, int] = {
 }  # fmt: skip
 
 
+#: What a row says about its parameter. A reserved name has no effect yet. A protective one is reserved, and an operator
+#: who sets it relies on a protection that does not exist: its module is not served.
+LIVE, RESERVED, PROTECTIVE = "live", "reserved", "protective"
+
+
 class Parameter:
-    """One row: its name as written in documents, its type, whether it belongs to the whole daemon, its default."""
+    """One row of the table."""
 
-    __slots__ = ("default", "kind", "name", "of_daemon", "shell")
+    __slots__ = ("default", "doc", "kind", "name", "of_daemon", "state", "unit")
 
-    def __init__(self, name: str, kind: str, of_daemon: bool, default: Value, shell: bool = False) -> None:
+    def __init__(
+        self, name: str, kind: str, default: Value, *, unit: str = "", doc: str = "", state: str = LIVE
+    ) -> None:
+        #: As written in documents.
         self.name = name
         self.kind = kind
-        self.of_daemon = of_daemon
         self.default = default
-        # The value is given to a shell: `%RSYNC_...%` in it is quoted and vetted (spec: daemon 10.4).
-        self.shell = shell
+        #: The unit of a number.
+        self.unit = unit
+        #: The meaning of a parameter that rsync does not have; docs/daemon.md has the same text.
+        self.doc = doc
+        self.state = state
+        #: The parameter belongs to the whole daemon, not to a module.
+        self.of_daemon = False
 
 
 def key(name: bytes) -> bytes:
@@ -47,100 +60,127 @@ def key(name: bytes) -> bytes:
     return bytes(name).translate(None, b" \t\n\r\v\f").lower()
 
 
-_DAEMON: tuple[tuple[str, str, Value], ...] = (
-    ("address", STRING, None),
-    ("port", INTEGER, 0),
-    ("listen backlog", INTEGER, 5),
-    ("socket options", STRING, None),
-    ("motd file", STRING, None),
-    ("pid file", STRING, None),
-    ("daemon chroot", STRING, None),
-    ("daemon uid", STRING, None),
-    ("daemon gid", STRING, None),
-    ("proxy protocol", BOOLEAN, False),
-    ("proxy protocol hosts", STRING, None),
-    ("tain strict", BOOLEAN, False),
-    ("tain oldest protocol", INTEGER, 20),
-    ("tain detach wait", BOOLEAN, True),
-    ("tain reload on hup", BOOLEAN, False),
-    ("tain max workers", INTEGER, 512),
-    ("tain max per address", INTEGER, 20),
-    ("tain rate limit", STRING, b"30/min"),
-    ("tain name lookup timeout", INTEGER, 5),
-    # Names of parameters rsync does not know and that an operator insists on (spec: security SEC-42).
-    ("tain allow unknown", STRING, None),
+_live = Parameter
+
+
+def _reserved(name: str, *, protects: bool) -> Parameter:
+    return Parameter(name, STRING, None, state=PROTECTIVE if protects else RESERVED)
+
+
+# One row stays on one line or two, whatever the formatter prefers.
+# fmt: off
+_DAEMON: tuple[Parameter, ...] = (
+    _live("address", STRING, None),
+    _live("port", INTEGER, 0, unit="port"),
+    _live("listen backlog", INTEGER, 5, unit="connections"),
+    _live("socket options", STRING, None),
+    _live("motd file", STRING, None),
+    _live("pid file", STRING, None),
+    _live("daemon chroot", STRING, None),
+    _live("daemon uid", STRING, None),
+    _live("daemon gid", STRING, None),
+    _live("proxy protocol", BOOLEAN, False),
+    _live("proxy protocol hosts", STRING, None),
+    _live("tain strict", BOOLEAN, False, doc="refuse what rsync tolerates: see Strict mode"),
+    _live("tain oldest protocol", INTEGER, 20, unit="protocol", doc="the oldest protocol of a client that is served"),
+    _live("tain detach wait", BOOLEAN, True, doc="the command returns only when the daemon listens"),
+    _live("tain reload on hup", BOOLEAN, False,
+          doc="SIGHUP reads the configuration again instead of ending the daemon"),
+    _live("tain max workers", INTEGER, 512, unit="processes",
+          doc="most connections at a time; without `tain strict` only if set"),
+    _live("tain max per address", INTEGER, 20, unit="connections",
+          doc="most connections at a time from one address or IPv6 /64; without `tain strict` only if set"),
+    _live("tain rate limit", STRING, b"30/min", unit="connections per minute",
+          doc="most new connections from one address or IPv6 /64; without `tain strict` only if set"),
+    _live("tain name lookup timeout", INTEGER, 5, unit="seconds", doc="time limit of one name look-up"),
+    _live("tain allow unknown", STRING, None,
+          doc="names of parameters, separated by commas, that refuse no module although they are unknown or reserved"),
 )
 
-_MODULE: tuple[tuple[str, str, Value], ...] = (
-    ("path", PATH, None),
-    ("comment", STRING, None),
-    ("list", BOOLEAN, True),
-    ("read only", BOOLEAN, True),
-    ("write only", BOOLEAN, False),
-    ("use chroot", BOOLEAN3, None),
-    ("uid", STRING, None),
-    ("gid", STRING, None),
-    ("max connections", INTEGER, 0),
-    ("lock file", STRING, b"/var/run/rsyncd.lock"),
-    ("hosts allow", STRING, None),
-    ("hosts deny", STRING, None),
-    ("reverse lookup", BOOLEAN, True),
-    ("forward lookup", BOOLEAN, True),
-    ("auth users", STRING, None),
-    ("secrets file", STRING, None),
-    ("strict modes", BOOLEAN, True),
-    ("auth digest", STRING, None),
-    ("timeout", INTEGER, 0),
-    ("max verbosity", INTEGER, 1),
-    ("log file", STRING, None),
-    ("syslog facility", FACILITY, FACILITIES[b"daemon"]),
-    ("syslog tag", STRING, b"rsyncd"),
-    ("transfer logging", BOOLEAN, False),
-    ("log format", STRING, b"%o %h [%a] %m (%u) %f %l"),
-    ("filter", STRING, None),
-    ("include from", STRING, None),
-    ("include", STRING, None),
-    ("exclude from", STRING, None),
-    ("exclude", STRING, None),
-    ("incoming chmod", STRING, None),
-    ("outgoing chmod", STRING, None),
-    ("refuse options", STRING, None),
-    ("dont compress", STRING, DEFAULT_DONT_COMPRESS),
-    ("charset", STRING, None),
-    ("temp dir", PATH, None),
-    ("munge symlinks", BOOLEAN3, None),
-    ("insecure links", BOOLEAN, False),
-    ("numeric ids", BOOLEAN3, None),
-    ("name converter", STRING, None),
-    ("fake super", BOOLEAN, False),
-    ("open noatime", BOOLEAN3, None),
-    ("ignore errors", BOOLEAN, False),
-    ("ignore nonreadable", BOOLEAN, False),
-    ("early exec", STRING, None),
-    ("pre-xfer exec", STRING, None),
-    ("post-xfer exec", STRING, None),
-    ("name", STRING, None),
-    ("tain hook timeout", INTEGER, 0),
-    ("tain hook argv", BOOLEAN, False),
-    ("tain list reachable only", BOOLEAN, False),
-    ("tain allow root uid", BOOLEAN, False),
-    ("tain trust sender", BOOLEAN, False),
+_MODULE: tuple[Parameter, ...] = (
+    _live("path", PATH, None),
+    _live("comment", STRING, None),
+    _live("list", BOOLEAN, True),
+    _live("read only", BOOLEAN, True),
+    _live("write only", BOOLEAN, False),
+    _live("use chroot", BOOLEAN3, None),
+    _live("uid", STRING, None),
+    _live("gid", STRING, None),
+    _live("max connections", INTEGER, 0, unit="connections"),
+    _live("lock file", STRING, b"/var/run/rsyncd.lock"),
+    _live("hosts allow", STRING, None),
+    _live("hosts deny", STRING, None),
+    _live("reverse lookup", BOOLEAN, True),
+    _live("forward lookup", BOOLEAN, True),
+    _live("auth users", STRING, None),
+    _live("secrets file", STRING, None),
+    _live("strict modes", BOOLEAN, True),
+    _live("auth digest", STRING, None),
+    _live("timeout", INTEGER, 0, unit="seconds"),
+    _live("max verbosity", INTEGER, 1, unit="level"),
+    _live("log file", STRING, None),
+    _live("syslog facility", FACILITY, FACILITIES[b"daemon"]),
+    _live("syslog tag", STRING, b"rsyncd"),
+    _live("transfer logging", BOOLEAN, False),
+    _live("log format", STRING, b"%o %h [%a] %m (%u) %f %l"),
+    _live("filter", STRING, None),
+    _live("include from", STRING, None),
+    _live("include", STRING, None),
+    _live("exclude from", STRING, None),
+    _live("exclude", STRING, None),
+    _live("incoming chmod", STRING, None),
+    _live("outgoing chmod", STRING, None),
+    _live("refuse options", STRING, None),
+    _live("dont compress", STRING, DEFAULT_DONT_COMPRESS),
+    _live("charset", STRING, None),
+    _live("temp dir", PATH, None),
+    _live("munge symlinks", BOOLEAN3, None),
+    _live("insecure links", BOOLEAN, False),
+    _live("numeric ids", BOOLEAN3, None),
+    _live("name converter", STRING, None),
+    _live("fake super", BOOLEAN, False),
+    _live("open noatime", BOOLEAN3, None),
+    _live("ignore errors", BOOLEAN, False),
+    _live("ignore nonreadable", BOOLEAN, False),
+    _live("early exec", STRING, None),
+    _live("pre-xfer exec", STRING, None),
+    _live("post-xfer exec", STRING, None),
+    _live("name", STRING, None),
+    _live("tain hook timeout", INTEGER, 0, unit="seconds",
+          doc="time limit of a hook; 0: 300 with `tain strict`, else none"),
+    _live("tain hook argv", BOOLEAN, False, doc="run hooks without a shell: the command is split at blanks"),
+    _live("tain list reachable only", BOOLEAN, False,
+          doc="the list of modules shows only those that the client's host may use"),
+    _live("tain allow root uid", BOOLEAN, False, doc="a variable in `uid` may name root"),
 )
 
-#: Names that are kept for what there is not yet, and whether somebody who writes one relies on it: what would be open
-#: without it is not served.
-PLANNED: dict[str, bool] = {
-    "tain sandbox": True, "tain security log": False, "tain max pending": True, "tain memory": True,
-    "tain tls port": False, "tain tls certificate": True, "tain tls key": True, "tain tls client ca": True,
-    "tain tls crl": True, "tain tls required": True, "tain tls user": True,
-    "tain max upload bytes": True, "tain max upload files": True, "tain min free space": True,
-    "tain bwlimit": False, "tain nice": False, "tain ionice": False,
-    "tain dir cache": False, "tain dir cache max age": False, "tain unsafe metadata": False,
-}  # fmt: skip
-#: Values that ask for no protection.
+_RESERVED: tuple[Parameter, ...] = (
+    _reserved("tain sandbox", protects=True),
+    _reserved("tain security log", protects=False),
+    _reserved("tain max pending", protects=True),
+    _reserved("tain memory", protects=True),
+    _reserved("tain tls port", protects=False),
+    _reserved("tain tls certificate", protects=True),
+    _reserved("tain tls key", protects=True),
+    _reserved("tain tls client ca", protects=True),
+    _reserved("tain tls crl", protects=True),
+    _reserved("tain tls required", protects=True),
+    _reserved("tain tls user", protects=True),
+    _reserved("tain max upload bytes", protects=True),
+    _reserved("tain max upload files", protects=True),
+    _reserved("tain min free space", protects=True),
+    _reserved("tain bwlimit", protects=False),
+    _reserved("tain nice", protects=False),
+    _reserved("tain ionice", protects=False),
+    _reserved("tain dir cache", protects=False),
+    _reserved("tain dir cache max age", protects=False),
+    _reserved("tain trust sender", protects=False),
+    _reserved("tain unsafe metadata", protects=False),
+)
+# fmt: on
+
+#: Values of a protective parameter that ask for no protection.
 OFF = frozenset({b"", b"no", b"false", b"0", b"off", b"none", b"unset", b"-1", b"auto"})
-
-_SHELL = frozenset({"early exec", "pre-xfer exec", "post-xfer exec", "name converter"})
 
 # A misspelt one of these would open what was meant to be closed (spec: security SEC-42).
 ACCESS_CONTROL = frozenset(
@@ -153,23 +193,21 @@ ACCESS_CONTROL = frozenset(
 )  # fmt: skip
 
 
-def _table() -> dict[bytes, Parameter]:
-    rows = [Parameter(name, kind, True, default) for name, kind, default in _DAEMON]
-    rows += [Parameter(name, kind, False, default, name in _SHELL) for name, kind, default in _MODULE]
+def _by_key(rows: tuple[Parameter, ...]) -> dict[bytes, Parameter]:
     return {key(row.name.encode()): row for row in rows}
 
 
-PARAMETERS: dict[bytes, Parameter] = _table()
-_PLANNED = {key(name.encode()): name for name in PLANNED}
+for _row in _DAEMON:
+    _row.of_daemon = True
 
-
-def planned(name: bytes) -> str | None:
-    """The name of what there is not yet, as it is written in documents; None for any other."""
-    return _PLANNED.get(key(name))
+#: The parameters that have an effect.
+PARAMETERS: dict[bytes, Parameter] = _by_key(_DAEMON + _MODULE)
+#: The names that are kept for parameters to come.
+RESERVED_NAMES: dict[bytes, Parameter] = _by_key(_RESERVED)
 
 
 def distance(a: bytes, b: bytes, limit: int) -> int:
-    """Edit distance of two names (insert, delete, replace or swap neighbours), or ``limit + 1`` when it is more."""
+    """The number of edits (insert, delete, replace, swap neighbours) from *a* to *b*, at most ``limit + 1``."""
     if abs(len(a) - len(b)) > limit:
         return limit + 1
     before: list[int] = []
@@ -191,7 +229,7 @@ def nearest(name: bytes, limit: int = 2) -> str | None:
     wanted = key(name)
     for known, row in PARAMETERS.items():
         d = distance(wanted, known, limit)
-        # Short names are near to everything: ask for more likeness there.
+        # Short names are near to everything, so they must be more alike.
         if d < best_distance and d < max(1, len(known) // 2):
             best, best_distance = row.name, d
     return best

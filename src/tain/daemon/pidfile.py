@@ -7,24 +7,24 @@ import os
 import stat
 
 from tain.errors import FileError
-from tain.session.operator_file import reason
+from tain.system import system_text
 
 _SMALL = 32
 
 
 class PidFileError(FileError):
-    """The pid file cannot be had."""
+    """The pid file cannot be created or locked."""
 
 
 class PidFile:
-    """Made and locked; the lock lives as long as this process, and is not held by its children."""
+    """A created and locked pid file. This process holds the lock until it ends; its children do not."""
 
     def __init__(self, path: bytes) -> None:
         self.path = path
         self.fd = -1
 
     def create(self) -> None:
-        """Raises :class:`PidFileError` (11) with rsync's text."""
+        """Create and lock the file. Errors: `PidFileError` (11) with rsync's text."""
         shown = os.fsdecode(self.path)
         if len(self.path) >= 4096:
             raise PidFileError(f"pid file path is too long: {shown}")
@@ -36,7 +36,7 @@ class PidFile:
             parent = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise PidFileError(
-                f'rsync: [Receiver] failed to open pid-file directory "{os.fsdecode(directory)}": {reason(error)}'
+                f'rsync: [Receiver] failed to open pid-file directory "{os.fsdecode(directory)}": {system_text(error)}'
             ) from None
         try:
             verb = "unlink"
@@ -76,7 +76,7 @@ class PidFile:
                 pass
 
     def forget(self) -> None:
-        """In a child: close the descriptor; the lock belongs to the parent."""
+        """Close the descriptor in a child: the lock belongs to the parent."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1

@@ -1,30 +1,30 @@
-"""What a connection needs, loaded while it can be: not in each fork anew, and not behind a chroot."""
+"""Load everything that a connection needs before the fork and before a chroot hides it."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-#: What every transfer uses, before the rest: objects used together then stand together, and a child that counts
-#: references in them copies fewer pages.
-FIRST = ("tain.daemon.transfer", "tain.report.output", "tain.session.environment", "tain.session.server", "tain._core")
+#: Modules of every transfer, imported first: their objects share pages, and a child that counts references in them
+#: copies fewer pages.
+FIRST = ("tain.daemon.child", "tain.report.output", "tain.session.environment", "tain.session.server", "tain._core")
 
-#: Packages all of whose modules a connection may come to use.
+#: Packages whose modules a connection may use. Importing any of them must have no effect (a test holds it).
 PACKAGES = ("tain.cli", "tain.daemon", "tain.options", "tain.report", "tain.session", "tain.transport")
 
-#: Modules of the standard library that they import late.
+#: Modules of the standard library that these packages import late.
 MODULES = ("encodings.idna", "grp", "hashlib", "hmac", "pwd", "shlex", "socket", "struct")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tain.daemon.settings import Settings
 
-#: What most clients ask for.
+#: The request of most clients.
 _WORDS = [b"--server", b"--sender", b"-vlogDtpre.iLsfxCIvu"]
 
 
 def load() -> None:
-    """Import them, and let the time zone and ``/proc`` be found before a chroot hides their files."""
+    """Import all modules, load the time zone, and open ``/proc``."""
     import time
 
     time.tzset()
@@ -43,16 +43,19 @@ def load() -> None:
 
 
 def rehearse(settings: Settings) -> None:
-    """Do once, before any fork, what every connection does first: the sources of names are loaded, code is specialised
-    and its tables are filled here and not in each child, which would copy the pages that they stand in."""
-    from tain.daemon import greeting, module, transfer
+    """Run the first steps of a connection before any fork.
+
+    The C library loads its sources of names, and the interpreter specialises the code. In a child both would copy
+    pages.
+    """
+    from tain.daemon import greeting, module, request
     from tain.options.refuse import refusals
 
     module.user_number(b"nobody")
     module.group_number(b"nogroup")
     refused = refusals([], charset=False)
-    # The interpreter adapts a function to its use after some calls of it.
+    # The interpreter specialises a function after some calls.
     for _ in range(8):
         settings.load()
         greeting.parse(greeting.own(settings.protocol))
-        transfer.understand(_WORDS, refused)
+        request.understand(_WORDS, refused)

@@ -1,4 +1,4 @@
-"""The PROXY header in front of a connection, versions 1 and 2 (spec: daemon 4.2, protocol 10.1, security SEC-33)."""
+"""The PROXY header of a connection, versions 1 and 2 (spec: daemon 4.2, protocol 10.1, security SEC-33)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _V2_LIMIT = 4096
 
 
 class BadHeaderError(Exception):
-    """The connection is to be closed without a word."""
+    """The header is malformed: close the connection without an answer."""
 
 
 def read(source: Source) -> str | None:
-    """The address of the real peer, or None to keep the socket's. Raises :class:`BadHeaderError`."""
-    # Shorter than any header of either kind: what comes after this decides.
+    """The address of the real peer, or None to keep the socket's. Errors: `BadHeaderError`."""
+    # Both versions have longer headers, and these bytes tell them apart.
     start = source.read_exact(6)
     if start == b"PROXY ":
         return _version1(source, start)
@@ -78,7 +78,7 @@ def _version2(source: Source, start: bytes) -> str | None:
 
 
 def _check_extra(body: bytes, fixed: int) -> None:
-    """What follows the addresses must be well-formed type-length-value triples."""
+    """Check the type-length-value triples behind the addresses. Errors: `BadHeaderError`."""
     if len(body) < fixed:
         raise BadHeaderError
     at = fixed

@@ -1,4 +1,4 @@
-"""What a configuration file says, once it is read: modules, values, and what was wrong (spec: daemon 2)."""
+"""A configuration file that has been read: modules, values and diagnostics (spec: daemon 2)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 
 
 class Diagnostic:
-    """One thing to say about the file. ``text`` is what rsync logs, or what tain adds; the place is apart."""
+    """One message about the file: `text` is rsync's or our own, without the place."""
 
     __slots__ = ("file", "level", "line", "text")
 
@@ -32,36 +32,36 @@ class Diagnostic:
 
 
 class Fault:
-    """A reason to refuse the module in which it stands (spec: security SEC-42)."""
+    """A reason to refuse the module that contains it (spec: security SEC-42)."""
 
     __slots__ = ("diagnostic", "name", "only_strict")
 
-    def __init__(self, diagnostic: Diagnostic, name: bytes, only_strict: bool) -> None:
+    def __init__(self, diagnostic: Diagnostic, name: bytes, *, only_strict: bool) -> None:
         self.diagnostic = diagnostic
         self.name = name
         self.only_strict = only_strict
 
 
 class UnsafeExpansionError(Exception):
-    """A variable that the peer chose would change which file is meant (spec: security SEC-41)."""
+    """A variable that the peer chose would select another file (spec: security SEC-41)."""
 
 
 class ExpansionOverflowError(Exception):
-    """A value grew past its bound. rsync ends with 22."""
+    """An expanded value is longer than its limit. rsync ends with 22."""
 
 
 class Variables:
-    """What ``%NAME%`` stands for: the environment of the daemon, and what is known of the connection."""
+    """The values of ``%NAME%``: the daemon's environment and the variables of the connection."""
 
     __slots__ = ("connection", "environment", "strict")
 
-    # These are the operator's own, or cannot hold a slash by their nature.
+    # The operator sets these, or they cannot contain a slash.
     _TRUSTED = frozenset({b"RSYNC_MODULE_PATH", b"RSYNC_PID"})
 
     def __init__(self, environment: Mapping[bytes, bytes] | None = None) -> None:
         self.environment: Mapping[bytes, bytes] = os.environb if environment is None else environment
         self.connection: dict[bytes, bytes] = {}
-        #: The name of a user who did not log in is no component of a path; else it is empty, as in rsync.
+        #: Refuse a path with the name of a user who did not log in. Else the name is empty, as in rsync.
         self.strict = False
 
     def get(self, name: bytes) -> bytes | None:
@@ -69,7 +69,7 @@ class Variables:
         return self.environment.get(name) if value is None else value
 
     def expand(self, text: bytes, *, one_component: bool = False) -> bytes:
-        """Replace ``%NAME%`` (spec: daemon 2.1); with ``one_component`` a peer's value must be one plain name."""
+        """Replace ``%NAME%`` (spec: daemon 2.1). *one_component*: a peer's value must be one component of a path."""
         if b"%" not in text:
             return text
         out, at = bytearray(), 0
@@ -92,7 +92,7 @@ class Variables:
                 raise ExpansionOverflowError(f"Overflowed buf in expand_vars() trying to expand: {os.fsdecode(text)}")
 
     def _fits(self, name: bytes, value: bytes) -> bool:
-        """Whether a value may stand in a path: what a peer chose must not say which directory that is."""
+        """Whether a value may be part of a path: a peer must not choose the directory."""
         if name not in self.connection or name in self._TRUSTED:
             return True
         return is_component(value) or (not value and name == b"RSYNC_USER_NAME" and not self.strict)
@@ -109,18 +109,17 @@ _ONE_COMPONENT = frozenset(
 
 
 class Section:
-    """The values of one module, or of the global section. Text is expanded when it is asked for."""
+    """The values of one module, or of the global section. A text is expanded at each call of `text`."""
 
     __slots__ = ("fallback", "faults", "line", "lines", "name", "values", "variables")
 
     def __init__(self, name: bytes, values: dict[str, Value], variables: Variables) -> None:
         self.name = name
         self.values = values
-        # A text that was never set is looked up in the defaults as they are at the end of the file, not as they were
-        # at the module's header.
+        # The defaults of texts are those at the end of the file, not those at the module's header.
         self.fallback: dict[str, Value] = values
         self.variables = variables
-        # Where each value was set in this section, for lint and messages.
+        # The line of each value that this section sets.
         self.lines: dict[str, int] = {}
         self.line = 0
         self.faults: list[Fault] = []
@@ -134,7 +133,7 @@ class Section:
     def text(self, name: str) -> bytes:
         """A string or path value with its variables expanded; empty when unset.
 
-        Raises :class:`UnsafeExpansionError` and :class:`ExpansionOverflowError`.
+        Errors: `UnsafeExpansionError`, `ExpansionOverflowError`.
         """
         value = self.variables.expand(self.raw(name), one_component=name in _ONE_COMPONENT)
         return strip_slashes(value) if PARAMETERS[key(name.encode())].kind == PATH else value
@@ -166,14 +165,14 @@ class Config:
         self.strict = False
 
     def module(self, name: bytes) -> Section | None:
-        """The module of exactly this name, as a client asks for it."""
+        """The module of exactly this name."""
         for section in self.modules:
             if section.name == name:
                 return section
         return None
 
     def refusal(self, section: Section) -> Diagnostic | None:
-        """Why this module may not be served, if so."""
+        """The reason why this module must not be served, if any."""
         allowed = {key(name) for name in self.globals.raw("tain allow unknown").split(b",")}
         for fault in section.faults:
             if (fault.only_strict and not self.strict) or key(fault.name) in allowed:

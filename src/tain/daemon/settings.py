@@ -1,18 +1,18 @@
-"""What the daemon's own command line says, as the listener and every connection need it (spec: daemon 1.2 to 1.4)."""
+"""The options of the daemon's own command line, for listener and connections (spec: daemon 1.2 to 1.4)."""
 
 from __future__ import annotations
 
 import os
 
 from tain.daemon import config
+from tain.release import PROTOCOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tain.daemon.sections import Config
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
 
 SYSTEM_FILE = b"/etc/rsyncd.conf"
-PROTOCOL = 32
 
 
 class Settings:
@@ -23,17 +23,17 @@ class Settings:
     def __init__(self, file: bytes) -> None:
         self.file = file
         self.overrides: list[bytes] = []
-        #: ``--log-file``: beats every parameter; empty means syslog.
+        #: ``--log-file``: overrides every parameter; empty means syslog.
         self.log_file: bytes | None = None
-        #: ``--log-file-format``: empty turns transfer logging off, None leaves it to the modules.
+        #: ``--log-file-format``: empty turns transfer logging off; None: the modules decide.
         self.log_format: bytes | None = None
-        #: KiB/s, 0 = none.
+        #: KiB per second; 0 means no limit.
         self.bwlimit = 0
         self.protocol = PROTOCOL
         self.temp_dir: bytes | None = None
 
     @classmethod
-    def of(cls, options: Options) -> Settings:
+    def of(cls, options: ResolvedOptions) -> Settings:
         settings = cls(config_file(options))
         settings.overrides = list(options.dparams)
         settings.log_file = options.log_file
@@ -47,8 +47,8 @@ class Settings:
         return config.load(self.file, globals_only=globals_only, overrides=self.overrides)
 
 
-def config_file(options: Options) -> bytes:
-    """Which file is read (spec: daemon 1.3)."""
+def config_file(options: ResolvedOptions) -> bytes:
+    """The path of the configuration file (spec: daemon 1.3)."""
     if options.config is not None:
         return options.config
     if options.server and os.geteuid() != 0:

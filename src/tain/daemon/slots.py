@@ -1,4 +1,4 @@
-"""Places of ``max connections``: record locks in a file, given back by the kernel (spec: daemon 4.5)."""
+"""The slots of ``max connections``: record locks in a file, which the kernel releases (spec: daemon 4.5)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _WIDTH = 4
 
 
 def claim(path: bytes, limit: int) -> int | None:
-    """A descriptor that holds one of ``limit`` places until this process ends, or None when all are taken.
+    """A descriptor that holds one of *limit* slots until this process ends, or None when all are taken.
 
-    Record locks are not inherited by forks, and go when the process closes any descriptor of the file: keep it open.
-    Raises :class:`OSError` when the file cannot be opened.
+    Children do not inherit a record lock, and it ends when this process closes any descriptor of the file: keep it
+    open. Errors: `OSError` when the file cannot be opened.
     """
     fd = operator_file.open_walk(path, os.O_RDWR | os.O_CREAT, 0o600)
     for place in range(limit):

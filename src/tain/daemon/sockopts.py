@@ -7,14 +7,14 @@ import socket
 
 from tain.daemon.text import blanks
 from tain.digits import INT_MAX, bounded
-from tain.session.operator_file import reason
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _IPTOS_LOWDELAY, _IPTOS_THROUGHPUT = 0x10, 0x08
-# Name: level, option, fixed value (None = given, a missing one means 1).
+# Name: level, option, fixed value (None: the word gives it, and the default is 1).
 _OPTIONS: dict[bytes, tuple[int, int, int | None]] = {
     b"SO_KEEPALIVE": (socket.SOL_SOCKET, socket.SO_KEEPALIVE, None),
     b"SO_REUSEADDR": (socket.SOL_SOCKET, socket.SO_REUSEADDR, None),
@@ -31,20 +31,20 @@ _OPTIONS: dict[bytes, tuple[int, int, int | None]] = {
 }
 
 
-def apply(sock: socket.socket, text: bytes, say: Callable[[str], object]) -> None:
-    """Set every option of the list; what cannot be set is said and skipped."""
+def apply(sock: socket.socket, text: bytes, warn: Callable[[str], object]) -> None:
+    """Set every option of the list; *warn* reports those that cannot be set."""
     for word in blanks(text):
         name, equals, value = word.partition(b"=")
         shown = os.fsdecode(name)
         row = _OPTIONS.get(name)
         if row is None:
-            say(f"Unknown socket option {shown}")
+            warn(f"Unknown socket option {shown}")
             continue
         level, option, fixed = row
         if fixed is not None and equals:
-            say(f"syntax error -- {shown} does not take a value")
+            warn(f"syntax error -- {shown} does not take a value")
         number = fixed if fixed is not None else bounded(value, INT_MAX) if value.isdigit() else 0 if equals else 1
         try:
             sock.setsockopt(level, option, number)
         except OSError as error:
-            say(f"rsync: [Receiver] failed to set socket option {shown}: {reason(error)}")
+            warn(f"rsync: [Receiver] failed to set socket option {shown}: {system_text(error)}")

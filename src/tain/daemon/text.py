@@ -1,8 +1,8 @@
-"""Bytes from a peer made fit to be shown (spec: daemon 12.1, security SEC-37)."""
+"""Make bytes from a peer safe to print (spec: daemon 12.1, security SEC-37)."""
 
 from __future__ import annotations
 
-# Letters that would break a line or turn the direction of the text around: C1, bidi marks, line separators.
+# Characters that would break a line or change the text direction: C1, bidi marks, line separators.
 _UNSAFE = frozenset([*range(0x80, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)])
 _PLAIN = bytes([9, *range(0x20, 0x7F)])
 
@@ -12,9 +12,9 @@ def _octal(data: bytes) -> bytes:
 
 
 def escape(data: bytes, *, again: bool = False) -> bytes:
-    """Control bytes, invalid 0x80-0x9f and a backslash that looks like an escape become ``\\#ooo``; UTF-8 stays.
+    """Escape control bytes, invalid 0x80-0x9f and a backslash that looks like an escape as ``\\#ooo``; keep UTF-8.
 
-    *again*: names in it have been escaped, so such a backslash is what it looks like.
+    *again*: names in *data* have been escaped, so such a backslash is an escape and stays.
     """
     if (again or b"\\#" not in data) and not data.translate(None, _PLAIN):
         return data
@@ -37,7 +37,7 @@ def escape(data: bytes, *, again: bool = False) -> bytes:
 
 
 def blanks(data: bytes) -> list[bytes]:
-    """Words split on blanks and commas."""
+    """The words between blanks and commas."""
     return data.replace(b",", b" ").split()
 
 

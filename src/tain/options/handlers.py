@@ -1,11 +1,12 @@
-"""What each option does by itself, in the order of the command line (spec: options 2)."""
+"""What each option does on its own, in the order of the command line (spec: options 2)."""
 
 from __future__ import annotations
 
 from tain.errors import TainError, UnsupportedError, UsageError
-from tain.errors import shown as show
+from tain.escape import printable
 from tain.options import levels
-from tain.options.resolved import Options
+from tain.options.parse import DAEMON_HINT
+from tain.options.resolved import ResolvedOptions
 from tain.options.sizes import parse_size
 
 TYPE_CHECKING = False
@@ -20,14 +21,12 @@ if TYPE_CHECKING:
 BLOCK_MAX, BLOCK_MAX_OLD = 1 << 17, 1 << 29
 BASIS_DIRS_MAX = 20
 
-_DAEMON_HINT = '(Type "rsync --daemon --help" for assistance with daemon mode.)'
-
-#: Delete modes by the group in which they exclude one another.
+#: The groups of ``--delete-WHEN``: options of different groups exclude each other.
 _DELETE_GROUPS = {"before": "before", "during": "during", "delay": "during", "after": "after"}
 
 
 class Finished(Exception):
-    """The command line asked for a text and nothing else: print ``text`` on ``stream`` and exit with 0."""
+    """The command line asked for a text only: print `text` on `stream` and exit with 0."""
 
     def __init__(self, text: str, stream: int = 1) -> None:
         super().__init__(text)
@@ -37,56 +36,47 @@ class Finished(Exception):
 
 
 def usage_error(text: str) -> UsageError:
+    """The error for a wrong value or combination of options."""
     return UsageError(f"rsync: {text}")
 
 
-class Handlers:
-    """One pass over the options in order; what depends on several of them is for the subclass to settle."""
+class Pass:
+    """The options of one command line while its words are applied in order.
+
+    `apply` runs the words; `tain.options.resolve` then decides what depends on several of them.
+    """
 
     def __init__(self, raw: RawOptions, environ: Mapping[bytes, bytes], program: str, now: Callable[[], float]) -> None:
         self.raw = raw
         self.environ = environ
         self.program = program
         self.now = now
-        self.options = Options()
-        self.options.server = False
+        self.options = ResolvedOptions()
+        #: What the module refuses, on a daemon's child.
         self.refusals: Refusals | None = None
-        self.am_daemon = False
-        # Half-settled values; *_given ones are None until a spelling of theirs was seen.
+        #: The locale's decimal separator.
+        self.point = b"."
+        # What the words said so far that has no option of its own; None until a spelling was seen.
         self.versions = 0
         self.secluded: bool | None = None
         self.old_args: int | None = None
         self.f_count = 0
         self.delete_groups: set[str] = set()
         self.usermap_by = self.groupmap_by = ""
-        self.max_alloc_given = False
-        self.point = b"."
 
-    # ---- the loop
-
-    def run(self) -> Options:
-        raw, options = self.raw, self.options
-        for row, _word, name, value in raw.items:
+    def apply(self) -> None:
+        """Apply all words in order. Errors: the first one that a word, or the parser behind them, raises."""
+        options = self.options
+        for row, _word, name, value in self.raw.items:
             if self.refusals is not None and self.refusals.refuses(row):
                 raise self.refused(row, name)
-            action, dest = row.action, row.dest
-            if action == "set":
-                setattr(options, dest, row.value)
-            elif action == "inc":
-                setattr(options, dest, getattr(options, dest) + 1)
-            elif action in ("text", "int"):
-                setattr(options, dest, value)
-            else:
-                self.call(row, name, value)
-        if raw.error is not None:
-            raise raw.error
-        if raw.daemon is not None:
-            return resolve_daemon(raw.daemon, program=self.program)
-        options.args = list(raw.args)
-        self.settle()
-        return options
+            if not store(options, row, value):
+                self.call(row, value)
+        if self.raw.error is not None:
+            raise self.raw.error
+        options.args = list(self.raw.args)
 
-    def call(self, row: Row, name: str, value: bytes | int | None) -> None:
+    def call(self, row: Row, value: bytes | int | None) -> None:
         handler = getattr(self, "on_" + row.dest)
         if row.value is not None:
             handler(row.value)
@@ -96,19 +86,19 @@ class Handlers:
             handler()
 
     def refused(self, row: Row, name: str) -> TainError:
-        if self.refusals is not None:
-            return UnsupportedError(f"rsync: The server is configured to refuse {self.refusals.shown(row, name)}")
-        return UnsupportedError(f"rsync: This rsync does not support {row.shown}")
+        """The error for an option that the module refuses; *name* is its spelling without dashes."""
+        assert self.refusals is not None
+        return UnsupportedError(f"rsync: The server is configured to refuse {self.refusals.shown(row, name)}")
 
     # ---- handlers of single options, in the order of the table
 
     def on_info(self, value: bytes) -> None:
-        self.levels(value, "info", self.options.info, self.options.info_priority)
+        self.set_levels(value, "info", self.options.info, self.options.info_priority)
 
     def on_debug(self, value: bytes) -> None:
-        self.levels(value, "debug", self.options.debug, self.options.debug_priority)
+        self.set_levels(value, "debug", self.options.debug, self.options.debug_priority)
 
-    def levels(self, value: bytes, kind: str, values: dict[str, int], owners: dict[str, int]) -> None:
+    def set_levels(self, value: bytes, kind: str, values: dict[str, int], owners: dict[str, int]) -> None:
         try:
             levels.apply(value.decode("latin-1"), kind, values, owners, levels.USER, strict=not self.options.server)
         except levels.HelpWanted as wanted:
@@ -119,7 +109,7 @@ class Handlers:
             if value and mode.encode().startswith(value):
                 self.options.stderr_mode = mode
                 return
-        raise usage_error(f'--stderr mode "{show(value)}" is not one of errors, all, or client')
+        raise usage_error(f'--stderr mode "{printable(value)}" is not one of errors, all, or client')
 
     def on_archive(self) -> None:
         options = self.options
@@ -128,7 +118,7 @@ class Handlers:
         options.devices = options.specials = True
 
     def on_append(self) -> None:
-        # A server counts: the second one asks for verification.
+        # On a server, the second --append means --append-verify.
         self.options.append = min(self.options.append + 1, 2) if self.options.server else 1
 
     def on_chmod(self, value: bytes) -> None:
@@ -197,7 +187,6 @@ class Handlers:
 
     def on_max_alloc(self, value: bytes) -> None:
         self.options.max_alloc_arg = value
-        self.max_alloc_given = True
 
     def on_usermap(self, value: bytes) -> None:
         if self.usermap_by:
@@ -205,7 +194,7 @@ class Handlers:
                 raise usage_error("--usermap conflicts with prior --chown.")
             raise usage_error("You can only specify --usermap once.")
         self.options.usermap, self.usermap_by = value, "usermap"
-        # A client says by itself whether owners travel; a server that thought they did would misread the list.
+        # The client sends -o itself; a server that assumed it would misread the file list.
         self.options.owner |= not self.options.server
 
     def on_groupmap(self, value: bytes) -> None:
@@ -234,7 +223,7 @@ class Handlers:
     def on_modify_window(self, value: int) -> None:
         self.options.modify_window, self.options.modify_window_given = value, True
 
-    def basis(self, kind: str, value: bytes) -> None:
+    def add_basis(self, kind: str, value: bytes) -> None:
         options = self.options
         if options.alt_dest not in ("none", kind):
             raise usage_error(f"ERROR: the --{kind}-dest option conflicts with the --{options.alt_dest}-dest option")
@@ -244,13 +233,13 @@ class Handlers:
         options.alt_dirs.append(value)
 
     def on_compare_dest(self, value: bytes) -> None:
-        self.basis("compare", value)
+        self.add_basis("compare", value)
 
     def on_copy_dest(self, value: bytes) -> None:
-        self.basis("copy", value)
+        self.add_basis("copy", value)
 
     def on_link_dest(self, value: bytes) -> None:
-        self.basis("link", value)
+        self.add_basis("link", value)
 
     def on_no_compress(self) -> None:
         self.options.compress_asked = 0
@@ -262,7 +251,7 @@ class Handlers:
     def on_compress_choice(self, value: bytes) -> None:
         self.options.compress_choice_arg = value
 
-    def event(self, kind: str, value: bytes) -> None:
+    def add_event(self, kind: str, value: bytes) -> None:
         self.options.filter_events.append((kind, value))
 
     def on_cvs_exclude(self) -> None:
@@ -271,29 +260,30 @@ class Handlers:
             self.options.filter_events.append(("cvs",))
 
     def on_filter(self, value: bytes) -> None:
-        self.event("filter", value)
+        self.add_event("filter", value)
 
     def on_from0(self, on: bool) -> None:
         self.options.from0 = on
-        # Files named before it on the command line have been read by then.
+        # The files that stand before it on the command line are read without it.
         self.options.filter_events.append(("from0", int(on)))
 
     def on_F(self) -> None:
         self.f_count += 1
         if self.f_count <= 2:
-            self.options.filter_events.append(("F", self.f_count))
+            rules = (b": /.rsync-filter", b"- .rsync-filter")
+            self.options.filter_events.append(("filter", rules[self.f_count - 1]))
 
     def on_exclude(self, value: bytes) -> None:
-        self.event("exclude", value)
+        self.add_event("exclude", value)
 
     def on_exclude_from(self, value: bytes) -> None:
-        self.event("exclude-from", value)
+        self.add_event("exclude-from", value)
 
     def on_include(self, value: bytes) -> None:
-        self.event("include", value)
+        self.add_event("include", value)
 
     def on_include_from(self, value: bytes) -> None:
-        self.event("include-from", value)
+        self.add_event("include-from", value)
 
     def on_old_args(self) -> None:
         self.old_args = (self.old_args or 0) + 1
@@ -317,7 +307,7 @@ class Handlers:
 
     def on_remote_option(self, value: bytes) -> None:
         if value[:1] != b"-":
-            raise usage_error(f"Remote option must start with a dash: {show(value)}")
+            raise usage_error(f"Remote option must start with a dash: {printable(value)}")
         self.options.remote_options.append(value)
 
     def on_bwlimit(self, value: bytes) -> None:
@@ -344,7 +334,7 @@ class Handlers:
         self.versions += 1
 
     def on_help(self) -> None:
-        from tain.cli.help import usage
+        from tain.options.help import usage
 
         raise Finished(usage(self.program), 2 if self.options.server else 1)
 
@@ -353,56 +343,56 @@ class Handlers:
 
     def on_sender(self) -> None:
         if not self.options.server:
-            raise self.usage()
+            from tain.options.help import missing_arguments
+
+            raise missing_arguments(self.program)
         self.options.sender = True
 
     def on_daemon_table(self, _value: object = None) -> None:  # only a running daemon gets here
-        error = UnsupportedError("rsync: Attempt to hack rsync thwarted!")
-        raise error
-
-    def usage(self) -> UsageError:
-        """The whole usage text as an error."""
-        from tain.cli.help import usage
-
-        return UsageError(usage(self.program).rstrip("\n"))
-
-    def settle(self) -> None:
-        """Everything that depends on more than one option."""
-        raise NotImplementedError
+        raise UnsupportedError("rsync: Attempt to hack rsync thwarted!")
 
 
-def resolve_daemon(raw: RawOptions, *, program: str = "rsync") -> Options:
-    """Give the words of a daemon's command line their meaning (spec: options 8)."""
-    options = Options()
+def store(options: ResolvedOptions, row: Row, value: bytes | int | None) -> bool:
+    """Do what a row of a plain action does to *options*. False: the row needs a handler."""
+    if row.action == "set":
+        setattr(options, row.dest, row.value)
+    elif row.action == "inc":
+        setattr(options, row.dest, getattr(options, row.dest) + 1)
+    elif row.action in ("text", "int"):
+        setattr(options, row.dest, value)
+    else:
+        return False
+    return True
+
+
+def resolve_daemon(raw: RawOptions, *, program: str, knows_parameter: Callable[[bytes], bool]) -> ResolvedOptions:
+    """Give the words of a daemon's command line their meaning (spec: options 8).
+
+    *knows_parameter* says whether ``--dparam`` may set a parameter of that name. Errors: `UsageError`.
+    """
+    options = ResolvedOptions()
     for row, _, _, value in raw.items:
-        action, dest = row.action, row.dest
-        if action == "set":
-            setattr(options, dest, row.value)
-        elif action == "inc":
-            setattr(options, dest, getattr(options, dest) + 1)
-        elif action in ("text", "int"):
-            setattr(options, dest, value)
-        elif dest == "daemon_help":
-            from tain.cli.help import daemon_usage
+        if store(options, row, value):
+            continue
+        if row.dest == "daemon_help":
+            from tain.options.help import daemon_usage
 
             raise Finished(daemon_usage(program))
-        elif isinstance(value, bytes):
-            if b"=" not in value:
-                raise UsageError(f"--dparam value is missing an '=': {show(value)}\n{_DAEMON_HINT}")
-            from tain.daemon.parameters import PARAMETERS, key
-
-            name = value.partition(b"=")[0]
-            if key(name) not in PARAMETERS:
-                raise UsageError(f'Unknown parameter "{show(b" ".join(name.split()))}"')
-            options.dparams.append(value)
+        assert isinstance(value, bytes)
+        name, equals, _ = value.partition(b"=")
+        if not equals:
+            raise UsageError(f"--dparam value is missing an '=': {printable(value)}\n{DAEMON_HINT}")
+        if not knows_parameter(name):
+            raise UsageError(f'Unknown parameter "{printable(b" ".join(name.split()))}"')
+        options.dparams.append(value)
     if raw.error is not None:
         raise raw.error
     if not options.daemon:
-        raise UsageError(f"Daemon option(s) used without --daemon.\n{_DAEMON_HINT}")
+        raise UsageError(f"Daemon option(s) used without --daemon.\n{DAEMON_HINT}")
     options.args = list(raw.args)
     if options.server and not options.args:
-        from tain.cli.help import usage
+        from tain.options.help import missing_arguments
 
-        raise UsageError(usage(program).rstrip("\n"))
+        raise missing_arguments(program)
     levels.apply_verbosity(options.verbose, options.info, options.info_priority, options.debug, options.debug_priority)
     return options

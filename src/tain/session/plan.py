@@ -1,64 +1,36 @@
-"""From options, handshake and surroundings to the plan of a transfer: every field of crates/core/src/plan.rs."""
+"""The plan of a transfer from options, handshake and environment: every field of the core's Plan."""
 
 from __future__ import annotations
 
 import errno
 import os
 
-from tain.errors import StreamError, UnsupportedError, UsageError, shown
+from tain.errors import StreamError, UnsupportedError, UsageError
+from tain.escape import printable
+from tain.options.resolved import PLAN_FIELDS
+from tain.session.rules import user_rules
+from tain.system import umask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from tain import _core
+    from tain._core import PlanFields
     from tain.options.hostspec import Locations
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
+    from tain.session.agreement import Agreed
     from tain.session.environment import Environment
-    from tain.session.handshake import Agreed
 
 #: Items in a log file when no format was given (spec: output 13).
 LOG_FORMAT = b"%i %n%L"
 
-#: Fields that mean the same in both and have values that fit as they are.
-_SAME = (
-    "acls", "alt_dirs", "atimes", "backup", "backup_dir", "block_size", "checksum", "chmod", "compress_threads",
-    "confine_root", "copy_devices", "copy_dirlinks", "copy_links", "copy_unsafe_links", "crtimes", "cvs_exclude",
-    "debug", "delay_updates", "delete_excluded", "delete_missing_args", "devices", "drop_devices", "dry_run",
-    "eight_bit_output", "executability", "existing", "fake_super", "force", "from0", "fsync", "group",
-    "human_readable", "ignore_errors", "ignore_existing", "ignore_missing_args", "ignore_times", "implied_dirs",
-    "info", "inplace", "insecure_links", "itemize_level", "keep_dirlinks", "links", "max_alloc", "max_delete",
-    "max_size", "min_size", "mkpath", "modify_window", "munge_links", "numeric_ids", "omit_dir_times",
-    "omit_link_times", "one_file_system", "only_write_batch", "open_noatime", "out_format", "owner", "partial",
-    "partial_dir", "perms", "preallocate", "prune_empty_dirs", "remove_sent_files", "remove_source_files",
-    "safe_links", "server", "size_only", "sparse", "specials", "stderr_mode", "stop_at", "temp_dir", "timeout",
-    "times", "update", "write_devices", "xattrs",
-)  # fmt: skip
 
-
-# ---------------------------------------------------------------------------------------------- facts of the process
-
-
-def umask() -> int:
-    """The umask of this process, without changing it on the way where the kernel tells it."""
-    try:
-        with open("/proc/self/status", "rb") as file:
-            for line in file:
-                if line.startswith(b"Umask:"):
-                    return int(line[6:], 8)
-    except (OSError, ValueError):
-        pass
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
-def am_root(options: Options) -> bool:
-    """Whether super-user activities are attempted (spec: options 2.3 ``--super``)."""
+def am_root(options: ResolvedOptions) -> bool:
+    """Whether super-user operations are attempted (spec: options 2.3 ``--super``)."""
     return options.super_user == 1 or (options.super_user != 0 and os.geteuid() == 0)
 
 
-def charset_name(options: Options) -> str | None:
+def charset_name(options: ResolvedOptions) -> str | None:
     """The local charset of ``--iconv``, or None without conversion. Errors: `UnsupportedError` (spec: options 6.8)."""
     if options.iconv is None:
         return None
@@ -77,8 +49,8 @@ def charset_name(options: Options) -> str | None:
         raise UnsupportedError(f'iconv_open("UTF-8", "{name}") failed') from None
 
 
-def convert_words(words: Sequence[bytes], options: Options, *, to_wire: bool) -> list[bytes]:
-    """Secluded words as they travel, in UTF-8, or as they are here (spec: protocol 1.8)."""
+def convert_words(words: Sequence[bytes], options: ResolvedOptions, *, to_wire: bool) -> list[bytes]:
+    """Secluded words converted to UTF-8 for the connection, or back to the local charset (spec: protocol 1.8)."""
     charset = charset_name(options)
     if charset is None:
         return list(words)
@@ -87,98 +59,39 @@ def convert_words(words: Sequence[bytes], options: Options, *, to_wire: bool) ->
     return [_core.convert(word, charset, to_wire=to_wire) for word in words]
 
 
-# ---------------------------------------------------------------------------------------------- rules
-
-
-def rule_events(
-    options: Options, *, protocol: int = 32, am_sender: bool = False
-) -> list[tuple[str, bytes] | tuple[str, int] | tuple[str]]:
-    """The filter options in order, with what other options add behind them.
-
-    That is the rule for a relative partial directory, then the rules of ``-C``, which come last wherever it stands
-    (spec: filters 7, transfer 6.1). A server has them from its client, or adds them itself, behind the client's.
-    """
-    events = [event for event in options.filter_events if event[0] != "cvs"]
-    directory = options.partial_dir
-    if directory is not None and directory[:1] != b"/" and not options.server:
-        # A server of protocol 29 or older does not know perishable rules.
-        kind = b"- " if am_sender and protocol < 30 else b"-p "
-        events.append(("filter", kind + directory + b"/"))
-    if options.cvs_exclude and not options.server:
-        events.append(("cvs",))
-    return events if any(event[0] != "from0" for event in events) else []
-
-
-def user_rules(
-    options: Options,
-    env: Environment,
-    *,
-    protocol: int = 32,
-    am_sender: bool = False,
-    role: str = "client",
-    notes: list[tuple[int, str]] | None = None,
-    module: bytes | None = None,
-) -> list[bytes]:
-    """New-style rule texts of all filter options, files read; *notes* and *module* as in `_core.build_rules`.
-
-    Errors: `UsageError`, `FileError`.
-    """
-    events = rule_events(options, protocol=protocol, am_sender=am_sender)
-    if not events:
-        return []
-    from tain import _core
-
-    home = env.environ.get(b"HOME")
-    return _core.build_rules(
-        events,
-        protocol=protocol,
-        role=role,
-        cwd=env.cwd,
-        cvs_file=home + b"/.cvsignore" if home else None,
-        cvs_words=env.environ.get(b"CVSIGNORE"),
-        notes=notes,
-        module=module,
-        insecure=module is not None and bool(options.insecure_links),
-    )
-
-
 # ---------------------------------------------------------------------------------------------- files-from
 
 
-def read_files_from(path: bytes, env: Environment, options: Options, *, forward: bool = False) -> bytes:
-    """The whole list of ``--files-from``; ``-`` is standard input. *forward*: it is sent on to the other end.
+def read_files_from(path: bytes, env: Environment, options: ResolvedOptions, *, forward: bool = False) -> bytes:
+    """The whole list of ``--files-from``; ``-`` is standard input. *forward*: the list is sent to the other end.
 
-    Other files of the command line may be outside of ``--confine-root``, this one not: it names files of the tree.
-
-    Errors: `UsageError` with rsync's text; `StreamError` for what can be opened but not read.
+    Unlike other files of the command line, this one must be inside ``--confine-root``, because it names files of the
+    tree. Errors: `UsageError` with rsync's text; `StreamError` for a file that can be opened but not read.
     """
     if path == b"-":
-        out = bytearray()
-        while chunk := os.read(env.stdin, 1 << 16):
-            out += chunk
-        return bytes(out)
-    from tain.session.operator_file import open_named, with_refusal
+        return env.read_stdin()
+    from tain.session.operator_file import open_named, with_link_note
 
     try:
         fd = open_named(path, env, options, confine_root=options.confine_root)
         with open(fd, "rb") as file:
             return file.read()
     except IsADirectoryError as error:
-        # It can be opened, and rsync only notices when it reads; what it sends on is empty then.
+        # rsync opens a directory without an error, and fails to read it; it then sends an empty list.
         if forward:
             return b""
         reason = os.strerror(errno.EISDIR)
         if not path.strip(b"/"):
-            raise UsageError(f"rsync: failed to open files-from file {shown(path)}: {reason}") from error
+            raise UsageError(f"rsync: failed to open files-from file {printable(path)}: {reason}") from error
         text = f"rsync: [sender] safe_read failed to read 1 bytes: {reason} ({int(errno.EISDIR)})"
         raise StreamError(text) from error
     except OSError as error:
-        text = f"rsync: failed to open files-from file {shown(path)}: {os.strerror(error.errno or 0)}"
-        raise UsageError(with_refusal(error, text)) from error
+        text = f"rsync: failed to open files-from file {printable(path)}: {os.strerror(error.errno or 0)}"
+        raise UsageError(with_link_note(error, text)) from error
 
 
-def files_from_mode(options: Options, *, am_sender: bool) -> str:
-    """Where the list of names is, as the plan calls it (spec: protocol 2.9)."""
+def files_from_mode(options: ResolvedOptions, *, am_sender: bool) -> str:
+    """Where the list of names comes from, in the plan's word (spec: protocol 2.9)."""
     if options.files_from is None:
         return "none"
     if options.server:
@@ -191,7 +104,7 @@ def files_from_mode(options: Options, *, am_sender: bool) -> str:
 
 
 def _names(data: bytes, from0: bool) -> list[bytes]:
-    """The entries of a list that is sent on: no comments there."""
+    """The entries of a list that is forwarded; such a list has no comments."""
     if not from0:
         data = data.replace(b"\r", b"\0").replace(b"\n", b"\0")
     return [name for name in data.split(b"\0") if name]
@@ -200,8 +113,8 @@ def _names(data: bytes, from0: bool) -> list[bytes]:
 # ---------------------------------------------------------------------------------------------- the plan
 
 
-def whole_file(options: Options, agreed: Agreed, *, local: bool) -> bool:
-    """``--whole-file`` with its automatic part settled (spec: options 2.4)."""
+def whole_file(options: ResolvedOptions, agreed: Agreed, *, local: bool) -> bool:
+    """``--whole-file``, or its default when the option was not given (spec: options 2.4)."""
     if agreed.xfer_sum == "none":
         return True
     if options.whole_file >= 0:
@@ -209,15 +122,15 @@ def whole_file(options: Options, agreed: Agreed, *, local: bool) -> bool:
     return local and options.write_batch is None and not options.append
 
 
-def delete_when(options: Options, protocol: int) -> str:
-    """When extraneous files go; plain ``--delete`` leaves it to the protocol (spec: protocol 1.9)."""
+def delete_when(options: ResolvedOptions, protocol: int) -> str:
+    """When extraneous files are deleted; for plain ``--delete`` the protocol decides (spec: protocol 1.9)."""
     if options.delete == "default":
         return "during" if protocol >= 30 else "before"
     return options.delete
 
 
-def _requested(options: Options, job: Locations, files_from: str, data: bytes) -> list[bytes]:
-    """The names to which a remote sender is held (spec: filters 9); none means no such check."""
+def _requested(options: ResolvedOptions, job: Locations, files_from: str, data: bytes) -> list[bytes]:
+    """The names that a remote sender may send (spec: filters 9); an empty list means no check."""
     if options.trust_sender or options.old_args or options.files_from_host is not None:
         return []
     if files_from == "forward":
@@ -228,7 +141,7 @@ def _requested(options: Options, job: Locations, files_from: str, data: bytes) -
 
 
 def plan_fields(
-    options: Options,
+    options: ResolvedOptions,
     agreed: Agreed,
     *,
     env: Environment,
@@ -238,46 +151,85 @@ def plan_fields(
     write_batch_fd: int | None = None,
     twin: bool = False,
     files_from_data: bytes | None = None,
-    extra: Mapping[str, object] | None = None,
-) -> dict[str, object]:
+    extra: PlanFields | None = None,
+) -> PlanFields:
     """All fields of a plan.
 
-    *job* is the client's sorted arguments; without it this is a server. *local*: both ends are this machine. *rules*:
-    texts that are already there (a server's, from the wire). *files_from_data*: the list of names, if it has been read
-    already. *twin*: the same, but over a link. *extra* overrides at the end (a daemon's module).
+    *job*: the client's sorted arguments; None on a server. *local*: both ends are this process. *twin*: both ends are
+    on this machine, with a link between them. *rules* and *files_from_data*: the rule texts and the list of names, if
+    they were read before. *extra* overrides other fields (a daemon's module). Errors: `UsageError`, and the errors of
+    files that are read.
     """
-    from tain.session.environment import charset, thousands
-    from tain.session.handshake import COMPAT_FLAGS
-
-    protocol = agreed.protocol
     am_sender = options.sender if job is None else job.am_sender
-    fields: dict[str, object] = {name: getattr(options, name) for name in _SAME}
-    fields.update({name: bool(agreed.compat & bit) for name, bit in COMPAT_FLAGS.items()})
-    # rsync keeps the old order of seed and data for nothing but the MD5 that the protocol implies.
+    # tests/unit/test_arguments_plan.py compares these names with the fields of the core.
+    fields: PlanFields = {name: getattr(options, name) for name in PLAN_FIELDS}  # type: ignore[assignment]
+    fields |= {"local": local, "twin": twin, "write_batch_handle": write_batch_fd}
+    fields |= _process_fields(options, env)
+    fields |= _agreed_fields(options, agreed)
+    fields |= _path_fields(options, job, am_sender=am_sender)
+    mode = files_from_mode(options, am_sender=am_sender)
+    data = files_from_data or b""
+    if mode in ("local", "forward") and options.files_from is not None and files_from_data is None:
+        try:
+            data = read_files_from(options.files_from, env, options, forward=mode == "forward")
+        except UsageError as error:
+            if extra is not None and extra.get("daemon"):
+                # Every error in a request ends a daemon's connection with this code.
+                raise UnsupportedError(str(error)) from error
+            raise
+    fields |= {"files_from": mode, "files_from_data": data}
+    vetted = job is not None and not am_sender and not local and not twin and options.read_batch is None
+    fields["trust_sender"] = options.trust_sender or not vetted
+    fields["requested"] = _requested(options, job, mode, data) if vetted and job is not None else []
+    if rules is None:
+        rules = user_rules(options, env, protocol=agreed.protocol, am_sender=am_sender)
+    # Without a destination nothing is written, however many sources there are (spec: options 5.2).
+    lists = bool(options.list_only) or (job is not None and not am_sender and job.destination is None)
+    fields |= {"rules": list(rules), "list_only": lists, "bwlimit": options.bwlimit * 1024 if local else 0}
+    fields |= _transfer_fields(options, agreed.protocol)
+    fields["whole_file"] = whole_file(options, agreed, local=local or twin)
+    fields |= _output_fields(options, env, server=job is None)
+    if extra:
+        fields |= extra
+    return fields
+
+
+def _process_fields(options: ResolvedOptions, env: Environment) -> PlanFields:
+    """The facts of this process."""
+    return {
+        "am_root": am_root(options),
+        "fake_super": options.fake_super,
+        "groups": sorted({os.getegid(), *os.getgroups()}),
+        "umask": umask(),
+        "pid": env.pid,
+        "cwd": env.cwd,
+    }
+
+
+def _agreed_fields(options: ResolvedOptions, agreed: Agreed) -> PlanFields:
+    """The agreement of both ends."""
+    from tain.session.agreement import COMPAT_FLAGS
+
+    fields: PlanFields = {
+        "protocol": agreed.protocol,
+        "seed": agreed.seed,
+        "xfer_sum": agreed.xfer_sum,
+        "file_sum": agreed.file_sum,
+        "compress": agreed.compress,
+        "compress_level": agreed.level,
+        "iconv": charset_name(options),
+        "secluded_args": bool(options.secluded_args),
+        "skip_compress": [part for part in (options.skip_compress or b"").split(b"/") if part],
+    }
+    fields |= {name: bool(agreed.compat & bit) for name, bit in COMPAT_FLAGS.items()}  # type: ignore[typeddict-item]
+    # rsync uses the old order of seed and data only for the MD5 that the protocol implies.
     fields["compat_seed_fix"] = fields["compat_seed_fix"] or agreed.named_sum
-    # Who we are.
-    fields.update(
-        local=local,
-        twin=twin,
-        am_root=am_root(options),
-        groups=sorted({os.getegid(), *os.getgroups()}),
-        umask=umask(),
-        pid=env.pid,
-        cwd=env.cwd,
-    )
-    # What was agreed on.
-    fields.update(
-        protocol=protocol,
-        seed=agreed.seed,
-        xfer_sum=agreed.xfer_sum,
-        file_sum=agreed.file_sum,
-        compress=agreed.compress,
-        compress_level=agreed.level,
-        iconv=charset_name(options),
-        secluded_args=bool(options.secluded_args),
-    )
-    fields["skip_compress"] = [part for part in (options.skip_compress or b"").split(b"/") if part]
-    # Paths.
+    return fields
+
+
+def _path_fields(options: ResolvedOptions, job: Locations | None, *, am_sender: bool) -> PlanFields:
+    """The sources or the destination of this side."""
+    fields: PlanFields = {}
     if job is None:
         paths = options.args[1:] if options.args[:1] == [b"."] else options.args
         if am_sender:
@@ -289,93 +241,43 @@ def plan_fields(
             fields["sources"] = job.sources
         if job.destination is not None and (job.host is None or not am_sender):
             fields["destination"] = job.destination
-    mode = files_from_mode(options, am_sender=am_sender)
-    data = files_from_data or b""
-    if mode in ("local", "forward") and options.files_from is not None and files_from_data is None:
-        try:
-            data = read_files_from(options.files_from, env, options, forward=mode == "forward")
-        except UsageError as error:
-            if extra is not None and extra.get("daemon"):
-                # Whatever is wrong with a request ends a daemon's connection with this code.
-                raise UnsupportedError(str(error)) from error
-            raise
-    fields.update(files_from=mode, files_from_data=data)
-    vetted = job is not None and not am_sender and not local and not twin and options.read_batch is None
-    fields["trust_sender"] = options.trust_sender or not vetted
-    fields["requested"] = _requested(options, job, mode, data) if vetted and job is not None else []
-    # Selection.
-    if rules is None:
-        rules = user_rules(options, env, protocol=protocol, am_sender=am_sender)
-    fields.update(
-        rules=list(rules),
-        recurse=bool(options.recurse),
-        dirs=options.dirs > 0,
-        relative=options.relative > 0,
-        # Without a destination nothing is to be written, however many sources there are (spec: options 5.2).
-        list_only=bool(options.list_only) or (job is not None and not am_sender and job.destination is None),
-        fuzzy=options.fuzzy,
-        read_batch=options.read_batch is not None,
-        bwlimit=options.bwlimit * 1024 if local else 0,
-    )
-    # Attributes and writing.
-    fields.update(
-        hard_links=bool(options.hard_links),
-        # An empty map is one without a colon, which none at all is not.
-        usermap=b"" if options.usermap is None else options.usermap or b",",
-        groupmap=b"" if options.groupmap is None else options.groupmap or b",",
-        backup_suffix=options.backup_suffix or b"",
-        alt_dest=options.alt_dest,
-        whole_file=whole_file(options, agreed, local=local or twin),
-        append=2 if options.append and protocol < 30 else options.append,
-        delete=delete_when(options, protocol),
-        write_batch_handle=write_batch_fd,
-    )
-    # Output.
-    logs = bool(options.log_file)
-    log_format = LOG_FORMAT if options.log_file_format is None else options.log_file_format
-    fields.update(
-        verbose=min(options.verbose, 255),
-        quiet=bool(options.quiet),
-        itemize=options.itemize_level > 0,
-        logging=logs,
-        log_format=(log_format or None) if logs else None,
-        stats=options.info.get("STATS", 0),
-        progress=0 if options.server or options.quiet else min(options.info.get("PROGRESS", 0), 2),
-        thousands=thousands(env.environ),
-        # What a server prints itself it prints before it knows any locale, as rsync does (spec: output 11).
-        charset="ascii" if job is None else charset(env.environ),
-    )
-    if extra:
-        fields.update(extra)
     return fields
 
 
-def make_plan(
-    options: Options,
-    agreed: Agreed,
-    *,
-    env: Environment,
-    job: Locations | None = None,
-    local: bool = False,
-    rules: Sequence[bytes] | None = None,
-    write_batch_fd: int | None = None,
-    twin: bool = False,
-    files_from_data: bytes | None = None,
-    extra: Mapping[str, object] | None = None,
-) -> _core.Plan:
-    """The `_core.Plan` of `plan_fields`. Errors: `UsageError` naming a field, and those of what is read for it."""
-    from tain import _core
+def _transfer_fields(options: ResolvedOptions, protocol: int) -> PlanFields:
+    """Selection, attributes and writing."""
+    return {
+        "recurse": bool(options.recurse),
+        "dirs": options.dirs > 0,
+        "relative": options.relative > 0,
+        "fuzzy": options.fuzzy,
+        "read_batch": options.read_batch is not None,
+        "hard_links": bool(options.hard_links),
+        # The plan's empty value means "no map"; a comma stands for a map that is given but empty.
+        "usermap": b"" if options.usermap is None else options.usermap or b",",
+        "groupmap": b"" if options.groupmap is None else options.groupmap or b",",
+        "backup_suffix": options.backup_suffix or b"",
+        "alt_dest": options.alt_dest,
+        "append": 2 if options.append and protocol < 30 else options.append,
+        "delete": delete_when(options, protocol),
+    }
 
-    fields = plan_fields(
-        options,
-        agreed,
-        env=env,
-        job=job,
-        local=local,
-        rules=rules,
-        write_batch_fd=write_batch_fd,
-        twin=twin,
-        files_from_data=files_from_data,
-        extra=extra,
-    )
-    return _core.Plan(**fields)
+
+def _output_fields(options: ResolvedOptions, env: Environment, *, server: bool) -> PlanFields:
+    """Messages, items, progress and log."""
+    from tain.session.environment import charset, thousands
+
+    logs = bool(options.log_file)
+    log_format = LOG_FORMAT if options.log_file_format is None else options.log_file_format
+    return {
+        "verbose": min(options.verbose, 255),
+        "quiet": bool(options.quiet),
+        "itemize": options.itemize_level > 0,
+        "logging": logs,
+        "log_format": (log_format or None) if logs else None,
+        "stats": options.info.get("STATS", 0),
+        "progress": 0 if options.server or options.quiet else min(options.info.get("PROGRESS", 0), 2),
+        "thousands": thousands(env.environ),
+        # A server prints its own lines without a locale, as rsync does (spec: output 11).
+        "charset": "ascii" if server else charset(env.environ),
+    }

@@ -73,7 +73,7 @@ impl Effort {
         memory.known.get(&memory.print).copied()
     }
 
-    /// The same window was tested in vain.
+    /// Remember that this window was tested in vain.
     pub(super) fn in_vain(&mut self, known: Known, buf: &[u8], pos: usize, offset: u64) {
         self.spent += self.window;
         let passed = offset + pos as u64;
@@ -93,7 +93,7 @@ impl Effort {
 
 struct Memory {
     window: usize,
-    /// The base of the polynomials, by chance, so that nobody can make windows with equal fingerprints.
+    /// The base of the polynomials: random, so that no peer can make windows with equal fingerprints.
     base: u64,
     /// Its power by which the byte that leaves the window is weighed.
     leaving: u64,

@@ -1,4 +1,4 @@
-//! Reading a file whose length has been promised: it may shrink or fail meanwhile, and the promise must still be kept.
+//! Reading a file whose length was announced: exactly that many bytes must follow, even if the file shrinks or fails.
 //!
 //! spec: protocol 9.1, transfer 13
 
@@ -8,16 +8,16 @@ use std::io::{self, ErrorKind, IoSliceMut, Read};
 const NO_DATA: i32 = 61;
 
 /// Why data was replaced by zeros; the text follows `read errors mapping "P": `. The whole-file sum must then be spoiled
-/// ([`crate::sums::Digest::spoiled`]), so that the receiver discards what it got.
-pub type Problem = io::Error;
+/// ([`Digest::spoiled`](crate::sums::strong::Digest::spoiled)), so that the receiver discards what it got.
+pub(crate) type Problem = io::Error;
 
 /// Whether all that was delivered is the file's. It is a `Result` so that no caller can leave it unread: what follows
 /// from a [`Problem`] (a spoiled sum, a second try, a source that stays) is the caller's to do.
-pub type Intact = Result<(), Problem>;
+pub(crate) type Intact = Result<(), Problem>;
 
-/// Delivers exactly the promised number of bytes. After a read error or an early end the rest is zeros; what a file has
+/// Delivers exactly the announced number of bytes. After a read error or an early end the rest is zeros; what a file has
 /// grown by is not read.
-pub struct Feed<'a> {
+pub(crate) struct Feed<'a> {
     src: &'a mut dyn Read,
     left: u64,
     problem: Option<Problem>,
@@ -25,7 +25,7 @@ pub struct Feed<'a> {
 
 impl<'a> Feed<'a> {
     /// `len` bytes of `src`, from where it stands.
-    pub fn new(src: &'a mut dyn Read, len: u64) -> Self {
+    pub(crate) fn new(src: &'a mut dyn Read, len: u64) -> Self {
         Self {
             src,
             left: len,
@@ -34,17 +34,17 @@ impl<'a> Feed<'a> {
     }
 
     /// Bytes that are still to be delivered.
-    pub fn left(&self) -> u64 {
+    pub(crate) fn left(&self) -> u64 {
         self.left
     }
 
     /// What went wrong, if zeros were delivered.
-    pub fn into_intact(self) -> Intact {
+    pub(crate) fn into_intact(self) -> Intact {
         self.problem.map_or(Ok(()), Err)
     }
 
     /// Fills the front of `buf` with what is left, as far as it fits; the number of bytes.
-    pub fn fill(&mut self, buf: &mut [u8]) -> usize {
+    pub(crate) fn fill(&mut self, buf: &mut [u8]) -> usize {
         let want = self.left.min(buf.len() as u64) as usize;
         let mut have = 0;
         while have < want && self.problem.is_none() {
@@ -62,7 +62,7 @@ impl<'a> Feed<'a> {
 
     /// Like [`Feed::fill`] for several buffers that are all wanted whole (their sum is at most [`Feed::left`]), with one
     /// system call where possible.
-    pub fn fill_all(&mut self, bufs: &mut [&mut [u8]]) {
+    pub(crate) fn fill_all(&mut self, bufs: &mut [&mut [u8]]) {
         let want: usize = bufs.iter().map(|b| b.len()).sum();
         let mut done = 0;
         if bufs.len() > 1 && self.problem.is_none() && want as u64 <= self.left {

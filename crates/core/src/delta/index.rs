@@ -45,7 +45,7 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// With `all` every block is kept, else only the first of those that can't be told apart.
+    /// With `all` every block is kept, else only the first of several blocks with equal sums.
     pub(super) fn new(sig: &Signature, all: bool) -> Self {
         let short = sig.head.remainder != 0 && sig.head.remainder < sig.head.blength;
         let full = sig.len() - usize::from(short).min(sig.len());

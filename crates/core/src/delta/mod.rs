@@ -3,17 +3,17 @@
 //!
 //! spec: protocol 6.6, 7, 9
 
-pub mod feed;
+pub(crate) mod feed;
 pub mod search;
-pub mod signature;
+pub(crate) mod signature;
 pub mod standalone;
-pub mod tokens;
-pub mod whole;
+pub(crate) mod tokens;
+pub(crate) mod whole;
 
 mod effort;
 mod index;
 
-pub use feed::{Feed, Intact, Problem};
+pub(crate) use feed::Intact;
 pub use search::{search, SearchStats, TokenSink};
 pub use signature::Signature;
-pub use tokens::{Decoder, Encoder, Token};
+pub use tokens::{Decoder, Token};

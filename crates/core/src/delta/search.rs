@@ -1,7 +1,7 @@
 //! Finding the blocks of a basis in a new file.
 //!
 //! A window of one block length moves over the file. Where a block was just found, the next one is expected and tried
-//! by itself; elsewhere the rolling sum passes a small filter before the index is looked at, and the strong sum is
+//! first; elsewhere the rolling sum passes a small filter before the index is looked at, and the strong sum is
 //! computed only where a rolling sum is equal, and within a budget ([`super::effort`]). The file is read once, in order,
 //! through a buffer: no seeking, and nothing that can fault when the file is cut short.
 //!
@@ -77,6 +77,7 @@ pub fn skip_appended(src: &mut dyn Read, len: u64, mut whole: Option<&mut Hasher
 ///
 /// `inplace` says that the receiver overwrites the basis while it reads from it (spec: protocol 9.2). An error
 /// inside means that some of the data was not the file's, so the whole-file sum must be spoiled.
+#[allow(clippy::too_many_arguments)] // what is searched, for what, and where the results go: no two belong together
 pub fn search(
     src: &mut dyn Read,
     file_len: u64,
@@ -130,7 +131,7 @@ struct Run<'a, 'b> {
     effort: Effort,
     hasher: &'a BlockHasher,
     inplace: bool,
-    /// In place: one bit for each block that was found at its own offset and thus stays as it is.
+    /// In place: one bit for each block that was found at its own offset and so need not move.
     kept: Vec<u64>,
     /// The block after the one found last.
     expected: u32,
@@ -267,7 +268,7 @@ impl Run<'_, '_> {
         let has_sum = |block: u32| full(block) && self.sig.rolling(block) == sum;
 
         // In place a block that is already where it belongs costs the receiver nothing at all.
-        let own = (self.inplace && self.output() % blength as u64 == 0)
+        let own = (self.inplace && self.output().is_multiple_of(blength as u64))
             .then(|| u32::try_from(self.output() / blength as u64).ok())
             .flatten()
             .filter(|&own| has_sum(own));
@@ -318,7 +319,7 @@ impl Run<'_, '_> {
         None
     }
 
-    /// In place: the nearest of equal blocks that lies ahead, else one that stays as it is.
+    /// In place: the nearest of equal blocks that lies ahead, else one that need not move.
     fn usable_of(&self, group: &[u32]) -> Option<u32> {
         let output = self.output();
         let ahead = group.partition_point(|&block| self.head.offset(block) < output);

@@ -96,8 +96,9 @@ impl Signature {
 }
 
 /// Computes the sums of the basis that `head` describes and hands them on in wire form, some tens of KiB at a time. The
-/// head itself is not written. What can't be read any more counts as zeros: it costs matches, never correctness.
-pub fn write(
+/// head itself is not written. Data that cannot be read any more counts as zeros: that costs matches, never correctness.
+#[allow(clippy::trivially_copy_pass_by_ref)] // as `search` takes it
+pub(crate) fn write(
     file: &mut dyn Read,
     head: SumHead,
     hasher: &BlockHasher,

@@ -1,4 +1,4 @@
-//! The algorithm by itself, for callers without a connection: `signature` of an old file, `delta` of a new file against
+//! The algorithm for callers without a connection: `signature` of an old file, `delta` of a new file against
 //! it, `patch` of the old file with the delta.
 //!
 //! Both formats are this program's own, made of the wire's parts. A signature is the magic, one byte for the kind of

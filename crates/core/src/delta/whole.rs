@@ -15,7 +15,7 @@ const RUNS: usize = 8;
 /// Sends `len` bytes of `src` as plain literal tokens. Each full buffer goes to `out`; the last one, with the end token
 /// in it and room for the whole-file sum, is returned, so that a small file is one buffer altogether. `head` is what
 /// goes in front (item and sum head).
-pub fn send_plain(
+pub(crate) fn send_plain(
     src: &mut dyn Read,
     len: u64,
     head: Vec<u8>,

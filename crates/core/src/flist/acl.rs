@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::wire::ints::{put_byte, put_varint, Source};
 
 /// Most named entries of one ACL (spec: protocol 12).
-pub const MAX_NAMED: i32 = 65_536;
+pub(crate) const MAX_NAMED: i32 = 65_536;
 
 const USER_OBJ: u8 = 0x01;
 const GROUP_OBJ: u8 = 0x02;
@@ -27,9 +27,13 @@ pub struct NamedAce {
 /// says). Permissions are 0..=7.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Acl {
+    /// The owner.
     pub user_obj: Option<u8>,
+    /// The owning group.
     pub group_obj: Option<u8>,
+    /// The most that named entries and groups may do.
     pub mask: Option<u8>,
+    /// Everybody else.
     pub other: Option<u8>,
     /// Users by id, then groups by id.
     pub named: Vec<NamedAce>,

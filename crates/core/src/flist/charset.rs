@@ -40,7 +40,7 @@ impl Iconv {
             "utf8" => Kind::Utf8,
             "iso88591" | "latin1" | "l1" | "8859" | "88591" | "cp819" | "ibm819" => Kind::Latin1,
             "ascii" | "usascii" | "ansix341968" | "iso646us" | "c" | "posix" | "646" => Kind::Ascii,
-            // The names that iconv has and the web has not.
+            // Names that iconv knows and the web standard does not.
             "cp949" | "uhc" | "mscp949" | "windows949" => Kind::Table(encoding_rs::EUC_KR),
             "euckr" | "cseuckr" => Kind::Strict(encoding_rs::EUC_KR),
             "gb2312" | "csgb2312" | "euccn" => Kind::Strict(encoding_rs::GBK),

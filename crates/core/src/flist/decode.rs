@@ -1,19 +1,21 @@
 //! Lists from the wire (spec: protocol 5, limits in 12).
 
-use super::acl::Acl;
 use super::charset::Charset;
 use super::entry::{eflag, mode, split, NewEntry};
 use super::hardlinks::{HardLinks, LinkRole};
-use super::ids::{IdMap, Who};
+use super::ids::IdMap;
 use super::names::{clean, shown};
-use super::options::{splitdev, xmit, FlistOptions, Prev};
-use super::segment::{Segment, SegmentBuilder};
+use super::options::{xmit, FlistOptions, Prev};
+use super::segment::builder::SegmentBuilder;
+use super::segment::Segment;
 use super::tables::Tables;
-use super::xattr::read_set;
 use super::MAX_NAME;
 use crate::error::{Error, Result};
 use crate::wire::ints::Source;
 use std::collections::HashMap;
+
+mod fields;
+mod tables;
 
 /// What a [`Vet`] says about a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub trait Vet: Send {
     fn vet(&mut self, name: &[u8], is_dir: bool) -> Result<Vetted>;
 }
 
-/// What this side's character set has no letters for: its entry is left out.
+/// A text that this side's character set cannot express; its entry is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unconverted {
     /// A name, as it came.
@@ -40,7 +42,7 @@ pub enum Unconverted {
 }
 
 /// What iconv says about a name that does not fit.
-pub const EILSEQ: &str = "Invalid or incomplete multibyte or wide character";
+pub(crate) const EILSEQ: &str = "Invalid or incomplete multibyte or wide character";
 
 /// A list as it was read.
 #[derive(Debug)]
@@ -50,12 +52,10 @@ pub struct Received {
     pub io_error: i32,
     /// What could not be converted.
     pub notices: Vec<Unconverted>,
-    /// What ids were mapped to, where that is told.
+    /// What ids were mapped to, one line each, if the debug level asks for it.
     pub ids: Vec<Vec<u8>>,
 }
 
-/// Most names in an id list (spec: security SEC-17).
-const MAX_ID_NAMES: usize = 65_536;
 /// Longest digest in bytes.
 const MAX_SUM: usize = 32;
 
@@ -92,18 +92,8 @@ enum Hierarchy {
     Below(Vec<u8>),
 }
 
-/// The fields of an entry as they are read; what an abbreviated one takes from the first of its group.
-struct Fields {
-    len: u64,
-    nsec: u32,
-    crtime: i64,
-    rdev: (u32, u32),
-    inode: Option<(u64, u64)>,
-    sum: [u8; MAX_SUM],
-    has_link: bool,
-    uid: u32,
-    gid: u32,
-}
+/// Position and index of the entry that an abbreviated hard link has its fields from.
+type SameAs = Option<(usize, u32)>;
 
 impl Decoder {
     /// `tables` is filled as ACLs and attribute sets arrive.
@@ -181,7 +171,7 @@ impl Decoder {
             segment,
             io_error: self.io_error,
             notices: std::mem::take(&mut self.notices),
-            ids: self.ids.told.as_mut().map(std::mem::take).unwrap_or_default(),
+            ids: self.ids.mapped.as_mut().map(std::mem::take).unwrap_or_default(),
         })
     }
 
@@ -266,6 +256,40 @@ impl Decoder {
         Ok(true)
     }
 
+    /// The hard-link group of an entry, and where in this list the first of it stands if the fields are taken from there
+    /// (spec: protocol 5.6). Below protocol 30 groups are made from inodes.
+    fn read_group(&self, src: &mut dyn Source, flags: u32, ndx: i64, start: i32) -> Result<(Option<u32>, SameAs)> {
+        if self.o.protocol < 30 || flags & xmit::HLINKED == 0 {
+            return Ok((None, None));
+        }
+        if !self.o.hard_links {
+            return Err(Error::Protocol(
+                "hard-link data without --hard-links from sender".into(),
+            ));
+        }
+        if flags & xmit::HLINK_FIRST != 0 {
+            return Ok((Some(ndx as u32), None));
+        }
+        let first = src.varint()?;
+        if first < 0 || i64::from(first) >= ndx {
+            return Err(Error::Protocol(format!(
+                "hard-link reference out of range: {first} ({ndx})"
+            )));
+        }
+        if !self.firsts.contains_key(&(first as u32)) {
+            if first < start {
+                return Err(Error::Protocol(format!(
+                    "hard-link gnum {first} precedes flist start {start}"
+                )));
+            }
+            return Err(Error::Protocol(format!(
+                "hard-link reference to an entry that is no first link: {first}"
+            )));
+        }
+        let at = first.checked_sub(start).filter(|&at| at >= 0);
+        Ok((Some(first as u32), at.map(|at| (at as usize, first as u32))))
+    }
+
     fn read_entry(
         &mut self,
         src: &mut dyn Source,
@@ -282,39 +306,7 @@ impl Decoder {
         let hlinked = p >= 28 && flags & xmit::HLINKED != 0;
         let hlink_first = p >= 30 && hlinked && flags & xmit::HLINK_FIRST != 0;
         let ndx = i64::from(start) + list.len() as i64;
-        let mut group = None;
-        let mut same_as = None;
-        // The flag bit means nothing for a directory below protocol 30; from 30 on it decides the layout.
-        if hlinked && !self.o.hard_links && p >= 30 {
-            return Err(Error::Protocol(
-                "hard-link data without --hard-links from sender".into(),
-            ));
-        }
-        if hlink_first {
-            group = Some(ndx as u32);
-        } else if hlinked && p >= 30 {
-            let first = src.varint()?;
-            if first < 0 || i64::from(first) >= ndx {
-                return Err(Error::Protocol(format!(
-                    "hard-link reference out of range: {first} ({ndx})"
-                )));
-            }
-            if !self.firsts.contains_key(&(first as u32)) {
-                if first < start {
-                    return Err(Error::Protocol(format!(
-                        "hard-link gnum {first} precedes flist start {start}"
-                    )));
-                }
-                return Err(Error::Protocol(format!(
-                    "hard-link reference to an entry that is no first link: {first}"
-                )));
-            }
-            group = Some(first as u32);
-            same_as = first
-                .checked_sub(start)
-                .filter(|&at| at >= 0)
-                .map(|at| (at as usize, first as u32));
-        }
+        let (mut group, same_as) = self.read_group(src, flags, ndx, start)?;
 
         let fields = match same_as {
             None => self.read_fields(src, flags, first_ever)?,
@@ -349,19 +341,8 @@ impl Decoder {
             usable = false;
         }
         if usable {
-            let is_root = self.name == b"." || self.name == b"/";
-            if is_root && !is_dir {
-                return Err(Error::Protocol(format!(
-                    "ERROR: rejecting non-directory transfer-root entry: {}",
-                    shown(&self.name)
-                )));
-            }
-            self.check_parent(parent)?;
-            if let Some(vet) = &mut self.vet {
-                let bare = self.name.strip_prefix(b"/").unwrap_or(&self.name);
-                if vet.vet(if bare.is_empty() { b"." } else { bare }, is_dir)? == Vetted::AsParent && is_dir {
-                    eflags = eflag::IMPLIED;
-                }
+            if self.check_name(is_dir, parent)? == Vetted::AsParent && is_dir {
+                eflags = eflag::IMPLIED;
             }
         } else {
             // The index stays occupied (spec: protocol 5.16). The name sorts, and is found, under a byte that no
@@ -419,220 +400,6 @@ impl Decoder {
         Ok(())
     }
 
-    /// Fields 5 to 16 (spec: protocol 5.3).
-    fn read_fields(&mut self, src: &mut dyn Source, flags: u32, first_ever: bool) -> Result<Fields> {
-        let p = self.o.protocol;
-        let len = src.x30long(p, 3)?;
-        if len < 0 {
-            return Err(Error::Unsupported("Offset underflow: file-length is negative".into()));
-        }
-        if flags & xmit::SAME_TIME == 0 {
-            self.prev.mtime = if p >= 30 {
-                src.varlong(4)?
-            } else {
-                i64::from(src.int()? as u32)
-            };
-        }
-        let nsec = if p >= 31 && flags & xmit::MOD_NSEC != 0 {
-            src.varint()?
-        } else {
-            0
-        };
-        if !(0..=999_999_999).contains(&nsec) {
-            return Err(Error::Protocol(format!(
-                "wire value modtime_nsec out of range: {nsec} not in [0,999999999] [{}]",
-                self.role
-            )));
-        }
-        let crtime = if self.o.crtimes && flags & xmit::CRTIME_EQ_MTIME == 0 {
-            src.varlong(4)?
-        } else {
-            self.prev.mtime
-        };
-        if flags & xmit::SAME_MODE == 0 {
-            self.prev.mode = self.check_mode(src.int()?)?;
-        } else if first_ever {
-            // Nothing before it: the mode 0 of a missing argument.
-            self.check_mode(0)?;
-        }
-        let m = self.prev.mode;
-        let is_dir = mode::is_dir(m);
-        if self.o.atimes && !is_dir && flags & xmit::SAME_ATIME == 0 {
-            self.prev.atime = src.varlong(4)?;
-        }
-        let uid = self.read_id(src, flags, Who::User)?;
-        let gid = self.read_id(src, flags, Who::Group)?;
-        let device = mode::is_device(m);
-        let special = mode::is_special(m);
-        let mut rdev = (0, 0);
-        if device && self.o.devices || special && self.o.specials && p < 31 {
-            let read = self.read_rdev(src, flags)?;
-            if device {
-                rdev = read;
-            }
-        } else if p < 28 && !device && !special {
-            self.prev.rdev = 0;
-        }
-        let has_link = self.o.links && mode::is_link(m);
-        if has_link {
-            let n = src.x30int(p)?;
-            if !(0..=MAX_NAME as i32).contains(&n) {
-                return Err(Error::Memory(format!(
-                    "overflow: linkname_len={n}\n{}",
-                    self.overflow()
-                )));
-            }
-            self.link.clear();
-            self.link.resize(n as usize, 0);
-            src.read_exact(&mut self.link)?;
-            if memchr::memchr(0, &self.link).is_some() {
-                return Err(Error::Protocol(format!(
-                    "NUL in link target from sender: {}",
-                    shown(&self.link)
-                )));
-            }
-        }
-        let linked = match p {
-            ..=27 => mode::is_file(m),
-            28 | 29 => flags & xmit::HLINKED != 0 && !is_dir,
-            _ => false,
-        };
-        let mut inode = None;
-        if linked && p >= 28 && !self.o.hard_links {
-            return Err(Error::Protocol(
-                "hard-link data without --hard-links from sender".into(),
-            ));
-        }
-        if linked && self.o.hard_links {
-            inode = Some(if p < 26 {
-                // spec: protocol-old 5.2: a key, and nothing else.
-                (src.int()? as u32 as u64, src.int()? as u32 as u64)
-            } else {
-                if p < 28 || flags & xmit::SAME_DEV == 0 {
-                    self.prev.dev = src.longint()?.wrapping_sub(1);
-                }
-                (self.prev.dev as u64, src.longint()? as u64)
-            });
-        }
-        let mut sum = [0; MAX_SUM];
-        if self.o.checksum_len > 0 && (mode::is_file(m) || p < 28) {
-            src.read_exact(&mut sum[..self.o.checksum_len.min(MAX_SUM)])?;
-        }
-        Ok(Fields {
-            len: if device || special { 0 } else { len as u64 },
-            nsec: nsec as u32,
-            crtime,
-            rdev,
-            inode,
-            sum,
-            has_link,
-            uid,
-            gid,
-        })
-    }
-
-    /// An abbreviated hard link: everything but name, ACL and attributes is that of the first (spec: protocol 5.6).
-    fn copy_fields(&mut self, list: &SegmentBuilder, at: usize, ndx: u32) -> Fields {
-        let first = list.view(at);
-        self.prev.mtime = first.mtime;
-        self.prev.mode = first.mode;
-        if let Some(atime) = first.atime.filter(|_| self.o.atimes) {
-            self.prev.atime = atime;
-        }
-        // `prev` has the sender's ids where the entries have local ones already.
-        if let Some(&(uid, gid)) = self.firsts.get(&ndx) {
-            self.prev.uid = uid;
-            self.prev.gid = gid;
-        }
-        if mode::is_device(first.mode) && self.o.devices {
-            self.prev.major = first.rdev.0;
-        }
-        let mut sum = [0; MAX_SUM];
-        if let Some(s) = first.checksum {
-            sum[..s.len().min(MAX_SUM)].copy_from_slice(&s[..s.len().min(MAX_SUM)]);
-        }
-        self.link.clear();
-        self.link.extend_from_slice(first.link.unwrap_or_default());
-        Fields {
-            len: first.len,
-            nsec: first.mtime_nsec,
-            crtime: first.crtime.unwrap_or(0),
-            rdev: first.rdev,
-            inode: None,
-            sum,
-            has_link: first.link.is_some(),
-            uid: first.uid,
-            gid: first.gid,
-        }
-    }
-
-    fn check_mode(&self, m: i32) -> Result<u32> {
-        let m = m as u32;
-        let missing = m == 0 && self.o.delete_missing_args;
-        if !missing && (!mode::is_known(m) || m > 0xffff) {
-            return Err(Error::Protocol(format!(
-                "invalid file mode 0{m:o} for {} [{}]",
-                shown(&self.name),
-                self.role
-            )));
-        }
-        Ok(m)
-    }
-
-    /// spec: protocol 5.3, fields 11 and 12. The local id if names come inline, the sender's otherwise.
-    fn read_id(&mut self, src: &mut dyn Source, flags: u32, who: Who) -> Result<u32> {
-        let p = self.o.protocol;
-        let (wanted, same, named) = match who {
-            Who::User => (self.o.owner, xmit::SAME_UID, xmit::USER_NAME),
-            Who::Group => (self.o.group, xmit::SAME_GID, xmit::GROUP_NAME),
-        };
-        if !wanted {
-            return Ok(0);
-        }
-        let prev = match who {
-            Who::User => &mut self.prev.uid,
-            Who::Group => &mut self.prev.gid,
-        };
-        if flags & same == 0 {
-            let id = src.x30int(p)? as u32;
-            *prev = id;
-            if p >= 30 && flags & named != 0 {
-                let n = src.byte()?;
-                let mut name = [0; 255];
-                src.read_exact(&mut name[..n.into()])?;
-                let name = if self.o.own_numeric_ids { &[] } else { &name[..n.into()] };
-                return Ok(self.ids.learn(who, id, name));
-            }
-        }
-        let id = *prev;
-        if self.o.inc_recurse {
-            return Ok(self.ids.local(who, id));
-        }
-        Ok(id)
-    }
-
-    /// spec: protocol 5.7
-    fn read_rdev(&mut self, src: &mut dyn Source, flags: u32) -> Result<(u32, u32)> {
-        let p = self.o.protocol;
-        if p < 28 {
-            if flags & xmit::SAME_RDEV == 0 {
-                self.prev.rdev = src.int()? as u32;
-            }
-            return Ok(splitdev(self.prev.rdev));
-        }
-        if flags & xmit::SAME_RDEV_MAJOR == 0 {
-            self.prev.major = src.x30int(p)? as u32;
-        }
-        let minor = if p >= 30 {
-            src.varint()? as u32
-        } else if flags & xmit::RDEV_MINOR_8 != 0 {
-            src.byte()?.into()
-        } else {
-            src.int()? as u32
-        };
-        Ok((self.prev.major, minor))
-    }
-
     /// spec: protocol 5.5
     fn entry_flags(&mut self, flags: u32, is_dir: bool) -> u16 {
         if !is_dir {
@@ -684,6 +451,23 @@ impl Decoder {
         ok
     }
 
+    /// Whether the sender may send this name.
+    fn check_name(&mut self, is_dir: bool, parent: Option<(i32, &[u8])>) -> Result<Vetted> {
+        let is_root = self.name == b"." || self.name == b"/";
+        if is_root && !is_dir {
+            return Err(Error::Protocol(format!(
+                "ERROR: rejecting non-directory transfer-root entry: {}",
+                shown(&self.name)
+            )));
+        }
+        self.check_parent(parent)?;
+        let Some(vet) = &mut self.vet else {
+            return Ok(Vetted::Accept);
+        };
+        let bare = self.name.strip_prefix(b"/").unwrap_or(&self.name);
+        vet.vet(if bare.is_empty() { b"." } else { bare }, is_dir)
+    }
+
     /// spec: protocol 5.10: a sub-list has what is directly in its directory, the first list what is in none.
     fn check_parent(&self, parent: Option<(i32, &[u8])>) -> Result<()> {
         if !self.o.inc_recurse {
@@ -704,116 +488,5 @@ impl Decoder {
             shown(dir),
             shown(base)
         )))
-    }
-
-    /// spec: protocol 5.11
-    fn read_acl(&mut self, src: &mut dyn Source, is_default: bool) -> Result<u32> {
-        let k = src.varint()?;
-        let known = if is_default { &self.default } else { &self.access };
-        if k != 0 {
-            return usize::try_from(k)
-                .ok()
-                .and_then(|k| known.get(k - 1))
-                .copied()
-                .ok_or_else(|| {
-                    let kind = if is_default {
-                        "ACL_TYPE_DEFAULT"
-                    } else {
-                        "ACL_TYPE_ACCESS"
-                    };
-                    Error::Stream(format!("recv_acl_index: {kind} ACL index {k} > {}", known.len()))
-                });
-        }
-        let (ids, o) = (&mut self.ids, &self.o);
-        let acl = Acl::read(src, self.role, |id, is_user, name| {
-            let who = if is_user { Who::User } else { Who::Group };
-            match name.filter(|_| !o.own_numeric_ids) {
-                Some(name) => ids.learn(who, id, name),
-                None if o.inc_recurse => ids.local(who, id),
-                None => id,
-            }
-        })?;
-        let i = self.tables.add_acl(acl);
-        if is_default {
-            self.default.push(i);
-        } else {
-            self.access.push(i);
-        }
-        Ok(i)
-    }
-
-    /// spec: protocol 5.12
-    fn read_xattrs(&mut self, src: &mut dyn Source) -> Result<u32> {
-        let k = src.varint()?;
-        if k != 0 {
-            return usize::try_from(k)
-                .ok()
-                .and_then(|k| self.xattrs.get(k - 1))
-                .copied()
-                .ok_or_else(|| {
-                    Error::Stream(format!(
-                        "receive_xattr: xa index {k} out of range for {}",
-                        shown(&self.name)
-                    ))
-                });
-        }
-        let i = self.tables.add_xattrs(read_set(src, self.role)?);
-        self.xattrs.push(i);
-        Ok(i)
-    }
-
-    /// spec: protocol 5.15
-    fn read_id_lists(&mut self, src: &mut dyn Source) -> Result<()> {
-        if !self.o.id_lists() {
-            return Ok(());
-        }
-        for (wanted, who) in [(self.o.owner, Who::User), (self.o.group, Who::Group)] {
-            if !wanted && !self.o.acls {
-                continue;
-            }
-            let mut count = 0;
-            loop {
-                let id = src.x30int(self.o.protocol)? as u32;
-                if id == 0 && !self.o.id0_names {
-                    break;
-                }
-                let n = src.byte()?;
-                let name = src.bytes(n.into())?;
-                let name = if self.o.own_numeric_ids { &[][..] } else { &name };
-                self.ids.learn(who, id, name);
-                if id == 0 {
-                    break;
-                }
-                count += 1;
-                if count > MAX_ID_NAMES {
-                    return Err(Error::Protocol("too many names in an id list from sender".into()));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Names came after the list: now the ids can be mapped.
-    fn map_ids(&mut self, list: &mut SegmentBuilder) {
-        if self.o.owner || self.o.group {
-            for i in 0..list.len() {
-                let e = list.entry_mut(i);
-                if self.o.owner {
-                    e.uid = self.ids.local(Who::User, e.uid);
-                }
-                if self.o.group {
-                    e.gid = self.ids.local(Who::Group, e.gid);
-                    if self.ids.may_set_group(e.gid) {
-                        e.flags &= !eflag::SKIP_GROUP;
-                    } else {
-                        e.flags |= eflag::SKIP_GROUP;
-                    }
-                }
-            }
-        }
-        if self.o.acls {
-            self.tables
-                .map_ids(|id, is_user| self.ids.local(if is_user { Who::User } else { Who::Group }, id));
-        }
     }
 }

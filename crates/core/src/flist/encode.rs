@@ -23,7 +23,7 @@ struct FirstLink {
 
 /// Writes entries in the order in which it gets them. One for the sending side of a connection: it remembers the
 /// previous entry, the ids that were named, the hard links, and the ACLs and attribute sets that were sent.
-pub struct Encoder {
+pub(crate) struct Encoder {
     o: FlistOptions,
     tables: Tables,
     users: SentNames,
@@ -45,7 +45,7 @@ pub struct Encoder {
 
 impl Encoder {
     /// `tables` holds what the entries' ACL and attribute indices refer to; `lookup` has the names for ids.
-    pub fn new(options: FlistOptions, tables: Tables, lookup: Arc<dyn IdLookup>) -> Self {
+    pub(crate) fn new(options: FlistOptions, tables: Tables, lookup: Arc<dyn IdLookup>) -> Self {
         Self {
             start: u32::from(options.inc_recurse),
             o: options,
@@ -66,22 +66,10 @@ impl Encoder {
     }
 
     /// Begin a list whose first entry has the index `start`. The header of a sub-list (an ndx) is the caller's.
-    pub fn start_list(&mut self, start: i32) {
+    pub(crate) fn start_list(&mut self, start: i32) {
         self.start = start as u32;
         self.sent = 0;
         self.firsts.clear();
-    }
-
-    /// Entries written since [`start_list`](Self::start_list).
-    pub fn sent(&self) -> usize {
-        self.sent as usize
-    }
-
-    /// The name (and target) can be converted to the wire's character set and is not too long. An entry for which
-    /// this is false is to be left out of the list, with an I/O error of 1 (spec: protocol 5.16).
-    pub fn can_send(&self, e: &NewEntry) -> bool {
-        let mut buf = Vec::new();
-        self.wire_name(e, &mut buf) && e.link.is_none_or(|l| self.wire_link(l).is_some())
     }
 
     fn wire_name(&self, e: &NewEntry, out: &mut Vec<u8>) -> bool {
@@ -112,9 +100,10 @@ impl Encoder {
         (out.len() <= MAX_NAME).then_some(out)
     }
 
-    /// Write one entry (spec: protocol 5.2, 5.3). False, and nothing is written, when
-    /// [`can_send`](Self::can_send) is false.
-    pub fn encode_entry(&mut self, e: &NewEntry, out: &mut Vec<u8>) -> bool {
+    /// Write one entry (spec: protocol 5.2, 5.3). False, and nothing is written, when the name
+    /// or the target cannot be converted to the wire's character set or is too long: such an entry is left out of the
+    /// list, with an I/O error of 1 (spec: protocol 5.16).
+    pub(crate) fn encode_entry(&mut self, e: &NewEntry, out: &mut Vec<u8>) -> bool {
         let mut name = std::mem::take(&mut self.name);
         let link = e.link.filter(|_| self.o.links && mode::is_link(e.mode));
         // Only a conversion needs a copy of the target.
@@ -132,6 +121,7 @@ impl Encoder {
         true
     }
 
+    #[allow(clippy::too_many_lines)] // one field after the other, in the order of protocol 5.3
     fn encode_named(&mut self, e: &NewEntry, name: &[u8], link: Option<&[u8]>, out: &mut Vec<u8>) {
         let p = self.o.protocol;
         let is_dir = mode::is_dir(e.mode);
@@ -149,8 +139,8 @@ impl Encoder {
             now.atime = e.atime.unwrap_or(0);
         }
 
-        // Hard links come first: an abbreviated one is told with the values of the first of its group, because those
-        // are what the receiver goes on with, even if the file has changed since.
+        // Hard links come first: an abbreviated one is coded with the values of the first of its group, because the
+        // receiver continues from those, even if the file has changed since.
         let mut reference = None;
         let mut abbreviated = false;
         let mut inode = None;
@@ -448,8 +438,8 @@ impl Encoder {
 
     /// Write all entries of a segment, in index order, as a list of its own.
     ///
-    /// Errors: `Protocol` when an entry cannot be sent: the scanner has not asked [`can_send`](Self::can_send).
-    pub fn encode_segment(&mut self, segment: &Segment, out: &mut Vec<u8>) -> Result<()> {
+    /// Errors: `Protocol` when an entry cannot be sent: see [`encode_entry`](Self::encode_entry).
+    pub(crate) fn encode_segment(&mut self, segment: &Segment, out: &mut Vec<u8>) -> Result<()> {
         self.start_list(segment.start);
         for i in 0..segment.len() {
             if !self.encode_entry(&segment.view(i), out) {
@@ -461,7 +451,7 @@ impl Encoder {
 
     /// Write the end of a list (spec: protocol 5.14). Returns an error value that has to be sent as a message
     /// IO_ERROR, because this form has no place for it.
-    pub fn end_marker(&mut self, io_error: i32, out: &mut Vec<u8>) -> Option<i32> {
+    pub(crate) fn end_marker(&mut self, io_error: i32, out: &mut Vec<u8>) -> Option<i32> {
         let io_error = if self.o.ignore_errors { 0 } else { io_error };
         if self.o.varint_flags {
             put_byte(out, 0);
@@ -478,7 +468,7 @@ impl Encoder {
 
     /// Write what follows the only list without incremental recursion: names of users and groups
     /// (spec: protocol 5.15), and below protocol 30 the I/O error. Writes nothing with incremental recursion.
-    pub fn id_lists(&mut self, io_error: i32, out: &mut Vec<u8>) {
+    pub(crate) fn id_lists(&mut self, io_error: i32, out: &mut Vec<u8>) {
         if self.o.id_lists() {
             for (wanted, names) in [(self.o.owner, &self.users), (self.o.group, &self.groups)] {
                 if !wanted && !self.o.acls {

@@ -1,50 +1,61 @@
 //! One entry of a file list, and what a scanner hands over to make one.
 
 /// Flags of an [`Entry`]. They are this program's, not the wire's (spec: protocol 5.2 has those).
-pub mod eflag {
+pub(crate) mod eflag {
     /// A directory named as a source argument, or the root of one.
-    pub const TOP_DIR: u16 = 0x0001;
+    pub(crate) const TOP_DIR: u16 = 0x0001;
     /// A directory whose contents are part of the transfer; only in these are files deleted.
-    pub const CONTENT_DIR: u16 = 0x0002;
+    pub(crate) const CONTENT_DIR: u16 = 0x0002;
     /// A directory that is there only because something below it was named (`--relative`).
-    pub const IMPLIED: u16 = 0x0004;
+    pub(crate) const IMPLIED: u16 = 0x0004;
     /// Deactivated: a duplicate, or a name this side cannot use. The index stays occupied, every use is an error.
-    pub const DUPLICATE: u16 = 0x0008;
+    pub(crate) const DUPLICATE: u16 = 0x0008;
     /// Member of a hard-link group.
-    pub const HLINKED: u16 = 0x0010;
+    pub(crate) const HLINKED: u16 = 0x0010;
     /// First member of its group, in sending order.
-    pub const HLINK_FIRST: u16 = 0x0020;
+    pub(crate) const HLINK_FIRST: u16 = 0x0020;
     /// A source argument that does not exist (mode 0): the receiver deletes the name.
-    pub const MISSING_ARG: u16 = 0x0040;
+    pub(crate) const MISSING_ARG: u16 = 0x0040;
     /// The name had a leading `/` on the wire; it is sorted with it and used without.
-    pub const ABSOLUTE: u16 = 0x0080;
+    pub(crate) const ABSOLUTE: u16 = 0x0080;
     /// Taken out by `--prune-empty-dirs`. The index stays occupied.
-    pub const PRUNED: u16 = 0x0100;
+    pub(crate) const PRUNED: u16 = 0x0100;
     /// The group cannot be set by this process: neither changed nor compared.
-    pub const SKIP_GROUP: u16 = 0x0200;
+    pub(crate) const SKIP_GROUP: u16 = 0x0200;
     /// The name could not be converted to the local character set.
-    pub const UNCONVERTED: u16 = 0x0400;
+    pub(crate) const UNCONVERTED: u16 = 0x0400;
     /// Any flag with which an entry takes no part in the transfer.
-    pub const INACTIVE: u16 = DUPLICATE | PRUNED | UNCONVERTED;
+    pub(crate) const INACTIVE: u16 = DUPLICATE | PRUNED | UNCONVERTED;
 }
 
 /// Tests on a mode as it travels: 16 bits of Unix `st_mode` (spec: protocol 5.4).
 pub mod mode {
+    /// The bits of the type.
     pub const TYPE: u32 = 0o170_000;
+    /// Socket.
     pub const SOCKET: u32 = 0o140_000;
+    /// Symbolic link.
     pub const LINK: u32 = 0o120_000;
+    /// Regular file.
     pub const FILE: u32 = 0o100_000;
+    /// Block device.
     pub const BLOCK: u32 = 0o060_000;
+    /// Directory.
     pub const DIR: u32 = 0o040_000;
+    /// Character device.
     pub const CHAR: u32 = 0o020_000;
+    /// Named pipe.
     pub const FIFO: u32 = 0o010_000;
 
+    /// Directory.
     pub fn is_dir(m: u32) -> bool {
         m & TYPE == DIR
     }
+    /// Regular file.
     pub fn is_file(m: u32) -> bool {
         m & TYPE == FILE
     }
+    /// Symbolic link.
     pub fn is_link(m: u32) -> bool {
         m & TYPE == LINK
     }
@@ -142,7 +153,7 @@ pub(super) struct Extra {
 }
 
 impl Extra {
-    pub const EMPTY: Self = Self {
+    pub(super) const EMPTY: Self = Self {
         atime: 0,
         crtime: 0,
         a: NONE,
@@ -218,7 +229,7 @@ impl<'a> NewEntry<'a> {
 }
 
 /// Split a name into directory (as [`NewEntry::dir`] wants it) and last component.
-pub fn split(name: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn split(name: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memrchr(b'/', name) {
         None => (&[], name),
         Some(0) => (&name[..1], &name[1..]),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// What a linked file is within its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkRole {
+pub(crate) enum LinkRole {
     First,
     /// Index of the first member, in sending order.
     Follower(u32),
@@ -12,17 +12,17 @@ pub enum LinkRole {
 
 /// Device and inode of every linked file seen so far, with the index of the first. One for a whole connection.
 #[derive(Debug, Default)]
-pub struct HardLinks {
+pub(crate) struct HardLinks {
     first: HashMap<(u64, u64), u32>,
 }
 
 impl HardLinks {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Note that the file `(device, inode)` has this index.
-    pub fn note(&mut self, inode: (u64, u64), ndx: u32) -> LinkRole {
+    pub(crate) fn note(&mut self, inode: (u64, u64), ndx: u32) -> LinkRole {
         match self.first.entry(inode) {
             std::collections::hash_map::Entry::Occupied(e) => LinkRole::Follower(*e.get()),
             std::collections::hash_map::Entry::Vacant(e) => {
@@ -30,10 +30,6 @@ impl HardLinks {
                 LinkRole::First
             }
         }
-    }
-
-    pub fn clear(&mut self) {
-        self.first.clear();
     }
 }
 

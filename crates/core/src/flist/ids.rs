@@ -7,29 +7,14 @@ use std::sync::Arc;
 
 /// Where names and ids of users and groups are looked up. Implementations need not cache; the callers here do.
 pub trait IdLookup: Send + Sync {
+    /// The name of a user.
     fn user_name(&self, uid: u32) -> Option<Vec<u8>>;
+    /// The name of a group.
     fn group_name(&self, gid: u32) -> Option<Vec<u8>>;
+    /// The id of a user.
     fn user_id(&self, name: &[u8]) -> Option<u32>;
+    /// The id of a group.
     fn group_id(&self, name: &[u8]) -> Option<u32>;
-}
-
-/// Knows nobody.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoIds;
-
-impl IdLookup for NoIds {
-    fn user_name(&self, _: u32) -> Option<Vec<u8>> {
-        None
-    }
-    fn group_name(&self, _: u32) -> Option<Vec<u8>> {
-        None
-    }
-    fn user_id(&self, _: &[u8]) -> Option<u32> {
-        None
-    }
-    fn group_id(&self, _: &[u8]) -> Option<u32> {
-        None
-    }
 }
 
 /// Users or groups as a table both ways; the first line of a name or id counts.
@@ -68,6 +53,7 @@ pub struct IdFiles {
 }
 
 impl IdFiles {
+    /// The contents of the two files.
     pub fn parse(passwd: &[u8], group: &[u8]) -> Self {
         Self {
             users: Names::parse(passwd),
@@ -101,7 +87,9 @@ fn number(text: &[u8]) -> Option<u32> {
 /// Users or groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
+    /// A user.
     User,
+    /// A group.
     Group,
 }
 
@@ -138,7 +126,7 @@ pub(super) struct SentNames {
 }
 
 impl SentNames {
-    pub fn new(who: Who, lookup: Arc<dyn IdLookup>) -> Self {
+    pub(super) fn new(who: Who, lookup: Arc<dyn IdLookup>) -> Self {
         Self {
             who,
             lookup,
@@ -147,14 +135,14 @@ impl SentNames {
         }
     }
 
-    pub fn name(&self, id: u32) -> Option<Vec<u8>> {
+    pub(super) fn name(&self, id: u32) -> Option<Vec<u8>> {
         self.who
             .name(&*self.lookup, id)
             .filter(|n| !n.is_empty() && n.len() <= 255)
     }
 
     /// The name of `id`, at its first mention only.
-    pub fn first_mention(&mut self, id: u32) -> Option<Vec<u8>> {
+    pub(super) fn first_mention(&mut self, id: u32) -> Option<Vec<u8>> {
         if self.seen.insert(id) {
             self.name(id)
         } else {
@@ -163,7 +151,7 @@ impl SentNames {
     }
 
     /// Remember `id` for the list at the end.
-    pub fn note(&mut self, id: u32) {
+    pub(super) fn note(&mut self, id: u32) {
         if self.seen.insert(id) && id != 0 {
             if let Some(name) = self.name(id) {
                 self.named.push((id, name));
@@ -171,7 +159,7 @@ impl SentNames {
         }
     }
 
-    pub fn named(&self) -> &[(u32, Vec<u8>)] {
+    pub(super) fn named(&self) -> &[(u32, Vec<u8>)] {
         &self.named
     }
 }
@@ -196,8 +184,8 @@ impl From {
     }
 }
 
-/// `*`, `?` and `[...]` on a whole name, which is all that these maps know. Only the last `*` is ever taken back, so that
-/// the work is at most the product of the lengths: a client chooses the pattern of a server.
+/// Match a whole name with `*`, `?` and `[...]`, the only wildcards of these maps. Only the last `*` is revisited, so the
+/// work is at most the product of the lengths: a client chooses the pattern of a server.
 fn glob(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     // Behind the last `*`, and where what follows it was tried.
@@ -221,7 +209,7 @@ fn glob(pattern: &[u8], name: &[u8]) -> bool {
     pattern[p..].iter().all(|&c| c == b'*')
 }
 
-/// How many bytes of the pattern stand for the byte `c`; `None` if they don't, or there are none.
+/// How many bytes of the pattern stand for the byte `c`; `None` if they do not, or if there are none.
 fn one(pattern: &[u8], c: u8) -> Option<usize> {
     let (&p, rest) = pattern.split_first()?;
     match p {
@@ -265,7 +253,7 @@ fn parse_rules(who: Who, text: &[u8], lookup: &dyn IdLookup, warnings: &mut Vec<
         lines.push(format!("{what} --{option}: {}", lossy(shown)));
         Error::Usage(lines.join("\n"))
     };
-    // Read from the end, as far as messages tell; the first match counts all the same.
+    // Read from the end, which is the order of the messages; the first match still counts.
     for item in text.rsplit(|&c| c == b',') {
         let Some(colon) = memchr::memchr(b':', item) else {
             return Err(wrong("No colon found in", item, warnings));
@@ -354,8 +342,8 @@ pub struct IdMap {
     allowed: Option<Vec<u32>>,
     /// Complaints about the maps, one line each, for stderr.
     pub warnings: Vec<String>,
-    /// What became of each id that was heard of, one line each, when somebody wants to know.
-    pub told: Option<Vec<Vec<u8>>>,
+    /// What each received id was mapped to, one line each; `None` if the debug level does not ask for it.
+    pub mapped: Option<Vec<Vec<u8>>>,
 }
 
 impl IdMap {
@@ -380,7 +368,7 @@ impl IdMap {
             groups: Some(Box::new(Map::new(Who::Group, groups))),
             allowed: None,
             warnings,
-            told: None,
+            mapped: None,
         };
         for who in [Who::User, Who::Group] {
             // Primes `last`.
@@ -391,7 +379,7 @@ impl IdMap {
         Ok(out)
     }
 
-    /// Mark entries whose group is none of these (a process without super-user powers).
+    /// Mark entries whose group is not one of these (for a process without super-user powers).
     pub fn restrict_groups(&mut self, groups: Vec<u32>) {
         self.allowed = Some(groups);
     }
@@ -417,10 +405,10 @@ impl IdMap {
         };
         let Some(mut map) = slot(self) else { return id };
         let to = map.work_out(id, name, self);
-        if let Some(told) = &mut self.told {
+        if let Some(mapped) = &mut self.mapped {
             let what = if who == Who::User { "uid" } else { "gid" };
             let (before, behind) = (format!("{what} {id}("), format!(") maps to {to}"));
-            told.push([before.as_bytes(), name, behind.as_bytes()].concat());
+            mapped.push([before.as_bytes(), name, behind.as_bytes()].concat());
         }
         map.known.insert(id, to);
         map.last = (id, to);

@@ -3,7 +3,7 @@
 use super::entry::eflag;
 use super::segment::Segment;
 use crate::error::{Error, Result};
-use crate::wire::ints::NDX_FLIST_OFFSET;
+use crate::wire::ndx::NDX_FLIST_OFFSET;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -44,6 +44,7 @@ pub struct Lists {
 }
 
 impl Lists {
+    /// No lists yet. Without incremental recursion there will be one.
     pub fn new(inc_recurse: bool) -> Self {
         Self {
             inc_recurse,
@@ -60,11 +61,6 @@ impl Lists {
     /// Start index of the list that comes next.
     pub fn next_start(&self) -> i32 {
         self.next_start
-    }
-
-    /// Directory index that the first directory of the next list gets.
-    pub fn next_dir_ndx(&self) -> i32 {
-        self.next_dir
     }
 
     /// The directory that an announced sub-list belongs to.
@@ -160,6 +156,7 @@ impl Lists {
         self.live.len()
     }
 
+    /// Whether all lists are finished.
     pub fn is_empty(&self) -> bool {
         self.live.is_empty()
     }
@@ -282,7 +279,7 @@ mod tests {
         lists
             .add(list(lists.next_start(), -1, &["./", "lnk", "sub/", "a"]))
             .unwrap();
-        assert_eq!((lists.next_start(), lists.next_dir_ndx()), (6, 2));
+        assert_eq!((lists.next_start(), lists.next_dir), (6, 2));
         assert_eq!(name(&lists, 0), Ok((".".into(), true)));
         assert_eq!(name(&lists, 1), Ok((".".into(), false)));
         assert_eq!(name(&lists, 2), Ok(("a".into(), false)));

@@ -6,36 +6,42 @@
 //! [`SegmentBuilder`]; a [`Decoder`] reads one from a peer; an [`Encoder`] writes entries in any order it is given
 //! them. [`Lists`] keeps the live segments and resolves indices.
 
-pub mod acl;
+pub(crate) mod acl;
 pub mod charset;
-pub mod decode;
-pub mod encode;
-pub mod entry;
-pub mod hardlinks;
-pub mod ids;
-pub mod lists;
-pub mod names;
-pub mod options;
-pub mod order;
-pub mod segment;
-pub mod tables;
+pub(crate) mod decode;
+pub(crate) mod encode;
+pub(crate) mod entry;
+pub(crate) mod hardlinks;
+pub(crate) mod ids;
+pub(crate) mod lists;
+pub(crate) mod names;
+pub(crate) mod options;
+pub(crate) mod order;
+pub(crate) mod segment;
+pub(crate) mod tables;
 pub mod xattr;
 
 #[cfg(test)]
 mod tests;
 
-pub use acl::{Acl, NamedAce};
+pub use acl::Acl;
+pub(crate) use acl::NamedAce;
 pub use charset::{Charset, Iconv};
-pub use decode::{Decoder, Received, Unconverted, Vet, Vetted, EILSEQ};
-pub use encode::Encoder;
-pub use entry::{eflag, mode, Entry, NewEntry};
-pub use hardlinks::{HardLinks, LinkRole};
-pub use ids::{IdFiles, IdLookup, IdMap, NoIds, Who};
-pub use lists::{Found, Lists};
+pub use decode::Decoder;
+pub(crate) use decode::{Received, Unconverted, Vet, Vetted, EILSEQ};
+pub(crate) use encode::Encoder;
+pub use entry::mode;
+pub(crate) use entry::{eflag, Entry, NewEntry};
+pub(crate) use hardlinks::HardLinks;
+pub use ids::{IdFiles, IdLookup, IdMap, Who};
+pub(crate) use lists::Found;
+pub use lists::Lists;
 pub use options::FlistOptions;
-pub use segment::{Segment, SegmentBuilder};
+pub(crate) use segment::builder::SegmentBuilder;
+pub use segment::Segment;
 pub use tables::Tables;
-pub use xattr::{XattrLedger, XattrSet, XattrValue};
+pub use xattr::XattrLedger;
+pub(crate) use xattr::{XattrSet, XattrValue};
 
 /// Longest name or link target in bytes (spec: protocol 12).
 pub const MAX_NAME: usize = 4095;

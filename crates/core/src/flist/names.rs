@@ -4,10 +4,10 @@ use crate::error::{Error, Result};
 use std::fmt::Write;
 
 /// Longest component of a name in bytes.
-pub const MAX_COMPONENT: usize = 255;
+pub(crate) const MAX_COMPONENT: usize = 255;
 
 /// A name as an error message shows it: control characters and bytes that are not UTF-8 as `\#ooo`.
-pub fn shown(name: &[u8]) -> String {
+pub(crate) fn shown(name: &[u8]) -> String {
     let mut out = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -32,7 +32,7 @@ pub fn shown(name: &[u8]) -> String {
 ///
 /// Errors: `Unsupported` (4) for a `..` component, or an absolute name without `relative`; `Protocol` (2) for an empty
 /// name, a NUL, or a component over [`MAX_COMPONENT`] bytes.
-pub fn clean(name: &mut Vec<u8>, relative: bool) -> Result<()> {
+pub(crate) fn clean(name: &mut Vec<u8>, relative: bool) -> Result<()> {
     if name.is_empty() || memchr::memchr(0, name).is_some() {
         return Err(Error::Protocol(format!(
             "invalid file name from sender: \"{}\"",

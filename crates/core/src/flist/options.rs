@@ -7,7 +7,7 @@ use crate::sums::digest_len;
 use std::sync::Arc;
 
 /// The protocols that are spoken here.
-pub const PROTOCOLS: std::ops::RangeInclusive<u8> = 20..=32;
+pub(crate) const PROTOCOLS: std::ops::RangeInclusive<u8> = 20..=32;
 
 /// Everything about a connection that the form of a list depends on (spec: protocol 1.9, 2.3, 5; protocol-old 5).
 #[derive(Clone, Default)]
@@ -22,17 +22,29 @@ pub struct FlistOptions {
     pub safe_flist: bool,
     /// Compat bit 8.
     pub id0_names: bool,
+    /// `--recursive`.
     pub recurse: bool,
+    /// `--relative`.
     pub relative: bool,
+    /// `--owner`.
     pub owner: bool,
+    /// `--group`.
     pub group: bool,
+    /// `--devices`.
     pub devices: bool,
+    /// `--specials`.
     pub specials: bool,
+    /// `--links`.
     pub links: bool,
+    /// `--hard-links`.
     pub hard_links: bool,
+    /// `--atimes`.
     pub atimes: bool,
+    /// `--crtimes`.
     pub crtimes: bool,
+    /// `--acls`.
     pub acls: bool,
+    /// `--xattrs`.
     pub xattrs: bool,
     /// How many bytes of each digest of `--checksum` travel; 0 without it.
     pub checksum_len: usize,
@@ -40,6 +52,7 @@ pub struct FlistOptions {
     pub numeric_ids: bool,
     /// Only this side uses numeric ids (a daemon module): lists of names travel, empty when sent, ignored when read.
     pub own_numeric_ids: bool,
+    /// `--delete-missing-args`: an argument that does not exist is an entry with mode 0.
     pub delete_missing_args: bool,
     /// The sender reports no errors at the end of the list.
     pub ignore_errors: bool,
@@ -146,38 +159,38 @@ fn listed_sum_len(kind: SumKind, protocol: u8) -> usize {
 
 /// Flag bits on the wire (spec: protocol 5.2). Some bits mean different things for different types and versions.
 pub(super) mod xmit {
-    pub const TOP_DIR: u32 = 0x0001;
-    pub const SAME_MODE: u32 = 0x0002;
+    pub(crate) const TOP_DIR: u32 = 0x0001;
+    pub(crate) const SAME_MODE: u32 = 0x0002;
     /// P<28.
-    pub const SAME_RDEV: u32 = 0x0004;
+    pub(crate) const SAME_RDEV: u32 = 0x0004;
     /// P>=28.
-    pub const EXTENDED: u32 = 0x0004;
-    pub const SAME_UID: u32 = 0x0008;
-    pub const SAME_GID: u32 = 0x0010;
-    pub const SAME_NAME: u32 = 0x0020;
-    pub const LONG_NAME: u32 = 0x0040;
-    pub const SAME_TIME: u32 = 0x0080;
+    pub(crate) const EXTENDED: u32 = 0x0004;
+    pub(crate) const SAME_UID: u32 = 0x0008;
+    pub(crate) const SAME_GID: u32 = 0x0010;
+    pub(crate) const SAME_NAME: u32 = 0x0020;
+    pub(crate) const LONG_NAME: u32 = 0x0040;
+    pub(crate) const SAME_TIME: u32 = 0x0080;
     /// Devices and specials.
-    pub const SAME_RDEV_MAJOR: u32 = 0x0100;
+    pub(crate) const SAME_RDEV_MAJOR: u32 = 0x0100;
     /// Directories, P>=30.
-    pub const NO_CONTENT_DIR: u32 = 0x0100;
-    pub const HLINKED: u32 = 0x0200;
+    pub(crate) const NO_CONTENT_DIR: u32 = 0x0100;
+    pub(crate) const HLINKED: u32 = 0x0200;
     /// P=28, 29.
-    pub const SAME_DEV: u32 = 0x0400;
+    pub(crate) const SAME_DEV: u32 = 0x0400;
     /// P>=30.
-    pub const USER_NAME: u32 = 0x0400;
+    pub(crate) const USER_NAME: u32 = 0x0400;
     /// P=28, 29.
-    pub const RDEV_MINOR_8: u32 = 0x0800;
+    pub(crate) const RDEV_MINOR_8: u32 = 0x0800;
     /// P>=30.
-    pub const GROUP_NAME: u32 = 0x0800;
-    pub const HLINK_FIRST: u32 = 0x1000;
-    pub const IO_ERROR_END: u32 = 0x1004;
-    pub const MOD_NSEC: u32 = 0x2000;
-    pub const SAME_ATIME: u32 = 0x4000;
-    pub const CRTIME_EQ_MTIME: u32 = 0x2_0000;
+    pub(crate) const GROUP_NAME: u32 = 0x0800;
+    pub(crate) const HLINK_FIRST: u32 = 0x1000;
+    pub(crate) const IO_ERROR_END: u32 = 0x1004;
+    pub(crate) const MOD_NSEC: u32 = 0x2000;
+    pub(crate) const SAME_ATIME: u32 = 0x4000;
+    pub(crate) const CRTIME_EQ_MTIME: u32 = 0x2_0000;
 }
 
-/// Values of the previous entry, which the next one is told against (spec: protocol 5.3).
+/// Values of the previous entry; the next one is coded as its difference from them (spec: protocol 5.3).
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Prev {
     pub mtime: i64,

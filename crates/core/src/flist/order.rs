@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 /// What the comparison looks at: the directory part with its final `/` (or empty), the last component, the type.
 #[derive(Debug, Clone, Copy)]
-pub struct Key<'a> {
+pub(crate) struct Key<'a> {
     pub dir: &'a [u8],
     pub base: &'a [u8],
     pub is_dir: bool,
@@ -12,7 +12,7 @@ pub struct Key<'a> {
 
 impl<'a> Key<'a> {
     /// The key of a full name.
-    pub fn of(name: &'a [u8], is_dir: bool) -> Self {
+    pub(crate) fn of(name: &'a [u8], is_dir: bool) -> Self {
         let at = memchr::memrchr(b'/', name).map_or(0, |at| at + 1);
         Self {
             dir: &name[..at],
@@ -32,7 +32,7 @@ impl<'a> Key<'a> {
 }
 
 /// Compare two names as both ends of the connection do (spec: protocol 5.9).
-pub fn compare(a: &Key, b: &Key, protocol: u8) -> Ordering {
+pub(crate) fn compare(a: &Key, b: &Key, protocol: u8) -> Ordering {
     if protocol < 29 {
         plain(a, b)
     } else {
@@ -103,7 +103,7 @@ fn last_levels(a: &Key, b: &Key) -> Ordering {
     }
 }
 
-/// The last component of `a` against a directory part of which at least one component (with `/`) is left.
+/// Compare the last component of `a` with a directory part that has at least one component (with `/`) left.
 fn last_against_path(a: &Key, path: &[u8]) -> Ordering {
     let (a_path, x) = a.last();
     if !a_path {
@@ -115,6 +115,20 @@ fn last_against_path(a: &Key, path: &[u8]) -> Ordering {
         Some(c) => b'/'.cmp(c).then(Ordering::Less),
         None => Ordering::Greater,
     })
+}
+
+/// The first of `n` positions for which `before` is false; it is true for all positions in front of that one.
+pub(super) fn partition(n: usize, mut before: impl FnMut(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, n);
+    while low < high {
+        let mid = low + (high - low) / 2;
+        if before(mid) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    low
 }
 
 #[cfg(test)]

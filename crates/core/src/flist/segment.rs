@@ -1,16 +1,13 @@
 //! A list of entries that was sent or received in one piece (spec: protocol 5.1).
 
-mod builder;
+pub(crate) mod builder;
 
 use super::entry::{eflag, Entry, Extra, NewEntry, NONE};
-use super::order::{compare, Key};
+use super::order::{compare, partition, Key};
 use crate::error::{Error, Result};
 use crate::wire::item::IoErrors;
 use std::cmp::Ordering;
 use std::collections::HashSet;
-
-use builder::partition;
-pub use builder::SegmentBuilder;
 
 /// The arrays that a builder fills and a segment keeps.
 #[derive(Debug, Clone, Default)]
@@ -115,7 +112,7 @@ pub struct Segment {
     pub dir_ndx: i32,
     /// `io_error` bits that the sender had when the list ended.
     pub io_error: IoErrors,
-    /// Duplicates that are still to be told of, as places in sorted order.
+    /// Duplicates that are not reported yet, as places in sorted order.
     pub dropped: Vec<usize>,
     protocol: u8,
     dirs: usize,
@@ -130,6 +127,7 @@ impl Segment {
         self.store.entries.len()
     }
 
+    /// Whether the list has no entries.
     pub fn is_empty(&self) -> bool {
         self.store.entries.is_empty()
     }
@@ -139,6 +137,7 @@ impl Segment {
         self.start.saturating_add(self.len() as i32).saturating_add(1)
     }
 
+    /// The entry at a position.
     pub fn entry(&self, i: usize) -> &Entry {
         &self.store.entries[i]
     }
@@ -160,8 +159,8 @@ impl Segment {
         out
     }
 
-    /// Full name as it was given: with the leading `/` that [`strip_leading_slashes`](SegmentBuilder::strip_leading_slashes)
-    /// took away.
+    /// Full name as it was given: with the leading `/` that
+    /// [`strip_leading_slashes`](builder::SegmentBuilder::strip_leading_slashes) took away.
     pub fn given_name(&self, i: usize) -> Vec<u8> {
         let mut out = Vec::new();
         if self.entry(i).has(eflag::ABSOLUTE) {
@@ -189,12 +188,6 @@ impl Segment {
     /// Last component of the name.
     pub fn basename(&self, i: usize) -> &[u8] {
         self.store.basename(self.entry(i))
-    }
-
-    /// Both entries are in the same directory (cheap: mostly one comparison of numbers).
-    pub fn same_dir(&self, i: usize, j: usize) -> bool {
-        let (a, b) = (self.entry(i), self.entry(j));
-        (a.dir_at, a.dir_len) == (b.dir_at, b.dir_len) || self.dirname(i) == self.dirname(j)
     }
 
     /// Everything that is known about an entry.
@@ -235,8 +228,8 @@ impl Segment {
         self.extra(i).map_or(0, |x| x.crtime)
     }
 
-    /// The hard-link group: index of its first member in sending order, a number that only serves to tell groups
-    /// apart. `None` for a file that is in none.
+    /// The hard-link group: index of its first member in sending order, a number that only distinguishes
+    /// groups. `None` for a file without a group.
     pub fn hlink(&self, i: usize) -> Option<u32> {
         let group = self.extra(i)?.group;
         (group != NONE && self.entry(i).has(eflag::HLINKED)).then_some(group)
@@ -312,8 +305,8 @@ impl Segment {
             .map(|k| self.at(k))
     }
 
-    /// Take out the directories that hold nothing but directories, at any depth (`--prune-empty-dirs`); `keep` tells of
-    /// a directory that stays whatever is in it, and so do its parents. Indices stay occupied.
+    /// Take out the directories that hold nothing but directories, at any depth (`--prune-empty-dirs`); `keep` says
+    /// which directories stay whatever is in them, and their parents with them. Indices stay occupied.
     pub fn prune_empty_dirs(&mut self, mut keep: impl FnMut(&[u8]) -> bool) {
         let mut needed: HashSet<Vec<u8>> = HashSet::new();
         let parent = |needed: &mut HashSet<Vec<u8>>, dir: &[u8]| {

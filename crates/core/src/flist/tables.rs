@@ -18,6 +18,7 @@ struct Inner {
 pub struct Tables(Arc<RwLock<Inner>>);
 
 impl Tables {
+    /// Empty tables.
     pub fn new() -> Self {
         Self::default()
     }

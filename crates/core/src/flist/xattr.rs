@@ -18,12 +18,16 @@ pub const MAX_VALUE: i32 = 128 << 20;
 /// Names and values of one set together.
 pub const MAX_SET: u64 = 512 << 20;
 
+/// The value of an attribute, whole or as a digest.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum XattrValue {
+    /// The value itself.
     Full(Vec<u8>),
     /// Digest and length of a value over [`MAX_FULL`] bytes.
     Abbrev {
+        /// Digest of the value.
         md5: [u8; 16],
+        /// Length of the value in bytes.
         len: u32,
     },
 }
@@ -37,6 +41,7 @@ impl XattrValue {
         }
     }
 
+    /// Whether the value has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -57,7 +62,7 @@ impl XattrValue {
         }
     }
 
-    /// The value is `bytes`, as far as a digest can tell.
+    /// Whether the value is `bytes`, or has the digest and length of `bytes`.
     pub fn is(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Full(v) => v == bytes,

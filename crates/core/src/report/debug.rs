@@ -71,15 +71,15 @@ pub fn head(report: &Report, role: Role, start: i32, used: usize) {
 
 /// One entry of a dump.
 pub struct Dumped<'a> {
-    /// The index of the entry.
+    /// Position in the list.
     pub number: i32,
     /// The column before the name ([`ListOf`]).
     pub place: &'a [u8],
-    /// The name, without a trailing slash.
+    /// Full name.
     pub name: &'a [u8],
-    /// Type and permissions.
+    /// Type and permission bits.
     pub mode: u32,
-    /// Bytes.
+    /// Size in bytes.
     pub len: u64,
     /// User and group.
     pub ids: (u32, u32),

@@ -43,7 +43,7 @@ pub(super) struct Events {
     held: Mutex<(Vec<Event>, usize)>,
     /// At least one file was handed to a worker.
     sequenced: AtomicBool,
-    /// Log lines and records that wait for files in the hands of workers.
+    /// Log lines and items that wait for files in the hands of workers.
     sequence: Mutex<Sequence>,
 }
 
@@ -61,7 +61,7 @@ impl Events {
         let was_empty = queue.events.is_empty();
         queue.bytes += match &event {
             Event::Stdout(b) | Event::Stderr(b) | Event::Log(b) => b.len(),
-            Event::Record(_) => 64,
+            Event::Item(_) => 64,
         };
         match (event, queue.events.last_mut()) {
             (Event::Stdout(new), Some(Event::Stdout(old))) | (Event::Stderr(new), Some(Event::Stderr(old))) => {
@@ -181,9 +181,9 @@ impl Events {
         }
     }
 
-    // ---- log lines and records that wait for workers
+    // ---- log lines and items that wait for workers
 
-    /// Emit log lines and records in order: at once, or behind the files that workers have in hand.
+    /// Emit log lines and items in order: at once, or behind the files that workers have in hand.
     pub(super) fn keep(&self, events: Vec<Event>) {
         if self.sequenced.load(Ordering::Relaxed) {
             for event in events {
@@ -224,10 +224,7 @@ impl Events {
 
     fn emit_kept(&self, events: impl IntoIterator<Item = Event>) {
         for event in events {
-            match event {
-                Event::Log(_) => self.push_item(event),
-                other => self.push(other),
-            }
+            self.push_item(event);
         }
     }
 }

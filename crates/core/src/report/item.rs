@@ -12,16 +12,16 @@ use crate::wire::item::ItemFlags;
 /// What is done to an item, for `%o`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// `send`: to the other side.
+    /// The file is sent.
     Send,
-    /// `recv`: from the other side.
+    /// The file is received.
     Receive,
-    /// `del.`: on this machine.
+    /// The file is deleted.
     Delete,
 }
 
 impl Operation {
-    /// The word for `%o`.
+    /// The text of `%o`.
     pub fn text(self) -> &'static str {
         match self {
             Self::Send => "send",
@@ -29,40 +29,48 @@ impl Operation {
             Self::Delete => "del.",
         }
     }
+
+    /// The name of the operation for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delete => "del",
+            other => other.text(),
+        }
+    }
 }
 
 /// One item, as the escapes need it.
 #[derive(Debug, Clone)]
 pub struct Item<'a> {
-    /// What is done to the item.
+    /// What is done.
     pub operation: Operation,
     /// Relative to the transfer root, without trailing slash.
     pub name: &'a [u8],
     /// Path of its source argument, for `%f` on a sender; empty elsewhere.
     pub source: &'a [u8],
-    /// Type and permissions.
+    /// Type and permission bits.
     pub mode: u32,
-    /// Bytes.
+    /// Size in bytes.
     pub length: u64,
-    /// Seconds since 1970.
+    /// Modification time in seconds since 1970.
     pub mtime: i64,
-    /// The numeric user.
+    /// Owner.
     pub uid: u32,
     /// `None` prints `DEFAULT`.
     pub gid: Option<u32>,
     /// Item flags, or `None` at protocols below 29, where none travel.
     pub iflags: ItemFlags,
-    /// No flags were sent: `%i` prints question marks.
+    /// The item came without flags (below protocol 29).
     pub missing_flags: bool,
-    /// The target of a symlink.
+    /// Target of a symlink.
     pub link_target: Option<Cow<'a, [u8]>>,
     /// The leader of a hard-linked item (the xname).
     pub leader: Option<&'a [u8]>,
-    /// The digest for `%C`.
+    /// Whole-file checksum, if there is one.
     pub checksum: Option<&'a [u8]>,
     /// `%b` and `%c`.
     pub bytes: u64,
-    /// Bytes of block sums, for `%c`.
+    /// Bytes of block sums that were sent or received.
     pub sum_bytes: u64,
 }
 
@@ -77,11 +85,11 @@ impl Item<'_> {
 pub struct ItemStyle {
     /// `<` for a sender over a link.
     pub sent_to_remote: bool,
-    /// Times of files are kept.
+    /// `--times`.
     pub keep_times: bool,
     /// The receiver sets times of symlinks.
     pub keep_link_times: bool,
-    /// Times of directories are kept.
+    /// `--times` without `--omit-dir-times`.
     pub keep_dir_times: bool,
 }
 
@@ -211,7 +219,7 @@ pub struct Format {
 }
 
 impl Format {
-    /// Compile a format.
+    /// Compile a format with `%` escapes.
     pub fn new(text: &[u8]) -> Self {
         let mut pieces = Vec::new();
         let mut plain: Vec<u8> = Vec::new();

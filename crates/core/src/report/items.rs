@@ -35,7 +35,7 @@ impl Report {
 
     /// Whether a line or a record per item is wanted.
     pub fn wants_items(&self) -> bool {
-        self.shared.voice.out_format.is_some() || self.shared.voice.log_format.is_some() || self.shared.plan.records
+        self.shared.voice.out_format.is_some() || self.shared.voice.log_format.is_some() || self.shared.plan.events.item
     }
 
     /// Show an item on the client's screen.
@@ -48,7 +48,7 @@ impl Report {
         }
     }
 
-    /// Put an item into the log, if `log`, and into the records: now, or when the file with the number `after` is in
+    /// Put an item into the log, if `log`, and into the structured events: now, or when the file with the number `after` is in
     /// place ([`Report::file_ended`]).
     pub fn keep_item(&self, item: &Item<'_>, log: bool, after: Option<i32>) {
         let plan = &self.shared.plan;
@@ -62,18 +62,18 @@ impl Report {
                 events.push(Event::Log(shown));
             }
         }
-        if plan.records {
-            events.push(self.record(item));
+        if plan.events.item {
+            events.push(self.item_event(item));
         }
         match after {
-            Some(ndx) if plan.logging || plan.records => self.shared.events.keep_until_file(ndx, events),
+            Some(ndx) if plan.logging || plan.events.item => self.shared.events.keep_until_file(ndx, events),
             _ => self.shared.events.keep(events),
         }
     }
 
     /// A worker has finished the file of a waiting item. The item is dropped unless the file is in place.
     pub fn file_ended(&self, ndx: i32, placed: bool) {
-        if self.shared.plan.logging || self.shared.plan.records {
+        if self.shared.plan.logging || self.shared.plan.events.item {
             self.shared.events.file_ended(ndx, placed);
         }
     }
@@ -83,26 +83,26 @@ impl Report {
         self.shared.events.no_more_files();
     }
 
-    pub(super) fn record(&self, item: &Item<'_>) -> Event {
+    fn item_event(&self, item: &Item<'_>) -> Event {
         let itemized = super::item::itemized(item, self.shared.voice.style);
-        Self::record_event(
+        Self::event_of(
             item,
-            item.operation.text(),
+            item.operation.name(),
             String::from_utf8_lossy(&itemized).into_owned(),
         )
     }
 
-    /// The record of an entry that is only listed.
-    pub fn record_listed(&self, item: &Item<'_>) {
-        if self.shared.plan.records {
+    /// Emit the structured event of an entry that is only listed.
+    pub fn emit_listed(&self, item: &Item<'_>) {
+        if self.shared.plan.events.item {
             self.shared
                 .events
-                .keep(vec![Self::record_event(item, "list", String::new())]);
+                .keep(vec![Self::event_of(item, "list", String::new())]);
         }
     }
 
-    fn record_event(item: &Item<'_>, operation: &'static str, itemized: String) -> Event {
-        Event::Record(crate::event::Record {
+    fn event_of(item: &Item<'_>, operation: &'static str, itemized: String) -> Event {
+        Event::Item(crate::event::Item {
             operation,
             itemized,
             name: item.name.to_vec(),
@@ -230,8 +230,8 @@ impl Report {
                 self.push_log(&plain);
             }
         }
-        if plan.records {
-            self.shared.events.keep(vec![self.record(&item)]);
+        if plan.events.item {
+            self.shared.events.keep(vec![self.item_event(&item)]);
         }
     }
 
@@ -256,7 +256,7 @@ impl Report {
         names[usize::from(number)] = Arc::from(name);
     }
 
-    /// The path of a source root as the user gave it.
+    /// The name of a source argument by its number.
     pub fn source_name(&self, number: u16) -> Arc<[u8]> {
         lock(&self.shared.voice.source_names)
             .get(usize::from(number))

@@ -45,9 +45,9 @@ const MAX_MESSAGE: usize = 5000;
 /// The kind of a line (spec: output 1, protocol 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// Output that the user asked for.
+    /// Information: stdout of the client.
     Info,
-    /// A warning; no effect on the exit code.
+    /// A warning: stderr, no effect on the exit code.
     Warning,
     /// No effect on the exit code.
     Error,
@@ -101,7 +101,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Report {
-    /// The report of a transfer; `sender`: of the sending side.
+    /// The report of one side of a run; `sender`: of the sending side.
     pub fn new(plan: Arc<Plan>, sender: bool) -> Self {
         Self {
             receiving: false,
@@ -126,12 +126,12 @@ impl Report {
         }
     }
 
-    /// The plan of the transfer.
+    /// The plan of the run.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.shared.plan
     }
 
-    /// What `%i` depends on in this run.
+    /// How items are printed.
     pub fn style(&self) -> ItemStyle {
         self.shared.voice.style
     }
@@ -146,7 +146,7 @@ impl Report {
         *lock(&self.shared.voice.role) = role;
     }
 
-    /// The role of the closing line.
+    /// The role that this handle reports for.
     pub fn role(&self) -> Role {
         *lock(&self.shared.voice.role)
     }
@@ -183,7 +183,7 @@ impl Report {
         self.shared.outcome.cancelled_with()
     }
 
-    /// Whether [`Report::cancel`] was called.
+    /// Whether the run is cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled_with().is_some()
     }
@@ -193,7 +193,7 @@ impl Report {
         self.shared.outcome.set_listing_error(bits);
     }
 
-    /// The bits of all errors of listing so far.
+    /// The errors of listing so far.
     pub fn listing_error(&self) -> IoErrors {
         self.shared.outcome.listing_error()
     }
@@ -208,7 +208,7 @@ impl Report {
         self.shared.outcome.io_error()
     }
 
-    /// Make the exit code at least 23.
+    /// Some file was not transferred: the exit code is at least 23.
     pub fn set_xfer_error(&self) {
         self.shared.outcome.set_xfer_error();
     }
@@ -238,7 +238,7 @@ impl Report {
         self.shared.tally.change(change)
     }
 
-    /// The figures so far.
+    /// A copy of the summary as it is now.
     pub fn summary(&self) -> Summary {
         self.stats(|s| s.clone())
     }
@@ -281,6 +281,11 @@ impl Report {
         self.shared.events.release();
     }
 
+    /// A line of a trace for stderr, with its newline. It takes no part in the formats and counts of other lines.
+    pub(crate) fn trace(&self, line: &str) {
+        self.push(Event::Stderr(line.into()));
+    }
+
     fn push(&self, event: Event) {
         self.shared.events.push(event);
     }
@@ -302,22 +307,22 @@ impl Report {
         self.emit(level, by, &raw);
     }
 
-    /// Emit a line of output.
+    /// A line of information.
     pub fn info(&self, text: impl AsRef<[u8]>) {
         self.line(Level::Info, text);
     }
 
-    /// Emit a warning.
+    /// A warning.
     pub fn warning(&self, text: impl AsRef<[u8]>) {
         self.line(Level::Warning, text);
     }
 
-    /// Emit an error that has no effect on the exit code.
+    /// An error without an effect on the exit code.
     pub fn error(&self, text: impl AsRef<[u8]>) {
         self.line(Level::Error, text);
     }
 
-    /// Emit an error that makes the exit code at least 23.
+    /// An error of a file: the exit code is at least 23.
     pub fn error_xfer(&self, text: impl AsRef<[u8]>) -> Reported {
         self.line(Level::ErrorXfer, text);
         Reported(())

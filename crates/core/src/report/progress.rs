@@ -27,18 +27,18 @@ pub struct Progress {
 /// Numbers shown in brackets.
 #[derive(Debug, Clone, Copy)]
 pub struct Counters {
-    /// Files whose data was sent or received.
+    /// Files transferred.
     pub transferred: u64,
-    /// Entries that are still to be checked.
+    /// Entries that are not checked yet.
     pub left: u64,
-    /// Entries listed so far.
+    /// Entries in all lists.
     pub total: u64,
     /// The list is still growing.
     pub incomplete: bool,
 }
 
 impl Progress {
-    /// The progress of a transfer that begins now.
+    /// `level`: of `--info=PROGRESS`; `human` and `thousands`: how numbers are printed.
     pub fn new(level: u8, human: u8, thousands: u8) -> Self {
         let now = Instant::now();
         Self {
@@ -55,7 +55,7 @@ impl Progress {
         }
     }
 
-    /// 1: a line per file; 2: a line for the whole transfer.
+    /// The level of `--info=PROGRESS`.
     pub fn level(&self) -> u8 {
         self.level
     }

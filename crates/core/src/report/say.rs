@@ -4,7 +4,7 @@ use crate::role::Role;
 
 /// A part of a line.
 pub trait Piece {
-    /// Append the bytes of this part to `out`.
+    /// Append the text of this part.
     fn put(&self, out: &mut Vec<u8>);
 }
 

@@ -29,7 +29,7 @@ impl Screen {
 }
 
 impl Report {
-    /// 0: no progress is shown; 1: of each file; 2: of the whole transfer.
+    /// The level of `--info=PROGRESS`.
     pub fn progress_level(&self) -> u8 {
         self.shared.screen.progress_level
     }
@@ -39,7 +39,7 @@ impl Report {
         let before = self.shared.tally.listed.fetch_add(count, Ordering::Relaxed);
         let plan = &self.shared.plan;
         let shown = plan.info.flist > 1 && !plan.inc_recurse && plan.lists_dirs();
-        if shown && count == 1 && before % 100 == 0 && !plan.list_only {
+        if shown && count == 1 && before.is_multiple_of(100) && !plan.list_only {
             let open = before == 0 && self.shared.screen.open_line.load(Ordering::Relaxed);
             let lead = if open { "\n" } else { "" };
             self.partial(format!("{lead} {before} files...\r").as_bytes());
@@ -69,7 +69,7 @@ impl Report {
         self.shared.tally.processed.store(count, Ordering::Relaxed);
     }
 
-    /// A file begins at `offset`.
+    /// A file begins, from `offset` on.
     pub fn progress_begin(&self, offset: u64) {
         if let Some(progress) = lock(&self.shared.screen.progress).as_mut() {
             progress.begin(offset);

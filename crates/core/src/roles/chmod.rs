@@ -49,7 +49,7 @@ impl Chmod {
         Some(Self { clauses })
     }
 
-    /// Whether there are no clauses.
+    /// Whether nothing is to be changed.
     pub fn is_empty(&self) -> bool {
         self.clauses.is_empty()
     }

@@ -5,43 +5,34 @@ use crate::plan::Plan;
 use crate::tree::stat::Stat;
 use crate::wire::item::ItemFlags;
 
-/// The type bits of a mode.
-pub const S_IFMT: u32 = 0o170_000;
-/// The type of a directory.
-pub const S_IFDIR: u32 = 0o040_000;
-/// The type of a regular file.
-pub const S_IFREG: u32 = 0o100_000;
-/// The type of a symlink.
-pub const S_IFLNK: u32 = 0o120_000;
+pub(crate) const S_IFMT: u32 = 0o170_000;
+pub(crate) const S_IFDIR: u32 = 0o040_000;
+pub(crate) const S_IFREG: u32 = 0o100_000;
+pub(crate) const S_IFLNK: u32 = 0o120_000;
 
-/// Whether the mode is of a directory.
-pub fn is_dir(mode: u32) -> bool {
+pub(crate) fn is_dir(mode: u32) -> bool {
     mode & S_IFMT == S_IFDIR
 }
 
-/// Whether the mode is of a regular file.
-pub fn is_reg(mode: u32) -> bool {
+pub(crate) fn is_reg(mode: u32) -> bool {
     mode & S_IFMT == S_IFREG
 }
 
-/// Whether the mode is of a symlink.
-pub fn is_link(mode: u32) -> bool {
+pub(crate) fn is_link(mode: u32) -> bool {
     mode & S_IFMT == S_IFLNK
 }
 
-/// Whether the mode is of a device.
-pub fn is_device(mode: u32) -> bool {
+pub(crate) fn is_device(mode: u32) -> bool {
     matches!(mode & S_IFMT, 0o020_000 | 0o060_000)
 }
 
 /// Whether an entry updates what has its name. A device updates a device, a pipe or socket updates either of the two, and
 /// other types update their own type. All else makes a new file (observed).
-pub fn same_family(a: u32, b: u32) -> bool {
+pub(crate) fn same_family(a: u32, b: u32) -> bool {
     (a ^ b) & S_IFMT == 0 || is_device(a) && is_device(b) || is_special(a) && is_special(b)
 }
 
-/// Whether the mode is of a pipe or socket.
-pub fn is_special(mode: u32) -> bool {
+pub(crate) fn is_special(mode: u32) -> bool {
     matches!(mode & S_IFMT, 0o010_000 | 0o140_000)
 }
 
@@ -52,19 +43,12 @@ pub struct Wanted {
     pub mode: u32,
     /// The twelve bits as listed, for comparing under `-p`.
     pub listed_mode: u32,
-    /// Bytes.
     pub len: u64,
-    /// Seconds since 1970.
     pub mtime: i64,
-    /// Nanoseconds of the mtime.
     pub mtime_nsec: u32,
-    /// Seconds since 1970.
     pub atime: i64,
-    /// Nanoseconds of the atime.
     pub atime_nsec: u32,
-    /// Seconds since 1970, if creation times are kept.
     pub crtime: Option<i64>,
-    /// The local user.
     pub uid: u32,
     /// `None`: a group that this process can't give (spec: transfer 5.3).
     pub gid: Option<u32>,
@@ -72,13 +56,10 @@ pub struct Wanted {
     pub rdev: (u32, u32),
     /// ACLs and attributes in the tables of the list.
     pub acl: Option<u32>,
-    /// The default ACL of a directory.
     pub default_acl: Option<u32>,
-    /// The extended attributes.
     pub xattrs: Option<u32>,
     /// ACLs were compared and are equal; so were attributes.
     pub acl_equal: bool,
-    /// Extended attributes were compared and are equal.
     pub xattrs_equal: bool,
 }
 
@@ -94,7 +75,7 @@ impl Wanted {
 }
 
 /// Whether times are equal under `--modify-window` (spec: transfer 4).
-pub fn same_time(window: i64, a: (i64, u32), b: (i64, u32)) -> bool {
+pub(crate) fn same_time(window: i64, a: (i64, u32), b: (i64, u32)) -> bool {
     match window {
         0 => a.0 == b.0,
         w if w > 0 => a.0.abs_diff(b.0) <= w as u64,
@@ -103,7 +84,7 @@ pub fn same_time(window: i64, a: (i64, u32), b: (i64, u32)) -> bool {
 }
 
 /// Whether the mtime of an entry of this type is kept.
-pub fn keeps_time(plan: &Plan, mode: u32) -> bool {
+pub(crate) fn keeps_time(plan: &Plan, mode: u32) -> bool {
     plan.times
         && match mode & S_IFMT {
             S_IFDIR => !plan.omit_dir_times,
@@ -114,7 +95,7 @@ pub fn keeps_time(plan: &Plan, mode: u32) -> bool {
 
 /// The mode an entry gets (spec: transfer 5.2). `exists` is the mode of a file that is here already; `default_perms`
 /// is what the umask or the parent's default ACL allows.
-pub fn dest_mode(plan: &Plan, listed: u32, exists: Option<u32>, default_perms: u32) -> u32 {
+pub(crate) fn dest_mode(plan: &Plan, listed: u32, exists: Option<u32>, default_perms: u32) -> u32 {
     let kind = listed & S_IFMT;
     if plan.perms {
         return listed;
@@ -160,7 +141,7 @@ fn group_differs(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
 }
 
 /// Whether attributes other than content are as wanted (level 3 of spec transfer 7).
-pub fn unchanged(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
+pub(crate) fn unchanged(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
     (!keeps_time(plan, wanted.mode)
         || same_time(
             plan.modify_window,
@@ -177,7 +158,13 @@ pub fn unchanged(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
 
 /// Add the bits for what differs on this machine (spec: protocol 6.2, output 6). `stat` is `None` for a new item.
 /// `linked`: the entry becomes a hard link to a file that matches completely, and has the time of that file.
-pub fn item_flags(plan: &Plan, wanted: &Wanted, stat: Option<&Stat>, base: ItemFlags, linked: bool) -> ItemFlags {
+pub(crate) fn item_flags(
+    plan: &Plan,
+    wanted: &Wanted,
+    stat: Option<&Stat>,
+    base: ItemFlags,
+    linked: bool,
+) -> ItemFlags {
     let mut flags = base;
     let Some(stat) = stat else {
         flags |= ItemFlags::NEW;
@@ -220,7 +207,7 @@ pub fn item_flags(plan: &Plan, wanted: &Wanted, stat: Option<&Stat>, base: ItemF
 
 /// Whether a link target leads outside of the tree (spec: transfer 2.1). `path` is the link relative to the transfer
 /// root.
-pub fn unsafe_link(target: &[u8], path: &[u8]) -> bool {
+pub(crate) fn unsafe_link(target: &[u8], path: &[u8]) -> bool {
     if target.is_empty() || target[0] == b'/' {
         return true;
     }

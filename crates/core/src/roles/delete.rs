@@ -15,27 +15,24 @@ use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::report::{sys_line, Level};
 use crate::roles::text::messages;
-use crate::tree::{FileKind, Stat};
+use crate::tree::{Atime, FileKind, Stat};
 use crate::wire::item::IoErrors;
 use names::{resolved_kind, sort_for_removal};
 
-pub use names::{dump_names, remove_tree, Name};
+pub(crate) use names::{dump_names, remove_tree, Name};
 
 /// How one removal ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The name is gone.
+pub(crate) enum Outcome {
     Done,
     /// `--max-delete` is used up.
     Limit,
-    /// A directory keeps contents.
     NotEmpty,
-    /// A failure that is reported.
     Failed,
 }
 
 /// Removes files of the destination, and counts and reports them.
-pub struct Deleter {
+pub(crate) struct Deleter {
     dest: Dest,
     removed: u64,
     skipped: u64,
@@ -50,8 +47,7 @@ pub struct Deleter {
 }
 
 impl Deleter {
-    /// A deleter for this destination.
-    pub fn new(dest: Dest) -> Self {
+    pub(crate) fn new(dest: Dest) -> Self {
         Self {
             dest,
             removed: 0,
@@ -64,13 +60,8 @@ impl Deleter {
         }
     }
 
-    /// Deletions that `--max-delete` stopped.
-    pub fn skipped(&self) -> u64 {
-        self.skipped
-    }
-
     /// The generator has reached a list that ended with these bits.
-    pub fn reached(&mut self, io_error: IoErrors) {
+    pub(crate) fn reached(&mut self, io_error: IoErrors) {
         self.listing_error |= io_error;
     }
 
@@ -94,7 +85,7 @@ impl Deleter {
     }
 
     /// Report that an entry which stays is not the directory that was to be read.
-    pub fn not_a_directory(&mut self, rel: &[u8]) {
+    pub(crate) fn not_a_directory(&mut self, rel: &[u8]) {
         if !self.dest.void && !self.blocked() {
             self.unreadable(b"opendir ", rel, b" failed", &io::Error::from(Errno::NOTDIR));
         }
@@ -109,7 +100,7 @@ impl Deleter {
     }
 
     /// Remove what is in the directory `dir` (`.` for the root) and not in the list.
-    pub fn in_dir(&mut self, dir: &[u8], segment: &Segment, filters: &mut Filters, delay: bool) -> Result<()> {
+    pub(crate) fn in_dir(&mut self, dir: &[u8], segment: &Segment, filters: &mut Filters, delay: bool) -> Result<()> {
         let plan = self.dest.plan.clone();
         if self.dest.void || self.blocked() {
             return Ok(());
@@ -120,7 +111,11 @@ impl Deleter {
             Ok(stat) if plan.one_file_system > 0 && self.is_elsewhere(&stat) => return Ok(()),
             _ => {}
         }
-        let names = match self.dest.root.read_names(dir, self.dest.plan.open_noatime) {
+        let names = match self
+            .dest
+            .root
+            .read_names(dir, Atime::keep_if(self.dest.plan.open_noatime))
+        {
             Ok(names) => names,
             Err(error) => {
                 if !error.is(Errno::NOENT) {
@@ -219,7 +214,7 @@ impl Deleter {
     }
 
     /// Remove what was found with `--delete-delay`.
-    pub fn run_delayed(&mut self, filters: &mut Filters) -> Result<()> {
+    pub(crate) fn run_delayed(&mut self, filters: &mut Filters) -> Result<()> {
         for (path, kind) in std::mem::take(&mut self.delayed) {
             self.remove(&path, kind, Some(&mut *filters))?;
         }
@@ -227,7 +222,7 @@ impl Deleter {
     }
 
     /// Remove one name with its contents. With filters, protected contents stay and keep their directory.
-    pub fn remove(&mut self, rel: &[u8], kind: FileKind, filters: Option<&mut Filters>) -> Result<Outcome> {
+    pub(crate) fn remove(&mut self, rel: &[u8], kind: FileKind, filters: Option<&mut Filters>) -> Result<Outcome> {
         self.dest.report.check()?;
         if self.depth == 0 {
             self.report_item(rel, self.flags);
@@ -246,7 +241,7 @@ impl Deleter {
             return Ok(Outcome::Limit);
         }
         let mode = self.shown_mode(rel, kind);
-        let outcome = self.remove_leaf(rel, kind)?;
+        let outcome = self.remove_leaf(rel, kind);
         if outcome == Outcome::Done {
             self.removed += 1;
             self.report_removed(rel, mode);
@@ -332,18 +327,18 @@ impl Deleter {
         Ok(all)
     }
 
-    fn remove_leaf(&mut self, rel: &[u8], kind: FileKind) -> Result<Outcome> {
+    fn remove_leaf(&mut self, rel: &[u8], kind: FileKind) -> Outcome {
         let plan = self.dest.plan.clone();
         if plan.idle() {
-            return Ok(Outcome::Done);
+            return Outcome::Done;
         }
         if plan.backup && kind != FileKind::Dir {
             match self.dest.backup_by_rename(rel, kind) {
-                Ok(true) => return Ok(Outcome::Done),
+                Ok(true) => return Outcome::Done,
                 Ok(false) => {}
                 Err(error) => {
                     self.report_failed("make_backup", rel, &error);
-                    return Ok(Outcome::Failed);
+                    return Outcome::Failed;
                 }
             }
         }
@@ -358,15 +353,15 @@ impl Deleter {
             }
         }
         match result {
-            Ok(()) => Ok(Outcome::Done),
+            Ok(()) => Outcome::Done,
             Err(error) if kind == FileKind::Dir && (error.is(Errno::NOTEMPTY) || error.is(Errno::EXIST)) => {
                 self.report_non_empty(rel);
-                Ok(Outcome::NotEmpty)
+                Outcome::NotEmpty
             }
-            Err(error) if error.is(Errno::NOENT) => Ok(Outcome::Failed),
+            Err(error) if error.is(Errno::NOENT) => Outcome::Failed,
             Err(error) => {
                 self.report_failed(if kind == FileKind::Dir { "rmdir" } else { "unlink" }, rel, &error);
-                Ok(Outcome::Failed)
+                Outcome::Failed
             }
         }
     }
@@ -398,7 +393,7 @@ impl Deleter {
 
     /// Make way for an entry of another type (spec: transfer 12). `kind_text` as in the message. `true` when the name
     /// is free.
-    pub fn make_way(&mut self, rel: &[u8], mode: u32, kind_text: &str, filters: &mut Filters) -> Result<bool> {
+    pub(crate) fn make_way(&mut self, rel: &[u8], mode: u32, kind_text: &str, filters: &mut Filters) -> Result<bool> {
         let plan = self.dest.plan.clone();
         let kind = FileKind::from_mode(mode);
         let recursive = plan.force || plan.delete != DeleteWhen::Never;
@@ -462,7 +457,7 @@ impl Deleter {
     }
 
     /// The warning at the end when `--max-delete` stopped something.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         if self.skipped > 0 {
             let text = format!("Deletions stopped due to --max-delete limit ({} skipped)", self.skipped);
             self.dest.report.line(Level::Warning, text);
@@ -472,7 +467,7 @@ impl Deleter {
     }
 
     /// Remove the name of a missing argument (`--delete-missing-args`), unless it is protected.
-    pub fn remove_missing(&mut self, rel: &[u8], filters: &mut Filters) -> Result<()> {
+    pub(crate) fn remove_missing(&mut self, rel: &[u8], filters: &mut Filters) -> Result<()> {
         // In rsync the statistics do not count these deletions.
         let before = self.dest.report.stats(|s| s.deleted);
         let result = self.remove_named(rel, filters);
@@ -499,7 +494,7 @@ impl Deleter {
                 self.report_non_empty(rel);
             } else {
                 let mode = self.shown_mode(rel, kind);
-                if self.remove_leaf(rel, kind)? == Outcome::Done {
+                if self.remove_leaf(rel, kind) == Outcome::Done {
                     self.report_removed(rel, mode);
                 }
             }

@@ -1,14 +1,14 @@
 //! The destination, as generator and receiver share it: they set attributes and put finished files in place through it
 //! (spec: transfer 5, 6, 11).
 
-pub mod alt_dirs;
+pub(crate) mod alt_dirs;
 mod attributes;
 mod backup;
 mod partial;
 mod partial_dir;
 mod writing;
 
-pub use partial_dir::PartialDir;
+pub(crate) use partial_dir::PartialDir;
 
 use std::collections::HashSet;
 use std::io;
@@ -61,21 +61,16 @@ pub struct SetTimes {
 /// The destination of a run. Clone one for each thread.
 #[derive(Clone)]
 pub struct Dest {
-    /// The plan of the run.
     pub plan: Arc<Plan>,
-    /// Where failures are reported.
     pub report: Report,
-    /// The destination directory.
     pub root: Root,
     /// The only entry is stored under this name (spec: options 5.3).
     pub single: Option<Arc<Vec<u8>>>,
     /// `generator` or `receiver`, for messages.
     pub role: Role,
-    /// The temp-dir, if the run has one.
     pub temp_dir: Option<Root>,
     /// The temp-dir, if a link in its path belongs to another user, so that it cannot be used.
     temp_refused: Option<Arc<Vec<u8>>>,
-    /// The partial-dir.
     pub partial: PartialDir,
     /// Files for which this run has put a fragment at the name itself (`--partial` with `--backup`).
     own_partials: Arc<Mutex<HashSet<Vec<u8>>>>,
@@ -97,9 +92,6 @@ pub struct Dest {
 }
 
 impl Dest {
-    /// The destination for the generator.
-    ///
-    /// Errors: of the temp-dir, and of the rules of a module.
     pub fn new(plan: Arc<Plan>, report: Report, root: Root) -> Result<Self> {
         let mut dest = Self::bare(plan, report, root);
         dest.open_helpers()?;
@@ -252,7 +244,6 @@ impl Dest {
         }
     }
 
-    /// The path of `rel` for messages.
     pub fn display(&self, rel: &[u8]) -> Vec<u8> {
         let mut path = super::paths::clean(&self.root.display(rel));
         if rel == b"." {
@@ -261,7 +252,6 @@ impl Dest {
         self.report.quoted_from(self.root.path(), &path)
     }
 
-    /// Report a failed system call on `rel`: `VERB PATH failed`.
     pub fn sys_error(&self, verb: &str, rel: &[u8], error: &io::Error) -> Reported {
         let text = text![verb, " ", &self.display(rel), " failed"];
         self.report.sys_error(self.role, text, error)

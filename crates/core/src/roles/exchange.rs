@@ -7,9 +7,10 @@ use crate::event::Counts;
 use crate::flist::{Found, Lists, Segment};
 use crate::plan::Plan;
 use crate::role::Role;
-use crate::wire::ints::{self, NdxWriter, Source};
+use crate::wire::ints::{self, Source};
 use crate::wire::item::{Item, ItemFlags};
-use crate::wire::trace::{self, Way};
+use crate::wire::ndx::{NdxWriter, NDX_DEL_STATS};
+use crate::wire::trace::{Tracer, Way};
 
 /// Most deletions of one kind that a peer may report.
 const MAX_DELETED: i32 = 1 << 28;
@@ -42,15 +43,15 @@ pub fn is_keep_alive(item: &Item<'_>, plan: &Plan, lists: &Lists) -> bool {
 }
 
 /// Trace a list, for `--debug=IO`.
-pub fn trace_list(way: Way, segment: &Segment) {
-    if trace::is_on() {
+pub(crate) fn trace_list(tracer: Option<&Tracer>, way: Way, segment: &Segment) {
+    if let Some(tracer) = tracer {
         let text = format!(
             "LIST directory={} start={} entries={}",
             segment.dir_ndx,
             segment.start,
             segment.len()
         );
-        trace::line(way, &text);
+        tracer.line(way, &text);
     }
 }
 
@@ -87,7 +88,7 @@ impl Seen {
         before
     }
 
-    /// Forget the entries of a finished list.
+    /// Forget a list that is finished.
     pub fn forget(&mut self, segment: &Segment) {
         self.lists.remove(&segment.start);
     }
@@ -102,7 +103,7 @@ pub struct Places {
 }
 
 impl Places {
-    /// Add the next list.
+    /// A list that comes after all others.
     pub fn add(&mut self, segment: &Segment) {
         self.lists.push_back((segment.start, self.total));
         self.total += segment.len() as u64;
@@ -149,12 +150,12 @@ pub fn read_deletions(src: &mut dyn Source, role: Role) -> Result<Counts> {
         dev: next("devices")?,
         special: next("specials")?,
     };
-    trace_deletions(Way::In, counts);
+    trace_deletions(src.tracer(), Way::In, counts);
     Ok(counts)
 }
 
-fn trace_deletions(way: Way, counts: Counts) {
-    if trace::is_on() {
+fn trace_deletions(tracer: Option<&Tracer>, way: Way, counts: Counts) {
+    if let Some(tracer) = tracer {
         let Counts {
             reg,
             dir,
@@ -163,14 +164,14 @@ fn trace_deletions(way: Way, counts: Counts) {
             special,
         } = counts;
         let text = format!("DEL_STATS files={reg} directories={dir} links={link} devices={dev} specials={special}");
-        trace::line(way, &text);
+        tracer.line(way, &text);
     }
 }
 
 /// The block of deletion counts, index included.
 pub fn put_deletions(ndx: &mut NdxWriter, out: &mut Vec<u8>, counts: Counts) {
-    trace_deletions(Way::Out, counts);
-    ndx.put(out, ints::NDX_DEL_STATS);
+    trace_deletions(ndx.tracer(), Way::Out, counts);
+    ndx.put(out, NDX_DEL_STATS);
     for count in [counts.reg, counts.dir, counts.link, counts.dev, counts.special] {
         ints::put_varint(out, i32::try_from(count).unwrap_or(MAX_DELETED));
     }

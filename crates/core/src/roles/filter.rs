@@ -10,7 +10,8 @@ use crate::plan::Plan;
 use crate::report::Report;
 use crate::role::Role;
 use crate::rules::{BuildOptions, RuleOptions, Rules, Side, Warning, FROM_FILE};
-use crate::tree::{operator, Root};
+use crate::tree::operator::{self, Trust};
+use crate::tree::Root;
 use crate::wire::item::IoErrors;
 
 /// Whether rules with the modifier `p` count. They do not in a directory that is being deleted (spec: filters 2, 6).
@@ -97,7 +98,7 @@ impl Filters {
         Self::new(plan, Side::Sender, &root)
     }
 
-    /// The receiver's rules; `root` is the destination.
+    /// The rules of the receiving side.
     pub fn receiver(plan: &Plan, root: &[u8]) -> Result<Self> {
         Self::new(plan, Side::Receiver, root)
     }
@@ -127,17 +128,17 @@ impl Filters {
         self.prefix.is_empty()
     }
 
-    /// Whether rules are read from files of each directory.
+    /// Whether there are per-directory rule files.
     pub fn has_merge(&self) -> bool {
         self.rules.has_merge()
     }
 
-    /// What the rules say about the name of an attribute.
+    /// Whether a rule includes or excludes the attribute.
     pub fn xattr(&self, name: &[u8]) -> Option<bool> {
         self.rules.check_xattr(name)
     }
 
-    /// Whether there are rules for names of attributes.
+    /// Whether there are rules for attributes.
     pub fn has_xattr_rules(&self) -> bool {
         self.rules.has_xattr_rules()
     }
@@ -244,7 +245,7 @@ impl Filters {
         entered
     }
 
-    /// Drop the rules of the last entered directory.
+    /// Leave the directory that was entered last.
     pub fn leave_dir(&mut self) {
         self.rules.leave_dir();
     }
@@ -335,7 +336,12 @@ const LARGEST_IN_MODULE: u64 = 64 << 20;
 fn operator_file(name: &[u8], cwd: &[u8], insecure: bool, confine: Option<&[u8]>) -> io::Result<Option<Vec<u8>>> {
     use std::io::Read;
     let full = operator::absolute(name, cwd)?;
-    let mut file = match operator::open_file(&full, None, insecure, confine) {
+    let trust = Trust {
+        uid: None,
+        insecure,
+        confine_root: confine,
+    };
+    let mut file = match operator::open_file(&full, trust) {
         Ok(file) => file,
         Err(e) if e.is(Errno::NOENT) => return Ok(None),
         Err(e) => return Err(e),

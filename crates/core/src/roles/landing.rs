@@ -28,14 +28,12 @@ pub enum Outcome {
 }
 
 /// A file that is about to be written.
-pub struct NewFile<'a> {
-    /// The destination.
+pub(crate) struct NewFile<'a> {
     pub dest: &'a Dest,
     /// Name below the destination.
     pub rel: &'a [u8],
     /// Name in the list, for messages.
     pub name: &'a [u8],
-    /// The attributes that the file gets.
     pub want: &'a Wanted,
     /// Expected length of the data.
     pub size: u64,
@@ -75,7 +73,7 @@ impl<'a> NewFile<'a> {
     }
 
     /// Make the temporary file for the new data.
-    pub fn begin(self) -> Result<Landing<'a>, Reported> {
+    pub(crate) fn begin(self) -> Result<Landing<'a>, Reported> {
         self.make_parents();
         let temp = self.dest.create_temp(self.rel)?;
         let plan = &self.dest.plan;
@@ -89,7 +87,7 @@ impl<'a> NewFile<'a> {
     }
 
     /// Open the file itself, for an update in place.
-    pub fn begin_in_place(self, device: bool) -> Result<InPlace<'a>, Reported> {
+    pub(crate) fn begin_in_place(self, device: bool) -> Result<InPlace<'a>, Reported> {
         self.make_parents();
         let open = self.dest.open_inplace(self.rel)?;
         // No space is reserved for a sparse file; rsync's update in place does not reserve it either (observed).
@@ -139,7 +137,7 @@ impl<'a> NewFile<'a> {
 
 /// New data that is written to a temporary file. The caller must call one of the three methods that end it.
 #[must_use]
-pub struct Landing<'a> {
+pub(crate) struct Landing<'a> {
     file: NewFile<'a>,
     temp: Temp,
     reserved: u64,
@@ -147,17 +145,17 @@ pub struct Landing<'a> {
 
 impl Landing<'_> {
     /// The file to write to.
-    pub fn target(&self) -> &File {
+    pub(crate) fn target(&self) -> &File {
         &self.temp.file
     }
 
     /// Length that the empty file has already, because space was reserved for a sparse one.
-    pub fn reserved(&self) -> u64 {
+    pub(crate) fn reserved(&self) -> u64 {
         self.reserved
     }
 
     /// The data is complete and verified: give the file its attributes and its name.
-    pub fn finish(self) -> Result<Outcome> {
+    pub(crate) fn finish(self) -> Result<Outcome> {
         let (dest, rel, want) = (self.file.dest, self.file.rel, self.file.want);
         if let Err(error) = dest.sync(&self.temp.file, rel) {
             self.interrupted(true);
@@ -185,7 +183,7 @@ impl Landing<'_> {
     }
 
     /// The data is incomplete, or differs from what was sent. `received`: the file holds new data.
-    pub fn unverified(self, received: bool) -> Outcome {
+    pub(crate) fn unverified(self, received: bool) -> Outcome {
         let plan = &self.file.dest.plan;
         // After the first try rsync reports "discarded" also when the data is kept for the second (observed).
         let implied = plan.delay_updates && plan.partial_dir.as_deref() == Some(b".~tmp~");
@@ -201,7 +199,7 @@ impl Landing<'_> {
     }
 
     /// The run ends: keep the data if that was asked for, else remove it. `received`: the file holds new data.
-    pub fn interrupted(self, received: bool) {
+    pub(crate) fn interrupted(self, received: bool) {
         self.file
             .dest
             .keep_or_drop(self.temp, self.file.rel, self.file.want, received);
@@ -210,7 +208,7 @@ impl Landing<'_> {
 
 /// An update in place: a device, or a file whose name stays.
 #[must_use]
-pub struct InPlace<'a> {
+pub(crate) struct InPlace<'a> {
     file: NewFile<'a>,
     open: File,
     device: bool,
@@ -218,12 +216,12 @@ pub struct InPlace<'a> {
 
 impl InPlace<'_> {
     /// The file to write to.
-    pub fn target(&self) -> &File {
+    pub(crate) fn target(&self) -> &File {
         &self.open
     }
 
     /// The data is complete and verified.
-    pub fn finish(self) -> Result<Outcome> {
+    pub(crate) fn finish(self) -> Result<Outcome> {
         let (dest, rel) = (self.file.dest, self.file.rel);
         dest.sync(&self.open, rel)?;
         debug!(dest.report, recv >= 1; "finishing ", rel);
@@ -237,7 +235,7 @@ impl InPlace<'_> {
     }
 
     /// The data is incomplete, or differs from what was sent; the written part stays.
-    pub fn unverified(self) -> Result<Outcome> {
+    pub(crate) fn unverified(self) -> Result<Outcome> {
         self.file.dest.sync(&self.open, self.file.rel)?;
         Ok(self.file.report_unverified("retained"))
     }

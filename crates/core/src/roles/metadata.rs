@@ -9,9 +9,9 @@ mod place;
 mod reading;
 
 use acls::{listed, read_acl, same_access};
-pub use place::Place;
+pub(crate) use place::Place;
 use reading::handling;
-pub use reading::{
+pub(crate) use reading::{
     acl_indices, look, lstat, read_link, read_own_link, read_set, requested_values, values_follow, Lookup,
 };
 
@@ -49,7 +49,7 @@ pub struct Metadata {
 }
 
 /// Users and groups of this machine, or of the program that the plan names.
-pub fn ids_of(plan: &Plan, report: &Report) -> Arc<dyn IdLookup> {
+pub(crate) fn ids_of(plan: &Plan, report: &Report) -> Arc<dyn IdLookup> {
     match (&plan.converter_answers_handle, &plan.converter_questions_handle) {
         (Some(answers), Some(questions)) => Arc::new(Converter::new(report, answers, questions)),
         _ => system_ids(),
@@ -64,7 +64,7 @@ fn system_ids() -> Arc<dyn IdLookup> {
 /// The map from the sender's ids to ours that the options ask for. Faults in it are reported.
 ///
 /// Errors: `Usage` when `--usermap` or `--groupmap` makes no sense.
-pub fn id_map(plan: &Plan, report: &Report, lookup: Arc<dyn IdLookup>) -> Result<IdMap> {
+pub(crate) fn id_map(plan: &Plan, report: &Report, lookup: Arc<dyn IdLookup>) -> Result<IdMap> {
     let id0_names = plan.local || plan.compat_id0_names;
     let mut map = IdMap::new(lookup, &plan.usermap, &plan.groupmap, plan.numeric_ids, id0_names)?;
     if !plan.root_like() {
@@ -77,7 +77,7 @@ pub fn id_map(plan: &Plan, report: &Report, lookup: Arc<dyn IdLookup>) -> Result
     for warning in warnings.into_iter().filter(|_| !report.is_cancelled()) {
         report.error(warning);
     }
-    map.told = (plan.debug.own > 1).then(Vec::new);
+    map.mapped = (plan.debug.own > 1).then(Vec::new);
     Ok(map)
 }
 
@@ -98,7 +98,6 @@ impl Metadata {
         }
     }
 
-    /// The tables of ACLs and attributes.
     pub fn tables(&self) -> &Tables {
         &self.tables
     }
@@ -364,7 +363,7 @@ fn is_bookkeeping(local: &[u8]) -> bool {
 /// protects one. `root` is the destination.
 ///
 /// Errors: of the rules.
-pub fn prune(plan: &Plan, segment: &mut flist::Segment, root: &[u8], report: &Report) -> Result<()> {
+pub(crate) fn prune(plan: &Plan, segment: &mut flist::Segment, root: &[u8], report: &Report) -> Result<()> {
     let filters = Filters::receiver(plan, root)?;
     segment.prune_empty_dirs(|name| filters.protects(name, true, Perishable::Obeyed, report));
     Ok(())

@@ -1,24 +1,24 @@
 //! The parts that the two ends of a transfer play: sender, generator, receiver (spec: protocol 1.1, 6).
 
 pub mod chmod;
-pub mod compare;
-pub mod delete;
-pub mod dest;
+pub(crate) mod compare;
+pub(crate) mod delete;
+pub(crate) mod dest;
 pub mod exchange;
 pub mod filter;
-pub mod generator;
-pub mod landing;
+pub(crate) mod generator;
+pub(crate) mod landing;
 pub mod local;
-pub mod metadata;
+pub(crate) mod metadata;
 mod paths;
-pub mod receiver;
+pub(crate) mod receiver;
 pub mod remote;
 mod replay;
-pub mod scan;
-pub mod sender;
-pub mod sources;
+pub(crate) mod scan;
+pub(crate) mod sender;
+pub(crate) mod sources;
 mod text;
-pub mod words;
+pub(crate) mod words;
 
 #[cfg(test)]
 mod race_tests;

@@ -1,7 +1,7 @@
 //! Paths as text: what an argument, a name of a list and a line of `--files-from` mean (spec: options 5.3; filters 8).
 
 /// A name of the list as a path below its root.
-pub fn disk(name: &[u8]) -> &[u8] {
+pub(super) fn disk(name: &[u8]) -> &[u8] {
     let n = name.iter().take_while(|&&b| b == b'/').count();
     match &name[n..] {
         b"" => b".",
@@ -9,7 +9,7 @@ pub fn disk(name: &[u8]) -> &[u8] {
     }
 }
 
-pub fn trim_slashes(path: &[u8]) -> &[u8] {
+pub(super) fn trim_slashes(path: &[u8]) -> &[u8] {
     let mut end = path.len();
     while end > 1 && path[end - 1] == b'/' {
         end -= 1;
@@ -18,7 +18,7 @@ pub fn trim_slashes(path: &[u8]) -> &[u8] {
 }
 
 /// Split at the last `/./` that is not the end of a name: what is before is the base, what is after is kept.
-pub fn split_relative(path: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn split_relative(path: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memmem::find(path, b"/./") {
         Some(0) => (b"/", &path[3..]),
         Some(at) => (&path[..at], &path[at + 3..]),
@@ -27,7 +27,7 @@ pub fn split_relative(path: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Collapse `//` and `/./`, drop a final slash and a leading `./`; `..` stays.
-pub fn clean(path: &[u8]) -> Vec<u8> {
+pub(super) fn clean(path: &[u8]) -> Vec<u8> {
     let mut out: Vec<u8> = Vec::with_capacity(path.len());
     if path.starts_with(b"/") {
         out.push(b'/');
@@ -48,7 +48,7 @@ pub fn clean(path: &[u8]) -> Vec<u8> {
 }
 
 /// Like [`clean`], relative, with `..` taken back and never above the start (spec: filters 8).
-pub fn confine(path: &[u8]) -> Vec<u8> {
+pub(super) fn confine(path: &[u8]) -> Vec<u8> {
     let mut parts: Vec<&[u8]> = Vec::new();
     for part in path.split(|&b| b == b'/') {
         match part {
@@ -67,7 +67,7 @@ pub fn confine(path: &[u8]) -> Vec<u8> {
 
 /// Split the bytes of a `--files-from` list into names (spec: filters 8). `comments`: the list is read by the process
 /// that scans, so names that begin with `#` or `;` are skipped, however they end.
-pub fn split_names(data: &[u8], nul: bool, comments: bool) -> Vec<Vec<u8>> {
+pub(super) fn split_names(data: &[u8], nul: bool, comments: bool) -> Vec<Vec<u8>> {
     data.split(|&b| if nul { b == 0 } else { b == b'\n' || b == b'\r' })
         .filter(|n| {
             n.first()
@@ -79,7 +79,7 @@ pub fn split_names(data: &[u8], nul: bool, comments: bool) -> Vec<Vec<u8>> {
 }
 
 /// An absolute path with `..` taken back as text.
-pub fn lexical_path(path: &[u8], base: &[u8]) -> Vec<u8> {
+pub(super) fn lexical_path(path: &[u8], base: &[u8]) -> Vec<u8> {
     let full = if path.starts_with(b"/") {
         path.to_vec()
     } else {
@@ -99,7 +99,7 @@ pub fn lexical_path(path: &[u8], base: &[u8]) -> Vec<u8> {
 }
 
 /// Directory part and last component.
-pub fn split_name(rel: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn split_name(rel: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memrchr(b'/', rel) {
         Some(at) => (&rel[..at], &rel[at + 1..]),
         None => (b"", rel),

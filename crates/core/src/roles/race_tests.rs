@@ -185,7 +185,7 @@ impl Scene {
                         let _ = fs::create_dir(&a);
                     }
                     drop(turn);
-                    if flips.fetch_add(1, Ordering::AcqRel) % 8 == 0 {
+                    if flips.fetch_add(1, Ordering::AcqRel).is_multiple_of(8) {
                         thread::yield_now();
                     }
                 }

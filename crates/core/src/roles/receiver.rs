@@ -6,7 +6,6 @@ mod lists;
 mod rebuild;
 
 use std::fs::File;
-use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
@@ -31,15 +30,15 @@ use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::sums::size::SumHead;
-use crate::tree::{Root, Stat};
+use crate::tree::{Atime, Root, Stat};
 use crate::wire::frames::{Message, Tag};
-use crate::wire::ints::{NdxReader, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use crate::wire::item::{IoErrors, Item, ItemFlags};
 use crate::wire::link::{Reader, Writer};
+use crate::wire::ndx::{NdxReader, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use rebuild::Built;
 
 /// The receiver of one run; it works in a thread of its own and feeds the generator.
-pub struct Receiver {
+pub(crate) struct Receiver {
     plan: Arc<Plan>,
     report: Report,
     reader: Reader,
@@ -67,14 +66,11 @@ pub struct Receiver {
 }
 
 /// What a receiver works with.
-pub struct Setup {
-    /// Reads the link.
+pub(crate) struct Setup {
     pub reader: Reader,
     /// Sends the answers to messages.
     pub writer: Writer,
-    /// Decodes lists.
     pub decoder: Decoder,
-    /// Messages for the generator.
     pub feed: Outbox<Feed>,
     /// Brings the destination, once the generator has resolved it.
     pub dest_inbox: Inbox<Dest>,
@@ -150,7 +146,7 @@ impl Receiver {
     /// The receiver of a run over the link that `setup` names.
     ///
     /// Errors: of the token decoder.
-    pub fn new(plan: &Arc<Plan>, report: &Report, setup: Setup) -> Result<Self> {
+    pub(crate) fn new(plan: &Arc<Plan>, report: &Report, setup: Setup) -> Result<Self> {
         let Setup {
             mut reader,
             writer,
@@ -187,8 +183,7 @@ impl Receiver {
         })
     }
 
-    /// The reader of the link.
-    pub fn reader(&mut self) -> &mut Reader {
+    pub(crate) fn reader(&mut self) -> &mut Reader {
         &mut self.reader
     }
 
@@ -201,7 +196,7 @@ impl Receiver {
 
     /// Receive everything from the first list to the peer's last DONE. An empty list ends the conversation at once (spec:
     /// protocol 6.11).
-    pub fn run(&mut self) -> Result<()> {
+    pub(crate) fn run(&mut self) -> Result<()> {
         let started = self.reader.bytes_read();
         let start = self.decoder.first_start();
         let first = self.decoder.read_list(&mut self.reader, start, None)?;
@@ -509,7 +504,7 @@ impl Receiver {
 
     /// The basis, and whether this try is in vain because the basis can't be opened.
     fn open_basis(&self, root: &Root, name: &[u8]) -> (Option<File>, bool) {
-        match root.open_read(name, self.plan.open_noatime) {
+        match root.open_read(name, Atime::keep_if(self.plan.open_noatime)) {
             Ok(file) => (Some(file), false),
             // A similar file may have been replaced or removed since, and a batch may be read where its basis is missing. The
             // run ends only when a block of the basis is used (observed).
@@ -579,9 +574,4 @@ impl Receiver {
             Outcome::Again => Feed::Redo(ndx),
         })
     }
-}
-
-/// The error of a system call that ends the run.
-pub fn io_failure(text: &str, error: &io::Error) -> Error {
-    Error::failed(Role::Receiver, text, error)
 }

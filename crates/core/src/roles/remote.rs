@@ -19,13 +19,24 @@ use crate::report::debug::debug;
 use crate::report::Report;
 use crate::role::Role;
 use crate::wire::link::Link;
-use crate::wire::trace;
+use crate::wire::trace::{Sink, Tracer};
 use ending::{announce_end, find_cause, is_announced, CLOSING, FAREWELL, FAREWELL_BYTES};
+
+/// Trace the messages of this run if the plan says so (`--debug=IO`), as long as the sink lives that is returned.
+fn trace(link: &Link, plan: &Plan, report: &Report) -> Option<Arc<Sink>> {
+    (plan.debug.io > 0).then(|| {
+        let report = report.clone();
+        let sink: Arc<Sink> = Arc::new(move |line| report.trace(line));
+        let who = if plan.server { "server" } else { "client" };
+        link.control().set_tracer(Tracer::new(who, &sink));
+        sink
+    })
+}
 
 /// Be the sending side.
 pub fn send(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Summary {
     let started = Instant::now();
-    trace::set(plan.debug.io > 0, plan.server);
+    let _sink = trace(link, plan, report);
     let result = run_sender(link, plan, report);
     conclude(report, result, started)
 }
@@ -38,7 +49,7 @@ pub fn receive(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Summary {
     } else {
         Arc::clone(plan)
     });
-    trace::set(plan.debug.io > 0, plan.server);
+    let _sink = trace(link, plan, report);
     let result = pair::run_receiver(link, plan, report);
     conclude(report, result, started)
 }

@@ -38,7 +38,7 @@ impl State {
 
 /// What the two roles know of each other.
 #[derive(Default)]
-pub struct Replay {
+pub(crate) struct Replay {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -63,35 +63,35 @@ impl Replay {
     // ---- the generator's side
 
     /// The generator asks for a file.
-    pub fn ask(&self, ndx: i32) {
+    pub(crate) fn ask(&self, ndx: i32) {
         self.update(|state| {
             state.wanted.insert(ndx);
         });
     }
 
     /// The generator has handled a message.
-    pub fn note_taken(&self) {
+    pub(crate) fn note_taken(&self) {
         self.update(|state| state.taken += 1);
     }
 
     /// The generator begins or ends a wait for the receiver.
-    pub fn set_waiting(&self, waits: bool) {
+    pub(crate) fn set_waiting(&self, waits: bool) {
         self.update(|state| state.waits = waits);
     }
 
     /// The generator has ended.
-    pub fn set_over(&self) {
+    pub(crate) fn set_over(&self) {
         self.update(|state| state.over = true);
     }
 
     /// The receiver can read no further without knowing what is wanted.
-    pub fn is_blocked(&self) -> bool {
+    pub(crate) fn is_blocked(&self) -> bool {
         let state = self.lock();
         state.blocked && state.sent == state.taken
     }
 
     /// Wait a moment for the receiver to do anything.
-    pub fn idle(&self) {
+    pub(crate) fn idle(&self) {
         drop(self.wait(self.lock()));
     }
 
@@ -99,7 +99,7 @@ impl Replay {
 
     /// A message is about to be sent. This call comes before the message itself, so that the generator never counts as
     /// stopped while a message is on its way.
-    pub fn note_sent(&self) {
+    pub(crate) fn note_sent(&self) {
         self.update(|state| state.sent += 1);
     }
 
@@ -121,12 +121,12 @@ impl Replay {
     }
 
     /// Wait until the generator has done all it can. What an item is about is finished then.
-    pub fn wait_generator(&self, report: &Report) -> Result<()> {
+    pub(crate) fn wait_generator(&self, report: &Report) -> Result<()> {
         self.blocked(report, |state| state.has_stopped().then_some(()))
     }
 
     /// Whether the data of this file, which comes next, is wanted; its request counts as answered.
-    pub fn wants(&self, report: &Report, ndx: i32) -> Result<bool> {
+    pub(crate) fn wants(&self, report: &Report, ndx: i32) -> Result<bool> {
         self.blocked(report, |state| {
             if state.wanted.remove(&ndx) {
                 return Some(true);
@@ -136,7 +136,7 @@ impl Replay {
     }
 
     /// Wait until the generator has done all it can, and take the requests below `end` that have no answer.
-    pub fn unanswered(&self, report: &Report, end: i32) -> Result<Vec<i32>> {
+    pub(crate) fn unanswered(&self, report: &Report, end: i32) -> Result<Vec<i32>> {
         self.blocked(report, |state| {
             if !state.has_stopped() {
                 return None;

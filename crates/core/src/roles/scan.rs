@@ -7,7 +7,7 @@ mod arguments;
 mod item;
 mod sums;
 
-pub use sums::sum_file;
+pub(crate) use sums::sum_file;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -26,10 +26,10 @@ use crate::flist::{eflag, HardLinks, Iconv, Segment, SegmentBuilder};
 use crate::plan::Plan;
 use crate::report::debug::debug;
 use crate::report::say::text;
-use crate::report::{sys_line, Level, Report};
+use crate::report::{Level, Report};
 use crate::role::Role;
 use crate::roles::text::messages;
-use crate::tree::{FileKind, Stat};
+use crate::tree::{Atime, FileKind, Stat};
 use crate::wire::item::IoErrors;
 
 /// An argument whose parents are being listed: `name` under `root`; its first `done` bytes are listed already.
@@ -81,7 +81,7 @@ impl Known {
 }
 
 /// Scans source arguments. One per run.
-pub struct Scanner {
+pub(crate) struct Scanner {
     plan: Arc<Plan>,
     report: Report,
     sources: Sources,
@@ -111,10 +111,7 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// A scanner for the arguments of this plan.
-    ///
-    /// Errors: of the rules.
-    pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Result<Self> {
+    pub(crate) fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Result<Self> {
         let filters = Filters::sender(&plan)?.telling(&report);
         let chmod = Chmod::parse(&plan.chmod).unwrap_or_default();
         let daemon_chmod = Chmod::parse(&plan.daemon_chmod).unwrap_or_default();
@@ -143,12 +140,12 @@ impl Scanner {
     }
 
     /// Nothing is left to list.
-    pub fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.finished
     }
 
     /// The next list: all of it, or the next directory's. `names` are the entries of `--files-from`, when in use.
-    pub fn next(&mut self, names: Option<Vec<Vec<u8>>>) -> Result<Option<Segment>> {
+    pub(crate) fn next(&mut self, names: Option<Vec<Vec<u8>>>) -> Result<Option<Segment>> {
         self.report.check()?;
         if self.finished {
             return Ok(None);
@@ -342,7 +339,7 @@ impl Scanner {
         let Some(root) = self.sources.root(root_number) else {
             return Ok(());
         };
-        let names = match root.read_names(disk(dir), noatime) {
+        let names = match root.read_names(disk(dir), Atime::keep_if(noatime)) {
             Ok(names) => names,
             Err(error) => {
                 self.report_unopened(root_number, dir, &error);
@@ -350,7 +347,8 @@ impl Scanner {
             }
         };
         if names.is_empty() && !plan_is_root && unsearchable(root, dir) {
-            return self.unsearchable(root_number, dir);
+            self.report_unsearchable(root_number, dir);
+            return Ok(());
         }
         let mut name = Vec::with_capacity(dir.len() + 64);
         if dir != b"." {
@@ -388,7 +386,8 @@ impl Scanner {
                     self.list_file(root_number, &name, stat, top_dev, 1, builder, children)?;
                 }
                 Err(Lookup::Failed(error)) if error.is(Errno::ACCESS) && unsearchable(root, dir) => {
-                    return self.unsearchable(root_number, dir);
+                    self.report_unsearchable(root_number, dir);
+                    return Ok(());
                 }
                 Err(Lookup::Broken(error)) => return Err(error),
                 Err(Lookup::Failed(error)) => self.report_unseen(root_number, &name, &error),
@@ -430,9 +429,8 @@ impl Scanner {
     }
 
     /// Report a directory that can be read but not searched, as one that can't be opened.
-    fn unsearchable(&mut self, root: u16, dir: &[u8]) -> Result<()> {
+    fn report_unsearchable(&mut self, root: u16, dir: &[u8]) {
         self.report_unopened(root, dir, &io::Error::from(Errno::ACCESS));
-        Ok(())
     }
 
     fn hidden(&mut self, name: &[u8], dir: bool) -> bool {
@@ -495,6 +493,7 @@ impl Scanner {
     }
 
     /// List one name. `depth` 0: an argument itself.
+    #[allow(clippy::too_many_arguments)] // a name, its place in the walk, and where the entry and its children go
     fn list_file(
         &mut self,
         root_number: u16,
@@ -515,7 +514,11 @@ impl Scanner {
             }
         }
         if plan.copy_devices && stat.is_device() {
-            if let Some(Ok(file)) = self.sources.root(root_number).map(|r| r.open_read_follow(path, false)) {
+            if let Some(Ok(file)) = self
+                .sources
+                .root(root_number)
+                .map(|r| r.open_read_follow(path, Atime::Update))
+            {
                 stat.size = device_size(&file);
             }
             stat.mode = stat.mode & !S_IFMT | S_IFREG;
@@ -560,11 +563,6 @@ impl Scanner {
             None => self.report.quoted(name),
         }
     }
-}
-
-/// A line of the sender about a system call.
-pub fn sender_line(message: &[u8], error: &io::Error) -> Vec<u8> {
-    sys_line(Role::Sender, message, error)
 }
 
 /// Whether the directory can't be searched: then a look-up of any name fails.

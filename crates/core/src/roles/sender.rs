@@ -22,14 +22,15 @@ use crate::report::Report;
 use crate::role::Role;
 use crate::sums::strong::BlockHasher;
 use crate::wire::frames::{Message, Tag};
-use crate::wire::ints::{self, NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
+use crate::wire::ints;
 use crate::wire::item::{IoErrors, Item};
 use crate::wire::link::{Reader, Writer};
+use crate::wire::ndx::{NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use crate::wire::trace::Way;
 use outlet::Outlet;
 
-pub use files_from::forward_names;
-pub use outlet::record_of;
+pub(crate) use files_from::forward_names;
+pub(crate) use outlet::record_of;
 
 /// Entries that are listed beyond the current list before a request is answered, and while the sender waits for a request
 /// (spec: protocol 5.10).
@@ -37,7 +38,7 @@ const AHEAD: i32 = 1000;
 const AHEAD_IDLE: i32 = 10_000;
 
 /// The sender of one run.
-pub struct Sender {
+pub(crate) struct Sender {
     plan: Arc<Plan>,
     report: Report,
     reader: Reader,
@@ -106,10 +107,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
 }
 
 impl Sender {
-    /// The sender of a run over a link.
-    ///
-    /// Errors: of the scanner, and of the batch that is to be written.
-    pub fn new(
+    pub(crate) fn new(
         plan: &Arc<Plan>,
         report: &Report,
         mut reader: Reader,
@@ -131,7 +129,7 @@ impl Sender {
             encoder: Encoder::new(options, scanner.tables.clone(), lookup),
             lists: Lists::new(plan.inc_recurse),
             ndx_in: NdxReader::new(plan.protocol),
-            ndx_out: NdxWriter::new(plan.protocol),
+            ndx_out: NdxWriter::new(plan.protocol).traced(writer.tracer()),
             out: Vec::new(),
             tokens: tokens::Encoder::new(plan.compress, plan.compress_level, plan.compress_threads, plan.protocol)?,
             hasher: BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix),
@@ -154,17 +152,17 @@ impl Sender {
     }
 
     /// The reader, for callers that wait until the peer closes.
-    pub fn reader(&mut self) -> &mut Reader {
+    pub(crate) fn reader(&mut self) -> &mut Reader {
         &mut self.reader
     }
 
     /// The reader, when the sender has ended.
-    pub fn into_reader(self) -> Reader {
+    pub(crate) fn into_reader(self) -> Reader {
         self.reader
     }
 
     /// Send everything from the first list to the goodbye.
-    pub fn run(&mut self) -> Result<()> {
+    pub(crate) fn run(&mut self) -> Result<()> {
         let names = match self.plan.files_from {
             FilesFrom::None | FilesFrom::Forward => None,
             FilesFrom::Local => Some(super::paths::split_names(
@@ -244,7 +242,7 @@ impl Sender {
             .id_lists(if self.plan.ignore_errors { 0 } else { io_error }, &mut self.out);
         let size = (self.out.len() - before) as u64;
         self.report.stats(|s| s.flist_size += size);
-        super::exchange::trace_list(Way::Out, &segment);
+        super::exchange::trace_list(self.writer.tracer(), Way::Out, &segment);
         debug::list(&self.report, Role::Sender, &segment, ListOf::Sender);
         self.places.add(&segment);
         self.lists.add(Arc::new(segment))?;

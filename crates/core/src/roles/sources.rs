@@ -15,12 +15,12 @@ use crate::report::say::text;
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::text::messages;
-use crate::tree::{operator, Root, RootOptions};
+use crate::tree::{operator, Atime, Root, RootOptions};
 use crate::wire::item::IoErrors;
 
 /// The root of a daemon's module. The user of the transfer may have no access to the path, so a handle that was opened
 /// before is preferred.
-pub fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io::Result<Root> {
+pub(crate) fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io::Result<Root> {
     let options = &RootOptions {
         in_root: plan.module_chroot,
         ..options.clone()
@@ -172,9 +172,9 @@ impl Sources {
             return Err(IoErrors::NONE);
         };
         let opened = if follow {
-            root.open_read_follow(path, plan.open_noatime)
+            root.open_read_follow(path, Atime::keep_if(plan.open_noatime))
         } else {
-            root.open_read(path, plan.open_noatime)
+            root.open_read(path, Atime::keep_if(plan.open_noatime))
         };
         opened.map_err(|error| {
             let shown = shown(root);
@@ -190,7 +190,13 @@ impl Sources {
 }
 
 /// Remove a source file after its transfer, with the checks and messages of spec transfer 13.
-pub fn remove_source_file(report: &Report, root: &Root, name: &[u8], entry: &Entry, destination: Option<(u64, u64)>) {
+pub(crate) fn remove_source_file(
+    report: &Report,
+    root: &Root,
+    name: &[u8],
+    entry: &Entry,
+    destination: Option<(u64, u64)>,
+) {
     let path = disk(name);
     let failed = |error: &io::Error| {
         let text = text!["sender failed to remove ", name];

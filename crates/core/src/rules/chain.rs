@@ -4,8 +4,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::compiled::{Compiled, Frame, Match, MergeList, Node, Query};
 use super::pattern::{Pattern, Subject};
-use super::rule::{base_name, Kind, Rule, Template};
+use super::rule::{base_name, Kind, Rule, Template, FROM_FILE};
 use super::set::{BuildOptions, FileContext, Item, Reader, RuleSet, MAX_PATTERN};
 use super::wire::elided;
 use super::{Side, Verdict};
@@ -36,45 +37,6 @@ impl Default for RuleOptions {
     }
 }
 
-#[derive(Debug)]
-struct Compiled {
-    rule: Rule,
-    pattern: Pattern,
-}
-
-#[derive(Debug, Clone)]
-enum Node {
-    Rule(Arc<Compiled>),
-    /// The per-directory list with this number stands here.
-    PerDir(usize),
-}
-
-/// The rules of one directory's file, and behind them those inherited.
-#[derive(Debug)]
-struct Frame {
-    nodes: Vec<Node>,
-    parent: Option<Arc<Frame>>,
-}
-
-#[derive(Debug)]
-struct MergeList {
-    template: Template,
-    name: Vec<u8>,
-    no_inherit: bool,
-    /// The path part of the name, until the parent scan is done.
-    scan: Option<Vec<u8>>,
-    /// As debug lines name the list.
-    shown: String,
-    /// The rule that names it stood in a file, so that nothing of it is shown.
-    from_file: bool,
-    /// Only for the other side: it keeps its place, and is never read.
-    elided: bool,
-    current: Option<Arc<Frame>>,
-}
-
-/// How a rule from a file is shown that was read before this directory.
-pub const FROM_FILE: &str = "<rule from a file read earlier>";
-
 /// What went wrong in reading per-directory files; the run goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
@@ -85,61 +47,11 @@ pub enum Warning {
     LongDirectory(Option<Vec<u8>>),
 }
 
-/// What a directory's leave restores.
+/// What leaving a directory restores.
 #[derive(Debug)]
 struct Level {
     lists: usize,
     saved: Vec<Option<Arc<Frame>>>,
-}
-
-/// The rule that decided, for messages.
-#[derive(Debug, Clone, Copy)]
-pub struct Match<'a> {
-    compiled: &'a Compiled,
-    list: Option<&'a MergeList>,
-}
-
-impl Match<'_> {
-    pub fn verdict(&self) -> Verdict {
-        if self.compiled.rule.include {
-            Verdict::Include
-        } else {
-            Verdict::Exclude
-        }
-    }
-
-    /// The pattern as messages show it; text from a file is replaced (SEC-13).
-    pub fn pattern(&self) -> String {
-        let rule = &self.compiled.rule;
-        if rule.from_file {
-            return FROM_FILE.into();
-        }
-        String::from_utf8_lossy(&rule.pattern_text()).into_owned()
-    }
-
-    /// `hiding file foo because of pattern *.o`, without the `[role] ` in front (spec: filters 12). `kind` is `file`,
-    /// `directory` or `xattr`.
-    pub fn debug_line(&self, side: Side, kind: &str, name: &[u8]) -> String {
-        let verb = match (side, self.compiled.rule.include) {
-            (Side::Sender, true) => "showing",
-            (Side::Sender, false) => "hiding",
-            (Side::Receiver, true) => "risking",
-            (Side::Receiver, false) => "protecting",
-        };
-        let list = match self.list {
-            Some(list) => list.suffix(),
-            None if self.compiled.rule.global_cvs => " [global CVS]".into(),
-            None => String::new(),
-        };
-        let name = String::from_utf8_lossy(name);
-        format!("{verb} {kind} {name} because of pattern {}{list}", self.pattern())
-    }
-}
-
-impl MergeList {
-    fn suffix(&self) -> String {
-        format!(" [per-dir {}]", self.shown)
-    }
 }
 
 /// A compiled list with its per-directory state. Names are relative to the transfer root, without a leading slash.
@@ -159,7 +71,7 @@ pub struct Rules {
     xattrs: bool,
     /// Lines for `--debug=FILTER` since the last [`Rules::take_debug`], with their level.
     debug: Vec<(u8, String)>,
-    /// Nobody asks for them.
+    /// Whether debug lines are not wanted.
     silent: bool,
     /// Warnings since the last [`Rules::take_warnings`].
     warnings: Vec<Warning>,
@@ -208,13 +120,13 @@ impl Rules {
         self.xattrs
     }
 
-    /// Nobody will ask for lines: they are not made.
+    /// Make no debug lines from now on.
     pub fn be_silent(&mut self) {
         self.silent = true;
         self.debug.clear();
     }
 
-    fn tell(&mut self, text: impl FnOnce(&Self) -> String) {
+    fn log(&mut self, text: impl FnOnce(&Self) -> String) {
         if !self.silent {
             let line = format!("[{}] {}", self.options.build.role, text(self));
             self.debug.push((2, line));
@@ -233,7 +145,7 @@ impl Rules {
 
     /// Enter a directory (`b""` or `b"."` is the root) and read its per-directory files, nearest rules first.
     /// `read` is asked for paths relative to the transfer root (`d/.rules`), and for absolute ones above it
-    /// (`/.rsync-filter`) and for files that a rule names so. Files that are missing or can't be read are passed over.
+    /// (`/.rsync-filter`) and for files that a rule names so. Files that are missing or cannot be read are skipped.
     /// Each call needs one [`Rules::leave_dir`], also after an error.
     pub fn enter_dir(&mut self, dir: &[u8], read: &mut Reader<'_>) -> Result<()> {
         let dir = if dir == b"." { b"" } else { dir };
@@ -246,7 +158,7 @@ impl Rules {
         let mut number = 0;
         while number < self.lists.len() {
             if !self.lists[number].elided {
-                self.tell(|this| format!("pushing mergelist #{number}{}", this.lists[number].suffix()));
+                self.log(|this| format!("pushing mergelist #{number}{}", this.lists[number].suffix()));
                 self.scan_parents(number, dir, read)?;
                 let path = join(dir, &self.lists[number].name);
                 let prefix = if dir.is_empty() { Vec::new() } else { join(dir, b"") };
@@ -271,7 +183,7 @@ impl Rules {
     }
 
     /// `: /.rsync-filter`: at the first directory, read the file in every directory from the named ancestor down to the
-    /// parent (spec: filters 4.5). What is found stays for all later directories.
+    /// parent (spec: filters 4, step 5). What is found stays for all later directories.
     fn scan_parents(&mut self, number: usize, dir: &[u8], read: &mut Reader<'_>) -> Result<()> {
         let Some(scan) = self.lists[number].scan.take() else {
             return Ok(());
@@ -303,7 +215,7 @@ impl Rules {
         if !inside {
             return Ok(());
         }
-        self.tell(|this| {
+        self.log(|this| {
             format!(
                 "performing parent_dirscan for mergelist #{number}{}",
                 this.lists[number].suffix()
@@ -326,7 +238,7 @@ impl Rules {
                 .position(|&b| b == b'/')
                 .map_or(here.len(), |at| next + at);
         }
-        self.tell(|this| {
+        self.log(|this| {
             format!(
                 "completed parent_dirscan for mergelist #{number}{}",
                 this.lists[number].suffix()
@@ -565,35 +477,6 @@ impl Rules {
             }
         }
         None
-    }
-}
-
-struct Query<'a> {
-    name: &'a [u8],
-    base: &'a [u8],
-    absolute: &'a [u8],
-    is_dir: bool,
-    ignore_perishable: bool,
-    xattr: bool,
-}
-
-impl Query<'_> {
-    #[inline]
-    fn hits(&self, compiled: &Compiled) -> bool {
-        let rule = &compiled.rule;
-        if rule.xattr != self.xattr || (self.ignore_perishable && rule.perishable) {
-            return false;
-        }
-        let matched = (self.is_dir || !rule.dir_only) && {
-            let subject = match compiled.pattern.subject {
-                Subject::Base => Some(self.base),
-                Subject::Name | Subject::Below(0) => Some(self.name),
-                Subject::Below(length) => self.name.get(length + 1..),
-                Subject::Absolute(skip) => self.absolute.get(skip..),
-            };
-            subject.is_some_and(|text| compiled.pattern.matches(text, self.is_dir))
-        };
-        matched != rule.negate
     }
 }
 

@@ -2,21 +2,24 @@
 //!
 //! A [`RuleSet`] grows from options in order ([`build`]) or from the wire ([`RuleSet::from_wire`]); [`Rules`] is a set
 //! compiled for one side of the transfer, to which names are put while walking. Nothing here opens a file: a
-//! [`Reader`] gives their bytes.
+//! [`Reader`](set::Reader) gives their bytes.
 
-pub mod chain;
+pub(crate) mod chain;
+mod compiled;
 pub mod pattern;
-pub mod rule;
-pub mod set;
-pub mod vet;
+pub(crate) mod rule;
+pub(crate) mod set;
+mod split;
+pub(crate) mod vet;
 pub mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use chain::{Match, RuleOptions, Rules, Warning, FROM_FILE};
-pub use rule::{Kind, Rule, Template};
-pub use set::{build, BuildOptions, Reader, RuleSet, Source};
+pub(crate) use chain::Warning;
+pub use chain::{RuleOptions, Rules};
+pub(crate) use rule::FROM_FILE;
+pub use set::{build, BuildOptions, RuleSet, Source};
 pub use vet::{Requested, Vetting};
 
 /// A side of the transfer.
@@ -31,8 +34,11 @@ pub enum Side {
 /// What the first matching rule says. `NoMatch` counts as included, or at risk of deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
+    /// A rule includes the name.
     Include,
+    /// A rule excludes, hides or protects the name.
     Exclude,
+    /// No rule matches.
     NoMatch,
 }
 

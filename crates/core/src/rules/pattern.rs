@@ -193,8 +193,8 @@ fn class(name: &[u8]) -> Option<fn(u8) -> bool> {
 }
 
 /// Greedy match. Only the last `*` and the last `**` are ever revisited: between two `*` every literal slash has one
-/// possible place, so an earlier star can't gain by growing; a `**` makes everything before it final. `None` when
-/// [`STEPS`] were not enough to tell.
+/// possible place, so a longer match of an earlier star never helps; a `**` makes everything before it final. `None` when
+/// [`STEPS`] did not decide.
 fn greedy(tokens: &[Token], text: &[u8]) -> Option<bool> {
     let (mut p, mut t) = (0, 0);
     // Where to go on (token after the star, text position it was tried at).

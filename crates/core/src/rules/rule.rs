@@ -2,6 +2,9 @@
 
 use crate::error::{Error, Result};
 
+/// How a rule from a file is shown that was read before this directory.
+pub(crate) const FROM_FILE: &str = "<rule from a file read earlier>";
+
 /// What a rule does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -215,7 +218,7 @@ impl Template {
 
 /// Where a rule's text came from, for messages. Text read from a file is never shown (SEC-13).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// Options and the wire: the text is shown.
     Text,
     /// Read from a file; this stands for the text: `F line 3`, `a file named at F line 3`.
@@ -224,7 +227,7 @@ pub enum Origin {
 
 impl Origin {
     /// The text as a message shows it.
-    pub fn show(&self, text: &[u8]) -> String {
+    pub(crate) fn show(&self, text: &[u8]) -> String {
         match self {
             Self::Text => String::from_utf8_lossy(text).into_owned(),
             Self::File(place) => format!("<rule from {place}>"),
@@ -262,7 +265,7 @@ pub(super) fn is_space(c: u8) -> bool {
 
 /// Parse one rule. `None`: an empty text, which is no rule.
 /// Errors: `Usage`, with the texts of spec filters 2.1.
-pub fn parse(text: &[u8], template: &Template, origin: &Origin) -> Result<Option<Rule>> {
+pub(crate) fn parse(text: &[u8], template: &Template, origin: &Origin) -> Result<Option<Rule>> {
     if text.is_empty() {
         return Ok(None);
     }

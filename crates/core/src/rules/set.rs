@@ -4,12 +4,13 @@
 use std::collections::HashSet;
 use std::io;
 
-use super::rule::{base_name, is_space, parse, Kind, Origin, Rule, Style, Template};
+use super::rule::{base_name, is_space, parse, Kind, Origin, Rule, Style, Template, FROM_FILE};
+use super::split::{next_blank_separated, old_style_words, skip_blanks, Lines};
 use crate::error::{sys_text, Error, Result};
 
-/// Gives the bytes of a rule file. `None`: there is no such file. An error other than "not found" is one that the
-/// user hears of where the file was named outright.
-pub type Reader<'a> = dyn FnMut(&[u8]) -> io::Result<Option<Vec<u8>>> + 'a;
+/// Gives the bytes of a rule file. `None`: there is no such file. An error other than "not found" is reported where the
+/// user named the file.
+pub(crate) type Reader<'a> = dyn FnMut(&[u8]) -> io::Result<Option<Vec<u8>>> + 'a;
 
 /// Merge files may nest this deep.
 const DEPTH: usize = 32;
@@ -98,12 +99,12 @@ pub struct RuleSet {
     /// Lines for `--debug=FILTER` with the level that shows them. They hold no text from files.
     pub debug: Vec<(u8, String)>,
     sender_default: bool,
-    /// A `!` came by.
+    /// Whether a `!` cleared the list.
     pub(super) cleared: bool,
 }
 
 /// Build a list from option events in order (spec: filters 1).
-/// Errors: `Usage` (1) for bad rules, `FileIo` (11) for files that can't be read or nest too deep.
+/// Errors: `Usage` (1) for bad rules, `FileIo` (11) for files that cannot be read or nest too deep.
 pub fn build(sources: &[Source], options: &BuildOptions, read: &mut Reader<'_>) -> Result<RuleSet> {
     let mut set = RuleSet::default();
     let mut options = options.clone();
@@ -131,7 +132,7 @@ pub(super) struct FileContext {
 }
 
 impl FileContext {
-    pub fn top() -> Self {
+    pub(super) fn top() -> Self {
         Self {
             place: String::new(),
             direct: true,
@@ -220,7 +221,7 @@ impl RuleSet {
 
     /// Add a pattern of `--exclude` or `--include` (spec: filters 2.2).
     pub fn add_old_style(&mut self, pattern: &[u8], include: bool) -> Result<()> {
-        // Old-style text can't name a file.
+        // Old-style text cannot name a file.
         let mut none = |_: &[u8]| Ok(None);
         self.add_rule_text(
             pattern,
@@ -238,7 +239,7 @@ impl RuleSet {
         options: &BuildOptions,
         read: &mut Reader<'_>,
     ) -> Result<()> {
-        self.read_file(name, template, &Origin::Text, name, &FileContext::top(), options, read)
+        self.read_file(name, template, &Origin::Text, &FileContext::top(), options, read)
     }
 
     /// Append what `-C` adds: `:C` and the global list (spec: filters 7).
@@ -290,16 +291,7 @@ impl RuleSet {
         match rule.kind {
             Kind::Merge => {
                 let template = Template::of_merge(&rule);
-                let name = [
-                    if rule.pattern.starts_with(b"/") {
-                        &b""[..]
-                    } else {
-                        &context.dir
-                    },
-                    &rule.pattern,
-                ]
-                .concat();
-                self.read_file(&name, &template, origin, &rule.pattern, context, options, read)
+                self.read_file(&rule.pattern, &template, origin, context, options, read)
             }
             Kind::CvsList => {
                 let cvs = cvs_rules(&rule, options, read)?;
@@ -334,7 +326,7 @@ impl RuleSet {
         }
         for rule in &cvs {
             let text = if rule.from_file {
-                "<rule from a file read earlier>".into()
+                FROM_FILE.into()
             } else {
                 lossy(&rule.text())
             };
@@ -349,26 +341,30 @@ impl RuleSet {
         });
     }
 
-    /// `shown_name`: the name as the rule wrote it, for the message.
+    /// `name` as the rule has it; the file is looked for in the directory of the context.
     fn read_file(
         &mut self,
         name: &[u8],
         template: &Template,
         origin: &Origin,
-        shown_name: &[u8],
         context: &FileContext,
         options: &BuildOptions,
         read: &mut Reader<'_>,
     ) -> Result<()> {
         let role = &options.role;
         if context.depth >= DEPTH {
-            let shown = origin.show(shown_name);
+            let shown = origin.show(name);
             return Err(Error::FileIo(format!(
                 "[{role}] merge-file include depth limit ({DEPTH}) exceeded at {shown}"
             )));
         }
+        let path = if name.starts_with(b"/") {
+            name.to_vec()
+        } else {
+            [&context.dir, name].concat()
+        };
         let missing = || io::Error::from_raw_os_error(2);
-        let content = match read(name).and_then(|content| content.ok_or_else(missing)) {
+        let content = match read(&path).and_then(|content| content.ok_or_else(missing)) {
             Ok(content) => content,
             // A directory reads as an empty file.
             Err(error) if error.raw_os_error() == Some(21) => Vec::new(),
@@ -376,19 +372,19 @@ impl RuleSet {
                 let kind = if template.include { "include" } else { "exclude" };
                 return Err(Error::FileIo(match origin {
                     Origin::Text => {
-                        let name = lossy(shown_name);
+                        let name = lossy(name);
                         format!(
                             "rsync: [{role}] failed to open {kind} file {name}: {}",
                             sys_text(&error)
                         )
                     }
                     Origin::File(_) => {
-                        format!("failed to open {kind} file {}", origin.show(shown_name))
+                        format!("failed to open {kind} file {}", origin.show(name))
                     }
                 }));
             }
         };
-        let inner = context.nested(shown_name, origin);
+        let inner = context.nested(name, origin);
         self.add_content(&content, template, &inner, options, read)
     }
 
@@ -484,39 +480,6 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Lines ending in LF, CR or CRLF, or NUL-terminated entries. A CRLF counts as one line.
-struct Lines<'a> {
-    rest: &'a [u8],
-    nul: bool,
-}
-
-impl<'a> Iterator for Lines<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let nul = self.nul;
-        let end = |c: &u8| {
-            if nul {
-                *c == 0
-            } else {
-                matches!(c, b'\n' | b'\r')
-            }
-        };
-        let at = self.rest.iter().position(end).unwrap_or(self.rest.len());
-        let line = &self.rest[..at];
-        let eaten = if !nul && self.rest[at..].starts_with(b"\r\n") {
-            2
-        } else {
-            1
-        };
-        self.rest = self.rest.get(at + eaten..).unwrap_or_default();
-        Some(line)
-    }
-}
-
 /// The global CVS list with the qualities of the `-C` rule that inserts it.
 fn cvs_rules(parent: &Rule, options: &BuildOptions, read: &mut Reader<'_>) -> Result<Vec<Rule>> {
     let template = Template {
@@ -544,7 +507,7 @@ fn cvs_rules(parent: &Rule, options: &BuildOptions, read: &mut Reader<'_>) -> Re
     };
     words(CVS.as_bytes(), &built_in, &Origin::Text)?;
     if let Some(name) = &options.cvs_file {
-        // A file that is not there or can't be read adds nothing.
+        // A file that is missing or cannot be read adds nothing.
         if let Ok(Some(content)) = read(name) {
             words(&content, &template, &Origin::File(lossy(name)))?;
         }
@@ -562,29 +525,6 @@ fn cvs_rules(parent: &Rule, options: &BuildOptions, read: &mut Reader<'_>) -> Re
         .collect())
 }
 
-/// The first rule of a daemon's `filter` string and what follows it: blanks separate, and the separator inside a rule is
-/// understood.
-fn next_blank_separated(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let text = skip_blanks(text);
-    let blank = |c: &u8| is_space(*c);
-    let word = text
-        .iter()
-        .position(blank)
-        .or((!text.is_empty()).then_some(text.len()))?;
-    // A word without `_` in it is a prefix and modifiers; its pattern is the next one. `!` and `-C` have no pattern.
-    let head = &text[..word];
-    let complete = head.contains(&b'_')
-        || matches!(head, b"!" | b"clear")
-        || (head.contains(&b'C') && matches!(head[0], b'-' | b'+' | b'e' | b'i'))
-        || word == text.len();
-    let mut end = word;
-    if !complete {
-        end = word + 1;
-        end += text[end..].iter().position(blank).unwrap_or(text.len() - end);
-    }
-    Some((&text[..end], &text[end..]))
-}
-
 /// The message about a rule inside a longer string shows all that was left of the string.
 fn show_rest(error: Error, rule: &[u8], rest: &[u8]) -> Error {
     match error {
@@ -595,35 +535,5 @@ fn show_rest(error: Error, rule: &[u8], rest: &[u8]) -> Error {
             Error::Usage(whole.unwrap_or(text))
         }
         other => other,
-    }
-}
-
-/// Not `trim_ascii_start`, for which a vertical tab is no blank: what ends a word must be skipped here.
-fn skip_blanks(text: &[u8]) -> &[u8] {
-    let begin = text.iter().position(|c| !is_space(*c)).unwrap_or(text.len());
-    &text[begin..]
-}
-
-/// Cut a daemon's `include` or `exclude` string into patterns; `- ` and `+ ` stay with their pattern.
-fn old_style_words(text: &[u8]) -> Vec<&[u8]> {
-    let mut out = Vec::new();
-    let mut rest = text;
-    loop {
-        rest = skip_blanks(rest);
-        if rest.is_empty() {
-            return out;
-        }
-        let start = if rest.len() > 2 && matches!(&rest[..2], b"- " | b"+ ") {
-            2
-        } else {
-            0
-        };
-        let end = start
-            + rest[start..]
-                .iter()
-                .position(|c| is_space(*c))
-                .unwrap_or(rest.len() - start);
-        out.push(&rest[..end]);
-        rest = &rest[end..];
     }
 }

@@ -243,6 +243,7 @@ fn words(kind: fn(Vec<u8>) -> Source, list: &[&str]) -> Vec<Source> {
 
 /// spec: filters 13.1, row by row: rules, files, what is not transferred.
 #[test]
+#[allow(clippy::too_many_lines)] // one table
 fn verified_merge_cases() {
     let every_o: &[&str] = &["a.o", "d/a.o", "d/e/a.o", "f/a.o"];
     let f = filters;
@@ -527,6 +528,7 @@ fn wire(rules: &[&str], protocol: u8, server: Side, delete_excluded: bool) -> Re
 
 /// spec: filters 11.2 and 11.3, row by row, and captures of the real program.
 #[test]
+#[allow(clippy::too_many_lines)] // one table
 fn wire_texts() {
     const PUSH: Side = Side::Receiver;
     const PULL: Side = Side::Sender;

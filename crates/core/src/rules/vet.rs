@@ -167,6 +167,7 @@ impl Requested {
 /// list of files, `rules` when a `:` rule exists.
 #[derive(Debug, Default)]
 pub struct Vetting {
+    /// What the client asked for.
     pub requested: Option<Requested>,
     /// The client's own rules, as a sender sees them.
     pub rules: Option<Rules>,

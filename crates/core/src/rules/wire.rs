@@ -17,7 +17,7 @@ const TOO_MODERN: &str = "filter rules are too modern for remote rsync.";
 impl RuleSet {
     /// The texts to send to a server that is `server` side of the transfer (a push: `Receiver`; a pull: `Sender`).
     /// Whether the list is sent at all is spec filters 11.1.
-    /// Errors: `Protocol` (2) when a rule can't be said in this protocol.
+    /// Errors: `Protocol` (2) when a rule has no form in this protocol.
     pub fn to_wire(&self, protocol: u8, server: Side, delete_excluded: bool) -> Result<Vec<Vec<u8>>> {
         let push = server == Side::Receiver;
         let mut out = Vec::new();

@@ -9,7 +9,7 @@ const START: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 /// A running digest. Input whose length is a multiple of 64 gets no padding block, and the count of bits in the padding
 /// has 32 bits.
 #[derive(Clone)]
-pub struct Md4Unpadded {
+pub(crate) struct Md4Unpadded {
     state: [u32; 4],
     /// The begin of the next block.
     block: [u8; BLOCK],
@@ -31,7 +31,7 @@ impl Default for Md4Unpadded {
 
 impl Md4Unpadded {
     /// Adds data.
-    pub fn update(&mut self, mut data: &[u8]) {
+    pub(crate) fn update(&mut self, mut data: &[u8]) {
         self.len = self.len.wrapping_add(data.len() as u32);
         if self.filled > 0 {
             let (now, rest) = data.split_at(data.len().min(BLOCK - self.filled));
@@ -54,7 +54,7 @@ impl Md4Unpadded {
     }
 
     /// The digest of what was added so far; starts over.
-    pub fn finish(&mut self) -> [u8; 16] {
+    pub(crate) fn finish(&mut self) -> [u8; 16] {
         if self.filled > 0 {
             let bits = self.len.wrapping_mul(8);
             self.block[self.filled] = 0x80;

@@ -3,10 +3,11 @@
 //!
 //! spec: protocol 6.6, 8; protocol-old 6.2, 8
 
-pub mod md4;
-pub mod rolling;
-pub mod size;
-pub mod strong;
+pub(crate) mod md4;
+pub(crate) mod rolling;
+pub(crate) mod size;
+pub(crate) mod strong;
 
 pub use size::SumHead;
-pub use strong::{digest_len, BlockHasher, Digest, Hasher};
+pub(crate) use strong::digest_len;
+pub use strong::{BlockHasher, Hasher};

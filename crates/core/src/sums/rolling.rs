@@ -9,7 +9,7 @@
 const LANES: usize = 32;
 
 /// The sum of a whole buffer: `s1` in the low half, `s2` in the high half.
-pub fn checksum(buf: &[u8]) -> u32 {
+pub(crate) fn checksum(buf: &[u8]) -> u32 {
     // With L lanes and m steps, byte (c, j) has the weight (m - c) * L - j in s2. The lanes collect the sum of x (`sum`)
     // and of (m - c) * x (`weighted`) without a multiplication; the weights by lane are applied once at the end.
     let (sum, weighted) = lanes(buf);
@@ -49,7 +49,7 @@ fn lanes(buf: &[u8]) -> ([u16; LANES], [u16; LANES]) {
 ///
 /// The halves are kept in 32 bits; what overflows 16 is cut off in [`Rolling::value`].
 #[derive(Debug, Clone, Copy)]
-pub struct Rolling {
+pub(crate) struct Rolling {
     s1: u32,
     s2: u32,
     window: u32,
@@ -57,7 +57,7 @@ pub struct Rolling {
 
 impl Rolling {
     /// The sum of `window`, ready to be moved.
-    pub fn new(window: &[u8]) -> Self {
+    pub(crate) fn new(window: &[u8]) -> Self {
         let sum = checksum(window);
         Self {
             s1: sum & 0xffff,
@@ -69,7 +69,7 @@ impl Rolling {
     /// Moves the window by one: `out` leaves at the start, `byte` enters at the end.
     #[inline(always)]
     #[allow(clippy::inline_always)] // one call per source byte; the loop around it must stay in registers
-    pub fn roll(&mut self, out: u8, byte: u8) {
+    pub(crate) fn roll(&mut self, out: u8, byte: u8) {
         let out = out as i8 as u32;
         self.s1 = self.s1.wrapping_add(byte as i8 as u32).wrapping_sub(out);
         self.s2 = self
@@ -78,19 +78,10 @@ impl Rolling {
             .wrapping_sub(self.window.wrapping_mul(out));
     }
 
-    /// Makes the window one byte shorter at its start (at the end of a file, where nothing enters any more).
-    #[inline]
-    pub fn shrink(&mut self, out: u8) {
-        let out = out as i8 as u32;
-        self.s1 = self.s1.wrapping_sub(out);
-        self.s2 = self.s2.wrapping_sub(self.window.wrapping_mul(out));
-        self.window = self.window.wrapping_sub(1);
-    }
-
     /// The sum as the wire has it.
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    pub fn value(&self) -> u32 {
+    pub(crate) fn value(&self) -> u32 {
         self.s1 & 0xffff | self.s2 << 16
     }
 }
@@ -140,10 +131,7 @@ mod tests {
                 prop_assert_eq!(rolling.value(), plain(&data[i..i + k]));
                 rolling.roll(data[i], data[i + k]);
             }
-            for i in data.len() - k..data.len() {
-                prop_assert_eq!(rolling.value(), plain(&data[i..]));
-                rolling.shrink(data[i]);
-            }
+            prop_assert_eq!(rolling.value(), plain(&data[data.len() - k..]));
         }
     }
 }

@@ -6,14 +6,14 @@ use super::strong::digest_len;
 use crate::error::{Error, Result};
 use crate::plan::SumKind;
 use crate::wire::ints::{put_int, Source};
-use crate::wire::trace::{self, Way};
+use crate::wire::trace::{Tracer, Way};
 
 /// Block length of small files, and the least that is ever chosen.
-pub const DEFAULT_BLOCK: u32 = 700;
+pub(crate) const DEFAULT_BLOCK: u32 = 700;
 /// Longest block from protocol 30 on.
-pub const MAX_BLOCK: u32 = 1 << 17;
+pub(crate) const MAX_BLOCK: u32 = 1 << 17;
 /// Longest block before protocol 30.
-pub const OLD_MAX_BLOCK: u32 = 1 << 29;
+pub(crate) const OLD_MAX_BLOCK: u32 = 1 << 29;
 /// Most bytes of a strong sum that are ever sent.
 const MAX_STRONG: u32 = 16;
 /// Fewest, unless the digest itself is shorter.
@@ -22,7 +22,7 @@ const MIN_STRONG: u32 = 2;
 const BIAS_BITS: i64 = 10;
 
 /// The longest block a peer may announce (spec: protocol 12).
-pub fn max_block(protocol: u8) -> u32 {
+pub(crate) fn max_block(protocol: u8) -> u32 {
     if protocol >= 30 {
         MAX_BLOCK
     } else {
@@ -46,7 +46,6 @@ pub struct SumHead {
 impl SumHead {
     /// Appends the four ints; below protocol 27 three, without the strong length.
     pub fn put(&self, out: &mut Vec<u8>, protocol: u8) {
-        self.trace(Way::Out);
         put_int(out, self.count as i32);
         put_int(out, self.blength as i32);
         if protocol >= 27 {
@@ -78,7 +77,7 @@ impl SumHead {
         if blength == 0 && count > 0 {
             return Err(Error::Protocol(format!("Invalid zero block length [{role}]")));
         }
-        // A strong sum of no or one byte would leave the choice of matching blocks to whoever made the rolling sums.
+        // With a strong sum of less than two bytes, a peer that invents rolling sums could choose the matching blocks.
         let digest = digest_len(kind) as i32;
         if !(0..=digest).contains(&s2length) || (count > 0 && s2length < digest.min(MIN_STRONG as i32)) {
             return Err(Error::Protocol(format!("Invalid checksum length {s2length} [{role}]")));
@@ -94,14 +93,15 @@ impl SumHead {
             s2length: s2length as u32,
             remainder: remainder as u32,
         };
-        head.trace(Way::In);
+        head.trace(src.tracer(), Way::In);
         Ok(head)
     }
 
-    fn trace(&self, way: Way) {
-        if trace::is_on() {
+    /// The head in words, for `--debug=IO`.
+    pub(crate) fn trace(&self, tracer: Option<&Tracer>, way: Way) {
+        if let Some(tracer) = tracer {
             let (count, length, strong, rest) = (self.count, self.blength, self.s2length, self.remainder);
-            trace::line(
+            tracer.line(
                 way,
                 &format!("SUMS count={count} length={length} strong={strong} rest={rest}"),
             );
@@ -134,7 +134,7 @@ impl SumHead {
 }
 
 /// The block length for a basis of `len` bytes: about its square root, as a multiple of 8.
-pub fn block_length(len: u64, block_size_option: u32, protocol: u8) -> u32 {
+pub(crate) fn block_length(len: u64, block_size_option: u32, protocol: u8) -> u32 {
     if block_size_option != 0 {
         return block_size_option;
     }
@@ -163,7 +163,7 @@ fn old_strong_length(kind: SumKind, redo: bool) -> u32 {
 }
 
 /// How many bytes of each strong sum are enough for a basis of `len` bytes.
-pub fn strong_length(len: u64, blength: u32, protocol: u8, kind: SumKind, redo: bool) -> u32 {
+pub(crate) fn strong_length(len: u64, blength: u32, protocol: u8, kind: SumKind, redo: bool) -> u32 {
     if protocol < 27 {
         return old_strong_length(kind, redo);
     }
@@ -180,7 +180,7 @@ pub fn strong_length(len: u64, blength: u32, protocol: u8, kind: SumKind, redo: 
 
 /// The head for a basis of `len` bytes; `block_size_option` is `--block-size`, 0 if not given. A basis that is empty or
 /// has more blocks than an int can count gets the zero head.
-pub fn sum_head(len: u64, block_size_option: u32, protocol: u8, kind: SumKind, redo: bool) -> SumHead {
+pub(crate) fn sum_head(len: u64, block_size_option: u32, protocol: u8, kind: SumKind, redo: bool) -> SumHead {
     let blength = block_length(len, block_size_option, protocol);
     let count = len.div_ceil(u64::from(blength));
     if count == 0 || count > i32::MAX as u64 {

@@ -49,10 +49,15 @@ pub struct Named {
 /// An ACL; `None` is an absent entry. Perms are 0 to 7.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Acl {
+    /// The owner.
     pub user_obj: Option<u8>,
+    /// The owning group.
     pub group_obj: Option<u8>,
+    /// The most that named entries and groups may do.
     pub mask: Option<u8>,
+    /// Everybody else.
     pub other: Option<u8>,
+    /// Entries for named users and groups.
     pub named: Vec<Named>,
 }
 
@@ -90,7 +95,7 @@ impl Acl {
         }
     }
 
-    /// Nothing in it: for a default ACL, there is none.
+    /// Whether it has no entries; for a default ACL that means that none is set.
     pub fn is_empty(&self) -> bool {
         *self == Acl::default()
     }
@@ -242,7 +247,7 @@ impl Acl {
         self.other.get_or_insert(bits(mode, 0));
     }
 
-    /// A default ACL that names some but not all of the three base entries can't be set: they are taken from `mode`
+    /// A default ACL that names some but not all of the three base entries cannot be set: they are taken from `mode`
     /// of the directory.
     pub fn complete_default(&mut self, mode: u32) {
         if !self.is_empty() {
@@ -295,19 +300,19 @@ fn none_if_unsupported(got: io::Result<Option<Vec<u8>>>) -> io::Result<Option<Ac
 }
 
 /// An ACL of an open file; `None` if it has only its mode (or no default ACL).
-pub fn fget(file: impl AsFd, kind: AclKind) -> io::Result<Option<Acl>> {
+pub(crate) fn fget(file: impl AsFd, kind: AclKind) -> io::Result<Option<Acl>> {
     none_if_unsupported(xattr::fget(file, kind.xattr()))
 }
 
 /// Set an ACL of an open file, which changes its mode; `None` removes it.
-pub fn fset(file: impl AsFd, kind: AclKind, acl: Option<&Acl>) -> io::Result<()> {
+pub(crate) fn fset(file: impl AsFd, kind: AclKind, acl: Option<&Acl>) -> io::Result<()> {
     match acl {
         Some(acl) => xattr::fset(file, kind.xattr(), &acl.to_xattr()),
         None => removed(xattr::fremove(file, kind.xattr())),
     }
 }
 
-/// Where there can be no ACL, none is left.
+/// Removing an ACL succeeds where there cannot be one.
 fn removed(done: io::Result<bool>) -> io::Result<()> {
     match done {
         Err(e) if e.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => Ok(()),

@@ -7,10 +7,11 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use tempfile::TempDir;
 
 use super::acl::{self, Acl, AclKind, Named};
-use super::data::{self, CopyError, CopyWay};
+use super::data::{self, CopyError, CopyWay, Reflink};
 use super::fake::{self, FakeStat};
+use super::root::Atime;
 use super::xattr::{self, Handling};
-use super::{attrs, stat, CopyOptions, Root, RootOptions};
+use super::{attrs, stat, Root, RootOptions};
 use crate::error::Error;
 
 fn root() -> (TempDir, Root) {
@@ -57,7 +58,7 @@ fn xattrs() {
     let pin = root.pin(f).unwrap();
     pin.set_xattr(b"user.pin", b"p").unwrap();
     assert_eq!(pin.list_xattrs().unwrap().len(), 3);
-    let file = root.open_read(f, false).unwrap();
+    let file = root.open_read(f, Atime::Update).unwrap();
     assert_eq!(xattr::fget(&file, b"user.pin").unwrap().unwrap(), b"p");
     xattr::fset(&file, b"user.pin", b"q").unwrap();
     assert_eq!(xattr::flist(&file).unwrap().len(), 3);
@@ -301,13 +302,13 @@ fn copies() {
     let (tmp, root) = root();
     let content: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
     fs::write(tmp.path().join("d/big"), &content).unwrap();
-    let source = root.open_read(b"d/big", false).unwrap();
+    let source = root.open_read(b"d/big", Atime::Update).unwrap();
     for (len, reflink) in [
-        (3_000_000, true),
-        (3_000_000, false),
-        (1000, false),
-        (4_000_000, false),
-        (0, true),
+        (3_000_000, Reflink::Try),
+        (3_000_000, Reflink::Never),
+        (1000, Reflink::Never),
+        (4_000_000, Reflink::Never),
+        (0, Reflink::Try),
     ] {
         let temp = root.create_temp(b"d/copy", None).unwrap();
         let result = data::copy_whole(&source, &temp.file, len, reflink);
@@ -324,19 +325,19 @@ fn copies() {
     }
     // content beyond the size that is shown, and another filesystem
     let temp = root.create_temp(b"d/copy", None).unwrap();
-    let way = data::copy_whole(&File::open("/proc/self/status").unwrap(), &temp.file, 40, true).unwrap();
+    let way = data::copy_whole(&File::open("/proc/self/status").unwrap(), &temp.file, 40, Reflink::Try).unwrap();
     assert_eq!(way, CopyWay::User);
     // a cancelled one
     let temp = root.create_temp(b"d/copy", None).unwrap();
     let stop = &mut |_| Err(Error::Interrupted(String::new()));
-    let stopped = data::copy_whole_with(&source, &temp.file, 3_000_000, false, stop);
+    let stopped = data::copy_whole_with(&source, &temp.file, 3_000_000, Reflink::Never, stop);
     assert!(matches!(stopped, Err(CopyError::Stopped(_))));
     // each side's errors are its own
     let unreadable = File::open(tmp.path()).unwrap();
-    let result = data::copy_whole(&unreadable, &temp.file, 10, false);
+    let result = data::copy_whole(&unreadable, &temp.file, 10, Reflink::Never);
     assert!(matches!(result, Err(CopyError::Source(e)) if e.raw_os_error() == Some(21)));
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let result = data::copy_whole(&source, &full, 10, false);
+    let result = data::copy_whole(&source, &full, 10, Reflink::Never);
     assert!(matches!(result, Err(CopyError::Target(e)) if e.raw_os_error() == Some(28)));
 }
 
@@ -351,10 +352,10 @@ fn holes_and_room() {
     assert_eq!(stat::of_file(&file).unwrap().size, 1 << 20);
     fs::write(tmp.path().join("d/h"), vec![1; 1 << 20]).unwrap();
     data::punch_hole(&file, 65536, 65536, 1 << 20).unwrap();
-    assert_eq!(data::seek_hole(&file, 0).unwrap(), Some(65536));
-    assert_eq!(data::seek_data(&file, 65536).unwrap(), Some(131_072));
-    assert_eq!(data::seek_data(&file, 1 << 20).unwrap(), None);
-    data::fsync(&file).unwrap();
+    let seek = |to| rustix::fs::seek(&file, to).ok();
+    assert_eq!(seek(rustix::fs::SeekFrom::Hole(0)), Some(65536));
+    assert_eq!(seek(rustix::fs::SeekFrom::Data(65536)), Some(131_072));
+    assert_eq!(seek(rustix::fs::SeekFrom::Data(1 << 20)), None);
     let m = fs::metadata(tmp.path().join("d/h")).unwrap();
     assert_eq!(
         (m.len(), m.permissions().mode() & 0o777, m.nlink()),
@@ -367,16 +368,16 @@ fn reopening_without_a_descriptor_table() {
     let (_tmp, root) = root();
     root.mknod(b"d/fifo", 0o010_600, 0, 0).unwrap();
     let again = |name: &[u8]| {
-        let pin = std::os::fd::OwnedFd::from(root.open_read(name, false)?);
-        root.at(name, |dir, leaf| super::root::reopen(dir, leaf, &pin))
+        let pin = std::os::fd::OwnedFd::from(root.open_read(name, Atime::Update)?);
+        root.at(name, |dir, leaf| super::inode::reopen(dir, leaf, &pin))
     };
     assert!(again(b"d/f").is_ok() && again(b"d").is_ok());
     assert_eq!(again(b"d/fifo").unwrap_err().raw_os_error(), Some(95));
     // another inode has taken the name
-    let pin = std::os::fd::OwnedFd::from(root.open_read(b"d/f", false).unwrap());
+    let pin = std::os::fd::OwnedFd::from(root.open_read(b"d/f", Atime::Update).unwrap());
     root.rename(b"d/f", b"d/g").unwrap();
     drop(root.create_excl(b"d/f", 0o600).unwrap());
-    let got = root.at(b"d/f", |dir, leaf| super::root::reopen(dir, leaf, &pin));
+    let got = root.at(b"d/f", |dir, leaf| super::inode::reopen(dir, leaf, &pin));
     assert_eq!(got.unwrap_err().raw_os_error(), Some(95));
 }
 
@@ -401,51 +402,10 @@ fn kept_status() {
         uid: real.uid,
         gid: real.gid,
     };
-    fake::fkeep(root.open_read(b"d/f", false).unwrap(), &fake).unwrap();
+    root.pin(b"d/f").unwrap().keep_fake(&fake).unwrap();
     assert_eq!(root.get_xattr(b"d/f", fake::XATTR).unwrap(), None);
     assert_eq!(root.lstat_fake(b"d/f").unwrap(), real);
     root.set_xattr(b"d/f", fake::XATTR, b"junk").unwrap();
     assert!(matches!(root.lstat_fake(b"d/f"), Err(fake::LookupError::Corrupt(v)) if v == b"junk"));
     assert!(root.lstat_fake(b"d/l").unwrap().is_symlink());
-}
-
-#[test]
-fn files_placed_elsewhere() {
-    let (tmp, here) = root();
-    // another filesystem, where there is one
-    let shm = TempDir::new_in("/dev/shm").unwrap_or_else(|_| TempDir::new().unwrap());
-    let there = Root::open(shm.path().as_os_str().as_bytes(), &RootOptions::default()).unwrap();
-    here.chmod(b"d/f", 0o4751).unwrap();
-    here.utimens(b"d/f", Some((123, 456)), None).unwrap();
-    here.set_xattr(b"d/f", b"user.a", b"b").unwrap();
-    let options = CopyOptions {
-        owner: true,
-        acls: true,
-        xattrs: false,
-        reflink: true,
-        fsync: true,
-    };
-    there.copy_from(&here, b"d/f", b"copy", options).unwrap();
-    let s = there.lstat(b"copy").unwrap();
-    assert_eq!((s.permissions(), s.mtime_pair(), s.size), (0o4751, (123, 456), 7));
-    there.move_from(&here, b"d/f", b"moved", options).unwrap();
-    assert!(here.lstat(b"d/f").is_err() && there.lstat(b"moved").unwrap().size == 7);
-    here.move_from(&there, b"moved", b"d/back", options).unwrap();
-    assert_eq!(fs::read(tmp.path().join("d/back")).unwrap(), b"content");
-    here.set_xattr(b"d/back", b"user.a", b"b").unwrap();
-    here.copy_from(
-        &here,
-        b"d/back",
-        b"d/again",
-        CopyOptions {
-            xattrs: true,
-            ..options
-        },
-    )
-    .unwrap();
-    assert_eq!(here.get_xattr(b"d/again", b"user.a").unwrap().unwrap(), b"b");
-    assert_eq!(there.read_dir(b"").unwrap().len(), 1);
-    // a link or a directory is no file
-    assert!(there.copy_from(&here, b"d", b"x", options).is_err());
-    assert!(there.copy_from(&here, b"d/l", b"x", options).is_err());
 }

@@ -12,7 +12,7 @@ use rustix::fs::{Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::{retry_on_intr, Errno};
 
 /// A moment: seconds since 1970, nanoseconds.
-pub type Time = (i64, u32);
+pub(crate) type Time = (i64, u32);
 
 fn timespec(time: Option<Time>) -> Timespec {
     match time {
@@ -35,7 +35,7 @@ pub(super) fn timestamps(mtime: Option<Time>, atime: Option<Time>) -> Timestamps
 }
 
 pub(super) fn ids(uid: Option<u32>, gid: Option<u32>) -> Result<(Option<Uid>, Option<Gid>), Errno> {
-    // -1 means "leave it" to the system, so it can't be set (spec: transfer 5.3)
+    // To the system -1 means "leave it", so it cannot be set (spec: transfer 5.3).
     if uid == Some(u32::MAX) || gid == Some(u32::MAX) {
         return Err(Errno::INVAL);
     }
@@ -58,20 +58,20 @@ pub(super) fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> Result<T, Er
 }
 
 /// The twelve permission bits of an open file.
-pub fn fchmod(file: impl AsFd, mode: u32) -> io::Result<()> {
+pub(crate) fn fchmod(file: impl AsFd, mode: u32) -> io::Result<()> {
     let file = file.as_fd();
     Ok(retry(|| nix::sys::stat::fchmod(file, permissions(mode)))?)
 }
 
 /// Owner and group of an open file; `None` leaves one as it is. This clears set-id bits: the mode comes after.
-pub fn fchown(file: impl AsFd, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+pub(crate) fn fchown(file: impl AsFd, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
     let (uid, gid) = ids(uid, gid)?;
     let file = file.as_fd();
     Ok(retry(|| nix::unistd::fchown(file, uid, gid))?)
 }
 
 /// Times of an open file; `None` leaves one as it is.
-pub fn futimens(file: impl AsFd, mtime: Option<Time>, atime: Option<Time>) -> io::Result<()> {
+pub(crate) fn futimens(file: impl AsFd, mtime: Option<Time>, atime: Option<Time>) -> io::Result<()> {
     let times = timestamps(mtime, atime);
     Ok(retry_on_intr(|| rustix::fs::futimens(&file, &times))?)
 }

@@ -17,7 +17,7 @@ pub(super) struct Cache {
 
 impl Cache {
     /// The handle of `dir`, unless something was replaced by another clone since (`epoch` has moved on).
-    pub fn get(&mut self, dir: &[u8], epoch: u64) -> Option<Arc<OwnedFd>> {
+    pub(super) fn get(&mut self, dir: &[u8], epoch: u64) -> Option<Arc<OwnedFd>> {
         if self.epoch != epoch {
             self.slots.clear();
             self.epoch = epoch;
@@ -31,7 +31,7 @@ impl Cache {
     }
 
     /// Remember a handle that was opened in `epoch`.
-    pub fn put(&mut self, dir: &[u8], handle: Arc<OwnedFd>, epoch: u64) {
+    pub(super) fn put(&mut self, dir: &[u8], handle: Arc<OwnedFd>, epoch: u64) {
         if self.epoch != epoch {
             self.slots.clear();
             self.epoch = epoch;
@@ -45,7 +45,7 @@ impl Cache {
     }
 
     /// Forget `dir` and all below it (`b""` or `b"."`: everything); whether there was anything to forget.
-    pub fn forget(&mut self, dir: &[u8]) -> bool {
+    pub(super) fn forget(&mut self, dir: &[u8]) -> bool {
         let before = self.slots.len();
         if dir.is_empty() || dir == b"." {
             self.slots.clear();
@@ -57,7 +57,7 @@ impl Cache {
     }
 
     /// This clone has made the change that moved the epoch from `old` to `new` and has forgotten what it had to.
-    pub fn follow_epoch(&mut self, old: u64, new: u64) {
+    pub(super) fn follow_epoch(&mut self, old: u64, new: u64) {
         if self.epoch == old {
             self.epoch = new;
         }

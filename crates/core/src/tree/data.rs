@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{FallocateFlags, SeekFrom};
+use rustix::fs::FallocateFlags;
 use rustix::io::{retry_on_intr, Errno};
 
 use crate::error::Error;
@@ -14,15 +14,22 @@ const STEP: u64 = 16 << 20;
 /// Bytes through user space at once.
 const BUFFER: usize = 256 * 1024;
 
-/// How the last bytes of [`copy_whole`] went.
+/// How [`copy_whole`] copied the last bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CopyWay {
+pub(crate) enum CopyWay {
     /// Blocks are shared (FICLONE).
     Reflink,
     /// copy_file_range.
     Kernel,
     /// read and write.
     User,
+}
+
+/// Whether a copy may share its blocks with the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reflink {
+    Try,
+    Never,
 }
 
 /// `ENODATA`: how rsync reports a file that ended before the length it had when it was opened.
@@ -32,10 +39,10 @@ const NO_DATA: i32 = 61;
 /// ends the run: so they are different types.
 #[derive(Debug)]
 pub enum CopyError {
-    /// The source can't be read, or is shorter than it was (`ENODATA`).
+    /// The source cannot be read, or is shorter than it was (`ENODATA`).
     Source(io::Error),
     Target(io::Error),
-    /// The caller wants no more of it.
+    /// The caller has stopped the copy.
     Stopped(Error),
 }
 
@@ -46,7 +53,7 @@ impl CopyError {
     }
 }
 
-/// For callers to whom both files are their own.
+/// For callers that own both files.
 impl From<CopyError> for io::Error {
     fn from(error: CopyError) -> Self {
         match error {
@@ -57,7 +64,7 @@ impl From<CopyError> for io::Error {
 }
 
 /// Read `buffer` full from `offset`; an error also if the file ends before.
-pub fn read_at(source: &File, buffer: &mut [u8], offset: u64) -> Result<(), CopyError> {
+pub(crate) fn read_at(source: &File, buffer: &mut [u8], offset: u64) -> Result<(), CopyError> {
     let mut done = 0;
     while done < buffer.len() {
         match source.read_at(&mut buffer[done..], offset + done as u64) {
@@ -71,21 +78,21 @@ pub fn read_at(source: &File, buffer: &mut [u8], offset: u64) -> Result<(), Copy
 }
 
 /// Copy the first `len` bytes of `source` into the empty file `target`. See [`copy_whole_with`].
-pub fn copy_whole(source: &File, target: &File, len: u64, reflink: bool) -> Result<CopyWay, CopyError> {
+pub(crate) fn copy_whole(source: &File, target: &File, len: u64, reflink: Reflink) -> Result<CopyWay, CopyError> {
     copy_whole_with(source, target, len, reflink, &mut |_| Ok(()))
 }
 
-/// Copy the first `len` bytes of `source` into the empty file `target`: shared blocks if `reflink` and the filesystem
+/// Copy the first `len` bytes of `source` into the empty file `target`: shared blocks if asked for and the filesystem
 /// can, else inside the kernel, else through user space. `progress` gets the number of bytes done so far; its error
 /// ends the copy. The files' own offsets are not used. `Ok` means that all `len` bytes are there.
-pub fn copy_whole_with(
+pub(crate) fn copy_whole_with(
     source: &File,
     target: &File,
     len: u64,
-    reflink: bool,
+    reflink: Reflink,
     progress: &mut dyn FnMut(u64) -> Result<(), Error>,
 ) -> Result<CopyWay, CopyError> {
-    if reflink && len > 0 && rustix::fs::ioctl_ficlone(target, source).is_ok() {
+    if reflink == Reflink::Try && len > 0 && rustix::fs::ioctl_ficlone(target, source).is_ok() {
         let got = super::stat::of_file(target).map_err(CopyError::Target)?.size;
         if got > len {
             target.set_len(len).map_err(CopyError::Target)?;
@@ -131,7 +138,7 @@ pub fn copy_whole_with(
 
 /// Reserve room for `len` bytes. With `grow` the file gets that length (rsync does so with `--sparse`, and punches);
 /// otherwise its length stays.
-pub fn preallocate(file: &File, len: u64, grow: bool) -> io::Result<()> {
+pub(crate) fn preallocate(file: &File, len: u64, grow: bool) -> io::Result<()> {
     if len == 0 {
         return Ok(());
     }
@@ -145,7 +152,7 @@ pub fn preallocate(file: &File, len: u64, grow: bool) -> io::Result<()> {
 
 /// Make a range read as zeros: a hole where the filesystem can, written zeros otherwise. The file has `length` bytes;
 /// a hole may go beyond (that frees its last block), zeros may not.
-pub fn punch_hole(file: &File, offset: u64, len: u64, length: u64) -> io::Result<()> {
+pub(crate) fn punch_hole(file: &File, offset: u64, len: u64, length: u64) -> io::Result<()> {
     if len == 0 || offset >= length {
         return Ok(());
     }
@@ -167,30 +174,7 @@ pub fn punch_hole(file: &File, offset: u64, len: u64, length: u64) -> io::Result
     }
 }
 
-/// Where the next data at or after `offset` begins; `None` when only a hole follows. Moves the file's offset.
-pub fn seek_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
-    match rustix::fs::seek(file, SeekFrom::Data(offset)) {
-        Ok(at) => Ok(Some(at)),
-        Err(Errno::NXIO) => Ok(None),
-        Err(e) => Err(e.into()),
-    }
-}
-
-/// Where the next hole at or after `offset` begins (the end of the file counts as one); `None` beyond the end.
-pub fn seek_hole(file: &File, offset: u64) -> io::Result<Option<u64>> {
-    match rustix::fs::seek(file, SeekFrom::Hole(offset)) {
-        Ok(at) => Ok(Some(at)),
-        Err(Errno::NXIO) => Ok(None),
-        Err(e) => Err(e.into()),
-    }
-}
-
 /// Whether a directory is on NFS; one that cannot say is not.
-pub fn is_nfs(dir: impl std::os::fd::AsFd) -> bool {
+pub(crate) fn is_nfs(dir: impl std::os::fd::AsFd) -> bool {
     rustix::fs::fstatfs(dir).is_ok_and(|fs| fs.f_type == rustix::fs::NFS_SUPER_MAGIC)
-}
-
-/// Data and metadata to the medium.
-pub fn fsync(file: &File) -> io::Result<()> {
-    Ok(retry_on_intr(|| rustix::fs::fsync(file))?)
 }

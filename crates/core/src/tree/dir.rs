@@ -18,7 +18,7 @@ pub enum FileKind {
     Char,
     Fifo,
     Socket,
-    /// The filesystem doesn't tell: `lstat` does.
+    /// The filesystem does not say; `lstat` does.
     Unknown,
 }
 
@@ -37,7 +37,6 @@ impl From<FileType> for FileKind {
     }
 }
 
-/// One entry, owning its name.
 impl FileKind {
     /// From the type bits of a mode.
     pub fn from_mode(mode: u32) -> Self {
@@ -67,18 +66,12 @@ impl FileKind {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DirEntry {
-    pub name: Vec<u8>,
-    pub kind: FileKind,
-}
-
 /// The entries of a directory in one arena, in the order of the filesystem, without `.` and `..`.
 #[derive(Debug, Default)]
 pub struct DirNames {
     arena: Vec<u8>,
     entries: Vec<Slot>,
-    /// Reading broke off here; the entries before it are there.
+    /// Why reading ended early; the entries before the error are there.
     pub error: Option<io::Error>,
 }
 
@@ -124,7 +117,7 @@ impl DirNames {
 }
 
 /// Read the directory behind an open, readable handle from where it stands.
-pub fn read(handle: impl AsFd) -> DirNames {
+pub(crate) fn read(handle: impl AsFd) -> DirNames {
     let mut out = DirNames::default();
     let mut buffer: Vec<u8> = Vec::with_capacity(BUFFER);
     let mut raw = RawDir::new(handle, buffer.spare_capacity_mut());

@@ -4,7 +4,7 @@ use std::io;
 
 use super::pin::Pin;
 use super::root::Root;
-use super::stat::{Stat, TYPE_BLK, TYPE_CHR, TYPE_DIR, TYPE_LNK, TYPE_MASK, TYPE_REG};
+use super::stat::{Stat, TYPE_BLK, TYPE_CHR, TYPE_DIR, TYPE_MASK, TYPE_REG};
 
 /// The attribute.
 pub const XATTR: &[u8] = b"user.rsync.%stat";
@@ -12,14 +12,20 @@ pub const XATTR: &[u8] = b"user.rsync.%stat";
 /// The contents of the attribute: `MODE MAJOR,MINOR UID:GID`, the mode in octal with its type, the rest decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FakeStat {
+    /// Type and permission bits.
     pub mode: u32,
+    /// Major number of a device, else 0.
     pub major: u32,
+    /// Minor number of a device, else 0.
     pub minor: u32,
+    /// Owner.
     pub uid: u32,
+    /// Group.
     pub gid: u32,
 }
 
 impl FakeStat {
+    /// The value of the attribute.
     pub fn encode(&self) -> Vec<u8> {
         format!(
             "{:o} {},{} {}:{}",
@@ -56,8 +62,8 @@ impl FakeStat {
         stat.rdev_minor = self.minor;
     }
 
-    /// Whether the attribute must be written: the real file, with its mode set as [`real_mode`] says, doesn't tell
-    /// all of it. Otherwise it is removed. A real device, pipe or socket tells what it is.
+    /// Whether the attribute must be written, because the real file with the mode of [`real_mode`] does not show all
+    /// values. Otherwise the attribute is removed. A real device, pipe or socket shows what it is.
     pub fn is_needed(&self, real: &Stat) -> bool {
         if is_stored_as_file(real.mode) {
             return self.mode != real.mode
@@ -89,12 +95,7 @@ fn is_device(mode: u32) -> bool {
     matches!(mode & TYPE_MASK, TYPE_BLK | TYPE_CHR)
 }
 
-/// Whether the kept object is a link, whose target is the content of the file.
-pub fn is_stored_link(mode: u32) -> bool {
-    mode & TYPE_MASK == TYPE_LNK
-}
-
-/// Why the kept values of a file can't be had.
+/// Why the kept values of a file cannot be read.
 #[derive(Debug)]
 pub enum LookupError {
     /// The status of the file itself.
@@ -128,22 +129,13 @@ impl Root {
 }
 
 impl Pin {
-    /// Keep what is wanted of this file: the attribute is written, or removed if the real file tells it all. The real
-    /// mode, which [`real_mode`] gives, is set by the caller.
+    /// Store the wanted values: write the attribute, or remove it if the real file shows all of them. The caller sets the
+    /// real mode, see [`real_mode`].
     pub fn keep_fake(&self, wanted: &FakeStat) -> io::Result<()> {
         if wanted.is_needed(&self.stat()?) {
             self.set_xattr(XATTR, &wanted.encode())
         } else {
             self.remove_xattr(XATTR).map(|_| ())
         }
-    }
-}
-
-/// As [`Pin::keep_fake`], for an open file.
-pub fn fkeep(file: impl std::os::fd::AsFd, wanted: &FakeStat) -> io::Result<()> {
-    if wanted.is_needed(&super::stat::of_file(&file)?) {
-        super::xattr::fset(&file, XATTR, &wanted.encode())
-    } else {
-        super::xattr::fremove(&file, XATTR).map(|_| ())
     }
 }

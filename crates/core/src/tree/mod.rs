@@ -9,35 +9,36 @@
 //!
 //! Errors are [`std::io::Error`]s with the system's errno, because that is what messages are made of.
 
-pub mod acl;
+pub(crate) mod acl;
 #[cfg(test)]
 mod attr_tests;
-pub mod attrs;
+pub(crate) mod attrs;
 mod cache;
-pub mod data;
-pub mod dir;
+pub(crate) mod data;
+pub(crate) mod dir;
 pub mod fake;
+mod files;
+mod inode;
+mod names;
 pub mod operator;
 mod pin;
-mod place;
 mod procfs;
 #[cfg(test)]
 mod race_tests;
 mod resolve;
 mod root;
-pub mod sparse;
-pub mod stat;
-pub mod temp;
+pub(crate) mod sparse;
+pub(crate) mod stat;
+pub(crate) mod temp;
 #[cfg(test)]
 mod tests;
-pub mod xattr;
+mod walk;
+pub(crate) mod xattr;
 
-pub use acl::{Acl, AclKind};
-pub use dir::{DirEntry, DirNames, FileKind};
-pub use pin::Pin;
-pub use place::CopyOptions;
+pub use acl::Acl;
+pub(crate) use dir::FileKind;
+pub(crate) use pin::Pin;
 pub use procfs::hold_proc;
-pub use root::{Root, RootOptions, WriteFlags};
-pub use sparse::Output;
-pub use stat::Stat;
-pub use temp::Temp;
+pub(crate) use root::{Atime, Root, RootOptions, WriteFlags};
+pub(crate) use stat::Stat;
+pub(crate) use temp::Temp;

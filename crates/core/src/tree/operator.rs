@@ -1,8 +1,8 @@
 //! Paths that the operator named (spec: transfer 16.2, security SEC-3 to SEC-5): walked one component at a time, and
 //! a link, wherever it stands, is followed only if root or the process itself owns it.
 //!
-//! Links in procfs are the kernel's own, whoever seems to own them (in a user namespace nobody does), and their text is
-//! often no path (`pipe:[123]`): the kernel follows them.
+//! Links in procfs belong to the kernel, whatever owner they show (in a user namespace an unknown one), and their text
+//! is often no path (`pipe:[123]`): the kernel follows them.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, CWD, PROC_SUPER_MAGIC};
 use rustix::io::{retry_on_intr, Errno};
 
-use super::resolve::{components, have_openat2, DIR_FLAGS, MAX_HOPS};
+use super::walk::{components, have_openat2, DIR_FLAGS, MAX_HOPS};
 use super::{procfs, stat};
 
 /// `path`, made absolute with `cwd` (or the directory of the process when that is empty). Not cleaned otherwise: `..`
@@ -37,33 +37,24 @@ pub fn absolute(path: &[u8], cwd: &[u8]) -> io::Result<Vec<u8>> {
     Ok(full)
 }
 
-/// Open a directory (O_PATH). `uid` is the process's effective uid (`None`: ask the system); `insecure` follows links
-/// plainly; `confine_root` refuses a result outside that directory. A link that must not be followed gives ELOOP.
-pub fn open_dir(path: &[u8], uid: Option<u32>, insecure: bool, confine_root: Option<&[u8]>) -> io::Result<OwnedFd> {
-    Ok(open_with(path, DIR_FLAGS, 0, uid, insecure, confine_root)?)
+/// How the links of an operator's path are followed. A link that must not be followed gives ELOOP.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trust<'a> {
+    /// Besides root's, the links of this user are followed; `None`: of the effective user of the process.
+    pub uid: Option<u32>,
+    /// Links of any owner are followed.
+    pub insecure: bool,
+    /// A result outside this directory is refused.
+    pub confine_root: Option<&'a [u8]>,
 }
 
 /// Open a file for reading. Look at its status through the handle: it may be anything.
-pub fn open_file(path: &[u8], uid: Option<u32>, insecure: bool, confine_root: Option<&[u8]>) -> io::Result<File> {
+pub fn open_file(path: &[u8], trust: Trust<'_>) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    Ok(File::from(open_with(path, flags, 0, uid, insecure, confine_root)?))
+    Ok(File::from(open_with(path, flags, 0, trust)?))
 }
 
-/// Open a file for writing, made with `mode` if missing; `append` or truncated.
-pub fn open_output(
-    path: &[u8],
-    mode: u32,
-    append: bool,
-    uid: Option<u32>,
-    insecure: bool,
-    confine_root: Option<&[u8]>,
-) -> io::Result<File> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let flags = flags | if append { OFlags::APPEND } else { OFlags::TRUNC };
-    Ok(File::from(open_with(path, flags, mode, uid, insecure, confine_root)?))
-}
-
-/// What is said when a link of another owner was not followed.
+/// The message for a link of another owner that was not followed.
 pub const REFUSAL: &str = "refusing to follow a symlink owned by an untrusted user; use --insecure-links locally or \
      \"insecure links = yes\" in a daemon module ONLY if every path component is trusted";
 
@@ -73,19 +64,12 @@ pub fn is_refusal(path: &[u8], error: &io::Error) -> bool {
 }
 
 /// Open with the flags and the mode of `open(2)`. An error comes as its number, with whether a link's owner is why.
-pub fn open_raw(
-    path: &[u8],
-    flags: u32,
-    mode: u32,
-    insecure: bool,
-    confine_root: Option<&[u8]>,
-) -> Result<OwnedFd, (i32, bool)> {
+pub fn open_raw(path: &[u8], flags: u32, mode: u32, trust: Trust<'_>) -> Result<OwnedFd, (i32, bool)> {
     let flags = OFlags::from_bits_retain(flags) | OFlags::CLOEXEC;
     // openat2 takes no mode where nothing is made.
     let mode = if flags.contains(OFlags::CREATE) { mode } else { 0 };
     let mut untrusted = false;
-    open_noting(path, flags, mode, None, insecure, confine_root, &mut untrusted)
-        .map_err(|errno| (errno.raw_os_error(), untrusted))
+    open_noting(path, flags, mode, trust, &mut untrusted).map_err(|errno| (errno.raw_os_error(), untrusted))
 }
 
 /// Whether a plain open of `path` would follow a link of an untrusted owner: why an open has failed with ELOOP, to
@@ -93,7 +77,11 @@ pub fn open_raw(
 pub fn is_untrusted(path: &[u8], uid: Option<u32>) -> bool {
     let mut untrusted = false;
     let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let _ = walk(path, flags, Mode::empty(), uid, false, None, &mut untrusted);
+    let trust = Trust {
+        uid,
+        ..Trust::default()
+    };
+    let _ = walk_from(CWD, path, flags, Mode::empty(), trust, &mut untrusted);
     untrusted
 }
 
@@ -112,28 +100,16 @@ pub(super) fn open_from(
             other => return other,
         }
     }
-    walk_from(
-        anchor,
-        path,
-        flags,
-        Mode::empty(),
-        None,
-        false,
+    let trust = Trust {
         confine_root,
-        &mut false,
-    )
+        ..Trust::default()
+    };
+    walk_from(anchor, path, flags, Mode::empty(), trust, &mut false)
 }
 
 /// The open, with any flags for the last component.
-pub(super) fn open_with(
-    path: &[u8],
-    flags: OFlags,
-    mode: u32,
-    uid: Option<u32>,
-    insecure: bool,
-    confine_root: Option<&[u8]>,
-) -> Result<OwnedFd, Errno> {
-    open_noting(path, flags, mode, uid, insecure, confine_root, &mut false)
+pub(super) fn open_with(path: &[u8], flags: OFlags, mode: u32, trust: Trust<'_>) -> Result<OwnedFd, Errno> {
+    open_noting(path, flags, mode, trust, &mut false)
 }
 
 /// `open_with`; `untrusted` as in `walk`.
@@ -141,17 +117,15 @@ fn open_noting(
     path: &[u8],
     flags: OFlags,
     mode: u32,
-    uid: Option<u32>,
-    insecure: bool,
-    confine_root: Option<&[u8]>,
+    trust: Trust<'_>,
     untrusted: &mut bool,
 ) -> Result<OwnedFd, Errno> {
     let mode = Mode::from_raw_mode(mode & 0o7777);
     if path.is_empty() {
         return Err(Errno::NOENT);
     }
-    if confine_root.is_none() {
-        if insecure {
+    if trust.confine_root.is_none() {
+        if trust.insecure {
             return retry_on_intr(|| rustix::fs::openat(CWD, path, flags, mode));
         }
         // Most paths have no link: one call instead of one per component.
@@ -162,20 +136,7 @@ fn open_noting(
             }
         }
     }
-    retry_on_intr(|| walk(path, flags, mode, uid, insecure, confine_root, untrusted))
-}
-
-/// The walk of a path that is absolute or relative to the directory of the process.
-fn walk(
-    path: &[u8],
-    flags: OFlags,
-    mode: Mode,
-    uid: Option<u32>,
-    insecure: bool,
-    confine_root: Option<&[u8]>,
-    untrusted: &mut bool,
-) -> Result<OwnedFd, Errno> {
-    walk_from(CWD, path, flags, mode, uid, insecure, confine_root, untrusted)
+    retry_on_intr(|| walk_from(CWD, path, flags, mode, trust, untrusted))
 }
 
 /// Component by component, from the directory `anchor` unless the path is absolute. `untrusted` becomes true if a link
@@ -185,15 +146,21 @@ fn walk_from(
     path: &[u8],
     flags: OFlags,
     mode: Mode,
-    uid: Option<u32>,
-    insecure: bool,
-    confine_root: Option<&[u8]>,
+    trust: Trust<'_>,
     untrusted: &mut bool,
 ) -> Result<OwnedFd, Errno> {
-    let uid = uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
-    let confine = match confine_root {
+    let uid = trust.uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+    let confine = match trust.confine_root {
         Some(root) => {
-            let handle = open_with(root, DIR_FLAGS, 0, Some(uid), true, None)?;
+            let handle = open_with(
+                root,
+                DIR_FLAGS,
+                0,
+                Trust {
+                    insecure: true,
+                    ..Trust::default()
+                },
+            )?;
             Some(stat::query(&handle, b"", AtFlags::EMPTY_PATH, false)?)
         }
         None => None,
@@ -211,34 +178,15 @@ fn walk_from(
         // Outside the confinement nothing but a link is looked at: it may lead back in.
         let mut outside = false;
         let open = if last {
-            // A directory is judged by itself, a file by where it stands: before it could be made or cut there.
-            let directory = flags.contains(OFlags::DIRECTORY);
+            // A directory is judged by itself, a file by where it stands: before it could be created or truncated there.
             outside = match &confine {
-                Some(root) if !directory => !is_beneath(&here, &name, root)?,
+                Some(root) if !flags.contains(OFlags::DIRECTORY) => !is_beneath(&here, &name, root)?,
                 _ => false,
             };
             if outside {
                 Err(Errno::LOOP)
             } else {
-                match rustix::fs::openat(&here, &name[..], flags | OFlags::NOFOLLOW, mode) {
-                    Ok(fd) if directory => {
-                        if let Some(root) = &confine {
-                            if !is_beneath(&fd, b".", root)? {
-                                return Err(Errno::LOOP);
-                            }
-                        }
-                        Ok(fd)
-                    }
-                    // O_PATH opens a link itself
-                    Ok(fd) if flags.contains(OFlags::PATH) => {
-                        if stat::query(&fd, b"", AtFlags::EMPTY_PATH, false)?.is_symlink() {
-                            Err(Errno::LOOP)
-                        } else {
-                            Ok(fd)
-                        }
-                    }
-                    other => other,
-                }
+                open_last(&here, &name, flags, mode, confine.as_ref())?
             }
         } else {
             rustix::fs::openat(&here, &name[..], DIR_FLAGS | OFlags::NOFOLLOW, Mode::empty())
@@ -277,7 +225,7 @@ fn walk_from(
                 continue;
             }
             if let Some(root) = &confine {
-                // Before anything is made of it: the open may cut it.
+                // Checked first: the open itself may truncate the file.
                 let target = rustix::fs::openat(&here, &name[..], OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
                 if !stands_beneath(&target, uid, root)? {
                     return Err(Errno::LOOP);
@@ -286,7 +234,7 @@ fn walk_from(
             return rustix::fs::openat(&here, &name[..], flags, mode);
         }
         let target = rustix::fs::readlinkat(&pin, "", Vec::with_capacity(256))?.into_bytes();
-        if !insecure && status.uid != 0 && status.uid != uid && !is_way_to_descriptors(&here, &target)? {
+        if !trust.insecure && status.uid != 0 && status.uid != uid && !is_way_to_descriptors(&here, &target)? {
             *untrusted = true;
             return Err(Errno::LOOP);
         }
@@ -299,7 +247,35 @@ fn walk_from(
     }
 }
 
-/// A link in `/dev` that leads to the process's own descriptors. In a user namespace it seems to be a stranger's.
+/// Open the last component of a path, unless it is a link (ELOOP). The outer error ends the walk: the directory is
+/// outside `confine`.
+fn open_last(
+    here: &OwnedFd,
+    name: &[u8],
+    flags: OFlags,
+    mode: Mode,
+    confine: Option<&stat::Stat>,
+) -> Result<Result<OwnedFd, Errno>, Errno> {
+    let opened = match rustix::fs::openat(here, name, flags | OFlags::NOFOLLOW, mode) {
+        Ok(fd) => fd,
+        Err(error) => return Ok(Err(error)),
+    };
+    if flags.contains(OFlags::DIRECTORY) {
+        if let Some(root) = confine {
+            if !is_beneath(&opened, b".", root)? {
+                return Err(Errno::LOOP);
+            }
+        }
+    } else if flags.contains(OFlags::PATH)
+        // O_PATH opens a link itself.
+        && stat::query(&opened, b"", AtFlags::EMPTY_PATH, false)?.is_symlink()
+    {
+        return Ok(Err(Errno::LOOP));
+    }
+    Ok(Ok(opened))
+}
+
+/// Whether this is a link in `/dev` to the process's own descriptors. In a user namespace its owner looks unknown.
 fn is_way_to_descriptors(here: &OwnedFd, target: &[u8]) -> Result<bool, Errno> {
     let Some(rest) = target.strip_prefix(b"/proc/self/fd") else {
         return Ok(false);
@@ -318,15 +294,19 @@ fn is_way_to_descriptors(here: &OwnedFd, target: &[u8]) -> Result<bool, Errno> {
 
 /// Whether what a descriptor stands for is the directory `root` or below it. ENOENT: it has no place, as a pipe.
 fn stands_beneath(target: &OwnedFd, uid: u32, root: &stat::Stat) -> Result<bool, Errno> {
+    let trust = Trust {
+        uid: Some(uid),
+        ..Trust::default()
+    };
     let status = stat::query(target, b"", AtFlags::EMPTY_PATH, false)?;
     if status.is_dir() {
         return is_beneath(target, b".", root);
     }
-    // A file does not know its directory: take the kernel's word for it, and make sure that it still is the file there.
+    // A file does not know its directory: ask the kernel for the path, and check that the file still stands there.
     let (proc, name) = procfs::name_of(target).ok_or(Errno::NOENT)?;
     let place = rustix::fs::readlinkat(proc, name, Vec::with_capacity(256))?.into_bytes();
     let slash = memchr::memrchr(b'/', &place).ok_or(Errno::NOENT)?;
-    let parent = open_with(&place[..=slash], DIR_FLAGS, 0, Some(uid), false, None)?;
+    let parent = open_with(&place[..=slash], DIR_FLAGS, 0, trust)?;
     if !stat::query(&parent, &place[slash + 1..], AtFlags::SYMLINK_NOFOLLOW, false)?.same_file(&status) {
         return Err(Errno::NOENT);
     }

@@ -4,20 +4,19 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::sys::stat::FchmodatFlags;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::{retry_on_intr, Errno};
 
 use super::attrs::{self, Time};
+use super::inode;
 use super::procfs;
-use super::root::{reopen, Root};
+use super::root::Root;
 use super::stat::{self, Stat};
-use super::xattr::{self, Subject};
 
 /// A held inode of any type, opened without access to its content (O_PATH).
 #[derive(Debug)]
 pub struct Pin {
-    inode: OwnedFd,
+    pub(super) inode: OwnedFd,
     /// Where it was found, to open it again; kept only where `/proc` is missing.
     found: Option<(OwnedFd, Vec<u8>)>,
 }
@@ -64,7 +63,7 @@ impl Pin {
 
     /// As [`Root::chmod`].
     pub fn chmod(&self, mode: u32) -> io::Result<()> {
-        Ok(chmod_inode(&self.inode, mode, || self.reopen())?)
+        Ok(inode::chmod(&self.inode, mode, || self.reopen())?)
     }
 
     /// As [`Root::chown`].
@@ -92,31 +91,8 @@ impl Pin {
         }
     }
 
-    fn reopen(&self) -> Result<OwnedFd, Errno> {
+    pub(super) fn reopen(&self) -> Result<OwnedFd, Errno> {
         let (parent, leaf) = self.found.as_ref().ok_or(Errno::OPNOTSUPP)?;
-        reopen(parent.as_fd(), leaf, &self.inode)
+        inode::reopen(parent.as_fd(), leaf, &self.inode)
     }
-
-    pub(super) fn xattr<T>(&self, call: impl Fn(Subject<'_>) -> Result<T, Errno>) -> Result<T, Errno> {
-        xattr::on_inode(&self.inode, || self.reopen(), call)
-    }
-}
-
-/// Change the mode of a pinned inode. The C library has no call for that (fchmod refuses O_PATH), so it goes through our
-/// descriptor table; without that, by opening the file again.
-pub(super) fn chmod_inode(
-    inode: &OwnedFd,
-    mode: u32,
-    reopened: impl FnOnce() -> Result<OwnedFd, Errno>,
-) -> Result<(), Errno> {
-    let mode = attrs::permissions(mode);
-    if let Some((proc, name)) = procfs::name_of(inode) {
-        match attrs::retry(|| nix::sys::stat::fchmodat(proc, name.as_str(), mode, FchmodatFlags::FollowSymlink)) {
-            // hidden from us (a masked or foreign /proc)
-            Err(Errno::NOENT | Errno::ACCESS) => {}
-            other => return other,
-        }
-    }
-    let file = reopened()?;
-    attrs::retry(|| nix::sys::stat::fchmod(&file, mode))
 }

@@ -5,13 +5,13 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::OnceLock;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, CWD};
 use rustix::io::Errno;
 
-/// How many links one resolution may follow, as in the kernel.
-pub(super) const MAX_HOPS: u32 = 40;
+use super::operator;
+use super::walk::{components, DIR_FLAGS, MAX_HOPS};
+
 /// The kernel takes no path of this many bytes or more in one call.
 const PATH_MAX: usize = 4096;
 /// openat2 gives EAGAIN when a rename ran beside a `..`; after this many tries the walk decides.
@@ -32,22 +32,9 @@ pub(super) enum Confine {
     Anywhere,
 }
 
-pub(super) const DIR_FLAGS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-
-/// Whether openat2 works here; asked once.
-pub(super) fn have_openat2() -> bool {
-    static HAVE: OnceLock<bool> = OnceLock::new();
-    *HAVE.get_or_init(|| {
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        !matches!(
-            rustix::fs::openat2(CWD, ".", DIR_FLAGS, Mode::empty(), resolve),
-            Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::TOOBIG)
-        )
-    })
-}
-
 /// Open `path` (already checked: relative, no `..` typed) from `anchor` with `flags`; every link in it, the last
-/// component's too unless `flags` has NOFOLLOW, is treated as `confine` says. `confine_root`: links of trusted owners lead no further than this directory.
+/// component's too unless `flags` has NOFOLLOW, is treated as `confine` says. `confine_root`: links of trusted owners
+/// lead no further than this directory.
 pub(super) fn open_beneath(
     anchor: BorrowedFd<'_>,
     path: &[u8],
@@ -60,7 +47,7 @@ pub(super) fn open_beneath(
         return rustix::fs::openat(anchor, path, flags, Mode::empty());
     }
     if confine == Confine::Trusted {
-        return super::operator::open_from(anchor, path, flags, confine_root, openat2);
+        return operator::open_from(anchor, path, flags, confine_root, openat2);
     }
     if openat2 && path.len() < PATH_MAX {
         let border = match confine {
@@ -163,11 +150,4 @@ fn walk(anchor: BorrowedFd<'_>, path: &[u8], flags: OFlags, confine: Confine) ->
     // The path ended in `..` or named the anchor: open the place again as asked.
     let here = held.last().map_or(anchor, AsFd::as_fd);
     rustix::fs::openat(here, ".", flags, Mode::empty())
-}
-
-pub(super) fn components(path: &[u8]) -> VecDeque<Vec<u8>> {
-    path.split(|b| *b == b'/')
-        .filter(|c| !c.is_empty() && *c != b".")
-        .map(<[u8]>::to_vec)
-        .collect()
 }

@@ -1,22 +1,19 @@
 //! [`Root`]: a held directory, and every operation on what lies beneath it.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::{retry_on_intr, Errno};
 
-use super::attrs::{self, Time};
 use super::cache::Cache;
-use super::dir::{self, DirEntry, DirNames};
-use super::operator;
-use super::pin::chmod_inode;
-use super::resolve::{self, Confine, DIR_FLAGS};
+use super::dir::{self, DirNames};
+use super::operator::{self, Trust};
+use super::resolve::{self, Confine};
 use super::stat::{self, Stat};
-use super::temp::{self, Temp};
+use super::walk::{have_openat2, DIR_FLAGS};
 
 /// How a root is opened, and how links in the parents of names beneath it are treated.
 #[derive(Debug, Clone, Default)]
@@ -39,8 +36,34 @@ pub struct RootOptions {
     pub in_root: bool,
     /// Refuse a root outside this directory (absolute); with `trusted_links` what lies beneath the root too.
     pub confine_root: Option<Vec<u8>>,
-    /// Don't use openat2 even if it is there: for tests of the component walk.
+    /// Do not use openat2 even if the kernel has it: for tests of the component walk.
     pub no_openat2: bool,
+}
+
+/// What reading does to the access time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Atime {
+    Update,
+    /// The access time stays, if the process owns the file (`--open-noatime`).
+    Keep,
+}
+
+impl Atime {
+    /// `Keep` if `keep`.
+    pub fn keep_if(keep: bool) -> Self {
+        if keep {
+            Self::Keep
+        } else {
+            Self::Update
+        }
+    }
+
+    pub(super) fn flag(self) -> OFlags {
+        match self {
+            Self::Update => OFlags::empty(),
+            Self::Keep => OFlags::NOATIME,
+        }
+    }
 }
 
 /// How a file is opened for writing.
@@ -74,7 +97,7 @@ struct Shared {
     /// From the outermost to the innermost.
     doors: Vec<Door>,
     openat2: bool,
-    /// Nothing is there: every name is missing, and none can be made.
+    /// Every name is missing, and none can be created.
     nowhere: bool,
     /// Moves when a directory was replaced, so that the caches of other clones are dropped.
     epoch: AtomicU64,
@@ -130,11 +153,13 @@ impl Root {
     /// Open a directory as a root.
     pub fn open(path: &[u8], options: &RootOptions) -> io::Result<Root> {
         let full = operator::absolute(path, &options.cwd)?;
-        let confine = options.confine_root.as_deref();
-        let flags = DIR_FLAGS;
-        // Links in a plain path are followed.
-        let insecure = !options.operator || options.insecure_links;
-        let handle = operator::open_with(&full, flags, 0, None, insecure, confine)?;
+        let trust = Trust {
+            uid: None,
+            // Links in a plain path are followed.
+            insecure: !options.operator || options.insecure_links,
+            confine_root: options.confine_root.as_deref(),
+        };
+        let handle = operator::open_with(&full, DIR_FLAGS, 0, trust)?;
         Ok(Self::from_handle(handle, &full, options))
     }
 
@@ -156,7 +181,7 @@ impl Root {
                 confine,
                 confine_root: options.confine_root.clone(),
                 doors: Vec::new(),
-                openat2: !options.no_openat2 && resolve::have_openat2(),
+                openat2: !options.no_openat2 && have_openat2(),
                 nowhere: false,
                 epoch: AtomicU64::new(0),
                 within: None,
@@ -165,8 +190,8 @@ impl Root {
         }
     }
 
-    /// A root in which nothing is and nothing can be made: every operation on a name ends with ENOENT. It stands where
-    /// a run has no destination, so that nothing that a peer sends, and no decision of ours, can reach a file.
+    /// A root without entries, in which none can be created: every operation on a name ends with ENOENT. It is the
+    /// destination of a run that has none, so that nothing that a peer sends, and no decision of ours, can reach a file.
     /// `path` is for display.
     pub fn nowhere(path: &[u8]) -> io::Result<Root> {
         let handle = rustix::fs::open("/", DIR_FLAGS, Mode::empty())?;
@@ -187,7 +212,7 @@ impl Root {
         })
     }
 
-    fn exists(&self) -> Result<(), Errno> {
+    pub(super) fn exists(&self) -> Result<(), Errno> {
         if self.shared.nowhere {
             return Err(Errno::NOENT);
         }
@@ -204,8 +229,8 @@ impl Root {
         self.shared.handle.as_fd()
     }
 
-    /// Whether something is where `rel` leads, links followed plainly and wherever they lead: only to say why a path
-    /// out of this root is refused. Nothing of what is there is used.
+    /// Whether `rel` leads to something when links are followed anywhere. Only used to explain why a path out of this
+    /// root is refused: what it leads to is never opened.
     pub fn look_anywhere(&self, rel: &[u8]) -> io::Result<()> {
         self.exists()?;
         rustix::fs::statat(self.handle(), rel, rustix::fs::AtFlags::empty())?;
@@ -279,16 +304,9 @@ impl Root {
         path
     }
 
-    /// Forget handles of `rel` and of what is below it, in all clones: it was renamed, or removed or replaced by
-    /// other means than this root. (`rmdir` tells all clones by itself, `rename` and `unlink` this one.) `b""` forgets all.
-    pub fn invalidate(&self, rel: &[u8]) {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).forget(rel);
-        self.move_epoch();
-    }
-
-    /// A name went away or changed its meaning. A directory: tell the other clones. Anything else costs a look at
-    /// our own cache (it could be a link that was used as a directory).
-    fn gone(&self, rel: &[u8], is_dir: bool) {
+    /// Forget the handles of a name that was removed or replaced. For a directory the caches of all clones are dropped;
+    /// for anything else only our own cache is searched (the name could be a link that was used as a directory).
+    pub(super) fn gone(&self, rel: &[u8], is_dir: bool) {
         let rel = rel.strip_suffix(b"/").unwrap_or(rel);
         let had = self.cache.lock().unwrap_or_else(PoisonError::into_inner).forget(rel);
         if had || is_dir {
@@ -322,7 +340,7 @@ impl Root {
     }
 
     /// The handle of the directory `dir` (not empty), from the cache or resolved beneath the root.
-    fn parent(&self, dir: &[u8]) -> io::Result<Arc<OwnedFd>> {
+    pub(super) fn parent(&self, dir: &[u8]) -> io::Result<Arc<OwnedFd>> {
         let epoch = self.shared.epoch.load(Ordering::Acquire);
         let cached = self
             .cache
@@ -341,7 +359,7 @@ impl Root {
         Ok(handle)
     }
 
-    fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    pub(super) fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         self.exists()?;
         let shared = &*self.shared;
         let found = shared.open(path, flags);
@@ -354,7 +372,7 @@ impl Root {
         }
     }
 
-    /// The directory `dir`, which the operator named, lies behind a link that names beneath this root are not led through.
+    /// Whether the directory `dir`, a path of the operator, lies behind a link that names beneath this root may not pass.
     pub fn leads_out(&self, dir: &[u8]) -> bool {
         let (shared, dir) = (&self.shared, dir.strip_suffix(b"/").unwrap_or(dir));
         let root = dir.is_empty() || dir == b".";
@@ -362,9 +380,9 @@ impl Root {
         shared.confine == Confine::Beneath && !root && self.parent(dir).is_err_and(refused)
     }
 
-    /// This root once more, in which the links on the way to `dir` are followed wherever they lead, as the operator who
-    /// named it wants it. They are followed now, and never again: whatever becomes of a link later, what is below its
-    /// name is looked for beneath the directory that it leads to now.
+    /// A copy of this root in which the links on the way to `dir`, a path of the operator, are followed wherever they
+    /// lead. They are followed now and not again: even if a link is replaced later, names below it are resolved beneath
+    /// the directory that it leads to now.
     ///
     /// spec: options 5.3
     pub fn with_doors(&self, dir: &[u8]) -> io::Result<Root> {
@@ -404,6 +422,11 @@ impl Root {
         self.shared.doors.iter().map(|door| &door.name[..])
     }
 
+    /// Whether links in the parents of a name are followed wherever they lead.
+    pub(super) fn follows_anywhere(&self) -> bool {
+        self.shared.confine == Confine::Anywhere
+    }
+
     /// Open the directory `rel` itself; links are followed as among parents.
     fn open_dir(&self, rel: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
         let (dir, leaf) = split(rel)?;
@@ -426,7 +449,7 @@ impl Root {
         })
     }
 
-    /// Whether this process may read what is there; a link counts as what it leads to.
+    /// Whether this process may read the file; a link counts as what it leads to.
     pub fn readable(&self, rel: &[u8]) -> bool {
         self.at(rel, |dir, leaf| {
             rustix::fs::accessat(dir, leaf, rustix::fs::Access::READ_OK, AtFlags::empty())
@@ -448,12 +471,6 @@ impl Root {
         self.at(rel, |dir, leaf| stat::query(dir, leaf, AtFlags::empty(), btime))
     }
 
-    /// Status of a directory, or of the directory that a link leads to while staying beneath the root (`-K`).
-    /// ENOTDIR for anything else, ELOOP for an escape.
-    pub fn stat_follow_dir(&self, rel: &[u8]) -> io::Result<Stat> {
-        stat::of_file(self.open_dir(rel, DIR_FLAGS)?)
-    }
-
     /// The target of a link.
     pub fn read_link(&self, rel: &[u8]) -> io::Result<Vec<u8>> {
         self.at(rel, |dir, leaf| {
@@ -464,11 +481,10 @@ impl Root {
     // ---- directories
 
     /// The entries of a directory in one arena. Links in `rel` are followed as among parents. Errors on the way are in
-    /// [`DirNames::error`]. The handle is kept as the parent of the entries. `noatime`: as in [`Root::open_read`].
-    pub fn read_names(&self, rel: &[u8], noatime: bool) -> io::Result<DirNames> {
+    /// [`DirNames::error`]. The handle is kept as the parent of the entries.
+    pub fn read_names(&self, rel: &[u8], atime: Atime) -> io::Result<DirNames> {
         let epoch = self.shared.epoch.load(Ordering::Acquire);
-        let mut flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        flags.set(OFlags::NOATIME, noatime);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | atime.flag();
         let handle = Arc::new(self.open_dir(rel, flags)?);
         let names = dir::read(&*handle);
         let key = rel.strip_suffix(b"/").unwrap_or(rel);
@@ -488,44 +504,10 @@ impl Root {
         Ok(dir::read(handle))
     }
 
-    /// The entries of a directory, each with its own name; any error is an error.
-    pub fn read_dir(&self, rel: &[u8]) -> io::Result<Vec<DirEntry>> {
-        let names = self.read_names(rel, false)?;
-        let entries = names
-            .iter()
-            .map(|e| DirEntry {
-                name: e.name.to_vec(),
-                kind: e.kind,
-            })
-            .collect();
-        match names.error {
-            Some(e) => Err(e),
-            None => Ok(entries),
-        }
-    }
-
     pub fn mkdir(&self, rel: &[u8], mode: u32) -> io::Result<()> {
         self.at(rel, |dir, leaf| {
             rustix::fs::mkdirat(dir, leaf, Mode::from_raw_mode(mode & 0o7777))
         })
-    }
-
-    /// Make the directory `rel` and the missing ones above it, one component at a time (spec: security SEC-8). What is
-    /// there already may be a directory or a link to one beneath the root; ENOTDIR otherwise.
-    pub fn make_dirs(&self, rel: &[u8], mode: u32) -> io::Result<()> {
-        check(rel)?;
-        match self.open_dir(rel, DIR_FLAGS) {
-            Err(e) if e.raw_os_error() == Some(Errno::NOENT.raw_os_error()) => {}
-            other => return other.map(|_| ()),
-        }
-        let ends = (1..=rel.len()).filter(|&at| rel.get(at).is_none_or(|b| *b == b'/') && rel[at - 1] != b'/');
-        for end in ends {
-            match self.mkdir(&rel[..end], mode) {
-                Err(e) if e.raw_os_error() == Some(Errno::EXIST.raw_os_error()) => {}
-                other => other?,
-            }
-        }
-        self.open_dir(rel, DIR_FLAGS).map(|_| ())
     }
 
     pub fn rmdir(&self, rel: &[u8]) -> io::Result<()> {
@@ -533,224 +515,10 @@ impl Root {
         self.gone(rel, true);
         Ok(())
     }
-
-    // ---- files
-
-    /// Open for reading; a link gives ELOOP. `noatime` leaves the access time alone, which only the owner may (EPERM), as
-    /// in rsync. The open never blocks: what it yields may be a pipe that was put there meanwhile, so look at its status.
-    pub fn open_read(&self, rel: &[u8], noatime: bool) -> io::Result<File> {
-        self.open_read_flags(rel, OFlags::NOFOLLOW, noatime)
-    }
-
-    /// Open for reading what `rel` leads to: beneath the root, or anywhere if the root follows links.
-    pub fn open_read_follow(&self, rel: &[u8], noatime: bool) -> io::Result<File> {
-        if self.shared.confine == Confine::Anywhere {
-            return self.open_read_flags(rel, OFlags::empty(), noatime);
-        }
-        check(rel)?;
-        let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        flags.set(OFlags::NOATIME, noatime);
-        Ok(File::from(self.resolve(rel, flags)?))
-    }
-
-    /// A handle without access to content on what `rel` leads to, as [`open_read_follow`](Self::open_read_follow).
-    pub(super) fn open_path_follow(&self, rel: &[u8]) -> io::Result<OwnedFd> {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        if self.shared.confine == Confine::Anywhere {
-            return self.at(rel, |dir, leaf| rustix::fs::openat(dir, leaf, flags, Mode::empty()));
-        }
-        check(rel)?;
-        Ok(self.resolve(rel, flags)?)
-    }
-
-    fn open_read_flags(&self, rel: &[u8], extra: OFlags, noatime: bool) -> io::Result<File> {
-        let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | extra;
-        flags.set(OFlags::NOATIME, noatime);
-        let fd = self.at(rel, |dir, leaf| rustix::fs::openat(dir, leaf, flags, Mode::empty()))?;
-        Ok(File::from(fd))
-    }
-
-    /// Open for writing; a link gives ELOOP.
-    pub fn open_write(&self, rel: &[u8], how: WriteFlags) -> io::Result<File> {
-        let mut flags = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        flags |= if how.read { OFlags::RDWR } else { OFlags::WRONLY };
-        let mut mode = Mode::empty();
-        if let Some(bits) = how.create {
-            flags |= OFlags::CREATE;
-            mode = Mode::from_raw_mode(bits & 0o7777);
-        }
-        if how.exclusive {
-            flags |= OFlags::EXCL;
-        }
-        if how.truncate {
-            flags |= OFlags::TRUNC;
-        }
-        Ok(File::from(
-            self.at(rel, |dir, leaf| rustix::fs::openat(dir, leaf, flags, mode))?,
-        ))
-    }
-
-    /// Make a new file, open for reading and writing; EEXIST if there is anything.
-    pub fn create_excl(&self, rel: &[u8], mode: u32) -> io::Result<File> {
-        self.open_write(
-            rel,
-            WriteFlags {
-                read: true,
-                create: Some(mode),
-                exclusive: true,
-                truncate: false,
-            },
-        )
-    }
-
-    /// Make a temporary file for the target `rel`, beside it or in `temp_dir` (spec: transfer 6).
-    pub fn create_temp(&self, rel: &[u8], temp_dir: Option<&Root>) -> io::Result<Temp> {
-        match temp_dir {
-            Some(root) => temp::create(root, rel, true),
-            None => temp::create(self, rel, false),
-        }
-    }
-
-    /// Run `make` (a `symlink`, `mknod` or `link` call) with fresh temporary names beside `rel` until one is free;
-    /// returns the name. For replacing an object by rename.
-    pub fn make_temp(&self, rel: &[u8], mut make: impl FnMut(&Root, &[u8]) -> io::Result<()>) -> io::Result<Vec<u8>> {
-        Ok(temp::with_fresh_name(rel, false, |name| make(self, name))?.1)
-    }
-
-    // ---- names
-
-    pub fn symlink(&self, target: &[u8], rel: &[u8]) -> io::Result<()> {
-        self.at(rel, |dir, leaf| rustix::fs::symlinkat(target, dir, leaf))
-    }
-
-    /// Make a device, pipe or socket node; `mode` includes the type.
-    pub fn mknod(&self, rel: &[u8], mode: u32, major: u32, minor: u32) -> io::Result<()> {
-        let device = rustix::fs::makedev(major, minor);
-        let bits = Mode::from_raw_mode(mode & 0o7777);
-        self.at(rel, |dir, leaf| {
-            rustix::fs::mknodat(dir, leaf, stat::file_type(mode), bits, device)
-        })
-    }
-
-    /// Give `old` the further name `new`; a link is linked itself.
-    pub fn link(&self, old: &[u8], new: &[u8]) -> io::Result<()> {
-        self.link_from(self, old, new)
-    }
-
-    /// Give `old` in another root the further name `new` in this one.
-    pub fn link_from(&self, from: &Root, old: &[u8], new: &[u8]) -> io::Result<()> {
-        from.two(old, self, new, |old_dir, old_leaf, new_dir, new_leaf| {
-            rustix::fs::linkat(old_dir, old_leaf, new_dir, new_leaf, AtFlags::empty())
-        })
-    }
-
-    pub fn rename(&self, old: &[u8], new: &[u8]) -> io::Result<()> {
-        self.rename_from(self, old, new)
-    }
-
-    /// Rename `old` in another root to `new` in this one. When that moves a directory whose entries other clones may
-    /// have used, call [`Root::invalidate`] for both names: the hot case is a file, and isn't made to pay for it.
-    pub fn rename_from(&self, from: &Root, old: &[u8], new: &[u8]) -> io::Result<()> {
-        from.two(old, self, new, |old_dir, old_leaf, new_dir, new_leaf| {
-            rustix::fs::renameat(old_dir, old_leaf, new_dir, new_leaf)
-        })?;
-        from.gone(old, false);
-        self.gone(new, false);
-        Ok(())
-    }
-
-    /// Rename, but fail with EEXIST if `new` is there. Filesystems without the flag give EINVAL.
-    pub fn rename_noreplace(&self, old: &[u8], new: &[u8]) -> io::Result<()> {
-        self.two(old, self, new, |old_dir, old_leaf, new_dir, new_leaf| {
-            rustix::fs::renameat_with(old_dir, old_leaf, new_dir, new_leaf, RenameFlags::NOREPLACE)
-        })?;
-        self.gone(old, false);
-        Ok(())
-    }
-
-    fn two<T>(
-        &self,
-        old: &[u8],
-        other: &Root,
-        new: &[u8],
-        mut call: impl FnMut(BorrowedFd<'_>, &[u8], BorrowedFd<'_>, &[u8]) -> Result<T, Errno>,
-    ) -> io::Result<T> {
-        let (new_dir, new_leaf) = split(new)?;
-        other.exists()?;
-        if new_dir.is_empty() {
-            return self.at(old, |dir, leaf| call(dir, leaf, other.handle(), new_leaf));
-        }
-        let parent = other.parent(new_dir)?;
-        self.at(old, |dir, leaf| call(dir, leaf, parent.as_fd(), new_leaf))
-    }
-
-    /// Remove a name that is not a directory's.
-    pub fn unlink(&self, rel: &[u8]) -> io::Result<()> {
-        self.at(rel, |dir, leaf| rustix::fs::unlinkat(dir, leaf, AtFlags::empty()))?;
-        self.gone(rel, false);
-        Ok(())
-    }
-
-    /// `rmdir` or `unlink` by the type known from reading the directory; an unknown type is found out by trying.
-    pub fn remove(&self, rel: &[u8], kind: dir::FileKind) -> io::Result<()> {
-        match kind {
-            dir::FileKind::Dir => self.rmdir(rel),
-            dir::FileKind::Unknown => match self.unlink(rel) {
-                // POSIX says EPERM, Linux EISDIR
-                Err(e) if e.raw_os_error() == Some(Errno::ISDIR.raw_os_error()) => self.rmdir(rel),
-                other => other,
-            },
-            _ => self.unlink(rel),
-        }
-    }
-
-    // ---- attributes
-
-    /// Set the permission bits; a link gives EOPNOTSUPP. Three calls: the inode is pinned with O_PATH and then
-    /// changed through the descriptor table. Use [`attrs::fchmod`] on open files.
-    pub fn chmod(&self, rel: &[u8], mode: u32) -> io::Result<()> {
-        self.at(rel, |dir, leaf| {
-            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let pin = rustix::fs::openat(dir, leaf, flags, Mode::empty())?;
-            chmod_inode(&pin, mode, || reopen(dir, leaf, &pin))
-        })
-    }
-
-    /// Set owner and group of the file itself; `None` leaves one as it is. Clears set-id bits.
-    pub fn chown(&self, rel: &[u8], uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
-        let (uid, gid) = attrs::ids(uid, gid)?;
-        self.at(rel, |dir, leaf| {
-            let link = nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW;
-            attrs::retry(|| nix::unistd::fchownat(dir, leaf, uid, gid, link))
-        })
-    }
-
-    /// Set the times of the file itself; `None` leaves one as it is.
-    pub fn utimens(&self, rel: &[u8], mtime: Option<Time>, atime: Option<Time>) -> io::Result<()> {
-        let times = attrs::timestamps(mtime, atime);
-        self.at(rel, |dir, leaf| {
-            rustix::fs::utimensat(dir, leaf, &times, AtFlags::SYMLINK_NOFOLLOW)
-        })
-    }
-}
-
-/// Open for reading what `pin` pins, where that has no side effects: a regular file or a directory. EOPNOTSUPP for
-/// anything else, and when another inode has taken the name.
-pub(super) fn reopen(dir: BorrowedFd<'_>, leaf: &[u8], pin: &OwnedFd) -> Result<OwnedFd, Errno> {
-    let wanted = stat::query(pin, b"", AtFlags::EMPTY_PATH, false)?;
-    if !wanted.is_file() && !wanted.is_dir() {
-        return Err(Errno::OPNOTSUPP);
-    }
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let open = rustix::fs::openat(dir, leaf, flags, Mode::empty())?;
-    if !stat::query(&open, b"", AtFlags::EMPTY_PATH, false)?.same_file(&wanted) {
-        return Err(Errno::OPNOTSUPP);
-    }
-    Ok(open)
 }
 
 /// Parent and last component. The root itself is (`""`, `"."`).
-fn split(rel: &[u8]) -> Result<(&[u8], &[u8]), Errno> {
+pub(super) fn split(rel: &[u8]) -> Result<(&[u8], &[u8]), Errno> {
     if rel.first() == Some(&b'/') {
         return Err(Errno::INVAL);
     }
@@ -774,7 +542,7 @@ fn split(rel: &[u8]) -> Result<(&[u8], &[u8]), Errno> {
 }
 
 /// Refuse what is no relative path without `..`.
-fn check(path: &[u8]) -> Result<(), Errno> {
+pub(super) fn check(path: &[u8]) -> Result<(), Errno> {
     if path.first() == Some(&b'/') || path.split(|b| *b == b'/').any(|c| c == b"..") {
         return Err(Errno::INVAL);
     }

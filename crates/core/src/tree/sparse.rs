@@ -13,14 +13,14 @@ const RUN: usize = 1024;
 /// Writes spans one behind the other, by position (the file's own offset is not used). Collect small pieces before:
 /// each span is one write.
 #[derive(Debug)]
-pub struct Output<'f> {
+pub(crate) struct Output<'f> {
     file: &'f File,
     at: u64,
-    /// Zeros before `at` that are not in the file yet: a hole is punched as a whole, since the filesystem keeps a block
-    /// of which only a part is.
+    /// Zeros before `at` that are not in the file yet. They are collected, because the filesystem frees only whole
+    /// blocks of a hole.
     zeros: u64,
     sparse: bool,
-    /// Length of what was in the file before: there, a hole has to be punched.
+    /// Length of the old content: in it, a hole has to be punched.
     existing: u64,
     /// End of the furthest byte that is in the file.
     high: u64,
@@ -29,7 +29,7 @@ pub struct Output<'f> {
 impl<'f> Output<'f> {
     /// Begin at `offset` in a file that has `existing` bytes (0 for a new one; for a preallocated and grown one, its
     /// length).
-    pub fn new(file: &'f File, offset: u64, existing: u64, sparse: bool) -> Self {
+    pub(crate) fn new(file: &'f File, offset: u64, existing: u64, sparse: bool) -> Self {
         Self {
             file,
             at: offset,
@@ -41,12 +41,12 @@ impl<'f> Output<'f> {
     }
 
     /// Where the next span goes.
-    pub fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.at
     }
 
     /// Write a span: literal data, or a matched block that has to move.
-    pub fn write(&mut self, span: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&mut self, span: &[u8]) -> io::Result<()> {
         if self.sparse {
             for_each_run(span, |range, zeros| {
                 let part = &span[range];
@@ -63,7 +63,7 @@ impl<'f> Output<'f> {
     }
 
     /// A matched block that is in its place already: what is in it is not written again, but its zeros become holes.
-    pub fn stay(&mut self, span: &[u8]) -> io::Result<()> {
+    pub(crate) fn stay(&mut self, span: &[u8]) -> io::Result<()> {
         if !self.sparse {
             return self.skip(span.len() as u64);
         }
@@ -79,7 +79,7 @@ impl<'f> Output<'f> {
     }
 
     /// Content that is in its place already.
-    pub fn skip(&mut self, len: u64) -> io::Result<()> {
+    pub(crate) fn skip(&mut self, len: u64) -> io::Result<()> {
         self.punch()?;
         self.at = self.at.saturating_add(len);
         Ok(())
@@ -108,7 +108,7 @@ impl<'f> Output<'f> {
     }
 
     /// Give the file the length of what was written: a hole at the end needs it, and so does old content beyond.
-    pub fn finish(mut self) -> io::Result<u64> {
+    pub(crate) fn finish(mut self) -> io::Result<u64> {
         self.punch()?;
         if self.high != self.at {
             self.file.set_len(self.at)?;

@@ -7,21 +7,21 @@ use rustix::fs::{AtFlags, FileType, StatxFlags};
 use rustix::io::{retry_on_intr, Errno};
 
 /// The type bits of a mode.
-pub const TYPE_MASK: u32 = 0o170_000;
+pub(crate) const TYPE_MASK: u32 = 0o170_000;
 /// Directory.
-pub const TYPE_DIR: u32 = 0o040_000;
+pub(crate) const TYPE_DIR: u32 = 0o040_000;
 /// Regular file.
-pub const TYPE_REG: u32 = 0o100_000;
+pub(crate) const TYPE_REG: u32 = 0o100_000;
 /// Symbolic link.
-pub const TYPE_LNK: u32 = 0o120_000;
+pub(crate) const TYPE_LNK: u32 = 0o120_000;
 /// Block device.
-pub const TYPE_BLK: u32 = 0o060_000;
+pub(crate) const TYPE_BLK: u32 = 0o060_000;
 /// Character device.
-pub const TYPE_CHR: u32 = 0o020_000;
+pub(crate) const TYPE_CHR: u32 = 0o020_000;
 /// Named pipe.
-pub const TYPE_FIFO: u32 = 0o010_000;
+pub(crate) const TYPE_FIFO: u32 = 0o010_000;
 /// Socket.
-pub const TYPE_SOCK: u32 = 0o140_000;
+pub(crate) const TYPE_SOCK: u32 = 0o140_000;
 
 /// The status of a file. Times are seconds since 1970 and nanoseconds; sizes are bytes, `blocks` units of 512 bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Stat {
 }
 
 /// Status of an open file.
-pub fn of_file(file: impl AsFd) -> io::Result<Stat> {
+pub(crate) fn of_file(file: impl AsFd) -> io::Result<Stat> {
     Ok(retry_on_intr(|| query(&file, b"", AtFlags::EMPTY_PATH, false))?)
 }
 

@@ -6,18 +6,35 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::time::SystemTime;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-
-use super::root::Root;
 
 /// The longest name that Linux filesystems take.
 const NAME_MAX: usize = 255;
-/// What the dots and the random part add, and one more, as rsync reckons.
+/// What the dots and the random part add, and one more, as rsync counts.
 const ADDED: usize = 9;
 const RANDOM: usize = 6;
-/// As many tries as mkstemp implementations make is far more than chance needs; an adversary can't guess the names.
+/// Far more tries than chance needs; an attacker cannot guess the names.
 const TRIES: u32 = 100;
+
+/// Where a temporary file is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the directory of its target, hidden by a dot.
+    Beside,
+    /// In the directory of `--temp-dir`.
+    TempDir,
+}
+
+impl Place {
+    /// `TempDir` if there is one.
+    pub(crate) fn of(has_temp_dir: bool) -> Self {
+        if has_temp_dir {
+            Self::TempDir
+        } else {
+            Self::Beside
+        }
+    }
+}
 
 /// A new temporary file.
 #[derive(Debug)]
@@ -28,7 +45,7 @@ pub struct Temp {
     pub name: Vec<u8>,
 }
 
-/// Six characters that nobody can foretell. SipHash with a key from the system over a counter is a keyed random
+/// Six unpredictable characters. SipHash with a key from the system over a counter is a keyed random
 /// function, and costs no system call per file.
 fn random_suffix() -> [u8; RANDOM] {
     const ALPHABET: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -40,7 +57,7 @@ fn random_suffix() -> [u8; RANDOM] {
         state.1 = state.1.wrapping_add(1);
         let mut hasher = state.0.build_hasher();
         hasher.write_u64(state.1);
-        // A forked child has the parent's key and counter, but not its moment. (No system call: the clock is in the
+        // A forked child has the key and the counter of its parent, but another time. (No system call: the clock is in the
         // vDSO, a getpid is not.)
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         hasher.write_u128(now.map_or(0, |d| d.as_nanos()));
@@ -56,10 +73,10 @@ fn random_suffix() -> [u8; RANDOM] {
 
 /// The name without its random part: `.NAME.` beside the target, `NAME.` in a temp-dir. `basename` is cut so that
 /// the whole fits, never inside a multi-byte character, and one dot at its end goes.
-pub fn stem(basename: &[u8], in_temp_dir: bool) -> Vec<u8> {
+pub(crate) fn stem(basename: &[u8], place: Place) -> Vec<u8> {
     let mut out = Vec::with_capacity(NAME_MAX);
     let mut base = basename;
-    if !in_temp_dir {
+    if place == Place::Beside {
         out.push(b'.');
         base = base.strip_prefix(b".").unwrap_or(base);
     }
@@ -86,16 +103,16 @@ fn character_floor(name: &[u8], max: usize) -> usize {
 }
 
 /// A fresh temporary name for `rel`: its directory, the stem, six random characters.
-pub fn name_for(rel: &[u8], in_temp_dir: bool) -> Vec<u8> {
+pub(crate) fn name_for(rel: &[u8], place: Place) -> Vec<u8> {
     let (dir, base) = match memchr::memrchr(b'/', rel) {
         Some(at) => rel.split_at(at + 1),
         None => (&b""[..], rel),
     };
     let mut out = Vec::with_capacity(rel.len() + 8);
-    if !in_temp_dir {
+    if place == Place::Beside {
         out.extend_from_slice(dir);
     }
-    out.extend_from_slice(&stem(base, in_temp_dir));
+    out.extend_from_slice(&stem(base, place));
     out.extend_from_slice(&random_suffix());
     out
 }
@@ -103,10 +120,10 @@ pub fn name_for(rel: &[u8], in_temp_dir: bool) -> Vec<u8> {
 /// Run `make` with fresh names until one is not taken.
 pub(super) fn with_fresh_name<T>(
     rel: &[u8],
-    in_temp_dir: bool,
+    place: Place,
     mut make: impl FnMut(&[u8]) -> io::Result<T>,
 ) -> io::Result<(T, Vec<u8>)> {
-    let mut name = name_for(rel, in_temp_dir);
+    let mut name = name_for(rel, place);
     for _ in 0..TRIES {
         match make(&name) {
             Ok(made) => return Ok((made, name)),
@@ -118,18 +135,4 @@ pub(super) fn with_fresh_name<T>(
         }
     }
     Err(Errno::EXIST.into())
-}
-
-/// spec: transfer 6, security SEC-8.
-pub(super) fn create(root: &Root, rel: &[u8], in_temp_dir: bool) -> io::Result<Temp> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let (file, name) = with_fresh_name(rel, in_temp_dir, |name| {
-        root.at(name, |dir, leaf| {
-            rustix::fs::openat(dir, leaf, flags, Mode::from_raw_mode(0o600))
-        })
-    })?;
-    Ok(Temp {
-        file: File::from(file),
-        name,
-    })
 }

@@ -9,9 +9,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, XattrFlags};
 use rustix::io::{retry_on_intr, Errno};
 
+use super::inode::reopen;
 use super::pin::Pin;
 use super::procfs;
-use super::root::{reopen, Root};
+use super::root::Root;
 
 /// First guess of the size of a list or a value: most are smaller.
 const GUESS: usize = 1024;
@@ -45,14 +46,14 @@ impl Subject<'_> {
         })
     }
 
-    pub fn get(self, name: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
+    pub(super) fn get(self, name: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
         match grow(|buffer| self.get_into(name, buffer)) {
             Err(Errno::NODATA) => Ok(None),
             other => other.map(Some),
         }
     }
 
-    pub fn set(self, name: &[u8], value: &[u8]) -> Result<(), Errno> {
+    pub(super) fn set(self, name: &[u8], value: &[u8]) -> Result<(), Errno> {
         let flags = XattrFlags::empty();
         retry_on_intr(|| match self {
             Self::Name(path) => rustix::fs::lsetxattr(path, name, value, flags),
@@ -61,8 +62,8 @@ impl Subject<'_> {
         })
     }
 
-    /// Whether it was there.
-    pub fn remove(self, name: &[u8]) -> Result<bool, Errno> {
+    /// Remove an attribute; returns whether it existed.
+    pub(super) fn remove(self, name: &[u8]) -> Result<bool, Errno> {
         let done = retry_on_intr(|| match self {
             Self::Name(path) => rustix::fs::lremovexattr(path, name),
             Self::Inode(path) => rustix::fs::removexattr(path, name),
@@ -85,8 +86,8 @@ fn list(subject: Subject<'_>) -> Result<Vec<Vec<u8>>, Errno> {
         .collect())
 }
 
-/// A filesystem without attributes has none to list; nor has a link or device that can't be reached safely, in a
-/// chroot without `/proc`. (To set one there is an error.)
+/// The list is empty on a filesystem without attributes, and for a link or device that cannot be reached safely (in a
+/// chroot without `/proc`). Setting an attribute there is an error.
 fn none_if_unsupported(listed: Result<Vec<Vec<u8>>, Errno>) -> Result<Vec<Vec<u8>>, Errno> {
     match listed {
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(Vec::new()),
@@ -127,7 +128,7 @@ fn on_name<T>(dir: BorrowedFd<'_>, leaf: &[u8], call: impl Fn(Subject<'_>) -> Re
 }
 
 /// Run `call` on a pinned inode.
-pub(super) fn on_inode<T>(
+fn on_inode<T>(
     pin: &OwnedFd,
     reopened: impl FnOnce() -> Result<OwnedFd, Errno>,
     call: impl Fn(Subject<'_>) -> Result<T, Errno>,
@@ -140,22 +141,22 @@ pub(super) fn on_inode<T>(
 }
 
 /// Names of the attributes of an open file.
-pub fn flist(file: impl AsFd) -> io::Result<Vec<Vec<u8>>> {
+pub(crate) fn flist(file: impl AsFd) -> io::Result<Vec<Vec<u8>>> {
     Ok(none_if_unsupported(list(Subject::Open(file.as_fd())))?)
 }
 
 /// An attribute of an open file.
-pub fn fget(file: impl AsFd, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn fget(file: impl AsFd, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
     Ok(Subject::Open(file.as_fd()).get(name)?)
 }
 
 /// Set an attribute of an open file.
-pub fn fset(file: impl AsFd, name: &[u8], value: &[u8]) -> io::Result<()> {
+pub(crate) fn fset(file: impl AsFd, name: &[u8], value: &[u8]) -> io::Result<()> {
     Ok(Subject::Open(file.as_fd()).set(name, value)?)
 }
 
-/// Remove an attribute of an open file; whether it was there.
-pub fn fremove(file: impl AsFd, name: &[u8]) -> io::Result<bool> {
+/// Remove an attribute of an open file; returns whether it existed.
+pub(crate) fn fremove(file: impl AsFd, name: &[u8]) -> io::Result<bool> {
     Ok(Subject::Open(file.as_fd()).remove(name)?)
 }
 
@@ -175,13 +176,17 @@ impl Root {
         self.at(rel, |dir, leaf| on_name(dir, leaf, |s| s.set(name, value)))
     }
 
-    /// Remove an attribute of the file itself; whether it was there.
+    /// Remove an attribute of the file itself; returns whether it existed.
     pub fn remove_xattr(&self, rel: &[u8], name: &[u8]) -> io::Result<bool> {
         self.at(rel, |dir, leaf| on_name(dir, leaf, |s| s.remove(name)))
     }
 }
 
 impl Pin {
+    pub(super) fn xattr<T>(&self, call: impl Fn(Subject<'_>) -> Result<T, Errno>) -> Result<T, Errno> {
+        on_inode(&self.inode, || self.reopen(), call)
+    }
+
     /// As [`Root::list_xattrs`].
     pub fn list_xattrs(&self) -> io::Result<Vec<Vec<u8>>> {
         Ok(none_if_unsupported(self.xattr(list))?)
@@ -204,13 +209,13 @@ impl Pin {
 }
 
 /// The prefix of names that are rsync's own bookkeeping; they travel with `-XX` only.
-pub const INTERNAL: &[u8] = b"user.rsync.%";
+pub(crate) const INTERNAL: &[u8] = b"user.rsync.%";
 /// Where a fake-super receiver keeps names that it may not set.
-pub const FAKE_PREFIX: &[u8] = b"user.rsync.";
+pub(crate) const FAKE_PREFIX: &[u8] = b"user.rsync.";
 
-/// Who handles the attributes of one side.
+/// How one side handles attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Handling {
+pub(crate) struct Handling {
     /// Super-user powers (uid 0 or `--super`).
     pub am_root: bool,
     pub fake_super: bool,
@@ -222,7 +227,7 @@ pub struct Handling {
 
 /// Under which name a sender sends a local attribute, before any filter; `None`: not sent (spec: transfer 5.5).
 /// A fake-super sender strips the prefix again.
-pub fn sent_name(local: &[u8], how: Handling) -> Option<&[u8]> {
+pub(crate) fn sent_name(local: &[u8], how: Handling) -> Option<&[u8]> {
     if !how.rules && local.starts_with(b"system.") {
         return None;
     }
@@ -236,7 +241,7 @@ pub fn sent_name(local: &[u8], how: Handling) -> Option<&[u8]> {
 }
 
 /// Under which name a receiver keeps an attribute that arrives; `None`: it is dropped (spec: transfer 5.5).
-pub fn kept_name(wire: &[u8], how: Handling) -> Option<Vec<u8>> {
+pub(crate) fn kept_name(wire: &[u8], how: Handling) -> Option<Vec<u8>> {
     if wire.starts_with(b"user.") {
         return Some(wire.to_vec());
     }

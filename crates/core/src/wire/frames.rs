@@ -152,8 +152,8 @@ pub fn parts(tag: Tag, payload: &[u8], protocol: u8) -> impl Iterator<Item = &[u
 
 /// Judges a header that came from the network: the tag must exist, must not be private to the peer's own processes and
 /// must suit this end, and the length must fit it (spec: protocol 3.2). Anything else is `Error::Stream`, with rsync's
-/// text; `role` is what stands in its brackets. Only a client takes an `IO_TIMEOUT`. Below protocol 27 there are but the first
-/// two texts, and what only a later program that speaks it can have been asked for (spec: protocol-old 3).
+/// text; `role` is what stands in its brackets. Only a client takes an `IO_TIMEOUT`. Below protocol 27 there are only
+/// the first two texts, and the answers that a later program speaking an old protocol may give (spec: protocol-old 3).
 pub fn check(number: i32, len: usize, client: bool, protocol: u8, role: &str) -> Result<Tag> {
     let known = |tag: &Tag| protocol >= 27 || matches!(tag, Tag::Data | Tag::ErrorXfer | Tag::Info | Tag::Success);
     let Some(tag) = Tag::from_number(number).filter(known) else {

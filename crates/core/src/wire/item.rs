@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 use std::ops::{BitOr, BitOrAssign, Sub};
 
-use super::ints::{self, NdxWriter, Source};
-use super::trace::{self, Way};
+use super::ints::{self, Source};
+use super::ndx::NdxWriter;
+use super::trace::{Tracer, Way};
 use crate::error::{Error, Result};
 
 /// Longest xname in bytes (spec: protocol 12).
@@ -19,8 +20,10 @@ macro_rules! bits {
         pub struct $name($int);
 
         impl $name {
+            /// The empty set.
             pub const NONE: Self = Self(0);
-            $($(#[$member_doc])* pub const $member: Self = Self($value);)+
+            $(#[allow(missing_docs)] // most members are named as in the table of the spec, which says what they mean
+            $(#[$member_doc])* pub const $member: Self = Self($value);)+
 
             /// The set with these bits, which may include bits without a name.
             pub const fn from_bits(bits: $int) -> Self {
@@ -32,6 +35,7 @@ macro_rules! bits {
                 self.0
             }
 
+            /// Whether no bit is set.
             pub const fn is_empty(self) -> bool {
                 self.0 == 0
             }
@@ -127,7 +131,9 @@ impl IoErrors {
 /// One item: a request of the generator, or its echo.
 #[derive(Debug, Clone)]
 pub struct Item<'a> {
+    /// Index of the entry.
     pub ndx: i32,
+    /// What is asked or reported.
     pub iflags: ItemFlags,
     /// Type of the basis, if the item names one ([`ItemFlags::BASIS_TYPE`]).
     pub basis: Option<u8>,
@@ -152,7 +158,7 @@ impl<'a> Item<'a> {
     pub fn read(src: &mut dyn Source, ndx: i32, protocol: u8) -> Result<Self> {
         let mut item = Self::new(ndx, ItemFlags::TRANSFER, None, None);
         if protocol < 29 {
-            item.trace(Way::In);
+            item.trace(src.tracer(), Way::In);
             return Ok(item);
         }
         item.iflags = ItemFlags(src.shortint()?);
@@ -171,7 +177,7 @@ impl<'a> Item<'a> {
             })?;
             item.xname = Some(Cow::Owned(name));
         }
-        item.trace(Way::In);
+        item.trace(src.tracer(), Way::In);
         Ok(item)
     }
 
@@ -184,7 +190,7 @@ impl<'a> Item<'a> {
         protocol: u8,
         xattr_request: Option<&[u32]>,
     ) -> Result<()> {
-        self.trace(Way::Out);
+        self.trace(ndx.tracer(), Way::Out);
         ndx.put(out, self.ndx);
         if protocol < 29 {
             return Ok(());
@@ -202,12 +208,13 @@ impl<'a> Item<'a> {
         Ok(())
     }
 
+    /// Whether data is asked for, or follows.
     pub fn wants_data(&self) -> bool {
         self.iflags.contains(ItemFlags::TRANSFER)
     }
 
     /// The item in words, for `--debug=IO`.
-    fn trace(&self, way: Way) {
+    fn trace(&self, tracer: Option<&Tracer>, way: Way) {
         const NAMES: [(ItemFlags, &str); 15] = [
             (ItemFlags::TRANSFER, "TRANSFER"),
             (ItemFlags::LOCAL_CHANGE, "LOCAL_CHANGE"),
@@ -225,9 +232,7 @@ impl<'a> Item<'a> {
             (ItemFlags::CHANGE, "CHANGE"),
             (ItemFlags::ATIME, "ATIME"),
         ];
-        if !trace::is_on() {
-            return;
-        }
+        let Some(tracer) = tracer else { return };
         let flags: Vec<_> = NAMES
             .iter()
             .filter(|(bit, _)| self.iflags.contains(*bit))
@@ -243,7 +248,7 @@ impl<'a> Item<'a> {
             .xname
             .as_ref()
             .map_or(String::new(), |name| format!(" xname=\"{}\"", name.escape_ascii()));
-        trace::line(way, &format!("ITEM {} {flags}{basis}{xname}", self.ndx));
+        tracer.line(way, &format!("ITEM {} {flags}{basis}{xname}", self.ndx));
     }
 }
 

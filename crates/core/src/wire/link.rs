@@ -2,270 +2,34 @@
 //! each (spec: protocol 3).
 
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::event::PollFlags;
 
 use super::frames::Tag;
 use super::ints::Source;
-use super::link_writer::{write_error, Out};
+use super::link_writer::write_error;
 use super::port::Port;
+use super::shared::{counted, lock, Shared, TICK};
 use crate::error::{Error, Result};
 
-pub use super::frames::Message;
-pub use super::link_reader::{Handler, Reader};
-pub use super::link_writer::Writer;
+pub(crate) use super::link_reader::Reader;
+pub(crate) use super::link_writer::Writer;
+pub(crate) use super::shared::{Control, LinkOptions};
 
-/// How often a waiting caller looks at the cancel flag and the clock; a cancel must be seen within 100 ms.
-pub(super) const TICK: Duration = Duration::from_millis(50);
-/// The raw phase writes by itself when this much is buffered.
+/// The raw phase flushes when this much is buffered.
 const RAW_BUFFER: usize = 64 * 1024;
 /// How much the raw phase reads ahead while it waits to write.
 const RAW_AHEAD: usize = 1024 * 1024;
 
 /// A peer that ends closes its two descriptors one after the other: how long the second may take.
-const LAST_HEARD: Duration = Duration::from_secs(1);
-
-/// How a [`Link`] behaves. All but the cancel flag can be changed later.
-#[derive(Clone)]
-pub struct LinkOptions {
-    /// Seconds without any byte in either direction before the time-out; 0 is none.
-    pub timeout: u32,
-    /// Bytes per second that may be written; 0 is unlimited (spec: options 6.9).
-    pub bwlimit: u64,
-    /// The negotiated protocol.
-    pub protocol: u8,
-    /// What stands in the brackets of error lines: `sender`, `Receiver`, `generator` ...
-    pub role: String,
-    /// Whether this end is the client; only a client takes a daemon's time-out.
-    pub client: bool,
-    /// Whether keep-alives are sent; the receiving side starts without (spec: protocol 3.5).
-    pub keep_alive: bool,
-    /// When set, every wait ends within 100 ms with `Error::Interrupted`.
-    pub cancel: Arc<AtomicBool>,
-}
-
-impl Default for LinkOptions {
-    fn default() -> Self {
-        Self {
-            timeout: 0,
-            bwlimit: 0,
-            protocol: 32,
-            role: "client".into(),
-            client: true,
-            keep_alive: true,
-            cancel: Arc::default(),
-        }
-    }
-}
-
-/// Locks; what a panicking thread left behind is still consistent, because nothing panics between two updates.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What both halves and their threads share.
-pub(super) struct Shared {
-    start: Instant,
-    /// Milliseconds since `start`.
-    last_in: AtomicU64,
-    last_out: AtomicU64,
-    last_touch: AtomicU64,
-    timeout: AtomicU32,
-    keep_alive: AtomicBool,
-    client: AtomicBool,
-    pub(super) bwlimit: AtomicU64,
-    protocol: AtomicU8,
-    role: Mutex<String>,
-    cancel: Arc<AtomicBool>,
-    /// Where the counters stood when the handshake ended.
-    pub(super) in_base: OnceLock<u64>,
-    pub(super) out_base: OnceLock<u64>,
-    /// The outgoing port, as long as there are writers, if its writes never block.
-    pub(super) direct: OnceLock<Weak<Port>>,
-    pub(super) out: Mutex<Out>,
-    /// For the writer thread: there may be work.
-    pub(super) out_work: Condvar,
-    /// For the callers: there may be room, or an end.
-    pub(super) out_room: Condvar,
-}
-
-impl Shared {
-    fn new(options: LinkOptions) -> Self {
-        Self {
-            start: Instant::now(),
-            last_in: AtomicU64::new(0),
-            last_out: AtomicU64::new(0),
-            last_touch: AtomicU64::new(0),
-            timeout: AtomicU32::new(options.timeout),
-            keep_alive: AtomicBool::new(options.keep_alive),
-            client: AtomicBool::new(options.client),
-            bwlimit: AtomicU64::new(options.bwlimit),
-            protocol: AtomicU8::new(options.protocol),
-            role: Mutex::new(options.role),
-            cancel: options.cancel,
-            in_base: OnceLock::new(),
-            out_base: OnceLock::new(),
-            direct: OnceLock::new(),
-            out: Mutex::default(),
-            out_work: Condvar::new(),
-            out_room: Condvar::new(),
-        }
-    }
-
-    fn now(&self) -> u64 {
-        self.start.elapsed().as_millis() as u64
-    }
-
-    pub(super) fn mark_in(&self) {
-        self.last_in.store(self.now(), Ordering::Relaxed);
-    }
-
-    pub(super) fn mark_out(&self) {
-        self.last_out.store(self.now(), Ordering::Relaxed);
-    }
-
-    pub(super) fn role(&self) -> String {
-        lock(&self.role).clone()
-    }
-
-    pub(super) fn is_cancelled(&self) -> bool {
-        self.cancel.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn protocol(&self) -> u8 {
-        self.protocol.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn is_client(&self) -> bool {
-        self.client.load(Ordering::Relaxed)
-    }
-
-    /// What a waiting caller asks again and again: cancelled, or silent for too long? (spec: protocol 3.5)
-    pub(super) fn check(&self) -> Result<()> {
-        if self.is_cancelled() {
-            return Err(Error::Interrupted(String::new()));
-        }
-        let timeout = self.timeout.load(Ordering::Relaxed);
-        if timeout > 0 {
-            let last = [&self.last_in, &self.last_out, &self.last_touch];
-            let last = last.map(|t| t.load(Ordering::Relaxed)).into_iter().max().unwrap_or(0);
-            let seconds = self.now().saturating_sub(last) / 1000;
-            if seconds >= u64::from(timeout) {
-                let role = self.role();
-                return Err(Error::Timeout(format!(
-                    "[{role}] io timeout after {seconds} seconds -- exiting"
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    /// How long until a keep-alive is due; `None` if none will be, as below protocol 27 (spec: protocol-old 3).
-    pub(super) fn keep_alive_in(&self) -> Option<Duration> {
-        let timeout = self.timeout.load(Ordering::Relaxed);
-        if timeout == 0 || self.protocol() < 27 || !self.keep_alive.load(Ordering::Relaxed) {
-            return None;
-        }
-        let due = self.last_out.load(Ordering::Relaxed) + u64::from(timeout.div_ceil(2)) * 1000;
-        Some(Duration::from_millis(due.saturating_sub(self.now())))
-    }
-
-    /// Takes a peer's IO_TIMEOUT (spec: protocol 3.6).
-    pub(super) fn adopt_timeout(&self, seconds: i32) {
-        let own = self.timeout.load(Ordering::Relaxed);
-        if (1..=86400).contains(&seconds) && (own == 0 || own > seconds as u32) {
-            self.timeout.store(seconds as u32, Ordering::Relaxed);
-            self.wake_writer();
-        }
-    }
-}
-
-/// The part of a counter that lies behind the handshake: 3.5.0 counts nothing before it.
-pub(super) fn counted(total: u64, base: &OnceLock<u64>) -> u64 {
-    base.get().map_or(0, |base| total.saturating_sub(*base))
-}
-
-/// Adjusts a connection from any thread, before and after the split.
-#[derive(Clone)]
-pub struct Control(Arc<Shared>);
-
-impl Control {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self(shared)
-    }
-
-    /// Counts as activity: the time-out starts anew. For work that keeps this end from reading and writing.
-    pub fn touch(&self) {
-        self.0.last_touch.store(self.0.now(), Ordering::Relaxed);
-    }
-
-    /// Ends every wait of this connection with `Error::Interrupted`.
-    pub fn cancel(&self) {
-        self.0.cancel.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the cancel flag is set.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.is_cancelled()
-    }
-
-    /// The flag behind [`cancel`](Self::cancel).
-    pub fn cancel_flag(&self) -> Arc<AtomicBool> {
-        self.0.cancel.clone()
-    }
-
-    /// Seconds of silence that end the connection; 0 is none.
-    pub fn set_timeout(&self, seconds: u32) {
-        // The silence before there was a time-out does not count.
-        self.touch();
-        self.0.timeout.store(seconds, Ordering::Relaxed);
-        self.0.wake_writer();
-    }
-
-    /// The time-out now, which may have come from the peer (spec: protocol 3.6).
-    pub fn timeout(&self) -> u32 {
-        self.0.timeout.load(Ordering::Relaxed)
-    }
-
-    /// Bytes per second that may be written; 0 is unlimited.
-    pub fn set_bwlimit(&self, bytes_per_second: u64) {
-        self.0.bwlimit.store(bytes_per_second, Ordering::Relaxed);
-    }
-
-    /// Whether keep-alives are sent (spec: protocol 3.5).
-    pub fn set_keep_alive(&self, on: bool) {
-        self.0.keep_alive.store(on, Ordering::Relaxed);
-        self.0.wake_writer();
-    }
-
-    /// What stands in the brackets of error lines.
-    pub fn set_role(&self, role: &str) {
-        *lock(&self.0.role) = role.into();
-    }
-
-    /// The negotiated protocol.
-    pub fn protocol(&self) -> u8 {
-        self.0.protocol()
-    }
-
-    /// Sets the protocol, once it is negotiated. It decides which messages there are.
-    pub fn set_protocol(&self, protocol: u8) {
-        self.0.protocol.store(protocol, Ordering::Relaxed);
-    }
-
-    /// Whether this end is the client.
-    pub fn set_client(&self, client: bool) {
-        self.0.client.store(client, Ordering::Relaxed);
-    }
-}
+const LAST_INPUT: Duration = Duration::from_secs(1);
 
 /// The raw phase of a connection. Writes are buffered until [`flush`](Self::flush), a full buffer, or a read.
 pub struct Link {
     reader: Option<Reader>,
-    /// Gone with the reader: the stream ends when the last writer does.
+    /// Taken together with the reader: the stream ends when the last writer is dropped.
     out_port: Option<Arc<Port>>,
     shared: Arc<Shared>,
 }
@@ -367,7 +131,7 @@ impl Link {
     /// Buffers a message. `Ok(false)`: the outgoing stream is not framed, nothing was sent.
     pub fn message(&mut self, tag: Tag, payload: &[u8]) -> Result<bool> {
         let mut out = lock(&self.shared.out);
-        if !out.is_muxed() {
+        if !out.mux {
             return Ok(false);
         }
         for part in super::frames::parts(tag, payload, self.shared.protocol()) {
@@ -376,8 +140,8 @@ impl Link {
         Ok(true)
     }
 
-    /// Writes what is buffered. While the peer does not take it, what the peer sends is read ahead, so that two ends that
-    /// both write first do not wait for each other.
+    /// Writes what is buffered. While the peer does not read, its data is read ahead, so that two ends that both write
+    /// first do not wait for each other.
     pub fn flush(&mut self) -> Result<()> {
         if lock(&self.shared.out).pending() == 0 {
             return Ok(());
@@ -390,9 +154,9 @@ impl Link {
         let mut rest = &data[..];
         while !rest.is_empty() {
             let written = match port.write(&[std::io::IoSlice::new(rest)]) {
-                // What the peer has said before it went is the cause, and that it says nothing more as good as one.
+                // The last messages of the peer say why it closed; without any, the end of its stream is the cause.
                 Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => {
-                    return reader.last_heard(LAST_HEARD).unwrap_or_else(|| Err(failed(e)));
+                    return reader.wait_for_last_input(LAST_INPUT).unwrap_or_else(|| Err(failed(e)));
                 }
                 other => other.map_err(failed)?,
             };
@@ -412,8 +176,8 @@ impl Link {
     /// Begins to count the bytes of both directions. The first `start_mux_*` does it too: it ends the handshake.
     pub fn start_counting(&mut self) {
         if let Some(reader) = &self.reader {
-            let _ = self.shared.in_base.set(reader.consumed());
-            let _ = self.shared.out_base.set(lock(&self.shared.out).total());
+            let _ = self.shared.in_base.set(reader.consumed);
+            let _ = self.shared.out_base.set(lock(&self.shared.out).total);
         }
     }
 
@@ -438,7 +202,7 @@ impl Link {
 
     /// Raw bytes put since the handshake.
     pub fn bytes_written(&self) -> u64 {
-        counted(lock(&self.shared.out).total(), &self.shared.out_base)
+        counted(lock(&self.shared.out).total, &self.shared.out_base)
     }
 
     /// Starts the two threads and hands out the halves. The link is used up: later reads fail.
@@ -455,8 +219,8 @@ impl Link {
         Ok((reader, writer))
     }
 
-    /// Says goodbye to a peer that may still be writing: closes the sending side of a socket, then reads and discards at
-    /// most `limit` bytes for at most `time`, so that the peer reads our last words before it sees a reset.
+    /// Ends a connection whose peer may still be writing: closes the sending side of a socket, then reads and discards at
+    /// most `limit` bytes for at most `time`, so that the peer reads our last messages before it sees a reset.
     pub fn drain(&mut self, time: Duration, limit: usize) {
         let _ = self.flush();
         if let Some(port) = &self.out_port {

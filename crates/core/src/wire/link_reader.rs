@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,62 +14,22 @@ use rustix::event::PollFlags;
 
 use super::frames::{self, Message, Tag, HEADER_LEN};
 use super::ints::Source;
-use super::link::{counted, lock, Control, Shared, TICK};
 use super::port::{Port, Wake};
+use super::read_ahead::{self, read_error, Ahead, Chunk, End, Shelf, BUFFER, HAND_OVER, MAX_QUEUED};
 use super::record::Record;
-use super::trace::{self, Way};
+use super::shared::{counted, lock, Control, Shared, TICK};
+use super::trace::{Tracer, Way};
 use crate::error::{sys_text, Error, Result};
 
-/// What one read may bring.
-const BUFFER: usize = 256 * 1024;
-/// Less than this is copied out of the buffer, so that a small item does not hold a large one.
-const HAND_OVER: usize = 32 * 1024;
-/// The thread stops reading when this much is queued; the consumer may hold as much again.
-const MAX_QUEUED: usize = 2 * 1024 * 1024;
-/// The same for the memory that the queue takes.
-const MAX_HELD: usize = 4 * 1024 * 1024;
 /// Messages kept while there is no handler.
 const MAX_PARKED: usize = 1000;
-/// How long a peer may take to end when this side was told to stop.
+/// How long a cancelled side waits for the peer to end.
 const CANCELLED: Duration = Duration::from_secs(1);
 /// `left` of an unframed stream.
 const ENDLESS: usize = usize::MAX;
 
 /// Takes the messages of a stream, in its order.
-pub type Handler = Box<dyn FnMut(Message) -> Result<()> + Send>;
-
-/// Bytes as they came: the first `end` of `data`.
-struct Chunk {
-    data: Vec<u8>,
-    end: usize,
-}
-
-/// How the stream ended.
-#[derive(Clone)]
-enum End {
-    Eof,
-    Failed(Error),
-}
-
-#[derive(Default)]
-struct Queue {
-    chunks: VecDeque<Chunk>,
-    len: usize,
-    /// Memory of the chunks: a buffer may be filled in part only.
-    held: usize,
-    end: Option<End>,
-    spare: Vec<Vec<u8>>,
-    consumer_waits: bool,
-    thread_waits: bool,
-    stop: bool,
-}
-
-#[derive(Default)]
-struct Shelf {
-    queue: Mutex<Queue>,
-    filled: Condvar,
-    emptied: Condvar,
-}
+pub(super) type Handler = Box<dyn FnMut(Message) -> Result<()> + Send>;
 
 enum Feed {
     Direct(Arc<Port>),
@@ -90,34 +50,34 @@ enum Step {
 
 /// The reading half of a connection.
 pub struct Reader {
-    /// The bytes at hand: `cur[pos..end]`.
+    /// The bytes that can be handed out: `cur[pos..end]`.
     cur: Vec<u8>,
     pos: usize,
     end: usize,
-    /// What of the open data frame is still to come.
+    /// Bytes of the open data frame that are still to come.
     left: usize,
     mux: bool,
-    /// A header, as far as it has come.
+    /// The part of a header that has arrived.
     header: [u8; HEADER_LEN],
     header_len: usize,
-    /// A message, as far as it has come, and its whole length.
+    /// The part of a message that has arrived, and its whole length.
     message: Option<(Message, usize)>,
     parked: VecDeque<Message>,
     handler: Option<Handler>,
     /// Gets a copy of all data, until writing it has failed.
     record: Option<Arc<Record>>,
-    /// Why it failed; told at the next read.
+    /// Why it failed; the next read returns it.
     record_error: Option<Error>,
     /// Chunks behind `cur`.
     local: VecDeque<Chunk>,
     spare: Vec<Vec<u8>>,
     finished: Option<End>,
-    /// ERROR_EXIT has come: nothing of use follows.
+    /// ERROR_EXIT has arrived: nothing of use follows.
     peer_ended: bool,
     feed: Feed,
     shared: Arc<Shared>,
     /// Raw bytes that lie before `cur[pos]`, and all that have arrived.
-    consumed: u64,
+    pub(super) consumed: u64,
     arrived: u64,
 }
 
@@ -160,7 +120,7 @@ impl Reader {
             let (shelf, wake, shared) = (shelf.clone(), wake.clone(), self.shared.clone());
             std::thread::Builder::new()
                 .name("reader".into())
-                .spawn(move || run(&shelf, &port, &wake, &shared))
+                .spawn(move || read_ahead::run(&shelf, &port, &wake, &shared))
                 .map_err(|e| failed(&e))?
         };
         self.feed = Feed::Thread {
@@ -172,7 +132,7 @@ impl Reader {
     }
 
     /// Sets what takes the messages. It is called in stream order from the thread that reads; an `Err` ends the read.
-    /// Messages that came before there was a handler are delivered at the next read.
+    /// Messages that arrived before there was a handler are delivered at the next read.
     pub fn set_handler(&mut self, handler: Handler) {
         self.handler = Some(handler);
     }
@@ -187,7 +147,7 @@ impl Reader {
         self.record = Some(record);
     }
 
-    /// What follows is framed.
+    /// From here on the stream is framed.
     pub fn start_mux(&mut self) {
         if !self.mux {
             self.mux = true;
@@ -195,7 +155,8 @@ impl Reader {
         }
     }
 
-    /// What follows is not framed, also what has been read already (spec: protocol 2.9). Only between two frames.
+    /// From here on the stream is not framed, including what has been read ahead (spec: protocol 2.9). Only between two
+    /// frames.
     pub fn stop_mux(&mut self) {
         self.mux = false;
         self.left = ENDLESS;
@@ -211,16 +172,12 @@ impl Reader {
         counted(self.consumed, &self.shared.in_base)
     }
 
-    pub(super) fn consumed(&self) -> u64 {
-        self.consumed
-    }
-
     /// Raw bytes that have arrived and are not consumed.
     pub(super) fn buffered(&self) -> usize {
         (self.arrived - self.consumed) as usize
     }
 
-    /// Takes what is there without blocking; whether anything was.
+    /// Reads what has arrived, without blocking. Returns whether there was anything.
     pub(super) fn read_ahead(&mut self) -> bool {
         let before = self.arrived;
         if let Feed::Direct(port) = &self.feed {
@@ -257,9 +214,9 @@ impl Reader {
         Ok(true)
     }
 
-    /// After a write has failed: `Ok` if there is something to read, an error if the peer has closed this way too, `None` if
-    /// nothing comes within `time`.
-    pub(super) fn last_heard(&mut self, time: Duration) -> Option<Result<()>> {
+    /// After a write has failed: `Ok` if there is something to read, an error if the peer has closed this direction too,
+    /// `None` if nothing arrives within `time`.
+    pub(super) fn wait_for_last_input(&mut self, time: Duration) -> Option<Result<()>> {
         let end = Instant::now() + time;
         loop {
             while self.buffered() < HAND_OVER && self.read_ahead() {}
@@ -284,7 +241,7 @@ impl Reader {
         ))
     }
 
-    /// Makes the next chunk the current one, which is used up.
+    /// Replaces the current chunk, which is used up, by the next one.
     fn refill(&mut self, block: bool) -> Result<Step> {
         if self.cur.len() == BUFFER && self.spare.len() < 2 {
             self.spare.push(std::mem::take(&mut self.cur));
@@ -322,7 +279,7 @@ impl Reader {
                         };
                         queue.spare.push(buffer);
                     }
-                    if queue.chunks.is_empty() && queue.end.is_none() {
+                    if queue.is_pending() {
                         if !block {
                             return Ok(Step::Nothing);
                         }
@@ -333,14 +290,8 @@ impl Reader {
                             flushed = true;
                             continue;
                         }
-                        queue.consumer_waits = true;
-                        queue = shelf
-                            .filled
-                            .wait_timeout(queue, TICK)
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .0;
-                        queue.consumer_waits = false;
-                        if queue.chunks.is_empty() && queue.end.is_none() {
+                        queue = shelf.wait(queue, TICK);
+                        if queue.is_pending() {
                             drop(queue);
                             self.shared.check()?;
                             continue;
@@ -349,16 +300,9 @@ impl Reader {
                     if queue.chunks.is_empty() {
                         self.finished.clone_from(&queue.end);
                     } else {
-                        self.arrived += queue.len as u64;
-                        queue.len = 0;
-                        queue.held = 0;
-                        std::mem::swap(&mut queue.chunks, &mut self.local);
-                        // What was waiting in the queue is activity too: the silence, if any, begins now.
+                        self.arrived += shelf.take_all(&mut queue, &mut self.local);
+                        // Data that waited in the queue is activity too: a silence begins now.
                         self.shared.mark_in();
-                        if queue.thread_waits {
-                            queue.thread_waits = false;
-                            shelf.emptied.notify_one();
-                        }
                     }
                 }
             }
@@ -375,7 +319,9 @@ impl Reader {
     }
 
     fn deliver(&mut self, message: Message) -> Result<()> {
-        trace::message(Way::In, message.tag.name(), &message.payload, message.tag.is_text());
+        if let Some(tracer) = self.shared.tracer.get() {
+            tracer.message(Way::In, message.tag.name(), &message.payload, message.tag.is_text());
+        }
         if message.tag == Tag::ErrorExit {
             self.peer_ended = true;
         }
@@ -397,7 +343,7 @@ impl Reader {
         }
     }
 
-    /// Brings the stream to a point where data bytes are at hand, handling the messages in front of them.
+    /// Handles messages until data bytes are available.
     fn step(&mut self, block: bool) -> Result<Step> {
         while self.handler.is_some() {
             let Some(message) = self.parked.pop_front() else {
@@ -463,12 +409,12 @@ impl Reader {
         }
     }
 
-    /// Data bytes at hand.
-    fn at_hand(&self) -> usize {
+    /// Number of data bytes that can be handed out without a read.
+    fn available(&self) -> usize {
         (self.end - self.pos).min(self.left)
     }
 
-    /// Counts `n` data bytes at hand as consumed.
+    /// Counts `n` available data bytes as consumed.
     fn advance(&mut self, n: usize) {
         if let Some(record) = &self.record {
             if let Err(error) = record.put(&self.cur[self.pos..self.pos + n]) {
@@ -483,29 +429,29 @@ impl Reader {
         }
     }
 
-    /// Blocks until data is at hand.
+    /// Blocks until data is available.
     fn need(&mut self) -> Result<()> {
         if let Some(error) = self.record_error.take() {
             return Err(error);
         }
-        if self.at_hand() == 0 && self.step(true)? == Step::Eof {
+        if self.available() == 0 && self.step(true)? == Step::Eof {
             return Err(self.closed());
         }
         Ok(())
     }
 
-    /// Hands out 1 to `max` data bytes, as many as are at hand, without a copy. They are consumed. `max` must not be 0.
+    /// Hands out 1 to `max` data bytes, as many as are available, without a copy. They are consumed. `max` must not be 0.
     pub fn chunk(&mut self, max: usize) -> Result<&[u8]> {
         self.need()?;
-        let n = self.at_hand().min(max);
+        let n = self.available().min(max);
         self.advance(n);
         Ok(&self.cur[self.pos - n..self.pos])
     }
 
-    /// Whether a read of one byte would not block. Messages in front are handled. Errors, and an end where none may be,
-    /// show at the next read.
+    /// Whether a read of one byte would not block. Messages in front of the data are handled. The next read returns an
+    /// error, also for an end where none is allowed.
     pub fn ready(&mut self) -> bool {
-        if self.at_hand() > 0 {
+        if self.available() > 0 {
             return true;
         }
         match self.step(false) {
@@ -520,16 +466,16 @@ impl Reader {
         }
     }
 
-    /// Blocks until data is at hand (`false`) or the stream has ended properly (`true`).
+    /// Blocks until data is available (`false`) or the stream has ended properly (`true`).
     pub fn at_eof(&mut self) -> Result<bool> {
-        Ok(self.at_hand() == 0 && self.step(true)? == Step::Eof)
+        Ok(self.available() == 0 && self.step(true)? == Step::Eof)
     }
 
-    /// Reads and discards until the peer closes or answers with ERROR_EXIT, `limit` bytes have come or `time` is over.
-    /// Messages are still handled; a stream that makes no sense any more is discarded unparsed. Whether the peer has
+    /// Reads and discards until the peer closes or answers with ERROR_EXIT, `limit` bytes have arrived or `time` is over.
+    /// Messages are still handled; after a framing error the rest is discarded unparsed. Returns whether the peer has
     /// ended.
     ///
-    /// Who is cancelled while waiting stops at once; who was cancelled before gives the peer a moment to hear of it.
+    /// A cancel during the wait ends it at once. After an earlier cancel the peer gets a moment to read of it.
     pub fn drain(&mut self, time: Duration, limit: usize) -> bool {
         let late = self.shared.is_cancelled();
         let end = Instant::now() + if late { time.min(CANCELLED) } else { time };
@@ -543,7 +489,7 @@ impl Reader {
                 self.pos = self.end;
                 self.refill(false)
             } else {
-                let n = self.at_hand();
+                let n = self.available();
                 seen += n;
                 self.advance(n);
                 self.step(false)
@@ -564,14 +510,14 @@ impl Reader {
         self.peer_ended
     }
 
-    /// For a side that writes for long without reading: an error if the peer has said that it ends. What it has said
-    /// before is handled then, and the data in front is dropped, because nobody answers it any more.
+    /// For a side that writes for long without reading: an error if ERROR_EXIT has arrived. The messages before it are
+    /// handled first, and the data is dropped, because it will not be answered any more.
     pub fn check_peer(&mut self) -> Result<()> {
-        if !self.mux || !self.end_is_near() {
+        if !self.mux || !self.has_exit_message() {
             return Ok(());
         }
         loop {
-            let n = self.at_hand();
+            let n = self.available();
             self.advance(n);
             match self.step(false)? {
                 Step::Data => {}
@@ -581,105 +527,47 @@ impl Reader {
     }
 
     /// Whether ERROR_EXIT is among the frames that have arrived.
-    fn end_is_near(&mut self) -> bool {
+    fn has_exit_message(&mut self) -> bool {
         if self.buffered() < MAX_QUEUED {
             if let Feed::Thread { shelf, .. } = &self.feed {
-                let mut queue = lock(&shelf.queue);
-                self.arrived += queue.len as u64;
-                queue.len = 0;
-                queue.held = 0;
-                self.local.append(&mut queue.chunks);
-                if queue.thread_waits {
-                    queue.thread_waits = false;
-                    shelf.emptied.notify_one();
-                }
+                self.arrived += shelf.take_all(&mut lock(&shelf.queue), &mut self.local);
             }
         }
         let mut ahead = Ahead {
             first: &self.cur[self.pos..self.end],
             rest: self.local.iter(),
         };
-        let mut header = self.header;
-        let mut have = self.header_len;
         match &self.message {
             Some((message, len)) => ahead.skip(len - message.payload.len()),
             None => ahead.skip(self.left),
         }
-        while ahead.fill(&mut header[have..]) {
-            have = 0;
-            let (number, len) = frames::parse(header);
-            if number == Tag::ErrorExit as i32 {
-                return true;
-            }
-            ahead.skip(len);
-        }
-        false
+        ahead.has_frame(Tag::ErrorExit, self.header, self.header_len)
     }
 
-    /// Waits until something may have come, at most `time`.
+    /// Waits until something may have arrived, at most `time`.
     fn wait_for_more(&self, time: Duration) {
         match &self.feed {
             Feed::Direct(port) => {
                 let _ = port.wait(PollFlags::IN, None, Some(time));
             }
             Feed::Thread { shelf, .. } => {
-                let mut queue = lock(&shelf.queue);
-                if queue.chunks.is_empty() && queue.end.is_none() {
-                    queue.consumer_waits = true;
-                    let wait = shelf.filled.wait_timeout(queue, time);
-                    wait.unwrap_or_else(PoisonError::into_inner).0.consumer_waits = false;
+                let queue = lock(&shelf.queue);
+                if queue.is_pending() {
+                    drop(shelf.wait(queue, time));
                 }
             }
         }
     }
 }
 
-/// What has arrived, from a reader's position on.
-struct Ahead<'a> {
-    first: &'a [u8],
-    rest: std::collections::vec_deque::Iter<'a, Chunk>,
-}
-
-impl<'a> Ahead<'a> {
-    /// At most `want` bytes, as many as lie together; empty at the end.
-    fn take(&mut self, want: usize) -> &'a [u8] {
-        while self.first.is_empty() {
-            let Some(next) = self.rest.next() else { return &[] };
-            self.first = &next.data[..next.end];
-        }
-        let (part, rest) = self.first.split_at(want.min(self.first.len()));
-        self.first = rest;
-        part
-    }
-
-    fn skip(&mut self, mut n: usize) {
-        while n > 0 {
-            match self.take(n).len() {
-                0 => return,
-                done => n -= done,
-            }
-        }
-    }
-
-    /// Whether there was enough.
-    fn fill(&mut self, into: &mut [u8]) -> bool {
-        let mut done = 0;
-        while done < into.len() {
-            let part = self.take(into.len() - done);
-            if part.is_empty() {
-                return false;
-            }
-            into[done..done + part.len()].copy_from_slice(part);
-            done += part.len();
-        }
-        true
-    }
-}
-
 impl Source for Reader {
+    fn tracer(&self) -> Option<&Tracer> {
+        self.shared.tracer.get()
+    }
+
     fn read_exact(&mut self, buf: &mut [u8]) -> Result<()> {
         let n = buf.len();
-        if self.at_hand() >= n {
+        if self.available() >= n {
             buf.copy_from_slice(&self.cur[self.pos..self.pos + n]);
             self.advance(n);
             return Ok(());
@@ -703,71 +591,6 @@ impl Drop for Reader {
             if let Some(thread) = thread.take() {
                 let _ = thread.join();
             }
-        }
-    }
-}
-
-/// The error for a failed read (spec: output 14.6).
-fn read_error(role: &str, error: &io::Error) -> Error {
-    Error::Socket(format!("rsync: [{role}] read error: {}", sys_text(error)))
-}
-
-/// The reader thread.
-fn run(shelf: &Shelf, port: &Port, wake: &Wake, shared: &Shared) {
-    let mut buf = vec![0; BUFFER];
-    loop {
-        let found = loop {
-            match port.read(&mut buf) {
-                Ok(Some(n)) => break Ok(n),
-                Ok(None) => {
-                    if let Err(error) = port.wait(PollFlags::IN, Some(wake.fd()), None) {
-                        break Err(error);
-                    }
-                    if lock(&shelf.queue).stop {
-                        return;
-                    }
-                }
-                Err(error) => break Err(error),
-            }
-        };
-        let mut chunk = None;
-        if let Ok(n @ 1..HAND_OVER) = found {
-            chunk = Some(Chunk {
-                data: buf[..n].to_vec(),
-                end: n,
-            });
-        }
-        let mut queue = lock(&shelf.queue);
-        match found {
-            Ok(0) => queue.end = Some(End::Eof),
-            Ok(n) => {
-                shared.mark_in();
-                queue.len += n;
-                let chunk = chunk.unwrap_or_else(|| {
-                    let next = queue.spare.pop().unwrap_or_else(|| vec![0; BUFFER]);
-                    Chunk {
-                        data: std::mem::replace(&mut buf, next),
-                        end: n,
-                    }
-                });
-                queue.held += chunk.data.capacity();
-                queue.chunks.push_back(chunk);
-            }
-            Err(error) => queue.end = Some(End::Failed(read_error(&shared.role(), &error))),
-        }
-        if queue.consumer_waits {
-            queue.consumer_waits = false;
-            shelf.filled.notify_one();
-        }
-        if queue.end.is_some() {
-            return;
-        }
-        while (queue.len >= MAX_QUEUED || queue.held >= MAX_HELD) && !queue.stop {
-            queue.thread_waits = true;
-            queue = shelf.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
-        if queue.stop {
-            return;
         }
     }
 }

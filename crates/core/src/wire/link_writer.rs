@@ -1,24 +1,21 @@
 //! The writing half of a [`Link`](super::link::Link): frames are filled by any thread and written by one of its own, so
 //! that no reader ever waits behind a full pipe (spec: protocol 3.1, 3.4, 3.5; options 6.9).
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, Weak};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 
-use super::frames::{self, Tag, HEADER_LEN, MAX_PAYLOAD};
-use super::link::{counted, lock, Control, Shared, TICK};
+use super::frames::{self, Tag, MAX_PAYLOAD};
+use super::out::{Out, FRAME_TARGET};
 use super::port::{Port, Wake};
+use super::shared::{counted, lock, Control, Shared, TICK};
 use super::throttle::Throttle;
-use super::trace::{self, Way};
+use super::trace::{Tracer, Way};
 use crate::error::{sys_text, Error, Result};
 
-/// A buffer of this size is handed to the writer thread at once.
-const FRAME_TARGET: usize = 32 * 1024;
 /// Callers wait while more than this is unwritten.
 const MAX_PENDING: usize = 1024 * 1024;
 /// How long a part-filled frame may wait for more data. A side that waits for the peer flushes first; this is for a side
@@ -28,148 +25,10 @@ const MAX_PENDING: usize = 1024 * 1024;
 const LINGER: Duration = Duration::from_millis(500);
 /// Payloads below this are copied: a frame of their own costs a switch to the writer thread, as much as 100 KB copied.
 const OWN_FRAME: usize = 32 * 1024;
-/// How much the writer takes at a time, so that callers are let on again early.
+/// How much the writer takes at a time, so that waiting callers can go on early.
 const BATCH: usize = 256 * 1024;
 /// Most pieces of one `writev`.
 const MAX_SLICES: usize = 64;
-
-/// What is to be written, already framed. Used by the raw phase as a plain buffer.
-#[derive(Default)]
-pub(super) struct Out {
-    /// The part-filled buffer; may hold several finished frames and an open one.
-    open: Vec<u8>,
-    /// Where in `open` the header of the open data frame stands.
-    frame_at: Option<usize>,
-    /// Buffers to write, in order.
-    sealed: VecDeque<Vec<u8>>,
-    /// Bytes in `sealed` and with the writer thread.
-    sealed_len: usize,
-    mux: bool,
-    /// Write `open` without waiting for `due`.
-    flush: bool,
-    due: Option<Instant>,
-    /// Raw bytes put so far.
-    total: u64,
-    pool: Vec<Vec<u8>>,
-    writer_waits: bool,
-    /// When the waiting writer looks again by itself.
-    writer_wakes: Option<Instant>,
-    callers_wait: usize,
-    finishing: bool,
-    abandoned: bool,
-    done: bool,
-    error: Option<Error>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Out {
-    pub fn total(&self) -> u64 {
-        self.total
-    }
-
-    pub fn is_muxed(&self) -> bool {
-        self.mux
-    }
-
-    /// Frames everything put from here on.
-    pub fn start_mux(&mut self) {
-        self.mux = true;
-    }
-
-    /// What is put from here on is not framed.
-    pub fn stop_mux(&mut self) {
-        self.close_frame();
-        self.mux = false;
-    }
-
-    /// Everything unwritten, as one buffer; for the raw phase, which has no thread.
-    pub fn take_all(&mut self) -> Vec<u8> {
-        self.seal();
-        self.sealed_len = 0;
-        let mut all = self.sealed.pop_front().unwrap_or_default();
-        for more in self.sealed.drain(..) {
-            all.extend_from_slice(&more);
-        }
-        all
-    }
-
-    pub fn pending(&self) -> usize {
-        self.sealed_len + self.open.len()
-    }
-
-    fn close_frame(&mut self) {
-        if let Some(at) = self.frame_at.take() {
-            let header = frames::header(Tag::Data, self.open.len() - at - HEADER_LEN);
-            self.open[at..at + HEADER_LEN].copy_from_slice(&header);
-        }
-    }
-
-    /// Hands the part-filled buffer to the writer.
-    fn seal(&mut self) {
-        self.close_frame();
-        self.due = None;
-        self.flush = false;
-        if !self.open.is_empty() {
-            let next = self.pool.pop().unwrap_or_default();
-            let full = std::mem::replace(&mut self.open, next);
-            self.sealed_len += full.len();
-            self.sealed.push_back(full);
-        }
-    }
-
-    /// Appends to the open data frame as much of `data` as fits, and returns the rest.
-    pub fn put_some<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
-        if self.mux && self.frame_at.is_none() {
-            self.frame_at = Some(self.open.len());
-            self.open.extend_from_slice(&frames::KEEP_ALIVE);
-            self.total += HEADER_LEN as u64;
-        }
-        // At least one byte fits, because a buffer is sealed as soon as it has reached the target.
-        let room = FRAME_TARGET.saturating_sub(self.open.len()).max(1);
-        let (now, rest) = data.split_at(data.len().min(room));
-        self.open.extend_from_slice(now);
-        self.total += now.len() as u64;
-        if self.open.len() >= FRAME_TARGET {
-            self.seal();
-        }
-        rest
-    }
-
-    /// Appends a payload as a frame of its own without copying it; at most [`MAX_PAYLOAD`] bytes.
-    fn put_whole(&mut self, data: Vec<u8>) {
-        self.close_frame();
-        if self.mux {
-            self.open.extend_from_slice(&frames::header(Tag::Data, data.len()));
-            self.total += HEADER_LEN as u64;
-        }
-        self.seal();
-        self.total += data.len() as u64;
-        self.sealed_len += data.len();
-        self.sealed.push_back(data);
-    }
-
-    /// Puts a message in front of the open data frame: 3.5.0 lets messages overtake the data that it still holds back,
-    /// and users see the lines in that order (spec: protocol 3.4).
-    pub fn put_message(&mut self, tag: Tag, payload: &[u8]) {
-        let header = frames::header(tag, payload.len());
-        match &mut self.frame_at {
-            Some(at) => {
-                let place = *at..*at;
-                self.open
-                    .splice(place, header.into_iter().chain(payload.iter().copied()));
-                *at += HEADER_LEN + payload.len();
-            }
-            None => {
-                self.open.extend_from_slice(&header);
-                self.open.extend_from_slice(payload);
-            }
-        }
-        self.total += (HEADER_LEN + payload.len()) as u64;
-        if self.open.len() >= FRAME_TARGET {
-            self.seal();
-        }
-    }
-}
 
 /// Ends the thread when the last [`Writer`] is gone.
 struct Handle {
@@ -241,15 +100,15 @@ impl Writer {
         }
     }
 
-    /// Tells the writer thread of new bytes, if there is something for it to do.
-    fn nudge(&self, mut out: MutexGuard<'_, Out>) {
-        let mut news = !out.sealed.is_empty();
+    /// Wakes the writer thread if there is something for it to do.
+    fn wake_thread(&self, mut out: MutexGuard<'_, Out>) {
+        let mut has_work = !out.sealed.is_empty();
         if !out.open.is_empty() && out.due.is_none() {
             let due = Instant::now() + LINGER;
             out.due = Some(due);
-            news |= out.writer_wakes.is_none_or(|at| at > due);
+            has_work |= out.writer_wakes.is_none_or(|at| at > due);
         }
-        if out.writer_waits && news {
+        if out.writer_waits && has_work {
             out.writer_waits = false;
             // Woken under the lock, it would only wait for the lock.
             drop(out);
@@ -270,7 +129,7 @@ impl Writer {
         if shared.bwlimit.load(Ordering::Relaxed) != 0 || out.sealed_len != out.sealed[0].len() {
             return;
         }
-        // An error is left to the thread, which meets it at once.
+        // The thread will meet the same error at once, and reports it.
         if let Ok(Some(n @ 1..)) = port.write(&[IoSlice::new(&out.sealed[0])]) {
             shared.mark_out();
             out.sealed_len -= n;
@@ -292,7 +151,7 @@ impl Writer {
                 data = out.put_some(data);
                 self.write_directly(&mut out);
             }
-            self.nudge(out);
+            self.wake_thread(out);
         }
         Ok(())
     }
@@ -304,41 +163,38 @@ impl Writer {
         }
         let mut out = self.room()?;
         out.put_whole(data);
-        self.nudge(out);
+        self.wake_thread(out);
         Ok(())
     }
 
     /// Sends a message at the next frame boundary. `Ok(false)`: the stream is not framed, nothing was sent. A payload
     /// over [`MAX_PAYLOAD`] is cut.
     pub fn msg(&self, tag: Tag, payload: &[u8]) -> Result<bool> {
-        self.put_msg(self.room()?, tag, payload)
+        Ok(self.put_msg(self.room()?, tag, payload))
     }
 
-    /// [`msg`](Self::msg) without waiting for room: for the last words of a side that is being stopped, or whose peer
+    /// [`msg`](Self::msg) without waiting for room: for the last messages of a side that is cancelled, or whose peer
     /// does not read.
     pub fn last_msg(&self, tag: Tag, payload: &[u8]) -> Result<bool> {
         let out = lock(&self.0.shared.out);
         if let Some(error) = &out.error {
             return Err(error.clone());
         }
-        self.put_msg(out, tag, payload)
+        Ok(self.put_msg(out, tag, payload))
     }
 
-    fn put_msg(&self, mut out: MutexGuard<'_, Out>, tag: Tag, payload: &[u8]) -> Result<bool> {
+    fn put_msg(&self, mut out: MutexGuard<'_, Out>, tag: Tag, payload: &[u8]) -> bool {
         if !out.mux {
-            return Ok(false);
+            return false;
         }
-        trace::message(Way::Out, tag.name(), payload, tag.is_text());
         for part in frames::parts(tag, payload, self.0.shared.protocol()) {
             out.put_message(tag, part);
         }
-        self.nudge(out);
-        Ok(true)
-    }
-
-    /// Sends a message that carries one number.
-    pub fn msg_int(&self, tag: Tag, value: i32) -> Result<bool> {
-        self.msg(tag, &value.to_le_bytes())
+        self.wake_thread(out);
+        if let Some(tracer) = self.tracer() {
+            tracer.message(Way::Out, tag.name(), payload, tag.is_text());
+        }
+        true
     }
 
     /// Sends a keep-alive if the stream is framed and nothing is waiting to be written (spec: protocol 3.5), and the
@@ -348,14 +204,19 @@ impl Writer {
         if self.0.shared.protocol() >= 27 && out.mux && out.pending() == 0 {
             out.put_message(Tag::Data, &[]);
             out.flush = true;
-            self.nudge(out);
+            self.wake_thread(out);
         }
         Ok(())
     }
 
-    /// Has everything put so far written without delay. Does not wait for it.
+    /// Asks for everything put so far to be written without delay. Does not wait for it.
     pub fn flush(&self) {
         self.0.shared.flush_out();
+    }
+
+    /// What traces the messages of this connection.
+    pub(crate) fn tracer(&self) -> Option<&Tracer> {
+        self.0.shared.tracer.get()
     }
 
     /// The handle for other threads.
@@ -383,11 +244,6 @@ impl Writer {
         let shared = &self.0.shared;
         let total = lock(&shared.out).total;
         counted(total, &shared.out_base)
-    }
-
-    /// Whether a write has failed.
-    pub fn is_broken(&self) -> bool {
-        self.error().is_some()
     }
 
     /// Why writing failed, if it did.
@@ -425,7 +281,7 @@ impl Writer {
         error.map_or(Ok(()), Err)
     }
 
-    /// [`finish`](Self::finish), then tells the peer that nothing more comes (sockets; a pipe ends when it is dropped).
+    /// [`finish`](Self::finish), then closes the sending side of a socket (a pipe is closed when it is dropped).
     pub fn shutdown(&self) -> Result<()> {
         let result = self.finish();
         self.0.port.shutdown_write();
@@ -445,7 +301,7 @@ fn run(shared: &Shared, port: &Port, wake: &Wake) {
     let mut result = Ok(());
     loop {
         let mut out = lock(&shared.out);
-        // Back from a write: the callers may go on.
+        // After a write: waiting callers may go on.
         for mut done in batch.drain(..) {
             out.sealed_len -= done.len();
             if out.pool.len() < 4 && (FRAME_TARGET / 2..=4 * FRAME_TARGET).contains(&done.capacity()) {
@@ -573,74 +429,5 @@ fn write_all(shared: &Shared, port: &Port, wake: &Wake, throttle: &mut Throttle,
                 offset = 0;
             }
         }
-    }
-}
-
-impl Shared {
-    /// Has what is buffered written now. While the writer thread holds nothing, the caller writes as much as fits
-    /// without waiting: this saves the switch to the thread where the two ends take turns (140 to 95 us a round).
-    pub(super) fn flush_out(&self) {
-        let mut out = lock(&self.out);
-        if out.open.is_empty() || out.done {
-            return;
-        }
-        if out.sealed_len == 0 && self.bwlimit.load(Ordering::Relaxed) == 0 {
-            if let Some(port) = self.direct.get().and_then(Weak::upgrade) {
-                out.close_frame();
-                // An error is left to the thread, which meets it at once.
-                if let Ok(Some(n @ 1..)) = port.write(&[IoSlice::new(&out.open)]) {
-                    self.mark_out();
-                    out.open.drain(..n);
-                }
-                if out.open.is_empty() {
-                    out.due = None;
-                    out.flush = false;
-                    return;
-                }
-            }
-        }
-        out.flush = true;
-        if out.writer_waits {
-            out.writer_waits = false;
-            drop(out);
-            self.out_work.notify_one();
-        }
-    }
-
-    /// Lets the writer thread look at a changed time-out.
-    pub(super) fn wake_writer(&self) {
-        let _out = lock(&self.out);
-        self.out_work.notify_one();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_overtake_the_open_frame() {
-        let mut out = Out::default();
-        out.put_some(b"raw");
-        out.start_mux();
-        out.put_some(b"ab");
-        out.put_some(b"c");
-        out.put_message(Tag::Info, b"hi");
-        out.put_some(b"d");
-        assert_eq!(out.total(), 17);
-        assert_eq!(out.take_all(), b"raw\x02\0\0\x09hi\x04\0\0\x07abcd");
-        assert_eq!(out.pending(), 0);
-    }
-
-    #[test]
-    fn large_payloads_keep_their_buffer() {
-        let mut out = Out::default();
-        out.start_mux();
-        out.put_some(b"x");
-        let big = vec![7; 100_000];
-        let address = big.as_ptr();
-        out.put_whole(big);
-        assert_eq!(out.sealed[0], b"\x01\0\0\x07x\xa0\x86\x01\x07");
-        assert_eq!(out.sealed[1].as_ptr(), address);
     }
 }

@@ -3,16 +3,19 @@
 pub mod frames;
 pub mod ints;
 pub mod item;
-pub mod link;
+pub(crate) mod link;
 mod link_reader;
 #[cfg(test)]
 mod link_tests;
 mod link_writer;
+pub mod ndx;
+mod out;
 mod port;
-pub mod record;
-pub mod throttle;
+mod read_ahead;
+pub(crate) mod record;
+mod shared;
+pub(crate) mod throttle;
 pub mod trace;
 
-pub use frames::{Message, Tag};
-pub use ints::{NdxReader, NdxWriter, Source};
-pub use link::{Control, Link, LinkOptions, Reader, Writer};
+pub use link::Link;
+pub use shared::LinkOptions;

@@ -14,7 +14,7 @@ const PIPE_SIZE: usize = 256 * 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Each call says that it must not block; the description's flags stay as they are.
+    /// Each call has the flag not to block; the flags of the open file stay unchanged.
     Socket,
     /// Set to non-blocking (as 3.5.0 does with all its descriptors) and set back at the end.
     Pipe,
@@ -22,15 +22,15 @@ enum Kind {
     Other,
 }
 
-/// A descriptor with the way it must be treated.
+/// A descriptor and its kind.
 pub(super) struct Port {
     fd: OwnedFd,
     kind: Kind,
     restore: Option<OFlags>,
 }
 
-/// `None`: nothing can be moved at present.
-fn settle(result: Result<usize, Errno>) -> io::Result<Option<usize>> {
+/// `None`: the call would block.
+fn or_would_block(result: Result<usize, Errno>) -> io::Result<Option<usize>> {
     match result {
         Ok(n) => Ok(Some(n)),
         Err(Errno::AGAIN | Errno::INTR) => Ok(None),
@@ -39,7 +39,7 @@ fn settle(result: Result<usize, Errno>) -> io::Result<Option<usize>> {
 }
 
 impl Port {
-    pub fn new(fd: OwnedFd) -> Self {
+    pub(super) fn new(fd: OwnedFd) -> Self {
         let kind = match rustix::fs::fstat(&fd).map(|s| FileType::from_raw_mode(s.st_mode)) {
             Ok(FileType::Socket) => Kind::Socket,
             Ok(FileType::Fifo) => Kind::Pipe,
@@ -56,55 +56,60 @@ impl Port {
         Self { fd, kind, restore }
     }
 
-    pub fn is_socket(&self) -> bool {
+    pub(super) fn is_socket(&self) -> bool {
         self.kind == Kind::Socket
     }
 
     /// Whether [`write`](Self::write) returns at once even if the peer takes nothing.
-    pub fn never_blocks(&self) -> bool {
+    pub(super) fn never_blocks(&self) -> bool {
         self.kind != Kind::Other
     }
 
     /// Asks for a larger pipe; a refusal costs speed only.
-    pub fn widen(&self) {
+    pub(super) fn widen(&self) {
         if self.kind == Kind::Pipe && rustix::pipe::fcntl_getpipe_size(&self.fd).is_ok_and(|n| n < PIPE_SIZE) {
             let _ = rustix::pipe::fcntl_setpipe_size(&self.fd, PIPE_SIZE);
         }
     }
 
-    /// Reads what is there: `Some(0)` at the end, `None` if nothing has come yet.
-    pub fn read(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+    /// Reads what has arrived: `Some(0)` at the end of the stream, `None` if nothing has arrived yet.
+    pub(super) fn read(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
         match self.kind {
-            Kind::Socket => settle(rustix::net::recv(&self.fd, buf, RecvFlags::DONTWAIT).map(|(n, _)| n)),
-            Kind::Pipe => settle(rustix::io::read(&self.fd, buf)),
+            Kind::Socket => or_would_block(rustix::net::recv(&self.fd, buf, RecvFlags::DONTWAIT).map(|(n, _)| n)),
+            Kind::Pipe => or_would_block(rustix::io::read(&self.fd, buf)),
             Kind::Other => {
                 if self.wait(PollFlags::IN, None, Some(Duration::ZERO))?.is_empty() {
                     return Ok(None);
                 }
-                settle(rustix::io::read(&self.fd, buf))
+                or_would_block(rustix::io::read(&self.fd, buf))
             }
         }
     }
 
-    /// Writes what fits: `None` if nothing does.
-    pub fn write(&self, bufs: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+    /// Writes as much as fits: `None` if nothing does.
+    pub(super) fn write(&self, bufs: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
         match self.kind {
             Kind::Socket => {
                 let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-                settle(rustix::net::sendmsg(
+                or_would_block(rustix::net::sendmsg(
                     &self.fd,
                     bufs,
                     &mut SendAncillaryBuffer::default(),
                     flags,
                 ))
             }
-            _ => settle(rustix::io::writev(&self.fd, bufs)),
+            _ => or_would_block(rustix::io::writev(&self.fd, bufs)),
         }
     }
 
     /// Waits until one of `events` (or an error condition) holds, `wake` becomes readable, or the time is over. Returns
-    /// what holds of the port; empty if nothing does.
-    pub fn wait(&self, events: PollFlags, wake: Option<&OwnedFd>, time: Option<Duration>) -> io::Result<PollFlags> {
+    /// the events that hold for the port; empty if none does.
+    pub(super) fn wait(
+        &self,
+        events: PollFlags,
+        wake: Option<&OwnedFd>,
+        time: Option<Duration>,
+    ) -> io::Result<PollFlags> {
         let time = time.map(|t| Timespec {
             tv_sec: t.as_secs() as i64,
             tv_nsec: t.subsec_nanos().into(),
@@ -125,8 +130,8 @@ impl Port {
         }
     }
 
-    /// Tells the peer that nothing more comes; sockets only.
-    pub fn shutdown_write(&self) {
+    /// Closes the sending side of a socket.
+    pub(super) fn shutdown_write(&self) {
         if self.is_socket() {
             let _ = rustix::net::shutdown(&self.fd, rustix::net::Shutdown::Write);
         }
@@ -141,26 +146,26 @@ impl Drop for Port {
     }
 }
 
-/// Something a thread in [`Port::wait`] can be woken with.
+/// Wakes a thread in [`Port::wait`].
 pub(super) struct Wake(OwnedFd);
 
 impl Wake {
-    pub fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         use rustix::event::{eventfd, EventfdFlags};
         Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
     }
 
     /// Wakes the thread, now and in every later wait.
-    pub fn set(&self) {
+    pub(super) fn set(&self) {
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 
-    pub fn fd(&self) -> &OwnedFd {
+    pub(super) fn fd(&self) -> &OwnedFd {
         &self.0
     }
 
     /// Sleeps for `time`, less if woken.
-    pub fn sleep(&self, time: Duration) {
+    pub(super) fn sleep(&self, time: Duration) {
         let time = Timespec {
             tv_sec: time.as_secs() as i64,
             tv_nsec: time.subsec_nanos().into(),

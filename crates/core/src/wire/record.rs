@@ -1,4 +1,4 @@
-//! A batch in the making: the data of a stream, without frames and messages, on its way into a file (spec: protocol 11).
+//! A batch while it is written: the data of a stream, without frames and messages (spec: protocol 11).
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::{sys_text, Error, Result};
 
-/// Tokens are small, and a write for each of them would cost more than all the rest.
+/// Tokens are small; a write for each of them would cost more than everything else.
 const BUFFER: usize = 64 * 1024;
 
 /// The file that a stream is copied to. What has been written before it (the header) stays in front.

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-/// Debts below this many seconds are carried on instead of slept off (spec: options 6.9).
+/// Debts below this many seconds are carried over instead of waited for (spec: options 6.9).
 const MIN_SLEEP: f64 = 0.1;
 
 /// The state of `--bwlimit` (spec: options 6.9).
 #[derive(Debug, Clone, Default)]
-pub struct Throttle {
+pub(crate) struct Throttle {
     /// KiB/s; 0 is no limit.
     limit: u64,
     debt: f64,
@@ -16,17 +16,17 @@ pub struct Throttle {
 
 impl Throttle {
     /// Without a limit.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// A limit in bytes per second; 0 is none.
-    pub fn set(&mut self, bytes_per_second: u64) {
+    /// Sets the limit in bytes per second; 0: no limit.
+    pub(crate) fn set(&mut self, bytes_per_second: u64) {
         self.limit = bytes_per_second.saturating_add(512) / 1024;
     }
 
     /// How much one write may carry.
-    pub fn piece(&self) -> usize {
+    pub(crate) fn piece(&self) -> usize {
         match self.limit {
             0 => usize::MAX,
             limit => usize::try_from(limit.saturating_mul(128))
@@ -35,8 +35,9 @@ impl Throttle {
         }
     }
 
-    /// Enters a write of `n` bytes at `now`; what is returned must be slept off and then told to [`slept`](Self::slept).
-    pub fn written(&mut self, n: usize, now: Instant) -> Option<Duration> {
+    /// Records a write of `n` bytes at `now`. The caller sleeps for the returned time and then calls
+    /// [`slept`](Self::slept).
+    pub(crate) fn written(&mut self, n: usize, now: Instant) -> Option<Duration> {
         if self.limit == 0 {
             return None;
         }
@@ -50,8 +51,8 @@ impl Throttle {
         (seconds >= MIN_SLEEP).then(|| Duration::from_secs_f64(seconds))
     }
 
-    /// Carries what was slept too much or too little into the debt.
-    pub fn slept(&mut self, wanted: Duration, now: Instant) {
+    /// Adds the difference between the wanted and the real sleep to the debt.
+    pub(crate) fn slept(&mut self, wanted: Duration, now: Instant) {
         let rate = (self.limit * 1024) as f64;
         let slept = self
             .last

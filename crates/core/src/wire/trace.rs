@@ -1,72 +1,57 @@
-//! The talk of both ends in words, on stderr (`--debug=IO`): who, direction, message, values.
+//! The messages of both ends in words (`--debug=IO`): who, direction, message, values.
 //!
-//! One line is one write, so that the lines of two processes that share stderr stay whole. It is a matter of the whole
-//! process: the messages are written and read where no plan is at hand.
+//! A [`Tracer`] belongs to a connection and hands each line to the sink of the run. A side without one makes no lines.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::sync::atomic::{AtomicU8, Ordering};
-
-use super::ints::{NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
-
-static WHO: AtomicU8 = AtomicU8::new(0);
+use std::sync::{Arc, Weak};
 
 /// Texts of messages are cut after this many bytes.
 const MAX_TEXT: usize = 200;
 
+/// Takes the lines, each with its newline.
+pub(crate) type Sink = dyn Fn(&str) + Send + Sync;
+
+/// The direction of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     In,
     Out,
 }
 
-/// Begin to trace as this end, or stop.
-pub fn set(on: bool, server: bool) {
-    WHO.store(u8::from(on) + u8::from(on && server), Ordering::Relaxed);
+/// Makes the lines of one end. It does not keep the sink alive: the sink may hold the connection.
+#[derive(Clone)]
+pub struct Tracer {
+    who: &'static str,
+    sink: Weak<Sink>,
 }
 
-/// Whether anybody wants the lines; they are not worth making otherwise.
-pub fn is_on() -> bool {
-    WHO.load(Ordering::Relaxed) != 0
-}
+impl Tracer {
+    /// `who` is `client` or `server`.
+    pub(crate) fn new(who: &'static str, sink: &Arc<Sink>) -> Self {
+        Self {
+            who,
+            sink: Arc::downgrade(sink),
+        }
+    }
 
-/// Write a line. Whether it arrives is no concern of the transfer.
-pub fn line(way: Way, text: &str) {
-    let who = match WHO.load(Ordering::Relaxed) {
-        0 => return,
-        1 => "client",
-        _ => "server",
-    };
-    let arrow = if way == Way::In { "<-" } else { "->" };
-    let _ = std::io::stderr().write_all(format!("[{who}] {arrow} {text}\n").as_bytes());
-}
+    /// Hands on a line.
+    pub(crate) fn line(&self, way: Way, text: &str) {
+        if let Some(sink) = self.sink.upgrade() {
+            let arrow = if way == Way::In { "<-" } else { "->" };
+            sink(&format!("[{}] {arrow} {text}\n", self.who));
+        }
+    }
 
-/// An index that stands for itself, or announces something.
-pub fn index(way: Way, ndx: i32) {
-    if !is_on() {
-        return;
+    /// A message: texts as texts, numbers as numbers.
+    pub(crate) fn message(&self, way: Way, name: &str, payload: &[u8], is_text: bool) {
+        let mut text = name.to_owned();
+        if is_text || payload.len() > 8 {
+            let _ = write!(text, " \"{}\"", payload[..payload.len().min(MAX_TEXT)].escape_ascii());
+        } else if let Ok(value) = <[u8; 4]>::try_from(payload) {
+            let _ = write!(text, " {}", i32::from_le_bytes(value));
+        } else if !payload.is_empty() {
+            let _ = write!(text, " \"{}\"", payload.escape_ascii());
+        }
+        self.line(way, &text);
     }
-    match ndx {
-        NDX_DONE => line(way, "DONE"),
-        NDX_FLIST_EOF => line(way, "FLIST_EOF"),
-        n if n <= NDX_FLIST_OFFSET => line(way, &format!("FLIST directory={}", NDX_FLIST_OFFSET - n)),
-        // What follows names it.
-        _ => {}
-    }
-}
-
-/// A message: texts as texts, numbers as numbers.
-pub fn message(way: Way, name: &str, payload: &[u8], is_text: bool) {
-    if !is_on() {
-        return;
-    }
-    let mut text = name.to_owned();
-    if is_text || payload.len() > 8 {
-        let _ = write!(text, " \"{}\"", payload[..payload.len().min(MAX_TEXT)].escape_ascii());
-    } else if let Ok(value) = <[u8; 4]>::try_from(payload) {
-        let _ = write!(text, " {}", i32::from_le_bytes(value));
-    } else if !payload.is_empty() {
-        let _ = write!(text, " \"{}\"", payload.escape_ascii());
-    }
-    line(way, &text);
 }

@@ -61,7 +61,7 @@ impl Unseen {
 }
 
 /// Writes zlib and zlibx streams.
-pub struct Encoder {
+pub(crate) struct Encoder {
     deflate: Compress,
     /// Nothing was compressed since the last reset.
     fresh: bool,
@@ -295,7 +295,7 @@ impl Decoder {
             self.taken += took;
             match status {
                 Ok(Status::Ok | Status::BufError) => {}
-                // A stream never ends by itself: the end of a file is a flag byte.
+                // A deflate stream has no end of its own: the end of a file is a flag byte.
                 Ok(Status::StreamEnd) => return Err(Error::Stream("inflate returned 1 in a token stream".into())),
                 Err(e) => return Err(Error::Stream(format!("inflate failed: {e}"))),
             }

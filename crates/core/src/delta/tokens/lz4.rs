@@ -1,4 +1,4 @@
-//! lz4: each piece is a block by itself.
+//! lz4: each piece is a separate block.
 //!
 //! spec: protocol 7.5
 
@@ -13,7 +13,7 @@ const MAX_BLOCK: usize = 32912;
 
 /// Writes lz4 streams.
 #[derive(Default)]
-pub struct Encoder {
+pub(crate) struct Encoder {
     runs: RunWriter,
     piece: Vec<u8>,
 }

@@ -2,10 +2,10 @@
 //!
 //! spec: protocol 7
 
-pub mod deflate;
-pub mod lz4;
-pub mod plain;
-pub mod zstd;
+pub(crate) mod deflate;
+pub(crate) mod lz4;
+pub(crate) mod plain;
+pub(crate) mod zstd;
 
 mod flags;
 
@@ -15,10 +15,10 @@ use crate::plan::CompressKind;
 use crate::wire::ints::Source;
 
 /// Most bytes of literal data that a decoder hands on at once.
-pub const MAX_OUTPUT: usize = 32 * 1024;
+pub(crate) const MAX_OUTPUT: usize = 32 * 1024;
 
 /// Where an encoder's bytes go. Small ones are gathered, literal data passes through without a copy.
-pub struct TokenOut<'a> {
+pub(crate) struct TokenOut<'a> {
     gathered: Vec<u8>,
     put: &'a mut dyn FnMut(&[u8]) -> Result<()>,
 }
@@ -30,7 +30,7 @@ impl<'a> TokenOut<'a> {
     const FULL: usize = 32 * 1024;
 
     /// Everything goes to `put`, in order.
-    pub fn new(put: &'a mut dyn FnMut(&[u8]) -> Result<()>) -> Self {
+    pub(crate) fn new(put: &'a mut dyn FnMut(&[u8]) -> Result<()>) -> Self {
         Self {
             gathered: Vec::new(),
             put,
@@ -38,7 +38,7 @@ impl<'a> TokenOut<'a> {
     }
 
     /// Adds bytes.
-    pub fn write(&mut self, data: &[u8]) -> Result<()> {
+    pub(crate) fn write(&mut self, data: &[u8]) -> Result<()> {
         if data.len() > Self::SMALL {
             self.flush()?;
             return (self.put)(data);
@@ -51,7 +51,7 @@ impl<'a> TokenOut<'a> {
     }
 
     /// Passes on what was gathered. Dropping without it loses bytes.
-    pub fn flush(&mut self) -> Result<()> {
+    pub(crate) fn flush(&mut self) -> Result<()> {
         if !self.gathered.is_empty() {
             (self.put)(&self.gathered)?;
             self.gathered.clear();
@@ -61,7 +61,7 @@ impl<'a> TokenOut<'a> {
 }
 
 /// Writes the token streams of all files of a connection, one after the other.
-pub enum Encoder {
+pub(crate) enum Encoder {
     /// Spec: protocol 7.1.
     Plain,
     /// zlib and zlibx (spec: protocol 7.3).
@@ -73,8 +73,8 @@ pub enum Encoder {
 }
 
 impl Encoder {
-    /// `level` and `threads` as options give them; codecs that have no use for them don't look.
-    pub fn new(kind: CompressKind, level: i32, threads: u32, protocol: u8) -> Result<Self> {
+    /// `level` and `threads` as options give them; codecs without such settings ignore them.
+    pub(crate) fn new(kind: CompressKind, level: i32, threads: u32, protocol: u8) -> Result<Self> {
         Ok(match kind {
             CompressKind::None => Self::Plain,
             CompressKind::Zlib => Self::Deflate(deflate::Encoder::new(level, true, protocol)),
@@ -85,7 +85,7 @@ impl Encoder {
     }
 
     /// Starts the stream of a file, whether or not the last one was ended.
-    pub fn begin_file(&mut self) {
+    pub(crate) fn begin_file(&mut self) {
         match self {
             Self::Plain => {}
             Self::Deflate(e) => e.begin_file(),
@@ -95,7 +95,7 @@ impl Encoder {
     }
 
     /// Literal data. It may stay inside until the next reference or the end of the file.
-    pub fn literal(&mut self, data: &[u8], out: &mut TokenOut<'_>) -> Result<()> {
+    pub(crate) fn literal(&mut self, data: &[u8], out: &mut TokenOut<'_>) -> Result<()> {
         if data.is_empty() {
             return Ok(());
         }
@@ -108,7 +108,7 @@ impl Encoder {
     }
 
     /// A reference to block `index`, whose data is `data`.
-    pub fn block(&mut self, index: u32, data: &[u8], out: &mut TokenOut<'_>) -> Result<()> {
+    pub(crate) fn block(&mut self, index: u32, data: &[u8], out: &mut TokenOut<'_>) -> Result<()> {
         match self {
             Self::Plain => plain::Encoder::block(index, out),
             Self::Deflate(e) => e.block(index, data, out),
@@ -118,7 +118,7 @@ impl Encoder {
     }
 
     /// The end of the file. The whole-file sum is the caller's.
-    pub fn end(&mut self, out: &mut TokenOut<'_>) -> Result<()> {
+    pub(crate) fn end(&mut self, out: &mut TokenOut<'_>) -> Result<()> {
         match self {
             Self::Plain => plain::Encoder::end(out),
             Self::Deflate(e) => e.end(out),
@@ -129,7 +129,7 @@ impl Encoder {
 }
 
 /// An encoder and the place for its bytes, as the sink of a search.
-pub struct EncodeTo<'a, 'b> {
+pub(crate) struct EncodeTo<'a, 'b> {
     /// The encoder of the connection.
     pub encoder: &'a mut Encoder,
     /// Where the bytes go.
@@ -203,7 +203,7 @@ impl Decoder {
         }
     }
 
-    /// Whether [`Decoder::see_block`] has an effect, that is, whether blocks must be read even if nobody needs their data.
+    /// Whether [`Decoder::see_block`] has an effect, that is, whether blocks must be read even if their data is not needed.
     pub fn wants_blocks(&self) -> bool {
         matches!(self, Self::Deflate(d) if d.wants_blocks())
     }

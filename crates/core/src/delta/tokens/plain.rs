@@ -7,12 +7,12 @@ use crate::error::Result;
 use crate::wire::ints::Source;
 
 /// Most bytes in one literal run of a writer.
-pub const MAX_LITERAL: usize = 32 * 1024;
+pub(crate) const MAX_LITERAL: usize = 32 * 1024;
 /// Bytes of a token.
-pub const TOKEN_LEN: usize = 4;
+pub(crate) const TOKEN_LEN: usize = 4;
 
 /// Writes plain tokens. Nothing carries over from one to the next.
-pub struct Encoder;
+pub(crate) struct Encoder;
 
 impl Encoder {
     pub(super) fn literal(data: &[u8], out: &mut TokenOut<'_>) -> Result<()> {

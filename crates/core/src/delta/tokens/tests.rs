@@ -516,6 +516,7 @@ proptest! {
 /// A batch of the real rsync holds the token stream as it would be on the wire (it writes plain and zlib ones only). Its
 /// sum head is looked for by value.
 #[test]
+#[allow(clippy::too_many_lines)] // one table
 fn reads_streams_of_the_real_rsync() {
     use crate::plan::SumKind;
     use crate::sums::{digest_len, size::sum_head, strong::digest};

@@ -19,7 +19,7 @@ fn codec_error(error: &std::io::Error) -> Error {
 }
 
 /// Writes zstd streams.
-pub struct Encoder {
+pub(crate) struct Encoder {
     zstd: zstd::stream::raw::Encoder<'static>,
     runs: RunWriter,
     /// One piece in the making.

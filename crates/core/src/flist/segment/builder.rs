@@ -7,13 +7,13 @@ use super::{Segment, Store};
 use crate::error::{Error, Result};
 use crate::flist::entry::{eflag, Entry, Extra, NewEntry, NONE};
 use crate::flist::hardlinks::{HardLinks, LinkRole};
-use crate::flist::order::{compare, Key};
+use crate::flist::order::{compare, partition, Key};
 use crate::flist::MAX_NAME;
 use crate::wire::item::IoErrors;
 
 /// Collects entries in the order of their arrival, then puts them in index order.
 #[derive(Debug, Clone, Default)]
-pub struct SegmentBuilder {
+pub(crate) struct SegmentBuilder {
     pub(super) store: Store,
     order: Option<Vec<u32>>,
     dir_at: u32,
@@ -24,39 +24,35 @@ pub struct SegmentBuilder {
 
 impl SegmentBuilder {
     /// An empty list for a connection that speaks `protocol` (it decides the order).
-    pub fn new(protocol: u8) -> Self {
+    pub(crate) fn new(protocol: u8) -> Self {
         Self {
             protocol,
             ..Self::default()
         }
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.store.entries.len()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.store.entries.is_empty()
-    }
-
     /// The entry at a position: of arrival before [`sort`](Self::sort), of the index afterwards.
-    pub fn entry(&self, i: usize) -> &Entry {
+    pub(crate) fn entry(&self, i: usize) -> &Entry {
         &self.store.entries[i]
     }
 
-    pub fn entry_mut(&mut self, i: usize) -> &mut Entry {
+    pub(crate) fn entry_mut(&mut self, i: usize) -> &mut Entry {
         &mut self.store.entries[i]
     }
 
     /// Everything that is known about an entry.
-    pub fn view(&self, i: usize) -> NewEntry<'_> {
+    pub(crate) fn view(&self, i: usize) -> NewEntry<'_> {
         self.store.view(&self.store.entries[i])
     }
 
     /// Append an entry; returns its position in order of arrival.
     ///
     /// Errors: `Memory` when a name or link target is over [`MAX_NAME`] bytes, or the list over 4 GiB of names.
-    pub fn push(&mut self, new: &NewEntry) -> Result<usize> {
+    pub(crate) fn push(&mut self, new: &NewEntry) -> Result<usize> {
         let pos = self.store.entries.len();
         let dir_len = match new.dir {
             [] => 0,
@@ -145,7 +141,7 @@ impl SegmentBuilder {
 
     /// Put the entries in index order (spec: protocol 5.8, 5.9). With `unsorted` numbering (names are converted
     /// between character sets) they stay where they are, and only the order of processing is worked out.
-    pub fn sort(&mut self, unsorted: bool) {
+    pub(crate) fn sort(&mut self, unsorted: bool) {
         let protocol = self.protocol;
         let mut entries = std::mem::take(&mut self.store.entries);
         let store = &self.store;
@@ -161,13 +157,13 @@ impl SegmentBuilder {
     }
 
     /// The position of the entry that comes `i`-th in sorted order, after [`sort`](Self::sort).
-    pub fn at(&self, i: usize) -> usize {
+    pub(crate) fn at(&self, i: usize) -> usize {
         self.order.as_ref().map_or(i, |o| o[i] as usize)
     }
 
     /// Deactivate all but one of the entries with the same name (spec: protocol 5.9). Only a receiver does this,
     /// after [`sort`](Self::sort).
-    pub fn drop_duplicates(&mut self) -> Vec<usize> {
+    pub(crate) fn drop_duplicates(&mut self) -> Vec<usize> {
         let n = self.len();
         let mut dropped = Vec::new();
         let mut kept: Option<usize> = None;
@@ -240,7 +236,7 @@ impl SegmentBuilder {
 
     /// Take the leading `/` from absolute names; they keep the place that they were sorted to with it
     /// (spec: protocol 5.3). After [`sort`](Self::sort).
-    pub fn strip_leading_slashes(&mut self) {
+    pub(crate) fn strip_leading_slashes(&mut self) {
         for e in &mut self.store.entries {
             if e.dir_len == 0 || self.store.arena[e.dir_at as usize] != b'/' || e.has(eflag::ABSOLUTE) {
                 continue;
@@ -260,7 +256,7 @@ impl SegmentBuilder {
 
     /// Find the hard-link groups by device and inode, in index order, and flag their members. For lists that do not
     /// travel; an encoder finds the groups itself. `start` as in [`finish`](Self::finish).
-    pub fn group_hard_links(&mut self, links: &mut HardLinks, start: i32) {
+    pub(crate) fn group_hard_links(&mut self, links: &mut HardLinks, start: i32) {
         for i in 0..self.len() {
             let e = &mut self.store.entries[i];
             let Some(x) = self.store.extras.get_mut(e.extra as usize) else {
@@ -281,8 +277,7 @@ impl SegmentBuilder {
         }
     }
 
-    /// Take the files out of their groups that are the only ones in them: below protocol 30 the sender does not know
-    /// who else is in the list.
+    /// Dissolve groups with one member: below protocol 30 the sender does not know which other members are in the list.
     pub(in crate::flist) fn ungroup_singles(&mut self) {
         let mut members: HashMap<u32, u32> = HashMap::new();
         let extras = &mut self.store.extras;
@@ -303,7 +298,7 @@ impl SegmentBuilder {
 
     /// Close the list. `start` is the index of its first entry, `dir_ndx` the directory index that it belongs to,
     /// -1 for the first list.
-    pub fn finish(mut self, start: i32, dir_ndx: i32) -> Segment {
+    pub(crate) fn finish(mut self, start: i32, dir_ndx: i32) -> Segment {
         self.store.entries.shrink_to_fit();
         self.store.extras.shrink_to_fit();
         self.store.arena.shrink_to_fit();
@@ -319,17 +314,4 @@ impl SegmentBuilder {
             store: self.store,
         }
     }
-}
-
-pub(super) fn partition(n: usize, mut before: impl FnMut(usize) -> bool) -> usize {
-    let (mut low, mut high) = (0, n);
-    while low < high {
-        let mid = low + (high - low) / 2;
-        if before(mid) {
-            low = mid + 1;
-        } else {
-            high = mid;
-        }
-    }
-    low
 }

@@ -1,3 +1,4 @@
+use super::builder::SegmentBuilder;
 use super::*;
 use crate::flist::hardlinks::HardLinks;
 use crate::flist::MAX_NAME;

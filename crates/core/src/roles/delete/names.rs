@@ -7,11 +7,11 @@ use crate::role::Role;
 use crate::tree::{FileKind, Root};
 
 /// A path below the destination, and what it is.
-pub type Name = (Vec<u8>, FileKind);
+pub(crate) type Name = (Vec<u8>, FileKind);
 
 /// Remove a directory with its contents, in a place that a backup needs. `removed` is called for each entry with its
 /// name from byte `from` on, and a mode of its type.
-pub fn remove_tree(root: &Root, rel: &[u8], from: usize, removed: &dyn Fn(&[u8], u32)) -> io::Result<()> {
+pub(crate) fn remove_tree(root: &Root, rel: &[u8], from: usize, removed: &dyn Fn(&[u8], u32)) -> io::Result<()> {
     let names = root.read_names_nofollow(rel)?;
     for entry in names.iter() {
         let path = [rel, b"/", entry.name].concat();
@@ -55,7 +55,7 @@ pub(super) fn sort_for_removal(found: &mut [Name], protocol: u8) {
 }
 
 /// Dump the list of a directory's names, for `--debug=FLIST3`.
-pub fn dump_names(report: &Report, root: &Root, mut names: Vec<Name>) {
+pub(crate) fn dump_names(report: &Report, root: &Root, mut names: Vec<Name>) {
     if report.plan().debug.flist < 3 {
         return;
     }

@@ -16,7 +16,7 @@ fn absolute(dest: &Dest, dir: &[u8]) -> Vec<u8> {
 }
 
 /// Open the alternate directories for the generator, in order; `None` for one that cannot be used.
-pub fn open(dest: &Dest) -> Vec<Option<Root>> {
+pub(crate) fn open(dest: &Dest) -> Vec<Option<Root>> {
     let option = match dest.plan.alt_dest {
         AltDest::None => return Vec::new(),
         AltDest::Compare => "compare",
@@ -57,7 +57,7 @@ fn warn(dest: &Dest, option: &str, dir: &[u8], error: &io::Error) {
 }
 
 /// Which of the alternate directories lie behind a link of another owner.
-pub fn refused(dest: &Dest, roots: &[Option<Root>]) -> Vec<bool> {
+pub(crate) fn refused(dest: &Dest, roots: &[Option<Root>]) -> Vec<bool> {
     let dirs = dest.plan.alt_dirs.iter().zip(roots);
     dirs.map(|(dir, root)| root.is_none() && operator::is_untrusted(&absolute(dest, dir), None))
         .collect()
@@ -65,7 +65,7 @@ pub fn refused(dest: &Dest, roots: &[Option<Root>]) -> Vec<bool> {
 
 /// Open the alternate directories for the receiver, which does not report those it cannot open. Before protocol 29 the
 /// receiver looks into the first one on its own account, and meets a refused link there as well.
-pub fn open_quietly(dest: &Dest) -> Vec<Option<Root>> {
+pub(crate) fn open_quietly(dest: &Dest) -> Vec<Option<Root>> {
     let open = |dir: &Vec<u8>| {
         let opened = dest.alternate_dir(dir).inspect_err(|error| {
             if dest.plan.protocol < 29 {

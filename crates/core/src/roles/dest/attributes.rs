@@ -14,7 +14,7 @@ use crate::roles::metadata::Place;
 use crate::roles::text::messages;
 
 use crate::report::say::text;
-use crate::tree::{attrs, Root, Stat};
+use crate::tree::{attrs, Atime, Root, Stat};
 
 impl Dest {
     /// The permissions that the umask, or the parent's default ACL, allows a new file.
@@ -69,7 +69,7 @@ impl Dest {
 
     /// The file whose mode a new one takes without --perms: one that can't be read does not count (observed).
     pub fn model(&self, root: &Root, name: &[u8]) -> Option<Stat> {
-        let readable = self.plan.am_root || root.open_read(name, false).is_ok();
+        let readable = self.plan.am_root || root.open_read(name, Atime::Update).is_ok();
         // A directory may have replaced a similar file since.
         readable.then(|| root.lstat(name).ok()).flatten().filter(Stat::is_file)
     }

@@ -12,7 +12,8 @@ use crate::roles::compare::is_reg;
 use crate::roles::metadata::Place;
 use crate::roles::text::messages;
 use crate::tree::acl::AclKind;
-use crate::tree::{attrs, FileKind, Root, Stat};
+use crate::tree::data::Reflink;
+use crate::tree::{attrs, Atime, FileKind, Root, Stat};
 
 impl Dest {
     /// Root and name of the backup of `rel`. Missing directories of a backup-dir are made; a failure is reported.
@@ -280,10 +281,10 @@ impl Dest {
         if !is_reg(stat.mode) {
             return root.mknod(name, stat.mode, stat.rdev_major, stat.rdev_minor);
         }
-        let source = self.root.open_read(rel, false)?;
+        let source = self.root.open_read(rel, Atime::Update)?;
         let copy = root.create_excl(name, 0o600)?;
         let finish = || -> io::Result<()> {
-            crate::tree::data::copy_whole(&source, &copy, stat.size, true)?;
+            crate::tree::data::copy_whole(&source, &copy, stat.size, Reflink::Try)?;
             if self.plan.changes_owners() {
                 attrs::fchown(&copy, Some(stat.uid), Some(stat.gid))?;
             }

@@ -8,7 +8,6 @@ use crate::tree::Root;
 /// Where interrupted and delayed files are kept.
 #[derive(Debug, Clone)]
 pub enum PartialDir {
-    /// The run has no partial-dir.
     None,
     /// In each file's own directory.
     Relative(Vec<u8>),
@@ -24,7 +23,7 @@ pub struct Shared {
 }
 
 #[derive(Default)]
-pub struct State {
+pub(super) struct State {
     /// The directory, once it exists.
     pub(super) root: Option<Root>,
     /// It is a directory itself, and no link to one.

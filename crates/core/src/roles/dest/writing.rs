@@ -13,8 +13,9 @@ use crate::role::Role;
 use crate::roles::paths::split_name;
 use crate::roles::text::messages;
 use crate::tree::acl::{self, AclKind};
+use crate::tree::data::Reflink;
 use crate::tree::xattr;
-use crate::tree::{attrs, Root, Temp, WriteFlags};
+use crate::tree::{attrs, Atime, Root, Temp, WriteFlags};
 
 impl Dest {
     /// A new temporary file for `rel`. Errors are reported; the file is then skipped.
@@ -27,7 +28,7 @@ impl Dest {
             return Err(self.report.sys_error(self.role, text, &error));
         }
         self.root.create_temp(rel, self.temp_dir.as_ref()).map_err(|error| {
-            let name = crate::tree::temp::name_for(rel, self.temp_dir.is_some());
+            let name = crate::tree::temp::name_for(rel, crate::tree::temp::Place::of(self.temp_dir.is_some()));
             let path = self.report.quoted(&self.temp_root().display(&name));
             let text = messages::mkstemp_failed(&path);
             self.report.sys_error(self.role, text, &error)
@@ -134,11 +135,11 @@ impl Dest {
 
     /// Copy a finished file with its attributes to `rel` beneath `root` on another filesystem.
     pub(super) fn copy_across(&self, from: &Root, name: &[u8], root: &Root, rel: &[u8]) -> io::Result<()> {
-        let source = from.open_read(name, false)?;
+        let source = from.open_read(name, Atime::Update)?;
         let stat = crate::tree::stat::of_file(&source)?;
         let near = root.create_temp(rel, None)?;
         let finish = || -> io::Result<()> {
-            crate::tree::data::copy_whole(&source, &near.file, stat.size, false)?;
+            crate::tree::data::copy_whole(&source, &near.file, stat.size, Reflink::Never)?;
             if self.plan.fsync {
                 near.file.sync_all()?;
             }

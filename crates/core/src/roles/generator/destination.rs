@@ -109,7 +109,7 @@ struct Argument<'a> {
 
 /// Find, or make, the directory that entries go to. `feeds` are the lists read so far: enough to tell one entry from
 /// more.
-pub fn resolve(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest> {
+pub(crate) fn resolve(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest> {
     let (count, only) = survey(feeds);
     debug!(report, recv >= 1; "get_local_name count=", inbox::entries(feeds), " ", &plan.destination);
     if plan.list_only {

@@ -8,7 +8,7 @@ use crate::report::debug::debug;
 use crate::report::Report;
 
 /// The phases after the lists.
-pub struct Ending<'a> {
+pub(super) struct Ending<'a> {
     pub plan: &'a Plan,
     pub report: &'a Report,
     pub judge: &'a mut Judge,
@@ -17,7 +17,7 @@ pub struct Ending<'a> {
 
 impl Ending<'_> {
     /// Run all phases up to the goodbye.
-    pub fn finish(mut self) -> Result<()> {
+    pub(super) fn finish(mut self) -> Result<()> {
         let plan = self.plan;
         let remote = self.flow.out.is_remote();
         self.flow.wait_for_writes(self.judge)?;

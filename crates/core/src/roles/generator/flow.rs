@@ -19,6 +19,7 @@ use crate::roles::text::listing::report_received;
 use crate::roles::words::inbox::{self, Feed};
 use crate::roles::words::request::{Answer, Request, Requests};
 use crate::roles::words::At;
+use crate::tree::Atime;
 use crate::wire::item::ItemFlags;
 
 /// How many lists may be finished before a local copy shows it in its progress.
@@ -28,7 +29,7 @@ const SHOWN_TOGETHER: usize = 64;
 const UNDER_WAY: usize = 50;
 
 /// The window, the inbox and what answers requests.
-pub struct Flow {
+pub(super) struct Flow {
     plan: Arc<Plan>,
     pub report: Report,
     feed: Receiver<Feed>,
@@ -40,7 +41,7 @@ pub struct Flow {
 
 impl Flow {
     /// A flow with an empty window.
-    pub fn new(report: &Report, feed: Receiver<Feed>, out: Box<dyn Requests>) -> Self {
+    pub(super) fn new(report: &Report, feed: Receiver<Feed>, out: Box<dyn Requests>) -> Self {
         let plan = report.plan();
         Self {
             plan: Arc::clone(plan),
@@ -55,7 +56,7 @@ impl Flow {
     // ---- the inbox
 
     /// Take in one message.
-    pub fn receive(&mut self, judge: &mut Judge, message: Feed) -> Result<()> {
+    pub(super) fn receive(&mut self, judge: &mut Judge, message: Feed) -> Result<()> {
         if let Some(replay) = self.out.replay() {
             replay.note_taken();
         }
@@ -101,7 +102,7 @@ impl Flow {
     }
 
     /// Take in what has come; wait for one message first when `wait`.
-    pub fn listen(&mut self, judge: &mut Judge, wait: bool) -> Result<()> {
+    pub(super) fn listen(&mut self, judge: &mut Judge, wait: bool) -> Result<()> {
         if wait {
             self.flush();
             if let Some(replay) = self.out.replay() {
@@ -120,7 +121,7 @@ impl Flow {
     }
 
     /// Wait at most so long for a message, and take it in; whether one came.
-    pub fn listen_for(&mut self, judge: &mut Judge, limit: Duration) -> Result<bool> {
+    pub(super) fn listen_for(&mut self, judge: &mut Judge, limit: Duration) -> Result<bool> {
         match self.feed.recv_timeout(limit) {
             Ok(message) => self.receive(judge, message).map(|()| true),
             Err(_) => Ok(false),
@@ -128,7 +129,7 @@ impl Flow {
     }
 
     /// Write out what waits in buffers.
-    pub fn flush(&self) {
+    pub(super) fn flush(&self) {
         self.report.release();
         self.out.flush();
     }
@@ -144,7 +145,7 @@ impl Flow {
     }
 
     /// What follows a local copy.
-    pub fn copied(&mut self, judge: &mut Judge, at: &At, outcome: Outcome) -> Result<()> {
+    pub(super) fn copied(&mut self, judge: &mut Judge, at: &At, outcome: Outcome) -> Result<()> {
         match outcome {
             Outcome::Placed => judge.transferred(self, at, true),
             Outcome::Failed => judge.transferred(self, at, false),
@@ -171,7 +172,7 @@ impl Flow {
     // ---- the end of lists
 
     /// Nothing is left to judge now: do the deferred links, and finish the lists that they kept open.
-    pub fn idle(&mut self, judge: &mut Judge) -> Result<()> {
+    pub(super) fn idle(&mut self, judge: &mut Judge) -> Result<()> {
         if self.plan.hard_links && !self.plan.delay_updates {
             judge.link_deferred(self)?;
         }
@@ -179,7 +180,7 @@ impl Flow {
     }
 
     /// End lists that are complete, in order; ask again for what failed.
-    pub fn finish_lists(&mut self, judge: &mut Judge) -> Result<()> {
+    pub(super) fn finish_lists(&mut self, judge: &mut Judge) -> Result<()> {
         if !self.plan.inc_recurse {
             return Ok(());
         }
@@ -210,7 +211,7 @@ impl Flow {
     }
 
     /// Ask again for what failed in an open list.
-    pub fn redo(&mut self, judge: &mut Judge, n: usize) -> Result<()> {
+    pub(super) fn redo(&mut self, judge: &mut Judge, n: usize) -> Result<()> {
         for at in self.window.take_redo(n) {
             judge.regular_again(self, &at)?;
         }
@@ -237,7 +238,7 @@ impl Flow {
     }
 
     /// Remove extraneous files in all directories of the lists (`--delete-before`, `--delete-after`).
-    pub fn delete_everywhere(&self, judge: &mut Judge) -> Result<()> {
+    pub(super) fn delete_everywhere(&self, judge: &mut Judge) -> Result<()> {
         for list in self.window.lists() {
             judge.delete_everywhere(&list)?;
         }
@@ -258,14 +259,14 @@ impl Flow {
     }
 
     /// Show the lists that are finished.
-    pub fn progress_ends(&mut self) {
+    pub(super) fn progress_ends(&mut self) {
         for end in self.window.take_ends() {
             self.report.progress_again(end);
         }
     }
 
     /// Show the end of a phase of a local copy.
-    pub fn progress_phase(&self) {
+    pub(super) fn progress_phase(&self) {
         if !self.out.is_remote() && !self.plan.inc_recurse {
             self.report.progress_again(self.window.processed);
         }
@@ -301,7 +302,10 @@ impl Flow {
             return;
         }
         let Some(basis) = &request.basis else { return };
-        if let Err(error) = basis.root.open_read(&basis.name, self.plan.open_noatime) {
+        if let Err(error) = basis
+            .root
+            .open_read(&basis.name, Atime::keep_if(self.plan.open_noatime))
+        {
             basis.report_unreadable(&self.report, &error);
             request.iflags = ItemFlags::TRANSFER | ItemFlags::NEW;
             request.basis = None;

@@ -5,7 +5,7 @@
 //! other end of a link, or the copier of a local copy. The *flow* ([`flow`]) joins window and answers, and carries out
 //! what the judge causes.
 
-pub mod destination;
+pub(crate) mod destination;
 mod ending;
 mod flow;
 mod judge;
@@ -45,7 +45,7 @@ const UNSURE_PATIENCE: Duration = Duration::from_millis(300);
 const LISTEN_EVERY: usize = 64;
 
 /// The generator of one run.
-pub struct Generator {
+pub(crate) struct Generator {
     plan: Arc<Plan>,
     report: Report,
     judge: Judge,
@@ -61,7 +61,7 @@ pub struct Generator {
 
 impl Generator {
     /// A generator that takes lists and news of files from `feed`, and asks `out` for data.
-    pub fn new(dest: Dest, feed: Receiver<Feed>, out: Box<dyn Requests>, filters: Filters) -> Self {
+    pub(crate) fn new(dest: Dest, feed: Receiver<Feed>, out: Box<dyn Requests>, filters: Filters) -> Self {
         let (plan, report) = (Arc::clone(&dest.plan), dest.report.clone());
         Self {
             judge: Judge::new(dest, filters, out.is_remote()),
@@ -76,7 +76,7 @@ impl Generator {
     }
 
     /// Run from the first list to the goodbye. `first` are the lists that were read to resolve the destination.
-    pub fn run(&mut self, first: Vec<Feed>) -> Result<()> {
+    pub(crate) fn run(&mut self, first: Vec<Feed>) -> Result<()> {
         debug!(self.report, genr >= 1; "generator starting pid=", self.plan.pid);
         // A receiver waits for a second list if the first has just one entry (spec: options 5.3).
         if matches!(first.first(), Some(Feed::List(list)) if list.len() == 1) {

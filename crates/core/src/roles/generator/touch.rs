@@ -14,7 +14,7 @@ use crate::roles::text::messages;
 
 /// A directory whose time and mode are set when its contents are finished.
 #[derive(Debug, Clone)]
-pub struct Touch {
+pub(super) struct Touch {
     /// The number that debug lines give it.
     pub number: i32,
     /// Name below the destination.
@@ -30,7 +30,7 @@ pub struct Touch {
 
 impl Touch {
     /// Set the directory's time and mode.
-    pub fn apply(&self, dest: &Dest) {
+    pub(super) fn apply(&self, dest: &Dest) {
         let (plan, report) = (&dest.plan, &dest.report);
         if plan.idle() || plan.list_only {
             return;

@@ -10,7 +10,7 @@ use crate::flist::Segment;
 use crate::roles::words::At;
 
 /// A list whose entries are not all finished.
-pub struct OpenList {
+pub(super) struct OpenList {
     pub list: Arc<Segment>,
     /// Entries that were asked for, or wait for others.
     pub pending: usize,
@@ -28,7 +28,7 @@ pub struct OpenList {
 
 /// A directory whose own list is still to come.
 #[derive(Debug, Clone)]
-pub struct DirInfo {
+pub(super) struct DirInfo {
     pub at: At,
     /// It was made with its parent's list.
     pub created: bool,
@@ -38,7 +38,7 @@ pub struct DirInfo {
 
 /// The lists of a run, from their arrival to their end.
 #[derive(Default)]
-pub struct Window {
+pub(super) struct Window {
     inc_recurse: bool,
     /// The lists that have been begun and are not finished.
     pub open: VecDeque<OpenList>,
@@ -81,7 +81,7 @@ pub struct Window {
 
 impl Window {
     /// An empty window; `inc_recurse`: each directory has a list of its own.
-    pub fn new(inc_recurse: bool) -> Self {
+    pub(super) fn new(inc_recurse: bool) -> Self {
         Self {
             inc_recurse,
             ..Self::default()
@@ -91,7 +91,7 @@ impl Window {
     // ---- lists
 
     /// A list has come. Its directories are numbered (spec: protocol 5.8).
-    pub fn arrive(&mut self, list: Arc<Segment>) {
+    pub(super) fn arrive(&mut self, list: Arc<Segment>) {
         let first_dir = self.next_dir;
         for i in list.directories() {
             if self.inc_recurse {
@@ -109,30 +109,30 @@ impl Window {
     }
 
     /// The next list that waits, and the directory index of its first directory.
-    pub fn next_list(&mut self) -> Option<(Arc<Segment>, i32)> {
+    pub(super) fn next_list(&mut self) -> Option<(Arc<Segment>, i32)> {
         let next = self.arrived.pop_front()?;
         self.arrived_entries -= next.0.len();
         Some(next)
     }
 
     /// The list that [`Window::next_list`] will give.
-    pub fn peek(&self) -> Option<&Arc<Segment>> {
+    pub(super) fn peek(&self) -> Option<&Arc<Segment>> {
         self.arrived.front().map(|(list, _)| list)
     }
 
     /// Entries of the lists that are not finished, without the one that comes next.
-    pub fn listed_ahead(&self) -> usize {
+    pub(super) fn listed_ahead(&self) -> usize {
         self.open_entries + self.arrived_entries - self.peek().map_or(0, |list| list.len())
     }
 
     /// Lists that are not finished, first those that wait.
-    pub fn lists(&self) -> Vec<Arc<Segment>> {
+    pub(super) fn lists(&self) -> Vec<Arc<Segment>> {
         let arrived = self.arrived.iter().map(|(list, _)| list);
         arrived.chain(self.open.iter().map(|o| &o.list)).cloned().collect()
     }
 
     /// A list is begun.
-    pub fn begin(&mut self, list: &Arc<Segment>) {
+    pub(super) fn begin(&mut self, list: &Arc<Segment>) {
         self.open_entries += list.len();
         self.open.push_back(OpenList {
             list: Arc::clone(list),
@@ -146,17 +146,17 @@ impl Window {
     }
 
     /// The list that was begun last.
-    pub fn current(&mut self) -> Option<&mut OpenList> {
+    pub(super) fn current(&mut self) -> Option<&mut OpenList> {
         self.open.back_mut()
     }
 
     /// The oldest list, when nothing is pending in it.
-    pub fn first_done(&self) -> Option<&OpenList> {
+    pub(super) fn first_done(&self) -> Option<&OpenList> {
         self.open.front().filter(|first| first.processed && first.pending == 0)
     }
 
     /// Take out the oldest list, unless it is the newest as well and a later one may come (spec: protocol 6.3).
-    pub fn take_first(&mut self) -> Option<OpenList> {
+    pub(super) fn take_first(&mut self) -> Option<OpenList> {
         if self.open.len() == 1 && !(self.eof && self.arrived.is_empty()) {
             return None;
         }
@@ -166,7 +166,7 @@ impl Window {
     }
 
     /// Take the entries of an open list that are to be asked for again.
-    pub fn take_redo(&mut self, n: usize) -> Vec<At> {
+    pub(super) fn take_redo(&mut self, n: usize) -> Vec<At> {
         let redo = std::mem::take(&mut self.open[n].redo);
         self.asked_again |= !redo.is_empty();
         redo
@@ -186,12 +186,12 @@ impl Window {
     }
 
     /// The entry of an index in an open list.
-    pub fn find(&self, ndx: i32) -> Option<At> {
+    pub(super) fn find(&self, ndx: i32) -> Option<At> {
         Some(self.locate(ndx)?.1)
     }
 
     /// A file that the peer says it does not send must be in a list that is not finished.
-    pub fn check_range(&self, ndx: i32) -> Result<()> {
+    pub(super) fn check_range(&self, ndx: i32) -> Result<()> {
         let first = self.open.front().map(|open| &open.list).or_else(|| self.peek());
         let first = first.map_or(0, |list| list.start - 1);
         let last = self.arrived.back().map(|(list, _)| list);
@@ -206,33 +206,33 @@ impl Window {
     }
 
     /// An entry waits: its list stays open until [`Window::release`].
-    pub fn keep_open(&mut self, ndx: i32) {
+    pub(super) fn keep_open(&mut self, ndx: i32) {
         if let Some((n, _)) = self.locate(ndx) {
             self.open[n].pending += 1;
         }
     }
 
     /// An entry waits no longer.
-    pub fn release(&mut self, ndx: i32) {
+    pub(super) fn release(&mut self, ndx: i32) {
         if let Some((n, _)) = self.locate(ndx) {
             self.open[n].pending = self.open[n].pending.saturating_sub(1);
         }
     }
 
     /// A file was asked for.
-    pub fn requested(&mut self, ndx: i32) {
+    pub(super) fn requested(&mut self, ndx: i32) {
         self.keep_open(ndx);
         self.in_flight += 1;
     }
 
     /// A file that was asked for is finished, or will come again.
-    pub fn answered(&mut self, ndx: i32) {
+    pub(super) fn answered(&mut self, ndx: i32) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.release(ndx);
     }
 
     /// A file is to be asked for once more when its list, or the phase, ends.
-    pub fn ask_again(&mut self, ndx: i32) {
+    pub(super) fn ask_again(&mut self, ndx: i32) {
         if let Some((n, at)) = self.locate(ndx) {
             self.open[n].redo.push(at);
         }
@@ -241,7 +241,7 @@ impl Window {
     // ---- directories
 
     /// The directory that a list belongs to.
-    pub fn directory_of(&mut self, list: &Arc<Segment>) -> Option<DirInfo> {
+    pub(super) fn directory_of(&mut self, list: &Arc<Segment>) -> Option<DirInfo> {
         if !self.inc_recurse {
             return None;
         }
@@ -256,12 +256,12 @@ impl Window {
     }
 
     /// The directory of this index is judged now.
-    pub fn enter(&mut self, dir: i32) {
+    pub(super) fn enter(&mut self, dir: i32) {
         self.current_dir = dir;
     }
 
     /// Directories of a list that is skipped are skipped as well.
-    pub fn skip_children(&mut self, list: &Segment, first_dir: i32) {
+    pub(super) fn skip_children(&mut self, list: &Segment, first_dir: i32) {
         for number in first_dir..first_dir + list.dir_count() as i32 {
             if let Some(info) = self.dirs.get_mut(&number) {
                 info.skip = true;
@@ -270,7 +270,7 @@ impl Window {
     }
 
     /// Nothing below the directory that is judged now is done.
-    pub fn skip_below(&mut self, rel: &[u8]) {
+    pub(super) fn skip_below(&mut self, rel: &[u8]) {
         if !self.inc_recurse {
             self.skipped.insert(rel.to_vec());
         } else if let Some(info) = self.dirs.get_mut(&self.current_dir) {
@@ -279,7 +279,7 @@ impl Window {
     }
 
     /// Whether an entry is below a directory that is skipped (lists that are not incremental).
-    pub fn is_skipped(&self, at: &At) -> bool {
+    pub(super) fn is_skipped(&self, at: &At) -> bool {
         if self.skipped.is_empty() {
             return false;
         }
@@ -288,7 +288,7 @@ impl Window {
     }
 
     /// The directory that is judged now was made before its own list, or could not be.
-    pub fn made_early(&mut self, made: bool) {
+    pub(super) fn made_early(&mut self, made: bool) {
         if !made {
             self.made_late = true;
         } else if let Some(info) = self.dirs.get_mut(&self.current_dir) {
@@ -299,12 +299,12 @@ impl Window {
     // ---- touches
 
     /// The directory is touched, and may have to be touched again.
-    pub fn remember_touch(&mut self, touch: Touch) {
+    pub(super) fn remember_touch(&mut self, touch: Touch) {
         self.touched.insert(touch.rel.clone(), touch);
     }
 
     /// A name was made in `dir`, whose mtime may be set already: it is set again at the end.
-    pub fn touch_again(&mut self, dir: &[u8]) {
+    pub(super) fn touch_again(&mut self, dir: &[u8]) {
         let open = self
             .open
             .iter()
@@ -320,18 +320,18 @@ impl Window {
     // ---- progress of a local copy
 
     /// An item is of the list that was begun last.
-    pub fn note_item(&mut self) {
+    pub(super) fn note_item(&mut self) {
         self.working_end = self.open.back().map_or(0, |open| open.end);
     }
 
     /// A list has ended here; how many ends are to be shown.
-    pub fn note_end(&mut self, end: u64) -> usize {
+    pub(super) fn note_end(&mut self, end: u64) -> usize {
         self.ends.push(end);
         self.ends.len()
     }
 
     /// Take the ends of lists that are to be shown.
-    pub fn take_ends(&mut self) -> impl Iterator<Item = u64> {
+    pub(super) fn take_ends(&mut self) -> impl Iterator<Item = u64> {
         let working = self.working_end;
         std::mem::take(&mut self.ends)
             .into_iter()

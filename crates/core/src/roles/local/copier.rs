@@ -83,7 +83,7 @@ pub struct Copier {
 }
 
 impl Copier {
-    /// A copier for this run.
+    /// A copier that reads from `sources`.
     pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Self {
         let pooled = poolable(&plan) && !report.after_data() && pool::size() > 0;
         let until_pool = pooled.then_some(FIRST);
@@ -152,7 +152,7 @@ impl Copier {
     }
 
     /// Answer a request, or hand it to a worker.
-    pub fn copy(&mut self, request: Request, dest: &Dest) -> Result<Answer> {
+    pub(crate) fn copy(&mut self, request: Request, dest: &Dest) -> Result<Answer> {
         self.report.check()?;
         if !self.for_worker(&request, dest) {
             return self.copy_now(&request, dest).map(Answer::Here);

@@ -26,7 +26,7 @@ fn gone() -> Error {
 }
 
 /// Workers that turn jobs into results. Dropping the pool ends them: waiting jobs are left out, running jobs finish.
-pub struct Pool<J, T> {
+pub(super) struct Pool<J, T> {
     jobs: Option<Sender<Vec<J>>>,
     batch: Vec<J>,
     results: Receiver<Vec<Result<T>>>,
@@ -38,7 +38,7 @@ pub struct Pool<J, T> {
 }
 
 /// How many workers are worth starting here; 0 on a machine with one processor.
-pub fn size() -> usize {
+pub(super) fn size() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     if limit.current.is_some_and(|n| n < DESCRIPTORS) {
         return 0;
@@ -51,7 +51,7 @@ pub fn size() -> usize {
 
 impl<J: Send + 'static, T: Send + 'static> Pool<J, T> {
     /// Start the workers, each with a function of its own; `None` when no thread can be started.
-    pub fn start<W: FnMut(J) -> Result<T> + Send + 'static>(mut worker: impl FnMut() -> W) -> Option<Self> {
+    pub(super) fn start<W: FnMut(J) -> Result<T> + Send + 'static>(mut worker: impl FnMut() -> W) -> Option<Self> {
         let (jobs, inbox) = bounded::<Vec<J>>(WAITING);
         let (outbox, results) = unbounded();
         let stop = Arc::new(AtomicBool::new(false));
@@ -92,7 +92,7 @@ impl<J: Send + 'static, T: Send + 'static> Pool<J, T> {
     }
 
     /// Hand over a job; waits while too many wait.
-    pub fn submit(&mut self, job: J) -> Result<()> {
+    pub(super) fn submit(&mut self, job: J) -> Result<()> {
         self.batch.push(job);
         if self.batch.len() < BATCH {
             return Ok(());
@@ -112,7 +112,7 @@ impl<J: Send + 'static, T: Send + 'static> Pool<J, T> {
     }
 
     /// A result, if there is one.
-    pub fn finished(&mut self) -> Option<Result<T>> {
+    pub(super) fn finished(&mut self) -> Option<Result<T>> {
         if let Some(result) = self.received.next() {
             return Some(result);
         }
@@ -122,7 +122,7 @@ impl<J: Send + 'static, T: Send + 'static> Pool<J, T> {
     }
 
     /// Wait for the next result; `None` when no job is left.
-    pub fn wait(&mut self) -> Option<Result<T>> {
+    pub(super) fn wait(&mut self) -> Option<Result<T>> {
         if let Some(result) = self.received.next() {
             return Some(result);
         }

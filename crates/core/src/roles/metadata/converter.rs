@@ -25,13 +25,13 @@ const TICK: Timespec = Timespec {
 };
 
 /// The protocol is one line for a question, one for its answer.
-pub struct Converter {
+pub(super) struct Converter {
     report: Report,
     pipes: Mutex<(Arc<OwnedFd>, Arc<OwnedFd>)>,
 }
 
 impl Converter {
-    pub fn new(report: &Report, answers: &Handle, questions: &Handle) -> Self {
+    pub(super) fn new(report: &Report, answers: &Handle, questions: &Handle) -> Self {
         Self {
             report: report.clone(),
             pipes: Mutex::new((Arc::clone(&answers.0), Arc::clone(&questions.0))),

@@ -13,9 +13,7 @@ use crate::tree::{Pin, Root, Stat};
 pub enum Place<'a> {
     /// A name beneath a root; a link is not followed.
     Name(&'a Root, &'a [u8]),
-    /// An open file.
     Open(&'a File),
-    /// A pinned inode.
     Pinned(&'a Pin),
 }
 

@@ -16,13 +16,12 @@ use crate::roles::filter::Filters;
 use crate::tree::acl::AclKind;
 use crate::tree::fake::{self, FakeStat, LookupError};
 use crate::tree::xattr::{self, Handling, FAKE_PREFIX};
-use crate::tree::{Root, Stat};
+use crate::tree::{Atime, Root, Stat};
 use crate::wire::item::ItemFlags;
 
 /// Why the status of a file could not be read.
 #[derive(Debug)]
-pub enum Lookup {
-    /// The system call failed.
+pub(crate) enum Lookup {
     Failed(io::Error),
     /// The attribute of fake-super is damaged: the run ends (spec: transfer 5.6).
     Broken(Error),
@@ -31,7 +30,7 @@ pub enum Lookup {
 /// Status as this side sees it: with `fake`, values that are stored in attributes replace the real ones.
 ///
 /// Errors: `Lookup::Broken` with exit code 11 for stored values that make no sense.
-pub fn lstat(root: &Root, rel: &[u8], plan: &Plan, report: &Report) -> std::result::Result<Stat, Lookup> {
+pub(crate) fn lstat(root: &Root, rel: &[u8], plan: &Plan, report: &Report) -> std::result::Result<Stat, Lookup> {
     if !plan.fake_super {
         return if plan.crtimes {
             root.lstat_btime(rel)
@@ -53,7 +52,13 @@ pub fn lstat(root: &Root, rel: &[u8], plan: &Plan, report: &Report) -> std::resu
 }
 
 /// As [`lstat`], or of what a link leads to.
-pub fn look(root: &Root, rel: &[u8], follow: bool, plan: &Plan, report: &Report) -> std::result::Result<Stat, Lookup> {
+pub(crate) fn look(
+    root: &Root,
+    rel: &[u8],
+    follow: bool,
+    plan: &Plan,
+    report: &Report,
+) -> std::result::Result<Stat, Lookup> {
     if !follow {
         return lstat(root, rel, plan, report);
     }
@@ -91,7 +96,7 @@ fn fake_error(error: LookupError, shown: &[u8]) -> Lookup {
 }
 
 /// A link's target; of a link that fake-super keeps, the content of its file.
-pub fn read_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
+pub(crate) fn read_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
     match root.read_link(rel) {
         Err(e) if fake && e.is(Errno::INVAL) => read_kept_link(root, rel),
         other => other,
@@ -99,7 +104,7 @@ pub fn read_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
 }
 
 /// The target of a link as this receiver makes links: with fake-super a real link does not count, and is replaced (observed).
-pub fn read_own_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
+pub(crate) fn read_own_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>> {
     if fake {
         read_kept_link(root, rel)
     } else {
@@ -110,7 +115,7 @@ pub fn read_own_link(root: &Root, rel: &[u8], fake: bool) -> io::Result<Vec<u8>>
 fn read_kept_link(root: &Root, rel: &[u8]) -> io::Result<Vec<u8>> {
     use std::io::Read;
     let mut target = Vec::new();
-    root.open_read(rel, false)?
+    root.open_read(rel, Atime::Update)?
         .take(flist::MAX_NAME as u64)
         .read_to_end(&mut target)?;
     Ok(target)
@@ -127,7 +132,12 @@ pub(super) fn handling(plan: &Plan, rules: bool) -> Handling {
 }
 
 /// ACLs of an entry as indices into the tables: access, default. `None` for an ACL that says no more than the mode.
-pub fn acl_indices(place: Place<'_>, mode: u32, fake: bool, tables: &Tables) -> io::Result<(Option<u32>, Option<u32>)> {
+pub(crate) fn acl_indices(
+    place: Place<'_>,
+    mode: u32,
+    fake: bool,
+    tables: &Tables,
+) -> io::Result<(Option<u32>, Option<u32>)> {
     let access = read_acl(place, AclKind::Access, fake)?
         .map(|acl| listed(&acl).stripped(mode))
         .filter(|acl| !acl.is_empty())
@@ -145,7 +155,7 @@ pub fn acl_indices(place: Place<'_>, mode: u32, fake: bool, tables: &Tables) -> 
 
 /// The attributes of a file with their names on the wire, sorted, with whole values. The error names the attribute that
 /// could not be read; an empty name means the list of attributes.
-pub fn read_set(
+pub(crate) fn read_set(
     place: Place<'_>,
     plan: &Plan,
     filters: &Filters,
@@ -171,7 +181,7 @@ pub fn read_set(
 }
 
 /// Read again the values that a receiver requested (spec: protocol 6.5). A value that can no longer be read is empty.
-pub fn requested_values(place: Place<'_>, plan: &Plan, set: &XattrSet, numbers: &[u32]) -> Vec<(u32, Vec<u8>)> {
+pub(crate) fn requested_values(place: Place<'_>, plan: &Plan, set: &XattrSet, numbers: &[u32]) -> Vec<(u32, Vec<u8>)> {
     numbers
         .iter()
         .map(|&n| {
@@ -193,7 +203,7 @@ pub fn requested_values(place: Place<'_>, plan: &Plan, set: &XattrSet, numbers: 
 }
 
 /// Whether a list of attribute values follows an item with these flags (spec: protocol 6.5).
-pub fn values_follow(plan: &Plan, iflags: ItemFlags) -> bool {
+pub(crate) fn values_follow(plan: &Plan, iflags: ItemFlags) -> bool {
     let shortcut = plan.protocol >= 31
         && !plan.compat_avoid_xattr_optim
         && iflags.contains(ItemFlags::XNAME)

@@ -9,7 +9,8 @@ use crate::roles::dest::Failed;
 use crate::roles::exchange::read_deletions;
 use crate::roles::text::items::{Figures, Part};
 use crate::roles::words::inbox::Feed;
-use crate::wire::ints::{Source, NDX_DEL_STATS, NDX_DONE};
+use crate::wire::ints::Source;
+use crate::wire::ndx::{NDX_DEL_STATS, NDX_DONE};
 
 impl Receiver {
     /// Give the delayed files their names (spec: transfer 6 `--delay-updates`).

@@ -187,6 +187,7 @@ impl Receiver {
     }
 
     /// Read the tokens and the sum of a file. `false`: the result differs from the sender's file.
+    #[allow(clippy::too_many_arguments)] // where the data comes from, where it goes, and the two sums
     pub(super) fn data(
         &mut self,
         dest: &Dest,

@@ -13,6 +13,7 @@ use crate::roles::paths::clean;
 use crate::roles::text::listing::{report_duplicates, report_received};
 use crate::roles::words::inbox::Feed;
 use crate::tree::operator;
+use crate::wire::ints::Source as _;
 use crate::wire::item::IoErrors;
 use crate::wire::trace::Way;
 
@@ -56,7 +57,7 @@ impl Receiver {
         if self.plan.prune_empty_dirs {
             crate::roles::metadata::prune(&self.plan, &mut segment, &self.plan.destination, &self.report)?;
         }
-        trace_list(Way::In, &segment);
+        trace_list(self.reader.tracer(), Way::In, &segment);
         report_duplicates(&self.plan, &self.report, &segment);
         let segment = Arc::new(segment);
         if !self.plan.inc_recurse {

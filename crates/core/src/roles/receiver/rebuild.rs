@@ -18,7 +18,7 @@ use crate::wire::ints::Source;
 const PIECE: usize = 256 * 1024;
 
 /// Where the new content goes.
-pub struct Target<'a> {
+pub(super) struct Target<'a> {
     pub output: Output<'a>,
     /// The basis is the file that is written: blocks that are in their place stay there.
     pub inplace: bool,
@@ -26,13 +26,13 @@ pub struct Target<'a> {
 
 /// What a stream gave.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Built {
+pub(super) struct Built {
     pub literal: u64,
     pub matched: u64,
 }
 
 /// How it failed.
-pub enum Failure {
+pub(super) enum Failure {
     /// The file could not be written.
     Write(io::Error),
     /// The stream names blocks of a basis that is missing.
@@ -48,7 +48,7 @@ impl From<Error> for Failure {
 }
 
 /// The inputs of a rebuild.
-pub struct Job<'a> {
+pub(super) struct Job<'a> {
     pub head: SumHead,
     pub basis: Option<&'a File>,
     /// Length of the new file as listed, for progress.
@@ -200,7 +200,7 @@ fn read_full(file: &File, buffer: &mut [u8], offset: u64) {
 }
 
 /// Read the tokens of one file and write what they mean; without a target they are read and dropped.
-pub fn rebuild(
+pub(super) fn rebuild(
     src: &mut dyn Source,
     tokens: &mut Decoder,
     job: &Job<'_>,

@@ -16,16 +16,18 @@ use crate::roles::words::request::{Answer, Basis, BasisKind, Request, Requests};
 use crate::roles::words::At;
 use crate::sums::size::{sum_head, SumHead};
 use crate::sums::strong::BlockHasher;
+use crate::tree::Atime;
 use crate::wire::frames::Tag;
-use crate::wire::ints::{NdxWriter, NDX_DONE};
 use crate::wire::item::{Item, ItemFlags};
 use crate::wire::link::Writer;
+use crate::wire::ndx::{NdxWriter, NDX_DONE};
+use crate::wire::trace::Way;
 
 /// Sums up to this size travel in the buffer of their item.
 const SMALL: usize = 64 * 1024;
 
 /// Requests for a sender at the other end of a link.
-pub struct WireRequests {
+pub(super) struct WireRequests {
     writer: Writer,
     ndx: NdxWriter,
     buffer: Vec<u8>,
@@ -42,10 +44,10 @@ struct Source {
 
 impl WireRequests {
     /// Requests that `writer` sends, or that `replay` answers.
-    pub fn new(writer: Writer, protocol: u8, replay: Option<Arc<Replay>>) -> Self {
+    pub(super) fn new(writer: Writer, protocol: u8, replay: Option<Arc<Replay>>) -> Self {
         Self {
+            ndx: NdxWriter::new(protocol).traced(writer.tracer()),
             writer,
-            ndx: NdxWriter::new(protocol),
             buffer: Vec::new(),
             replay,
         }
@@ -80,6 +82,7 @@ impl WireRequests {
             }
         }
         self.put_request(dest, request, iflags, basis)?;
+        source.head.trace(self.ndx.tracer(), Way::Out);
         source.head.put(&mut self.buffer, plan.protocol);
         let append = plan.append > 0 && !request.redo;
         if let Some(file) = source.file.filter(|_| source.head.count > 0 && !append) {
@@ -212,7 +215,7 @@ fn copy_for_inplace(dest: &Dest, request: &Request) -> Result<Option<Basis>> {
 /// Open a basis; if it is a regular file, it has the size that it has now.
 fn open(dest: &Dest, request: &Request, basis: &Basis) -> std::io::Result<Source> {
     let (plan, report) = (&dest.plan, &dest.report);
-    let file = basis.root.open_read(&basis.name, plan.open_noatime)?;
+    let file = basis.root.open_read(&basis.name, Atime::keep_if(plan.open_noatime))?;
     let stat = crate::tree::stat::of_file(&file)?;
     let size = if stat.is_file() && stat.size > 0 {
         stat.size

@@ -308,10 +308,10 @@ impl Scanner {
         }
         if from == 1 && rest.len() == 1 {
             // `/` itself.
-            return self.list_leaf(b"/.", argument.clone(), builder, children);
+            return self.list_leaf(b"/.", &argument, builder, children);
         }
         let name = argument.name.clone();
-        self.list_leaf(&name, argument, builder, children)
+        self.list_leaf(&name, &argument, builder, children)
     }
 
     /// Whether the argument exists and no rule hides it: only then are its parents sent (spec: filters 8).
@@ -448,7 +448,7 @@ impl Scanner {
     pub(super) fn list_leaf(
         &mut self,
         name: &[u8],
-        argument: Argument,
+        argument: &Argument,
         builder: &mut SegmentBuilder,
         children: &mut Vec<Node>,
     ) -> Result<()> {
@@ -486,13 +486,13 @@ impl Scanner {
         let stat = match stat {
             Ok(stat) => stat,
             Err(error) => {
-                return self.stat_failed(root_number, name, &error, &argument, builder);
+                return self.stat_failed(root_number, name, &error, argument, builder);
             }
         };
         let dot = name == b"." || name == b"/.";
         if self.filters.daemon_hides(path, is_dir(stat.mode)) && !dot {
             let error = io::Error::from(Errno::NOENT);
-            return self.stat_failed(root_number, name, &error, &argument, builder);
+            return self.stat_failed(root_number, name, &error, argument, builder);
         }
         self.filters.absolute = name.starts_with(b"/");
         if !dot && self.filters.hides(path, is_dir(stat.mode), &self.report) {

@@ -14,7 +14,7 @@ use crate::roles::metadata::{self, Place};
 use crate::roles::paths::disk;
 use crate::roles::text::messages;
 use crate::sums::strong::digest_len;
-use crate::tree::Stat;
+use crate::tree::{Atime, Stat};
 use crate::wire::item::IoErrors;
 
 impl Scanner {
@@ -221,9 +221,9 @@ impl Scanner {
         let follow = self.plan.copy_links || self.plan.copy_unsafe_links || self.plan.copy_dirlinks;
         let opened = self.sources.root(root).map(|r| {
             if follow {
-                r.open_read_follow(path, noatime)
+                r.open_read_follow(path, Atime::keep_if(noatime))
             } else {
-                r.open_read(path, noatime)
+                r.open_read(path, Atime::keep_if(noatime))
             }
         });
         let Some(Ok(mut file)) = opened else {

@@ -7,7 +7,7 @@ use crate::plan::SumKind;
 use crate::sums::strong::Hasher;
 
 /// The unseeded checksum of a whole file (spec: protocol 8.5).
-pub fn sum_file(file: &mut File, kind: SumKind, buffer: &mut Vec<u8>) -> io::Result<Vec<u8>> {
+pub(crate) fn sum_file(file: &mut File, kind: SumKind, buffer: &mut Vec<u8>) -> io::Result<Vec<u8>> {
     let mut hasher = Hasher::new(kind);
     buffer.resize(256 * 1024, 0);
     loop {

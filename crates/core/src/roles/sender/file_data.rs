@@ -26,6 +26,7 @@ use crate::tree::Root;
 use crate::wire::item::IoErrors;
 use crate::wire::item::Item;
 use crate::wire::link::Reader;
+use crate::wire::trace::Way;
 
 impl Sender {
     pub(super) fn open(&mut self, number: u16, path: &[u8]) -> Option<File> {
@@ -35,6 +36,7 @@ impl Sender {
         opened.map_err(|bits| self.failed_file(bits)).ok()
     }
 
+    #[allow(clippy::too_many_lines)] // one item, in the order in which it goes over the wire
     pub(super) fn transfer(&mut self, item: &Item<'_>, found: &Found, values: &[u8]) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let entry = *found.segment.entry(found.pos);
@@ -89,6 +91,7 @@ impl Sender {
         if self.outlet.withholds_data() {
             self.put()?;
         }
+        head.trace(self.ndx_out.tracer(), Way::Out);
         head.put(&mut self.out, plan.protocol);
         let mut whole = Hasher::new_whole_file(plan.xfer_sum, plan.seed);
         let mut stats = SearchStats::default();
@@ -250,6 +253,7 @@ impl Sender {
         Ok(intact)
     }
 
+    #[allow(clippy::too_many_arguments)] // the file and its range, the search, and where its results go
     pub(super) fn send_delta(
         &mut self,
         mut file: &File,

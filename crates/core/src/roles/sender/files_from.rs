@@ -11,7 +11,7 @@ const MAX_NAME: usize = 4096;
 const MAX_NAMES: usize = 1 << 30;
 
 /// The wire form of a list: names that end with NUL, none empty, then an empty one.
-pub fn encode(data: &[u8], nul: bool) -> Vec<u8> {
+pub(super) fn encode(data: &[u8], nul: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(data.len() + 2);
     for &byte in data {
         let byte = if !nul && (byte == b'\n' || byte == b'\r') {
@@ -40,7 +40,7 @@ fn charset(plan: &Plan) -> Option<Iconv> {
 }
 
 /// Read names up to the empty one. Below protocol 31 they come unframed, also on a framed stream.
-pub fn read_names(reader: &mut Reader, plan: &Plan) -> Result<Vec<Vec<u8>>> {
+pub(super) fn read_names(reader: &mut Reader, plan: &Plan) -> Result<Vec<Vec<u8>>> {
     let protocol = plan.protocol;
     let charset = charset(plan);
     let muxed = reader.is_muxed();
@@ -76,7 +76,7 @@ pub fn read_names(reader: &mut Reader, plan: &Plan) -> Result<Vec<Vec<u8>>> {
 }
 
 /// Send a list to the sender.
-pub fn forward_names(writer: &Writer, plan: &Plan) -> Result<()> {
+pub(crate) fn forward_names(writer: &Writer, plan: &Plan) -> Result<()> {
     let protocol = plan.protocol;
     let mut data = encode(&plan.files_from_data, plan.from0);
     if let Some(set) = charset(plan) {

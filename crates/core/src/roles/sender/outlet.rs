@@ -9,7 +9,7 @@ use crate::wire::link::Writer;
 use crate::wire::record::Record;
 
 /// The record that a client's plan asks for. Errors: `Ipc` when the descriptor cannot be duplicated.
-pub fn record_of(plan: &Plan, role: Role) -> Result<Option<Arc<Record>>> {
+pub(crate) fn record_of(plan: &Plan, role: Role) -> Result<Option<Arc<Record>>> {
     let Some(handle) = &plan.write_batch_handle else {
         return Ok(None);
     };
@@ -22,7 +22,7 @@ pub fn record_of(plan: &Plan, role: Role) -> Result<Option<Arc<Record>>> {
 
 /// The outgoing stream, and its copy if there is one.
 #[derive(Clone)]
-pub struct Outlet {
+pub(super) struct Outlet {
     writer: Writer,
     record: Option<Arc<Record>>,
     /// `--only-write-batch`: data of files goes into the batch alone.
@@ -30,7 +30,7 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    pub fn new(plan: &Plan, writer: Writer) -> Result<Self> {
+    pub(super) fn new(plan: &Plan, writer: Writer) -> Result<Self> {
         let record = record_of(plan, Role::Sender)?;
         Ok(Self {
             writer,
@@ -40,34 +40,34 @@ impl Outlet {
     }
 
     /// A batch is being written.
-    pub fn records(&self) -> bool {
+    pub(super) fn records(&self) -> bool {
         self.record.is_some()
     }
 
     /// The receiver gets no data of files.
-    pub fn withholds_data(&self) -> bool {
+    pub(super) fn withholds_data(&self) -> bool {
         self.data_only
     }
 
     /// Write into the batch alone, if there is one.
-    pub fn record(&self, data: &[u8]) -> Result<()> {
+    pub(super) fn record(&self, data: &[u8]) -> Result<()> {
         self.record.as_ref().map_or(Ok(()), |record| record.put(data))
     }
 
     /// Send lists, items, and the ends of phases.
-    pub fn put(&self, data: &[u8]) -> Result<()> {
+    pub(super) fn put(&self, data: &[u8]) -> Result<()> {
         self.record(data)?;
         self.writer.put(data)
     }
 
     /// See [`Writer::put_owned`].
-    pub fn put_owned(&self, data: Vec<u8>) -> Result<()> {
+    pub(super) fn put_owned(&self, data: Vec<u8>) -> Result<()> {
         self.record(&data)?;
         self.writer.put_owned(data)
     }
 
     /// Send heads, tokens and sums.
-    pub fn put_data(&self, data: &[u8]) -> Result<()> {
+    pub(super) fn put_data(&self, data: &[u8]) -> Result<()> {
         self.record(data)?;
         if self.data_only {
             return Ok(());
@@ -76,7 +76,7 @@ impl Outlet {
     }
 
     /// As [`Outlet::put_data`], without a copy.
-    pub fn put_data_owned(&self, data: Vec<u8>) -> Result<()> {
+    pub(super) fn put_data_owned(&self, data: Vec<u8>) -> Result<()> {
         self.record(&data)?;
         if self.data_only {
             return Ok(());
@@ -85,7 +85,7 @@ impl Outlet {
     }
 
     /// The batch is complete.
-    pub fn finish(&self) -> Result<()> {
+    pub(super) fn finish(&self) -> Result<()> {
         self.record.as_ref().map_or(Ok(()), |record| record.finish())
     }
 }

@@ -6,7 +6,7 @@ use super::link_text::stored_target;
 use crate::flist::{eflag, Segment};
 use crate::plan::Plan;
 use crate::report::item::Item;
-pub use crate::report::item::Operation;
+pub(crate) use crate::report::item::Operation;
 use crate::report::say::text;
 use crate::report::Report;
 use crate::roles::chmod::Chmod;
@@ -17,7 +17,7 @@ use crate::wire::item::ItemFlags;
 
 /// Figures that only a finished transfer has.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Figures<'a> {
+pub(crate) struct Figures<'a> {
     pub bytes: u64,
     pub sum_bytes: u64,
     pub checksum: Option<&'a [u8]>,
@@ -25,7 +25,7 @@ pub struct Figures<'a> {
 
 /// Where an item is reported: the screen shows what is being done, the log and the records of programs what is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     All,
     Screen,
     Kept,
@@ -35,7 +35,7 @@ pub enum Part {
 
 /// A change of an entry that is to be reported.
 #[derive(Clone, Copy)]
-pub struct Change<'a> {
+pub(crate) struct Change<'a> {
     pub list: &'a Segment,
     /// Position in the list.
     pub i: usize,
@@ -47,7 +47,7 @@ pub struct Change<'a> {
 
 impl<'a> Change<'a> {
     /// A change that the sending side reports.
-    pub fn sent(at: &'a At, iflags: ItemFlags, xname: Option<&'a [u8]>) -> Self {
+    pub(crate) fn sent(at: &'a At, iflags: ItemFlags, xname: Option<&'a [u8]>) -> Self {
         Self {
             by: Operation::Send,
             ..Self::received(at, iflags, xname)
@@ -55,7 +55,7 @@ impl<'a> Change<'a> {
     }
 
     /// A change that the receiving side reports.
-    pub fn received(at: &'a At, iflags: ItemFlags, xname: Option<&'a [u8]>) -> Self {
+    pub(crate) fn received(at: &'a At, iflags: ItemFlags, xname: Option<&'a [u8]>) -> Self {
         Self {
             list: at.list(),
             i: at.i(),
@@ -76,7 +76,7 @@ impl<'a> Change<'a> {
     }
 
     /// The item for the formats. `source` is the name of the source argument.
-    pub fn item(&self, report: &Report, name: &'a [u8], source: &'a [u8], figures: Figures<'a>) -> Item<'a> {
+    pub(crate) fn item(&self, report: &Report, name: &'a [u8], source: &'a [u8], figures: Figures<'a>) -> Item<'a> {
         let (plan, iflags) = (report.plan(), self.iflags);
         let entry = self.list.entry(self.i);
         let linked = iflags.contains(ItemFlags::XNAME | ItemFlags::LOCAL_CHANGE);
@@ -103,12 +103,12 @@ impl<'a> Change<'a> {
     }
 
     /// Report it, under this name.
-    pub fn report(&self, report: &Report, name: &[u8], figures: Figures<'_>, part: Part) {
+    pub(crate) fn report(&self, report: &Report, name: &[u8], figures: Figures<'_>, part: Part) {
         let plan = report.plan();
         if !report.wants_items() && plan.info.name < 2 {
             return;
         }
-        let kept = plan.logging || plan.records;
+        let kept = plan.logging || plan.events.item;
         if !kept && !matches!(part, Part::All | Part::Screen) {
             return;
         }
@@ -153,7 +153,7 @@ impl<'a> Change<'a> {
 
     /// Report an item of a protocol that has none on the wire (P<29): the side that acts names it. In a local copy that
     /// is a server, which knows of no format.
-    pub fn report_unsent(&self, report: &Report) {
+    pub(crate) fn report_unsent(&self, report: &Report) {
         let plan = report.plan();
         let name = self.list.name(self.i);
         if !plan.server && !plan.local {
@@ -174,7 +174,7 @@ impl<'a> Change<'a> {
 
     /// What a log without `%i` shows on the receiving side of a server: what is made or changed there without data, by
     /// name, as it happens (spec: daemon 12.3).
-    pub fn log_made(&self, report: &Report) {
+    pub(crate) fn log_made(&self, report: &Report) {
         let plan = report.plan();
         let transfer = self.iflags.contains(ItemFlags::TRANSFER);
         if !plan.server || !plan.logging || report.log_itemizes() || transfer {
@@ -211,7 +211,7 @@ fn unsent_sum(plan: &Plan, iflags: ItemFlags) -> Option<&'static [u8]> {
 }
 
 /// Count a new item for `--stats`.
-pub fn count(report: &Report, mode: u32, iflags: ItemFlags) {
+pub(crate) fn count(report: &Report, mode: u32, iflags: ItemFlags) {
     if iflags.contains(ItemFlags::NEW) {
         report.stats(|s| s.created.add(mode));
     }

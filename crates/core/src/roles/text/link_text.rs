@@ -3,15 +3,15 @@
 use crate::plan::Plan;
 
 /// The prefix of a munged link (spec: options 2.3).
-pub const MUNGE: &[u8] = b"/rsyncd-munged/";
+pub(crate) const MUNGE: &[u8] = b"/rsyncd-munged/";
 
 /// A target that leads nowhere until the prefix is taken away.
-pub fn munged(target: &[u8]) -> Vec<u8> {
+pub(crate) fn munged(target: &[u8]) -> Vec<u8> {
     [MUNGE, target].concat()
 }
 
 /// What a receiver over a link stores for the symlink `name` (spec: daemon 7.4).
-pub fn stored_target(plan: &Plan, target: &[u8], name: &[u8]) -> Vec<u8> {
+pub(crate) fn stored_target(plan: &Plan, target: &[u8], name: &[u8]) -> Vec<u8> {
     if plan.munge_links {
         munged(target)
     } else if plan.sanitize_paths {
@@ -23,7 +23,7 @@ pub fn stored_target(plan: &Plan, target: &[u8], name: &[u8]) -> Vec<u8> {
 
 /// Keep a link's target inside the module: a leading slash is dropped, and `..` climbs no higher than the directories
 /// of the link's own name (spec: daemon 7.4; observed in every detail of slashes and dots).
-pub fn sanitize_target(target: &[u8], name: &[u8]) -> Vec<u8> {
+pub(crate) fn sanitize_target(target: &[u8], name: &[u8]) -> Vec<u8> {
     let mut left = name
         .split(|&b| b == b'/')
         .filter(|part| !matches!(*part, b"" | b"."))

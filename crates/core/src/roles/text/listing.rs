@@ -12,7 +12,7 @@ use crate::role::Role;
 use crate::wire::item::ItemFlags;
 
 /// Report that a list is being built (by the sender) or received (by the others).
-pub fn announce(plan: &Plan, report: &Report, role: Role) {
+pub(crate) fn announce(plan: &Plan, report: &Report, role: Role) {
     let verb = if role == Role::Sender { "building" } else { "receiving" };
     if !plan.server && plan.info.flist > 0 && plan.reports_lists() {
         if plan.inc_recurse {
@@ -28,7 +28,7 @@ pub fn announce(plan: &Plan, report: &Report, role: Role) {
 }
 
 /// Report the names that are in a list more than once (spec: output 10).
-pub fn report_duplicates(plan: &Plan, report: &Report, segment: &Segment) {
+pub(crate) fn report_duplicates(plan: &Plan, report: &Report, segment: &Segment) {
     if plan.debug.dup == 0 {
         return;
     }
@@ -42,7 +42,7 @@ pub fn report_duplicates(plan: &Plan, report: &Report, segment: &Segment) {
 
 /// Report a received list, for `--debug=FLIST`. The receiver does so, and then the generator, which in rsync reads the list
 /// again.
-pub fn report_received(report: &Report, role: Role, segment: &Segment) {
+pub(crate) fn report_received(report: &Report, role: Role, segment: &Segment) {
     if report.plan().debug.flist < 2 {
         return;
     }
@@ -56,7 +56,7 @@ pub fn report_received(report: &Report, role: Role, segment: &Segment) {
 
 /// Print one list. With incremental recursion the line of a directory comes before its own list, not among its siblings;
 /// `of` is the directory of this list.
-pub fn list_segment(plan: &Plan, report: &Report, of: Option<(Arc<Segment>, usize)>, segment: &Segment) {
+pub(crate) fn list_segment(plan: &Plan, report: &Report, of: Option<(Arc<Segment>, usize)>, segment: &Segment) {
     if let Some((parent, i)) = of {
         if parent.entry(i).is_active() {
             list_entry(plan, report, &parent, i);
@@ -74,7 +74,7 @@ pub fn list_segment(plan: &Plan, report: &Report, of: Option<(Arc<Segment>, usiz
 }
 
 /// Print one entry of a list (spec: output 8).
-pub fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usize) {
+pub(crate) fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usize) {
     let name = segment.name(i);
     let mut line = Vec::with_capacity(name.len() + 48);
     if segment.entry(i).mode == 0 {
@@ -96,5 +96,5 @@ pub fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usize) {
     let crtime = plan.crtimes.then(|| segment.crtime(i));
     item::listing(&shown, atime, crtime, plan, &mut line);
     report.info(&line);
-    report.record_listed(&shown);
+    report.emit_listed(&shown);
 }

@@ -5,76 +5,76 @@
 use crate::report::say::{text, Piece};
 
 /// Could not set the permissions of a file.
-pub fn set_permissions_failed(name: impl Piece) -> Vec<u8> {
+pub(crate) fn set_permissions_failed(name: impl Piece) -> Vec<u8> {
     text!["failed to set permissions on ", name]
 }
 
 /// Could not set the times of a file.
-pub fn set_times_failed(name: impl Piece) -> Vec<u8> {
+pub(crate) fn set_times_failed(name: impl Piece) -> Vec<u8> {
     text!["failed to set times on ", name]
 }
 
 /// A listed file no longer exists.
-pub fn file_vanished(name: impl Piece) -> Vec<u8> {
+pub(crate) fn file_vanished(name: impl Piece) -> Vec<u8> {
     text!["file has vanished: ", name]
 }
 
 /// Could not read the status of a name below an argument.
-pub fn readlink_stat_failed(name: impl Piece) -> Vec<u8> {
+pub(crate) fn readlink_stat_failed(name: impl Piece) -> Vec<u8> {
     text!["readlink_stat(", name, ") failed"]
 }
 
 /// Could not read the status of an argument.
-pub fn link_stat_failed(name: impl Piece) -> Vec<u8> {
+pub(crate) fn link_stat_failed(name: impl Piece) -> Vec<u8> {
     text!["link_stat ", name, " failed"]
 }
 
 /// Could not read the status of an open file.
-pub fn fstat_failed(name: impl Piece) -> Vec<u8> {
+pub(crate) fn fstat_failed(name: impl Piece) -> Vec<u8> {
     text!["fstat ", name, " failed"]
 }
 
 /// Could not open a directory.
-pub fn opendir_failed(name: impl Piece) -> Vec<u8> {
+pub(crate) fn opendir_failed(name: impl Piece) -> Vec<u8> {
     text!["opendir ", name, " failed"]
 }
 
 /// Could not read a source file to its end.
-pub fn read_failed(name: impl Piece) -> Vec<u8> {
+pub(crate) fn read_failed(name: impl Piece) -> Vec<u8> {
     text!["read errors mapping ", name]
 }
 
 /// A source file is shorter than the data that is to be kept.
-pub fn diminished(name: impl Piece) -> Vec<u8> {
+pub(crate) fn diminished(name: impl Piece) -> Vec<u8> {
     text!["skipped diminished file: ", name]
 }
 
 /// Could not open a basis, which counts as missing.
-pub fn basis_failed(name: impl Piece) -> Vec<u8> {
+pub(crate) fn basis_failed(name: impl Piece) -> Vec<u8> {
     text!["failed to open ", name, ", continuing"]
 }
 
 /// Could not list the extended attributes of a file.
-pub fn xattr_names_failed(name: impl Piece) -> Vec<u8> {
+pub(crate) fn xattr_names_failed(name: impl Piece) -> Vec<u8> {
     text!["get_xattr_names: llistxattr(\"", name, "\",1024) failed"]
 }
 
 /// A directory is left out without `-r` or `-d`.
-pub fn skipping_directory(name: impl Piece) -> Vec<u8> {
+pub(crate) fn skipping_directory(name: impl Piece) -> Vec<u8> {
     text!["skipping directory ", name]
 }
 
 /// Could not make a temporary file.
-pub fn mkstemp_failed(name: impl Piece) -> Vec<u8> {
+pub(crate) fn mkstemp_failed(name: impl Piece) -> Vec<u8> {
     text!["mkstemp ", name, " failed"]
 }
 
 /// Could not make a directory of the backup-dir.
-pub fn backup_mkdir_failed(name: impl Piece) -> Vec<u8> {
+pub(crate) fn backup_mkdir_failed(name: impl Piece) -> Vec<u8> {
     text!["backup mkdir ", name, " failed"]
 }
 
 /// A directory with contents stays.
-pub fn non_empty(name: impl Piece) -> Vec<u8> {
+pub(crate) fn non_empty(name: impl Piece) -> Vec<u8> {
     text!["cannot delete non-empty directory: ", name]
 }

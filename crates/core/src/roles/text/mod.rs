@@ -1,6 +1,6 @@
 //! What several roles print.
 
-pub mod items;
-pub mod link_text;
-pub mod listing;
-pub mod messages;
+pub(super) mod items;
+pub(super) mod link_text;
+pub(super) mod listing;
+pub(super) mod messages;

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A message to the generator, from whoever delivers lists and writes data.
 #[derive(Debug)]
-pub enum Feed {
+pub(crate) enum Feed {
     /// A list, or a sub-list.
     List(Arc<Segment>),
     /// No more lists.
@@ -54,12 +54,12 @@ impl Feed {
 }
 
 /// Entries of the lists among `feeds`.
-pub fn entries(feeds: &[Feed]) -> usize {
+pub(crate) fn entries(feeds: &[Feed]) -> usize {
     feeds.iter().map(Feed::entries).sum()
 }
 
 /// Wait for the next message; a cancel ends the wait.
-pub fn wait(feed: &Receiver<Feed>, report: &Report) -> Result<Feed> {
+pub(crate) fn wait(feed: &Receiver<Feed>, report: &Report) -> Result<Feed> {
     loop {
         match feed.recv_timeout(PATIENCE) {
             Ok(message) => return Ok(message),
@@ -73,7 +73,7 @@ pub fn wait(feed: &Receiver<Feed>, report: &Report) -> Result<Feed> {
 }
 
 /// The first lists, until it is clear whether there is more than one entry (spec: options 5.3).
-pub fn first_lists(feed: &Receiver<Feed>, report: &Report, inc_recurse: bool) -> Result<Vec<Feed>> {
+pub(crate) fn first_lists(feed: &Receiver<Feed>, report: &Report, inc_recurse: bool) -> Result<Vec<Feed>> {
     let mut feeds = Vec::new();
     loop {
         let message = match wait(feed, report)? {
@@ -93,7 +93,7 @@ pub fn first_lists(feed: &Receiver<Feed>, report: &Report, inc_recurse: bool) ->
 }
 
 /// What a sender has listed before the other side begins: 1000 entries, or all (spec: protocol 5.10).
-pub fn look_ahead(feed: &Receiver<Feed>, report: &Report) -> Result<Vec<Feed>> {
+pub(crate) fn look_ahead(feed: &Receiver<Feed>, report: &Report) -> Result<Vec<Feed>> {
     let mut feeds = first_lists(feed, report, true)?;
     while entries(&feeds) < 1000 && !feeds.iter().any(|f| matches!(f, Feed::Eof)) {
         match wait(feed, report)? {

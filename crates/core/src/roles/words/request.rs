@@ -108,7 +108,7 @@ pub struct Request {
 
 /// When the data of a request comes.
 #[derive(Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// It was here at once, and this is what became of the file.
     Here(Outcome),
     /// It comes later.
@@ -116,7 +116,7 @@ pub enum Answer {
 }
 
 /// What answers the generator's requests: a sender at the other end of a link, or the copier of a local copy.
-pub trait Requests {
+pub(crate) trait Requests {
     /// A sender at the other end of a link answers.
     fn is_remote(&self) -> bool;
 

@@ -20,7 +20,8 @@ use crate::roles::metadata::read_own_link;
 use crate::roles::paths::split_name;
 use crate::roles::words::request::{Basis, BasisKind};
 use crate::roles::words::At;
-use crate::tree::{data, operator, Root, Stat};
+use crate::tree::data::Reflink;
+use crate::tree::{data, operator, Atime, Root, Stat};
 use crate::wire::item::ItemFlags;
 
 /// How many directories are remembered as trusted or not.
@@ -28,7 +29,7 @@ const REMEMBERED: usize = 64;
 
 /// How much a file in an alternate directory resembles the wanted one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Likeness {
+pub(super) enum Likeness {
     /// Of the same type.
     Type,
     /// The same content as well.
@@ -38,7 +39,7 @@ pub enum Likeness {
 }
 
 /// The best candidate among the alternate directories.
-pub struct Candidate {
+pub(super) struct Candidate {
     pub likeness: Likeness,
     /// Number of the directory, in the order of the options.
     number: usize,
@@ -47,7 +48,7 @@ pub struct Candidate {
 }
 
 /// What the alternate directories gave for a regular file.
-pub enum AltFile {
+pub(super) enum AltFile {
     /// Nothing is left to do. `here`: the file is in the destination now.
     Done {
         here: bool,
@@ -58,7 +59,7 @@ pub enum AltFile {
 }
 
 /// What they gave for a link or node.
-pub enum AltOther {
+pub(super) enum AltOther {
     /// Nothing is left to do.
     Done,
     /// The closest one, and whether it is the same in everything.
@@ -67,7 +68,7 @@ pub enum AltOther {
 }
 
 /// The alternate directories of a run.
-pub struct Alternates {
+pub(super) struct Alternates {
     roots: Vec<Option<Root>>,
     /// Which of them lie behind a link of another owner.
     refused: Vec<bool>,
@@ -77,7 +78,7 @@ pub struct Alternates {
 
 impl Alternates {
     /// Open the directories that the plan names.
-    pub fn open(dest: &Dest) -> Self {
+    pub(super) fn open(dest: &Dest) -> Self {
         let roots = alt_dirs::open(dest);
         Self {
             refused: alt_dirs::refused(dest, &roots),
@@ -88,7 +89,7 @@ impl Alternates {
 
     /// The directories to search, with their numbers. A directory behind a link of another owner is refused and
     /// reported each time (observed).
-    pub fn roots<'a>(&'a self, report: &'a Report) -> impl Iterator<Item = (usize, &'a Root)> {
+    pub(super) fn roots<'a>(&'a self, report: &'a Report) -> impl Iterator<Item = (usize, &'a Root)> {
         let roots = self.roots.iter().zip(&self.refused).enumerate();
         roots.filter_map(|(n, (root, refused))| {
             if *refused {
@@ -99,7 +100,7 @@ impl Alternates {
     }
 
     /// The directories that could be opened.
-    pub fn opened(&self) -> impl Iterator<Item = &Root> {
+    pub(super) fn opened(&self) -> impl Iterator<Item = &Root> {
         self.roots.iter().flatten()
     }
 
@@ -290,7 +291,7 @@ impl Judge {
     /// Copy a file from an alternate directory, with the attributes of the entry. `false`: reported, and the file is
     /// asked for instead.
     fn copy_alternate(&mut self, at: &At, from: &Candidate, rel: &[u8], replaced: Option<Stat>) -> Result<bool> {
-        let source = match from.root.open_read(rel, false) {
+        let source = match from.root.open_read(rel, Atime::Update) {
             Ok(source) => source,
             Err(error) => {
                 let typed = self.plan.alt_dirs.get(from.number).map_or(&b""[..], Vec::as_slice);
@@ -334,7 +335,7 @@ impl Judge {
             let Ok(target) = self.dest.open_inplace(rel) else {
                 return Ok(Ok(false));
             };
-            if let Err(error) = data::copy_whole(source, &target, size, true) {
+            if let Err(error) = data::copy_whole(source, &target, size, Reflink::Try) {
                 return Ok(Err(error.into()));
             }
             self.dest.set_attrs_open(&target, rel, &want, None);
@@ -343,7 +344,7 @@ impl Judge {
         let Ok(temp) = self.dest.create_temp(rel) else {
             return Ok(Ok(false));
         };
-        if let Err(error) = data::copy_whole(source, &temp.file, size, true) {
+        if let Err(error) = data::copy_whole(source, &temp.file, size, Reflink::Try) {
             drop(temp.file);
             self.dest.remove_temp(&temp.name);
             return Ok(Err(error.into()));

@@ -19,7 +19,7 @@ use crate::tree::Stat;
 use crate::wire::item::ItemFlags;
 
 /// A directory at its own place in the order of the lists.
-pub struct Directory<'a> {
+pub(crate) struct Directory<'a> {
     pub at: &'a At,
     /// The index that its item has.
     pub ndx: i32,
@@ -32,7 +32,7 @@ pub struct Directory<'a> {
 impl Judge {
     /// Judge a directory in its parent's list: it is made now, so that the parent's mtime can be set when the parent's
     /// list is finished (spec: transfer 3.1.2).
-    pub fn early_directory(&mut self, fx: &mut dyn Effects, at: &At) -> Result<()> {
+    pub(crate) fn early_directory(&mut self, fx: &mut dyn Effects, at: &At) -> Result<()> {
         let rel = self.name(at);
         debug!(self.report, genr >= 1; "recv_generator(", &rel, ",", at.ndx(), ")");
         if rel == b"." && at.dirname().is_empty() {
@@ -65,7 +65,7 @@ impl Judge {
     }
 
     /// Judge a directory at the place of its own contents. `None`: it failed, and what is below it is skipped.
-    pub fn directory(&mut self, fx: &mut dyn Effects, dir: &Directory<'_>) -> Result<Option<Touch>> {
+    pub(crate) fn directory(&mut self, fx: &mut dyn Effects, dir: &Directory<'_>) -> Result<Option<Touch>> {
         let at = dir.at;
         let rel = self.name(at);
         debug!(self.report, genr >= 1; "recv_generator(", &rel, ",", dir.ndx, ")");

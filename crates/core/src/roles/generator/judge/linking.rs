@@ -13,7 +13,7 @@ use crate::plan::AltDest;
 use crate::report::say::text;
 use crate::roles::compare::{is_link, is_reg, item_flags, S_IFMT};
 use crate::roles::words::At;
-use crate::tree::{Root, Stat};
+use crate::tree::{Atime, Root, Stat};
 use crate::wire::item::ItemFlags;
 
 /// How many finished members wait before the others are linked to them.
@@ -21,7 +21,7 @@ const DEFERRED: usize = 256;
 
 impl Judge {
     /// A list is left out: its members lead no group, and no member waits for them.
-    pub fn pass_over_list(&mut self, fx: &mut dyn Effects, list: &Arc<Segment>) -> Result<()> {
+    pub(crate) fn pass_over_list(&mut self, fx: &mut dyn Effects, list: &Arc<Segment>) -> Result<()> {
         if !self.plan.hard_links {
             return Ok(());
         }
@@ -100,7 +100,7 @@ impl Judge {
     }
 
     /// Link the members that wait for finished ones.
-    pub fn link_deferred(&mut self, fx: &mut dyn Effects) -> Result<()> {
+    pub(crate) fn link_deferred(&mut self, fx: &mut dyn Effects) -> Result<()> {
         loop {
             fx.wait_for_writes(self)?;
             if !self.links.has_deferred() {
@@ -114,7 +114,7 @@ impl Judge {
     }
 
     /// A member's transfer has ended.
-    pub fn finish_member(&mut self, fx: &mut dyn Effects, at: &At, good: bool) -> Result<()> {
+    pub(crate) fn finish_member(&mut self, fx: &mut dyn Effects, at: &At, good: bool) -> Result<()> {
         let name = self.name(at);
         for member in self.links.finish(at, &name, good) {
             let rel = self.name(&member);
@@ -154,7 +154,7 @@ impl Judge {
     }
 
     /// Choose leaders for the groups whose last member never came.
-    pub fn link_stragglers(&mut self, fx: &mut dyn Effects) -> Result<()> {
+    pub(crate) fn link_stragglers(&mut self, fx: &mut dyn Effects) -> Result<()> {
         for at in self.links.stragglers() {
             self.choose_leader(fx, &at)?;
         }
@@ -179,7 +179,7 @@ impl Judge {
         if !is_reg(mode) {
             return self.node(fx, at, rel, found);
         }
-        let source = self.dest.root.open_read(leader, false);
+        let source = self.dest.root.open_read(leader, Atime::Update);
         let source = source.and_then(|file| Ok((crate::tree::stat::of_file(&file)?.size, file)));
         let copied = match source {
             Ok((size, file)) => self.copy_here(at, &file, size, rel, found)?,

@@ -31,7 +31,7 @@ struct Group {
 
 /// What a member of a group is when it is visited.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Member {
+pub(crate) enum Member {
     /// Another name of the leader, which is in place.
     Link(Vec<u8>),
     /// It waits for the member that is being transferred.
@@ -44,7 +44,7 @@ pub enum Member {
 
 /// All groups of a run.
 #[derive(Default)]
-pub struct LinkGroups {
+pub(crate) struct LinkGroups {
     /// `--hard-links`; without it there are no groups.
     on: bool,
     by_number: HashMap<u32, Group>,
@@ -54,7 +54,7 @@ pub struct LinkGroups {
 
 impl LinkGroups {
     /// The groups of a run with or without `--hard-links`.
-    pub fn new(on: bool) -> Self {
+    pub(crate) fn new(on: bool) -> Self {
         Self { on, ..Self::default() }
     }
 
@@ -64,7 +64,7 @@ impl LinkGroups {
     }
 
     /// Count the members of a list that has come.
-    pub fn announce(&mut self, list: &Segment) {
+    pub(crate) fn announce(&mut self, list: &Segment) {
         if !self.on {
             return;
         }
@@ -79,7 +79,7 @@ impl LinkGroups {
     }
 
     /// Called once for each member, before anything is decided about it.
-    pub fn visit(&mut self, at: &At) {
+    pub(crate) fn visit(&mut self, at: &At) {
         if let Some(group) = self.group(at) {
             group.unseen = group.unseen.saturating_sub(1);
         }
@@ -87,7 +87,7 @@ impl LinkGroups {
 
     /// What a visited member is. `missing`: nothing at its name could serve as its data, so it may wait for a later
     /// one.
-    pub fn member(&mut self, at: &At, missing: bool) -> Member {
+    pub(crate) fn member(&mut self, at: &At, missing: bool) -> Member {
         let Some(group) = self.group(at) else {
             return Member::Leads;
         };
@@ -101,21 +101,21 @@ impl LinkGroups {
     }
 
     /// The member waits for the one that is being transferred.
-    pub fn follow(&mut self, at: &At) {
+    pub(crate) fn follow(&mut self, at: &At) {
         if let Some(group) = self.group(at) {
             group.following.push(at.clone());
         }
     }
 
     /// The member waits for a later one.
-    pub fn wait(&mut self, at: &At) {
+    pub(crate) fn wait(&mut self, at: &At) {
         if let Some(group) = self.group(at) {
             group.waiting.push(at.clone());
         }
     }
 
     /// The data of a member was asked for.
-    pub fn start(&mut self, at: &At) {
+    pub(crate) fn start(&mut self, at: &At) {
         if let Some(group) = self.group(at) {
             group.busy = true;
         }
@@ -123,7 +123,7 @@ impl LinkGroups {
 
     /// The transfer of a member named `name` has ended. Returns the members to link to it, in rsync's order: those that
     /// were visited meanwhile, then those that waited, the last first.
-    pub fn finish(&mut self, at: &At, name: &[u8], good: bool) -> Vec<At> {
+    pub(crate) fn finish(&mut self, at: &At, name: &[u8], good: bool) -> Vec<At> {
         let Some(group) = self.group(at) else {
             return Vec::new();
         };
@@ -138,7 +138,7 @@ impl LinkGroups {
     }
 
     /// The member that leads in the place of one that failed, if the group needs one and has one.
-    pub fn next_leader(&mut self, at: &At) -> Option<At> {
+    pub(crate) fn next_leader(&mut self, at: &At) -> Option<At> {
         let group = self.group(at)?;
         if group.choosing || group.busy || group.leader.is_some() {
             return None;
@@ -149,43 +149,43 @@ impl LinkGroups {
     }
 
     /// Whether a leader of the group is being chosen, which must not begin again meanwhile.
-    pub fn set_choosing(&mut self, at: &At, choosing: bool) {
+    pub(crate) fn set_choosing(&mut self, at: &At, choosing: bool) {
         if let Some(group) = self.group(at) {
             group.choosing = choosing;
         }
     }
 
     /// All members have been visited.
-    pub fn is_complete(&mut self, at: &At) -> bool {
+    pub(crate) fn is_complete(&mut self, at: &At) -> bool {
         self.group(at).is_some_and(|group| group.unseen == 0)
     }
 
     /// Name of the member that is in place.
-    pub fn leader(&mut self, at: &At) -> Option<Vec<u8>> {
+    pub(crate) fn leader(&mut self, at: &At) -> Option<Vec<u8>> {
         self.group(at)?.leader.clone()
     }
 
     /// A member that could not be linked is a file of its own, to which later ones are linked.
-    pub fn set_leader(&mut self, at: &At, name: &[u8]) {
+    pub(crate) fn set_leader(&mut self, at: &At, name: &[u8]) {
         if let Some(group) = self.group(at) {
             group.leader = Some(name.to_vec());
         }
     }
 
     /// In a dry run: a member would be a link to this file in an alternate directory.
-    pub fn note_alternate(&mut self, at: &At, stat: Stat) {
+    pub(crate) fn note_alternate(&mut self, at: &At, stat: Stat) {
         if let Some(group) = self.group(at) {
             group.alternate = Some(stat);
         }
     }
 
     /// The file in an alternate directory that the leader would be a link to.
-    pub fn alternate(&mut self, at: &At) -> Option<Stat> {
+    pub(crate) fn alternate(&mut self, at: &At) -> Option<Stat> {
         self.group(at)?.alternate
     }
 
     /// A member that is in place was reported with these flags.
-    pub fn note_item(&mut self, at: &At, flags: ItemFlags) {
+    pub(crate) fn note_item(&mut self, at: &At, flags: ItemFlags) {
         if flags.contains(ItemFlags::XATTR) {
             if let Some(group) = self.group(at) {
                 group.attributes_to_come = true;
@@ -194,29 +194,29 @@ impl LinkGroups {
     }
 
     /// The attributes of the leader are still to be set.
-    pub fn attributes_to_come(&mut self, at: &At) -> bool {
+    pub(crate) fn attributes_to_come(&mut self, at: &At) -> bool {
         self.group(at).is_some_and(|group| group.attributes_to_come)
     }
 
     /// One waiting member of each group that has no transfer under way.
-    pub fn stragglers(&self) -> Vec<At> {
+    pub(crate) fn stragglers(&self) -> Vec<At> {
         let idle = self.by_number.values().filter(|group| !group.busy);
         idle.filter_map(|group| group.waiting.last().cloned()).collect()
     }
 
     /// Link the others to this member later. Returns how many members wait for that.
-    pub fn defer(&mut self, at: At, good: bool) -> usize {
+    pub(crate) fn defer(&mut self, at: At, good: bool) -> usize {
         self.finished.push((at, good));
         self.finished.len()
     }
 
     /// Take the members of [`LinkGroups::defer`].
-    pub fn take_deferred(&mut self) -> Vec<(At, bool)> {
+    pub(crate) fn take_deferred(&mut self) -> Vec<(At, bool)> {
         std::mem::take(&mut self.finished)
     }
 
     /// Names are still to be linked to a file that is finished.
-    pub fn has_deferred(&self) -> bool {
+    pub(crate) fn has_deferred(&self) -> bool {
         !self.finished.is_empty()
     }
 }

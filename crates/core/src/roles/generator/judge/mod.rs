@@ -17,8 +17,8 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use self::alternates::Alternates;
-pub use self::directories::Directory;
-pub use self::links::LinkGroups;
+pub(super) use self::directories::Directory;
+pub(super) use self::links::LinkGroups;
 use self::similar::Similar;
 use crate::error::{IoErrorExt, Result};
 use crate::flist::{eflag, Segment};
@@ -37,12 +37,12 @@ use crate::roles::scan::sum_file;
 use crate::roles::text::items::Change;
 use crate::roles::words::request::Request;
 use crate::roles::words::At;
-use crate::tree::{Root, Stat};
+use crate::tree::{Atime, Root, Stat};
 use crate::wire::item::ItemFlags;
 
 /// What a judgement causes outside of the destination. Users see items, deletions and requests in the order in which
 /// they are made, so a judgement makes them as it goes instead of returning them.
-pub trait Effects {
+pub(super) trait Effects {
     /// Send an item to the other end, or show it where both ends are here. A directory in its own list has the number
     /// `ndx` there, which is not that of `at`.
     fn pass_item(&mut self, dest: &Dest, at: &At, ndx: i32, flags: ItemFlags, xname: Option<&[u8]>) -> Result<()>;
@@ -77,7 +77,7 @@ pub trait Effects {
 }
 
 /// Judges the entries of one run.
-pub struct Judge {
+pub(super) struct Judge {
     plan: Arc<Plan>,
     report: Report,
     pub dest: Dest,
@@ -108,7 +108,7 @@ fn same_content(plan: &Plan, at: &At, root: &Root, name: &[u8], stat: &Stat, buf
         };
         // What cannot be read has a sum of zeros, here as at the sender (observed).
         let sum = root
-            .open_read(name, false)
+            .open_read(name, Atime::Update)
             .and_then(|mut file| sum_file(&mut file, plan.file_sum, buffer));
         return sum.map_or_else(|_| listed.iter().all(|&b| b == 0), |sum| sum.starts_with(listed));
     }
@@ -124,7 +124,7 @@ fn same_content(plan: &Plan, at: &At, root: &Root, name: &[u8], stat: &Stat, buf
 
 impl Judge {
     /// `remote`: a sender is at the other end of a link.
-    pub fn new(dest: Dest, filters: Filters, remote: bool) -> Self {
+    pub(super) fn new(dest: Dest, filters: Filters, remote: bool) -> Self {
         Self {
             idle: dest.plan.idle(),
             report: dest.report.clone(),
@@ -144,7 +144,7 @@ impl Judge {
     // ---- what all judgements need
 
     /// Name of an entry below the destination.
-    pub fn name(&self, at: &At) -> Vec<u8> {
+    pub(super) fn name(&self, at: &At) -> Vec<u8> {
         self.dest.name(at.list(), at.i())
     }
 
@@ -173,7 +173,7 @@ impl Judge {
     }
 
     /// Status of what is at `rel`; `Ok(None)` if nothing is.
-    pub fn look(&self, rel: &[u8], dir_wanted: bool) -> io::Result<Option<Stat>> {
+    pub(super) fn look(&self, rel: &[u8], dir_wanted: bool) -> io::Result<Option<Stat>> {
         if self.dest.void {
             return Ok(None);
         }
@@ -212,7 +212,7 @@ impl Judge {
     }
 
     /// A source file may be removed now; `sent`: its data was sent (spec: protocol 6.10).
-    pub fn succeeded(&self, fx: &mut dyn Effects, at: &At, sent: bool) -> Result<()> {
+    pub(super) fn succeeded(&self, fx: &mut dyn Effects, at: &At, sent: bool) -> Result<()> {
         if self.idle
             || !sent && self.plan.remove_sent_files
             || !(self.plan.remove_source_files || self.plan.remove_sent_files)
@@ -259,7 +259,7 @@ impl Judge {
     }
 
     /// Remove extraneous files in all directories of a whole list (`--delete-before`, `--delete-after`).
-    pub fn delete_everywhere(&mut self, list: &Segment) -> Result<()> {
+    pub(super) fn delete_everywhere(&mut self, list: &Segment) -> Result<()> {
         let dump = self.plan.debug.filter > 1;
         for i in list.sorted() {
             let entry = list.entry(i);
@@ -365,7 +365,7 @@ impl Judge {
     // ---- entries
 
     /// Judge an entry that is no directory.
-    pub fn entry(&mut self, fx: &mut dyn Effects, at: &At) -> Result<()> {
+    pub(super) fn entry(&mut self, fx: &mut dyn Effects, at: &At) -> Result<()> {
         let rel = self.name(at);
         debug!(self.report, genr >= 1; "recv_generator(", &rel, ",", at.ndx(), ")");
         self.links.visit(at);
@@ -423,7 +423,7 @@ impl Judge {
     }
 
     /// The transfer of a file has ended: it has its name (`good`), or will not get it.
-    pub fn transferred(&mut self, fx: &mut dyn Effects, at: &At, good: bool) -> Result<()> {
+    pub(super) fn transferred(&mut self, fx: &mut dyn Effects, at: &At, good: bool) -> Result<()> {
         if good {
             self.succeeded(fx, at, true)?;
         }

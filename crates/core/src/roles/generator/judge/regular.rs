@@ -14,7 +14,7 @@ use crate::wire::item::ItemFlags;
 
 impl Judge {
     /// Judge a regular file whose data did not verify.
-    pub fn regular_again(&mut self, fx: &mut dyn Effects, at: &At) -> Result<()> {
+    pub(crate) fn regular_again(&mut self, fx: &mut dyn Effects, at: &At) -> Result<()> {
         let rel = self.name(at);
         match self.look(&rel, false) {
             Ok(found) => self.regular(fx, at, rel, found, true),

@@ -13,7 +13,7 @@ use crate::roles::paths::split_name;
 use crate::roles::text::messages;
 use crate::roles::words::request::{Basis, BasisKind};
 use crate::roles::words::At;
-use crate::tree::{Root, Stat};
+use crate::tree::{Atime, Root, Stat};
 
 /// The regular files of one directory, with what they are, in the order of their names.
 struct Place {
@@ -24,7 +24,7 @@ struct Place {
 
 /// The files of one directory, here and in the alternate directories, among which similar names are looked for.
 #[derive(Default)]
-pub struct Similar {
+pub(super) struct Similar {
     /// The directory that was listed last.
     dir: Option<Vec<u8>>,
     places: Vec<Place>,
@@ -68,7 +68,10 @@ impl Judge {
 
     /// The regular files with content in a directory beneath `root`, sorted by name.
     fn files_in(&self, dir: &[u8], kind: BasisKind, root: &Root) -> Vec<(Vec<u8>, Stat)> {
-        let names = match root.read_names(if dir.is_empty() { b"." } else { dir }, self.plan.open_noatime) {
+        let names = match root.read_names(
+            if dir.is_empty() { b"." } else { dir },
+            Atime::keep_if(self.plan.open_noatime),
+        ) {
             Ok(names) => names,
             Err(error) => {
                 // A missing directory is the usual case.

@@ -112,6 +112,7 @@ enum Outcome {
 
 /// seen x listed x plan -> request, flags. The entry is listed with 5 bytes and the mtime 100.
 #[test]
+#[allow(clippy::too_many_lines)] // one table
 fn regular_files() {
     use Outcome::{Item, Nothing, Request};
     const OLD: Option<(usize, u64)> = Some((5, 50));

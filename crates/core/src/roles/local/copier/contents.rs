@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::report::Report;
 use crate::roles::words::request::Request;
 use crate::sums::strong::Hasher;
-use crate::tree::data::{self, CopyError};
+use crate::tree::data::{self, CopyError, Reflink};
 use crate::tree::sparse::Output;
 use crate::wire::throttle::Throttle;
 
@@ -67,7 +67,7 @@ impl Copier {
         let report = self.report.clone();
         let progress = report.progress_level() > 0;
         let written = &mut self.written.0;
-        data::copy_whole_with(source, target, size, true, &mut |done| {
+        data::copy_whole_with(source, target, size, Reflink::Try, &mut |done| {
             *written = done;
             if progress {
                 report.progress(done, size);

@@ -20,6 +20,7 @@ use crate::sums::size::sum_head;
 use crate::sums::strong::{BlockHasher, Hasher};
 use crate::tree::data::{read_at, CopyError};
 use crate::tree::sparse::Output;
+use crate::tree::Atime;
 use crate::wire::throttle::Throttle;
 
 impl Copier {
@@ -34,7 +35,10 @@ impl Copier {
             existing,
         } = job;
         let plan = Arc::clone(&self.plan);
-        let basis_file = match basis.root.open_read(&basis.name, self.plan.open_noatime) {
+        let basis_file = match basis
+            .root
+            .open_read(&basis.name, Atime::keep_if(self.plan.open_noatime))
+        {
             Ok(file) => file,
             Err(error) => {
                 let text = messages::basis_failed(dest.report.quoted(&basis.root.display(&basis.name)));

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from tain.options.choices import CHECKSUMS, COMPRESSIONS, DIGESTS
+from tain.release import PROTOCOL, RSYNC_VERSION, VERSION
 
-#: This product.
-VERSION = "0.1.0"
-#: What a caller by the name of rsync is told, so that scripts which compare versions find what they look for.
-RSYNC_VERSION = "3.5.0"
-PROTOCOL = 32
 URL = ""
 
 #: (words in the text, value). The JSON key is made from the words.
@@ -50,13 +46,8 @@ _COPYRIGHT = "(C) 2026 by the tain authors."
 
 
 def called_rsync(program: str) -> bool:
-    """Whether the caller believes to run rsync."""
+    """Whether the program was started under the name of rsync: scripts that compare versions then find rsync's."""
     return program == "rsync"
-
-
-def own_version() -> str:
-    """The version of the installed package."""
-    return VERSION
 
 
 def _word(name: str, value: object) -> str:
@@ -86,9 +77,9 @@ def _names(names: tuple[str, ...]) -> str:
 def version_text(program: str) -> str:
     """The text of ``--version``."""
     if called_rsync(program):
-        first = f"rsync  version {RSYNC_VERSION}  protocol version {PROTOCOL}\ntain {own_version()}, not rsync itself\n"
+        first = f"rsync  version {RSYNC_VERSION}  protocol version {PROTOCOL}\ntain {VERSION}, not rsync itself\n"
     else:
-        first = f"{program}  version {own_version()}  protocol version {PROTOCOL}\n"
+        first = f"{program}  version {VERSION}  protocol version {PROTOCOL}\n"
     return (
         first
         + f"Copyright {_COPYRIGHT}\n"
@@ -114,14 +105,9 @@ def _json(value: object) -> str:
     return str(value) if isinstance(value, int) else f'"{value}"'
 
 
-def _block(items: list[str]) -> str:
-    """Items in lines below 75 columns, indented by four, with commas."""
-    return _wrap(items)
-
-
 def version_json(program: str) -> str:
     """The text of ``-VV``."""
-    version = RSYNC_VERSION if called_rsync(program) else own_version()
+    version = RSYNC_VERSION if called_rsync(program) else VERSION
     head = [
         ("program", program),
         ("version", version),
@@ -130,15 +116,15 @@ def version_json(program: str) -> str:
         ("url", URL),
     ]
     if called_rsync(program):
-        head.insert(2, ("tain_version", own_version()))
+        head.insert(2, ("tain_version", VERSION))
     lines = [f'  "{key}": "{value}",' for key, value in head]
     for title, pairs in (("capabilities", CAPABILITIES), ("optimizations", OPTIMIZATIONS)):
         lines.append(f'  "{title}": {{')
-        lines.append(_block([f'"{_key(name)}": {_json(value)}' for name, value in pairs]))
+        lines.append(_wrap([f'"{_key(name)}": {_json(value)}' for name, value in pairs]))
         lines.append("  },")
     for title, names in (("checksum_list", CHECKSUMS), ("compress_list", COMPRESSIONS), ("daemon_auth_list", DIGESTS)):
         lines.append(f'  "{title}": [')
-        lines.append(_block([f'"{name}"' for name in names]))
+        lines.append(_wrap([f'"{name}"' for name in names]))
         lines.append("  ],")
     lines.append(f'  "license": "{LICENSE}",')
     lines.append(f'  "caveat": "{_NO_WARRANTY.format(name="tain")}"')

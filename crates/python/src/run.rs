@@ -1,15 +1,16 @@
-//! `Transfer`: a run in a thread of its own, and what it tells.
+//! `Run`: a transfer in a thread of its own, and its events.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
-use tain_core::event::{Counts, Event, Record as CoreRecord, Summary as CoreSummary};
+use tain_core::event::{Counts, Event, Item as CoreItem, Summary as CoreSummary};
 use tain_core::report::Report;
 
-/// How long a wait for events may keep signals waiting.
+/// The longest delay of a Python signal handler.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// See the stub.
@@ -17,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 pub struct Summary {
     code: i32,
     error: String,
-    told: bool,
+    reported: bool,
     role: &'static str,
     files: Py<PyDict>,
     created: Py<PyDict>,
@@ -59,7 +60,7 @@ impl Summary {
         Ok(Self {
             code: s.code,
             error: s.error,
-            told: s.told,
+            reported: s.told,
             role: s.role.name(),
             files: counts(py, s.files)?,
             created: counts(py, s.created)?,
@@ -86,7 +87,7 @@ impl Summary {
 
 /// See the stub.
 #[pyclass(module = "tain._core", frozen, get_all)]
-pub struct Record {
+pub struct Item {
     operation: Py<PyString>,
     itemized: Py<PyString>,
     name: Py<PyBytes>,
@@ -96,30 +97,41 @@ pub struct Record {
     target: Option<Py<PyBytes>>,
 }
 
-impl Record {
-    fn new(py: Python<'_>, record: &CoreRecord) -> Self {
+impl Item {
+    fn new(py: Python<'_>, item: &CoreItem) -> Self {
         Self {
-            operation: PyString::intern(py, record.operation.trim_end_matches('.')).unbind(),
-            itemized: PyString::new(py, &record.itemized).unbind(),
-            name: PyBytes::new(py, &record.name).unbind(),
-            length: record.length,
-            mtime: record.mtime,
-            mode: record.mode,
-            target: record.target.as_ref().map(|t| PyBytes::new(py, t).unbind()),
+            operation: PyString::intern(py, item.operation).unbind(),
+            itemized: PyString::new(py, &item.itemized).unbind(),
+            name: PyBytes::new(py, &item.name).unbind(),
+            length: item.length,
+            mtime: item.mtime,
+            mode: item.mode,
+            target: item.target.as_ref().map(|t| PyBytes::new(py, t).unbind()),
         }
     }
 }
 
+/// An event as a pair of its kind and its value; see the stub.
+fn event(py: Python<'_>, event: &Event) -> PyResult<(Py<PyString>, Py<PyAny>)> {
+    let text = |bytes: &[u8]| PyBytes::new(py, bytes).into_any().unbind();
+    let (kind, value) = match event {
+        Event::Stdout(bytes) => (intern!(py, "stdout"), text(bytes)),
+        Event::Stderr(bytes) => (intern!(py, "stderr"), text(bytes)),
+        Event::Log(bytes) => (intern!(py, "log"), text(bytes)),
+        Event::Item(item) => (intern!(py, "item"), Py::new(py, Item::new(py, item))?.into_any()),
+    };
+    Ok((kind.clone().unbind(), value))
+}
+
 /// See the stub.
 #[pyclass(module = "tain._core", frozen)]
-pub struct Transfer {
+pub struct Run {
     report: Report,
-    records: Mutex<Vec<CoreRecord>>,
     outcome: Arc<Mutex<Option<CoreSummary>>>,
 }
 
-impl Transfer {
-    /// Run `work` in a thread.
+impl Run {
+    /// Start `work` in a thread.
     pub fn start(report: Report, work: impl FnOnce(&Report) -> CoreSummary + Send + 'static) -> PyResult<Self> {
         let outcome = Arc::new(Mutex::new(None));
         let (slot, handle) = (Arc::clone(&outcome), report.clone());
@@ -134,42 +146,25 @@ impl Transfer {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(summary);
             handle.finish();
         })?;
-        Ok(Self {
-            report,
-            records: Mutex::default(),
-            outcome,
-        })
+        Ok(Self { report, outcome })
     }
 }
 
 #[pymethods]
-impl Transfer {
+impl Run {
     fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
         slf
     }
 
-    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Vec<(u8, Py<PyBytes>)>>> {
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Vec<(Py<PyString>, Py<PyAny>)>>> {
         loop {
             let batch = py.detach(|| self.report.take(PATIENCE));
             py.check_signals()?;
-            let Some(events) = batch else { return Ok(None) };
-            if events.is_empty() {
-                continue;
+            match batch {
+                None => return Ok(None),
+                Some(events) if events.is_empty() => {}
+                Some(events) => return events.iter().map(|e| event(py, e)).collect::<PyResult<_>>().map(Some),
             }
-            let mut out = Vec::with_capacity(events.len());
-            for event in events {
-                let (kind, bytes) = match event {
-                    Event::Stdout(bytes) => (1, bytes),
-                    Event::Stderr(bytes) => (2, bytes),
-                    Event::Log(bytes) => (3, bytes),
-                    Event::Record(record) => {
-                        self.records.lock().unwrap_or_else(PoisonError::into_inner).push(record);
-                        continue;
-                    }
-                };
-                out.push((kind, PyBytes::new(py, &bytes).unbind()));
-            }
-            return Ok(Some(out));
         }
     }
 
@@ -179,20 +174,15 @@ impl Transfer {
         Summary::new(py, done.unwrap_or_else(|| self.report.summary()))
     }
 
-    fn take_records(&self, py: Python<'_>) -> Vec<Record> {
-        let taken = std::mem::take(&mut *self.records.lock().unwrap_or_else(PoisonError::into_inner));
-        taken.iter().map(|record| Record::new(py, record)).collect()
-    }
-
     #[pyo3(signature = (code=20))]
     fn cancel(&self, code: i32) {
         self.report.cancel(code);
     }
 }
 
-impl Drop for Transfer {
+impl Drop for Run {
     fn drop(&mut self) {
-        // A transfer that nobody iterates any more must not wait for its events to be taken.
+        // Without a reader of its events the thread would wait for room in the queue forever.
         let over = self.outcome.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         if !over {
             self.report.cancel(20);

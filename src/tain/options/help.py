@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tain.cli.version import version_text
+from tain.errors import UsageError
 from tain.options.table import DAEMON_ROWS, ROWS
+from tain.options.version import version_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ If you were not trying to invoke {name} as a daemon, avoid using any of the
 daemon-specific {name} options.  See also the rsyncd.conf(5) manpage.
 """
 
-#: Lines that describe no single row, or one in other words: first name of the row -> (left column, text).
+#: Further lines behind a row: its first name -> (left column, text).
 _EXTRA: dict[str, tuple[tuple[str, str], ...]] = {
     "archive": (("--no-OPTION", "turn off an implied OPTION (e.g. --no-D)"),),
     "no-inc-recursive": (("--no-i-r", "same as --no-inc-recursive"),),
@@ -81,6 +82,11 @@ def options_text(rows: tuple[Row, ...], name: str, *, daemon: bool = False) -> s
 def usage(name: str) -> str:
     """The whole text of ``--help``."""
     return version_text(name) + "\n" + _INTRO.format(name=name) + options_text(ROWS, name) + _END.format(name=name)
+
+
+def missing_arguments(name: str) -> UsageError:
+    """The error for a command line that names nothing to do: the text of ``--help``."""
+    return UsageError(usage(name).rstrip("\n"))
 
 
 def daemon_usage(name: str) -> str:

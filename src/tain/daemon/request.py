@@ -1,0 +1,196 @@
+"""A client's request, with the settings of its module applied (spec: daemon 4 steps 20 to 23, 7.3, 13.2)."""
+
+from __future__ import annotations
+
+import os
+
+from tain.daemon import arguments, optionpaths
+from tain.errors import TainError, UnsupportedError, UsageError
+from tain.options import levels
+from tain.options.chmod import parse_chmod
+from tain.options.parse import parse
+from tain.options.refuse import refusals
+from tain.options.resolve import Finished, resolve
+from tain.options.resolved import ResolvedOptions
+from tain.session.wildcards import expand
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tain.daemon.log import Log
+    from tain.daemon.module_view import ModuleView
+    from tain.options.refuse import Refusals
+
+#: Most threads for one client (spec: daemon 9).
+_MAX_THREADS = 8
+
+
+class Request:
+    """The options of one client, and the error that it gets instead of a transfer, if any."""
+
+    def __init__(self, asked: arguments.Arguments, view: ModuleView, log: Log) -> None:
+        """Parse the client's options; faults of the configuration go to the log."""
+        section = view.section
+        refused = refusals(os.fsdecode(section.text("refuse options")).split(), charset=view.charset is not None)
+        for term in refused.unmatched:
+            log.error(f'No match for refuse-options string "{term}"')
+        self.asked = asked
+        self.options, self.refusal = understand(asked.options, refused)
+        for name in ("read_batch", "write_batch"):
+            if getattr(self.options, name) is not None:
+                log.error(f"ignoring --{name.replace('_', '-')} option sent to server")
+
+    @property
+    def sender(self) -> bool:
+        """The daemon sends."""
+        return self.options.sender
+
+    def apply_module(self, view: ModuleView, paths: list[bytes], log: Log, *, failure: str) -> None:
+        """Apply the module's settings to the options. *failure* is that of ``pre-xfer exec``; the first error counts.
+
+        *paths* are those of `expand_paths`.
+        """
+        if failure:
+            self.refusal = UnsupportedError(failure)
+        if self.refusal is None:
+            self.refusal = forbidden(self.options, view)
+        if self.refusal is None:
+            try:
+                # The paths come first: directories in options are relative to the destination.
+                self.options.args = [b".", *paths]
+                adapt(self.options, view)
+                optionpaths.confine(self.options, view, log.write_escaped)
+            except TainError as error:
+                self.refusal = error
+
+
+def understand(words: list[bytes], refused: Refusals) -> tuple[ResolvedOptions, TainError | None]:
+    """The options of a request, and what is wrong with them.
+
+    An error is sent only after the handshake, and that needs all the options.
+    """
+    environ: dict[bytes, bytes] = {}
+    try:
+        options = resolve(parse(words), environ=environ, refusals=refused)
+        if options.max_alloc_arg is not None and options.max_alloc <= 0:
+            return options, UnsupportedError("rsync: max-alloc must be greater than zero")
+        if options.iconv is None and "no-iconv" in refused:
+            return options, UnsupportedError("rsync: The server is configured to refuse --no-iconv")
+        return options, None
+    except Finished:
+        refusal: TainError = UnsupportedError(
+            "rsync: Error parsing options: option may be supported on client but not on server?"
+        )
+    except TainError as error:
+        refusal = error if error.code == 4 else UnsupportedError(str(error))
+    return _options_for_handshake(words, refused), refusal
+
+
+def _options_for_handshake(words: list[bytes], refused: Refusals) -> ResolvedOptions:
+    """As much of a refused request as the handshake needs."""
+    environ: dict[bytes, bytes] = {}
+    raw = parse(words)
+    raw.error, raw.daemon = None, None
+    # Words behind a refused one are not read: the handshake does not depend on them.
+    for at, (row, _, _, _) in enumerate(raw.items):
+        if refused.refuses(row):
+            # These two are noted before they are refused, and decide how the list travels.
+            del raw.items[at + (row.key in ("delete-after", "delay-updates")) :]
+            break
+    try:
+        options = resolve(raw, environ=environ)
+    except (TainError, Finished):
+        options = ResolvedOptions()
+        options.sender = b"--sender" in words
+        for word in words:
+            if word[:1] == b"-" and word[1:2] != b"-" and b"e" in word:
+                options.capabilities = word.partition(b"e")[2]
+    options.server = True
+    return options
+
+
+def forbidden(options: ResolvedOptions, view: ModuleView) -> TainError | None:
+    """The error when the module does not allow this direction (spec: daemon 13.2)."""
+    if options.sender:
+        if view.section.flag("write only"):
+            return UsageError("ERROR: module is write only")
+        if view.read_only and options.remove_source_files:
+            return UsageError("ERROR: --remove-source-files cannot be used with a read-only module")
+    elif view.read_only:
+        return UsageError("ERROR: module is read only")
+    return None
+
+
+def adapt(options: ResolvedOptions, view: ModuleView) -> None:
+    """Limit and override the client's options by the module's parameters."""
+    section = view.section
+    verbosity, cap = section.number("max verbosity"), view.settings.bwlimit
+    options.verbose = min(options.verbose, max(verbosity, 0))
+    levels.limit(verbosity, options.info, options.info_priority, options.debug, options.debug_priority)
+    if view.timeout and (not options.timeout or options.timeout > view.timeout):
+        options.timeout = view.timeout
+    if cap and (not options.bwlimit or options.bwlimit > cap):
+        options.bwlimit = cap
+    options.compress_threads = min(options.compress_threads, _MAX_THREADS)
+    options.confine_root = None
+    options.insecure_links = view.insecure_links
+    if options.iconv is not None:
+        options.iconv = view.charset
+    if section.flag("fake super"):
+        options.super_user = 2
+    elif options.fake_super:
+        options.super_user = 1
+    if section.flag("ignore errors"):
+        options.ignore_errors = True
+    noatime = section.tri("open noatime")
+    if noatime is not None:
+        options.open_noatime = noatime
+    if options.sender and options.compress and b"*" in section.text("dont compress").split():
+        options.compress_level = 1
+
+
+def module_chmod(view: ModuleView, log: Log, *, sender: bool) -> bytes:
+    """The module's chmod for this direction. One that cannot be read is logged and ignored, as rsync does."""
+    name = view.chmod_name(sender=sender)
+    value = view.section.text(name)
+    if value:
+        try:
+            parse_chmod(value)
+        except UsageError:
+            log.error(f'Invalid "{name}" directive: {os.fsdecode(value)}')
+            return b""
+    return value
+
+
+def expand_paths(asked: arguments.Arguments, view: ModuleView, *, sender: bool) -> list[bytes]:
+    """The requested paths below the module's root, cleaned and with wildcards expanded."""
+    hidden = _hidden(view, sends=sender)
+    found: list[bytes] = []
+    for path in asked.paths:
+        cleaned = arguments.clean_source(path) if sender else arguments.clean(path)
+        matches = expand(cleaned, view.root_fd, hidden, locked=view.is_chroot)
+        # A destination is one place: a pattern with several matches stays as it is.
+        found += matches if sender or len(matches) == 1 else [cleaned]
+    return found or [b"."]
+
+
+def paths_for_hooks(asked: arguments.Arguments, view: ModuleView, found: list[bytes]) -> list[bytes]:
+    """The expanded paths as hooks get them: in a chroot they begin at its root."""
+    if not view.is_chroot:
+        return found
+    plain = b"." in asked.paths
+    return [b"/" if path == b"." and not plain else b"/" + path for path in found]
+
+
+def _hidden(view: ModuleView, *, sends: bool) -> Callable[[bytes, bool], bool] | None:
+    """Whether the module's filter hides a name, for wildcards; None for a module without a filter."""
+    if not view.rules:
+        return None
+    from tain import _core
+
+    def hidden(name: bytes, is_dir: bool) -> bool:
+        parts = [part for part in name.split(b"/") if part not in (b"", b".")]
+        return bool(parts) and _core.excluded(view.rules, b"/".join(parts), is_dir, sends=sends)
+
+    return hidden

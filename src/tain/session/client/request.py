@@ -1,0 +1,142 @@
+"""What a client was asked for, and what it reads and opens before it starts anything."""
+
+from __future__ import annotations
+
+import os
+
+from tain.errors import UnsupportedError
+from tain.options import hostspec
+from tain.options.levels import USER
+from tain.report.output import Output
+from tain.report.trace import Trace
+from tain.session import oldpeer, unavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from tain import _core
+    from tain.options.hostspec import Locations
+    from tain.options.resolved import ResolvedOptions
+    from tain.session.batch import BatchFile
+    from tain.session.environment import Environment
+
+
+def open_output(options: ResolvedOptions, env: Environment, out: Output | None = None) -> Output:
+    """*out*, or else output as the options want it. A log file that cannot be opened is reported and left out."""
+    if out is None:
+        out = Output(
+            env.stdout,
+            env.stderr,
+            quiet=options.quiet > 0,
+            all_to_stderr=options.stderr_mode == "all",
+            outbuf=options.outbuf,
+            eight_bit=options.eight_bit_output,
+        )
+    if options.log_file:
+        from tain.session.runlog import open_log
+
+        open_log(options, env, out, role="client")
+    return out
+
+
+class Request:
+    """One client run before its connection exists. Mistakes of the user are found here, before anything is started."""
+
+    def __init__(
+        self,
+        options: ResolvedOptions,
+        env: Environment,
+        *,
+        out: Output | None = None,
+        events: Collection[str] = (),
+        on_events: Callable[[list[_core._Event]], None] | None = None,
+    ) -> None:
+        """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*."""
+        self.options = options
+        self.env = env
+        self.out = open_output(options, env, out)
+        self.events = events
+        self.on_events = on_events
+        self.trace = Trace(self.out, options.debug)
+        #: Sources and destination; until `locate`, only a guess of the direction.
+        self.job: Locations = hostspec.Locations()
+        self.job.am_sender = False
+        #: The name in brackets of the closing line.
+        self.role = "client"
+        #: Rule texts of the filter options.
+        self.rules: list[bytes] = []
+        #: The list of ``--files-from``; None: the list comes from standard input or from the peer, or there is none.
+        self.files_from: bytes | None = None
+        self.batch: BatchFile | None = None
+        #: The figures of the transfer, once there are any.
+        self.summary: _core.Summary | None = None
+
+    def read(self) -> None:
+        """Read the files that the options name, and create the batch. Errors: `TainError` in the name of `role`."""
+        options = self.options
+        unavailable.refuse(options)
+        if options.args:
+            self.job.am_sender = options.read_batch is None and hostspec.parse_host(options.args[0]) is None
+        self.rules = self.read_rules(options.protocol)
+        if options.files_from is not None and options.files_from_host is None and options.files_from != b"-":
+            from tain.session.plan import read_files_from
+
+            self.files_from = read_files_from(
+                options.files_from, self.env, options, forward=bool(options.args) and not self.job.am_sender
+            )
+        if not options.args:
+            from tain.options.help import missing_arguments
+
+            # With options, rsync has begun a transfer at this point.
+            if len(self.env.argv) >= 2:
+                self.take_role()
+            raise missing_arguments(os.fsdecode(self.env.program))
+        if options.write_batch is not None and options.read_batch is None:
+            from tain.session.batch import BatchFile
+
+            # rsync has no direction yet, and reports as the receiver.
+            self.role = "Receiver"
+            self.batch = BatchFile(options, self.env, role=self.role)
+        self.take_role()
+
+    def locate(self) -> None:
+        """Sort the arguments. Errors are reported in the name of the direction that the first argument suggests."""
+        self.job = hostspec.locate(self.options)
+        self.take_role()
+        if self.job.tls:
+            raise UnsupportedError("rsync: rsyncs:// is not supported by this version of tain")
+
+    def take_role(self) -> None:
+        """Report in the name of the transfer's direction from here on."""
+        self.role = "sender" if self.job.am_sender else "Receiver"
+
+    def speak_old(self, protocol: int) -> None:
+        """The peer speaks no more than an old *protocol*: use the forms of that time."""
+        before = self.options
+        self.options = oldpeer.adapt(before, protocol, server_sends=not self.job.am_sender)
+        if self.options.protocol != before.protocol or self.options.filter_events != before.filter_events:
+            self.rules = self.read_rules(self.options.protocol, again=True)
+
+    def read_rules(self, protocol: int, *, again: bool = False) -> list[bytes]:
+        """The user's rules in the form for a peer of *protocol*. *again*: without the notes about them."""
+        from tain.session.rules import user_rules
+
+        notes: list[tuple[int, str]] = []
+        rules = user_rules(
+            self.options, self.env, protocol=protocol, am_sender=self.job.am_sender, role="client", notes=notes
+        )
+        for level, line in () if again else notes:
+            if not level:
+                self.out.error(line.encode() + b"\n")
+            elif self.options.debug_priority.get("FILTER") == USER or line.endswith(self._implied_rules()):
+                # rsync reads rules together with the options, before -v sets levels; rules that other options imply
+                # come later.
+                self.trace.at("FILTER", level, line)
+        return rules
+
+    def _implied_rules(self) -> tuple[str, ...]:
+        """The ends of the lines about rules that other options imply."""
+        options = self.options
+        suffix, partial = options.backup_suffix or b"~", options.partial_dir or b""
+        return f"add_rule(-r *{os.fsdecode(suffix)})", f"add_rule(-p {os.fsdecode(partial)})", "[global CVS]"

@@ -1,0 +1,112 @@
+"""From the options of a client to its kind of run, and to its exit code."""
+
+from __future__ import annotations
+
+import os
+
+from tain.errors import TainError, UsageError
+from tain.report import output
+from tain.session import oldpeer
+from tain.session.client.local import LocalRun, TwinRun, needs_twin
+from tain.session.client.request import Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from tain import _core
+    from tain.options.resolved import ResolvedOptions
+    from tain.report.output import Output
+    from tain.session.client.remote import DaemonRun, ShellRun
+    from tain.session.client.replay import ReplayRun
+    from tain.session.environment import Environment
+
+
+def run(options: ResolvedOptions, env: Environment) -> int:
+    """Do what a client's command line asks for and print all of it; returns the exit code."""
+    client = Client(options, env)
+    hints = os.isatty(env.stderr) if options.hints is None else options.hints
+    if hints and not options.quiet:
+        client.out.errors_seen = bytearray()
+    try:
+        code = client.run()
+    except TainError as error:
+        client.out.error(output.failure_text(error, client.role))
+        code = error.code
+    finally:
+        client.out.flush()
+    if code and client.out.errors_seen:
+        client.explain()
+    return code
+
+
+class Client:
+    """One run of a client."""
+
+    def __init__(
+        self,
+        options: ResolvedOptions,
+        env: Environment,
+        *,
+        out: Output | None = None,
+        events: Collection[str] = (),
+        on_events: Callable[[list[_core._Event]], None] | None = None,
+    ) -> None:
+        """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*."""
+        self._request = Request(options, env, out=out, events=events, on_events=on_events)
+
+    @property
+    def out(self) -> Output:
+        return self._request.out
+
+    @property
+    def role(self) -> str:
+        """The name in brackets of the closing line."""
+        return self._request.role
+
+    @property
+    def summary(self) -> _core.Summary | None:
+        """The figures of the transfer, when there was one."""
+        return self._request.summary
+
+    def run(self) -> int:
+        """The exit code. Errors: a `TainError` that ended the run before its transfer could report for itself."""
+        self._request.read()
+        return choose(self._request).run()
+
+    def explain(self) -> None:
+        """Print likely causes of the errors that were printed (spec: daemon 16.3)."""
+        from tain.diagnosis import hints
+        from tain.transport import tcp
+
+        job, out = self._request.job, self.out
+        errors, out.errors_seen = bytes(out.errors_seen or b""), None
+        log, out.log = out.log, None
+        port = job.port or self._request.options.port or tcp.PORT
+        hints.write_hints(errors, out.error, host=job.host, port=port)
+        out.log = log
+
+
+def choose(request: Request) -> LocalRun | TwinRun | ShellRun | DaemonRun | ReplayRun:
+    """The kind of run that the arguments mean. Errors: `UsageError`."""
+    if request.options.read_batch is not None:
+        from tain.session.client.replay import ReplayRun
+
+        return ReplayRun(request)
+    request.locate()
+    job = request.job
+    if job.host is not None and oldpeer.is_old(request.options.protocol):
+        request.speak_old(request.options.protocol)
+    options = request.options
+    if job.host is None or not job.daemon:
+        if options.password_file is not None:
+            raise UsageError("The --password-file option may only be used when accessing an rsync daemon.")
+        if options.contimeout:
+            raise UsageError("The --contimeout option may only be used when connecting to an rsync daemon.")
+    if job.host is None:
+        return TwinRun(request) if needs_twin(request) else LocalRun(request)
+    from tain.session.client.remote import DaemonRun, ShellDaemonRun, ShellRun
+
+    if not job.daemon:
+        return ShellRun(request)
+    return ShellDaemonRun(request) if options.rsh_given else DaemonRun(request)
