@@ -25,8 +25,7 @@ use crate::roles::words::At;
 use crate::sums::size::sum_head;
 use crate::tree::data::CopyError;
 use crate::tree::Root;
-use crate::wire::item::IoErrors;
-use crate::wire::item::ItemFlags;
+use crate::wire::item::{IoErrors, ItemFlags};
 use crate::wire::throttle::Throttle;
 
 /// Files up to this size are read and written in one piece.

@@ -23,8 +23,7 @@ use crate::roles::words::request::BasisKind;
 use crate::sums::size::SumHead;
 use crate::sums::strong::Hasher;
 use crate::tree::Root;
-use crate::wire::item::IoErrors;
-use crate::wire::item::Item;
+use crate::wire::item::{IoErrors, Item};
 use crate::wire::link::Reader;
 use crate::wire::trace::Way;
 
