@@ -524,7 +524,8 @@ impl Scanner {
             }
             return Ok(());
         }
-        self.list_file(root_number, name, stat, 0, 0, builder, children)
+        children.extend(self.list_file(root_number, name, stat, None, builder)?);
+        Ok(())
     }
 }
 
