@@ -12,10 +12,6 @@ from tain.release import PROTOCOL
 class PlanOptions:
     """The options that a plan takes as they are: each is a field of it with the same name and meaning."""
 
-    # ---- who we are
-    #: ``--server``: started by a peer.
-    server: bool = False
-
     # ---- output
     #: Final level of every info word (upper case), zero levels included.
     info: dict[str, int]
@@ -35,7 +31,6 @@ class PlanOptions:
     implied_dirs: bool = True
     mkpath: bool = False
     from0: bool = False
-    cvs_exclude: bool = False
     existing: bool = False
     ignore_existing: bool = False
     update: bool = False
@@ -113,8 +108,6 @@ class PlanOptions:
     dry_run: bool = False
 
     # ---- connection and protocol
-    #: Seconds; 0 = none.
-    timeout: int = 0
     compress_threads: int = 0
     #: Bytes.
     max_alloc: int = 1 << 30
@@ -132,6 +125,8 @@ class ResolvedOptions(PlanOptions):
     """Every option of a client, server or daemon."""
 
     # ---- who we are
+    #: ``--server``: started by a peer.
+    server: bool = False
     #: ``--sender``: this server sends.
     sender: bool = False
     #: ``--daemon``: the daemon's own option table was used.
@@ -140,6 +135,10 @@ class ResolvedOptions(PlanOptions):
     args: list[bytes]
     #: The server's ``-e`` value (``.iLsfxCIvu``); None on a client or when the peer sent none.
     capabilities: bytes | None = None
+    #: ``--cvs-exclude``; its rules are among those of the plan.
+    cvs_exclude: bool = False
+    #: Seconds; 0 = none.
+    timeout: int = 0
 
     # ---- output
     #: Count of ``-v``.

@@ -163,7 +163,11 @@ def plan_fields(
     am_sender = options.sender if job is None else job.am_sender
     # tests/unit/test_arguments_plan.py compares these names with the fields of the core.
     fields: PlanFields = {name: getattr(options, name) for name in PLAN_FIELDS}  # type: ignore[assignment]
-    fields |= {"local": local, "twin": twin, "write_batch_handle": write_batch_fd}
+    fields |= {
+        "process": "local" if local else "server" if options.server else "client",
+        "twin": twin,
+        "write_batch_handle": write_batch_fd,
+    }
     fields |= _process_fields(options, env)
     fields |= _agreed_fields(options, agreed)
     fields |= _path_fields(options, job, am_sender=am_sender)
@@ -173,7 +177,7 @@ def plan_fields(
         try:
             data = read_files_from(options.files_from, env, options, forward=mode == "forward")
         except UsageError as error:
-            if extra is not None and extra.get("daemon"):
+            if extra is not None and extra.get("process") == "daemon":
                 # Every error in a request ends a daemon's connection with this code.
                 raise UnsupportedError(str(error)) from error
             raise
@@ -219,7 +223,6 @@ def _agreed_fields(options: ResolvedOptions, agreed: Agreed) -> PlanFields:
         "compress_level": agreed.level,
         "iconv": charset_name(options),
         "secluded_args": bool(options.secluded_args),
-        "skip_compress": [part for part in (options.skip_compress or b"").split(b"/") if part],
     }
     fields |= {name: bool(agreed.compat & bit) for name, bit in COMPAT_FLAGS.items()}  # type: ignore[typeddict-item]
     # rsync uses the old order of seed and data only for the MD5 that the protocol implies.
@@ -275,7 +278,6 @@ def _output_fields(options: ResolvedOptions, env: Environment, *, server: bool) 
         "itemize": options.itemize_level > 0,
         "logging": logs,
         "log_format": (log_format or None) if logs else None,
-        "stats": options.info.get("STATS", 0),
         "progress": 0 if options.server or options.quiet else min(options.info.get("PROGRESS", 0), 2),
         "thousands": thousands(env.environ),
         # A server prints its own lines without a locale, as rsync does (spec: output 11).

@@ -113,12 +113,17 @@ pub(crate) struct Scanner {
 impl Scanner {
     pub(crate) fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Result<Self> {
         let filters = Filters::sender(&plan)?.telling(&report);
-        let chmod = Chmod::parse(&plan.chmod).unwrap_or_default();
-        let daemon_chmod = Chmod::parse(&plan.daemon_chmod).unwrap_or_default();
+        let chmod = Chmod::parse(&plan.attrs.chmod).unwrap_or_default();
+        let daemon_chmod = Chmod::parse(&plan.attrs.daemon_chmod).unwrap_or_default();
         Ok(Self {
-            local: plan.local,
-            charset: plan.iconv.as_deref().filter(|_| !plan.local).and_then(Iconv::new),
-            next_start: i32::from(plan.inc_recurse),
+            local: plan.place.is_local(),
+            charset: plan
+                .agreed
+                .iconv
+                .as_deref()
+                .filter(|_| !plan.place.is_local())
+                .and_then(Iconv::new),
+            next_start: i32::from(plan.agreed.inc_recurse),
             plan,
             report,
             sources,
@@ -166,10 +171,10 @@ impl Scanner {
                 ..Node::default()
             }
         };
-        let mut builder = SegmentBuilder::new(self.plan.protocol);
+        let mut builder = SegmentBuilder::new(self.plan.agreed.protocol);
         let dir_ndx = node.dir_ndx;
         let mut children = self.list(node, &mut builder)?;
-        if !self.plan.inc_recurse {
+        if !self.plan.agreed.inc_recurse {
             // One list for the whole run.
             loop {
                 for _ in 0..std::mem::take(&mut self.pushed) {
@@ -188,8 +193,8 @@ impl Scanner {
                 children = self.list(next, &mut builder)?;
             }
         }
-        builder.sort(self.plan.iconv.is_some());
-        if self.plan.inc_recurse {
+        builder.sort(self.plan.agreed.iconv.is_some());
+        if self.plan.agreed.inc_recurse {
             self.number(&builder, children);
         } else {
             self.finished = true;
@@ -198,7 +203,7 @@ impl Scanner {
         if self.local {
             dropped = builder.drop_duplicates();
             builder.strip_leading_slashes();
-            if self.plan.hard_links {
+            if self.plan.attrs.hard_links {
                 builder.group_hard_links(&mut self.links, self.next_start);
             }
         }
@@ -260,7 +265,7 @@ impl Scanner {
 
     /// Match rules against names below this root from here on.
     fn at_root(&mut self, number: u16) {
-        if self.filter_root == Some(number) || !self.filters.has_merge() && self.plan.daemon_rules.is_empty() {
+        if self.filter_root == Some(number) || !self.filters.has_merge() && self.plan.select.daemon_rules.is_empty() {
             return;
         }
         if let Some(root) = self.sources.root(number) {
@@ -275,7 +280,7 @@ impl Scanner {
     fn list(&mut self, node: Node, builder: &mut SegmentBuilder) -> Result<Vec<Node>> {
         let mut children: Vec<Node> = Vec::new();
         let at_top = node.path.is_empty() && node.contents.is_empty();
-        if self.report.plan().debug.filter > 1 {
+        if self.report.plan().output.debug.filter > 1 {
             let implied = node.arguments.first().filter(|_| !node.path.is_empty()).map(|a| a.root);
             let number = node.contents.first().map(|c| c.0).or(implied);
             if let Some(root) = number.and_then(|n| self.sources.root(n)) {
@@ -312,7 +317,7 @@ impl Scanner {
             .first()
             .map(|c| c.0)
             .or_else(|| node.arguments.first().map(|a| a.root));
-        let insecure = self.plan.insecure_links;
+        let insecure = self.plan.place.insecure_links;
         let Some(root) = number.and_then(|n| self.sources.root(n)) else {
             return Ok(());
         };
@@ -333,9 +338,9 @@ impl Scanner {
         children: &mut Vec<Node>,
     ) -> Result<()> {
         self.at_root(root_number);
-        let plan_is_root = self.plan.am_root;
+        let plan_is_root = self.plan.place.am_root;
         // Not with --copy-links (observed).
-        let noatime = self.plan.open_noatime && !self.plan.copy_links;
+        let noatime = self.plan.attrs.open_noatime && !self.plan.attrs.copy_links;
         let Some(root) = self.sources.root(root_number) else {
             return Ok(());
         };
@@ -442,7 +447,7 @@ impl Scanner {
     /// Test a link against the rules, as the type with which it will be listed.
     fn hidden_link(&mut self, root: u16, name: &[u8], stat: &Stat) -> bool {
         let mut dir = is_dir(stat.mode);
-        if stat.is_symlink() && (self.plan.copy_links || self.plan.copy_dirlinks) {
+        if stat.is_symlink() && (self.plan.attrs.copy_links || self.plan.attrs.copy_dirlinks) {
             dir = self
                 .sources
                 .root(root)
@@ -462,12 +467,12 @@ impl Scanner {
     fn follow_link(&mut self, root_number: u16, name: &[u8], stat: Stat) -> Option<Stat> {
         let plan = Arc::clone(&self.plan);
         let path = disk(name);
-        let mut follow = plan.copy_links;
-        if !follow && plan.copy_unsafe_links {
+        let mut follow = plan.attrs.copy_links;
+        if !follow && plan.attrs.copy_unsafe_links {
             let target = self.sources.root(root_number)?.read_link(path);
             if let Some(target) = target.ok().filter(|target| unsafe_link(target, path)) {
                 follow = true;
-                if plan.info.symsafe > 0 {
+                if plan.output.info.symsafe > 0 {
                     let text = text!["copying unsafe symlink \"", path, "\" -> \"", target, "\""];
                     self.report.info(text);
                 }
@@ -476,12 +481,13 @@ impl Scanner {
         let root = self.sources.root(root_number)?;
         if !follow {
             let behind = plan
+                .attrs
                 .copy_dirlinks
-                .then(|| root.stat_follow(path, plan.crtimes).ok())
+                .then(|| root.stat_follow(path, plan.attrs.crtimes).ok())
                 .flatten();
             return Some(behind.filter(Stat::is_dir).unwrap_or(stat));
         }
-        match root.stat_follow(path, plan.crtimes) {
+        match root.stat_follow(path, plan.attrs.crtimes) {
             Ok(behind) => return Some(behind),
             Err(error) if error.is(Errno::NOENT) => self.report_no_referent(root_number, name),
             Err(error) => {
@@ -505,13 +511,13 @@ impl Scanner {
         let plan = Arc::clone(&self.plan);
         let path = disk(name);
         debug!(self.report, flist >= 2; "[sender] make_file(", path, ",*,", i32::from(top_dev.is_some()) * 2, ")");
-        if stat.is_symlink() && (plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks) {
+        if stat.is_symlink() && (plan.attrs.copy_links || plan.attrs.copy_unsafe_links || plan.attrs.copy_dirlinks) {
             match self.follow_link(root_number, name, stat) {
                 Some(seen) => stat = seen,
                 None => return Ok(None),
             }
         }
-        if plan.copy_devices && stat.is_device() {
+        if plan.attrs.copy_devices && stat.is_device() {
             if let Some(Ok(file)) = self
                 .sources
                 .root(root_number)
@@ -534,15 +540,15 @@ impl Scanner {
             self.push(root_number, name, &stat, 0, builder)?;
             return Ok(None);
         }
-        let mount = plan.one_file_system > 0 && top_dev.is_some_and(|dev| dev != stat.dev);
-        if mount && plan.one_file_system > 1 {
-            if plan.info.mount > 0 {
+        let mount = plan.select.one_file_system > 0 && top_dev.is_some_and(|dev| dev != stat.dev);
+        if mount && plan.select.one_file_system > 1 {
+            if plan.output.info.mount > 0 {
                 self.report.info(text!["[sender] skipping mount-point dir ", path]);
             }
             return Ok(None);
         }
         // The list of a mount point is an empty one: by that a receiver with incremental recursion finishes the directory.
-        let contents = plan.recurse && !mount;
+        let contents = plan.select.recurse && !mount;
         let flags = if contents { eflag::CONTENT_DIR } else { 0 };
         let listed = self.push(root_number, name, &stat, flags, builder)? && (contents || mount);
         let dev = top_dev.unwrap_or(stat.dev);

@@ -32,7 +32,7 @@ impl Touch {
     /// Set the directory's time and mode.
     pub(super) fn apply(&self, dest: &Dest) {
         let (plan, report) = (&dest.plan, &dest.report);
-        if plan.idle() || plan.list_only {
+        if plan.idle() || plan.select.list_only {
             return;
         }
         let shown = || dest.display(&self.rel);
@@ -47,7 +47,7 @@ impl Touch {
             Err(error) => return failed(text!["stat ", shown(), " failed"], &error),
         };
         // With -K it may be a link to a directory: its own time is set (observed).
-        if !(now.is_dir() || now.is_symlink() && plan.keep_dirlinks) {
+        if !(now.is_dir() || now.is_symlink() && plan.attrs.keep_dirlinks) {
             return;
         }
         let want = &self.want;
@@ -56,7 +56,7 @@ impl Touch {
             // An untouched directory that is equal within the window is left, whatever its nanoseconds.
             let had_it = self
                 .before
-                .is_some_and(|before| same_time(plan.modify_window, mtime, before));
+                .is_some_and(|before| same_time(plan.select.modify_window, mtime, before));
             if !(had_it && self.before == Some(now.mtime_pair())) {
                 // That a time is restored which this run has changed is an extra: a failure of that is not reported.
                 match dest.root.utimens(&self.rel, Some(mtime), None) {
@@ -68,7 +68,7 @@ impl Touch {
         let mode = dest.real_mode(want.mode);
         if self.mode && now.is_dir() && (now.mode ^ mode) & 0o7777 != 0 {
             match dest.root.chmod(&self.rel, mode) {
-                Err(error) if !plan.fake_super => failed(messages::set_permissions_failed(shown()), &error),
+                Err(error) if !plan.place.fake_super => failed(messages::set_permissions_failed(shown()), &error),
                 _ => {}
             }
         }

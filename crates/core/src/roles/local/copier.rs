@@ -87,7 +87,7 @@ impl Copier {
         let pooled = poolable(&plan) && !report.after_data() && pool::size() > 0;
         let until_pool = pooled.then_some(FIRST);
         let mut throttle = Throttle::new();
-        throttle.set(plan.bwlimit);
+        throttle.set(plan.agreed.bwlimit);
         Self {
             plan,
             report,
@@ -187,7 +187,7 @@ impl Copier {
     fn copy_now(&mut self, request: &Request, dest: &Dest) -> Result<Outcome> {
         let entry = *request.at.entry();
         self.count(request);
-        if self.plan.dry_run {
+        if self.plan.select.dry_run {
             self.report_item(request, Figures::default(), Part::All);
             self.report.stats(|s| {
                 s.sent += 3;
@@ -245,15 +245,15 @@ impl Copier {
     /// Bytes that a sender would have written for the item, and read as sums, over an uncompressed wire: item, sum
     /// head, tokens, end and whole-file sum (spec: protocol 6.1, 7.1).
     fn wire_figures(&self, request: &Request, literal: u64, matched: u64) -> (u64, u64) {
-        let digest = crate::sums::strong::digest_len(self.plan.xfer_sum) as u64;
+        let digest = crate::sums::strong::digest_len(self.plan.agreed.xfer_sum) as u64;
         let mut sums = 16;
         let mut blocks = 0;
-        if let Some(basis) = request.basis.as_ref().filter(|_| !self.plan.whole_file) {
+        if let Some(basis) = request.basis.as_ref().filter(|_| !self.plan.write.whole_file) {
             let head = sum_head(
                 basis.size,
-                self.plan.block_size,
-                self.plan.protocol,
-                self.plan.xfer_sum,
+                self.plan.write.block_size,
+                self.plan.agreed.protocol,
+                self.plan.agreed.xfer_sum,
                 request.redo,
             );
             sums += u64::from(head.count) * (4 + u64::from(head.s2length));
@@ -274,7 +274,7 @@ impl Copier {
         let plan = Arc::clone(&self.plan);
         self.written = (0, 0);
         let entry = *request.at.entry();
-        let to_device = plan.write_devices && request.exists.is_some_and(|s| s.is_device());
+        let to_device = plan.write.write_devices && request.exists.is_some_and(|s| s.is_device());
         let size = if self.read_early(request, source, to_device) {
             entry.len
         } else {
@@ -293,7 +293,7 @@ impl Copier {
         };
         // Without --perms the mode is that of the file which the data builds on (observed).
         let model = match &request.basis {
-            Some(basis) if !plan.perms => dest.model(&basis.root, &basis.name),
+            Some(basis) if !plan.attrs.perms => dest.model(&basis.root, &basis.name),
             _ => request.exists,
         };
         let want = dest.wanted(request.at.list(), request.at.i(), model.as_ref());
@@ -309,7 +309,7 @@ impl Copier {
             from_partial: matches!(&request.basis, Some(b) if b.kind == BasisKind::Partial),
             redo: request.redo,
         };
-        let outcome = if plan.inplace || to_device || plan.append > 0 {
+        let outcome = if plan.write.inplace || to_device || plan.write.append > 0 {
             self.in_place(request, file, source, size, to_device)
         } else {
             self.replacement(request, file, source, size)
@@ -393,20 +393,21 @@ fn target_failed(dest: &Dest, rel: &[u8], error: CopyError) -> Error {
 /// Whether files of this run may be written in any order and in parallel to the generator: nothing that the generator
 /// does later depends on a file being in place, and nothing is reported after the data.
 fn poolable(plan: &Plan) -> bool {
-    let plain = plan.whole_file && !(plan.dry_run || plan.inplace || plan.append > 0 || plan.write_devices);
-    let independent = !(plan.hard_links
-        || plan.remove_source_files
-        || plan.remove_sent_files
-        || plan.delay_updates
-        || plan.partial_dir.is_some()
-        || plan.backup
-        || plan.fuzzy > 0
-        || plan.copy_devices
-        || plan.sparse
-        || plan.preallocate
-        || plan.bwlimit > 0);
+    let plain = plan.write.whole_file
+        && !(plan.select.dry_run || plan.write.inplace || plan.write.append > 0 || plan.write.write_devices);
+    let independent = !(plan.attrs.hard_links
+        || plan.removal.remove_source_files
+        || plan.removal.remove_sent_files
+        || plan.write.delay_updates
+        || plan.write.partial_dir.is_some()
+        || plan.write.backup
+        || plan.select.fuzzy > 0
+        || plan.attrs.copy_devices
+        || plan.write.sparse
+        || plan.write.preallocate
+        || plan.agreed.bwlimit > 0);
     // With names from several places a directory may be cleaned after the first of its files was asked for.
-    let ordered = plan.delete == DeleteWhen::Never || !plan.relative;
-    let silent = plan.progress == 0 && plan.verbose < 3 && plan.debug == Debug::default();
+    let ordered = plan.removal.delete == DeleteWhen::Never || !plan.select.relative;
+    let silent = plan.output.progress == 0 && plan.output.verbose < 3 && plan.output.debug == Debug::default();
     plain && independent && ordered && silent
 }

@@ -23,7 +23,7 @@ impl Requests for Copier {
 
     fn item(&mut self, _dest: &Dest, at: &At, _ndx: i32, iflags: ItemFlags, xname: Option<&[u8]>) -> Result<()> {
         let report = &self.report;
-        if self.plan.protocol < 29 {
+        if self.plan.agreed.protocol < 29 {
             Change::received(at, iflags, xname).report_unsent(report);
             return Ok(());
         }
