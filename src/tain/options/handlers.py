@@ -122,9 +122,9 @@ class Pass:
         self.options.append = min(self.options.append + 1, 2) if self.options.server else 1
 
     def on_chmod(self, value: bytes) -> None:
-        from tain.options.chmod import parse_chmod
+        from tain.options.chmod import check_chmod
 
-        parse_chmod(value)
+        check_chmod(value)
         options = self.options
         options.chmod = options.chmod + b"," + value if options.chmod else value
 

@@ -362,11 +362,6 @@ def server_command(
     return ServerCommand(head + out.words, None)
 
 
-def server_arguments(options: ResolvedOptions, *, am_sender: bool) -> list[bytes]:
-    """The unquoted words up to and including the ``.``, behind which paths follow."""
-    return server_command(options, [], am_sender=am_sender, shell=False).visible
-
-
 def encode_secluded(words: list[bytes]) -> bytes:
     """Secluded words in the form for the connection: each ends with NUL, the list with another (spec: protocol 1.8)."""
     return b"rsync\0" + b"".join((word or b".") + b"\0" for word in words) + b"\0"
