@@ -20,7 +20,8 @@ from tain.options.refuse import refusals
 from tain.options.resolve import Finished, resolve
 from tain.options.resolved import ResolvedOptions
 from tain.options.stoptime import stop_after, stop_at
-from tain.session.arguments import encode_secluded, quote_path, quote_value, server_command, unquote
+from tain.session.arguments import encode_secluded, quote_path, quote_value, server_command
+from tain.session.wildcards import unescape
 
 
 def options(*words: str, **env: str) -> ResolvedOptions:
@@ -237,7 +238,7 @@ def test_shell_words() -> None:
 def test_quoting() -> None:
     assert quote_path(b"d $t*[x]~") == b"d\\ \\$t*[x]~"
     assert quote_value(b"*:a") == b"\\*:a"
-    assert unquote(quote_value(bytes(range(1, 256)))) == bytes(range(1, 256))
+    assert unescape(quote_value(bytes(range(1, 256)))) == bytes(range(1, 256))
 
 
 def test_quoted_paths_survive_a_shell() -> None:
