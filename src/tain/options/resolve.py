@@ -135,7 +135,7 @@ def _resolve_memory(state: Pass) -> None:
         options.max_alloc_arg = text
     if text is not None:
         size = parse_size(text, "max-alloc", low=ALLOC_MIN, zero=True, point=state.point)
-        if not size:  # In rsync this means "no limit"; a peer must not be able to ask for that (spec: SEC-20).
+        if not size:  # In rsync this means "no limit"; a peer must not be able to ask for that (spec: security SEC-20).
             raise usage_error("max-alloc must be greater than zero")
         options.max_alloc = size
 
@@ -298,7 +298,7 @@ def _resolve_backup(state: Pass) -> None:
 
 
 def _resolve_output(options: ResolvedOptions) -> None:
-    """Choose the format of item lines, and apply ``--progress`` (spec: options 2.11, 3.12; output 9)."""
+    """Choose the format of item lines, and apply ``--progress`` (spec: options 2.11, options 3, step 12, output 9)."""
     before = False  # An item line comes before the data of its file.
     shown = options.out_format
     if shown is not None:

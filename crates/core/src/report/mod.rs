@@ -31,7 +31,6 @@ use crate::wire::frames::Tag;
 use crate::wire::item::IoErrors;
 use crate::wire::link::Writer;
 use events::Events;
-use item::ItemStyle;
 use outcome::Outcome;
 use screen::Screen;
 use tally::Tally;
@@ -131,11 +130,6 @@ impl Report {
         &self.shared.plan
     }
 
-    /// How items are printed.
-    pub fn style(&self) -> ItemStyle {
-        self.shared.voice.style
-    }
-
     /// Send a server's messages to its client through this writer from now on.
     pub fn set_writer(&self, writer: Writer) {
         *lock(&self.shared.writer) = Some(writer);
@@ -206,11 +200,6 @@ impl Report {
     /// All bits so far.
     pub fn io_error(&self) -> IoErrors {
         self.shared.outcome.io_error()
-    }
-
-    /// Some file was not transferred: the exit code is at least 23.
-    pub fn set_xfer_error(&self) {
-        self.shared.outcome.set_xfer_error();
     }
 
     /// Exit code of a run that came to its end (spec: output 2).

@@ -64,8 +64,8 @@ pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summar
                 _ => error.code(),
             };
             summary.error = error.to_string();
-            summary.told |= error.is_silent();
-            if !summary.told {
+            summary.reported |= error.is_silent();
+            if !summary.reported {
                 report.end_line();
             }
         }

@@ -383,7 +383,7 @@ impl Scanner {
                     {
                         continue;
                     }
-                    self.list_file(root_number, &name, stat, top_dev, 1, builder, children)?;
+                    children.extend(self.list_file(root_number, &name, stat, Some(top_dev), builder)?);
                 }
                 Err(Lookup::Failed(error)) if error.is(Errno::ACCESS) && unsearchable(root, dir) => {
                     self.report_unsearchable(root_number, dir);
@@ -492,25 +492,23 @@ impl Scanner {
         None
     }
 
-    /// List one name. `depth` 0: an argument itself.
-    #[allow(clippy::too_many_arguments)] // a name, its place in the walk, and where the entry and its children go
+    /// List one name. `top_dev`: the filesystem of the argument above it; `None` for an argument itself. Returns the
+    /// directory, if its contents are to be listed.
     fn list_file(
         &mut self,
         root_number: u16,
         name: &[u8],
         mut stat: Stat,
-        top_dev: u64,
-        depth: u8,
+        top_dev: Option<u64>,
         builder: &mut SegmentBuilder,
-        children: &mut Vec<Node>,
-    ) -> Result<()> {
+    ) -> Result<Option<Node>> {
         let plan = Arc::clone(&self.plan);
         let path = disk(name);
-        debug!(self.report, flist >= 2; "[sender] make_file(", path, ",*,", i32::from(depth > 0) * 2, ")");
+        debug!(self.report, flist >= 2; "[sender] make_file(", path, ",*,", i32::from(top_dev.is_some()) * 2, ")");
         if stat.is_symlink() && (plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks) {
             match self.follow_link(root_number, name, stat) {
                 Some(seen) => stat = seen,
-                None => return Ok(()),
+                None => return Ok(None),
             }
         }
         if plan.copy_devices && stat.is_device() {
@@ -530,31 +528,29 @@ impl Scanner {
             let text = text!["skipping file with bogus (zero) st_mode: ", &shown];
             self.report.set_listing_error(IoErrors::GENERAL);
             self.report.info(text);
-            return Ok(());
+            return Ok(None);
         }
         if !is_dir(stat.mode) {
             self.push(root_number, name, &stat, 0, builder)?;
-            return Ok(());
+            return Ok(None);
         }
-        let mount = plan.one_file_system > 0 && depth > 0 && stat.dev != top_dev;
+        let mount = plan.one_file_system > 0 && top_dev.is_some_and(|dev| dev != stat.dev);
         if mount && plan.one_file_system > 1 {
             if plan.info.mount > 0 {
                 self.report.info(text!["[sender] skipping mount-point dir ", path]);
             }
-            return Ok(());
+            return Ok(None);
         }
         // The list of a mount point is an empty one: by that a receiver with incremental recursion finishes the directory.
         let contents = plan.recurse && !mount;
         let flags = if contents { eflag::CONTENT_DIR } else { 0 };
-        if self.push(root_number, name, &stat, flags, builder)? && (contents || mount) {
-            let dev = if depth == 0 { stat.dev } else { top_dev };
-            children.push(Node {
-                path: name.to_vec(),
-                contents: if contents { vec![(root_number, dev)] } else { Vec::new() },
-                ..Node::default()
-            });
-        }
-        Ok(())
+        let listed = self.push(root_number, name, &stat, flags, builder)? && (contents || mount);
+        let dev = top_dev.unwrap_or(stat.dev);
+        Ok(listed.then(|| Node {
+            path: name.to_vec(),
+            contents: if contents { vec![(root_number, dev)] } else { Vec::new() },
+            ..Node::default()
+        }))
     }
 
     fn display(&mut self, root: u16, name: &[u8]) -> Vec<u8> {

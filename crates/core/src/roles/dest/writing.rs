@@ -14,8 +14,7 @@ use crate::roles::paths::split_name;
 use crate::roles::text::messages;
 use crate::tree::acl::{self, AclKind};
 use crate::tree::data::Reflink;
-use crate::tree::xattr;
-use crate::tree::{attrs, Atime, Root, Temp, WriteFlags};
+use crate::tree::{attrs, xattr, Atime, Root, Temp, WriteFlags};
 
 impl Dest {
     /// A new temporary file for `rel`. Errors are reported; the file is then skipped.

@@ -14,19 +14,18 @@ use crate::plan::{Debug, DeleteWhen, Plan};
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::compare::is_reg;
-use crate::roles::dest::{Dest, Failed};
+use crate::roles::dest::Dest;
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::disk;
-use crate::roles::sources::{remove_source_file, Sources};
+use crate::roles::sources::Sources;
 use crate::roles::text::items::{self, Change, Figures, Part};
 use crate::roles::text::messages;
-use crate::roles::words::request::{BasisKind, Request};
+use crate::roles::words::request::{Answer, BasisKind, Request};
 use crate::roles::words::At;
 use crate::sums::size::sum_head;
 use crate::tree::data::CopyError;
 use crate::tree::Root;
-use crate::wire::item::IoErrors;
-use crate::wire::item::ItemFlags;
+use crate::wire::item::{IoErrors, ItemFlags};
 use crate::wire::throttle::Throttle;
 
 /// Files up to this size are read and written in one piece.
@@ -34,14 +33,6 @@ const SMALL: u64 = 256 * 1024;
 
 /// Small files that are copied before workers are started: most runs have no more.
 const FIRST: usize = 16;
-
-/// The answer to a request.
-pub enum Copied {
-    /// It is finished.
-    Now(Outcome),
-    /// A worker has it; its outcome comes from [`Copier::finished`] or [`Copier::wait`].
-    Later,
-}
 
 /// A finished file that waits in the partial-dir (`--delay-updates`).
 struct Delayed {
@@ -53,9 +44,6 @@ struct Delayed {
     /// Bytes, bytes of sums and the sum that the log shows.
     figures: Option<(u64, u64, Option<Vec<u8>>)>,
 }
-
-/// A file whose last step has been tried, and what became of it.
-pub type Ended = (At, Outcome);
 
 /// One file that is being copied.
 #[derive(Clone, Copy)]
@@ -123,16 +111,6 @@ impl Copier {
         copier
     }
 
-    /// A file that a worker has finished, if there is one: its number and its outcome.
-    pub fn finished(&mut self) -> Result<Option<(i32, Outcome)>> {
-        self.pool.as_mut().and_then(Pool::finished).transpose()
-    }
-
-    /// Wait until a worker finishes a file; `None` when the workers have none.
-    pub fn wait(&mut self) -> Result<Option<(i32, Outcome)>> {
-        self.pool.as_mut().and_then(Pool::wait).transpose()
-    }
-
     /// Whether a worker may have it: a small file that is copied whole.
     fn for_worker(&mut self, request: &Request, dest: &Dest) -> bool {
         let fits = !request.redo && request.at.entry().len < SMALL && !request.exists.is_some_and(|s| s.is_device());
@@ -173,16 +151,16 @@ impl Copier {
     }
 
     /// Answer a request, or hand it to a worker.
-    pub fn copy(&mut self, request: Request, dest: &Dest) -> Result<Copied> {
+    pub(crate) fn copy(&mut self, request: Request, dest: &Dest) -> Result<Answer> {
         self.report.check()?;
         if !self.for_worker(&request, dest) {
-            return self.copy_now(&request, dest).map(Copied::Now);
+            return self.copy_now(&request, dest).map(Answer::Here);
         }
         let entry = *request.at.entry();
         let name = request.at.name();
         self.count(&request);
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
-            return Ok(Copied::Now(Outcome::Failed));
+            return Ok(Answer::Here(Outcome::Failed));
         };
         self.report_item(&request, Figures::default(), Part::Screen);
         self.report_item(&request, Figures::default(), Part::KeptAfter(request.at.ndx()));
@@ -190,7 +168,7 @@ impl Copier {
             Some(pool) => pool.submit((request, source))?,
             None => return Err(Error::Ipc("no thread writes files".into())),
         }
-        Ok(Copied::Later)
+        Ok(Answer::Later)
     }
 
     /// A file counts as soon as it is asked for, readable or not; as a new one only the first time (observed).
@@ -401,53 +379,6 @@ impl Copier {
         self.report.sys_error(Role::Sender, text, error);
         // A sender fills up with zeros, which count (observed).
         self.written.0 = size.saturating_sub(self.written.1);
-    }
-
-    /// Give the delayed files their names (spec: transfer 6 `--delay-updates`). Returns the outcome of each.
-    pub fn finish_delayed(&mut self, dest: &Dest) -> Result<Vec<Ended>> {
-        let dest = dest.for_role(Role::Receiver);
-        let mut ended = Vec::new();
-        for held in std::mem::take(&mut self.delayed) {
-            let outcome = match dest.place_delayed(&held.rel, held.exists) {
-                Ok(()) => Outcome::Placed,
-                Err(Failed::File(_)) => Outcome::Failed,
-                Err(Failed::Run(error)) => return Err(error),
-            };
-            if outcome == Outcome::Placed {
-                let mut figures = Figures::default();
-                if let Some((bytes, sum_bytes, sum)) = &held.figures {
-                    figures = Figures {
-                        bytes: *bytes,
-                        sum_bytes: *sum_bytes,
-                        checksum: sum.as_deref(),
-                    };
-                }
-                let name = held.at.given_name();
-                Change::sent(&held.at, held.iflags, None).report(&self.report, &name, figures, Part::Kept);
-            }
-            ended.push((held.at, outcome));
-        }
-        Ok(ended)
-    }
-
-    /// `--remove-source-files`: the file goes if it is still the one that was listed (spec: transfer 13).
-    pub fn remove_source_of(&mut self, at: &At, dest: &Dest) {
-        let name = at.name();
-        let entry = *at.entry();
-        let Some(root) = self.sources.root(entry.root) else {
-            return;
-        };
-        let rel = dest.name(at.list(), at.i());
-        let mut there = dest.root.lstat(&rel).ok();
-        if there.is_none() {
-            // Nothing was made, because an alternate directory has the file, which may be the source itself.
-            let mut alternates = dest.alternates().iter().filter_map(|root| root.lstat(&rel).ok());
-            there = match root.lstat(disk(&name)) {
-                Ok(source) => alternates.find(|stat| stat.same_file(&source)),
-                Err(_) => None,
-            };
-        }
-        remove_source_file(&self.report, root, &name, &entry, there.map(|s| (s.dev, s.ino)));
     }
 }
 

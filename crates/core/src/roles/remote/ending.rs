@@ -61,7 +61,7 @@ fn send_cause(plan: &Plan, report: &Report, writer: &Writer, error: &Error, role
     }
     let closing = closing_line(error.code(), role);
     if matches!(writer.last_msg(tag, closing.as_bytes()), Ok(true)) {
-        report.stats(|s| s.told = true);
+        report.stats(|s| s.reported = true);
     }
 }
 

@@ -1,5 +1,5 @@
 //! The arguments: the root of each, the part of its path that is kept, and its entries in the list (spec: options 5.3;
-//! transfer 2.1, 2.2, 2.7; filters 8).
+//! transfer 2.1, 2.2; transfer 2, step 7; filters 8).
 
 use std::io;
 use std::sync::Arc;
@@ -354,7 +354,7 @@ impl Scanner {
         }
     }
 
-    /// List a parent directory of a relative argument (spec: transfer 2.7). A parent that was listed for an earlier argument
+    /// List a parent directory of a relative argument (spec: transfer 2, step 7). A parent that was listed for an earlier argument
     /// is listed again unless the argument just before shares it: then it is counted twice, and both sides drop the
     /// duplicate (observed).
     pub(super) fn list_implied(
@@ -524,7 +524,8 @@ impl Scanner {
             }
             return Ok(());
         }
-        self.list_file(root_number, name, stat, 0, 0, builder, children)
+        children.extend(self.list_file(root_number, name, stat, None, builder)?);
+        Ok(())
     }
 }
 

@@ -23,8 +23,7 @@ use crate::roles::words::request::BasisKind;
 use crate::sums::size::SumHead;
 use crate::sums::strong::Hasher;
 use crate::tree::Root;
-use crate::wire::item::IoErrors;
-use crate::wire::item::Item;
+use crate::wire::item::{IoErrors, Item};
 use crate::wire::link::Reader;
 use crate::wire::trace::Way;
 
@@ -36,7 +35,7 @@ impl Sender {
         opened.map_err(|bits| self.failed_file(bits)).ok()
     }
 
-    #[allow(clippy::too_many_lines)] // one item, in the order in which it goes over the wire
+    /// Answer a request for data, in the order of the wire.
     pub(super) fn transfer(&mut self, item: &Item<'_>, found: &Found, values: &[u8]) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let entry = *found.segment.entry(found.pos);
@@ -50,21 +49,7 @@ impl Sender {
         }
         let redo = self.seen.redo(&found.segment, found.pos, plan.protocol)?;
         let append = plan.append > 0 && !redo;
-        let read = self.reader.bytes_read();
-        let head = SumHead::read(
-            &mut self.reader,
-            plan.protocol,
-            plan.xfer_sum,
-            self.phase > 0,
-            Role::Sender.name(),
-        )?;
-        let signature = if append {
-            Signature::none()
-        } else {
-            Signature::read(&mut self.reader, head, plan.max_alloc)?
-        };
-        self.report_sums(&head, &signature);
-        let sum_bytes = self.reader.bytes_read().saturating_sub(read);
+        let (head, signature, sum_bytes) = self.read_sums(append)?;
         // Counted, whether it can be opened or not (observed).
         self.count(item, entry.mode, entry.len);
         let kept = if append { head.flength() } else { 0 };
@@ -79,13 +64,7 @@ impl Sender {
         if !late {
             self.report_item(item, found, &name, Figures::default(), Part::Screen);
         }
-        if self.report.progress_level() > 0 {
-            self.report.set_processed(self.places.of(&found.segment, found.pos));
-            self.report.progress_begin(kept);
-            if signature.is_empty() {
-                self.report.progress(size.min(kept + FIRST_SHOWN), size);
-            }
-        }
+        self.begin_progress(found, kept, size, &signature);
         item.put(&mut self.ndx_out, &mut self.out, plan.protocol, None)?;
         self.out.extend_from_slice(values);
         if self.outlet.withholds_data() {
@@ -142,6 +121,37 @@ impl Sender {
         }
         debug!(self.report, send >= 1; "sender finished ", &self.full_name(found));
         Ok(())
+    }
+
+    /// The sums that the generator sent for a file, and their bytes. An append has a head alone.
+    fn read_sums(&mut self, append: bool) -> Result<(SumHead, Signature, u64)> {
+        let plan = Arc::clone(&self.plan);
+        let before = self.reader.bytes_read();
+        let head = SumHead::read(
+            &mut self.reader,
+            plan.protocol,
+            plan.xfer_sum,
+            self.phase > 0,
+            Role::Sender.name(),
+        )?;
+        let signature = if append {
+            Signature::none()
+        } else {
+            Signature::read(&mut self.reader, head, plan.max_alloc)?
+        };
+        self.report_sums(&head, &signature);
+        Ok((head, signature, self.reader.bytes_read().saturating_sub(before)))
+    }
+
+    fn begin_progress(&self, found: &Found, kept: u64, size: u64, signature: &Signature) {
+        if self.report.progress_level() == 0 {
+            return;
+        }
+        self.report.set_processed(self.places.of(&found.segment, found.pos));
+        self.report.progress_begin(kept);
+        if signature.is_empty() {
+            self.report.progress(size.min(kept + FIRST_SHOWN), size);
+        }
     }
 
     /// Count a file whose data is asked for.

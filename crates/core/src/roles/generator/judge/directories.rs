@@ -31,7 +31,7 @@ pub(crate) struct Directory<'a> {
 
 impl Judge {
     /// Judge a directory in its parent's list: it is made now, so that the parent's mtime can be set when the parent's
-    /// list is finished (spec: transfer 3.1.2).
+    /// list is finished (spec: transfer 3.1, step 2).
     pub(crate) fn early_directory(&mut self, fx: &mut dyn Effects, at: &At) -> Result<()> {
         let rel = self.name(at);
         debug!(self.report, genr >= 1; "recv_generator(", &rel, ",", at.ndx(), ")");

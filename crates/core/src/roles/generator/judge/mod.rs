@@ -308,7 +308,7 @@ impl Judge {
         }
     }
 
-    /// `N exists`, at the higher level with what would have been done (spec: transfer 3.8).
+    /// `N exists`, at the higher level with what would have been done (spec: transfer 3, step 8).
     fn report_existing(&mut self, at: &At, rel: &[u8], found: Option<&Stat>) {
         if self.plan.info.skip == 0 {
             return;
