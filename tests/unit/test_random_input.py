@@ -28,9 +28,8 @@ from tain.options.refuse import refusals
 from tain.options.resolve import resolve
 from tain.options.resolved import ResolvedOptions
 from tain.session import batch, greeting, handshake, rules
-from tain.session.arguments import unquote
 from tain.session.environment import Environment
-from tain.session.wildcards import wild
+from tain.session.wildcards import unescape, wild
 from tests.unit.fake_core import FakeLink
 
 SEED = os.environ.get("RANDOM_INPUT", "1")
@@ -237,7 +236,7 @@ def test_command_line_of_a_server() -> None:
     long += b"\0.\0../x\\ y"
     for data in inputs("server", line, long):
         attempt(data, lambda words: resolve(parse(words.split(b"\0")), environ={}), TainError, Finished)
-        attempt(data, unquote)
+        attempt(data, unescape)
 
 
 CONFIG = b"""

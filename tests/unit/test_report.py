@@ -115,7 +115,7 @@ def test_closing_lines() -> None:
 
 def test_streams_keep_their_order(tmp_path: Path) -> None:
     fd = os.open(tmp_path / "x", os.O_RDWR | os.O_CREAT)
-    log = LogFile.open(os.fsencode(tmp_path / "log"), 7)
+    log = LogFile(os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT), 7)
     for mode in (None, "b"):
         out = output.Output(fd, fd, log=log, outbuf=mode)
         out.events([("stdout", b"a\n"), ("stdout", b"b\n"), ("log", b"logged"), ("stderr", b"c\n"), ("stdout", b"d\n")])

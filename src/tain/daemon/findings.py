@@ -14,7 +14,7 @@ from tain.daemon.refusal import RefusalError
 from tain.daemon.sections import ERROR, WARNING, Diagnostic
 from tain.daemon.text import comma_list
 from tain.errors import UsageError
-from tain.options.chmod import parse_chmod
+from tain.options.chmod import check_chmod
 from tain.options.refuse import refusals
 from tain.session.wildcards import has_wildcard
 
@@ -115,7 +115,7 @@ def _texts(section: Section) -> Iterator[Finding]:
         if not value:
             continue
         try:
-            parse_chmod(value)
+            check_chmod(value)
         except UsageError:
             yield ERROR, name, f"{name} = {os.fsdecode(value)} is not understood, and would be ignored"
     digest = _plain(section, "auth digest")

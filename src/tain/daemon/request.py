@@ -7,7 +7,7 @@ import os
 from tain.daemon import arguments, optionpaths
 from tain.errors import TainError, UnsupportedError, UsageError
 from tain.options import levels
-from tain.options.chmod import parse_chmod
+from tain.options.chmod import check_chmod
 from tain.options.parse import parse
 from tain.options.refuse import refusals
 from tain.options.resolve import Finished, resolve
@@ -156,7 +156,7 @@ def module_chmod(view: ModuleView, log: Log, *, sender: bool) -> bytes:
     value = view.section.text(name)
     if value:
         try:
-            parse_chmod(value)
+            check_chmod(value)
         except UsageError:
             log.error(f'Invalid "{name}" directive: {os.fsdecode(value)}')
             return b""

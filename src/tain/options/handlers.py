@@ -77,13 +77,8 @@ class Pass:
         options.args = list(self.raw.args)
 
     def call(self, row: Row, value: bytes | int | None) -> None:
-        handler = getattr(self, "on_" + row.dest)
-        if row.value is not None:
-            handler(row.value)
-        elif value is not None:
-            handler(value)
-        else:
-            handler()
+        """Call the handler of a row with the row's own value and with the argument, as far as there are any."""
+        getattr(self, "on_" + row.dest)(*(given for given in (row.value, value) if given is not None))
 
     def refused(self, row: Row, name: str) -> TainError:
         """The error for an option that the module refuses; *name* is its spelling without dashes."""
@@ -122,9 +117,9 @@ class Pass:
         self.options.append = min(self.options.append + 1, 2) if self.options.server else 1
 
     def on_chmod(self, value: bytes) -> None:
-        from tain.options.chmod import parse_chmod
+        from tain.options.chmod import check_chmod
 
-        parse_chmod(value)
+        check_chmod(value)
         options = self.options
         options.chmod = options.chmod + b"," + value if options.chmod else value
 
@@ -159,21 +154,9 @@ class Pass:
         if self.options.delete == "never":
             self.options.delete = "default"
 
-    def delete_when(self, when: str) -> None:
+    def on_delete_when(self, when: str) -> None:
         self.delete_groups.add(_DELETE_GROUPS[when])
         self.options.delete = when
-
-    def on_delete_before(self) -> None:
-        self.delete_when("before")
-
-    def on_delete_during(self) -> None:
-        self.delete_when("during")
-
-    def on_delete_delay(self) -> None:
-        self.delete_when("delay")
-
-    def on_delete_after(self) -> None:
-        self.delete_when("after")
 
     def on_delete_excluded(self) -> None:
         self.options.delete_excluded = True
@@ -223,7 +206,7 @@ class Pass:
     def on_modify_window(self, value: int) -> None:
         self.options.modify_window, self.options.modify_window_given = value, True
 
-    def add_basis(self, kind: str, value: bytes) -> None:
+    def on_basis(self, kind: str, value: bytes) -> None:
         options = self.options
         if options.alt_dest not in ("none", kind):
             raise usage_error(f"ERROR: the --{kind}-dest option conflicts with the --{options.alt_dest}-dest option")
@@ -231,15 +214,6 @@ class Pass:
             raise usage_error(f"ERROR: at most {BASIS_DIRS_MAX} --{kind}-dest args may be specified")
         options.alt_dest = kind
         options.alt_dirs.append(value)
-
-    def on_compare_dest(self, value: bytes) -> None:
-        self.add_basis("compare", value)
-
-    def on_copy_dest(self, value: bytes) -> None:
-        self.add_basis("copy", value)
-
-    def on_link_dest(self, value: bytes) -> None:
-        self.add_basis("link", value)
 
     def on_no_compress(self) -> None:
         self.options.compress_asked = 0
@@ -251,16 +225,13 @@ class Pass:
     def on_compress_choice(self, value: bytes) -> None:
         self.options.compress_choice_arg = value
 
-    def add_event(self, kind: str, value: bytes) -> None:
+    def on_event(self, kind: str, value: bytes) -> None:
         self.options.filter_events.append((kind, value))
 
     def on_cvs_exclude(self) -> None:
         if not self.options.cvs_exclude:
             self.options.cvs_exclude = True
             self.options.filter_events.append(("cvs",))
-
-    def on_filter(self, value: bytes) -> None:
-        self.add_event("filter", value)
 
     def on_from0(self, on: bool) -> None:
         self.options.from0 = on
@@ -272,18 +243,6 @@ class Pass:
         if self.f_count <= 2:
             rules = (b": /.rsync-filter", b"- .rsync-filter")
             self.options.filter_events.append(("filter", rules[self.f_count - 1]))
-
-    def on_exclude(self, value: bytes) -> None:
-        self.add_event("exclude", value)
-
-    def on_exclude_from(self, value: bytes) -> None:
-        self.add_event("exclude-from", value)
-
-    def on_include(self, value: bytes) -> None:
-        self.add_event("include", value)
-
-    def on_include_from(self, value: bytes) -> None:
-        self.add_event("include-from", value)
 
     def on_old_args(self) -> None:
         self.old_args = (self.old_args or 0) + 1

@@ -235,7 +235,7 @@ def _resolve_selection(state: Pass) -> None:
     if len(options.args) < 2 and not options.server and options.read_batch is None:
         options.list_only |= 1
     if options.dirs >= 4:
-        state.add_event("filter", b"- /*/*")
+        state.on_event("filter", b"- /*/*")
         options.recurse = options.dirs = 1
     elif options.recurse:
         options.dirs = 1
@@ -294,7 +294,7 @@ def _resolve_backup(state: Pass) -> None:
     if options.backup and directory is None:
         options.omit_dir_times = options.omit_dir_times_implied = True
         if options.delete != "never" and not options.delete_excluded and not options.server:
-            state.add_event("filter", b"P *" + suffix)
+            state.on_event("filter", b"P *" + suffix)
 
 
 def _resolve_output(options: ResolvedOptions) -> None:

@@ -15,12 +15,6 @@ class LogFile:
         self._second = -1
         self._stamp = b""
 
-    @classmethod
-    def open(cls, path: bytes, pid: int) -> LogFile:
-        """Errors: `OSError`; the caller reports it and continues without a log."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
-        return cls(os.open(path, flags, 0o666), pid)
-
     def write(self, *lines: bytes) -> None:
         """Append lines without their ends. A failure to write the log does not affect the run."""
         now = int(time.time())

@@ -328,7 +328,7 @@ def server_command(
     """All words behind the server's program name.
 
     *paths* are those of the other machine: the destination, or the sources. *am_sender*: this side sends. *shell*: a
-    shell will parse the words, or a daemon will unquote them. *local*: the words are used as they are.
+    shell will parse the words, or a daemon will unescape them. *local*: the words are used as they are.
     """
     raw_level = 2 if local or not shell else options.old_args
     secluded = options.secluded_args and not local
@@ -362,11 +362,6 @@ def server_command(
     return ServerCommand(head + out.words, None)
 
 
-def server_arguments(options: ResolvedOptions, *, am_sender: bool) -> list[bytes]:
-    """The unquoted words up to and including the ``.``, behind which paths follow."""
-    return server_command(options, [], am_sender=am_sender, shell=False).visible
-
-
 def encode_secluded(words: list[bytes]) -> bytes:
     """Secluded words in the form for the connection: each ends with NUL, the list with another (spec: protocol 1.8)."""
     return b"rsync\0" + b"".join((word or b".") + b"\0" for word in words) + b"\0"
@@ -375,20 +370,6 @@ def encode_secluded(words: list[bytes]) -> bytes:
 def daemon_shell_command() -> list[bytes]:
     """Words for a daemon behind a remote shell (spec: protocol 1.2)."""
     return [b"--server", b"--daemon", b"."]
-
-
-def unquote(word: bytes) -> bytes:
-    """Undo `quote_value`, as a daemon does with option words (spec: daemon 4.6)."""
-    if b"\\" not in word:
-        return word
-    out = bytearray()
-    index = 0
-    while index < len(word):
-        if word[index] == 0x5C and index + 1 < len(word):
-            index += 1
-        out.append(word[index])
-        index += 1
-    return bytes(out)
 
 
 def shell_command(

@@ -49,11 +49,6 @@ class Greeting:
         self.digests = names
 
 
-def own_greeting(protocol: int) -> bytes:
-    """The line both ends send first."""
-    return oldpeer.LEAD + oldpeer.greeting_tail(protocol, None, True, " ".join(DIGESTS))
-
-
 def parse_greeting(line: bytes) -> Greeting | None:
     """Number, optional sub, optional list; None when the line is no greeting."""
     if not line.startswith(b"@RSYNCD: "):

@@ -74,7 +74,7 @@ def has_wildcard(text: bytes) -> bool:
 
 
 def unescape(word: bytes) -> bytes:
-    """``\\x`` is ``x``; a backslash at the end stays."""
+    """Undo `session.arguments.quote_value`: ``\\x`` is ``x``; a backslash at the end stays (spec: daemon 4.6)."""
     if b"\\" not in word:
         return word
     out, at = bytearray(), 0
