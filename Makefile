@@ -93,9 +93,13 @@ fuzz: ## Feed everything that reads a peer or a file with random input (SECONDS 
 	@FUZZ_SECONDS=$(SECONDS) ONLY="$(ONLY)" tools/fuzz
 
 parity: export PARITY = all
-parity: build ## Run the parity rows and write docs/parity.md
+parity: build ## Run the parity rows and write docs/parity.md; OPTION=--chmod runs the rows of one option
+ifdef OPTION
+	@OPTION="$(OPTION)" $(BIN)/python -m pytest -n $(WORKERS) tests/parity/test_parity.py
+else
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/parity --parity-json=build/parity.json; \
 	  $(BIN)/python tools/parity_page.py build/parity.json docs/parity.md
+endif
 
 property: build ## Run random trees and options with rsync and tain (CASES, START, JOBS; SEED=n for one)
 	@$(BIN)/python -m tests.property

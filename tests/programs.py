@@ -1,6 +1,6 @@
 """The two programs under comparison, the environment they run in, and what a test needs to run them.
 
-PROGRAM in the environment replaces tain, so that `PROGRAM=rsync` runs the tests with rsync against itself: whatever
+PROGRAM in the environment replaces tain, so that `PROGRAM=rsync` runs the tests with rsync against itself: what
 fails then is a fault of the test (something that rsync itself does not do the same way twice).
 """
 

@@ -1,9 +1,9 @@
 """Which part of a large product of cases runs by default.
 
-A product of, say, 12 filters and 24 requests has 288 cases, most of which show what their neighbours show. By default a
-sample runs, the same one every time, in which every value of every axis stands in several combinations. A variable of
-the environment runs the whole product: INTEROP, DAEMON, FAULT, PROTOCOL or INJECTED, each with the value `all`.
-`make test-all` sets them all; docs/testing.md lists them.
+A product of 12 filters and 24 requests has 288 cases, and most of them show what others show. By default a sample
+runs, the same one every time, in which each value of each axis stands in several combinations. A variable of the
+environment with the value `all` runs the whole product: PARITY, INTEROP, DAEMON, FAULT or INJECTED. `make test-all`
+sets them all; docs/testing.md says what each stands for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Under libraries that are preloaded in front of the C library: fakeroot, which plays root, and faketime."""
+"""Under libraries that are preloaded in front of the C library: fakeroot and faketime."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ def perform(base: Path, program: str, way: str, options: str, *, old: bool) -> t
 
 
 @pytest.mark.parametrize(("way", "options", "old"), sample("FAULT", WAYS.keys(), OPTIONS, STATES, times=4))
-def test_fakeroot_shows_what_it_shows_after_rsync(
+def test_fakeroot_shows_the_same_after_rsync(
     way: str, options: str, old: bool, place: Path, tain: str, open_way: None
 ) -> None:
     programs.need("fakeroot", "setfattr")
     if way == "daemon" and "X" in options:
-        # The module's user may not set owners. fakeroot then shows whatever id of a file it met first, by an order of
+        # The module's user may not set owners. fakeroot then shows the id that it met first for a file, by an order of
         # calls that is rsync's own; what counts, modes and attributes, is compared with the other options.
         options = options.replace("XA", "").replace("X", "")
     base = place.resolve()
@@ -127,7 +127,7 @@ def test_all_calls_go_through_the_c_library(tain: str) -> None:
 
 @pytest.mark.parametrize("moment", ["2001-01-01 00:00:00", "@2100-01-01 00:00:00"])
 @pytest.mark.parametrize("way", ["local", "push", "pull"])
-def test_faketime_changes_no_time_that_is_kept(way: str, moment: str, place: Path, tain: str) -> None:
+def test_faketime_changes_no_preserved_time(way: str, moment: str, place: Path, tain: str) -> None:
     programs.need("faketime")
     space = scene(place, "t")
     source = space / "w/s"

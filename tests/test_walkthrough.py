@@ -240,7 +240,7 @@ def test_missing_path(bench: Bench, daemon: Daemon) -> None:
 def test_secrets_mode(bench: Bench, daemon: Daemon) -> None:
     url = f"rsync://joe@127.0.0.1:{daemon.port}/loose/"
     bench.bad(5, "@ERROR: auth failed on module loose", "-a", "--password-file=pass", url, "dst/")
-    # The client is not told why; the log says it.
+    # The client does not get the cause; the log has it.
     assert "secrets file must not be other-accessible" in daemon.log.read_text()
 
 

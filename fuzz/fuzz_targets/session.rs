@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use tain_core::event::Event;
-use tain_core::plan::{AltDest, CompressKind, DeleteWhen, FilesFrom, Plan, SumKind};
+use tain_core::plan::{AltDest, CompressKind, DeleteWhen, FilesFrom, Plan, Process, SumKind};
+use tain_core::plan_with;
 use tain_core::report::Report;
 use tain_core::roles::remote::{receive, send};
 use tain_core::wire::LinkOptions;
@@ -74,12 +75,16 @@ impl Trees {
 /// Every path that the plan names is below the directory of this run, and a listing has nothing that it could write to
 /// or remove.
 fn harmless(plan: Plan, base: &Path) -> Plan {
-    let plan = if plan.list_only { plan.for_listing() } else { plan };
+    let plan = if plan.select.list_only {
+        plan.for_listing()
+    } else {
+        plan
+    };
     let inside = |path: &Vec<u8>| Path::new(OsStr::from_bytes(path)).starts_with(base);
     assert!(base.components().count() > 2 && base.is_absolute());
-    assert!(inside(&plan.destination) && inside(&plan.cwd));
-    assert!(plan.sources.iter().all(inside) && plan.alt_dirs.iter().all(inside));
-    assert!(plan.temp_dir.is_none() && plan.backup_dir.is_none());
+    assert!(inside(&plan.select.destination) && inside(&plan.place.cwd));
+    assert!(plan.select.sources.iter().all(inside) && plan.select.alt_dirs.iter().all(inside));
+    assert!(plan.write.temp_dir.is_none() && plan.write.backup_dir.is_none());
     plan
 }
 
@@ -103,80 +108,79 @@ fuzz_target!(|data: &[u8]| {
         (true, true) => SumKind::Md5,
         (true, false) => SumKind::Xxh128,
     };
-    let plan = Plan {
-        protocol,
-        server,
-        read_batch: batch,
-        inc_recurse: bit(2) && modern,
-        compat_safe_flist: modern,
-        compat_avoid_xattr_optim: bit(3) && modern,
-        compat_seed_fix: modern,
-        compat_inplace_partial: modern,
-        compat_varint_flist: bit(4) && modern,
-        compat_id0_names: bit(4) && modern,
-        compat_symlink_times: modern,
-        xfer_sum: sum,
-        file_sum: sum,
-        compress: if modern || compress == CompressKind::Zlib {
+    let plan = plan_with!(
+        Plan::default(),
+        agreed.protocol = protocol,
+        place.process = if server { Process::Server } else { Process::Client },
+        agreed.read_batch = batch,
+        agreed.inc_recurse = bit(2) && modern,
+        agreed.compat_safe_flist = modern,
+        agreed.compat_avoid_xattr_optim = bit(3) && modern,
+        agreed.compat_seed_fix = modern,
+        agreed.compat_inplace_partial = modern,
+        agreed.compat_varint_flist = bit(4) && modern,
+        agreed.compat_id0_names = bit(4) && modern,
+        agreed.compat_symlink_times = modern,
+        agreed.xfer_sum = sum,
+        agreed.file_sum = sum,
+        agreed.compress = if modern || compress == CompressKind::Zlib {
             compress
         } else {
             CompressKind::None
         },
-        compress_level: 3,
-        seed: 77,
-        recurse: bit(5),
-        dirs: !bit(5),
-        relative: bit(6),
-        links: bit(7),
-        perms: bit(8),
-        times: bit(9),
-        owner: bit(10),
-        group: bit(11),
-        devices: bit(12),
-        specials: bit(12),
-        hard_links: bit(13),
-        acls: bit(14) && modern,
-        xattrs: u8::from(bit(15) && modern),
-        atimes: u8::from(bit(16) && protocol >= 28),
-        checksum: bit(17),
-        numeric_ids: bit(18),
-        dry_run: bit(19),
-        delete: [
+        agreed.compress_level = 3,
+        agreed.seed = 77,
+        select.recurse = bit(5),
+        select.dirs = !bit(5),
+        select.relative = bit(6),
+        attrs.links = bit(7),
+        attrs.perms = bit(8),
+        attrs.times = bit(9),
+        attrs.owner = bit(10),
+        attrs.group = bit(11),
+        attrs.devices = bit(12),
+        attrs.specials = bit(12),
+        attrs.hard_links = bit(13),
+        attrs.acls = bit(14) && modern,
+        attrs.xattrs = u8::from(bit(15) && modern),
+        attrs.atimes = u8::from(bit(16) && protocol >= 28),
+        select.checksum = bit(17),
+        attrs.numeric_ids = bit(18),
+        select.dry_run = bit(19),
+        removal.delete = [
             DeleteWhen::Never,
             DeleteWhen::Before,
             DeleteWhen::During,
             DeleteWhen::Delay,
             DeleteWhen::After,
         ][usize::from(way) % 5],
-        inplace: bit(20),
-        append: if bit(20) && bit(21) { 1 + way % 2 } else { 0 },
-        sparse: bit(22),
-        backup: bit(23),
-        partial: bit(24),
-        partial_dir: bit(24).then(|| b".part".to_vec()),
-        delay_updates: bit(24) && bit(25),
-        alt_dest: if bit(26) { AltDest::Link } else { AltDest::None },
-        alt_dirs: if bit(26) { vec![bytes(&trees.src)] } else { Vec::new() },
-        keep_dirlinks: bit(27),
-        fake_super: bit(28),
-        remove_source_files: bit(29),
-        list_only: bit(30) && !sending,
-        munge_links: bit(31),
-        am_root: bit(28) && bit(31),
-        max_alloc: 16 << 20,
-        out_format: Some(b"%i %n%L %b".to_vec()),
-        itemize: true,
-        files_from: if sending && way & 0xe0 == 0xe0 {
+        write.inplace = bit(20),
+        write.append = if bit(20) && bit(21) { 1 + way % 2 } else { 0 },
+        write.sparse = bit(22),
+        write.backup = bit(23),
+        write.partial = bit(24),
+        write.partial_dir = bit(24).then(|| b".part".to_vec()),
+        write.delay_updates = bit(24) && bit(25),
+        select.alt_dest = if bit(26) { AltDest::Link } else { AltDest::None },
+        select.alt_dirs = if bit(26) { vec![bytes(&trees.src)] } else { Vec::new() },
+        attrs.keep_dirlinks = bit(27),
+        place.fake_super = bit(28),
+        removal.remove_source_files = bit(29),
+        select.list_only = bit(30) && !sending,
+        attrs.munge_links = bit(31),
+        place.am_root = bit(28) && bit(31),
+        agreed.max_alloc = 16 << 20,
+        output.out_format = Some(b"%i %n%L %b".to_vec()),
+        output.itemize = true,
+        select.files_from = if sending && way & 0xe0 == 0xe0 {
             FilesFrom::Link
         } else {
             FilesFrom::None
         },
-        sources: vec![[bytes(&trees.src), b"/".to_vec()].concat()],
-        cwd: bytes(trees.base.path()),
-        destination: bytes(&trees.dst),
-        stats: 2,
-        ..Plan::default()
-    };
+        select.sources = vec![[bytes(&trees.src), b"/".to_vec()].concat()],
+        place.cwd = bytes(trees.base.path()),
+        select.destination = bytes(&trees.dst)
+    );
     let options = LinkOptions {
         protocol,
         client: !server,

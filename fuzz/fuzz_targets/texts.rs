@@ -6,6 +6,7 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use tain_core::flist::{Charset, Iconv, IdFiles, IdMap, Who};
 use tain_core::plan::{Charset as Screen, Plan};
+use tain_core::plan_with;
 use tain_core::report::item::{itemized, listing, local_time, permissions, Format, Item, ItemStyle, Operation};
 use tain_core::report::{escape_line, escape_log, escape_text};
 use tain_core::roles::chmod::Chmod;
@@ -62,11 +63,11 @@ fuzz_target!(|data: &[u8]| {
                 bytes: wide as u64,
                 sum_bytes: wide as u64,
             };
-            let plan = Plan {
-                peer_host: rest.to_vec(),
-                human_readable: (number % 4) as u8,
-                ..Plan::default()
-            };
+            let plan = plan_with!(
+                Plan::default(),
+                place.peer_host = rest.to_vec(),
+                output.human_readable = (number % 4) as u8
+            );
             let style = ItemStyle {
                 sent_to_remote: number & 1 != 0,
                 keep_times: number & 2 != 0,

@@ -95,15 +95,13 @@ class Link:
 
 @type_check_only
 class PlanFields(TypedDict, total=False):
-    """The fields of a `Plan`, with the names of crates/core/src/plan.rs, where each is explained.
+    """The fields of a `Plan`, with the names of crates/core/src/plan/mod.rs, where each is explained.
 
     Descriptors (``*_handle``) are duplicated. A field that is not given has its default.
     """
 
     # who we are
-    server: bool
-    daemon: bool
-    local: bool
+    process: str
     twin: bool
     am_root: bool
     groups: Sequence[int]
@@ -125,8 +123,6 @@ class PlanFields(TypedDict, total=False):
     compress: str
     compress_level: int
     compress_threads: int
-    skip_compress: Sequence[bytes]
-    timeout: int
     stop_at: int
     max_alloc: int
     iconv: str | None
@@ -160,7 +156,6 @@ class PlanFields(TypedDict, total=False):
     rules: Sequence[bytes]
     daemon_rules: Sequence[bytes]
     daemon_parents: bool
-    cvs_exclude: bool
     delete_excluded: bool
     max_size: int | None
     min_size: int | None
@@ -248,7 +243,6 @@ class PlanFields(TypedDict, total=False):
     itemize_level: int
     log_format: bytes | None
     logging: bool
-    stats: int
     human_readable: int
     thousands: int
     progress: int

@@ -1,11 +1,12 @@
-"""Transfers and the delta algorithm for Python programs. The command line stands on the same session objects."""
+"""Transfers and the delta algorithm for Python programs, on the same session objects as the command line."""
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Unpack
+from typing import TYPE_CHECKING, Any, BinaryIO, ParamSpec, TypeVar, Unpack
 
 from tain.errors import Interrupted, TainError, UsageError, exit_text, for_code
 from tain.keywords import OptionFields, Options, Paths, StrOrBytesPath
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from tain import _core
     from tain.session.environment import Cancellable
 
-#: Data itself, an open file, or the name of one. (The name of a file is never given as bytes here.)
+#: Data, an open file, or the name of a file. Bytes are always data, never a name.
 Source = bytes | bytearray | memoryview | BinaryIO | str | os.PathLike[str] | os.PathLike[bytes]
 
 
@@ -50,7 +51,7 @@ class Statistics:
     transferred: int
     total_size: int
     transferred_size: int
-    #: Data that was sent, and data that the destination had already.
+    #: Bytes of file data that were sent, and bytes that the destination had already.
     literal: int
     matched: int
     flist_size: int
@@ -60,7 +61,7 @@ class Statistics:
 
     @property
     def speedup(self) -> float:
-        """How many times smaller the traffic was than the files."""
+        """The size of the files divided by the traffic; 0.0 without traffic."""
         moved = self.sent + self.received
         return self.total_size / moved if moved else 0.0
 
@@ -73,7 +74,7 @@ class Result:
     code: int
     #: None when the run ended before any transfer began.
     statistics: Statistics | None
-    #: What a command line would have printed.
+    #: The output of the same command line: standard output and standard error.
     output: bytes
     errors: bytes
     #: Every change, when `items` was asked for, else None.
@@ -85,23 +86,22 @@ class Result:
 
     @property
     def messages(self) -> list[str]:
-        """The lines of `errors`; bytes that are no text come back with ``os.fsencode``."""
+        """The lines of `errors`; ``os.fsencode`` restores bytes that are no text."""
         return self.errors.decode("utf-8", "surrogateescape").splitlines()
 
     def check(self) -> Result:
-        """This result if the transfer was complete. Errors: the `TainError` for the exit code, with the messages."""
+        """This result if the transfer was complete. Errors: the `TainError` for the exit code, with `messages`."""
         if self.code:
             raise for_code(self.code, "\n".join(self.messages) or exit_text(self.code))
         return self
 
 
 class Transfer:
-    """One transfer: made, run once, perhaps cancelled.
+    """One transfer. It runs once, and can be cancelled.
 
-    *source* and *destination* are what a command line takes: paths, ``host:path``, ``host::module/path`` or
+    *source* and *destination* have the forms of the command line: paths, ``host:path``, ``host::module/path`` or
     ``rsync://host/module/path``; several sources are a sequence. Without *destination* the source is listed.
-    Errors: `UsageError` for options that make no sense together. Whatever happens to files, hosts or connections is in
-    the `Result`.
+    Errors: `UsageError` for options that conflict. Failures of files, hosts and connections are in the `Result`.
     """
 
     def __init__(
@@ -117,9 +117,9 @@ class Transfer:
         cwd: StrOrBytesPath | None = None,
         **keywords: Unpack[OptionFields],
     ) -> None:
-        """*items*: collect an `Item` for each change. *on_output* is called with 1 or 2 (the stream) and complete
-        lines as they come, *on_items* with changes; both in the thread that runs the transfer. *environ* and *cwd*
-        stand in for those of the process."""
+        """*items*: collect an `Item` for each change. *on_output* receives 1 or 2 (the stream) and complete lines as
+        they come, *on_items* the changes; both are called in the thread that runs the transfer. *environ* and *cwd*
+        replace those of the process."""
         from tain.options.handlers import Finished
         from tain.options.parse import parse
         from tain.options.resolve import resolve
@@ -166,7 +166,7 @@ class Transfer:
         client: Client | None = None
         try:
             if self._env.cancelled:
-                # A small transfer could be over before the core has the cancel.
+                # A small transfer could be complete before the core sees the cancel.
                 raise Interrupted("the transfer was cancelled before it began")
             client = Client(self._options, self._env, out=out, events=wanted, on_events=self._take)
             code = client.run()
@@ -189,7 +189,7 @@ class Transfer:
         )
 
     async def run_async(self) -> Result:
-        """`run` in a thread. Cancelling the task cancels the transfer, and returns when it has ended."""
+        """`run` in a thread. Cancelling the task cancels the transfer and waits for its end."""
         import asyncio
 
         running = asyncio.ensure_future(asyncio.to_thread(self.run))
@@ -201,7 +201,7 @@ class Transfer:
             raise
 
     def cancel(self) -> None:
-        """Stop within 100 ms of the transfer's start or of now; its code is 20 then. From any thread."""
+        """Stop within 100 ms, or 100 ms after a later start; the exit code is then 20. Any thread may call this."""
         self._env.cancel()
 
     def _take(self, events: list[_core._Event]) -> None:
@@ -224,66 +224,44 @@ def _item(item: _core.Item) -> Item:
     )
 
 
-def sync(
-    source: Paths,
-    destination: StrOrBytesPath | None = None,
-    *,
-    options: Options | None = None,
-    items: bool = False,
-    on_output: Callable[[int, bytes], None] | None = None,
-    on_items: Callable[[Sequence[Item]], None] | None = None,
-    environ: Mapping[str, str] | None = None,
-    cwd: StrOrBytesPath | None = None,
-    **keywords: Unpack[OptionFields],
-) -> Result:
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _takes_arguments_of(transfer: Callable[_P, object]) -> Callable[[Callable[..., _R]], Callable[_P, _R]]:
+    """Give a function the parameters of *transfer*, for type checkers and for ``inspect.signature``."""
+
+    def decorate(function: Callable[..., _R]) -> Callable[_P, _R]:
+        result = inspect.signature(function).return_annotation
+        vars(function)["__signature__"] = inspect.signature(transfer).replace(return_annotation=result)
+        return function
+
+    return decorate
+
+
+@_takes_arguments_of(Transfer)
+def sync(*arguments: Any, **keywords: Any) -> Result:
     """Make *destination* like *source*: `Transfer` and its `Transfer.run` in one call.
 
-    Keywords are those of `Options`; ``archive=True`` is the default.
+    Keywords are those of `Transfer` and of `Options`; ``archive=True`` is the default.
     """
-    return Transfer(
-        source,
-        destination,
-        options=options,
-        items=items,
-        on_output=on_output,
-        on_items=on_items,
-        environ=environ,
-        cwd=cwd,
-        **keywords,
-    ).run()
+    return Transfer(*arguments, **keywords).run()
 
 
-async def sync_async(
-    source: Paths,
-    destination: StrOrBytesPath | None = None,
-    *,
-    options: Options | None = None,
-    items: bool = False,
-    on_output: Callable[[int, bytes], None] | None = None,
-    on_items: Callable[[Sequence[Item]], None] | None = None,
-    environ: Mapping[str, str] | None = None,
-    cwd: StrOrBytesPath | None = None,
-    **keywords: Unpack[OptionFields],
-) -> Result:
-    """`sync` for asyncio: the event loop runs on meanwhile."""
-    return await Transfer(
-        source,
-        destination,
-        options=options,
-        items=items,
-        on_output=on_output,
-        on_items=on_items,
-        environ=environ,
-        cwd=cwd,
-        **keywords,
-    ).run_async()
+@_takes_arguments_of(Transfer)
+async def sync_async(*arguments: Any, **keywords: Any) -> Result:
+    """`sync` for asyncio: the event loop continues meanwhile."""
+    return await Transfer(*arguments, **keywords).run_async()
 
 
-# ---------------------------------------------------------------------------------------------- the algorithm by itself
+# ---------------------------------------------------------------------------------------------- the delta algorithm
 
 
 def checksum(source: Source, kind: str = "xxh128") -> bytes:
-    """The digest of data or of a file: ``xxh128 xxh3 xxh64 md5 md4 sha1``. Errors: `UsageError`, `FileError`."""
+    """The digest of data or of a file. *kind*: ``xxh128 xxh3 xxh64 md5 md4 sha1``.
+
+    Errors: `UsageError`, `FileError`.
+    """
     from tain import _core
 
     with _Input(source) as data:
@@ -291,7 +269,7 @@ def checksum(source: Source, kind: str = "xxh128") -> bytes:
 
 
 def signature(source: Source, *, block_size: int = 0, checksum: str = "xxh128") -> bytes:
-    """Block sums of an old file, for `delta`. *block_size* 0: as rsync chooses it.
+    """Block sums of an old file, for `delta`. *block_size* is in bytes; 0: the size that rsync would choose.
 
     Errors: `UsageError`, `FileError`.
     """
@@ -302,7 +280,10 @@ def signature(source: Source, *, block_size: int = 0, checksum: str = "xxh128") 
 
 
 def delta(source: Source, signature: bytes) -> bytes:
-    """What `patch` needs to make *source* of the file of *signature*. Errors: `ProtocolError`, `FileError`."""
+    """The change that `patch` applies to the file of *signature* to get *source*.
+
+    Errors: `ProtocolError`, `FileError`.
+    """
     from tain import _core
 
     with _Input(source) as data:
@@ -312,8 +293,8 @@ def delta(source: Source, signature: bytes) -> bytes:
 
 
 def patch(basis: Source, delta: Source) -> bytes:
-    """The new file, of the old one and a `delta`. Errors: `StreamError` when *basis* is not the file that the
-    signature was made of or the delta is damaged; `ProtocolError`, `FileError`."""
+    """The new file from the old one and a `delta`. Errors: `StreamError` when *basis* is not the file of the signature
+    or the delta is damaged; `ProtocolError`, `FileError`."""
     from tain import _core
 
     with _Input(basis) as old, _Input(delta) as change:
@@ -323,7 +304,10 @@ def patch(basis: Source, delta: Source) -> bytes:
 
 
 def patch_file(basis: Source, delta: Source, target: StrOrBytesPath) -> None:
-    """`patch` into a file of any size. *target* (which may be the basis) is replaced only when all of it is right."""
+    """`patch` into a file of any size. *target*, which may be the basis, is replaced only after a complete patch.
+
+    Errors: those of `patch`, and `OSError`.
+    """
     import tempfile
 
     from tain import _core
@@ -349,11 +333,11 @@ def patch_file(basis: Source, delta: Source, target: StrOrBytesPath) -> None:
         raise
 
 
-# ---------------------------------------------------------------------------------------------- behind the curtain
+# ---------------------------------------------------------------------------------------------- internals
 
 
 class _Collected(Output):
-    """Output that stays in memory, and is passed on if somebody listens."""
+    """Output that is kept in memory, and passed to a listener if there is one."""
 
     def __init__(self, listener: Callable[[int, bytes], None] | None) -> None:
         super().__init__(-1, -1)
@@ -367,7 +351,7 @@ class _Collected(Output):
 
 
 class _Surroundings(Environment):
-    """An environment that remembers a cancel until there is something to cancel."""
+    """An environment that remembers a cancel until there is a transfer to cancel."""
 
     __slots__ = ("_cancelled", "_transfer")
 
@@ -395,7 +379,7 @@ class _Surroundings(Environment):
 
 
 class _Input:
-    """What the core takes for a `Source`: bytes or a descriptor."""
+    """A `Source` in the form for the core: bytes or a descriptor."""
 
     def __init__(self, source: Source) -> None:
         self._source = source

@@ -1,4 +1,4 @@
-"""Numbers in texts of users and peers. They may have any number of digits, of which `int` refuses more than 4300."""
+"""Numbers in texts of users and peers: these may have any number of digits, but `int` refuses more than 4300."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ LONG_MAX = (1 << 63) - 1
 
 
 def bounded(digits: bytes, top: int = LONG_MAX) -> int:
-    """The value of decimal *digits* (none: 0), but at most *top*, however many there are."""
+    """The value of decimal *digits*, at most *top*; without digits 0."""
     digits = digits.lstrip(b"0")
     return min(int(digits[: len(str(top)) + 1] or b"0"), top)

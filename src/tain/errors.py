@@ -1,7 +1,7 @@
-"""One exception tree. Each class carries the exit code of rsync for its kind of failure (spec: output 2).
+"""The exceptions of this package. Each class has rsync's exit code for its kind of failure (spec: output 2).
 
-``str(error)`` is the complete text for the user, without a final newline. It may be empty: then the cause has been
-reported already and only the closing ``rsync error:`` line is missing.
+``str(error)`` is the complete text for the user, without a final newline. An empty text means that the cause has been
+reported already, and only the closing ``rsync error:`` line is missing.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def exit_text(code: int) -> str:
 
 
 class TainError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base of all exceptions that this package raises."""
 
     #: Exit code of rsync for this failure.
     code: int = 1
@@ -55,13 +55,13 @@ class UsageError(TainError):
 
 
 class ProtocolError(TainError):
-    """The two ends have no protocol in common, or one of them broke it."""
+    """The two ends have no protocol in common, or one of them violated it."""
 
     code = 2
 
 
 class SelectionError(TainError):
-    """Sources or destination cannot be used as asked."""
+    """Sources or destination cannot be used."""
 
     code = 3
 
@@ -91,7 +91,7 @@ class FileError(TainError):
 
 
 class StreamError(TainError):
-    """The protocol stream ended early or makes no sense."""
+    """The protocol stream ended early or is malformed."""
 
     code = 12
 
@@ -103,7 +103,7 @@ class DiagnosticsError(TainError):
 
 
 class IpcError(TainError):
-    """Starting or talking to another process of ours failed."""
+    """Starting another process, or talking to it, failed."""
 
     code = 14
 
@@ -115,7 +115,7 @@ class Interrupted(TainError):
 
 
 class MemoryLimitError(TainError):
-    """An allocation would pass ``--max-alloc``."""
+    """An allocation would exceed ``--max-alloc``."""
 
     code = 22
 
@@ -161,35 +161,13 @@ class RemoteShellError(TainError):
 
 
 class PeerExit(TainError):
-    """The peer, or a child, ended with this code and has said why itself."""
+    """The peer, or a child, ended with this code and has reported the reason itself."""
 
     code = 12
 
     def __init__(self, text: str = "", code: int = 12) -> None:
         super().__init__(text)
         self.code = code
-
-
-def shown(word: bytes) -> str:
-    """*word* as part of an error's text: control bytes, and the backslash of what looks like one that was escaped, as
-    ``\\#ooo`` (spec: output 11). What becomes of high bytes is for the output to say."""
-    text = word.decode("utf-8", "surrogateescape")
-    if "\\#" in text:
-        parts = text.split("\\#")
-        text = parts[0] + "".join(
-            ("\\#134#" if len(part) > 2 and part[:3].isascii() and part[:3].isdigit() else "\\#") + part
-            for part in parts[1:]
-        )
-    if text.isprintable():
-        return text
-    return "".join(f"\\#{ord(c):03o}" if c < " " and c != "\t" else c for c in text)
-
-
-def unshown(text: bytes) -> bytes:
-    """The bytes of a text whose names have been through :func:`shown`: for a peer, which shows them in its own way."""
-    import re
-
-    return re.sub(rb"\\#([0-3][0-7][0-7])", lambda match: bytes([int(match[1], 8)]), text)
 
 
 def _classes() -> dict[int, type[TainError]]:

@@ -1,7 +1,7 @@
 """The options of the Python API: typed names for rsync's option words.
 
-One field per common option; `Options.extra` takes any other word as it stands on a command line. The words go through
-the same parser as a command line, so the two can not drift apart.
+One field per common option; `Options.extra` takes any other word in its form on the command line. The words go through
+the parser of the command line, so the two cannot differ.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal, TypedDict
 
 from tain.errors import UsageError
 
-#: A file name: text is encoded as the file system has it, bytes are taken as they are.
+#: A file name: text is encoded with the encoding of the file system, bytes are used as they are.
 StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 #: One value or several.
 Texts = str | bytes | Sequence[str | bytes]
@@ -24,7 +24,7 @@ DeleteWhen = Literal["before", "during", "delay", "after"]
 
 
 class OptionFields(TypedDict, total=False):
-    """The keywords of `Options`, for functions that pass them on."""
+    """The keywords of `Options`, for functions that forward them (a test compares the two)."""
 
     archive: bool
     recursive: bool | None
@@ -139,13 +139,13 @@ class OptionFields(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """What a transfer should do; every field is the rsync option of its name unless a comment says otherwise.
+    """The options of a transfer; a field is the rsync option of its name unless a comment says otherwise.
 
-    A field of ``None`` says nothing, so that rsync's own default (or what `archive` implies) holds; ``False`` there is
-    ``--no-OPTION``. Values are judged when a transfer is made of them.
+    ``None`` leaves the option out, so that rsync's default holds, or what `archive` implies; for a field with that
+    default, ``False`` is ``--no-OPTION``. `Transfer` checks the values.
     """
 
-    # ---- what to keep. `archive` is -rlptgoD; the fields below it switch parts of it on or off.
+    # ---- attributes. `archive` is -rlptgoD; the next fields switch parts of it on or off.
     archive: bool = True
     recursive: bool | None = None
     links: bool | None = None
@@ -181,8 +181,8 @@ class Options:
     copy_dirlinks: bool = False
     keep_dirlinks: bool = False
     munge_links: bool = False
-    # ---- which files. Rules apply in this order, the first that matches decides: `filters` (whole rules, as of
-    # --filter), `include`, `exclude`, then the files of patterns.
+    # ---- selection. The first rule that matches decides, in this order: `filters` (whole rules, as for --filter),
+    # `include`, `exclude`, then the files of patterns.
     filters: Texts = ()
     include: Texts = ()
     exclude: Texts = ()
@@ -206,7 +206,7 @@ class Options:
     remove_source_files: bool = False
     ignore_missing_args: bool = False
     delete_missing_args: bool = False
-    # ---- deleting: True leaves the moment to the protocol, a word names it.
+    # ---- deletion. True leaves the time to the protocol, a word names it.
     delete: bool | DeleteWhen = False
     delete_excluded: bool = False
     max_delete: int | None = None
@@ -234,7 +234,7 @@ class Options:
     link_dest: Paths = ()
     dry_run: bool = False
     list_only: bool = False
-    # ---- output, which ends up in `Result.output` and `Result.errors`
+    # ---- output, for `Result.output` and `Result.errors`
     verbose: int = 0
     itemize_changes: bool = False
     out_format: str | bytes | None = None
@@ -244,7 +244,7 @@ class Options:
     log_file: StrOrBytesPath | None = None
     log_file_format: str | bytes | None = None
     motd: bool | None = None
-    # ---- the connection. `compress` may name the codec; seconds; KiB per second.
+    # ---- connection. `compress` may name the codec. Times are in seconds, `bwlimit` is in KiB per second.
     compress: bool | str = False
     compress_level: int | None = None
     bwlimit: Size | None = None
@@ -261,11 +261,11 @@ class Options:
     address: str | None = None
     address_family: Literal[4, 6] | None = None
     iconv: str | None = None
-    # ---- anything else, word for word and last: ("--fuzzy", "--skip-compress=gz/zip", ...)
+    # ---- further words, unchanged and behind all others: ("--fuzzy", "--skip-compress=gz/zip", ...)
     extra: Sequence[str | bytes] = ()
 
     def words(self) -> list[bytes]:
-        """The option words of a command line that means the same."""
+        """The option words of a command line with the same meaning."""
         out: list[bytes] = []
         for field in fields(self):
             value = getattr(self, field.name)
@@ -297,7 +297,7 @@ def _several(name: str, value: object) -> list[bytes]:
 def _count(name: str, value: object) -> int:
     if not isinstance(value, int):
         raise UsageError(f"{name}: int is expected, not {type(value).__name__}")
-    # More than these means nothing more.
+    # Higher counts have no further effect.
     return min(value, 99)
 
 

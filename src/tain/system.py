@@ -19,7 +19,7 @@ def umask() -> int:
     return mask
 
 
-def system_text(error: OSError) -> str:
-    """``No such file or directory (2)``: how a line about a failed system call ends (spec: output 3)."""
-    number = error.errno or 0
+def system_text(error: OSError | int) -> str:
+    """``No such file or directory (2)``: the end of a line about a failed system call (spec: output 3)."""
+    number = error if isinstance(error, int) else error.errno or 0
     return f"{os.strerror(number)} ({number})"

@@ -1,4 +1,4 @@
-"""Checksums, signatures, deltas and patches by themselves."""
+"""Checksums, signatures, deltas and patches without a transfer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEW = OLD[:5000] + b"inserted" + OLD[5000:]
 
 
 @pytest.mark.parametrize("kind", ["xxh128", "xxh3", "xxh64", "md5", "md4", "sha1"])
-def test_there_and_back(kind: str) -> None:
+def test_round_trip(kind: str) -> None:
     signature = tain.signature(OLD, checksum=kind)
     delta = tain.delta(NEW, signature)
     assert len(delta) < len(NEW) / 10

@@ -1,10 +1,11 @@
-"""What the API is given: wrong values are named at once, and a listing is one."""
+"""Arguments of the API: a wrong value is refused at once, by name; no destination means a listing."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,17 +17,19 @@ import tain
 )
 @pytest.mark.parametrize("value", [lambda entry: True, 5.5, object(), [lambda entry: True], ["a", 3]])
 def test_a_value_that_is_no_text(name: str, value: object, tmp_path: Path) -> None:
+    keywords: dict[str, Any] = {name: value}
     with pytest.raises(tain.UsageError) as caught:
-        tain.Transfer(tmp_path, tmp_path / "out", **{name: value})  # type: ignore[arg-type]
+        tain.Transfer(tmp_path, tmp_path / "out", **keywords)
     said = str(caught.value)
     assert said.startswith(f"{name}: str, bytes, a path, or a sequence of these is expected, not ")
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", ["verbose", "human_readable"])
-def test_a_count_that_is_none(name: str, tmp_path: Path) -> None:
+def test_a_count_of_the_wrong_type(name: str, tmp_path: Path) -> None:
+    keywords: dict[str, Any] = {name: "much"}
     with pytest.raises(tain.UsageError, match=f"^{name}: int is expected, not str$"):
-        tain.Transfer(tmp_path, tmp_path / "out", **{name: "much"})  # type: ignore[arg-type]
+        tain.Transfer(tmp_path, tmp_path / "out", **keywords)
 
 
 @pytest.mark.parametrize("run", [tain.sync, tain.Transfer])

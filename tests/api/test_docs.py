@@ -1,4 +1,4 @@
-"""What the documents say is run."""
+"""The examples of the documents run."""
 
 from __future__ import annotations
 

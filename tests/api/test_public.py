@@ -10,7 +10,7 @@ import tain
 from tain import errors
 
 
-def test_everything_is_there_and_documented() -> None:
+def test_everything_public_exists_and_is_documented() -> None:
     for name in tain.__all__:
         value = getattr(tain, name)
         assert inspect.getdoc(value), name

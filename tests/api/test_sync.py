@@ -1,4 +1,4 @@
-"""`tain.sync` and what stands behind it, on local trees."""
+"""`tain.sync` and `tain.Transfer` on local trees."""
 
 from __future__ import annotations
 
@@ -220,8 +220,7 @@ def test_every_field_is_an_option(name: str) -> None:
         # What may be switched off too is tested by that: much of it is on already.
         value = name in {"dirs", "relative", "super", "secluded_args"}
     options = resolve(parse([*Options(**{name: value}).words(), b"x", b"h::y"]))  # type: ignore[arg-type]
-    changed = {slot for slot in options.__slots__ if getattr(options, slot) != getattr(DEFAULTS, slot)}
-    assert changed or name in NO_CHANGE
+    assert vars(options) != vars(DEFAULTS) or name in NO_CHANGE
 
 
 def test_creation_times_are_refused() -> None:
@@ -245,20 +244,20 @@ def test_words() -> None:
 
 
 @pytest.mark.parametrize("word", ["--tls", "--tls-pin=sha256:00"])
-def test_what_is_not_there_is_refused(word: str, source: Path, tmp_path: Path) -> None:
+def test_unsupported_options_are_refused(word: str, source: Path, tmp_path: Path) -> None:
     result = tain.sync(source, tmp_path / "dst", extra=[word], cwd=tmp_path)
     assert result.code == 4
     assert result.messages[0] == f"rsync: {word.partition('=')[0]} is not supported by this version of tain"
     assert not (tmp_path / "dst").exists() and not (tmp_path / "b").exists()
 
 
-def test_a_program_stays_who_it_is(source: Path, tmp_path: Path) -> None:
+def test_a_program_keeps_its_identity(source: Path, tmp_path: Path) -> None:
     result = tain.sync(source, tmp_path / "dst", extra=["--copy-as=nobody"], cwd=tmp_path)
     assert result.code == 4
     assert "--copy-as changes the ids of a whole process" in result.messages[0]
     assert not (tmp_path / "dst").exists()
 
 
-def test_an_encrypted_address_is_not_talked_to_in_the_clear(source: Path) -> None:
+def test_an_encrypted_address_gets_no_plain_text(source: Path) -> None:
     result = tain.sync(source, "rsyncs://127.0.0.1:1/module/")
     assert (result.code, result.messages[0]) == (4, "rsync: rsyncs:// is not supported by this version of tain")

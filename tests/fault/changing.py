@@ -1,4 +1,4 @@
-"""A transfer that is caught in the middle of its file, and the ways by which it goes (spec: transfer 6, 13)."""
+"""A transfer that a test interrupts in the middle of a file, locally or over a link (spec: transfer 6, 13)."""
 
 from __future__ import annotations
 

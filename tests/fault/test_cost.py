@@ -1,4 +1,4 @@
-"""What must not be quadratic: the processor time of n and of four times n, for everything of which there may be many.
+"""What must not be quadratic: the processor time of n and of four times n, for everything that may be numerous.
 
 A case makes the place for a number of things and gives the command lines that go through them. What is compared is the
 processor time of the program and all its children (not the wall time, which depends on who else is at work), without
@@ -280,7 +280,7 @@ CASES: dict[str, tuple[Setup, int]] = {
 
 
 def processor_time(command: Sequence[str], cwd: Path, env: dict[str, str]) -> float:
-    """Of the run and whatever it started."""
+    """Of the run and of the processes that it started."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -453,8 +453,9 @@ def test_one_false_sum_at_each_byte(ground: Path, space: Path, tain: str) -> Non
 
 def test_a_peer_that_invents_sums(ground: Path, space: Path, tain: str) -> None:
     """A client that knows the file asks for it with a sum for each of its places, all of them false."""
-    from tests.protocol.client import TRANSFER, Job, Piped, handshake, read_lists
+    from tests.protocol.client import Piped, read_lists
     from tests.protocol.ints import put_int32, put_shortint
+    from tests.protocol.link import TRANSFER, Job, handshake
 
     (ground / "src").mkdir()
     size, length = 1 << 22, 1 << 17

@@ -1,4 +1,4 @@
-"""A connection that ends after so many bytes: both programs say the same, and keep the same of a file under way."""
+"""A connection that ends after so many bytes: both programs report the same, and keep the same part of the file."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ PROTOCOLS = {str(p): p for p in (29, 31, 32)}
 
 
 @pytest.mark.parametrize(("way", "left", "p"), sample("FAULT", ["push", "pull"], LEFT, PROTOCOLS, times=3))
-def test_both_halves_of_a_receiving_side_tell(way: str, left: int, p: int, space: Path, tain: str, rsync: str) -> None:
+def test_both_halves_of_a_receiving_side_report(
+    way: str, left: int, p: int, space: Path, tain: str, rsync: str
+) -> None:
     """OUT-14.6: the generator of a client says that it was left alone, after its receiver; that of a server instead."""
     work = space / "work"
     words = [f"--protocol={p}"]

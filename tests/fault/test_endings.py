@@ -1,6 +1,6 @@
-"""An end in the middle of a file, brought about at either end: what the client is told, and what stays behind.
+"""An end in the middle of a file, brought about at either end: what the client reports, and what is left.
 
-rsync itself is compared with by hand: which of its processes hears first is a race. What holds for every pair of
+rsync itself was compared by hand: which of its processes notices first is a race. What holds for every pair of
 programs is here (spec: protocol 3.7, output 2, transfer 6.1).
 """
 
@@ -161,7 +161,7 @@ def test_server_is_stopped(begin: Begin, via: str, way: str) -> None:
     run = begin(via, way)
     os.kill(run.server, signal.SIGTERM)
     code, said = run.end()
-    # Which of rsync's processes ends first, and whether the other still tells its peer, is a race.
+    # Which of rsync's processes ends first, and whether the other still reports to its peer, is a race.
     assert (code, STOPPED in said) == (20, True) or (not run.alone and code in (10, 12)), said
     assert eventually(lambda: not run.temporary())
 

@@ -101,7 +101,7 @@ def test_one_link_fails(kind: str, way: str, state: str, tmp_path: Path, tain: s
     assert sorted(groups.count(inode) for inode in set(groups)) == [2, 4]
 
 
-def test_said_with_v(tmp_path: Path, tain: str) -> None:
+def test_message_with_v(tmp_path: Path, tain: str) -> None:
     group(tmp_path / "src")
     done = injected(tmp_path, tain, "error=EMLINK:when=1", "-avH", "src/", "dst/")
     assert done.returncode == 0

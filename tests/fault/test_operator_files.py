@@ -96,7 +96,7 @@ def test_secrets(place: Path, rsync: str, tain: str, option: str, way: str, inse
 
 
 @pytest.mark.parametrize("name", ["", ".", "nosuch", "real/FILE/x", "real"])
-def test_password_file_that_is_none(place: Path, rsync: str, tain: str, name: str) -> None:
+def test_unusable_password_file(place: Path, rsync: str, tain: str, name: str) -> None:
     programs.need_root()
 
     def ask(program: str, work: Path) -> object:
@@ -223,7 +223,7 @@ def test_descriptors(place: Path, rsync: str, tain: str, case: str, namespace: b
 
 
 @pytest.mark.parametrize("target", ["/proc/self/fd", "/dev/fd"])
-def test_a_strangers_way_to_descriptors(place: Path, rsync: str, tain: str, target: str) -> None:
+def test_a_link_of_another_user_to_descriptors(place: Path, rsync: str, tain: str, target: str) -> None:
     programs.need_root()
 
     def ask(program: str, work: Path) -> object:

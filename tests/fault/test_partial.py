@@ -1,6 +1,6 @@
 """Partial files: what is kept of an interrupted transfer, and where (spec: transfer 6.1).
 
-With --partial-dir the file at the live name stays as it is, whatever happens to the directory. What can't be kept or
+With --partial-dir the file at the live name does not change, even when the directory fails. What can't be kept or
 delayed in it is reported and makes code 23 (rsync reports some of that, and ends with 0).
 """
 
@@ -87,7 +87,9 @@ def test_interrupted_over_an_old_file(backup: list[str], way: str, place: Path, 
 
 @pytest.mark.parametrize("when", ["1", "1+"])
 @pytest.mark.parametrize("partial", [[], ["--partial"], ["--partial-dir=.pp"]], ids=["no", "partial", "partial-dir"])
-def test_backup_of_what_was_asked_for_again(partial: list[str], when: str, place: Path, space: Path, tain: str) -> None:
+def test_backup_of_a_file_that_is_requested_again(
+    partial: list[str], when: str, place: Path, space: Path, tain: str
+) -> None:
     """The old file is not lost on the way, whichever of the two tries replaces it."""
     programs.need("strace")
     source, target = place / "src", place / "dst"

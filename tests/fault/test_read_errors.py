@@ -140,7 +140,7 @@ def test_small_files(place: Path, space: Path, tain: str) -> None:
         assert not any(name.startswith(".") for name in there)
 
 
-def test_dates_of_what_failed(place: Path, space: Path, tain: str) -> None:
+def test_mtime_of_a_failed_file(place: Path, space: Path, tain: str) -> None:
     """No file that is not the source's has the source's size and time: the next run would take it for the source."""
     for options in ([], ["--no-whole-file"], ["--inplace", "--no-whole-file"], ["--partial"], ["--append-verify"]):
         work = place / "-".join(["w", *options])

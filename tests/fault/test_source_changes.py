@@ -1,4 +1,4 @@
-"""The source changes while it is copied: what the user is told, and what is at the destination (spec: transfer 13).
+"""The source changes while it is copied: what is reported, and what is at the destination (spec: transfer 13).
 
 rsync is run beside tain: exit code, messages and trees are the same. A source that has become shorter is reported, and
 the destination ends as the source is after the second try; what has grown, or was replaced or removed, is no error.

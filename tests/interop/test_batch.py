@@ -51,7 +51,7 @@ SETS: dict[str, tuple[str, str]] = {
     "only": ("-a --delete", "-a --delete"),
 }
 CASES = [(32, name) for name in SETS] + [(p, n) for p in (31, 30, 29, 28, 27) for n in ("a", "z", "delete", "inplace")]
-# Choices that no reader can know by itself; a local server refuses them, so they come over a link only.
+# A reader cannot know these choices unless it is given them. A local server refuses them, so they run over a link only.
 VIAS = ["local", "push shell", "pull shell", "push daemon", "pull daemon"]
 CHOICES = ["--zc=zstd", "--zc=lz4", "-zz", "--cc=xxh128", "--cc=sha1"]
 
@@ -155,14 +155,14 @@ def test_a_batch_of_one_program_is_read_by_the_other(case: tuple[int, str], via:
     writing, reading = SETS[name]
     kind = "--only-write-batch" if name == "only" else "--write-batch"
     if protocol < 29:
-        # Such a header has no room for it, so the reader must be told that the data is compressed.
+        # Such a header has no room for it, so the reader needs the option for compressed data.
         reading = writing
     swap(batches, via, writing + (f" --protocol={protocol}" if protocol != 32 else ""), reading, kind)
 
 
 @pytest.mark.parametrize("choice", CHOICES)
 @pytest.mark.parametrize("way", ["push", "pull"])
-def test_a_reader_must_be_told_what_was_chosen(way: str, choice: str, batches: Place) -> None:
+def test_a_reader_needs_the_same_choice(way: str, choice: str, batches: Place) -> None:
     swap(batches, f"{way} shell", f"-a {choice}", f"-a {choice}")
 
 

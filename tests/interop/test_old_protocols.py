@@ -55,7 +55,7 @@ def cases() -> list[tuple[int, str, str, str, str]]:
     names = list(SETS)
     for at, (p, (via, way, pair)) in enumerate((p, place) for p in PROTOCOLS for place in PLACES):
         if (via, way, pair) == ("pipe", "pull", "ours-server") and p < 23:
-            continue  # rsync as a client waits for ever
+            continue  # rsync as a client never ends
         # One set in each place: seven versions and eight places bring each set to most places.
         chosen = names if FULL else [names[at % len(names)]]
         found += [(p, via, way, pair, name) for name in chosen]

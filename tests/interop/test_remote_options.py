@@ -1,4 +1,4 @@
-"""Options for one side alone: what a server is told by -M, by its own command line, or by a forced command.
+"""Options for one side alone: given with -M, on the server's own command line, or by a forced command.
 
 Every option of the table goes to the other side of a push, of a pull and of a local copy, beside the real rsync: exit
 code, output, the log that the server writes, and the tree. An option of the server's own that is not heeded deletes
@@ -10,6 +10,7 @@ By default each option is tried in one or two of the three ways; INTEROP=all tri
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -78,7 +79,7 @@ VALUES: dict[str, list[str]] = {
 
 #: Not asked, and why.
 LEFT_OUT = {
-    "debug": "what a process tells of itself is its own matter; only that the option is taken counts",
+    "debug": "what a process reports about itself is its own matter; only that it accepts the option counts",
     "hints": "ours alone",
     "no-hints": "ours alone",
     "tls": "ours alone",
@@ -171,18 +172,18 @@ def rows() -> Iterator[Row]:
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in rows()])
-def test_option_of_one_side(row: Row, space: object, tain: str, rsync: str) -> None:
+def test_option_of_one_side(row: Row, space: Path, tain: str, rsync: str) -> None:
     programs.need_root()
     same_as_rsync(row, space, tain, rsync)
 
 
-def same_as_rsync(row: Row, space: object, tain: str, rsync: str) -> None:
-    theirs = perform(row, rsync, space)  # type: ignore[arg-type]
-    ours = perform(row, tain, space)  # type: ignore[arg-type]
+def same_as_rsync(row: Row, space: Path, tain: str, rsync: str) -> None:
+    theirs = perform(row, rsync, space)
+    ours = perform(row, tain, space)
     found = differences(row, ours, theirs)
     # rsync's processes race for the order of output and for who ends first.
     for _ in range(4 if found else 0):
-        if not differences(row, ours, perform(row, rsync, space)):  # type: ignore[arg-type]
+        if not differences(row, ours, perform(row, rsync, space)):
             return
     assert not found, "\n".join(found)
 
@@ -249,6 +250,6 @@ OWN = {
 @pytest.mark.parametrize(
     "row", [pytest.param(row, id=row.id) for name, option in OWN.items() for row in own_line(name, option)]
 )
-def test_option_of_the_servers_own_line(row: Row, space: object, tain: str, rsync: str) -> None:
+def test_option_of_the_servers_own_line(row: Row, space: Path, tain: str, rsync: str) -> None:
     programs.need_root()
     same_as_rsync(row, space, tain, rsync)

@@ -22,6 +22,10 @@ OPTIONS = ["--suffix", "--partial-dir", "--backup-dir", "--temp-dir", "--compare
            "--skip-compress", "-M--suffix", "-M--exclude"]  # fmt: skip
 
 
+#: An option gets every third text, the next option those behind these; every one of them with INTEROP=all.
+EVERY = 1 if runs_all("INTEROP") else 3
+
+
 @pytest.fixture
 def recorder(place: Path) -> Path:
     shell = place / "shell"
@@ -46,16 +50,14 @@ def same(rsync: str, tain: str, recorder: Path, arguments: list[str]) -> None:
 @pytest.mark.parametrize("options", SETS)
 def test_formats(rsync: str, tain: str, recorder: Path, options: str) -> None:
     *front, last = options.split()
-    # Each format in every third set, and all in all with INTEROP=all.
-    every = 1 if runs_all("INTEROP") else 3
-    for text in FORMATS[SETS.index(options) % every :: every]:
+    for text in FORMATS[SETS.index(options) % EVERY :: EVERY]:
         same(rsync, tain, recorder, [*front, f"{last}={text}", "src/", "h:d"])
         same(rsync, tain, recorder, [*front, f"{last}={text}", "h:s", "d"])
 
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_values(rsync: str, tain: str, recorder: Path, option: str) -> None:
-    for text in VALUES:
+    for text in VALUES[OPTIONS.index(option) % EVERY :: EVERY]:
         same(rsync, tain, recorder, ["-b", f"{option}={text}", "src/", "h:d"])
         same(rsync, tain, recorder, ["-b", f"{option}={text}", "h:s", "d"])
 

@@ -40,7 +40,7 @@ exit 3
 
 
 def command(ident: str, cmds: Sequence[str], **more: Any) -> Row:
-    """Every client ends with an error; what it told its shell is in the tree."""
+    """Every client ends with an error; the words for its shell are in the tree."""
     first, *rest = [cmd if "-e " in cmd else f"-e {{w}}/show {cmd}" for cmd in cmds]
     return Row(
         ident,

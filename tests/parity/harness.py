@@ -79,7 +79,7 @@ class Result:
     steps: list[tuple[int, str, str]]
     tree: dict[str, str]
     volumes: list[list[int]] = field(default_factory=list)
-    """The byte counts of the stream that each step told, which are made alike in its output."""
+    """The byte counts that each step reported; its output hides them."""
 
 
 #: Two sound streams for one transfer differ in the sizes of frames and greetings, and a little in what is compressed.
@@ -104,9 +104,9 @@ COMMON: list[tuple[str, str]] = [
     (r"(?m)^(File list (?:generation|transfer) time): [0-9.]+ seconds", r"\1: N seconds"),
     (r"[ 0-9.]{7}[kMG]B/s +(?:\d+:\d\d:\d\d|\?\?:\?\?:\?\?)", " RATE TIME"),
     (r"\(\d+ bytes received so far\)", "(N bytes received so far)"),
-    # rsync's processes end one another by a signal, sooner or later; tain has none to tell of.
+    # rsync's processes end one another by a signal, sooner or later; tain has no such process.
     (r"(?m)^rsync error: received SIGUSR1 \(code 19\).*\n", ""),
-    # Whether a process still hears of the loss of one that has already told its error is a race.
+    # Whether a process still notices the end of one that has already reported its error is a race.
     (r"(?m)^rsync: \[\w+\] (?:read error: Connection reset by peer \(104\)|write error: Broken pipe \(32\))\n", ""),
     # Names that carry random characters.
     (r"(\.[^\s/\"]+)\.[A-Za-z0-9]{6}(?=\"| |$)", r"\1.XXXXXX"),
@@ -267,8 +267,8 @@ def differences(row: Row, ours: Result, theirs: Result) -> list[str]:
         # Two processes write to stderr directly, so its order is a race in rsync itself.
         if row.stderr:
             found += compare(f"step {number} stderr", by_line(mine[2], False), by_line(peer[2], False))
-    for number, (ours_told, theirs_told) in enumerate(zip(ours.volumes, theirs.volumes, strict=True), 1):
-        for our, their in zip(ours_told, theirs_told, strict=False):
+    for number, (our_counts, their_counts) in enumerate(zip(ours.volumes, theirs.volumes, strict=True), 1):
+        for our, their in zip(our_counts, their_counts, strict=False):
             if abs(our - their) > SPARE + SHARE * max(our, their):
                 found.append(f"run {number}: {our} bytes in the stream, rsync {their}")
     if ours.tree != theirs.tree:

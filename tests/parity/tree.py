@@ -228,7 +228,7 @@ def make(path: bytes, entry: Entry, top: bytes) -> None:
 
 
 def wipe(path: str | bytes | Path) -> None:
-    """Remove a tree, whatever a test did to its modes."""
+    """Remove a tree, also one with closed directories."""
     shutil.rmtree(path, ignore_errors=True)
     if os.path.lexists(path):
         subprocess.run(["chmod", "-R", "u+rwX", os.fsencode(path)], check=False, capture_output=True)

@@ -1,1 +1,1 @@
-"""Random trees and random options, run by both programs: whatever differs is a finding."""
+"""Random trees and random options, run by both programs: each difference is a finding."""

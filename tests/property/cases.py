@@ -377,10 +377,10 @@ def make(seed: int) -> Case:
     elif case.via == "daemon":
         move = [b"src", b"src2", b"out"] if pull else [b"dst", b"alt", b"alt2", b"out", b"tmp"]
         for entry in case.entries:
-            if bytes(entry.path).split(b"/")[0] in move:  # type: ignore[arg-type]
-                entry.path = b"mod/" + entry.path  # type: ignore[operator]
+            if os.fsencode(entry.path).split(b"/")[0] in move:
+                entry.path = b"mod/" + os.fsencode(entry.path)
                 if isinstance(entry, Hard):
-                    entry.target = b"mod/" + entry.target  # type: ignore[operator]
+                    entry.target = b"mod/" + os.fsencode(entry.target)
         if pull:
             sources = [b"{url}/m/" + s for s in sources]
         else:
@@ -409,8 +409,8 @@ def avoid(case: Case) -> None:
       after that, see the table of known differences).
     - `--files-from` and a directory of a module: rsync's daemon without chroot loses every file (`file has vanished`).
     - `-vv` with backups: `backed up` comes from another process than the names around it.
-    - `-vv` with several sources or with deletion before or after: tain does not tell of `removing duplicate name`, and
-      tells `deleting in` of more directories.
+    - `-vv` with several sources or with deletion before or after: tain does not report `removing duplicate name`, and
+      reports `deleting in` for more directories.
     - `-n` with `-X` or `-A`: rsync complains of directories that a dry run has not made.
     - `--append` with `-y`: rsync takes a longer file of a similar name for the file itself and copies nothing.
     - `%b` is not among the formats: it counts how the stream happens to be cut into frames.
@@ -432,21 +432,21 @@ def avoid(case: Case) -> None:
     if any(w.startswith(b"--append") for w in words):
         case.options = [group for group in case.options if not group[0].startswith(b"-y")]
     # What was put below something that is no directory can't be made.
-    dirs = {bytes(e.path) for e in case.entries if isinstance(e, Dir)}  # type: ignore[arg-type]
-    others = {bytes(e.path) for e in case.entries} - dirs  # type: ignore[arg-type]
-    case.entries = [e for e in case.entries if not others & {bytes(p) for p in parents(e.path)}]
+    dirs = {os.fsencode(e.path) for e in case.entries if isinstance(e, Dir)}
+    others = {os.fsencode(e.path) for e in case.entries} - dirs
+    case.entries = [e for e in case.entries if not others & {os.fsencode(p) for p in parents(e.path)}]
     told = b"-b" in words or len(case.sources) > 1 or any(w in (b"--delete-before", b"--delete-after") for w in words)
     if b"-vv" in words and told:
         case.options = [[b"-v"] if group == [b"-vv"] else group for group in case.options]
     if b"--ignore-existing" in words:
         kinds: dict[bytes, bool] = {}
         for entry in case.entries:
-            top, _, path = bytes(entry.path).removeprefix(b"mod/").partition(b"/")  # type: ignore[arg-type]
+            top, _, path = os.fsencode(entry.path).removeprefix(b"mod/").partition(b"/")
             if top.startswith(b"src") and isinstance(entry, Dir):
                 kinds[path] = True
         kept = []
         for entry in case.entries:
-            top, _, path = bytes(entry.path).removeprefix(b"mod/").partition(b"/")  # type: ignore[arg-type]
+            top, _, path = os.fsencode(entry.path).removeprefix(b"mod/").partition(b"/")
             if top == b"dst" and path in kinds and not isinstance(entry, Dir):
                 continue
             kept.append(entry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -55,13 +56,17 @@ def reduce(case: Case, failing: Callable[[Case], bool], limit: int = 250) -> Cas
     """The smallest case found that still differs in the same places."""
     left = [limit]
 
-    tops = {bytes(e.path) for e in case.entries if isinstance(e, Dir) and bytes(e.path).rsplit(b"/")[-1] == b"src"}  # type: ignore[arg-type]
+    tops = {
+        os.fsencode(e.path)
+        for e in case.entries
+        if isinstance(e, Dir) and os.fsencode(e.path).rsplit(b"/")[-1] == b"src"
+    }
 
     # A list that is ended by NUL stays one.
     zero = {b"-0", b"--from0"} & set(case.words())
 
     def still(candidate: Case) -> bool:
-        if left[0] <= 0 or not tops <= {bytes(e.path) for e in candidate.entries}:  # type: ignore[arg-type]
+        if left[0] <= 0 or not tops <= {os.fsencode(e.path) for e in candidate.entries}:
             return False
         if zero and not zero & set(candidate.words()):
             return False

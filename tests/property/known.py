@@ -12,7 +12,7 @@ KNOWN: dict[int, str] = {
     1593: "a backup directory inside the destination, made for a file whose data comes while the list of the "
     "destination itself is being finished: of 120 runs of rsync alone the destination's time was now in 57",
     1689: "rsync's sender ends over a mistake in a merge file with its list still in its buffer, so that the client "
-    "knows nothing but the end of the connection (code 12); tain tells it the cause (code 1)",
+    "knows nothing but the end of the connection (code 12); tain sends it the cause (code 1)",
     1915: "--fuzzy with a similar file that a directory replaces in the same run: rsync's generator may have removed "
     "it when its receiver looks at its mode (of three equal runs beside 3,000 files one saw it)",
     1920: "a file that fails its verification is asked for again while rsync's receiver at the far end still sets its "

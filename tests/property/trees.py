@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import random
 from dataclasses import dataclass, field
 
@@ -279,6 +280,6 @@ def placed(tree: dict[bytes, Entry], top: bytes) -> list[Entry]:
         other = copy.copy(entry)
         other.path = top + b"/" + path
         if isinstance(other, Hard):
-            other.target = top + b"/" + bytes(other.target)  # type: ignore[arg-type]
+            other.target = top + b"/" + os.fsencode(other.target)
         moved.append(other)
     return moved

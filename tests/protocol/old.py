@@ -13,11 +13,8 @@ import pytest
 
 from tests import programs
 from tests.parity.tree import picture
-from tests.protocol.client import (
-    LIMIT,
-    Session,
-)
 from tests.protocol.ints import int32
+from tests.protocol.link import LIMIT, Session
 from tests.protocol.server import Report, serve_one, start, take_word
 from tests.protocol.test_sessions import NEVER
 
@@ -91,7 +88,7 @@ def texts(s: Session) -> list[bytes]:
 
 def unframed(s: Session) -> bytes:
     """All data that came behind the seed."""
-    raw, out, at = bytes(s.wire.heard), b"", 8
+    raw, out, at = bytes(s.wire.received), b"", 8
     if s.p < 23:
         return raw[at:]
     while at < len(raw):

@@ -1,4 +1,4 @@
-"""A server of the protocol in plain Python: a daemon on a loopback port whose talk is the test's to write."""
+"""A server of the protocol in plain Python: a daemon on a loopback port; the test writes its side of the talk."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.protocol.client import GREETING, LIMIT, Job, Session, Wire, frames_from, terms
 from tests.protocol.ints import Broken, Ndx, default_sum, int32, put_int32, put_varint, put_vstring, vstring
+from tests.protocol.link import GREETING, LIMIT, Job, Session, Wire, frames_from, terms
 
 CHECKSUMS = ["xxh64", "md5", "md4", "sha1"]
 """The names that this server can compute, in the order of every client."""
@@ -114,7 +114,7 @@ def shell(
         while word := take_word(s.wire):
             words.append(word)
         report.words = words[words.index("--server") :]
-        del s.wire.heard[: len(s.wire.heard) - len(s.wire.raw)]
+        del s.wire.received[: len(s.wire.received) - len(s.wire.raw)]
         if numbers:
             s.wire.send(put_int32(p))
             s.announced = int32(s.wire)
@@ -194,6 +194,22 @@ def daemon(
         thread.join(LIMIT)
 
 
+def end_soon(s: Session, patience: float = 1.5) -> None:
+    """Send the pending data, and end our stream once the client has sent a message or has been silent for a while.
+
+    A client that has found a fault waits some seconds for our farewell, but must not see the end before the fault.
+    """
+    s.wire.flush()
+    s.wire.sock.settimeout(patience)
+    with suppress(OSError, EOFError, Broken):
+        while not s.wire.messages:
+            s.wire.next_frame() if s.wire.framed_in else s.wire.more()
+    s.wire.sock.settimeout(LIMIT)
+    with suppress(OSError):
+        s.wire.sock.shutdown(socket.SHUT_WR)
+    linger(s)
+
+
 def linger(s: Session) -> None:
-    """Sends what is there and then reads until the client has gone."""
+    """Send the pending data, then read until the client has closed."""
     s.wire.gone()

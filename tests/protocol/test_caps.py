@@ -11,11 +11,13 @@ import pytest
 from tests import programs
 from tests.interop.ends import Daemon
 from tests.protocol import entries as f
-from tests.protocol.client import DEL_STATS, TRANSFER, Job, Piped, Session, handshake, read_lists, send_lists
+from tests.protocol.client import Piped, read_lists, send_lists
 from tests.protocol.conftest import sent
 from tests.protocol.ints import int32, put_int32, put_shortint, put_varint, put_vstring
-from tests.protocol.server import daemon, linger
-from tests.protocol.test_limits import OLD, client_meets, entry
+from tests.protocol.link import DEL_STATS, TRANSFER, Job, Session, handshake
+from tests.protocol.meets import OLD, client_meets
+from tests.protocol.server import daemon, end_soon, linger
+from tests.protocol.test_limits import entry
 
 MIB = 1 << 20
 BIG31 = 0x7FFFFFFF
@@ -56,7 +58,7 @@ def test_attributes_of_a_set(count: int, code: int, program: str, tree: Path, en
 
 
 def long_values(*sizes: int) -> bytes:
-    """A set of values that are announced with these sizes, and of which only the digest comes."""
+    """A set of values that are announced with these sizes; only their digests follow."""
     items = (put_varint(7) + put_varint(size) + b"user.%c\0" % (97 + n) + bytes(16) for n, size in enumerate(sizes))
     return b"\0" + put_varint(len(sizes)) + b"".join(items)
 
@@ -229,10 +231,7 @@ def test_entries_without_a_parent(what: str, p: int, program: str, tree: Path, e
 
     def talk(s: Session) -> None:
         send_lists(s, [f.Entry(b".", 0o40755, 4096, 1, flags=1), *PARENTS[what]])
-        s.wire.flush()
-        # Nothing more will come: who has found the fault need not wait for our farewell.
-        s.wire.sock.shutdown(socket.SHUT_WR)
-        linger(s)
+        end_soon(s)
 
     with daemon(talk, p=p) as (port, _):
         words = [program, "-rlt", "--trust-sender", "--timeout=50", f"rsync://127.0.0.1:{port}/m/", "dst/"]

@@ -13,19 +13,8 @@ import pytest
 
 from tests import programs
 from tests.interop.ends import Daemon
-from tests.protocol.client import (
-    ERROR,
-    ERROR_EXIT,
-    GREETING,
-    Job,
-    Session,
-    Wire,
-    connect,
-    enter,
-    handshake,
-    password,
-    pull,
-)
+from tests.protocol.client import connect, pull
+from tests.protocol.link import ERROR, ERROR_EXIT, GREETING, Job, Session, Wire, enter, handshake, password
 
 
 @contextmanager

@@ -7,37 +7,21 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import programs
 from tests.parity.tree import EPOCH, File, build
-from tests.protocol import client
-from tests.protocol.client import (
-    DEL_STATS,
-    DONE,
-    FLIST_EOF,
-    NO_SEND,
-    SUCCESS,
-    TRANSFER,
-    XATTR,
-    Job,
-    Piped,
-    Session,
-    done,
-    handshake,
-    pull,
-    push,
-    read_list,
-    read_lists,
-    send_lists,
-)
+from tests.protocol import client, link
+from tests.protocol.client import Piped, done, pull, push, read_list, read_lists, send_lists
 from tests.protocol.conftest import CONTENT, sent
 from tests.protocol.entries import Entry
 from tests.protocol.ints import block_sum, int32, put_shortint, put_varint, rolling, shortint, varint, x30long
+from tests.protocol.link import DEL_STATS, DONE, FLIST_EOF, NO_SEND, SUCCESS, TRANSFER, XATTR, Job, Session, handshake
 from tests.protocol.server import ALL, daemon
 
-PUSH = {"sender": False, "compact": "lDtpr", "paths": ["dst/"]}
+PUSH: dict[str, Any] = {"sender": False, "compact": "lDtpr", "paths": ["dst/"]}
 
 
 def first_request(s: Session, entries: list[Entry]) -> tuple[Entry, tuple[int, int, int, int]]:
@@ -69,7 +53,7 @@ HEADS = [
 def test_pro_50_heads(size: int, p: int, head: tuple[int, ...], program: str, tree: Path, env: dict[str, str]) -> None:
     """PRO-50: block length, sum length, count and remainder follow from the size."""
     build(str(tree), [File("dst/a", size=size, pieces=(), time=1)])
-    with Piped(program, Job(p=p, **PUSH), tree, env) as s:  # type: ignore[arg-type]
+    with Piped(program, Job(p=p, **PUSH), tree, env) as s:
         handshake(s)
         e, found = first_request(s, [Entry(b"a", length=size + 1, mtime=2)])
     assert (e.name, found) == (b"a", head)
@@ -115,7 +99,7 @@ def test_pro_54_dry_runs(p: int, program: str, tree: Path, env: dict[str, str]) 
         pull(s)
     assert s.code == 0, s.err
     assert sorted(s.entry(n).name for n, *_ in s.items) == sorted(CONTENT) and not s.files
-    with Piped(program, Job(p=p, dry=True, **PUSH), tree, env) as s:  # type: ignore[arg-type]
+    with Piped(program, Job(p=p, dry=True, **PUSH), tree, env) as s:
         handshake(s)
         push(s, sent(p))
     assert s.code == 0, s.err
@@ -125,7 +109,7 @@ def test_pro_54_dry_runs(p: int, program: str, tree: Path, env: dict[str, str]) 
 
 @pytest.mark.parametrize("p", [31, 32])
 def test_pro_55_56_counts(p: int, program: str, place: Path, env: dict[str, str]) -> None:
-    """PRO-55, PRO-56: a server sender writes statistics, the deletion counts that it was told, its mark."""
+    """PRO-55, PRO-56: a server sender writes statistics, the deletion counts that it received, its mark."""
     build(str(place), ["src/"])
     counts = b"".join(map(put_varint, (2, 1, 0, 300, 70_000)))
     with Piped(program, Job(p=p, paths=["src/"]), place, env) as s:
@@ -144,13 +128,13 @@ def test_pro_55_56_counts(p: int, program: str, place: Path, env: dict[str, str]
         assert s.wire.rest() == b""
     assert s.code == 0, s.err
     # Read, written, size of the files.
-    assert 0 < stats[0] <= len(s.wire.said) and 0 < stats[1] <= len(s.wire.heard) and stats[2] == 0
+    assert 0 < stats[0] <= len(s.wire.said) and 0 < stats[1] <= len(s.wire.received) and stats[2] == 0
 
 
 @pytest.mark.parametrize("p", [29, 30, 32])
 def test_pro_57_success(p: int, program: str, tree: Path, env: dict[str, str]) -> None:
     """PRO-57: once for each file that may be removed, symlinks too."""
-    job = Job(p=p, long=["--remove-source-files"], **PUSH)  # type: ignore[arg-type]
+    job = Job(p=p, long=["--remove-source-files"], **PUSH)
     with Piped(program, job, tree, env) as s:
         handshake(s)
         push(s, sent(p))
@@ -163,7 +147,7 @@ def test_pro_57_success(p: int, program: str, tree: Path, env: dict[str, str]) -
 def test_pro_57_changed_sources_stay(
     p: int, program: str, tree: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PRO-57: the sender removes what it is told of, but for what is not as listed."""
+    """PRO-57: the sender removes the files that are reported to it, except those that are not as listed."""
     listed = client.read_lists
 
     def change(s: Session) -> None:
@@ -191,7 +175,7 @@ def test_pro_57_changed_sources_stay(
 
 @pytest.mark.parametrize("p", [30, 32])
 def test_pro_58_no_send(p: int, program: str, tree: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """PRO-58: a file that cannot be read is told by its index, and everything else arrives."""
+    """PRO-58: a file that cannot be read is reported by its index, and everything else arrives."""
     listed = client.read_lists
 
     def vanish(s: Session) -> None:
@@ -224,7 +208,7 @@ def test_pro_58_a_receiver_goes_on(
         s.wire.message(NO_SEND, n.to_bytes(4, "little"))
 
     monkeypatch.setattr(client, "answer", refuse)
-    with Piped(program, Job(p=p, **PUSH), tree, env) as s:  # type: ignore[arg-type]
+    with Piped(program, Job(p=p, **PUSH), tree, env) as s:
         handshake(s)
         push(s, sent(p))
     assert s.code == 0, s.err
@@ -244,19 +228,19 @@ def test_pro_59_empty_lists(p: int, inc: bool, program: str, tree: Path, env: di
         assert s.names() == [] and s.wire.rest() == b""
     assert s.code == 0, s.err
 
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     def talk(s: Session) -> None:
         s.compat |= inc
-        s.terms = client.terms(s)
+        s.terms = link.terms(s)
         send_lists(s, [])
-        heard.append(s.wire.rest())
+        received.append(s.wire.rest())
 
     with daemon(talk, p=p, compat=ALL | inc) as (port, report):
         outcome = programs.run(
             [program, "-rlt", f"--protocol={p}", f"rsync://127.0.0.1:{port}/m/", "dst/"], cwd=tree, env=env
         )
-    assert (outcome.code, report.error, heard) == (0, None, [b""]), outcome
+    assert (outcome.code, report.error, received) == (0, None, [b""]), outcome
 
 
 @pytest.mark.parametrize(
@@ -314,7 +298,7 @@ def test_pro_66_67_block_sums(
     data = bytes(range(256)) * 3
     build(str(tree), [File("dst/a", content=data, time=1)])
     name, _, forced = name.partition("-")
-    job = Job(p=p, caps=caps, sums=name, long=[f"--checksum-seed={seed}"], **PUSH)  # type: ignore[arg-type]
+    job = Job(p=p, caps=caps, sums=name, long=[f"--checksum-seed={seed}"], **PUSH)
     job.force_sum = name if forced == "forced" else ""
     with Piped(program, job, tree, env) as s:
         handshake(s)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import struct
 import time
 from collections.abc import Callable
@@ -12,7 +11,9 @@ import pytest
 
 from tests import programs
 from tests.parity.tree import picture
-from tests.protocol.client import (
+from tests.protocol.client import Piped, pull, push, read_lists
+from tests.protocol.conftest import CONTENT, sent
+from tests.protocol.link import (
     ERROR,
     ERROR_EXIT,
     ERROR_XFER,
@@ -24,16 +25,11 @@ from tests.protocol.client import (
     SUCCESS,
     WARNING,
     Job,
-    Piped,
     Session,
     frame,
     handshake,
-    pull,
-    push,
-    read_lists,
 )
-from tests.protocol.conftest import CONTENT, sent
-from tests.protocol.server import daemon, linger
+from tests.protocol.server import daemon, end_soon, linger
 from tests.protocol.test_sessions import NEVER, push_tree
 
 PULL = ["-rltp", "--timeout=50", "{url}", "dst/"]
@@ -154,8 +150,7 @@ def test_pro_19_error_exit(code: int, program: str, tree: Path, env: dict[str, s
     def talk(s: Session) -> None:
         s.wire.message(ERROR_EXIT, struct.pack("<i", code))
         # rsync waits for the end of our stream, up to its timeout.
-        s.wire.sock.shutdown(socket.SHUT_WR)
-        linger(s)
+        end_soon(s)
 
     assert client_meets(program, tree, env, talk).code == code
     s = server_meets(program, tree, env, lambda s: s.wire.message(ERROR_EXIT, struct.pack("<i", code)), True)

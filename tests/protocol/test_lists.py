@@ -7,25 +7,27 @@ import hashlib
 import itertools
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import programs
 from tests.parity.tree import Dir, File, Tree, build
 from tests.protocol import entries as f
-from tests.protocol.client import FLIST_EOF, OFFSET, Job, Piped, Session, handshake, pull, read_list, read_lists
+from tests.protocol.client import Piped, pull, read_list, read_lists
 from tests.protocol.entries import Codec, Entry, Terms, honest
 from tests.protocol.ints import Bytes, plain_sum
+from tests.protocol.link import FLIST_EOF, OFFSET, Job, Session, handshake
 
 VERSIONS = [27, 28, 29, 30, 31, 32]
 
 
-def lists(program: str, place: Path, env: dict[str, str], tree: Tree, **job: object) -> Session:
+def lists(program: str, place: Path, env: dict[str, str], tree: Tree, **job: Any) -> Session:
     """What the server sends for src/ (or the given paths) in a whole run."""
     build(str(place), tree)
     build(str(place), ["src/"])
-    words = {"paths": ["src/"], **job}
-    with Piped(program, Job(**words), place, env) as s:  # type: ignore[arg-type]
+    words: dict[str, Any] = {"paths": ["src/"], **job}
+    with Piped(program, Job(**words), place, env) as s:
         handshake(s)
         pull(s)
     assert s.code == 0, s.err
@@ -233,7 +235,7 @@ def test_pro_46_errors(p: int, caps: str | None, program: str, place: Path, env:
     assert said == ([b"\1\0\0\0"] if caps == "Ls" else [])
     assert s.io_error == (0 if caps == "Ls" else 1)
     end = {None: b"\0\1", "Lsf": b"\4\x10\1"}.get(caps)
-    assert end is None or end in bytes(s.wire.heard)
+    assert end is None or end in bytes(s.wire.received)
     assert s.code == 23, s.err
 
 
@@ -260,7 +262,9 @@ def test_pro_48_sets(p: int, program: str, place: Path, env: dict[str, str]) -> 
 
 @pytest.mark.parametrize("p", VERSIONS)
 @pytest.mark.parametrize("inc", [False, True])
-def test_lists_are_those_of_an_honest_sender(p: int, inc: bool, program: str, place: Path, env: dict[str, str]) -> None:
+def test_lists_equal_those_of_an_honest_sender(
+    p: int, inc: bool, program: str, place: Path, env: dict[str, str]
+) -> None:
     """Written again by the encoder of these tests, each list is the same, flag by flag and byte by byte."""
     if inc and p < 30:
         return
@@ -281,7 +285,7 @@ def test_lists_are_those_of_an_honest_sender(p: int, inc: bool, program: str, pl
         found, error = reader.read_list(s.wire, start)
         assert error == 0
     again = writer.put_list([honest(e) for e in found], start)
-    assert again in unframed(bytes(s.wire.heard))
+    assert again in unframed(bytes(s.wire.received))
     assert {e.name for e in found} >= {b".", b"a", b"l"}
 
 

@@ -12,14 +12,10 @@ import pytest
 
 from tests import programs
 from tests.interop.ends import Daemon
-from tests.protocol.client import (
-    LIMIT,
-    Session,
-    Wire,
-    push,
-)
+from tests.protocol.client import push
 from tests.protocol.conftest import sent
 from tests.protocol.ints import md4
+from tests.protocol.link import LIMIT, Session, Wire
 from tests.protocol.old import greet, old, old_daemon, run
 from tests.protocol.server import start, take_word
 

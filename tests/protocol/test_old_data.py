@@ -10,18 +10,11 @@ import pytest
 
 from tests.parity.tree import EPOCH, picture
 from tests.protocol import client
-from tests.protocol.client import (
-    Job,
-    Piped,
-    handshake,
-    pull,
-    push,
-    read_lists,
-    request,
-)
+from tests.protocol.client import Piped, pull, push, read_lists, request
 from tests.protocol.conftest import BIG, CONTENT, OLD_BIG, sent
 from tests.protocol.entries import Entry
 from tests.protocol.ints import plain_sum, put_int32
+from tests.protocol.link import Job, handshake
 from tests.protocol.old import old, run, unframed
 from tests.protocol.test_sessions import NEVER
 
@@ -30,7 +23,7 @@ from tests.protocol.test_sessions import NEVER
 
 @old
 def test_pro_98_a_block_length_for_nothing(p: int, program: str, tree: Path, env: dict[str, str]) -> None:
-    """PRO-98: old generators tell a block length for a file that is not there; the head comes back as it was."""
+    """PRO-98: old generators announce a block length for a missing file; the head comes back unchanged."""
     with Piped(program, Job(p=p, compact="ltr", paths=["src/"]), tree, env) as s:
         handshake(s)
         read_lists(s)
@@ -75,10 +68,10 @@ def test_pro_99_redo(p: int, program: str, tree: Path, env: dict[str, str]) -> N
     assert s.code == 0, s.err
     assert (tree / "dst/f").read_bytes() == new
     assert [head[2] for head in s.heads[0]] == [2, 16]
-    heard = unframed(s)
+    received = unframed(s)
     first = put_int32(0) + bytes.fromhex("03000000 bc020000 64000000 f6f2e28c 700a")
     again = put_int32(0) + bytes.fromhex("03000000 bc020000 64000000 f6f2e28c 700a92512913a9a51ff917bef1f7b2f4")
-    assert first in heard and again in heard and heard.index(first) < heard.index(again)
+    assert first in received and again in received and received.index(first) < received.index(again)
 
 
 @old
@@ -147,11 +140,11 @@ def test_pro_102_statistics(p: int, program: str, tain: str, tree: Path, env: di
     assert s.code == 0 and len(s.stats) == 3
     read, written, size = s.stats
     assert size == sum(map(len, CONTENT.values())) + 1  # the link's target counts
-    # All that was said before the last DONE; all that was heard behind the seed, statistics excluded.
+    # All that was sent before the last DONE, and received after the seed, without statistics.
     said = len(s.wire.said) - at - (4 if p >= 24 else 0)
     assert read == said, (s.stats, said)
     if program == tain:  # rsync forgets what it still has in its buffer
-        assert written == len(s.wire.heard) - 8 - (12 if p < 23 else 16)
+        assert written == len(s.wire.received) - 8 - (12 if p < 23 else 16)
     if p >= 23:
         assert s.wire.frames[-1] == (0, 12)
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.protocol import client
-from tests.protocol.client import Job, Piped, Session, frame, handshake, read_lists, send_lists
+from tests.protocol.client import Piped, read_lists, send_lists
 from tests.protocol.conftest import sent
 from tests.protocol.entries import Entry
 from tests.protocol.ints import put_int32
+from tests.protocol.link import Job, Session, frame, handshake
+from tests.protocol.meets import client_meets, server_meets
 from tests.protocol.old import greet, old_daemon, run
 from tests.protocol.server import linger, shell
-from tests.protocol.test_limits import client_meets, server_meets
 
 BIG31 = 0x7FFFFFFF
 #: Count, block length, remainder; what it ends with.
@@ -94,7 +95,7 @@ def test_pro_109_a_second_redo(p: int, tain: str, tree: Path, env: dict[str, str
     def talk(s: Session) -> None:
         send_lists(s, sent(p))
         n = number_of(s, b"a")
-        # Data of which no sum is right.
+        # Data without a correct sum.
         answer = words(n) + bytes(12) + words(5) + b"wrong" + words(0) + bytes(16)
         s.wire.write(answer + words(-1) + answer * 2)
 
@@ -188,7 +189,7 @@ def test_pro_109_rules_for_old_peers(tain: str, tree: Path, env: dict[str, str],
 @pytest.mark.parametrize("p", [20, 25])
 @pytest.mark.parametrize("number", [-1, 0, BIG31, -BIG31 - 1])
 def test_pro_109_inodes(number: int, p: int, tain: str, tree: Path, env: dict[str, str]) -> None:
-    """Any device and inode is but a key."""
+    """Device and inode are only a key."""
     entries = [
         Entry(b"a", length=5, mtime=1, inode=(number & 0xFFFFFFFF, number & 0xFFFFFFFF), content=b"hello"),
         Entry(b"b", length=5, mtime=1, inode=(number & 0xFFFFFFFF, number & 0xFFFFFFFF), content=b"hello"),

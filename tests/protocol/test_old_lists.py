@@ -9,18 +9,11 @@ import pytest
 
 from tests import programs
 from tests.parity.tree import EPOCH, File, build
-from tests.protocol.client import (
-    Job,
-    Piped,
-    Session,
-    handshake,
-    pull,
-    push,
-    read_lists,
-)
+from tests.protocol.client import Piped, pull, push, read_lists
 from tests.protocol.conftest import CONTENT, NAMES, sent
 from tests.protocol.entries import Codec, Entry
 from tests.protocol.ints import int32, md4, put_int32, put_longint
+from tests.protocol.link import Job, Session, handshake
 from tests.protocol.old import address, old, old_daemon, run, texts
 from tests.protocol.server import daemon, linger, shell, start, take_word
 
@@ -60,7 +53,7 @@ def test_pro_90_rules_are_written(p: int, tain: str, tree: Path, env: dict[str, 
 
 @pytest.mark.parametrize("p", [20, 26])
 def test_pro_90_rules_are_read(p: int, program: str, tree: Path, env: dict[str, str]) -> None:
-    """PRO-90: an include, a directory's pattern, an anchored one, and a `- ` that is none."""
+    """PRO-90: an include, a directory's pattern, an anchored one, and a `- ` that belongs to the name."""
     build(str(tree), ["src/keep.o src/drop.o src/- src/top src/sub/top src/dir/ src/dir/x"])
     job = Job(p=p, compact="ltr", paths=["src/"], filters=[b"+ keep.o", b"*.o", b"dir/", b"/top", b"- big"])
     with Piped(program, job, tree, env) as s:
@@ -225,7 +218,7 @@ def test_pro_95_inodes_are_written(p: int, program: str, tree: Path, env: dict[s
 @pytest.mark.parametrize(("inode", "device"), [(10200978, 0xFE00), (0x80000000, 0xFE01), (5, 1)])
 @pytest.mark.parametrize("p", [20, 25, 26])
 def test_pro_95_links_are_made(p: int, inode: int, device: int, program: str, tree: Path, env: dict[str, str]) -> None:
-    """PRO-95: the device is a key, whatever it is."""
+    """PRO-95: the device is only a key."""
     files = [
         Entry(name, length=1, mtime=EPOCH, inode=(device, number), content=text)
         for name, number, text in (
@@ -293,7 +286,7 @@ def test_pro_97_devices_are_written(p: int, program: str, tree: Path, env: dict[
         b"c1": (5, 1), b"c2": (5, 1), b"z1": (259, 70000), b"z2": (1, 3),
     }  # fmt: skip
     assert (found[b"p"].flags or 0) & 4
-    raw = bytes(s.wire.heard)
+    raw = bytes(s.wire.received)
     assert raw.count(b"\x01\x05\0\0") >= 1 and b"\x70\x03\x11\x11" in raw and b"\x03\x01\0\0" in raw
 
 
@@ -341,7 +334,7 @@ def test_pro_107_large_numbers(p: int, program: str, tree: Path, env: dict[str, 
         read_lists(s)
     (e,) = s.lists[0][2]
     assert (e.length, e.mtime) == (2_200_000_000, 4_000_000_000)
-    assert b"\x01a" + b"\xff" * 4 + bytes.fromhex("0056218300000000 00286bee") in bytes(s.wire.heard)
+    assert b"\x01a" + b"\xff" * 4 + bytes.fromhex("0056218300000000 00286bee") in bytes(s.wire.received)
     job = Job(p=p, sender=False, compact="tr", paths=["dst/"])
     with Piped(program, job, tree, env) as s:
         handshake(s)

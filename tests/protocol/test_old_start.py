@@ -12,20 +12,10 @@ import pytest
 from tests.interop.ends import shell as real_shell
 from tests.parity.tree import EPOCH
 from tests.protocol import client
-from tests.protocol.client import (
-    GREETING,
-    Job,
-    Piped,
-    Session,
-    connect,
-    enter,
-    frame,
-    handshake,
-    pull,
-    push,
-)
+from tests.protocol.client import Piped, connect, pull, push
 from tests.protocol.conftest import BIG, CONTENT, OLD_BIG, sent
 from tests.protocol.ints import int32, plain_sum, put_int32
+from tests.protocol.link import GREETING, Job, Session, enter, frame, handshake
 from tests.protocol.old import address, greet, old, old_daemon, run
 from tests.protocol.server import linger, shell
 
@@ -131,7 +121,7 @@ def test_pro_83_a_daemon_of_old(p: int, way: str, tain: str, tree: Path, env: di
         outcome = run(tain, tree, env, "-rltp", *ends)
     assert outcome.code == 0 and report.error is None, (outcome, report.error)
     assert report.session.announced == p
-    assert bytes(report.session.wire.heard).startswith(b"@RSYNCD: %d\nm\n" % p)
+    assert bytes(report.session.wire.received).startswith(b"@RSYNCD: %d\nm\n" % p)
     assert report.session.files == CONTENT if way == "push" else (tree / "dst/big").read_bytes() == BIG
     assert (b"Server is very old version of rsync" in outcome.out) == (p < 25)
     # Below 30 nothing is said about abilities.
@@ -157,7 +147,7 @@ def test_pro_84_a_client_of_old(number: int, tain: str, tree: Path, daemons: dic
         (b"@RSYNCD: 31.0 sha512 md5\n", GREETING % 32),
         (b"@RSYNCD: 27\n", GREETING % 32),
         (b"nonsense\n", GREETING % 32),
-        # A later program that was told to speak it has a list, and must be given one.
+        # A later program that speaks it on request has a list, and must get one.
         (b"@RSYNCD: 26.0 sha512 md5\n", GREETING % 26),
     ],
 )
@@ -169,7 +159,7 @@ def test_pro_84_other_clients(said: bytes, want: bytes, tain: str, tree: Path, d
 
 
 def test_pro_85_too_old_for_the_number(tain: str, tree: Path, env: dict[str, str], space: Path) -> None:
-    """PRO-85 (tain): the peer has told 26 and gone: the error says what helps."""
+    """PRO-85 (tain): the peer has announced 26 and closed: the error says what helps."""
 
     def talk(s: Session) -> None:
         assert int32(s.wire) > 30
@@ -192,7 +182,7 @@ def test_pro_86_87_the_seed_over_a_pipe(p: int, sender: bool, program: str, tree
     job = Job(p=p, sender=sender, compact="lDtpr", long=["--checksum-seed=7"], paths=["src/" if sender else "dst/"])
     with Piped(program, job, tree, env) as s:
         handshake(s)
-        assert s.wire.heard[4:8] == put_int32(7)
+        assert s.wire.received[4:8] == put_int32(7)
         pull(s) if sender else push(s, sent(p))
     assert s.code == 0, s.err
     assert bool(s.wire.frames) == (p >= 23)
@@ -213,11 +203,11 @@ def test_pro_86_87_the_seed_of_a_daemon(
     s = connect(daemons[program], job)
     enter(s, "m")
     s.wire.flush()
-    at = len(s.wire.heard)
+    at = len(s.wire.received)
     handshake(s, numbers=False)
     early = sender or p == 22
     want = frame(NOTE, 2) + frame(put_int32(7)) if p < 23 and early else put_int32(7)
-    assert bytes(s.wire.heard[at:]).startswith(want), s.wire.heard[at:]
+    assert bytes(s.wire.received[at:]).startswith(want), s.wire.received[at:]
     pull(s) if sender else push(s, sent(p))
     assert bool(s.wire.frames) == (p >= 23 or early)
     assert s.files == CONTENT if sender else (tree / "dst/big").read_bytes() == BIG
@@ -233,13 +223,13 @@ def test_pro_87_a_refusal_of_a_daemon(
     s = connect(daemons[tain], Job(p=p, sender=sender, compact="lDtpr", long=["--no-such-option"], paths=["m/"]))
     enter(s, "m")
     s.wire.flush()
-    at = len(s.wire.heard)
+    at = len(s.wire.received)
     if p >= 23:
         assert int32(s.wire)
         at += 4
     s.wire.framed_in = said
     s.wire.gone()
-    text = bytes(s.wire.heard[at:])
+    text = bytes(s.wire.received[at:])
     if not said:
         assert text == b""
         return
@@ -259,7 +249,7 @@ def test_pro_88_a_pull_from_rsync(p: int, tain: str, rsync: str, tree: Path, env
 
 @old
 def test_pro_89_texts(p: int, tain: str, tree: Path, env: dict[str, str]) -> None:
-    """PRO-89: no tag above 2, and no text of more than 1023 bytes, whatever there is to say."""
+    """PRO-89: no tag above 2, and no text of more than 1023 bytes."""
     deep = tree / "dst"
     for _ in range(8):
         deep = deep / ("n" * 200)

@@ -14,7 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests import programs
-from tests.protocol.client import (
+from tests.protocol.client import Piped, read_lists, send_lists
+from tests.protocol.conftest import sent
+from tests.protocol.entries import HLINKED, Codec, Entry
+from tests.protocol.ints import put_int32, put_shortint, put_varint, put_vstring
+from tests.protocol.link import (
     DEL_STATS,
     DONE,
     FLIST_EOF,
@@ -27,15 +31,9 @@ from tests.protocol.client import (
     XATTR,
     XNAME,
     Job,
-    Piped,
     Session,
     handshake,
-    read_lists,
-    send_lists,
 )
-from tests.protocol.conftest import sent
-from tests.protocol.entries import HLINKED, Codec, Entry
-from tests.protocol.ints import put_int32, put_shortint, put_varint, put_vstring
 from tests.protocol.server import ALL, daemon, linger
 from tests.protocol.test_limits import ACLS, XATTRS, entry, raw_length, raw_link, raw_name
 
@@ -420,7 +418,7 @@ def test_names_in_refusals_are_escaped(name: bytes, program: str, tree: Path, en
 
 
 def test_data_after_the_end(program: str, tree: Path, env: dict[str, str]) -> None:
-    """What follows the last DONE of a sender is told, though all files are in place."""
+    """What follows the last DONE of a sender is reported, though all files are in place."""
 
     def speak(s: Session) -> None:
         # Three phases, five figures of statistics, the end of deletions, and one DONE too many.

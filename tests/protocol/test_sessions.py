@@ -11,8 +11,9 @@ import pytest
 from tests import programs
 from tests.parity.tree import EPOCH, picture
 from tests.protocol import client
-from tests.protocol.client import INFO, STATISTICS, Job, Piped, Session, connect, enter, handshake, pull, push
+from tests.protocol.client import STATISTICS, Piped, connect, pull, push
 from tests.protocol.conftest import BIG, CONTENT, NAMES, OLD_BIG, VERSION_IDS, VERSIONS, sent
+from tests.protocol.link import INFO, Job, Session, enter, handshake
 from tests.protocol.server import ALL, daemon
 
 versions = pytest.mark.parametrize(("p", "inc"), VERSIONS, ids=VERSION_IDS)
@@ -41,7 +42,7 @@ def check_pull(s: Session, p: int, inc: bool) -> None:
     assert marks(p, len(s.lists)) == (s.done_out, s.done_in)
     assert len(s.stats) == (5 if p >= 29 else 3)
     # Read, written (without what came before the frames or is still on its way), and the sizes of files and links.
-    assert 0 <= len(s.wire.said) - s.stats[0] < 120 and 0 <= len(s.wire.heard) - s.stats[1] < 120
+    assert 0 <= len(s.wire.said) - s.stats[0] < 120 and 0 <= len(s.wire.received) - s.stats[1] < 120
     assert s.stats[2] == sum(map(len, CONTENT.values())) + 1
     big = next(steps for n, steps in s.steps.items() if s.entry(n).name == b"big")
     assert sum(step[1] for step in big if isinstance(step, tuple)) == 27

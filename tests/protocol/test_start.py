@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests import programs
-from tests.protocol.client import CAPS, Job, Piped, Session, frame, handshake, pull, push
+from tests.protocol.client import Piped, pull, push
 from tests.protocol.conftest import CONTENT, NAMES, sent
 from tests.protocol.entries import Codec
 from tests.protocol.ints import int32, put_int32, put_vstring, varint, vstring
+from tests.protocol.link import CAPS, Job, Session, frame, handshake
 from tests.protocol.server import ALL, daemon, linger, shell
 
 
@@ -34,14 +35,14 @@ def test_pro_1_a_server_does_not_wait(sender: bool, program: str, tree: Path, en
 
 def test_pro_1_a_client_does_not_wait(program: str, tree: Path, env: dict[str, str], space: Path) -> None:
     """PRO-1: so does the client's."""
-    heard = []
+    received = []
 
     def talk(s: Session) -> None:
-        heard.append(s.wire.take(4))
+        received.append(s.wire.take(4))
 
     with shell(space, talk, numbers=False) as (rsh, _):
         run(program, tree, env, "-r", "-e", rsh, "--protocol=30", "src/", "h:dst/")
-    assert heard == [b"\x1e\0\0\0"]
+    assert received == [b"\x1e\0\0\0"]
 
 
 @pytest.mark.parametrize("number", [19, 41, 0, -1, 0x7FFFFFFF, -0x80000000, 0x5348])
@@ -75,13 +76,13 @@ def test_pro_1_the_smaller_number_counts(number: int, program: str, tree: Path, 
 
 
 def open_server(program: str, tree: Path, env: dict[str, str], caps: str, *more: str, p: int = 32) -> tuple[bytes, int]:
-    """All a server says before it has heard more than the number, and the flags in it."""
+    """All that a server sends before it has received more than the number, and the flags in it."""
     job = Job(caps=caps, long=["--checksum-seed=7", *more], p=p)
     with Piped(program, job, tree, env) as s:
         s.wire.send(put_int32(p))
         assert int32(s.wire) == 32
         flags = varint(s.wire)
-    return bytes(s.wire.heard[4:]), flags
+    return bytes(s.wire.received[4:]), flags
 
 
 def test_pro_2_flags_of_a_modern_pair(program: str, tree: Path, env: dict[str, str]) -> None:
@@ -227,18 +228,18 @@ def test_pro_11_12_the_first_bytes_of_a_pull(
     p: int, program: str, tree: Path, env: dict[str, str], space: Path
 ) -> None:
     """PRO-11, PRO-12: a frame from 30 on, raw before; an empty filter list is int 0."""
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     def talk(s: Session) -> None:
-        # The filter list has been read; what stood before it is what `heard` ends with.
-        heard.append(bytes(s.wire.heard))
+        # The filter list has been read; what stood before it is what `received` ends with.
+        received.append(bytes(s.wire.received))
         push(s, sent(p))
 
     with shell(space, talk, p=p) as (rsh, report):
         outcome = run(program, tree, env, "-rltp", "--cc=md5", "-e", rsh, "h:src/", "dst/")
     assert outcome.code == 0 and report.error is None, (outcome, report.error)
     # Only the number was said before (the sum is forced: no strings).
-    assert heard == [put_int32(32) + (frame(bytes(4)) if p >= 30 else bytes(4))]
+    assert received == [put_int32(32) + (frame(bytes(4)) if p >= 30 else bytes(4))]
 
 
 @pytest.mark.parametrize("p", [27, 29])
@@ -246,16 +247,16 @@ def test_pro_11_frames_of_an_old_client_that_removes(
     p: int, program: str, tree: Path, env: dict[str, str], space: Path
 ) -> None:
     """PRO-11: below 30 a pull is framed with --remove-source-files."""
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     def talk(s: Session) -> None:
-        heard.append(bytes(s.wire.heard[4:]))
+        received.append(bytes(s.wire.received[4:]))
         push(s, sent(p))
 
     with shell(space, talk, p=p) as (rsh, report):
         outcome = run(program, tree, env, "-rltp", "--remove-source-files", "-e", rsh, "h:src/", "dst/")
     assert outcome.code == 0 and report.error is None, (outcome, report.error)
-    assert heard == [frame(bytes(4))]
+    assert received == [frame(bytes(4))]
     assert sum(tag == 100 for tag, _ in report.session.wire.messages) == 5
 
 
@@ -272,7 +273,7 @@ def test_pro_11_frames_of_an_old_client_that_removes(
 def test_pro_12_filters_of_a_push(
     p: int, options: list[str], rules: bool | None, program: str, tree: Path, env: dict[str, str]
 ) -> None:
-    """PRO-12: only a receiver that deletes or prunes is told; with --delete-excluded one of 29 or more."""
+    """PRO-12: only a receiver that deletes or prunes gets them; with --delete-excluded one of 29 or more."""
     if p < 29 and "-m" in options:
         return
     if rules is None:

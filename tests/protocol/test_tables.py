@@ -10,28 +10,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import programs
 from tests.parity.tree import File, build
-from tests.protocol import client
-from tests.protocol.client import (
-    DEL_STATS,
-    DONE,
-    FLIST_EOF,
-    TRANSFER,
-    Basis,
-    Job,
-    Piped,
-    Session,
-    frame,
-    handshake,
-    pull,
-    push,
-    read_lists,
-    request,
-)
+from tests.protocol import client, link
+from tests.protocol.client import Basis, Piped, pull, push, read_lists, request
 from tests.protocol.conftest import CONTENT, sent
 from tests.protocol.entries import Entry
 from tests.protocol.ints import (
@@ -57,6 +43,7 @@ from tests.protocol.ints import (
     vstring,
     xxh64,
 )
+from tests.protocol.link import DEL_STATS, DONE, FLIST_EOF, TRANSFER, Job, Session, frame, handshake
 from tests.protocol.server import daemon
 from tests.protocol.tokens import Inflater, Step, put_plain, read_plain, read_tokens
 
@@ -253,25 +240,25 @@ def test_captured_indices_and_heads(p: int, program: str, tree: Path, env: dict[
 
 def unframed(s: Session) -> bytes:
     """All data that came after the handshake; everything before the first frame is kept as it is."""
-    heard, data = bytes(s.wire.heard), bytearray()
+    received, data = bytes(s.wire.received), bytearray()
     start = sum(len(x) + 1 for x in s.lists_offered)
     at = 4 + (len(put_varint(s.compat)) if s.p >= 30 else 0) + start + 4
-    while at + 4 <= len(heard):
-        head = int.from_bytes(heard[at : at + 4], "little")
+    while at + 4 <= len(received):
+        head = int.from_bytes(received[at : at + 4], "little")
         size = head & 0xFFFFFF
         if head >> 24 == 7:
-            data += heard[at + 4 : at + 4 + size]
+            data += received[at + 4 : at + 4 + size]
         at += 4 + size
     return bytes(data)
 
 
 def single(
-    program: str, place: Path, env: dict[str, str], content: bytes, basis: bytes, length: int = 0, **job: object
+    program: str, place: Path, env: dict[str, str], content: bytes, basis: bytes, length: int = 0, **job: Any
 ) -> tuple[Session, list[Step]]:
     """One file pulled against a basis of blocks of that length; the steps that it took."""
     build(str(place), [File("src/f", content=content), "dst/"])
-    words = {"paths": ["src/f"], **job}
-    with Piped(program, Job(**words), place, env) as s:  # type: ignore[arg-type]
+    words: dict[str, Any] = {"paths": ["src/f"], **job}
+    with Piped(program, Job(**words), place, env) as s:
         handshake(s)
         if length:
             monkey = pytest.MonkeyPatch()
@@ -309,7 +296,7 @@ def test_pro_60_long_tokens(
     assert (tree / "dst/f").read_bytes() == content
 
 
-def pieces(s: Session, src: client.Wire) -> list[bytes]:
+def pieces(s: Session, src: link.Wire) -> list[bytes]:
     """The data pieces of one file without references, up to its end."""
     found: list[bytes] = []
     while flag := src.read(1)[0]:
@@ -343,7 +330,7 @@ def test_pro_61_trimmed_pieces(kind: str, program: str, place: Path, env: dict[s
     for data, parts in zip(files, found, strict=True):
         assert max(map(len, parts)) <= 16383 and not b"".join(parts).endswith(b"\0\0\xff\xff")
         inflater = Inflater()
-        assert b"".join([*map(inflater.feed, parts), inflater.settle()]) == data
+        assert b"".join([*map(inflater.feed, parts), inflater.finish()]) == data
     assert found[1] == found[2]
 
 
@@ -355,7 +342,7 @@ def test_pro_62_history(program: str, place: Path, env: dict[str, str]) -> None:
     for kind in ("zlib", "zlibx"):
         s, steps = single(program, place, env, content, basis, 7000, compress=kind)
         assert steps[0] == (0, 1)
-        cost[kind] = len(s.wire.heard)
+        cost[kind] = len(s.wire.received)
     assert cost["zlib"] < 2000 < 6000 < cost["zlibx"]
 
 
@@ -367,7 +354,7 @@ def test_pro_63_long_blocks(p: int, program: str, place: Path, env: dict[str, st
     content = basis + b"?" + basis[66_000:] + basis[:4000]
     s, steps = single(program, place, env, content, basis, 70_000, p=p, compress="zlib")
     assert steps[0] == (0, 1)
-    assert len(s.wire.heard) < 6500
+    assert len(s.wire.received) < 6500
 
 
 def test_pro_64_zstd(program: str, place: Path, env: dict[str, str]) -> None:

@@ -52,7 +52,7 @@ def lz4_literal(data: bytes) -> bytes:
 
 
 class Inflater:
-    """The literal data of one file: raw deflate of which every flush lost its last four bytes."""
+    """The literal data of one file: raw deflate; each flush lost its last four bytes."""
 
     def __init__(self) -> None:
         self.stream = zlib.decompressobj(-15)
@@ -62,7 +62,7 @@ class Inflater:
         self.open = True
         return self.stream.decompress(piece)
 
-    def settle(self) -> bytes:
+    def finish(self) -> bytes:
         was, self.open = self.open, False
         return self.stream.decompress(b"\0\0\xff\xff") if was else b""
 
@@ -93,7 +93,7 @@ def read_tokens(src: Source, kind: str, block: Callable[[int], bytes], p: int = 
             literal(lz4_block(piece) if kind == "lz4" else inflater.feed(piece))
             continue
         if kind != "lz4":
-            literal(inflater.settle())
+            literal(inflater.finish())
         if flag == 0:
             return found
         if flag & 0x80:

@@ -120,7 +120,7 @@ def test_same_words(line: str, shell: Path) -> None:
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_a_server_takes_our_words(line: str) -> None:
+def test_a_server_accepts_our_words(line: str) -> None:
     _, words = split(line)
     try:
         options = resolve(parse(list(map(os.fsencode, words))))
@@ -140,6 +140,6 @@ def test_a_server_takes_our_words(line: str) -> None:
     assert there.sender is not where.am_sender
     for name in ("links", "owner", "times", "checksum", "block_size", "timeout", "bwlimit", "backup_dir"):
         assert getattr(there, name) == getattr(options, name)
-    # What the server would forward in turn is what it was told.
+    # The server would forward the words that it got.
     assert (there.append, there.inplace, there.relative) == (options.append, options.inplace, options.relative)
     assert (there.compress, there.compress_choice) == (options.compress, options.compress_choice)

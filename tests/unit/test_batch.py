@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tain.errors import FileError, ProtocolError, SelectionError, UsageError
-from tain.options.resolved import Options
+from tain.options.resolved import ResolvedOptions
 from tain.session import batch
 from tain.session.agreement import Agreed
 from tain.session.environment import Environment
@@ -24,8 +24,8 @@ def test_varint(value: int, data: str) -> None:
     assert batch.varint(value).hex() == data
 
 
-def options_of(**values: object) -> Options:
-    options = Options()
+def options_of(**values: object) -> ResolvedOptions:
+    options = ResolvedOptions()
     for name, value in values.items():
         setattr(options, name, value)
     return options
@@ -44,7 +44,7 @@ def test_header_as_captured(tmp_path: Path) -> None:
     file.write_bytes(data)
     with file.open("rb") as stream:
         link = FakeLink(stream.fileno(), stream.fileno())
-        flags, read = batch.read_header(link, Options())
+        flags, read = batch.read_header(link, ResolvedOptions())
         link.close()
     assert (flags, read.protocol, read.compat, read.seed) == (0x89, 32, 0x1FF, 7)
     with file.open("rb") as stream, pytest.raises(ProtocolError, match=r"too new \(32 > 29\)"):
@@ -57,11 +57,11 @@ def test_bits_win_over_options() -> None:
     with pytest.raises(UsageError, match=r"^Do not specify the --iconv option"):
         batch.apply_flags(options_of(iconv=b"utf-8"), 0, 32)
     with pytest.raises(UsageError, match=r"^Please specify the --iconv option"):
-        batch.apply_flags(Options(), 1 << 9, 32)
+        batch.apply_flags(ResolvedOptions(), 1 << 9, 32)
 
 
 def script(argv: list[bytes], *, args: int = 2, rules: list[bytes] | None = None, protocol: int = 32) -> bytes:
-    return batch.script(argv, destination=argv[-1], sources=argv[-args:-1], rules=rules or [], protocol=protocol)
+    return batch.script_text(argv, destination=argv[-1], sources=argv[-args:-1], rules=rules or [], protocol=protocol)
 
 
 def test_script_as_the_real_one_writes_it() -> None:

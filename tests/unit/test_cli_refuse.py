@@ -219,7 +219,7 @@ def test_own_names_are_refused() -> None:
         assert caught.value.code == 4
 
 
-def test_plain_delete_takes_the_way_that_is_left() -> None:
+def test_plain_delete_uses_the_mode_that_is_allowed() -> None:
     words = [b"--server", b"-re.iLsfxCIvu", b"--delete", b".", b"x"]
     assert resolve(parse(words), refusals=refusals(["delete-during"])).delete == "before"
     assert resolve(parse(words), refusals=refusals(["delete-before"])).delete == "during"

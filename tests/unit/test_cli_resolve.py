@@ -1,9 +1,11 @@
-"""What single options and their combinations come to."""
+"""The resolved value of single options and of their combinations."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,17 +13,17 @@ from hypothesis import strategies as st
 
 from tain.cli import aliases
 from tain.errors import TainError, UsageError, for_code
-from tain.options import chmod, choices, paths, sizes
+from tain.options import chmod, choices, paths, resolved, sizes, table
 from tain.options.hostspec import HostSpec, locate, parse_host, split_shell
 from tain.options.parse import integer, parse
 from tain.options.refuse import refusals
 from tain.options.resolve import Finished, resolve
-from tain.options.resolved import Options
+from tain.options.resolved import ResolvedOptions
 from tain.options.stoptime import stop_after, stop_at
 from tain.session.arguments import encode_secluded, quote_path, quote_value, server_command, unquote
 
 
-def options(*words: str, **env: str) -> Options:
+def options(*words: str, **env: str) -> ResolvedOptions:
     environ = {name.encode(): value.encode() for name, value in env.items()}
     return resolve(parse([word.encode() for word in words]), environ=environ)
 
@@ -32,10 +34,20 @@ def failure(*words: str, **env: str) -> TainError:
     return caught.value
 
 
-def test_slots_hold_every_field() -> None:
-    assert set(vars(Options)["__slots__"]) == {
-        name for name in dir(Options()) if name[0] != "_" and name not in ("copy", "fake_super")
-    }
+def test_rows_set_declared_options() -> None:
+    declared = {**resolved.PlanOptions.__annotations__, **ResolvedOptions.__annotations__}
+    assert set(vars(ResolvedOptions())) <= set(declared)
+    kinds = {"set": None, "inc": "int", "int": "int", "text": "bytes"}
+    for row in (*table.ROWS, *table.DAEMON_ROWS):
+        if row.action == "call":
+            continue
+        # The value of a "set" row says its kind itself.
+        kind = kinds[row.action] or ("bytes" if row.value is None else type(row.value).__name__)
+        assert kind in declared[row.dest].split(" | "), row.key
+        assert hasattr(ResolvedOptions(), row.dest), row.key
+
+
+def test_a_copy_is_independent() -> None:
     copied = options("-a", "x", "y").copy()
     assert copied.args == [b"x", b"y"]
 
@@ -144,9 +156,20 @@ def test_unknown_names_exit_4() -> None:
 
 
 def test_levels_of_compression() -> None:
-    assert [choices.clamp_level("zlib", level) for level in (None, -1, 0, 99, -5)] == [6, 6, None, 9, 1]
-    assert [choices.clamp_level("zstd", level) for level in (None, 0, 99, -5)] == [3, 3, 22, -5]
-    assert choices.clamp_level("lz4", 9) == 0
+    def levels(name: str, *asked: int | None) -> list[int | None]:
+        found = [choices.CODECS[name].in_force(level) for level in asked]
+        return [level if codec == name else None for codec, level in found]
+
+    assert levels("zlib", None, -1, 0, 99, -5) == [6, 6, None, 9, 1]
+    assert levels("zstd", None, 0, 99, -5) == [3, 3, 22, -5]
+    assert levels("lz4", None, 9) == [0, 0]
+
+
+def test_codecs_are_those_of_the_core() -> None:
+    texts = [path.read_text() for path in (Path(__file__).parents[2] / "crates/core/src").rglob("*.rs")]
+    (found,) = [text for text in texts if "    CompressKind {" in text]
+    names = found[found.index("    CompressKind {") :].partition("}")[0]
+    assert set(re.findall(r'"(\w+)"', names)) == set(choices.CODECS)
 
 
 def test_daemon_table() -> None:

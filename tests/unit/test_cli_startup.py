@@ -1,4 +1,4 @@
-"""What the start of a server may load (spec: design, start-up)."""
+"""What the start of a server may load."""
 
 from __future__ import annotations
 

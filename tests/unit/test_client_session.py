@@ -122,7 +122,7 @@ def test_a_shell_that_ends_at_once(core: types.ModuleType, tmp_path: Path, statu
 
 
 def test_a_shell_that_breaks_during_the_transfer(core: types.ModuleType, tmp_path: Path) -> None:
-    """Number, no flags, seed; then the shell goes, and its own code is told instead of the stream's."""
+    """Number, no flags, seed; then the shell ends, and its own code is reported instead of the stream's."""
     Transfer.end = {"code": 12, "error": "rsync: connection unexpectedly closed"}
     text = "printf '\\035\\0\\0\\0\\007\\0\\0\\0'; exit 255"
     code, _, err = run(tmp_path, "-e", shell(tmp_path, text), "h:x")

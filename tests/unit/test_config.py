@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,10 +13,10 @@ from tain.daemon.parameters import distance, key, nearest
 from tain.daemon.sections import Config, ExpansionOverflowError, UnsafeExpansionError
 
 
-def read(tmp_path: Path, text: bytes, **more: object) -> Config:
+def read(tmp_path: Path, text: bytes, **more: Any) -> Config:
     file = tmp_path / "conf"
     file.write_bytes(text)
-    return load(bytes(file), **more)  # type: ignore[arg-type]
+    return load(bytes(file), **more)
 
 
 def texts(config: Config) -> list[str]:

@@ -26,7 +26,7 @@ TABLE = [
 
 @pytest.mark.parametrize("text", ["", "what happened: a name, e\u0301"])
 @pytest.mark.parametrize(("kind", "cls", "code"), TABLE, ids=[row[0] for row in TABLE])
-def test_a_kind_with_a_code_of_its_own(kind: str, cls: type[errors.TainError], code: int, text: str) -> None:
+def test_an_error_kind_with_its_own_code(kind: str, cls: type[errors.TainError], code: int, text: str) -> None:
     with pytest.raises(errors.TainError) as caught:
         _core.raise_error(kind, 99, text)
     error = caught.value
@@ -36,7 +36,7 @@ def test_a_kind_with_a_code_of_its_own(kind: str, cls: type[errors.TainError], c
 
 
 @pytest.mark.parametrize("code", [1, 5, 12, 19, 255])
-def test_the_peer_has_said_why(code: int) -> None:
+def test_the_peer_has_reported_the_cause(code: int) -> None:
     with pytest.raises(errors.TainError) as caught:
         _core.raise_error("PeerExit", code, "not for the user")
     assert type(caught.value) is errors.PeerExit
@@ -44,7 +44,7 @@ def test_the_peer_has_said_why(code: int) -> None:
 
 
 @pytest.mark.parametrize("code", [3, 19, 25])
-def test_any_other_code(code: int) -> None:
+def test_other_codes(code: int) -> None:
     with pytest.raises(errors.TainError) as caught:
         _core.raise_error("Other", code, "the reason")
     assert type(caught.value) is errors.PeerExit

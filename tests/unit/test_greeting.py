@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tain.errors import StartupError, UnsupportedError, UsageError
-from tain.options.resolved import Options
+from tain.options.resolved import ResolvedOptions
 from tain.report.output import Output
 from tain.session import digests, greeting
 from tain.session.environment import Environment
@@ -64,7 +64,7 @@ def test_agreement(line: bytes, own: int, agreed: int) -> None:
 @pytest.mark.parametrize(
     "line", [b"hello", b"@RSYNCD:", b"@RSYNCD: x", b"@RSYNCD: 31.x", b"@RSYNCD: -1.0", b"@RSYNCD: 1" + b"0" * 30]
 )
-def test_what_is_no_greeting(line: bytes) -> None:
+def test_lines_that_are_not_a_greeting(line: bytes) -> None:
     assert greeting.parse_greeting(line) is None
 
 
@@ -72,7 +72,7 @@ def converse(
     script: bytes, tmp_path: Path, name: bytes = b"mod", **values: object
 ) -> tuple[bool, bytes, bytes, bytes, tuple[int, int]]:
     """Talk to a daemon that says *script* whatever it hears: (result, what it heard, stdout, stderr, protocols)."""
-    options = Options()
+    options = ResolvedOptions()
     for key, value in values.items():
         setattr(options, key, value)
     ours, theirs = socket.socketpair()
@@ -83,7 +83,7 @@ def converse(
     link = FakeLink(ours.fileno(), ours.fileno())
     ours.close()
     env = Environment(argv=[b"rsync"], environ={b"USER": b"joe", b"RSYNC_PASSWORD": b"secret"})
-    heard = b""
+    received = b""
     try:
         talk = greeting.Conversation(link, options, env, Output(out_fd, err_fd), role="sender")
         talk.greet()
@@ -95,39 +95,39 @@ def converse(
         # A client that gives up leaves answers unread, which resets the connection.
         with contextlib.suppress(ConnectionResetError):
             while piece := theirs.recv(1000):
-                heard += piece
+                received += piece
         theirs.close()
         os.close(out_fd)
         os.close(err_fd)
-    return result, heard, (tmp_path / "out").read_bytes(), (tmp_path / "err").read_bytes(), talk.protocols
+    return result, received, (tmp_path / "out").read_bytes(), (tmp_path / "err").read_bytes(), talk.protocols
 
 
 OWN = b"@RSYNCD: 32.0 sha512 sha256 sha1 md5 md4\n"
 
 
 def test_module(tmp_path: Path) -> None:
-    result, heard, out, err, protocols = converse(b"@RSYNCD: 31.0 md5\nwelcome\n\n@RSYNCD: OK\n", tmp_path)
+    result, received, out, err, protocols = converse(b"@RSYNCD: 31.0 md5\nwelcome\n\n@RSYNCD: OK\n", tmp_path)
     assert result
-    assert heard == OWN + b"mod\n" + b"--server\0.\0mod/\0\0"
+    assert received == OWN + b"mod\n" + b"--server\0.\0mod/\0\0"
     assert (out, err) == (b"welcome\n\n", b"")
     assert protocols == (31, 31)
 
 
 def test_old_daemon_wants_lines(tmp_path: Path) -> None:
-    _, heard, *_ = converse(b"@RSYNCD: 29\n@RSYNCD: OK\n", tmp_path, motd=False)
-    assert heard.endswith(b"mod\n--server\n.\nmod/\n\n")
+    _, received, *_ = converse(b"@RSYNCD: 29\n@RSYNCD: OK\n", tmp_path, motd=False)
+    assert received.endswith(b"mod\n--server\n.\nmod/\n\n")
 
 
 def test_list(tmp_path: Path) -> None:
-    result, heard, out, _, _ = converse(b"@RSYNCD: 32.0 md5\nm\tx\n@RSYNCD: EXIT\n", tmp_path, name=b"")
+    result, received, out, _, _ = converse(b"@RSYNCD: 32.0 md5\nm\tx\n@RSYNCD: EXIT\n", tmp_path, name=b"")
     assert not result
-    assert heard == OWN + b"\n"
+    assert received == OWN + b"\n"
     assert out == b"m\tx\n"
 
 
 def test_authentication(tmp_path: Path) -> None:
-    _, heard, *_ = converse(b"@RSYNCD: 32.0 md5 sha1\n@RSYNCD: AUTHREQD abc\n@RSYNCD: OK\n", tmp_path)
-    assert b"\njoe " + digests.response("sha1", b"secret", b"abc") + b"\n" in heard
+    _, received, *_ = converse(b"@RSYNCD: 32.0 md5 sha1\n@RSYNCD: AUTHREQD abc\n@RSYNCD: OK\n", tmp_path)
+    assert b"\njoe " + digests.response("sha1", b"secret", b"abc") + b"\n" in received
 
 
 def test_no_digest_in_common(tmp_path: Path) -> None:
@@ -140,8 +140,8 @@ def test_no_digest_in_common(tmp_path: Path) -> None:
 def test_early_input(tmp_path: Path) -> None:
     file = tmp_path / "early"
     file.write_bytes(b"abc\n")
-    _, heard, *_ = converse(b"@RSYNCD: 32.0 md5\n@RSYNCD: OK\n", tmp_path, early_input=os.fsencode(file))
-    assert b"\n#early_input=4\nabc\nmod\n" in heard
+    _, received, *_ = converse(b"@RSYNCD: 32.0 md5\n@RSYNCD: OK\n", tmp_path, early_input=os.fsencode(file))
+    assert b"\n#early_input=4\nabc\nmod\n" in received
     file.write_bytes(b"x" * 5121)
     with pytest.raises(StartupError, match="is > 5120 bytes"):
         converse(b"@RSYNCD: 32.0 md5\n@RSYNCD: OK\n", tmp_path, early_input=os.fsencode(file))
@@ -175,7 +175,7 @@ def test_password_files(tmp_path: Path) -> None:
     file = tmp_path / "pw"
     file.write_bytes(b"one\r\ntwo\n")
     file.chmod(0o600)
-    options = Options()
+    options = ResolvedOptions()
     options.password_file = os.fsencode(file)
     env = Environment(argv=[b"rsync"], environ={})
     assert greeting.read_password(options, env, role="sender") == b"one"

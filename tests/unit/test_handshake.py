@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tain.errors import MemoryLimitError, ProtocolError, TainError, UnsupportedError, UsageError
-from tain.options.resolved import Options
+from tain.options.resolved import ResolvedOptions
 from tain.session import agreement, handshake, rules
 from tests.unit.fake_core import FakeLink
 
@@ -22,8 +22,8 @@ RSYNC = shutil.which("rsync")
 CAPS = b".iLsfxCIvu"
 
 
-def make_options(**values: object) -> Options:
-    options = Options()
+def make_options(**values: object) -> ResolvedOptions:
+    options = ResolvedOptions()
     options.recurse = 2
     for name, value in values.items():
         setattr(options, name, value)
@@ -34,7 +34,12 @@ class Peers:
     """Our client and our server at the two ends of a socket pair, each in its own thread."""
 
     def __init__(
-        self, client: Options, server: Options, *, client_env: dict[bytes, bytes], server_env: dict[bytes, bytes]
+        self,
+        client: ResolvedOptions,
+        server: ResolvedOptions,
+        *,
+        client_env: dict[bytes, bytes],
+        server_env: dict[bytes, bytes],
     ):
         ours, theirs = socket.socketpair()
         self.result: dict[str, agreement.Agreed | TainError] = {}
@@ -73,8 +78,8 @@ class Peers:
 
 
 def meet(
-    client: Options,
-    server: Options,
+    client: ResolvedOptions,
+    server: ResolvedOptions,
     client_env: dict[bytes, bytes] | None = None,
     server_env: dict[bytes, bytes] | None = None,
 ) -> Peers:

@@ -1,4 +1,4 @@
-"""Hints: what they say to which symptom, and that nothing else changes. spec: daemon 16.3, DMN-46"""
+"""Hints: which text follows which symptom, and that nothing else changes. spec: daemon 16.3, DMN-46"""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _run(tmp_path: Path, *words: str) -> programs.Outcome:
     )
 
 
-def test_only_when_asked_for(tmp_path: Path) -> None:
+def test_hints_only_on_request(tmp_path: Path) -> None:
     plain, asked = _run(tmp_path), _run(tmp_path, "--hints")
     assert plain.code == asked.code == 10
     assert plain.out == asked.out == b""

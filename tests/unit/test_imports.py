@@ -1,4 +1,4 @@
-"""What a server loads before it works: each module costs time that every connection waits for (design 5)."""
+"""What a server loads before it works: each module costs time that every connection waits for."""
 
 from __future__ import annotations
 

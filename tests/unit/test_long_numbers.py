@@ -1,4 +1,4 @@
-"""Numbers of thousands of digits, wherever a text of a user or a peer holds one: wrong values, never more."""
+"""Numbers of thousands of digits, in texts of a user or a peer: a wrong value, never an exception of another kind."""
 
 from __future__ import annotations
 

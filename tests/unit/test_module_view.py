@@ -11,7 +11,7 @@ from tain.daemon.module_view import ModuleView
 from tain.daemon.request import adapt, forbidden
 from tain.daemon.sections import UnsafeExpansionError
 from tain.daemon.settings import Settings
-from tain.options.resolved import Options
+from tain.options.resolved import ResolvedOptions
 
 CHROOT = module.Roots(b"/srv", b"/srv", b"/", sanitize=False, munge=False)
 NO_CHROOT = module.Roots(b"/srv", None, b"/srv", sanitize=True, munge=True)
@@ -94,7 +94,7 @@ def test_an_unsafe_value_is_found_before_the_client_is_accepted(tmp_path: Path) 
     ],
 )
 def test_directions(tmp_path: Path, lines: str, options: dict[str, object], text: str) -> None:
-    asked = Options()
+    asked = ResolvedOptions()
     for name, value in options.items():
         setattr(asked, name, value)
     error = forbidden(asked, view(tmp_path, lines))
@@ -118,7 +118,7 @@ def test_directions(tmp_path: Path, lines: str, options: dict[str, object], text
     ],
 )
 def test_limits(tmp_path: Path, lines: str, name: str, asked: object, granted: object) -> None:
-    options = Options()
+    options = ResolvedOptions()
     setattr(options, name, asked)
     adapt(options, view(tmp_path, lines))
     assert getattr(options, name) == granted

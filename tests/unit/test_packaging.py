@@ -1,4 +1,4 @@
-"""The sample files are right as they are shipped."""
+"""The shipped sample files are valid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_sample_configuration_has_nothing_to_complain_about() -> None:
     assert not lint.check(config)
 
 
-def test_commented_out_module_is_right_too(tmp_path: Path) -> None:
+def test_the_commented_module_is_valid_too(tmp_path: Path) -> None:
     text = (SAMPLES / "rsyncd.conf").read_text()
     module = text[text.index("# [backup]") :].replace("\n# ", "\n").removeprefix("# ")
     file = tmp_path / "conf"

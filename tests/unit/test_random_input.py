@@ -26,7 +26,7 @@ from tain.options.hostspec import locate, parse_host, remote_file
 from tain.options.parse import parse
 from tain.options.refuse import refusals
 from tain.options.resolve import resolve
-from tain.options.resolved import Options
+from tain.options.resolved import ResolvedOptions
 from tain.session import batch, greeting, handshake, rules
 from tain.session.arguments import unquote
 from tain.session.environment import Environment
@@ -167,7 +167,7 @@ def test_talk_of_a_daemon() -> None:
     def reader(data: bytes) -> None:
         link = Bytes(data)
         try:
-            talk = greeting.Conversation(link, Options(), env, Silent(), role="sender")  # type: ignore[arg-type]
+            talk = greeting.Conversation(link, ResolvedOptions(), env, Silent(), role="sender")  # type: ignore[arg-type]
             talk.greet()
             if talk.open_module(b"mod", b"joe"):
                 talk.send_arguments([b"--server", b".", b"mod/"])
@@ -344,7 +344,7 @@ def test_places() -> None:
         parse_host(word)
         remote_file(word)
         for words in ([word, b"d"], [b"s", word], [word], [word, word, b"d"]):
-            options = Options()
+            options = ResolvedOptions()
             options.args = words
             try:
                 locate(options)
@@ -361,8 +361,8 @@ def test_batch_headers() -> None:
     def reader(data: bytes) -> None:
         link = Bytes(data)
         try:
-            flags, agreed = batch.read_header(link, Options())
-            batch.apply_flags(Options(), flags, agreed.protocol)
+            flags, agreed = batch.read_header(link, ResolvedOptions())
+            batch.apply_flags(ResolvedOptions(), flags, agreed.protocol)
         finally:
             link.close()
 
@@ -374,12 +374,12 @@ def test_batch_headers() -> None:
 def test_handshakes() -> None:
     sums, codecs = b"xxh128 xxh3 md5", b"zstd lz4 zlibx none"
     lists = bytes([len(sums)]) + sums + bytes([len(codecs)]) + codecs
-    compressed = Options()
+    compressed = ResolvedOptions()
     compressed.compress = True
     compressed.capabilities = b".iLsfxCIvu"
 
     def reader(data: bytes) -> None:
-        for options in (Options(), compressed):
+        for options in (ResolvedOptions(), compressed):
             for am_sender in (False, True):
                 for shake in (handshake.client_handshake, handshake.server_handshake):
                     link = Bytes(data)

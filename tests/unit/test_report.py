@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tain.errors import FileError, PeerExit, VanishedFiles
+from tain.errors import EXIT_TEXTS, FileError, PeerExit, VanishedFiles
 from tain.report import output, stats
 from tain.report.logfile import LogFile
 
@@ -153,3 +154,12 @@ def test_quiet(tmp_path: Path) -> None:
     out.error(b"y\n")
     os.close(fd)
     assert (tmp_path / "x").read_bytes() == b"y\n"
+
+
+def test_exit_texts_are_those_of_the_core() -> None:
+    """The core has only the codes with which it ends a run itself."""
+    source = (Path(__file__).parents[2] / "crates/core/src/error.rs").read_text()
+    body = source[source.index("pub fn exit_text") :].partition("\n}")[0]
+    found = {int(code): text for code, text in re.findall(r'(\d+) => "([^"]*)"', body)}
+    assert found
+    assert found.items() <= EXIT_TEXTS.items()

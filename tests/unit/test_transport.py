@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -14,8 +14,8 @@ from tain.errors import IpcError, SocketError
 from tain.transport import proxy, shell, tcp
 
 
-def connector(environ: dict[bytes, bytes], **values: object) -> tcp.Connector:
-    return tcp.Connector(environ=environ, role="sender", warn=lambda text: None, **values)  # type: ignore[arg-type]
+def connector(environ: dict[bytes, bytes], **values: Any) -> tcp.Connector:
+    return tcp.Connector(environ=environ, role="sender", warn=lambda text: None, **values)
 
 
 def test_environment_of_a_shell() -> None:
@@ -90,7 +90,7 @@ class RacedSocket(socket.socket):
 
 
 @pytest.mark.parametrize("count", [1, 5, 200])
-def test_who_connects_first_is_not_the_program(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+def test_the_first_connection_is_not_the_program(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """200 are more than the listener's queue holds."""
     monkeypatch.setattr(RacedSocket, "count", count)
     RacedSocket.strangers.clear()

@@ -1,4 +1,4 @@
-"""Hints for mistyped options, and the other hints of a client that have been wrong."""
+"""Hints for mistyped options, and other hints of a client that were wrong once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(words: list[str], tmp_path: object) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("word", MEANT)
-def test_what_was_meant(word: str, tmp_path: object) -> None:
+def test_the_suggested_option(word: str, tmp_path: object) -> None:
     code, text = run(["--hints", word, "src/", "dst/"], tmp_path)
     assert code in (1, 23)
     found = [line for line in text.splitlines() if line.startswith("hint[")]
@@ -62,7 +62,7 @@ def test_nothing_near(word: str, tmp_path: object) -> None:
     assert "hint[" not in run(["--hints", word, "src/", "dst/"], tmp_path)[1]
 
 
-def test_a_server_gives_none(tmp_path: object) -> None:
+def test_a_server_gives_no_hint(tmp_path: object) -> None:
     assert "hint[" not in run(["--server", "--hints", "--delet-after", ".", "dst/"], tmp_path)[1]
 
 
@@ -73,7 +73,7 @@ def test_a_missing_parent_is_explained() -> None:
     assert "--mkpath" in hint
 
 
-def test_a_module_that_its_server_has_shut() -> None:
+def test_a_module_that_is_closed() -> None:
     (hint,) = hints.explain(["@ERROR: daemon security issue -- contact admin"], host="h")
     assert hint.startswith("hint[D34]: ")
     assert "on h: tain --daemon --check-config" in hint

@@ -99,7 +99,7 @@ pub struct Summary {
     /// The error that ended the run early, if it has a text of its own.
     pub error: String,
     /// The user has already seen the error: the peer has reported it, or this server has sent it to its client.
-    pub told: bool,
+    pub reported: bool,
     /// The role that the closing line names.
     pub role: Role,
     /// Entries of the file list.

@@ -60,7 +60,7 @@ impl Summary {
         Ok(Self {
             code: s.code,
             error: s.error,
-            reported: s.told,
+            reported: s.reported,
             role: s.role.name(),
             files: counts(py, s.files)?,
             created: counts(py, s.created)?,

@@ -1,1 +1,1 @@
-"""(room)"""
+"""The command: argument zero, signals, exit codes."""

@@ -1,4 +1,4 @@
-"""popt alias files: options a site or a user defines for the client (spec: options 1.2)."""
+"""popt alias files: options that a site or a user defines for the client (spec: options 1.2)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Name under which the files address this program, as called or not.
+#: The program name in the files, whatever name this program was started under.
 PROGRAM = b"rsync"
 
 
@@ -56,7 +56,7 @@ def split(line: bytes) -> list[bytes] | None:
 
 
 def read(text: bytes, into: dict[bytes, list[bytes]]) -> None:
-    """Add the aliases of one file's *text*. Lines for other programs, and what makes no sense, are passed over."""
+    """Add the aliases of one file's *text*. Lines for other programs and malformed lines are skipped."""
     for line in text.replace(b"\\\n", b"").split(b"\n"):
         body = line.strip()
         if not body or body.startswith(b"#"):
@@ -73,7 +73,7 @@ def read(text: bytes, into: dict[bytes, list[bytes]]) -> None:
 
 
 def load(environ: Mapping[bytes, bytes]) -> dict[bytes, list[bytes]]:
-    """Aliases of ``/etc/popt``, ``/etc/popt.d/*`` and ``~/.popt``, later files win."""
+    """The aliases of ``/etc/popt``, ``/etc/popt.d/*`` and ``~/.popt``; later files win."""
     paths = [b"/etc/popt"]
     try:
         paths.extend(b"/etc/popt.d/" + name for name in sorted(os.listdir(b"/etc/popt.d")) if name[:1] != b".")

@@ -1,4 +1,4 @@
-"""The command: `entry` for the console, `main` for everybody else."""
+"""The command: `entry` for the console script, `main` for other callers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _SIGNALS = {"SIGINT": 20, "SIGTERM": 20, "SIGHUP": 20, "SIGUSR1": 19}
 
 
-#: Each directory that is named as a source holds handles for as long as the run lasts, where the usual limit is 1024.
+#: From this many words on, raise the limit of open files: each source directory keeps handles open until the end of the
+#: run, and the usual limit is 1024.
 _MANY_WORDS = 100
 
 
@@ -34,7 +35,7 @@ def entry() -> None:
     env.own_process = True
     _install_signals(env)
     code = main(argv, env)
-    # Nothing of ours is left to be run at exit, and taking the interpreter down costs more than a small transfer.
+    # No exit handler is left to run, and finalizing the interpreter costs more than a small transfer.
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -44,7 +45,7 @@ def entry() -> None:
 
 
 def main(argv: list[bytes], env: Environment | None = None) -> int:
-    """Do what a command line says; returns the exit code. *argv* begins with the program's name."""
+    """Run a command line; returns the exit code. *argv* begins with the program's name."""
     env = env or Environment(argv=argv)
     words = argv[1:]
     started_by_peer = any(word[:8] == b"--server" and word[8:9] in (b"", b"=") for word in words)
@@ -84,7 +85,7 @@ def main(argv: list[bytes], env: Environment | None = None) -> int:
 
         return client.run(options, env)
     except TainError as error:
-        # What is raised outside of a session: a signal before it began or after its end.
+        # Raised outside of a session: a signal before it began or after it ended.
         _fail(env, error, options.server)
         return error.code
 
@@ -109,7 +110,7 @@ def _fail(env: Environment, error: TainError, server: bool) -> None:
 
 
 def _hint(env: Environment, error: TainError, words: list[bytes]) -> None:
-    """Say what an option may have been meant to be, where hints are wanted: no options can say so yet."""
+    """Print hints for a mistyped option, if wanted. There are no resolved options yet, so the words decide."""
     asked = b"--hints" in words or os.isatty(env.stderr)
     if asked and not {b"--no-hints", b"-q", b"--quiet"}.intersection(words):
         from tain.diagnosis import hints
@@ -128,7 +129,7 @@ def _print(fd: int, text: str | bytes) -> None:
 
 
 def _open_standard_streams() -> None:
-    """A file must not get number 0, 1 or 2 because the caller has closed a standard stream."""
+    """Open closed standard streams on /dev/null, so that no other file gets number 0, 1 or 2."""
     for fd in range(3):
         try:
             os.fstat(fd)
@@ -146,12 +147,12 @@ def _raise_file_limit() -> None:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         except (OSError, ValueError):
-            # With the old limit a short list of sources still works; a long one is told when it is opened.
+            # A short list of sources works with the old limit too; a long one fails when it is opened.
             return
 
 
 def _install_signals(env: Environment) -> None:
-    # The module `signal` brings `enum` with it; a server has no use for either.
+    # The module `signal` would import `enum`, which a server does not need.
     import _signal  # type: ignore[import-not-found]
 
     seen = False
@@ -160,7 +161,7 @@ def _install_signals(env: Environment) -> None:
         nonlocal seen
         code = codes[number]
         if env.transfer is not None and not seen:
-            # The first one lets the core clean up; who insists is not kept waiting.
+            # The first signal lets the core clean up; the second one ends the process at once.
             seen = True
             env.transfer.cancel(code)
             return
@@ -170,7 +171,7 @@ def _install_signals(env: Environment) -> None:
     for name, code in _SIGNALS.items():
         number = getattr(_signal, name)
         codes[number] = code
-        # nohup and its like have asked for these not to arrive.
+        # A caller such as nohup has set these to be ignored.
         if name == "SIGINT" or _signal.getsignal(number) != _signal.SIG_IGN:
             _signal.signal(number, handle)
     _signal.signal(_signal.SIGPIPE, _signal.SIG_IGN)

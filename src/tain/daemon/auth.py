@@ -11,6 +11,7 @@ from tain.options import choices
 from tain.session import oldpeer, operator_file
 from tain.session.digests import md4
 from tain.session.wildcards import wild
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,9 +164,9 @@ def read_secrets(path: bytes, *, strict_modes: bool, strict: bool) -> Secrets:
     try:
         fd = operator_file.open_walk(path)
     except OSError as error:
-        text = f"rsync: [Receiver] unable to open secrets file {shown}: {operator_file.reason(error)}"
-        if isinstance(error, operator_file.RefusedLink):
-            text = operator_file.REFUSAL
+        text = f"rsync: [Receiver] unable to open secrets file {shown}: {system_text(error)}"
+        if isinstance(error, operator_file.UntrustedLink):
+            text = operator_file.UNTRUSTED_LINK
         raise SecretsError(text, "no secrets file") from None
     try:
         status = os.fstat(fd)
@@ -179,7 +180,7 @@ def read_secrets(path: bytes, *, strict_modes: bool, strict: bool) -> Secrets:
         try:
             data = operator_file.read_all(fd, _MAX_FILE)
         except OSError as error:
-            raise SecretsError(f"failed to read secrets file {shown}: {operator_file.reason(error)}") from None
+            raise SecretsError(f"failed to read secrets file {shown}: {system_text(error)}") from None
     finally:
         os.close(fd)
     return parse_secrets(data, strict=strict)

@@ -38,6 +38,7 @@ from tain.daemon.sections import (
     strip_slashes,
 )
 from tain.session import operator_file
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,9 +135,9 @@ class _Reader:
                 os.close(fd)
         except OSError as error:
             name = os.fsdecode(file)
-            if isinstance(error, operator_file.RefusedLink):
-                self.report(ERROR, operator_file.REFUSAL)
-            self.fail(f'rsync: [Receiver] unable to open config file "{name}": {operator_file.reason(error)}')
+            if isinstance(error, operator_file.UntrustedLink):
+                self.report(ERROR, operator_file.UNTRUSTED_LINK)
+            self.fail(f'rsync: [Receiver] unable to open config file "{name}": {system_text(error)}')
         identity = (status.st_dev, status.st_ino)
         if identity in self.open_files:
             self.fail(f'config file "{os.fsdecode(file)}" includes itself')
@@ -158,14 +159,14 @@ class _Reader:
             status = os.stat(target)
         except OSError as error:
             shown = os.fsdecode(target)
-            self.fail(f'rsync: [Receiver] unable to stat config file "{shown}": {operator_file.reason(error)}')
+            self.fail(f'rsync: [Receiver] unable to stat config file "{shown}": {system_text(error)}')
         if stat.S_ISDIR(status.st_mode):
             suffix = b".conf" if include else b".inc"
             try:
                 names = sorted(entry for entry in os.listdir(target) if entry.endswith(suffix))
             except OSError as error:
                 shown = os.fsdecode(target)
-                self.fail(f'rsync: [Receiver] unable to open config dir "{shown}": {operator_file.reason(error)}')
+                self.fail(f'rsync: [Receiver] unable to open config dir "{shown}": {system_text(error)}')
             files = [target.rstrip(b"/") + b"/" + entry for entry in names]
             files = [file for file in files if not os.path.isdir(file)]
         elif stat.S_ISREG(status.st_mode):

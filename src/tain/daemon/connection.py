@@ -8,11 +8,13 @@ from tain.daemon import access, auth, greeting, module, proxyheader, slots
 from tain.daemon.charsets import is_charset
 from tain.daemon.conversation import ClosedError
 from tain.daemon.names import UNDETERMINED, Resolver
-from tain.daemon.refusal import RefusalError, with_refusal
+from tain.daemon.refusal import RefusalError
 from tain.daemon.text import blanks
 from tain.release import OLDEST_PROTOCOL
 from tain.session import agreement, oldpeer, operator_file
+from tain.session.operator_file import with_link_note
 from tain.session.wildcards import has_wildcard
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -188,20 +190,20 @@ class Connection:
             except OSError as error:
                 shown = os.fsdecode(root)
                 raise RefusalError(
-                    "", f'rsync: [Receiver] daemon chroot("{shown}") failed: {operator_file.reason(error)}'
+                    "", f'rsync: [Receiver] daemon chroot("{shown}") failed: {system_text(error)}'
                 ) from None
         if gid is not None:
             try:
                 os.setgid(gid)
                 os.setgroups([gid])
             except OSError as error:
-                text = f"rsync: [Receiver] Unable to set group to daemon gid {gid}: {operator_file.reason(error)}"
+                text = f"rsync: [Receiver] Unable to set group to daemon gid {gid}: {system_text(error)}"
                 raise RefusalError("", text) from None
         if uid is not None:
             try:
                 os.setuid(uid)
             except OSError as error:
-                text = f"rsync: [Receiver] Unable to set user to daemon uid {uid}: {operator_file.reason(error)}"
+                text = f"rsync: [Receiver] Unable to set user to daemon uid {uid}: {system_text(error)}"
                 raise RefusalError("", text) from None
 
     # ---- greeting and request (spec: daemon 4.3, 4.4)
@@ -233,8 +235,8 @@ class Connection:
         try:
             text = operator_file.read_walk(path)
         except OSError as error:
-            if isinstance(error, operator_file.RefusedLink):
-                self.log.error(operator_file.REFUSAL)
+            if isinstance(error, operator_file.UntrustedLink):
+                self.log.error(operator_file.UNTRUSTED_LINK)
             return b"\n"
         return (text[:_MOTD_LIMIT] if self.config.strict else text) + b"\n"
 
@@ -318,8 +320,8 @@ class Connection:
             try:
                 slot = slots.claim(path, limit)
             except OSError as error:
-                text = f"rsync: [Receiver] failed to open lock file {os.fsdecode(path)}: {operator_file.reason(error)}"
-                raise RefusalError("@ERROR: failed to open lock file", with_refusal(error, text)) from None
+                text = f"rsync: [Receiver] failed to open lock file {os.fsdecode(path)}: {system_text(error)}"
+                raise RefusalError("@ERROR: failed to open lock file", with_link_note(error, text)) from None
             if slot is not None:
                 self.slot = slot
                 return

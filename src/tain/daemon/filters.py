@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 
-from tain.daemon.refusal import RefusalError, with_refusal
+from tain.daemon.refusal import RefusalError
 from tain.errors import TainError
 from tain.session import operator_file
+from tain.session.operator_file import with_link_note
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,8 +109,8 @@ def file_rules(path: bytes, sign: bytes) -> list[bytes]:
     try:
         data = operator_file.read_walk(path)
     except OSError as error:
-        line = f"rsync: [Receiver] failed to open {kind} file {os.fsdecode(path)}: {operator_file.reason(error)}"
-        raise RefusalError("", with_refusal(error, line), 11) from None
+        line = f"rsync: [Receiver] failed to open {kind} file {os.fsdecode(path)}: {system_text(error)}"
+        raise RefusalError("", with_link_note(error, line), 11) from None
     out: list[bytes] = []
     for entry in data.replace(b"\r", b"\n").split(b"\n"):
         if not entry or entry[:1] in (b"#", b";"):

@@ -16,7 +16,7 @@ from tain.daemon.log import Log
 from tain.digits import INT_MAX, bounded
 from tain.errors import SocketError
 from tain.release import RSYNC_VERSION
-from tain.session.operator_file import reason
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def bind(
         try:
             sock.listen(backlog)
         except OSError as error:
-            text = f"rsync: [Receiver] listen() on socket failed: {reason(error)}"
+            text = f"rsync: [Receiver] listen() on socket failed: {system_text(error)}"
             if number:
                 text += "\nTry using --ipv4 or --ipv6 to avoid this listen() error."
             raise SocketError(text) from None
@@ -299,7 +299,7 @@ class Listener:
         try:
             pid = os.fork()
         except OSError as error:
-            self.log.error(f"rsync: [Receiver] could not create child server process: {reason(error)}")
+            self.log.error(f"rsync: [Receiver] could not create child server process: {system_text(error)}")
             self.log.idle()
             sock.close()
             time.sleep(_FORK_PAUSE)

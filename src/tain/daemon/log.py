@@ -9,6 +9,7 @@ from tain.daemon.text import escape
 from tain.errors import exit_text
 from tain.release import RSYNC_VERSION
 from tain.session import operator_file
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Log:
             except OSError as error:
                 path, self.path = os.fsdecode(self.path), b""
                 self._open_syslog()
-                self.write(f"failed to open log-file {path}: {operator_file.reason(error)}", warning=True)
+                self.write(f"failed to open log-file {path}: {system_text(error)}", warning=True)
                 self.write('Ignoring "log file" setting.', warning=True)
                 return
             finally:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tain.daemon.sections import Config, Diagnostic
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
 
 DEFAULT_PORT = 873
 _PROXY_WARNING = (
@@ -26,7 +26,7 @@ _PROXY_WARNING = (
 )
 
 
-def run(options: Options) -> int:
+def run(options: ResolvedOptions) -> int:
     """Run a daemon. Returns the exit code of the process; errors are printed here."""
     settings = Settings.of(options)
     try:
@@ -207,7 +207,7 @@ def _is_literal(word: str) -> bool:
 # ---- stand-alone (spec: daemon 1.5)
 
 
-def _stand_alone(settings: Settings, options: Options) -> int:
+def _stand_alone(settings: Settings, options: ResolvedOptions) -> int:
     config = _load(settings, globals_only=True)
     for diagnostic in config.diagnostics:
         _print_on_terminal(str(diagnostic))
@@ -251,7 +251,7 @@ def _report(config: Config, log: Log) -> None:
             log.error(str(diagnostic))
 
 
-def _listen(settings: Settings, options: Options, config: Config, ready: int) -> int:
+def _listen(settings: Settings, options: ResolvedOptions, config: Config, ready: int) -> int:
     from tain.daemon import listener, preload
     from tain.daemon.pidfile import PidFile, PidFileError
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
-from tain.daemon.refusal import RefusalError, with_refusal
+from tain.daemon.refusal import RefusalError
 from tain.daemon.text import comma_list
 from tain.digits import bounded
 from tain.session import operator_file
+from tain.session.operator_file import with_link_note
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -182,7 +184,7 @@ def enter(where: Roots, *, insecure_links: bool) -> None:
         except OSError as error:
             raise RefusalError(
                 "@ERROR: chroot failed",
-                f'rsync: [Receiver] chroot("{shown}") failed: {operator_file.reason(error)}{_blame(where.chroot)}',
+                f'rsync: [Receiver] chroot("{shown}") failed: {system_text(error)}{_blame(where.chroot)}',
             ) from None
     try:
         if where.chroot is not None or insecure_links:
@@ -194,11 +196,8 @@ def enter(where: Roots, *, insecure_links: bool) -> None:
             finally:
                 os.close(fd)
     except OSError as error:
-        text = (
-            f"rsync: [Receiver] chdir {os.fsdecode(where.root)} failed: "
-            f"{operator_file.reason(error)}{_blame(where.root)}"
-        )
-        raise RefusalError("@ERROR: chdir failed", with_refusal(error, text)) from None
+        text = f"rsync: [Receiver] chdir {os.fsdecode(where.root)} failed: {system_text(error)}{_blame(where.root)}"
+        raise RefusalError("@ERROR: chdir failed", with_link_note(error, text)) from None
 
 
 def _blame(path: bytes) -> str:
@@ -235,14 +234,14 @@ def become(who: Identity) -> None:
             os.setgid(primary)
         except OSError as error:
             raise RefusalError(
-                "@ERROR: setgid failed", f"rsync: [Receiver] setgid {primary} failed: {operator_file.reason(error)}"
+                "@ERROR: setgid failed", f"rsync: [Receiver] setgid {primary} failed: {system_text(error)}"
             ) from None
         if os.geteuid() == 0 or sorted(set(os.getgroups())) != sorted(set(who.gids)):
             try:
                 os.setgroups(who.gids)
             except OSError as error:
                 raise RefusalError(
-                    "@ERROR: setgroups failed", f"rsync: [Receiver] setgroups failed: {operator_file.reason(error)}"
+                    "@ERROR: setgroups failed", f"rsync: [Receiver] setgroups failed: {system_text(error)}"
                 ) from None
         if os.getresgid() != (primary,) * 3 or set(os.getgroups()) != set(who.gids):
             raise RefusalError("@ERROR: setgroups failed", "the groups of this process are not those of the module")
@@ -251,7 +250,7 @@ def become(who: Identity) -> None:
             os.setuid(who.uid)
         except OSError as error:
             raise RefusalError(
-                "@ERROR: setuid failed", f"rsync: [Receiver] setuid {who.uid} failed: {operator_file.reason(error)}"
+                "@ERROR: setuid failed", f"rsync: [Receiver] setuid {who.uid} failed: {system_text(error)}"
             ) from None
         if os.getresuid() != (who.uid,) * 3:
             raise RefusalError("@ERROR: setuid failed", "this process is not who it should be")

@@ -7,7 +7,7 @@ import os
 
 from tain.daemon.hooks import Converter, Hook, command, environment, run_now
 from tain.daemon.refusal import RefusalError
-from tain.session import operator_file
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ModuleHooks:
         try:
             child = os.fork()
         except OSError as error:
-            text = f"rsync: [Receiver] fork failed: {operator_file.reason(error)}"
+            text = f"rsync: [Receiver] fork failed: {system_text(error)}"
             raise RefusalError("@ERROR: fork failed", text) from None
         return _wait_and_run_post(section, child, talk, log) if child else None
 
@@ -100,7 +100,7 @@ class ModuleHooks:
 
 
 def _unprepared(name: str, error: OSError) -> RefusalError:
-    text = f"rsync: [Receiver] {name} preparation failed: {operator_file.reason(error)}"
+    text = f"rsync: [Receiver] {name} preparation failed: {system_text(error)}"
     return RefusalError(f"@ERROR: {name} preparation failed", text)
 
 

@@ -35,7 +35,7 @@ class ModuleView:
 
     def check(self) -> None:
         """Expand the values that the transfer will need: an unsafe variable in one of them must end the connection
-        before the client is told OK. Errors: `UnsafeExpansionError`, `ExpansionOverflowError`."""
+        before the client gets its OK. Errors: `UnsafeExpansionError`, `ExpansionOverflowError`."""
         for name in ("incoming chmod", "outgoing chmod", "temp dir", "charset", "dont compress"):
             self.section.text(name)
         _ = self.log_format

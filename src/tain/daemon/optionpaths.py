@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from tain.errors import SelectionError, UnsupportedError, UsageError, shown
+from tain.errors import SelectionError, UnsupportedError, UsageError
+from tain.escape import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tain.daemon.module_view import ModuleView
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
 
 _REJECTED = "Your options have been rejected by the server."
 
@@ -36,7 +37,7 @@ def sanitize(path: bytes, root: bytes, depth: int) -> bytes:
     return text or b"."
 
 
-def confine(options: Options, view: ModuleView, log: Callable[[bytes], object]) -> None:
+def confine(options: ResolvedOptions, view: ModuleView, log: Callable[[bytes], object]) -> None:
     """Rewrite every path-valued option to stay in the module.
 
     Errors: those for the client when the module's filter hides such a path. *log* writes one line to the daemon's log.
@@ -72,7 +73,9 @@ def _sanitized_event(
     return event
 
 
-def _reject_hidden(options: Options, view: ModuleView, log: Callable[[bytes], object], own_temp: bytes | None) -> None:
+def _reject_hidden(
+    options: ResolvedOptions, view: ModuleView, log: Callable[[bytes], object], own_temp: bytes | None
+) -> None:
     """Refuse an option that would read or write what the filter hides (spec: daemon 8)."""
     sends = options.sender
     base = b"" if sends or not options.args else options.args[-1]
@@ -97,10 +100,10 @@ def _reject_hidden(options: Options, view: ModuleView, log: Callable[[bytes], ob
     # Its type is not known yet, so a rule for either type counts.
     if any(hides(view, base, is_dir, b"", sends=False) for is_dir in (True, False)):
         log(b"receiving file list")
-        raise SelectionError(f'ERROR: daemon has excluded destination "{shown(base)}"')
+        raise SelectionError(f'ERROR: daemon has excluded destination "{printable(base)}"')
 
 
-def _rule_files(options: Options) -> list[tuple[str, bytes]]:
+def _rule_files(options: ResolvedOptions) -> list[tuple[str, bytes]]:
     """The rule options that have a value, as kind and value."""
     return [(event[0], event[1]) for event in options.filter_events if len(event) > 1 and isinstance(event[1], bytes)]
 
@@ -135,7 +138,7 @@ def inside(view: ModuleView, path: bytes, base: bytes) -> list[bytes]:
     return parts
 
 
-def _depth(options: Options) -> int:
+def _depth(options: ResolvedOptions) -> int:
     """The depth of the destination in the module, from which relative directories start."""
     if options.sender or not options.args:
         return 0

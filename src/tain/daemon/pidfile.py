@@ -7,7 +7,7 @@ import os
 import stat
 
 from tain.errors import FileError
-from tain.session.operator_file import reason
+from tain.system import system_text
 
 _SMALL = 32
 
@@ -36,7 +36,7 @@ class PidFile:
             parent = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise PidFileError(
-                f'rsync: [Receiver] failed to open pid-file directory "{os.fsdecode(directory)}": {reason(error)}'
+                f'rsync: [Receiver] failed to open pid-file directory "{os.fsdecode(directory)}": {system_text(error)}'
             ) from None
         try:
             verb = "unlink"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from tain.session import operator_file
-
 
 class RefusalError(Exception):
     """Nothing is served. The client and the log get different texts (spec: daemon 4)."""
@@ -16,8 +14,3 @@ class RefusalError(Exception):
         self.log = log
         #: Exit code of this process; -1 (255) is rsync's for a refusal.
         self.code = code
-
-
-def with_refusal(error: OSError, text: str) -> str:
-    """*text*, behind a line about a link of another owner if that is the reason of *error*."""
-    return f"{operator_file.REFUSAL}\n{text}" if isinstance(error, operator_file.RefusedLink) else text

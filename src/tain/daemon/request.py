@@ -10,7 +10,8 @@ from tain.options import levels
 from tain.options.chmod import parse_chmod
 from tain.options.parse import parse
 from tain.options.refuse import refusals
-from tain.options.resolve import Finished, Options, resolve
+from tain.options.resolve import Finished, resolve
+from tain.options.resolved import ResolvedOptions
 from tain.session.wildcards import expand
 
 TYPE_CHECKING = False
@@ -64,7 +65,7 @@ class Request:
                 self.refusal = error
 
 
-def understand(words: list[bytes], refused: Refusals) -> tuple[Options, TainError | None]:
+def understand(words: list[bytes], refused: Refusals) -> tuple[ResolvedOptions, TainError | None]:
     """The options of a request, and what is wrong with them.
 
     An error is sent only after the handshake, and that needs all the options.
@@ -86,7 +87,7 @@ def understand(words: list[bytes], refused: Refusals) -> tuple[Options, TainErro
     return _options_for_handshake(words, refused), refusal
 
 
-def _options_for_handshake(words: list[bytes], refused: Refusals) -> Options:
+def _options_for_handshake(words: list[bytes], refused: Refusals) -> ResolvedOptions:
     """As much of a refused request as the handshake needs."""
     environ: dict[bytes, bytes] = {}
     raw = parse(words)
@@ -100,7 +101,7 @@ def _options_for_handshake(words: list[bytes], refused: Refusals) -> Options:
     try:
         options = resolve(raw, environ=environ)
     except (TainError, Finished):
-        options = Options()
+        options = ResolvedOptions()
         options.sender = b"--sender" in words
         for word in words:
             if word[:1] == b"-" and word[1:2] != b"-" and b"e" in word:
@@ -109,7 +110,7 @@ def _options_for_handshake(words: list[bytes], refused: Refusals) -> Options:
     return options
 
 
-def forbidden(options: Options, view: ModuleView) -> TainError | None:
+def forbidden(options: ResolvedOptions, view: ModuleView) -> TainError | None:
     """The error when the module does not allow this direction (spec: daemon 13.2)."""
     if options.sender:
         if view.section.flag("write only"):
@@ -121,7 +122,7 @@ def forbidden(options: Options, view: ModuleView) -> TainError | None:
     return None
 
 
-def adapt(options: Options, view: ModuleView) -> None:
+def adapt(options: ResolvedOptions, view: ModuleView) -> None:
     """Limit and override the client's options by the module's parameters."""
     section = view.section
     verbosity, cap = section.number("max verbosity"), view.settings.bwlimit

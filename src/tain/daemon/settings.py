@@ -10,7 +10,7 @@ from tain.release import PROTOCOL
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tain.daemon.sections import Config
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
 
 SYSTEM_FILE = b"/etc/rsyncd.conf"
 
@@ -33,7 +33,7 @@ class Settings:
         self.temp_dir: bytes | None = None
 
     @classmethod
-    def of(cls, options: Options) -> Settings:
+    def of(cls, options: ResolvedOptions) -> Settings:
         settings = cls(config_file(options))
         settings.overrides = list(options.dparams)
         settings.log_file = options.log_file
@@ -47,7 +47,7 @@ class Settings:
         return config.load(self.file, globals_only=globals_only, overrides=self.overrides)
 
 
-def config_file(options: Options) -> bytes:
+def config_file(options: ResolvedOptions) -> bytes:
     """The path of the configuration file (spec: daemon 1.3)."""
     if options.config is not None:
         return options.config

@@ -7,7 +7,7 @@ import socket
 
 from tain.daemon.text import blanks
 from tain.digits import INT_MAX, bounded
-from tain.session.operator_file import reason
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,4 +47,4 @@ def apply(sock: socket.socket, text: bytes, warn: Callable[[str], object]) -> No
         try:
             sock.setsockopt(level, option, number)
         except OSError as error:
-            warn(f"rsync: [Receiver] failed to set socket option {shown}: {reason(error)}")
+            warn(f"rsync: [Receiver] failed to set socket option {shown}: {system_text(error)}")

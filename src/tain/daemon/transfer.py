@@ -21,7 +21,7 @@ def plan_fields(admitted: Admitted, view: ModuleView, *, chmod: bytes, converter
     """The fields of the plan that the module decides, and those that name the client."""
     section, where = view.section, view.where
     return {
-        "daemon": True,
+        "process": "daemon",
         "module": view.name,
         "module_path": where.full_path,
         "module_root": view.root,

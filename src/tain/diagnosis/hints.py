@@ -1,24 +1,26 @@
-"""What may be behind a failure: symptom, cause, how to look, what to do (spec: daemon 16.3).
+"""Hints about a failure: its likely cause, how to check it, how to fix it (spec: daemon 16.3).
 
-These lines are for a person. They come on standard error after everything else, only to a terminal or when asked for
-(``--hints``), never with ``-q``; nothing that a script reads changes. Each kind has an id that stays the same.
+Hints are for people: they are the last lines on standard error, only on a terminal or with ``--hints``, never with
+``-q``. Output that scripts read does not change. Each hint has a fixed id.
 """
 
 from __future__ import annotations
 
 import re
 
+from tain.escape import restore
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-#: So many lines at most: more are not read.
+#: The most hints of a run; nobody reads more.
 MOST = 3
-#: What is said is looked at in lines of this many bytes; a longer one is nothing that we know.
+#: Longer lines match no hint.
 _LINE = 1000
 
-#: (id, what stands in a line, cause, check, fix), the surest sign first. In texts ``{0}``, ``{1}`` are groups of the
-#: match, which hold no more than what the line showed; ``{host}`` and ``{port}`` are of the run.
+#: (id, pattern of a line, cause, check, fix), the most specific pattern first. In the texts, ``{0}`` and ``{1}`` are
+#: groups of the match, ``{host}`` and ``{port}`` those of the run.
 _CATALOGUE: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "D11",
@@ -55,13 +57,13 @@ _CATALOGUE: tuple[tuple[str, str, str, str, str], ...] = (
         "D26",
         r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED",
         "ssh does not know the host's key, or the key is another one than before",
-        "ssh-keygen -F {host}; compare with the key that the administrator of {host} tells",
-        "connect once by hand (ssh {host}) and accept the key; if the host was set up anew: ssh-keygen -R {host}",
+        "ssh-keygen -F {host}; compare with the key from the administrator of {host}",
+        "connect once by hand (ssh {host}) and accept the key; if the host was reinstalled: ssh-keygen -R {host}",
     ),
     (
         "D9",
         r"Permission denied \((?:publickey|password|keyboard|gssapi)[^)]*\)|ssh: connect to host|error \(code 255\)",
-        "the remote shell lets nobody in: sshd is not running, or the account, key or password is wrong",
+        "the remote shell refuses the login: sshd is not running, or the account, key or password is wrong",
         "ssh {host} true",
         "start sshd, create the account, or install the key with ssh-copy-id {host}",
     ),
@@ -195,7 +197,7 @@ _CATALOGUE: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "D5",
         r"connection unexpectedly closed \(0 bytes received so far\)|read error: Connection reset by peer \(104\)",
-        "the other side ended before it said anything: the program could not start there, or something turned us away",
+        "the peer ended without a message: the program could not start there, or something rejected the connection",
         "ssh {host} rsync --version; for a daemon: its log, rsyncd.conf and hosts.allow",
         "repair what the log names",
     ),
@@ -244,14 +246,14 @@ _CATALOGUE: tuple[tuple[str, str, str, str, str], ...] = (
 )
 
 
-#: Dashes that a word processor or a web page puts in the place of one or two hyphens.
+#: Dashes that word processors and web pages use for one or two hyphens.
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015"
-#: How many letters of a typing error may differ.
+#: The most letters in which a mistyped word may differ.
 _FAR = 2
 
 
 def _distance(one: str, other: str) -> int:
-    """How many letters have to be changed, added, taken away or swapped with the next one."""
+    """The number of letters to change, add, remove or swap with the next one."""
     above: list[int] = []
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):
@@ -265,14 +267,14 @@ def _distance(one: str, other: str) -> int:
 
 
 def _nearest(word: str, known: Iterable[str]) -> tuple[str, int] | None:
-    """The word that was meant, and how many letters of it differ. In a short word two of them are too many."""
+    """The most similar known word and the number of letters that differ; short words allow fewer."""
     far = min(_FAR, len(word) // 3)
     found = min(((_distance(word, name), name) for name in known if abs(len(name) - len(word)) <= far), default=None)
     return None if found is None or found[0] > far else (found[1], found[0])
 
 
 def _suggestion(line: str) -> tuple[str, int] | None:
-    """What may have been meant by an option that *line* says is unknown, and how many letters of it differ."""
+    """A known option similar to the unknown one in *line*, and the number of letters that differ."""
     from tain.options.levels import DEBUG, INFO
     from tain.options.table import ROWS
 
@@ -296,13 +298,12 @@ def _suggestion(line: str) -> tuple[str, int] | None:
 
 
 def _unescaped(line: str) -> str:
-    """*line* with the bytes that were no text of the locale as what they are in UTF-8."""
-    data = re.sub(rb"\\#([0-3][0-7]{2})", lambda match: bytes((int(match[1], 8),)), line.encode("utf-8", "replace"))
-    return data.decode("utf-8", "replace")
+    """*line* with its escaped bytes read as UTF-8."""
+    return restore(line.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
 def _typing_error(lines: Iterable[str]) -> str | None:
-    """The hint for an option that was mistyped (spec: people D3, D47)."""
+    """The hint for a mistyped option (spec: daemon 16.3)."""
     for line in lines:
         meant = _suggestion(_unescaped(line))
         if meant is not None:
@@ -317,17 +318,17 @@ def _typing_error(lines: Iterable[str]) -> str | None:
 
 
 def explain(lines: Iterable[str], *, host: str | None = None, port: int = 873) -> list[str]:
-    """The hints for what was said on standard error, in the order of the catalogue; none for what nobody knows."""
+    """The hints for lines of standard error, in the order of the catalogue."""
     known = [line for line in lines if len(line) <= _LINE]
     typing_error = _typing_error(known)
     if typing_error is not None:
-        # What follows from a word that is no option needs no explanation of its own.
+        # Further errors follow from the mistyped option.
         return [typing_error]
     found: list[str] = []
     seen: set[str] = set()
     for ident, pattern, cause, check, fix in _CATALOGUE:
         if ident in seen or len(found) == MOST or (ident == "D5" and found):
-            # That a stream broke off says little once it is known why.
+            # A broken stream is only a consequence when another cause is known.
             continue
         for line in known:
             match = re.search(pattern, line)
@@ -343,9 +344,9 @@ def explain(lines: Iterable[str], *, host: str | None = None, port: int = 873) -
     return found
 
 
-def write_hints(said: bytes, write: Callable[[bytes], None], *, host: bytes | None, port: int) -> None:
-    """Write the hints for what was *said* on standard error."""
+def write_hints(errors: bytes, write: Callable[[bytes], None], *, host: bytes | None, port: int) -> None:
+    """Write the hints for *errors*, the text of standard error."""
     name = None if host is None else host.decode("utf-8", "replace")
-    for hint in explain(said.decode("utf-8", "replace").splitlines(), host=name, port=port):
-        # What stands in a line of the peer is shown, not obeyed by a terminal.
+    for hint in explain(errors.decode("utf-8", "replace").splitlines(), host=name, port=port):
+        # A line of the peer must not control the terminal.
         write("".join(c if c.isprintable() else "?" for c in hint).encode() + b"\n")

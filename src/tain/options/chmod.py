@@ -1,11 +1,12 @@
-"""The ``--chmod`` language: the check of a text, and what it does to a mode (spec: options 6.1).
+"""The ``--chmod`` language: parsing, and its effect on a mode (spec: options 6.1).
 
-Transfers apply it in the core; the function here says the same in Python, for tests and the API.
+Transfers apply it in the core; `apply_chmod` is the same rule in Python, for tests and for the API.
 """
 
 from __future__ import annotations
 
-from tain.errors import UsageError, shown
+from tain.errors import UsageError
+from tain.escape import printable
 
 #: One clause: scope ("", "D" or "F"), operator ("+", "-", "=" or "8" for octal), classes, bits, copied class.
 #: For octal the bits are the mode. ``classes`` is a mask of 0o700, 0o070, 0o007; 0 when no class was named.
@@ -20,7 +21,7 @@ def _set_ids(classes: int) -> int:
 
 
 def _bad(text: bytes) -> UsageError:
-    return UsageError(f"rsync: Invalid argument passed to --chmod ({shown(text)})")
+    return UsageError(f"rsync: Invalid argument passed to --chmod ({printable(text)})")
 
 
 def _clause(clause: bytes) -> Clause | None:
@@ -55,7 +56,7 @@ def _clause(clause: bytes) -> Clause | None:
         elif byte == 0x58:
             cond = True
         elif byte == 0x73:
-            # For the classes that have such a bit; others alone, or no class, mean set-user-id.
+            # For the classes that have such a bit. Without one of them it means set-user-id.
             bits |= _set_ids(who) or 0o4000
         elif byte == 0x74:
             bits |= 0o1000
@@ -65,7 +66,7 @@ def _clause(clause: bytes) -> Clause | None:
 
 
 def parse_chmod(text: bytes) -> list[Clause]:
-    """The clauses of one ``--chmod`` argument. Raises `UsageError` with rsync's text."""
+    """The clauses of one ``--chmod`` argument. Errors: `UsageError` with rsync's text."""
     clauses = []
     for part in text.split(b","):
         clause = _clause(part)
@@ -95,7 +96,7 @@ def apply_chmod(mode: int, clauses: list[Clause], *, is_dir: bool, umask: int) -
             if cond and (is_dir or had_x):
                 bits |= 0o111
             value = (bits & 0o777 & allowed) | (bits & 0o7000)
-            # `s` and `t` take the set-id bits of the classes that are named away, other letters none.
+            # Only clauses with `s` or `t` clear the set-id bits of the named classes.
             special = _set_ids(who) if bits & 0o7000 else 0
         if operator == "+":
             mode |= value

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tain.errors import TainError, UnsupportedError, UsageError
-from tain.errors import shown as show
+from tain.escape import printable
 from tain.options import levels
 from tain.options.parse import DAEMON_HINT
-from tain.options.resolved import Options
+from tain.options.resolved import ResolvedOptions
 from tain.options.sizes import parse_size
 
 TYPE_CHECKING = False
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 BLOCK_MAX, BLOCK_MAX_OLD = 1 << 17, 1 << 29
 BASIS_DIRS_MAX = 20
 
-#: Delete modes by the group in which they exclude one another.
+#: The groups of ``--delete-WHEN``: options of different groups exclude each other.
 _DELETE_GROUPS = {"before": "before", "during": "during", "delay": "during", "after": "after"}
 
 
 class Finished(Exception):
-    """The command line asked for a text and nothing else: print ``text`` on ``stream`` and exit with 0."""
+    """The command line asked for a text only: print `text` on `stream` and exit with 0."""
 
     def __init__(self, text: str, stream: int = 1) -> None:
         super().__init__(text)
@@ -51,7 +51,7 @@ class Pass:
         self.environ = environ
         self.program = program
         self.now = now
-        self.options = Options()
+        self.options = ResolvedOptions()
         #: What the module refuses, on a daemon's child.
         self.refusals: Refusals | None = None
         #: The locale's decimal separator.
@@ -93,12 +93,12 @@ class Pass:
     # ---- handlers of single options, in the order of the table
 
     def on_info(self, value: bytes) -> None:
-        self.levels(value, "info", self.options.info, self.options.info_priority)
+        self.set_levels(value, "info", self.options.info, self.options.info_priority)
 
     def on_debug(self, value: bytes) -> None:
-        self.levels(value, "debug", self.options.debug, self.options.debug_priority)
+        self.set_levels(value, "debug", self.options.debug, self.options.debug_priority)
 
-    def levels(self, value: bytes, kind: str, values: dict[str, int], owners: dict[str, int]) -> None:
+    def set_levels(self, value: bytes, kind: str, values: dict[str, int], owners: dict[str, int]) -> None:
         try:
             levels.apply(value.decode("latin-1"), kind, values, owners, levels.USER, strict=not self.options.server)
         except levels.HelpWanted as wanted:
@@ -109,7 +109,7 @@ class Pass:
             if value and mode.encode().startswith(value):
                 self.options.stderr_mode = mode
                 return
-        raise usage_error(f'--stderr mode "{show(value)}" is not one of errors, all, or client')
+        raise usage_error(f'--stderr mode "{printable(value)}" is not one of errors, all, or client')
 
     def on_archive(self) -> None:
         options = self.options
@@ -118,7 +118,7 @@ class Pass:
         options.devices = options.specials = True
 
     def on_append(self) -> None:
-        # A server counts: the second one asks for verification.
+        # On a server, the second --append means --append-verify.
         self.options.append = min(self.options.append + 1, 2) if self.options.server else 1
 
     def on_chmod(self, value: bytes) -> None:
@@ -194,7 +194,7 @@ class Pass:
                 raise usage_error("--usermap conflicts with prior --chown.")
             raise usage_error("You can only specify --usermap once.")
         self.options.usermap, self.usermap_by = value, "usermap"
-        # A client says by itself whether owners travel; a server that thought they did would misread the list.
+        # The client sends -o itself; a server that assumed it would misread the file list.
         self.options.owner |= not self.options.server
 
     def on_groupmap(self, value: bytes) -> None:
@@ -223,7 +223,7 @@ class Pass:
     def on_modify_window(self, value: int) -> None:
         self.options.modify_window, self.options.modify_window_given = value, True
 
-    def basis(self, kind: str, value: bytes) -> None:
+    def add_basis(self, kind: str, value: bytes) -> None:
         options = self.options
         if options.alt_dest not in ("none", kind):
             raise usage_error(f"ERROR: the --{kind}-dest option conflicts with the --{options.alt_dest}-dest option")
@@ -233,13 +233,13 @@ class Pass:
         options.alt_dirs.append(value)
 
     def on_compare_dest(self, value: bytes) -> None:
-        self.basis("compare", value)
+        self.add_basis("compare", value)
 
     def on_copy_dest(self, value: bytes) -> None:
-        self.basis("copy", value)
+        self.add_basis("copy", value)
 
     def on_link_dest(self, value: bytes) -> None:
-        self.basis("link", value)
+        self.add_basis("link", value)
 
     def on_no_compress(self) -> None:
         self.options.compress_asked = 0
@@ -251,7 +251,7 @@ class Pass:
     def on_compress_choice(self, value: bytes) -> None:
         self.options.compress_choice_arg = value
 
-    def event(self, kind: str, value: bytes) -> None:
+    def add_event(self, kind: str, value: bytes) -> None:
         self.options.filter_events.append((kind, value))
 
     def on_cvs_exclude(self) -> None:
@@ -260,11 +260,11 @@ class Pass:
             self.options.filter_events.append(("cvs",))
 
     def on_filter(self, value: bytes) -> None:
-        self.event("filter", value)
+        self.add_event("filter", value)
 
     def on_from0(self, on: bool) -> None:
         self.options.from0 = on
-        # Files named before it on the command line have been read by then.
+        # The files that stand before it on the command line are read without it.
         self.options.filter_events.append(("from0", int(on)))
 
     def on_F(self) -> None:
@@ -274,16 +274,16 @@ class Pass:
             self.options.filter_events.append(("filter", rules[self.f_count - 1]))
 
     def on_exclude(self, value: bytes) -> None:
-        self.event("exclude", value)
+        self.add_event("exclude", value)
 
     def on_exclude_from(self, value: bytes) -> None:
-        self.event("exclude-from", value)
+        self.add_event("exclude-from", value)
 
     def on_include(self, value: bytes) -> None:
-        self.event("include", value)
+        self.add_event("include", value)
 
     def on_include_from(self, value: bytes) -> None:
-        self.event("include-from", value)
+        self.add_event("include-from", value)
 
     def on_old_args(self) -> None:
         self.old_args = (self.old_args or 0) + 1
@@ -307,7 +307,7 @@ class Pass:
 
     def on_remote_option(self, value: bytes) -> None:
         if value[:1] != b"-":
-            raise usage_error(f"Remote option must start with a dash: {show(value)}")
+            raise usage_error(f"Remote option must start with a dash: {printable(value)}")
         self.options.remote_options.append(value)
 
     def on_bwlimit(self, value: bytes) -> None:
@@ -352,7 +352,7 @@ class Pass:
         raise UnsupportedError("rsync: Attempt to hack rsync thwarted!")
 
 
-def store(options: Options, row: Row, value: bytes | int | None) -> bool:
+def store(options: ResolvedOptions, row: Row, value: bytes | int | None) -> bool:
     """Do what a row of a plain action does to *options*. False: the row needs a handler."""
     if row.action == "set":
         setattr(options, row.dest, row.value)
@@ -365,12 +365,12 @@ def store(options: Options, row: Row, value: bytes | int | None) -> bool:
     return True
 
 
-def resolve_daemon(raw: RawOptions, *, program: str, knows_parameter: Callable[[bytes], bool]) -> Options:
+def resolve_daemon(raw: RawOptions, *, program: str, knows_parameter: Callable[[bytes], bool]) -> ResolvedOptions:
     """Give the words of a daemon's command line their meaning (spec: options 8).
 
     *knows_parameter* says whether ``--dparam`` may set a parameter of that name. Errors: `UsageError`.
     """
-    options = Options()
+    options = ResolvedOptions()
     for row, _, _, value in raw.items:
         if store(options, row, value):
             continue
@@ -381,9 +381,9 @@ def resolve_daemon(raw: RawOptions, *, program: str, knows_parameter: Callable[[
         assert isinstance(value, bytes)
         name, equals, _ = value.partition(b"=")
         if not equals:
-            raise UsageError(f"--dparam value is missing an '=': {show(value)}\n{DAEMON_HINT}")
+            raise UsageError(f"--dparam value is missing an '=': {printable(value)}\n{DAEMON_HINT}")
         if not knows_parameter(name):
-            raise UsageError(f'Unknown parameter "{show(b" ".join(name.split()))}"')
+            raise UsageError(f'Unknown parameter "{printable(b" ".join(name.split()))}"')
         options.dparams.append(value)
     if raw.error is not None:
         raise raw.error

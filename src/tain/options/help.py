@@ -36,7 +36,7 @@ If you were not trying to invoke {name} as a daemon, avoid using any of the
 daemon-specific {name} options.  See also the rsyncd.conf(5) manpage.
 """
 
-#: Lines that describe no single row, or one in other words: first name of the row -> (left column, text).
+#: Further lines behind a row: its first name -> (left column, text).
 _EXTRA: dict[str, tuple[tuple[str, str], ...]] = {
     "archive": (("--no-OPTION", "turn off an implied OPTION (e.g. --no-D)"),),
     "no-inc-recursive": (("--no-i-r", "same as --no-inc-recursive"),),

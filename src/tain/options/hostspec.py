@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from tain.errors import UsageError, shown
+from tain.errors import UsageError
+from tain.escape import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
 
 
 class HostSpec:
-    """One argument that names another machine, or is like it a path on the machine of the others."""
+    """An argument that names a path on another machine."""
 
     __slots__ = ("daemon", "host", "path", "port", "tls", "url", "user")
 
@@ -26,7 +27,7 @@ class HostSpec:
     ) -> None:
         #: Host without brackets; empty means "the same host as the first one".
         self.host = host
-        #: What stands before the @; None without one.
+        #: The part before the @; None without one.
         self.user = user
         #: Path on that host; for a daemon it begins with the module.
         self.path = path
@@ -48,21 +49,21 @@ class HostSpec:
 
 
 class Locations:
-    """What to connect to, and the paths of both ends."""
+    """The host to connect to, and the paths of both ends."""
 
     __slots__ = ("am_sender", "daemon", "destination", "host", "port", "sources", "tls", "user")
 
     def __init__(self) -> None:
-        #: None: both ends are here.
+        #: None: both ends are on this machine.
         self.host: bytes | None = None
         self.user: bytes | None = None
         self.daemon: bool = False
         self.port: int = 0
         self.tls: bool = False
-        #: The files are here.
+        #: This side has the files and sends them.
         self.am_sender: bool = True
         self.sources: list[bytes] = []
-        #: None: nothing is to be written, list only.
+        #: None: the sources are only listed.
         self.destination: bytes | None = None
 
 
@@ -133,10 +134,10 @@ def remote_file(value: bytes) -> tuple[bytes | None, bytes]:
     return (spec.host if spec.user is None else spec.user + b"@" + spec.host), spec.path
 
 
-def locate(options: Options, program: str = "rsync") -> Locations:
+def locate(options: ResolvedOptions, program: str = "rsync") -> Locations:
     """Sort the arguments of a client into sources and destination (spec: options 5.2).
 
-    ``options.args`` stays as it is. Raises `UsageError` with rsync's words.
+    ``options.args`` does not change. Errors: `UsageError` with rsync's words.
     """
     words = list(options.args)
     out = Locations()
@@ -152,21 +153,21 @@ def locate(options: Options, program: str = "rsync") -> Locations:
         return out
     first = parse_host(words[0])
     if first is not None:
-        _pull(words, first, options, out)
+        _locate_pull(words, first, options, out)
     elif len(words) == 1:
         out.sources = words
     else:
         last = parse_host(words[-1])
         if last is not None:
-            _claim(out, last, options)
+            _set_host(out, last, options)
             out.destination = last.path
         else:
-            # The receiving end of a local copy gets a word that cannot be taken for an option.
+            # The receiving end of a local copy must not take the word for an option.
             out.destination = b"./" + words[-1] if words[-1].startswith(b"-") else words[-1]
         out.sources = words[:-1]
         for word in out.sources:
             if parse_host(word) is not None:
-                raise UsageError(f"Unexpected remote arg: {shown(word)}")
+                raise UsageError(f"Unexpected remote arg: {printable(word)}")
     if any(not word for word in words[: len(out.sources)]):
         raise UsageError("Empty source arg specified.")
     if out.destination == b"" and out.host is None and not options.old_args:
@@ -189,28 +190,28 @@ def locate(options: Options, program: str = "rsync") -> Locations:
     return out
 
 
-def _claim(out: Locations, spec: HostSpec, options: Options) -> None:
-    # A shell would take the word for an option. What goes to the resolver, or to RSYNC_CONNECT_PROG, may be anything.
+def _set_host(out: Locations, spec: HostSpec, options: ResolvedOptions) -> None:
+    # A remote shell would take the word for an option. The resolver and RSYNC_CONNECT_PROG accept any word.
     by_shell = not spec.daemon or options.rsh_given
     if by_shell and (((spec.user or b"") + spec.host)[:1] == b"-" or spec.host[:1] == b"-"):
         raise UsageError("Invalid remote host: hostnames may not start with '-'.")
     out.host, out.user, out.daemon, out.port, out.tls = spec.host, spec.user, spec.daemon, spec.port, spec.tls
 
 
-def _pull(words: list[bytes], first: HostSpec, options: Options, out: Locations) -> None:
+def _locate_pull(words: list[bytes], first: HostSpec, options: ResolvedOptions, out: Locations) -> None:
     out.am_sender = False
     rest = words[1:]
     if rest and rest[-1][:1] != b":":
         if parse_host(rest[-1]) is not None:
             raise UsageError("The source and destination cannot both be remote.")
         out.destination = rest.pop()
-    _claim(out, first, options)
+    _set_host(out, first, options)
     out.sources = [first.path]
     for word in rest:
         spec = parse_host(word)
         if spec is None:
             raise UsageError(
-                f"Unexpected local arg: {shown(word)}\nIf arg is a remote file/dir, prefix it with a colon (:)."
+                f"Unexpected local arg: {printable(word)}\nIf arg is a remote file/dir, prefix it with a colon (:)."
             )
         if spec.host and (spec.host != first.host or spec.user != first.user):
             raise UsageError("All source args must come from the same machine.")
@@ -222,7 +223,7 @@ def _pull(words: list[bytes], first: HostSpec, options: Options, out: Locations)
 
 
 def split_shell(command: bytes) -> list[bytes]:
-    """The words of a remote shell command (spec: options 5.4). Raises `UsageError` for an open quote."""
+    """The words of a remote shell command (spec: options 5.4). Errors: `UsageError` for an open quote."""
     words: list[bytes] = []
     word = bytearray()
     inside = False

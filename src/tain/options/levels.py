@@ -1,9 +1,10 @@
-"""Info and debug levels: words, priorities, what ``-v`` adds, and what the peer is told (spec: options 4)."""
+"""Info and debug levels: words, priorities, the effect of ``-v``, and the words for a server (spec: options 4)."""
 
 from __future__ import annotations
 
 from tain.digits import bounded
-from tain.errors import UsageError, shown
+from tain.errors import UsageError
+from tain.escape import printable
 
 #: Who set a level. A lower priority never overrides a higher one.
 DEFAULT, HELP, USER, LIMIT = 0, 1, 2, 3
@@ -55,7 +56,7 @@ DEBUG: dict[str, str] = {
     "TIME": "Debug setting of modified times (levels 1-2)",
 }
 
-#: What each count of ``-v`` adds.
+#: The words that each count of ``-v`` adds.
 INFO_VERBOSITY = (
     "NONREG",
     "COPY,DEL,FLIST,MISC,NAME,STATS,SYMSAFE",
@@ -77,7 +78,7 @@ _DIGITS = "0123456789"
 
 
 class HelpWanted(Exception):
-    """``HELP`` stands in the list; the text is the argument."""
+    """The list contains ``HELP``; the argument is the text to print."""
 
 
 def _item(item: str) -> tuple[str, int]:
@@ -93,7 +94,7 @@ def apply(text: str, kind: str, levels: dict[str, int], owners: dict[str, int], 
     """Set levels from a comma list (in Latin-1, byte for byte). *kind* is "info" or "debug"; *strict* refuses
     unknown words (a client does).
 
-    Raises `HelpWanted` for ``HELP`` when strict.
+    Errors: `UsageError` for an unknown word, `HelpWanted` for ``HELP``; both only when *strict*.
     """
     words: dict[str, object] = {**INFO} if kind == "info" else {**DEBUG}
     for item in text.split(","):
@@ -113,7 +114,7 @@ def apply(text: str, kind: str, levels: dict[str, int], owners: dict[str, int], 
             chosen = [upper]
         else:
             if strict:
-                raise UsageError(f'Unknown --{kind} item: "{shown((name or item).encode("latin-1"))}"')
+                raise UsageError(f'Unknown --{kind} item: "{printable((name or item).encode("latin-1"))}"')
             continue
         for word in chosen:
             if owners.get(word, 0) <= priority:
@@ -124,7 +125,7 @@ def apply(text: str, kind: str, levels: dict[str, int], owners: dict[str, int], 
 def apply_verbosity(
     verbose: int, info: dict[str, int], info_owners: dict[str, int], debug: dict[str, int], debug_owners: dict[str, int]
 ) -> None:
-    """Fill in what ``-v`` given *verbose* times sets, where nobody else decided; every word gets a level."""
+    """Set the levels of ``-v`` given *verbose* times; a word that an option set keeps its level. All words get one."""
     for word in INFO:
         info.setdefault(word, 0)
     for word in DEBUG:

@@ -1,10 +1,10 @@
-"""From words to options as typed: the rules of popt (spec: options 1). Nothing is given a meaning here."""
+"""From words to options as typed, by the rules of popt (spec: options 1). Their meaning is decided later."""
 
 from __future__ import annotations
 
 from tain.digits import bounded
 from tain.errors import UsageError
-from tain.errors import shown as show
+from tain.escape import printable
 from tain.options.table import DAEMON_ROWS, ROWS, spellings
 
 TYPE_CHECKING = False  # typing itself is not imported at run time: start-up time counts
@@ -20,13 +20,13 @@ INT_MIN, INT_MAX = -(1 << 31), (1 << 31) - 1
 
 DAEMON_HINT = '(Type "rsync --daemon --help" for assistance with daemon mode.)'
 
-#: Two texts that popt has for a number it cannot use.
+#: The two texts of popt for a bad number.
 _BAD_NUMBER = "invalid numeric value"
 _OVERFLOW = "number too large or too small"
 
 
 class RawOptions:
-    """What the words said, in order. ``error`` is a complaint to raise once all of ``items`` have been acted on."""
+    """The options as typed, in order. `error` is for the caller to raise after it has applied all `items`."""
 
     __slots__ = ("args", "daemon", "error", "items", "server", "word_count")
 
@@ -37,7 +37,7 @@ class RawOptions:
         self.error: UsageError | None = None
         #: ``--server`` was seen.
         self.server: bool = False
-        #: The same words read by the daemon's table, when one of its switches was seen; items stop there.
+        #: The same words read by the daemon's table, after one of its switches; `items` ends before that.
         self.daemon: RawOptions | None = None
         #: How many words the command line had (for the ``-h`` rule).
         self.word_count: int = 0
@@ -46,7 +46,7 @@ class RawOptions:
 def integer(text: bytes) -> int:
     """A C integer as ``strtol`` with base 0 reads it: hexadecimal and octal prefixes, leading blanks, a sign.
 
-    Raises ValueError with the text that popt shows. An empty string is 0.
+    An empty string is 0. Errors: `ValueError` with popt's text.
     """
     body = text.lstrip(b" \t\n\v\f\r")
     if not body and not text:
@@ -59,7 +59,7 @@ def integer(text: bytes) -> int:
         base, digits = 16, body[2:]
     elif body[:1] == b"0" and len(body) > 1:
         base, digits = 8, body[1:]
-    # int() takes blanks, signs and underscores that strtol does not.
+    # int() accepts blanks, signs and underscores that strtol does not.
     if not digits.isalnum():
         raise ValueError(_BAD_NUMBER)
     try:
@@ -83,10 +83,9 @@ class _Parser:
         daemon_table: bool,
         posix: bool = False,
     ) -> None:
-        #: The first word that is no option ends the options.
         self.posix = posix
         self.rows = spellings(DAEMON_ROWS if daemon_table else ROWS)
-        # A stack: the next word is the last one. Each word carries the aliases already used to make it.
+        # A stack: the next word is the last one. With each word stand the aliases that it came from.
         self.words: list[tuple[bytes, frozenset[bytes]]] = [(word, frozenset()) for word in reversed(words)]
         self.aliases = aliases
         self.daemon_table = daemon_table
@@ -96,12 +95,12 @@ class _Parser:
     def complain(self, word: bytes, text: str) -> None:
         where = "on remote machine: " if self.raw.server and not self.daemon_table else ""
         if self.daemon_table:
-            self.raw.error = UsageError(f"rsync: {show(word)}: {text} (in daemon mode)\n{DAEMON_HINT}")
+            self.raw.error = UsageError(f"rsync: {printable(word)}: {text} (in daemon mode)\n{DAEMON_HINT}")
         else:
-            self.raw.error = UsageError(f"rsync: {where}{show(word)}: {text}")
+            self.raw.error = UsageError(f"rsync: {where}{printable(word)}: {text}")
 
     def expand(self, key: bytes, used: frozenset[bytes], argument: bytes | None, rest: bytes) -> bool:
-        """Replace an alias by its words. True when *key* is one that is not being expanded already."""
+        """Replace an alias by its words. False when *key* is no alias, or is being expanded already."""
         if self.aliases is None or key in used or key not in self.aliases:
             return False
         inner = used | {key}
@@ -118,7 +117,7 @@ class _Parser:
         return True
 
     def take(self, row: Row, word: bytes, name: str, argument: bytes | None) -> bool:
-        """Record one option; fetch its argument if it is a word of its own. False ends the parse."""
+        """Record one option; its argument may be the next word. False ends the parse."""
         kind = row.kind
         value: bytes | int | None = None
         if kind:
@@ -150,7 +149,9 @@ class _Parser:
         if row is None:
             self.complain(word, "unknown option")
             return False
-        return self.switch(row, key) and self.take(row, word, key, argument)
+        if key == "server" and not self.daemon_table:
+            self.raw.server = True
+        return self.take(row, word, key, argument)
 
     def short(self, word: bytes, used: frozenset[bytes]) -> bool:
         bundle = word[1:]
@@ -169,14 +170,6 @@ class _Parser:
                 bundle = b""
             if not self.take(row, word, key, argument):
                 return False
-        return True
-
-    def switch(self, row: Row, name: str) -> bool:
-        """Mind ``--server`` and the options that change tables. False when another parse has taken over."""
-        if self.daemon_table:
-            return True
-        if name == "server":
-            self.raw.server = True
         return True
 
     def run(self) -> RawOptions:
@@ -203,14 +196,12 @@ class _Parser:
 def parse(
     words: Sequence[bytes], aliases: Mapping[bytes, Sequence[bytes]] | None = None, *, posix: bool = False
 ) -> RawOptions:
-    """Read a command line, without the program name. *posix*: ``$POSIXLY_CORRECT`` is set, which popt heeds.
+    """Read a command line without the program name. *posix*: the first word that is no option ends the options.
 
-    *aliases* are those of the popt files; they are dropped when ``--server`` or a switch to the daemon table shows up,
-    so that neither can be aliased away.
+    *aliases* come from the popt files. With ``--server`` or ``--daemon`` anywhere in *words* they do not count, so that
+    no alias can hide these two.
     """
-    if aliases and any(
-        word == b"--server" or word == b"--daemon" for word in words
-    ):  # never aliased, also behind an alias that would hide it
+    if aliases and any(word in (b"--server", b"--daemon") for word in words):
         aliases = None
     raw = _Parser(words, aliases, False, posix).run()
     if raw.items and raw.items[-1][0].dest == "daemon_table":

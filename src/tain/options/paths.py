@@ -6,9 +6,9 @@ from tain.digits import INT_MAX, bounded
 
 
 def clean(path: bytes) -> bytes:
-    """Drop ``.`` parts, double and trailing slashes, and let ``..`` take back the part before it.
+    """Drop ``.`` parts, double and trailing slashes, and each ``..`` together with the part before it.
 
-    A leading ``..`` stays; at the root it vanishes. What is left of nothing is ``.``.
+    A leading ``..`` stays; at the root it is dropped. An empty result is ``.``.
     """
     absolute = path[:1] == b"/"
     parts: list[bytes] = []
@@ -27,7 +27,7 @@ def clean(path: bytes) -> bytes:
 
 
 def number(text: bytes) -> int:
-    """C's ``atoi``: a leading number, whatever follows; 0 for none."""
+    """C's ``atoi``: the number at the start, 0 without one."""
     body = text.lstrip(b" \t\n\v\f\r")
     sign = -1 if body[:1] == b"-" else 1
     if body[:1] in (b"+", b"-"):
@@ -39,7 +39,7 @@ def number(text: bytes) -> int:
 
 
 def has_escape(pattern: bytes, letter: str) -> bool:
-    """Whether a log format uses ``%letter``, a width and number marks in between or not (spec: output 7)."""
+    """Whether a log format uses ``%letter``, with or without a width and number marks (spec: output 7)."""
     index = 0
     wanted = ord(letter)
     while True:

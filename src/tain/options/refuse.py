@@ -1,4 +1,4 @@
-"""What a daemon refuses (spec: options 9, daemon 9). Pure: patterns in, a set of options out."""
+"""The options that a daemon's module refuses (spec: options 9, daemon 9)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.options.table import Row
 
 #: Refused unless an exact negated term says otherwise.
 _BY_DEFAULT = ("copy-devices", "write-devices")
 #: Refused whatever the terms say.
 _ALWAYS = ("log-file", "log-file-format", "insecure-links")
-#: What ``a`` stands for, in the order in which a refusal of ``-a`` looks for its reason.
+#: The letters of ``-a``, in the order in which its refusal names a reason.
 _ARCHIVE = ("r", "d", "l", "p", "t", "g", "o", "D")
 
 
@@ -58,7 +58,7 @@ class Refusals:
         return None
 
     def shown(self, row: Row, name: str) -> str:
-        """How the refusal of *row*, spelled *name* (without dashes), is worded."""
+        """The option in the text of a refusal; *name* is its spelling on the command line, without dashes."""
         if row.key == "archive" and row.key not in self._keys:
             reason = self.archive_reason()
             if reason is not None:
@@ -67,16 +67,16 @@ class Refusals:
             return f"--{name}"
         return row.shown
 
-    def choose_delete(self, options: Options) -> None:
-        """A plain ``--delete`` takes the way that is left when the other one is refused."""
+    def choose_delete(self, options: ResolvedOptions) -> None:
+        """Choose the time of a plain ``--delete`` when one of the two possible times is refused."""
         if options.delete == "default":
             if "delete-during" in self._keys:
                 options.delete = "before"
             elif "delete-before" in self._keys:
                 options.delete = "during"
 
-    def implied(self, options: Options) -> Row | None:
-        """A refused capability that the options as a whole ask for, whatever words they used."""
+    def implied(self, options: ResolvedOptions) -> Row | None:
+        """A refused row that the options as a whole amount to, whatever words were used; None without one."""
         wanted: list[str] = []
         if options.compress:
             wanted.append("compress")
@@ -98,7 +98,7 @@ _BY_KEY: dict[str, Row] = {row.key: row for row in ROWS}
 
 
 def refusals(terms: Iterable[str], *, charset: bool = False) -> Refusals:
-    """What *terms* (in order; later ones win) refuse. *charset*: the module has one, so ``--iconv`` can work."""
+    """The refusals of *terms*, of which later ones win. *charset*: the module has one, so ``--iconv`` can work."""
     refused: set[str] = set(_BY_DEFAULT)
     if not charset:
         refused.add("iconv")

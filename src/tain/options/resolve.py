@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tain.errors import TainError
-from tain.errors import shown as show
+from tain.escape import printable
 from tain.options import choices, levels
 from tain.options.handlers import Finished, Pass, resolve_daemon, usage_error
 from tain.options.paths import clean, has_escape, number
-from tain.options.resolved import Options
+from tain.options.resolved import ResolvedOptions
 from tain.options.sizes import parse_size
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tain.options.parse import RawOptions
     from tain.options.refuse import Refusals
 
-__all__ = ["Finished", "Options", "resolve", "resolve_daemon"]
+__all__ = ["Finished", "ResolvedOptions", "resolve", "resolve_daemon"]
 
 #: Least ``--max-alloc``.
 ALLOC_MIN = 1 << 20
@@ -35,8 +35,8 @@ def resolve(
     refusals: Refusals | None = None,
     point: bytes = b".",
     knows_parameter: Callable[[bytes], bool] = lambda name: True,
-) -> Options:
-    """Give *raw* its meaning.
+) -> ResolvedOptions:
+    """Resolve *raw*: apply its words in order, then decide what depends on several of them.
 
     *environ* is the environment as bytes (none by default), *program* the name for help texts, *now* the clock for
     ``--stop-at``, *refusals* what a daemon module refuses (then this is a daemon's child), *point* the locale's decimal
@@ -61,7 +61,7 @@ def resolve(
         _resolve(state)
     except TainError as error:
         if refusals is not None:
-            # Whatever is wrong with a client's words, a daemon's child ends with this code (spec: protocol 10.6).
+            # A daemon's child ends with this code for every error in a client's words (spec: protocol 10.6).
             error.code = 4
         raise
     return state.options
@@ -121,7 +121,7 @@ def _resolve_limits(state: Pass) -> None:
     options.timeout = max(options.timeout, 0)
     options.compress_threads = max(options.compress_threads, 0)
     if state.refusals is not None:
-        # Threads are the module owner's, not the client's to spend (spec: daemon 9).
+        # The owner of the module pays for the threads, not the client (spec: daemon 9).
         options.compress_threads = min(options.compress_threads, DAEMON_THREADS_MAX)
     if options.atimes > 1:
         options.open_noatime = True
@@ -135,7 +135,7 @@ def _resolve_memory(state: Pass) -> None:
         options.max_alloc_arg = text
     if text is not None:
         size = parse_size(text, "max-alloc", low=ALLOC_MIN, zero=True, point=state.point)
-        if not size:  # rsync takes it as "no limit"; a peer must not be able to ask for that (spec: SEC-20)
+        if not size:  # In rsync this means "no limit"; a peer must not be able to ask for that (spec: security SEC-20).
             raise usage_error("max-alloc must be greater than zero")
         options.max_alloc = size
 
@@ -169,7 +169,7 @@ def _resolve_quoting(state: Pass) -> None:
         options.iconv = None
 
 
-def _resolve_sums(options: Options) -> None:
+def _resolve_sums(options: ResolvedOptions) -> None:
     if options.checksum_choice is None:
         return
     options.checksum_names = choices.checksum_choice(options.checksum_choice)
@@ -180,14 +180,14 @@ def _resolve_sums(options: Options) -> None:
         options.whole_file = 1
 
 
-def _resolve_compression(options: Options) -> None:
+def _resolve_compression(options: ResolvedOptions) -> None:
     if options.compress_choice_arg is None and options.compress_asked > 1:
         options.compress_choice_arg = b"zlibx"
     if options.compress_choice_arg is not None:
         options.compress_choice = choices.compress_name(options.compress_choice_arg)
         if options.compress_choice is None:
             options.compress_choice_arg = None
-    if options.compress_level == -(1 << 31):  # the number that means "not given"
+    if options.compress_level == -(1 << 31):  # rsync's number for "not given"
         options.compress_level = None
     if options.compress_choice is not None:
         options.compress = options.compress_choice != "none"
@@ -195,14 +195,14 @@ def _resolve_compression(options: Options) -> None:
         options.compress = bool(options.compress_asked) or options.compress_level is not None
 
 
-def _resolve_levels(options: Options) -> None:
+def _resolve_levels(options: ResolvedOptions) -> None:
     levels.apply_verbosity(options.verbose, options.info, options.info_priority, options.debug, options.debug_priority)
     if options.stats:
         text = "stats3" if options.verbose > 1 else "stats2"
         levels.apply(text, "info", options.info, options.info_priority, levels.DEFAULT, strict=False)
 
 
-def _resolve_conflicts(options: Options) -> None:
+def _resolve_conflicts(options: ResolvedOptions) -> None:
     if options.fake_super and options.xattrs > 1:
         raise usage_error("--fake-super conflicts with -XX")
     if options.write_batch is not None and options.read_batch is not None:
@@ -235,7 +235,7 @@ def _resolve_selection(state: Pass) -> None:
     if len(options.args) < 2 and not options.server and options.read_batch is None:
         options.list_only |= 1
     if options.dirs >= 4:
-        state.event("filter", b"- /*/*")
+        state.add_event("filter", b"- /*/*")
         options.recurse = options.dirs = 1
     elif options.recurse:
         options.dirs = 1
@@ -279,7 +279,7 @@ def _resolve_backup(state: Pass) -> None:
     if suffix is None:
         suffix = b"" if directory is not None else b"~"
     if b"/" in suffix:
-        raise usage_error(f"--suffix cannot contain slashes: {show(suffix)}")
+        raise usage_error(f"--suffix cannot contain slashes: {printable(suffix)}")
     if directory is not None:
         options.backup = True
         while directory[:2] == b"./":
@@ -294,12 +294,12 @@ def _resolve_backup(state: Pass) -> None:
     if options.backup and directory is None:
         options.omit_dir_times = options.omit_dir_times_implied = True
         if options.delete != "never" and not options.delete_excluded and not options.server:
-            state.event("filter", b"P *" + suffix)
+            state.add_event("filter", b"P *" + suffix)
 
 
-def _resolve_output(options: Options) -> None:
-    """Which format shows items, and what ``--progress`` adds (spec: options 2.11, 3.12; output 9)."""
-    before = False  # items are named before their data goes over
+def _resolve_output(options: ResolvedOptions) -> None:
+    """Choose the format of item lines, and apply ``--progress`` (spec: options 2.11, options 3, step 12, output 9)."""
+    before = False  # An item line comes before the data of its file.
     shown = options.out_format
     if shown is not None:
         if options.server:

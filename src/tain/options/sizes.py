@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tain.digits import bounded
-from tain.errors import UsageError, shown
+from tain.errors import UsageError
+from tain.escape import printable
 
 _POWERS = {b"B": 0, b"K": 1, b"M": 2, b"G": 3, b"T": 4, b"P": 5}
 _MAX = (1 << 63) - 1
@@ -14,7 +15,7 @@ _FRACTION = 19
 
 
 def human(value: int) -> str:
-    """A limit as error texts show it: from 1024 on with a unit and two decimals."""
+    """A limit in an error text: from 1024 on with a unit and two decimals."""
     if value < 1024:
         return str(value)
     amount = value / 1024
@@ -56,7 +57,7 @@ def _scan(text: bytes, default: bytes, point: bytes) -> int | None:
     elif tail[:1] == b"B":
         base = 1000
         end += 1
-    # More digits than these decide nothing.
+    # Further digits cannot change the result.
     fraction = fraction[:_FRACTION]
     numerator = bounded(text[:whole_end], _BEYOND) * 10 ** len(fraction) + bounded(fraction, _BEYOND)
     value = int(numerator * base ** _POWERS[letter] // 10 ** len(fraction))
@@ -80,15 +81,15 @@ def parse_size(
     zero: bool = False,
     point: bytes = b".",
 ) -> int:
-    """The byte count that *text* means, within *low* to *high*; 0 is also fine where *zero* is set.
+    """The byte count that *text* means, from *low* to *high*; with *zero*, 0 is allowed too.
 
-    *default* is the unit letter when there is none, *point* the decimal separator of the locale. Raises `UsageError`
+    *default* is the unit of a number without one, *point* the decimal separator of the locale. Errors: `UsageError`
     with rsync's text.
     """
     reason = None
     value: int | None
     if text[:1] == b"-" and text[1:2].isdigit():
-        value = -1  # shown as too large: rsync compares it as an unsigned number
+        value = -1  # Reported as too large: rsync compares it as an unsigned number.
     else:
         value = _scan(text, default, point)
     if value is None:
@@ -98,5 +99,5 @@ def parse_size(
     elif value < low and not (zero and value == 0):
         reason = f"is too small (min: {human(low)}{' or 0 for unlimited' if zero else ''})"
     if reason is not None or value is None:
-        raise UsageError(f"rsync: --{option}={shown(text)} {reason}")
+        raise UsageError(f"rsync: --{option}={printable(text)} {reason}")
     return value

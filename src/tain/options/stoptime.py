@@ -5,23 +5,24 @@ from __future__ import annotations
 import time
 
 from tain.digits import LONG_MAX, bounded
-from tain.errors import UsageError, shown
+from tain.errors import UsageError
+from tain.escape import printable
 
 #: Longest month lengths; a full date may overflow into the next month, a month and day may not.
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def stop_after(value: bytes, now: float) -> int:
-    """Unix time that many minutes from *now*."""
+    """The Unix time that is *value* minutes after *now*. Errors: `UsageError`."""
     body = value.lstrip(b" \t\n\v\f\r")
     digits = body[1:] if body[:1] in (b"+", b"-") else body
-    # As C's atol: what follows the digits does not matter.
+    # As C's atol: the rest after the digits is ignored.
     end = 0
     while end < len(digits) and digits[end] in b"0123456789":
         end += 1
     minutes = bounded(digits[:end])
     if minutes <= 0 or body[:1] == b"-" or int(now) + minutes * 60 > LONG_MAX:
-        raise UsageError(f"rsync: invalid --stop-after value: {shown(value)}")
+        raise UsageError(f"rsync: invalid --stop-after value: {printable(value)}")
     return int(now) + min(minutes, 1 << 40) * 60
 
 
@@ -66,9 +67,9 @@ def _parse(text: str) -> tuple[list[int], int | None, int] | None:
 
 
 def stop_at(value: bytes, now: float) -> int:
-    """Unix time meant by ``--stop-at``: the next one that fits where parts are left out."""
-    bad = UsageError(f"rsync: invalid --stop-at format: {shown(value)}")
-    parsed = _parse(shown(value).replace("/", "-"))
+    """The Unix time of ``--stop-at``: with parts left out, the next one that fits. Errors: `UsageError`."""
+    bad = UsageError(f"rsync: invalid --stop-at format: {printable(value)}")
+    parsed = _parse(printable(value).replace("/", "-"))
     if parsed is None:
         raise bad
     numbers, hour, minute = parsed
@@ -91,7 +92,7 @@ def stop_at(value: bytes, now: float) -> int:
         day = numbers[-1]
     if not 1 <= month <= 12 or not 1 <= day <= (31 if len(numbers) != 2 else _DAYS[month - 1]) or year > 9999:
         raise bad
-    for _ in range(60):  # enough steps to find a 31st, or a 29th of February
+    for _ in range(60):  # Enough steps to find a 31st, or a 29th of February.
         if year < 1971:
             break
         fields = (year, month, day, hour, minute, 0, 0, 0, -1)
@@ -111,4 +112,4 @@ def stop_at(value: bytes, now: float) -> int:
             year += 1
         else:
             break
-    raise UsageError(f"rsync: --stop-at time is not in the future: {shown(value)}")
+    raise UsageError(f"rsync: --stop-at time is not in the future: {printable(value)}")

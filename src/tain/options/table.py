@@ -1,16 +1,16 @@
 """The option table: one row per spelling family (spec: options 2 and 8).
 
-The parser, ``--help``, refusal by daemons, shell completions and the manual are all made from these rows. Rows stand
-in the order of ``--help``. A row without a help text is accepted but not listed there.
+The parser, ``--help``, the refusals of daemons and the words for a server are made from these rows, in the order of
+``--help``. A row without a help text is accepted but not listed.
 
-The rows are written as plain tuples because every ``--server`` start pays for this module:
-(long names, short letter, kind of argument, action, field of Options or handler, value, forwarded, metavar, help).
+The rows are plain tuples, because every ``--server`` start pays for this module: (long names, short letter, kind of
+argument, action, field of Options or handler, value, direction, metavar, help).
 
 - kind: "" no argument, "s" text, "i" 32-bit integer, "z" size.
 - action: "set" field to value; "inc" field by one; "text" or "int" field to the argument; "call" a handler of the
   resolver.
-- forwarded: what of it the client puts on the server's command line (spec: options 0, column Fwd): "both", "push",
-  "pull", "wire" (over the protocol, not as a word), "" never.
+- direction: in which the client puts the option on the server's command line (spec: options 0, column Fwd): "both",
+  "push", "pull", "wire" (over the protocol, not as a word), "" never. `session.arguments` makes the words.
 """
 
 from __future__ import annotations
@@ -43,14 +43,18 @@ class Row:
         self.metavar = metavar
         self.help = help
 
+    def travels(self, *, pushes: bool) -> bool:
+        """Whether a client that sends (*pushes*), or that receives, puts the option on the server's command line."""
+        return self.forward in ("both", "push" if pushes else "pull")
+
     @property
     def key(self) -> str:
-        """What names the row: its first long name, or its letter."""
+        """The name of the row: its first long name, or its letter."""
         return self.longs[0] if self.longs else self.short
 
     @property
     def shown(self) -> str:
-        """``--compress (-z)``: the option in the text of a refusal (spec: options 9)."""
+        """``--compress (-z)``: the option in an error text (spec: options 9)."""
         if not self.longs:
             return f"-{self.short}"
         return f"--{self.longs[0]} (-{self.short})" if self.short else f"--{self.longs[0]}"
@@ -369,12 +373,12 @@ IMMUNE = frozenset(
     }
 )
 
-#: Names that only this product has; a daemon takes none of them from a client.
+#: Names that rsync does not have; a daemon accepts none of them from a client.
 OURS = frozenset({"hints", "no-hints", "tls", "tls-pin", "check-config"})
 
 
 def spellings(rows: tuple[Row, ...]) -> dict[str, Row]:
-    """All ways to write an option, without dashes: long names, and letters as one-character keys."""
+    """The rows by every spelling, without dashes: long names, and letters as one-character keys."""
     found: dict[str, Row] = {}
     for row in rows:
         for name in row.longs:

@@ -7,7 +7,7 @@ import time
 
 
 class LogFile:
-    """Appends lines with date, time and process id. One write per batch of lines, so that several runs can share it."""
+    """Appends lines with date, time and process id, one write for each batch, so that several runs can share a file."""
 
     def __init__(self, fd: int, pid: int) -> None:
         self._fd = fd
@@ -17,12 +17,12 @@ class LogFile:
 
     @classmethod
     def open(cls, path: bytes, pid: int) -> LogFile:
-        """Errors: `OSError`, for the caller to report and go on without a log."""
+        """Errors: `OSError`; the caller reports it and continues without a log."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
         return cls(os.open(path, flags, 0o666), pid)
 
     def write(self, *lines: bytes) -> None:
-        """Append lines that have no end of their own. Trouble with the log is no trouble of the run."""
+        """Append lines without their ends. A failure to write the log does not affect the run."""
         now = int(time.time())
         if now != self._second:
             self._second = now

@@ -1,12 +1,12 @@
-"""Where output goes: standard output, standard error, the log (spec: output 1 and 2)."""
+"""Output to standard output, standard error and the log (spec: output 1 and 2)."""
 
 from __future__ import annotations
 
 import os
 
 from tain.errors import PeerExit, TainError, exit_text
+from tain.escape import for_screen
 from tain.release import RSYNC_VERSION
-from tain.report.escape import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,20 +26,19 @@ if TYPE_CHECKING:
         def cancel(self, code: int = 20) -> None: ...
 
 
-#: Codes of runs that went to their end: the figures of such a run are worth printing.
+#: Codes of complete runs, whose figures are printed.
 WHOLE_RUN = frozenset((0, 23, 24, 25))
 STDOUT, STDERR = 1, 2
-#: Block-buffered output is held until there is this much of it.
+#: Block-buffered output is written in pieces of this many bytes.
 _BLOCK = 1 << 16
-#: So much of what was said first, and of what was said last, is kept for explanations.
+#: The first and the last bytes of standard error that are kept for hints.
 _SEEN = 1 << 14
 
 
 class Output:
-    """The three places a line can go to. Whole lines only; bytes that are not fit for a screen are escaped.
+    """The three destinations of a line. Texts are whole lines; bytes that a screen cannot show are escaped.
 
-    A stream that cannot be written to any more (a closed pipe, a full disk) is dropped silently and the run goes on,
-    as rsync does.
+    A stream that fails (a closed pipe, a full disk) is dropped silently and the run continues, as in rsync.
     """
 
     def __init__(
@@ -54,34 +53,34 @@ class Output:
         eight_bit: bool = False,
     ) -> None:
         """*quiet* drops `info` lines; *outbuf* is ``n``, ``l`` or ``b`` (None: lines are written at once); *eight_bit*
-        leaves high bytes alone."""
+        leaves high bytes unescaped."""
         self._fds = {STDOUT: err_fd if all_to_stderr else out_fd, STDERR: err_fd}
         self.log = log
         self._quiet = quiet
         self._eight_bit = eight_bit
-        #: Which high bytes are text. As in rsync none is until the run has found out about the locale, and none ever is
-        #: for a server.
+        #: The character set, which says what high bytes are text. As in rsync, it is ``ascii`` until the run looks at
+        #: the locale, and always on a server.
         self.charset = "ascii"
         #: What was written to standard error, for `diagnosis` (None: not collected).
         self.errors_seen: bytearray | None = None
         self._held = bytearray()
-        # Batches of the core are whole lines already, so unbuffered and line-buffered are the same thing here.
+        # The core sends whole lines, so unbuffered and line-buffered are the same here.
         self._block = outbuf == "b"
 
     def info(self, text: bytes) -> None:
         """Lines for standard output."""
         if not self._quiet:
-            self._put(STDOUT, self._fit(text))
+            self._put(STDOUT, self._escaped(text))
 
     def error(self, text: bytes) -> None:
         """Lines for standard error, and for the log."""
         if text:
-            self._put(STDERR, self._fit(text))
+            self._put(STDERR, self._escaped(text))
             if self.log is not None:
                 self.log.text(text)
 
-    def _fit(self, text: bytes) -> bytes:
-        return escape(text, self.charset, eight_bit=self._eight_bit)
+    def _escaped(self, text: bytes) -> bytes:
+        return for_screen(text, self.charset, eight_bit=self._eight_bit)
 
     def events(self, batch: list[Event], on_events: Callable[[list[Event]], None] | None = None) -> None:
         """Write the texts of a batch, consecutive texts of one stream in one write. The core has escaped them.
@@ -117,7 +116,7 @@ class Output:
             self.log.write(*lines)
 
     def flush(self) -> None:
-        """Write what block buffering holds back."""
+        """Write the buffered output."""
         if self._held:
             data = bytes(self._held)
             self._held.clear()
@@ -133,7 +132,6 @@ class Output:
             self.flush()
             if self.errors_seen is not None:
                 self.errors_seen += data
-                # Its beginning and its end tell enough.
                 del self.errors_seen[_SEEN:-_SEEN]
         self._write(stream, data)
 
@@ -147,7 +145,7 @@ class Output:
                 try:
                     view = view[os.write(fd, view) :]
                 except BlockingIOError:
-                    # The terminal or pipe is shared with a program that made it non-blocking.
+                    # Another program shares the terminal or pipe and made it non-blocking.
                     _wait_writable(fd)
         except OSError:
             self._fds[stream] = -1
@@ -162,12 +160,12 @@ def _wait_writable(fd: int) -> None:
 
 
 def pump(transfer: Running, out: Output, on_events: Callable[[list[Event]], None] | None = None) -> Summary:
-    """Write the output of a transfer until it is over, and return its summary; *on_events* as in `Output.events`."""
+    """Write the output of a transfer until its end; returns its summary; *on_events* as in `Output.events`."""
     try:
         for batch in transfer:
             out.events(batch, on_events)
     except BaseException:
-        # Whoever interrupts must not leave threads behind that go on writing files.
+        # After an interrupt, no thread may continue to write files.
         transfer.cancel()
         for _ in transfer:
             pass
@@ -178,7 +176,7 @@ def pump(transfer: Running, out: Output, on_events: Callable[[list[Event]], None
 def closing_line(code: int, role: str, place: str = "main.py(1)") -> bytes:
     """``rsync error: TEXT (code N) at FILE(LINE) [ROLE=VERSION]``, with its end (spec: output 2).
 
-    Scripts match on the code and on the bracket; *place* is where this program noticed.
+    Scripts match the code and the brackets; *place* is where this program found the error.
     """
     kind = "warning" if code == 24 else "error"
     return f"rsync {kind}: {exit_text(code)} (code {code}) at {place} [{role}={RSYNC_VERSION}]\n".encode()
@@ -195,13 +193,13 @@ def place_of(error: BaseException) -> str:
 
 
 def error_text(error: BaseException) -> bytes:
-    """The text of an error as complete lines; empty when there is none."""
+    """The text of an error as complete lines; empty for an error without a text."""
     text = str(error)
     return text.encode("utf-8", "surrogateescape") + b"\n" if text else b""
 
 
 def role_of(text: str, role: str) -> str:
-    """Who failed: the half that *text* names, else *role*. In a local copy one process plays all of them."""
+    """The role that failed: the one that *text* names, else *role*. In a local copy one process has all roles."""
     for half in ("receiver", "generator"):
         if text.startswith(f"rsync: [{half}] "):
             return half
@@ -209,7 +207,7 @@ def role_of(text: str, role: str) -> str:
 
 
 def failure_text(error: TainError, role: str) -> bytes:
-    """All that is printed for an error: its text, if any, and the closing line unless the peer has said it."""
+    """The lines for an error: its text, and the closing line unless the peer has printed one."""
     if isinstance(error, PeerExit) or not error.code:
         return error_text(error)
     return error_text(error) + closing_line(error.code, role_of(str(error), role), place_of(error))

@@ -61,8 +61,8 @@ class Numbers:
         return self._localised(f"{value:.2f}") + units[steps - 1]
 
 
-#: 3.5.0 counts of a list that it sends what has left its buffer by then, which is nothing of a small one; and nothing
-#: of a list from a batch.
+#: For a file list that it sends, 3.5.0 counts only the full buffers that it has written, so nothing of a small list.
+#: For a list from a batch it counts nothing.
 _LIST_BUFFER = 65535
 
 
@@ -104,8 +104,8 @@ def statistics(summary: Summary, numbers: Numbers, *, protocol: int, from_batch:
 def summary_lines(summary: Summary, numbers: Numbers, *, suffix: str = "") -> bytes:
     """The two closing lines with the blank one before them (spec: output 5.1).
 
-    *suffix* is `` (DRY RUN)`` or `` (BATCH ONLY)``. The rate counts whole seconds and half a one more, so that a run
-    of no time has one too.
+    *suffix* is `` (DRY RUN)`` or `` (BATCH ONLY)``. The time for the rate is whole seconds plus a half, so that it is
+    never zero.
     """
     moved = summary.sent + summary.received
     rate = moved / (0.5 + int(summary.seconds))

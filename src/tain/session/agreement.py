@@ -1,6 +1,6 @@
-"""What both ends of a session agree on: protocol, compat flags, sums, compression (spec: protocol 2; protocol-old 2).
+"""The agreement of both ends: protocol, compat flags, checksums, compression (spec: protocol 2; protocol-old 2).
 
-Here are the value and the rules that need no link; `negotiation` chooses names, `handshake` does the talking.
+This file has the value and the rules that need no link; `negotiation` chooses names, `handshake` exchanges messages.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from tain.release import OLDEST_PROTOCOL, PROTOCOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
 
-#: A peer that announces a number outside of this range is not an rsync: most likely a login script has printed
-#: something (spec: protocol 2.1).
+#: A peer that announces a number outside of this range is not an rsync: most likely a login script printed something
+#: (spec: protocol 2.1).
 PEER_NUMBERS = range(20, 41)
 
 # Compat flags (spec: protocol 2.3).
@@ -28,7 +28,7 @@ INPLACE_PARTIAL = 0x040
 VARINT_FLIST = 0x080
 ID0_NAMES = 0x100
 
-#: The flags that a plan knows, by their fields there.
+#: The flags by their fields in the plan.
 COMPAT_FLAGS = {
     "inc_recurse": INC_RECURSE,
     "compat_symlink_times": SYMLINK_TIMES,
@@ -41,7 +41,7 @@ COMPAT_FLAGS = {
     "compat_id0_names": ID0_NAMES,
 }
 
-#: What each letter of the capability word lets a server switch on.
+#: The flag that each letter of the capability word allows a server to set.
 CAPABILITY_BITS = (
     (b"f", SAFE_FLIST),
     (b"x", AVOID_XATTR_OPTIM),
@@ -53,7 +53,7 @@ CAPABILITY_BITS = (
 
 
 class Agreed:
-    """What both ends have settled on."""
+    """The terms of one session."""
 
     __slots__ = (
         "capabilities", "compat", "compress", "file_sum", "level", "multiplexed_out", "named_sum", "protocol",
@@ -61,14 +61,14 @@ class Agreed:
     )  # fmt: skip
 
     def __init__(self, protocol: int = PROTOCOL) -> None:
-        #: The protocol both speak, and what the peer announced.
+        #: The common protocol, and the number that the peer announced.
         self.protocol = protocol
         self.remote_protocol = protocol
-        #: Compat flags of this module; zero below protocol 30.
+        #: The compat flags above; zero below protocol 30.
         self.compat = 0
         #: The capability word of the client (servers only).
         self.capabilities = b""
-        #: Names as the plan knows them: of block and whole-file sums, and of ``--checksum``.
+        #: The checksums, by their names in the plan: for blocks and whole files, and for ``--checksum``.
         self.xfer_sum = "md5"
         self.file_sum = "md5"
         #: The checksum was forced or negotiated by its name, not implied by the protocol.
@@ -78,7 +78,7 @@ class Agreed:
         self.level = 0
         #: Signed 32 bit.
         self.seed = 0
-        #: Frames go out (on a client below protocol 30 they mostly do not, on a server below 23 not always).
+        #: This side sends frames (below protocol 30 a client mostly does not, below 23 not every server does).
         self.multiplexed_out = False
 
     @property
@@ -92,8 +92,8 @@ class Agreed:
         return bool(self.compat & VARINT_FLIST)
 
 
-def inc_recurse_allowed(options: Options, *, am_receiver: bool) -> bool:
-    """May this side take part in incremental recursion? (spec: protocol 1.9)"""
+def inc_recurse_allowed(options: ResolvedOptions, *, am_receiver: bool) -> bool:
+    """Whether this side can take part in incremental recursion (spec: protocol 1.9)."""
     if not options.recurse or not options.inc_recurse or options.qsort:
         return False
     if not am_receiver:
@@ -102,7 +102,10 @@ def inc_recurse_allowed(options: Options, *, am_receiver: bool) -> bool:
 
 
 def agree_protocol(own: int, remote: int, *, server: bool) -> int:
-    """The protocol of a session in which we announced *own* and the peer *remote* (spec: protocol 2.1)."""
+    """The protocol of a session with the announced numbers *own* and *remote* (spec: protocol 2.1).
+
+    Errors: `ProtocolError`.
+    """
     if remote not in PEER_NUMBERS:
         raise ProtocolError(
             "protocol version mismatch -- is your shell clean?\n(see the rsync manpage for an explanation)"
@@ -116,8 +119,8 @@ def agree_protocol(own: int, remote: int, *, server: bool) -> int:
     return protocol
 
 
-def check_protocol(options: Options, protocol: int, *, local: bool = False) -> None:
-    """Refuse options that the agreed protocol cannot carry (spec: options 3, end)."""
+def check_protocol(options: ResolvedOptions, protocol: int, *, local: bool = False) -> None:
+    """Refuse options that the agreed protocol cannot carry (spec: options 3, end). Errors: `ProtocolError`."""
 
     def require(what: str, least: int) -> None:
         if protocol < least:
@@ -128,7 +131,7 @@ def check_protocol(options: Options, protocol: int, *, local: bool = False) -> N
     if options.xattrs and not local:
         require("--xattrs", 30)
     if options.atimes and not local:
-        # rsync itself loses its place in the stream there.
+        # rsync itself loses track of the stream there.
         require("--atimes", 28)
     if options.fuzzy:
         require("--fuzzy", 29)
@@ -141,13 +144,13 @@ def check_protocol(options: Options, protocol: int, *, local: bool = False) -> N
         require("--prune-empty-dirs", 29)
 
 
-def client_frames(protocol: int, options: Options, *, server_sends: bool) -> bool:
-    """Is the client's direction multiplexed? (spec: protocol 2.7)"""
+def client_frames(protocol: int, options: ResolvedOptions, *, server_sends: bool) -> bool:
+    """Whether the direction from the client is multiplexed (spec: protocol 2.7)."""
     return protocol >= 30 or (server_sends and options.remove_source_files)
 
 
 def trace_start(agreed: Agreed, *, server: bool) -> None:
-    """What a handshake settled, in words on stderr: the trace of ``--debug=IO``, of which the core writes the rest."""
+    """Write the result of a handshake to stderr, as a part of ``--debug=IO``; the core writes the other lines."""
     from sys import stderr
 
     names = [name.removeprefix("compat_").upper() for name, bit in COMPAT_FLAGS.items() if agreed.compat & bit]
@@ -162,7 +165,7 @@ def trace_start(agreed: Agreed, *, server: bool) -> None:
 
 
 def released_limit(capabilities: bytes, own: int) -> int:
-    """Our maximum when the client may run a pre-release protocol (spec: protocol 2.1, sub-protocol rule)."""
+    """Our highest protocol for a client of a pre-release protocol (spec: protocol 2.1, sub-protocol rule)."""
     head = capabilities.split(b".", 1)
     if len(head) != 2 or not head[0].isdigit():
         return own
@@ -173,8 +176,8 @@ def released_limit(capabilities: bytes, own: int) -> int:
     return version - 1
 
 
-def server_compat(options: Options, capabilities: bytes, *, am_sender: bool) -> int:
-    """The flags this server answers with (spec: protocol 2.3)."""
+def server_compat(options: ResolvedOptions, capabilities: bytes, *, am_sender: bool) -> int:
+    """The compat flags that this server sends (spec: protocol 2.3)."""
     letters = capabilities.partition(b".")[2] if b"." in capabilities else capabilities
     flags = SYMLINK_TIMES | SYMLINK_ICONV
     if b"i" in letters and inc_recurse_allowed(options, am_receiver=not am_sender):

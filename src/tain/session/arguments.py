@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from tain.options import levels
 from tain.options.paths import has_escape
+from tain.options.resolved import ResolvedOptions
+from tain.options.table import ROWS, spellings
 from tain.session import oldpeer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.options.resolved import Options
+    from collections.abc import Callable
 
-#: What this program can do, for the server's ``-e``: symlink times, symlink conversion, safe lists, no xattr shortcut,
-#: corrected seed order, in-place partial files, varint flags, names of id 0 (spec: protocol 1.5).
+    from tain.options.table import Row
+
+#: The capabilities of this program, for the server's ``-e``: symlink times, symlink conversion, safe lists, no xattr
+#: shortcut, corrected seed order, in-place partial files, varint flags, names of id 0 (spec: protocol 1.5).
 ABILITIES = b"LsfxCIvu"
 
 _WILDCARDS = b"*?[]"
@@ -37,9 +41,9 @@ def quote_value(word: bytes) -> bytes:
 
 
 def quote_path(word: bytes) -> bytes:
-    """Escape a path for a shell; wildcards stay alive, and an escaped one stays escaped.
+    """Escape a path for a shell; wildcards keep their meaning, and escaped wildcards stay escaped.
 
-    A line end goes into quotes: shells drop one behind a backslash, which is how rsync writes it, and the name with it.
+    A newline is quoted: shells drop one behind a backslash, which is the form of rsync, and so change the name.
     """
     out = bytearray()
     for index, byte in enumerate(word):
@@ -52,14 +56,14 @@ def quote_path(word: bytes) -> bytes:
     return bytes(out)
 
 
-def _tilde(path: bytes, options: Options) -> bool:
-    """Whether a leading ``~`` of a source must not be expanded, so that names can be checked against it."""
+def _tilde(path: bytes, options: ResolvedOptions) -> bool:
+    """Whether a leading ``~`` of a source must not be expanded, because received names are checked against it."""
     if path[:1] != b"~":
         return False
     return (bool(options.relative) and b"/./" not in path) or b"/" not in path
 
 
-def capabilities(options: Options, *, am_sender: bool) -> bytes:
+def capabilities(options: ResolvedOptions, *, am_sender: bool) -> bytes:
     """The value of the server's ``-e``, empty when our own protocol is too old for it (spec: protocol 1.5)."""
     if options.protocol < 30:
         return b""
@@ -68,66 +72,12 @@ def capabilities(options: Options, *, am_sender: bool) -> bytes:
     return b"." + (b"i" if inc_recurse_allowed(options, am_receiver=not am_sender) else b"") + ABILITIES
 
 
-def _letters(options: Options, am_sender: bool) -> bytes:
-    """The compact word without its dash (spec: protocol 1.4)."""
-    out = bytearray()
-
-    def put(letter: bytes, times: int | bool = 1) -> None:
-        out.extend(letter * int(times))
-
-    put(b"s", options.secluded_args)
-    put(b"v", min(options.verbose, 9))
-    put(b"q", bool(options.quiet) and options.stderr_mode != "client")
-    put(b"b", options.backup)
-    put(b"u", options.update)
-    put(b"n", options.dry_run)
-    put(b"l", options.links)
-    dirs_alone = options.dirs > 0 and not options.recurse
-    put(b"d", options.dirs in (2, 3) or (dirs_alone and (bool(options.list_only) or (_deletes(options) and am_sender))))
-    if am_sender:
-        put(b"K", options.keep_dirlinks)
-        put(b"m", options.prune_empty_dirs)
-        put(b"O", options.omit_dir_times and not options.omit_dir_times_implied)
-        put(b"J", options.omit_link_times)
-        # The second level looks into basis directories, so without any there is nothing to say.
-        put(b"y", 2 if options.fuzzy > 1 and options.alt_dirs else bool(options.fuzzy))
-    else:
-        put(b"L", options.copy_links)
-        put(b"k", options.copy_dirlinks)
-    put(b"W", options.whole_file > 0)
-    put(b"H", options.hard_links)
-    put(b"o", options.owner)
-    put(b"g", options.group)
-    put(b"D", options.devices)
-    put(b"t", options.times)
-    put(b"U", options.atimes)
-    put(b"N", options.crtimes)
-    if options.perms:
-        put(b"p")
-    else:
-        put(b"E", options.executability and am_sender)
-    put(b"A", options.acls)
-    put(b"X", options.xattrs)
-    put(b"r", bool(options.recurse))
-    put(b"c", options.checksum)
-    put(b"C", options.cvs_exclude)
-    put(b"I", options.ignore_times)
-    put(b"R", bool(options.relative))
-    put(b"x", options.one_file_system)
-    put(b"S", options.sparse)
-    put(b"z", options.compress_choice == "zlib" or (bool(options.compress_asked) and options.compress_choice is None))
-    abilities = capabilities(options, am_sender=am_sender)
-    if abilities:
-        out.extend(b"e" + abilities)
-    return bytes(out)
-
-
-def _deletes(options: Options) -> bool:
+def _deletes(options: ResolvedOptions) -> bool:
     return options.delete != "never"
 
 
-def _marker(options: Options) -> bytes:
-    """What of the output format the server must know (spec: options 2.11)."""
+def _marker(options: ResolvedOptions) -> bytes:
+    """The part of the output format that the server must know (spec: options 2.11)."""
     shown = options.out_format
     if shown is None:
         return b""
@@ -138,157 +88,247 @@ def _marker(options: Options) -> bytes:
     return b"" if options.verbose else b"X"
 
 
+#: The letters of the compact word, in its order (spec: protocol 1.4).
+_LETTERS = "svqbunldKmOJyLkWHogDtUNpEAXrcCIRxSz"
+#: The number of times a letter appears, where the value of its option and the direction do not decide it.
+_COUNTS: dict[str, Callable[[ResolvedOptions, bool], int]] = {
+    "v": lambda options, pushes: min(options.verbose, 9),
+    "q": lambda options, pushes: bool(options.quiet) and options.stderr_mode != "client",
+    "d": lambda options, pushes: _dirs(options, pushes),
+    "O": lambda options, pushes: pushes and options.omit_dir_times and not options.omit_dir_times_implied,
+    # The second level looks into basis directories; without one it means the same as the first.
+    "y": lambda options, pushes: pushes * (options.fuzzy if options.alt_dirs else min(options.fuzzy, 1)),
+    "W": lambda options, pushes: options.whole_file > 0,
+    "D": lambda options, pushes: options.devices,
+    "E": lambda options, pushes: pushes and options.executability and not options.perms,
+    "z": lambda options, pushes: (
+        options.compress_choice == "zlib" or (bool(options.compress_asked) and options.compress_choice is None)
+    ),
+}
+
+
+def _dirs(options: ResolvedOptions, pushes: bool) -> bool:
+    alone = options.dirs > 0 and not options.recurse
+    return options.dirs in (2, 3) or (alone and (bool(options.list_only) or (_deletes(options) and pushes)))
+
+
+def _letters(options: ResolvedOptions, pushes: bool) -> bytes:
+    """The compact word without its dash (spec: protocol 1.4)."""
+    rows = spellings(ROWS)
+    out = bytearray()
+    for letter in _LETTERS:
+        row = rows[letter]
+        if letter in _COUNTS:
+            count = _COUNTS[letter](options, pushes)
+        elif row.travels(pushes=pushes):
+            value = getattr(options, row.dest)
+            count = value if row.action == "inc" else bool(value)
+        else:
+            continue
+        out.extend(letter.encode() * count)
+    abilities = capabilities(options, am_sender=pushes)
+    if abilities:
+        out.extend(b"e" + abilities)
+    return bytes(out)
+
+
 class _Words:
-    """A list of words in the making, with the quoting of values."""
+    """The words of a server while they are collected, with the direction and the quoting of one run."""
 
-    __slots__ = ("quote", "words")
+    __slots__ = ("options", "pushes", "quote", "quote_remote", "words")
 
-    def __init__(self, quote: bool) -> None:
-        self.words: list[bytes] = []
+    def __init__(self, options: ResolvedOptions, *, pushes: bool, quote: bool, quote_remote: bool) -> None:
+        self.options = options
+        #: This side sends.
+        self.pushes = pushes
         self.quote = quote
+        #: The words of ``--remote-option`` are quoted too.
+        self.quote_remote = quote_remote
+        self.words: list[bytes] = []
 
     def add(self, word: bytes, when: object = True) -> None:
         if when:
             self.words.append(word)
 
-    def value(self, name: bytes, value: bytes) -> None:
-        self.words.append(name + b"=" + (quote_value(value) if self.quote else value))
+    def value(self, name: bytes, value: bytes | int, *, split: bool = False) -> None:
+        """``NAME=VALUE``; with *split* two words, as rsync writes paths."""
+        text = b"%d" % value if isinstance(value, int) else quote_value(value) if self.quote else value
+        self.words += [name, text] if split else [name + b"=" + text]
 
-    def split(self, name: bytes, value: bytes) -> None:
-        self.words.append(name)
-        self.words.append(quote_value(value) if self.quote else value)
+    def plain(self, row: Row) -> None:
+        """An option that is forwarded as it was given, when that is not the default."""
+        value = getattr(self.options, row.dest)
+        if value == getattr(ResolvedOptions, row.dest) or not row.travels(pushes=self.pushes):
+            return
+        name = b"--" + row.longs[0].encode()
+        if row.kind:
+            self.value(name, value, split=row.metavar == "DIR")
+        else:
+            self.words.append(name)
 
 
-def _number(value: int) -> bytes:
-    return b"%d" % value
-
-
-def _long_options(options: Options, am_sender: bool, out: _Words, quote_remote: bool) -> None:
-    """Rows 2 to 30 of the table in spec protocol 1.6, in its order."""
-    deletes = _deletes(options)
-    out.add(b"--list-only", options.list_only > 1)
-    out.add(b"--no-r", am_sender and options.dirs > 0 and not options.recurse and deletes)
-    if options.compress_level is not None:
-        out.value(b"--compress-level", _number(options.compress_level))
-    if options.devices:
-        out.add(b"--no-specials", not options.specials)
-    else:
-        out.add(b"--specials", options.specials)
-    if am_sender:
-        marker = _marker(options)
-        if marker:
-            # Shells leave the percent sign alone, so no quoting is due.
-            out.add(b"--log-format=" + marker)
-    if options.stderr_mode != "errors":
-        out.add(b"--msgs2stderr" if options.stderr_mode == "all" else b"--no-msgs2stderr")
-    out.add(b"-B" + _number(options.block_size), options.block_size)
-    out.add(b"--timeout=" + _number(options.timeout), options.timeout)
-    out.add(b"--bwlimit=" + _number(options.bwlimit), options.bwlimit)
-    if options.backup_dir is not None:
-        out.split(b"--backup-dir", options.backup_dir)
-    suffix = options.backup_suffix
-    if suffix is not None and suffix != (b"" if options.backup_dir is not None else b"~"):
-        out.value(b"--suffix", suffix)
-    if options.checksum_choice is not None:
-        out.value(b"--checksum-choice", options.checksum_choice)
+def _compress_words(out: _Words) -> None:
+    options = out.options
     if options.compress_choice == "zlibx":
         out.add(b"--new-compress")
     elif options.compress_choice == "zlib":
         out.add(b"--old-compress")
     elif options.compress_choice is not None and options.compress_choice_arg is not None:
         out.value(b"--compress-choice", options.compress_choice_arg)
-    if am_sender:
-        if options.max_delete is not None:
-            out.add(b"--max-delete=" + _number(options.max_delete or -1))
-        if options.min_size is not None:
-            out.add(b"--min-size=" + _number(options.min_size))
-        if options.max_size is not None:
-            out.add(b"--max-size=" + _number(options.max_size))
-        if options.delete in ("before", "during", "delay", "after"):
-            # An old server does not take the word for one that deletes (spec: protocol-old 1.3).
-            out.add(b"--delete", options.delete == "after" and oldpeer.may_be_old(options))
-            out.add(b"--delete-" + options.delete.encode())
-        elif deletes:
-            out.add(b"--delete", not options.delete_excluded)
-        out.add(b"--delete-excluded", options.delete_excluded)
-        out.add(b"--force", options.force)
-        out.add(b"--only-write-batch=X", options.only_write_batch)
-        out.add(b"--super", options.super_user == 1)
-        out.add(b"--size-only", options.size_only)
-        out.add(b"--stats", options.stats)
-    elif options.skip_compress is not None:
-        out.value(b"--skip-compress", options.skip_compress)
-    if options.max_alloc != 1 << 30 and options.max_alloc_arg is not None:
-        out.value(b"--max-alloc", options.max_alloc_arg)
-    if options.delete_missing_args:
-        out.add(b"--delete-missing-args")
-    elif not am_sender:
-        out.add(b"--ignore-missing-args", options.ignore_missing_args)
-    if am_sender and options.modify_window_given:
+
+
+def _max_delete_words(out: _Words) -> None:
+    options = out.options
+    if out.pushes and options.max_delete is not None:
+        out.value(b"--max-delete", options.max_delete or -1)
+
+
+def _delete_words(out: _Words) -> None:
+    options = out.options
+    if not out.pushes or not _deletes(options):
+        return
+    if options.delete == "default":
+        out.add(b"--delete", not options.delete_excluded)
+        return
+    # An old server does not take the word for one that deletes (spec: protocol-old 1.3).
+    out.add(b"--delete", options.delete == "after" and oldpeer.may_be_old(options))
+    out.add(b"--delete-" + options.delete.encode())
+
+
+def _max_alloc_words(out: _Words) -> None:
+    if out.options.max_alloc != ResolvedOptions.max_alloc and out.options.max_alloc_arg is not None:
+        out.value(b"--max-alloc", out.options.max_alloc_arg)
+
+
+def _suffix_words(out: _Words) -> None:
+    options = out.options
+    suffix = options.backup_suffix
+    if suffix is not None and suffix != (b"" if options.backup_dir is not None else b"~"):
+        out.value(b"--suffix", suffix)
+
+
+def _stderr_words(out: _Words) -> None:
+    mode = out.options.stderr_mode
+    if mode != "errors":
+        out.add(b"--msgs2stderr" if mode == "all" else b"--no-msgs2stderr")
+
+
+def _specials_words(out: _Words) -> None:
+    # The letter D means devices and specials.
+    options = out.options
+    if options.devices != options.specials:
+        out.add(b"--no-specials" if options.devices else b"--specials")
+
+
+def _marker_words(out: _Words) -> None:
+    marker = _marker(out.options) if out.pushes else b""
+    if marker:
+        # Shells leave the percent sign alone, so the word needs no quoting.
+        out.add(b"--log-format=" + marker)
+
+
+def _modify_window_words(out: _Words) -> None:
+    options = out.options
+    if out.pushes and options.modify_window_given:
         name = b"-@" if options.modify_window < 0 else b"--modify-window="
-        out.add(name + _number(options.modify_window))
-    out.add(b"--checksum-seed=" + _number(options.checksum_seed), options.checksum_seed)
-    if am_sender:
-        if options.partial_dir is not None:
-            if not options.partial_dir_implied:
-                out.split(b"--partial-dir", options.partial_dir)
-            out.add(b"--delay-updates", options.delay_updates)
-        else:
-            out.add(b"--partial", options.partial)
-    out.add(b"--ignore-errors", options.ignore_errors)
-    out.add(b"--copy-unsafe-links", options.copy_unsafe_links)
-    out.add(b"--safe-links", options.safe_links)
-    out.add(b"--numeric-ids", options.numeric_ids)
-    out.add(b"--use-qsort", options.qsort)
-    if am_sender:
-        if options.usermap is not None:
-            out.value(b"--usermap", options.usermap)
-        if options.groupmap is not None:
-            out.value(b"--groupmap", options.groupmap)
-        out.add(b"--ignore-existing", options.ignore_existing)
-        out.add(b"--existing", options.existing)
-        if options.temp_dir is not None:
-            out.split(b"--temp-dir", options.temp_dir)
-        out.add(b"--fsync", options.fsync)
-        for directory in options.alt_dirs:
-            out.split(f"--{options.alt_dest}-dest".encode(), directory)
-    info = levels.forwarded(options.info, options.info_priority, server_sends=not am_sender)
+        out.add(name + b"%d" % options.modify_window)
+
+
+def _partial_words(out: _Words) -> None:
+    options = out.options
+    if not out.pushes:
+        return
+    if options.partial_dir is None:
+        out.add(b"--partial", options.partial)
+        return
+    if not options.partial_dir_implied:
+        out.value(b"--partial-dir", options.partial_dir, split=True)
+    out.add(b"--delay-updates", options.delay_updates)
+
+
+def _basis_words(out: _Words) -> None:
+    for directory in out.options.alt_dirs if out.pushes else ():
+        out.value(f"--{out.options.alt_dest}-dest".encode(), directory, split=True)
+
+
+def _info_words(out: _Words) -> None:
+    info = levels.forwarded(out.options.info, out.options.info_priority, server_sends=not out.pushes)
     if info:
         out.add(b"--info=" + info.encode())
+
+
+def _in_place_words(out: _Words) -> None:
+    options = out.options
     if options.append:
         out.words.extend([b"--append"] * options.append)
     elif options.inplace:
         out.add(b"--inplace")
         # Older receivers would take sparse and in-place together only with deltas off.
-        out.add(b"--no-W", am_sender and options.sparse and options.whole_file == 0)
-    if options.files_from is not None and (not am_sender or options.files_from_host is not None):
-        if options.files_from_host is not None:
-            out.split(b"--files-from", options.files_from)
-            out.add(b"--from0", options.from0)
-        else:
-            out.add(b"--files-from=-")
-            out.add(b"--from0")
-        out.add(b"--no-relative", not options.relative)
-    if options.relative and not options.implied_dirs and (not am_sender or options.protocol >= 30):
-        out.add(b"--no-implied-dirs")
-    out.add(b"--write-devices", am_sender and options.write_devices)
+        out.add(b"--no-W", out.pushes and options.sparse and options.whole_file == 0)
+
+
+def _files_from_words(out: _Words) -> None:
+    options = out.options
+    if options.files_from is None or (out.pushes and options.files_from_host is None):
+        return
+    if options.files_from_host is not None:
+        out.value(b"--files-from", options.files_from, split=True)
+        out.add(b"--from0", options.from0)
+    else:
+        out.words += [b"--files-from=-", b"--from0"]
+    out.add(b"--no-relative", not options.relative)
+
+
+def _source_removal_words(out: _Words) -> None:
+    options = out.options
     if options.remove_source_files:
         out.add(b"--remove-sent-files" if options.remove_sent_files else b"--remove-source-files")
-    out.add(b"--copy-devices", not am_sender and options.copy_devices)
-    out.add(b"--preallocate", am_sender and options.preallocate)
-    out.add(b"--open-noatime", options.open_noatime and options.atimes <= 1)
-    out.add(b"--mkpath", am_sender and options.mkpath)
-    for word in options.remote_options:
-        out.add(quote_value(word) if quote_remote else word)
+
+
+def _remote_words(out: _Words) -> None:
+    for word in out.options.remote_options:
+        out.add(quote_value(word) if out.quote_remote else word)
+
+
+def _flag(word: bytes, when: Callable[[ResolvedOptions, bool], object]) -> Callable[[_Words], None]:
+    """The entry of a word that appears under a condition on options and direction."""
+    return lambda out: out.add(word, when(out.options, out.pushes))
+
+
+#: The words behind the letters, in the order of spec protocol 1.6: the name of a row that is forwarded as it was
+#: given, or a function for one that is not.
+_ORDER: tuple[str | Callable[[_Words], None], ...] = (
+    _flag(b"--list-only", lambda options, pushes: options.list_only > 1),
+    _flag(b"--no-r", lambda options, pushes: pushes and options.dirs > 0 and not options.recurse and _deletes(options)),
+    "compress-level", _specials_words, _marker_words, _stderr_words,
+    lambda out: out.add(b"-B%d" % out.options.block_size, out.options.block_size),
+    "timeout", "bwlimit", "backup-dir", _suffix_words, "checksum-choice", _compress_words,
+    _max_delete_words, "min-size", "max-size", _delete_words, "delete-excluded", "force",
+    _flag(b"--only-write-batch=X", lambda options, pushes: pushes and options.only_write_batch),
+    _flag(b"--super", lambda options, pushes: pushes and options.super_user == 1),
+    "size-only", "stats", "skip-compress",
+    _max_alloc_words, "delete-missing-args",
+    _flag(b"--ignore-missing-args",
+          lambda options, pushes: not pushes and options.ignore_missing_args and not options.delete_missing_args),
+    _modify_window_words, "checksum-seed", _partial_words, "ignore-errors", "copy-unsafe-links", "safe-links",
+    "numeric-ids", _flag(b"--use-qsort", lambda options, pushes: options.qsort), "usermap", "groupmap",
+    "ignore-existing", "existing", "temp-dir", "fsync", _basis_words, _info_words, _in_place_words, _files_from_words,
+    _flag(b"--no-implied-dirs",
+          lambda options, pushes: options.relative and not options.implied_dirs
+          and (not pushes or options.protocol >= 30)),
+    "write-devices", _source_removal_words, "copy-devices", "preallocate",
+    _flag(b"--open-noatime", lambda options, pushes: options.open_noatime and options.atimes <= 1),
+    "mkpath", _remote_words,
+)  # fmt: skip
 
 
 def server_command(
-    options: Options, paths: list[bytes], *, am_sender: bool, shell: bool = True, local: bool = False
+    options: ResolvedOptions, paths: list[bytes], *, am_sender: bool, shell: bool = True, local: bool = False
 ) -> ServerCommand:
     """All words behind the server's program name.
 
-    *paths* are those of the other machine: the destination, or the sources. *am_sender*: this side sends. *shell*: the
-    words will be parsed by a shell, or un-escaped by a daemon; *local*: nobody will parse them.
+    *paths* are those of the other machine: the destination, or the sources. *am_sender*: this side sends. *shell*: a
+    shell will parse the words, or a daemon will unquote them. *local*: the words are used as they are.
     """
     raw_level = 2 if local or not shell else options.old_args
     secluded = options.secluded_args and not local
@@ -303,8 +343,13 @@ def server_command(
         _, comma, remote = options.iconv.partition(b",")
         charset = remote if comma else options.iconv
         head.append(b"--iconv=" + (quote_value(charset) if quote else charset))
-    out = _Words(quote)
-    _long_options(options, am_sender, out, quote and raw_level == 0)
+    out = _Words(options, pushes=am_sender, quote=quote, quote_remote=quote and raw_level == 0)
+    rows = spellings(ROWS)
+    for entry in _ORDER:
+        if isinstance(entry, str):
+            out.plain(rows[entry])
+        else:
+            entry(out)
     out.add(b".")
     for path in paths:
         word = b"./" + path if path[:1] == b"-" else path
@@ -317,13 +362,13 @@ def server_command(
     return ServerCommand(head + out.words, None)
 
 
-def server_arguments(options: Options, *, am_sender: bool) -> list[bytes]:
-    """The unquoted words up to and with the ``.``; paths follow (a daemon's client, or a test)."""
+def server_arguments(options: ResolvedOptions, *, am_sender: bool) -> list[bytes]:
+    """The unquoted words up to and including the ``.``, behind which paths follow."""
     return server_command(options, [], am_sender=am_sender, shell=False).visible
 
 
 def encode_secluded(words: list[bytes]) -> bytes:
-    """The bytes in which secluded words travel: NUL-terminated, an extra NUL at the end (spec: protocol 1.8)."""
+    """Secluded words in the form for the connection: each ends with NUL, the list with another (spec: protocol 1.8)."""
     return b"rsync\0" + b"".join((word or b".") + b"\0" for word in words) + b"\0"
 
 
@@ -333,7 +378,7 @@ def daemon_shell_command() -> list[bytes]:
 
 
 def unquote(word: bytes) -> bytes:
-    """Undo `quote_value`, as a daemon does for the option words it gets (spec: daemon 4.6)."""
+    """Undo `quote_value`, as a daemon does with option words (spec: daemon 4.6)."""
     if b"\\" not in word:
         return word
     out = bytearray()
@@ -347,7 +392,7 @@ def unquote(word: bytes) -> bytes:
 
 
 def shell_command(
-    options: Options, host: bytes, user: bytes | None, words: list[bytes], *, daemon: bool = False
+    options: ResolvedOptions, host: bytes, user: bytes | None, words: list[bytes], *, daemon: bool = False
 ) -> list[bytes]:
     """The whole argument vector that starts a server on *host* by the remote shell (spec: options 5.4)."""
     from tain.options.hostspec import split_shell
@@ -356,7 +401,7 @@ def shell_command(
     if daemon and any(word.startswith(b"-l") for word in command[1:]):
         user = None
     if not daemon and b"@" in host:
-        # A user may hold an @ of its own; the shell gets what stands before the last one.
+        # A user name may contain an @; the shell gets the part before the last one.
         whole = host if user is None else user + b"@" + host
         user, _, host = whole.rpartition(b"@")
     base = command[0].rpartition(b"/")[2] if command else b""

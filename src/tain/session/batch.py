@@ -1,4 +1,4 @@
-"""Batch files: a stream to be replayed, its header and its script (spec: protocol 11, options 6.11)."""
+"""Batch files: a stream for replay, its header and its script (spec: protocol 11, options 6.11)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import stat
 
 from tain.errors import FileError, ProtocolError, SelectionError, StreamError, TainError, UsageError
 from tain.session.agreement import PEER_NUMBERS, Agreed
-from tain.session.operator_file import open_named, with_refusal
+from tain.session.operator_file import open_named, with_link_note
 from tain.system import system_text
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Protocol
 
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.session.environment import Environment
 
     class HeaderLink(Protocol):
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
         def set_protocol(self, protocol: int) -> None: ...
 
 
-# Stream flags. (bit, least protocol at which it is told)
+# The bits of the stream flags: for all protocols, from 29 on, and from 30 on.
 _RECURSE, _OWNER, _GROUP, _LINKS, _DEVICES, _HARD_LINKS, _CHECKSUM = range(7)
 _DIRS, _COMPRESS = 7, 8
 _ICONV, _ACLS, _XATTRS, _INPLACE, _APPEND, _APPEND_VERIFY = range(9, 15)
 
 
-def stream_flags(options: Options, *, compress: bool) -> int:
-    """The option bits of a header. All of them are written; a reader minds those its protocol has."""
+def stream_flags(options: ResolvedOptions, *, compress: bool) -> int:
+    """The option bits of a header. All are written; a reader uses those of its protocol."""
     bits = {
         _RECURSE: bool(options.recurse),
         _OWNER: options.owner,
@@ -54,7 +54,7 @@ def stream_flags(options: Options, *, compress: bool) -> int:
     return sum(1 << bit for bit, on in bits.items() if on)
 
 
-#: The options of the flags as messages name them, in the order of the messages.
+#: The names of the options in messages, in the order of the messages.
 _NAMES = {
     _RECURSE: "--recurse (-r)",
     _OWNER: "--owner (-o)",
@@ -73,11 +73,10 @@ _NAMES = {
 }
 
 
-def flag_messages(options: Options, flags: int, protocol: int) -> list[str]:
-    """What is said of each option that the batch decides otherwise than the command line.
+def flag_messages(options: ResolvedOptions, flags: int, protocol: int) -> list[str]:
+    """A message for each option that the batch changes from the command line.
 
-    An option with several strengths (``-r`` alone, ``-HH``) counts as set only in the one that ``-a`` and a single
-    letter give (observed).
+    An option with several levels counts as set only at the level that ``-a``, or a single letter, gives (observed).
     """
     now = {
         _RECURSE: options.recurse,
@@ -98,45 +97,45 @@ def flag_messages(options: Options, flags: int, protocol: int) -> list[str]:
     last = _CHECKSUM if protocol < 29 else _COMPRESS if protocol < 30 else _APPEND_VERIFY
     messages = []
     for bit, name in _NAMES.items():
-        told = flags >> bit & 1
-        if bit <= last and int(now[bit]) != told:
-            messages.append(f"{'Setting' if told else 'Clearing'} the {name} option to match the batchfile.")
+        wanted = flags >> bit & 1
+        if bit <= last and int(now[bit]) != wanted:
+            messages.append(f"{'Setting' if wanted else 'Clearing'} the {name} option to match the batchfile.")
     return messages
 
 
-def apply_flags(options: Options, flags: int, protocol: int) -> Options:
-    """Options as the batch had them; its bits win over the command line."""
+def apply_flags(options: ResolvedOptions, flags: int, protocol: int) -> ResolvedOptions:
+    """The options of the batch: its bits win over the command line. Errors: `UsageError` for ``--iconv``."""
 
-    def told(bit: int) -> bool:
+    def is_set(bit: int) -> bool:
         return bool(flags >> bit & 1)
 
-    if protocol >= 30 and told(_ICONV) != (options.iconv is not None):
-        verb = "specify" if told(_ICONV) else "Do not specify"
+    if protocol >= 30 and is_set(_ICONV) != (options.iconv is not None):
+        verb = "specify" if is_set(_ICONV) else "Do not specify"
         text = f"{verb} the --iconv option to use this batch file."
-        raise UsageError(f"Please {text}" if told(_ICONV) else text)
+        raise UsageError(f"Please {text}" if is_set(_ICONV) else text)
     new = options.copy()
-    new.recurse = (options.recurse or 2) if told(_RECURSE) else 0
-    new.owner = told(_OWNER)
-    new.group = told(_GROUP)
-    new.links = told(_LINKS)
-    new.devices = told(_DEVICES)
-    new.hard_links = (options.hard_links or 1) if told(_HARD_LINKS) else 0
-    new.checksum = told(_CHECKSUM)
+    new.recurse = (options.recurse or 2) if is_set(_RECURSE) else 0
+    new.owner = is_set(_OWNER)
+    new.group = is_set(_GROUP)
+    new.links = is_set(_LINKS)
+    new.devices = is_set(_DEVICES)
+    new.hard_links = (options.hard_links or 1) if is_set(_HARD_LINKS) else 0
+    new.checksum = is_set(_CHECKSUM)
     if protocol >= 29:
-        new.dirs = max(options.dirs, 1) if told(_DIRS) else 0
-        new.compress = told(_COMPRESS)
+        new.dirs = max(options.dirs, 1) if is_set(_DIRS) else 0
+        new.compress = is_set(_COMPRESS)
     if protocol >= 30:
-        new.acls = told(_ACLS)
-        new.xattrs = (options.xattrs or 1) if told(_XATTRS) else 0
-        new.inplace = told(_INPLACE)
-        new.append = 2 if told(_APPEND_VERIFY) else 1 if told(_APPEND) else 0
+        new.acls = is_set(_ACLS)
+        new.xattrs = (options.xattrs or 1) if is_set(_XATTRS) else 0
+        new.inplace = is_set(_INPLACE)
+        new.append = 2 if is_set(_APPEND_VERIFY) else 1 if is_set(_APPEND) else 0
     return new
 
 
 # ---------------------------------------------------------------------------------------------- reading
 
 
-def open_batch(name: bytes, env: Environment, options: Options, *, role: str) -> int:
+def open_batch(name: bytes, env: Environment, options: ResolvedOptions, *, role: str) -> int:
     """A descriptor to read a batch from. Errors: `FileError`."""
     if name == b"-":
         return os.dup(env.stdin)
@@ -153,8 +152,11 @@ def open_batch(name: bytes, env: Environment, options: Options, *, role: str) ->
     return fd
 
 
-def read_header(link: HeaderLink, options: Options) -> tuple[int, Agreed]:
-    """Stream flags and what writer and peer had agreed on. Sums and compression are for the caller to settle."""
+def read_header(link: HeaderLink, options: ResolvedOptions) -> tuple[int, Agreed]:
+    """The stream flags, and the agreement of the writer and its peer without checksums and compression.
+
+    Errors: `ProtocolError`.
+    """
     flags = link.read_int()
     protocol = link.read_int()
     if protocol > options.protocol:
@@ -188,8 +190,8 @@ def varint(value: int) -> bytes:
     return bytes((((0xFF00 >> extra) & 0xFF) | top,)) + raw[:-1]
 
 
-def first_bytes(options: Options) -> bytes:
-    """What is known before anything is agreed on: the stream flags."""
+def first_bytes(options: ResolvedOptions) -> bytes:
+    """The part of a batch that is known before the handshake: the stream flags."""
     return stream_flags(options, compress=options.compress).to_bytes(4, "little")
 
 
@@ -204,13 +206,13 @@ def header(agreed: Agreed) -> bytes:
 class BatchFile:
     """A batch that is being written, and its script.
 
-    Both are created before anything is started, so that what is wrong with them costs nothing; what is in them depends
-    on what is agreed on.
+    Both files are created before anything is started, so that an error costs nothing; their content depends on the
+    handshake.
     """
 
     __slots__ = ("_script", "fd")
 
-    def __init__(self, options: Options, env: Environment, *, role: str) -> None:
+    def __init__(self, options: ResolvedOptions, env: Environment, *, role: str) -> None:
         """Errors: `SelectionError` for the script, `FileError` for the batch."""
         name = options.write_batch
         assert name is not None
@@ -223,11 +225,11 @@ class BatchFile:
             self.close()
             raise
 
-    def begin(self, options: Options, agreed: Agreed, argv: Sequence[bytes], rules: Sequence[bytes]) -> None:
-        """Write the script, and all that comes before the stream. Errors: `UsageError` for a rule with a line end."""
+    def begin(self, options: ResolvedOptions, agreed: Agreed, argv: Sequence[bytes], rules: Sequence[bytes]) -> None:
+        """Write the script, and the header before the stream. Errors: `UsageError` for a rule with a newline."""
         args = options.args
         destination = args[-1]
-        text = script(argv, destination=destination, sources=args[:-1], rules=rules, protocol=agreed.protocol)
+        text = script_text(argv, destination=destination, sources=args[:-1], rules=rules, protocol=agreed.protocol)
         _write_all(self._script, text)
         os.close(self._script)
         self._script = -1
@@ -241,7 +243,9 @@ class BatchFile:
         self.fd = self._script = -1
 
 
-def _create(name: bytes, mode: int, env: Environment, options: Options, failure: type[TainError], role: str) -> int:
+def _create(
+    name: bytes, mode: int, env: Environment, options: ResolvedOptions, failure: type[TainError], role: str
+) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     try:
         return open_named(name, env, options, flags, mode)
@@ -252,7 +256,7 @@ def _create(name: bytes, mode: int, env: Environment, options: Options, failure:
 def _open_error(path: bytes, error: OSError, role: str) -> str:
     shown = path.decode("utf-8", "surrogateescape")
     text = f'rsync: [{role}] Batch file "{shown}" open error: {system_text(error)}'
-    return with_refusal(error, text)
+    return with_link_note(error, text)
 
 
 def _write_all(fd: int, data: bytes) -> None:
@@ -270,7 +274,7 @@ def _quoted(word: bytes) -> bytes:
 
 
 def _plain(rules: Sequence[bytes]) -> list[bytes]:
-    """Rules without marks; the global CVS list stands as the rule that it came from."""
+    """Rules without marks; the global CVS list becomes the rule ``-C`` again."""
     plain: list[bytes] = []
     for rule in rules:
         text = rule
@@ -284,11 +288,11 @@ def _plain(rules: Sequence[bytes]) -> list[bytes]:
     return plain
 
 
-#: Words that go, with a value of their own when they have no ``=`` (prefixes, as rsync compares them).
+#: Words that the script leaves out, with the next word if they have no ``=`` (prefixes, as in rsync).
 _DROPPED = (b"--files-from", b"--filter", b"--include", b"--exclude")
 
 
-def script(
+def script_text(
     argv: Sequence[bytes], *, destination: bytes, sources: Sequence[bytes], rules: Sequence[bytes], protocol: int
 ) -> bytes:
     """The replay script: the command again, without sources and filters (spec: options 6.11).
@@ -301,8 +305,8 @@ def script(
     words = [_quoted(argv[0])]
     if rules:
         words.append(b"--filter='._-'" if protocol >= 29 else b"--exclude-from='-'")
-    # Sources and destination are no options. They are looked for from the end, which is how rsync takes the value of an
-    # option for one of them when they are equal.
+    # Leave out sources and destination. As in rsync, the search starts at the end, and may find an equal option value
+    # instead.
     left = [*sources, destination]
     places: set[int] = set()
     for place in range(len(argv) - 1, 0, -1):

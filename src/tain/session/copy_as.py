@@ -1,25 +1,26 @@
-"""``--copy-as``: go on as another user (spec: options 6.4). Changes the whole process, so only programs do it."""
+"""``--copy-as``: continue as another user (spec: options 6.4). This changes the whole process."""
 
 from __future__ import annotations
 
 import os
 
 from tain.digits import bounded
-from tain.errors import UnsupportedError, UsageError, shown
+from tain.errors import UnsupportedError, UsageError
+from tain.escape import printable
 from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.session.environment import Environment
 
-#: The largest id and one; the largest itself stands for "none".
+#: One more than the largest number of 32 bits, which means "no id".
 ID_END = (1 << 32) - 1
 
 
-def become(options: Options, env: Environment, role: str) -> None:
+def become(options: ResolvedOptions, env: Environment, role: str) -> None:
     """Switch to the user of ``--copy-as``, if there is one. Errors: `UsageError` in the name of *role*;
-    `UnsupportedError` where this process is not the session's own."""
+    `UnsupportedError` when the process does not belong to this session alone."""
     spec = options.copy_as
     if spec is None:
         return
@@ -38,7 +39,7 @@ def become(options: Options, env: Environment, role: str) -> None:
         os.setuid(uid)
     except OSError as error:
         raise UsageError(f"rsync: [{role}] {what} failed: {system_text(error)}") from None
-    # Whether this is a super-user is asked anew, whatever --super and --fake-super have said of the one before.
+    # --super and --fake-super were meant for the former user; for the new one the user id decides.
     options.super_user = -1
 
 
@@ -47,7 +48,7 @@ def _number(text: bytes) -> int | None:
         return None
     value = bounded(text)
     if value >= ID_END:
-        raise UsageError(f"Invalid ID number: {shown(text)}")
+        raise UsageError(f"Invalid ID number: {printable(text)}")
     return value
 
 
@@ -62,7 +63,7 @@ def _user(name: bytes, role: str, *, need_groups: bool) -> tuple[int, list[int]]
         if not need_groups:
             return uid, []
     except (KeyError, ValueError):
-        raise UsageError(f"Invalid copy-as user: {shown(name)}") from None
+        raise UsageError(f"Invalid copy-as user: {printable(name)}") from None
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:
@@ -80,4 +81,4 @@ def _group(name: bytes) -> int:
     try:
         return grp.getgrnam(os.fsdecode(name)).gr_gid
     except (KeyError, ValueError):
-        raise UsageError(f"Invalid copy-as group: {shown(name)}") from None
+        raise UsageError(f"Invalid copy-as group: {printable(name)}") from None

@@ -19,10 +19,10 @@ _ROUNDS = (
 
 
 def md4(data: bytes, *, unpadded: bool = False) -> bytes:
-    """MD4 (RFC 1320). OpenSSL 3 no longer offers it, and only old daemons ask for it, so speed is no matter.
+    """MD4 (RFC 1320). OpenSSL 3 has it no longer. Only old daemons ask for it, so its speed does not matter.
 
-    *unpadded*: as programs below protocol 27 compute it, which leave the padding out where the data fill their last
-    block (spec: protocol-old 8.1).
+    *unpadded*: the form of programs below protocol 27, which leave the padding out when the data fill the last block
+    (spec: protocol-old 8.1).
     """
     state = [0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476]
     padded = data + b"\x80" + bytes((55 - len(data)) % 64) + (len(data) * 8 & (1 << 64) - 1).to_bytes(8, "little")
@@ -47,13 +47,12 @@ def md4(data: bytes, *, unpadded: bool = False) -> bytes:
 
 
 def choose(offered: Sequence[str] | None, protocol: int, announced: int = 32) -> str | None:
-    """The digest a client uses with a daemon that *offered* these; ``md4-old`` and ``md4-unpadded`` are seeded forms.
+    """The digest that a client uses with a daemon; ``md4-old`` and ``md4-unpadded`` are seeded forms. None: none fits.
 
-    *offered* is None when the greeting had no list; *announced* is the number in it. None is returned when nothing
-    fits.
+    *offered* is the list in the daemon's greeting (None without a list), *announced* the number in it.
     """
     if offered is None:
-        # Whoever has no list and greets with such a number is an old program (spec: protocol-old 10.2).
+        # A greeting without a list, with such a number, comes from an old program (spec: protocol-old 10.2).
         return "md5" if protocol >= 30 else oldpeer.md4_kind(announced)
     return next((name for name in DIGESTS if name in offered), None)
 

@@ -1,6 +1,6 @@
 """The process around a session as a value: streams, environment variables, directory, name.
 
-Client, server and daemon take it as an argument, so that several can run in one (test) process.
+Client, server and daemon get it as an argument, so that several sessions can run in one process.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class Environment:
         self.stdout = stdout
         self.stderr = stderr
         self.pid: int = os.getpid()
-        #: The process runs nothing but this session, which may change who it is.
+        #: The process runs only this session, which may therefore change its user.
         self.own_process = False
-        #: What is running now; signal handlers cancel it.
+        #: The running transfer, for signal handlers to cancel.
         self.transfer: Cancellable | None = None
 
     def get(self, name: bytes, default: bytes = b"") -> bytes:
@@ -68,7 +68,7 @@ def _working_directory() -> bytes:
     try:
         return os.getcwdb()
     except OSError:
-        # The directory is gone; absolute paths still work, relative ones fail one by one.
+        # The directory is gone: absolute paths still work, and each relative one fails.
         return b"/"
 
 
@@ -95,12 +95,12 @@ def thousands(environ: Mapping[bytes, bytes]) -> int:
 
 
 def decimal_point(environ: Mapping[bytes, bytes]) -> bytes:
-    """What separates the fraction of a size on the command line: the locale's own, the comma, or the point."""
+    """The decimal separator of sizes on the command line: a comma where the locale has one, else a point."""
     return b"," if thousands(environ) == ord(".") else b"."
 
 
 def charset(environ: Mapping[bytes, bytes]) -> str:
-    """How names are shown: ``utf-8``, ``ascii`` (the C locale) or ``other`` (spec: output 11)."""
+    """The character set for names on screen: ``utf-8``, ``ascii`` (the C locale) or ``other`` (spec: output 11)."""
     name = _locale_name(environ, b"LC_CTYPE")
     codeset = name.partition(b".")[2].partition(b"@")[0].lower().replace(b"-", b"")
     if codeset == b"utf8":
@@ -114,7 +114,7 @@ def charset(environ: Mapping[bytes, bytes]) -> str:
         locale.setlocale(locale.LC_CTYPE, os.fsdecode(name))
         found = locale.nl_langinfo(locale.CODESET).lower().replace("-", "")
     except locale.Error:
-        # The C library stays in the C locale when the one asked for is not installed.
+        # The C library stays in the C locale when the requested one is not installed.
         return "ascii"
     finally:
         locale.setlocale(locale.LC_CTYPE, before)

@@ -1,15 +1,16 @@
-"""The daemon protocol as a client speaks it, up to the arguments (spec: protocol 10.3 to 10.7)."""
+"""The client's half of the daemon protocol, up to the arguments (spec: protocol 10.3 to 10.7)."""
 
 from __future__ import annotations
 
 import os
 
-from tain.errors import SocketError, StartupError, StreamError, UnsupportedError, UsageError, shown
+from tain.errors import SocketError, StartupError, StreamError, UnsupportedError, UsageError
+from tain.escape import printable
 from tain.options.choices import DIGESTS
 from tain.release import PROTOCOL
 from tain.session import digests, oldpeer
 from tain.session.agreement import agree_protocol
-from tain.session.operator_file import open_named, with_refusal
+from tain.session.operator_file import open_named, with_link_note
 from tain.system import system_text
 
 TYPE_CHECKING = False
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Protocol
 
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.report.output import Output
     from tain.session.environment import Environment
 
@@ -66,7 +67,7 @@ def parse_greeting(line: bytes) -> Greeting | None:
 
 
 def agree_greeting(own: int, peer: Greeting) -> int:
-    """The protocol that two greetings settle on; our sub-protocol is 0 (spec: protocol 10.3)."""
+    """The protocol of two greetings; our sub-protocol is 0 (spec: protocol 10.3)."""
     sub = peer.sub or 0
     if peer.protocol > own:
         return own
@@ -75,26 +76,26 @@ def agree_greeting(own: int, peer: Greeting) -> int:
 
 
 def module_name(path: bytes, *, shell: bool = False) -> bytes:
-    """The module of a daemon path. Errors: `StartupError` for a leading slash, in fewer words over a remote *shell*."""
+    """The module of a daemon path. Errors: `StartupError` for a leading slash (over a *shell*, with a shorter text)."""
     if path.startswith(b"/"):
         raise StartupError("ERROR: The remote path must start with a module name" + ("" if shell else " not a /"))
     return path.partition(b"/")[0]
 
 
 class Conversation:
-    """One client's talk with a daemon. Use `greet`, then `open_module`, then `send_arguments`."""
+    """The messages between a client and a daemon: call `greet`, then `open_module`, then `send_arguments`."""
 
     def __init__(
         self,
         link: LineLink,
-        options: Options,
+        options: ResolvedOptions,
         env: Environment,
         out: Output,
         *,
         role: str,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
-        """*wait* waits so many seconds for something to read; without it an old daemon is not made allowance for."""
+        """*wait* waits a number of seconds for input; without it, there is no special case for an old daemon."""
         self._link = link
         self._options = options
         self._env = env
@@ -121,13 +122,13 @@ class Conversation:
             if not first:
                 line = self._line()
         except StreamError as error:
-            # A shell that has ended at once does not even take our line.
+            # A shell that ended at once does not even read our line.
             if "connection unexpectedly closed" not in str(error):
                 raise
             line = None
         if line is None:
             raise StartupError("rsync: did not see server greeting")
-        text = shown(line)
+        text = printable(line)
         peer = peer or parse_greeting(line)
         if peer is None:
             raise StartupError(f'rsync: server sent "{text}" rather than greeting')
@@ -135,26 +136,27 @@ class Conversation:
             raise StartupError(f"rsync: the server omitted the subprotocol value: {text}")
         if peer.digests is None and peer.protocol >= 32:
             raise StartupError(f"rsync: the server omitted the digest name list: {text}")
-        # Nothing is asked for where nothing can come of it (spec: protocol-old 12).
+        # Without a common protocol, send no request (spec: protocol-old 12).
         agree_protocol(own, peer.protocol, server=False)
         self._digests = peer.digests
         self.protocols = (agree_greeting(own, peer), peer.protocol)
 
     def _greeted_first(self) -> bool:
-        """Whether the daemon's greeting is to be read before ours is told: an old one accepts no number above 30. All
-        daemons greet at once, and wait for the rest of our line (spec: protocol-old 2.3)."""
+        """Whether to read the daemon's greeting before sending the number of ours: an old daemon accepts none above 30.
+
+        All daemons greet at once, and wait for the rest of our line (spec: protocol-old 2.3)."""
         if self._wait is None or oldpeer.may_be_old(self._options):
             return False
         return self._wait(oldpeer.DAEMON_GREETING_WAIT)
 
     @staticmethod
     def _tail(own: int, peer: Greeting | None) -> bytes:
-        """The rest of our greeting, to a daemon that has sent this one already, or none yet."""
+        """The rest of our greeting, after the daemon's greeting *peer* or before it (None)."""
         number = None if peer is None else peer.protocol
         return oldpeer.greeting_tail(own, number, peer is not None and peer.digests is not None, " ".join(DIGESTS))
 
     def open_module(self, name: bytes, user: bytes | None) -> bool:
-        """Ask for a module (an empty *name* asks for the list). False when the daemon has ended the talk itself."""
+        """Ask for a module, or with an empty *name* for the list. False when the daemon has ended the conversation."""
         self._early_input()
         self._link.write(name + b"\n")
         self._link.flush()
@@ -162,7 +164,7 @@ class Conversation:
             line = self._line()
             if line is None:
                 if oldpeer.is_very_old(self.protocols[0]) and name in (b"", b"#list"):
-                    # Such a daemon ends a list by closing (spec: protocol-old 10.3).
+                    # Such a daemon closes the connection after a list (spec: protocol-old 10.3).
                     return False
                 raise StartupError("rsync: didn't get server startup line")
             if line.startswith(b"@RSYNCD: AUTHREQD "):
@@ -173,10 +175,10 @@ class Conversation:
                 return False
             elif line.startswith(b"@ERROR"):
                 # The daemon's own text is the whole message.
-                self._out.error(_fit(line))
+                self._out.error(_printable_line(line))
                 raise StartupError("")
             elif self._options.motd:
-                self._out.info(_fit(line))
+                self._out.info(_printable_line(line))
 
     def send_arguments(self, words: Sequence[bytes], hidden: Sequence[bytes] = ()) -> None:
         """Send the server's argument words, and the secluded ones after them (spec: protocol 10.6)."""
@@ -189,7 +191,7 @@ class Conversation:
         self._link.flush()
 
     def _line(self) -> bytes | None:
-        """One line without its end; None where the stream ends in good order."""
+        """One line without its end; None where the stream ends between lines."""
         try:
             return self._link.read_line(LINE_LIMIT)
         except StreamError as error:
@@ -197,7 +199,7 @@ class Conversation:
                 raise
             return None
         except SocketError as error:
-            # Before the transfer rsync reads byte by byte, and ends as for any broken stream.
+            # Before the transfer, rsync reads byte by byte and treats this as a broken stream.
             text = str(error).replace(" read error: ", " safe_read failed to read 1 bytes: ")
             raise StreamError(text) from None
 
@@ -205,14 +207,14 @@ class Conversation:
         name = self._options.early_input
         if name is None:
             return
-        place = shown(name)
+        place = printable(name)
         try:
             fd = open_named(name, self._env, self._options)
             with open(fd, "rb") as file:
                 data = file.read(EARLY_INPUT_LIMIT + 1)
         except OSError as error:
             text = f"rsync: [{self._role}] failed to open {place}: {system_text(error)}"
-            raise StartupError(with_refusal(error, text)) from error
+            raise StartupError(with_link_note(error, text)) from error
         if len(data) > EARLY_INPUT_LIMIT:
             raise StartupError(f"{place} is > {EARLY_INPUT_LIMIT} bytes.")
         if data:
@@ -233,11 +235,11 @@ class Conversation:
         self._link.flush()
 
 
-def _fit(line: bytes) -> bytes:
-    return shown(line).encode("utf-8", "surrogateescape") + b"\n"
+def _printable_line(line: bytes) -> bytes:
+    return printable(line).encode("utf-8", "surrogateescape") + b"\n"
 
 
-def read_password(options: Options, env: Environment, *, role: str) -> bytes:
+def read_password(options: ResolvedOptions, env: Environment, *, role: str) -> bytes:
     """The daemon password: file, variable, or prompt (spec: daemon 6.4)."""
     if options.password_file is not None:
         return _password_from(options.password_file, options, env, role=role)
@@ -247,7 +249,7 @@ def read_password(options: Options, env: Environment, *, role: str) -> bytes:
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
     except OSError:
-        # Nobody is there to be asked, but somebody may have prepared the answer.
+        # Without a terminal, the password may come from standard input.
         os.write(env.stderr, b"Password: ")
         return _first_line(env.stdin)
     import getpass
@@ -259,7 +261,7 @@ def read_password(options: Options, env: Environment, *, role: str) -> bytes:
 
 
 def _first_line(fd: int) -> bytes:
-    """The first line that is not empty. What is longer than a password that a daemon takes is cut."""
+    """The first line that is not empty, cut after the longest password that a daemon accepts."""
     data = b""
     while len(data) < 2048 and b"\n" not in data:
         piece = os.read(fd, 2048)
@@ -269,13 +271,13 @@ def _first_line(fd: int) -> bytes:
     return next(iter(data.splitlines()), b"")
 
 
-def _password_from(name: bytes, options: Options, env: Environment, *, role: str) -> bytes:
-    place = shown(name)
+def _password_from(name: bytes, options: ResolvedOptions, env: Environment, *, role: str) -> bytes:
+    place = printable(name)
     try:
         fd = os.dup(env.stdin) if name == b"-" else open_named(name, env, options)
     except OSError as error:
         text = f"rsync: [{role}] could not open password file {place}: {system_text(error)}"
-        raise UsageError(with_refusal(error, text)) from error
+        raise UsageError(with_link_note(error, text)) from error
     try:
         if name != b"-":
             status = os.fstat(fd)

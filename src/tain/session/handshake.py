@@ -1,7 +1,7 @@
 """The start of a session, both ends, protocols 20 to 32 (spec: protocol 2; protocol-old 2, 3).
 
-A link that arrives here is unframed. When a handshake returns, multiplexing has started in every direction that has
-it, and the next bytes are the filter list.
+The link is unframed at first. When a handshake returns, multiplexing has started in every direction that uses it, and
+the next bytes are the filter list.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Protocol
 
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.session.negotiation import NegotiationLink
 
     class HandshakeLink(NegotiationLink, Protocol):
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 def client_handshake(
     link: HandshakeLink,
-    options: Options,
+    options: ResolvedOptions,
     *,
     am_sender: bool,
     environ: Mapping[bytes, bytes],
@@ -45,10 +45,10 @@ def client_handshake(
     trace: Callable[[str], None] | None = None,
     note: Callable[[str], None] | None = None,
 ) -> Agreed:
-    """Steps 2 to 7 of spec: protocol 2.1, from the side that started the connection.
+    """Do steps 2 to 7 as the side that started the connection (spec: protocol 2.1).
 
-    *greeted* holds the agreed and the announced protocol when a daemon's greeting has settled them. *trace* gets the
-    lines of ``--debug=PROTO`` and ``--debug=NSTR``, *note* what the user is told about an old peer. Errors:
+    *greeted*: the agreed and the announced protocol of a daemon's greeting. *trace* receives the lines of
+    ``--debug=PROTO`` and ``--debug=NSTR``, *note* the notice about an old peer. Errors:
     `ProtocolError` for numbers and options that do not fit, `UnsupportedError` where nothing can be negotiated.
     """
     if greeted is None:
@@ -56,7 +56,7 @@ def client_handshake(
             link.write_int(options.protocol)
             link.flush()
         except SocketError:
-            # A peer that does not listen any more may have said why; if not, its end is the error to tell.
+            # A peer that no longer reads may have sent a reason; if not, the read reports its end.
             pass
         remote = link.read_int()
         protocol = agree_protocol(options.protocol, remote, server=False)
@@ -71,15 +71,15 @@ def client_handshake(
     agreed.remote_protocol = remote
     if trace is not None and options.debug.get("PROTO", 0):
         trace(f"(Client) Protocol versions: remote={remote}, negotiated={protocol}")
-    # A server answers an old number with that number, which then says nothing about its age.
+    # A server answers an old number with the same number, which says nothing about its own age.
     echo = greeted is None and remote == options.protocol and not local
-    said = "" if echo else oldpeer.very_old(remote, server=False)
-    if said and note is not None:
-        note(said)
+    notice = "" if echo else oldpeer.very_old(remote, server=False)
+    if notice and note is not None:
+        note(notice)
     check_protocol(options, protocol, local=local)
     frames = oldpeer.frames_from(protocol, daemon=greeted is not None, server_sends=not am_sender)
     if frames == "never" and am_sender and options.remove_source_files and not options.dry_run:
-        # What has arrived is told in frames.
+        # Only frames can report which files have arrived.
         raise ProtocolError(f"--remove-source-files requires protocol 23 or higher (negotiated {protocol}).")
     if protocol >= 30:
         agreed.compat = link.read_varint() & 0x7FFFFFFF
@@ -114,7 +114,7 @@ def client_handshake(
 
 def server_handshake(
     link: HandshakeLink,
-    options: Options,
+    options: ResolvedOptions,
     *,
     am_sender: bool,
     environ: Mapping[bytes, bytes],
@@ -126,13 +126,13 @@ def server_handshake(
     trace: Callable[[str], None] | None = None,
     note: Callable[[Agreed, str], None] | None = None,
 ) -> Agreed:
-    """Steps 2' to 7 of spec: protocol 2.1, from the side that was started.
+    """Do steps 2' to 7 as the side that was started (spec: protocol 2.1).
 
-    *greeted* holds the agreed and the announced protocol of a daemon's greeting. *ready* waits for the client's number
-    so many seconds; without it the number is read, whenever it comes. *before_seed* is called where frames begin in
-    front of the seed, or would not begin at all, *before_mux* when everything but the start of multiplexing is done (a
-    daemon that refuses a files-from run writes a byte then, spec: protocol 10.6). *trace* gets the line of
-    ``--debug=PROTO``, *note* what there is to say about an old peer.
+    *greeted*: the agreed and the announced protocol of a daemon's greeting. *ready* waits a number of seconds for the
+    client's number; without it the number is read, without a time limit. *before_seed* is called where frames begin
+    before the seed, or do not begin at all. *before_mux* is called when only the start of multiplexing is left (a
+    daemon that refuses a files-from run then writes a byte, spec: protocol 10.6). *trace* receives the line of
+    ``--debug=PROTO``, *note* the notice about an old peer. Errors: as `client_handshake`.
     """
     capabilities = options.capabilities or b""
     if greeted is None:
@@ -155,9 +155,9 @@ def server_handshake(
     if frames == "before seed":
         link.start_mux_out()
         agreed.multiplexed_out = True
-    said = oldpeer.very_old(remote, server=True)
-    if said and note is not None:
-        note(agreed, said)
+    notice = oldpeer.very_old(remote, server=True)
+    if notice and note is not None:
+        note(agreed, notice)
     if frames != "after seed" and before_seed is not None:
         before_seed(agreed)
     check_protocol(options, protocol, local=local)
@@ -167,7 +167,7 @@ def server_handshake(
         letters = capabilities.partition(b".")[2] if b"." in capabilities else capabilities
         obsolete = b"V" in letters and b"v" not in letters
         if obsolete:
-            # `V`: the flags are one raw byte, file-list flags are varints, and no names are exchanged.
+            # `V` means: the flags are one raw byte, file-list flags are varints, and no names are exchanged.
             agreed.compat = (agreed.compat | agreement.VARINT_FLIST) & 0xFF
             link.write_byte(agreed.compat)
         else:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
 
     class NegotiationLink(Protocol):
         """The part of `tain._core.Link` that a negotiation uses."""
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
         def write_vstring(self, data: bytes) -> None: ...
 
 
-#: Canonical order of negotiation. A 3.5.0 server ranks by this order itself instead of following the client's list,
-#: so a client must send these in order, or one name only (spec: protocol 2.5).
+#: The names in canonical order. A 3.5.0 server ranks by this order and not by the client's list, so a client must send
+#: its names in this order, or one name only (spec: protocol 2.5).
 CHECKSUMS = tuple(name for name in choices.CHECKSUMS if name != "none")
 COMPRESSIONS = tuple(name for name in choices.COMPRESSIONS if name != "none")
 
@@ -34,7 +34,7 @@ _VSTRING_LIMIT = 255
 
 
 def _names(text: bytes, known: Sequence[str]) -> list[str]:
-    """The known names of a space-separated list, in its order, once each."""
+    """The known names of a space-separated list, in its order, without duplicates."""
     found: list[str] = []
     for word in text.split():
         name = word.decode("ascii", "replace").lower()
@@ -46,19 +46,19 @@ def _names(text: bytes, known: Sequence[str]) -> list[str]:
 
 
 class Offer:
-    """One negotiated list of ours (spec: protocol 2.4)."""
+    """One list of names that this side offers (spec: protocol 2.4)."""
 
     __slots__ = ("canonical", "known", "limited", "names", "what")
 
     def __init__(self, what: str, environ: Mapping[bytes, bytes], *, server: bool, only: str | None = None) -> None:
         self.what = what
         own = CHECKSUMS if what == "checksum" else COMPRESSIONS
-        #: Every name that may be spoken; ``none`` is offered by servers and where a variable asks for it.
+        #: All names that the list may hold; ``none`` is offered by servers, and where a variable asks for it.
         self.known = (*own, "none")
         text = environ.get(b"RSYNC_CHECKSUM_LIST" if what == "checksum" else b"RSYNC_COMPRESS_LIST", b"")
         client, ampersand, at_server = text.partition(b"&")
         part = at_server if server and ampersand else client
-        #: A variable restricts the choice: a forced name must be in the list too.
+        #: A variable restricts the choice; then a forced name must be in the list too.
         self.limited = bool(part.strip()) or only is not None
         if only is not None:
             self.names = [only]
@@ -66,22 +66,22 @@ class Offer:
             self.names = _names(part, self.known)
         else:
             self.names = list(self.known if server else own)
-        #: In the order by which every server ranks.
+        #: The names are in the order by which all servers rank.
         self.canonical = self.names == [name for name in self.known if name in self.names]
 
     def text(self) -> bytes:
-        """The list as it is sent; a list without a valid name says so."""
+        """The list in the form that is sent; ``INVALID`` for one without a valid name."""
         return " ".join(self.names).encode() or b"INVALID"
 
     def first_of(self, mine: Sequence[str], theirs: bytes) -> str | None:
-        """The first name of *mine* that the peer's list has."""
+        """The first name of *mine* that the peer's list contains; None without one."""
         other = _names(theirs, self.known)
         return next((name for name in mine if name in other), None)
 
 
-def forced_sums(options: Options) -> tuple[str, str] | None:
-    """Transfer and file checksum of ``--checksum-choice``, or None to negotiate. "auto" beside a name is not
-    negotiated: it is what the protocol implies."""
+def forced_sums(options: ResolvedOptions) -> tuple[str, str] | None:
+    """Transfer and file checksum of ``--checksum-choice``, or None to negotiate. "auto" beside
+    a name is not negotiated: it means the checksum that the protocol implies."""
     choice = options.checksum_choice
     if not choice:
         return None
@@ -96,39 +96,30 @@ def _default_sum(protocol: int) -> str:
     return "md5" if protocol >= 30 else oldpeer.md4_kind(protocol)
 
 
-def compression_level(kind: str, level: int | None) -> tuple[str, int]:
-    """Kind and level in force; a level that means *off* gives ``none`` (spec: options 2.5)."""
-    if kind in ("zlib", "zlibx"):
-        if level == 0:
-            return "none", 0
-        return kind, 6 if level is None or level == -1 else max(1, min(9, level))
-    if kind == "zstd":
-        return kind, 3 if not level else max(-131072, min(22, level))
-    return kind, 0
-
-
-def choose(agreed: Agreed, options: Options, xfer: str | None, compress: str | None, *, am_sender: bool = True) -> None:
-    """Fill in the choices; None stands for a name that was neither forced nor negotiated."""
+def choose(
+    agreed: Agreed, options: ResolvedOptions, xfer: str | None, compress: str | None, *, am_sender: bool = True
+) -> None:
+    """Set checksums and compression; None for *xfer* or *compress* means that no name was negotiated."""
     forced = forced_sums(options) or ("auto", "auto")
     default = xfer or _default_sum(agreed.protocol)
     agreed.named_sum = forced[0] != "auto" or xfer is not None
     agreed.xfer_sum = default if forced[0] == "auto" else forced[0]
     agreed.file_sum = default if forced[1] == "auto" else forced[1]
-    # Only the side that would compute them refuses; the other one sees the connection end (observed).
+    # Only the side that would compute them refuses; the other one sees the end of the connection (observed).
     if agreed.file_sum == "none" and options.checksum and am_sender:
         raise UnsupportedError("Invalid checksum-choice for --checksum: none (0)")
     if options.compress:
         kind = compress or options.compress_choice or "zlib"
-        agreed.compress, agreed.level = compression_level(kind, options.compress_level)
+        agreed.compress, agreed.level = choices.CODECS[kind].in_force(options.compress_level)
 
 
-def choose_unnegotiated(agreed: Agreed, options: Options) -> None:
-    """Sums and compression of a stream for which nobody could negotiate: a batch that is read."""
+def choose_unnegotiated(agreed: Agreed, options: ResolvedOptions) -> None:
+    """Set checksums and compression for a stream without negotiation: a batch that is read."""
     choose(agreed, options, None, None)
 
 
-def agree_alone(options: Options, environ: Mapping[bytes, bytes]) -> Agreed:
-    """What both ends of a local copy, which are one process, agree on; the same choices and errors as over a link."""
+def agree_alone(options: ResolvedOptions, environ: Mapping[bytes, bytes]) -> Agreed:
+    """The agreement of a local copy, whose ends are one process, with the choices and errors of a link."""
     protocol = agreement.agree_protocol(options.protocol, options.protocol, server=False)
     agreement.check_protocol(options, protocol, local=True)
     agreed = Agreed(protocol)
@@ -140,15 +131,15 @@ def agree_alone(options: Options, environ: Mapping[bytes, bytes]) -> Agreed:
         if agreement.inc_recurse_allowed(options, am_receiver=True):
             agreed.compat |= agreement.INC_RECURSE
         if forced_sums(options) is None:
-            xfer = _alone("checksum", environ)
+            xfer = _choose_alone("checksum", environ)
         if options.compress and options.compress_choice is None:
-            compress = _alone("compress", environ)
+            compress = _choose_alone("compress", environ)
     choose(agreed, options, xfer, compress)
     agreed.seed = options.checksum_seed or fresh_seed()
     return agreed
 
 
-def _alone(what: str, environ: Mapping[bytes, bytes]) -> str:
+def _choose_alone(what: str, environ: Mapping[bytes, bytes]) -> str:
     client = Offer(what, environ, server=False)
     server = Offer(what, environ, server=True)
     name = client.first_of(client.names, server.text())
@@ -168,15 +159,15 @@ def _no_choice(what: str, server_list: bytes, client_list: bytes) -> Unsupported
 
 def client_negotiate(
     link: NegotiationLink,
-    options: Options,
+    options: ResolvedOptions,
     agreed: Agreed,
     environ: Mapping[bytes, bytes],
     trace: Callable[[str], None] | None,
 ) -> tuple[str | None, str | None]:
-    """Exchange the lists of spec: protocol 2.4 and choose by 2.5. None where nothing was exchanged."""
+    """Exchange the lists (spec: protocol 2.4) and choose a checksum and a compression (2.5); None without a list."""
     if not agreed.negotiates:
         return None, None
-    # A batch is replayed without negotiation, so what is written into it must be what a reader assumes.
+    # A batch is replayed without negotiation, so it must use the names that a reader assumes.
     batch = options.write_batch is not None
     offers: list[Offer] = []
     if forced_sums(options) is None:
@@ -188,8 +179,8 @@ def client_negotiate(
         for offer in offers:
             link.write_vstring(offer.text())
         link.flush()
-    # A server writes its lists before it reads ours, so a list out of order can wait for them: then one name is
-    # sent, and no server can rank it differently.
+    # A server writes its lists before it reads ours. A client with another order waits for them and then sends one
+    # name, which no server can rank differently.
     lists = [link.read_vstring(_VSTRING_LIMIT) for _ in offers]
     if trace is not None and options.debug.get("NSTR", 0) > 1:
         for side, texts in (("Client", [offer.text() for offer in offers]), ("Server", lists)):
@@ -209,9 +200,9 @@ def client_negotiate(
 
 
 def trace_choices(
-    options: Options, agreed: Agreed, trace: Callable[[str], None], negotiated: tuple[bool, bool]
+    options: ResolvedOptions, agreed: Agreed, trace: Callable[[str], None], negotiated: tuple[bool, bool]
 ) -> None:
-    """The lines of ``--debug=NSTR``. *negotiated* tells where checksum and compression come from."""
+    """Write the lines of ``--debug=NSTR``. *negotiated*: whether the checksum and the compression were negotiated."""
     name = agreed.xfer_sum.partition("-")[0]
     if forced_sums(options) is not None:
         name = os.fsdecode(options.checksum_choice or b"")
@@ -222,9 +213,9 @@ def trace_choices(
 
 
 def server_negotiate(
-    link: NegotiationLink, options: Options, agreed: Agreed, environ: Mapping[bytes, bytes], *, exchange: bool
+    link: NegotiationLink, options: ResolvedOptions, agreed: Agreed, environ: Mapping[bytes, bytes], *, exchange: bool
 ) -> tuple[str | None, str | None]:
-    # A twin, and a server that is told of a batch, hold to what a batch may have.
+    # The server of a client that writes a batch uses only the names that a batch may have.
     batch = options.write_batch is not None
     sum_name = "md5" if agreed.protocol >= 30 else "md4"
     sums = Offer("checksum", environ, server=True, only=sum_name if batch else None)
@@ -232,9 +223,9 @@ def server_negotiate(
     if forced is not None and sums.limited and any(name not in sums.names for name in forced if name != "auto"):
         choice = (options.checksum_choice or b"").decode("ascii", "replace")
         raise UnsupportedError(f"Your --checksum-choice value ({choice}) was refused by the server.")
-    packers = Offer("compress", environ, server=True, only="zlib" if batch else None)
+    codecs = Offer("compress", environ, server=True, only="zlib" if batch else None)
     named = options.compress_choice if options.compress else None
-    if named is not None and packers.limited and named not in packers.names:
+    if named is not None and codecs.limited and named not in codecs.names:
         raise UnsupportedError(f"Your --compress-choice value ({named}) was refused by the server.")
     if not exchange:
         return None, None
@@ -242,23 +233,23 @@ def server_negotiate(
     if forced is None:
         offers.append(sums)
     if options.compress and named is None:
-        offers.append(packers)
+        offers.append(codecs)
     for offer in offers:
         link.write_vstring(offer.text())
     link.flush()
     lists = [link.read_vstring(_VSTRING_LIMIT) for _ in offers]
     found: dict[str, str] = {}
     for offer, theirs in zip(offers, lists, strict=True):
-        # The client takes the first name of its own list, so its order decides here too.
+        # The client chooses the first name of its own list, so that order decides here too.
         name = offer.first_of(_names(theirs, offer.known), offer.text())
         if name is None:
-            # The client prints the lists; a second copy from the server's stderr would only confuse.
+            # The client prints the lists; a second copy on the server's stderr would confuse.
             raise UnsupportedError("")
         found[offer.what] = name
     return found.get("checksum"), found.get("compress")
 
 
 def fresh_seed() -> int:
-    """Something a peer cannot choose, as a signed 32-bit number other than 0 (spec: protocol 2.2)."""
+    """A seed that a peer cannot choose: a signed 32-bit number other than 0 (spec: protocol 2.2)."""
     seed = (int(time.time()) ^ (os.getpid() << 6)) & 0xFFFFFFFF
     return (seed - (1 << 32) if seed & 0x80000000 else seed) or 1

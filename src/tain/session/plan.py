@@ -1,11 +1,13 @@
-"""From options, handshake and surroundings to the plan of a transfer: every field of crates/core/src/plan.rs."""
+"""The plan of a transfer from options, handshake and environment: every field of the core's Plan."""
 
 from __future__ import annotations
 
 import errno
 import os
 
-from tain.errors import StreamError, UnsupportedError, UsageError, shown
+from tain.errors import StreamError, UnsupportedError, UsageError
+from tain.escape import printable
+from tain.options.resolved import PLAN_FIELDS
 from tain.session.rules import user_rules
 from tain.system import umask
 
@@ -15,35 +17,20 @@ if TYPE_CHECKING:
 
     from tain._core import PlanFields
     from tain.options.hostspec import Locations
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.session.agreement import Agreed
     from tain.session.environment import Environment
 
 #: Items in a log file when no format was given (spec: output 13).
 LOG_FORMAT = b"%i %n%L"
 
-#: Fields that mean the same in both and have values that fit as they are.
-_SAME = (
-    "acls", "alt_dirs", "atimes", "backup", "backup_dir", "block_size", "checksum", "chmod", "compress_threads",
-    "confine_root", "copy_devices", "copy_dirlinks", "copy_links", "copy_unsafe_links", "crtimes", "cvs_exclude",
-    "debug", "delay_updates", "delete_excluded", "delete_missing_args", "devices", "drop_devices", "dry_run",
-    "eight_bit_output", "executability", "existing", "fake_super", "force", "from0", "fsync", "group",
-    "human_readable", "ignore_errors", "ignore_existing", "ignore_missing_args", "ignore_times", "implied_dirs",
-    "info", "inplace", "insecure_links", "itemize_level", "keep_dirlinks", "links", "max_alloc", "max_delete",
-    "max_size", "min_size", "mkpath", "modify_window", "munge_links", "numeric_ids", "omit_dir_times",
-    "omit_link_times", "one_file_system", "only_write_batch", "open_noatime", "out_format", "owner", "partial",
-    "partial_dir", "perms", "preallocate", "prune_empty_dirs", "remove_sent_files", "remove_source_files",
-    "safe_links", "server", "size_only", "sparse", "specials", "stderr_mode", "stop_at", "temp_dir", "timeout",
-    "times", "update", "write_devices", "xattrs",
-)  # fmt: skip
 
-
-def am_root(options: Options) -> bool:
-    """Whether super-user activities are attempted (spec: options 2.3 ``--super``)."""
+def am_root(options: ResolvedOptions) -> bool:
+    """Whether super-user operations are attempted (spec: options 2.3 ``--super``)."""
     return options.super_user == 1 or (options.super_user != 0 and os.geteuid() == 0)
 
 
-def charset_name(options: Options) -> str | None:
+def charset_name(options: ResolvedOptions) -> str | None:
     """The local charset of ``--iconv``, or None without conversion. Errors: `UnsupportedError` (spec: options 6.8)."""
     if options.iconv is None:
         return None
@@ -62,8 +49,8 @@ def charset_name(options: Options) -> str | None:
         raise UnsupportedError(f'iconv_open("UTF-8", "{name}") failed') from None
 
 
-def convert_words(words: Sequence[bytes], options: Options, *, to_wire: bool) -> list[bytes]:
-    """Secluded words as they travel, in UTF-8, or as they are here (spec: protocol 1.8)."""
+def convert_words(words: Sequence[bytes], options: ResolvedOptions, *, to_wire: bool) -> list[bytes]:
+    """Secluded words converted to UTF-8 for the connection, or back to the local charset (spec: protocol 1.8)."""
     charset = charset_name(options)
     if charset is None:
         return list(words)
@@ -75,37 +62,36 @@ def convert_words(words: Sequence[bytes], options: Options, *, to_wire: bool) ->
 # ---------------------------------------------------------------------------------------------- files-from
 
 
-def read_files_from(path: bytes, env: Environment, options: Options, *, forward: bool = False) -> bytes:
-    """The whole list of ``--files-from``; ``-`` is standard input. *forward*: it is sent on to the other end.
+def read_files_from(path: bytes, env: Environment, options: ResolvedOptions, *, forward: bool = False) -> bytes:
+    """The whole list of ``--files-from``; ``-`` is standard input. *forward*: the list is sent to the other end.
 
-    Other files of the command line may be outside of ``--confine-root``, this one not: it names files of the tree.
-
-    Errors: `UsageError` with rsync's text; `StreamError` for what can be opened but not read.
+    Unlike other files of the command line, this one must be inside ``--confine-root``, because it names files of the
+    tree. Errors: `UsageError` with rsync's text; `StreamError` for a file that can be opened but not read.
     """
     if path == b"-":
         return env.read_stdin()
-    from tain.session.operator_file import open_named, with_refusal
+    from tain.session.operator_file import open_named, with_link_note
 
     try:
         fd = open_named(path, env, options, confine_root=options.confine_root)
         with open(fd, "rb") as file:
             return file.read()
     except IsADirectoryError as error:
-        # It can be opened, and rsync only notices when it reads; what it sends on is empty then.
+        # rsync opens a directory without an error, and fails to read it; it then sends an empty list.
         if forward:
             return b""
         reason = os.strerror(errno.EISDIR)
         if not path.strip(b"/"):
-            raise UsageError(f"rsync: failed to open files-from file {shown(path)}: {reason}") from error
+            raise UsageError(f"rsync: failed to open files-from file {printable(path)}: {reason}") from error
         text = f"rsync: [sender] safe_read failed to read 1 bytes: {reason} ({int(errno.EISDIR)})"
         raise StreamError(text) from error
     except OSError as error:
-        text = f"rsync: failed to open files-from file {shown(path)}: {os.strerror(error.errno or 0)}"
-        raise UsageError(with_refusal(error, text)) from error
+        text = f"rsync: failed to open files-from file {printable(path)}: {os.strerror(error.errno or 0)}"
+        raise UsageError(with_link_note(error, text)) from error
 
 
-def files_from_mode(options: Options, *, am_sender: bool) -> str:
-    """Where the list of names is, as the plan calls it (spec: protocol 2.9)."""
+def files_from_mode(options: ResolvedOptions, *, am_sender: bool) -> str:
+    """Where the list of names comes from, in the plan's word (spec: protocol 2.9)."""
     if options.files_from is None:
         return "none"
     if options.server:
@@ -118,7 +104,7 @@ def files_from_mode(options: Options, *, am_sender: bool) -> str:
 
 
 def _names(data: bytes, from0: bool) -> list[bytes]:
-    """The entries of a list that is sent on: no comments there."""
+    """The entries of a list that is forwarded; such a list has no comments."""
     if not from0:
         data = data.replace(b"\r", b"\0").replace(b"\n", b"\0")
     return [name for name in data.split(b"\0") if name]
@@ -127,8 +113,8 @@ def _names(data: bytes, from0: bool) -> list[bytes]:
 # ---------------------------------------------------------------------------------------------- the plan
 
 
-def whole_file(options: Options, agreed: Agreed, *, local: bool) -> bool:
-    """``--whole-file`` with its automatic part settled (spec: options 2.4)."""
+def whole_file(options: ResolvedOptions, agreed: Agreed, *, local: bool) -> bool:
+    """``--whole-file``, or its default when the option was not given (spec: options 2.4)."""
     if agreed.xfer_sum == "none":
         return True
     if options.whole_file >= 0:
@@ -136,15 +122,15 @@ def whole_file(options: Options, agreed: Agreed, *, local: bool) -> bool:
     return local and options.write_batch is None and not options.append
 
 
-def delete_when(options: Options, protocol: int) -> str:
-    """When extraneous files go; plain ``--delete`` leaves it to the protocol (spec: protocol 1.9)."""
+def delete_when(options: ResolvedOptions, protocol: int) -> str:
+    """When extraneous files are deleted; for plain ``--delete`` the protocol decides (spec: protocol 1.9)."""
     if options.delete == "default":
         return "during" if protocol >= 30 else "before"
     return options.delete
 
 
-def _requested(options: Options, job: Locations, files_from: str, data: bytes) -> list[bytes]:
-    """The names to which a remote sender is held (spec: filters 9); none means no such check."""
+def _requested(options: ResolvedOptions, job: Locations, files_from: str, data: bytes) -> list[bytes]:
+    """The names that a remote sender may send (spec: filters 9); an empty list means no check."""
     if options.trust_sender or options.old_args or options.files_from_host is not None:
         return []
     if files_from == "forward":
@@ -155,7 +141,7 @@ def _requested(options: Options, job: Locations, files_from: str, data: bytes) -
 
 
 def plan_fields(
-    options: Options,
+    options: ResolvedOptions,
     agreed: Agreed,
     *,
     env: Environment,
@@ -169,33 +155,67 @@ def plan_fields(
 ) -> PlanFields:
     """All fields of a plan.
 
-    *job* is the client's sorted arguments; without it this is a server. *local*: both ends are this machine. *rules*:
-    texts that are already there (a server's, from the wire). *files_from_data*: the list of names, if it has been read
-    already. *twin*: the same, but over a link. *extra* overrides at the end (a daemon's module).
+    *job*: the client's sorted arguments; None on a server. *local*: both ends are this process. *twin*: both ends are
+    on this machine, with a link between them. *rules* and *files_from_data*: the rule texts and the list of names, if
+    they were read before. *extra* overrides other fields (a daemon's module). Errors: `UsageError`, and the errors of
+    files that are read.
     """
-    from tain.session.agreement import COMPAT_FLAGS
-    from tain.session.environment import charset, thousands
-
-    protocol = agreed.protocol
     am_sender = options.sender if job is None else job.am_sender
-    # tests/unit/test_arguments_plan.py compares the names of these two tables with the fields of the core.
-    fields: PlanFields = {name: getattr(options, name) for name in _SAME}  # type: ignore[assignment]
-    fields |= {name: bool(agreed.compat & bit) for name, bit in COMPAT_FLAGS.items()}  # type: ignore[typeddict-item]
-    # rsync keeps the old order of seed and data for nothing but the MD5 that the protocol implies.
-    fields["compat_seed_fix"] = fields["compat_seed_fix"] or agreed.named_sum
-    # Who we are.
+    # tests/unit/test_arguments_plan.py compares these names with the fields of the core.
+    fields: PlanFields = {name: getattr(options, name) for name in PLAN_FIELDS}  # type: ignore[assignment]
     fields |= {
-        "local": local,
+        "process": "local" if local else "server" if options.server else "client",
         "twin": twin,
+        "write_batch_handle": write_batch_fd,
+    }
+    fields |= _process_fields(options, env)
+    fields |= _agreed_fields(options, agreed)
+    fields |= _path_fields(options, job, am_sender=am_sender)
+    mode = files_from_mode(options, am_sender=am_sender)
+    data = files_from_data or b""
+    if mode in ("local", "forward") and options.files_from is not None and files_from_data is None:
+        try:
+            data = read_files_from(options.files_from, env, options, forward=mode == "forward")
+        except UsageError as error:
+            if extra is not None and extra.get("process") == "daemon":
+                # Every error in a request ends a daemon's connection with this code.
+                raise UnsupportedError(str(error)) from error
+            raise
+    fields |= {"files_from": mode, "files_from_data": data}
+    vetted = job is not None and not am_sender and not local and not twin and options.read_batch is None
+    fields["trust_sender"] = options.trust_sender or not vetted
+    fields["requested"] = _requested(options, job, mode, data) if vetted and job is not None else []
+    if rules is None:
+        rules = user_rules(options, env, protocol=agreed.protocol, am_sender=am_sender)
+    # Without a destination nothing is written, however many sources there are (spec: options 5.2).
+    lists = bool(options.list_only) or (job is not None and not am_sender and job.destination is None)
+    fields |= {"rules": list(rules), "list_only": lists, "bwlimit": options.bwlimit * 1024 if local else 0}
+    fields |= _transfer_fields(options, agreed.protocol)
+    fields["whole_file"] = whole_file(options, agreed, local=local or twin)
+    fields |= _output_fields(options, env, server=job is None)
+    if extra:
+        fields |= extra
+    return fields
+
+
+def _process_fields(options: ResolvedOptions, env: Environment) -> PlanFields:
+    """The facts of this process."""
+    return {
         "am_root": am_root(options),
+        "fake_super": options.fake_super,
         "groups": sorted({os.getegid(), *os.getgroups()}),
         "umask": umask(),
         "pid": env.pid,
         "cwd": env.cwd,
     }
-    # What was agreed on.
-    fields |= {
-        "protocol": protocol,
+
+
+def _agreed_fields(options: ResolvedOptions, agreed: Agreed) -> PlanFields:
+    """The agreement of both ends."""
+    from tain.session.agreement import COMPAT_FLAGS
+
+    fields: PlanFields = {
+        "protocol": agreed.protocol,
         "seed": agreed.seed,
         "xfer_sum": agreed.xfer_sum,
         "file_sum": agreed.file_sum,
@@ -204,8 +224,15 @@ def plan_fields(
         "iconv": charset_name(options),
         "secluded_args": bool(options.secluded_args),
     }
-    fields["skip_compress"] = [part for part in (options.skip_compress or b"").split(b"/") if part]
-    # Paths.
+    fields |= {name: bool(agreed.compat & bit) for name, bit in COMPAT_FLAGS.items()}  # type: ignore[typeddict-item]
+    # rsync uses the old order of seed and data only for the MD5 that the protocol implies.
+    fields["compat_seed_fix"] = fields["compat_seed_fix"] or agreed.named_sum
+    return fields
+
+
+def _path_fields(options: ResolvedOptions, job: Locations | None, *, am_sender: bool) -> PlanFields:
+    """The sources or the destination of this side."""
+    fields: PlanFields = {}
     if job is None:
         paths = options.args[1:] if options.args[:1] == [b"."] else options.args
         if am_sender:
@@ -217,62 +244,42 @@ def plan_fields(
             fields["sources"] = job.sources
         if job.destination is not None and (job.host is None or not am_sender):
             fields["destination"] = job.destination
-    mode = files_from_mode(options, am_sender=am_sender)
-    data = files_from_data or b""
-    if mode in ("local", "forward") and options.files_from is not None and files_from_data is None:
-        try:
-            data = read_files_from(options.files_from, env, options, forward=mode == "forward")
-        except UsageError as error:
-            if extra is not None and extra.get("daemon"):
-                # Whatever is wrong with a request ends a daemon's connection with this code.
-                raise UnsupportedError(str(error)) from error
-            raise
-    fields |= {"files_from": mode, "files_from_data": data}
-    vetted = job is not None and not am_sender and not local and not twin and options.read_batch is None
-    fields["trust_sender"] = options.trust_sender or not vetted
-    fields["requested"] = _requested(options, job, mode, data) if vetted and job is not None else []
-    # Selection.
-    if rules is None:
-        rules = user_rules(options, env, protocol=protocol, am_sender=am_sender)
-    fields |= {
-        "rules": list(rules),
+    return fields
+
+
+def _transfer_fields(options: ResolvedOptions, protocol: int) -> PlanFields:
+    """Selection, attributes and writing."""
+    return {
         "recurse": bool(options.recurse),
         "dirs": options.dirs > 0,
         "relative": options.relative > 0,
-        # Without a destination nothing is to be written, however many sources there are (spec: options 5.2).
-        "list_only": bool(options.list_only) or (job is not None and not am_sender and job.destination is None),
         "fuzzy": options.fuzzy,
         "read_batch": options.read_batch is not None,
-        "bwlimit": options.bwlimit * 1024 if local else 0,
-    }
-    # Attributes and writing.
-    fields |= {
         "hard_links": bool(options.hard_links),
-        # An empty map is one without a colon, which none at all is not.
+        # The plan's empty value means "no map"; a comma stands for a map that is given but empty.
         "usermap": b"" if options.usermap is None else options.usermap or b",",
         "groupmap": b"" if options.groupmap is None else options.groupmap or b",",
         "backup_suffix": options.backup_suffix or b"",
         "alt_dest": options.alt_dest,
-        "whole_file": whole_file(options, agreed, local=local or twin),
         "append": 2 if options.append and protocol < 30 else options.append,
         "delete": delete_when(options, protocol),
-        "write_batch_handle": write_batch_fd,
     }
-    # Output.
+
+
+def _output_fields(options: ResolvedOptions, env: Environment, *, server: bool) -> PlanFields:
+    """Messages, items, progress and log."""
+    from tain.session.environment import charset, thousands
+
     logs = bool(options.log_file)
     log_format = LOG_FORMAT if options.log_file_format is None else options.log_file_format
-    fields |= {
+    return {
         "verbose": min(options.verbose, 255),
         "quiet": bool(options.quiet),
         "itemize": options.itemize_level > 0,
         "logging": logs,
         "log_format": (log_format or None) if logs else None,
-        "stats": options.info.get("STATS", 0),
         "progress": 0 if options.server or options.quiet else min(options.info.get("PROGRESS", 0), 2),
         "thousands": thousands(env.environ),
-        # What a server prints itself it prints before it knows any locale, as rsync does (spec: output 11).
-        "charset": "ascii" if job is None else charset(env.environ),
+        # A server prints its own lines without a locale, as rsync does (spec: output 11).
+        "charset": "ascii" if server else charset(env.environ),
     }
-    if extra:
-        fields |= extra
-    return fields

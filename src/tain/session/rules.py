@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Protocol
 
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.session.environment import Environment
 
     class RuleLink(Protocol):
@@ -32,12 +32,12 @@ _RULE_LIMIT = 5119
 
 
 def rule_events(
-    options: Options, *, protocol: int = PROTOCOL, am_sender: bool = False
+    options: ResolvedOptions, *, protocol: int = PROTOCOL, am_sender: bool = False
 ) -> list[tuple[str, bytes] | tuple[str, int] | tuple[str]]:
-    """The filter options in order, with what other options add behind them.
+    """The filter options in order, then the rules that other options imply.
 
-    That is the rule for a relative partial directory, then the rules of ``-C``, which come last wherever it stands
-    (spec: filters 7, transfer 6.1). A server has them from its client, or adds them itself, behind the client's.
+    These are the rule for a relative partial directory and, last of all, the rules of ``-C`` (spec: filters 7, transfer
+    6.1). A server receives them from its client, or adds them itself behind the client's.
     """
     events = [event for event in options.filter_events if event[0] != "cvs"]
     directory = options.partial_dir
@@ -51,7 +51,7 @@ def rule_events(
 
 
 def user_rules(
-    options: Options,
+    options: ResolvedOptions,
     env: Environment,
     *,
     protocol: int = PROTOCOL,
@@ -60,7 +60,7 @@ def user_rules(
     notes: list[tuple[int, str]] | None = None,
     module: bytes | None = None,
 ) -> list[bytes]:
-    """New-style rule texts of all filter options, files read; *notes* and *module* as in `_core.build_rules`.
+    """New-style rule texts of all filter options and of the files they name; *notes* and *module* as in `_core`.
 
     Errors: `UsageError`, `FileError`.
     """
@@ -95,7 +95,9 @@ def _read_stdin(env: Environment) -> bytes:
         raise
 
 
-def rules_for_peer(rules: Sequence[bytes], options: Options, *, protocol: int, server_sends: bool) -> list[bytes]:
+def rules_for_peer(
+    rules: Sequence[bytes], options: ResolvedOptions, *, protocol: int, server_sends: bool
+) -> list[bytes]:
     """The rules that a client sends, still with their marks (spec: protocol 2.8, filters 11).
 
     A sending server adds the rules of ``-C`` itself. A peer of a protocol before 29 has no per-directory rules.
@@ -111,15 +113,15 @@ def rules_for_peer(rules: Sequence[bytes], options: Options, *, protocol: int, s
     return kept
 
 
-def filters_travel(options: Options, protocol: int, *, server_sends: bool) -> bool:
-    """Does the client send its filter list (even an empty one)? (spec: protocol 2.8)"""
+def filters_travel(options: ResolvedOptions, protocol: int, *, server_sends: bool) -> bool:
+    """Whether the client sends its filter list, even an empty one (spec: protocol 2.8)."""
     if server_sends or options.prune_empty_dirs:
         return True
     return options.delete != "never" and (not options.delete_excluded or protocol >= 29)
 
 
 def send_filters(link: RuleLink, texts: Sequence[bytes]) -> None:
-    """Write rule texts, and the zero that ends them (spec: protocol 2.8)."""
+    """Write rule texts and the zero that ends the list (spec: protocol 2.8)."""
     for text in texts:
         link.write_int(len(text))
         link.write(text)
@@ -128,7 +130,7 @@ def send_filters(link: RuleLink, texts: Sequence[bytes]) -> None:
 
 
 def receive_filters(link: RuleLink, *, role: str = "sender") -> list[bytes]:
-    """Read rule texts up to the zero. Errors: `MemoryLimitError` for a length no rule has."""
+    """Read rule texts up to the zero. Errors: `MemoryLimitError` for a length that no rule has."""
     texts: list[bytes] = []
     while True:
         length = link.read_int()

@@ -1,10 +1,11 @@
-"""The side that a peer started, directly or by way of a daemon (spec: protocol 2, 1.8 to 1.10)."""
+"""The side that a peer started, directly or through a daemon (spec: protocol 2, 1.8 to 1.10)."""
 
 from __future__ import annotations
 
 import os
 
-from tain.errors import PeerExit, StreamError, TainError, unshown
+from tain.errors import PeerExit, StreamError, TainError
+from tain.escape import restore
 from tain.report import output
 from tain.report.output import Output
 from tain.session import handshake, unavailable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tain import _core
     from tain._core import PlanFields
     from tain.options.parse import RawOptions
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.session.agreement import Agreed
     from tain.session.environment import Environment
 
@@ -30,19 +31,19 @@ TAG_ERROR_EXIT = 86
 
 #: Longest text of a message (spec: protocol 3.2).
 _TEXT_LIMIT = 5119
-#: How much of a peer's unread data is discarded, and for how long, so that our last words arrive
-#: (spec: protocol 10.6: a reset would make a pulling client end with 10 instead).
+#: Limits for discarding the peer's data at the end. Unread data would reset the connection, and a pulling client would
+#: end with 10 without our last message (spec: protocol 10.6).
 _DRAIN_SECONDS = 2.0
 _DRAIN_BYTES = 64 << 20
-#: Codes of an end of which the peer is not told: the connection is what failed (spec: protocol 3.7).
+#: Codes that are not sent to the peer, because the connection itself failed (spec: protocol 3.7).
 _LOST_PEER = frozenset((10, 12, 19, 30))
-#: Most bytes of a secluded argument list: as many words of the longest kind as a daemon takes.
-_HIDDEN_WORDS = 15_998
-_HIDDEN_WORD = 5119
+#: The most words of a secluded argument list, and the most bytes of a word; the same as for a daemon.
+_SECLUDED_WORDS = 15_998
+_SECLUDED_WORD = 5119
 
 
 class DaemonSide:
-    """What makes a daemon's child differ from any other server. All of it is optional."""
+    """The differences of a daemon's child from other servers. All are optional."""
 
     __slots__ = ("before_mux", "fields", "greeted", "log", "refusal", "timeout")
 
@@ -60,17 +61,17 @@ class DaemonSide:
         self.greeted = greeted
         #: Fields of the plan that the module decides; they win over the client's options.
         self.fields: PlanFields = fields or {}
-        #: Told to the client as soon as it can be, instead of a transfer.
+        #: Sent to the client at the earliest possible point, instead of a transfer.
         self.refusal = refusal
-        #: Seconds that the client should time out after as well; 0 is none.
+        #: The timeout in seconds that the client should use too; 0 is none.
         self.timeout = timeout
         self.before_mux = before_mux
-        #: Gets every line that is told to the client, for the daemon's log.
+        #: Receives every line that is sent to the client, for the daemon's log.
         self.log = log
 
 
 def serve(
-    options: Options,
+    options: ResolvedOptions,
     link: _core.Link,
     env: Environment,
     *,
@@ -80,11 +81,11 @@ def serve(
     rules: Sequence[bytes] = (),
     ready: Callable[[float], bool] | None = None,
 ) -> int:
-    """Run one session as its server; returns the exit code. Never raises for what peers or files do.
+    """Run one session as its server; returns the exit code. Errors of peers and files are reported, not raised.
 
-    *link* is where the client's protocol number comes next, or, after a daemon's greeting, where the compat flags go.
-    *rules* are those of the server's own command line. *ready* waits so many seconds for that number; without it the
-    number is read, whenever it comes.
+    Next on *link* is the client's protocol number or, after a daemon's greeting, our compat flags. *rules* are those of
+    the server's own command line. *ready* waits a number of seconds for the client's number; without it, the number is
+    read without a time limit.
     """
     server = _Server(options, link, env, out or server_output(options, env), daemon, local=local, rules=rules)
     server.ready = ready
@@ -96,7 +97,7 @@ def serve(
         server.out.flush()
 
 
-def server_output(options: Options, env: Environment) -> Output:
+def server_output(options: ResolvedOptions, env: Environment) -> Output:
     """A server's own streams: standard output is the connection, so everything goes to standard error."""
     return Output(env.stderr, env.stderr, quiet=False, outbuf=options.outbuf)
 
@@ -104,7 +105,7 @@ def server_output(options: Options, env: Environment) -> Output:
 class _Server:
     def __init__(
         self,
-        options: Options,
+        options: ResolvedOptions,
         link: _core.Link,
         env: Environment,
         out: Output,
@@ -158,7 +159,7 @@ class _Server:
         self.out.error(text.encode() + b"\n")
 
     def _note(self, agreed: Agreed, text: str) -> None:
-        """A notice for the client, or where there are no frames yet, for whoever looks (spec: protocol-old 2.4)."""
+        """A notice for the client; without frames it goes to the log or to standard error (spec: protocol-old 2.4)."""
         line = text.encode()
         if self.options.quiet:
             return
@@ -170,7 +171,7 @@ class _Server:
             self.out.error(line + b"\n")
 
     def _before_seed(self, agreed: Agreed) -> None:
-        """What a daemon refuses is said here or not at all: no seed goes before it (spec: protocol-old 3)."""
+        """Send a daemon's refusal before the seed, which is the only place for it here (spec: protocol-old 3)."""
         if self.daemon is not None and self.daemon.refusal is not None:
             self.agreed = agreed
             raise self.daemon.refusal
@@ -197,13 +198,13 @@ class _Server:
         from tain.session.plan import plan_fields
 
         options, link = self.options, self.link
-        # The first match counts: the client cannot undo what this side's owner has said.
+        # The first match counts, so the client cannot override the rules of this side.
         rules = self.rules
         if filters_travel(options, agreed.protocol, server_sends=options.sender):
             try:
                 texts = receive_filters(link, role=self.role)
             except StreamError:
-                # A client that leaves before its rules has told its user why.
+                # A client that closes before it sends its rules has reported the reason itself.
                 raise StreamError("") from None
             rules += _core.rules_from_wire(texts, protocol=agreed.protocol)
         if options.cvs_exclude and (options.sender or self.local):
@@ -235,10 +236,10 @@ class _Server:
         closing = b""
         if summary.code not in output.WHOLE_RUN or text:
             closing = output.closing_line(summary.code, summary.role, "server.py(1)")
-        say = self._log if summary.reported else self._tell_locally
-        say(text)
+        report = self._log if summary.reported else self._print_locally
+        report(text)
         self._log_figures(summary.code, summary.sent, summary.received, summary.total_size)
-        say(closing)
+        report(closing)
         return summary.code
 
     def _log_figures(self, code: int, sent: int, received: int, total: int) -> None:
@@ -249,7 +250,7 @@ class _Server:
     # ------------------------------------------------------------------------------------------ errors
 
     def fail(self, error: TainError) -> int:
-        """Tell the peer, and whoever reads our standard error, why this ends."""
+        """Report the error that ends the session to the peer, or else on standard error or in the log."""
         if isinstance(error, PeerExit) or (isinstance(error, StreamError) and not str(error)):
             return error.code
         text = output.error_text(error)
@@ -258,12 +259,12 @@ class _Server:
             self._log(text)
             self._log_figures(error.code, self.link.bytes_written, self.link.bytes_read, 0)
             self._log(closing)
-            # A daemon that refuses to send says why, and leaves the rest to its log.
+            # A daemon that refuses to send does not send the closing line; its log has it.
             self._send_text(
                 text if self.daemon is not None and self.options.sender and error.code == 4 else text + closing
             )
         else:
-            self._tell_locally(text + closing)
+            self._print_locally(text + closing)
         agreed = self.agreed
         try:
             if agreed is not None and agreed.protocol >= 31 and error.code not in _LOST_PEER:
@@ -272,15 +273,15 @@ class _Server:
             if self.daemon is not None:
                 self.link.drain(_DRAIN_SECONDS, _DRAIN_BYTES)
         except TainError:
-            # The peer has gone; there is nobody left to tell.
+            # The peer has closed the connection.
             pass
         return error.code
 
     def _by_message(self, code: int) -> bool:
-        """Does the reason of an end with *code* travel over the connection? (spec: protocol 3.3)
+        """Whether the reason for an exit with *code* is sent over the connection (spec: protocol 3.3).
 
-        A client ends as soon as it reads our exit code; what stands on the standard error of a remote shell's server
-        would then come too late. So the reason goes by the same way, in front of the code.
+        A client ends as soon as it reads our exit code, and would miss a reason on the standard error of a remote
+        shell. So the reason is sent over the connection, before the code.
         """
         if self.agreed is None or not self.agreed.multiplexed_out:
             return False
@@ -295,13 +296,13 @@ class _Server:
         tag = TAG_ERROR if self.agreed.protocol >= 30 else TAG_ERROR_XFER
         try:
             for line in _lines(text):
-                self.link.message(tag, unshown(line)[: _TEXT_LIMIT - 1] + b"\n")
+                self.link.message(tag, restore(line)[: _TEXT_LIMIT - 1] + b"\n")
             self.link.flush()
         except TainError:
             if self.daemon is None:
                 self.out.error(text)
 
-    def _tell_locally(self, text: bytes) -> None:
+    def _print_locally(self, text: bytes) -> None:
         if self.daemon is not None and self.daemon.log is not None:
             self._log(text)
         else:
@@ -319,23 +320,23 @@ class _Server:
 
 
 def _lines(text: bytes) -> list[bytes]:
-    """The lines of a text without their ends. A CR is a byte like others: it is shown as one."""
+    """The lines of a text without their ends. A CR does not end a line."""
     return text.removesuffix(b"\n").split(b"\n") if text else []
 
 
-def read_hidden(link: _core.Link) -> list[bytes]:
+def read_secluded(link: _core.Link) -> list[bytes]:
     """The words of a secluded argument list, without the dummy program name (spec: protocol 1.8)."""
     words: list[bytes] = []
     word = bytearray()
     while True:
         byte = link.read_byte()
         if byte:
-            if len(word) < _HIDDEN_WORD:
+            if len(word) < _SECLUDED_WORD:
                 word.append(byte)
             continue
         if not word:
             return words[1:]
-        if len(words) > _HIDDEN_WORDS:
+        if len(words) > _SECLUDED_WORDS:
             from tain.errors import ProtocolError
 
             raise ProtocolError("too many arguments")
@@ -343,7 +344,7 @@ def read_hidden(link: _core.Link) -> list[bytes]:
         word.clear()
 
 
-def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bool = False) -> int:
+def run(options: ResolvedOptions, words: Sequence[bytes], env: Environment, *, local: bool = False) -> int:
     """Serve on standard input and output. *words* is the command line that gave *options*, program name excluded."""
     from tain import _core
 
@@ -368,8 +369,8 @@ def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bo
 
         raw = None
         try:
-            # The hidden words come on top of the visible ones.
-            hidden = convert_words(read_hidden(link), options, to_wire=False)
+            # The secluded words follow the visible ones.
+            hidden = convert_words(read_secluded(link), options, to_wire=False)
             raw = parse([*words, *hidden])
             options = resolve(raw, environ=env.environ)
         except TainError as error:
@@ -377,7 +378,7 @@ def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bo
         link.set_timeout(options.timeout)
         link.set_bwlimit(options.bwlimit * 1024)
         _expand_paths(options)
-    # A twin is part of a run that has begun.
+    # A twin starts in the middle of a run, and has a role already.
     role = "server" if not local else "sender" if options.sender else "Receiver"
     out = server_output(options, env)
     if options.log_file:
@@ -396,10 +397,10 @@ def run(options: Options, words: Sequence[bytes], env: Environment, *, local: bo
 
 
 def fail_early(error: TainError, env: Environment, raw: RawOptions | None, *, role: str = "server") -> int:
-    """Report what is wrong with a server's command line, in the log that it names too. Returns the exit code."""
-    from tain.options.resolved import Options as Defaults
+    """Report an error in a server's command line, also in the log that it names. Returns the exit code."""
+    from tain.options.resolved import ResolvedOptions
 
-    options = Defaults()
+    options = ResolvedOptions()
     items = raw.items if raw is not None else []
     for row, _, _, value in items:
         if row.dest == "log_file" and isinstance(value, bytes):
@@ -413,7 +414,7 @@ def fail_early(error: TainError, env: Environment, raw: RawOptions | None, *, ro
 
 
 def _report_early(error: TainError, out: Output, role: str, *, sender: bool) -> int:
-    """As `_Server.fail`, before there is a session."""
+    """As `_Server.fail`, before a session exists."""
     out.error(output.error_text(error))
     if sender and out.log is not None:
         out.log.write(b"sent 0 bytes  received 0 bytes  total size 0")
@@ -421,8 +422,8 @@ def _report_early(error: TainError, out: Output, role: str, *, sender: bool) -> 
     return error.code
 
 
-def _expand_paths(options: Options) -> None:
-    """No shell has seen the hidden words, so the patterns among them are ours to expand."""
+def _expand_paths(options: ResolvedOptions) -> None:
+    """Expand the patterns among the secluded words, which no shell has expanded."""
     from tain.session.wildcards import expand
 
     root = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -438,17 +439,17 @@ def _expand_paths(options: Options) -> None:
         os.close(root)
 
 
-#: What a twin has from its parent though no server is told: it is the same process, gone on (spec: options 0, 5.7).
+#: Options that no server receives, but that a twin has from its parent, of which it is a fork (spec: options 0, 5.7).
 _INHERITED = (
     "confine_root", "drop_devices", "insecure_links", "super_user", "whole_file", "write_batch",
 )  # fmt: skip
 
 
-def run_twin(words: Sequence[bytes], parent: Options, env: Environment, *, read_fd: int, write_fd: int) -> int:
-    """Serve on two descriptors what a server's command line says, as the twin of a client with the options *parent*."""
+def run_twin(words: Sequence[bytes], parent: ResolvedOptions, env: Environment, *, read_fd: int, write_fd: int) -> int:
+    """Serve the command line *words* on two descriptors, as a fork of a client with the options *parent*."""
     from tain.options.parse import parse
     from tain.options.resolve import resolve
-    from tain.options.resolved import Options as Defaults
+    from tain.options.resolved import ResolvedOptions
     from tain.session.environment import Environment as Surroundings
 
     own = Surroundings(
@@ -460,7 +461,7 @@ def run_twin(words: Sequence[bytes], parent: Options, env: Environment, *, read_
         options = resolve(raw, environ=env.environ)
     except TainError as error:
         return fail_early(error, own, raw, role="sender" if b"--sender" in words else "Receiver")
-    defaults = Defaults()
+    defaults = ResolvedOptions()
     for name in _INHERITED:
         if getattr(options, name) == getattr(defaults, name):
             setattr(options, name, getattr(parent, name))

@@ -1,5 +1,5 @@
-"""Options that are known but not there yet. They are refused: nothing may look as if it had been done, and least of all
-encryption. The list in README.md says the same."""
+"""Options that are parsed but not implemented. They are refused, because an option without effect would mislead, and
+most of all one for encryption. README.md has the same list."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from tain.errors import UnsupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
 
 
-def refuse(options: Options) -> None:
+def refuse(options: ResolvedOptions) -> None:
     """Errors: `UnsupportedError` naming the first such option."""
     if options.tls:
         word = "--tls"

@@ -1,5 +1,4 @@
-"""Shell wildcards, and the names of a tree that a pattern stands for where no shell has expanded it (spec:
-protocol 10.6).
+"""Shell wildcards, and their expansion in a tree where no shell expands them (spec: protocol 10.6).
 
 A client with secluded arguments, and every client of a daemon, leaves its patterns to the server.
 """
@@ -14,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Deeper patterns are taken as they are.
+#: Patterns with more parts are not expanded.
 _DEPTH_LIMIT = 128
 
 
@@ -22,7 +21,7 @@ def wild(pattern: bytes, text: bytes, *, fold: bool = False, path: bool = False)
     """Shell wildcards ``* ? [ ]`` over the whole text; with ``path`` a slash is matched only by itself and ``**``."""
     if fold:
         pattern, text = pattern.lower(), text.lower()
-    # Greedy with one point to come back to: linear in practice, never exponential in hostile input.
+    # Greedy, with one position to return to: linear in practice, and never exponential.
     p = t = 0
     star = resume = -1
     while t < len(text):
@@ -41,7 +40,7 @@ def wild(pattern: bytes, text: bytes, *, fold: bool = False, path: bool = False)
 
 
 def _one(pattern: bytes, p: int, byte: int, path: bool) -> int:
-    """Where the pattern goes on after it took one byte, or 0 when it does not take it."""
+    """The position behind the part of the pattern that matches *byte*, or 0 without a match."""
     if p >= len(pattern):
         return 0
     c = pattern[p]
@@ -95,13 +94,12 @@ def expand(
     follow: bool = False,
     locked: bool = False,
 ) -> list[bytes]:
-    """What *path* stands for in the tree under the open directory *root*, sorted.
+    """The names that *path* matches in the tree under the open directory *root*, sorted.
 
-    As in rsync a wildcard matches a leading dot too, and what stands behind the last wildcard need not be there. A path
-    that matches nothing stays as it is, so that its name stands in the error. *hidden* says whether nobody may know of
-    a path; its second argument is whether that is a directory. Unless *follow*, a link on the way is followed only when
-    it is relative and stays below *root*: that keeps the search in there whatever others do to the tree meanwhile.
-    *locked*: nothing else can be reached.
+    As in rsync, a wildcard also matches a leading dot, and the parts behind the last wildcard need not exist. A path
+    without a match is returned unchanged, so that the error names it. *hidden* says whether a path must not be visible;
+    its second argument is true for a directory. Unless *follow*, a symlink is followed only when it is relative and
+    stays below *root*, which holds even if the tree changes meanwhile. *locked*: the process cannot leave *root*.
     """
     if not has_wildcard(path):
         return [path]
@@ -147,7 +145,7 @@ def _search(
                 kind = 0
             if has_wildcard(part) and kind == 0o120000 and _dangles(directory, name, depth):
                 continue
-            # What a link leads to is found out by whoever opens it.
+            # The target of a symlink is checked when it is opened.
             fits = kind in (0o040000, 0o120000) or not (rest or want_directory)
             if fits and not (hidden is not None and hidden(prefix + name, kind == 0o040000)):
                 found.append(prefix + name + behind)
@@ -172,9 +170,9 @@ _MAX_LINKS = 40
 
 
 def open_inside(root: int, path: bytes) -> int:
-    """A directory below *root*, walked component by component: a link on the way must stay in there.
+    """Open a directory below *root*, component by component; a symlink on the way must stay below *root*.
 
-    Raises :class:`OSError`: ``ELOOP`` for a link that leads out.
+    Errors: `OSError`, with ``ELOOP`` for a symlink that leads out.
     """
     refused = OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
     todo = [part for part in path.split(b"/") if part not in (b"", b".")]
@@ -204,9 +202,9 @@ def open_inside(root: int, path: bytes) -> int:
 
 
 def _dangles(directory: int, name: bytes, depth: int | None) -> bool:
-    """Whether a link leads nowhere; a pattern does not mean such a one.
+    """Whether a symlink has no target; patterns do not match such a link.
 
-    With a *depth* below the root, what lies outside is not looked for: whether it is there is nobody's business.
+    With a *depth* below the root, a target outside is not looked up, because its existence must stay secret.
     """
     try:
         if depth is not None:

@@ -1,7 +1,7 @@
-"""A twin of this process as the server of a local run (spec: options 5.7).
+"""A fork of this process as the server of a local run (spec: options 5.7).
 
-Most local copies need no second process. This is for the ones whose stream somebody wants to see: a batch is being
-written, options go to the receiving side alone, or names change their character set (--iconv).
+Most local copies need no second process. This one is for copies that need a stream: for a batch, for options of the
+receiving side alone, and for names that change their character set (--iconv).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def fork_server(serve: Callable[[int, int], int]) -> Child:
     """Run ``serve(read_fd, write_fd)`` in a forked process, whose exit status is what it returns.
 
-    Must be called before any thread of this process exists: only the caller's thread lives on in the twin.
+    Call it before this process has threads: only the calling thread exists in the fork.
     """
-    # Pipes, as to a remote shell: an end that is closed early is then the end of a stream, not a reset.
+    # Pipes, as to a remote shell: closing one end early ends the stream; a socket would be reset.
     to_child = os.pipe2(os.O_CLOEXEC)
     from_child = os.pipe2(os.O_CLOEXEC)
     for fd in (to_child[1], from_child[0]):
@@ -33,7 +33,7 @@ def fork_server(serve: Callable[[int, int], int]) -> Child:
             os.close(from_child[0])
             code = serve(to_child[0], from_child[1])
         finally:
-            # Nothing of the parent's (buffers, exit handlers) may run twice.
+            # Buffers and exit handlers of the parent must not run twice.
             os._exit(code)
     os.close(to_child[0])
     os.close(from_child[1])

@@ -1,4 +1,4 @@
-"""Ways to a daemon that are not a plain connection: a web proxy, a program (spec: protocol 10.2, options 7)."""
+"""Connections to a daemon through a web proxy or a program (spec: protocol 10.2, options 7)."""
 
 from __future__ import annotations
 
@@ -6,27 +6,30 @@ import errno
 import os
 
 from tain.digits import bounded
-from tain.errors import SocketError, shown
+from tain.errors import SocketError
+from tain.escape import printable
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
 
-#: What a host may hold, and begin with, that is put into the command of RSYNC_CONNECT_PROG (spec: security SEC-36).
+#: The bytes with which a host may begin, and those it may hold, in a command of RSYNC_CONNECT_PROG (spec: security
+#: SEC-36).
 _HOST_FIRST = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:")
 _HOST = _HOST_FIRST | frozenset(b"-+~%")
-#: Longest request of ours, and one byte more than a proxy's line may have in front of its line feed (observed).
+#: Longest request that is sent, and one byte more than a line of the proxy may have before its line feed (observed).
 _LIMIT = 1023
-#: Connections of others that may wait in front of ours, and how many of them are turned away before giving up.
+#: Foreign connections that may be queued before our own, and how many of them are closed before giving up.
 _PAIR_BACKLOG = 64
 _PAIR_STRANGERS = 1024
-#: Least length of encoded credentials that is refused before there is a request to fit them into (observed).
+#: Encoded credentials from this length on are refused before a request is made of them (observed).
 _CREDENTIALS_LIMIT = 1024
 
 
 class Proxy:
-    """``[USER:PASS@]HOST:PORT`` of RSYNC_PROXY. The port may be whatever the resolver takes."""
+    """``[USER:PASS@]HOST:PORT`` of RSYNC_PROXY. Only the resolver judges the port."""
 
     __slots__ = ("credentials", "host", "port")
 
@@ -39,7 +42,7 @@ class Proxy:
             raise SocketError("invalid proxy specification: should be HOST:PORT")
         self.host = host
         if port.isdigit() and len(port) > 9:
-            # The C library's resolver takes the low 16 bits of what fits into 64; Python's refuses.
+            # The C library's resolver takes the low 16 bits of a 64-bit number; Python's refuses it.
             port = b"%d" % (bounded(port, (1 << 64) - 1) & 0xFFFF)
         self.port = port
         self.credentials: bytes | None = login if at else None
@@ -66,16 +69,16 @@ def request(host: bytes, port: int, credentials: bytes | None) -> bytes:
 
 
 def establish(sock: socket.socket, host: bytes, port: int, credentials: bytes | None, *, role: str) -> None:
-    """Have the proxy at the other end of *sock* connect us to *host*."""
+    """Ask the proxy at the other end of *sock* for a connection to *host*. Errors: `SocketError`."""
     try:
         sock.sendall(request(host, port, credentials))
     except OSError as error:
-        raise SocketError(f"rsync: [{role}] failed to write to proxy: {_reason(error.errno)}") from error
+        raise SocketError(f"rsync: [{role}] failed to write to proxy: {system_text(error)}") from error
     line = _line(sock, "proxy response line too long", role)
     # spec: protocol 10.2
     status = line[5:].lstrip(b"0123456789.")
     if line[:5] != b"HTTP/" or status[:1] != b" " or status.lstrip(b" ")[:1] != b"2":
-        raise SocketError(f"bad response from proxy -- {shown(line)}")
+        raise SocketError(f"bad response from proxy -- {printable(line)}")
     while _line(sock, "proxy response header line too long", role):
         pass
 
@@ -87,11 +90,10 @@ def _line(sock: socket.socket, too_long: str, role: str) -> bytes:
         try:
             char = sock.recv(1)
         except OSError as error:
-            raise SocketError(f"rsync: [{role}] failed to read from proxy: {_reason(error.errno)}") from error
+            raise SocketError(f"rsync: [{role}] failed to read from proxy: {system_text(error)}") from error
         if not char:
-            # An early end is no failed call. rsync adds what its connect() has left behind, and so do we: the line
-            # is known by it.
-            raise SocketError(f"rsync: [{role}] failed to read from proxy: {_reason(errno.EINPROGRESS)}")
+            # No call has failed. rsync adds the error number that its connect() left behind; users know that line.
+            raise SocketError(f"rsync: [{role}] failed to read from proxy: {system_text(errno.EINPROGRESS)}")
         if char == b"\n":
             return bytes(line.removesuffix(b"\r"))
         line += char
@@ -99,15 +101,11 @@ def _line(sock: socket.socket, too_long: str, role: str) -> bytes:
             raise SocketError(too_long)
 
 
-def _reason(number: int | None) -> str:
-    return f"{os.strerror(number or 0)} ({number or 0})"
-
-
 def program_command(template: bytes, host: bytes) -> bytes:
     """RSYNC_CONNECT_PROG with ``%H`` replaced by the host in single quotes, and ``%%`` by a percent sign.
 
-    Errors: `SocketError` for a host with characters that a shell may obey. Quotes alone do not help: the template may
-    hand the word to another shell. Any percent sign in the template counts, as in rsync (observed).
+    Errors: `SocketError` for a host with characters that a shell may interpret. Quotes alone do not help: the template
+    may pass the word to another shell. Any percent sign in the template triggers the check, as in rsync (observed).
     """
     if b"%" in template and not (host and host[0] in _HOST_FIRST and _HOST.issuperset(host)):
         raise SocketError("unsafe host characters for RSYNC_CONNECT_PROG")
@@ -131,8 +129,8 @@ def program_command(template: bytes, host: bytes) -> bytes:
 def connected_pair() -> tuple[socket.socket, socket.socket]:
     """Two ends of a TCP connection over the loopback interface. Errors: `OSError`.
 
-    A daemon at one of them sees a peer with an address, as with any connection. For a moment anybody on this machine
-    can connect to the listener, so whoever is accepted must come from our own port.
+    A daemon at one of them sees a peer with an address, as with any connection. For a moment any process of this
+    machine can connect to the listener, so only a connection from our own port is accepted.
     """
     import socket
 
@@ -141,7 +139,7 @@ def connected_pair() -> tuple[socket.socket, socket.socket]:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
             listener.bind(("127.0.0.1", 0))
             listener.listen(_PAIR_BACKLOG)
-            # Without blocking: strangers may have filled the queue, and only accept() empties it.
+            # Without blocking: foreign connections may fill the queue, and only accept() empties it.
             ours.setblocking(False)
             number = ours.connect_ex(listener.getsockname())
             if number not in (0, errno.EINPROGRESS):
@@ -164,9 +162,9 @@ def connected_pair() -> tuple[socket.socket, socket.socket]:
 
 
 def run_program(template: bytes, host: bytes, environ: Mapping[bytes, bytes], *, role: str) -> int:
-    """Start the program of RSYNC_CONNECT_PROG on one end of a connection; returns the descriptor of the other.
+    """Start the program of RSYNC_CONNECT_PROG on one end of a connection; returns the descriptor of the other end.
 
-    Nobody waits for it: it ends with its connection.
+    The program is not waited for: it ends with its connection.
     """
     import signal
 
@@ -174,7 +172,7 @@ def run_program(template: bytes, host: bytes, environ: Mapping[bytes, bytes], *,
     try:
         ours, theirs = connected_pair()
     except OSError as error:
-        raise SocketError(f"rsync: [{role}] socketpair_tcp failed: {_reason(error.errno)}") from error
+        raise SocketError(f"rsync: [{role}] socketpair_tcp failed: {system_text(error)}") from error
     shell = environ.get(b"RSYNC_SHELL") or b"sh"
     argv = [shell, b"-c", command]
     actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0), (os.POSIX_SPAWN_DUP2, theirs.fileno(), 1)]
@@ -182,7 +180,7 @@ def run_program(template: bytes, host: bytes, environ: Mapping[bytes, bytes], *,
         os.posix_spawnp(shell, argv, dict(environ), file_actions=actions, setsigdef=[signal.SIGPIPE])
     except OSError as error:
         ours.close()
-        raise SocketError(f"rsync: Failed to exec {shown(shell)}: {_reason(error.errno)}") from error
+        raise SocketError(f"rsync: Failed to exec {printable(shell)}: {system_text(error)}") from error
     finally:
         theirs.close()
     return ours.detach()

@@ -5,28 +5,30 @@ from __future__ import annotations
 import errno
 import os
 
-from tain.errors import IpcError, shown
+from tain.errors import IpcError
+from tain.escape import printable
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: How long the end of a child is waited for when its stream has ended early (spec: output 2).
+#: Seconds to wait for the end of a child whose stream ended early (spec: output 2).
 GRACE = 1.0
-#: Pipe size asked for: the kernel's default of 64 KiB costs a switch of processes for each of them.
+#: Requested pipe size: with the kernel's default, each 64 KiB cost a switch of processes.
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031
 
 
 class Child:
-    """A started program and our ends of its pipes. Closing is the owner's business: `close`, then `wait`."""
+    """A started program and our ends of its pipes. The owner calls `close`, then `wait`."""
 
     def __init__(self, pid: int, read_fd: int, write_fd: int) -> None:
         self.pid = pid
         self.read_fd = read_fd
         self.write_fd = write_fd
         self._status: int | None = None
-        #: A signal has ended it.
+        #: A signal ended it.
         self.killed = False
 
     def close(self) -> None:
@@ -37,9 +39,9 @@ class Child:
         self.read_fd = self.write_fd = -1
 
     def wait(self, seconds: float | None = None) -> int | None:
-        """The exit status of the child, or None when it still runs after *seconds* (None: wait for ever).
+        """The exit status of the child, or None when it still runs after *seconds* (None: no limit).
 
-        A child that a signal ended counts as 0; `killed` is set then.
+        For a child that a signal ended, the status is 0 and `killed` is set.
         """
         if self._status is None:
             if seconds is not None and not self._over(seconds):
@@ -47,20 +49,20 @@ class Child:
             try:
                 _, raw = os.waitpid(self.pid, 0)
             except ChildProcessError:
-                # Somebody else has waited for it.
+                # Another part of the program has waited for it.
                 raw = 0
             self.killed = os.WIFSIGNALED(raw)
             self._status = 0 if self.killed else os.WEXITSTATUS(raw)
         return self._status
 
     def _over(self, seconds: float) -> bool:
-        """Has the child ended within *seconds*? Leaves it to be waited for."""
+        """Whether the child ends within *seconds*. It is not reaped."""
         import select
 
         try:
             fd = os.pidfd_open(self.pid)
         except OSError as error:
-            # ESRCH: already reaped; ENOSYS: an old kernel, where waiting in full is the lesser evil.
+            # ESRCH: already reaped. ENOSYS: an old kernel, where a wait without limit is better than none.
             return error.errno in (errno.ESRCH, errno.ENOSYS)
         try:
             poll = select.poll()
@@ -74,7 +76,7 @@ def child_environment(environ: Mapping[bytes, bytes], *, port: int | None = None
     """The environment of a remote shell (spec: options 7): no DISPLAY without a helper, RSYNC_PORT for a daemon."""
     copy = dict(environ)
     if b"SSH_ASKPASS" not in copy:
-        # ssh would otherwise ask for a password in a window.
+        # Otherwise ssh would ask for a password in a window.
         copy.pop(b"DISPLAY", None)
     if port is not None:
         copy[b"RSYNC_PORT"] = b"%d" % port
@@ -84,7 +86,7 @@ def child_environment(environ: Mapping[bytes, bytes], *, port: int | None = None
 def spawn(argv: Sequence[bytes], environ: Mapping[bytes, bytes], *, role: str) -> Child:
     """Start *argv* with its standard streams on two pipes. Errors: `IpcError` when it cannot be run."""
     if not argv:
-        raise IpcError(f"rsync: [{role}] Failed to exec : {os.strerror(errno.ENOENT)} ({errno.ENOENT})")
+        raise IpcError(f"rsync: [{role}] Failed to exec : {system_text(errno.ENOENT)}")
     to_child = os.pipe2(os.O_CLOEXEC)
     from_child = os.pipe2(os.O_CLOEXEC)
     for fd in (to_child[1], from_child[0]):
@@ -99,24 +101,18 @@ def spawn(argv: Sequence[bytes], environ: Mapping[bytes, bytes], *, role: str) -
     except OSError as error:
         for fd in (*to_child, *from_child):
             os.close(fd)
-        number = error.errno or 0
-        raise IpcError(f"rsync: [{role}] Failed to exec {shown(argv[0])}: {os.strerror(number)} ({number})") from error
+        raise IpcError(f"rsync: [{role}] Failed to exec {printable(argv[0])}: {system_text(error)}") from error
     os.close(to_child[0])
     os.close(from_child[1])
     return Child(pid, from_child[0], to_child[1])
 
 
 def enlarge(fd: int) -> None:
-    """Give a pipe room for more than one frame, where the user may."""
+    """Enlarge a pipe to more than one frame, where the user may."""
     import fcntl
 
     try:
         fcntl.fcntl(fd, _F_SETPIPE_SZ, _PIPE_BYTES)
     except OSError:
-        # Over the user's quota of pipe memory: the default size works too.
+        # Over the user's quota of pipe memory; the default size works too.
         pass
-
-
-def combined_code(own: int, child: int | None) -> int:
-    """The exit code of a run whose child ended with *child*: the larger one (spec: output 2)."""
-    return max(own, child or 0)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 
 from tain.digits import INT_MAX, bounded
-from tain.errors import ConnectTimeout, SocketError, UsageError, shown
+from tain.errors import ConnectTimeout, SocketError, UsageError
+from tain.escape import printable
+from tain.system import system_text
 from tain.transport import proxy
 
 TYPE_CHECKING = False
@@ -35,7 +36,7 @@ _SOCKOPTS: dict[bytes, tuple[int, int, int | None]] = {
 
 
 def set_options(sock: socket.socket, text: bytes, warn: Callable[[bytes], None]) -> None:
-    """Apply ``--sockopts``: ``NAME[=VALUE]`` words split by commas, tabs and spaces. Trouble is only told."""
+    """Apply ``--sockopts``: ``NAME[=VALUE]`` words split by commas, tabs and spaces. Failures are only reported."""
     for word in text.replace(b",", b" ").split():
         name, equals, value = word.partition(b"=")
         found = _SOCKOPTS.get(name)
@@ -49,16 +50,11 @@ def set_options(sock: socket.socket, text: bytes, warn: Callable[[bytes], None])
         try:
             sock.setsockopt(level, number, wanted)
         except OSError as error:
-            text_of = os.strerror(error.errno or 0).encode()
-            warn(b"rsync: failed to set socket option %s: %s (%d)\n" % (name, text_of, error.errno or 0))
-
-
-def _show(host: bytes) -> str:
-    return shown(host)
+            warn(b"rsync: failed to set socket option %s: %s\n" % (name, system_text(error).encode()))
 
 
 class Connector:
-    """How to reach a daemon; `connect` gives a descriptor that the caller owns."""
+    """How to reach a daemon; `connect` returns a descriptor that the caller owns."""
 
     def __init__(
         self,
@@ -72,7 +68,7 @@ class Connector:
         family: int = 0,
         sockopts: bytes | None = None,
     ) -> None:
-        """*trace* gets the line of ``--debug=CONNECT2``. *family* is 0, 4 or 6; *contimeout* is in seconds."""
+        """*trace* receives the line of ``--debug=CONNECT2``. *family* is 0, 4 or 6; *contimeout* is in seconds."""
         self._environ = environ
         self._role = role
         self._warn = warn
@@ -101,13 +97,13 @@ class Connector:
         return sock.detach()
 
     def _open(self, host: bytes, port: int | bytes) -> socket.socket:
-        """*port* is a number, or text for the resolver, which has its own idea of numbers that are too large."""
+        """*port* is a number, or text that only the resolver judges (RSYNC_PROXY)."""
         try:
             found = socket.getaddrinfo(host, port, self._family, socket.SOCK_STREAM)
         except (socket.gaierror, UnicodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "Name or service not known"
-            service = port if isinstance(port, int) else _show(port)
-            raise SocketError(f"rsync: getaddrinfo: {_show(host)} {service}: {reason}") from error
+            service = port if isinstance(port, int) else printable(port)
+            raise SocketError(f"rsync: getaddrinfo: {printable(host)} {service}: {reason}") from error
         deadline = time.monotonic() + self._contimeout if self._contimeout > 0 else None
         failures: list[str] = []
         for family, kind, number, _, place in found:
@@ -115,7 +111,7 @@ class Connector:
             try:
                 if self._connect_one(sock, family, place, deadline):
                     if self._trace is not None:
-                        self._trace(f"Connected to {_show(host)} ({place[0]})")
+                        self._trace(f"Connected to {printable(host)} ({place[0]})")
                     return sock
                 sock.close()
             except TimeoutError as error:
@@ -123,13 +119,12 @@ class Connector:
                 raise ConnectTimeout("") from error
             except OSError as error:
                 sock.close()
-                number = error.errno or 0
-                where = f"{_show(host)} ({place[0]})"
-                failures.append(f"rsync: [{self._role}] failed to connect to {where}: {os.strerror(number)} ({number})")
+                where = f"{printable(host)} ({place[0]})"
+                failures.append(f"rsync: [{self._role}] failed to connect to {where}: {system_text(error)}")
         raise SocketError("\n".join(failures))
 
     def _connect_one(self, sock: socket.socket, family: int, place: tuple[object, ...], deadline: float | None) -> bool:
-        """False when the address of ``--address`` does not fit this family or host."""
+        """False when the address of ``--address`` does not fit the family of the peer's."""
         if self._address is not None and not self._bind(sock, family):
             return False
         if self._sockopts is not None:
@@ -139,7 +134,7 @@ class Connector:
             sock.settimeout(max(deadline - time.monotonic(), 0.001))
         sock.connect(place)
         sock.settimeout(None)
-        # Requests are small and the answers are waited for (rsync loses up to 40 ms here).
+        # Requests are small and each waits for its answer (rsync loses up to 40 ms here).
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:
@@ -153,7 +148,7 @@ class Connector:
         except socket.gaierror as error:
             if error.errno == getattr(socket, "EAI_ADDRFAMILY", None):
                 return False
-            raise SocketError(f"rsync: getaddrinfo {_show(self._address)}: {error.strerror}") from error
+            raise SocketError(f"rsync: getaddrinfo {printable(self._address)}: {error.strerror}") from error
         for _, _, _, _, place in found:
             try:
                 sock.bind(place)
@@ -164,7 +159,7 @@ class Connector:
 
 
 def parse_port(port: int) -> int:
-    """The port in force: 0 stands for the default. Errors: `UsageError` for what is no port."""
+    """The port in force: 0 means the default. Errors: `UsageError` for a negative number."""
     if port < 0:
         raise UsageError(f"invalid port number: {port}")
     # The resolver takes the low 16 bits, and so does rsync.

@@ -1,7 +1,7 @@
 """`python -m tests.fault.injected [NUMBER | changes | ID...]`: run cases outside of pytest, and count what they find.
 
 A number: so many injected calls, 3600 without one. `changes`: all changing sources. `table`: write the table of calls
-anew. JOBS in the environment: how many processes run.
+again. JOBS in the environment: how many processes run.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def every() -> list[Case]:
         for word in calls.split(" "):
             side, call = word.split(":")
             for error in ERRORS.get(call, "").split():
-                # What is interrupted for ever never ends, here as anywhere.
+                # A call that is interrupted every time never ends.
                 moments = WHEN[:-1] if error == "EINTR" else WHEN
                 found += [Case(name, via, side, call, error, when, user == "user") for when in moments]
     return found

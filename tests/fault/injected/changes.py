@@ -28,7 +28,7 @@ SETS = (
     "compress",
     "checksum",
 )
-#: A new file of 70,000 bytes, and one of more than a megabyte of which an old version is there.
+#: A new file of 70,000 bytes, and one of more than a megabyte with an old version at the destination.
 NAMES = ("newdir/x", "big")
 
 
@@ -59,7 +59,7 @@ def every() -> list[Change]:
         # The directory of those is that of everything.
         if what == "rename-dir" and "/" not in name:
             continue
-        # --append takes what it has for the beginning of whatever file is there now.
+        # --append takes what it has for the beginning of the file that is there now.
         if (set_, what, moment) != ("append", "replace", "open"):
             found.append(Change(what, moment, name, via, set_))
     return found

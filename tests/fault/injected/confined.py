@@ -108,7 +108,7 @@ def compare_with_strace(name: str) -> str:
     world.control.arm(world.work, every=True)
     trace = world.base / "trace"
     program = [str(world.program(runner().programs["tain"])), *set_.words("local"), *set_.sources, "dst/"]
-    # From the moment that the trees are touched; what the start of the interpreter does is none of that.
+    # From the moment that the trees are touched; the start of the interpreter does not count.
     command = ["strace", "-f", "-o", str(trace), "-e", "trace=" + ",".join(f"?{call}" for call in KINDS), "-E"]
     command += [f"LD_PRELOAD={world.control.library}", *program]
     env = programs.environment(str(world.home), INJECT_CONTROL=str(world.control.path))

@@ -1,4 +1,4 @@
-"""Builds the preloaded library, and tells it which calls fail (preload.c)."""
+"""Builds the preloaded library, and controls which calls fail (preload.c)."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Spot:
     leaf: str
     """The last component as it stood in the call."""
     vague: bool = False
-    """An unnamed file, of which only the directory is known."""
+    """An unnamed file: only its directory is known."""
 
 
 def spot(work: Path, kind: str, path: str) -> Spot:
@@ -144,7 +144,7 @@ class Judge:
             self.say("nothing was hit: the table of calls is wrong")
 
     def lost_basis(self) -> bool:
-        """The sender was told of blocks that the receiver cannot read any more: rsync ends with 2, in these words."""
+        """The sender has sums of blocks that the receiver cannot read any more: rsync ends with 2, in these words."""
         words = "got a block match with no basis file"
         return self.run.outcome.code == 2 and words in self.text and any(s.top != "src" for s in self.spots)
 
@@ -343,10 +343,10 @@ class Judge:
             if self.case.set != "attributes":
                 left, right = plain(left), plain(right)
             if self.case.set == "remove-source":
-                # A directory whose files are gone from the source has another time; what is there whole is gone too.
+                # A directory whose files are gone from the source has another time; a complete copy is gone too.
                 left, right = content(left), content(right)
             if self.case.set.startswith("append") and content(left) == content(source.get(name)):
-                # --append believes that what is there is the beginning; the next run may know better.
+                # --append takes the existing data for the beginning; the next run may know better.
                 continue
             if left != right:
                 self.say(f"after the next run {name} is not as its source: {left} for {right}")

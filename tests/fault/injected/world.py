@@ -8,6 +8,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests import programs
 from tests.fault.injected.control import Control
@@ -32,8 +33,8 @@ def entries(root: bool) -> list[Entry]:
     attribute = {"user.colour": b"blue"}
     big, text = filler(b"big", BIG), filler(b"text", 9000)
 
-    def file(path: str, content: bytes, **more: object) -> File:
-        return File(path, content=content, **more)  # type: ignore[arg-type]
+    def file(path: str, content: bytes, **more: Any) -> File:
+        return File(path, content=content, **more)
 
     made: list[Entry] = [
         Dir("src", mode=0o755),
@@ -110,7 +111,7 @@ def entries(root: bool) -> list[Entry]:
 
 @dataclass
 class Run:
-    """What a run did: how it ended, what it said, what is there now, and which calls were hit."""
+    """What a run did: how it ended, its output, the resulting trees, and which calls were hit."""
 
     outcome: programs.Outcome
     log: str

@@ -193,6 +193,6 @@ if __name__ == "__main__":
         time.sleep(0.4)
         p.terminate()
         p.wait()
-        # Only the first line: how many of its processes tell the client their end is a race in rsync.
+        # Only the first line: how many of its processes report their end to the client is a race in rsync.
         print(f"{n}: client reads {r[0][:1]}; files {sorted(f for _, _, found in os.walk(W + '/m') for f in found)}")
         subprocess.run(["rm", "-rf", W])

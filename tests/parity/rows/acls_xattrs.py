@@ -278,7 +278,7 @@ SNAPSHOT: Tree = [
     ],
 ]
 
-#: Values of more than 32 bytes travel only where no file at hand has them: one in an alternate directory is at hand.
+#: Values of more than 32 bytes are sent only if the receiver has no file with them; alternate directories count.
 XATTR_ALTERNATES = [
     *[
         item
@@ -289,7 +289,7 @@ XATTR_ALTERNATES = [
     *both("TRF-11-X-rsnapshot", "-aiXH --delete --numeric-ids --delete-excluded --link-dest=../old", SNAPSHOT),
 ]
 
-#: Directories below a backup directory look like those whose files they keep; what they would inherit goes.
+#: Directories below a backup directory get the attributes of the originals, and lose inherited ones.
 BACKUP_ACLS = [
     row
     for ident, options in (("A", "-aiA"), ("HXA", "-aiHXA"), ("plain", "-ai"), ("notime", "-rltiA"))

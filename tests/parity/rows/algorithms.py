@@ -46,7 +46,7 @@ SUMS = [
     *versions("PRO-5-none", "-aic --cc=md5,none", OLDER, (29, 32), stderr=False),
     *over("PRO-8-names", "-a --cc=a,b,c", OLDER),
     *over("PRO-8-names-2", "-a --cc=md5,md5,md5", OLDER),
-    # What is asked for again is not compared.
+    # A file that is requested again is not compared.
     *versions("PRO-52-c", "-aic --append-verify",
               [File("src/a", content=b"whole text"), File("dst/a", content=b"#hole", time=-1)], (29, 30, 32)),
 ]  # fmt: skip

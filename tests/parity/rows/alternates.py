@@ -382,7 +382,7 @@ OTHER_VALUES = [
 ]  # fmt: skip
 
 NEAREST = [
-    # The name that is nearest: what is left out before anything is kept costs its number only.
+    # The nearest name: candidates that are dropped before the first one is kept count by number only.
     *(
         Row(f"OPT-37-fuzzy-{name}", f"src/ src/{name}*3000 dst/ dst/b*2000 dst/z*1900", "-ry --debug=fuzzy src/ dst/")
         for name in ["n", "nl", "nml", "lnn", "xxn"]

@@ -99,6 +99,7 @@ BACKUPS = [
     row("TRF-21-delete-suffix", "-aib --delete src/ dst/", "src/ src/a dst/x~ dst/y"),
 ]
 
+# A link in a backup directory gives way.
 BACKUP_ROWS = [
     Row(
         f"F9-backup-{name}",

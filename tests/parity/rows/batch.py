@@ -11,7 +11,7 @@ BATCH_BIG = filler(b"batch", 60_000)
 
 BATCH_EDITED = BATCH_BIG[:20_000] + b"words" + BATCH_BIG[20_000:]
 
-#: What there is to do: new, changed, removed and equal files of several kinds. A file of its own per directory where
+#: The work of a run: new, changed, removed and equal files of several kinds. A file of its own per directory where
 #: the order of a list shows.
 WORK: Tree = [
     "src/a=new src/same src/l->a src/d/b src/empty/ src/k;m=0600 dst/ dst/a=older;t=-5 dst/same dst/gone dst/k;m=0644",
@@ -47,7 +47,7 @@ def replayed(ident: str, options: str, **more: Any) -> list[Row]:
     orders that are free, so they are taken away before the trees are compared; tests/interop swaps the programs."""
     read = f"{options} --read-batch=b dst/"
     then = [TWIN, read, "!rm -f b"]
-    # Below protocol 29 two processes tell their items by themselves.
+    # Below protocol 29 each of two processes prints its own items.
     old = any(word in options for word in ("=27", "=28"))
     push = {"sorted": "--delete" in options or old} | more
     more = {"sorted": old} | more
@@ -214,7 +214,7 @@ SCRIPTS = [
     script("exclude-empty", ["-a", "--write-batch=b", "--exclude=", "src/", "dst/"]),
 ]  # fmt: skip
 
-#: What a batch says of options that it decides otherwise.
+#: The messages about options that the batch overrides.
 BATCH = [
     Row(f"OPT-batch-told-{n}", "src/ src/a src/d/b src/l->a dst/", f"{written} --write-batch=b src/ dst/",
         then=["!rm -rf dst; mkdir dst", f"{read} --read-batch=b dst/", "!rm -f b b.sh"], sorted=True)

@@ -74,7 +74,7 @@ def _hangul(top: str, charset: str, *more: str) -> Tree:
     return [*dirs, *files, *links]
 
 
-#: Names and targets in another character set, locally and over a shell; those it has no letters for are left out.
+#: Names and targets in another character set, locally and over a shell; those without a letter in it are left out.
 HANGUL = [
     row
     for ident, charset, option, more in (

@@ -118,7 +118,7 @@ EXISTING_BY_TURNS = [
     *ways("TRF-7-ignore-delete", "-ai --ignore-existing --delete", "src/ src/a=x src/d/x dst/ dst/a=o dst/e/f"),
     *ways("TRF-7-ignore-hard", "-aiH --ignore-existing", "src/ src/a=n src/b=>src/a src/c=>src/a dst/ dst/b=o"),
     *ways("TRF-7-existing-hard", "-aiH --existing", "src/ src/a=n src/b=>src/a src/c=>src/a dst/ dst/b=o"),
-    # Who sends has absolute names as such, who receives has them below the destination.
+    # For the sender an absolute name is absolute, for the receiver it is below the destination.
     *(
         Row(f"OPT-R-absolute-{number}", "src/d/a src/d/b/c dst/", f"{options} {{w}}/src/d dst/")
         for number, options in enumerate(["-aRii", "-aRvv", "-aR --out-format=%n|%f|%i"])
@@ -129,7 +129,7 @@ EXISTING_BY_TURNS = [
     Row("OPT-R-root-push", "dst/", "-aR --exclude=/* --out-format=%n|%f|%i / h:{w}/dst/", via="shell"),
     Row("OPT-R-root-pull", "dst/", "-aR --exclude=/* --out-format=%n|%f|%i h:/ dst/", via="shell"),
     Row("OPT-root-f", "dst/", "-a --exclude=/* --out-format=%n|%f|%i / dst/"),
-    # An empty directory has no list of its own in which what is below it could be marked as left out.
+    # An empty directory has no list of its own, so no entry below it can be marked as left out.
     *ways("TRF-7-existing-empty", "-aii --existing", "src/ src/empty/ src/sub/deep/x src/sub/c dst/sub/"),
     *ways("TRF-7-empty-in-the-way", "-aii", "src/ src/empty/ src/sub/deep/x src/sub/c dst/empty dst/sub/", user=True),
     *ways("TRF-7-ignore-empty", "-aii --ignore-existing", "src/ src/empty/ src/sub/deep/x dst/empty=f dst/sub/deep/"),
@@ -210,7 +210,7 @@ REPLACE = [
     ]
 ]
 
-# What is below a directory whose place a file has (--ignore-existing) is tried, and fails.
+# With --ignore-existing a file stays in the place of a directory: the contents of the directory are tried, and fail.
 IN_THE_WAY = [
     Row(f"TRF-7-in-the-way-{number}", tree, f"{options} --ignore-existing src/ dst/", sorted=True)
     for number, (options, tree) in enumerate(

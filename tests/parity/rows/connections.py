@@ -18,7 +18,7 @@ UNSAFE = {
     "hash": "a#b", "exclamation": "a!b", "delete": "a\x7fb", "question": "a?b", "brace": "a{b", "high": "\x80",
 }  # fmt: skip
 
-#: Writes down its arguments, takes the client's greeting, and leaves without one of its own.
+#: Records its arguments, reads the client's greeting, and ends without a greeting of its own.
 PROBE = File("probe", content=b'#!/bin/sh\nprintf %s "$*" >"${0%/*}/seen"\nread line\n', mode=0o755)
 
 

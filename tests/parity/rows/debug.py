@@ -12,7 +12,7 @@ NORM = [
     (r"waiting on \d+", "waiting on N"),
     (r"(?m)^(renaming .*)\.[A-Za-z0-9]{6} to ", r"\1.XXXXXX to "),
     (r"file=[\w.]+, line=\d+", "file=FILE, line=N"),
-    # Which of equal blocks is taken, and what a server says of its own end.
+    # Which of several equal blocks is used, and what a server reports about its own end.
     (r"(?m)^(match at|potential match|chunk\[|sum=|hash search s->).*\n", ""),
     (r"(?m)^\[sender\] _exit_cleanup.*entered\n", ""),
     # A list is read from the wire in another order than rsync writes it.
@@ -68,7 +68,7 @@ ROWS: list[Row] = [
     *debugged("deltasum", "-a --no-W --debug=deltasum2"),
     *debugged("proto", "-a --debug=proto,nstr2"),
     *debugged("cmd", "-a --debug=cmd2,iconv2,exit2"),
-    # The shell is debugged as it stands on the command line, and only then.
+    # The shell is reported as the command line has it, and only if it does.
     *(
         Row(f"OUT-debug-cmd-{n}", "src/ src/a=1", f"-a --debug=cmd2 {shell}src/ dst/", env={"RSYNC_RSH": "rsh -q"})
         for n, shell in enumerate(("", "-e 'ssh -p 22' "))
@@ -92,7 +92,7 @@ ROWS: list[Row] = [
     ),
     # The first line of progress is that of the first block which was found.
     Row("OUT-14-delta", "src/ src/a*5000 dst/ dst/a*4000", "-a --progress src/ h:{w}/dst/", via="shell"),
-    # A server tells of a deletion without permissions, so there are none to show.
+    # A server reports a deletion without permissions, so there are none to show.
     Row(
         "OUT-31-push",
         "src/ src/a dst/ dst/x/ dst/x/y dst/z->q",

@@ -59,6 +59,7 @@ PRUNE = [
     row("MET-m-push", "-aim src/ h:{w}/dst/", EMPTY, via="shell"),
 ]
 
+# --mkpath, and a dry run whose directories were only announced.
 MKPATH_ROWS = [
     Row(f"B16-{name}-{number}{way}", "from/f from/l->x from/d/g", command, via=via)
     for number, options in enumerate(
@@ -110,6 +111,7 @@ MAKERS = {
     "partial": ("src/x/f", "-r --delay-updates --partial-dir=.p src/ t/new/"),
 }
 
+# Directories that a run creates beside its list.
 MADE_ROWS = [
     Row(
         f"B14-{name}-{acl or 'none'}-{mask:o}{'-push' if via == 'shell' else ''}",
@@ -138,6 +140,7 @@ POINTS = [
     ),
 ]  # fmt: skip
 
+# An ordinary user's directories that cannot be read.
 CLOSED_ROWS = [
     Row(
         f"C4-{mode}-{name}",

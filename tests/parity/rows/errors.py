@@ -87,7 +87,7 @@ DESTINATIONS = [
     erring("ERR-create-denied", "-ai src/ dst/", "src/a src/d/b dst/;m=0555;o=0.0", user=True),
     erring("ERR-create-denied-push", "-ai src/ h:{w}/dst/", "src/a src/d/b dst/;m=0555;o=0.0", user=True, via="shell"),
     erring("ERR-create-denied-pull", "-ai h:{w}/src/ dst/", "src/a src/d/b dst/;m=0555;o=0.0", user=True, via="shell"),
-    # A time that only comes back is an extra; one that is due is not.
+    # A directory time that is only restored is an extra; a time that is due is not.
     erring("ERR-root-times-back", "-rltD -i src/ dst/", "src/a src/;m=0777 dst/;m=0777;o=0.0", user=True),
     erring("ERR-root-times", "-rltD -i src/ dst/", "src/a src/;m=0777;t=5 dst/;m=0777;o=0.0", user=True),
     erring("ERR-unreadable-dst", "-ai src/ dst/", "src/a=new dst/a=o;m=0000", user=True),
@@ -233,7 +233,7 @@ MISSING_SHELLS = [
 
 STALL = "!printf '#!/bin/sh\\nexec sleep 5\\n' >stall; chmod +x stall"
 
-#: Peers that say nothing: exit 30 after the time that was given.
+#: Silent peers: exit code 30 after the timeout.
 STALLED = [
     Row(
         f"options-2.5-stalled-{number}",

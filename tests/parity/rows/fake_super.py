@@ -196,7 +196,7 @@ OWNERS_KEPT += [
     )
 ]  # fmt: skip
 
-#: A real pipe takes no record, and that is an error; a real link gives way to one that is kept.
+#: A real pipe cannot take a record, which is an error; a real link is replaced by a recorded one.
 OWNERS_KEPT += [
     Row(
         f"TRF-15-real-{ident}",
@@ -263,7 +263,7 @@ WRITTEN = [
     ),
 ]
 
-#: One variable: of --super, --no-super and --fake-super the last word counts, also behind -M.
+#: Of --super, --no-super and --fake-super the last one counts, also behind -M.
 WHO = ("--super", "--no-super", "--fake-super")
 
 ORDERS = [[one] for one in WHO] + [[one, two] for one in WHO for two in WHO if one != two]
@@ -318,7 +318,7 @@ SUPER_ORDERS = [
 
 GIVE = "src/ src/a;m=0755 src/b;m=4711 src/c;m=0057 src/d/ src/d/e;m=0111 src/q/;m=0711"
 
-#: Who can't give files away: what is left of them.
+#: An ordinary user cannot give files away.
 ORDINARY_USER = [
     *[
         Row(f"options-2-super-{ident}", [GIVE, *more], f"{options} src/ dst/", user=True)
@@ -331,14 +331,14 @@ ORDINARY_USER = [
             ("user-inplace", "-ai --inplace --super --chown=0:0", ["dst/"]),
         )
     ],
-    # Bookkeeping is written although the directory that is there may not be.
+    # The record is written although the existing directory is read-only.
     *both("TRF-15-readonly", "-ai --fake-super", ["src/ src/d/;m=0555 dst/ dst/d/;m=0555"], user=True),
     *both(
         "TRF-15-readonly-owner", "-ai --fake-super --chown=0:0", ["src/ src/d/;m=0555 dst/ dst/d/;m=0555"], user=True
     ),
 ]
 
-# Bookkeeping that cannot be read: the file is taken for what it is. rsync looks more often, and says so each time.
+# A record that cannot be read: the file counts as what it is. rsync reads it more often, and reports each failure.
 UNREADABLE = [
     Row(f"TRF-15-unreadable-{n}", tree, "-ai --fake-super src/ out/", user=True, stderr=not tree.endswith("0"))
     for n, tree in enumerate(

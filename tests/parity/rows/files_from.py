@@ -105,7 +105,7 @@ LISTED = [
     ),
 ]
 
-# What a sender may send is what was asked for.
+# A sender may send only what was requested.
 VETTED = [
     Row(f"FLT-21-{number}", "src/ src/a src/b src/d/c src/d/e/f src/l->a", cmd, via="shell")
     for number, cmd in enumerate(
@@ -243,7 +243,7 @@ def counted(ident: str, names: bytes, options: str = "") -> Row:
 
 
 PARENTS = [
-    # A parent that was counted for an argument before the last one is counted again, counted, and dropped.
+    # A parent that was listed for an argument before the last one is listed again, counted, and dropped.
     counted("FLT-21-parents-again", b"a/b/c/f\nx/y/z\na/g\n"),
     counted("FLT-21-parents-kept", b"a/b/c/f\na/b/h\na/g\n"),
     counted("FLT-21-parents-deeper", b"a/d\na/b/c\n"),

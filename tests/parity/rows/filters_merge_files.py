@@ -285,7 +285,7 @@ BAD = "Zbad"
 
 LONG_RULE = "Q" * 4080
 
-#: Where a bad rule stands. Of a file that was named in a file, nothing is shown.
+#: The place of a bad rule. A file that was named in another file is not shown.
 PLACES = [
     Row(f"FLT-place-{ident}", [Dir("src"), "src/f", *(File(name, content=text.encode()) for name, text in files.items())],
         f"-r {rule} src/ dst/")

@@ -34,8 +34,7 @@ FILES = {
 
 
 def with_files(ident: str, cmds: Sequence[str], **more: Any) -> Row:
-    base: list[object] = list(FLAT)
-    return copies(ident, cmds, [*base, *(File(name, content=data) for name, data in FILES.items())], **more)  # type: ignore[list-item]
+    return copies(ident, cmds, [*FLAT, *(File(name, content=data) for name, data in FILES.items())], **more)
 
 
 ORDER = [

@@ -237,6 +237,7 @@ FOREIGN_LINKS = [
     Row("TRF-22-rules-after", "src/ src/d/l->x;o=1.1 dst/", "-a --delete-after -F src/ dst/"),
 ]  # fmt: skip
 
+# Links that --copy-unsafe-links cannot follow.
 UNSAFE_ROWS = [
     Row(
         f"C3-{name}",

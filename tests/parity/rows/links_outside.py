@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.parity.harness import Row
 
-#: The absolute ones: a tree's entries don't know where it stands.
+#: The absolute links: the entries of a tree don't know the path of the tree.
 ABSOLUTE = (
     "! ln -s {w}/data/home home; ln -s {w}/out data/abs; ln -s {w}/data/in data/back; ln -s {w}/out theirs;"
     " chown -h 1:1 theirs"
@@ -37,6 +37,7 @@ PLACES = [
     "data/theirs->../out;o=1.1 data/ours->in;o=1.1 data/p/q->../../out",
 ]
 
+# Links on the way to an argument.
 ARGUMENT_ROWS = [
     row
     for name, words in ARGUMENTS.items()
@@ -110,6 +111,7 @@ NAMES = [
     "dead",
 ]
 
+# Links on the way to a name of a list.
 LIST_ROWS = [
     Row(
         f"F5-list-{name.replace('/', '_')}-{way}",
@@ -142,6 +144,7 @@ LIST_ROWS = [
 
 MODULE = "path = {w}/mod\nread only = no"
 
+# A module is a border.
 DAEMON_ROWS = [
     Row(
         f"F5-module-{name}-{way}",

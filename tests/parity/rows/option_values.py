@@ -162,7 +162,7 @@ EMPTY = [
     ),
 ]  # fmt: skip
 
-#: More digits than there are in any number.
+#: More digits than any integer type holds.
 NINES = "9" * 5000
 
 NUMBERS = [
@@ -179,7 +179,7 @@ NUMBERS = [
 ]  # fmt: skip
 
 ways = Turns(1)
-#: Options that were in few rows, or in none of this kind.
+#: Options in their simplest use, locally and by turns over a link.
 OPTIONS = [
     *ways("options-2-i-r", "-ai --no-i-r --i-r", PLAIN_COPY),
     *ways("options-2-no-inc", "-aiv --no-inc-recursive --delete", PLAIN_COPY, sorted=True),

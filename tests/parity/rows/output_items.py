@@ -286,6 +286,7 @@ STATES = {
     "kinds": "dst/ dst/b/ dst/l2=f dst/p2->q dst/c2=f",
 }
 
+# How hard links, and files that an alternate directory has, are itemized.
 KEPT_ROWS = [
     Row(f"B20-{state}-{name}", [SEVERAL, tree], f"{options} src/ dst/")
     for state, tree in STATES.items()

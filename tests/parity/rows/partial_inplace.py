@@ -297,7 +297,7 @@ IN_PLACE = [
     *ways("TRF-temp-rel-delete", "-ai -Ttmp --delete", "src/ src/a=new src/d/b dst/tmp/x dst/a=o", norm=SUFFIX),
 ]
 
-# The name that mkstemp could not make tells how temporary names are formed.
+# The name that mkstemp could not create shows how temporary names are formed.
 TEMP = [
     row(
         f"TRF-8-{number}",
@@ -332,7 +332,7 @@ TEMP = [
 ]
 
 RETRIES = [
-    # The second try of a file whose first failed its check (transfer 6, --append-verify).
+    # The second try of a file whose first try failed its check (transfer 6, --append-verify).
     *(
         Row(
             f"TRF-17-append-{number}",
@@ -350,6 +350,7 @@ RETRIES = [
     ),
 ]  # fmt: skip
 
+# --append continues the file at the name, and no other file.
 APPEND_ROWS = [
     # (rsync makes no foo.log at all over a link: see "What differs".)
     Row("B2-shorter", "src/foo.log*9000 dst/foo.log.1*4000", "-a --append --fuzzy src/ dst/"),

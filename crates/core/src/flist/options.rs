@@ -67,7 +67,7 @@ impl FlistOptions {
     ///
     /// Errors: `Unsupported` when the character set is unknown, `Protocol` when a feature needs a later protocol.
     pub fn from_plan(plan: &Plan) -> Result<Self> {
-        let charset: Option<Arc<dyn Charset>> = match &plan.iconv {
+        let charset: Option<Arc<dyn Charset>> = match &plan.agreed.iconv {
             None => None,
             Some(name) => match Iconv::new(name) {
                 Some(set) => Some(Arc::new(set)),
@@ -75,33 +75,33 @@ impl FlistOptions {
             },
         };
         let out = Self {
-            protocol: plan.protocol,
-            inc_recurse: plan.inc_recurse,
-            varint_flags: plan.compat_varint_flist,
-            safe_flist: plan.compat_safe_flist,
-            id0_names: plan.compat_id0_names,
-            recurse: plan.recurse,
-            relative: plan.relative,
-            owner: plan.owner,
-            group: plan.group,
-            devices: plan.devices,
-            specials: plan.specials,
-            links: plan.links,
-            hard_links: plan.hard_links,
-            atimes: plan.atimes > 0,
-            crtimes: plan.crtimes,
-            acls: plan.acls,
-            xattrs: plan.xattrs > 0,
-            checksum_len: if plan.checksum {
-                listed_sum_len(plan.file_sum, plan.protocol)
+            protocol: plan.agreed.protocol,
+            inc_recurse: plan.agreed.inc_recurse,
+            varint_flags: plan.agreed.compat_varint_flist,
+            safe_flist: plan.agreed.compat_safe_flist,
+            id0_names: plan.agreed.compat_id0_names,
+            recurse: plan.select.recurse,
+            relative: plan.select.relative,
+            owner: plan.attrs.owner,
+            group: plan.attrs.group,
+            devices: plan.attrs.devices,
+            specials: plan.attrs.specials,
+            links: plan.attrs.links,
+            hard_links: plan.attrs.hard_links,
+            atimes: plan.attrs.atimes > 0,
+            crtimes: plan.attrs.crtimes,
+            acls: plan.attrs.acls,
+            xattrs: plan.attrs.xattrs > 0,
+            checksum_len: if plan.select.checksum {
+                listed_sum_len(plan.agreed.file_sum, plan.agreed.protocol)
             } else {
                 0
             },
-            numeric_ids: plan.numeric_ids,
-            own_numeric_ids: plan.own_numeric_ids,
-            delete_missing_args: plan.delete_missing_args,
-            ignore_errors: plan.ignore_errors,
-            convert_links: charset.is_some() && plan.compat_symlink_iconv,
+            numeric_ids: plan.attrs.numeric_ids,
+            own_numeric_ids: plan.attrs.own_numeric_ids,
+            delete_missing_args: plan.removal.delete_missing_args,
+            ignore_errors: plan.removal.ignore_errors,
+            convert_links: charset.is_some() && plan.agreed.compat_symlink_iconv,
             charset,
         };
         out.check()?;

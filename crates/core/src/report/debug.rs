@@ -27,7 +27,7 @@ fn depth(name: &[u8]) -> usize {
 /// `flist start=…` and a line for each entry, at level 3.
 pub fn list(report: &Report, role: Role, segment: &Segment, of: ListOf) {
     let plan = report.plan();
-    if plan.debug.flist < 3 {
+    if plan.output.debug.flist < 3 {
         return;
     }
     head(report, role, segment.start, segment.len());
@@ -99,11 +99,13 @@ impl Dumped<'_> {
             out.push(b'/');
         }
         out.extend_from_slice(format!(" mode=0{:o} len=", self.mode).as_bytes());
-        out.extend_from_slice(super::number::human(self.len as i64, plan.human_readable, plan.thousands).as_bytes());
-        if plan.owner {
+        out.extend_from_slice(
+            super::number::human(self.len as i64, plan.output.human_readable, plan.output.thousands).as_bytes(),
+        );
+        if plan.attrs.owner {
             out.extend_from_slice(format!(" uid={}", self.ids.0).as_bytes());
         }
-        if plan.group {
+        if plan.attrs.group {
             out.extend_from_slice(format!(" gid={}", self.ids.1).as_bytes());
         }
         out.extend_from_slice(format!(" flags={:x}", self.marks).as_bytes());

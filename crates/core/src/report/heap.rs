@@ -8,12 +8,12 @@ impl Report {
     /// it counts as used.
     pub fn report_heap(&self, role: impl std::fmt::Display) {
         let plan = self.plan();
-        if plan.info.stats < 3 {
+        if plan.output.info.stats < 3 {
             return;
         }
         let maps = std::fs::read("/proc/self/maps").unwrap_or_default();
         let heap = Heap::read(&maps);
-        let server = if plan.server { "server " } else { "" };
+        let server = if plan.place.is_server() { "server " } else { "" };
         self.info("");
         self.info(format!(
             "rsync[{}] ({server}{role}) heap statistics:",

@@ -341,13 +341,13 @@ impl Format {
 }
 
 fn escape(letter: u8, level: u8, item: &Item<'_>, plan: &Plan, style: ItemStyle, out: &mut Vec<u8>) -> bool {
-    let number = |n: i64| number::human(n, level.min(3), plan.thousands).into_bytes();
+    let number = |n: i64| number::human(n, level.min(3), plan.output.thousands).into_bytes();
     match letter {
-        b'a' if plan.daemon => out.extend_from_slice(&plan.peer_addr),
-        b'h' if plan.daemon => out.extend_from_slice(&plan.peer_host),
-        b'u' if plan.daemon => out.extend_from_slice(&plan.auth_user),
-        b'P' if plan.daemon => out.extend_from_slice(&plan.module_path),
-        b'm' => out.extend_from_slice(&plan.module),
+        b'a' if plan.place.is_daemon() => out.extend_from_slice(&plan.place.peer_addr),
+        b'h' if plan.place.is_daemon() => out.extend_from_slice(&plan.place.peer_host),
+        b'u' if plan.place.is_daemon() => out.extend_from_slice(&plan.place.auth_user),
+        b'P' if plan.place.is_daemon() => out.extend_from_slice(&plan.place.module_path),
+        b'm' => out.extend_from_slice(&plan.place.module),
         b'%' => out.push(b'%'),
         b'b' => *out = number(item.bytes as i64),
         b'c' => *out = number(item.sum_bytes as i64),
@@ -401,7 +401,7 @@ fn escape(letter: u8, level: u8, item: &Item<'_>, plan: &Plan, style: ItemStyle,
         }
         b'M' => out.extend_from_slice(local_time(item.mtime, "%Y/%m/%d-%H:%M:%S").as_bytes()),
         b'o' => out.extend_from_slice(item.operation.text().as_bytes()),
-        b'p' => out.extend_from_slice(plan.pid.to_string().as_bytes()),
+        b'p' => out.extend_from_slice(plan.place.pid.to_string().as_bytes()),
         b't' => {
             out.extend_from_slice(Local::now().format("%Y/%m/%d %H:%M:%S").to_string().as_bytes());
         }
@@ -411,7 +411,11 @@ fn escape(letter: u8, level: u8, item: &Item<'_>, plan: &Plan, style: ItemStyle,
 }
 
 fn sum_width(plan: &Plan) -> usize {
-    let kind = if plan.checksum { plan.file_sum } else { plan.xfer_sum };
+    let kind = if plan.select.checksum {
+        plan.agreed.file_sum
+    } else {
+        plan.agreed.xfer_sum
+    };
     crate::sums::strong::digest_len(kind) * 2
 }
 
@@ -419,7 +423,11 @@ fn sum_width(plan: &Plan) -> usize {
 fn hex(sum: &[u8], plan: &Plan) -> String {
     use crate::plan::SumKind;
     use std::fmt::Write as _;
-    let kind = if plan.checksum { plan.file_sum } else { plan.xfer_sum };
+    let kind = if plan.select.checksum {
+        plan.agreed.file_sum
+    } else {
+        plan.agreed.xfer_sum
+    };
     let mut text = String::with_capacity(sum.len() * 2);
     let mut add = |b: &u8| {
         let _ = write!(text, "{b:02x}");
@@ -444,17 +452,17 @@ pub fn listing(item: &Item<'_>, atime: Option<i64>, crtime: Option<i64>, plan: &
         _ => b'-',
     });
     out.extend_from_slice(&permissions(item.mode));
-    let size = number::human(item.length as i64, plan.human_readable, plan.thousands);
-    let width = if plan.human_readable == 0 { 11 } else { 14 };
+    let size = number::human(item.length as i64, plan.output.human_readable, plan.output.thousands);
+    let width = if plan.output.human_readable == 0 { 11 } else { 14 };
     out.extend_from_slice(format!(" {size:>width$} ").as_bytes());
     out.extend_from_slice(local_time(item.mtime, "%Y/%m/%d %H:%M:%S").as_bytes());
-    if plan.atimes > 0 {
+    if plan.attrs.atimes > 0 {
         match atime.filter(|_| !item.is_dir()) {
             Some(atime) => out.extend_from_slice(format!(" {}", local_time(atime, "%Y/%m/%d %H:%M:%S")).as_bytes()),
             None => out.extend_from_slice(&[b' '; 20]),
         }
     }
-    if plan.crtimes {
+    if plan.attrs.crtimes {
         match crtime {
             Some(crtime) => out.extend_from_slice(format!(" {}", local_time(crtime, "%Y/%m/%d %H:%M:%S")).as_bytes()),
             None => out.extend_from_slice(&[b' '; 20]),

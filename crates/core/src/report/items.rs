@@ -14,7 +14,7 @@ impl Report {
     /// Whether unchanged items are wanted: `-ii`, or `-vv` with a format (spec: output 6).
     pub fn wants_unchanged(&self) -> bool {
         let plan = &self.shared.plan;
-        plan.itemize_level > 1 || plan.info.name > 1
+        plan.output.itemize_level > 1 || plan.output.info.name > 1
     }
 
     /// Whether the line of an item is printed only after its data.
@@ -35,7 +35,9 @@ impl Report {
 
     /// Whether a line or a record per item is wanted.
     pub fn wants_items(&self) -> bool {
-        self.shared.voice.out_format.is_some() || self.shared.voice.log_format.is_some() || self.shared.plan.events.item
+        self.shared.voice.out_format.is_some()
+            || self.shared.voice.log_format.is_some()
+            || self.shared.plan.output.events.item
     }
 
     /// Show an item on the client's screen.
@@ -53,7 +55,13 @@ impl Report {
     pub fn keep_item(&self, item: &Item<'_>, log: bool, after: Option<i32>) {
         let plan = &self.shared.plan;
         let mut events = Vec::new();
-        if let Some(format) = self.shared.voice.log_format.as_ref().filter(|_| log && plan.logging) {
+        if let Some(format) = self
+            .shared
+            .voice
+            .log_format
+            .as_ref()
+            .filter(|_| log && plan.output.logging)
+        {
             if !format.text.is_empty() {
                 let mut line = Vec::with_capacity(item.name.len() + 32);
                 format.expand(item, plan, self.shared.voice.style, &mut line);
@@ -62,18 +70,20 @@ impl Report {
                 events.push(Event::Log(shown));
             }
         }
-        if plan.events.item {
+        if plan.output.events.item {
             events.push(self.item_event(item));
         }
         match after {
-            Some(ndx) if plan.logging || plan.events.item => self.shared.events.keep_until_file(ndx, events),
+            Some(ndx) if plan.output.logging || plan.output.events.item => {
+                self.shared.events.keep_until_file(ndx, events);
+            }
             _ => self.shared.events.keep(events),
         }
     }
 
     /// A worker has finished the file of a waiting item. The item is dropped unless the file is in place.
     pub fn file_ended(&self, ndx: i32, placed: bool) {
-        if self.shared.plan.logging || self.shared.plan.events.item {
+        if self.shared.plan.output.logging || self.shared.plan.output.events.item {
             self.shared.events.file_ended(ndx, placed);
         }
     }
@@ -94,7 +104,7 @@ impl Report {
 
     /// Emit the structured event of an entry that is only listed.
     pub fn emit_listed(&self, item: &Item<'_>) {
-        if self.shared.plan.events.item {
+        if self.shared.plan.output.events.item {
             self.shared
                 .events
                 .keep(vec![Self::event_of(item, "list", String::new())]);
@@ -120,12 +130,12 @@ impl Report {
     /// A line about an item for the client's screen.
     pub fn item_line(&self, line: &[u8]) {
         let plan = &self.shared.plan;
-        if plan.server || plan.stderr_mode == StderrMode::All || !self.shared.events.is_holding() {
+        if plan.place.is_server() || plan.output.stderr_mode == StderrMode::All || !self.shared.events.is_holding() {
             self.client_line(line);
             return;
         }
         let mut out = Vec::with_capacity(line.len() + 1);
-        escape_text(line, plan.charset, plan.eight_bit_output, &mut out);
+        escape_text(line, plan.output.charset, plan.output.eight_bit_output, &mut out);
         out.push(b'\n');
         self.shared.events.push_item(Event::Stdout(out));
     }
@@ -142,14 +152,14 @@ impl Report {
     /// (observed).
     pub fn shows_deleted_mode(&self) -> bool {
         let plan = &self.shared.plan;
-        let format = if plan.daemon {
+        let format = if plan.place.is_daemon() {
             self.shared.voice.log_format.as_ref()
         } else {
             self.shared
                 .voice
                 .out_format
                 .as_ref()
-                .filter(|_| !plan.local && !plan.server)
+                .filter(|_| !plan.place.is_local() && !plan.place.is_server())
         };
         format.is_some_and(|f| f.has(b'B') && (f.has(b'i') || f.has(b'o')))
     }
@@ -174,7 +184,7 @@ impl Report {
             bytes: 0,
             sum_bytes: 0,
         };
-        if plan.server && plan.protocol >= 29 {
+        if plan.place.is_server() && plan.agreed.protocol >= 29 {
             // The client may keep a log of its own, whether or not this side reports deletions.
             let mut payload = self.to_wire(name);
             if mode & 0o170_000 == 0o040_000 {
@@ -191,7 +201,7 @@ impl Report {
         if item.mode & 0o170_000 == 0o040_000 {
             plain.push(b'/');
         }
-        if !plan.server && (plan.info.del > 0 || plan.out_format.is_some()) {
+        if !plan.place.is_server() && (plan.output.info.del > 0 || plan.output.out_format.is_some()) {
             let line = match self
                 .shared
                 .voice
@@ -208,16 +218,16 @@ impl Report {
             };
             self.client_line(&line);
         }
-        if plan.server && plan.protocol < 29 {
+        if plan.place.is_server() && plan.agreed.protocol < 29 {
             // There is no message for it yet, so the line is made here (spec: protocol-old 6.3).
             if self.shared.voice.out_format.as_ref().is_some_and(|f| f.has(b'i')) {
                 let tail = plain.strip_prefix(b"deleting ").unwrap_or_default();
                 self.client_line(&text!["*deleting   ", tail]);
-            } else if plan.info.del > 0 {
+            } else if plan.output.info.del > 0 {
                 self.client_line(&plain);
             }
         }
-        if plan.logging && !plan.dry_run {
+        if plan.output.logging && !plan.select.dry_run {
             if let Some(format) = self.shared.voice.log_format.as_ref() {
                 let mut line = Vec::new();
                 if format.has(b'i') || format.has(b'o') {
@@ -226,18 +236,18 @@ impl Report {
                     line = plain;
                 }
                 self.push_log(&line);
-            } else if plan.server && !plan.daemon {
+            } else if plan.place.is_server() && !plan.place.is_daemon() {
                 self.push_log(&plain);
             }
         }
-        if plan.events.item {
+        if plan.output.events.item {
             self.shared.events.keep(vec![self.item_event(&item)]);
         }
     }
 
     /// Set the absolute path of the destination: a daemon's log shows names relative to the module's root (`%f`).
     pub fn set_dest(&self, path: &[u8]) {
-        if self.shared.plan.daemon {
+        if self.shared.plan.place.is_daemon() {
             *lock(&self.shared.voice.dest_name) = Arc::from(self.shared.voice.in_module(path));
         }
     }
@@ -266,8 +276,8 @@ impl Report {
     /// Report whether files are sent whole (`-vv`, spec: output 4).
     pub fn report_method(&self) {
         let plan = &self.shared.plan;
-        if plan.debug.flist > 0 {
-            self.info(if plan.whole_file {
+        if plan.output.debug.flist > 0 {
+            self.info(if plan.write.whole_file {
                 "delta-transmission disabled for local transfer or --whole-file"
             } else {
                 "delta-transmission enabled"
@@ -277,7 +287,7 @@ impl Report {
 
     /// Report the figures of the sender's search (`-vv`, spec: output 4).
     pub fn report_matches(&self) {
-        if self.shared.plan.debug.deltasum == 0 {
+        if self.shared.plan.output.debug.deltasum == 0 {
             return;
         }
         let s = self.summary();

@@ -31,7 +31,6 @@ use crate::wire::frames::Tag;
 use crate::wire::item::IoErrors;
 use crate::wire::link::Writer;
 use events::Events;
-use item::ItemStyle;
 use outcome::Outcome;
 use screen::Screen;
 use tally::Tally;
@@ -131,11 +130,6 @@ impl Report {
         &self.shared.plan
     }
 
-    /// How items are printed.
-    pub fn style(&self) -> ItemStyle {
-        self.shared.voice.style
-    }
-
     /// Send a server's messages to its client through this writer from now on.
     pub fn set_writer(&self, writer: Writer) {
         *lock(&self.shared.writer) = Some(writer);
@@ -153,7 +147,7 @@ impl Report {
 
     /// The role that reads the status of files through this handle: it scans or it compares.
     pub fn looker(&self) -> Role {
-        if !self.receiving && (self.shared.plan.local || self.role() == Role::Sender) {
+        if !self.receiving && (self.shared.plan.place.is_local() || self.role() == Role::Sender) {
             Role::Sender
         } else {
             Role::Generator
@@ -208,11 +202,6 @@ impl Report {
         self.shared.outcome.io_error()
     }
 
-    /// Some file was not transferred: the exit code is at least 23.
-    pub fn set_xfer_error(&self) {
-        self.shared.outcome.set_xfer_error();
-    }
-
     /// Exit code of a run that came to its end (spec: output 2).
     pub fn code(&self) -> i32 {
         self.shared.outcome.code()
@@ -220,7 +209,7 @@ impl Report {
 
     /// End the run when the time of `--stop-at` has come (spec: options 6.5).
     fn stop_in_time(&self) {
-        let stop = self.shared.plan.stop_at;
+        let stop = self.shared.plan.agreed.stop_at;
         if stop <= 0 || self.is_cancelled() {
             return;
         }
@@ -266,7 +255,7 @@ impl Report {
     /// order (spec: transfer 15).
     pub fn hold_items(&self) {
         let plan = &self.shared.plan;
-        if plan.progress == 0 && !plan.quiet {
+        if plan.output.progress == 0 && !plan.output.quiet {
             self.shared.events.hold();
         }
     }
@@ -371,18 +360,18 @@ impl Report {
         // The receiving end of a local copy is a process of its own in rsync, and prints its errors itself: it knows no
         // locale (spec: output 11), and a client's log does not get them.
         let own_process = self.receiving && level.is_error() && by != Some(Role::Sender);
-        let unlogged = own_process && plan.protocol >= 29 && plan.stderr_mode != StderrMode::Client
-            || self.receiving && plan.quiet && level == Level::Info;
-        if plan.logging && level != Level::Client && !unlogged {
+        let unlogged = own_process && plan.agreed.protocol >= 29 && plan.output.stderr_mode != StderrMode::Client
+            || self.receiving && plan.output.quiet && level == Level::Info;
+        if plan.output.logging && level != Level::Client && !unlogged {
             self.push_log(raw);
         }
-        if level == Level::Log || plan.quiet && level.is_output() {
+        if level == Level::Log || plan.output.quiet && level.is_output() {
             return;
         }
-        if plan.server {
+        if plan.place.is_server() {
             if !self.send_message(level, raw) {
                 let mut out = Vec::with_capacity(raw.len());
-                escape_line(raw, plan.charset, plan.eight_bit_output, &mut out);
+                escape_line(raw, plan.output.charset, plan.output.eight_bit_output, &mut out);
                 self.push(Event::Stderr(out));
             }
             return;
@@ -392,11 +381,15 @@ impl Report {
         if self.shared.screen.open_line.swap(false, Ordering::Relaxed) {
             out.push(b'\n');
         }
-        let charset = if own_process { Charset::Ascii } else { plan.charset };
-        escape_line(raw, charset, plan.eight_bit_output, &mut out);
+        let charset = if own_process {
+            Charset::Ascii
+        } else {
+            plan.output.charset
+        };
+        escape_line(raw, charset, plan.output.eight_bit_output, &mut out);
         // Below protocol 23 that process has no frames to send its lines in, and prints them (observed).
-        let unframed = self.receiving && plan.protocol < 23;
-        let to_stdout = level.is_output() && plan.stderr_mode != StderrMode::All && !unframed;
+        let unframed = self.receiving && plan.agreed.protocol < 23;
+        let to_stdout = level.is_output() && plan.output.stderr_mode != StderrMode::All && !unframed;
         self.push(if to_stdout {
             Event::Stdout(out)
         } else {
@@ -407,8 +400,11 @@ impl Report {
     /// Send a server's line to its client, if such a line goes over the link. `false`: the server has to print it.
     fn send_message(&self, level: Level, raw: &[u8]) -> bool {
         let plan = &self.shared.plan;
-        let printed = plan.stderr_mode == StderrMode::All && !plan.daemon;
-        let sent = level.is_output() || plan.daemon || plan.protocol < 29 || plan.stderr_mode == StderrMode::Client;
+        let printed = plan.output.stderr_mode == StderrMode::All && !plan.place.is_daemon();
+        let sent = level.is_output()
+            || plan.place.is_daemon()
+            || plan.agreed.protocol < 29
+            || plan.output.stderr_mode == StderrMode::Client;
         if printed || !sent {
             return false;
         }
@@ -416,9 +412,9 @@ impl Report {
             return false;
         };
         let tag = match level {
-            Level::Warning if plan.protocol < 30 => Tag::Info,
+            Level::Warning if plan.agreed.protocol < 30 => Tag::Info,
             Level::Warning => Tag::Warning,
-            Level::Error if plan.protocol < 30 => Tag::ErrorXfer,
+            Level::Error if plan.agreed.protocol < 30 => Tag::ErrorXfer,
             Level::Error => Tag::Error,
             Level::ErrorXfer => Tag::ErrorXfer,
             _ => Tag::Info,
@@ -433,14 +429,14 @@ impl Report {
     /// Print bytes to the client's stdout that are not a whole line (`building file list ... `).
     pub fn partial(&self, text: &[u8]) {
         let plan = &self.shared.plan;
-        if plan.server || plan.quiet {
+        if plan.place.is_server() || plan.output.quiet {
             return;
         }
         self.shared
             .screen
             .open_line
             .store(!text.ends_with(b"\n"), Ordering::Relaxed);
-        let event = if plan.stderr_mode == StderrMode::All {
+        let event = if plan.output.stderr_mode == StderrMode::All {
             Event::Stderr(text.to_vec())
         } else {
             Event::Stdout(text.to_vec())
@@ -466,9 +462,9 @@ impl Report {
             }
             _ => Level::Error,
         };
-        if self.shared.plan.server && self.shared.plan.stderr_mode != StderrMode::All {
+        if self.shared.plan.place.is_server() && self.shared.plan.output.stderr_mode != StderrMode::All {
             // A server can show a client's text only in its log.
-            if self.shared.plan.logging {
+            if self.shared.plan.output.logging {
                 self.push_log(text);
             }
             return;

@@ -62,7 +62,7 @@ pub(crate) use text;
 /// is one comparison, and the parts are not evaluated.
 macro_rules! debug {
     ($report:expr, $word:ident >= $level:literal; $($part:expr),+ $(,)?) => {
-        if $report.plan().debug.$word >= $level {
+        if $report.plan().output.debug.$word >= $level {
             $report.info($crate::report::say::text![$($part),+]);
         }
     };

@@ -19,10 +19,12 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn new(plan: &Plan) -> Self {
-        let shown = plan.progress > 0 && !plan.server && !plan.quiet;
+        let shown = plan.output.progress > 0 && !plan.place.is_server() && !plan.output.quiet;
         Self {
-            progress_level: if shown { plan.progress } else { 0 },
-            progress: Mutex::new(shown.then(|| Progress::new(plan.progress, plan.human_readable, plan.thousands))),
+            progress_level: if shown { plan.output.progress } else { 0 },
+            progress: Mutex::new(
+                shown.then(|| Progress::new(plan.output.progress, plan.output.human_readable, plan.output.thousands)),
+            ),
             open_line: AtomicBool::new(false),
         }
     }
@@ -38,8 +40,8 @@ impl Report {
     pub fn add_listed(&self, count: u64) {
         let before = self.shared.tally.listed.fetch_add(count, Ordering::Relaxed);
         let plan = &self.shared.plan;
-        let shown = plan.info.flist > 1 && !plan.inc_recurse && plan.lists_dirs();
-        if shown && count == 1 && before.is_multiple_of(100) && !plan.list_only {
+        let shown = plan.output.info.flist > 1 && !plan.agreed.inc_recurse && plan.select.lists_dirs();
+        if shown && count == 1 && before.is_multiple_of(100) && !plan.select.list_only {
             let open = before == 0 && self.shared.screen.open_line.load(Ordering::Relaxed);
             let lead = if open { "\n" } else { "" };
             self.partial(format!("{lead} {before} files...\r").as_bytes());
@@ -53,12 +55,12 @@ impl Report {
 
     /// End the line about the building of a list (spec: output 4).
     pub fn list_done(&self, count: usize) {
-        let text = match (self.shared.plan.info.flist, count) {
+        let text = match (self.shared.plan.output.info.flist, count) {
             (0 | 1, _) => "done".to_string(),
             (_, 1) => "1 file to consider".to_string(),
             _ => format!("{count} files to consider"),
         };
-        if !self.shared.plan.server {
+        if !self.shared.plan.place.is_server() {
             self.line(Level::Log, &text);
         }
         self.partial(format!("{text}\n").as_bytes());

@@ -30,15 +30,21 @@ impl Voice {
     pub(super) fn new(plan: Arc<Plan>, sender: bool) -> Self {
         Self {
             role: Mutex::new(if sender { Role::Sender } else { Role::EarlyReceiver }),
-            charset: plan.iconv.as_deref().and_then(Iconv::new),
-            out_format: plan.out_format.as_deref().filter(|_| !plan.server).map(Format::new),
-            log_format: plan.log_format.as_deref().map(Format::new),
+            charset: plan.agreed.iconv.as_deref().and_then(Iconv::new),
+            out_format: plan
+                .output
+                .out_format
+                .as_deref()
+                .filter(|_| !plan.place.is_server())
+                .map(Format::new),
+            log_format: plan.output.log_format.as_deref().map(Format::new),
             style: ItemStyle {
-                sent_to_remote: sender && !plan.local && !plan.twin,
-                keep_times: plan.times,
-                keep_dir_times: plan.times,
+                sent_to_remote: sender && !plan.place.is_local() && !plan.place.twin,
+                keep_times: plan.attrs.times,
+                keep_dir_times: plan.attrs.times,
                 // -J does not turn `t` into `T` (observed).
-                keep_link_times: plan.times && (plan.local || plan.twin || plan.compat_symlink_times || !sender),
+                keep_link_times: plan.attrs.times
+                    && (plan.place.is_local() || plan.place.twin || plan.agreed.compat_symlink_times || !sender),
             },
             below_module: AtomicBool::new(false),
             source_names: Mutex::default(),
@@ -48,20 +54,20 @@ impl Voice {
     }
 
     pub(super) fn set_base(&self, path: &[u8]) {
-        let root = self.plan.module_root.as_deref();
+        let root = self.plan.place.module_root.as_deref();
         let below = root.is_some_and(|root| root != b"/" && root != path);
         self.below_module.store(below, Ordering::Relaxed);
     }
 
     pub(super) fn quoted(&self, path: &[u8]) -> Vec<u8> {
         let mut out = vec![b'"'];
-        if self.plan.module.is_empty() {
+        if self.plan.place.module.is_empty() {
             out.extend_from_slice(path);
             out.push(b'"');
             return out;
         }
         let inner = self.in_module(path);
-        if self.plan.module_chroot {
+        if self.plan.place.module_chroot {
             out.push(b'/');
             out.extend_from_slice(inner);
         } else {
@@ -71,16 +77,16 @@ impl Voice {
             out.extend_from_slice(if inner.is_empty() { b"." } else { inner });
         }
         out.extend_from_slice(b"\" (in ");
-        out.extend_from_slice(&self.plan.module);
+        out.extend_from_slice(&self.plan.place.module);
         out.push(b')');
         out
     }
 
     pub(super) fn quoted_from(&self, base: &[u8], path: &[u8]) -> Vec<u8> {
         let mut out = self.quoted(path);
-        let root = self.plan.module_root.as_deref();
+        let root = self.plan.place.module_root.as_deref();
         let inside = root.is_some_and(|root| root != base && root != b"/");
-        if !self.plan.module.is_empty() && !self.plan.module_chroot && inside && out.get(1) != Some(&b'/') {
+        if !self.plan.place.module.is_empty() && !self.plan.place.module_chroot && inside && out.get(1) != Some(&b'/') {
             out.insert(1, b'/');
         }
         out
@@ -88,7 +94,7 @@ impl Voice {
 
     /// The part of an absolute path that lies in the module, without a slash in front.
     pub(super) fn in_module<'a>(&self, path: &'a [u8]) -> &'a [u8] {
-        let root = self.plan.module_root.as_deref().unwrap_or(b"/");
+        let root = self.plan.place.module_root.as_deref().unwrap_or(b"/");
         let inner = if root == b"/" {
             path
         } else {

@@ -85,10 +85,10 @@ pub(crate) fn same_time(window: i64, a: (i64, u32), b: (i64, u32)) -> bool {
 
 /// Whether the mtime of an entry of this type is kept.
 pub(crate) fn keeps_time(plan: &Plan, mode: u32) -> bool {
-    plan.times
+    plan.attrs.times
         && match mode & S_IFMT {
-            S_IFDIR => !plan.omit_dir_times,
-            S_IFLNK => !plan.omit_link_times,
+            S_IFDIR => !plan.attrs.omit_dir_times,
+            S_IFLNK => !plan.attrs.omit_link_times,
             _ => true,
         }
 }
@@ -97,13 +97,13 @@ pub(crate) fn keeps_time(plan: &Plan, mode: u32) -> bool {
 /// is what the umask or the parent's default ACL allows.
 pub(crate) fn dest_mode(plan: &Plan, listed: u32, exists: Option<u32>, default_perms: u32) -> u32 {
     let kind = listed & S_IFMT;
-    if plan.perms {
+    if plan.attrs.perms {
         return listed;
     }
     match exists {
         Some(old) => {
             let mut bits = old & 0o7777;
-            if plan.executability && kind == S_IFREG {
+            if plan.attrs.executability && kind == S_IFREG {
                 if listed & 0o111 == 0 {
                     bits &= !0o111;
                 } else if bits & 0o111 == 0 {
@@ -125,26 +125,26 @@ fn perms_differ(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
     if is_link(wanted.mode) && is_link(stat.mode) {
         return false;
     }
-    if plan.perms {
+    if plan.attrs.perms {
         (wanted.listed_mode ^ stat.mode) & 0o7777 != 0
     } else {
-        plan.executability && executability_differs(wanted, stat)
+        plan.attrs.executability && executability_differs(wanted, stat)
     }
 }
 
 fn owner_differs(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
-    plan.root_like() && plan.owner && wanted.uid != stat.uid
+    plan.place.root_like() && plan.attrs.owner && wanted.uid != stat.uid
 }
 
 fn group_differs(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
-    plan.group && wanted.gid.is_some_and(|gid| gid != stat.gid)
+    plan.attrs.group && wanted.gid.is_some_and(|gid| gid != stat.gid)
 }
 
 /// Whether attributes other than content are as wanted (level 3 of spec transfer 7).
 pub(crate) fn unchanged(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
     (!keeps_time(plan, wanted.mode)
         || same_time(
-            plan.modify_window,
+            plan.select.modify_window,
             (wanted.mtime, wanted.mtime_nsec),
             (stat.mtime, stat.mtime_nsec),
         ))
@@ -153,7 +153,7 @@ pub(crate) fn unchanged(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
         && !group_differs(plan, wanted, stat)
         && wanted
             .crtime
-            .is_none_or(|t| !plan.crtimes || stat.btime.is_none_or(|b| b.0 == t))
+            .is_none_or(|t| !plan.attrs.crtimes || stat.btime.is_none_or(|b| b.0 == t))
 }
 
 /// Add the bits for what differs on this machine (spec: protocol 6.2, output 6). `stat` is `None` for a new item.
@@ -178,19 +178,19 @@ pub(crate) fn item_flags(
     }
     let made = flags.intersects(ItemFlags::TRANSFER | ItemFlags::LOCAL_CHANGE);
     // -O does not keep the time of a directory from being compared with its copy in an alternate one (observed).
-    let compared = keeps_time(plan, wanted.mode) || made && plan.times && is_dir(wanted.mode);
+    let compared = keeps_time(plan, wanted.mode) || made && plan.attrs.times && is_dir(wanted.mode);
     let same = same_time(
-        plan.modify_window,
+        plan.select.modify_window,
         (wanted.mtime, wanted.mtime_nsec),
         (stat.mtime, stat.mtime_nsec),
     );
     if compared && !same || !compared && made && !linked && !is_dir(wanted.mode) {
         flags |= ItemFlags::TIME;
     }
-    if plan.atimes > 0 && !is_dir(wanted.mode) && !is_link(wanted.mode) && wanted.atime != stat.atime {
+    if plan.attrs.atimes > 0 && !is_dir(wanted.mode) && !is_link(wanted.mode) && wanted.atime != stat.atime {
         flags |= ItemFlags::ATIME;
     }
-    if plan.crtimes && wanted.crtime.is_some_and(|t| stat.btime.is_some_and(|b| b.0 != t)) {
+    if plan.attrs.crtimes && wanted.crtime.is_some_and(|t| stat.btime.is_some_and(|b| b.0 != t)) {
         flags |= ItemFlags::CRTIME;
     }
     if perms_differ(plan, wanted, stat) {

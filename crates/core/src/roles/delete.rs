@@ -69,12 +69,15 @@ impl Deleter {
     /// count (observed), so what a run deletes does not depend on how far ahead the sender is.
     fn blocked(&mut self) -> bool {
         let (plan, report) = (&self.dest.plan, &self.dest.report);
-        let listed = plan.local || plan.protocol < 30 || plan.protocol >= 31 || plan.compat_safe_flist;
-        let bits = match (plan.delete, listed) {
+        let listed = plan.place.is_local()
+            || plan.agreed.protocol < 30
+            || plan.agreed.protocol >= 31
+            || plan.agreed.compat_safe_flist;
+        let bits = match (plan.removal.delete, listed) {
             (DeleteWhen::After, _) | (_, false) => report.io_error(),
             _ => self.listing_error,
         };
-        if !bits.contains(IoErrors::GENERAL) || plan.ignore_errors {
+        if !bits.contains(IoErrors::GENERAL) || plan.removal.ignore_errors {
             return false;
         }
         if !self.reported_io_error {
@@ -108,13 +111,13 @@ impl Deleter {
         match self.dest.root.stat_follow(dir, false) {
             // It is no directory, or a mount point that `-x` does not cross.
             Ok(stat) if !stat.is_dir() => return Ok(()),
-            Ok(stat) if plan.one_file_system > 0 && self.is_elsewhere(&stat) => return Ok(()),
+            Ok(stat) if plan.select.one_file_system > 0 && self.is_elsewhere(&stat) => return Ok(()),
             _ => {}
         }
         let names = match self
             .dest
             .root
-            .read_names(dir, Atime::keep_if(self.dest.plan.open_noatime))
+            .read_names(dir, Atime::keep_if(self.dest.plan.attrs.open_noatime))
         {
             Ok(names) => names,
             Err(error) => {
@@ -129,9 +132,9 @@ impl Deleter {
         } else {
             [dir, b"/"].concat()
         };
-        let rules_anywhere = !plan.delete_during() && filters.has_merge();
+        let rules_anywhere = !plan.removal.delete_during() && filters.has_merge();
         let mut found: Vec<Name> = Vec::new();
-        let reported = plan.debug.flist > 1 || plan.debug.filter > 0;
+        let reported = plan.output.debug.flist > 1 || plan.output.debug.filter > 0;
         let mut shown: Vec<Name> = Vec::new();
         for entry in names.iter() {
             let path = [prefix.as_slice(), entry.name].concat();
@@ -141,7 +144,7 @@ impl Deleter {
                 let refused = io::Error::from(Errno::LOOP);
                 self.dest.report.refusal(&self.dest.root.display(&path), &refused);
             }
-            if listed && plan.one_file_system == 0 && !reported {
+            if listed && plan.select.one_file_system == 0 && !reported {
                 continue;
             }
             let kind = resolved_kind(&self.dest.root, &path, entry.kind);
@@ -154,7 +157,7 @@ impl Deleter {
                 continue;
             }
             debug!(self.dest.report, flist >= 2; "[generator] make_file(", &path, ",*,2)");
-            if plan.debug.flist > 2 {
+            if plan.output.debug.flist > 2 {
                 shown.push((path.clone(), kind));
             }
             if !listed {
@@ -165,7 +168,7 @@ impl Deleter {
         if let Some(error) = &names.error {
             self.unreadable(b"readdir(", dir, b")", error);
         }
-        sort_for_removal(&mut found, plan.protocol);
+        sort_for_removal(&mut found, plan.agreed.protocol);
         for (path, kind) in found {
             if delay {
                 self.delayed.push((path, kind));
@@ -178,7 +181,7 @@ impl Deleter {
 
     /// Report that the rules of a directory come into force, for `--debug=FILTER2`.
     pub(super) fn report_rules_of(&self, dir: &[u8]) {
-        if self.dest.plan.debug.filter < 2 {
+        if self.dest.plan.output.debug.filter < 2 {
             return;
         }
         let place = super::paths::clean(&self.dest.root.display(dir));
@@ -187,7 +190,7 @@ impl Deleter {
 
     /// Report that a name is to be removed, for `--debug=DEL2`.
     fn report_item(&self, rel: &[u8], flags: u32) {
-        if self.dest.plan.debug.del < 2 {
+        if self.dest.plan.output.debug.del < 2 {
             return;
         }
         let mode = self.dest.root.lstat(rel).map_or(0, |stat| stat.mode);
@@ -204,10 +207,10 @@ impl Deleter {
     /// Whether `-x` keeps a directory because another filesystem is mounted there; that is reported when asked for.
     fn keeps_mount(&self, rel: &[u8]) -> bool {
         let plan = &self.dest.plan;
-        if plan.one_file_system == 0 || !self.dest.root.lstat(rel).is_ok_and(|stat| self.is_elsewhere(&stat)) {
+        if plan.select.one_file_system == 0 || !self.dest.root.lstat(rel).is_ok_and(|stat| self.is_elsewhere(&stat)) {
             return false;
         }
-        if plan.info.mount > 0 {
+        if plan.output.info.mount > 0 {
             self.dest.report.info(text!["cannot delete mount point: ", rel]);
         }
         true
@@ -250,13 +253,17 @@ impl Deleter {
     }
 
     fn at_limit(&self) -> bool {
-        self.dest.plan.max_delete.is_some_and(|limit| self.removed >= limit)
+        self.dest
+            .plan
+            .removal
+            .max_delete
+            .is_some_and(|limit| self.removed >= limit)
     }
 
     /// Remove the contents of a directory. `true` when nothing was kept.
     fn empty(&mut self, rel: &[u8], mut filters: Option<&mut Filters>) -> Result<bool> {
         let mut names = self.dest.root.read_names_nofollow(rel);
-        if matches!(&names, Err(e) if e.is(Errno::ACCESS)) && !self.dest.plan.am_root && !self.dest.plan.idle() {
+        if matches!(&names, Err(e) if e.is(Errno::ACCESS)) && !self.dest.plan.place.am_root && !self.dest.plan.idle() {
             let _ = self.dest.root.chmod(rel, 0o700);
             names = self.dest.root.read_names_nofollow(rel);
         }
@@ -273,10 +280,10 @@ impl Deleter {
         let merge = filters.as_ref().is_some_and(|f| f.has_merge());
         if merge {
             if let Some(f) = filters.as_deref_mut() {
-                f.enter_dir(&self.dest.root, rel, self.dest.plan.insecure_links)?;
+                f.enter_dir(&self.dest.root, rel, self.dest.plan.place.insecure_links)?;
             }
         }
-        let debug = self.dest.plan.debug;
+        let debug = self.dest.plan.output.debug;
         let flags = if self.depth == 0 { self.flags } else { 6 };
         debug!(self.dest.report, del >= 3; "delete_dir_contents(", rel, ") flags=", flags);
         let mut shown: Vec<Name> = Vec::new();
@@ -304,7 +311,7 @@ impl Deleter {
             found.push((path, kind));
         }
         dump_names(&self.dest.report, &self.dest.root, shown);
-        sort_for_removal(&mut found, self.dest.plan.protocol);
+        sort_for_removal(&mut found, self.dest.plan.agreed.protocol);
         for (path, kind) in found {
             self.depth += 1;
             let outcome = self.remove(&path, kind, filters.as_deref_mut());
@@ -332,7 +339,7 @@ impl Deleter {
         if plan.idle() {
             return Outcome::Done;
         }
-        if plan.backup && kind != FileKind::Dir {
+        if plan.write.backup && kind != FileKind::Dir {
             match self.dest.backup_by_rename(rel, kind) {
                 Ok(true) => return Outcome::Done,
                 Ok(false) => {}
@@ -343,7 +350,7 @@ impl Deleter {
             }
         }
         let mut result = self.dest.root.remove(rel, kind);
-        if matches!(&result, Err(e) if e.is(Errno::ACCESS)) && !plan.am_root {
+        if matches!(&result, Err(e) if e.is(Errno::ACCESS)) && !plan.place.am_root {
             let parent = super::paths::split_name(rel).0;
             let parent = if parent.is_empty() { b"." } else { parent };
             if let Ok(stat) = self.dest.root.lstat(parent) {
@@ -396,7 +403,7 @@ impl Deleter {
     pub(crate) fn make_way(&mut self, rel: &[u8], mode: u32, kind_text: &str, filters: &mut Filters) -> Result<bool> {
         let plan = self.dest.plan.clone();
         let kind = FileKind::from_mode(mode);
-        let recursive = plan.force || plan.delete != DeleteWhen::Never;
+        let recursive = plan.removal.force || plan.removal.delete != DeleteWhen::Never;
         let mut free = true;
         let room = match kind_text {
             "regular file" => 8,
@@ -432,7 +439,7 @@ impl Deleter {
                 }
             }
         } else if !plan.idle() {
-            let backed = plan.backup
+            let backed = plan.write.backup
                 && match self.dest.backup_by_rename(rel, kind) {
                     Ok(moved) => moved,
                     Err(error) => {
@@ -489,7 +496,8 @@ impl Deleter {
         if filters.protects(rel, kind == FileKind::Dir, Perishable::Obeyed, &self.dest.report) {
             return Ok(());
         }
-        if kind == FileKind::Dir && !self.dest.plan.force && self.dest.plan.delete == DeleteWhen::Never {
+        if kind == FileKind::Dir && !self.dest.plan.removal.force && self.dest.plan.removal.delete == DeleteWhen::Never
+        {
             if self.dest.plan.idle() && self.holds_names(rel) {
                 self.report_non_empty(rel);
             } else {

@@ -109,10 +109,14 @@ impl Dest {
     fn bare(plan: Arc<Plan>, report: Report, root: Root) -> Self {
         report.set_base(root.path());
         // In a local copy the list has the changed modes already. A server has a --chmod of its own, or none.
-        let receiver_chmod = if plan.local { Vec::new() } else { plan.chmod.clone() };
+        let receiver_chmod = if plan.place.is_local() {
+            Vec::new()
+        } else {
+            plan.attrs.chmod.clone()
+        };
         Self {
             chmod: Arc::new(Chmod::parse(&receiver_chmod).unwrap_or_default()),
-            incoming: Arc::new(Chmod::parse(&plan.daemon_chmod).unwrap_or_default()),
+            incoming: Arc::new(Chmod::parse(&plan.attrs.daemon_chmod).unwrap_or_default()),
             effective: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
             on_nfs: crate::tree::data::is_nfs(root.handle()),
             single: None,
@@ -155,14 +159,14 @@ impl Dest {
         let options = RootOptions {
             cwd: self.root.path().to_vec(),
             operator: true,
-            insecure_links: self.plan.insecure_links,
+            insecure_links: self.plan.place.insecure_links,
             trusted_links,
-            confine_root: self.plan.confine_root.clone(),
+            confine_root: self.plan.place.confine_root.clone(),
             ..RootOptions::default()
         };
-        match &self.plan.module_root {
+        match &self.plan.place.module_root {
             // Directory options from a client stay in the module, links included (SEC-9).
-            Some(module) if !self.plan.insecure_links => {
+            Some(module) if !self.plan.place.insecure_links => {
                 // The walk beneath the module takes no `..`, so the path is cleaned as text.
                 let full = lexical_path(path, self.root.path());
                 let options = RootOptions {
@@ -189,20 +193,20 @@ impl Dest {
     /// The directories, besides the destination, whose files an entry may have been compared with.
     pub(in crate::roles) fn alternates(&self) -> &[Root] {
         self.alternates.get_or_init(|| {
-            let dirs = self.plan.alt_dirs.iter();
+            let dirs = self.plan.select.alt_dirs.iter();
             dirs.filter_map(|dir| self.alternate_dir(dir).ok()).collect()
         })
     }
 
     fn open_helpers(&mut self) -> Result<()> {
         let plan = Arc::clone(&self.plan);
-        if let Some(dir) = plan.temp_dir.as_deref() {
+        if let Some(dir) = plan.write.temp_dir.as_deref() {
             if dir.is_empty() {
                 return Err(Error::Usage("The temp-dir does not exist: ".into()));
             }
             let opened = match self.void {
                 // The run could not enter the destination, so the path is relative to its working directory (observed).
-                true => crate::tree::operator::absolute(dir, &plan.cwd).and_then(|full| self.operator_dir(&full)),
+                true => crate::tree::operator::absolute(dir, &plan.place.cwd).and_then(|full| self.operator_dir(&full)),
                 false => self.operator_dir(dir),
             };
             match opened {
@@ -222,9 +226,9 @@ impl Dest {
                 }
             }
         }
-        if let Some(dir) = plan.partial_dir.as_deref() {
+        if let Some(dir) = plan.write.partial_dir.as_deref() {
             self.partial = PartialDir::open(self, dir);
-            if matches!(self.partial, PartialDir::Relative(_)) && !plan.daemon_rules.is_empty() {
+            if matches!(self.partial, PartialDir::Relative(_)) && !plan.select.daemon_rules.is_empty() {
                 self.partial_filter = Some(Arc::new(Mutex::new(Filters::receiver(&plan, self.root.path())?)));
             }
         }

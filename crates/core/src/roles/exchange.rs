@@ -37,7 +37,7 @@ pub fn entry_of(lists: &Lists, item: &Item<'_>, role: Role) -> Result<Found> {
 
 /// The keep-alive of protocol 29 (spec: protocol 3.5).
 pub fn is_keep_alive(item: &Item<'_>, plan: &Plan, lists: &Lists) -> bool {
-    plan.protocol == 29
+    plan.agreed.protocol == 29
         && item.iflags == ItemFlags::NEW
         && lists.first().is_some_and(|list| list.len() as i32 == item.ndx)
 }

@@ -46,8 +46,8 @@ pub struct Filters {
 fn build_options(plan: &Plan, role: Role) -> BuildOptions {
     BuildOptions {
         role: role.name().into(),
-        from0: plan.from0,
-        protocol: plan.protocol,
+        from0: plan.select.from0,
+        protocol: plan.agreed.protocol,
         ..BuildOptions::default()
     }
 }
@@ -60,41 +60,44 @@ impl Filters {
             Role::Generator
         };
         let build = build_options(plan, role);
-        let insecure = plan.insecure_links;
-        let mut read = |name: &[u8]| -> io::Result<Option<Vec<u8>>> { read_operator(name, &plan.cwd, insecure) };
+        let insecure = plan.place.insecure_links;
+        let mut read = |name: &[u8]| -> io::Result<Option<Vec<u8>>> { read_operator(name, &plan.place.cwd, insecure) };
         let options = RuleOptions {
             side: Some(side),
-            delete_excluded: plan.delete_excluded,
+            delete_excluded: plan.removal.delete_excluded,
             root: root.to_vec(),
             build: build.clone(),
         };
-        let rules = Rules::new(&plan.rules, options, &mut read)?;
+        let rules = Rules::new(&plan.select.rules, options, &mut read)?;
         let options = RuleOptions {
             side: daemon_side(side == Side::Sender),
             delete_excluded: false,
             root: b"/".to_vec(),
             build,
         };
-        let daemon = Rules::new(&plan.daemon_rules, options, &mut read)?;
+        let daemon = Rules::new(&plan.select.daemon_rules, options, &mut read)?;
         Ok(Self {
             absolute: false,
             rules,
             daemon,
-            parents: side == Side::Sender || plan.daemon_parents,
+            parents: side == Side::Sender || plan.select.daemon_parents,
             side,
             insecure,
-            confine: plan.confine_root.clone(),
+            confine: plan.place.confine_root.clone(),
             entered: Vec::new(),
-            prefix: inside(plan.module_root.as_deref(), root),
-            module: plan.module_root.clone(),
+            prefix: inside(plan.place.module_root.as_deref(), root),
+            module: plan.place.module_root.clone(),
             report: None,
         })
     }
 
     /// The sender's rules; `root` is the first source directory.
     pub fn sender(plan: &Plan) -> Result<Self> {
-        let root = operator::absolute(plan.sources.first().map_or(&b"."[..], Vec::as_slice), &plan.cwd)
-            .unwrap_or_else(|_| b"/".to_vec());
+        let root = operator::absolute(
+            plan.select.sources.first().map_or(&b"."[..], Vec::as_slice),
+            &plan.place.cwd,
+        )
+        .unwrap_or_else(|_| b"/".to_vec());
         Self::new(plan, Side::Sender, &root)
     }
 
@@ -109,7 +112,7 @@ impl Filters {
         self.report = Some(report.clone());
         // The reader of the command line has reported its rules.
         self.rules.take_debug();
-        if report.plan().debug.filter < 2 {
+        if report.plan().output.debug.filter < 2 {
             self.rules.be_silent();
         }
         self.daemon.be_silent();
@@ -185,7 +188,7 @@ impl Filters {
         let Some(found) = self.rules.find(name, is_dir, perishable == Perishable::Ignored) else {
             return false;
         };
-        if report.plan().debug.filter > 0 {
+        if report.plan().output.debug.filter > 0 {
             let role = if self.side == Side::Sender {
                 Role::Sender
             } else {
@@ -219,7 +222,7 @@ impl Filters {
         let entered = self.rules.enter_dir(dir, &mut read);
         if let Some(report) = &self.report {
             for (level, line) in self.rules.take_debug() {
-                if level <= report.plan().debug.filter {
+                if level <= report.plan().output.debug.filter {
                     report.info(line);
                 }
             }

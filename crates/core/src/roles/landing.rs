@@ -51,7 +51,7 @@ impl<'a> NewFile<'a> {
     /// With --relative and without implied directories, the parents are made when they are needed.
     fn make_parents(&self) {
         let plan = &self.dest.plan;
-        if plan.relative && !plan.implied_dirs {
+        if plan.select.relative && !plan.select.implied_dirs {
             let (dir, _) = split_name(self.rel);
             if !dir.is_empty() && self.dest.root.lstat(dir).is_err() {
                 self.dest.make_parents(self.rel);
@@ -77,7 +77,7 @@ impl<'a> NewFile<'a> {
         self.make_parents();
         let temp = self.dest.create_temp(self.rel)?;
         let plan = &self.dest.plan;
-        let grown = plan.preallocate && self.size > 0 && self.preallocate(&temp.file, plan.sparse);
+        let grown = plan.write.preallocate && self.size > 0 && self.preallocate(&temp.file, plan.write.sparse);
         let reserved = if grown { self.size } else { 0 };
         Ok(Landing {
             file: self,
@@ -91,7 +91,7 @@ impl<'a> NewFile<'a> {
         self.make_parents();
         let open = self.dest.open_inplace(self.rel)?;
         // No space is reserved for a sparse file; rsync's update in place does not reserve it either (observed).
-        let reserves = self.dest.plan.preallocate && !self.dest.plan.sparse;
+        let reserves = self.dest.plan.write.preallocate && !self.dest.plan.write.sparse;
         if reserves && self.size > self.existing.unwrap_or(0) && !device {
             self.preallocate(&open, false);
         }
@@ -118,8 +118,8 @@ impl<'a> NewFile<'a> {
             report.error_xfer(text.concat());
             return Outcome::Failed;
         }
-        if plan.info.name > 0 || plan.itemize {
-            let again = if plan.read_batch { "may" } else { "will" };
+        if plan.output.info.name > 0 || plan.output.itemize {
+            let again = if plan.agreed.read_batch { "may" } else { "will" };
             let text = [
                 b"WARNING: ".as_slice(),
                 self.name,
@@ -164,7 +164,7 @@ impl Landing<'_> {
         dest.set_attrs_open(&self.temp.file, rel, want, Some(&self.temp.name));
         let Temp { file, name } = self.temp;
         drop(file);
-        if dest.plan.delay_updates && dest.keeps_partial(rel) {
+        if dest.plan.write.delay_updates && dest.keeps_partial(rel) {
             return Ok(match dest.keep_in_partial_dir(&name, rel, "completed") {
                 Ok(()) => Outcome::Held,
                 Err(_) => Outcome::Failed,
@@ -186,8 +186,8 @@ impl Landing<'_> {
     pub(crate) fn unverified(self, received: bool) -> Outcome {
         let plan = &self.file.dest.plan;
         // After the first try rsync reports "discarded" also when the data is kept for the second (observed).
-        let implied = plan.delay_updates && plan.partial_dir.as_deref() == Some(b".~tmp~");
-        let kept = if self.file.redo && plan.partial && received && plan.partial_dir.is_some() && !implied {
+        let implied = plan.write.delay_updates && plan.write.partial_dir.as_deref() == Some(b".~tmp~");
+        let kept = if self.file.redo && plan.write.partial && received && plan.write.partial_dir.is_some() && !implied {
             "put into partial-dir"
         } else {
             "discarded"

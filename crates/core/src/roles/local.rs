@@ -64,8 +64,8 @@ pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summar
                 _ => error.code(),
             };
             summary.error = error.to_string();
-            summary.told |= error.is_silent();
-            if !summary.told {
+            summary.reported |= error.is_silent();
+            if !summary.reported {
                 report.end_line();
             }
         }
@@ -74,7 +74,8 @@ pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summar
 }
 
 fn names(plan: &Plan) -> Option<Vec<Vec<u8>>> {
-    (plan.files_from != FilesFrom::None).then(|| split_names(&plan.files_from_data, plan.from0, true))
+    (plan.select.files_from != FilesFrom::None)
+        .then(|| split_names(&plan.select.files_from_data, plan.select.from0, true))
 }
 
 fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, tables: Tables, feed: &Sender<Feed>) -> Result<()> {
@@ -89,7 +90,7 @@ fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, tables: Tables,
             let ms = started.elapsed().as_millis() as u64;
             report.stats(|s| s.flist_build_ms = ms.max(1));
         }
-        if plan.inc_recurse {
+        if plan.agreed.inc_recurse {
             // The receiver reports them, and for the lists that follow the sender does too.
             listing::report_duplicates(plan, report, &segment);
             if segment.dir_ndx >= 0 {
@@ -106,7 +107,7 @@ fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, tables: Tables,
 }
 
 fn run(plan: &Arc<Plan>, report: &Report) -> Result<()> {
-    if plan.list_only {
+    if plan.select.list_only {
         return list(plan, report);
     }
     listing::announce(plan, report, Role::Sender);
@@ -142,11 +143,11 @@ fn generate(
     let mut metadata = Metadata::new(Arc::clone(plan), tables);
     metadata.map_ids(report)?;
     let mut feeds = inbox::look_ahead(&receive, report).inspect_err(|_| report.set_role(Role::Sender))?;
-    if plan.info.flist > 0 && !plan.inc_recurse && plan.lists_dirs() {
+    if plan.output.info.flist > 0 && !plan.agreed.inc_recurse && plan.select.lists_dirs() {
         // The end of the line that the list's start began (spec: output 4).
         report.list_done(inbox::entries(&feeds));
     }
-    if !plan.inc_recurse {
+    if !plan.agreed.inc_recurse {
         for feed in &feeds {
             if let Feed::List(segment) = feed {
                 listing::report_duplicates(plan, report, segment);
@@ -155,8 +156,8 @@ fn generate(
     }
     let mut dest = destination::resolve(plan, report, &feeds)?;
     // A path's length is the limit. rsync notices that with the first item (spec: output 7).
-    if plan.out_format.as_ref().is_some_and(|f| f.len() >= 4096)
-        || plan.log_format.as_ref().is_some_and(|f| f.len() >= 4096)
+    if plan.output.out_format.as_ref().is_some_and(|f| f.len() >= 4096)
+        || plan.output.log_format.as_ref().is_some_and(|f| f.len() >= 4096)
     {
         report.set_role(Role::Sender);
         return Err(Error::Diagnostics("log-format string is WAY too long!".into()));
@@ -166,7 +167,7 @@ fn generate(
     report.set_role(Role::Sender);
     report.hold_items();
     let filters = Filters::receiver(plan, dest.root.path())?;
-    if plan.prune_empty_dirs {
+    if plan.select.prune_empty_dirs {
         for feed in &mut feeds {
             if let Feed::List(segment) = feed {
                 if let Some(segment) = Arc::get_mut(segment) {
@@ -179,7 +180,7 @@ fn generate(
     let mut generator = Generator::new(dest, receive, Box::new(copier), filters);
     let result = generator.run(feeds);
     report.release();
-    if result.is_err() || !matches!(plan.delete, DeleteWhen::Delay | DeleteWhen::After) {
+    if result.is_err() || !matches!(plan.removal.delete, DeleteWhen::Delay | DeleteWhen::After) {
         report.report_matches();
     }
     if result.is_ok() {
@@ -201,7 +202,7 @@ fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
     let mut dirs = HashMap::new();
     let mut next_dir = 0;
     while let Some(segment) = scanner.next(names.take())? {
-        if first && plan.info.flist > 0 && !plan.inc_recurse {
+        if first && plan.output.info.flist > 0 && !plan.agreed.inc_recurse {
             report.partial(b"done\n");
         }
         if first {
@@ -209,7 +210,7 @@ fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
         }
         first = false;
         let segment = Arc::new(segment);
-        if plan.inc_recurse {
+        if plan.agreed.inc_recurse {
             for i in segment.directories() {
                 dirs.insert(next_dir, (Arc::clone(&segment), i));
                 next_dir += 1;

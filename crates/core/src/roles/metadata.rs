@@ -27,9 +27,8 @@ use crate::plan::Plan;
 use crate::report::Report;
 use crate::role::Role;
 use crate::tree::acl::AclKind;
-use crate::tree::fake;
 use crate::tree::xattr::{self, Handling, INTERNAL};
-use crate::tree::{Root, Stat};
+use crate::tree::{fake, Root, Stat};
 use crate::wire::ints::Source;
 use crate::wire::item::ItemFlags;
 use converter::Converter;
@@ -50,7 +49,10 @@ pub struct Metadata {
 
 /// Users and groups of this machine, or of the program that the plan names.
 pub(crate) fn ids_of(plan: &Plan, report: &Report) -> Arc<dyn IdLookup> {
-    match (&plan.converter_answers_handle, &plan.converter_questions_handle) {
+    match (
+        &plan.attrs.converter_answers_handle,
+        &plan.attrs.converter_questions_handle,
+    ) {
         (Some(answers), Some(questions)) => Arc::new(Converter::new(report, answers, questions)),
         _ => system_ids(),
     }
@@ -65,10 +67,16 @@ fn system_ids() -> Arc<dyn IdLookup> {
 ///
 /// Errors: `Usage` when `--usermap` or `--groupmap` makes no sense.
 pub(crate) fn id_map(plan: &Plan, report: &Report, lookup: Arc<dyn IdLookup>) -> Result<IdMap> {
-    let id0_names = plan.local || plan.compat_id0_names;
-    let mut map = IdMap::new(lookup, &plan.usermap, &plan.groupmap, plan.numeric_ids, id0_names)?;
-    if !plan.root_like() {
-        let mut groups = plan.groups.clone();
+    let id0_names = plan.place.is_local() || plan.agreed.compat_id0_names;
+    let mut map = IdMap::new(
+        lookup,
+        &plan.attrs.usermap,
+        &plan.attrs.groupmap,
+        plan.attrs.numeric_ids,
+        id0_names,
+    )?;
+    if !plan.place.root_like() {
+        let mut groups = plan.place.groups.clone();
         groups.push(rustix::process::getegid().as_raw());
         map.restrict_groups(groups);
     }
@@ -77,7 +85,7 @@ pub(crate) fn id_map(plan: &Plan, report: &Report, lookup: Arc<dyn IdLookup>) ->
     for warning in warnings.into_iter().filter(|_| !report.is_cancelled()) {
         report.error(warning);
     }
-    map.mapped = (plan.debug.own > 1).then(Vec::new);
+    map.mapped = (plan.output.debug.own > 1).then(Vec::new);
     Ok(map)
 }
 
@@ -112,7 +120,7 @@ impl Metadata {
     /// Errors: of [`id_map`].
     pub fn map_ids(&mut self, report: &Report) -> Result<()> {
         // Without maps each id stays the same.
-        if !self.plan.usermap.is_empty() || !self.plan.groupmap.is_empty() {
+        if !self.plan.attrs.usermap.is_empty() || !self.plan.attrs.groupmap.is_empty() {
             let lookup = ids_of(&self.plan, report);
             let map = id_map(&self.plan, report, Arc::clone(&lookup))?;
             self.ids = Some(Arc::new(Mutex::new((map, lookup))));
@@ -124,7 +132,7 @@ impl Metadata {
     ///
     /// Errors: of the rules.
     pub fn read_rules(&mut self, root: &[u8]) -> Result<()> {
-        if self.plan.xattrs > 0 && !self.plan.rules.is_empty() {
+        if self.plan.attrs.xattrs > 0 && !self.plan.select.rules.is_empty() {
             let filters = Filters::receiver(&self.plan, root)?;
             if filters.has_xattr_rules() {
                 self.filters = Some(Arc::new(filters));
@@ -170,7 +178,7 @@ impl Metadata {
             return !self.ruled_out(local);
         }
         // A process with uid 0 compares all names, even where fake-super does not change them (observed).
-        if how.am_root || self.plan.am_root {
+        if how.am_root || self.plan.place.am_root {
             !local.starts_with(b"system.")
         } else {
             local.starts_with(b"user.")
@@ -233,7 +241,7 @@ impl Metadata {
         if is_link(want.mode) {
             return false;
         }
-        let fake = self.plan.fake_super;
+        let fake = self.plan.place.fake_super;
         let have = read_acl(place, AclKind::Access, fake)
             .ok()
             .flatten()
@@ -257,15 +265,15 @@ impl Metadata {
     pub fn flags(&self, place: Place<'_>, want: &Wanted, now: Option<&Stat>) -> ItemFlags {
         let mut flags = ItemFlags::NONE;
         let Some(now) = now else {
-            if self.plan.xattrs > 0 && !self.set_of(want).is_empty() {
+            if self.plan.attrs.xattrs > 0 && !self.set_of(want).is_empty() {
                 flags |= ItemFlags::XATTR;
             }
             return flags;
         };
-        if self.plan.acls && self.acls_differ(place, want, now) {
+        if self.plan.attrs.acls && self.acls_differ(place, want, now) {
             flags |= ItemFlags::ACL;
         }
-        if self.plan.xattrs > 0 && self.xattrs_differ(place, want) {
+        if self.plan.attrs.xattrs > 0 && self.xattrs_differ(place, want) {
             flags |= ItemFlags::XATTR;
         }
         flags
@@ -274,7 +282,7 @@ impl Metadata {
     /// Numbers (from 1) of the abbreviated values that must be asked for, given the attributes of the file at `place`. Each
     /// number is returned once in a run (spec: protocol 6.5).
     pub fn needed(&self, place: Option<Place<'_>>, xattrs: Option<u32>) -> Vec<u32> {
-        let Some(index) = xattrs.filter(|_| self.plan.xattrs > 0) else {
+        let Some(index) = xattrs.filter(|_| self.plan.attrs.xattrs > 0) else {
             return Vec::new();
         };
         let set = self.tables.xattrs(index);
@@ -308,7 +316,7 @@ impl Metadata {
             wire::read_reply(
                 src,
                 &set,
-                self.plan.max_alloc,
+                self.plan.agreed.max_alloc,
                 (Role::Receiver.name(), &segment.name(i)),
             )?
         };
@@ -330,7 +338,7 @@ impl Metadata {
                 return *perms;
             }
         }
-        let umask = self.plan.umask;
+        let umask = self.plan.place.umask;
         let perms = root.default_permissions(dir, umask).unwrap_or(0o777 & !umask);
         *last = Some((dir.to_vec(), perms));
         perms

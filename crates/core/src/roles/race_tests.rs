@@ -3,6 +3,8 @@
 //! plan can ask for. Nothing outside may be read into the copy or changed (spec: security SEC-1, SEC-2, SECT-2).
 //! (`tree::race_tests` does the same for each single operation.)
 
+use crate::plan::Process;
+use crate::plan_with;
 use std::fs;
 use std::os::unix::fs::{symlink, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -219,98 +221,79 @@ fn plans(scene: &Scene) -> Vec<(&'static str, Plan)> {
 }
 
 fn all_plans(scene: &Scene) -> Vec<(&'static str, Plan)> {
-    let base = Plan {
-        hard_links: true,
-        ignore_times: true,
-        xattrs: 1,
-        acls: true,
-        delete: DeleteWhen::During,
-        force: true,
-        implied_dirs: true,
-        umask: 0o022,
-        ..archive()
-    };
+    let base = plan_with!(
+        archive(),
+        attrs.hard_links = true,
+        select.ignore_times = true,
+        attrs.xattrs = 1,
+        attrs.acls = true,
+        removal.delete = DeleteWhen::During,
+        removal.force = true,
+        select.implied_dirs = true,
+        place.umask = 0o022
+    );
     let side = bytes(&scene.path("side"));
     vec![
         ("plain", base.clone()),
         (
             "backup",
-            Plan {
-                backup: true,
-                backup_suffix: b"~".to_vec(),
-                ..base.clone()
-            },
+            plan_with!(base.clone(), write.backup = true, write.backup_suffix = b"~".to_vec()),
         ),
         (
             "backup-dir inside",
-            Plan {
-                backup: true,
-                backup_dir: Some(b"d".to_vec()),
-                delete: DeleteWhen::After,
-                ..base.clone()
-            },
+            plan_with!(
+                base.clone(),
+                write.backup = true,
+                write.backup_dir = Some(b"d".to_vec()),
+                removal.delete = DeleteWhen::After
+            ),
         ),
         (
             "partial-dir and delayed updates",
-            Plan {
-                partial: true,
-                partial_dir: Some(b".p".to_vec()),
-                delay_updates: true,
-                delete: DeleteWhen::Delay,
-                ..base.clone()
-            },
+            plan_with!(
+                base.clone(),
+                write.partial = true,
+                write.partial_dir = Some(b".p".to_vec()),
+                write.delay_updates = true,
+                removal.delete = DeleteWhen::Delay
+            ),
         ),
         (
             "temp-dir outside",
-            Plan {
-                temp_dir: Some(side.clone()),
-                ..base.clone()
-            },
+            plan_with!(base.clone(), write.temp_dir = Some(side.clone())),
         ),
         (
             "in place",
-            Plan {
-                inplace: true,
-                whole_file: false,
-                ..base.clone()
-            },
+            plan_with!(base.clone(), write.inplace = true, write.whole_file = false),
         ),
         (
             "link-dest",
-            Plan {
-                alt_dest: AltDest::Link,
-                alt_dirs: vec![side],
-                ignore_times: false,
-                delete: DeleteWhen::Before,
-                ..base.clone()
-            },
+            plan_with!(
+                base.clone(),
+                select.alt_dest = AltDest::Link,
+                select.alt_dirs = vec![side],
+                select.ignore_times = false,
+                removal.delete = DeleteWhen::Before
+            ),
         ),
         (
             "directories that are links are kept",
-            Plan {
-                keep_dirlinks: true,
-                ..base.clone()
-            },
+            plan_with!(base.clone(), attrs.keep_dirlinks = true),
         ),
         (
             "fake-super",
-            Plan {
-                fake_super: true,
-                xattrs: 0,
-                acls: false,
-                ..base
-            },
+            plan_with!(base, place.fake_super = true, attrs.xattrs = 0, attrs.acls = false),
         ),
     ]
 }
 
 fn copy(src: &Path, dst: &Path, plan: Plan) {
-    let plan = Arc::new(Plan {
-        local: true,
-        sources: vec![[bytes(src), b"/".to_vec()].concat()],
-        destination: bytes(dst),
-        ..plan
-    });
+    let plan = Arc::new(plan_with!(
+        plan,
+        place.process = Process::Local,
+        select.sources = vec![[bytes(src), b"/".to_vec()].concat()],
+        select.destination = bytes(dst)
+    ));
     let report = Report::new(Arc::clone(&plan), true);
     let drained = report.clone();
     let drain = thread::spawn(move || while drained.take(std::time::Duration::from_millis(20)).is_some() {});
@@ -340,10 +323,7 @@ fn sect_2_local_destination_swapped() {
 fn sect_2_local_source_swapped() {
     let scene = scene();
     for (what, plan) in plans(&scene) {
-        let plan = Plan {
-            remove_source_files: true,
-            ..plan
-        };
+        let plan = plan_with!(plan, removal.remove_source_files = true);
         scene.race(what, "src", || {
             copy(&scene.path("src"), &scene.path("dst"), plan.clone());
         });
@@ -355,21 +335,23 @@ fn over_link(scene: &Scene, side: &str, extra: impl Fn(Plan) -> Plan) {
     for (n, (what, plan)) in plans(scene).into_iter().enumerate() {
         let rules = agreed(
             32,
-            plan.delete != DeleteWhen::Before && plan.delete != DeleteWhen::After && !plan.delay_updates,
+            plan.removal.delete != DeleteWhen::Before
+                && plan.removal.delete != DeleteWhen::After
+                && !plan.write.delay_updates,
         );
-        let plan = extra(Plan {
-            protocol: rules.protocol,
-            inc_recurse: rules.inc_recurse,
-            compat_safe_flist: true,
-            compat_avoid_xattr_optim: true,
-            compat_seed_fix: true,
-            compat_varint_flist: true,
-            compat_id0_names: true,
-            compat_symlink_times: true,
-            xfer_sum: rules.xfer_sum,
-            file_sum: rules.file_sum,
-            ..plan
-        });
+        let plan = extra(plan_with!(
+            plan,
+            agreed.protocol = rules.agreed.protocol,
+            agreed.inc_recurse = rules.agreed.inc_recurse,
+            agreed.compat_safe_flist = true,
+            agreed.compat_avoid_xattr_optim = true,
+            agreed.compat_seed_fix = true,
+            agreed.compat_varint_flist = true,
+            agreed.compat_id0_names = true,
+            agreed.compat_symlink_times = true,
+            agreed.xfer_sum = rules.agreed.xfer_sum,
+            agreed.file_sum = rules.agreed.file_sum
+        ));
         scene.race(what, side, || {
             both(&scene.path("src"), &scene.path("dst"), plan.clone(), n % 2 == 0);
         });
@@ -383,9 +365,8 @@ fn sect_2_receiver_destination_swapped() {
 
 #[test]
 fn sect_2_sender_source_swapped() {
-    over_link(&scene(), "src", |plan| Plan {
-        remove_source_files: true,
-        ..plan
+    over_link(&scene(), "src", |plan| {
+        plan_with!(plan, removal.remove_source_files = true)
     });
 }
 
@@ -395,12 +376,14 @@ fn sect_2_module_sender_follows_links() {
     let scene = scene();
     fs::create_dir_all(scene.path("src/in")).unwrap();
     let root = bytes(&scene.path("src"));
-    over_link(&scene, "src", |plan| Plan {
-        copy_links: true,
-        module: b"m".to_vec(),
-        module_root: Some(root.clone()),
-        sanitize_paths: true,
-        daemon: true,
-        ..plan
+    over_link(&scene, "src", |plan| {
+        plan_with!(
+            plan,
+            attrs.copy_links = true,
+            place.module = b"m".to_vec(),
+            place.module_root = Some(root.clone()),
+            place.sanitize_paths = true,
+            place.process = Process::Daemon
+        )
     });
 }

@@ -96,7 +96,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
                 None => Error::Ended(12),
             });
         }
-        Tag::Success if report.plan().protocol < 27 => {
+        Tag::Success if report.plan().agreed.protocol < 27 => {
             return Err(Error::Stream(format!("unexpected tag 100 [{}]", report.role())));
         }
         Tag::NoSend => {
@@ -161,9 +161,9 @@ impl Receiver {
             reader.set_handler(Box::new(move |message| handle(&message, &report, &writer, &feed)));
         }
         Ok(Self {
-            lists: Lists::new(plan.inc_recurse),
-            ndx: NdxReader::new(plan.protocol),
-            tokens: tokens::Decoder::new(plan.compress, plan.protocol)?,
+            lists: Lists::new(plan.agreed.inc_recurse),
+            ndx: NdxReader::new(plan.agreed.protocol),
+            tokens: tokens::Decoder::new(plan.agreed.compress, plan.agreed.protocol)?,
             plan: Arc::clone(plan),
             report: report.clone(),
             reader,
@@ -207,8 +207,8 @@ impl Receiver {
         let size = self.read_at_split - started;
         self.report.stats(|s| s.flist_size += size);
         self.reader.control().set_keep_alive(true);
-        if empty && !self.plan.server {
-            if self.plan.inc_recurse {
+        if empty && !self.plan.place.is_server() {
+            if self.plan.agreed.inc_recurse {
                 let ndx = self.ndx.read(&mut self.reader)?;
                 if ndx != NDX_FLIST_EOF {
                     return Err(Error::Protocol(format!("Invalid file index: {ndx} [Receiver]")));
@@ -218,12 +218,12 @@ impl Receiver {
             let _ = self.notify_generator(Feed::Eof);
             return Ok(());
         }
-        if !self.plan.inc_recurse {
+        if !self.plan.agreed.inc_recurse {
             self.report.end_lists();
             self.notify_generator(Feed::Eof)?;
         }
-        if self.plan.debug.recv > 0 {
-            if count > 1 || !self.plan.inc_recurse {
+        if self.plan.output.debug.recv > 0 {
+            if count > 1 || !self.plan.agreed.inc_recurse {
                 // Reported after the generator has resolved the destination, unless that takes more lists.
                 let _ = self.dest()?;
             }
@@ -237,10 +237,10 @@ impl Receiver {
     // ---- items
 
     fn items(&mut self) -> Result<()> {
-        let max_phase = if self.plan.protocol >= 29 { 2 } else { 1 };
+        let max_phase = if self.plan.agreed.protocol >= 29 { 2 } else { 1 };
         // The meaning of a single entry depends on whether more lists follow, so the generator begins only when that is
         // known (spec: protocol 5.10).
-        let mut alone = self.plan.inc_recurse && self.lists.first().is_some_and(|list| list.len() == 1);
+        let mut alone = self.plan.agreed.inc_recurse && self.lists.first().is_some_and(|list| list.len() == 1);
         let mut begun = false;
         loop {
             self.report.check()?;
@@ -256,7 +256,7 @@ impl Receiver {
             match ndx {
                 NDX_DONE => {
                     self.unbatched()?;
-                    if self.plan.inc_recurse && !self.lists.is_empty() {
+                    if self.plan.agreed.inc_recurse && !self.lists.is_empty() {
                         if let Some(list) = self.lists.finish_first() {
                             self.seen.forget(&list);
                             if self.report.progress_level() == 2 {
@@ -269,7 +269,7 @@ impl Receiver {
                             continue;
                         }
                     }
-                    if !self.plan.inc_recurse {
+                    if !self.plan.agreed.inc_recurse {
                         self.report.progress_again(self.places.total());
                     }
                     self.phase += 1;
@@ -283,20 +283,20 @@ impl Receiver {
                     debug!(self.report, recv >= 1; "recv_files phase=", i32::from(self.phase));
                     self.notify_generator(Feed::Phase(self.phase))?;
                 }
-                NDX_FLIST_EOF if self.plan.inc_recurse && !self.lists.is_complete() => {
+                NDX_FLIST_EOF if self.plan.agreed.inc_recurse && !self.lists.is_complete() => {
                     debug!(self.report, flist >= 3; "[receiver] flist_eof=1");
                     self.lists.complete();
                     self.report.end_lists();
                     self.notify_generator(Feed::Eof)?;
                 }
-                NDX_DEL_STATS if self.plan.protocol >= 31 => {
+                NDX_DEL_STATS if self.plan.agreed.protocol >= 31 => {
                     read_deletions(&mut self.reader, Role::Receiver)?;
                 }
-                ndx if ndx <= NDX_FLIST_OFFSET && self.plan.inc_recurse => {
+                ndx if ndx <= NDX_FLIST_OFFSET && self.plan.agreed.inc_recurse => {
                     self.sub_list(NDX_FLIST_OFFSET - ndx)?;
                 }
                 ndx if ndx >= 0 => self.item(ndx)?,
-                ndx if self.plan.inc_recurse && ndx != NDX_FLIST_EOF => {
+                ndx if self.plan.agreed.inc_recurse && ndx != NDX_FLIST_EOF => {
                     self.lists.expect(NDX_FLIST_OFFSET - ndx)?;
                 }
                 ndx => return Err(self.lists.not_an_index(ndx, Role::Receiver.name())),
@@ -305,7 +305,7 @@ impl Receiver {
     }
 
     fn item(&mut self, ndx: i32) -> Result<()> {
-        let item = Item::read(&mut self.reader, ndx, self.plan.protocol)?;
+        let item = Item::read(&mut self.reader, ndx, self.plan.agreed.protocol)?;
         if is_keep_alive(&item, &self.plan, &self.lists) {
             return Ok(());
         }
@@ -345,7 +345,7 @@ impl Receiver {
                 return self.skip_data(&item, &found);
             }
         }
-        let batched = self.plan.read_batch || self.plan.only_write_batch && !self.plan.server;
+        let batched = self.plan.agreed.read_batch || self.plan.agreed.only_write_batch && !self.plan.place.is_server();
         if self.plan.idle() && batched {
             self.report_item(&item, &found, Figures::default(), Part::All);
             self.skip_data(&item, &found)?;
@@ -368,7 +368,7 @@ impl Receiver {
             return Ok(());
         };
         let end = match self.lists.first() {
-            Some(list) if self.plan.inc_recurse => list.next_start(),
+            Some(list) if self.plan.agreed.inc_recurse => list.next_start(),
             _ => i32::MAX,
         };
         for ndx in replay.unanswered(&self.report, end)? {
@@ -424,7 +424,7 @@ impl Receiver {
             basis: None,
             basis_lost: false,
             mapped: None,
-            redo: self.seen.redo(&segment, i, self.plan.protocol)?,
+            redo: self.seen.redo(&segment, i, self.plan.agreed.protocol)?,
             segment,
             i,
         };
@@ -448,10 +448,10 @@ impl Receiver {
     fn incoming(&mut self, dest: &Dest, item: &Item<'_>, found: &Found) -> Result<Incoming> {
         let segment = Arc::clone(&found.segment);
         let i = found.pos;
-        let redo = self.seen.redo(&segment, i, self.plan.protocol)?;
+        let redo = self.seen.redo(&segment, i, self.plan.agreed.protocol)?;
         let head = self.read_head()?;
         let rel = dest.name(&segment, i);
-        let fresh = item.iflags.contains(ItemFlags::NEW) && self.plan.protocol >= 29;
+        let fresh = item.iflags.contains(ItemFlags::NEW) && self.plan.agreed.protocol >= 29;
         // A file whose status can't be read may exist all the same, and is not replaced without a backup.
         let looked = if fresh { None } else { Some(dest.lstat(&rel)) };
         let (exists, replaces) = match looked {
@@ -462,11 +462,11 @@ impl Receiver {
         let (kind, place) = self.basis_place(item, dest, &rel, exists.as_ref())?;
         // Without --perms the mode is that of the file which the data builds on (observed).
         let model = match &place {
-            Some((root, name)) if !self.plan.perms => dest.model(root, name),
+            Some((root, name)) if !self.plan.attrs.perms => dest.model(root, name),
             _ => exists,
         };
         let mut mapped = None;
-        if self.plan.debug.deltasum > 1 {
+        if self.plan.output.debug.deltasum > 1 {
             mapped = place.as_ref().and_then(|(root, name)| {
                 let stat = root.lstat(name).ok().filter(|s| s.is_file() && s.size > 0)?;
                 Some((name.clone(), stat.size))
@@ -495,8 +495,8 @@ impl Receiver {
     fn read_head(&mut self) -> Result<SumHead> {
         SumHead::read(
             &mut self.reader,
-            self.plan.protocol,
-            self.plan.xfer_sum,
+            self.plan.agreed.protocol,
+            self.plan.agreed.xfer_sum,
             self.phase > 0,
             Role::Receiver.name(),
         )
@@ -504,7 +504,7 @@ impl Receiver {
 
     /// The basis, and whether this try is in vain because the basis can't be opened.
     fn open_basis(&self, root: &Root, name: &[u8]) -> (Option<File>, bool) {
-        match root.open_read(name, Atime::keep_if(self.plan.open_noatime)) {
+        match root.open_read(name, Atime::keep_if(self.plan.attrs.open_noatime)) {
             Ok(file) => (Some(file), false),
             // A similar file may have been replaced or removed since, and a batch may be read where its basis is missing. The
             // run ends only when a block of the basis is used (observed).

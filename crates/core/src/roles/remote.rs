@@ -24,10 +24,10 @@ use ending::{announce_end, find_cause, is_announced, CLOSING, FAREWELL, FAREWELL
 
 /// Trace the messages of this run if the plan says so (`--debug=IO`), as long as the sink lives that is returned.
 fn trace(link: &Link, plan: &Plan, report: &Report) -> Option<Arc<Sink>> {
-    (plan.debug.io > 0).then(|| {
+    (plan.output.debug.io > 0).then(|| {
         let report = report.clone();
         let sink: Arc<Sink> = Arc::new(move |line| report.trace(line));
-        let who = if plan.server { "server" } else { "client" };
+        let who = if plan.place.is_server() { "server" } else { "client" };
         link.control().set_tracer(Tracer::new(who, &sink));
         sink
     })
@@ -44,7 +44,7 @@ pub fn send(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Summary {
 /// Be the receiving side.
 pub fn receive(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Summary {
     let started = Instant::now();
-    let plan = &(if plan.list_only {
+    let plan = &(if plan.select.list_only {
         Arc::new(plan.for_listing())
     } else {
         Arc::clone(plan)
@@ -59,7 +59,7 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> 
     link.set_role(Role::Sender.name());
     report.set_cancel_flag(link.control().cancel_flag());
     let (reader, writer) = link.split()?;
-    if plan.server {
+    if plan.place.is_server() {
         report.set_writer(writer.clone());
     }
     listing::announce(plan, report, Role::Sender);
@@ -82,9 +82,9 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> 
     });
     result?;
     writer.finish()?;
-    if !plan.server {
+    if !plan.place.is_server() {
         let mut reader = sender.into_reader();
-        if plan.protocol < 24 {
+        if plan.agreed.protocol < 24 {
             // There is no goodbye: the peer may wait for the end of our stream (spec: protocol-old 6.4).
             let report = report.clone();
             reader.set_handler(Box::new(move |message| {
@@ -103,8 +103,8 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> 
 
 /// Report the rules that a server received, for `--debug=FILTER2`. A client has reported its own while it read them.
 fn report_rules(plan: &Plan, report: &Report, role: Role) {
-    if plan.server && !plan.twin {
-        for rule in &plan.rules {
+    if plan.place.is_server() && !plan.place.twin {
+        for rule in &plan.select.rules {
             debug!(report, filter >= 2; "[", role, "] add_rule(", rule, ")");
         }
     }

@@ -113,12 +113,17 @@ pub(crate) struct Scanner {
 impl Scanner {
     pub(crate) fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Result<Self> {
         let filters = Filters::sender(&plan)?.telling(&report);
-        let chmod = Chmod::parse(&plan.chmod).unwrap_or_default();
-        let daemon_chmod = Chmod::parse(&plan.daemon_chmod).unwrap_or_default();
+        let chmod = Chmod::parse(&plan.attrs.chmod).unwrap_or_default();
+        let daemon_chmod = Chmod::parse(&plan.attrs.daemon_chmod).unwrap_or_default();
         Ok(Self {
-            local: plan.local,
-            charset: plan.iconv.as_deref().filter(|_| !plan.local).and_then(Iconv::new),
-            next_start: i32::from(plan.inc_recurse),
+            local: plan.place.is_local(),
+            charset: plan
+                .agreed
+                .iconv
+                .as_deref()
+                .filter(|_| !plan.place.is_local())
+                .and_then(Iconv::new),
+            next_start: i32::from(plan.agreed.inc_recurse),
             plan,
             report,
             sources,
@@ -166,10 +171,10 @@ impl Scanner {
                 ..Node::default()
             }
         };
-        let mut builder = SegmentBuilder::new(self.plan.protocol);
+        let mut builder = SegmentBuilder::new(self.plan.agreed.protocol);
         let dir_ndx = node.dir_ndx;
         let mut children = self.list(node, &mut builder)?;
-        if !self.plan.inc_recurse {
+        if !self.plan.agreed.inc_recurse {
             // One list for the whole run.
             loop {
                 for _ in 0..std::mem::take(&mut self.pushed) {
@@ -188,8 +193,8 @@ impl Scanner {
                 children = self.list(next, &mut builder)?;
             }
         }
-        builder.sort(self.plan.iconv.is_some());
-        if self.plan.inc_recurse {
+        builder.sort(self.plan.agreed.iconv.is_some());
+        if self.plan.agreed.inc_recurse {
             self.number(&builder, children);
         } else {
             self.finished = true;
@@ -198,7 +203,7 @@ impl Scanner {
         if self.local {
             dropped = builder.drop_duplicates();
             builder.strip_leading_slashes();
-            if self.plan.hard_links {
+            if self.plan.attrs.hard_links {
                 builder.group_hard_links(&mut self.links, self.next_start);
             }
         }
@@ -260,7 +265,7 @@ impl Scanner {
 
     /// Match rules against names below this root from here on.
     fn at_root(&mut self, number: u16) {
-        if self.filter_root == Some(number) || !self.filters.has_merge() && self.plan.daemon_rules.is_empty() {
+        if self.filter_root == Some(number) || !self.filters.has_merge() && self.plan.select.daemon_rules.is_empty() {
             return;
         }
         if let Some(root) = self.sources.root(number) {
@@ -275,7 +280,7 @@ impl Scanner {
     fn list(&mut self, node: Node, builder: &mut SegmentBuilder) -> Result<Vec<Node>> {
         let mut children: Vec<Node> = Vec::new();
         let at_top = node.path.is_empty() && node.contents.is_empty();
-        if self.report.plan().debug.filter > 1 {
+        if self.report.plan().output.debug.filter > 1 {
             let implied = node.arguments.first().filter(|_| !node.path.is_empty()).map(|a| a.root);
             let number = node.contents.first().map(|c| c.0).or(implied);
             if let Some(root) = number.and_then(|n| self.sources.root(n)) {
@@ -312,7 +317,7 @@ impl Scanner {
             .first()
             .map(|c| c.0)
             .or_else(|| node.arguments.first().map(|a| a.root));
-        let insecure = self.plan.insecure_links;
+        let insecure = self.plan.place.insecure_links;
         let Some(root) = number.and_then(|n| self.sources.root(n)) else {
             return Ok(());
         };
@@ -333,9 +338,9 @@ impl Scanner {
         children: &mut Vec<Node>,
     ) -> Result<()> {
         self.at_root(root_number);
-        let plan_is_root = self.plan.am_root;
+        let plan_is_root = self.plan.place.am_root;
         // Not with --copy-links (observed).
-        let noatime = self.plan.open_noatime && !self.plan.copy_links;
+        let noatime = self.plan.attrs.open_noatime && !self.plan.attrs.copy_links;
         let Some(root) = self.sources.root(root_number) else {
             return Ok(());
         };
@@ -383,7 +388,7 @@ impl Scanner {
                     {
                         continue;
                     }
-                    self.list_file(root_number, &name, stat, top_dev, 1, builder, children)?;
+                    children.extend(self.list_file(root_number, &name, stat, Some(top_dev), builder)?);
                 }
                 Err(Lookup::Failed(error)) if error.is(Errno::ACCESS) && unsearchable(root, dir) => {
                     self.report_unsearchable(root_number, dir);
@@ -442,7 +447,7 @@ impl Scanner {
     /// Test a link against the rules, as the type with which it will be listed.
     fn hidden_link(&mut self, root: u16, name: &[u8], stat: &Stat) -> bool {
         let mut dir = is_dir(stat.mode);
-        if stat.is_symlink() && (self.plan.copy_links || self.plan.copy_dirlinks) {
+        if stat.is_symlink() && (self.plan.attrs.copy_links || self.plan.attrs.copy_dirlinks) {
             dir = self
                 .sources
                 .root(root)
@@ -462,12 +467,12 @@ impl Scanner {
     fn follow_link(&mut self, root_number: u16, name: &[u8], stat: Stat) -> Option<Stat> {
         let plan = Arc::clone(&self.plan);
         let path = disk(name);
-        let mut follow = plan.copy_links;
-        if !follow && plan.copy_unsafe_links {
+        let mut follow = plan.attrs.copy_links;
+        if !follow && plan.attrs.copy_unsafe_links {
             let target = self.sources.root(root_number)?.read_link(path);
             if let Some(target) = target.ok().filter(|target| unsafe_link(target, path)) {
                 follow = true;
-                if plan.info.symsafe > 0 {
+                if plan.output.info.symsafe > 0 {
                     let text = text!["copying unsafe symlink \"", path, "\" -> \"", target, "\""];
                     self.report.info(text);
                 }
@@ -476,12 +481,13 @@ impl Scanner {
         let root = self.sources.root(root_number)?;
         if !follow {
             let behind = plan
+                .attrs
                 .copy_dirlinks
-                .then(|| root.stat_follow(path, plan.crtimes).ok())
+                .then(|| root.stat_follow(path, plan.attrs.crtimes).ok())
                 .flatten();
             return Some(behind.filter(Stat::is_dir).unwrap_or(stat));
         }
-        match root.stat_follow(path, plan.crtimes) {
+        match root.stat_follow(path, plan.attrs.crtimes) {
             Ok(behind) => return Some(behind),
             Err(error) if error.is(Errno::NOENT) => self.report_no_referent(root_number, name),
             Err(error) => {
@@ -492,28 +498,26 @@ impl Scanner {
         None
     }
 
-    /// List one name. `depth` 0: an argument itself.
-    #[allow(clippy::too_many_arguments)] // a name, its place in the walk, and where the entry and its children go
+    /// List one name. `top_dev`: the filesystem of the argument above it; `None` for an argument itself. Returns the
+    /// directory, if its contents are to be listed.
     fn list_file(
         &mut self,
         root_number: u16,
         name: &[u8],
         mut stat: Stat,
-        top_dev: u64,
-        depth: u8,
+        top_dev: Option<u64>,
         builder: &mut SegmentBuilder,
-        children: &mut Vec<Node>,
-    ) -> Result<()> {
+    ) -> Result<Option<Node>> {
         let plan = Arc::clone(&self.plan);
         let path = disk(name);
-        debug!(self.report, flist >= 2; "[sender] make_file(", path, ",*,", i32::from(depth > 0) * 2, ")");
-        if stat.is_symlink() && (plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks) {
+        debug!(self.report, flist >= 2; "[sender] make_file(", path, ",*,", i32::from(top_dev.is_some()) * 2, ")");
+        if stat.is_symlink() && (plan.attrs.copy_links || plan.attrs.copy_unsafe_links || plan.attrs.copy_dirlinks) {
             match self.follow_link(root_number, name, stat) {
                 Some(seen) => stat = seen,
-                None => return Ok(()),
+                None => return Ok(None),
             }
         }
-        if plan.copy_devices && stat.is_device() {
+        if plan.attrs.copy_devices && stat.is_device() {
             if let Some(Ok(file)) = self
                 .sources
                 .root(root_number)
@@ -530,31 +534,29 @@ impl Scanner {
             let text = text!["skipping file with bogus (zero) st_mode: ", &shown];
             self.report.set_listing_error(IoErrors::GENERAL);
             self.report.info(text);
-            return Ok(());
+            return Ok(None);
         }
         if !is_dir(stat.mode) {
             self.push(root_number, name, &stat, 0, builder)?;
-            return Ok(());
+            return Ok(None);
         }
-        let mount = plan.one_file_system > 0 && depth > 0 && stat.dev != top_dev;
-        if mount && plan.one_file_system > 1 {
-            if plan.info.mount > 0 {
+        let mount = plan.select.one_file_system > 0 && top_dev.is_some_and(|dev| dev != stat.dev);
+        if mount && plan.select.one_file_system > 1 {
+            if plan.output.info.mount > 0 {
                 self.report.info(text!["[sender] skipping mount-point dir ", path]);
             }
-            return Ok(());
+            return Ok(None);
         }
         // The list of a mount point is an empty one: by that a receiver with incremental recursion finishes the directory.
-        let contents = plan.recurse && !mount;
+        let contents = plan.select.recurse && !mount;
         let flags = if contents { eflag::CONTENT_DIR } else { 0 };
-        if self.push(root_number, name, &stat, flags, builder)? && (contents || mount) {
-            let dev = if depth == 0 { stat.dev } else { top_dev };
-            children.push(Node {
-                path: name.to_vec(),
-                contents: if contents { vec![(root_number, dev)] } else { Vec::new() },
-                ..Node::default()
-            });
-        }
-        Ok(())
+        let listed = self.push(root_number, name, &stat, flags, builder)? && (contents || mount);
+        let dev = top_dev.unwrap_or(stat.dev);
+        Ok(listed.then(|| Node {
+            path: name.to_vec(),
+            contents: if contents { vec![(root_number, dev)] } else { Vec::new() },
+            ..Node::default()
+        }))
     }
 
     fn display(&mut self, root: u16, name: &[u8]) -> Vec<u8> {

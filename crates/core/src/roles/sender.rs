@@ -84,7 +84,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
         }
         Tag::Noop => writer.keep_alive()?,
         // No option asked for it, and a program below protocol 27 does not know such a message.
-        Tag::Success if !removes && report.plan().protocol < 27 => {
+        Tag::Success if !removes && report.plan().agreed.protocol < 27 => {
             return Err(Error::Stream(format!("unexpected tag 100 [{}]", report.role())));
         }
         Tag::Success if removes => {
@@ -92,7 +92,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
                 arrived.lock().unwrap_or_else(PoisonError::into_inner).push(ndx);
             }
         }
-        Tag::Deleted if !report.plan().server => {
+        Tag::Deleted if !report.plan().place.is_server() => {
             let (name, mode) = match message.payload.strip_suffix(b"\0") {
                 // No permissions travel, and none are shown (observed).
                 Some(name) => (name, 0o040_000),
@@ -120,19 +120,24 @@ impl Sender {
         let arrived = Arc::new(Mutex::new(Vec::new()));
         {
             let (report, writer, arrived) = (report.clone(), writer.clone(), Arc::clone(&arrived));
-            let removes = plan.remove_source_files || plan.remove_sent_files;
+            let removes = plan.removal.remove_source_files || plan.removal.remove_sent_files;
             reader.set_handler(Box::new(move |message| {
                 handle(&message, &report, &writer, &arrived, removes)
             }));
         }
         Ok(Self {
             encoder: Encoder::new(options, scanner.tables.clone(), lookup),
-            lists: Lists::new(plan.inc_recurse),
-            ndx_in: NdxReader::new(plan.protocol),
-            ndx_out: NdxWriter::new(plan.protocol).traced(writer.tracer()),
+            lists: Lists::new(plan.agreed.inc_recurse),
+            ndx_in: NdxReader::new(plan.agreed.protocol),
+            ndx_out: NdxWriter::new(plan.agreed.protocol).traced(writer.tracer()),
             out: Vec::new(),
-            tokens: tokens::Encoder::new(plan.compress, plan.compress_level, plan.compress_threads, plan.protocol)?,
-            hasher: BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix),
+            tokens: tokens::Encoder::new(
+                plan.agreed.compress,
+                plan.agreed.compress_level,
+                plan.agreed.compress_threads,
+                plan.agreed.protocol,
+            )?,
+            hasher: BlockHasher::new(plan.agreed.xfer_sum, plan.agreed.seed, plan.agreed.compat_seed_fix),
             seen: Seen::default(),
             places: Places::default(),
             outlet: Outlet::new(plan, writer.clone())?,
@@ -163,17 +168,17 @@ impl Sender {
 
     /// Send everything from the first list to the goodbye.
     pub(crate) fn run(&mut self) -> Result<()> {
-        let names = match self.plan.files_from {
+        let names = match self.plan.select.files_from {
             FilesFrom::None | FilesFrom::Forward => None,
             FilesFrom::Local => Some(super::paths::split_names(
-                &self.plan.files_from_data,
-                self.plan.from0,
+                &self.plan.select.files_from_data,
+                self.plan.select.from0,
                 true,
             )),
             FilesFrom::Link => Some(files_from::read_names(&mut self.reader, &self.plan)?),
         };
-        if self.plan.server {
-            debug!(self.report, send >= 1; "server_sender starting pid=", self.plan.pid);
+        if self.plan.place.is_server() {
+            debug!(self.report, send >= 1; "server_sender starting pid=", self.plan.place.pid);
         }
         let started = Instant::now();
         let Some(first) = self.scanner.next(names)? else {
@@ -182,12 +187,12 @@ impl Sender {
         let built = started.elapsed().as_millis() as u64;
         let count = first.len();
         self.send_list(first)?;
-        if !self.plan.inc_recurse {
+        if !self.plan.agreed.inc_recurse {
             debug!(self.report, flist >= 3; "[sender] flist_eof=1");
         }
         debug!(self.report, flist >= 2; "send_file_list done");
         self.list_end()?;
-        if self.plan.inc_recurse && count == 1 && !self.eof {
+        if self.plan.agreed.inc_recurse && count == 1 && !self.eof {
             self.next_list()?;
         }
         self.current_end = self.lists.first().map_or(0, |list| list.next_start());
@@ -196,18 +201,18 @@ impl Sender {
             s.flist_build_ms = built.max(1);
             s.flist_xfer_ms = sent.saturating_sub(built);
         });
-        if self.plan.info.flist > 0 && !self.plan.inc_recurse && self.plan.reports_lists() {
+        if self.plan.output.info.flist > 0 && !self.plan.agreed.inc_recurse && self.plan.select.reports_lists() {
             self.report.list_done(count);
         }
-        if count == 0 && self.plan.server {
+        if count == 0 && self.plan.place.is_server() {
             // The list is empty, so a pulling client ends here (spec: protocol 6.11).
             self.writer.flush();
             return Ok(());
         }
-        if !self.plan.inc_recurse {
+        if !self.plan.agreed.inc_recurse {
             self.report.end_lists();
         }
-        if !self.plan.server {
+        if !self.plan.place.is_server() {
             debug!(self.report, flist >= 3; "file list sent");
         }
         debug!(self.report, send >= 1; "send_files starting");
@@ -238,8 +243,10 @@ impl Sender {
         self.encoder.encode_segment(&segment, &mut self.out)?;
         let io_error = segment.io_error.bits() as i32;
         let message = self.encoder.end_marker(io_error, &mut self.out);
-        self.encoder
-            .id_lists(if self.plan.ignore_errors { 0 } else { io_error }, &mut self.out);
+        self.encoder.id_lists(
+            if self.plan.removal.ignore_errors { 0 } else { io_error },
+            &mut self.out,
+        );
         let size = (self.out.len() - before) as u64;
         self.report.stats(|s| s.flist_size += size);
         super::exchange::trace_list(self.writer.tracer(), Way::Out, &segment);
@@ -256,7 +263,7 @@ impl Sender {
 
     /// Send the end of the lists, once the scanner has no more.
     fn list_end(&mut self) -> Result<()> {
-        if self.plan.inc_recurse && !self.eof && self.scanner.is_finished() {
+        if self.plan.agreed.inc_recurse && !self.eof && self.scanner.is_finished() {
             self.eof = true;
             debug!(self.report, flist >= 3; "[sender] flist_eof=1");
             self.lists.complete();
@@ -280,7 +287,7 @@ impl Sender {
 
     /// spec: protocol 5.10
     fn look_ahead(&mut self) -> Result<()> {
-        if self.plan.inc_recurse {
+        if self.plan.agreed.inc_recurse {
             while !self.eof && self.ahead() < AHEAD {
                 self.next_list()?;
             }
@@ -290,7 +297,7 @@ impl Sender {
 
     fn read_ndx(&mut self) -> Result<i32> {
         self.report.check()?;
-        if self.plan.inc_recurse {
+        if self.plan.agreed.inc_recurse {
             self.look_ahead()?;
             while !self.eof && self.ahead() < AHEAD_IDLE && !self.reader.ready() {
                 self.next_list()?;
@@ -303,7 +310,7 @@ impl Sender {
 
     /// Source files whose copies are complete (spec: protocol 6.10).
     fn remove_arrived(&mut self) -> Result<()> {
-        if !self.plan.remove_source_files && !self.plan.remove_sent_files {
+        if !self.plan.removal.remove_source_files && !self.plan.removal.remove_sent_files {
             return Ok(());
         }
         let arrived = std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner));
@@ -326,7 +333,7 @@ impl Sender {
     // ---- requests
 
     fn max_phase(&self) -> u8 {
-        if self.plan.protocol >= 29 {
+        if self.plan.agreed.protocol >= 29 {
             2
         } else {
             1
@@ -342,7 +349,7 @@ impl Sender {
         loop {
             match self.read_ndx()? {
                 NDX_DONE => {
-                    if self.plan.inc_recurse && !self.lists.is_empty() {
+                    if self.plan.agreed.inc_recurse && !self.lists.is_empty() {
                         if let Some(list) = self.lists.finish_first() {
                             self.seen.forget(&list);
                             self.progress_list_done(list.start);
@@ -359,7 +366,7 @@ impl Sender {
                             continue;
                         }
                     }
-                    if !self.plan.inc_recurse {
+                    if !self.plan.agreed.inc_recurse {
                         self.report.progress_again(self.places.total());
                     }
                     self.phase += 1;
@@ -369,7 +376,7 @@ impl Sender {
                     debug!(self.report, send >= 1; "send_files phase=", i32::from(self.phase));
                     self.done()?;
                 }
-                NDX_DEL_STATS if self.plan.protocol >= 31 => self.deletions()?,
+                NDX_DEL_STATS if self.plan.agreed.protocol >= 31 => self.deletions()?,
                 ndx => self.item(ndx)?,
             }
         }
@@ -380,7 +387,7 @@ impl Sender {
             s.hash_hits = totals.hash_hits;
             s.false_alarms = totals.false_alarms;
         });
-        if self.plan.debug.deltasum > 0 {
+        if self.plan.output.debug.deltasum > 0 {
             self.report.info(format!(
                 "total: matches={}  hash_hits={}  false_alarms={} data={}",
                 totals.matches, totals.hash_hits, totals.false_alarms, totals.literal
@@ -401,7 +408,7 @@ impl Sender {
     fn deletions(&mut self) -> Result<()> {
         let counts = read_deletions(&mut self.reader, Role::Sender)?;
         self.report.stats(|s| s.deleted = counts);
-        if self.plan.server {
+        if self.plan.place.is_server() {
             put_deletions(&mut self.ndx_out, &mut self.out, counts);
             self.put()?;
         }
@@ -412,7 +419,7 @@ impl Sender {
         if ndx < 0 {
             return Err(self.lists.not_an_index(ndx, Role::Sender.name()));
         }
-        let item = Item::read(&mut self.reader, ndx, self.plan.protocol)?;
+        let item = Item::read(&mut self.reader, ndx, self.plan.agreed.protocol)?;
         if is_keep_alive(&item, &self.plan, &self.lists) {
             return self.writer.keep_alive();
         }
@@ -442,7 +449,7 @@ impl Sender {
         items::count(&self.report, entry.mode, item.iflags);
         self.report_item(&item, &found, &name, Figures::default(), Part::All);
         self.look_ahead()?;
-        item.put(&mut self.ndx_out, &mut self.out, self.plan.protocol, None)?;
+        item.put(&mut self.ndx_out, &mut self.out, self.plan.agreed.protocol, None)?;
         self.out.extend_from_slice(&values);
         self.put()
     }
@@ -489,7 +496,7 @@ impl Sender {
     /// Note that a file could not be read. The other side must know that before it deletes at the end (spec: protocol 5.9).
     fn failed_file(&self, bits: IoErrors) {
         self.report.set_io_error(bits);
-        if self.plan.protocol >= 30 && !self.plan.ignore_errors {
+        if self.plan.agreed.protocol >= 30 && !self.plan.removal.ignore_errors {
             // A lost connection shows with the next write.
             let _ = self
                 .writer
@@ -498,7 +505,7 @@ impl Sender {
     }
 
     fn no_send(&mut self, ndx: i32) -> Result<()> {
-        if self.plan.protocol >= 30 {
+        if self.plan.agreed.protocol >= 30 {
             self.writer.msg(Tag::NoSend, &ndx.to_le_bytes())?;
         }
         Ok(())
@@ -527,8 +534,8 @@ impl Sender {
 
     /// Statistics and goodbye (spec: protocol 6.3, 6.8, 6.11).
     fn goodbye(&mut self) -> Result<()> {
-        let protocol = self.plan.protocol;
-        if self.plan.server || self.outlet.records() {
+        let protocol = self.plan.agreed.protocol;
+        if self.plan.place.is_server() || self.outlet.records() {
             let (read, written) = (self.reader.bytes_read(), self.writer.bytes_written());
             let summary = self.report.summary();
             let mut figures = vec![read as i64, written as i64, summary.total_size as i64];
@@ -538,7 +545,7 @@ impl Sender {
             for figure in figures {
                 ints::put_x30long(&mut self.out, protocol, figure, 3);
             }
-            if self.plan.server {
+            if self.plan.place.is_server() {
                 if protocol < 27 {
                     // A frame of its own (spec: protocol-old 6.4).
                     self.writer.flush();

@@ -22,10 +22,10 @@ use crate::wire::item::IoErrors;
 /// before is preferred.
 pub(crate) fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io::Result<Root> {
     let options = &RootOptions {
-        in_root: plan.module_chroot,
+        in_root: plan.place.module_chroot,
         ..options.clone()
     };
-    match &plan.module_root_handle {
+    match &plan.place.module_root_handle {
         Some(handle) => {
             let full = operator::absolute(path, &options.cwd)?;
             Ok(Root::from_handle(
@@ -75,29 +75,29 @@ impl Sources {
     /// Open a directory as a source root, or find it again. `of_list`: the names beneath it come from a list of the
     /// operator with `--relative`. Errors: of the open.
     pub fn open(&mut self, path: &[u8], of_list: bool, plan: &Plan) -> io::Result<u16> {
-        let full = operator::absolute(path, &plan.cwd)?;
+        let full = operator::absolute(path, &plan.place.cwd)?;
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let plain = vec![full];
         if let Some(&found) = shared.known.get(&plain) {
             return Ok(found);
         }
         let full = &plain[0];
-        let follow = plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks;
+        let follow = plan.attrs.copy_links || plan.attrs.copy_unsafe_links || plan.attrs.copy_dirlinks;
         // Followed links must stay in the module too; `/` has no outside, and a chroot enforces it.
-        let border = follow && !plan.insecure_links && plan.module_root.as_ref().is_some_and(|m| m != b"/");
+        let border = follow && !plan.place.insecure_links && plan.place.module_root.as_ref().is_some_and(|m| m != b"/");
         let options = RootOptions {
-            cwd: plan.cwd.clone(),
+            cwd: plan.place.cwd.clone(),
             operator: false,
-            insecure_links: plan.insecure_links,
+            insecure_links: plan.place.insecure_links,
             follow_links: follow && !border,
             trusted_links: of_list,
             in_root: false,
             confine_root: None,
             no_openat2: false,
         };
-        let root = match &plan.module_root {
+        let root = match &plan.place.module_root {
             // A path that a client of a daemon names stays beneath the module, links included.
-            Some(module) if !plan.insecure_links => {
+            Some(module) if !plan.place.insecure_links => {
                 let module = open_module(
                     plan,
                     module,
@@ -118,7 +118,7 @@ impl Sources {
             }
             _ => Root::open(path, &options)?,
         };
-        if !plan.am_root {
+        if !plan.place.am_root {
             // A directory can be opened as a handle although it can't be entered.
             root.lstat(b".")?;
         }
@@ -131,7 +131,7 @@ impl Sources {
     ///
     /// spec: options 5.3
     pub fn leading_to(&mut self, number: u16, dir: &[u8], plan: &Plan) -> io::Result<u16> {
-        if plan.module_root.is_some() || !self.root(number).is_some_and(|root| root.leads_out(dir)) {
+        if plan.place.module_root.is_some() || !self.root(number).is_some_and(|root| root.leads_out(dir)) {
             return Ok(number);
         }
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,14 +167,17 @@ impl Sources {
         path: &[u8],
         shown: impl FnOnce(&Root) -> Vec<u8>,
     ) -> Result<File, IoErrors> {
-        let follow = plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks || plan.copy_devices;
+        let follow = plan.attrs.copy_links
+            || plan.attrs.copy_unsafe_links
+            || plan.attrs.copy_dirlinks
+            || plan.attrs.copy_devices;
         let Some(root) = self.root(number) else {
             return Err(IoErrors::NONE);
         };
         let opened = if follow {
-            root.open_read_follow(path, Atime::keep_if(plan.open_noatime))
+            root.open_read_follow(path, Atime::keep_if(plan.attrs.open_noatime))
         } else {
-            root.open_read(path, Atime::keep_if(plan.open_noatime))
+            root.open_read(path, Atime::keep_if(plan.attrs.open_noatime))
         };
         opened.map_err(|error| {
             let shown = shown(root);
@@ -202,7 +205,7 @@ pub(crate) fn remove_source_file(
         let text = text!["sender failed to remove ", name];
         report.sys_error(Role::Sender, text, error);
     };
-    let found = if report.plan().copy_links {
+    let found = if report.plan().attrs.copy_links {
         root.stat_follow(path, false)
     } else {
         root.lstat(path)
@@ -210,7 +213,7 @@ pub(crate) fn remove_source_file(
     let stat = match found {
         Ok(stat) => stat,
         Err(e) if e.is(Errno::NOENT) => {
-            if report.plan().info.remove > 0 {
+            if report.plan().output.info.remove > 0 {
                 report.info(text!["sender file already removed: ", name]);
             }
             return;
@@ -221,7 +224,7 @@ pub(crate) fn remove_source_file(
         report.error_xfer(text!["ERROR: Skipping sender remove of destination file: ", name]);
         return;
     }
-    let exact = !report.plan().local || report.plan().protocol >= 31;
+    let exact = !report.plan().place.is_local() || report.plan().agreed.protocol >= 31;
     if stat.size != entry.len && entry.is_file()
         || stat.mtime != entry.mtime
         || exact && stat.mtime_nsec != entry.mtime_nsec
@@ -231,7 +234,7 @@ pub(crate) fn remove_source_file(
     }
     match root.unlink(path) {
         Ok(()) => {
-            if report.plan().info.remove > 0 {
+            if report.plan().output.info.remove > 0 {
                 report.info(text!["sender removed ", name]);
             }
         }

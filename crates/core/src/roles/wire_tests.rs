@@ -1,5 +1,7 @@
 //! Transfers over real streams: our two ends against each other, and each against the real program.
 
+use crate::plan::Process;
+use crate::plan_with;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -105,19 +107,19 @@ fn spoil(dst: &Path) {
 }
 
 pub(super) fn archive() -> Plan {
-    Plan {
-        recurse: true,
-        links: true,
-        perms: true,
-        times: true,
-        owner: true,
-        group: true,
-        devices: true,
-        specials: true,
-        am_root: rustix::process::geteuid().is_root(),
-        seed: 77,
-        ..Plan::default()
-    }
+    plan_with!(
+        Plan::default(),
+        select.recurse = true,
+        attrs.links = true,
+        attrs.perms = true,
+        attrs.times = true,
+        attrs.owner = true,
+        attrs.group = true,
+        attrs.devices = true,
+        attrs.specials = true,
+        place.am_root = rustix::process::geteuid().is_root(),
+        agreed.seed = 77
+    )
 }
 
 /// The plan as both ends agree on it for a protocol.
@@ -128,20 +130,20 @@ pub(super) fn agreed(protocol: u8, inc: bool) -> Plan {
         27.. => SumKind::Md4Old,
         _ => SumKind::Md4Unpadded,
     };
-    Plan {
-        protocol,
-        inc_recurse: inc && modern,
-        compat_safe_flist: modern,
-        compat_avoid_xattr_optim: modern,
-        compat_seed_fix: modern,
-        compat_inplace_partial: modern,
-        compat_varint_flist: modern,
-        compat_id0_names: modern,
-        compat_symlink_times: modern,
-        xfer_sum: sum,
-        file_sum: sum,
-        ..archive()
-    }
+    plan_with!(
+        archive(),
+        agreed.protocol = protocol,
+        agreed.inc_recurse = inc && modern,
+        agreed.compat_safe_flist = modern,
+        agreed.compat_avoid_xattr_optim = modern,
+        agreed.compat_seed_fix = modern,
+        agreed.compat_inplace_partial = modern,
+        agreed.compat_varint_flist = modern,
+        agreed.compat_id0_names = modern,
+        agreed.compat_symlink_times = modern,
+        agreed.xfer_sum = sum,
+        agreed.file_sum = sum
+    )
 }
 
 pub(super) struct Done {
@@ -191,17 +193,17 @@ pub(super) fn run(mut link: Link, plan: Plan, sending: bool) -> Done {
 fn link(stream: UnixStream, plan: &Plan, sending: bool) -> Link {
     let copy = stream.try_clone().unwrap();
     let options = LinkOptions {
-        protocol: plan.protocol,
-        client: !plan.server,
+        protocol: plan.agreed.protocol,
+        client: !plan.place.is_server(),
         ..LinkOptions::default()
     };
     let mut link = Link::new(OwnedFd::from(stream), OwnedFd::from(copy), options);
     // Server to client is framed from protocol 23 on, the other way from protocol 30 on.
-    let (framed, modern) = (plan.protocol >= 23, plan.protocol >= 30);
-    if plan.server && framed || modern {
+    let (framed, modern) = (plan.agreed.protocol >= 23, plan.agreed.protocol >= 30);
+    if plan.place.is_server() && framed || modern {
         link.start_mux_out();
     }
-    if !plan.server && framed || modern {
+    if !plan.place.is_server() && framed || modern {
         link.start_mux_in();
     }
     let _ = sending;
@@ -211,16 +213,16 @@ fn link(stream: UnixStream, plan: &Plan, sending: bool) -> Link {
 /// Both ends are ours. `push`: the client sends.
 pub(super) fn both(src: &Path, dst: &Path, base: Plan, push: bool) -> (Done, Done) {
     let (a, b) = UnixStream::pair().unwrap();
-    let sender = Plan {
-        sources: vec![[bytes(src), b"/".to_vec()].concat()],
-        server: !push,
-        ..base.clone()
-    };
-    let receiver = Plan {
-        destination: bytes(dst),
-        server: push,
-        ..base
-    };
+    let sender = plan_with!(
+        base.clone(),
+        select.sources = vec![[bytes(src), b"/".to_vec()].concat()],
+        place.process = if push { Process::Client } else { Process::Server }
+    );
+    let receiver = plan_with!(
+        base,
+        select.destination = bytes(dst),
+        place.process = if push { Process::Server } else { Process::Client }
+    );
     let (one, two) = (link(a, &sender, true), link(b, &receiver, false));
     let sending = std::thread::spawn(move || run(one, sender, true));
     let received = run(two, receiver, false);
@@ -256,10 +258,10 @@ fn ours_with_ours() {
                 assert_eq!(snapshot(&src), snapshot(&dst), "{what}");
                 assert_eq!(s.summary.transferred, 86, "{what}");
                 spoil(&dst);
-                let plan = Plan {
-                    delete: if inc { DeleteWhen::During } else { DeleteWhen::After },
-                    ..agreed(protocol, inc)
-                };
+                let plan = plan_with!(
+                    agreed(protocol, inc),
+                    removal.delete = if inc { DeleteWhen::During } else { DeleteWhen::After }
+                );
                 let (s, r) = both(&src, &dst, plan, push);
                 good(&s);
                 good(&r);
@@ -312,12 +314,12 @@ fn codecs_and_sums() {
             let dir = tempfile::tempdir().unwrap();
             let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
             make_tree(&src);
-            let plan = Plan {
-                compress: kind,
-                compress_level: 3,
-                xfer_sum: sum,
-                ..agreed(32, true)
-            };
+            let plan = plan_with!(
+                agreed(32, true),
+                agreed.compress = kind,
+                agreed.compress_level = 3,
+                agreed.xfer_sum = sum
+            );
             for _ in 0..2 {
                 let (s, r) = both(&src, &dst, plan.clone(), true);
                 good(&s);
@@ -338,10 +340,7 @@ fn dry_run_touches_nothing() {
     make_tree(&src);
     fs::create_dir(&dst).unwrap();
     for protocol in [28, 32] {
-        let plan = Plan {
-            dry_run: true,
-            ..agreed(protocol, true)
-        };
+        let plan = plan_with!(agreed(protocol, true), select.dry_run = true);
         let (s, r) = both(&src, &dst, plan, true);
         good(&s);
         good(&r);
@@ -353,33 +352,33 @@ fn dry_run_touches_nothing() {
 #[test]
 fn ways_of_writing() {
     let ways: [(&str, fn(&mut Plan)); 9] = [
-        ("inplace", |p| p.inplace = true),
-        ("sparse", |p| p.sparse = true),
+        ("inplace", |p| p.write.inplace = true),
+        ("sparse", |p| p.write.sparse = true),
         ("delay", |p| {
-            p.delay_updates = true;
-            p.partial_dir = Some(b".~tmp~".to_vec());
-            p.partial = true;
-            p.inc_recurse = false;
+            p.write.delay_updates = true;
+            p.write.partial_dir = Some(b".~tmp~".to_vec());
+            p.write.partial = true;
+            p.agreed.inc_recurse = false;
         }),
         ("append", |p| {
-            p.append = 1;
-            p.inplace = true;
+            p.write.append = 1;
+            p.write.inplace = true;
         }),
         ("append-verify", |p| {
-            p.append = 2;
-            p.inplace = true;
+            p.write.append = 2;
+            p.write.inplace = true;
         }),
         ("backup", |p| {
-            p.backup = true;
-            p.backup_suffix = b".old".to_vec();
+            p.write.backup = true;
+            p.write.backup_suffix = b".old".to_vec();
         }),
         ("inplace-backup", |p| {
-            p.inplace = true;
-            p.backup = true;
-            p.backup_suffix = b".old".to_vec();
+            p.write.inplace = true;
+            p.write.backup = true;
+            p.write.backup_suffix = b".old".to_vec();
         }),
-        ("whole", |p| p.whole_file = true),
-        ("preallocate", |p| p.preallocate = true),
+        ("whole", |p| p.write.whole_file = true),
+        ("preallocate", |p| p.write.preallocate = true),
     ];
     for (name, change) in ways {
         let dir = tempfile::tempdir().unwrap();
@@ -422,11 +421,11 @@ fn alternate_directories() {
     let (s, _) = both(&src, &old, agreed(32, true), true);
     good(&s);
     spoil(&old);
-    let plan = Plan {
-        alt_dest: AltDest::Link,
-        alt_dirs: vec![bytes(&old)],
-        ..agreed(32, true)
-    };
+    let plan = plan_with!(
+        agreed(32, true),
+        select.alt_dest = AltDest::Link,
+        select.alt_dirs = vec![bytes(&old)]
+    );
     let (s, r) = both(&src, &dst, plan, true);
     good(&s);
     good(&r);
@@ -442,10 +441,7 @@ fn sources_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
         make_tree(&src);
-        let plan = Plan {
-            remove_source_files: true,
-            ..agreed(32, inc)
-        };
+        let plan = plan_with!(agreed(32, inc), removal.remove_source_files = true);
         let (s, r) = both(&src, &dst, plan, true);
         good(&s);
         good(&r);
@@ -463,15 +459,11 @@ fn a_missing_source_is_said_once_and_the_rest_arrives() {
     fs::create_dir(&dst).unwrap();
     let base = agreed(32, true);
     let (a, b) = UnixStream::pair().unwrap();
-    let sender = Plan {
-        sources: vec![bytes(&src.join("none")), [bytes(&src), b"/".to_vec()].concat()],
-        ..base.clone()
-    };
-    let receiver = Plan {
-        destination: bytes(&dst),
-        server: true,
-        ..base
-    };
+    let sender = plan_with!(
+        base.clone(),
+        select.sources = vec![bytes(&src.join("none")), [bytes(&src), b"/".to_vec()].concat()]
+    );
+    let receiver = plan_with!(base, select.destination = bytes(&dst), place.process = Process::Server);
     let (one, two) = (link(a, &sender, true), link(b, &receiver, false));
     let sending = std::thread::spawn(move || run(one, sender, true));
     let r = run(two, receiver, false);
@@ -519,7 +511,7 @@ fn server(
     if sender {
         command.arg("--sender");
     }
-    let modern = base.protocol >= 30;
+    let modern = base.agreed.protocol >= 30;
     let caps = if modern {
         if inc {
             "e.iLsfxCIvu"
@@ -539,42 +531,42 @@ fn server(
     let mut plan = base.clone();
     let copy = ours.try_clone().unwrap();
     let options = LinkOptions {
-        protocol: plan.protocol,
+        protocol: plan.agreed.protocol,
         ..LinkOptions::default()
     };
     let mut link = Link::new(OwnedFd::from(ours), OwnedFd::from(copy), options);
     let mut out = Vec::new();
-    put_int(&mut out, i32::from(plan.protocol));
+    put_int(&mut out, i32::from(plan.agreed.protocol));
     link.write(&out).unwrap();
     assert_eq!(link.int().unwrap(), 32);
     if modern {
         let flags = link.varint().unwrap();
-        plan.inc_recurse = flags & 1 != 0;
-        plan.compat_symlink_times = flags & 2 != 0;
-        plan.compat_safe_flist = flags & 8 != 0;
-        plan.compat_avoid_xattr_optim = flags & 0x10 != 0;
-        plan.compat_seed_fix = flags & 0x20 != 0;
-        plan.compat_inplace_partial = flags & 0x40 != 0;
-        plan.compat_varint_flist = flags & 0x80 != 0;
-        plan.compat_id0_names = flags & 0x100 != 0;
-        plan.xfer_sum = SumKind::Md5;
-        if plan.compat_varint_flist {
+        plan.agreed.inc_recurse = flags & 1 != 0;
+        plan.agreed.compat_symlink_times = flags & 2 != 0;
+        plan.agreed.compat_safe_flist = flags & 8 != 0;
+        plan.agreed.compat_avoid_xattr_optim = flags & 0x10 != 0;
+        plan.agreed.compat_seed_fix = flags & 0x20 != 0;
+        plan.agreed.compat_inplace_partial = flags & 0x40 != 0;
+        plan.agreed.compat_varint_flist = flags & 0x80 != 0;
+        plan.agreed.compat_id0_names = flags & 0x100 != 0;
+        plan.agreed.xfer_sum = SumKind::Md5;
+        if plan.agreed.compat_varint_flist {
             let mut out = Vec::new();
             put_vstring(&mut out, b"xxh128").unwrap();
             if letters.contains('z') {
-                put_vstring(&mut out, plan.compress.name().as_bytes()).unwrap();
+                put_vstring(&mut out, plan.agreed.compress.name().as_bytes()).unwrap();
             }
             link.write(&out).unwrap();
             link.vstring(255).unwrap();
             if letters.contains('z') {
                 link.vstring(255).unwrap();
             }
-            plan.xfer_sum = SumKind::Xxh128;
+            plan.agreed.xfer_sum = SumKind::Xxh128;
         }
     }
-    plan.file_sum = plan.xfer_sum;
-    plan.seed = link.int().unwrap();
-    if base.protocol >= 23 {
+    plan.agreed.file_sum = plan.agreed.xfer_sum;
+    plan.agreed.seed = link.int().unwrap();
+    if base.agreed.protocol >= 23 {
         link.start_mux_in();
     }
     if modern {
@@ -599,17 +591,11 @@ fn pull_from_rsync() {
             let dir = tempfile::tempdir().unwrap();
             let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
             make_tree(&src);
-            let base = Plan {
-                destination: bytes(&dst),
-                ..agreed(protocol, inc)
-            };
+            let base = plan_with!(agreed(protocol, inc), select.destination = bytes(&dst));
             for round in 0..2 {
-                let base = Plan {
-                    delete: DeleteWhen::During,
-                    ..base.clone()
-                };
+                let base = plan_with!(base.clone(), removal.delete = DeleteWhen::During);
                 let (_child, link, plan) = server(true, "logDtpr", &[], &src.join(""), &base, inc, true);
-                assert_eq!(plan.inc_recurse, inc && protocol >= 30);
+                assert_eq!(plan.agreed.inc_recurse, inc && protocol >= 30);
                 let done = run(link, plan, false);
                 good(&done);
                 assert_eq!(snapshot(&src), snapshot(&dst), "P{protocol} inc {inc} round {round}");
@@ -635,15 +621,12 @@ fn push_to_rsync() {
             let dir = tempfile::tempdir().unwrap();
             let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
             make_tree(&src);
-            let base = Plan {
-                sources: vec![[bytes(&src), b"/".to_vec()].concat()],
-                ..agreed(protocol, inc)
-            };
+            let base = plan_with!(
+                agreed(protocol, inc),
+                select.sources = vec![[bytes(&src), b"/".to_vec()].concat()]
+            );
             for round in 0..2 {
-                let base = Plan {
-                    delete: DeleteWhen::During,
-                    ..base.clone()
-                };
+                let base = plan_with!(base.clone(), removal.delete = DeleteWhen::During);
                 let (mut child, link, plan) = server(false, "logDtpr", &["--delete"], &dst, &base, inc, true);
                 let done = run(link, plan, true);
                 good(&done);
@@ -673,13 +656,13 @@ fn codecs_with_rsync() {
             let dir = tempfile::tempdir().unwrap();
             let (src, dst) = (dir.path().join("src"), dir.path().join("dst"));
             make_tree(&src);
-            let base = Plan {
-                sources: vec![[bytes(&src), b"/".to_vec()].concat()],
-                destination: bytes(&dst),
-                compress: kind,
-                compress_level: 3,
-                ..agreed(32, true)
-            };
+            let base = plan_with!(
+                agreed(32, true),
+                select.sources = vec![[bytes(&src), b"/".to_vec()].concat()],
+                select.destination = bytes(&dst),
+                agreed.compress = kind,
+                agreed.compress_level = 3
+            );
             for _ in 0..2 {
                 let path = if push { dst.clone() } else { src.join("") };
                 let (_child, link, plan) = server(!push, "logDtprz", &[], &path, &base, true, !push);

@@ -183,7 +183,7 @@ impl Rules {
     }
 
     /// `: /.rsync-filter`: at the first directory, read the file in every directory from the named ancestor down to the
-    /// parent (spec: filters 4.5). What is found stays for all later directories.
+    /// parent (spec: filters 4, step 5). What is found stays for all later directories.
     fn scan_parents(&mut self, number: usize, dir: &[u8], read: &mut Reader<'_>) -> Result<()> {
         let Some(scan) = self.lists[number].scan.take() else {
             return Ok(());

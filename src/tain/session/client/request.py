@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from tain import _core
     from tain.options.hostspec import Locations
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.session.batch import BatchFile
     from tain.session.environment import Environment
 
 
-def open_output(options: Options, env: Environment, out: Output | None = None) -> Output:
+def open_output(options: ResolvedOptions, env: Environment, out: Output | None = None) -> Output:
     """*out*, or else output as the options want it. A log file that cannot be opened is reported and left out."""
     if out is None:
         out = Output(
@@ -45,7 +45,7 @@ class Request:
 
     def __init__(
         self,
-        options: Options,
+        options: ResolvedOptions,
         env: Environment,
         *,
         out: Output | None = None,

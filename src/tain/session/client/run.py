@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tain import _core
     from tain.options.hostspec import Locations
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.report.output import Output
     from tain.session.agreement import Agreed
     from tain.session.arguments import ServerCommand
@@ -40,7 +40,7 @@ class Run:
         self.trace = request.trace
 
     @property
-    def options(self) -> Options:
+    def options(self) -> ResolvedOptions:
         return self.request.options
 
     @property

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from tain import _core
-    from tain.options.resolved import Options
+    from tain.options.resolved import ResolvedOptions
     from tain.report.output import Output
     from tain.session.client.remote import DaemonRun, ShellRun
     from tain.session.client.replay import ReplayRun
     from tain.session.environment import Environment
 
 
-def run(options: Options, env: Environment) -> int:
+def run(options: ResolvedOptions, env: Environment) -> int:
     """Do what a client's command line asks for and print all of it; returns the exit code."""
     client = Client(options, env)
     hints = os.isatty(env.stderr) if options.hints is None else options.hints
@@ -45,7 +45,7 @@ class Client:
 
     def __init__(
         self,
-        options: Options,
+        options: ResolvedOptions,
         env: Environment,
         *,
         out: Output | None = None,

@@ -56,10 +56,10 @@ pub(super) fn sort_for_removal(found: &mut [Name], protocol: u8) {
 
 /// Dump the list of a directory's names, for `--debug=FLIST3`.
 pub(crate) fn dump_names(report: &Report, root: &Root, mut names: Vec<Name>) {
-    if report.plan().debug.flist < 3 {
+    if report.plan().output.debug.flist < 3 {
         return;
     }
-    sort_for_removal(&mut names, report.plan().protocol);
+    sort_for_removal(&mut names, report.plan().agreed.protocol);
     debug::head(report, Role::Generator, 0, names.len());
     for (number, (name, kind)) in names.iter().rev().enumerate() {
         let Ok(stat) = root.lstat(name) else { continue };

@@ -17,13 +17,13 @@ fn absolute(dest: &Dest, dir: &[u8]) -> Vec<u8> {
 
 /// Open the alternate directories for the generator, in order; `None` for one that cannot be used.
 pub(crate) fn open(dest: &Dest) -> Vec<Option<Root>> {
-    let option = match dest.plan.alt_dest {
+    let option = match dest.plan.select.alt_dest {
         AltDest::None => return Vec::new(),
         AltDest::Compare => "compare",
         AltDest::Copy => "copy",
         AltDest::Link => "link",
     };
-    let dirs = dest.plan.alt_dirs.iter();
+    let dirs = dest.plan.select.alt_dirs.iter();
     dirs.map(|dir| match dest.alternate_dir(dir) {
         // Nothing is ever found in a directory without a name.
         _ if dir.is_empty() => None,
@@ -46,7 +46,7 @@ fn warn(dest: &Dest, option: &str, dir: &[u8], error: &io::Error) {
         return;
     };
     // A daemon names it as it was given (observed).
-    let shown = if dest.plan.daemon {
+    let shown = if dest.plan.place.is_daemon() {
         dir.to_vec()
     } else if dest.void {
         lexical_path(dir, dest.root.path())
@@ -58,7 +58,7 @@ fn warn(dest: &Dest, option: &str, dir: &[u8], error: &io::Error) {
 
 /// Which of the alternate directories lie behind a link of another owner.
 pub(crate) fn refused(dest: &Dest, roots: &[Option<Root>]) -> Vec<bool> {
-    let dirs = dest.plan.alt_dirs.iter().zip(roots);
+    let dirs = dest.plan.select.alt_dirs.iter().zip(roots);
     dirs.map(|(dir, root)| root.is_none() && operator::is_untrusted(&absolute(dest, dir), None))
         .collect()
 }
@@ -68,11 +68,11 @@ pub(crate) fn refused(dest: &Dest, roots: &[Option<Root>]) -> Vec<bool> {
 pub(crate) fn open_quietly(dest: &Dest) -> Vec<Option<Root>> {
     let open = |dir: &Vec<u8>| {
         let opened = dest.alternate_dir(dir).inspect_err(|error| {
-            if dest.plan.protocol < 29 {
+            if dest.plan.agreed.protocol < 29 {
                 dest.report.refusal(&absolute(dest, dir), error);
             }
         });
         opened.ok()
     };
-    dest.plan.alt_dirs.iter().map(open).collect()
+    dest.plan.select.alt_dirs.iter().map(open).collect()
 }

@@ -20,7 +20,7 @@ impl Dest {
     /// The permissions that the umask, or the parent's default ACL, allows a new file.
     fn default_perms(&self, segment: &Segment, i: usize) -> u32 {
         if self.void {
-            return 0o777 & !self.plan.umask;
+            return 0o777 & !self.plan.place.umask;
         }
         self.metadata.default_perms(&self.root, &self.name(segment, i))
     }
@@ -31,37 +31,37 @@ impl Dest {
         let plan = &self.plan;
         let mut listed = entry.mode;
         if !is_link(listed) && !self.chmod.is_empty() {
-            listed = self.chmod.apply(listed, plan.umask);
+            listed = self.chmod.apply(listed, plan.place.umask);
         }
-        let fresh = !plan.perms && exists.is_none();
+        let fresh = !plan.attrs.perms && exists.is_none();
         let allowed = if fresh { self.default_perms(segment, i) } else { 0o777 };
         let mut mode = dest_mode(plan, listed, exists.map(|s| s.mode), allowed);
         if !is_link(mode) && !self.incoming.is_empty() {
-            mode = self.incoming.apply(mode, plan.umask);
-            if plan.perms {
+            mode = self.incoming.apply(mode, plan.place.umask);
+            if plan.attrs.perms {
                 listed = mode;
             }
         }
         let (uid, gid) = self.metadata.local_ids(entry.uid, entry.gid);
         let gid = (!entry.has(eflag::SKIP_GROUP)
-            && (plan.root_like() || plan.groups.contains(&gid) || gid == self.effective.1))
+            && (plan.place.root_like() || plan.place.groups.contains(&gid) || gid == self.effective.1))
             .then_some(gid);
-        let (acl, default_acl) = if plan.acls { segment.acl(i) } else { (None, None) };
+        let (acl, default_acl) = if plan.attrs.acls { segment.acl(i) } else { (None, None) };
         Wanted {
             mode,
             listed_mode: listed,
             len: entry.len,
             mtime: entry.mtime,
             mtime_nsec: entry.mtime_nsec,
-            atime: if plan.atimes > 0 { segment.atime(i) } else { 0 },
+            atime: if plan.attrs.atimes > 0 { segment.atime(i) } else { 0 },
             atime_nsec: 0,
-            crtime: plan.crtimes.then(|| segment.crtime(i)),
+            crtime: plan.attrs.crtimes.then(|| segment.crtime(i)),
             uid,
             gid,
             rdev: segment.rdev(i),
             acl,
             default_acl,
-            xattrs: if plan.xattrs > 0 { segment.xattrs(i) } else { None },
+            xattrs: if plan.attrs.xattrs > 0 { segment.xattrs(i) } else { None },
             acl_equal: false,
             xattrs_equal: false,
         }
@@ -69,18 +69,18 @@ impl Dest {
 
     /// The file whose mode a new one takes without --perms: one that can't be read does not count (observed).
     pub fn model(&self, root: &Root, name: &[u8]) -> Option<Stat> {
-        let readable = self.plan.am_root || root.open_read(name, Atime::Update).is_ok();
+        let readable = self.plan.place.am_root || root.open_read(name, Atime::Update).is_ok();
         // A directory may have replaced a similar file since.
         readable.then(|| root.lstat(name).ok()).flatten().filter(Stat::is_file)
     }
 
     fn ids_to_set(&self, want: &Wanted, now: &Stat) -> (Option<u32>, Option<u32>) {
         let plan = &self.plan;
-        if plan.fake_super {
+        if plan.place.fake_super {
             return (None, None);
         }
-        let uid = (plan.am_root && plan.owner && want.uid != now.uid).then_some(want.uid);
-        let gid = want.gid.filter(|&gid| plan.group && gid != now.gid);
+        let uid = (plan.place.am_root && plan.attrs.owner && want.uid != now.uid).then_some(want.uid);
+        let gid = want.gid.filter(|&gid| plan.attrs.group && gid != now.gid);
         (uid, gid)
     }
 
@@ -127,7 +127,7 @@ impl Dest {
     pub fn set_attrs(&self, rel: &[u8], want: &Wanted, now: &Stat, times: SetTimes) -> Option<bool> {
         let plan = &self.plan;
         if plan.idle() {
-            if plan.debug.own > 0 {
+            if plan.output.debug.own > 0 {
                 let (uid, gid) = self.ids_to_set(want, now);
                 self.report_ids(rel, now, uid, gid);
             }
@@ -136,7 +136,7 @@ impl Dest {
         let (mut changed, mut new_xattrs) = (false, false);
         let mut mode_now = now.mode;
         let place = Place::Name(&self.root, rel);
-        if plan.fake_super {
+        if plan.place.fake_super {
             changed |= self.keep_fake(place, rel, want);
             mode_now = self.root.lstat(rel).map_or(mode_now, |s| s.mode);
         }
@@ -158,7 +158,7 @@ impl Dest {
                 }
             }
         }
-        if plan.xattrs > 0 && !want.xattrs_equal {
+        if plan.attrs.xattrs > 0 && !want.xattrs_equal {
             new_xattrs = self.set_xattrs(place, rel, want, &mut mode_now);
             changed |= new_xattrs;
         }
@@ -169,10 +169,10 @@ impl Dest {
                     if times.exact || new_xattrs {
                         t != now.mtime_pair()
                     } else {
-                        !same_time(plan.modify_window, t, now.mtime_pair())
+                        !same_time(plan.select.modify_window, t, now.mtime_pair())
                     }
                 });
-            let atime = (plan.atimes > 0 && !is_dir(want.mode) && want.atime != now.atime)
+            let atime = (plan.attrs.atimes > 0 && !is_dir(want.mode) && want.atime != now.atime)
                 .then_some((want.atime, want.atime_nsec));
             if mtime.is_some() || atime.is_some() {
                 match self.root.utimens(rel, mtime, atime) {
@@ -184,17 +184,17 @@ impl Dest {
                 }
             }
         }
-        if plan.acls && !want.acl_equal {
+        if plan.attrs.acls && !want.acl_equal {
             changed |= self.set_acls(place, rel, want, &mut mode_now);
         }
         // With new extended attributes the mode is set too, also without --perms (observed).
-        let listed = new_xattrs && !plan.perms && !plan.fake_super;
+        let listed = new_xattrs && !plan.attrs.perms && !plan.place.fake_super;
         let mode = self.real_mode(if listed { want.listed_mode } else { want.mode });
         if !is_link(mode_now) && (mode_now ^ mode) & 0o7777 != 0 {
             match self.root.chmod(rel, mode) {
                 Ok(()) => changed = true,
                 // Fake-super is for users without that right: rsync reports nothing.
-                Err(_) if plan.fake_super => {}
+                Err(_) if plan.place.fake_super => {}
                 Err(error) => {
                     // A link that stands for a directory is never followed for this.
                     let link = error.is(Errno::OPNOTSUPP) && self.root.lstat(rel).is_ok_and(|s| s.is_symlink());
@@ -231,13 +231,13 @@ impl Dest {
         let plan = &self.plan;
         let mut mode_now = 0o600;
         let place = Place::Open(file);
-        if plan.fake_super {
+        if plan.place.fake_super {
             let Some(now) = self.stat_open(file, &shown) else {
                 return;
             };
             mode_now = now.mode & 0o7777;
             self.keep_fake(place, rel, want);
-        } else if plan.owner && plan.am_root || plan.group || temp.is_none() {
+        } else if plan.attrs.owner && plan.place.am_root || plan.attrs.group || temp.is_none() {
             let Some(now) = self.stat_open(file, &shown) else {
                 return;
             };
@@ -259,21 +259,23 @@ impl Dest {
                 }
             }
         }
-        if plan.xattrs > 0 {
+        if plan.attrs.xattrs > 0 {
             self.set_xattrs(place, rel, want, &mut mode_now);
         }
-        if plan.acls {
+        if plan.attrs.acls {
             self.set_acls(place, rel, want, &mut mode_now);
         }
         let mode = self.real_mode(want.mode);
         if (mode_now ^ mode) & 0o7777 != 0 {
-            if let Err(error) = attrs::fchmod(file, mode).or_else(|e| if plan.fake_super { Ok(()) } else { Err(e) }) {
+            if let Err(error) =
+                attrs::fchmod(file, mode).or_else(|e| if plan.place.fake_super { Ok(()) } else { Err(e) })
+            {
                 let text = messages::set_permissions_failed(&shown);
                 self.report.sys_error(self.role, text, &error);
             }
         }
         let mtime = keeps_time(plan, want.mode).then_some((want.mtime, want.mtime_nsec));
-        let atime = (plan.atimes > 0).then_some((want.atime, want.atime_nsec));
+        let atime = (plan.attrs.atimes > 0).then_some((want.atime, want.atime_nsec));
         if mtime.is_some() || atime.is_some() {
             if let Err(error) = attrs::futimens(file, mtime, atime) {
                 let text = messages::set_times_failed(&shown);

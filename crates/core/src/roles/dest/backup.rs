@@ -19,8 +19,8 @@ impl Dest {
     /// Root and name of the backup of `rel`. Missing directories of a backup-dir are made; a failure is reported.
     fn backup_name(&self, rel: &[u8], make: bool) -> io::Result<(Root, Vec<u8>)> {
         let mut name = rel.to_vec();
-        name.extend_from_slice(&self.plan.backup_suffix);
-        let Some(dir) = self.plan.backup_dir.as_deref() else {
+        name.extend_from_slice(&self.plan.write.backup_suffix);
+        let Some(dir) = self.plan.write.backup_dir.as_deref() else {
             return Ok((self.root.clone(), name));
         };
         if make {
@@ -117,14 +117,14 @@ impl Dest {
             (Err(error), _) if error.is(Errno::NOENT) => return,
             (_, Err(error)) | (Err(error), _) => return failed(b"stat ", b" failed", &error),
         };
-        if self.plan.changes_owners() && (from.uid, from.gid) != (now.uid, now.gid) {
-            let uid = self.plan.owner.then_some(from.uid);
-            let gid = self.plan.group.then_some(from.gid);
+        if self.plan.place.changes_owners() && (from.uid, from.gid) != (now.uid, now.gid) {
+            let uid = self.plan.attrs.owner.then_some(from.uid);
+            let gid = self.plan.attrs.group.then_some(from.gid);
             if let Err(error) = root.chown(dir, uid, gid) {
                 failed(b"chown ", b" failed", &error);
             }
         }
-        if self.plan.acls && !self.plan.fake_super {
+        if self.plan.attrs.acls && !self.plan.place.fake_super {
             for kind in [AclKind::Default, AclKind::Access] {
                 let model = Place::Name(&self.root, dir).acl(kind);
                 let set = model.and_then(|acl| Place::Name(root, dir).set_acl(kind, acl.as_ref()));
@@ -135,7 +135,7 @@ impl Dest {
             }
         }
         // A directory inherits the set-gid bit of its parent.
-        let inherited = if self.plan.perms { 0 } else { now.mode & 0o2000 };
+        let inherited = if self.plan.attrs.perms { 0 } else { now.mode & 0o2000 };
         if let Err(error) = root.chmod(dir, from.mode & 0o7777 | inherited) {
             failed(b"failed to set permissions on ", b"", &error);
         }
@@ -157,14 +157,14 @@ impl Dest {
     }
 
     fn shown_backup(&self, name: &[u8]) -> Vec<u8> {
-        match self.plan.backup_dir.as_deref() {
+        match self.plan.write.backup_dir.as_deref() {
             Some(dir) => [dir, b"/", name].concat(),
             None => name.to_vec(),
         }
     }
 
     fn backed_up(&self, rel: &[u8], name: &[u8]) {
-        if self.plan.info.backup > 0 {
+        if self.plan.output.info.backup > 0 {
             let shown = self.shown_backup(name);
             self.report.info(text!["backed up ", rel, " to ", &shown]);
         }
@@ -238,11 +238,16 @@ impl Dest {
 
     /// Whether `--safe-links` keeps a link from being backed up. Then that is reported.
     fn is_unsafe_link(&self, rel: &[u8]) -> bool {
-        let target = self.plan.safe_links.then(|| self.root.read_link(rel).ok()).flatten();
+        let target = self
+            .plan
+            .attrs
+            .safe_links
+            .then(|| self.root.read_link(rel).ok())
+            .flatten();
         let Some(target) = target.filter(|target| crate::roles::compare::unsafe_link(target, rel)) else {
             return false;
         };
-        if self.plan.info.symsafe > 0 {
+        if self.plan.output.info.symsafe > 0 {
             let text = [
                 b"not backing up unsafe symlink \"".as_slice(),
                 rel,
@@ -285,7 +290,7 @@ impl Dest {
         let copy = root.create_excl(name, 0o600)?;
         let finish = || -> io::Result<()> {
             crate::tree::data::copy_whole(&source, &copy, stat.size, Reflink::Try)?;
-            if self.plan.changes_owners() {
+            if self.plan.place.changes_owners() {
                 attrs::fchown(&copy, Some(stat.uid), Some(stat.gid))?;
             }
             attrs::fchmod(&copy, stat.mode)?;
@@ -303,8 +308,8 @@ impl Dest {
         if kind == FileKind::Dir {
             return Ok(false);
         }
-        let suffix = &self.plan.backup_suffix;
-        if self.plan.backup_dir.is_none() && !suffix.is_empty() && rel.ends_with(suffix) {
+        let suffix = &self.plan.write.backup_suffix;
+        if self.plan.write.backup_dir.is_none() && !suffix.is_empty() && rel.ends_with(suffix) {
             return Ok(false);
         }
         let (root, name) = self.backup_name(rel, true)?;

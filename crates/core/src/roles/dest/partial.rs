@@ -24,8 +24,8 @@ impl PartialDir {
         }
         let found = open_dir(dest, dir);
         // ELOOP and EXDEV: what a walk beneath the module ends with at its border.
-        let outside = dest.plan.module_root.is_some()
-            && !dest.plan.insecure_links
+        let outside = dest.plan.place.module_root.is_some()
+            && !dest.plan.place.insecure_links
             && matches!(&found, Err(e) if e.is(Errno::XDEV) || e.is(Errno::LOOP));
         Self::Absolute(Shared::new(dir, found.ok(), outside))
     }
@@ -35,8 +35,8 @@ impl PartialDir {
 /// module (observed).
 fn open_dir(dest: &Dest, path: &[u8]) -> io::Result<Root> {
     let beneath = dest.operator_dir(path);
-    match (&beneath, &dest.plan.module_root) {
-        (Err(error), Some(module)) if !dest.plan.insecure_links && error.is(Errno::LOOP) => {
+    match (&beneath, &dest.plan.place.module_root) {
+        (Err(error), Some(module)) if !dest.plan.place.insecure_links && error.is(Errno::LOOP) => {
             let options = RootOptions {
                 cwd: dest.root.path().to_vec(),
                 operator: true,
@@ -230,7 +230,7 @@ impl Dest {
     pub fn keep_or_drop(&self, temp: Temp, rel: &[u8], want: &Wanted, received: bool) {
         let Temp { file, name } = temp;
         let nowhere = !matches!(self.partial, PartialDir::None) && !self.keeps_partial(rel);
-        if !(self.plan.partial && received) || nowhere {
+        if !(self.plan.write.partial && received) || nowhere {
             drop(file);
             self.remove_temp(&name);
             return;
@@ -242,7 +242,7 @@ impl Dest {
             let _kept = self.keep_in_partial_dir(&name, rel, "partial");
             return;
         }
-        if self.plan.times {
+        if self.plan.attrs.times {
             if let Err(error) = attrs::futimens(&file, Some((0, want.mtime_nsec)), None) {
                 // With the time of the source the fragment would count as the whole file.
                 let text = messages::set_times_failed(self.display(rel));
@@ -253,7 +253,7 @@ impl Dest {
             }
         }
         drop(file);
-        if self.plan.backup && !self.is_own_partial(rel) {
+        if self.plan.write.backup && !self.is_own_partial(rel) {
             // The fragment replaces the file, so the backup becomes the only whole copy.
             if let Err(error) = self.backup_before_overwrite(rel) {
                 self.report.error_xfer(error.to_string());
@@ -262,7 +262,7 @@ impl Dest {
             }
         }
         match self.move_temp(&name, &self.root, rel) {
-            Ok(()) if self.plan.backup => {
+            Ok(()) if self.plan.write.backup => {
                 self.partials().insert(rel.to_vec());
             }
             Ok(()) => {}
@@ -288,7 +288,7 @@ impl Dest {
         let Some((root, name)) = self.partial_name(rel) else {
             return Ok(());
         };
-        if exists && self.plan.backup {
+        if exists && self.plan.write.backup {
             self.backup_before_overwrite(rel)?;
         }
         debug!(self.report, recv >= 1; "renaming ", &name, " to ", rel);

@@ -14,8 +14,7 @@ use crate::roles::paths::split_name;
 use crate::roles::text::messages;
 use crate::tree::acl::{self, AclKind};
 use crate::tree::data::Reflink;
-use crate::tree::xattr;
-use crate::tree::{attrs, Atime, Root, Temp, WriteFlags};
+use crate::tree::{attrs, xattr, Atime, Root, Temp, WriteFlags};
 
 impl Dest {
     /// A new temporary file for `rel`. Errors are reported; the file is then skipped.
@@ -100,12 +99,12 @@ impl Dest {
     /// Put a finished temporary file in place: backup, then rename, or copy across filesystems. After a failure the
     /// temporary file is removed.
     pub fn commit(&self, temp: &[u8], rel: &[u8], replaces: bool) -> Result<(), Failed> {
-        if replaces && self.plan.backup && !self.is_own_partial(rel) {
+        if replaces && self.plan.write.backup && !self.is_own_partial(rel) {
             self.backup_before_overwrite(rel)
                 .inspect_err(|_| self.remove_temp(temp))?;
         }
         if self.role == Role::Receiver {
-            let dir = self.plan.temp_dir.as_deref().filter(|_| self.temp_dir.is_some());
+            let dir = self.plan.write.temp_dir.as_deref().filter(|_| self.temp_dir.is_some());
             let (dir, slash) = dir.map_or((&b""[..], ""), |dir| (dir, "/"));
             debug!(self.report, recv >= 1; "renaming ", dir, slash, temp, " to ", rel);
         }
@@ -140,7 +139,7 @@ impl Dest {
         let near = root.create_temp(rel, None)?;
         let finish = || -> io::Result<()> {
             crate::tree::data::copy_whole(&source, &near.file, stat.size, Reflink::Never)?;
-            if self.plan.fsync {
+            if self.plan.write.fsync {
                 near.file.sync_all()?;
             }
             attrs::fchown(&near.file, Some(stat.uid), Some(stat.gid))
@@ -161,14 +160,14 @@ impl Dest {
 
     /// Copy extended attributes and the ACL from one open file to another, as far as this process may set them.
     pub(super) fn copy_metadata(&self, from: &File, to: &File) {
-        if self.plan.xattrs > 0 || self.plan.fake_super {
+        if self.plan.attrs.xattrs > 0 || self.plan.place.fake_super {
             for name in xattr::flist(from).unwrap_or_default() {
                 if let Ok(Some(value)) = xattr::fget(from, &name) {
                     let _ = xattr::fset(to, &name, &value);
                 }
             }
         }
-        if self.plan.acls {
+        if self.plan.attrs.acls {
             if let Ok(found) = acl::fget(from, AclKind::Access) {
                 let _ = acl::fset(to, AclKind::Access, found.as_ref());
             }
@@ -178,10 +177,10 @@ impl Dest {
     /// Sync a finished file when asked (`--fsync`), and on NFS. There a full disk shows only when the data is sent to
     /// the server, at the latest by a close, whose error is lost. After the sync the close has nothing left to send.
     pub fn sync(&self, file: &File, rel: &[u8]) -> Result<()> {
-        if self.on_nfs && !self.plan.fsync {
+        if self.on_nfs && !self.plan.write.fsync {
             file.sync_all().map_err(|e| self.write_error(rel, &e))?;
         }
-        if self.plan.fsync {
+        if self.plan.write.fsync {
             file.sync_all().map_err(|e| {
                 Error::failed(
                     self.role,

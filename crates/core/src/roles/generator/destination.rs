@@ -37,9 +37,9 @@ fn survey(feeds: &[Feed]) -> (usize, Option<At>) {
 
 fn options(plan: &Plan) -> RootOptions {
     RootOptions {
-        cwd: plan.cwd.clone(),
+        cwd: plan.place.cwd.clone(),
         operator: true,
-        insecure_links: plan.insecure_links,
+        insecure_links: plan.place.insecure_links,
         follow_links: false,
         trusted_links: false,
         in_root: false,
@@ -51,9 +51,9 @@ fn options(plan: &Plan) -> RootOptions {
 
 /// Open a directory that the destination argument names; inside the module on a daemon.
 fn open_root(plan: &Plan, path: &[u8]) -> io::Result<Root> {
-    match &plan.module_root {
-        Some(module) if !plan.insecure_links => {
-            let full = operator::absolute(path, &plan.cwd)?;
+    match &plan.place.module_root {
+        Some(module) if !plan.place.insecure_links => {
+            let full = operator::absolute(path, &plan.place.cwd)?;
             let full = paths::clean(&full);
             let module = sources::open_module(plan, module, &options(plan))?;
             let rel = full.strip_prefix(module.path()).unwrap_or(&full);
@@ -66,13 +66,15 @@ fn open_root(plan: &Plan, path: &[u8]) -> io::Result<Root> {
 
 /// The destination must lie in a module, and a link could lead out of it (which is impossible in a chroot).
 fn is_confined(plan: &Plan) -> bool {
-    plan.module_root.is_some() && !plan.module_chroot && !plan.insecure_links
+    plan.place.module_root.is_some() && !plan.place.module_chroot && !plan.place.insecure_links
 }
 
 /// Check that something exists at a path that leads out of the module.
 fn outside(plan: &Plan, path: &[u8]) -> io::Result<()> {
-    let Some(module) = &plan.module_root else { return Ok(()) };
-    let full = paths::clean(&operator::absolute(path, &plan.cwd)?);
+    let Some(module) = &plan.place.module_root else {
+        return Ok(());
+    };
+    let full = paths::clean(&operator::absolute(path, &plan.place.cwd)?);
     let module = sources::open_module(plan, module, &options(plan))?;
     let rel = full.strip_prefix(module.path()).unwrap_or(&full);
     module.look_anywhere(rel.strip_prefix(b"/").unwrap_or(rel))
@@ -111,17 +113,17 @@ struct Argument<'a> {
 /// more.
 pub(crate) fn resolve(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Result<Dest> {
     let (count, only) = survey(feeds);
-    debug!(report, recv >= 1; "get_local_name count=", inbox::entries(feeds), " ", &plan.destination);
-    if plan.list_only {
+    debug!(report, recv >= 1; "get_local_name count=", inbox::entries(feeds), " ", &plan.select.destination);
+    if plan.select.list_only {
         // There is no destination, so there is nothing that could be written or removed.
         let root = Root::nowhere(b"/")
             .map_err(|e| Error::Selection(format!("rsync: [Receiver] change_dir#1 \"/\" failed: {}", sys_text(&e))))?;
         return Dest::void(Arc::clone(plan), report.clone(), root);
     }
-    let path: &[u8] = if plan.destination.is_empty() {
+    let path: &[u8] = if plan.select.destination.is_empty() {
         b"."
     } else {
-        &plan.destination
+        &plan.select.destination
     };
     let argument = Argument {
         plan,
@@ -146,7 +148,7 @@ pub(crate) fn resolve(plan: &Arc<Plan>, report: &Report, feeds: &[Feed]) -> Resu
 impl Argument<'_> {
     /// A path in messages: whole, and quoted.
     fn quoted(&self, path: &[u8]) -> String {
-        let full = operator::absolute(path, &self.plan.cwd).unwrap_or_else(|_| path.to_vec());
+        let full = operator::absolute(path, &self.plan.place.cwd).unwrap_or_else(|_| path.to_vec());
         let mut full = paths::clean(&full);
         if path.len() > 1 && path.ends_with(b"/") {
             full.push(b'/');
@@ -184,7 +186,7 @@ impl Argument<'_> {
             }
             Err(error) => error,
         };
-        let full = operator::absolute(path, &plan.cwd).unwrap_or_else(|_| path.to_vec());
+        let full = operator::absolute(path, &plan.place.cwd).unwrap_or_else(|_| path.to_vec());
         self.report.refusal(&full, &error);
         if error.is(Errno::NOENT) {
             return Ok(Found::Nothing);
@@ -203,11 +205,11 @@ impl Argument<'_> {
                 Ok(_) if !self.slash => return Ok(Found::Other),
                 Ok(_) => {}
                 // Making the path is tried, and reports why it cannot be made.
-                Err(error) if plan.mkpath && error.is(Errno::NOTDIR) => return Ok(Found::Nothing),
+                Err(error) if plan.write.mkpath && error.is(Errno::NOTDIR) => return Ok(Found::Nothing),
                 Err(other) => error = other,
             }
         }
-        let entered = error.is(Errno::LOOP) && !plan.module_chroot
+        let entered = error.is(Errno::LOOP) && !plan.place.module_chroot
             || error.is(Errno::ACCESS) && open_root(plan, &parent_of(path).0).is_ok();
         Err(if entered {
             self.cannot_enter(1, path, &error)
@@ -220,14 +222,14 @@ impl Argument<'_> {
     fn make(&self, feeds: &[Feed]) -> Result<Dest> {
         let (plan, report) = (self.plan, self.report);
         let mut made = 0;
-        if plan.mkpath && (memchr::memchr(b'/', self.path).is_some() || self.count > 1) {
+        if plan.write.mkpath && (memchr::memchr(b'/', self.path).is_some() || self.count > 1) {
             let upto = if self.is_directory() {
                 trim_slashes(self.path).to_vec()
             } else {
                 parent_of(self.path).0
             };
             made = make_path(plan, &upto, &self.quoted(self.path))?;
-            if made > 0 && (plan.info.name > 0 || plan.itemize) {
+            if made > 0 && (plan.output.info.name > 0 || plan.output.itemize) {
                 let plural = if made == 1 { "directory" } else { "directories" };
                 let said = format!("created {made} {plural} for ");
                 report.info(text![said, root_sign(plan, &upto), &upto]);
@@ -303,7 +305,7 @@ fn void(plan: &Arc<Plan>, report: &Report, stand_in: io::Result<Root>, path: &[u
         Err(_) => Root::open(b"/", &RootOptions::default())
             .map_err(|e| Error::Selection(format!("rsync: [Receiver] {}", sys_text(&e))))?,
     };
-    let full = operator::absolute(path, &plan.cwd).unwrap_or_else(|_| path.to_vec());
+    let full = operator::absolute(path, &plan.place.cwd).unwrap_or_else(|_| path.to_vec());
     let handle = rustix::io::dup(root.handle())
         .map_err(|e| Error::FileIo(format!("rsync: [Receiver] {}", sys_text(&e.into()))))?;
     let root = Root::from_handle(handle, &paths::clean(&full), &options(plan));
@@ -312,7 +314,7 @@ fn void(plan: &Arc<Plan>, report: &Report, stand_in: io::Result<Root>, path: &[u
 
 /// In a module that is this process's root, paths are shown with a leading slash.
 fn root_sign(plan: &Plan, path: &[u8]) -> &'static [u8] {
-    if plan.module_chroot && !path.starts_with(b"/") {
+    if plan.place.module_chroot && !path.starts_with(b"/") {
         b"/"
     } else {
         b""
@@ -320,19 +322,20 @@ fn root_sign(plan: &Plan, path: &[u8]) -> &'static [u8] {
 }
 
 fn announce(plan: &Plan, report: &Report, path: &[u8]) {
-    if plan.info.name > 0 || plan.itemize {
+    if plan.output.info.name > 0 || plan.output.itemize {
         report.info(text!["created directory ", root_sign(plan, path), path]);
     }
 }
 
 /// Make all missing components; how many there were.
 fn make_path(plan: &Plan, path: &[u8], shown: &str) -> Result<u32> {
-    let full = operator::absolute(path, &plan.cwd).unwrap_or_else(|_| path.to_vec());
+    let full = operator::absolute(path, &plan.place.cwd).unwrap_or_else(|_| path.to_vec());
     let full = paths::clean(&full);
     let mut made = 0;
     let no_way = |e| Error::FileIo(format!("rsync: [Receiver] mkdir {shown} failed: {}", sys_text(&e)));
     // The module exists, and a client must not learn of the directories above it.
     let above = plan
+        .place
         .module_root
         .as_deref()
         .filter(|root| full.starts_with(root))
@@ -356,7 +359,7 @@ fn make_path(plan: &Plan, path: &[u8], shown: &str) -> Result<u32> {
                 // Something else than a directory is there, or a link to nothing.
                 Err(e) if e.is(Errno::EXIST) && end < full.len() => {
                     let found = open_root(plan, &parent).and_then(|r| r.lstat(&leaf));
-                    let link = plan.module_chroot && found.is_ok_and(|stat| stat.is_symlink());
+                    let link = plan.place.module_chroot && found.is_ok_and(|stat| stat.is_symlink());
                     let errno = if link { Errno::NOENT } else { Errno::NOTDIR };
                     return Err(no_way(errno.into()));
                 }
@@ -374,7 +377,7 @@ fn finish(plan: &Arc<Plan>, report: &Report, root: Root, single: Option<Vec<u8>>
     dest.single = single.map(Arc::new);
     let place = paths::clean(&dest.root.display(b""));
     report.set_dest(place.strip_suffix(b"/").unwrap_or(&place));
-    if let Some(dir) = plan.backup_dir.as_deref() {
+    if let Some(dir) = plan.write.backup_dir.as_deref() {
         check_backup_dir(plan, report, &dest, dir)?;
     }
     Ok(dest)
@@ -389,7 +392,7 @@ fn check_backup_dir(plan: &Plan, report: &Report, dest: &Dest, dir: &[u8]) -> Re
         }
         Err(_) => "(new) ",
     };
-    if plan.info.backup > 0 {
+    if plan.output.info.backup > 0 {
         report.info(text![state, "backup_dir is ", dir]);
     }
     Ok(())
@@ -399,21 +402,22 @@ fn check_backup_dir(plan: &Plan, report: &Report, dest: &Dest, dir: &[u8]) -> Re
 mod tests {
     use super::*;
     use crate::plan::DeleteWhen;
+    use crate::plan_with;
 
     /// A listing has no destination, whatever the plan asks it to delete: `/` must be out of reach.
     #[test]
     fn a_listing_has_no_destination() {
-        let asked = Plan {
-            list_only: true,
-            delete: DeleteWhen::Before,
-            force: true,
-            backup: true,
-            destination: b"/".to_vec(),
-            ..Plan::default()
-        };
+        let asked = plan_with!(
+            Plan::default(),
+            select.list_only = true,
+            removal.delete = DeleteWhen::Before,
+            removal.force = true,
+            write.backup = true,
+            select.destination = b"/".to_vec()
+        );
         let plan = Arc::new(asked.for_listing());
-        assert!(plan.dry_run && plan.list_only && !plan.force && !plan.backup);
-        assert_eq!(plan.delete, DeleteWhen::Never);
+        assert!(plan.select.dry_run && plan.select.list_only && !plan.removal.force && !plan.write.backup);
+        assert_eq!(plan.removal.delete, DeleteWhen::Never);
         for plan in [plan, Arc::new(asked)] {
             let report = Report::new(Arc::clone(&plan), false);
             let dest = resolve(&plan, &report, &[]).unwrap();

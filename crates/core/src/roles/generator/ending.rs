@@ -25,7 +25,7 @@ impl Ending<'_> {
         // No list can come any more with a member that would lead a group.
         self.judge.link_stragglers(self.flow)?;
         self.link_deferred_now()?;
-        if plan.inc_recurse {
+        if plan.agreed.inc_recurse {
             self.finish_sub_lists()?;
         } else {
             self.finish_whole_list()?;
@@ -36,19 +36,20 @@ impl Ending<'_> {
         self.flow.out.end_phase()?;
         debug!(self.report, genr >= 1; "generate_files phase=2");
         // Names wait for files that were asked for again, or that are delayed.
-        if plan.delay_updates || plan.hard_links && self.flow.window.asked_again && !plan.inc_recurse {
+        if plan.write.delay_updates || plan.attrs.hard_links && self.flow.window.asked_again && !plan.agreed.inc_recurse
+        {
             self.place_delayed()?;
         }
-        if plan.protocol >= 29 {
+        if plan.agreed.protocol >= 29 {
             debug!(self.report, genr >= 1; "generate_files phase=3");
             self.flow.progress_phase();
             self.flow.out.end_phase()?;
         }
-        if matches!(plan.delete, DeleteWhen::Delay | DeleteWhen::After) {
+        if matches!(plan.removal.delete, DeleteWhen::Delay | DeleteWhen::After) {
             self.delete_late()?;
         }
-        if plan.protocol >= 31 {
-            if plan.delete != DeleteWhen::Never || plan.force {
+        if plan.agreed.protocol >= 31 {
+            if plan.removal.delete != DeleteWhen::Never || plan.removal.force {
                 // spec: protocol 6.9
                 self.flow.out.deletions(self.report.stats(|s| s.deleted))?;
             }
@@ -68,7 +69,7 @@ impl Ending<'_> {
             self.report.report_heap("receiver");
             self.report.report_heap("generator");
         }
-        if plan.protocol >= 24 {
+        if plan.agreed.protocol >= 24 {
             // spec: protocol-old 6.4: older ones have no goodbye
             self.flow.out.end_phase()?;
         }
@@ -78,7 +79,7 @@ impl Ending<'_> {
 
     /// Link what waits for files that are finished, unless they are all delayed.
     fn link_deferred_now(&mut self) -> Result<()> {
-        if !self.plan.delay_updates {
+        if !self.plan.write.delay_updates {
             self.judge.link_deferred(self.flow)?;
         }
         Ok(())
@@ -140,12 +141,12 @@ impl Ending<'_> {
     fn delete_late(&mut self) -> Result<()> {
         self.report.release();
         if self.flow.out.is_remote() {
-            self.wait_phase(if self.plan.protocol >= 29 { 2 } else { 1 })?;
+            self.wait_phase(if self.plan.agreed.protocol >= 29 { 2 } else { 1 })?;
         } else {
             // A sender has ended its part by now.
             self.report.report_matches();
         }
-        if self.plan.delete == DeleteWhen::After {
+        if self.plan.removal.delete == DeleteWhen::After {
             self.flow.delete_everywhere(self.judge)
         } else {
             self.judge.deleter.run_delayed(&mut self.judge.filters)

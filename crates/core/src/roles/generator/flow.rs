@@ -47,7 +47,7 @@ impl Flow {
             plan: Arc::clone(plan),
             report: report.clone(),
             feed,
-            window: Window::new(plan.inc_recurse),
+            window: Window::new(plan.agreed.inc_recurse),
             out,
             underway: false,
         }
@@ -67,7 +67,7 @@ impl Flow {
                     report_received(&self.report, Role::Generator, &list);
                 }
                 judge.links.announce(&list);
-                if self.plan.hard_links || !self.plan.inc_recurse {
+                if self.plan.attrs.hard_links || !self.plan.agreed.inc_recurse {
                     // Looked further ahead with --hard-links, as rsync does (observed).
                     judge.deleter.reached(list.io_error);
                 }
@@ -75,7 +75,7 @@ impl Flow {
             }
             Feed::Eof => {
                 self.window.eof = true;
-                if self.plan.inc_recurse && self.out.is_remote() {
+                if self.plan.agreed.inc_recurse && self.out.is_remote() {
                     debug!(self.report, flist >= 3; "[generator] flist_eof=1");
                 }
             }
@@ -173,7 +173,7 @@ impl Flow {
 
     /// Nothing is left to judge now: do the deferred links, and finish the lists that they kept open.
     pub(super) fn idle(&mut self, judge: &mut Judge) -> Result<()> {
-        if self.plan.hard_links && !self.plan.delay_updates {
+        if self.plan.attrs.hard_links && !self.plan.write.delay_updates {
             judge.link_deferred(self)?;
         }
         self.finish_lists(judge)
@@ -181,10 +181,10 @@ impl Flow {
 
     /// End lists that are complete, in order; ask again for what failed.
     pub(super) fn finish_lists(&mut self, judge: &mut Judge) -> Result<()> {
-        if !self.plan.inc_recurse {
+        if !self.plan.agreed.inc_recurse {
             return Ok(());
         }
-        if self.plan.hard_links {
+        if self.plan.attrs.hard_links {
             // Names that wait for a file keep their lists open, so the second request cannot wait for the end of the
             // list.
             let mut n = 0;
@@ -223,15 +223,15 @@ impl Flow {
         let plan = &self.plan;
         let Some(touch) = list.touch else { return };
         // A list with requests is finished late, when its backup directory has been made (observed).
-        let busy = plan.backup_dir.is_some() && list.asked;
-        let late = matches!(plan.delete, DeleteWhen::Delay | DeleteWhen::After) || plan.delay_updates;
+        let busy = plan.write.backup_dir.is_some() && list.asked;
+        let late = matches!(plan.removal.delete, DeleteWhen::Delay | DeleteWhen::After) || plan.write.delay_updates;
         if late || busy || self.window.made_late {
             // Something may still be made in it.
             self.window.late.push(touch);
             return;
         }
         touch.apply(dest);
-        if plan.hard_links || plan.existing {
+        if plan.attrs.hard_links || plan.select.existing {
             // A name may still be linked into it, or a directory be made.
             self.window.remember_touch(touch);
         }
@@ -267,7 +267,7 @@ impl Flow {
 
     /// Show the end of a phase of a local copy.
     pub(super) fn progress_phase(&self) {
-        if !self.out.is_remote() && !self.plan.inc_recurse {
+        if !self.out.is_remote() && !self.plan.agreed.inc_recurse {
             self.report.progress_again(self.window.processed);
         }
     }
@@ -281,15 +281,15 @@ impl Flow {
             || flags.contains(ItemFlags::LOCAL_CHANGE)
                 && flags.is_significant(xname)
                 && xname.is_none_or(|x| !x.is_empty());
-        let itemized = plan.itemize && !(plan.local && plan.protocol < 29);
-        if plan.info.name < 2 || itemized || made || at.entry().is_dir() {
+        let itemized = plan.output.itemize && !(plan.place.is_local() && plan.agreed.protocol < 29);
+        if plan.output.info.name < 2 || itemized || made || at.entry().is_dir() {
             return;
         }
         let mut line = at.name();
         if !flags.is_significant(None) {
             line.extend_from_slice(b" is uptodate");
         }
-        if plan.local {
+        if plan.place.is_local() {
             self.report.info(&line);
         } else {
             self.report.client_line(&line);
@@ -298,13 +298,13 @@ impl Flow {
 
     /// A basis that cannot be opened counts as missing. (For a remote sender this is checked when the sums are made.)
     fn check_basis(&self, request: &mut Request) {
-        if self.out.is_remote() || self.plan.whole_file || self.plan.idle() {
+        if self.out.is_remote() || self.plan.write.whole_file || self.plan.idle() {
             return;
         }
         let Some(basis) = &request.basis else { return };
         if let Err(error) = basis
             .root
-            .open_read(&basis.name, Atime::keep_if(self.plan.open_noatime))
+            .open_read(&basis.name, Atime::keep_if(self.plan.attrs.open_noatime))
         {
             basis.report_unreadable(&self.report, &error);
             request.iflags = ItemFlags::TRANSFER | ItemFlags::NEW;
@@ -319,12 +319,8 @@ impl Effects for Flow {
         if !(flags.is_significant(xname) || self.report.wants_unchanged()) {
             return Ok(());
         }
-        let flags = if xname.is_some() {
-            flags | ItemFlags::XNAME
-        } else {
-            flags
-        };
-        if self.plan.protocol >= 29 {
+        let flags = flags | ItemFlags::XNAME.when(xname.is_some());
+        if self.plan.agreed.protocol >= 29 {
             self.window.note_item();
         }
         self.out.item(dest, at, ndx, flags, xname)
@@ -336,7 +332,7 @@ impl Effects for Flow {
         }
         self.check_basis(&mut request);
         let replaces = request.exists.is_some() && !request.redo;
-        if self.plan.backup_dir.is_some() && replaces && !self.out.is_remote() {
+        if self.plan.write.backup_dir.is_some() && replaces && !self.out.is_remote() {
             // The lists before are finished when a file's data arrives: a backup directory that is made in one of their
             // directories shows in its time (observed).
             self.finish_lists(judge)?;
@@ -356,11 +352,11 @@ impl Effects for Flow {
                 return self.take_written(judge);
             }
         }
-        if self.plan.hard_links && self.plan.idle() && at.hlink().is_some() {
+        if self.plan.attrs.hard_links && self.plan.idle() && at.hlink().is_some() {
             // In a dry run no data comes to wait for.
             judge.finish_member(self, &at, true)?;
         }
-        if self.plan.remove_source_files {
+        if self.plan.removal.remove_source_files {
             while self.window.in_flight > UNDER_WAY {
                 self.listen(judge, true)?;
             }

@@ -77,7 +77,7 @@ impl Generator {
 
     /// Run from the first list to the goodbye. `first` are the lists that were read to resolve the destination.
     pub(crate) fn run(&mut self, first: Vec<Feed>) -> Result<()> {
-        debug!(self.report, genr >= 1; "generator starting pid=", self.plan.pid);
+        debug!(self.report, genr >= 1; "generator starting pid=", self.plan.place.pid);
         // A receiver waits for a second list if the first has just one entry (spec: options 5.3).
         if matches!(first.first(), Some(Feed::List(list)) if list.len() == 1) {
             self.lists_at_start = 2;
@@ -86,10 +86,10 @@ impl Generator {
             self.flow.receive(&mut self.judge, message)?;
         }
         self.flow.underway = true;
-        if self.plan.delete == DeleteWhen::Before {
+        if self.plan.removal.delete == DeleteWhen::Before {
             self.flow.delete_everywhere(&mut self.judge)?;
         }
-        if self.plan.local || self.report.role() != Role::Sender {
+        if self.plan.place.is_local() || self.report.role() != Role::Sender {
             self.report.report_method();
         }
         while let Some((list, first_dir)) = self.next_list()? {
@@ -113,8 +113,8 @@ impl Generator {
         flow.listen(judge, false)?;
         // The first requests are sent while the generator waits for the next list. (With hard links the lists that
         // follow are needed first.)
-        let waits = plan.inc_recurse && !plan.hard_links && self.lists_seen == self.lists_at_start;
-        let local = plan.local && plan.inc_recurse;
+        let waits = plan.agreed.inc_recurse && !plan.attrs.hard_links && self.lists_seen == self.lists_at_start;
+        let local = plan.place.is_local() && plan.agreed.inc_recurse;
         if local && (flow.window.peek().is_none() || waits) {
             self.report.release();
         } else if waits {
@@ -152,7 +152,7 @@ impl Generator {
     /// spec: protocol 5.10, transfer 8
     fn look_ahead(&mut self) -> Result<()> {
         let (plan, flow, judge) = (&self.plan, &mut self.flow, &mut self.judge);
-        if !plan.hard_links || !plan.inc_recurse || plan.local || self.ahead_over {
+        if !plan.attrs.hard_links || !plan.agreed.inc_recurse || plan.place.is_local() || self.ahead_over {
             return Ok(());
         }
         let next = flow.window.peek();
@@ -187,7 +187,7 @@ impl Generator {
         let dir = self.flow.window.directory_of(list);
         let mut skip = dir.as_ref().is_some_and(|dir| dir.skip);
         self.flow.window.begin(list);
-        if self.plan.list_only {
+        if self.plan.select.list_only {
             let of = dir.filter(|_| list.dir_ndx >= 0);
             let of = of.map(|dir| (Arc::clone(dir.at.list()), dir.at.i()));
             list_segment(&self.plan, &self.report, of, list);
@@ -204,7 +204,7 @@ impl Generator {
                 };
                 let touch = self.judge.directory(&mut self.flow, &dir)?;
                 skip = touch.is_none();
-                if self.plan.hard_links && list.dir_ndx < 0 {
+                if self.plan.attrs.hard_links && list.dir_ndx < 0 {
                     // The generator waits for the lists that follow, and sends this meanwhile (observed).
                     self.flow.flush();
                 }
@@ -213,14 +213,14 @@ impl Generator {
                     open.touch = Some(Touch { number, ..touch });
                 }
             }
-            if !skip && self.plan.inc_recurse {
+            if !skip && self.plan.agreed.inc_recurse {
                 self.walk_sub_list(list, first_dir)?;
             } else if !skip {
                 self.walk_whole_list(list)?;
             }
         }
         if skip {
-            if !self.plan.list_only {
+            if !self.plan.select.list_only {
                 self.flow.window.skip_children(list, first_dir);
             }
             self.flow.window.processed += list.len() as u64;
@@ -300,7 +300,7 @@ impl Generator {
     fn begin_entry(&mut self, at: &At) -> bool {
         self.flow.window.processed += 1;
         let active = at.entry().is_active();
-        if active && self.plan.progress > 0 && !self.flow.out.is_remote() {
+        if active && self.plan.output.progress > 0 && !self.flow.out.is_remote() {
             self.report.set_processed(self.flow.window.processed);
         }
         active
@@ -318,7 +318,7 @@ impl Generator {
     /// A whole list holds the directory of each of its entries; `known` is the last one that was looked up.
     fn check_parent(&self, at: &At, known: &mut Vec<u8>) -> Result<()> {
         let dir = at.dirname();
-        if self.plan.local || dir == known.as_slice() {
+        if self.plan.place.is_local() || dir == known.as_slice() {
             return Ok(());
         }
         if !dir.is_empty() && dir != b"/" && at.list().find(dir, true).is_none() {

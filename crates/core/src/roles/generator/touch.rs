@@ -10,6 +10,7 @@ use crate::report::say::text;
 use crate::role::Role;
 use crate::roles::compare::{keeps_time, same_time, Wanted};
 use crate::roles::dest::Dest;
+use crate::roles::text::messages;
 
 /// A directory whose time and mode are set when its contents are finished.
 #[derive(Debug, Clone)]
@@ -31,11 +32,11 @@ impl Touch {
     /// Set the directory's time and mode.
     pub(super) fn apply(&self, dest: &Dest) {
         let (plan, report) = (&dest.plan, &dest.report);
-        if plan.idle() || plan.list_only {
+        if plan.idle() || plan.select.list_only {
             return;
         }
-        let failed = |before: &str, after: &str, error: &io::Error| {
-            let text = text![before, &dest.display(&self.rel), after];
+        let shown = || dest.display(&self.rel);
+        let failed = |text: Vec<u8>, error: &io::Error| {
             report.sys_error(Role::Generator, text, error);
         };
         debug!(report, time >= 2; "touch_up_dirs: ", &self.rel, " (", self.number, ")");
@@ -43,10 +44,10 @@ impl Touch {
             Ok(now) => now,
             // Somebody has removed it meanwhile.
             Err(error) if error.is(Errno::NOENT) => return,
-            Err(error) => return failed("stat ", " failed", &error),
+            Err(error) => return failed(text!["stat ", shown(), " failed"], &error),
         };
         // With -K it may be a link to a directory: its own time is set (observed).
-        if !(now.is_dir() || now.is_symlink() && plan.keep_dirlinks) {
+        if !(now.is_dir() || now.is_symlink() && plan.attrs.keep_dirlinks) {
             return;
         }
         let want = &self.want;
@@ -55,11 +56,11 @@ impl Touch {
             // An untouched directory that is equal within the window is left, whatever its nanoseconds.
             let had_it = self
                 .before
-                .is_some_and(|before| same_time(plan.modify_window, mtime, before));
+                .is_some_and(|before| same_time(plan.select.modify_window, mtime, before));
             if !(had_it && self.before == Some(now.mtime_pair())) {
                 // That a time is restored which this run has changed is an extra: a failure of that is not reported.
                 match dest.root.utimens(&self.rel, Some(mtime), None) {
-                    Err(error) if !had_it => failed("failed to set times on ", "", &error),
+                    Err(error) if !had_it => failed(messages::set_times_failed(shown()), &error),
                     _ => {}
                 }
             }
@@ -67,7 +68,7 @@ impl Touch {
         let mode = dest.real_mode(want.mode);
         if self.mode && now.is_dir() && (now.mode ^ mode) & 0o7777 != 0 {
             match dest.root.chmod(&self.rel, mode) {
-                Err(error) if !plan.fake_super => failed("failed to set permissions on ", "", &error),
+                Err(error) if !plan.place.fake_super => failed(messages::set_permissions_failed(shown()), &error),
                 _ => {}
             }
         }

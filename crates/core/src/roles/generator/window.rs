@@ -37,6 +37,7 @@ pub(super) struct DirInfo {
 }
 
 /// The lists of a run, from their arrival to their end.
+#[derive(Default)]
 pub(super) struct Window {
     inc_recurse: bool,
     /// The lists that have been begun and are not finished.
@@ -83,26 +84,7 @@ impl Window {
     pub(super) fn new(inc_recurse: bool) -> Self {
         Self {
             inc_recurse,
-            open: VecDeque::new(),
-            arrived: VecDeque::new(),
-            arrived_entries: 0,
-            open_entries: 0,
-            dirs: HashMap::new(),
-            current_dir: 0,
-            next_dir: 0,
-            skipped: HashSet::new(),
-            eof: false,
-            ended: false,
-            phases: 0,
-            processed: 0,
-            in_flight: 0,
-            asked_again: false,
-            requests_over: false,
-            late: Vec::new(),
-            touched: HashMap::new(),
-            made_late: false,
-            ends: Vec::new(),
-            working_end: 0,
+            ..Self::default()
         }
     }
 

@@ -14,19 +14,18 @@ use crate::plan::{Debug, DeleteWhen, Plan};
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::compare::is_reg;
-use crate::roles::dest::{Dest, Failed};
+use crate::roles::dest::Dest;
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::disk;
-use crate::roles::sources::{remove_source_file, Sources};
+use crate::roles::sources::Sources;
 use crate::roles::text::items::{self, Change, Figures, Part};
 use crate::roles::text::messages;
-use crate::roles::words::request::{BasisKind, Request};
+use crate::roles::words::request::{Answer, BasisKind, Request};
 use crate::roles::words::At;
 use crate::sums::size::sum_head;
 use crate::tree::data::CopyError;
 use crate::tree::Root;
-use crate::wire::item::IoErrors;
-use crate::wire::item::ItemFlags;
+use crate::wire::item::{IoErrors, ItemFlags};
 use crate::wire::throttle::Throttle;
 
 /// Files up to this size are read and written in one piece.
@@ -34,14 +33,6 @@ const SMALL: u64 = 256 * 1024;
 
 /// Small files that are copied before workers are started: most runs have no more.
 const FIRST: usize = 16;
-
-/// The answer to a request.
-pub enum Copied {
-    /// It is finished.
-    Now(Outcome),
-    /// A worker has it; its outcome comes from [`Copier::finished`] or [`Copier::wait`].
-    Later,
-}
 
 /// A finished file that waits in the partial-dir (`--delay-updates`).
 struct Delayed {
@@ -53,9 +44,6 @@ struct Delayed {
     /// Bytes, bytes of sums and the sum that the log shows.
     figures: Option<(u64, u64, Option<Vec<u8>>)>,
 }
-
-/// A file whose last step has been tried, and what became of it.
-pub type Ended = (At, Outcome);
 
 /// One file that is being copied.
 #[derive(Clone, Copy)]
@@ -99,7 +87,7 @@ impl Copier {
         let pooled = poolable(&plan) && !report.after_data() && pool::size() > 0;
         let until_pool = pooled.then_some(FIRST);
         let mut throttle = Throttle::new();
-        throttle.set(plan.bwlimit);
+        throttle.set(plan.agreed.bwlimit);
         Self {
             plan,
             report,
@@ -121,16 +109,6 @@ impl Copier {
         let mut copier = Self::new(Arc::clone(&self.plan), self.report.clone(), self.sources.clone());
         copier.until_pool = None;
         copier
-    }
-
-    /// A file that a worker has finished, if there is one: its number and its outcome.
-    pub fn finished(&mut self) -> Result<Option<(i32, Outcome)>> {
-        self.pool.as_mut().and_then(Pool::finished).transpose()
-    }
-
-    /// Wait until a worker finishes a file; `None` when the workers have none.
-    pub fn wait(&mut self) -> Result<Option<(i32, Outcome)>> {
-        self.pool.as_mut().and_then(Pool::wait).transpose()
     }
 
     /// Whether a worker may have it: a small file that is copied whole.
@@ -173,16 +151,16 @@ impl Copier {
     }
 
     /// Answer a request, or hand it to a worker.
-    pub fn copy(&mut self, request: Request, dest: &Dest) -> Result<Copied> {
+    pub(crate) fn copy(&mut self, request: Request, dest: &Dest) -> Result<Answer> {
         self.report.check()?;
         if !self.for_worker(&request, dest) {
-            return self.copy_now(&request, dest).map(Copied::Now);
+            return self.copy_now(&request, dest).map(Answer::Here);
         }
         let entry = *request.at.entry();
         let name = request.at.name();
         self.count(&request);
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
-            return Ok(Copied::Now(Outcome::Failed));
+            return Ok(Answer::Here(Outcome::Failed));
         };
         self.report_item(&request, Figures::default(), Part::Screen);
         self.report_item(&request, Figures::default(), Part::KeptAfter(request.at.ndx()));
@@ -190,7 +168,7 @@ impl Copier {
             Some(pool) => pool.submit((request, source))?,
             None => return Err(Error::Ipc("no thread writes files".into())),
         }
-        Ok(Copied::Later)
+        Ok(Answer::Later)
     }
 
     /// A file counts as soon as it is asked for, readable or not; as a new one only the first time (observed).
@@ -209,7 +187,7 @@ impl Copier {
     fn copy_now(&mut self, request: &Request, dest: &Dest) -> Result<Outcome> {
         let entry = *request.at.entry();
         self.count(request);
-        if self.plan.dry_run {
+        if self.plan.select.dry_run {
             self.report_item(request, Figures::default(), Part::All);
             self.report.stats(|s| {
                 s.sent += 3;
@@ -267,15 +245,15 @@ impl Copier {
     /// Bytes that a sender would have written for the item, and read as sums, over an uncompressed wire: item, sum
     /// head, tokens, end and whole-file sum (spec: protocol 6.1, 7.1).
     fn wire_figures(&self, request: &Request, literal: u64, matched: u64) -> (u64, u64) {
-        let digest = crate::sums::strong::digest_len(self.plan.xfer_sum) as u64;
+        let digest = crate::sums::strong::digest_len(self.plan.agreed.xfer_sum) as u64;
         let mut sums = 16;
         let mut blocks = 0;
-        if let Some(basis) = request.basis.as_ref().filter(|_| !self.plan.whole_file) {
+        if let Some(basis) = request.basis.as_ref().filter(|_| !self.plan.write.whole_file) {
             let head = sum_head(
                 basis.size,
-                self.plan.block_size,
-                self.plan.protocol,
-                self.plan.xfer_sum,
+                self.plan.write.block_size,
+                self.plan.agreed.protocol,
+                self.plan.agreed.xfer_sum,
                 request.redo,
             );
             sums += u64::from(head.count) * (4 + u64::from(head.s2length));
@@ -296,7 +274,7 @@ impl Copier {
         let plan = Arc::clone(&self.plan);
         self.written = (0, 0);
         let entry = *request.at.entry();
-        let to_device = plan.write_devices && request.exists.is_some_and(|s| s.is_device());
+        let to_device = plan.write.write_devices && request.exists.is_some_and(|s| s.is_device());
         let size = if self.read_early(request, source, to_device) {
             entry.len
         } else {
@@ -315,7 +293,7 @@ impl Copier {
         };
         // Without --perms the mode is that of the file which the data builds on (observed).
         let model = match &request.basis {
-            Some(basis) if !plan.perms => dest.model(&basis.root, &basis.name),
+            Some(basis) if !plan.attrs.perms => dest.model(&basis.root, &basis.name),
             _ => request.exists,
         };
         let want = dest.wanted(request.at.list(), request.at.i(), model.as_ref());
@@ -331,7 +309,7 @@ impl Copier {
             from_partial: matches!(&request.basis, Some(b) if b.kind == BasisKind::Partial),
             redo: request.redo,
         };
-        let outcome = if plan.inplace || to_device || plan.append > 0 {
+        let outcome = if plan.write.inplace || to_device || plan.write.append > 0 {
             self.in_place(request, file, source, size, to_device)
         } else {
             self.replacement(request, file, source, size)
@@ -402,53 +380,6 @@ impl Copier {
         // A sender fills up with zeros, which count (observed).
         self.written.0 = size.saturating_sub(self.written.1);
     }
-
-    /// Give the delayed files their names (spec: transfer 6 `--delay-updates`). Returns the outcome of each.
-    pub fn finish_delayed(&mut self, dest: &Dest) -> Result<Vec<Ended>> {
-        let dest = dest.for_role(Role::Receiver);
-        let mut ended = Vec::new();
-        for held in std::mem::take(&mut self.delayed) {
-            let outcome = match dest.place_delayed(&held.rel, held.exists) {
-                Ok(()) => Outcome::Placed,
-                Err(Failed::File(_)) => Outcome::Failed,
-                Err(Failed::Run(error)) => return Err(error),
-            };
-            if outcome == Outcome::Placed {
-                let mut figures = Figures::default();
-                if let Some((bytes, sum_bytes, sum)) = &held.figures {
-                    figures = Figures {
-                        bytes: *bytes,
-                        sum_bytes: *sum_bytes,
-                        checksum: sum.as_deref(),
-                    };
-                }
-                let name = held.at.given_name();
-                Change::sent(&held.at, held.iflags, None).report(&self.report, &name, figures, Part::Kept);
-            }
-            ended.push((held.at, outcome));
-        }
-        Ok(ended)
-    }
-
-    /// `--remove-source-files`: the file goes if it is still the one that was listed (spec: transfer 13).
-    pub fn remove_source_of(&mut self, at: &At, dest: &Dest) {
-        let name = at.name();
-        let entry = *at.entry();
-        let Some(root) = self.sources.root(entry.root) else {
-            return;
-        };
-        let rel = dest.name(at.list(), at.i());
-        let mut there = dest.root.lstat(&rel).ok();
-        if there.is_none() {
-            // Nothing was made, because an alternate directory has the file, which may be the source itself.
-            let mut alternates = dest.alternates().iter().filter_map(|root| root.lstat(&rel).ok());
-            there = match root.lstat(disk(&name)) {
-                Ok(source) => alternates.find(|stat| stat.same_file(&source)),
-                Err(_) => None,
-            };
-        }
-        remove_source_file(&self.report, root, &name, &entry, there.map(|s| (s.dev, s.ino)));
-    }
 }
 
 /// The error that ends the run when a copy has failed for another reason than its source.
@@ -462,20 +393,21 @@ fn target_failed(dest: &Dest, rel: &[u8], error: CopyError) -> Error {
 /// Whether files of this run may be written in any order and in parallel to the generator: nothing that the generator
 /// does later depends on a file being in place, and nothing is reported after the data.
 fn poolable(plan: &Plan) -> bool {
-    let plain = plan.whole_file && !(plan.dry_run || plan.inplace || plan.append > 0 || plan.write_devices);
-    let independent = !(plan.hard_links
-        || plan.remove_source_files
-        || plan.remove_sent_files
-        || plan.delay_updates
-        || plan.partial_dir.is_some()
-        || plan.backup
-        || plan.fuzzy > 0
-        || plan.copy_devices
-        || plan.sparse
-        || plan.preallocate
-        || plan.bwlimit > 0);
+    let plain = plan.write.whole_file
+        && !(plan.select.dry_run || plan.write.inplace || plan.write.append > 0 || plan.write.write_devices);
+    let independent = !(plan.attrs.hard_links
+        || plan.removal.remove_source_files
+        || plan.removal.remove_sent_files
+        || plan.write.delay_updates
+        || plan.write.partial_dir.is_some()
+        || plan.write.backup
+        || plan.select.fuzzy > 0
+        || plan.attrs.copy_devices
+        || plan.write.sparse
+        || plan.write.preallocate
+        || plan.agreed.bwlimit > 0);
     // With names from several places a directory may be cleaned after the first of its files was asked for.
-    let ordered = plan.delete == DeleteWhen::Never || !plan.relative;
-    let silent = plan.progress == 0 && plan.verbose < 3 && plan.debug == Debug::default();
+    let ordered = plan.removal.delete == DeleteWhen::Never || !plan.select.relative;
+    let silent = plan.output.progress == 0 && plan.output.verbose < 3 && plan.output.debug == Debug::default();
     plain && independent && ordered && silent
 }

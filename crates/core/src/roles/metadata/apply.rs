@@ -41,7 +41,7 @@ impl Dest {
 
     /// The mode that the file itself gets.
     pub fn real_mode(&self, mode: u32) -> u32 {
-        if self.plan.fake_super {
+        if self.plan.place.fake_super {
             fake::real_mode(mode)
         } else {
             mode
@@ -51,7 +51,7 @@ impl Dest {
     /// Make a link, or the file that stands for one.
     pub fn symlink(&self, root: &Root, target: &[u8], rel: &[u8]) -> io::Result<()> {
         use std::io::Write;
-        if !self.plan.fake_super {
+        if !self.plan.place.fake_super {
             return root.symlink(target, rel);
         }
         root.create_excl(rel, 0o600)?.write_all(target)
@@ -59,7 +59,7 @@ impl Dest {
 
     /// Make a device, pipe or socket, or the file that stands for one.
     pub fn mknod(&self, root: &Root, rel: &[u8], mode: u32, major: u32, minor: u32) -> io::Result<()> {
-        if !self.plan.fake_super {
+        if !self.plan.place.fake_super {
             return root.mknod(rel, mode, major, minor);
         }
         root.create_excl(rel, 0o600).map(drop)
@@ -67,7 +67,7 @@ impl Dest {
 
     /// Bits of ACLs and attributes that differ at `rel` beneath `root`; `now` is `None` for a new item.
     pub fn metadata_flags(&self, root: &Root, rel: &[u8], want: &Wanted, now: Option<&Stat>) -> ItemFlags {
-        if !self.plan.acls && self.plan.xattrs == 0 {
+        if !self.plan.attrs.acls && self.plan.attrs.xattrs == 0 {
             return ItemFlags::NONE;
         }
         self.metadata.flags(Place::Name(root, rel), want, now)
@@ -82,7 +82,7 @@ impl Dest {
     /// Set the extended attributes of a file that is in place. The receiver does this for an item with that bit and
     /// without data.
     pub fn set_xattrs_at(&self, rel: &[u8], want: &Wanted) -> bool {
-        if self.plan.xattrs == 0 || self.plan.idle() {
+        if self.plan.attrs.xattrs == 0 || self.plan.idle() {
             return false;
         }
         let stat = match self.root.lstat(rel) {
@@ -194,7 +194,7 @@ impl Dest {
     }
 
     fn set_one_acl(&self, place: Place<'_>, rel: &[u8], kind: AclKind, acl: Option<&Acl>) -> bool {
-        let done = if self.plan.fake_super {
+        let done = if self.plan.place.fake_super {
             match acl {
                 Some(acl) => place.set(kind.fake_xattr(), &acl.to_fake()),
                 None => place.remove(kind.fake_xattr()).map(drop),
@@ -217,7 +217,7 @@ impl Dest {
         if is_link(want.mode) {
             return false;
         }
-        let fake = self.plan.fake_super;
+        let fake = self.plan.place.fake_super;
         let meta = &self.metadata;
         let mut changed = false;
         let have = read_acl(place, AclKind::Access, fake)
@@ -279,8 +279,8 @@ impl Dest {
             mode: want.mode & 0o177_777,
             major: want.rdev.0,
             minor: want.rdev.1,
-            uid: if plan.owner { want.uid } else { 0 },
-            gid: want.gid.filter(|_| plan.group).unwrap_or(0),
+            uid: if plan.attrs.owner { want.uid } else { 0 },
+            gid: want.gid.filter(|_| plan.attrs.group).unwrap_or(0),
         };
         let have = place.get(fake::XATTR).ok().flatten();
         let text = fake.encode();
@@ -288,7 +288,7 @@ impl Dest {
             if have.as_deref() == Some(&text) {
                 return false;
             }
-            if !plan.am_root && real.mode & 0o200 == 0 {
+            if !plan.place.am_root && real.mode & 0o200 == 0 {
                 // Its mode is set after this.
                 let _ = place.chmod(real.mode & 0o7777 | 0o200);
             }

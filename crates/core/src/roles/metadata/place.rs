@@ -5,8 +5,7 @@ use std::io;
 
 use crate::tree::acl::{self, Acl, AclKind};
 
-use crate::tree::xattr;
-use crate::tree::{Pin, Root, Stat};
+use crate::tree::{xattr, Pin, Root, Stat};
 
 /// The file that a call is about.
 #[derive(Debug, Clone, Copy)]

@@ -31,8 +31,8 @@ pub(crate) enum Lookup {
 ///
 /// Errors: `Lookup::Broken` with exit code 11 for stored values that make no sense.
 pub(crate) fn lstat(root: &Root, rel: &[u8], plan: &Plan, report: &Report) -> std::result::Result<Stat, Lookup> {
-    if !plan.fake_super {
-        return if plan.crtimes {
+    if !plan.place.fake_super {
+        return if plan.attrs.crtimes {
             root.lstat_btime(rel)
         } else {
             root.lstat(rel)
@@ -62,8 +62,8 @@ pub(crate) fn look(
     if !follow {
         return lstat(root, rel, plan, report);
     }
-    let mut stat = root.stat_follow(rel, plan.crtimes).map_err(Lookup::Failed)?;
-    if plan.fake_super && (stat.is_file() || stat.is_dir()) {
+    let mut stat = root.stat_follow(rel, plan.attrs.crtimes).map_err(Lookup::Failed)?;
+    if plan.place.fake_super && (stat.is_file() || stat.is_dir()) {
         let kept = root
             .pin_follow(rel)
             .and_then(|pin| pin.get_xattr(fake::XATTR))
@@ -124,10 +124,10 @@ fn read_kept_link(root: &Root, rel: &[u8]) -> io::Result<Vec<u8>> {
 /// How a side of this run handles attributes.
 pub(super) fn handling(plan: &Plan, rules: bool) -> Handling {
     Handling {
-        am_root: plan.am_root && !plan.fake_super,
-        fake_super: plan.fake_super,
+        am_root: plan.place.am_root && !plan.place.fake_super,
+        fake_super: plan.place.fake_super,
         rules,
-        internal: plan.xattrs > 1,
+        internal: plan.attrs.xattrs > 1,
     }
 }
 
@@ -190,7 +190,7 @@ pub(crate) fn requested_values(place: Place<'_>, plan: &Plan, set: &XattrSet, nu
                 .and_then(|at| set.get(at))
                 .map(|item| item.0.as_slice());
             let value = name.and_then(|name| {
-                let kept = if plan.fake_super {
+                let kept = if plan.place.fake_super {
                     place.get(&[FAKE_PREFIX, name].concat()).ok().flatten()
                 } else {
                     None
@@ -204,9 +204,12 @@ pub(crate) fn requested_values(place: Place<'_>, plan: &Plan, set: &XattrSet, nu
 
 /// Whether a list of attribute values follows an item with these flags (spec: protocol 6.5).
 pub(crate) fn values_follow(plan: &Plan, iflags: ItemFlags) -> bool {
-    let shortcut = plan.protocol >= 31
-        && !plan.compat_avoid_xattr_optim
+    let shortcut = plan.agreed.protocol >= 31
+        && !plan.agreed.compat_avoid_xattr_optim
         && iflags.contains(ItemFlags::XNAME)
         && iflags.contains(ItemFlags::LOCAL_CHANGE);
-    plan.xattrs > 0 && iflags.contains(ItemFlags::XATTR) && (!plan.dry_run || plan.read_batch) && !shortcut
+    plan.attrs.xattrs > 0
+        && iflags.contains(ItemFlags::XATTR)
+        && (!plan.select.dry_run || plan.agreed.read_batch)
+        && !shortcut
 }

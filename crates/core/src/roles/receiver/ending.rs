@@ -50,8 +50,8 @@ impl Receiver {
 
     /// Statistics and the last DONE (spec: protocol 6.3, 6.8).
     pub(super) fn goodbye(&mut self) -> Result<()> {
-        let protocol = self.plan.protocol;
-        if !self.plan.server {
+        let protocol = self.plan.agreed.protocol;
+        if !self.plan.place.is_server() {
             let mut figure = || self.reader.x30long(protocol, 3).map(|n| n.max(0) as u64);
             let (read, written, total) = (figure()?, figure()?, figure()?);
             let (build, xfer) = if protocol >= 29 { (figure()?, figure()?) } else { (0, 0) };
@@ -69,7 +69,7 @@ impl Receiver {
                     NDX_DONE => break,
                     NDX_DEL_STATS => {
                         let counts = read_deletions(&mut self.reader, Role::Receiver)?;
-                        if self.plan.delete == DeleteWhen::Never && !self.plan.force {
+                        if self.plan.removal.delete == DeleteWhen::Never && !self.plan.removal.force {
                             self.report.stats(|s| s.deleted = counts);
                         }
                     }

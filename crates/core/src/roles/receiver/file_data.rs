@@ -29,8 +29,8 @@ impl Receiver {
         exists: Option<&Stat>,
     ) -> Result<(BasisKind, Option<(Root, Vec<u8>)>)> {
         let own = || (dest.root.clone(), rel.to_vec());
-        if self.plan.protocol < 29 {
-            if self.plan.inplace && self.plan.backup {
+        if self.plan.agreed.protocol < 29 {
+            if self.plan.write.inplace && self.plan.write.backup {
                 return Ok((BasisKind::Backup, dest.backup_place(rel)));
             }
             if let Some((root, name)) = dest.partial_name(rel) {
@@ -52,7 +52,7 @@ impl Receiver {
             BasisKind::Partial => dest.partial_name(rel),
             BasisKind::Backup => dest.backup_place(rel),
             BasisKind::Alternate(n) => {
-                if usize::from(n) >= self.plan.alt_dirs.len() {
+                if usize::from(n) >= self.plan.select.alt_dirs.len() {
                     return bad();
                 }
                 self.alt_roots
@@ -63,14 +63,14 @@ impl Receiver {
             }
             BasisKind::Fuzzy(n) => {
                 let base = clean_xname(item.xname.as_deref().unwrap_or_default());
-                if self.plan.fuzzy == 0 {
+                if self.plan.select.fuzzy == 0 {
                     return Err(Error::Protocol(format!(
                         "rsync: refusing malicious fuzzy operation for {}",
                         shown(&base)
                     )));
                 }
                 let root = if let Some(n) = n.map(usize::from) {
-                    if n >= self.plan.alt_dirs.len() {
+                    if n >= self.plan.select.alt_dirs.len() {
                         return bad();
                     }
                     self.alt_roots.get(n).cloned().flatten()
@@ -96,7 +96,7 @@ impl Receiver {
         sum: &mut Vec<u8>,
         opened: &mut dyn FnMut(&Self),
     ) -> Result<Outcome> {
-        let to_device = self.plan.write_devices && incoming.exists.is_some_and(|s| s.is_device());
+        let to_device = self.plan.write.write_devices && incoming.exists.is_some_and(|s| s.is_device());
         if incoming.exists.is_some_and(|s| s.is_dir()) {
             let text = text!["recv_files: ", &dest.display(&incoming.rel), " is a directory"];
             self.report.error_xfer(text);
@@ -119,7 +119,7 @@ impl Receiver {
             from_partial: incoming.kind == BasisKind::Partial,
             redo: incoming.redo,
         };
-        if self.plan.inplace || to_device || self.plan.append > 0 {
+        if self.plan.write.inplace || to_device || self.plan.write.append > 0 {
             return self.in_place(file, incoming, to_device, sum, opened);
         }
         let Ok(landing) = file.begin() else {
@@ -130,7 +130,7 @@ impl Receiver {
         self.begin_progress(incoming);
         let mut built = Built::default();
         let target = Target {
-            output: Output::new(landing.target(), 0, landing.reserved(), self.plan.sparse),
+            output: Output::new(landing.target(), 0, landing.reserved(), self.plan.write.sparse),
             inplace: false,
         };
         match self.data(dest, incoming, Some(target), 0, None, &mut built, sum) {
@@ -168,13 +168,13 @@ impl Receiver {
         opened(self);
         self.begin_progress(incoming);
         let existing = incoming.exists.map_or(0, |s| s.size);
-        let offset = if self.plan.append > 0 && !incoming.redo {
+        let offset = if self.plan.write.append > 0 && !incoming.redo {
             incoming.head.flength()
         } else {
             0
         };
         let target = Target {
-            output: Output::new(update.target(), offset, existing, self.plan.sparse && !to_device),
+            output: Output::new(update.target(), offset, existing, self.plan.write.sparse && !to_device),
             inplace: matches!(incoming.kind, BasisKind::Itself | BasisKind::Backup),
         };
         let mut built = Built::default();
@@ -199,10 +199,10 @@ impl Receiver {
         sum: &mut Vec<u8>,
     ) -> Result<bool> {
         let plan = Arc::clone(&self.plan);
-        let mut whole = Hasher::new_whole_file(plan.xfer_sum, plan.seed);
-        let appends = plan.append > 0 && !incoming.redo;
+        let mut whole = Hasher::new_whole_file(plan.agreed.xfer_sum, plan.agreed.seed);
+        let appends = plan.write.append > 0 && !incoming.redo;
         let mut start = Ok(());
-        if appends && offset > 0 && (plan.append > 1 || plan.protocol < 30) {
+        if appends && offset > 0 && (plan.write.append > 1 || plan.agreed.protocol < 30) {
             if let Some(mut file) = present {
                 start = crate::delta::search::skip_appended(&mut file, offset, Some(&mut whole));
             }
@@ -222,7 +222,7 @@ impl Receiver {
         let result = rebuild(&mut self.reader, &mut self.tokens, &job, target, &mut whole, built);
         // Data that can't be written counts as well. Data that is only recorded in a batch, or comes from one, does not
         // count (observed).
-        if writes || !(self.plan.only_write_batch || self.plan.read_batch) {
+        if writes || !(self.plan.agreed.only_write_batch || self.plan.agreed.read_batch) {
             self.report.stats(|s| {
                 s.literal += built.literal;
                 s.matched += built.matched;
@@ -242,7 +242,7 @@ impl Receiver {
         }
         debug!(self.report, deltasum >= 2; "got file_sum");
         let digest = whole.finish();
-        sum.resize(digest_len(plan.xfer_sum), 0);
+        sum.resize(digest_len(plan.agreed.xfer_sum), 0);
         self.reader.read_exact(sum)?;
         // If a part of the basis could not be read, a comparison of sums means nothing.
         Ok(start.is_ok() && digest.as_slice() == sum.as_slice())

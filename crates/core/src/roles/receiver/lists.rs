@@ -26,8 +26,8 @@ impl Receiver {
                 Unconverted::Name(name) => ("filename", name.clone()),
                 Unconverted::Target(name) => {
                     let plan = &self.plan;
-                    let here = if first { &b"."[..] } else { &plan.destination };
-                    let path = match operator::absolute(here, &plan.cwd) {
+                    let here = if first { &b"."[..] } else { &plan.select.destination };
+                    let path = match operator::absolute(here, &plan.place.cwd) {
                         Ok(dir) => [clean(&dir).as_slice(), b"/", name].concat(),
                         Err(_) => name.clone(),
                     };
@@ -54,13 +54,13 @@ impl Receiver {
         let mut segment = received.segment;
         segment.io_error = IoErrors::from_bits(received.io_error as u32);
         self.report.set_listing_error(segment.io_error);
-        if self.plan.prune_empty_dirs {
-            crate::roles::metadata::prune(&self.plan, &mut segment, &self.plan.destination, &self.report)?;
+        if self.plan.select.prune_empty_dirs {
+            crate::roles::metadata::prune(&self.plan, &mut segment, &self.plan.select.destination, &self.report)?;
         }
         trace_list(self.reader.tracer(), Way::In, &segment);
         report_duplicates(&self.plan, &self.report, &segment);
         let segment = Arc::new(segment);
-        if !self.plan.inc_recurse {
+        if !self.plan.agreed.inc_recurse {
             debug!(self.report, flist >= 3; "[", role, "] flist_eof=1");
         }
         for line in received.ids {

@@ -160,7 +160,7 @@ impl Builder<'_, '_> {
     fn block(&mut self, index: u32) -> Result<(), Failure> {
         let head = &self.job.head;
         let (offset, len) = (head.offset(index), u64::from(head.block_len(index)));
-        if self.job.report.plan().debug.deltasum > 2 {
+        if self.job.report.plan().output.debug.deltasum > 2 {
             let at = self.done + self.run.map_or(0, |run| run.len);
             let stays = self.target.as_ref().is_some_and(|t| t.inplace) && at == offset;
             debug!(

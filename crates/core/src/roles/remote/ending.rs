@@ -19,7 +19,7 @@ pub(super) const CLOSING: Duration = Duration::from_secs(2);
 
 /// Whether a side that ends with this error sends ERROR_EXIT (spec: protocol 3.7).
 pub(super) fn is_announced(plan: &Plan, error: &Error) -> bool {
-    plan.protocol >= 31 && !matches!(error.code(), 0 | 10 | 12 | 19 | 30) && !matches!(error, Error::PeerExit(_))
+    plan.agreed.protocol >= 31 && !matches!(error.code(), 0 | 10 | 12 | 19 | 30) && !matches!(error, Error::PeerExit(_))
 }
 
 /// How much an error says about the cause. The end of another role says nothing, a broken pipe little, and a stream
@@ -44,24 +44,28 @@ pub(super) fn closing_line(code: i32, role: Role) -> String {
 /// Send the cause and the closing line to the client of this server. The client ends as soon as it reads ERROR_EXIT, and
 /// from then on nobody forwards our standard error; so the lines go over the link, in front of ERROR_EXIT.
 fn send_cause(plan: &Plan, report: &Report, writer: &Writer, error: &Error, role: Role) {
-    if !plan.server || error.is_silent() || matches!(error.code(), 10 | 12 | 19 | 30) {
+    if !plan.place.is_server() || error.is_silent() || matches!(error.code(), 10 | 12 | 19 | 30) {
         return;
     }
-    if !plan.daemon {
+    if !plan.place.is_daemon() {
         // Earlier lines on this server's standard error go first.
         report.wait_written(WRITTEN);
-        if plan.stderr_mode == StderrMode::All {
+        if plan.output.stderr_mode == StderrMode::All {
             return;
         }
     }
-    let tag = if plan.protocol < 30 { Tag::ErrorXfer } else { Tag::Error };
+    let tag = if plan.agreed.protocol < 30 {
+        Tag::ErrorXfer
+    } else {
+        Tag::Error
+    };
     let text = error.to_string();
     if !text.is_empty() {
         let _ = writer.last_msg(tag, format!("{text}\n").as_bytes());
     }
     let closing = closing_line(error.code(), role);
     if matches!(writer.last_msg(tag, closing.as_bytes()), Ok(true)) {
-        report.stats(|s| s.told = true);
+        report.stats(|s| s.reported = true);
     }
 }
 

@@ -73,12 +73,12 @@ pub(super) fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -
     if let Some(record) = &record {
         reader.set_record(Arc::clone(record));
     }
-    if plan.server {
+    if plan.place.is_server() {
         report.set_writer(writer.clone());
     }
     listing::announce(plan, report, Role::EarlyReceiver);
-    if plan.server {
-        debug!(report, recv >= 1; "server_recv(2) starting pid=", plan.pid);
+    if plan.place.is_server() {
+        debug!(report, recv >= 1; "server_recv(2) starting pid=", plan.place.pid);
     }
     report_rules(plan, report, Role::EarlyReceiver);
     let decoder = decoder(plan, report).inspect_err(|error| {
@@ -93,7 +93,7 @@ pub(super) fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -
         report,
         writer,
         control,
-        replay: plan.read_batch.then(Arc::<Replay>::default),
+        replay: plan.agreed.read_batch.then(Arc::<Replay>::default),
         state: Mutex::new(State::Running),
         stop: Arc::new(AtomicBool::new(false)),
         read_at_split: AtomicU64::new(0),
@@ -117,7 +117,7 @@ pub(super) fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -
     let receiver = Receiver::new(plan, report, setup)?;
     let result = pair.run(receiver, channels);
     report.stats(|s| {
-        if plan.server || s.sent == 0 {
+        if plan.place.is_server() || s.sent == 0 {
             s.sent = pair.writer.bytes_written();
         }
     });
@@ -221,7 +221,7 @@ impl Pair<'_> {
         if role != Role::Receiver || !matches!(error, Error::Stream(_) | Error::Socket(_)) {
             return Some((error, role));
         }
-        let reported = if self.plan.server {
+        let reported = if self.plan.place.is_server() {
             String::new()
         } else {
             format!("{error}\n{}", closing_line(error.code(), role))
@@ -237,11 +237,11 @@ impl Pair<'_> {
         let Err(error) = receiver.run() else {
             let read = receiver.reader().bytes_read();
             report.stats(|s| {
-                if plan.server || s.received == 0 {
+                if plan.place.is_server() || s.received == 0 {
                     s.received = read;
                 }
             });
-            if !plan.server {
+            if !plan.place.is_server() {
                 self.read_last_messages(receiver);
             }
             return;
@@ -264,7 +264,7 @@ impl Pair<'_> {
     /// Until the server has gone messages may still come, but no more data.
     fn read_last_messages(&self, receiver: &mut Receiver) {
         while matches!(receiver.reader().at_eof(), Ok(false)) {
-            if self.plan.protocol >= 30 && !self.plan.read_batch {
+            if self.plan.agreed.protocol >= 30 && !self.plan.agreed.read_batch {
                 let error = Error::Stream("Invalid packet at end of run [receiver]".into());
                 self.fail(&error, Role::Receiver);
             }
@@ -277,18 +277,18 @@ impl Pair<'_> {
     /// The generator's part, from the first list on.
     fn generate(&self, inbox: Inbox<Feed>, dest_outbox: &Outbox<Dest>, tables: Tables) -> Result<()> {
         let (plan, report) = (self.plan, self.report);
-        if plan.files_from == FilesFrom::Forward {
+        if plan.select.files_from == FilesFrom::Forward {
             forward_names(&self.writer, plan)?;
         }
-        let feeds = first_lists(&inbox, report, plan.inc_recurse)?;
-        if plan.info.flist > 0 && !plan.inc_recurse && plan.reports_lists() {
+        let feeds = first_lists(&inbox, report, plan.agreed.inc_recurse)?;
+        if plan.output.info.flist > 0 && !plan.agreed.inc_recurse && plan.select.reports_lists() {
             let count = match feeds.first() {
                 Some(Feed::List(list)) => list.len(),
                 _ => 0,
             };
             report.list_done(count);
         }
-        if !plan.server && matches!(feeds.first(), Some(Feed::List(list)) if list.is_empty()) {
+        if !plan.place.is_server() && matches!(feeds.first(), Some(Feed::List(list)) if list.is_empty()) {
             return Ok(());
         }
         let mut dest = destination::resolve(plan, report, &feeds)?;
@@ -299,7 +299,7 @@ impl Pair<'_> {
         // The receiver waits for it.
         let _ = dest_outbox.send(dest.clone());
         let filters = Filters::receiver(plan, dest.root.path())?;
-        let requests = WireRequests::new(self.writer.clone(), plan.protocol, self.replay.clone());
+        let requests = WireRequests::new(self.writer.clone(), plan.agreed.protocol, self.replay.clone());
         let mut generator = Generator::new(dest, inbox, Box::new(requests), filters);
         generator.run(feeds)
     }

@@ -60,7 +60,7 @@ impl WireRequests {
     /// Ask the sender for a file's data (spec: protocol 6.1).
     fn ask(&mut self, dest: &Dest, request: &Request) -> Result<()> {
         let plan = &dest.plan;
-        if plan.dry_run {
+        if plan.select.dry_run {
             self.put_request(dest, request, request.iflags, None)?;
             return self.send();
         }
@@ -68,7 +68,7 @@ impl WireRequests {
         let mut source = Source::default();
         let copy = copy_for_inplace(dest, request)?;
         let mut basis = copy.as_ref().or(request.basis.as_ref());
-        if plan.whole_file {
+        if plan.write.whole_file {
             // Nothing is taken from the basis, but the item says what was compared.
             basis = basis.filter(|b| !matches!(b.kind, BasisKind::Itself | BasisKind::Backup));
         } else if let Some(offered) = basis {
@@ -83,8 +83,8 @@ impl WireRequests {
         }
         self.put_request(dest, request, iflags, basis)?;
         source.head.trace(self.ndx.tracer(), Way::Out);
-        source.head.put(&mut self.buffer, plan.protocol);
-        let append = plan.append > 0 && !request.redo;
+        source.head.put(&mut self.buffer, plan.agreed.protocol);
+        let append = plan.write.append > 0 && !request.redo;
         if let Some(file) = source.file.filter(|_| source.head.count > 0 && !append) {
             self.put_sums(dest, &file, source.head)?;
         }
@@ -99,7 +99,12 @@ impl WireRequests {
             let rel = dest.name(at.list(), at.i());
             dest.xattr_requests(exists.then_some(&*rel), at.xattrs())
         });
-        item.put(&mut self.ndx, &mut self.buffer, dest.plan.protocol, values.as_deref())
+        item.put(
+            &mut self.ndx,
+            &mut self.buffer,
+            dest.plan.agreed.protocol,
+            values.as_deref(),
+        )
     }
 
     /// Put the item of a request into the buffer.
@@ -114,11 +119,11 @@ impl WireRequests {
     /// Send the sums of a basis.
     fn put_sums(&mut self, dest: &Dest, mut file: &File, head: SumHead) -> Result<()> {
         let (plan, report) = (&dest.plan, &dest.report);
-        let hasher = BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix);
+        let hasher = BlockHasher::new(plan.agreed.xfer_sum, plan.agreed.seed, plan.agreed.compat_seed_fix);
         let mut block = 0;
         // A basis that cannot be read costs matches: where its blocks matter, the receiver meets the error again.
         let _read = signature::write(&mut file, head, &hasher, &mut |sums| {
-            if plan.debug.deltasum > 2 {
+            if plan.output.debug.deltasum > 2 {
                 for sum in sums.chunks_exact(4 + head.s2length as usize) {
                     let sum = format!("{:08x}", u32::from_le_bytes([sum[0], sum[1], sum[2], sum[3]]));
                     debug!(
@@ -148,7 +153,7 @@ impl Requests for WireRequests {
 
     fn item(&mut self, dest: &Dest, at: &At, ndx: i32, iflags: ItemFlags, xname: Option<&[u8]>) -> Result<()> {
         let plan = &dest.plan;
-        if plan.protocol < 29 {
+        if plan.agreed.protocol < 29 {
             // The protocol has no items, so this side reports its changes.
             items::count(&dest.report, at.entry().mode, iflags);
             if self.replay.is_none() {
@@ -199,7 +204,7 @@ impl Requests for WireRequests {
 fn copy_for_inplace(dest: &Dest, request: &Request) -> Result<Option<Basis>> {
     let plan = &dest.plan;
     let Some(exists) = request.exists else { return Ok(None) };
-    if plan.only_write_batch || !plan.inplace || !plan.backup || request.redo {
+    if plan.agreed.only_write_batch || !plan.write.inplace || !plan.write.backup || request.redo {
         return Ok(None);
     }
     let copy = dest.backup_copy(&request.rel)?;
@@ -215,14 +220,22 @@ fn copy_for_inplace(dest: &Dest, request: &Request) -> Result<Option<Basis>> {
 /// Open a basis; if it is a regular file, it has the size that it has now.
 fn open(dest: &Dest, request: &Request, basis: &Basis) -> std::io::Result<Source> {
     let (plan, report) = (&dest.plan, &dest.report);
-    let file = basis.root.open_read(&basis.name, Atime::keep_if(plan.open_noatime))?;
+    let file = basis
+        .root
+        .open_read(&basis.name, Atime::keep_if(plan.attrs.open_noatime))?;
     let stat = crate::tree::stat::of_file(&file)?;
     let size = if stat.is_file() && stat.size > 0 {
         stat.size
     } else {
         basis.size
     };
-    let head = sum_head(size, plan.block_size, plan.protocol, plan.xfer_sum, request.redo);
+    let head = sum_head(
+        size,
+        plan.write.block_size,
+        plan.agreed.protocol,
+        plan.agreed.xfer_sum,
+        request.redo,
+    );
     debug!(report, deltasum >= 3; "gen mapped ", &basis.name, " of size ", head.flength());
     debug!(report, deltasum >= 2; "generating and sending sums for ", request.at.ndx());
     debug!(

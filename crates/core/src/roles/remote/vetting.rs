@@ -32,23 +32,24 @@ impl Vet for NameCheck {
 }
 
 fn name_check(plan: &Plan) -> Result<Option<NameCheck>> {
-    if plan.server || plan.local || plan.trust_sender || plan.read_batch {
+    if plan.place.is_server() || plan.place.is_local() || plan.select.trust_sender || plan.agreed.read_batch {
         return Ok(None);
     }
-    let requested = (!plan.requested.is_empty()).then(|| Requested::new(&plan.requested, plan.relative));
-    let mut read = |name: &[u8]| read_operator(name, &plan.cwd, plan.insecure_links);
+    let requested =
+        (!plan.select.requested.is_empty()).then(|| Requested::new(&plan.select.requested, plan.select.relative));
+    let mut read = |name: &[u8]| read_operator(name, &plan.place.cwd, plan.place.insecure_links);
     let options = RuleOptions {
         side: Some(Side::Sender),
-        delete_excluded: plan.delete_excluded,
+        delete_excluded: plan.removal.delete_excluded,
         root: b"/".to_vec(),
         build: BuildOptions {
             role: Role::EarlyReceiver.name().into(),
-            from0: plan.from0,
-            protocol: plan.protocol,
+            from0: plan.select.from0,
+            protocol: plan.agreed.protocol,
             ..BuildOptions::default()
         },
     };
-    let rules = Rules::new(&plan.rules, options, &mut read)?;
+    let rules = Rules::new(&plan.select.rules, options, &mut read)?;
     let rules = (!rules.has_merge() && !rules.is_empty()).then_some(rules);
     if requested.is_none() && rules.is_none() {
         return Ok(None);

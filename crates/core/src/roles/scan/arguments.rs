@@ -1,5 +1,5 @@
 //! The arguments: the root of each, the part of its path that is kept, and its entries in the list (spec: options 5.3;
-//! transfer 2.1, 2.2, 2.7; filters 8).
+//! transfer 2.1, 2.2; transfer 2, step 7; filters 8).
 
 use std::io;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ impl Scanner {
         let plan = Arc::clone(&self.plan);
         let mut out = Vec::new();
         if let Some(names) = names {
-            let base = plan.sources.first().map_or(&b"."[..], Vec::as_slice);
+            let base = plan.select.sources.first().map_or(&b"."[..], Vec::as_slice);
             self.of_list = true;
             if self.open_base(base, base).is_none() {
                 // Reported already. No listed name could be found.
@@ -36,7 +36,7 @@ impl Scanner {
             }
             return Ok(out);
         }
-        for source in &plan.sources {
+        for source in &plan.select.sources {
             self.argument(source, &mut out)?;
         }
         Ok(out)
@@ -45,7 +45,9 @@ impl Scanner {
     pub(super) fn open_base(&mut self, base: &[u8], named: &[u8]) -> Option<u16> {
         let opened = match self.base_hidden(base) {
             true => Err(io::Error::from(Errno::NOENT)),
-            false => self.sources.open(base, self.of_list && self.plan.relative, &self.plan),
+            false => self
+                .sources
+                .open(base, self.of_list && self.plan.select.relative, &self.plan),
         };
         match opened {
             Ok(root) => {
@@ -59,7 +61,7 @@ impl Scanner {
             }
             Err(error) => {
                 // The message names the path from the directory in which the role is before any argument.
-                self.report.set_base(&self.plan.cwd);
+                self.report.set_base(&self.plan.place.cwd);
                 let full = self.as_typed(base, named);
                 self.cannot_list(text!["change_dir ", &self.report.quoted(&full), " failed"], &error);
                 None
@@ -89,13 +91,13 @@ impl Scanner {
     /// The absolute directory of an argument, with the dots and slashes of the command line (observed), which --relative
     /// removes. The mark for the contents of a directory is left out, unless it is that of a list.
     fn as_typed(&self, base: &[u8], named: &[u8]) -> Vec<u8> {
-        if self.plan.relative && !self.of_list {
-            let full = operator::absolute(base, &self.plan.cwd).unwrap_or_else(|_| named.to_vec());
+        if self.plan.select.relative && !self.of_list {
+            let full = operator::absolute(base, &self.plan.place.cwd).unwrap_or_else(|_| named.to_vec());
             return clean(&full);
         }
         let mut full = base.to_vec();
         if !base.starts_with(b"/") {
-            let Ok(here) = operator::absolute(b".", &self.plan.cwd) else {
+            let Ok(here) = operator::absolute(b".", &self.plan.place.cwd) else {
                 return named.to_vec();
             };
             full = if base == b"." {
@@ -117,10 +119,10 @@ impl Scanner {
 
     /// Whether a daemon's rules hide the directory of an argument.
     pub(super) fn base_hidden(&mut self, base: &[u8]) -> bool {
-        if self.plan.daemon_rules.is_empty() {
+        if self.plan.select.daemon_rules.is_empty() {
             return false;
         }
-        let Ok(full) = operator::absolute(base, &self.plan.cwd) else {
+        let Ok(full) = operator::absolute(base, &self.plan.place.cwd) else {
             return false;
         };
         self.filters.set_root(&full);
@@ -130,7 +132,7 @@ impl Scanner {
 
     /// A source argument of the command line (spec: options 5.3).
     pub(super) fn argument(&mut self, source: &[u8], out: &mut Vec<Argument>) -> Result<()> {
-        if self.plan.relative {
+        if self.plan.select.relative {
             return self.relative_argument(source, out);
         }
         let trimmed = trim_slashes(source);
@@ -210,7 +212,7 @@ impl Scanner {
             let n = entry.iter().take_while(|&&b| b == b'/').count();
             &entry[n..]
         };
-        let (inner, kept) = if self.plan.relative {
+        let (inner, kept) = if self.plan.select.relative {
             split_relative(entry)
         } else {
             (&b"."[..], entry)
@@ -223,7 +225,7 @@ impl Scanner {
             dir.push(b'/');
             dir.extend_from_slice(&inner);
         }
-        if self.plan.relative {
+        if self.plan.select.relative {
             if let Some(root) = self.open_base(&dir, entry) {
                 if kept.starts_with(b"./") && name != b"." && !std::mem::replace(&mut self.dot_implied, true) {
                     out.push(implied_dot(root));
@@ -296,7 +298,7 @@ impl Scanner {
                 return Ok(());
             }
             let name = argument.name[..skip + from + slash].to_vec();
-            if self.plan.inc_recurse {
+            if self.plan.agreed.inc_recurse {
                 argument.known = if name == *last { name.len() } else { 0 };
                 last.clone_from(&name);
             } else if skip == 0 {
@@ -320,7 +322,7 @@ impl Scanner {
             return Ok(false);
         };
         let path = disk(&argument.name);
-        let follow = self.plan.copy_links || argument.follow;
+        let follow = self.plan.attrs.copy_links || argument.follow;
         match if follow {
             root.stat_follow(path, false)
         } else {
@@ -337,7 +339,7 @@ impl Scanner {
                 if self.hidden(&argument.name, dir) {
                     return Ok(false);
                 }
-                if dir && !self.plan.lists_dirs() {
+                if dir && !self.plan.select.lists_dirs() {
                     self.report.info(messages::skipping_directory(&argument.name));
                     return Ok(false);
                 }
@@ -346,7 +348,9 @@ impl Scanner {
             // A link without its target is reported when it is listed.
             Err(_) if follow && root.lstat(path).is_ok() => Ok(true),
             // A name that is to be deleted is in the list of its directory, as an existing one would be.
-            Err(error) if error.is(Errno::NOENT) && argument.missing_ok && self.plan.delete_missing_args => Ok(true),
+            Err(error) if error.is(Errno::NOENT) && argument.missing_ok && self.plan.removal.delete_missing_args => {
+                Ok(true)
+            }
             Err(error) => {
                 self.stat_failed(argument.root, &argument.name.clone(), &error, argument, builder)?;
                 Ok(false)
@@ -354,7 +358,7 @@ impl Scanner {
         }
     }
 
-    /// List a parent directory of a relative argument (spec: transfer 2.7). A parent that was listed for an earlier argument
+    /// List a parent directory of a relative argument (spec: transfer 2, step 7). A parent that was listed for an earlier argument
     /// is listed again unless the argument just before shares it: then it is counted twice, and both sides drop the
     /// duplicate (observed).
     pub(super) fn list_implied(
@@ -366,25 +370,27 @@ impl Scanner {
         known: &mut Known,
     ) -> Result<()> {
         let known = known.find(children, &name);
-        let wanted = self.plan.implied_dirs || self.plan.protocol >= 30;
+        let wanted = self.plan.select.implied_dirs || self.plan.agreed.protocol >= 30;
         if wanted && (known.is_none() || name.len() > argument.known) {
             let Some(root) = self.sources.root(argument.root) else {
                 return Ok(());
             };
             // A link among the parents is sent as the directory that it leads to, which contains the rest of the name.
-            match root.stat_follow(disk(&name), self.plan.crtimes) {
+            match root.stat_follow(disk(&name), self.plan.attrs.crtimes) {
                 Ok(stat) => {
                     debug!(self.report, flist >= 2; "[sender] make_file(", disk(&name), ",*,2)");
                     if !is_dir(stat.mode) || !self.push(argument.root, &name, &stat, eflag::IMPLIED, builder)? {
                         return Ok(());
                     }
                 }
-                Err(error) if error.is(Errno::NOENT) && argument.missing_ok && self.plan.delete_missing_args => {
+                Err(error)
+                    if error.is(Errno::NOENT) && argument.missing_ok && self.plan.removal.delete_missing_args =>
+                {
                     // The directory was not asked to be deleted, so it counts as vanished.
                     let path = self.display(argument.root, &name);
                     self.report.set_listing_error(IoErrors::VANISHED);
                     self.report.warning(messages::file_vanished(&path));
-                    if self.plan.inc_recurse {
+                    if self.plan.agreed.inc_recurse {
                         return Ok(());
                     }
                 }
@@ -416,7 +422,7 @@ impl Scanner {
     ) -> Result<()> {
         let missing = error.is(Errno::NOENT);
         if missing && argument.missing_ok {
-            if self.plan.delete_missing_args {
+            if self.plan.removal.delete_missing_args {
                 let entry = NewEntry {
                     flags: eflag::MISSING_ARG,
                     root,
@@ -427,11 +433,11 @@ impl Scanner {
                 self.report.stats(|s| s.files.add(S_IFREG));
                 return Ok(());
             }
-            if self.plan.ignore_missing_args {
+            if self.plan.select.ignore_missing_args {
                 return Ok(());
             }
         }
-        if self.of_list && self.plan.relative {
+        if self.of_list && self.plan.select.relative {
             let full = self.sources.root(root).map(|root| root.display(disk(name)));
             self.report.refusal(&full.unwrap_or_default(), error);
         }
@@ -459,13 +465,20 @@ impl Scanner {
             return Ok(());
         };
         let path = disk(name);
-        let mut found = metadata::look(root, path, plan.copy_links || argument.follow, &plan, &self.report);
+        let mut found = metadata::look(
+            root,
+            path,
+            plan.attrs.copy_links || argument.follow,
+            &plan,
+            &self.report,
+        );
         // A link of another owner that should have been followed is not listed as a link either (observed).
         let refused = match &found {
             Err(Lookup::Failed(error)) => self.of_list && operator::is_refusal(&root.display(path), error),
             _ => false,
         };
-        if argument.follow && !plan.copy_links && !refused && !found.as_ref().is_ok_and(|stat| is_dir(stat.mode)) {
+        if argument.follow && !plan.attrs.copy_links && !refused && !found.as_ref().is_ok_and(|stat| is_dir(stat.mode))
+        {
             // A link is followed to a directory only (observed).
             found = metadata::look(root, path, false, &plan, &self.report);
         }
@@ -475,8 +488,8 @@ impl Scanner {
             Ok(stat) => Ok(stat),
         };
         if let Ok(found) = &stat {
-            if found.is_symlink() && plan.copy_dirlinks {
-                if let Ok(behind) = root.stat_follow(path, plan.crtimes) {
+            if found.is_symlink() && plan.attrs.copy_dirlinks {
+                if let Ok(behind) = root.stat_follow(path, plan.attrs.crtimes) {
                     if behind.is_dir() {
                         stat = Ok(behind);
                     }
@@ -498,14 +511,14 @@ impl Scanner {
         if !dot && self.filters.hides(path, is_dir(stat.mode), &self.report) {
             return Ok(());
         }
-        if is_dir(stat.mode) && !plan.lists_dirs() {
+        if is_dir(stat.mode) && !plan.select.lists_dirs() {
             let text = messages::skipping_directory(name);
             self.report.info(text);
             return Ok(());
         }
         if is_dir(stat.mode) {
             debug!(self.report, flist >= 2; "[sender] make_file(", path, ",*,0)");
-            let contents = (plan.recurse || argument.contents) && !argument.implied;
+            let contents = (plan.select.recurse || argument.contents) && !argument.implied;
             let mut flags = if contents { eflag::CONTENT_DIR } else { 0 };
             flags |= if argument.implied {
                 eflag::IMPLIED
@@ -524,7 +537,8 @@ impl Scanner {
             }
             return Ok(());
         }
-        self.list_file(root_number, name, stat, 0, 0, builder, children)
+        children.extend(self.list_file(root_number, name, stat, None, builder)?);
+        Ok(())
     }
 }
 

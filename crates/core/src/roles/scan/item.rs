@@ -24,7 +24,7 @@ impl Scanner {
         let mut out = Vec::new();
         let (what, shown) = if !set.to_wire(name, &mut out) {
             ("filename", name.to_vec())
-        } else if self.plan.compat_symlink_iconv && link.is_some_and(|l| !set.to_wire(l, &mut out)) {
+        } else if self.plan.agreed.compat_symlink_iconv && link.is_some_and(|l| !set.to_wire(l, &mut out)) {
             ("symlink data for", self.display(root_number, name))
         } else {
             return true;
@@ -50,19 +50,19 @@ impl Scanner {
         let mut link = None;
         if !is_link(mode) {
             // A user who may not read it must not learn of it either (`ignore nonreadable`).
-            if plan.ignore_nonreadable && !self.sources.root(root_number).is_some_and(|r| r.readable(path)) {
+            if plan.select.ignore_nonreadable && !self.sources.root(root_number).is_some_and(|r| r.readable(path)) {
                 return Ok(false);
             }
-            mode = self.daemon_chmod.apply(mode, plan.umask);
-            mode = self.chmod.apply(mode, plan.umask);
-        } else if plan.links {
+            mode = self.daemon_chmod.apply(mode, plan.place.umask);
+            mode = self.chmod.apply(mode, plan.place.umask);
+        } else if plan.attrs.links {
             link = self.link_target(root_number, name);
             if link.is_none() {
                 return Ok(false);
             }
         }
         let mut sum = None;
-        if plan.checksum && is_reg(mode) {
+        if plan.select.checksum && is_reg(mode) {
             sum = Some(self.file_sum(root_number, path));
         }
         let entry = NewEntry {
@@ -104,12 +104,12 @@ impl Scanner {
         let plan = &self.plan;
         let device = matches!(mode & S_IFMT, 0o020_000 | 0o060_000);
         let special = matches!(mode & S_IFMT, 0o010_000 | 0o140_000);
-        let linked = mode & S_IFMT != S_IFDIR && (stat.nlink > 1 || plan.protocol < 28 && is_reg(mode));
+        let linked = mode & S_IFMT != S_IFDIR && (stat.nlink > 1 || plan.agreed.protocol < 28 && is_reg(mode));
         NewEntry {
             len: if device || special { 0 } else { stat.size },
             mtime: stat.mtime,
             // An old protocol has whole seconds only; on a link the encoder drops the rest.
-            mtime_nsec: if self.local && plan.protocol < 31 {
+            mtime_nsec: if self.local && plan.agreed.protocol < 31 {
                 0
             } else {
                 stat.mtime_nsec
@@ -122,16 +122,16 @@ impl Scanner {
             } else {
                 (0, 0)
             },
-            atime: (plan.atimes > 0).then_some(stat.atime),
-            crtime: plan.crtimes.then(|| stat.btime.map_or(0, |b| b.0)),
-            inode: (plan.hard_links && linked).then_some((stat.dev, stat.ino)),
+            atime: (plan.attrs.atimes > 0).then_some(stat.atime),
+            crtime: plan.attrs.crtimes.then(|| stat.btime.map_or(0, |b| b.0)),
+            inode: (plan.attrs.hard_links && linked).then_some((stat.dev, stat.ino)),
             ..NewEntry::named(name)
         }
     }
 
     /// The target of a link as the list gives it; `None` when the link is left out.
     fn link_target(&mut self, root_number: u16, name: &[u8]) -> Option<Vec<u8>> {
-        let (fake, munge) = (self.plan.fake_super, self.plan.munge_links);
+        let (fake, munge) = (self.plan.place.fake_super, self.plan.attrs.munge_links);
         let root = self.sources.root(root_number)?;
         match metadata::read_link(root, disk(name), fake) {
             Ok(target) if target.is_empty() => {
@@ -162,13 +162,15 @@ impl Scanner {
         stat: &Stat,
     ) -> Option<NewEntry<'a>> {
         let plan = Arc::clone(&self.plan);
-        let acls = plan.acls && !is_link(stat.mode);
-        if !acls && plan.xattrs == 0 {
+        let acls = plan.attrs.acls && !is_link(stat.mode);
+        if !acls && plan.attrs.xattrs == 0 {
             return Some(entry);
         }
         let root = self.sources.root(root_number)?;
-        let follows =
-            plan.copy_links || plan.copy_unsafe_links || plan.copy_dirlinks || entry.flags & eflag::TOP_DIR != 0;
+        let follows = plan.attrs.copy_links
+            || plan.attrs.copy_unsafe_links
+            || plan.attrs.copy_dirlinks
+            || entry.flags & eflag::TOP_DIR != 0;
         let pin = if follows && !is_link(stat.mode) {
             root.pin_follow(path).ok()
         } else {
@@ -176,7 +178,7 @@ impl Scanner {
         };
         let place = pin.as_ref().map_or(Place::Name(root, path), Place::Pinned);
         if acls {
-            match metadata::acl_indices(place, stat.mode, plan.fake_super, &self.tables) {
+            match metadata::acl_indices(place, stat.mode, plan.place.fake_super, &self.tables) {
                 Ok((access, default)) => (entry.acl, entry.default_acl) = (access, default),
                 Err(error) => {
                     let text = text!["get_acl: xacl_get(", path, ", ACL_TYPE_ACCESS)"];
@@ -185,7 +187,7 @@ impl Scanner {
                 }
             }
         }
-        if plan.xattrs > 0 {
+        if plan.attrs.xattrs > 0 {
             // The attributes of the name itself count, under `-L` those of the link (observed).
             match metadata::read_set(Place::Name(root, path), &plan, &self.filters) {
                 Ok(set) if set.is_empty() => {}
@@ -216,9 +218,9 @@ impl Scanner {
 
     /// The checksum of `-c`; zeros for a file that can't be read (spec: protocol 8.5).
     pub(super) fn file_sum(&mut self, root: u16, path: &[u8]) -> Vec<u8> {
-        let kind = self.plan.file_sum;
-        let noatime = self.plan.open_noatime;
-        let follow = self.plan.copy_links || self.plan.copy_unsafe_links || self.plan.copy_dirlinks;
+        let kind = self.plan.agreed.file_sum;
+        let noatime = self.plan.attrs.open_noatime;
+        let follow = self.plan.attrs.copy_links || self.plan.attrs.copy_unsafe_links || self.plan.attrs.copy_dirlinks;
         let opened = self.sources.root(root).map(|r| {
             if follow {
                 r.open_read_follow(path, Atime::keep_if(noatime))

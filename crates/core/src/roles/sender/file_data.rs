@@ -23,8 +23,7 @@ use crate::roles::words::request::BasisKind;
 use crate::sums::size::SumHead;
 use crate::sums::strong::Hasher;
 use crate::tree::Root;
-use crate::wire::item::IoErrors;
-use crate::wire::item::Item;
+use crate::wire::item::{IoErrors, Item};
 use crate::wire::link::Reader;
 use crate::wire::trace::Way;
 
@@ -36,35 +35,21 @@ impl Sender {
         opened.map_err(|bits| self.failed_file(bits)).ok()
     }
 
-    #[allow(clippy::too_many_lines)] // one item, in the order in which it goes over the wire
+    /// Answer a request for data, in the order of the wire.
     pub(super) fn transfer(&mut self, item: &Item<'_>, found: &Found, values: &[u8]) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let entry = *found.segment.entry(found.pos);
         let name = found.segment.name(found.pos);
-        if plan.dry_run {
+        if plan.select.dry_run {
             self.count(item, entry.mode, entry.len);
             self.report_item(item, found, &name, Figures::default(), Part::All);
             self.look_ahead()?;
-            item.put(&mut self.ndx_out, &mut self.out, plan.protocol, None)?;
+            item.put(&mut self.ndx_out, &mut self.out, plan.agreed.protocol, None)?;
             return self.put();
         }
-        let redo = self.seen.redo(&found.segment, found.pos, plan.protocol)?;
-        let append = plan.append > 0 && !redo;
-        let read = self.reader.bytes_read();
-        let head = SumHead::read(
-            &mut self.reader,
-            plan.protocol,
-            plan.xfer_sum,
-            self.phase > 0,
-            Role::Sender.name(),
-        )?;
-        let signature = if append {
-            Signature::none()
-        } else {
-            Signature::read(&mut self.reader, head, plan.max_alloc)?
-        };
-        self.report_sums(&head, &signature);
-        let sum_bytes = self.reader.bytes_read().saturating_sub(read);
+        let redo = self.seen.redo(&found.segment, found.pos, plan.agreed.protocol)?;
+        let append = plan.write.append > 0 && !redo;
+        let (head, signature, sum_bytes) = self.read_sums(append)?;
         // Counted, whether it can be opened or not (observed).
         self.count(item, entry.mode, entry.len);
         let kept = if append { head.flength() } else { 0 };
@@ -79,31 +64,25 @@ impl Sender {
         if !late {
             self.report_item(item, found, &name, Figures::default(), Part::Screen);
         }
-        if self.report.progress_level() > 0 {
-            self.report.set_processed(self.places.of(&found.segment, found.pos));
-            self.report.progress_begin(kept);
-            if signature.is_empty() {
-                self.report.progress(size.min(kept + FIRST_SHOWN), size);
-            }
-        }
-        item.put(&mut self.ndx_out, &mut self.out, plan.protocol, None)?;
+        self.begin_progress(found, kept, size, &signature);
+        item.put(&mut self.ndx_out, &mut self.out, plan.agreed.protocol, None)?;
         self.out.extend_from_slice(values);
         if self.outlet.withholds_data() {
             self.put()?;
         }
         head.trace(self.ndx_out.tracer(), Way::Out);
-        head.put(&mut self.out, plan.protocol);
-        let mut whole = Hasher::new_whole_file(plan.xfer_sum, plan.seed);
+        head.put(&mut self.out, plan.agreed.protocol);
+        let mut whole = Hasher::new_whole_file(plan.agreed.xfer_sum, plan.agreed.seed);
         let mut stats = SearchStats::default();
         let mut reader: &File = &file;
         let mut start = Ok(());
         if append && kept > 0 {
-            let verified = plan.append > 1 || plan.protocol < 30;
+            let verified = plan.write.append > 1 || plan.agreed.protocol < 30;
             start = skip_appended(&mut reader, kept, verified.then_some(&mut whole));
         }
         let inplace = self.updates_in_place(BasisKind::of(item));
         let left = size - kept;
-        let rest = if signature.is_empty() && plan.compress == CompressKind::None {
+        let rest = if signature.is_empty() && plan.agreed.compress == CompressKind::None {
             self.send_whole(reader, kept, left, &mut whole, &mut stats)?
         } else {
             self.send_delta(reader, kept, left, &signature, inplace, &mut whole, &mut stats)?
@@ -144,6 +123,37 @@ impl Sender {
         Ok(())
     }
 
+    /// The sums that the generator sent for a file, and their bytes. An append has a head alone.
+    fn read_sums(&mut self, append: bool) -> Result<(SumHead, Signature, u64)> {
+        let plan = Arc::clone(&self.plan);
+        let before = self.reader.bytes_read();
+        let head = SumHead::read(
+            &mut self.reader,
+            plan.agreed.protocol,
+            plan.agreed.xfer_sum,
+            self.phase > 0,
+            Role::Sender.name(),
+        )?;
+        let signature = if append {
+            Signature::none()
+        } else {
+            Signature::read(&mut self.reader, head, plan.agreed.max_alloc)?
+        };
+        self.report_sums(&head, &signature);
+        Ok((head, signature, self.reader.bytes_read().saturating_sub(before)))
+    }
+
+    fn begin_progress(&self, found: &Found, kept: u64, size: u64, signature: &Signature) {
+        if self.report.progress_level() == 0 {
+            return;
+        }
+        self.report.set_processed(self.places.of(&found.segment, found.pos));
+        self.report.progress_begin(kept);
+        if signature.is_empty() {
+            self.report.progress(size.min(kept + FIRST_SHOWN), size);
+        }
+    }
+
     /// Count a file whose data is asked for.
     fn count(&self, item: &Item<'_>, mode: u32, len: u64) {
         items::count(&self.report, mode, item.iflags);
@@ -182,7 +192,7 @@ impl Sender {
         };
         let size = if is_reg(stat.mode) {
             stat.size
-        } else if self.plan.copy_devices {
+        } else if self.plan.attrs.copy_devices {
             entry.len
         } else {
             return Err(Error::Protocol(
@@ -200,18 +210,18 @@ impl Sender {
     /// Whether the receiver writes into the basis itself: then no block may be taken from where it is overwritten.
     fn updates_in_place(&self, kind: BasisKind) -> bool {
         let plan = &self.plan;
-        kind == BasisKind::Partial && plan.compat_inplace_partial
-            || plan.inplace
-                && if plan.protocol >= 29 {
+        kind == BasisKind::Partial && plan.agreed.compat_inplace_partial
+            || plan.write.inplace
+                && if plan.agreed.protocol >= 29 {
                     kind == BasisKind::Itself
                 } else {
-                    !plan.backup
+                    !plan.write.backup
                 }
     }
 
     /// Report the sums that the generator sent, for `--debug=DELTASUM3`.
     pub(super) fn report_sums(&self, head: &SumHead, signature: &Signature) {
-        if self.plan.debug.deltasum < 3 {
+        if self.plan.output.debug.deltasum < 3 {
             return;
         }
         debug!(self.report, deltasum >= 3; "count=", head.count, " n=", head.blength, " rem=", head.remainder);
@@ -268,7 +278,7 @@ impl Sender {
         let outlet = self.outlet.clone();
         let mut put = |bytes: &[u8]| outlet.put_data(bytes);
         let mut out = TokenOut::new(&mut put);
-        let reported = self.plan.debug.deltasum > 1 && !signature.is_empty();
+        let reported = self.plan.output.debug.deltasum > 1 && !signature.is_empty();
         if reported {
             debug!(self.report, deltasum >= 2; "built hash table");
             debug!(self.report, deltasum >= 2; "hash search b=", signature.head.blength, " len=", offset + left);

@@ -33,15 +33,16 @@ pub(super) fn encode(data: &[u8], nul: bool) -> Vec<u8> {
 
 /// The conversion of names: only with secluded args, and as for them (spec: protocol 2.9).
 fn charset(plan: &Plan) -> Option<Iconv> {
-    plan.iconv
+    plan.agreed
+        .iconv
         .as_deref()
-        .filter(|_| plan.secluded_args)
+        .filter(|_| plan.agreed.secluded_args)
         .and_then(Iconv::new)
 }
 
 /// Read names up to the empty one. Below protocol 31 they come unframed, also on a framed stream.
 pub(super) fn read_names(reader: &mut Reader, plan: &Plan) -> Result<Vec<Vec<u8>>> {
-    let protocol = plan.protocol;
+    let protocol = plan.agreed.protocol;
     let charset = charset(plan);
     let muxed = reader.is_muxed();
     if protocol < 31 && muxed {
@@ -77,8 +78,8 @@ pub(super) fn read_names(reader: &mut Reader, plan: &Plan) -> Result<Vec<Vec<u8>
 
 /// Send a list to the sender.
 pub(crate) fn forward_names(writer: &Writer, plan: &Plan) -> Result<()> {
-    let protocol = plan.protocol;
-    let mut data = encode(&plan.files_from_data, plan.from0);
+    let protocol = plan.agreed.protocol;
+    let mut data = encode(&plan.select.files_from_data, plan.select.from0);
     if let Some(set) = charset(plan) {
         data = data
             .split(|&b| b == 0)

@@ -10,7 +10,7 @@ use crate::wire::record::Record;
 
 /// The record that a client's plan asks for. Errors: `Ipc` when the descriptor cannot be duplicated.
 pub(crate) fn record_of(plan: &Plan, role: Role) -> Result<Option<Arc<Record>>> {
-    let Some(handle) = &plan.write_batch_handle else {
+    let Some(handle) = &plan.agreed.write_batch_handle else {
         return Ok(None);
     };
     let fd = handle
@@ -34,7 +34,7 @@ impl Outlet {
         let record = record_of(plan, Role::Sender)?;
         Ok(Self {
             writer,
-            data_only: plan.only_write_batch && record.is_some(),
+            data_only: plan.agreed.only_write_batch && record.is_some(),
             record,
         })
     }

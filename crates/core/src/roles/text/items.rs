@@ -87,10 +87,10 @@ impl<'a> Change<'a> {
             mode: logged_mode(plan, entry.mode, self.by),
             length: entry.len,
             mtime: entry.mtime,
-            uid: if plan.owner { entry.uid } else { 0 },
-            gid: (plan.group && !entry.has(eflag::SKIP_GROUP)).then_some(entry.gid),
+            uid: if plan.attrs.owner { entry.uid } else { 0 },
+            gid: (plan.attrs.group && !entry.has(eflag::SKIP_GROUP)).then_some(entry.gid),
             iflags,
-            missing_flags: plan.protocol < 29 && iflags.contains(ItemFlags::TRANSFER),
+            missing_flags: plan.agreed.protocol < 29 && iflags.contains(ItemFlags::TRANSFER),
             link_target: target_of(plan, self.list, self.i, self.by),
             leader: self.xname.filter(|_| linked),
             checksum: figures
@@ -105,10 +105,10 @@ impl<'a> Change<'a> {
     /// Report it, under this name.
     pub(crate) fn report(&self, report: &Report, name: &[u8], figures: Figures<'_>, part: Part) {
         let plan = report.plan();
-        if !report.wants_items() && plan.info.name < 2 {
+        if !report.wants_items() && plan.output.info.name < 2 {
             return;
         }
-        let kept = plan.logging || plan.events.item;
+        let kept = plan.output.logging || plan.output.events.item;
         if !kept && !matches!(part, Part::All | Part::Screen) {
             return;
         }
@@ -119,18 +119,18 @@ impl<'a> Change<'a> {
         };
         let item = self.item(report, name, &source, figures);
         let (changed, acts) = (self.is_significant(), self.acts());
-        let screen = if plan.itemize {
+        let screen = if plan.output.itemize {
             changed || report.wants_unchanged()
         } else {
             acts || is_dir(entry.mode) && changed
         };
-        if screen && !plan.server && matches!(part, Part::All | Part::Screen) {
+        if screen && !plan.place.is_server() && matches!(part, Part::All | Part::Screen) {
             report.show_item(&item);
         }
         // A client logs what its screen would show, whatever the log's format; a server's log has also what is shown
         // though unchanged where its own format itemizes.
-        let log = if plan.server {
-            changed || acts || plan.itemize_level > 1 && report.log_itemizes()
+        let log = if plan.place.is_server() {
+            changed || acts || plan.output.itemize_level > 1 && report.log_itemizes()
         } else {
             screen
         };
@@ -139,10 +139,10 @@ impl<'a> Change<'a> {
         }
         let transfer = self.iflags.contains(ItemFlags::TRANSFER);
         let log = log
-            && if plan.server {
-                !plan.dry_run && (report.log_itemizes() || transfer)
+            && if plan.place.is_server() {
+                !plan.select.dry_run && (report.log_itemizes() || transfer)
             } else {
-                !(plan.dry_run && transfer)
+                !(plan.select.dry_run && transfer)
             };
         let after = match part {
             Part::KeptAfter(ndx) => Some(ndx),
@@ -156,13 +156,13 @@ impl<'a> Change<'a> {
     pub(crate) fn report_unsent(&self, report: &Report) {
         let plan = report.plan();
         let name = self.list.name(self.i);
-        if !plan.server && !plan.local {
+        if !plan.place.is_server() && !plan.place.is_local() {
             return self.report(report, &name, Figures::default(), Part::All);
         }
         let Some(line) = self.plain_line(plan, &name) else {
             return;
         };
-        if !plan.server {
+        if !plan.place.is_server() {
             report.info(&line);
             return;
         }
@@ -177,7 +177,7 @@ impl<'a> Change<'a> {
     pub(crate) fn log_made(&self, report: &Report) {
         let plan = report.plan();
         let transfer = self.iflags.contains(ItemFlags::TRANSFER);
-        if !plan.server || !plan.logging || report.log_itemizes() || transfer {
+        if !plan.place.is_server() || !plan.output.logging || report.log_itemizes() || transfer {
             return;
         }
         if let Some(line) = self.plain_line(plan, &self.list.name(self.i)) {
@@ -188,7 +188,7 @@ impl<'a> Change<'a> {
     /// The line of a receiving server without a format; `None` if the change is not worth a line.
     fn plain_line(&self, plan: &Plan, name: &[u8]) -> Option<Vec<u8>> {
         let is_dir = self.list.entry(self.i).is_dir();
-        if plan.info.name == 0 || !(self.acts() || is_dir && self.is_significant()) {
+        if plan.output.info.name == 0 || !(self.acts() || is_dir && self.is_significant()) {
             return None;
         }
         Some(if is_dir {
@@ -206,8 +206,8 @@ impl<'a> Change<'a> {
 /// A dry run shows the sum of a file that would be transferred as zeros (observed).
 fn unsent_sum(plan: &Plan, iflags: ItemFlags) -> Option<&'static [u8]> {
     static ZEROS: [u8; 64] = [0; 64];
-    let shown = plan.dry_run && !plan.checksum && iflags.contains(ItemFlags::TRANSFER);
-    shown.then(|| &ZEROS[..strong::digest_len(plan.xfer_sum)])
+    let shown = plan.select.dry_run && !plan.select.checksum && iflags.contains(ItemFlags::TRANSFER);
+    shown.then(|| &ZEROS[..strong::digest_len(plan.agreed.xfer_sum)])
 }
 
 /// Count a new item for `--stats`.
@@ -219,12 +219,12 @@ pub(crate) fn count(report: &Report, mode: u32, iflags: ItemFlags) {
 
 /// The mode that a log shows (`%B`): what a module's incoming chmod makes of the sender's.
 fn logged_mode(plan: &Plan, mode: u32, by: Operation) -> u32 {
-    if by == Operation::Send || plan.daemon_chmod.is_empty() || is_link(mode) {
+    if by == Operation::Send || plan.attrs.daemon_chmod.is_empty() || is_link(mode) {
         return mode;
     }
-    let mode = Chmod::parse(&plan.daemon_chmod).map_or(mode, |chmod| chmod.apply(mode, plan.umask));
-    if is_reg(mode) && !plan.perms {
-        mode & !plan.umask
+    let mode = Chmod::parse(&plan.attrs.daemon_chmod).map_or(mode, |chmod| chmod.apply(mode, plan.place.umask));
+    if is_reg(mode) && !plan.attrs.perms {
+        mode & !plan.place.umask
     } else {
         mode
     }
@@ -233,7 +233,7 @@ fn logged_mode(plan: &Plan, mode: u32, by: Operation) -> u32 {
 /// Where a symlink points, as this side has it: a receiver over a link shows what it stores (spec: daemon 7.4).
 fn target_of<'a>(plan: &Plan, list: &'a Segment, i: usize, by: Operation) -> Option<Cow<'a, [u8]>> {
     let target = list.link_target(i)?;
-    if by == Operation::Send || plan.local || !(plan.munge_links || plan.sanitize_paths) {
+    if by == Operation::Send || plan.place.is_local() || !(plan.attrs.munge_links || plan.place.sanitize_paths) {
         return Some(Cow::Borrowed(target));
     }
     Some(Cow::Owned(stored_target(plan, target, &list.name(i))))

@@ -12,9 +12,9 @@ pub(crate) fn munged(target: &[u8]) -> Vec<u8> {
 
 /// What a receiver over a link stores for the symlink `name` (spec: daemon 7.4).
 pub(crate) fn stored_target(plan: &Plan, target: &[u8], name: &[u8]) -> Vec<u8> {
-    if plan.munge_links {
+    if plan.attrs.munge_links {
         munged(target)
-    } else if plan.sanitize_paths {
+    } else if plan.place.sanitize_paths {
         sanitize_target(target, name)
     } else {
         target.to_vec()

@@ -14,25 +14,25 @@ use crate::wire::item::ItemFlags;
 /// Report that a list is being built (by the sender) or received (by the others).
 pub(crate) fn announce(plan: &Plan, report: &Report, role: Role) {
     let verb = if role == Role::Sender { "building" } else { "receiving" };
-    if !plan.server && plan.info.flist > 0 && plan.reports_lists() {
-        if plan.inc_recurse {
+    if !plan.place.is_server() && plan.output.info.flist > 0 && plan.select.reports_lists() {
+        if plan.agreed.inc_recurse {
             let verb = if role == Role::Sender { "sending" } else { "receiving" };
             report.client_line(&text![verb, " incremental file list"]);
         } else {
             report.partial(&text![verb, " file list ... "]);
         }
     }
-    if plan.logging {
+    if plan.output.logging {
         report.line(Level::Log, text![verb, " file list"]);
     }
 }
 
 /// Report the names that are in a list more than once (spec: output 10).
 pub(crate) fn report_duplicates(plan: &Plan, report: &Report, segment: &Segment) {
-    if plan.debug.dup == 0 {
+    if plan.output.debug.dup == 0 {
         return;
     }
-    let start = if plan.inc_recurse { segment.start } else { 0 };
+    let start = if plan.agreed.inc_recurse { segment.start } else { 0 };
     for &place in &segment.dropped {
         let name = segment.name(segment.at(place));
         let at = format!(" from file list ({})", start + place as i32);
@@ -43,7 +43,7 @@ pub(crate) fn report_duplicates(plan: &Plan, report: &Report, segment: &Segment)
 /// Report a received list, for `--debug=FLIST`. The receiver does so, and then the generator, which in rsync reads the list
 /// again.
 pub(crate) fn report_received(report: &Report, role: Role, segment: &Segment) {
-    if report.plan().debug.flist < 2 {
+    if report.plan().output.debug.flist < 2 {
         return;
     }
     for i in 0..segment.len() {
@@ -65,8 +65,9 @@ pub(crate) fn list_segment(plan: &Plan, report: &Report, of: Option<(Arc<Segment
     for k in 0..segment.len() {
         let i = segment.at(k);
         let entry = segment.entry(i);
-        let later =
-            plan.inc_recurse && entry.is_dir() && !(segment.basename(i) == b"." && segment.dirname(i).is_empty());
+        let later = plan.agreed.inc_recurse
+            && entry.is_dir()
+            && !(segment.basename(i) == b"." && segment.dirname(i).is_empty());
         if entry.is_active() && !later {
             list_entry(plan, report, segment, i);
         }
@@ -78,7 +79,7 @@ pub(crate) fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usi
     let name = segment.name(i);
     let mut line = Vec::with_capacity(name.len() + 48);
     if segment.entry(i).mode == 0 {
-        let column = 10 + 1 + if plan.human_readable == 0 { 11 } else { 14 } + 1 + 19;
+        let column = 10 + 1 + if plan.output.human_readable == 0 { 11 } else { 14 } + 1 + 19;
         line.extend_from_slice(format!("{:<column$} ", "*missing").as_bytes());
         line.extend_from_slice(&name);
         report.info(&line);
@@ -92,8 +93,8 @@ pub(crate) fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usi
         by: Operation::Receive,
     };
     let shown = change.item(report, &name, b"", Figures::default());
-    let atime = (plan.atimes > 0).then(|| segment.atime(i));
-    let crtime = plan.crtimes.then(|| segment.crtime(i));
+    let atime = (plan.attrs.atimes > 0).then(|| segment.atime(i));
+    let crtime = plan.attrs.crtimes.then(|| segment.crtime(i));
     item::listing(&shown, atime, crtime, plan, &mut line);
     report.info(&line);
     report.emit_listed(&shown);

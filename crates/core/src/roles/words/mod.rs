@@ -1,4 +1,4 @@
-//! The vocabulary that the roles share: types without logic and without I/O.
+//! The vocabulary that the roles share: an entry of a list, a request and what answers it, and the generator's inbox.
 
 pub(crate) mod at;
 pub(crate) mod inbox;

@@ -110,7 +110,7 @@ impl Alternates {
         let parent = split_name(rel).0;
         let plan = &dest.plan;
         // In a module the links of all owners are followed, as none leads out (observed).
-        if !parent.is_empty() && !plan.insecure_links && plan.module_root.is_none() {
+        if !parent.is_empty() && !plan.place.insecure_links && plan.place.module_root.is_none() {
             if self.untrusted.len() > REMEMBERED {
                 self.untrusted.clear();
             }
@@ -200,7 +200,7 @@ impl Judge {
         found: Option<Stat>,
         replaced: Option<Stat>,
     ) -> Result<AltFile> {
-        let kind = self.plan.alt_dest;
+        let kind = self.plan.select.alt_dest;
         if found.is_some() && kind == AltDest::Copy {
             return Ok(AltFile::Nothing);
         }
@@ -276,12 +276,12 @@ impl Judge {
         } else {
             self.dest.root.link_from(root, rel, rel)
         };
-        if matches!(&result, Err(e) if e.is(Errno::NOENT)) && self.plan.relative {
+        if matches!(&result, Err(e) if e.is(Errno::NOENT)) && self.plan.select.relative {
             self.dest.make_parents(rel);
             result = self.dest.root.link_from(root, rel, rel);
         }
         let Err(error) = result else { return true };
-        if self.plan.info.name > 0 {
+        if self.plan.output.info.name > 0 {
             let text = text!["link ", &self.dest.display(rel), " => ", &root.display(rel), " failed"];
             self.report.info(sys_line(Role::Generator, &text, &error));
         }
@@ -294,7 +294,12 @@ impl Judge {
         let source = match from.root.open_read(rel, Atime::Update) {
             Ok(source) => source,
             Err(error) => {
-                let typed = self.plan.alt_dirs.get(from.number).map_or(&b""[..], Vec::as_slice);
+                let typed = self
+                    .plan
+                    .select
+                    .alt_dirs
+                    .get(from.number)
+                    .map_or(&b""[..], Vec::as_slice);
                 let full = if typed.starts_with(b"/") {
                     [typed, b"/", rel].concat()
                 } else {
@@ -326,11 +331,11 @@ impl Judge {
         rel: &[u8],
         replaced: Option<Stat>,
     ) -> Result<io::Result<bool>> {
-        if self.plan.relative {
+        if self.plan.select.relative {
             self.dest.make_missing_parents(rel);
         }
         let want = self.wanted(at, replaced.as_ref());
-        if self.plan.inplace || self.plan.append > 0 {
+        if self.plan.write.inplace || self.plan.write.append > 0 {
             // No temporary file is used then, and so no other directory.
             let Ok(target) = self.dest.open_inplace(rel) else {
                 return Ok(Ok(false));
@@ -385,7 +390,7 @@ impl Judge {
         let same = |root: &Root, stat: &Stat| {
             (stat.mode ^ entry.mode) & S_IFMT == 0
                 && match target {
-                    Some(target) => read_own_link(root, rel, dest.plan.fake_super).is_ok_and(|t| t == target),
+                    Some(target) => read_own_link(root, rel, dest.plan.place.fake_super).is_ok_and(|t| t == target),
                     None => !entry.is_device() || (stat.rdev_major, stat.rdev_minor) == at.rdev(),
                 }
         };
@@ -411,7 +416,7 @@ impl Judge {
             return Ok(AltOther::Compared(root, stat, false));
         }
         let want = self.wanted(at, Some(&stat));
-        match self.plan.alt_dest {
+        match self.plan.select.alt_dest {
             AltDest::Link if self.idle || self.dest.root.link_from(&root, rel, rel).is_ok() => {
                 let flags = item_flags(&self.plan, &want, Some(&stat), ItemFlags::LOCAL_CHANGE, true);
                 self.item(fx, at, flags, Some(b""))?;
@@ -430,7 +435,7 @@ impl Judge {
     /// The copy of a member of a hard-link group in an alternate directory, if its content is right.
     pub(super) fn alt_member(&mut self, at: &At, rel: &[u8]) -> Option<(Root, Stat)> {
         let entry = at.entry();
-        if self.plan.alt_dest == AltDest::Copy && !entry.is_file() {
+        if self.plan.select.alt_dest == AltDest::Copy && !entry.is_file() {
             return None;
         }
         for root in self.alternates.opened() {

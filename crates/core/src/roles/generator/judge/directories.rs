@@ -9,9 +9,11 @@ use crate::flist::{eflag, Segment};
 use crate::plan::{AltDest, DeleteWhen};
 use crate::report::debug::debug;
 use crate::report::say::text;
+use crate::role::Role;
 use crate::roles::compare::{keeps_time, Wanted};
 use crate::roles::dest::SetTimes;
 use crate::roles::text::items::Change;
+use crate::roles::text::messages;
 use crate::roles::words::At;
 use crate::tree::Stat;
 use crate::wire::item::ItemFlags;
@@ -29,21 +31,22 @@ pub(crate) struct Directory<'a> {
 
 impl Judge {
     /// Judge a directory in its parent's list: it is made now, so that the parent's mtime can be set when the parent's
-    /// list is finished (spec: transfer 3.1.2).
+    /// list is finished (spec: transfer 3.1, step 2).
     pub(crate) fn early_directory(&mut self, fx: &mut dyn Effects, at: &At) -> Result<()> {
         let rel = self.name(at);
         debug!(self.report, genr >= 1; "recv_generator(", &rel, ",", at.ndx(), ")");
         if rel == b"." && at.dirname().is_empty() {
             return Ok(());
         }
-        if self.idle || self.plan.list_only || self.plan.existing || self.filters.daemon_hides(&rel, true) {
+        if self.idle || self.plan.select.list_only || self.plan.select.existing || self.filters.daemon_hides(&rel, true)
+        {
             return Ok(());
         }
-        if at.entry().has(eflag::IMPLIED) && !self.plan.implied_dirs {
+        if at.entry().has(eflag::IMPLIED) && !self.plan.select.implied_dirs {
             return Ok(());
         }
         match self.look(&rel, true).unwrap_or(None) {
-            Some(stat) if stat.is_dir() || self.plan.ignore_existing => return Ok(()),
+            Some(stat) if stat.is_dir() || self.plan.select.ignore_existing => return Ok(()),
             Some(stat) if !self.make_way(&rel, stat.mode, "directory")? => {
                 self.skip_contents(fx, &rel);
                 return Ok(());
@@ -74,26 +77,29 @@ impl Judge {
         let found = match self.look(&rel, true) {
             Ok(found) => found,
             // Below a link that stays (`--ignore-existing`), rsync fails at mkdir (observed).
-            Err(error) if self.plan.ignore_existing && error.is(Errno::LOOP) => None,
+            Err(error) if self.plan.select.ignore_existing && error.is(Errno::LOOP) => None,
             Err(error) => {
                 self.report_stat_failed(&rel, &error)?;
                 fx.skip_below(&rel);
                 return Ok(None);
             }
         };
-        if at.entry().has(eflag::IMPLIED) && !self.plan.implied_dirs {
+        if at.entry().has(eflag::IMPLIED) && !self.plan.select.implied_dirs {
             // An implied directory is made when something below needs it.
             return Ok(Some(self.untouched(dir, rel, found.as_ref())));
         }
-        if self.plan.existing && found.is_none() {
+        if self.plan.select.existing && found.is_none() {
             self.report_not_creating(&rel, "directory");
             fx.skip_below(&rel);
             return Ok(None);
         }
-        if self.plan.ignore_existing && found.is_some_and(|s| !s.is_dir()) {
+        if self.plan.select.ignore_existing && found.is_some_and(|s| !s.is_dir()) {
             // The entries below are tried all the same, and fail (observed).
             self.report_existing(at, &rel, found.as_ref());
-            if self.plan.delete_during() && self.plan.inc_recurse && found.is_some_and(|s| !s.is_symlink()) {
+            if self.plan.removal.delete_during()
+                && self.plan.agreed.inc_recurse
+                && found.is_some_and(|s| !s.is_symlink())
+            {
                 self.deleter.not_a_directory(&rel);
             }
             return Ok(Some(self.untouched(dir, rel, found.as_ref())));
@@ -119,7 +125,7 @@ impl Judge {
     ) -> Result<Option<Touch>> {
         let at = dir.at;
         let created = dir.created || self.dest.created && rel == b".";
-        if now.is_none() && self.plan.relative && !self.plan.implied_dirs && !self.idle {
+        if now.is_none() && self.plan.select.relative && !self.plan.select.implied_dirs && !self.idle {
             // The mode of a new directory depends on its parent, which must exist.
             self.dest.make_missing_parents(&rel);
         }
@@ -130,12 +136,13 @@ impl Judge {
         }
         let (flags, compared) = self.directory_flags(at, &rel, &want, real);
         // Nothing is removed from a directory that --existing or a dry run does not make.
-        let unmade = self.idle || self.plan.existing;
-        let deletes = self.plan.delete_during() && at.entry().has_contents() && !(unmade && real.is_none());
+        let unmade = self.idle || self.plan.select.existing;
+        let deletes = self.plan.removal.delete_during() && at.entry().has_contents() && !(unmade && real.is_none());
         // On the wire deletions are messages, which rsync 3.5.0 writes before the item that still waits in its buffer.
         let late = deletes && real.is_some() && self.remote;
         // Without --perms a module's incoming chmod still changes an existing directory, which no item shows.
-        let chmod = !self.plan.daemon_chmod.is_empty() && compared.is_some_and(|s| (s.mode ^ want.mode) & 0o7777 != 0);
+        let chmod =
+            !self.plan.attrs.daemon_chmod.is_empty() && compared.is_some_and(|s| (s.mode ^ want.mode) & 0o7777 != 0);
         let logged = if chmod { flags | ItemFlags::PERMS } else { flags };
         Change::received(at, logged, None).log_made(&self.report);
         if !late {
@@ -147,7 +154,7 @@ impl Judge {
                 self.skip_contents(fx, &rel);
                 return Ok(None);
             }
-            if self.plan.existing {
+            if self.plan.select.existing {
                 // Not made with its parent's list, as others are.
                 fx.touch_parent_again(&rel);
             }
@@ -165,7 +172,7 @@ impl Judge {
             None => false,
         };
         if deletes {
-            let delay = self.plan.delete == DeleteWhen::Delay;
+            let delay = self.plan.removal.delete == DeleteWhen::Delay;
             self.delete_in(&rel, dir.contents, delay)?;
         }
         if late {
@@ -184,7 +191,7 @@ impl Judge {
 
     /// A set-gid parent hands its bit down to a new directory.
     fn inherit_setgid(&self, want: &mut Wanted, now: Option<&Stat>) {
-        if !self.plan.perms {
+        if !self.plan.attrs.perms {
             want.mode |= now.map_or(0, |stat| stat.mode & 0o2000);
         }
     }
@@ -192,7 +199,7 @@ impl Judge {
     /// The flags of a directory's item, and what it was compared with: `real`, or an alternate directory.
     fn directory_flags(&mut self, at: &At, rel: &[u8], want: &Wanted, real: Option<Stat>) -> (ItemFlags, Option<Stat>) {
         let alternate = match real {
-            None if self.plan.alt_dest != AltDest::None => self.alt_directory(at, rel),
+            None if self.plan.select.alt_dest != AltDest::None => self.alt_directory(at, rel),
             _ => None,
         };
         let Some((place, stat)) = alternate else {
@@ -200,7 +207,7 @@ impl Judge {
             return (flags, real);
         };
         let flags = self.flags(&place, rel, want, Some(&stat), ItemFlags::LOCAL_CHANGE, false);
-        if flags == ItemFlags::LOCAL_CHANGE && self.plan.info.name > 1 && !self.plan.itemize {
+        if flags == ItemFlags::LOCAL_CHANGE && self.plan.output.info.name > 1 && !self.plan.output.itemize {
             self.report.info(text![rel, "/ is uptodate"]);
         }
         (flags, Some(stat))
@@ -210,7 +217,7 @@ impl Judge {
     fn mkdir(&self, rel: &[u8], want: &Wanted) -> std::io::Result<()> {
         let make = || self.dest.root.mkdir(rel, self.dest.real_mode(want.mode) & 0o7777);
         let mut result = make();
-        if matches!(&result, Err(e) if e.is(Errno::NOENT)) && self.plan.relative {
+        if matches!(&result, Err(e) if e.is(Errno::NOENT)) && self.plan.select.relative {
             self.dest.make_parents(rel);
             result = make();
         }
@@ -234,10 +241,11 @@ impl Judge {
             let kept = keeps_time(&self.plan, want.mode);
             let bits = if kept { 0o700 } else { 0o7777 };
             if let Err(error) = self.dest.root.chmod(rel, want.mode & bits) {
-                self.report_failed("failed to set permissions on ", rel, "", &error);
+                let text = messages::set_permissions_failed(self.dest.display(rel));
+                self.report.sys_error(Role::Generator, text, &error);
             }
         }
-        if self.plan.root_like() || want.mode & 0o700 == 0o700 {
+        if self.plan.place.root_like() || want.mode & 0o700 == 0o700 {
             return false;
         }
         let widened = self.dest.root.chmod(rel, want.mode | 0o700);

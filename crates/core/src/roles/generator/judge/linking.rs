@@ -22,7 +22,7 @@ const DEFERRED: usize = 256;
 impl Judge {
     /// A list is left out: its members lead no group, and no member waits for them.
     pub(crate) fn pass_over_list(&mut self, fx: &mut dyn Effects, list: &Arc<Segment>) -> Result<()> {
-        if !self.plan.hard_links {
+        if !self.plan.attrs.hard_links {
             return Ok(());
         }
         for i in 0..list.len() {
@@ -61,7 +61,7 @@ impl Judge {
                 fx.keep_open(at);
             }
             Member::Waits => {
-                let looks = self.plan.fuzzy > 0 && self.plan.append == 0;
+                let looks = self.plan.select.fuzzy > 0 && self.plan.write.append == 0;
                 if looks && found.is_none() && self.has_similar(at, rel) {
                     return Ok(false);
                 }
@@ -80,7 +80,7 @@ impl Judge {
 
     /// A member is in place without a transfer: the others can be linked to it.
     pub(super) fn link_ready(&mut self, fx: &mut dyn Effects, at: &At) -> Result<()> {
-        if !self.plan.hard_links {
+        if !self.plan.attrs.hard_links {
             return Ok(());
         }
         self.finish_member(fx, at, true)
@@ -93,7 +93,7 @@ impl Judge {
             return self.finish_member(fx, &at, good);
         }
         fx.keep_open(&at);
-        if self.links.defer(at, good) >= DEFERRED && !self.plan.delay_updates {
+        if self.links.defer(at, good) >= DEFERRED && !self.plan.write.delay_updates {
             self.link_deferred(fx)?;
         }
         Ok(())
@@ -218,7 +218,7 @@ impl Judge {
             return same_kind.then(|| (self.dest.root.clone(), stat));
         }
         let shown = self.alt_member(at, rel)?;
-        if self.plan.alt_dest == AltDest::Link {
+        if self.plan.select.alt_dest == AltDest::Link {
             let leader = self.links.alternate(at).or(target);
             return leader.is_some_and(|leader| leader.same_file(&shown.1)).then_some(shown);
         }
@@ -262,9 +262,9 @@ impl Judge {
             }
         }
         // The copy in the alternate directory is the same file as the leader: nothing is new (observed).
-        let known = found.is_none() && stat.is_some() && self.plan.alt_dest == AltDest::Link;
+        let known = found.is_none() && stat.is_some() && self.plan.select.alt_dest == AltDest::Link;
         if !known || self.report.wants_unchanged() {
-            if known && !self.plan.itemize {
+            if known && !self.plan.output.itemize {
                 // Without -i it is reported like its leader, as a file that is up to date (observed).
                 self.item(fx, at, ItemFlags::LOCAL_CHANGE, Some(b""))?;
             } else {
@@ -290,7 +290,7 @@ impl Judge {
             self.report_failed("link ", rel, &after, error);
             return Ok(());
         }
-        if self.plan.info.name > 0 {
+        if self.plan.output.info.name > 0 {
             let why = format!(": {}; it becomes a copy", sys_text(error));
             self.report.info(text!["link ", &self.dest.display(rel), &after, why]);
         }

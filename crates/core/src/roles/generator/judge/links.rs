@@ -43,6 +43,7 @@ pub(crate) enum Member {
 }
 
 /// All groups of a run.
+#[derive(Default)]
 pub(crate) struct LinkGroups {
     /// `--hard-links`; without it there are no groups.
     on: bool,
@@ -54,11 +55,7 @@ pub(crate) struct LinkGroups {
 impl LinkGroups {
     /// The groups of a run with or without `--hard-links`.
     pub(crate) fn new(on: bool) -> Self {
-        Self {
-            on,
-            by_number: HashMap::new(),
-            finished: Vec::new(),
-        }
+        Self { on, ..Self::default() }
     }
 
     fn group(&mut self, at: &At) -> Option<&mut Group> {

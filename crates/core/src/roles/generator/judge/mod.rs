@@ -102,24 +102,24 @@ fn same_content(plan: &Plan, at: &At, root: &Root, name: &[u8], stat: &Stat, buf
     if stat.size != entry.len {
         return false;
     }
-    if plan.checksum {
+    if plan.select.checksum {
         let Some(listed) = at.checksum() else {
             return false;
         };
         // What cannot be read has a sum of zeros, here as at the sender (observed).
         let sum = root
             .open_read(name, Atime::Update)
-            .and_then(|mut file| sum_file(&mut file, plan.file_sum, buffer));
+            .and_then(|mut file| sum_file(&mut file, plan.agreed.file_sum, buffer));
         return sum.map_or_else(|_| listed.iter().all(|&b| b == 0), |sum| sum.starts_with(listed));
     }
-    if plan.size_only {
+    if plan.select.size_only {
         return true;
     }
-    if plan.ignore_times {
+    if plan.select.ignore_times {
         return false;
     }
     let mtime = (entry.mtime, entry.mtime_nsec);
-    same_time(plan.modify_window, mtime, stat.mtime_pair())
+    same_time(plan.select.modify_window, mtime, stat.mtime_pair())
 }
 
 impl Judge {
@@ -131,7 +131,7 @@ impl Judge {
             plan: Arc::clone(&dest.plan),
             filters: filters.telling(&dest.report),
             deleter: Deleter::new(dest.clone()),
-            links: LinkGroups::new(dest.plan.hard_links),
+            links: LinkGroups::new(dest.plan.attrs.hard_links),
             alternates: Alternates::open(&dest),
             similar: Similar::default(),
             absent: Vec::new(),
@@ -180,10 +180,10 @@ impl Judge {
         let stat = match self.dest.lstat(rel) {
             Ok(stat) => stat,
             Err(e) if e.is(Errno::NOENT) => return Ok(None),
-            Err(e) if self.idle && !self.plan.ignore_existing && e.is(Errno::NOTDIR) => return Ok(None),
+            Err(e) if self.idle && !self.plan.select.ignore_existing && e.is(Errno::NOTDIR) => return Ok(None),
             Err(e) => return Err(e),
         };
-        if stat.is_symlink() && dir_wanted && self.plan.keep_dirlinks {
+        if stat.is_symlink() && dir_wanted && self.plan.attrs.keep_dirlinks {
             match self.dest.root.stat_follow(rel, false) {
                 Ok(behind) if behind.is_dir() => return Ok(Some(behind)),
                 _ => {}
@@ -214,8 +214,8 @@ impl Judge {
     /// A source file may be removed now; `sent`: its data was sent (spec: protocol 6.10).
     pub(super) fn succeeded(&self, fx: &mut dyn Effects, at: &At, sent: bool) -> Result<()> {
         if self.idle
-            || !sent && self.plan.remove_sent_files
-            || !(self.plan.remove_source_files || self.plan.remove_sent_files)
+            || !sent && self.plan.removal.remove_sent_files
+            || !(self.plan.removal.remove_source_files || self.plan.removal.remove_sent_files)
         {
             return Ok(());
         }
@@ -224,7 +224,7 @@ impl Judge {
 
     /// As [`Judge::succeeded`], for an entry that was found up to date.
     fn succeeded_unsent(&self, fx: &mut dyn Effects, at: &At) -> Result<()> {
-        if self.plan.remove_source_files {
+        if self.plan.removal.remove_source_files {
             self.succeeded(fx, at, false)?;
         }
         Ok(())
@@ -245,7 +245,8 @@ impl Judge {
         if self.filters.has_merge() {
             let dir = split_name(rel).0;
             let dir = if dir.is_empty() { b"." } else { dir };
-            self.filters.go_to(&self.dest.root, dir, self.plan.insecure_links)?;
+            self.filters
+                .go_to(&self.dest.root, dir, self.plan.place.insecure_links)?;
         }
         self.deleter.make_way(rel, mode, kind, &mut self.filters)
     }
@@ -254,13 +255,14 @@ impl Judge {
     fn delete_in(&mut self, rel: &[u8], list: &Segment, delay: bool) -> Result<()> {
         debug!(self.report, del >= 2; "delete_in_dir(", rel, ")");
         self.deleter.report_rules_of(rel);
-        self.filters.go_to(&self.dest.root, rel, self.plan.insecure_links)?;
+        self.filters
+            .go_to(&self.dest.root, rel, self.plan.place.insecure_links)?;
         self.deleter.in_dir(rel, list, &mut self.filters, delay)
     }
 
     /// Remove extraneous files in all directories of a whole list (`--delete-before`, `--delete-after`).
     pub(super) fn delete_everywhere(&mut self, list: &Segment) -> Result<()> {
-        let dump = self.plan.debug.filter > 1;
+        let dump = self.plan.output.debug.filter > 1;
         for i in list.sorted() {
             let entry = list.entry(i);
             if dump && entry.is_active() && !entry.is_dir() {
@@ -303,17 +305,17 @@ impl Judge {
 
     /// Report why an entry is left out (`--info=SKIP`).
     fn report_skipped(&self, line: &[u8]) {
-        if self.plan.info.skip > 0 {
+        if self.plan.output.info.skip > 0 {
             self.report.info(line);
         }
     }
 
-    /// `N exists`, at the higher level with what would have been done (spec: transfer 3.8).
+    /// `N exists`, at the higher level with what would have been done (spec: transfer 3, step 8).
     fn report_existing(&mut self, at: &At, rel: &[u8], found: Option<&Stat>) {
-        if self.plan.info.skip == 0 {
+        if self.plan.output.info.skip == 0 {
             return;
         }
-        let change = match found.filter(|_| self.plan.info.skip > 1) {
+        let change = match found.filter(|_| self.plan.output.info.skip > 1) {
             Some(stat) => self.change_of(at, rel, stat),
             None => "",
         };
@@ -325,11 +327,11 @@ impl Judge {
         let mode = at.entry().mode;
         let want = self.wanted(at, Some(stat));
         let root = self.dest.root.clone();
-        let fake_super = self.plan.fake_super;
+        let fake_super = self.plan.place.fake_super;
         if (stat.mode ^ mode) & S_IFMT != 0 {
             " (type change)"
         } else if is_reg(mode) && !self.same_content(at, &root, rel, stat) {
-            if self.plan.checksum {
+            if self.plan.select.checksum {
                 " (sum change)"
             } else {
                 " (file change)"
@@ -350,7 +352,7 @@ impl Judge {
     /// Report that the directory of a missing argument is not in the list: once for all names in it.
     fn report_absent_parent(&mut self, list: &Segment, rel: &[u8]) {
         let dir = split_name(rel).0;
-        if self.plan.inc_recurse || dir.is_empty() || self.absent == dir || list.find(dir, true).is_some() {
+        if self.plan.agreed.inc_recurse || dir.is_empty() || self.absent == dir || list.find(dir, true).is_some() {
             return;
         }
         self.absent = dir.to_vec();
@@ -386,18 +388,18 @@ impl Judge {
             }
             return Ok(());
         }
-        if self.plan.existing && found.is_none() {
+        if self.plan.select.existing && found.is_none() {
             self.report_not_creating(&rel, "file");
             return self.pass_over(fx, at);
         }
-        if self.plan.ignore_existing && found.is_some() {
+        if self.plan.select.ignore_existing && found.is_some() {
             self.report_existing(at, &rel, found.as_ref());
             return self.pass_over(fx, at);
         }
-        if found.is_none() && self.plan.relative && !self.plan.implied_dirs && !self.idle {
+        if found.is_none() && self.plan.select.relative && !self.plan.select.implied_dirs && !self.idle {
             self.dest.make_missing_parents(&rel);
         }
-        if self.plan.hard_links && at.hlink().is_some() && self.join_group(fx, at, &rel, found.as_ref())? {
+        if self.plan.attrs.hard_links && at.hlink().is_some() && self.join_group(fx, at, &rel, found.as_ref())? {
             return Ok(());
         }
         self.object(fx, at, rel, found)
@@ -406,15 +408,15 @@ impl Judge {
     /// Judge a file, link, device, pipe or socket for itself.
     fn object(&mut self, fx: &mut dyn Effects, at: &At, rel: Vec<u8>, found: Option<Stat>) -> Result<()> {
         let mode = at.entry().mode;
-        if is_link(mode) && self.plan.links {
+        if is_link(mode) && self.plan.attrs.links {
             return self.symlink(fx, at, &rel, found);
         }
-        let device = is_device(mode) && self.plan.devices && self.plan.root_like();
-        if (device || is_special(mode) && self.plan.specials) && !self.plan.drop_devices {
+        let device = is_device(mode) && self.plan.attrs.devices && self.plan.place.root_like();
+        if (device || is_special(mode) && self.plan.attrs.specials) && !self.plan.attrs.drop_devices {
             return self.node(fx, at, &rel, found);
         }
         if !is_reg(mode) {
-            if self.plan.info.nonreg > 0 {
+            if self.plan.output.info.nonreg > 0 {
                 self.report.info(text!["skipping non-regular file \"", &rel, "\""]);
             }
             return Ok(());
@@ -427,7 +429,7 @@ impl Judge {
         if good {
             self.succeeded(fx, at, true)?;
         }
-        if self.plan.hard_links && at.hlink().is_some() && (self.plan.local || !self.idle) {
+        if self.plan.attrs.hard_links && at.hlink().is_some() && (self.plan.place.is_local() || !self.idle) {
             self.link_later(fx, at.clone(), good)?;
         }
         Ok(())

@@ -36,7 +36,7 @@ impl Judge {
         let want = self.wanted(at, found.as_ref());
         let found_link = found.filter(Stat::is_symlink);
         if let Some(stat) = found_link {
-            if read_own_link(&self.dest.root, rel, self.plan.fake_super).is_ok_and(|now| now == target) {
+            if read_own_link(&self.dest.root, rel, self.plan.place.fake_super).is_ok_and(|now| now == target) {
                 let flags = self.keep_attributes(rel, &want, &stat);
                 return self.keep(fx, at, flags);
             }
@@ -63,17 +63,17 @@ impl Judge {
     /// Where a symlink should point here; `None` if it is left out, which is reported.
     fn target_of(&self, at: &At, rel: &[u8]) -> Option<Vec<u8>> {
         let mut target = at.link_target()?.to_vec();
-        if self.plan.sanitize_paths && !self.plan.munge_links {
+        if self.plan.place.sanitize_paths && !self.plan.attrs.munge_links {
             target = sanitize_target(&target, &at.name());
         }
-        if self.plan.safe_links && unsafe_link(&target, &at.name()) {
-            if self.plan.info.name > 0 {
+        if self.plan.attrs.safe_links && unsafe_link(&target, &at.name()) {
+            if self.plan.output.info.name > 0 {
                 self.report
                     .info(text!["ignoring unsafe symlink \"", rel, "\" -> \"", &target, "\""]);
             }
             return None;
         }
-        Some(if self.plan.munge_links && !self.plan.local {
+        Some(if self.plan.attrs.munge_links && !self.plan.place.is_local() {
             munged(&target)
         } else {
             target
@@ -140,7 +140,7 @@ impl Judge {
         (found, same_kind): (Option<Stat>, Option<Stat>),
         target: Option<&[u8]>,
     ) -> Result<Option<Compared>> {
-        if found.is_none() && self.plan.alt_dest != AltDest::None {
+        if found.is_none() && self.plan.select.alt_dest != AltDest::None {
             match self.alt_other(fx, at, rel, target)? {
                 AltOther::Done => return Ok(None),
                 AltOther::Compared(place, stat, same) => {
@@ -190,14 +190,14 @@ impl Judge {
                 make(&self.dest.root, rel)
             }
             Some(_) => {
-                if self.plan.backup {
+                if self.plan.write.backup {
                     self.dest.backup_before_overwrite(rel)?;
                 }
                 self.make_over(rel, make)
             }
             None => {
                 let result = make(&self.dest.root, rel);
-                if matches!(&result, Err(e) if e.is(Errno::NOENT)) && self.plan.relative {
+                if matches!(&result, Err(e) if e.is(Errno::NOENT)) && self.plan.select.relative {
                     self.dest.make_parents(rel);
                     make(&self.dest.root, rel)
                 } else {

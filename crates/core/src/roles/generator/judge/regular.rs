@@ -38,7 +38,7 @@ impl Judge {
             return self.pass_over(fx, at);
         }
         let replaced = found.filter(|s| !s.is_dir());
-        let writes_device = self.plan.write_devices && found.is_some_and(|s| s.is_device());
+        let writes_device = self.plan.write.write_devices && found.is_some_and(|s| s.is_device());
         if let Some(stat) = found.filter(|s| !s.is_file() && !writes_device) {
             if !self.make_way(&rel, stat.mode, "regular file")? {
                 return self.pass_over(fx, at);
@@ -47,14 +47,14 @@ impl Judge {
         }
         let mut alternate = None;
         let mut compared = found;
-        if self.plan.alt_dest != AltDest::None && !redo {
+        if self.plan.select.alt_dest != AltDest::None && !redo {
             match self.alt_regular(fx, at, &rel, found, replaced)? {
                 AltFile::Done { here } => return self.done_from_alternate(fx, at, here),
                 AltFile::Basis(basis, stat) if found.is_none() => {
                     compared = Some(stat);
                     // --append continues the file at the name. With another basis the sender would take the size of
                     // the basis for the size of that file, and send nothing if it is too long.
-                    alternate = Some(basis).filter(|_| self.plan.append == 0);
+                    alternate = Some(basis).filter(|_| self.plan.write.append == 0);
                 }
                 AltFile::Basis(..) | AltFile::Nothing => {}
             }
@@ -69,7 +69,7 @@ impl Judge {
                 }
                 return self.keep_regular(fx, at, &rel, &stat, want);
             }
-            if self.plan.append > 0 && stat.size >= at.entry().len {
+            if self.plan.write.append > 0 && stat.size >= at.entry().len {
                 return self.link_ready(fx, at);
             }
         }
@@ -82,7 +82,7 @@ impl Judge {
         }
         let mut iflags = ItemFlags::TRANSFER;
         // At the second request nothing is compared (observed).
-        if self.plan.checksum && compared.is_some() && !redo {
+        if self.plan.select.checksum && compared.is_some() && !redo {
             iflags |= ItemFlags::CHANGE;
         }
         let place = basis
@@ -105,12 +105,12 @@ impl Judge {
     /// Whether the size or the age of a file excludes it from the transfer; reports it.
     fn is_excluded(&self, at: &At, rel: &[u8], found: Option<&Stat>) -> bool {
         let (entry, plan) = (at.entry(), &self.plan);
-        let is_newer = |stat: &Stat| entry.mtime.saturating_sub(stat.mtime) < plan.modify_window;
-        let why = if plan.max_size.is_some_and(|max| entry.len > max) {
+        let is_newer = |stat: &Stat| entry.mtime.saturating_sub(stat.mtime) < plan.select.modify_window;
+        let why = if plan.select.max_size.is_some_and(|max| entry.len > max) {
             " is over max-size"
-        } else if plan.min_size.is_some_and(|min| entry.len < min) {
+        } else if plan.select.min_size.is_some_and(|min| entry.len < min) {
             " is under min-size"
-        } else if plan.update && found.is_some_and(|stat| stat.is_file() && is_newer(stat)) {
+        } else if plan.select.update && found.is_some_and(|stat| stat.is_file() && is_newer(stat)) {
             " is newer"
         } else {
             return false;
@@ -149,7 +149,7 @@ impl Judge {
         let (kind, root, name, stat) = match (partial, found) {
             (Some((root, name, stat)), _) => (BasisKind::Partial, root, name, stat),
             (None, Some(stat)) => (BasisKind::Itself, self.dest.root.clone(), rel.to_vec(), *stat),
-            (None, None) if alternate.is_none() && self.plan.fuzzy > 0 && self.plan.append == 0 => {
+            (None, None) if alternate.is_none() && self.plan.select.fuzzy > 0 && self.plan.write.append == 0 => {
                 return self.fuzzy_basis(at, rel);
             }
             (None, None) => return alternate,
@@ -167,7 +167,7 @@ impl Judge {
     fn keep_regular(&mut self, fx: &mut dyn Effects, at: &At, rel: &[u8], stat: &Stat, want: Wanted) -> Result<()> {
         let flags = self.flags(&self.dest.root, rel, &want, Some(stat), ItemFlags::NONE, false);
         let times = SetTimes {
-            exact: self.plan.checksum,
+            exact: self.plan.select.checksum,
             skip: false,
         };
         self.dest.set_attrs(rel, &want.compared(flags), stat, times);
@@ -180,10 +180,10 @@ impl Judge {
     /// mode is not (observed).
     pub(super) fn after_chown(&self, want: &Wanted, before: &Stat, flags: ItemFlags) -> ItemFlags {
         let ids = ItemFlags::OWNER | ItemFlags::GROUP;
-        if !flags.intersects(ids) || before.mode & 0o6000 == 0 || self.idle || self.plan.fake_super {
+        if !flags.intersects(ids) || before.mode & 0o6000 == 0 || self.idle || self.plan.place.fake_super {
             return flags;
         }
-        let perms = self.plan.perms && want.mode & 0o6000 != 0;
+        let perms = self.plan.attrs.perms && want.mode & 0o6000 != 0;
         (flags - ids) | ItemFlags::PERMS.when(perms)
     }
 

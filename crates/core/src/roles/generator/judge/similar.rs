@@ -49,7 +49,7 @@ impl Judge {
             return;
         }
         let mut roots = vec![(BasisKind::Fuzzy(None), self.dest.root.clone())];
-        if self.plan.fuzzy > 1 {
+        if self.plan.select.fuzzy > 1 {
             for (n, root) in self.alternates.roots(&self.report) {
                 roots.push((BasisKind::Fuzzy(Some(n as u8)), root.clone()));
             }
@@ -70,7 +70,7 @@ impl Judge {
     fn files_in(&self, dir: &[u8], kind: BasisKind, root: &Root) -> Vec<(Vec<u8>, Stat)> {
         let names = match root.read_names(
             if dir.is_empty() { b"." } else { dir },
-            Atime::keep_if(self.plan.open_noatime),
+            Atime::keep_if(self.plan.attrs.open_noatime),
         ) {
             Ok(names) => names,
             Err(error) => {
@@ -93,7 +93,7 @@ impl Judge {
         for found in names.iter() {
             let path = join(dir, found.name);
             debug!(self.report, flist >= 2; "[generator] make_file(", &path, ",*,1)");
-            if self.plan.debug.flist > 2 {
+            if self.plan.output.debug.flist > 2 {
                 shown.push((path.clone(), found.kind));
             }
             if hidden(&self.filters, &path) {
@@ -137,14 +137,14 @@ impl Judge {
                     size: stat.size,
                     xname: Some(base_name.clone()),
                 };
-                if stat.size == len && same_time(self.plan.modify_window, mtime, stat.mtime_pair()) {
+                if stat.size == len && same_time(self.plan.select.modify_window, mtime, stat.mtime_pair()) {
                     debug!(self.report, fuzzy >= 2; "fuzzy size/modtime match for ", &make().name);
                     best = Some((0, make()));
                     break 'search;
                 }
                 let limit = best.as_ref().map_or(25 << 16, |b| b.0);
                 let distance = name_distance(base, base_name, limit);
-                if self.plan.debug.fuzzy > 1 {
+                if self.plan.output.debug.fuzzy > 1 {
                     let shown = format!("{}.{:05}", distance >> 16, distance & 0xffff);
                     debug!(self.report, fuzzy >= 2; "fuzzy distance for ", &make().name, " = ", shown);
                 }

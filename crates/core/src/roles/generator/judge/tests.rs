@@ -1,5 +1,6 @@
 //! Tables of decisions: what the judge makes of an entry, given what is in the destination and the plan.
 
+use crate::plan_with;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -129,41 +130,51 @@ fn regular_files() {
     let same = Seen { here: SAME, ..missing };
     let short = Seen { here: SHORT, ..missing };
     let times: fn(&mut Plan) = |_| {};
-    let compare: fn(&mut Plan) = |p| (p.alt_dest, p.alt_dirs) = (AltDest::Compare, vec![b"alt".to_vec()]);
-    let link: fn(&mut Plan) = |p| (p.alt_dest, p.alt_dirs) = (AltDest::Link, vec![b"alt".to_vec()]);
+    let compare: fn(&mut Plan) = |p| (p.select.alt_dest, p.select.alt_dirs) = (AltDest::Compare, vec![b"alt".to_vec()]);
+    let link: fn(&mut Plan) = |p| (p.select.alt_dest, p.select.alt_dirs) = (AltDest::Link, vec![b"alt".to_vec()]);
     let rows: &[(&str, fn(&mut Plan), Seen, Outcome)] = &[
         ("missing", times, missing, Request(new, None)),
         ("same size and time", times, same, Item(NONE)),
         ("older", times, old, Request(time, ITSELF)),
         ("shorter", times, short, Request(size, ITSELF)),
-        ("size only", |p| p.size_only = true, old, Item(ItemFlags::TIME)),
+        ("size only", |p| p.select.size_only = true, old, Item(ItemFlags::TIME)),
         (
             "ignore times",
-            |p| p.ignore_times = true,
+            |p| p.select.ignore_times = true,
             same,
             Request(ItemFlags::TRANSFER, ITSELF),
         ),
-        ("no times", |p| p.times = false, old, Request(time, ITSELF)),
-        ("window", |p| p.modify_window = 50, old, Item(NONE)),
-        ("existing", |p| p.existing = true, missing, Nothing),
-        ("ignore existing", |p| p.ignore_existing = true, old, Nothing),
-        ("update, older here", |p| p.update = true, old, Request(time, ITSELF)),
+        ("no times", |p| p.attrs.times = false, old, Request(time, ITSELF)),
+        ("window", |p| p.select.modify_window = 50, old, Item(NONE)),
+        ("existing", |p| p.select.existing = true, missing, Nothing),
+        ("ignore existing", |p| p.select.ignore_existing = true, old, Nothing),
+        (
+            "update, older here",
+            |p| p.select.update = true,
+            old,
+            Request(time, ITSELF),
+        ),
         (
             "update, newer here",
-            |p| p.update = true,
+            |p| p.select.update = true,
             Seen {
                 here: Some((3, 200)),
                 ..missing
             },
             Nothing,
         ),
-        ("max size", |p| p.max_size = Some(4), missing, Nothing),
-        ("min size", |p| p.min_size = Some(6), missing, Nothing),
-        ("append to longer", |p| p.append = 1, old, Nothing),
-        ("append to shorter", |p| p.append = 1, short, Request(size, ITSELF)),
+        ("max size", |p| p.select.max_size = Some(4), missing, Nothing),
+        ("min size", |p| p.select.min_size = Some(6), missing, Nothing),
+        ("append to longer", |p| p.write.append = 1, old, Nothing),
+        (
+            "append to shorter",
+            |p| p.write.append = 1,
+            short,
+            Request(size, ITSELF),
+        ),
         (
             "partial copy",
-            |p| p.partial_dir = Some(b"part".to_vec()),
+            |p| p.write.partial_dir = Some(b"part".to_vec()),
             Seen {
                 partial: SHORT,
                 ..missing
@@ -172,7 +183,7 @@ fn regular_files() {
         ),
         (
             "similar name",
-            |p| p.fuzzy = 1,
+            |p| p.select.fuzzy = 1,
             Seen {
                 similar: SAME,
                 ..missing
@@ -218,10 +229,7 @@ fn regular_files() {
     ];
     for (case, options, seen, expected) in rows {
         let dir = TempDir::new().unwrap();
-        let mut plan = Plan {
-            times: true,
-            ..Plan::default()
-        };
+        let mut plan = plan_with!(Plan::default(), attrs.times = true);
         options(&mut plan);
         for (name, file) in [
             ("file", seen.here),
@@ -312,11 +320,7 @@ fn members_of_a_group() {
 fn a_group_is_asked_for_once() {
     let dir = TempDir::new().unwrap();
     let list = list(&[("a", Some(1)), ("b", Some(1)), ("c", Some(1))], 5, 100);
-    let plan = Plan {
-        hard_links: true,
-        times: true,
-        ..Plan::default()
-    };
+    let plan = plan_with!(Plan::default(), attrs.hard_links = true, attrs.times = true);
     let mut judge = judge(dir.path(), plan);
     judge.links.announce(&list);
     let mut fx = Recorder::default();

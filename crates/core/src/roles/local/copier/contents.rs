@@ -24,11 +24,15 @@ impl Copier {
     pub(super) fn read_early(&mut self, request: &Request, source: &File, to_device: bool) -> bool {
         let plan = &self.plan;
         let len = request.at.entry().len;
-        let whole = request.basis.is_none() || plan.whole_file;
-        let plain = !(plan.sparse || plan.preallocate || plan.inplace || plan.copy_devices || to_device);
+        let whole = request.basis.is_none() || plan.write.whole_file;
+        let plain = !(plan.write.sparse
+            || plan.write.preallocate
+            || plan.write.inplace
+            || plan.attrs.copy_devices
+            || to_device);
         self.early = false;
         // An empty file is not read, which would change its access time.
-        if !whole || !plain || plan.append > 0 || len >= SMALL || len == 0 {
+        if !whole || !plain || plan.write.append > 0 || len >= SMALL || len == 0 {
             return false;
         }
         self.buffer.resize(SMALL as usize, 0);
@@ -49,14 +53,14 @@ impl Copier {
             ..
         } = job;
         let plan = Arc::clone(&self.plan);
-        if let Some(basis) = request.basis.as_ref().filter(|_| !plan.whole_file && size > 0) {
+        if let Some(basis) = request.basis.as_ref().filter(|_| !plan.write.whole_file && size > 0) {
             if self.delta(job, basis, false)? {
                 return Ok(());
             }
         }
-        if plan.sparse || plan.bwlimit > 0 {
+        if plan.write.sparse || plan.agreed.bwlimit > 0 {
             // Piece by piece: to find holes, and to keep to the bandwidth limit.
-            let mut output = Output::new(target, 0, job.existing, plan.sparse);
+            let mut output = Output::new(target, 0, job.existing, plan.write.sparse);
             self.copy_pieces(source, 0, size, &mut output, PIECE)?;
             output.finish().map_err(CopyError::Target)?;
             return Ok(());
@@ -125,10 +129,10 @@ impl Copier {
 
     /// `%C` of a file whose data this process did not read.
     pub(super) fn late_sum(&mut self, source: &File, len: u64) -> Option<Vec<u8>> {
-        if self.plan.checksum {
+        if self.plan.select.checksum {
             return None;
         }
-        let mut hasher = Hasher::new(self.plan.xfer_sum);
+        let mut hasher = Hasher::new(self.plan.agreed.xfer_sum);
         self.buffer.resize(SMALL as usize, 0);
         let mut at = 0;
         while at < len {

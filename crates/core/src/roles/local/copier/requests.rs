@@ -1,9 +1,13 @@
 //! The copier answers the generator's requests.
 
-use super::{Copied, Copier};
+use super::Copier;
 use crate::error::Result;
-use crate::roles::dest::Dest;
+use crate::role::Role;
+use crate::roles::dest::{Dest, Failed};
 use crate::roles::landing::Outcome;
+use crate::roles::local::pool::Pool;
+use crate::roles::paths::disk;
+use crate::roles::sources::remove_source_file;
 use crate::roles::text::items::{self, Change, Figures, Part};
 use crate::roles::words::request::{Answer, Request, Requests};
 use crate::roles::words::At;
@@ -19,7 +23,7 @@ impl Requests for Copier {
 
     fn item(&mut self, _dest: &Dest, at: &At, _ndx: i32, iflags: ItemFlags, xname: Option<&[u8]>) -> Result<()> {
         let report = &self.report;
-        if self.plan.protocol < 29 {
+        if self.plan.agreed.protocol < 29 {
             Change::received(at, iflags, xname).report_unsent(report);
             return Ok(());
         }
@@ -38,26 +42,60 @@ impl Requests for Copier {
 
     fn request(&mut self, dest: &Dest, request: Request) -> Result<Answer> {
         self.report.held_cost(REQUEST);
-        Ok(match self.copy(request, dest)? {
-            Copied::Now(outcome) => Answer::Here(outcome),
-            Copied::Later => Answer::Later,
-        })
+        self.copy(request, dest)
     }
 
     fn remove_source(&mut self, dest: &Dest, at: &At) -> Result<()> {
-        self.remove_source_of(at, dest);
+        let name = at.name();
+        let entry = *at.entry();
+        let Some(root) = self.sources.root(entry.root) else {
+            return Ok(());
+        };
+        let rel = dest.name(at.list(), at.i());
+        let mut there = dest.root.lstat(&rel).ok();
+        if there.is_none() {
+            // Nothing was made, because an alternate directory has the file, which may be the source itself.
+            let mut alternates = dest.alternates().iter().filter_map(|root| root.lstat(&rel).ok());
+            there = match root.lstat(disk(&name)) {
+                Ok(source) => alternates.find(|stat| stat.same_file(&source)),
+                Err(_) => None,
+            };
+        }
+        remove_source_file(&self.report, root, &name, &entry, there.map(|s| (s.dev, s.ino)));
         Ok(())
     }
 
     fn take_written(&mut self) -> Result<Option<(i32, Outcome)>> {
-        self.finished()
+        self.pool.as_mut().and_then(Pool::finished).transpose()
     }
 
     fn wait_written(&mut self) -> Result<Option<(i32, Outcome)>> {
-        self.wait()
+        self.pool.as_mut().and_then(Pool::wait).transpose()
     }
 
     fn place_delayed(&mut self, dest: &Dest) -> Result<Vec<(At, Outcome)>> {
-        self.finish_delayed(dest)
+        let dest = dest.for_role(Role::Receiver);
+        let mut ended = Vec::new();
+        for held in std::mem::take(&mut self.delayed) {
+            let outcome = match dest.place_delayed(&held.rel, held.exists) {
+                Ok(()) => Outcome::Placed,
+                Err(Failed::File(_)) => Outcome::Failed,
+                Err(Failed::Run(error)) => return Err(error),
+            };
+            if outcome == Outcome::Placed {
+                let mut figures = Figures::default();
+                if let Some((bytes, sum_bytes, sum)) = &held.figures {
+                    figures = Figures {
+                        bytes: *bytes,
+                        sum_bytes: *sum_bytes,
+                        checksum: sum.as_deref(),
+                    };
+                }
+                let name = held.at.given_name();
+                Change::sent(&held.at, held.iflags, None).report(&self.report, &name, figures, Part::Kept);
+            }
+            ended.push((held.at, outcome));
+        }
+        Ok(ended)
     }
 }

@@ -37,7 +37,7 @@ impl Copier {
         let plan = Arc::clone(&self.plan);
         let basis_file = match basis
             .root
-            .open_read(&basis.name, Atime::keep_if(self.plan.open_noatime))
+            .open_read(&basis.name, Atime::keep_if(self.plan.attrs.open_noatime))
         {
             Ok(file) => file,
             Err(error) => {
@@ -50,8 +50,14 @@ impl Copier {
         // Nothing verifies the whole file here. Written data comes from the source, but in an update in place a matched block
         // stays, so its sum must be a strong one.
         let full = request.redo || inplace;
-        let head = sum_head(basis.size, plan.block_size, plan.protocol, plan.xfer_sum, full);
-        let hasher = BlockHasher::new(plan.xfer_sum, plan.seed, plan.compat_seed_fix);
+        let head = sum_head(
+            basis.size,
+            plan.write.block_size,
+            plan.agreed.protocol,
+            plan.agreed.xfer_sum,
+            full,
+        );
+        let hasher = BlockHasher::new(plan.agreed.xfer_sum, plan.agreed.seed, plan.agreed.compat_seed_fix);
         let mut reader: &File = &basis_file;
         let (signature, read) = Signature::of(&mut reader, head, &hasher).map_err(CopyError::Stopped)?;
         if read.is_err() {
@@ -62,7 +68,7 @@ impl Copier {
         let mut stats = SearchStats::default();
         let broken = RefCell::new(None);
         let mut sink = Rebuild {
-            output: Output::new(target, 0, existing, plan.sparse),
+            output: Output::new(target, 0, existing, plan.write.sparse),
             signature: &signature,
             inplace,
             report: &self.report,
@@ -115,7 +121,7 @@ impl Copier {
         let plan = Arc::clone(&self.plan);
         let dest = file.dest;
         let existing = request.exists.map_or(0, |s| s.size);
-        let appends = plan.append > 0 && !request.redo && existing > 0;
+        let appends = plan.write.append > 0 && !request.redo && existing > 0;
         if appends && existing > size {
             let entry = request.at.entry();
             let name = request.at.name();
@@ -124,7 +130,7 @@ impl Copier {
             return Ok(Outcome::Failed);
         }
         let mut copy = None;
-        if plan.backup && request.exists.is_some() && !request.redo {
+        if plan.write.backup && request.exists.is_some() && !request.redo {
             copy = dest.backup_copy(&request.rel)?;
         }
         let Ok(update) = file.begin_in_place(device) else {
@@ -167,13 +173,13 @@ impl Copier {
     /// Write the parts of the file that differ from the existing data.
     fn rewrite(&mut self, job: Job<'_>, basis: Option<&Basis>, device: bool) -> Result<(), CopyError> {
         let plan = Arc::clone(&self.plan);
-        if let Some(basis) = basis.filter(|_| !plan.whole_file && job.size > 0 && !device) {
+        if let Some(basis) = basis.filter(|_| !plan.write.whole_file && job.size > 0 && !device) {
             let itself = basis.kind == BasisKind::Itself;
             if self.delta(job, basis, itself)? {
                 return Ok(());
             }
         }
-        let mut output = Output::new(job.target, 0, job.existing, plan.sparse && !device);
+        let mut output = Output::new(job.target, 0, job.existing, plan.write.sparse && !device);
         self.copy_pieces(job.source, 0, job.size, &mut output, SMALL as usize)?;
         if !device {
             output.finish().map_err(CopyError::Target)?;
@@ -184,8 +190,8 @@ impl Copier {
     /// Append the rest of the source. `false`: the existing data is not the beginning of the source
     /// (spec: transfer 6 `--append-verify`).
     fn append(&mut self, source: &File, size: u64, existing: u64, target: &File) -> Result<bool, CopyError> {
-        let verified = self.plan.append < 2 || self.same_start(source, target, existing)?;
-        let mut output = Output::new(target, existing, existing, self.plan.sparse);
+        let verified = self.plan.write.append < 2 || self.same_start(source, target, existing)?;
+        let mut output = Output::new(target, existing, existing, self.plan.write.sparse);
         self.copy_pieces(source, existing, size, &mut output, SMALL as usize)?;
         output.finish().map_err(CopyError::Target)?;
         Ok(verified)
