@@ -43,7 +43,7 @@ impl FromValue for Handle {
     }
 }
 
-/// Types that a field of [`Plan`] may have.
+/// Types that a field of [`Plan`](super::Plan) may have.
 pub trait FromValue: Sized {
     /// `None` when the value is of another kind or out of range.
     fn from_value(value: Value) -> Option<Self>;
