@@ -86,7 +86,7 @@ pub struct Dest {
     incoming: Arc<Chmod>,
     /// The alternate directories, opened when a value of an attribute is first looked for there.
     alternates: Arc<OnceLock<Vec<Root>>>,
-    effective: (u32, u32),
+    pub(in crate::roles) effective: (u32, u32),
     /// The destination is on NFS.
     on_nfs: bool,
 }

@@ -74,6 +74,12 @@ impl Dest {
         readable.then(|| root.lstat(name).ok()).flatten().filter(Stat::is_file)
     }
 
+    /// The owner of a new file, if it is not the user of this process.
+    pub fn foreign_owner(&self, want: &Wanted) -> Option<u32> {
+        let changes = self.plan.place.changes_owners() && self.plan.attrs.owner;
+        (changes && want.uid != self.effective.0).then_some(want.uid)
+    }
+
     fn ids_to_set(&self, want: &Wanted, now: &Stat) -> (Option<u32>, Option<u32>) {
         let plan = &self.plan;
         if plan.place.fake_super {

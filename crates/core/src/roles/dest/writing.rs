@@ -60,6 +60,12 @@ impl Dest {
         }
     }
 
+    /// Make something under a temporary name and rename it over what is at `rel`, which stays if either fails.
+    pub fn make_over(&self, rel: &[u8], make: impl Fn(&Root, &[u8]) -> io::Result<()>) -> io::Result<()> {
+        let temp = self.root.make_temp(rel, |root, name| make(root, name))?;
+        self.root.rename(&temp, rel).inspect_err(|_| self.remove_made(&temp))
+    }
+
     /// Open a file for writing in place; made if missing. Errors are reported.
     pub fn open_inplace(&self, rel: &[u8]) -> Result<File, Reported> {
         let how = WriteFlags {

@@ -272,7 +272,7 @@ impl Judge {
     /// where names are, because a copy replaces the link.
     fn link_alternate(&mut self, root: &Root, rel: &[u8], over: bool) -> bool {
         let mut result = if over {
-            self.make_over(rel, |dest, name| dest.link_from(root, rel, name))
+            self.dest.make_over(rel, |dest, name| dest.link_from(root, rel, name))
         } else {
             self.dest.root.link_from(root, rel, rel)
         };

@@ -46,7 +46,22 @@ impl Judge {
         };
         let flags = self.flags_of_new(rel, &want, &compared);
         let dest = self.dest.clone();
-        match self.replace(rel, found, "symlink", |root, name| dest.symlink(root, &target, name))? {
+        // Paths of the operator lead through root's links, so a link of another owner has him before it has its name.
+        let owner = dest.foreign_owner(&want);
+        let make = |root: &Root, name: &[u8]| {
+            dest.symlink(root, &target, name)?;
+            if let Some(uid) = owner {
+                // `set_new` repeats the change, and reports its failure.
+                let _repeated = root.chown(name, Some(uid), None);
+            }
+            Ok(())
+        };
+        let made = if owner.is_some() && found.is_none_or(|stat| stat.is_dir()) {
+            self.replace(rel, found, "symlink", |_, name| dest.make_over(name, make))?
+        } else {
+            self.replace(rel, found, "symlink", make)?
+        };
+        match made {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(error) => {
@@ -54,7 +69,7 @@ impl Judge {
                 return Ok(());
             }
         }
-        self.set_new(rel, &want);
+        self.set_new(rel, &want, owner.map(|_| dest.effective.0));
         self.item(fx, at, flags, None)?;
         self.link_ready(fx, at)?;
         self.succeeded(fx, at, true)
@@ -115,7 +130,7 @@ impl Judge {
                 return Ok(());
             }
         }
-        self.set_new(rel, &want);
+        self.set_new(rel, &want, None);
         self.item(fx, at, flags, None)?;
         self.link_ready(fx, at)?;
         // Nothing was sent for it.
@@ -193,7 +208,7 @@ impl Judge {
                 if self.plan.write.backup {
                     self.dest.backup_before_overwrite(rel)?;
                 }
-                self.make_over(rel, make)
+                self.dest.make_over(rel, make)
             }
             None => {
                 let result = make(&self.dest.root, rel);
@@ -208,22 +223,16 @@ impl Judge {
         Ok(result.map(|()| true))
     }
 
-    /// Make something under a temporary name and rename it over what is at `rel`, which stays if either fails.
-    pub(super) fn make_over(&self, rel: &[u8], make: impl Fn(&Root, &[u8]) -> io::Result<()>) -> io::Result<()> {
-        let temp = self.dest.root.make_temp(rel, |root, name| make(root, name))?;
-        self.dest
-            .root
-            .rename(&temp, rel)
-            .inspect_err(|_| self.dest.remove_made(&temp))
-    }
-
-    /// Set the attributes of something that was just made.
-    fn set_new(&mut self, rel: &[u8], want: &Wanted) {
+    /// Set the attributes of something that was just made. `created_by`: the owner that it had first.
+    fn set_new(&mut self, rel: &[u8], want: &Wanted, created_by: Option<u32>) {
         if self.idle {
             return;
         }
         match self.dest.lstat(rel) {
-            Ok(stat) => {
+            Ok(mut stat) => {
+                if let Some(uid) = created_by {
+                    stat.uid = uid;
+                }
                 let times = SetTimes {
                     exact: true,
                     skip: false,
