@@ -241,7 +241,7 @@ plan! {
         temp_dir: Option<Vec<u8>> = None,
         write_devices: bool = false,
     },
-    /// What is removed, at either end (spec: transfer 12, 13, 19).
+    /// What is removed, at either end (spec: transfer 12, 13).
     removal: Removal {
         delete: DeleteWhen = DeleteWhen::Never,
         delete_excluded: bool = false,
