@@ -207,6 +207,7 @@ impl Receiver {
         let size = self.read_at_split - started;
         self.report.stats(|s| s.flist_size += size);
         self.reader.control().set_keep_alive(true);
+        self.reader.leave_data();
         if empty && !self.plan.place.is_server() {
             if self.plan.agreed.inc_recurse {
                 let ndx = self.ndx.read(&mut self.reader)?;

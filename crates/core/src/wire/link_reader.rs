@@ -74,6 +74,8 @@ pub struct Reader {
     finished: Option<End>,
     /// ERROR_EXIT has arrived: nothing of use follows.
     peer_ended: bool,
+    /// See [`Reader::leave_data`].
+    data_is_anothers: bool,
     feed: Feed,
     shared: Arc<Shared>,
     /// Raw bytes that lie before `cur[pos]`, and all that have arrived.
@@ -100,6 +102,7 @@ impl Reader {
             spare: Vec::new(),
             finished: None,
             peer_ended: false,
+            data_is_anothers: false,
             feed: Feed::Direct(port),
             shared,
             consumed: 0,
@@ -129,6 +132,12 @@ impl Reader {
             thread: Some(thread),
         };
         Ok(())
+    }
+
+    /// The data of this side is put by another thread, which flushes it when it waits: reading flushes messages only.
+    /// 3.5.0 has a process for each, and users see its messages overtake the data that it still holds.
+    pub(crate) fn leave_data(&mut self) {
+        self.data_is_anothers = true;
     }
 
     /// Sets what takes the messages. It is called in stream order from the thread that reads; an `Err` ends the read.
@@ -286,7 +295,11 @@ impl Reader {
                         if !flushed {
                             // The peer may be waiting for what we have not written yet.
                             drop(queue);
-                            self.shared.flush_out();
+                            if self.data_is_anothers {
+                                self.shared.flush_messages();
+                            } else {
+                                self.shared.flush_out();
+                            }
                             flushed = true;
                             continue;
                         }

@@ -86,6 +86,19 @@ impl Out {
         }
     }
 
+    /// Hands the messages in front of the open data frame to the writer, and keeps the frame open.
+    pub(super) fn seal_messages(&mut self) {
+        let Some(at) = self.frame_at.take() else {
+            return self.seal();
+        };
+        let frame = self.open.split_off(at);
+        let due = self.due;
+        self.seal();
+        self.pool.push(std::mem::replace(&mut self.open, frame));
+        self.frame_at = Some(0);
+        self.due = due;
+    }
+
     /// Appends to the open data frame as much of `data` as fits, and returns the rest.
     pub(super) fn put_some<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
         if self.mux && self.frame_at.is_none() {
