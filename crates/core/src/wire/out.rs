@@ -86,8 +86,12 @@ impl Out {
         }
     }
 
-    /// Hands the messages in front of the open data frame to the writer, and keeps the frame open.
+    /// Hands the messages in front of the open data frame to the writer, and keeps the frame open. A stream without
+    /// frames has no messages.
     pub(super) fn seal_messages(&mut self) {
+        if !self.mux {
+            return;
+        }
         let Some(at) = self.frame_at.take() else {
             return self.seal();
         };

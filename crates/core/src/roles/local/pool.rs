@@ -148,6 +148,7 @@ impl<J, T> Drop for Pool<J, T> {
         self.stop.store(true, Ordering::Relaxed);
         self.jobs = None;
         for thread in self.threads.drain(..) {
+            // Results come through the channel; a worker has nothing else to report.
             let _ = thread.join();
         }
     }

@@ -61,6 +61,7 @@ fn send_cause(plan: &Plan, report: &Report, writer: &Writer, error: &Error, role
     };
     let text = error.to_string();
     if !text.is_empty() {
+        // This side ends with `error` whether or not the peer still reads it; so in `announce_end`.
         let _ = writer.last_msg(tag, format!("{text}\n").as_bytes());
     }
     let closing = closing_line(error.code(), role);

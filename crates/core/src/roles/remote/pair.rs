@@ -180,6 +180,7 @@ impl Pair<'_> {
 
     fn stop_receiver(&self, over: &Inbox<()>, patience: Duration) {
         self.stop.store(true, Ordering::Relaxed);
+        // A receiver that does not end in time is cancelled.
         let _ = over.recv_timeout(patience);
         self.control.cancel();
     }
@@ -255,6 +256,7 @@ impl Pair<'_> {
         if !self.stop.load(Ordering::Relaxed) {
             self.fail(&error, role);
         }
+        // The generator may have ended already.
         let _ = feed.send(Feed::Failed(error));
         if self.is_announced() || self.stop.load(Ordering::Relaxed) {
             receiver.reader().drain(FAREWELL, FAREWELL_BYTES);
