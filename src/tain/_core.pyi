@@ -390,6 +390,30 @@ def excluded(rules: Sequence[bytes], name: bytes, is_dir: bool, *, sends: bool =
     """Whether a daemon's new-style *rules* exclude *name*, a path below their root, or (with *parents*) a directory
     above it. *sends*: rules for the sending side count."""
 
+def wildmatch(pattern: bytes, text: bytes) -> bool:
+    """Whether the wildcards of *pattern* match the whole *text* (spec: filters 10.4)."""
+
+def expand_path(
+    path: bytes,
+    root: int | None = None,
+    *,
+    is_chroot: bool = False,
+    rules: Sequence[bytes] = (),
+    sends: bool = True,
+) -> list[bytes]:
+    """The names that the wildcards of *path* match, sorted; *path* itself without a match (spec: protocol 10.6).
+
+    *root*: the descriptor of a daemon's module. A link below it must stay below it, unless the process cannot leave it
+    (*is_chroot*), and names that the module's *rules* exclude are not found; *sends* as in `excluded`. Without a root,
+    a relative path begins at the directory of the process, and all links are followed. Errors: those of `excluded`.
+    """
+
+def is_chmod(text: bytes) -> bool:
+    """Whether *text* is a list of ``--chmod`` clauses (spec: options 6.1)."""
+
+def varint(value: int) -> bytes:
+    """The 1 to 5 bytes of a signed 32-bit number (spec: protocol 4.3)."""
+
 def convert(text: bytes, charset: str, *, to_wire: bool) -> bytes:
     """*text* from *charset* to UTF-8, or back; bytes that cannot be converted stay as they are. Errors:
     `UnsupportedError` for an unknown character set."""
@@ -407,6 +431,10 @@ def open_named(
 def checksum(source: bytes | bytearray | int, kind: str = "xxh128") -> bytes:
     """The digest of bytes, or of the file with a descriptor (read from its start; its offset stays). Errors:
     `UsageError` for an unknown kind, `FileError`."""
+
+def seeded_md4(data: bytes, kind: str) -> bytes:
+    """MD4 in a form of daemon logins (spec: protocol 10.7): ``md4``, or ``md4-old`` and ``md4-unpadded``, which hash a
+    seed of zero before *data*. Errors: `UsageError` for another kind."""
 
 def signature(source: bytes | bytearray | int, *, block_size: int = 0, checksum: str = "xxh128") -> bytes:
     """Block sums of *source*. *block_size* 0: the size that rsync chooses. Errors: `UsageError`, `FileError`."""

@@ -7,6 +7,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyString};
 use tain_core::plan::{Handle, Plan as CorePlan, Value};
+use tain_core::roles::chmod::Chmod;
 
 use crate::errors::OrRaise;
 use crate::link::duplicate;
@@ -75,4 +76,10 @@ impl Plan {
         }
         Ok(Self { inner: Arc::new(plan) })
     }
+}
+
+/// See the stub.
+#[pyfunction]
+pub(crate) fn is_chmod(text: &[u8]) -> bool {
+    !text.is_empty() && Chmod::parse(text).is_some()
 }
