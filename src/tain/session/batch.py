@@ -176,20 +176,6 @@ def read_header(link: HeaderLink, options: ResolvedOptions) -> tuple[int, Agreed
 # ---------------------------------------------------------------------------------------------- writing
 
 
-def varint(value: int) -> bytes:
-    """The 1 to 5 byte form of spec: protocol 4.3."""
-    raw = (value & 0xFFFFFFFF).to_bytes(4, "little").rstrip(b"\0")
-    if not raw:
-        return b"\0"
-    extra = len(raw) - 1
-    top = raw[-1]
-    room = 1 << (7 - extra)
-    if top >= room:
-        extra += 1
-        return bytes(((0xFF00 >> extra) & 0xFF,)) + raw
-    return bytes((((0xFF00 >> extra) & 0xFF) | top,)) + raw[:-1]
-
-
 def first_bytes(options: ResolvedOptions) -> bytes:
     """The part of a batch that is known before the handshake: the stream flags."""
     return stream_flags(options, compress=options.compress).to_bytes(4, "little")
@@ -197,9 +183,11 @@ def first_bytes(options: ResolvedOptions) -> bytes:
 
 def header(agreed: Agreed) -> bytes:
     """The bytes between the stream flags and the stream."""
+    from tain import _core
+
     out = agreed.protocol.to_bytes(4, "little")
     if agreed.protocol >= 30:
-        out += varint(agreed.compat)
+        out += _core.varint(agreed.compat)
     return out + (agreed.seed & 0xFFFFFFFF).to_bytes(4, "little")
 
 
