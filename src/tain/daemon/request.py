@@ -124,7 +124,7 @@ def adapt(options: ResolvedOptions, view: ModuleView) -> None:
     section = view.section
     verbosity, cap = section.number("max verbosity"), view.settings.bwlimit
     options.verbose = min(options.verbose, max(verbosity, 0))
-    levels.limit(verbosity, options.info, options.info_priority, options.debug, options.debug_priority)
+    levels.limit(options, verbosity)
     if view.timeout and (not options.timeout or options.timeout > view.timeout):
         options.timeout = view.timeout
     if cap and (not options.bwlimit or options.bwlimit > cap):
