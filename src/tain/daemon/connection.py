@@ -113,9 +113,7 @@ class Connection:
     def _configure(self) -> None:
         self.config = self.settings.load()
         # The log file stays that of the listener's start, even if the configuration has changed.
-        for diagnostic in self.config.diagnostics:
-            if diagnostic.level != "note":
-                self.log.error(str(diagnostic))
+        self.log.diagnostics(self.config)
         if self.config.failed:
             raise RefusalError("", "", 1)
         self.resolver.limit = float(self.config.globals.number("tain name lookup timeout") or 5)

@@ -241,9 +241,7 @@ class Listener:
 
     def _reload(self) -> None:
         config = self.settings.load()
-        for diagnostic in config.diagnostics:
-            if diagnostic.level != "note":
-                self.log.error(str(diagnostic))
+        self.log.diagnostics(config)
         if config.failed:
             self.log.error(f"Failed to parse config file: {os.fsdecode(self.settings.file)}")
         else:
