@@ -93,6 +93,9 @@ class Link:
         """Shut down our direction, then read and discard until the peer closes, *seconds* have passed or *limit*
         bytes have arrived. Without this a reset could destroy our last message."""
 
+_AccountLookup: TypeAlias = Callable[[bool, int | bytes], int | bytes | None]
+"""Looks up a user, or if the first argument is true a group: the name of an id, or the id of a name."""
+
 @type_check_only
 class PlanFields(TypedDict, total=False):
     """The fields of a `Plan`, with the names of crates/core/src/plan/mod.rs, where each is explained.
@@ -200,6 +203,7 @@ class PlanFields(TypedDict, total=False):
     fake_super: bool
     numeric_ids: bool
     own_numeric_ids: bool
+    accounts: _AccountLookup | None
     converter_answers_handle: int | None
     converter_questions_handle: int | None
     usermap: bytes

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def plan_fields(admitted: Connection, view: ModuleView, *, chmod: bytes, converter: Converter | None) -> PlanFields:
     """The fields of the plan that the module decides, and those that name the client."""
     section, where = view.section, view.where
-    return {
+    fields: PlanFields = {
         "process": "daemon",
         "module": view.name,
         "module_path": where.full_path,
@@ -42,6 +42,9 @@ def plan_fields(admitted: Connection, view: ModuleView, *, chmod: bytes, convert
         "converter_answers_handle": None if converter is None else converter.answers,
         "converter_questions_handle": None if converter is None else converter.questions,
     }
+    if not view.system_accounts:
+        fields["accounts"] = None
+    return fields
 
 
 def run(request: Request, view: ModuleView, *, admitted: Connection, fields: PlanFields) -> int:

@@ -10,33 +10,37 @@ from tain.digits import bounded
 ID_END = (1 << 32) - 1
 
 
-def _number(text: bytes) -> int | None:
-    value = bounded(text)
-    return value if value < ID_END else None
+def find(group: bool, key: bytes | int) -> bytes | int | None:
+    """The id of a user or a *group* by its name, or the name by its id, from all sources of this system."""
+    try:
+        if group:
+            import grp
+
+            if isinstance(key, int):
+                return os.fsencode(grp.getgrgid(key).gr_name)
+            return grp.getgrnam(os.fsdecode(key)).gr_gid
+        import pwd
+
+        if isinstance(key, int):
+            return os.fsencode(pwd.getpwuid(key).pw_name)
+        return pwd.getpwnam(os.fsdecode(key)).pw_uid
+    except (KeyError, ValueError):
+        return None
+
+
+def _number(group: bool, text: bytes) -> int | None:
+    found = bounded(text) if text.isdigit() else find(group, text)
+    return found if isinstance(found, int) and found < ID_END else None
 
 
 def user_number(text: bytes) -> int | None:
     """The id of a user by name or digits; None for an unknown user."""
-    import pwd
-
-    if text.isdigit():
-        return _number(text)
-    try:
-        return pwd.getpwnam(os.fsdecode(text)).pw_uid
-    except (KeyError, ValueError):
-        return None
+    return _number(False, text)
 
 
 def group_number(text: bytes) -> int | None:
     """The id of a group by name or digits; None for an unknown group."""
-    import grp
-
-    if text.isdigit():
-        return _number(text)
-    try:
-        return grp.getgrnam(os.fsdecode(text)).gr_gid
-    except (KeyError, ValueError):
-        return None
+    return _number(True, text)
 
 
 def groups_of(uid: int) -> list[int]:
