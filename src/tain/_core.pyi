@@ -20,6 +20,8 @@ __all__ = [
     "debug_build",
     "delta",
     "excluded",
+    "expand_path",
+    "is_chmod",
     "list_sources",
     "open_named",
     "patch",
@@ -28,8 +30,11 @@ __all__ = [
     "receive",
     "rules_from_wire",
     "rules_to_wire",
+    "seeded_md4",
     "send",
     "signature",
+    "varint",
+    "wildmatch",
 ]  # fmt: skip
 
 debug_build: bool
@@ -402,7 +407,7 @@ def expand_path(
     root: int | None = None,
     *,
     is_chroot: bool = False,
-    rules: Sequence[bytes] = (),
+    rules: Sequence[bytes] | None = None,
     sends: bool = True,
 ) -> list[bytes]:
     """The names that the wildcards of *path* match, sorted; *path* itself without a match (spec: protocol 10.6).

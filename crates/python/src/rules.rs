@@ -202,22 +202,20 @@ pub(crate) fn wildmatch(pattern: &[u8], text: &[u8]) -> bool {
 
 /// See the stub.
 #[pyfunction]
-#[pyo3(signature = (path, root=None, *, is_chroot=false, rules=Vec::new(), sends=true))]
-#[allow(clippy::needless_pass_by_value)] // what Python hands over is converted into an owned list
+#[pyo3(signature = (path, root=None, *, is_chroot=false, rules=None, sends=true))]
 pub(crate) fn expand_path(
     py: Python<'_>,
     path: &[u8],
     root: Option<RawFd>,
     is_chroot: bool,
-    rules: Vec<Vec<u8>>,
+    rules: Option<Vec<Vec<u8>>>,
     sends: bool,
 ) -> PyResult<Vec<Py<PyBytes>>> {
     let tree = match root {
         None => Expansion::anywhere(),
         Some(root) => {
-            let hidden = (!rules.is_empty())
-                .then(|| daemon_rules(py, &rules, sends))
-                .transpose()?;
+            let rules = rules.filter(|rules| !rules.is_empty());
+            let hidden = rules.map(|rules| daemon_rules(py, &rules, sends)).transpose()?;
             Expansion::in_module(duplicate(root).or_raise(py)?, is_chroot, hidden)
         }
     };
