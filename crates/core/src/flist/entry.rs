@@ -117,9 +117,6 @@ impl Entry {
     pub fn is_device(&self) -> bool {
         mode::is_device(self.mode)
     }
-    pub fn is_special(&self) -> bool {
-        mode::is_special(self.mode)
-    }
     /// All of these [`eflag`]s are set.
     pub fn has(&self, flags: u16) -> bool {
         self.flags & flags == flags

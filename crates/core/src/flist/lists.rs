@@ -151,11 +151,6 @@ impl Lists {
         self.added
     }
 
-    /// Lists that are not finished.
-    pub fn len(&self) -> usize {
-        self.live.len()
-    }
-
     /// Whether all lists are finished.
     pub fn is_empty(&self) -> bool {
         self.live.is_empty()
@@ -166,11 +161,6 @@ impl Lists {
         self.live.front().map(|l| &l.segment)
     }
 
-    /// A live list by its place, oldest first.
-    pub fn get(&self, i: usize) -> Option<&Arc<Segment>> {
-        self.live.get(i).map(|l| &l.segment)
-    }
-
     /// The directory entry that a live list belongs to: for a sub-list its directory, for the first list its `.`.
     pub fn parent(&self, i: usize) -> Option<(&Arc<Segment>, usize)> {
         let list = self.live.get(i)?;
@@ -178,11 +168,6 @@ impl Lists {
             Some((segment, pos)) => Some((segment, *pos as usize)),
             None => root_of(&list.segment).map(|pos| (&list.segment, pos)),
         }
-    }
-
-    /// Entries in lists that are not finished.
-    pub fn entries(&self) -> usize {
-        self.live.iter().map(|l| l.segment.len()).sum()
     }
 
     /// The oldest list is done with: forget it.
@@ -293,7 +278,6 @@ mod tests {
         assert_eq!(lists.add(sub).unwrap_err().code(), 2);
         assert_eq!(name(&lists, 5), Ok(("sub".into(), true)));
         assert_eq!(name(&lists, 6), Ok(("sub/b".into(), false)));
-        assert_eq!(lists.entries(), 6);
 
         // The first list is finished; its directory is still what index 5 means.
         lists.finish_first().unwrap();

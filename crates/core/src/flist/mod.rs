@@ -24,8 +24,6 @@ pub mod xattr;
 #[cfg(test)]
 mod tests;
 
-pub use acl::Acl;
-pub(crate) use acl::NamedAce;
 pub use charset::{Charset, Iconv};
 pub use decode::Decoder;
 pub(crate) use decode::{Received, Unconverted, Vet, Vetted, EILSEQ};

@@ -1,7 +1,7 @@
 //! The ACLs and attribute sets that entries refer to by index (spec: protocol 5.11, 5.12).
 
-use super::acl::Acl;
 use super::xattr::{XattrSet, XattrValue};
+use crate::tree::Acl;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -18,11 +18,6 @@ struct Inner {
 pub struct Tables(Arc<RwLock<Inner>>);
 
 impl Tables {
-    /// Empty tables.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     fn write<T>(&self, f: impl FnOnce(&mut Inner) -> T) -> T {
         f(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
     }
@@ -118,7 +113,7 @@ mod tests {
 
     #[test]
     fn equal_things_share_an_index() {
-        let t = Tables::new();
+        let t = Tables::default();
         let acl = Acl {
             mask: Some(7),
             ..Acl::default()

@@ -34,16 +34,11 @@ pub enum XattrValue {
 
 impl XattrValue {
     /// Length of the value itself in bytes.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Full(v) => v.len(),
             Self::Abbrev { len, .. } => *len as usize,
         }
-    }
-
-    /// Whether the value has no bytes.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// A value of this length travels as a digest.
@@ -232,16 +227,6 @@ impl XattrLedger {
     pub fn first_time(&mut self, set: u32, number: u32) -> bool {
         self.0.insert((set, number))
     }
-
-    /// [`first_time`](Self::first_time) for a request from the peer: `Protocol` if it was made before.
-    pub fn check(&mut self, set: u32, numbers: &[u32]) -> Result<()> {
-        for &n in numbers {
-            if !self.first_time(set, n) {
-                return Err(Error::Protocol("xattr value requested twice".into()));
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -318,7 +303,7 @@ mod tests {
             22
         );
         let mut ledger = XattrLedger::default();
-        assert!(ledger.check(0, &[1]).is_ok());
-        assert_eq!(ledger.check(0, &[1]).unwrap_err().code(), 2);
+        assert!(ledger.first_time(0, 1));
+        assert!(!ledger.first_time(0, 1));
     }
 }

@@ -128,14 +128,4 @@ impl Root {
     }
 }
 
-impl Pin {
-    /// Store the wanted values: write the attribute, or remove it if the real file shows all of them. The caller sets the
-    /// real mode, see [`real_mode`].
-    pub fn keep_fake(&self, wanted: &FakeStat) -> io::Result<()> {
-        if wanted.is_needed(&self.stat()?) {
-            self.set_xattr(XATTR, &wanted.encode())
-        } else {
-            self.remove_xattr(XATTR).map(|_| ())
-        }
-    }
-}
+impl Pin {}

@@ -18,11 +18,6 @@ pub(crate) const TYPE_LNK: u32 = 0o120_000;
 pub(crate) const TYPE_BLK: u32 = 0o060_000;
 /// Character device.
 pub(crate) const TYPE_CHR: u32 = 0o020_000;
-/// Named pipe.
-pub(crate) const TYPE_FIFO: u32 = 0o010_000;
-/// Socket.
-pub(crate) const TYPE_SOCK: u32 = 0o140_000;
-
 /// The status of a file. Times are seconds since 1970 and nanoseconds; sizes are bytes, `blocks` units of 512 bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stat {
@@ -60,14 +55,6 @@ impl Stat {
     /// A block or character device.
     pub fn is_device(&self) -> bool {
         matches!(self.mode & TYPE_MASK, TYPE_BLK | TYPE_CHR)
-    }
-    /// A named pipe or a socket.
-    pub fn is_special(&self) -> bool {
-        matches!(self.mode & TYPE_MASK, TYPE_FIFO | TYPE_SOCK)
-    }
-    /// The twelve permission bits.
-    pub fn permissions(&self) -> u32 {
-        self.mode & 0o7777
     }
     /// Modification time, seconds and nanoseconds.
     pub fn mtime_pair(&self) -> (i64, u32) {

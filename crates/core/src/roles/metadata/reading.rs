@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::io::Errno;
 
-use super::acls::{listed, read_acl};
+use super::acls::read_acl;
 use super::place::Place;
 use crate::error::{Error, IoErrorExt as _};
 use crate::flist::{self, Tables, XattrSet, XattrValue};
@@ -139,7 +139,7 @@ pub(crate) fn acl_indices(
     tables: &Tables,
 ) -> io::Result<(Option<u32>, Option<u32>)> {
     let access = read_acl(place, AclKind::Access, fake)?
-        .map(|acl| listed(&acl).stripped(mode))
+        .map(|acl| acl.stripped(mode))
         .filter(|acl| !acl.is_empty())
         .map(|acl| tables.intern_acl(acl));
     let default = if is_dir(mode) {
@@ -147,9 +147,7 @@ pub(crate) fn acl_indices(
     } else {
         None
     };
-    let default = default
-        .filter(|acl| !acl.is_empty())
-        .map(|acl| tables.intern_acl(listed(&acl)));
+    let default = default.filter(|acl| !acl.is_empty()).map(|acl| tables.intern_acl(acl));
     Ok((access, default))
 }
 
