@@ -1,6 +1,6 @@
 //! POSIX ACLs as they travel (spec: protocol 5.11).
 
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::tree::acl::{Acl, Named};
 use crate::wire::ints::{put_byte, put_varint, Source};
 
@@ -76,9 +76,7 @@ impl Acl {
         }
         let count = src.varint()?;
         if !(0..=MAX_NAMED).contains(&count) {
-            return Err(Error::Protocol(format!(
-                "wire value ACL count out of range: {count} not in [0,{MAX_NAMED}] [{role}]"
-            )));
+            bail!(Protocol; "wire value ACL count out of range: {count} not in [0,{MAX_NAMED}] [{role}]");
         }
         for _ in 0..count {
             let id = src.varint()? as u32;

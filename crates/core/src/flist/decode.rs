@@ -10,7 +10,7 @@ use super::segment::builder::SegmentBuilder;
 use super::segment::Segment;
 use super::tables::Tables;
 use super::MAX_NAME;
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::wire::ints::Source;
 use std::collections::HashMap;
 
@@ -193,7 +193,7 @@ impl Decoder {
             flags |= u32::from(src.byte()?) << 8;
             if flags == xmit::IO_ERROR_END && self.o.protocol >= 30 {
                 if self.o.protocol == 30 && !self.o.safe_flist {
-                    return Err(Error::Protocol("invalid flist flag: 0x1004".into()));
+                    bail!(Protocol; "invalid flist flag: 0x1004");
                 }
                 self.io_error |= src.varint()? & 7;
                 return Ok(None);
@@ -218,12 +218,11 @@ impl Decoder {
             .ok()
             .filter(|&suffix| shared <= self.prev_name.len() && suffix <= MAX_NAME && shared + suffix <= MAX_NAME);
         let Some(suffix) = fits else {
-            return Err(Error::Memory(format!(
-                "overflow: xflags=0x{flags:x} l1={shared} l2={suffix} lastname={} [{role}]\n{}",
-                shown(&self.prev_name),
-                self.overflow(),
-                role = self.role
-            )));
+            bail!(
+                Memory;
+                "overflow: xflags=0x{flags:x} l1={shared} l2={suffix} lastname={} [{}]\n{}",
+                shown(&self.prev_name), self.role, self.overflow()
+            );
         };
         self.prev_name.resize(shared + suffix, 0);
         src.read_exact(&mut self.prev_name[shared..])
@@ -251,7 +250,7 @@ impl Decoder {
         }
         clean(&mut self.name, self.o.relative)?;
         if self.name.len() > MAX_NAME {
-            return Err(Error::Memory(format!("file name too long: {}", shown(&self.name))));
+            bail!(Memory; "file name too long: {}", shown(&self.name));
         }
         Ok(true)
     }
@@ -263,28 +262,20 @@ impl Decoder {
             return Ok((None, None));
         }
         if !self.o.hard_links {
-            return Err(Error::Protocol(
-                "hard-link data without --hard-links from sender".into(),
-            ));
+            bail!(Protocol; "hard-link data without --hard-links from sender");
         }
         if flags & xmit::HLINK_FIRST != 0 {
             return Ok((Some(ndx as u32), None));
         }
         let first = src.varint()?;
         if first < 0 || i64::from(first) >= ndx {
-            return Err(Error::Protocol(format!(
-                "hard-link reference out of range: {first} ({ndx})"
-            )));
+            bail!(Protocol; "hard-link reference out of range: {first} ({ndx})");
         }
         if !self.firsts.contains_key(&(first as u32)) {
             if first < start {
-                return Err(Error::Protocol(format!(
-                    "hard-link gnum {first} precedes flist start {start}"
-                )));
+                bail!(Protocol; "hard-link gnum {first} precedes flist start {start}");
             }
-            return Err(Error::Protocol(format!(
-                "hard-link reference to an entry that is no first link: {first}"
-            )));
+            bail!(Protocol; "hard-link reference to an entry that is no first link: {first}");
         }
         let at = first.checked_sub(start).filter(|&at| at >= 0);
         Ok((Some(first as u32), at.map(|at| (at as usize, first as u32))))
@@ -318,7 +309,7 @@ impl Decoder {
             self.firsts.insert(ndx as u32, (self.prev.uid, self.prev.gid));
         }
         if hlinked && is_dir && p >= 30 {
-            return Err(Error::Protocol("hard-link data on a directory from sender".into()));
+            bail!(Protocol; "hard-link data on a directory from sender");
         }
         let acl = if self.o.acls && !mode::is_link(m) {
             Some(self.read_acl(src, false)?)
@@ -455,10 +446,7 @@ impl Decoder {
     fn check_name(&mut self, is_dir: bool, parent: Option<(i32, &[u8])>) -> Result<Vetted> {
         let is_root = self.name == b"." || self.name == b"/";
         if is_root && !is_dir {
-            return Err(Error::Protocol(format!(
-                "ERROR: rejecting non-directory transfer-root entry: {}",
-                shown(&self.name)
-            )));
+            bail!(Protocol; "ERROR: rejecting non-directory transfer-root entry: {}", shown(&self.name));
         }
         self.check_parent(parent)?;
         let Some(vet) = &mut self.vet else {

@@ -8,7 +8,7 @@ use super::segment::Segment;
 use super::tables::Tables;
 use super::xattr::put_set;
 use super::MAX_NAME;
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 use crate::tree::Acl;
 use crate::wire::ints::{put_byte, put_int, put_longint, put_varint, put_varlong, put_x30int, put_x30long};
 use std::collections::HashMap;
@@ -444,7 +444,7 @@ impl Encoder {
         self.start_list(segment.start);
         for i in 0..segment.len() {
             if !self.encode_entry(&segment.view(i), out) {
-                return Err(Error::Protocol("file name cannot be sent".into()));
+                bail!(Protocol; "file name cannot be sent");
             }
         }
         Ok(())

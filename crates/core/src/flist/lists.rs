@@ -2,7 +2,7 @@
 
 use super::entry::eflag;
 use super::segment::Segment;
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::wire::ndx::NDX_FLIST_OFFSET;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -102,7 +102,7 @@ impl Lists {
     pub fn add(&mut self, segment: Arc<Segment>) -> Result<()> {
         let parent = if segment.dir_ndx < 0 {
             if self.added > 0 {
-                return Err(Error::Protocol("a second first list".into()));
+                bail!(Protocol; "a second first list");
             }
             None
         } else {
@@ -115,7 +115,7 @@ impl Lists {
             .and_then(|n| self.next_dir.checked_add(n));
         let next = segment.next_start();
         let (Some(dirs), true) = (dirs, next < i32::MAX) else {
-            return Err(Error::Memory("file list too long".into()));
+            bail!(Memory; "file list too long");
         };
         if self.inc_recurse {
             for (k, pos) in segment.directories().enumerate() {

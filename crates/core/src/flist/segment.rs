@@ -4,7 +4,7 @@ pub(crate) mod builder;
 
 use super::entry::{eflag, Entry, Extra, NewEntry, NONE};
 use super::order::{compare, partition, Key};
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 use crate::wire::item::IoErrors;
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -96,7 +96,7 @@ impl Store {
         let at = self.arena.len();
         // Offsets are 32 bits wide; NONE is not one of them.
         if at + bytes.len() >= NONE as usize {
-            return Err(Error::Memory("file list too large".into()));
+            bail!(Memory; "file list too large");
         }
         self.arena.extend_from_slice(bytes);
         Ok(at as u32)

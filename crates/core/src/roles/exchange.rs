@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 use crate::event::Counts;
 use crate::flist::{Found, Lists, Segment};
 use crate::plan::Plan;
@@ -23,14 +23,10 @@ pub fn entry_of(lists: &Lists, item: &Item<'_>, role: Role) -> Result<Found> {
         .find(ndx)
         .ok_or_else(|| lists.out_of_range(ndx, "read_ndx_and_attrs", role.name()))?;
     if item.wants_data() && !(found.active && found.segment.entry(found.pos).is_file()) {
-        return Err(Error::Protocol(format!(
-            "received request to transfer non-regular file: {ndx} [{role}]"
-        )));
+        bail!(Protocol; "received request to transfer non-regular file: {ndx} [{role}]");
     }
     if !found.active {
-        return Err(Error::Protocol(format!(
-            "rsync: refusing transfer of cleared file index {ndx}"
-        )));
+        bail!(Protocol; "rsync: refusing transfer of cleared file index {ndx}");
     }
     Ok(found)
 }
@@ -70,7 +66,7 @@ impl Seen {
         let redo = self.again(segment, i);
         if redo && protocol < 27 && !self.redone.insert(i) {
             let ndx = segment.start + i as i32;
-            return Err(Error::Protocol(format!("file {ndx} is to be sent a third time")));
+            bail!(Protocol; "file {ndx} is to be sent a third time");
         }
         Ok(redo)
     }
@@ -137,9 +133,7 @@ pub fn read_deletions(src: &mut dyn Source, role: Role) -> Result<Counts> {
     let mut next = |what: &str| -> Result<u64> {
         let n = src.varint()?;
         if !(0..=MAX_DELETED).contains(&n) {
-            return Err(Error::Protocol(format!(
-                "wire value deleted_{what} out of range: {n} not in [0,{MAX_DELETED}] [{role}]"
-            )));
+            bail!(Protocol; "wire value deleted_{what} out of range: {n} not in [0,{MAX_DELETED}] [{role}]");
         }
         Ok(n as u64)
     };

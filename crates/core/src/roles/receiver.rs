@@ -22,7 +22,7 @@ use super::text::items::{self, Change, Figures, Operation, Part};
 use super::words::inbox::Feed;
 use super::words::request::BasisKind;
 use crate::delta::tokens;
-use crate::error::{Error, IoErrorExt as _, Result};
+use crate::error::{bail, Error, IoErrorExt as _, Result};
 use crate::flist::{Decoder, Found, Lists, Segment};
 use crate::plan::Plan;
 use crate::report::debug::debug;
@@ -96,9 +96,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
                 None => Error::Ended(12),
             });
         }
-        Tag::Success if report.plan().agreed.protocol < 27 => {
-            return Err(Error::Stream(format!("unexpected tag 100 [{}]", report.role())));
-        }
+        Tag::Success if report.plan().agreed.protocol < 27 => bail!(Stream; "unexpected tag 100 [{}]", report.role()),
         Tag::NoSend => {
             if let Some(ndx) = message.value() {
                 let _ = feed.send(Feed::NotSent(ndx));
@@ -212,7 +210,7 @@ impl Receiver {
             if self.plan.agreed.inc_recurse {
                 let ndx = self.ndx.read(&mut self.reader)?;
                 if ndx != NDX_FLIST_EOF {
-                    return Err(Error::Protocol(format!("Invalid file index: {ndx} [Receiver]")));
+                    bail!(Protocol; "Invalid file index: {ndx} [Receiver]");
                 }
             }
             // The generator may have ended already: an empty list is all it needs.
@@ -252,7 +250,7 @@ impl Receiver {
             }
             let ndx = self.ndx.read(&mut self.reader)?;
             if std::mem::take(&mut alone) && ndx > NDX_FLIST_OFFSET && ndx != NDX_FLIST_EOF {
-                return Err(Error::Protocol(format!("Invalid file index: {ndx} [Receiver]")));
+                bail!(Protocol; "Invalid file index: {ndx} [Receiver]");
             }
             match ndx {
                 NDX_DONE => {
@@ -320,10 +318,7 @@ impl Receiver {
         let entry = *found.segment.entry(found.pos);
         debug!(self.report, recv >= 1; "recv_files(", &found.segment.name(found.pos), ")");
         if item.wants_data() && self.phase > 1 {
-            return Err(Error::Protocol(format!(
-                "got transfer request in phase {} [receiver]",
-                self.phase
-            )));
+            bail!(Protocol; "got transfer request in phase {} [receiver]", self.phase);
         }
         if super::metadata::values_follow(&self.plan, item.iflags) {
             let dest = self.dest()?;

@@ -14,7 +14,7 @@ use super::sources::{remove_source_file, Sources};
 use super::text::items::{self, Change, Figures, Operation, Part};
 use crate::delta::search::SearchStats;
 use crate::delta::tokens;
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::flist::{Encoder, Found, IdLookup, Lists, Segment};
 use crate::plan::{FilesFrom, Plan};
 use crate::report::debug::{self, debug, ListOf};
@@ -85,7 +85,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
         Tag::Noop => writer.keep_alive()?,
         // No option asked for it, and a program below protocol 27 does not know such a message.
         Tag::Success if !removes && report.plan().agreed.protocol < 27 => {
-            return Err(Error::Stream(format!("unexpected tag 100 [{}]", report.role())));
+            bail!(Stream; "unexpected tag 100 [{}]", report.role())
         }
         Tag::Success if removes => {
             if let Some(ndx) = message.value() {
@@ -182,7 +182,7 @@ impl Sender {
         }
         let started = Instant::now();
         let Some(first) = self.scanner.next(names)? else {
-            return Err(Error::Ipc("no file list".into()));
+            bail!(Ipc; "no file list");
         };
         let built = started.elapsed().as_millis() as u64;
         let count = first.len();
@@ -433,10 +433,7 @@ impl Sender {
         let entry = *found.segment.entry(found.pos);
         debug!(self.report, send >= 1; "send_files(", ndx, ", ", &self.full_name(&found), ")");
         if item.wants_data() && self.phase > 1 {
-            return Err(Error::Protocol(format!(
-                "got transfer request in phase {} [sender]",
-                self.phase
-            )));
+            bail!(Protocol; "got transfer request in phase {} [sender]", self.phase);
         }
         let mut values = Vec::new();
         if super::metadata::values_follow(&self.plan, item.iflags) {
@@ -573,11 +570,7 @@ impl Sender {
                     }
                 }
                 NDX_DEL_STATS if protocol >= 31 => self.deletions()?,
-                ndx => {
-                    return Err(Error::Protocol(format!(
-                        "Invalid packet at end of run ({ndx}) [sender]"
-                    )));
-                }
+                ndx => bail!(Protocol; "Invalid packet at end of run ({ndx}) [sender]"),
             }
         }
         self.outlet.finish()

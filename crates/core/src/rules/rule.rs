@@ -1,6 +1,6 @@
 //! One rule: its grammar and its canonical text. spec: filters 2.
 
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 
 /// How a rule from a file is shown that was read before this directory.
 pub(crate) const FROM_FILE: &str = "<rule from a file read earlier>";
@@ -301,9 +301,7 @@ pub(crate) fn parse(text: &[u8], template: &Template, origin: &Origin) -> Result
     if template.sender || template.receiver {
         if rule.sender || rule.receiver {
             let shown = origin.show(text);
-            return Err(Error::Usage(format!(
-                "specified-side merge file contains specified-side filter: {shown}"
-            )));
+            bail!(Usage; "specified-side merge file contains specified-side filter: {shown}");
         }
         rule.sender = template.sender;
         rule.receiver = template.receiver;
@@ -322,7 +320,7 @@ pub(crate) fn parse(text: &[u8], template: &Template, origin: &Origin) -> Result
 /// Prefix, modifiers and separator; gives where the pattern begins.
 fn new_style(rule: &mut Rule, text: &[u8], template: &Template, origin: &Origin) -> Result<usize> {
     let Some((letter, mut at)) = prefix(text) else {
-        return Err(Error::Usage(format!("Unknown filter rule: {}", origin.show(text))));
+        bail!(Usage; "Unknown filter rule: {}", origin.show(text));
     };
     if text.get(at) == Some(&b',') {
         at += 1;
@@ -337,7 +335,7 @@ fn new_style(rule: &mut Rule, text: &[u8], template: &Template, origin: &Origin)
             rule.kind = Kind::Clear;
             if at < text.len() {
                 let shown = origin.show(text);
-                return Err(Error::Usage(format!("'!' rule has trailing characters: {shown}")));
+                bail!(Usage; "'!' rule has trailing characters: {shown}");
             }
         }
         _ => {}
@@ -378,7 +376,7 @@ fn new_style(rule: &mut Rule, text: &[u8], template: &Template, origin: &Origin)
                     Origin::File(_) => String::new(),
                 };
                 let shown = origin.show(text);
-                return Err(Error::Usage(format!("invalid modifier{which} in filter rule: {shown}")));
+                bail!(Usage; "invalid modifier{which} in filter rule: {shown}");
             }
         }
         at += 1;

@@ -6,7 +6,7 @@ use std::io;
 
 use super::rule::{base_name, is_space, parse, Kind, Origin, Rule, Style, Template, FROM_FILE};
 use super::split::Lines;
-use crate::error::{sys_text, Error, Result};
+use crate::error::{bail, sys_text, Error, Result};
 
 /// Gives the bytes of a rule file. `None`: there is no such file. An error other than "not found" is reported where the
 /// user named the file.
@@ -323,9 +323,7 @@ impl RuleSet {
         let role = &options.role;
         if context.depth >= DEPTH {
             let shown = origin.show(name);
-            return Err(Error::FileIo(format!(
-                "[{role}] merge-file include depth limit ({DEPTH}) exceeded at {shown}"
-            )));
+            bail!(FileIo; "[{role}] merge-file include depth limit ({DEPTH}) exceeded at {shown}");
         }
         let path = if name.starts_with(b"/") {
             name.to_vec()

@@ -3,7 +3,7 @@
 use super::rule::{Kind, Rule, Template};
 use super::set::{BuildOptions, Reader, RuleSet};
 use super::Side;
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 
 /// The same for a reader below protocol 27.
 const OLD_MAX_RULE: usize = 4096;
@@ -88,10 +88,7 @@ fn wire_text(rule: &Rule, protocol: u8, push: bool) -> Result<Vec<u8>> {
         (false, false) => pattern,
     };
     if protocol < 27 && text.len() >= OLD_MAX_RULE {
-        return Err(Error::Protocol(format!(
-            "filter rule of {} bytes is too long for remote rsync.",
-            text.len()
-        )));
+        bail!(Protocol; "filter rule of {} bytes is too long for remote rsync.", text.len());
     }
     Ok(text)
 }

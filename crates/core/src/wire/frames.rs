@@ -1,6 +1,6 @@
 //! Frames and messages (spec: protocol 3; protocol-old 3): the tags, the header, and what a reader accepts.
 
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 
 /// Bytes of a frame header.
 pub const HEADER_LEN: usize = 4;
@@ -157,13 +157,13 @@ pub fn parts(tag: Tag, payload: &[u8], protocol: u8) -> impl Iterator<Item = &[u
 pub fn check(number: i32, len: usize, client: bool, protocol: u8, role: &str) -> Result<Tag> {
     let known = |tag: &Tag| protocol >= 27 || matches!(tag, Tag::Data | Tag::ErrorXfer | Tag::Info | Tag::Success);
     let Some(tag) = Tag::from_number(number).filter(known) else {
-        return Err(Error::Stream(format!("unexpected tag {number} [{role}]")));
+        bail!(Stream; "unexpected tag {number} [{role}]");
     };
     let fits = match tag {
         Tag::Data => true,
         Tag::ErrorXfer | Tag::Info | Tag::Error | Tag::Warning | Tag::Deleted => {
             if len > MAX_TEXT {
-                return Err(Error::Stream(format!("multiplexing overflow {number}:{len} [{role}]")));
+                bail!(Stream; "multiplexing overflow {number}:{len} [{role}]");
             }
             true
         }

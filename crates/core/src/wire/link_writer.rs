@@ -14,7 +14,7 @@ use super::port::{Port, Wake};
 use super::shared::{counted, lock, Control, Shared, TICK};
 use super::throttle::Throttle;
 use super::trace::{Tracer, Way};
-use crate::error::{sys_text, Error, Result};
+use crate::error::{bail, sys_text, Error, Result};
 
 /// Callers wait while more than this is unwritten.
 const MAX_PENDING: usize = 1024 * 1024;
@@ -80,7 +80,7 @@ impl Writer {
                 return Err(error.clone());
             }
             if out.finishing {
-                return Err(Error::Socket(format!("rsync: [{}] write after the end", shared.role())));
+                bail!(Socket; "rsync: [{}] write after the end", shared.role());
             }
             if out.pending() <= MAX_PENDING {
                 return Ok(out);

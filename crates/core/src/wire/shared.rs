@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::out::Out;
 use super::port::Port;
 use super::trace::Tracer;
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 
 /// How often a waiting caller looks at the cancel flag and the clock; a cancel must be seen within 100 ms.
 pub(super) const TICK: Duration = Duration::from_millis(50);
@@ -143,9 +143,7 @@ impl Shared {
             let seconds = self.now().saturating_sub(last) / 1000;
             if seconds >= u64::from(timeout) {
                 let role = self.role();
-                return Err(Error::Timeout(format!(
-                    "[{role}] io timeout after {seconds} seconds -- exiting"
-                )));
+                bail!(Timeout; "[{role}] io timeout after {seconds} seconds -- exiting");
             }
         }
         Ok(())

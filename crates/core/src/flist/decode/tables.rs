@@ -6,7 +6,7 @@ use super::super::names::shown;
 use super::super::segment::builder::SegmentBuilder;
 use super::super::xattr::read_set;
 use super::Decoder;
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::tree::Acl;
 use crate::wire::ints::Source;
 
@@ -94,7 +94,7 @@ impl Decoder {
                 }
                 count += 1;
                 if count > MAX_ID_NAMES {
-                    return Err(Error::Protocol("too many names in an id list from sender".into()));
+                    bail!(Protocol; "too many names in an id list from sender");
                 }
             }
         }

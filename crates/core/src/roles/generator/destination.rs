@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use crate::error::{sys_text, Error, IoErrorExt, Result};
+use crate::error::{bail, sys_text, Error, IoErrorExt, Result};
 use crate::flist::eflag;
 use crate::plan::Plan;
 use crate::report::debug::debug;
@@ -387,9 +387,7 @@ fn check_backup_dir(plan: &Plan, report: &Report, dest: &Dest, dir: &[u8]) -> Re
     let shown = crate::report::name_text(dir);
     let state = match dest.operator_dir(dir) {
         Ok(_) => "",
-        Err(e) if e.is(Errno::NOTDIR) => {
-            return Err(Error::Usage(format!("The backup-dir is not a directory: {shown}")));
-        }
+        Err(e) if e.is(Errno::NOTDIR) => bail!(Usage; "The backup-dir is not a directory: {shown}"),
         Err(_) => "(new) ",
     };
     if plan.output.info.backup > 0 {

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::pool::{self, Pool};
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::plan::{Debug, DeleteWhen, Plan};
 use crate::report::Report;
 use crate::role::Role;
@@ -166,7 +166,7 @@ impl Copier {
         self.report_item(&request, Figures::default(), Part::KeptAfter(request.at.ndx()));
         match &mut self.pool {
             Some(pool) => pool.submit((request, source))?,
-            None => return Err(Error::Ipc("no thread writes files".into())),
+            None => bail!(Ipc; "no thread writes files"),
         }
         Ok(Answer::Later)
     }

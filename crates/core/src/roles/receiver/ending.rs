@@ -1,7 +1,7 @@
 //! The end of a receiver: delayed files, and the goodbye (spec: protocol 6.3, 6.8).
 
 use super::Receiver;
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 use crate::flist::Found;
 use crate::plan::DeleteWhen;
 use crate::role::Role;
@@ -73,11 +73,7 @@ impl Receiver {
                             self.report.stats(|s| s.deleted = counts);
                         }
                     }
-                    ndx => {
-                        return Err(Error::Protocol(format!(
-                            "Invalid packet at end of run ({ndx}) [receiver]"
-                        )))
-                    }
+                    ndx => bail!(Protocol; "Invalid packet at end of run ({ndx}) [receiver]"),
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::rebuild::{rebuild, Built, Failure, Job, Target};
 use super::{Incoming, Receiver};
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::flist::names::shown;
 use crate::report::debug::debug;
 use crate::report::say::text;
@@ -64,10 +64,7 @@ impl Receiver {
             BasisKind::Fuzzy(n) => {
                 let base = clean_xname(item.xname.as_deref().unwrap_or_default());
                 if self.plan.select.fuzzy == 0 {
-                    return Err(Error::Protocol(format!(
-                        "rsync: refusing malicious fuzzy operation for {}",
-                        shown(&base)
-                    )));
+                    bail!(Protocol; "rsync: refusing malicious fuzzy operation for {}", shown(&base));
                 }
                 let root = if let Some(n) = n.map(usize::from) {
                     if n >= self.plan.select.alt_dirs.len() {
@@ -233,10 +230,9 @@ impl Receiver {
             Err(Failure::Run(error)) => return Err(error),
             Err(Failure::NoBasis) => {
                 let path = dest.display(&incoming.rel);
-                return Err(Error::Protocol(format!(
-                    "got a block match with no basis file for {} [receiver]",
-                    String::from_utf8_lossy(&path)
-                )));
+                bail!(
+                    Protocol; "got a block match with no basis file for {} [receiver]", String::from_utf8_lossy(&path)
+                );
             }
             Err(Failure::Write(error)) => return Err(dest.write_error(&incoming.rel, &error)),
         }

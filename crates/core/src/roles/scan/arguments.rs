@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::{Argument, Known, Node, Scanner};
-use crate::error::{Error, IoErrorExt, Result};
+use crate::error::{bail, Error, IoErrorExt, Result};
 use crate::flist::{eflag, NewEntry, SegmentBuilder};
 use crate::report::debug::debug;
 use crate::report::say::text;
@@ -179,10 +179,7 @@ impl Scanner {
         let dotted = kept == b"." || kept.ends_with(b"/") || kept.ends_with(b"/.") || kept.is_empty();
         let name = clean(kept);
         if name.split(|&b| b == b'/').any(|part| part == b"..") {
-            return Err(Error::Usage(format!(
-                "found \"..\" dir in relative path: {}",
-                String::from_utf8_lossy(&name)
-            )));
+            bail!(Usage; "found \"..\" dir in relative path: {}", String::from_utf8_lossy(&name));
         }
         let lead_dot = kept.starts_with(b"./") && name != b".";
         let base = if kept.starts_with(b"/") { &b"/"[..] } else { base };

@@ -9,7 +9,7 @@ use crate::delta::signature::Signature;
 use crate::delta::tokens::{self, TokenOut};
 use crate::delta::whole::send_plain;
 use crate::delta::Intact;
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 use crate::flist::{Entry, Found};
 use crate::plan::CompressKind;
 use crate::report::debug::debug;
@@ -195,9 +195,7 @@ impl Sender {
         } else if self.plan.attrs.copy_devices {
             entry.len
         } else {
-            return Err(Error::Protocol(
-                "attempt to copy device contents without --copy-devices".into(),
-            ));
+            bail!(Protocol; "attempt to copy device contents without --copy-devices");
         };
         if kept > size {
             let shown = self.display(entry.root, name);

@@ -2,7 +2,7 @@
 
 use super::alternates::AltFile;
 use super::{Effects, Judge};
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 use crate::plan::AltDest;
 use crate::report::say::text;
 use crate::roles::compare::Wanted;
@@ -76,9 +76,7 @@ impl Judge {
         let basis = self.basis_of(at, &rel, found.as_ref(), partial, alternate);
         if !self.idle && self.dest.partial_is_outside(&rel) {
             let name = String::from_utf8_lossy(&rel).into_owned();
-            return Err(Error::Protocol(format!(
-                "rsync: refusing unconfined partial basis for {name}"
-            )));
+            bail!(Protocol; "rsync: refusing unconfined partial basis for {name}");
         }
         let mut iflags = ItemFlags::TRANSFER;
         // At the second request nothing is compared (observed).
