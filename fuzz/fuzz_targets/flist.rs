@@ -98,8 +98,8 @@ fuzz_target!(|data: &[u8]| {
             let _ = lists.find(next);
             continue;
         };
-        match lists.expect_path(dir) {
-            Ok(path) => parent = Some((dir, path)),
+        match lists.expect(dir) {
+            Ok(at) => parent = Some((dir, at.name())),
             Err(_) => break,
         }
     }

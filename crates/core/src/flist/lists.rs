@@ -1,5 +1,6 @@
 //! The live lists of a connection and their numbering (spec: protocol 5.8, 5.10).
 
+use super::at::At;
 use super::entry::eflag;
 use super::segment::Segment;
 use crate::error::{bail, Error, Result};
@@ -10,20 +11,24 @@ use std::sync::Arc;
 /// Where an index leads.
 #[derive(Debug, Clone)]
 pub struct Found {
-    pub segment: Arc<Segment>,
-    /// Position in it.
-    pub pos: usize,
+    /// The entry, which may have been dropped.
+    pub at: At,
     /// The index was the gap before a list: the entry is the directory that the list belongs to.
     pub is_parent: bool,
+}
+
+impl Found {
     /// The entry was not dropped as a duplicate or pruned.
-    pub active: bool,
+    pub fn is_active(&self) -> bool {
+        self.at.entry().is_active()
+    }
 }
 
 #[derive(Debug, Clone)]
 struct List {
     segment: Arc<Segment>,
     /// The directory that it belongs to.
-    parent: Option<(Arc<Segment>, u32)>,
+    parent: Option<At>,
 }
 
 /// Lists in order of arrival. Each role has its own and drops what it is done with; the segments are shared. A segment
@@ -34,7 +39,7 @@ pub struct Lists {
     live: VecDeque<List>,
     next_start: i32,
     /// Directories whose sub-list has not come, by directory index.
-    waiting: HashMap<i32, (Arc<Segment>, u32)>,
+    waiting: HashMap<i32, At>,
     /// Directories that were dropped as duplicates or pruned.
     cleared: HashSet<i32>,
     next_dir: i32,
@@ -66,7 +71,7 @@ impl Lists {
     /// The directory that an announced sub-list belongs to.
     ///
     /// Errors: `Protocol` for an index that is unknown or deactivated, a second sub-list, or one after the end.
-    pub fn expect(&self, dir_ndx: i32) -> Result<(&Arc<Segment>, usize)> {
+    pub fn expect(&self, dir_ndx: i32) -> Result<&At> {
         // The text is rsync's, so it speaks of indices as they travel; only a receiver reads lists.
         let refuse = |why: &str| {
             Err(Error::Protocol(format!(
@@ -80,7 +85,7 @@ impl Lists {
             return refuse(": no more lists");
         }
         match self.waiting.get(&dir_ndx) {
-            Some((segment, pos)) => Ok((segment, *pos as usize)),
+            Some(at) => Ok(at),
             None if self.cleared.contains(&dir_ndx) => Err(Error::Protocol(format!(
                 "rsync: refusing flist for cleared dir_ndx {dir_ndx}"
             ))),
@@ -89,11 +94,6 @@ impl Lists {
             ))),
             None => refuse(""),
         }
-    }
-
-    /// The path of the directory that an announced sub-list belongs to; errors as [`expect`](Self::expect).
-    pub fn expect_path(&self, dir_ndx: i32) -> Result<Vec<u8>> {
-        self.expect(dir_ndx).map(|(segment, pos)| segment.name(pos))
     }
 
     /// Add the next list. Its `start` must be [`next_start`](Self::next_start).
@@ -120,8 +120,7 @@ impl Lists {
         if self.inc_recurse {
             for (k, pos) in segment.directories().enumerate() {
                 if segment.entry(pos).flags & (eflag::DUPLICATE | eflag::PRUNED) == 0 {
-                    self.waiting
-                        .insert(self.next_dir + k as i32, (segment.clone(), pos as u32));
+                    self.waiting.insert(self.next_dir + k as i32, At::new(&segment, pos));
                 } else {
                     self.cleared.insert(self.next_dir + k as i32);
                 }
@@ -162,12 +161,9 @@ impl Lists {
     }
 
     /// The directory entry that a live list belongs to: for a sub-list its directory, for the first list its `.`.
-    pub fn parent(&self, i: usize) -> Option<(&Arc<Segment>, usize)> {
-        let list = self.live.get(i)?;
-        match &list.parent {
-            Some((segment, pos)) => Some((segment, *pos as usize)),
-            None => root_of(&list.segment).map(|pos| (&list.segment, pos)),
-        }
+    fn parent(list: &List) -> Option<At> {
+        let root = || root_of(&list.segment).map(|pos| At::new(&list.segment, pos));
+        list.parent.clone().or_else(root)
     }
 
     /// The oldest list is done with: forget it.
@@ -201,23 +197,15 @@ impl Lists {
         let gap = i32::from(self.inc_recurse);
         let after = self.live.partition_point(|l| l.segment.start - gap <= ndx);
         let i = after.checked_sub(1)?;
-        let segment = &self.live[i].segment;
-        if ndx < segment.start {
-            let (segment, pos) = self.parent(i)?;
-            return Some(Found {
-                active: segment.entry(pos).is_active(),
-                segment: segment.clone(),
-                pos,
-                is_parent: true,
-            });
-        }
-        let pos = (ndx - segment.start) as usize;
-        (pos < segment.len()).then(|| Found {
-            active: segment.entry(pos).is_active(),
-            segment: segment.clone(),
-            pos,
-            is_parent: false,
-        })
+        let list = &self.live[i];
+        let is_parent = ndx < list.segment.start;
+        let at = if is_parent {
+            Self::parent(list)?
+        } else {
+            let pos = (ndx - list.segment.start) as usize;
+            (pos < list.segment.len()).then(|| At::new(&list.segment, pos))?
+        };
+        Some(Found { at, is_parent })
     }
 }
 
@@ -252,8 +240,8 @@ mod tests {
     fn name(lists: &Lists, ndx: i32) -> std::result::Result<(String, bool), i32> {
         lists
             .find(ndx)
-            .filter(|f| f.active)
-            .map(|f| (String::from_utf8(f.segment.name(f.pos)).unwrap(), f.is_parent))
+            .filter(Found::is_active)
+            .map(|f| (String::from_utf8(f.at.name()).unwrap(), f.is_parent))
             .ok_or_else(|| lists.out_of_range(ndx, "test", "receiver").code())
     }
 
@@ -269,7 +257,7 @@ mod tests {
         assert_eq!(name(&lists, 1), Ok((".".into(), false)));
         assert_eq!(name(&lists, 2), Ok(("a".into(), false)));
         assert_eq!(name(&lists, 5), Err(2));
-        assert_eq!(lists.expect_path(1).unwrap(), b"sub");
+        assert_eq!(lists.expect(1).unwrap().name(), b"sub");
         assert_eq!(lists.expect(2).unwrap_err().code(), 2);
         assert_eq!(lists.expect(-1).unwrap_err().code(), 2);
 
@@ -283,7 +271,7 @@ mod tests {
         lists.finish_first().unwrap();
         assert_eq!(name(&lists, 2), Err(2));
         assert_eq!(name(&lists, 5), Ok(("sub".into(), true)));
-        assert_eq!(lists.expect_path(2).unwrap(), b"sub/d");
+        assert_eq!(lists.expect(2).unwrap().name(), b"sub/d");
         lists.complete();
         assert!(lists.is_complete());
         assert_eq!(lists.expect(2).unwrap_err().code(), 2);
@@ -308,11 +296,11 @@ mod tests {
     fn dropped_entries_keep_their_index() {
         let mut lists = Lists::new(true);
         lists.add(list(1, -1, &["a", "a", "d/", "d/", "e/"])).unwrap();
-        assert!(lists.find(1).unwrap().active);
-        assert!(!lists.find(2).unwrap().active);
-        assert_eq!(lists.expect_path(0).unwrap(), b"d");
+        assert!(lists.find(1).unwrap().is_active());
+        assert!(!lists.find(2).unwrap().is_active());
+        assert_eq!(lists.expect(0).unwrap().name(), b"d");
         assert_eq!(lists.expect(1).unwrap_err().code(), 2);
-        assert_eq!(lists.expect_path(2).unwrap(), b"e");
+        assert_eq!(lists.expect(2).unwrap().name(), b"e");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! them. [`Lists`] keeps the live segments and resolves indices.
 
 pub(crate) mod acl;
+pub(crate) mod at;
 pub mod charset;
 pub(crate) mod decode;
 pub(crate) mod encode;
@@ -24,6 +25,7 @@ pub mod xattr;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use at::At;
 pub use charset::{Charset, Iconv};
 pub use decode::Decoder;
 pub(crate) use decode::{Received, Unconverted, Vet, Vetted, EILSEQ};

@@ -51,7 +51,7 @@ fn decode(o: &FlistOptions, src: &mut &[u8]) -> Result<(Vec<Received>, Tables)> 
         }
         let dir = NDX_FLIST_OFFSET - n;
         assert!(dir >= 0, "a sub-list was expected, not {n}");
-        let path = lists.expect_path(dir)?;
+        let path = lists.expect(dir)?.name();
         let list = d.read_list(src, lists.next_start(), Some((dir, &path)))?;
         lists.add(Arc::new(list.segment.clone()))?;
         out.push(list);

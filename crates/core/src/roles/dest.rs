@@ -21,7 +21,7 @@ use super::filter::Filters;
 use super::metadata::Metadata;
 use super::paths::lexical_path;
 use crate::error::{bail, sys_text, Error, IoErrorExt as _, Result};
-use crate::flist::{Segment, Tables};
+use crate::flist::{At, Tables};
 use crate::plan::Plan;
 use crate::report::say::text;
 use crate::report::{Report, Reported};
@@ -241,10 +241,10 @@ impl Dest {
     }
 
     /// Name of an entry below the root.
-    pub fn name(&self, segment: &Segment, i: usize) -> Vec<u8> {
+    pub(crate) fn name(&self, at: &At) -> Vec<u8> {
         match &self.single {
             Some(name) => name.to_vec(),
-            None => segment.name(i),
+            None => at.name(),
         }
     }
 

@@ -19,7 +19,7 @@ use super::text::listing;
 use super::words::inbox::{self, Feed};
 use crate::error::{bail, Error, Result};
 use crate::event::Summary;
-use crate::flist::Tables;
+use crate::flist::{At, Tables};
 use crate::plan::{DeleteWhen, FilesFrom, Plan};
 use crate::report::Report;
 use crate::role::Role;
@@ -212,7 +212,7 @@ fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
         let segment = Arc::new(segment);
         if plan.agreed.inc_recurse {
             for i in segment.directories() {
-                dirs.insert(next_dir, (Arc::clone(&segment), i));
+                dirs.insert(next_dir, At::new(&segment, i));
                 next_dir += 1;
             }
         }

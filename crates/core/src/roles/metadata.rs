@@ -20,9 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::compare::{is_dir, is_link, Wanted};
 use super::filter::{Filters, Perishable};
 use crate::error::Result;
-use crate::flist::{
-    self, xattr as wire, IdFiles, IdLookup, IdMap, Segment, Tables, Who, XattrLedger, XattrSet, XattrValue,
-};
+use crate::flist::{self, xattr as wire, At, IdFiles, IdLookup, IdMap, Tables, Who, XattrLedger, XattrSet, XattrValue};
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::role::Role;
@@ -302,8 +300,8 @@ impl Metadata {
     /// Read the values that were asked for; from now on they are in the tables (spec: protocol 6.5).
     ///
     /// Errors: of [`wire::read_reply`].
-    pub fn read_values(&self, src: &mut dyn Source, segment: &Segment, i: usize) -> Result<()> {
-        let xattrs = segment.xattrs(i);
+    pub fn read_values(&self, src: &mut dyn Source, at: &At) -> Result<()> {
+        let xattrs = at.xattrs();
         let values = {
             // This must be the only reference to the set while values are put into it: else each reply would copy it.
             let set = xattrs.map(|i| self.tables.xattrs(i)).unwrap_or_default();
@@ -311,7 +309,7 @@ impl Metadata {
                 src,
                 &set,
                 self.plan.agreed.max_alloc,
-                (Role::Receiver.name(), &segment.name(i)),
+                (Role::Receiver.name(), &at.name()),
             )?
         };
         if let Some(index) = xattrs {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use crate::error::{bail, sys_text, Error, IoErrorExt, Result};
-use crate::flist::eflag;
+use crate::flist::{eflag, At};
 use crate::plan::Plan;
 use crate::report::debug::debug;
 use crate::report::say::text;
@@ -15,7 +15,6 @@ use crate::roles::dest::Dest;
 use crate::roles::paths::{self, trim_slashes};
 use crate::roles::sources;
 use crate::roles::words::inbox::{self, Feed};
-use crate::roles::words::At;
 use crate::tree::{operator, Root, RootOptions};
 
 /// How many entries there are, as far as it matters, and the one if there is just one.

@@ -2,7 +2,6 @@
 
 use super::Receiver;
 use crate::error::{bail, Result};
-use crate::flist::Found;
 use crate::plan::DeleteWhen;
 use crate::role::Role;
 use crate::roles::dest::Failed;
@@ -32,13 +31,7 @@ impl Receiver {
                     sum_bytes: 0,
                     checksum: late.then_some(&held.sum),
                 };
-                let found = Found {
-                    segment: held.segment,
-                    pos: held.i,
-                    is_parent: false,
-                    active: true,
-                };
-                self.report_item(&held.item, &found, figures, Part::Kept);
+                self.report_item(&held.item, &held.at, figures, Part::Kept);
             }
             self.notify_generator(Feed::Placed {
                 ndx: held.item.ndx,

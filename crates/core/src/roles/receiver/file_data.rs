@@ -12,6 +12,7 @@ use crate::report::say::text;
 use crate::roles::dest::Dest;
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::split_name;
+use crate::roles::text::items;
 use crate::roles::words::request::BasisKind;
 use crate::sums::strong::{digest_len, Hasher};
 use crate::tree::sparse::Output;
@@ -104,13 +105,13 @@ impl Receiver {
             self.discard(incoming, sum)?;
             return Ok(if incoming.redo { Outcome::Failed } else { Outcome::Again });
         }
-        let name = incoming.segment.name(incoming.i);
+        let name = incoming.at.name();
         let file = NewFile {
             dest,
             rel: &incoming.rel,
             name: &name,
             want: &incoming.want,
-            size: incoming.segment.entry(incoming.i).len,
+            size: incoming.at.entry().len,
             existing: incoming.exists.map(|s| s.size),
             replaces: incoming.replaces,
             from_partial: incoming.kind == BasisKind::Partial,
@@ -142,9 +143,9 @@ impl Receiver {
 
     pub(super) fn begin_progress(&self, incoming: &Incoming) {
         if self.report.progress_level() > 0 {
-            self.report.set_processed(self.places.of(&incoming.segment, incoming.i));
+            self.report.set_processed(self.places.of(&incoming.at));
             self.report.progress_begin(0);
-            self.report.progress(0, incoming.segment.entry(incoming.i).len);
+            self.report.progress(0, incoming.at.entry().len);
         }
     }
 
@@ -210,7 +211,7 @@ impl Receiver {
         let job = Job {
             head: incoming.head,
             basis: incoming.basis.as_ref(),
-            size: incoming.segment.entry(incoming.i).len,
+            size: incoming.at.entry().len,
             offset,
             report: &self.report,
             stop: &self.stop,
@@ -220,10 +221,7 @@ impl Receiver {
         // Data that can't be written counts as well. Data that is only recorded in a batch, or comes from one, does not
         // count (observed).
         if writes || !(self.plan.agreed.only_write_batch || self.plan.agreed.read_batch) {
-            self.report.stats(|s| {
-                s.literal += built.literal;
-                s.matched += built.matched;
-            });
+            items::count_data(&self.report, built.literal, built.matched);
         }
         match result {
             Ok(()) => {}

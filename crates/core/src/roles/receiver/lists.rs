@@ -84,7 +84,7 @@ impl Receiver {
 
     pub(super) fn sub_list(&mut self, dir_ndx: i32) -> Result<()> {
         let before = self.reader.bytes_read();
-        let path = self.lists.expect_path(dir_ndx)?;
+        let path = self.lists.expect(dir_ndx)?.name();
         if self.lists.is_empty() {
             // The sender has ended all lists: a phase can't begin again (spec: protocol 6.3).
             bail!(Protocol; "rsync: refusing sub-flist after final flist was freed");

@@ -92,9 +92,7 @@ impl Scanner {
         if self.local {
             // The size of an encoded entry with flags, name, size and time, which shares the rest with its neighbour.
             let bytes = name.len().min(24) as u64 + 12 + entry_extra;
-            self.report.stats(|s| {
-                s.sent += bytes;
-            });
+            self.report.stats(|s| s.sent += bytes);
         }
         Ok(true)
     }

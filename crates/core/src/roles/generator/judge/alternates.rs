@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::{same_content, Effects, Judge};
 use crate::error::{IoErrorExt, Result};
+use crate::flist::At;
 use crate::plan::AltDest;
 use crate::report::say::text;
 use crate::report::{sys_line, Report};
@@ -19,7 +20,6 @@ use crate::roles::filter::Filters;
 use crate::roles::metadata::read_own_link;
 use crate::roles::paths::split_name;
 use crate::roles::words::request::{Basis, BasisKind};
-use crate::roles::words::At;
 use crate::tree::data::Reflink;
 use crate::tree::{data, operator, Atime, Root, Stat};
 use crate::wire::item::ItemFlags;
@@ -166,7 +166,7 @@ impl Alternates {
 
 /// All attributes of `rel` beneath `root` are as wanted.
 fn same_attributes(dest: &Dest, at: &At, root: &Root, rel: &[u8], stat: &Stat) -> bool {
-    let want = dest.wanted(at.list(), at.i(), Some(stat));
+    let want = dest.wanted(at, Some(stat));
     unchanged(&dest.plan, &want, stat) && dest.metadata_flags(root, rel, &want, Some(stat)).is_empty()
 }
 
@@ -250,13 +250,7 @@ impl Judge {
             return Ok(AltFile::Nothing);
         }
         let Candidate { number, root, stat, .. } = candidate;
-        let basis = Basis {
-            kind: BasisKind::Alternate(number as u8),
-            root,
-            name: rel.to_vec(),
-            size: stat.size,
-            xname: None,
-        };
+        let basis = Basis::new(BasisKind::Alternate(number as u8), root, rel.to_vec(), stat.size);
         Ok(AltFile::Basis(basis, stat))
     }
 

@@ -8,11 +8,10 @@ use rustix::io::Errno;
 use super::links::Member;
 use super::{Effects, Judge};
 use crate::error::{sys_text, IoErrorExt, Result};
-use crate::flist::Segment;
+use crate::flist::{At, Segment};
 use crate::plan::AltDest;
 use crate::report::say::text;
 use crate::roles::compare::{is_link, is_reg, item_flags, S_IFMT};
-use crate::roles::words::At;
 use crate::tree::{Atime, Root, Stat};
 use crate::wire::item::ItemFlags;
 

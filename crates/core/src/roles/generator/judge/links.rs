@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::flist::Segment;
-use crate::roles::words::At;
+use crate::flist::{At, Segment};
 use crate::tree::Stat;
 use crate::wire::item::ItemFlags;
 

@@ -21,7 +21,7 @@ pub(super) use self::directories::Directory;
 pub(super) use self::links::LinkGroups;
 use self::similar::Similar;
 use crate::error::{IoErrorExt, Result};
-use crate::flist::{eflag, Segment};
+use crate::flist::{eflag, At, Segment};
 use crate::plan::Plan;
 use crate::report::debug::debug;
 use crate::report::say::{text, Piece};
@@ -36,7 +36,6 @@ use crate::roles::paths::split_name;
 use crate::roles::scan::sum_file;
 use crate::roles::text::items::Change;
 use crate::roles::words::request::Request;
-use crate::roles::words::At;
 use crate::tree::{Atime, Root, Stat};
 use crate::wire::item::ItemFlags;
 
@@ -145,12 +144,12 @@ impl Judge {
 
     /// Name of an entry below the destination.
     pub(super) fn name(&self, at: &At) -> Vec<u8> {
-        self.dest.name(at.list(), at.i())
+        self.dest.name(at)
     }
 
     /// What the entry should be like here, in the place of `now`.
     fn wanted(&self, at: &At, now: Option<&Stat>) -> Wanted {
-        self.dest.wanted(at.list(), at.i(), now)
+        self.dest.wanted(at, now)
     }
 
     /// As [`same_content`].
@@ -261,18 +260,20 @@ impl Judge {
     }
 
     /// Remove extraneous files in all directories of a whole list (`--delete-before`, `--delete-after`).
-    pub(super) fn delete_everywhere(&mut self, list: &Segment) -> Result<()> {
+    pub(super) fn delete_everywhere(&mut self, list: &Arc<Segment>) -> Result<()> {
         let dump = self.plan.output.debug.filter > 1;
+        let mut at = At::new(list, 0);
         for i in list.sorted() {
-            let entry = list.entry(i);
+            at.set(i);
+            let entry = at.entry();
             if dump && entry.is_active() && !entry.is_dir() {
                 // rsync shows this for files as well (observed).
-                self.deleter.report_rules_of(&self.dest.name(list, i));
+                self.deleter.report_rules_of(&self.dest.name(&at));
             }
             if !entry.is_active() || !entry.has_contents() {
                 continue;
             }
-            let rel = self.dest.name(list, i);
+            let rel = self.dest.name(&at);
             let found = match self.look(&rel, true) {
                 Ok(found) => found,
                 Err(error) => {

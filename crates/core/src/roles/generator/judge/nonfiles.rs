@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use super::alternates::AltOther;
 use super::{Effects, Judge};
 use crate::error::{IoErrorExt, Result};
+use crate::flist::At;
 use crate::plan::AltDest;
 use crate::report::debug::debug;
 use crate::report::say::text;
@@ -14,7 +15,6 @@ use crate::roles::compare::{is_device, same_family, unsafe_link, Wanted, S_IFMT}
 use crate::roles::dest::SetTimes;
 use crate::roles::metadata::read_own_link;
 use crate::roles::text::link_text::{munged, sanitize_target};
-use crate::roles::words::At;
 use crate::tree::{Root, Stat};
 use crate::wire::item::ItemFlags;
 

@@ -3,12 +3,12 @@
 use super::alternates::AltFile;
 use super::{Effects, Judge};
 use crate::error::{bail, Result};
+use crate::flist::At;
 use crate::plan::AltDest;
 use crate::report::say::text;
 use crate::roles::compare::Wanted;
 use crate::roles::dest::SetTimes;
 use crate::roles::words::request::{Basis, BasisKind, Request};
-use crate::roles::words::At;
 use crate::tree::{Root, Stat};
 use crate::wire::item::ItemFlags;
 
@@ -152,13 +152,7 @@ impl Judge {
             }
             (None, None) => return alternate,
         };
-        Some(Basis {
-            kind,
-            root,
-            name,
-            size: stat.size,
-            xname: None,
-        })
+        Some(Basis::new(kind, root, name, stat.size))
     }
 
     /// A file whose content is right: only its attributes are set.
