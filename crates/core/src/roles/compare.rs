@@ -2,6 +2,7 @@
 //! of stats and plans, for the generator; they touch no file.
 
 use crate::plan::Plan;
+use crate::roles::paths::trim_leading_slashes;
 use crate::tree::stat::Stat;
 use crate::wire::item::ItemFlags;
 
@@ -173,9 +174,7 @@ pub(crate) fn item_flags(
         }
         return flags;
     };
-    if is_reg(wanted.mode) && wanted.len != stat.size {
-        flags |= ItemFlags::SIZE;
-    }
+    flags |= ItemFlags::SIZE.when(is_reg(wanted.mode) && wanted.len != stat.size);
     let made = flags.intersects(ItemFlags::TRANSFER | ItemFlags::LOCAL_CHANGE);
     // -O does not keep the time of a directory from being compared with its copy in an alternate one (observed).
     let compared = keeps_time(plan, wanted.mode) || made && plan.attrs.times && is_dir(wanted.mode);
@@ -184,25 +183,15 @@ pub(crate) fn item_flags(
         (wanted.mtime, wanted.mtime_nsec),
         (stat.mtime, stat.mtime_nsec),
     );
-    if compared && !same || !compared && made && !linked && !is_dir(wanted.mode) {
-        flags |= ItemFlags::TIME;
-    }
-    if plan.attrs.atimes > 0 && !is_dir(wanted.mode) && !is_link(wanted.mode) && wanted.atime != stat.atime {
-        flags |= ItemFlags::ATIME;
-    }
-    if plan.attrs.crtimes && wanted.crtime.is_some_and(|t| stat.btime.is_some_and(|b| b.0 != t)) {
-        flags |= ItemFlags::CRTIME;
-    }
-    if perms_differ(plan, wanted, stat) {
-        flags |= ItemFlags::PERMS;
-    }
-    if owner_differs(plan, wanted, stat) {
-        flags |= ItemFlags::OWNER;
-    }
-    if group_differs(plan, wanted, stat) {
-        flags |= ItemFlags::GROUP;
-    }
-    flags
+    let dir = is_dir(wanted.mode);
+    flags |= ItemFlags::TIME.when(compared && !same || !compared && made && !linked && !dir);
+    let atime = plan.attrs.atimes > 0 && !dir && !is_link(wanted.mode) && wanted.atime != stat.atime;
+    flags |= ItemFlags::ATIME.when(atime);
+    let crtime = wanted.crtime.is_some_and(|t| stat.btime.is_some_and(|b| b.0 != t));
+    flags |= ItemFlags::CRTIME.when(plan.attrs.crtimes && crtime);
+    flags |= ItemFlags::PERMS.when(perms_differ(plan, wanted, stat));
+    flags |= ItemFlags::OWNER.when(owner_differs(plan, wanted, stat));
+    flags | ItemFlags::GROUP.when(group_differs(plan, wanted, stat))
 }
 
 /// Whether a link target leads outside of the tree (spec: transfer 2.1). `path` is the link relative to the transfer
@@ -213,7 +202,7 @@ pub(crate) fn unsafe_link(target: &[u8], path: &[u8]) -> bool {
     }
     let mut rest = target;
     while let Some(tail) = rest.strip_prefix(b"../") {
-        rest = tail.trim_ascii_start_slashes();
+        rest = trim_leading_slashes(tail);
     }
     if memchr::memmem::find(rest, b"/../").is_some() {
         return true;
@@ -247,17 +236,6 @@ pub(crate) fn unsafe_link(target: &[u8], path: &[u8]) -> bool {
         }
     }
     depth < 0
-}
-
-trait TrimSlashes {
-    fn trim_ascii_start_slashes(&self) -> &[u8];
-}
-
-impl TrimSlashes for [u8] {
-    fn trim_ascii_start_slashes(&self) -> &[u8] {
-        let n = self.iter().take_while(|&&b| b == b'/').count();
-        &self[n..]
-    }
 }
 
 #[cfg(test)]

@@ -255,20 +255,12 @@ impl Metadata {
 
     /// The flags for differences in ACL and extended attributes (spec: protocol 6.2). `now` is `None` for a new item.
     pub fn flags(&self, place: Place<'_>, want: &Wanted, now: Option<&Stat>) -> ItemFlags {
-        let mut flags = ItemFlags::NONE;
+        let xattrs = self.plan.attrs.xattrs > 0;
         let Some(now) = now else {
-            if self.plan.attrs.xattrs > 0 && !self.set_of(want).is_empty() {
-                flags |= ItemFlags::XATTR;
-            }
-            return flags;
+            return ItemFlags::XATTR.when(xattrs && !self.set_of(want).is_empty());
         };
-        if self.plan.attrs.acls && self.acls_differ(place, want, now) {
-            flags |= ItemFlags::ACL;
-        }
-        if self.plan.attrs.xattrs > 0 && self.xattrs_differ(place, want) {
-            flags |= ItemFlags::XATTR;
-        }
-        flags
+        let acl = self.plan.attrs.acls && self.acls_differ(place, want, now);
+        ItemFlags::ACL.when(acl) | ItemFlags::XATTR.when(xattrs && self.xattrs_differ(place, want))
     }
 
     /// Numbers (from 1) of the abbreviated values that must be asked for, given the attributes of the file at `place`. Each

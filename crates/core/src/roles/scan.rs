@@ -48,6 +48,21 @@ struct Argument {
     known: usize,
 }
 
+impl Argument {
+    /// An argument that may be missing. `dotted`: its name ends so that the contents are meant.
+    fn new(root: u16, name: Vec<u8>, dotted: bool) -> Self {
+        Self {
+            root,
+            name,
+            contents: dotted,
+            follow: dotted,
+            missing_ok: true,
+            implied: false,
+            known: 0,
+        }
+    }
+}
+
 /// A directory whose contents are still to be listed.
 #[derive(Debug, Clone, Default)]
 struct Node {

@@ -248,14 +248,8 @@ impl Dest {
             return false;
         };
         if self.plan.output.info.symsafe > 0 {
-            let text = [
-                b"not backing up unsafe symlink \"".as_slice(),
-                rel,
-                b"\" -> \"",
-                &target,
-                b"\"",
-            ];
-            self.report.info(text.concat());
+            self.report
+                .info(text!["not backing up unsafe symlink \"", rel, "\" -> \"", target, "\""]);
         }
         true
     }

@@ -14,7 +14,7 @@ use crate::report::say::text;
 use crate::role::Role;
 use crate::roles::compare::{is_dir, S_IFREG};
 use crate::roles::metadata::{self, Lookup};
-use crate::roles::paths::{clean, confine, disk, split_name, split_relative, trim_slashes};
+use crate::roles::paths::{clean, confine, disk, split_name, split_relative, trim_leading_slashes, trim_slashes};
 use crate::roles::text::messages;
 use crate::tree::operator;
 use crate::wire::item::IoErrors;
@@ -144,13 +144,8 @@ impl Scanner {
         if dot_dir {
             if let Some(root) = self.open_base(source, source) {
                 out.push(Argument {
-                    root,
-                    name: b".".to_vec(),
-                    contents: true,
-                    follow: true,
                     missing_ok: false,
-                    implied: false,
-                    known: 0,
+                    ..Argument::new(root, b".".to_vec(), true)
                 });
             }
             return Ok(());
@@ -161,15 +156,7 @@ impl Scanner {
             None => (&b"."[..], trimmed),
         };
         if let Some(root) = self.open_base(base, source) {
-            out.push(Argument {
-                root,
-                name: name.to_vec(),
-                contents: false,
-                follow: false,
-                missing_ok: true,
-                implied: false,
-                known: 0,
-            });
+            out.push(Argument::new(root, name.to_vec(), false));
         }
         Ok(())
     }
@@ -190,25 +177,14 @@ impl Scanner {
             let Some(root) = self.led_by(root, &name, dotted) else {
                 return Ok(());
             };
-            out.push(Argument {
-                root,
-                name,
-                contents: dotted,
-                follow: dotted,
-                missing_ok: true,
-                implied: false,
-                known: 0,
-            });
+            out.push(Argument::new(root, name, dotted));
         }
         Ok(())
     }
 
     /// An entry of `--files-from` (spec: filters 8).
     pub(super) fn listed_argument(&mut self, base: &[u8], entry: &[u8], out: &mut Vec<Argument>) {
-        let entry = {
-            let n = entry.iter().take_while(|&&b| b == b'/').count();
-            &entry[n..]
-        };
+        let entry = trim_leading_slashes(entry);
         let (inner, kept) = if self.plan.select.relative {
             split_relative(entry)
         } else {
@@ -227,15 +203,7 @@ impl Scanner {
                 if kept.starts_with(b"./") && name != b"." && !std::mem::replace(&mut self.dot_implied, true) {
                     out.push(implied_dot(root));
                 }
-                out.push(Argument {
-                    root,
-                    name,
-                    contents: dotted,
-                    follow: dotted,
-                    missing_ok: true,
-                    implied: false,
-                    known: 0,
-                });
+                out.push(Argument::new(root, name, dotted));
             }
             return;
         }
@@ -247,33 +215,15 @@ impl Scanner {
             dir.push(b'/');
             dir.extend_from_slice(sub);
         }
+        let mut name = leaf;
         if dotted {
             // Without the path it means the directory's contents, like every argument with a final slash.
             dir.push(b'/');
-            dir.extend_from_slice(&leaf);
-            if let Some(root) = self.open_base(&dir, entry) {
-                out.push(Argument {
-                    root,
-                    name: b".".to_vec(),
-                    contents: true,
-                    follow: true,
-                    missing_ok: true,
-                    implied: false,
-                    known: 0,
-                });
-            }
-            return;
+            dir.extend_from_slice(&name);
+            name = b".".to_vec();
         }
         if let Some(root) = self.open_base(&dir, entry) {
-            out.push(Argument {
-                root,
-                name: leaf,
-                contents: dotted,
-                follow: dotted,
-                missing_ok: true,
-                implied: false,
-                known: 0,
-            });
+            out.push(Argument::new(root, name, dotted));
         }
     }
 
@@ -550,12 +500,9 @@ fn common_way(way: &[u8], last: &[u8]) -> usize {
 
 fn implied_dot(root: u16) -> Argument {
     Argument {
-        root,
-        name: b".".to_vec(),
-        contents: false,
         follow: true,
         missing_ok: false,
         implied: true,
-        known: 0,
+        ..Argument::new(root, b".".to_vec(), false)
     }
 }
