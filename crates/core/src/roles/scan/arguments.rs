@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::{Argument, Known, Node, Scanner};
 use crate::error::{bail, Error, IoErrorExt, Result};
-use crate::flist::{eflag, NewEntry, SegmentBuilder};
+use crate::flist::{eflag, NewEntry};
 use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::role::Role;
@@ -232,7 +232,6 @@ impl Scanner {
         parent: &[u8],
         mut argument: Argument,
         last: &mut Vec<u8>,
-        builder: &mut SegmentBuilder,
         children: &mut Vec<Node>,
         known: &mut Known,
     ) -> Result<()> {
@@ -241,7 +240,7 @@ impl Scanner {
         let rest = argument.name.get(skip..).unwrap_or_default();
         let from = usize::from(skip == 0 && rest.starts_with(b"/"));
         if let Some(slash) = memchr::memchr(b'/', &rest[from..]) {
-            if skip == 0 && !self.is_wanted(&argument, builder)? {
+            if skip == 0 && !self.is_wanted(&argument)? {
                 return Ok(());
             }
             let name = argument.name[..skip + from + slash].to_vec();
@@ -253,18 +252,18 @@ impl Scanner {
                 argument.known = common_way(way, last);
                 *last = way.to_vec();
             }
-            return self.list_implied(name, argument, builder, children, known);
+            return self.list_implied(name, argument, children, known);
         }
         if from == 1 && rest.len() == 1 {
             // `/` itself.
-            return self.list_leaf(b"/.", &argument, builder, children);
+            return self.list_leaf(b"/.", &argument, children);
         }
         let name = argument.name.clone();
-        self.list_leaf(&name, &argument, builder, children)
+        self.list_leaf(&name, &argument, children)
     }
 
     /// Whether the argument exists and no rule hides it: only then are its parents sent (spec: filters 8).
-    pub(super) fn is_wanted(&mut self, argument: &Argument, builder: &mut SegmentBuilder) -> Result<bool> {
+    pub(super) fn is_wanted(&mut self, argument: &Argument) -> Result<bool> {
         let Some(root) = self.sources.root(argument.root) else {
             return Ok(false);
         };
@@ -280,7 +279,7 @@ impl Scanner {
                 if self.filters.daemon_hides(path, dir) {
                     // For the client it does not exist.
                     let gone = io::Error::from(Errno::NOENT);
-                    self.stat_failed(argument.root, &argument.name.clone(), &gone, argument, builder)?;
+                    self.stat_failed(argument.root, &argument.name.clone(), &gone, argument)?;
                     return Ok(false);
                 }
                 if self.hidden(&argument.name, dir) {
@@ -299,7 +298,7 @@ impl Scanner {
                 Ok(true)
             }
             Err(error) => {
-                self.stat_failed(argument.root, &argument.name.clone(), &error, argument, builder)?;
+                self.stat_failed(argument.root, &argument.name.clone(), &error, argument)?;
                 Ok(false)
             }
         }
@@ -312,7 +311,6 @@ impl Scanner {
         &mut self,
         name: Vec<u8>,
         argument: Argument,
-        builder: &mut SegmentBuilder,
         children: &mut Vec<Node>,
         known: &mut Known,
     ) -> Result<()> {
@@ -326,7 +324,7 @@ impl Scanner {
             match root.stat_follow(disk(&name), self.plan.attrs.crtimes) {
                 Ok(stat) => {
                     debug!(self.report, flist >= 2; "[sender] make_file(", disk(&name), ",*,2)");
-                    if !is_dir(stat.mode) || !self.push(argument.root, &name, &stat, eflag::IMPLIED, builder)? {
+                    if !is_dir(stat.mode) || !self.push(argument.root, &name, &stat, eflag::IMPLIED)? {
                         return Ok(());
                     }
                 }
@@ -342,7 +340,7 @@ impl Scanner {
                     }
                 }
                 Err(error) => {
-                    self.stat_failed(argument.root, &argument.name, &error, &argument, builder)?;
+                    self.stat_failed(argument.root, &argument.name, &error, &argument)?;
                     return Ok(());
                 }
             }
@@ -359,14 +357,7 @@ impl Scanner {
         Ok(())
     }
 
-    pub(super) fn stat_failed(
-        &mut self,
-        root: u16,
-        name: &[u8],
-        error: &io::Error,
-        argument: &Argument,
-        builder: &mut SegmentBuilder,
-    ) -> Result<()> {
+    pub(super) fn stat_failed(&mut self, root: u16, name: &[u8], error: &io::Error, argument: &Argument) -> Result<()> {
         let missing = error.is(Errno::NOENT);
         if missing && argument.missing_ok {
             if self.plan.removal.delete_missing_args {
@@ -375,7 +366,7 @@ impl Scanner {
                     root,
                     ..NewEntry::named(name)
                 };
-                builder.push(&entry)?;
+                self.builder.push(&entry)?;
                 // It has no type; a sender counts it as a file.
                 self.report.stats(|s| s.files.add(S_IFREG));
                 return Ok(());
@@ -398,13 +389,7 @@ impl Scanner {
     }
 
     /// List the last component of an argument.
-    pub(super) fn list_leaf(
-        &mut self,
-        name: &[u8],
-        argument: &Argument,
-        builder: &mut SegmentBuilder,
-        children: &mut Vec<Node>,
-    ) -> Result<()> {
+    pub(super) fn list_leaf(&mut self, name: &[u8], argument: &Argument, children: &mut Vec<Node>) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let root_number = argument.root;
         self.at_root(root_number);
@@ -446,13 +431,13 @@ impl Scanner {
         let stat = match stat {
             Ok(stat) => stat,
             Err(error) => {
-                return self.stat_failed(root_number, name, &error, argument, builder);
+                return self.stat_failed(root_number, name, &error, argument);
             }
         };
         let dot = name == b"." || name == b"/.";
         if self.filters.daemon_hides(path, is_dir(stat.mode)) && !dot {
             let error = io::Error::from(Errno::NOENT);
-            return self.stat_failed(root_number, name, &error, argument, builder);
+            return self.stat_failed(root_number, name, &error, argument);
         }
         self.filters.absolute = name.starts_with(b"/");
         if !dot && self.filters.hides(path, is_dir(stat.mode), &self.report) {
@@ -474,7 +459,7 @@ impl Scanner {
             };
             // `/` is listed and sorted as `/.`; its contents keep the slash in front (`-R /`).
             let listed = if name == b"/." { b"/".as_slice() } else { name };
-            if self.push(root_number, listed, &stat, flags, builder)? && contents {
+            if self.push(root_number, listed, &stat, flags)? && contents {
                 let path = listed.to_vec();
                 children.push(Node {
                     path,
@@ -484,7 +469,7 @@ impl Scanner {
             }
             return Ok(());
         }
-        children.extend(self.list_file(root_number, name, stat, None, builder)?);
+        children.extend(self.list_file(root_number, name, stat, None)?);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::sums::sum_file;
 use super::Scanner;
 use crate::error::Result;
-use crate::flist::{eflag, Charset, NewEntry, SegmentBuilder, EILSEQ};
+use crate::flist::{eflag, Charset, NewEntry, EILSEQ};
 use crate::report::say::text;
 use crate::report::Level;
 use crate::role::Role;
@@ -36,14 +36,7 @@ impl Scanner {
     }
 
     /// Put one entry into the list. `false` when it was left out.
-    pub(super) fn push(
-        &mut self,
-        root_number: u16,
-        name: &[u8],
-        stat: &Stat,
-        flags: u16,
-        builder: &mut SegmentBuilder,
-    ) -> Result<bool> {
+    pub(super) fn push(&mut self, root_number: u16, name: &[u8], stat: &Stat, flags: u16) -> Result<bool> {
         let plan = Arc::clone(&self.plan);
         let path = disk(name);
         let mut mode = stat.mode & 0o177_777;
@@ -80,7 +73,7 @@ impl Scanner {
         }
         let (kind, length) = (entry.mode, entry.len);
         let entry_extra = entry.link.map_or(0, |l| l.len() as u64) + entry.checksum.map_or(0, |c| c.len() as u64);
-        builder.push(&entry)?;
+        self.builder.push(&entry)?;
         self.report.stats(|s| {
             s.files.add(kind);
             if matches!(kind & S_IFMT, S_IFREG | crate::roles::compare::S_IFLNK) {
