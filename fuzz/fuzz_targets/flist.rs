@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use tain_core::flist::{mode, Charset, Decoder, Iconv, Lists, Segment, Tables, MAX_NAME};
+use tain_core::flist::{Charset, Decoder, Iconv, Lists, Segment, Tables, MAX_NAME};
+use tain_core::tree::mode;
 use tain_core::wire::ndx::{NdxReader, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use tain_fuzz::{flist_options, ids, Choices};
 

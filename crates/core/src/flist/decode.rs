@@ -1,7 +1,7 @@
 //! Lists from the wire (spec: protocol 5, limits in 12).
 
 use super::charset::Charset;
-use super::entry::{eflag, mode, split, NewEntry};
+use super::entry::{eflag, split, NewEntry};
 use super::hardlinks::{HardLinks, LinkRole};
 use super::ids::IdMap;
 use super::names::{clean, shown};
@@ -11,6 +11,7 @@ use super::segment::Segment;
 use super::tables::Tables;
 use super::MAX_NAME;
 use crate::error::{bail, Error, Result};
+use crate::tree::mode;
 use crate::wire::ints::Source;
 use std::collections::HashMap;
 

@@ -1,6 +1,6 @@
 //! Lists onto the wire (spec: protocol 5).
 
-use super::entry::{eflag, mode, NewEntry};
+use super::entry::{eflag, NewEntry};
 use super::hardlinks::{HardLinks, LinkRole};
 use super::ids::{IdLookup, SentNames, Who};
 use super::options::{makedev, xmit, FlistOptions, Prev};
@@ -9,7 +9,7 @@ use super::tables::Tables;
 use super::xattr::put_set;
 use super::MAX_NAME;
 use crate::error::{bail, Result};
-use crate::tree::Acl;
+use crate::tree::{mode, Acl};
 use crate::wire::ints::{put_byte, put_int, put_longint, put_varint, put_varlong, put_x30int, put_x30long};
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -30,7 +30,6 @@ pub use charset::{Charset, Iconv};
 pub use decode::Decoder;
 pub(crate) use decode::{Received, Unconverted, Vet, Vetted, EILSEQ};
 pub(crate) use encode::Encoder;
-pub use entry::mode;
 pub(crate) use entry::{eflag, Entry, NewEntry};
 pub(crate) use hardlinks::HardLinks;
 pub use ids::{IdFiles, IdLookup, IdMap, Who};

@@ -3,6 +3,7 @@
 use super::*;
 use crate::error::Result;
 use crate::tree::acl::{Acl, Named};
+use crate::tree::mode;
 use crate::wire::ints::{put_varint, Source};
 use crate::wire::ndx::{NdxReader, NdxWriter, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use proptest::prelude::*;

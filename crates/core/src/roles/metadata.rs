@@ -17,7 +17,7 @@ pub(crate) use reading::{
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::compare::{is_dir, is_link, Wanted};
+use super::compare::Wanted;
 use super::filter::{Filters, Perishable};
 use crate::error::Result;
 use crate::flist::{self, xattr as wire, At, IdFiles, IdLookup, IdMap, Tables, Who, XattrLedger, XattrSet, XattrValue};
@@ -25,6 +25,7 @@ use crate::plan::Plan;
 use crate::report::Report;
 use crate::role::Role;
 use crate::tree::acl::AclKind;
+use crate::tree::mode::{is_dir, is_link};
 use crate::tree::xattr::{self, Handling, INTERNAL};
 use crate::tree::Acl;
 use crate::tree::{fake, Root, Stat};

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::chmod::Chmod;
-use super::compare::{is_dir, unsafe_link, S_IFMT, S_IFREG};
+use super::compare::unsafe_link;
 use super::filter::Filters;
 use super::metadata::{self, Lookup};
 use super::paths::disk;
@@ -29,6 +29,7 @@ use crate::report::say::text;
 use crate::report::{Level, Report};
 use crate::role::Role;
 use crate::roles::text::messages;
+use crate::tree::mode::{self, is_dir};
 use crate::tree::{Atime, FileKind, Stat};
 use crate::wire::item::IoErrors;
 
@@ -536,11 +537,11 @@ impl Scanner {
             {
                 stat.size = device_size(&file);
             }
-            stat.mode = stat.mode & !S_IFMT | S_IFREG;
+            stat.mode = stat.mode & !mode::TYPE | mode::FILE;
             stat.mtime = chrono::Utc::now().timestamp();
             stat.mtime_nsec = 0;
         }
-        if stat.mode & S_IFMT == 0 {
+        if stat.mode & mode::TYPE == 0 {
             let shown = self.display(root_number, name);
             let text = text!["skipping file with bogus (zero) st_mode: ", &shown];
             self.report.set_listing_error(IoErrors::GENERAL);

@@ -1,6 +1,5 @@
 //! The fields of one entry between its name and its ACL (spec: protocol 5.3, fields 5 to 16).
 
-use super::super::entry::mode;
 use super::super::ids::Who;
 use super::super::names::shown;
 use super::super::options::{splitdev, xmit};
@@ -8,6 +7,7 @@ use super::super::segment::builder::SegmentBuilder;
 use super::super::MAX_NAME;
 use super::{Decoder, MAX_SUM};
 use crate::error::{bail, Result};
+use crate::tree::mode;
 use crate::wire::ints::Source;
 
 /// The fields of an entry as they are read; what an abbreviated one takes from the first of its group.

@@ -94,7 +94,7 @@ impl SegmentBuilder {
     }
 
     fn put_extra(&mut self, new: &NewEntry) -> Result<u32> {
-        use crate::flist::entry::mode;
+        use crate::tree::mode;
         let mut x = Extra::EMPTY;
         let mut used = false;
         if mode::is_device(new.mode) {

@@ -9,11 +9,12 @@ use super::{Dest, SetTimes};
 use crate::error::IoErrorExt as _;
 use crate::flist::{eflag, At};
 use crate::report::debug::debug;
-use crate::roles::compare::{dest_mode, is_dir, is_link, keeps_time, same_time, Wanted};
+use crate::roles::compare::{dest_mode, keeps_time, same_time, Wanted};
 use crate::roles::metadata::Place;
 use crate::roles::text::messages;
 
 use crate::report::say::text;
+use crate::tree::mode::{is_dir, is_link};
 use crate::tree::{attrs, Atime, Root, Stat};
 
 impl Dest {

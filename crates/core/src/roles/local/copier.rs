@@ -14,7 +14,6 @@ use crate::flist::At;
 use crate::plan::{Debug, DeleteWhen, Plan};
 use crate::report::Report;
 use crate::role::Role;
-use crate::roles::compare::is_reg;
 use crate::roles::dest::Dest;
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::disk;
@@ -23,6 +22,7 @@ use crate::roles::text::items::{self, Change, Figures, Part};
 use crate::roles::text::messages;
 use crate::roles::words::request::{sum_head_of, Answer, BasisKind, Request};
 use crate::tree::data::CopyError;
+use crate::tree::mode::is_file;
 use crate::tree::Root;
 use crate::wire::item::{IoErrors, ItemFlags};
 use crate::wire::throttle::Throttle;
@@ -259,7 +259,7 @@ impl Copier {
             entry.len
         } else {
             match crate::tree::stat::of_file(source) {
-                Ok(stat) if is_reg(stat.mode) => stat.size,
+                Ok(stat) if is_file(stat.mode) => stat.size,
                 Ok(_) => entry.len,
                 Err(error) => {
                     self.report.set_io_error(IoErrors::GENERAL);

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use super::acls::same_access;
 use super::{lstat, Lookup, Place};
 use crate::flist::XattrValue;
-use crate::roles::compare::{is_dir, is_link, Wanted};
+use crate::roles::compare::Wanted;
 use crate::roles::dest::Dest;
 use crate::roles::text::messages;
 use crate::tree::acl::{Acl, AclKind};
@@ -15,6 +15,7 @@ use crate::tree::fake::{self, FakeStat};
 
 use crate::report::say::text;
 use crate::role::Role;
+use crate::tree::mode::{is_dir, is_link};
 use crate::tree::{Root, Stat};
 use crate::wire::item::ItemFlags;
 

@@ -12,10 +12,10 @@ use crate::flist::{eflag, NewEntry};
 use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::role::Role;
-use crate::roles::compare::{is_dir, S_IFREG};
 use crate::roles::metadata::{self, Lookup};
 use crate::roles::paths::{clean, confine, disk, split_name, split_relative, trim_leading_slashes, trim_slashes};
 use crate::roles::text::messages;
+use crate::tree::mode::{self, is_dir};
 use crate::tree::operator;
 use crate::wire::item::IoErrors;
 
@@ -368,7 +368,7 @@ impl Scanner {
                 };
                 self.builder.push(&entry)?;
                 // It has no type; a sender counts it as a file.
-                self.report.stats(|s| s.files.add(S_IFREG));
+                self.report.stats(|s| s.files.add(mode::FILE));
                 return Ok(());
             }
             if self.plan.select.ignore_missing_args {

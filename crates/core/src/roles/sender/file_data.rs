@@ -15,13 +15,13 @@ use crate::plan::CompressKind;
 use crate::report::debug::debug;
 use crate::report::Report;
 use crate::role::Role;
-use crate::roles::compare::is_reg;
 use crate::roles::paths::disk;
 use crate::roles::text::items::{self, Figures, Part};
 use crate::roles::text::messages;
 use crate::roles::words::request::BasisKind;
 use crate::sums::size::SumHead;
 use crate::sums::strong::Hasher;
+use crate::tree::mode::is_file;
 use crate::tree::Root;
 use crate::wire::item::{IoErrors, Item};
 use crate::wire::link::Reader;
@@ -182,7 +182,7 @@ impl Sender {
                 return Ok(None);
             }
         };
-        let size = if is_reg(stat.mode) {
+        let size = if is_file(stat.mode) {
             stat.size
         } else if self.plan.attrs.copy_devices {
             entry.len

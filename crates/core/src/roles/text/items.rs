@@ -10,8 +10,8 @@ pub(crate) use crate::report::item::Operation;
 use crate::report::say::text;
 use crate::report::Report;
 use crate::roles::chmod::Chmod;
-use crate::roles::compare::{is_dir, is_link, is_reg};
 use crate::sums::strong;
+use crate::tree::mode::{is_dir, is_file, is_link};
 use crate::wire::item::ItemFlags;
 
 /// Figures that only a finished transfer has.
@@ -243,7 +243,7 @@ fn logged_mode(plan: &Plan, mode: u32, by: Operation) -> u32 {
         return mode;
     }
     let mode = Chmod::parse(&plan.attrs.daemon_chmod).map_or(mode, |chmod| chmod.apply(mode, plan.place.umask));
-    if is_reg(mode) && !plan.attrs.perms {
+    if is_file(mode) && !plan.attrs.perms {
         mode & !plan.place.umask
     } else {
         mode

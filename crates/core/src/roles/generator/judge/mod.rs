@@ -27,7 +27,7 @@ use crate::report::debug::debug;
 use crate::report::say::{text, Piece};
 use crate::report::Report;
 use crate::role::Role;
-use crate::roles::compare::{is_device, is_link, is_reg, is_special, item_flags, same_time, Wanted, S_IFMT};
+use crate::roles::compare::{item_flags, same_time, Wanted};
 use crate::roles::delete::Deleter;
 use crate::roles::dest::Dest;
 use crate::roles::filter::Filters;
@@ -36,6 +36,7 @@ use crate::roles::paths::split_name;
 use crate::roles::scan::sum_file;
 use crate::roles::text::items::Change;
 use crate::roles::words::request::Request;
+use crate::tree::mode::{self, is_device, is_file, is_link, is_special};
 use crate::tree::{Atime, Root, Stat};
 use crate::wire::item::ItemFlags;
 
@@ -204,6 +205,14 @@ impl Judge {
         self.report.sys_error(Role::Generator, text, error);
     }
 
+    /// Whether something was made at `rel`; why it was not is reported as by [`report_failed`](Self::report_failed).
+    fn made(&self, made: std::io::Result<bool>, before: &str, rel: &[u8], after: impl Piece) -> bool {
+        made.unwrap_or_else(|error| {
+            self.report_failed(before, rel, after, &error);
+            false
+        })
+    }
+
     /// Report a change that is made here to the log, and to the other end or the user.
     fn item(&self, fx: &mut dyn Effects, at: &At, flags: ItemFlags, xname: Option<&[u8]>) -> Result<()> {
         Change::received(at, flags, xname).log_made(&self.report);
@@ -329,9 +338,9 @@ impl Judge {
         let want = self.wanted(at, Some(stat));
         let root = self.dest.root.clone();
         let fake_super = self.plan.place.fake_super;
-        if (stat.mode ^ mode) & S_IFMT != 0 {
+        if (stat.mode ^ mode) & mode::TYPE != 0 {
             " (type change)"
-        } else if is_reg(mode) && !self.same_content(at, &root, rel, stat) {
+        } else if is_file(mode) && !self.same_content(at, &root, rel, stat) {
             if self.plan.select.checksum {
                 " (sum change)"
             } else {
@@ -416,7 +425,7 @@ impl Judge {
         if (device || is_special(mode) && self.plan.attrs.specials) && !self.plan.attrs.drop_devices {
             return self.node(fx, at, &rel, found);
         }
-        if !is_reg(mode) {
+        if !is_file(mode) {
             if self.plan.output.info.nonreg > 0 {
                 self.report.info(text!["skipping non-regular file \"", &rel, "\""]);
             }
