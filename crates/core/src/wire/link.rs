@@ -52,21 +52,6 @@ impl Link {
         Control::new(self.shared.clone())
     }
 
-    /// See [`Control::set_timeout`].
-    pub fn set_timeout(&self, seconds: u32) {
-        self.control().set_timeout(seconds);
-    }
-
-    /// See [`Control::set_bwlimit`].
-    pub fn set_bwlimit(&self, bytes_per_second: u64) {
-        self.control().set_bwlimit(bytes_per_second);
-    }
-
-    /// See [`Control::set_role`].
-    pub fn set_role(&self, role: &str) {
-        self.control().set_role(role);
-    }
-
     fn reader(&mut self) -> Result<&mut Reader> {
         self.reader
             .as_mut()

@@ -209,6 +209,15 @@ impl Shared {
     }
 
     /// Wakes the writer thread after a change of the time-out.
+    /// Waits a tick for the writer thread to make room, or to end.
+    pub(super) fn wait_room<'a>(&self, mut out: MutexGuard<'a, Out>) -> MutexGuard<'a, Out> {
+        out.callers_wait += 1;
+        let wait = self.out_room.wait_timeout(out, TICK);
+        let mut out = wait.unwrap_or_else(PoisonError::into_inner).0;
+        out.callers_wait -= 1;
+        out
+    }
+
     pub(super) fn wake_writer(&self) {
         let _out = lock(&self.out);
         self.out_work.notify_one();

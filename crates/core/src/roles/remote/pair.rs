@@ -64,8 +64,8 @@ struct Channels {
 
 pub(super) fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> {
     report.set_role(Role::EarlyReceiver);
-    link.set_role(Role::EarlyReceiver.name());
     let control = link.control();
+    control.set_role(Role::EarlyReceiver.name());
     control.set_keep_alive(false);
     report.set_cancel_flag(control.cancel_flag());
     let (mut reader, writer) = link.split()?;
