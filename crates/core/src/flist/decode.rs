@@ -311,21 +311,10 @@ impl Decoder {
         if hlinked && is_dir && p >= 30 {
             bail!(Protocol; "hard-link data on a directory from sender");
         }
-        let acl = if self.o.acls && !mode::is_link(m) {
-            Some(self.read_acl(src, false)?)
-        } else {
-            None
-        };
-        let default_acl = if self.o.acls && is_dir {
-            Some(self.read_acl(src, true)?)
-        } else {
-            None
-        };
-        let xattrs = if self.o.xattrs {
-            Some(self.read_xattrs(src)?)
-        } else {
-            None
-        };
+        let (has_acl, has_default) = (self.o.acls && !mode::is_link(m), self.o.acls && is_dir);
+        let acl = has_acl.then(|| self.read_acl(src, false)).transpose()?;
+        let default_acl = has_default.then(|| self.read_acl(src, true)).transpose()?;
+        let xattrs = self.o.xattrs.then(|| self.read_xattrs(src)).transpose()?;
 
         let mut eflags = self.entry_flags(flags, is_dir);
         if fields.has_link && !self.convert_link() {

@@ -387,7 +387,7 @@ impl RuleSet {
         Ok(())
     }
 
-    /// The texts for `Plan::rules`: as [`RuleSet::texts`], with a mark (NUL and a letter) in front of those whose text
+    /// The texts for `Plan::rules`: as [`Rule::text`] writes them, with a mark (NUL and a letter) in front of those whose text
     /// must not be shown or that belong to the global CVS list, so that messages stay right on the other side.
     pub fn plan_texts(&self) -> Vec<Vec<u8>> {
         let mark = |rule: &Rule| match (rule.from_file, rule.global_cvs) {
@@ -399,7 +399,7 @@ impl RuleSet {
         self.flat().map(|rule| [mark(rule), &rule.text()].concat()).collect()
     }
 
-    /// Read back what [`RuleSet::plan_texts`] or [`RuleSet::texts`] wrote.
+    /// Read back what [`RuleSet::plan_texts`] wrote.
     pub fn from_plan_texts(texts: &[Vec<u8>], options: &BuildOptions, read: &mut Reader<'_>) -> Result<Self> {
         let mut set = Self::default();
         for text in texts {
