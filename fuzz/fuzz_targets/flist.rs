@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use tain_core::flist::{mode, Charset, Decoder, Iconv, Lists, Segment, Tables, MAX_NAME};
+use tain_core::flist::{Charset, Decoder, Iconv, Lists, Segment, Tables, MAX_NAME};
+use tain_core::tree::mode;
 use tain_core::wire::ndx::{NdxReader, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use tain_fuzz::{flist_options, ids, Choices};
 
@@ -43,17 +44,16 @@ fn inspect(list: &Segment, tables: &Tables) {
             list.atime(i),
             list.crtime(i),
             list.hlink(i),
-            list.inode(i),
         );
         if entry.is_active() && name != b"\0" {
             assert!(
                 list.find(&name, mode::is_dir(entry.mode)).is_some(),
                 "{name:?} is not found"
             );
-            let _ = (list.find_any(&name), list.below(&name));
+            let _ = list.find_any(&name);
         }
     }
-    let _ = (list.dir_count(), list.directories().count(), list.footprint());
+    let _ = (list.dir_count(), list.directories().count());
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -99,8 +99,8 @@ fuzz_target!(|data: &[u8]| {
             let _ = lists.find(next);
             continue;
         };
-        match lists.expect_path(dir) {
-            Ok(path) => parent = Some((dir, path)),
+        match lists.expect(dir) {
+            Ok(at) => parent = Some((dir, at.name())),
             Err(_) => break,
         }
     }

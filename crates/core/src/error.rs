@@ -69,6 +69,14 @@ pub enum Error {
 /// A result with an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Returns the error of the named kind, with a text as for `format!`.
+macro_rules! bail {
+    ($kind:ident; $($text:tt)+) => {
+        return Err($crate::error::Error::$kind(format!($($text)+)))
+    };
+}
+pub(crate) use bail;
+
 impl Error {
     /// The exit code of rsync for this error (spec: output 2).
     pub fn code(&self) -> i32 {

@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
+use tain_core::event::Summary as CoreSummary;
+use tain_core::plan::Plan as CorePlan;
 use tain_core::report::Report;
 use tain_core::roles::{local, remote};
 
@@ -20,40 +22,43 @@ use link::Link;
 use plan::Plan;
 use run::{Item, Run, Summary};
 
+/// Start `work` on a thread. `sender`: this side begins as the sender.
+fn start(
+    plan: &Plan,
+    sender: bool,
+    work: impl FnOnce(&Arc<CorePlan>, &Report) -> CoreSummary + Send + 'static,
+) -> PyResult<Run> {
+    let plan = Arc::clone(&plan.inner);
+    let report = Report::new(Arc::clone(&plan), sender);
+    Run::start(report, move |report| work(&plan, report))
+}
+
 /// Start as the sender over a link.
 #[pyfunction]
 fn send(link: Py<Link>, plan: &Plan) -> PyResult<Run> {
-    let plan = Arc::clone(&plan.inner);
-    let report = Report::new(Arc::clone(&plan), true);
-    Run::start(report, move |report| {
-        remote::send(&mut link.get().lock(), &plan, report)
+    start(plan, true, move |plan, report| {
+        remote::send(&mut link.get().lock(), plan, report)
     })
 }
 
 /// Start as generator and receiver over a link.
 #[pyfunction]
 fn receive(link: Py<Link>, plan: &Plan) -> PyResult<Run> {
-    let plan = Arc::clone(&plan.inner);
-    let report = Report::new(Arc::clone(&plan), false);
-    Run::start(report, move |report| {
-        remote::receive(&mut link.get().lock(), &plan, report)
+    start(plan, false, move |plan, report| {
+        remote::receive(&mut link.get().lock(), plan, report)
     })
 }
 
 /// Start a local copy.
 #[pyfunction]
 fn copy_local(plan: &Plan) -> PyResult<Run> {
-    let plan = Arc::clone(&plan.inner);
-    let report = Report::new(Arc::clone(&plan), true);
-    Run::start(report, move |report| local::copy(&plan, report))
+    start(plan, true, local::copy)
 }
 
 /// List the sources of a plan.
 #[pyfunction]
 fn list_sources(plan: &Plan) -> PyResult<Run> {
-    let plan = Arc::clone(&plan.inner);
-    let report = Report::new(Arc::clone(&plan), true);
-    Run::start(report, move |report| local::enumerate(&plan, report))
+    start(plan, true, local::enumerate)
 }
 
 /// Open `/proc` and load the local time zone, which a chroot will hide.

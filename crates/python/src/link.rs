@@ -7,7 +7,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tain_core::wire::frames::Tag;
-use tain_core::wire::ints::{put_byte, put_int, put_varint, put_vstring, Source};
+use tain_core::wire::ints::{put_varint, put_vstring, Source};
 use tain_core::wire::{Link as CoreLink, LinkOptions};
 use tain_core::{Error, Result};
 
@@ -107,15 +107,11 @@ impl Link {
     }
 
     fn write_byte(&self, py: Python<'_>, value: u8) -> PyResult<()> {
-        let mut out = Vec::new();
-        put_byte(&mut out, value);
-        self.run(py, |link| link.write(&out))
+        self.run(py, |link| link.write(&[value]))
     }
 
     fn write_int(&self, py: Python<'_>, value: i32) -> PyResult<()> {
-        let mut out = Vec::new();
-        put_int(&mut out, value);
-        self.run(py, |link| link.write(&out))
+        self.run(py, |link| link.write(&value.to_le_bytes()))
     }
 
     fn write_varint(&self, py: Python<'_>, value: i32) -> PyResult<()> {
@@ -150,11 +146,11 @@ impl Link {
     }
 
     fn set_timeout(&self, seconds: u32) {
-        self.lock().set_timeout(seconds);
+        self.lock().control().set_timeout(seconds);
     }
 
     fn set_bwlimit(&self, bytes_per_second: u64) {
-        self.lock().set_bwlimit(bytes_per_second);
+        self.lock().control().set_bwlimit(bytes_per_second);
     }
 
     fn set_protocol(&self, protocol: u8) {
@@ -162,7 +158,7 @@ impl Link {
     }
 
     fn set_role(&self, role: &str) {
-        self.lock().set_role(role);
+        self.lock().control().set_role(role);
     }
 
     fn drain(&self, py: Python<'_>, seconds: f64, limit: usize) {

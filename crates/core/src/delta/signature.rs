@@ -3,7 +3,7 @@
 //! spec: protocol 6.6
 
 use super::feed::{Feed, Intact};
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 use crate::sums::{rolling, BlockHasher, SumHead};
 use crate::wire::ints::Source;
 use std::io::Read;
@@ -34,9 +34,7 @@ impl Signature {
         let each = 4 + strong_len;
         let total = u64::from(head.count) * each as u64;
         if total > max_alloc {
-            return Err(Error::Memory(format!(
-                "[sender] exceeded --max-alloc={max_alloc} setting (file=core.rs, line=1)"
-            )));
+            bail!(Memory; "[sender] exceeded --max-alloc={max_alloc} setting (file=core.rs, line=1)");
         }
         let mut sig = Self {
             head,

@@ -9,7 +9,7 @@ use super::search::{self, SearchStats};
 use super::signature::{self, Signature};
 use super::tokens::{Decoder, EncodeTo, Encoder, Token, TokenOut};
 use super::Intact;
-use crate::error::{sys_text, Error, Result};
+use crate::error::{bail, sys_text, Error, Result};
 use crate::plan::{CompressKind, SumKind};
 use crate::sums::size::{sum_head, MAX_BLOCK};
 use crate::sums::{digest_len, BlockHasher, Hasher, SumHead};
@@ -81,7 +81,7 @@ fn read_header(magic: [u8; 4], what: &str, src: &mut dyn Source) -> Result<(SumK
     src.read_exact(&mut start)?;
     let kind = KINDS.get(usize::from(src.byte()?)).copied();
     let (true, Some(kind)) = (start == magic, kind) else {
-        return Err(Error::Protocol(format!("this is no {what}")));
+        bail!(Protocol; "this is no {what}");
     };
     Ok((kind, SumHead::read(src, PROTOCOL, kind, false, what)?))
 }
@@ -93,9 +93,7 @@ fn all_read(intact: Intact) -> Result<()> {
 /// The signature of `len` bytes. `block_size` is 0 for the usual choice.
 pub fn signature(src: &mut dyn Read, len: u64, block_size: u32, kind: SumKind) -> Result<Vec<u8>> {
     if block_size > MAX_BLOCK {
-        return Err(Error::Usage(format!(
-            "a block of {block_size} bytes is over the limit of {MAX_BLOCK}"
-        )));
+        bail!(Usage; "a block of {block_size} bytes is over the limit of {MAX_BLOCK}");
     }
     let head = sum_head(len, block_size, PROTOCOL, kind, true);
     let mut out = Vec::new();
@@ -119,7 +117,7 @@ pub fn delta(
     let (kind, head) = read_header(SIGNATURE_MAGIC, "signature", &mut rest)?;
     let sig = Signature::read(&mut rest, head, u64::MAX)?;
     if !rest.is_empty() {
-        return Err(Error::Protocol("data after the end of a signature".into()));
+        bail!(Protocol; "data after the end of a signature");
     }
     let mut start = Vec::new();
     put_header(DELTA_MAGIC, kind, head, &mut start)?;
@@ -170,9 +168,7 @@ pub fn patch(basis: &mut dyn Basis, delta: &mut dyn Source, out: &mut dyn FnMut(
     let mut sum = vec![0; digest_len(kind)];
     delta.read_exact(&mut sum)?;
     if whole.finish().as_slice() != sum {
-        return Err(Error::Stream(
-            "the result does not have the sum of the new file: is this the right basis?".into(),
-        ));
+        bail!(Stream; "the result does not have the sum of the new file: is this the right basis?");
     }
     Ok(written)
 }

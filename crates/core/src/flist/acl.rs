@@ -1,6 +1,7 @@
 //! POSIX ACLs as they travel (spec: protocol 5.11).
 
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
+use crate::tree::acl::{Acl, Named};
 use crate::wire::ints::{put_byte, put_varint, Source};
 
 /// Most named entries of one ACL (spec: protocol 12).
@@ -14,77 +15,7 @@ const NAMED: u8 = 0x10;
 const HAS_NAME: u32 = 1;
 const IS_USER: u32 = 2;
 
-/// An entry for one user or group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct NamedAce {
-    pub id: u32,
-    pub is_user: bool,
-    /// 0..=7.
-    pub perms: u8,
-}
-
-/// An access or default ACL. What is `None` is not part of it (on the wire, an access ACL leaves out what the mode
-/// says). Permissions are 0..=7.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Acl {
-    /// The owner.
-    pub user_obj: Option<u8>,
-    /// The owning group.
-    pub group_obj: Option<u8>,
-    /// The most that named entries and groups may do.
-    pub mask: Option<u8>,
-    /// Everybody else.
-    pub other: Option<u8>,
-    /// Users by id, then groups by id.
-    pub named: Vec<NamedAce>,
-}
-
 impl Acl {
-    /// Nothing at all: as a default ACL, none is set; as a received access ACL, the mode says everything.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// An access ACL as it is sent: without what `mode` says. (Named entries never come without a mask, so doing it
-    /// again changes nothing.)
-    pub fn stripped(&self, mode: u32) -> Self {
-        let group = (mode >> 3 & 7) as u8;
-        Self {
-            user_obj: None,
-            group_obj: self
-                .group_obj
-                .filter(|&g| (self.mask.is_some() || !self.named.is_empty()) && g != group),
-            mask: self.mask.filter(|&m| self.named.is_empty() || m != group),
-            other: None,
-            named: self.named.clone(),
-        }
-    }
-
-    /// A received access ACL with what `mode` says put back.
-    pub fn completed(&self, mode: u32) -> Self {
-        let group = (mode >> 3 & 7) as u8;
-        Self {
-            user_obj: Some((mode >> 6 & 7) as u8),
-            group_obj: self.group_obj.or(Some(group)),
-            mask: self.mask.or_else(|| (!self.named.is_empty()).then_some(group)),
-            other: Some((mode & 7) as u8),
-            named: self.named.clone(),
-        }
-    }
-
-    /// A received default ACL: named entries need a mask, which is all that they and the group are given.
-    pub fn completed_default(&self) -> Self {
-        let mut out = self.clone();
-        if out.mask.is_none() && !out.named.is_empty() {
-            out.mask = Some(
-                out.named
-                    .iter()
-                    .fold(out.group_obj.unwrap_or(0), |all, n| all | n.perms),
-            );
-        }
-        out
-    }
-
     /// Write a literal. `name` is asked once for each named entry and gives the name that goes with the id, if it is
     /// to be sent.
     pub fn put(&self, out: &mut Vec<u8>, mut name: impl FnMut(u32, bool) -> Option<Vec<u8>>) {
@@ -145,9 +76,7 @@ impl Acl {
         }
         let count = src.varint()?;
         if !(0..=MAX_NAMED).contains(&count) {
-            return Err(Error::Protocol(format!(
-                "wire value ACL count out of range: {count} not in [0,{MAX_NAMED}] [{role}]"
-            )));
+            bail!(Protocol; "wire value ACL count out of range: {count} not in [0,{MAX_NAMED}] [{role}]");
         }
         for _ in 0..count {
             let id = src.varint()? as u32;
@@ -161,7 +90,7 @@ impl Acl {
                 Some(src.bytes(n.into())?)
             };
             let id = map(id, is_user, name.as_deref());
-            acl.named.push(NamedAce { id, is_user, perms });
+            acl.named.push(Named { id, perms, is_user });
         }
         Ok(acl)
     }
@@ -178,8 +107,8 @@ fn perms(v: u32) -> Result<u8> {
 mod tests {
     use super::*;
 
-    fn ace(id: u32, is_user: bool, perms: u8) -> NamedAce {
-        NamedAce { id, is_user, perms }
+    fn ace(id: u32, is_user: bool, perms: u8) -> Named {
+        Named { id, perms, is_user }
     }
 
     // The example of 5.11.

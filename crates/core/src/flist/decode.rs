@@ -1,7 +1,7 @@
 //! Lists from the wire (spec: protocol 5, limits in 12).
 
 use super::charset::Charset;
-use super::entry::{eflag, mode, split, NewEntry};
+use super::entry::{eflag, split, NewEntry};
 use super::hardlinks::{HardLinks, LinkRole};
 use super::ids::IdMap;
 use super::names::{clean, shown};
@@ -10,7 +10,8 @@ use super::segment::builder::SegmentBuilder;
 use super::segment::Segment;
 use super::tables::Tables;
 use super::MAX_NAME;
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
+use crate::tree::mode;
 use crate::wire::ints::Source;
 use std::collections::HashMap;
 
@@ -193,7 +194,7 @@ impl Decoder {
             flags |= u32::from(src.byte()?) << 8;
             if flags == xmit::IO_ERROR_END && self.o.protocol >= 30 {
                 if self.o.protocol == 30 && !self.o.safe_flist {
-                    return Err(Error::Protocol("invalid flist flag: 0x1004".into()));
+                    bail!(Protocol; "invalid flist flag: 0x1004");
                 }
                 self.io_error |= src.varint()? & 7;
                 return Ok(None);
@@ -218,12 +219,11 @@ impl Decoder {
             .ok()
             .filter(|&suffix| shared <= self.prev_name.len() && suffix <= MAX_NAME && shared + suffix <= MAX_NAME);
         let Some(suffix) = fits else {
-            return Err(Error::Memory(format!(
-                "overflow: xflags=0x{flags:x} l1={shared} l2={suffix} lastname={} [{role}]\n{}",
-                shown(&self.prev_name),
-                self.overflow(),
-                role = self.role
-            )));
+            bail!(
+                Memory;
+                "overflow: xflags=0x{flags:x} l1={shared} l2={suffix} lastname={} [{}]\n{}",
+                shown(&self.prev_name), self.role, self.overflow()
+            );
         };
         self.prev_name.resize(shared + suffix, 0);
         src.read_exact(&mut self.prev_name[shared..])
@@ -251,7 +251,7 @@ impl Decoder {
         }
         clean(&mut self.name, self.o.relative)?;
         if self.name.len() > MAX_NAME {
-            return Err(Error::Memory(format!("file name too long: {}", shown(&self.name))));
+            bail!(Memory; "file name too long: {}", shown(&self.name));
         }
         Ok(true)
     }
@@ -269,19 +269,13 @@ impl Decoder {
         }
         let first = src.varint()?;
         if first < 0 || i64::from(first) >= ndx {
-            return Err(Error::Protocol(format!(
-                "hard-link reference out of range: {first} ({ndx})"
-            )));
+            bail!(Protocol; "hard-link reference out of range: {first} ({ndx})");
         }
         if !self.firsts.contains_key(&(first as u32)) {
             if first < start {
-                return Err(Error::Protocol(format!(
-                    "hard-link gnum {first} precedes flist start {start}"
-                )));
+                bail!(Protocol; "hard-link gnum {first} precedes flist start {start}");
             }
-            return Err(Error::Protocol(format!(
-                "hard-link reference to an entry that is no first link: {first}"
-            )));
+            bail!(Protocol; "hard-link reference to an entry that is no first link: {first}");
         }
         let at = first.checked_sub(start).filter(|&at| at >= 0);
         Ok((group(first as u32), at.map(|at| (at as usize, first as u32))))
@@ -315,23 +309,12 @@ impl Decoder {
             self.firsts.insert(ndx as u32, (self.prev.uid, self.prev.gid));
         }
         if hlinked && is_dir && p >= 30 {
-            return Err(Error::Protocol("hard-link data on a directory from sender".into()));
+            bail!(Protocol; "hard-link data on a directory from sender");
         }
-        let acl = if self.o.acls && !mode::is_link(m) {
-            Some(self.read_acl(src, false)?)
-        } else {
-            None
-        };
-        let default_acl = if self.o.acls && is_dir {
-            Some(self.read_acl(src, true)?)
-        } else {
-            None
-        };
-        let xattrs = if self.o.xattrs {
-            Some(self.read_xattrs(src)?)
-        } else {
-            None
-        };
+        let (has_acl, has_default) = (self.o.acls && !mode::is_link(m), self.o.acls && is_dir);
+        let acl = has_acl.then(|| self.read_acl(src, false)).transpose()?;
+        let default_acl = has_default.then(|| self.read_acl(src, true)).transpose()?;
+        let xattrs = self.o.xattrs.then(|| self.read_xattrs(src)).transpose()?;
 
         let mut eflags = self.entry_flags(flags, is_dir);
         if fields.has_link && !self.convert_link() {
@@ -452,10 +435,7 @@ impl Decoder {
     fn check_name(&mut self, is_dir: bool, parent: Option<(i32, &[u8])>) -> Result<Vetted> {
         let is_root = self.name == b"." || self.name == b"/";
         if is_root && !is_dir {
-            return Err(Error::Protocol(format!(
-                "ERROR: rejecting non-directory transfer-root entry: {}",
-                shown(&self.name)
-            )));
+            bail!(Protocol; "ERROR: rejecting non-directory transfer-root entry: {}", shown(&self.name));
         }
         self.check_parent(parent)?;
         let Some(vet) = &mut self.vet else {

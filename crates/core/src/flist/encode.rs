@@ -1,14 +1,15 @@
 //! Lists onto the wire (spec: protocol 5).
 
-use super::entry::{eflag, mode, NewEntry};
+use super::entry::{eflag, NewEntry};
 use super::hardlinks::{HardLinks, LinkRole};
 use super::ids::{IdLookup, SentNames, Who};
 use super::options::{makedev, xmit, FlistOptions, Prev};
 use super::segment::Segment;
 use super::tables::Tables;
 use super::xattr::put_set;
-use super::{acl::Acl, MAX_NAME};
-use crate::error::{Error, Result};
+use super::MAX_NAME;
+use crate::error::{bail, Result};
+use crate::tree::{mode, Acl};
 use crate::wire::ints::{put_byte, put_int, put_longint, put_varint, put_varlong, put_x30int, put_x30long};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -443,7 +444,7 @@ impl Encoder {
         self.start_list(segment.start);
         for i in 0..segment.len() {
             if !self.encode_entry(&segment.view(i), out) {
-                return Err(Error::Protocol("file name cannot be sent".into()));
+                bail!(Protocol; "file name cannot be sent");
             }
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! One entry of a file list, and what a scanner hands over to make one.
 
+use crate::tree::mode;
+
 /// Flags of an [`Entry`]. They are this program's, not the wire's (spec: protocol 5.2 has those).
 pub(crate) mod eflag {
     /// A directory named as a source argument, or the root of one.
@@ -26,51 +28,6 @@ pub(crate) mod eflag {
     pub(crate) const UNCONVERTED: u16 = 0x0400;
     /// Any flag with which an entry takes no part in the transfer.
     pub(crate) const INACTIVE: u16 = DUPLICATE | PRUNED | UNCONVERTED;
-}
-
-/// Tests on a mode as it travels: 16 bits of Unix `st_mode` (spec: protocol 5.4).
-pub mod mode {
-    /// The bits of the type.
-    pub const TYPE: u32 = 0o170_000;
-    /// Socket.
-    pub const SOCKET: u32 = 0o140_000;
-    /// Symbolic link.
-    pub const LINK: u32 = 0o120_000;
-    /// Regular file.
-    pub const FILE: u32 = 0o100_000;
-    /// Block device.
-    pub const BLOCK: u32 = 0o060_000;
-    /// Directory.
-    pub const DIR: u32 = 0o040_000;
-    /// Character device.
-    pub const CHAR: u32 = 0o020_000;
-    /// Named pipe.
-    pub const FIFO: u32 = 0o010_000;
-
-    /// Directory.
-    pub fn is_dir(m: u32) -> bool {
-        m & TYPE == DIR
-    }
-    /// Regular file.
-    pub fn is_file(m: u32) -> bool {
-        m & TYPE == FILE
-    }
-    /// Symbolic link.
-    pub fn is_link(m: u32) -> bool {
-        m & TYPE == LINK
-    }
-    /// Block or character device.
-    pub fn is_device(m: u32) -> bool {
-        matches!(m & TYPE, BLOCK | CHAR)
-    }
-    /// FIFO or socket.
-    pub fn is_special(m: u32) -> bool {
-        matches!(m & TYPE, FIFO | SOCKET)
-    }
-    /// One of the seven types.
-    pub fn is_known(m: u32) -> bool {
-        matches!(m & TYPE, SOCKET | LINK | FILE | BLOCK | DIR | CHAR | FIFO)
-    }
 }
 
 /// No extra record, no table index.
@@ -116,9 +73,6 @@ impl Entry {
     }
     pub fn is_device(&self) -> bool {
         mode::is_device(self.mode)
-    }
-    pub fn is_special(&self) -> bool {
-        mode::is_special(self.mode)
     }
     /// All of these [`eflag`]s are set.
     pub fn has(&self, flags: u16) -> bool {

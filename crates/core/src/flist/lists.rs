@@ -1,8 +1,9 @@
 //! The live lists of a connection and their numbering (spec: protocol 5.8, 5.10).
 
+use super::at::At;
 use super::entry::eflag;
 use super::segment::Segment;
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::wire::ndx::NDX_FLIST_OFFSET;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -10,20 +11,24 @@ use std::sync::Arc;
 /// Where an index leads.
 #[derive(Debug, Clone)]
 pub struct Found {
-    pub segment: Arc<Segment>,
-    /// Position in it.
-    pub pos: usize,
+    /// The entry, which may have been dropped.
+    pub at: At,
     /// The index was the gap before a list: the entry is the directory that the list belongs to.
     pub is_parent: bool,
+}
+
+impl Found {
     /// The entry was not dropped as a duplicate or pruned.
-    pub active: bool,
+    pub fn is_active(&self) -> bool {
+        self.at.entry().is_active()
+    }
 }
 
 #[derive(Debug, Clone)]
 struct List {
     segment: Arc<Segment>,
     /// The directory that it belongs to.
-    parent: Option<(Arc<Segment>, u32)>,
+    parent: Option<At>,
 }
 
 /// Lists in order of arrival. Each role has its own and drops what it is done with; the segments are shared. A segment
@@ -34,7 +39,7 @@ pub struct Lists {
     live: VecDeque<List>,
     next_start: i32,
     /// Directories whose sub-list has not come, by directory index.
-    waiting: HashMap<i32, (Arc<Segment>, u32)>,
+    waiting: HashMap<i32, At>,
     /// Directories that were dropped as duplicates or pruned.
     cleared: HashSet<i32>,
     next_dir: i32,
@@ -66,7 +71,7 @@ impl Lists {
     /// The directory that an announced sub-list belongs to.
     ///
     /// Errors: `Protocol` for an index that is unknown or deactivated, a second sub-list, or one after the end.
-    pub fn expect(&self, dir_ndx: i32) -> Result<(&Arc<Segment>, usize)> {
+    pub fn expect(&self, dir_ndx: i32) -> Result<&At> {
         // The text is rsync's, so it speaks of indices as they travel; only a receiver reads lists.
         let refuse = |why: &str| {
             Err(Error::Protocol(format!(
@@ -80,7 +85,7 @@ impl Lists {
             return refuse(": no more lists");
         }
         match self.waiting.get(&dir_ndx) {
-            Some((segment, pos)) => Ok((segment, *pos as usize)),
+            Some(at) => Ok(at),
             None if self.cleared.contains(&dir_ndx) => Err(Error::Protocol(format!(
                 "rsync: refusing flist for cleared dir_ndx {dir_ndx}"
             ))),
@@ -91,18 +96,13 @@ impl Lists {
         }
     }
 
-    /// The path of the directory that an announced sub-list belongs to; errors as [`expect`](Self::expect).
-    pub fn expect_path(&self, dir_ndx: i32) -> Result<Vec<u8>> {
-        self.expect(dir_ndx).map(|(segment, pos)| segment.name(pos))
-    }
-
     /// Add the next list. Its `start` must be [`next_start`](Self::next_start).
     ///
     /// Errors: `Protocol`, as [`expect`](Self::expect), and for a second first list.
     pub fn add(&mut self, segment: Arc<Segment>) -> Result<()> {
         let parent = if segment.dir_ndx < 0 {
             if self.added > 0 {
-                return Err(Error::Protocol("a second first list".into()));
+                bail!(Protocol; "a second first list");
             }
             None
         } else {
@@ -115,13 +115,12 @@ impl Lists {
             .and_then(|n| self.next_dir.checked_add(n));
         let next = segment.next_start();
         let (Some(dirs), true) = (dirs, next < i32::MAX) else {
-            return Err(Error::Memory("file list too long".into()));
+            bail!(Memory; "file list too long");
         };
         if self.inc_recurse {
             for (k, pos) in segment.directories().enumerate() {
                 if segment.entry(pos).flags & (eflag::DUPLICATE | eflag::PRUNED) == 0 {
-                    self.waiting
-                        .insert(self.next_dir + k as i32, (segment.clone(), pos as u32));
+                    self.waiting.insert(self.next_dir + k as i32, At::new(&segment, pos));
                 } else {
                     self.cleared.insert(self.next_dir + k as i32);
                 }
@@ -151,11 +150,6 @@ impl Lists {
         self.added
     }
 
-    /// Lists that are not finished.
-    pub fn len(&self) -> usize {
-        self.live.len()
-    }
-
     /// Whether all lists are finished.
     pub fn is_empty(&self) -> bool {
         self.live.is_empty()
@@ -166,23 +160,10 @@ impl Lists {
         self.live.front().map(|l| &l.segment)
     }
 
-    /// A live list by its place, oldest first.
-    pub fn get(&self, i: usize) -> Option<&Arc<Segment>> {
-        self.live.get(i).map(|l| &l.segment)
-    }
-
     /// The directory entry that a live list belongs to: for a sub-list its directory, for the first list its `.`.
-    pub fn parent(&self, i: usize) -> Option<(&Arc<Segment>, usize)> {
-        let list = self.live.get(i)?;
-        match &list.parent {
-            Some((segment, pos)) => Some((segment, *pos as usize)),
-            None => root_of(&list.segment).map(|pos| (&list.segment, pos)),
-        }
-    }
-
-    /// Entries in lists that are not finished.
-    pub fn entries(&self) -> usize {
-        self.live.iter().map(|l| l.segment.len()).sum()
+    fn parent(list: &List) -> Option<At> {
+        let root = || root_of(&list.segment).map(|pos| At::new(&list.segment, pos));
+        list.parent.clone().or_else(root)
     }
 
     /// The oldest list is done with: forget it.
@@ -216,23 +197,15 @@ impl Lists {
         let gap = i32::from(self.inc_recurse);
         let after = self.live.partition_point(|l| l.segment.start - gap <= ndx);
         let i = after.checked_sub(1)?;
-        let segment = &self.live[i].segment;
-        if ndx < segment.start {
-            let (segment, pos) = self.parent(i)?;
-            return Some(Found {
-                active: segment.entry(pos).is_active(),
-                segment: segment.clone(),
-                pos,
-                is_parent: true,
-            });
-        }
-        let pos = (ndx - segment.start) as usize;
-        (pos < segment.len()).then(|| Found {
-            active: segment.entry(pos).is_active(),
-            segment: segment.clone(),
-            pos,
-            is_parent: false,
-        })
+        let list = &self.live[i];
+        let is_parent = ndx < list.segment.start;
+        let at = if is_parent {
+            Self::parent(list)?
+        } else {
+            let pos = (ndx - list.segment.start) as usize;
+            (pos < list.segment.len()).then(|| At::new(&list.segment, pos))?
+        };
+        Some(Found { at, is_parent })
     }
 }
 
@@ -267,8 +240,8 @@ mod tests {
     fn name(lists: &Lists, ndx: i32) -> std::result::Result<(String, bool), i32> {
         lists
             .find(ndx)
-            .filter(|f| f.active)
-            .map(|f| (String::from_utf8(f.segment.name(f.pos)).unwrap(), f.is_parent))
+            .filter(Found::is_active)
+            .map(|f| (String::from_utf8(f.at.name()).unwrap(), f.is_parent))
             .ok_or_else(|| lists.out_of_range(ndx, "test", "receiver").code())
     }
 
@@ -284,7 +257,7 @@ mod tests {
         assert_eq!(name(&lists, 1), Ok((".".into(), false)));
         assert_eq!(name(&lists, 2), Ok(("a".into(), false)));
         assert_eq!(name(&lists, 5), Err(2));
-        assert_eq!(lists.expect_path(1).unwrap(), b"sub");
+        assert_eq!(lists.expect(1).unwrap().name(), b"sub");
         assert_eq!(lists.expect(2).unwrap_err().code(), 2);
         assert_eq!(lists.expect(-1).unwrap_err().code(), 2);
 
@@ -293,13 +266,12 @@ mod tests {
         assert_eq!(lists.add(sub).unwrap_err().code(), 2);
         assert_eq!(name(&lists, 5), Ok(("sub".into(), true)));
         assert_eq!(name(&lists, 6), Ok(("sub/b".into(), false)));
-        assert_eq!(lists.entries(), 6);
 
         // The first list is finished; its directory is still what index 5 means.
         lists.finish_first().unwrap();
         assert_eq!(name(&lists, 2), Err(2));
         assert_eq!(name(&lists, 5), Ok(("sub".into(), true)));
-        assert_eq!(lists.expect_path(2).unwrap(), b"sub/d");
+        assert_eq!(lists.expect(2).unwrap().name(), b"sub/d");
         lists.complete();
         assert!(lists.is_complete());
         assert_eq!(lists.expect(2).unwrap_err().code(), 2);
@@ -324,11 +296,11 @@ mod tests {
     fn dropped_entries_keep_their_index() {
         let mut lists = Lists::new(true);
         lists.add(list(1, -1, &["a", "a", "d/", "d/", "e/"])).unwrap();
-        assert!(lists.find(1).unwrap().active);
-        assert!(!lists.find(2).unwrap().active);
-        assert_eq!(lists.expect_path(0).unwrap(), b"d");
+        assert!(lists.find(1).unwrap().is_active());
+        assert!(!lists.find(2).unwrap().is_active());
+        assert_eq!(lists.expect(0).unwrap().name(), b"d");
         assert_eq!(lists.expect(1).unwrap_err().code(), 2);
-        assert_eq!(lists.expect_path(2).unwrap(), b"e");
+        assert_eq!(lists.expect(2).unwrap().name(), b"e");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! them. [`Lists`] keeps the live segments and resolves indices.
 
 pub(crate) mod acl;
+pub(crate) mod at;
 pub mod charset;
 pub(crate) mod decode;
 pub(crate) mod encode;
@@ -24,13 +25,11 @@ pub mod xattr;
 #[cfg(test)]
 mod tests;
 
-pub use acl::Acl;
-pub(crate) use acl::NamedAce;
+pub(crate) use at::At;
 pub use charset::{Charset, Iconv};
 pub use decode::Decoder;
 pub(crate) use decode::{Received, Unconverted, Vet, Vetted, EILSEQ};
 pub(crate) use encode::Encoder;
-pub use entry::mode;
 pub(crate) use entry::{eflag, Entry, NewEntry};
 pub(crate) use hardlinks::HardLinks;
 pub use ids::{IdFiles, IdLookup, IdMap, Who};

@@ -1,6 +1,6 @@
 //! Names as a peer sends them: clean-up and refusals (spec: protocol 5.3, security SEC-11).
 
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 use std::fmt::Write;
 
 /// Longest component of a name in bytes.
@@ -34,10 +34,7 @@ pub(crate) fn shown(name: &[u8]) -> String {
 /// name, a NUL, or a component over [`MAX_COMPONENT`] bytes.
 pub(crate) fn clean(name: &mut Vec<u8>, relative: bool) -> Result<()> {
     if name.is_empty() || memchr::memchr(0, name).is_some() {
-        return Err(Error::Protocol(format!(
-            "invalid file name from sender: \"{}\"",
-            shown(name)
-        )));
+        bail!(Protocol; "invalid file name from sender: \"{}\"", shown(name));
     }
     let absolute = name[0] == b'/';
     let mut untidy = name.len() > 1 && name.ends_with(b"/");
@@ -48,19 +45,13 @@ pub(crate) fn clean(name: &mut Vec<u8>, relative: bool) -> Result<()> {
             b".." => unsafe_name = true,
             b"" | b"." => untidy |= body.len() > part.len(),
             _ if part.len() > MAX_COMPONENT => {
-                return Err(Error::Protocol(format!(
-                    "file name component too long from sender: {}",
-                    shown(name)
-                )))
+                bail!(Protocol; "file name component too long from sender: {}", shown(name))
             }
             _ => {}
         }
     }
     if unsafe_name {
-        return Err(Error::Unsupported(format!(
-            "ABORTING due to unsafe pathname from sender: {}",
-            shown(name)
-        )));
+        bail!(Unsupported; "ABORTING due to unsafe pathname from sender: {}", shown(name));
     }
     if untidy || (absolute && body == b".") {
         let mut tidy = Vec::with_capacity(name.len());

@@ -1,7 +1,7 @@
 //! What decides the form of a list on the wire.
 
 use super::charset::{Charset, Iconv};
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::plan::{Plan, SumKind};
 use crate::sums::digest_len;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ impl FlistOptions {
             None => None,
             Some(name) => match Iconv::new(name) {
                 Some(set) => Some(Arc::new(set)),
-                None => return Err(Error::Unsupported(format!("iconv_open(\"UTF-8\", \"{name}\") failed"))),
+                None => bail!(Unsupported; "iconv_open(\"UTF-8\", \"{name}\") failed"),
             },
         };
         let out = Self {
@@ -117,10 +117,7 @@ impl FlistOptions {
             )))
         };
         if !PROTOCOLS.contains(&self.protocol) {
-            return Err(Error::Protocol(format!(
-                "protocol {} is not spoken here",
-                self.protocol
-            )));
+            bail!(Protocol; "protocol {} is not spoken here", self.protocol);
         }
         if self.acls && self.protocol < 30 {
             return late("--acls", 30);
@@ -129,9 +126,7 @@ impl FlistOptions {
             return late("--xattrs", 30);
         }
         if self.crtimes && !self.varint_flags {
-            return Err(Error::Protocol(
-                "Both rsync versions must be at least 3.2.0 for --crtimes.".into(),
-            ));
+            bail!(Protocol; "Both rsync versions must be at least 3.2.0 for --crtimes.");
         }
         // With one flag byte 3.5.0 itself loses its place in the stream.
         if self.atimes && self.protocol < 28 {

@@ -4,7 +4,7 @@ pub(crate) mod builder;
 
 use super::entry::{eflag, Entry, Extra, NewEntry, NONE};
 use super::order::{compare, partition, Key};
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 use crate::wire::item::IoErrors;
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -96,7 +96,7 @@ impl Store {
         let at = self.arena.len();
         // Offsets are 32 bits wide; NONE is not one of them.
         if at + bytes.len() >= NONE as usize {
-            return Err(Error::Memory("file list too large".into()));
+            bail!(Memory; "file list too large");
         }
         self.arena.extend_from_slice(bytes);
         Ok(at as u32)
@@ -235,11 +235,6 @@ impl Segment {
         (group != NONE && self.entry(i).has(eflag::HLINKED)).then_some(group)
     }
 
-    /// Device and inode, on the side that scanned.
-    pub fn inode(&self, i: usize) -> Option<(u64, u64)> {
-        self.store.inodes.get(self.extra(i)?.inode as usize).copied()
-    }
-
     /// Access and default ACL, indices into [`super::Tables`].
     pub fn acl(&self, i: usize) -> (Option<u32>, Option<u32>) {
         let present = |v: u32| (v != NONE).then_some(v);
@@ -335,49 +330,6 @@ impl Segment {
                 self.store.entries[i].flags |= eflag::PRUNED;
             }
         }
-    }
-
-    /// The range of `k` (see [`at`](Self::at)) that holds what is below a directory, at any depth, in the order of
-    /// protocol 29 and later; `.` and the empty name mean the whole list.
-    pub fn below(&self, dir: &[u8]) -> std::ops::Range<usize> {
-        let n = self.len();
-        if dir.is_empty() || dir == b"." {
-            return 0..n;
-        }
-        let range = self.below_prefix(&[dir, b"/"].concat());
-        if range.is_empty() && self.absolute {
-            return self.below_prefix(&[b"/", dir, b"/"].concat());
-        }
-        range
-    }
-
-    fn below_prefix(&self, prefix: &[u8]) -> std::ops::Range<usize> {
-        let n = self.len();
-        // "dir/" with an empty item after it sorts before everything below, and its last byte + 1 after it.
-        let at = |k: usize| self.store.sort_key(self.entry(self.at(k)));
-        let from = partition(n, |k| {
-            let key = Key {
-                dir: prefix,
-                base: b"",
-                is_dir: false,
-            };
-            compare(&at(k), &key, self.protocol) == Ordering::Less
-        });
-        let to = from
-            + partition(n - from, |k| {
-                let key = at(from + k);
-                key.dir.starts_with(prefix)
-            });
-        from..to
-    }
-
-    /// Bytes of memory held, for budgets.
-    pub fn footprint(&self) -> usize {
-        self.store.entries.capacity() * std::mem::size_of::<Entry>()
-            + self.store.extras.capacity() * std::mem::size_of::<Extra>()
-            + self.store.arena.capacity()
-            + self.store.inodes.capacity() * 16
-            + self.order.as_ref().map_or(0, |o| o.capacity() * 4)
     }
 }
 

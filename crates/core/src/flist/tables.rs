@@ -1,16 +1,48 @@
 //! The ACLs and attribute sets that entries refer to by index (spec: protocol 5.11, 5.12).
 
-use super::acl::Acl;
 use super::xattr::{XattrSet, XattrValue};
+use crate::tree::Acl;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
+
+/// Values by index, and the indices of those that were interned.
+#[derive(Debug)]
+struct Table<T> {
+    values: Vec<Arc<T>>,
+    index: HashMap<Arc<T>, u32>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self {
+            values: Vec::new(),
+            index: HashMap::new(),
+        }
+    }
+}
+
+impl<T: Eq + Hash> Table<T> {
+    fn add(&mut self, value: Arc<T>) -> u32 {
+        self.values.push(value);
+        self.values.len() as u32 - 1
+    }
+
+    fn intern(&mut self, value: T) -> u32 {
+        if let Some(&i) = self.index.get(&value) {
+            return i;
+        }
+        let value = Arc::new(value);
+        let i = self.add(Arc::clone(&value));
+        self.index.insert(value, i);
+        i
+    }
+}
 
 #[derive(Debug, Default)]
 struct Inner {
-    acls: Vec<Arc<Acl>>,
-    xattrs: Vec<Arc<XattrSet>>,
-    acl_index: HashMap<Arc<Acl>, u32>,
-    xattr_index: HashMap<Arc<XattrSet>, u32>,
+    acls: Table<Acl>,
+    xattrs: Table<XattrSet>,
 }
 
 /// Grows for as long as a connection lasts. Clones share the tables, so that the threads of a transfer can.
@@ -18,11 +50,6 @@ struct Inner {
 pub struct Tables(Arc<RwLock<Inner>>);
 
 impl Tables {
-    /// Empty tables.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     fn write<T>(&self, f: impl FnOnce(&mut Inner) -> T) -> T {
         f(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
     }
@@ -33,62 +60,40 @@ impl Tables {
 
     /// Index of an ACL equal to this one; it is added if there is none.
     pub fn intern_acl(&self, acl: Acl) -> u32 {
-        self.write(|t| {
-            if let Some(&i) = t.acl_index.get(&acl) {
-                return i;
-            }
-            let acl = Arc::new(acl);
-            let i = t.acls.len() as u32;
-            t.acls.push(acl.clone());
-            t.acl_index.insert(acl, i);
-            i
-        })
+        self.write(|t| t.acls.intern(acl))
     }
 
     /// Index of a set equal to this one; it is added if there is none.
     pub fn intern_xattrs(&self, set: XattrSet) -> u32 {
-        self.write(|t| {
-            if let Some(&i) = t.xattr_index.get(&set) {
-                return i;
-            }
-            let set = Arc::new(set);
-            let i = t.xattrs.len() as u32;
-            t.xattrs.push(set.clone());
-            t.xattr_index.insert(set, i);
-            i
-        })
+        self.write(|t| t.xattrs.intern(set))
     }
 
     /// Add an ACL as it came.
     pub fn add_acl(&self, acl: Acl) -> u32 {
-        self.write(|t| {
-            t.acls.push(Arc::new(acl));
-            t.acls.len() as u32 - 1
-        })
+        self.write(|t| t.acls.add(Arc::new(acl)))
     }
 
     /// Add a set as it came.
     pub fn add_xattrs(&self, set: XattrSet) -> u32 {
-        self.write(|t| {
-            t.xattrs.push(Arc::new(set));
-            t.xattrs.len() as u32 - 1
-        })
+        self.write(|t| t.xattrs.add(Arc::new(set)))
     }
 
     /// An ACL by index; an empty one for an index that was never given out.
     pub fn acl(&self, i: u32) -> Arc<Acl> {
-        self.read(|t| t.acls.get(i as usize).cloned()).unwrap_or_default()
+        self.read(|t| t.acls.values.get(i as usize).cloned())
+            .unwrap_or_default()
     }
 
     /// A set by index; an empty one for an index that was never given out.
     pub fn xattrs(&self, i: u32) -> Arc<XattrSet> {
-        self.read(|t| t.xattrs.get(i as usize).cloned()).unwrap_or_default()
+        self.read(|t| t.xattrs.values.get(i as usize).cloned())
+            .unwrap_or_default()
     }
 
     /// Put a delivered value in the place of its digest. `number` counts from 1.
     pub fn set_value(&self, i: u32, number: u32, value: Vec<u8>) {
         self.write(|t| {
-            let Some(set) = t.xattrs.get_mut(i as usize) else {
+            let Some(set) = t.xattrs.values.get_mut(i as usize) else {
                 return;
             };
             if let Some(item) = (number as usize)
@@ -103,7 +108,7 @@ impl Tables {
     /// Change the ids of all ACLs, when the names came after the list.
     pub fn map_ids(&self, mut map: impl FnMut(u32, bool) -> u32) {
         self.write(|t| {
-            for acl in t.acls.iter_mut().filter(|a| !a.named.is_empty()) {
+            for acl in t.acls.values.iter_mut().filter(|a| !a.named.is_empty()) {
                 for ace in &mut Arc::make_mut(acl).named {
                     ace.id = map(ace.id, ace.is_user);
                 }
@@ -118,7 +123,7 @@ mod tests {
 
     #[test]
     fn equal_things_share_an_index() {
-        let t = Tables::new();
+        let t = Tables::default();
         let acl = Acl {
             mask: Some(7),
             ..Acl::default()

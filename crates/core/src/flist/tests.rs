@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::error::Result;
+use crate::tree::acl::{Acl, Named};
+use crate::tree::mode;
 use crate::wire::ints::{put_varint, Source};
 use crate::wire::ndx::{NdxReader, NdxWriter, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use proptest::prelude::*;
@@ -17,7 +19,7 @@ fn lookup() -> Arc<dyn IdLookup> {
 
 fn decoder(o: &FlistOptions) -> Decoder {
     let ids = IdMap::new(lookup(), b"", b"", o.numeric_ids, o.id0_names).unwrap();
-    Decoder::new(o.clone(), Tables::new(), ids)
+    Decoder::new(o.clone(), Tables::default(), ids)
 }
 
 fn unhex(text: &str) -> Vec<u8> {
@@ -50,7 +52,7 @@ fn decode(o: &FlistOptions, src: &mut &[u8]) -> Result<(Vec<Received>, Tables)> 
         }
         let dir = NDX_FLIST_OFFSET - n;
         assert!(dir >= 0, "a sub-list was expected, not {n}");
-        let path = lists.expect_path(dir)?;
+        let path = lists.expect(dir)?.name();
         let list = d.read_list(src, lists.next_start(), Some((dir, &path)))?;
         lists.add(Arc::new(list.segment.clone()))?;
         out.push(list);
@@ -209,7 +211,7 @@ fn captures_have_the_right_contents() {
             let default = tables.acl(s.acl(sub).1.unwrap());
             assert_eq!(
                 default.named,
-                [NamedAce {
+                [Named {
                     id: 1,
                     is_user: true,
                     perms: 7
@@ -307,7 +309,7 @@ fn worked_session_pull() {
 
 fn one(o: &FlistOptions, e: &NewEntry) -> Vec<u8> {
     let mut out = Vec::new();
-    assert!(Encoder::new(o.clone(), Tables::new(), lookup()).encode_entry(e, &mut out));
+    assert!(Encoder::new(o.clone(), Tables::default(), lookup()).encode_entry(e, &mut out));
     out
 }
 
@@ -381,7 +383,7 @@ fn flag_words() {
 fn end_markers() {
     let end = |o: FlistOptions, err: i32| {
         let mut out = Vec::new();
-        let mut e = Encoder::new(o, Tables::new(), lookup());
+        let mut e = Encoder::new(o, Tables::default(), lookup());
         let message = e.end_marker(err, &mut out);
         (out, message)
     };
@@ -421,7 +423,7 @@ fn id_lists() {
         inc_recurse: false,
         ..new_options(32)
     };
-    let mut e = Encoder::new(o.clone(), Tables::new(), lookup());
+    let mut e = Encoder::new(o.clone(), Tables::default(), lookup());
     let mut out = Vec::new();
     for (uid, gid, name) in [(1, 2, b"a"), (0, 0, b"b"), (4321, 4321, b"c")] {
         e.encode_entry(
@@ -440,7 +442,7 @@ fn id_lists() {
     assert_eq!(&out[at..], b"\x01\x06daemon\x00\x04root\x02\x03bin\x00\x04root");
     let there = IdFiles::parse(b"daemon:x:77:\n", b"bin:x:88:\nroot:x:9:\n");
     let ids = IdMap::new(Arc::new(there), b"4321:5", b"", false, true).unwrap();
-    let list = Decoder::new(o.clone(), Tables::new(), ids)
+    let list = Decoder::new(o.clone(), Tables::default(), ids)
         .read_list(&mut &out[..], 0, None)
         .unwrap()
         .segment;
@@ -453,7 +455,7 @@ fn id_lists() {
         ..o
     };
     let mut out = Vec::new();
-    let mut e = Encoder::new(o, Tables::new(), lookup());
+    let mut e = Encoder::new(o, Tables::default(), lookup());
     e.encode_entry(
         &NewEntry {
             uid: 1,
@@ -468,7 +470,7 @@ fn id_lists() {
 
 /// The exit code with which a list ends that has this entry, after a file `f`.
 fn refusal(o: &FlistOptions, wire: &[u8]) -> i32 {
-    let mut e = Encoder::new(o.clone(), Tables::new(), lookup());
+    let mut e = Encoder::new(o.clone(), Tables::default(), lookup());
     let mut all = Vec::new();
     e.encode_entry(
         &NewEntry {
@@ -591,7 +593,7 @@ fn sub_lists_are_directly_in_their_directory() {
     let o = new_options(32);
     let read = |name: &[u8], path: &[u8]| {
         let mut out = Vec::new();
-        let mut e = Encoder::new(o.clone(), Tables::new(), lookup());
+        let mut e = Encoder::new(o.clone(), Tables::default(), lookup());
         e.encode_entry(
             &NewEntry {
                 mode: 0o100_644,
@@ -619,7 +621,7 @@ fn hard_links_in_later_lists_are_complete() {
         hard_links: true,
         ..new_options(32)
     };
-    let mut e = Encoder::new(o.clone(), Tables::new(), lookup());
+    let mut e = Encoder::new(o.clone(), Tables::default(), lookup());
     let file = |name: &'static [u8], inode, mtime| NewEntry {
         mode: 0o100_644,
         len: 9,
@@ -655,7 +657,7 @@ fn names_that_cannot_be_converted_keep_their_index() {
         inc_recurse: false,
         ..new_options(32)
     };
-    let mut e = Encoder::new(utf8.clone(), Tables::new(), lookup());
+    let mut e = Encoder::new(utf8.clone(), Tables::default(), lookup());
     let mut out = Vec::new();
     for name in ["x", "\u{ac00}", "\u{e4}"] {
         e.encode_entry(
@@ -683,7 +685,7 @@ fn names_that_cannot_be_converted_keep_their_index() {
         charset: Some(Arc::new(Iconv::new("utf-8").unwrap())),
         ..o
     };
-    let mut e = Encoder::new(o, Tables::new(), lookup());
+    let mut e = Encoder::new(o, Tables::default(), lookup());
     let bad = NewEntry {
         mode: 0o100_644,
         ..NewEntry::named(b"bad\xff")
@@ -735,7 +737,7 @@ fn old_protocols_derive_what_is_in_the_transfer() {
             numeric_ids: true,
             ..new_options(29)
         };
-        let mut e = Encoder::new(o.clone(), Tables::new(), lookup());
+        let mut e = Encoder::new(o.clone(), Tables::default(), lookup());
         let mut out = Vec::new();
         for (name, flags) in list {
             e.encode_entry(
@@ -823,7 +825,7 @@ proptest! {
             ..FlistOptions::default()
         };
         o.check().unwrap();
-        let tables = Tables::new();
+        let tables = Tables::default();
         let mut enc = Encoder::new(o.clone(), tables.clone(), lookup());
         let start = i32::from(o.inc_recurse);
         enc.start_list(start);
@@ -862,7 +864,7 @@ proptest! {
                 inode: linked.then_some((9, ino)),
                 acl: (uid % 2 == 0).then(|| tables.intern_acl(Acl {
                     user_obj: Some((mode >> 6 & 7) as u8), group_obj: Some(3), mask: Some(1), other: Some((mode & 7) as u8),
-                    named: vec![NamedAce { id: uid, is_user: true, perms: 5 }, NamedAce { id: gid, is_user: false, perms: 1 }],
+                    named: vec![Named { id: uid, is_user: true, perms: 5 }, Named { id: gid, is_user: false, perms: 1 }],
                 })),
                 default_acl: (gid % 2 == 0).then(|| tables.intern_acl(Acl { mask: Some(2), ..Acl::default() })),
                 xattrs: (len % 2 == 0).then(|| tables.intern_xattrs(vec![(b"user.a".to_vec(), XattrValue::Full(len.to_le_bytes().to_vec()))])),
@@ -983,8 +985,7 @@ fn speed() {
     b.sort(false);
     println!("sort    {:?}", t.elapsed());
     let s = b.finish(0, -1);
-    println!("memory  {} bytes an entry", s.footprint() / s.len());
-    let mut e = Encoder::new(o.clone(), Tables::new(), lookup());
+    let mut e = Encoder::new(o.clone(), Tables::default(), lookup());
     let mut out = Vec::new();
     let t = Instant::now();
     e.encode_segment(&arrival, &mut out).unwrap();

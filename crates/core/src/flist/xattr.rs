@@ -2,7 +2,7 @@
 //! values (spec: protocol 6.5).
 
 use super::names::shown;
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::wire::ints::{put_byte, put_varint, Source};
 use md5::{Digest, Md5};
 use std::collections::HashSet;
@@ -34,16 +34,11 @@ pub enum XattrValue {
 
 impl XattrValue {
     /// Length of the value itself in bytes.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Full(v) => v.len(),
             Self::Abbrev { len, .. } => *len as usize,
         }
-    }
-
-    /// Whether the value has no bytes.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// A value of this length travels as a digest.
@@ -97,9 +92,7 @@ pub fn put_set(out: &mut Vec<u8>, set: &XattrSet) {
 pub fn read_set(src: &mut dyn Source, role: &str) -> Result<XattrSet> {
     let count = src.varint()?;
     if !(0..=MAX_COUNT).contains(&count) {
-        return Err(Error::Protocol(format!(
-            "wire value xattr count out of range: {count} not in [0,{MAX_COUNT}] [{role}]"
-        )));
+        bail!(Protocol; "wire value xattr count out of range: {count} not in [0,{MAX_COUNT}] [{role}]");
     }
     let mut set = XattrSet::new();
     let mut total = 0;
@@ -107,20 +100,16 @@ pub fn read_set(src: &mut dyn Source, role: &str) -> Result<XattrSet> {
         let name_len = src.varint()?;
         let len = src.varint()?;
         if !(0..=MAX_NAME).contains(&name_len) {
-            return Err(Error::Protocol(format!(
-                "wire size xattr name_len out of range: {name_len} > {MAX_NAME} [{role}]"
-            )));
+            bail!(Protocol; "wire size xattr name_len out of range: {name_len} > {MAX_NAME} [{role}]");
         }
         check_len(len, role)?;
         total += name_len as u64 + len as u64;
         if total > MAX_SET {
-            return Err(Error::Protocol("xattrs of one file too large from sender".into()));
+            bail!(Protocol; "xattrs of one file too large from sender");
         }
         let mut name = src.bytes(name_len as usize)?;
         if name.pop() != Some(0) {
-            return Err(Error::FileIo(
-                "Invalid xattr name received (missing trailing \\0).".into(),
-            ));
+            bail!(FileIo; "Invalid xattr name received (missing trailing \\0).");
         }
         let value = if len as usize > MAX_FULL {
             let mut md5 = [0; 16];
@@ -136,15 +125,10 @@ pub fn read_set(src: &mut dyn Source, role: &str) -> Result<XattrSet> {
 
 fn check_len(len: i32, role: &str) -> Result<()> {
     if len < 0 {
-        return Err(Error::Protocol(format!(
-            "wire size xattr datum_len out of range: {len} > {} [{role}]",
-            i32::MAX
-        )));
+        bail!(Protocol; "wire size xattr datum_len out of range: {len} > {} [{role}]", i32::MAX);
     }
     if len > MAX_VALUE {
-        return Err(Error::Protocol(format!(
-            "xattr datum_len exceeds per-value limit [{role}]"
-        )));
+        bail!(Protocol; "xattr datum_len exceeds per-value limit [{role}]");
     }
     Ok(())
 }
@@ -179,7 +163,7 @@ pub fn read_request(src: &mut dyn Source, set: &XattrSet, who: (&str, &[u8])) ->
     while let Some(n) = next_number(src, &mut prev, set, who)? {
         // A set has far fewer long values than would make this slow, unless the peer repeats itself.
         if numbers.len() >= set.len() {
-            return Err(Error::Protocol("xattr requested twice".into()));
+            bail!(Protocol; "xattr requested twice");
         }
         numbers.push(n);
     }
@@ -216,7 +200,7 @@ pub fn read_reply(
         check_len(len, who.0)?;
         total += len as u64;
         if total > max_alloc.min(MAX_SET) || values.len() >= set.len() {
-            return Err(Error::Memory("xattr values too large".into()));
+            bail!(Memory; "xattr values too large");
         }
         values.push((n, src.bytes(len as usize)?));
     }
@@ -231,16 +215,6 @@ impl XattrLedger {
     /// Note the request for value `number` of the set with this table index; false if there was one before.
     pub fn first_time(&mut self, set: u32, number: u32) -> bool {
         self.0.insert((set, number))
-    }
-
-    /// [`first_time`](Self::first_time) for a request from the peer: `Protocol` if it was made before.
-    pub fn check(&mut self, set: u32, numbers: &[u32]) -> Result<()> {
-        for &n in numbers {
-            if !self.first_time(set, n) {
-                return Err(Error::Protocol("xattr value requested twice".into()));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -318,7 +292,7 @@ mod tests {
             22
         );
         let mut ledger = XattrLedger::default();
-        assert!(ledger.check(0, &[1]).is_ok());
-        assert_eq!(ledger.check(0, &[1]).unwrap_err().code(), 2);
+        assert!(ledger.first_time(0, 1));
+        assert!(!ledger.first_time(0, 1));
     }
 }

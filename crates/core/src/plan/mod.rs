@@ -12,7 +12,7 @@ pub use levels::{Debug, Info};
 pub use names::{AltDest, Charset, CompressKind, DeleteWhen, FilesFrom, Process, StderrMode, SumKind};
 pub use value::{AccountSource, Accounts, FromValue, Handle, Value};
 
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::event::Subscription;
 
 macro_rules! plan {
@@ -40,7 +40,7 @@ macro_rules! plan {
                         self.$part.$field = <$ty as FromValue>::from_value(value)
                             .ok_or_else(|| Error::Usage(format!("plan: bad value for {name}")))?;
                     })*)*
-                    _ => return Err(Error::Usage(format!("plan: unknown field {name}"))),
+                    _ => bail!(Usage; "plan: unknown field {name}"),
                 }
                 Ok(())
             }

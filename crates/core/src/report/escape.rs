@@ -37,6 +37,17 @@ fn octal(byte: u8, out: &mut Vec<u8>) {
     ]);
 }
 
+/// The character of several bytes that a text begins with, if it is valid UTF-8.
+fn character(text: &[u8]) -> Option<&str> {
+    let len = match text.first()? {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => return None,
+    };
+    std::str::from_utf8(text.get(..len)?).ok()
+}
+
 fn looks_escaped(text: &[u8]) -> bool {
     text.len() >= 5 && text[1] == b'#' && text[2..5].iter().all(u8::is_ascii_digit)
 }
@@ -57,18 +68,12 @@ pub fn escape_text(text: &[u8], charset: Charset, eight_bit: bool, out: &mut Vec
             out.push(b);
             i += 1;
         } else if charset == Charset::Utf8 {
-            let len = match b {
-                0xc2..=0xdf => 2,
-                0xe0..=0xef => 3,
-                0xf0..=0xf4 => 4,
-                _ => 1,
-            };
-            match text.get(i..i + len).and_then(|c| std::str::from_utf8(c).ok()) {
-                Some(c) if len > 1 => {
+            match character(&text[i..]) {
+                Some(c) => {
                     out.extend_from_slice(c.as_bytes());
-                    i += len;
+                    i += c.len();
                 }
-                _ => {
+                None => {
                     octal(b, out);
                     i += 1;
                 }
@@ -105,16 +110,10 @@ pub fn escape_log(text: &[u8], out: &mut Vec<u8>) {
             i += 1;
             continue;
         }
-        let len = match b {
-            0xc2..=0xdf => 2,
-            0xe0..=0xef => 3,
-            0xf0..=0xf4 => 4,
-            _ => 1,
-        };
-        match plain.get(i..i + len).and_then(|c| std::str::from_utf8(c).ok()) {
-            Some(c) if len > 1 && !c.chars().any(|c| ('\u{80}'..='\u{9f}').contains(&c)) => {
+        match character(&plain[i..]) {
+            Some(c) if !c.chars().any(|c| ('\u{80}'..='\u{9f}').contains(&c)) => {
                 out.extend_from_slice(c.as_bytes());
-                i += len;
+                i += c.len();
             }
             _ => {
                 if (0x80..=0x9f).contains(&b) {

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use chrono::{Local, TimeZone};
 
 use super::number;
-use crate::plan::Plan;
+use crate::plan::{Plan, SumKind};
+use crate::sums::digest_len;
 use crate::wire::item::ItemFlags;
 
 /// What is done to an item, for `%o`.
@@ -354,7 +355,7 @@ fn escape(letter: u8, level: u8, item: &Item<'_>, plan: &Plan, style: ItemStyle,
         b'B' => out.extend_from_slice(&permissions(item.mode)),
         b'C' => match item.checksum {
             Some(sum) if item.mode & 0o170_000 == 0o100_000 => out.extend_from_slice(hex(sum, plan).as_bytes()),
-            _ => out.resize(sum_width(plan), b' '),
+            _ => out.resize(2 * digest_len(sum_kind(plan)), b' '),
         },
         b'f' => {
             // An absolute name (`-R`) has no path in front.
@@ -410,29 +411,23 @@ fn escape(letter: u8, level: u8, item: &Item<'_>, plan: &Plan, style: ItemStyle,
     true
 }
 
-fn sum_width(plan: &Plan) -> usize {
-    let kind = if plan.select.checksum {
+/// The algorithm of the sums that are shown.
+fn sum_kind(plan: &Plan) -> SumKind {
+    if plan.select.checksum {
         plan.agreed.file_sum
     } else {
         plan.agreed.xfer_sum
-    };
-    crate::sums::strong::digest_len(kind) * 2
+    }
 }
 
 /// A digest as tools print it: the xxh family prints a number, so the byte order of the wire is reversed (spec: protocol 8.2).
 fn hex(sum: &[u8], plan: &Plan) -> String {
-    use crate::plan::SumKind;
     use std::fmt::Write as _;
-    let kind = if plan.select.checksum {
-        plan.agreed.file_sum
-    } else {
-        plan.agreed.xfer_sum
-    };
     let mut text = String::with_capacity(sum.len() * 2);
     let mut add = |b: &u8| {
         let _ = write!(text, "{b:02x}");
     };
-    if matches!(kind, SumKind::Xxh128 | SumKind::Xxh3 | SumKind::Xxh64) {
+    if matches!(sum_kind(plan), SumKind::Xxh128 | SumKind::Xxh3 | SumKind::Xxh64) {
         sum.iter().rev().for_each(&mut add);
     } else {
         sum.iter().for_each(&mut add);
@@ -456,17 +451,11 @@ pub fn listing(item: &Item<'_>, atime: Option<i64>, crtime: Option<i64>, plan: &
     let width = if plan.output.human_readable == 0 { 11 } else { 14 };
     out.extend_from_slice(format!(" {size:>width$} ").as_bytes());
     out.extend_from_slice(local_time(item.mtime, "%Y/%m/%d %H:%M:%S").as_bytes());
-    if plan.attrs.atimes > 0 {
-        match atime.filter(|_| !item.is_dir()) {
-            Some(atime) => out.extend_from_slice(format!(" {}", local_time(atime, "%Y/%m/%d %H:%M:%S")).as_bytes()),
-            None => out.extend_from_slice(&[b' '; 20]),
-        }
-    }
-    if plan.attrs.crtimes {
-        match crtime {
-            Some(crtime) => out.extend_from_slice(format!(" {}", local_time(crtime, "%Y/%m/%d %H:%M:%S")).as_bytes()),
-            None => out.extend_from_slice(&[b' '; 20]),
-        }
+    let atime = (plan.attrs.atimes > 0).then(|| atime.filter(|_| !item.is_dir()));
+    let crtime = plan.attrs.crtimes.then_some(crtime);
+    for time in [atime, crtime].into_iter().flatten() {
+        let shown = time.map_or(" ".repeat(19), |time| local_time(time, "%Y/%m/%d %H:%M:%S"));
+        out.extend_from_slice(format!(" {shown}").as_bytes());
     }
     out.push(b' ');
     out.extend_from_slice(item.name);

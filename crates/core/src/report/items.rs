@@ -254,7 +254,7 @@ impl Report {
 
     /// The path that `%f` puts before the names of a receiver.
     pub fn dest_name(&self) -> Arc<[u8]> {
-        self.shared.voice.dest_name()
+        Arc::clone(&lock(&self.shared.voice.dest_name))
     }
 
     /// Set the path of a source root as the user gave it (`%f` shows it); empty for the current directory.

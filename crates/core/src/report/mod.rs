@@ -333,27 +333,6 @@ impl Report {
         }
     }
 
-    /// Set the absolute directory that the names of this side are relative to.
-    pub fn set_base(&self, path: &[u8]) {
-        self.shared.voice.set_base(path);
-    }
-
-    /// A path in a message: absolute, in quotes, with the module named on a daemon (spec: output 12).
-    pub fn quoted(&self, path: &[u8]) -> Vec<u8> {
-        self.shared.voice.quoted(path)
-    }
-
-    /// [`Report::quoted`] for a role whose working directory is `base`: rsync leaves out the leading slash only in the
-    /// module's root (observed).
-    pub fn quoted_from(&self, base: &[u8], path: &[u8]) -> Vec<u8> {
-        self.shared.voice.quoted_from(base, path)
-    }
-
-    /// A text or name as it travels in a message (spec: protocol 5.16); text that cannot be converted is sent unchanged.
-    pub fn to_wire(&self, text: &[u8]) -> Vec<u8> {
-        self.shared.voice.to_wire(text)
-    }
-
     /// Emit a whole line with its newline. `by`: the role that the line names in front, if it names one.
     fn emit(&self, level: Level, by: Option<Role>, raw: &[u8]) {
         let plan = &self.shared.plan;

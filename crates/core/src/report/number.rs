@@ -12,33 +12,6 @@ pub fn human(value: i64, level: u8, separator: u8) -> String {
     }
 }
 
-/// Like [`human`], but never scaled: counts of things keep their digits.
-pub fn count(value: u64, level: u8, separator: u8) -> String {
-    if level == 0 {
-        value.to_string()
-    } else {
-        group(&value.to_string(), separator)
-    }
-}
-
-/// A value with two decimals: grouped at level 1, scaled above.
-pub fn decimal(value: f64, level: u8, separator: u8) -> String {
-    if level >= 2 {
-        if let Some(text) = scaled(value, level) {
-            return text;
-        }
-    }
-    let text = format!("{value:.2}");
-    if level == 0 {
-        return text;
-    }
-    let point = if separator == b'.' { ',' } else { '.' };
-    match text.split_once('.') {
-        Some((whole, fraction)) => format!("{}{point}{fraction}", group(whole, separator)),
-        None => group(&text, separator),
-    }
-}
-
 fn scaled(value: f64, level: u8) -> Option<String> {
     let base = if level == 2 { 1000.0 } else { 1024.0 };
     if value.abs() < base {
@@ -81,8 +54,5 @@ mod tests {
         assert_eq!(human(3_977_797, 3, b','), "3.79M");
         assert_eq!(human(999, 2, b','), "999");
         assert_eq!(human(-1_234, 1, b'.'), "-1.234");
-        assert_eq!(decimal(7_958_542.0, 1, b','), "7,958,542.00");
-        assert_eq!(decimal(18_163.46, 1, b'.'), "18.163,46");
-        assert_eq!(decimal(12.0, 3, b','), "12.00");
     }
 }

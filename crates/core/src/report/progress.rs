@@ -37,6 +37,14 @@ pub struct Counters {
     pub incomplete: bool,
 }
 
+/// Kilobytes per second.
+fn rate(elapsed: Duration, bytes: u64) -> f64 {
+    if elapsed.is_zero() {
+        return 0.0;
+    }
+    bytes as f64 / elapsed.as_secs_f64() / 1024.0
+}
+
 impl Progress {
     /// `level`: of `--info=PROGRESS`; `human` and `thousands`: how numbers are printed.
     pub fn new(level: u8, human: u8, thousands: u8) -> Self {
@@ -88,20 +96,12 @@ impl Progress {
             .front()
             .copied()
             .unwrap_or((self.file_started, self.file_base));
-        let elapsed = now.duration_since(from).as_secs_f64();
-        let rate = if elapsed > 0.0 {
-            offset.saturating_sub(base) as f64 / elapsed / 1024.0
+        let rate = rate(now.duration_since(from), offset.saturating_sub(base));
+        let remaining = if rate > 0.0 {
+            size.saturating_sub(offset) as f64 / rate / 1000.0
         } else {
             0.0
         };
-        let remaining = if rate > 0.0 {
-            Some((size.saturating_sub(offset)) as f64 / rate / 1000.0)
-        } else if size <= offset {
-            Some(0.0)
-        } else {
-            None
-        };
-        let remaining = if rate == 0.0 { Some(0.0) } else { remaining };
         self.line(offset, size, rate, remaining, None, out);
     }
 
@@ -122,28 +122,16 @@ impl Progress {
         } else {
             (self.file_started, self.file_base)
         };
-        let elapsed = now.duration_since(from).as_secs_f64();
-        let rate = if elapsed > 0.0 {
-            offset.saturating_sub(base) as f64 / elapsed / 1024.0
-        } else {
-            0.0
-        };
-        self.line(offset, size, rate, Some(elapsed), Some(counters), out);
+        let elapsed = now.duration_since(from);
+        let rate = rate(elapsed, offset.saturating_sub(base));
+        self.line(offset, size, rate, elapsed.as_secs_f64(), Some(counters), out);
         if self.level == 1 {
             out.push(b'\n');
             self.open = false;
         }
     }
 
-    fn line(
-        &mut self,
-        offset: u64,
-        size: u64,
-        rate: f64,
-        seconds: Option<f64>,
-        counters: Option<Counters>,
-        out: &mut Vec<u8>,
-    ) {
+    fn line(&mut self, offset: u64, size: u64, rate: f64, seconds: f64, counters: Option<Counters>, out: &mut Vec<u8>) {
         let percent = if size == 0 || offset >= size {
             100
         } else {
@@ -156,12 +144,11 @@ impl Progress {
         } else {
             (rate, "kB/s")
         };
-        let time = match seconds {
-            Some(s) if (0.0..=9999.0 * 3600.0).contains(&s) => {
-                let s = s as u64;
-                format!("{:4}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
-            }
-            _ => "  ??:??:??".to_string(),
+        let time = if (0.0..=9999.0 * 3600.0).contains(&seconds) {
+            let s = seconds as u64;
+            format!("{:4}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+        } else {
+            "  ??:??:??".to_string()
         };
         let tail = match counters {
             Some(c) => format!(

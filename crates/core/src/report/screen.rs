@@ -78,57 +78,54 @@ impl Report {
         }
     }
 
-    /// `offset` bytes of `size` of the present file are done.
-    pub fn progress(&self, offset: u64, size: u64) {
+    /// Print what `show` makes of the progress, if there is one.
+    fn on_progress(&self, show: impl FnOnce(&mut Progress, &mut Vec<u8>)) {
         let mut out = Vec::new();
-        {
-            let mut guard = lock(&self.shared.screen.progress);
-            let Some(progress) = guard.as_mut() else { return };
-            if progress.level() == 2 {
-                let total = self.shared.tally.done_bytes.load(Ordering::Relaxed) + offset;
-                let all = self.stats(|s| s.total_size);
-                progress.show(total, all.max(total), &mut out);
-            } else {
-                progress.show(offset, size, &mut out);
-            }
+        if let Some(progress) = lock(&self.shared.screen.progress).as_mut() {
+            show(progress, &mut out);
         }
         if !out.is_empty() {
             self.push(Event::Stdout(out));
         }
     }
 
+    /// `offset` bytes of `size` of the present file are done.
+    pub fn progress(&self, offset: u64, size: u64) {
+        self.on_progress(|progress, out| {
+            if progress.level() == 2 {
+                let total = self.shared.tally.done_bytes.load(Ordering::Relaxed) + offset;
+                let all = self.stats(|s| s.total_size);
+                progress.show(total, all.max(total), out);
+            } else {
+                progress.show(offset, size, out);
+            }
+        });
+    }
+
     /// The present file of `size` bytes is done.
     pub fn progress_end(&self, size: u64) {
-        let mut out = Vec::new();
-        {
-            let mut guard = lock(&self.shared.screen.progress);
-            let Some(progress) = guard.as_mut() else { return };
+        self.on_progress(|progress, out| {
             let counters = self.shared.tally.counters();
             if progress.level() == 2 {
                 let done = self.shared.tally.done_bytes.fetch_add(size, Ordering::Relaxed) + size;
                 let all = self.stats(|s| s.total_size);
-                progress.finish(done, all.max(done), counters, &mut out);
+                progress.finish(done, all.max(done), counters, out);
             } else {
-                progress.finish(size, size, counters, &mut out);
+                progress.finish(size, size, counters, out);
             }
-        }
-        self.push(Event::Stdout(out));
+        });
     }
 
     /// A list or a phase has ended, after `processed` entries: the line of the whole transfer is printed again (observed).
     pub fn progress_again(&self, processed: u64) {
-        let mut out = Vec::new();
-        {
-            let mut guard = lock(&self.shared.screen.progress);
-            let Some(progress) = guard.as_mut().filter(|p| p.level() == 2) else {
-                return;
-            };
-            let counters = self.shared.tally.counters();
-            let left = counters.total.saturating_sub(processed);
-            let (done, all) = self.stats(|s| (s.transferred_size, s.total_size));
-            progress.show_total(done, all.max(done), Counters { left, ..counters }, &mut out);
-        }
-        self.push(Event::Stdout(out));
+        self.on_progress(|progress, out| {
+            if progress.level() == 2 {
+                let counters = self.shared.tally.counters();
+                let left = counters.total.saturating_sub(processed);
+                let (done, all) = self.stats(|s| (s.transferred_size, s.total_size));
+                progress.show_total(done, all.max(done), Counters { left, ..counters }, out);
+            }
+        });
     }
 
     /// End a progress line that stands open.

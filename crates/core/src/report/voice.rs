@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::item::{Format, ItemStyle};
-use super::lock;
+use super::Report;
 use crate::flist::{Charset as Conversion, Iconv};
 use crate::plan::Plan;
 use crate::role::Role;
@@ -53,45 +53,6 @@ impl Voice {
         }
     }
 
-    pub(super) fn set_base(&self, path: &[u8]) {
-        let root = self.plan.place.module_root.as_deref();
-        let below = root.is_some_and(|root| root != b"/" && root != path);
-        self.below_module.store(below, Ordering::Relaxed);
-    }
-
-    pub(super) fn quoted(&self, path: &[u8]) -> Vec<u8> {
-        let mut out = vec![b'"'];
-        if self.plan.place.module.is_empty() {
-            out.extend_from_slice(path);
-            out.push(b'"');
-            return out;
-        }
-        let inner = self.in_module(path);
-        if self.plan.place.module_chroot {
-            out.push(b'/');
-            out.extend_from_slice(inner);
-        } else {
-            if self.below_module.load(Ordering::Relaxed) && !inner.is_empty() {
-                out.push(b'/');
-            }
-            out.extend_from_slice(if inner.is_empty() { b"." } else { inner });
-        }
-        out.extend_from_slice(b"\" (in ");
-        out.extend_from_slice(&self.plan.place.module);
-        out.push(b')');
-        out
-    }
-
-    pub(super) fn quoted_from(&self, base: &[u8], path: &[u8]) -> Vec<u8> {
-        let mut out = self.quoted(path);
-        let root = self.plan.place.module_root.as_deref();
-        let inside = root.is_some_and(|root| root != base && root != b"/");
-        if !self.plan.place.module.is_empty() && !self.plan.place.module_chroot && inside && out.get(1) != Some(&b'/') {
-            out.insert(1, b'/');
-        }
-        out
-    }
-
     /// The part of an absolute path that lies in the module, without a slash in front.
     pub(super) fn in_module<'a>(&self, path: &'a [u8]) -> &'a [u8] {
         let root = self.plan.place.module_root.as_deref().unwrap_or(b"/");
@@ -103,22 +64,68 @@ impl Voice {
         inner.strip_prefix(b"/").unwrap_or(inner)
     }
 
-    pub(super) fn to_wire(&self, text: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        match &self.charset {
-            Some(set) if set.to_wire(text, &mut out) => out,
-            _ => text.to_vec(),
-        }
-    }
-
     /// A text from the wire in the local character set; `None` where it stays as it is.
     pub(super) fn local_text(&self, text: &[u8]) -> Option<Vec<u8>> {
         let mut local = Vec::new();
         let set = self.charset.as_ref()?;
         set.from_wire(text, &mut local).then_some(local)
     }
+}
 
-    pub(super) fn dest_name(&self) -> Arc<[u8]> {
-        Arc::clone(&lock(&self.dest_name))
+impl Report {
+    /// Set the absolute directory that the names of this side are relative to.
+    pub fn set_base(&self, path: &[u8]) {
+        let root = self.shared.plan.place.module_root.as_deref();
+        let below = root.is_some_and(|root| root != b"/" && root != path);
+        self.shared.voice.below_module.store(below, Ordering::Relaxed);
+    }
+
+    /// A path in a message: absolute, in quotes, with the module named on a daemon (spec: output 12).
+    pub fn quoted(&self, path: &[u8]) -> Vec<u8> {
+        let mut out = vec![b'"'];
+        if self.shared.plan.place.module.is_empty() {
+            out.extend_from_slice(path);
+            out.push(b'"');
+            return out;
+        }
+        let inner = self.shared.voice.in_module(path);
+        if self.shared.plan.place.module_chroot {
+            out.push(b'/');
+            out.extend_from_slice(inner);
+        } else {
+            if self.shared.voice.below_module.load(Ordering::Relaxed) && !inner.is_empty() {
+                out.push(b'/');
+            }
+            out.extend_from_slice(if inner.is_empty() { b"." } else { inner });
+        }
+        out.extend_from_slice(b"\" (in ");
+        out.extend_from_slice(&self.shared.plan.place.module);
+        out.push(b')');
+        out
+    }
+
+    /// [`Report::quoted`] for a role whose working directory is `base`: rsync leaves out the leading slash only in the
+    /// module's root (observed).
+    pub fn quoted_from(&self, base: &[u8], path: &[u8]) -> Vec<u8> {
+        let mut out = self.quoted(path);
+        let root = self.shared.plan.place.module_root.as_deref();
+        let inside = root.is_some_and(|root| root != base && root != b"/");
+        if !self.shared.plan.place.module.is_empty()
+            && !self.shared.plan.place.module_chroot
+            && inside
+            && out.get(1) != Some(&b'/')
+        {
+            out.insert(1, b'/');
+        }
+        out
+    }
+
+    /// A text or name as it travels in a message (spec: protocol 5.16); text that cannot be converted is sent unchanged.
+    pub fn to_wire(&self, text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        match &self.shared.voice.charset {
+            Some(set) if set.to_wire(text, &mut out) => out,
+            _ => text.to_vec(),
+        }
     }
 }

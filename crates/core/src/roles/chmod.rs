@@ -14,20 +14,23 @@ enum Which {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
     Octal(u32),
-    Change {
-        /// Class bits as a mask of 0o777.
-        who: u32,
-        /// No class was named, so the umask limits the bits.
-        masked: bool,
-        op: u8,
-        /// Permission bits for one class (0..7).
-        perms: u32,
-        /// `X`.
-        x_if_any: bool,
-        special: u32,
-        /// A class whose bits are copied: shift of 6, 3 or 0.
-        copy: Option<u32>,
-    },
+    Change(Change),
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Change {
+    /// Class bits as a mask of 0o777.
+    who: u32,
+    /// No class was named, so the umask limits the bits.
+    masked: bool,
+    op: u8,
+    /// Permission bits for one class (0..7).
+    perms: u32,
+    /// `X`.
+    x_if_any: bool,
+    special: u32,
+    /// A class whose bits are copied: shift of 6, 3 or 0.
+    copy: Option<u32>,
 }
 
 /// A compiled list of clauses.
@@ -69,37 +72,29 @@ impl Chmod {
 }
 
 fn step(action: Action, bits: u32, any_x: bool, umask: u32) -> u32 {
-    let Action::Change {
-        who,
-        masked,
-        op,
-        perms,
-        x_if_any,
-        special,
-        copy,
-    } = action
-    else {
-        let Action::Octal(value) = action else { return bits };
-        return value;
+    let change = match action {
+        Action::Octal(value) => return value,
+        Action::Change(change) => change,
     };
-    let one = match copy {
+    let who = change.who;
+    let one = match change.copy {
         Some(shift) => bits >> shift & 7,
-        None => perms | u32::from(x_if_any && any_x),
+        None => change.perms | u32::from(change.x_if_any && any_x),
     };
     let mut wanted = (one << 6 | one << 3 | one) & who;
-    if masked {
+    if change.masked {
         wanted &= !umask;
     }
-    wanted |= special;
-    match op {
+    wanted |= change.special;
+    match change.op {
         b'+' => bits | wanted,
         b'-' => bits & !wanted,
         _ => {
             // A copy clears the special bit of each class (the sticky bit for `o`). Letters that include `s` or `t` clear
             // set-uid and set-gid of the named classes; other letters clear no special bit (observed).
-            let cleared = if copy.is_some() {
+            let cleared = if change.copy.is_some() {
                 set_ids(who) | if who & 0o007 != 0 { S_ISVTX } else { 0 }
-            } else if special != 0 && !masked {
+            } else if change.special != 0 && !change.masked {
                 set_ids(who)
             } else {
                 0
@@ -143,9 +138,13 @@ fn parse_clause(clause: &[u8]) -> Option<(Which, Action)> {
     }
     let at = rest.iter().position(|b| matches!(b, b'+' | b'-' | b'='))?;
     let (classes, op, values) = (&rest[..at], rest[at], &rest[at + 1..]);
-    let mut who = 0;
+    let mut change = Change {
+        masked: classes.is_empty(),
+        op,
+        ..Change::default()
+    };
     for class in classes {
-        who |= match class {
+        change.who |= match class {
             b'u' => 0o700,
             b'g' => 0o070,
             b'o' => 0o007,
@@ -153,43 +152,26 @@ fn parse_clause(clause: &[u8]) -> Option<(Which, Action)> {
             _ => return None,
         };
     }
-    let masked = classes.is_empty();
-    if masked {
-        who = 0o777;
+    if change.masked {
+        change.who = 0o777;
     }
-    let (mut perms, mut x_if_any, mut special, mut copy) = (0, false, 0, None);
     for value in values {
         match value {
-            b'r' => perms |= 4,
-            b'w' => perms |= 2,
-            b'x' => perms |= 1,
-            b'X' => x_if_any = true,
+            b'r' => change.perms |= 4,
+            b'w' => change.perms |= 2,
+            b'x' => change.perms |= 1,
+            b'X' => change.x_if_any = true,
             // For `o`, or without a class, `s` means set-uid (observed).
-            b's' if masked || who & 0o770 == 0 => special |= S_ISUID,
-            b's' => special |= set_ids(who),
-            b't' => special |= S_ISVTX,
-            b'u' | b'g' | b'o' if values.len() == 1 => {
-                copy = Some(match value {
-                    b'u' => 6,
-                    b'g' => 3,
-                    _ => 0,
-                });
-            }
+            b's' if change.masked || change.who & 0o770 == 0 => change.special |= S_ISUID,
+            b's' => change.special |= set_ids(change.who),
+            b't' => change.special |= S_ISVTX,
+            b'u' if values.len() == 1 => change.copy = Some(6),
+            b'g' if values.len() == 1 => change.copy = Some(3),
+            b'o' if values.len() == 1 => change.copy = Some(0),
             _ => return None,
         }
     }
-    Some((
-        which,
-        Action::Change {
-            who,
-            masked,
-            op,
-            perms,
-            x_if_any,
-            special,
-            copy,
-        },
-    ))
+    Some((which, Action::Change(change)))
 }
 
 #[cfg(test)]

@@ -2,38 +2,15 @@
 //! of stats and plans, for the generator; they touch no file.
 
 use crate::plan::Plan;
+use crate::roles::paths::trim_leading_slashes;
+use crate::tree::mode::{self, is_device, is_dir, is_file, is_link, is_special};
 use crate::tree::stat::Stat;
 use crate::wire::item::ItemFlags;
-
-pub(crate) const S_IFMT: u32 = 0o170_000;
-pub(crate) const S_IFDIR: u32 = 0o040_000;
-pub(crate) const S_IFREG: u32 = 0o100_000;
-pub(crate) const S_IFLNK: u32 = 0o120_000;
-
-pub(crate) fn is_dir(mode: u32) -> bool {
-    mode & S_IFMT == S_IFDIR
-}
-
-pub(crate) fn is_reg(mode: u32) -> bool {
-    mode & S_IFMT == S_IFREG
-}
-
-pub(crate) fn is_link(mode: u32) -> bool {
-    mode & S_IFMT == S_IFLNK
-}
-
-pub(crate) fn is_device(mode: u32) -> bool {
-    matches!(mode & S_IFMT, 0o020_000 | 0o060_000)
-}
 
 /// Whether an entry updates what has its name. A device updates a device, a pipe or socket updates either of the two, and
 /// other types update their own type. All else makes a new file (observed).
 pub(crate) fn same_family(a: u32, b: u32) -> bool {
-    (a ^ b) & S_IFMT == 0 || is_device(a) && is_device(b) || is_special(a) && is_special(b)
-}
-
-pub(crate) fn is_special(mode: u32) -> bool {
-    matches!(mode & S_IFMT, 0o010_000 | 0o140_000)
+    (a ^ b) & mode::TYPE == 0 || is_device(a) && is_device(b) || is_special(a) && is_special(b)
 }
 
 /// The attributes that an entry of the list is to have on this machine: ids mapped, mode resolved.
@@ -86,9 +63,9 @@ pub(crate) fn same_time(window: i64, a: (i64, u32), b: (i64, u32)) -> bool {
 /// Whether the mtime of an entry of this type is kept.
 pub(crate) fn keeps_time(plan: &Plan, mode: u32) -> bool {
     plan.attrs.times
-        && match mode & S_IFMT {
-            S_IFDIR => !plan.attrs.omit_dir_times,
-            S_IFLNK => !plan.attrs.omit_link_times,
+        && match mode & mode::TYPE {
+            mode::DIR => !plan.attrs.omit_dir_times,
+            mode::LINK => !plan.attrs.omit_link_times,
             _ => true,
         }
 }
@@ -96,14 +73,14 @@ pub(crate) fn keeps_time(plan: &Plan, mode: u32) -> bool {
 /// The mode an entry gets (spec: transfer 5.2). `exists` is the mode of a file that is here already; `default_perms`
 /// is what the umask or the parent's default ACL allows.
 pub(crate) fn dest_mode(plan: &Plan, listed: u32, exists: Option<u32>, default_perms: u32) -> u32 {
-    let kind = listed & S_IFMT;
+    let kind = listed & mode::TYPE;
     if plan.attrs.perms {
         return listed;
     }
     match exists {
         Some(old) => {
             let mut bits = old & 0o7777;
-            if plan.attrs.executability && kind == S_IFREG {
+            if plan.attrs.executability && kind == mode::FILE {
                 if listed & 0o111 == 0 {
                     bits &= !0o111;
                 } else if bits & 0o111 == 0 {
@@ -118,7 +95,7 @@ pub(crate) fn dest_mode(plan: &Plan, listed: u32, exists: Option<u32>, default_p
 
 /// Whether executability differs, for `-E` without `-p`.
 fn executability_differs(wanted: &Wanted, stat: &Stat) -> bool {
-    is_reg(wanted.mode) && (wanted.listed_mode & 0o111 == 0) != (stat.mode & 0o111 == 0)
+    is_file(wanted.mode) && (wanted.listed_mode & 0o111 == 0) != (stat.mode & 0o111 == 0)
 }
 
 fn perms_differ(plan: &Plan, wanted: &Wanted, stat: &Stat) -> bool {
@@ -173,9 +150,7 @@ pub(crate) fn item_flags(
         }
         return flags;
     };
-    if is_reg(wanted.mode) && wanted.len != stat.size {
-        flags |= ItemFlags::SIZE;
-    }
+    flags |= ItemFlags::SIZE.when(is_file(wanted.mode) && wanted.len != stat.size);
     let made = flags.intersects(ItemFlags::TRANSFER | ItemFlags::LOCAL_CHANGE);
     // -O does not keep the time of a directory from being compared with its copy in an alternate one (observed).
     let compared = keeps_time(plan, wanted.mode) || made && plan.attrs.times && is_dir(wanted.mode);
@@ -184,25 +159,15 @@ pub(crate) fn item_flags(
         (wanted.mtime, wanted.mtime_nsec),
         (stat.mtime, stat.mtime_nsec),
     );
-    if compared && !same || !compared && made && !linked && !is_dir(wanted.mode) {
-        flags |= ItemFlags::TIME;
-    }
-    if plan.attrs.atimes > 0 && !is_dir(wanted.mode) && !is_link(wanted.mode) && wanted.atime != stat.atime {
-        flags |= ItemFlags::ATIME;
-    }
-    if plan.attrs.crtimes && wanted.crtime.is_some_and(|t| stat.btime.is_some_and(|b| b.0 != t)) {
-        flags |= ItemFlags::CRTIME;
-    }
-    if perms_differ(plan, wanted, stat) {
-        flags |= ItemFlags::PERMS;
-    }
-    if owner_differs(plan, wanted, stat) {
-        flags |= ItemFlags::OWNER;
-    }
-    if group_differs(plan, wanted, stat) {
-        flags |= ItemFlags::GROUP;
-    }
-    flags
+    let dir = is_dir(wanted.mode);
+    flags |= ItemFlags::TIME.when(compared && !same || !compared && made && !linked && !dir);
+    let atime = plan.attrs.atimes > 0 && !dir && !is_link(wanted.mode) && wanted.atime != stat.atime;
+    flags |= ItemFlags::ATIME.when(atime);
+    let crtime = wanted.crtime.is_some_and(|t| stat.btime.is_some_and(|b| b.0 != t));
+    flags |= ItemFlags::CRTIME.when(plan.attrs.crtimes && crtime);
+    flags |= ItemFlags::PERMS.when(perms_differ(plan, wanted, stat));
+    flags |= ItemFlags::OWNER.when(owner_differs(plan, wanted, stat));
+    flags | ItemFlags::GROUP.when(group_differs(plan, wanted, stat))
 }
 
 /// Whether a link target leads outside of the tree (spec: transfer 2.1). `path` is the link relative to the transfer
@@ -213,7 +178,7 @@ pub(crate) fn unsafe_link(target: &[u8], path: &[u8]) -> bool {
     }
     let mut rest = target;
     while let Some(tail) = rest.strip_prefix(b"../") {
-        rest = tail.trim_ascii_start_slashes();
+        rest = trim_leading_slashes(tail);
     }
     if memchr::memmem::find(rest, b"/../").is_some() {
         return true;
@@ -247,17 +212,6 @@ pub(crate) fn unsafe_link(target: &[u8], path: &[u8]) -> bool {
         }
     }
     depth < 0
-}
-
-trait TrimSlashes {
-    fn trim_ascii_start_slashes(&self) -> &[u8];
-}
-
-impl TrimSlashes for [u8] {
-    fn trim_ascii_start_slashes(&self) -> &[u8] {
-        let n = self.iter().take_while(|&&b| b == b'/').count();
-        &self[n..]
-    }
 }
 
 #[cfg(test)]

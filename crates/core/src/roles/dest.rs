@@ -20,8 +20,8 @@ use super::chmod::Chmod;
 use super::filter::Filters;
 use super::metadata::Metadata;
 use super::paths::lexical_path;
-use crate::error::{sys_text, Error, IoErrorExt as _, Result};
-use crate::flist::{Segment, Tables};
+use crate::error::{bail, sys_text, Error, IoErrorExt as _, Result};
+use crate::flist::{At, Tables};
 use crate::plan::Plan;
 use crate::report::say::text;
 use crate::report::{Report, Reported};
@@ -202,7 +202,7 @@ impl Dest {
         let plan = Arc::clone(&self.plan);
         if let Some(dir) = plan.write.temp_dir.as_deref() {
             if dir.is_empty() {
-                return Err(Error::Usage("The temp-dir does not exist: ".into()));
+                bail!(Usage; "The temp-dir does not exist: ");
             }
             let opened = match self.void {
                 // The run could not enter the destination, so the path is relative to its working directory (observed).
@@ -241,10 +241,10 @@ impl Dest {
     }
 
     /// Name of an entry below the root.
-    pub fn name(&self, segment: &Segment, i: usize) -> Vec<u8> {
+    pub(crate) fn name(&self, at: &At) -> Vec<u8> {
         match &self.single {
             Some(name) => name.to_vec(),
-            None => segment.name(i),
+            None => at.name(),
         }
     }
 

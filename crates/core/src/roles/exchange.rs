@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 use crate::event::Counts;
-use crate::flist::{Found, Lists, Segment};
+use crate::flist::{At, Found, Lists, Segment};
 use crate::plan::Plan;
 use crate::role::Role;
 use crate::wire::ints::{self, Source};
@@ -22,15 +22,11 @@ pub fn entry_of(lists: &Lists, item: &Item<'_>, role: Role) -> Result<Found> {
     let found = lists
         .find(ndx)
         .ok_or_else(|| lists.out_of_range(ndx, "read_ndx_and_attrs", role.name()))?;
-    if item.wants_data() && !(found.active && found.segment.entry(found.pos).is_file()) {
-        return Err(Error::Protocol(format!(
-            "received request to transfer non-regular file: {ndx} [{role}]"
-        )));
+    if item.wants_data() && !(found.is_active() && found.at.entry().is_file()) {
+        bail!(Protocol; "received request to transfer non-regular file: {ndx} [{role}]");
     }
-    if !found.active {
-        return Err(Error::Protocol(format!(
-            "rsync: refusing transfer of cleared file index {ndx}"
-        )));
+    if !found.is_active() {
+        bail!(Protocol; "rsync: refusing transfer of cleared file index {ndx}");
     }
     Ok(found)
 }
@@ -66,21 +62,19 @@ pub struct Seen {
 impl Seen {
     /// Mark an entry that has data. `true` when this is its redo; below protocol 27 there is one redo at most (spec: protocol-old
     /// 12).
-    pub fn redo(&mut self, segment: &Segment, i: usize, protocol: u8) -> Result<bool> {
-        let redo = self.again(segment, i);
-        if redo && protocol < 27 && !self.redone.insert(i) {
-            let ndx = segment.start + i as i32;
-            return Err(Error::Protocol(format!("file {ndx} is to be sent a third time")));
+    pub(crate) fn redo(&mut self, at: &At, protocol: u8) -> Result<bool> {
+        let redo = self.again(at);
+        if redo && protocol < 27 && !self.redone.insert(at.i()) {
+            bail!(Protocol; "file {} is to be sent a third time", at.ndx());
         }
         Ok(redo)
     }
 
     /// Mark an entry; `true` if it was marked before.
-    pub fn again(&mut self, segment: &Segment, i: usize) -> bool {
-        let bits = self
-            .lists
-            .entry(segment.start)
-            .or_insert_with(|| vec![0; segment.len().div_ceil(64)]);
+    fn again(&mut self, at: &At) -> bool {
+        let (segment, i) = (at.list(), at.i());
+        let bits = self.lists.entry(segment.start);
+        let bits = bits.or_insert_with(|| vec![0; segment.len().div_ceil(64)]);
         let Some(word) = bits.get_mut(i / 64) else { return false };
         let bit = 1 << (i % 64);
         let before = *word & bit != 0;
@@ -126,9 +120,9 @@ impl Places {
     }
 
     /// Entries up to this one.
-    pub fn of(&self, segment: &Segment, i: usize) -> u64 {
-        let at = self.lists.partition_point(|l| l.0 < segment.start);
-        self.lists.get(at).map_or(0, |l| l.1) + i as u64 + 1
+    pub(crate) fn of(&self, at: &At) -> u64 {
+        let list = self.lists.partition_point(|l| l.0 < at.list().start);
+        self.lists.get(list).map_or(0, |l| l.1) + at.i() as u64 + 1
     }
 }
 
@@ -137,9 +131,7 @@ pub fn read_deletions(src: &mut dyn Source, role: Role) -> Result<Counts> {
     let mut next = |what: &str| -> Result<u64> {
         let n = src.varint()?;
         if !(0..=MAX_DELETED).contains(&n) {
-            return Err(Error::Protocol(format!(
-                "wire value deleted_{what} out of range: {n} not in [0,{MAX_DELETED}] [{role}]"
-            )));
+            bail!(Protocol; "wire value deleted_{what} out of range: {n} not in [0,{MAX_DELETED}] [{role}]");
         }
         Ok(n as u64)
     };

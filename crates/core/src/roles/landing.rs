@@ -5,7 +5,6 @@ use std::fs::File;
 
 use super::compare::Wanted;
 use super::dest::{Dest, Failed};
-use super::paths::split_name;
 use crate::error::Result;
 use crate::report::debug::debug;
 use crate::report::say::text;
@@ -52,10 +51,7 @@ impl<'a> NewFile<'a> {
     fn make_parents(&self) {
         let plan = &self.dest.plan;
         if plan.select.relative && !plan.select.implied_dirs {
-            let (dir, _) = split_name(self.rel);
-            if !dir.is_empty() && self.dest.root.lstat(dir).is_err() {
-                self.dest.make_parents(self.rel);
-            }
+            self.dest.make_missing_parents(self.rel);
         }
     }
 
@@ -108,28 +104,19 @@ impl<'a> NewFile<'a> {
     fn report_unverified(&self, kept: &str) -> Outcome {
         let (report, plan) = (&self.dest.report, &self.dest.plan);
         if self.redo {
-            let text = [
-                b"ERROR: ".as_slice(),
+            report.error_xfer(text![
+                "ERROR: ",
                 self.name,
-                b" failed verification -- update ",
-                kept.as_bytes(),
-                b".",
-            ];
-            report.error_xfer(text.concat());
+                " failed verification -- update ",
+                kept,
+                "."
+            ]);
             return Outcome::Failed;
         }
         if plan.output.info.name > 0 || plan.output.itemize {
             let again = if plan.agreed.read_batch { "may" } else { "will" };
-            let text = [
-                b"WARNING: ".as_slice(),
-                self.name,
-                b" failed verification -- update ",
-                kept.as_bytes(),
-                b" (",
-                again.as_bytes(),
-                b" try again).",
-            ];
-            report.warning(text.concat());
+            let again = format!("{kept} ({again} try again).");
+            report.warning(text!["WARNING: ", self.name, " failed verification -- update ", again]);
         }
         Outcome::Again
     }

@@ -17,9 +17,9 @@ use super::scan::Scanner;
 use super::sources::Sources;
 use super::text::listing;
 use super::words::inbox::{self, Feed};
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::event::Summary;
-use crate::flist::Tables;
+use crate::flist::{At, Tables};
 use crate::plan::{DeleteWhen, FilesFrom, Plan};
 use crate::report::Report;
 use crate::role::Role;
@@ -125,7 +125,7 @@ fn run(plan: &Arc<Plan>, report: &Report) -> Result<()> {
                 }
             });
         if let Err(error) = worker {
-            return Err(Error::Ipc(format!("cannot start a thread: {error}")));
+            bail!(Ipc; "cannot start a thread: {error}");
         }
         generate(plan, report, sources, tables, receive)
     })
@@ -160,7 +160,7 @@ fn generate(
         || plan.output.log_format.as_ref().is_some_and(|f| f.len() >= 4096)
     {
         report.set_role(Role::Sender);
-        return Err(Error::Diagnostics("log-format string is WAY too long!".into()));
+        bail!(Diagnostics; "log-format string is WAY too long!");
     }
     dest.metadata = metadata;
     dest.metadata.read_rules(dest.root.path())?;
@@ -212,7 +212,7 @@ fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
         let segment = Arc::new(segment);
         if plan.agreed.inc_recurse {
             for i in segment.directories() {
-                dirs.insert(next_dir, (Arc::clone(&segment), i));
+                dirs.insert(next_dir, At::new(&segment, i));
                 next_dir += 1;
             }
         }

@@ -9,7 +9,7 @@ mod place;
 mod reading;
 mod system;
 
-use acls::{listed, read_acl, same_access};
+use acls::{read_acl, same_access};
 pub(crate) use place::Place;
 use reading::handling;
 pub(crate) use reading::{
@@ -18,15 +18,17 @@ pub(crate) use reading::{
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::compare::{is_dir, is_link, Wanted};
+use super::compare::Wanted;
 use super::filter::{Filters, Perishable};
 use crate::error::Result;
-use crate::flist::{self, xattr as wire, IdLookup, IdMap, Segment, Tables, Who, XattrLedger, XattrSet, XattrValue};
+use crate::flist::{self, xattr as wire, At, IdLookup, IdMap, Tables, Who, XattrLedger, XattrSet, XattrValue};
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::role::Role;
 use crate::tree::acl::AclKind;
+use crate::tree::mode::{is_dir, is_link};
 use crate::tree::xattr::{self, Handling, INTERNAL};
+use crate::tree::Acl;
 use crate::tree::{fake, Root, Stat};
 use crate::wire::ints::Source;
 use crate::wire::item::ItemFlags;
@@ -101,10 +103,6 @@ impl Metadata {
         }
     }
 
-    pub fn tables(&self) -> &Tables {
-        &self.tables
-    }
-
     /// The tables that a decoder or scanner fills.
     pub fn set_tables(&mut self, tables: Tables) {
         self.tables = tables;
@@ -143,12 +141,12 @@ impl Metadata {
         (local_id(&mut ids, Who::User, uid), local_id(&mut ids, Who::Group, gid))
     }
 
-    fn local_acl(&self, index: Option<u32>) -> Arc<flist::Acl> {
+    fn local_acl(&self, index: Option<u32>) -> Arc<Acl> {
         let acl = index.map(|i| self.tables.acl(i)).unwrap_or_default();
         let Some(ids) = self.ids.as_ref().filter(|_| !acl.named.is_empty()) else {
             return acl;
         };
-        let mut acl = flist::Acl::clone(&acl);
+        let mut acl = Acl::clone(&acl);
         let mut ids = locked(ids);
         for ace in &mut acl.named {
             ace.id = local_id(&mut ids, if ace.is_user { Who::User } else { Who::Group }, ace.id);
@@ -232,46 +230,35 @@ impl Metadata {
     }
 
     /// The ACLs that `place` has differ from those wanted.
+    /// The ACL that a file has. One that cannot be read counts as none.
+    fn acl_of(&self, place: Place<'_>, kind: AclKind) -> Acl {
+        let found = read_acl(place, kind, self.plan.place.fake_super);
+        found.ok().flatten().unwrap_or_default()
+    }
+
     fn acls_differ(&self, place: Place<'_>, want: &Wanted, now: &Stat) -> bool {
         if is_link(want.mode) {
             return false;
         }
-        let fake = self.plan.place.fake_super;
-        let have = read_acl(place, AclKind::Access, fake)
-            .ok()
-            .flatten()
-            .map(|a| listed(&a))
-            .unwrap_or_default();
+        let have = self.acl_of(place, AclKind::Access);
         if !same_access(&self.local_acl(want.acl), want.listed_mode, &have, now.mode) {
             return true;
         }
         if !is_dir(want.mode) {
             return false;
         }
-        let have = read_acl(place, AclKind::Default, fake)
-            .ok()
-            .flatten()
-            .map(|a| listed(&a))
-            .unwrap_or_default();
+        let have = self.acl_of(place, AclKind::Default);
         self.local_acl(want.default_acl).completed_default() != have.completed_default()
     }
 
     /// The flags for differences in ACL and extended attributes (spec: protocol 6.2). `now` is `None` for a new item.
     pub fn flags(&self, place: Place<'_>, want: &Wanted, now: Option<&Stat>) -> ItemFlags {
-        let mut flags = ItemFlags::NONE;
+        let xattrs = self.plan.attrs.xattrs > 0;
         let Some(now) = now else {
-            if self.plan.attrs.xattrs > 0 && !self.set_of(want).is_empty() {
-                flags |= ItemFlags::XATTR;
-            }
-            return flags;
+            return ItemFlags::XATTR.when(xattrs && !self.set_of(want).is_empty());
         };
-        if self.plan.attrs.acls && self.acls_differ(place, want, now) {
-            flags |= ItemFlags::ACL;
-        }
-        if self.plan.attrs.xattrs > 0 && self.xattrs_differ(place, want) {
-            flags |= ItemFlags::XATTR;
-        }
-        flags
+        let acl = self.plan.attrs.acls && self.acls_differ(place, want, now);
+        ItemFlags::ACL.when(acl) | ItemFlags::XATTR.when(xattrs && self.xattrs_differ(place, want))
     }
 
     /// Numbers (from 1) of the abbreviated values that must be asked for, given the attributes of the file at `place`. Each
@@ -303,8 +290,8 @@ impl Metadata {
     /// Read the values that were asked for; from now on they are in the tables (spec: protocol 6.5).
     ///
     /// Errors: of [`wire::read_reply`].
-    pub fn read_values(&self, src: &mut dyn Source, segment: &Segment, i: usize) -> Result<()> {
-        let xattrs = segment.xattrs(i);
+    pub fn read_values(&self, src: &mut dyn Source, at: &At) -> Result<()> {
+        let xattrs = at.xattrs();
         let values = {
             // This must be the only reference to the set while values are put into it: else each reply would copy it.
             let set = xattrs.map(|i| self.tables.xattrs(i)).unwrap_or_default();
@@ -312,7 +299,7 @@ impl Metadata {
                 src,
                 &set,
                 self.plan.agreed.max_alloc,
-                (Role::Receiver.name(), &segment.name(i)),
+                (Role::Receiver.name(), &at.name()),
             )?
         };
         if let Some(index) = xattrs {
@@ -375,17 +362,17 @@ pub(crate) fn prune(plan: &Plan, segment: &mut flist::Segment, root: &[u8], repo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flist::NamedAce;
+    use crate::tree::acl::Named;
 
-    fn acl(group: u8, mask: Option<u8>, named: &[u32]) -> flist::Acl {
-        flist::Acl {
+    fn acl(group: u8, mask: Option<u8>, named: &[u32]) -> Acl {
+        Acl {
             user_obj: Some(6),
             group_obj: Some(group),
             mask,
             other: Some(4),
             named: named
                 .iter()
-                .map(|&id| NamedAce {
+                .map(|&id| Named {
                     id,
                     is_user: true,
                     perms: 4,
@@ -397,7 +384,7 @@ mod tests {
     // Observed with rsync 3.5.0.
     #[test]
     fn a_mask_is_in_the_mode() {
-        let same = |a: &flist::Acl, am: u32, b: &flist::Acl, bm: u32| same_access(&a.stripped(am), am, b, bm);
+        let same = |a: &Acl, am: u32, b: &Acl, bm: u32| same_access(&a.stripped(am), am, b, bm);
         assert!(same(&acl(4, Some(4), &[5]), 0o644, &acl(4, Some(7), &[5]), 0o674));
         assert!(same(&acl(6, Some(0), &[]), 0o604, &acl(6, Some(7), &[]), 0o674));
         assert!(!same(&acl(4, Some(4), &[5]), 0o644, &acl(0, Some(7), &[5]), 0o674));

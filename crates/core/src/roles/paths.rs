@@ -2,11 +2,16 @@
 
 /// A name of the list as a path below its root.
 pub(super) fn disk(name: &[u8]) -> &[u8] {
-    let n = name.iter().take_while(|&&b| b == b'/').count();
-    match &name[n..] {
+    match trim_leading_slashes(name) {
         b"" => b".",
         rest => rest,
     }
+}
+
+/// Without the slashes that it begins with.
+pub(super) fn trim_leading_slashes(path: &[u8]) -> &[u8] {
+    let n = path.iter().take_while(|&&b| b == b'/').count();
+    &path[n..]
 }
 
 pub(super) fn trim_slashes(path: &[u8]) -> &[u8] {
@@ -47,8 +52,8 @@ pub(super) fn clean(path: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Like [`clean`], relative, with `..` taken back and never above the start (spec: filters 8).
-pub(super) fn confine(path: &[u8]) -> Vec<u8> {
+/// The components of a path, joined: without empty ones and `.`, and each `..` takes away the one before it.
+fn resolve_dots(path: &[u8]) -> Vec<u8> {
     let mut parts: Vec<&[u8]> = Vec::new();
     for part in path.split(|&b| b == b'/') {
         match part {
@@ -59,10 +64,16 @@ pub(super) fn confine(path: &[u8]) -> Vec<u8> {
             _ => parts.push(part),
         }
     }
-    if parts.is_empty() {
+    parts.join(&b'/')
+}
+
+/// Like [`clean`], relative, with `..` taken back and never above the start (spec: filters 8).
+pub(super) fn confine(path: &[u8]) -> Vec<u8> {
+    let resolved = resolve_dots(path);
+    if resolved.is_empty() {
         return b".".to_vec();
     }
-    parts.join(&b'/')
+    resolved
 }
 
 /// Split the bytes of a `--files-from` list into names (spec: filters 8). `comments`: the list is read by the process
@@ -85,17 +96,7 @@ pub(super) fn lexical_path(path: &[u8], base: &[u8]) -> Vec<u8> {
     } else {
         [base, b"/", path].concat()
     };
-    let mut parts: Vec<&[u8]> = Vec::new();
-    for part in full.split(|&b| b == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." => {
-                parts.pop();
-            }
-            _ => parts.push(part),
-        }
-    }
-    [b"/", parts.join(&b'/').as_slice()].concat()
+    [b"/", resolve_dots(&full).as_slice()].concat()
 }
 
 /// Directory part and last component.

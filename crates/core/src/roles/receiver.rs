@@ -18,12 +18,12 @@ use super::dest::Dest;
 use super::exchange::{entry_of, is_keep_alive, read_deletions, Places, Seen};
 use super::landing::Outcome;
 use super::replay::Replay;
-use super::text::items::{self, Change, Figures, Operation, Part};
+use super::text::items::{self, Change, Figures, Part};
 use super::words::inbox::Feed;
 use super::words::request::BasisKind;
 use crate::delta::tokens;
-use crate::error::{Error, IoErrorExt as _, Result};
-use crate::flist::{Decoder, Found, Lists, Segment};
+use crate::error::{bail, Error, IoErrorExt as _, Result};
+use crate::flist::{At, Decoder, Found, Lists};
 use crate::plan::Plan;
 use crate::report::debug::debug;
 use crate::report::say::text;
@@ -96,9 +96,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
                 None => Error::Ended(12),
             });
         }
-        Tag::Success if report.plan().agreed.protocol < 27 => {
-            return Err(Error::Stream(format!("unexpected tag 100 [{}]", report.role())));
-        }
+        Tag::Success if report.plan().agreed.protocol < 27 => bail!(Stream; "unexpected tag 100 [{}]", report.role()),
         Tag::NoSend => {
             if let Some(ndx) = message.value() {
                 let _ = feed.send(Feed::NotSent(ndx));
@@ -112,8 +110,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, feed: &Outbox<Fee
 /// A finished file that waits in the partial-dir (`--delay-updates`), with the figures for the log.
 struct Delayed {
     item: Item<'static>,
-    segment: Arc<Segment>,
-    i: usize,
+    at: At,
     rel: Vec<u8>,
     /// There is a file at its name that needs a backup.
     exists: bool,
@@ -124,8 +121,7 @@ struct Delayed {
 
 /// A file that is being received.
 struct Incoming {
-    segment: Arc<Segment>,
-    i: usize,
+    at: At,
     /// Name below the destination.
     rel: Vec<u8>,
     exists: Option<Stat>,
@@ -212,7 +208,7 @@ impl Receiver {
             if self.plan.agreed.inc_recurse {
                 let ndx = self.ndx.read(&mut self.reader)?;
                 if ndx != NDX_FLIST_EOF {
-                    return Err(Error::Protocol(format!("Invalid file index: {ndx} [Receiver]")));
+                    bail!(Protocol; "Invalid file index: {ndx} [Receiver]");
                 }
             }
             // The generator may have ended already: an empty list is all it needs.
@@ -252,7 +248,7 @@ impl Receiver {
             }
             let ndx = self.ndx.read(&mut self.reader)?;
             if std::mem::take(&mut alone) && ndx > NDX_FLIST_OFFSET && ndx != NDX_FLIST_EOF {
-                return Err(Error::Protocol(format!("Invalid file index: {ndx} [Receiver]")));
+                bail!(Protocol; "Invalid file index: {ndx} [Receiver]");
             }
             match ndx {
                 NDX_DONE => {
@@ -260,10 +256,8 @@ impl Receiver {
                     if self.plan.agreed.inc_recurse && !self.lists.is_empty() {
                         if let Some(list) = self.lists.finish_first() {
                             self.seen.forget(&list);
-                            if self.report.progress_level() == 2 {
-                                self.report
-                                    .progress_again(self.places.end_of(list.start).max(self.working_end));
-                            }
+                            let end = self.places.end_of(list.start);
+                            self.report.progress_again(end.max(self.working_end));
                             self.places.forget_first();
                         }
                         if !self.lists.is_empty() || !self.lists.is_complete() {
@@ -313,54 +307,48 @@ impl Receiver {
         if let Some(replay) = self.replay.as_ref().filter(|_| !item.wants_data()) {
             replay.wait_generator(&self.report)?;
         }
-        let found = entry_of(&self.lists, &item, Role::Receiver)?;
+        let at = &entry_of(&self.lists, &item, Role::Receiver)?.at;
         if self.report.progress_level() == 2 {
             self.working_end = self.places.end_of(ndx);
         }
-        let entry = *found.segment.entry(found.pos);
-        debug!(self.report, recv >= 1; "recv_files(", &found.segment.name(found.pos), ")");
+        let entry = *at.entry();
+        debug!(self.report, recv >= 1; "recv_files(", &at.name(), ")");
         if item.wants_data() && self.phase > 1 {
-            return Err(Error::Protocol(format!(
-                "got transfer request in phase {} [receiver]",
-                self.phase
-            )));
+            bail!(Protocol; "got transfer request in phase {} [receiver]", self.phase);
         }
         if super::metadata::values_follow(&self.plan, item.iflags) {
             let dest = self.dest()?;
-            dest.metadata.read_values(&mut self.reader, &found.segment, found.pos)?;
+            dest.metadata.read_values(&mut self.reader, at)?;
             if !item.wants_data() {
                 // Now all values are known.
-                let want = dest.wanted(&found.segment, found.pos, None);
-                dest.set_xattrs_at(&dest.name(&found.segment, found.pos), &want);
+                let want = dest.wanted(at, None);
+                dest.set_xattrs_at(&dest.name(at), &want);
             }
         }
         items::count(&self.report, entry.mode, item.iflags);
         if !item.wants_data() {
-            self.report_item(&item, &found, Figures::default(), Part::All);
+            self.report_item(&item, at, Figures::default(), Part::All);
             return Ok(());
         }
         if let Some(replay) = self.replay.clone() {
             if !replay.wants(&self.report, ndx)? {
-                let name = self.report.quoted(&found.segment.name(found.pos));
+                let name = self.report.quoted(&at.name());
                 self.report.info(text!["(Skipping batched update for ", &name, ")"]);
-                return self.skip_data(&item, &found);
+                return self.skip_data(&item, at);
             }
         }
         let batched = self.plan.agreed.read_batch || self.plan.agreed.only_write_batch && !self.plan.place.is_server();
         if self.plan.idle() && batched {
-            self.report_item(&item, &found, Figures::default(), Part::All);
-            self.skip_data(&item, &found)?;
+            self.report_item(&item, at, Figures::default(), Part::All);
+            self.skip_data(&item, at)?;
             return self.notify_generator(Feed::Finished { ndx, good: true });
         }
         if self.plan.idle() {
-            self.report_item(&item, &found, Figures::default(), Part::All);
-            self.report.stats(|s| {
-                s.transferred += 1;
-                s.transferred_size = s.transferred_size.saturating_add(entry.len);
-            });
+            self.report_item(&item, at, Figures::default(), Part::All);
+            items::count_transfer(&self.report, entry.len);
             return self.notify_generator(Feed::Finished { ndx, good: true });
         }
-        self.receive(&item, &found)
+        self.receive(&item, at)
     }
 
     /// Report, before the end of a phase, the requested files that the batch does not have (spec: protocol 11).
@@ -373,8 +361,8 @@ impl Receiver {
             _ => i32::MAX,
         };
         for ndx in replay.unanswered(&self.report, end)? {
-            if let Some(found) = self.lists.find(ndx).filter(|found| found.active) {
-                let name = self.report.quoted(&found.segment.name(found.pos));
+            if let Some(found) = self.lists.find(ndx).filter(Found::is_active) {
+                let name = self.report.quoted(&found.at.name());
                 self.report.error_xfer(text!["(No batched update for ", &name, ")"]);
             }
             self.notify_generator(Feed::Finished { ndx, good: false })?;
@@ -382,16 +370,9 @@ impl Receiver {
         Ok(())
     }
 
-    fn report_item(&self, item: &Item<'_>, found: &Found, figures: Figures<'_>, part: Part) {
-        let name = found.segment.name(found.pos);
-        let change = Change {
-            list: &found.segment,
-            i: found.pos,
-            iflags: item.iflags,
-            xname: item.xname.as_deref(),
-            by: Operation::Receive,
-        };
-        change.report(&self.report, &name, figures, part);
+    fn report_item(&self, item: &Item<'_>, at: &At, figures: Figures<'_>, part: Part) {
+        let change = Change::received(at, item.iflags, item.xname.as_deref());
+        change.report(&self.report, &at.name(), figures, part);
     }
 
     // ---- data
@@ -411,47 +392,37 @@ impl Receiver {
     }
 
     /// Read and drop a file's data.
-    fn skip_data(&mut self, item: &Item<'_>, found: &Found) -> Result<()> {
+    fn skip_data(&mut self, item: &Item<'_>, at: &At) -> Result<()> {
         let dest = self.dest()?;
-        let (segment, i) = (Arc::clone(&found.segment), found.pos);
         let head = self.read_head()?;
         let incoming = Incoming {
-            rel: dest.name(&segment, i),
+            rel: dest.name(at),
             exists: None,
             replaces: false,
-            want: dest.wanted(&segment, i, None),
+            want: dest.wanted(at, None),
             head,
             kind: BasisKind::of(item),
             basis: None,
             basis_lost: false,
             mapped: None,
-            redo: self.seen.redo(&segment, i, self.plan.agreed.protocol)?,
-            segment,
-            i,
+            redo: self.seen.redo(at, self.plan.agreed.protocol)?,
+            at: at.clone(),
         };
-        let len = incoming.segment.entry(i).len;
+        let len = at.entry().len;
         self.begin_progress(&incoming);
         let (mut built, mut sum) = (Built::default(), Vec::new());
         self.data(&dest, &incoming, None, 0, None, &mut built, &mut sum)?;
-        self.report.stats(|s| {
-            s.transferred += 1;
-            s.transferred_size = s.transferred_size.saturating_add(len);
-            s.literal += built.literal;
-            s.matched += built.matched;
-        });
-        if self.report.progress_level() > 0 {
-            self.report.progress_end(len);
-        }
+        items::count_transfer(&self.report, len);
+        items::count_data(&self.report, built.literal, built.matched);
+        self.report.progress_end(len);
         Ok(())
     }
 
     /// The basis of an item's data, and the attributes of the new file.
-    fn incoming(&mut self, dest: &Dest, item: &Item<'_>, found: &Found) -> Result<Incoming> {
-        let segment = Arc::clone(&found.segment);
-        let i = found.pos;
-        let redo = self.seen.redo(&segment, i, self.plan.agreed.protocol)?;
+    fn incoming(&mut self, dest: &Dest, item: &Item<'_>, at: &At) -> Result<Incoming> {
+        let redo = self.seen.redo(at, self.plan.agreed.protocol)?;
         let head = self.read_head()?;
-        let rel = dest.name(&segment, i);
+        let rel = dest.name(at);
         let fresh = item.iflags.contains(ItemFlags::NEW) && self.plan.agreed.protocol >= 29;
         // A file whose status can't be read may exist all the same, and is not replaced without a backup.
         let looked = if fresh { None } else { Some(dest.lstat(&rel)) };
@@ -478,9 +449,8 @@ impl Receiver {
             None => (None, false),
         };
         Ok(Incoming {
-            want: dest.wanted(&segment, i, model.as_ref().filter(|s| s.is_file())),
-            segment,
-            i,
+            want: dest.wanted(at, model.as_ref().filter(|s| s.is_file())),
+            at: at.clone(),
             rel,
             exists,
             replaces,
@@ -520,29 +490,24 @@ impl Receiver {
         }
     }
 
-    fn receive(&mut self, item: &Item<'static>, found: &Found) -> Result<()> {
+    fn receive(&mut self, item: &Item<'static>, at: &At) -> Result<()> {
         let dest = self.dest()?;
         let ndx = item.ndx;
-        let entry = *found.segment.entry(found.pos);
+        let entry = *at.entry();
         let before = self.reader.bytes_read();
-        let incoming = self.incoming(&dest, item, found)?;
+        let incoming = self.incoming(&dest, item, at)?;
         let late = self.report.after_data();
         let mut sum = Vec::new();
         // The item is reported once there is a file to write it to.
         let mut reported = late;
         let mut opened = |receiver: &Self| {
             if !std::mem::replace(&mut reported, true) {
-                receiver.report_item(item, found, Figures::default(), Part::Screen);
+                receiver.report_item(item, at, Figures::default(), Part::Screen);
             }
         };
         let outcome = self.file(&dest, &incoming, &mut sum, &mut opened)?;
-        self.report.stats(|s| {
-            s.transferred += 1;
-            s.transferred_size = s.transferred_size.saturating_add(entry.len);
-        });
-        if self.report.progress_level() > 0 {
-            self.report.progress_end(entry.len);
-        }
+        items::count_transfer(&self.report, entry.len);
+        self.report.progress_end(entry.len);
         let bytes = self.reader.bytes_read().saturating_sub(before);
         let mut figures = Figures::default();
         if late {
@@ -551,15 +516,14 @@ impl Receiver {
                 sum_bytes: 0,
                 checksum: Some(&sum),
             };
-            self.report_item(item, found, figures, Part::Screen);
+            self.report_item(item, at, figures, Part::Screen);
         }
         match outcome {
-            Outcome::Placed => self.report_item(item, found, figures, Part::Kept),
+            Outcome::Placed => self.report_item(item, at, figures, Part::Kept),
             Outcome::Held => {
                 self.delayed.push(Delayed {
                     item: item.clone(),
-                    segment: incoming.segment,
-                    i: incoming.i,
+                    at: incoming.at,
                     rel: incoming.rel,
                     exists: incoming.replaces,
                     bytes,

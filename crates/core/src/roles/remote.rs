@@ -56,7 +56,7 @@ pub fn receive(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Summary {
 
 fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> {
     report.set_role(Role::Sender);
-    link.set_role(Role::Sender.name());
+    link.control().set_role(Role::Sender.name());
     report.set_cancel_flag(link.control().cancel_flag());
     let (reader, writer) = link.split()?;
     if plan.place.is_server() {

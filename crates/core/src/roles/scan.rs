@@ -16,7 +16,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::chmod::Chmod;
-use super::compare::{is_dir, unsafe_link, S_IFMT, S_IFREG};
+use super::compare::unsafe_link;
 use super::filter::Filters;
 use super::metadata::{self, Lookup};
 use super::paths::disk;
@@ -29,6 +29,7 @@ use crate::report::say::text;
 use crate::report::{Level, Report};
 use crate::role::Role;
 use crate::roles::text::messages;
+use crate::tree::mode::{self, is_dir};
 use crate::tree::{Atime, FileKind, Stat};
 use crate::wire::item::IoErrors;
 
@@ -46,6 +47,21 @@ struct Argument {
     implied: bool,
     /// Bytes of its name that it shares, as parents, with the argument before.
     known: usize,
+}
+
+impl Argument {
+    /// An argument that may be missing. `dotted`: its name ends so that the contents are meant.
+    fn new(root: u16, name: Vec<u8>, dotted: bool) -> Self {
+        Self {
+            root,
+            name,
+            contents: dotted,
+            follow: dotted,
+            missing_ok: true,
+            implied: false,
+            known: 0,
+        }
+    }
 }
 
 /// A directory whose contents are still to be listed.
@@ -97,6 +113,8 @@ pub(crate) struct Scanner {
     /// Directories whose rules came into force since the last list began, if that is reported.
     pushed: usize,
     links: HardLinks,
+    /// The list that is being made.
+    builder: SegmentBuilder,
     /// Metadata tables (ACLs, xattrs) go here.
     pub tables: crate::flist::Tables,
     /// Names are converted for the wire; a name that can't be converted is left out.
@@ -138,6 +156,7 @@ impl Scanner {
             pushed: 0,
             of_list: false,
             links: HardLinks::new(),
+            builder: SegmentBuilder::default(),
             tables: crate::flist::Tables::default(),
             buffer: Vec::new(),
             dot_implied: false,
@@ -171,9 +190,9 @@ impl Scanner {
                 ..Node::default()
             }
         };
-        let mut builder = SegmentBuilder::new(self.plan.agreed.protocol);
+        self.builder = SegmentBuilder::new(self.plan.agreed.protocol);
         let dir_ndx = node.dir_ndx;
-        let mut children = self.list(node, &mut builder)?;
+        let mut children = self.list(node)?;
         if !self.plan.agreed.inc_recurse {
             // One list for the whole run.
             loop {
@@ -190,9 +209,10 @@ impl Scanner {
                     debug!(self.report, filter >= 2; "[sender] popping local filters");
                     continue;
                 }
-                children = self.list(next, &mut builder)?;
+                children = self.list(next)?;
             }
         }
+        let mut builder = std::mem::take(&mut self.builder);
         builder.sort(self.plan.agreed.iconv.is_some());
         if self.plan.agreed.inc_recurse {
             self.number(&builder, children);
@@ -276,8 +296,8 @@ impl Scanner {
 
     // ---- one directory
 
-    /// List one directory (or the virtual top) into `builder`. Returns its subdirectories as nodes.
-    fn list(&mut self, node: Node, builder: &mut SegmentBuilder) -> Result<Vec<Node>> {
+    /// List one directory (or the virtual top) into the list that is being made. Returns its subdirectories as nodes.
+    fn list(&mut self, node: Node) -> Result<Vec<Node>> {
         let mut children: Vec<Node> = Vec::new();
         let at_top = node.path.is_empty() && node.contents.is_empty();
         if self.report.plan().output.debug.filter > 1 {
@@ -294,10 +314,10 @@ impl Scanner {
         }
         let (mut last, mut known) = (Vec::new(), Known::default());
         for argument in node.arguments {
-            self.list_argument(&node.path, argument, &mut last, builder, &mut children, &mut known)?;
+            self.list_argument(&node.path, argument, &mut last, &mut children, &mut known)?;
         }
         for (root, dev) in node.contents {
-            self.list_contents(root, &node.path, dev, builder, &mut children)?;
+            self.list_contents(root, &node.path, dev, &mut children)?;
         }
         if at_top {
             // The contents of `.` are in the same list as `.` itself (spec: protocol 5.10).
@@ -305,7 +325,7 @@ impl Scanner {
                 children.into_iter().partition(|n| n.path == b"." || n.path == b"/");
             children = rest;
             for dot in dots {
-                children.extend(self.list(dot, builder)?);
+                children.extend(self.list(dot)?);
             }
         }
         Ok(children)
@@ -329,14 +349,7 @@ impl Scanner {
     }
 
     /// List the contents of a directory.
-    fn list_contents(
-        &mut self,
-        root_number: u16,
-        dir: &[u8],
-        top_dev: u64,
-        builder: &mut SegmentBuilder,
-        children: &mut Vec<Node>,
-    ) -> Result<()> {
+    fn list_contents(&mut self, root_number: u16, dir: &[u8], top_dev: u64, children: &mut Vec<Node>) -> Result<()> {
         self.at_root(root_number);
         let plan_is_root = self.plan.place.am_root;
         // Not with --copy-links (observed).
@@ -388,7 +401,7 @@ impl Scanner {
                     {
                         continue;
                     }
-                    children.extend(self.list_file(root_number, &name, stat, Some(top_dev), builder)?);
+                    children.extend(self.list_file(root_number, &name, stat, Some(top_dev))?);
                 }
                 Err(Lookup::Failed(error)) if error.is(Errno::ACCESS) && unsearchable(root, dir) => {
                     self.report_unsearchable(root_number, dir);
@@ -506,7 +519,6 @@ impl Scanner {
         name: &[u8],
         mut stat: Stat,
         top_dev: Option<u64>,
-        builder: &mut SegmentBuilder,
     ) -> Result<Option<Node>> {
         let plan = Arc::clone(&self.plan);
         let path = disk(name);
@@ -525,11 +537,11 @@ impl Scanner {
             {
                 stat.size = device_size(&file);
             }
-            stat.mode = stat.mode & !S_IFMT | S_IFREG;
+            stat.mode = stat.mode & !mode::TYPE | mode::FILE;
             stat.mtime = chrono::Utc::now().timestamp();
             stat.mtime_nsec = 0;
         }
-        if stat.mode & S_IFMT == 0 {
+        if stat.mode & mode::TYPE == 0 {
             let shown = self.display(root_number, name);
             let text = text!["skipping file with bogus (zero) st_mode: ", &shown];
             self.report.set_listing_error(IoErrors::GENERAL);
@@ -537,7 +549,7 @@ impl Scanner {
             return Ok(None);
         }
         if !is_dir(stat.mode) {
-            self.push(root_number, name, &stat, 0, builder)?;
+            self.push(root_number, name, &stat, 0)?;
             return Ok(None);
         }
         let mount = plan.select.one_file_system > 0 && top_dev.is_some_and(|dev| dev != stat.dev);
@@ -550,7 +562,7 @@ impl Scanner {
         // The list of a mount point is an empty one: by that a receiver with incremental recursion finishes the directory.
         let contents = plan.select.recurse && !mount;
         let flags = if contents { eflag::CONTENT_DIR } else { 0 };
-        let listed = self.push(root_number, name, &stat, flags, builder)? && (contents || mount);
+        let listed = self.push(root_number, name, &stat, flags)? && (contents || mount);
         let dev = top_dev.unwrap_or(stat.dev);
         Ok(listed.then(|| Node {
             path: name.to_vec(),

@@ -11,11 +11,11 @@ use super::exchange::{entry_of, is_keep_alive, put_deletions, read_deletions, Pl
 use super::paths::disk;
 use super::scan::Scanner;
 use super::sources::{remove_source_file, Sources};
-use super::text::items::{self, Change, Figures, Operation, Part};
+use super::text::items::{self, Change, Figures, Part};
 use crate::delta::search::SearchStats;
 use crate::delta::tokens;
-use crate::error::{Error, Result};
-use crate::flist::{Encoder, Found, IdLookup, Lists, Segment};
+use crate::error::{bail, Error, Result};
+use crate::flist::{At, Encoder, Found, IdLookup, Lists, Segment};
 use crate::plan::{FilesFrom, Plan};
 use crate::report::debug::{self, debug, ListOf};
 use crate::report::Report;
@@ -85,7 +85,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
         Tag::Noop => writer.keep_alive()?,
         // No option asked for it, and a program below protocol 27 does not know such a message.
         Tag::Success if !removes && report.plan().agreed.protocol < 27 => {
-            return Err(Error::Stream(format!("unexpected tag 100 [{}]", report.role())));
+            bail!(Stream; "unexpected tag 100 [{}]", report.role())
         }
         Tag::Success if removes => {
             if let Some(ndx) = message.value() {
@@ -182,7 +182,7 @@ impl Sender {
         }
         let started = Instant::now();
         let Some(first) = self.scanner.next(names)? else {
-            return Err(Error::Ipc("no file list".into()));
+            bail!(Ipc; "no file list");
         };
         let built = started.elapsed().as_millis() as u64;
         let count = first.len();
@@ -315,17 +315,17 @@ impl Sender {
         }
         let arrived = std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner));
         for ndx in arrived {
-            let Some(Found { segment, pos, .. }) = self.lists.find(ndx).filter(|found| found.active) else {
+            let Some(Found { at, .. }) = self.lists.find(ndx).filter(Found::is_active) else {
                 return Err(self.lists.out_of_range(ndx, "successful_send", Role::Sender.name()));
             };
-            let entry = *segment.entry(pos);
+            let entry = *at.entry();
             if entry.is_dir() {
                 continue;
             }
             let Some(root) = self.sources.root(entry.root) else {
                 continue;
             };
-            remove_source_file(&self.report, root, &segment.name(pos), &entry, None);
+            remove_source_file(&self.report, root, &at.name(), &entry, None);
         }
         Ok(())
     }
@@ -399,10 +399,8 @@ impl Sender {
 
     /// Entries up to the end of a finished list, or of the list of the last item.
     fn progress_list_done(&self, start: i32) {
-        if self.report.progress_level() == 2 {
-            self.report
-                .progress_again(self.places.end_of(start).max(self.working_end));
-        }
+        let end = self.places.end_of(start);
+        self.report.progress_again(end.max(self.working_end));
     }
 
     fn deletions(&mut self) -> Result<()> {
@@ -423,65 +421,50 @@ impl Sender {
         if is_keep_alive(&item, &self.plan, &self.lists) {
             return self.writer.keep_alive();
         }
-        let found = entry_of(&self.lists, &item, self.report.role())?;
-        if !found.is_parent {
-            self.current_end = self.current_end.max(found.segment.next_start());
+        let Found { at, is_parent } = entry_of(&self.lists, &item, self.report.role())?;
+        let at = &at;
+        if !is_parent {
+            self.current_end = self.current_end.max(at.list().next_start());
         }
         if self.report.progress_level() == 2 {
             self.working_end = self.places.end_of(ndx);
         }
-        let entry = *found.segment.entry(found.pos);
-        debug!(self.report, send >= 1; "send_files(", ndx, ", ", &self.full_name(&found), ")");
+        let entry = *at.entry();
+        debug!(self.report, send >= 1; "send_files(", ndx, ", ", &self.full_name(at), ")");
         if item.wants_data() && self.phase > 1 {
-            return Err(Error::Protocol(format!(
-                "got transfer request in phase {} [sender]",
-                self.phase
-            )));
+            bail!(Protocol; "got transfer request in phase {} [sender]", self.phase);
         }
         let mut values = Vec::new();
         if super::metadata::values_follow(&self.plan, item.iflags) {
-            self.xattr_reply(&found, &mut values)?;
+            self.xattr_reply(at, &mut values)?;
         }
         if item.wants_data() {
-            return self.transfer(&item, &found, &values);
+            return self.transfer(&item, at, &values);
         }
-        let name = found.segment.given_name(found.pos);
+        let name = at.given_name();
         items::count(&self.report, entry.mode, item.iflags);
-        self.report_item(&item, &found, &name, Figures::default(), Part::All);
+        self.report_item(&item, at, &name, Figures::default(), Part::All);
         self.look_ahead()?;
         item.put(&mut self.ndx_out, &mut self.out, self.plan.agreed.protocol, None)?;
         self.out.extend_from_slice(&values);
         self.put()
     }
 
-    fn report_item(&self, item: &Item<'_>, found: &Found, name: &[u8], figures: Figures<'_>, part: Part) {
-        let change = Change {
-            list: &found.segment,
-            i: found.pos,
-            iflags: item.iflags,
-            xname: item.xname.as_deref(),
-            by: Operation::Send,
-        };
+    fn report_item(&self, item: &Item<'_>, at: &At, name: &[u8], figures: Figures<'_>, part: Part) {
+        let change = Change::sent(at, item.iflags, item.xname.as_deref());
         change.report(&self.report, name, figures, part);
     }
 
     /// Send the values of attributes that the list has as digests (spec: protocol 6.5).
-    fn xattr_reply(&mut self, found: &Found, out: &mut Vec<u8>) -> Result<()> {
+    fn xattr_reply(&mut self, at: &At, out: &mut Vec<u8>) -> Result<()> {
         use crate::flist::xattr;
-        let Some(index) = found.segment.xattrs(found.pos) else {
-            let none = crate::flist::XattrSet::default();
-            xattr::read_request(
-                &mut self.reader,
-                &none,
-                (Role::Sender.name(), &found.segment.name(found.pos)),
-            )?;
-            out.push(0);
-            return Ok(());
-        };
-        let set = self.scanner.tables.xattrs(index);
-        let name = found.segment.name(found.pos);
+        let name = at.name();
+        let set = at
+            .xattrs()
+            .map(|index| self.scanner.tables.xattrs(index))
+            .unwrap_or_default();
         let numbers = xattr::read_request(&mut self.reader, &set, (Role::Sender.name(), &name))?;
-        let entry = *found.segment.entry(found.pos);
+        let entry = *at.entry();
         let values = match self.sources.root(entry.root) {
             Some(root) => {
                 let place = super::metadata::Place::Name(root, disk(&name));
@@ -512,9 +495,9 @@ impl Sender {
     }
 
     /// A name with the path of its source as the user gave it.
-    fn full_name(&self, found: &Found) -> Vec<u8> {
-        let name = found.segment.name(found.pos);
-        let source = self.report.source_name(found.segment.entry(found.pos).root);
+    fn full_name(&self, at: &At) -> Vec<u8> {
+        let name = at.name();
+        let source = self.report.source_name(at.entry().root);
         if source.is_empty() {
             return name;
         }
@@ -573,11 +556,7 @@ impl Sender {
                     }
                 }
                 NDX_DEL_STATS if protocol >= 31 => self.deletions()?,
-                ndx => {
-                    return Err(Error::Protocol(format!(
-                        "Invalid packet at end of run ({ndx}) [sender]"
-                    )));
-                }
+                ndx => bail!(Protocol; "Invalid packet at end of run ({ndx}) [sender]"),
             }
         }
         self.outlet.finish()

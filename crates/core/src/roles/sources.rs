@@ -87,13 +87,10 @@ impl Sources {
         let border = follow && !plan.place.insecure_links && plan.place.module_root.as_ref().is_some_and(|m| m != b"/");
         let options = RootOptions {
             cwd: plan.place.cwd.clone(),
-            operator: false,
             insecure_links: plan.place.insecure_links,
             follow_links: follow && !border,
             trusted_links: of_list,
-            in_root: false,
-            confine_root: None,
-            no_openat2: false,
+            ..RootOptions::default()
         };
         let root = match &plan.place.module_root {
             // A path that a client of a daemon names stays beneath the module, links included.

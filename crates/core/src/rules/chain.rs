@@ -394,12 +394,6 @@ impl Rules {
         self.find(name, is_dir, false).map_or(Verdict::NoMatch, |m| m.verdict())
     }
 
-    /// The verdict on a name that would be deleted; `ignore_perishable` inside a directory that goes away itself.
-    pub fn check_for_delete(&self, name: &[u8], is_dir: bool, ignore_perishable: bool) -> Verdict {
-        self.find(name, is_dir, ignore_perishable)
-            .map_or(Verdict::NoMatch, |m| m.verdict())
-    }
-
     /// The verdict on a name together with those on its parent directories: excluded when any of them is. For names
     /// that are not met on a walk (a daemon's list, SEC-13).
     pub fn check_path(&self, name: &[u8], is_dir: bool) -> Verdict {

@@ -1,14 +1,15 @@
 //! One rule: its grammar and its canonical text. spec: filters 2.
 
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 
 /// How a rule from a file is shown that was read before this directory.
 pub(crate) const FROM_FILE: &str = "<rule from a file read earlier>";
 
 /// What a rule does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Kind {
     /// `-` or `+` and a pattern.
+    #[default]
     Pattern,
     /// `:`: a file looked for in each directory.
     PerDir,
@@ -21,7 +22,7 @@ pub enum Kind {
 }
 
 /// A parsed rule. `sender` and `receiver` both false: the rule names no side.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rule {
     pub kind: Kind,
     /// The pattern without the trailing slash that marks directories; a merge file's name as written.
@@ -59,32 +60,12 @@ pub struct Rule {
 impl Rule {
     /// A plain rule without modifiers; a trailing slash of `pattern` marks directories (spec: filters 10.2).
     pub fn plain(pattern: &[u8], include: bool) -> Self {
-        let mut rule = Self::empty(Kind::Pattern);
-        rule.include = include;
+        let mut rule = Self {
+            include,
+            ..Self::default()
+        };
         rule.set_pattern(pattern);
         rule
-    }
-
-    fn empty(kind: Kind) -> Self {
-        Self {
-            kind,
-            pattern: Vec::new(),
-            include: false,
-            dir_only: false,
-            absolute: false,
-            negate: false,
-            sender: false,
-            receiver: false,
-            perishable: false,
-            xattr: false,
-            cvs: false,
-            no_inherit: false,
-            word_split: false,
-            no_prefixes: false,
-            exclude_self: false,
-            from_file: false,
-            global_cvs: false,
-        }
     }
 
     fn set_pattern(&mut self, pattern: &[u8]) {
@@ -270,11 +251,13 @@ pub(crate) fn parse(text: &[u8], template: &Template, origin: &Origin) -> Result
         return Ok(None);
     }
     let unexpected_end = || Error::Usage(format!("unexpected end of filter rule: {}", origin.show(text)));
-    let mut rule = Rule::empty(Kind::Pattern);
-    rule.from_file = *origin != Origin::Text;
-    rule.absolute = template.absolute;
-    rule.perishable = template.perishable;
-    rule.xattr = template.xattr;
+    let mut rule = Rule {
+        from_file: *origin != Origin::Text,
+        absolute: template.absolute,
+        perishable: template.perishable,
+        xattr: template.xattr,
+        ..Rule::default()
+    };
     let pattern = match template.style {
         Style::Old | Style::Bare => {
             if text == b"!" && (template.style == Style::Old || template.cvs) {
@@ -301,9 +284,7 @@ pub(crate) fn parse(text: &[u8], template: &Template, origin: &Origin) -> Result
     if template.sender || template.receiver {
         if rule.sender || rule.receiver {
             let shown = origin.show(text);
-            return Err(Error::Usage(format!(
-                "specified-side merge file contains specified-side filter: {shown}"
-            )));
+            bail!(Usage; "specified-side merge file contains specified-side filter: {shown}");
         }
         rule.sender = template.sender;
         rule.receiver = template.receiver;
@@ -322,7 +303,7 @@ pub(crate) fn parse(text: &[u8], template: &Template, origin: &Origin) -> Result
 /// Prefix, modifiers and separator; gives where the pattern begins.
 fn new_style(rule: &mut Rule, text: &[u8], template: &Template, origin: &Origin) -> Result<usize> {
     let Some((letter, mut at)) = prefix(text) else {
-        return Err(Error::Usage(format!("Unknown filter rule: {}", origin.show(text))));
+        bail!(Usage; "Unknown filter rule: {}", origin.show(text));
     };
     if text.get(at) == Some(&b',') {
         at += 1;
@@ -337,7 +318,7 @@ fn new_style(rule: &mut Rule, text: &[u8], template: &Template, origin: &Origin)
             rule.kind = Kind::Clear;
             if at < text.len() {
                 let shown = origin.show(text);
-                return Err(Error::Usage(format!("'!' rule has trailing characters: {shown}")));
+                bail!(Usage; "'!' rule has trailing characters: {shown}");
             }
         }
         _ => {}
@@ -378,7 +359,7 @@ fn new_style(rule: &mut Rule, text: &[u8], template: &Template, origin: &Origin)
                     Origin::File(_) => String::new(),
                 };
                 let shown = origin.show(text);
-                return Err(Error::Usage(format!("invalid modifier{which} in filter rule: {shown}")));
+                bail!(Usage; "invalid modifier{which} in filter rule: {shown}");
             }
         }
         at += 1;

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::io;
 
 use super::rule::{base_name, is_space, parse, Kind, Origin, Rule, Style, Template, FROM_FILE};
-use super::split::{next_blank_separated, old_style_words, skip_blanks, Lines};
-use crate::error::{sys_text, Error, Result};
+use super::split::Lines;
+use crate::error::{bail, sys_text, Error, Result};
 
 /// Gives the bytes of a rule file. `None`: there is no such file. An error other than "not found" is reported where the
 /// user named the file.
@@ -68,12 +68,6 @@ pub enum Source {
     DeleteExcluded,
     /// `--from0` or `--no-from0`: how the files that follow are separated.
     From0(bool),
-    /// Daemon parameter `filter`: new-style rules separated by blanks.
-    DaemonFilter(Vec<u8>),
-    /// Daemon parameter `exclude`: old-style patterns separated by blanks.
-    DaemonExclude(Vec<u8>),
-    /// Daemon parameter `include`.
-    DaemonInclude(Vec<u8>),
 }
 
 /// A rule of the list, and the CVS rules that a `-C` stands for.
@@ -166,16 +160,6 @@ impl FileContext {
 }
 
 impl RuleSet {
-    /// Nothing in it?
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
-    /// Does it hold a per-directory merge rule? Such a rule makes a client trust the sender's filtering (spec: filters 9).
-    pub fn has_merge(&self) -> bool {
-        self.items.iter().any(|item| item.rule.kind == Kind::PerDir)
-    }
-
     /// Add what one option gives.
     pub fn add(&mut self, source: &Source, options: &BuildOptions, read: &mut Reader<'_>) -> Result<()> {
         match source {
@@ -190,21 +174,6 @@ impl RuleSet {
                 Ok(())
             }
             Source::From0(_) => Ok(()),
-            Source::DaemonFilter(text) => {
-                let mut rest = text.as_slice();
-                while let Some((rule, after)) = next_blank_separated(rest) {
-                    self.add_rule_text(rule, &Template::new_style(), options, read)
-                        .map_err(|error| show_rest(error, rule, skip_blanks(rest)))?;
-                    rest = after;
-                }
-                Ok(())
-            }
-            Source::DaemonExclude(text) | Source::DaemonInclude(text) => {
-                let include = matches!(source, Source::DaemonInclude(_));
-                old_style_words(text)
-                    .into_iter()
-                    .try_for_each(|word| self.add_old_style(word, include))
-            }
         }
     }
 
@@ -354,9 +323,7 @@ impl RuleSet {
         let role = &options.role;
         if context.depth >= DEPTH {
             let shown = origin.show(name);
-            return Err(Error::FileIo(format!(
-                "[{role}] merge-file include depth limit ({DEPTH}) exceeded at {shown}"
-            )));
+            bail!(FileIo; "[{role}] merge-file include depth limit ({DEPTH}) exceeded at {shown}");
         }
         let path = if name.starts_with(b"/") {
             name.to_vec()
@@ -420,12 +387,7 @@ impl RuleSet {
         Ok(())
     }
 
-    /// Canonical new-style texts in order, `-C` expanded: what a batch script's here-document holds.
-    pub fn texts(&self) -> Vec<Vec<u8>> {
-        self.flat().map(Rule::text).collect()
-    }
-
-    /// The texts for `Plan::rules`: as [`RuleSet::texts`], with a mark (NUL and a letter) in front of those whose text
+    /// The texts for `Plan::rules`: as [`Rule::text`] writes them, with a mark (NUL and a letter) in front of those whose text
     /// must not be shown or that belong to the global CVS list, so that messages stay right on the other side.
     pub fn plan_texts(&self) -> Vec<Vec<u8>> {
         let mark = |rule: &Rule| match (rule.from_file, rule.global_cvs) {
@@ -437,7 +399,7 @@ impl RuleSet {
         self.flat().map(|rule| [mark(rule), &rule.text()].concat()).collect()
     }
 
-    /// Read back what [`RuleSet::plan_texts`] or [`RuleSet::texts`] wrote.
+    /// Read back what [`RuleSet::plan_texts`] wrote.
     pub fn from_plan_texts(texts: &[Vec<u8>], options: &BuildOptions, read: &mut Reader<'_>) -> Result<Self> {
         let mut set = Self::default();
         for text in texts {
@@ -523,17 +485,4 @@ fn cvs_rules(parent: &Rule, options: &BuildOptions, read: &mut Reader<'_>) -> Re
             ..item.rule
         })
         .collect())
-}
-
-/// The message about a rule inside a longer string shows all that was left of the string.
-fn show_rest(error: Error, rule: &[u8], rest: &[u8]) -> Error {
-    match error {
-        Error::Usage(text) => {
-            let whole = text
-                .strip_suffix(lossy(rule).as_str())
-                .map(|head| format!("{head}{}", lossy(rest)));
-            Error::Usage(whole.unwrap_or(text))
-        }
-        other => other,
-    }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::wire::{put_list, read_list};
 use super::*;
 use crate::error::{Error, Result};
 
@@ -475,7 +474,7 @@ fn over_long_patterns_are_dropped() {
         &mut reader(&none),
     )
     .unwrap();
-    assert_eq!(set.texts().len(), 1);
+    assert_eq!(set.plan_texts().len(), 1);
     assert_eq!(
         set.warnings,
         [format!("discarding over-long filter: {}", "0".repeat(4096))]
@@ -658,15 +657,6 @@ fn wire_texts() {
 
 #[test]
 fn wire_lists() {
-    let mut out = Vec::new();
-    put_list(&mut out, &[b"- *.o".to_vec()]);
-    assert_eq!(out, b"\x05\0\0\0- *.o\0\0\0\0");
-    assert_eq!(read_list(&mut &out[..]).unwrap(), [b"- *.o".to_vec()]);
-    for length in [5120u32, 0x8000_0000, u32::MAX] {
-        assert_eq!(read_list(&mut &length.to_le_bytes()[..]).unwrap_err().code(), 22);
-    }
-    let long = [&5119u32.to_le_bytes()[..], &[b'x'; 5119], &[0; 4]].concat();
-    assert_eq!(read_list(&mut &long[..]).unwrap()[0].len(), 5119);
     // From protocol 29 prefixes are parsed, before that only the old ones.
     let none = Files::new();
     let texts = [b"- a".to_vec(), b"H b".to_vec(), b"!".to_vec(), b"hide_c".to_vec()];
@@ -676,7 +666,7 @@ fn wire_lists() {
             ..BuildOptions::default()
         };
         let set = RuleSet::from_wire(&texts, &options, &mut reader(&none)).unwrap();
-        assert_eq!(set.texts(), [want.as_bytes()]);
+        assert_eq!(set.plan_texts(), [want.as_bytes()]);
     }
 }
 
@@ -692,7 +682,6 @@ fn texts_come_back_as_they_went() {
     let texts = set.plan_texts();
     let again = RuleSet::from_plan_texts(&texts, &options, &mut reader(&list)).unwrap();
     assert_eq!(again.plan_texts(), texts);
-    assert_eq!(again.texts(), set.texts());
     let shown: Vec<_> = texts.iter().map(|t| String::from_utf8_lossy(t)).collect();
     assert_eq!(
         shown,
@@ -728,7 +717,8 @@ fn sides_deletion_and_xattrs() {
             (side == Side::Sender || !delete_excluded).then_some(false)
         );
         assert_eq!(rules.check_xattr(b"c"), None);
-        rules.check_for_delete(name.as_bytes(), false, ignore)
+        let found = rules.find(name.as_bytes(), false, ignore);
+        found.map_or(Verdict::NoMatch, |rule| rule.verdict())
     };
     use Verdict::{Exclude, Include, NoMatch};
     assert_eq!(check(Side::Sender, false, "a", false), Exclude);
@@ -781,50 +771,6 @@ fn debug_texts() {
         line("x.o", false, "file", Side::Sender),
         "hiding file x.o because of pattern *.o [global CVS]"
     );
-}
-
-/// spec: daemon 8.
-#[test]
-fn daemon_lists() {
-    let none = Files::new();
-    let texts = |source: Source| {
-        let set = build(&[source], &BuildOptions::default(), &mut reader(&none)).unwrap();
-        set.texts()
-            .into_iter()
-            .map(|t| String::from_utf8(t).unwrap())
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(
-        texts(Source::DaemonFilter(b" - a.o  + b\t-_c exclude,! /d".to_vec())),
-        ["- a.o", "+ b", "- c", "-! /d"]
-    );
-    assert_eq!(texts(Source::DaemonFilter(b"- a ! + b".to_vec())), ["+ b"]);
-    assert_eq!(texts(Source::DaemonFilter(b"-C - b".to_vec())).last().unwrap(), "- b");
-    for (text, want) in [
-        ("- a.o  -   b", "unexpected end of filter rule: -   b"),
-        ("- a Z b + c", "Unknown filter rule: Z b + c"),
-    ] {
-        let source = Source::DaemonFilter(text.into());
-        let error = build(&[source], &BuildOptions::default(), &mut reader(&none)).unwrap_err();
-        assert_eq!(error, Error::Usage(want.into()));
-    }
-    assert_eq!(
-        texts(Source::DaemonExclude(b"a + b - c  d".to_vec())),
-        ["- a", "+ b", "- c", "- d"]
-    );
-    assert_eq!(texts(Source::DaemonInclude(b"a ! b".to_vec())), ["+ b"]);
-    // Found by fuzzing: each of the blanks that isspace() has both ends a word and is skipped.
-    assert_eq!(texts(Source::DaemonExclude(b"\x0b\x0ca\x0bb".to_vec())), ["- a", "- b"]);
-    assert_eq!(texts(Source::DaemonFilter(b"\x0b- a\x0b+ b".to_vec())), ["- a", "+ b"]);
-    let set = build(
-        &[Source::DaemonExclude(b"/secret".to_vec())],
-        &BuildOptions::default(),
-        &mut reader(&none),
-    )
-    .unwrap();
-    let rules = Rules::from_set(&set, RuleOptions::default());
-    assert_eq!(rules.check_path(b"secret/x/y", false), Verdict::Exclude);
-    assert_eq!(rules.check_path(b"a/secret", false), Verdict::NoMatch);
 }
 
 /// spec: filters 9.

@@ -3,11 +3,7 @@
 use super::rule::{Kind, Rule, Template};
 use super::set::{BuildOptions, Reader, RuleSet};
 use super::Side;
-use crate::error::{Error, Result};
-use crate::wire::ints::Source;
-
-/// A rule text must be shorter than this.
-const MAX_RULE: usize = 5120;
+use crate::error::{bail, Error, Result};
 
 /// The same for a reader below protocol 27.
 const OLD_MAX_RULE: usize = 4096;
@@ -92,36 +88,7 @@ fn wire_text(rule: &Rule, protocol: u8, push: bool) -> Result<Vec<u8>> {
         (false, false) => pattern,
     };
     if protocol < 27 && text.len() >= OLD_MAX_RULE {
-        return Err(Error::Protocol(format!(
-            "filter rule of {} bytes is too long for remote rsync.",
-            text.len()
-        )));
+        bail!(Protocol; "filter rule of {} bytes is too long for remote rsync.", text.len());
     }
     Ok(text)
-}
-
-/// Write texts as the stream has them, with the terminator (spec: protocol 2.8).
-pub fn put_list(out: &mut Vec<u8>, texts: &[Vec<u8>]) {
-    for text in texts {
-        out.extend_from_slice(&(text.len() as u32).to_le_bytes());
-        out.extend_from_slice(text);
-    }
-    out.extend_from_slice(&[0; 4]);
-}
-
-/// Read the texts up to the terminator. Errors: `Memory` (22) for a length of 5120 or more.
-pub fn read_list(src: &mut dyn Source) -> Result<Vec<Vec<u8>>> {
-    let mut out = Vec::new();
-    loop {
-        let length = src.int()? as u32 as usize;
-        if length == 0 {
-            return Ok(out);
-        }
-        if length >= MAX_RULE {
-            return Err(Error::Memory(format!("overflow: filter rule of {length} bytes")));
-        }
-        let mut text = vec![0; length];
-        src.read_exact(&mut text)?;
-        out.push(text);
-    }
 }

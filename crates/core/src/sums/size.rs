@@ -3,7 +3,7 @@
 //! spec: protocol 6.6; protocol-old 6.2
 
 use super::strong::digest_len;
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 use crate::plan::SumKind;
 use crate::wire::ints::{put_int, Source};
 use crate::wire::trace::{Tracer, Way};
@@ -66,26 +66,24 @@ impl SumHead {
         };
         let remainder = src.int()?;
         if count < 0 {
-            return Err(Error::Protocol(format!("Invalid checksum count {count} [{role}]")));
+            bail!(Protocol; "Invalid checksum count {count} [{role}]");
         }
         // Old programs send a block length for a file without a basis, which means nothing.
         let unused = protocol < 27 && count == 0;
         if (blength < 0 || blength as u32 > max_block(protocol)) && !unused {
-            return Err(Error::Protocol(format!("Invalid block length {blength} [{role}]")));
+            bail!(Protocol; "Invalid block length {blength} [{role}]");
         }
         let fits = blength >= 0 && blength as u32 <= max_block(protocol);
         if blength == 0 && count > 0 {
-            return Err(Error::Protocol(format!("Invalid zero block length [{role}]")));
+            bail!(Protocol; "Invalid zero block length [{role}]");
         }
         // With a strong sum of less than two bytes, a peer that invents rolling sums could choose the matching blocks.
         let digest = digest_len(kind) as i32;
         if !(0..=digest).contains(&s2length) || (count > 0 && s2length < digest.min(MIN_STRONG as i32)) {
-            return Err(Error::Protocol(format!("Invalid checksum length {s2length} [{role}]")));
+            bail!(Protocol; "Invalid checksum length {s2length} [{role}]");
         }
         if remainder < 0 || (remainder > blength && fits) {
-            return Err(Error::Protocol(format!(
-                "Invalid remainder length {remainder} [{role}]"
-            )));
+            bail!(Protocol; "Invalid remainder length {remainder} [{role}]");
         }
         let head = Self {
             count: count as u32,

@@ -39,14 +39,6 @@ impl Digest {
         digest
     }
 
-    /// The sum of a file that could not be read, in a list made with `--checksum` (spec: protocol 8.5).
-    pub fn zeros(kind: SumKind) -> Self {
-        Self {
-            bytes: [0; MAX_DIGEST],
-            len: digest_len(kind) as u8,
-        }
-    }
-
     /// A digest of the same length that differs from this one for certain, for a file whose data could not all be read
     /// (spec: protocol 8.4).
     pub fn spoiled(&self) -> Self {
@@ -68,12 +60,6 @@ impl Digest {
     /// The first `len` bytes, as a sum head asks for them; the whole digest if it is shorter.
     pub fn prefix(&self, len: usize) -> &[u8] {
         &self.bytes[..usize::from(self.len).min(len)]
-    }
-
-    /// Bytes on the wire.
-    #[allow(clippy::len_without_is_empty)] // a digest is never empty
-    pub fn len(&self) -> usize {
-        usize::from(self.len)
     }
 
     fn of_u64(value: u64) -> Self {
@@ -136,11 +122,6 @@ impl Hasher {
             hasher.update(&seed.to_le_bytes());
         }
         hasher
-    }
-
-    /// The algorithm.
-    pub fn kind(&self) -> SumKind {
-        self.kind
     }
 
     /// Adds data.
@@ -224,11 +205,6 @@ impl BlockHasher {
             _ => false,
         };
         Self { kind, seed, seed_first }
-    }
-
-    /// The algorithm.
-    pub fn kind(&self) -> SumKind {
-        self.kind
     }
 
     /// The full digest of one block; a sum head says how many of its bytes travel.
@@ -323,7 +299,7 @@ mod tests {
                 }
                 let sum = hasher.finish();
                 assert_eq!(sum, digest(kind, &data), "{kind:?}");
-                assert_eq!(sum.len(), digest_len(kind));
+                assert_eq!(sum.as_slice().len(), digest_len(kind));
             }
             assert_eq!(BlockHasher::new(kind, 0, true).sum(&data), digest(kind, &data));
         }
@@ -355,8 +331,8 @@ mod tests {
     #[test]
     fn a_spoiled_sum_never_matches() {
         let sum = digest(SumKind::Md5, b"x");
-        assert_eq!(sum.spoiled(), Digest::zeros(SumKind::Md5));
-        let zero = Digest::zeros(SumKind::Md5);
+        let zero = Digest::from_wire(&[0; 16]);
+        assert_eq!(sum.spoiled(), zero);
         assert_eq!(
             zero.spoiled().as_slice(),
             [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]

@@ -43,10 +43,11 @@ pub struct Named {
     /// 0 to 7.
     pub perms: u8,
     /// A user; otherwise a group.
-    pub user: bool,
+    pub is_user: bool,
 }
 
-/// An ACL; `None` is an absent entry. Perms are 0 to 7.
+/// An access or default ACL. What is `None` is not part of it (on the wire, an access ACL leaves out what the mode
+/// says). Perms are 0 to 7.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Acl {
     /// The owner.
@@ -57,7 +58,7 @@ pub struct Acl {
     pub mask: Option<u8>,
     /// Everybody else.
     pub other: Option<u8>,
-    /// Entries for named users and groups.
+    /// Users by id, then groups by id.
     pub named: Vec<Named>,
 }
 
@@ -84,18 +85,7 @@ fn bits(mode: u32, shift: u32) -> u8 {
 }
 
 impl Acl {
-    /// What the permission bits alone say.
-    pub fn from_mode(mode: u32) -> Acl {
-        Acl {
-            user_obj: Some(bits(mode, 6)),
-            group_obj: Some(bits(mode, 3)),
-            mask: None,
-            other: Some(bits(mode, 0)),
-            named: Vec::new(),
-        }
-    }
-
-    /// Whether it has no entries; for a default ACL that means that none is set.
+    /// Nothing at all: as a default ACL, none is set; as a received access ACL, the mode says everything.
     pub fn is_empty(&self) -> bool {
         *self == Acl::default()
     }
@@ -122,7 +112,7 @@ impl Acl {
                 USER | GROUP => acl.named.push(Named {
                     id: word(entry, 4)?,
                     perms,
-                    user: tag == USER,
+                    is_user: tag == USER,
                 }),
                 _ => return None,
             }
@@ -142,13 +132,13 @@ impl Acl {
         if let Some(perms) = self.user_obj {
             put(USER_OBJ, perms, NO_ID);
         }
-        for entry in self.named.iter().filter(|e| e.user) {
+        for entry in self.named.iter().filter(|e| e.is_user) {
             put(USER, entry.perms, entry.id);
         }
         if let Some(perms) = self.group_obj {
             put(GROUP_OBJ, perms, NO_ID);
         }
-        for entry in self.named.iter().filter(|e| !e.user) {
+        for entry in self.named.iter().filter(|e| !e.is_user) {
             put(GROUP, entry.perms, entry.id);
         }
         if let Some(perms) = self.mask {
@@ -188,7 +178,7 @@ impl Acl {
             acl.named.push(Named {
                 id: word(pair, 0)?,
                 perms: (access & 7) as u8,
-                user: access & FAKE_USER != 0,
+                is_user: access & FAKE_USER != 0,
             });
         }
         Some(acl)
@@ -202,23 +192,10 @@ impl Acl {
         }
         for entry in &self.named {
             out.extend_from_slice(&entry.id.to_le_bytes());
-            let user = if entry.user { FAKE_USER } else { 0 };
+            let user = if entry.is_user { FAKE_USER } else { 0 };
             out.extend_from_slice(&(u32::from(entry.perms) | user).to_le_bytes());
         }
         out
-    }
-
-    /// An access ACL without what `mode` says already: the form on the wire (spec: protocol 5.11).
-    pub fn strip(&mut self, mode: u32) {
-        let group = Some(bits(mode, 3));
-        self.user_obj = None;
-        self.other = None;
-        if self.mask.is_none() || self.group_obj == group {
-            self.group_obj = None;
-        }
-        if !self.named.is_empty() && self.mask == group {
-            self.mask = None;
-        }
     }
 
     /// A received access ACL: named entries without a mask get the group bits of `mode` (spec: protocol 5.11).
@@ -228,39 +205,57 @@ impl Acl {
         }
     }
 
-    /// A received default ACL: named entries without a mask get all that any of them, or the group, may do.
-    pub fn fill_default_mask(&mut self) {
-        if !self.named.is_empty() && self.mask.is_none() {
-            let all = self
-                .named
-                .iter()
-                .fold(self.group_obj.unwrap_or(0), |all, e| all | e.perms);
-            self.mask = Some(all);
+    /// An access ACL as it is sent: without what `mode` says. (Named entries never come without a mask, so doing it
+    /// again changes nothing.)
+    pub fn stripped(&self, mode: u32) -> Self {
+        let group = bits(mode, 3);
+        Self {
+            user_obj: None,
+            group_obj: self
+                .group_obj
+                .filter(|&g| (self.mask.is_some() || !self.named.is_empty()) && g != group),
+            mask: self.mask.filter(|&m| self.named.is_empty() || m != group),
+            other: None,
+            named: self.named.clone(),
         }
     }
 
-    /// A stripped access ACL, completed from `mode` so that it can be set.
-    pub fn complete(&mut self, mode: u32) {
-        self.fill_access_mask(mode);
-        self.user_obj.get_or_insert(bits(mode, 6));
-        self.group_obj.get_or_insert(bits(mode, 3));
-        self.other.get_or_insert(bits(mode, 0));
+    /// A received access ACL with what `mode` says put back.
+    pub fn completed(&self, mode: u32) -> Self {
+        let group = bits(mode, 3);
+        Self {
+            user_obj: Some(bits(mode, 6)),
+            group_obj: self.group_obj.or(Some(group)),
+            mask: self.mask.or_else(|| (!self.named.is_empty()).then_some(group)),
+            other: Some(bits(mode, 0)),
+            named: self.named.clone(),
+        }
+    }
+
+    /// A received default ACL: named entries need a mask, which is all that they and the group are given.
+    pub fn completed_default(&self) -> Self {
+        let mut out = self.clone();
+        if out.mask.is_none() && !out.named.is_empty() {
+            let group = out.group_obj.unwrap_or(0);
+            out.mask = Some(out.named.iter().fold(group, |all, entry| all | entry.perms));
+        }
+        out
+    }
+
+    /// Whether it says no more than a mode.
+    pub fn is_plain(&self) -> bool {
+        self.named.is_empty() && self.mask.is_none()
     }
 
     /// A default ACL that names some but not all of the three base entries cannot be set: they are taken from `mode`
     /// of the directory.
     pub fn complete_default(&mut self, mode: u32) {
         if !self.is_empty() {
-            self.fill_default_mask();
+            *self = self.completed_default();
             self.user_obj.get_or_insert(bits(mode, 6));
             self.group_obj.get_or_insert(bits(mode, 3));
             self.other.get_or_insert(bits(mode, 0));
         }
-    }
-
-    /// Nothing that a mode could not say (of an access ACL).
-    pub fn is_trivial(&self) -> bool {
-        self.named.is_empty() && self.mask.is_none()
     }
 
     /// `mode` with the group bits that an access ACL shows in their place: the mask, or else the group entry.

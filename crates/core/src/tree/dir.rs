@@ -92,10 +92,6 @@ pub struct NameRef<'a> {
 }
 
 impl DirNames {
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

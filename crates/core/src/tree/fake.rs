@@ -2,9 +2,10 @@
 
 use std::io;
 
+use super::mode::{self, is_device};
 use super::pin::Pin;
 use super::root::Root;
-use super::stat::{Stat, TYPE_BLK, TYPE_CHR, TYPE_DIR, TYPE_MASK, TYPE_REG};
+use super::stat::Stat;
 
 /// The attribute.
 pub const XATTR: &[u8] = b"user.rsync.%stat";
@@ -79,20 +80,16 @@ impl FakeStat {
 /// The mode that the file itself gets when `mode` (with type) is wanted: devices, pipes, sockets and links are regular
 /// files; no set-id or sticky bit; always open to the owner.
 pub fn real_mode(mode: u32) -> u32 {
-    if mode & TYPE_MASK == TYPE_DIR {
-        TYPE_DIR | mode & 0o777 | 0o700
+    if mode::is_dir(mode) {
+        mode::DIR | mode & 0o777 | 0o700
     } else {
-        TYPE_REG | mode & 0o777 | 0o600
+        mode::FILE | mode & 0o777 | 0o600
     }
 }
 
 /// Whether an object of this type is kept as a regular file.
 pub fn is_stored_as_file(mode: u32) -> bool {
-    !matches!(mode & TYPE_MASK, TYPE_DIR | TYPE_REG)
-}
-
-fn is_device(mode: u32) -> bool {
-    matches!(mode & TYPE_MASK, TYPE_BLK | TYPE_CHR)
+    !mode::is_dir(mode) && !mode::is_file(mode)
 }
 
 /// Why the kept values of a file cannot be read.
@@ -128,14 +125,4 @@ impl Root {
     }
 }
 
-impl Pin {
-    /// Store the wanted values: write the attribute, or remove it if the real file shows all of them. The caller sets the
-    /// real mode, see [`real_mode`].
-    pub fn keep_fake(&self, wanted: &FakeStat) -> io::Result<()> {
-        if wanted.is_needed(&self.stat()?) {
-            self.set_xattr(XATTR, &wanted.encode())
-        } else {
-            self.remove_xattr(XATTR).map(|_| ())
-        }
-    }
-}
+impl Pin {}

@@ -19,6 +19,7 @@ pub(crate) mod dir;
 pub mod fake;
 mod files;
 mod inode;
+pub mod mode;
 mod names;
 pub mod operator;
 mod pin;

@@ -226,9 +226,9 @@ fn parents(scene: &Scene) {
         let _ = r.set_xattr(b"d/f", b"user.race", b"1");
         let _ = r.list_xattrs(b"d/f");
         let _ = r.remove_xattr(b"d/f", b"user.race");
-        let _ = r.set_acl(b"d/f", AclKind::Access, Some(&Acl::from_mode(0o606)));
-        let _ = r.set_acl(b"d", AclKind::Default, Some(&Acl::from_mode(0o777)));
-        if let Ok(pin) = r.pin(b"d/f") {
+        let _ = r.set_acl(b"d/f", AclKind::Access, Some(&Acl::default().completed(0o606)));
+        let _ = r.set_acl(b"d", AclKind::Default, Some(&Acl::default().completed(0o777)));
+        if let Ok(pin) = r.pin_follow(b"d/f") {
             let _ = pin.set_xattr(b"user.race", b"1");
             let _ = pin.chmod(0o600);
         }
@@ -263,11 +263,10 @@ fn leaves(scene: &Scene) {
     });
     files("leaf: xattrs and ACLs", &|r| {
         let _ = r.set_xattr(b"keep/f", b"user.race", b"1");
-        let _ = r.set_acl(b"keep/f", AclKind::Access, Some(&Acl::from_mode(0o606)));
-        if let Ok(pin) = r.pin(b"keep/f") {
+        let _ = r.set_acl(b"keep/f", AclKind::Access, Some(&Acl::default().completed(0o606)));
+        if let Ok(pin) = r.pin_follow(b"keep/f") {
             let _ = pin.set_xattr(b"user.race", b"1");
             let _ = pin.chmod(0o604);
-            let _ = pin.utimens(Some((3, 3)), None);
         }
     });
 }

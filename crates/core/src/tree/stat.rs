@@ -6,22 +6,7 @@ use std::os::fd::AsFd;
 use rustix::fs::{AtFlags, FileType, StatxFlags};
 use rustix::io::{retry_on_intr, Errno};
 
-/// The type bits of a mode.
-pub(crate) const TYPE_MASK: u32 = 0o170_000;
-/// Directory.
-pub(crate) const TYPE_DIR: u32 = 0o040_000;
-/// Regular file.
-pub(crate) const TYPE_REG: u32 = 0o100_000;
-/// Symbolic link.
-pub(crate) const TYPE_LNK: u32 = 0o120_000;
-/// Block device.
-pub(crate) const TYPE_BLK: u32 = 0o060_000;
-/// Character device.
-pub(crate) const TYPE_CHR: u32 = 0o020_000;
-/// Named pipe.
-pub(crate) const TYPE_FIFO: u32 = 0o010_000;
-/// Socket.
-pub(crate) const TYPE_SOCK: u32 = 0o140_000;
+use super::mode;
 
 /// The status of a file. Times are seconds since 1970 and nanoseconds; sizes are bytes, `blocks` units of 512 bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,25 +34,17 @@ pub struct Stat {
 
 impl Stat {
     pub fn is_dir(&self) -> bool {
-        self.mode & TYPE_MASK == TYPE_DIR
+        mode::is_dir(self.mode)
     }
     pub fn is_file(&self) -> bool {
-        self.mode & TYPE_MASK == TYPE_REG
+        mode::is_file(self.mode)
     }
     pub fn is_symlink(&self) -> bool {
-        self.mode & TYPE_MASK == TYPE_LNK
+        mode::is_link(self.mode)
     }
     /// A block or character device.
     pub fn is_device(&self) -> bool {
-        matches!(self.mode & TYPE_MASK, TYPE_BLK | TYPE_CHR)
-    }
-    /// A named pipe or a socket.
-    pub fn is_special(&self) -> bool {
-        matches!(self.mode & TYPE_MASK, TYPE_FIFO | TYPE_SOCK)
-    }
-    /// The twelve permission bits.
-    pub fn permissions(&self) -> u32 {
-        self.mode & 0o7777
+        mode::is_device(self.mode)
     }
     /// Modification time, seconds and nanoseconds.
     pub fn mtime_pair(&self) -> (i64, u32) {

@@ -1,6 +1,6 @@
 //! Frames and messages (spec: protocol 3; protocol-old 3): the tags, the header, and what a reader accepts.
 
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 
 /// Bytes of a frame header.
 pub const HEADER_LEN: usize = 4;
@@ -13,74 +13,67 @@ pub const OLD_MAX_TEXT: usize = 1023;
 /// An empty data frame: the keep-alive (spec: protocol 3.5).
 pub const KEEP_ALIVE: [u8; HEADER_LEN] = [0, 0, 0, 7];
 
-/// What a frame carries (spec: protocol 3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Tag {
+macro_rules! tags {
+    ($($(#[$doc:meta])* $tag:ident = $number:literal $name:literal;)+) => {
+        /// What a frame carries (spec: protocol 3.2).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Tag { $($(#[$doc])* $tag = $number),+ }
+
+        impl Tag {
+            /// The tag of a number (the header's top byte less 7), if there is one.
+            pub fn from_number(number: i32) -> Option<Self> {
+                match number { $($number => Some(Self::$tag),)+ _ => None }
+            }
+
+            /// The name in the table of spec protocol 3.2, for traces.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$tag => $name),+ }
+            }
+        }
+    };
+}
+
+tags! {
     /// A piece of the data stream.
-    Data = 0,
+    Data = 0 "DATA";
     /// A text for stderr; the final exit status is at least 23.
-    ErrorXfer = 1,
+    ErrorXfer = 1 "ERROR_XFER";
     /// A text for stdout.
-    Info = 2,
+    Info = 2 "INFO";
     /// A text for stderr that does not change the status.
-    Error = 3,
+    Error = 3 "ERROR";
     /// A text for stderr.
-    Warning = 4,
+    Warning = 4 "WARNING";
     /// Private to one side's processes.
-    ErrorSocket = 5,
+    ErrorSocket = 5 "ERROR_SOCKET";
     /// Private to one side's processes.
-    Log = 6,
+    Log = 6 "LOG";
     /// Private to one side's processes.
-    Client = 7,
+    Client = 7 "CLIENT";
     /// Private to one side's processes.
-    ErrorUtf8 = 8,
+    ErrorUtf8 = 8 "ERROR_UTF8";
     /// Private to one side's processes.
-    Redo = 9,
+    Redo = 9 "REDO";
     /// Private to one side's processes.
-    Stats = 10,
+    Stats = 10 "STATS";
     /// Bits for the io_error state, sender to receiver.
-    IoError = 22,
+    IoError = 22 "IO_ERROR";
     /// A daemon's time-out in seconds.
-    IoTimeout = 33,
+    IoTimeout = 33 "IO_TIMEOUT";
     /// The keep-alive of protocol 30.
-    Noop = 42,
+    Noop = 42 "NOOP";
     /// The exit status of the peer, or (empty) the acknowledgement of ours.
-    ErrorExit = 86,
+    ErrorExit = 86 "ERROR_EXIT";
     /// This file arrived; the sender may remove its source.
-    Success = 100,
+    Success = 100 "SUCCESS";
     /// A name that the receiving server deleted.
-    Deleted = 101,
+    Deleted = 101 "DELETED";
     /// The requested file will not come.
-    NoSend = 102,
+    NoSend = 102 "NO_SEND";
 }
 
 impl Tag {
-    /// The tag of a number (the header's top byte less 7), if there is one.
-    pub fn from_number(number: i32) -> Option<Self> {
-        Some(match number {
-            0 => Self::Data,
-            1 => Self::ErrorXfer,
-            2 => Self::Info,
-            3 => Self::Error,
-            4 => Self::Warning,
-            5 => Self::ErrorSocket,
-            6 => Self::Log,
-            7 => Self::Client,
-            8 => Self::ErrorUtf8,
-            9 => Self::Redo,
-            10 => Self::Stats,
-            22 => Self::IoError,
-            33 => Self::IoTimeout,
-            42 => Self::Noop,
-            86 => Self::ErrorExit,
-            100 => Self::Success,
-            101 => Self::Deleted,
-            102 => Self::NoSend,
-            _ => return None,
-        })
-    }
-
     /// The number in the table of spec protocol 3.2.
     pub fn number(self) -> u8 {
         self as u8
@@ -89,30 +82,6 @@ impl Tag {
     /// Whether the payload is a line of text for the user.
     pub fn is_text(self) -> bool {
         matches!(self, Self::ErrorXfer | Self::Info | Self::Error | Self::Warning)
-    }
-
-    /// The name in the table of spec protocol 3.2, for traces.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Data => "DATA",
-            Self::ErrorXfer => "ERROR_XFER",
-            Self::Info => "INFO",
-            Self::Error => "ERROR",
-            Self::Warning => "WARNING",
-            Self::ErrorSocket => "ERROR_SOCKET",
-            Self::Log => "LOG",
-            Self::Client => "CLIENT",
-            Self::ErrorUtf8 => "ERROR_UTF8",
-            Self::Redo => "REDO",
-            Self::Stats => "STATS",
-            Self::IoError => "IO_ERROR",
-            Self::IoTimeout => "IO_TIMEOUT",
-            Self::Noop => "NOOP",
-            Self::ErrorExit => "ERROR_EXIT",
-            Self::Success => "SUCCESS",
-            Self::Deleted => "DELETED",
-            Self::NoSend => "NO_SEND",
-        }
     }
 }
 
@@ -157,13 +126,13 @@ pub fn parts(tag: Tag, payload: &[u8], protocol: u8) -> impl Iterator<Item = &[u
 pub fn check(number: i32, len: usize, client: bool, protocol: u8, role: &str) -> Result<Tag> {
     let known = |tag: &Tag| protocol >= 27 || matches!(tag, Tag::Data | Tag::ErrorXfer | Tag::Info | Tag::Success);
     let Some(tag) = Tag::from_number(number).filter(known) else {
-        return Err(Error::Stream(format!("unexpected tag {number} [{role}]")));
+        bail!(Stream; "unexpected tag {number} [{role}]");
     };
     let fits = match tag {
         Tag::Data => true,
         Tag::ErrorXfer | Tag::Info | Tag::Error | Tag::Warning | Tag::Deleted => {
             if len > MAX_TEXT {
-                return Err(Error::Stream(format!("multiplexing overflow {number}:{len} [{role}]")));
+                bail!(Stream; "multiplexing overflow {number}:{len} [{role}]");
             }
             true
         }

@@ -3,7 +3,7 @@
 //! Writers append to a `Vec<u8>`; readers take their bytes from a [`Source`].
 
 use super::trace::Tracer;
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 
 /// Longest value a [`put_vstring`] can carry (spec: protocol 4.7).
 pub const MAX_VSTRING: usize = 0x7fff;
@@ -101,9 +101,7 @@ pub fn put_x30long(out: &mut Vec<u8>, protocol: u8, v: i64, min: usize) {
 pub fn put_vstring(out: &mut Vec<u8>, v: &[u8]) -> Result<()> {
     let len = v.len();
     if len > MAX_VSTRING {
-        return Err(Error::Protocol(format!(
-            "attempting to send over-long vstring ({len} > {MAX_VSTRING})"
-        )));
+        bail!(Protocol; "attempting to send over-long vstring ({len} > {MAX_VSTRING})");
     }
     if len > 0x7f {
         out.push(0x80 | (len >> 8) as u8);
@@ -154,7 +152,7 @@ pub trait Source {
             return Ok(i32::from(first));
         }
         if n > 4 {
-            return Err(Error::Stream(format!("overflow in varint (first byte {first:#04x})")));
+            bail!(Stream; "overflow in varint (first byte {first:#04x})");
         }
         let mut b = [0; 5];
         self.read_exact(&mut b[..n])?;
@@ -177,9 +175,7 @@ pub trait Source {
             b[low] = first;
         } else {
             if min + n > 9 {
-                return Err(Error::Stream(format!(
-                    "overflow in varlong({min}) (first byte {first:#04x})"
-                )));
+                bail!(Stream; "overflow in varlong({min}) (first byte {first:#04x})");
             }
             self.read_exact(&mut b[low..low + n])?;
             b[low + n] = first & (0xff_u8 >> (n + 1));
@@ -226,7 +222,7 @@ pub trait Source {
             len = (len & 0x7f) << 8 | usize::from(self.byte()?);
         }
         if len > max {
-            return Err(Error::Protocol(format!("over-long vstring received ({len} > {max})")));
+            bail!(Protocol; "over-long vstring received ({len} > {max})");
         }
         self.bytes(len)
     }

@@ -12,7 +12,7 @@ use super::ints::Source;
 use super::link_writer::write_error;
 use super::port::Port;
 use super::shared::{counted, lock, Shared, TICK};
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 
 pub(crate) use super::link_reader::Reader;
 pub(crate) use super::link_writer::Writer;
@@ -52,21 +52,6 @@ impl Link {
         Control::new(self.shared.clone())
     }
 
-    /// See [`Control::set_timeout`].
-    pub fn set_timeout(&self, seconds: u32) {
-        self.control().set_timeout(seconds);
-    }
-
-    /// See [`Control::set_bwlimit`].
-    pub fn set_bwlimit(&self, bytes_per_second: u64) {
-        self.control().set_bwlimit(bytes_per_second);
-    }
-
-    /// See [`Control::set_role`].
-    pub fn set_role(&self, role: &str) {
-        self.control().set_role(role);
-    }
-
     fn reader(&mut self) -> Result<&mut Reader> {
         self.reader
             .as_mut()
@@ -102,13 +87,8 @@ impl Link {
             match reader.byte()? {
                 b'\n' => return Ok(line),
                 b'\r' => {}
-                0 => return Err(Error::Stream(format!("NUL byte in a line [{}]", self.shared.role()))),
-                _ if line.len() >= limit => {
-                    return Err(Error::Stream(format!(
-                        "line longer than {limit} bytes [{}]",
-                        self.shared.role()
-                    )));
-                }
+                0 => bail!(Stream; "NUL byte in a line [{}]", self.shared.role()),
+                _ if line.len() >= limit => bail!(Stream; "line longer than {limit} bytes [{}]", self.shared.role()),
                 byte => line.push(byte),
             }
         }
@@ -211,7 +191,7 @@ impl Link {
         self.reader()?;
         self.start_counting();
         let (Some(mut reader), Some(port)) = (self.reader.take(), self.out_port.take()) else {
-            return Err(Error::Ipc("the connection has been handed over to a transfer".into()));
+            bail!(Ipc; "the connection has been handed over to a transfer");
         };
         port.widen();
         let writer = Writer::start(self.shared.clone(), port)?;

@@ -11,10 +11,10 @@ use rustix::event::PollFlags;
 use super::frames::{self, Tag, MAX_PAYLOAD};
 use super::out::{Out, FRAME_TARGET};
 use super::port::{Port, Wake};
-use super::shared::{counted, lock, Control, Shared, TICK};
+use super::shared::{counted, lock, Control, Shared};
 use super::throttle::Throttle;
 use super::trace::{Tracer, Way};
-use crate::error::{sys_text, Error, Result};
+use crate::error::{bail, sys_text, Error, Result};
 
 /// Callers wait while more than this is unwritten.
 const MAX_PENDING: usize = 1024 * 1024;
@@ -80,18 +80,12 @@ impl Writer {
                 return Err(error.clone());
             }
             if out.finishing {
-                return Err(Error::Socket(format!("rsync: [{}] write after the end", shared.role())));
+                bail!(Socket; "rsync: [{}] write after the end", shared.role());
             }
             if out.pending() <= MAX_PENDING {
                 return Ok(out);
             }
-            out.callers_wait += 1;
-            out = shared
-                .out_room
-                .wait_timeout(out, TICK)
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .0;
-            out.callers_wait -= 1;
+            out = shared.wait_room(out);
             if out.error.is_none() && out.pending() > MAX_PENDING {
                 drop(out);
                 shared.check()?;
@@ -259,13 +253,7 @@ impl Writer {
         out.writer_waits = false;
         shared.out_work.notify_one();
         while !out.done {
-            out.callers_wait += 1;
-            out = shared
-                .out_room
-                .wait_timeout(out, TICK)
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .0;
-            out.callers_wait -= 1;
+            out = shared.wait_room(out);
             if !out.done {
                 drop(out);
                 shared.check()?;

@@ -2,7 +2,7 @@
 
 use super::ints::{put_int, Source};
 use super::trace::{Tracer, Way};
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 
 /// End of a phase or of a sub-list (spec: protocol 4.8).
 pub const NDX_DONE: i32 = -1;
@@ -124,7 +124,7 @@ impl NdxReader {
             i64::from(*prev) + i64::from(c)
         };
         let Ok(n) = i32::try_from(n) else {
-            return Err(Error::Protocol(format!("invalid file index on the wire ({n})")));
+            bail!(Protocol; "invalid file index on the wire ({n})");
         };
         *prev = n;
         Ok(if negative { -n } else { n })

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::out::Out;
 use super::port::Port;
 use super::trace::Tracer;
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 
 /// How often a waiting caller looks at the cancel flag and the clock; a cancel must be seen within 100 ms.
 pub(super) const TICK: Duration = Duration::from_millis(50);
@@ -143,9 +143,7 @@ impl Shared {
             let seconds = self.now().saturating_sub(last) / 1000;
             if seconds >= u64::from(timeout) {
                 let role = self.role();
-                return Err(Error::Timeout(format!(
-                    "[{role}] io timeout after {seconds} seconds -- exiting"
-                )));
+                bail!(Timeout; "[{role}] io timeout after {seconds} seconds -- exiting");
             }
         }
         Ok(())
@@ -211,6 +209,15 @@ impl Shared {
     }
 
     /// Wakes the writer thread after a change of the time-out.
+    /// Waits a tick for the writer thread to make room, or to end.
+    pub(super) fn wait_room<'a>(&self, mut out: MutexGuard<'a, Out>) -> MutexGuard<'a, Out> {
+        out.callers_wait += 1;
+        let wait = self.out_room.wait_timeout(out, TICK);
+        let mut out = wait.unwrap_or_else(PoisonError::into_inner).0;
+        out.callers_wait -= 1;
+        out
+    }
+
     pub(super) fn wake_writer(&self) {
         let _out = lock(&self.out);
         self.out_work.notify_one();

@@ -8,7 +8,7 @@
 
 use super::flags::{put_piece, Flag, RunReader, RunWriter, MAX_PIECE};
 use super::{Token, TokenOut, MAX_OUTPUT};
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::wire::ints::Source;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -161,7 +161,7 @@ impl Encoder {
             self.send(out, false)?;
         }
         if !self.pending.ends_with(&SYNC_TAIL) {
-            return Err(Error::Stream("deflate did not flush".into()));
+            bail!(Stream; "deflate did not flush");
         }
         self.pending.truncate(self.pending.len() - SYNC_TAIL.len());
         self.open = false;
@@ -271,11 +271,11 @@ impl Decoder {
             let before = (self.inflate.total_in(), self.inflate.total_out());
             match self.inflate.decompress(input, &mut self.output, FlushDecompress::Sync) {
                 Ok(Status::Ok | Status::BufError) => {}
-                _ => return Err(Error::Stream("inflate of a matched block failed".into())),
+                _ => bail!(Stream; "inflate of a matched block failed"),
             }
             produced += self.inflate.total_out() - before.1;
             if self.inflate.total_in() - before.0 != input.len() as u64 || produced != part {
-                return Err(Error::Stream("inflate of a matched block stopped short".into()));
+                bail!(Stream; "inflate of a matched block stopped short");
             }
         }
         self.unseen.data.clear();
@@ -296,8 +296,8 @@ impl Decoder {
             match status {
                 Ok(Status::Ok | Status::BufError) => {}
                 // A deflate stream has no end of its own: the end of a file is a flag byte.
-                Ok(Status::StreamEnd) => return Err(Error::Stream("inflate returned 1 in a token stream".into())),
-                Err(e) => return Err(Error::Stream(format!("inflate failed: {e}"))),
+                Ok(Status::StreamEnd) => bail!(Stream; "inflate returned 1 in a token stream"),
+                Err(e) => bail!(Stream; "inflate failed: {e}"),
             }
             if gave > 0 {
                 return Ok(gave);
@@ -306,7 +306,7 @@ impl Decoder {
                 return Ok(0);
             }
             if took == 0 {
-                return Err(Error::Stream("inflate makes no progress".into()));
+                bail!(Stream; "inflate makes no progress");
             }
         }
     }

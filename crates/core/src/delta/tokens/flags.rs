@@ -3,7 +3,7 @@
 //! spec: protocol 7.2
 
 use super::{check_index, TokenOut};
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 use crate::wire::ints::Source;
 
 /// Most bytes in one piece of compressed data.
@@ -129,7 +129,7 @@ impl RunReader {
             DATA..TOKEN => {
                 let len = (step as usize) << 8 | usize::from(src.byte()?);
                 if len == 0 {
-                    return Err(Error::Stream("empty piece of compressed data".into()));
+                    bail!(Stream; "empty piece of compressed data");
                 }
                 return Ok(Flag::Data(len));
             }
@@ -138,13 +138,13 @@ impl RunReader {
         };
         let more = if run { u32::from(src.shortint()?) } else { 0 };
         if run && more == 0 {
-            return Err(Error::Protocol("Invalid run of 0 blocks".into()));
+            bail!(Protocol; "Invalid run of 0 blocks");
         }
         let last = first
             .and_then(|first| first.checked_add(more))
             .filter(|&last| last <= MAX_INDEX);
         let (Some(first), Some(last)) = (first, last) else {
-            return Err(Error::Protocol("Invalid block index in a compressed stream".into()));
+            bail!(Protocol; "Invalid block index in a compressed stream");
         };
         check_index(last, self.count)?;
         self.last = last;

@@ -4,7 +4,7 @@
 
 use super::flags::{put_piece, Flag, RunReader, RunWriter, MAX_PIECE};
 use super::{Token, TokenOut};
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::wire::ints::Source;
 use lz4_flex::block;
 
@@ -80,7 +80,7 @@ impl Decoder {
                     let gave = block::decompress_into(&self.input, &mut self.output)
                         .map_err(|e| Error::Stream(format!("lz4 failed: {e}")))?;
                     if gave == 0 {
-                        return Err(Error::Stream("lz4 piece without data".into()));
+                        bail!(Stream; "lz4 piece without data");
                     }
                     return Ok(Token::Literal(&self.output[..gave]));
                 }

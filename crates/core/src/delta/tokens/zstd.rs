@@ -4,7 +4,7 @@
 
 use super::flags::{put_piece, Flag, RunReader, RunWriter, MAX_PIECE};
 use super::{Token, TokenOut, MAX_OUTPUT};
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::wire::ints::Source;
 use zstd::stream::raw::{CParameter, DParameter, InBuffer, Operation, OutBuffer};
 use zstd::zstd_safe;
@@ -142,7 +142,7 @@ impl Decoder {
                     return Ok(Token::Literal(&self.output[..gave]));
                 }
                 if took == 0 && !self.more && self.taken < self.input.len() {
-                    return Err(Error::Stream("zstd makes no progress".into()));
+                    bail!(Stream; "zstd makes no progress");
                 }
             }
             if let Some(index) = self.runs.block() {

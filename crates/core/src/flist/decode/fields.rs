@@ -1,13 +1,13 @@
 //! The fields of one entry between its name and its ACL (spec: protocol 5.3, fields 5 to 16).
 
-use super::super::entry::mode;
 use super::super::ids::Who;
 use super::super::names::shown;
 use super::super::options::{splitdev, xmit};
 use super::super::segment::builder::SegmentBuilder;
 use super::super::MAX_NAME;
 use super::{Decoder, MAX_SUM};
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
+use crate::tree::mode;
 use crate::wire::ints::Source;
 
 /// The fields of an entry as they are read; what an abbreviated one takes from the first of its group.
@@ -29,7 +29,7 @@ impl Decoder {
         let p = self.o.protocol;
         let len = src.x30long(p, 3)?;
         if len < 0 {
-            return Err(Error::Unsupported("Offset underflow: file-length is negative".into()));
+            bail!(Unsupported; "Offset underflow: file-length is negative");
         }
         if flags & xmit::SAME_TIME == 0 {
             self.prev.mtime = if p >= 30 {
@@ -44,10 +44,7 @@ impl Decoder {
             0
         };
         if !(0..=999_999_999).contains(&nsec) {
-            return Err(Error::Protocol(format!(
-                "wire value modtime_nsec out of range: {nsec} not in [0,999999999] [{}]",
-                self.role
-            )));
+            bail!(Protocol; "wire value modtime_nsec out of range: {nsec} not in [0,999999999] [{}]", self.role);
         }
         let crtime = if self.o.crtimes && flags & xmit::CRTIME_EQ_MTIME == 0 {
             src.varlong(4)?
@@ -89,9 +86,7 @@ impl Decoder {
         };
         let mut inode = None;
         if linked && p >= 28 && !self.o.hard_links {
-            return Err(Error::Protocol(
-                "hard-link data without --hard-links from sender".into(),
-            ));
+            bail!(Protocol; "hard-link data without --hard-links from sender");
         }
         if linked && self.o.hard_links {
             inode = Some(if p < 26 {
@@ -125,19 +120,13 @@ impl Decoder {
     fn read_target(&mut self, src: &mut dyn Source) -> Result<()> {
         let n = src.x30int(self.o.protocol)?;
         if !(0..=MAX_NAME as i32).contains(&n) {
-            return Err(Error::Memory(format!(
-                "overflow: linkname_len={n}\n{}",
-                self.overflow()
-            )));
+            bail!(Memory; "overflow: linkname_len={n}\n{}", self.overflow());
         }
         self.link.clear();
         self.link.resize(n as usize, 0);
         src.read_exact(&mut self.link)?;
         if memchr::memchr(0, &self.link).is_some() {
-            return Err(Error::Protocol(format!(
-                "NUL in link target from sender: {}",
-                shown(&self.link)
-            )));
+            bail!(Protocol; "NUL in link target from sender: {}", shown(&self.link));
         }
         Ok(())
     }
@@ -181,11 +170,7 @@ impl Decoder {
         let m = m as u32;
         let missing = m == 0 && self.o.delete_missing_args;
         if !missing && (!mode::is_known(m) || m > 0xffff) {
-            return Err(Error::Protocol(format!(
-                "invalid file mode 0{m:o} for {} [{}]",
-                shown(&self.name),
-                self.role
-            )));
+            bail!(Protocol; "invalid file mode 0{m:o} for {} [{}]", shown(&self.name), self.role);
         }
         Ok(m)
     }

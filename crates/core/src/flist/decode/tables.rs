@@ -1,13 +1,13 @@
 //! What entries refer to by number: ACLs, attribute sets and ids (spec: protocol 5.11, 5.12, 5.15).
 
-use super::super::acl::Acl;
 use super::super::entry::eflag;
 use super::super::ids::Who;
 use super::super::names::shown;
 use super::super::segment::builder::SegmentBuilder;
 use super::super::xattr::read_set;
 use super::Decoder;
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
+use crate::tree::Acl;
 use crate::wire::ints::Source;
 
 /// Most names in an id list (spec: security SEC-17).
@@ -94,7 +94,7 @@ impl Decoder {
                 }
                 count += 1;
                 if count > MAX_ID_NAMES {
-                    return Err(Error::Protocol("too many names in an id list from sender".into()));
+                    bail!(Protocol; "too many names in an id list from sender");
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::{Segment, Store};
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 use crate::flist::entry::{eflag, Entry, Extra, NewEntry, NONE};
 use crate::flist::hardlinks::{HardLinks, LinkRole};
 use crate::flist::order::{compare, partition, Key};
@@ -63,7 +63,7 @@ impl SegmentBuilder {
             || new.link.is_some_and(|l| l.len() > MAX_NAME)
             || pos >= i32::MAX as usize
         {
-            return Err(Error::Memory("file name or list too long".into()));
+            bail!(Memory; "file name or list too long");
         }
         let dir_len = dir_len as u16;
         if dir_len != self.dir_len || self.store.bytes(self.dir_at, new.dir.len()) != new.dir {
@@ -94,7 +94,7 @@ impl SegmentBuilder {
     }
 
     fn put_extra(&mut self, new: &NewEntry) -> Result<u32> {
-        use crate::flist::entry::mode;
+        use crate::tree::mode;
         let mut x = Extra::EMPTY;
         let mut used = false;
         if mode::is_device(new.mode) {

@@ -7,34 +7,35 @@ use rustix::io::Errno;
 
 use super::{Dest, SetTimes};
 use crate::error::IoErrorExt as _;
-use crate::flist::{eflag, Segment};
+use crate::flist::{eflag, At};
 use crate::report::debug::debug;
-use crate::roles::compare::{dest_mode, is_dir, is_link, keeps_time, same_time, Wanted};
+use crate::roles::compare::{dest_mode, keeps_time, same_time, Wanted};
 use crate::roles::metadata::Place;
 use crate::roles::text::messages;
 
 use crate::report::say::text;
+use crate::tree::mode::{is_dir, is_link};
 use crate::tree::{attrs, Atime, Root, Stat};
 
 impl Dest {
     /// The permissions that the umask, or the parent's default ACL, allows a new file.
-    fn default_perms(&self, segment: &Segment, i: usize) -> u32 {
+    fn default_perms(&self, at: &At) -> u32 {
         if self.void {
             return 0o777 & !self.plan.place.umask;
         }
-        self.metadata.default_perms(&self.root, &self.name(segment, i))
+        self.metadata.default_perms(&self.root, &self.name(at))
     }
 
     /// The attributes that an entry is to have here.
-    pub fn wanted(&self, segment: &Segment, i: usize, exists: Option<&Stat>) -> Wanted {
-        let entry = segment.entry(i);
+    pub(crate) fn wanted(&self, at: &At, exists: Option<&Stat>) -> Wanted {
+        let (entry, list, i) = (at.entry(), at.list(), at.i());
         let plan = &self.plan;
         let mut listed = entry.mode;
         if !is_link(listed) && !self.chmod.is_empty() {
             listed = self.chmod.apply(listed, plan.place.umask);
         }
         let fresh = !plan.attrs.perms && exists.is_none();
-        let allowed = if fresh { self.default_perms(segment, i) } else { 0o777 };
+        let allowed = if fresh { self.default_perms(at) } else { 0o777 };
         let mut mode = dest_mode(plan, listed, exists.map(|s| s.mode), allowed);
         if !is_link(mode) && !self.incoming.is_empty() {
             mode = self.incoming.apply(mode, plan.place.umask);
@@ -46,22 +47,22 @@ impl Dest {
         let gid = (!entry.has(eflag::SKIP_GROUP)
             && (plan.place.root_like() || plan.place.groups.contains(&gid) || gid == self.effective.1))
             .then_some(gid);
-        let (acl, default_acl) = if plan.attrs.acls { segment.acl(i) } else { (None, None) };
+        let (acl, default_acl) = if plan.attrs.acls { list.acl(i) } else { (None, None) };
         Wanted {
             mode,
             listed_mode: listed,
             len: entry.len,
             mtime: entry.mtime,
             mtime_nsec: entry.mtime_nsec,
-            atime: if plan.attrs.atimes > 0 { segment.atime(i) } else { 0 },
+            atime: if plan.attrs.atimes > 0 { list.atime(i) } else { 0 },
             atime_nsec: 0,
-            crtime: plan.attrs.crtimes.then(|| segment.crtime(i)),
+            crtime: plan.attrs.crtimes.then(|| list.crtime(i)),
             uid,
             gid,
-            rdev: segment.rdev(i),
+            rdev: at.rdev(),
             acl,
             default_acl,
-            xattrs: if plan.attrs.xattrs > 0 { segment.xattrs(i) } else { None },
+            xattrs: if plan.attrs.xattrs > 0 { at.xattrs() } else { None },
             acl_equal: false,
             xattrs_equal: false,
         }

@@ -8,11 +8,11 @@ use super::Dest;
 use crate::error::{Error, IoErrorExt as _, Result};
 use crate::report::debug::debug;
 use crate::report::say::text;
-use crate::roles::compare::is_reg;
 use crate::roles::metadata::Place;
 use crate::roles::text::messages;
 use crate::tree::acl::AclKind;
 use crate::tree::data::Reflink;
+use crate::tree::mode::is_file;
 use crate::tree::{attrs, Atime, FileKind, Root, Stat};
 
 impl Dest {
@@ -248,14 +248,8 @@ impl Dest {
             return false;
         };
         if self.plan.output.info.symsafe > 0 {
-            let text = [
-                b"not backing up unsafe symlink \"".as_slice(),
-                rel,
-                b"\" -> \"",
-                &target,
-                b"\"",
-            ];
-            self.report.info(text.concat());
+            self.report
+                .info(text!["not backing up unsafe symlink \"", rel, "\" -> \"", target, "\""]);
         }
         true
     }
@@ -283,7 +277,7 @@ impl Dest {
         if stat.is_symlink() {
             return root.symlink(&self.root.read_link(rel)?, name);
         }
-        if !is_reg(stat.mode) {
+        if !is_file(stat.mode) {
             return root.mknod(name, stat.mode, stat.rdev_major, stat.rdev_minor);
         }
         let source = self.root.open_read(rel, Atime::Update)?;

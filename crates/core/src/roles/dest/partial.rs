@@ -10,6 +10,7 @@ use super::partial_dir::{PartialDir, Shared};
 use super::{Dest, Failed};
 use crate::error::IoErrorExt as _;
 use crate::report::debug::debug;
+use crate::report::say::text;
 use crate::report::Reported;
 use crate::role::Role;
 use crate::roles::compare::Wanted;
@@ -166,30 +167,23 @@ impl Dest {
     /// `what`: the file is "completed" or "partial".
     pub fn keep_in_partial_dir(&self, temp: &[u8], rel: &[u8], what: &str) -> Result<(), Reported> {
         let Ok((root, name)) = self.partial_place(rel) else {
-            let text = [
-                b"Unable to create partial-dir for ".as_slice(),
+            let text = text![
+                "Unable to create partial-dir for ",
                 rel,
-                b" -- discarding ",
-                what.as_bytes(),
-                b" file.",
+                " -- discarding ",
+                what,
+                " file."
             ];
             // An error, where rsync warns: the file is missing then, so the exit code must be 23.
-            let reported = self.report.error_xfer(text.concat());
+            let reported = self.report.error_xfer(text);
             self.remove_temp(temp);
             return Err(reported);
         };
         debug!(self.report, recv >= 1; "renaming ", temp, " to ", &name);
         self.move_temp(temp, &root, &name).map_err(|(verb, error)| {
             let shown = self.report.quoted(&self.temp_root().display(temp));
-            let text = [
-                verb.as_bytes(),
-                b" ",
-                &shown,
-                b" -> \"",
-                &self.shown_partial(&name),
-                b"\"",
-            ];
-            let reported = self.report.sys_error(self.role, text.concat(), &error);
+            let text = text![verb, " ", shown, " -> \"", self.shown_partial(&name), "\""];
+            let reported = self.report.sys_error(self.role, text, &error);
             self.remove_temp(temp);
             reported
         })
@@ -208,12 +202,8 @@ impl Dest {
         }
         match root.unlink(&name) {
             Err(error) if !error.is(Errno::NOENT) => {
-                let text = [
-                    b"unlink ".as_slice(),
-                    &self.report.quoted(&root.display(&name)),
-                    b" failed",
-                ];
-                self.report.sys_error(self.role, text.concat(), &error);
+                let text = messages::unlink_failed(self.report.quoted(&root.display(&name)));
+                self.report.sys_error(self.role, text, &error);
             }
             _ => self.drop_partial_dir(rel),
         }
@@ -297,14 +287,9 @@ impl Dest {
             other => other,
         };
         if let Err(error) = moved {
-            let text = [
-                b"rename failed for ".as_slice(),
-                &self.display(rel),
-                b" (from ",
-                &self.shown_partial(&name),
-                b")",
-            ];
-            return Err(self.report.sys_error(Role::Receiver, text.concat(), &error).into());
+            let (to, from) = (self.display(rel), self.shown_partial(&name));
+            let text = text!["rename failed for ", to, " (from ", from, ")"];
+            return Err(self.report.sys_error(Role::Receiver, text, &error).into());
         }
         self.drop_partial_dir(rel);
         Ok(())

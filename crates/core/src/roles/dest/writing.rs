@@ -43,12 +43,8 @@ impl Dest {
         let root = self.temp_root();
         if let Err(error) = root.unlink(temp) {
             if !error.is(Errno::NOENT) {
-                let text = [
-                    b"unlink ".as_slice(),
-                    &self.report.quoted(&root.display(temp)),
-                    b" failed",
-                ];
-                self.report.sys_error(self.role, text.concat(), &error);
+                let text = messages::unlink_failed(self.report.quoted(&root.display(temp)));
+                self.report.sys_error(self.role, text, &error);
             }
         }
     }

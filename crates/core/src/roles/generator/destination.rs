@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use crate::error::{sys_text, Error, IoErrorExt, Result};
-use crate::flist::eflag;
+use crate::error::{bail, sys_text, Error, IoErrorExt, Result};
+use crate::flist::{eflag, At};
 use crate::plan::Plan;
 use crate::report::debug::debug;
 use crate::report::say::text;
@@ -15,7 +15,6 @@ use crate::roles::dest::Dest;
 use crate::roles::paths::{self, trim_slashes};
 use crate::roles::sources;
 use crate::roles::words::inbox::{self, Feed};
-use crate::roles::words::At;
 use crate::tree::{operator, Root, RootOptions};
 
 /// How many entries there are, as far as it matters, and the one if there is just one.
@@ -387,9 +386,7 @@ fn check_backup_dir(plan: &Plan, report: &Report, dest: &Dest, dir: &[u8]) -> Re
     let shown = crate::report::name_text(dir);
     let state = match dest.operator_dir(dir) {
         Ok(_) => "",
-        Err(e) if e.is(Errno::NOTDIR) => {
-            return Err(Error::Usage(format!("The backup-dir is not a directory: {shown}")));
-        }
+        Err(e) if e.is(Errno::NOTDIR) => bail!(Usage; "The backup-dir is not a directory: {shown}"),
         Err(_) => "(new) ",
     };
     if plan.output.info.backup > 0 {

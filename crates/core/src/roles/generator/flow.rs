@@ -8,6 +8,7 @@ use crossbeam_channel::Receiver;
 use super::judge::{Effects, Judge};
 use super::window::{OpenList, Window};
 use crate::error::Result;
+use crate::flist::At;
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::debug;
 use crate::report::Report;
@@ -18,8 +19,6 @@ use crate::roles::paths::split_name;
 use crate::roles::text::listing::report_received;
 use crate::roles::words::inbox::{self, Feed};
 use crate::roles::words::request::{Answer, Request, Requests};
-use crate::roles::words::At;
-use crate::tree::Atime;
 use crate::wire::item::ItemFlags;
 
 /// How many lists may be finished before a local copy shows it in its progress.
@@ -302,10 +301,7 @@ impl Flow {
             return;
         }
         let Some(basis) = &request.basis else { return };
-        if let Err(error) = basis
-            .root
-            .open_read(&basis.name, Atime::keep_if(self.plan.attrs.open_noatime))
-        {
+        if let Err(error) = basis.open(&self.plan) {
             basis.report_unreadable(&self.report, &error);
             request.iflags = ItemFlags::TRANSFER | ItemFlags::NEW;
             request.basis = None;

@@ -22,7 +22,7 @@ use self::flow::Flow;
 use self::judge::{Directory, Judge};
 use self::touch::Touch;
 use crate::error::{Error, Result};
-use crate::flist::Segment;
+use crate::flist::{At, Segment};
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::debug;
 use crate::report::say::text;
@@ -33,7 +33,6 @@ use crate::roles::filter::Filters;
 use crate::roles::text::listing::list_segment;
 use crate::roles::words::inbox::Feed;
 use crate::roles::words::request::Requests;
-use crate::roles::words::At;
 
 /// How many entries a sender lists ahead (spec: protocol 5.10).
 const LISTED_AHEAD: usize = 1000;
@@ -188,8 +187,7 @@ impl Generator {
         let mut skip = dir.as_ref().is_some_and(|dir| dir.skip);
         self.flow.window.begin(list);
         if self.plan.select.list_only {
-            let of = dir.filter(|_| list.dir_ndx >= 0);
-            let of = of.map(|dir| (Arc::clone(dir.at.list()), dir.at.i()));
+            let of = dir.filter(|_| list.dir_ndx >= 0).map(|dir| dir.at);
             list_segment(&self.plan, &self.report, of, list);
         } else if !skip {
             if let Some(dir) = dir {

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use super::touch::Touch;
 use crate::error::{Error, Result};
-use crate::flist::Segment;
-use crate::roles::words::At;
+use crate::flist::{At, Segment};
 
 /// A list whose entries are not all finished.
 pub(super) struct OpenList {

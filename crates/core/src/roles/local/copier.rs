@@ -9,21 +9,20 @@ use std::io;
 use std::sync::Arc;
 
 use super::pool::{self, Pool};
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
+use crate::flist::At;
 use crate::plan::{Debug, DeleteWhen, Plan};
 use crate::report::Report;
 use crate::role::Role;
-use crate::roles::compare::is_reg;
 use crate::roles::dest::Dest;
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::disk;
 use crate::roles::sources::Sources;
 use crate::roles::text::items::{self, Change, Figures, Part};
 use crate::roles::text::messages;
-use crate::roles::words::request::{Answer, BasisKind, Request};
-use crate::roles::words::At;
-use crate::sums::size::sum_head;
+use crate::roles::words::request::{sum_head_of, Answer, BasisKind, Request};
 use crate::tree::data::CopyError;
+use crate::tree::mode::is_file;
 use crate::tree::Root;
 use crate::wire::item::{IoErrors, ItemFlags};
 use crate::wire::throttle::Throttle;
@@ -49,7 +48,6 @@ struct Delayed {
 #[derive(Clone, Copy)]
 struct Job<'a> {
     request: &'a Request,
-    dest: &'a Dest,
     source: &'a File,
     /// Length of the source.
     size: u64,
@@ -138,10 +136,7 @@ impl Copier {
     pub fn write_small(&mut self, request: &Request, dest: &Dest, source: &File) -> Result<Outcome> {
         let outcome = self.data(request, dest, source)?;
         let figures = self.wire_figures(request, self.written.0, self.written.1);
-        self.report.stats(|s| {
-            s.sent += figures.0;
-            s.received += figures.1 + 3;
-        });
+        items::count_wire(&self.report, figures.0, figures.1 + 3);
         Ok(outcome)
     }
 
@@ -166,7 +161,7 @@ impl Copier {
         self.report_item(&request, Figures::default(), Part::KeptAfter(request.at.ndx()));
         match &mut self.pool {
             Some(pool) => pool.submit((request, source))?,
-            None => return Err(Error::Ipc("no thread writes files".into())),
+            None => bail!(Ipc; "no thread writes files"),
         }
         Ok(Answer::Later)
     }
@@ -177,10 +172,7 @@ impl Copier {
         if !request.redo {
             items::count(&self.report, entry.mode, request.iflags);
         }
-        self.report.stats(|s| {
-            s.transferred += 1;
-            s.transferred_size += entry.len;
-        });
+        items::count_transfer(&self.report, entry.len);
     }
 
     /// Answer a request.
@@ -189,10 +181,7 @@ impl Copier {
         self.count(request);
         if self.plan.select.dry_run {
             self.report_item(request, Figures::default(), Part::All);
-            self.report.stats(|s| {
-                s.sent += 3;
-                s.received += 3;
-            });
+            items::count_wire(&self.report, 3, 3);
             return Ok(Outcome::Placed);
         }
         let name = request.at.name();
@@ -210,10 +199,7 @@ impl Copier {
         let dest = Arc::clone(self.dest.get_or_insert_with(|| Arc::new(dest.for_role(Role::Receiver))));
         let outcome = self.data(request, &dest, &source)?;
         let figures = self.wire_figures(request, self.written.0, self.written.1);
-        self.report.stats(|s| {
-            s.sent += figures.0;
-            s.received += figures.1 + 3;
-        });
+        items::count_wire(&self.report, figures.0, figures.1 + 3);
         self.end_progress(entry.len);
         let sum = if late { self.late_sum(&source, entry.len) } else { None };
         let mut shown = Figures::default();
@@ -249,13 +235,7 @@ impl Copier {
         let mut sums = 16;
         let mut blocks = 0;
         if let Some(basis) = request.basis.as_ref().filter(|_| !self.plan.write.whole_file) {
-            let head = sum_head(
-                basis.size,
-                self.plan.write.block_size,
-                self.plan.agreed.protocol,
-                self.plan.agreed.xfer_sum,
-                request.redo,
-            );
+            let head = sum_head_of(&self.plan, basis.size, request.redo);
             sums += u64::from(head.count) * (4 + u64::from(head.s2length));
             blocks = matched.div_ceil(u64::from(head.blength.max(1)));
         }
@@ -279,13 +259,11 @@ impl Copier {
             entry.len
         } else {
             match crate::tree::stat::of_file(source) {
-                Ok(stat) if is_reg(stat.mode) => stat.size,
+                Ok(stat) if is_file(stat.mode) => stat.size,
                 Ok(_) => entry.len,
                 Err(error) => {
                     self.report.set_io_error(IoErrors::GENERAL);
-                    let name = request.at.name();
-                    let shown = self.shown_source(entry.root, &name);
-                    let text = messages::fstat_failed(&shown);
+                    let text = messages::fstat_failed(self.shown_source(request));
                     self.report.sys_error(Role::Sender, text, &error);
                     return Ok(Outcome::Failed);
                 }
@@ -296,7 +274,7 @@ impl Copier {
             Some(basis) if !plan.attrs.perms => dest.model(&basis.root, &basis.name),
             _ => request.exists,
         };
-        let want = dest.wanted(request.at.list(), request.at.i(), model.as_ref());
+        let want = dest.wanted(&request.at, model.as_ref());
         let name = request.at.name();
         let file = NewFile {
             dest,
@@ -315,10 +293,7 @@ impl Copier {
             self.replacement(request, file, source, size)
         };
         let (literal, matched) = self.written;
-        self.report.stats(|s| {
-            s.literal += literal;
-            s.matched += matched;
-        });
+        items::count_data(&self.report, literal, matched);
         outcome
     }
 
@@ -332,7 +307,6 @@ impl Copier {
         };
         let job = Job {
             request,
-            dest,
             source,
             size,
             target: landing.target(),
@@ -359,23 +333,21 @@ impl Copier {
     }
 
     /// The path of a source file in messages.
-    fn shown_source(&mut self, number: u16, name: &[u8]) -> Vec<u8> {
-        match self.sources.root(number) {
-            Some(root) => self.report.quoted(&root.display(disk(name))),
-            None => self.report.quoted(name),
+    fn shown_source(&mut self, request: &Request) -> Vec<u8> {
+        let name = request.at.name();
+        match self.sources.root(request.at.entry().root) {
+            Some(root) => self.report.quoted(&root.display(disk(&name))),
+            None => self.report.quoted(&name),
         }
     }
 
     /// Report that the source can't be read to its end, as a sender does (spec: transfer 13).
     fn source_failed(&mut self, request: &Request, size: u64, error: &io::Error) {
-        let entry = *request.at.entry();
-        let name = request.at.name();
         self.report.set_io_error(IoErrors::GENERAL);
-        let shown = self.shown_source(entry.root, &name);
-        let text = messages::read_failed(&shown);
+        let text = messages::read_failed(self.shown_source(request));
         // A sender has shown the item before it reads, and its end after the zeros that stand for the rest.
         self.report.release();
-        self.end_progress(entry.len);
+        self.end_progress(request.at.entry().len);
         self.report.sys_error(Role::Sender, text, error);
         // A sender fills up with zeros, which count (observed).
         self.written.0 = size.saturating_sub(self.written.1);

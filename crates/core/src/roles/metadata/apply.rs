@@ -4,10 +4,10 @@ use std::io;
 
 use rustix::io::Errno;
 
-use super::acls::{is_plain, listed, read_acl, same_access, settable};
+use super::acls::same_access;
 use super::{lstat, Lookup, Place};
 use crate::flist::XattrValue;
-use crate::roles::compare::{is_dir, is_link, Wanted};
+use crate::roles::compare::Wanted;
 use crate::roles::dest::Dest;
 use crate::roles::text::messages;
 use crate::tree::acl::{Acl, AclKind};
@@ -15,6 +15,7 @@ use crate::tree::fake::{self, FakeStat};
 
 use crate::report::say::text;
 use crate::role::Role;
+use crate::tree::mode::{is_dir, is_link};
 use crate::tree::{Root, Stat};
 use crate::wire::item::ItemFlags;
 
@@ -220,21 +221,14 @@ impl Dest {
         let fake = self.plan.place.fake_super;
         let meta = &self.metadata;
         let mut changed = false;
-        let have = read_acl(place, AclKind::Access, fake)
-            .ok()
-            .flatten()
-            .map(|a| listed(&a));
         let wanted = meta.local_acl(want.acl);
-        let shown = have.clone().unwrap_or_default();
-        if !same_access(&wanted, want.mode, &shown, *mode) {
+        if !same_access(&wanted, want.mode, &meta.acl_of(place, AclKind::Access), *mode) {
             let acl = if fake {
-                let mut acl = settable(&wanted);
+                let mut acl = Acl::clone(&wanted);
                 acl.fill_access_mask(want.mode);
                 Some(acl)
-            } else if is_plain(&wanted) {
-                None
             } else {
-                Some(settable(&wanted.completed(want.mode)))
+                (!wanted.is_plain()).then(|| wanted.completed(want.mode))
             };
             changed |= self.set_one_acl(place, rel, AclKind::Access, acl.as_ref());
             if !fake {
@@ -242,14 +236,8 @@ impl Dest {
             }
         }
         if is_dir(want.mode) {
-            let have = read_acl(place, AclKind::Default, fake)
-                .ok()
-                .flatten()
-                .map(|a| listed(&a))
-                .unwrap_or_default();
-            let wanted = meta.local_acl(want.default_acl).completed_default();
-            if wanted != have.completed_default() {
-                let mut acl = settable(&wanted);
+            let mut acl = meta.local_acl(want.default_acl).completed_default();
+            if acl != meta.acl_of(place, AclKind::Default).completed_default() {
                 if !fake {
                     acl.complete_default(want.mode);
                 }

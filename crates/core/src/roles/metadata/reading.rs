@@ -4,17 +4,17 @@ use std::io;
 
 use rustix::io::Errno;
 
-use super::acls::{listed, read_acl};
+use super::acls::read_acl;
 use super::place::Place;
 use crate::error::{Error, IoErrorExt as _};
 use crate::flist::{self, Tables, XattrSet, XattrValue};
 use crate::plan::Plan;
 use crate::report::say::text;
 use crate::report::Report;
-use crate::roles::compare::is_dir;
 use crate::roles::filter::Filters;
 use crate::tree::acl::AclKind;
 use crate::tree::fake::{self, FakeStat, LookupError};
+use crate::tree::mode::is_dir;
 use crate::tree::xattr::{self, Handling, FAKE_PREFIX};
 use crate::tree::{Atime, Root, Stat};
 use crate::wire::item::ItemFlags;
@@ -139,7 +139,7 @@ pub(crate) fn acl_indices(
     tables: &Tables,
 ) -> io::Result<(Option<u32>, Option<u32>)> {
     let access = read_acl(place, AclKind::Access, fake)?
-        .map(|acl| listed(&acl).stripped(mode))
+        .map(|acl| acl.stripped(mode))
         .filter(|acl| !acl.is_empty())
         .map(|acl| tables.intern_acl(acl));
     let default = if is_dir(mode) {
@@ -147,9 +147,7 @@ pub(crate) fn acl_indices(
     } else {
         None
     };
-    let default = default
-        .filter(|acl| !acl.is_empty())
-        .map(|acl| tables.intern_acl(listed(&acl)));
+    let default = default.filter(|acl| !acl.is_empty()).map(|acl| tables.intern_acl(acl));
     Ok((access, default))
 }
 

@@ -1,8 +1,7 @@
 //! The end of a receiver: delayed files, and the goodbye (spec: protocol 6.3, 6.8).
 
 use super::Receiver;
-use crate::error::{Error, Result};
-use crate::flist::Found;
+use crate::error::{bail, Result};
 use crate::plan::DeleteWhen;
 use crate::role::Role;
 use crate::roles::dest::Failed;
@@ -32,13 +31,7 @@ impl Receiver {
                     sum_bytes: 0,
                     checksum: late.then_some(&held.sum),
                 };
-                let found = Found {
-                    segment: held.segment,
-                    pos: held.i,
-                    is_parent: false,
-                    active: true,
-                };
-                self.report_item(&held.item, &found, figures, Part::Kept);
+                self.report_item(&held.item, &held.at, figures, Part::Kept);
             }
             self.notify_generator(Feed::Placed {
                 ndx: held.item.ndx,
@@ -73,11 +66,7 @@ impl Receiver {
                             self.report.stats(|s| s.deleted = counts);
                         }
                     }
-                    ndx => {
-                        return Err(Error::Protocol(format!(
-                            "Invalid packet at end of run ({ndx}) [receiver]"
-                        )))
-                    }
+                    ndx => bail!(Protocol; "Invalid packet at end of run ({ndx}) [receiver]"),
                 }
             }
         }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use super::rebuild::{rebuild, Built, Failure, Job, Target};
 use super::{Incoming, Receiver};
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::flist::names::shown;
 use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::roles::dest::Dest;
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::split_name;
+use crate::roles::text::items;
 use crate::roles::words::request::BasisKind;
 use crate::sums::strong::{digest_len, Hasher};
 use crate::tree::sparse::Output;
@@ -64,10 +65,7 @@ impl Receiver {
             BasisKind::Fuzzy(n) => {
                 let base = clean_xname(item.xname.as_deref().unwrap_or_default());
                 if self.plan.select.fuzzy == 0 {
-                    return Err(Error::Protocol(format!(
-                        "rsync: refusing malicious fuzzy operation for {}",
-                        shown(&base)
-                    )));
+                    bail!(Protocol; "rsync: refusing malicious fuzzy operation for {}", shown(&base));
                 }
                 let root = if let Some(n) = n.map(usize::from) {
                     if n >= self.plan.select.alt_dirs.len() {
@@ -107,13 +105,13 @@ impl Receiver {
             self.discard(incoming, sum)?;
             return Ok(if incoming.redo { Outcome::Failed } else { Outcome::Again });
         }
-        let name = incoming.segment.name(incoming.i);
+        let name = incoming.at.name();
         let file = NewFile {
             dest,
             rel: &incoming.rel,
             name: &name,
             want: &incoming.want,
-            size: incoming.segment.entry(incoming.i).len,
+            size: incoming.at.entry().len,
             existing: incoming.exists.map(|s| s.size),
             replaces: incoming.replaces,
             from_partial: incoming.kind == BasisKind::Partial,
@@ -145,9 +143,9 @@ impl Receiver {
 
     pub(super) fn begin_progress(&self, incoming: &Incoming) {
         if self.report.progress_level() > 0 {
-            self.report.set_processed(self.places.of(&incoming.segment, incoming.i));
+            self.report.set_processed(self.places.of(&incoming.at));
             self.report.progress_begin(0);
-            self.report.progress(0, incoming.segment.entry(incoming.i).len);
+            self.report.progress(0, incoming.at.entry().len);
         }
     }
 
@@ -213,7 +211,7 @@ impl Receiver {
         let job = Job {
             head: incoming.head,
             basis: incoming.basis.as_ref(),
-            size: incoming.segment.entry(incoming.i).len,
+            size: incoming.at.entry().len,
             offset,
             report: &self.report,
             stop: &self.stop,
@@ -223,20 +221,16 @@ impl Receiver {
         // Data that can't be written counts as well. Data that is only recorded in a batch, or comes from one, does not
         // count (observed).
         if writes || !(self.plan.agreed.only_write_batch || self.plan.agreed.read_batch) {
-            self.report.stats(|s| {
-                s.literal += built.literal;
-                s.matched += built.matched;
-            });
+            items::count_data(&self.report, built.literal, built.matched);
         }
         match result {
             Ok(()) => {}
             Err(Failure::Run(error)) => return Err(error),
             Err(Failure::NoBasis) => {
                 let path = dest.display(&incoming.rel);
-                return Err(Error::Protocol(format!(
-                    "got a block match with no basis file for {} [receiver]",
-                    String::from_utf8_lossy(&path)
-                )));
+                bail!(
+                    Protocol; "got a block match with no basis file for {} [receiver]", String::from_utf8_lossy(&path)
+                );
             }
             Err(Failure::Write(error)) => return Err(dest.write_error(&incoming.rel, &error)),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Receiver;
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 use crate::flist::{Received, Unconverted, EILSEQ};
 use crate::report::debug::debug;
 use crate::report::say::text;
@@ -84,12 +84,10 @@ impl Receiver {
 
     pub(super) fn sub_list(&mut self, dir_ndx: i32) -> Result<()> {
         let before = self.reader.bytes_read();
-        let path = self.lists.expect_path(dir_ndx)?;
+        let path = self.lists.expect(dir_ndx)?.name();
         if self.lists.is_empty() {
             // The sender has ended all lists: a phase can't begin again (spec: protocol 6.3).
-            return Err(Error::Protocol(
-                "rsync: refusing sub-flist after final flist was freed".into(),
-            ));
+            bail!(Protocol; "rsync: refusing sub-flist after final flist was freed");
         }
         // This list is read before the destination is resolved: the process has not divided yet.
         let early = self.lists.added() == 1 && self.lists.first().is_some_and(|list| list.len() == 1);

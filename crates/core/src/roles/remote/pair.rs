@@ -18,7 +18,7 @@ use super::ending::{announce_end, closing_line, is_announced, weight, CLOSING, F
 use super::report_rules;
 use super::requests::WireRequests;
 use super::vetting::decoder;
-use crate::error::{Error, Result};
+use crate::error::{bail, Error, Result};
 use crate::flist::Tables;
 use crate::plan::{FilesFrom, Plan};
 use crate::report::debug::debug;
@@ -64,8 +64,8 @@ struct Channels {
 
 pub(super) fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> {
     report.set_role(Role::EarlyReceiver);
-    link.set_role(Role::EarlyReceiver.name());
     let control = link.control();
+    control.set_role(Role::EarlyReceiver.name());
     control.set_keep_alive(false);
     report.set_cancel_flag(control.cancel_flag());
     let (mut reader, writer) = link.split()?;
@@ -149,7 +149,7 @@ impl Pair<'_> {
                     self.receive_all(&mut receiver, &feed);
                 });
             if let Err(error) = thread {
-                return Err(Error::Ipc(format!("cannot start a thread: {error}")));
+                bail!(Ipc; "cannot start a thread: {error}");
             }
             let generated = self.generate(inbox, &dest, tables);
             if let Some(replay) = &self.replay {

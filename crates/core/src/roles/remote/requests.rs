@@ -6,17 +6,16 @@ use std::sync::Arc;
 use crate::delta::signature;
 use crate::error::Result;
 use crate::event::Counts;
+use crate::flist::At;
 use crate::report::debug::debug;
 use crate::roles::dest::Dest;
 use crate::roles::exchange::put_deletions;
 use crate::roles::metadata::values_follow;
 use crate::roles::replay::Replay;
 use crate::roles::text::items::{self, Change};
-use crate::roles::words::request::{Answer, Basis, BasisKind, Request, Requests};
-use crate::roles::words::At;
-use crate::sums::size::{sum_head, SumHead};
+use crate::roles::words::request::{sum_head_of, Answer, Basis, BasisKind, Request, Requests};
 use crate::sums::strong::BlockHasher;
-use crate::tree::Atime;
+use crate::sums::SumHead;
 use crate::wire::frames::Tag;
 use crate::wire::item::{Item, ItemFlags};
 use crate::wire::link::Writer;
@@ -96,7 +95,7 @@ impl WireRequests {
     fn put_item(&mut self, dest: &Dest, at: &At, item: &Item<'_>, exists: bool) -> Result<()> {
         self.buffer.clear();
         let values = values_follow(&dest.plan, item.iflags).then(|| {
-            let rel = dest.name(at.list(), at.i());
+            let rel = dest.name(at);
             dest.xattr_requests(exists.then_some(&*rel), at.xattrs())
         });
         item.put(
@@ -208,34 +207,20 @@ fn copy_for_inplace(dest: &Dest, request: &Request) -> Result<Option<Basis>> {
         return Ok(None);
     }
     let copy = dest.backup_copy(&request.rel)?;
-    Ok(copy.map(|(root, name)| Basis {
-        kind: BasisKind::Backup,
-        root,
-        name,
-        size: exists.size,
-        xname: None,
-    }))
+    Ok(copy.map(|(root, name)| Basis::new(BasisKind::Backup, root, name, exists.size)))
 }
 
 /// Open a basis; if it is a regular file, it has the size that it has now.
 fn open(dest: &Dest, request: &Request, basis: &Basis) -> std::io::Result<Source> {
     let (plan, report) = (&dest.plan, &dest.report);
-    let file = basis
-        .root
-        .open_read(&basis.name, Atime::keep_if(plan.attrs.open_noatime))?;
+    let file = basis.open(plan)?;
     let stat = crate::tree::stat::of_file(&file)?;
     let size = if stat.is_file() && stat.size > 0 {
         stat.size
     } else {
         basis.size
     };
-    let head = sum_head(
-        size,
-        plan.write.block_size,
-        plan.agreed.protocol,
-        plan.agreed.xfer_sum,
-        request.redo,
-    );
+    let head = sum_head_of(plan, size, request.redo);
     debug!(report, deltasum >= 3; "gen mapped ", &basis.name, " of size ", head.flength());
     debug!(report, deltasum >= 2; "generating and sending sums for ", request.at.ndx());
     debug!(

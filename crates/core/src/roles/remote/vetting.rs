@@ -1,6 +1,6 @@
 //! The checks on names that a remote sender lists (spec: filters 9).
 
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 use crate::flist::names::shown;
 use crate::flist::{Decoder, FlistOptions, Tables, Vet, Vetted};
 use crate::plan::Plan;
@@ -17,10 +17,7 @@ struct NameCheck {
 impl Vet for NameCheck {
     fn vet(&mut self, name: &[u8], is_dir: bool) -> Result<Vetted> {
         if let Some(why) = self.vetting.refuses(name, is_dir) {
-            return Err(Error::Unsupported(format!(
-                "ERROR: rejecting {why} file-list name: {}",
-                shown(name)
-            )));
+            bail!(Unsupported; "ERROR: rejecting {why} file-list name: {}", shown(name));
         }
         let parent = self
             .vetting

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::{Argument, Known, Node, Scanner};
-use crate::error::{Error, IoErrorExt, Result};
-use crate::flist::{eflag, NewEntry, SegmentBuilder};
+use crate::error::{bail, Error, IoErrorExt, Result};
+use crate::flist::{eflag, NewEntry};
 use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::role::Role;
-use crate::roles::compare::{is_dir, S_IFREG};
 use crate::roles::metadata::{self, Lookup};
-use crate::roles::paths::{clean, confine, disk, split_name, split_relative, trim_slashes};
+use crate::roles::paths::{clean, confine, disk, split_name, split_relative, trim_leading_slashes, trim_slashes};
 use crate::roles::text::messages;
+use crate::tree::mode::{self, is_dir};
 use crate::tree::operator;
 use crate::wire::item::IoErrors;
 
@@ -144,13 +144,8 @@ impl Scanner {
         if dot_dir {
             if let Some(root) = self.open_base(source, source) {
                 out.push(Argument {
-                    root,
-                    name: b".".to_vec(),
-                    contents: true,
-                    follow: true,
                     missing_ok: false,
-                    implied: false,
-                    known: 0,
+                    ..Argument::new(root, b".".to_vec(), true)
                 });
             }
             return Ok(());
@@ -161,15 +156,7 @@ impl Scanner {
             None => (&b"."[..], trimmed),
         };
         if let Some(root) = self.open_base(base, source) {
-            out.push(Argument {
-                root,
-                name: name.to_vec(),
-                contents: false,
-                follow: false,
-                missing_ok: true,
-                implied: false,
-                known: 0,
-            });
+            out.push(Argument::new(root, name.to_vec(), false));
         }
         Ok(())
     }
@@ -179,10 +166,7 @@ impl Scanner {
         let dotted = kept == b"." || kept.ends_with(b"/") || kept.ends_with(b"/.") || kept.is_empty();
         let name = clean(kept);
         if name.split(|&b| b == b'/').any(|part| part == b"..") {
-            return Err(Error::Usage(format!(
-                "found \"..\" dir in relative path: {}",
-                String::from_utf8_lossy(&name)
-            )));
+            bail!(Usage; "found \"..\" dir in relative path: {}", String::from_utf8_lossy(&name));
         }
         let lead_dot = kept.starts_with(b"./") && name != b".";
         let base = if kept.starts_with(b"/") { &b"/"[..] } else { base };
@@ -193,25 +177,14 @@ impl Scanner {
             let Some(root) = self.led_by(root, &name, dotted) else {
                 return Ok(());
             };
-            out.push(Argument {
-                root,
-                name,
-                contents: dotted,
-                follow: dotted,
-                missing_ok: true,
-                implied: false,
-                known: 0,
-            });
+            out.push(Argument::new(root, name, dotted));
         }
         Ok(())
     }
 
     /// An entry of `--files-from` (spec: filters 8).
     pub(super) fn listed_argument(&mut self, base: &[u8], entry: &[u8], out: &mut Vec<Argument>) {
-        let entry = {
-            let n = entry.iter().take_while(|&&b| b == b'/').count();
-            &entry[n..]
-        };
+        let entry = trim_leading_slashes(entry);
         let (inner, kept) = if self.plan.select.relative {
             split_relative(entry)
         } else {
@@ -230,15 +203,7 @@ impl Scanner {
                 if kept.starts_with(b"./") && name != b"." && !std::mem::replace(&mut self.dot_implied, true) {
                     out.push(implied_dot(root));
                 }
-                out.push(Argument {
-                    root,
-                    name,
-                    contents: dotted,
-                    follow: dotted,
-                    missing_ok: true,
-                    implied: false,
-                    known: 0,
-                });
+                out.push(Argument::new(root, name, dotted));
             }
             return;
         }
@@ -250,33 +215,15 @@ impl Scanner {
             dir.push(b'/');
             dir.extend_from_slice(sub);
         }
+        let mut name = leaf;
         if dotted {
             // Without the path it means the directory's contents, like every argument with a final slash.
             dir.push(b'/');
-            dir.extend_from_slice(&leaf);
-            if let Some(root) = self.open_base(&dir, entry) {
-                out.push(Argument {
-                    root,
-                    name: b".".to_vec(),
-                    contents: true,
-                    follow: true,
-                    missing_ok: true,
-                    implied: false,
-                    known: 0,
-                });
-            }
-            return;
+            dir.extend_from_slice(&name);
+            name = b".".to_vec();
         }
         if let Some(root) = self.open_base(&dir, entry) {
-            out.push(Argument {
-                root,
-                name: leaf,
-                contents: dotted,
-                follow: dotted,
-                missing_ok: true,
-                implied: false,
-                known: 0,
-            });
+            out.push(Argument::new(root, name, dotted));
         }
     }
 
@@ -285,7 +232,6 @@ impl Scanner {
         parent: &[u8],
         mut argument: Argument,
         last: &mut Vec<u8>,
-        builder: &mut SegmentBuilder,
         children: &mut Vec<Node>,
         known: &mut Known,
     ) -> Result<()> {
@@ -294,7 +240,7 @@ impl Scanner {
         let rest = argument.name.get(skip..).unwrap_or_default();
         let from = usize::from(skip == 0 && rest.starts_with(b"/"));
         if let Some(slash) = memchr::memchr(b'/', &rest[from..]) {
-            if skip == 0 && !self.is_wanted(&argument, builder)? {
+            if skip == 0 && !self.is_wanted(&argument)? {
                 return Ok(());
             }
             let name = argument.name[..skip + from + slash].to_vec();
@@ -306,18 +252,18 @@ impl Scanner {
                 argument.known = common_way(way, last);
                 *last = way.to_vec();
             }
-            return self.list_implied(name, argument, builder, children, known);
+            return self.list_implied(name, argument, children, known);
         }
         if from == 1 && rest.len() == 1 {
             // `/` itself.
-            return self.list_leaf(b"/.", &argument, builder, children);
+            return self.list_leaf(b"/.", &argument, children);
         }
         let name = argument.name.clone();
-        self.list_leaf(&name, &argument, builder, children)
+        self.list_leaf(&name, &argument, children)
     }
 
     /// Whether the argument exists and no rule hides it: only then are its parents sent (spec: filters 8).
-    pub(super) fn is_wanted(&mut self, argument: &Argument, builder: &mut SegmentBuilder) -> Result<bool> {
+    pub(super) fn is_wanted(&mut self, argument: &Argument) -> Result<bool> {
         let Some(root) = self.sources.root(argument.root) else {
             return Ok(false);
         };
@@ -333,7 +279,7 @@ impl Scanner {
                 if self.filters.daemon_hides(path, dir) {
                     // For the client it does not exist.
                     let gone = io::Error::from(Errno::NOENT);
-                    self.stat_failed(argument.root, &argument.name.clone(), &gone, argument, builder)?;
+                    self.stat_failed(argument.root, &argument.name.clone(), &gone, argument)?;
                     return Ok(false);
                 }
                 if self.hidden(&argument.name, dir) {
@@ -352,7 +298,7 @@ impl Scanner {
                 Ok(true)
             }
             Err(error) => {
-                self.stat_failed(argument.root, &argument.name.clone(), &error, argument, builder)?;
+                self.stat_failed(argument.root, &argument.name.clone(), &error, argument)?;
                 Ok(false)
             }
         }
@@ -365,7 +311,6 @@ impl Scanner {
         &mut self,
         name: Vec<u8>,
         argument: Argument,
-        builder: &mut SegmentBuilder,
         children: &mut Vec<Node>,
         known: &mut Known,
     ) -> Result<()> {
@@ -379,7 +324,7 @@ impl Scanner {
             match root.stat_follow(disk(&name), self.plan.attrs.crtimes) {
                 Ok(stat) => {
                     debug!(self.report, flist >= 2; "[sender] make_file(", disk(&name), ",*,2)");
-                    if !is_dir(stat.mode) || !self.push(argument.root, &name, &stat, eflag::IMPLIED, builder)? {
+                    if !is_dir(stat.mode) || !self.push(argument.root, &name, &stat, eflag::IMPLIED)? {
                         return Ok(());
                     }
                 }
@@ -395,7 +340,7 @@ impl Scanner {
                     }
                 }
                 Err(error) => {
-                    self.stat_failed(argument.root, &argument.name, &error, &argument, builder)?;
+                    self.stat_failed(argument.root, &argument.name, &error, &argument)?;
                     return Ok(());
                 }
             }
@@ -412,14 +357,7 @@ impl Scanner {
         Ok(())
     }
 
-    pub(super) fn stat_failed(
-        &mut self,
-        root: u16,
-        name: &[u8],
-        error: &io::Error,
-        argument: &Argument,
-        builder: &mut SegmentBuilder,
-    ) -> Result<()> {
+    pub(super) fn stat_failed(&mut self, root: u16, name: &[u8], error: &io::Error, argument: &Argument) -> Result<()> {
         let missing = error.is(Errno::NOENT);
         if missing && argument.missing_ok {
             if self.plan.removal.delete_missing_args {
@@ -428,9 +366,9 @@ impl Scanner {
                     root,
                     ..NewEntry::named(name)
                 };
-                builder.push(&entry)?;
+                self.builder.push(&entry)?;
                 // It has no type; a sender counts it as a file.
-                self.report.stats(|s| s.files.add(S_IFREG));
+                self.report.stats(|s| s.files.add(mode::FILE));
                 return Ok(());
             }
             if self.plan.select.ignore_missing_args {
@@ -451,13 +389,7 @@ impl Scanner {
     }
 
     /// List the last component of an argument.
-    pub(super) fn list_leaf(
-        &mut self,
-        name: &[u8],
-        argument: &Argument,
-        builder: &mut SegmentBuilder,
-        children: &mut Vec<Node>,
-    ) -> Result<()> {
+    pub(super) fn list_leaf(&mut self, name: &[u8], argument: &Argument, children: &mut Vec<Node>) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let root_number = argument.root;
         self.at_root(root_number);
@@ -499,13 +431,13 @@ impl Scanner {
         let stat = match stat {
             Ok(stat) => stat,
             Err(error) => {
-                return self.stat_failed(root_number, name, &error, argument, builder);
+                return self.stat_failed(root_number, name, &error, argument);
             }
         };
         let dot = name == b"." || name == b"/.";
         if self.filters.daemon_hides(path, is_dir(stat.mode)) && !dot {
             let error = io::Error::from(Errno::NOENT);
-            return self.stat_failed(root_number, name, &error, argument, builder);
+            return self.stat_failed(root_number, name, &error, argument);
         }
         self.filters.absolute = name.starts_with(b"/");
         if !dot && self.filters.hides(path, is_dir(stat.mode), &self.report) {
@@ -527,7 +459,7 @@ impl Scanner {
             };
             // `/` is listed and sorted as `/.`; its contents keep the slash in front (`-R /`).
             let listed = if name == b"/." { b"/".as_slice() } else { name };
-            if self.push(root_number, listed, &stat, flags, builder)? && contents {
+            if self.push(root_number, listed, &stat, flags)? && contents {
                 let path = listed.to_vec();
                 children.push(Node {
                     path,
@@ -537,7 +469,7 @@ impl Scanner {
             }
             return Ok(());
         }
-        children.extend(self.list_file(root_number, name, stat, None, builder)?);
+        children.extend(self.list_file(root_number, name, stat, None)?);
         Ok(())
     }
 }
@@ -553,12 +485,9 @@ fn common_way(way: &[u8], last: &[u8]) -> usize {
 
 fn implied_dot(root: u16) -> Argument {
     Argument {
-        root,
-        name: b".".to_vec(),
-        contents: false,
         follow: true,
         missing_ok: false,
         implied: true,
-        known: 0,
+        ..Argument::new(root, b".".to_vec(), false)
     }
 }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use super::sums::sum_file;
 use super::Scanner;
 use crate::error::Result;
-use crate::flist::{eflag, Charset, NewEntry, SegmentBuilder, EILSEQ};
+use crate::flist::{eflag, Charset, NewEntry, EILSEQ};
 use crate::report::say::text;
 use crate::report::Level;
 use crate::role::Role;
-use crate::roles::compare::{is_link, is_reg, S_IFDIR, S_IFMT, S_IFREG};
 use crate::roles::metadata::{self, Place};
 use crate::roles::paths::disk;
 use crate::roles::text::messages;
 use crate::sums::strong::digest_len;
+use crate::tree::mode::{is_device, is_dir, is_file, is_link, is_special};
 use crate::tree::{Atime, Stat};
 use crate::wire::item::IoErrors;
 
@@ -36,14 +36,7 @@ impl Scanner {
     }
 
     /// Put one entry into the list. `false` when it was left out.
-    pub(super) fn push(
-        &mut self,
-        root_number: u16,
-        name: &[u8],
-        stat: &Stat,
-        flags: u16,
-        builder: &mut SegmentBuilder,
-    ) -> Result<bool> {
+    pub(super) fn push(&mut self, root_number: u16, name: &[u8], stat: &Stat, flags: u16) -> Result<bool> {
         let plan = Arc::clone(&self.plan);
         let path = disk(name);
         let mut mode = stat.mode & 0o177_777;
@@ -62,7 +55,7 @@ impl Scanner {
             }
         }
         let mut sum = None;
-        if plan.select.checksum && is_reg(mode) {
+        if plan.select.checksum && is_file(mode) {
             sum = Some(self.file_sum(root_number, path));
         }
         let entry = NewEntry {
@@ -80,10 +73,10 @@ impl Scanner {
         }
         let (kind, length) = (entry.mode, entry.len);
         let entry_extra = entry.link.map_or(0, |l| l.len() as u64) + entry.checksum.map_or(0, |c| c.len() as u64);
-        builder.push(&entry)?;
+        self.builder.push(&entry)?;
         self.report.stats(|s| {
             s.files.add(kind);
-            if matches!(kind & S_IFMT, S_IFREG | crate::roles::compare::S_IFLNK) {
+            if is_file(kind) || is_link(kind) {
                 s.total_size += length;
             }
             s.had_entries = true;
@@ -92,9 +85,7 @@ impl Scanner {
         if self.local {
             // The size of an encoded entry with flags, name, size and time, which shares the rest with its neighbour.
             let bytes = name.len().min(24) as u64 + 12 + entry_extra;
-            self.report.stats(|s| {
-                s.sent += bytes;
-            });
+            self.report.stats(|s| s.sent += bytes);
         }
         Ok(true)
     }
@@ -102,9 +93,9 @@ impl Scanner {
     /// What the status of a file gives for its entry.
     fn new_entry<'a>(&self, name: &'a [u8], stat: &Stat, mode: u32) -> NewEntry<'a> {
         let plan = &self.plan;
-        let device = matches!(mode & S_IFMT, 0o020_000 | 0o060_000);
-        let special = matches!(mode & S_IFMT, 0o010_000 | 0o140_000);
-        let linked = mode & S_IFMT != S_IFDIR && (stat.nlink > 1 || plan.agreed.protocol < 28 && is_reg(mode));
+        let device = is_device(mode);
+        let special = is_special(mode);
+        let linked = !is_dir(mode) && (stat.nlink > 1 || plan.agreed.protocol < 28 && is_file(mode));
         NewEntry {
             len: if device || special { 0 } else { stat.size },
             mtime: stat.mtime,

@@ -9,19 +9,19 @@ use crate::delta::signature::Signature;
 use crate::delta::tokens::{self, TokenOut};
 use crate::delta::whole::send_plain;
 use crate::delta::Intact;
-use crate::error::{Error, Result};
-use crate::flist::{Entry, Found};
+use crate::error::{bail, Result};
+use crate::flist::{At, Entry};
 use crate::plan::CompressKind;
 use crate::report::debug::debug;
 use crate::report::Report;
 use crate::role::Role;
-use crate::roles::compare::is_reg;
 use crate::roles::paths::disk;
 use crate::roles::text::items::{self, Figures, Part};
 use crate::roles::text::messages;
 use crate::roles::words::request::BasisKind;
 use crate::sums::size::SumHead;
 use crate::sums::strong::Hasher;
+use crate::tree::mode::is_file;
 use crate::tree::Root;
 use crate::wire::item::{IoErrors, Item};
 use crate::wire::link::Reader;
@@ -36,18 +36,18 @@ impl Sender {
     }
 
     /// Answer a request for data, in the order of the wire.
-    pub(super) fn transfer(&mut self, item: &Item<'_>, found: &Found, values: &[u8]) -> Result<()> {
+    pub(super) fn transfer(&mut self, item: &Item<'_>, at: &At, values: &[u8]) -> Result<()> {
         let plan = Arc::clone(&self.plan);
-        let entry = *found.segment.entry(found.pos);
-        let name = found.segment.name(found.pos);
+        let entry = *at.entry();
+        let name = at.name();
         if plan.select.dry_run {
             self.count(item, entry.mode, entry.len);
-            self.report_item(item, found, &name, Figures::default(), Part::All);
+            self.report_item(item, at, &name, Figures::default(), Part::All);
             self.look_ahead()?;
             item.put(&mut self.ndx_out, &mut self.out, plan.agreed.protocol, None)?;
             return self.put();
         }
-        let redo = self.seen.redo(&found.segment, found.pos, plan.agreed.protocol)?;
+        let redo = self.seen.redo(at, plan.agreed.protocol)?;
         let append = plan.write.append > 0 && !redo;
         let (head, signature, sum_bytes) = self.read_sums(append)?;
         // Counted, whether it can be opened or not (observed).
@@ -57,14 +57,14 @@ impl Sender {
             return self.no_send(item.ndx);
         };
         self.look_ahead()?;
-        debug!(self.report, deltasum >= 2; "send_files mapped ", &self.full_name(found), " of size ", size);
-        debug!(self.report, deltasum >= 2; "calling match_sums ", &self.full_name(found));
+        debug!(self.report, deltasum >= 2; "send_files mapped ", &self.full_name(at), " of size ", size);
+        debug!(self.report, deltasum >= 2; "calling match_sums ", &self.full_name(at));
         let written = self.writer.bytes_written();
         let late = self.report.after_data();
         if !late {
-            self.report_item(item, found, &name, Figures::default(), Part::Screen);
+            self.report_item(item, at, &name, Figures::default(), Part::Screen);
         }
-        self.begin_progress(found, kept, size, &signature);
+        self.begin_progress(at, kept, size, &signature);
         item.put(&mut self.ndx_out, &mut self.out, plan.agreed.protocol, None)?;
         self.out.extend_from_slice(values);
         if self.outlet.withholds_data() {
@@ -95,7 +95,7 @@ impl Sender {
         );
         if !late {
             // All data is sent; this end does not learn whether the other end puts the file in place.
-            self.report_item(item, found, &name, Figures::default(), Part::Kept);
+            self.report_item(item, at, &name, Figures::default(), Part::Kept);
         }
         if let Err(error) = start.and(rest) {
             self.failed_file(IoErrors::GENERAL);
@@ -108,18 +108,16 @@ impl Sender {
         let out = std::mem::take(&mut self.out);
         self.outlet.put_data_owned(out)?;
         self.add_search(&stats);
-        if self.report.progress_level() > 0 {
-            self.report.progress_end(size);
-        }
+        self.report.progress_end(size);
         if late {
             let figures = Figures {
                 bytes: self.writer.bytes_written().saturating_sub(written),
                 sum_bytes,
                 checksum: Some(digest.as_slice()),
             };
-            self.report_item(item, found, &name, figures, Part::All);
+            self.report_item(item, at, &name, figures, Part::All);
         }
-        debug!(self.report, send >= 1; "sender finished ", &self.full_name(found));
+        debug!(self.report, send >= 1; "sender finished ", &self.full_name(at));
         Ok(())
     }
 
@@ -143,11 +141,11 @@ impl Sender {
         Ok((head, signature, self.reader.bytes_read().saturating_sub(before)))
     }
 
-    fn begin_progress(&self, found: &Found, kept: u64, size: u64, signature: &Signature) {
+    fn begin_progress(&self, at: &At, kept: u64, size: u64, signature: &Signature) {
         if self.report.progress_level() == 0 {
             return;
         }
-        self.report.set_processed(self.places.of(&found.segment, found.pos));
+        self.report.set_processed(self.places.of(at));
         self.report.progress_begin(kept);
         if signature.is_empty() {
             self.report.progress(size.min(kept + FIRST_SHOWN), size);
@@ -157,10 +155,7 @@ impl Sender {
     /// Count a file whose data is asked for.
     fn count(&self, item: &Item<'_>, mode: u32, len: u64) {
         items::count(&self.report, mode, item.iflags);
-        self.report.stats(|s| {
-            s.transferred += 1;
-            s.transferred_size += len;
-        });
+        items::count_transfer(&self.report, len);
     }
 
     fn add_search(&mut self, stats: &SearchStats) {
@@ -168,10 +163,7 @@ impl Sender {
         self.totals.hash_hits += stats.hash_hits;
         self.totals.false_alarms += stats.false_alarms;
         self.totals.literal += stats.literal;
-        self.report.stats(|s| {
-            s.literal += stats.literal;
-            s.matched += stats.matched;
-        });
+        items::count_data(&self.report, stats.literal, stats.matched);
     }
 
     /// The file and its size; `None`, with a report, when its data can't be sent. `kept`: bytes that the receiver has
@@ -190,14 +182,12 @@ impl Sender {
                 return Ok(None);
             }
         };
-        let size = if is_reg(stat.mode) {
+        let size = if is_file(stat.mode) {
             stat.size
         } else if self.plan.attrs.copy_devices {
             entry.len
         } else {
-            return Err(Error::Protocol(
-                "attempt to copy device contents without --copy-devices".into(),
-            ));
+            bail!(Protocol; "attempt to copy device contents without --copy-devices");
         };
         if kept > size {
             let shown = self.display(entry.root, name);

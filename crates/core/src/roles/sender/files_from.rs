@@ -1,6 +1,6 @@
 //! The names of `--files-from` on the wire (spec: protocol 2.9).
 
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
 use crate::flist::charset::Iconv;
 use crate::plan::Plan;
 use crate::wire::ints::Source;
@@ -64,7 +64,7 @@ pub(super) fn read_names(reader: &mut Reader, plan: &Plan) -> Result<Vec<Vec<u8>
             byte => {
                 total += 1;
                 if name.len() >= MAX_NAME || total > MAX_NAMES {
-                    return Err(Error::Memory("list of file names too long".into()));
+                    bail!(Memory; "list of file names too long");
                 }
                 name.push(byte);
             }

@@ -3,16 +3,15 @@
 use std::borrow::Cow;
 
 use super::link_text::stored_target;
-use crate::flist::{eflag, Segment};
+use crate::flist::{eflag, At};
 use crate::plan::Plan;
 use crate::report::item::Item;
 pub(crate) use crate::report::item::Operation;
 use crate::report::say::text;
 use crate::report::Report;
 use crate::roles::chmod::Chmod;
-use crate::roles::compare::{is_dir, is_link, is_reg};
-use crate::roles::words::At;
 use crate::sums::strong;
+use crate::tree::mode::{is_dir, is_file, is_link};
 use crate::wire::item::ItemFlags;
 
 /// Figures that only a finished transfer has.
@@ -36,9 +35,7 @@ pub(crate) enum Part {
 /// A change of an entry that is to be reported.
 #[derive(Clone, Copy)]
 pub(crate) struct Change<'a> {
-    pub list: &'a Segment,
-    /// Position in the list.
-    pub i: usize,
+    pub at: &'a At,
     pub iflags: ItemFlags,
     pub xname: Option<&'a [u8]>,
     /// Who reports it: each side has its own names and modes.
@@ -57,8 +54,7 @@ impl<'a> Change<'a> {
     /// A change that the receiving side reports.
     pub(crate) fn received(at: &'a At, iflags: ItemFlags, xname: Option<&'a [u8]>) -> Self {
         Self {
-            list: at.list(),
-            i: at.i(),
+            at,
             iflags,
             xname,
             by: Operation::Receive,
@@ -78,7 +74,7 @@ impl<'a> Change<'a> {
     /// The item for the formats. `source` is the name of the source argument.
     pub(crate) fn item(&self, report: &Report, name: &'a [u8], source: &'a [u8], figures: Figures<'a>) -> Item<'a> {
         let (plan, iflags) = (report.plan(), self.iflags);
-        let entry = self.list.entry(self.i);
+        let entry = self.at.entry();
         let linked = iflags.contains(ItemFlags::XNAME | ItemFlags::LOCAL_CHANGE);
         Item {
             operation: self.by,
@@ -91,11 +87,11 @@ impl<'a> Change<'a> {
             gid: (plan.attrs.group && !entry.has(eflag::SKIP_GROUP)).then_some(entry.gid),
             iflags,
             missing_flags: plan.agreed.protocol < 29 && iflags.contains(ItemFlags::TRANSFER),
-            link_target: target_of(plan, self.list, self.i, self.by),
+            link_target: target_of(plan, self.at, self.by),
             leader: self.xname.filter(|_| linked),
             checksum: figures
                 .checksum
-                .or_else(|| self.list.checksum(self.i))
+                .or_else(|| self.at.checksum())
                 .or_else(|| unsent_sum(plan, iflags)),
             bytes: figures.bytes,
             sum_bytes: figures.sum_bytes,
@@ -112,7 +108,7 @@ impl<'a> Change<'a> {
         if !kept && !matches!(part, Part::All | Part::Screen) {
             return;
         }
-        let entry = self.list.entry(self.i);
+        let entry = self.at.entry();
         let source = match self.by {
             Operation::Send => report.source_name(entry.root),
             _ => report.dest_name(),
@@ -155,7 +151,7 @@ impl<'a> Change<'a> {
     /// is a server, which knows of no format.
     pub(crate) fn report_unsent(&self, report: &Report) {
         let plan = report.plan();
-        let name = self.list.name(self.i);
+        let name = self.at.name();
         if !plan.place.is_server() && !plan.place.is_local() {
             return self.report(report, &name, Figures::default(), Part::All);
         }
@@ -180,14 +176,14 @@ impl<'a> Change<'a> {
         if !plan.place.is_server() || !plan.output.logging || report.log_itemizes() || transfer {
             return;
         }
-        if let Some(line) = self.plain_line(plan, &self.list.name(self.i)) {
+        if let Some(line) = self.plain_line(plan, &self.at.name()) {
             report.log(&line);
         }
     }
 
     /// The line of a receiving server without a format; `None` if the change is not worth a line.
     fn plain_line(&self, plan: &Plan, name: &[u8]) -> Option<Vec<u8>> {
-        let is_dir = self.list.entry(self.i).is_dir();
+        let is_dir = self.at.entry().is_dir();
         if plan.output.info.name == 0 || !(self.acts() || is_dir && self.is_significant()) {
             return None;
         }
@@ -195,7 +191,7 @@ impl<'a> Change<'a> {
             text![name, "/"]
         } else if let Some(leader) = self.xname.filter(|x| !x.is_empty()) {
             text![name, " => ", leader]
-        } else if let Some(target) = target_of(plan, self.list, self.i, Operation::Receive) {
+        } else if let Some(target) = target_of(plan, self.at, Operation::Receive) {
             text![name, " -> ", &target]
         } else {
             name.to_vec()
@@ -217,13 +213,37 @@ pub(crate) fn count(report: &Report, mode: u32, iflags: ItemFlags) {
     }
 }
 
+/// Count a file of `len` bytes whose data is transferred.
+pub(crate) fn count_transfer(report: &Report, len: u64) {
+    report.stats(|s| {
+        s.transferred += 1;
+        s.transferred_size = s.transferred_size.saturating_add(len);
+    });
+}
+
+/// Count bytes of file data: sent as they are, and matched in the basis.
+pub(crate) fn count_data(report: &Report, literal: u64, matched: u64) {
+    report.stats(|s| {
+        s.literal += literal;
+        s.matched += matched;
+    });
+}
+
+/// Count the bytes that a local copy stands for on a wire.
+pub(crate) fn count_wire(report: &Report, sent: u64, received: u64) {
+    report.stats(|s| {
+        s.sent += sent;
+        s.received += received;
+    });
+}
+
 /// The mode that a log shows (`%B`): what a module's incoming chmod makes of the sender's.
 fn logged_mode(plan: &Plan, mode: u32, by: Operation) -> u32 {
     if by == Operation::Send || plan.attrs.daemon_chmod.is_empty() || is_link(mode) {
         return mode;
     }
     let mode = Chmod::parse(&plan.attrs.daemon_chmod).map_or(mode, |chmod| chmod.apply(mode, plan.place.umask));
-    if is_reg(mode) && !plan.attrs.perms {
+    if is_file(mode) && !plan.attrs.perms {
         mode & !plan.place.umask
     } else {
         mode
@@ -231,10 +251,10 @@ fn logged_mode(plan: &Plan, mode: u32, by: Operation) -> u32 {
 }
 
 /// Where a symlink points, as this side has it: a receiver over a link shows what it stores (spec: daemon 7.4).
-fn target_of<'a>(plan: &Plan, list: &'a Segment, i: usize, by: Operation) -> Option<Cow<'a, [u8]>> {
-    let target = list.link_target(i)?;
+fn target_of<'a>(plan: &Plan, at: &'a At, by: Operation) -> Option<Cow<'a, [u8]>> {
+    let target = at.link_target()?;
     if by == Operation::Send || plan.place.is_local() || !(plan.attrs.munge_links || plan.place.sanitize_paths) {
         return Some(Cow::Borrowed(target));
     }
-    Some(Cow::Owned(stored_target(plan, target, &list.name(i))))
+    Some(Cow::Owned(stored_target(plan, target, &at.name())))
 }

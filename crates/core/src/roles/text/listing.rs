@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::items::{Change, Figures, Operation};
-use crate::flist::Segment;
+use super::items::{Change, Figures};
+use crate::flist::{At, Segment};
 use crate::plan::Plan;
 use crate::report::debug::{self, debug, ListOf};
 use crate::report::say::text;
@@ -56,45 +56,36 @@ pub(crate) fn report_received(report: &Report, role: Role, segment: &Segment) {
 
 /// Print one list. With incremental recursion the line of a directory comes before its own list, not among its siblings;
 /// `of` is the directory of this list.
-pub(crate) fn list_segment(plan: &Plan, report: &Report, of: Option<(Arc<Segment>, usize)>, segment: &Segment) {
-    if let Some((parent, i)) = of {
-        if parent.entry(i).is_active() {
-            list_entry(plan, report, &parent, i);
-        }
+pub(crate) fn list_segment(plan: &Plan, report: &Report, of: Option<At>, list: &Arc<Segment>) {
+    if let Some(parent) = of.filter(|of| of.entry().is_active()) {
+        list_entry(plan, report, &parent);
     }
-    for k in 0..segment.len() {
-        let i = segment.at(k);
-        let entry = segment.entry(i);
-        let later = plan.agreed.inc_recurse
-            && entry.is_dir()
-            && !(segment.basename(i) == b"." && segment.dirname(i).is_empty());
+    let mut at = At::new(list, 0);
+    for i in list.sorted() {
+        at.set(i);
+        let entry = at.entry();
+        let later = plan.agreed.inc_recurse && entry.is_dir() && !(list.basename(i) == b"." && at.dirname().is_empty());
         if entry.is_active() && !later {
-            list_entry(plan, report, segment, i);
+            list_entry(plan, report, &at);
         }
     }
 }
 
 /// Print one entry of a list (spec: output 8).
-pub(crate) fn list_entry(plan: &Plan, report: &Report, segment: &Segment, i: usize) {
-    let name = segment.name(i);
+fn list_entry(plan: &Plan, report: &Report, at: &At) {
+    let name = at.name();
     let mut line = Vec::with_capacity(name.len() + 48);
-    if segment.entry(i).mode == 0 {
+    if at.entry().mode == 0 {
         let column = 10 + 1 + if plan.output.human_readable == 0 { 11 } else { 14 } + 1 + 19;
         line.extend_from_slice(format!("{:<column$} ", "*missing").as_bytes());
         line.extend_from_slice(&name);
         report.info(&line);
         return;
     }
-    let change = Change {
-        list: segment,
-        i,
-        iflags: ItemFlags::NONE,
-        xname: None,
-        by: Operation::Receive,
-    };
+    let change = Change::received(at, ItemFlags::NONE, None);
     let shown = change.item(report, &name, b"", Figures::default());
-    let atime = (plan.attrs.atimes > 0).then(|| segment.atime(i));
-    let crtime = plan.attrs.crtimes.then(|| segment.crtime(i));
+    let atime = (plan.attrs.atimes > 0).then(|| at.list().atime(at.i()));
+    let crtime = plan.attrs.crtimes.then(|| at.list().crtime(at.i()));
     item::listing(&shown, atime, crtime, plan, &mut line);
     report.info(&line);
     report.emit_listed(&shown);

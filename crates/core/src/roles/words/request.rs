@@ -1,18 +1,21 @@
 //! A request for a file's data, and the basis that it offers (spec: protocol 6.1, 6.2).
 
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use super::At;
 use crate::error::Result;
 use crate::event::Counts;
+use crate::flist::At;
+use crate::plan::Plan;
 use crate::report::{sys_line, Report};
 use crate::role::Role;
 use crate::roles::dest::Dest;
 use crate::roles::landing::Outcome;
 use crate::roles::replay::Replay;
 use crate::roles::text::messages;
-use crate::tree::{Root, Stat};
+use crate::sums::size::{sum_head, SumHead};
+use crate::tree::{Atime, Root, Stat};
 use crate::wire::item::{Item, ItemFlags};
 
 /// Which file the block sums describe (spec: protocol 6.2).
@@ -83,12 +86,35 @@ pub struct Basis {
 }
 
 impl Basis {
+    /// A basis that is not found by its likeness: it needs no name on the wire. `size` is in bytes.
+    pub fn new(kind: BasisKind, root: Root, name: Vec<u8>, size: u64) -> Self {
+        Self {
+            kind,
+            root,
+            name,
+            size,
+            xname: None,
+        }
+    }
+
+    /// Opens the file for reading.
+    pub fn open(&self, plan: &Plan) -> io::Result<File> {
+        let atime = Atime::keep_if(plan.attrs.open_noatime);
+        self.root.open_read(&self.name, atime)
+    }
+
     /// Report a basis that cannot be opened, and so counts as missing (spec: transfer 3.4).
     pub fn report_unreadable(&self, report: &Report, error: &io::Error) {
         let path = report.quoted(&self.root.display(&self.name));
         let text = messages::basis_failed(&path);
         report.error(sys_line(Role::Generator, &text, error));
     }
+}
+
+/// The head of the sums of a file of `len` bytes. `full` asks for sums of full length.
+pub(crate) fn sum_head_of(plan: &Plan, len: u64, full: bool) -> SumHead {
+    let agreed = &plan.agreed;
+    sum_head(len, plan.write.block_size, agreed.protocol, agreed.xfer_sum, full)
 }
 
 /// A file whose data is wanted.

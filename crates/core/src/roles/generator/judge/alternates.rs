@@ -9,18 +9,19 @@ use rustix::io::Errno;
 
 use super::{same_content, Effects, Judge};
 use crate::error::{IoErrorExt, Result};
+use crate::flist::At;
 use crate::plan::AltDest;
 use crate::report::say::text;
 use crate::report::{sys_line, Report};
 use crate::role::Role;
-use crate::roles::compare::{is_dir, item_flags, same_family, unchanged, S_IFMT};
+use crate::roles::compare::{item_flags, same_family, unchanged};
 use crate::roles::dest::{alt_dirs, Dest, Failed};
 use crate::roles::filter::Filters;
 use crate::roles::metadata::read_own_link;
 use crate::roles::paths::split_name;
 use crate::roles::words::request::{Basis, BasisKind};
-use crate::roles::words::At;
 use crate::tree::data::Reflink;
+use crate::tree::mode::{self, is_dir};
 use crate::tree::{data, operator, Atime, Root, Stat};
 use crate::wire::item::ItemFlags;
 
@@ -166,7 +167,7 @@ impl Alternates {
 
 /// All attributes of `rel` beneath `root` are as wanted.
 fn same_attributes(dest: &Dest, at: &At, root: &Root, rel: &[u8], stat: &Stat) -> bool {
-    let want = dest.wanted(at.list(), at.i(), Some(stat));
+    let want = dest.wanted(at, Some(stat));
     unchanged(&dest.plan, &want, stat) && dest.metadata_flags(root, rel, &want, Some(stat)).is_empty()
 }
 
@@ -250,13 +251,7 @@ impl Judge {
             return Ok(AltFile::Nothing);
         }
         let Candidate { number, root, stat, .. } = candidate;
-        let basis = Basis {
-            kind: BasisKind::Alternate(number as u8),
-            root,
-            name: rel.to_vec(),
-            size: stat.size,
-            xname: None,
-        };
+        let basis = Basis::new(BasisKind::Alternate(number as u8), root, rel.to_vec(), stat.size);
         Ok(AltFile::Basis(basis, stat))
     }
 
@@ -388,7 +383,7 @@ impl Judge {
         let entry = at.entry();
         let dest = &self.dest;
         let same = |root: &Root, stat: &Stat| {
-            (stat.mode ^ entry.mode) & S_IFMT == 0
+            (stat.mode ^ entry.mode) & mode::TYPE == 0
                 && match target {
                     Some(target) => read_own_link(root, rel, dest.plan.place.fake_super).is_ok_and(|t| t == target),
                     None => !entry.is_device() || (stat.rdev_major, stat.rdev_minor) == at.rdev(),
@@ -440,7 +435,7 @@ impl Judge {
         }
         for root in self.alternates.opened() {
             if let Ok(stat) = self.dest.lstat_in(root, rel) {
-                let same_kind = (stat.mode ^ entry.mode) & S_IFMT == 0;
+                let same_kind = (stat.mode ^ entry.mode) & mode::TYPE == 0;
                 let buffer = &mut self.buffer;
                 if same_kind && (!entry.is_file() || same_content(&self.plan, at, root, rel, &stat, buffer)) {
                     return Some((root.clone(), stat));

@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use super::super::touch::Touch;
 use super::{Effects, Judge};
 use crate::error::{IoErrorExt, Result};
-use crate::flist::{eflag, Segment};
+use crate::flist::{eflag, At, Segment};
 use crate::plan::{AltDest, DeleteWhen};
 use crate::report::debug::debug;
 use crate::report::say::text;
@@ -14,7 +14,6 @@ use crate::roles::compare::{keeps_time, Wanted};
 use crate::roles::dest::SetTimes;
 use crate::roles::text::items::Change;
 use crate::roles::text::messages;
-use crate::roles::words::At;
 use crate::tree::Stat;
 use crate::wire::item::ItemFlags;
 

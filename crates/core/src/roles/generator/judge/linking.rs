@@ -8,11 +8,11 @@ use rustix::io::Errno;
 use super::links::Member;
 use super::{Effects, Judge};
 use crate::error::{sys_text, IoErrorExt, Result};
-use crate::flist::Segment;
+use crate::flist::{At, Segment};
 use crate::plan::AltDest;
 use crate::report::say::text;
-use crate::roles::compare::{is_link, is_reg, item_flags, S_IFMT};
-use crate::roles::words::At;
+use crate::roles::compare::item_flags;
+use crate::tree::mode::{self, is_file, is_link};
 use crate::tree::{Atime, Root, Stat};
 use crate::wire::item::ItemFlags;
 
@@ -176,7 +176,7 @@ impl Judge {
         if is_link(mode) {
             return self.symlink(fx, at, rel, found);
         }
-        if !is_reg(mode) {
+        if !is_file(mode) {
             return self.node(fx, at, rel, found);
         }
         let source = self.dest.root.open_read(leader, Atime::Update);
@@ -185,13 +185,8 @@ impl Judge {
             Ok((size, file)) => self.copy_here(at, &file, size, rel, found)?,
             Err(error) => Err(error),
         };
-        match copied {
-            Ok(true) => {}
-            Ok(false) => return Ok(()),
-            Err(error) => {
-                self.report_failed("copy ", rel, &text![" => ", leader, " failed"], &error);
-                return Ok(());
-            }
+        if !self.made(copied, "copy ", rel, &text![" => ", leader, " failed"]) {
+            return Ok(());
         }
         self.links.set_leader(at, rel);
         self.item(fx, at, flags, None)?;
@@ -214,7 +209,7 @@ impl Judge {
             // For anything but a regular file, each object that can be replaced counts; a dry run has removed nothing
             // (observed).
             let replaced = !entry.is_file() && !stat.is_dir();
-            let same_kind = self.idle || replaced || (stat.mode ^ entry.mode) & S_IFMT == 0;
+            let same_kind = self.idle || replaced || (stat.mode ^ entry.mode) & mode::TYPE == 0;
             return same_kind.then(|| (self.dest.root.clone(), stat));
         }
         let shown = self.alt_member(at, rel)?;

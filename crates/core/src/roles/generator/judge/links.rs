@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::flist::Segment;
-use crate::roles::words::At;
+use crate::flist::{At, Segment};
 use crate::tree::Stat;
 use crate::wire::item::ItemFlags;
 
@@ -63,6 +62,13 @@ impl LinkGroups {
         Some(self.by_number.entry(number).or_default())
     }
 
+    /// Change the group of an entry, if it belongs to one.
+    fn update(&mut self, at: &At, change: impl FnOnce(&mut Group)) {
+        if let Some(group) = self.group(at) {
+            change(group);
+        }
+    }
+
     /// Count the members of a list that has come.
     pub(crate) fn announce(&mut self, list: &Segment) {
         if !self.on {
@@ -80,9 +86,7 @@ impl LinkGroups {
 
     /// Called once for each member, before anything is decided about it.
     pub(crate) fn visit(&mut self, at: &At) {
-        if let Some(group) = self.group(at) {
-            group.unseen = group.unseen.saturating_sub(1);
-        }
+        self.update(at, |group| group.unseen = group.unseen.saturating_sub(1));
     }
 
     /// What a visited member is. `missing`: nothing at its name could serve as its data, so it may wait for a later
@@ -102,23 +106,17 @@ impl LinkGroups {
 
     /// The member waits for the one that is being transferred.
     pub(crate) fn follow(&mut self, at: &At) {
-        if let Some(group) = self.group(at) {
-            group.following.push(at.clone());
-        }
+        self.update(at, |group| group.following.push(at.clone()));
     }
 
     /// The member waits for a later one.
     pub(crate) fn wait(&mut self, at: &At) {
-        if let Some(group) = self.group(at) {
-            group.waiting.push(at.clone());
-        }
+        self.update(at, |group| group.waiting.push(at.clone()));
     }
 
     /// The data of a member was asked for.
     pub(crate) fn start(&mut self, at: &At) {
-        if let Some(group) = self.group(at) {
-            group.busy = true;
-        }
+        self.update(at, |group| group.busy = true);
     }
 
     /// The transfer of a member named `name` has ended. Returns the members to link to it, in rsync's order: those that
@@ -150,9 +148,7 @@ impl LinkGroups {
 
     /// Whether a leader of the group is being chosen, which must not begin again meanwhile.
     pub(crate) fn set_choosing(&mut self, at: &At, choosing: bool) {
-        if let Some(group) = self.group(at) {
-            group.choosing = choosing;
-        }
+        self.update(at, |group| group.choosing = choosing);
     }
 
     /// All members have been visited.
@@ -167,16 +163,12 @@ impl LinkGroups {
 
     /// A member that could not be linked is a file of its own, to which later ones are linked.
     pub(crate) fn set_leader(&mut self, at: &At, name: &[u8]) {
-        if let Some(group) = self.group(at) {
-            group.leader = Some(name.to_vec());
-        }
+        self.update(at, |group| group.leader = Some(name.to_vec()));
     }
 
     /// In a dry run: a member would be a link to this file in an alternate directory.
     pub(crate) fn note_alternate(&mut self, at: &At, stat: Stat) {
-        if let Some(group) = self.group(at) {
-            group.alternate = Some(stat);
-        }
+        self.update(at, |group| group.alternate = Some(stat));
     }
 
     /// The file in an alternate directory that the leader would be a link to.

@@ -21,13 +21,13 @@ pub(super) use self::directories::Directory;
 pub(super) use self::links::LinkGroups;
 use self::similar::Similar;
 use crate::error::{IoErrorExt, Result};
-use crate::flist::{eflag, Segment};
+use crate::flist::{eflag, At, Segment};
 use crate::plan::Plan;
 use crate::report::debug::debug;
 use crate::report::say::{text, Piece};
 use crate::report::Report;
 use crate::role::Role;
-use crate::roles::compare::{is_device, is_link, is_reg, is_special, item_flags, same_time, Wanted, S_IFMT};
+use crate::roles::compare::{item_flags, same_time, Wanted};
 use crate::roles::delete::Deleter;
 use crate::roles::dest::Dest;
 use crate::roles::filter::Filters;
@@ -36,7 +36,7 @@ use crate::roles::paths::split_name;
 use crate::roles::scan::sum_file;
 use crate::roles::text::items::Change;
 use crate::roles::words::request::Request;
-use crate::roles::words::At;
+use crate::tree::mode::{self, is_device, is_file, is_link, is_special};
 use crate::tree::{Atime, Root, Stat};
 use crate::wire::item::ItemFlags;
 
@@ -145,12 +145,12 @@ impl Judge {
 
     /// Name of an entry below the destination.
     pub(super) fn name(&self, at: &At) -> Vec<u8> {
-        self.dest.name(at.list(), at.i())
+        self.dest.name(at)
     }
 
     /// What the entry should be like here, in the place of `now`.
     fn wanted(&self, at: &At, now: Option<&Stat>) -> Wanted {
-        self.dest.wanted(at.list(), at.i(), now)
+        self.dest.wanted(at, now)
     }
 
     /// As [`same_content`].
@@ -203,6 +203,14 @@ impl Judge {
     fn report_failed(&self, before: &str, rel: &[u8], after: impl Piece, error: &io::Error) {
         let text = text![before, &self.dest.display(rel), after];
         self.report.sys_error(Role::Generator, text, error);
+    }
+
+    /// Whether something was made at `rel`; why it was not is reported as by [`report_failed`](Self::report_failed).
+    fn made(&self, made: std::io::Result<bool>, before: &str, rel: &[u8], after: impl Piece) -> bool {
+        made.unwrap_or_else(|error| {
+            self.report_failed(before, rel, after, &error);
+            false
+        })
     }
 
     /// Report a change that is made here to the log, and to the other end or the user.
@@ -261,18 +269,20 @@ impl Judge {
     }
 
     /// Remove extraneous files in all directories of a whole list (`--delete-before`, `--delete-after`).
-    pub(super) fn delete_everywhere(&mut self, list: &Segment) -> Result<()> {
+    pub(super) fn delete_everywhere(&mut self, list: &Arc<Segment>) -> Result<()> {
         let dump = self.plan.output.debug.filter > 1;
+        let mut at = At::new(list, 0);
         for i in list.sorted() {
-            let entry = list.entry(i);
+            at.set(i);
+            let entry = at.entry();
             if dump && entry.is_active() && !entry.is_dir() {
                 // rsync shows this for files as well (observed).
-                self.deleter.report_rules_of(&self.dest.name(list, i));
+                self.deleter.report_rules_of(&self.dest.name(&at));
             }
             if !entry.is_active() || !entry.has_contents() {
                 continue;
             }
-            let rel = self.dest.name(list, i);
+            let rel = self.dest.name(&at);
             let found = match self.look(&rel, true) {
                 Ok(found) => found,
                 Err(error) => {
@@ -328,9 +338,9 @@ impl Judge {
         let want = self.wanted(at, Some(stat));
         let root = self.dest.root.clone();
         let fake_super = self.plan.place.fake_super;
-        if (stat.mode ^ mode) & S_IFMT != 0 {
+        if (stat.mode ^ mode) & mode::TYPE != 0 {
             " (type change)"
-        } else if is_reg(mode) && !self.same_content(at, &root, rel, stat) {
+        } else if is_file(mode) && !self.same_content(at, &root, rel, stat) {
             if self.plan.select.checksum {
                 " (sum change)"
             } else {
@@ -415,7 +425,7 @@ impl Judge {
         if (device || is_special(mode) && self.plan.attrs.specials) && !self.plan.attrs.drop_devices {
             return self.node(fx, at, &rel, found);
         }
-        if !is_reg(mode) {
+        if !is_file(mode) {
             if self.plan.output.info.nonreg > 0 {
                 self.report.info(text!["skipping non-regular file \"", &rel, "\""]);
             }

@@ -7,14 +7,15 @@ use rustix::io::Errno;
 use super::alternates::AltOther;
 use super::{Effects, Judge};
 use crate::error::{IoErrorExt, Result};
+use crate::flist::At;
 use crate::plan::AltDest;
 use crate::report::debug::debug;
 use crate::report::say::text;
-use crate::roles::compare::{is_device, same_family, unsafe_link, Wanted, S_IFMT};
+use crate::roles::compare::{same_family, unsafe_link, Wanted};
 use crate::roles::dest::SetTimes;
 use crate::roles::metadata::read_own_link;
 use crate::roles::text::link_text::{munged, sanitize_target};
-use crate::roles::words::At;
+use crate::tree::mode::{self, is_device};
 use crate::tree::{Root, Stat};
 use crate::wire::item::ItemFlags;
 
@@ -61,13 +62,8 @@ impl Judge {
         } else {
             self.replace(rel, found, "symlink", make)?
         };
-        match made {
-            Ok(true) => {}
-            Ok(false) => return Ok(()),
-            Err(error) => {
-                self.report_failed("symlink ", rel, &text![" -> \"", &target, "\" failed"], &error);
-                return Ok(());
-            }
+        if !self.made(made, "symlink ", rel, &text![" -> \"", &target, "\" failed"]) {
+            return Ok(());
         }
         self.set_new(rel, &want, owner.map(|_| dest.effective.0));
         self.item(fx, at, flags, None)?;
@@ -104,7 +100,7 @@ impl Judge {
         let want = self.wanted(at, found.as_ref().filter(|s| !s.is_dir()));
         let same_kind = found.filter(|s| same_family(s.mode, listed));
         if let Some(stat) = same_kind {
-            let same_type = (stat.mode ^ listed) & S_IFMT == 0;
+            let same_type = (stat.mode ^ listed) & mode::TYPE == 0;
             // rsync does not tell a block device from a character device of the same numbers. Leaving it would lose it.
             if same_type && (!device || (stat.rdev_major, stat.rdev_minor) == (major, minor)) {
                 let flags = self.keep_attributes(rel, &want, &stat);
@@ -119,16 +115,11 @@ impl Judge {
         let kind = if device { "device file" } else { "special file" };
         debug!(self.report, genr >= 1; "mknod(", rel, format!(", 0{listed:o}, [{major},{minor}])"));
         let dest = self.dest.clone();
-        let mode = want.mode & (S_IFMT | 0o700);
-        match self.replace(rel, found, kind, |root, name| {
-            dest.mknod(root, name, mode, major, minor)
-        })? {
-            Ok(true) => {}
-            Ok(false) => return Ok(()),
-            Err(error) => {
-                self.report_failed("mknod ", rel, " failed", &error);
-                return Ok(());
-            }
+        let mode = want.mode & (mode::TYPE | 0o700);
+        let make = |root: &Root, name: &[u8]| dest.mknod(root, name, mode, major, minor);
+        let made = self.replace(rel, found, kind, make)?;
+        if !self.made(made, "mknod ", rel, " failed") {
+            return Ok(());
         }
         self.set_new(rel, &want, None);
         self.item(fx, at, flags, None)?;

@@ -2,13 +2,13 @@
 
 use super::alternates::AltFile;
 use super::{Effects, Judge};
-use crate::error::{Error, Result};
+use crate::error::{bail, Result};
+use crate::flist::At;
 use crate::plan::AltDest;
 use crate::report::say::text;
 use crate::roles::compare::Wanted;
 use crate::roles::dest::SetTimes;
 use crate::roles::words::request::{Basis, BasisKind, Request};
-use crate::roles::words::At;
 use crate::tree::{Root, Stat};
 use crate::wire::item::ItemFlags;
 
@@ -76,9 +76,7 @@ impl Judge {
         let basis = self.basis_of(at, &rel, found.as_ref(), partial, alternate);
         if !self.idle && self.dest.partial_is_outside(&rel) {
             let name = String::from_utf8_lossy(&rel).into_owned();
-            return Err(Error::Protocol(format!(
-                "rsync: refusing unconfined partial basis for {name}"
-            )));
+            bail!(Protocol; "rsync: refusing unconfined partial basis for {name}");
         }
         let mut iflags = ItemFlags::TRANSFER;
         // At the second request nothing is compared (observed).
@@ -154,13 +152,7 @@ impl Judge {
             }
             (None, None) => return alternate,
         };
-        Some(Basis {
-            kind,
-            root,
-            name,
-            size: stat.size,
-            xname: None,
-        })
+        Some(Basis::new(kind, root, name, stat.size))
     }
 
     /// A file whose content is right: only its attributes are set.

@@ -4,6 +4,7 @@ use rustix::io::Errno;
 
 use super::Judge;
 use crate::error::IoErrorExt;
+use crate::flist::At;
 use crate::report::debug::debug;
 use crate::role::Role;
 use crate::roles::compare::same_time;
@@ -12,7 +13,6 @@ use crate::roles::filter::Filters;
 use crate::roles::paths::split_name;
 use crate::roles::text::messages;
 use crate::roles::words::request::{Basis, BasisKind};
-use crate::roles::words::At;
 use crate::tree::{Atime, Root, Stat};
 
 /// The regular files of one directory, with what they are, in the order of their names.

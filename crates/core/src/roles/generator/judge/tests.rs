@@ -11,13 +11,12 @@ use tempfile::TempDir;
 use super::links::Member;
 use super::{Effects, Judge, LinkGroups};
 use crate::error::Result;
-use crate::flist::{eflag, NewEntry, Segment, SegmentBuilder};
+use crate::flist::{eflag, At, NewEntry, Segment, SegmentBuilder};
 use crate::plan::{AltDest, Plan};
 use crate::report::Report;
 use crate::roles::dest::Dest;
 use crate::roles::filter::Filters;
 use crate::roles::words::request::{BasisKind, Request};
-use crate::roles::words::At;
 use crate::tree::{Root, RootOptions};
 use crate::wire::item::ItemFlags;
 

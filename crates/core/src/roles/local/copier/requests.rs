@@ -2,6 +2,7 @@
 
 use super::Copier;
 use crate::error::Result;
+use crate::flist::At;
 use crate::role::Role;
 use crate::roles::dest::{Dest, Failed};
 use crate::roles::landing::Outcome;
@@ -10,7 +11,6 @@ use crate::roles::paths::disk;
 use crate::roles::sources::remove_source_file;
 use crate::roles::text::items::{self, Change, Figures, Part};
 use crate::roles::words::request::{Answer, Request, Requests};
-use crate::roles::words::At;
 use crate::wire::item::ItemFlags;
 
 /// Bytes that a request would have on a wire, for the order of held lines.
@@ -33,10 +33,7 @@ impl Requests for Copier {
         items::count(report, at.entry().mode, iflags);
         Change::sent(at, iflags, xname).report(report, &name, Figures::default(), Part::All);
         let cost = 3 + xname.map_or(0, |x| x.len() as u64 + 1);
-        report.stats(|s| {
-            s.sent += cost;
-            s.received += cost;
-        });
+        items::count_wire(report, cost, cost);
         Ok(())
     }
 
@@ -51,7 +48,7 @@ impl Requests for Copier {
         let Some(root) = self.sources.root(entry.root) else {
             return Ok(());
         };
-        let rel = dest.name(at.list(), at.i());
+        let rel = dest.name(at);
         let mut there = dest.root.lstat(&rel).ok();
         if there.is_none() {
             // Nothing was made, because an alternate directory has the file, which may be the source itself.

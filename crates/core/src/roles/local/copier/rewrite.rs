@@ -12,15 +12,12 @@ use crate::delta::search::{search, SearchStats, TokenSink};
 use crate::delta::signature::Signature;
 use crate::error::{Error, Result};
 use crate::report::Report;
-use crate::role::Role;
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::text::messages;
-use crate::roles::words::request::{Basis, BasisKind, Request};
-use crate::sums::size::sum_head;
+use crate::roles::words::request::{sum_head_of, Basis, BasisKind, Request};
 use crate::sums::strong::{BlockHasher, Hasher};
 use crate::tree::data::{read_at, CopyError};
 use crate::tree::sparse::Output;
-use crate::tree::Atime;
 use crate::wire::throttle::Throttle;
 
 impl Copier {
@@ -28,35 +25,23 @@ impl Copier {
     pub(super) fn delta(&mut self, job: Job<'_>, basis: &Basis, inplace: bool) -> Result<bool, CopyError> {
         let Job {
             request,
-            dest,
             source,
             size,
             target,
             existing,
+            ..
         } = job;
         let plan = Arc::clone(&self.plan);
-        let basis_file = match basis
-            .root
-            .open_read(&basis.name, Atime::keep_if(self.plan.attrs.open_noatime))
-        {
+        let basis_file = match basis.open(&plan) {
             Ok(file) => file,
             Err(error) => {
-                let text = messages::basis_failed(dest.report.quoted(&basis.root.display(&basis.name)));
-                self.report
-                    .error(crate::report::sys_line(Role::Generator, &text, &error));
+                basis.report_unreadable(&self.report, &error);
                 return Ok(false);
             }
         };
         // Nothing verifies the whole file here. Written data comes from the source, but in an update in place a matched block
         // stays, so its sum must be a strong one.
-        let full = request.redo || inplace;
-        let head = sum_head(
-            basis.size,
-            plan.write.block_size,
-            plan.agreed.protocol,
-            plan.agreed.xfer_sum,
-            full,
-        );
+        let head = sum_head_of(&plan, basis.size, request.redo || inplace);
         let hasher = BlockHasher::new(plan.agreed.xfer_sum, plan.agreed.seed, plan.agreed.compat_seed_fix);
         let mut reader: &File = &basis_file;
         let (signature, read) = Signature::of(&mut reader, head, &hasher).map_err(CopyError::Stopped)?;
@@ -123,9 +108,7 @@ impl Copier {
         let existing = request.exists.map_or(0, |s| s.size);
         let appends = plan.write.append > 0 && !request.redo && existing > 0;
         if appends && existing > size {
-            let entry = request.at.entry();
-            let name = request.at.name();
-            let shown = self.shown_source(entry.root, &name);
+            let shown = self.shown_source(request);
             self.report.warning(messages::diminished(&shown));
             return Ok(Outcome::Failed);
         }
@@ -137,13 +120,7 @@ impl Copier {
             self.written.0 = size;
             return Ok(Outcome::Failed);
         };
-        let from_copy = copy.map(|(root, name)| Basis {
-            kind: BasisKind::Backup,
-            root,
-            name,
-            size: existing,
-            xname: None,
-        });
+        let from_copy = copy.map(|(root, name)| Basis::new(BasisKind::Backup, root, name, existing));
         let start = if appends { existing } else { 0 };
         let result = if appends {
             self.append(source, size, existing, update.target())
@@ -151,7 +128,6 @@ impl Copier {
             let basis = from_copy.as_ref().or(request.basis.as_ref());
             let job = Job {
                 request,
-                dest,
                 source,
                 size,
                 target: update.target(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::flist::{Entry, Segment};
+use super::{Entry, Segment};
 
 /// One entry of a list, by position. Cloning it allocates nothing.
 #[derive(Debug, Clone)]
