@@ -412,7 +412,14 @@ def avoid(case: Case) -> None:
     - `-vv` with several sources or with deletion before or after: tain does not report `removing duplicate name`, and
       reports `deleting in` for more directories.
     - `-n` with `-X` or `-A`: rsync complains of directories that a dry run has not made.
-    - `--append` with `-y`: rsync takes a longer file of a similar name for the file itself and copies nothing.
+    - `--append` with `-y` or an alternate directory: rsync takes a longer file there for the file itself and copies
+      nothing.
+    - `-s` with `-yy` as a push: rsync's server loses the second `y` and does not look into alternate directories.
+    - `-n` with `-H` and a destination that is missing: rsync looks for the names in its working directory, where it
+      finds the source.
+    - `--copy-devices` from a daemon, which refuses it: rsync's client may see a reset connection, not the reason.
+    - A line break in a name for a remote shell, without `-s`: rsync escapes it so that the shell removes it.
+    - As an ordinary user with `--max-delete`: rsync makes files writable that it then keeps.
     - `%b` is not among the formats: it counts how the stream happens to be cut into frames.
     - Rules and lists with NUL bytes but without `-0` come only from reductions.
     - `--ignore-existing` with something else than a directory in a directory's place: rsync goes on into it.
@@ -430,7 +437,21 @@ def avoid(case: Case) -> None:
     if b"-n" in words:
         case.options = [group for group in case.options if group not in ([b"-X"], [b"-A"])]
     if any(w.startswith(b"--append") for w in words):
-        case.options = [group for group in case.options if not group[0].startswith(b"-y")]
+        case.options = [
+            g for g in case.options if not g[0].startswith((b"-y", b"--copy-d", b"--link-d", b"--compare-d"))
+        ]
+    if b"-s" in words and case.via != "local":
+        case.options = [[b"-y" if word == b"-yy" else word for word in group] for group in case.options]
+    if b"-n" in words and not any(os.fsencode(e.path).removeprefix(b"mod/").startswith(b"dst") for e in case.entries):
+        case.options = [group for group in case.options if group != [b"-H"]]
+    if case.via == "daemon":
+        case.options = [group for group in case.options if group != [b"--copy-devices"]]
+    if case.via == "shell" and b"-s" not in words:
+        case.sources = [source.replace(b"\n", b"?") for source in case.sources]
+    if case.user and any(w.startswith(b"--max-delete") for w in words):
+        for entry in case.entries:
+            if entry.mode is not None:
+                entry.mode |= 0o200
     # What was put below something that is no directory can't be made.
     dirs = {os.fsencode(e.path) for e in case.entries if isinstance(e, Dir)}
     others = {os.fsencode(e.path) for e in case.entries} - dirs

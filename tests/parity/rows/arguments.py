@@ -92,4 +92,28 @@ NAMED = [
     Row("OUT-12-absolute-name", "src/ src/a dst/", "-rR --debug=filter --include=a {w}/src dst/"),
 ]  # fmt: skip
 
-ROWS: list[Row] = [*ARGUMENTS, *TYPED, *NAMED]
+TWICE = [
+    # A directory that two arguments name is read once, if both spell its parent alike.
+    *(
+        Row(f"TRF-20-twice-{number}", "src/ src/d/z=0123456789 other/d/y=1 other/e/x dst/", f"-a --stats {arguments} dst/")
+        for number, arguments in enumerate(
+            [
+                "src/d src/",
+                "src/ src/d",
+                "src/d ./src/d",
+                "src/d src/. src/d",
+                "src/d src/d src/d src/d",
+                "src/d other/e src/d",
+                "src/d other/d other/d",
+                "src/d src/d other/d other/d",
+                "src// src//d ./src/",
+                "src/ other/ src/",
+            ]
+        )
+    ),
+    Row("TRF-20-twice-push", "src/ src/d/z=0123456789 dst/", "-a --stats src/d src/ h:{w}/dst/", via="shell"),
+    Row("TRF-20-twice-pull", "src/ src/d/z=0123456789 dst/", "-a --stats h:{w}/src/d :{w}/src/ dst/", via="shell"),
+    Row("TRF-20-twice-whole-list", "src/ src/d/z=0123456789 dst/", "-a --no-i-r --stats src/d src/ dst/"),
+]  # fmt: skip
+
+ROWS: list[Row] = [*ARGUMENTS, *TYPED, *NAMED, *TWICE]

@@ -340,4 +340,13 @@ REPLACED_MODES = [
     Row("TRF-3-old-protocol", "src/ src/d/;n=5 src/f;n=7 dst/", "-a --protocol=30 src/ dst/"),
 ]  # fmt: skip
 
-ROWS: list[Row] = [*MODES, *ATTRS, *CHMOD_ROWS, *MAPS, *IDS, *TIMES, *ATTRIBUTES, *REPLACED_MODES]
+GIVEN_AWAY = [
+    # What giving a file away leaves of its mode is compared with the mode that it is to have.
+    *(
+        Row(f"TRF-3-given-{new}-{old}", f"src/ src/c=a;m=0{new} dst/ dst/c=a;m=0{old};o=5.6", "-ai src/ dst/")
+        for new in ("755", "644", "4755", "2755", "6711")
+        for old in ("755", "4755", "2755", "6755", "4700", "2644")
+    ),
+]  # fmt: skip
+
+ROWS: list[Row] = [*MODES, *ATTRS, *CHMOD_ROWS, *MAPS, *IDS, *TIMES, *ATTRIBUTES, *REPLACED_MODES, *GIVEN_AWAY]

@@ -261,4 +261,32 @@ DRY = [
     Row("TRF-25-dry-new", "src/ src/d/l->no", "-Lrtvn --delete-after src/ dst/", sorted=True),
 ]  # fmt: skip
 
-ROWS: list[Row] = [*CHECK, *EXISTING, *EXISTING_BY_TURNS, *DECISIONS, *REPLACE, *IN_THE_WAY, *REPEATED, *DRY]
+IN_PLACE_OF_LINK = [
+    # A dry run takes nothing for an entry below a link that the run would replace by a directory.
+    *(
+        Row(f"TRF-28-below-link-{name}{way}", f"src/ src/x/f dst/ out/d/f=other dst/x->{target}", f"-ain {cmd} src/ {to}", via=via)
+        for name, target, cmd in [
+            ("out", "../out/d", ""),
+            ("delete", "../out/d", "--delete"),
+            ("beyond", "../../../nosuch", ""),
+            ("circle", "x", "-c"),
+            ("inside", ".", "--existing"),
+            ("kept", "../out/d", "-K"),
+            ("ignored", "../out/d", "--ignore-existing"),
+            ("hard", "../out/d", "-H"),
+        ]
+        for way, to, via in [("", "dst/", "local"), ("-push", "h:{w}/dst/", "shell")]
+    ),
+]  # fmt: skip
+
+ROWS: list[Row] = [
+    *CHECK,
+    *EXISTING,
+    *EXISTING_BY_TURNS,
+    *DECISIONS,
+    *REPLACE,
+    *IN_THE_WAY,
+    *REPEATED,
+    *DRY,
+    *IN_PLACE_OF_LINK,
+]

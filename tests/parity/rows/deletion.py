@@ -278,4 +278,26 @@ DELETED = [
     Row("TRF-remove-source-pull", "src/a src/d/c", "-ai --remove-source-files h:{w}/src/ dst/", via="shell"),
 ]
 
-ROWS: list[Row] = [*MOMENTS, *DELETED]
+NOT_EMPTY = [
+    # A directory below the one that is removed is tried once more when something in it stays.
+    *(
+        Row(f"TRF-12-not-empty-{number}", "src/ dst/ dst/x/y/z/q dst/x/w~ dst/x/y/w~ dst/u/v", f"-ai {cmd} src/ dst/")
+        for number, cmd in enumerate(
+            [
+                "--delete -f 'P q'",
+                "--delete -b",
+                "--delete-excluded -b",
+                "--delete -f 'P q' -n --stats",
+                "--delete -f 'P q' --max-delete=2",
+                "--delete -f 'P q' --max-delete=4 -n",
+                "--delete -b --max-delete=3",
+                "--delete-delay -f 'P q' --debug=del3",
+            ]
+        )
+    ),
+    Row("TRF-12-not-empty-push", "src/ dst/ dst/x/y/z/q dst/x/w", "-ai --delete -f 'P q' src/ h:{w}/dst/", via="shell", sorted=True),
+    Row("TRF-14-not-empty", "src/ src/x dst/ dst/x/y/z/q", "-a --force -b src/ dst/"),
+    Row("TRF-21-closed-directory", "src/ dst/ dst/d/;m=0555 dst/d/f", "-ai --delete -b src/ dst/", user=True),
+]  # fmt: skip
+
+ROWS: list[Row] = [*MOMENTS, *DELETED, *NOT_EMPTY]

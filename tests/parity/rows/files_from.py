@@ -256,4 +256,48 @@ PARENTS = [
     Row("FLT-21-no-relative", "src/ src/d/d/ dst/", "-r --no-R --files-from=- src/ dst/", stdin=b"/d/x\nd//d/x\nx\n"),
 ]  # fmt: skip
 
-ROWS: list[Row] = [*LISTED, *VETTED, *NAMES, *NAMED_DIRECTORIES, *COMMENT_ROWS, *PARENTS]
+ROUNDS = [
+    # A link that leads in a circle is an error where it should have been followed.
+    *(
+        Row(f"FLT-21-circle-{number}", "src/ src/l/e/x->x src/l/no->nosuch dst/", f"{cmd} --files-from=- src/ dst/", stdin=names)
+        for number, (names, cmd) in enumerate(
+            [
+                (b"l/e/x\n", "-l"),
+                (b"l/e/x/\n", ""),
+                (b"l/e/x/.\n", "-lr"),
+                (b"l/e/x\n", "-L"),
+                (b"l/no\n", "-L"),
+                (b"l/no/\n", "-l"),
+                (b"l/no\n", "-arL --delete-missing-args"),
+            ]
+        )
+    ),
+    Row("FLT-21-circle-argument", "src/ src/l/e/x->x dst/", "-lR src/./l/e/x/ dst/"),
+    Row("TRF-2-relative-dead", "src/ src/l/no->nosuch dst/", "-RLvv src/./l/no dst/"),
+    Row("TRF-2-relative-dirlink", "src/ src/l/to->../l dst/", "-Rkvv src/./l/to dst/"),
+    # The directory of `./z` is hidden by a rule for everything.
+    Row("FLT-21-dot-hidden", "src/ src/z dst/", ["--filter=H /*", "--files-from=-", "src/", "dst/x"], stdin=b"./z\n"),
+    Row("FLT-21-dot-hidden-far", "src/ src/z dst/", ["--filter=- *", "--files-from=-", "src/", "h:{w}/dst/x/y"], stdin=b"./z\n", via="shell"),
+    # What a list names is sent from the directory of the argument.
+    *(
+        Row(f"OUT-11-from-list-{number}", "src/ src/f src/sub/g src/sub/dd/h dst/", ["-r", "--out-format=%o %f %n", "--files-from=-", *words.split()], stdin=b"f\nsub/./g\n./sub/dd/h\nsub/dd\n", via=via)
+        for number, (words, via) in enumerate(
+            [("src/ dst/", "local"), ("./src dst/", "local"), ("--no-R {w}/src dst/", "local"), ("src/ h:{w}/dst/", "shell")]
+        )
+    ),
+    # A parent that the name before last has in common is not listed again.
+    *(
+        Row(f"FLT-21-shared-{number}", "src/ src/s/s/e/l src/s/f src/s/s/b src/l/f src/top dst/", f"-vv {cmd} --files-from=- src/ dst/", stdin=names)
+        for number, (names, cmd) in enumerate(
+            [
+                (b"s/s/e/l\ns/f\ns/s/b\n", ""),
+                (b"s/s/e/l\nl/f\ns/s/b\n", ""),
+                (b"s/s/e/l\ntop\ns/s/b\n", ""),
+                (b"s/s/e/l\ns/f\ns/s/b\n", "-r --no-i-r"),
+                (b"s\nl/f\ns/s/b\ns/s\n", ""),
+            ]
+        )
+    ),
+]  # fmt: skip
+
+ROWS: list[Row] = [*LISTED, *VETTED, *NAMES, *NAMED_DIRECTORIES, *COMMENT_ROWS, *PARENTS, *ROUNDS]

@@ -334,4 +334,22 @@ KEPT_ELSEWHERE = [
     for name, options in {"plain": "-irlpHD", "a": "-aiH", "all": "-aiiH", "dry": "-aiHn", "names": "-aHv"}.items()
 ]
 
-ROWS: list[Row] = [*ITEMIZED, *ESCAPES, *ITEMS, *CHANGED, *SUMS, *KEPT_ROWS, *KEPT_ALTERNATES, *KEPT_ELSEWHERE]
+CHANGED_MODES = [
+    # `%B` on the side that receives.
+    *(
+        Row(f"OUT-31-chmod-{number}", "src/ src/d/e src/c dst/", ["--out-format=%o %B %n", *words.split(), "h:{w}/src/", "dst/"], via="shell")
+        for number, words in enumerate(["-a --chmod=o=", "-r --chmod=D700,F600", "-r --chmod=a+w", "-dlt --chmod=u-w"])
+    ),
+]  # fmt: skip
+
+ROWS: list[Row] = [
+    *ITEMIZED,
+    *ESCAPES,
+    *ITEMS,
+    *CHANGED,
+    *SUMS,
+    *KEPT_ROWS,
+    *KEPT_ALTERNATES,
+    *KEPT_ELSEWHERE,
+    *CHANGED_MODES,
+]

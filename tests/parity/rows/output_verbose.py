@@ -338,6 +338,21 @@ CREATED_UNREADABLE = [
     Row("OUT-16-created-unreadable", "src/ src/d/x;m=0 dst/", "-a --stats src/ h:{w}/dst/", via="shell", user=True),
 ]  # fmt: skip
 
+DUPLICATES_FAR = [
+    *(
+        Row(f"OUT-10-duplicates-{number}", "src/ src/l/f src/s/g src/top dst/", cmd, via="shell" if "h:" in cmd else "local", sorted="--no-i-r" not in cmd)
+        for number, cmd in enumerate(
+            [
+                "-rR --debug=dup src/l/f src/s/g src/l dst/",
+                "-rR --debug=dup src/l/f src/s/g src/l h:{w}/dst/",
+                "-rR --debug=dup h:{w}/./src/l/f :{w}/./src/s/g :{w}/./src/l dst/",
+                "-r --no-i-r --debug=dup --info=flist h:{w}/src/top :{w}/src/ dst/",
+                "-r --no-i-r --debug=dup,flist --info=flist2 h:{w}/src/top :{w}/src/l/ :{w}/src/ :{w}/src/l dst/",
+            ]
+        )
+    ),
+]  # fmt: skip
+
 ROWS: list[Row] = [
     *SEQUENCE,
     *VERSION,
@@ -348,4 +363,5 @@ ROWS: list[Row] = [
     *OLD,
     *HEAP,
     *CREATED_UNREADABLE,
+    *DUPLICATES_FAR,
 ]

@@ -67,4 +67,11 @@ SENT = [
     *both("options-2-source-nodes", "-aiD --remove-source-files", "src/ src/a src/p| src/n#c1.3 src/l->a dst/ dst/p=f"),
 ]
 
-ROWS: list[Row] = [*SOURCES, *SENT]
+REMOVED_BEFORE = [
+    *both("TRF-19-removed-before", "-a --remove-source-files", "src/ src/e/l->no dst/", sorted=True),
+    Row("TRF-19-removed-twice", "src/ src/e/l->no dst/", "-a --remove-source-files src/e src/e/l dst/"),
+    Row("TRF-19-removed-twice-quiet", "src/ src/e/l->no dst/", "-aq --remove-source-files src/e src/e/l dst/"),
+    Row("TRF-19-removed-twice-pull", "src/ src/e/l->no dst/", "-a --remove-source-files h:{w}/src/e :{w}/src/e/l dst/", via="shell"),
+]  # fmt: skip
+
+ROWS: list[Row] = [*SOURCES, *SENT, *REMOVED_BEFORE]

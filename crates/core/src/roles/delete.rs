@@ -230,10 +230,14 @@ impl Deleter {
         if self.depth == 0 {
             self.report_item(rel, self.flags);
         }
-        if kind == FileKind::Dir && !self.empty(rel, filters)? {
-            // Contents that the limit or a rule keeps keep their directory.
+        // Contents that the limit or a rule keeps keep their directory.
+        let stays = kind == FileKind::Dir && !self.empty(rel, filters)?;
+        if stays {
             self.report_non_empty(rel);
-            return Ok(Outcome::NotEmpty);
+            if self.depth == 0 {
+                return Ok(Outcome::NotEmpty);
+            }
+            // Below that, rsync tries to remove it all the same: that shows in messages, limits and dry runs (observed).
         }
         if self.depth > 0 {
             self.report_item(rel, 4);
@@ -249,7 +253,7 @@ impl Deleter {
             self.removed += 1;
             self.report_removed(rel, mode);
         }
-        Ok(outcome)
+        Ok(if stays { Outcome::NotEmpty } else { outcome })
     }
 
     fn at_limit(&self) -> bool {
@@ -319,11 +323,6 @@ impl Deleter {
             let outcome = outcome?;
             // A failed removal is reported already, and lets the directory's own removal fail.
             all &= !matches!(outcome, Outcome::Limit | Outcome::NotEmpty);
-            if outcome == Outcome::NotEmpty && self.at_limit() {
-                // rsync counts a directory that the limit keeps once more (observed).
-                self.skipped += 1;
-                self.dest.report.set_io_error(IoErrors::DEL_LIMIT);
-            }
         }
         debug!(self.dest.report, filter >= 2; "[generator] popping local filters");
         if merge {
@@ -340,7 +339,7 @@ impl Deleter {
             return Outcome::Done;
         }
         if plan.write.backup && kind != FileKind::Dir {
-            match self.dest.backup_by_rename(rel, kind) {
+            match self.in_writable(rel, |dest| dest.backup_by_rename(rel, kind)) {
                 Ok(true) => return Outcome::Done,
                 Ok(false) => {}
                 Err(error) => {
@@ -349,17 +348,7 @@ impl Deleter {
                 }
             }
         }
-        let mut result = self.dest.root.remove(rel, kind);
-        if matches!(&result, Err(e) if e.is(Errno::ACCESS)) && !plan.place.am_root {
-            let parent = super::paths::split_name(rel).0;
-            let parent = if parent.is_empty() { b"." } else { parent };
-            if let Ok(stat) = self.dest.root.lstat(parent) {
-                if stat.mode & 0o200 == 0 && self.dest.root.chmod(parent, stat.mode & 0o7777 | 0o700).is_ok() {
-                    result = self.dest.root.remove(rel, kind);
-                }
-            }
-        }
-        match result {
+        match self.in_writable(rel, |dest| dest.root.remove(rel, kind)) {
             Ok(()) => Outcome::Done,
             Err(error) if kind == FileKind::Dir && (error.is(Errno::NOTEMPTY) || error.is(Errno::EXIST)) => {
                 self.report_non_empty(rel);
@@ -370,6 +359,26 @@ impl Deleter {
                 self.report_failed(if kind == FileKind::Dir { "rmdir" } else { "unlink" }, rel, &error);
                 Outcome::Failed
             }
+        }
+    }
+
+    /// Change the name `rel`; once more after its directory was made writable, where that is what a user lacks.
+    fn in_writable<T>(&self, rel: &[u8], change: impl Fn(&Dest) -> io::Result<T>) -> io::Result<T> {
+        let result = change(&self.dest);
+        if self.dest.plan.place.am_root || !matches!(&result, Err(e) if e.is(Errno::ACCESS)) {
+            return result;
+        }
+        let parent = super::paths::split_name(rel).0;
+        let parent = if parent.is_empty() { b"." } else { parent };
+        match self.dest.root.lstat(parent) {
+            Ok(stat) if stat.mode & 0o200 == 0 => {
+                self.dest
+                    .root
+                    .chmod(parent, stat.mode & 0o7777 | 0o700)
+                    .or(Err(io::Error::from(Errno::ACCESS)))?;
+                change(&self.dest)
+            }
+            _ => result,
         }
     }
 

@@ -90,13 +90,6 @@ fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, tables: Tables,
             let ms = started.elapsed().as_millis() as u64;
             report.stats(|s| s.flist_build_ms = ms.max(1));
         }
-        if plan.agreed.inc_recurse {
-            // The receiver reports them, and for the lists that follow the sender does too.
-            listing::report_duplicates(plan, report, &segment);
-            if segment.dir_ndx >= 0 {
-                listing::report_duplicates(plan, report, &segment);
-            }
-        }
         if feed.send(Feed::List(Arc::new(segment))).is_err() {
             return Ok(());
         }

@@ -4,17 +4,19 @@
 //! directory, depth first. A sender encodes them; a local copy passes them to its generator.
 
 mod arguments;
+mod bases;
 mod item;
 mod sums;
 
 pub(crate) use sums::sum_file;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
 use rustix::io::Errno;
 
+use self::arguments::Known;
 use super::chmod::Chmod;
 use super::compare::unsafe_link;
 use super::filter::Filters;
@@ -47,11 +49,22 @@ struct Argument {
     implied: bool,
     /// Bytes of its name that it shares, as parents, with the argument before.
     known: usize,
+    turn: u32,
+}
+
+/// A directory that is to be read.
+#[derive(Debug, Clone, Copy)]
+struct Contents {
+    root: u16,
+    /// The filesystem of the argument above it.
+    dev: u64,
+    /// Counts the changes of directory from argument to argument.
+    turn: u32,
 }
 
 impl Argument {
     /// An argument that may be missing. `dotted`: its name ends so that the contents are meant.
-    fn new(root: u16, name: Vec<u8>, dotted: bool) -> Self {
+    fn new(root: u16, name: Vec<u8>, dotted: bool, turn: u32) -> Self {
         Self {
             root,
             name,
@@ -60,6 +73,7 @@ impl Argument {
             missing_ok: true,
             implied: false,
             known: 0,
+            turn,
         }
     }
 }
@@ -72,28 +86,8 @@ struct Node {
     dir_ndx: i32,
     /// No directory to list: the rules of the last one end here (`--debug=FILTER2`).
     popping: bool,
-    /// Roots under which it is read.
-    contents: Vec<(u16, u64)>,
+    contents: Vec<Contents>,
     arguments: Vec<Argument>,
-}
-
-/// The nodes of a growing list by path.
-#[derive(Default)]
-struct Known {
-    by_path: HashMap<Vec<u8>, usize>,
-    /// Number of nodes that are indexed.
-    seen: usize,
-}
-
-impl Known {
-    /// The first node with this path.
-    fn find(&mut self, nodes: &[Node], path: &[u8]) -> Option<usize> {
-        for (at, node) in nodes.iter().enumerate().skip(self.seen) {
-            self.by_path.entry(node.path.clone()).or_insert(at);
-        }
-        self.seen = nodes.len();
-        self.by_path.get(path).copied()
-    }
 }
 
 /// Scans source arguments. One per run.
@@ -123,6 +117,10 @@ pub(crate) struct Scanner {
     local: bool,
     /// The sources are named by a list.
     of_list: bool,
+    /// The directory of the last argument as it is spelled, and how often that changed.
+    named: (Vec<u8>, u32),
+    /// [`Contents::turn`] of what is being listed.
+    turn: u32,
     buffer: Vec<u8>,
     /// `.` is listed for the first argument that begins with `./` (observed).
     dot_implied: bool,
@@ -155,6 +153,8 @@ impl Scanner {
             next_dir: 0,
             pushed: 0,
             of_list: false,
+            named: (Vec::new(), 0),
+            turn: 0,
             links: HardLinks::new(),
             builder: SegmentBuilder::default(),
             tables: crate::flist::Tables::default(),
@@ -256,9 +256,14 @@ impl Scanner {
             }
         }
         for node in by_path.values_mut().filter(|node| node.contents.len() > 1) {
-            // A directory that is named twice is listed once.
-            let mut seen = HashSet::new();
-            node.contents.retain(|&place| seen.insert(place));
+            // A directory that is named twice is listed once; of three that are the same rsync skips the second only
+            // (observed).
+            let first = node.contents[0].turn;
+            let mut skips = true;
+            node.contents.retain(|place| {
+                skips = !skips && place.turn == first;
+                !skips
+            });
         }
         let mut numbers = Vec::with_capacity(builder.len());
         for i in 0..builder.len() {
@@ -302,7 +307,7 @@ impl Scanner {
         let at_top = node.path.is_empty() && node.contents.is_empty();
         if self.report.plan().output.debug.filter > 1 {
             let implied = node.arguments.first().filter(|_| !node.path.is_empty()).map(|a| a.root);
-            let number = node.contents.first().map(|c| c.0).or(implied);
+            let number = node.contents.first().map(|c| c.root).or(implied);
             if let Some(root) = number.and_then(|n| self.sources.root(n)) {
                 let place = super::paths::clean(&root.display(disk(&node.path)));
                 debug!(self.report, filter >= 2; "[sender] pushing local filters for ", &place, "/");
@@ -314,9 +319,11 @@ impl Scanner {
         }
         let (mut last, mut known) = (Vec::new(), Known::default());
         for argument in node.arguments {
+            self.turn = argument.turn;
             self.list_argument(&node.path, argument, &mut last, &mut children, &mut known)?;
         }
-        for (root, dev) in node.contents {
+        for Contents { root, dev, turn } in node.contents {
+            self.turn = turn;
             self.list_contents(root, &node.path, dev, &mut children)?;
         }
         if at_top {
@@ -335,7 +342,7 @@ impl Scanner {
         let number = node
             .contents
             .first()
-            .map(|c| c.0)
+            .map(|c| c.root)
             .or_else(|| node.arguments.first().map(|a| a.root));
         let insecure = self.plan.place.insecure_links;
         let Some(root) = number.and_then(|n| self.sources.root(n)) else {
@@ -563,10 +570,14 @@ impl Scanner {
         let contents = plan.select.recurse && !mount;
         let flags = if contents { eflag::CONTENT_DIR } else { 0 };
         let listed = self.push(root_number, name, &stat, flags)? && (contents || mount);
-        let dev = top_dev.unwrap_or(stat.dev);
+        let here = Contents {
+            root: root_number,
+            dev: top_dev.unwrap_or(stat.dev),
+            turn: self.turn,
+        };
         Ok(listed.then(|| Node {
             path: name.to_vec(),
-            contents: if contents { vec![(root_number, dev)] } else { Vec::new() },
+            contents: if contents { vec![here] } else { Vec::new() },
             ..Node::default()
         }))
     }

@@ -38,7 +38,7 @@ pub(crate) fn open_module(plan: &Plan, path: &[u8], options: &RootOptions) -> io
     }
 }
 
-/// Roots by number, and by path and the links that were followed to open it.
+/// Roots by number, and by spelling, or by path and the links that were followed to open it.
 #[derive(Default)]
 struct Opened {
     roots: Vec<Root>,
@@ -46,12 +46,12 @@ struct Opened {
 }
 
 impl Opened {
-    fn add(&mut self, root: Root) -> io::Result<u16> {
+    fn add(&mut self, key: Vec<Vec<u8>>, root: Root) -> io::Result<u16> {
         let number = u16::try_from(self.roots.len())
             .ok()
             .filter(|number| *number < u16::MAX)
             .ok_or_else(|| io::Error::from(Errno::TOOBIG))?;
-        self.known.entry(key(&root)).or_insert(number);
+        self.known.insert(key, number);
         self.roots.push(root);
         Ok(number)
     }
@@ -72,16 +72,15 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Open a directory as a source root, or find it again. `of_list`: the names beneath it come from a list of the
-    /// operator with `--relative`. Errors: of the open.
-    pub fn open(&mut self, path: &[u8], of_list: bool, plan: &Plan) -> io::Result<u16> {
-        let full = operator::absolute(path, &plan.place.cwd)?;
+    /// Open a directory as a source root, or find it again by its spelling. `of_list`: the names beneath it come from a
+    /// list of the operator with `--relative`. Errors: of the open.
+    pub fn open(&mut self, path: &[u8], spelled: &[u8], of_list: bool, plan: &Plan) -> io::Result<u16> {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let plain = vec![full];
+        let plain = vec![spelled.to_vec()];
         if let Some(&found) = shared.known.get(&plain) {
             return Ok(found);
         }
-        let full = &plain[0];
+        let full = &operator::absolute(path, &plan.place.cwd)?;
         let follow = plan.attrs.copy_links || plan.attrs.copy_unsafe_links || plan.attrs.copy_dirlinks;
         // Followed links must stay in the module too; `/` has no outside, and a chroot enforces it.
         let border = follow && !plan.place.insecure_links && plan.place.module_root.as_ref().is_some_and(|m| m != b"/");
@@ -119,7 +118,7 @@ impl Sources {
             // A directory can be opened as a handle although it can't be entered.
             root.lstat(b".")?;
         }
-        shared.add(root)
+        shared.add(plain, root)
     }
 
     /// The root from which the names of an argument are resolved: the root of its base. If links lead from the base to
@@ -136,10 +135,11 @@ impl Sources {
             return Ok(number);
         };
         let root = base.with_doors(dir)?;
-        if let Some(&found) = shared.known.get(&key(&root)) {
+        let led = key(&root);
+        if let Some(&found) = shared.known.get(&led) {
             return Ok(found);
         }
-        shared.add(root)
+        shared.add(led, root)
     }
 
     /// The root with this number.
@@ -210,9 +210,7 @@ pub(crate) fn remove_source_file(
     let stat = match found {
         Ok(stat) => stat,
         Err(e) if e.is(Errno::NOENT) => {
-            if report.plan().output.info.remove > 0 {
-                report.info(text!["sender file already removed: ", name]);
-            }
+            report.info(text!["sender file already removed: ", name]);
             return;
         }
         Err(e) => return failed(&e),

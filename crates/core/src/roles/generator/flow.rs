@@ -16,7 +16,7 @@ use crate::role::Role;
 use crate::roles::dest::Dest;
 use crate::roles::landing::Outcome;
 use crate::roles::paths::split_name;
-use crate::roles::text::listing::report_received;
+use crate::roles::text::listing::{report_duplicates, report_received};
 use crate::roles::words::inbox::{self, Feed};
 use crate::roles::words::request::{Answer, Request, Requests};
 use crate::wire::item::ItemFlags;
@@ -61,9 +61,17 @@ impl Flow {
         }
         match message {
             Feed::List(list) => {
-                if self.underway && list.dir_ndx >= 0 && self.out.is_remote() {
+                let again = self.underway && list.dir_ndx >= 0;
+                if again && self.out.is_remote() {
                     debug!(self.report, flist >= 2; "[generator] receiving flist for dir ", list.dir_ndx);
                     report_received(&self.report, Role::Generator, &list);
+                } else if !self.out.is_remote() && self.plan.agreed.inc_recurse {
+                    // Both rsync's receiver and its generator read a list, but for the first, and for the second where
+                    // the first has one entry: those are read before the two part.
+                    report_duplicates(&self.plan, &self.report, &list);
+                    if again || list.dir_ndx >= 0 && self.window.arrived_entries > 1 {
+                        report_duplicates(&self.plan, &self.report, &list);
+                    }
                 }
                 judge.links.announce(&list);
                 if self.plan.attrs.hard_links || !self.plan.agreed.inc_recurse {

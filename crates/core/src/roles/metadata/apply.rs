@@ -24,6 +24,9 @@ impl Dest {
     ///
     /// Errors: of the system. A damaged attribute of fake-super is reported and cancels the run; the result is EIO.
     pub fn lstat(&self, rel: &[u8]) -> io::Result<Stat> {
+        if self.void {
+            return Err(io::Error::from(Errno::NOENT));
+        }
         self.lstat_in(&self.root, rel)
     }
 

@@ -10,7 +10,7 @@ use crate::report::say::text;
 use crate::role::Role;
 use crate::roles::exchange::trace_list;
 use crate::roles::paths::clean;
-use crate::roles::text::listing::{report_duplicates, report_received};
+use crate::roles::text::listing::report_received;
 use crate::roles::words::inbox::Feed;
 use crate::tree::operator;
 use crate::wire::ints::Source as _;
@@ -58,7 +58,6 @@ impl Receiver {
             crate::roles::metadata::prune(&self.plan, &mut segment, &self.plan.select.destination, &self.report)?;
         }
         trace_list(self.reader.tracer(), Way::In, &segment);
-        report_duplicates(&self.plan, &self.report, &segment);
         let segment = Arc::new(segment);
         if !self.plan.agreed.inc_recurse {
             debug!(self.report, flist >= 3; "[", role, "] flist_eof=1");

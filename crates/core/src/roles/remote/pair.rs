@@ -283,13 +283,6 @@ impl Pair<'_> {
             forward_names(&self.writer, plan)?;
         }
         let feeds = first_lists(&inbox, report, plan.agreed.inc_recurse)?;
-        if plan.output.info.flist > 0 && !plan.agreed.inc_recurse && plan.select.reports_lists() {
-            let count = match feeds.first() {
-                Some(Feed::List(list)) => list.len(),
-                _ => 0,
-            };
-            report.list_done(count);
-        }
         if !plan.place.is_server() && matches!(feeds.first(), Some(Feed::List(list)) if list.is_empty()) {
             return Ok(());
         }

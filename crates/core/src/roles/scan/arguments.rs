@@ -1,23 +1,41 @@
 //! The arguments: the root of each, the part of its path that is kept, and its entries in the list (spec: options 5.3;
 //! transfer 2.1, 2.2; transfer 2, step 7; filters 8).
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::{Argument, Known, Node, Scanner};
+use super::{Argument, Contents, Node, Scanner};
 use crate::error::{bail, Error, IoErrorExt, Result};
 use crate::flist::{eflag, NewEntry};
 use crate::report::debug::debug;
-use crate::report::say::text;
 use crate::role::Role;
 use crate::roles::metadata::{self, Lookup};
 use crate::roles::paths::{clean, confine, disk, split_name, split_relative, trim_leading_slashes, trim_slashes};
 use crate::roles::text::messages;
 use crate::tree::mode::{self, is_dir};
-use crate::tree::operator;
 use crate::wire::item::IoErrors;
+
+/// The nodes of a growing list by path.
+#[derive(Default)]
+pub(super) struct Known {
+    by_path: HashMap<Vec<u8>, usize>,
+    /// Number of nodes that are indexed.
+    seen: usize,
+}
+
+impl Known {
+    /// The first node with this path.
+    fn find(&mut self, nodes: &[Node], path: &[u8]) -> Option<usize> {
+        for (at, node) in nodes.iter().enumerate().skip(self.seen) {
+            self.by_path.entry(node.path.clone()).or_insert(at);
+        }
+        self.seen = nodes.len();
+        self.by_path.get(path).copied()
+    }
+}
 
 impl Scanner {
     pub(super) fn arguments(&mut self, names: Option<Vec<Vec<u8>>>) -> Result<Vec<Argument>> {
@@ -42,94 +60,6 @@ impl Scanner {
         Ok(out)
     }
 
-    pub(super) fn open_base(&mut self, base: &[u8], named: &[u8]) -> Option<u16> {
-        let opened = match self.base_hidden(base) {
-            true => Err(io::Error::from(Errno::NOENT)),
-            false => self
-                .sources
-                .open(base, self.of_list && self.plan.select.relative, &self.plan),
-        };
-        match opened {
-            Ok(root) => {
-                if let Some(opened) = self.sources.root(root) {
-                    self.report.set_base(opened.path());
-                }
-                let typed = clean(base);
-                self.report
-                    .set_source_name(root, if typed == b"." { b"" } else { &typed });
-                Some(root)
-            }
-            Err(error) => {
-                // The message names the path from the directory in which the role is before any argument.
-                self.report.set_base(&self.plan.place.cwd);
-                let full = self.as_typed(base, named);
-                self.cannot_list(text!["change_dir ", &self.report.quoted(&full), " failed"], &error);
-                None
-            }
-        }
-    }
-
-    /// The root for an argument of `--relative`, whose path may lead through links.
-    /// `contents`: the last component is a directory like the others.
-    fn led_by(&mut self, root: u16, name: &[u8], contents: bool) -> Option<u16> {
-        let dir = if contents { disk(name) } else { split_name(disk(name)).0 };
-        match self.sources.leading_to(root, dir, &self.plan) {
-            Ok(led) if led == root => Some(root),
-            Ok(led) => {
-                let typed = self.report.source_name(root);
-                self.report.set_source_name(led, &typed);
-                Some(led)
-            }
-            Err(error) => {
-                let shown = self.display(root, name);
-                self.cannot_list(messages::link_stat_failed(&shown), &error);
-                None
-            }
-        }
-    }
-
-    /// The absolute directory of an argument, with the dots and slashes of the command line (observed), which --relative
-    /// removes. The mark for the contents of a directory is left out, unless it is that of a list.
-    fn as_typed(&self, base: &[u8], named: &[u8]) -> Vec<u8> {
-        if self.plan.select.relative && !self.of_list {
-            let full = operator::absolute(base, &self.plan.place.cwd).unwrap_or_else(|_| named.to_vec());
-            return clean(&full);
-        }
-        let mut full = base.to_vec();
-        if !base.starts_with(b"/") {
-            let Ok(here) = operator::absolute(b".", &self.plan.place.cwd) else {
-                return named.to_vec();
-            };
-            full = if base == b"." {
-                here
-            } else if here.ends_with(b"/") {
-                [&here[..], base].concat()
-            } else {
-                [&here[..], b"/", base].concat()
-            };
-        }
-        if !self.of_list {
-            let end = full.strip_suffix(b"/.").or_else(|| full.strip_suffix(b"/"));
-            if let Some(end) = end.filter(|end| !end.is_empty() && base == named) {
-                full = end.to_vec();
-            }
-        }
-        full
-    }
-
-    /// Whether a daemon's rules hide the directory of an argument.
-    pub(super) fn base_hidden(&mut self, base: &[u8]) -> bool {
-        if self.plan.select.daemon_rules.is_empty() {
-            return false;
-        }
-        let Ok(full) = operator::absolute(base, &self.plan.place.cwd) else {
-            return false;
-        };
-        self.filters.set_root(&full);
-        self.filter_root = None;
-        !self.filters.is_module_root() && self.filters.daemon_hides(b".", true)
-    }
-
     /// A source argument of the command line (spec: options 5.3).
     pub(super) fn argument(&mut self, source: &[u8], out: &mut Vec<Argument>) -> Result<()> {
         if self.plan.select.relative {
@@ -145,7 +75,7 @@ impl Scanner {
             if let Some(root) = self.open_base(source, source) {
                 out.push(Argument {
                     missing_ok: false,
-                    ..Argument::new(root, b".".to_vec(), true)
+                    ..Argument::new(root, b".".to_vec(), true, self.named.1)
                 });
             }
             return Ok(());
@@ -156,7 +86,7 @@ impl Scanner {
             None => (&b"."[..], trimmed),
         };
         if let Some(root) = self.open_base(base, source) {
-            out.push(Argument::new(root, name.to_vec(), false));
+            out.push(Argument::new(root, name.to_vec(), false, self.named.1));
         }
         Ok(())
     }
@@ -172,12 +102,12 @@ impl Scanner {
         let base = if kept.starts_with(b"/") { &b"/"[..] } else { base };
         if let Some(root) = self.open_base(base, source) {
             if lead_dot && !std::mem::replace(&mut self.dot_implied, true) {
-                out.push(implied_dot(root));
+                out.push(implied_dot(root, self.named.1));
             }
             let Some(root) = self.led_by(root, &name, dotted) else {
                 return Ok(());
             };
-            out.push(Argument::new(root, name, dotted));
+            out.push(Argument::new(root, name, dotted, self.named.1));
         }
         Ok(())
     }
@@ -201,9 +131,9 @@ impl Scanner {
         if self.plan.select.relative {
             if let Some(root) = self.open_base(&dir, entry) {
                 if kept.starts_with(b"./") && name != b"." && !std::mem::replace(&mut self.dot_implied, true) {
-                    out.push(implied_dot(root));
+                    out.push(implied_dot(root, self.named.1));
                 }
-                out.push(Argument::new(root, name, dotted));
+                out.push(Argument::new(root, name, dotted, self.named.1));
             }
             return;
         }
@@ -223,7 +153,7 @@ impl Scanner {
             name = b".".to_vec();
         }
         if let Some(root) = self.open_base(&dir, entry) {
-            out.push(Argument::new(root, name, dotted));
+            out.push(Argument::new(root, name, dotted, self.named.1));
         }
     }
 
@@ -250,7 +180,10 @@ impl Scanner {
             } else if skip == 0 {
                 let (way, _) = split_name(&argument.name);
                 argument.known = common_way(way, last);
-                *last = way.to_vec();
+                if argument.known < way.len() {
+                    // Only parents that are listed count for the arguments that follow (observed).
+                    *last = way.to_vec();
+                }
             }
             return self.list_implied(name, argument, children, known);
         }
@@ -269,11 +202,19 @@ impl Scanner {
         };
         let path = disk(&argument.name);
         let follow = self.plan.attrs.copy_links || argument.follow;
-        match if follow {
+        let mut found = if follow {
             root.stat_follow(path, false)
         } else {
             root.lstat(path)
-        } {
+        };
+        if self.plan.attrs.copy_dirlinks && found.as_ref().is_ok_and(crate::tree::Stat::is_symlink) {
+            found = root
+                .stat_follow(path, false)
+                .ok()
+                .filter(crate::tree::Stat::is_dir)
+                .map_or(found, Ok);
+        }
+        match found {
             Ok(stat) => {
                 let dir = is_dir(stat.mode);
                 if self.filters.daemon_hides(path, dir) {
@@ -291,8 +232,22 @@ impl Scanner {
                 }
                 Ok(true)
             }
-            // A link without its target is reported when it is listed.
-            Err(_) if follow && root.lstat(path).is_ok() => Ok(true),
+            Err(error)
+                if argument.follow
+                    && !self.plan.attrs.copy_links
+                    && !(self.of_list && error.is(Errno::LOOP))
+                    && root.lstat(path).is_ok() =>
+            {
+                Ok(true)
+            }
+            // A link without its target is reported, and its parents are not listed.
+            Err(_)
+                if self.plan.attrs.copy_links && !self.plan.removal.delete_missing_args && root.lstat(path).is_ok() =>
+            {
+                let (mut none, name) = (Vec::new(), argument.name.clone());
+                self.list_leaf(&name, argument, &mut none)?;
+                Ok(false)
+            }
             // A name that is to be deleted is in the list of its directory, as an existing one would be.
             Err(error) if error.is(Errno::NOENT) && argument.missing_ok && self.plan.removal.delete_missing_args => {
                 Ok(true)
@@ -404,11 +359,9 @@ impl Scanner {
             &plan,
             &self.report,
         );
-        // A link of another owner that should have been followed is not listed as a link either (observed).
-        let refused = match &found {
-            Err(Lookup::Failed(error)) => self.of_list && operator::is_refusal(&root.display(path), error),
-            _ => false,
-        };
+        // A listed link that should have been followed, but leads in a circle or has another owner, is not listed as a
+        // link either (observed).
+        let refused = matches!(&found, Err(Lookup::Failed(error)) if self.of_list && error.is(Errno::LOOP));
         if argument.follow && !plan.attrs.copy_links && !refused && !found.as_ref().is_ok_and(|stat| is_dir(stat.mode))
         {
             // A link is followed to a directory only (observed).
@@ -440,7 +393,7 @@ impl Scanner {
             return self.stat_failed(root_number, name, &error, argument);
         }
         self.filters.absolute = name.starts_with(b"/");
-        if !dot && self.filters.hides(path, is_dir(stat.mode), &self.report) {
+        if (!dot || argument.implied) && self.filters.hides(path, is_dir(stat.mode), &self.report) {
             return Ok(());
         }
         if is_dir(stat.mode) && !plan.select.lists_dirs() {
@@ -463,7 +416,11 @@ impl Scanner {
                 let path = listed.to_vec();
                 children.push(Node {
                     path,
-                    contents: vec![(root_number, stat.dev)],
+                    contents: vec![Contents {
+                        root: root_number,
+                        dev: stat.dev,
+                        turn: self.turn,
+                    }],
                     ..Node::default()
                 });
             }
@@ -483,11 +440,11 @@ fn common_way(way: &[u8], last: &[u8]) -> usize {
     memchr::memrchr(b'/', &way[..n]).unwrap_or(0)
 }
 
-fn implied_dot(root: u16) -> Argument {
+fn implied_dot(root: u16, turn: u32) -> Argument {
     Argument {
         follow: true,
         missing_ok: false,
         implied: true,
-        ..Argument::new(root, b".".to_vec(), false)
+        ..Argument::new(root, b".".to_vec(), false, turn)
     }
 }

@@ -237,12 +237,15 @@ pub(crate) fn count_wire(report: &Report, sent: u64, received: u64) {
     });
 }
 
-/// The mode that a log shows (`%B`): what a module's incoming chmod makes of the sender's.
+/// The mode that a log shows (`%B`): what `--chmod` and a module's incoming chmod make of the sender's.
 fn logged_mode(plan: &Plan, mode: u32, by: Operation) -> u32 {
-    if by == Operation::Send || plan.attrs.daemon_chmod.is_empty() || is_link(mode) {
+    let changes = [&plan.attrs.chmod, &plan.attrs.daemon_chmod];
+    if by == Operation::Send || changes.iter().all(|change| change.is_empty()) || is_link(mode) {
         return mode;
     }
-    let mode = Chmod::parse(&plan.attrs.daemon_chmod).map_or(mode, |chmod| chmod.apply(mode, plan.place.umask));
+    let mode = changes.into_iter().fold(mode, |mode, change| {
+        Chmod::parse(change).map_or(mode, |chmod| chmod.apply(mode, plan.place.umask))
+    });
     if is_file(mode) && !plan.attrs.perms {
         mode & !plan.place.umask
     } else {

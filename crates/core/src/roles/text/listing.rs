@@ -40,17 +40,24 @@ pub(crate) fn report_duplicates(plan: &Plan, report: &Report, segment: &Segment)
     }
 }
 
-/// Report a received list, for `--debug=FLIST`. The receiver does so, and then the generator, which in rsync reads the list
-/// again.
+/// Report a received list. The receiver does so, and then the generator for the lists of directories, which in rsync
+/// reads them again.
 pub(crate) fn report_received(report: &Report, role: Role, segment: &Segment) {
-    if report.plan().output.debug.flist < 2 {
-        return;
-    }
-    for i in 0..segment.len() {
-        debug!(report, flist >= 2; "recv_file_name(", &segment.name(i), ")");
+    let plan = report.plan();
+    let dump = plan.output.debug.flist >= 2;
+    if dump {
+        for i in 0..segment.len() {
+            debug!(report, flist >= 2; "recv_file_name(", &segment.name(i), ")");
+        }
     }
     debug!(report, flist >= 2; "received ", segment.len(), " names");
-    debug::list(report, role, segment, ListOf::Receiver);
+    if plan.output.info.flist > 0 && !plan.agreed.inc_recurse && plan.select.reports_lists() {
+        report.list_done(segment.len());
+    }
+    report_duplicates(plan, report, segment);
+    if dump {
+        debug::list(report, role, segment, ListOf::Receiver);
+    }
     debug!(report, flist >= 2; "recv_file_list done");
 }
 

@@ -174,13 +174,19 @@ impl Judge {
 
     /// Status of what is at `rel`; `Ok(None)` if nothing is.
     pub(super) fn look(&self, rel: &[u8], dir_wanted: bool) -> io::Result<Option<Stat>> {
-        if self.dest.void {
-            return Ok(None);
-        }
         let stat = match self.dest.lstat(rel) {
             Ok(stat) => stat,
             Err(e) if e.is(Errno::NOENT) => return Ok(None),
+            // Below what a dry run would have replaced by a directory: a file, or a link that --keep-dirlinks does not keep.
             Err(e) if self.idle && !self.plan.select.ignore_existing && e.is(Errno::NOTDIR) => return Ok(None),
+            Err(e)
+                if self.idle
+                    && !self.plan.select.ignore_existing
+                    && !self.plan.attrs.keep_dirlinks
+                    && e.is(Errno::LOOP) =>
+            {
+                return Ok(None);
+            }
             Err(e) => return Err(e),
         };
         if stat.is_symlink() && dir_wanted && self.plan.attrs.keep_dirlinks {

@@ -168,15 +168,17 @@ impl Judge {
         self.keep(fx, at, flags)
     }
 
-    /// Giving away a file with set-id bits clears them, so rsync looks at it again: the owner is then right and the
-    /// mode is not (observed).
+    /// Giving away a file with set-id bits clears them, so rsync looks at it again: the owner is then right, and the
+    /// mode is not if it is to have other bits than those that are left (observed).
     pub(super) fn after_chown(&self, want: &Wanted, before: &Stat, flags: ItemFlags) -> ItemFlags {
         let ids = ItemFlags::OWNER | ItemFlags::GROUP;
         if !flags.intersects(ids) || before.mode & 0o6000 == 0 || self.idle || self.plan.place.fake_super {
             return flags;
         }
-        let perms = self.plan.attrs.perms && want.mode & 0o6000 != 0;
-        (flags - ids) | ItemFlags::PERMS.when(perms)
+        let set_group = if before.mode & 0o010 == 0 { 0 } else { 0o2000 };
+        let left = before.mode & !(0o4000 | set_group);
+        let perms = self.plan.attrs.perms && (left ^ want.mode) & 0o7777 != 0;
+        (flags - ids - ItemFlags::PERMS) | ItemFlags::PERMS.when(perms)
     }
 
     /// A new ACL brings its mode along, which is not reported as a change of its own (observed).

@@ -163,7 +163,7 @@ impl Judge {
 fn name_distance(a: &[u8], b: &[u8], limit: u32) -> u32 {
     let unit = 1 << 16;
     if (a.len().abs_diff(b.len()) as u32).saturating_mul(unit) > limit {
-        return u32::MAX;
+        return 0xffff_0001;
     }
     let d = levenshtein(a, b);
     d.saturating_add(levenshtein(suffix(a), suffix(b)).saturating_mul(10))
