@@ -262,6 +262,8 @@ DRY = [
 ]  # fmt: skip
 
 IN_PLACE_OF_LINK = [
+    # A pipe named like a merge file, in the place of a file, is not opened.
+    Row("TRF-14-merge-file-pipe", "src/ src/.ex=#x dst/ dst/.ex|", ["-a", "--delete-after", "--filter=:n .ex", "src/", "dst/"]),
     # A dry run takes nothing for an entry below a link that the run would replace by a directory.
     *(
         Row(f"TRF-28-below-link-{name}{way}", f"src/ src/x/f dst/ out/d/f=other dst/x->{target}", f"-ain {cmd} src/ {to}", via=via)

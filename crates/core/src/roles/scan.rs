@@ -321,19 +321,16 @@ impl Scanner {
         for argument in node.arguments {
             self.turn = argument.turn;
             self.list_argument(&node.path, argument, &mut last, &mut children, &mut known)?;
+            let is_dot = |n: &mut Node| n.path == b"." || n.path == b"/";
+            // The contents of `.` are in the same list as `.` itself (spec: protocol 5.10), and before later arguments:
+            // of two files of one name the one that is listed first is sent.
+            if let Some(dot) = children.pop_if(|n| at_top && is_dot(n)) {
+                children.extend(self.list(dot)?);
+            }
         }
         for Contents { root, dev, turn } in node.contents {
             self.turn = turn;
             self.list_contents(root, &node.path, dev, &mut children)?;
-        }
-        if at_top {
-            // The contents of `.` are in the same list as `.` itself (spec: protocol 5.10).
-            let (dots, rest): (Vec<Node>, Vec<Node>) =
-                children.into_iter().partition(|n| n.path == b"." || n.path == b"/");
-            children = rest;
-            for dot in dots {
-                children.extend(self.list(dot)?);
-            }
         }
         Ok(children)
     }

@@ -38,7 +38,8 @@ fn name_check(plan: &Plan) -> Result<Option<NameCheck>> {
     let options = RuleOptions {
         side: Some(Side::Sender),
         delete_excluded: plan.removal.delete_excluded,
-        root: b"/".to_vec(),
+        // An absolute rule is matched as if the names were listed in the directory that the program was started in (observed).
+        root: plan.place.cwd.clone(),
         build: BuildOptions {
             role: Role::EarlyReceiver.name().into(),
             from0: plan.select.from0,

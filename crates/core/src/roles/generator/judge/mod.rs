@@ -37,7 +37,7 @@ use crate::roles::scan::sum_file;
 use crate::roles::text::items::Change;
 use crate::roles::words::request::Request;
 use crate::tree::mode::{self, is_device, is_file, is_link, is_special};
-use crate::tree::{Atime, Root, Stat};
+use crate::tree::{Atime, FileKind, Root, Stat};
 use crate::wire::item::ItemFlags;
 
 /// What a judgement causes outside of the destination. Users see items, deletions and requests in the order in which
@@ -256,7 +256,8 @@ impl Judge {
 
     /// Make way for an entry of another type: as [`Deleter::make_way`], with the rules of the place.
     fn make_way(&mut self, rel: &[u8], mode: u32, kind: &str) -> Result<bool> {
-        if self.filters.has_merge() {
+        // Rules matter for the contents of a directory only, and what is removed may itself be named like a merge file.
+        if self.filters.has_merge() && FileKind::from_mode(mode) == FileKind::Dir {
             let dir = split_name(rel).0;
             let dir = if dir.is_empty() { b"." } else { dir };
             self.filters
