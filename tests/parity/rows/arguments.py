@@ -116,4 +116,24 @@ TWICE = [
     Row("TRF-20-twice-whole-list", "src/ src/d/z=0123456789 dst/", "-a --no-i-r --stats src/d src/ dst/"),
 ]  # fmt: skip
 
-ROWS: list[Row] = [*ARGUMENTS, *TYPED, *NAMED, *TWICE]
+# Files of one name in several arguments: the one that is listed first is sent.
+SAME_NAME_TREE = "one/ one/d/ one/d/f=first one/b=12 two/ two/d/ two/d/f=second! two/b=1234 two/c=5 dst/"
+
+SAME_NAME = [
+    # Where rsync prints `removing duplicate name` of a later list is a race.
+    Row(f"TRF-2-same-name-{ident}{suffix}", SAME_NAME_TREE, f"{options} {arguments} dst/", sorted="-vv" in suffix)
+    for suffix, options in [("", "-ai"), ("-whole", "-ai --no-i-r"), ("-dirs", "-dti"), ("-R", "-aiR"), ("-vv", "-avv"), ("-R-whole", "-aiR --no-i-r")]
+    for ident, arguments in [
+        ("contents-first", "one/./ two/./b two/./d/f"),
+        ("file-first", "two/./b two/./d/f one/./"),
+        ("between", "one/./d two/./b one/./ two/./"),
+        ("three", "two/./d/f one/./ two/./"),
+        ("dirs", "one/./ two/./d two/./d/"),
+        ("gone", "nosuch one/./ two/./ nosuch2"),
+    ]
+] + [
+    Row(f"TRF-2-same-name-list{suffix}", [*SAME_NAME_TREE.split(), File("L", content=b"one/\ntwo/b\ntwo/d/\none/d/f\n")], f"{options} --files-from=L . dst/")
+    for suffix, options in [("", "-ai --no-R"), ("-r", "-air --no-R"), ("-whole", "-air --no-R --no-i-r")]
+]  # fmt: skip
+
+ROWS: list[Row] = [*SAME_NAME, *ARGUMENTS, *TYPED, *NAMED, *TWICE]

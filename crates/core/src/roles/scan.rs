@@ -318,7 +318,11 @@ impl Scanner {
             self.enter(&node)?;
         }
         let (mut last, mut known) = (Vec::new(), Known::default());
+        let mut contents = node.contents.into_iter().peekable();
         for argument in node.arguments {
+            while let Some(earlier) = contents.next_if(|c| c.turn < argument.turn) {
+                self.list_contents(earlier, &node.path, &mut children)?;
+            }
             self.turn = argument.turn;
             self.list_argument(&node.path, argument, &mut last, &mut children, &mut known)?;
             let is_dot = |n: &mut Node| n.path == b"." || n.path == b"/";
@@ -328,9 +332,8 @@ impl Scanner {
                 children.extend(self.list(dot)?);
             }
         }
-        for Contents { root, dev, turn } in node.contents {
-            self.turn = turn;
-            self.list_contents(root, &node.path, dev, &mut children)?;
+        for place in contents {
+            self.list_contents(place, &node.path, &mut children)?;
         }
         Ok(children)
     }
@@ -353,7 +356,9 @@ impl Scanner {
     }
 
     /// List the contents of a directory.
-    fn list_contents(&mut self, root_number: u16, dir: &[u8], top_dev: u64, children: &mut Vec<Node>) -> Result<()> {
+    fn list_contents(&mut self, place: Contents, dir: &[u8], children: &mut Vec<Node>) -> Result<()> {
+        let (root_number, top_dev) = (place.root, place.dev);
+        self.turn = place.turn;
         self.at_root(root_number);
         let plan_is_root = self.plan.place.am_root;
         // Not with --copy-links (observed).

@@ -104,7 +104,7 @@ impl Judge {
             // rsync does not tell a block device from a character device of the same numbers. Leaving it would lose it.
             if same_type && (!device || (stat.rdev_major, stat.rdev_minor) == (major, minor)) {
                 let flags = self.keep_attributes(rel, &want, &stat);
-                let flags = self.after_chown(&want, &stat, flags);
+                let flags = self.after_chown(rel, &want, &stat, flags);
                 return self.keep(fx, at, flags);
             }
         }

@@ -164,15 +164,20 @@ impl Judge {
         };
         self.dest.set_attrs(rel, &want.compared(flags), stat, times);
         let flags = self.without_mode_of_acl(rel, &want, stat, flags);
-        let flags = self.after_chown(&want, stat, flags);
+        let flags = self.after_chown(rel, &want, stat, flags);
         self.keep(fx, at, flags)
     }
 
     /// Giving away a file with set-id bits clears them, so rsync looks at it again: the owner is then right, and the
     /// mode is not if it is to have other bits than those that are left (observed).
-    pub(super) fn after_chown(&self, want: &Wanted, before: &Stat, flags: ItemFlags) -> ItemFlags {
+    pub(super) fn after_chown(&self, rel: &[u8], want: &Wanted, before: &Stat, flags: ItemFlags) -> ItemFlags {
         let ids = ItemFlags::OWNER | ItemFlags::GROUP;
         if !flags.intersects(ids) || before.mode & 0o6000 == 0 || self.idle || self.plan.place.fake_super {
+            return flags;
+        }
+        let owners = |stat: &Stat| (stat.uid, stat.gid);
+        if (self.dest.root.lstat(rel)).is_ok_and(|after| owners(&after) == owners(before)) {
+            // It could not be given away.
             return flags;
         }
         let set_group = if before.mode & 0o010 == 0 { 0 } else { 0o2000 };
