@@ -188,12 +188,12 @@ DELETES = [
 # Absolute rules: the sender matches them with its own paths, the client checks the names as if they stood in its
 # working directory.
 ABSOLUTE = [
-    Row(f"FLT-9-absolute-{name}-{kind}{end}", tree, f"-ai --filter='-/ {pattern}' {url}/{what} dst/", **more)
+    Row(f"FLT-9-absolute-{name}-{kind}{end}", tree, f"-ai --filter='-/ {pattern}' {url}/{what} dst/", via=via)
     for name, pattern in [
         ("star", "/*"), ("here", "{w}/*"), ("dst", "{w}/dst/*"), ("name", "/bar.c"), ("src", "{w}/src/*.c"), ("deep", "/**/bar.c"),
         ("module", "/src/*.c"), ("any", "bar.c"),
     ]
-    for kind, url, tree, more in [("pull", "src/ src/a src/bar.c src/d/bar.c dst/", "h:{w}/src", {"via": "shell"}), ("down", "mod/ mod/src/ mod/src/a mod/src/bar.c mod/src/d/bar.c dst/", "{url}/m/src", {"via": "daemon"})]
+    for kind, url, tree, via in [("pull", "src/ src/a src/bar.c src/d/bar.c dst/", "h:{w}/src", "shell"), ("down", "mod/ mod/src/ mod/src/a mod/src/bar.c mod/src/d/bar.c dst/", "{url}/m/src", "daemon")]
     for end, what in [("", ""), ("-file", "bar.c")]
 ]  # fmt: skip
 
