@@ -22,7 +22,9 @@ def test_exit_texts() -> None:
 
 def test_message_tags() -> None:
     source = (CORE / "wire/frames.rs").read_text()
-    numbers = {name.upper(): int(number) for name, number in re.findall(r"^    (\w+) = (\d+),$", source, re.M)}
+    numbers = {
+        name.upper(): int(number) for name, number in re.findall(r'^    (\w+) = (\d+)(?: "\w+")?[,;]$', source, re.M)
+    }
     tags = {name: value for name, value in vars(server).items() if name.startswith("TAG_")}
     assert tags
     for name, value in tags.items():
