@@ -527,13 +527,6 @@ impl Sender {
         }
     }
 
-    fn no_send(&mut self, ndx: i32) -> Result<bool> {
-        if self.plan.agreed.protocol >= 30 {
-            self.writer.msg(Tag::NoSend, &ndx.to_le_bytes())?;
-        }
-        Ok(false)
-    }
-
     /// A name with the path of its source as the user gave it.
     fn full_name(&self, found: &Found) -> Vec<u8> {
         let name = found.segment.name(found.pos);
