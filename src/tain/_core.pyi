@@ -363,8 +363,8 @@ class Deletions:
     """The deletions that a run is about to make; it waits for `Run.answer`.
 
     Deletions that make room for an entry of another type, and those of missing arguments, are not among them. The
-    names are written to the plan's *deletion_names_handle* before this event, each with a NUL, those of directories with
-    a slash before it.
+    names are written to the plan's *deletion_names_handle* before this event, each with a NUL, those of directories
+    with a slash before it.
     """
 
     number: int

@@ -46,11 +46,11 @@ class Judge:
 
     def __call__(self, transfer: _core.Run) -> None:
         while (batch := transfer.next_batch(1)) is not None:
-            for kind, value in batch:
-                if kind == "stdout":
-                    self.stdout += value
-                if kind == "deletions":
-                    self.judge(value)
+            for event in batch:
+                if event[0] == "stdout":
+                    self.stdout += event[1]
+                if event[0] == "deletions":
+                    self.judge(event[1])
                     transfer.answer(self.answer)
 
     def judge(self, planned: Deletions) -> None:

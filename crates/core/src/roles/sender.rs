@@ -538,14 +538,6 @@ impl Sender {
         [&source[..], slash, &name].concat()
     }
 
-    fn display(&mut self, root: u16, name: &[u8]) -> Vec<u8> {
-        let path = self
-            .sources
-            .root(root)
-            .map_or_else(|| name.to_vec(), |r| r.display(disk(name)));
-        self.report.quoted(&path)
-    }
-
     // ---- the end
 
     /// Statistics and goodbye (spec: protocol 6.3, 6.8, 6.11).

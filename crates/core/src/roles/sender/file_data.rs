@@ -124,6 +124,15 @@ impl Sender {
         Ok(true)
     }
 
+    /// The path of a source file in messages.
+    fn display(&mut self, root: u16, name: &[u8]) -> Vec<u8> {
+        let path = self
+            .sources
+            .root(root)
+            .map_or_else(|| name.to_vec(), |r| r.display(disk(name)));
+        self.report.quoted(&path)
+    }
+
     /// Report to the other end that this file does not come.
     fn no_send(&mut self, ndx: i32) -> Result<bool> {
         if self.plan.agreed.protocol >= 30 {
