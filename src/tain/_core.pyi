@@ -253,6 +253,7 @@ class PlanFields(TypedDict, total=False):
     eight_bit_output: bool
     charset: str
     events: Collection[str]
+    elapsed_ms: int
     peer_host: bytes
     peer_addr: bytes
     auth_user: bytes
@@ -375,7 +376,7 @@ class Deletions:
     """Entries in the directories of the destination that were looked at, those that would be removed included."""
 
 _Event: TypeAlias = (
-    tuple[Literal["stdout", "stderr", "log"], bytes]
+    tuple[Literal["stdout", "stderr", "log", "json"], bytes]
     | tuple[Literal["item"], Item]
     | tuple[Literal["deletions"], Deletions]
 )
@@ -386,7 +387,10 @@ class Run(Iterator[list[_Event]]):
     """A running transfer: an iterator over batches of events, in one order.
 
     ``stdout`` and ``stderr`` carry whole lines (or a progress line that begins with CR), ``log`` one line without its
-    end. Any other kind is structured, and comes only when its name is in the plan's `events`.
+    end. Any other kind comes only when its name is in the plan's `events`. ``json`` carries whole lines of JSON with
+    the types ``item``, ``done`` and ``delete``; the others are structured. A ``done`` follows the rename of its file.
+    Only on a push it comes when all data is sent, and its *verified* is false: a sender does not learn what becomes of
+    the file.
     """
 
     summary: Summary

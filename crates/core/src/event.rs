@@ -14,6 +14,8 @@ pub enum Event {
     Stderr(Vec<u8>),
     /// One line for the log file or syslog, without its time stamp and newline.
     Log(Vec<u8>),
+    /// Whole lines of JSON about entries, each with its newline; only for a caller that subscribed to them.
+    Json(Vec<u8>),
     /// One item; only for a caller that subscribed to items.
     Item(Item),
     /// The deletions that the run is about to make. The run waits for the caller's decision. Only for a caller that
@@ -26,6 +28,8 @@ pub enum Event {
 pub struct Subscription {
     /// [`Event::Item`].
     pub item: bool,
+    /// [`Event::Json`].
+    pub json: bool,
     /// [`Event::Deletions`].
     pub deletions: bool,
 }
@@ -37,6 +41,7 @@ impl Subscription {
         for name in names {
             match name.as_str() {
                 "item" => wanted.item = true,
+                "json" => wanted.json = true,
                 "deletions" => wanted.deletions = true,
                 _ => return None,
             }

@@ -142,6 +142,7 @@ fn event(py: Python<'_>, event: &Event) -> PyResult<(Py<PyString>, Py<PyAny>)> {
         Event::Stdout(bytes) => (intern!(py, "stdout"), text(bytes)),
         Event::Stderr(bytes) => (intern!(py, "stderr"), text(bytes)),
         Event::Log(bytes) => (intern!(py, "log"), text(bytes)),
+        Event::Json(lines) => (intern!(py, "json"), text(lines)),
         Event::Item(item) => (intern!(py, "item"), Py::new(py, Item::new(py, item))?.into_any()),
         Event::Deletions(planned) => (
             intern!(py, "deletions"),

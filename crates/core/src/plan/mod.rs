@@ -286,6 +286,8 @@ plan! {
         progress: u8 = 0,
         eight_bit_output: bool = false,
         charset: Charset = Charset::Utf8,
+        /// Milliseconds from the start of the program to the start of this run, for the times in lines of JSON.
+        elapsed_ms: u64 = 0,
         /// The structured events that the caller asked for.
         events: Subscription = Subscription::default(),
     },

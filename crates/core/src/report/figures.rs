@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use super::{lock, Report};
 use crate::wire::link::Control;
@@ -144,6 +145,9 @@ pub struct Live {
     phase: AtomicU8,
     name: Mutex<Vec<u8>>,
     directory: Mutex<Vec<u8>>,
+    times_files: AtomicBool,
+    /// When the present file was begun, in runs that report the time of each file.
+    begun: Mutex<Option<Instant>>,
     /// The connection, which counts its bytes.
     link: Mutex<Option<Control>>,
 }
@@ -187,9 +191,22 @@ impl Live {
     /// The data of a file is handled now. `counted`: it belongs to the bytes asked for; a second request does not.
     pub(crate) fn begin_file(&self, name: &[u8], size: u64, counted: bool) {
         copy_into(&self.name, name);
+        if self.times_files.load(Ordering::Relaxed) {
+            *lock(&self.begun) = Some(Instant::now());
+        }
         self.moved.counted.set(if counted { 0 } else { size });
         self.moved.offset.set(0);
         self.moved.size.set(size);
+    }
+
+    /// Note from now on when a file is begun.
+    pub(super) fn time_files(&self) {
+        self.times_files.store(true, Ordering::Relaxed);
+    }
+
+    /// How long the present file has taken.
+    pub(crate) fn file_time(&self) -> Duration {
+        lock(&self.begun).map_or(Duration::ZERO, |begun| begun.elapsed())
     }
 
     /// The present file has been handled up to this offset.

@@ -10,6 +10,7 @@ pub mod figures;
 mod heap;
 pub mod item;
 mod items;
+pub mod json;
 pub mod number;
 mod outcome;
 pub mod progress;
@@ -78,6 +79,7 @@ struct Shared {
     tally: Tally,
     live: figures::Live,
     question: question::Question,
+    clock: json::Clock,
     outcome: Outcome,
     voice: Voice,
     screen: Screen,
@@ -106,13 +108,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Report {
     /// The report of one side of a run; `sender`: of the sending side.
     pub fn new(plan: Arc<Plan>, sender: bool) -> Self {
+        let live = figures::Live::default();
+        if plan.output.events.json {
+            live.time_files();
+        }
         Self {
             receiving: false,
             shared: Arc::new(Shared {
                 events: Events::default(),
                 tally: Tally::default(),
-                live: figures::Live::default(),
+                live,
                 question: question::Question::default(),
+                clock: json::Clock::new(&plan),
                 outcome: Outcome::default(),
                 voice: Voice::new(Arc::clone(&plan), sender),
                 screen: Screen::new(&plan),

@@ -18,7 +18,7 @@ use super::dest::Dest;
 use super::exchange::{entry_of, is_keep_alive, read_deletions, Places, Seen};
 use super::landing::Outcome;
 use super::replay::Replay;
-use super::text::items::{self, Change, Figures, Operation, Part};
+use super::text::items::{self, Change, Figures, Moved, Operation, Part};
 use super::words::inbox::Feed;
 use super::words::request::BasisKind;
 use crate::delta::tokens;
@@ -52,6 +52,8 @@ pub(crate) struct Receiver {
     alt_roots: Vec<Option<Root>>,
     seen: Seen,
     places: Places,
+    /// What the last file was made of.
+    built: Built,
     /// Number of DONEs received after the lists.
     phase: u8,
     /// Entries up to the end of the last item's list, for the progress of the whole transfer.
@@ -120,6 +122,7 @@ struct Delayed {
     bytes: u64,
     /// The sum of the whole file, if it is shown.
     sum: Vec<u8>,
+    moved: Moved,
 }
 
 /// A file that is being received.
@@ -174,6 +177,7 @@ impl Receiver {
             alt_roots: Vec::new(),
             seen: Seen::default(),
             places: Places::default(),
+            built: Built::default(),
             phase: 0,
             working_end: 0,
             delayed: Vec::new(),
@@ -499,13 +503,6 @@ impl Receiver {
         })
     }
 
-    /// Show the file in the live figures.
-    fn begin_file(&self, incoming: &Incoming) {
-        let (list, i) = (&incoming.segment, incoming.i);
-        let size = list.entry(i).len;
-        self.report.live().begin_file(&list.name(i), size, !incoming.redo);
-    }
-
     fn read_head(&mut self) -> Result<SumHead> {
         SumHead::read(
             &mut self.reader,
@@ -560,12 +557,17 @@ impl Receiver {
             self.report.progress_end(entry.len);
         }
         let bytes = self.reader.bytes_read().saturating_sub(before);
-        let mut figures = Figures::default();
+        let moved = Moved::now(&self.report, self.built.literal, self.built.matched);
+        let mut figures = Figures {
+            moved,
+            ..Figures::default()
+        };
         if late {
             figures = Figures {
                 bytes,
                 sum_bytes: 0,
                 checksum: Some(&sum),
+                moved,
             };
             self.report_item(item, found, figures, Part::Screen);
         }
@@ -580,6 +582,7 @@ impl Receiver {
                     exists: incoming.replaces,
                     bytes,
                     sum: if late { sum } else { Vec::new() },
+                    moved,
                 });
             }
             Outcome::Again | Outcome::Failed => {}

@@ -18,7 +18,7 @@ use crate::roles::dest::Dest;
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::disk;
 use crate::roles::sources::Sources;
-use crate::roles::text::items::{self, Change, Figures, Part};
+use crate::roles::text::items::{self, Change, Figures, Moved, Part};
 use crate::roles::text::messages;
 use crate::roles::words::request::{Answer, BasisKind, Request};
 use crate::roles::words::At;
@@ -43,6 +43,7 @@ struct Delayed {
     exists: bool,
     /// Bytes, bytes of sums and the sum that the log shows.
     figures: Option<(u64, u64, Option<Vec<u8>>)>,
+    moved: Moved,
 }
 
 /// One file that is being copied.
@@ -226,12 +227,17 @@ impl Copier {
         });
         self.end_progress(entry.len);
         let sum = if late { self.late_sum(&source, entry.len) } else { None };
-        let mut shown = Figures::default();
+        let moved = Moved::now(&self.report, self.written.0, self.written.1);
+        let mut shown = Figures {
+            moved,
+            ..Figures::default()
+        };
         if late {
             shown = Figures {
                 bytes: figures.0,
                 sum_bytes: figures.1,
                 checksum: sum.as_deref(),
+                moved,
             };
             self.report_item(request, shown, Part::Screen);
         }
@@ -245,6 +251,7 @@ impl Copier {
                     rel: request.rel.clone(),
                     exists: request.exists.is_some(),
                     figures,
+                    moved,
                 });
             }
             Outcome::Again | Outcome::Failed => {}

@@ -31,6 +31,7 @@ impl Receiver {
                     bytes: if late { held.bytes } else { 0 },
                     sum_bytes: 0,
                     checksum: late.then_some(&held.sum),
+                    moved: held.moved,
                 };
                 let found = Found {
                     segment: held.segment,

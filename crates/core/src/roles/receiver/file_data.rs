@@ -143,6 +143,13 @@ impl Receiver {
         }
     }
 
+    /// Show the file in the live figures.
+    pub(super) fn begin_file(&self, incoming: &Incoming) {
+        let (list, i) = (&incoming.segment, incoming.i);
+        let size = list.entry(i).len;
+        self.report.live().begin_file(&list.name(i), size, !incoming.redo);
+    }
+
     pub(super) fn begin_progress(&self, incoming: &Incoming) {
         if self.report.progress_level() > 0 {
             self.report.set_processed(self.places.of(&incoming.segment, incoming.i));
@@ -220,6 +227,7 @@ impl Receiver {
         };
         let writes = target.is_some();
         let result = rebuild(&mut self.reader, &mut self.tokens, &job, target, &mut whole, built);
+        self.built = *built;
         // Data that can't be written counts as well. Data that is only recorded in a batch, or comes from one, does not
         // count (observed).
         if writes || !(self.plan.agreed.only_write_batch || self.plan.agreed.read_batch) {

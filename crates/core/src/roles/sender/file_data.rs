@@ -17,7 +17,7 @@ use crate::report::Report;
 use crate::role::Role;
 use crate::roles::compare::is_reg;
 use crate::roles::paths::disk;
-use crate::roles::text::items::{self, Figures, Part};
+use crate::roles::text::items::{self, Figures, Moved, Part};
 use crate::roles::text::messages;
 use crate::roles::words::request::BasisKind;
 use crate::sums::size::SumHead;
@@ -96,7 +96,11 @@ impl Sender {
         );
         if !late {
             // All data is sent; this end does not learn whether the other end puts the file in place.
-            self.report_item(item, found, &name, Figures::default(), Part::Kept);
+            let figures = Figures {
+                moved: Moved::now(&self.report, stats.literal, stats.matched),
+                ..Figures::default()
+            };
+            self.report_item(item, found, &name, figures, Part::Kept);
         }
         if let Err(error) = start.and(rest) {
             self.failed_file(IoErrors::GENERAL);
@@ -117,6 +121,7 @@ impl Sender {
                 bytes: self.writer.bytes_written().saturating_sub(written),
                 sum_bytes,
                 checksum: Some(digest.as_slice()),
+                moved: Moved::now(&self.report, stats.literal, stats.matched),
             };
             self.report_item(item, found, &name, figures, Part::All);
         }
