@@ -3,6 +3,7 @@
 mod algorithms;
 mod charset;
 mod errors;
+mod figures;
 mod link;
 mod operator;
 mod plan;
@@ -18,9 +19,10 @@ use tain_core::plan::Plan as CorePlan;
 use tain_core::report::Report;
 use tain_core::roles::{local, remote};
 
+use figures::Figures;
 use link::Link;
 use plan::Plan;
-use run::{Item, Run, Summary};
+use run::{Deletions, Item, Run, Summary};
 
 /// Start `work` on a thread. `sender`: this side begins as the sender.
 fn start(
@@ -79,6 +81,8 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
             1,
         )?;
     }
+    m.add_class::<Deletions>()?;
+    m.add_class::<Figures>()?;
     m.add_class::<Link>()?;
     m.add_class::<Plan>()?;
     m.add_class::<Item>()?;

@@ -104,6 +104,7 @@ impl Plan {
                 plan.set(&name, value).or_raise(py)?;
             }
         }
+        plan.check().or_raise(py)?;
         Ok(Self { inner: Arc::new(plan) })
     }
 }

@@ -76,7 +76,7 @@ pub struct Item<'a> {
 }
 
 impl Item<'_> {
-    fn is_dir(&self) -> bool {
+    pub(super) fn is_dir(&self) -> bool {
         self.mode & 0o170_000 == 0o040_000
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::item::{Format, Item, Operation};
+use super::json::Done;
 use super::{escape_log, escape_text, lock, Level, Report};
 use crate::event::Event;
 use crate::plan::StderrMode;
@@ -38,6 +39,7 @@ impl Report {
         self.shared.voice.out_format.is_some()
             || self.shared.voice.log_format.is_some()
             || self.shared.plan.output.events.item
+            || self.wants_json()
     }
 
     /// Show an item on the client's screen.
@@ -50,9 +52,15 @@ impl Report {
         }
     }
 
-    /// Put an item into the log, if `log`, and into the structured events: now, or when the file with the number `after` is in
+    /// Whether what becomes of an item is logged, or emitted for programs.
+    pub(crate) fn keeps_items(&self) -> bool {
+        let output = &self.shared.plan.output;
+        output.logging || output.events.item || output.events.json
+    }
+
+    /// Put an item into the log, if `log`, and into the structured events, with a line of JSON if it is `done`: now, or when the file with the number `after` is in
     /// place ([`Report::file_ended`]).
-    pub fn keep_item(&self, item: &Item<'_>, log: bool, after: Option<i32>) {
+    pub fn keep_item(&self, item: &Item<'_>, log: bool, done: Option<Done>, after: Option<i32>) {
         let plan = &self.shared.plan;
         let mut events = Vec::new();
         if let Some(format) = self
@@ -73,8 +81,9 @@ impl Report {
         if plan.output.events.item {
             events.push(self.item_event(item));
         }
+        events.extend(done.map(|done| self.json_done(item, done)));
         match after {
-            Some(ndx) if plan.output.logging || plan.output.events.item => {
+            Some(ndx) if self.keeps_items() => {
                 self.shared.events.keep_until_file(ndx, events);
             }
             _ => self.shared.events.keep(events),
@@ -83,7 +92,7 @@ impl Report {
 
     /// A worker has finished the file of a waiting item. The item is dropped unless the file is in place.
     pub fn file_ended(&self, ndx: i32, placed: bool) {
-        if self.shared.plan.output.logging || self.shared.plan.output.events.item {
+        if self.keeps_items() {
             self.shared.events.file_ended(ndx, placed);
         }
     }
@@ -166,6 +175,10 @@ impl Report {
 
     /// Report a deletion on this machine (spec: output 7): `deleting N`, or by the format if it has `%i` or `%o`.
     pub fn deletion(&self, name: &[u8], mode: u32) {
+        self.shared.live.add_deleted();
+        if self.wants_json() {
+            self.json_deleted(name, mode);
+        }
         let plan = self.shared.plan.clone();
         let item = Item {
             operation: Operation::Delete,

@@ -6,12 +6,15 @@
 pub mod debug;
 mod escape;
 mod events;
+pub mod figures;
 mod heap;
 pub mod item;
 mod items;
+pub mod json;
 pub mod number;
 mod outcome;
 pub mod progress;
+mod question;
 pub mod say;
 mod screen;
 mod sequence;
@@ -74,6 +77,9 @@ struct Shared {
     plan: Arc<Plan>,
     events: Events,
     tally: Tally,
+    live: figures::Live,
+    question: question::Question,
+    clock: json::Clock,
     outcome: Outcome,
     voice: Voice,
     screen: Screen,
@@ -102,11 +108,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Report {
     /// The report of one side of a run; `sender`: of the sending side.
     pub fn new(plan: Arc<Plan>, sender: bool) -> Self {
+        let live = figures::Live::default();
+        if plan.output.events.json {
+            live.time_files();
+        }
         Self {
             receiving: false,
             shared: Arc::new(Shared {
                 events: Events::default(),
                 tally: Tally::default(),
+                live,
+                question: question::Question::default(),
+                clock: json::Clock::new(&plan),
                 outcome: Outcome::default(),
                 voice: Voice::new(Arc::clone(&plan), sender),
                 screen: Screen::new(&plan),
@@ -288,7 +301,7 @@ impl Report {
 
     fn line_by(&self, level: Level, by: Option<Role>, text: &[u8]) {
         if level == Level::ErrorXfer {
-            self.shared.outcome.set_xfer_error();
+            self.shared.outcome.add_xfer_error();
         }
         let mut raw = Vec::with_capacity(text.len() + 1);
         raw.extend_from_slice(text);
@@ -436,7 +449,7 @@ impl Report {
             Tag::Info => Level::Info,
             Tag::Warning => Level::Warning,
             Tag::ErrorXfer => {
-                self.shared.outcome.set_xfer_error();
+                self.shared.outcome.add_xfer_error();
                 Level::ErrorXfer
             }
             _ => Level::Error,

@@ -18,7 +18,7 @@ use super::dest::Dest;
 use super::exchange::{entry_of, is_keep_alive, read_deletions, Places, Seen};
 use super::landing::Outcome;
 use super::replay::Replay;
-use super::text::items::{self, Change, Figures, Part};
+use super::text::items::{self, Change, Figures, Moved, Part};
 use super::words::inbox::Feed;
 use super::words::request::BasisKind;
 use crate::delta::tokens;
@@ -52,6 +52,8 @@ pub(crate) struct Receiver {
     alt_roots: Vec<Option<Root>>,
     seen: Seen,
     places: Places,
+    /// What the last file was made of.
+    built: Built,
     /// Number of DONEs received after the lists.
     phase: u8,
     /// Entries up to the end of the last item's list, for the progress of the whole transfer.
@@ -117,6 +119,7 @@ struct Delayed {
     bytes: u64,
     /// The sum of the whole file, if it is shown.
     sum: Vec<u8>,
+    moved: Moved,
 }
 
 /// A file that is being received.
@@ -170,6 +173,7 @@ impl Receiver {
             alt_roots: Vec::new(),
             seen: Seen::default(),
             places: Places::default(),
+            built: Built::default(),
             phase: 0,
             working_end: 0,
             delayed: Vec::new(),
@@ -346,6 +350,7 @@ impl Receiver {
         if self.plan.idle() {
             self.report_item(&item, at, Figures::default(), Part::All);
             items::count_transfer(&self.report, entry.len);
+            self.report.live().file_done(entry.len, true);
             return self.notify_generator(Feed::Finished { ndx, good: true });
         }
         self.receive(&item, at)
@@ -364,6 +369,9 @@ impl Receiver {
             if let Some(found) = self.lists.find(ndx).filter(Found::is_active) {
                 let name = self.report.quoted(&found.at.name());
                 self.report.error_xfer(text!["(No batched update for ", &name, ")"]);
+            }
+            if let Some(found) = self.lists.find(ndx) {
+                self.report.live().file_done(found.at.entry().len, false);
             }
             self.notify_generator(Feed::Finished { ndx, good: false })?;
         }
@@ -410,8 +418,10 @@ impl Receiver {
         };
         let len = at.entry().len;
         self.begin_progress(&incoming);
+        self.begin_file(&incoming);
         let (mut built, mut sum) = (Built::default(), Vec::new());
         self.data(&dest, &incoming, None, 0, None, &mut built, &mut sum)?;
+        self.report.live().end_file(true);
         items::count_transfer(&self.report, len);
         items::count_data(&self.report, built.literal, built.matched);
         self.report.progress_end(len);
@@ -505,16 +515,24 @@ impl Receiver {
                 receiver.report_item(item, at, Figures::default(), Part::Screen);
             }
         };
+        self.begin_file(&incoming);
         let outcome = self.file(&dest, &incoming, &mut sum, &mut opened)?;
+        let good = matches!(outcome, Outcome::Placed | Outcome::Held);
+        self.report.live().end_file(good);
         items::count_transfer(&self.report, entry.len);
         self.report.progress_end(entry.len);
         let bytes = self.reader.bytes_read().saturating_sub(before);
-        let mut figures = Figures::default();
+        let moved = Moved::now(&self.report, self.built.literal, self.built.matched);
+        let mut figures = Figures {
+            moved,
+            ..Figures::default()
+        };
         if late {
             figures = Figures {
                 bytes,
                 sum_bytes: 0,
                 checksum: Some(&sum),
+                moved,
             };
             self.report_item(item, at, figures, Part::Screen);
         }
@@ -528,6 +546,7 @@ impl Receiver {
                     exists: incoming.replaces,
                     bytes,
                     sum: if late { sum } else { Vec::new() },
+                    moved,
                 });
             }
             Outcome::Again | Outcome::Failed => {}

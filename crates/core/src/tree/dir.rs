@@ -92,6 +92,11 @@ pub struct NameRef<'a> {
 }
 
 impl DirNames {
+    /// Number of entries.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -141,7 +141,7 @@ impl Link {
                 other => other.map_err(failed)?,
             };
             if let Some(n) = written {
-                shared.mark_out();
+                shared.mark_out(n);
                 rest = &rest[n..];
             } else {
                 shared.check()?;

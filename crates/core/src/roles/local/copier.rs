@@ -18,7 +18,7 @@ use crate::roles::dest::Dest;
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::disk;
 use crate::roles::sources::Sources;
-use crate::roles::text::items::{self, Change, Figures, Part};
+use crate::roles::text::items::{self, Change, Figures, Moved, Part};
 use crate::roles::text::messages;
 use crate::roles::words::request::{sum_head_of, Answer, BasisKind, Request};
 use crate::tree::data::CopyError;
@@ -42,6 +42,7 @@ struct Delayed {
     exists: bool,
     /// Bytes, bytes of sums and the sum that the log shows.
     figures: Option<(u64, u64, Option<Vec<u8>>)>,
+    moved: Moved,
 }
 
 /// One file that is being copied.
@@ -135,6 +136,9 @@ impl Copier {
     /// Write a file whose item was reported already.
     pub fn write_small(&mut self, request: &Request, dest: &Dest, source: &File) -> Result<Outcome> {
         let outcome = self.data(request, dest, source)?;
+        self.report
+            .live()
+            .file_done(request.at.entry().len, outcome == Outcome::Placed);
         let figures = self.wire_figures(request, self.written.0, self.written.1);
         items::count_wire(&self.report, figures.0, figures.1 + 3);
         Ok(outcome)
@@ -155,6 +159,7 @@ impl Copier {
         let name = request.at.name();
         self.count(&request);
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
+            self.report.live().file_done(entry.len, false);
             return Ok(Answer::Here(Outcome::Failed));
         };
         self.report_item(&request, Figures::default(), Part::Screen);
@@ -182,10 +187,13 @@ impl Copier {
         if self.plan.select.dry_run {
             self.report_item(request, Figures::default(), Part::All);
             items::count_wire(&self.report, 3, 3);
+            self.report.live().file_done(entry.len, true);
             return Ok(Outcome::Placed);
         }
         let name = request.at.name();
+        self.report.live().begin_file(&name, entry.len, !request.redo);
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
+            self.report.live().end_file(false);
             return Ok(Outcome::Failed);
         };
         let late = self.report.after_data();
@@ -198,16 +206,24 @@ impl Copier {
         }
         let dest = Arc::clone(self.dest.get_or_insert_with(|| Arc::new(dest.for_role(Role::Receiver))));
         let outcome = self.data(request, &dest, &source)?;
+        self.report
+            .live()
+            .end_file(matches!(outcome, Outcome::Placed | Outcome::Held));
         let figures = self.wire_figures(request, self.written.0, self.written.1);
         items::count_wire(&self.report, figures.0, figures.1 + 3);
         self.end_progress(entry.len);
         let sum = if late { self.late_sum(&source, entry.len) } else { None };
-        let mut shown = Figures::default();
+        let moved = Moved::now(&self.report, self.written.0, self.written.1);
+        let mut shown = Figures {
+            moved,
+            ..Figures::default()
+        };
         if late {
             shown = Figures {
                 bytes: figures.0,
                 sum_bytes: figures.1,
                 checksum: sum.as_deref(),
+                moved,
             };
             self.report_item(request, shown, Part::Screen);
         }
@@ -221,6 +237,7 @@ impl Copier {
                     rel: request.rel.clone(),
                     exists: request.exists.is_some(),
                     figures,
+                    moved,
                 });
             }
             Outcome::Again | Outcome::Failed => {}

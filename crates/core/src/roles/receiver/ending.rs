@@ -30,6 +30,7 @@ impl Receiver {
                     bytes: if late { held.bytes } else { 0 },
                     sum_bytes: 0,
                     checksum: late.then_some(&held.sum),
+                    moved: held.moved,
                 };
                 self.report_item(&held.item, &held.at, figures, Part::Kept);
             }

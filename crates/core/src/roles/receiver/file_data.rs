@@ -141,6 +141,14 @@ impl Receiver {
         }
     }
 
+    /// Show the file in the live figures.
+    pub(super) fn begin_file(&self, incoming: &Incoming) {
+        let at = &incoming.at;
+        self.report
+            .live()
+            .begin_file(&at.name(), at.entry().len, !incoming.redo);
+    }
+
     pub(super) fn begin_progress(&self, incoming: &Incoming) {
         if self.report.progress_level() > 0 {
             self.report.set_processed(self.places.of(&incoming.at));
@@ -218,6 +226,7 @@ impl Receiver {
         };
         let writes = target.is_some();
         let result = rebuild(&mut self.reader, &mut self.tokens, &job, target, &mut whole, built);
+        self.built = *built;
         // Data that can't be written counts as well. Data that is only recorded in a batch, or comes from one, does not
         // count (observed).
         if writes || !(self.plan.agreed.only_write_batch || self.plan.agreed.read_batch) {

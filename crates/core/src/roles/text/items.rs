@@ -1,12 +1,14 @@
 //! Items as they are reported: what the client's screen and the logs show of a change (spec: output 4, 6, 7).
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use super::link_text::stored_target;
 use crate::flist::{eflag, At};
-use crate::plan::Plan;
+use crate::plan::{Plan, SumKind};
 use crate::report::item::Item;
 pub(crate) use crate::report::item::Operation;
+use crate::report::json::Done;
 use crate::report::say::text;
 use crate::report::Report;
 use crate::roles::chmod::Chmod;
@@ -20,6 +22,31 @@ pub(crate) struct Figures<'a> {
     pub bytes: u64,
     pub sum_bytes: u64,
     pub checksum: Option<&'a [u8]>,
+    pub moved: Moved,
+}
+
+/// What the data of a finished file was made of, and how long that took; for lines of JSON.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Moved {
+    /// Bytes that were sent or copied.
+    literal: u64,
+    /// Bytes that the receiver had.
+    matched: u64,
+    time: Duration,
+}
+
+impl Moved {
+    /// For the present file, which is complete.
+    pub(crate) fn now(report: &Report, literal: u64, matched: u64) -> Self {
+        if !report.wants_json() {
+            return Self::default();
+        }
+        Self {
+            literal,
+            matched,
+            time: report.live().file_time(),
+        }
+    }
 }
 
 /// Where an item is reported: the screen shows what is being done, the log and the records of programs what is done.
@@ -104,8 +131,7 @@ impl<'a> Change<'a> {
         if !report.wants_items() && plan.output.info.name < 2 {
             return;
         }
-        let kept = plan.output.logging || plan.output.events.item;
-        if !kept && !matches!(part, Part::All | Part::Screen) {
+        if !report.keeps_items() && !matches!(part, Part::All | Part::Screen) {
             return;
         }
         let entry = self.at.entry();
@@ -120,8 +146,13 @@ impl<'a> Change<'a> {
         } else {
             acts || is_dir(entry.mode) && changed
         };
-        if screen && !plan.place.is_server() && matches!(part, Part::All | Part::Screen) {
-            report.show_item(&item);
+        if matches!(part, Part::All | Part::Screen) {
+            if screen && !plan.place.is_server() {
+                report.show_item(&item);
+            }
+            if report.wants_json() && (changed || acts) {
+                report.json_item(&item);
+            }
         }
         // A client logs what its screen would show, whatever the log's format; a server's log has also what is shown
         // though unchanged where its own format itemizes.
@@ -130,7 +161,8 @@ impl<'a> Change<'a> {
         } else {
             screen
         };
-        if !(screen || log) || part == Part::Screen {
+        let done = self.done(report, figures, part);
+        if !(screen || log || done.is_some()) || part == Part::Screen {
             return;
         }
         let transfer = self.iflags.contains(ItemFlags::TRANSFER);
@@ -144,7 +176,30 @@ impl<'a> Change<'a> {
             Part::KeptAfter(ndx) => Some(ndx),
             _ => None,
         };
-        report.keep_item(&item, log, after);
+        report.keep_item(&item, log, done, after);
+    }
+
+    /// The figures of a file whose data is complete now, if lines of JSON are wanted.
+    fn done(&self, report: &Report, figures: Figures<'_>, part: Part) -> Option<Done> {
+        let plan = report.plan();
+        let complete = self.iflags.contains(ItemFlags::TRANSFER) && part != Part::Screen && !plan.idle();
+        if !complete || !report.wants_json() {
+            return None;
+        }
+        if let Part::KeptAfter(_) = part {
+            // A worker copies a small file whole; how long that takes is not measured.
+            let literal = self.at.entry().len;
+            return Some(Done {
+                literal,
+                ..Done::default()
+            });
+        }
+        Some(Done {
+            literal: figures.moved.literal,
+            matched: figures.moved.matched,
+            time: figures.moved.time,
+            verified: self.by == Operation::Receive && plan.agreed.xfer_sum != SumKind::None,
+        })
     }
 
     /// Report an item of a protocol that has none on the wire (P<29): the side that acts names it. In a local copy that

@@ -80,12 +80,16 @@ impl Requests for Copier {
                 Err(Failed::Run(error)) => return Err(error),
             };
             if outcome == Outcome::Placed {
-                let mut figures = Figures::default();
+                let mut figures = Figures {
+                    moved: held.moved,
+                    ..Figures::default()
+                };
                 if let Some((bytes, sum_bytes, sum)) = &held.figures {
                     figures = Figures {
                         bytes: *bytes,
                         sum_bytes: *sum_bytes,
                         checksum: sum.as_deref(),
+                        moved: held.moved,
                     };
                 }
                 let name = held.at.given_name();
