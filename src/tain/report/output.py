@@ -79,6 +79,10 @@ class Output:
             if self.log is not None:
                 self.log.text(text)
 
+    def plain(self, text: bytes) -> None:
+        """Lines of our own for standard output, which have been escaped. ``-q`` does not drop them."""
+        self._put(STDOUT, text)
+
     def _escaped(self, text: bytes) -> bytes:
         return for_screen(text, self.charset, eight_bit=self._eight_bit)
 
