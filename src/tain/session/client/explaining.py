@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tain.report.explain import Explanation
-from tain.report.quantities import count, size
+from tain.report.quantities import count, shown_name, size
 from tain.session.environment import charset
 
 TYPE_CHECKING = False
@@ -78,7 +78,7 @@ class Explain:
         plan = self._plan
         needs = plan.new.bytes + plan.update.bytes
         text = f"needs {size(needs, binary=binary)}, free {size(free.f_bavail * free.f_frsize, binary=binary)}"
-        text += f" on {os.fsdecode(mount_of(place))}"
+        text += f" on {shown_name(mount_of(place))}"
         # Some file systems have no fixed number of inodes, and report none.
         if free.f_files:
             text += f"; inodes {count(plan.new.files + plan.new.directories)} of {count(free.f_favail)}"
@@ -92,7 +92,7 @@ class Explain:
         # E1: whole directories go.
         whole = sorted(name for name in plan.delete.whole if name[: name[:-1].rfind(b"/") + 1] not in plan.delete.whole)
         for name in whole[:_DIRECTORIES]:
-            yield f"{os.fsdecode(name)}: everything in it would be deleted."
+            yield f"{shown_name(name)}: everything in it would be deleted."
         if len(whole) > _DIRECTORIES:
             yield f"{count(len(whole) - _DIRECTORIES)} more directories would be deleted with all they hold."
         # E2: much goes.
@@ -116,14 +116,15 @@ class Explain:
 
     def _slash(self, job: Locations) -> Iterator[str]:
         """E3: what a slash at the end of a source means."""
-        source, destination = job.sources[0], os.fsdecode((job.destination or b"").rstrip(b"/"))
-        name = os.fsdecode(os.path.basename(source.rstrip(b"/")))
-        if not name or name in (".", "..") or not self._options.recurse or self._options.relative:
+        source = job.sources[0]
+        name = os.path.basename(source.rstrip(b"/"))
+        made = shown_name((job.destination or b"").rstrip(b"/") + b"/" + name + b"/")
+        if not name or name in (b".", b"..") or not self._options.recurse or self._options.relative:
             return
         if source.endswith(b"/"):
-            yield f"{os.fsdecode(source)} has a slash, so its contents are copied. Without it, {destination}/{name}/ is made."
+            yield f"{shown_name(source)} has a slash, so its contents are copied. Without it, {made} is made."
         elif job.host is not None or os.path.isdir(os.path.join(self._env.cwd, source)):
-            yield f"{os.fsdecode(source)} has no slash, so {destination}/{name}/ is made. With it, its contents are copied."
+            yield f"{shown_name(source)} has no slash, so {made} is made. With it, its contents are copied."
 
     def _local_sources(self, job: Locations) -> Iterator[str]:
         if job.host is not None and not job.am_sender:
@@ -132,14 +133,14 @@ class Explain:
             path = os.path.join(self._env.cwd, source)
             # E7: quotes keep the shell from expanding it.
             if b"*" in source and not os.path.lexists(path):
-                yield f"No file is named {os.fsdecode(source)}: a shell expands * only without quotes."
+                yield f"No file is named {shown_name(source)}: a shell expands * only without quotes."
         # E8: the next run would copy the copy.
         if job.host is None and job.destination is not None:
             inner = os.path.realpath(os.path.join(self._env.cwd, job.destination))
             for source in job.sources:
                 outer = os.path.realpath(os.path.join(self._env.cwd, source))
                 if inner.startswith(outer.rstrip(b"/") + b"/"):
-                    yield f"The destination is below {os.fsdecode(source)}, so a later run copies the copy."
+                    yield f"The destination is below {shown_name(source)}, so a later run copies the copy."
 
 
 def existing(path: bytes) -> bytes:
