@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Literal, Self, TypeAlias, TypedDict, Unpack, final, type_check_only
 
 __all__ = [
+    "Deletions",
+    "Figures",
     "Item",
     "Link",
     "Plan",
@@ -225,8 +227,10 @@ class PlanFields(TypedDict, total=False):
     force: bool
     ignore_errors: bool
     max_delete: int | None
+    deletion_names_handle: int | None
     bwlimit: int
     dry_run: bool
+    look_ahead: int
     list_only: bool
     # batch (spec: protocol 11)
     write_batch_handle: int | None
@@ -313,7 +317,68 @@ class Item:
     target: bytes | None
     """The target of a symbolic link, or the name that a hard link shares its data with."""
 
-_Event: TypeAlias = tuple[Literal["stdout", "stderr", "log"], bytes] | tuple[Literal["item"], Item]
+@final
+class Figures:
+    """A copy of the live figures of a transfer. Sizes are bytes.
+
+    Once `complete` is true, ``asked_bytes + undecided_bytes`` never grows and `done_bytes` never falls, so the share
+    that is done never falls.
+    """
+
+    entries: int
+    """Entries in the list so far."""
+    listed_bytes: int
+    """Size of its regular files."""
+    complete: bool
+    """No more entries will come."""
+    decided: int
+    """Entries of which it is known whether their data is needed. A sender knows it of all entries before the last one
+    that was asked for."""
+    undecided_bytes: int
+    """Size of the regular files that are not decided."""
+    asked_bytes: int
+    """Size of the files whose data was asked for."""
+    done_bytes: int
+    """The part of `asked_bytes` that has been dealt with: sent, or found at the other end. A finished file counts with
+    its size. A dry run counts a file when it is asked for."""
+    wire_bytes: int
+    """Bytes on the wire in both directions, those of the handshake included; 0 in a local copy."""
+    files: int
+    """Files whose data is complete."""
+    deleted: int
+    """Deletions at the destination."""
+    errors: int
+    """Errors that make the exit code 23."""
+    name: bytes
+    """The file whose data was handled last."""
+    size: int
+    """Its size; 0 when it is finished."""
+    offset: int
+    directory: bytes
+    """The directory that was listed last."""
+    phase: Literal["scan", "copy", "delete", "end"]
+
+@final
+class Deletions:
+    """The deletions that a run is about to make; it waits for `Run.answer`.
+
+    Deletions that make room for an entry of another type, and those of missing arguments, are not among them. The
+    names are written to the plan's *deletion_names_handle* before this event, each with a NUL, those of directories
+    with a slash before it.
+    """
+
+    number: int
+    """Every file and directory that would be removed counts, also inside of removed directories."""
+    bytes: int
+    """Size of the regular files among them."""
+    entries: int
+    """Entries in the directories of the destination that were looked at, those that would be removed included."""
+
+_Event: TypeAlias = (
+    tuple[Literal["stdout", "stderr", "log"], bytes]
+    | tuple[Literal["item"], Item]
+    | tuple[Literal["deletions"], Deletions]
+)
 """One event: its kind and its value."""
 
 @final
@@ -329,6 +394,15 @@ class Run(Iterator[list[_Event]]):
 
     def __iter__(self) -> Run: ...
     def __next__(self) -> list[_Event]: ...
+    def next_batch(self, timeout: float) -> list[_Event] | None:
+        """As iterating, but an empty list after *timeout* seconds without events, and None at the end. Errors:
+        `ValueError` for a negative *timeout*."""
+    def figures(self) -> Figures:
+        """The live figures; may be called from any thread, as often as a display is drawn."""
+    def answer(self, go_on: bool) -> None:
+        """Decide about the event ``deletions``: make all of them, or none. Without them the run goes on to its end, and
+        the summary has code 25 unless something else went wrong. A plan that subscribes to this event and deletes
+        during the transfer is a `UsageError`."""
     def cancel(self, code: int = 20) -> None:
         """Stop within 100 ms; the summary has *code*. May be called from a signal handler or another thread."""
 

@@ -6,12 +6,14 @@
 pub mod debug;
 mod escape;
 mod events;
+pub mod figures;
 mod heap;
 pub mod item;
 mod items;
 pub mod number;
 mod outcome;
 pub mod progress;
+mod question;
 pub mod say;
 mod screen;
 mod sequence;
@@ -74,6 +76,8 @@ struct Shared {
     plan: Arc<Plan>,
     events: Events,
     tally: Tally,
+    live: figures::Live,
+    question: question::Question,
     outcome: Outcome,
     voice: Voice,
     screen: Screen,
@@ -107,6 +111,8 @@ impl Report {
             shared: Arc::new(Shared {
                 events: Events::default(),
                 tally: Tally::default(),
+                live: figures::Live::default(),
+                question: question::Question::default(),
                 outcome: Outcome::default(),
                 voice: Voice::new(Arc::clone(&plan), sender),
                 screen: Screen::new(&plan),
@@ -288,7 +294,7 @@ impl Report {
 
     fn line_by(&self, level: Level, by: Option<Role>, text: &[u8]) {
         if level == Level::ErrorXfer {
-            self.shared.outcome.set_xfer_error();
+            self.shared.outcome.add_xfer_error();
         }
         let mut raw = Vec::with_capacity(text.len() + 1);
         raw.extend_from_slice(text);
@@ -457,7 +463,7 @@ impl Report {
             Tag::Info => Level::Info,
             Tag::Warning => Level::Warning,
             Tag::ErrorXfer => {
-                self.shared.outcome.set_xfer_error();
+                self.shared.outcome.add_xfer_error();
                 Level::ErrorXfer
             }
             _ => Level::Error,
