@@ -314,6 +314,10 @@ def _resolve_output(options: ResolvedOptions) -> None:
         options.itemize_level = min(options.itemize_level, 2)
         options.out_format = b"%i %n%L"
         before = True
+    if options.bar:
+        # The bar shows what these show, and both would write over each other.
+        options.progress = False
+        options.info["PROGRESS"] = 0
     if options.progress and not options.server:
         if not before and options.info["NAME"] == 0:
             levels.apply("name", "info", options.info, options.info_priority, levels.DEFAULT, strict=False)

@@ -160,8 +160,12 @@ class ResolvedOptions(PlanOptions):
     list_only: int = 0
     #: Diagnosis lines: None = when stderr is a terminal.
     hints: bool | None = None
+    #: The progress of the whole run on stderr: None = the variable TAIN_BAR decides.
+    bar: bool | None = None
     #: Print the plan of a dry run in place of names.
     explain: bool = False
+    #: The block at the end; a bar implies it.
+    summary: bool = False
 
     # ---- selection
     #: 0 no, 1 weak (``-a``), 2 strong (``-r``).

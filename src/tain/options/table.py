@@ -312,6 +312,9 @@ _ROWS: tuple[_Fields, ...] = (
     # Names rsync lacks (spec: options 10). Never forwarded.
     (("hints",), "", "", "set", "hints", True, "", "", "explain likely causes of errors (tain only)"),
     (("no-hints",), "", "", "set", "hints", False, "", "", None),
+    (("bar",), "", "", "set", "bar", True, "", "", "draw the progress of the whole run on stderr (tain only)"),
+    (("no-bar",), "", "", "set", "bar", False, "", "", None),
+    (("summary",), "", "", "set", "summary", True, "", "", "say at the end what was done and what failed (tain only)"),
     (("explain",), "", "", "set", "explain", True, "", "", "change nothing, and say what a run would do (tain only)"),
     (("tls",), "", "", "set", "tls", True, "", "", "talk TLS to the daemon (tain only)"),
     (("tls-pin",), "", "s", "text", "tls_pin", None, "", "sha256:HEX", "accept only this TLS certificate (tain only)"),
@@ -376,7 +379,7 @@ IMMUNE = frozenset(
 )
 
 #: Names for a person at this end, which rsync does not have: a server does not know them.
-CLIENT_ONLY = frozenset({"explain"})
+CLIENT_ONLY = frozenset({"bar", "no-bar", "summary", "explain"})
 #: Names that rsync does not have; a daemon accepts none of them from a client.
 OURS = CLIENT_ONLY | {"hints", "no-hints", "tls", "tls-pin", "check-config"}
 

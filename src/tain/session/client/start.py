@@ -34,6 +34,8 @@ def run(options: ResolvedOptions, env: Environment) -> int:
     hints = os.isatty(env.stderr) if options.hints is None else options.hints
     if hints and not options.quiet:
         client.out.errors_seen = bytearray()
+    if options.bar or options.summary or (options.bar is None and env.get(b"TAIN_BAR")):
+        client.display()
     try:
         code = client.run()
     except TainError as error:
@@ -43,6 +45,7 @@ def run(options: ResolvedOptions, env: Environment) -> int:
         client.out.flush()
     if explain is not None and client.summary is not None and code in output.WHOLE_RUN:
         explain.show(client.summary, client.job, client.out)
+    client.end(code)
     if code and client.out.errors_seen:
         client.explain()
     return code
@@ -86,6 +89,17 @@ class Client:
         """The exit code. Errors: a `TainError` that ended the run before its transfer could report for itself."""
         self._request.read()
         return choose(self._request).run()
+
+    def display(self) -> None:
+        """Show progress and an end block, if the options or the environment ask for them."""
+        from tain.session.client.display import display
+
+        self._request.display = display(self._request.options, self._request.env, self.out)
+
+    def end(self, code: int) -> None:
+        """Print the end block of a run whose exit code is *code*, if one is wanted."""
+        if self._request.display is not None:
+            self._request.display.end(self.summary, code)
 
     def explain(self) -> None:
         """Print likely causes of the errors that were printed (spec: daemon 16.3)."""
