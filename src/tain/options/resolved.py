@@ -164,6 +164,11 @@ class ResolvedOptions(PlanOptions):
     bar: bool | None = None
     #: Print the plan of a dry run in place of names.
     explain: bool = False
+    guard: bool = False
+    #: Rules with commas between them; None = the usual ones, if `guard`.
+    guard_rules: bytes | None = None
+    #: Rules that are left out.
+    allow: bytes | None = None
     #: The block at the end; a bar implies it.
     summary: bool = False
 

@@ -92,7 +92,9 @@ class Run:
         """Fields that do not follow from the options of rsync."""
         request = self.request
         fields: _core.PlanFields = {}
-        if request.events:
+        if request.guard is not None and request.guard.counts and not (self.job.host and self.job.am_sender):
+            fields["events"] = {*request.events, "deletions"}
+        elif request.events:
             fields["events"] = request.events
         if request.display is not None and request.display.look_ahead:
             fields["look_ahead"] = request.display.look_ahead
@@ -137,9 +139,19 @@ class Run:
     def pump(self, transfer: _core.Run) -> _core.Summary:
         """Write the output of *transfer* until its end."""
         request = self.request
+        guard, on_events = request.guard, request.on_events
+
+        def judged(events: list[_core._Event]) -> None:
+            if guard is not None:
+                guard.answer(transfer, events)
+            if request.on_events is not None:
+                request.on_events(events)
+
+        if guard is not None:
+            on_events = judged
         if request.display is None:
-            return output.pump(transfer, request.out, request.on_events)
-        return request.display.pump(transfer, request.job, request.on_events)
+            return output.pump(transfer, request.out, on_events)
+        return request.display.pump(transfer, request.job, on_events)
 
     def print_figures(self, summary: _core.Summary, agreed: Agreed, level: int) -> None:
         """The figures of ``--stats`` from *level* 2, and the summary."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import TainError, UsageError
+from tain.errors import TainError, UnsupportedError, UsageError
 from tain.report import output
 from tain.session import oldpeer
 from tain.session.client.local import LocalRun, TwinRun, needs_twin
@@ -114,14 +114,33 @@ class Client:
         out.log = log
 
 
+def guard(request: Request) -> None:
+    """Refuse what a guard refuses by its arguments, and let it judge the rest. Errors: `guards.Refused`, `UsageError`,
+    `UnsupportedError`."""
+    from tain.session.client import guards
+
+    rules = guards.read_rules(request.options)
+    if rules is not None and request.job.destination is not None:
+        request.guard = guards.Guard(rules, request.options, request.env, request.out)
+        request.guard.check(request.job)
+        if request.guard.counts and request.job.host is None and needs_twin(request):
+            raise UnsupportedError(
+                "rsync: --guard cannot judge the deletions of a run that writes a batch or converts names"
+            )
+
+
 def choose(request: Request) -> LocalRun | TwinRun | ShellRun | DaemonRun | ReplayRun:
     """The kind of run that the arguments mean. Errors: `UsageError`."""
     if request.options.read_batch is not None:
+        if request.options.guard or request.options.guard_rules is not None:
+            raise UnsupportedError("rsync: --guard cannot judge the deletions of a batch")
         from tain.session.client.replay import ReplayRun
 
         return ReplayRun(request)
     request.locate()
     job = request.job
+    if request.options.guard or request.options.guard_rules is not None:
+        guard(request)
     if job.host is not None and oldpeer.is_old(request.options.protocol):
         request.speak_old(request.options.protocol)
     options = request.options
