@@ -27,6 +27,7 @@ WITH = {
 }  # fmt: skip
 #: What an option implies goes to the server in these directions too.
 IMPLIED = {
+    "explain": {"push", "pull"},  # --dry-run, and items
     "old-dirs": {"push", "pull"},  # one level of recursion
     "write-devices": {"pull"},  # --inplace
     "delete-before": {"pull"},  # no incremental recursion, which the capabilities say
@@ -69,7 +70,7 @@ NO_KEYWORD = """
     drop-D D open-noatime del delete-before delete-during delete-delay delete-after compress-choice
     compress-threads skip-compress F old-args trust-sender copy-as sockopts blocking-io outbuf stats
     8-bit-output progress P early-input stop-after stop-at write-batch only-write-batch read-batch
-    checksum-seed ipv4 ipv6 hints tls tls-pin version help
+    checksum-seed ipv4 ipv6 hints bar summary explain guard guard-rules allow tls tls-pin version help
 """
 
 

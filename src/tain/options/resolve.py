@@ -76,6 +76,8 @@ def _resolve(state: Pass) -> None:
     _resolve_sums(options)
     _resolve_compression(options)
     _resolve_levels(options)
+    if options.explain:
+        options.dry_run = True
     _resolve_conflicts(options)
     _resolve_selection(state)
     _resolve_deletion(state)
@@ -312,12 +314,21 @@ def _resolve_output(options: ResolvedOptions) -> None:
         options.itemize_level = min(options.itemize_level, 2)
         options.out_format = b"%i %n%L"
         before = True
+    if options.bar:
+        # The bar shows what these show, and both would write over each other.
+        options.progress = False
+        options.info["PROGRESS"] = 0
     if options.progress and not options.server:
         if not before and options.info["NAME"] == 0:
             levels.apply(options, "info", "name")
         levels.apply(options, "info", "flist2,progress")
     if options.info["NAME"] and options.out_format is None and not options.server:
         options.out_format = b"%n%L"
+    if options.explain:
+        if options.list_only:
+            raise usage_error("--explain needs a destination")
+        # The plan counts changes of attributes too, which a peer reports to a client that itemizes.
+        options.itemize_level = options.itemize_level or 1
 
 
 def _resolve_writing(state: Pass) -> None:

@@ -294,6 +294,12 @@ _ROWS: tuple[_Fields, ...] = (
     (("ipv6",), "6", "", "set", "address_family", 6, "", "", "prefer IPv6"),
     # Names rsync lacks (spec: options 10). Never forwarded.
     (("[no-]hints",), "", "", "set", "hints", True, "", "", "explain likely causes of errors (tain only)"),
+    (("[no-]bar",), "", "", "set", "bar", True, "", "", "draw the progress of the whole run on stderr (tain only)"),
+    (("summary",), "", "", "set", "summary", True, "", "", "say at the end what was done and what failed (tain only)"),
+    (("explain",), "", "", "set", "explain", True, "", "", "change nothing, and say what a run would do (tain only)"),
+    (("guard",), "", "", "set", "guard", True, "", "", "refuse deletions that look like a mistake (tain only)"),
+    (("guard-rules",), "", "s", "text", "guard_rules", None, "", "LIST", "choose the rules of --guard (tain only)"),
+    (("allow",), "", "s", "text", "allow", None, "", "LIST", "leave these rules of --guard out (tain only)"),
     (("tls",), "", "", "set", "tls", True, "", "", "talk TLS to the daemon (tain only)"),
     (("tls-pin",), "", "s", "text", "tls_pin", None, "", "sha256:HEX", "accept only this TLS certificate (tain only)"),
     (("version",), "V", "", "call", "version", None, "", "", "print the version + other info and exit"),
@@ -355,8 +361,10 @@ IMMUNE = frozenset(
     }
 )
 
+#: Names for a person at this end, which rsync does not have: a server does not know them.
+CLIENT_ONLY = frozenset({"bar", "no-bar", "summary", "explain", "guard", "guard-rules", "allow"})
 #: Names that rsync does not have; a daemon accepts none of them from a client.
-OURS = frozenset({"hints", "no-hints", "tls", "tls-pin", "check-config"})
+OURS = CLIENT_ONLY | {"hints", "no-hints", "tls", "tls-pin", "check-config"}
 
 
 def spellings(rows: tuple[Row, ...]) -> dict[str, Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import TainError, UsageError
+from tain.errors import TainError, UnsupportedError, UsageError
 from tain.report import output
 from tain.session import oldpeer
 from tain.session.client.local import LocalRun, TwinRun, needs_twin
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from tain import _core
+    from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
     from tain.report.output import Output
     from tain.session.client.remote import DaemonRun, ShellRun
@@ -24,10 +25,17 @@ if TYPE_CHECKING:
 
 def run(options: ResolvedOptions, env: Environment) -> int:
     """Do what a client's command line asks for and print all of it; returns the exit code."""
-    client = Client(options, env)
+    explain = None
+    if options.explain:
+        from tain.session.client.explaining import Explain
+
+        explain = Explain(options, env)
+    client = Client(options, env, events=("item",), on_events=explain.on_events) if explain else Client(options, env)
     hints = os.isatty(env.stderr) if options.hints is None else options.hints
     if hints and not options.quiet:
         client.out.errors_seen = bytearray()
+    if options.bar or options.summary or (options.bar is None and env.get(b"TAIN_BAR")):
+        client.display()
     try:
         code = client.run()
     except TainError as error:
@@ -35,6 +43,9 @@ def run(options: ResolvedOptions, env: Environment) -> int:
         code = error.code
     finally:
         client.out.flush()
+    if explain is not None and client.summary is not None and code in output.WHOLE_RUN:
+        explain.show(client.summary, client.job, client.out)
+    client.end(code)
     if code and client.out.errors_seen:
         client.explain()
     return code
@@ -65,6 +76,11 @@ class Client:
         return self._request.role
 
     @property
+    def job(self) -> Locations:
+        """Sources and destination."""
+        return self._request.job
+
+    @property
     def summary(self) -> _core.Summary | None:
         """The figures of the transfer, when there was one."""
         return self._request.summary
@@ -73,6 +89,17 @@ class Client:
         """The exit code. Errors: a `TainError` that ended the run before its transfer could report for itself."""
         self._request.read()
         return choose(self._request).run()
+
+    def display(self) -> None:
+        """Show progress and an end block, if the options or the environment ask for them."""
+        from tain.session.client.display import display
+
+        self._request.display = display(self._request.options, self._request.env, self.out)
+
+    def end(self, code: int) -> None:
+        """Print the end block of a run whose exit code is *code*, if one is wanted."""
+        if self._request.display is not None:
+            self._request.display.end(self.summary, code)
 
     def explain(self) -> None:
         """Print likely causes of the errors that were printed (spec: daemon 16.3)."""
@@ -87,14 +114,33 @@ class Client:
         out.log = log
 
 
+def guard(request: Request) -> None:
+    """Refuse what a guard refuses by its arguments, and let it judge the rest. Errors: `guards.Refused`, `UsageError`,
+    `UnsupportedError`."""
+    from tain.session.client import guards
+
+    rules = guards.read_rules(request.options)
+    if rules is not None and request.job.destination is not None:
+        request.guard = guards.Guard(rules, request.options, request.env, request.out)
+        request.guard.check(request.job)
+        if request.guard.counts and request.job.host is None and needs_twin(request):
+            raise UnsupportedError(
+                "rsync: --guard cannot judge the deletions of a run that writes a batch or converts names"
+            )
+
+
 def choose(request: Request) -> LocalRun | TwinRun | ShellRun | DaemonRun | ReplayRun:
     """The kind of run that the arguments mean. Errors: `UsageError`."""
     if request.options.read_batch is not None:
+        if request.options.guard or request.options.guard_rules is not None:
+            raise UnsupportedError("rsync: --guard cannot judge the deletions of a batch")
         from tain.session.client.replay import ReplayRun
 
         return ReplayRun(request)
     request.locate()
     job = request.job
+    if request.options.guard or request.options.guard_rules is not None:
+        guard(request)
     if job.host is not None and oldpeer.is_old(request.options.protocol):
         request.speak_old(request.options.protocol)
     options = request.options
