@@ -32,7 +32,7 @@ STDOUT, STDERR = 1, 2
 #: Block-buffered output is written in pieces of this many bytes.
 _BLOCK = 1 << 16
 #: The first and the last bytes of standard error that are kept for hints.
-_SEEN = 1 << 14
+SEEN = 1 << 14
 
 
 class Output:
@@ -132,7 +132,7 @@ class Output:
             self.flush()
             if self.errors_seen is not None:
                 self.errors_seen += data
-                del self.errors_seen[_SEEN:-_SEEN]
+                del self.errors_seen[SEEN:-SEEN]
         self._write(stream, data)
 
     def _write(self, stream: int, data: bytes) -> None:

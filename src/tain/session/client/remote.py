@@ -23,12 +23,18 @@ def spawn(run: StreamRun, words: list[bytes], *, daemon: bool = False) -> None:
 
     options, job, environ = run.options, run.job, run.env.environ
     assert job.host is not None
+    if run.env.transport is not None:
+        run.trace.charset(charset(environ))
+        run.child = run.env.transport.start([options.rsync_path, *words], environ, run.env)
+        return
     argv = arguments.shell_command(options, job.host, job.user, words, daemon=daemon)
     run.show_command(argv)
     run.trace.words(b"opening connection using: ", argv)
     run.trace.charset(charset(environ))
     port = (job.port or options.port) if daemon else None
-    run.child = shell.spawn(argv, shell.child_environment(environ, port=port), role=run.request.role)
+    run.child = shell.spawn(
+        argv, shell.child_environment(environ, port=port), role=run.request.role, on_stderr=run.env.shell_stderr
+    )
 
 
 class ShellRun(StreamRun):

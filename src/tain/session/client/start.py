@@ -27,7 +27,8 @@ def run(options: ResolvedOptions, env: Environment) -> int:
     client = Client(options, env)
     hints = os.isatty(env.stderr) if options.hints is None else options.hints
     if hints and not options.quiet:
-        client.out.errors_seen = bytearray()
+        seen = client.out.errors_seen = bytearray()
+        env.shell_stderr = lambda data: pass_on(data, env.stderr, seen)
     try:
         code = client.run()
     except TainError as error:
@@ -38,6 +39,18 @@ def run(options: ResolvedOptions, env: Environment) -> int:
     if code and client.out.errors_seen:
         client.explain()
     return code
+
+
+def pass_on(data: bytes, fd: int, seen: bytearray) -> None:
+    """Write what a remote shell says to *fd*, unchanged, and keep its beginning and its end for hints."""
+    seen += data
+    del seen[output.SEEN : -output.SEEN]
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except OSError:
+        # Nobody reads it any more; the shell continues.
+        return
 
 
 class Client:
@@ -63,6 +76,16 @@ class Client:
     def role(self) -> str:
         """The name in brackets of the closing line."""
         return self._request.role
+
+    @property
+    def host(self) -> bytes | None:
+        """The other machine; None for a local run, and before the arguments are sorted."""
+        return self._request.job.host
+
+    @property
+    def pushes(self) -> bool:
+        """This side has the files."""
+        return self._request.job.am_sender
 
     @property
     def summary(self) -> _core.Summary | None:
@@ -109,4 +132,5 @@ def choose(request: Request) -> LocalRun | TwinRun | ShellRun | DaemonRun | Repl
 
     if not job.daemon:
         return ShellRun(request)
-    return ShellDaemonRun(request) if options.rsh_given else DaemonRun(request)
+    shell = options.rsh_given or request.env.transport is not None
+    return ShellDaemonRun(request) if shell else DaemonRun(request)
