@@ -304,7 +304,8 @@ def test_the_process_stays_as_it_is(source: Path, tmp_path: Path) -> None:
 
 def test_the_imports_of_a_transfer_are_few() -> None:
     place = str(ROOT / "src")
-    code = f"import sys; sys.path.insert(0, {place!r}); import tain; tain.sync; tain.Options().words(); print(*sys.modules)"
+    code = f"import sys; sys.path.insert(0, {place!r}); import tain; tain.sync; tain.Options().words(); "
+    code += "print(*sys.modules)"
     run = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     slow = {
         "asyncio",

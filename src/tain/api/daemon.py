@@ -31,7 +31,16 @@ os.dup2(int(sys.argv[1]), 3)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
 sys.path.insert(0, sys.argv[2])
 sys.argv = ["tain", *sys.argv[3:]]
-from tain.cli.main import entry
+from tain.cli.main import entry, main
+errors, findings = os.dup(2), os.memfd_create("findings")
+os.dup2(findings, 2)
+code = main([b"tain", b"--daemon", b"--check-config", os.fsencode(sys.argv[-1])])
+os.dup2(errors, 2)
+os.close(errors)
+if code:
+    os.write(2, os.pread(findings, 1 << 20, 0))
+    sys.exit(code)
+os.close(findings)
 entry()
 """
 #: Log lines that are kept for `Daemon.log`.
@@ -106,8 +115,8 @@ class Daemon:
             place = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
             words = ["--daemon", "--no-detach", f"--address={self.address}", f"--port={self.port}"]
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, str(listening.fileno()), place, *words, b"--config=" + file,
-                 "--log-file=/proc/self/fd/2"],
+                [sys.executable, "-c", _PROGRAM, str(listening.fileno()), place, *words, 
+                 "--log-file=/proc/self/fd/2", b"--config=" + file],
                 stdin=subprocess.DEVNULL,
                 stdout=write,
                 stderr=write,
