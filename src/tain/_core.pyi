@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Literal, Self, TypeAlias, TypedDict, Unpack, final, type_check_only
 
 __all__ = [
+    "Figures",
     "Item",
     "Link",
     "Plan",
@@ -227,6 +228,7 @@ class PlanFields(TypedDict, total=False):
     max_delete: int | None
     bwlimit: int
     dry_run: bool
+    look_ahead: int
     list_only: bool
     # batch (spec: protocol 11)
     write_batch_handle: int | None
@@ -313,6 +315,47 @@ class Item:
     target: bytes | None
     """The target of a symbolic link, or the name that a hard link shares its data with."""
 
+@final
+class Figures:
+    """A copy of the live figures of a transfer. Sizes are bytes.
+
+    Once `complete` is true, ``asked_bytes + undecided_bytes`` never grows and `done_bytes` never falls, so the share
+    that is done never falls.
+    """
+
+    entries: int
+    """Entries in the list so far."""
+    listed_bytes: int
+    """Size of its regular files."""
+    complete: bool
+    """No more entries will come."""
+    decided: int
+    """Entries of which it is known whether their data is needed. A sender knows it of all entries before the last one
+    that was asked for."""
+    undecided_bytes: int
+    """Size of the regular files that are not decided."""
+    asked_bytes: int
+    """Size of the files whose data was asked for."""
+    done_bytes: int
+    """The part of `asked_bytes` that has been dealt with: sent, or found at the other end. A finished file counts with
+    its size. A dry run counts a file when it is asked for."""
+    wire_bytes: int
+    """Bytes on the wire in both directions, those of the handshake included; 0 in a local copy."""
+    files: int
+    """Files whose data is complete."""
+    deleted: int
+    """Deletions at the destination."""
+    errors: int
+    """Errors that make the exit code 23."""
+    name: bytes
+    """The file whose data was handled last."""
+    size: int
+    """Its size; 0 when it is finished."""
+    offset: int
+    directory: bytes
+    """The directory that was listed last."""
+    phase: Literal["scan", "copy", "delete", "end"]
+
 _Event: TypeAlias = tuple[Literal["stdout", "stderr", "log"], bytes] | tuple[Literal["item"], Item]
 """One event: its kind and its value."""
 
@@ -329,6 +372,11 @@ class Run(Iterator[list[_Event]]):
 
     def __iter__(self) -> Run: ...
     def __next__(self) -> list[_Event]: ...
+    def next_batch(self, timeout: float) -> list[_Event] | None:
+        """As iterating, but an empty list after *timeout* seconds without events, and None at the end. Errors:
+        `ValueError` for a negative *timeout*."""
+    def figures(self) -> Figures:
+        """The live figures; may be called from any thread, as often as a display is drawn."""
     def cancel(self, code: int = 20) -> None:
         """Stop within 100 ms; the summary has *code*. May be called from a signal handler or another thread."""
 

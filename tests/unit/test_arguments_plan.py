@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 RUST = Path(__file__).parents[2] / "crates/core/src/plan/mod.rs"
 
-#: Set by a daemon for its module, or by the API.
+#: Set by a daemon for its module, by the API, or by a progress display.
 FROM_OUTSIDE = {
     "auth_user", "converter_answers_handle", "converter_questions_handle", "own_numeric_ids",
     "daemon_chmod", "daemon_parents", "daemon_rules", "ignore_nonreadable", "module", "module_chroot",
     "module_path", "module_root", "module_root_handle", "peer_addr", "peer_host", "events", "sanitize_paths", "cwd",
+    "look_ahead",
 }  # fmt: skip
 
 

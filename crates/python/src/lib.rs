@@ -3,6 +3,7 @@
 mod algorithms;
 mod charset;
 mod errors;
+mod figures;
 mod link;
 mod operator;
 mod plan;
@@ -16,6 +17,7 @@ use pyo3::prelude::*;
 use tain_core::report::Report;
 use tain_core::roles::{local, remote};
 
+use figures::Figures;
 use link::Link;
 use plan::Plan;
 use run::{Item, Run, Summary};
@@ -74,6 +76,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
             1,
         )?;
     }
+    m.add_class::<Figures>()?;
     m.add_class::<Link>()?;
     m.add_class::<Plan>()?;
     m.add_class::<Item>()?;

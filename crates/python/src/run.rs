@@ -2,13 +2,16 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use tain_core::event::{Counts, Event, Item as CoreItem, Summary as CoreSummary};
 use tain_core::report::Report;
+
+use crate::figures::Figures;
 
 /// The longest delay of a Python signal handler.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -111,6 +114,9 @@ impl Item {
     }
 }
 
+/// Events with their kinds, in order.
+type Batch = Vec<(Py<PyString>, Py<PyAny>)>;
+
 /// An event as a pair of its kind and its value; see the stub.
 fn event(py: Python<'_>, event: &Event) -> PyResult<(Py<PyString>, Py<PyAny>)> {
     let text = |bytes: &[u8]| PyBytes::new(py, bytes).into_any().unbind();
@@ -148,6 +154,25 @@ impl Run {
         })?;
         Ok(Self { report, outcome })
     }
+
+    /// The next events; `None` at the end, and an empty batch after `timeout`.
+    fn batch(&self, py: Python<'_>, timeout: Option<Duration>) -> PyResult<Option<Batch>> {
+        let end = timeout.and_then(|time| Instant::now().checked_add(time));
+        loop {
+            let left = end.map_or(PATIENCE, |end| end.saturating_duration_since(Instant::now()));
+            let batch = py.detach(|| self.report.take(left.min(PATIENCE)));
+            py.check_signals()?;
+            match batch {
+                None => return Ok(None),
+                Some(events) if events.is_empty() => {
+                    if end.is_some_and(|end| Instant::now() >= end) {
+                        return Ok(Some(Vec::new()));
+                    }
+                }
+                Some(events) => return events.iter().map(|e| event(py, e)).collect::<PyResult<_>>().map(Some),
+            }
+        }
+    }
 }
 
 #[pymethods]
@@ -156,16 +181,18 @@ impl Run {
         slf
     }
 
-    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Vec<(Py<PyString>, Py<PyAny>)>>> {
-        loop {
-            let batch = py.detach(|| self.report.take(PATIENCE));
-            py.check_signals()?;
-            match batch {
-                None => return Ok(None),
-                Some(events) if events.is_empty() => {}
-                Some(events) => return events.iter().map(|e| event(py, e)).collect::<PyResult<_>>().map(Some),
-            }
-        }
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
+        self.batch(py, None)
+    }
+
+    #[pyo3(signature = (timeout))]
+    fn next_batch(&self, py: Python<'_>, timeout: f64) -> PyResult<Option<Batch>> {
+        let timeout = Duration::try_from_secs_f64(timeout).map_err(|e| PyValueError::new_err(e.to_string()))?;
+        self.batch(py, Some(timeout))
+    }
+
+    fn figures(&self, py: Python<'_>) -> Figures {
+        Figures::new(py, &self.report.figures())
     }
 
     #[getter]

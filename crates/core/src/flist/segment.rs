@@ -147,6 +147,12 @@ impl Segment {
         &self.store.entries
     }
 
+    /// Size of all regular files, in bytes.
+    pub fn file_bytes(&self) -> u64 {
+        let sizes = self.entries().iter().filter(|entry| entry.is_file());
+        sizes.fold(0, |sum, entry| sum.saturating_add(entry.len))
+    }
+
     /// The index of a position.
     pub fn ndx(&self, i: usize) -> i32 {
         self.start + i as i32

@@ -175,6 +175,9 @@ plan! {
         fuzzy: u8 = 0,
         alt_dest: AltDest = AltDest::None,
         alt_dirs: Vec<Vec<u8>> = Vec::new(),
+        /// Entries that the sending side may list before they are needed, for a caller that shows the total early; 0: as
+        /// few as rsync.
+        look_ahead: u32 = 0,
         list_only: bool = false,
         dry_run: bool = false,
     },

@@ -166,6 +166,7 @@ impl Report {
 
     /// Report a deletion on this machine (spec: output 7): `deleting N`, or by the format if it has `%i` or `%o`.
     pub fn deletion(&self, name: &[u8], mode: u32) {
+        self.shared.live.add_deleted();
         let plan = self.shared.plan.clone();
         let item = Item {
             operation: Operation::Delete,

@@ -6,6 +6,7 @@
 pub mod debug;
 mod escape;
 mod events;
+pub mod figures;
 mod heap;
 pub mod item;
 mod items;
@@ -74,6 +75,7 @@ struct Shared {
     plan: Arc<Plan>,
     events: Events,
     tally: Tally,
+    live: figures::Live,
     outcome: Outcome,
     voice: Voice,
     screen: Screen,
@@ -107,6 +109,7 @@ impl Report {
             shared: Arc::new(Shared {
                 events: Events::default(),
                 tally: Tally::default(),
+                live: figures::Live::default(),
                 outcome: Outcome::default(),
                 voice: Voice::new(Arc::clone(&plan), sender),
                 screen: Screen::new(&plan),
@@ -288,7 +291,7 @@ impl Report {
 
     fn line_by(&self, level: Level, by: Option<Role>, text: &[u8]) {
         if level == Level::ErrorXfer {
-            self.shared.outcome.set_xfer_error();
+            self.shared.outcome.add_xfer_error();
         }
         let mut raw = Vec::with_capacity(text.len() + 1);
         raw.extend_from_slice(text);
@@ -457,7 +460,7 @@ impl Report {
             Tag::Info => Level::Info,
             Tag::Warning => Level::Warning,
             Tag::ErrorXfer => {
-                self.shared.outcome.set_xfer_error();
+                self.shared.outcome.add_xfer_error();
                 Level::ErrorXfer
             }
             _ => Level::Error,

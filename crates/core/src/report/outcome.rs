@@ -1,6 +1,6 @@
 //! How a transfer ends: cancelled or not, what went wrong, and the exit code (spec: output 2).
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::lock;
@@ -10,7 +10,8 @@ use crate::wire::item::IoErrors;
 /// What the roles know of the end of their transfer.
 #[derive(Default)]
 pub(super) struct Outcome {
-    xfer_error: AtomicBool,
+    /// Errors that make the exit code 23.
+    xfer_errors: AtomicU64,
     /// What the lists could not show.
     listing_error: AtomicU32,
     /// All others.
@@ -48,8 +49,12 @@ impl Outcome {
         Some(self.cancelled.load(Ordering::Relaxed)).filter(|&code| code != 0)
     }
 
-    pub(super) fn set_xfer_error(&self) {
-        self.xfer_error.store(true, Ordering::SeqCst);
+    pub(super) fn add_xfer_error(&self) {
+        self.xfer_errors.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn xfer_errors(&self) -> u64 {
+        self.xfer_errors.load(Ordering::SeqCst)
     }
 
     pub(super) fn set_listing_error(&self, bits: IoErrors) {
@@ -70,7 +75,7 @@ impl Outcome {
 
     pub(super) fn code(&self) -> i32 {
         let bits = self.io_error();
-        if self.xfer_error.load(Ordering::SeqCst) || bits.contains(IoErrors::GENERAL) {
+        if self.xfer_errors() > 0 || bits.contains(IoErrors::GENERAL) {
             23
         } else if bits.contains(IoErrors::VANISHED) {
             24
@@ -99,7 +104,7 @@ mod tests {
             outcome.set_listing_error(listing);
             outcome.set_io_error(other);
             if xfer {
-                outcome.set_xfer_error();
+                outcome.add_xfer_error();
             }
             assert_eq!(outcome.code(), code);
             assert_eq!(outcome.listing_error(), listing);

@@ -36,9 +36,10 @@ impl Report {
         self.shared.screen.progress_level
     }
 
-    /// Count listed entries.
-    pub fn add_listed(&self, count: u64) {
-        let before = self.shared.tally.listed.fetch_add(count, Ordering::Relaxed);
+    /// Count listed entries; `bytes`: the size of the regular files among them.
+    pub fn add_listed(&self, count: u64, bytes: u64) {
+        let before = self.shared.live.entries();
+        self.shared.live.add_listed(count, bytes);
         let plan = &self.shared.plan;
         let shown = plan.output.info.flist > 1 && !plan.agreed.inc_recurse && plan.select.lists_dirs();
         if shown && count == 1 && before.is_multiple_of(100) && !plan.select.list_only {
@@ -50,7 +51,7 @@ impl Report {
 
     /// No more lists will come.
     pub fn end_lists(&self) {
-        self.shared.tally.list_complete.store(true, Ordering::Relaxed);
+        self.shared.live.end_lists();
     }
 
     /// End the line about the building of a list (spec: output 4).
@@ -103,7 +104,7 @@ impl Report {
         {
             let mut guard = lock(&self.shared.screen.progress);
             let Some(progress) = guard.as_mut() else { return };
-            let counters = self.shared.tally.counters();
+            let counters = self.shared.tally.counters(&self.shared.live);
             if progress.level() == 2 {
                 let done = self.shared.tally.done_bytes.fetch_add(size, Ordering::Relaxed) + size;
                 let all = self.stats(|s| s.total_size);
@@ -123,7 +124,7 @@ impl Report {
             let Some(progress) = guard.as_mut().filter(|p| p.level() == 2) else {
                 return;
             };
-            let counters = self.shared.tally.counters();
+            let counters = self.shared.tally.counters(&self.shared.live);
             let left = counters.total.saturating_sub(processed);
             let (done, all) = self.stats(|s| (s.transferred_size, s.total_size));
             progress.show_total(done, all.max(done), Counters { left, ..counters }, &mut out);

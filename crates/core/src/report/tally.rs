@@ -1,8 +1,9 @@
 //! The counters of a transfer: the figures of `--stats`, and what progress lines show (spec: output 5.2, 9).
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
 
+use super::figures::Live;
 use super::lock;
 use super::progress::Counters;
 use crate::event::Summary;
@@ -14,8 +15,6 @@ pub(super) struct Tally {
     pub(super) done_bytes: AtomicU64,
     /// Entries that the roles have finished.
     pub(super) processed: AtomicU64,
-    pub(super) listed: AtomicU64,
-    pub(super) list_complete: AtomicBool,
 }
 
 impl Tally {
@@ -23,13 +22,13 @@ impl Tally {
         change(&mut lock(&self.summary))
     }
 
-    pub(super) fn counters(&self) -> Counters {
-        let total = self.listed.load(Ordering::Relaxed);
+    pub(super) fn counters(&self, live: &Live) -> Counters {
+        let total = live.entries();
         Counters {
             transferred: self.change(|s| s.transferred),
             left: total.saturating_sub(self.processed.load(Ordering::Relaxed)),
             total,
-            incomplete: !self.list_complete.load(Ordering::Relaxed),
+            incomplete: !live.is_complete(),
         }
     }
 }

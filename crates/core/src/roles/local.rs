@@ -25,8 +25,10 @@ use crate::report::Report;
 use crate::role::Role;
 use copier::Copier;
 
-/// Lists by which the scanner may be ahead of the generator.
+/// Lists by which the scanner may be ahead of the generator, and the entries that a list has on average where the
+/// plan names a number of entries instead.
 const AHEAD: usize = 64;
+const ENTRIES_OF_LIST: usize = 8;
 
 /// Copy sources to a destination on this machine.
 pub fn copy(plan: &Arc<Plan>, report: &Report) -> Summary {
@@ -111,7 +113,8 @@ fn run(plan: &Arc<Plan>, report: &Report) -> Result<()> {
         return list(plan, report);
     }
     listing::announce(plan, report, Role::Sender);
-    let (send, receive) = bounded(AHEAD);
+    let lists = plan.select.look_ahead as usize / ENTRIES_OF_LIST;
+    let (send, receive) = bounded(lists.max(AHEAD));
     let sources = Sources::default();
     let tables = Tables::default();
     std::thread::scope(|scope| {
@@ -217,7 +220,9 @@ fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
             }
         }
         listing::list_segment(plan, report, dirs.remove(&segment.dir_ndx), &segment);
+        report.live().decide(segment.len() as u64, segment.file_bytes(), false);
     }
+    report.end_lists();
     report.report_matches();
     Ok(())
 }

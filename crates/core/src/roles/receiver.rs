@@ -358,6 +358,7 @@ impl Receiver {
                 s.transferred += 1;
                 s.transferred_size = s.transferred_size.saturating_add(entry.len);
             });
+            self.report.live().file_done(entry.len, true);
             return self.notify_generator(Feed::Finished { ndx, good: true });
         }
         self.receive(&item, &found)
@@ -376,6 +377,9 @@ impl Receiver {
             if let Some(found) = self.lists.find(ndx).filter(|found| found.active) {
                 let name = self.report.quoted(&found.segment.name(found.pos));
                 self.report.error_xfer(text!["(No batched update for ", &name, ")"]);
+            }
+            if let Some(found) = self.lists.find(ndx) {
+                self.report.live().file_done(found.segment.entry(found.pos).len, false);
             }
             self.notify_generator(Feed::Finished { ndx, good: false })?;
         }
@@ -431,8 +435,10 @@ impl Receiver {
         };
         let len = incoming.segment.entry(i).len;
         self.begin_progress(&incoming);
+        self.begin_file(&incoming);
         let (mut built, mut sum) = (Built::default(), Vec::new());
         self.data(&dest, &incoming, None, 0, None, &mut built, &mut sum)?;
+        self.report.live().end_file(true);
         self.report.stats(|s| {
             s.transferred += 1;
             s.transferred_size = s.transferred_size.saturating_add(len);
@@ -493,6 +499,13 @@ impl Receiver {
         })
     }
 
+    /// Show the file in the live figures.
+    fn begin_file(&self, incoming: &Incoming) {
+        let (list, i) = (&incoming.segment, incoming.i);
+        let size = list.entry(i).len;
+        self.report.live().begin_file(&list.name(i), size, !incoming.redo);
+    }
+
     fn read_head(&mut self) -> Result<SumHead> {
         SumHead::read(
             &mut self.reader,
@@ -535,7 +548,10 @@ impl Receiver {
                 receiver.report_item(item, found, Figures::default(), Part::Screen);
             }
         };
+        self.begin_file(&incoming);
         let outcome = self.file(&dest, &incoming, &mut sum, &mut opened)?;
+        let good = matches!(outcome, Outcome::Placed | Outcome::Held);
+        self.report.live().end_file(good);
         self.report.stats(|s| {
             s.transferred += 1;
             s.transferred_size = s.transferred_size.saturating_add(entry.len);

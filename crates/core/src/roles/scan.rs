@@ -289,6 +289,7 @@ impl Scanner {
                 self.pushed += 1;
             }
         }
+        self.report.live().enter(&node.path);
         if !at_top && self.filters.has_merge() {
             self.enter(&node)?;
         }

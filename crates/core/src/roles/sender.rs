@@ -1,5 +1,6 @@
 //! The sender: sends the lists, answers requests with data (spec: protocol 6, 9; transfer 13).
 
+mod decisions;
 mod file_data;
 mod files_from;
 mod outlet;
@@ -18,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::flist::{Encoder, Found, IdLookup, Lists, Segment};
 use crate::plan::{FilesFrom, Plan};
 use crate::report::debug::{self, debug, ListOf};
+use crate::report::figures::Phase;
 use crate::report::Report;
 use crate::role::Role;
 use crate::sums::strong::BlockHasher;
@@ -27,6 +29,7 @@ use crate::wire::item::{IoErrors, Item};
 use crate::wire::link::{Reader, Writer};
 use crate::wire::ndx::{NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use crate::wire::trace::Way;
+use decisions::Undecided;
 use outlet::Outlet;
 
 pub(crate) use files_from::forward_names;
@@ -55,6 +58,7 @@ pub(crate) struct Sender {
     hasher: BlockHasher,
     seen: Seen,
     places: Places,
+    undecided: Undecided,
     /// Indices of files that arrived whole, in the order of the stream.
     arrived: Arc<Mutex<Vec<i32>>>,
     eof: bool,
@@ -140,6 +144,7 @@ impl Sender {
             hasher: BlockHasher::new(plan.agreed.xfer_sum, plan.agreed.seed, plan.agreed.compat_seed_fix),
             seen: Seen::default(),
             places: Places::default(),
+            undecided: Undecided::default(),
             outlet: Outlet::new(plan, writer.clone())?,
             plan: Arc::clone(plan),
             report: report.clone(),
@@ -252,7 +257,9 @@ impl Sender {
         super::exchange::trace_list(self.writer.tracer(), Way::Out, &segment);
         debug::list(&self.report, Role::Sender, &segment, ListOf::Sender);
         self.places.add(&segment);
-        self.lists.add(Arc::new(segment))?;
+        let segment = Arc::new(segment);
+        self.undecided.add(&segment);
+        self.lists.add(segment)?;
         let out = std::mem::take(&mut self.out);
         self.outlet.put_owned(out)?;
         if let Some(bits) = message {
@@ -285,10 +292,19 @@ impl Sender {
         self.lists.next_start().saturating_sub(self.current_end)
     }
 
+    /// The look-ahead that the plan asks for; 0 if it does not.
+    fn most_ahead(&self) -> i32 {
+        i32::try_from(self.plan.select.look_ahead).unwrap_or(i32::MAX)
+    }
+
     /// spec: protocol 5.10
     fn look_ahead(&mut self) -> Result<()> {
         if self.plan.agreed.inc_recurse {
             while !self.eof && self.ahead() < AHEAD {
+                self.next_list()?;
+            }
+            if !self.eof && self.ahead() < self.most_ahead() {
+                // One more for each request, so that the lists do not keep the data waiting.
                 self.next_list()?;
             }
         }
@@ -299,7 +315,7 @@ impl Sender {
         self.report.check()?;
         if self.plan.agreed.inc_recurse {
             self.look_ahead()?;
-            while !self.eof && self.ahead() < AHEAD_IDLE && !self.reader.ready() {
+            while !self.eof && self.ahead() < self.most_ahead().max(AHEAD_IDLE) && !self.reader.ready() {
                 self.next_list()?;
             }
         }
@@ -352,6 +368,7 @@ impl Sender {
                     if self.plan.agreed.inc_recurse && !self.lists.is_empty() {
                         if let Some(list) = self.lists.finish_first() {
                             self.seen.forget(&list);
+                            self.undecided.end_list(self.report.live(), &list);
                             self.progress_list_done(list.start);
                             self.places.forget_first();
                         }
@@ -369,6 +386,7 @@ impl Sender {
                     if !self.plan.agreed.inc_recurse {
                         self.report.progress_again(self.places.total());
                     }
+                    self.undecided.end_phase(self.report.live());
                     self.phase += 1;
                     if self.phase > self.max_phase() {
                         break;
@@ -442,8 +460,13 @@ impl Sender {
         if super::metadata::values_follow(&self.plan, item.iflags) {
             self.xattr_reply(&found, &mut values)?;
         }
+        let live = self.report.live();
+        let first = self.undecided.reach(live, ndx, item.wants_data());
         if item.wants_data() {
-            return self.transfer(&item, &found, &values);
+            live.begin_file(&found.segment.name(found.pos), entry.len, first);
+            let sent = self.transfer(&item, &found, &values)?;
+            self.report.live().end_file(sent && first);
+            return Ok(());
         }
         let name = found.segment.given_name(found.pos);
         items::count(&self.report, entry.mode, item.iflags);
@@ -504,11 +527,11 @@ impl Sender {
         }
     }
 
-    fn no_send(&mut self, ndx: i32) -> Result<()> {
+    fn no_send(&mut self, ndx: i32) -> Result<bool> {
         if self.plan.agreed.protocol >= 30 {
             self.writer.msg(Tag::NoSend, &ndx.to_le_bytes())?;
         }
-        Ok(())
+        Ok(false)
     }
 
     /// A name with the path of its source as the user gave it.
@@ -534,6 +557,7 @@ impl Sender {
 
     /// Statistics and goodbye (spec: protocol 6.3, 6.8, 6.11).
     fn goodbye(&mut self) -> Result<()> {
+        self.report.live().set_phase(Phase::End);
         let protocol = self.plan.agreed.protocol;
         if self.plan.place.is_server() || self.outlet.records() {
             let (read, written) = (self.reader.bytes_read(), self.writer.bytes_written());

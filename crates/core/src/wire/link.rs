@@ -161,7 +161,7 @@ impl Link {
                 other => other.map_err(failed)?,
             };
             if let Some(n) = written {
-                shared.mark_out();
+                shared.mark_out(n);
                 rest = &rest[n..];
             } else {
                 shared.check()?;

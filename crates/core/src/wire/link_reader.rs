@@ -195,7 +195,7 @@ impl Reader {
                 match port.read(&mut buf) {
                     Ok(Some(0)) => self.finished = Some(End::Eof),
                     Ok(Some(n)) => {
-                        self.shared.mark_in();
+                        self.shared.mark_in(n);
                         self.arrived += n as u64;
                         self.local.push_back(Chunk { data: buf, end: n });
                     }
@@ -315,7 +315,7 @@ impl Reader {
                     } else {
                         self.arrived += shelf.take_all(&mut queue, &mut self.local);
                         // Data that waited in the queue is activity too: a silence begins now.
-                        self.shared.mark_in();
+                        self.shared.mark_in(0);
                     }
                 }
             }

@@ -131,7 +131,7 @@ impl Writer {
         }
         // The thread will meet the same error at once, and reports it.
         if let Ok(Some(n @ 1..)) = port.write(&[IoSlice::new(&out.sealed[0])]) {
-            shared.mark_out();
+            shared.mark_out(n);
             out.sealed_len -= n;
             if out.sealed_len > 0 {
                 out.sealed[0].drain(..n);
@@ -415,7 +415,7 @@ fn write_all(shared: &Shared, port: &Port, wake: &Wake, throttle: &mut Throttle,
             port.wait(PollFlags::OUT, Some(wake.fd()), None)?;
             continue;
         };
-        shared.mark_out();
+        shared.mark_out(n);
         if let Some(time) = throttle.written(n, Instant::now()) {
             wake.sleep(time);
             throttle.slept(time, Instant::now());

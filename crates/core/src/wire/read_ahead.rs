@@ -172,7 +172,7 @@ pub(super) fn run(shelf: &Shelf, port: &Port, wake: &Wake, shared: &Shared) {
         match found {
             Ok(0) => queue.end = Some(End::Eof),
             Ok(n) => {
-                shared.mark_in();
+                shared.mark_in(n);
                 queue.len += n;
                 let chunk = chunk.unwrap_or_else(|| {
                     let next = queue.spare.pop().unwrap_or_else(|| vec![0; BUFFER]);

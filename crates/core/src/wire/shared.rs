@@ -58,6 +58,8 @@ pub(super) struct Shared {
     last_in: AtomicU64,
     last_out: AtomicU64,
     last_touch: AtomicU64,
+    /// Raw bytes of both directions, as they pass the descriptors.
+    traffic: AtomicU64,
     timeout: AtomicU32,
     keep_alive: AtomicBool,
     client: AtomicBool,
@@ -86,6 +88,7 @@ impl Shared {
             last_in: AtomicU64::new(0),
             last_out: AtomicU64::new(0),
             last_touch: AtomicU64::new(0),
+            traffic: AtomicU64::new(0),
             timeout: AtomicU32::new(options.timeout),
             keep_alive: AtomicBool::new(options.keep_alive),
             client: AtomicBool::new(options.client),
@@ -107,11 +110,13 @@ impl Shared {
         self.start.elapsed().as_millis() as u64
     }
 
-    pub(super) fn mark_in(&self) {
+    pub(super) fn mark_in(&self, bytes: usize) {
+        self.traffic.fetch_add(bytes as u64, Ordering::Relaxed);
         self.last_in.store(self.now(), Ordering::Relaxed);
     }
 
-    pub(super) fn mark_out(&self) {
+    pub(super) fn mark_out(&self, bytes: usize) {
+        self.traffic.fetch_add(bytes as u64, Ordering::Relaxed);
         self.last_out.store(self.now(), Ordering::Relaxed);
     }
 
@@ -192,7 +197,7 @@ impl Shared {
                 out.close_frame();
                 // The thread will meet the same error at once, and reports it.
                 if let Ok(Some(n @ 1..)) = port.write(&[IoSlice::new(&out.open)]) {
-                    self.mark_out();
+                    self.mark_out(n);
                     out.open.drain(..n);
                 }
                 if out.open.is_empty() {
@@ -239,6 +244,11 @@ impl Control {
     /// Ends every wait of this connection with `Error::Interrupted`.
     pub fn cancel(&self) {
         self.0.cancel.store(true, Ordering::Relaxed);
+    }
+
+    /// Raw bytes of both directions so far, with those of the handshake.
+    pub fn traffic(&self) -> u64 {
+        self.0.traffic.load(Ordering::Relaxed)
     }
 
     /// Whether the cancel flag is set.

@@ -5,6 +5,7 @@ use super::judge::{Effects, Judge};
 use crate::error::Result;
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::debug;
+use crate::report::figures::Phase;
 use crate::report::Report;
 
 /// The phases after the lists.
@@ -48,6 +49,7 @@ impl Ending<'_> {
         if matches!(plan.removal.delete, DeleteWhen::Delay | DeleteWhen::After) {
             self.delete_late()?;
         }
+        self.report.live().set_phase(Phase::End);
         if plan.agreed.protocol >= 31 {
             if plan.removal.delete != DeleteWhen::Never || plan.removal.force {
                 // spec: protocol 6.9
@@ -149,6 +151,7 @@ impl Ending<'_> {
         if self.plan.removal.delete == DeleteWhen::After {
             self.flow.delete_everywhere(self.judge)
         } else {
+            self.report.live().set_phase(Phase::Delete);
             self.judge.deleter.run_delayed(&mut self.judge.filters)
         }
     }

@@ -10,6 +10,7 @@ use super::window::{OpenList, Window};
 use crate::error::Result;
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::debug;
+use crate::report::figures::Phase;
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::dest::Dest;
@@ -37,6 +38,8 @@ pub(super) struct Flow {
     pub out: Box<dyn Requests>,
     /// The lists that were read to resolve the destination have been taken in.
     pub underway: bool,
+    /// The entry that is judged now, until its data is asked for.
+    judged: Option<i32>,
 }
 
 impl Flow {
@@ -50,6 +53,7 @@ impl Flow {
             window: Window::new(plan.agreed.inc_recurse),
             out,
             underway: false,
+            judged: None,
         }
     }
 
@@ -88,6 +92,9 @@ impl Flow {
             }
             Feed::NotSent(ndx) => {
                 self.window.check_range(ndx)?;
+                if let Some(at) = self.window.find(ndx) {
+                    self.report.live().file_done(at.entry().len, false);
+                }
                 self.finished(judge, ndx, false)?;
             }
             Feed::Redo(ndx) => {
@@ -239,9 +246,11 @@ impl Flow {
 
     /// Remove extraneous files in all directories of the lists (`--delete-before`, `--delete-after`).
     pub(super) fn delete_everywhere(&self, judge: &mut Judge) -> Result<()> {
+        self.report.live().set_phase(Phase::Delete);
         for list in self.window.lists() {
             judge.delete_everywhere(&list)?;
         }
+        self.report.live().set_phase(Phase::Copy);
         Ok(())
     }
 
@@ -269,6 +278,23 @@ impl Flow {
     pub(super) fn progress_phase(&self) {
         if !self.out.is_remote() && !self.plan.agreed.inc_recurse {
             self.report.progress_again(self.window.processed);
+        }
+    }
+
+    // ---- live figures
+
+    /// An entry is judged now.
+    pub(super) fn begin_decision(&mut self, at: &At) {
+        self.judged = Some(at.ndx());
+    }
+
+    /// The entry has been judged. Unless its data was asked for, none is needed.
+    pub(super) fn end_decision(&mut self, at: &At) {
+        if self.judged.take().is_some() {
+            let entry = at.entry();
+            self.report
+                .live()
+                .decide(1, if entry.is_file() { entry.len } else { 0 }, false);
         }
     }
 
@@ -329,6 +355,10 @@ impl Effects for Flow {
     fn request(&mut self, judge: &mut Judge, mut request: Request) -> Result<()> {
         if let Some(list) = self.window.current() {
             list.asked = true;
+        }
+        if self.judged == Some(request.at.ndx()) {
+            self.judged = None;
+            self.report.live().decide(1, request.at.entry().len, true);
         }
         self.check_basis(&mut request);
         let replaces = request.exists.is_some() && !request.redo;

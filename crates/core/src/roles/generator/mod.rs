@@ -219,6 +219,9 @@ impl Generator {
                 self.walk_whole_list(list)?;
             }
         }
+        if skip || self.plan.select.list_only {
+            self.report.live().decide(list.len() as u64, list.file_bytes(), false);
+        }
         if skip {
             if !self.plan.select.list_only {
                 self.flow.window.skip_children(list, first_dir);
@@ -260,6 +263,7 @@ impl Generator {
                 }
                 self.end_entry(k)?;
             }
+            self.flow.end_decision(&at);
         }
         Ok(())
     }
@@ -271,6 +275,7 @@ impl Generator {
         for (k, i) in list.sorted().enumerate() {
             at.set(i);
             if !self.begin_entry(&at) || self.flow.window.is_skipped(&at) {
+                self.flow.end_decision(&at);
                 continue;
             }
             self.check_parent(&at, &mut parent)?;
@@ -287,6 +292,7 @@ impl Generator {
             } else {
                 self.judge.entry(&mut self.flow, &at)?;
             }
+            self.flow.end_decision(&at);
             if k == 0 {
                 // The request for the first entry is sent at once (observed).
                 self.flow.flush();
@@ -299,6 +305,7 @@ impl Generator {
     /// Count an entry; whether it takes part in the transfer.
     fn begin_entry(&mut self, at: &At) -> bool {
         self.flow.window.processed += 1;
+        self.flow.begin_decision(at);
         let active = at.entry().is_active();
         if active && self.plan.output.progress > 0 && !self.flow.out.is_remote() {
             self.report.set_processed(self.flow.window.processed);

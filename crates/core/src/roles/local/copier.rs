@@ -137,6 +137,9 @@ impl Copier {
     /// Write a file whose item was reported already.
     pub fn write_small(&mut self, request: &Request, dest: &Dest, source: &File) -> Result<Outcome> {
         let outcome = self.data(request, dest, source)?;
+        self.report
+            .live()
+            .file_done(request.at.entry().len, outcome == Outcome::Placed);
         let figures = self.wire_figures(request, self.written.0, self.written.1);
         self.report.stats(|s| {
             s.sent += figures.0;
@@ -160,6 +163,7 @@ impl Copier {
         let name = request.at.name();
         self.count(&request);
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
+            self.report.live().file_done(entry.len, false);
             return Ok(Answer::Here(Outcome::Failed));
         };
         self.report_item(&request, Figures::default(), Part::Screen);
@@ -193,10 +197,13 @@ impl Copier {
                 s.sent += 3;
                 s.received += 3;
             });
+            self.report.live().file_done(entry.len, true);
             return Ok(Outcome::Placed);
         }
         let name = request.at.name();
+        self.report.live().begin_file(&name, entry.len, !request.redo);
         let Some(source) = self.open_source(entry.root, disk(&name)) else {
+            self.report.live().end_file(false);
             return Ok(Outcome::Failed);
         };
         let late = self.report.after_data();
@@ -209,6 +216,9 @@ impl Copier {
         }
         let dest = Arc::clone(self.dest.get_or_insert_with(|| Arc::new(dest.for_role(Role::Receiver))));
         let outcome = self.data(request, &dest, &source)?;
+        self.report
+            .live()
+            .end_file(matches!(outcome, Outcome::Placed | Outcome::Held));
         let figures = self.wire_figures(request, self.written.0, self.written.1);
         self.report.stats(|s| {
             s.sent += figures.0;

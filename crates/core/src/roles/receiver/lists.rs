@@ -76,7 +76,7 @@ impl Receiver {
             }
             s.had_entries |= !segment.is_empty();
         });
-        self.report.add_listed(segment.len() as u64);
+        self.report.add_listed(segment.len() as u64, segment.file_bytes());
         self.places.add(&segment);
         self.lists.add(Arc::clone(&segment))?;
         self.notify_generator(Feed::List(segment))
@@ -95,6 +95,7 @@ impl Receiver {
         let early = self.lists.added() == 1 && self.lists.first().is_some_and(|list| list.len() == 1);
         let role = if early { Role::EarlyReceiver } else { Role::Receiver };
         debug!(self.report, flist >= 2; "[", role, "] receiving flist for dir ", dir_ndx);
+        self.report.live().enter(&path);
         let start = self.lists.next_start();
         self.decoder.set_role(role.name());
         let received = self

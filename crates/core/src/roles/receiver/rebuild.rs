@@ -89,6 +89,7 @@ impl Builder<'_, '_> {
             }
         }
         self.pending.clear();
+        self.job.report.live().advance(self.done);
         if self.job.report.progress_level() > 0 {
             self.job.report.progress(self.done, self.job.size);
         }

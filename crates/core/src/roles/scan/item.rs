@@ -88,7 +88,7 @@ impl Scanner {
             }
             s.had_entries = true;
         });
-        self.report.add_listed(1);
+        self.report.add_listed(1, if is_reg(kind) { length } else { 0 });
         if self.local {
             // The size of an encoded entry with flags, name, size and time, which shares the rest with its neighbour.
             let bytes = name.len().min(24) as u64 + 12 + entry_extra;

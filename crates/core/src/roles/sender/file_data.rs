@@ -35,8 +35,8 @@ impl Sender {
         opened.map_err(|bits| self.failed_file(bits)).ok()
     }
 
-    /// Answer a request for data, in the order of the wire.
-    pub(super) fn transfer(&mut self, item: &Item<'_>, found: &Found, values: &[u8]) -> Result<()> {
+    /// Answer a request for data, in the order of the wire; whether the data was sent.
+    pub(super) fn transfer(&mut self, item: &Item<'_>, found: &Found, values: &[u8]) -> Result<bool> {
         let plan = Arc::clone(&self.plan);
         let entry = *found.segment.entry(found.pos);
         let name = found.segment.name(found.pos);
@@ -45,7 +45,7 @@ impl Sender {
             self.report_item(item, found, &name, Figures::default(), Part::All);
             self.look_ahead()?;
             item.put(&mut self.ndx_out, &mut self.out, plan.agreed.protocol, None)?;
-            return self.put();
+            return self.put().map(|()| true);
         }
         let redo = self.seen.redo(&found.segment, found.pos, plan.agreed.protocol)?;
         let append = plan.write.append > 0 && !redo;
@@ -120,7 +120,7 @@ impl Sender {
             self.report_item(item, found, &name, figures, Part::All);
         }
         debug!(self.report, send >= 1; "sender finished ", &self.full_name(found));
-        Ok(())
+        Ok(true)
     }
 
     /// The sums that the generator sent for a file, and their bytes. An append has a head alone.
@@ -253,6 +253,7 @@ impl Sender {
             report.check()?;
             watch.sent(buffer.len(), peer)?;
             done = size.min(done + buffer.len() as u64);
+            report.live().advance(done);
             if progress {
                 report.progress(done, size);
             }
@@ -327,13 +328,15 @@ impl Watch {
     /// Bytes between two checks.
     const INTERVAL: usize = 256 * 1024;
 
-    fn sent(&mut self, n: usize, peer: &mut Reader) -> Result<()> {
+    /// `n` more bytes were handled; whether it was time for a check.
+    fn sent(&mut self, n: usize, peer: &mut Reader) -> Result<bool> {
         self.sent += n;
         if self.sent < Self::INTERVAL {
-            return Ok(());
+            return Ok(false);
         }
         self.sent = 0;
-        peer.check_peer()
+        peer.check_peer()?;
+        Ok(true)
     }
 }
 
@@ -354,7 +357,9 @@ struct Watched<'a, 'b> {
 impl Watched<'_, '_> {
     fn moved(&mut self, n: usize, shown: bool) -> Result<()> {
         self.done += n as u64;
-        self.watch.sent(n, self.peer)?;
+        if self.watch.sent(n, self.peer)? {
+            self.report.live().advance(self.done);
+        }
         if self.progress && (shown || self.done == self.size) {
             self.report.progress(self.done, self.size);
         }

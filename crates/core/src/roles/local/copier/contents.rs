@@ -73,6 +73,7 @@ impl Copier {
         let written = &mut self.written.0;
         data::copy_whole_with(source, target, size, Reflink::Try, &mut |done| {
             *written = done;
+            report.live().advance(done);
             if progress {
                 report.progress(done, size);
             }
@@ -115,6 +116,7 @@ impl Copier {
                     output.write(&self.buffer[..n]).map_err(CopyError::Target)?;
                     at += n as u64;
                     self.written.0 += n as u64;
+                    self.report.live().advance(at);
                     pace(&mut self.throttle, &self.report, n).map_err(CopyError::Stopped)?;
                     if self.report.progress_level() > 0 {
                         self.report.progress(at, size);

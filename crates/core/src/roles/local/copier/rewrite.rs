@@ -77,6 +77,7 @@ impl Copier {
             broken: &broken,
             size,
             progress: self.report.progress_level() > 0,
+            counted: 0,
         };
         let mut reader = Watched {
             file: source,
@@ -251,6 +252,8 @@ struct Rebuild<'a> {
     broken: &'a RefCell<Option<CopyError>>,
     size: u64,
     progress: bool,
+    /// Where the live figures stand.
+    counted: u64,
 }
 
 impl Rebuild<'_> {
@@ -268,9 +271,14 @@ impl Rebuild<'_> {
         })
     }
 
-    fn shown(&self) -> Result<()> {
+    fn shown(&mut self) -> Result<()> {
+        let position = self.output.position();
+        if position - self.counted >= SMALL {
+            self.counted = position;
+            self.report.live().advance(position);
+        }
         if self.progress {
-            self.report.progress(self.output.position(), self.size);
+            self.report.progress(position, self.size);
         }
         self.report.check()
     }
