@@ -115,7 +115,7 @@ class Daemon:
             place = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
             words = ["--daemon", "--no-detach", f"--address={self.address}", f"--port={self.port}"]
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, str(listening.fileno()), place, *words, 
+                [sys.executable, "-c", _PROGRAM, str(listening.fileno()), place, *words,
                  "--log-file=/proc/self/fd/2", b"--config=" + file],
                 stdin=subprocess.DEVNULL,
                 stdout=write,
