@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
-__all__ = ["Deleted", "End", "Event", "Item", "Message", "Problem", "Start", "Summary"]
+__all__ = ["Deleted", "End", "Event", "Item", "Message", "Problem", "Progress", "Start", "Summary"]
 
 
 class Start(Record):
@@ -46,6 +46,38 @@ class Message(Record):
     """The line without its end; bytes that are no text are surrogates."""
 
 
+class Progress(Record):
+    """How far the transfer is, four times a second."""
+
+    phase: str
+    """``scan``, ``check`` (reading for checksums), ``copy``, ``tidy`` (late deletions), ``wait`` (the other end is
+    silent), or ``end``."""
+    fraction: float | None
+    """From 0 to 1; it never falls, and is 1 only at the end. None while the list grows: nobody knows it then."""
+    bytes_done: int
+    """Bytes of files that have been dealt with: sent, or found at the destination."""
+    bytes_total: int
+    """Bytes of files whose data is needed, or may be: see `total_is`."""
+    total_is: str
+    """``unknown`` while the list grows, ``at-most`` while some files are not decided, then ``exact``."""
+    rate: float | None
+    """Bytes per second; None at the beginning."""
+    left: float | None
+    """Seconds that are left; None while nobody can know it."""
+    entries: int
+    """Entries of the list so far."""
+    decided: int
+    """Entries of which it is known whether their data is needed."""
+    files: int
+    """Files whose data is complete."""
+    deleted: int
+    """Deletions so far."""
+    wire: int
+    """Bytes sent and received; 0 for a local copy."""
+    path: bytes
+    """The file or directory at hand."""
+
+
 class Summary(Record):
     """The figures of the transfer."""
 
@@ -67,4 +99,4 @@ class End(Record):
 
 
 #: Any of them.
-Event: TypeAlias = Start | Item | Deleted | Message | Problem | Summary | End
+Event: TypeAlias = Start | Item | Deleted | Message | Problem | Progress | Summary | End

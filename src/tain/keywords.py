@@ -32,6 +32,7 @@ NOT_KEYWORDS = {
     "detach": "for daemons",
     "dparam": "for daemons",
     "8-bit-output": "eight_bit_output, because a name cannot begin with a digit",
+    "explain": "dry_run=True with events='items' says what would be done",
     "help": "prints a text and runs no transfer",
     "hints": "Result.hints has them",
     "msgs2stderr": "stderr='all'",

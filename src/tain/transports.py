@@ -1,6 +1,7 @@
 """Connections to a server by other means than a remote shell: for ``tain.sync(..., transport=...)``.
 
-A transport receives the words of the server's command line (``rsync --server ...``) and returns a `Connection`: two
+A transport receives the words of the server's command line (``rsync --server ...``), which are not quoted for a shell:
+wildcards in them are names. It returns a `Connection`: two
 descriptors (`Fds`), or two functions (`Pump`).
 """
 
@@ -14,6 +15,7 @@ from tain.transport.shell import Child, forward
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
     import socket
     import subprocess
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
         def connect(self, command: Sequence[bytes], environ: Mapping[bytes, bytes]) -> Connection:
             """Connect to a server that runs *command*. An exception ends the transfer, and its `run` raises it."""
 
+    class HasFileno(Protocol):
+        """A file, a socket, or another object with a descriptor."""
+
+        def fileno(self) -> int: ...
+
     Connection: TypeAlias = "Fds | Pump"
 
 __all__ = ["Connection", "Fds", "Pump", "Transport", "asyncssh", "command", "paramiko", "process", "socket_pair"]
@@ -36,15 +43,18 @@ _TURN = 1 << 16
 
 
 class Fds(Record):
-    """A connection by descriptors: pipes, sockets, a terminal. The transfer works with duplicates, and closes none."""
+    """A connection by descriptors, or objects that have one: pipes, sockets, a terminal.
 
-    read: int
+    The transfer works with duplicates, and closes none of them.
+    """
+
+    read: int | HasFileno
     """What the server writes."""
-    write: int
-    """What the server reads; it may be the same descriptor."""
+    write: int | HasFileno
+    """What the server reads; it may be the same."""
     wait: Callable[[], int] | None = None
     """Waits for the end of the server and gives its exit status; it is called once, after the transfer."""
-    stderr: int | None = None
+    stderr: int | HasFileno | None = None
     """What the server writes to its standard error, for `Result.errors`."""
 
 
@@ -75,12 +85,20 @@ class Starter:
         found = self._transport.connect(command, environ)
         if isinstance(found, Pump):
             return _pumped(found)
-        own = (lambda fd: fd) if isinstance(found, _Owned) else os.dup
+        own = _taken if isinstance(found, _Owned) else _duplicate
         child = Connected(own(found.read), own(found.write), found.wait)
         if found.stderr is not None:
             take = env.shell_stderr or (lambda _data: None)
             child.read_stderr = forward(own(found.stderr), take)
         return child
+
+
+def _taken(source: int | HasFileno) -> int:
+    return source if isinstance(source, int) else source.fileno()
+
+
+def _duplicate(source: int | HasFileno) -> int:
+    return os.dup(_taken(source))
 
 
 class Connected(Child):
@@ -125,7 +143,11 @@ def _pumped(pump: Pump) -> Child:
             # The server has ended; the transfer notices it by the end of its input.
             pass
         finally:
-            pump.close()
+            try:
+                pump.close()
+            except OSError:
+                # It has gone already.
+                pass
 
     threads = [threading.Thread(target=work, name="tain pump", daemon=True) for work in (receive, send)]
     for thread in threads:
@@ -152,7 +174,7 @@ class _Function:
 
 def socket_pair(sock: socket.socket) -> Transport:
     """A connected socket at whose other end a server runs already. The socket stays open."""
-    return _Function(lambda _command, _environ: Fds(read=sock.fileno(), write=sock.fileno()))
+    return _Function(lambda _command, _environ: Fds(read=sock, write=sock))
 
 
 def command(argv: Sequence[str | bytes]) -> Transport:
@@ -218,33 +240,39 @@ def paramiko(client: Any) -> Transport:
     return _Function(connect)
 
 
-def asyncssh(connection: Any) -> Transport:
-    """A process of an ``asyncssh.SSHClientConnection``, whose event loop runs in another thread or in `sync_async`."""
+def asyncssh(connection: Any, loop: asyncio.AbstractEventLoop | None = None) -> Transport:
+    """A process of an ``asyncssh.SSHClientConnection``. *loop* is the event loop of the connection: by default the
+    running one, so call this in the coroutine that has connected, and then ``await sync_async(...)``.
+
+    Errors: `RuntimeError` without *loop* where no loop runs.
+    """
+    import asyncio
+
+    home = asyncio.get_running_loop() if loop is None else loop
 
     def connect(words: Sequence[bytes], _environ: Mapping[bytes, bytes]) -> Connection:
-        import asyncio
         import socket
 
-        ours, theirs = socket.socketpair()
-        loop = connection._loop if not hasattr(connection, "get_loop") else connection.get_loop()
+        # One for each direction: asyncio takes what can be read from a socket that it writes to for its end.
+        write, stdin = socket.socketpair()
+        read, stdout = socket.socketpair()
+        line = _shell_line(words).decode("utf-8", "surrogateescape")
 
         async def start() -> Any:
-            return await connection.create_process(
-                _shell_line(words).decode(errors="surrogateescape"), stdin=theirs, stdout=theirs, encoding=None
-            )
+            # The loop itself copies between the connection and these sockets.
+            return await connection.create_process(line, stdin=stdin, stdout=stdout, encoding=None)
 
-        started = asyncio.run_coroutine_threadsafe(start(), loop).result()
+        started = asyncio.run_coroutine_threadsafe(start(), home).result()
 
         def wait() -> int:
-            done = asyncio.run_coroutine_threadsafe(started.wait(), loop).result()
+            done = asyncio.run_coroutine_threadsafe(started.wait(), home).result()
             return done.exit_status or 0
 
-        fd = ours.detach()
-        return _Owned(read=fd, write=os.dup(fd), wait=wait)
+        return _Owned(read=read.detach(), write=write.detach(), wait=wait)
 
     return _Function(connect)
 
 
 def _shell_line(words: Sequence[bytes]) -> bytes:
-    """The words as the command line that a remote shell reads; the session has quoted them for it."""
-    return b" ".join(words)
+    """The words as a command line for the shell of another machine."""
+    return b" ".join(b"'" + word.replace(b"'", b"'\\''") + b"'" for word in words)

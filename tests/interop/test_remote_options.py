@@ -82,6 +82,7 @@ LEFT_OUT = {
     "debug": "what a process reports about itself is its own matter; only that it accepts the option counts",
     "hints": "ours alone",
     "no-hints": "ours alone",
+    "explain": "ours alone",
     "tls": "ours alone",
     "tls-pin": "ours alone",
     "check-config": "ours alone",

@@ -69,7 +69,7 @@ NO_KEYWORD = """
     drop-D D open-noatime del delete-before delete-during delete-delay delete-after compress-choice
     compress-threads skip-compress F old-args trust-sender copy-as sockopts blocking-io outbuf stats
     8-bit-output progress P early-input stop-after stop-at write-batch only-write-batch read-batch
-    checksum-seed ipv4 ipv6 hints tls tls-pin version help
+    checksum-seed ipv4 ipv6 hints explain tls tls-pin version help
 """
 
 

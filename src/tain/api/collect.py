@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from tain import _core
-    from tain.events import Event
+    from tain.events import Event, Progress
     from tain.problems import Problem
     from tain.results import Item, Result
     from tain.session.client import Client
@@ -58,6 +58,10 @@ class Delivery:
             if self.level:
                 self._emit(event)
             self._log(20, "transfer from %s to %s", sources, destination, event=event)
+
+    def progress(self, progress: Progress) -> None:
+        if self.level:
+            self._emit(progress)
 
     def items(self, items: Sequence[Item]) -> None:
         if self.level < _ITEMS:
@@ -124,9 +128,9 @@ class Collected(Output):
     def direction(self) -> str:
         """``local``, ``push`` or ``pull``, once it is known."""
         client = self.client
-        if client is None or client.host is None:
+        if client is None or client.job.host is None:
             return "local"
-        return "push" if client.pushes else "pull"
+        return "push" if client.job.am_sender else "pull"
 
     def events(self, batch: list[_core._Event], on_events: Callable[[list[_core._Event]], None] | None = None) -> None:
         self.take_shell()

@@ -37,8 +37,10 @@ os.dup2(findings, 2)
 code = main([b"tain", b"--daemon", b"--check-config", os.fsencode(sys.argv[-1])])
 os.dup2(errors, 2)
 os.close(errors)
+text = os.pread(findings, 1 << 20, 0)
+if code or b"warning: " in text:
+    os.write(2, text)
 if code:
-    os.write(2, os.pread(findings, 1 << 20, 0))
     sys.exit(code)
 os.close(findings)
 entry()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tain.digits import bounded
 from tain.errors import UsageError
 from tain.escape import printable
-from tain.options.table import DAEMON_ROWS, ROWS, spellings
+from tain.options.table import CLIENT_ONLY, DAEMON_ROWS, ROWS, spellings
 
 TYPE_CHECKING = False  # typing itself is not imported at run time: start-up time counts
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class _Parser:
             return True
         key = name.decode("latin-1")
         row = self.rows.get(key) if len(key) > 1 else None
-        if row is None:
+        if row is None or (self.raw.server and key in CLIENT_ONLY):
             self.complain(word, "unknown option")
             return False
         if key == "server" and not self.daemon_table:

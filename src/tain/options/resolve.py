@@ -76,6 +76,8 @@ def _resolve(state: Pass) -> None:
     _resolve_sums(options)
     _resolve_compression(options)
     _resolve_levels(options)
+    if options.explain:
+        options.dry_run = True
     _resolve_conflicts(options)
     _resolve_selection(state)
     _resolve_deletion(state)
@@ -318,6 +320,11 @@ def _resolve_output(options: ResolvedOptions) -> None:
         levels.apply("flist2,progress", "info", options.info, options.info_priority, levels.DEFAULT, strict=False)
     if options.info["NAME"] and options.out_format is None and not options.server:
         options.out_format = b"%n%L"
+    if options.explain:
+        if options.list_only:
+            raise usage_error("--explain needs a destination")
+        # The plan counts changes of attributes too, which a peer reports to a client that itemizes.
+        options.itemize_level = options.itemize_level or 1
 
 
 def _resolve_writing(state: Pass) -> None:

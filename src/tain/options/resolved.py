@@ -160,6 +160,8 @@ class ResolvedOptions(PlanOptions):
     list_only: int = 0
     #: Diagnosis lines: None = when stderr is a terminal.
     hints: bool | None = None
+    #: Print the plan of a dry run in place of names.
+    explain: bool = False
 
     # ---- selection
     #: 0 no, 1 weak (``-a``), 2 strong (``-r``).

@@ -312,6 +312,7 @@ _ROWS: tuple[_Fields, ...] = (
     # Names rsync lacks (spec: options 10). Never forwarded.
     (("hints",), "", "", "set", "hints", True, "", "", "explain likely causes of errors (tain only)"),
     (("no-hints",), "", "", "set", "hints", False, "", "", None),
+    (("explain",), "", "", "set", "explain", True, "", "", "change nothing, and say what a run would do (tain only)"),
     (("tls",), "", "", "set", "tls", True, "", "", "talk TLS to the daemon (tain only)"),
     (("tls-pin",), "", "s", "text", "tls_pin", None, "", "sha256:HEX", "accept only this TLS certificate (tain only)"),
     (("version",), "V", "", "call", "version", None, "", "", "print the version + other info and exit"),
@@ -374,8 +375,10 @@ IMMUNE = frozenset(
     }
 )
 
+#: Names for a person at this end, which rsync does not have: a server does not know them.
+CLIENT_ONLY = frozenset({"explain"})
 #: Names that rsync does not have; a daemon accepts none of them from a client.
-OURS = frozenset({"hints", "no-hints", "tls", "tls-pin", "check-config"})
+OURS = CLIENT_ONLY | {"hints", "no-hints", "tls", "tls-pin", "check-config"}
 
 
 def spellings(rows: tuple[Row, ...]) -> dict[str, Row]:

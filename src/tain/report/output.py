@@ -23,12 +23,15 @@ if TYPE_CHECKING:
         @property
         def summary(self) -> Summary: ...
         def __iter__(self) -> Iterator[list[Event]]: ...
+        def next_batch(self, timeout: float) -> list[Event] | None: ...
         def cancel(self, code: int = 20) -> None: ...
 
 
 #: Codes of complete runs, whose figures are printed.
 WHOLE_RUN = frozenset((0, 23, 24, 25))
 STDOUT, STDERR = 1, 2
+#: Seconds between two calls of `Output.tick`.
+TICK = 0.25
 #: Block-buffered output is written in pieces of this many bytes.
 _BLOCK = 1 << 16
 #: The first and the last bytes of standard error that are kept for hints.
@@ -61,6 +64,8 @@ class Output:
         #: The character set, which says what high bytes are text. As in rsync, it is ``ascii`` until the run looks at
         #: the locale, and always on a server.
         self.charset = "ascii"
+        #: Called in the thread that writes, at least every `TICK` seconds while a transfer runs.
+        self.tick: Callable[[], None] | None = None
         #: What was written to standard error, for `diagnosis` (None: not collected).
         self.errors_seen: bytearray | None = None
         self._held = bytearray()
@@ -78,6 +83,10 @@ class Output:
             self._put(STDERR, self._escaped(text))
             if self.log is not None:
                 self.log.text(text)
+
+    def plain(self, text: bytes) -> None:
+        """Lines of our own for standard output, which have been escaped. ``-q`` does not drop them."""
+        self._put(STDOUT, text)
 
     def _escaped(self, text: bytes) -> bytes:
         return for_screen(text, self.charset, eight_bit=self._eight_bit)
@@ -162,7 +171,7 @@ def _wait_writable(fd: int) -> None:
 def pump(transfer: Running, out: Output, on_events: Callable[[list[Event]], None] | None = None) -> Summary:
     """Write the output of a transfer until its end; returns its summary; *on_events* as in `Output.events`."""
     try:
-        for batch in transfer:
+        for batch in transfer if out.tick is None else _ticking(transfer, out.tick):
             out.events(batch, on_events)
     except BaseException:
         # After an interrupt, no thread may continue to write files.
@@ -171,6 +180,19 @@ def pump(transfer: Running, out: Output, on_events: Callable[[list[Event]], None
             pass
         raise
     return transfer.summary
+
+
+def _ticking(transfer: Running, tick: Callable[[], None]) -> Iterator[list[Event]]:
+    """The batches of a transfer, with a *tick* in between when one is due."""
+    import time
+
+    due = time.monotonic() + TICK
+    while (batch := transfer.next_batch(TICK)) is not None:
+        if batch:
+            yield batch
+        if (now := time.monotonic()) >= due:
+            due = now + TICK
+            tick()
 
 
 def closing_line(code: int, role: str, place: str = "main.py(1)") -> bytes:

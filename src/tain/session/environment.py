@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
+    from tain._core import Figures
     from tain.transport.shell import Child
 
     class Cancellable(Protocol):
         """What a signal stops: a running transfer of the core."""
 
+        def figures(self) -> Figures: ...
         def cancel(self, code: int = 20) -> None: ...
 
     class Transport(Protocol):

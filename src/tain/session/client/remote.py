@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def spawn(run: StreamRun, words: list[bytes], *, daemon: bool = False) -> None:
     """Start the remote shell, with the *words* of a server or of a *daemon*, as the child of *run*."""
+    from tain.options.hostspec import split_shell
     from tain.session import arguments
     from tain.transport import shell
 
@@ -25,7 +26,8 @@ def spawn(run: StreamRun, words: list[bytes], *, daemon: bool = False) -> None:
     assert job.host is not None
     if run.env.transport is not None:
         run.trace.charset(charset(environ))
-        run.child = run.env.transport.start([options.rsync_path, *words], environ, run.env)
+        server = split_shell(options.rsync_path)
+        run.child = run.env.transport.start([*server, *words], environ, run.env)
         return
     argv = arguments.shell_command(options, job.host, job.user, words, daemon=daemon)
     run.show_command(argv)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from tain import _core
+    from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
     from tain.report.output import Output
     from tain.session.client.remote import DaemonRun, ShellRun
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 
 def run(options: ResolvedOptions, env: Environment) -> int:
     """Do what a client's command line asks for and print all of it; returns the exit code."""
-    client = Client(options, env)
+    explain = None
+    if options.explain:
+        from tain.session.client.explaining import Explain
+
+        explain = Explain(options, env)
+    client = Client(options, env, events=("item",), on_events=explain.on_events) if explain else Client(options, env)
     hints = os.isatty(env.stderr) if options.hints is None else options.hints
     if hints and not options.quiet:
         seen = client.out.errors_seen = bytearray()
@@ -36,6 +42,8 @@ def run(options: ResolvedOptions, env: Environment) -> int:
         code = error.code
     finally:
         client.out.flush()
+    if explain is not None and client.summary is not None and code in output.WHOLE_RUN:
+        explain.show(client.summary, client.job, client.out)
     if code and client.out.errors_seen:
         client.explain()
     return code
@@ -78,14 +86,9 @@ class Client:
         return self._request.role
 
     @property
-    def host(self) -> bytes | None:
-        """The other machine; None for a local run, and before the arguments are sorted."""
-        return self._request.job.host
-
-    @property
-    def pushes(self) -> bool:
-        """This side has the files."""
-        return self._request.job.am_sender
+    def job(self) -> Locations:
+        """Sources and destination."""
+        return self._request.job
 
     @property
     def summary(self) -> _core.Summary | None:
