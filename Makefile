@@ -86,8 +86,17 @@ msrv: ## Compile with the oldest Rust that Cargo.toml names (needs rustup)
 	@echo "==> cargo +$(MSRV) check"
 	@cargo +$(MSRV) check --quiet --workspace --target-dir $(or $(CARGO_TARGET_DIR),target)/msrv
 
-bench: build ## Measure against rsync (BENCH=path of a bench.py, else start-up and system calls only; SCALE, ONLY)
-	@BENCH="$(BENCH)" SCALE="$(SCALE)" ONLY="$(ONLY)" $(BIN)/python bench/run.py
+# Measured is what users install: a wheel, built with [profile.dist].
+build/bench/.installed: $(VENV)/.compiled
+	@echo "==> building the wheel to measure"
+	@rm -rf build/bench && mkdir -p build/bench
+	@$(BIN)/maturin build --profile dist --quiet --interpreter $(BIN)/python --out build/bench
+	@$(PYTHON) -m venv build/bench/venv
+	@build/bench/venv/bin/pip install --quiet --disable-pip-version-check --no-deps build/bench/*.whl
+	@touch $@
+
+bench: build/bench/.installed ## Measure against rsync (BENCH=path of a bench.py, else start-up and system calls only; SCALE, ONLY)
+	@BENCH="$(BENCH)" SCALE="$(SCALE)" ONLY="$(ONLY)" $(BIN)/python bench/run.py build/bench/venv/bin/tain
 
 fuzz: ## Feed everything that reads a peer or a file with random input (SECONDS per target, ONLY="targets")
 	@FUZZ_SECONDS=$(SECONDS) ONLY="$(ONLY)" tools/fuzz

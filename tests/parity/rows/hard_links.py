@@ -122,6 +122,8 @@ LINKS = [
     *both("TRF-24-metadata-dry", "-ainHXA", [*LED, "dst/f=o;t=-3 dst/d/g=old"]),
 ]  # fmt: skip
 
+GROUPS_TREE: Tree = "src/ src/a src/b=>src/a src/d/c=>src/a src/d/e=>src/a src/f=other src/d/g=>src/f"
+
 LINKED = "src/ src/a src/b=>src/a src/d/c=>src/a old/ old/a old/b=>old/a old/d/c=>old/a"
 
 #: What a further name of a file is compared with, when the file is in an alternate directory.
@@ -154,4 +156,18 @@ DELAYED = [
     Row("TRF-24-delayed-old", "src/ src/core=text src/a=>src/core dst/ dst/core=older", "-aH --delay-updates h:{w}/src/ dst/", via="shell"),
 ]  # fmt: skip
 
-ROWS: list[Row] = [*GROUPS, *GROUPS_BY_TURNS, *LINKS, *FOLLOWERS, *DELAYED]
+# Only the sender groups names; the receiver reads the references and makes a file of each name.
+SENDER_ONLY = [
+    Row(f"TRF-24-sender-only{ident}", GROUPS_TREE, f"-aii {options} -M-H h:{{w}}/src/ dst/", via="shell")
+    for ident, options in [
+        ("", ""),
+        ("-whole-list", "--no-i-r"),
+        ("-30", "--protocol=30"),
+        ("-31", "--protocol=31"),
+        ("-X", "-XA"),
+        ("-times", "-UN --old-args"),
+        ("-c", "-c --delete"),
+    ]
+]
+
+ROWS: list[Row] = [*SENDER_ONLY, *GROUPS, *GROUPS_BY_TURNS, *LINKS, *FOLLOWERS, *DELAYED]

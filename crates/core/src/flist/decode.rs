@@ -262,13 +262,10 @@ impl Decoder {
         if self.o.protocol < 30 || flags & xmit::HLINKED == 0 {
             return Ok((None, None));
         }
-        if !self.o.hard_links {
-            return Err(Error::Protocol(
-                "hard-link data without --hard-links from sender".into(),
-            ));
-        }
+        // Only the sender may have been asked for -H (`-M-H`): its references are resolved, and no file is linked.
+        let group = |first: u32| self.o.hard_links.then_some(first);
         if flags & xmit::HLINK_FIRST != 0 {
-            return Ok((Some(ndx as u32), None));
+            return Ok((group(ndx as u32), None));
         }
         let first = src.varint()?;
         if first < 0 || i64::from(first) >= ndx {
@@ -287,7 +284,7 @@ impl Decoder {
             )));
         }
         let at = first.checked_sub(start).filter(|&at| at >= 0);
-        Ok((Some(first as u32), at.map(|at| (at as usize, first as u32))))
+        Ok((group(first as u32), at.map(|at| (at as usize, first as u32))))
     }
 
     fn read_entry(
@@ -367,7 +364,7 @@ impl Decoder {
         if group.is_some() {
             eflags |= eflag::HLINKED;
         }
-        if hlink_first {
+        if hlink_first && self.o.hard_links {
             eflags |= eflag::HLINK_FIRST;
         }
         if self.o.group && !self.ids.may_set_group(fields.gid) {

@@ -550,17 +550,19 @@ fn limits() {
     assert_eq!(refusal(&o, &link(4096)), 22);
     assert_eq!(refusal(&o, &link(-1)), 22);
     assert_eq!(refusal(&o, b"\x80\x98\x01x\x00\x00\x00\xff\xa1\x00\x00\x01\x00"), 2);
-    // Hard links: without the option, a reference to itself, to a file that is no first link, negative.
-    assert_eq!(refusal(&o, b"\x92\x9a\x01x\x00\x00\x00"), 2);
-    let linked = FlistOptions {
-        hard_links: true,
-        ..o.clone()
-    };
-    assert_eq!(refusal(&linked, b"\x92\x9a\x01x\x00\x00\x00"), 0);
-    assert_eq!(refusal(&linked, b"\x82\x9a\x01x\x02"), 2);
-    assert_eq!(refusal(&linked, b"\x82\x9a\x01x\x01"), 2);
-    assert_eq!(refusal(&linked, b"\x82\x9a\x01x\x00"), 2);
-    assert_eq!(refusal(&linked, b"\x82\x9a\x01x\xf0\xff\xff\xff\xff"), 2);
+    // Hard links, whether this end links files or not (`-M-H`): a reference to itself, to a file that is no first link,
+    // negative.
+    for hard_links in [false, true] {
+        let linked = FlistOptions {
+            hard_links,
+            ..o.clone()
+        };
+        assert_eq!(refusal(&linked, b"\x92\x9a\x01x\x00\x00\x00"), 0);
+        assert_eq!(refusal(&linked, b"\x82\x9a\x01x\x02"), 2);
+        assert_eq!(refusal(&linked, b"\x82\x9a\x01x\x01"), 2);
+        assert_eq!(refusal(&linked, b"\x82\x9a\x01x\x00"), 2);
+        assert_eq!(refusal(&linked, b"\x82\x9a\x01x\xf0\xff\xff\xff\xff"), 2);
+    }
     // Bad varints.
     assert_eq!(refusal(&o, b"\xf8"), 12);
     // Indices of ACLs and attribute sets.
