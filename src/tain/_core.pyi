@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Literal, Self, TypeAlias, TypedDict, Unpack, final, type_check_only
 
 __all__ = [
+    "Deletions",
     "Figures",
     "Item",
     "Link",
@@ -226,6 +227,7 @@ class PlanFields(TypedDict, total=False):
     force: bool
     ignore_errors: bool
     max_delete: int | None
+    deletion_names_handle: int | None
     bwlimit: int
     dry_run: bool
     look_ahead: int
@@ -356,7 +358,27 @@ class Figures:
     """The directory that was listed last."""
     phase: Literal["scan", "copy", "delete", "end"]
 
-_Event: TypeAlias = tuple[Literal["stdout", "stderr", "log"], bytes] | tuple[Literal["item"], Item]
+@final
+class Deletions:
+    """The deletions that a run is about to make; it waits for `Run.answer`.
+
+    Deletions that make room for an entry of another type, and those of missing arguments, are not among them. The
+    names are written to the plan's *deletion_names_handle* before this event, each with a NUL, those of directories
+    with a slash before it.
+    """
+
+    number: int
+    """Every file and directory that would be removed counts, also inside of removed directories."""
+    bytes: int
+    """Size of the regular files among them."""
+    entries: int
+    """Entries in the directories of the destination that were looked at, those that would be removed included."""
+
+_Event: TypeAlias = (
+    tuple[Literal["stdout", "stderr", "log"], bytes]
+    | tuple[Literal["item"], Item]
+    | tuple[Literal["deletions"], Deletions]
+)
 """One event: its kind and its value."""
 
 @final
@@ -377,6 +399,10 @@ class Run(Iterator[list[_Event]]):
         `ValueError` for a negative *timeout*."""
     def figures(self) -> Figures:
         """The live figures; may be called from any thread, as often as a display is drawn."""
+    def answer(self, go_on: bool) -> None:
+        """Decide about the event ``deletions``: make all of them, or none. Without them the run goes on to its end, and
+        the summary has code 25 unless something else went wrong. A plan that subscribes to this event and deletes
+        during the transfer is a `UsageError`."""
     def cancel(self, code: int = 20) -> None:
         """Stop within 100 ms; the summary has *code*. May be called from a signal handler or another thread."""
 

@@ -16,6 +16,9 @@ pub enum Event {
     Log(Vec<u8>),
     /// One item; only for a caller that subscribed to items.
     Item(Item),
+    /// The deletions that the run is about to make. The run waits for the caller's decision. Only for a caller that
+    /// subscribed to deletions.
+    Deletions(Deletions),
 }
 
 /// The kinds of structured events that the caller asked for. Texts and log lines need no subscription.
@@ -23,6 +26,8 @@ pub enum Event {
 pub struct Subscription {
     /// [`Event::Item`].
     pub item: bool,
+    /// [`Event::Deletions`].
+    pub deletions: bool,
 }
 
 impl Subscription {
@@ -32,6 +37,7 @@ impl Subscription {
         for name in names {
             match name.as_str() {
                 "item" => wanted.item = true,
+                "deletions" => wanted.deletions = true,
                 _ => return None,
             }
         }
@@ -56,6 +62,17 @@ pub struct Item {
     pub mode: u32,
     /// The target of a symbolic link, or the name that a hard link shares its data with.
     pub target: Option<Vec<u8>>,
+}
+
+/// Deletions that were collected and not made. Those that make room for an entry of another type are not among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Deletions {
+    /// Every file and directory that would be removed counts.
+    pub number: u64,
+    /// Size of the regular files among them.
+    pub bytes: u64,
+    /// Entries in the directories of the destination that were looked at, those that would be removed included.
+    pub entries: u64,
 }
 
 /// Counts by type, in the order in which `--stats` prints them (spec: output 5.2).

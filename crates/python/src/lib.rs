@@ -20,7 +20,7 @@ use tain_core::roles::{local, remote};
 use figures::Figures;
 use link::Link;
 use plan::Plan;
-use run::{Item, Run, Summary};
+use run::{Deletions, Item, Run, Summary};
 
 /// Start as the sender over a link.
 #[pyfunction]
@@ -76,6 +76,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
             1,
         )?;
     }
+    m.add_class::<Deletions>()?;
     m.add_class::<Figures>()?;
     m.add_class::<Link>()?;
     m.add_class::<Plan>()?;

@@ -73,6 +73,7 @@ impl Plan {
                 plan.set(&name, value).or_raise(py)?;
             }
         }
+        plan.check().or_raise(py)?;
         Ok(Self { inner: Arc::new(plan) })
     }
 }

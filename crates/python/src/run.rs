@@ -8,7 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
-use tain_core::event::{Counts, Event, Item as CoreItem, Summary as CoreSummary};
+use tain_core::event::{Counts, Deletions as CoreDeletions, Event, Item as CoreItem, Summary as CoreSummary};
 use tain_core::report::Report;
 
 use crate::figures::Figures;
@@ -114,6 +114,24 @@ impl Item {
     }
 }
 
+/// See the stub.
+#[pyclass(module = "tain._core", frozen, get_all)]
+pub struct Deletions {
+    number: u64,
+    bytes: u64,
+    entries: u64,
+}
+
+impl Deletions {
+    fn new(planned: CoreDeletions) -> Self {
+        Self {
+            number: planned.number,
+            bytes: planned.bytes,
+            entries: planned.entries,
+        }
+    }
+}
+
 /// Events with their kinds, in order.
 type Batch = Vec<(Py<PyString>, Py<PyAny>)>;
 
@@ -125,6 +143,10 @@ fn event(py: Python<'_>, event: &Event) -> PyResult<(Py<PyString>, Py<PyAny>)> {
         Event::Stderr(bytes) => (intern!(py, "stderr"), text(bytes)),
         Event::Log(bytes) => (intern!(py, "log"), text(bytes)),
         Event::Item(item) => (intern!(py, "item"), Py::new(py, Item::new(py, item))?.into_any()),
+        Event::Deletions(planned) => (
+            intern!(py, "deletions"),
+            Py::new(py, Deletions::new(*planned))?.into_any(),
+        ),
     };
     Ok((kind.clone().unbind(), value))
 }
@@ -199,6 +221,10 @@ impl Run {
     fn summary(&self, py: Python<'_>) -> PyResult<Summary> {
         let done = self.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Summary::new(py, done.unwrap_or_else(|| self.report.summary()))
+    }
+
+    fn answer(&self, go_on: bool) {
+        self.report.answer(go_on);
     }
 
     #[pyo3(signature = (code=20))]

@@ -195,6 +195,9 @@ def plan_fields(
     fields |= _output_fields(options, env, server=job is None)
     if extra:
         fields |= extra
+    if "deletions" in fields.get("events", ()) and fields["delete"] == "during":
+        # Deletions that are judged as a whole cannot begin before the last one is known.
+        fields["delete"] = "delay"
     return fields
 
 

@@ -253,6 +253,9 @@ plan! {
         ignore_errors: bool = false,
         /// `None` = no limit.
         max_delete: Option<u64> = None,
+        /// Takes the names of planned deletions, for a caller that judges them: each with a NUL, of directories with a
+        /// slash before it.
+        deletion_names_handle: Option<Handle> = None,
         remove_source_files: bool = false,
         /// `--remove-sent-files`: only what was transferred.
         remove_sent_files: bool = false,
@@ -335,6 +338,16 @@ impl Removal {
 }
 
 impl Plan {
+    /// Whether the fields fit together. Errors: `Usage`.
+    pub fn check(&self) -> Result<()> {
+        if self.output.events.deletions && self.removal.delete == DeleteWhen::During {
+            return Err(Error::Usage(
+                "plan: deletions that are judged cannot be made during the transfer".into(),
+            ));
+        }
+        Ok(())
+    }
+
     /// Nothing is changed at the destination.
     pub fn idle(&self) -> bool {
         self.select.dry_run || self.agreed.only_write_batch

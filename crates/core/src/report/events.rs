@@ -61,7 +61,7 @@ impl Events {
         let was_empty = queue.events.is_empty();
         queue.bytes += match &event {
             Event::Stdout(b) | Event::Stderr(b) | Event::Log(b) => b.len(),
-            Event::Item(_) => 64,
+            Event::Item(_) | Event::Deletions(_) => 64,
         };
         match (event, queue.events.last_mut()) {
             (Event::Stdout(new), Some(Event::Stdout(old))) | (Event::Stderr(new), Some(Event::Stderr(old))) => {

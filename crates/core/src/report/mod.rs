@@ -13,6 +13,7 @@ mod items;
 pub mod number;
 mod outcome;
 pub mod progress;
+mod question;
 pub mod say;
 mod screen;
 mod sequence;
@@ -76,6 +77,7 @@ struct Shared {
     events: Events,
     tally: Tally,
     live: figures::Live,
+    question: question::Question,
     outcome: Outcome,
     voice: Voice,
     screen: Screen,
@@ -110,6 +112,7 @@ impl Report {
                 events: Events::default(),
                 tally: Tally::default(),
                 live: figures::Live::default(),
+                question: question::Question::default(),
                 outcome: Outcome::default(),
                 voice: Voice::new(Arc::clone(&plan), sender),
                 screen: Screen::new(&plan),

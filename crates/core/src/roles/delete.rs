@@ -1,6 +1,7 @@
 //! Removing what the sender does not have (spec: transfer 12).
 
 mod names;
+mod planned;
 
 use std::io;
 
@@ -42,8 +43,10 @@ pub(crate) struct Deleter {
     flags: u32,
     /// `io_error` of the lists that the generator has reached.
     listing_error: IoErrors,
-    /// Names found during the run and removed at its end (`--delete-delay`).
+    /// Names found during the run and removed at its end (`--delete-delay`), or when the caller has judged them.
     delayed: Vec<Name>,
+    /// Entries of the directories that were looked at.
+    seen: u64,
 }
 
 impl Deleter {
@@ -57,6 +60,7 @@ impl Deleter {
             flags: 2,
             listing_error: IoErrors::NONE,
             delayed: Vec::new(),
+            seen: 0,
         }
     }
 
@@ -132,6 +136,7 @@ impl Deleter {
         } else {
             [dir, b"/"].concat()
         };
+        self.seen += names.len() as u64;
         let rules_anywhere = !plan.removal.delete_during() && filters.has_merge();
         let mut found: Vec<Name> = Vec::new();
         let reported = plan.output.debug.flist > 1 || plan.output.debug.filter > 0;
@@ -170,7 +175,7 @@ impl Deleter {
         }
         sort_for_removal(&mut found, plan.agreed.protocol);
         for (path, kind) in found {
-            if delay {
+            if delay || self.is_judged() {
                 self.delayed.push((path, kind));
             } else {
                 self.remove(&path, kind, Some(&mut *filters))?;
@@ -204,10 +209,16 @@ impl Deleter {
         self.dest.root.lstat(b".").is_ok_and(|top| top.dev != stat.dev)
     }
 
+    /// Whether `-x` keeps a directory because another filesystem is mounted there.
+    fn is_mount(&self, rel: &[u8]) -> bool {
+        self.dest.plan.select.one_file_system > 0
+            && self.dest.root.lstat(rel).is_ok_and(|stat| self.is_elsewhere(&stat))
+    }
+
     /// Whether `-x` keeps a directory because another filesystem is mounted there; that is reported when asked for.
     fn keeps_mount(&self, rel: &[u8]) -> bool {
         let plan = &self.dest.plan;
-        if plan.select.one_file_system == 0 || !self.dest.root.lstat(rel).is_ok_and(|stat| self.is_elsewhere(&stat)) {
+        if !self.is_mount(rel) {
             return false;
         }
         if plan.output.info.mount > 0 {
@@ -216,8 +227,11 @@ impl Deleter {
         true
     }
 
-    /// Remove what was found with `--delete-delay`.
+    /// Remove what was found with `--delete-delay`, or collected to be judged.
     pub(crate) fn run_delayed(&mut self, filters: &mut Filters) -> Result<()> {
+        if self.is_judged() {
+            return self.run_judged(filters);
+        }
         for (path, kind) in std::mem::take(&mut self.delayed) {
             self.remove(&path, kind, Some(&mut *filters))?;
         }

@@ -527,13 +527,6 @@ impl Sender {
         }
     }
 
-    fn no_send(&mut self, ndx: i32) -> Result<bool> {
-        if self.plan.agreed.protocol >= 30 {
-            self.writer.msg(Tag::NoSend, &ndx.to_le_bytes())?;
-        }
-        Ok(false)
-    }
-
     /// A name with the path of its source as the user gave it.
     fn full_name(&self, found: &Found) -> Vec<u8> {
         let name = found.segment.name(found.pos);
@@ -543,14 +536,6 @@ impl Sender {
         }
         let slash: &[u8] = if source.ends_with(b"/") { b"" } else { b"/" };
         [&source[..], slash, &name].concat()
-    }
-
-    fn display(&mut self, root: u16, name: &[u8]) -> Vec<u8> {
-        let path = self
-            .sources
-            .root(root)
-            .map_or_else(|| name.to_vec(), |r| r.display(disk(name)));
-        self.report.quoted(&path)
     }
 
     // ---- the end

@@ -250,6 +250,7 @@ impl Flow {
         for list in self.window.lists() {
             judge.delete_everywhere(&list)?;
         }
+        judge.deleter.run_delayed(&mut judge.filters)?;
         self.report.live().set_phase(Phase::Copy);
         Ok(())
     }

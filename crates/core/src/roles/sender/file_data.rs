@@ -23,6 +23,7 @@ use crate::roles::words::request::BasisKind;
 use crate::sums::size::SumHead;
 use crate::sums::strong::Hasher;
 use crate::tree::Root;
+use crate::wire::frames::Tag;
 use crate::wire::item::{IoErrors, Item};
 use crate::wire::link::Reader;
 use crate::wire::trace::Way;
@@ -121,6 +122,23 @@ impl Sender {
         }
         debug!(self.report, send >= 1; "sender finished ", &self.full_name(found));
         Ok(true)
+    }
+
+    /// The path of a source file in messages.
+    fn display(&mut self, root: u16, name: &[u8]) -> Vec<u8> {
+        let path = self
+            .sources
+            .root(root)
+            .map_or_else(|| name.to_vec(), |r| r.display(disk(name)));
+        self.report.quoted(&path)
+    }
+
+    /// Report to the other end that this file does not come.
+    fn no_send(&mut self, ndx: i32) -> Result<bool> {
+        if self.plan.agreed.protocol >= 30 {
+            self.writer.msg(Tag::NoSend, &ndx.to_le_bytes())?;
+        }
+        Ok(false)
     }
 
     /// The sums that the generator sent for a file, and their bytes. An append has a head alone.

@@ -1,0 +1,72 @@
+//! Questions to the caller: a role emits an event and waits until the caller has decided.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{lock, Report};
+use crate::error::Result;
+use crate::event::Event;
+
+/// How long a wait may keep a cancel from being seen.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The answer to the question that is open.
+#[derive(Default)]
+pub(super) struct Question {
+    answer: Mutex<Option<bool>>,
+    answered: Condvar,
+}
+
+impl Report {
+    /// Emit `event`, and wait for the decision of the caller, who subscribed to events of this kind.
+    ///
+    /// Errors: the run is cancelled.
+    pub(crate) fn ask(&self, event: Event) -> Result<bool> {
+        let question = &self.shared.question;
+        *lock(&question.answer) = None;
+        self.release();
+        self.push(event);
+        let mut answer = lock(&question.answer);
+        loop {
+            if let Some(answer) = answer.take() {
+                return Ok(answer);
+            }
+            self.check()?;
+            answer = question
+                .answered
+                .wait_timeout(answer, TICK)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Answer the open question: go on, or leave it.
+    pub fn answer(&self, go_on: bool) {
+        *lock(&self.shared.question.answer) = Some(go_on);
+        self.shared.question.answered.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::event::Deletions;
+    use crate::plan::Plan;
+
+    #[test]
+    fn a_question_waits_for_its_answer_and_ends_with_a_cancel() {
+        let report = Report::new(Arc::new(Plan::default()), false);
+        for expected in [Some(true), Some(false), None] {
+            let asking = report.clone();
+            let thread = std::thread::spawn(move || asking.ask(Event::Deletions(Deletions::default())));
+            while report.take(TICK).is_none_or(|events| events.is_empty()) {}
+            match expected {
+                Some(answer) => report.answer(answer),
+                None => report.cancel(20),
+            }
+            assert_eq!(thread.join().ok().and_then(Result::ok), expected);
+        }
+    }
+}
