@@ -403,6 +403,21 @@ def test_guards(source: Path, tmp_path: Path) -> None:
     assert tree(tmp_path / "home") == set()
 
 
+def test_guards_of_deletions(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "dst"
+    (target / "old").mkdir(parents=True)
+    for number in range(200):
+        (target / f"old/{number}").touch()
+    for guard, rule in ((tain.Guard(), "percent"), (tain.Guard(percent=None, most=200), "most")):
+        result = tain.sync(f"{source}/", target, delete=True, guard=guard)
+        assert result.code == 25, result
+        assert f'refused by guard "{rule}": 201 ' in result.messages[0]
+        assert len(list((target / "old").iterdir())) == 200
+        assert (target / "dir/file").exists()
+    tain.sync(f"{source}/", target, delete=True, guard=tain.Guard(percent=99, most=201)).check()
+    assert tree(target) == tree(source)
+
+
 def test_no_guard_without_deletions(source: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     tain.sync(f"{tmp_path}/empty/", tmp_path / "dst").check()

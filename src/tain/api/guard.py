@@ -9,15 +9,23 @@ from tain.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from tain._core import Deletions
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
     from tain.session.environment import Environment
 
 
-class Guard(Record):
-    """What a transfer refuses to begin. A refusal has code 25 (`DeleteLimit`), and nothing is changed.
+#: So many deletions are not many, whatever part they are.
+_FEW = 100
 
-    The rules look at the arguments and at local sources: a remote source is not looked at.
+
+class Guard(Record):
+    """What a transfer refuses. A refusal has code 25 (`DeleteLimit`), and nothing is deleted.
+
+    The first four rules look at the arguments and at local sources before the transfer begins, and nothing is changed;
+    a remote source is not looked at. `percent` and `most` are judged when all deletions are known, before the first
+    one: what was copied stays. They make ``delete=True`` delete at the end. They do not work for a push, whose
+    deletions only the other end knows.
     """
 
     root: bool = True
@@ -29,6 +37,31 @@ class Guard(Record):
     marker: str | bytes | None = None
     """Deletions while a source directory lacks an entry of this name, which a mounted disk has."""
 
+    percent: int | None = 50
+    """More than 100 deletions that are more than this part of what the destination has."""
+    most: int | None = None
+    """More deletions than this; unlike `max_delete` it then makes none."""
+
+    def watches(self, options: ResolvedOptions) -> bool:
+        """The deletions of this transfer can be judged, and a rule is about them."""
+        if (self.percent is None and self.most is None) or options.delete == "never" or len(options.args) < 2:
+            return False
+        from tain.options import hostspec
+
+        job = hostspec.locate(options)
+        return job.host is None or not job.am_sender
+
+    def refusal(self, deletions: Deletions, destination: bytes) -> str | None:
+        """The line of a refusal, or None when all may be made."""
+        number, entries = deletions.number, deletions.entries
+        place = _shown(destination)
+        if self.most is not None and number > self.most:
+            return f'tain: refused by guard "most": {number:,} entries of {place} would be deleted'
+        if self.percent is not None and number > _FEW and 100 * number > self.percent * entries:
+            part = f"{number:,} of {entries:,} entries of {place}"
+            return f'tain: refused by guard "percent": {part} would be deleted ({100 * number / entries:.1f}%)'
+        return None
+
     def judge(self, options: ResolvedOptions, env: Environment) -> None:
         """Errors: `DeleteLimit` for a transfer that a rule refuses."""
         from tain.options import hostspec
@@ -36,7 +69,7 @@ class Guard(Record):
         deletes = options.delete != "never" or options.delete_missing_args
         if not (deletes or options.remove_source_files) or options.read_batch is not None or len(options.args) < 2:
             return
-        job = hostspec.locate(options.copy())
+        job = hostspec.locate(options)
         if self.same and job.host is None:
             _refuse_same(job, env)
         if not deletes:

@@ -319,9 +319,9 @@ class Transfer:
         from tain.session.client import Client
 
         wants = self._items is not None or self._on_items is not None or self._delivery.level >= _LEVELS["items"]
-        client = Client(
-            self._options, self._env, out=self._output, events=("item",) if wants else (), on_events=self._take
-        )
+        judged = self._guard is not None and self._guard.watches(self._options)
+        kinds = [*(("item",) if wants else ()), *(("deletions",) if judged else ())]
+        client = Client(self._options, self._env, out=self._output, events=kinds, on_events=self._take)
         self._output.client = client
         if self._on_progress is not None or self._delivery.level:
             self._output.tick = self._report
@@ -335,7 +335,18 @@ class Transfer:
                 self._on_progress(progress)
             self._delivery.progress(progress)
 
+    def _judge(self, deletions: _core.Deletions) -> None:
+        """Answer the question before the first deletion."""
+        assert self._guard is not None and self._env.transfer is not None
+        text = self._guard.refusal(deletions, self._options.args[-1])
+        if text is not None:
+            self._output.error(text.encode("utf-8", "surrogateescape") + b"\n")
+        self._env.transfer.answer(text is None)
+
     def _take(self, events: list[_core._Event]) -> None:
+        for event in events:
+            if event[0] == "deletions":
+                self._judge(event[1])
         items = [item_of(event[1]) for event in events if event[0] == "item"]
         if self._items is not None:
             self._items += items
