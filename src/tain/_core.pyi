@@ -22,6 +22,8 @@ __all__ = [
     "debug_build",
     "delta",
     "excluded",
+    "expand_path",
+    "is_chmod",
     "list_sources",
     "open_named",
     "patch",
@@ -30,8 +32,11 @@ __all__ = [
     "receive",
     "rules_from_wire",
     "rules_to_wire",
+    "seeded_md4",
     "send",
     "signature",
+    "varint",
+    "wildmatch",
 ]  # fmt: skip
 
 debug_build: bool
@@ -94,6 +99,9 @@ class Link:
     def drain(self, seconds: float, limit: int) -> None:
         """Shut down our direction, then read and discard until the peer closes, *seconds* have passed or *limit*
         bytes have arrived. Without this a reset could destroy our last message."""
+
+_AccountLookup: TypeAlias = Callable[[bool, int | bytes], int | bytes | None]
+"""Looks up a user, or if the first argument is true a group: the name of an id, or the id of a name."""
 
 @type_check_only
 class PlanFields(TypedDict, total=False):
@@ -202,6 +210,7 @@ class PlanFields(TypedDict, total=False):
     fake_super: bool
     numeric_ids: bool
     own_numeric_ids: bool
+    accounts: _AccountLookup | None
     converter_answers_handle: int | None
     converter_questions_handle: int | None
     usermap: bytes
@@ -464,6 +473,30 @@ def excluded(rules: Sequence[bytes], name: bytes, is_dir: bool, *, sends: bool =
     """Whether a daemon's new-style *rules* exclude *name*, a path below their root, or (with *parents*) a directory
     above it. *sends*: rules for the sending side count."""
 
+def wildmatch(pattern: bytes, text: bytes) -> bool:
+    """Whether the wildcards of *pattern* match the whole *text* (spec: filters 10.4)."""
+
+def expand_path(
+    path: bytes,
+    root: int | None = None,
+    *,
+    is_chroot: bool = False,
+    rules: Sequence[bytes] | None = None,
+    sends: bool = True,
+) -> list[bytes]:
+    """The names that the wildcards of *path* match, sorted; *path* itself without a match (spec: protocol 10.6).
+
+    *root*: the descriptor of a daemon's module. A link below it must stay below it, unless the process cannot leave it
+    (*is_chroot*), and names that the module's *rules* exclude are not found; *sends* as in `excluded`. Without a root,
+    a relative path begins at the directory of the process, and all links are followed. Errors: those of `excluded`.
+    """
+
+def is_chmod(text: bytes) -> bool:
+    """Whether *text* is a list of ``--chmod`` clauses (spec: options 6.1)."""
+
+def varint(value: int) -> bytes:
+    """The 1 to 5 bytes of a signed 32-bit number (spec: protocol 4.3)."""
+
 def convert(text: bytes, charset: str, *, to_wire: bool) -> bytes:
     """*text* from *charset* to UTF-8, or back; bytes that cannot be converted stay as they are. Errors:
     `UnsupportedError` for an unknown character set."""
@@ -481,6 +514,10 @@ def open_named(
 def checksum(source: bytes | bytearray | int, kind: str = "xxh128") -> bytes:
     """The digest of bytes, or of the file with a descriptor (read from its start; its offset stays). Errors:
     `UsageError` for an unknown kind, `FileError`."""
+
+def seeded_md4(data: bytes, kind: str) -> bytes:
+    """MD4 in a form of daemon logins (spec: protocol 10.7): ``md4``, or ``md4-old`` and ``md4-unpadded``, which hash a
+    seed of zero before *data*. Errors: `UsageError` for another kind."""
 
 def signature(source: bytes | bytearray | int, *, block_size: int = 0, checksum: str = "xxh128") -> bytes:
     """Block sums of *source*. *block_size* 0: the size that rsync chooses. Errors: `UsageError`, `FileError`."""

@@ -206,7 +206,8 @@ class PeerExit(TainError):
 def _classes() -> dict[int, type[TainError]]:
     found: dict[int, type[TainError]] = {}
     for cls in TainError.__subclasses__():
-        if cls is not PeerExit:
+        # Other rooms have subclasses of their own, with codes that a class here stands for.
+        if cls.__module__ == __name__ and cls is not PeerExit:
             found[cls.code] = cls
     return found
 

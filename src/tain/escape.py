@@ -41,29 +41,12 @@ def for_screen(data: bytes, charset: str, *, eight_bit: bool = False) -> bytes:
     """
     if not data.translate(None, _PLAIN):
         return data
+    every_byte = eight_bit or charset == "other"
+    # A byte that is no text becomes a surrogate.
+    text = data.decode("utf-8" if charset == "utf-8" and not every_byte else "ascii", "surrogateescape")
     out = bytearray()
-    at, end = 0, len(data)
-    while at < end:
-        byte = data[at]
-        length = 1
-        if byte < 0x80:
-            raw = byte in _PLAIN
-        elif eight_bit or charset == "other":
-            raw = True
-        else:
-            length = _letter(data, at) if charset == "utf-8" else 0
-            raw, length = length > 0, length or 1
-        out += data[at : at + length] if raw else b"\\#%03o" % byte
-        at += length
+    for letter in text:
+        raw = letter.encode("utf-8", "surrogateescape")
+        plain = every_byte if "\udc80" <= letter <= "\udcff" else letter >= "\x80" or raw[0] in _PLAIN
+        out += raw if plain else b"\\#%03o" % raw[0]
     return bytes(out)
-
-
-def _letter(data: bytes, at: int) -> int:
-    """The length of the UTF-8 letter at *at*, or 0."""
-    for length in (2, 3, 4):
-        try:
-            data[at : at + length].decode()
-        except UnicodeDecodeError:
-            continue
-        return min(length, len(data) - at)
-    return 0

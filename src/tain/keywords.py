@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 #: Long options that are no keyword, each with the reason.
 NOT_KEYWORDS = {
+    "allow": "guard=tain.Guard(...) chooses the rules",
     "append-verify": "append='verify'",
+    "bar": "it draws on a screen: on_progress",
     "check-config": "a program of its own, not a transfer",
     "config": "for daemons: tain.Daemon",
     "daemon": "a daemon is no transfer: tain.Daemon",
@@ -33,6 +35,8 @@ NOT_KEYWORDS = {
     "dparam": "for daemons",
     "8-bit-output": "eight_bit_output, because a name cannot begin with a digit",
     "explain": "dry_run=True with events='items' says what would be done",
+    "guard": "guard=tain.Guard(...)",
+    "guard-rules": "guard=tain.Guard(...)",
     "help": "prints a text and runs no transfer",
     "hints": "Result.hints has them",
     "msgs2stderr": "stderr='all'",
@@ -43,6 +47,7 @@ NOT_KEYWORDS = {
     "remove-sent-files": "the old name of remove_source_files",
     "sender": "between two programs only",
     "server": "between two programs only",
+    "summary": "Result has it",
     "tls": "not supported by this version",
     "tls-pin": "not supported by this version",
     "version": "tain.__version__",

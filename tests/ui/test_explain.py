@@ -89,7 +89,7 @@ def state(root: Path) -> list[tuple[str, int, int, float]]:
 @pytest.mark.parametrize("case", CASES)
 def test_the_run_does_what_the_plan_says(case: str, way: str, tmp_path: Path) -> None:
     options, *numbers = CASES[case]
-    make(tmp_path, *numbers)  # type: ignore[arg-type]
+    make(tmp_path, *numbers)
     words = options.split()
     ends = ["s/", "d/"]
     if way != "local":

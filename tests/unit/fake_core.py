@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from tain._core import varint
 from tain.errors import StreamError
 
 if TYPE_CHECKING:
@@ -112,8 +113,6 @@ class FakeLink:
         self.write((value & 0xFFFFFFFF).to_bytes(4, "little"))
 
     def write_varint(self, value: int) -> None:
-        from tain.session.batch import varint
-
         self.write(varint(value))
 
     def write_vstring(self, data: bytes) -> None:

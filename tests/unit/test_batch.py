@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tain import _core
 from tain.errors import FileError, ProtocolError, SelectionError, UsageError
 from tain.options.resolved import ResolvedOptions
 from tain.session import batch
@@ -21,7 +22,7 @@ from tests.unit.fake_core import FakeLink
      (0x4000, "c00040"), (0x7FFFFFFF, "f0ffffff7f")],
 )  # fmt: skip
 def test_varint(value: int, data: str) -> None:
-    assert batch.varint(value).hex() == data
+    assert _core.varint(value).hex() == data
 
 
 def options_of(**values: object) -> ResolvedOptions:

@@ -20,8 +20,7 @@ from tain.options.refuse import refusals
 from tain.options.resolve import Finished, resolve
 from tain.options.resolved import ResolvedOptions
 from tain.options.stoptime import stop_after, stop_at
-from tain.session.arguments import encode_secluded, quote_path, quote_value, server_command
-from tain.session.wildcards import unescape
+from tain.session.arguments import encode_secluded, quote_path, quote_value, server_command, unescape
 
 
 def options(*words: str, **env: str) -> ResolvedOptions:

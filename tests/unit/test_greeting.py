@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tain import _core
 from tain.errors import StartupError, UnsupportedError, UsageError
 from tain.options.resolved import ResolvedOptions
 from tain.report.output import Output
@@ -26,7 +27,7 @@ from tests.unit.fake_core import FakeLink
     ],
 )
 def test_md4(data: bytes, digest: str) -> None:
-    assert digests.md4(data).hex() == digest
+    assert _core.seeded_md4(data, "md4").hex() == digest
 
 
 @pytest.mark.parametrize(
@@ -58,14 +59,31 @@ def test_choice_of_a_digest() -> None:
 def test_agreement(line: bytes, own: int, agreed: int) -> None:
     peer = greeting.parse_greeting(line)
     assert peer is not None
-    assert greeting.agree_greeting(own, peer) == agreed
+    assert peer.agreed(own) == agreed
+
+
+@pytest.mark.parametrize("line", [b"hello", b"@RSYNCD:", b"@RSYNCD: x", b"@RSYNCD 31.0"])
+def test_lines_that_are_not_a_greeting(line: bytes) -> None:
+    assert greeting.parse_greeting(line) is None
 
 
 @pytest.mark.parametrize(
-    "line", [b"hello", b"@RSYNCD:", b"@RSYNCD: x", b"@RSYNCD: 31.x", b"@RSYNCD: -1.0", b"@RSYNCD: 1" + b"0" * 30]
+    ("line", "protocol", "sub", "names"),
+    [
+        (b"@RSYNCD:32.0 md5", 32, 0, ["md5"]),
+        (b"@RSYNCD: \t+32. 0x md5", 32, 0, ["0x", "md5"]),
+        (b"@RSYNCD:  32.0  md5", 32, 0, ["md5"]),
+        (b"@RSYNCD: 32 .0 md5", 32, None, [".0", "md5"]),
+        (b"@RSYNCD: 32.-1 md5", 32, None, ["md5"]),
+        (b"@RSYNCD: 31.x", 31, None, None),
+        (b"@RSYNCD: -1.0", -1, 0, None),
+        (b"@RSYNCD: 1" + b"0" * 30, 0x7FFFFFFF, None, None),
+    ],
 )
-def test_lines_that_are_not_a_greeting(line: bytes) -> None:
-    assert greeting.parse_greeting(line) is None
+def test_numbers_are_read_as_by_scanf(line: bytes, protocol: int, sub: int | None, names: list[str] | None) -> None:
+    peer = greeting.parse_greeting(line)
+    assert peer is not None
+    assert (peer.protocol, peer.sub, peer.digests) == (protocol, sub, names)
 
 
 def converse(

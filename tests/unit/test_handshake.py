@@ -129,7 +129,7 @@ def test_nothing_in_common() -> None:
 
 
 def test_forced_choices() -> None:
-    options = {"checksum_choice": b"md5,sha1", "compress": True, "compress_choice": "zlibx", "compress_level": 4}
+    options = {"checksum_names": ("md5", "sha1"), "compress": True, "compress_choice": "zlibx", "compress_level": 4}
     peers = meet(make_options(**options), make_options(capabilities=CAPS, **options))
     for side in ("client", "server"):
         agreed = peers.agreed(side)
@@ -138,8 +138,8 @@ def test_forced_choices() -> None:
 
 def test_a_server_list_limits_forced_choices() -> None:
     peers = meet(
-        make_options(checksum_choice=b"md4"),
-        make_options(capabilities=CAPS, checksum_choice=b"md4"),
+        make_options(checksum_choice=b"md4", checksum_names=("md4", "md4")),
+        make_options(capabilities=CAPS, checksum_choice=b"md4", checksum_names=("md4", "md4")),
         server_env={b"RSYNC_CHECKSUM_LIST": b"md5"},
     )
     with pytest.raises(UnsupportedError, match=r"^Your --checksum-choice value \(md4\) was refused by the server.$"):

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
 
 import tain
 
@@ -37,3 +41,33 @@ def test_a_server_loads_little() -> None:
     loaded = set(run.stdout.split())
     assert not loaded & SLOW
     assert not [name for name in loaded if name.startswith(("tain.daemon", "tain.transport"))]
+
+
+RUN = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+import tain.cli.main
+code = tain.cli.main.main([b"tain", *map(str.encode, sys.argv[3:])])
+print(code, *sorted(sys.modules))
+"""
+
+
+@pytest.mark.parametrize("words", [["-a"], ["-a", "--no-bar"], ["-a", "--bar"], ["-a", "--summary"]])
+def test_only_a_run_that_draws_loads_what_draws(words: list[str], tmp_path: Path) -> None:
+    root = os.path.dirname(os.path.dirname(tain.__file__))
+    (tmp_path / "s").mkdir()
+    packages = sysconfig.get_paths()["purelib"]
+    ends = [str(tmp_path / "s"), str(tmp_path / "d")]
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", RUN, root, packages, *words, *ends],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, *loaded = run.stdout.split()
+    assert code == "0"
+    # This run is over before a first frame.
+    assert not [name for name in loaded if name == "rich" or name.startswith("rich.") or name == "tain.report.bar"]
+    if words in (["-a"], ["-a", "--no-bar"]):
+        ours = {"display", "explaining", "endblock", "meter", "plain", "watch", "quantities", "explain", "messages"}
+        assert not [name for name in loaded if name.startswith("tain.") and name.rpartition(".")[2] in ours]

@@ -55,6 +55,14 @@ def test_numeric_ids(tmp_path: Path, lines: str, where: module.Roots, numeric: b
     assert view(tmp_path, lines, where=where).numeric_ids is numeric
 
 
+@pytest.mark.parametrize(
+    ("lines", "where", "asked"),
+    [("", NO_CHROOT, True), ("", CHROOT, False), ("[global]\ndaemon chroot = /x\n", NO_CHROOT, False)],
+)
+def test_no_library_is_loaded_from_a_chroot(tmp_path: Path, lines: str, where: module.Roots, asked: bool) -> None:
+    assert view(tmp_path, lines, where=where).system_accounts is asked
+
+
 @pytest.mark.parametrize(("lines", "strict", "seconds"), [("", False, 0), ("", True, 600), ("timeout = 9", True, 9)])
 def test_timeout(tmp_path: Path, lines: str, strict: bool, seconds: int) -> None:
     assert view(tmp_path, lines, strict=strict).timeout == seconds

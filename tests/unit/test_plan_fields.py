@@ -25,6 +25,7 @@ SAMPLES: dict[str, object] = {
     "Sequence[int]": [1],
     "Mapping[str, int]": {},
     "Collection[str]": {"item"},
+    "_AccountLookup": lambda group, key: None,
 }
 #: Python types whose values the core takes as well.
 WIDENED = {"int": {"bool"}, "bool": {"int"}, "bytes": {"str"}, "str": {"bytes"}, "Sequence[bytes]": {"Collection[str]"}}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tain import _core
 from tain.daemon import access, arguments, auth, config, lint, proxyheader, request, text
 from tain.daemon import greeting as server_greeting
 from tain.daemon.conversation import ClosedError, TooManyError
@@ -27,9 +28,9 @@ from tain.options.parse import parse
 from tain.options.refuse import refusals
 from tain.options.resolve import resolve
 from tain.options.resolved import ResolvedOptions
-from tain.session import batch, greeting, handshake, rules
+from tain.session import batch, digests, greeting, handshake, rules
+from tain.session.arguments import unescape
 from tain.session.environment import Environment
-from tain.session.wildcards import unescape, wild
 from tests.unit.fake_core import FakeLink
 
 SEED = os.environ.get("RANDOM_INPUT", "1")
@@ -288,11 +289,11 @@ def test_logins(tmp_path: Path) -> None:
     secrets = tmp_path / "secrets"
     secrets.write_bytes(b"joe:secret\n@staff:word\n")
     secrets.chmod(0o600)
-    good = b"joe " + auth.response(b"md5", b"secret", b"salt")
+    good = b"joe " + digests.response("md5", b"secret", b"salt")
     rules = auth.rules(b"joe, @nogroup:ro, *x*:deny")
 
     def login(line: bytes) -> None:
-        auth.check(line, digest=b"md5", text=b"salt", users=rules, secrets_file=bytes(secrets), strict_modes=True)
+        auth.check(line, digest="md5", text=b"salt", users=rules, secrets_file=bytes(secrets), strict_modes=True)
 
     for data in inputs("login", good, b"root x", b"@staff x"):
         attempt(data, login)
@@ -399,5 +400,5 @@ def test_handshakes() -> None:
 @pytest.mark.parametrize("pattern", [b"*a" * 40, b"**/" * 40, b"[" * 200, b"\\" * 201, b"[[:alpha:]" * 50])
 def test_patterns_take_no_time(pattern: bytes) -> None:
     """Names of users and hosts are matched with patterns by what a peer says."""
-    wild(pattern, b"a" * 300)
-    wild(pattern, b"a/" * 300, fold=True, path=True)
+    _core.wildmatch(pattern, b"a" * 300)
+    _core.wildmatch(pattern, b"a/" * 300)

@@ -188,6 +188,18 @@ pub(crate) fn checksum(py: Python<'_>, source: Input, kind: &str) -> PyResult<Py
 
 /// See the stub.
 #[pyfunction]
+pub(crate) fn seeded_md4(py: Python<'_>, data: &[u8], kind: &str) -> PyResult<Py<PyBytes>> {
+    let kind = SumKind::from_name(kind)
+        .filter(|kind| matches!(kind, SumKind::Md4 | SumKind::Md4Old | SumKind::Md4Unpadded))
+        .ok_or_else(|| Error::Usage(format!("{kind} is no MD4")))
+        .or_raise(py)?;
+    let mut hasher = Hasher::new_whole_file(kind, 0);
+    hasher.update(data);
+    Ok(PyBytes::new(py, hasher.finish().as_slice()).unbind())
+}
+
+/// See the stub.
+#[pyfunction]
 #[pyo3(signature = (source, *, block_size=0, checksum="xxh128"))]
 pub(crate) fn signature(py: Python<'_>, source: Input, block_size: u32, checksum: &str) -> PyResult<Py<PyBytes>> {
     let kind = kind(py, checksum)?;

@@ -95,8 +95,13 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(rules::rules_to_wire, m)?)?;
     m.add_function(wrap_pyfunction!(rules::rules_from_wire, m)?)?;
     m.add_function(wrap_pyfunction!(rules::excluded, m)?)?;
+    m.add_function(wrap_pyfunction!(rules::wildmatch, m)?)?;
+    m.add_function(wrap_pyfunction!(rules::expand_path, m)?)?;
+    m.add_function(wrap_pyfunction!(plan::is_chmod, m)?)?;
+    m.add_function(wrap_pyfunction!(link::varint, m)?)?;
     m.add_function(wrap_pyfunction!(charset::convert, m)?)?;
     m.add_function(wrap_pyfunction!(algorithms::checksum, m)?)?;
+    m.add_function(wrap_pyfunction!(algorithms::seeded_md4, m)?)?;
     m.add_function(wrap_pyfunction!(algorithms::signature, m)?)?;
     m.add_function(wrap_pyfunction!(algorithms::delta, m)?)?;
     m.add_function(wrap_pyfunction!(algorithms::patch, m)?)?;

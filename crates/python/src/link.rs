@@ -180,3 +180,11 @@ impl Link {
         self.lock().bytes_written()
     }
 }
+
+/// See the stub.
+#[pyfunction]
+pub(crate) fn varint(py: Python<'_>, value: i32) -> Py<PyBytes> {
+    let mut out = Vec::new();
+    put_varint(&mut out, value);
+    PyBytes::new(py, &out).unbind()
+}

@@ -1,12 +1,14 @@
 //! `Plan` from keyword arguments.
 
+use std::borrow::Cow;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyString};
-use tain_core::plan::{Handle, Plan as CorePlan, Value};
+use tain_core::plan::{AccountSource, Accounts, Handle, Plan as CorePlan, Value};
+use tain_core::roles::chmod::Chmod;
 
 use crate::errors::OrRaise;
 use crate::link::duplicate;
@@ -47,6 +49,30 @@ fn value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
     )))
 }
 
+/// Accounts that a Python function looks up.
+struct PythonAccounts(Py<PyAny>);
+
+impl PythonAccounts {
+    /// What the function returns for an id or a name; `None` if it raises an exception, too.
+    fn ask<K, V>(&self, group: bool, key: K) -> Option<V>
+    where
+        K: for<'py> IntoPyObject<'py>,
+        V: for<'py> FromPyObject<'py>,
+    {
+        Python::attach(|py| self.0.call1(py, (group, key)).and_then(|found| found.extract(py)).ok())
+    }
+}
+
+impl AccountSource for PythonAccounts {
+    fn name(&self, group: bool, id: u32) -> Option<Vec<u8>> {
+        self.ask(group, id)
+    }
+
+    fn id(&self, group: bool, name: &[u8]) -> Option<u32> {
+        self.ask(group, Cow::from(name))
+    }
+}
+
 /// See the stub.
 #[pyclass(module = "tain._core", frozen)]
 pub struct Plan {
@@ -62,6 +88,11 @@ impl Plan {
         if let Some(fields) = fields {
             for (name, object) in fields {
                 let name = name.extract::<String>()?;
+                if object.is_callable() {
+                    let accounts = Accounts(Arc::new(PythonAccounts(object.unbind())));
+                    plan.set(&name, Value::Accounts(accounts)).or_raise(py)?;
+                    continue;
+                }
                 let value = match value(&object)? {
                     // The plan has its own duplicate, so the caller may close its descriptor.
                     Value::Int(fd) if name.ends_with("_handle") => {
@@ -76,4 +107,10 @@ impl Plan {
         plan.check().or_raise(py)?;
         Ok(Self { inner: Arc::new(plan) })
     }
+}
+
+/// See the stub.
+#[pyfunction]
+pub(crate) fn is_chmod(text: &[u8]) -> bool {
+    !text.is_empty() && Chmod::parse(text).is_some()
 }

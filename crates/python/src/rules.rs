@@ -1,16 +1,19 @@
 //! Filter rules as texts (spec: filters).
 
 use std::io;
+use std::os::fd::RawFd;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use tain_core::error::Error;
+use tain_core::roles::expand::Expansion;
 use tain_core::roles::filter::{daemon_side, read_in_module, read_operator};
-use tain_core::rules::{build, BuildOptions, RuleOptions, RuleSet, Rules, Side, Source};
+use tain_core::rules::{build, pattern, BuildOptions, RuleOptions, RuleSet, Rules, Side, Source};
 use tain_core::tree::operator;
 
 use crate::errors::OrRaise;
+use crate::link::duplicate;
 
 /// One filter option.
 fn source(item: &Bound<'_, PyTuple>) -> PyResult<Source> {
@@ -168,6 +171,17 @@ pub(crate) fn excluded(
     sends: bool,
     parents: bool,
 ) -> PyResult<bool> {
+    let rules = daemon_rules(py, &rules, sends)?;
+    let verdict = if parents {
+        rules.check_path(name, is_dir)
+    } else {
+        rules.check(name, is_dir)
+    };
+    Ok(verdict.is_exclude())
+}
+
+/// A daemon's rules for one direction.
+fn daemon_rules(py: Python<'_>, rules: &[Vec<u8>], sends: bool) -> PyResult<Rules> {
     let options = RuleOptions {
         side: daemon_side(sends),
         delete_excluded: false,
@@ -176,12 +190,34 @@ pub(crate) fn excluded(
     };
     let mut refused = false;
     let mut read = |name: &[u8]| read_named(name, b"", &mut refused);
-    let made = Rules::new(&rules, options, &mut read);
-    let rules = made.map_err(|error| with_refusal(error, refused)).or_raise(py)?;
-    let verdict = if parents {
-        rules.check_path(name, is_dir)
-    } else {
-        rules.check(name, is_dir)
+    let made = Rules::new(rules, options, &mut read);
+    made.map_err(|error| with_refusal(error, refused)).or_raise(py)
+}
+
+/// See the stub.
+#[pyfunction]
+pub(crate) fn wildmatch(pattern: &[u8], text: &[u8]) -> bool {
+    pattern::wildmatch(pattern, text)
+}
+
+/// See the stub.
+#[pyfunction]
+#[pyo3(signature = (path, root=None, *, is_chroot=false, rules=None, sends=true))]
+pub(crate) fn expand_path(
+    py: Python<'_>,
+    path: &[u8],
+    root: Option<RawFd>,
+    is_chroot: bool,
+    rules: Option<Vec<Vec<u8>>>,
+    sends: bool,
+) -> PyResult<Vec<Py<PyBytes>>> {
+    let tree = match root {
+        None => Expansion::anywhere(),
+        Some(root) => {
+            let rules = rules.filter(|rules| !rules.is_empty());
+            let hidden = rules.map(|rules| daemon_rules(py, &rules, sends)).transpose()?;
+            Expansion::in_module(duplicate(root).or_raise(py)?, is_chroot, hidden)
+        }
     };
-    Ok(verdict.is_exclude())
+    Ok(list(py, &py.detach(|| tree.expand(path))))
 }

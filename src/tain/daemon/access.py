@@ -6,8 +6,7 @@ import _socket as socket
 import os
 
 from tain.daemon.names import UNDETERMINED, UNKNOWN, plain_address
-from tain.daemon.text import blanks
-from tain.session.wildcards import has_wildcard, wild
+from tain.daemon.text import blanks, has_wildcard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +88,9 @@ def matches(peer: Peer, word: bytes, *, deny: bool, resolver: Forward | None) ->
     if word.startswith(b"@"):
         return _in_netgroup(word[1:], peer.name)
     if has_wildcard(word):
-        return wild(word, peer.name, fold=True)
+        from tain import _core
+
+        return _core.wildmatch(word, peer.name.lower())
     if word == peer.name.lower() and peer.name not in (UNKNOWN, UNDETERMINED):
         return True
     if b"/" in word:

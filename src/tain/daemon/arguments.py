@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tain.session.wildcards import unescape
+from tain.options import paths
+from tain.session.arguments import unescape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,15 +136,8 @@ def clean(path: bytes) -> bytes:
 
     A final slash or ``.`` is kept, because it means "the contents of". An empty path becomes ``.``.
     """
-    out: list[bytes] = []
-    for part in path.split(b"/"):
-        if part == b"..":
-            if out:
-                out.pop()
-        elif part not in (b"", b"."):
-            out.append(part)
     last = path.rpartition(b"/")[2]
-    text = b"/".join(out)
+    text = paths.clean(b"/" + path)[1:]
     if not text:
         return b"./" if path.endswith(b"/") and path.strip(b"/") else b"."
     if last == b"":

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import binascii
 import os
 import stat
 
 from tain.daemon.text import comma_list
-from tain.options import choices
-from tain.session import oldpeer, operator_file
-from tain.session.digests import md4
-from tain.session.wildcards import wild
+from tain.options.choices import DIGESTS
+from tain.session import digests, operator_file
 from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-#: Strongest first, as in the greeting.
-DIGESTS: tuple[bytes, ...] = tuple(name.encode() for name in choices.DIGESTS)
-#: The prefix of MD4's names for clients before protocol 30, whose input begins with four zero bytes.
-OLD_MD4 = b"md4-"
 
 _MAX_LINE = 1023
 _MAX_FILE = 4 << 20
@@ -53,53 +45,20 @@ class Outcome:
         self.reason = reason
 
 
-def choose_digest(offered: Sequence[bytes] | None, protocol: int, announced: int = 32) -> bytes | None:
-    """The digest for a client that announced this protocol, or None without a common one.
-
-    spec: protocol 10.7; protocol-old 10.2
-    """
-    if offered is None:
-        return b"md5" if protocol >= 30 else oldpeer.md4_kind(announced).encode()
-    for name in DIGESTS:
-        if name in offered:
-            return name
-    return None
-
-
-def too_weak(digest: bytes, floor: bytes) -> str:
+def too_weak(digest: str, floor: str) -> str:
     """The reason why ``auth digest = floor`` forbids *digest*, or nothing."""
-    shown = os.fsdecode(floor)
     if floor not in DIGESTS:
-        return f"the configured 'auth digest = {shown}' is not a supported digest on this build"
-    got = b"md4" if digest.startswith(OLD_MD4) else digest
+        return f"the configured 'auth digest = {floor}' is not a supported digest on this build"
+    got = digest.partition("-")[0]
     if DIGESTS.index(got) > DIGESTS.index(floor):
-        return f"negotiated auth digest {got.decode()} is weaker than the required 'auth digest = {shown}'"
+        return f"negotiated auth digest {got} is weaker than the required 'auth digest = {floor}'"
     return ""
 
 
-def _digest(name: bytes, data: bytes) -> bytes:
-    if name.startswith(OLD_MD4):
-        return md4(b"\0\0\0\0" + data, unpadded=name == b"md4-unpadded")
-    if name == b"md4":
-        return md4(data)
-    import hashlib
-
-    return hashlib.new(name.decode(), data, usedforsecurity=False).digest()
-
-
-def challenge(digest: bytes, address: str) -> bytes:
+def challenge(digest: str, address: str) -> bytes:
     """A new challenge of the digest's length. Errors: `OSError` when the system has no random bytes."""
     seed = os.urandom(32) + address.encode() + b"%d" % os.getpid()
-    return _base64(_digest(digest, seed))
-
-
-def response(digest: bytes, password: bytes, text: bytes) -> bytes:
-    """The answer of a client that knows the password."""
-    return _base64(_digest(digest, password + text))
-
-
-def _base64(data: bytes) -> bytes:
-    return binascii.b2a_base64(data, newline=False).rstrip(b"=")
+    return digests.encode(digest, seed)
 
 
 def rules(value: bytes, *, strict: bool = False) -> list[Rule]:
@@ -234,7 +193,7 @@ def parse_secrets(data: bytes, *, strict: bool = False) -> Secrets:
 def check(
     line: bytes,
     *,
-    digest: bytes,
+    digest: str,
     text: bytes,
     users: Sequence[Rule],
     secrets_file: bytes,
@@ -269,7 +228,7 @@ def check(
     good = False
     # A name without a secret takes as long as a wrong password (SEC-25).
     for candidate in candidates or [None]:
-        matches = hmac.compare_digest(response(digest, b"\0" if candidate is None else candidate, text), answer)
+        matches = hmac.compare_digest(digests.response(digest, b"\0" if candidate is None else candidate, text), answer)
         good |= matches and candidate is not None
     if good:
         return Outcome(user, rule.access), secrets.problems
@@ -278,15 +237,17 @@ def check(
 
 def _match(user: bytes, users: Sequence[Rule]) -> tuple[Rule | None, list[bytes]]:
     """The first rule that matches this user, and the groups by which it matches."""
+    from tain import _core
+
     groups: list[bytes] | None = None
     for rule in users:
         if not rule.group:
-            if wild(rule.pattern, user, path=True):
+            if _core.wildmatch(rule.pattern, user):
                 return rule, []
             continue
         if groups is None:
             groups = groups_of(user)
-        hits = [group for group in groups if wild(rule.pattern, group, path=True)]
+        hits = [group for group in groups if _core.wildmatch(rule.pattern, group)]
         if hits:
             return rule, hits
     return None, []

@@ -17,7 +17,6 @@ from tain.errors import TainError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.daemon.connection import Admitted
     from tain.daemon.conversation import Conversation
     from tain.daemon.log import Log
     from tain.daemon.names import Helper
@@ -39,8 +38,7 @@ def run(
     )
     module_hooks = ModuleHooks()
     try:
-        admitted = connection.admit()
-        return -1 if admitted is None else _serve(admitted, settings, talk, log, module_hooks)
+        return _serve(connection, module_hooks) if connection.admit() else -1
     except RefusalError as refusal:
         return _refuse(refusal, talk, log)
     except DeadlineError:
@@ -92,9 +90,9 @@ def _last_line(text: str | bytes, talk: Conversation) -> None:
         pass
 
 
-def _serve(admitted: Admitted, settings: Settings, talk: Conversation, log: Log, module_hooks: ModuleHooks) -> int:
+def _serve(admitted: Connection, module_hooks: ModuleHooks) -> int:
     """Steps 13 to 24: set up the module, read the request, transfer. Returns the exit code."""
-    section = admitted.section
+    section, settings, talk, log = admitted.section, admitted.settings, admitted.talk, admitted.log
     # Hooks have a time limit of their own, and slow disks are not the client's fault.
     talk.arm(None)
     who = module.identity(section, root=os.geteuid() == 0)
@@ -126,7 +124,7 @@ def _serve(admitted: Admitted, settings: Settings, talk: Conversation, log: Log,
     request.apply_module(view, paths, log, failure=failure)
 
     fields = transfer.plan_fields(admitted, view, chmod=chmod, converter=module_hooks.converter)
-    return transfer.run(request, view, admitted=admitted, fields=fields, talk=talk, log=log)
+    return transfer.run(request, view, admitted=admitted, fields=fields)
 
 
 def _enter(view: ModuleView, who: module.Identity) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 
-from tain.daemon import access, auth, greeting, module, proxyheader, slots
+from tain.daemon import access, auth, greeting, proxyheader, slots
 from tain.daemon.charsets import is_charset
 from tain.daemon.conversation import ClosedError
 from tain.daemon.names import UNDETERMINED, Resolver
-from tain.daemon.refusal import RefusalError
-from tain.daemon.text import blanks
+from tain.daemon.refusal import RefusalError, or_refuse
+from tain.daemon.text import blanks, has_wildcard
+from tain.options.choices import DIGESTS
 from tain.release import OLDEST_PROTOCOL
-from tain.session import agreement, oldpeer, operator_file
-from tain.session.operator_file import with_link_note
-from tain.session.wildcards import has_wildcard
-from tain.system import system_text
+from tain.session import accounts, agreement, digests, oldpeer, operator_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,34 +36,6 @@ def handshake_limit(section: Section) -> float:
     """Seconds for the handshake: the module's timeout if it is shorter."""
     timeout = section.number("timeout")
     return timeout if 0 < timeout < HANDSHAKE_LIMIT else HANDSHAKE_LIMIT
-
-
-class Admitted:
-    """A client that may use a module, and what the connection has learned about it."""
-
-    __slots__ = ("access", "announced", "config", "early_input", "peer", "pid", "protocol", "section", "user")
-
-    def __init__(
-        self, config: Config, section: Section, peer: access.Peer, *, protocol: int, announced: int, early_input: bytes
-    ) -> None:
-        self.config = config
-        self.section = section
-        self.peer = peer
-        #: The agreed protocol, and the number in the client's own greeting.
-        self.protocol = protocol
-        self.announced = announced
-        #: What the client sent for ``early exec``.
-        self.early_input = early_input
-        #: The name that logged in; empty without ``auth users``.
-        self.user = b""
-        #: ``ro`` or ``rw`` when the user's rule says so.
-        self.access = ""
-        #: The process that took the connection (``%p``).
-        self.pid = os.getpid()
-
-    def publish(self, name: bytes, value: bytes) -> None:
-        """Set a variable for the configuration and the hooks of this connection."""
-        self.config.variables.connection[name] = value
 
 
 class Connection:
@@ -92,16 +62,29 @@ class Connection:
         self.protocol = settings.protocol
         #: The number in the client's own greeting.
         self.announced = settings.protocol
-        self.digests: list[bytes] | None = None
+        self.digests: list[str] | None = None
+        #: What the client sent for ``early exec``.
         self.early_input = b""
         self.looked_up = False
         #: Holds the place of ``max connections``.
         self.slot = -1
         self.config: Config
+        #: The module that the client may use, after `admit`.
+        self.section: Section
+        #: The name that logged in; empty without ``auth users``.
+        self.user = b""
+        #: ``ro`` or ``rw`` when the user's rule says so.
+        self.access = ""
+        #: The process that took the connection (``%p``).
+        self.pid = os.getpid()
         self.resolver = Resolver(helper=helper)
 
-    def admit(self) -> Admitted | None:
-        """Greet the client and check that it may use the module it names; None if it only asked for the list.
+    def publish(self, name: bytes, value: bytes) -> None:
+        """Set a variable for the configuration and the hooks of this connection."""
+        self.config.variables.connection[name] = value
+
+    def admit(self) -> bool:
+        """Greet the client and check that it may use the module it names. False if it only asked for the list.
 
         Errors: `RefusalError`, and those of the conversation.
         """
@@ -115,37 +98,25 @@ class Connection:
         self._greet()
         section = self._read_request()
         if section is None:
-            return None
+            return False
+        self.section = section
         self._check_protocol()
         self._check_access(section)
         self._take_slot(section)
         self.talk.arm(handshake_limit(section))
-        admitted = Admitted(
-            self.config,
-            section,
-            self.peer,
-            protocol=self.protocol,
-            announced=self.announced,
-            early_input=self.early_input,
-        )
-        self._log_in(admitted)
+        self._log_in(section)
         self.resolver.close()
-        return admitted
+        return True
 
     # ---- before the first byte of the client
 
     def _configure(self) -> None:
         self.config = self.settings.load()
         # The log file stays that of the listener's start, even if the configuration has changed.
-        for diagnostic in self.config.diagnostics:
-            if diagnostic.level != "note":
-                self.log.error(str(diagnostic))
+        self.log.diagnostics(self.config)
         if self.config.failed:
             raise RefusalError("", "", 1)
         self.resolver.limit = float(self.config.globals.number("tain name lookup timeout") or 5)
-
-    def _publish(self, name: bytes, value: bytes) -> None:
-        self.config.variables.connection[name] = value
 
     def _read_proxy_header(self) -> None:
         if self.over_shell or not self.config.globals.flag("proxy protocol"):
@@ -176,35 +147,24 @@ class Connection:
         if root and not self.looked_up and any(section.flag("reverse lookup") for section in self.config.modules):
             self._look_up()
         # An empty name is not looked up: that would load every source of names.
-        gid = module.group_number(gid_text) if gid_text else None
-        uid = module.user_number(uid_text) if uid_text else None
+        gid = accounts.group_number(gid_text) if gid_text else None
+        uid = accounts.user_number(uid_text) if uid_text else None
         if gid_text and gid is None:
             raise RefusalError("", f"Invalid daemon gid: {os.fsdecode(gid_text)}")
         if uid_text and uid is None:
             raise RefusalError("", f"Invalid daemon uid: {os.fsdecode(uid_text)}")
         if root:
             self.before_chroot()
-            try:
+            with or_refuse(f'daemon chroot("{os.fsdecode(root)}") failed'):
                 os.chroot(root)
                 os.chdir("/")
-            except OSError as error:
-                shown = os.fsdecode(root)
-                raise RefusalError(
-                    "", f'rsync: [Receiver] daemon chroot("{shown}") failed: {system_text(error)}'
-                ) from None
         if gid is not None:
-            try:
+            with or_refuse(f"Unable to set group to daemon gid {gid}"):
                 os.setgid(gid)
                 os.setgroups([gid])
-            except OSError as error:
-                text = f"rsync: [Receiver] Unable to set group to daemon gid {gid}: {system_text(error)}"
-                raise RefusalError("", text) from None
         if uid is not None:
-            try:
+            with or_refuse(f"Unable to set user to daemon uid {uid}"):
                 os.setuid(uid)
-            except OSError as error:
-                text = f"rsync: [Receiver] Unable to set user to daemon uid {uid}: {system_text(error)}"
-                raise RefusalError("", text) from None
 
     # ---- greeting and request (spec: daemon 4.3, 4.4)
 
@@ -295,9 +255,9 @@ class Connection:
         name = os.fsdecode(section.name)
         if not self.looked_up and section.flag("reverse lookup"):
             self._look_up()
-        self._publish(b"RSYNC_MODULE_NAME", section.name)
-        self._publish(b"RSYNC_HOST_ADDR", self.peer.address.encode())
-        self._publish(b"RSYNC_HOST_NAME", self.peer.name)
+        self.publish(b"RSYNC_MODULE_NAME", section.name)
+        self.publish(b"RSYNC_HOST_ADDR", self.peer.address.encode())
+        self.publish(b"RSYNC_HOST_NAME", self.peer.name)
         if not self._host_allowed(section):
             client = f"@ERROR: access denied to {name} from {self.peer.shown}"
             if not section.flag("list"):
@@ -317,11 +277,8 @@ class Connection:
             return
         if limit > 0:
             path = section.text("lock file")
-            try:
+            with or_refuse(f"failed to open lock file {os.fsdecode(path)}", "@ERROR: failed to open lock file"):
                 slot = slots.claim(path, limit)
-            except OSError as error:
-                text = f"rsync: [Receiver] failed to open lock file {os.fsdecode(path)}: {system_text(error)}"
-                raise RefusalError("@ERROR: failed to open lock file", with_link_note(error, text)) from None
             if slot is not None:
                 self.slot = slot
                 return
@@ -329,10 +286,9 @@ class Connection:
             f"@ERROR: max connections ({limit}) reached -- try again later", f"max connections ({limit}) reached"
         )
 
-    def _log_in(self, admitted: Admitted) -> None:
-        section = admitted.section
+    def _log_in(self, section: Section) -> None:
         users = section.text("auth users")
-        admitted.publish(b"RSYNC_USER_NAME", b"")
+        self.publish(b"RSYNC_USER_NAME", b"")
         if not users:
             return
         name = os.fsdecode(section.name)
@@ -342,12 +298,11 @@ class Connection:
             rules = auth.rules(users, strict=self.config.strict)
         except auth.RuleError as error:
             raise RefusalError(refused, f"{failed}: {error}") from None
-        digest = auth.choose_digest(self.digests, self.protocol, self.announced)
+        digest = digests.choose(self.digests, self.protocol, self.announced)
         if digest is None:
-            ours = b" ".join(auth.DIGESTS).decode()
-            text = f"@ERROR: your client does not support one of our daemon-auth checksums: {ours}"
+            text = f"@ERROR: your client does not support one of our daemon-auth checksums: {' '.join(DIGESTS)}"
             raise RefusalError(text, "", 4)
-        floor = section.text("auth digest") or (b"sha256" if self.config.strict else b"")
+        floor = os.fsdecode(section.text("auth digest")) or ("sha256" if self.config.strict else "")
         weak = auth.too_weak(digest, floor) if floor else ""
         if weak:
             raise RefusalError(refused, f"{failed}: {weak}")
@@ -371,5 +326,5 @@ class Connection:
         if outcome.reason:
             whose = "" if outcome.reason == "invalid challenge response" else f" for {os.fsdecode(outcome.user)}"
             raise RefusalError(refused, f"{failed}{whose}: {outcome.reason}")
-        admitted.user, admitted.access = outcome.user, outcome.access
-        admitted.publish(b"RSYNC_USER_NAME", outcome.user)
+        self.user, self.access = outcome.user, outcome.access
+        self.publish(b"RSYNC_USER_NAME", outcome.user)

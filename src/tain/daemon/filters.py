@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import re
 
-from tain.daemon.refusal import RefusalError
+from tain.daemon.refusal import RefusalError, or_refuse
 from tain.errors import TainError
 from tain.session import operator_file
-from tain.session.operator_file import with_link_note
-from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,11 +104,8 @@ def file_rules(path: bytes, sign: bytes) -> list[bytes]:
     if not path:
         return []
     kind = "include" if sign == b"+" else "exclude"
-    try:
+    with or_refuse(f"failed to open {kind} file {os.fsdecode(path)}", code=11):
         data = operator_file.read_walk(path)
-    except OSError as error:
-        line = f"rsync: [Receiver] failed to open {kind} file {os.fsdecode(path)}: {system_text(error)}"
-        raise RefusalError("", with_link_note(error, line), 11) from None
     out: list[bytes] = []
     for entry in data.replace(b"\r", b"\n").split(b"\n"):
         if not entry or entry[:1] in (b"#", b";"):

@@ -8,15 +8,16 @@ from __future__ import annotations
 import os
 import stat
 
-from tain.daemon import auth, filters, module
+from tain.daemon import auth, filters
 from tain.daemon.charsets import is_charset
 from tain.daemon.refusal import RefusalError
 from tain.daemon.sections import ERROR, WARNING, Diagnostic
-from tain.daemon.text import comma_list
+from tain.daemon.text import comma_list, has_wildcard
 from tain.errors import UsageError
 from tain.options.chmod import check_chmod
+from tain.options.choices import DIGESTS
 from tain.options.refuse import refusals
-from tain.session.wildcards import has_wildcard
+from tain.session import accounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def of_module(section: Section, config: Config) -> Iterator[Finding]:
 
 def of_daemon(section: Section) -> Iterator[Finding]:
     """The findings of the global section."""
-    for name, find in (("daemon uid", module.user_number), ("daemon gid", module.group_number)):
+    for name, find in (("daemon uid", accounts.user_number), ("daemon gid", accounts.group_number)):
         value = _plain(section, name)
         if value and find(value) is None:
             yield ERROR, name, f"{name} = {os.fsdecode(value)}: there is no such account"
@@ -92,13 +93,13 @@ def _path(section: Section) -> Iterator[Finding]:
 
 def _accounts(section: Section) -> Iterator[Finding]:
     uid = _plain(section, "uid")
-    if uid and module.user_number(uid) is None:
+    if uid and accounts.user_number(uid) is None:
         yield ERROR, "uid", f"uid = {os.fsdecode(uid)}: there is no such account"
     for position, gid in enumerate(comma_list(_plain(section, "gid"))):
-        if (gid == b"*" and position == 0) or module.group_number(gid) is not None:
+        if (gid == b"*" and position == 0) or accounts.group_number(gid) is not None:
             continue
         other = {b"nobody": b"nogroup", b"nogroup": b"nobody"}.get(gid, b"")
-        known = other and module.group_number(other) is not None
+        known = other and accounts.group_number(other) is not None
         hint = f": this system calls it {os.fsdecode(other)}" if known else ""
         yield ERROR, "gid", f"gid = {os.fsdecode(gid)}: there is no such group{hint}"
 
@@ -118,9 +119,9 @@ def _texts(section: Section) -> Iterator[Finding]:
             check_chmod(value)
         except UsageError:
             yield ERROR, name, f"{name} = {os.fsdecode(value)} is not understood, and would be ignored"
-    digest = _plain(section, "auth digest")
-    if digest and digest not in auth.DIGESTS:
-        yield ERROR, "auth digest", f"nobody can log in: there is no digest {os.fsdecode(digest)}"
+    digest = os.fsdecode(_plain(section, "auth digest"))
+    if digest and digest not in DIGESTS:
+        yield ERROR, "auth digest", f"nobody can log in: there is no digest {digest}"
     charset = _plain(section, "charset")
     if charset and not is_charset(charset):
         yield ERROR, "charset", f"charset = {os.fsdecode(charset)}: there is no such character set"

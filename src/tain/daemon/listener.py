@@ -10,13 +10,14 @@ import socket
 import sys
 import time
 
-from tain.daemon import child, greeting, names, sockopts
+from tain.daemon import child, greeting, names
 from tain.daemon.conversation import Conversation
 from tain.daemon.log import Log
 from tain.digits import INT_MAX, bounded
 from tain.errors import SocketError
 from tain.release import RSYNC_VERSION
 from tain.system import system_text
+from tain.transport import sockopts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def bind(
             problems.append(f"socket({af:d},{kind:d},{proto:d}) failed: {os.strerror(error.errno or 0)}")
             continue
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sockopts.apply(sock, options, warn)
+        sockopts.apply(sock, options, warn, who="[Receiver] ")
         if af == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
@@ -240,9 +241,7 @@ class Listener:
 
     def _reload(self) -> None:
         config = self.settings.load()
-        for diagnostic in config.diagnostics:
-            if diagnostic.level != "note":
-                self.log.error(str(diagnostic))
+        self.log.diagnostics(config)
         if config.failed:
             self.log.error(f"Failed to parse config file: {os.fsdecode(self.settings.file)}")
         else:
@@ -354,7 +353,7 @@ def prepare(sock: socket.socket, options: bytes, log: Log) -> None:
             sock.setsockopt(level, option, 1)
         except OSError:
             pass
-    sockopts.apply(sock, options, log.error)
+    sockopts.apply(sock, options, log.error, who="[Receiver] ")
 
 
 def started(port: int) -> str:

@@ -13,7 +13,7 @@ from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain.daemon.sections import Section
+    from tain.daemon.sections import Config, Section
 
 # syslog.h priorities.
 _INFO, _WARNING = 6, 4
@@ -115,6 +115,12 @@ class Log:
 
     def error(self, line: str) -> None:
         self.write(line, warning=True)
+
+    def diagnostics(self, config: Config) -> None:
+        """Write what was wrong in the configuration; notes are for ``--check-config`` only."""
+        for diagnostic in config.diagnostics:
+            if diagnostic.level != "note":
+                self.error(str(diagnostic))
 
     def closing(self, code: int, where: str) -> None:
         """Write the last line of a failed connection."""

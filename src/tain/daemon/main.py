@@ -215,7 +215,7 @@ def _stand_alone(settings: Settings, options: ResolvedOptions) -> int:
         if config.globals.text("log file") or settings.log_file:
             log = Log()
             log.open(config.globals, settings.log_file)
-            _report(config, log)
+            log.diagnostics(config)
             log.closing(1, "main.py(0)")
         raise UsageError(f"Failed to parse config file: {os.fsdecode(settings.file)}")
     values = config.globals
@@ -245,12 +245,6 @@ def _stand_alone(settings: Settings, options: ResolvedOptions) -> int:
         os._exit(code & 255)
 
 
-def _report(config: Config, log: Log) -> None:
-    for diagnostic in config.diagnostics:
-        if diagnostic.level != "note":
-            log.error(str(diagnostic))
-
-
 def _listen(settings: Settings, options: ResolvedOptions, config: Config, ready: int) -> int:
     from tain.daemon import listener, preload
     from tain.daemon.pidfile import PidFile, PidFileError
@@ -265,7 +259,7 @@ def _listen(settings: Settings, options: ResolvedOptions, config: Config, ready:
     address = options.address or values.text("address")
     try:
         log.open(values, settings.log_file)
-        _report(config, log)
+        log.diagnostics(config)
         if values.flag("proxy protocol") and not values.text("proxy protocol hosts"):
             log.error(_PROXY_WARNING)
         if values.text("pid file"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 
-from tain.daemon.refusal import RefusalError
+from tain.daemon.refusal import RefusalError, or_refuse
 from tain.daemon.text import comma_list
-from tain.digits import bounded
+from tain.options.paths import clean
 from tain.session import operator_file
+from tain.session.accounts import group_number, groups_of, user_number
 from tain.session.operator_file import with_link_note
 from tain.system import system_text
 
@@ -46,7 +47,11 @@ def identity(section: Section, *, root: bool) -> Identity:
     if gid_text:
         for position, item in enumerate(comma_list(gid_text)):
             if item == b"*" and position == 0:
-                gids += _groups_of(os.geteuid() if uid is None else uid)
+                owner = os.geteuid() if uid is None else uid
+                try:
+                    gids += groups_of(owner)
+                except KeyError:
+                    raise RefusalError("@ERROR: getpwuid failed", f"getpwuid({owner}) failed") from None
                 continue
             gid = group_number(item)
             if gid is None:
@@ -62,46 +67,6 @@ def identity(section: Section, *, root: bool) -> Identity:
         else:
             raise RefusalError("@ERROR: invalid gid nobody", "Invalid gid nobody")
     return Identity(uid, gids or None)
-
-
-def _number(text: bytes) -> int | None:
-    value = bounded(text) if text.isdigit() else 0xFFFFFFFF
-    return value if value < 0xFFFFFFFF else None
-
-
-def user_number(text: bytes) -> int | None:
-    """The id of a user by name or digits; None for an unknown user."""
-    import pwd
-
-    if text.isdigit():
-        return _number(text)
-    try:
-        return pwd.getpwnam(os.fsdecode(text)).pw_uid
-    except (KeyError, ValueError):
-        return None
-
-
-def group_number(text: bytes) -> int | None:
-    """The id of a group by name or digits; None for an unknown group."""
-    import grp
-
-    if text.isdigit():
-        return _number(text)
-    try:
-        return grp.getgrnam(os.fsdecode(text)).gr_gid
-    except (KeyError, ValueError):
-        return None
-
-
-def _groups_of(uid: int) -> list[int]:
-    import pwd
-
-    try:
-        entry = pwd.getpwuid(uid)
-    except KeyError:
-        raise RefusalError("@ERROR: getpwuid failed", f"getpwuid({uid}) failed") from None
-    groups = os.getgrouplist(entry.pw_name, entry.pw_gid)
-    return [entry.pw_gid, *(gid for gid in groups if gid != entry.pw_gid)]
 
 
 class Roots:
@@ -139,7 +104,7 @@ def roots(section: Section, *, can_chroot: Callable[[], str], warn: Callable[[st
     full = clean(path)
     munge = section.tri("munge symlinks")
     if wanted:
-        chroot = clean(outer) if marker else full
+        chroot = clean(outer or b"/") if marker else full
         root = clean(b"/" + inner) if marker else b"/"
     else:
         chroot, root = None, full
@@ -147,18 +112,6 @@ def roots(section: Section, *, can_chroot: Callable[[], str], warn: Callable[[st
     if munge is None:
         munge = sanitize or (chroot is None)
     return Roots(full, chroot, root, sanitize=sanitize, munge=munge)
-
-
-def clean(path: bytes) -> bytes:
-    """*path* without doubled slashes and ``.`` components, and with ``..`` resolved as text."""
-    out: list[bytes] = []
-    for part in path.split(b"/"):
-        if part == b"..":
-            if out:
-                out.pop()
-        elif part not in (b"", b"."):
-            out.append(part)
-    return b"/" + b"/".join(out)
 
 
 def chroot_problem() -> str:
@@ -230,28 +183,16 @@ def become(who: Identity) -> None:
     """Change groups and user, and read them back: all or nothing (spec: daemon 7.5, security SEC-39)."""
     if who.gids is not None:
         primary = who.gids[0]
-        try:
+        with or_refuse(f"setgid {primary} failed", "@ERROR: setgid failed"):
             os.setgid(primary)
-        except OSError as error:
-            raise RefusalError(
-                "@ERROR: setgid failed", f"rsync: [Receiver] setgid {primary} failed: {system_text(error)}"
-            ) from None
         if os.geteuid() == 0 or sorted(set(os.getgroups())) != sorted(set(who.gids)):
-            try:
+            with or_refuse("setgroups failed", "@ERROR: setgroups failed"):
                 os.setgroups(who.gids)
-            except OSError as error:
-                raise RefusalError(
-                    "@ERROR: setgroups failed", f"rsync: [Receiver] setgroups failed: {system_text(error)}"
-                ) from None
         if os.getresgid() != (primary,) * 3 or set(os.getgroups()) != set(who.gids):
             raise RefusalError("@ERROR: setgroups failed", "the groups of this process are not those of the module")
     if who.uid is not None:
-        try:
+        with or_refuse(f"setuid {who.uid} failed", "@ERROR: setuid failed"):
             os.setuid(who.uid)
-        except OSError as error:
-            raise RefusalError(
-                "@ERROR: setuid failed", f"rsync: [Receiver] setuid {who.uid} failed: {system_text(error)}"
-            ) from None
         if os.getresuid() != (who.uid,) * 3:
             raise RefusalError("@ERROR: setuid failed", "this process is not who it should be")
         if who.uid != 0 and _regains_root():

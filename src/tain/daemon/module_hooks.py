@@ -6,11 +6,12 @@ import errno
 import os
 
 from tain.daemon.hooks import Converter, Hook, command, environment, run_now
-from tain.daemon.refusal import RefusalError
-from tain.system import system_text
+from tain.daemon.refusal import RefusalError, or_refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from tain.daemon.arguments import Arguments
     from tain.daemon.conversation import Conversation
     from tain.daemon.log import Log
@@ -34,37 +35,28 @@ class ModuleHooks:
             return None
         # Vet the command now: at its time the client is gone and nobody sees the refusal.
         command(section, "post-xfer exec")
-        try:
+        with or_refuse("fork failed", "@ERROR: fork failed"):
             child = os.fork()
-        except OSError as error:
-            text = f"rsync: [Receiver] fork failed: {system_text(error)}"
-            raise RefusalError("@ERROR: fork failed", text) from None
         return _wait_and_run_post(section, child, talk, log) if child else None
 
     def start(self, section: Section, early_input: bytes) -> None:
         """Run ``early exec``; fork the other commands, which wait for the request. Errors: `RefusalError`."""
         if section.raw("early exec"):
             values = {**section.variables.connection, b"RSYNC_REQUEST": b"(NONE)"}
-            try:
+            with _preparing("early exec"):
                 status = run_now(section, "early exec", values, early_input)
-            except OSError as error:
-                raise _unprepared("early exec", error) from None
             if status:
                 # rsync prints this errno: it has reaped the command by then.
                 text = f"rsync: [Receiver] early exec failed: {os.strerror(errno.ECHILD)} ({errno.ECHILD})"
                 raise RefusalError("@ERROR: early exec failed", text)
         if section.raw("pre-xfer exec"):
             self._pre_transfer = Hook(section, "pre-xfer exec")
-            try:
+            with _preparing("pre-xfer exec"):
                 self._pre_transfer.prepare(capture=True)
-            except OSError as error:
-                raise _unprepared("pre-xfer exec", error) from None
         if section.raw("name converter"):
             self.converter = Converter(section)
-            try:
+            with _preparing("name-converter exec"):
                 self.converter.start()
-            except OSError as error:
-                raise _unprepared("name-converter exec", error) from None
 
     def run_pre_transfer(self, section: Section, asked: Arguments, paths: list[bytes]) -> str:
         """Start the converter and run ``pre-xfer exec``. Returns the text for the client when that failed, or nothing.
@@ -99,9 +91,8 @@ class ModuleHooks:
                 hook.abandon()
 
 
-def _unprepared(name: str, error: OSError) -> RefusalError:
-    text = f"rsync: [Receiver] {name} preparation failed: {system_text(error)}"
-    return RefusalError(f"@ERROR: {name} preparation failed", text)
+def _preparing(name: str) -> AbstractContextManager[None]:
+    return or_refuse(f"{name} preparation failed", f"@ERROR: {name} preparation failed")
 
 
 def _wait_and_run_post(section: Section, child: int, talk: Conversation, log: Log) -> int:

@@ -76,6 +76,12 @@ class ModuleView:
         return self.where.chroot is not None and not self.section.raw("name converter")
 
     @property
+    def system_accounts(self) -> bool:
+        """Whether accounts may come from all sources of the system. In a chroot the C library would load the code for
+        them from a tree that clients may write."""
+        return self.where.chroot is None and not self.section.raw("daemon chroot")
+
+    @property
     def charset(self) -> bytes | None:
         """The charset of names on disk; None means no conversion."""
         return self.section.text("charset") or None

@@ -116,6 +116,16 @@ def _forward(name: str) -> list[str]:
         return []
 
 
+def _answer(fd: int, limit: float) -> bytes | None:
+    """All bytes of a pipe, or None if nothing arrives within *limit* seconds."""
+    if not select.select([fd], [], [], limit)[0]:
+        return None
+    data = b""
+    while chunk := os.read(fd, 65536):
+        data += chunk
+    return data
+
+
 def _bounded(function: Callable[[str], Any], argument: str, limit: float) -> Any:
     """``function(argument)`` in a child process, or None after *limit* seconds."""
     read_fd, write_fd = os.pipe()
@@ -129,12 +139,9 @@ def _bounded(function: Callable[[str], Any], argument: str, limit: float) -> Any
             os._exit(0)
     os.close(write_fd)
     try:
-        if not select.select([read_fd], [], [], limit)[0]:
+        data = _answer(read_fd, limit)
+        if data is None:
             os.kill(pid, signal.SIGKILL)
-            return None
-        data = b""
-        while chunk := os.read(read_fd, 65536):
-            data += chunk
         return marshal.loads(data) if data else None
     finally:
         os.close(read_fd)
@@ -207,13 +214,11 @@ class Helper:
                     sock.close()
             finally:
                 os.close(write_fd)
-            if not select.select([read_fd], [], [], limit)[0]:
-                return None
-            data = b""
-            while chunk := os.read(read_fd, 65536):
-                data += chunk
+            data = _answer(read_fd, limit)
         finally:
             os.close(read_fd)
+        if data is None:
+            return None
         if not data:
             # The helper has died, or has no free thread.
             raise BrokenPipeError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tain.errors import SelectionError, UnsupportedError, UsageError
 from tain.escape import printable
+from tain.options.paths import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,37 +116,23 @@ def hides(view: ModuleView, path: bytes, is_dir: bool, base: bytes, *, sends: bo
     """
     from tain import _core
 
-    parts = inside(view, path, base)
-    if not parts:
-        return False
-    name = b"/".join(parts)
-    return _core.excluded(view.rules, name, is_dir, sends=sends, parents=view.strict)
+    name = inside(view, path, base)
+    return bool(name) and _core.excluded(view.rules, name, is_dir, sends=sends, parents=view.strict)
 
 
-def inside(view: ModuleView, path: bytes, base: bytes) -> list[bytes]:
-    """The components of *path* below the module's root, with ``..`` resolved as text."""
+def inside(view: ModuleView, path: bytes, base: bytes) -> bytes:
+    """The part of *path* below the module's root, with ``..`` resolved as text."""
     root = view.root.rstrip(b"/") + b"/"
     if path.startswith(b"/"):
         path = path[len(root) :] if path.startswith(root) else path
     else:
         path = base + b"/" + path
-    parts: list[bytes] = []
-    for part in path.split(b"/"):
-        if part == b"..":
-            parts[-1:] = []
-        elif part not in (b"", b"."):
-            parts.append(part)
-    return parts
+    return clean(b"/" + path)[1:]
 
 
 def _depth(options: ResolvedOptions) -> int:
     """The depth of the destination in the module, from which relative directories start."""
     if options.sender or not options.args:
         return 0
-    depth = 0
-    for part in options.args[-1].split(b"/"):
-        if part == b"..":
-            depth = max(0, depth - 1)
-        elif part not in (b"", b"."):
-            depth += 1
-    return depth
+    path = clean(b"/" + options.args[-1])
+    return 0 if path == b"/" else path.count(b"/")

@@ -48,11 +48,12 @@ def rehearse(settings: Settings) -> None:
     The C library loads its sources of names, and the interpreter specialises the code. In a child both would copy
     pages.
     """
-    from tain.daemon import greeting, module, request
+    from tain.daemon import greeting, request
     from tain.options.refuse import refusals
+    from tain.session import accounts
 
-    module.user_number(b"nobody")
-    module.group_number(b"nogroup")
+    accounts.user_number(b"nobody")
+    accounts.group_number(b"nogroup")
     refused = refusals([], charset=False)
     # The interpreter specialises a function after some calls.
     for _ in range(8):

@@ -12,12 +12,9 @@ from tain.options.parse import parse
 from tain.options.refuse import refusals
 from tain.options.resolve import Finished, resolve
 from tain.options.resolved import ResolvedOptions
-from tain.session.wildcards import expand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tain.daemon.log import Log
     from tain.daemon.module_view import ModuleView
     from tain.options.refuse import Refusals
@@ -127,7 +124,7 @@ def adapt(options: ResolvedOptions, view: ModuleView) -> None:
     section = view.section
     verbosity, cap = section.number("max verbosity"), view.settings.bwlimit
     options.verbose = min(options.verbose, max(verbosity, 0))
-    levels.limit(verbosity, options.info, options.info_priority, options.debug, options.debug_priority)
+    levels.limit(options, verbosity)
     if view.timeout and (not options.timeout or options.timeout > view.timeout):
         options.timeout = view.timeout
     if cap and (not options.bwlimit or options.bwlimit > cap):
@@ -165,11 +162,12 @@ def module_chmod(view: ModuleView, log: Log, *, sender: bool) -> bytes:
 
 def expand_paths(asked: arguments.Arguments, view: ModuleView, *, sender: bool) -> list[bytes]:
     """The requested paths below the module's root, cleaned and with wildcards expanded."""
-    hidden = _hidden(view, sends=sender)
+    from tain import _core
+
     found: list[bytes] = []
     for path in asked.paths:
         cleaned = arguments.clean_source(path) if sender else arguments.clean(path)
-        matches = expand(cleaned, view.root_fd, hidden, locked=view.is_chroot)
+        matches = _core.expand_path(cleaned, view.root_fd, is_chroot=view.is_chroot, rules=view.rules, sends=sender)
         # A destination is one place: a pattern with several matches stays as it is.
         found += matches if sender or len(matches) == 1 else [cleaned]
     return found or [b"."]
@@ -181,16 +179,3 @@ def paths_for_hooks(asked: arguments.Arguments, view: ModuleView, found: list[by
         return found
     plain = b"." in asked.paths
     return [b"/" if path == b"." and not plain else b"/" + path for path in found]
-
-
-def _hidden(view: ModuleView, *, sends: bool) -> Callable[[bytes, bool], bool] | None:
-    """Whether the module's filter hides a name, for wildcards; None for a module without a filter."""
-    if not view.rules:
-        return None
-    from tain import _core
-
-    def hidden(name: bytes, is_dir: bool) -> bool:
-        parts = [part for part in name.split(b"/") if part not in (b"", b".")]
-        return bool(parts) and _core.excluded(view.rules, b"/".join(parts), is_dir, sends=sends)
-
-    return hidden

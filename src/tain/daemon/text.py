@@ -41,6 +41,10 @@ def blanks(data: bytes) -> list[bytes]:
     return data.replace(b",", b" ").split()
 
 
+def has_wildcard(text: bytes) -> bool:
+    return any(byte in b"*?[" for byte in text)
+
+
 def comma_list(data: bytes) -> list[bytes]:
     """The comma rule (spec: daemon 2, rule 14): a leading comma means that only commas split."""
     data = data.strip()

@@ -9,18 +9,16 @@ from tain.errors import TainError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tain._core import PlanFields
-    from tain.daemon.connection import Admitted
-    from tain.daemon.conversation import Conversation
+    from tain.daemon.connection import Connection
     from tain.daemon.hooks import Converter
-    from tain.daemon.log import Log
     from tain.daemon.module_view import ModuleView
     from tain.daemon.request import Request
 
 
-def plan_fields(admitted: Admitted, view: ModuleView, *, chmod: bytes, converter: Converter | None) -> PlanFields:
+def plan_fields(admitted: Connection, view: ModuleView, *, chmod: bytes, converter: Converter | None) -> PlanFields:
     """The fields of the plan that the module decides, and those that name the client."""
     section, where = view.section, view.where
-    return {
+    fields: PlanFields = {
         "process": "daemon",
         "module": view.name,
         "module_path": where.full_path,
@@ -44,11 +42,12 @@ def plan_fields(admitted: Admitted, view: ModuleView, *, chmod: bytes, converter
         "converter_answers_handle": None if converter is None else converter.answers,
         "converter_questions_handle": None if converter is None else converter.questions,
     }
+    if not view.system_accounts:
+        fields["accounts"] = None
+    return fields
 
 
-def run(
-    request: Request, view: ModuleView, *, admitted: Admitted, fields: PlanFields, talk: Conversation, log: Log
-) -> int:
+def run(request: Request, view: ModuleView, *, admitted: Connection, fields: PlanFields) -> int:
     """Serve the request, or send its error. Returns the exit code."""
     from tain import _core
     from tain.daemon.modulelog import ModuleLog
@@ -58,6 +57,7 @@ def run(
     from tain.session.server import DaemonSide, serve
 
     options, refusal = request.options, request.refusal
+    talk, log = admitted.talk, admitted.log
     role = "sender" if options.sender else "Receiver"
     env = Environment(cwd=view.root, stdin=talk.read_fd, stdout=talk.write_fd, stderr=-1)
     env.own_process = True

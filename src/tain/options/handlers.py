@@ -62,7 +62,8 @@ class Pass:
         self.old_args: int | None = None
         self.f_count = 0
         self.delete_groups: set[str] = set()
-        self.usermap_by = self.groupmap_by = ""
+        #: The option that set the map of users, and that of groups.
+        self.mapped_by: dict[str, str] = {}
 
     def apply(self) -> None:
         """Apply all words in order. Errors: the first one that a word, or the parser behind them, raises."""
@@ -88,14 +89,14 @@ class Pass:
     # ---- handlers of single options, in the order of the table
 
     def on_info(self, value: bytes) -> None:
-        self.set_levels(value, "info", self.options.info, self.options.info_priority)
+        self.set_levels("info", value)
 
     def on_debug(self, value: bytes) -> None:
-        self.set_levels(value, "debug", self.options.debug, self.options.debug_priority)
+        self.set_levels("debug", value)
 
-    def set_levels(self, value: bytes, kind: str, values: dict[str, int], owners: dict[str, int]) -> None:
+    def set_levels(self, kind: str, value: bytes) -> None:
         try:
-            levels.apply(value.decode("latin-1"), kind, values, owners, levels.USER, strict=not self.options.server)
+            levels.apply(self.options, kind, value.decode("latin-1"), levels.USER, strict=not self.options.server)
         except levels.HelpWanted as wanted:
             raise Finished(str(wanted)) from None
 
@@ -172,36 +173,29 @@ class Pass:
         self.options.max_alloc_arg = value
 
     def on_usermap(self, value: bytes) -> None:
-        if self.usermap_by:
-            if self.usermap_by == "chown":
-                raise usage_error("--usermap conflicts with prior --chown.")
-            raise usage_error("You can only specify --usermap once.")
-        self.options.usermap, self.usermap_by = value, "usermap"
-        # The client sends -o itself; a server that assumed it would misread the file list.
-        self.options.owner |= not self.options.server
+        self.set_map("user", "usermap", value)
 
     def on_groupmap(self, value: bytes) -> None:
-        if self.groupmap_by:
-            if self.groupmap_by == "chown":
-                raise usage_error("--groupmap conflicts with prior --chown.")
-            raise usage_error("You can only specify --groupmap once.")
-        self.options.groupmap, self.groupmap_by = value, "groupmap"
-        self.options.group |= not self.options.server
+        self.set_map("group", "groupmap", value)
 
     def on_chown(self, value: bytes) -> None:
         user, _, group = value.partition(b":")
-        if user:
-            if self.usermap_by == "usermap":
-                raise usage_error("--chown conflicts with prior --usermap.")
-            if self.usermap_by:
-                raise usage_error("You can only specify a user-affecting --chown once.")
-            self.options.usermap, self.options.owner, self.usermap_by = b"*:" + user, True, "chown"
-        if group:
-            if self.groupmap_by == "groupmap":
-                raise usage_error("--chown conflicts with prior --groupmap.")
-            if self.groupmap_by:
-                raise usage_error("You can only specify a group-affecting --chown once.")
-            self.options.groupmap, self.options.group, self.groupmap_by = b"*:" + group, True, "chown"
+        for kind, name in (("user", user), ("group", group)):
+            if name:
+                self.set_map(kind, "chown", b"*:" + name)
+
+    def set_map(self, kind: str, option: str, value: bytes) -> None:
+        """Set the map of users or groups (*kind*), as *option* asks for it."""
+        before = self.mapped_by.setdefault(kind, option)
+        if before != option:
+            raise usage_error(f"--{option} conflicts with prior --{before}.")
+        if getattr(self.options, kind + "map") is not None:
+            what = f"a {kind}-affecting --chown" if option == "chown" else f"--{option}"
+            raise usage_error(f"You can only specify {what} once.")
+        setattr(self.options, kind + "map", value)
+        # The client sends -o and -g itself; a server that assumed them would misread the file list.
+        if option == "chown" or not self.options.server:
+            setattr(self.options, "owner" if kind == "user" else "group", True)
 
     def on_modify_window(self, value: int) -> None:
         self.options.modify_window, self.options.modify_window_given = value, True
@@ -353,5 +347,5 @@ def resolve_daemon(raw: RawOptions, *, program: str, knows_parameter: Callable[[
         from tain.options.help import missing_arguments
 
         raise missing_arguments(program)
-    levels.apply_verbosity(options.verbose, options.info, options.info_priority, options.debug, options.debug_priority)
+    levels.apply_verbosity(options)
     return options

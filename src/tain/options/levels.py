@@ -5,6 +5,11 @@ from __future__ import annotations
 from tain.digits import bounded
 from tain.errors import UsageError
 from tain.escape import printable
+from tain.options.resolved import ResolvedOptions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 #: Who set a level. A lower priority never overrides a higher one.
 DEFAULT, HELP, USER, LIMIT = 0, 1, 2, 3
@@ -90,13 +95,13 @@ def _item(item: str) -> tuple[str, int]:
     return item[:end], level
 
 
-def apply(text: str, kind: str, levels: dict[str, int], owners: dict[str, int], priority: int, *, strict: bool) -> None:
+def apply(options: ResolvedOptions, kind: str, text: str, priority: int = DEFAULT, *, strict: bool = False) -> None:
     """Set levels from a comma list (in Latin-1, byte for byte). *kind* is "info" or "debug"; *strict* refuses
     unknown words (a client does).
 
     Errors: `UsageError` for an unknown word, `HelpWanted` for ``HELP``; both only when *strict*.
     """
-    words: dict[str, object] = {**INFO} if kind == "info" else {**DEBUG}
+    words, levels, owners = _of(options, kind)
     for item in text.split(","):
         if not item:
             continue
@@ -122,36 +127,33 @@ def apply(text: str, kind: str, levels: dict[str, int], owners: dict[str, int], 
                 owners[word] = priority
 
 
-def apply_verbosity(
-    verbose: int, info: dict[str, int], info_owners: dict[str, int], debug: dict[str, int], debug_owners: dict[str, int]
-) -> None:
-    """Set the levels of ``-v`` given *verbose* times; a word that an option set keeps its level. All words get one."""
-    for word in INFO:
-        info.setdefault(word, 0)
-    for word in DEBUG:
-        debug.setdefault(word, 0)
-    for step in range(min(verbose, 5) + 1):
-        apply(INFO_VERBOSITY[step], "info", info, info_owners, DEFAULT, strict=False)
-        apply(DEBUG_VERBOSITY[step], "debug", debug, debug_owners, DEFAULT, strict=False)
+def apply_verbosity(options: ResolvedOptions) -> None:
+    """Set the levels of ``-v`` as often as given; a word that an option set keeps its level. All words get one."""
+    for kind, steps in (("info", INFO_VERBOSITY), ("debug", DEBUG_VERBOSITY)):
+        words, levels, _ = _of(options, kind)
+        for word in words:
+            levels.setdefault(word, 0)
+        for step in steps[: min(options.verbose, 5) + 1]:
+            apply(options, kind, step)
 
 
-def limit(
-    verbosity: int,
-    info: dict[str, int],
-    info_owners: dict[str, int],
-    debug: dict[str, int],
-    debug_owners: dict[str, int],
-) -> None:
+def limit(options: ResolvedOptions, verbosity: int) -> None:
     """Lower every level to what ``-v`` given *verbosity* times would set (a daemon's ``max verbosity``)."""
-    top_info: dict[str, int] = {}
-    top_debug: dict[str, int] = {}
-    apply_verbosity(max(verbosity, 0), top_info, {}, top_debug, {})
-    for word, level in top_info.items():
-        if info.get(word, 0) > level:
-            info[word], info_owners[word] = level, LIMIT
-    for word, level in top_debug.items():
-        if debug.get(word, 0) > level:
-            debug[word], debug_owners[word] = level, LIMIT
+    top = ResolvedOptions()
+    top.verbose = max(verbosity, 0)
+    apply_verbosity(top)
+    for kind in ("info", "debug"):
+        _, levels, owners = _of(options, kind)
+        for word, level in getattr(top, kind).items():
+            if levels.get(word, 0) > level:
+                levels[word], owners[word] = level, LIMIT
+
+
+def _of(options: ResolvedOptions, kind: str) -> tuple[Collection[str], dict[str, int], dict[str, int]]:
+    """All words of a kind, their levels in *options*, and who set them."""
+    if kind == "info":
+        return INFO, options.info, options.info_priority
+    return DEBUG, options.debug, options.debug_priority
 
 
 def forwarded(levels: dict[str, int], owners: dict[str, int], *, server_sends: bool) -> str:

@@ -198,10 +198,10 @@ def _resolve_compression(options: ResolvedOptions) -> None:
 
 
 def _resolve_levels(options: ResolvedOptions) -> None:
-    levels.apply_verbosity(options.verbose, options.info, options.info_priority, options.debug, options.debug_priority)
+    levels.apply_verbosity(options)
     if options.stats:
         text = "stats3" if options.verbose > 1 else "stats2"
-        levels.apply(text, "info", options.info, options.info_priority, levels.DEFAULT, strict=False)
+        levels.apply(options, "info", text)
 
 
 def _resolve_conflicts(options: ResolvedOptions) -> None:
@@ -314,10 +314,14 @@ def _resolve_output(options: ResolvedOptions) -> None:
         options.itemize_level = min(options.itemize_level, 2)
         options.out_format = b"%i %n%L"
         before = True
+    if options.bar:
+        # The bar shows what these show, and both would write over each other.
+        options.progress = False
+        options.info["PROGRESS"] = 0
     if options.progress and not options.server:
         if not before and options.info["NAME"] == 0:
-            levels.apply("name", "info", options.info, options.info_priority, levels.DEFAULT, strict=False)
-        levels.apply("flist2,progress", "info", options.info, options.info_priority, levels.DEFAULT, strict=False)
+            levels.apply(options, "info", "name")
+        levels.apply(options, "info", "flist2,progress")
     if options.info["NAME"] and options.out_format is None and not options.server:
         options.out_format = b"%n%L"
     if options.explain:

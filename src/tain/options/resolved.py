@@ -160,8 +160,17 @@ class ResolvedOptions(PlanOptions):
     list_only: int = 0
     #: Diagnosis lines: None = when stderr is a terminal.
     hints: bool | None = None
+    #: The progress of the whole run on stderr: None = the variable TAIN_BAR decides.
+    bar: bool | None = None
     #: Print the plan of a dry run in place of names.
     explain: bool = False
+    guard: bool = False
+    #: Rules with commas between them; None = the usual ones, if `guard`.
+    guard_rules: bytes | None = None
+    #: Rules that are left out.
+    allow: bytes | None = None
+    #: The block at the end; a bar implies it.
+    summary: bool = False
 
     # ---- selection
     #: 0 no, 1 weak (``-a``), 2 strong (``-r``).

@@ -6,6 +6,8 @@ The parser, ``--help``, the refusals of daemons and the words for a server are m
 The rows are plain tuples, because every ``--server`` start pays for this module: (long names, short letter, kind of
 argument, action, field of Options or handler, value, direction, metavar, help).
 
+- long names: ``[no-]NAME`` stands for two rows. The second one, ``no-NAME`` and ``no-LETTER``, sets the field to false
+  or 0.
 - kind: "" no argument, "s" text, "i" 32-bit integer, "z" size.
 - action: "set" field to value; "inc" field by one; "text" or "int" field to the argument; "call" a handler of the
   resolver.
@@ -14,6 +16,10 @@ argument, action, field of Options or handler, value, direction, metavar, help).
 """
 
 from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Row:
@@ -62,9 +68,20 @@ class Row:
 
 _Fields = tuple[tuple[str, ...], str, str, str, str, object, str, str, str | None]
 
+
+def _both_ways(rows: tuple[_Fields, ...]) -> Iterator[Row]:
+    """The rows; behind one whose first name has the mark ``[no-]`` stands the row that turns it off."""
+    for longs, short, kind, action, dest, value, forward, metavar, text in rows:
+        first, *others = longs or ("",)
+        name = first.removeprefix("[no-]")
+        yield Row((name, *others) if longs else (), short, kind, action, dest, value, forward, metavar, text)
+        if name != first:
+            off = ("no-" + name, "no-" + short) if short else ("no-" + name,)
+            yield Row(off, "", "", "set", dest, False if value is True else 0, "", "", None)
+
+
 _ROWS: tuple[_Fields, ...] = (
-    (("verbose",), "v", "", "inc", "verbose", None, "both", "", "increase verbosity"),
-    (("no-verbose", "no-v"), "", "", "set", "verbose", 0, "", "", None),
+    (("[no-]verbose",), "v", "", "inc", "verbose", None, "both", "", "increase verbosity"),
     (("info",), "", "s", "call", "info", None, "both", "FLAGS", "fine-grained informational verbosity"),
     (("debug",), "", "s", "call", "debug", None, "", "FLAGS", "fine-grained debug verbosity"),
     (("stderr",), "", "s", "call", "stderr", None, "both", "e|a|c", "change stderr output mode (default: errors)"),
@@ -73,15 +90,12 @@ _ROWS: tuple[_Fields, ...] = (
     (("quiet",), "q", "", "inc", "quiet", None, "both", "", "suppress non-error messages"),
     (("motd",), "", "", "set", "motd", True, "", "", None),
     (("no-motd",), "", "", "set", "motd", False, "", "", "suppress daemon-mode MOTD"),
-    (("checksum",), "c", "", "set", "checksum", True, "both", "", "skip based on checksum, not mod-time & size"),
-    (("no-checksum", "no-c"), "", "", "set", "checksum", False, "", "", None),
+    (("[no-]checksum",), "c", "", "set", "checksum", True, "both", "", "skip based on checksum, not mod-time & size"),
     (("archive",), "a", "", "call", "archive", None, "both", "", "archive mode is -rlptgoD (no -A,-X,-U,-N,-H)"),
-    (("recursive",), "r", "", "set", "recurse", 2, "both", "", "recurse into directories"),
-    (("no-recursive", "no-r"), "", "", "set", "recurse", 0, "", "", None),
+    (("[no-]recursive",), "r", "", "set", "recurse", 2, "both", "", "recurse into directories"),
     (("inc-recursive", "i-r"), "", "", "set", "inc_recurse", True, "", "", "enable incremental recursion"),
     (("no-inc-recursive", "no-i-r"), "", "", "set", "inc_recurse", False, "", "", "disable incremental recursion"),
-    (("relative",), "R", "", "set", "relative", 1, "both", "", "use relative path names"),
-    (("no-relative", "no-R"), "", "", "set", "relative", 0, "", "", None),
+    (("[no-]relative",), "R", "", "set", "relative", 1, "both", "", "use relative path names"),
     (("implied-dirs", "i-d"), "", "", "set", "implied_dirs", True, "", "", None),
     (("no-implied-dirs", "no-i-d"), "", "", "set", "implied_dirs", False, "both", "",
      "don't send implied directories with --relative"),
@@ -91,84 +105,64 @@ _ROWS: tuple[_Fields, ...] = (
     (("suffix",), "", "s", "text", "backup_suffix", None, "both", "SUFFIX",
      "backup suffix (default ~ w/o --backup-dir)"),
     (("update",), "u", "", "set", "update", True, "both", "", "skip files that are newer on the receiver"),
-    (("inplace",), "", "", "set", "inplace", True, "both", "", "update destination files in-place"),
-    (("no-inplace",), "", "", "set", "inplace", False, "", "", None),
+    (("[no-]inplace",), "", "", "set", "inplace", True, "both", "", "update destination files in-place"),
     (("append",), "", "", "call", "append", None, "both", "", "append data onto shorter files"),
     (("append-verify",), "", "", "set", "append", 2, "both", "", "--append w/old data in file checksum"),
     (("no-append",), "", "", "set", "append", 0, "", "", None),
-    (("dirs",), "d", "", "set", "dirs", 2, "both", "", "transfer directories without recursing"),
-    (("no-dirs", "no-d"), "", "", "set", "dirs", 0, "", "", None),
+    (("[no-]dirs",), "d", "", "set", "dirs", 2, "both", "", "transfer directories without recursing"),
     (("old-dirs", "old-d"), "", "", "set", "dirs", 4, "", "", "works like --dirs when talking to old rsync"),
-    (("mkpath",), "", "", "set", "mkpath", True, "push", "", "create destination's missing path components"),
-    (("no-mkpath",), "", "", "set", "mkpath", False, "", "", None),
-    (("links",), "l", "", "set", "links", True, "both", "", "copy symlinks as symlinks"),
-    (("no-links", "no-l"), "", "", "set", "links", False, "", "", None),
+    (("[no-]mkpath",), "", "", "set", "mkpath", True, "push", "", "create destination's missing path components"),
+    (("[no-]links",), "l", "", "set", "links", True, "both", "", "copy symlinks as symlinks"),
     (("copy-links",), "L", "", "set", "copy_links", True, "pull", "", "transform symlink into referent file/directory"),
     (("copy-unsafe-links",), "", "", "set", "copy_unsafe_links", True, "both", "",
      "only \"unsafe\" symlinks are transformed"),
     (("safe-links",), "", "", "set", "safe_links", True, "both", "", "ignore symlinks that point outside the tree"),
-    (("insecure-links",), "", "", "set", "insecure_links", True, "", "",
+    (("[no-]insecure-links",), "", "", "set", "insecure_links", True, "", "",
      "follow attacker-owned symlinks in operator paths"),
-    (("no-insecure-links",), "", "", "set", "insecure_links", False, "", "", None),
     (("confine-root",), "", "s", "text", "confine_root", None, "", "DIR",
      "refuse operator paths resolving outside DIR"),
-    (("munge-links",), "", "", "set", "munge_links", True, "", "", "munge symlinks to make them safe & unusable"),
-    (("no-munge-links",), "", "", "set", "munge_links", False, "", "", None),
+    (("[no-]munge-links",), "", "", "set", "munge_links", True, "", "", "munge symlinks to make them safe & unusable"),
     (("copy-dirlinks",), "k", "", "set", "copy_dirlinks", True, "pull", "",
      "transform symlink to directory into referent directory"),
     (("keep-dirlinks",), "K", "", "set", "keep_dirlinks", True, "push", "",
      "treat symlinked directory on receiver as directory"),
-    (("hard-links",), "H", "", "inc", "hard_links", None, "both", "", "preserve hard links"),
-    (("no-hard-links", "no-H"), "", "", "set", "hard_links", 0, "", "", None),
-    (("perms",), "p", "", "set", "perms", True, "both", "", "preserve permissions"),
-    (("no-perms", "no-p"), "", "", "set", "perms", False, "", "", None),
+    (("[no-]hard-links",), "H", "", "inc", "hard_links", None, "both", "", "preserve hard links"),
+    (("[no-]perms",), "p", "", "set", "perms", True, "both", "", "preserve permissions"),
     (("executability",), "E", "", "set", "executability", True, "push", "", "preserve executability"),
     (("chmod",), "", "s", "call", "chmod", None, "", "CHMOD", "affect file and/or directory permissions"),
     (("acls",), "A", "", "call", "acls", None, "both", "", "preserve ACLs (implies --perms)"),
     (("no-acls", "no-A"), "", "", "set", "acls", False, "", "", None),
-    (("xattrs",), "X", "", "inc", "xattrs", None, "both", "", "preserve extended attributes"),
-    (("no-xattrs", "no-X"), "", "", "set", "xattrs", 0, "", "", None),
-    (("owner",), "o", "", "set", "owner", True, "both", "", "preserve owner (super-user only)"),
-    (("no-owner", "no-o"), "", "", "set", "owner", False, "", "", None),
-    (("group",), "g", "", "set", "group", True, "both", "", "preserve group"),
-    (("no-group", "no-g"), "", "", "set", "group", False, "", "", None),
-    (("devices",), "", "", "set", "devices", True, "both", "", "preserve device files (super-user only)"),
-    (("no-devices",), "", "", "set", "devices", False, "", "", None),
+    (("[no-]xattrs",), "X", "", "inc", "xattrs", None, "both", "", "preserve extended attributes"),
+    (("[no-]owner",), "o", "", "set", "owner", True, "both", "", "preserve owner (super-user only)"),
+    (("[no-]group",), "g", "", "set", "group", True, "both", "", "preserve group"),
+    (("[no-]devices",), "", "", "set", "devices", True, "both", "", "preserve device files (super-user only)"),
     (("copy-devices",), "", "", "set", "copy_devices", True, "pull", "", "copy device contents as a regular file"),
-    (("write-devices",), "", "", "set", "write_devices", True, "push", "",
+    (("[no-]write-devices",), "", "", "set", "write_devices", True, "push", "",
      "write to devices as files (implies --inplace)"),
-    (("no-write-devices",), "", "", "set", "write_devices", False, "", "", None),
     (("specials",), "", "", "set", "specials", True, "both", "", "preserve special files"),
     (("no-specials",), "", "", "set", "specials", False, "both", "", None),
-    (("drop-D",), "", "", "set", "drop_devices", True, "", "", "receiver refuses to create devices/specials"),
-    (("no-drop-D",), "", "", "set", "drop_devices", False, "", "", None),
+    (("[no-]drop-D",), "", "", "set", "drop_devices", True, "", "", "receiver refuses to create devices/specials"),
     ((), "D", "", "call", "D", True, "both", "", "same as --devices --specials"),
     (("no-D",), "", "", "call", "D", False, "", "", None),
-    (("times",), "t", "", "set", "times", True, "both", "", "preserve modification times"),
-    (("no-times", "no-t"), "", "", "set", "times", False, "", "", None),
-    (("atimes",), "U", "", "inc", "atimes", None, "both", "", "preserve access (use) times"),
-    (("no-atimes", "no-U"), "", "", "set", "atimes", 0, "", "", None),
-    (("open-noatime",), "", "", "set", "open_noatime", True, "both", "", "avoid changing the atime on opened files"),
-    (("no-open-noatime",), "", "", "set", "open_noatime", False, "", "", None),
+    (("[no-]times",), "t", "", "set", "times", True, "both", "", "preserve modification times"),
+    (("[no-]atimes",), "U", "", "inc", "atimes", None, "both", "", "preserve access (use) times"),
+    (("[no-]open-noatime",), "", "", "set", "open_noatime", True, "both", "",
+     "avoid changing the atime on opened files"),
     (("crtimes",), "N", "", "call", "crtimes", None, "both", "", "preserve create times (newness)"),
     (("no-crtimes", "no-N"), "", "", "set", "crtimes", False, "", "", None),
-    (("omit-dir-times",), "O", "", "set", "omit_dir_times", True, "push", "", "omit directories from --times"),
-    (("no-omit-dir-times", "no-O"), "", "", "set", "omit_dir_times", False, "", "", None),
-    (("omit-link-times",), "J", "", "set", "omit_link_times", True, "push", "", "omit symlinks from --times"),
-    (("no-omit-link-times", "no-J"), "", "", "set", "omit_link_times", False, "", "", None),
-    (("super",), "", "", "set", "super_user", 1, "push", "", "receiver attempts super-user activities"),
-    (("no-super",), "", "", "set", "super_user", 0, "", "", None),
+    (("[no-]omit-dir-times",), "O", "", "set", "omit_dir_times", True, "push", "", "omit directories from --times"),
+    (("[no-]omit-link-times",), "J", "", "set", "omit_link_times", True, "push", "", "omit symlinks from --times"),
+    (("[no-]super",), "", "", "set", "super_user", 1, "push", "", "receiver attempts super-user activities"),
     (("fake-super",), "", "", "set", "super_user", 2, "", "", "store/recover privileged attrs using xattrs"),
-    (("sparse",), "S", "", "set", "sparse", True, "both", "", "turn sequences of nulls into sparse blocks"),
-    (("no-sparse", "no-S"), "", "", "set", "sparse", False, "", "", None),
+    (("[no-]sparse",), "S", "", "set", "sparse", True, "both", "", "turn sequences of nulls into sparse blocks"),
     (("preallocate",), "", "", "set", "preallocate", True, "push", "", "allocate dest files before writing them"),
     (("dry-run",), "n", "", "set", "dry_run", True, "both", "", "perform a trial run with no changes made"),
     (("whole-file",), "W", "", "set", "whole_file", 1, "both", "", "copy files whole (w/o delta-xfer algorithm)"),
     (("no-whole-file", "no-W"), "", "", "set", "whole_file", 0, "push", "", "use the delta-xfer algorithm"),
     (("checksum-choice", "cc"), "", "s", "text", "checksum_choice", None, "both", "STR",
      "choose the checksum algorithm (aka --cc)"),
-    (("one-file-system",), "x", "", "inc", "one_file_system", None, "both", "", "don't cross filesystem boundaries"),
-    (("no-one-file-system", "no-x"), "", "", "set", "one_file_system", 0, "", "", None),
+    (("[no-]one-file-system",), "x", "", "inc", "one_file_system", None, "both", "",
+     "don't cross filesystem boundaries"),
     (("block-size",), "B", "z", "call", "block_size", None, "both", "SIZE", "force a fixed checksum block-size"),
     (("rsh",), "e", "s", "call", "rsh", None, "", "COMMAND", "specify the remote shell to use"),
     (("rsync-path",), "", "s", "text", "rsync_path", None, "", "PROGRAM",
@@ -194,40 +188,34 @@ _ROWS: tuple[_Fields, ...] = (
      "ignore missing source arguments without error"),
     (("delete-missing-args",), "", "", "set", "delete_missing_args", True, "both", "",
      "delete missing source arguments from destination"),
-    (("ignore-errors",), "", "", "set", "ignore_errors", True, "both", "", "delete even if there are I/O errors"),
-    (("no-ignore-errors",), "", "", "set", "ignore_errors", False, "", "", None),
-    (("force",), "", "", "set", "force", True, "push", "", "force deletion of directories even if not empty"),
-    (("no-force",), "", "", "set", "force", False, "", "", None),
+    (("[no-]ignore-errors",), "", "", "set", "ignore_errors", True, "both", "", "delete even if there are I/O errors"),
+    (("[no-]force",), "", "", "set", "force", True, "push", "", "force deletion of directories even if not empty"),
     (("max-delete",), "", "i", "int", "max_delete", None, "push", "NUM", "don't delete more than NUM files"),
     (("max-size",), "", "z", "call", "max_size", None, "push", "SIZE", "don't transfer any file larger than SIZE"),
     (("min-size",), "", "z", "call", "min_size", None, "push", "SIZE", "don't transfer any file smaller than SIZE"),
     (("max-alloc",), "", "z", "call", "max_alloc", None, "both", "SIZE", "change a limit relating to memory alloc"),
-    (("partial",), "", "", "set", "partial", True, "push", "", "keep partially transferred files"),
-    (("no-partial",), "", "", "set", "partial", False, "", "", None),
+    (("[no-]partial",), "", "", "set", "partial", True, "push", "", "keep partially transferred files"),
     (("partial-dir",), "", "s", "text", "partial_dir", None, "push", "DIR",
      "put a partially transferred file into DIR"),
-    (("delay-updates",), "", "", "set", "delay_updates", True, "push", "", "put all updated files into place at end"),
-    (("no-delay-updates",), "", "", "set", "delay_updates", False, "", "", None),
-    (("prune-empty-dirs",), "m", "", "set", "prune_empty_dirs", True, "push", "",
+    (("[no-]delay-updates",), "", "", "set", "delay_updates", True, "push", "",
+     "put all updated files into place at end"),
+    (("[no-]prune-empty-dirs",), "m", "", "set", "prune_empty_dirs", True, "push", "",
      "prune empty directory chains from file-list"),
-    (("no-prune-empty-dirs", "no-m"), "", "", "set", "prune_empty_dirs", False, "", "", None),
-    (("numeric-ids",), "", "", "set", "numeric_ids", True, "both", "", "don't map uid/gid values by user/group name"),
-    (("no-numeric-ids",), "", "", "set", "numeric_ids", False, "", "", None),
+    (("[no-]numeric-ids",), "", "", "set", "numeric_ids", True, "both", "",
+     "don't map uid/gid values by user/group name"),
     (("usermap",), "", "s", "call", "usermap", None, "push", "STRING", "custom username mapping"),
     (("groupmap",), "", "s", "call", "groupmap", None, "push", "STRING", "custom groupname mapping"),
     (("chown",), "", "s", "call", "chown", None, "push", "USER:GROUP", "simple username/groupname mapping"),
-    (("timeout",), "", "i", "int", "timeout", None, "both", "SECONDS", "set I/O timeout in seconds"),
-    (("no-timeout",), "", "", "set", "timeout", 0, "", "", None),
-    (("contimeout",), "", "i", "int", "contimeout", None, "", "SECONDS", "set daemon connection timeout in seconds"),
-    (("no-contimeout",), "", "", "set", "contimeout", 0, "", "", None),
+    (("[no-]timeout",), "", "i", "int", "timeout", None, "both", "SECONDS", "set I/O timeout in seconds"),
+    (("[no-]contimeout",), "", "i", "int", "contimeout", None, "", "SECONDS",
+     "set daemon connection timeout in seconds"),
     (("ignore-times",), "I", "", "set", "ignore_times", True, "both", "",
      "don't skip files that match size and time"),
     (("size-only",), "", "", "set", "size_only", True, "push", "", "skip files that match in size"),
     (("modify-window",), "@", "i", "call", "modify_window", None, "push", "NUM",
      "set the accuracy for mod-time comparisons"),
     (("temp-dir",), "T", "s", "text", "temp_dir", None, "push", "DIR", "create temporary files in directory DIR"),
-    (("fuzzy",), "y", "", "inc", "fuzzy", None, "push", "", "find similar file for basis if no dest file"),
-    (("no-fuzzy", "no-y"), "", "", "set", "fuzzy", 0, "", "", None),
+    (("[no-]fuzzy",), "y", "", "inc", "fuzzy", None, "push", "", "find similar file for basis if no dest file"),
     (("compare-dest",), "", "s", "call", "basis", "compare", "push", "DIR",
      "also compare destination files relative to DIR"),
     (("copy-dest",), "", "s", "call", "basis", "copy", "push", "DIR", "... and include copies of unchanged files"),
@@ -267,21 +255,17 @@ _ROWS: tuple[_Fields, ...] = (
     (("address",), "", "s", "text", "address", None, "", "ADDRESS", "bind address for outgoing socket to daemon"),
     (("port",), "", "i", "int", "port", None, "", "PORT", "specify double-colon alternate port number"),
     (("sockopts",), "", "s", "text", "sockopts", None, "", "OPTIONS", "specify custom TCP options"),
-    (("blocking-io",), "", "", "set", "blocking_io", 1, "", "", "use blocking I/O for the remote shell"),
-    (("no-blocking-io",), "", "", "set", "blocking_io", 0, "", "", None),
+    (("[no-]blocking-io",), "", "", "set", "blocking_io", 1, "", "", "use blocking I/O for the remote shell"),
     (("outbuf",), "", "s", "call", "outbuf", None, "", "N|L|B", "set out buffering to None, Line, or Block"),
     (("stats",), "", "", "set", "stats", True, "push", "", "give some file-transfer stats"),
-    (("8-bit-output",), "8", "", "set", "eight_bit_output", True, "", "", "leave high-bit chars unescaped in output"),
-    (("no-8-bit-output", "no-8"), "", "", "set", "eight_bit_output", False, "", "", None),
-    (("human-readable",), "h", "", "inc", "human_readable", None, "", "",
+    (("[no-]8-bit-output",), "8", "", "set", "eight_bit_output", True, "", "",
+     "leave high-bit chars unescaped in output"),
+    (("[no-]human-readable",), "h", "", "inc", "human_readable", None, "", "",
      "output numbers in a human-readable format"),
-    (("no-human-readable", "no-h"), "", "", "set", "human_readable", 0, "", "", None),
-    (("progress",), "", "", "set", "progress", True, "", "", "show progress during transfer"),
-    (("no-progress",), "", "", "set", "progress", False, "", "", None),
+    (("[no-]progress",), "", "", "set", "progress", True, "", "", "show progress during transfer"),
     ((), "P", "", "call", "P", None, "push", "", "same as --partial --progress"),
-    (("itemize-changes",), "i", "", "inc", "itemize_level", None, "push", "",
+    (("[no-]itemize-changes",), "i", "", "inc", "itemize_level", None, "push", "",
      "output a change-summary for all updates"),
-    (("no-itemize-changes", "no-i"), "", "", "set", "itemize_level", 0, "", "", None),
     (("remote-option",), "M", "s", "call", "remote_option", None, "both", "OPT",
      "send OPTION to the remote side only"),
     (("out-format", "log-format"), "", "s", "text", "out_format", None, "push", "FORMAT",
@@ -291,8 +275,7 @@ _ROWS: tuple[_Fields, ...] = (
     (("password-file",), "", "s", "text", "password_file", None, "", "FILE", "read daemon-access password from FILE"),
     (("early-input",), "", "s", "text", "early_input", None, "", "FILE", "use FILE for daemon's early exec input"),
     (("list-only",), "", "", "set", "list_only", 2, "both", "", "list the files instead of copying them"),
-    (("bwlimit",), "", "z", "call", "bwlimit", None, "both", "RATE", "limit socket I/O bandwidth"),
-    (("no-bwlimit",), "", "", "set", "bwlimit", 0, "", "", None),
+    (("[no-]bwlimit",), "", "z", "call", "bwlimit", None, "both", "RATE", "limit socket I/O bandwidth"),
     (("stop-after", "time-limit"), "", "s", "call", "stop_after", None, "", "MINS",
      "Stop {name} after MINS minutes have elapsed"),
     (("stop-at",), "", "s", "call", "stop_at", None, "", "y-m-dTh:m", "Stop {name} at the specified point in time"),
@@ -310,9 +293,13 @@ _ROWS: tuple[_Fields, ...] = (
     (("ipv4",), "4", "", "set", "address_family", 4, "", "", "prefer IPv4"),
     (("ipv6",), "6", "", "set", "address_family", 6, "", "", "prefer IPv6"),
     # Names rsync lacks (spec: options 10). Never forwarded.
-    (("hints",), "", "", "set", "hints", True, "", "", "explain likely causes of errors (tain only)"),
-    (("no-hints",), "", "", "set", "hints", False, "", "", None),
+    (("[no-]hints",), "", "", "set", "hints", True, "", "", "explain likely causes of errors (tain only)"),
+    (("[no-]bar",), "", "", "set", "bar", True, "", "", "draw the progress of the whole run on stderr (tain only)"),
+    (("summary",), "", "", "set", "summary", True, "", "", "say at the end what was done and what failed (tain only)"),
     (("explain",), "", "", "set", "explain", True, "", "", "change nothing, and say what a run would do (tain only)"),
+    (("guard",), "", "", "set", "guard", True, "", "", "refuse deletions that look like a mistake (tain only)"),
+    (("guard-rules",), "", "s", "text", "guard_rules", None, "", "LIST", "choose the rules of --guard (tain only)"),
+    (("allow",), "", "s", "text", "allow", None, "", "LIST", "leave these rules of --guard out (tain only)"),
     (("tls",), "", "", "set", "tls", True, "", "", "talk TLS to the daemon (tain only)"),
     (("tls-pin",), "", "s", "text", "tls_pin", None, "", "sha256:HEX", "accept only this TLS certificate (tain only)"),
     (("version",), "V", "", "call", "version", None, "", "", "print the version + other info and exit"),
@@ -343,8 +330,7 @@ _DAEMON_ROWS: tuple[_Fields, ...] = (
     (("log-file",), "", "s", "text", "log_file", None, "", "FILE", 'override the "log file" setting'),
     (("log-file-format",), "", "s", "text", "log_file_format", None, "", "FMT", 'override the "log format" setting'),
     (("sockopts",), "", "s", "text", "sockopts", None, "", "OPTIONS", "specify custom TCP options"),
-    (("verbose",), "v", "", "inc", "verbose", None, "", "", "increase verbosity"),
-    (("no-verbose", "no-v"), "", "", "set", "verbose", 0, "", "", None),
+    (("[no-]verbose",), "v", "", "inc", "verbose", None, "", "", "increase verbosity"),
     (("ipv4",), "4", "", "set", "address_family", 4, "", "", "prefer IPv4"),
     (("ipv6",), "6", "", "set", "address_family", 6, "", "", "prefer IPv6"),
     (("protocol",), "", "i", "int", "protocol", None, "", "NUM", None),
@@ -354,8 +340,8 @@ _DAEMON_ROWS: tuple[_Fields, ...] = (
 )  # fmt: skip
 
 #: A client's and server's options.
-ROWS = tuple(Row(*fields) for fields in _ROWS)
-DAEMON_ROWS = tuple(Row(*fields) for fields in _DAEMON_ROWS)
+ROWS = tuple(_both_ways(_ROWS))
+DAEMON_ROWS = tuple(_both_ways(_DAEMON_ROWS))
 
 #: Never refused by a wildcard term (spec: options 9).
 IMMUNE = frozenset(
@@ -376,7 +362,7 @@ IMMUNE = frozenset(
 )
 
 #: Names for a person at this end, which rsync does not have: a server does not know them.
-CLIENT_ONLY = frozenset({"explain"})
+CLIENT_ONLY = frozenset({"bar", "no-bar", "summary", "explain", "guard", "guard-rules", "allow"})
 #: Names that rsync does not have; a daemon accepts none of them from a client.
 OURS = CLIENT_ONLY | {"hints", "no-hints", "tls", "tls-pin", "check-config"}
 

@@ -80,6 +80,8 @@ class Frame:
         self._shown = shown
         # The last column stays empty: a terminal may wrap after it.
         self._room = width - 1
+        # The cursor waits at the end of the last line, where a terminal shows ^C.
+        self._last_room = width - 3
         self._width = width
         self._glyphs = glyphs
         self._step = step
@@ -178,23 +180,23 @@ class Frame:
         fields = [Field(f"{int(current.fraction * 100)}% of {self._size(current.size)}"), *self._rate_field()]
         if current.left is not None:
             fields.append(Field(f"{duration(current.left)} left", _LEFT))
-        fields = _fit(fields, self._room - _INDENT - 2 - _NAME_LEAST)
-        room = max(self._room - _INDENT - 2 - _width(fields), _NAME_LEAST)
+        fields = _fit(fields, self._last_room - _INDENT - 2 - _NAME_LEAST)
+        room = max(self._last_room - _INDENT - 2 - _width(fields), _NAME_LEAST)
         text = Text(" " * _INDENT + cut(shown_name(current.name, self._encoding), room, self._glyphs.cut) + "  ")
         _append(text, fields)
-        text.truncate(self._room)
+        text.truncate(self._last_room)
         return text
 
     def _line(self, word: str, fields: list[Field], *, name: bytes) -> Text:
         text = Text(f"{word:<{_INDENT}}")
-        fitting = _fit(fields, self._room - _INDENT)
+        fitting = _fit(fields, self._last_room - _INDENT)
         _append(text, fitting)
-        room = self._room - text.cell_len - 2
+        room = self._last_room - text.cell_len - 2
         # A name goes before any other field.
         if name and room >= _NAME_LEAST and len(fitting) == len(fields):
             shown = cut(shown_name(name, self._encoding), room, self._glyphs.cut)
             text.append(" " * (room + 2 - cell_len(shown)) + shown)
-        text.truncate(self._room)
+        text.truncate(self._last_room)
         return text
 
 

@@ -68,6 +68,8 @@ class Output:
         self.tick: Callable[[], None] | None = None
         #: What was written to standard error, for `diagnosis` (None: not collected).
         self.errors_seen: bytearray | None = None
+        #: Receives the number of a stream and the whole lines that are written to it.
+        self.on_lines: Callable[[int, bytes], None] | None = None
         self._held = bytearray()
         # The core sends whole lines, so unbuffered and line-buffered are the same here.
         self._block = outbuf == "b"
@@ -87,6 +89,11 @@ class Output:
     def plain(self, text: bytes) -> None:
         """Lines of our own for standard output, which have been escaped. ``-q`` does not drop them."""
         self._put(STDOUT, text)
+
+    def note(self, text: bytes) -> None:
+        """Lines of our own for standard error, which are no errors: they are not logged, and have been escaped."""
+        self.flush()
+        self._write(STDERR, text)
 
     def _escaped(self, text: bytes) -> bytes:
         return for_screen(text, self.charset, eight_bit=self._eight_bit)
@@ -132,6 +139,8 @@ class Output:
             self._write(STDOUT, data)
 
     def _put(self, stream: int, data: bytes) -> None:
+        if self.on_lines is not None:
+            self.on_lines(stream, data)
         if stream == STDOUT and self._block:
             self._held += data
             if len(self._held) >= _BLOCK:

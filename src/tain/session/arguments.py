@@ -40,6 +40,19 @@ def quote_value(word: bytes) -> bytes:
     return b"".join(b"\\" + word[i : i + 1] if word[i] in special else word[i : i + 1] for i in range(len(word)))
 
 
+def unescape(word: bytes) -> bytes:
+    """Undo `quote_value`: ``\\x`` is ``x``; a backslash at the end stays (spec: daemon 4.6)."""
+    if b"\\" not in word:
+        return word
+    out, at = bytearray(), 0
+    while at < len(word):
+        if word[at] == 0x5C and at + 1 < len(word):
+            at += 1
+        out.append(word[at])
+        at += 1
+    return bytes(out)
+
+
 def quote_path(word: bytes) -> bytes:
     """Escape a path for a shell; wildcards keep their meaning, and escaped wildcards stay escaped.
 

@@ -26,51 +26,42 @@ if TYPE_CHECKING:
         def set_protocol(self, protocol: int) -> None: ...
 
 
-# The bits of the stream flags: for all protocols, from 29 on, and from 30 on.
-_RECURSE, _OWNER, _GROUP, _LINKS, _DEVICES, _HARD_LINKS, _CHECKSUM = range(7)
-_DIRS, _COMPRESS = 7, 8
-_ICONV, _ACLS, _XATTRS, _INPLACE, _APPEND, _APPEND_VERIFY = range(9, 15)
+#: The options of the stream flags, by their bits from 0 on: field, name in messages (none: no message), the first
+#: protocol with the bit, and the field's value when only the bit is known.
+_FLAGS: tuple[tuple[str, str, int, int], ...] = (
+    ("recurse", "--recurse (-r)", 0, 2),
+    ("owner", "--owner (-o)", 0, True),
+    ("group", "--group (-g)", 0, True),
+    ("links", "--links (-l)", 0, True),
+    ("devices", "--devices (-D)", 0, True),
+    ("hard_links", "--hard-links (-H)", 0, 1),
+    ("checksum", "--checksum (-c)", 0, True),
+    ("dirs", "--dirs (-d)", 29, 1),
+    ("compress", "--compress (-z)", 29, True),
+    ("iconv", "", 30, 0),
+    ("acls", "--acls (-A)", 30, True),
+    ("xattrs", "--xattrs (-X)", 30, 1),
+    ("inplace", "--inplace", 30, True),
+    ("append", "--append", 30, 1),
+    ("append", "--append-verify", 30, 2),
+)
 
 
-def stream_flags(options: ResolvedOptions, *, compress: bool) -> int:
-    """The option bits of a header. All are written; a reader uses those of its protocol."""
-    bits = {
-        _RECURSE: bool(options.recurse),
-        _OWNER: options.owner,
-        _GROUP: options.group,
-        _LINKS: options.links,
-        _DEVICES: options.devices,
-        _HARD_LINKS: bool(options.hard_links),
-        _CHECKSUM: options.checksum,
-        _DIRS: options.dirs > 0,
-        _COMPRESS: compress,
-        _ICONV: options.iconv is not None,
-        _ACLS: options.acls,
-        _XATTRS: bool(options.xattrs),
-        _INPLACE: options.inplace,
-        _APPEND: options.append == 1,
-        _APPEND_VERIFY: options.append > 1,
+def _levels(options: ResolvedOptions) -> list[int]:
+    """The level of each option of the stream flags; 0 is off."""
+    special = {
+        "dirs": max(options.dirs, 0),
+        "compress": max(options.compress_asked, 1) if options.compress else 0,
+        "iconv": options.iconv is not None,
+        "--append": options.append == 1,
+        "--append-verify": options.append > 1,
     }
-    return sum(1 << bit for bit, on in bits.items() if on)
+    return [int(special.get(name, special.get(field, getattr(options, field)))) for field, name, _, _ in _FLAGS]
 
 
-#: The names of the options in messages, in the order of the messages.
-_NAMES = {
-    _RECURSE: "--recurse (-r)",
-    _OWNER: "--owner (-o)",
-    _GROUP: "--group (-g)",
-    _LINKS: "--links (-l)",
-    _DEVICES: "--devices (-D)",
-    _HARD_LINKS: "--hard-links (-H)",
-    _CHECKSUM: "--checksum (-c)",
-    _DIRS: "--dirs (-d)",
-    _COMPRESS: "--compress (-z)",
-    _ACLS: "--acls (-A)",
-    _XATTRS: "--xattrs (-X)",
-    _INPLACE: "--inplace",
-    _APPEND: "--append",
-    _APPEND_VERIFY: "--append-verify",
-}
+def stream_flags(options: ResolvedOptions) -> int:
+    """The option bits of a header. All are written; a reader uses those of its protocol."""
+    return sum(1 << bit for bit, level in enumerate(_levels(options)) if level)
 
 
 def flag_messages(options: ResolvedOptions, flags: int, protocol: int) -> list[str]:
@@ -78,57 +69,33 @@ def flag_messages(options: ResolvedOptions, flags: int, protocol: int) -> list[s
 
     An option with several levels counts as set only at the level that ``-a``, or a single letter, gives (observed).
     """
-    now = {
-        _RECURSE: options.recurse,
-        _OWNER: options.owner,
-        _GROUP: options.group,
-        _LINKS: options.links,
-        _DEVICES: options.devices,
-        _HARD_LINKS: options.hard_links,
-        _CHECKSUM: options.checksum,
-        _DIRS: max(options.dirs, 0),
-        _COMPRESS: max(options.compress_asked, 1) if options.compress else 0,
-        _ACLS: options.acls,
-        _XATTRS: options.xattrs,
-        _INPLACE: options.inplace,
-        _APPEND: options.append == 1,
-        _APPEND_VERIFY: options.append > 1,
-    }
-    last = _CHECKSUM if protocol < 29 else _COMPRESS if protocol < 30 else _APPEND_VERIFY
     messages = []
-    for bit, name in _NAMES.items():
+    for bit, (level, (_, name, least, _)) in enumerate(zip(_levels(options), _FLAGS, strict=True)):
         wanted = flags >> bit & 1
-        if bit <= last and int(now[bit]) != wanted:
+        if name and protocol >= least and level != wanted:
             messages.append(f"{'Setting' if wanted else 'Clearing'} the {name} option to match the batchfile.")
     return messages
 
 
 def apply_flags(options: ResolvedOptions, flags: int, protocol: int) -> ResolvedOptions:
     """The options of the batch: its bits win over the command line. Errors: `UsageError` for ``--iconv``."""
-
-    def is_set(bit: int) -> bool:
-        return bool(flags >> bit & 1)
-
-    if protocol >= 30 and is_set(_ICONV) != (options.iconv is not None):
-        verb = "specify" if is_set(_ICONV) else "Do not specify"
-        text = f"{verb} the --iconv option to use this batch file."
-        raise UsageError(f"Please {text}" if is_set(_ICONV) else text)
     new = options.copy()
-    new.recurse = (options.recurse or 2) if is_set(_RECURSE) else 0
-    new.owner = is_set(_OWNER)
-    new.group = is_set(_GROUP)
-    new.links = is_set(_LINKS)
-    new.devices = is_set(_DEVICES)
-    new.hard_links = (options.hard_links or 1) if is_set(_HARD_LINKS) else 0
-    new.checksum = is_set(_CHECKSUM)
-    if protocol >= 29:
-        new.dirs = max(options.dirs, 1) if is_set(_DIRS) else 0
-        new.compress = is_set(_COMPRESS)
-    if protocol >= 30:
-        new.acls = is_set(_ACLS)
-        new.xattrs = (options.xattrs or 1) if is_set(_XATTRS) else 0
-        new.inplace = is_set(_INPLACE)
-        new.append = 2 if is_set(_APPEND_VERIFY) else 1 if is_set(_APPEND) else 0
+    appends = 0
+    for bit, (level, (field, _, least, value)) in enumerate(zip(_levels(options), _FLAGS, strict=True)):
+        is_set = bool(flags >> bit & 1)
+        if protocol < least:
+            continue
+        if field == "iconv":
+            if is_set != bool(level):
+                verb = "Please" if is_set else "Do not"
+                raise UsageError(f"{verb} specify the --iconv option to use this batch file.")
+        elif field == "append":
+            appends = value if is_set else appends
+            new.append = appends
+        elif isinstance(value, bool):
+            setattr(new, field, is_set)
+        else:
+            setattr(new, field, (level or value) if is_set else 0)
     return new
 
 
@@ -176,30 +143,18 @@ def read_header(link: HeaderLink, options: ResolvedOptions) -> tuple[int, Agreed
 # ---------------------------------------------------------------------------------------------- writing
 
 
-def varint(value: int) -> bytes:
-    """The 1 to 5 byte form of spec: protocol 4.3."""
-    raw = (value & 0xFFFFFFFF).to_bytes(4, "little").rstrip(b"\0")
-    if not raw:
-        return b"\0"
-    extra = len(raw) - 1
-    top = raw[-1]
-    room = 1 << (7 - extra)
-    if top >= room:
-        extra += 1
-        return bytes(((0xFF00 >> extra) & 0xFF,)) + raw
-    return bytes((((0xFF00 >> extra) & 0xFF) | top,)) + raw[:-1]
-
-
 def first_bytes(options: ResolvedOptions) -> bytes:
     """The part of a batch that is known before the handshake: the stream flags."""
-    return stream_flags(options, compress=options.compress).to_bytes(4, "little")
+    return stream_flags(options).to_bytes(4, "little")
 
 
 def header(agreed: Agreed) -> bytes:
     """The bytes between the stream flags and the stream."""
+    from tain import _core
+
     out = agreed.protocol.to_bytes(4, "little")
     if agreed.protocol >= 30:
-        out += varint(agreed.compat)
+        out += _core.varint(agreed.compat)
     return out + (agreed.seed & 0xFFFFFFFF).to_bytes(4, "little")
 
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 
-from tain.digits import bounded
 from tain.errors import UnsupportedError, UsageError
 from tain.escape import printable
+from tain.session import accounts
 from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tain.options.resolved import ResolvedOptions
     from tain.session.environment import Environment
-
-#: One more than the largest number of 32 bits, which means "no id".
-ID_END = (1 << 32) - 1
 
 
 def become(options: ResolvedOptions, env: Environment, role: str) -> None:
@@ -27,9 +24,11 @@ def become(options: ResolvedOptions, env: Environment, role: str) -> None:
     if not env.own_process:
         raise UnsupportedError("rsync: --copy-as changes the ids of a whole process, which is not this session's own")
     name, colon, group = spec.partition(b":")
-    uid, gids = _user(name, role, need_groups=not colon)
-    if colon:
-        gids = [_group(group)]
+    uid = _known(accounts.user_number(name), "user", name)
+    try:
+        gids = [_known(accounts.group_number(group), "group", group)] if colon else accounts.groups_of(uid)
+    except KeyError:
+        raise UsageError(f"rsync: [{role}] getpwuid failed: Success (0)") from None
     try:
         what = "setgid"
         os.setgid(gids[0])
@@ -43,42 +42,8 @@ def become(options: ResolvedOptions, env: Environment, role: str) -> None:
     options.super_user = -1
 
 
-def _number(text: bytes) -> int | None:
-    if not text.isdigit():
-        return None
-    value = bounded(text)
-    if value >= ID_END:
-        raise UsageError(f"Invalid ID number: {printable(text)}")
-    return value
-
-
-def _user(name: bytes, role: str, *, need_groups: bool) -> tuple[int, list[int]]:
-    """The uid, and all groups of the user, its own first."""
-    import pwd
-
-    uid = _number(name)
-    try:
-        if uid is None:
-            uid = pwd.getpwnam(os.fsdecode(name)).pw_uid
-        if not need_groups:
-            return uid, []
-    except (KeyError, ValueError):
-        raise UsageError(f"Invalid copy-as user: {printable(name)}") from None
-    try:
-        entry = pwd.getpwuid(uid)
-    except KeyError:
-        raise UsageError(f"rsync: [{role}] getpwuid failed: Success (0)") from None
-    gids = os.getgrouplist(entry.pw_name, entry.pw_gid)
-    return uid, [entry.pw_gid, *(gid for gid in gids if gid != entry.pw_gid)]
-
-
-def _group(name: bytes) -> int:
-    import grp
-
-    gid = _number(name)
-    if gid is not None:
-        return gid
-    try:
-        return grp.getgrnam(os.fsdecode(name)).gr_gid
-    except (KeyError, ValueError):
-        raise UsageError(f"Invalid copy-as group: {printable(name)}") from None
+def _known(number: int | None, what: str, name: bytes) -> int:
+    if number is None:
+        text = "Invalid ID number" if name.isdigit() else f"Invalid copy-as {what}"
+        raise UsageError(f"{text}: {printable(name)}")
+    return number

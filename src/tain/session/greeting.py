@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from tain.digits import INT_MAX, bounded
 from tain.errors import SocketError, StartupError, StreamError, UnsupportedError, UsageError
 from tain.escape import printable
 from tain.options.choices import DIGESTS
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
         def flush(self) -> None: ...
 
 
+_BLANKS = b" \t\n\v\f\r"
+_PREFIX = b"@RSYNCD:"
 #: Longest line of a daemon that is read (spec: protocol 10).
 LINE_LIMIT = 5119
 #: Most bytes of ``--early-input``.
@@ -48,26 +51,45 @@ class Greeting:
         #: None when the line had no list.
         self.digests = names
 
+    def agreed(self, ours: int) -> int:
+        """The protocol of this connection; our sub-protocol is 0 (spec: protocol 10.3)."""
+        if self.protocol > ours:
+            return ours
+        # An equal number with another sub is a pre-release of it, and so is a lower one with a sub.
+        return self.protocol - bool(self.sub)
+
 
 def parse_greeting(line: bytes) -> Greeting | None:
-    """Number, optional sub, optional list; None when the line is no greeting."""
-    if not line.startswith(b"@RSYNCD: "):
+    """Number, optional sub, optional list, as scanf would read them; None when the line is no greeting."""
+    if not line.startswith(_PREFIX):
         return None
-    numbers, blank, names = line[9:].partition(b" ")
-    number, dot, sub = numbers.partition(b".")
-    if not number.isdigit() or len(number) > 9 or (dot and not sub.isdigit()) or len(sub) > 9:
+    body = line[len(_PREFIX) :]
+    number, rest = _integer(body.lstrip(_BLANKS))
+    if number is None:
         return None
-    listed = names.decode("ascii", "replace").split() if blank else None
-    return Greeting(int(number), int(sub) if dot else None, listed)
+    sub = _integer(rest[1:].lstrip(_BLANKS))[0] if rest[:1] == b"." else None
+    _, blank, names = body.lstrip(b" ").partition(b" ")
+    listed = [name.decode("ascii", "replace") for name in names.split()] if blank else None
+    # -1 is rsync's value for a missing number.
+    return Greeting(number, None if sub is not None and sub < 0 else sub, listed)
 
 
-def agree_greeting(own: int, peer: Greeting) -> int:
-    """The protocol of two greetings; our sub-protocol is 0 (spec: protocol 10.3)."""
-    sub = peer.sub or 0
-    if peer.protocol > own:
-        return own
-    # An equal number with another sub is a pre-release of it, and so is a lower one with a sub.
-    return peer.protocol - 1 if sub else peer.protocol
+def _integer(text: bytes) -> tuple[int | None, bytes]:
+    """The decimal number at the front and the rest of the text; None without a number."""
+    sign = text[:1] in (b"-", b"+")
+    rest = text[sign:].lstrip(b"0123456789")
+    digits = text[sign : len(text) - len(rest)]
+    if not digits:
+        return None, text
+    # No protocol is that large.
+    number = bounded(digits, INT_MAX)
+    return (-number if text[:1] == b"-" else number), rest
+
+
+def tail(own: int, peer: Greeting | None) -> bytes:
+    """The part of our greeting behind `oldpeer.LEAD`, after the greeting *peer* or before it (None)."""
+    number = None if peer is None else peer.protocol
+    return oldpeer.greeting_tail(own, number, peer is not None and bool(peer.digests), " ".join(DIGESTS))
 
 
 def module_name(path: bytes, *, shell: bool = False) -> bytes:
@@ -112,7 +134,7 @@ class Conversation:
                 line = self._line()
                 peer = None if line is None else parse_greeting(line)
             if peer is not None or not first:
-                self._link.write(self._tail(own, peer))
+                self._link.write(tail(own, peer))
                 self._link.flush()
             if not first:
                 line = self._line()
@@ -134,7 +156,7 @@ class Conversation:
         # Without a common protocol, send no request (spec: protocol-old 12).
         agree_protocol(own, peer.protocol, server=False)
         self._digests = peer.digests
-        self.protocols = (agree_greeting(own, peer), peer.protocol)
+        self.protocols = (peer.agreed(own), peer.protocol)
 
     def _greeted_first(self) -> bool:
         """Whether to read the daemon's greeting before sending the number of ours: an old daemon accepts none above 30.
@@ -143,12 +165,6 @@ class Conversation:
         if self._wait is None or oldpeer.may_be_old(self._options):
             return False
         return self._wait(oldpeer.DAEMON_GREETING_WAIT)
-
-    @staticmethod
-    def _tail(own: int, peer: Greeting | None) -> bytes:
-        """The rest of our greeting, after the daemon's greeting *peer* or before it (None)."""
-        number = None if peer is None else peer.protocol
-        return oldpeer.greeting_tail(own, number, peer is not None and peer.digests is not None, " ".join(DIGESTS))
 
     def open_module(self, name: bytes, user: bytes | None) -> bool:
         """Ask for a module, or with an empty *name* for the list. False when the daemon has ended the conversation."""

@@ -82,14 +82,7 @@ class Offer:
 def forced_sums(options: ResolvedOptions) -> tuple[str, str] | None:
     """Transfer and file checksum of ``--checksum-choice``, or None to negotiate. "auto" beside
     a name is not negotiated: it means the checksum that the protocol implies."""
-    choice = options.checksum_choice
-    if not choice:
-        return None
-    first, comma, second = choice.decode("ascii", "replace").lower().partition(",")
-    pair = [("xxh64" if name == "xxhash" else name) for name in (first, second if comma else first)]
-    if pair == ["auto", "auto"]:
-        return None
-    return pair[0], pair[1]
+    return None if options.checksum_names == ("auto", "auto") else options.checksum_names
 
 
 def _default_sum(protocol: int) -> str:

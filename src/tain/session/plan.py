@@ -206,11 +206,19 @@ def _process_fields(options: ResolvedOptions, env: Environment) -> PlanFields:
     return {
         "am_root": am_root(options),
         "fake_super": options.fake_super,
+        "accounts": _account,
         "groups": sorted({os.getegid(), *os.getgroups()}),
         "umask": umask(),
         "pid": env.pid,
         "cwd": env.cwd,
     }
+
+
+def _account(group: bool, key: bytes | int) -> bytes | int | None:
+    # Few runs need an account that is not in the two files, which the core reads itself.
+    from tain.session import accounts
+
+    return accounts.find(group, key)
 
 
 def _agreed_fields(options: ResolvedOptions, agreed: Agreed) -> PlanFields:

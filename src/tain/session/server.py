@@ -424,19 +424,15 @@ def _report_early(error: TainError, out: Output, role: str, *, sender: bool) -> 
 
 def _expand_paths(options: ResolvedOptions) -> None:
     """Expand the patterns among the secluded words, which no shell has expanded."""
-    from tain.session.wildcards import expand
+    from tain import _core
 
-    root = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        point, paths = options.args[:1], options.args[1:]
-        found = [expand(path, root, follow=True) for path in paths]
-        if options.sender:
-            options.args = point + [name for names in found for name in names]
-        elif found and len(found[0]) == 1:
-            # A destination is one place.
-            options.args = point + found[0]
-    finally:
-        os.close(root)
+    point, paths = options.args[:1], options.args[1:]
+    found = [_core.expand_path(path) for path in paths]
+    if options.sender:
+        options.args = point + [name for names in found for name in names]
+    elif found and len(found[0]) == 1:
+        # A destination is one place.
+        options.args = point + found[0]
 
 
 #: Options that no server receives, but that a twin has from its parent, of which it is a fork (spec: options 0, 5.7).

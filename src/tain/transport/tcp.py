@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 
-from tain.digits import INT_MAX, bounded
 from tain.errors import ConnectTimeout, SocketError, UsageError
 from tain.escape import printable
 from tain.system import system_text
-from tain.transport import proxy
+from tain.transport import proxy, sockopts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,40 +17,6 @@ if TYPE_CHECKING:
 
 #: The daemon's port.
 PORT = 873
-
-#: Socket options by name: level, number, and a fixed value for the ones that take none.
-_SOCKOPTS: dict[bytes, tuple[int, int, int | None]] = {
-    b"SO_KEEPALIVE": (socket.SOL_SOCKET, socket.SO_KEEPALIVE, None),
-    b"SO_REUSEADDR": (socket.SOL_SOCKET, socket.SO_REUSEADDR, None),
-    b"SO_BROADCAST": (socket.SOL_SOCKET, socket.SO_BROADCAST, None),
-    b"SO_SNDBUF": (socket.SOL_SOCKET, socket.SO_SNDBUF, None),
-    b"SO_RCVBUF": (socket.SOL_SOCKET, socket.SO_RCVBUF, None),
-    b"SO_SNDLOWAT": (socket.SOL_SOCKET, socket.SO_SNDLOWAT, None),
-    b"SO_RCVLOWAT": (socket.SOL_SOCKET, socket.SO_RCVLOWAT, None),
-    b"SO_SNDTIMEO": (socket.SOL_SOCKET, socket.SO_SNDTIMEO, None),
-    b"SO_RCVTIMEO": (socket.SOL_SOCKET, socket.SO_RCVTIMEO, None),
-    b"TCP_NODELAY": (socket.IPPROTO_TCP, socket.TCP_NODELAY, None),
-    b"IPTOS_LOWDELAY": (socket.IPPROTO_IP, socket.IP_TOS, 0x10),
-    b"IPTOS_THROUGHPUT": (socket.IPPROTO_IP, socket.IP_TOS, 0x08),
-}
-
-
-def set_options(sock: socket.socket, text: bytes, warn: Callable[[bytes], None]) -> None:
-    """Apply ``--sockopts``: ``NAME[=VALUE]`` words split by commas, tabs and spaces. Failures are only reported."""
-    for word in text.replace(b",", b" ").split():
-        name, equals, value = word.partition(b"=")
-        found = _SOCKOPTS.get(name)
-        if found is None:
-            warn(b"Unknown socket option " + name + b"\n")
-            continue
-        level, number, fixed = found
-        if fixed is not None and equals:
-            warn(b"syntax error -- " + name + b" does not take a value\n")
-        wanted = fixed if fixed is not None else (bounded(value, INT_MAX) if value.isdigit() else 0) if equals else 1
-        try:
-            sock.setsockopt(level, number, wanted)
-        except OSError as error:
-            warn(b"rsync: failed to set socket option %s: %s\n" % (name, system_text(error).encode()))
 
 
 class Connector:
@@ -128,7 +94,7 @@ class Connector:
         if self._address is not None and not self._bind(sock, family):
             return False
         if self._sockopts is not None:
-            set_options(sock, self._sockopts, self._warn)
+            sockopts.apply(sock, self._sockopts, lambda line: self._warn(os.fsencode(line) + b"\n"))
         if deadline is not None:
             # settimeout(0) would make the socket non-blocking.
             sock.settimeout(max(deadline - time.monotonic(), 0.001))

@@ -127,6 +127,7 @@ ATTRS = [
     row("TRF-6-new-umask", "-rtiE src/ dst/", "src/ src/a;m=0755 src/b;m=0111", umask=0o077),
     *ways("TRF-6-chmod", "-rtiE --chmod=u+x", "src/ src/a;m=0644 dst/ dst/a;m=0640"),
     *ways("TRF-5-chmod", "-ai --chmod=D2755,F600", "src/ src/a;m=0777 src/d/b;m=4755 dst/ dst/a"),
+    *ways("TRF-5-chmod-digits", "-ai --chmod=DD000755,F00600", "src/ src/a;m=0777 src/d/b;m=0644 dst/"),
     *ways("TRF-5-chmod-nop", "-rti --chmod=o-rwx", "src/ src/a;m=0777 src/d/;m=0777 dst/ dst/a"),
     *ways("TRF-5-dir-zero", "-ai", "src/ src/d/;m=0000 dst/"),
     row("TRF-5-dir-user", "-ai src/ dst/", "src/ src/d/b src/d/e/f src/d/;m=0500 src/d/e/;m=0555", user=True),

@@ -50,6 +50,10 @@ FILTERED += [
     filtered("relative-hidden-name", "-rR {url}/ex got/", conf="exclude = ex\n"),
     filtered("wildcard-through-a-link", "-r {url}/to/* got/", "mod/rel/a mod/rel/b/c mod/to->rel"),
     filtered("wildcard-through-an-absolute-link", "-r {url}/to/* got/", "mod/rel/a mod/to->/no/such"),
+    filtered("wildcard-class", "-r {url}/[[:lower:]]* got/", "mod/a mod/B mod/1 mod/b/c"),
+    filtered("wildcard-class-negated", "-r {url}/[^[:digit:]]* got/", "mod/a mod/B mod/1 mod/2/c"),
+    filtered("wildcard-backslash", ["-r", "{url}/a\\[/*", "got/"], "mod/a[/x mod/ab/y"),
+    filtered("wildcard-two-levels", "-r {url}/*/./b*/c got/", "mod/a/b1/c mod/a/b2/c mod/d/b/e mod/b"),
     filtered("push-to-a-link-to-nothing", "-r src/ {url}/to/", "mod/to->/no/such/place src/f", conf=WRITE),
     filtered("push-file-to-a-link-to-nothing", "src/f {url}/to/q", "mod/to->/no/such/place src/f", conf=WRITE),
 ]

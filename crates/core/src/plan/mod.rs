@@ -10,7 +10,7 @@ mod value;
 
 pub use levels::{Debug, Info};
 pub use names::{AltDest, Charset, CompressKind, DeleteWhen, FilesFrom, Process, StderrMode, SumKind};
-pub use value::{FromValue, Handle, Value};
+pub use value::{AccountSource, Accounts, FromValue, Handle, Value};
 
 use crate::error::{Error, Result};
 use crate::event::Subscription;
@@ -216,6 +216,8 @@ plan! {
         numeric_ids: bool = false,
         /// This end alone takes ids as numbers: nothing of it is on the wire (spec: daemon 3.2).
         own_numeric_ids: bool = false,
+        /// Users and groups that are not in `/etc/passwd` and `/etc/group`. `None`: there are no others.
+        accounts: Option<Accounts> = None,
         /// Names and ids come from a program: what it answers, and where it is asked (spec: daemon 11).
         converter_answers_handle: Option<Handle> = None,
         converter_questions_handle: Option<Handle> = None,

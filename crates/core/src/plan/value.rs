@@ -22,6 +22,41 @@ pub enum Value {
     Map(Vec<(String, Value)>),
     /// A held descriptor.
     Handle(Handle),
+    /// Where accounts are looked up.
+    Accounts(Accounts),
+}
+
+/// A look-up of users and groups in all sources of the system, which only the caller can ask.
+pub trait AccountSource: Send + Sync {
+    /// The name of a user, or with `group` of a group.
+    fn name(&self, group: bool, id: u32) -> Option<Vec<u8>>;
+    /// The id of a user, or with `group` of a group.
+    fn id(&self, group: bool, name: &[u8]) -> Option<u32>;
+}
+
+/// The source of accounts that a plan holds.
+#[derive(Clone)]
+pub struct Accounts(pub Arc<dyn AccountSource>);
+
+impl std::fmt::Debug for Accounts {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Accounts")
+    }
+}
+
+impl PartialEq for Accounts {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl FromValue for Accounts {
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Accounts(accounts) => Some(accounts),
+            _ => None,
+        }
+    }
 }
 
 /// A descriptor that a plan holds open.

@@ -37,15 +37,12 @@ pub struct Chmod {
 }
 
 impl Chmod {
-    /// `None` when a clause is not valid.
+    /// `None` when a clause is not valid. An empty text has no clauses.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let mut clauses = Vec::new();
-        for clause in text.split(|&b| b == b',') {
-            if clause.is_empty() {
-                continue;
-            }
-            clauses.push(parse_clause(clause)?);
+        if text.is_empty() {
+            return Some(Self::default());
         }
+        let clauses = text.split(|&b| b == b',').map(parse_clause).collect::<Option<_>>()?;
         Some(Self { clauses })
     }
 
@@ -124,17 +121,24 @@ fn set_ids(who: u32) -> u32 {
     bits
 }
 
+/// The text behind a run of `byte`, which means the same as one.
+fn skip(text: &[u8], byte: u8) -> &[u8] {
+    let length = text.iter().take_while(|&&b| b == byte).count();
+    &text[length..]
+}
+
 fn parse_clause(clause: &[u8]) -> Option<(Which, Action)> {
-    let (which, rest) = match clause[0] {
-        b'D' => (Which::Dirs, &clause[1..]),
-        b'F' => (Which::Files, &clause[1..]),
+    let (which, rest) = match clause.first()? {
+        b'D' => (Which::Dirs, skip(clause, b'D')),
+        b'F' => (Which::Files, skip(clause, b'F')),
         _ => (Which::All, clause),
     };
     if rest.first().is_some_and(u8::is_ascii_digit) {
-        if rest.len() > 4 || !rest.iter().all(|b| (b'0'..=b'7').contains(b)) {
+        let digits = skip(rest, b'0');
+        if digits.len() > 4 || !digits.iter().all(|b| (b'0'..=b'7').contains(b)) {
             return None;
         }
-        let value = rest.iter().fold(0, |v, b| v * 8 + u32::from(b - b'0'));
+        let value = digits.iter().fold(0, |v, b| v * 8 + u32::from(b - b'0'));
         return Some((which, Action::Octal(value)));
     }
     let at = rest.iter().position(|b| matches!(b, b'+' | b'-' | b'='))?;
@@ -209,6 +213,8 @@ mod tests {
             ("+t", 0o640, 0o1640, 0o1755),
             ("F+x", 0o640, 0o751, 0o755),
             ("a=r,u+w", 0o640, 0o644, 0o644),
+            ("000644", 0o600, 0o644, 0o644),
+            ("DDg+w,FF00600", 0o640, 0o600, 0o775),
             ("7777", 0o640, 0o7777, 0o7777),
             ("D+X", 0o640, 0o640, 0o755),
             ("g+s,o-x", 0o640, 0o2640, 0o2754),
@@ -242,7 +248,9 @@ mod tests {
                 "{text} on a directory"
             );
         }
-        for bad in ["q", "go=u-w", "a-x+X", "DF+x", "u+ug", "88", "77777"] {
+        for bad in [
+            "q", "go=u-w", "a-x+X", "DF+x", "u+ug", "88", "77777", "u+r,", ",u+r", "u+r,,g+w",
+        ] {
             assert_eq!(Chmod::parse(bad.as_bytes()), None, "{bad}");
         }
     }

@@ -7,6 +7,7 @@ mod apply;
 mod converter;
 mod place;
 mod reading;
+mod system;
 
 use acls::{listed, read_acl, same_access};
 pub(crate) use place::Place;
@@ -20,9 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::compare::{is_dir, is_link, Wanted};
 use super::filter::{Filters, Perishable};
 use crate::error::Result;
-use crate::flist::{
-    self, xattr as wire, IdFiles, IdLookup, IdMap, Segment, Tables, Who, XattrLedger, XattrSet, XattrValue,
-};
+use crate::flist::{self, xattr as wire, IdLookup, IdMap, Segment, Tables, Who, XattrLedger, XattrSet, XattrValue};
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::role::Role;
@@ -32,6 +31,7 @@ use crate::tree::{fake, Root, Stat};
 use crate::wire::ints::Source;
 use crate::wire::item::ItemFlags;
 use converter::Converter;
+use system::SystemIds;
 
 /// What the receiving side knows about metadata. Clones share it.
 #[derive(Clone)]
@@ -54,13 +54,8 @@ pub(crate) fn ids_of(plan: &Plan, report: &Report) -> Arc<dyn IdLookup> {
         &plan.attrs.converter_questions_handle,
     ) {
         (Some(answers), Some(questions)) => Arc::new(Converter::new(report, answers, questions)),
-        _ => system_ids(),
+        _ => Arc::new(SystemIds::new(plan.attrs.accounts.clone())),
     }
-}
-
-fn system_ids() -> Arc<dyn IdLookup> {
-    let read = |path: &str| std::fs::read(path).unwrap_or_default();
-    Arc::new(IdFiles::parse(&read("/etc/passwd"), &read("/etc/group")))
 }
 
 /// The map from the sender's ids to ours that the options ask for. Faults in it are reported.

@@ -5,6 +5,7 @@ pub(crate) mod compare;
 pub(crate) mod delete;
 pub(crate) mod dest;
 pub mod exchange;
+pub mod expand;
 pub mod filter;
 pub(crate) mod generator;
 pub(crate) mod landing;

@@ -478,6 +478,11 @@ impl Root {
         })
     }
 
+    /// Whether the link `rel` leads to nothing beneath this root. What it leads to outside is not looked up.
+    pub fn dangles(&self, rel: &[u8]) -> bool {
+        matches!(self.resolve(rel, OFlags::PATH | OFlags::CLOEXEC), Err(Errno::NOENT))
+    }
+
     // ---- directories
 
     /// The entries of a directory in one arena. Links in `rel` are followed as among parents. Errors on the way are in

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
     from tain.session.batch import BatchFile
+    from tain.session.client.display import Display
+    from tain.session.client.guards import Guard
     from tain.session.environment import Environment
 
 
@@ -69,6 +71,10 @@ class Request:
         #: The list of ``--files-from``; None: the list comes from standard input or from the peer, or there is none.
         self.files_from: bytes | None = None
         self.batch: BatchFile | None = None
+        #: What may refuse the deletions of the run.
+        self.guard: Guard | None = None
+        #: What is shown beyond rsync's own lines.
+        self.display: Display | None = None
         #: The figures of the transfer, once there are any.
         self.summary: _core.Summary | None = None
 

@@ -84,9 +84,21 @@ class Run:
             write_batch_fd=request.batch.fd if request.batch is not None else None,
             twin=self.twin,
             files_from_data=request.files_from,
-            extra={"events": request.events} if request.events else None,
+            extra=self.extra_fields(),
         )
         return _core.Plan(**fields)
+
+    def extra_fields(self) -> _core.PlanFields | None:
+        """Fields that do not follow from the options of rsync."""
+        request = self.request
+        fields: _core.PlanFields = {}
+        if request.guard is not None and request.guard.counts and not (self.job.host and self.job.am_sender):
+            fields["events"] = {*request.events, "deletions"}
+        elif request.events:
+            fields["events"] = request.events
+        if request.display is not None and request.display.look_ahead:
+            fields["look_ahead"] = request.display.look_ahead
+        return fields or None
 
     # ---- the end
 
@@ -95,7 +107,7 @@ class Run:
         options, out = self.options, self.out
         self.env.transfer = transfer
         try:
-            summary = self.request.summary = output.pump(transfer, out, self.request.on_events)
+            summary = self.request.summary = self.pump(transfer)
         finally:
             self.env.transfer = None
         whole = summary.code in output.WHOLE_RUN and not summary.error and not summary.reported
@@ -123,6 +135,23 @@ class Run:
         role, own = ("sender", code) if self.job.am_sender else ("generator", 0)
         self.trace.exit(role, own, code, dry_run=options.dry_run)
         return code
+
+    def pump(self, transfer: _core.Run) -> _core.Summary:
+        """Write the output of *transfer* until its end."""
+        request = self.request
+        guard, on_events = request.guard, request.on_events
+
+        def judged(events: list[_core._Event]) -> None:
+            if guard is not None:
+                guard.answer(transfer, events)
+            if request.on_events is not None:
+                request.on_events(events)
+
+        if guard is not None:
+            on_events = judged
+        if request.display is None:
+            return output.pump(transfer, request.out, on_events)
+        return request.display.pump(transfer, request.job, on_events)
 
     def print_figures(self, summary: _core.Summary, agreed: Agreed, level: int) -> None:
         """The figures of ``--stats`` from *level* 2, and the summary."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import TainError, UsageError
+from tain.errors import TainError, UnsupportedError, UsageError
 from tain.report import output
 from tain.session import oldpeer
 from tain.session.client.local import LocalRun, TwinRun, needs_twin
@@ -35,6 +35,8 @@ def run(options: ResolvedOptions, env: Environment) -> int:
     if hints and not options.quiet:
         seen = client.out.errors_seen = bytearray()
         env.shell_stderr = lambda data: pass_on(data, env.stderr, seen)
+    if options.bar or options.summary or (options.bar is None and env.get(b"TAIN_BAR")):
+        client.display()
     try:
         code = client.run()
     except TainError as error:
@@ -44,6 +46,7 @@ def run(options: ResolvedOptions, env: Environment) -> int:
         client.out.flush()
     if explain is not None and client.summary is not None and code in output.WHOLE_RUN:
         explain.show(client.summary, client.job, client.out)
+    client.end(code)
     if code and client.out.errors_seen:
         client.explain()
     return code
@@ -100,6 +103,17 @@ class Client:
         self._request.read()
         return choose(self._request).run()
 
+    def display(self) -> None:
+        """Show progress and an end block, if the options or the environment ask for them."""
+        from tain.session.client.display import display
+
+        self._request.display = display(self._request.options, self._request.env, self.out)
+
+    def end(self, code: int) -> None:
+        """Print the end block of a run whose exit code is *code*, if one is wanted."""
+        if self._request.display is not None:
+            self._request.display.end(self.summary, code)
+
     def explain(self) -> None:
         """Print likely causes of the errors that were printed (spec: daemon 16.3)."""
         from tain.diagnosis import hints
@@ -113,14 +127,33 @@ class Client:
         out.log = log
 
 
+def guard(request: Request) -> None:
+    """Refuse what a guard refuses by its arguments, and let it judge the rest. Errors: `guards.Refused`, `UsageError`,
+    `UnsupportedError`."""
+    from tain.session.client import guards
+
+    rules = guards.read_rules(request.options)
+    if rules is not None and request.job.destination is not None:
+        request.guard = guards.Guard(rules, request.options, request.env, request.out)
+        request.guard.check(request.job)
+        if request.guard.counts and request.job.host is None and needs_twin(request):
+            raise UnsupportedError(
+                "rsync: --guard cannot judge the deletions of a run that writes a batch or converts names"
+            )
+
+
 def choose(request: Request) -> LocalRun | TwinRun | ShellRun | DaemonRun | ReplayRun:
     """The kind of run that the arguments mean. Errors: `UsageError`."""
     if request.options.read_batch is not None:
+        if request.options.guard or request.options.guard_rules is not None:
+            raise UnsupportedError("rsync: --guard cannot judge the deletions of a batch")
         from tain.session.client.replay import ReplayRun
 
         return ReplayRun(request)
     request.locate()
     job = request.job
+    if request.options.guard or request.options.guard_rules is not None:
+        guard(request)
     if job.host is not None and oldpeer.is_old(request.options.protocol):
         request.speak_old(request.options.protocol)
     options = request.options

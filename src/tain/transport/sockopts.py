@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 
-from tain.daemon.text import blanks
 from tain.digits import INT_MAX, bounded
 from tain.system import system_text
 
@@ -31,9 +30,9 @@ _OPTIONS: dict[bytes, tuple[int, int, int | None]] = {
 }
 
 
-def apply(sock: socket.socket, text: bytes, warn: Callable[[str], object]) -> None:
-    """Set every option of the list; *warn* reports those that cannot be set."""
-    for word in blanks(text):
+def apply(sock: socket.socket, text: bytes, warn: Callable[[str], object], *, who: str = "") -> None:
+    """Set every option of the list ``NAME[=VALUE]``; *warn* reports those that cannot be set, as from *who*."""
+    for word in text.replace(b",", b" ").split():
         name, equals, value = word.partition(b"=")
         shown = os.fsdecode(name)
         row = _OPTIONS.get(name)
@@ -47,4 +46,4 @@ def apply(sock: socket.socket, text: bytes, warn: Callable[[str], object]) -> No
         try:
             sock.setsockopt(level, option, number)
         except OSError as error:
-            warn(f"rsync: [Receiver] failed to set socket option {shown}: {system_text(error)}")
+            warn(f"rsync: {who}failed to set socket option {shown}: {system_text(error)}")

@@ -1,0 +1,181 @@
+"""UI-9: the block of ``--summary`` for every kind of end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tain.report.endblock import Causes, end_block
+from tests import programs
+from tests.programs import PROGRAM, environment, need_root
+
+SHELL = """#!/bin/sh
+shift
+exec sh -c "$*"
+"""
+
+
+class Run:
+    """A directory with a source, a destination and a stand-in for a remote shell."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        (home / "s/a").mkdir(parents=True)
+        (home / "d").mkdir()
+        for number in range(10):
+            (home / f"s/a/{number}").write_text("x" * 1000)
+        (home / "rsh").write_text(SHELL)
+        (home / "rsh").chmod(0o755)
+
+    def __call__(self, *words: str, user: bool = False) -> tuple[int, str]:
+        """Exit code and standard error, with times as ``0:00``."""
+        assert PROGRAM
+        end = programs.run([PROGRAM, *words], cwd=self.home, env=environment(str(self.home)), user=user)
+        return end.code, re.sub(r"\b\d+:\d\d\b", "0:00", end.err.decode())
+
+    def shell(self, *words: str) -> tuple[int, str]:
+        return self(*words, "-e", str(self.home / "rsh"), f"--rsync-path={PROGRAM}")
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    # Another user can reach it, unlike tmp_path.
+    with tempfile.TemporaryDirectory(prefix="tain-summary-") as home:
+        os.chmod(home, 0o755)
+        yield Run(Path(home))
+
+
+def test_a_first_run_and_a_second_one(run: Run) -> None:
+    (run.home / "d/old").write_text("")
+    assert run("-a", "--delete", "--summary", "s/", "d/") == (
+        0, "done  10 files, 10.0 kB in 0:00\n      11 new  1 deleted  1 in place before\n"
+    )  # fmt: skip
+    assert run("-a", "--delete", "--summary", "s/", "d/") == (
+        0, "done  nothing to copy: 12 entries, 10.0 kB, all as they should be (0:00)\n"
+    )  # fmt: skip
+
+
+def test_a_dry_run_would(run: Run) -> None:
+    assert run("-an", "--summary", "s/", "d/")[1].startswith("would  10 files, 10.0 kB in 0:00\n")
+
+
+def test_a_remote_run_names_what_travelled(run: Run) -> None:
+    code, text = run.shell("-az", "--summary", "s/", f"h:{run.home}/d/")
+    assert code == 0
+    assert re.fullmatch(r"done  10 files, 10.0 kB in 0:00 \([\d.]+ k?B travelled, [\d.]+ times less\)\n.*\n", text), (
+        text
+    )
+
+
+def test_without_the_option_there_is_none(run: Run) -> None:
+    assert run("-a", "s/", "d/") == (0, "")
+
+
+def test_unreadable_files_are_grouped(run: Run) -> None:
+    need_root()
+    for name in ("1", "2", "3"):
+        (run.home / "s/a" / name).chmod(0)
+    os.chown(run.home / "d", 65534, 65534)
+    code, text = run("-rt", "--summary", "s/", "d/", user=True)
+    assert code == 23
+    block = text[text.index("INCOMPLETE") :]
+    assert block == (
+        "INCOMPLETE (code 23): 3 of 12 entries failed, all else is right\n"
+        f"      permission denied (13)  3  reading, here  {run.home}/s/a/1  {run.home}/s/a/2\n"
+        "      10 files, 10.0 kB in 0:00\n"
+        "      11 new  1 in place before\n"
+    )
+
+
+def test_a_source_that_does_not_exist(run: Run) -> None:
+    code, text = run("-a", "--summary", "nosuch", "s/", "d/")
+    assert code == 23
+    assert f"no such file or directory (2)  1  reading, here  {run.home}/nosuch\n" in text
+
+
+def test_deletions_that_were_left_out(run: Run) -> None:
+    need_root()
+    (run.home / "d/old").write_text("")
+    (run.home / "s/closed").mkdir(mode=0)
+    os.chown(run.home / "d", 65534, 65534)
+    code, text = run("-r", "--delete-after", "--summary", "s/", "d/", user=True)
+    assert code == 23
+    assert f"permission denied (13)  1  listing, here  {run.home}/s/closed\n" in text
+    assert "      deletions were left out: the source could not be read completely\n" in text
+    assert (run.home / "d/old").exists()
+
+
+def test_a_full_disk(run: Run) -> None:
+    need_root()
+    disk = run.home / "small"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        (run.home / "s/big").write_bytes(b"x" * 300_000)
+        code, text = run("-a", "--summary", "s/", "small/")
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    assert code == 11
+    assert "FAILED (code 11) after 0:00: no space left on device on" in text
+    assert "no space left on device (28)" in text
+
+
+def test_a_peer_that_is_lost(run: Run) -> None:
+    (run.home / "rsh").write_text("#!/bin/sh\nexit 9\n")
+    code, text = run.shell("-a", "--summary", "s/", f"h:{run.home}/d/")
+    assert code == 12
+    assert "FAILED (code 12) after 0:00: " in text
+
+
+def test_an_interrupt(run: Run) -> None:
+    (run.home / "s/z").mkdir()
+    (run.home / "s/z/big").write_bytes(b"x" * 50_000_000)
+    assert PROGRAM
+    process = subprocess.Popen(
+        [PROGRAM, "-a", "--bwlimit=1000", "--summary", "s/", "d/"], cwd=run.home,
+        env=environment(str(run.home)), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, text = process.communicate(timeout=20)
+    assert process.returncode == 20
+    assert re.search(r"^STOPPED \(code 20\) after 0:0\d: received SIGINT.*; \d+ files? (is|are) safely there$", text,
+                     re.MULTILINE), text  # fmt: skip
+
+
+def test_usage_errors_have_no_block(run: Run) -> None:
+    code, text = run("--summary", "--nosuch")
+    assert code == 1 and "FAILED" not in text
+
+
+class _Problem:
+    def __init__(self, path: bytes, number: int | None, side: str = "here") -> None:
+        self.path, self.errno, self.action, self.side = path, number, "writing", side
+
+
+def test_causes_are_limited_and_sorted() -> None:
+    causes = Causes()
+    for number in range(1, 12):
+        for name in range(number):
+            causes.add(_Problem(b"f%d" % name, number, "peer"))
+    lines = causes.lines("backup1", "utf-8")
+    assert len(lines) == 9
+    assert lines[0].split("  ")[-2:] == ["f0", "f1"] and "writing, backup1" in lines[0]
+    assert lines[-1] == "      and 3 more causes"
+
+
+def test_names_cannot_write_on_the_terminal() -> None:
+    causes = Causes()
+    causes.add(_Problem(b"a\x1b[31m\n\xff", errno.EACCES))
+    assert causes.lines("", "utf-8") == ["      permission denied (13)  1  writing, here  a?[31m??"]
+    assert end_block(None, 10, 41.5, Causes()).startswith("FAILED (code 10) after 0:41: error in socket IO")
