@@ -193,3 +193,19 @@ def test_asyncssh(server: str, sshd: Sshd, source: Path, tmp_path: Path) -> None
 
     asyncio.run(main())
     assert tree(source) == tree(there) == tree(tmp_path / "back")
+
+
+def test_the_command_passes_on_what_a_shell_says(tmp_path: Path, tain: str) -> None:
+    """Unchanged, in either way; with hints it counts for them."""
+    shell = tmp_path / "shell"
+    shell.write_text("#!/bin/sh\nprintf 'ssh: connect to host h port 22: \\377\\n' >&2\nexit 255\n")
+    shell.chmod(0o755)
+    texts = {}
+    for word in ("--hints", "--no-hints"):
+        run = subprocess.run([tain, "-a", word, "-e", shell, "h:x", tmp_path / "y"], capture_output=True, timeout=30)
+        assert run.returncode == 255
+        texts[word] = run.stderr
+    lines = texts["--no-hints"].splitlines()
+    assert lines[0] == b"ssh: connect to host h port 22: \xff"
+    assert b"hint[D9]" in texts["--hints"]
+    assert [line for line in texts["--hints"].splitlines() if not line.startswith(b"hint[")] == lines
