@@ -1,17 +1,35 @@
-"""tain: a drop-in rsync, with a Python API. Everything public is here; nothing below is."""
+"""tain: a drop-in rsync, with a Python API. Everything public is here; nothing below is, but `tain.events` and
+`tain.transports`."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from tain import events as events
+    from tain import transports as transports
     from tain.api import (
+        BACKUP,
+        MIRROR,
+        MOVE,
+        PUBLISH,
+        Daemon,
+        Entry,
+        Guard,
         Item,
+        Module,
+        Options,
         Result,
         Statistics,
         Transfer,
         checksum,
         delta,
+        list,
+        list_async,
+        modules,
         patch,
         patch_file,
+        retry,
+        run,
         signature,
+        snapshot,
         sync,
         sync_async,
     )
@@ -37,33 +55,41 @@ if TYPE_CHECKING:
         UsageError,
         VanishedFiles,
     )
-    from tain.keywords import Options
+    from tain.problems import Cause, Hint, Problem
+
+    __version__: str
 
 __all__ = [
-    "ConnectTimeout", "DeleteLimit", "DiagnosticsError", "FileError", "Interrupted", "IpcError", "Item",
-    "MemoryLimitError", "Options", "PartialTransfer", "PeerExit", "ProtocolError", "RemoteShellError", "Result",
-    "SelectionError", "SocketError", "StartupError", "Statistics", "StreamError", "TainError", "Transfer",
-    "TransferTimeout", "UnsupportedError", "UsageError", "VanishedFiles", "checksum", "delta", "patch", "patch_file",
-    "signature", "sync", "sync_async",
+    "BACKUP", "MIRROR", "MOVE", "PUBLISH", "Cause", "ConnectTimeout", "Daemon", "DeleteLimit", "DiagnosticsError",
+    "Entry", "FileError", "Guard", "Hint", "Interrupted", "IpcError", "Item", "MemoryLimitError", "Module", "Options",
+    "PartialTransfer", "PeerExit", "Problem", "ProtocolError", "RemoteShellError", "Result", "SelectionError",
+    "SocketError", "StartupError", "Statistics", "StreamError", "TainError", "Transfer", "TransferTimeout",
+    "UnsupportedError", "UsageError", "VanishedFiles", "checksum", "delta", "events", "list", "list_async", "modules",
+    "patch", "patch_file", "retry", "run", "signature", "snapshot", "sync", "sync_async", "transports",
 ]  # fmt: skip
 
-_API = frozenset(
-    {"Item", "Result", "Statistics", "Transfer", "checksum", "delta", "patch", "patch_file", "signature", "sync",
-     "sync_async"}
-)  # fmt: skip
+_ERRORS = frozenset(name for name in __all__ if name.endswith(("Error", "Timeout"))) | {
+    "DeleteLimit", "Interrupted", "PartialTransfer", "PeerExit", "VanishedFiles",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> object:
     # Every start of the command imports this package; only programs that use the API pay for it.
-    if name not in __all__:
+    value: object
+    if name == "__version__":
+        from tain.release import VERSION as value
+    elif name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    else:
+        from importlib import import_module
 
-    room = "api" if name in _API else "keywords" if name == "Options" else "errors"
-    value: object = getattr(import_module(f"tain.{room}"), name)
+        if name in ("events", "transports"):
+            return import_module(f"tain.{name}")
+        room = "errors" if name in _ERRORS else "problems" if name in ("Cause", "Hint", "Problem") else "api"
+        value = getattr(import_module(f"tain.{room}"), name)
     globals()[name] = value
     return value
 
 
-def __dir__() -> list[str]:
+def __dir__() -> "list[str]":  # type: ignore[valid-type]
     return sorted({*globals(), *__all__})

@@ -6,6 +6,27 @@ reported already, and only the closing ``rsync error:`` line is missing.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from tain.problems import Hint, Problem
+
+    class Outcome(Protocol):
+        """What an exception says of the transfer that it stands for; `tain.Result` is one."""
+
+        @property
+        def code(self) -> int: ...
+        @property
+        def output(self) -> bytes: ...
+        @property
+        def errors(self) -> bytes: ...
+        @property
+        def problems(self) -> tuple[Problem, ...]: ...
+        @property
+        def hints(self) -> tuple[Hint, ...]: ...
+
+
 #: The text of the closing line for each exit code (spec: output 2).
 EXIT_TEXTS: dict[int, str] = {
     1: "syntax or usage error",
@@ -46,6 +67,18 @@ class TainError(Exception):
 
     #: Exit code of rsync for this failure.
     code: int = 1
+    #: The result that `Result.check` has refused; None for an error that is no end of a transfer.
+    result: Outcome | None = None
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The failures of the transfer."""
+        return () if self.result is None else self.result.problems
+
+    @property
+    def hints(self) -> tuple[Hint, ...]:
+        """Likely causes of the failure."""
+        return () if self.result is None else self.result.hints
 
 
 class UsageError(TainError):
@@ -173,7 +206,8 @@ class PeerExit(TainError):
 def _classes() -> dict[int, type[TainError]]:
     found: dict[int, type[TainError]] = {}
     for cls in TainError.__subclasses__():
-        if cls is not PeerExit:
+        # Other rooms have subclasses of their own, with codes that a class here stands for.
+        if cls.__module__ == __name__ and cls is not PeerExit:
             found[cls.code] = cls
     return found
 

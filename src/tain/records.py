@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from dataclasses import Field
+    from inspect import Signature
     from typing import Any, ClassVar, Self, dataclass_transform
 else:
 
@@ -23,13 +24,32 @@ class _Fields:
         import dataclasses
 
         rows = [
-            (name, str(owner.types[name]), dataclasses.field(default=owner.defaults[name]))
-            if name in owner.defaults
-            else (name, str(owner.types[name]), dataclasses.field())
-            for name in owner.names
+            (name, str(owner._types[name]), dataclasses.field(default=owner._defaults[name]))
+            if name in owner._defaults
+            else (name, str(owner._types[name]), dataclasses.field())
+            for name in owner._names
         ]
         twin = dataclasses.make_dataclass(owner.__name__, rows, kw_only=True)
         return {field.name: field for field in dataclasses.fields(twin)}
+
+
+class _Parameters:
+    """The parameters for `inspect.signature`: keywords with their annotations and defaults."""
+
+    def __get__(self, _instance: object, owner: type[Record]) -> Signature:
+        from inspect import Parameter, Signature
+
+        return Signature(
+            [
+                Parameter(
+                    name,
+                    Parameter.KEYWORD_ONLY,
+                    default=owner._defaults.get(name, Parameter.empty),
+                    annotation=owner._types[name],
+                )
+                for name in owner._names
+            ]
+        )
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -40,26 +60,27 @@ class Record:
         __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     else:
         __dataclass_fields__ = _Fields()
+        __signature__ = _Parameters()
     #: The fields in their order, their annotations, and the defaults of those that have one.
-    names: ClassVar[tuple[str, ...]] = ()
-    types: ClassVar[Mapping[str, object]] = {}
-    defaults: ClassVar[Mapping[str, object]] = {}
+    _names: ClassVar[tuple[str, ...]] = ()
+    _types: ClassVar[Mapping[str, object]] = {}
+    _defaults: ClassVar[Mapping[str, object]] = {}
 
     def __init_subclass__(cls) -> None:
         own = {name: kind for name, kind in cls.__annotations__.items() if not str(kind).startswith("ClassVar")}
-        cls.types = {**cls.types, **own}
-        cls.names = tuple(cls.types)
-        cls.defaults = {**cls.defaults, **{name: vars(cls)[name] for name in own if name in vars(cls)}}
-        words = [f"{name}=_defaults[{name!r}]" if name in cls.defaults else name for name in cls.names]
-        lines = "".join(f" values[{name!r}] = {name}\n" for name in cls.names)
-        code = f"def __init__(self, *, {', '.join(words)}):\n values = self.__dict__\n{lines}" if words else ""
-        scope: dict[str, Any] = {"_defaults": cls.defaults}
+        cls._types = {**cls._types, **own}
+        cls._names = tuple(cls._types)
+        cls._defaults = {**cls._defaults, **{name: vars(cls)[name] for name in own if name in vars(cls)}}
+        if "__init__" in vars(cls) or not cls._names:
+            return
+        words = [f"{name}=_defaults[{name!r}]" if name in cls._defaults else name for name in cls._names]
+        lines = "".join(f" values[{name!r}] = {name}\n" for name in cls._names)
+        code = f"def __init__(self, *, {', '.join(words)}):\n values = self.__dict__\n{lines}"
+        scope: dict[str, Any] = {"_defaults": cls._defaults}
         exec(code, scope)  # Only the names of fields, which are identifiers, are in the text.
-        if words and "__init__" not in vars(cls):
-            init = scope["__init__"]
-            init.__qualname__, init.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
-            init.__annotations__ = dict(cls.types)
-            type.__setattr__(cls, "__init__", init)
+        init = scope["__init__"]
+        init.__qualname__, init.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
+        type.__setattr__(cls, "__init__", init)
 
     def replace(self, **changes: object) -> Self:
         """A copy with other values for the fields in *changes*. Errors: `TypeError` for a name that is no field."""
@@ -87,6 +108,6 @@ class Record:
         shown = [
             f"{name}={value!r}"
             for name, value in self.__dict__.items()
-            if name not in self.defaults or self.defaults[name] != value
+            if name not in self._defaults or self._defaults[name] != value
         ]
         return f"{type(self).__name__}({', '.join(shown)})"

@@ -11,9 +11,57 @@ from pathlib import Path
 
 import pytest
 
+import tain as tain_module
 from tests.programs import ROOT
 
-EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs/api.md").read_text(), re.DOTALL)
+EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs/reference/api.md").read_text(), re.DOTALL)
+
+
+#: Pairs of programs: one that starts rsync, and one that imports tain.
+PAIRS = re.findall(
+    r"```python before\n(.*?)```.*?```python after\n(.*?)```",
+    (ROOT / "docs/how-to/from-subprocess.md").read_text(),
+    re.DOTALL,
+)
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("number", range(len(PAIRS)))
+def test_pairs_of_from_subprocess(number: int, tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.write_text("joe:one word\n")
+    secrets.chmod(0o600)
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served/file").write_text("served")
+    module: dict[str, str | int | bool | list[str] | os.PathLike[str]] = {
+        "path": tmp_path / "served",
+        "use chroot": False,
+        "auth users": "joe",
+        "secrets file": secrets,
+    }
+    if os.geteuid() == 0:
+        module |= {"uid": "root", "gid": "root"}
+    found: list[tuple[str, dict[str, bytes]]] = []
+    # The daemon is part of what the programs find.
+    with tain_module.Daemon({"pub": module}) as daemon:
+        for program in PAIRS[number]:
+            place = tmp_path / f"place{len(found)}"
+            (place / "src/a b").mkdir(parents=True)
+            (place / "dst").mkdir()
+            for name in ("one", "a b/two"):
+                (place / "src" / name).write_text(name)
+            (place / "dst/old").write_text("old")
+            env = dict(os.environ, PYTHONPATH=str(ROOT / "src"), TEST_URL=daemon.url("pub").replace("//", "//joe@"))
+            code = f"found = None\n{program}\nprint('found', repr(found))"
+            done = subprocess.run(
+                [sys.executable, "-c", code], cwd=place, env=env, capture_output=True, text=True, timeout=60
+            )
+            assert done.returncode == 0, done.stderr
+            found.append((done.stdout.splitlines()[-1], {} if "terminate" in PAIRS[number][0] else tree(place / "dst")))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))

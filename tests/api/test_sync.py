@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import typing
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 import tain
-from tain.keywords import OptionFields, Options
-from tain.options.parse import parse
-from tain.options.resolve import resolve
+from tain.keywords import Options
 
 
 @pytest.fixture
@@ -190,57 +186,6 @@ def test_many_in_threads(source: Path, tmp_path: Path) -> None:
     for thread in threads:
         thread.join(60)
     assert codes == [0] * 8
-
-
-# ---------------------------------------------------------------------------------------------- options
-
-#: What each field is given, where `True` is not the point of it.
-VALUES: dict[str, object] = {
-    "chmod": "u+r", "chown": "a:b", "usermap": "0:1", "groupmap": "0:1", "filters": ["- a", "+ b"],
-    "include": "a", "exclude": ["b", "c"], "include_from": "f", "exclude_from": ["f"], "files_from": "f",
-    "checksum_choice": "md5", "modify_window": 2, "max_size": "1m", "min_size": 10, "max_delete": 5,
-    "block_size": 700, "partial_dir": ".p", "temp_dir": "/t", "backup_dir": "b", "suffix": ".old",
-    "compare_dest": "/c", "copy_dest": ["/c"], "link_dest": ["/c", "/d"], "verbose": 2, "out_format": "%n",
-    "human_readable": 2, "info": "name2", "debug": "none", "log_file": "l", "log_file_format": "%n",
-    "compress": "zstd", "compress_level": 3, "bwlimit": 100, "timeout": 9, "contimeout": 8, "protocol": 31,
-    "max_alloc": "1g", "rsh": "ssh -x", "rsync_path": "r", "remote_option": "--fake-super", "password_file": "p",
-    "port": 8730, "address": "127.0.0.1", "address_family": 4, "iconv": "utf-8", "delete": "after",
-    "append": "verify", "extra": ["--qsort"],
-}  # fmt: skip
-
-#: Here they are on already, or off for want of another option.
-NO_CHANGE = {"munge_links", "debug", "dirs", "implied_dirs"}
-DEFAULTS = resolve(parse([b"-a", b"x", b"h::y"]))
-
-
-@pytest.mark.parametrize("name", [field.name for field in fields(Options) if field.name != "crtimes"])
-def test_every_field_is_an_option(name: str) -> None:
-    value = VALUES.get(name, name != "archive")
-    if {field.name: field.default for field in fields(Options)}[name] is None and value is True:
-        # What may be switched off too is tested by that: much of it is on already.
-        value = name in {"dirs", "relative", "super", "secluded_args"}
-    options = resolve(parse([*Options(**{name: value}).words(), b"x", b"h::y"]))  # type: ignore[arg-type]
-    assert vars(options) != vars(DEFAULTS) or name in NO_CHANGE
-
-
-def test_creation_times_are_refused() -> None:
-    """Nothing on this platform can set them."""
-    with pytest.raises(tain.UsageError, match="does not support --crtimes"):
-        tain.sync("x", "y", crtimes=True)
-
-
-def test_keywords_are_the_fields() -> None:
-    assert list(OptionFields.__annotations__) == [field.name for field in fields(Options)]
-    hints = typing.get_type_hints(OptionFields)
-    assert hints == {name: hint for name, hint in typing.get_type_hints(Options).items() if name in hints}
-
-
-def test_words() -> None:
-    assert Options().words() == [b"--archive"]
-    assert Options(archive=False, links=False, recursive=True).words() == [b"--recursive", b"--no-links"]
-    assert Options(delete=True, exclude=["*.o", "a b"], extra=["-H"]).words() == [
-        b"--archive", b"--exclude=*.o", b"--exclude=a b", b"--delete", b"-H",
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("word", ["--tls", "--tls-pin=sha256:00"])

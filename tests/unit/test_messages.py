@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tain.diagnosis.messages import Problem, parse, problems
+from tain.diagnosis.messages import parse, problems
+from tain.problems import Problem
 
 SPEC = Path(__file__).parents[2] / "docs/spec/output.md"
 

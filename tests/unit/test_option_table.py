@@ -64,15 +64,6 @@ def test_forwarded_as_the_row_says(row: Row) -> None:
 
 # ---------------------------------------------------------------------------------------------- the API's keywords
 
-#: Options of the command line that are no keywords: between processes, for a terminal, or rare (`extra` takes them).
-NO_KEYWORD = """
-    stderr quiet append-verify old-dirs insecure-links confine-root copy-devices write-devices
-    drop-D D open-noatime del delete-before delete-during delete-delay delete-after compress-choice
-    compress-threads skip-compress F old-args trust-sender copy-as sockopts blocking-io outbuf stats
-    8-bit-output progress P early-input stop-after stop-at write-batch only-write-batch read-batch
-    checksum-seed ipv4 ipv6 hints bar summary explain guard guard-rules allow tls tls-pin version help
-"""
-
 
 def test_keywords_are_options() -> None:
     known = spellings(ROWS)
@@ -85,10 +76,3 @@ def test_keywords_are_options() -> None:
             for word in options.words():
                 name = word.decode().lstrip("-").partition("=")[0]
                 assert name in known, (field.name, word)
-
-
-def test_listed_options_are_keywords() -> None:
-    names = {keywords._NAMES.get(field.name, field.name) for field in dataclasses.fields(keywords.Options)}
-    listed = {row.key for row in ROWS if row.help is not None and not row.key.startswith("no-")}
-    left = {key for key in listed if key.replace("-", "_") not in names}
-    assert left == set(NO_KEYWORD.split())

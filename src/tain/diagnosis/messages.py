@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 
 from tain.escape import restore
-from tain.records import Record
+from tain.problems import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import PurePath
 
 #: (pattern of the message, action, role that writes it when the line names none). The role and the system's error are
 #: cut off before. Group 1 is the path, if there is one.
@@ -93,33 +92,6 @@ _HERE = {
     "pull": frozenset(("receiver", "Receiver", "generator", "client")),
 }
 _LONGEST = 10_000
-
-
-class Problem(Record):
-    """One failure of a transfer, read from the line that reports it."""
-
-    #: The file or directory as the line names it: absolute where rsync prints it so. None if the line names none.
-    path: bytes | None = None
-    #: The system's error number on the side that failed, if the line has one.
-    errno: int | None = None
-    #: What failed, in words: ``reading``, ``listing``, ``writing``, ``creating``, ``renaming``, ``deleting``,
-    #: ``setting times``, ``connecting``, ``vanished``, ... Words may be added.
-    action: str
-    #: The role that failed: ``sender``, ``receiver``, ``Receiver`` (before it splits), ``generator``, ``client``,
-    #: ``server`` or ``daemon``.
-    role: str
-    #: ``here`` or ``peer``.
-    side: str
-    #: The line, without its end.
-    text: str
-
-    @property
-    def where(self) -> PurePath | None:
-        """The path as `pathlib.PurePath`; `os.fsencode` restores bytes that are no text."""
-        import os
-        from pathlib import PurePath
-
-        return None if self.path is None else PurePath(os.fsdecode(self.path))
 
 
 def parse(text: str, *, direction: str = "local") -> Problem | None:

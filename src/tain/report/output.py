@@ -23,16 +23,19 @@ if TYPE_CHECKING:
         @property
         def summary(self) -> Summary: ...
         def __iter__(self) -> Iterator[list[Event]]: ...
+        def next_batch(self, timeout: float) -> list[Event] | None: ...
         def cancel(self, code: int = 20) -> None: ...
 
 
 #: Codes of complete runs, whose figures are printed.
 WHOLE_RUN = frozenset((0, 23, 24, 25))
 STDOUT, STDERR = 1, 2
+#: Seconds between two calls of `Output.tick`.
+TICK = 0.25
 #: Block-buffered output is written in pieces of this many bytes.
 _BLOCK = 1 << 16
 #: The first and the last bytes of standard error that are kept for hints.
-_SEEN = 1 << 14
+SEEN = 1 << 14
 
 
 class Output:
@@ -61,6 +64,8 @@ class Output:
         #: The character set, which says what high bytes are text. As in rsync, it is ``ascii`` until the run looks at
         #: the locale, and always on a server.
         self.charset = "ascii"
+        #: Called in the thread that writes, at least every `TICK` seconds while a transfer runs.
+        self.tick: Callable[[], None] | None = None
         #: What was written to standard error, for `diagnosis` (None: not collected).
         self.errors_seen: bytearray | None = None
         #: Receives the number of a stream and the whole lines that are written to it.
@@ -145,7 +150,7 @@ class Output:
             self.flush()
             if self.errors_seen is not None:
                 self.errors_seen += data
-                del self.errors_seen[_SEEN:-_SEEN]
+                del self.errors_seen[SEEN:-SEEN]
         self._write(stream, data)
 
     def _write(self, stream: int, data: bytes) -> None:
@@ -175,7 +180,7 @@ def _wait_writable(fd: int) -> None:
 def pump(transfer: Running, out: Output, on_events: Callable[[list[Event]], None] | None = None) -> Summary:
     """Write the output of a transfer until its end; returns its summary; *on_events* as in `Output.events`."""
     try:
-        for batch in transfer:
+        for batch in transfer if out.tick is None else _ticking(transfer, out.tick):
             out.events(batch, on_events)
     except BaseException:
         # After an interrupt, no thread may continue to write files.
@@ -184,6 +189,19 @@ def pump(transfer: Running, out: Output, on_events: Callable[[list[Event]], None
             pass
         raise
     return transfer.summary
+
+
+def _ticking(transfer: Running, tick: Callable[[], None]) -> Iterator[list[Event]]:
+    """The batches of a transfer, with a *tick* in between when one is due."""
+    import time
+
+    due = time.monotonic() + TICK
+    while (batch := transfer.next_batch(TICK)) is not None:
+        if batch:
+            yield batch
+        if (now := time.monotonic()) >= due:
+            due = now + TICK
+            tick()
 
 
 def closing_line(code: int, role: str, place: str = "main.py(1)") -> bytes:

@@ -10,13 +10,23 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
+
+    from tain._core import Figures
+    from tain.transport.shell import Child
 
     class Cancellable(Protocol):
         """What a signal stops: a running transfer of the core."""
 
+        def figures(self) -> Figures: ...
+        def answer(self, go_on: bool) -> None: ...
         def cancel(self, code: int = 20) -> None: ...
+
+    class Transport(Protocol):
+        """A connection to a server that is no remote shell of ours."""
+
+        def start(self, command: Sequence[bytes], environ: Mapping[bytes, bytes], env: Environment) -> Child: ...
 
 
 class Environment:
@@ -25,7 +35,10 @@ class Environment:
     `stdin`, `stdout` and `stderr` are descriptors. `environ` maps bytes to bytes and may be changed by its owner only.
     """
 
-    __slots__ = ("argv", "cwd", "environ", "own_process", "pid", "program", "stderr", "stdin", "stdout", "transfer")
+    __slots__ = (
+        "argv", "cwd", "environ", "own_process", "password", "pid", "program", "shell_stderr", "stderr", "stdin",
+        "stdout", "transfer", "transport",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -51,6 +64,12 @@ class Environment:
         self.own_process = False
         #: The running transfer, for signal handlers to cancel.
         self.transfer: Cancellable | None = None
+        #: Gives the password of a user for a daemon, instead of a variable or a prompt.
+        self.password: Callable[[bytes], bytes] | None = None
+        #: Receives what a remote shell writes to its standard error, in another thread. None: the shell has ours.
+        self.shell_stderr: Callable[[bytes], None] | None = None
+        #: Connects to the other end in place of a remote shell.
+        self.transport: Transport | None = None
 
     def get(self, name: bytes, default: bytes = b"") -> bytes:
         """An environment variable, or *default*."""

@@ -241,7 +241,8 @@ class Conversation:
         if self._options.debug.get("NSTR", 0):
             self._out.info(f"Client negotiated daemon auth checksum: {digest.partition('-')[0]}\n".encode())
         name = user or self._env.get(b"USER") or self._env.get(b"LOGNAME") or b"nobody"
-        password = read_password(self._options, self._env, role=self._role)
+        ask = self._env.password
+        password = read_password(self._options, self._env, role=self._role) if ask is None else ask(name)
         self._link.write(name + b" " + digests.response(digest, password, challenge) + b"\n")
         self._link.flush()
 

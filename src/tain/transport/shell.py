@@ -11,10 +11,12 @@ from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 #: Seconds to wait for the end of a child whose stream ended early (spec: output 2).
 GRACE = 1.0
+#: Seconds to wait for the end of the standard error of a child that has ended.
+_STDERR_GRACE = 0.2
 #: Requested pipe size: with the kernel's default, each 64 KiB cost a switch of processes.
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031
@@ -28,6 +30,8 @@ class Child:
         self.read_fd = read_fd
         self.write_fd = write_fd
         self._status: int | None = None
+        #: Waits until the standard error of the child has been read.
+        self.read_stderr: Callable[[float], None] | None = None
         #: A signal ended it.
         self.killed = False
 
@@ -52,6 +56,9 @@ class Child:
                 # Another part of the program has waited for it.
                 raw = 0
             self.killed = os.WIFSIGNALED(raw)
+            if self.read_stderr is not None:
+                # Its last words are the reason; a process that it left behind may hold the pipe open for ever.
+                self.read_stderr(_STDERR_GRACE)
             self._status = 0 if self.killed else os.WEXITSTATUS(raw)
         return self._status
 
@@ -83,8 +90,15 @@ def child_environment(environ: Mapping[bytes, bytes], *, port: int | None = None
     return copy
 
 
-def spawn(argv: Sequence[bytes], environ: Mapping[bytes, bytes], *, role: str) -> Child:
-    """Start *argv* with its standard streams on two pipes. Errors: `IpcError` when it cannot be run."""
+def spawn(
+    argv: Sequence[bytes],
+    environ: Mapping[bytes, bytes],
+    *,
+    role: str,
+    on_stderr: Callable[[bytes], None] | None = None,
+) -> Child:
+    """Start *argv* with its standard streams on two pipes. *on_stderr* receives what it writes to standard error, in
+    another thread; without it the child has our standard error. Errors: `IpcError` when it cannot be run."""
     if not argv:
         raise IpcError(f"rsync: [{role}] Failed to exec : {system_text(errno.ENOENT)}")
     to_child = os.pipe2(os.O_CLOEXEC)
@@ -94,17 +108,54 @@ def spawn(argv: Sequence[bytes], environ: Mapping[bytes, bytes], *, role: str) -
     import signal
 
     actions = [(os.POSIX_SPAWN_DUP2, to_child[0], 0), (os.POSIX_SPAWN_DUP2, from_child[1], 1)]
+    errors = os.pipe2(os.O_CLOEXEC) if on_stderr is not None else (-1, -1)
+    if on_stderr is not None:
+        actions.append((os.POSIX_SPAWN_DUP2, errors[1], 2))
     try:
         pid = os.posix_spawnp(
             argv[0], list(argv), dict(environ), file_actions=actions, setsigdef=[signal.SIGPIPE], setsigmask=[]
         )
     except OSError as error:
-        for fd in (*to_child, *from_child):
-            os.close(fd)
+        for fd in (*to_child, *from_child, *errors):
+            if fd >= 0:
+                os.close(fd)
         raise IpcError(f"rsync: [{role}] Failed to exec {printable(argv[0])}: {system_text(error)}") from error
     os.close(to_child[0])
     os.close(from_child[1])
-    return Child(pid, from_child[0], to_child[1])
+    child = Child(pid, from_child[0], to_child[1])
+    if on_stderr is not None:
+        os.close(errors[1])
+        child.read_stderr = forward(errors[0], on_stderr)
+    return child
+
+
+def forward(fd: int, take: Callable[[bytes], None]) -> Callable[[float], None]:
+    """Give everything that comes from *fd* to *take*, at once and in a thread, and close *fd* at its end. The function
+    that is returned waits for that end, this many seconds at most."""
+    # The module `threading` costs a start more than the thread itself.
+    import _thread
+
+    finished = _thread.allocate_lock()
+    finished.acquire()
+
+    def read() -> None:
+        try:
+            while data := os.read(fd, 1 << 16):
+                take(data)
+        except OSError:
+            # A terminal or a socket that is gone ends the stream too.
+            pass
+        finally:
+            os.close(fd)
+            finished.release()
+
+    _thread.start_new_thread(read, ())
+
+    def wait(seconds: float) -> None:
+        if finished.acquire(timeout=seconds):
+            finished.release()
+
+    return wait
 
 
 def enlarge(fd: int) -> None:

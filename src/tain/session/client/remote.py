@@ -18,17 +18,25 @@ if TYPE_CHECKING:
 
 def spawn(run: StreamRun, words: list[bytes], *, daemon: bool = False) -> None:
     """Start the remote shell, with the *words* of a server or of a *daemon*, as the child of *run*."""
+    from tain.options.hostspec import split_shell
     from tain.session import arguments
     from tain.transport import shell
 
     options, job, environ = run.options, run.job, run.env.environ
     assert job.host is not None
+    if run.env.transport is not None:
+        run.trace.charset(charset(environ))
+        server = split_shell(options.rsync_path)
+        run.child = run.env.transport.start([*server, *words], environ, run.env)
+        return
     argv = arguments.shell_command(options, job.host, job.user, words, daemon=daemon)
     run.show_command(argv)
     run.trace.words(b"opening connection using: ", argv)
     run.trace.charset(charset(environ))
     port = (job.port or options.port) if daemon else None
-    run.child = shell.spawn(argv, shell.child_environment(environ, port=port), role=run.request.role)
+    run.child = shell.spawn(
+        argv, shell.child_environment(environ, port=port), role=run.request.role, on_stderr=run.env.shell_stderr
+    )
 
 
 class ShellRun(StreamRun):

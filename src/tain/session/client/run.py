@@ -257,7 +257,8 @@ class StreamRun(Run):
 
         job = self.job
         paths = [job.destination or b"."] if job.am_sender else job.sources
-        return server_command(self.options, list(paths), am_sender=job.am_sender, local=local)
+        shell = self.env.transport is None
+        return server_command(self.options, list(paths), am_sender=job.am_sender, shell=shell, local=local)
 
     def secluded(self, words: list[bytes]) -> list[bytes]:
         """Secluded words in the form in which they travel; the trace shows them before that."""

@@ -33,7 +33,8 @@ def run(options: ResolvedOptions, env: Environment) -> int:
     client = Client(options, env, events=("item",), on_events=explain.on_events) if explain else Client(options, env)
     hints = os.isatty(env.stderr) if options.hints is None else options.hints
     if hints and not options.quiet:
-        client.out.errors_seen = bytearray()
+        seen = client.out.errors_seen = bytearray()
+        env.shell_stderr = lambda data: pass_on(data, env.stderr, seen)
     if options.bar or options.summary or (options.bar is None and env.get(b"TAIN_BAR")):
         client.display()
     try:
@@ -49,6 +50,18 @@ def run(options: ResolvedOptions, env: Environment) -> int:
     if code and client.out.errors_seen:
         client.explain()
     return code
+
+
+def pass_on(data: bytes, fd: int, seen: bytearray) -> None:
+    """Write what a remote shell says to *fd*, unchanged, and keep its beginning and its end for hints."""
+    seen += data
+    del seen[output.SEEN : -output.SEEN]
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except OSError:
+        # Nobody reads it any more; the shell continues.
+        return
 
 
 class Client:
@@ -155,4 +168,5 @@ def choose(request: Request) -> LocalRun | TwinRun | ShellRun | DaemonRun | Repl
 
     if not job.daemon:
         return ShellRun(request)
-    return ShellDaemonRun(request) if options.rsh_given else DaemonRun(request)
+    shell = options.rsh_given or request.env.transport is not None
+    return ShellDaemonRun(request) if shell else DaemonRun(request)

@@ -1,0 +1,398 @@
+"""`Transfer`, and `sync` and `sync_async`, which are one transfer in one call."""
+
+from __future__ import annotations
+
+import os
+
+from tain.api.collect import Collected, Delivery, Surroundings
+from tain.api.guard import DEFAULT_GUARD
+from tain.errors import Interrupted, TainError, UsageError, exit_text
+from tain.keywords import Options
+from tain.report.output import STDERR, STDOUT
+from tain.results import Result, item_of, statistics_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from logging import Logger
+    from types import TracebackType
+    from typing import Any, Literal, ParamSpec, Self, TypeVar, Unpack
+
+    from tain import _core
+    from tain.api.guard import Guard
+    from tain.api.iterate import Worker
+    from tain.api.progress import Gauge
+    from tain.events import Event, Progress
+    from tain.keyword_fields import OptionFields, Paths, StrOrBytesPath
+    from tain.options.resolved import ResolvedOptions
+    from tain.results import Item
+    from tain.session.client import Client
+    from tain.transports import Transport
+
+    _P = ParamSpec("_P")
+    _R = TypeVar("_R")
+
+#: What `events` may be, each with the kinds before it.
+_LEVELS = {"none": 0, "progress": 1, "items": 2, "all": 3}
+
+
+class Transfer:
+    """One transfer. It runs once, and can be cancelled.
+
+    *source* and *destination* have the forms of the command line: paths, ``host:path``, ``host::module/path`` or
+    ``rsync://host/module/path``; several sources are a sequence. Without *destination* the source is listed.
+
+    Unlike the command: ``archive=True`` is the default; guards are on (`Guard`); nothing is printed; hints are in
+    `Result.hints`. Errors: `UsageError` for options that conflict. Failures of files, hosts and connections are in the
+    `Result`.
+    """
+
+    result: Result | None
+    """The result, once the transfer has ended; None before."""
+    _env: Surroundings
+    _options: ResolvedOptions
+    _output: Collected
+    _delivery: Delivery
+    _guard: Guard | None
+    _items: list[Item] | None
+    _on_items: Callable[[Sequence[Item]], None] | None
+    _on_progress: Callable[[Progress], object] | None
+    _gauge: Gauge | None
+    _chosen: str
+    _started: bool
+    _worker: Worker | None
+
+    def __init__(
+        self,
+        source: Paths,
+        destination: StrOrBytesPath | None = None,
+        *,
+        options: Options | None = None,
+        preset: Options | None = None,
+        items: bool = False,
+        on_output: Callable[[int, bytes], None] | None = None,
+        on_items: Callable[[Sequence[Item]], None] | None = None,
+        on_event: Callable[[Event], object] | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+        events: Literal["none", "progress", "items", "all"] = "none",
+        transport: Transport | None = None,
+        password: str | bytes | Callable[[str], str] | None = None,
+        guard: Guard | None = DEFAULT_GUARD,
+        capture: int = 1 << 20,
+        logger: Logger | None = None,
+        environ: Mapping[str, str] | None = None,
+        cwd: StrOrBytesPath | None = None,
+        **keywords: Unpack[OptionFields],
+    ) -> None:
+        """*options*: all options as one value, or *preset*: a value that the keywords change.
+
+        *items*: collect an `Item` for each change (about 5 microseconds each). *on_output* receives 1 or 2 (the stream)
+        and complete lines as they come, *on_items* the changes. *on_event* receives the values of `tain.events`, of
+        which *events* chooses: ``progress`` no value per file, ``items`` one per changed file, ``all`` one per line of
+        output too. *on_progress* receives a `tain.events.Progress` four times a second, and costs nothing per file. All
+        are called in the thread of `run`; an exception in one of them stops the transfer, and `run`
+        raises it.
+
+        *transport* connects to the other end of ``host:path`` in place of a remote shell. *password* is for a daemon,
+        or a function that receives the name of the user; it is not in the environment of any process. *capture*: how
+        many of the last bytes of output, and of errors, the result keeps. *logger* receives the messages. *environ* and
+        *cwd* replace those of the process.
+        """
+        if events not in _LEVELS:
+            raise UsageError(f"events: one of {', '.join(_LEVELS)} is expected, not {events!r}")
+        if options is not None and (keywords or preset is not None):
+            raise UsageError("give either options or keywords, not both; a preset takes keywords")
+        if options is None:
+            options = Options(**keywords) if preset is None else preset.replace(**keywords)
+        places = paths_of(source)
+        if destination is not None:
+            places.append(os.fsencode(destination))
+        if b"" in places:
+            raise UsageError("an empty path names nothing: write '.' for the current directory")
+        self._set_up([*options.words(), b"--", *places], environ, cwd)
+        self._env.password = password_function(password)
+        if transport is not None:
+            from tain.transports import Starter
+
+            self._env.transport = Starter(transport)
+        self._guard = guard
+        self._items = [] if items else None
+        self._on_items = on_items
+        self._chosen = events
+        level = 0 if on_event is None else _LEVELS["all" if events == "none" else events]
+        self._delivery = Delivery(level, on_event, logger)
+        self._output = Collected(on_output, self._delivery, capture)
+        self._on_progress = on_progress
+
+    @classmethod
+    def of_words(
+        cls,
+        words: list[bytes],
+        *,
+        on_output: Callable[[int, bytes], None] | None = None,
+        environ: Mapping[str, str] | None = None,
+        cwd: StrOrBytesPath | None = None,
+        capture: int = 1 << 20,
+    ) -> Transfer:
+        """The transfer of the *words* of a command line; see `tain.run`. Errors: `UsageError`."""
+        transfer = cls.__new__(cls)
+        transfer._set_up(words, environ, cwd)
+        transfer._delivery = Delivery(0, None, None)
+        transfer._output = Collected(on_output, transfer._delivery, capture)
+        return transfer
+
+    def _set_up(self, words: list[bytes], environ: Mapping[str, str] | None, cwd: StrOrBytesPath | None) -> None:
+        """Understand the words, and set everything that a transfer has by default."""
+        from tain.options.handlers import Finished
+        from tain.options.parse import parse
+        from tain.options.resolve import resolve
+        from tain.session.environment import decimal_point
+
+        variables = os.environb if environ is None else {os.fsencode(k): os.fsencode(v) for k, v in environ.items()}
+        self._env = Surroundings(
+            argv=[b"tain", *words],
+            environ=variables,
+            cwd=None if cwd is None else os.path.abspath(os.fsencode(cwd)),
+        )
+        raw = parse(words)
+        if raw.server or raw.daemon is not None:
+            raise UsageError("servers and daemons are started by the command")
+        try:
+            self._options = resolve(raw, environ=variables, program="tain", point=decimal_point(variables))
+        except Finished as finished:
+            raise UsageError("this option prints a text and runs no transfer") from finished
+        self._guard = None
+        self._items = None
+        self._on_items = None
+        self._on_progress = None
+        self._gauge = None
+        self._chosen = "none"
+        self._started = False
+        self._worker = None
+        self.result = None
+
+    # ---- running
+
+    def run(self) -> Result:
+        """Run to the end. A `KeyboardInterrupt` stops the transfer first.
+
+        Errors: `UsageError` the second time; whatever a callback raises.
+        """
+        if self._started:
+            raise UsageError("a transfer runs once")
+        self._started = True
+        return self._run()
+
+    async def run_async(self) -> Result:
+        """`run` in a thread. Cancelling the task cancels the transfer and waits for its end."""
+        import asyncio
+
+        running = asyncio.ensure_future(asyncio.to_thread(self.run))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self.cancel()
+            await asyncio.wait([running])
+            raise
+
+    def cancel(self) -> None:
+        """Stop within 100 ms, or 100 ms after a later start; the exit code is then 20. Any thread may call this."""
+        if self._env.pid == os.getpid():
+            # In a fork of the program, the transfer belongs to the parent.
+            self._env.cancel()
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the transfer is now; None before it has begun. Any thread may ask."""
+        from tain.api.progress import Gauge
+
+        if self._gauge is None:
+            self._gauge = Gauge(checksum=bool(self._options.checksum))
+        return self._gauge.read(self._env.transfer, ended=self.result is not None and self.result.complete)
+
+    # ---- iterating
+
+    def __iter__(self) -> Iterator[Event]:
+        """Run, and give the events as they happen; `events` is ``all`` unless it was given.
+
+        The transfer waits while the program is slow. Leaving the loop early cancels it. Then `result` is set.
+        Errors: `UsageError` the second time, or after `run`.
+        """
+        return self._work().events()
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        """`__iter__` for asyncio: the loop continues meanwhile."""
+        return self._work().events_async()
+
+    def _work(self) -> Worker:
+        from tain.api.iterate import Worker
+
+        if self._started:
+            raise UsageError("a transfer runs once")
+        self._started = True
+        level = _LEVELS["all" if self._chosen == "none" else self._chosen]
+
+        def run(put: Callable[[Event], None]) -> None:
+            self._delivery.listen(level, put)
+            self._run()
+
+        self._worker = Worker(run, self.cancel)
+        return self._worker
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Cancel what still runs, and wait for it."""
+        if self.result is None:
+            self.cancel()
+        if self._worker is not None:
+            self._worker.stop()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Cancel what still runs, and wait for it."""
+        import asyncio
+
+        if self.result is None:
+            self.cancel()
+        if self._worker is not None:
+            await asyncio.to_thread(self._worker.stop)
+
+    # ---- internals
+
+    def _run(self) -> Result:
+        import time
+
+        from tain.report import output
+
+        out, delivery = self._output, self._delivery
+        began = time.monotonic()
+        places = self._options.args
+        lists = len(places) < 2 and self._options.read_batch is None
+        sources, destination = (places, None) if lists else (places[:-1], places[-1])
+        delivery.start(tuple(sources), destination, bool(self._options.dry_run))
+        client: Client | None = None
+        try:
+            if self._env.cancelled:
+                # A small transfer could be complete before the core sees the cancel.
+                raise Interrupted("the transfer was cancelled before it began")
+            if self._guard is not None:
+                self._guard.judge(self._options, self._env)
+            client = self._client()
+            code = client.run()
+        except TainError as error:
+            out.error(output.failure_text(error, client.role if client is not None else "client"))
+            code = error.code
+        except BaseException:
+            self.cancel()
+            raise
+        finally:
+            if out.log is not None:
+                out.log.close()
+        out.take_shell()
+        figures = client.summary if client is not None else None
+        statistics = None if figures is None else statistics_of(figures)
+        seconds = time.monotonic() - began
+        self.result = Result(
+            code=code,
+            statistics=statistics,
+            output=bytes(out.texts[STDOUT]),
+            errors=bytes(out.texts[STDERR]),
+            output_truncated=out.truncated,
+            items=None if self._items is None else tuple(self._items),
+            problems=tuple(out.problems),
+            seconds=seconds,
+            direction="list" if lists else out.direction,
+            peer=None if client is None or client.job.host is None else os.fsdecode(client.job.host),
+        )
+        delivery.end(self.result, "" if not code else exit_text(code))
+        return self.result
+
+    def _client(self) -> Client:
+        from tain.session.client import Client
+
+        wants = self._items is not None or self._on_items is not None or self._delivery.level >= _LEVELS["items"]
+        judged = self._guard is not None and self._guard.watches(self._options)
+        kinds = [*(("item",) if wants else ()), *(("deletions",) if judged else ())]
+        client = Client(self._options, self._env, out=self._output, events=kinds, on_events=self._take)
+        self._output.client = client
+        if self._on_progress is not None or self._delivery.level:
+            self._output.tick = self._report
+        self._env.shell_stderr = self._output.shell
+        return client
+
+    def _report(self) -> None:
+        progress = self.progress
+        if progress is not None:
+            if self._on_progress is not None:
+                self._on_progress(progress)
+            self._delivery.progress(progress)
+
+    def _judge(self, deletions: _core.Deletions) -> None:
+        """Answer the question before the first deletion."""
+        assert self._guard is not None and self._env.transfer is not None
+        text = self._guard.refusal(deletions, self._options.args[-1])
+        if text is not None:
+            self._output.error(text.encode("utf-8", "surrogateescape") + b"\n")
+        self._env.transfer.answer(text is None)
+
+    def _take(self, events: list[_core._Event]) -> None:
+        for event in events:
+            if event[0] == "deletions":
+                self._judge(event[1])
+        items = [item_of(event[1]) for event in events if event[0] == "item"]
+        if self._items is not None:
+            self._items += items
+        if self._on_items is not None:
+            self._on_items(items)
+        self._delivery.items(items)
+
+
+def paths_of(source: Paths) -> list[bytes]:
+    """The paths of a source, which is one path or a sequence of paths."""
+    if isinstance(source, (str, bytes, os.PathLike)):
+        return [os.fsencode(source)]
+    return [os.fsencode(path) for path in source]
+
+
+def password_function(password: str | bytes | Callable[[str], str] | None) -> Callable[[bytes], bytes] | None:
+    """The function that the session asks for the password of a user."""
+    if password is None:
+        return None
+    if isinstance(password, (str, bytes)):
+        known = os.fsencode(password)
+        return lambda _user: known
+    ask = password
+    return lambda user: os.fsencode(ask(os.fsdecode(user)))
+
+
+def _takes_arguments_of(transfer: Callable[_P, object]) -> Callable[[Callable[..., _R]], Callable[_P, _R]]:
+    """Give a function the parameters of *transfer*, for type checkers and for ``inspect.signature``."""
+
+    def decorate(function: Callable[..., _R]) -> Callable[_P, _R]:
+        vars(function)["__wrapped__"] = transfer
+        return function
+
+    return decorate
+
+
+@_takes_arguments_of(Transfer)
+def sync(*arguments: Any, **keywords: Any) -> Result:
+    """Make *destination* like *source*: `Transfer` and its `Transfer.run` in one call.
+
+    Keywords are those of `Transfer` and of `Options`; ``archive=True`` is the default.
+    """
+    return Transfer(*arguments, **keywords).run()
+
+
+@_takes_arguments_of(Transfer)
+async def sync_async(*arguments: Any, **keywords: Any) -> Result:
+    """`sync` for asyncio: the event loop continues meanwhile."""
+    return await Transfer(*arguments, **keywords).run_async()

@@ -1,0 +1,155 @@
+"""`tain.Daemon` and `tain.modules`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import tain
+from tests.programs import PEER
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "pub").mkdir()
+    (tmp_path / "pub/file").write_text("hello")
+    return tmp_path / "pub"
+
+
+def module(path: Path, **more: str | int | bool) -> dict[str, str | int | bool | list[str] | os.PathLike[str]]:
+    # Otherwise a daemon of root works as nobody.
+    user: dict[str, str | int | bool] = {"uid": "root", "gid": "root"} if os.geteuid() == 0 else {}
+    return {"path": path, "use chroot": False, **user, **more}
+
+
+def test_a_daemon_in_a_block(tree: Path, tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with tain.Daemon({"pub": module(tree, read_only=False, comment="the tree")}) as daemon:
+        assert daemon.url("pub") == f"rsync://127.0.0.1:{daemon.port}/pub/"
+        tain.sync(daemon.url("pub"), f"{tmp_path}/copy/").check()
+        tain.sync(f"{tmp_path}/copy/file", daemon.url("pub", "second")).check()
+        # The other program finds the same.
+        run = subprocess.run([PEER, daemon.url("pub")], capture_output=True, text=True, timeout=30)
+        assert "second" in run.stdout, run.stderr
+        pid = daemon.pid
+    assert (tree / "second").read_text() == "hello"
+    assert daemon.returncode == 0
+    lines = [*daemon.log]
+    assert any("second" in line for line in lines)
+    assert pid is not None
+    with pytest.raises(ProcessLookupError):
+        os.killpg(pid, 0)
+    with pytest.raises(OSError):
+        socket.create_connection((daemon.address, daemon.port))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_list_of_modules(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "motd").write_text("welcome\n\tto all\n")
+    configuration: dict[str, dict[str, str | int | bool | list[str] | os.PathLike[str]]] = {
+        "global": {"motd file": tmp_path / "motd"},
+        "pub": module(tree, comment="the tree"),
+        "a name of more than fifteen": module(tree),
+        "hidden": module(tree, list=False),
+    }
+    with tain.Daemon(configuration) as daemon:
+        found = tain.modules(daemon.url())
+        assert found == tain.modules("127.0.0.1::", port=daemon.port)
+    assert [(one.name, one.comment) for one in found] == [("pub", "the tree"), ("a name of more than fifteen", "")]
+    assert {one.motd for one in found} == {"welcome\n\tto all"}
+    with pytest.raises(tain.SocketError):
+        tain.modules(daemon.url())
+
+
+def test_a_password(tree: Path, tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.write_text("joe:one word\n")
+    secrets.chmod(0o600)
+    with tain.Daemon({"pub": module(tree, auth_users="joe", secrets_file=str(secrets))}) as daemon:
+        url = daemon.url("pub").replace("//", "//joe@")
+        asked: list[str] = []
+
+        def ask(user: str) -> str:
+            asked.append(user)
+            return "one word"
+
+        for password in ("one word", b"one word", ask):
+            tain.sync(url, f"{tmp_path}/copy/", password=password).check()
+        assert asked == ["joe"]
+        result = tain.sync(url, f"{tmp_path}/copy/", password="wrong")
+    assert result.code == 5 and [hint.id for hint in result.hints] == ["D12"]
+    (problem,) = result.problems
+    assert (problem.action, problem.side) == ("logging in", "peer")
+
+
+def test_many_starts_leave_nothing(tree: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(8):
+        with tain.Daemon({"pub": module(tree)}) as daemon:
+            socket.create_connection((daemon.address, daemon.port)).close()
+        assert daemon.returncode == 0
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_file(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "conf").write_text(f"tain reload on hup = yes\n[pub]\npath = {tree}\nuse chroot = no\n")
+    with tain.Daemon(tmp_path / "conf") as daemon:
+        assert [one.name for one in tain.modules(daemon.url())] == ["pub"]
+        with (tmp_path / "conf").open("a") as file:
+            file.write(f"[more]\npath = {tree}\nuse chroot = no\n")
+        daemon.reload()
+        for line in daemon.log:
+            if "configuration re-read" in line:
+                break
+        assert [one.name for one in tain.modules(daemon.url())] == ["pub", "more"]
+
+
+def test_a_broken_configuration(tmp_path: Path) -> None:
+    (tmp_path / "conf").write_text("[pub\npath = /x\n")
+    with pytest.raises(tain.StartupError) as caught:
+        tain.Daemon(tmp_path / "conf").start()
+    assert "conf:1" in str(caught.value) or "line 1" in str(caught.value), caught.value
+    with pytest.raises(tain.StartupError, match="unable to open"):
+        tain.Daemon(tmp_path / "nothing").start()
+    for wrong in ({"a]": {"path": "x"}}, {"a": {"path": "x\n[b]"}}):
+        with pytest.raises(tain.UsageError):
+            tain.Daemon(wrong)
+
+
+def test_a_port_in_use(tree: Path) -> None:
+    with tain.Daemon({"pub": module(tree)}) as daemon, pytest.raises(OSError, match="in use"):
+        tain.Daemon({"pub": module(tree)}, port=daemon.port).start()
+
+
+def test_a_killed_daemon(tree: Path) -> None:
+    with tain.Daemon({"pub": module(tree)}) as daemon:
+        assert daemon.pid is not None and daemon.returncode is None
+        os.kill(daemon.pid, signal.SIGKILL)
+        assert [*daemon.log] == [*daemon.log]
+    assert daemon.returncode == -signal.SIGKILL
+    with pytest.raises(tain.UsageError, match="starts once"):
+        daemon.start()
+
+
+def test_stopping_ends_connections(tree: Path) -> None:
+    with tain.Daemon({"pub": module(tree)}) as daemon:
+        sock = socket.create_connection((daemon.address, daemon.port))
+        assert sock.recv(100).startswith(b"@RSYNCD: ")
+        daemon.stop(timeout=1)
+        assert sock.recv(100) == b""
+        sock.close()
+
+
+def test_a_daemon_in_a_loop(tree: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with tain.Daemon({"pub": module(tree)}) as daemon:
+            (await tain.sync_async(daemon.url("pub"), f"{tmp_path}/copy/")).check()
+
+    asyncio.run(main())
+    assert (tmp_path / "copy/file").exists()
