@@ -408,14 +408,24 @@ def test_guards_of_deletions(source: Path, tmp_path: Path) -> None:
     (target / "old").mkdir(parents=True)
     for number in range(200):
         (target / f"old/{number}").touch()
-    for guard, rule in ((tain.Guard(), "percent"), (tain.Guard(percent=None, most=200), "most")):
+    for guard, rule in ((tain.Guard(), "half"), (tain.Guard(percent=None, max=200), "max")):
         result = tain.sync(f"{source}/", target, delete=True, guard=guard)
         assert result.code == 25, result
         assert f'refused by guard "{rule}": 201 ' in result.messages[0]
         assert len(list((target / "old").iterdir())) == 200
         assert (target / "dir/file").exists()
-    tain.sync(f"{source}/", target, delete=True, guard=tain.Guard(percent=99, most=201)).check()
+    tain.sync(f"{source}/", target, delete=True, guard=tain.Guard(percent=99, max=201)).check()
     assert tree(target) == tree(source)
+
+
+def test_chosen_rules_that_cannot_be_judged_are_refused(source: Path, tmp_path: Path) -> None:
+    """Before anything is started; the default rules are left out there."""
+    for start, target, guard, text in (
+        ("nowhere.invalid:x/", str(tmp_path / "d"), tain.Guard(marker="m"), "needs a source on this machine"),
+        (f"{source}/", "nowhere.invalid:x/", tain.Guard(max=5), "where the other end deletes"),
+    ):
+        result = tain.sync(start, target, delete=True, guard=guard)
+        assert result.code == 4 and text in result.messages[0], result
 
 
 def test_no_guard_without_deletions(source: Path, tmp_path: Path) -> None:

@@ -36,10 +36,12 @@ def home(tmp_path: Path) -> Path:
 
 #: Rule, words, and the reason that is given.
 CASES = [
-    ("empty-source", "--guard empty/ d/", "the source is empty, and 150 entries would be deleted"),
+    ("empty-source", "--guard empty/ d/", "empty/ is empty"),
+    ("empty-source", "--guard s/ empty/ d/", "empty/ is empty"),
+    ("empty-source", "--guard --exclude=new s/ d/", "the source is empty, and 150 entries would be deleted"),
     ("half", "--guard s/ d/", "150 of 15"),
     ("percent", "--guard-rules=percent=20 s/ d/", "150 of 15"),
-    ("max", "--guard-rules=max=149 s/ d/", "150 entries would be deleted"),
+    ("max", "--guard-rules=max=149 s/ d/", "150 entries of d/ would be deleted"),
     ("root", "--guard s/ .", "'.' is a whole machine or home directory"),
     ("same", "--guard d/ d/", "d/ is the destination itself"),
     ("same", "--guard d .", "d is the destination itself"),
@@ -79,6 +81,30 @@ def test_a_pull_is_guarded(home: Path) -> None:
     )
     assert code == 25 and 'refused by guard "half"' in text
     assert len(names(home / "d")) == 151
+
+
+def test_an_empty_source_is_refused_in_every_direction(home: Path) -> None:
+    shell = ["-a", "--delete", "--guard", "-e", f"{home}/rsh", f"--rsync-path={PROGRAM}"]
+    for words, why in (
+        ((f"h:{home}/empty/", "d/"), "the source is empty, and 150 entries would be deleted"),
+        (("empty/", f"h:{home}/d/"), "empty/ is empty"),
+    ):
+        code, text = tain(home, *shell, *words)
+        assert code == 25 and f'refused by guard "empty-source": {why}\n' in text, text
+        assert len(names(home / "d")) == 150
+
+
+def test_an_empty_source_makes_a_new_directory(home: Path) -> None:
+    assert tain(home, "-a", "--delete", "--guard", "empty/", "made/") == (0, "")
+    assert names(home / "made") == []
+
+
+def test_a_pull_is_judged_by_its_destination(home: Path) -> None:
+    words = ["-a", "--delete", "--guard", "-e", f"{home}/rsh", f"--rsync-path={PROGRAM}", f"h:{home}/s/", "."]
+    before = names(home)
+    code, text = tain(home, *words)
+    assert code == 25 and 'refused by guard "root"' in text
+    assert names(home) == before
 
 
 def test_a_push_has_no_counting_guard(home: Path) -> None:

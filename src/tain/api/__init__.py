@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from tain.api.command import run
     from tain.api.daemon import Daemon
     from tain.api.deltas import checksum, delta, patch, patch_file, signature
-    from tain.api.guard import Guard
     from tain.api.listing import Entry, Module, list, list_async, modules
     from tain.api.presets import BACKUP, MIRROR, MOVE, PUBLISH, retry, snapshot
     from tain.api.transfer import Transfer, sync, sync_async
     from tain.keywords import Options
+    from tain.options.guard import Guard
     from tain.results import Item, Result, Statistics
 
 __all__ = [
@@ -27,11 +27,11 @@ _FILES = {
     "run": "api.command",
     "Daemon": "api.daemon",
     **dict.fromkeys(("checksum", "delta", "patch", "patch_file", "signature"), "api.deltas"),
-    "Guard": "api.guard",
     **dict.fromkeys(("Entry", "Module", "list", "list_async", "modules"), "api.listing"),
     **dict.fromkeys(("BACKUP", "MIRROR", "MOVE", "PUBLISH", "retry", "snapshot"), "api.presets"),
     **dict.fromkeys(("Transfer", "sync", "sync_async"), "api.transfer"),
     "Options": "keywords",
+    "Guard": "options.guard",
     **dict.fromkeys(("Item", "Result", "Statistics"), "results"),
 }
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from tain.api.collect import Collected, Delivery, Surroundings
-from tain.api.guard import DEFAULT_GUARD
 from tain.errors import Interrupted, TainError, UsageError, exit_text
 from tain.keywords import Options
+from tain.options.guard import DEFAULT_GUARD
 from tain.report.output import STDERR, STDOUT
 from tain.results import Result, item_of, statistics_of
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from typing import Any, Literal, ParamSpec, Self, TypeVar, Unpack
 
     from tain import _core
-    from tain.api.guard import Guard
     from tain.api.iterate import Worker
     from tain.api.progress import Gauge
     from tain.events import Event, Progress
     from tain.keyword_fields import OptionFields, Paths, StrOrBytesPath
+    from tain.options.guard import Guard
     from tain.options.resolved import ResolvedOptions
     from tain.results import Item
     from tain.session.client import Client
@@ -283,8 +283,6 @@ class Transfer:
             if self._env.cancelled:
                 # A small transfer could be complete before the core sees the cancel.
                 raise Interrupted("the transfer was cancelled before it began")
-            if self._guard is not None:
-                self._guard.judge(self._options, self._env)
             client = self._client()
             code = client.run()
         except TainError as error:
@@ -319,9 +317,10 @@ class Transfer:
         from tain.session.client import Client
 
         wants = self._items is not None or self._on_items is not None or self._delivery.level >= _LEVELS["items"]
-        judged = self._guard is not None and self._guard.watches(self._options)
-        kinds = [*(("item",) if wants else ()), *(("deletions",) if judged else ())]
-        client = Client(self._options, self._env, out=self._output, events=kinds, on_events=self._take)
+        kinds = ("item",) if wants else ()
+        client = Client(
+            self._options, self._env, out=self._output, events=kinds, on_events=self._take, guard=self._guard
+        )
         self._output.client = client
         if self._on_progress is not None or self._delivery.level:
             self._output.tick = self._report
@@ -335,18 +334,7 @@ class Transfer:
                 self._on_progress(progress)
             self._delivery.progress(progress)
 
-    def _judge(self, deletions: _core.Deletions) -> None:
-        """Answer the question before the first deletion."""
-        assert self._guard is not None and self._env.transfer is not None
-        text = self._guard.refusal(deletions, self._options.args[-1])
-        if text is not None:
-            self._output.error(text.encode("utf-8", "surrogateescape") + b"\n")
-        self._env.transfer.answer(text is None)
-
     def _take(self, events: list[_core._Event]) -> None:
-        for event in events:
-            if event[0] == "deletions":
-                self._judge(event[1])
         items = [item_of(event[1]) for event in events if event[0] == "item"]
         if self._items is not None:
             self._items += items

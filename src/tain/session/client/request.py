@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from tain import _core
+    from tain.options.guard import Guard
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
     from tain.session.batch import BatchFile
     from tain.session.client.display import Display
-    from tain.session.client.guards import Guard
+    from tain.session.client.guards import Judge
     from tain.session.environment import Environment
 
 
@@ -53,8 +54,10 @@ class Request:
         out: Output | None = None,
         events: Collection[str] = (),
         on_events: Callable[[list[_core._Event]], None] | None = None,
+        guard: Guard | None = None,
     ) -> None:
-        """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*."""
+        """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*;
+        *guard* is in force unless the options choose another one."""
         self.options = options
         self.env = env
         self.out = open_output(options, env, out)
@@ -71,8 +74,9 @@ class Request:
         #: The list of ``--files-from``; None: the list comes from standard input or from the peer, or there is none.
         self.files_from: bytes | None = None
         self.batch: BatchFile | None = None
+        self.guard = guard
         #: What may refuse the deletions of the run.
-        self.guard: Guard | None = None
+        self.judge: Judge | None = None
         #: What is shown beyond rsync's own lines.
         self.display: Display | None = None
         #: The figures of the transfer, once there are any.

@@ -92,7 +92,7 @@ class Run:
         """Fields that do not follow from the options of rsync."""
         request = self.request
         fields: _core.PlanFields = {}
-        if request.guard is not None and request.guard.counts and not (self.job.host and self.job.am_sender):
+        if request.judge is not None and request.judge.counts:
             fields["events"] = {*request.events, "deletions"}
         elif request.events:
             fields["events"] = request.events
@@ -139,15 +139,15 @@ class Run:
     def pump(self, transfer: _core.Run) -> _core.Summary:
         """Write the output of *transfer* until its end."""
         request = self.request
-        guard, on_events = request.guard, request.on_events
+        judge, on_events = request.judge, request.on_events
 
         def judged(events: list[_core._Event]) -> None:
-            if guard is not None:
-                guard.answer(transfer, events)
+            if judge is not None:
+                judge.answer(transfer, events)
             if request.on_events is not None:
                 request.on_events(events)
 
-        if guard is not None:
+        if judge is not None and judge.counts:
             on_events = judged
         if request.display is None:
             return output.pump(transfer, request.out, on_events)

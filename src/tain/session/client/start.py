@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from tain import _core
+    from tain.options.guard import Guard
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
     from tain.report.output import Output
@@ -75,9 +76,11 @@ class Client:
         out: Output | None = None,
         events: Collection[str] = (),
         on_events: Callable[[list[_core._Event]], None] | None = None,
+        guard: Guard | None = None,
     ) -> None:
-        """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*."""
-        self._request = Request(options, env, out=out, events=events, on_events=on_events)
+        """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*;
+        *guard* is in force unless the options choose another one."""
+        self._request = Request(options, env, out=out, events=events, on_events=on_events, guard=guard)
 
     @property
     def out(self) -> Output:
@@ -127,33 +130,41 @@ class Client:
         out.log = log
 
 
-def guard(request: Request) -> None:
-    """Refuse what a guard refuses by its arguments, and let it judge the rest. Errors: `guards.Refused`, `UsageError`,
-    `UnsupportedError`."""
-    from tain.session.client import guards
+def judge(request: Request) -> None:
+    """Refuse what the guard of the run refuses by its arguments, and let it judge the rest. Errors: `DeleteLimit`,
+    `UsageError`, `UnsupportedError`."""
+    asked = None
+    if is_guard_asked(request.options):
+        from tain.options.guard import guard_of
 
-    rules = guards.read_rules(request.options)
-    if rules is not None and request.job.destination is not None:
-        request.guard = guards.Guard(rules, request.options, request.env, request.out)
-        request.guard.check(request.job)
-        if request.guard.counts and request.job.host is None and needs_twin(request):
-            raise UnsupportedError(
-                "rsync: --guard cannot judge the deletions of a run that writes a batch or converts names"
-            )
+        asked = guard_of(request.options)
+    guard = asked or request.guard
+    if guard is not None and request.job.destination is not None:
+        from tain.session.client.guards import Judge
+
+        twin = request.job.host is None and needs_twin(request)
+        request.judge = Judge(
+            guard, request.options, request.env, request.out, request.job, asked=asked is not None, twin=twin
+        )
+        request.judge.check()
+
+
+def is_guard_asked(options: ResolvedOptions) -> bool:
+    """Whether the options choose a guard."""
+    return options.guard or options.guard_rules is not None
 
 
 def choose(request: Request) -> LocalRun | TwinRun | ShellRun | DaemonRun | ReplayRun:
     """The kind of run that the arguments mean. Errors: `UsageError`."""
     if request.options.read_batch is not None:
-        if request.options.guard or request.options.guard_rules is not None:
+        if is_guard_asked(request.options):
             raise UnsupportedError("rsync: --guard cannot judge the deletions of a batch")
         from tain.session.client.replay import ReplayRun
 
         return ReplayRun(request)
     request.locate()
     job = request.job
-    if request.options.guard or request.options.guard_rules is not None:
-        guard(request)
+    judge(request)
     if job.host is not None and oldpeer.is_old(request.options.protocol):
         request.speak_old(request.options.protocol)
     options = request.options
