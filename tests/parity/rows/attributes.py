@@ -347,6 +347,11 @@ GIVEN_AWAY = [
         for new in ("755", "644", "4755", "2755", "6711")
         for old in ("755", "4755", "2755", "6755", "4700", "2644")
     ),
+    *(
+        Row(f"TRF-3-given-name-{new}-{old}", f"src/ src/c=a;m=0{new} dst/ dst/c=a;m=0{old};o=5.6", "-a --info=name2 src/ dst/")
+        for new in ("755", "4755")
+        for old in ("755", "4755", "2755")
+    ),
 ]  # fmt: skip
 
 ROWS: list[Row] = [*MODES, *ATTRS, *CHMOD_ROWS, *MAPS, *IDS, *TIMES, *ATTRIBUTES, *REPLACED_MODES, *GIVEN_AWAY]

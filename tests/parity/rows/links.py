@@ -10,7 +10,13 @@ LINK_TREE = "src/a src/in->a src/out->../other/x src/abs->/etc/hostname src/d/b 
 
 SYMLINKS = [
     *(
-        row(f"transfer-2.2-{number}", f"-rti {options} src/ dst/", LINK_TREE)
+        # Where rsync prints `skipping non-regular file` among the items is a race of its processes (14 of 150 runs).
+        row(
+            f"transfer-2.2-{number}",
+            f"-rti {options} src/ dst/",
+            LINK_TREE,
+            sorted="l" not in options.partition("--")[0],
+        )
         for number, options in enumerate(
             [
                 "-L",

@@ -176,6 +176,10 @@ impl Judge {
             return flags;
         }
         let owners = |stat: &Stat| (stat.uid, stat.gid);
+        if !self.plan.output.itemize {
+            // The line that only has the name counts the change of owner (observed).
+            return flags;
+        }
         if (self.dest.root.lstat(rel)).is_ok_and(|after| owners(&after) == owners(before)) {
             // It could not be given away.
             return flags;
