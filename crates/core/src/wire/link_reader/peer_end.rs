@@ -90,6 +90,7 @@ impl Reader {
     pub(super) fn wait_for_more(&self, time: Duration) {
         match &self.feed {
             Feed::Direct(port) => {
+                // A port that cannot be waited for is reported by the next read.
                 let _ = port.wait(PollFlags::IN, None, Some(time));
             }
             Feed::Thread { shelf, .. } => {
