@@ -18,6 +18,8 @@ LISTS = [
             "*", "127.", ".localhost", "ALL", "@nogroup", "nosuch.invalid", "10.0.0.1,127.0.0.1",
             "10.0.0.1 , 127.0.0.1", "", "0x7f.1", "2130706433", "0177.0.0.1", ";", "! 127.0.0.1",
             "126.0.0.0/7", "localhost localhost", "localhost\nforward lookup = no",
+            "[[:lower:]]ocalhost", "[[:digit:]]ocalhost", "[!l]ocalhost", "[localhost", "loc\\alhost", "\\l*",
+            "localhost\\", "l*\\", "loc*/t", "[[:digit:]]*", "127.0.0.\\1",
             "10.0.0.1\nhosts deny = 10.0.0.2", "10.0.0.1\nhosts deny = *", "127.0.0.1\nhosts deny = *",
         )
     ),
@@ -26,6 +28,7 @@ LISTS = [
         for words in (
             "nosuch.invalid", "127.0.0.1/33", "127.", "@nogroup", "ALL", "*", "127.0.0.0/9",
             "127.0.0.1/255.255", "300.1.1.1", "127.0.0.1.5", "1.2.3.4/a.b", "x:y", "",
+            "[[:lower:]]ocalhost", "loc\\alhost", "\\l*", "localhost\\", "127.0.0.\\1", "[localhost",
             "localhost\nforward lookup = no", "::1/129", "::1/ffff::",
         )
     ),

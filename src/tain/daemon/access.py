@@ -87,10 +87,14 @@ def matches(peer: Peer, word: bytes, *, deny: bool, resolver: Forward | None) ->
     """
     if word.startswith(b"@"):
         return _in_netgroup(word[1:], peer.name)
-    if has_wildcard(word):
+    pattern = has_wildcard(word)
+    if pattern or b"\\" in word:
         from tain import _core
 
-        return _core.wildmatch(word, peer.name.lower())
+        if _core.wildmatch(word, peer.name.lower()):
+            return True
+    if pattern and b":" not in word:
+        return False
     if word == peer.name.lower() and peer.name not in (UNKNOWN, UNDETERMINED):
         return True
     if b"/" in word:

@@ -332,12 +332,14 @@ TEMP = [
 ]
 
 RETRIES = [
-    # The second try of a file whose first try failed its check (transfer 6, --append-verify).
+    # The second try of a file whose first try failed its check (transfer 6, --append-verify). rsync asks again when it
+    # learns of the failure: before the next directory, or after it.
     *(
         Row(
             f"TRF-17-append-{number}",
             "src/a=xxxxxxxxx src/b src/d/q=rrrrrrrrrr src/d/z dst/a=yyy dst/d/q=rre",
             f"{options} --append-verify src/ dst/",
+            sorted="--no-i-r" not in options,
         )
         for number, options in enumerate(["-ai", "-av --stats", "-ri", "-rv --no-i-r", "-ai --stats --no-i-r"])
     ),

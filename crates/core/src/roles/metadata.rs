@@ -229,13 +229,13 @@ impl Metadata {
             })
     }
 
-    /// The ACLs that `place` has differ from those wanted.
     /// The ACL that a file has. One that cannot be read counts as none.
     fn acl_of(&self, place: Place<'_>, kind: AclKind) -> Acl {
         let found = read_acl(place, kind, self.plan.place.fake_super);
         found.ok().flatten().unwrap_or_default()
     }
 
+    /// The ACLs that `place` has differ from those wanted.
     fn acls_differ(&self, place: Place<'_>, want: &Wanted, now: &Stat) -> bool {
         if is_link(want.mode) {
             return false;

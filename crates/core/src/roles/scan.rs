@@ -18,7 +18,6 @@ use rustix::io::Errno;
 
 use self::arguments::Known;
 use super::chmod::Chmod;
-use super::compare::unsafe_link;
 use super::filter::Filters;
 use super::metadata::{self, Lookup};
 use super::paths::disk;
@@ -478,47 +477,6 @@ impl Scanner {
                 .is_some_and(|behind| behind.is_dir());
         }
         self.hidden(name, dir)
-    }
-
-    fn report_no_referent(&mut self, root: u16, name: &[u8]) {
-        let path = self.display(root, name);
-        self.report.set_listing_error(IoErrors::GENERAL);
-        self.report.error_xfer(text!["symlink has no referent: ", &path]);
-    }
-
-    /// The status that the list gives for a link where some links are followed; `None` when the link is left out.
-    fn follow_link(&mut self, root_number: u16, name: &[u8], stat: Stat) -> Option<Stat> {
-        let plan = Arc::clone(&self.plan);
-        let path = disk(name);
-        let mut follow = plan.attrs.copy_links;
-        if !follow && plan.attrs.copy_unsafe_links {
-            let target = self.sources.root(root_number)?.read_link(path);
-            if let Some(target) = target.ok().filter(|target| unsafe_link(target, path)) {
-                follow = true;
-                if plan.output.info.symsafe > 0 {
-                    let text = text!["copying unsafe symlink \"", path, "\" -> \"", target, "\""];
-                    self.report.info(text);
-                }
-            }
-        }
-        let root = self.sources.root(root_number)?;
-        if !follow {
-            let behind = plan
-                .attrs
-                .copy_dirlinks
-                .then(|| root.stat_follow(path, plan.attrs.crtimes).ok())
-                .flatten();
-            return Some(behind.filter(Stat::is_dir).unwrap_or(stat));
-        }
-        match root.stat_follow(path, plan.attrs.crtimes) {
-            Ok(behind) => return Some(behind),
-            Err(error) if error.is(Errno::NOENT) => self.report_no_referent(root_number, name),
-            Err(error) => {
-                let shown = self.display(root_number, name);
-                self.cannot_list(messages::readlink_stat_failed(&shown), &error);
-            }
-        }
-        None
     }
 
     /// List one name. `top_dev`: the filesystem of the argument above it; `None` for an argument itself. Returns the

@@ -4,6 +4,8 @@
 //! The thread knows nothing of frames: they are parsed at the consumer's position, so that framing can be switched on
 //! and off exactly where the stream does it.
 
+mod peer_end;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -23,8 +25,6 @@ use crate::error::{sys_text, Error, Result};
 
 /// Messages kept while there is no handler.
 const MAX_PARKED: usize = 1000;
-/// How long a cancelled side waits for the peer to end.
-const CANCELLED: Duration = Duration::from_secs(1);
 /// `left` of an unframed stream.
 const ENDLESS: usize = usize::MAX;
 
@@ -482,94 +482,6 @@ impl Reader {
     /// Blocks until data is available (`false`) or the stream has ended properly (`true`).
     pub fn at_eof(&mut self) -> Result<bool> {
         Ok(self.available() == 0 && self.step(true)? == Step::Eof)
-    }
-
-    /// Reads and discards until the peer closes or answers with ERROR_EXIT, `limit` bytes have arrived or `time` is over.
-    /// Messages are still handled; after a framing error the rest is discarded unparsed. Returns whether the peer has
-    /// ended.
-    ///
-    /// A cancel during the wait ends it at once. After an earlier cancel the peer gets a moment to read of it.
-    pub fn drain(&mut self, time: Duration, limit: usize) -> bool {
-        let late = self.shared.is_cancelled();
-        let end = Instant::now() + if late { time.min(CANCELLED) } else { time };
-        let (mut seen, mut raw) = (0, false);
-        while seen < limit && Instant::now() < end {
-            if self.peer_ended {
-                return true;
-            }
-            let step = if raw {
-                seen += self.end - self.pos;
-                self.pos = self.end;
-                self.refill(false)
-            } else {
-                let n = self.available();
-                seen += n;
-                self.advance(n);
-                self.step(false)
-            };
-            match step {
-                Ok(Step::Data) => {}
-                Ok(Step::Nothing) => {
-                    if !late && self.shared.is_cancelled() {
-                        break;
-                    }
-                    self.wait_for_more(TICK.min(time));
-                }
-                Ok(Step::Eof) => return true,
-                Err(_) if raw || self.finished.is_some() => return true,
-                Err(_) => raw = true,
-            }
-        }
-        self.peer_ended
-    }
-
-    /// For a side that writes for long without reading: an error if ERROR_EXIT has arrived. The messages before it are
-    /// handled first, and the data is dropped, because it will not be answered any more.
-    pub fn check_peer(&mut self) -> Result<()> {
-        if !self.mux || !self.has_exit_message() {
-            return Ok(());
-        }
-        loop {
-            let n = self.available();
-            self.advance(n);
-            match self.step(false)? {
-                Step::Data => {}
-                Step::Nothing | Step::Eof => return Ok(()),
-            }
-        }
-    }
-
-    /// Whether ERROR_EXIT is among the frames that have arrived.
-    fn has_exit_message(&mut self) -> bool {
-        if self.buffered() < MAX_QUEUED {
-            if let Feed::Thread { shelf, .. } = &self.feed {
-                self.arrived += shelf.take_all(&mut lock(&shelf.queue), &mut self.local);
-            }
-        }
-        let mut ahead = Ahead {
-            first: &self.cur[self.pos..self.end],
-            rest: self.local.iter(),
-        };
-        match &self.message {
-            Some((message, len)) => ahead.skip(len - message.payload.len()),
-            None => ahead.skip(self.left),
-        }
-        ahead.has_frame(Tag::ErrorExit, self.header, self.header_len)
-    }
-
-    /// Waits until something may have arrived, at most `time`.
-    fn wait_for_more(&self, time: Duration) {
-        match &self.feed {
-            Feed::Direct(port) => {
-                let _ = port.wait(PollFlags::IN, None, Some(time));
-            }
-            Feed::Thread { shelf, .. } => {
-                let queue = lock(&shelf.queue);
-                if queue.is_pending() {
-                    drop(shelf.wait(queue, time));
-                }
-            }
-        }
     }
 }
 

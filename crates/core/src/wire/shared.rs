@@ -213,7 +213,6 @@ impl Shared {
         }
     }
 
-    /// Wakes the writer thread after a change of the time-out.
     /// Waits a tick for the writer thread to make room, or to end.
     pub(super) fn wait_room<'a>(&self, mut out: MutexGuard<'a, Out>) -> MutexGuard<'a, Out> {
         out.callers_wait += 1;
@@ -223,6 +222,7 @@ impl Shared {
         out
     }
 
+    /// Wakes the writer thread after a change of the time-out.
     pub(super) fn wake_writer(&self) {
         let _out = lock(&self.out);
         self.out_work.notify_one();

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::sums::sum_file;
 use super::Scanner;
-use crate::error::Result;
+use crate::error::{IoErrorExt as _, Result};
 use crate::flist::{eflag, Charset, NewEntry, EILSEQ};
 use crate::report::say::text;
 use crate::report::Level;
 use crate::role::Role;
+use crate::roles::compare::unsafe_link;
 use crate::roles::metadata::{self, Place};
 use crate::roles::paths::disk;
 use crate::roles::text::messages;
@@ -18,6 +21,47 @@ use crate::tree::{Atime, Stat};
 use crate::wire::item::IoErrors;
 
 impl Scanner {
+    pub(super) fn report_no_referent(&mut self, root: u16, name: &[u8]) {
+        let path = self.display(root, name);
+        self.report.set_listing_error(IoErrors::GENERAL);
+        self.report.error_xfer(text!["symlink has no referent: ", &path]);
+    }
+
+    /// The status that the list gives for a link where some links are followed; `None` when the link is left out.
+    pub(super) fn follow_link(&mut self, root_number: u16, name: &[u8], stat: Stat) -> Option<Stat> {
+        let plan = Arc::clone(&self.plan);
+        let path = disk(name);
+        let mut follow = plan.attrs.copy_links;
+        if !follow && plan.attrs.copy_unsafe_links {
+            let target = self.sources.root(root_number)?.read_link(path);
+            if let Some(target) = target.ok().filter(|target| unsafe_link(target, path)) {
+                follow = true;
+                if plan.output.info.symsafe > 0 {
+                    let text = text!["copying unsafe symlink \"", path, "\" -> \"", target, "\""];
+                    self.report.info(text);
+                }
+            }
+        }
+        let root = self.sources.root(root_number)?;
+        if !follow {
+            let behind = plan
+                .attrs
+                .copy_dirlinks
+                .then(|| root.stat_follow(path, plan.attrs.crtimes).ok())
+                .flatten();
+            return Some(behind.filter(Stat::is_dir).unwrap_or(stat));
+        }
+        match root.stat_follow(path, plan.attrs.crtimes) {
+            Ok(behind) => return Some(behind),
+            Err(error) if error.is(Errno::NOENT) => self.report_no_referent(root_number, name),
+            Err(error) => {
+                let shown = self.display(root_number, name);
+                self.cannot_list(messages::readlink_stat_failed(&shown), &error);
+            }
+        }
+        None
+    }
+
     /// Whether name and target can be converted for the wire; if not, that is reported (spec: protocol 5.16).
     fn convertible(&mut self, name: &[u8], link: Option<&[u8]>, root_number: u16) -> bool {
         let Some(set) = self.charset else { return true };

@@ -175,11 +175,11 @@ impl Judge {
         if !flags.intersects(ids) || before.mode & 0o6000 == 0 || self.idle || self.plan.place.fake_super {
             return flags;
         }
-        let owners = |stat: &Stat| (stat.uid, stat.gid);
         if !self.plan.output.itemize {
             // The line that only has the name counts the change of owner (observed).
             return flags;
         }
+        let owners = |stat: &Stat| (stat.uid, stat.gid);
         if (self.dest.root.lstat(rel)).is_ok_and(|after| owners(&after) == owners(before)) {
             // It could not be given away.
             return flags;

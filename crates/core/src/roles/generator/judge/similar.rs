@@ -159,11 +159,14 @@ impl Judge {
     }
 }
 
+/// The distance of names whose lengths alone differ by too much; rsync shows it as 65535.00001 (observed).
+const TOO_FAR: u32 = 0xffff_0001;
+
 /// Weighted distance of two names and, ten times over, of their suffixes.
 fn name_distance(a: &[u8], b: &[u8], limit: u32) -> u32 {
     let unit = 1 << 16;
     if (a.len().abs_diff(b.len()) as u32).saturating_mul(unit) > limit {
-        return 0xffff_0001;
+        return TOO_FAR;
     }
     let d = levenshtein(a, b);
     d.saturating_add(levenshtein(suffix(a), suffix(b)).saturating_mul(10))
