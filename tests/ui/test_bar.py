@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import signal
 import subprocess
 import time
 from pathlib import Path
 
+import pyte
 import pytest
 
+from tain.report.bar import Bar
+from tain.report.meter import Meter
 from tests.programs import PROGRAM, environment, need
+from tests.ui.figures import FakeFigures
 from tests.ui.terminal import Terminal
 
 SHELL = """#!/bin/sh
@@ -133,6 +138,24 @@ def test_lines_of_standard_output_stay_whole_on_one_terminal(tmp_path: Path) -> 
     names = [line for line in terminal.lines() if line.startswith("a/")]
     assert names == ["a/", *(f"a/{number:03}" for number in range(30))]
     assert not any(PERCENT.match(line) for line in terminal.lines())
+
+
+def test_a_block_that_begins_again_leaves_the_lines_above_it(tmp_path: Path) -> None:
+    screen = pyte.Screen(80, 24)
+    stream = pyte.ByteStream(screen)
+    master, slave = pty.openpty()
+    bar, meter = Bar(slave), Meter()
+    for number, name in enumerate(("one", "two", "three")):
+        # Another process group has the terminal here, so `due` is not asked.
+        bar.draw(meter.at(FakeFigures(entries=9, complete=True), number), number)
+        bar.erase()
+        os.write(slave, name.encode() + b"\n")
+    bar.draw(meter.at(FakeFigures(entries=9, complete=True), 4.0), 4.0)
+    bar.erase()
+    stream.feed(os.read(master, 1 << 16))
+    os.close(slave)
+    os.close(master)
+    assert [line.rstrip() for line in screen.display[:4]] == ["one", "two", "three", ""]
 
 
 def test_no_escape_sequence_without_a_terminal(tmp_path: Path) -> None:

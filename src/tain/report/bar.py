@@ -267,8 +267,7 @@ class Bar:
         self._fd = fd
         self._file = open(fd, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the block
         self._console = Console(file=self._file, force_terminal=True, highlight=False)
-        self._live = Live(console=self._console, auto_refresh=False, transient=True,
-                          redirect_stdout=False, redirect_stderr=False)  # fmt: skip
+        self._live = self._block()
         self._glyphs = ASCII if ascii_only else UNICODE
         self._host, self._timeout, self._binary = host, timeout, binary
         self._encoding = encoding
@@ -308,6 +307,14 @@ class Bar:
         if self._live.is_started:
             self._live.stop()
             self._file.flush()
+            # Started again, it would erase the lines above it: it remembers the height of its last frame.
+            self._live = self._block()
+
+    def _block(self) -> Live:
+        """A block that has not been drawn."""
+        return Live(
+            console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
 
     def _in_foreground(self) -> bool:
         try:
