@@ -89,9 +89,10 @@ class _Errors(Output):
     def __init__(self) -> None:
         super().__init__(-1, -1)
         self.text = bytearray()
-        self.on_lines = self._keep
+        # So that the client passes on what a remote shell says.
+        self.errors_seen = bytearray()
 
-    def _keep(self, stream: int, data: bytes) -> None:
+    def _write(self, stream: int, data: bytes) -> None:
         if stream == STDERR:
             self.text += data
 
@@ -106,7 +107,7 @@ def rehearsed(options: ResolvedOptions, rehearse: Callable[..., Rehearsal]) -> P
     options = options.copy()
     options.dry_run = True
     options.log_file = None
-    options.preflight = False
+    options.hints = options.preflight = options.bar = options.summary = False
     client = rehearse(options, out=out, events=("item",), on_events=count.add)
     code = client.run()
     if code not in WHOLE_RUN or client.summary is None:
