@@ -5,6 +5,7 @@ New kinds of events may be added: a program passes over those that it does not k
 
 from __future__ import annotations
 
+from tain.plans import Plan
 from tain.problems import Problem
 from tain.records import Record
 from tain.results import Item, Statistics
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
-__all__ = ["Deleted", "End", "Event", "Item", "Message", "Problem", "Progress", "Start", "Summary"]
+__all__ = ["Deleted", "End", "Event", "Item", "Message", "Planned", "Problem", "Progress", "Start", "Summary"]
 
 
 class Start(Record):
@@ -26,6 +27,13 @@ class Start(Record):
     """None for a listing."""
     dry_run: bool = False
     """Nothing will be changed."""
+
+
+class Planned(Record):
+    """The whole plan of a transfer that is held for *confirm* or *preflight*, before anything is changed."""
+
+    plan: Plan
+    """What the transfer would do."""
 
 
 class Deleted(Record):
@@ -99,4 +107,4 @@ class End(Record):
 
 
 #: Any of them.
-Event: TypeAlias = Start | Item | Deleted | Message | Problem | Progress | Summary | End
+Event: TypeAlias = Start | Planned | Item | Deleted | Message | Problem | Progress | Summary | End

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tain import _core
     from tain.events import Event, Progress
+    from tain.plans import Plan
     from tain.problems import Problem
     from tain.results import Item, Result
     from tain.session.environment import Cancellable
@@ -62,6 +63,12 @@ class Delivery:
     def progress(self, progress: Progress) -> None:
         if self.level:
             self._emit(progress)
+
+    def planned(self, plan: Plan) -> None:
+        if self.level:
+            from tain.events import Planned
+
+            self._emit(Planned(plan=plan))
 
     def items(self, items: Sequence[Item]) -> None:
         if self.level < _ITEMS:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tain.keyword_fields import OptionFields, Paths, StrOrBytesPath
     from tain.options.guard import Guard
     from tain.options.resolved import ResolvedOptions
+    from tain.plans import Plan
     from tain.problems import Problem
     from tain.results import Item
     from tain.session.client import Client
@@ -57,6 +58,8 @@ class Transfer:
     _output: Collected
     _delivery: Delivery
     _guard: Guard | None
+    _confirm: Callable[[Plan], bool] | None
+    _watch_room: bool
     _items: list[Item] | None
     _on_items: Callable[[Sequence[Item]], None] | None
     _on_progress: Callable[[Progress], object] | None
@@ -81,6 +84,8 @@ class Transfer:
         transport: Transport | None = None,
         password: str | bytes | Callable[[str], str] | None = None,
         guard: Guard | None = DEFAULT_GUARD,
+        preflight: bool | Literal["watch"] = "watch",
+        confirm: Callable[[Plan], bool] | None = None,
         capture: int = _CAPTURE,
         logger: Logger | None = None,
         environ: Mapping[str, str] | None = None,
@@ -96,6 +101,12 @@ class Transfer:
         are called in the thread of `run`; an exception in one of them stops the transfer, and `run`
         raises it.
 
+        *confirm* receives the `Plan` of the whole transfer before anything is changed: False ends it with code 25.
+        *preflight* True: the transfer begins only if the destination has room for all of it, and ends with code 11
+        otherwise. ``"watch"``: it ends with code 11 as soon as the files that are known to come do not fit. Both work
+        where this process receives. *confirm* and True need the whole list first (about 100 bytes per entry), and read
+        the files twice with `checksum`; for a push *confirm* costs a dry run.
+
         *transport* connects to the other end of ``host:path`` in place of a remote shell. *password* is for a daemon,
         or a function that receives the name of the user; it is not in the environment of any process. *capture*: how
         many of the last bytes of output, and of errors, the result keeps. *logger* receives the messages. *environ* and
@@ -103,6 +114,8 @@ class Transfer:
         """
         if events not in _LEVELS:
             raise UsageError(f"events: one of {', '.join(_LEVELS)} is expected, not {events!r}")
+        if preflight not in (True, False, "watch"):
+            raise UsageError(f"preflight: True, False or 'watch' is expected, not {preflight!r}")
         if options is not None and (keywords or preset is not None):
             raise UsageError("give either options or keywords, not both; a preset takes keywords")
         if options is None:
@@ -121,6 +134,9 @@ class Transfer:
 
             self._env.transport = Starter(transport)
         self._guard = guard
+        self._options.preflight = self._options.preflight or preflight is True
+        self._watch_room = preflight == "watch"
+        self._confirm = confirm
         self._items = [] if items else None
         self._on_items = on_items
         self._chosen = events
@@ -177,6 +193,8 @@ class Transfer:
         except Finished as finished:
             raise UsageError("this option prints a text and runs no transfer") from finished
         self._guard = None
+        self._confirm = None
+        self._watch_room = False
         self._items = None
         self._on_items = None
         self._on_progress = None
@@ -325,6 +343,7 @@ class Transfer:
         client = Client(
             self._options, self._env, out=self._output, events=kinds, on_events=self._take, guard=self._guard
         )
+        client.hold(self._confirm, on_plan=delivery.planned, watch_room=self._watch_room)
         if self._on_progress is not None or delivery.level:
             self._output.tick = self._report
 

@@ -169,6 +169,8 @@ class ResolvedOptions(PlanOptions):
     guard_rules: bytes | None = None
     #: Rules that are left out.
     allow: bytes | None = None
+    #: The run waits until it is known that the destination has room (``--preflight``).
+    preflight: bool = False
     #: The block at the end; a bar implies it.
     summary: bool = False
 

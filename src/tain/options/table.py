@@ -300,6 +300,7 @@ _ROWS: tuple[_Fields, ...] = (
     (("guard",), "", "", "set", "guard", True, "", "", "refuse deletions that look like a mistake (tain only)"),
     (("guard-rules",), "", "s", "text", "guard_rules", None, "", "LIST", "choose the rules of --guard (tain only)"),
     (("allow",), "", "s", "text", "allow", None, "", "LIST", "leave these rules of --guard out (tain only)"),
+    (("preflight",), "", "", "set", "preflight", True, "", "", "begin only if there is room for all of it (tain only)"),
     (("tls",), "", "", "set", "tls", True, "", "", "talk TLS to the daemon (tain only)"),
     (("tls-pin",), "", "s", "text", "tls_pin", None, "", "sha256:HEX", "accept only this TLS certificate (tain only)"),
     (("version",), "V", "", "call", "version", None, "", "", "print the version + other info and exit"),
@@ -364,7 +365,7 @@ IMMUNE = frozenset(
 #: Names for a person at this end, which rsync does not have: a server does not know them.
 CLIENT_ONLY = frozenset({"bar", "no-bar", "summary", "explain", "guard", "guard-rules", "allow"})
 #: Names that rsync does not have; a daemon accepts none of them from a client.
-OURS = CLIENT_ONLY | {"hints", "no-hints", "tls", "tls-pin", "check-config"}
+OURS = CLIENT_ONLY | {"preflight", "hints", "no-hints", "tls", "tls-pin", "check-config"}
 
 
 def spellings(rows: tuple[Row, ...]) -> dict[str, Row]:

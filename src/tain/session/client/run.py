@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tain.errors import RemoteShellError, SocketError, StartupError, StreamError, TainError
 from tain.report import output, stats
 from tain.session import agreement, handshake, rules
@@ -92,10 +94,15 @@ class Run:
         """Fields that do not follow from the options of rsync."""
         request = self.request
         fields: _core.PlanFields = {}
+        events = set(request.events)
         if request.judge is not None and request.judge.counts:
-            fields["events"] = {*request.events, "deletions"}
-        elif request.events:
-            fields["events"] = request.events
+            events.add("deletions")
+        if request.held is not None:
+            events.add("planned")
+        if events:
+            fields["events"] = events
+        if request.watches_room(twin=self.twin):
+            fields["watch_room"] = True
         if request.display is not None and request.display.look_ahead:
             fields["look_ahead"] = request.display.look_ahead
         return fields or None
@@ -139,19 +146,39 @@ class Run:
     def pump(self, transfer: _core.Run) -> _core.Summary:
         """Write the output of *transfer* until its end."""
         request = self.request
-        judge, on_events = request.judge, request.on_events
+        judge, held, on_events = request.judge, request.held, request.on_events
 
         def judged(events: list[_core._Event]) -> None:
+            if held is not None:
+                held.answer(transfer, events)
             if judge is not None:
                 judge.answer(transfer, events)
             if request.on_events is not None:
                 request.on_events(events)
 
-        if judge is not None and judge.counts:
+        if held is not None or (judge is not None and judge.counts):
             on_events = judged
+        if request.watches_room(twin=self.twin):
+            self.watch_room(transfer)
         if request.display is None:
             return output.pump(transfer, request.out, on_events)
         return request.display.pump(transfer, request.job, on_events)
+
+    def watch_room(self, transfer: _core.Run) -> None:
+        """Look at the free space from time to time while *transfer* runs."""
+        from tain.session.room import Watch
+
+        out = self.out
+        watch = Watch(os.path.join(self.env.cwd, self.job.destination or b"."))
+        before = out.tick
+
+        def tick() -> None:
+            if before is not None:
+                before()
+            if text := watch.check(transfer):
+                out.error(text.encode("utf-8", "replace") + b"\n")
+
+        out.tick = tick
 
     def print_figures(self, summary: _core.Summary, agreed: Agreed, level: int) -> None:
         """The figures of ``--stats`` from *level* 2, and the summary."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import TainError, UnsupportedError, UsageError
+from tain.errors import DeleteLimit, TainError, UnsupportedError, UsageError
 from tain.report import output
 from tain.session import oldpeer
 from tain.session.client.local import LocalRun, TwinRun, needs_twin
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tain.options.guard import Guard
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
+    from tain.plans import Plan
     from tain.problems import Hint
     from tain.report.output import Output
     from tain.session.client.explaining import Explain
@@ -69,6 +70,18 @@ class Client:
 
             self._request.display = display(options, env, self.out, self._request.lines)
 
+    def hold(
+        self,
+        confirm: Callable[[Plan], bool] | None = None,
+        *,
+        on_plan: Callable[[Plan], object] | None = None,
+        watch_room: bool = False,
+    ) -> None:
+        """Let *confirm* decide about the whole plan before anything is changed. *on_plan* receives the plan of a run
+        that is held for *confirm* or ``--preflight``. *watch_room*: end the run as soon as its files cannot fit."""
+        request = self._request
+        request.confirm, request.on_plan, request.watch_room = confirm, on_plan, watch_room
+
     @property
     def out(self) -> Output:
         return self._request.out
@@ -107,7 +120,10 @@ class Client:
             try:
                 request.env.begin()
                 request.read()
-                code = choose(request).run()
+                run = choose(request)
+                if request.options.preflight or request.confirm is not None:
+                    hold(request, twin=run.twin)
+                code = run.run()
             except TainError as error:
                 out.error(output.failure_text(error, request.role))
                 code = error.code
@@ -144,6 +160,42 @@ class Client:
         if self._prints_hints:
             hints.write(self.hints, out.error)
         out.log = log
+
+
+def hold(request: Request, *, twin: bool) -> None:
+    """Let the run of *request* wait for a decision about its whole plan; or get that before it starts, where another
+    process makes the decisions: the other end of a push, or the *twin* of a local copy.
+
+    Errors: `DeleteLimit` for a plan that is refused; `UnsupportedError`.
+    """
+    from tain.session.client.held import REFUSED, Held, rehearsed
+
+    options, job, confirm = request.options, request.job, request.confirm
+    if job.destination is None:
+        return
+    if not (twin or (job.host is not None and job.am_sender)):
+        path = os.path.join(request.env.cwd, job.destination or b".")
+        request.held = Held(path, preflight=options.preflight, confirm=confirm, on_plan=request.on_plan)
+        # The whole list has to be known before the first decision.
+        options.inc_recurse = False
+        return
+    if options.preflight and not twin and b"--preflight" not in options.remote_options:
+        request.out.error(b"tain: the other end does not tell its free space\n")
+    if confirm is None:
+        return
+    if options.write_batch is not None:
+        raise UnsupportedError("rsync: a run that writes a batch cannot be held for a decision")
+    if options.files_from == b"-":
+        raise UnsupportedError("rsync: a run that reads names from its input cannot be held for a decision")
+    shell = request.env.shell_stderr
+    try:
+        plan = rehearsed(options, lambda options, **rest: Client(options, request.env, **rest))
+    finally:
+        request.env.shell_stderr = shell
+    if request.on_plan is not None:
+        request.on_plan(plan)
+    if not confirm(plan):
+        raise DeleteLimit(REFUSED)
 
 
 def run(options: ResolvedOptions, env: Environment) -> int:
@@ -191,6 +243,8 @@ def is_guard_asked(options: ResolvedOptions) -> bool:
 def choose(request: Request) -> LocalRun | TwinRun | ShellRun | DaemonRun | ReplayRun:
     """The kind of run that the arguments mean. Errors: `UsageError`."""
     if request.options.read_batch is not None:
+        if request.options.preflight or request.confirm is not None:
+            raise UnsupportedError("rsync: a run that reads a batch cannot be held for a decision")
         if is_guard_asked(request.options):
             raise UnsupportedError("rsync: --guard cannot judge the deletions of a batch")
         from tain.session.client.replay import ReplayRun
