@@ -163,7 +163,8 @@ def test_ssh_with_its_standard_error(
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_paramiko(server: str, sshd: Sshd, source: Path, tmp_path: Path) -> None:
-    paramiko = pytest.importorskip("paramiko")
+    import paramiko
+
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
     client.connect(
@@ -179,7 +180,8 @@ def test_paramiko(server: str, sshd: Sshd, source: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_asyncssh(server: str, sshd: Sshd, source: Path, tmp_path: Path) -> None:
-    asyncssh = pytest.importorskip("asyncssh")
+    import asyncssh
+
     there = tmp_path / "th ere"
 
     async def main() -> None:

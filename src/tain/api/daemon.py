@@ -69,8 +69,8 @@ class Daemon:
         address: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        self.address = address
-        self.port = port
+        self.address: str = address
+        self.port: int = port
         if isinstance(modules, (str, bytes, os.PathLike)):
             self._file: bytes | None = os.path.abspath(os.fsencode(modules))
             self._text = b""
