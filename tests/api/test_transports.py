@@ -209,5 +209,5 @@ def test_the_command_passes_on_what_a_shell_says(tmp_path: Path, tain: str) -> N
         texts[word] = run.stderr
     lines = texts["--no-hints"].splitlines()
     assert lines[0] == b"ssh: connect to host h port 22: \xff"
-    assert b"hint[D9]" in texts["--hints"]
+    assert b"hint[D9b]" in texts["--hints"]
     assert [line for line in texts["--hints"].splitlines() if not line.startswith(b"hint[")] == lines
