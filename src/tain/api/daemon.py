@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     Value: TypeAlias = str | int | bool | list[str] | os.PathLike[str]
 
+# A library says nothing unless the program wants to hear it.
+logging.getLogger("tain").addHandler(logging.NullHandler())
+
 #: The child takes the socket as a supervisor would give it (``LISTEN_FDS``), and the code of this same package.
 _PROGRAM = """
 import os, sys
