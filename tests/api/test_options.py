@@ -9,6 +9,7 @@ import pickle
 import runpy
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -166,7 +167,7 @@ def test_words_are_what_the_parser_takes(name: str, data: st.DataObject) -> None
     if value is None or (value is False and default is not None) or value == ():
         assert found == []
     elif TYPES[name] in TEXTUAL:
-        several = value if isinstance(value, list) else [value]
+        several: list[Any] = value if isinstance(value, list) else [value]
         assert [argument for _, argument in found] == [os.fsencode(one) for one in several]
     elif value is True or value is False:
         (spelling, _) = found[0]
