@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from tain.api.calls import Calls
 from tain.api.collect import Collected, Delivery, Surroundings
-from tain.errors import UsageError, exit_text
+from tain.errors import Interrupted, UsageError, exit_text
 from tain.keywords import Options
 from tain.options.guard import DEFAULT_GUARD
 from tain.report.output import STDERR, STDOUT
@@ -54,6 +55,7 @@ class Transfer:
     result: Result | None
     """The result, once the transfer has ended; None before."""
     _env: Surroundings
+    _calls: Calls
     _options: ResolvedOptions
     _output: Collected
     _delivery: Delivery
@@ -76,8 +78,8 @@ class Transfer:
         options: Options | None = None,
         preset: Options | None = None,
         items: bool = False,
-        on_output: Callable[[int, bytes], None] | None = None,
-        on_items: Callable[[Sequence[Item]], None] | None = None,
+        on_output: Callable[[int, bytes], object] | None = None,
+        on_items: Callable[[Sequence[Item]], object] | None = None,
         on_event: Callable[[Event], object] | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         events: Literal["none", "progress", "items", "all"] = "none",
@@ -98,8 +100,8 @@ class Transfer:
         and complete lines as they come, *on_items* the changes. *on_event* receives the values of `tain.events`, of
         which *events* chooses: ``progress`` no value per file, ``items`` one per changed file, ``all`` one per line of
         output too. *on_progress* receives a `tain.events.Progress` four times a second, and costs nothing per file. All
-        are called in the thread of `run`; an exception in one of them stops the transfer, and `run`
-        raises it.
+        are called in the thread of `run`; an exception in one of them stops the transfer, and `run` raises it. A
+        coroutine function is awaited in the event loop of `run_async` or ``async for``, and the transfer waits for it.
 
         *confirm* receives the `Plan` of the whole transfer before anything is changed: False ends it with code 25.
         *preflight* True: the transfer begins only if the destination has room for all of it, and ends with code 11
@@ -138,12 +140,13 @@ class Transfer:
         self._watch_room = preflight == "watch"
         self._confirm = confirm
         self._items = [] if items else None
-        self._on_items = on_items
+        calls = self._calls
+        self._on_items = calls.wrap(on_items)
         self._chosen = events
         level = 0 if on_event is None else _LEVELS["all" if events == "none" else events]
-        self._delivery = Delivery(level, on_event, logger)
-        self._output = Collected(on_output, capture)
-        self._on_progress = on_progress
+        self._delivery = Delivery(level, calls.wrap(on_event), logger)
+        self._output = Collected(calls.wrap(on_output), capture)
+        self._on_progress = calls.wrap(on_progress)
 
     @classmethod
     def of_words(
@@ -192,6 +195,7 @@ class Transfer:
             self._options = resolve(raw, environ=variables, program="tain", point=decimal_point(variables))
         except Finished as finished:
             raise UsageError("this option prints a text and runs no transfer") from finished
+        self._calls = Calls()
         self._guard = None
         self._confirm = None
         self._watch_room = False
@@ -220,6 +224,7 @@ class Transfer:
         """`run` in a thread. Cancelling the task cancels the transfer and waits for its end."""
         import asyncio
 
+        self._calls.loop = asyncio.get_running_loop()
         running = asyncio.ensure_future(asyncio.to_thread(self.run))
         try:
             return await asyncio.shield(running)
@@ -255,6 +260,9 @@ class Transfer:
 
     def __aiter__(self) -> AsyncIterator[Event]:
         """`__iter__` for asyncio: the loop continues meanwhile."""
+        import asyncio
+
+        self._calls.loop = asyncio.get_running_loop()
         return self._work().events_async()
 
     def _work(self) -> Worker:
@@ -311,25 +319,30 @@ class Transfer:
         delivery.start(tuple(sources), destination, bool(self._options.dry_run))
         problems: list[Problem] = []
         client = self._client(problems)
+
+        def finish(code: int) -> Result:
+            return Result(
+                code=code,
+                statistics=None if client.summary is None else statistics_of(client.summary),
+                output=bytes(out.texts[STDOUT]),
+                errors=bytes(out.texts[STDERR]),
+                output_truncated=out.truncated,
+                items=None if self._items is None else tuple(self._items),
+                problems=tuple(problems),
+                hints=client.hints,
+                seconds=time.monotonic() - began,
+                direction="list" if lists else client.direction,
+                peer=None if client.job.host is None else os.fsdecode(client.job.host),
+            )
+
         try:
             code = client.run()
         except BaseException:
+            # A callback, or Ctrl-C. The core has stopped, or was not started.
             self.cancel()
+            self.result = finish(Interrupted.code)
             raise
-        statistics = None if client.summary is None else statistics_of(client.summary)
-        self.result = Result(
-            code=code,
-            statistics=statistics,
-            output=bytes(out.texts[STDOUT]),
-            errors=bytes(out.texts[STDERR]),
-            output_truncated=out.truncated,
-            items=None if self._items is None else tuple(self._items),
-            problems=tuple(problems),
-            hints=client.hints,
-            seconds=time.monotonic() - began,
-            direction="list" if lists else client.direction,
-            peer=None if client.job.host is None else os.fsdecode(client.job.host),
-        )
+        self.result = finish(code)
         delivery.end(self.result, "" if not code else exit_text(code))
         return self.result
 

@@ -157,6 +157,9 @@ class Output:
             self._write(STDOUT, data)
 
     def _put(self, stream: int, data: bytes) -> None:
+        if stream == STDERR:
+            self.flush()
+            self._keep(data)
         if self.on_lines is not None:
             self.on_lines(stream, data)
         if stream == STDOUT and self._block:
@@ -164,9 +167,6 @@ class Output:
             if len(self._held) >= _BLOCK:
                 self.flush()
             return
-        if stream == STDERR:
-            self.flush()
-            self._keep(data)
         self._write(stream, data)
 
     def _write(self, stream: int, data: bytes) -> None:
