@@ -201,11 +201,11 @@ def test_the_peer_is_kept_alive(monkeypatch: pytest.MonkeyPatch, tree: Path, way
         def __call__(self, transfer: _core.Run) -> None:
             while (batch := transfer.next_batch(1)) is not None:
                 if any(event[0] == "planned" for event in batch):
-                    time.sleep(5)
+                    time.sleep(9)
                     transfer.answer(True)
 
     code, _ = core_runs.run(
-        monkeypatch, tree, ["-a", "--timeout=2", "--no-inc-recursive", *way], Slow(tree, True), events=("planned",)
+        monkeypatch, tree, ["-a", "--timeout=4", "--no-inc-recursive", *way], Slow(tree, True), events=("planned",)
     )
     assert code == 0
 
