@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,12 +48,15 @@ def mounted(place: Path, options: str) -> Iterator[Path]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    tmp_path.chmod(0o755)
-    (tmp_path / "s/sub").mkdir(parents=True)
-    (tmp_path / "rsh").write_text(SHELL)
-    (tmp_path / "rsh").chmod(0o755)
-    return tmp_path
+def home() -> Iterator[Path]:
+    # Other users cannot reach the directories of pytest.
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        home.chmod(0o755)
+        (home / "s/sub").mkdir(parents=True)
+        (home / "rsh").write_text(SHELL)
+        (home / "rsh").chmod(0o755)
+        yield home
 
 
 @pytest.fixture
@@ -177,9 +181,6 @@ def test_hard_links_need_room_once(home: Path, disk: Path, source: list[str]) ->
 
 
 def test_an_ordinary_user(home: Path, disk: Path) -> None:
-    for parent in home.parents:
-        if parent.stat().st_mode & 1 == 0:
-            parent.chmod(parent.stat().st_mode | 0o011)
     write(home / "s/big", 12 * MB)
     before = state(disk)
     code, text = tain(home, "-r", "--preflight", "s/", "disk/d/", user=65534)
