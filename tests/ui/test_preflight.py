@@ -95,6 +95,15 @@ def test_too_little_room(home: Path, disk: Path, source: list[str]) -> None:
     assert state(disk) == before
 
 
+@pytest.mark.parametrize("protocol", [30, 29, 27])
+def test_an_old_protocol_has_the_same_code(protocol: int, home: Path, disk: Path) -> None:
+    write(home / "s/big", 12 * MB)
+    words = ["-a", "--preflight", f"--protocol={protocol}", "-e", f"{home}/rsh", f"h:{home}/s/", "disk/d/"]
+    code, text = tain(home, *words)
+    assert code == 11 and "not enough room" in text, text
+    assert not list((disk / "d").iterdir())
+
+
 def test_the_destination_is_not_made(home: Path, disk: Path, source: list[str]) -> None:
     write(home / "s/big", 12 * MB)
     before = state(disk)

@@ -44,6 +44,8 @@ class Held:
         decides."""
         self._path, self._preflight = path, preflight
         self._confirm, self._on_plan = confirm, on_plan
+        #: The run was ended by the decision.
+        self.refused = False
 
     def answer(self, transfer: _core.Run, events: list[_core._Event]) -> None:
         """Decide when the run asks."""
@@ -56,11 +58,15 @@ class Held:
         if self._on_plan is not None:
             self._on_plan(plan)
         if self._preflight and (short := room.shortage(self._path, planned)):
-            transfer.refuse(room.CODE, short)
+            self._refuse(transfer, room.CODE, short)
         elif self._confirm is not None and not self._confirm(plan):
-            transfer.refuse(DeleteLimit.code, REFUSED)
+            self._refuse(transfer, DeleteLimit.code, REFUSED)
         else:
             transfer.answer(True)
+
+    def _refuse(self, transfer: _core.Run, code: int, text: str) -> None:
+        self.refused = True
+        transfer.refuse(code, text)
 
 
 def _plan(planned: _core.Planned, path: bytes) -> Plan:
