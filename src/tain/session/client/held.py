@@ -112,6 +112,8 @@ def rehearsed(options: ResolvedOptions, rehearse: Callable[..., Rehearsal]) -> P
     count, out = _Count(), _Errors()
     options = options.copy()
     options.dry_run = True
+    # Otherwise the other end says nothing of attributes.
+    options.itemize_level = options.itemize_level or 1
     options.log_file = None
     options.hints = options.preflight = options.bar = options.summary = False
     client = rehearse(options, out=out, events=("item",), on_events=count.add)
