@@ -29,6 +29,11 @@ def home(tmp_path: Path) -> Path:
     (tmp_path / "s/sub/new").write_bytes(b"n" * 5000)
     (tmp_path / "s/changed").write_bytes(b"c" * 3000)
     (tmp_path / "d/changed").write_bytes(b"o" * 200)
+    for place in ("s/mode", "d/mode", "s/same", "d/same"):
+        (tmp_path / place).write_text("m")
+        os.utime(tmp_path / place, (1, 1))
+    (tmp_path / "d/mode").chmod(0o600)
+    os.utime(tmp_path / "d", (1, 1))
     (tmp_path / "d/gone/file").write_bytes(b"g" * 10)
     (tmp_path / "rsh").write_text(SHELL)
     (tmp_path / "rsh").chmod(0o755)
@@ -84,6 +89,9 @@ def test_a_no_changes_nothing(way: str, home: Path) -> None:
     assert plan.new == tain.Amount(count=2, bytes=5000)
     assert plan.update == tain.Amount(count=1, bytes=3000)
     assert plan.delete.count == 2
+    # The directory's time, and a mode.
+    assert plan.attributes == tain.Amount(count=2, bytes=1)
+    assert plan.keep == tain.Amount(count=1, bytes=1)
     assert {name: amount.count for name, amount in plan.directories.items()} == {b".": 1, b"gone": 1}
     if way.startswith("push"):
         assert (plan.free_bytes, plan.fits) == (None, None)
@@ -108,7 +116,7 @@ def test_a_yes_transfers(way: str, home: Path) -> None:
     assert result.ok, result.errors
     planned = [event for event in seen if isinstance(event, events.Planned)]
     assert len(planned) == 1 and planned[0].plan.new.count == 2
-    assert sorted(path.name for path in (home / "d").rglob("*")) == ["changed", "new", "sub"]
+    assert sorted(path.name for path in (home / "d").rglob("*")) == ["changed", "mode", "new", "same", "sub"]
     # The plan comes before every item, and a dry run adds none.
     items = [event for event in seen if isinstance(event, (tain.Item, events.Deleted))]
     assert seen.index(planned[0]) < seen.index(items[0])

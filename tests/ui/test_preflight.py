@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,12 +48,15 @@ def mounted(place: Path, options: str) -> Iterator[Path]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    tmp_path.chmod(0o755)
-    (tmp_path / "s/sub").mkdir(parents=True)
-    (tmp_path / "rsh").write_text(SHELL)
-    (tmp_path / "rsh").chmod(0o755)
-    return tmp_path
+def home() -> Iterator[Path]:
+    # Other users cannot reach the directories of pytest.
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        home.chmod(0o755)
+        (home / "s/sub").mkdir(parents=True)
+        (home / "rsh").write_text(SHELL)
+        (home / "rsh").chmod(0o755)
+        yield home
 
 
 @pytest.fixture
@@ -89,6 +93,15 @@ def test_too_little_room(home: Path, disk: Path, source: list[str]) -> None:
     assert f"tain: not enough room on {disk}: 12.0 MB needed, 10.5 MB free (1.53 MB short)\n" in text
     assert "rsync error: error in file IO (code 11)" in text
     assert state(disk) == before
+
+
+@pytest.mark.parametrize("protocol", [30, 29, 27])
+def test_an_old_protocol_has_the_same_code(protocol: int, home: Path, disk: Path) -> None:
+    write(home / "s/big", 12 * MB)
+    words = ["-a", "--preflight", f"--protocol={protocol}", "-e", f"{home}/rsh", f"h:{home}/s/", "disk/d/"]
+    code, text = tain(home, *words)
+    assert code == 11 and "not enough room" in text, text
+    assert not list((disk / "d").iterdir())
 
 
 def test_the_destination_is_not_made(home: Path, disk: Path, source: list[str]) -> None:
@@ -177,9 +190,6 @@ def test_hard_links_need_room_once(home: Path, disk: Path, source: list[str]) ->
 
 
 def test_an_ordinary_user(home: Path, disk: Path) -> None:
-    for parent in home.parents:
-        if parent.stat().st_mode & 1 == 0:
-            parent.chmod(parent.stat().st_mode | 0o011)
     write(home / "s/big", 12 * MB)
     before = state(disk)
     code, text = tain(home, "-r", "--preflight", "s/", "disk/d/", user=65534)

@@ -55,6 +55,13 @@ def test_free_room_of_a_place_that_does_not_exist(tmp_path: Path) -> None:
     assert room.free_room(b"/proc/self") == (None, None)
 
 
+@pytest.mark.parametrize(("reserve", "expected"), [(False, (4000, 7)), (True, (6000, 9))])
+def test_the_reserve_of_root(reserve: bool, expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = SimpleNamespace(f_blocks=10, f_bavail=4, f_bfree=6, f_frsize=1000, f_files=20, f_favail=7, f_ffree=9)
+    monkeypatch.setattr(room, "os", SimpleNamespace(path=os.path, statvfs=lambda _: found))
+    assert room.free_room(b"/", reserve=reserve) == expected
+
+
 def test_types_of_file_systems() -> None:
     assert room._type_of(b"/proc") == b"proc"
     assert room._type_of(b"/no such place") == b""
@@ -76,7 +83,7 @@ class Running:
 def watched(monkeypatch: pytest.MonkeyPatch, free: int | None, need: int, kind: bytes = b"ext4") -> tuple[Running, str]:
     now = [0.0]
     monkeypatch.setattr(room, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(room, "free_room", lambda _: (free, None))
+    monkeypatch.setattr(room, "free_room", lambda _, reserve: (free, None))
     monkeypatch.setattr(room, "_type_of", lambda _: kind)
     run, watch = Running(need), room.Watch(b"/")
     text = ""

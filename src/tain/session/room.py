@@ -34,15 +34,18 @@ def mount_of(path: bytes) -> bytes:
     return path
 
 
-def free_room(path: bytes) -> tuple[int | None, int | None]:
-    """Bytes and inodes that are free for this user where *path* is, or would be. None: the file system does not say."""
+def free_room(path: bytes, *, reserve: bool = False) -> tuple[int | None, int | None]:
+    """Bytes and inodes that are free where *path* is, or would be. None: the file system does not say.
+
+    *reserve*: with the part that the file system keeps for root.
+    """
     try:
         found = os.statvfs(existing(path))
     except OSError:
         return None, None
     # Some file systems have no size, or no fixed number of inodes, and report none.
-    free = found.f_bavail * found.f_frsize if found.f_blocks else None
-    return free, found.f_favail if found.f_files else None
+    blocks, inodes = (found.f_bfree, found.f_ffree) if reserve else (found.f_bavail, found.f_favail)
+    return blocks * found.f_frsize if found.f_blocks else None, inodes if found.f_files else None
 
 
 def shortage(path: bytes, planned: _core.Planned) -> str:
@@ -93,7 +96,7 @@ class Watch:
             return ""
         self._due = now + _SECOND
         # In this order: what is written in between is missing in both, so a run that fits is never ended.
-        free = free_room(self._path)[0]
+        free = free_room(self._path, reserve=os.geteuid() == 0)[0]
         need = transfer.figures().room_bytes
         if free is None or need <= free:
             return ""

@@ -44,6 +44,8 @@ class Held:
         decides."""
         self._path, self._preflight = path, preflight
         self._confirm, self._on_plan = confirm, on_plan
+        #: The run was ended by the decision.
+        self.refused = False
 
     def answer(self, transfer: _core.Run, events: list[_core._Event]) -> None:
         """Decide when the run asks."""
@@ -56,11 +58,15 @@ class Held:
         if self._on_plan is not None:
             self._on_plan(plan)
         if self._preflight and (short := room.shortage(self._path, planned)):
-            transfer.refuse(room.CODE, short)
+            self._refuse(transfer, room.CODE, short)
         elif self._confirm is not None and not self._confirm(plan):
-            transfer.refuse(DeleteLimit.code, REFUSED)
+            self._refuse(transfer, DeleteLimit.code, REFUSED)
         else:
             transfer.answer(True)
+
+    def _refuse(self, transfer: _core.Run, code: int, text: str) -> None:
+        self.refused = True
+        transfer.refuse(code, text)
 
 
 def _plan(planned: _core.Planned, path: bytes) -> Plan:
@@ -106,6 +112,8 @@ def rehearsed(options: ResolvedOptions, rehearse: Callable[..., Rehearsal]) -> P
     count, out = _Count(), _Errors()
     options = options.copy()
     options.dry_run = True
+    # Otherwise the other end says nothing of attributes.
+    options.itemize_level = options.itemize_level or 1
     options.log_file = None
     options.hints = options.preflight = options.bar = options.summary = False
     client = rehearse(options, out=out, events=("item",), on_events=count.add)

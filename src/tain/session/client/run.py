@@ -40,6 +40,8 @@ class Run:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.trace = request.trace
+        #: The run was ended by a decision about its plan or its room.
+        self.ended_here = False
 
     @property
     def options(self) -> ResolvedOptions:
@@ -132,7 +134,8 @@ class Run:
             if summary.role == "Receiver" and self.job.host is None:
                 out.charset = "ascii"  # see Report::receiving_end
             out.error(summary.error.encode("utf-8", "surrogateescape") + b"\n")
-        if not whole:
+        if not whole and not self.ended_here:
+            # Before protocol 31 the other end does not learn why this one has ended, and has an error of its own.
             code = max(code, self.child_status(whole=False))
         if not self.job.am_sender:
             self.trace_wait("RECV", 1, "client_run2")
@@ -151,6 +154,7 @@ class Run:
         def judged(events: list[_core._Event]) -> None:
             if held is not None:
                 held.answer(transfer, events)
+                self.ended_here |= held.refused
             if judge is not None:
                 judge.answer(transfer, events)
             if request.on_events is not None:
@@ -176,6 +180,7 @@ class Run:
             if before is not None:
                 before()
             if text := watch.check(transfer):
+                self.ended_here = True
                 out.error(text.encode("utf-8", "replace") + b"\n")
 
         out.tick = tick
