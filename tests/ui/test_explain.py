@@ -126,7 +126,7 @@ plan      make d/ like the contents of s/   (nothing is changed by this)
 
 new       20 files     570 B   new/0/ 7   new/1/ 7   new/2/ 6   4 directories
 update     3 files     246 B   keep/a/ 3: size, permissions
-delete     9 files             old/ 9, all of it   5 directories
+delete     9 files      27 B   old/ 9, all of it   5 directories
 keep      38 files     783 B
 
 space     needs 816 B, free FREE

@@ -79,6 +79,8 @@ class Request:
         self.judge: Judge | None = None
         #: What is shown beyond rsync's own lines.
         self.display: Display | None = None
+        #: The protocol of the run, once both ends have agreed.
+        self.protocol = 0
         #: The figures of the transfer, once there are any.
         self.summary: _core.Summary | None = None
 

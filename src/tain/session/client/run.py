@@ -94,6 +94,7 @@ class Run:
         fields: _core.PlanFields = {}
         if request.judge is not None and request.judge.counts:
             fields["events"] = {*request.events, "deletions"}
+            fields["deletion_names_handle"] = request.judge.names_handle()
         elif request.events:
             fields["events"] = request.events
         if request.display is not None and request.display.look_ahead:
@@ -105,6 +106,7 @@ class Run:
     def finish(self, agreed: Agreed, transfer: _core.Run) -> int:
         """Run a transfer to its end and report it; returns the exit code."""
         options, out = self.options, self.out
+        self.request.protocol = agreed.protocol
         self.env.transfer = transfer
         try:
             summary = self.request.summary = self.pump(transfer)

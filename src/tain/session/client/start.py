@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
     from tain.report.output import Output
+    from tain.session.client.guards import Judge
     from tain.session.client.remote import DaemonRun, ShellRun
     from tain.session.client.replay import ReplayRun
     from tain.session.environment import Environment
@@ -103,8 +104,14 @@ class Client:
 
     def run(self) -> int:
         """The exit code. Errors: a `TainError` that ended the run before its transfer could report for itself."""
-        self._request.read()
-        return choose(self._request).run()
+        request = self._request
+        request.read()
+        run = choose(request)
+        if request.judge is not None and request.judge.rehearses:
+            code = judge_dry(request, request.judge)
+            if code is not None:
+                return code
+        return run.run()
 
     def display(self) -> None:
         """Show progress and an end block, if the options or the environment ask for them."""
@@ -149,22 +156,39 @@ def judge(request: Request) -> None:
         request.judge.check()
 
 
+def judge_dry(request: Request, judge: Judge) -> int | None:
+    """Let *judge* judge the deletions of a dry run of *request*; the exit code of a dry run that failed.
+
+    Errors: `DeleteLimit`, `UnsupportedError`, and those of the dry run.
+    """
+    from tain.session.client.rehearsal import rehearse
+
+    judge.announce()
+    forecast = rehearse(request, lambda dry: choose(dry, judged=True).run())
+    if not forecast.whole:
+        request.out.error(forecast.errors)
+        return forecast.code
+    judge.check_forecast(forecast)
+    return None
+
+
 def is_guard_asked(options: ResolvedOptions) -> bool:
     """Whether the options choose a guard."""
     return options.guard or options.guard_rules is not None
 
 
-def choose(request: Request) -> LocalRun | TwinRun | ShellRun | DaemonRun | ReplayRun:
-    """The kind of run that the arguments mean. Errors: `UsageError`."""
+def choose(request: Request, *, judged: bool = False) -> LocalRun | TwinRun | ShellRun | DaemonRun | ReplayRun:
+    """The kind of run that the arguments mean. *judged*: its arguments are known to be right. Errors: `UsageError`."""
     if request.options.read_batch is not None:
         if is_guard_asked(request.options):
             raise UnsupportedError("rsync: --guard cannot judge the deletions of a batch")
         from tain.session.client.replay import ReplayRun
 
         return ReplayRun(request)
-    request.locate()
+    if not judged:
+        request.locate()
+        judge(request)
     job = request.job
-    judge(request)
     if job.host is not None and oldpeer.is_old(request.options.protocol):
         request.speak_old(request.options.protocol)
     options = request.options
