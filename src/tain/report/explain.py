@@ -156,14 +156,14 @@ class Explanation:
         sources: Sequence[bytes],
         destination: bytes,
         command: str,
-        notes: Sequence[str] = (),
+        notes: Sequence[tuple[str, str]] = (),
         room: str = "",
-        largest: bool = False,
+        verbose: bool = False,
         encoding: str = "utf-8",
         binary: bool = False,
     ) -> str:
-        """The plan. *command* is the one that does it; *room* says what space it needs; *largest* adds the largest new
-        files; *notes* are sentences about what may surprise."""
+        """The plan. *command* is the one that does it; *room* says what space it needs; *notes* are ids and
+        sentences about what may surprise; *verbose* shows the ids, and adds the largest new files."""
         shown = [shown_name(source, encoding) for source in sources]
         what = f"the contents of {shown[0]}" if len(shown) == 1 and shown[0].endswith("/") else ", ".join(shown)
         lines = [f"plan      make {shown_name(destination, encoding)} like {what}   (nothing is changed by this)", ""]
@@ -180,13 +180,13 @@ class Explanation:
             lines.append(row_line(name, files, total, about, binary=binary))
         if len(lines) == 2:
             lines.append("nothing to do: there is no entry")
-        if largest:
+        if verbose:
             for length, name_of in self._largest:
                 lines.append(f"{_INDENT}{size(length, binary=binary):>8}  {shown_name(name_of, encoding)}")
         lines.append("")
         if room:
             lines.append(f"space     {room}")
-        lines += [f"note      {note}" for note in notes]
+        lines += [f"{'note ' + name if verbose else 'note':<10}{sentence}" for name, sentence in notes]
         lines.append(f"do it     {command}")
         return "\n".join(lines) + "\n"
 
