@@ -173,6 +173,16 @@ def test_nothing_is_drawn_before_the_handshake(tmp_path: Path) -> None:
     assert fractions(terminal)
 
 
+def test_what_a_remote_shell_writes_stands_above_the_bar(tmp_path: Path) -> None:
+    tree(tmp_path)
+    (tmp_path / "rsh").write_text('#!/bin/sh\nshift\n(sleep 1.5; echo a word of the shell >&2) &\nexec sh -c "$*"\n')
+    terminal = on_terminal(tmp_path, "-a", "--bar", SPEED, *words_of("push", tmp_path))
+    assert terminal.finish() == 0
+    both = [screen for screen in terminal.screens if any(map(PERCENT.match, screen)) and screen[0].startswith("a word")]
+    assert both and terminal.lines()[0] == "a word of the shell"
+    assert not any(map(PERCENT.match, terminal.lines()))
+
+
 def test_an_interrupt_leaves_a_clean_screen(tmp_path: Path) -> None:
     tree(tmp_path)
     terminal = on_terminal(tmp_path, "-a", "--bar", SPEED, "s/", "d/")

@@ -43,21 +43,29 @@ def watch(
     *,
     first: float,
     on_events: Callable[[list[Event]], None] | None = None,
+    write_others: Callable[[Callable[[], None]], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Summary:
     """Write the output of *transfer* and draw its figures until it ends; returns its summary.
 
     *make_screen* is called after *first* seconds, so a short run pays for no screen. The screen is erased before
-    anything else is written, and at the end, whatever ends the run. *on_events* is as in `Output.events`.
+    anything else is written, and at the end, whatever ends the run. *on_events* is as in `Output.events`. *write_others*
+    writes what others have for the screen; it calls its argument first, which erases.
     """
     screen: Screen | None = None
     start = clock()
+
+    def erase() -> None:
+        if screen is not None:
+            screen.erase()
+
     try:
         while (batch := transfer.next_batch(_TICK)) is not None:
             if batch:
-                if screen is not None:
-                    screen.erase()
+                erase()
                 out.events(batch, on_events)
+            if write_others is not None:
+                write_others(erase)
             now = clock()
             if screen is None:
                 if now - start < first:
@@ -72,6 +80,5 @@ def watch(
             pass
         raise
     finally:
-        if screen is not None:
-            screen.erase()
+        erase()
     return transfer.summary

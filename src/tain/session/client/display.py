@@ -69,6 +69,13 @@ class Display:
         #: ``-hh``: units of 1024.
         self._binary = options.human_readable > 2
         out.on_lines = self._read
+        #: What the remote shell writes while the bar is drawn: two writers would spoil each other's lines.
+        self._held: list[bytes] | None = None
+        # Another thread adds to it.
+        self._shell_causes = Causes()
+        self._shell_rest = b""
+        self._pass_on = env.shell_stderr or (lambda data: write_all(env.stderr, data))
+        env.shell_stderr = self._shell
         self._encoding = "utf-8" if charset(env.environ) == "utf-8" else "ascii"
 
     def pump(
@@ -93,10 +100,15 @@ class Display:
         terminal = os.isatty(self._env.stderr) and self._env.get(b"TERM", b"dumb") != b"dumb"
         meter = Meter(checksum=self._options.checksum, remote=bool(self._host))
         if terminal:
-            return watch(
-                transfer, out, meter, lambda: self._screen(out), first=_FIRST_FRAME,
-                on_events=on_events,
-            )  # fmt: skip
+            self._held = []
+            try:
+                return watch(
+                    transfer, out, meter, lambda: self._screen(out), first=_FIRST_FRAME,
+                    on_events=on_events, write_others=self._write_held,
+                )  # fmt: skip
+            finally:
+                held, self._held = self._held, None
+                self._pass_on(b"".join(held))
         from tain.report.plain import FIRST
 
         seconds = self._seconds()
@@ -109,6 +121,7 @@ class Display:
         """Print the end block of a run with this exit code; *summary* is None if there was no transfer."""
         from tain.report.endblock import end_block
 
+        self._causes.add_all(self._shell_causes)
         text = end_block(
             summary,
             code,
@@ -116,6 +129,7 @@ class Display:
             self._causes,
             host=self._host,
             finished=self._finished,
+            push=self._direction == "push",
             deletions_left_out=self._deletions_left_out,
             dry_run=self._options.dry_run,
             encoding=self._encoding,
@@ -151,6 +165,28 @@ class Display:
         except ValueError:
             return SECONDS
 
+    def _shell(self, data: bytes) -> None:
+        """What the remote shell writes, in a thread of its own: a server reports its errors there."""
+        from tain.diagnosis.messages import parse
+
+        *lines, self._shell_rest = (self._shell_rest + data).split(b"\n")
+        for line in lines:
+            problem = parse(line.decode("utf-8", "surrogateescape"), direction=self._direction)
+            if problem is not None:
+                self._shell_causes.add(problem)
+        held = self._held
+        if held is None:
+            self._pass_on(data)
+        else:
+            held.append(data)
+
+    def _write_held(self, erase: Callable[[], None]) -> None:
+        """Write what the remote shell has written since the last call, above the block that *erase* removes."""
+        if self._held:
+            erase()
+            while self._held:
+                self._pass_on(self._held.pop(0))
+
     def _read(self, stream: int, lines: bytes) -> None:
         """Find the failures in what the run prints."""
         if stream != STDERR:
@@ -162,3 +198,12 @@ class Display:
             problem = parse(line.decode("utf-8", "surrogateescape"), direction=self._direction)
             if problem is not None:
                 self._causes.add(problem)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write *data*, if anybody still reads *fd*."""
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except OSError:
+        return
