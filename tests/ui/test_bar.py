@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -92,20 +91,6 @@ def test_the_fraction_of_a_real_run_never_falls(way: str, kind: str, tmp_path: P
     # The last screen has the end block and nothing of the bar.
     assert not PERCENT.match("\n".join(terminal.lines()))
     assert terminal.lines()[-2].startswith(("done  ", "      ")) or code == 23
-
-
-def test_the_time_left_of_a_steady_run(tmp_path: Path) -> None:
-    """UI-3 in small: at half of a throttled run, the time left is near the truth."""
-    tree(tmp_path, files=200)
-    start = time.monotonic()
-    terminal = on_terminal(tmp_path, "-a", "--bar", SPEED, "s/", "d/")
-    terminal.read(30, lambda now: bool(now.screens) and (fractions(now) or [0])[-1] >= 50)
-    line = next(line for line in terminal.lines() if PERCENT.match(line))
-    at = time.monotonic()
-    assert terminal.finish() == 0
-    truth = time.monotonic() - at
-    minutes, seconds = re.search(r"(\d+):(\d\d) left", line).groups()  # type: ignore[union-attr]
-    assert abs(int(minutes) * 60 + int(seconds) - truth) <= max(0.25 * truth, 1.5), (line, truth, at - start)
 
 
 @pytest.mark.parametrize("verbose", [[], ["-v"], ["-i"]])
