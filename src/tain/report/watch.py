@@ -43,14 +43,12 @@ def watch(
     *,
     first: float,
     on_events: Callable[[list[Event]], None] | None = None,
-    write_others: Callable[[Callable[[], None]], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Summary:
     """Write the output of *transfer* and draw its figures until it ends; returns its summary.
 
     *make_screen* is called after *first* seconds, so a short run pays for no screen. The screen is erased before
-    anything else is written, and at the end, whatever ends the run. *on_events* is as in `Output.events`. *write_others*
-    writes what others have for the screen; it calls its argument first, which erases.
+    anything else is written, and at the end, whatever ends the run. *on_events* is as in `Output.events`.
     """
     screen: Screen | None = None
     start = clock()
@@ -64,8 +62,9 @@ def watch(
             if batch:
                 erase()
                 out.events(batch, on_events)
-            if write_others is not None:
-                write_others(erase)
+            if out.holds_shell:
+                erase()
+                out.write_shell()
             now = clock()
             if screen is None:
                 if now - start < first:

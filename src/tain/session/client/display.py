@@ -6,7 +6,7 @@ import os
 import time
 
 from tain.options.levels import USER
-from tain.report.output import STDERR, pump
+from tain.report.output import pump
 from tain.session.environment import charset
 
 TYPE_CHECKING = False
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from tain import _core
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
+    from tain.problems import Problem
     from tain.report.output import Output
     from tain.report.watch import Screen
+    from tain.session.client.lines import Lines
     from tain.session.environment import Environment
 
-#: A line of standard output about errors.
-_NO_DELETIONS = b"IO error encountered -- skipping file deletion"
 #: Some 60 bytes each: up to 30 MB for a total that is known early.
 _LOOK_AHEAD = 500_000
 #: Seconds before the first frame: a shorter run draws nothing.
@@ -42,16 +42,16 @@ def wants_bar(options: ResolvedOptions, env: Environment) -> bool:
     return not other_output
 
 
-def display(options: ResolvedOptions, env: Environment, out: Output) -> Display | None:
-    """The display that the options and the environment ask for, if they do."""
+def display(options: ResolvedOptions, env: Environment, out: Output, lines: Callable[[], Lines]) -> Display | None:
+    """The display that the options and the environment ask for, if they do; *lines* gives it the lines of the run."""
     bar = wants_bar(options, env)
-    return Display(options, env, out, bar=bar) if bar or options.summary else None
+    return Display(options, env, out, lines(), bar=bar) if bar or options.summary else None
 
 
 class Display:
     """Watches one run."""
 
-    def __init__(self, options: ResolvedOptions, env: Environment, out: Output, *, bar: bool) -> None:
+    def __init__(self, options: ResolvedOptions, env: Environment, out: Output, lines: Lines, *, bar: bool) -> None:
         from tain.report.endblock import Causes
 
         self._options, self._env, self._bar = options, env, bar
@@ -60,22 +60,19 @@ class Display:
         self.look_ahead = _LOOK_AHEAD if bar else 0
         #: The peer, once there is one.
         self._host = ""
-        self._direction = "local"
+        self._push = False
         #: Files whose data is complete.
         self._finished = 0
-        self._deletions_left_out = False
         self._start = time.monotonic()
         self._causes = Causes()
         #: ``-hh``: units of 1024.
         self._binary = options.human_readable > 2
-        out.on_lines = self._read
-        #: What the remote shell writes while the bar is drawn: two writers would spoil each other's lines.
-        self._held: list[bytes] | None = None
-        # Another thread adds to it.
+        self._reader = lines
+        lines.listeners.append(self._read)
+        # Another thread adds to these.
         self._shell_causes = Causes()
         self._shell_rest = b""
-        self._pass_on = env.shell_stderr or (lambda data: write_all(env.stderr, data))
-        env.shell_stderr = self._shell
+        out.on_shell = self._shell
         self._encoding = "utf-8" if charset(env.environ) == "utf-8" else "ascii"
 
     def pump(
@@ -84,7 +81,7 @@ class Display:
         """Write the output of *transfer* until its end, with progress if it is wanted."""
         if job.host is not None:
             self._host = os.fsdecode(job.host)
-            self._direction = "push" if job.am_sender else "pull"
+            self._push = job.am_sender
         try:
             return self._watched(transfer, on_events)
         finally:
@@ -100,15 +97,14 @@ class Display:
         terminal = os.isatty(self._env.stderr) and self._env.get(b"TERM", b"dumb") != b"dumb"
         meter = Meter(checksum=self._options.checksum, remote=bool(self._host))
         if terminal:
-            self._held = []
+            out.hold_shell()
             try:
                 return watch(
                     transfer, out, meter, lambda: self._screen(out), first=_FIRST_FRAME,
-                    on_events=on_events, write_others=self._write_held,
+                    on_events=on_events,
                 )  # fmt: skip
             finally:
-                held, self._held = self._held, None
-                self._pass_on(b"".join(held))
+                out.release_shell()
         from tain.report.plain import FIRST
 
         seconds = self._seconds()
@@ -129,8 +125,8 @@ class Display:
             self._causes,
             host=self._host,
             finished=self._finished,
-            push=self._direction == "push",
-            deletions_left_out=self._deletions_left_out,
+            push=self._push,
+            deletions_left_out=self._reader.deletions_left_out,
             dry_run=self._options.dry_run,
             encoding=self._encoding,
             binary=self._binary,
@@ -166,44 +162,17 @@ class Display:
             return SECONDS
 
     def _shell(self, data: bytes) -> None:
-        """What the remote shell writes, in a thread of its own: a server reports its errors there."""
+        """Find the failures in what the remote shell writes, in its thread: a server reports its errors there."""
         from tain.diagnosis.messages import parse
 
         *lines, self._shell_rest = (self._shell_rest + data).split(b"\n")
         for line in lines:
-            problem = parse(line.decode("utf-8", "surrogateescape"), direction=self._direction)
+            text = line.decode("utf-8", "surrogateescape").rstrip("\r")
+            problem = parse(text, direction="push" if self._push else "pull")
             if problem is not None:
                 self._shell_causes.add(problem)
-        held = self._held
-        if held is None:
-            self._pass_on(data)
-        else:
-            held.append(data)
 
-    def _write_held(self, erase: Callable[[], None]) -> None:
-        """Write what the remote shell has written since the last call, above the block that *erase* removes."""
-        if self._held:
-            erase()
-            while self._held:
-                self._pass_on(self._held.pop(0))
-
-    def _read(self, stream: int, lines: bytes) -> None:
-        """Find the failures in what the run prints."""
-        if stream != STDERR:
-            self._deletions_left_out |= _NO_DELETIONS in lines
-            return
-        from tain.diagnosis.messages import parse
-
-        for line in lines.splitlines():
-            problem = parse(line.decode("utf-8", "surrogateescape"), direction=self._direction)
-            if problem is not None:
-                self._causes.add(problem)
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """Write *data*, if anybody still reads *fd*."""
-    try:
-        while data:
-            data = data[os.write(fd, data) :]
-    except OSError:
-        return
+    def _read(self, _stream: int, _text: str, problem: Problem | None) -> None:
+        """Count the failures in what the run prints."""
+        if problem is not None:
+            self._causes.add(problem)
