@@ -35,6 +35,8 @@ _STOPPED = frozenset((19, 20, 30, 35))
 _CAUSES, _NAMES = 8, 2
 #: Letters at the end of a temporary name.
 _RANDOM = 6
+#: Actions of messages that are no actions.
+_EVENTS = frozenset(("vanished", "refused", "timeout", "connection lost"))
 _INDENT = " " * 6
 #: Below this factor, what travelled is not worth a word.
 _SAVED_LEAST = 1.05
@@ -85,8 +87,9 @@ class Causes:
         groups = list(self._sorted())
         for (errno, action, side), number, names in groups[:_CAUSES]:
             where = (host or "the other end") if side == "peer" else "here"
-            # A message without the system's error has a word for what happened.
-            cause = f"{_error_name(errno)} ({errno})" if errno else action
+            # Some messages without the system's error have a word for what happened.
+            other = action if action in _EVENTS else f"failed while {action}"
+            cause = f"{_error_name(errno)} ({errno})" if errno else other
             place = f"{action}, {where}" if errno else where
             rows.append((cause, count(number), place, "  ".join(shown_name(name, encoding) for name in names)))
         widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else [0, 0, 0]
