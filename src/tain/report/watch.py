@@ -52,12 +52,19 @@ def watch(
     """
     screen: Screen | None = None
     start = clock()
+
+    def erase() -> None:
+        if screen is not None:
+            screen.erase()
+
     try:
         while (batch := transfer.next_batch(_TICK)) is not None:
             if batch:
-                if screen is not None:
-                    screen.erase()
+                erase()
                 out.events(batch, on_events)
+            if out.holds_shell:
+                erase()
+                out.write_shell()
             now = clock()
             if screen is None:
                 if now - start < first:
@@ -72,6 +79,5 @@ def watch(
             pass
         raise
     finally:
-        if screen is not None:
-            screen.erase()
+        erase()
     return transfer.summary

@@ -60,6 +60,7 @@ class Display:
         self.look_ahead = _LOOK_AHEAD if bar else 0
         #: The peer, once there is one.
         self._host = ""
+        self._push = False
         #: Files whose data is complete.
         self._finished = 0
         self._start = time.monotonic()
@@ -68,6 +69,10 @@ class Display:
         self._binary = options.human_readable > 2
         self._reader = lines
         lines.listeners.append(self._read)
+        # Another thread adds to these.
+        self._shell_causes = Causes()
+        self._shell_rest = b""
+        out.on_shell = self._shell
         self._encoding = "utf-8" if charset(env.environ) == "utf-8" else "ascii"
 
     def pump(
@@ -76,6 +81,7 @@ class Display:
         """Write the output of *transfer* until its end, with progress if it is wanted."""
         if job.host is not None:
             self._host = os.fsdecode(job.host)
+            self._push = job.am_sender
         try:
             return self._watched(transfer, on_events)
         finally:
@@ -91,10 +97,14 @@ class Display:
         terminal = os.isatty(self._env.stderr) and self._env.get(b"TERM", b"dumb") != b"dumb"
         meter = Meter(checksum=self._options.checksum, remote=bool(self._host))
         if terminal:
-            return watch(
-                transfer, out, meter, lambda: self._screen(out), first=_FIRST_FRAME,
-                on_events=on_events,
-            )  # fmt: skip
+            out.hold_shell()
+            try:
+                return watch(
+                    transfer, out, meter, lambda: self._screen(out), first=_FIRST_FRAME,
+                    on_events=on_events,
+                )  # fmt: skip
+            finally:
+                out.release_shell()
         from tain.report.plain import FIRST
 
         seconds = self._seconds()
@@ -107,6 +117,7 @@ class Display:
         """Print the end block of a run with this exit code; *summary* is None if there was no transfer."""
         from tain.report.endblock import end_block
 
+        self._causes.add_all(self._shell_causes)
         text = end_block(
             summary,
             code,
@@ -114,6 +125,7 @@ class Display:
             self._causes,
             host=self._host,
             finished=self._finished,
+            push=self._push,
             deletions_left_out=self._reader.deletions_left_out,
             dry_run=self._options.dry_run,
             encoding=self._encoding,
@@ -148,6 +160,17 @@ class Display:
             return max(float(self._env.get(b"TAIN_BAR_SECONDS")), 0.1)
         except ValueError:
             return SECONDS
+
+    def _shell(self, data: bytes) -> None:
+        """Find the failures in what the remote shell writes, in its thread: a server reports its errors there."""
+        from tain.diagnosis.messages import parse
+
+        *lines, self._shell_rest = (self._shell_rest + data).split(b"\n")
+        for line in lines:
+            text = line.decode("utf-8", "surrogateescape").rstrip("\r")
+            problem = parse(text, direction="push" if self._push else "pull")
+            if problem is not None:
+                self._shell_causes.add(problem)
 
     def _read(self, _stream: int, _text: str, problem: Problem | None) -> None:
         """Count the failures in what the run prints."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tain.problems import Hint
     from tain.report.output import Output
     from tain.session.client.explaining import Explain
+    from tain.session.client.guards import Judge
     from tain.session.client.lines import Listener
     from tain.session.client.remote import DaemonRun, ShellRun
     from tain.session.client.replay import ReplayRun
@@ -69,6 +70,8 @@ class Client:
             from tain.session.client.display import display
 
             self._request.display = display(options, env, self.out, self._request.lines)
+            if self._request.display is not None:
+                env.shell_stderr = self.out.shell
 
     def hold(
         self,
@@ -120,10 +123,7 @@ class Client:
             try:
                 request.env.begin()
                 request.read()
-                run = choose(request)
-                if request.options.preflight or request.confirm is not None:
-                    hold(request, twin=run.twin)
-                code = run.run()
+                code = self._choose_and_run()
             except TainError as error:
                 out.error(output.failure_text(error, request.role))
                 code = error.code
@@ -134,6 +134,17 @@ class Client:
             if out.log is not None:
                 out.log.close()
         return code
+
+    def _choose_and_run(self) -> int:
+        request = self._request
+        run = choose(request)
+        if request.judge is not None and request.judge.rehearses:
+            code = judge_dry(request, request.judge)
+            if code is not None:
+                return code
+        if request.options.preflight or request.confirm is not None:
+            hold(request, twin=run.twin)
+        return run.run()
 
     def _finish(self, code: int) -> None:
         """Print what follows a run with exit code *code*: its plan, the end block, hints."""
@@ -235,13 +246,29 @@ def judge(request: Request) -> None:
         request.judge.check()
 
 
+def judge_dry(request: Request, judge: Judge) -> int | None:
+    """Let *judge* judge the deletions of a dry run of *request*; the exit code of a dry run that failed.
+
+    Errors: `DeleteLimit`, `UnsupportedError`, and those of the dry run.
+    """
+    from tain.session.client.rehearsal import rehearse
+
+    judge.announce()
+    forecast = rehearse(request, lambda dry: choose(dry, judged=True).run())
+    if not forecast.whole:
+        request.out.error(forecast.errors)
+        return forecast.code
+    judge.check_forecast(forecast)
+    return None
+
+
 def is_guard_asked(options: ResolvedOptions) -> bool:
     """Whether the options choose a guard."""
     return options.guard or options.guard_rules is not None
 
 
-def choose(request: Request) -> LocalRun | TwinRun | ShellRun | DaemonRun | ReplayRun:
-    """The kind of run that the arguments mean. Errors: `UsageError`."""
+def choose(request: Request, *, judged: bool = False) -> LocalRun | TwinRun | ShellRun | DaemonRun | ReplayRun:
+    """The kind of run that the arguments mean. *judged*: its arguments are known to be right. Errors: `UsageError`."""
     if request.options.read_batch is not None:
         if request.options.preflight or request.confirm is not None:
             raise UnsupportedError("rsync: a run that reads a batch cannot be held for a decision")
@@ -250,9 +277,10 @@ def choose(request: Request) -> LocalRun | TwinRun | ShellRun | DaemonRun | Repl
         from tain.session.client.replay import ReplayRun
 
         return ReplayRun(request)
-    request.locate()
+    if not judged:
+        request.locate()
+        judge(request)
     job = request.job
-    judge(request)
     if job.host is not None and oldpeer.is_old(request.options.protocol):
         request.speak_old(request.options.protocol)
     options = request.options
