@@ -166,6 +166,19 @@ def test_a_peer_that_is_lost_in_mid_run(run: Run) -> None:
                      re.MULTILINE), text  # fmt: skip
 
 
+def test_a_remote_shell_that_is_lost_in_mid_run(run: Run) -> None:
+    """The exit code is that of the shell, as with rsync; the reason is the connection."""
+    script = '#!/bin/sh\nshift\nsh -c "echo \\$\\$ >FAR; exec $*" || exit 255\n'
+    (run.home / "rsh").write_text(script)
+    words = ["-e", str(run.home / "rsh"), f"--rsync-path={PROGRAM}"]
+    with run.started("-a", "--bwlimit=2", "--summary", *words, "s/", f"h:{run.home}/d/") as process:
+        run.wait_for(lambda: (run.home / "d/a/0").exists())
+        os.kill(int((run.home / "FAR").read_text()), signal.SIGKILL)
+        _, text = process.communicate(timeout=60)
+    assert process.returncode == 255
+    assert re.search(r"^FAILED \(code 255\) after 0:\d\d: h ended the connection; ", text, re.MULTILINE), text
+
+
 def test_a_source_that_does_not_exist(run: Run) -> None:
     code, text = run("-a", "--summary", "nosuch", "s/", "d/")
     assert code == 23

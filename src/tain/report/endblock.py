@@ -36,7 +36,8 @@ _CAUSES, _NAMES = 8, 2
 #: Letters at the end of a temporary name.
 _RANDOM = 6
 #: Actions of messages that are no actions.
-_EVENTS = frozenset(("vanished", "refused", "timeout", "connection lost"))
+_LOST = "connection lost"
+_EVENTS = frozenset(("vanished", "refused", "timeout", _LOST))
 _INDENT = " " * 6
 #: Below this factor, what travelled is not worth a word.
 _SAVED_LEAST = 1.05
@@ -68,6 +69,10 @@ class Causes:
             names = self._groups.setdefault(key, [])
             names += [name for name in others._groups[key] if name not in names]
             del names[_NAMES:]
+
+    def has(self, action: str) -> bool:
+        """Whether a failure has this action."""
+        return any(other == action for _, other, _ in self._counts)
 
     def first(self) -> tuple[int, bytes | None] | None:
         """The error number and the first name of the largest group."""
@@ -218,7 +223,7 @@ class _Block:
         if cause is not None and self.code not in _STOPPED:
             errno, name = cause
             return _error_name(errno) + (f" on {shown_name(name, self.encoding)}" if name is not None else "")
-        if self.code == 12:
+        if self.code == 12 or (self.code not in _STOPPED and self.causes.has(_LOST)):
             return f"{self.host or 'the other end'} ended the connection"
         return exit_text(self.code)
 

@@ -82,6 +82,8 @@ class Display:
         if job.host is not None:
             self._host = os.fsdecode(job.host)
             self._push = job.am_sender
+        # Connecting and typing a password is no part of the work.
+        self._start = time.monotonic()
         try:
             return self._watched(transfer, on_events)
         finally:
