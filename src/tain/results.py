@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tain.errors import UsageError, exit_text, for_code
-from tain.problems import Cause, Hint, Problem
+from tain.problems import Cause, Problem
 from tain.records import Record
 
 TYPE_CHECKING = False
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import PurePath
 
     from tain import _core
+    from tain.problems import Hint
 
 #: The letters of ``--itemize-changes`` from position 3 on, and what they say changed (spec: output 6).
 _REASONS = {
@@ -98,6 +99,10 @@ class Statistics(Record):
     """Bytes of file data that the destination had already."""
     flist_size: int
     """Bytes of the file list on the wire."""
+    flist_build_seconds: float = 0.0
+    """Time to make the file list."""
+    flist_transfer_seconds: float = 0.0
+    """Time to transfer it."""
     sent: int
     """Bytes sent by this side."""
     received: int
@@ -171,15 +176,9 @@ class Result(Record):
         """Likely causes of a failure, with what to do about them; none after a complete transfer."""
         if not self.code:
             return ()
-        from tain.diagnosis.hints import explain
+        from tain.diagnosis.hints import explain, hint_of
 
-        found = []
-        for line in explain(self.messages, host=self.peer):
-            head, _, rest = line.partition("]: ")
-            cause, _, rest = rest.partition("; check: ")
-            check, _, fix = rest.partition("; fix: ")
-            found.append(Hint(id=head.removeprefix("hint["), cause=cause, check=check, fix=fix))
-        return tuple(found)
+        return tuple(hint_of(line) for line in explain(self.messages, host=self.peer))
 
     def check(self, allow: int | Collection[int] = ()) -> Result:
         """This result if the transfer was complete, or fails only as *allow* says.
@@ -224,4 +223,7 @@ def item_of(item: _core.Item) -> Item:
 
 def statistics_of(summary: _core.Summary) -> Statistics:
     """The figures of a summary of the core."""
-    return Statistics(**{name: getattr(summary, name) for name in Statistics._names})
+    milliseconds = {"flist_build_seconds": summary.flist_build_ms, "flist_transfer_seconds": summary.flist_xfer_ms}
+    values = {name: getattr(summary, name) for name in Statistics._names if name not in milliseconds}
+    values |= {name: value / 1000 for name, value in milliseconds.items()}
+    return Statistics(**values)

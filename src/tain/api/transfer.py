@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
     from tain import _core
     from tain.api.iterate import Worker
-    from tain.api.progress import Gauge
     from tain.events import Event, Progress
     from tain.keyword_fields import OptionFields, Paths, StrOrBytesPath
     from tain.options.guard import Guard
     from tain.options.resolved import ResolvedOptions
     from tain.results import Item
     from tain.session.client import Client
+    from tain.session.client.gauge import Gauge
+    from tain.session.client.reporter import Reporter
     from tain.transports import Transport
 
     _P = ParamSpec("_P")
@@ -56,7 +57,6 @@ class Transfer:
     _guard: Guard | None
     _items: list[Item] | None
     _on_items: Callable[[Sequence[Item]], None] | None
-    _on_progress: Callable[[Progress], object] | None
     _gauge: Gauge | None
     _chosen: str
     _started: bool
@@ -120,9 +120,8 @@ class Transfer:
         self._on_items = on_items
         self._chosen = events
         level = 0 if on_event is None else _LEVELS["all" if events == "none" else events]
-        self._delivery = Delivery(level, on_event, logger)
-        self._output = Collected(on_output, self._delivery, capture)
-        self._on_progress = on_progress
+        self._delivery = Delivery(level, on_event, logger, on_progress)
+        self._output = Collected(on_output, capture)
 
     @classmethod
     def of_words(
@@ -138,7 +137,7 @@ class Transfer:
         transfer = cls.__new__(cls)
         transfer._set_up(words, environ, cwd)
         transfer._delivery = Delivery(0, None, None)
-        transfer._output = Collected(on_output, transfer._delivery, capture)
+        transfer._output = Collected(on_output, capture)
         return transfer
 
     def _set_up(self, words: list[bytes], environ: Mapping[str, str] | None, cwd: StrOrBytesPath | None) -> None:
@@ -164,7 +163,6 @@ class Transfer:
         self._guard = None
         self._items = None
         self._on_items = None
-        self._on_progress = None
         self._gauge = None
         self._chosen = "none"
         self._started = False
@@ -204,10 +202,8 @@ class Transfer:
     @property
     def progress(self) -> Progress | None:
         """How far the transfer is now; None before it has begun. Any thread may ask."""
-        from tain.api.progress import Gauge
-
         if self._gauge is None:
-            self._gauge = Gauge(checksum=bool(self._options.checksum))
+            return None
         return self._gauge.read(self._env.transfer, ended=self.result is not None and self.result.complete)
 
     # ---- iterating
@@ -272,20 +268,26 @@ class Transfer:
 
         from tain.report import output
 
-        out, delivery = self._output, self._delivery
+        out = self._output
         began = time.monotonic()
-        places = self._options.args
-        lists = len(places) < 2 and self._options.read_batch is None
-        sources, destination = (places, None) if lists else (places[:-1], places[-1])
-        delivery.start(tuple(sources), destination, bool(self._options.dry_run))
         client: Client | None = None
+        reporter: Reporter | None = None
         try:
+            from tain.session.client.start import make_reporter
+
+            reporter = make_reporter(self._options, self._env, self._delivery)
+            assert reporter is not None
+            self._gauge = reporter.gauge
+            reporter.attach(out)
+            reporter.start()
             if self._env.cancelled:
                 # A small transfer could be complete before the core sees the cancel.
                 raise Interrupted("the transfer was cancelled before it began")
-            client = self._client()
+            client = self._client(reporter)
             code = client.run()
         except TainError as error:
+            if reporter is not None:
+                reporter.failing = True
             out.error(output.failure_text(error, client.role if client is not None else "client"))
             code = error.code
         except BaseException:
@@ -294,7 +296,8 @@ class Transfer:
         finally:
             if out.log is not None:
                 out.log.close()
-        out.take_shell()
+        if reporter is not None:
+            reporter.take_shell()
         figures = client.summary if client is not None else None
         statistics = None if figures is None else statistics_of(figures)
         seconds = time.monotonic() - began
@@ -305,42 +308,46 @@ class Transfer:
             errors=bytes(out.texts[STDERR]),
             output_truncated=out.truncated,
             items=None if self._items is None else tuple(self._items),
-            problems=tuple(out.problems),
+            problems=() if reporter is None else tuple(reporter.problems),
             seconds=seconds,
-            direction="list" if lists else out.direction,
+            direction=direction_of(self._options, reporter),
             peer=None if client is None or client.job.host is None else os.fsdecode(client.job.host),
         )
-        delivery.end(self.result, "" if not code else exit_text(code))
+        if reporter is not None:
+            reporter.end(code, "" if not code else exit_text(code), figures)
         return self.result
 
-    def _client(self) -> Client:
+    def _client(self, reporter: Reporter) -> Client:
         from tain.session.client import Client
 
-        wants = self._items is not None or self._on_items is not None or self._delivery.level >= _LEVELS["items"]
+        wants = self._items is not None or self._on_items is not None
         kinds = ("item",) if wants else ()
-        client = Client(
-            self._options, self._env, out=self._output, events=kinds, on_events=self._take, guard=self._guard
+        self._env.shell_stderr = reporter.read_shell
+        return Client(
+            self._options,
+            self._env,
+            out=self._output,
+            events=kinds,
+            on_events=self._take,
+            guard=self._guard,
+            reporter=reporter,
         )
-        self._output.client = client
-        if self._on_progress is not None or self._delivery.level:
-            self._output.tick = self._report
-        self._env.shell_stderr = self._output.shell
-        return client
-
-    def _report(self) -> None:
-        progress = self.progress
-        if progress is not None:
-            if self._on_progress is not None:
-                self._on_progress(progress)
-            self._delivery.progress(progress)
 
     def _take(self, events: list[_core._Event]) -> None:
+        if self._items is None and self._on_items is None:
+            return
         items = [item_of(event[1]) for event in events if event[0] == "item"]
         if self._items is not None:
             self._items += items
         if self._on_items is not None:
             self._on_items(items)
-        self._delivery.items(items)
+
+
+def direction_of(options: ResolvedOptions, reporter: Reporter | None) -> str:
+    """``local``, ``push``, ``pull``, or ``list`` for a run without a destination."""
+    if len(options.args) < 2 and options.read_batch is None:
+        return "list"
+    return "local" if reporter is None else reporter.direction
 
 
 def paths_of(source: Paths) -> list[bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from tain.escape import restore
+from tain.problems import Hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -342,6 +343,14 @@ def explain(lines: Iterable[str], *, host: str | None = None, port: int = 873) -
             seen.add(ident)
             break
     return found
+
+
+def hint_of(line: str) -> Hint:
+    """A line of `explain` as a value."""
+    head, _, rest = line.partition("]: ")
+    cause, _, rest = rest.partition("; check: ")
+    check, _, fix = rest.partition("; fix: ")
+    return Hint(id=head.removeprefix("hint["), cause=cause, check=check, fix=fix)
 
 
 def write_hints(errors: bytes, write: Callable[[bytes], None], *, host: bytes | None, port: int) -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 #: Codes of complete runs, whose figures are printed.
 WHOLE_RUN = frozenset((0, 23, 24, 25))
 STDOUT, STDERR = 1, 2
+#: Standard output, as it gets events in place of lines.
+_EVENTS = 3
 #: Seconds between two calls of `Output.tick`.
 TICK = 0.25
 #: Block-buffered output is written in pieces of this many bytes.
@@ -57,7 +59,10 @@ class Output:
     ) -> None:
         """*quiet* drops `info` lines; *outbuf* is ``n``, ``l`` or ``b`` (None: lines are written at once); *eight_bit*
         leaves high bytes unescaped."""
-        self._fds = {STDOUT: err_fd if all_to_stderr else out_fd, STDERR: err_fd}
+        self._fds = {STDOUT: err_fd if all_to_stderr else out_fd, STDERR: err_fd, _EVENTS: out_fd}
+        self._all_to_stderr = all_to_stderr
+        #: Events take the place of the lines for standard output.
+        self._replaced = False
         self.log = log
         self._quiet = quiet
         self._eight_bit = eight_bit
@@ -68,8 +73,10 @@ class Output:
         self.tick: Callable[[], None] | None = None
         #: What was written to standard error, for `diagnosis` (None: not collected).
         self.errors_seen: bytearray | None = None
-        #: Receives the number of a stream and the whole lines that are written to it.
-        self.on_lines: Callable[[int, bytes], None] | None = None
+        #: Each receives the number of a stream and the whole lines that are written to it.
+        self.on_lines: list[Callable[[int, bytes], None]] = []
+        #: The present lines repeat what events say.
+        self.repeating = False
         self._held = bytearray()
         # The core sends whole lines, so unbuffered and line-buffered are the same here.
         self._block = outbuf == "b"
@@ -95,6 +102,23 @@ class Output:
         self.flush()
         self._write(STDERR, text)
 
+    def figures(self, text: bytes) -> None:
+        """Lines for standard output that repeat what events say."""
+        self.repeating = True
+        self.info(text)
+        self.repeating = False
+
+    def replace_stdout(self) -> None:
+        """Standard output gets the lines of `write_events` in place of all others."""
+        self._replaced = not self._all_to_stderr
+
+    def write_events(self, lines: bytes) -> None:
+        """Write events to standard output."""
+        self._write(_EVENTS, lines)
+
+    def shell(self, data: bytes) -> None:
+        """What a remote shell has written to its standard error; who read it has passed it on."""
+
     def _escaped(self, text: bytes) -> bytes:
         return for_screen(text, self.charset, eight_bit=self._eight_bit)
 
@@ -110,7 +134,9 @@ class Output:
 
         def emit() -> None:
             if parts:
-                self._put(STDOUT if kind == "stdout" else STDERR, b"".join(parts))
+                self.repeating = kind == "entry"
+                self._put(STDERR if kind == "stderr" else STDOUT, b"".join(parts))
+                self.repeating = False
                 parts.clear()
             if others and on_events is not None:
                 on_events(others.copy())
@@ -123,7 +149,7 @@ class Output:
             if event[0] != kind:
                 emit()
                 kind = event[0]
-            if event[0] == "stdout" or event[0] == "stderr":
+            if event[0] == "stdout" or event[0] == "entry" or event[0] == "stderr":
                 parts.append(event[1])
             else:
                 others.append(event)
@@ -139,8 +165,10 @@ class Output:
             self._write(STDOUT, data)
 
     def _put(self, stream: int, data: bytes) -> None:
-        if self.on_lines is not None:
-            self.on_lines(stream, data)
+        for read in self.on_lines:
+            read(stream, data)
+        if stream == STDOUT and self._replaced:
+            return
         if stream == STDOUT and self._block:
             self._held += data
             if len(self._held) >= _BLOCK:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from tain.report.output import TICK
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +54,7 @@ def watch(
     """
     screen: Screen | None = None
     start = clock()
+    due = start + TICK
     try:
         while (batch := transfer.next_batch(_TICK)) is not None:
             if batch:
@@ -59,6 +62,9 @@ def watch(
                     screen.erase()
                 out.events(batch, on_events)
             now = clock()
+            if out.tick is not None and now >= due:
+                due = now + TICK
+                out.tick()
             if screen is None:
                 if now - start < first:
                     continue

@@ -6,6 +6,7 @@ import os
 import time
 
 from tain.options.levels import USER
+from tain.report.meter import LOOK_AHEAD
 from tain.report.output import STDERR, pump
 from tain.session.environment import charset
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 #: A line of standard output about errors.
 _NO_DELETIONS = b"IO error encountered -- skipping file deletion"
-#: Some 60 bytes each: up to 30 MB for a total that is known early.
-_LOOK_AHEAD = 500_000
 #: Seconds before the first frame: a shorter run draws nothing.
 _FIRST_FRAME = 0.5
 
@@ -37,7 +36,7 @@ def wants_bar(options: ResolvedOptions, env: Environment) -> bool:
         return False
     other_output = (
         options.quiet or options.verbose or options.dry_run or options.itemize_level or options.progress
-        or options.out_format is not None or options.list_only or USER in options.info_priority.values()
+        or options.out_format is not None or options.list_only or options.json or USER in options.info_priority.values()
     )  # fmt: skip
     return not other_output
 
@@ -57,7 +56,7 @@ class Display:
         self._options, self._env, self._bar = options, env, bar
         self._out = out
         #: Entries that a sender lists ahead; 0: the usual number. Only a complete list has a total.
-        self.look_ahead = _LOOK_AHEAD if bar else 0
+        self.look_ahead = LOOK_AHEAD if bar else 0
         #: The peer, once there is one.
         self._host = ""
         self._direction = "local"
@@ -68,7 +67,7 @@ class Display:
         self._causes = Causes()
         #: ``-hh``: units of 1024.
         self._binary = options.human_readable > 2
-        out.on_lines = self._read
+        out.on_lines.append(self._read)
         self._encoding = "utf-8" if charset(env.environ) == "utf-8" else "ascii"
 
     def pump(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
     from tain.report.output import Output
+    from tain.session.client.reporter import Reporter
     from tain.session.environment import Environment
 
 #: Below this number, even many percent are few.
@@ -37,11 +38,12 @@ class Judge:
         *,
         asked: bool,
         twin: bool,
+        reporter: Reporter | None = None,
     ) -> None:
         """*asked*: by options of a command line, which can allow what is refused. *twin*: a local copy between two
         processes, where nobody is asked about deletions."""
         self._guard, self._options, self._env, self._out, self._job = guard, options, env, out, job
-        self._asked, self._twin = asked, twin
+        self._asked, self._twin, self._reporter = asked, twin, reporter
         self._push = job.host is not None and job.am_sender
         self._deletes = options.delete != "never"
         counting = guard.empty_source or guard.percent is not None or guard.max is not None
@@ -71,7 +73,7 @@ class Judge:
             if event[0] == "deletions":
                 reason = self._judge(transfer, event[1])
                 if reason is not None:
-                    self._out.error(str(self._refused(*reason)).encode("utf-8", "replace") + b"\n")
+                    self._out.error(str(self._refused(*reason, event[1])).encode("utf-8", "replace") + b"\n")
                 transfer.answer(reason is None)
 
     def _refuse_unknowable(self) -> None:
@@ -105,7 +107,10 @@ class Judge:
             return "max", f"{count(number)} entries of {place} would be deleted"
         return None
 
-    def _refused(self, name: str, why: str) -> DeleteLimit:
+    def _refused(self, name: str, why: str, planned: _core.Deletions | None = None) -> DeleteLimit:
+        if self._reporter is not None:
+            count, of = (None, None) if planned is None else (planned.number, planned.entries)
+            self._reporter.held(name, why, count=count, of=of)
         advice = f"\nallow it: --allow={name}" if self._asked else ""
         return DeleteLimit(f'tain: refused by guard "{name}": {why}{advice}')
 

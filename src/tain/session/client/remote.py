@@ -62,6 +62,7 @@ class DaemonRun(StreamRun):
 
     #: The connection goes through a remote shell.
     shell = False
+    transport = "tcp"
 
     def run(self) -> int:
         return self.over(self.connected)
@@ -85,6 +86,8 @@ class DaemonRun(StreamRun):
             sockopts=options.sockopts,
         )
         fd = connector.connect(job.host, port)
+        if self.request.reporter is not None:
+            self.request.reporter.address = tcp.address_of(fd)
         try:
             link = self.new_link(fd, fd)
         finally:
@@ -145,6 +148,7 @@ class ShellDaemonRun(DaemonRun):
     """A daemon that a remote shell starts for this connection."""
 
     shell = True
+    transport = "shell"
 
     def connected(self) -> int:
         from tain.session import arguments

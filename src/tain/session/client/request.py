@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from tain.session.batch import BatchFile
     from tain.session.client.display import Display
     from tain.session.client.guards import Judge
+    from tain.session.client.reporter import Reporter
     from tain.session.environment import Environment
 
 
-def open_output(options: ResolvedOptions, env: Environment, out: Output | None = None) -> Output:
+def open_output(
+    options: ResolvedOptions, env: Environment, out: Output | None = None, reporter: Reporter | None = None
+) -> Output:
     """*out*, or else output as the options want it. A log file that cannot be opened is reported and left out."""
     if out is None:
         out = Output(
@@ -36,6 +39,9 @@ def open_output(options: ResolvedOptions, env: Environment, out: Output | None =
             outbuf=options.outbuf,
             eight_bit=options.eight_bit_output,
         )
+        if reporter is not None:
+            reporter.attach(out)
+            reporter.start()
     if options.log_file:
         from tain.session.runlog import open_log
 
@@ -55,12 +61,14 @@ class Request:
         events: Collection[str] = (),
         on_events: Callable[[list[_core._Event]], None] | None = None,
         guard: Guard | None = None,
+        reporter: Reporter | None = None,
     ) -> None:
         """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*;
-        *guard* is in force unless the options choose another one."""
+        *guard* is in force unless the options choose another one. *reporter* has started if there is an *out*."""
         self.options = options
         self.env = env
-        self.out = open_output(options, env, out)
+        self.reporter = reporter
+        self.out = open_output(options, env, out, reporter)
         self.events = events
         self.on_events = on_events
         self.trace = Trace(self.out, options.debug)
@@ -113,6 +121,8 @@ class Request:
     def locate(self) -> None:
         """Sort the arguments. Errors are reported in the name of the direction that the first argument suggests."""
         self.job = hostspec.locate(self.options)
+        if self.reporter is not None:
+            self.reporter.job = self.job
         self.take_role()
         if self.job.tls:
             raise UnsupportedError("rsync: rsyncs:// is not supported by this version of tain")

@@ -90,12 +90,21 @@ class Run:
 
     def extra_fields(self) -> _core.PlanFields | None:
         """Fields that do not follow from the options of rsync."""
-        request = self.request
+        request, reporter = self.request, self.request.reporter
         fields: _core.PlanFields = {}
+        events = set(request.events)
         if request.judge is not None and request.judge.counts:
-            fields["events"] = {*request.events, "deletions"}
-        elif request.events:
-            fields["events"] = request.events
+            events.add("deletions")
+        if reporter is not None:
+            events |= reporter.core_kinds
+            fields["elapsed_ms"] = reporter.elapsed_ms()
+            if reporter.look_ahead:
+                fields["look_ahead"] = reporter.look_ahead
+        if events:
+            fields["events"] = events
+        if self.options.json:
+            # It draws on standard output.
+            fields["progress"] = 0
         if request.display is not None and request.display.look_ahead:
             fields["look_ahead"] = request.display.look_ahead
         return fields or None
@@ -108,6 +117,8 @@ class Run:
         self.env.transfer = transfer
         try:
             summary = self.request.summary = self.pump(transfer)
+            if self.request.reporter is not None:
+                self.request.reporter.transferred(transfer, summary)
         finally:
             self.env.transfer = None
         whole = summary.code in output.WHOLE_RUN and not summary.error and not summary.reported
@@ -124,7 +135,7 @@ class Run:
         if summary.error:
             if summary.role == "Receiver" and self.job.host is None:
                 out.charset = "ascii"  # see Report::receiving_end
-            out.error(summary.error.encode("utf-8", "surrogateescape") + b"\n")
+            self.fail(summary.error.encode("utf-8", "surrogateescape") + b"\n")
         if not whole:
             code = max(code, self.child_status(whole=False))
         if not self.job.am_sender:
@@ -139,19 +150,30 @@ class Run:
     def pump(self, transfer: _core.Run) -> _core.Summary:
         """Write the output of *transfer* until its end."""
         request = self.request
-        judge, on_events = request.judge, request.on_events
+        judge, reporter, on_events = request.judge, request.reporter, request.on_events
 
-        def judged(events: list[_core._Event]) -> None:
+        def take(events: list[_core._Event]) -> None:
             if judge is not None:
                 judge.answer(transfer, events)
             if request.on_events is not None:
                 request.on_events(events)
+            if reporter is not None:
+                reporter.take_core(events)
 
-        if judge is not None and judge.counts:
-            on_events = judged
+        if (judge is not None and judge.counts) or reporter is not None:
+            on_events = take
         if request.display is None:
             return output.pump(transfer, request.out, on_events)
         return request.display.pump(transfer, request.job, on_events)
+
+    def fail(self, text: bytes) -> None:
+        """Print why the run ends."""
+        reporter = self.request.reporter
+        if reporter is not None:
+            reporter.failing = True
+        self.out.error(text)
+        if reporter is not None:
+            reporter.failing = False
 
     def print_figures(self, summary: _core.Summary, agreed: Agreed, level: int) -> None:
         """The figures of ``--stats`` from *level* 2, and the summary."""
@@ -164,7 +186,7 @@ class Run:
             )
         suffix = " (BATCH ONLY)" if options.only_write_batch else " (DRY RUN)" if options.dry_run else ""
         text += stats.summary_lines(summary, numbers, suffix=suffix)
-        out.info(text)
+        out.figures(text)
         if out.log is not None:
             out.log.text(text)
 
@@ -179,6 +201,9 @@ class Run:
 class StreamRun(Run):
     """A run over a connection, with a child at its other end or without one."""
 
+    #: How the other end is reached: ``shell``, ``tcp``, or ``pipe`` to a fork.
+    transport = "shell"
+
     def __init__(self, request: Request) -> None:
         super().__init__(request)
         self.child: Child | None = None
@@ -191,6 +216,8 @@ class StreamRun(Run):
         """Run *connect*, which connects and transfers; the exit status of a child may win (spec: output 2)."""
         from tain.transport.shell import GRACE
 
+        if self.request.reporter is not None:
+            self.request.reporter.connecting()
         try:
             code = connect()
         except TainError as error:
@@ -286,6 +313,8 @@ class StreamRun(Run):
             trace=self.trace.write,
             note=None if self.echo else self.trace.write,
         )
+        if request.reporter is not None:
+            request.reporter.connected(agreed, "pipe" if self.env.transport is not None else self.transport)
         if agreed.protocol < 30 <= options.protocol and job.am_sender:
             # An old peer knows no perishable rules, which some options imply.
             request.rules = request.read_rules(agreed.protocol, again=True)

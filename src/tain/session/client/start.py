@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import TainError, UnsupportedError, UsageError
+from tain.errors import TainError, UnsupportedError, UsageError, exit_text
 from tain.report import output
 from tain.session import oldpeer
 from tain.session.client.local import LocalRun, TwinRun, needs_twin
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tain.report.output import Output
     from tain.session.client.remote import DaemonRun, ShellRun
     from tain.session.client.replay import ReplayRun
+    from tain.session.client.reporter import Listener, Reporter
     from tain.session.environment import Environment
 
 
@@ -31,38 +32,77 @@ def run(options: ResolvedOptions, env: Environment) -> int:
         from tain.session.client.explaining import Explain
 
         explain = Explain(options, env)
-    client = Client(options, env, events=("item",), on_events=explain.on_events) if explain else Client(options, env)
+    try:
+        reporter = make_reporter(options, env)
+    except UsageError as error:
+        from tain.session.client.jsonevents import report_usage
+
+        report_usage(env.argv[1:], output.failure_text(error, "client"), error.code, env)
+        raise
+    client = (
+        Client(options, env, events=("item",), on_events=explain.on_events, reporter=reporter)
+        if explain
+        else Client(options, env, reporter=reporter)
+    )
     hints = os.isatty(env.stderr) if options.hints is None else options.hints
     if hints and not options.quiet:
-        seen = client.out.errors_seen = bytearray()
-        env.shell_stderr = lambda data: pass_on(data, env.stderr, seen)
+        client.out.errors_seen = bytearray()
+    seen, read = client.out.errors_seen, None if reporter is None else reporter.read_shell
+    if seen is not None or read is not None:
+        env.shell_stderr = lambda data: pass_on(data, env.stderr, seen, read)
     if options.bar or options.summary or (options.bar is None and env.get(b"TAIN_BAR")):
         client.display()
+    code = 0
     try:
         code = client.run()
     except TainError as error:
-        client.out.error(output.failure_text(error, client.role))
         code = error.code
+        client.fail(error)
     finally:
         client.out.flush()
-    if explain is not None and client.summary is not None and code in output.WHOLE_RUN:
-        explain.show(client.summary, client.job, client.out)
-    client.end(code)
-    if code and client.out.errors_seen:
-        client.explain()
+    try:
+        if explain is not None and client.summary is not None and code in output.WHOLE_RUN:
+            explain.show(client.summary, client.job, client.out)
+        client.end(code)
+        if code and client.out.errors_seen:
+            client.explain()
+    finally:
+        if reporter is not None:
+            reporter.end(code, exit_text(code) if code else "", client.summary)
     return code
 
 
-def pass_on(data: bytes, fd: int, seen: bytearray) -> None:
-    """Write what a remote shell says to *fd*, unchanged, and keep its beginning and its end for hints."""
-    seen += data
-    del seen[output.SEEN : -output.SEEN]
+def pass_on(data: bytes, fd: int, seen: bytearray | None, read: Callable[[bytes], None] | None) -> None:
+    """Write what a remote shell says to *fd*, unchanged. Keep its beginning and its end in *seen*, for hints, and give
+    it to *read*."""
+    if seen is not None:
+        seen += data
+        del seen[output.SEEN : -output.SEEN]
+    if read is not None:
+        read(data)
     try:
         while data:
             data = data[os.write(fd, data) :]
     except OSError:
         # Nobody reads it any more; the shell continues.
         return
+
+
+def make_reporter(options: ResolvedOptions, env: Environment, *listeners: Listener) -> Reporter | None:
+    """The reporter for *listeners* and for lines of JSON, if the options ask for them; None if nobody wants events.
+
+    Errors: `UsageError` for a file that cannot be opened.
+    """
+    found = list(listeners)
+    if options.json or options.json_file is not None:
+        from tain.session.client.jsonevents import JsonEvents
+
+        found.append(JsonEvents(options, env))
+    if not found:
+        return None
+    from tain.session.client.reporter import Reporter
+
+    return Reporter(options, env, found)
 
 
 class Client:
@@ -77,10 +117,13 @@ class Client:
         events: Collection[str] = (),
         on_events: Callable[[list[_core._Event]], None] | None = None,
         guard: Guard | None = None,
+        reporter: Reporter | None = None,
     ) -> None:
         """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*;
-        *guard* is in force unless the options choose another one."""
-        self._request = Request(options, env, out=out, events=events, on_events=on_events, guard=guard)
+        *guard* is in force unless the options choose another one; *reporter* makes events (see `make_reporter`)."""
+        self._request = Request(
+            options, env, out=out, events=events, on_events=on_events, guard=guard, reporter=reporter
+        )
 
     @property
     def out(self) -> Output:
@@ -106,6 +149,13 @@ class Client:
         self._request.read()
         return choose(self._request).run()
 
+    def fail(self, error: TainError) -> None:
+        """Print the error that has ended the run."""
+        reporter = self._request.reporter
+        if reporter is not None:
+            reporter.failing = True
+        self.out.error(output.failure_text(error, self.role))
+
     def display(self) -> None:
         """Show progress and an end block, if the options or the environment ask for them."""
         from tain.session.client.display import display
@@ -125,6 +175,8 @@ class Client:
         job, out = self._request.job, self.out
         errors, out.errors_seen = bytes(out.errors_seen or b""), None
         log, out.log = out.log, None
+        # The hints have events of their own.
+        out.on_lines.clear()
         port = job.port or self._request.options.port or tcp.PORT
         hints.write_hints(errors, out.error, host=job.host, port=port)
         out.log = log
@@ -144,8 +196,9 @@ def judge(request: Request) -> None:
 
         twin = request.job.host is None and needs_twin(request)
         request.judge = Judge(
-            guard, request.options, request.env, request.out, request.job, asked=asked is not None, twin=twin
-        )
+            guard, request.options, request.env, request.out, request.job, asked=asked is not None, twin=twin,
+            reporter=request.reporter,
+        )  # fmt: skip
         request.judge.check()
 
 
