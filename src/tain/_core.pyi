@@ -323,6 +323,7 @@ class Item:
     """The 11 characters of ``%i``."""
     name: bytes
     length: int
+    """Bytes; of a deletion only where this side deletes a regular file."""
     mtime: int
     mode: int
     target: bytes | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tain.errors import UsageError, exit_text, for_code
-from tain.problems import Cause, Problem
+from tain.problems import Cause, Hint, Problem
 from tain.records import Record
 
 TYPE_CHECKING = False
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pathlib import PurePath
 
     from tain import _core
-    from tain.problems import Hint
 
 #: The letters of ``--itemize-changes`` from position 3 on, and what they say changed (spec: output 6).
 _REASONS = {
@@ -140,6 +139,8 @@ class Result(Record):
     """``local``, ``push``, ``pull``, or ``list``."""
     peer: str | None = None
     """The host at the other end; None for a local run."""
+    hints: tuple[Hint, ...] = ()
+    """Likely causes of a failure, with what to do about them; none after a complete transfer."""
 
     @property
     def ok(self) -> bool:
@@ -170,15 +171,6 @@ class Result(Record):
         for problem in self.problems:
             counts[problem.cause] = counts.get(problem.cause, 0) + 1
         return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
-
-    @property
-    def hints(self) -> tuple[Hint, ...]:
-        """Likely causes of a failure, with what to do about them; none after a complete transfer."""
-        if not self.code:
-            return ()
-        from tain.diagnosis.hints import explain, hint_of
-
-        return tuple(hint_of(line) for line in explain(self.messages, host=self.peer))
 
     def check(self, allow: int | Collection[int] = ()) -> Result:
         """This result if the transfer was complete, or fails only as *allow* says.

@@ -23,18 +23,14 @@ if TYPE_CHECKING:
 
     from tain.session.environment import Environment
 
-    class Transport(Protocol):
-        """Starts a server, or connects to one."""
-
-        def connect(self, command: Sequence[bytes], environ: Mapping[bytes, bytes]) -> Connection:
-            """Connect to a server that runs *command*. An exception ends the transfer, and its `run` raises it."""
-
     class HasFileno(Protocol):
         """A file, a socket, or another object with a descriptor."""
 
         def fileno(self) -> int: ...
 
-    Connection: TypeAlias = "Fds | Pump"
+else:
+    # `typing` would cost more than all of this module. Only a type checker needs to know that this is a protocol.
+    Protocol = object
 
 __all__ = ["Connection", "Fds", "Pump", "Transport", "asyncssh", "command", "paramiko", "process", "socket_pair"]
 
@@ -72,6 +68,19 @@ class Pump(Record):
     """Ends what `write` has begun: the server reads the end of its input."""
     wait: Callable[[], int] | None = None
     """As in `Fds`."""
+
+
+#: What a transport returns.
+Connection: TypeAlias = Fds | Pump
+
+
+class Transport(Protocol):
+    """Starts a server, or connects to one. Any object with this method is a transport."""
+
+    def connect(self, command: Sequence[bytes], environ: Mapping[bytes, bytes]) -> Connection:
+        """Connect to a server that runs *command*, the words of a command line that begins with the server's program;
+        *environ* is the environment of the transfer. An exception ends the transfer, and its `run` raises it."""
+        raise NotImplementedError
 
 
 class Starter:

@@ -70,7 +70,8 @@ fn prepare_chroot() {
     tain_core::report::item::local_time(0, "%Y");
 }
 
-#[pymodule]
+// Everything behind the door is protected by types of its own, so a free-threaded interpreter needs no lock for it.
+#[pymodule(gil_used = false)]
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     if cfg!(debug_assertions) {
         let category = m.py().get_type::<PyRuntimeWarning>();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tain.errors import Interrupted
 from tain.events import KINDS, End, Message, Problem, Progress, Start
 from tain.report.output import STDERR, STDOUT, Output
 from tain.session.environment import Environment
@@ -94,30 +95,43 @@ class Delivery:
 
 
 class Collected(Output):
-    """Output that is kept in memory, and passed to those who want it."""
+    """Output that is kept in memory, passed to a listener, and written to the descriptors *out_fd* and *err_fd*."""
 
-    def __init__(self, listener: Callable[[int, bytes], None] | None, capture: int) -> None:
-        super().__init__(-1, -1)
+    def __init__(
+        self, listener: Callable[[int, bytes], None] | None, capture: int, *, out_fd: int = -1, err_fd: int = -1
+    ) -> None:
+        super().__init__(out_fd, err_fd)
         self.texts = {STDOUT: bytearray(), STDERR: bytearray()}
         self.truncated = False
+        self.errors_seen = bytearray()
         self._listener = listener
         self._capture = capture
 
     def shell(self, data: bytes) -> None:
-        """What a remote shell has written to its standard error, in the thread that runs the transfer."""
-        self._write(STDERR, data)
+        """What a remote shell has written to its standard error. It is written by the thread that runs the transfer,
+        because a listener is called there."""
+        self._shell.append(data)
 
-    def write_events(self, lines: bytes) -> None:
-        self._write(STDOUT, lines)
+    def take_shell(self) -> None:
+        """Write what a remote shell has written, in the thread that runs the transfer."""
+        while self._shell:
+            data = self._shell.pop(0)
+            self._keep(data)
+            if self.on_lines is not None:
+                self.on_lines(STDERR, data)
+            self._write(STDERR, data)
 
     def _write(self, stream: int, data: bytes) -> None:
-        kept = self.texts[stream]
+        if stream == STDOUT and self.all_to_stderr:
+            stream = STDERR
+        kept = self.texts[STDERR if stream == STDERR else STDOUT]
         kept += data
         if len(kept) > self._capture:
             del kept[: len(kept) - self._capture]
             self.truncated = True
+        super()._write(stream, data)
         if self._listener is not None:
-            self._listener(stream, data)
+            self._listener(STDERR if stream == STDERR else STDOUT, data)
 
 
 class Surroundings(Environment):
@@ -137,9 +151,10 @@ class Surroundings(Environment):
         if value is not None and self._cancelled:
             value.cancel()
 
-    @property
-    def cancelled(self) -> bool:
-        return self._cancelled
+    def begin(self) -> None:
+        if self._cancelled:
+            # A small transfer could be complete before the core sees the cancel.
+            raise Interrupted("the transfer was cancelled before it began")
 
     def cancel(self) -> None:
         self._cancelled = True

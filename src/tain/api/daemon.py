@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     Value: TypeAlias = str | int | bool | list[str] | os.PathLike[str]
 
+# A library says nothing unless the program wants to hear it.
+logging.getLogger("tain").addHandler(logging.NullHandler())
+
 #: The child takes the socket as a supervisor would give it (``LISTEN_FDS``), and the code of this same package.
 _PROGRAM = """
 import os, sys
@@ -69,8 +72,8 @@ class Daemon:
         address: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        self.address = address
-        self.port = port
+        self.address: str = address
+        self.port: int = port
         if isinstance(modules, (str, bytes, os.PathLike)):
             self._file: bytes | None = os.path.abspath(os.fsencode(modules))
             self._text = b""

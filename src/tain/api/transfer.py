@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from tain.api.calls import Calls
 from tain.api.collect import Collected, Delivery, Surroundings
-from tain.errors import Interrupted, TainError, UsageError, exit_text
+from tain.errors import Interrupted, UsageError
 from tain.keywords import Options
 from tain.options.guard import DEFAULT_GUARD
 from tain.report.output import STDERR, STDOUT
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
     from tain.options.resolved import ResolvedOptions
     from tain.results import Item
     from tain.session.client import Client
-    from tain.session.client.gauge import Gauge
-    from tain.session.client.reporter import Reporter
     from tain.transports import Transport
 
     _P = ParamSpec("_P")
     _R = TypeVar("_R")
 
+#: Bytes of each stream that a result keeps by default.
+_CAPTURE = 1 << 20
 #: What `events` may be, each with the kinds before it.
 _LEVELS = {"none": 0, "progress": 1, "items": 2, "all": 3}
 
@@ -51,13 +52,14 @@ class Transfer:
     result: Result | None
     """The result, once the transfer has ended; None before."""
     _env: Surroundings
+    _calls: Calls
     _options: ResolvedOptions
     _output: Collected
     _delivery: Delivery
     _guard: Guard | None
     _items: list[Item] | None
     _on_items: Callable[[Sequence[Item]], None] | None
-    _gauge: Gauge | None
+    _running: Client | None
     _chosen: str
     _started: bool
     _worker: Worker | None
@@ -70,15 +72,15 @@ class Transfer:
         options: Options | None = None,
         preset: Options | None = None,
         items: bool = False,
-        on_output: Callable[[int, bytes], None] | None = None,
-        on_items: Callable[[Sequence[Item]], None] | None = None,
+        on_output: Callable[[int, bytes], object] | None = None,
+        on_items: Callable[[Sequence[Item]], object] | None = None,
         on_event: Callable[[Event], object] | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         events: Literal["none", "progress", "items", "all"] = "none",
         transport: Transport | None = None,
         password: str | bytes | Callable[[str], str] | None = None,
         guard: Guard | None = DEFAULT_GUARD,
-        capture: int = 1 << 20,
+        capture: int = _CAPTURE,
         logger: Logger | None = None,
         environ: Mapping[str, str] | None = None,
         cwd: StrOrBytesPath | None = None,
@@ -90,8 +92,8 @@ class Transfer:
         and complete lines as they come, *on_items* the changes. *on_event* receives the values of `tain.events`, of
         which *events* chooses: ``progress`` no value per file, ``items`` one per changed file, ``all`` one per line of
         output too. *on_progress* receives a `tain.events.Progress` four times a second, and costs nothing per file. All
-        are called in the thread of `run`; an exception in one of them stops the transfer, and `run`
-        raises it.
+        are called in the thread of `run`; an exception in one of them stops the transfer, and `run` raises it. A
+        coroutine function is awaited in the event loop of `run_async` or ``async for``, and the transfer waits for it.
 
         *transport* connects to the other end of ``host:path`` in place of a remote shell. *password* is for a daemon,
         or a function that receives the name of the user; it is not in the environment of any process. *capture*: how
@@ -109,7 +111,9 @@ class Transfer:
             places.append(os.fsencode(destination))
         if b"" in places:
             raise UsageError("an empty path names nothing: write '.' for the current directory")
-        self._set_up([*options.words(), b"--", *places], environ, cwd)
+        # There is no screen: nothing is drawn, nobody is asked for a password.
+        self._set_up([*options.words(), b"--", *places], environ, cwd, stdout=-1, stderr=-1)
+        self._options.bar = False
         self._env.password = password_function(password)
         if transport is not None:
             from tain.transports import Starter
@@ -117,30 +121,39 @@ class Transfer:
             self._env.transport = Starter(transport)
         self._guard = guard
         self._items = [] if items else None
-        self._on_items = on_items
+        calls = self._calls
+        self._on_items = calls.wrap(on_items)
         self._chosen = events
         level = 0 if on_event is None else _LEVELS["all" if events == "none" else events]
-        self._delivery = Delivery(level, on_event, logger, on_progress)
-        self._output = Collected(on_output, capture)
+        self._delivery = Delivery(level, calls.wrap(on_event), logger, calls.wrap(on_progress))
+        self._output = Collected(calls.wrap(on_output), capture)
 
     @classmethod
     def of_words(
         cls,
         words: list[bytes],
         *,
-        on_output: Callable[[int, bytes], None] | None = None,
-        environ: Mapping[str, str] | None = None,
-        cwd: StrOrBytesPath | None = None,
-        capture: int = 1 << 20,
+        environ: Mapping[str, str] | None,
+        cwd: StrOrBytesPath | None,
+        capture: bool,
     ) -> Transfer:
         """The transfer of the *words* of a command line; see `tain.run`. Errors: `UsageError`."""
         transfer = cls.__new__(cls)
-        transfer._set_up(words, environ, cwd)
+        stdout, stderr = (-1, -1) if capture else (1, 2)
+        transfer._set_up(words, environ, cwd, stdout=stdout, stderr=stderr)
         transfer._delivery = Delivery(0, None, None)
-        transfer._output = Collected(on_output, capture)
+        transfer._output = Collected(None, _CAPTURE if capture else 0, out_fd=stdout, err_fd=stderr)
         return transfer
 
-    def _set_up(self, words: list[bytes], environ: Mapping[str, str] | None, cwd: StrOrBytesPath | None) -> None:
+    def _set_up(
+        self,
+        words: list[bytes],
+        environ: Mapping[str, str] | None,
+        cwd: StrOrBytesPath | None,
+        *,
+        stdout: int,
+        stderr: int,
+    ) -> None:
         """Understand the words, and set everything that a transfer has by default."""
         from tain.options.handlers import Finished
         from tain.options.parse import parse
@@ -152,6 +165,8 @@ class Transfer:
             argv=[b"tain", *words],
             environ=variables,
             cwd=None if cwd is None else os.path.abspath(os.fsencode(cwd)),
+            stdout=stdout,
+            stderr=stderr,
         )
         raw = parse(words)
         if raw.server or raw.daemon is not None:
@@ -160,10 +175,11 @@ class Transfer:
             self._options = resolve(raw, environ=variables, program="tain", point=decimal_point(variables))
         except Finished as finished:
             raise UsageError("this option prints a text and runs no transfer") from finished
+        self._calls = Calls()
         self._guard = None
         self._items = None
         self._on_items = None
-        self._gauge = None
+        self._running = None
         self._chosen = "none"
         self._started = False
         self._worker = None
@@ -185,6 +201,7 @@ class Transfer:
         """`run` in a thread. Cancelling the task cancels the transfer and waits for its end."""
         import asyncio
 
+        self._calls.loop = asyncio.get_running_loop()
         running = asyncio.ensure_future(asyncio.to_thread(self.run))
         try:
             return await asyncio.shield(running)
@@ -202,9 +219,10 @@ class Transfer:
     @property
     def progress(self) -> Progress | None:
         """How far the transfer is now; None before it has begun. Any thread may ask."""
-        if self._gauge is None:
+        gauge = None if self._running is None else self._running.gauge
+        if gauge is None:
             return None
-        return self._gauge.read(self._env.transfer, ended=self.result is not None and self.result.complete)
+        return gauge.read(self._env.transfer, ended=self.result is not None and self.result.complete)
 
     # ---- iterating
 
@@ -218,6 +236,9 @@ class Transfer:
 
     def __aiter__(self) -> AsyncIterator[Event]:
         """`__iter__` for asyncio: the loop continues meanwhile."""
+        import asyncio
+
+        self._calls.loop = asyncio.get_running_loop()
         return self._work().events_async()
 
     def _work(self) -> Worker:
@@ -266,71 +287,50 @@ class Transfer:
     def _run(self) -> Result:
         import time
 
-        from tain.report import output
-
         out = self._output
         began = time.monotonic()
-        client: Client | None = None
-        reporter: Reporter | None = None
-        try:
-            from tain.session.client.start import make_reporter
+        lists = len(self._options.args) < 2 and self._options.read_batch is None
+        client = self._client()
+        self._running = client
 
-            reporter = make_reporter(self._options, self._env, self._delivery)
-            assert reporter is not None
-            self._gauge = reporter.gauge
-            reporter.attach(out)
-            reporter.start()
-            if self._env.cancelled:
-                # A small transfer could be complete before the core sees the cancel.
-                raise Interrupted("the transfer was cancelled before it began")
-            client = self._client(reporter)
+        def finish(code: int) -> Result:
+            return Result(
+                code=code,
+                statistics=None if client.summary is None else statistics_of(client.summary),
+                output=bytes(out.texts[STDOUT]),
+                errors=bytes(out.texts[STDERR]),
+                output_truncated=out.truncated,
+                items=None if self._items is None else tuple(self._items),
+                problems=client.problems,
+                hints=client.hints,
+                seconds=time.monotonic() - began,
+                direction="list" if lists else client.direction,
+                peer=None if client.job.host is None else os.fsdecode(client.job.host),
+            )
+
+        try:
             code = client.run()
-        except TainError as error:
-            if reporter is not None:
-                reporter.failing = True
-            out.error(output.failure_text(error, client.role if client is not None else "client"))
-            code = error.code
         except BaseException:
+            # A callback, or Ctrl-C. The core has stopped, or was not started.
             self.cancel()
+            self.result = finish(Interrupted.code)
             raise
-        finally:
-            if out.log is not None:
-                out.log.close()
-        if reporter is not None:
-            reporter.take_shell()
-        figures = client.summary if client is not None else None
-        statistics = None if figures is None else statistics_of(figures)
-        seconds = time.monotonic() - began
-        self.result = Result(
-            code=code,
-            statistics=statistics,
-            output=bytes(out.texts[STDOUT]),
-            errors=bytes(out.texts[STDERR]),
-            output_truncated=out.truncated,
-            items=None if self._items is None else tuple(self._items),
-            problems=() if reporter is None else tuple(reporter.problems),
-            seconds=seconds,
-            direction=direction_of(self._options, reporter),
-            peer=None if client is None or client.job.host is None else os.fsdecode(client.job.host),
-        )
-        if reporter is not None:
-            reporter.end(code, "" if not code else exit_text(code), figures)
+        self.result = finish(code)
         return self.result
 
-    def _client(self, reporter: Reporter) -> Client:
+    def _client(self) -> Client:
+        """The run, which is that of the command line."""
         from tain.session.client import Client
 
         wants = self._items is not None or self._on_items is not None
-        kinds = ("item",) if wants else ()
-        self._env.shell_stderr = reporter.read_shell
         return Client(
             self._options,
             self._env,
             out=self._output,
-            events=kinds,
+            events=("item",) if wants else (),
             on_events=self._take,
             guard=self._guard,
-            reporter=reporter,
+            listeners=(self._delivery,),
         )
 
     def _take(self, events: list[_core._Event]) -> None:
@@ -341,13 +341,6 @@ class Transfer:
             self._items += items
         if self._on_items is not None:
             self._on_items(items)
-
-
-def direction_of(options: ResolvedOptions, reporter: Reporter | None) -> str:
-    """``local``, ``push``, ``pull``, or ``list`` for a run without a destination."""
-    if len(options.args) < 2 and options.read_batch is None:
-        return "list"
-    return "local" if reporter is None else reporter.direction
 
 
 def paths_of(source: Paths) -> list[bytes]:

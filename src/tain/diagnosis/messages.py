@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 
 from tain.escape import restore
@@ -63,7 +65,9 @@ _ACTIONS: tuple[tuple[str, str, str], ...] = (
     (r"failed to connect to .*", "connecting", "client"),
     (r"getaddrinfo: .*", "connecting", "client"),
     (r".*Could not resolve hostname .*|.*Host key verification failed.*|ssh: connect to .*", "connecting", "client"),
-    (r".*Permission denied \((?:publickey|password|keyboard|gssapi).*", "connecting", "client"),
+    (r"kex_exchange_identification: .*|Connection (?:closed|reset) by \S+ port \d+.*", "connecting", "client"),
+    (r".*Permission denied \((?:publickey|password|keyboard|gssapi|hostbased).*", "logging in", "client"),
+    (r".*Too many authentication failures.*", "logging in", "client"),
     (r"@ERROR: auth failed on module .*", "logging in", "daemon"),
     (r"@ERROR: .*", "opening the module", "daemon"),
     (r"The server is configured to refuse .*|ERROR: module is (?:read|write) only", "refused", "daemon"),
@@ -97,6 +101,10 @@ _FATAL = frozenset(
     ("connecting", "logging in", "opening the module", "opening the destination", "starting", "connection lost",
      "timeout", "protocol")
 )  # fmt: skip
+#: What ssh reports of a connection.
+_NETWORK = (
+    errno.ECONNREFUSED, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNRESET, errno.EACCES,
+)  # fmt: skip
 
 
 def parse(text: str, *, direction: str = "local", fatal: bool = False) -> Problem | None:
@@ -124,6 +132,8 @@ def parse(text: str, *, direction: str = "local", fatal: bool = False) -> Proble
             return None
         meaning = None, "other", "client"
     path, action, usual = meaning
+    if number is None and action == "connecting":
+        number = _number_of(message)
     role = role or usual
     return Problem(
         path=path,
@@ -148,6 +158,12 @@ def speaker(text: str, *, direction: str = "local") -> tuple[str, str] | tuple[N
 def _side(role: str, direction: str) -> str:
     here = _HERE.get(direction)
     return "peer" if role in ("daemon", "server") or (here is not None and role not in here) else "here"
+
+
+def _number_of(message: str) -> int | None:
+    """The error number of a line of ssh, which ends with the system's text for it and no number."""
+    text = message.rpartition(": ")[2]
+    return next((number for number in _NETWORK if os.strerror(number) == text), None)
 
 
 def _meaning(message: str) -> tuple[bytes | None, str, str] | None:

@@ -57,15 +57,14 @@ class Output:
         outbuf: str | None = None,
         eight_bit: bool = False,
     ) -> None:
-        """*quiet* drops `info` lines; *outbuf* is ``n``, ``l`` or ``b`` (None: lines are written at once); *eight_bit*
-        leaves high bytes unescaped."""
-        self._fds = {STDOUT: err_fd if all_to_stderr else out_fd, STDERR: err_fd, _EVENTS: out_fd}
-        self._all_to_stderr = all_to_stderr
+        """*out_fd* and *err_fd* are descriptors, -1 for none; the other arguments are those of `configure`."""
+        self._fds = {STDOUT: out_fd, STDERR: err_fd, _EVENTS: out_fd}
         #: Events take the place of the lines for standard output.
         self._replaced = False
+        #: The present lines repeat what events say.
+        self.repeating = False
+        self._shell: list[bytes] = []
         self.log = log
-        self._quiet = quiet
-        self._eight_bit = eight_bit
         #: The character set, which says what high bytes are text. As in rsync, it is ``ascii`` until the run looks at
         #: the locale, and always on a server.
         self.charset = "ascii"
@@ -73,11 +72,19 @@ class Output:
         self.tick: Callable[[], None] | None = None
         #: What was written to standard error, for `diagnosis` (None: not collected).
         self.errors_seen: bytearray | None = None
-        #: Each receives the number of a stream and the whole lines that are written to it.
-        self.on_lines: list[Callable[[int, bytes], None]] = []
-        #: The present lines repeat what events say.
-        self.repeating = False
+        #: Receives the number of a stream and the whole lines that are written to it.
+        self.on_lines: Callable[[int, bytes], None] | None = None
         self._held = bytearray()
+        self.configure(quiet=quiet, all_to_stderr=all_to_stderr, outbuf=outbuf, eight_bit=eight_bit)
+
+    def configure(self, *, quiet: bool, all_to_stderr: bool, outbuf: str | None, eight_bit: bool) -> None:
+        """Before the first line: *quiet* drops `info` lines; *all_to_stderr* sends every line to standard error;
+        *outbuf* is ``n``, ``l`` or ``b`` (None: lines are written at once); *eight_bit* leaves high bytes unescaped."""
+        self._quiet = quiet
+        self._eight_bit = eight_bit
+        self.all_to_stderr = all_to_stderr
+        if all_to_stderr:
+            self._fds[STDOUT] = self._fds[STDERR]
         # The core sends whole lines, so unbuffered and line-buffered are the same here.
         self._block = outbuf == "b"
 
@@ -102,6 +109,18 @@ class Output:
         self.flush()
         self._write(STDERR, text)
 
+    def shell(self, data: bytes) -> None:
+        """What a remote shell has written to its standard error: passed on unchanged. Any thread may call this."""
+        self._keep(data)
+        self._write(STDERR, data)
+        if self.on_lines is not None:
+            self._shell.append(data)
+
+    def take_shell(self) -> None:
+        """Give what a remote shell has written to `on_lines`, in the thread that runs the transfer."""
+        while self._shell and self.on_lines is not None:
+            self.on_lines(STDERR, self._shell.pop(0))
+
     def figures(self, text: bytes) -> None:
         """Lines for standard output that repeat what events say."""
         self.repeating = True
@@ -109,15 +128,19 @@ class Output:
         self.repeating = False
 
     def replace_stdout(self) -> None:
-        """Standard output gets the lines of `write_events` in place of all others."""
-        self._replaced = not self._all_to_stderr
+        """Standard output gets the lines of `write_events` in place of all others. Lines that ``--stderr=all`` sends to
+        standard error go on there."""
+        self._replaced = True
 
     def write_events(self, lines: bytes) -> None:
         """Write events to standard output."""
         self._write(_EVENTS, lines)
 
-    def shell(self, data: bytes) -> None:
-        """What a remote shell has written to its standard error; who read it has passed it on."""
+    def _keep(self, data: bytes) -> None:
+        """Keep the beginning and the end of standard error."""
+        if self.errors_seen is not None:
+            self.errors_seen += data
+            del self.errors_seen[SEEN:-SEEN]
 
     def _escaped(self, text: bytes) -> bytes:
         return for_screen(text, self.charset, eight_bit=self._eight_bit)
@@ -127,6 +150,7 @@ class Output:
 
         *on_events* receives the structured events, consecutive ones in one call, in their place between the texts.
         """
+        self.take_shell()
         kind = ""
         parts: list[bytes] = []
         lines: list[bytes] = []
@@ -159,26 +183,25 @@ class Output:
 
     def flush(self) -> None:
         """Write the buffered output."""
+        self.take_shell()
         if self._held:
             data = bytes(self._held)
             self._held.clear()
             self._write(STDOUT, data)
 
     def _put(self, stream: int, data: bytes) -> None:
-        for read in self.on_lines:
-            read(stream, data)
-        if stream == STDOUT and self._replaced:
+        if stream == STDERR:
+            self.flush()
+            self._keep(data)
+        if self.on_lines is not None:
+            self.on_lines(stream, data)
+        if stream == STDOUT and self._replaced and not self.all_to_stderr:
             return
         if stream == STDOUT and self._block:
             self._held += data
             if len(self._held) >= _BLOCK:
                 self.flush()
             return
-        if stream == STDERR:
-            self.flush()
-            if self.errors_seen is not None:
-                self.errors_seen += data
-                del self.errors_seen[SEEN:-SEEN]
         self._write(stream, data)
 
     def _write(self, stream: int, data: bytes) -> None:

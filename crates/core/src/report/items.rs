@@ -204,13 +204,14 @@ impl Report {
     }
 
     /// Report a deletion on this machine (spec: output 7): `deleting N`, or by the format if it has `%i` or `%o`.
-    pub fn deletion(&self, name: &[u8], mode: u32) {
+    /// `size` is the length in the item's event; only a receiver knows it.
+    pub fn deletion(&self, name: &[u8], mode: u32, size: u64) {
         self.shared.live.add_deleted();
         if self.shared.plan.output.events.json_delete {
             self.json_deleted(name, mode);
         }
         let plan = self.shared.plan.clone();
-        let item = Item {
+        let mut item = Item {
             operation: Operation::Delete,
             name,
             source: b"",
@@ -284,6 +285,8 @@ impl Report {
             }
         }
         if plan.output.events.item {
+            // Lines have no length, as in rsync.
+            item.length = size;
             self.shared.events.keep(vec![self.item_event(&item)]);
         }
     }

@@ -7,6 +7,7 @@ import os
 import re
 import time
 
+from tain.diagnosis import hints
 from tain.errors import UsageError, exit_text
 from tain.escape import printable
 from tain.events import KINDS, Connected, Message, Progress
@@ -14,6 +15,7 @@ from tain.options.resolved import ResolvedOptions
 from tain.release import VERSION
 from tain.report.jsonl import SCHEMA, Stream, choose, encode, put_name, put_names
 from tain.report.output import STDERR, Output
+from tain.session.client.lines import Lines
 from tain.session.client.reporter import Reporter
 
 TYPE_CHECKING = False
@@ -86,10 +88,14 @@ class JsonEvents:
     wants_repeats = False
 
     def __init__(self, options: ResolvedOptions, env: Environment) -> None:
-        """Errors: `UsageError` for a file that cannot be opened."""
         self._options, self._env = options, env
+        #: What is wrong with the options; the run begins with it.
+        self.error: UsageError | None = None
         words = None if options.json_events is None else os.fsdecode(options.json_events)
-        self.kinds = choose(words)
+        try:
+            self.kinds = choose(words)
+        except UsageError as error:
+            self.error, self.kinds = error, choose(None)
         self.core_kinds = frozenset({"entry", *(_FROM_CORE[kind] for kind in self.kinds if kind in _FROM_CORE)})
         seconds = options.json_seconds
         named = words is not None and "progress" in words.replace("+", "").split(",")
@@ -101,7 +107,10 @@ class JsonEvents:
         self._began = time.monotonic()
         self._stream = Stream()
         if options.json_file is not None:
-            self._stream.sinks.append(Output(open_file(options.json_file, env)).write_events)
+            try:
+                self._stream.sinks.append(Output(open_file(options.json_file, env)).write_events)
+            except UsageError as error:
+                self.error = error
         self._progress: dict[str, Any] = {}
         self._progressed: float | None = None
         self._fields: dict[str, Callable[[Any], dict[str, Any]]] = {
@@ -253,16 +262,11 @@ def report_usage(words: list[bytes], text: bytes, code: int, env: Environment) -
             options.json_file = words[i + 1]
     if not options.json and options.json_file is None:
         return
-    try:
-        events = JsonEvents(options, env)
-    except UsageError:
-        if not options.json:
-            return
-        options.json_file = None
-        events = JsonEvents(options, env)
-    reporter = Reporter(options, env, [events])
-    events.attach(Output(env.stdout, env.stderr))
-    reporter.start()
-    reporter.failing = True
-    reporter.read_lines(STDERR, text)
-    reporter.end(code, exit_text(code), None)
+    lines = Lines(lambda: "local")
+    out = Output(env.stdout, env.stderr)
+    reporter = Reporter(options, env, [JsonEvents(options, env)])
+    reporter.start(out, lines)
+    lines.failing = True
+    lines.read(STDERR, text)
+    found = hints.in_errors(text, host=None, port=0)
+    reporter.end(code, exit_text(code), None, tuple(found))

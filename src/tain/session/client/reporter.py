@@ -26,7 +26,7 @@ from tain.events import (
 )
 from tain.options.hostspec import Locations, locate
 from tain.report.meter import LOOK_AHEAD
-from tain.report.output import SEEN, STDERR, STDOUT, WHOLE_RUN
+from tain.report.output import STDOUT, WHOLE_RUN
 from tain.results import item_of, statistics_of
 from tain.session.client.gauge import Gauge
 
@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from tain import _core
     from tain.events import Event
     from tain.options.resolved import ResolvedOptions
-    from tain.problems import Cause, Problem
+    from tain.problems import Cause, Hint, Problem
     from tain.report.output import Output
     from tain.session.agreement import Agreed
+    from tain.session.client.lines import Lines
     from tain.session.environment import Cancellable, Environment
 
     class Listener(Protocol):
@@ -96,14 +97,8 @@ class Reporter:
         #: The failures so far.
         self.problems: list[Problem] = []
         self._causes: dict[Cause, tuple[list[bytes], int]] = {}
-        #: The run has failed, and prints why.
-        self.failing = False
         self._stopped_by: str | None = None
         self._out: Output | None = None
-        #: The beginnings of lines whose ends have not come yet.
-        self._rest = {STDOUT: b"", STDERR: b""}
-        self._shell: list[bytes] = []
-        self._seen = bytearray()
         #: How far the run is; any thread may read it.
         self.gauge = Gauge(checksum=bool(options.checksum), remote=True)
         self._scanned = -_SCAN_SECONDS
@@ -112,17 +107,15 @@ class Reporter:
 
     # ---- the run calls these
 
-    def attach(self, out: Output) -> None:
-        """Read the lines that are written to *out*, and look at the figures whenever it ticks."""
+    def start(self, out: Output, lines: Lines) -> None:
+        """The run begins. Its lines are those that *lines* reads, and its figures are looked at when *out* ticks."""
         self._out = out
         for listener in self._listeners:
             listener.attach(out)
-        out.on_lines.append(self.read_lines)
-        if self.kinds & {"scan", "progress"} or self._reads_shell():
+        lines.listeners.append(self._line)
+        lines.wants_stdout |= "message" in self.kinds
+        if self.kinds & {"scan", "progress", "message", "error"}:
             out.tick = self.tick
-
-    def start(self) -> None:
-        """The run begins."""
         options = self._options
         try:
             self.job = locate(options)
@@ -200,7 +193,8 @@ class Reporter:
 
     def tick(self) -> None:
         """Some time has passed."""
-        self.take_shell()
+        if self._out is not None:
+            self._out.take_shell()
         transfer = self._env.transfer
         if transfer is None:
             return
@@ -211,57 +205,25 @@ class Reporter:
 
     def transferred(self, transfer: _core.Run, summary: _core.Summary) -> None:
         """The transfer is over."""
-        self.take_shell()
         if "scan" in self.kinds:
             self._scan(transfer.figures(), last=True)
         if "progress" in self.kinds:
             self._progress(transfer, ended=summary.code in WHOLE_RUN)
-
-    def read_shell(self, data: bytes) -> None:
-        """What a remote shell has written to its standard error; any thread may call this."""
-        self._shell.append(data)
-
-    def take_shell(self) -> None:
-        """Report what the remote shell has written, in the thread that runs the transfer."""
-        while self._shell:
-            data = self._shell.pop(0)
-            if self._out is not None:
-                self._out.shell(data)
-            self._read(STDERR, data)
-
-    def read_lines(self, stream: int, data: bytes) -> None:
-        """What the run has written to a stream. The last line may lack its end."""
-        self.take_shell()
-        self._read(stream, data)
-
-    def _read(self, stream: int, data: bytes) -> None:
-        if stream == STDERR:
-            self._seen += data
-            del self._seen[SEEN:-SEEN]
-        elif "message" not in self.kinds:
-            return
-        *lines, self._rest[stream] = (self._rest[stream] + data).split(b"\n")
-        for line in lines:
-            self._line(stream, line)
 
     def held(self, guard: str, text: str, *, count: int | None = None, of: int | None = None) -> None:
         """A guard has refused the run, or its deletions."""
         self._stopped_by = "guard"
         self._emit(Held(guard=guard, count=count, of=of, text=text))
 
-    def end(self, code: int, text: str, summary: _core.Summary | None) -> None:
+    def end(self, code: int, text: str, summary: _core.Summary | None, hints: tuple[Hint, ...]) -> None:
         """The run is over: *code* is its exit code, *text* the meaning of that."""
         if self._ended:
             return
         self._ended = True
-        self.take_shell()
-        for stream, rest in self._rest.items():
-            if rest:
-                self._line(stream, rest)
         if summary is not None and "summary" in self.kinds:
             self._emit(self._summary(summary))
-        if code and "hint" in self.kinds:
-            self._hints()
+        for hint in hints:
+            self._emit(HintEvent(hint=hint))
         self._emit(
             End(
                 code=code,
@@ -284,21 +246,16 @@ class Reporter:
     def _host(self) -> str | None:
         return None if self.job.host is None else os.fsdecode(self.job.host)
 
-    def _reads_shell(self) -> bool:
-        return bool(self.kinds & {"error", "message"})
-
-    def _line(self, stream: int, line: bytes) -> None:
-        from tain.diagnosis.messages import parse, speaker
-
-        text = line.decode("utf-8", "surrogateescape").rstrip("\r")
-        if stream == STDERR:
-            problem = parse(text, direction=self.direction, fatal=self.failing)
-            if problem is not None:
-                self._add(problem)
-                self._emit(problem)
-                return
+    def _line(self, stream: int, text: str, problem: Problem | None) -> None:
+        """A line of the run; see `Lines`."""
+        if problem is not None:
+            self._add(problem)
+            self._emit(problem)
+            return
         if "message" not in self.kinds:
             return
+        from tain.diagnosis.messages import speaker
+
         role, side = speaker(text, direction=self.direction)
         level = "info" if stream == STDOUT else "error" if text.startswith("rsync error: ") else "warning"
         message = Message(level=level, text=text, role=role, side=side)
@@ -342,15 +299,6 @@ class Reporter:
             problems=len(self.problems),
             causes=self._sorted(),
         )
-
-    def _hints(self) -> None:
-        from tain.diagnosis.hints import explain, hint_of
-        from tain.transport import tcp
-
-        lines = self._seen.decode("utf-8", "replace").splitlines()
-        port = self.job.port or self._options.port or tcp.PORT
-        for line in explain(lines, host=self._host(), port=port):
-            self._emit(HintEvent(hint=hint_of(line)))
 
     def _reason(self, code: int, summary: _core.Summary | None) -> str | None:
         """What has stopped a run with this exit code."""

@@ -22,30 +22,21 @@ if TYPE_CHECKING:
     from tain.session.batch import BatchFile
     from tain.session.client.display import Display
     from tain.session.client.guards import Judge
+    from tain.session.client.lines import Lines
     from tain.session.client.reporter import Reporter
     from tain.session.environment import Environment
 
 
-def open_output(
-    options: ResolvedOptions, env: Environment, out: Output | None = None, reporter: Reporter | None = None
-) -> Output:
-    """*out*, or else output as the options want it. A log file that cannot be opened is reported and left out."""
+def open_output(options: ResolvedOptions, env: Environment, out: Output | None = None) -> Output:
+    """*out*, or else output to the streams of the environment, as the options want it."""
     if out is None:
-        out = Output(
-            env.stdout,
-            env.stderr,
-            quiet=options.quiet > 0,
-            all_to_stderr=options.stderr_mode == "all",
-            outbuf=options.outbuf,
-            eight_bit=options.eight_bit_output,
-        )
-        if reporter is not None:
-            reporter.attach(out)
-            reporter.start()
-    if options.log_file:
-        from tain.session.runlog import open_log
-
-        open_log(options, env, out, role="client")
+        out = Output(env.stdout, env.stderr)
+    out.configure(
+        quiet=options.quiet > 0,
+        all_to_stderr=options.stderr_mode == "all",
+        outbuf=options.outbuf,
+        eight_bit=options.eight_bit_output,
+    )
     return out
 
 
@@ -64,11 +55,11 @@ class Request:
         reporter: Reporter | None = None,
     ) -> None:
         """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*;
-        *guard* is in force unless the options choose another one. *reporter* has started if there is an *out*."""
+        *guard* is in force unless the options choose another one; *reporter* makes events, and begins here. A log file
+        that cannot be opened is reported and left out."""
         self.options = options
         self.env = env
-        self.reporter = reporter
-        self.out = open_output(options, env, out, reporter)
+        self.out = open_output(options, env, out)
         self.events = events
         self.on_events = on_events
         self.trace = Trace(self.out, options.debug)
@@ -87,8 +78,47 @@ class Request:
         self.judge: Judge | None = None
         #: What is shown beyond rsync's own lines.
         self.display: Display | None = None
+        #: What reads the lines of the run, if somebody wants to know what they report.
+        self._lines: Lines | None = None
         #: The figures of the transfer, once there are any.
         self.summary: _core.Summary | None = None
+        #: What makes events of all this, if somebody wants them.
+        self.reporter = reporter
+        if reporter is not None:
+            reporter.start(self.out, self.lines())
+        if options.log_file:
+            from tain.session.runlog import open_log
+
+            open_log(options, env, self.out, role="client")
+
+    @property
+    def direction(self) -> str:
+        """``push``, ``pull`` or ``local``; ``local`` until `locate`."""
+        if self.job.host is None:
+            return "local"
+        return "push" if self.job.am_sender else "pull"
+
+    def lines(self) -> Lines:
+        """What reads the lines of the run, made when it is asked for; it reads what comes later."""
+        if self._lines is None:
+            from tain.session.client.lines import Lines
+
+            self._lines = Lines(lambda: self.direction)
+            self.out.on_lines = self._lines.read
+        return self._lines
+
+    def fail(self, text: bytes) -> None:
+        """Print why the run ends."""
+        if self._lines is not None:
+            self._lines.failing = True
+        self.out.error(text)
+        if self._lines is not None:
+            self._lines.failing = False
+
+    def finish_lines(self) -> None:
+        """The run is over: read what is no whole line."""
+        if self._lines is not None:
+            self._lines.finish()
 
     def read(self) -> None:
         """Read the files that the options name, and create the batch. Errors: `TainError` in the name of `role`."""

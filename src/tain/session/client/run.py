@@ -135,7 +135,7 @@ class Run:
         if summary.error:
             if summary.role == "Receiver" and self.job.host is None:
                 out.charset = "ascii"  # see Report::receiving_end
-            self.fail(summary.error.encode("utf-8", "surrogateescape") + b"\n")
+            self.request.fail(summary.error.encode("utf-8", "surrogateescape") + b"\n")
         if not whole:
             code = max(code, self.child_status(whole=False))
         if not self.job.am_sender:
@@ -165,15 +165,6 @@ class Run:
         if request.display is None:
             return output.pump(transfer, request.out, on_events)
         return request.display.pump(transfer, request.job, on_events)
-
-    def fail(self, text: bytes) -> None:
-        """Print why the run ends."""
-        reporter = self.request.reporter
-        if reporter is not None:
-            reporter.failing = True
-        self.out.error(text)
-        if reporter is not None:
-            reporter.failing = False
 
     def print_figures(self, summary: _core.Summary, agreed: Agreed, level: int) -> None:
         """The figures of ``--stats`` from *level* 2, and the summary."""

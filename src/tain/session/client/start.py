@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import TainError, UnsupportedError, UsageError, exit_text
+from tain.errors import Interrupted, TainError, UnsupportedError, UsageError, exit_text
 from tain.report import output
 from tain.session import oldpeer
 from tain.session.client.local import LocalRun, TwinRun, needs_twin
@@ -12,101 +12,30 @@ from tain.session.client.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from tain import _core
     from tain.options.guard import Guard
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
+    from tain.problems import Hint, Problem
     from tain.report.output import Output
+    from tain.session.client.explaining import Explain
+    from tain.session.client.gauge import Gauge
     from tain.session.client.remote import DaemonRun, ShellRun
     from tain.session.client.replay import ReplayRun
     from tain.session.client.reporter import Listener, Reporter
     from tain.session.environment import Environment
 
-
-def run(options: ResolvedOptions, env: Environment) -> int:
-    """Do what a client's command line asks for and print all of it; returns the exit code."""
-    explain = None
-    if options.explain:
-        from tain.session.client.explaining import Explain
-
-        explain = Explain(options, env)
-    try:
-        reporter = make_reporter(options, env)
-    except UsageError as error:
-        from tain.session.client.jsonevents import report_usage
-
-        report_usage(env.argv[1:], output.failure_text(error, "client"), error.code, env)
-        raise
-    client = (
-        Client(options, env, events=("item",), on_events=explain.on_events, reporter=reporter)
-        if explain
-        else Client(options, env, reporter=reporter)
-    )
-    hints = os.isatty(env.stderr) if options.hints is None else options.hints
-    if hints and not options.quiet:
-        client.out.errors_seen = bytearray()
-    seen, read = client.out.errors_seen, None if reporter is None else reporter.read_shell
-    if seen is not None or read is not None:
-        env.shell_stderr = lambda data: pass_on(data, env.stderr, seen, read)
-    if options.bar or options.summary or (options.bar is None and env.get(b"TAIN_BAR")):
-        client.display()
-    code = 0
-    try:
-        code = client.run()
-    except TainError as error:
-        code = error.code
-        client.fail(error)
-    finally:
-        client.out.flush()
-    try:
-        if explain is not None and client.summary is not None and code in output.WHOLE_RUN:
-            explain.show(client.summary, client.job, client.out)
-        client.end(code)
-        if code and client.out.errors_seen:
-            client.explain()
-    finally:
-        if reporter is not None:
-            reporter.end(code, exit_text(code) if code else "", client.summary)
-    return code
-
-
-def pass_on(data: bytes, fd: int, seen: bytearray | None, read: Callable[[bytes], None] | None) -> None:
-    """Write what a remote shell says to *fd*, unchanged. Keep its beginning and its end in *seen*, for hints, and give
-    it to *read*."""
-    if seen is not None:
-        seen += data
-        del seen[output.SEEN : -output.SEEN]
-    if read is not None:
-        read(data)
-    try:
-        while data:
-            data = data[os.write(fd, data) :]
-    except OSError:
-        # Nobody reads it any more; the shell continues.
-        return
-
-
-def make_reporter(options: ResolvedOptions, env: Environment, *listeners: Listener) -> Reporter | None:
-    """The reporter for *listeners* and for lines of JSON, if the options ask for them; None if nobody wants events.
-
-    Errors: `UsageError` for a file that cannot be opened.
-    """
-    found = list(listeners)
-    if options.json or options.json_file is not None:
-        from tain.session.client.jsonevents import JsonEvents
-
-        found.append(JsonEvents(options, env))
-    if not found:
-        return None
-    from tain.session.client.reporter import Reporter
-
-    return Reporter(options, env, found)
+    OnEvents = Callable[[list[_core._Event]], None]
 
 
 class Client:
-    """One run of a client."""
+    """One run of a client: that of the command line and that of the API, which differ in their surroundings only.
+
+    Everything that belongs to a run is decided here: which errors end it and how they are reported, its guard, what is
+    shown of it beyond rsync's own lines, its plan in words, its hints.
+    """
 
     def __init__(
         self,
@@ -117,13 +46,35 @@ class Client:
         events: Collection[str] = (),
         on_events: Callable[[list[_core._Event]], None] | None = None,
         guard: Guard | None = None,
-        reporter: Reporter | None = None,
+        listeners: Sequence[Listener] = (),
     ) -> None:
-        """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*;
-        *guard* is in force unless the options choose another one; *reporter* makes events (see `make_reporter`)."""
+        """*out* replaces the streams of the environment; *on_events* receives the events of the core of the kinds in
+        *events*, and *listeners* those of `tain.events`; *guard* is in force unless the options choose another one.
+        Nothing is drawn, and no hint is printed unasked, if the environment has no standard error (-1)."""
+        self._explain: Explain | None = None
+        if options.explain:
+            from tain.session.client.explaining import Explain
+
+            self._explain = Explain(options, env)
+            on_events = both(self._explain.on_events, on_events)
+            events = {"item", *events}
+        #: What the options ask for and what cannot be done: the run fails at once.
+        self._early: TainError | None = None
+        self._reporter = self._make_reporter(options, env, listeners)
         self._request = Request(
-            options, env, out=out, events=events, on_events=on_events, guard=guard, reporter=reporter
+            options, env, out=out, events=events, on_events=on_events, guard=guard, reporter=self._reporter
         )
+        #: Likely causes of a failure, once the run has ended.
+        self.hints: tuple[Hint, ...] = ()
+        wanted = os.isatty(env.stderr) if options.hints is None else options.hints
+        self._prints_hints = bool(wanted and not options.quiet)
+        if self._prints_hints or self.out.errors_seen is not None or self._reporter is not None:
+            self.out.errors_seen = bytearray()
+            env.shell_stderr = self.out.shell
+        if options.bar or options.summary or (options.bar is None and env.get(b"TAIN_BAR")):
+            from tain.session.client.display import display
+
+            self._request.display = display(options, env, self.out, self._request.lines)
 
     @property
     def out(self) -> Output:
@@ -140,46 +91,112 @@ class Client:
         return self._request.job
 
     @property
+    def direction(self) -> str:
+        """``push``, ``pull`` or ``local``."""
+        return self._request.direction
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The failures so far, if there are listeners."""
+        return () if self._reporter is None else tuple(self._reporter.problems)
+
+    @property
+    def gauge(self) -> Gauge | None:
+        """How far the run is, if there are listeners; any thread may read it."""
+        return None if self._reporter is None else self._reporter.gauge
+
+    def _make_reporter(
+        self, options: ResolvedOptions, env: Environment, listeners: Sequence[Listener]
+    ) -> Reporter | None:
+        """The reporter for *listeners*, and for lines of JSON if the options ask for them."""
+        found = list(listeners)
+        if options.json or options.json_file is not None:
+            from tain.session.client.jsonevents import JsonEvents
+
+            lines = JsonEvents(options, env)
+            self._early = lines.error
+            found.append(lines)
+        if not found:
+            return None
+        from tain.session.client.reporter import Reporter
+
+        return Reporter(options, env, found)
+
+    @property
     def summary(self) -> _core.Summary | None:
         """The figures of the transfer, when there was one."""
         return self._request.summary
 
     def run(self) -> int:
-        """The exit code. Errors: a `TainError` that ended the run before its transfer could report for itself."""
-        self._request.read()
-        return choose(self._request).run()
+        """Run to the end and report all of it; returns the exit code. No `TainError` leaves it; an exception of
+        *on_events* or of a listener does."""
+        request, out = self._request, self.out
+        code = Interrupted.code
+        try:
+            try:
+                if self._early is not None:
+                    raise self._early
+                request.env.begin()
+                request.read()
+                code = choose(request).run()
+            except TainError as error:
+                request.fail(output.failure_text(error, request.role))
+                code = error.code
+            finally:
+                out.flush()
+            self._finish(code)
+        finally:
+            if self._reporter is not None:
+                self._reporter.end(code, exit_text(code) if code else "", request.summary, self.hints)
+            if out.log is not None:
+                out.log.close()
+        return code
 
-    def fail(self, error: TainError) -> None:
-        """Print the error that has ended the run."""
-        reporter = self._request.reporter
-        if reporter is not None:
-            reporter.failing = True
-        self.out.error(output.failure_text(error, self.role))
+    def _finish(self, code: int) -> None:
+        """Print what follows a run with exit code *code*: its plan, the end block, hints."""
+        request, out = self._request, self.out
+        request.finish_lines()
+        if self._explain is not None and request.summary is not None and code in output.WHOLE_RUN:
+            out.repeating = True
+            self._explain.show(request.summary, request.job, out)
+            out.repeating = False
+        if request.display is not None:
+            request.display.end(request.summary, code)
+        if code and out.errors_seen:
+            self._find_hints()
 
-    def display(self) -> None:
-        """Show progress and an end block, if the options or the environment ask for them."""
-        from tain.session.client.display import display
-
-        self._request.display = display(self._request.options, self._request.env, self.out)
-
-    def end(self, code: int) -> None:
-        """Print the end block of a run whose exit code is *code*, if one is wanted."""
-        if self._request.display is not None:
-            self._request.display.end(self.summary, code)
-
-    def explain(self) -> None:
-        """Print likely causes of the errors that were printed (spec: daemon 16.3)."""
+    def _find_hints(self) -> None:
+        """Find likely causes of the errors that were printed, and print them if they are wanted (spec: daemon 16.3)."""
         from tain.diagnosis import hints
         from tain.transport import tcp
 
         job, out = self._request.job, self.out
-        errors, out.errors_seen = bytes(out.errors_seen or b""), None
+        # Hints are not errors.
+        errors, out.errors_seen, out.on_lines = bytes(out.errors_seen or b""), None, None
         log, out.log = out.log, None
-        # The hints have events of their own.
-        out.on_lines.clear()
         port = job.port or self._request.options.port or tcp.PORT
-        hints.write_hints(errors, out.error, host=job.host, port=port)
+        self.hints = tuple(hints.in_errors(errors, host=job.host, port=port))
+        if self._prints_hints:
+            hints.write(self.hints, out.error)
         out.log = log
+
+
+def run(options: ResolvedOptions, env: Environment) -> int:
+    """Do what a client's command line asks for and print all of it; returns the exit code."""
+    return Client(options, env).run()
+
+
+def both(first: OnEvents, second: OnEvents | None) -> OnEvents:
+    """One function that gives events to *first*, and then to *second* if there is one."""
+    if second is None:
+        return first
+    then = second
+
+    def give(events: list[_core._Event]) -> None:
+        first(events)
+        then(events)
+
+    return give
 
 
 def judge(request: Request) -> None:
