@@ -67,7 +67,8 @@ def test_each_part_of_a_run_has_one_place(name: str, places: set[str]) -> None:
         "session.client.explaining",
         "report.output",
     }
-    own |= {"diagnosis.hints", "session.negotiation", "session.digests", "session.agreement", "session.greeting"}
+    own |= {"diagnosis.hints", "session.negotiation", "session.digests"}
+    own |= {"session.agreement", "session.greeting"}
     users = {module.removeprefix("tain.") for module in MODULES if name in names(module)}
     assert users - own <= places | own
 

@@ -175,9 +175,9 @@ impl Events {
         }
     }
 
-    /// Emit an item's line, or hold it.
+    /// Emit an item's line, or hold it. Lines of JSON do not wait: their stream has the order in which things happen.
     pub(super) fn push_item(&self, event: Event) {
-        if self.is_holding() {
+        if self.is_holding() && !matches!(event, Event::Json(_)) {
             lock(&self.held).0.push(event);
         } else {
             self.push(event);

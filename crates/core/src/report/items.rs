@@ -208,7 +208,7 @@ impl Report {
     pub fn deletion(&self, name: &[u8], mode: u32, size: u64) {
         self.shared.live.add_deleted();
         if self.shared.plan.output.events.json_delete {
-            self.json_deleted(name, mode);
+            self.json_deleted(name, mode, size);
         }
         let plan = self.shared.plan.clone();
         let mut item = Item {

@@ -12,6 +12,7 @@ use super::item::{itemized, Item, Operation};
 use super::Report;
 use crate::event::Event;
 use crate::plan::Plan;
+use crate::role::Role;
 use crate::wire::item::ItemFlags;
 
 /// What is known of a file whose data is complete. Sizes are in bytes.
@@ -92,12 +93,16 @@ impl Report {
         line.event()
     }
 
-    /// Emit the line of a deletion. Its size is not known.
-    pub(super) fn json_deleted(&self, name: &[u8], mode: u32) {
+    /// Emit the line of a deletion. A sender does not know the size.
+    pub(super) fn json_deleted(&self, name: &[u8], mode: u32, size: u64) {
         let mut line = Line::new("delete", self.shared.clock.now());
         line.name("path", name, mode & 0o170_000 == 0o040_000);
         line.word("kind", kind(mode));
-        line.raw("size", "null");
+        if self.shared.plan.place.is_local() || self.role() != Role::Sender {
+            line.number("size", size);
+        } else {
+            line.raw("size", "null");
+        }
         self.push(line.event());
     }
 }

@@ -412,7 +412,8 @@ impl Deleter {
     fn shown(&self, rel: &[u8], kind: FileKind) -> (u32, u64) {
         let report = &self.dest.report;
         let shows_mode = report.shows_deleted_mode();
-        if !shows_mode && !(kind == FileKind::File && self.dest.plan.output.events.item) {
+        let events = &self.dest.plan.output.events;
+        if !shows_mode && !(kind == FileKind::File && (events.item || events.json_delete)) {
             return (kind.mode(), 0);
         }
         self.dest.root.lstat(rel).map_or((kind.mode(), 0), |stat| {

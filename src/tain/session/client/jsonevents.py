@@ -36,7 +36,7 @@ _SECONDS = 1.0
 #: Passwords in words: ``--password-...=``, also inside ``-M``; variables of a remote shell; sshpass; URLs.
 _SECRETS = (
     (re.compile(rb"(--password-[\w-]*=).*", re.DOTALL), rb"\1***"),
-    (re.compile(rb"(?i)(\b\w*(?:passw(?:or)?d|sshpass|secret|token)\w*=)[^\s'\"]+"), rb"\1***"),
+    (re.compile(rb"(?i)(\b\w*(?:passw(?:or)?d|sshpass|secret|token)\w*=)('[^']*'|\"[^\"]*\"|[^\s'\"]+)"), rb"\1***"),
     (re.compile(rb"(\bsshpass\s+-p\s*)\S+"), rb"\1***"),
     (re.compile(rb"(?i)\A(rsyncs?://[^/@:]*):[^/]*@"), rb"\1:***@"),
 )

@@ -162,7 +162,9 @@ impl<'a> Change<'a> {
             screen
         };
         let done = self.done(report, figures, part);
-        if !(screen || log || done.is_some()) || part == Part::Screen {
+        // For programs, every change is an item, whatever the screen shows.
+        let kept = screen || log || done.is_some() || plan.output.events.item && (changed || acts);
+        if !kept || part == Part::Screen {
             return;
         }
         let transfer = self.iflags.contains(ItemFlags::TRANSFER);
