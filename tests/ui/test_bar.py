@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -94,20 +93,6 @@ def test_the_fraction_of_a_real_run_never_falls(way: str, kind: str, tmp_path: P
     assert terminal.lines()[-2].startswith(("done  ", "      ")) or code == 23
 
 
-def test_the_time_left_of_a_steady_run(tmp_path: Path) -> None:
-    """UI-3 in small: at half of a throttled run, the time left is near the truth."""
-    tree(tmp_path, files=200)
-    start = time.monotonic()
-    terminal = on_terminal(tmp_path, "-a", "--bar", SPEED, "s/", "d/")
-    terminal.read(30, lambda now: bool(now.screens) and (fractions(now) or [0])[-1] >= 50)
-    line = next(line for line in terminal.lines() if PERCENT.match(line))
-    at = time.monotonic()
-    assert terminal.finish() == 0
-    truth = time.monotonic() - at
-    minutes, seconds = re.search(r"(\d+):(\d\d) left", line).groups()  # type: ignore[union-attr]
-    assert abs(int(minutes) * 60 + int(seconds) - truth) <= max(0.25 * truth, 1.5), (line, truth, at - start)
-
-
 @pytest.mark.parametrize("verbose", [[], ["-v"], ["-i"]])
 def test_standard_output_is_the_same(verbose: list[str], tmp_path: Path) -> None:
     tree(tmp_path, files=30)
@@ -171,6 +156,16 @@ def test_nothing_is_drawn_before_the_handshake(tmp_path: Path) -> None:
     terminal.send(b"secret\n")
     assert terminal.finish() == 0
     assert fractions(terminal)
+
+
+def test_what_a_remote_shell_writes_stands_above_the_bar(tmp_path: Path) -> None:
+    tree(tmp_path)
+    (tmp_path / "rsh").write_text('#!/bin/sh\nshift\n(sleep 1.5; echo a word of the shell >&2) &\nexec sh -c "$*"\n')
+    terminal = on_terminal(tmp_path, "-a", "--bar", SPEED, *words_of("push", tmp_path))
+    assert terminal.finish() == 0
+    both = [screen for screen in terminal.screens if any(map(PERCENT.match, screen)) and screen[0].startswith("a word")]
+    assert both and terminal.lines()[0] == "a word of the shell"
+    assert not any(map(PERCENT.match, terminal.lines()))
 
 
 def test_an_interrupt_leaves_a_clean_screen(tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ class Guard(Record):
 
     `root`, `same`, `marker` and, for a source on this machine, `empty_source` are judged before the transfer begins,
     and nothing is changed. `percent`, `max` and the list of a remote source are judged when all deletions are known,
-    before the first one: what was copied stays. That makes ``delete=True`` delete at the end. It does not work for a
-    push, whose deletions only the other end knows, nor for a run that writes a batch or converts names.
+    before the first one: what was copied stays. That makes ``delete=True`` delete at the end. For a push, whose
+    deletions the other end makes, `max` and a `percent` that was chosen cost a dry run before the run, and nothing is
+    changed after a refusal; the default guard leaves `percent` out there.
     """
 
     root: bool = True

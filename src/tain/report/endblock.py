@@ -33,6 +33,10 @@ _WHOLE = frozenset((0, 23, 24, 25))
 _STOPPED = frozenset((19, 20, 30, 35))
 #: Causes that are listed, and names of each.
 _CAUSES, _NAMES = 8, 2
+#: Letters at the end of a temporary name.
+_RANDOM = 6
+#: Actions of messages that are no actions.
+_EVENTS = frozenset(("vanished", "refused", "timeout", "connection lost"))
 _INDENT = " " * 6
 #: Below this factor, what travelled is not worth a word.
 _SAVED_LEAST = 1.05
@@ -52,8 +56,9 @@ class Causes:
         self.total += 1
         self._counts[key] = self._counts.get(key, 0) + 1
         names = self._groups.setdefault(key, [])
-        if problem.path is not None and len(names) < _NAMES and problem.path not in names:
-            names.append(problem.path)
+        name = problem.path
+        if name is not None and len(names) < _NAMES and (name := _final(name)) not in names:
+            names.append(name)
 
     def first(self) -> tuple[int, bytes | None] | None:
         """The error number and the first name of the largest group."""
@@ -72,8 +77,11 @@ class Causes:
         rows = []
         groups = list(self._sorted())
         for (errno, action, side), number, names in groups[:_CAUSES]:
-            cause = f"{_error_name(errno)} ({errno})" if errno else "other errors"
-            place = f"{action}, {(host or 'the other end') if side == 'peer' else 'here'}"
+            where = (host or "the other end") if side == "peer" else "here"
+            # Some messages without the system's error have a word for what happened.
+            other = action if action in _EVENTS else f"failed while {action}"
+            cause = f"{_error_name(errno)} ({errno})" if errno else other
+            place = f"{action}, {where}" if errno else where
             rows.append((cause, count(number), place, "  ".join(shown_name(name, encoding) for name in names)))
         widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else [0, 0, 0]
         lines = [
@@ -82,6 +90,14 @@ class Causes:
         ]
         more = len(groups) - _CAUSES
         return [*lines, f"{_INDENT}and {counted(more, 'more cause', 'more causes')}"] if more > 0 else lines
+
+
+def _final(name: bytes) -> bytes:
+    """The name of the file that was to be, for the name of a temporary file."""
+    place, slash, last = name.rpartition(b"/")
+    body, dot, random = last[1:].rpartition(b".")
+    is_temporary = last.startswith(b".") and body and len(random) == _RANDOM and random.isalnum()
+    return place + slash + body if dot and is_temporary else name
 
 
 def _error_name(errno: int) -> str:
@@ -99,6 +115,7 @@ def end_block(
     host: str = "",
     dry_run: bool = False,
     finished: int = 0,
+    push: bool = False,
     deletions_left_out: bool = False,
     encoding: str = "utf-8",
     binary: bool = False,
@@ -106,10 +123,11 @@ def end_block(
     """The lines of the block, each with its end.
 
     *summary* is None for a run that ended before its transfer; *code* is the exit code. *host* is the name of the peer,
-    empty for a local copy. *finished*: files whose data is complete; a run that failed names them.
+    empty for a local copy. *finished*: files whose data is complete; a run that failed names them. *push*: they were
+    sent, and nobody knows how many the peer has.
     *deletions_left_out*: nothing was deleted, because the source could not be read completely.
     """
-    block = _Block(summary, code, seconds, causes, host, finished, encoding, binary)
+    block = _Block(summary, code, seconds, causes, host, finished, encoding, binary, push=push)
     return "".join(line + "\n" for line in block.lines(dry_run=dry_run, deletions_left_out=deletions_left_out))
 
 
@@ -124,7 +142,10 @@ class _Block:
         finished: int,
         encoding: str,
         binary: bool,
+        *,
+        push: bool,
     ) -> None:
+        self.push = push
         self.summary, self.code, self.seconds, self.causes = summary, code, seconds, causes
         self.host, self.finished, self.encoding, self.binary = host, finished, encoding, binary
 
@@ -196,4 +217,6 @@ class _Block:
         """What a run that failed has copied all the same."""
         if not self.finished:
             return ""
+        if self.push:
+            return f"; {counted(self.finished, 'file was', 'files were')} sent"
         return f"; {counted(self.finished, 'file is', 'files are')} safely there"

@@ -74,6 +74,7 @@ class Output:
         self.errors_seen: bytearray | None = None
         #: Receives the number of a stream and the whole lines that are written to it.
         self.on_lines: Callable[[int, bytes], None] | None = None
+        self._shell_held: list[bytes] | None = None
         self._held = bytearray()
         self.configure(quiet=quiet, all_to_stderr=all_to_stderr, outbuf=outbuf, eight_bit=eight_bit)
 
@@ -112,9 +113,13 @@ class Output:
     def shell(self, data: bytes) -> None:
         """What a remote shell has written to its standard error: passed on unchanged. Any thread may call this."""
         self._keep(data)
-        self._write(STDERR, data)
         if self.on_lines is not None:
             self._shell.append(data)
+        held = self._shell_held
+        if held is None:
+            self._write(STDERR, data)
+        else:
+            held.append(data)
 
     def take_shell(self) -> None:
         """Give what a remote shell has written to `on_lines`, in the thread that runs the transfer."""
@@ -135,6 +140,26 @@ class Output:
     def write_events(self, lines: bytes) -> None:
         """Write events to standard output."""
         self._write(_EVENTS, lines)
+
+    def hold_shell(self) -> None:
+        """Keep what a remote shell writes until `write_shell`: a block on the screen must not be disturbed."""
+        self._shell_held = []
+
+    @property
+    def holds_shell(self) -> bool:
+        """Whether there is something for `write_shell`."""
+        return bool(self._shell_held)
+
+    def write_shell(self) -> None:
+        """Write what is kept."""
+        while self._shell_held:
+            self._write(STDERR, self._shell_held.pop(0))
+
+    def release_shell(self) -> None:
+        """Write what is kept, and whatever comes from now on at once."""
+        held, self._shell_held = self._shell_held, None
+        for data in held or ():
+            self._write(STDERR, data)
 
     def _keep(self, data: bytes) -> None:
         """Keep the beginning and the end of standard error."""

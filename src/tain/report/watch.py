@@ -55,12 +55,19 @@ def watch(
     screen: Screen | None = None
     start = clock()
     due = start + TICK
+
+    def erase() -> None:
+        if screen is not None:
+            screen.erase()
+
     try:
         while (batch := transfer.next_batch(_TICK)) is not None:
             if batch:
-                if screen is not None:
-                    screen.erase()
+                erase()
                 out.events(batch, on_events)
+            if out.holds_shell:
+                erase()
+                out.write_shell()
             now = clock()
             if out.tick is not None and now >= due:
                 due = now + TICK
@@ -78,6 +85,5 @@ def watch(
             pass
         raise
     finally:
-        if screen is not None:
-            screen.erase()
+        erase()
     return transfer.summary

@@ -59,6 +59,7 @@ class Display:
         self.look_ahead = LOOK_AHEAD if bar else 0
         #: The peer, once there is one.
         self._host = ""
+        self._push = False
         #: Files whose data is complete.
         self._finished = 0
         self._start = time.monotonic()
@@ -75,6 +76,7 @@ class Display:
         """Write the output of *transfer* until its end, with progress if it is wanted."""
         if job.host is not None:
             self._host = os.fsdecode(job.host)
+            self._push = job.am_sender
         try:
             return self._watched(transfer, on_events)
         finally:
@@ -90,10 +92,14 @@ class Display:
         terminal = os.isatty(self._env.stderr) and self._env.get(b"TERM", b"dumb") != b"dumb"
         meter = Meter(checksum=self._options.checksum, remote=bool(self._host))
         if terminal:
-            return watch(
-                transfer, out, meter, lambda: self._screen(out), first=_FIRST_FRAME,
-                on_events=on_events,
-            )  # fmt: skip
+            out.hold_shell()
+            try:
+                return watch(
+                    transfer, out, meter, lambda: self._screen(out), first=_FIRST_FRAME,
+                    on_events=on_events,
+                )  # fmt: skip
+            finally:
+                out.release_shell()
         from tain.report.plain import FIRST
 
         seconds = self._seconds()
@@ -113,6 +119,7 @@ class Display:
             self._causes,
             host=self._host,
             finished=self._finished,
+            push=self._push,
             deletions_left_out=self._reader.deletions_left_out,
             dry_run=self._options.dry_run,
             encoding=self._encoding,

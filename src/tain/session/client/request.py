@@ -78,6 +78,8 @@ class Request:
         self.judge: Judge | None = None
         #: What is shown beyond rsync's own lines.
         self.display: Display | None = None
+        #: The protocol of the run, once both ends have agreed.
+        self.protocol = 0
         #: What reads the lines of the run, if somebody wants to know what they report.
         self._lines: Lines | None = None
         #: The figures of the transfer, once there are any.

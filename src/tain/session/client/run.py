@@ -95,6 +95,7 @@ class Run:
         events = set(request.events)
         if request.judge is not None and request.judge.counts:
             events.add("deletions")
+            fields["deletion_names_handle"] = request.judge.names_handle()
         if reporter is not None:
             events |= reporter.core_kinds
             fields["elapsed_ms"] = reporter.elapsed_ms()
@@ -114,6 +115,7 @@ class Run:
     def finish(self, agreed: Agreed, transfer: _core.Run) -> int:
         """Run a transfer to its end and report it; returns the exit code."""
         options, out = self.options, self.out
+        self.request.protocol = agreed.protocol
         self.env.transfer = transfer
         try:
             summary = self.request.summary = self.pump(transfer)

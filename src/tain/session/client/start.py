@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tain.report.output import Output
     from tain.session.client.explaining import Explain
     from tain.session.client.gauge import Gauge
+    from tain.session.client.guards import Judge
     from tain.session.client.remote import DaemonRun, ShellRun
     from tain.session.client.replay import ReplayRun
     from tain.session.client.reporter import Listener, Reporter
@@ -75,6 +76,8 @@ class Client:
             from tain.session.client.display import display
 
             self._request.display = display(options, env, self.out, self._request.lines)
+            if self._request.display is not None:
+                env.shell_stderr = self.out.shell
 
     @property
     def out(self) -> Output:
@@ -138,7 +141,7 @@ class Client:
                     raise self._early
                 request.env.begin()
                 request.read()
-                code = choose(request).run()
+                code = self._choose_and_run()
             except TainError as error:
                 request.fail(output.failure_text(error, request.role))
                 code = error.code
@@ -151,6 +154,15 @@ class Client:
             if out.log is not None:
                 out.log.close()
         return code
+
+    def _choose_and_run(self) -> int:
+        request = self._request
+        run = choose(request)
+        if request.judge is not None and request.judge.rehearses:
+            code = judge_dry(request, request.judge)
+            if code is not None:
+                return code
+        return run.run()
 
     def _finish(self, code: int) -> None:
         """Print what follows a run with exit code *code*: its plan, the end block, hints."""
@@ -219,22 +231,39 @@ def judge(request: Request) -> None:
         request.judge.check()
 
 
+def judge_dry(request: Request, judge: Judge) -> int | None:
+    """Let *judge* judge the deletions of a dry run of *request*; the exit code of a dry run that failed.
+
+    Errors: `DeleteLimit`, `UnsupportedError`, and those of the dry run.
+    """
+    from tain.session.client.rehearsal import rehearse
+
+    judge.announce()
+    forecast = rehearse(request, lambda dry: choose(dry, judged=True).run())
+    if not forecast.whole:
+        request.out.error(forecast.errors)
+        return forecast.code
+    judge.check_forecast(forecast)
+    return None
+
+
 def is_guard_asked(options: ResolvedOptions) -> bool:
     """Whether the options choose a guard."""
     return options.guard or options.guard_rules is not None
 
 
-def choose(request: Request) -> LocalRun | TwinRun | ShellRun | DaemonRun | ReplayRun:
-    """The kind of run that the arguments mean. Errors: `UsageError`."""
+def choose(request: Request, *, judged: bool = False) -> LocalRun | TwinRun | ShellRun | DaemonRun | ReplayRun:
+    """The kind of run that the arguments mean. *judged*: its arguments are known to be right. Errors: `UsageError`."""
     if request.options.read_batch is not None:
         if is_guard_asked(request.options):
             raise UnsupportedError("rsync: --guard cannot judge the deletions of a batch")
         from tain.session.client.replay import ReplayRun
 
         return ReplayRun(request)
-    request.locate()
+    if not judged:
+        request.locate()
+        judge(request)
     job = request.job
-    judge(request)
     if job.host is not None and oldpeer.is_old(request.options.protocol):
         request.speak_old(request.options.protocol)
     options = request.options
