@@ -14,6 +14,7 @@ __all__ = [
     "Item",
     "Link",
     "Plan",
+    "Planned",
     "Run",
     "Summary",
     "build_rules",
@@ -202,6 +203,7 @@ class PlanFields(TypedDict, total=False):
     specials: bool
     drop_devices: bool
     write_devices: bool
+    watch_room: bool
     times: bool
     atimes: int
     open_noatime: bool
@@ -353,6 +355,9 @@ class Figures:
     done_bytes: int
     """The part of `asked_bytes` that has been dealt with: sent, or found at the other end. A finished file counts with
     its size. A dry run counts a file when it is asked for."""
+    room_bytes: int
+    """Room that the destination needs for the rest of what was asked for, at least. If the plan's *watch_room* is true,
+    what files under way give back is subtracted."""
     wire_bytes: int
     """Bytes on the wire in both directions, those of the handshake included; 0 in a local copy."""
     files: int
@@ -401,11 +406,37 @@ class Deletions:
     entries: int
     """Entries in the directories of the destination that were looked at, those that would be removed included."""
 
+@final
+class Planned:
+    """What a run would do, before it does anything; it waits for `Run.answer` or `Run.refuse`.
+
+    Pairs are a number of entries and the size of the regular files among them. A further name of a file adds no bytes.
+    """
+
+    new: tuple[int, int]
+    update: tuple[int, int]
+    """Data, target or type changes."""
+    attributes: tuple[int, int]
+    """Nothing but attributes changes."""
+    delete: tuple[int, int]
+    """Also inside of removed directories."""
+    keep: tuple[int, int]
+    need_bytes: int
+    """Room for new data at the moment when most of it is needed, in whole blocks of the file system. A changed file is
+    first written beside the old one, unless it is updated in place; deletions count if they come first."""
+    need_inodes: int
+    freed_bytes: int
+    """What the deletions give back."""
+    freed_inodes: int
+    directories: dict[bytes, tuple[int, int]]
+    """The deletions by the directory that holds the names, ``.`` for the top; at most 256."""
+
 _Event: TypeAlias = (
     tuple[Literal["stdout", "entry", "stderr", "log", "json"], bytes]
     | tuple[Literal["item"], Item]
     | tuple[Literal["done"], Done]
     | tuple[Literal["deletions"], Deletions]
+    | tuple[Literal["planned"], Planned]
 )
 """One event: its kind and its value."""
 
@@ -435,7 +466,14 @@ class Run(Iterator[list[_Event]]):
     def answer(self, go_on: bool) -> None:
         """Decide about the event ``deletions``: make all of them, or none. Without them the run goes on to its end, and
         the summary has code 25 unless something else went wrong. A plan that subscribes to this event and deletes
-        during the transfer is a `UsageError`."""
+        during the transfer is a `UsageError`.
+
+        Decide about the event ``planned``: begin the run, or end it with code 25 before anything is changed. A plan
+        that subscribes to it and has lists for single directories is a `UsageError`."""
+    def refuse(self, code: int, text: str) -> None:
+        """End the run in place of an answer. The summary has *code* and *text*, and the peer receives both."""
+    def stop(self, code: int) -> None:
+        """End with *code* when a role comes to its next step, and report that to the peer, which `cancel` does not."""
     def cancel(self, code: int = 20) -> None:
         """Stop within 100 ms; the summary has *code*. May be called from a signal handler or another thread."""
 

@@ -166,7 +166,7 @@ class VanishedFiles(TainError):
 
 
 class DeleteLimit(TainError):
-    """``--max-delete`` stopped deletions."""
+    """``--max-delete`` or a guard stopped deletions, or a plan was refused."""
 
     code = 25
 

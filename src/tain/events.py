@@ -5,6 +5,7 @@ New kinds of events may be added: a program passes over those that it does not k
 
 from __future__ import annotations
 
+from tain.plans import Plan
 from tain.problems import Cause, Hint, Problem
 from tain.records import Record
 from tain.results import Item, Statistics
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
 __all__ = [
-    "KINDS", "Connected", "Deleted", "Done", "End", "Event", "Held", "HintEvent", "Item", "Message", "Problem",
-    "Progress", "Scan", "Skipped", "Start", "Summary",
+    "KINDS", "Connected", "Deleted", "Done", "End", "Event", "Held", "HintEvent", "Item", "Message", "Planned",
+    "Problem", "Progress", "Scan", "Skipped", "Start", "Summary",
 ]  # fmt: skip
 
 
@@ -80,6 +81,13 @@ class Done(Record):
     """Time between the request and the end; 0.0 where it is not measured."""
     verified: bool
     """This side has compared the checksum of the whole file."""
+
+
+class Planned(Record):
+    """The whole plan of a transfer that is held for *confirm* or *preflight*, before anything is changed."""
+
+    plan: Plan
+    """What the transfer would do."""
 
 
 class Deleted(Record):
@@ -203,12 +211,13 @@ class End(Record):
 
 #: The names of the events in lines of JSON.
 KINDS: dict[type, str] = {
-    Start: "start", Connected: "connected", Scan: "scan", Item: "item", Done: "done", Deleted: "delete",
+    Start: "start", Connected: "connected", Scan: "scan", Planned: "plan", Item: "item", Done: "done",
+    Deleted: "delete",
     Skipped: "skip", Message: "message", Problem: "error", HintEvent: "hint", Progress: "progress", Held: "held",
     Summary: "summary", End: "end",
 }  # fmt: skip
 #: Any of them.
 Event: TypeAlias = (
     Start | Connected | Scan | Item | Done | Deleted | Skipped | Message | Problem | HintEvent | Progress | Held
-    | Summary | End
+    | Planned    | Summary | End
 )  # fmt: skip

@@ -47,6 +47,7 @@ NOT_KEYWORDS = {
     "new-compress": "compress='zlibx'",
     "no-D": "devices=False, specials=False",
     "old-compress": "compress='zlib'",
+    "preflight": "preflight=True is a keyword of Transfer and sync",
     "progress": "it draws on a screen; on_event reports what happens",
     "remove-sent-files": "the old name of remove_source_files",
     "sender": "between two programs only",

@@ -26,6 +26,9 @@ pub enum Event {
     /// The deletions that the run is about to make. The run waits for the caller's decision. Only for a caller that
     /// subscribed to deletions.
     Deletions(Deletions),
+    /// Everything that the run would do, before it does anything. The run waits for the caller's decision. Only for a
+    /// caller that subscribed to the plan.
+    Planned(Box<Planned>),
 }
 
 /// The kinds of structured events that the caller asked for. Texts and log lines need no subscription.
@@ -45,6 +48,8 @@ pub struct Subscription {
     pub entry: bool,
     /// [`Event::Deletions`].
     pub deletions: bool,
+    /// [`Event::Planned`].
+    pub planned: bool,
 }
 
 impl Subscription {
@@ -60,6 +65,7 @@ impl Subscription {
                 "json-delete" => wanted.json_delete = true,
                 "entry" => wanted.entry = true,
                 "deletions" => wanted.deletions = true,
+                "planned" => wanted.planned = true,
                 _ => return None,
             }
         }
@@ -117,6 +123,42 @@ pub struct Deletions {
     pub bytes: u64,
     /// Entries in the directories of the destination that were looked at, those that would be removed included.
     pub entries: u64,
+}
+
+/// Entries with one kind of change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Amount {
+    /// Entries of all types.
+    pub number: u64,
+    /// Size of the regular files among them. A further name of a file that is counted adds nothing.
+    pub bytes: u64,
+}
+
+/// What a run would do, and the room that it needs at the destination. Sizes are in bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Planned {
+    /// Entries that do not exist.
+    pub new: Amount,
+    /// Entries whose data, target or type changes.
+    pub update: Amount,
+    /// Entries of which only attributes change.
+    pub attributes: Amount,
+    /// Entries that are removed, also inside of removed directories.
+    pub delete: Amount,
+    /// Entries that stay as they are.
+    pub keep: Amount,
+    /// Room for new data at the moment when most of it is needed, in whole blocks of the file system. Deletions make it
+    /// smaller only if they come first.
+    pub need_bytes: u64,
+    /// Inodes at that moment.
+    pub need_inodes: u64,
+    /// Room that the deletions give back.
+    pub freed_bytes: u64,
+    /// Inodes that the deletions give back.
+    pub freed_inodes: u64,
+    /// The deletions by the directory that holds the names. If there are very many directories, those below a directory
+    /// are counted with it.
+    pub directories: Vec<(Vec<u8>, Amount)>,
 }
 
 /// Counts by type, in the order in which `--stats` prints them (spec: output 5.2).

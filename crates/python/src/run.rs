@@ -8,8 +8,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
+use tain_core::error::Error;
 use tain_core::event::{
-    Counts, Deletions as CoreDeletions, Done as CoreDone, Event, Item as CoreItem, Summary as CoreSummary,
+    Amount, Counts, Deletions as CoreDeletions, Done as CoreDone, Event, Item as CoreItem, Planned as CorePlanned,
+    Summary as CoreSummary,
 };
 use tain_core::report::Report;
 
@@ -158,6 +160,43 @@ impl Deletions {
     }
 }
 
+/// See the stub.
+#[pyclass(module = "tain._core", frozen, get_all)]
+pub struct Planned {
+    new: (u64, u64),
+    update: (u64, u64),
+    attributes: (u64, u64),
+    delete: (u64, u64),
+    keep: (u64, u64),
+    need_bytes: u64,
+    need_inodes: u64,
+    freed_bytes: u64,
+    freed_inodes: u64,
+    directories: Py<PyDict>,
+}
+
+impl Planned {
+    fn new(py: Python<'_>, planned: &CorePlanned) -> PyResult<Self> {
+        let pair = |amount: Amount| (amount.number, amount.bytes);
+        let directories = PyDict::new(py);
+        for (name, amount) in &planned.directories {
+            directories.set_item(PyBytes::new(py, name), pair(*amount))?;
+        }
+        Ok(Self {
+            new: pair(planned.new),
+            update: pair(planned.update),
+            attributes: pair(planned.attributes),
+            delete: pair(planned.delete),
+            keep: pair(planned.keep),
+            need_bytes: planned.need_bytes,
+            need_inodes: planned.need_inodes,
+            freed_bytes: planned.freed_bytes,
+            freed_inodes: planned.freed_inodes,
+            directories: directories.unbind(),
+        })
+    }
+}
+
 /// Events with their kinds, in order.
 type Batch = Vec<(Py<PyString>, Py<PyAny>)>;
 
@@ -175,6 +214,10 @@ fn event(py: Python<'_>, event: &Event) -> PyResult<(Py<PyString>, Py<PyAny>)> {
         Event::Deletions(planned) => (
             intern!(py, "deletions"),
             Py::new(py, Deletions::new(*planned))?.into_any(),
+        ),
+        Event::Planned(planned) => (
+            intern!(py, "planned"),
+            Py::new(py, Planned::new(py, planned)?)?.into_any(),
         ),
     };
     Ok((kind.clone().unbind(), value))
@@ -254,6 +297,14 @@ impl Run {
 
     fn answer(&self, go_on: bool) {
         self.report.answer(go_on);
+    }
+
+    fn refuse(&self, code: i32, text: String) {
+        self.report.refuse(Error::Other(code, text));
+    }
+
+    fn stop(&self, code: i32) {
+        self.report.stop(code);
     }
 
     #[pyo3(signature = (code=20))]

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from tain.api.transfer import Transfer, sync, sync_async
     from tain.keywords import Options
     from tain.options.guard import Guard
+    from tain.plans import Amount, Plan
     from tain.results import Item, Result, Statistics
 
 __all__ = [
-    "BACKUP", "MIRROR", "MOVE", "PUBLISH", "Daemon", "Entry", "Guard", "Item", "Module", "Options", "Result",
-    "Statistics", "Transfer", "checksum", "delta", "list", "list_async", "modules", "patch", "patch_file", "retry",
-    "run", "signature", "snapshot", "sync", "sync_async",
+    "BACKUP", "MIRROR", "MOVE", "PUBLISH", "Amount", "Daemon", "Entry", "Guard", "Item", "Module", "Options", "Plan",
+    "Result", "Statistics", "Transfer", "checksum", "delta", "list", "list_async", "modules", "patch", "patch_file",
+    "retry", "run", "signature", "snapshot", "sync", "sync_async",
 ]  # fmt: skip
 
 _FILES = {
@@ -32,6 +33,7 @@ _FILES = {
     **dict.fromkeys(("Transfer", "sync", "sync_async"), "api.transfer"),
     "Options": "keywords",
     "Guard": "options.guard",
+    **dict.fromkeys(("Amount", "Plan"), "plans"),
     **dict.fromkeys(("Item", "Result", "Statistics"), "results"),
 }
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tain.keyword_fields import OptionFields, Paths, StrOrBytesPath
     from tain.options.guard import Guard
     from tain.options.resolved import ResolvedOptions
+    from tain.plans import Plan
     from tain.results import Item
     from tain.session.client import Client
     from tain.transports import Transport
@@ -57,6 +58,8 @@ class Transfer:
     _output: Collected
     _delivery: Delivery
     _guard: Guard | None
+    _confirm: Callable[[Plan], bool] | None
+    _watch_room: bool
     _items: list[Item] | None
     _on_items: Callable[[Sequence[Item]], None] | None
     _running: Client | None
@@ -80,6 +83,8 @@ class Transfer:
         transport: Transport | None = None,
         password: str | bytes | Callable[[str], str] | None = None,
         guard: Guard | None = DEFAULT_GUARD,
+        preflight: bool | Literal["watch"] = "watch",
+        confirm: Callable[[Plan], bool] | None = None,
         capture: int = _CAPTURE,
         logger: Logger | None = None,
         environ: Mapping[str, str] | None = None,
@@ -95,6 +100,12 @@ class Transfer:
         are called in the thread of `run`; an exception in one of them stops the transfer, and `run` raises it. A
         coroutine function is awaited in the event loop of `run_async` or ``async for``, and the transfer waits for it.
 
+        *confirm* receives the `Plan` of the whole transfer before anything is changed: False ends it with code 25.
+        *preflight* True: the transfer begins only if the destination has room for all of it, and ends with code 11
+        otherwise. ``"watch"``: it ends with code 11 as soon as the files that are known to come do not fit. Both work
+        where this process receives. *confirm* and True need the whole list first (about 100 bytes per entry), and read
+        the files twice with `checksum`; for a push *confirm* costs a dry run.
+
         *transport* connects to the other end of ``host:path`` in place of a remote shell. *password* is for a daemon,
         or a function that receives the name of the user; it is not in the environment of any process. *capture*: how
         many of the last bytes of output, and of errors, the result keeps. *logger* receives the messages. *environ* and
@@ -102,6 +113,8 @@ class Transfer:
         """
         if events not in _LEVELS:
             raise UsageError(f"events: one of {', '.join(_LEVELS)} is expected, not {events!r}")
+        if preflight not in (True, False, "watch"):
+            raise UsageError(f"preflight: True, False or 'watch' is expected, not {preflight!r}")
         if options is not None and (keywords or preset is not None):
             raise UsageError("give either options or keywords, not both; a preset takes keywords")
         if options is None:
@@ -120,6 +133,9 @@ class Transfer:
 
             self._env.transport = Starter(transport)
         self._guard = guard
+        self._options.preflight = self._options.preflight or preflight is True
+        self._watch_room = preflight == "watch"
+        self._confirm = confirm
         self._items = [] if items else None
         calls = self._calls
         self._on_items = calls.wrap(on_items)
@@ -177,6 +193,8 @@ class Transfer:
             raise UsageError("this option prints a text and runs no transfer") from finished
         self._calls = Calls()
         self._guard = None
+        self._confirm = None
+        self._watch_room = False
         self._items = None
         self._on_items = None
         self._running = None
@@ -323,7 +341,7 @@ class Transfer:
         from tain.session.client import Client
 
         wants = self._items is not None or self._on_items is not None
-        return Client(
+        client = Client(
             self._options,
             self._env,
             out=self._output,
@@ -332,6 +350,8 @@ class Transfer:
             guard=self._guard,
             listeners=(self._delivery,),
         )
+        client.hold(self._confirm, watch_room=self._watch_room)
+        return client
 
     def _take(self, events: list[_core._Event]) -> None:
         if self._items is None and self._on_items is None:

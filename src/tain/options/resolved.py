@@ -177,6 +177,8 @@ class ResolvedOptions(PlanOptions):
     json_events: bytes | None = None
     #: Seconds between two events about progress; None = one.
     json_seconds: float | None = None
+    #: The run waits until it is known that the destination has room (``--preflight``).
+    preflight: bool = False
     #: The block at the end; a bar implies it.
     summary: bool = False
 

@@ -305,6 +305,7 @@ _ROWS: tuple[_Fields, ...] = (
     (("json-events",), "", "s", "text", "json_events", None, "", "LIST", "choose the events in JSON (tain only)"),
     (("json-seconds",), "", "s", "call", "json_seconds", None, "", "SECONDS",
      "seconds between lines about progress (tain only)"),
+    (("preflight",), "", "", "set", "preflight", True, "", "", "begin only if there is room for all of it (tain only)"),
     (("tls",), "", "", "set", "tls", True, "", "", "talk TLS to the daemon (tain only)"),
     (("tls-pin",), "", "s", "text", "tls_pin", None, "", "sha256:HEX", "accept only this TLS certificate (tain only)"),
     (("version",), "V", "", "call", "version", None, "", "", "print the version + other info and exit"),
@@ -383,7 +384,7 @@ CLIENT_ONLY = frozenset(
     }
 )
 #: Names that rsync does not have; a daemon accepts none of them from a client.
-OURS = CLIENT_ONLY | {"hints", "no-hints", "tls", "tls-pin", "check-config"}
+OURS = CLIENT_ONLY | {"preflight", "hints", "no-hints", "tls", "tls-pin", "check-config"}
 
 
 def spellings(rows: tuple[Row, ...]) -> dict[str, Row]:

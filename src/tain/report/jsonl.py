@@ -125,6 +125,20 @@ TYPES: dict[str, Type] = {
             Field("complete", "boolean", "No more entries will come."),
         ),
     ),
+    "plan": Type(
+        "The whole plan of a run that is held for a decision (`--preflight`), before anything is changed.",
+        (
+            Field("new", "object", "Entries that the destination does not have.", fields=_COUNT),
+            Field("update", "object", "Entries whose data, target or type changes.", fields=_COUNT),
+            Field("attributes", "object", "Entries of which only attributes change.", fields=_COUNT),
+            Field("delete", "object", "Entries that are deleted.", fields=_COUNT),
+            Field("keep", "object", "Entries that stay as they are.", fields=_COUNT),
+            Field("need_bytes", "integer", "Room for new data at the moment when most of it is needed."),
+            Field("free_bytes", "integer?", "Room on the file system of the destination; null where nobody knows it."),
+            Field("need_inodes", "integer", "Inodes at that moment."),
+            Field("free_inodes", "integer?", "Null where nobody knows it, or where there is no fixed number."),
+        ),
+    ),
     "item": Type(
         "What is decided about an entry: the line of `-i`, with what it means. A listing has one for each entry.",
         (

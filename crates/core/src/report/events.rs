@@ -27,6 +27,8 @@ struct Queue {
     finished: bool,
     /// The run is cancelled: roles no longer wait for the caller.
     cancelled: bool,
+    /// Nobody takes events.
+    silent: bool,
     /// The caller has the last batch, and may not have written it yet.
     away: bool,
 }
@@ -48,9 +50,23 @@ pub(super) struct Events {
 }
 
 impl Events {
+    /// Drops every event.
+    pub(super) fn silent() -> Self {
+        Self {
+            queue: Mutex::new(Queue {
+                silent: true,
+                ..Queue::default()
+            }),
+            ..Self::default()
+        }
+    }
+
     /// Add an event; waits while the caller has too much to take.
     pub(super) fn push(&self, event: Event) {
         let mut queue = lock(&self.queue);
+        if queue.silent {
+            return;
+        }
         while queue.bytes > MAX_WAITING && !queue.finished && !queue.cancelled {
             queue = self
                 .taken
@@ -61,7 +77,7 @@ impl Events {
         let was_empty = queue.events.is_empty();
         queue.bytes += match &event {
             Event::Stdout(b) | Event::Entry(b) | Event::Stderr(b) | Event::Log(b) | Event::Json(b) => b.len(),
-            Event::Item(_) | Event::Done(_) | Event::Deletions(_) => 64,
+            Event::Item(_) | Event::Done(_) | Event::Deletions(_) | Event::Planned(_) => 64,
         };
         match (event, queue.events.last_mut()) {
             (Event::Stdout(new), Some(Event::Stdout(old)))

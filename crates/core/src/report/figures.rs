@@ -65,6 +65,9 @@ pub struct Figures {
     /// The part of them that has been dealt with: sent or found at the other end. A finished file counts with its size.
     /// A dry run counts a file when it is asked for.
     pub done_bytes: u64,
+    /// Room that the destination needs for the rest of what was asked for, at least: without what finished files give back.
+    /// Files that replace others count whole unless the plan watches the room.
+    pub room_bytes: u64,
     /// Bytes on the wire in both directions, since the connection was made.
     pub wire_bytes: u64,
     /// Files whose data is complete.
@@ -121,6 +124,8 @@ struct Decided {
     bytes: Counter,
     /// The part of these bytes that is not asked for.
     unneeded: Counter,
+    /// Bytes of files under way that old files give back.
+    reused: Counter,
 }
 
 /// Figures of the roles that move data. Workers add to the first two as well.
@@ -186,6 +191,11 @@ impl Live {
         }
         self.decided.bytes.add(bytes);
         self.decided.entries.add(entries);
+    }
+
+    /// So many bytes of the files under way are room that their old files give back.
+    pub(crate) fn set_reused(&self, bytes: u64) {
+        self.decided.reused.set(bytes);
     }
 
     /// The data of a file is handled now. `counted`: it belongs to the bytes asked for; a second request does not.
@@ -270,6 +280,7 @@ impl Live {
             // A file that is longer than listed, or a second member of a group of hard links, is not more than was
             // asked for.
             done_bytes: done.min(asked),
+            room_bytes: asked.saturating_sub(done).saturating_sub(self.decided.reused.get()),
             entries: self.entries(),
             listed_bytes: self.listed.bytes.get(),
             undecided_bytes: self.listed.bytes.get().saturating_sub(decided),

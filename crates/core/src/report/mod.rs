@@ -116,24 +116,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Report {
     /// The report of one side of a run; `sender`: of the sending side.
     pub fn new(plan: Arc<Plan>, sender: bool) -> Self {
+        Self {
+            receiving: false,
+            shared: Arc::new(Self::unshared(plan, sender)),
+        }
+    }
+
+    fn unshared(plan: Arc<Plan>, sender: bool) -> Shared {
         let live = figures::Live::default();
         if plan.output.events.wants_done() {
             live.time_files();
         }
-        Self {
-            receiving: false,
-            shared: Arc::new(Shared {
-                events: Events::default(),
-                tally: Tally::default(),
-                live,
-                question: question::Question::default(),
-                clock: json::Clock::new(&plan),
-                outcome: Outcome::default(),
-                voice: Voice::new(Arc::clone(&plan), sender),
-                screen: Screen::new(&plan),
-                writer: Mutex::new(None),
-                plan,
-            }),
+        Shared {
+            events: Events::default(),
+            tally: Tally::default(),
+            live,
+            question: question::Question::default(),
+            clock: json::Clock::new(&plan),
+            outcome: Outcome::default(),
+            voice: Voice::new(Arc::clone(&plan), sender),
+            screen: Screen::new(&plan),
+            writer: Mutex::new(None),
+            plan,
         }
     }
 
@@ -143,6 +147,18 @@ impl Report {
         Self {
             shared: Arc::clone(&self.shared),
             receiving: true,
+        }
+    }
+
+    /// A report of its own for an estimate of what this run would do: nobody sees it, and it ends with a cancel of the
+    /// run.
+    pub(crate) fn silent(&self, plan: Arc<Plan>) -> Self {
+        let mut shared = Self::unshared(plan, false);
+        shared.events = Events::silent();
+        shared.outcome = self.shared.outcome.part();
+        Self {
+            receiving: self.receiving,
+            shared: Arc::new(shared),
         }
     }
 
@@ -181,6 +197,12 @@ impl Report {
     pub fn cancel(&self, code: i32) {
         self.shared.outcome.cancel(code);
         self.shared.events.cancel();
+    }
+
+    /// End the run with this code at the next step of a role. Unlike a cancel, it leaves the link open, over which the
+    /// peer then receives the code.
+    pub fn stop(&self, code: i32) {
+        self.shared.outcome.stop(code);
     }
 
     /// Let a cancel set this flag of the link as well, which ends the waits of the link.

@@ -4,7 +4,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{lock, Report};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Event;
 
 /// How long a wait may keep a cancel from being seen.
@@ -13,14 +13,14 @@ const TICK: Duration = Duration::from_millis(50);
 /// The answer to the question that is open.
 #[derive(Default)]
 pub(super) struct Question {
-    answer: Mutex<Option<bool>>,
+    answer: Mutex<Option<Result<bool>>>,
     answered: Condvar,
 }
 
 impl Report {
     /// Emit `event`, and wait for the decision of the caller, who subscribed to events of this kind.
     ///
-    /// Errors: the run is cancelled.
+    /// Errors: the run is cancelled, or the caller ends it.
     pub(crate) fn ask(&self, event: Event) -> Result<bool> {
         let question = &self.shared.question;
         *lock(&question.answer) = None;
@@ -29,7 +29,7 @@ impl Report {
         let mut answer = lock(&question.answer);
         loop {
             if let Some(answer) = answer.take() {
-                return Ok(answer);
+                return answer;
             }
             self.check()?;
             answer = question
@@ -42,7 +42,16 @@ impl Report {
 
     /// Answer the open question: go on, or leave it.
     pub fn answer(&self, go_on: bool) {
-        *lock(&self.shared.question.answer) = Some(go_on);
+        self.decide(Ok(go_on));
+    }
+
+    /// Answer the open question by ending the run. The user, and the peer, read the text of `error`.
+    pub fn refuse(&self, error: Error) {
+        self.decide(Err(error));
+    }
+
+    fn decide(&self, answer: Result<bool>) {
+        *lock(&self.shared.question.answer) = Some(answer);
         self.shared.question.answered.notify_all();
     }
 }

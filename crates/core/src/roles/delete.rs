@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::dest::Dest;
 use super::filter::{Filters, Perishable};
+use super::words::estimate::SharedEstimate;
 use crate::error::{IoErrorExt as _, Result};
 use crate::flist::Segment;
 use crate::plan::DeleteWhen;
@@ -47,6 +48,8 @@ pub(crate) struct Deleter {
     delayed: Vec<Name>,
     /// Entries of the directories that were looked at.
     seen: u64,
+    /// Counts what would be removed, when this is an estimate.
+    estimate: Option<SharedEstimate>,
 }
 
 impl Deleter {
@@ -61,7 +64,13 @@ impl Deleter {
             listing_error: IoErrors::NONE,
             delayed: Vec::new(),
             seen: 0,
+            estimate: None,
         }
+    }
+
+    /// Count in `estimate` what would be removed.
+    pub(crate) fn count_in(&mut self, estimate: SharedEstimate) {
+        self.estimate = Some(estimate);
     }
 
     /// The generator has reached a list that ended with these bits.
@@ -248,7 +257,8 @@ impl Deleter {
         let stays = kind == FileKind::Dir && !self.empty(rel, filters)?;
         if stays {
             self.report_non_empty(rel);
-            if self.depth == 0 {
+            // An estimate counts what the run itself would remove, unlike a dry run.
+            if self.depth == 0 || self.estimate.is_some() {
                 return Ok(Outcome::NotEmpty);
             }
             // Below that, rsync tries to remove it all the same: that shows in messages, limits and dry runs (observed).
@@ -424,6 +434,9 @@ impl Deleter {
 
     /// Count and report one deletion.
     fn report_removed(&mut self, rel: &[u8], mode: u32, size: u64) {
+        if let Some(estimate) = &self.estimate {
+            estimate.lock().removed(rel, self.dest.root.lstat(rel).ok().as_ref());
+        }
         self.dest.report.stats(|s| s.deleted.add(mode));
         self.dest.report.deletion(rel, mode, size);
     }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use crossbeam_channel::{bounded, Receiver, Sender};
 
 use super::filter::Filters;
-use super::generator::{destination, Generator};
+use super::generator::{destination, held, Generator};
 use super::metadata::Metadata;
 use super::paths::split_names;
 use super::scan::Scanner;
@@ -150,6 +150,10 @@ fn generate(
             }
         }
     }
+    held::hold(plan, report, &mut feeds, |dest| {
+        dest.metadata = metadata.clone();
+        dest.metadata.read_rules(dest.root.path())
+    })?;
     let mut dest = destination::resolve(plan, report, &feeds)?;
     // A path's length is the limit. rsync notices that with the first item (spec: output 7).
     if plan.output.out_format.as_ref().is_some_and(|f| f.len() >= 4096)

@@ -7,6 +7,7 @@ import os
 from tain.report.explain import Explanation
 from tain.report.quantities import count, shown_name, size
 from tain.session.environment import charset
+from tain.session.room import existing, mount_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,18 +142,3 @@ class Explain:
                 outer = os.path.realpath(os.path.join(self._env.cwd, source))
                 if inner.startswith(outer.rstrip(b"/") + b"/"):
                     yield "E8", f"The destination is below {shown_name(source)}, so a later run copies the copy."
-
-
-def existing(path: bytes) -> bytes:
-    """The deepest directory of *path* that exists."""
-    while path not in (b"", b"/") and not os.path.isdir(path):
-        path = os.path.dirname(path.rstrip(b"/"))
-    return path or b"/"
-
-
-def mount_of(path: bytes) -> bytes:
-    """Where the file system of *path* is mounted."""
-    path = os.path.realpath(path)
-    while path != b"/" and not os.path.ismount(path):
-        path = os.path.dirname(path)
-    return path

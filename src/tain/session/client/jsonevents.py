@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
-    from tain.events import End, Event, HintEvent, Start, Summary
+    from tain.events import End, Event, HintEvent, Planned, Start, Summary
     from tain.problems import Problem
     from tain.session.environment import Environment
 
@@ -114,8 +114,9 @@ class JsonEvents:
         self._progress: dict[str, Any] = {}
         self._progressed: float | None = None
         self._fields: dict[str, Callable[[Any], dict[str, Any]]] = {
-            "start": self._start, "connected": self._plain, "scan": self._plain, "message": self._message,
-            "error": self._error, "hint": self._hint, "held": self._plain, "summary": self._summary, "end": self._end,
+            "start": self._start, "connected": self._plain, "scan": self._plain, "plan": self._plan,
+            "message": self._message, "error": self._error, "hint": self._hint, "held": self._plain,
+            "summary": self._summary, "end": self._end,
         }  # fmt: skip
 
     def attach(self, out: Output) -> None:
@@ -164,6 +165,16 @@ class JsonEvents:
             "pid": self._env.pid,
             "time": time_text(time.time()),
         }
+
+    def _plan(self, event: Planned) -> dict[str, Any]:
+        plan = event.plan
+        fields: dict[str, Any] = {}
+        for name in ("new", "update", "attributes", "delete", "keep"):
+            amount = getattr(plan, name)
+            fields[name] = {"count": amount.count, "bytes": amount.bytes}
+        for name in ("need_bytes", "free_bytes", "need_inodes", "free_inodes"):
+            fields[name] = getattr(plan, name)
+        return fields
 
     def _message(self, event: Message) -> dict[str, Any]:
         fields: dict[str, Any] = {"level": event.level}

@@ -19,6 +19,7 @@ from tain.events import (
     Held,
     HintEvent,
     Message,
+    Planned,
     Progress,
     Scan,
     Start,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from tain import _core
     from tain.events import Event
     from tain.options.resolved import ResolvedOptions
+    from tain.plans import Plan
     from tain.problems import Cause, Hint, Problem
     from tain.report.output import Output
     from tain.session.agreement import Agreed
@@ -209,6 +211,10 @@ class Reporter:
             self._scan(transfer.figures(), last=True)
         if "progress" in self.kinds:
             self._progress(transfer, ended=summary.code in WHOLE_RUN)
+
+    def planned(self, plan: Plan) -> None:
+        """The run is held until somebody has decided about its plan."""
+        self._emit(Planned(plan=plan))
 
     def held(self, guard: str, text: str, *, count: int | None = None, of: int | None = None) -> None:
         """A guard has refused the run, or its deletions."""

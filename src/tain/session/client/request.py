@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from tain.options.guard import Guard
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
+    from tain.plans import Plan
     from tain.session.batch import BatchFile
     from tain.session.client.display import Display
     from tain.session.client.guards import Judge
+    from tain.session.client.held import Held
     from tain.session.client.lines import Lines
     from tain.session.client.reporter import Reporter
     from tain.session.environment import Environment
@@ -76,6 +78,14 @@ class Request:
         self.guard = guard
         #: What may refuse the deletions of the run.
         self.judge: Judge | None = None
+        #: Receives the whole plan before anything is changed, and says whether the run begins.
+        self.confirm: Callable[[Plan], bool] | None = None
+        #: Receives the plan of a run that waits for a decision.
+        self.on_plan: Callable[[Plan], object] | None = None
+        #: What decides about the whole plan of the run.
+        self.held: Held | None = None
+        #: End the run when what it has asked for does not fit the free space of a destination on this machine.
+        self.watch_room = False
         #: What is shown beyond rsync's own lines.
         self.display: Display | None = None
         #: The protocol of the run, once both ends have agreed.
@@ -158,6 +168,13 @@ class Request:
         self.take_role()
         if self.job.tls:
             raise UnsupportedError("rsync: rsyncs:// is not supported by this version of tain")
+
+    def watches_room(self, *, twin: bool) -> bool:
+        """Whether this process receives, and can say what room a run needs. A sparse file needs less than its size, and
+        one that is preallocated has its room before its data."""
+        options, job = self.options, self.job
+        receives = job.destination is not None and not twin and not (job.host is not None and job.am_sender)
+        return self.watch_room and receives and not (options.dry_run or options.sparse or options.preallocate)
 
     def take_role(self) -> None:
         """Report in the name of the transfer's direction from here on."""

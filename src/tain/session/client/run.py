@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tain.errors import RemoteShellError, SocketError, StartupError, StreamError, TainError
 from tain.report import output, stats
 from tain.session import agreement, handshake, rules
@@ -38,6 +40,8 @@ class Run:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.trace = request.trace
+        #: The run was ended by a decision about its plan or its room.
+        self.ended_here = False
 
     @property
     def options(self) -> ResolvedOptions:
@@ -101,8 +105,12 @@ class Run:
             fields["elapsed_ms"] = reporter.elapsed_ms()
             if reporter.look_ahead:
                 fields["look_ahead"] = reporter.look_ahead
+        if request.held is not None:
+            events.add("planned")
         if events:
             fields["events"] = events
+        if request.watches_room(twin=self.twin):
+            fields["watch_room"] = True
         if self.options.json:
             # It draws on standard output.
             fields["progress"] = 0
@@ -138,7 +146,8 @@ class Run:
             if summary.role == "Receiver" and self.job.host is None:
                 out.charset = "ascii"  # see Report::receiving_end
             self.request.fail(summary.error.encode("utf-8", "surrogateescape") + b"\n")
-        if not whole:
+        if not whole and not self.ended_here:
+            # Before protocol 31 the other end does not learn why this one has ended, and has an error of its own.
             code = max(code, self.child_status(whole=False))
         if not self.job.am_sender:
             self.trace_wait("RECV", 1, "client_run2")
@@ -153,8 +162,12 @@ class Run:
         """Write the output of *transfer* until its end."""
         request = self.request
         judge, reporter, on_events = request.judge, request.reporter, request.on_events
+        held = request.held
 
         def take(events: list[_core._Event]) -> None:
+            if held is not None:
+                held.answer(transfer, events)
+                self.ended_here |= held.refused
             if judge is not None:
                 judge.answer(transfer, events)
             if request.on_events is not None:
@@ -162,11 +175,30 @@ class Run:
             if reporter is not None:
                 reporter.take_core(events)
 
-        if (judge is not None and judge.counts) or reporter is not None:
+        if held is not None or (judge is not None and judge.counts) or reporter is not None:
             on_events = take
+        if request.watches_room(twin=self.twin):
+            self.watch_room(transfer)
         if request.display is None:
             return output.pump(transfer, request.out, on_events)
         return request.display.pump(transfer, request.job, on_events)
+
+    def watch_room(self, transfer: _core.Run) -> None:
+        """Look at the free space from time to time while *transfer* runs."""
+        from tain.session.room import Watch
+
+        out = self.out
+        watch = Watch(os.path.join(self.env.cwd, self.job.destination or b"."))
+        before = out.tick
+
+        def tick() -> None:
+            if before is not None:
+                before()
+            if text := watch.check(transfer):
+                self.ended_here = True
+                out.error(text.encode("utf-8", "replace") + b"\n")
+
+        out.tick = tick
 
     def print_figures(self, summary: _core.Summary, agreed: Agreed, level: int) -> None:
         """The figures of ``--stats`` from *level* 2, and the summary."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import Interrupted, TainError, UnsupportedError, UsageError, exit_text
+from tain.errors import DeleteLimit, Interrupted, TainError, UnsupportedError, UsageError, exit_text
 from tain.report import output
 from tain.session import oldpeer
 from tain.session.client.local import LocalRun, TwinRun, needs_twin
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tain.options.guard import Guard
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
+    from tain.plans import Plan
     from tain.problems import Hint, Problem
     from tain.report.output import Output
     from tain.session.client.explaining import Explain
@@ -65,6 +66,8 @@ class Client:
         self._request = Request(
             options, env, out=out, events=events, on_events=on_events, guard=guard, reporter=self._reporter
         )
+        if self._reporter is not None:
+            self._request.on_plan = self._reporter.planned
         #: Likely causes of a failure, once the run has ended.
         self.hints: tuple[Hint, ...] = ()
         wanted = os.isatty(env.stderr) if options.hints is None else options.hints
@@ -78,6 +81,12 @@ class Client:
             self._request.display = display(options, env, self.out, self._request.lines)
             if self._request.display is not None:
                 env.shell_stderr = self.out.shell
+
+    def hold(self, confirm: Callable[[Plan], bool] | None = None, *, watch_room: bool = False) -> None:
+        """Let *confirm* decide about the whole plan before anything is changed. *watch_room*: end the run as soon as
+        its files cannot fit."""
+        request = self._request
+        request.confirm, request.watch_room = confirm, watch_room
 
     @property
     def out(self) -> Output:
@@ -162,6 +171,8 @@ class Client:
             code = judge_dry(request, request.judge)
             if code is not None:
                 return code
+        if request.options.preflight or request.confirm is not None:
+            hold(request, twin=run.twin)
         return run.run()
 
     def _finish(self, code: int) -> None:
@@ -191,6 +202,42 @@ class Client:
         if self._prints_hints:
             hints.write(self.hints, out.error)
         out.log = log
+
+
+def hold(request: Request, *, twin: bool) -> None:
+    """Let the run of *request* wait for a decision about its whole plan; or get that before it starts, where another
+    process makes the decisions: the other end of a push, or the *twin* of a local copy.
+
+    Errors: `DeleteLimit` for a plan that is refused; `UnsupportedError`.
+    """
+    from tain.session.client.held import REFUSED, Held, rehearsed
+
+    options, job, confirm = request.options, request.job, request.confirm
+    if job.destination is None:
+        return
+    if not (twin or (job.host is not None and job.am_sender)):
+        path = os.path.join(request.env.cwd, job.destination or b".")
+        request.held = Held(path, preflight=options.preflight, confirm=confirm, on_plan=request.on_plan)
+        # The whole list has to be known before the first decision.
+        options.inc_recurse = False
+        return
+    if options.preflight and not twin and b"--preflight" not in options.remote_options:
+        request.out.error(b"tain: the other end does not tell its free space\n")
+    if confirm is None:
+        return
+    if options.write_batch is not None:
+        raise UnsupportedError("rsync: a run that writes a batch cannot be held for a decision")
+    if options.files_from == b"-":
+        raise UnsupportedError("rsync: a run that reads names from its input cannot be held for a decision")
+    shell = request.env.shell_stderr
+    try:
+        plan = rehearsed(options, lambda options, **rest: Client(options, request.env, **rest))
+    finally:
+        request.env.shell_stderr = shell
+    if request.on_plan is not None:
+        request.on_plan(plan)
+    if not confirm(plan):
+        raise DeleteLimit(REFUSED)
 
 
 def run(options: ResolvedOptions, env: Environment) -> int:
@@ -255,6 +302,8 @@ def is_guard_asked(options: ResolvedOptions) -> bool:
 def choose(request: Request, *, judged: bool = False) -> LocalRun | TwinRun | ShellRun | DaemonRun | ReplayRun:
     """The kind of run that the arguments mean. *judged*: its arguments are known to be right. Errors: `UsageError`."""
     if request.options.read_batch is not None:
+        if request.options.preflight or request.confirm is not None:
+            raise UnsupportedError("rsync: a run that reads a batch cannot be held for a decision")
         if is_guard_asked(request.options):
             raise UnsupportedError("rsync: --guard cannot judge the deletions of a batch")
         from tain.session.client.replay import ReplayRun

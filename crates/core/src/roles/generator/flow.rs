@@ -6,6 +6,7 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 
 use super::judge::{Effects, Judge};
+use super::room::Room;
 use super::window::{OpenList, Window};
 use crate::error::Result;
 use crate::flist::At;
@@ -39,6 +40,8 @@ pub(super) struct Flow {
     pub underway: bool,
     /// The entry that is judged now, until its data is asked for.
     judged: Option<i32>,
+    /// What the files under way replace, if the caller watches the free space.
+    room: Option<Room>,
 }
 
 impl Flow {
@@ -53,6 +56,7 @@ impl Flow {
             out,
             underway: false,
             judged: None,
+            room: Room::of(plan),
         }
     }
 
@@ -152,9 +156,17 @@ impl Flow {
 
     fn finished(&mut self, judge: &mut Judge, ndx: i32, good: bool) -> Result<()> {
         self.window.answered(ndx);
+        self.give_back(ndx);
         match self.window.find(ndx) {
             Some(at) => judge.transferred(self, &at, good),
             None => Ok(()),
+        }
+    }
+
+    /// The file with this index is finished: what it replaced gives no more room.
+    fn give_back(&mut self, ndx: i32) {
+        if let Some(room) = &mut self.room {
+            room.finished(&self.report, ndx);
         }
     }
 
@@ -177,6 +189,7 @@ impl Flow {
     fn worker_ended(&mut self, judge: &mut Judge, ndx: i32, outcome: Outcome) -> Result<()> {
         self.report.file_ended(ndx, outcome == Outcome::Placed);
         self.window.answered(ndx);
+        self.give_back(ndx);
         match self.window.find(ndx) {
             Some(at) => self.copied(judge, &at, outcome),
             None => Ok(()),
@@ -372,6 +385,9 @@ impl Effects for Flow {
             // directories shows in its time (observed).
             self.finish_lists(judge)?;
         }
+        if let (Some(room), Some(old)) = (&mut self.room, &request.exists) {
+            room.requested(&self.report, request.at.ndx(), old, request.at.entry().len);
+        }
         let at = request.at.clone();
         let remote = self.out.is_remote();
         if remote {
@@ -380,7 +396,10 @@ impl Effects for Flow {
             self.window.note_item();
         }
         match self.out.request(&judge.dest, request)? {
-            Answer::Here(outcome) => return self.copied(judge, &at, outcome),
+            Answer::Here(outcome) => {
+                self.give_back(at.ndx());
+                return self.copied(judge, &at, outcome);
+            }
             Answer::Later if remote => {}
             Answer::Later => {
                 self.window.requested(at.ndx());

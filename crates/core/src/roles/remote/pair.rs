@@ -26,7 +26,7 @@ use crate::report::Report;
 use crate::role::Role;
 use crate::roles::dest::Dest;
 use crate::roles::filter::Filters;
-use crate::roles::generator::{destination, Generator};
+use crate::roles::generator::{destination, held, Generator};
 use crate::roles::receiver::{Receiver, Setup};
 use crate::roles::replay::Replay;
 use crate::roles::sender::{forward_names, record_of};
@@ -283,10 +283,14 @@ impl Pair<'_> {
         if plan.select.files_from == FilesFrom::Forward {
             forward_names(&self.writer, plan)?;
         }
-        let feeds = first_lists(&inbox, report, plan.agreed.inc_recurse)?;
+        let mut feeds = first_lists(&inbox, report, plan.agreed.inc_recurse)?;
         if !plan.place.is_server() && matches!(feeds.first(), Some(Feed::List(list)) if list.is_empty()) {
             return Ok(());
         }
+        held::hold(plan, report, &mut feeds, |dest| {
+            dest.metadata.set_tables(tables.clone());
+            dest.metadata.read_rules(dest.root.path())
+        })?;
         let mut dest = destination::resolve(plan, report, &feeds)?;
         dest.metadata.set_tables(tables);
         dest.metadata.read_rules(dest.root.path())?;
