@@ -237,6 +237,7 @@ class PlanFields(TypedDict, total=False):
     ignore_errors: bool
     max_delete: int | None
     deletion_names_handle: int | None
+    exclude_leftovers: bool
     bwlimit: int
     dry_run: bool
     look_ahead: int
@@ -261,6 +262,7 @@ class PlanFields(TypedDict, total=False):
     progress: int
     eight_bit_output: bool
     charset: str
+    changes_handle: int | None
     events: Collection[str]
     elapsed_ms: int
     peer_host: bytes
@@ -293,6 +295,12 @@ class Summary:
     """Counts by ``reg``, ``dir``, ``link``, ``dev`` and ``special``."""
     created: Mapping[str, int]
     deleted: Mapping[str, int]
+    updated: int
+    """Entries that existed before and got other contents: data, a link's target, another device."""
+    attributes: int
+    """Entries of which only attributes changed."""
+    unchanged: int
+    """Entries of the list that were up to date, were skipped, or failed. Complete at the end of the run."""
     transferred: int
     """Regular files transferred."""
     total_size: int
@@ -355,6 +363,12 @@ class Figures:
     """Bytes on the wire in both directions, those of the handshake included; 0 in a local copy."""
     files: int
     """Files whose data is complete."""
+    created: int
+    """Entries that the destination did not have."""
+    updated: int
+    """Entries that existed before and got other contents."""
+    attributes: int
+    """Entries of which only attributes changed."""
     deleted: int
     """Deletions at the destination."""
     errors: int
@@ -384,9 +398,14 @@ class Deletions:
     entries: int
     """Entries in the directories of the destination that were looked at, those that would be removed included."""
 
+_Candidate: TypeAlias = tuple[bytes, int, int, int, int, int, bytes | None]
+"""A name of the sources: path in the transfer, size in bytes, mtime in nanoseconds since 1970, mode, owner, group, and
+the target of a symbolic link."""
+
 _Event: TypeAlias = (
     tuple[Literal["stdout", "stderr", "log", "json"], bytes]
     | tuple[Literal["item"], Item]
+    | tuple[Literal["select"], list[_Candidate]]
     | tuple[Literal["deletions"], Deletions]
 )
 """One event: its kind and its value."""
@@ -397,9 +416,9 @@ class Run(Iterator[list[_Event]]):
 
     ``stdout`` and ``stderr`` carry whole lines (or a progress line that begins with CR), ``log`` one line without its
     end. Any other kind comes only when its name is in the plan's `events`. ``json`` carries whole lines of JSON with
-    the types ``item``, ``done`` and ``delete``; the others are structured. A ``done`` follows the rename of its file.
-    Only on a push it comes when all data is sent, and its *verified* is false: a sender does not learn what becomes of
-    the file.
+    the types ``item``, ``done`` and ``delete``, and ``skip`` if `events` contain that; the others are structured. A
+    ``done`` follows the rename of its file. On a push the protocol confirms only files whose sources are removed;
+    `next_confirmed` gives the lines of the others.
     """
 
     summary: Summary
@@ -412,10 +431,25 @@ class Run(Iterator[list[_Event]]):
         `ValueError` for a negative *timeout*."""
     def figures(self) -> Figures:
         """The live figures; may be called from any thread, as often as a display is drawn."""
+    def answer_selection(self, chosen: Sequence[bool]) -> None:
+        """Choose among the names of the event ``select``: a value for each, in their order. Without this the run waits.
+        A refused directory hides what is below."""
     def answer(self, go_on: bool) -> None:
         """Decide about the event ``deletions``: make all of them, or none. Without them the run goes on to its end, and
         the summary has code 25 unless something else went wrong. A plan that subscribes to this event and deletes
         during the transfer is a `UsageError`."""
+    def set_bwlimit(self, bytes_per_second: int) -> None:
+        """Limit the run to so many bytes per second from now on; 0: no limit. May be called from any thread.
+
+        A receiver reads more slowly, so a limit that the sending peer has stays in force.
+        """
+    def next_confirmed(self, succeeded: bool, words: bytes | None = None) -> bytes:
+        """After a push that went to its end: the next lines ``done`` of files that are in place at the other end, or
+        b"" after the last one.
+
+        *succeeded*: the peer ended with status 0. If not, *words* is what it wrote to its standard error, as far as it
+        was read, which names the files that failed; with None no file is known to be in place.
+        """
     def cancel(self, code: int = 20) -> None:
         """Stop within 100 ms; the summary has *code*. May be called from a signal handler or another thread."""
 

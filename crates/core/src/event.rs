@@ -18,6 +18,9 @@ pub enum Event {
     Json(Vec<u8>),
     /// One item; only for a caller that subscribed to items.
     Item(Item),
+    /// Names of the sources, for [`crate::report::Report::answer_selection`]. The run waits for the caller's choice. Only
+    /// for a caller that subscribed to selections.
+    Select(Vec<Candidate>),
     /// The deletions that the run is about to make. The run waits for the caller's decision. Only for a caller that
     /// subscribed to deletions.
     Deletions(Deletions),
@@ -30,6 +33,10 @@ pub struct Subscription {
     pub item: bool,
     /// [`Event::Json`].
     pub json: bool,
+    /// [`Event::Json`] about entries that were skipped.
+    pub skip: bool,
+    /// [`Event::Select`].
+    pub select: bool,
     /// [`Event::Deletions`].
     pub deletions: bool,
 }
@@ -42,6 +49,8 @@ impl Subscription {
             match name.as_str() {
                 "item" => wanted.item = true,
                 "json" => wanted.json = true,
+                "skip" => wanted.skip = true,
+                "select" => wanted.select = true,
                 "deletions" => wanted.deletions = true,
                 _ => return None,
             }
@@ -66,6 +75,27 @@ pub struct Item {
     /// Type and permissions, as in `stat`.
     pub mode: u32,
     /// The target of a symbolic link, or the name that a hard link shares its data with.
+    pub target: Option<Vec<u8>>,
+}
+
+/// A name of the sources, with the status that its entry would have. A refused directory hides what is below.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Candidate {
+    /// The path in the transfer.
+    pub path: Vec<u8>,
+    /// Size in bytes.
+    pub size: u64,
+    /// Seconds since 1970.
+    pub mtime: i64,
+    /// Nanoseconds of that second.
+    pub mtime_nsec: u32,
+    /// Type and permissions, as in `stat`.
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// The target of a symbolic link.
     pub target: Option<Vec<u8>>,
 }
 
@@ -130,6 +160,13 @@ pub struct Summary {
     pub created: Counts,
     /// Deleted entries.
     pub deleted: Counts,
+    /// Entries that existed before and got other contents: data, a link's target, another device.
+    pub updated: u64,
+    /// Entries of which only attributes changed.
+    pub attributes: u64,
+    /// Entries of the list that no item was about: they were up to date, were skipped, or failed. Complete at the end of
+    /// the run.
+    pub unchanged: u64,
     /// Regular files transferred.
     pub transferred: u64,
     /// Bytes of all files in the list.

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
-use tain_core::event::{Counts, Deletions as CoreDeletions, Event, Item as CoreItem, Summary as CoreSummary};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use tain_core::event::{
+    Candidate, Counts, Deletions as CoreDeletions, Event, Item as CoreItem, Summary as CoreSummary,
+};
 use tain_core::report::Report;
 
 use crate::figures::Figures;
@@ -26,6 +28,9 @@ pub struct Summary {
     files: Py<PyDict>,
     created: Py<PyDict>,
     deleted: Py<PyDict>,
+    updated: u64,
+    attributes: u64,
+    unchanged: u64,
     transferred: u64,
     total_size: u64,
     transferred_size: u64,
@@ -68,6 +73,9 @@ impl Summary {
             files: counts(py, s.files)?,
             created: counts(py, s.created)?,
             deleted: counts(py, s.deleted)?,
+            updated: s.updated,
+            attributes: s.attributes,
+            unchanged: s.unchanged,
             transferred: s.transferred,
             total_size: s.total_size,
             transferred_size: s.transferred_size,
@@ -135,6 +143,22 @@ impl Deletions {
 /// Events with their kinds, in order.
 type Batch = Vec<(Py<PyString>, Py<PyAny>)>;
 
+/// A name to choose, as a tuple; see the stub.
+fn candidate<'py>(py: Python<'py>, name: &Candidate) -> PyResult<Bound<'py, PyTuple>> {
+    let nanoseconds = i128::from(name.mtime) * 1_000_000_000 + i128::from(name.mtime_nsec);
+    let target = name.target.as_ref().map(|target| PyBytes::new(py, target));
+    (
+        PyBytes::new(py, &name.path),
+        name.size,
+        nanoseconds,
+        name.mode,
+        name.uid,
+        name.gid,
+        target,
+    )
+        .into_pyobject(py)
+}
+
 /// An event as a pair of its kind and its value; see the stub.
 fn event(py: Python<'_>, event: &Event) -> PyResult<(Py<PyString>, Py<PyAny>)> {
     let text = |bytes: &[u8]| PyBytes::new(py, bytes).into_any().unbind();
@@ -144,6 +168,16 @@ fn event(py: Python<'_>, event: &Event) -> PyResult<(Py<PyString>, Py<PyAny>)> {
         Event::Log(bytes) => (intern!(py, "log"), text(bytes)),
         Event::Json(lines) => (intern!(py, "json"), text(lines)),
         Event::Item(item) => (intern!(py, "item"), Py::new(py, Item::new(py, item))?.into_any()),
+        Event::Select(names) => {
+            let names = PyList::new(
+                py,
+                names
+                    .iter()
+                    .map(|name| candidate(py, name))
+                    .collect::<PyResult<Vec<_>>>()?,
+            )?;
+            (intern!(py, "select"), names.into_any().unbind())
+        }
         Event::Deletions(planned) => (
             intern!(py, "deletions"),
             Py::new(py, Deletions::new(*planned))?.into_any(),
@@ -224,8 +258,22 @@ impl Run {
         Summary::new(py, done.unwrap_or_else(|| self.report.summary()))
     }
 
+    fn answer_selection(&self, chosen: Vec<bool>) {
+        self.report.answer_selection(chosen);
+    }
+
     fn answer(&self, go_on: bool) {
         self.report.answer(go_on);
+    }
+
+    #[pyo3(signature = (bytes_per_second))]
+    fn set_bwlimit(&self, bytes_per_second: u64) {
+        self.report.set_bwlimit(bytes_per_second);
+    }
+
+    #[pyo3(signature = (succeeded, words=None))]
+    fn next_confirmed<'py>(&self, py: Python<'py>, succeeded: bool, words: Option<&[u8]>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.report.next_confirmed(succeeded, words))
     }
 
     #[pyo3(signature = (code=20))]

@@ -81,7 +81,7 @@ impl Report {
         if plan.output.events.item {
             events.push(self.item_event(item));
         }
-        events.extend(done.map(|done| self.json_done(item, done)));
+        events.extend(done.map(|done| Event::Json(self.done_line(item.name, item.length, done))));
         match after {
             Some(ndx) if self.keeps_items() => {
                 self.shared.events.keep_until_file(ndx, events);
@@ -176,6 +176,7 @@ impl Report {
     /// Report a deletion on this machine (spec: output 7): `deleting N`, or by the format if it has `%i` or `%o`.
     pub fn deletion(&self, name: &[u8], mode: u32) {
         self.shared.live.add_deleted();
+        self.note_change(name, mode & 0o170_000 == 0o040_000);
         if self.wants_json() {
             self.json_deleted(name, mode);
         }

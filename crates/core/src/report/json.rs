@@ -1,4 +1,4 @@
-//! Events about entries as lines of JSON: `item`, `done` and `delete`. The other types are rare, and the caller writes
+//! Events about entries as lines of JSON: `item`, `done`, `delete` and `skip`. The other types are rare, and the caller writes
 //! them.
 //!
 //! A line is UTF-8 without any character at which a reader could break it. Names are text; if the bytes of a
@@ -12,6 +12,7 @@ use super::item::{itemized, Item, Operation};
 use super::Report;
 use crate::event::Event;
 use crate::plan::Plan;
+use crate::rules::Match;
 use crate::wire::item::ItemFlags;
 
 /// What is known of a file whose data is complete. Sizes are in bytes.
@@ -23,8 +24,44 @@ pub struct Done {
     pub matched: u64,
     /// Time between the request and the end.
     pub time: Duration,
-    /// The sum of the whole file was compared by this side.
+    /// The receiver has compared the sum of the whole file.
     pub verified: bool,
+}
+
+/// Why an entry is skipped. The words are those of the lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Skip {
+    /// The destination has it already.
+    UpToDate,
+    /// The destination has a newer file (`--update`).
+    Newer,
+    /// `--ignore-existing`, and something is at the name.
+    Exists,
+    /// `--existing`, and nothing is at the name.
+    Missing,
+    /// `--max-size`, `--min-size`.
+    Size,
+    /// A link that points out of the tree (`--safe-links`).
+    UnsafeLink,
+    /// Its type is not to be copied.
+    NonRegular,
+    /// A directory that would be deleted is not empty.
+    NotEmpty,
+}
+
+impl Skip {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::UpToDate => "uptodate",
+            Self::Newer => "newer",
+            Self::Exists => "exists",
+            Self::Missing => "missing",
+            Self::Size => "size",
+            Self::UnsafeLink => "unsafe-link",
+            Self::NonRegular => "nonregular",
+            Self::NotEmpty => "not-empty",
+        }
+    }
 }
 
 /// The clock of the lines.
@@ -85,17 +122,62 @@ impl Report {
         self.shared.events.push_item(line.event());
     }
 
-    /// The line of a file whose data is complete under its name.
-    pub(crate) fn json_done(&self, item: &Item<'_>, done: Done) -> Event {
+    /// The line of a file of `size` bytes whose data is complete under its name.
+    pub(super) fn done_line(&self, name: &[u8], size: u64, done: Done) -> Vec<u8> {
         let mut line = Line::new("done", self.shared.clock.now());
-        line.name("path", item.name, false);
-        line.number("size", item.length);
+        line.name("path", name, false);
+        line.number("size", size);
         line.number("literal", done.literal);
         line.number("matched", done.matched);
         line.key("seconds");
         line.seconds(done.time.as_millis() as u64);
         line.raw("verified", if done.verified { "true" } else { "false" });
-        line.event()
+        line.end()
+    }
+
+    /// Whether lines about skipped entries are wanted.
+    pub(crate) fn wants_skips(&self) -> bool {
+        self.shared.plan.output.events.skip
+    }
+
+    /// Emit the line of an entry that is skipped, if such lines are wanted.
+    pub(crate) fn skipped(&self, name: &[u8], dir: bool, why: Skip) {
+        if self.wants_skips() {
+            let mut line = Line::new("skip", self.shared.clock.now());
+            line.name("path", name, dir);
+            line.word("why", why.word());
+            line.raw("rule", "null");
+            self.shared.events.push_item(line.event());
+        }
+    }
+
+    /// Emit the line of a name that this rule excludes from the list, if such lines are wanted. The scan calls this.
+    pub(crate) fn excluded(&self, name: &[u8], dir: bool, rule: Match<'_>) {
+        if !self.wants_skips() {
+            return;
+        }
+        let mut line = Line::new("skip", self.shared.clock.now());
+        line.name("path", name, dir);
+        line.word("why", "excluded");
+        line.key("rule");
+        line.out.push(b'{');
+        line.name("text", &rule.text(), false);
+        match rule.place() {
+            Some((file, number)) => {
+                line.name("file", file, false);
+                if number > 0 {
+                    line.number("line", number as u64);
+                } else {
+                    line.raw("line", "null");
+                }
+            }
+            None => {
+                line.raw("file", "null");
+                line.raw("line", "null");
+            }
+        }
+        line.out.push(b'}');
+        self.push(line.event());
     }
 
     /// Emit the line of a deletion. Its size is not known.
@@ -159,14 +241,21 @@ impl Line {
         line
     }
 
-    fn event(mut self) -> Event {
+    fn end(mut self) -> Vec<u8> {
         self.out.extend_from_slice(b"}\n");
-        Event::Json(self.out)
+        self.out
+    }
+
+    fn event(self) -> Event {
+        Event::Json(self.end())
     }
 
     /// A key, without the value.
     fn key(&mut self, key: &str) {
-        self.out.extend_from_slice(b",\"");
+        if self.out.last() != Some(&b'{') {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
         self.out.extend_from_slice(key.as_bytes());
         self.out.extend_from_slice(b"\":");
     }

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 KILLED = 16
 #: Exit codes that mean that the stream is broken, whatever error carries them.
 _BROKEN = (2, 12)
+#: Most bytes of a remote shell's standard error that are kept to find the files that failed.
+_WORDS = 1 << 18
 
 
 class Run:
@@ -91,11 +93,15 @@ class Run:
     def extra_fields(self) -> _core.PlanFields | None:
         """Fields that do not follow from the options of rsync."""
         request = self.request
-        fields: _core.PlanFields = {}
+        fields = request.fields.copy()
         if request.judge is not None and request.judge.counts:
             fields["events"] = {*request.events, "deletions"}
+            # A guard judges what the user has, not what interrupted runs have left.
+            fields["exclude_leftovers"] = True
         elif request.events:
             fields["events"] = request.events
+        if request.select is not None:
+            fields["events"] = {*fields.get("events", ()), "select"}
         if request.display is not None and request.display.look_ahead:
             fields["look_ahead"] = request.display.look_ahead
         return fields or None
@@ -127,6 +133,8 @@ class Run:
             out.error(summary.error.encode("utf-8", "surrogateescape") + b"\n")
         if not whole:
             code = max(code, self.child_status(whole=False))
+        elif self.job.am_sender and not self.local and "json" in self.request.events:
+            self.confirm(transfer)
         if not self.job.am_sender:
             self.trace_wait("RECV", 1, "client_run2")
         # The peer has reported its own end, but nobody has reported the status of the child.
@@ -139,7 +147,14 @@ class Run:
     def pump(self, transfer: _core.Run) -> _core.Summary:
         """Write the output of *transfer* until its end."""
         request = self.request
-        judge, on_events = request.judge, request.on_events
+        judge, on_events, select = request.judge, request.on_events, request.select
+
+        def selected(events: list[_core._Event]) -> None:
+            for event in events:
+                if event[0] == "select" and select is not None:
+                    transfer.answer_selection(select(event[1]))
+            if answered is not None:
+                answered(events)
 
         def judged(events: list[_core._Event]) -> None:
             if judge is not None:
@@ -149,6 +164,9 @@ class Run:
 
         if judge is not None and judge.counts:
             on_events = judged
+        answered = on_events
+        if select is not None:
+            on_events = selected
         if request.display is None:
             return output.pump(transfer, request.out, on_events)
         return request.display.pump(transfer, request.job, on_events)
@@ -172,6 +190,9 @@ class Run:
         """The exit status of a child that counts, after a complete (*whole*) or a failed transfer."""
         return 0
 
+    def confirm(self, transfer: _core.Run) -> None:
+        """Deliver the lines ``done`` of a push that has gone to its end: now it is known which files are in place."""
+
     def trace_wait(self, word: str, level: int, name: str) -> None:
         """The line before the wait for a child."""
 
@@ -186,6 +207,8 @@ class StreamRun(Run):
         self.child_counts = True
         #: The peer answered an old number of ours with the same number, which says nothing about its age.
         self.echo = False
+        #: What a remote shell has written to its standard error; None if that was not read, or was too much to keep.
+        self.words: bytearray | None = None
 
     def over(self, connect: Callable[[], int]) -> int:
         """Run *connect*, which connects and transfers; the exit status of a child may win (spec: output 2)."""
@@ -217,6 +240,37 @@ class StreamRun(Run):
         status = self.child.wait(None if whole else GRACE) or 0
         # If the run failed anyway, the death of the peer is the cause, and has a code of its own.
         return KILLED if whole and self.child.killed else status
+
+    def on_stderr(self) -> Callable[[bytes], None] | None:
+        """Receives what a remote shell writes to its standard error; None: it keeps our standard error."""
+        take, fd = self.env.shell_stderr, self.env.stderr
+        if not self.job.am_sender or "json" not in self.request.events:
+            return take
+        from tain.transport import shell
+
+        self.words = bytearray()
+
+        def heard(data: bytes) -> None:
+            if self.words is not None:
+                self.words += data
+                if len(self.words) > _WORDS:
+                    self.words = None
+            if take is not None:
+                take(data)
+            else:
+                shell.pass_on(data, fd)
+
+        return heard
+
+    def confirm(self, transfer: _core.Run) -> None:
+        child = self.child
+        succeeded = child is None or (child.has_status and self.child_status(whole=True) == 0)
+        # Without a pipe for its standard error nothing was read.
+        heard = child is not None and child.read_stderr is not None and self.words is not None
+        words = bytes(self.words or b"") if heard else None
+        while lines := transfer.next_confirmed(succeeded, words):
+            if self.request.on_events is not None:
+                self.request.on_events([("json", lines)])
 
     def trace_wait(self, word: str, level: int, name: str) -> None:
         if self.child is not None:

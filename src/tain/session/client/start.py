@@ -55,14 +55,11 @@ def run(options: ResolvedOptions, env: Environment) -> int:
 
 def pass_on(data: bytes, fd: int, seen: bytearray) -> None:
     """Write what a remote shell says to *fd*, unchanged, and keep its beginning and its end for hints."""
+    from tain.transport import shell
+
     seen += data
     del seen[output.SEEN : -output.SEEN]
-    try:
-        while data:
-            data = data[os.write(fd, data) :]
-    except OSError:
-        # Nobody reads it any more; the shell continues.
-        return
+    shell.pass_on(data, fd)
 
 
 class Client:
@@ -95,6 +92,15 @@ class Client:
     def job(self) -> Locations:
         """Sources and destination."""
         return self._request.job
+
+    def select(self, choose: Callable[[list[_core._Candidate]], list[bool]]) -> None:
+        """Let *choose* choose among the names of sources on this side."""
+        self._request.select = choose
+
+    @property
+    def fields(self) -> _core.PlanFields:
+        """Fields of the plan that no option sets; they may be changed until `run`."""
+        return self._request.fields
 
     @property
     def summary(self) -> _core.Summary | None:
