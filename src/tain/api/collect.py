@@ -169,9 +169,9 @@ class Collected(Output):
 
 
 class Surroundings(Environment):
-    """An environment that remembers a cancel until there is a transfer to cancel."""
+    """An environment that remembers a cancel and a bandwidth limit until there is a transfer."""
 
-    __slots__ = ("_cancelled", "_transfer")
+    __slots__ = ("_bwlimit", "_cancelled", "_transfer")
 
     @property
     def transfer(self) -> Cancellable | None:
@@ -182,6 +182,9 @@ class Surroundings(Environment):
         self._transfer = value
         if not hasattr(self, "_cancelled"):
             self._cancelled = False
+            self._bwlimit: int | None = None
+        if value is not None and self._bwlimit is not None:
+            value.set_bwlimit(self._bwlimit)
         if value is not None and self._cancelled:
             value.cancel()
 
@@ -194,3 +197,10 @@ class Surroundings(Environment):
         transfer = self._transfer
         if transfer is not None:
             transfer.cancel()
+
+    def set_bwlimit(self, bytes_per_second: int) -> None:
+        """Limit the transfer, or the one that begins later."""
+        self._bwlimit = bytes_per_second
+        transfer = self._transfer
+        if transfer is not None:
+            transfer.set_bwlimit(bytes_per_second)
