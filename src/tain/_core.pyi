@@ -9,6 +9,7 @@ from typing import Literal, Self, TypeAlias, TypedDict, Unpack, final, type_chec
 
 __all__ = [
     "Deletions",
+    "Done",
     "Figures",
     "Item",
     "Link",
@@ -330,6 +331,7 @@ class Item:
     """The 11 characters of ``%i``."""
     name: bytes
     length: int
+    """Bytes; of a deletion only where this side deletes a regular file."""
     mtime: int
     mode: int
     target: bytes | None
@@ -383,6 +385,21 @@ class Figures:
     phase: Literal["scan", "copy", "delete", "end"]
 
 @final
+class Done:
+    """A file whose data is complete under its name. Sizes are bytes."""
+
+    name: bytes
+    size: int
+    literal: int
+    """Data that was sent or copied."""
+    matched: int
+    """Data that the destination had."""
+    seconds: float
+    """Time between the request and the end."""
+    verified: bool
+    """This side has compared the sum of the whole file."""
+
+@final
 class Deletions:
     """The deletions that a run is about to make; it waits for `Run.answer`.
 
@@ -403,9 +420,10 @@ _Candidate: TypeAlias = tuple[bytes, int, int, int, int, int, bytes | None]
 the target of a symbolic link."""
 
 _Event: TypeAlias = (
-    tuple[Literal["stdout", "stderr", "log", "json"], bytes]
+    tuple[Literal["stdout", "entry", "stderr", "log", "json"], bytes]
     | tuple[Literal["item"], Item]
     | tuple[Literal["select"], list[_Candidate]]
+    | tuple[Literal["done"], Done]
     | tuple[Literal["deletions"], Deletions]
 )
 """One event: its kind and its value."""
@@ -415,10 +433,11 @@ class Run(Iterator[list[_Event]]):
     """A running transfer: an iterator over batches of events, in one order.
 
     ``stdout`` and ``stderr`` carry whole lines (or a progress line that begins with CR), ``log`` one line without its
-    end. Any other kind comes only when its name is in the plan's `events`. ``json`` carries whole lines of JSON with
-    the types ``item``, ``done`` and ``delete``, and ``skip`` if `events` contain that; the others are structured. A
-    ``done`` follows the rename of its file. On a push the protocol confirms only files whose sources are removed;
-    `next_confirmed` gives the lines of the others.
+    end. Any other kind comes only when its name is in the plan's `events`. ``json`` carries whole lines of JSON, of
+    the types that are in the plan's `events` as ``json-item``, ``json-done``, ``json-delete`` and ``json-skip``.
+    ``entry`` carries what ``stdout`` carries otherwise about items, deletions and listed entries. The others are
+    structured. A ``done`` follows the rename of its file. On a push the protocol confirms only files whose sources are
+    removed; `next_confirmed` gives the events of the others.
     """
 
     summary: Summary
@@ -443,9 +462,9 @@ class Run(Iterator[list[_Event]]):
 
         A receiver reads more slowly, so a limit that the sending peer has stays in force.
         """
-    def next_confirmed(self, succeeded: bool, words: bytes | None = None) -> bytes:
-        """After a push that went to its end: the next lines ``done`` of files that are in place at the other end, or
-        b"" after the last one.
+    def next_confirmed(self, succeeded: bool, words: bytes | None = None) -> list[_Event]:
+        """After a push that went to its end: the next events ``done``, and lines of JSON of that type, of files that
+        are in place at the other end; empty after the last one.
 
         *succeeded*: the peer ended with status 0. If not, *words* is what it wrote to its standard error, as far as it
         was read, which names the files that failed; with None no file is known to be in place.

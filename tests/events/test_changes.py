@@ -11,7 +11,7 @@ import pytest
 import tain
 from tain.session import plan
 from tests.events import core_runs
-from tests.events.test_json import WAYS, Lines, fill, words
+from tests.events.test_json import JSON, WAYS, Lines, fill, words
 
 if TYPE_CHECKING:
     from tain._core import PlanFields
@@ -26,7 +26,7 @@ def test_counters_agree_with_the_items(monkeypatch: pytest.MonkeyPatch, tmp_path
     fill(tmp_path)
     lines = Lines()
     argv = [*options.split(), *words(tmp_path, way)]
-    code, summary = core_runs.run(monkeypatch, tmp_path, argv, lines, events=("json",))
+    code, summary = core_runs.run(monkeypatch, tmp_path, argv, lines, events=JSON)
     assert code == 0
     changes = [item["change"] for item in lines.of("item")]
     new = sum(summary.created.values())
@@ -69,7 +69,7 @@ def test_statistics_of_a_result(tmp_path: Path) -> None:
 
 
 def skips(
-    monkeypatch: pytest.MonkeyPatch, tree: Path, argv: list[str], kinds: tuple[str, ...] = ("skip",)
+    monkeypatch: pytest.MonkeyPatch, tree: Path, argv: list[str], kinds: tuple[str, ...] = ("json-skip",)
 ) -> tuple[dict[str, str], Lines]:
     lines = Lines()
     code, _ = core_runs.run(monkeypatch, tree, argv, lines, events=kinds)
@@ -120,7 +120,7 @@ def test_excluded_names_have_their_rule(monkeypatch: pytest.MonkeyPatch, tmp_pat
     (tmp_path / "src/tmp").mkdir()
     (tmp_path / "patterns").write_text("grows\n")
     options = ["-a", "--exclude=tmp/", "--filter=: .rules", "--exclude-from=patterns"]
-    found, lines = skips(monkeypatch, tmp_path, [*options, *words(tmp_path, way)], ("skip", "json"))
+    found, lines = skips(monkeypatch, tmp_path, [*options, *words(tmp_path, way)], ("json-skip", *JSON))
     rules = {line["path"]: line["rule"] for line in lines.of("skip") if line["why"] == "excluded"}
     assert rules == {
         "tmp/": {"text": "- tmp/", "file": None, "line": None},
@@ -135,7 +135,7 @@ def test_excluded_names_have_their_rule(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_skips_are_off_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fill(tmp_path)
-    found, lines = skips(monkeypatch, tmp_path, ["-a", "--exclude=sub", *words(tmp_path, "local")], ("json",))
+    found, lines = skips(monkeypatch, tmp_path, ["-a", "--exclude=sub", *words(tmp_path, "local")], JSON)
     assert not found and lines.of("item")
 
 

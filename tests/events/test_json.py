@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from tain import _core
 
 
+#: What makes the core emit all its lines of JSON.
+JSON = ("json-item", "json-done", "json-delete")
+
+
 class Lines:
     """Takes the batches of a run, and reads their lines of JSON."""
 
@@ -110,7 +114,7 @@ def test_the_lines_agree_with_rsync(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     expected = subprocess.run(argv, cwd=theirs, check=True, capture_output=True, timeout=60).stdout.splitlines()
     lines = Lines()
     argv = [*options.split(), *words(mine, way)]
-    code, summary = core_runs.run(monkeypatch, mine, argv, lines, events=("json",), on_events=lines.confirmed)
+    code, summary = core_runs.run(monkeypatch, mine, argv, lines, events=JSON, on_events=lines.confirmed)
     assert code == 0
     assert sorted(lines.stdout.splitlines()) == sorted(expected)
     shown = []
@@ -142,7 +146,7 @@ def test_kinds_changes_and_reasons(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     fill(tmp_path)
     lines = Lines()
     run = ["-aH", "--delete", *words(tmp_path, "local")]
-    assert core_runs.run(monkeypatch, tmp_path, run, lines, events=("json",))[0] == 0
+    assert core_runs.run(monkeypatch, tmp_path, run, lines, events=JSON)[0] == 0
     found = {line["path"]: line for line in lines.of("item")}
     seen = {path: (line["kind"], line["change"], line["reasons"]) for path, line in found.items()}
     assert seen == {
@@ -177,7 +181,7 @@ def test_every_name_survives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wa
         os.close(os.open(os.path.join(source, name), os.O_CREAT | os.O_WRONLY))
     lines = Lines()
     run = ["-ai", *words(tmp_path, way)]
-    assert core_runs.run(monkeypatch, tmp_path, run, lines, events=("json",), on_events=lines.confirmed)[0] == 0
+    assert core_runs.run(monkeypatch, tmp_path, run, lines, events=JSON, on_events=lines.confirmed)[0] == 0
     assert {path_of(line) for line in lines.of("item") if line["kind"] == "file"} == names
     assert {path_of(line) for line in lines.of("done")} == names
 
@@ -187,7 +191,7 @@ def test_a_failed_file_is_not_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     fill(tmp_path)
     (tmp_path / "dst/new/in the way").mkdir(parents=True)
     lines = Lines()
-    assert core_runs.run(monkeypatch, tmp_path, ["-a", *words(tmp_path, "local")], lines, events=("json",))[0] == 23
+    assert core_runs.run(monkeypatch, tmp_path, ["-a", *words(tmp_path, "local")], lines, events=JSON)[0] == 23
     assert "new" not in [line["path"] for line in lines.of("done")]
 
 
@@ -210,7 +214,7 @@ class Pushes:
         lines = Lines()
         argv = ["-rlt", *options.split(), *words(tree, f"push-{peer}")]
         (tree / "shell").write_text(f"#!/bin/sh\nshift\n{Pushes.WEAK} {rest}\n")
-        code, _ = core_runs.run(monkeypatch, tree, argv, lines, events=("json",), on_events=lines.confirmed)
+        code, _ = core_runs.run(monkeypatch, tree, argv, lines, events=JSON, on_events=lines.confirmed)
         return code, lines
 
 
@@ -247,6 +251,29 @@ def test_the_protocol_confirms_files_whose_sources_are_removed(
     assert code == 99
     assert sorted(line["path"] for line in lines.of("done")) == ["a", "good/.c.hidden", "good/b"]
     assert [path.name for path in (tmp_path / "src").rglob("*") if path.is_file()] == ["d"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_values_about_finished_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str) -> None:
+    """The kind ``done`` has the same files as the lines, also those that a push confirms at its end."""
+    fill(tmp_path)
+    lines = Lines()
+    found: list[_core.Done] = []
+
+    def confirmed(events: list[_core._Event]) -> None:
+        found.extend(event[1] for event in events if event[0] == "done")
+        lines.confirmed([event for event in events if event[0] != "done"])
+
+    def pump(transfer: _core.Run) -> None:
+        for batch in transfer:
+            confirmed([event for event in batch if event[0] in ("done", "json")])
+
+    argv = ["-aH", *words(tmp_path, way)]
+    kinds = ("done", "json-done")
+    assert core_runs.run(monkeypatch, tmp_path, argv, pump, events=kinds, on_events=confirmed)[0] == 0
+    assert found
+    assert {done.name for done in found} == {path_of(line) for line in lines.of("done")}
+    assert {done.verified for done in found} == {way != "local"}
 
 
 def test_without_a_subscription_there_are_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

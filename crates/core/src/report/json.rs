@@ -86,11 +86,6 @@ impl Clock {
 }
 
 impl Report {
-    /// Whether lines of JSON are wanted.
-    pub(crate) fn wants_json(&self) -> bool {
-        self.shared.plan.output.events.json
-    }
-
     /// Emit the line of an item: what was decided about an entry.
     pub(crate) fn json_item(&self, item: &Item<'_>) {
         let plan = &self.shared.plan;
@@ -104,26 +99,42 @@ impl Report {
             "itemized",
             &String::from_utf8_lossy(&itemized(item, self.shared.voice.style)),
         );
-        line.number("size", item.length);
-        line.key("mtime");
-        if item.mtime < 0 {
-            line.out.push(b'-');
-        }
-        line.digits(item.mtime.unsigned_abs());
-        line.number("mode", u64::from(item.mode));
-        match item
-            .leader
-            .filter(|leader| !leader.is_empty())
-            .or(item.link_target.as_deref())
-        {
-            Some(target) => line.name("target", target, false),
-            None => line.raw("target", "null"),
-        }
+        line.attributes(item);
         self.shared.events.push_item(line.event());
     }
 
-    /// The line of a file of `size` bytes whose data is complete under its name.
-    pub(super) fn done_line(&self, name: &[u8], size: u64, done: Done) -> Vec<u8> {
+    /// Emit the line of an entry that is only listed.
+    pub(super) fn json_listed(&self, item: &Item<'_>) {
+        let mut line = Line::new("item", self.shared.clock.now());
+        line.word("op", "list");
+        line.name("path", item.name, item.is_dir());
+        line.word("kind", kind(item.mode));
+        line.word("change", "none");
+        line.raw("reasons", "[]");
+        line.word("itemized", "");
+        line.attributes(item);
+        self.push(line.event());
+    }
+
+    /// The events of a file of `size` bytes whose data is complete under its name, of the kinds that the caller wants.
+    pub(super) fn done_events(&self, name: &[u8], size: u64, done: Done, events: &mut Vec<Event>) {
+        let wanted = &self.shared.plan.output.events;
+        if wanted.json_done {
+            events.push(self.json_done(name, size, done));
+        }
+        if wanted.done {
+            events.push(Event::Done(crate::event::Done {
+                name: name.to_vec(),
+                size,
+                literal: done.literal,
+                matched: done.matched,
+                time: done.time,
+                verified: done.verified,
+            }));
+        }
+    }
+
+    fn json_done(&self, name: &[u8], size: u64, done: Done) -> Event {
         let mut line = Line::new("done", self.shared.clock.now());
         line.name("path", name, false);
         line.number("size", size);
@@ -132,12 +143,12 @@ impl Report {
         line.key("seconds");
         line.seconds(done.time.as_millis() as u64);
         line.raw("verified", if done.verified { "true" } else { "false" });
-        line.end()
+        line.event()
     }
 
     /// Whether lines about skipped entries are wanted.
     pub(crate) fn wants_skips(&self) -> bool {
-        self.shared.plan.output.events.skip
+        self.shared.plan.output.events.json_skip
     }
 
     /// Emit the line of an entry that is skipped, if such lines are wanted.
@@ -241,13 +252,9 @@ impl Line {
         line
     }
 
-    fn end(mut self) -> Vec<u8> {
+    fn event(mut self) -> Event {
         self.out.extend_from_slice(b"}\n");
-        self.out
-    }
-
-    fn event(self) -> Event {
-        Event::Json(self.end())
+        Event::Json(self.out)
     }
 
     /// A key, without the value.
@@ -277,6 +284,25 @@ impl Line {
     fn number(&mut self, key: &str, value: u64) {
         self.key(key);
         self.digits(value);
+    }
+
+    /// Size, modification time, mode and target.
+    fn attributes(&mut self, item: &Item<'_>) {
+        self.number("size", item.length);
+        self.key("mtime");
+        if item.mtime < 0 {
+            self.out.push(b'-');
+        }
+        self.digits(item.mtime.unsigned_abs());
+        self.number("mode", u64::from(item.mode));
+        match item
+            .leader
+            .filter(|leader| !leader.is_empty())
+            .or(item.link_target.as_deref())
+        {
+            Some(target) => self.name("target", target, false),
+            None => self.raw("target", "null"),
+        }
     }
 
     fn digits(&mut self, mut value: u64) {

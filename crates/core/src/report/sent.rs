@@ -15,8 +15,8 @@ use crate::event::Event;
 
 /// Most bytes of error texts that are kept. If there are more, no file counts as confirmed.
 const MOST_TEXT: usize = 1 << 20;
-/// Bytes of lines that are returned at once.
-const BATCH: usize = 1 << 18;
+/// Files whose events are returned at once.
+const BATCH: usize = 1000;
 /// Names are compared by so many bytes: a temporary name, which errors may show, has less of a longer name.
 const COMPARED: usize = 200;
 
@@ -132,25 +132,29 @@ impl Report {
 
     /// The data of this file was wrong, or it is sent once more.
     pub(crate) fn forget_sent(&self, ndx: i32) {
-        if self.wants_json() {
+        if self.reports_done() {
             lock(&self.shared.sent).files.remove(&ndx);
         }
     }
 
-    /// The peer has put this file in place: emit its `done`.
+    /// The peer has put this file in place: emit its events.
     pub(crate) fn confirm_sent(&self, ndx: i32) {
-        if !self.wants_json() {
+        if !self.reports_done() {
             return;
         }
         let file = lock(&self.shared.sent).files.remove(&ndx);
         if let Some(file) = file {
-            self.push(Event::Json(self.done_line(&file.name, file.size, file.done)));
+            let mut events = Vec::new();
+            self.done_events(&file.name, file.size, file.done, &mut events);
+            for event in events {
+                self.push(event);
+            }
         }
     }
 
     /// Keep an error text of the peer until the end of the run.
     pub(super) fn keep_complaint(&self, text: &[u8]) {
-        if self.wants_json() {
+        if self.reports_done() {
             let texts = &mut lock(&self.shared.sent).texts;
             if texts.len() <= MOST_TEXT {
                 texts.extend_from_slice(text);
@@ -159,20 +163,24 @@ impl Report {
         }
     }
 
-    /// After a push that went to its end: the next lines `done`, for the files that are in place at the other end; empty
-    /// after the last of them.
+    /// After a push that went to its end: the next events about finished files, for those that are in place at the other
+    /// end; empty after the last of them.
     ///
     /// `succeeded`: the peer ended with status 0. If not, `words` is what it wrote to its standard error, as far as that
     /// was read: without it no file is known to be in place.
-    pub fn next_confirmed(&self, succeeded: bool, words: Option<&[u8]>) -> Vec<u8> {
+    pub fn next_confirmed(&self, succeeded: bool, words: Option<&[u8]>) -> Vec<Event> {
         let mut sent = lock(&self.shared.sent);
         sent.judge(succeeded, words);
-        let mut lines = Vec::new();
-        while lines.len() < BATCH {
+        let mut events = Vec::new();
+        for _ in 0..BATCH {
             let Some((_, file)) = sent.files.pop_first() else { break };
-            lines.extend(self.done_line(&file.name, file.size, file.done));
+            self.done_events(&file.name, file.size, file.done, &mut events);
         }
-        lines
+        events
+    }
+
+    fn reports_done(&self) -> bool {
+        self.shared.plan.output.events.wants_done()
     }
 }
 

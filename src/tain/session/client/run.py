@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tain.errors import RemoteShellError, SocketError, StartupError, StreamError, TainError
+import os
+
+from tain.errors import FileError, RemoteShellError, SocketError, StartupError, StreamError, TainError
 from tain.report import output, stats
 from tain.session import agreement, handshake, rules
 from tain.session.environment import charset, thousands
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 KILLED = 16
 #: Exit codes that mean that the stream is broken, whatever error carries them.
 _BROKEN = (2, 12)
+#: Kinds of events about files that are in place.
+_DONE = frozenset(("done", "json-done"))
 #: Most bytes of a remote shell's standard error that are kept to find the files that failed.
 _WORDS = 1 << 18
 
@@ -88,12 +92,31 @@ class Run:
             files_from_data=request.files_from,
             extra=self.extra_fields(),
         )
-        return _core.Plan(**fields)
+        if request.changes_to is None:
+            return _core.Plan(**fields)
+        fd = self.create(request.changes_to)
+        try:
+            fields["changes_handle"] = fd
+            return _core.Plan(**fields)
+        finally:
+            # The plan has a duplicate.
+            os.close(fd)
+
+    def create(self, path: bytes) -> int:
+        """A descriptor of a new or emptied file. Errors: `FileError`."""
+        try:
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            from tain.escape import printable
+            from tain.system import system_text
+
+            text = f"failed to open {printable(path)}: {system_text(error)}"
+            raise FileError(f"rsync: [{self.request.role}] {text}") from error
 
     def extra_fields(self) -> _core.PlanFields | None:
         """Fields that do not follow from the options of rsync."""
         request = self.request
-        fields = request.fields.copy()
+        fields: _core.PlanFields = {}
         if request.judge is not None and request.judge.counts:
             fields["events"] = {*request.events, "deletions"}
             # A guard judges what the user has, not what interrupted runs have left.
@@ -133,7 +156,7 @@ class Run:
             out.error(summary.error.encode("utf-8", "surrogateescape") + b"\n")
         if not whole:
             code = max(code, self.child_status(whole=False))
-        elif self.job.am_sender and not self.local and "json" in self.request.events:
+        elif self.job.am_sender and not self.local and not _DONE.isdisjoint(self.request.events):
             self.confirm(transfer)
         if not self.job.am_sender:
             self.trace_wait("RECV", 1, "client_run2")
@@ -191,7 +214,7 @@ class Run:
         return 0
 
     def confirm(self, transfer: _core.Run) -> None:
-        """Deliver the lines ``done`` of a push that has gone to its end: now it is known which files are in place."""
+        """Deliver the events ``done`` of a push that has gone to its end: now it is known which files are in place."""
 
     def trace_wait(self, word: str, level: int, name: str) -> None:
         """The line before the wait for a child."""
@@ -244,7 +267,7 @@ class StreamRun(Run):
     def on_stderr(self) -> Callable[[bytes], None] | None:
         """Receives what a remote shell writes to its standard error; None: it keeps our standard error."""
         take, fd = self.env.shell_stderr, self.env.stderr
-        if not self.job.am_sender or "json" not in self.request.events:
+        if not self.job.am_sender or _DONE.isdisjoint(self.request.events):
             return take
         from tain.transport import shell
 
@@ -268,9 +291,9 @@ class StreamRun(Run):
         # Without a pipe for its standard error nothing was read.
         heard = child is not None and child.read_stderr is not None and self.words is not None
         words = bytes(self.words or b"") if heard else None
-        while lines := transfer.next_confirmed(succeeded, words):
+        while events := transfer.next_confirmed(succeeded, words):
             if self.request.on_events is not None:
-                self.request.on_events([("json", lines)])
+                self.request.on_events(events)
 
     def trace_wait(self, word: str, level: int, name: str) -> None:
         if self.child is not None:
