@@ -105,8 +105,10 @@ class Skipped(Record):
     name: bytes
     """Relative to the transfer."""
     why: str
-    """``uptodate``, ``newer``, ``exists``, ``size``, ``excluded``, ``unsafe-link``, ``nonregular`` or ``not-empty``.
-    Words may be added."""
+    """``uptodate``, ``newer``, ``exists``, ``missing``, ``size``, ``excluded``, ``unsafe-link``, ``nonregular`` or
+    ``not-empty``. Words may be added."""
+    rule: bytes | None = None
+    """The rule that excludes it."""
 
 
 class Message(Record):
@@ -179,12 +181,6 @@ class Summary(Record):
 
     statistics: Statistics
     """As in `Result.statistics`."""
-    new: int = 0
-    """Entries that were created."""
-    updated: int = 0
-    """Files whose data was transferred, and that existed before."""
-    deleted: int = 0
-    """Entries that were deleted."""
     problems: int = 0
     """How many `Problem` events there were."""
     causes: tuple[tuple[Cause, int, tuple[bytes, ...]], ...] = ()

@@ -86,6 +86,12 @@ class Statistics(Record):
     """Entries that the destination did not have."""
     deleted: Mapping[str, int]
     """Entries that were deleted there."""
+    updated: int
+    """Entries that existed there and got other contents: data, a link's target, another device."""
+    attributes: int
+    """Entries of which only attributes changed."""
+    unchanged: int
+    """Entries of the list that were up to date, were skipped, or failed."""
     transferred: int
     """Regular files whose data was transferred."""
     total_size: int

@@ -86,7 +86,8 @@ OTHERS = {
     "-a --json-seconds=0 src/ dst/": 1, "-a --json-file=no/such src/ dst/": 1, "a: b: c": 1, "-a": 1,
     "-a -e ./nosuch src/ h:dst/": 14, "-a -e ./denied src/ h:dst/": 255, "rsync://127.0.0.1:1/m/ dst/": 10,
     "URL/nothing/ dst/": 23, "-a --explain src/ dst/": 0, "-a --guard --delete empty/ dst/": 25,
-    "-a --bar --summary src/ dst/": 0, "-a --preflight --delete src/ dst/": 0,
+    "-a --json-events=+skip --exclude=*2 src/ dst/": 0, "-a --bar --summary src/ dst/": 0,
+    "-a --preflight --delete src/ dst/": 0,
 }  # fmt: skip
 
 

@@ -62,7 +62,9 @@ class Delivery:
     @property
     def core_kinds(self) -> frozenset[str]:
         """What the core must emit for them."""
-        return frozenset(("item", "done") if self.level >= LEVELS["item"] else ())
+        if self.level < LEVELS["item"]:
+            return frozenset()
+        return frozenset(("item", "done", "skip") if self.level >= LEVELS["skip"] else ("item", "done"))
 
     def attach(self, out: Output) -> None:
         """The output is that of the transfer."""
@@ -135,9 +137,9 @@ class Collected(Output):
 
 
 class Surroundings(Environment):
-    """An environment that remembers a cancel until there is a transfer to cancel."""
+    """An environment that remembers a cancel and a bandwidth limit until there is a transfer."""
 
-    __slots__ = ("_cancelled", "_transfer")
+    __slots__ = ("_bwlimit", "_cancelled", "_transfer")
 
     @property
     def transfer(self) -> Cancellable | None:
@@ -148,6 +150,9 @@ class Surroundings(Environment):
         self._transfer = value
         if not hasattr(self, "_cancelled"):
             self._cancelled = False
+            self._bwlimit: int | None = None
+        if value is not None and self._bwlimit is not None:
+            value.set_bwlimit(self._bwlimit)
         if value is not None and self._cancelled:
             value.cancel()
 
@@ -161,3 +166,10 @@ class Surroundings(Environment):
         transfer = self._transfer
         if transfer is not None:
             transfer.cancel()
+
+    def set_bwlimit(self, bytes_per_second: int) -> None:
+        """Limit the transfer, or the one that begins later."""
+        self._bwlimit = bytes_per_second
+        transfer = self._transfer
+        if transfer is not None:
+            transfer.set_bwlimit(bytes_per_second)

@@ -176,6 +176,26 @@ TYPES: dict[str, Type] = {
             Field("size", "integer?", "Bytes; null where nobody has looked."),
         ),
     ),
+    "skip": Type(
+        "An entry is left as it is.",
+        (
+            Field("path", "name", "Relative to the transfer's root; a directory ends with `/`."),
+            Field(
+                "why", "word", "`exists`: `--ignore-existing`. `missing`: `--existing`. `size`: `--max-size`, "
+                "`--min-size`. `not-empty`: a directory that would be deleted.",
+                ("uptodate", "newer", "exists", "missing", "size", "excluded", "unsafe-link", "nonregular",
+                 "not-empty"),
+            ),
+            Field(
+                "rule", "object?", "The rule that excludes it; null for any other reason.",
+                fields=(
+                    Field("text", "name", "The rule as it was given."),
+                    Field("file", "name?", "The file that it stands in; null for the command line."),
+                    Field("line", "integer?", "The line of that file."),
+                ),
+            ),
+        ),
+    ),
     "message": Type(
         "A line that rsync would print and that no other event describes.",
         (
@@ -255,8 +275,10 @@ TYPES: dict[str, Type] = {
             Field("speedup", "number", "Size of all files, divided by the bytes sent and received; 0 without any."),
             Field("seconds", "number", "Duration of the transfer."),
             Field("new", "integer", "Entries that were created."),
-            Field("updated", "integer", "Files whose data was transferred, and that existed before."),
+            Field("updated", "integer", "Entries that existed, and whose data, target or type changed."),
+            Field("attributes", "integer", "Entries of which only attributes changed."),
             Field("deleted", "integer", "Entries that were deleted."),
+            Field("unchanged", "integer", "Entries that were as they should be."),
             Field("failed", "integer", "The `error` events of the run."),
             Field(
                 "causes", "objects", "Why files failed, the most frequent cause first.",

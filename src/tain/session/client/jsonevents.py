@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tain.session.environment import Environment
 
 #: The types that the core writes.
-_FROM_CORE = {"item": "json-item", "done": "json-done", "delete": "json-delete"}
+_FROM_CORE = {"item": "json-item", "done": "json-done", "delete": "json-delete", "skip": "json-skip"}
 #: `Progress.phase` in the words of the contract. Waiting is no phase of its own.
 _PHASES = {"check": "copy", "tidy": "delete"}
 #: Seconds between two lines of progress.
@@ -226,9 +226,8 @@ class JsonEvents:
             put_names(row, "paths", paths)
             causes.append(row)
         return fields | {
-            "new": event.new,
-            "updated": event.updated,
-            "deleted": event.deleted,
+            "new": sum(figures.created.values()),
+            "deleted": sum(figures.deleted.values()),
             "failed": event.problems,
             "causes": causes,
         }

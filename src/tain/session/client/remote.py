@@ -27,7 +27,7 @@ def spawn(run: StreamRun, words: list[bytes], *, daemon: bool = False) -> None:
     if run.env.transport is not None:
         run.trace.charset(charset(environ))
         server = split_shell(options.rsync_path)
-        run.child = run.env.transport.start([*server, *words], environ, run.env)
+        run.child = run.env.transport.start([*server, *words], environ, run.on_stderr())
         return
     argv = arguments.shell_command(options, job.host, job.user, words, daemon=daemon)
     run.show_command(argv)
@@ -35,7 +35,7 @@ def spawn(run: StreamRun, words: list[bytes], *, daemon: bool = False) -> None:
     run.trace.charset(charset(environ))
     port = (job.port or options.port) if daemon else None
     run.child = shell.spawn(
-        argv, shell.child_environment(environ, port=port), role=run.request.role, on_stderr=run.env.shell_stderr
+        argv, shell.child_environment(environ, port=port), role=run.request.role, on_stderr=run.on_stderr()
     )
 
 

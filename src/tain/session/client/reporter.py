@@ -22,6 +22,7 @@ from tain.events import (
     Planned,
     Progress,
     Scan,
+    Skipped,
     Start,
     Summary,
 )
@@ -189,6 +190,8 @@ class Reporter:
                     self._emit(Deleted(name=item.name, mode=item.mode))
                 else:
                     self._emit(item)
+            elif event[0] == "skip":
+                self._emit(Skipped(name=event[1].name, why=event[1].why, rule=event[1].rule))
             elif event[0] == "done":
                 done = event[1]
                 self._emit(Done(**{name: getattr(done, name) for name in Done._names}))
@@ -299,9 +302,6 @@ class Reporter:
     def _summary(self, summary: _core.Summary) -> Summary:
         return Summary(
             statistics=statistics_of(summary),
-            new=sum(summary.created.values()),
-            updated=max(summary.transferred - summary.created["reg"], 0),
-            deleted=sum(summary.deleted.values()),
             problems=len(self.problems),
             causes=self._sorted(),
         )

@@ -63,6 +63,10 @@ class Request:
         self.env = env
         self.out = open_output(options, env, out)
         self.events = events
+        #: Chooses among names of the sources of this side.
+        self.select: Callable[[list[_core._Candidate]], list[bool]] | None = None
+        #: The file that receives the directories in which the run changes something.
+        self.changes_to: bytes | None = None
         self.on_events = on_events
         self.trace = Trace(self.out, options.debug)
         #: Sources and destination; until `locate`, only a guess of the direction.

@@ -102,6 +102,14 @@ class Client:
         """Sources and destination."""
         return self._request.job
 
+    def select(self, choose: Callable[[list[_core._Candidate]], list[bool]]) -> None:
+        """Let *choose* choose among the names of sources on this side."""
+        self._request.select = choose
+
+    def write_changes(self, path: bytes) -> None:
+        """Write the directories in which the run changes something to this file, each with a NUL."""
+        self._request.changes_to = path
+
     @property
     def direction(self) -> str:
         """``push``, ``pull`` or ``local``."""
