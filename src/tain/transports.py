@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Protocol, TypeAlias
 
-    from tain.session.environment import Environment
-
     class HasFileno(Protocol):
         """A file, a socket, or another object with a descriptor."""
 
@@ -89,15 +87,18 @@ class Starter:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def start(self, command: Sequence[bytes], environ: Mapping[bytes, bytes], env: Environment) -> Child:
-        """Connect. The child that is returned owns duplicates of the descriptors."""
+    def start(
+        self, command: Sequence[bytes], environ: Mapping[bytes, bytes], on_stderr: Callable[[bytes], None] | None
+    ) -> Child:
+        """Connect. The child that is returned owns duplicates of the descriptors. *on_stderr* receives what the other
+        end writes to its standard error."""
         found = self._transport.connect(command, environ)
         if isinstance(found, Pump):
             return _pumped(found)
         own = _taken if isinstance(found, _Owned) else _duplicate
         child = Connected(own(found.read), own(found.write), found.wait)
         if found.stderr is not None:
-            take = env.shell_stderr or (lambda _data: None)
+            take = on_stderr or (lambda _data: None)
             child.read_stderr = forward(own(found.stderr), take)
         return child
 
@@ -116,6 +117,7 @@ class Connected(Child):
     def __init__(self, read_fd: int, write_fd: int, wait: Callable[[], int] | None) -> None:
         super().__init__(0, read_fd, write_fd)
         self._wait = wait
+        self.has_status = wait is not None
         self._ended: int | None = None if wait is not None else 0
 
     def wait(self, seconds: float | None = None) -> int | None:

@@ -35,6 +35,7 @@ def env(home: Path, **more: str) -> dict[str, str]:
 def tree(home: Path, *, files: int = 60, size: int = 100_000) -> None:
     (home / "s/a").mkdir(parents=True)
     (home / "d").mkdir()
+    os.utime(home / "d", (1, 1))
     for number in range(files):
         (home / f"s/a/{number:03}").write_bytes(os.urandom(size))
     (home / "rsh").write_text(SHELL)
@@ -160,7 +161,7 @@ def test_no_escape_sequence_without_a_terminal(tmp_path: Path) -> None:
         assert re.fullmatch(
             r"tain: [\d.]+% of (<=)?[\d.]+ [kM]B, \d+ files?(, [\d.]+ [kM]B/s)?(, (<=)?\d+:\d\d left)?", line
         ), line
-    assert done.startswith("done  60 files, 6.00 MB in ") and numbers.strip() == "61 new  1 in place before"
+    assert done.startswith("done  60 files, 6.00 MB in ") and numbers.strip() == "61 new  1 attributes only"
 
 
 def test_a_dumb_terminal_gets_plain_lines(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Run:
         (home / "d").mkdir()
         for number in range(10):
             (home / f"s/a/{number}").write_text("x" * 1000)
+        os.utime(home / "d", (1, 1))
         (home / "rsh").write_text(SHELL)
         (home / "rsh").chmod(0o755)
 
@@ -69,11 +70,12 @@ def run() -> Iterator[Run]:
 
 def test_a_first_run_and_a_second_one(run: Run) -> None:
     (run.home / "d/old").write_text("")
+    os.utime(run.home / "d", (1, 1))
     assert run("-a", "--delete", "--summary", "s/", "d/") == (
-        0, "done  10 files, 10.0 kB in 0:00\n      11 new  1 deleted  1 in place before\n"
+        0, "done  10 files, 10.0 kB in 0:00\n      11 new  1 attributes only  1 deleted\n"
     )  # fmt: skip
     assert run("-a", "--delete", "--summary", "s/", "d/") == (
-        0, "done  nothing to copy: 12 entries, 10.0 kB, all as they should be (0:00)\n"
+        0, "done  nothing to do: 12 entries, 10.0 kB, all as they should be (0:00)\n"
     )  # fmt: skip
 
 
@@ -105,7 +107,7 @@ def test_unreadable_files_are_grouped(run: Run) -> None:
         "INCOMPLETE (code 23): 3 of 12 entries failed, all else is right\n"
         f"      permission denied (13)  3  reading, here  {run.home}/s/a/1  {run.home}/s/a/2\n"
         "      10 files, 10.0 kB in 0:00\n"
-        "      11 new  1 in place before\n"
+        "      11 new  1 attributes only\n"
     )
 
 

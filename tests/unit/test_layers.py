@@ -16,8 +16,8 @@ SOURCE = Path(__file__).parents[2] / "src"
 #: From the ground up; a room imports from rooms that stand before it, and from itself.
 ORDER = [
     "_core", "release", "records", "problems", "plans", "errors", "digits", "escape", "system", "options", "report",
-    "transport", "diagnosis", "session", "daemon", "cli", "keyword_fields", "keywords", "results",
-    "events", "transports", "api", "__main__",
+    "transport", "diagnosis", "results", "events", "session", "daemon", "cli", "keyword_fields", "keywords",
+    "transports", "api", "__main__",
 ]  # fmt: skip
 #: Rooms beside each other: neither knows the other.
 APART = {

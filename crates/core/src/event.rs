@@ -21,8 +21,13 @@ pub enum Event {
     Json(Vec<u8>),
     /// One item; only for a caller that subscribed to items.
     Item(Item),
+    /// Names of the sources, for [`crate::report::Report::answer_selection`]. The run waits for the caller's choice. Only
+    /// for a caller that subscribed to selections.
+    Select(Vec<Candidate>),
     /// A file whose data is complete under its name; only for a caller that subscribed to them.
     Done(Done),
+    /// An entry that is left as it is; only for a caller that subscribed to them.
+    Skipped(Skipped),
     /// The deletions that the run is about to make. The run waits for the caller's decision. Only for a caller that
     /// subscribed to deletions.
     Deletions(Deletions),
@@ -38,12 +43,18 @@ pub struct Subscription {
     pub item: bool,
     /// [`Event::Done`].
     pub done: bool,
+    /// [`Event::Skipped`].
+    pub skip: bool,
     /// [`Event::Json`] for what is decided about entries, and for entries that are only listed.
     pub json_item: bool,
     /// [`Event::Json`] for files whose data is complete.
     pub json_done: bool,
     /// [`Event::Json`] for deletions.
     pub json_delete: bool,
+    /// [`Event::Json`] for entries that are skipped.
+    pub json_skip: bool,
+    /// [`Event::Select`].
+    pub select: bool,
     /// [`Event::Entry`] instead of [`Event::Stdout`].
     pub entry: bool,
     /// [`Event::Deletions`].
@@ -60,10 +71,13 @@ impl Subscription {
             match name.as_str() {
                 "item" => wanted.item = true,
                 "done" => wanted.done = true,
+                "skip" => wanted.skip = true,
                 "json-item" => wanted.json_item = true,
                 "json-done" => wanted.json_done = true,
                 "json-delete" => wanted.json_delete = true,
                 "entry" => wanted.entry = true,
+                "json-skip" => wanted.json_skip = true,
+                "select" => wanted.select = true,
                 "deletions" => wanted.deletions = true,
                 "planned" => wanted.planned = true,
                 _ => return None,
@@ -97,6 +111,27 @@ pub struct Item {
     pub target: Option<Vec<u8>>,
 }
 
+/// A name of the sources, with the status that its entry would have. A refused directory hides what is below.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Candidate {
+    /// The path in the transfer.
+    pub path: Vec<u8>,
+    /// Size in bytes.
+    pub size: u64,
+    /// Seconds since 1970.
+    pub mtime: i64,
+    /// Nanoseconds of that second.
+    pub mtime_nsec: u32,
+    /// Type and permissions, as in `stat`.
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// The target of a symbolic link.
+    pub target: Option<Vec<u8>>,
+}
+
 /// A file whose data is complete under its name. Sizes are bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Done {
@@ -112,6 +147,17 @@ pub struct Done {
     pub time: std::time::Duration,
     /// This side has compared the sum of the whole file.
     pub verified: bool,
+}
+
+/// An entry that is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Skipped {
+    /// The path in the transfer.
+    pub name: Vec<u8>,
+    /// The reason: the word of the lines of JSON.
+    pub why: &'static str,
+    /// The rule that excludes it.
+    pub rule: Option<Vec<u8>>,
 }
 
 /// Deletions that were collected and not made. Those that make room for an entry of another type are not among them.
@@ -211,6 +257,13 @@ pub struct Summary {
     pub created: Counts,
     /// Deleted entries.
     pub deleted: Counts,
+    /// Entries that existed before and got other contents: data, a link's target, another device.
+    pub updated: u64,
+    /// Entries of which only attributes changed.
+    pub attributes: u64,
+    /// Entries of the list that no item was about: they were up to date, were skipped, or failed. Complete at the end of
+    /// the run.
+    pub unchanged: u64,
     /// Regular files transferred.
     pub transferred: u64,
     /// Bytes of all files in the list.

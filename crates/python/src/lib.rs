@@ -22,7 +22,7 @@ use tain_core::roles::{local, remote};
 use figures::Figures;
 use link::Link;
 use plan::Plan;
-use run::{Deletions, Done, Item, Planned, Run, Summary};
+use run::{Deletions, Done, Item, Planned, Run, Skipped, Summary};
 
 /// Start `work` on a thread. `sender`: this side begins as the sender.
 fn start(
@@ -84,6 +84,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     m.add_class::<Deletions>()?;
     m.add_class::<Done>()?;
+    m.add_class::<Skipped>()?;
     m.add_class::<Planned>()?;
     m.add_class::<Figures>()?;
     m.add_class::<Link>()?;

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from tain.api.command import run
     from tain.api.daemon import Daemon
     from tain.api.deltas import checksum, delta, patch, patch_file, signature
-    from tain.api.listing import Entry, Module, list, list_async, modules
+    from tain.api.entry import Entry
+    from tain.api.listing import Module, list, list_async, modules
     from tain.api.presets import BACKUP, MIRROR, MOVE, PUBLISH, retry, snapshot
     from tain.api.transfer import Transfer, sync, sync_async
     from tain.keywords import Options
@@ -27,8 +28,9 @@ __all__ = [
 _FILES = {
     "run": "api.command",
     "Daemon": "api.daemon",
+    "Entry": "api.entry",
     **dict.fromkeys(("checksum", "delta", "patch", "patch_file", "signature"), "api.deltas"),
-    **dict.fromkeys(("Entry", "Module", "list", "list_async", "modules"), "api.listing"),
+    **dict.fromkeys(("Module", "list", "list_async", "modules"), "api.listing"),
     **dict.fromkeys(("BACKUP", "MIRROR", "MOVE", "PUBLISH", "retry", "snapshot"), "api.presets"),
     **dict.fromkeys(("Transfer", "sync", "sync_async"), "api.transfer"),
     "Options": "keywords",

@@ -191,19 +191,18 @@ class _Block:
     def _done(self, summary: Summary) -> list[str]:
         """What the run did, in one or two lines."""
         new, deleted = sum(summary.created.values()), sum(summary.deleted.values())
-        updated = max(summary.transferred - summary.created.get("reg", 0), 0)
-        entries = sum(summary.files.values())
-        if not (new or deleted or summary.transferred or self.code):
-            entries_text = counted(entries, "entry", "entries")
+        if not (new or summary.updated or summary.attributes or deleted or self.code):
+            entries_text = counted(sum(summary.files.values()), "entry", "entries")
             total = self._size(summary.total_size)
-            return [f"nothing to copy: {entries_text}, {total}, all as they should be ({duration(self.seconds)})"]
+            return [f"nothing to do: {entries_text}, {total}, all as they should be ({duration(self.seconds)})"]
         files = counted(summary.transferred, "file", "files")
         first = f"{files}, {self._size(summary.transferred_size)} in {duration(self.seconds)}{self._travelled(summary)}"
         numbers = (
             (new, "new"),
-            (updated, "updated"),
+            (summary.updated, "updated"),
+            (summary.attributes, "attributes only"),
             (deleted, "deleted"),
-            (max(entries - new - updated, 0), "in place before"),
+            (summary.unchanged, "unchanged"),
         )
         second = "  ".join(f"{count(number)} {word}" for number, word in numbers if number)
         return [first, second] if second else [first]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
+#: Entries that a sender lists ahead where a total is wanted: some 60 bytes each, so up to 30 MB.
+LOOK_AHEAD = 500_000
 #: The rate is that of this many seconds; a sample counts half after `_HALF_LIFE` seconds.
 _WINDOW = 15.0
 _HALF_LIFE = 5.0

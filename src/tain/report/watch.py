@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from tain.report.output import TICK
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +54,7 @@ def watch(
     """
     screen: Screen | None = None
     start = clock()
+    due = start + TICK
 
     def erase() -> None:
         if screen is not None:
@@ -66,6 +69,9 @@ def watch(
                 erase()
                 out.write_shell()
             now = clock()
+            if out.tick is not None and now >= due:
+                due = now + TICK
+                out.tick()
             if screen is None:
                 if now - start < first:
                     continue

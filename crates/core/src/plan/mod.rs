@@ -260,6 +260,8 @@ plan! {
         /// Takes the names of planned deletions, for a caller that judges them: each with a NUL, of directories with a
         /// slash before it.
         deletion_names_handle: Option<Handle> = None,
+        /// Judged deletions do not count what earlier runs left: temporary files of listed names, and partial-dirs.
+        exclude_leftovers: bool = false,
         remove_source_files: bool = false,
         /// `--remove-sent-files`: only what was transferred.
         remove_sent_files: bool = false,
@@ -292,6 +294,8 @@ plan! {
         charset: Charset = Charset::Utf8,
         /// Milliseconds from the start of the program to the start of this run, for the times in lines of JSON.
         elapsed_ms: u64 = 0,
+        /// Takes the names of the directories in which the run changes something, each with a NUL.
+        changes_handle: Option<Handle> = None,
         /// The structured events that the caller asked for.
         events: Subscription = Subscription::default(),
     },

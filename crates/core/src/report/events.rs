@@ -77,7 +77,9 @@ impl Events {
         let was_empty = queue.events.is_empty();
         queue.bytes += match &event {
             Event::Stdout(b) | Event::Entry(b) | Event::Stderr(b) | Event::Log(b) | Event::Json(b) => b.len(),
-            Event::Item(_) | Event::Done(_) | Event::Deletions(_) | Event::Planned(_) => 64,
+            Event::Item(_) | Event::Done(_) | Event::Skipped(_) => 64,
+            // A role waits for the answer, so the batch is worth waking the caller for.
+            Event::Select(_) | Event::Deletions(_) | Event::Planned(_) => BATCH,
         };
         match (event, queue.events.last_mut()) {
             (Event::Stdout(new), Some(Event::Stdout(old)))
@@ -191,9 +193,9 @@ impl Events {
         }
     }
 
-    /// Emit an item's line, or hold it.
+    /// Emit an item's line, or hold it. Lines of JSON do not wait: their stream has the order in which things happen.
     pub(super) fn push_item(&self, event: Event) {
-        if self.is_holding() {
+        if self.is_holding() && !matches!(event, Event::Json(_)) {
             lock(&self.held).0.push(event);
         } else {
             self.push(event);

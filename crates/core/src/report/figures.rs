@@ -72,6 +72,12 @@ pub struct Figures {
     pub wire_bytes: u64,
     /// Files whose data is complete.
     pub files: u64,
+    /// Entries that the destination did not have.
+    pub created: u64,
+    /// Entries that existed before and got other contents.
+    pub updated: u64,
+    /// Entries of which only attributes changed.
+    pub attributes: u64,
     /// Deletions at the destination.
     pub deleted: u64,
     /// Errors that make the exit code 23.
@@ -258,8 +264,13 @@ impl Live {
     }
 
     /// Count the bytes of this connection.
-    pub(crate) fn set_link(&self, link: Control) {
+    pub(super) fn set_link(&self, link: Control) {
         *lock(&self.link) = Some(link);
+    }
+
+    /// The connection, if there is one.
+    pub(super) fn link(&self) -> Option<Control> {
+        lock(&self.link).clone()
     }
 
     /// A copy of all figures.
@@ -294,6 +305,7 @@ impl Live {
             offset: self.moved.offset.get(),
             directory: lock(&self.directory).clone(),
             phase,
+            ..Figures::default()
         }
     }
 }
@@ -313,7 +325,13 @@ impl Report {
 
     /// A copy of the live figures.
     pub fn figures(&self) -> Figures {
-        self.shared.live.snapshot(self.shared.outcome.xfer_errors())
+        let (created, updated, attributes) = self.stats(|s| (s.created.total(), s.updated, s.attributes));
+        Figures {
+            created,
+            updated,
+            attributes,
+            ..self.shared.live.snapshot(self.shared.outcome.xfer_errors())
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Roles run in several threads; a [`Report`] is a cheap handle that all of them share. The caller takes its
 //! events in batches.
 
+mod changes;
 pub mod debug;
 mod escape;
 mod events;
@@ -13,10 +14,12 @@ mod items;
 pub mod json;
 pub mod number;
 mod outcome;
+mod pace;
 pub mod progress;
 mod question;
 pub mod say;
 mod screen;
+mod sent;
 mod sequence;
 mod tally;
 mod voice;
@@ -87,8 +90,11 @@ struct Shared {
     tally: Tally,
     live: figures::Live,
     question: question::Question,
+    sent: Mutex<sent::Sent>,
     clock: json::Clock,
     outcome: Outcome,
+    changes: changes::Changes,
+    pace: pace::Pace,
     voice: Voice,
     screen: Screen,
     /// Carries a server's messages to its client.
@@ -132,8 +138,11 @@ impl Report {
             tally: Tally::default(),
             live,
             question: question::Question::default(),
+            sent: Mutex::default(),
             clock: json::Clock::new(&plan),
             outcome: Outcome::default(),
+            changes: changes::Changes::new(&plan),
+            pace: pace::Pace::new(&plan),
             voice: Voice::new(Arc::clone(&plan), sender),
             screen: Screen::new(&plan),
             writer: Mutex::new(None),
@@ -298,7 +307,9 @@ impl Report {
     /// order (spec: transfer 15).
     pub fn hold_items(&self) {
         let plan = &self.shared.plan;
-        if plan.output.progress == 0 && !plan.output.quiet {
+        // Events alone have their order among themselves.
+        let lines = self.shared.voice.out_format.is_some() || plan.output.logging;
+        if lines && plan.output.progress == 0 && !plan.output.quiet {
             self.shared.events.hold();
         }
     }
@@ -485,6 +496,9 @@ impl Report {
             }
             _ => Level::Error,
         };
+        if matches!(level, Level::Error | Level::ErrorXfer) {
+            self.keep_complaint(text);
+        }
         if self.shared.plan.place.is_server() && self.shared.plan.output.stderr_mode != StderrMode::All {
             // A server can show a client's text only in its log.
             if self.shared.plan.output.logging {

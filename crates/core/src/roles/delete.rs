@@ -3,6 +3,7 @@
 mod names;
 mod planned;
 
+use std::collections::HashSet;
 use std::io;
 
 use rustix::io::Errno;
@@ -14,6 +15,7 @@ use crate::error::{IoErrorExt as _, Result};
 use crate::flist::Segment;
 use crate::plan::DeleteWhen;
 use crate::report::debug::debug;
+use crate::report::json::Skip;
 use crate::report::say::text;
 use crate::report::{sys_line, Level};
 use crate::roles::text::messages;
@@ -46,6 +48,8 @@ pub(crate) struct Deleter {
     listing_error: IoErrors,
     /// Names found during the run and removed at its end (`--delete-delay`), or when the caller has judged them.
     delayed: Vec<Name>,
+    /// Those among them that earlier runs left and that do not count.
+    leftovers: HashSet<Vec<u8>>,
     /// Entries of the directories that were looked at.
     seen: u64,
     /// Counts what would be removed, when this is an estimate.
@@ -63,6 +67,7 @@ impl Deleter {
             flags: 2,
             listing_error: IoErrors::NONE,
             delayed: Vec::new(),
+            leftovers: HashSet::new(),
             seen: 0,
             estimate: None,
         }
@@ -184,6 +189,9 @@ impl Deleter {
         }
         sort_for_removal(&mut found, plan.agreed.protocol);
         for (path, kind) in found {
+            if self.is_judged() && self.is_leftover(&path, kind, segment) {
+                self.leftovers.insert(path.clone());
+            }
             if delay || self.is_judged() {
                 self.delayed.push((path, kind));
             } else {
@@ -407,6 +415,7 @@ impl Deleter {
     }
 
     fn report_non_empty(&self, rel: &[u8]) {
+        self.dest.report.skipped(rel, true, Skip::NotEmpty);
         self.dest.report.info(messages::non_empty(rel));
     }
 
@@ -422,7 +431,8 @@ impl Deleter {
     fn shown(&self, rel: &[u8], kind: FileKind) -> (u32, u64) {
         let report = &self.dest.report;
         let shows_mode = report.shows_deleted_mode();
-        if !shows_mode && !(kind == FileKind::File && self.dest.plan.output.events.item) {
+        let events = &self.dest.plan.output.events;
+        if !shows_mode && !(kind == FileKind::File && (events.item || events.json_delete)) {
             return (kind.mode(), 0);
         }
         self.dest.root.lstat(rel).map_or((kind.mode(), 0), |stat| {

@@ -53,8 +53,11 @@ pub fn enumerate(plan: &Arc<Plan>, report: &Report) -> Summary {
 pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summary {
     report.no_more_files();
     report.release();
+    report.end_changes();
     report.progress_close();
     let mut summary = report.summary();
+    let changed = summary.created.total() + summary.updated + summary.attributes;
+    summary.unchanged = summary.files.total().saturating_sub(changed);
     summary.seconds = started.elapsed().as_secs_f64();
     summary.role = report.role();
     match result {

@@ -93,6 +93,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
         }
         Tag::Success if removes => {
             if let Some(ndx) = message.value() {
+                report.confirm_sent(ndx);
                 arrived.lock().unwrap_or_else(PoisonError::into_inner).push(ndx);
             }
         }
@@ -461,12 +462,13 @@ impl Sender {
         let first = self.undecided.reach(live, ndx, item.wants_data());
         if item.wants_data() {
             live.begin_file(&at.name(), entry.len, first);
+            self.report.forget_sent(ndx);
             let sent = self.transfer(&item, at, &values)?;
             self.report.live().end_file(sent && first);
             return Ok(());
         }
         let name = at.given_name();
-        items::count(&self.report, entry.mode, item.iflags);
+        items::count(&self.report, entry.mode, item.iflags, item.xname.as_deref());
         self.report_item(&item, at, &name, Figures::default(), Part::All);
         self.look_ahead()?;
         item.put(&mut self.ndx_out, &mut self.out, self.plan.agreed.protocol, None)?;

@@ -64,6 +64,8 @@ pub(super) struct Shared {
     keep_alive: AtomicBool,
     client: AtomicBool,
     pub(super) bwlimit: AtomicU64,
+    /// Bytes per second that may be read; 0: no limit.
+    pub(super) read_limit: AtomicU64,
     protocol: AtomicU8,
     role: Mutex<String>,
     cancel: Arc<AtomicBool>,
@@ -93,6 +95,7 @@ impl Shared {
             keep_alive: AtomicBool::new(options.keep_alive),
             client: AtomicBool::new(options.client),
             bwlimit: AtomicU64::new(options.bwlimit),
+            read_limit: AtomicU64::new(0),
             protocol: AtomicU8::new(options.protocol),
             role: Mutex::new(options.role),
             cancel: options.cancel,
@@ -284,6 +287,11 @@ impl Control {
     /// Bytes per second that may be written; 0 is unlimited.
     pub fn set_bwlimit(&self, bytes_per_second: u64) {
         self.0.bwlimit.store(bytes_per_second, Ordering::Relaxed);
+    }
+
+    /// Bytes per second that may be read, which slows the peer down; 0 is unlimited. Nothing limits a read by default.
+    pub(crate) fn set_read_limit(&self, bytes_per_second: u64) {
+        self.0.read_limit.store(bytes_per_second, Ordering::Relaxed);
     }
 
     /// Whether keep-alives are sent (spec: protocol 3.5).

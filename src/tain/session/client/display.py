@@ -6,6 +6,7 @@ import os
 import time
 
 from tain.options.levels import USER
+from tain.report.meter import LOOK_AHEAD
 from tain.report.output import pump
 from tain.session.environment import charset
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from tain.session.client.lines import Lines
     from tain.session.environment import Environment
 
-#: Some 60 bytes each: up to 30 MB for a total that is known early.
-_LOOK_AHEAD = 500_000
 #: Seconds before the first frame: a shorter run draws nothing.
 _FIRST_FRAME = 0.5
 
@@ -37,7 +36,7 @@ def wants_bar(options: ResolvedOptions, env: Environment) -> bool:
         return False
     other_output = (
         options.quiet or options.verbose or options.dry_run or options.itemize_level or options.progress
-        or options.out_format is not None or options.list_only or USER in options.info_priority.values()
+        or options.out_format is not None or options.list_only or options.json or USER in options.info_priority.values()
     )  # fmt: skip
     return not other_output
 
@@ -57,7 +56,7 @@ class Display:
         self._options, self._env, self._bar = options, env, bar
         self._out = out
         #: Entries that a sender lists ahead; 0: the usual number. Only a complete list has a total.
-        self.look_ahead = _LOOK_AHEAD if bar else 0
+        self.look_ahead = LOOK_AHEAD if bar else 0
         #: The peer, once there is one.
         self._host = ""
         self._push = False
@@ -69,10 +68,6 @@ class Display:
         self._binary = options.human_readable > 2
         self._reader = lines
         lines.listeners.append(self._read)
-        # Another thread adds to these.
-        self._shell_causes = Causes()
-        self._shell_rest = b""
-        out.on_shell = self._shell
         self._encoding = "utf-8" if charset(env.environ) == "utf-8" else "ascii"
 
     def pump(
@@ -119,7 +114,6 @@ class Display:
         """Print the end block of a run with this exit code; *summary* is None if there was no transfer."""
         from tain.report.endblock import end_block
 
-        self._causes.add_all(self._shell_causes)
         text = end_block(
             summary,
             code,
@@ -162,17 +156,6 @@ class Display:
             return max(float(self._env.get(b"TAIN_BAR_SECONDS")), 0.1)
         except ValueError:
             return SECONDS
-
-    def _shell(self, data: bytes) -> None:
-        """Find the failures in what the remote shell writes, in its thread: a server reports its errors there."""
-        from tain.diagnosis.messages import parse
-
-        *lines, self._shell_rest = (self._shell_rest + data).split(b"\n")
-        for line in lines:
-            text = line.decode("utf-8", "surrogateescape").rstrip("\r")
-            problem = parse(text, direction="push" if self._push else "pull")
-            if problem is not None:
-                self._shell_causes.add(problem)
 
     def _read(self, _stream: int, _text: str, problem: Problem | None) -> None:
         """Count the failures in what the run prints."""

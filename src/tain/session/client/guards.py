@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
     from tain.report.output import Output
+    from tain.session.client.reporter import Reporter
     from tain.session.environment import Environment
 
     class Forecast(Protocol):
@@ -59,11 +60,12 @@ class Judge:
         *,
         asked: bool,
         twin: bool,
+        reporter: Reporter | None = None,
     ) -> None:
         """*asked*: by options of a command line, which can allow what is refused. *twin*: a local copy between two
         processes, of which the other one deletes."""
         self._guard, self._options, self._env, self._out, self._job = guard, options, env, out, job
-        self._asked = asked
+        self._asked, self._reporter = asked, reporter
         self._push = job.host is not None and job.am_sender
         self._deletes = options.delete != "never"
         counting = guard.empty_source or guard.percent is not None or guard.max is not None
@@ -110,7 +112,9 @@ class Judge:
                 empty = figures.complete and figures.entries <= len(self._job.sources)
                 reason = self._judge(planned.number, planned.entries, empty=empty)
                 if reason is not None:
-                    refusal = self._refused(*reason, self._row(self._read_names(), planned.bytes))
+                    refusal = self._refused(
+                        *reason, self._row(self._read_names(), planned.bytes), planned.number, planned.entries
+                    )
                     self._out.error(str(refusal).encode("utf-8", "replace") + b"\n")
                 transfer.answer(reason is None)
 
@@ -129,7 +133,7 @@ class Judge:
         deletions, empty = forecast.deletions, forecast.listed <= len(self._job.sources)
         reason = self._judge(len(deletions), forecast.entries, empty=empty)
         if reason is not None:
-            raise self._refused(*reason, self._row(deletions, 0))
+            raise self._refused(*reason, self._row(deletions, 0), len(deletions), forecast.entries)
 
     def _refuse_unknowable(self) -> None:
         """Refuse rules that somebody chose and that cannot be judged in this run."""
@@ -168,7 +172,11 @@ class Judge:
         encoding = "utf-8" if charset(self._env.environ) == "utf-8" else "ascii"
         return deletions_row(names, size, encoding=encoding, binary=self._options.human_readable > 2)
 
-    def _refused(self, name: str, why: str, row: str = "") -> DeleteLimit:
+    def _refused(
+        self, name: str, why: str, row: str = "", number: int | None = None, of: int | None = None
+    ) -> DeleteLimit:
+        if self._reporter is not None:
+            self._reporter.held(name, why, count=number, of=of)
         advice = f"\nallow it: --allow={name}" if self._asked else ""
         return DeleteLimit(f'tain: refused by guard "{name}": {why}' + (row and f"\n{row}") + advice)
 

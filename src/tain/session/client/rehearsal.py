@@ -87,7 +87,7 @@ def rehearse(request: Request, start: Callable[[Request], int]) -> Forecast:
     dry = copy.copy(request)
     dry.options, dry.out, dry.trace, dry.job = options, out, Trace(out, options.debug), copy.copy(request.job)
     dry.events, dry.on_events = (), None
-    dry.batch = dry.judge = dry.display = None
+    dry.batch = dry.judge = dry.display = dry.reporter = None
     try:
         code = start(dry)
     except BaseException:
@@ -107,7 +107,7 @@ def _dry(given: ResolvedOptions) -> ResolvedOptions:
         # Only those that the size excludes get none; a guard then refuses rather too much.
         options.itemize_level = 2
     options.log_file = options.write_batch = options.copy_as = None
-    options.only_write_batch = options.progress = options.eight_bit_output = False
+    options.json = options.only_write_batch = options.progress = options.eight_bit_output = False
     options.verbose = options.quiet = 0
     options.stderr_mode = "errors"
     options.info = dict.fromkeys(options.info, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import DeleteLimit, TainError, UnsupportedError, UsageError
+from tain.errors import DeleteLimit, Interrupted, TainError, UnsupportedError, UsageError, exit_text
 from tain.report import output
 from tain.session import oldpeer
 from tain.session.client.local import LocalRun, TwinRun, needs_twin
@@ -12,20 +12,21 @@ from tain.session.client.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from tain import _core
     from tain.options.guard import Guard
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
     from tain.plans import Plan
-    from tain.problems import Hint
+    from tain.problems import Hint, Problem
     from tain.report.output import Output
     from tain.session.client.explaining import Explain
+    from tain.session.client.gauge import Gauge
     from tain.session.client.guards import Judge
-    from tain.session.client.lines import Listener
     from tain.session.client.remote import DaemonRun, ShellRun
     from tain.session.client.replay import ReplayRun
+    from tain.session.client.reporter import Listener, Reporter
     from tain.session.environment import Environment
 
     OnEvents = Callable[[list[_core._Event]], None]
@@ -47,10 +48,11 @@ class Client:
         events: Collection[str] = (),
         on_events: Callable[[list[_core._Event]], None] | None = None,
         guard: Guard | None = None,
+        listeners: Sequence[Listener] = (),
     ) -> None:
-        """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*;
-        *guard* is in force unless the options choose another one. Nothing is drawn, and no hint is printed unasked, if
-        the environment has no standard error (-1)."""
+        """*out* replaces the streams of the environment; *on_events* receives the events of the core of the kinds in
+        *events*, and *listeners* those of `tain.events`; *guard* is in force unless the options choose another one.
+        Nothing is drawn, and no hint is printed unasked, if the environment has no standard error (-1)."""
         self._explain: Explain | None = None
         if options.explain:
             from tain.session.client.explaining import Explain
@@ -58,12 +60,19 @@ class Client:
             self._explain = Explain(options, env)
             on_events = both(self._explain.on_events, on_events)
             events = {"item", *events}
-        self._request = Request(options, env, out=out, events=events, on_events=on_events, guard=guard)
+        #: What the options ask for and what cannot be done: the run fails at once.
+        self._early: TainError | None = None
+        self._reporter = self._make_reporter(options, env, listeners)
+        self._request = Request(
+            options, env, out=out, events=events, on_events=on_events, guard=guard, reporter=self._reporter
+        )
+        if self._reporter is not None:
+            self._request.on_plan = self._reporter.planned
         #: Likely causes of a failure, once the run has ended.
         self.hints: tuple[Hint, ...] = ()
         wanted = os.isatty(env.stderr) if options.hints is None else options.hints
         self._prints_hints = bool(wanted and not options.quiet)
-        if self._prints_hints or self.out.errors_seen is not None:
+        if self._prints_hints or self.out.errors_seen is not None or self._reporter is not None:
             self.out.errors_seen = bytearray()
             env.shell_stderr = self.out.shell
         if options.bar or options.summary or (options.bar is None and env.get(b"TAIN_BAR")):
@@ -73,17 +82,11 @@ class Client:
             if self._request.display is not None:
                 env.shell_stderr = self.out.shell
 
-    def hold(
-        self,
-        confirm: Callable[[Plan], bool] | None = None,
-        *,
-        on_plan: Callable[[Plan], object] | None = None,
-        watch_room: bool = False,
-    ) -> None:
-        """Let *confirm* decide about the whole plan before anything is changed. *on_plan* receives the plan of a run
-        that is held for *confirm* or ``--preflight``. *watch_room*: end the run as soon as its files cannot fit."""
+    def hold(self, confirm: Callable[[Plan], bool] | None = None, *, watch_room: bool = False) -> None:
+        """Let *confirm* decide about the whole plan before anything is changed. *watch_room*: end the run as soon as
+        its files cannot fit."""
         request = self._request
-        request.confirm, request.on_plan, request.watch_room = confirm, on_plan, watch_room
+        request.confirm, request.watch_room = confirm, watch_room
 
     @property
     def out(self) -> Output:
@@ -99,16 +102,45 @@ class Client:
         """Sources and destination."""
         return self._request.job
 
+    def select(self, choose: Callable[[list[_core._Candidate]], list[bool]]) -> None:
+        """Let *choose* choose among the names of sources on this side."""
+        self._request.select = choose
+
+    def write_changes(self, path: bytes) -> None:
+        """Write the directories in which the run changes something to this file, each with a NUL."""
+        self._request.changes_to = path
+
     @property
     def direction(self) -> str:
         """``push``, ``pull`` or ``local``."""
         return self._request.direction
 
-    def listen(self, listener: Listener, *, stdout: bool) -> None:
-        """Let *listener* receive each line of the run and what it reports; lines of standard output with *stdout*."""
-        lines = self._request.lines()
-        lines.listeners.append(listener)
-        lines.wants_stdout |= stdout
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The failures so far, if there are listeners."""
+        return () if self._reporter is None else tuple(self._reporter.problems)
+
+    @property
+    def gauge(self) -> Gauge | None:
+        """How far the run is, if there are listeners; any thread may read it."""
+        return None if self._reporter is None else self._reporter.gauge
+
+    def _make_reporter(
+        self, options: ResolvedOptions, env: Environment, listeners: Sequence[Listener]
+    ) -> Reporter | None:
+        """The reporter for *listeners*, and for lines of JSON if the options ask for them."""
+        found = list(listeners)
+        if options.json or options.json_file is not None:
+            from tain.session.client.jsonevents import JsonEvents
+
+            lines = JsonEvents(options, env)
+            self._early = lines.error
+            found.append(lines)
+        if not found:
+            return None
+        from tain.session.client.reporter import Reporter
+
+        return Reporter(options, env, found)
 
     @property
     def summary(self) -> _core.Summary | None:
@@ -119,18 +151,23 @@ class Client:
         """Run to the end and report all of it; returns the exit code. No `TainError` leaves it; an exception of
         *on_events* or of a listener does."""
         request, out = self._request, self.out
+        code = Interrupted.code
         try:
             try:
+                if self._early is not None:
+                    raise self._early
                 request.env.begin()
                 request.read()
                 code = self._choose_and_run()
             except TainError as error:
-                out.error(output.failure_text(error, request.role))
+                request.fail(output.failure_text(error, request.role))
                 code = error.code
             finally:
                 out.flush()
             self._finish(code)
         finally:
+            if self._reporter is not None:
+                self._reporter.end(code, exit_text(code) if code else "", request.summary, self.hints)
             if out.log is not None:
                 out.log.close()
         return code
@@ -151,7 +188,9 @@ class Client:
         request, out = self._request, self.out
         request.finish_lines()
         if self._explain is not None and request.summary is not None and code in output.WHOLE_RUN:
+            out.repeating = True
             self._explain.show(request.summary, request.job, out)
+            out.repeating = False
         if request.display is not None:
             request.display.end(request.summary, code)
         if code and out.errors_seen:
@@ -241,8 +280,9 @@ def judge(request: Request) -> None:
 
         twin = request.job.host is None and needs_twin(request)
         request.judge = Judge(
-            guard, request.options, request.env, request.out, request.job, asked=asked is not None, twin=twin
-        )
+            guard, request.options, request.env, request.out, request.job, asked=asked is not None, twin=twin,
+            reporter=request.reporter,
+        )  # fmt: skip
         request.judge.check()
 
 

@@ -13,6 +13,7 @@ use crate::flist::At;
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::debug;
 use crate::report::figures::Phase;
+use crate::report::json::Skip;
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::dest::Dest;
@@ -360,6 +361,9 @@ impl Flow {
 impl Effects for Flow {
     fn pass_item(&mut self, dest: &Dest, at: &At, ndx: i32, flags: ItemFlags, xname: Option<&[u8]>) -> Result<()> {
         self.report_checked(at, flags, xname);
+        if self.report.wants_skips() && !flags.is_significant(xname) {
+            self.report.skipped(&at.name(), at.entry().is_dir(), Skip::UpToDate);
+        }
         if !(flags.is_significant(xname) || self.report.wants_unchanged()) {
             return Ok(());
         }

@@ -68,7 +68,7 @@ pub(super) fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -
     control.set_role(Role::EarlyReceiver.name());
     control.set_keep_alive(false);
     report.set_cancel_flag(control.cancel_flag());
-    report.live().set_link(link.control());
+    report.connect(&link.control());
     let (mut reader, writer) = link.split()?;
     let record = record_of(plan, Role::Receiver)?;
     if let Some(record) = &record {
