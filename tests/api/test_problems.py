@@ -85,7 +85,9 @@ FAILURES = {
     ),
     "a full disk": Failure(mount(f"size=64k,{OPEN}"), 11, "large", errno.ENOSPC, "writing", False),
     "a read-only disk": Failure(mount(f"ro,{OPEN}"), 23, "dst/dir", errno.EROFS, "creating", False),
-    "a file of somebody else": Failure(others, 23, "file", errno.EPERM, "setting the owner", False, {"size_only": True}),
+    "a file of somebody else": Failure(
+        others, 23, "file", errno.EPERM, "setting the owner", False, {"size_only": True}
+    ),
     "a name that is too long": Failure(
         lambda _: None, 3, "n" * 300, errno.ENAMETOOLONG, "reading", False, target=f"dst/{'n' * 300}/"
     ),
