@@ -32,6 +32,7 @@ def module(path: Path, **more: str | int | bool) -> dict[str, str | int | bool |
 
 
 def test_a_daemon_in_a_block(tree: Path, tmp_path: Path) -> None:
+    """API-8."""
     before = len(os.listdir("/proc/self/fd"))
     with tain.Daemon({"pub": module(tree, read_only=False, comment="the tree")}) as daemon:
         assert daemon.url("pub") == f"rsync://127.0.0.1:{daemon.port}/pub/"

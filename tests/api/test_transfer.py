@@ -235,6 +235,7 @@ def test_cancelled_at_any_moment(delay: float, many: Path, tmp_path: Path) -> No
 
 
 def test_twins_have_one_signature() -> None:
+    """API-2."""
     assert inspect.signature(tain.sync) == inspect.signature(tain.sync_async)
     assert inspect.signature(tain.list).parameters == inspect.signature(tain.list_async).parameters
 
@@ -262,6 +263,7 @@ def test_a_result_with_problems(source: Path, tmp_path: Path) -> None:
 
 
 def test_hints_are_in_the_result(source: Path) -> None:
+    """C3."""
     result = tain.sync(source, "rsync://127.0.0.1:1/module/")
     assert result.code == 10 and result.direction == "push" and result.peer == "127.0.0.1"
     assert [hint.id for hint in result.hints] == ["D2"]
@@ -414,6 +416,7 @@ def tree(root: Path) -> set[str]:
 
 
 def test_guards(source: Path, tmp_path: Path) -> None:
+    """API-9: each rule about the arguments refuses, and nothing is changed; allowed, the transfer passes."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "home/kept").mkdir(parents=True)
     home = {"HOME": str(tmp_path / "home")}
@@ -442,6 +445,7 @@ def test_guards(source: Path, tmp_path: Path) -> None:
 
 
 def test_guards_of_deletions(source: Path, tmp_path: Path) -> None:
+    """API-9: rules that count deletions."""
     target = tmp_path / "dst"
     (target / "old").mkdir(parents=True)
     for number in range(200):

@@ -1,4 +1,4 @@
-"""`tain.transports`: connections that are no remote shell of ours, with rsync and with tain as servers."""
+"""API-7, `tain.transports`: connections that are no remote shell of ours, with rsync and with tain as servers."""
 
 from __future__ import annotations
 

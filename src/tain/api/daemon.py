@@ -68,6 +68,11 @@ class Daemon:
     can hold; from `start`, `StartupError` with the lines of the daemon when it does not start.
     """
 
+    address: str
+    """The address that it listens on."""
+    port: int
+    """The port; once it has started, the one that it has got."""
+
     def __init__(
         self,
         modules: Mapping[str, Mapping[str, Value]] | StrOrBytesPath,
@@ -75,8 +80,8 @@ class Daemon:
         address: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        self.address: str = address
-        self.port: int = port
+        self.address = address
+        self.port = port
         if isinstance(modules, (str, bytes, os.PathLike)):
             self._file: bytes | None = os.path.abspath(os.fsencode(modules))
             self._text = b""

@@ -133,7 +133,7 @@ class Transfer:
         self._on_progress = calls.wrap(on_progress)
 
     @classmethod
-    def of_words(
+    def _of_words(
         cls,
         words: list[bytes],
         *,
