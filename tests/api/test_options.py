@@ -68,6 +68,7 @@ def test_creation_times_are_refused() -> None:
 
 
 def test_each_option_is_a_keyword_or_has_a_reason() -> None:
+    """API-1."""
     longs = {row.longs[0] for row in ROWS if row.longs}
     bare = {name for name in longs if not (name.startswith("no-") and name[3:] in longs | {"msgs2stderr"})}
     names = {name.removeprefix("no-").replace("-", "_") for name in bare if name not in NOT_KEYWORDS}

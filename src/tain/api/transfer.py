@@ -160,7 +160,7 @@ class Transfer:
         self._changes_to = None if changes_to is None else os.path.join(self._env.cwd, os.fsencode(changes_to))
 
     @classmethod
-    def of_words(
+    def _of_words(
         cls,
         words: list[bytes],
         *,

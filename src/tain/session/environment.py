@@ -32,6 +32,10 @@ if TYPE_CHECKING:
         ) -> Child: ...
 
 
+#: The masks of two categories, the same in every C library of Linux.
+_LC_CTYPE_AND_NUMERIC = 1 << 0 | 1 << 1
+
+
 class Environment:
     """The surroundings of one session.
 
@@ -101,22 +105,36 @@ def _locale_name(environ: Mapping[bytes, bytes], category: bytes) -> bytes:
     return environ.get(b"LC_ALL") or environ.get(category) or environ.get(b"LANG") or b"C"
 
 
+def _locale_info(name: bytes, item: str) -> str | None:
+    """A fact of the locale *name*: ``RADIXCHAR`` or ``CODESET``; None for a locale that is not installed.
+
+    Setting a locale to ask would change it for all threads of a program.
+    """
+    import _locale
+    import ctypes
+
+    library = ctypes.CDLL(None)
+    library.newlocale.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+    library.newlocale.restype = library.freelocale.restype = ctypes.c_void_p
+    library.nl_langinfo_l.argtypes = (ctypes.c_int, ctypes.c_void_p)
+    library.nl_langinfo_l.restype = ctypes.c_char_p
+    library.freelocale.argtypes = (ctypes.c_void_p,)
+    found = library.newlocale(_LC_CTYPE_AND_NUMERIC, name, None)
+    if not found:
+        return None
+    try:
+        text: bytes = library.nl_langinfo_l(getattr(_locale, item), found)
+    finally:
+        library.freelocale(found)
+    return text.decode("utf-8", "replace")
+
+
 def thousands(environ: Mapping[bytes, bytes]) -> int:
     """The digit separator: ``.`` where the locale's decimal point is a comma, else ``,`` (spec: output 5.3)."""
     name = _locale_name(environ, b"LC_NUMERIC")
     if name in (b"C", b"POSIX") or name.startswith((b"C.", b"en_")):
         return ord(",")
-    import locale
-
-    before = locale.setlocale(locale.LC_NUMERIC)
-    try:
-        locale.setlocale(locale.LC_NUMERIC, os.fsdecode(name))
-        point = locale.localeconv()["decimal_point"]
-    except locale.Error:
-        point = "."
-    finally:
-        locale.setlocale(locale.LC_NUMERIC, before)
-    return ord(".") if point == "," else ord(",")
+    return ord(".") if _locale_info(name, "RADIXCHAR") == "," else ord(",")
 
 
 def decimal_point(environ: Mapping[bytes, bytes]) -> bytes:
@@ -132,17 +150,11 @@ def charset(environ: Mapping[bytes, bytes]) -> str:
         return "utf-8"
     if name in (b"C", b"POSIX"):
         return "ascii"
-    import locale
-
-    before = locale.setlocale(locale.LC_CTYPE)
-    try:
-        locale.setlocale(locale.LC_CTYPE, os.fsdecode(name))
-        found = locale.nl_langinfo(locale.CODESET).lower().replace("-", "")
-    except locale.Error:
+    text = _locale_info(name, "CODESET")
+    if text is None:
         # The C library stays in the C locale when the requested one is not installed.
         return "ascii"
-    finally:
-        locale.setlocale(locale.LC_CTYPE, before)
+    found = text.lower().replace("-", "")
     if found == "utf8":
         return "utf-8"
     return "ascii" if found.startswith("ansi_x3.4") or found == "usascii" else "other"
