@@ -241,6 +241,18 @@ def test_a_push_without_a_report_of_failures_confirms_nothing(
 
 
 @pytest.mark.parametrize("peer", ["tain", "rsync"])
+def test_a_failure_of_this_side_spoils_no_other_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, peer: str
+) -> None:
+    """EV-9: the run has code 23 because one source does not exist."""
+    fill(tmp_path)
+    lines = Lines()
+    argv = ["-a", "nosuch", *words(tmp_path, f"push-{peer}")]
+    assert core_runs.run(monkeypatch, tmp_path, argv, lines, events=JSON, on_events=lines.confirmed)[0] == 23
+    assert {line["path"] for line in lines.of("done")} == {"grows", "new", "new2", "sub/changed"}
+
+
+@pytest.mark.parametrize("peer", ["tain", "rsync"])
 def test_the_protocol_confirms_files_whose_sources_are_removed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, peer: str
 ) -> None:
