@@ -13,6 +13,7 @@ import time
 from tain.daemon import child, greeting, names
 from tain.daemon.conversation import Conversation
 from tain.daemon.log import Log
+from tain.daemon.process import Process
 from tain.digits import INT_MAX, bounded
 from tain.errors import SocketError
 from tain.release import RSYNC_VERSION
@@ -170,6 +171,8 @@ class Listener:
         self._hup = False
         self._wake = -1
         self.names = names.Helper()
+        #: Of the connections, which are forked from this one.
+        self.process: Process
 
     def take_signals(self) -> None:
         """Install the signal handlers; `serve` acts on the signals that they note."""
@@ -193,6 +196,7 @@ class Listener:
             sock.setblocking(False)
             poll.register(sock.fileno(), select.POLLIN)
         by_fd = {sock.fileno(): sock for sock in self.sockets}
+        self.process = Process(loaded=True)
         # Present objects live until the end. Without `freeze` a collection in a child would copy their pages.
         gc.collect()
         gc.freeze()
@@ -342,7 +346,7 @@ class Listener:
         prepare(sock, self.options, self.log)
         talk = Conversation(sock.fileno(), sock.fileno(), sock)
         helper = self.names if self.names.pid else None
-        return child.run(self.settings, talk, self.log, address, over_shell=False, helper=helper)
+        return child.run(self.settings, talk, self.log, address, over_shell=False, process=self.process, helper=helper)
 
 
 def prepare(sock: socket.socket, options: bytes, log: Log) -> None:
