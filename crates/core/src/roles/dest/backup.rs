@@ -148,7 +148,8 @@ impl Dest {
         match root.lstat(name) {
             Ok(stat) if stat.is_dir() => {
                 let shown = self.shown_backup(name);
-                let removed = |below: &[u8], mode: u32| self.report.deletion(&[shown.as_slice(), below].concat(), mode);
+                let removed =
+                    |below: &[u8], mode: u32| self.report.deletion(&[shown.as_slice(), below].concat(), mode, 0);
                 let _removed = crate::roles::delete::remove_tree(root, name, name.len(), &removed);
             }
             Ok(_) => {
