@@ -186,7 +186,8 @@ impl Writer {
         if !out.mux {
             return false;
         }
-        out.end_deferral();
+        // The next wait flushes it. Its time stays: another thread may put this while the one that waits has not flushed.
+        out.deferred = false;
         for part in frames::parts(tag, payload, self.0.shared.protocol()) {
             out.put_message(tag, part);
         }

@@ -114,7 +114,8 @@ impl Out {
         self.due = due;
     }
 
-    /// Before anything is put that the peer may wait for: the open buffer waits as one without deferred data.
+    /// Before other data is put: the open buffer waits as one without deferred data. Whoever puts data flushes it before
+    /// it waits for the peer.
     pub(super) fn end_deferral(&mut self) {
         if std::mem::take(&mut self.deferred) {
             self.due = self.due.map(|due| due + LINGER.saturating_sub(PACE));
