@@ -32,10 +32,6 @@ if TYPE_CHECKING:
         ) -> Child: ...
 
 
-#: The masks of two categories, the same in every C library of Linux.
-_LC_CTYPE_AND_NUMERIC = 1 << 0 | 1 << 1
-
-
 class Environment:
     """The surroundings of one session.
 
@@ -44,7 +40,7 @@ class Environment:
 
     __slots__ = (
         "argv", "cwd", "environ", "own_process", "password", "pid", "program", "shell_stderr", "stderr", "stdin",
-        "stdout", "transfer", "transport",
+        "stdout", "transfer", "transport", "umask",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +52,7 @@ class Environment:
         stdin: int = 0,
         stdout: int = 1,
         stderr: int = 2,
+        umask: int | None = None,
     ) -> None:
         #: The whole command line as typed, program name first (the batch script repeats it).
         self.argv: list[bytes] = list(argv) if argv is not None else [os.fsencode(word) for word in sys.argv]
@@ -67,6 +64,8 @@ class Environment:
         self.stdout = stdout
         self.stderr = stderr
         self.pid: int = os.getpid()
+        #: The umask for new files; None: that of the process, when the plan is made.
+        self.umask = umask
         #: The process runs only this session, which may therefore change its user.
         self.own_process = False
         #: The running transfer, for signal handlers to cancel.
@@ -105,28 +104,30 @@ def _locale_name(environ: Mapping[bytes, bytes], category: bytes) -> bytes:
     return environ.get(b"LC_ALL") or environ.get(category) or environ.get(b"LANG") or b"C"
 
 
-def _locale_info(name: bytes, item: str) -> str | None:
-    """A fact of the locale *name*: ``RADIXCHAR`` or ``CODESET``; None for a locale that is not installed.
+def _ask_locale(name: bytes, category: int, item: int) -> bytes | None:
+    """A text of the locale *name*, or None if it is not installed.
 
-    Setting a locale to ask would change it for all threads of a program.
+    `locale.setlocale` would change the locale of the whole process for a moment, in which other sessions run.
     """
-    import _locale
     import ctypes
 
     library = ctypes.CDLL(None)
-    library.newlocale.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
-    library.newlocale.restype = library.freelocale.restype = ctypes.c_void_p
-    library.nl_langinfo_l.argtypes = (ctypes.c_int, ctypes.c_void_p)
-    library.nl_langinfo_l.restype = ctypes.c_char_p
-    library.freelocale.argtypes = (ctypes.c_void_p,)
-    found = library.newlocale(_LC_CTYPE_AND_NUMERIC, name, None)
-    if not found:
+    try:
+        make, ask, free = library.newlocale, library.nl_langinfo_l, library.freelocale
+    except AttributeError:
+        return None
+    make.restype, make.argtypes = ctypes.c_void_p, [ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p]
+    ask.restype, ask.argtypes = ctypes.c_char_p, [ctypes.c_int, ctypes.c_void_p]
+    free.restype, free.argtypes = None, [ctypes.c_void_p]
+    # The mask of a category has the bit of its number.
+    handle = make(1 << category, name, None)
+    if not handle:
         return None
     try:
-        text: bytes = library.nl_langinfo_l(getattr(_locale, item), found)
+        text: bytes | None = ask(item, handle)
+        return text
     finally:
-        library.freelocale(found)
-    return text.decode("utf-8", "replace")
+        free(handle)
 
 
 def thousands(environ: Mapping[bytes, bytes]) -> int:
@@ -134,7 +135,9 @@ def thousands(environ: Mapping[bytes, bytes]) -> int:
     name = _locale_name(environ, b"LC_NUMERIC")
     if name in (b"C", b"POSIX") or name.startswith((b"C.", b"en_")):
         return ord(",")
-    return ord(".") if _locale_info(name, "RADIXCHAR") == "," else ord(",")
+    import _locale
+
+    return ord(".") if _ask_locale(name, _locale.LC_NUMERIC, _locale.RADIXCHAR) == b"," else ord(",")
 
 
 def decimal_point(environ: Mapping[bytes, bytes]) -> bytes:
@@ -150,11 +153,13 @@ def charset(environ: Mapping[bytes, bytes]) -> str:
         return "utf-8"
     if name in (b"C", b"POSIX"):
         return "ascii"
-    text = _locale_info(name, "CODESET")
+    import _locale
+
+    text = _ask_locale(name, _locale.LC_CTYPE, _locale.CODESET)
     if text is None:
         # The C library stays in the C locale when the requested one is not installed.
         return "ascii"
-    found = text.lower().replace("-", "")
+    found = text.decode("ascii", "replace").lower().replace("-", "")
     if found == "utf8":
         return "utf-8"
     return "ascii" if found.startswith("ansi_x3.4") or found == "usascii" else "other"

@@ -186,6 +186,13 @@ impl Shared {
         }
     }
 
+    /// Before this side waits for the peer, which may be waiting for what is buffered. Deferred data is left to its time.
+    pub(super) fn flush_before_wait(&self) {
+        if !lock(&self.out).deferred {
+            self.flush_out();
+        }
+    }
+
     /// Writes what is buffered now. While the writer thread holds nothing, the caller writes as much as fits
     /// without waiting: this saves the switch to the thread where the two ends take turns (140 to 95 us a round).
     pub(super) fn flush_out(&self) {
@@ -204,6 +211,7 @@ impl Shared {
                 if out.open.is_empty() {
                     out.due = None;
                     out.flush = false;
+                    out.deferred = false;
                     return;
                 }
             }
