@@ -6,9 +6,9 @@ core writes the lines of the types that come once per file.
 
 from __future__ import annotations
 
-import base64
-import json
-from typing import NamedTuple
+# The package `json` takes as long to load as a small run, most of it for the reader.
+from _json import encode_basestring
+from binascii import b2a_base64
 
 from tain.errors import UsageError
 
@@ -31,27 +31,35 @@ ON_REQUEST = frozenset(("skip",))
 _ESCAPED = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
 
 
-class Field(NamedTuple):
+class Field:
     """One field of a type."""
 
-    name: str
-    #: ``string``, ``word`` (one of `words`), ``name`` (a text, with NAME_b64 beside it if its bytes are no UTF-8),
-    #: ``names``, ``words``, ``integer``, ``signed``, ``number``, ``boolean``, ``time``, ``object`` or ``objects`` (with
-    #: `fields`); with ``?`` at its end: or null.
-    kind: str
-    #: What it says, with its unit.
-    text: str
-    words: tuple[str, ...] = ()
-    fields: tuple[Field, ...] = ()
-    #: It may be missing.
-    optional: bool = False
+    __slots__ = ("fields", "kind", "name", "optional", "text", "words")
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        text: str,
+        words: tuple[str, ...] = (),
+        fields: tuple[Field, ...] = (),
+        optional: bool = False,
+    ) -> None:
+        """*kind* is ``string``, ``word`` (one of *words*), ``name`` (a text, with NAME_b64 beside it if its bytes are
+        no UTF-8), ``names``, ``words``, ``integer``, ``signed``, ``number``, ``boolean``, ``time``, ``object`` or
+        ``objects`` (with *fields*); with ``?`` at its end: or null. *text* says what it means, with its unit.
+        *optional*: it may be missing."""
+        self.name, self.kind, self.text = name, kind, text
+        self.words, self.fields, self.optional = words, fields, optional
 
 
-class Type(NamedTuple):
+class Type:
     """One type of event."""
 
-    text: str
-    fields: tuple[Field, ...]
+    __slots__ = ("fields", "text")
+
+    def __init__(self, text: str, fields: tuple[Field, ...]) -> None:
+        self.text, self.fields = text, fields
 
 
 _SIDES = ("here", "peer")
@@ -342,7 +350,7 @@ def put_name(fields: dict[str, Any], key: str, value: bytes | None) -> None:
         return
     text = fields[key] = value.decode("utf-8", "replace")
     if text.encode() != value:
-        fields[f"{key}_b64"] = base64.b64encode(value).decode()
+        fields[f"{key}_b64"] = b2a_base64(value, newline=False).decode()
 
 
 def put_names(fields: dict[str, Any], key: str, values: Iterable[bytes]) -> None:
@@ -350,7 +358,7 @@ def put_names(fields: dict[str, Any], key: str, values: Iterable[bytes]) -> None
     names = list(values)
     texts = fields[key] = [name.decode("utf-8", "replace") for name in names]
     if any(text.encode() != name for text, name in zip(texts, names, strict=True)):
-        fields[f"{key}_b64"] = [base64.b64encode(name).decode() for name in names]
+        fields[f"{key}_b64"] = [b2a_base64(name, newline=False).decode() for name in names]
 
 
 def encode(kind: str, seconds: float, fields: Mapping[str, object]) -> bytes:
@@ -362,8 +370,25 @@ def encode(kind: str, seconds: float, fields: Mapping[str, object]) -> bytes:
 
 
 def _dumped(event: Mapping[str, object]) -> bytes:
-    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.translate(_ESCAPED).encode("utf-8", "replace") + b"\n"
+    return _value(event).translate(_ESCAPED).encode("utf-8", "replace") + b"\n"
+
+
+def _value(value: object) -> str:
+    """The JSON of what an event can hold."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        text: str = encode_basestring(value)
+        return text
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_value(key)}:{_value(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_value, value)) + "]"
+    raise TypeError(f"an event cannot hold {value!r}")
 
 
 def _shortened(event: dict[str, object]) -> dict[str, object]:

@@ -75,6 +75,7 @@ impl Events {
                 .0;
         }
         let was_empty = queue.events.is_empty();
+        let before = queue.bytes;
         queue.bytes += match &event {
             Event::Stdout(b) | Event::Entry(b) | Event::Stderr(b) | Event::Log(b) | Event::Json(b) => b.len(),
             Event::Item(_) | Event::Done(_) | Event::Skipped(_) => 64,
@@ -90,7 +91,8 @@ impl Events {
             }
             (event, _) => queue.events.push(event),
         }
-        let full = queue.bytes >= BATCH;
+        // Later events of a full batch wake nobody: the caller takes a full batch without a wait.
+        let full = before < BATCH && queue.bytes >= BATCH;
         drop(queue);
         if was_empty || full {
             self.arrived.notify_one();

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import threading
+# The module `threading` costs more than the lock.
+import _thread
 import time
 
 from tain.events import Progress
@@ -19,7 +20,7 @@ class Gauge:
     def __init__(self, *, checksum: bool, remote: bool = False) -> None:
         """*checksum*: deciding means reading (``-c``). *remote*: there is a peer that can be silent."""
         self._meter = Meter(checksum=checksum, remote=remote)
-        self._lock = threading.Lock()
+        self._lock = _thread.allocate_lock()
         self._last: Progress | None = None
 
     def read(self, transfer: Cancellable | None, *, ended: bool) -> Progress | None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import time
 
-from tain.diagnosis import hints
 from tain.errors import UsageError, exit_text
 from tain.escape import printable
 from tain.events import KINDS, Connected, Message, Progress
@@ -15,7 +13,6 @@ from tain.options.resolved import ResolvedOptions
 from tain.release import VERSION
 from tain.report.jsonl import SCHEMA, Stream, choose, encode, put_name, put_names
 from tain.report.output import STDERR, Output
-from tain.session.client.lines import Lines
 from tain.session.client.reporter import Reporter
 
 TYPE_CHECKING = False
@@ -35,11 +32,13 @@ _PHASES = {"check": "copy", "tidy": "delete"}
 _SECONDS = 1.0
 #: Passwords in words: ``--password-...=``, also inside ``-M``; variables of a remote shell; sshpass; URLs.
 _SECRETS = (
-    (re.compile(rb"(--password-[\w-]*=).*", re.DOTALL), rb"\1***"),
-    (re.compile(rb"(?i)(\b\w*(?:passw(?:or)?d|sshpass|secret|token)\w*=)('[^']*'|\"[^\"]*\"|[^\s'\"]+)"), rb"\1***"),
-    (re.compile(rb"(\bsshpass\s+-p\s*)\S+"), rb"\1***"),
-    (re.compile(rb"(?i)\A(rsyncs?://[^/@:]*):[^/]*@"), rb"\1:***@"),
+    (rb"(--password-[\w-]*=).*", rb"\1***"),
+    (rb"(?i)(\b\w*(?:passw(?:or)?d|sshpass|secret|token)\w*=)('[^']*'|\"[^\"]*\"|[^\s'\"]+)", rb"\1***"),
+    (rb"(\bsshpass\s+-p\s*)\S+", rb"\1***"),
+    (rb"(?i)\A(rsyncs?://[^/@:]*):[^/]*@", rb"\1:***@"),
 )
+#: A word without any of these has no password.
+_SIGNS = (b"passw", b"sshpass", b"secret", b"token", b"://")
 
 
 def without_secrets(words: Iterable[bytes]) -> Iterator[bytes]:
@@ -50,10 +49,20 @@ def without_secrets(words: Iterable[bytes]) -> Iterator[bytes]:
             hidden = False
             yield b"***"
             continue
-        hidden = re.fullmatch(rb"--password-[\w-]*", word) is not None
-        for pattern, shown in _SECRETS:
-            word = pattern.sub(shown, word)
-        yield word
+        hidden = word.startswith(b"--password-") and b"=" not in word
+        yield _without_secret(word)
+
+
+def _without_secret(word: bytes) -> bytes:
+    lowered = word.lower()
+    if not any(sign in lowered for sign in _SIGNS):
+        return word
+    # Few command lines need this module.
+    import re
+
+    for pattern, shown in _SECRETS:
+        word = re.sub(pattern, shown, word, flags=re.DOTALL)
+    return word
 
 
 def time_text(seconds: float) -> str:
@@ -272,6 +281,9 @@ def report_usage(words: list[bytes], text: bytes, code: int, env: Environment) -
             options.json_file = words[i + 1]
     if not options.json and options.json_file is None:
         return
+    from tain.diagnosis import hints
+    from tain.session.client.lines import Lines
+
     lines = Lines(lambda: "local")
     out = Output(env.stdout, env.stderr)
     reporter = Reporter(options, env, [JsonEvents(options, env)])
