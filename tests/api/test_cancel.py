@@ -35,6 +35,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / f"d{number}").mkdir(parents=True)
         for name in range(10):
             (root / f"d{number}/{name}").write_bytes(b"x" * 5000)
+    # A copy that is made in the same second as its source would have its time by chance.
+    for path in (root, *root.iterdir()):
+        os.utime(path, (10**9, 10**9))
     return root
 
 
