@@ -91,7 +91,7 @@ def main() -> int:
                 subprocess.run(["rm", "-rf", "d"], cwd=home, check=True)
         shutil.rmtree(home / "s")
         load = loading(home)
-    base = min(cpu for cpu, _ in found["without"])
+    base = min(cpu for variant in ("without", "without, again") for cpu, _ in found[variant])
     print(f"{wanted.files:,} files, {wanted.rounds} rounds; loading rich: {load * 1000:.0f} ms of CPU\n")
     print("| | CPU s, median | least | ratio | MB |\n|---|---|---|---|---|")
     for variant, runs in found.items():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import tain as tain_api
 from tests.interop.ends import Daemon
 from tests.programs import PROGRAM, environment, need
 
@@ -250,6 +251,21 @@ def test_a_copy_between_two_processes_is_guarded(words: str, home: Path) -> None
     assert names(home / "d") == sorted(map(str, range(150)))
     assert tain(home, "-a", "--delete", "--guard", "--allow=half", *words.split()) == (0, "")
     assert names(home / "d") == ["new"]
+
+
+def test_a_program_chooses_the_dry_run_of_a_push(home: Path) -> None:
+    """The default guard costs no second connection; a rule that counts and was chosen does."""
+    target = f"h:{home}/d/"
+    options = tain_api.Options(delete=True, rsh=f"{home}/rsh", rsync_path=PROGRAM)
+    items: list[object] = []
+    for guard in (tain_api.Guard(max=149), tain_api.Guard()):
+        result = tain_api.sync(f"{home}/s/", target, options=options, guard=guard, on_items=items.extend)
+        assert result.code == 25 and "150 " in result.messages[0] and "--allow" not in str(result.messages)
+        assert len(names(home / "d")) == 150 and not items
+    result = tain_api.sync(f"{home}/s/", target, options=options, on_items=items.extend)
+    assert result.ok and names(home / "d") == ["new"]
+    # The deletions, the new file, and the directory itself.
+    assert len(items) in (151, 152)
 
 
 def test_a_batch_that_is_read_cannot_be_judged(home: Path) -> None:

@@ -429,10 +429,10 @@ impl Deleter {
     /// The mode of a file that is to be removed: its type, with permissions where a line shows them. And its size, where
     /// an event has it.
     fn shown(&self, rel: &[u8], kind: FileKind) -> (u32, u64) {
-        let report = &self.dest.report;
-        let shows_mode = report.shows_deleted_mode();
         let events = &self.dest.plan.output.events;
-        if !shows_mode && !(kind == FileKind::File && (events.item || events.json_delete)) {
+        let shows_mode = self.dest.report.shows_deleted_mode();
+        let reports_size = kind == FileKind::File && (events.item || events.json_delete);
+        if !shows_mode && !reports_size {
             return (kind.mode(), 0);
         }
         self.dest.root.lstat(rel).map_or((kind.mode(), 0), |stat| {
