@@ -12,7 +12,7 @@ use crate::event::Event;
 const MAX_WAITING: usize = 1 << 20;
 
 /// A batch of this many bytes is worth waking the caller for.
-const BATCH: usize = 16 * 1024;
+const BATCH: usize = 64 * 1024;
 
 /// Bytes of requests that a generator of rsync buffers before it sends them.
 const HELD: usize = 128 * 1024;
