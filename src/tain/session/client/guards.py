@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import DeleteLimit, UnsupportedError
+from tain.errors import DeleteLimit, FileError, UnsupportedError
 from tain.report.quantities import count, shown_name
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tain import _core
-    from tain.options.guard import Guard
+    from tain.options.guard import DeletePlan, Guard
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
     from tain.report.output import Output
@@ -44,7 +45,7 @@ class Judge:
         self._asked, self._twin = asked, twin
         self._push = job.host is not None and job.am_sender
         self._deletes = options.delete != "never"
-        counting = guard.empty_source or guard.percent is not None or guard.max is not None
+        counting = guard.empty_source or guard.percent is not None or guard.max is not None or guard.judge is not None
         self._wants_count = counting and self._deletes and not options.dry_run and not self._push
         #: Whether the run has to ask before its first deletion.
         self.counts = self._wants_count and not twin
@@ -73,6 +74,16 @@ class Judge:
                 if reason is not None:
                     self._out.error(str(self._refused(*reason)).encode("utf-8", "replace") + b"\n")
                 transfer.answer(reason is None)
+
+    def open_names(self) -> int | None:
+        """A descriptor for the names of the deletions, if the guard wants them. Errors: `FileError`."""
+        if self._guard.names is None or not self.counts:
+            return None
+        path = os.path.join(self._env.cwd, os.fsencode(self._guard.names))
+        try:
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise FileError(f"tain: the names of deletions: {shown_name(path)}: {system_text(error)}") from error
 
     def _refuse_unknowable(self) -> None:
         """Refuse rules that somebody chose and that cannot be judged in this run."""
@@ -103,7 +114,8 @@ class Judge:
             return name, f"{count(number)} of {count(entries)} entries of {place} would be deleted ({share})"
         if guard.max is not None and number > guard.max:
             return "max", f"{count(number)} entries of {place} would be deleted"
-        return None
+        reason = None if guard.judge is None else guard.judge(_delete_plan(planned, figures))
+        return None if reason is None else ("judge", reason)
 
     def _refused(self, name: str, why: str) -> DeleteLimit:
         advice = f"\nallow it: --allow={name}" if self._asked else ""
@@ -141,6 +153,19 @@ class Judge:
         # Where nothing can be deleted, an empty source is as good as any.
         if _is_empty(path) and (self._push or _is_empty(self._place(source)) is False):
             raise self._refused("empty-source", f"{shown_name(source)} is empty")
+
+
+def _delete_plan(planned: _core.Deletions, figures: _core.Figures) -> DeletePlan:
+    from tain.options.guard import DeletePlan
+
+    return DeletePlan(
+        deletions=planned.number,
+        bytes=planned.bytes,
+        entries=planned.entries,
+        source_entries=figures.entries,
+        source_bytes=figures.listed_bytes,
+        errors=figures.errors,
+    )
 
 
 def _is_empty(path: bytes) -> bool | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tain.errors import RemoteShellError, SocketError, StartupError, StreamError, TainError
 from tain.report import output, stats
 from tain.session import agreement, handshake, rules
@@ -86,7 +88,15 @@ class Run:
             files_from_data=request.files_from,
             extra=self.extra_fields(),
         )
-        return _core.Plan(**fields)
+        names = None if request.judge is None else request.judge.open_names()
+        if names is None:
+            return _core.Plan(**fields)
+        try:
+            fields["deletion_names_handle"] = names
+            return _core.Plan(**fields)
+        finally:
+            # The plan has a duplicate.
+            os.close(names)
 
     def extra_fields(self) -> _core.PlanFields | None:
         """Fields that do not follow from the options of rsync."""
