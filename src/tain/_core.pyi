@@ -9,6 +9,7 @@ from typing import Literal, Self, TypeAlias, TypedDict, Unpack, final, type_chec
 
 __all__ = [
     "Deletions",
+    "Done",
     "Figures",
     "Item",
     "Link",
@@ -322,6 +323,7 @@ class Item:
     """The 11 characters of ``%i``."""
     name: bytes
     length: int
+    """Bytes; of a deletion only where this side deletes a regular file."""
     mtime: int
     mode: int
     target: bytes | None
@@ -369,6 +371,21 @@ class Figures:
     phase: Literal["scan", "copy", "delete", "end"]
 
 @final
+class Done:
+    """A file whose data is complete under its name. Sizes are bytes."""
+
+    name: bytes
+    size: int
+    literal: int
+    """Data that was sent or copied."""
+    matched: int
+    """Data that the destination had."""
+    seconds: float
+    """Time between the request and the end."""
+    verified: bool
+    """This side has compared the sum of the whole file."""
+
+@final
 class Deletions:
     """The deletions that a run is about to make; it waits for `Run.answer`.
 
@@ -385,8 +402,9 @@ class Deletions:
     """Entries in the directories of the destination that were looked at, those that would be removed included."""
 
 _Event: TypeAlias = (
-    tuple[Literal["stdout", "stderr", "log", "json"], bytes]
+    tuple[Literal["stdout", "entry", "stderr", "log", "json"], bytes]
     | tuple[Literal["item"], Item]
+    | tuple[Literal["done"], Done]
     | tuple[Literal["deletions"], Deletions]
 )
 """One event: its kind and its value."""
@@ -396,8 +414,10 @@ class Run(Iterator[list[_Event]]):
     """A running transfer: an iterator over batches of events, in one order.
 
     ``stdout`` and ``stderr`` carry whole lines (or a progress line that begins with CR), ``log`` one line without its
-    end. Any other kind comes only when its name is in the plan's `events`. ``json`` carries whole lines of JSON with
-    the types ``item``, ``done`` and ``delete``; the others are structured. A ``done`` follows the rename of its file.
+    end. Any other kind comes only when its name is in the plan's `events`. ``json`` carries whole lines of JSON, of
+    the types that are in the plan's `events` as ``json-item``, ``json-done`` and ``json-delete``.
+    ``entry`` carries what ``stdout`` carries otherwise about items, deletions and listed entries. The others are
+    structured. A ``done`` follows the rename of its file.
     Only on a push it comes when all data is sent, and its *verified* is false: a sender does not learn what becomes of
     the file.
     """

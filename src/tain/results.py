@@ -135,6 +135,8 @@ class Result(Record):
     """``local``, ``push``, ``pull``, or ``list``."""
     peer: str | None = None
     """The host at the other end; None for a local run."""
+    hints: tuple[Hint, ...] = ()
+    """Likely causes of a failure, with what to do about them; none after a complete transfer."""
 
     @property
     def ok(self) -> bool:
@@ -165,21 +167,6 @@ class Result(Record):
         for problem in self.problems:
             counts[problem.cause] = counts.get(problem.cause, 0) + 1
         return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
-
-    @property
-    def hints(self) -> tuple[Hint, ...]:
-        """Likely causes of a failure, with what to do about them; none after a complete transfer."""
-        if not self.code:
-            return ()
-        from tain.diagnosis.hints import explain
-
-        found = []
-        for line in explain(self.messages, host=self.peer):
-            head, _, rest = line.partition("]: ")
-            cause, _, rest = rest.partition("; check: ")
-            check, _, fix = rest.partition("; fix: ")
-            found.append(Hint(id=head.removeprefix("hint["), cause=cause, check=check, fix=fix))
-        return tuple(found)
 
     def check(self, allow: int | Collection[int] = ()) -> Result:
         """This result if the transfer was complete, or fails only as *allow* says.

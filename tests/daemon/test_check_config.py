@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tain.diagnosis.hints import explain
+from tain.diagnosis.hints import find
 
 from .harness import HELLO, LIMIT, PROGRAMS, Daemon, environment
 
@@ -109,6 +109,5 @@ def test_a_client_of_a_refused_module_gets_a_hint(tmp_path: Path) -> None:
     """P15."""
     with Daemon("tain", tmp_path, b"log file = DIR/log\n[m]\npath = DIR\nhost allow = 10.0.0.1\n") as daemon:
         answer = daemon.talk(HELLO + b"m\n").decode()
-    (hint,) = explain(answer.splitlines(), host="h")
-    assert hint.startswith("hint[D34]: ")
-    assert "tain --daemon --check-config" in hint
+    (hint,) = find(answer.splitlines(), host="h")
+    assert hint.id == "D34" and "tain --daemon --check-config" in hint.check

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from tain import _core
 
 
+#: What makes the core emit all its lines of JSON.
+JSON = ("json-item", "json-done", "json-delete")
+
+
 class Lines:
     """Takes the batches of a run, and reads their lines of JSON."""
 
@@ -103,7 +107,7 @@ def test_the_lines_agree_with_rsync(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     argv = [programs.PEER, *options.split(), *words(theirs, way.replace("tain", "rsync"))]
     expected = subprocess.run(argv, cwd=theirs, check=True, capture_output=True, timeout=60).stdout.splitlines()
     lines = Lines()
-    code, summary = core_runs.run(monkeypatch, mine, [*options.split(), *words(mine, way)], lines, events=("json",))
+    code, summary = core_runs.run(monkeypatch, mine, [*options.split(), *words(mine, way)], lines, events=JSON)
     assert code == 0
     assert sorted(lines.stdout.splitlines()) == sorted(expected)
     shown = []
@@ -135,7 +139,7 @@ def test_kinds_changes_and_reasons(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     fill(tmp_path)
     lines = Lines()
     run = ["-aH", "--delete", *words(tmp_path, "local")]
-    assert core_runs.run(monkeypatch, tmp_path, run, lines, events=("json",))[0] == 0
+    assert core_runs.run(monkeypatch, tmp_path, run, lines, events=JSON)[0] == 0
     found = {line["path"]: line for line in lines.of("item")}
     seen = {path: (line["kind"], line["change"], line["reasons"]) for path, line in found.items()}
     assert seen == {
@@ -170,7 +174,7 @@ def test_every_name_survives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wa
         os.close(os.open(os.path.join(source, name), os.O_CREAT | os.O_WRONLY))
     lines = Lines()
     run = ["-ai", *words(tmp_path, way)]
-    assert core_runs.run(monkeypatch, tmp_path, run, lines, events=("json",))[0] == 0
+    assert core_runs.run(monkeypatch, tmp_path, run, lines, events=JSON)[0] == 0
     assert {path_of(line) for line in lines.of("item") if line["kind"] == "file"} == names
     assert {path_of(line) for line in lines.of("done")} == names
 
@@ -180,7 +184,7 @@ def test_a_failed_file_is_not_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     fill(tmp_path)
     (tmp_path / "dst/new/in the way").mkdir(parents=True)
     lines = Lines()
-    assert core_runs.run(monkeypatch, tmp_path, ["-a", *words(tmp_path, "local")], lines, events=("json",))[0] == 23
+    assert core_runs.run(monkeypatch, tmp_path, ["-a", *words(tmp_path, "local")], lines, events=JSON)[0] == 23
     assert "new" not in [line["path"] for line in lines.of("done")]
 
 

@@ -52,24 +52,25 @@ SYMPTOMS = [
 
 @pytest.mark.parametrize(("line", "ident"), [row[1:] for row in SYMPTOMS], ids=[row[0] for row in SYMPTOMS])
 def test_symptom(line: str, ident: str | None) -> None:
-    found = hints.explain([line], host="h", port=873)
-    assert [hint.partition(":")[0] for hint in found] == ([f"hint[{ident}]"] if ident else [])
+    found = hints.find([line], host="h", port=873)
+    assert [hint.id for hint in found] == ([ident] if ident else [])
     for hint in found:
-        assert "; check: " in hint and "; fix: " in hint and "{" not in hint
+        assert hint.cause and hint.check and hint.fix and "{" not in hint.cause + hint.check + hint.fix
 
 
 def test_three_at_most() -> None:
-    assert len(hints.explain([row[1] for row in SYMPTOMS])) == hints.MOST
+    assert len(hints.find([row[1] for row in SYMPTOMS])) == hints.MOST
 
 
 def test_the_cause_hides_its_effect() -> None:
     lines = ["connection unexpectedly closed (0 bytes received so far)", "remote command not found (code 127)"]
-    assert [hint[:9] for hint in hints.explain(lines)] == ["hint[D10]"]
+    assert [hint.id for hint in hints.find(lines)] == ["D10"]
 
 
 def test_a_peer_cannot_write_to_the_terminal() -> None:
     said: list[bytes] = []
-    hints.write_hints(b"@ERROR: access denied to \x1b[31mm from h (1)\n", said.append, host=None, port=873)
+    found = hints.in_errors(b"@ERROR: access denied to \x1b[31mm from h (1)\n", host=None, port=873)
+    hints.write(found, said.append)
     assert len(said) == 1 and b"\x1b" not in said[0]
 
 

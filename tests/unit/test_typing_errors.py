@@ -68,12 +68,11 @@ def test_a_server_gives_no_hint(tmp_path: object) -> None:
 
 def test_a_missing_parent_is_explained() -> None:
     line = 'rsync: [Receiver] mkdir "/a/no/such/deep" failed: No such file or directory (2)'
-    (hint,) = hints.explain([line])
-    assert hint.startswith("hint[D31]: the directory in which it should be made does not exist")
-    assert "--mkpath" in hint
+    (hint,) = hints.find([line])
+    assert hint.id == "D31" and hint.cause.startswith("the directory in which it should be made does not exist")
+    assert "--mkpath" in hint.fix
 
 
 def test_a_module_that_is_closed() -> None:
-    (hint,) = hints.explain(["@ERROR: daemon security issue -- contact admin"], host="h")
-    assert hint.startswith("hint[D34]: ")
-    assert "on h: tain --daemon --check-config" in hint
+    (hint,) = hints.find(["@ERROR: daemon security issue -- contact admin"], host="h")
+    assert hint.id == "D34" and "on h: tain --daemon --check-config" in hint.check

@@ -10,6 +10,9 @@ use crate::role::Role;
 pub enum Event {
     /// Bytes for stdout (whole lines, or a progress line that begins with CR).
     Stdout(Vec<u8>),
+    /// Bytes for stdout (whole lines) about items, deletions and listed entries; only for a caller that subscribed to
+    /// them, because it gets other events for these. For all others they are [`Event::Stdout`].
+    Entry(Vec<u8>),
     /// Bytes for stderr (whole lines).
     Stderr(Vec<u8>),
     /// One line for the log file or syslog, without its time stamp and newline.
@@ -18,6 +21,8 @@ pub enum Event {
     Json(Vec<u8>),
     /// One item; only for a caller that subscribed to items.
     Item(Item),
+    /// A file whose data is complete under its name; only for a caller that subscribed to them.
+    Done(Done),
     /// The deletions that the run is about to make. The run waits for the caller's decision. Only for a caller that
     /// subscribed to deletions.
     Deletions(Deletions),
@@ -28,8 +33,16 @@ pub enum Event {
 pub struct Subscription {
     /// [`Event::Item`].
     pub item: bool,
-    /// [`Event::Json`].
-    pub json: bool,
+    /// [`Event::Done`].
+    pub done: bool,
+    /// [`Event::Json`] for what is decided about entries, and for entries that are only listed.
+    pub json_item: bool,
+    /// [`Event::Json`] for files whose data is complete.
+    pub json_done: bool,
+    /// [`Event::Json`] for deletions.
+    pub json_delete: bool,
+    /// [`Event::Entry`] instead of [`Event::Stdout`].
+    pub entry: bool,
     /// [`Event::Deletions`].
     pub deletions: bool,
 }
@@ -41,12 +54,21 @@ impl Subscription {
         for name in names {
             match name.as_str() {
                 "item" => wanted.item = true,
-                "json" => wanted.json = true,
+                "done" => wanted.done = true,
+                "json-item" => wanted.json_item = true,
+                "json-done" => wanted.json_done = true,
+                "json-delete" => wanted.json_delete = true,
+                "entry" => wanted.entry = true,
                 "deletions" => wanted.deletions = true,
                 _ => return None,
             }
         }
         Some(wanted)
+    }
+
+    /// Whether finished files are reported, in whatever form.
+    pub fn wants_done(&self) -> bool {
+        self.done || self.json_done
     }
 }
 
@@ -67,6 +89,23 @@ pub struct Item {
     pub mode: u32,
     /// The target of a symbolic link, or the name that a hard link shares its data with.
     pub target: Option<Vec<u8>>,
+}
+
+/// A file whose data is complete under its name. Sizes are bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Done {
+    /// The path in the transfer.
+    pub name: Vec<u8>,
+    /// Size of the file.
+    pub size: u64,
+    /// Data that was sent or copied.
+    pub literal: u64,
+    /// Data that the receiver had.
+    pub matched: u64,
+    /// Time between the request and the end.
+    pub time: std::time::Duration,
+    /// This side has compared the sum of the whole file.
+    pub verified: bool,
 }
 
 /// Deletions that were collected and not made. Those that make room for an entry of another type are not among them.

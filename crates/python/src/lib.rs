@@ -22,7 +22,7 @@ use tain_core::roles::{local, remote};
 use figures::Figures;
 use link::Link;
 use plan::Plan;
-use run::{Deletions, Item, Run, Summary};
+use run::{Deletions, Done, Item, Run, Summary};
 
 /// Start `work` on a thread. `sender`: this side begins as the sender.
 fn start(
@@ -82,6 +82,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
         )?;
     }
     m.add_class::<Deletions>()?;
+    m.add_class::<Done>()?;
     m.add_class::<Figures>()?;
     m.add_class::<Link>()?;
     m.add_class::<Plan>()?;

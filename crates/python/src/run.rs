@@ -8,7 +8,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
-use tain_core::event::{Counts, Deletions as CoreDeletions, Event, Item as CoreItem, Summary as CoreSummary};
+use tain_core::event::{
+    Counts, Deletions as CoreDeletions, Done as CoreDone, Event, Item as CoreItem, Summary as CoreSummary,
+};
 use tain_core::report::Report;
 
 use crate::figures::Figures;
@@ -116,6 +118,30 @@ impl Item {
 
 /// See the stub.
 #[pyclass(module = "tain._core", frozen, get_all)]
+pub struct Done {
+    name: Py<PyBytes>,
+    size: u64,
+    literal: u64,
+    matched: u64,
+    seconds: f64,
+    verified: bool,
+}
+
+impl Done {
+    fn new(py: Python<'_>, done: &CoreDone) -> Self {
+        Self {
+            name: PyBytes::new(py, &done.name).unbind(),
+            size: done.size,
+            literal: done.literal,
+            matched: done.matched,
+            seconds: done.time.as_secs_f64(),
+            verified: done.verified,
+        }
+    }
+}
+
+/// See the stub.
+#[pyclass(module = "tain._core", frozen, get_all)]
 pub struct Deletions {
     number: u64,
     bytes: u64,
@@ -140,10 +166,12 @@ fn event(py: Python<'_>, event: &Event) -> PyResult<(Py<PyString>, Py<PyAny>)> {
     let text = |bytes: &[u8]| PyBytes::new(py, bytes).into_any().unbind();
     let (kind, value) = match event {
         Event::Stdout(bytes) => (intern!(py, "stdout"), text(bytes)),
+        Event::Entry(bytes) => (intern!(py, "entry"), text(bytes)),
         Event::Stderr(bytes) => (intern!(py, "stderr"), text(bytes)),
         Event::Log(bytes) => (intern!(py, "log"), text(bytes)),
         Event::Json(lines) => (intern!(py, "json"), text(lines)),
         Event::Item(item) => (intern!(py, "item"), Py::new(py, Item::new(py, item))?.into_any()),
+        Event::Done(done) => (intern!(py, "done"), Py::new(py, Done::new(py, done))?.into_any()),
         Event::Deletions(planned) => (
             intern!(py, "deletions"),
             Py::new(py, Deletions::new(*planned))?.into_any(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tain.errors import Interrupted
 from tain.report.output import STDERR, STDOUT, Output
 from tain.session.environment import Environment
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from tain.events import Event, Progress
     from tain.problems import Problem
     from tain.results import Item, Result
-    from tain.session.client import Client
     from tain.session.environment import Cancellable
 
 #: Levels of `events`.
@@ -109,63 +109,51 @@ class Delivery:
 
 
 class Collected(Output):
-    """Output that is kept in memory, and passed to those who want it."""
+    """Output that is kept in memory, passed to a listener, and written to the descriptors *out_fd* and *err_fd*."""
 
-    def __init__(self, listener: Callable[[int, bytes], None] | None, delivery: Delivery, capture: int) -> None:
-        super().__init__(-1, -1)
+    def __init__(
+        self, listener: Callable[[int, bytes], None] | None, capture: int, *, out_fd: int = -1, err_fd: int = -1
+    ) -> None:
+        super().__init__(out_fd, err_fd)
         self.texts = {STDOUT: bytearray(), STDERR: bytearray()}
         self.truncated = False
-        self.problems: list[Problem] = []
-        self.client: Client | None = None
+        self.errors_seen = bytearray()
         self._listener = listener
-        self._delivery = delivery
         self._capture = capture
         self._shell: list[bytes] = []
-        #: The beginnings of lines whose ends have not come yet.
-        self._rest = {STDOUT: b"", STDERR: b""}
-
-    @property
-    def direction(self) -> str:
-        """``local``, ``push`` or ``pull``, once it is known."""
-        client = self.client
-        if client is None or client.job.host is None:
-            return "local"
-        return "push" if client.job.am_sender else "pull"
 
     def events(self, batch: list[_core._Event], on_events: Callable[[list[_core._Event]], None] | None = None) -> None:
-        self.take_shell()
+        self._write_shell()
         super().events(batch, on_events)
 
+    def flush(self) -> None:
+        super().flush()
+        self._write_shell()
+
     def shell(self, data: bytes) -> None:
-        """What a remote shell has written to its standard error; any thread may call this."""
+        """What a remote shell has written to its standard error. It is written by the thread that runs the transfer,
+        because a listener is called there."""
         self._shell.append(data)
 
-    def take_shell(self) -> None:
-        """Write what the remote shell has written, in the thread that runs the transfer."""
+    def _write_shell(self) -> None:
         while self._shell:
-            self._write(STDERR, self._shell.pop(0))
+            data = self._shell.pop(0)
+            self._keep(data)
+            if self.on_lines is not None:
+                self.on_lines(STDERR, data)
+            self._write(STDERR, data)
 
     def _write(self, stream: int, data: bytes) -> None:
+        if stream == STDOUT and self.all_to_stderr:
+            stream = STDERR
         kept = self.texts[stream]
         kept += data
         if len(kept) > self._capture:
             del kept[: len(kept) - self._capture]
             self.truncated = True
-        if stream == STDERR or self._delivery.wants_lines:
-            self._lines(stream, data)
+        super()._write(stream, data)
         if self._listener is not None:
             self._listener(stream, data)
-
-    def _lines(self, stream: int, data: bytes) -> None:
-        from tain.diagnosis.messages import parse
-
-        *lines, self._rest[stream] = (self._rest[stream] + data).split(b"\n")
-        for line in lines:
-            text = line.decode("utf-8", "surrogateescape").rstrip("\r")
-            problem = parse(text, direction=self.direction) if stream == STDERR else None
-            if problem is not None:
-                self.problems.append(problem)
-            self._delivery.line(stream, text, problem)
 
 
 class Surroundings(Environment):
@@ -185,9 +173,10 @@ class Surroundings(Environment):
         if value is not None and self._cancelled:
             value.cancel()
 
-    @property
-    def cancelled(self) -> bool:
-        return self._cancelled
+    def begin(self) -> None:
+        if self._cancelled:
+            # A small transfer could be complete before the core sees the cancel.
+            raise Interrupted("the transfer was cancelled before it began")
 
     def cancel(self) -> None:
         self._cancelled = True

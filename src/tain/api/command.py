@@ -24,20 +24,11 @@ def run(
     """Run the words of an rsync command line, without the program's name: ``run(["-av", "src/", "host:dst/"])``.
 
     Nothing is added: `archive` is off unless a word says so, and there are no guards. The output goes to the standard
-    streams of the process, and is in the result with *capture* only. The files of popt, which define aliases for
-    commands, are not read.
+    streams of the process (descriptors 1 and 2), byte for byte that of the command; with *capture* it is in the result
+    instead. The files of popt, which define aliases for commands, are not read, and ``--debug`` shows the lines of
+    separate processes only where there are any: the process of a program is not forked.
 
     Errors: `UsageError` for words that are no transfer: servers, daemons, ``--version``, ``--help``, wrong options.
     """
-    return Transfer.of_words(
-        [os.fsencode(word) for word in argv], on_output=None if capture else _print, environ=environ, cwd=cwd
-    ).run()
-
-
-def _print(fd: int, data: bytes) -> None:
-    try:
-        while data:
-            data = data[os.write(fd, data) :]
-    except OSError:
-        # As the command does: a closed pipe does not stop the run.
-        return
+    words = [os.fsencode(word) for word in argv]
+    return Transfer.of_words(words, environ=environ, cwd=cwd, capture=capture).run()

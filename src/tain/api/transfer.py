@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tain.api.collect import Collected, Delivery, Surroundings
-from tain.errors import Interrupted, TainError, UsageError, exit_text
+from tain.errors import UsageError, exit_text
 from tain.keywords import Options
 from tain.options.guard import DEFAULT_GUARD
 from tain.report.output import STDERR, STDOUT
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tain.keyword_fields import OptionFields, Paths, StrOrBytesPath
     from tain.options.guard import Guard
     from tain.options.resolved import ResolvedOptions
+    from tain.problems import Problem
     from tain.results import Item
     from tain.session.client import Client
     from tain.transports import Transport
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     _P = ParamSpec("_P")
     _R = TypeVar("_R")
 
+#: Bytes of each stream that a result keeps by default.
+_CAPTURE = 1 << 20
 #: What `events` may be, each with the kinds before it.
 _LEVELS = {"none": 0, "progress": 1, "items": 2, "all": 3}
 
@@ -78,7 +81,7 @@ class Transfer:
         transport: Transport | None = None,
         password: str | bytes | Callable[[str], str] | None = None,
         guard: Guard | None = DEFAULT_GUARD,
-        capture: int = 1 << 20,
+        capture: int = _CAPTURE,
         logger: Logger | None = None,
         environ: Mapping[str, str] | None = None,
         cwd: StrOrBytesPath | None = None,
@@ -109,7 +112,9 @@ class Transfer:
             places.append(os.fsencode(destination))
         if b"" in places:
             raise UsageError("an empty path names nothing: write '.' for the current directory")
-        self._set_up([*options.words(), b"--", *places], environ, cwd)
+        # There is no screen: nothing is drawn, nobody is asked for a password.
+        self._set_up([*options.words(), b"--", *places], environ, cwd, stdout=-1, stderr=-1)
+        self._options.bar = False
         self._env.password = password_function(password)
         if transport is not None:
             from tain.transports import Starter
@@ -121,7 +126,7 @@ class Transfer:
         self._chosen = events
         level = 0 if on_event is None else _LEVELS["all" if events == "none" else events]
         self._delivery = Delivery(level, on_event, logger)
-        self._output = Collected(on_output, self._delivery, capture)
+        self._output = Collected(on_output, capture)
         self._on_progress = on_progress
 
     @classmethod
@@ -129,19 +134,27 @@ class Transfer:
         cls,
         words: list[bytes],
         *,
-        on_output: Callable[[int, bytes], None] | None = None,
-        environ: Mapping[str, str] | None = None,
-        cwd: StrOrBytesPath | None = None,
-        capture: int = 1 << 20,
+        environ: Mapping[str, str] | None,
+        cwd: StrOrBytesPath | None,
+        capture: bool,
     ) -> Transfer:
         """The transfer of the *words* of a command line; see `tain.run`. Errors: `UsageError`."""
         transfer = cls.__new__(cls)
-        transfer._set_up(words, environ, cwd)
+        stdout, stderr = (-1, -1) if capture else (1, 2)
+        transfer._set_up(words, environ, cwd, stdout=stdout, stderr=stderr)
         transfer._delivery = Delivery(0, None, None)
-        transfer._output = Collected(on_output, transfer._delivery, capture)
+        transfer._output = Collected(None, _CAPTURE if capture else 0, out_fd=stdout, err_fd=stderr)
         return transfer
 
-    def _set_up(self, words: list[bytes], environ: Mapping[str, str] | None, cwd: StrOrBytesPath | None) -> None:
+    def _set_up(
+        self,
+        words: list[bytes],
+        environ: Mapping[str, str] | None,
+        cwd: StrOrBytesPath | None,
+        *,
+        stdout: int,
+        stderr: int,
+    ) -> None:
         """Understand the words, and set everything that a transfer has by default."""
         from tain.options.handlers import Finished
         from tain.options.parse import parse
@@ -153,6 +166,8 @@ class Transfer:
             argv=[b"tain", *words],
             environ=variables,
             cwd=None if cwd is None else os.path.abspath(os.fsencode(cwd)),
+            stdout=stdout,
+            stderr=stderr,
         )
         raw = parse(words)
         if raw.server or raw.daemon is not None:
@@ -270,34 +285,20 @@ class Transfer:
     def _run(self) -> Result:
         import time
 
-        from tain.report import output
-
         out, delivery = self._output, self._delivery
         began = time.monotonic()
         places = self._options.args
         lists = len(places) < 2 and self._options.read_batch is None
         sources, destination = (places, None) if lists else (places[:-1], places[-1])
         delivery.start(tuple(sources), destination, bool(self._options.dry_run))
-        client: Client | None = None
+        problems: list[Problem] = []
+        client = self._client(problems)
         try:
-            if self._env.cancelled:
-                # A small transfer could be complete before the core sees the cancel.
-                raise Interrupted("the transfer was cancelled before it began")
-            client = self._client()
             code = client.run()
-        except TainError as error:
-            out.error(output.failure_text(error, client.role if client is not None else "client"))
-            code = error.code
         except BaseException:
             self.cancel()
             raise
-        finally:
-            if out.log is not None:
-                out.log.close()
-        out.take_shell()
-        figures = client.summary if client is not None else None
-        statistics = None if figures is None else statistics_of(figures)
-        seconds = time.monotonic() - began
+        statistics = None if client.summary is None else statistics_of(client.summary)
         self.result = Result(
             code=code,
             statistics=statistics,
@@ -305,26 +306,34 @@ class Transfer:
             errors=bytes(out.texts[STDERR]),
             output_truncated=out.truncated,
             items=None if self._items is None else tuple(self._items),
-            problems=tuple(out.problems),
-            seconds=seconds,
-            direction="list" if lists else out.direction,
-            peer=None if client is None or client.job.host is None else os.fsdecode(client.job.host),
+            problems=tuple(problems),
+            hints=client.hints,
+            seconds=time.monotonic() - began,
+            direction="list" if lists else client.direction,
+            peer=None if client.job.host is None else os.fsdecode(client.job.host),
         )
         delivery.end(self.result, "" if not code else exit_text(code))
         return self.result
 
-    def _client(self) -> Client:
+    def _client(self, problems: list[Problem]) -> Client:
+        """The run, which is that of the command line. It adds what fails to *problems*."""
         from tain.session.client import Client
 
-        wants = self._items is not None or self._on_items is not None or self._delivery.level >= _LEVELS["items"]
+        delivery = self._delivery
+        wants = self._items is not None or self._on_items is not None or delivery.level >= _LEVELS["items"]
         kinds = ("item",) if wants else ()
         client = Client(
             self._options, self._env, out=self._output, events=kinds, on_events=self._take, guard=self._guard
         )
-        self._output.client = client
-        if self._on_progress is not None or self._delivery.level:
+        if self._on_progress is not None or delivery.level:
             self._output.tick = self._report
-        self._env.shell_stderr = self._output.shell
+
+        def line(stream: int, text: str, problem: Problem | None) -> None:
+            if problem is not None:
+                problems.append(problem)
+            delivery.line(stream, text, problem)
+
+        client.listen(line, stdout=delivery.wants_lines)
         return client
 
     def _report(self) -> None:

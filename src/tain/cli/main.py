@@ -131,7 +131,7 @@ def _hint(env: Environment, error: TainError, words: list[bytes]) -> None:
         from tain.diagnosis import hints
 
         text = str(error).encode("utf-8", "surrogateescape")
-        hints.write_hints(text, lambda line: _print(env.stderr, line), host=None, port=0)
+        hints.write(hints.in_errors(text, host=None, port=0), lambda line: _print(env.stderr, line))
 
 
 def _print(fd: int, text: str | bytes) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from tain.escape import restore
+from tain.problems import Hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -302,7 +303,7 @@ def _unescaped(line: str) -> str:
     return restore(line.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
-def _typing_error(lines: Iterable[str]) -> str | None:
+def _typing_error(lines: Iterable[str]) -> Hint | None:
     """The hint for a mistyped option (spec: daemon 16.3)."""
     for line in lines:
         meant = _suggestion(_unescaped(line))
@@ -313,18 +314,18 @@ def _typing_error(lines: Iterable[str]) -> str | None:
                 if count
                 else "a long dash was pasted, or a hyphen is too many"
             )
-            return f"hint[D47]: did you mean {word}?; check: {cause}; fix: write it so"
+            return Hint(id="D47", cause=f"did you mean {word}?", check=cause, fix="write it so")
     return None
 
 
-def explain(lines: Iterable[str], *, host: str | None = None, port: int = 873) -> list[str]:
+def find(lines: Iterable[str], *, host: str | None = None, port: int = 873) -> list[Hint]:
     """The hints for lines of standard error, in the order of the catalogue."""
     known = [line for line in lines if len(line) <= _LINE]
     typing_error = _typing_error(known)
     if typing_error is not None:
         # Further errors follow from the mistyped option.
         return [typing_error]
-    found: list[str] = []
+    found: list[Hint] = []
     seen: set[str] = set()
     for ident, pattern, cause, check, fix in _CATALOGUE:
         if ident in seen or len(found) == MOST or (ident == "D5" and found):
@@ -338,15 +339,21 @@ def explain(lines: Iterable[str], *, host: str | None = None, port: int = 873) -
             named = next((group for group in groups if group), None) if ident == "D25" else None
             values = {"host": host or named or "the other host", "port": port}
             text = [part.format(*groups, **values) for part in (cause, check, fix)]
-            found.append(f"hint[{ident}]: {text[0]}; check: {text[1]}; fix: {text[2]}")
+            found.append(Hint(id=ident, cause=text[0], check=text[1], fix=text[2]))
             seen.add(ident)
             break
     return found
 
 
-def write_hints(errors: bytes, write: Callable[[bytes], None], *, host: bytes | None, port: int) -> None:
-    """Write the hints for *errors*, the text of standard error."""
+def in_errors(errors: bytes, *, host: bytes | None, port: int) -> list[Hint]:
+    """The hints for *errors*, the text of standard error."""
     name = None if host is None else host.decode("utf-8", "replace")
-    for hint in explain(errors.decode("utf-8", "replace").splitlines(), host=name, port=port):
+    return find(errors.decode("utf-8", "replace").splitlines(), host=name, port=port)
+
+
+def write(found: Iterable[Hint], write: Callable[[bytes], None]) -> None:
+    """Write one line for each hint."""
+    for hint in found:
+        line = f"hint[{hint.id}]: {hint.cause}; check: {hint.check}; fix: {hint.fix}"
         # A line of the peer must not control the terminal.
-        write("".join(c if c.isprintable() else "?" for c in hint).encode() + b"\n")
+        write("".join(c if c.isprintable() else "?" for c in line).encode() + b"\n")

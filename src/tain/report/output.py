@@ -55,12 +55,9 @@ class Output:
         outbuf: str | None = None,
         eight_bit: bool = False,
     ) -> None:
-        """*quiet* drops `info` lines; *outbuf* is ``n``, ``l`` or ``b`` (None: lines are written at once); *eight_bit*
-        leaves high bytes unescaped."""
-        self._fds = {STDOUT: err_fd if all_to_stderr else out_fd, STDERR: err_fd}
+        """*out_fd* and *err_fd* are descriptors, -1 for none; the other arguments are those of `configure`."""
+        self._fds = {STDOUT: out_fd, STDERR: err_fd}
         self.log = log
-        self._quiet = quiet
-        self._eight_bit = eight_bit
         #: The character set, which says what high bytes are text. As in rsync, it is ``ascii`` until the run looks at
         #: the locale, and always on a server.
         self.charset = "ascii"
@@ -71,6 +68,16 @@ class Output:
         #: Receives the number of a stream and the whole lines that are written to it.
         self.on_lines: Callable[[int, bytes], None] | None = None
         self._held = bytearray()
+        self.configure(quiet=quiet, all_to_stderr=all_to_stderr, outbuf=outbuf, eight_bit=eight_bit)
+
+    def configure(self, *, quiet: bool, all_to_stderr: bool, outbuf: str | None, eight_bit: bool) -> None:
+        """Before the first line: *quiet* drops `info` lines; *all_to_stderr* sends every line to standard error;
+        *outbuf* is ``n``, ``l`` or ``b`` (None: lines are written at once); *eight_bit* leaves high bytes unescaped."""
+        self._quiet = quiet
+        self._eight_bit = eight_bit
+        self.all_to_stderr = all_to_stderr
+        if all_to_stderr:
+            self._fds[STDOUT] = self._fds[STDERR]
         # The core sends whole lines, so unbuffered and line-buffered are the same here.
         self._block = outbuf == "b"
 
@@ -94,6 +101,17 @@ class Output:
         """Lines of our own for standard error, which are no errors: they are not logged, and have been escaped."""
         self.flush()
         self._write(STDERR, text)
+
+    def shell(self, data: bytes) -> None:
+        """What a remote shell has written to its standard error: passed on unchanged. Any thread may call this."""
+        self._keep(data)
+        self._write(STDERR, data)
+
+    def _keep(self, data: bytes) -> None:
+        """Keep the beginning and the end of standard error."""
+        if self.errors_seen is not None:
+            self.errors_seen += data
+            del self.errors_seen[SEEN:-SEEN]
 
     def _escaped(self, text: bytes) -> bytes:
         return for_screen(text, self.charset, eight_bit=self._eight_bit)
@@ -148,9 +166,7 @@ class Output:
             return
         if stream == STDERR:
             self.flush()
-            if self.errors_seen is not None:
-                self.errors_seen += data
-                del self.errors_seen[SEEN:-SEEN]
+            self._keep(data)
         self._write(stream, data)
 
     def _write(self, stream: int, data: bytes) -> None:

@@ -71,6 +71,9 @@ class Environment:
         #: Connects to the other end in place of a remote shell.
         self.transport: Transport | None = None
 
+    def begin(self) -> None:
+        """Called before a run does anything. Errors: `Interrupted` for a run that was cancelled already."""
+
     def get(self, name: bytes, default: bytes = b"") -> bytes:
         """An environment variable, or *default*."""
         return self.environ.get(name, default)

@@ -258,6 +258,9 @@ def read_password(options: ResolvedOptions, env: Environment, *, role: str) -> b
     password = env.get(b"RSYNC_PASSWORD")
     if password or b"RSYNC_PASSWORD" in env.environ:
         return password.rstrip(b"\r\n")
+    if env.stderr < 0:
+        # There is nobody to ask.
+        return b""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
     except OSError:

@@ -60,11 +60,12 @@ impl Events {
         }
         let was_empty = queue.events.is_empty();
         queue.bytes += match &event {
-            Event::Stdout(b) | Event::Stderr(b) | Event::Log(b) | Event::Json(b) => b.len(),
-            Event::Item(_) | Event::Deletions(_) => 64,
+            Event::Stdout(b) | Event::Entry(b) | Event::Stderr(b) | Event::Log(b) | Event::Json(b) => b.len(),
+            Event::Item(_) | Event::Done(_) | Event::Deletions(_) => 64,
         };
         match (event, queue.events.last_mut()) {
             (Event::Stdout(new), Some(Event::Stdout(old)))
+            | (Event::Entry(new), Some(Event::Entry(old)))
             | (Event::Stderr(new), Some(Event::Stderr(old)))
             | (Event::Json(new), Some(Event::Json(old))) => {
                 old.extend_from_slice(&new);

@@ -38,8 +38,8 @@ impl Report {
     pub fn wants_items(&self) -> bool {
         self.shared.voice.out_format.is_some()
             || self.shared.voice.log_format.is_some()
-            || self.shared.plan.output.events.item
-            || self.wants_json()
+            || self.keeps_events()
+            || self.shared.plan.output.events.json_item
     }
 
     /// Show an item on the client's screen.
@@ -55,11 +55,25 @@ impl Report {
     /// Whether what becomes of an item is logged, or emitted for programs.
     pub(crate) fn keeps_items(&self) -> bool {
         let output = &self.shared.plan.output;
-        output.logging || output.events.item || output.events.json
+        output.logging || self.keeps_events()
     }
 
-    /// Put an item into the log, if `log`, and into the structured events, with a line of JSON if it is `done`: now, or when the file with the number `after` is in
-    /// place ([`Report::file_ended`]).
+    fn keeps_events(&self) -> bool {
+        let events = &self.shared.plan.output.events;
+        events.item || events.wants_done()
+    }
+
+    /// The event for a text about an entry, of the kind that the caller wants.
+    pub(super) fn entry_text(&self, text: Vec<u8>) -> Event {
+        if self.shared.plan.output.events.entry {
+            Event::Entry(text)
+        } else {
+            Event::Stdout(text)
+        }
+    }
+
+    /// Put an item into the log, if `log`, and into the structured events, with an event of its own if it is `done`: now,
+    /// or when the file with the number `after` is in place ([`Report::file_ended`]).
     pub fn keep_item(&self, item: &Item<'_>, log: bool, done: Option<Done>, after: Option<i32>) {
         let plan = &self.shared.plan;
         let mut events = Vec::new();
@@ -81,7 +95,21 @@ impl Report {
         if plan.output.events.item {
             events.push(self.item_event(item));
         }
-        events.extend(done.map(|done| self.json_done(item, done)));
+        if let Some(done) = done {
+            if plan.output.events.json_done {
+                events.push(self.json_done(item, done));
+            }
+            if plan.output.events.done {
+                events.push(Event::Done(crate::event::Done {
+                    name: item.name.to_vec(),
+                    size: item.length,
+                    literal: done.literal,
+                    matched: done.matched,
+                    time: done.time,
+                    verified: done.verified,
+                }));
+            }
+        }
         match after {
             Some(ndx) if self.keeps_items() => {
                 self.shared.events.keep_until_file(ndx, events);
@@ -111,9 +139,14 @@ impl Report {
         )
     }
 
-    /// Emit the structured event of an entry that is only listed.
-    pub fn emit_listed(&self, item: &Item<'_>) {
-        if self.shared.plan.output.events.item {
+    /// Emit an entry that is only listed; `line` is its text.
+    pub fn emit_listed(&self, item: &Item<'_>, line: &[u8]) {
+        let events = &self.shared.plan.output.events;
+        self.line(Level::Listed, line);
+        if events.json_item {
+            self.json_listed(item);
+        }
+        if events.item {
             self.shared
                 .events
                 .keep(vec![Self::event_of(item, "list", String::new())]);
@@ -140,21 +173,18 @@ impl Report {
     pub fn item_line(&self, line: &[u8]) {
         let plan = &self.shared.plan;
         if plan.place.is_server() || plan.output.stderr_mode == StderrMode::All || !self.shared.events.is_holding() {
-            self.client_line(line);
+            self.line(Level::Entry, line);
             return;
         }
         let mut out = Vec::with_capacity(line.len() + 1);
         escape_text(line, plan.output.charset, plan.output.eight_bit_output, &mut out);
         out.push(b'\n');
-        self.shared.events.push_item(Event::Stdout(out));
+        self.shared.events.push_item(self.entry_text(out));
     }
 
     /// A line for the screen of the client that is never logged.
     pub fn client_line(&self, line: &[u8]) {
-        let mut raw = Vec::with_capacity(line.len() + 1);
-        raw.extend_from_slice(line);
-        raw.push(b'\n');
-        self.emit(Level::Client, None, &raw);
+        self.line(Level::Client, line);
     }
 
     /// Whether lines about deletions show permissions (`%B`): those of a client that receives, and of the log of a daemon
@@ -174,13 +204,14 @@ impl Report {
     }
 
     /// Report a deletion on this machine (spec: output 7): `deleting N`, or by the format if it has `%i` or `%o`.
-    pub fn deletion(&self, name: &[u8], mode: u32) {
+    /// `size` is the length in the item's event; only a receiver knows it.
+    pub fn deletion(&self, name: &[u8], mode: u32, size: u64) {
         self.shared.live.add_deleted();
-        if self.wants_json() {
+        if self.shared.plan.output.events.json_delete {
             self.json_deleted(name, mode);
         }
         let plan = self.shared.plan.clone();
-        let item = Item {
+        let mut item = Item {
             operation: Operation::Delete,
             name,
             source: b"",
@@ -229,7 +260,7 @@ impl Report {
                 }
                 None => plain.clone(),
             };
-            self.client_line(&line);
+            self.line(Level::Entry, &line);
         }
         if plan.place.is_server() && plan.agreed.protocol < 29 {
             // There is no message for it yet, so the line is made here (spec: protocol-old 6.3).
@@ -254,6 +285,8 @@ impl Report {
             }
         }
         if plan.output.events.item {
+            // Lines have no length, as in rsync.
+            item.length = size;
             self.shared.events.keep(vec![self.item_event(&item)]);
         }
     }

@@ -49,11 +49,6 @@ impl Clock {
 }
 
 impl Report {
-    /// Whether lines of JSON are wanted.
-    pub(crate) fn wants_json(&self) -> bool {
-        self.shared.plan.output.events.json
-    }
-
     /// Emit the line of an item: what was decided about an entry.
     pub(crate) fn json_item(&self, item: &Item<'_>) {
         let plan = &self.shared.plan;
@@ -67,22 +62,21 @@ impl Report {
             "itemized",
             &String::from_utf8_lossy(&itemized(item, self.shared.voice.style)),
         );
-        line.number("size", item.length);
-        line.key("mtime");
-        if item.mtime < 0 {
-            line.out.push(b'-');
-        }
-        line.digits(item.mtime.unsigned_abs());
-        line.number("mode", u64::from(item.mode));
-        match item
-            .leader
-            .filter(|leader| !leader.is_empty())
-            .or(item.link_target.as_deref())
-        {
-            Some(target) => line.name("target", target, false),
-            None => line.raw("target", "null"),
-        }
+        line.attributes(item);
         self.shared.events.push_item(line.event());
+    }
+
+    /// Emit the line of an entry that is only listed.
+    pub(super) fn json_listed(&self, item: &Item<'_>) {
+        let mut line = Line::new("item", self.shared.clock.now());
+        line.word("op", "list");
+        line.name("path", item.name, item.is_dir());
+        line.word("kind", kind(item.mode));
+        line.word("change", "none");
+        line.raw("reasons", "[]");
+        line.word("itemized", "");
+        line.attributes(item);
+        self.push(line.event());
     }
 
     /// The line of a file whose data is complete under its name.
@@ -188,6 +182,25 @@ impl Line {
     fn number(&mut self, key: &str, value: u64) {
         self.key(key);
         self.digits(value);
+    }
+
+    /// Size, modification time, mode and target.
+    fn attributes(&mut self, item: &Item<'_>) {
+        self.number("size", item.length);
+        self.key("mtime");
+        if item.mtime < 0 {
+            self.out.push(b'-');
+        }
+        self.digits(item.mtime.unsigned_abs());
+        self.number("mode", u64::from(item.mode));
+        match item
+            .leader
+            .filter(|leader| !leader.is_empty())
+            .or(item.link_target.as_deref())
+        {
+            Some(target) => self.name("target", target, false),
+            None => self.raw("target", "null"),
+        }
     }
 
     fn digits(&mut self, mut value: u64) {

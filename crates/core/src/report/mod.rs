@@ -59,12 +59,20 @@ pub enum Level {
     Log,
     /// The client's screen only, never the log.
     Client,
+    /// As `Client`, about an item or a deletion.
+    Entry,
+    /// As `Info`, about an entry that is listed.
+    Listed,
 }
 
 impl Level {
     /// The line is what the user asked for, and `--quiet` leaves it out.
     fn is_output(self) -> bool {
-        matches!(self, Self::Info | Self::Client)
+        matches!(self, Self::Info | Self::Listed) || self.is_unlogged()
+    }
+
+    fn is_unlogged(self) -> bool {
+        matches!(self, Self::Client | Self::Entry)
     }
 
     fn is_error(self) -> bool {
@@ -109,7 +117,7 @@ impl Report {
     /// The report of one side of a run; `sender`: of the sending side.
     pub fn new(plan: Arc<Plan>, sender: bool) -> Self {
         let live = figures::Live::default();
-        if plan.output.events.json {
+        if plan.output.events.wants_done() {
             live.time_files();
         }
         Self {
@@ -354,7 +362,7 @@ impl Report {
         let own_process = self.receiving && level.is_error() && by != Some(Role::Sender);
         let unlogged = own_process && plan.agreed.protocol >= 29 && plan.output.stderr_mode != StderrMode::Client
             || self.receiving && plan.output.quiet && level == Level::Info;
-        if plan.output.logging && level != Level::Client && !unlogged {
+        if plan.output.logging && !level.is_unlogged() && !unlogged {
             self.push_log(raw);
         }
         if level == Level::Log || plan.output.quiet && level.is_output() {
@@ -382,10 +390,11 @@ impl Report {
         // Below protocol 23 that process has no frames to send its lines in, and prints them (observed).
         let unframed = self.receiving && plan.agreed.protocol < 23;
         let to_stdout = level.is_output() && plan.output.stderr_mode != StderrMode::All && !unframed;
-        self.push(if to_stdout {
-            Event::Stdout(out)
-        } else {
-            Event::Stderr(out)
+        let about_entry = matches!(level, Level::Entry | Level::Listed);
+        self.push(match (to_stdout, about_entry) {
+            (true, true) => self.entry_text(out),
+            (true, false) => Event::Stdout(out),
+            (false, _) => Event::Stderr(out),
         });
     }
 

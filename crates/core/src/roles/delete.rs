@@ -261,11 +261,11 @@ impl Deleter {
             self.dest.report.set_io_error(IoErrors::DEL_LIMIT);
             return Ok(Outcome::Limit);
         }
-        let mode = self.shown_mode(rel, kind);
+        let (mode, size) = self.shown(rel, kind);
         let outcome = self.remove_leaf(rel, kind);
         if outcome == Outcome::Done {
             self.removed += 1;
-            self.report_removed(rel, mode);
+            self.report_removed(rel, mode, size);
         }
         Ok(if stays { Outcome::NotEmpty } else { outcome })
     }
@@ -407,18 +407,24 @@ impl Deleter {
             .line(Level::ErrorXfer, sys_line(self.dest.role, &text, error));
     }
 
-    /// The mode of a file that is to be removed: its type, with permissions where a line shows them.
-    fn shown_mode(&self, rel: &[u8], kind: FileKind) -> u32 {
-        if !self.dest.report.shows_deleted_mode() {
-            return kind.mode();
+    /// The mode of a file that is to be removed: its type, with permissions where a line shows them. And its size, where
+    /// an event has it.
+    fn shown(&self, rel: &[u8], kind: FileKind) -> (u32, u64) {
+        let report = &self.dest.report;
+        let shows_mode = report.shows_deleted_mode();
+        if !shows_mode && !(kind == FileKind::File && self.dest.plan.output.events.item) {
+            return (kind.mode(), 0);
         }
-        self.dest.root.lstat(rel).map_or(kind.mode(), |stat| stat.mode)
+        self.dest.root.lstat(rel).map_or((kind.mode(), 0), |stat| {
+            let size = if kind == FileKind::File { stat.size } else { 0 };
+            (if shows_mode { stat.mode } else { kind.mode() }, size)
+        })
     }
 
     /// Count and report one deletion.
-    fn report_removed(&mut self, rel: &[u8], mode: u32) {
+    fn report_removed(&mut self, rel: &[u8], mode: u32, size: u64) {
         self.dest.report.stats(|s| s.deleted.add(mode));
-        self.dest.report.deletion(rel, mode);
+        self.dest.report.deletion(rel, mode, size);
     }
 
     /// Make way for an entry of another type (spec: transfer 12). `kind_text` as in the message. `true` when the name
@@ -524,9 +530,9 @@ impl Deleter {
             if self.dest.plan.idle() && self.holds_names(rel) {
                 self.report_non_empty(rel);
             } else {
-                let mode = self.shown_mode(rel, kind);
+                let (mode, size) = self.shown(rel, kind);
                 if self.remove_leaf(rel, kind) == Outcome::Done {
-                    self.report_removed(rel, mode);
+                    self.report_removed(rel, mode, size);
                 }
             }
             return Ok(());

@@ -15,9 +15,12 @@ use std::thread;
 use rustix::fs::{RenameFlags, CWD};
 use tempfile::TempDir;
 
+use super::compare::Wanted;
+use super::dest::{Dest, SetTimes};
 use super::wire_tests::{agreed, archive, both, bytes};
 use crate::plan::{AltDest, DeleteWhen, Plan};
 use crate::report::Report;
+use crate::tree::{Root, RootOptions, Stat};
 
 /// Of the directory, while each plan is carried out again and again.
 const FLIPS: u32 = 10_000;
@@ -307,6 +310,45 @@ fn scene() -> Scene {
     let scene = Scene::new();
     fs::create_dir_all(scene.path("side/d")).unwrap();
     scene
+}
+
+/// The list says directory, and a neighbour's link stands there when the owner is to be set. With the owner of the
+/// directory it would be a link that paths of the operator follow (spec: transfer 16.2).
+#[test]
+fn sec_7_link_in_place_of_a_directory_keeps_its_owner() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let scene = scene();
+    let link = scene.path("dst").join("d");
+    link_out(&link);
+    let plan = Arc::new(archive());
+    let report = Report::new(Arc::clone(&plan), false);
+    let root = Root::open(&bytes(&scene.path("dst")), &RootOptions::default()).unwrap();
+    let dest = Dest::new(plan, report, root).unwrap();
+    let seen = Stat {
+        mode: 0o040_755,
+        uid: 65534,
+        gid: 65534,
+        ..Stat::default()
+    };
+    let want = Wanted {
+        mode: seen.mode,
+        ..Wanted::default()
+    };
+    let times = SetTimes {
+        skip: true,
+        ..SetTimes::default()
+    };
+    assert_eq!(dest.set_attrs(b"d", &want, &seen, times), None);
+    assert_eq!(fs::symlink_metadata(&link).unwrap().uid(), 65534);
+    // The entry is a link itself: it gets the owner of the list.
+    let want = Wanted {
+        mode: 0o120_777,
+        ..want
+    };
+    assert_eq!(dest.set_attrs(b"d", &want, &seen, times), Some(true));
+    assert_eq!(fs::symlink_metadata(&link).unwrap().uid(), 0);
 }
 
 #[test]

@@ -103,7 +103,8 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
                 None => (message.payload.as_slice(), 0o100_000),
             };
             // The name is converted in the direction local to wire, although it came from the wire (observed).
-            report.deletion(&report.to_wire(name), mode);
+            // No size travels either.
+            report.deletion(&report.to_wire(name), mode, 0);
         }
         _ => {}
     }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
+use rustix::io::Errno;
 use tempfile::TempDir;
 
 use super::acl::{self, Acl, AclKind, Named};
@@ -85,6 +86,30 @@ fn pinned_attributes() {
     let s = stat::of_file(&temp.file).unwrap();
     assert_eq!((s.mode & 0o7777, s.mtime), (0o644, 11));
     drop(tmp);
+}
+
+#[test]
+fn held_entry() {
+    let (_tmp, root) = root();
+    let pin = root.pin_entry(b"d/f").unwrap();
+    let loops = |rel: &[u8]| root.pin_entry(rel).unwrap_err().raw_os_error();
+    assert_eq!(loops(b"d/l"), Some(Errno::LOOP.raw_os_error()));
+    // A link takes the name: the file that was held is meant.
+    root.rename(b"d/f", b"d/g").unwrap();
+    root.symlink(b"x", b"d/f").unwrap();
+    if is_root() {
+        pin.chown(Some(12), Some(13)).unwrap();
+        root.mknod(b"d/p", 0o010_600, 0, 0).unwrap();
+        root.pin_entry(b"d/p").unwrap().chown(None, Some(14)).unwrap();
+        root.pin_entry(b"d").unwrap().chown(Some(15), None).unwrap();
+        let owners = |rel: &[u8]| root.lstat(rel).map(|s| (s.uid, s.gid)).unwrap();
+        assert_eq!(owners(b"d/g"), (12, 13));
+        assert_eq!(owners(b"d/f").0, 0);
+        assert_eq!(owners(b"d/p").1, 14);
+        assert_eq!(owners(b"d").0, 15);
+    }
+    let impossible = pin.chown(Some(u32::MAX), None).unwrap_err();
+    assert_eq!(impossible.raw_os_error(), Some(Errno::INVAL.raw_os_error()));
 }
 
 #[test]

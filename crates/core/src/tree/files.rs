@@ -108,7 +108,8 @@ impl Root {
         })
     }
 
-    /// Set owner and group of the file itself; `None` leaves one as it is. Clears set-id bits.
+    /// Set owner and group of the file itself, which may be a symlink; `None` leaves one as it is. Clears set-id bits.
+    /// Where it must be no symlink, use [`Root::pin_entry`].
     pub fn chown(&self, rel: &[u8], uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
         let (uid, gid) = attrs::ids(uid, gid)?;
         self.at(rel, |dir, leaf| {

@@ -2,7 +2,9 @@
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+use nix::fcntl::AtFlags as ChownFlags;
 use nix::sys::stat::FchmodatFlags;
+use nix::unistd::{Gid, Uid};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -40,4 +42,28 @@ pub(super) fn chmod(
     }
     let file = reopened()?;
     attrs::retry(|| nix::sys::stat::fchmod(&file, mode))
+}
+
+/// Change owner and group of a pinned inode. A preloaded library may not know a call on a handle alone (fakeroot's
+/// answers ENOENT), so after that it goes through our descriptor table, and without that by opening the file again.
+pub(super) fn chown(
+    inode: &OwnedFd,
+    uid: Option<Uid>,
+    gid: Option<Gid>,
+    reopened: impl FnOnce() -> Result<OwnedFd, Errno>,
+) -> Result<(), Errno> {
+    let itself = ChownFlags::AT_EMPTY_PATH | ChownFlags::AT_SYMLINK_NOFOLLOW;
+    match attrs::retry(|| nix::unistd::fchownat(inode, "", uid, gid, itself)) {
+        Err(Errno::NOENT | Errno::INVAL) => {}
+        other => return other,
+    }
+    if let Some((proc, name)) = procfs::name_of(inode) {
+        match attrs::retry(|| nix::unistd::fchownat(proc, name.as_str(), uid, gid, ChownFlags::empty())) {
+            // hidden from us (a masked or foreign /proc)
+            Err(Errno::NOENT | Errno::ACCESS) => {}
+            other => return other,
+        }
+    }
+    let file = reopened()?;
+    attrs::retry(|| nix::unistd::fchown(&file, uid, gid))
 }

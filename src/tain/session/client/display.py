@@ -6,7 +6,7 @@ import os
 import time
 
 from tain.options.levels import USER
-from tain.report.output import STDERR, pump
+from tain.report.output import pump
 from tain.session.environment import charset
 
 TYPE_CHECKING = False
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from tain import _core
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
+    from tain.problems import Problem
     from tain.report.output import Output
     from tain.report.watch import Screen
+    from tain.session.client.lines import Lines
     from tain.session.environment import Environment
 
-#: A line of standard output about errors.
-_NO_DELETIONS = b"IO error encountered -- skipping file deletion"
 #: Some 60 bytes each: up to 30 MB for a total that is known early.
 _LOOK_AHEAD = 500_000
 #: Seconds before the first frame: a shorter run draws nothing.
@@ -42,16 +42,16 @@ def wants_bar(options: ResolvedOptions, env: Environment) -> bool:
     return not other_output
 
 
-def display(options: ResolvedOptions, env: Environment, out: Output) -> Display | None:
-    """The display that the options and the environment ask for, if they do."""
+def display(options: ResolvedOptions, env: Environment, out: Output, lines: Callable[[], Lines]) -> Display | None:
+    """The display that the options and the environment ask for, if they do; *lines* gives it the lines of the run."""
     bar = wants_bar(options, env)
-    return Display(options, env, out, bar=bar) if bar or options.summary else None
+    return Display(options, env, out, lines(), bar=bar) if bar or options.summary else None
 
 
 class Display:
     """Watches one run."""
 
-    def __init__(self, options: ResolvedOptions, env: Environment, out: Output, *, bar: bool) -> None:
+    def __init__(self, options: ResolvedOptions, env: Environment, out: Output, lines: Lines, *, bar: bool) -> None:
         from tain.report.endblock import Causes
 
         self._options, self._env, self._bar = options, env, bar
@@ -60,15 +60,14 @@ class Display:
         self.look_ahead = _LOOK_AHEAD if bar else 0
         #: The peer, once there is one.
         self._host = ""
-        self._direction = "local"
         #: Files whose data is complete.
         self._finished = 0
-        self._deletions_left_out = False
         self._start = time.monotonic()
         self._causes = Causes()
         #: ``-hh``: units of 1024.
         self._binary = options.human_readable > 2
-        out.on_lines = self._read
+        self._reader = lines
+        lines.listeners.append(self._read)
         self._encoding = "utf-8" if charset(env.environ) == "utf-8" else "ascii"
 
     def pump(
@@ -77,7 +76,6 @@ class Display:
         """Write the output of *transfer* until its end, with progress if it is wanted."""
         if job.host is not None:
             self._host = os.fsdecode(job.host)
-            self._direction = "push" if job.am_sender else "pull"
         try:
             return self._watched(transfer, on_events)
         finally:
@@ -116,7 +114,7 @@ class Display:
             self._causes,
             host=self._host,
             finished=self._finished,
-            deletions_left_out=self._deletions_left_out,
+            deletions_left_out=self._reader.deletions_left_out,
             dry_run=self._options.dry_run,
             encoding=self._encoding,
             binary=self._binary,
@@ -151,14 +149,7 @@ class Display:
         except ValueError:
             return SECONDS
 
-    def _read(self, stream: int, lines: bytes) -> None:
-        """Find the failures in what the run prints."""
-        if stream != STDERR:
-            self._deletions_left_out |= _NO_DELETIONS in lines
-            return
-        from tain.diagnosis.messages import parse
-
-        for line in lines.splitlines():
-            problem = parse(line.decode("utf-8", "surrogateescape"), direction=self._direction)
-            if problem is not None:
-                self._causes.add(problem)
+    def _read(self, _stream: int, _text: str, problem: Problem | None) -> None:
+        """Count the failures in what the run prints."""
+        if problem is not None:
+            self._causes.add(problem)

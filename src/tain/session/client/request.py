@@ -22,20 +22,21 @@ if TYPE_CHECKING:
     from tain.session.batch import BatchFile
     from tain.session.client.display import Display
     from tain.session.client.guards import Judge
+    from tain.session.client.lines import Lines
     from tain.session.environment import Environment
 
 
 def open_output(options: ResolvedOptions, env: Environment, out: Output | None = None) -> Output:
-    """*out*, or else output as the options want it. A log file that cannot be opened is reported and left out."""
+    """*out*, or else output to the streams of the environment, as the options want it. A log file that cannot be
+    opened is reported and left out."""
     if out is None:
-        out = Output(
-            env.stdout,
-            env.stderr,
-            quiet=options.quiet > 0,
-            all_to_stderr=options.stderr_mode == "all",
-            outbuf=options.outbuf,
-            eight_bit=options.eight_bit_output,
-        )
+        out = Output(env.stdout, env.stderr)
+    out.configure(
+        quiet=options.quiet > 0,
+        all_to_stderr=options.stderr_mode == "all",
+        outbuf=options.outbuf,
+        eight_bit=options.eight_bit_output,
+    )
     if options.log_file:
         from tain.session.runlog import open_log
 
@@ -79,8 +80,31 @@ class Request:
         self.judge: Judge | None = None
         #: What is shown beyond rsync's own lines.
         self.display: Display | None = None
+        #: What reads the lines of the run, if somebody wants to know what they report.
+        self._lines: Lines | None = None
         #: The figures of the transfer, once there are any.
         self.summary: _core.Summary | None = None
+
+    @property
+    def direction(self) -> str:
+        """``push``, ``pull`` or ``local``; ``local`` until `locate`."""
+        if self.job.host is None:
+            return "local"
+        return "push" if self.job.am_sender else "pull"
+
+    def lines(self) -> Lines:
+        """What reads the lines of the run, made when it is asked for; it reads what comes later."""
+        if self._lines is None:
+            from tain.session.client.lines import Lines
+
+            self._lines = Lines(lambda: self.direction)
+            self.out.on_lines = self._lines.read
+        return self._lines
+
+    def finish_lines(self) -> None:
+        """The run is over: read what is no whole line."""
+        if self._lines is not None:
+            self._lines.finish()
 
     def read(self) -> None:
         """Read the files that the options name, and create the batch. Errors: `TainError` in the name of `role`."""

@@ -18,55 +18,23 @@ if TYPE_CHECKING:
     from tain.options.guard import Guard
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
+    from tain.problems import Hint
     from tain.report.output import Output
+    from tain.session.client.explaining import Explain
+    from tain.session.client.lines import Listener
     from tain.session.client.remote import DaemonRun, ShellRun
     from tain.session.client.replay import ReplayRun
     from tain.session.environment import Environment
 
-
-def run(options: ResolvedOptions, env: Environment) -> int:
-    """Do what a client's command line asks for and print all of it; returns the exit code."""
-    explain = None
-    if options.explain:
-        from tain.session.client.explaining import Explain
-
-        explain = Explain(options, env)
-    client = Client(options, env, events=("item",), on_events=explain.on_events) if explain else Client(options, env)
-    hints = os.isatty(env.stderr) if options.hints is None else options.hints
-    if hints and not options.quiet:
-        seen = client.out.errors_seen = bytearray()
-        env.shell_stderr = lambda data: pass_on(data, env.stderr, seen)
-    if options.bar or options.summary or (options.bar is None and env.get(b"TAIN_BAR")):
-        client.display()
-    try:
-        code = client.run()
-    except TainError as error:
-        client.out.error(output.failure_text(error, client.role))
-        code = error.code
-    finally:
-        client.out.flush()
-    if explain is not None and client.summary is not None and code in output.WHOLE_RUN:
-        explain.show(client.summary, client.job, client.out)
-    client.end(code)
-    if code and client.out.errors_seen:
-        client.explain()
-    return code
-
-
-def pass_on(data: bytes, fd: int, seen: bytearray) -> None:
-    """Write what a remote shell says to *fd*, unchanged, and keep its beginning and its end for hints."""
-    seen += data
-    del seen[output.SEEN : -output.SEEN]
-    try:
-        while data:
-            data = data[os.write(fd, data) :]
-    except OSError:
-        # Nobody reads it any more; the shell continues.
-        return
+    OnEvents = Callable[[list[_core._Event]], None]
 
 
 class Client:
-    """One run of a client."""
+    """One run of a client: that of the command line and that of the API, which differ in their surroundings only.
+
+    Everything that belongs to a run is decided here: which errors end it and how they are reported, its guard, what is
+    shown of it beyond rsync's own lines, its plan in words, its hints.
+    """
 
     def __init__(
         self,
@@ -79,8 +47,27 @@ class Client:
         guard: Guard | None = None,
     ) -> None:
         """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*;
-        *guard* is in force unless the options choose another one."""
+        *guard* is in force unless the options choose another one. Nothing is drawn, and no hint is printed unasked, if
+        the environment has no standard error (-1)."""
+        self._explain: Explain | None = None
+        if options.explain:
+            from tain.session.client.explaining import Explain
+
+            self._explain = Explain(options, env)
+            on_events = both(self._explain.on_events, on_events)
+            events = {"item", *events}
         self._request = Request(options, env, out=out, events=events, on_events=on_events, guard=guard)
+        #: Likely causes of a failure, once the run has ended.
+        self.hints: tuple[Hint, ...] = ()
+        wanted = os.isatty(env.stderr) if options.hints is None else options.hints
+        self._prints_hints = bool(wanted and not options.quiet)
+        if self._prints_hints or self.out.errors_seen is not None:
+            self.out.errors_seen = bytearray()
+            env.shell_stderr = self.out.shell
+        if options.bar or options.summary or (options.bar is None and env.get(b"TAIN_BAR")):
+            from tain.session.client.display import display
+
+            self._request.display = display(options, env, self.out, self._request.lines)
 
     @property
     def out(self) -> Output:
@@ -97,37 +84,84 @@ class Client:
         return self._request.job
 
     @property
+    def direction(self) -> str:
+        """``push``, ``pull`` or ``local``."""
+        return self._request.direction
+
+    def listen(self, listener: Listener, *, stdout: bool) -> None:
+        """Let *listener* receive each line of the run and what it reports; lines of standard output with *stdout*."""
+        lines = self._request.lines()
+        lines.listeners.append(listener)
+        lines.wants_stdout |= stdout
+
+    @property
     def summary(self) -> _core.Summary | None:
         """The figures of the transfer, when there was one."""
         return self._request.summary
 
     def run(self) -> int:
-        """The exit code. Errors: a `TainError` that ended the run before its transfer could report for itself."""
-        self._request.read()
-        return choose(self._request).run()
+        """Run to the end and report all of it; returns the exit code. No `TainError` leaves it; an exception of
+        *on_events* or of a listener does."""
+        request, out = self._request, self.out
+        try:
+            try:
+                request.env.begin()
+                request.read()
+                code = choose(request).run()
+            except TainError as error:
+                out.error(output.failure_text(error, request.role))
+                code = error.code
+            finally:
+                out.flush()
+            self._finish(code)
+        finally:
+            if out.log is not None:
+                out.log.close()
+        return code
 
-    def display(self) -> None:
-        """Show progress and an end block, if the options or the environment ask for them."""
-        from tain.session.client.display import display
+    def _finish(self, code: int) -> None:
+        """Print what follows a run with exit code *code*: its plan, the end block, hints."""
+        request, out = self._request, self.out
+        request.finish_lines()
+        if self._explain is not None and request.summary is not None and code in output.WHOLE_RUN:
+            self._explain.show(request.summary, request.job, out)
+        if request.display is not None:
+            request.display.end(request.summary, code)
+        if code and out.errors_seen:
+            self._find_hints()
 
-        self._request.display = display(self._request.options, self._request.env, self.out)
-
-    def end(self, code: int) -> None:
-        """Print the end block of a run whose exit code is *code*, if one is wanted."""
-        if self._request.display is not None:
-            self._request.display.end(self.summary, code)
-
-    def explain(self) -> None:
-        """Print likely causes of the errors that were printed (spec: daemon 16.3)."""
+    def _find_hints(self) -> None:
+        """Find likely causes of the errors that were printed, and print them if they are wanted (spec: daemon 16.3)."""
         from tain.diagnosis import hints
         from tain.transport import tcp
 
         job, out = self._request.job, self.out
-        errors, out.errors_seen = bytes(out.errors_seen or b""), None
+        # Hints are not errors.
+        errors, out.errors_seen, out.on_lines = bytes(out.errors_seen or b""), None, None
         log, out.log = out.log, None
         port = job.port or self._request.options.port or tcp.PORT
-        hints.write_hints(errors, out.error, host=job.host, port=port)
+        self.hints = tuple(hints.in_errors(errors, host=job.host, port=port))
+        if self._prints_hints:
+            hints.write(self.hints, out.error)
         out.log = log
+
+
+def run(options: ResolvedOptions, env: Environment) -> int:
+    """Do what a client's command line asks for and print all of it; returns the exit code."""
+    return Client(options, env).run()
+
+
+def both(first: OnEvents, second: OnEvents | None) -> OnEvents:
+    """One function that gives events to *first*, and then to *second* if there is one."""
+    if second is None:
+        return first
+    then = second
+
+    def give(events: list[_core._Event]) -> None:
+        first(events)
+        then(events)
+
+    return give
 
 
 def judge(request: Request) -> None:

@@ -15,7 +15,7 @@ use crate::roles::text::messages;
 
 use crate::report::say::text;
 use crate::tree::mode::{is_dir, is_link};
-use crate::tree::{attrs, Atime, Root, Stat};
+use crate::tree::{attrs, Atime, Pin, Root, Stat};
 
 impl Dest {
     /// The permissions that the umask, or the parent's default ACL, allows a new file.
@@ -129,8 +129,25 @@ impl Dest {
         }
     }
 
+    /// Hold the entry `rel` while its attributes are set. A symlink that took its place meanwhile gives ELOOP: with the
+    /// owner of the entry, paths of the operator would follow it (spec: transfer 16.2). `None`: the entry is a symlink, or
+    /// one that stands for a directory with `--keep-dirlinks`, or it cannot be held, and the calls by name say why.
+    pub(in crate::roles) fn hold(&self, rel: &[u8], want: &Wanted) -> io::Result<Option<Pin>> {
+        if is_link(want.mode) && !self.plan.place.fake_super {
+            return Ok(None);
+        }
+        match self.root.pin_entry(rel) {
+            Ok(pin) => Ok(Some(pin)),
+            Err(error) if error.is(Errno::LOOP) && !(self.plan.attrs.keep_dirlinks && is_dir(want.mode)) => {
+                // Also of a parent: then there is nothing to set, by any name.
+                Err(error)
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Set the attributes of an existing file. `Some(true)` when one was changed; `None` when the file can't be given to
-    /// its owner, which is reported: then nothing else is set.
+    /// its owner, or is a symlink by now, which is reported: then nothing else is set.
     pub fn set_attrs(&self, rel: &[u8], want: &Wanted, now: &Stat, times: SetTimes) -> Option<bool> {
         let plan = &self.plan;
         if plan.idle() {
@@ -142,19 +159,37 @@ impl Dest {
         }
         let (mut changed, mut new_xattrs) = (false, false);
         let mut mode_now = now.mode;
-        let place = Place::Name(&self.root, rel);
+        let (uid, gid) = self.ids_to_set(want, now);
+        let new_owner = uid.is_some() || gid.is_some();
+        let sets_xattrs = plan.attrs.xattrs > 0 && !want.xattrs_equal;
+        // Only the owner and attributes of root's can be set on a symlink at all.
+        let held = if new_owner || sets_xattrs {
+            match self.hold(rel, want) {
+                Ok(held) => held,
+                Err(error) => {
+                    if new_owner {
+                        self.chown_failed(&self.display_entry(rel), want, uid, &error);
+                    } else {
+                        self.report_names_failed(rel, &error);
+                    }
+                    return None;
+                }
+            }
+        } else {
+            None
+        };
+        let place = held.as_ref().map_or(Place::Name(&self.root, rel), Place::Pinned);
         if plan.place.fake_super {
             changed |= self.keep_fake(place, rel, want);
             mode_now = self.root.lstat(rel).map_or(mode_now, |s| s.mode);
         }
-        let (uid, gid) = self.ids_to_set(want, now);
         self.report_ids(rel, now, uid, gid);
-        if uid.is_some() || gid.is_some() {
-            match self.root.chown(rel, uid, gid) {
+        if new_owner {
+            match place.chown(uid, gid) {
                 Ok(()) => {
                     changed = true;
                     if now.mode & 0o6000 != 0 {
-                        mode_now = self.root.lstat(rel).map_or(now.mode & !0o6000, |s| s.mode);
+                        mode_now = place.stat().map_or(now.mode & !0o6000, |s| s.mode);
                     }
                 }
                 Err(error) => {
@@ -165,7 +200,7 @@ impl Dest {
                 }
             }
         }
-        if plan.attrs.xattrs > 0 && !want.xattrs_equal {
+        if sets_xattrs {
             new_xattrs = self.set_xattrs(place, rel, want, &mut mode_now);
             changed |= new_xattrs;
         }
@@ -198,7 +233,7 @@ impl Dest {
         let listed = new_xattrs && !plan.attrs.perms && !plan.place.fake_super;
         let mode = self.real_mode(if listed { want.listed_mode } else { want.mode });
         if !is_link(mode_now) && (mode_now ^ mode) & 0o7777 != 0 {
-            match self.root.chmod(rel, mode) {
+            match place.chmod(mode) {
                 Ok(()) => changed = true,
                 // Fake-super is for users without that right: rsync reports nothing.
                 Err(_) if plan.place.fake_super => {}

@@ -111,8 +111,10 @@ impl Dest {
         let failed = |what: &[u8], after: &[u8], error: &io::Error| {
             self.report.sys_error(self.role, [what, &shown, after].concat(), error);
         };
-        let (from, now) = match (self.root.lstat(dir), root.lstat(dir)) {
-            (Ok(from), Ok(now)) => (from, now),
+        // Held: the owner of a directory must not get to a symlink in its place, which paths of the operator would follow.
+        let made = root.pin_entry(dir).and_then(|pin| Ok((pin.stat()?, pin)));
+        let (from, (now, made)) = match (self.root.lstat(dir), made) {
+            (Ok(from), Ok(made)) => (from, made),
             // It was removed meanwhile.
             (Err(error), _) if error.is(Errno::NOENT) => return,
             (_, Err(error)) | (Err(error), _) => return failed(b"stat ", b" failed", &error),
@@ -120,14 +122,14 @@ impl Dest {
         if self.plan.place.changes_owners() && (from.uid, from.gid) != (now.uid, now.gid) {
             let uid = self.plan.attrs.owner.then_some(from.uid);
             let gid = self.plan.attrs.group.then_some(from.gid);
-            if let Err(error) = root.chown(dir, uid, gid) {
+            if let Err(error) = made.chown(uid, gid) {
                 failed(b"chown ", b" failed", &error);
             }
         }
         if self.plan.attrs.acls && !self.plan.place.fake_super {
             for kind in [AclKind::Default, AclKind::Access] {
                 let model = Place::Name(&self.root, dir).acl(kind);
-                let set = model.and_then(|acl| Place::Name(root, dir).set_acl(kind, acl.as_ref()));
+                let set = model.and_then(|acl| made.set_acl(kind, acl.as_ref()));
                 // A file system without ACLs has none to copy.
                 if let Some(error) = set.err().filter(|e| !e.is(Errno::OPNOTSUPP)) {
                     failed(b"set_acl of ", b" failed", &error);
@@ -136,7 +138,7 @@ impl Dest {
         }
         // A directory inherits the set-gid bit of its parent.
         let inherited = if self.plan.attrs.perms { 0 } else { now.mode & 0o2000 };
-        if let Err(error) = root.chmod(dir, from.mode & 0o7777 | inherited) {
+        if let Err(error) = made.chmod(from.mode & 0o7777 | inherited) {
             failed(b"failed to set permissions on ", b"", &error);
         }
     }
@@ -146,7 +148,8 @@ impl Dest {
         match root.lstat(name) {
             Ok(stat) if stat.is_dir() => {
                 let shown = self.shown_backup(name);
-                let removed = |below: &[u8], mode: u32| self.report.deletion(&[shown.as_slice(), below].concat(), mode);
+                let removed =
+                    |below: &[u8], mode: u32| self.report.deletion(&[shown.as_slice(), below].concat(), mode, 0);
                 let _removed = crate::roles::delete::remove_tree(root, name, name.len(), &removed);
             }
             Ok(_) => {

@@ -89,7 +89,15 @@ impl Dest {
         if self.plan.attrs.xattrs == 0 || self.plan.idle() {
             return false;
         }
-        let stat = match self.root.lstat(rel) {
+        let held = match self.hold(rel, want) {
+            Ok(held) => held,
+            Err(error) => {
+                self.report_names_failed(rel, &error);
+                return false;
+            }
+        };
+        let place = held.as_ref().map_or(Place::Name(&self.root, rel), Place::Pinned);
+        let stat = match place.stat() {
             Ok(stat) => stat,
             Err(error) => {
                 self.sys_error("stat", rel, &error);
@@ -97,9 +105,9 @@ impl Dest {
             }
         };
         let mut mode = stat.mode;
-        let changed = self.set_xattrs(Place::Name(&self.root, rel), rel, want, &mut mode);
+        let changed = self.set_xattrs(place, rel, want, &mut mode);
         if mode != stat.mode {
-            if let Err(error) = self.root.chmod(rel, stat.mode) {
+            if let Err(error) = place.chmod(stat.mode) {
                 let text = messages::set_permissions_failed(self.display(rel));
                 self.report.sys_error(Role::Receiver, text, &error);
             }
@@ -127,6 +135,13 @@ impl Dest {
         self.report.sys_error(Role::Receiver, text, error);
     }
 
+    /// Report that the names of a file's extended attributes cannot be read.
+    pub(in crate::roles) fn report_names_failed(&self, rel: &[u8], error: &io::Error) {
+        let path = self.root.display(rel);
+        let text = messages::xattr_names_failed(&path);
+        self.report.sys_error(Role::Receiver, text, error);
+    }
+
     /// A value of which the list has only the digest, read from a file that the entry was compared with.
     fn value_at_hand(&self, rel: &[u8], local: &[u8], value: &XattrValue) -> Option<Vec<u8>> {
         let read = |root: &Root| root.get_xattr(rel, local).ok().flatten().filter(|now| value.is(now));
@@ -141,9 +156,7 @@ impl Dest {
         let names = match place.list() {
             Ok(names) => names,
             Err(error) => {
-                let path = self.root.display(rel);
-                let text = messages::xattr_names_failed(&path);
-                self.report.sys_error(Role::Receiver, text, &error);
+                self.report_names_failed(rel, &error);
                 return false;
             }
         };

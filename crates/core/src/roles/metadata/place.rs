@@ -65,7 +65,7 @@ impl Place<'_> {
         }
     }
 
-    pub(super) fn stat(self) -> io::Result<Stat> {
+    pub(in crate::roles) fn stat(self) -> io::Result<Stat> {
         match self {
             Self::Name(root, rel) => root.lstat(rel),
             Self::Open(file) => crate::tree::stat::of_file(file),
@@ -73,7 +73,16 @@ impl Place<'_> {
         }
     }
 
-    pub(super) fn chmod(self, mode: u32) -> io::Result<()> {
+    /// Set owner and group; `None` leaves one as it is. This clears set-id bits.
+    pub(in crate::roles) fn chown(self, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+        match self {
+            Self::Name(root, rel) => root.chown(rel, uid, gid),
+            Self::Open(file) => crate::tree::attrs::fchown(file, uid, gid),
+            Self::Pinned(pin) => pin.chown(uid, gid),
+        }
+    }
+
+    pub(in crate::roles) fn chmod(self, mode: u32) -> io::Result<()> {
         match self {
             Self::Name(root, rel) => root.chmod(rel, mode),
             Self::Open(file) => crate::tree::attrs::fchmod(file, mode),

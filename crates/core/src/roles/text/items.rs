@@ -25,7 +25,7 @@ pub(crate) struct Figures<'a> {
     pub moved: Moved,
 }
 
-/// What the data of a finished file was made of, and how long that took; for lines of JSON.
+/// What the data of a finished file was made of, and how long that took; for those who want to know of it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Moved {
     /// Bytes that were sent or copied.
@@ -38,7 +38,7 @@ pub(crate) struct Moved {
 impl Moved {
     /// For the present file, which is complete.
     pub(crate) fn now(report: &Report, literal: u64, matched: u64) -> Self {
-        if !report.wants_json() {
+        if !report.plan().output.events.wants_done() {
             return Self::default();
         }
         Self {
@@ -150,7 +150,7 @@ impl<'a> Change<'a> {
             if screen && !plan.place.is_server() {
                 report.show_item(&item);
             }
-            if report.wants_json() && (changed || acts) {
+            if plan.output.events.json_item && (changed || acts) {
                 report.json_item(&item);
             }
         }
@@ -179,11 +179,11 @@ impl<'a> Change<'a> {
         report.keep_item(&item, log, done, after);
     }
 
-    /// The figures of a file whose data is complete now, if lines of JSON are wanted.
+    /// The figures of a file whose data is complete now, if they are wanted.
     fn done(&self, report: &Report, figures: Figures<'_>, part: Part) -> Option<Done> {
         let plan = report.plan();
         let complete = self.iflags.contains(ItemFlags::TRANSFER) && part != Part::Screen && !plan.idle();
-        if !complete || !report.wants_json() {
+        if !complete || !plan.output.events.wants_done() {
             return None;
         }
         if let Part::KeptAfter(_) = part {

@@ -94,6 +94,5 @@ fn list_entry(plan: &Plan, report: &Report, at: &At) {
     let atime = (plan.attrs.atimes > 0).then(|| at.list().atime(at.i()));
     let crtime = plan.attrs.crtimes.then(|| at.list().crtime(at.i()));
     item::listing(&shown, atime, crtime, plan, &mut line);
-    report.info(&line);
-    report.emit_listed(&shown);
+    report.emit_listed(&shown, &line);
 }
