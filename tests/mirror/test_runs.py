@@ -77,6 +77,7 @@ def test_mir_17_no_upstream_at_all(site: Site) -> None:
     site.job(source=f"rsync://127.0.0.1:{free_port()}/pub/")
     text = site.run("run", "one", code=69)
     assert "one: failed after " in text and "no usable upstream: " in text and "Connection refused (111)" in text
+    assert "  hint D2: nothing listens there" in text
     site.run("run", "one", code=69)
     assert site.status()["state"] == "failing"
     text = site.run("status", "--check", code=2)

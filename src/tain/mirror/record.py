@@ -14,11 +14,14 @@ from tain.mirror.runs import RunFiles
 from tain.mirror.stages import without_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tain.events import Progress
     from tain.mirror.facts import Probe
     from tain.mirror.outcome import Outcome
     from tain.mirror.store import Store
     from tain.options.guard import DeletePlan
+    from tain.problems import Hint
 
 #: Figures that the stages of a run add up.
 _SUMS = ("new", "changed", "deleted", "received", "sent", "literal", "matched")
@@ -124,6 +127,12 @@ class Record:
 
     # ---- stages
 
+    def hint(self, found: Sequence[Hint]) -> None:
+        """The likely cause of a failure, if one is known."""
+        if found:
+            self.document.update(hint=found[0].id, hint_text=f"{found[0].cause}; {found[0].fix}")
+            self.event("hint", id=found[0].id, cause=found[0].cause)
+
     def planned(self, plan: DeletePlan, refusal: Refusal | None) -> None:
         """The deletions that the run is about to make, and what was decided."""
         self.document.update(planned_deletes=plan.deletions, planned_of=plan.entries)
@@ -141,8 +150,6 @@ class Record:
     def add(self, outcome: Outcome, *, whole: bool) -> None:
         """A stage has ended well. *whole*: its list was the whole tree."""
         document, figures = self.document, outcome.result.statistics
-        if outcome.result.hints:
-            document["hint"] = outcome.result.hints[0].id
         if figures is None:
             return
         created = sum(figures.created.values())

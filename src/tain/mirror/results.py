@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tain.mirror.states import PARTIAL_LIMIT, RESULTS
+from tain.mirror.states import EXIT_HELD_DELETIONS, PARTIAL_LIMIT, RESULTS
 
 #: Columns of a job that hold what was held.
 _NO_HOLD = dict.fromkeys(("hold", "hold_why", "hold_run", "hold_at", "hold_deletes"))
-#: Holds of deletions: the updates went on. Others hold the whole run.
-_DELETIONS = frozenset(
-    ("max_delete", "max_delete_percent", "everything", "min_files", "shrunk", "release", "guard", "deletions")
-)
 
 
 def apply_result(before: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a job that change. *before* is its row, *document* the `run.json` of the run."""
     refusal, now = document.get("hold"), document["ended"]
     result = document["result"]
-    values: dict[str, Any] = {"last_run": document["id"], "upstream": document["upstream"]}
+    values: dict[str, Any] = {"last_run": document["id"]}
+    if document["upstream"] is not None:
+        values["upstream"] = document["upstream"]
+    if RESULTS[result] and document["files"] is None:
+        # A single stage has not seen the whole tree.
+        return values
     if RESULTS[result]:
         values.update(
             _NO_HOLD, failures=0, partials=0, last_good=now, last_check=now, files=document["files"],
@@ -30,7 +31,7 @@ def apply_result(before: Mapping[str, Any], document: Mapping[str, Any]) -> dict
         return values
     if result == "held":
         # Held deletions: everything else was mirrored, so the content is new.
-        deletions = refusal in _DELETIONS
+        deletions = document["exit_code"] == EXIT_HELD_DELETIONS
         values.update(
             hold="deletions" if deletions else refusal,
             hold_why=document["why"],

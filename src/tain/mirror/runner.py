@@ -12,11 +12,13 @@ import signal
 import sqlite3
 import sys
 import traceback
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
 import psutil
 
+from tain.diagnosis import hints
 from tain.mirror import facts, guards, place, plan, retry, runs, states
 from tain.mirror.clock import SYSTEM, Clock
 from tain.mirror.guards import Before, Refusal
@@ -31,6 +33,8 @@ from tain.mirror.store import StateError, Store
 from tain.mirror.transfers import Stage, run_stage
 from tain.mirror.watch import pause
 from tain.mirror.words import took
+from tain.options.hostspec import parse_host
+from tain.problems import Hint
 
 #: Seconds between two looks at a lock that another run holds.
 _LOCK_STEP = 0.2
@@ -170,6 +174,8 @@ class Runner:
                 error = found.error if outcome is None else outcome.error
             finally:
                 self.record.end_attempt()
+            if outcome is None or not outcome.good:
+                self.record.hint(_hints(error, upstream))
             if outcome is not None and outcome.good:
                 return self._succeed(outcome)
             if outcome is not None and outcome.stop is not None:
@@ -325,6 +331,13 @@ class Runner:
         kept = runs.Kept(job.keep_runs, job.keep_logs, job.keep_failed_logs)
         runs.clean_up(self.layout, self.name, kept, self.clock.now(), failed=bad)
         self.store.trim_runs(self.name, job.keep_runs)
+
+
+def _hints(error: str, upstream: Upstream) -> Sequence[Hint]:
+    """What is known about an error, for a person."""
+    spec = parse_host(upstream.url.encode("utf-8", "surrogateescape"))
+    host = None if spec is None else spec.host.decode("utf-8", "replace")
+    return hints.find([error], host=host, port=0 if spec is None else spec.port or 873)
 
 
 def _words(holder: Holder | None) -> str:

@@ -65,7 +65,7 @@ def end_lines(document: Mapping[str, Any], *, first: list[str], dry_run: bool = 
         tries = document["attempts"] or 0
         lines = [f"{name}: failed after {seconds}{f' and {tries} attempts' if tries > 1 else ''}: {why}"]
         if document["hint"]:
-            lines.append(f"  hint {document['hint']}: tain mirror log {name}")
+            lines.append(f"  hint {document['hint']}: {visible(document['hint_text'])}")
         return lines
     if result == "cancelled":
         return [f"{name}: cancelled after {seconds}: {why} (partial data kept)"]

@@ -11,7 +11,6 @@ from types import FrameType
 from typing import Any
 
 import click
-from rich.console import Console
 
 from tain.mirror import launch, plan, states, words
 from tain.mirror.commands.common import (
@@ -118,7 +117,7 @@ class _Foreground:
         self.scheduled = scheduled
         self.running: list[_Running] = []
         self.stops = 0
-        self.console = Console() if is_terminal(app) and not app.quiet else None
+        self.draws = is_terminal(app) and not app.quiet
 
     # ---- which
 
@@ -248,10 +247,13 @@ class _Foreground:
 
     @contextlib.contextmanager
     def _display(self) -> Iterator[Any]:
-        if self.console is None:
+        if not self.draws:
             yield None
             return
-        with self.console.status("...") as show:
+        # A run from cron draws nothing.
+        from rich.console import Console
+
+        with Console().status("...") as show:
             yield show
 
     @contextlib.contextmanager

@@ -9,9 +9,6 @@ from datetime import datetime
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from tain.mirror import states, words
 from tain.mirror.commands.common import (
@@ -182,6 +179,10 @@ def check_line(document: dict[str, Any]) -> tuple[str, int]:
 def print_table(head: tuple[str, ...], rows: list[list[str]], app: App, *, states_at: int) -> None:
     """A table for a terminal, and plain columns for anything else."""
     if is_terminal(app):
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
         table = Table(box=None, pad_edge=False)
         for title in head:
             table.add_column(title, no_wrap=title != "NOTE")
