@@ -58,6 +58,8 @@ def check_job(name: str, job: Job) -> Iterator[tuple[Path, str, bool]]:
         yield ("retry", "accept"), "must have 0", False
     for code in sorted({*job.retry.accept} & {*job.retry.codes}):
         yield ("retry", "codes"), f"{code} is in accept too", False
+    if job.failover.slack > job.failover.max_lag:
+        yield ("failover", "slack"), f"is more than max_lag ({duration_text(job.failover.max_lag)})", False
     for key, text in transfer_findings(job.transfer, label):
         yield ("transfer", key), text, False
     if job.delete and job.guard.max_delete is None:

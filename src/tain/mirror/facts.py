@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,7 @@ from tain import api
 from tain.errors import TainError
 from tain.mirror.guards import Start
 from tain.mirror.stages import is_local, stage_options
+from tain.mirror.stamps import LARGEST, Stamp, read_stamp
 from tain.mirror.words import visible
 
 if TYPE_CHECKING:
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Names at the root that are kept; the rest is only counted by the transfer.
 _MOST_NAMES = 100_000
+#: Upstreams that are asked at once.
+_PROBES = 8
 #: Options of the transfer that a listing takes too.
 _CONNECTION = ("timeout", "contimeout", "password_file", "address_family", "address", "rsh")
 
@@ -33,6 +39,7 @@ class Probe:
     seconds: float
     names: frozenset[bytes] = frozenset()
     marker_found: bool | None = None
+    stamp: Stamp | None = None
     code: int = 0
     error: str = ""
 
@@ -65,8 +72,8 @@ def environ_of(upstream: Upstream) -> dict[str, str]:
     return variables
 
 
-def probe(job: Job, upstream: Upstream) -> Probe:
-    """List the root of an upstream; not recursive."""
+def probe(job: Job, upstream: Upstream, scratch: str | None = None) -> Probe:
+    """List the root of an upstream; not recursive. With *scratch*, a directory, its stamp file is read too."""
     began = time.monotonic()
     source = upstream.url if upstream.url.endswith("/") else upstream.url + "/"
     fields = connection_fields(job, upstream)
@@ -85,7 +92,35 @@ def probe(job: Job, upstream: Upstream) -> Probe:
         return Probe(False, time.monotonic() - began, code=error.code, error=visible(text))
     except OSError as error:
         return Probe(False, time.monotonic() - began, code=11, error=visible(str(error)))
-    return Probe(True, time.monotonic() - began, frozenset(names), found)
+    stamp = None
+    if scratch is not None and job.probe.file is not None:
+        stamp = _stamp(job, source, upstream, fields, scratch)
+    return Probe(True, time.monotonic() - began, frozenset(names), found, stamp)
+
+
+def _stamp(job: Job, source: str, upstream: Upstream, fields: dict[str, Any], scratch: str) -> Stamp | None:
+    """The stamp of an upstream; None if it has no such file. It is fetched by the job's own transport."""
+    assert job.probe.file is not None
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="probe-") as place:
+        path = os.path.join(place, "stamp")
+        options = api.Options(archive=False, times=True, copy_links=True, max_size=LARGEST, **fields)
+        api.Transfer(
+            source + job.probe.file, path, options=options, password=password_of(upstream),
+            environ=environ_of(upstream), cwd="/",
+        ).run()  # fmt: skip
+        try:
+            with open(path, "rb") as file:
+                return read_stamp(file.read(LARGEST), os.fstat(file.fileno()).st_mtime, job.probe.format)
+        except FileNotFoundError:
+            return None
+
+
+def probe_all(job: Job, upstreams: Sequence[Upstream], scratch: str) -> list[Probe]:
+    """Probe all upstreams at once; in their order."""
+    if len(upstreams) == 1:
+        return [probe(job, upstreams[0], scratch)]
+    with ThreadPoolExecutor(max_workers=min(len(upstreams), _PROBES)) as pool:
+        return list(pool.map(lambda upstream: probe(job, upstream, scratch), upstreams))
 
 
 def _exists(source: str, marker: str, names: set[bytes], upstream: Upstream, fields: dict[str, Any]) -> bool:

@@ -134,6 +134,7 @@ def expand(line: str) -> str:
 Duration = Annotated[float, PlainValidator(words.duration), WithJsonSchema(_NUMBER_OR_TEXT)]
 Size = Annotated[int, PlainValidator(words.size), WithJsonSchema(_NUMBER_OR_TEXT)]
 Rate = Annotated[int | None, PlainValidator(words.rate), WithJsonSchema(_NUMBER_OR_TEXT)]
+Never = Annotated[float | None, PlainValidator(words.duration_or_never), WithJsonSchema(_NUMBER_OR_TEXT)]
 Share = Annotated[words.Share, PlainValidator(words.share), WithJsonSchema(_NUMBER_OR_TEXT)]
 Times = Annotated[words.Times, PlainValidator(words.times), WithJsonSchema(_TEXT)]
 Texts = Annotated[list[str], PlainValidator(_texts), WithJsonSchema(_TEXTS)]
@@ -187,6 +188,7 @@ class Upstream(Table):
     """One place that a tree can come from."""
 
     url: str
+    weight: Annotated[int, _Between(1, 100)] = 50
     password_file: str | None = None
     credential: str | None = None
     family: Literal[4, 6] | None = None
@@ -204,6 +206,26 @@ class Retry(Table):
     max_wait: Duration = 1800.0
     codes: list[int] = Field(default_factory=lambda: [5, 10, 12, 23, 30, 35, 124, 255])
     accept: list[int] = Field(default_factory=lambda: [0, 24])
+
+
+class Probe(Table):
+    """The stamp file of an upstream: how new its content is."""
+
+    file: Relative | None = None
+    format: Literal["auto", "epoch", "date", "serial", "digest", "mtime"] = "auto"
+    skip_unchanged: bool = True
+    force_after: Never = 86400.0
+
+
+class Failover(Table):
+    """Which upstream is taken."""
+
+    mode: Literal["best", "ordered"] = "best"
+    slack: Duration = 1800.0
+    max_lag: Duration = 86400.0
+    cooldown: Duration = 3600.0
+    sticky: Annotated[float, _Between(1, whole=False)] = 1.3
+    allow_older: bool = False
 
 
 class Stage(Table):
@@ -283,6 +305,8 @@ class Job(Table):
     transfer: dict[str, Any] = Field(default_factory=dict)
     retry: Retry = Field(default_factory=Retry)
     stage: list[Stage] = Field(default_factory=list)
+    probe: Probe = Field(default_factory=Probe)
+    failover: Failover = Field(default_factory=Failover)
     guard: Guard = Field(default_factory=Guard)
     resources: Resources = Field(default_factory=Resources)
 
@@ -307,6 +331,8 @@ TABLES: dict[str, type[Table]] = {
     "upstream": Upstream,
     "retry": Retry,
     "stage": Stage,
+    "probe": Probe,
+    "failover": Failover,
     "guard": Guard,
     "resources": Resources,
 }
@@ -317,15 +343,18 @@ TOP: dict[str, type[Table]] = {"site": Site, "server": Server, "limits": Limits}
 #: is refused, because a run would otherwise leave out what its administrator counts on.
 LATER = {
     "kind": "jobs that run a command", "command": "jobs that run a command", "public": "a status page",
-    "window_end": "cancelling at the end of a window", "healthchecks": "pings", "probe": "stamp files of upstreams",
-    "failover": "choosing upstreams by freshness", "publish": "swapped trees and snapshots",
-    "trace": "trace files", "verify": "checks of a finished tree", "hook": "hooks", "inherit_hooks": "hooks",
-    "downstream": "pushes to downstreams", "notify": "messages", "user": "another user", "group": "another group",
-    "weight": "weighing upstreams", "http": "stamp files of upstreams", "quiet_upstream": "stamp files of upstreams",
+    "window_end": "cancelling at the end of a window", "healthchecks": "pings",
+    "publish": "swapped trees and snapshots", "trace": "trace files", "verify": "checks of a finished tree",
+    "hook": "hooks", "inherit_hooks": "hooks", "downstream": "pushes to downstreams", "notify": "messages",
+    "user": "another user", "group": "another group",
+    "http": "stamp files by HTTP", "via": "stamp files by HTTP", "quiet_upstream": "waiting for busy upstreams",
+    "busy": "waiting for busy upstreams", "busy_wait": "waiting for busy upstreams",
+    "busy_attempts": "waiting for busy upstreams", "busy_stale": "waiting for busy upstreams",
+    "min_rate": "leaving slow upstreams",
     "listen": "a server", "control_socket": "a server", "control_group": "a server", "base_path": "a server",
     "public_upstream": "a server", "tokens_file": "a server", "trusted_proxies": "a server",
     "user_header": "a server", "allowed_hosts": "a server", "compat": "a server", "cors": "a server",
     "static_dir": "a server", "textfile": "a server", "metrics_public": "a server", "logo": "a status page",
     "lang": "a status page", "abbr": "a status page", "homepage": "a status page", "issue": "a status page",
-    "disk": "a status page", "probe_workers": "stamp files of upstreams",
+    "disk": "a status page",
 }  # fmt: skip

@@ -6,23 +6,27 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from tain.mirror.choose import mean_rate
 from tain.mirror.clock import Clock
 from tain.mirror.guards import Refusal
 from tain.mirror.locks import Holder
 from tain.mirror.model import Upstream
 from tain.mirror.runs import RunFiles
-from tain.mirror.stages import without_secrets
+from tain.mirror.stages import host_of, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tain.events import Progress
     from tain.mirror.facts import Probe
     from tain.mirror.outcome import Outcome
+    from tain.mirror.selection import Picked
     from tain.mirror.store import Store
     from tain.options.guard import DeletePlan
     from tain.problems import Hint
 
+#: Received bytes from which on a rate is measured.
+_MEASURABLE = 1 << 20
 #: Figures that the stages of a run add up.
 _SUMS = ("new", "changed", "deleted", "received", "sent", "literal", "matched")
 #: Columns of the table `run` that `run.json` has too.
@@ -102,9 +106,9 @@ class Record:
         }  # fmt: skip
         self.event("attempt", attempt=number, upstream=url)
 
-    def end_attempt(self) -> None:
+    def end_attempt(self, code: int, error: str) -> None:
         attempt = self._attempt
-        attempt.update(ended=self.clock.now(), stage=self.document["stage"])
+        attempt.update(ended=self.clock.now(), stage=self.document["stage"], exit_code=code, error=error or None)
         seconds = attempt["ended"] - attempt["started"]
         attempt["rate"] = attempt["received"] / seconds if seconds > 0 else None
         self.document["attempt_list"].append(attempt)
@@ -115,15 +119,44 @@ class Record:
     def probed(self, upstream: Upstream, found: Probe) -> None:
         """The answer of an upstream, which may be none."""
         url = without_secrets(upstream.url)
-        if not found.reachable:
-            self._attempt.update(exit_code=found.code, error=found.error)
         self.event("probe", upstream=url, reachable=found.reachable, seconds=round(found.seconds, 3), error=found.error)
+        self._put_upstream(
+            url, probed=self.clock.now(), reachable=int(found.reachable), latency_ms=round(found.seconds * 1000),
+            error=found.error or None, stamp=None if found.stamp is None else found.stamp.identity,
+            content_time=None if found.stamp is None else found.stamp.time,
+        )  # fmt: skip
+
+    def _put_upstream(self, url: str, **values: object) -> None:
         if self.store is not None and self._keeps:
             with contextlib.suppress(sqlite3.Error):
-                self.store.put_upstream(
-                    self.document["job"], url, probed=self.clock.now(), reachable=int(found.reachable),
-                    latency_ms=round(found.seconds * 1000), error=found.error or None,
-                )  # fmt: skip
+                self.store.put_upstream(self.document["job"], url, **values)
+
+    def chosen(self, picked: Picked, *, of: int) -> None:
+        """The upstream of an attempt, and why."""
+        stamp = picked.probe.stamp
+        self.document.update(
+            content_time=None if stamp is None else stamp.time, content_stamp=None if stamp is None else stamp.identity
+        )
+        self.event(
+            "choice", upstream=host_of(picked.upstream.url), seconds=round(picked.probe.seconds, 3), of=of,
+            usable=len(picked.choice.urls),
+            reasons={without_secrets(url): reason for url, reason in picked.choice.reasons.items()},
+        )  # fmt: skip
+
+    def cooling(self, upstream: Upstream, until: float) -> None:
+        """An upstream has failed: others are taken first for a while."""
+        self._put_upstream(without_secrets(upstream.url), cooldown_until=until)
+
+    def served(self, upstream: Upstream, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        """An upstream has served an attempt: its rate counts for later choices."""
+        # What an earlier attempt failed of is over.
+        self.document.update(hint=None, hint_text=None)
+        url, now = without_secrets(upstream.url), self._attempt["rate"]
+        values: dict[str, object] = {"cooldown_until": None}
+        # Some kilobytes say nothing about a rate.
+        if now and self._attempt["received"] > _MEASURABLE:
+            values["rate"] = mean_rate(rows.get(url, {}).get("rate"), now)
+        self._put_upstream(url, **values)
 
     # ---- stages
 

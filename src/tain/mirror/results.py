@@ -18,6 +18,8 @@ def apply_result(before: Mapping[str, Any], document: Mapping[str, Any]) -> dict
     values: dict[str, Any] = {"last_run": document["id"]}
     if document["upstream"] is not None:
         values["upstream"] = document["upstream"]
+    if result == "unchanged":
+        return {**values, "last_check": now, "failures": 0, "partials": 0}
     if RESULTS[result] and document["files"] is None:
         # A single stage has not seen the whole tree.
         return values
@@ -26,8 +28,7 @@ def apply_result(before: Mapping[str, Any], document: Mapping[str, Any]) -> dict
             _NO_HOLD, failures=0, partials=0, last_good=now, last_check=now, files=document["files"],
             bytes=document["bytes"], source_dev=document.get("source_dev"), dest_dev=document.get("dest_dev"),
         )  # fmt: skip
-        # Without a stamp of the upstream, the content is as new as the list that was mirrored.
-        values["content_time"] = document["started"]
+        values.update(_content(document))
         return values
     if result == "held":
         # Held deletions: everything else was mirrored, so the content is new.
@@ -40,7 +41,7 @@ def apply_result(before: Mapping[str, Any], document: Mapping[str, Any]) -> dict
             hold_deletes=document["planned_deletes"],
         )
         if deletions:
-            values.update(last_check=now, content_time=document["started"], failures=0)
+            values.update(_content(document), last_check=now, failures=0)
         return values
     if result == "partial":
         partials = int(before.get("partials") or 0) + 1
@@ -50,3 +51,12 @@ def apply_result(before: Mapping[str, Any], document: Mapping[str, Any]) -> dict
     elif RESULTS[result] is False:
         values["failures"] = int(before.get("failures") or 0) + 1
     return values
+
+
+def _content(document: Mapping[str, Any]) -> dict[str, Any]:
+    """How new the content is. Without a stamp of the upstream, it is as new as the list that was mirrored."""
+    moment = document.get("content_time")
+    return {
+        "content_time": document["started"] if moment is None else moment,
+        "content_stamp": document.get("content_stamp"),
+    }

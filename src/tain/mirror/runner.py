@@ -28,6 +28,7 @@ from tain.mirror.outcome import Outcome
 from tain.mirror.record import Record
 from tain.mirror.results import apply_result
 from tain.mirror.schedules import schedule_of
+from tain.mirror.selection import Picked, Selection
 from tain.mirror.stages import deletes, host_of
 from tain.mirror.store import StateError, Store
 from tain.mirror.transfers import Stage, run_stage
@@ -69,6 +70,9 @@ class Runner:
         self.began = clock.monotonic()
         self.before: dict[str, Any] = {}
         self.ticket: dict[str, Any] | None = None
+        self.upstream_rows: dict[str, dict[str, Any]] = {}
+        #: The configuration of the run before.
+        self.last_hash: str | None = None
         self.facts = guards.Start()
 
     # ---- from beginning to end
@@ -151,37 +155,49 @@ class Runner:
             with contextlib.suppress(sqlite3.Error):
                 self.before = self.store.job(self.name)
                 self.ticket = self.store.ticket(self.name, self.clock.now())
+                self.upstream_rows = self.store.upstreams(self.name)
+                last = self.store.run(self.before["last_run"] or "")
+                self.last_hash = None if last is None else last["config_hash"]
 
     # ---- attempts
 
     def _work(self) -> None:
         job, last, reached = self.job, End("failed", "no upstream", states.EXIT_UNAVAILABLE), False
-        upstreams = self._upstreams()
+        selection = Selection(job, self._upstreams(), self.before, self.upstream_rows)
         stage, memory_failures = 0, 0
         previous: Upstream | None = None
         for number in range(1, job.retry.attempts + 1):
-            upstream = upstreams[(number - 1) % len(upstreams)]
+            self._phase("probing")
+            picked = selection.pick(self.directory, self.clock.now())
+            for upstream, probe in selection.probes:
+                self.record.probed(upstream, probe)
+            upstream, found = picked.upstream, picked.probe
             if upstream is not previous:
                 stage, previous = 0, upstream
+            if picked.choice.older:
+                raise End("deferred", "all upstreams are older than our content")
             self.record.begin_attempt(number, upstream)
+            outcome: Outcome | None = None
             try:
-                outcome: Outcome | None = None
-                found = self._probe(upstream)
                 if found.reachable:
                     reached = True
+                    self._judge_start(picked)
                     stage, outcome = self._stages(upstream, stage)
+            finally:
                 code = found.code if outcome is None else outcome.code
                 error = found.error if outcome is None else outcome.error
-            finally:
-                self.record.end_attempt()
-            if outcome is None or not outcome.good:
-                self.record.hint(_hints(error, upstream))
+                self.record.end_attempt(code, error)
             if outcome is not None and outcome.good:
+                self.record.served(upstream, self.upstream_rows)
                 return self._succeed(outcome)
+            self.record.hint(_hints(error, upstream))
             if outcome is not None and outcome.stop is not None:
                 code = self._stopped(outcome, memory_failures)
                 memory_failures += outcome.stop.kind == "memory"
                 error = outcome.stop.text
+            selection.fail(upstream)
+            if len(job.upstreams) > 1:
+                self.record.cooling(upstream, self.clock.now() + job.failover.cooldown)
             result = "partial" if code == 23 and outcome is not None and outcome.ended else "failed"
             last = End(result, f"{error} ({code})" if f"({code})" not in error else error, code)
             again = retry.is_repeated(job.retry, code) or (code == 22 and memory_failures == 1)
@@ -202,20 +218,28 @@ class Runner:
             return known or [Upstream(url=named)]
         return self.job.upstreams
 
-    def _probe(self, upstream: Upstream) -> facts.Probe:
-        self._phase("probing")
-        found = facts.probe(self.job, upstream)
-        self.record.probed(upstream, found)
-        if not found.reachable:
-            return found
+    def _judge_start(self, picked: Picked) -> None:
+        """Judge what is known before the first transfer. Errors: `End`, also if there is nothing new."""
+        upstream, found = picked.upstream, picked.probe
         self.facts = facts.start_facts(self.job, upstream, found)
         before = Before(source_dev=self.before.get("source_dev"), dest_dev=self.before.get("dest_dev"))
         refusal = guards.judge_start(self.job.guard, self.facts, before)
         if refusal is not None:
             self.record.event("guard", rule=refusal.kind, text=refusal.text)
             raise End("held", refusal.text, refusal.code, refusal)
-        self.record.event("choice", upstream=host_of(upstream.url), seconds=round(found.seconds, 3))
-        return found
+        self.record.chosen(picked, of=len(self.job.upstreams))
+        if found.stamp is not None and self._is_known(found.stamp.identity):
+            raise End("unchanged", f"the stamp of {host_of(upstream.url)} is that of the last run")
+
+    def _is_known(self, identity: str) -> bool:
+        """Whether the last complete run had this stamp, so that there is nothing to transfer."""
+        rules, before = self.job.probe, self.before
+        if not rules.skip_unchanged or self.flags.get("force") or self.flags.get("dry_run") or before.get("hold"):
+            return False
+        if before.get("content_stamp") != identity or self.last_hash != self.config["config_hash"]:
+            return False
+        age = self.clock.now() - (before.get("last_good") or 0.0)
+        return not before.get("failures") and (rules.force_after is None or age < rules.force_after)
 
     def _stages(self, upstream: Upstream, first: int) -> tuple[int, Outcome]:
         """The stages from *first* on; returns the stage to go on with, and how the last one ended."""

@@ -20,7 +20,8 @@ _SCHEMA = """
 CREATE TABLE job (
  name TEXT PRIMARY KEY, added REAL, next_due REAL, paused_by TEXT, paused_at REAL, paused_until REAL, paused_why TEXT,
  hold TEXT, hold_why TEXT, hold_run TEXT, hold_at REAL, hold_deletes INTEGER, failures INTEGER NOT NULL DEFAULT 0,
- partials INTEGER NOT NULL DEFAULT 0, last_run TEXT, last_good REAL, last_check REAL, content_time REAL, upstream TEXT,
+ partials INTEGER NOT NULL DEFAULT 0, last_run TEXT, last_good REAL, last_check REAL, content_time REAL,
+ content_stamp TEXT, upstream TEXT,
  files INTEGER, bytes INTEGER, source_dev TEXT, dest_dev TEXT);
 CREATE TABLE run (
  id TEXT PRIMARY KEY, job TEXT NOT NULL, trigger TEXT, requested_by TEXT, queued REAL, started REAL, ended REAL,
@@ -33,7 +34,8 @@ CREATE TABLE attempt (
  run TEXT NOT NULL, n INTEGER NOT NULL, upstream TEXT, stage TEXT, started REAL, ended REAL, exit_code INTEGER,
  error TEXT, received INTEGER, rate REAL, PRIMARY KEY (run, n));
 CREATE TABLE upstream (
- job TEXT NOT NULL, url TEXT NOT NULL, probed REAL, reachable INTEGER, latency_ms REAL, error TEXT,
+ job TEXT NOT NULL, url TEXT NOT NULL, probed REAL, reachable INTEGER, latency_ms REAL, stamp TEXT,
+ content_time REAL, rate REAL, cooldown_until REAL, error TEXT,
  PRIMARY KEY (job, url));
 CREATE TABLE ticket (
  id INTEGER PRIMARY KEY, job TEXT NOT NULL, run TEXT, max_deletes INTEGER NOT NULL, by TEXT, at REAL, expires REAL,

@@ -20,7 +20,8 @@ def event_line(event: Mapping[str, Any], name: str) -> str | None:
     """The line of an event of a run, if it has one."""
     kind = event["ev"]
     if kind == "choice":
-        return f"{name}: from {visible(event['upstream'])}"
+        usable = f" ({event['usable']} of {event['of']} usable)" if event["of"] > 1 else ""
+        return f"{name}: from {visible(event['upstream'])}{usable}"
     if kind == "stage":
         head = f"{event['stage']:<8} {files_text(event['files'])}, {bytes_text(event['size'])}"
         return f"{head}  done in {took(event['seconds'])}"

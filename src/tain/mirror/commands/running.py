@@ -69,6 +69,7 @@ class _Duration(click.ParamType[float]):
 @click.option("--due", is_flag=True, help="Run the jobs that are due.")
 @click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
 @click.option("--no-delete", is_flag=True, help="Delete nothing.")
+@click.option("--force", is_flag=True, help="Run also if the upstream has nothing new.")
 @click.option("--upstream", metavar="URL", help="Take the tree from there.")
 @click.option("--stage", metavar="S", help="Run this stage only.")
 @click.option("--wait", type=_Duration(), default=0.0, metavar="DURATION", help="Wait so long for another run to end.")
@@ -82,6 +83,7 @@ def run(
     due: bool,
     dry_run: bool,
     no_delete: bool,
+    force: bool,
     upstream: str | None,
     stage: str | None,
     wait: float,
@@ -92,7 +94,9 @@ def run(
         raise click.UsageError("give names of jobs, or --all, or --due")
     config = app.config()
     chosen = select(config, names) if names else [name for name in listed(config) if config.jobs[name].job.enabled]
-    flags = {"dry_run": dry_run, "no_delete": no_delete, "upstream": upstream, "stage": stage, "wait": wait}
+    flags = {
+        "dry_run": dry_run, "no_delete": no_delete, "force": force, "upstream": upstream, "stage": stage, "wait": wait,
+    }  # fmt: skip
     if stage is not None:
         for name in chosen:
             known = [item.name for item in config.jobs[name].job.stages]
