@@ -184,3 +184,21 @@ def test_mir_20_a_marker_that_one_upstream_lacks(site: Site) -> None:
         two(site, a, b, more='guard = { marker = ".here" }\n')
         assert "(1 of 2 usable)" in site.run("run", "one")
         assert site.status()["upstream"] == b.url("pub")
+
+
+def test_mir_21_indices_wait_for_a_quiet_upstream(site: Site) -> None:
+    """Payload comes during an update, indices never; a forgotten marker does not count."""
+    source = site.root / "src"
+    (source / "Packages").write_text("x")
+    marker = source / "Archive-Update-in-Progress-here"
+    marker.write_text("")
+    with daemon(source) as server:
+        site.job(source=server.url("pub"), more='profile = "debian"\nprobe = { busy_wait = 0.2, busy_attempts = 2 }\n')
+        text = site.run("run", "one", code=75)
+        assert text.count("is being updated (Archive-Update-in-Progress-here); next look in 0.2s") == 2
+        assert "one: deferred: 127.0.0.1 is being updated" in text
+        assert "d0/f0" in names(site.root / "dst") and "Packages" not in names(site.root / "dst")
+        old = time.time() - 13 * HOUR
+        os.utime(marker, (old, old))
+        site.run("run", "one")
+        assert names(site.root / "dst") == names(source)

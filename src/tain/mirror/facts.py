@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import os
 import tempfile
 import time
@@ -21,6 +22,7 @@ from tain.mirror.words import visible
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tain.mirror import model
     from tain.mirror.model import Job, Upstream
 
 #: Names at the root that are kept; the rest is only counted by the transfer.
@@ -40,6 +42,8 @@ class Probe:
     names: frozenset[bytes] = frozenset()
     marker_found: bool | None = None
     stamp: Stamp | None = None
+    #: The entry at the root that says that the upstream is being updated.
+    busy: str = ""
     code: int = 0
     error: str = ""
 
@@ -79,12 +83,15 @@ def probe(job: Job, upstream: Upstream, scratch: str | None = None) -> Probe:
     fields = connection_fields(job, upstream)
     names: set[bytes] = set()
     marker = job.guard.marker
+    busy = ""
     found: bool | None = None
     try:
         entries = api.list(source, password=password_of(upstream), environ=environ_of(upstream), **fields)
         for entry in entries:
             if entry.path != b"." and len(names) < _MOST_NAMES:
                 names.add(entry.path)
+                if not busy and is_busy(job.probe, entry.path, time.time() - entry.mtime):
+                    busy = visible(os.fsdecode(entry.path))
         if marker is not None:
             found = _exists(source, marker, names, upstream, fields)
     except TainError as error:
@@ -95,7 +102,13 @@ def probe(job: Job, upstream: Upstream, scratch: str | None = None) -> Probe:
     stamp = None
     if scratch is not None and job.probe.file is not None:
         stamp = _stamp(job, source, upstream, fields, scratch)
-    return Probe(True, time.monotonic() - began, frozenset(names), found, stamp)
+    return Probe(True, time.monotonic() - began, frozenset(names), found, stamp, busy)
+
+
+def is_busy(rules: model.Probe, name: bytes, age: float) -> bool:
+    """Whether an entry at the root of an upstream says that it is being updated. An old one was forgotten there."""
+    text = os.fsdecode(name)
+    return age < rules.busy_stale and any(fnmatch.fnmatchcase(text, pattern) for pattern in rules.busy)
 
 
 def _stamp(job: Job, source: str, upstream: Upstream, fields: dict[str, Any], scratch: str) -> Stamp | None:

@@ -215,6 +215,10 @@ class Probe(Table):
     format: Literal["auto", "epoch", "date", "serial", "digest", "mtime"] = "auto"
     skip_unchanged: bool = True
     force_after: Never = 86400.0
+    busy: Texts = Field(default_factory=list)
+    busy_wait: Duration = 1200.0
+    busy_attempts: Annotated[int, _Between(0, 100)] = 3
+    busy_stale: Duration = 43200.0
 
 
 class Failover(Table):
@@ -236,6 +240,7 @@ class Stage(Table):
     exclude: Texts = Field(default_factory=list)
     delete: bool | None = None
     delay_updates: bool | None = None
+    quiet_upstream: bool | None = None
     transfer: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -346,10 +351,7 @@ LATER = {
     "window_end": "cancelling at the end of a window", "healthchecks": "pings",
     "publish": "swapped trees and snapshots", "trace": "trace files", "verify": "checks of a finished tree",
     "hook": "hooks", "inherit_hooks": "hooks", "downstream": "pushes to downstreams", "notify": "messages",
-    "user": "another user", "group": "another group",
-    "http": "stamp files by HTTP", "via": "stamp files by HTTP", "quiet_upstream": "waiting for busy upstreams",
-    "busy": "waiting for busy upstreams", "busy_wait": "waiting for busy upstreams",
-    "busy_attempts": "waiting for busy upstreams", "busy_stale": "waiting for busy upstreams",
+    "user": "another user", "group": "another group", "http": "stamp files by HTTP", "via": "stamp files by HTTP",
     "min_rate": "leaving slow upstreams",
     "listen": "a server", "control_socket": "a server", "control_group": "a server", "base_path": "a server",
     "public_upstream": "a server", "tokens_file": "a server", "trusted_proxies": "a server",

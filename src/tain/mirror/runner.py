@@ -29,7 +29,7 @@ from tain.mirror.record import Record
 from tain.mirror.results import apply_result
 from tain.mirror.schedules import schedule_of
 from tain.mirror.selection import Picked, Selection
-from tain.mirror.stages import deletes, host_of
+from tain.mirror.stages import deletes, host_of, needs_quiet
 from tain.mirror.store import StateError, Store
 from tain.mirror.transfers import Stage, run_stage
 from tain.mirror.watch import pause
@@ -248,6 +248,8 @@ class Runner:
         for number, stage in enumerate(self.job.stages):
             if number < first or (only and stage.name != only):
                 continue
+            if number and needs_quiet(self.job, number):
+                self._wait_until_quiet(upstream)
             self._phase("staging", stage=stage.name)
             outcome = run_stage(self._stage(number, upstream))
             if not outcome.good:
@@ -257,6 +259,21 @@ class Runner:
         if last_outcome is None:
             raise End("failed", f"there is no stage {only}", states.EXIT_USAGE)
         return len(self.job.stages), last_outcome
+
+    def _wait_until_quiet(self, upstream: Upstream) -> None:
+        """Wait until nobody updates the upstream. Errors: `End`, if that takes too long: payload is here, indices are
+        not. An upstream that does not answer is found out by the transfer."""
+        rules = self.job.probe
+        for number in range(rules.busy_attempts + 1):
+            found = facts.probe(self.job, upstream) if rules.busy else None
+            if found is None or not found.busy:
+                return
+            if number == rules.busy_attempts:
+                raise End("deferred", f"{host_of(upstream.url)} is being updated ({found.busy})")
+            text = f"{host_of(upstream.url)} is being updated ({found.busy}); next look in {took(rules.busy_wait)}"
+            self.record.event("message", text=text)
+            if not pause(self.clock, rules.busy_wait, self.control, lambda: self.stopped):
+                raise End("cancelled", "stopped while the upstream was being updated")
 
     def _stage(self, number: int, upstream: Upstream) -> Stage:
         before = self.before

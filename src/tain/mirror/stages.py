@@ -86,6 +86,13 @@ def deletes(job: Job, number: int) -> bool:
     return job.delete and number == len(job.stages) - 1 and stage.delete is not False
 
 
+def needs_quiet(job: Job, number: int) -> bool:
+    """Whether stage *number* starts only while the upstream is not being updated."""
+    stages = job.stages
+    quiet = stages[number].quiet_upstream
+    return quiet if quiet is not None else number == len(stages) - 1 and len(stages) > 1
+
+
 def stage_options(job: Job, number: int, upstream: Upstream, *, limit: int | None = None) -> Options:
     """The options of stage *number* from one upstream. *limit*: bytes per second."""
     stages = job.stages
