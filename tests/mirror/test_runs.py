@@ -390,8 +390,9 @@ def test_mir_53_due_jobs(site: Site) -> None:
 
 def test_mir_54_a_dry_run_changes_nothing(site: Site) -> None:
     site.job()
-    assert "one: dry run: 33 new, 0 changed, 0 deleted" in site.run("run", "one", "-n")
-    assert names(site.root / "dst") == set() and site.runs() == []
+    # The destination is new too.
+    assert "one: dry run: 34 new, 0 changed, 0 deleted" in site.run("run", "one", "-n")
+    assert {path.name for path in site.root.iterdir()} == {"mirror.toml", "src", "state"} and site.runs() == []
     assert ">f+++++++++ d0/f0" in site.run("run", "one", "-n", "-v")
 
 

@@ -122,6 +122,9 @@ class Runner:
             if self.clock.monotonic() >= end or self.stopped:
                 raise End("deferred", f"the job runs already ({_words(other)})", refusal=None)
             self.clock.sleep(_LOCK_STEP)
+        if self.flags.get("dry_run"):
+            # Nothing is created, neither the destination nor what is beside it.
+            return
         try:
             place.prepare(self.job.destination)
             taken = self.place.take(self.holder)

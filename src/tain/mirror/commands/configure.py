@@ -10,10 +10,13 @@ import tomlkit
 from tomlkit.items import Table
 
 from tain.mirror import facts, loading, states
+from tain.mirror.checks import network_file_system
 from tain.mirror.commands.common import App, Ended, Fail, global_options, pass_app, print_findings
 from tain.mirror.effective import effective_lines
-from tain.mirror.findings import ConfigError
+from tain.mirror.facts import existing
+from tain.mirror.findings import ConfigError, Finding
 from tain.mirror.loading import Config
+from tain.mirror.merging import Origin
 from tain.mirror.model import JOB_NAME
 from tain.mirror.positions import lines_of
 from tain.mirror.stages import host_of
@@ -199,6 +202,12 @@ def check(app: App, probe: bool, effective: str | None) -> None:
     config = loading.read_config(app.file())
     errors = len(config.errors)
     warnings = len(config.findings) - errors
+    kind = network_file_system(existing(app.layout(config).state))
+    if kind is not None:
+        place = Origin(app.layout(config).state)
+        text = f"the state is on a file system of another machine ({kind}): it is slower there"
+        config.findings.append(Finding(place, "", text, warning=True))
+        warnings += 1
     if config.findings:
         print_findings(ConfigError(config.findings), app)
     if effective is not None:
