@@ -88,9 +88,7 @@ def simulate(
         following = min([found.next_wake, *(end for end, _ in ends)])
         # Nobody has to look every 30 seconds in a simulation: skip to where something happens.
         if not found.waiting and not found.names and not moments:
-            starts = [
-                start_of(v.schedule, n, v.due) for n, v in views.items() if v.due is not None and n not in running
-            ]
+            starts = [view.start for name, view in views.items() if view.start is not None and name not in running]
             following = max(following, min([*starts, *(end for end, _ in ends)], default=following))
         now = max(following, now + 0.5)
     return trace, per_job

@@ -59,18 +59,20 @@ def _events(site: Site) -> list[str]:
 
 
 def test_mir_17_an_upstream_that_is_gone(site: Site) -> None:
-    """The second upstream serves the run; its reason is in the history."""
+    """The second upstream serves the run; the events have the reason."""
     with daemon(site.root / "src") as server:
         site.job()
         dead = f"rsync://127.0.0.1:{free_port()}/pub/"
         text = site.file.read_text().replace(f'"{site.root}/src/"', f'["{dead}", "{server.url("pub")}"]')
         site.write(text.replace("attempts = 1", "attempts = 2, wait = 0"))
         out = site.run("run", "one")
-    assert "attempt 1 failed: " in out and "Connection refused (111)" in out
+    assert out.startswith("one: from 127.0.0.1 (1 of 2 usable)\n")
+    (choice,) = [json.loads(line) for line in _events(site) if '"choice"' in line]
+    assert "Connection refused (111)" in choice["reasons"][dead]
     assert "one: success in " in out and " from 127.0.0.1: " in out
     assert names(site.root / "dst") == names(site.root / "src")
     (run,) = site.runs()
-    assert run["attempts"] == 2 and run["upstream"] == server.url("pub")
+    assert run["attempts"] == 1 and run["upstream"] == server.url("pub")
 
 
 def test_mir_17_no_upstream_at_all(site: Site) -> None:
@@ -188,11 +190,19 @@ def test_a_run_that_takes_too_long_or_moves_nothing(site: Site) -> None:
 # ---- killed
 
 
+def is_whole(text: str) -> bool:
+    """Whether *text* is all of what one version of a file had."""
+    head = " ".join(text.split(" ")[:2]) + " "
+    return text == head * 2000 or (len(text) == 20_000 and text.rstrip("x").strip().isdigit())
+
+
 def test_mir_41_killed_runners(site: Site) -> None:
     """SIGKILL at random moments: history says `lost` once, nothing is torn, the next run reaches the source's state."""
     chance = random.Random(41)
     site.job()
     fill(site.root / "src", 400, size=20_000)
+    # Slow enough for every kill to hit.
+    site.write(site.file.read_text().replace("nice = 0", "nice = 0, bandwidth = '100K'"))
     rounds = 6
     for number in range(rounds):
         for index in range(10):
@@ -210,11 +220,9 @@ def test_mir_41_killed_runners(site: Site) -> None:
         assert len({run["id"] for run in lost}) == len(lost) <= number + 1
         for path in (site.root / "dst").rglob("f*"):
             if path.is_file() and ".~tmp~" not in path.parts and not path.name.startswith("."):
-                text = path.read_text()
-                assert text and text == text[: len(text)], path
+                assert is_whole(path.read_text()), path
     assert [run for run in site.runs() if run["result"] == "lost"], "none of the kills hit a run"
-    site.run("run", "one", code=None)
-    site.run("release", "one", "--deletes", "1000", code=None)
+    site.job()
     site.run("run", "one")
     assert names(site.root / "dst") == names(site.root / "src")
     for path in (site.root / "src").rglob("f*"):

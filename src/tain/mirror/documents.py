@@ -11,7 +11,7 @@ from tain.mirror.loading import Config, LoadedJob
 from tain.mirror.locks import Holder, is_alive
 from tain.mirror.plan import start_of
 from tain.mirror.runs import Layout, events_of, read_json
-from tain.mirror.schedules import is_paused, schedule_of, stale_after
+from tain.mirror.schedules import is_paused, salt, schedule_of, stale_after
 from tain.mirror.states import STATES, Facts, state_of
 from tain.mirror.store import Store
 from tain.release import VERSION
@@ -86,7 +86,7 @@ def job_document(
         "content_age": None if row["content_time"] is None else int(now - row["content_time"]),
         "last_good": stamp(row["last_good"]),
         "last_check": stamp(row["last_check"]),
-        "next": None if due is None or schedule.manual else stamp(start_of(schedule, name, due)),
+        "next": None if due is None or schedule.manual else stamp(start_of(schedule, name, due, salt())),
         "size": {"files": row["files"], "bytes": row["bytes"]},
         "upstream": row["upstream"],
         "failures": row["failures"],

@@ -60,6 +60,19 @@ class View:
     asked: bool = False
     #: By hand and at once: the limit of the site does not count.
     now: bool = False
+    #: What makes the jitter of one site different from that of others.
+    salt: str = ""
+
+    # A loop asks about all jobs again at each wake; the answers stay the same.
+    @functools.cached_property
+    def start(self) -> float | None:
+        """When the run of the due time starts."""
+        return None if self.due is None else start_of(self.schedule, self.name, self.due, self.salt)
+
+    @functools.cached_property
+    def interval(self) -> float:
+        """Seconds until the next due time."""
+        return float("inf") if self.due is None else interval_of(self.schedule, self.due)
 
 
 @dataclass(frozen=True)
@@ -103,8 +116,6 @@ def _hash(*parts: object) -> float:
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") / 2**64
 
 
-# A loop asks about all jobs again at each wake; the answers stay the same.
-@functools.lru_cache(maxsize=4096)
 def interval_of(schedule: Schedule, due: float) -> float:
     """Seconds from one due time to the next."""
     if schedule.every is not None:
@@ -112,7 +123,6 @@ def interval_of(schedule: Schedule, due: float) -> float:
     return _next_cron(schedule, due) - due if schedule.cron else float("inf")
 
 
-@functools.lru_cache(maxsize=4096)
 def start_of(schedule: Schedule, name: str, due: float, salt: str = "") -> float:
     """When the run of a due time starts: with jitter, and inside of the window."""
     jitter = schedule.jitter
@@ -185,7 +195,6 @@ def plan(
     now: float,
     *,
     last_start: float = 0.0,
-    salt: str = "",
 ) -> Starts:
     """Which jobs start at *now*. At most one starts within `Bounds.start_gap`."""
     busy = {view.name for view in running}
@@ -203,13 +212,13 @@ def plan(
         if view.asked:
             ready.append(((0, -view.priority, 0.0, view.name), view))
             continue
-        if view.due is None:
+        start = view.start
+        if start is None:
             continue
-        start = start_of(view.schedule, view.name, view.due, salt)
         if start > now:
             wake = min(wake, start)
             continue
-        overdue = (now - start) / max(interval_of(view.schedule, view.due), 1.0)
+        overdue = (now - start) / max(view.interval, 1.0)
         ready.append(((1, -view.priority, -overdue, view.name), view))
     names: list[str] = []
     waiting: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,7 +32,13 @@ def view_of(name: str, job: Job, row: Mapping[str, Any], site_zone: str | None, 
         device=device_of(existing(job.destination)) or "",
         enabled=job.enabled,
         paused=is_paused(row, now),
+        salt=salt(),
     )
+
+
+def salt() -> str:
+    """What makes the jitter of this machine different from that of other ones with the same jobs."""
+    return os.uname().nodename
 
 
 def bounds_of(limits: Limits) -> Bounds:

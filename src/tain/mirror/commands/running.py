@@ -163,7 +163,7 @@ class _Foreground:
         view = view_of(name, loaded.job, row, self.config.site.timezone, now)
         if row["next_due"] is None and not view.schedule.manual:
             # A new job.
-            due = plan.first_due(view.schedule, name, now)
+            due = plan.first_due(view.schedule, name, now, view.salt)
             self.store.update_job(name, next_due=due)
             return view_of(name, loaded.job, {**row, "next_due": due}, self.config.site.timezone, now)
         return view
