@@ -70,6 +70,7 @@ packages: build ## Make the source archive and, from it alone, a wheel in dist/;
 lint: build ## Check style and types of Python and Rust
 	@echo "==> ruff"
 	@$(BIN)/ruff check src tests tools bench packaging
+	@$(BIN)/python tools/events_page.py --check
 	@$(BIN)/ruff format --check --quiet src tests tools bench packaging || { echo "run: $(BIN)/ruff format src tests tools bench packaging"; exit 1; }
 	@echo "==> mypy"
 	@$(BIN)/mypy --strict src tests

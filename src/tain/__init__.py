@@ -10,12 +10,14 @@ if TYPE_CHECKING:
         MIRROR,
         MOVE,
         PUBLISH,
+        Amount,
         Daemon,
         Entry,
         Guard,
         Item,
         Module,
         Options,
+        Plan,
         Result,
         Statistics,
         Transfer,
@@ -60,12 +62,13 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "BACKUP", "MIRROR", "MOVE", "PUBLISH", "Cause", "ConnectTimeout", "Daemon", "DeleteLimit", "DiagnosticsError",
-    "Entry", "FileError", "Guard", "Hint", "Interrupted", "IpcError", "Item", "MemoryLimitError", "Module", "Options",
-    "PartialTransfer", "PeerExit", "Problem", "ProtocolError", "RemoteShellError", "Result", "SelectionError",
-    "SocketError", "StartupError", "Statistics", "StreamError", "TainError", "Transfer", "TransferTimeout",
-    "UnsupportedError", "UsageError", "VanishedFiles", "checksum", "delta", "events", "list", "list_async", "modules",
-    "patch", "patch_file", "retry", "run", "signature", "snapshot", "sync", "sync_async", "transports",
+    "BACKUP", "MIRROR", "MOVE", "PUBLISH", "Amount", "Cause", "ConnectTimeout", "Daemon", "DeleteLimit",
+    "DiagnosticsError", "Entry", "FileError", "Guard", "Hint", "Interrupted", "IpcError", "Item", "MemoryLimitError",
+    "Module", "Options", "PartialTransfer", "PeerExit", "Plan", "Problem", "ProtocolError", "RemoteShellError",
+    "Result", "SelectionError", "SocketError", "StartupError", "Statistics", "StreamError", "TainError", "Transfer",
+    "TransferTimeout", "UnsupportedError", "UsageError", "VanishedFiles", "checksum", "delta", "events", "list",
+    "list_async", "modules", "patch", "patch_file", "retry", "run", "signature", "snapshot", "sync", "sync_async",
+    "transports",
 ]  # fmt: skip
 
 _ERRORS = frozenset(name for name in __all__ if name.endswith(("Error", "Timeout"))) | {

@@ -14,7 +14,9 @@ __all__ = [
     "Item",
     "Link",
     "Plan",
+    "Planned",
     "Run",
+    "Skipped",
     "Summary",
     "build_rules",
     "checksum",
@@ -202,6 +204,7 @@ class PlanFields(TypedDict, total=False):
     specials: bool
     drop_devices: bool
     write_devices: bool
+    watch_room: bool
     times: bool
     atimes: int
     open_noatime: bool
@@ -238,6 +241,7 @@ class PlanFields(TypedDict, total=False):
     ignore_errors: bool
     max_delete: int | None
     deletion_names_handle: int | None
+    exclude_leftovers: bool
     bwlimit: int
     dry_run: bool
     look_ahead: int
@@ -262,6 +266,7 @@ class PlanFields(TypedDict, total=False):
     progress: int
     eight_bit_output: bool
     charset: str
+    changes_handle: int | None
     events: Collection[str]
     elapsed_ms: int
     peer_host: bytes
@@ -294,6 +299,12 @@ class Summary:
     """Counts by ``reg``, ``dir``, ``link``, ``dev`` and ``special``."""
     created: Mapping[str, int]
     deleted: Mapping[str, int]
+    updated: int
+    """Entries that existed before and got other contents: data, a link's target, another device."""
+    attributes: int
+    """Entries of which only attributes changed."""
+    unchanged: int
+    """Entries of the list that were up to date, were skipped, or failed. Complete at the end of the run."""
     transferred: int
     """Regular files transferred."""
     total_size: int
@@ -353,10 +364,19 @@ class Figures:
     done_bytes: int
     """The part of `asked_bytes` that has been dealt with: sent, or found at the other end. A finished file counts with
     its size. A dry run counts a file when it is asked for."""
+    room_bytes: int
+    """Room that the destination needs for the rest of what was asked for, at least. If the plan's *watch_room* is true,
+    what files under way give back is subtracted."""
     wire_bytes: int
     """Bytes on the wire in both directions, those of the handshake included; 0 in a local copy."""
     files: int
     """Files whose data is complete."""
+    created: int
+    """Entries that the destination did not have."""
+    updated: int
+    """Entries that existed before and got other contents."""
+    attributes: int
+    """Entries of which only attributes changed."""
     deleted: int
     """Deletions at the destination."""
     errors: int
@@ -386,6 +406,16 @@ class Done:
     """This side has compared the sum of the whole file."""
 
 @final
+class Skipped:
+    """An entry that is left as it is."""
+
+    name: bytes
+    why: str
+    """The word of the lines of JSON: ``uptodate``, ``excluded``, ..."""
+    rule: bytes | None
+    """The rule that excludes it."""
+
+@final
 class Deletions:
     """The deletions that a run is about to make; it waits for `Run.answer`.
 
@@ -401,11 +431,43 @@ class Deletions:
     entries: int
     """Entries in the directories of the destination that were looked at, those that would be removed included."""
 
+@final
+class Planned:
+    """What a run would do, before it does anything; it waits for `Run.answer` or `Run.refuse`.
+
+    Pairs are a number of entries and the size of the regular files among them. A further name of a file adds no bytes.
+    """
+
+    new: tuple[int, int]
+    update: tuple[int, int]
+    """Data, target or type changes."""
+    attributes: tuple[int, int]
+    """Nothing but attributes changes."""
+    delete: tuple[int, int]
+    """Also inside of removed directories."""
+    keep: tuple[int, int]
+    need_bytes: int
+    """Room for new data at the moment when most of it is needed, in whole blocks of the file system. A changed file is
+    first written beside the old one, unless it is updated in place; deletions count if they come first."""
+    need_inodes: int
+    freed_bytes: int
+    """What the deletions give back."""
+    freed_inodes: int
+    directories: dict[bytes, tuple[int, int]]
+    """The deletions by the directory that holds the names, ``.`` for the top; at most 256."""
+
+_Candidate: TypeAlias = tuple[bytes, int, int, int, int, int, bytes | None]
+"""A name of the sources: path in the transfer, size in bytes, mtime in nanoseconds since 1970, mode, owner, group, and
+the target of a symbolic link."""
+
 _Event: TypeAlias = (
     tuple[Literal["stdout", "entry", "stderr", "log", "json"], bytes]
     | tuple[Literal["item"], Item]
+    | tuple[Literal["select"], list[_Candidate]]
     | tuple[Literal["done"], Done]
+    | tuple[Literal["skip"], Skipped]
     | tuple[Literal["deletions"], Deletions]
+    | tuple[Literal["planned"], Planned]
 )
 """One event: its kind and its value."""
 
@@ -415,11 +477,10 @@ class Run(Iterator[list[_Event]]):
 
     ``stdout`` and ``stderr`` carry whole lines (or a progress line that begins with CR), ``log`` one line without its
     end. Any other kind comes only when its name is in the plan's `events`. ``json`` carries whole lines of JSON, of
-    the types that are in the plan's `events` as ``json-item``, ``json-done`` and ``json-delete``.
+    the types that are in the plan's `events` as ``json-item``, ``json-done``, ``json-delete`` and ``json-skip``.
     ``entry`` carries what ``stdout`` carries otherwise about items, deletions and listed entries. The others are
-    structured. A ``done`` follows the rename of its file.
-    Only on a push it comes when all data is sent, and its *verified* is false: a sender does not learn what becomes of
-    the file.
+    structured. A ``done`` follows the rename of its file. On a push the protocol confirms only files whose sources are
+    removed; `next_confirmed` gives the events of the others.
     """
 
     summary: Summary
@@ -432,10 +493,32 @@ class Run(Iterator[list[_Event]]):
         `ValueError` for a negative *timeout*."""
     def figures(self) -> Figures:
         """The live figures; may be called from any thread, as often as a display is drawn."""
+    def answer_selection(self, chosen: Sequence[bool]) -> None:
+        """Choose among the names of the event ``select``: a value for each, in their order. Without this the run waits.
+        A refused directory hides what is below."""
     def answer(self, go_on: bool) -> None:
         """Decide about the event ``deletions``: make all of them, or none. Without them the run goes on to its end, and
         the summary has code 25 unless something else went wrong. A plan that subscribes to this event and deletes
-        during the transfer is a `UsageError`."""
+        during the transfer is a `UsageError`.
+
+        Decide about the event ``planned``: begin the run, or end it with code 25 before anything is changed. A plan
+        that subscribes to it and has lists for single directories is a `UsageError`."""
+    def refuse(self, code: int, text: str) -> None:
+        """End the run in place of an answer. The summary has *code* and *text*, and the peer receives both."""
+    def stop(self, code: int) -> None:
+        """End with *code* when a role comes to its next step, and report that to the peer, which `cancel` does not."""
+    def set_bwlimit(self, bytes_per_second: int) -> None:
+        """Limit the run to so many bytes per second from now on; 0: no limit. May be called from any thread.
+
+        A receiver reads more slowly, so a limit that the sending peer has stays in force.
+        """
+    def next_confirmed(self, succeeded: bool, words: bytes | None = None) -> list[_Event]:
+        """After a push that went to its end: the next events ``done``, and lines of JSON of that type, of files that
+        are in place at the other end; empty after the last one.
+
+        *succeeded*: the peer ended with status 0. If not, *words* is what it wrote to its standard error, as far as it
+        was read, which names the files that failed; with None no file is known to be in place.
+        """
     def cancel(self, code: int = 20) -> None:
         """Stop within 100 ms; the summary has *code*. May be called from a signal handler or another thread."""
 

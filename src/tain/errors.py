@@ -166,7 +166,7 @@ class VanishedFiles(TainError):
 
 
 class DeleteLimit(TainError):
-    """``--max-delete`` stopped deletions."""
+    """``--max-delete`` or a guard stopped deletions, or a plan was refused."""
 
     code = 25
 
@@ -186,7 +186,7 @@ class ConnectTimeout(TainError):
 class RemoteShellError(TainError):
     """The remote shell failed; the code (124 to 127) is the instance's own."""
 
-    code = 124
+    code: int = 124
 
     def __init__(self, text: str = "", code: int = 124) -> None:
         super().__init__(text)
@@ -196,7 +196,7 @@ class RemoteShellError(TainError):
 class PeerExit(TainError):
     """The peer, or a child, ended with this code and has reported the reason itself."""
 
-    code = 12
+    code: int = 12
 
     def __init__(self, text: str = "", code: int = 12) -> None:
         super().__init__(text)

@@ -26,6 +26,8 @@ class Problem(Record):
     """``here`` or ``peer``."""
     text: str
     """The line, without its end."""
+    fatal: bool = False
+    """The run ends because of it. False where only the other end knows it."""
 
     @property
     def where(self) -> PurePath | None:
@@ -63,3 +65,12 @@ class Hint(Record):
     """A command or a place to look at."""
     fix: str
     """What to do about it."""
+
+    @property
+    def title(self) -> str:
+        """The cause in a few words."""
+        for mark in (": ", "; "):
+            head = self.cause.partition(mark)[0]
+            if head != self.cause:
+                return head.partition("; ")[0]
+        return self.cause

@@ -86,6 +86,12 @@ class Statistics(Record):
     """Entries that the destination did not have."""
     deleted: Mapping[str, int]
     """Entries that were deleted there."""
+    updated: int
+    """Entries that existed there and got other contents: data, a link's target, another device."""
+    attributes: int
+    """Entries of which only attributes changed."""
+    unchanged: int
+    """Entries of the list that were up to date, were skipped, or failed."""
     transferred: int
     """Regular files whose data was transferred."""
     total_size: int
@@ -98,6 +104,10 @@ class Statistics(Record):
     """Bytes of file data that the destination had already."""
     flist_size: int
     """Bytes of the file list on the wire."""
+    flist_build_seconds: float = 0.0
+    """Time to make the file list."""
+    flist_transfer_seconds: float = 0.0
+    """Time to transfer it."""
     sent: int
     """Bytes sent by this side."""
     received: int
@@ -211,4 +221,7 @@ def item_of(item: _core.Item) -> Item:
 
 def statistics_of(summary: _core.Summary) -> Statistics:
     """The figures of a summary of the core."""
-    return Statistics(**{name: getattr(summary, name) for name in Statistics._names})
+    milliseconds = {"flist_build_seconds": summary.flist_build_ms, "flist_transfer_seconds": summary.flist_xfer_ms}
+    values = {name: getattr(summary, name) for name in Statistics._names if name not in milliseconds}
+    values |= {name: value / 1000 for name, value in milliseconds.items()}
+    return Statistics(**values)

@@ -18,23 +18,18 @@ if TYPE_CHECKING:
     import asyncio
     import socket
     import subprocess
+    import threading
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Protocol, TypeAlias
-
-    from tain.session.environment import Environment
-
-    class Transport(Protocol):
-        """Starts a server, or connects to one."""
-
-        def connect(self, command: Sequence[bytes], environ: Mapping[bytes, bytes]) -> Connection:
-            """Connect to a server that runs *command*. An exception ends the transfer, and its `run` raises it."""
 
     class HasFileno(Protocol):
         """A file, a socket, or another object with a descriptor."""
 
         def fileno(self) -> int: ...
 
-    Connection: TypeAlias = "Fds | Pump"
+else:
+    # `typing` would cost more than all of this module. Only a type checker needs to know that this is a protocol.
+    Protocol = object
 
 __all__ = ["Connection", "Fds", "Pump", "Transport", "asyncssh", "command", "paramiko", "process", "socket_pair"]
 
@@ -53,7 +48,8 @@ class Fds(Record):
     write: int | HasFileno
     """What the server reads; it may be the same."""
     wait: Callable[[], int] | None = None
-    """Waits for the end of the server and gives its exit status; it is called once, after the transfer."""
+    """Waits for the end of the server and gives its exit status, negative for a signal. It is called once, after the
+    transfer, in a thread of its own; a transfer that has failed waits no longer than a second."""
     stderr: int | HasFileno | None = None
     """What the server writes to its standard error, for `Result.errors`."""
 
@@ -61,7 +57,8 @@ class Fds(Record):
 class Pump(Record):
     """A connection by functions, for objects whose data goes through no descriptor.
 
-    Two threads move the data, 64 KiB at a time: about 0.15 seconds of CPU time for a gigabyte.
+    Two threads move the data, 64 KiB at a time: about 0.15 seconds of CPU time for a gigabyte. An `OSError` of a
+    function means that the connection broke (code 12); another exception ends the transfer, and its `run` raises it.
     """
 
     read: Callable[[int], bytes]
@@ -74,22 +71,38 @@ class Pump(Record):
     """As in `Fds`."""
 
 
+#: What a transport returns.
+Connection: TypeAlias = Fds | Pump
+
+
+class Transport(Protocol):
+    """Starts a server, or connects to one. Any object with this method is a transport."""
+
+    def connect(self, command: Sequence[bytes], environ: Mapping[bytes, bytes]) -> Connection:
+        """Connect to a server that runs *command*, the words of a command line that begins with the server's program;
+        *environ* is the environment of the transfer. An exception ends the transfer, and its `run` raises it."""
+        raise NotImplementedError
+
+
 class Starter:
     """A transport in the form that a session uses."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def start(self, command: Sequence[bytes], environ: Mapping[bytes, bytes], env: Environment) -> Child:
-        """Connect. The child that is returned owns duplicates of the descriptors."""
+    def start(
+        self, command: Sequence[bytes], environ: Mapping[bytes, bytes], on_stderr: Callable[[bytes], None] | None
+    ) -> Child:
+        """Connect. The child that is returned owns duplicates of the descriptors. *on_stderr* receives what the other
+        end writes to its standard error."""
         found = self._transport.connect(command, environ)
+        say = on_stderr or (lambda _data: None)
         if isinstance(found, Pump):
-            return _pumped(found)
+            return _pumped(found, say)
         own = _taken if isinstance(found, _Owned) else _duplicate
         child = Connected(own(found.read), own(found.write), found.wait)
         if found.stderr is not None:
-            take = env.shell_stderr or (lambda _data: None)
-            child.read_stderr = forward(own(found.stderr), take)
+            child.read_stderr = forward(own(found.stderr), say)
         return child
 
 
@@ -106,13 +119,17 @@ class Connected(Child):
 
     def __init__(self, read_fd: int, write_fd: int, wait: Callable[[], int] | None) -> None:
         super().__init__(0, read_fd, write_fd)
-        self._wait = wait
+        self._waiting = None if wait is None else _Call(wait)
+        self.has_status = wait is not None
         self._ended: int | None = None if wait is not None else 0
 
     def wait(self, seconds: float | None = None) -> int | None:
-        """The exit status of the server; 0 where the transport does not know it."""
-        if self._ended is None and self._wait is not None:
-            status = self._wait()
+        """The exit status of the server, or None when it still runs after *seconds* (None: no limit); 0 where the
+        transport does not know it. Errors: what the functions of the transport raise."""
+        if self._ended is None and self._waiting is not None:
+            status = self._waiting.result(seconds)
+            if status is None:
+                return None
             self.killed = status < 0
             self._ended = max(status, 0)
         if self.read_stderr is not None:
@@ -120,34 +137,86 @@ class Connected(Child):
         return self._ended
 
 
-def _pumped(pump: Pump) -> Child:
+class _Call:
+    """One call in a thread, begun when somebody wants its result: a server that hangs must not hold up a failed run."""
+
+    def __init__(self, function: Callable[[], int]) -> None:
+        self._function = function
+        self._thread: threading.Thread | None = None
+        self._result: int | None = None
+        self._error: BaseException | None = None
+
+    def _run(self) -> None:
+        try:
+            self._result = self._function()
+        except BaseException as error:
+            self._error = error
+
+    def result(self, seconds: float | None) -> int | None:
+        """The result, or None after *seconds* without one. Errors: what the function raises."""
+        import threading
+
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="tain wait", daemon=True)
+            self._thread.start()
+        self._thread.join(seconds)
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+def _pumped(pump: Pump, say: Callable[[bytes], None]) -> Child:
+    """The end of a pump for the transfer. *say* receives the reason when it breaks."""
     import socket
     import threading
 
     ours, theirs = socket.socketpair()
+    failures: list[BaseException] = []
+
+    def fail(error: BaseException) -> None:
+        # Both directions end, so that the transfer waits for nothing.
+        failures.append(error)
+        if isinstance(error, OSError):
+            say(f"the connection broke: {error}\n".encode("utf-8", "surrogateescape"))
+        try:
+            theirs.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            # The transfer has ended already.
+            return
+
+    def send_on(data: bytes) -> bool:
+        """Give *data* to the transfer; False when it has ended."""
+        try:
+            theirs.sendall(data)
+        except OSError:
+            return False
+        return True
 
     def receive() -> None:
         try:
             while data := pump.read(_TURN):
-                theirs.sendall(data)
+                if not send_on(data):
+                    return
+        except BaseException as error:
+            fail(error)
+            return
+        try:
             theirs.shutdown(socket.SHUT_WR)
         except OSError:
-            # The transfer has ended.
+            # The transfer has ended already.
             return
 
     def send() -> None:
         try:
             while data := theirs.recv(_TURN):
                 pump.write(data)
+        except BaseException as error:
+            fail(error)
+        try:
+            pump.close()
         except OSError:
-            # The server has ended; the transfer notices it by the end of its input.
-            pass
-        finally:
-            try:
-                pump.close()
-            except OSError:
-                # It has gone already.
-                pass
+            # It has gone already.
+            return
 
     threads = [threading.Thread(target=work, name="tain pump", daemon=True) for work in (receive, send)]
     for thread in threads:
@@ -158,6 +227,9 @@ def _pumped(pump: Pump) -> Child:
         for thread in threads:
             thread.join(1.0)
         theirs.close()
+        for error in failures:
+            if not isinstance(error, OSError):
+                raise error
         return status
 
     child = Connected(ours.fileno(), os.dup(ours.fileno()), wait)

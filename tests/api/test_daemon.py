@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import os
+import re
 import signal
 import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -29,6 +32,7 @@ def module(path: Path, **more: str | int | bool) -> dict[str, str | int | bool |
 
 
 def test_a_daemon_in_a_block(tree: Path, tmp_path: Path) -> None:
+    """API-8."""
     before = len(os.listdir("/proc/self/fd"))
     with tain.Daemon({"pub": module(tree, read_only=False, comment="the tree")}) as daemon:
         assert daemon.url("pub") == f"rsync://127.0.0.1:{daemon.port}/pub/"
@@ -88,13 +92,40 @@ def test_a_password(tree: Path, tmp_path: Path) -> None:
     assert (problem.action, problem.side) == ("logging in", "peer")
 
 
-def test_many_starts_leave_nothing(tree: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
-    for _ in range(8):
+def children() -> set[str]:
+    """The processes of this one, those that have ended and were not waited for among them."""
+    found = set()
+    for task in os.listdir("/proc/self/task"):
+        try:
+            found.update(Path(f"/proc/self/task/{task}/children").read_text().split())
+        except FileNotFoundError:
+            # The thread has ended meanwhile.
+            continue
+    return found
+
+
+def test_fifty_starts_leave_nothing(tree: Path) -> None:
+    """API-8: no port, no process, no descriptor, no thread."""
+    descriptors, threads, processes = len(os.listdir("/proc/self/fd")), threading.active_count(), children()
+    ports: list[int] = []
+
+    def life(number: int) -> None:
         with tain.Daemon({"pub": module(tree)}) as daemon:
-            socket.create_connection((daemon.address, daemon.port)).close()
+            ports.append(daemon.port)
+            if number % 3 == 0:
+                socket.create_connection((daemon.address, daemon.port)).close()
         assert daemon.returncode == 0
-    assert len(os.listdir("/proc/self/fd")) == before
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        # All of the exceptions count.
+        [*pool.map(life, range(50))]
+    assert len(ports) == 50
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert threading.active_count() == threads
+    assert children() == processes
+    for port in set(ports):
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=10)
 
 
 def test_a_file(tree: Path, tmp_path: Path) -> None:
@@ -127,14 +158,45 @@ def test_a_port_in_use(tree: Path) -> None:
         tain.Daemon({"pub": module(tree)}, port=daemon.port).start()
 
 
-def test_a_killed_daemon(tree: Path) -> None:
+def test_a_killed_daemon_is_reported(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """API-8."""
     with tain.Daemon({"pub": module(tree)}) as daemon:
         assert daemon.pid is not None and daemon.returncode is None
         os.kill(daemon.pid, signal.SIGKILL)
-        assert [*daemon.log] == [*daemon.log]
+        # The log ends, and says why.
+        assert [*daemon.log][-1] == "the daemon was ended by signal 9 (Killed)"
+        with pytest.raises(tain.SocketError):
+            tain.sync(daemon.url("pub"), tree / "copy").check()
     assert daemon.returncode == -signal.SIGKILL
+    assert [(record.name, record.levelname) for record in caplog.records] == [("tain.daemon", "ERROR")]
     with pytest.raises(tain.UsageError, match="starts once"):
         daemon.start()
+
+
+def test_a_stopped_daemon_is_not_reported(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with tain.Daemon({"pub": module(tree)}) as daemon:
+        daemon.stop()
+        daemon.stop()
+    assert daemon.returncode == 0
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[pub\npath = /x\n", 1),
+        ("[pub]\npath = /x\n\nmax connections = many\n", 4),
+        ("port = 1\nno such parameter at all\n[pub]\npath = /x\n", 2),
+    ],
+)
+def test_a_broken_configuration_names_the_line(text: str, line: int, tmp_path: Path) -> None:
+    """API-8."""
+    (tmp_path / "conf").write_text(text)
+    before = len(os.listdir("/proc/self/fd")), children()
+    with pytest.raises(tain.StartupError) as caught:
+        tain.Daemon(tmp_path / "conf").start()
+    assert re.search(rf"conf:{line}\b|line {line}\b", str(caught.value)), caught.value
+    assert (len(os.listdir("/proc/self/fd")), children()) == before
 
 
 def test_stopping_ends_connections(tree: Path) -> None:

@@ -31,6 +31,7 @@ def tree(root: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("number", range(len(PAIRS)))
 def test_pairs_of_from_subprocess(number: int, tmp_path: Path) -> None:
+    """API-12: each pair finds the same and makes the same tree."""
     secrets = tmp_path / "secrets"
     secrets.write_text("joe:one word\n")
     secrets.chmod(0o600)
@@ -66,6 +67,7 @@ def test_pairs_of_from_subprocess(number: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_examples_of_the_api(number: int, tmp_path: Path) -> None:
+    """API-12."""
     (tmp_path / "src").mkdir()
     for name in ("one", "two", "three.tmp"):
         (tmp_path / "src" / name).write_text(name)
@@ -87,6 +89,17 @@ def test_the_example_of_the_readme(tmp_path: Path) -> None:
 def test_exit_codes() -> None:
     page = runpy.run_path(str(ROOT / "tools/exit_codes.py"))["page"]()
     assert (ROOT / "docs/exit-codes.md").read_text() == page, "run tools/exit_codes.py docs/exit-codes.md"
+
+
+def test_every_name_has_its_place() -> None:
+    """API-12: the page of names is made from the docstrings, and has each public name."""
+    page = (ROOT / "docs/reference/names.md").read_text()
+    for module in (tain_module, tain_module.events, tain_module.transports):
+        for name in module.__all__:
+            assert f"{module.__name__}.{name}" in page or f"tain.{name}" in page or name in ("events", "transports"), (
+                name
+            )
+    assert page == runpy.run_path(str(ROOT / "tools/api_page.py"))["page"](), "run tools/api_page.py"
 
 
 def test_the_sample_configuration(tain: str, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import tain
 from tain.options.guard import DeletePlan
 from tests.mirror.site import daemon, fill, names
+from tests.programs import PROGRAM
 
 
 @pytest.mark.parametrize("kind", ["local", "daemon"])
@@ -54,3 +55,35 @@ def test_names_that_cannot_be_written(tmp_path: Path) -> None:
     )
     assert result.code == 11 and "names of deletions" in result.messages[0]
     assert len(list((tmp_path / "dst/d0").iterdir())) == 9
+
+
+@pytest.mark.parametrize("answer", ["too many", None])
+def test_a_program_judges_the_dry_run_of_a_push(answer: str | None, tmp_path: Path) -> None:
+    """Asked once, before anything is changed."""
+    source, target = tmp_path / "src", tmp_path / "dst"
+    fill(source, 20)
+    fill(target, 25)
+    (source / "new").write_text("new")
+    before, extra = names(target), names(target) - names(source)
+    plans: list[DeletePlan] = []
+
+    def judge(plan: DeletePlan) -> str | None:
+        plans.append(plan)
+        return answer
+
+    rsh = tmp_path / "rsh"
+    rsh.write_text('#!/bin/sh\nshift\nexec sh -c "$*"\n')
+    rsh.chmod(0o755)
+    guard = tain.Guard(percent=None, judge=judge, names="names")
+    options = tain.Options(delete=True, rsh=str(rsh), rsync_path=PROGRAM)
+    result = tain.sync(f"{source}/", f"h:{target}/", options=options, guard=guard, cwd=tmp_path)
+    (plan,) = plans
+    assert (plan.deletions, plan.bytes, plan.errors) == (len(extra), 0, 0)
+    assert plan.entries == len(before) and plan.source_entries == len(names(source)) + 1
+    assert plan.source_bytes == sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
+    assert {name.rstrip("/") for name in (tmp_path / "names").read_text().split("\0") if name} == extra
+    if answer is None:
+        assert result.code == 0 and names(target) == names(source)
+    else:
+        assert result.code == 25 and result.messages[0] == 'tain: refused by guard "judge": too many'
+        assert names(target) == before

@@ -53,14 +53,22 @@ def test_the_api_knows_the_client_only() -> None:
         ("Judge", {"session.client.start", "session.client.request"}),
         ("Explain", {"session.client.start"}),
         ("Display", {"session.client.display", "session.client.request"}),
-        ("in_errors", {"session.client.start", "cli.main"}),
-        ("Lines", {"session.client.request", "session.client.display"}),
+        ("in_errors", {"session.client.start", "cli.main", "session.client.jsonevents"}),
+        ("Lines", {"session.client.request", "session.client.display", "session.client.jsonevents"}),
+        ("Reporter", {"session.client.start", "session.client.request", "session.client.jsonevents"}),
     ],
 )
 def test_each_part_of_a_run_has_one_place(name: str, places: set[str]) -> None:
     """Another module that uses one of these would be a second path."""
-    own = {"session.client.lines", "session.client.guards", "session.client.explaining", "report.output"}
-    own |= {"diagnosis.hints", "session.negotiation", "session.digests", "session.agreement", "session.greeting"}
+    own = {
+        "session.client.lines",
+        "session.client.reporter",
+        "session.client.guards",
+        "session.client.explaining",
+        "report.output",
+    }
+    own |= {"diagnosis.hints", "session.negotiation", "session.digests"}
+    own |= {"session.agreement", "session.greeting"}
     users = {module.removeprefix("tain.") for module in MODULES if name in names(module)}
     assert users - own <= places | own
 
@@ -92,8 +100,8 @@ LINES = [
     "-a --guard-rules=max=0 --delete src/ dst",
     "-a --bar src/ dst",
     "-av --log-file=log src/ dst",
-    "-a --info=progress2 src/ dst",
-    "-a --progress src/ dst",
+    "-a --info=name2,skip2,del,stats1 src/ dst",
+    "-aii src/ dst",
     "-a --max-delete=0 --delete src/ dst",
     "-av -e ./rsh --rsync-path=PEER src/ h:WORK/dst",
     "-av -e ./rsh --rsync-path=PEER h:WORK/src/ dst",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 import pickle
 import runpy
 from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tain
@@ -65,6 +68,7 @@ def test_creation_times_are_refused() -> None:
 
 
 def test_each_option_is_a_keyword_or_has_a_reason() -> None:
+    """API-1."""
     longs = {row.longs[0] for row in ROWS if row.longs}
     bare = {name for name in longs if not (name.startswith("no-") and name[3:] in longs | {"msgs2stderr"})}
     names = {name.removeprefix("no-").replace("-", "_") for name in bare if name not in NOT_KEYWORDS}
@@ -116,11 +120,75 @@ def test_from_a_command_line() -> None:
             Options.from_argv(wrong)
 
 
-@given(st.lists(st.sampled_from(sorted(set(DEFAULT_VALUES) - {"crtimes"})), unique=True, max_size=8))
-def test_words_are_what_the_parser_takes(names: list[str]) -> None:
-    values = {name: VALUES.get(name, True) for name in names}
+#: No word of a command line can hold a NUL.
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
+BYTES = st.binary(max_size=8).filter(lambda value: b"\0" not in value)
+SIZES = st.integers(0, 2**40) | st.sampled_from(["1k", "1.5m", "2G", "10kb"])
+#: Values of fields by their types.
+OF_TYPE: dict[str, st.SearchStrategy[object]] = {
+    "bool": st.booleans(),
+    "bool | None": st.booleans() | st.none(),
+    "bool | int": st.booleans() | st.integers(0, 5),
+    "int": st.integers(0, 5),
+    "int | None": st.integers(0, 10**6) | st.none(),
+    "Size | None": SIZES | st.none(),
+    "str | None": TEXT | st.none(),
+    "str | bytes | None": TEXT | BYTES | st.none(),
+    "StrOrBytesPath | None": TEXT | BYTES | TEXT.map(Path) | st.none(),
+    "Texts": TEXT | BYTES | st.lists(TEXT | BYTES, max_size=3),
+    "Paths": TEXT | BYTES | TEXT.map(Path) | st.lists(TEXT | BYTES | TEXT.map(Path), max_size=3),
+    "bool | str": st.booleans() | st.sampled_from(["zstd", "lz4", "zlib"]),
+    "bool | DeleteWhen": st.booleans() | st.sampled_from(["before", "during", "delay", "after"]),
+    "bool | Literal['verify']": st.booleans() | st.just("verify"),
+    "Literal['errors', 'all', 'client'] | None": st.sampled_from(["errors", "all", "client", None]),
+    "Literal['N', 'L', 'B'] | None": st.sampled_from(["N", "L", "B", None]),
+    "Literal[4, 6] | None": st.sampled_from([4, 6, None]),
+    "Sequence[str | bytes]": st.just(()),
+}
+TYPES = {name: str(kind).replace('"', "'") for name, kind in Options._types.items()}
+#: Fields whose values go through unchanged.
+TEXTUAL = {"str | None", "str | bytes | None", "StrOrBytesPath | None", "Texts", "Paths"}
+
+
+def items(values: dict[str, object]) -> list[tuple[str, object]]:
+    """The options that the parser finds in the words of these values: each one's first spelling, and its argument."""
     raw = parse(Options(**values).words())  # type: ignore[arg-type]
-    assert raw.error is None and not raw.args
+    assert raw.error is None and not raw.args and not raw.server and raw.daemon is None, values
+    return [(spelling, argument) for _row, _word, spelling, argument in raw.items]
+
+
+@pytest.mark.parametrize("name", DEFAULT_VALUES)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_words_are_what_the_parser_takes(name: str, data: st.DataObject) -> None:
+    """API-1: for every field and any value of its type, the parser takes the words, and finds the values unchanged."""
+    value = data.draw(OF_TYPE[TYPES[name]])
+    found = items({"archive": False, name: value} if name != "archive" else {name: value})
+    default = DEFAULT_VALUES[name]
+    if value is None or (value is False and default is not None) or value == ():
+        assert found == []
+    elif TYPES[name] in TEXTUAL:
+        several: list[Any] = value if isinstance(value, list) else [value]
+        assert [argument for _, argument in found] == [os.fsencode(one) for one in several]
+    elif value is True or value is False:
+        (spelling, _) = found[0]
+        assert len(found) == 1 and spelling.startswith("no-") == (value is False)
+
+
+@given(data=st.data(), names=st.lists(st.sampled_from(sorted(DEFAULT_VALUES)), unique=True, max_size=12))
+@settings(max_examples=300, deadline=None)
+def test_fields_do_not_disturb_each_other(data: st.DataObject, names: list[str]) -> None:
+    """API-1: the words of many fields are those of each, in the order of the fields."""
+    values = {name: data.draw(OF_TYPE[TYPES[name]], label=name) for name in names}
+    values.setdefault("archive", False)
+    singly: list[tuple[str, object]] = []
+    for name in DEFAULT_VALUES:
+        if name in values:
+            singly += items({"archive": False, name: values[name]} if name != "archive" else {name: values[name]})
+    assert items(values) == singly
+    words = Options(**values).words()  # type: ignore[arg-type]
+    again = Options.from_argv(words)
+    assert again.words() == words and pickle.loads(pickle.dumps(again)) == again
 
 
 @pytest.mark.parametrize("name", ["hard_links", "xattrs", "fuzzy", "one_file_system", "itemize_changes"])

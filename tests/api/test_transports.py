@@ -1,13 +1,17 @@
-"""`tain.transports`: connections that are no remote shell of ours, with rsync and with tain as servers."""
+"""API-7, `tain.transports`: connections that are no remote shell of ours, with rsync and with tain as servers."""
 
 from __future__ import annotations
 
 import asyncio
+import filecmp
 import os
 import socket
 import subprocess
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,6 +106,64 @@ def test_a_class_of_a_program(kind: type[OverSocket], server: str, source: Path,
         process.wait(10)
 
 
+def test_a_large_file_over_functions(tmp_path: Path) -> None:
+    """API-7: 64 MiB over a pump, and 1 GiB with INTEROP=all; back and forth, with data at the borders of its turns."""
+    size = (1 << 30) if os.environ.get("INTEROP") == "all" else (1 << 26)
+    (tmp_path / "src").mkdir()
+    with (tmp_path / "src/large").open("wb") as file:
+        for offset in (0, (1 << 16) - 3, size // 2 - 7, size - 11):
+            file.seek(offset)
+            file.write(b"here it is!")
+    there, back = tmp_path / "there", tmp_path / "back"
+    transport = OverFunctions()
+    pushed = tain.sync(f"{tmp_path}/src/", f"far:{there}/", transport=transport, rsync_path=PEER, sparse=True).check()
+    assert pushed.statistics is not None and pushed.statistics.sent > size
+    pulled = tain.sync(f"far:{there}/", back, transport=transport, rsync_path=PEER, sparse=True).check()
+    assert pulled.statistics is not None and pulled.statistics.received > size
+    for place in (there, back):
+        assert filecmp.cmp(tmp_path / "src/large", place / "large", shallow=False)
+    for server in transport.started:
+        assert server.wait(10) == 0
+
+
+@pytest.mark.parametrize("kind", [OSError, RuntimeError])
+@pytest.mark.parametrize("broken", ["read", "write", "wait"])
+def test_a_function_that_fails(kind: type[Exception], broken: str, source: Path, tmp_path: Path) -> None:
+    """API-7: an OSError of read or write is a connection that breaks; another exception is the program's."""
+    before = threading.active_count()
+
+    class Broken(OverFunctions):
+        def connect(self, command: Sequence[bytes], environ: Mapping[bytes, bytes]) -> transports.Connection:
+            whole = super().connect(command, environ)
+            assert isinstance(whole, transports.Pump)
+            self.moved = 0
+
+            def fail(*arguments: object) -> Any:
+                # The handshake goes through.
+                self.moved += 1
+                if broken == "wait" or self.moved > 3:
+                    raise kind("no more")
+                return getattr(whole, broken)(*arguments)
+
+            return whole.replace(**{broken: fail})
+
+    transport = Broken()
+    if broken == "wait" or kind is RuntimeError:
+        with pytest.raises(kind, match="no more"):
+            tain.sync(f"{source}/", f"far:{tmp_path}/there/", transport=transport, rsync_path=PEER)
+    else:
+        result = tain.sync(f"{source}/", f"far:{tmp_path}/there/", transport=transport, rsync_path=PEER)
+        assert result.code in (10, 12), result.errors
+        assert "the connection broke: no more" in result.messages
+        assert "connection lost" in [problem.action for problem in result.problems]
+    for process in transport.started:
+        process.wait(10)
+    end = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < end:
+        time.sleep(0.01)
+    assert threading.active_count() <= before
+
+
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_process(server: str, source: Path, tmp_path: Path) -> None:
     class Exec:
@@ -163,7 +225,8 @@ def test_ssh_with_its_standard_error(
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_paramiko(server: str, sshd: Sshd, source: Path, tmp_path: Path) -> None:
-    paramiko = pytest.importorskip("paramiko")
+    import paramiko
+
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
     client.connect(
@@ -179,7 +242,8 @@ def test_paramiko(server: str, sshd: Sshd, source: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_asyncssh(server: str, sshd: Sshd, source: Path, tmp_path: Path) -> None:
-    asyncssh = pytest.importorskip("asyncssh")
+    import asyncssh
+
     there = tmp_path / "th ere"
 
     async def main() -> None:
@@ -207,5 +271,5 @@ def test_the_command_passes_on_what_a_shell_says(tmp_path: Path, tain: str) -> N
         texts[word] = run.stderr
     lines = texts["--no-hints"].splitlines()
     assert lines[0] == b"ssh: connect to host h port 22: \xff"
-    assert b"hint[D9]" in texts["--hints"]
+    assert b"hint[D9b]" in texts["--hints"]
     assert [line for line in texts["--hints"].splitlines() if not line.startswith(b"hint[")] == lines

@@ -123,6 +123,33 @@ def test_rules_protect_and_are_not_counted(monkeypatch: pytest.MonkeyPatch, tree
     assert names_of(tree / "dst") - names_of(tree / "src") == {"gone/", "gone/sub/", "gone/sub/c"}
 
 
+def test_leftovers_are_deleted_and_not_counted(monkeypatch: pytest.MonkeyPatch, tree: Path, way: list[str]) -> None:
+    """Temporary files of listed names, and directories for partial files; but no other name that looks like one."""
+    left = (".same.Ab3xYz", "kept/.new.123456", "part/same", "gone/part/b", "kept/part/new")
+    for name in (*left, ".other.Ab3xYz"):
+        (tree / "dst" / name).parent.mkdir(exist_ok=True)
+        (tree / "dst" / name).write_text("123")
+    original = plan.plan_fields
+
+    def with_leftovers(*args: object, **more: object) -> PlanFields:
+        fields = original(*args, **more)  # type: ignore[arg-type]
+        fields["exclude_leftovers"] = True
+        return fields
+
+    with monkeypatch.context() as patched:
+        patched.setattr(plan, "plan_fields", with_leftovers)
+        words = ["-r", "--delete", "--partial-dir=part", "--filter=R part", *way]
+        judge = Judge(tree, True)
+        assert judged(patched, tree, words, judge)[0] == 0
+        assert judge.asked[0][0] == len(EXTRA) + 1
+        assert names_of(tree / "dst") == names_of(tree / "src")
+        # Nothing but leftovers is no question.
+        (tree / "dst/.same.Ab3xYz").write_text("123")
+        judge = Judge(tree, False)
+        assert judged(patched, tree, words, judge)[0] == 0
+        assert (judge.asked, names_of(tree / "dst")) == ([], names_of(tree / "src"))
+
+
 def test_a_dry_run_asks_as_well(monkeypatch: pytest.MonkeyPatch, tree: Path, way: list[str]) -> None:
     judge = Judge(tree, True)
     before = names_of(tree / "dst")

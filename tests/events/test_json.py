@@ -39,6 +39,12 @@ class Lines:
                 elif event[0] == "stdout":
                     self.stdout += event[1]
 
+    def confirmed(self, events: list[_core._Event]) -> None:
+        """The lines of files that were confirmed after the end of a push."""
+        for event in events:
+            assert event[0] == "json"
+            self.text += event[1]
+
     def read(self) -> list[dict[str, Any]]:
         assert self.text == b"" or self.text.endswith(b"\n")
         lines = self.text.decode().splitlines()
@@ -107,7 +113,8 @@ def test_the_lines_agree_with_rsync(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     argv = [programs.PEER, *options.split(), *words(theirs, way.replace("tain", "rsync"))]
     expected = subprocess.run(argv, cwd=theirs, check=True, capture_output=True, timeout=60).stdout.splitlines()
     lines = Lines()
-    code, summary = core_runs.run(monkeypatch, mine, [*options.split(), *words(mine, way)], lines, events=JSON)
+    argv = [*options.split(), *words(mine, way)]
+    code, summary = core_runs.run(monkeypatch, mine, argv, lines, events=JSON, on_events=lines.confirmed)
     assert code == 0
     assert sorted(lines.stdout.splitlines()) == sorted(expected)
     shown = []
@@ -124,7 +131,7 @@ def test_the_lines_agree_with_rsync(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert len(done) == summary.transferred
     assert sum(line["literal"] for line in done) == summary.literal
     assert sum(line["matched"] for line in done) == summary.matched
-    assert {line["verified"] for line in done} == {way.startswith("pull")}
+    assert {line["verified"] for line in done} == {way != "local"}
     for line in done:
         assert (mine / "dst" / line["path"]).read_bytes() == (mine / "src" / line["path"]).read_bytes()
         assert line["size"] == (mine / "src" / line["path"]).stat().st_size
@@ -174,7 +181,7 @@ def test_every_name_survives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wa
         os.close(os.open(os.path.join(source, name), os.O_CREAT | os.O_WRONLY))
     lines = Lines()
     run = ["-ai", *words(tmp_path, way)]
-    assert core_runs.run(monkeypatch, tmp_path, run, lines, events=JSON)[0] == 0
+    assert core_runs.run(monkeypatch, tmp_path, run, lines, events=JSON, on_events=lines.confirmed)[0] == 0
     assert {path_of(line) for line in lines.of("item") if line["kind"] == "file"} == names
     assert {path_of(line) for line in lines.of("done")} == names
 
@@ -186,6 +193,99 @@ def test_a_failed_file_is_not_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     lines = Lines()
     assert core_runs.run(monkeypatch, tmp_path, ["-a", *words(tmp_path, "local")], lines, events=JSON)[0] == 23
     assert "new" not in [line["path"] for line in lines.of("done")]
+
+
+class Pushes:
+    """Pushes to a destination in which one directory is closed, by a shell whose root may not write there."""
+
+    WEAK = 'setpriv --bounding-set=-dac_override --inh-caps=-dac_override "$@"'
+
+    @staticmethod
+    def run(
+        monkeypatch: pytest.MonkeyPatch, tree: Path, peer: str, options: str, *, rest: str = ""
+    ) -> tuple[int, Lines]:
+        if os.geteuid():
+            pytest.skip("a receiver without these rights opens its own directories")
+        for name in ("a", "good/b", "good/.c.hidden", "closed/d"):
+            (tree / "src" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / "src" / name).write_text(name)
+        (tree / "dst/closed").mkdir(parents=True)
+        (tree / "dst/closed").chmod(0o555)
+        lines = Lines()
+        argv = ["-rlt", *options.split(), *words(tree, f"push-{peer}")]
+        (tree / "shell").write_text(f"#!/bin/sh\nshift\n{Pushes.WEAK} {rest}\n")
+        code, _ = core_runs.run(monkeypatch, tree, argv, lines, events=JSON, on_events=lines.confirmed)
+        return code, lines
+
+
+@pytest.mark.parametrize("peer", ["tain", "rsync"])
+@pytest.mark.parametrize("options", ["", "--delay-updates", "--stderr=client", "--no-inc-recursive"])
+def test_a_push_names_only_files_that_are_in_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, peer: str, options: str
+) -> None:
+    """EV-9: the other end reports on its standard error that one file has failed."""
+    code, lines = Pushes.run(monkeypatch, tmp_path, peer, options)
+    assert code == 23
+    assert {item["path"] for item in lines.of("item")} >= {"a", "closed/d"}
+    assert sorted(line["path"] for line in lines.of("done")) == ["a", "good/.c.hidden", "good/b"]
+
+
+@pytest.mark.parametrize("peer", ["tain", "rsync"])
+def test_a_push_without_a_report_of_failures_confirms_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, peer: str
+) -> None:
+    """EV-9: the status says that something failed, and nobody says what."""
+    code, lines = Pushes.run(monkeypatch, tmp_path, peer, "", rest="2>/dev/null")
+    assert code == 23
+    assert lines.of("item") and not lines.of("done")
+
+
+@pytest.mark.parametrize("peer", ["tain", "rsync"])
+def test_a_failure_of_this_side_spoils_no_other_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, peer: str
+) -> None:
+    """EV-9: the run has code 23 because one source does not exist."""
+    fill(tmp_path)
+    lines = Lines()
+    argv = ["-a", "nosuch", *words(tmp_path, f"push-{peer}")]
+    assert core_runs.run(monkeypatch, tmp_path, argv, lines, events=JSON, on_events=lines.confirmed)[0] == 23
+    assert {line["path"] for line in lines.of("done")} == {"grows", "new", "new2", "sub/changed"}
+
+
+@pytest.mark.parametrize("peer", ["tain", "rsync"])
+def test_the_protocol_confirms_files_whose_sources_are_removed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, peer: str
+) -> None:
+    """EV-9: such files are done before the end of the run."""
+    code, lines = Pushes.run(
+        monkeypatch, tmp_path, peer, "--remove-source-files", rest="2>/dev/null; exit 99"
+    )  # fmt: skip
+    assert code == 99
+    assert sorted(line["path"] for line in lines.of("done")) == ["a", "good/.c.hidden", "good/b"]
+    assert [path.name for path in (tmp_path / "src").rglob("*") if path.is_file()] == ["d"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_values_about_finished_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str) -> None:
+    """The kind ``done`` has the same files as the lines, also those that a push confirms at its end."""
+    fill(tmp_path)
+    lines = Lines()
+    found: list[_core.Done] = []
+
+    def confirmed(events: list[_core._Event]) -> None:
+        found.extend(event[1] for event in events if event[0] == "done")
+        lines.confirmed([event for event in events if event[0] != "done"])
+
+    def pump(transfer: _core.Run) -> None:
+        for batch in transfer:
+            confirmed([event for event in batch if event[0] in ("done", "json")])
+
+    argv = ["-aH", *words(tmp_path, way)]
+    kinds = ("done", "json-done")
+    assert core_runs.run(monkeypatch, tmp_path, argv, pump, events=kinds, on_events=confirmed)[0] == 0
+    assert found
+    assert {done.name for done in found} == {path_of(line) for line in lines.of("done")}
+    assert {done.verified for done in found} == {way != "local"}
 
 
 def test_without_a_subscription_there_are_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ LEFT_OUT = {
     "no-bar": "ours alone",
     "summary": "ours alone",
     "guard": "ours alone",
+    "preflight": "ours alone",
     "guard-rules": "ours alone",
     "allow": "ours alone",
     "explain": "ours alone",

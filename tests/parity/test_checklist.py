@@ -38,7 +38,7 @@ def test_opt_27_the_time_is_up(place: Path, tain: str) -> None:
         "from tain.session.environment import Environment\n"
         "words = [b'-a', b'--bwlimit=10', b'src/', b'dst/']\n"
         "options = resolve(parse(words), environ={})\n"
-        "options.stop_at = int(time.time()) + 1\n"
+        "options.stop_at = int(time.time()) + 4\n"
         "sys.exit(client.run(options, Environment(argv=[b'rsync', *words])))\n"
     )
     python = Path(tain).parent / "python"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -24,6 +25,7 @@ def test_the_examples_of_the_page() -> None:
         (home / "src/b").write_text("12345678")
         for path in ("dst/gone", "other/old/1", "other/old/2"):
             (home / path).write_text("old")
+        os.utime(home / "dst", (1, 1))
         for example in EXAMPLES:
             shown = ""
             for line in example.splitlines():

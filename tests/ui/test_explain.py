@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from tain.report.explain import Row
-from tests.programs import PROGRAM, environment, need
+from tain.report.quantities import size
+from tests import programs
+from tests.programs import PROGRAM, environment, need, need_root
 
 SHELL = """#!/bin/sh
 shift
@@ -113,6 +116,10 @@ def test_the_run_does_what_the_plan_says(case: str, way: str, tmp_path: Path) ->
     said = plan(told.stdout)
     said.pop("keep", None)
     assert said == {name: number for name, number in expected.items() if number}
+    # What is new or updated is what the run then copies, as large as its files.
+    copied = sum((tmp_path / "s" / line[12:]).stat().st_size for line in lines if re.match(r"[<>]f", line))
+    room = re.search(r"needs ([\d.]+ [kM]?B)", told.stdout)
+    assert room is None if way == "push" else room is not None and room[1] == size(copied)
 
 
 def test_what_the_plan_looks_like(tmp_path: Path) -> None:
@@ -126,7 +133,7 @@ plan      make d/ like the contents of s/   (nothing is changed by this)
 
 new       20 files     570 B   new/0/ 7   new/1/ 7   new/2/ 6   4 directories
 update     3 files     246 B   keep/a/ 3: size, permissions
-delete     9 files             old/ 9, all of it   5 directories
+delete     9 files      27 B   old/ 9, all of it   5 directories
 keep      38 files     783 B
 
 space     needs 816 B, free FREE
@@ -148,30 +155,42 @@ def test_a_server_does_not_know_explain(tmp_path: Path) -> None:
     assert run.returncode == 1 and "--explain: unknown option" in run.stderr
 
 
-@pytest.mark.parametrize(
-    ("options", "note"),
-    [
-        ("-az", "-z does nothing in a local copy."),
-        ("-d --delete", "--delete without -r deletes only in the directories that are named."),
-        ("-a --delete --exclude=*", "The source is empty."),
-    ],
-)
-def test_notes(options: str, note: str, tmp_path: Path) -> None:
-    make(tmp_path, 1, 0, 0, 0)
-    assert f"note      {note}\n" in tain(tmp_path, *options.split(), "--explain", "s/", "d/").stdout
+#: Id of a note, options, and the note. The sources of each run are below its own directory.
+NOTES = [
+    ("E1", "-a --delete s/ d/", "old/: everything in it would be deleted."),
+    ("E2", "-a --delete s/ d/", "60 of 101 files at the destination would be deleted."),
+    ("E3", "-a s/ d/", "s/ has a slash, so its contents are copied. Without it, d/s/ is made."),
+    ("E3", "-a s d/", "s has no slash, so d/s/ is made. With it, its contents are copied."),
+    ("E4", "-az s/ d/", "-z does nothing in a local copy."),
+    ("E5", "-d --delete s/ d/", "--delete without -r deletes only in the directories that are named."),
+    ("E7", "-a s/*.c s/ d/", "No file is named s/*.c: a shell expands * only without quotes."),
+    ("E8", "-a s/ s/copy/", "The destination is below s/, so a later run copies the copy."),
+    ("E9", "-a --delete --exclude=* s/ d/", "The source is empty."),
+]
 
 
-def test_many_deletions_are_noted(tmp_path: Path) -> None:
-    make(tmp_path, 0, 0, 0, 60)
-    assert (
-        "60 of 101 files at the destination would be deleted."
-        in tain(tmp_path, "-a", "--delete", "--explain", "s/", "d/").stdout
-    )
+@pytest.mark.parametrize(("name", "words", "note"), NOTES)
+def test_notes(name: str, words: str, note: str, tmp_path: Path) -> None:
+    make(tmp_path, 1, 0, 0, 60)
+    assert f"note      {note}\n" in tain(tmp_path, *words.split(), "--explain").stdout
+    assert f"note {name}   {note}\n" in tain(tmp_path, *words.split(), "-v", "--explain").stdout
 
 
-def test_a_destination_below_the_source_is_noted(tmp_path: Path) -> None:
-    source(tmp_path, files=2, below="a")
-    assert "The destination is below s/" in tain(tmp_path, "-a", "--explain", "s/", "s/copy/").stdout
+def test_a_note_about_owners() -> None:
+    """E6 is about an ordinary user."""
+    need_root()
+    with tempfile.TemporaryDirectory(prefix="tain-explain-") as name:
+        # Another user can reach it, unlike tmp_path.
+        os.chmod(name, 0o755)
+        (Path(name) / "s").mkdir()
+        words = [str(PROGRAM), "-a", "-v", "--explain", "s/", "d/"]
+        end = programs.run(words, cwd=Path(name), env=environment(name), user=True)
+    assert b"note E6   Owners are not kept, because this is not root.\n" in end.out
+
+
+def test_an_ordinary_run_has_no_note(tmp_path: Path) -> None:
+    make(tmp_path, 1, 1, 1, 3)
+    assert "note" not in tain(tmp_path, "-a", "--explain", "-v", "s/.", "d/").stdout
 
 
 def test_small_directories_count_in_the_one_above() -> None:

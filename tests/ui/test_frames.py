@@ -22,17 +22,20 @@ COPY = Shown(
 
 CASES: dict[str, tuple[Shown, Glyphs]] = {
     "copy": (COPY, UNICODE),
-    "decided": (COPY._replace(at_most=False, errors=0), UNICODE),
+    "decided": (COPY.replace(at_most=False, errors=0), UNICODE),
     "ascii": (COPY, ASCII),
-    "scan": (COPY._replace(state="scan", fraction=None, left=None, files=312, done=1_100_000_000, rate=96.4e6,
+    "scan": (COPY.replace(state="scan", fraction=None, left=None, files=312, done=1_100_000_000, rate=96.4e6,
                            errors=0, name="www/그림/2019".encode()), UNICODE),
-    "hangul": (COPY._replace(name="www/그림/아주 긴 이름의 파일입니다 정말로 아주 긴 이름.jpg".encode()), UNICODE),
-    "invalid": (COPY._replace(name=b"www/\x1b[31m\xff.jpg"), UNICODE),
-    "file": (COPY._replace(current=Current(b"www/img/tour.mp4", 1_900_000_000, 0.61, 7)), UNICODE),
-    "wait": (COPY._replace(state="wait", silence=242), UNICODE),
-    "tidy": (COPY._replace(state="tidy", fraction=0.999), UNICODE),
-    "end": (COPY._replace(state="end", fraction=0.999), UNICODE),
-    "check": (COPY._replace(state="check", fraction=0.61), UNICODE),
+    "hangul": (COPY.replace(name="www/그림/아주 긴 이름의 파일입니다 정말로 아주 긴 이름.jpg".encode()), UNICODE),
+    "invalid": (COPY.replace(name=b"www/\x1b[31m\xff.jpg"), UNICODE),
+    "file": (
+        COPY.replace(current=Current(name=b"www/img/tour.mp4", size=1_900_000_000, fraction=0.61, left=7)),
+        UNICODE,
+    ),
+    "wait": (COPY.replace(state="wait", silence=242), UNICODE),
+    "tidy": (COPY.replace(state="tidy", fraction=0.999), UNICODE),
+    "end": (COPY.replace(state="end", fraction=0.999), UNICODE),
+    "check": (COPY.replace(state="check", fraction=0.61), UNICODE),
 }  # fmt: skip
 
 

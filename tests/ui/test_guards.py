@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.programs import PROGRAM, environment
+import tain as tain_api
+from tests.interop.ends import Daemon
+from tests.programs import PROGRAM, environment, need
 
 SHELL = '#!/bin/sh\nshift\nexec sh -c "$*"\n'
 
 
-def tain(home: Path, *words: str) -> tuple[int, str]:
+def tain(home: Path, *words: str, stdin: str = "") -> tuple[int, str]:
+    """Exit code and standard error."""
+    assert PROGRAM
+    run = subprocess.run(
+        [PROGRAM, *words], cwd=home, env=environment(str(home)), input=stdin, capture_output=True, text=True
+    )
+    return run.returncode, run.stderr
+
+
+def out(home: Path, *words: str) -> list[str]:
+    """Standard output of a run without errors, without the lines of speed."""
     assert PROGRAM
     run = subprocess.run([PROGRAM, *words], cwd=home, env=environment(str(home)), capture_output=True, text=True)
-    return run.returncode, run.stderr
+    assert run.returncode == 0, run.stderr
+    return [line for line in run.stdout.splitlines() if "bytes" not in line and "speedup" not in line]
 
 
 def names(root: Path) -> list[str]:
@@ -107,18 +122,174 @@ def test_a_pull_is_judged_by_its_destination(home: Path) -> None:
     assert names(home) == before
 
 
-def test_a_push_has_no_counting_guard(home: Path) -> None:
-    words = ["-a", "--delete", "-e", f"{home}/rsh", f"--rsync-path={PROGRAM}", "s/", f"h:{home}/d/"]
-    code, text = tain(home, "--guard-rules=half", *words)
-    assert code == 4 and "where the other end deletes" in text
+@pytest.fixture(params=["rsync", "tain"])
+def peer(request: pytest.FixtureRequest) -> str:
+    """The program at the other end."""
+    if request.param == "rsync":
+        need("rsync")
+        return "rsync"
+    assert PROGRAM
+    return PROGRAM
+
+
+@pytest.fixture(params=["shell", "daemon", "shell-daemon"])
+def push(request: pytest.FixtureRequest, peer: str, home: Path) -> Iterator[list[str]]:
+    """Options and destination of a push into d/, in each way to the other end."""
+    config = f"use chroot = no\n[m]\npath = {home}\nread only = no\nuid = {os.getuid()}\ngid = {os.getgid()}\n"
+    if request.param == "shell":
+        yield ["-e", f"{home}/rsh", f"--rsync-path={peer}", f"h:{home}/d/"]
+    elif request.param == "shell-daemon":
+        (home / "daemon.conf").write_text(config)
+        yield ["-e", f"{home}/rsh", f"--rsync-path={peer} --config={home}/daemon.conf", "h::m/d/"]
+    else:
+        with Daemon(peer, home, environment(str(home)), config) as daemon:
+            yield [f"rsync://127.0.0.1:{daemon.port}/m/d/"]
+
+
+PUSH_CASES = [
+    ("half", "--guard", "150 of 150 entries of "),
+    ("half", "--guard-rules=half", "150 of 150 entries of "),
+    ("percent", "--guard-rules=percent=99", "would be deleted (100.0%)"),
+    ("max", "--guard-rules=max=149", "150 entries of "),
+]
+
+
+@pytest.mark.parametrize(("rule", "words", "why"), PUSH_CASES)
+def test_a_push_is_refused(rule: str, words: str, why: str, push: list[str], home: Path) -> None:
+    """A dry run counts, so nothing is changed at all."""
+    before = names(home / "d")
+    code, text = tain(home, "-a", "--delete", words, *push[:-1], "s/", push[-1])
+    assert code == 25, text
+    first, row, advice, _ = text.splitlines()
+    assert first.startswith(f'tain: refused by guard "{rule}": ') and why in first
+    assert row == "delete    150 files             ./ 150" and advice == f"allow it: --allow={rule}"
+    assert names(home / "d") == before
+
+
+@pytest.mark.parametrize("allow", ["--guard-rules=max=150", "--allow=half --guard", "--guard-rules=percent=100"])
+def test_a_push_that_is_allowed_passes(allow: str, push: list[str], home: Path) -> None:
+    assert tain(home, "-a", "--delete", *allow.split(), *push[:-1], "s/", push[-1]) == (0, "")
+    assert names(home / "d") == ["new"]
+
+
+def over_shell(home: Path, peer: str) -> list[str]:
+    return ["-a", "--delete", "-e", f"{home}/rsh", f"--rsync-path={peer}"]
+
+
+def test_a_push_says_with_v_that_it_runs_dry_first(peer: str, home: Path) -> None:
+    code, text = tain(home, *over_shell(home, peer), "-v", "--guard-rules=max=150", "s/", f"h:{home}/d/")
+    assert (code, text) == (0, "tain: the guard counts the deletions of the other end with a dry run first\n")
+
+
+def test_a_push_shows_no_more_than_without_a_guard(peer: str, home: Path) -> None:
+    words = [*over_shell(home, peer), "-v", "-i", f"--log-file={home}/log"]
+    os.utime(home / "d", (1, 1))
+    plain = out(home, *words, "s/", f"h:{home}/d/")
+    log = (home / "log").read_text()
+    for number in range(150):
+        (home / f"d/{number}").write_text("old")
+    (home / "d/new").unlink()
+    (home / "log").unlink()
+    os.utime(home / "d", (1, 1))
+    assert out(home, *words, "--guard-rules=max=999", "s/", f"h:{home}/d/") == plain
+
+    def events(text: str) -> list[str]:
+        return [line.partition("] ")[2] for line in text.splitlines() if "bytes" not in line]
+
+    assert events((home / "log").read_text()) == events(log)
+
+
+def test_a_push_counts_the_entries_that_stay(peer: str, home: Path) -> None:
+    """What the destination has is not what the source has: new entries do not count, and skipped ones neither."""
+    for number in range(200):
+        (home / f"s/{number + 1000}").write_text("same")
+    for number in range(150):
+        (home / f"d/{number + 1000}").write_text("same")
+    ends = ["s/", f"h:{home}/d/"]
+    code, text = tain(home, *over_shell(home, peer), "--guard-rules=percent=40", *ends)
+    assert code == 25 and " 150 of 300 entries " in text, text
+    code, text = tain(home, *over_shell(home, peer), "--existing", "--guard-rules=percent=40", *ends)
+    assert code == 25 and " 150 of 300 entries " in text, text
+    # Nobody says which of the large files are at the other end: the guard takes them as absent.
+    code, text = tain(home, *over_shell(home, peer), "--max-size=3", "--guard-rules=percent=40", *ends)
+    assert code == 25 and " 150 of 150 entries " in text, text
+    assert tain(home, *over_shell(home, peer), "--guard", *ends) == (0, "")
+    assert len(names(home / "d")) == 201
+
+
+def test_a_list_on_standard_input_is_read_once(peer: str, home: Path) -> None:
+    (home / "d/sub").mkdir()
+    (home / "d/sub/gone").write_text("old")
+    (home / "s/sub").mkdir()
+    words = [*over_shell(home, peer), "-r", "--files-from=-", "--guard-rules=max=0", "s/", f"h:{home}/d/"]
+    code, text = tain(home, *words, stdin="sub/\nnew\n")
+    assert code == 25 and "1 entries of " in text, text
+    words[-3] = "--guard-rules=max=1"
+    assert tain(home, *words, stdin="sub/\nnew\n") == (0, "")
+    assert (home / "d/new").exists() and names(home / "d/sub") == []
+
+
+def test_a_dry_run_that_fails_is_reported(home: Path) -> None:
+    code, text = tain(home, "-a", "--delete", "--guard", "-e", "false", "s/", "h:d/")
+    assert code == 12 and "connection unexpectedly closed" in text
+    assert text.count("rsync error:") == 1
+
+
+def test_an_old_peer_does_not_report_enough(home: Path) -> None:
+    assert PROGRAM
+    words = [*over_shell(home, PROGRAM), "--protocol=28", "s/", f"h:{home}/d/"]
+    for rule in ("half", "max=149"):
+        code, text = tain(home, f"--guard-rules={rule}", *words)
+        assert code == 4 and "needs protocol 29 at least, not 28" in text
     assert len(names(home / "d")) == 150
 
 
-@pytest.mark.parametrize("words", ["--write-batch=B s/ d/", "--read-batch=B d/", "--iconv=utf-8,latin1 s/ d/"])
-def test_runs_that_cannot_be_judged_are_refused(words: str, home: Path) -> None:
+@pytest.mark.parametrize("words", ["--write-batch=B s/ d/", "--iconv=utf-8,latin1 s/ d/", "-M--inplace s/ d/"])
+def test_a_copy_between_two_processes_is_guarded(words: str, home: Path) -> None:
     code, text = tain(home, "-a", "--delete", "--guard", *words.split())
+    assert code == 25 and "150 of 150 entries of d/ would be deleted" in text, text
+    assert names(home / "d") == sorted(map(str, range(150)))
+    assert tain(home, "-a", "--delete", "--guard", "--allow=half", *words.split()) == (0, "")
+    assert names(home / "d") == ["new"]
+
+
+def test_a_program_chooses_the_dry_run_of_a_push(home: Path) -> None:
+    """The default guard costs no second connection; a rule that counts and was chosen does."""
+    target = f"h:{home}/d/"
+    options = tain_api.Options(delete=True, rsh=f"{home}/rsh", rsync_path=PROGRAM)
+    items: list[object] = []
+    for guard in (tain_api.Guard(max=149), tain_api.Guard()):
+        result = tain_api.sync(f"{home}/s/", target, options=options, guard=guard, on_items=items.extend)
+        assert result.code == 25 and "150 " in result.messages[0] and "--allow" not in str(result.messages)
+        assert len(names(home / "d")) == 150 and not items
+    result = tain_api.sync(f"{home}/s/", target, options=options, on_items=items.extend)
+    assert result.ok and names(home / "d") == ["new"]
+    # The deletions, the new file, and the directory itself.
+    assert len(items) in (151, 152)
+
+
+def test_a_batch_that_is_read_cannot_be_judged(home: Path) -> None:
+    code, text = tain(home, "-a", "--delete", "--guard", "--read-batch=B", "d/")
     assert code == 4 and "--guard cannot judge" in text
     assert len(names(home / "d")) == 150
+
+
+def test_a_refusal_names_the_directories(home: Path) -> None:
+    """What would be deleted, by directory and with its size, where this end deletes."""
+    for number in range(4):
+        (home / f"d/old{number}/a").mkdir(parents=True)
+        for name in range(50):
+            (home / f"d/old{number}/a/{name}").write_text("12345")
+    (home / "s/kept").mkdir()
+    (home / "d/kept").mkdir()
+    code, text = tain(home, "-a", "--delete", "--guard", "s/", "d/")
+    assert code == 25
+    assert text.splitlines()[:3] == [
+        'tain: refused by guard "half": 358 of 359 entries of d/ would be deleted (99.7%)',
+        "delete    350 files   1.45 kB   ./ 150   old0/ 50, all of it   old1/ 50, all of it   old2/ 50, all of it"
+        "   old3/ 50, all of it   8 directories",
+        "allow it: --allow=half",
+    ]
 
 
 @pytest.mark.parametrize("value", ["nosuch", "max", "max=x", "root=1", "percent="])

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,7 @@ class Run:
         (home / "d").mkdir()
         for number in range(10):
             (home / f"s/a/{number}").write_text("x" * 1000)
+        os.utime(home / "d", (1, 1))
         (home / "rsh").write_text(SHELL)
         (home / "rsh").chmod(0o755)
 
@@ -41,6 +42,19 @@ class Run:
         assert PROGRAM
         end = programs.run([PROGRAM, *words], cwd=self.home, env=environment(str(self.home)), user=user)
         return end.code, re.sub(r"\b\d+:\d\d\b", "0:00", end.err.decode())
+
+    def started(self, *words: str) -> subprocess.Popen[str]:
+        """The program while it runs."""
+        assert PROGRAM
+        return subprocess.Popen(
+            [PROGRAM, *words], cwd=self.home, env=environment(str(self.home)), stderr=subprocess.PIPE, text=True
+        )
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < end
+            time.sleep(0.01)
 
     def shell(self, *words: str) -> tuple[int, str]:
         return self(*words, "-e", str(self.home / "rsh"), f"--rsync-path={PROGRAM}")
@@ -56,11 +70,12 @@ def run() -> Iterator[Run]:
 
 def test_a_first_run_and_a_second_one(run: Run) -> None:
     (run.home / "d/old").write_text("")
+    os.utime(run.home / "d", (1, 1))
     assert run("-a", "--delete", "--summary", "s/", "d/") == (
-        0, "done  10 files, 10.0 kB in 0:00\n      11 new  1 deleted  1 in place before\n"
+        0, "done  10 files, 10.0 kB in 0:00\n      11 new  1 attributes only  1 deleted\n"
     )  # fmt: skip
     assert run("-a", "--delete", "--summary", "s/", "d/") == (
-        0, "done  nothing to copy: 12 entries, 10.0 kB, all as they should be (0:00)\n"
+        0, "done  nothing to do: 12 entries, 10.0 kB, all as they should be (0:00)\n"
     )  # fmt: skip
 
 
@@ -92,8 +107,79 @@ def test_unreadable_files_are_grouped(run: Run) -> None:
         "INCOMPLETE (code 23): 3 of 12 entries failed, all else is right\n"
         f"      permission denied (13)  3  reading, here  {run.home}/s/a/1  {run.home}/s/a/2\n"
         "      10 files, 10.0 kB in 0:00\n"
-        "      11 new  1 in place before\n"
+        "      11 new  1 attributes only\n"
     )
+
+
+def test_a_directory_that_cannot_be_written(run: Run) -> None:
+    """The name is that of the file, not of its temporary file."""
+    need_root()
+    code, text = run("-rt", "--summary", "s/a/", "d/", user=True)
+    assert code == 23
+    # The times of the directory may fail as well, if it was made in another second.
+    assert re.search(r"^ +permission denied \(13\) +10  creating, here  ", text, re.MULTILINE), text
+    assert f"  {run.home}/d/0  {run.home}/d/1\n" in text
+
+
+def test_a_file_of_somebody_else(run: Run) -> None:
+    """EPERM (1): only its owner may set the times of a file."""
+    need_root()
+    (run.home / "d/0").write_text("x" * 1000)
+    os.utime(run.home / "d/0", (1, 1))
+    (run.home / "d/0").chmod(0o666)
+    code, text = run("-t", "--size-only", "--summary", "s/a/0", "d/", user=True)
+    assert code == 23
+    assert f"operation not permitted (1)  1  setting times, here  {run.home}/d/0\n" in text
+
+
+def test_the_other_end_is_named(run: Run) -> None:
+    need_root()
+    (run.home / "s/a/1").chmod(0)
+    (run.home / "s/a/2").chmod(0)
+    os.chown(run.home / "d", 65534, 65534)
+    words = ["-e", str(run.home / "rsh"), f"--rsync-path={PROGRAM}"]
+    code, text = run("-rt", "--summary", *words, f"h:{run.home}/s/", "d/", user=True)
+    assert code == 23
+    assert f"permission denied (13)  2  reading, h  {run.home}/s/a/1  {run.home}/s/a/2\n" in text
+
+
+def test_a_file_that_vanished(run: Run) -> None:
+    """ENOENT (2), in the word of the message."""
+    (run.home / "s/z").mkdir()
+    (run.home / "s/z/last").write_text("x")
+    with run.started("-a", "--bwlimit=8", "--summary", "s/", "d/") as process:
+        run.wait_for(lambda: (run.home / "d/a/0").exists())
+        (run.home / "s/z/last").unlink()
+        _, text = process.communicate(timeout=60)
+    assert process.returncode == 24
+    assert "INCOMPLETE (code 24): 1 of 14 entries failed, all else is right\n" in text
+    assert f"      vanished  1  here  {run.home}/s/z/last\n" in text
+
+
+def test_a_peer_that_is_lost_in_mid_run(run: Run) -> None:
+    (run.home / "rsh").write_text('#!/bin/sh\nshift\necho $$ >PID\nexec sh -c "exec $*"\n')
+    words = ["-e", str(run.home / "rsh"), f"--rsync-path={PROGRAM}", "s/", f"h:{run.home}/d/"]
+    with run.started("-a", "--bwlimit=2", "--summary", *words) as process:
+        run.wait_for(lambda: (run.home / "d/a/0").exists())
+        os.kill(int((run.home / "PID").read_text()), signal.SIGKILL)
+        _, text = process.communicate(timeout=60)
+    assert process.returncode == 12
+    # A sender does not know how many of them arrived.
+    assert re.search(r"^FAILED \(code 12\) after 0:\d\d: h ended the connection; \d+ files? (was|were) sent$", text,
+                     re.MULTILINE), text  # fmt: skip
+
+
+def test_a_remote_shell_that_is_lost_in_mid_run(run: Run) -> None:
+    """The exit code is that of the shell, as with rsync; the reason is the connection."""
+    script = '#!/bin/sh\nshift\nsh -c "echo \\$\\$ >FAR; exec $*" || exit 255\n'
+    (run.home / "rsh").write_text(script)
+    words = ["-e", str(run.home / "rsh"), f"--rsync-path={PROGRAM}"]
+    with run.started("-a", "--bwlimit=2", "--summary", *words, "s/", f"h:{run.home}/d/") as process:
+        run.wait_for(lambda: (run.home / "d/a/0").exists())
+        os.kill(int((run.home / "FAR").read_text()), signal.SIGKILL)
+        _, text = process.communicate(timeout=60)
+    assert process.returncode == 255
+    assert re.search(r"^FAILED \(code 255\) after 0:\d\d: h ended the connection; ", text, re.MULTILINE), text
 
 
 def test_a_source_that_does_not_exist(run: Run) -> None:
@@ -140,12 +226,8 @@ def test_a_peer_that_is_lost(run: Run) -> None:
 def test_an_interrupt(run: Run) -> None:
     (run.home / "s/z").mkdir()
     (run.home / "s/z/big").write_bytes(b"x" * 50_000_000)
-    assert PROGRAM
-    process = subprocess.Popen(
-        [PROGRAM, "-a", "--bwlimit=1000", "--summary", "s/", "d/"], cwd=run.home,
-        env=environment(str(run.home)), stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    time.sleep(1.5)
+    process = run.started("-a", "--bwlimit=1000", "--summary", "s/", "d/")
+    run.wait_for(lambda: (run.home / "d/a/9").exists())
     process.send_signal(signal.SIGINT)
     _, text = process.communicate(timeout=20)
     assert process.returncode == 20

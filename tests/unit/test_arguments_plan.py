@@ -26,7 +26,7 @@ FROM_OUTSIDE = {
     "auth_user", "converter_answers_handle", "converter_questions_handle", "own_numeric_ids",
     "daemon_chmod", "daemon_parents", "daemon_rules", "ignore_nonreadable", "module", "module_chroot",
     "module_path", "module_root", "module_root_handle", "peer_addr", "peer_host", "events", "sanitize_paths", "cwd",
-    "deletion_names_handle", "elapsed_ms", "look_ahead",
+    "deletion_names_handle", "elapsed_ms", "look_ahead", "watch_room", "changes_handle", "exclude_leftovers",
 }  # fmt: skip
 
 

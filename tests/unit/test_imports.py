@@ -70,4 +70,5 @@ def test_only_a_run_that_draws_loads_what_draws(words: list[str], tmp_path: Path
     assert not [name for name in loaded if name == "rich" or name.startswith("rich.") or name == "tain.report.bar"]
     if words in (["-a"], ["-a", "--no-bar"]):
         ours = {"display", "explaining", "endblock", "meter", "plain", "watch", "quantities", "explain", "messages"}
+        ours |= {"jsonl", "jsonevents", "reporter", "gauge", "lines", "events", "results"}
         assert not [name for name in loaded if name.startswith("tain.") and name.rpartition(".")[2] in ours]

@@ -21,11 +21,19 @@ pub enum Event {
     Json(Vec<u8>),
     /// One item; only for a caller that subscribed to items.
     Item(Item),
+    /// Names of the sources, for [`crate::report::Report::answer_selection`]. The run waits for the caller's choice. Only
+    /// for a caller that subscribed to selections.
+    Select(Vec<Candidate>),
     /// A file whose data is complete under its name; only for a caller that subscribed to them.
     Done(Done),
+    /// An entry that is left as it is; only for a caller that subscribed to them.
+    Skipped(Skipped),
     /// The deletions that the run is about to make. The run waits for the caller's decision. Only for a caller that
     /// subscribed to deletions.
     Deletions(Deletions),
+    /// Everything that the run would do, before it does anything. The run waits for the caller's decision. Only for a
+    /// caller that subscribed to the plan.
+    Planned(Box<Planned>),
 }
 
 /// The kinds of structured events that the caller asked for. Texts and log lines need no subscription.
@@ -35,16 +43,24 @@ pub struct Subscription {
     pub item: bool,
     /// [`Event::Done`].
     pub done: bool,
+    /// [`Event::Skipped`].
+    pub skip: bool,
     /// [`Event::Json`] for what is decided about entries, and for entries that are only listed.
     pub json_item: bool,
     /// [`Event::Json`] for files whose data is complete.
     pub json_done: bool,
     /// [`Event::Json`] for deletions.
     pub json_delete: bool,
+    /// [`Event::Json`] for entries that are skipped.
+    pub json_skip: bool,
+    /// [`Event::Select`].
+    pub select: bool,
     /// [`Event::Entry`] instead of [`Event::Stdout`].
     pub entry: bool,
     /// [`Event::Deletions`].
     pub deletions: bool,
+    /// [`Event::Planned`].
+    pub planned: bool,
 }
 
 impl Subscription {
@@ -55,11 +71,15 @@ impl Subscription {
             match name.as_str() {
                 "item" => wanted.item = true,
                 "done" => wanted.done = true,
+                "skip" => wanted.skip = true,
                 "json-item" => wanted.json_item = true,
                 "json-done" => wanted.json_done = true,
                 "json-delete" => wanted.json_delete = true,
                 "entry" => wanted.entry = true,
+                "json-skip" => wanted.json_skip = true,
+                "select" => wanted.select = true,
                 "deletions" => wanted.deletions = true,
+                "planned" => wanted.planned = true,
                 _ => return None,
             }
         }
@@ -91,6 +111,27 @@ pub struct Item {
     pub target: Option<Vec<u8>>,
 }
 
+/// A name of the sources, with the status that its entry would have. A refused directory hides what is below.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Candidate {
+    /// The path in the transfer.
+    pub path: Vec<u8>,
+    /// Size in bytes.
+    pub size: u64,
+    /// Seconds since 1970.
+    pub mtime: i64,
+    /// Nanoseconds of that second.
+    pub mtime_nsec: u32,
+    /// Type and permissions, as in `stat`.
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// The target of a symbolic link.
+    pub target: Option<Vec<u8>>,
+}
+
 /// A file whose data is complete under its name. Sizes are bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Done {
@@ -108,6 +149,17 @@ pub struct Done {
     pub verified: bool,
 }
 
+/// An entry that is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Skipped {
+    /// The path in the transfer.
+    pub name: Vec<u8>,
+    /// The reason: the word of the lines of JSON.
+    pub why: &'static str,
+    /// The rule that excludes it.
+    pub rule: Option<Vec<u8>>,
+}
+
 /// Deletions that were collected and not made. Those that make room for an entry of another type are not among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Deletions {
@@ -117,6 +169,42 @@ pub struct Deletions {
     pub bytes: u64,
     /// Entries in the directories of the destination that were looked at, those that would be removed included.
     pub entries: u64,
+}
+
+/// Entries with one kind of change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Amount {
+    /// Entries of all types.
+    pub number: u64,
+    /// Size of the regular files among them. A further name of a file that is counted adds nothing.
+    pub bytes: u64,
+}
+
+/// What a run would do, and the room that it needs at the destination. Sizes are in bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Planned {
+    /// Entries that do not exist.
+    pub new: Amount,
+    /// Entries whose data, target or type changes.
+    pub update: Amount,
+    /// Entries of which only attributes change.
+    pub attributes: Amount,
+    /// Entries that are removed, also inside of removed directories.
+    pub delete: Amount,
+    /// Entries that stay as they are.
+    pub keep: Amount,
+    /// Room for new data at the moment when most of it is needed, in whole blocks of the file system. Deletions make it
+    /// smaller only if they come first.
+    pub need_bytes: u64,
+    /// Inodes at that moment.
+    pub need_inodes: u64,
+    /// Room that the deletions give back.
+    pub freed_bytes: u64,
+    /// Inodes that the deletions give back.
+    pub freed_inodes: u64,
+    /// The deletions by the directory that holds the names. If there are very many directories, those below a directory
+    /// are counted with it.
+    pub directories: Vec<(Vec<u8>, Amount)>,
 }
 
 /// Counts by type, in the order in which `--stats` prints them (spec: output 5.2).
@@ -169,6 +257,13 @@ pub struct Summary {
     pub created: Counts,
     /// Deleted entries.
     pub deleted: Counts,
+    /// Entries that existed before and got other contents: data, a link's target, another device.
+    pub updated: u64,
+    /// Entries of which only attributes changed.
+    pub attributes: u64,
+    /// Entries of the list that no item was about: they were up to date, were skipped, or failed. Complete at the end of
+    /// the run.
+    pub unchanged: u64,
     /// Regular files transferred.
     pub transferred: u64,
     /// Bytes of all files in the list.

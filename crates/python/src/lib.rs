@@ -22,7 +22,7 @@ use tain_core::roles::{local, remote};
 use figures::Figures;
 use link::Link;
 use plan::Plan;
-use run::{Deletions, Done, Item, Run, Summary};
+use run::{Deletions, Done, Item, Planned, Run, Skipped, Summary};
 
 /// Start `work` on a thread. `sender`: this side begins as the sender.
 fn start(
@@ -70,7 +70,8 @@ fn prepare_chroot() {
     tain_core::report::item::local_time(0, "%Y");
 }
 
-#[pymodule]
+// Everything behind the door is protected by types of its own, so a free-threaded interpreter needs no lock for it.
+#[pymodule(gil_used = false)]
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     if cfg!(debug_assertions) {
         let category = m.py().get_type::<PyRuntimeWarning>();
@@ -83,6 +84,8 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     m.add_class::<Deletions>()?;
     m.add_class::<Done>()?;
+    m.add_class::<Skipped>()?;
+    m.add_class::<Planned>()?;
     m.add_class::<Figures>()?;
     m.add_class::<Link>()?;
     m.add_class::<Plan>()?;

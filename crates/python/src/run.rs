@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use tain_core::error::Error;
 use tain_core::event::{
-    Counts, Deletions as CoreDeletions, Done as CoreDone, Event, Item as CoreItem, Summary as CoreSummary,
+    Amount, Candidate, Counts, Deletions as CoreDeletions, Done as CoreDone, Event, Item as CoreItem,
+    Planned as CorePlanned, Skipped as CoreSkipped, Summary as CoreSummary,
 };
 use tain_core::report::Report;
 
@@ -28,6 +30,9 @@ pub struct Summary {
     files: Py<PyDict>,
     created: Py<PyDict>,
     deleted: Py<PyDict>,
+    updated: u64,
+    attributes: u64,
+    unchanged: u64,
     transferred: u64,
     total_size: u64,
     transferred_size: u64,
@@ -70,6 +75,9 @@ impl Summary {
             files: counts(py, s.files)?,
             created: counts(py, s.created)?,
             deleted: counts(py, s.deleted)?,
+            updated: s.updated,
+            attributes: s.attributes,
+            unchanged: s.unchanged,
             transferred: s.transferred,
             total_size: s.total_size,
             transferred_size: s.transferred_size,
@@ -118,6 +126,24 @@ impl Item {
 
 /// See the stub.
 #[pyclass(module = "tain._core", frozen, get_all)]
+pub struct Skipped {
+    name: Py<PyBytes>,
+    why: Py<PyString>,
+    rule: Option<Py<PyBytes>>,
+}
+
+impl Skipped {
+    fn new(py: Python<'_>, skipped: &CoreSkipped) -> Self {
+        Self {
+            name: PyBytes::new(py, &skipped.name).unbind(),
+            why: PyString::intern(py, skipped.why).unbind(),
+            rule: skipped.rule.as_ref().map(|rule| PyBytes::new(py, rule).unbind()),
+        }
+    }
+}
+
+/// See the stub.
+#[pyclass(module = "tain._core", frozen, get_all)]
 pub struct Done {
     name: Py<PyBytes>,
     size: u64,
@@ -158,8 +184,61 @@ impl Deletions {
     }
 }
 
+/// See the stub.
+#[pyclass(module = "tain._core", frozen, get_all)]
+pub struct Planned {
+    new: (u64, u64),
+    update: (u64, u64),
+    attributes: (u64, u64),
+    delete: (u64, u64),
+    keep: (u64, u64),
+    need_bytes: u64,
+    need_inodes: u64,
+    freed_bytes: u64,
+    freed_inodes: u64,
+    directories: Py<PyDict>,
+}
+
+impl Planned {
+    fn new(py: Python<'_>, planned: &CorePlanned) -> PyResult<Self> {
+        let pair = |amount: Amount| (amount.number, amount.bytes);
+        let directories = PyDict::new(py);
+        for (name, amount) in &planned.directories {
+            directories.set_item(PyBytes::new(py, name), pair(*amount))?;
+        }
+        Ok(Self {
+            new: pair(planned.new),
+            update: pair(planned.update),
+            attributes: pair(planned.attributes),
+            delete: pair(planned.delete),
+            keep: pair(planned.keep),
+            need_bytes: planned.need_bytes,
+            need_inodes: planned.need_inodes,
+            freed_bytes: planned.freed_bytes,
+            freed_inodes: planned.freed_inodes,
+            directories: directories.unbind(),
+        })
+    }
+}
+
 /// Events with their kinds, in order.
 type Batch = Vec<(Py<PyString>, Py<PyAny>)>;
+
+/// A name to choose, as a tuple; see the stub.
+fn candidate<'py>(py: Python<'py>, name: &Candidate) -> PyResult<Bound<'py, PyTuple>> {
+    let nanoseconds = i128::from(name.mtime) * 1_000_000_000 + i128::from(name.mtime_nsec);
+    let target = name.target.as_ref().map(|target| PyBytes::new(py, target));
+    (
+        PyBytes::new(py, &name.path),
+        name.size,
+        nanoseconds,
+        name.mode,
+        name.uid,
+        name.gid,
+        target,
+    )
+        .into_pyobject(py)
+}
 
 /// An event as a pair of its kind and its value; see the stub.
 fn event(py: Python<'_>, event: &Event) -> PyResult<(Py<PyString>, Py<PyAny>)> {
@@ -171,10 +250,25 @@ fn event(py: Python<'_>, event: &Event) -> PyResult<(Py<PyString>, Py<PyAny>)> {
         Event::Log(bytes) => (intern!(py, "log"), text(bytes)),
         Event::Json(lines) => (intern!(py, "json"), text(lines)),
         Event::Item(item) => (intern!(py, "item"), Py::new(py, Item::new(py, item))?.into_any()),
+        Event::Select(names) => {
+            let names = PyList::new(
+                py,
+                names
+                    .iter()
+                    .map(|name| candidate(py, name))
+                    .collect::<PyResult<Vec<_>>>()?,
+            )?;
+            (intern!(py, "select"), names.into_any().unbind())
+        }
+        Event::Skipped(skipped) => (intern!(py, "skip"), Py::new(py, Skipped::new(py, skipped))?.into_any()),
         Event::Done(done) => (intern!(py, "done"), Py::new(py, Done::new(py, done))?.into_any()),
         Event::Deletions(planned) => (
             intern!(py, "deletions"),
             Py::new(py, Deletions::new(*planned))?.into_any(),
+        ),
+        Event::Planned(planned) => (
+            intern!(py, "planned"),
+            Py::new(py, Planned::new(py, planned)?)?.into_any(),
         ),
     };
     Ok((kind.clone().unbind(), value))
@@ -252,8 +346,31 @@ impl Run {
         Summary::new(py, done.unwrap_or_else(|| self.report.summary()))
     }
 
+    fn answer_selection(&self, chosen: Vec<bool>) {
+        self.report.answer_selection(chosen);
+    }
+
     fn answer(&self, go_on: bool) {
         self.report.answer(go_on);
+    }
+
+    fn refuse(&self, code: i32, text: String) {
+        self.report.refuse(Error::Other(code, text));
+    }
+
+    fn stop(&self, code: i32) {
+        self.report.stop(code);
+    }
+
+    #[pyo3(signature = (bytes_per_second))]
+    fn set_bwlimit(&self, bytes_per_second: u64) {
+        self.report.set_bwlimit(bytes_per_second);
+    }
+
+    #[pyo3(signature = (succeeded, words=None))]
+    fn next_confirmed(&self, py: Python<'_>, succeeded: bool, words: Option<&[u8]>) -> PyResult<Batch> {
+        let events = self.report.next_confirmed(succeeded, words);
+        events.iter().map(|e| event(py, e)).collect()
     }
 
     #[pyo3(signature = (code=20))]

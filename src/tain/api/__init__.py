@@ -10,28 +10,32 @@ if TYPE_CHECKING:
     from tain.api.command import run
     from tain.api.daemon import Daemon
     from tain.api.deltas import checksum, delta, patch, patch_file, signature
-    from tain.api.listing import Entry, Module, list, list_async, modules
+    from tain.api.entry import Entry
+    from tain.api.listing import Module, list, list_async, modules
     from tain.api.presets import BACKUP, MIRROR, MOVE, PUBLISH, retry, snapshot
     from tain.api.transfer import Transfer, sync, sync_async
     from tain.keywords import Options
     from tain.options.guard import Guard
+    from tain.plans import Amount, Plan
     from tain.results import Item, Result, Statistics
 
 __all__ = [
-    "BACKUP", "MIRROR", "MOVE", "PUBLISH", "Daemon", "Entry", "Guard", "Item", "Module", "Options", "Result",
-    "Statistics", "Transfer", "checksum", "delta", "list", "list_async", "modules", "patch", "patch_file", "retry",
-    "run", "signature", "snapshot", "sync", "sync_async",
+    "BACKUP", "MIRROR", "MOVE", "PUBLISH", "Amount", "Daemon", "Entry", "Guard", "Item", "Module", "Options", "Plan",
+    "Result", "Statistics", "Transfer", "checksum", "delta", "list", "list_async", "modules", "patch", "patch_file",
+    "retry", "run", "signature", "snapshot", "sync", "sync_async",
 ]  # fmt: skip
 
 _FILES = {
     "run": "api.command",
     "Daemon": "api.daemon",
+    "Entry": "api.entry",
     **dict.fromkeys(("checksum", "delta", "patch", "patch_file", "signature"), "api.deltas"),
-    **dict.fromkeys(("Entry", "Module", "list", "list_async", "modules"), "api.listing"),
+    **dict.fromkeys(("Module", "list", "list_async", "modules"), "api.listing"),
     **dict.fromkeys(("BACKUP", "MIRROR", "MOVE", "PUBLISH", "retry", "snapshot"), "api.presets"),
     **dict.fromkeys(("Transfer", "sync", "sync_async"), "api.transfer"),
     "Options": "keywords",
     "Guard": "options.guard",
+    **dict.fromkeys(("Amount", "Plan"), "plans"),
     **dict.fromkeys(("Item", "Result", "Statistics"), "results"),
 }
 

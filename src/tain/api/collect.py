@@ -3,109 +3,97 @@
 from __future__ import annotations
 
 from tain.errors import Interrupted
+from tain.events import KINDS, End, Message, Problem, Progress, Start
 from tain.report.output import STDERR, STDOUT, Output
 from tain.session.environment import Environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from logging import Logger
 
-    from tain import _core
-    from tain.events import Event, Progress
-    from tain.problems import Problem
-    from tain.results import Item, Result
+    from tain.events import Event
     from tain.session.environment import Cancellable
 
-#: Levels of `events`.
-_PROGRESS, _ITEMS, _ALL = 1, 2, 3
+#: The lowest level of `events` at which each event is delivered: 1 ``progress``, 2 ``items``, 3 ``all``.
+LEVELS = {
+    **dict.fromkeys(KINDS.values(), 1),
+    **dict.fromkeys(("item", "done", "delete"), 2),
+    **dict.fromkeys(("message", "skip"), 3),
+}
+#: What a logger receives.
+_LOGGED = frozenset(("start", "message", "error", "end"))
 
 
 class Delivery:
-    """Makes the events that somebody wants, in their order."""
+    """Gives the events of a run to those who want them (see `Listener` in `session.client.reporter`)."""
 
-    def __init__(self, level: int, listener: Callable[[Event], object] | None, logger: Logger | None) -> None:
+    #: ``events="all"`` has a message for every line.
+    wants_repeats = True
+    looks_ahead = False
+
+    def __init__(
+        self,
+        level: int,
+        listener: Callable[[Event], object] | None,
+        logger: Logger | None,
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> None:
         self.level = level
-        self._listener = listener
+        self._listeners = [] if listener is None else [(level, listener)]
         self._logger = logger
+        self._on_progress = on_progress
 
     def listen(self, level: int, listener: Callable[[Event], object]) -> None:
         """Deliver to *listener* too, events of *level* and below."""
-        before, limit = self._listener, self.level
-        if before is None:
-            self._listener, self.level = listener, level
-            return
-        from tain.events import Deleted, Item, Message
-
-        def both(event: Event) -> None:
-            need = _ALL if isinstance(event, Message) else _ITEMS if isinstance(event, (Item, Deleted)) else _PROGRESS
-            if need <= limit:
-                before(event)
-            if need <= level:
-                listener(event)
-
-        self._listener, self.level = both, max(level, limit)
-
-    def _emit(self, event: Event) -> None:
-        if self._listener is not None:
-            self._listener(event)
-
-    def start(self, sources: Sequence[bytes], destination: bytes | None, dry_run: bool) -> None:
-        if self.level or self._logger is not None:
-            from tain.events import Start
-
-            event = Start(sources=sources, destination=destination, dry_run=dry_run)
-            if self.level:
-                self._emit(event)
-            self._log(20, "transfer from %s to %s", sources, destination, event=event)
-
-    def progress(self, progress: Progress) -> None:
-        if self.level:
-            self._emit(progress)
-
-    def items(self, items: Sequence[Item]) -> None:
-        if self.level < _ITEMS:
-            return
-        from tain.events import Deleted
-
-        for item in items:
-            self._emit(Deleted(name=item.name, mode=item.mode) if item.change == "delete" else item)
-
-    def line(self, stream: int, text: str, problem: Problem | None) -> None:
-        """One line of output, and what it reports."""
-        if problem is not None and self.level:
-            self._emit(problem)
-        if self._logger is None and (self.level < _ALL or problem is not None):
-            return
-        from tain.events import Message
-
-        message = Message(level="info" if stream == STDOUT else "warning", text=text)
-        if problem is None and self.level >= _ALL:
-            self._emit(message)
-        if text:
-            level = 40 if problem is not None else 20 if stream == STDOUT else 30
-            self._log(level, "%s", text, event=problem or message)
+        self._listeners.append((level, listener))
+        self.level = max(level, self.level)
 
     @property
-    def wants_lines(self) -> bool:
-        """Somebody wants the lines of standard output."""
-        return self.level >= _ALL or self._logger is not None
-
-    def end(self, result: Result, text: str) -> None:
-        if not self.level and self._logger is None:
-            return
-        from tain.events import End, Summary
-
-        if result.statistics is not None and self.level:
-            self._emit(Summary(statistics=result.statistics))
-        event = End(code=result.code, text=text, complete=result.complete, seconds=result.seconds)
-        if self.level:
-            self._emit(event)
-        self._log(20, "transfer ended with code %d%s", result.code, f" ({text})" if text else "", event=event)
-
-    def _log(self, level: int, text: str, *values: object, event: Event) -> None:
+    def kinds(self) -> frozenset[str]:
+        """The events that somebody wants."""
+        found = {kind for kind, level in LEVELS.items() if level <= self.level}
         if self._logger is not None:
-            self._logger.log(level, text, *values, extra={"tain_event": event})
+            found |= _LOGGED
+        if self._on_progress is not None:
+            found.add("progress")
+        return frozenset(found)
+
+    @property
+    def core_kinds(self) -> frozenset[str]:
+        """What the core must emit for them."""
+        if self.level < LEVELS["item"]:
+            return frozenset()
+        return frozenset(("item", "done", "skip") if self.level >= LEVELS["skip"] else ("item", "done"))
+
+    def attach(self, out: Output) -> None:
+        """The output is that of the transfer."""
+
+    def take_lines(self, lines: bytes) -> None:
+        """Lines of JSON are for others."""
+
+    def take(self, event: Event) -> None:
+        """Deliver one event."""
+        if self._on_progress is not None and isinstance(event, Progress):
+            self._on_progress(event)
+        need = LEVELS[KINDS[type(event)]]
+        for level, listener in self._listeners:
+            if need <= level:
+                listener(event)
+        if self._logger is not None:
+            self._log(self._logger, event)
+
+    def _log(self, logger: Logger, event: Event) -> None:
+        extra = {"tain_event": event}
+        if isinstance(event, Start):
+            logger.info("transfer from %s to %s", event.sources, event.destination, extra=extra)
+        elif isinstance(event, Problem):
+            logger.error("%s", event.text, extra=extra)
+        elif isinstance(event, Message) and event.text:
+            logger.log(20 if event.level == "info" else 30, "%s", event.text, extra=extra)
+        elif isinstance(event, End):
+            text = f" ({event.text})" if event.text else ""
+            logger.info("transfer ended with code %d%s", event.code, text, extra=extra)
 
 
 class Collected(Output):
@@ -120,22 +108,14 @@ class Collected(Output):
         self.errors_seen = bytearray()
         self._listener = listener
         self._capture = capture
-        self._shell: list[bytes] = []
-
-    def events(self, batch: list[_core._Event], on_events: Callable[[list[_core._Event]], None] | None = None) -> None:
-        self._write_shell()
-        super().events(batch, on_events)
-
-    def flush(self) -> None:
-        super().flush()
-        self._write_shell()
 
     def shell(self, data: bytes) -> None:
         """What a remote shell has written to its standard error. It is written by the thread that runs the transfer,
         because a listener is called there."""
         self._shell.append(data)
 
-    def _write_shell(self) -> None:
+    def take_shell(self) -> None:
+        """Write what a remote shell has written, in the thread that runs the transfer."""
         while self._shell:
             data = self._shell.pop(0)
             self._keep(data)
@@ -146,20 +126,20 @@ class Collected(Output):
     def _write(self, stream: int, data: bytes) -> None:
         if stream == STDOUT and self.all_to_stderr:
             stream = STDERR
-        kept = self.texts[stream]
+        kept = self.texts[STDERR if stream == STDERR else STDOUT]
         kept += data
         if len(kept) > self._capture:
             del kept[: len(kept) - self._capture]
             self.truncated = True
         super()._write(stream, data)
         if self._listener is not None:
-            self._listener(stream, data)
+            self._listener(STDERR if stream == STDERR else STDOUT, data)
 
 
 class Surroundings(Environment):
-    """An environment that remembers a cancel until there is a transfer to cancel."""
+    """An environment that remembers a cancel and a bandwidth limit until there is a transfer."""
 
-    __slots__ = ("_cancelled", "_transfer")
+    __slots__ = ("_bwlimit", "_cancelled", "_transfer")
 
     @property
     def transfer(self) -> Cancellable | None:
@@ -170,6 +150,9 @@ class Surroundings(Environment):
         self._transfer = value
         if not hasattr(self, "_cancelled"):
             self._cancelled = False
+            self._bwlimit: int | None = None
+        if value is not None and self._bwlimit is not None:
+            value.set_bwlimit(self._bwlimit)
         if value is not None and self._cancelled:
             value.cancel()
 
@@ -183,3 +166,10 @@ class Surroundings(Environment):
         transfer = self._transfer
         if transfer is not None:
             transfer.cancel()
+
+    def set_bwlimit(self, bytes_per_second: int) -> None:
+        """Limit the transfer, or the one that begins later."""
+        self._bwlimit = bytes_per_second
+        transfer = self._transfer
+        if transfer is not None:
+            transfer.set_bwlimit(bytes_per_second)

@@ -31,4 +31,4 @@ def run(
     Errors: `UsageError` for words that are no transfer: servers, daemons, ``--version``, ``--help``, wrong options.
     """
     words = [os.fsencode(word) for word in argv]
-    return Transfer.of_words(words, environ=environ, cwd=cwd, capture=capture).run()
+    return Transfer._of_words(words, environ=environ, cwd=cwd, capture=capture).run()

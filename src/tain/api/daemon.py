@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     Value: TypeAlias = str | int | bool | list[str] | os.PathLike[str]
 
+# A library says nothing unless the program wants to hear it.
+logging.getLogger("tain").addHandler(logging.NullHandler())
+
 #: The child takes the socket as a supervisor would give it (``LISTEN_FDS``), and the code of this same package.
 _PROGRAM = """
 import os, sys
@@ -54,6 +57,9 @@ _START, _STOP = 30.0, 5.0
 class Daemon:
     """A daemon that runs as a child process, from the beginning of a ``with`` block to its end.
 
+    A daemon that ends on its own (somebody has killed it) is reported: the last line of `log` says how, and the logger
+    ``tain.daemon`` gets it as an error.
+
     *modules* maps the names of modules to their parameters, by the names of rsyncd.conf, with ``_`` for blanks if you
     like: ``{"pub": {"path": "/srv/pub", "read only": False}}``; the name ``global`` has the global ones. Or it is the
     path of a configuration file. *port* 0 takes a free one.
@@ -61,6 +67,11 @@ class Daemon:
     It is no thread and no fork of the program, which may have threads. Errors: `UsageError` for a value that no file
     can hold; from `start`, `StartupError` with the lines of the daemon when it does not start.
     """
+
+    address: str
+    """The address that it listens on."""
+    port: int
+    """The port; once it has started, the one that it has got."""
 
     def __init__(
         self,
@@ -81,6 +92,10 @@ class Daemon:
         self._lines: collections.deque[str] = collections.deque(maxlen=_LINES)
         self._more = threading.Condition()
         self._ended = False
+        #: `stop` has been called, so that an end is no surprise.
+        self._stopping = False
+        #: It has accepted connections.
+        self._ready = False
         self._reader: threading.Thread | None = None
 
     # ---- life
@@ -144,6 +159,7 @@ class Daemon:
         while True:
             try:
                 if b"READY=1" in ready.recv(4096):
+                    self._ready = True
                     return
             except TimeoutError:
                 pass
@@ -167,6 +183,8 @@ class Daemon:
         process = self._process
         if process is None:
             return
+        # What ended before this ended on its own.
+        self._stopping = process.poll() is None
         deadline = time.monotonic() + timeout
         if process.poll() is None:
             process.terminate()
@@ -241,12 +259,27 @@ class Daemon:
             for line in lines:
                 text = line.rstrip("\n")
                 logger.info("%s", text)
-                with self._more:
-                    self._lines.append(text)
-                    self._more.notify_all()
+                self._add(text)
+        # Its connections are gone too, or they would hold the pipe open.
+        self._report_end(logger)
         with self._more:
             self._ended = True
             self._more.notify_all()
+
+    def _add(self, text: str) -> None:
+        with self._more:
+            self._lines.append(text)
+            self._more.notify_all()
+
+    def _report_end(self, logger: logging.Logger) -> None:
+        """Report the end of a daemon that nobody has stopped."""
+        assert self._process is not None
+        code = self._process.wait()
+        if code and not self._stopping and self._ready:
+            how = f"ended with code {code}" if code > 0 else f"was ended by signal {-code} ({signal.strsignal(-code)})"
+            text = f"the daemon {how}"
+            logger.error("%s", text)
+            self._add(text)
 
 
 def _group_lives(group: int) -> bool:

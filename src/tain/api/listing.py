@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 
+from tain.api.entry import Entry
 from tain.api.transfer import Transfer
 from tain.keywords import Options
 from tain.records import Record
@@ -25,35 +25,6 @@ _MODULE = re.compile(rb"(?=.{15})([^\t]+?) *\t(.*)")
 _LIST = Options(archive=False, list_only=True, links=True, perms=True, times=True)
 
 
-class Entry(Record):
-    """A file, directory or other entry of a source."""
-
-    path: bytes
-    """Relative to the source, without a slash at its end; ``.`` for the source itself."""
-    size: int
-    """Bytes."""
-    mtime: int
-    """Seconds since 1970."""
-    mode: int
-    """Type and permissions, as in `os.stat_result.st_mode`."""
-    target: bytes | None = None
-    """Where a symbolic link points."""
-
-    @property
-    def name(self) -> str:
-        """The last part of the path; `os.fsencode` restores bytes that are no text."""
-        return os.fsdecode(self.path.rpartition(b"/")[2])
-
-    @property
-    def kind(self) -> str:
-        """``file``, ``dir``, ``link``, ``device`` or ``special``."""
-        return Item(operation="list", itemized="", name=b"", length=0, mtime=0, mode=self.mode).kind
-
-    def is_dir(self) -> bool:
-        """The entry is a directory, and no link to one."""
-        return self.kind == "dir"
-
-
 class Module(Record):
     """A module that a daemon lists."""
 
@@ -67,6 +38,7 @@ class Module(Record):
 
 def _transfer(
     source: Paths,
+    select: Callable[[Entry], bool] | None,
     transport: Transport | None,
     password: str | bytes | Callable[[str], str] | None,
     environ: Mapping[str, str] | None,
@@ -77,6 +49,7 @@ def _transfer(
         source,
         options=options,
         events="items",
+        select=select,
         transport=transport,
         password=password,
         environ=environ,
@@ -85,12 +58,20 @@ def _transfer(
 
 
 def _entry(item: Item) -> Entry:
-    return Entry(path=item.name, size=item.length, mtime=item.mtime, mode=item.mode, target=item.target)
+    return Entry(
+        path=item.name,
+        size=item.length,
+        mtime=item.mtime,
+        mode=item.mode,
+        target=item.target,
+        mtime_ns=item.mtime * 1_000_000_000,
+    )
 
 
 def list(
     source: Paths,
     *,
+    select: Callable[[Entry], bool] | None = None,
     transport: Transport | None = None,
     password: str | bytes | Callable[[str], str] | None = None,
     environ: Mapping[str, str] | None = None,
@@ -101,10 +82,11 @@ def list(
 
     ``recursive=True``: with everything below. A directory is listed itself, and its entries if its path ends with a
     slash.
+    *select* chooses among the entries of a source on this side, as in `Transfer`.
     The other keywords are those of `Transfer` and of `Options` (``exclude=``). Leaving the loop early ends the listing.
     Errors: `UsageError`; at the end the `TainError` of a listing that is not complete.
     """
-    transfer = _transfer(source, transport, password, environ, cwd, _LIST.replace(**keywords))
+    transfer = _transfer(source, select, transport, password, environ, cwd, _LIST.replace(**keywords))
     return _entries(transfer)
 
 
@@ -120,6 +102,7 @@ def _entries(transfer: Transfer) -> Iterator[Entry]:
 def list_async(
     source: Paths,
     *,
+    select: Callable[[Entry], bool] | None = None,
     transport: Transport | None = None,
     password: str | bytes | Callable[[str], str] | None = None,
     environ: Mapping[str, str] | None = None,
@@ -127,7 +110,7 @@ def list_async(
     **keywords: Unpack[OptionFields],
 ) -> AsyncIterator[Entry]:
     """`list` for asyncio: ``async for entry in list_async(source)``."""
-    transfer = _transfer(source, transport, password, environ, cwd, _LIST.replace(**keywords))
+    transfer = _transfer(source, select, transport, password, environ, cwd, _LIST.replace(**keywords))
     return _entries_async(transfer)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from tain.api.calls import Calls
 from tain.api.collect import Collected, Delivery, Surroundings
-from tain.errors import UsageError, exit_text
+from tain.errors import Interrupted, UsageError
 from tain.keywords import Options
 from tain.options.guard import DEFAULT_GUARD
 from tain.report.output import STDERR, STDOUT
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     from typing import Any, Literal, ParamSpec, Self, TypeVar, Unpack
 
     from tain import _core
+    from tain.api.entry import Entry
     from tain.api.iterate import Worker
-    from tain.api.progress import Gauge
     from tain.events import Event, Progress
-    from tain.keyword_fields import OptionFields, Paths, StrOrBytesPath
+    from tain.keyword_fields import OptionFields, Paths, Size, StrOrBytesPath
     from tain.options.guard import Guard
     from tain.options.resolved import ResolvedOptions
-    from tain.problems import Problem
+    from tain.plans import Plan
     from tain.results import Item
     from tain.session.client import Client
     from tain.transports import Transport
@@ -53,17 +54,21 @@ class Transfer:
     result: Result | None
     """The result, once the transfer has ended; None before."""
     _env: Surroundings
+    _calls: Calls
     _options: ResolvedOptions
     _output: Collected
     _delivery: Delivery
     _guard: Guard | None
+    _confirm: Callable[[Plan], bool] | None
+    _watch_room: bool
     _items: list[Item] | None
     _on_items: Callable[[Sequence[Item]], None] | None
-    _on_progress: Callable[[Progress], object] | None
-    _gauge: Gauge | None
+    _running: Client | None
     _chosen: str
     _started: bool
     _worker: Worker | None
+    _select: Callable[[list[_core._Candidate]], list[bool]] | None
+    _changes_to: bytes | None
 
     def __init__(
         self,
@@ -73,16 +78,20 @@ class Transfer:
         options: Options | None = None,
         preset: Options | None = None,
         items: bool = False,
-        on_output: Callable[[int, bytes], None] | None = None,
-        on_items: Callable[[Sequence[Item]], None] | None = None,
+        on_output: Callable[[int, bytes], object] | None = None,
+        on_items: Callable[[Sequence[Item]], object] | None = None,
         on_event: Callable[[Event], object] | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         events: Literal["none", "progress", "items", "all"] = "none",
         transport: Transport | None = None,
         password: str | bytes | Callable[[str], str] | None = None,
         guard: Guard | None = DEFAULT_GUARD,
+        preflight: bool | Literal["watch"] = "watch",
+        confirm: Callable[[Plan], bool] | None = None,
         capture: int = _CAPTURE,
         logger: Logger | None = None,
+        select: Callable[[Entry], bool] | None = None,
+        changes_to: StrOrBytesPath | None = None,
         environ: Mapping[str, str] | None = None,
         cwd: StrOrBytesPath | None = None,
         **keywords: Unpack[OptionFields],
@@ -93,16 +102,32 @@ class Transfer:
         and complete lines as they come, *on_items* the changes. *on_event* receives the values of `tain.events`, of
         which *events* chooses: ``progress`` no value per file, ``items`` one per changed file, ``all`` one per line of
         output too. *on_progress* receives a `tain.events.Progress` four times a second, and costs nothing per file. All
-        are called in the thread of `run`; an exception in one of them stops the transfer, and `run`
-        raises it.
+        are called in the thread of `run`; an exception in one of them stops the transfer, and `run` raises it. A
+        coroutine function is awaited in the event loop of `run_async` or ``async for``, and the transfer waits for it.
+
+        *confirm* receives the `Plan` of the whole transfer before anything is changed: False ends it with code 25.
+        *preflight* True: the transfer begins only if the destination has room for all of it, and ends with code 11
+        otherwise. ``"watch"``: it ends with code 11 as soon as the files that are known to come do not fit. Both work
+        where this process receives. *confirm* and True need the whole list first (about 100 bytes per entry), and read
+        the files twice with `checksum`; for a push *confirm* costs a dry run.
 
         *transport* connects to the other end of ``host:path`` in place of a remote shell. *password* is for a daemon,
         or a function that receives the name of the user; it is not in the environment of any process. *capture*: how
         many of the last bytes of output, and of errors, the result keeps. *logger* receives the messages. *environ* and
         *cwd* replace those of the process.
+
+        *select* receives the `Entry` of each name of the sources that no rule excludes, in the thread of `run`, and
+        says whether it takes part; without a directory, nothing below takes part. It costs some 3 microseconds for each
+        name. The sources must be on this side: for a pull there is ``exclude=``.
+
+        *changes_to* names a file that receives the directories in which the transfer changes an entry, and those that
+        it changes themselves: each once, with a NUL, relative to the destination, ``.`` for the destination itself. It
+        takes 16 bytes of memory for each.
         """
         if events not in _LEVELS:
             raise UsageError(f"events: one of {', '.join(_LEVELS)} is expected, not {events!r}")
+        if preflight not in (True, False, "watch"):
+            raise UsageError(f"preflight: True, False or 'watch' is expected, not {preflight!r}")
         if options is not None and (keywords or preset is not None):
             raise UsageError("give either options or keywords, not both; a preset takes keywords")
         if options is None:
@@ -121,16 +146,21 @@ class Transfer:
 
             self._env.transport = Starter(transport)
         self._guard = guard
+        self._options.preflight = self._options.preflight or preflight is True
+        self._watch_room = preflight == "watch"
+        self._confirm = confirm
         self._items = [] if items else None
-        self._on_items = on_items
+        calls = self._calls
+        self._on_items = calls.wrap(on_items)
         self._chosen = events
         level = 0 if on_event is None else _LEVELS["all" if events == "none" else events]
-        self._delivery = Delivery(level, on_event, logger)
-        self._output = Collected(on_output, capture)
-        self._on_progress = on_progress
+        self._delivery = Delivery(level, calls.wrap(on_event), logger, calls.wrap(on_progress))
+        self._output = Collected(calls.wrap(on_output), capture)
+        self._select = None if select is None else self._selection(select)
+        self._changes_to = None if changes_to is None else os.path.join(self._env.cwd, os.fsencode(changes_to))
 
     @classmethod
-    def of_words(
+    def _of_words(
         cls,
         words: list[bytes],
         *,
@@ -176,11 +206,15 @@ class Transfer:
             self._options = resolve(raw, environ=variables, program="tain", point=decimal_point(variables))
         except Finished as finished:
             raise UsageError("this option prints a text and runs no transfer") from finished
+        self._calls = Calls()
         self._guard = None
+        self._confirm = None
+        self._watch_room = False
         self._items = None
         self._on_items = None
-        self._on_progress = None
-        self._gauge = None
+        self._running = None
+        self._select = None
+        self._changes_to = None
         self._chosen = "none"
         self._started = False
         self._worker = None
@@ -202,6 +236,7 @@ class Transfer:
         """`run` in a thread. Cancelling the task cancels the transfer and waits for its end."""
         import asyncio
 
+        self._calls.loop = asyncio.get_running_loop()
         running = asyncio.ensure_future(asyncio.to_thread(self.run))
         try:
             return await asyncio.shield(running)
@@ -216,14 +251,29 @@ class Transfer:
             # In a fork of the program, the transfer belongs to the parent.
             self._env.cancel()
 
+    def set_bwlimit(self, value: Size | None) -> None:
+        """Change the bandwidth limit, also while the transfer runs; None: no limit. Any thread may call this.
+
+        *value* is that of the option `bwlimit`: KiB per second, or a text with a unit. A pull is limited by reading
+        more slowly, so a limit that it was started with, which the sender has, is not raised by this. Small files of a
+        local copy that workers have in hand are not limited. Errors: `UsageError`.
+        """
+        from tain.options.sizes import parse_size
+        from tain.session.environment import decimal_point
+
+        size = 0
+        if value is not None:
+            word = value if isinstance(value, bytes) else str(value).encode()
+            size = parse_size(word, "bwlimit", default=b"K", low=512, zero=True, point=decimal_point(self._env.environ))
+        self._env.set_bwlimit(size)
+
     @property
     def progress(self) -> Progress | None:
         """How far the transfer is now; None before it has begun. Any thread may ask."""
-        from tain.api.progress import Gauge
-
-        if self._gauge is None:
-            self._gauge = Gauge(checksum=bool(self._options.checksum))
-        return self._gauge.read(self._env.transfer, ended=self.result is not None and self.result.complete)
+        gauge = None if self._running is None else self._running.gauge
+        if gauge is None:
+            return None
+        return gauge.read(self._env.transfer, ended=self.result is not None and self.result.complete)
 
     # ---- iterating
 
@@ -237,6 +287,9 @@ class Transfer:
 
     def __aiter__(self) -> AsyncIterator[Event]:
         """`__iter__` for asyncio: the loop continues meanwhile."""
+        import asyncio
+
+        self._calls.loop = asyncio.get_running_loop()
         return self._work().events_async()
 
     def _work(self) -> Worker:
@@ -282,74 +335,79 @@ class Transfer:
 
     # ---- internals
 
+    def _selection(self, select: Callable[[Entry], bool]) -> Callable[[list[_core._Candidate]], list[bool]]:
+        """Errors: `UsageError`: the sources are elsewhere."""
+        from tain.api.entry import chooser
+        from tain.options.hostspec import parse_host
+
+        options = self._options
+        if options.read_batch is not None or (options.args and parse_host(options.args[0]) is not None):
+            raise UsageError("select chooses among sources on this side; exclude= takes rules for the other side")
+        return chooser(select)
+
     def _run(self) -> Result:
         import time
 
-        out, delivery = self._output, self._delivery
+        out = self._output
         began = time.monotonic()
-        places = self._options.args
-        lists = len(places) < 2 and self._options.read_batch is None
-        sources, destination = (places, None) if lists else (places[:-1], places[-1])
-        delivery.start(tuple(sources), destination, bool(self._options.dry_run))
-        problems: list[Problem] = []
-        client = self._client(problems)
+        lists = len(self._options.args) < 2 and self._options.read_batch is None
+        client = self._client()
+        self._running = client
+
+        def finish(code: int) -> Result:
+            return Result(
+                code=code,
+                statistics=None if client.summary is None else statistics_of(client.summary),
+                output=bytes(out.texts[STDOUT]),
+                errors=bytes(out.texts[STDERR]),
+                output_truncated=out.truncated,
+                items=None if self._items is None else tuple(self._items),
+                problems=client.problems,
+                hints=client.hints,
+                seconds=time.monotonic() - began,
+                direction="list" if lists else client.direction,
+                peer=None if client.job.host is None else os.fsdecode(client.job.host),
+            )
+
         try:
             code = client.run()
         except BaseException:
+            # A callback, or Ctrl-C. The core has stopped, or was not started.
             self.cancel()
+            self.result = finish(Interrupted.code)
             raise
-        statistics = None if client.summary is None else statistics_of(client.summary)
-        self.result = Result(
-            code=code,
-            statistics=statistics,
-            output=bytes(out.texts[STDOUT]),
-            errors=bytes(out.texts[STDERR]),
-            output_truncated=out.truncated,
-            items=None if self._items is None else tuple(self._items),
-            problems=tuple(problems),
-            hints=client.hints,
-            seconds=time.monotonic() - began,
-            direction="list" if lists else client.direction,
-            peer=None if client.job.host is None else os.fsdecode(client.job.host),
-        )
-        delivery.end(self.result, "" if not code else exit_text(code))
+        self.result = finish(code)
         return self.result
 
-    def _client(self, problems: list[Problem]) -> Client:
-        """The run, which is that of the command line. It adds what fails to *problems*."""
+    def _client(self) -> Client:
+        """The run, which is that of the command line."""
         from tain.session.client import Client
 
-        delivery = self._delivery
-        wants = self._items is not None or self._on_items is not None or delivery.level >= _LEVELS["items"]
-        kinds = ("item",) if wants else ()
+        wants = self._items is not None or self._on_items is not None
         client = Client(
-            self._options, self._env, out=self._output, events=kinds, on_events=self._take, guard=self._guard
+            self._options,
+            self._env,
+            out=self._output,
+            events=("item",) if wants else (),
+            on_events=self._take,
+            guard=self._guard,
+            listeners=(self._delivery,),
         )
-        if self._on_progress is not None or delivery.level:
-            self._output.tick = self._report
-
-        def line(stream: int, text: str, problem: Problem | None) -> None:
-            if problem is not None:
-                problems.append(problem)
-            delivery.line(stream, text, problem)
-
-        client.listen(line, stdout=delivery.wants_lines)
+        client.hold(self._confirm, watch_room=self._watch_room)
+        if self._select is not None:
+            client.select(self._select)
+        if self._changes_to is not None:
+            client.write_changes(self._changes_to)
         return client
 
-    def _report(self) -> None:
-        progress = self.progress
-        if progress is not None:
-            if self._on_progress is not None:
-                self._on_progress(progress)
-            self._delivery.progress(progress)
-
     def _take(self, events: list[_core._Event]) -> None:
+        if self._items is None and self._on_items is None:
+            return
         items = [item_of(event[1]) for event in events if event[0] == "item"]
         if self._items is not None:
             self._items += items
         if self._on_items is not None:
             self._on_items(items)
-        self._delivery.items(items)
 
 
 def paths_of(source: Paths) -> list[bytes]:

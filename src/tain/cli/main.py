@@ -85,6 +85,11 @@ def main(argv: list[bytes], env: Environment | None = None) -> int:
 
             return fail_early(error, env, raw)
         _fail(env, error, started_by_peer)
+        if any(word.startswith(b"--json") for word in words):
+            from tain.report.output import failure_text
+            from tain.session.client.jsonevents import report_usage
+
+            report_usage(words, failure_text(error, "client"), error.code, env)
         _hint(env, error, words)
         return error.code
     try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
-from tain.daemon import arguments, filters, hooks, module, preload, transfer
+from tain.daemon import arguments, filters, hooks, module, transfer
 from tain.daemon.charsets import is_charset
 from tain.daemon.connection import Connection, handshake_limit
 from tain.daemon.conversation import ClosedError, DeadlineError, TooManyError
 from tain.daemon.module_hooks import ModuleHooks
 from tain.daemon.module_view import ModuleView
+from tain.daemon.process import check_munge, chroot_problem
 from tain.daemon.refusal import RefusalError
 from tain.daemon.request import Request, expand_paths, module_chmod, paths_for_hooks
 from tain.daemon.sections import ExpansionOverflowError, UnsafeExpansionError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tain.daemon.conversation import Conversation
     from tain.daemon.log import Log
     from tain.daemon.names import Helper
+    from tain.daemon.process import Process
     from tain.daemon.settings import Settings
 
 #: The place in the closing line of a connection that ended before its transfer.
@@ -27,15 +29,20 @@ _WHERE = "connection.py(0)"
 
 
 def run(
-    settings: Settings, talk: Conversation, log: Log, address: str, *, over_shell: bool, helper: Helper | None = None
+    settings: Settings,
+    talk: Conversation,
+    log: Log,
+    address: str,
+    *,
+    over_shell: bool,
+    process: Process,
+    helper: Helper | None = None,
 ) -> int:
     """Serve one connection. Returns the exit code of the process; never raises for what a client does.
 
-    *address* is that of the socket, *helper* the listener's process for name look-ups.
+    *address* is that of the socket, *process* this process, *helper* the listener's process for name look-ups.
     """
-    connection = Connection(
-        settings, talk, log, address, over_shell=over_shell, helper=helper, before_chroot=preload.load
-    )
+    connection = Connection(settings, talk, log, address, over_shell=over_shell, process=process, helper=helper)
     module_hooks = ModuleHooks()
     try:
         return _serve(connection, module_hooks) if connection.admit() else -1
@@ -96,7 +103,7 @@ def _serve(admitted: Connection, module_hooks: ModuleHooks) -> int:
     # Hooks have a time limit of their own, and slow disks are not the client's fault.
     talk.arm(None)
     who = module.identity(section, root=os.geteuid() == 0)
-    where = module.roots(section, can_chroot=module.chroot_problem, warn=log.error)
+    where = module.roots(section, can_chroot=chroot_problem, warn=log.error)
     admitted.publish(b"RSYNC_MODULE_PATH", where.full_path)
     admitted.publish(b"RSYNC_PID", b"%d" % admitted.pid)
     rules = filters.rules(section)
@@ -104,11 +111,11 @@ def _serve(admitted: Connection, module_hooks: ModuleHooks) -> int:
     view = ModuleView(section, where, settings, access=admitted.access, rules=rules)
     view.check()
     if not hooks.disabled():
-        code = module_hooks.fork_before_post(section, talk, log)
+        code = module_hooks.fork_before_post(section, talk, log, admitted.process)
         if code is not None:
             return code
         module_hooks.start(section, admitted.early_input)
-    _enter(view, who)
+    _enter(view, who, admitted.process)
 
     talk.arm(handshake_limit(section))
     talk.line("@RSYNCD: OK")
@@ -127,15 +134,15 @@ def _serve(admitted: Connection, module_hooks: ModuleHooks) -> int:
     return transfer.run(request, view, admitted=admitted, fields=fields)
 
 
-def _enter(view: ModuleView, who: module.Identity) -> None:
+def _enter(view: ModuleView, who: module.Identity, process: Process) -> None:
     """Enter the module's root, then give up the daemon's identity. Errors: `RefusalError`."""
     if view.where.chroot is not None:
-        preload.load()
+        process.load()
         if view.charset is not None:
             # Its codec is a file that the chroot hides.
             is_charset(view.charset)
-    module.enter(view.where, insecure_links=view.insecure_links)
+    process.enter(view.where, insecure_links=view.insecure_links)
     view.root_fd = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     if view.where.munge:
-        module.check_munge()
-    module.become(who)
+        check_munge()
+    process.become(who)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 
 from tain.daemon.parameters import (
     ACCESS_CONTROL,
@@ -84,6 +85,40 @@ def load(
     return config
 
 
+def is_settled(config: Config) -> bool:
+    """Whether a later change of the files would show in their status.
+
+    A file that was changed again within a tick of the kernel's clock (10 ms at most) may have the times of its first
+    change; 2 seconds are also more than the unit of any file system's times.
+    """
+    now = time.time()
+    return not config.failed and all(status.st_ctime < now - 2 for _, status in config.sources)
+
+
+def is_current(config: Config) -> bool:
+    """Whether all files and directories that were read are as they were, and may still be opened."""
+    return all(_same(status, path) for path, status in config.sources)
+
+
+def _same(before: os.stat_result, path: bytes) -> bool:
+    try:
+        if stat.S_ISDIR(before.st_mode):
+            now = os.stat(path)
+        else:
+            fd = operator_file.open_walk(path, os.O_PATH)
+            try:
+                now = os.fstat(fd)
+            finally:
+                os.close(fd)
+    except OSError:
+        return False
+    return _facts(now) == _facts(before)
+
+
+def _facts(status: os.stat_result) -> tuple[int, ...]:
+    return (status.st_dev, status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
 def _override(word: bytes) -> tuple[bytes, bytes]:
     name, equals, value = word.partition(b"=")
     if not equals:
@@ -138,6 +173,7 @@ class _Reader:
             if isinstance(error, operator_file.UntrustedLink):
                 self.report(ERROR, operator_file.UNTRUSTED_LINK)
             self.fail(f'rsync: [Receiver] unable to open config file "{name}": {system_text(error)}')
+        self.config.sources.append((file, status))
         identity = (status.st_dev, status.st_ino)
         if identity in self.open_files:
             self.fail(f'config file "{os.fsdecode(file)}" includes itself')
@@ -161,6 +197,7 @@ class _Reader:
             shown = os.fsdecode(target)
             self.fail(f'rsync: [Receiver] unable to stat config file "{shown}": {system_text(error)}')
         if stat.S_ISDIR(status.st_mode):
+            self.config.sources.append((target, status))
             suffix = b".conf" if include else b".inc"
             try:
                 names = sorted(entry for entry in os.listdir(target) if entry.endswith(suffix))

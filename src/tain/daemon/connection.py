@@ -16,12 +16,12 @@ from tain.session import accounts, agreement, digests, oldpeer, operator_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import NoReturn
 
     from tain.daemon.conversation import Conversation
     from tain.daemon.log import Log
     from tain.daemon.names import Helper
+    from tain.daemon.process import Process
     from tain.daemon.sections import Config, Section
     from tain.daemon.settings import Settings
 
@@ -49,16 +49,15 @@ class Connection:
         address: str,
         *,
         over_shell: bool,
+        process: Process,
         helper: Helper | None = None,
-        before_chroot: Callable[[], object] = lambda: None,
     ) -> None:
-        """*before_chroot* is called before ``daemon chroot`` hides the files of the system."""
         self.settings = settings
         self.talk = talk
         self.log = log
         self.peer = access.Peer(address, UNDETERMINED)
         self.over_shell = over_shell
-        self.before_chroot = before_chroot
+        self.process = process
         self.protocol = settings.protocol
         #: The number in the client's own greeting.
         self.announced = settings.protocol
@@ -153,18 +152,7 @@ class Connection:
             raise RefusalError("", f"Invalid daemon gid: {os.fsdecode(gid_text)}")
         if uid_text and uid is None:
             raise RefusalError("", f"Invalid daemon uid: {os.fsdecode(uid_text)}")
-        if root:
-            self.before_chroot()
-            with or_refuse(f'daemon chroot("{os.fsdecode(root)}") failed'):
-                os.chroot(root)
-                os.chdir("/")
-        if gid is not None:
-            with or_refuse(f"Unable to set group to daemon gid {gid}"):
-                os.setgid(gid)
-                os.setgroups([gid])
-        if uid is not None:
-            with or_refuse(f"Unable to set user to daemon uid {uid}"):
-                os.setuid(uid)
+        self.process.confine(root, gid, uid)
 
     # ---- greeting and request (spec: daemon 4.3, 4.4)
 

@@ -13,6 +13,7 @@ import time
 from tain.daemon import child, greeting, names
 from tain.daemon.conversation import Conversation
 from tain.daemon.log import Log
+from tain.daemon.process import Process
 from tain.digits import INT_MAX, bounded
 from tain.errors import SocketError
 from tain.release import RSYNC_VERSION
@@ -31,6 +32,10 @@ _LISTEN_FDS_START = 3
 # Seconds to wait after a failed fork, because the machine has no room for a process.
 _FORK_PAUSE = 2.0
 _TERM_PAUSE = 0.4
+# Seconds between two readings of the configuration for the connections to come.
+_KEEP_PAUSE = 2.0
+# A connection writes this into the pipe of the signals, which note their numbers there: it has read the configuration.
+_PARSED = b"\0"
 _RATE_SPAN = 60.0
 
 
@@ -168,15 +173,18 @@ class Listener:
         self.options = config.globals.text("socket options")
         self._ended_by = 0
         self._hup = False
-        self._wake = -1
+        self._wake = self._wake_write = -1
+        self._kept_at = 0.0
         self.names = names.Helper()
+        #: Of the connections, which are forked from this one.
+        self.process: Process
 
     def take_signals(self) -> None:
         """Install the signal handlers; `serve` acts on the signals that they note."""
-        self._wake, wake_write = os.pipe()
+        self._wake, self._wake_write = os.pipe()
         os.set_blocking(self._wake, False)
-        os.set_blocking(wake_write, False)
-        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        os.set_blocking(self._wake_write, False)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         reload = self.config.globals.flag("tain reload on hup")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_end)
@@ -193,6 +201,8 @@ class Listener:
             sock.setblocking(False)
             poll.register(sock.fileno(), select.POLLIN)
         by_fd = {sock.fileno(): sock for sock in self.sockets}
+        self.process = Process(loaded=True)
+        self._keep_config()
         # Present objects live until the end. Without `freeze` a collection in a child would copy their pages.
         gc.collect()
         gc.freeze()
@@ -203,7 +213,8 @@ class Listener:
             for fd, _ in poll.poll():
                 if fd == wake_read:
                     try:
-                        os.read(wake_read, 4096)
+                        if _PARSED in os.read(wake_read, 4096):
+                            self._keep_config()
                     except BlockingIOError:
                         pass
                 elif not self._ended_by:
@@ -220,6 +231,13 @@ class Listener:
                 poll_children.register(wake_read, select.POLLIN)
                 poll_children.poll(1000)
                 self._reap()
+
+    def _keep_config(self) -> None:
+        """Read the configuration again for the connections to come: the last one has found it changed."""
+        now = time.monotonic()
+        if not self._kept_at or now - self._kept_at > _KEEP_PAUSE:
+            self._kept_at = now
+            self.settings.keep()
 
     def _help_with_names(self) -> None:
         """Start the helper, or start it again, if every connection looks up its peer's name."""
@@ -342,7 +360,14 @@ class Listener:
         prepare(sock, self.options, self.log)
         talk = Conversation(sock.fileno(), sock.fileno(), sock)
         helper = self.names if self.names.pid else None
-        return child.run(self.settings, talk, self.log, address, over_shell=False, helper=helper)
+        code = child.run(self.settings, talk, self.log, address, over_shell=False, process=self.process, helper=helper)
+        if self.settings.parsed:
+            try:
+                os.write(self._wake_write, _PARSED)
+            except OSError:
+                # The pipe is full of other reasons to wake up.
+                pass
+        return code
 
 
 def prepare(sock: socket.socket, options: bytes, log: Log) -> None:

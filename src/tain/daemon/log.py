@@ -48,9 +48,8 @@ class Log:
 
     def reopen(self) -> None:
         if self.path:
-            mask = os.umask(0o022)
             try:
-                self.fd = operator_file.open_walk(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+                self.fd = _open_file(self.path)
                 return
             except OSError as error:
                 path, self.path = os.fsdecode(self.path), b""
@@ -58,8 +57,6 @@ class Log:
                 self.write(f"failed to open log-file {path}: {system_text(error)}", warning=True)
                 self.write('Ignoring "log file" setting.', warning=True)
                 return
-            finally:
-                os.umask(mask)
         self._open_syslog()
 
     def _open_syslog(self) -> None:
@@ -125,6 +122,17 @@ class Log:
     def closing(self, code: int, where: str) -> None:
         """Write the last line of a failed connection."""
         self.error(closing(code, where))
+
+
+def _open_file(path: bytes) -> int:
+    """Open a log file; a new one gets mode 0644 whatever the umask is, which belongs to the whole process."""
+    flags = os.O_WRONLY | os.O_APPEND
+    try:
+        return operator_file.open_walk(path, flags)
+    except FileNotFoundError:
+        fd = operator_file.open_walk(path, flags | os.O_CREAT, 0o644)
+        os.fchmod(fd, 0o644)
+        return fd
 
 
 def closing(code: int, where: str, role: str = "Receiver") -> str:

@@ -131,6 +131,7 @@ def _to_null(*fds: int) -> None:
 def _one_connection(settings: Settings, sock: socket.socket) -> int:
     from tain.daemon import child
     from tain.daemon.listener import prepare
+    from tain.daemon.process import Process
 
     config = _load(settings)
     if config.failed:
@@ -141,7 +142,7 @@ def _one_connection(settings: Settings, sock: socket.socket) -> int:
     log.open(config.globals, settings.log_file)
     prepare(sock, config.globals.text("socket options"), log)
     talk = Conversation(sock.fileno(), sock.fileno(), sock)
-    return child.run(settings, talk, log, _peer_of(sock), over_shell=False) & 255
+    return child.run(settings, talk, log, _peer_of(sock), over_shell=False, process=Process()) & 255
 
 
 def _peer_of(sock: socket.socket) -> str:
@@ -157,6 +158,7 @@ def _peer_of(sock: socket.socket) -> str:
 
 def _over_shell(settings: Settings) -> int:
     from tain.daemon import child
+    from tain.daemon.process import Process
 
     config = _load(settings)
     if config.failed:
@@ -177,7 +179,7 @@ def _over_shell(settings: Settings) -> int:
     address = address or (_peer_of(sock) if sock is not None else "0.0.0.0")
     # Peeking needs a socket; pipes are read byte by byte until the transfer.
     talk = Conversation(0, 1, None) if sock is None else Conversation(sock.fileno(), 1, sock)
-    return child.run(settings, talk, log, address, over_shell=True) & 255
+    return child.run(settings, talk, log, address, over_shell=True, process=Process()) & 255
 
 
 def address_from_environment() -> str | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tain.daemon.arguments import Arguments
     from tain.daemon.conversation import Conversation
     from tain.daemon.log import Log
+    from tain.daemon.process import Process
     from tain.daemon.sections import Section
 
 
@@ -28,7 +29,7 @@ class ModuleHooks:
         self.converter: Converter | None = None
         self._pre_transfer: Hook | None = None
 
-    def fork_before_post(self, section: Section, talk: Conversation, log: Log) -> int | None:
+    def fork_before_post(self, section: Section, talk: Conversation, log: Log, process: Process) -> int | None:
         """Fork the process that serves; the present one stays outside for ``post-xfer exec``, with the daemon's
         identity and with the slot. Returns the exit code in the process that stayed, None in the one that serves."""
         if not section.raw("post-xfer exec"):
@@ -36,7 +37,7 @@ class ModuleHooks:
         # Vet the command now: at its time the client is gone and nobody sees the refusal.
         command(section, "post-xfer exec")
         with or_refuse("fork failed", "@ERROR: fork failed"):
-            child = os.fork()
+            child = process.fork()
         return _wait_and_run_post(section, child, talk, log) if child else None
 
     def start(self, section: Section, early_input: bytes) -> None:

@@ -153,7 +153,7 @@ class Section:
 class Config:
     """A loaded file."""
 
-    __slots__ = ("diagnostics", "failed", "file", "globals", "modules", "strict", "variables")
+    __slots__ = ("diagnostics", "failed", "file", "globals", "modules", "sources", "strict", "variables")
 
     def __init__(self, file: bytes, variables: Variables) -> None:
         self.file = file
@@ -163,6 +163,8 @@ class Config:
         self.diagnostics: list[Diagnostic] = []
         self.failed = False
         self.strict = False
+        #: Each file and directory that was read, and its status at that time.
+        self.sources: list[tuple[bytes, os.stat_result]] = []
 
     def module(self, name: bytes) -> Section | None:
         """The module of exactly this name."""

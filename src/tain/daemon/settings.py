@@ -16,9 +16,9 @@ SYSTEM_FILE = b"/etc/rsyncd.conf"
 
 
 class Settings:
-    """Fixed for the life of the process."""
+    """Fixed for the life of the process, but for the configuration that a listener keeps for its connections."""
 
-    __slots__ = ("bwlimit", "file", "log_file", "log_format", "overrides", "protocol", "temp_dir")
+    __slots__ = ("_kept", "bwlimit", "file", "log_file", "log_format", "overrides", "parsed", "protocol", "temp_dir")
 
     def __init__(self, file: bytes) -> None:
         self.file = file
@@ -31,6 +31,9 @@ class Settings:
         self.bwlimit = 0
         self.protocol = PROTOCOL
         self.temp_dir: bytes | None = None
+        self._kept: Config | None = None
+        #: `load` has read the files: none was kept, or they have changed.
+        self.parsed = False
 
     @classmethod
     def of(cls, options: ResolvedOptions) -> Settings:
@@ -44,7 +47,21 @@ class Settings:
         return settings
 
     def load(self, *, globals_only: bool = False) -> Config:
+        """The configuration as its files are now. Errors: those of `config.load`.
+
+        The one that was kept is given out once, because the variables of a connection become a part of it.
+        """
+        kept, self._kept = self._kept, None
+        if kept is not None and not globals_only and config.is_current(kept):
+            return kept
+        self.parsed = True
         return config.load(self.file, globals_only=globals_only, overrides=self.overrides)
+
+    def keep(self) -> None:
+        """Read the configuration for the `load` of processes that are forked from this one."""
+        found = config.load(self.file, overrides=self.overrides)
+        self._kept = found if config.is_settled(found) else None
+        self.parsed = False
 
 
 def config_file(options: ResolvedOptions) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-
 from tain.errors import TainError
 
 TYPE_CHECKING = False
@@ -59,16 +57,11 @@ def run(request: Request, view: ModuleView, *, admitted: Connection, fields: Pla
     options, refusal = request.options, request.refusal
     talk, log = admitted.talk, admitted.log
     role = "sender" if options.sender else "Receiver"
-    env = Environment(cwd=view.root, stdin=talk.read_fd, stdout=talk.write_fd, stderr=-1)
+    env = Environment(cwd=view.root, stdin=talk.read_fd, stdout=talk.write_fd, stderr=-1, umask=admitted.process.umask)
     env.own_process = True
     link = _core.Link(talk.read_fd, talk.write_fd, timeout=options.timeout, bwlimit=options.bwlimit * 1024, role=role)
 
-    def stop(_number: int, _frame: object) -> None:
-        if env.transfer is not None:
-            env.transfer.cancel(20)
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, stop)
+    admitted.process.end_by_signals(env)
     rules: list[bytes] = []
     if refusal is None and options.filter_events:
         try:

@@ -20,6 +20,9 @@ MOST = 3
 #: Longer lines match no hint.
 _LINE = 1000
 
+#: The code of a remote shell that failed.
+_SHELL_FAILED = r"error \(code 255\)"
+
 #: (id, pattern of a line, cause, check, fix), the most specific pattern first. In the texts, ``{0}`` and ``{1}`` are
 #: groups of the match, ``{host}`` and ``{port}`` those of the run.
 _CATALOGUE: tuple[tuple[str, str, str, str, str], ...] = (
@@ -48,14 +51,14 @@ _CATALOGUE: tuple[tuple[str, str, str, str, str], ...] = (
         "correct the address, open TCP {port} in the firewall, or go by ssh (-e ssh)",
     ),
     (
-        "D25",
+        "D32",
         r"getaddrinfo: (\S+) .*|Could not resolve hostname ([^\s:]+)",
         "the name of the host is unknown here: mistyped, or the name service does not answer",
         "getent hosts {host}; cat /etc/resolv.conf",
         "correct the name, use the address, or add it to /etc/hosts",
     ),
     (
-        "D26",
+        "D33",
         r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED",
         "ssh does not know the host's key, or the key is another one than before",
         "ssh-keygen -F {host}; compare with the key from the administrator of {host}",
@@ -63,8 +66,23 @@ _CATALOGUE: tuple[tuple[str, str, str, str, str], ...] = (
     ),
     (
         "D9",
-        r"Permission denied \((?:publickey|password|keyboard|gssapi)[^)]*\)|ssh: connect to host|error \(code 255\)",
-        "the remote shell refuses the login: sshd is not running, or the account, key or password is wrong",
+        r"Permission denied \((?:publickey|password|keyboard|gssapi|hostbased)[^)]*\)|Too many authentication failures",
+        "the remote shell refuses the login: the account, key or password is wrong",
+        "ssh {host} true",
+        "create the account, or install the key with ssh-copy-id {host}",
+    ),
+    (
+        "D9b",
+        r"ssh: connect to host \S+ port \d+: |kex_exchange_identification: "
+        r"|Connection (?:closed|reset) by \S+ port \d+",
+        "no ssh server answers: sshd is not running, uses another port, or a firewall is in between",
+        "ssh -v {host} true; on {host}: systemctl status ssh",
+        "start sshd, open its port, or name another one: -e 'ssh -p PORT'",
+    ),
+    (
+        "D9",
+        _SHELL_FAILED,
+        "the remote shell failed: no ssh server answers, or the account, key or password is wrong",
         "ssh {host} true",
         "start sshd, create the account, or install the key with ssh-copy-id {host}",
     ),
@@ -318,8 +336,13 @@ def _typing_error(lines: Iterable[str]) -> Hint | None:
     return None
 
 
+def is_consequence(ident: str, pattern: str) -> bool:
+    """A broken stream, or the code of a shell, which says nothing when another cause is known."""
+    return ident in ("D5", "D19") or pattern == _SHELL_FAILED
+
+
 def find(lines: Iterable[str], *, host: str | None = None, port: int = 873) -> list[Hint]:
-    """The hints for lines of standard error, in the order of the catalogue."""
+    """The hints for lines of standard error, in the order of the catalogue. *host* and *port* are those of the run."""
     known = [line for line in lines if len(line) <= _LINE]
     typing_error = _typing_error(known)
     if typing_error is not None:
@@ -327,16 +350,15 @@ def find(lines: Iterable[str], *, host: str | None = None, port: int = 873) -> l
         return [typing_error]
     found: list[Hint] = []
     seen: set[str] = set()
-    for ident, pattern, cause, check, fix in _CATALOGUE:
-        if ident in seen or len(found) == MOST or (ident == "D5" and found):
-            # A broken stream is only a consequence when another cause is known.
+    for ident, pattern, cause, check, fix in sorted(_CATALOGUE, key=lambda row: is_consequence(row[0], row[1])):
+        if ident in seen or len(found) == MOST or (found and is_consequence(ident, pattern)):
             continue
         for line in known:
             match = re.search(pattern, line)
             if match is None:
                 continue
             groups = [group or "" for group in match.groups()]
-            named = next((group for group in groups if group), None) if ident == "D25" else None
+            named = next((group for group in groups if group), None) if ident == "D32" else None
             values = {"host": host or named or "the other host", "port": port}
             text = [part.format(*groups, **values) for part in (cause, check, fix)]
             found.append(Hint(id=ident, cause=text[0], check=text[1], fix=text[2]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 
 from tain.escape import restore
@@ -63,7 +65,9 @@ _ACTIONS: tuple[tuple[str, str, str], ...] = (
     (r"failed to connect to .*", "connecting", "client"),
     (r"getaddrinfo: .*", "connecting", "client"),
     (r".*Could not resolve hostname .*|.*Host key verification failed.*|ssh: connect to .*", "connecting", "client"),
-    (r".*Permission denied \((?:publickey|password|keyboard|gssapi).*", "connecting", "client"),
+    (r"kex_exchange_identification: .*|Connection (?:closed|reset) by \S+ port \d+.*", "connecting", "client"),
+    (r".*Permission denied \((?:publickey|password|keyboard|gssapi|hostbased).*", "logging in", "client"),
+    (r".*Too many authentication failures.*", "logging in", "client"),
     (r"@ERROR: auth failed on module .*", "logging in", "daemon"),
     (r"@ERROR: .*", "opening the module", "daemon"),
     (r"The server is configured to refuse .*|ERROR: module is (?:read|write) only", "refused", "daemon"),
@@ -92,13 +96,22 @@ _HERE = {
     "pull": frozenset(("receiver", "Receiver", "generator", "client")),
 }
 _LONGEST = 10_000
+#: What failed when a run cannot go on, whoever reports it.
+_FATAL = frozenset(
+    ("connecting", "logging in", "opening the module", "opening the destination", "starting", "connection lost",
+     "timeout", "protocol")
+)  # fmt: skip
+#: What ssh reports of a connection.
+_NETWORK = (
+    errno.ECONNREFUSED, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNRESET, errno.EACCES,
+)  # fmt: skip
 
 
-def parse(text: str, *, direction: str = "local") -> Problem | None:
+def parse(text: str, *, direction: str = "local", fatal: bool = False) -> Problem | None:
     """The failure that a line of standard error reports, or None for a line that reports none.
 
     *text* has no end of line; bytes that are no text are surrogates (``surrogateescape``). *direction* is ``push``,
-    ``pull`` or ``local``: it says on which side a role works.
+    ``pull`` or ``local``: it says on which side a role works. *fatal*: the line is the reason of the end of the run.
     """
     if len(text) > _LONGEST or _NOT_ERRORS.fullmatch(text):
         return None
@@ -119,10 +132,38 @@ def parse(text: str, *, direction: str = "local") -> Problem | None:
             return None
         meaning = None, "other", "client"
     path, action, usual = meaning
+    if number is None and action == "connecting":
+        number = _number_of(message)
     role = role or usual
+    return Problem(
+        path=path,
+        errno=number,
+        action=action,
+        role=role,
+        side=_side(role, direction),
+        text=text,
+        fatal=fatal or action in _FATAL,
+    )
+
+
+def speaker(text: str, *, direction: str = "local") -> tuple[str, str] | tuple[None, None]:
+    """The role that a line names as its own, and the side on which that works; *text* and *direction* as in `parse`."""
+    if len(text) > _LONGEST:
+        return None, None
+    found = _HEAD.match(text), _TAIL.fullmatch(text)
+    role = next((name for name in (found[0] and found[0][1], found[1] and found[1][2]) if name), None)
+    return (None, None) if role is None else (role, _side(role, direction))
+
+
+def _side(role: str, direction: str) -> str:
     here = _HERE.get(direction)
-    side = "peer" if role in ("daemon", "server") or (here is not None and role not in here) else "here"
-    return Problem(path=path, errno=number, action=action, role=role, side=side, text=text)
+    return "peer" if role in ("daemon", "server") or (here is not None and role not in here) else "here"
+
+
+def _number_of(message: str) -> int | None:
+    """The error number of a line of ssh, which ends with the system's text for it and no number."""
+    text = message.rpartition(": ")[2]
+    return next((number for number in _NETWORK if os.strerror(number) == text), None)
 
 
 def _meaning(message: str) -> tuple[bytes | None, str, str] | None:

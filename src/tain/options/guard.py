@@ -19,15 +19,15 @@ class DeletePlan(Record):
     deletions: int
     """Entries that would be deleted, those in deleted directories included."""
     bytes: int
-    """Size of the regular files among them."""
+    """Size of the regular files among them. 0 if the other end deletes, which does not report it."""
     entries: int
     """Entries of the destination, those that would be deleted included."""
     source_entries: int
     """Entries of the source, the directory itself included."""
     source_bytes: int
-    """Size of the regular files of the source."""
+    """Size of the regular files of the source. If the other end deletes, the symbolic links count too."""
     errors: int
-    """Failures of the transfer so far that make its code 23."""
+    """Failures of the transfer so far that make its code 23. If the other end deletes, 1 stands for any number."""
 
 
 class Guard(Record):
@@ -35,8 +35,9 @@ class Guard(Record):
 
     `root`, `same`, `marker` and, for a source on this machine, `empty_source` are judged before the transfer begins,
     and nothing is changed. `percent`, `max` and the list of a remote source are judged when all deletions are known,
-    before the first one: what was copied stays. That makes ``delete=True`` delete at the end. It does not work for a
-    push, whose deletions only the other end knows, nor for a run that writes a batch or converts names.
+    before the first one: what was copied stays. That makes ``delete=True`` delete at the end. For a push, whose
+    deletions the other end makes, `max`, `judge` and a `percent` that was chosen cost a dry run before the run, and
+    nothing is changed after a refusal; the default guard leaves `percent` out there.
     """
 
     root: bool = True

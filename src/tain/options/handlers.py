@@ -35,6 +35,10 @@ class Finished(Exception):
         self.stream = stream
 
 
+#: More than any run lasts.
+_MOST_SECONDS = 1e6
+
+
 def usage_error(text: str) -> UsageError:
     """The error for a wrong value or combination of options."""
     return UsageError(f"rsync: {text}")
@@ -276,6 +280,15 @@ class Pass:
         from tain.options.stoptime import stop_at
 
         self.options.stop_at = stop_at(value, self.now())
+
+    def on_json_seconds(self, value: bytes) -> None:
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds < _MOST_SECONDS:
+            raise usage_error(f"--json-seconds={printable(value)}: a number of seconds above 0 is expected")
+        self.options.json_seconds = seconds
 
     def on_write_batch(self, value: bytes) -> None:
         self.options.write_batch, self.options.only_write_batch = value, False

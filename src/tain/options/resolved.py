@@ -169,6 +169,16 @@ class ResolvedOptions(PlanOptions):
     guard_rules: bytes | None = None
     #: Rules that are left out.
     allow: bytes | None = None
+    #: Events as lines of JSON take the place of standard output.
+    json: bool = False
+    #: Where else these lines go; ``fd:N`` is an open descriptor.
+    json_file: bytes | None = None
+    #: The types of events, with commas between them; None = the usual ones.
+    json_events: bytes | None = None
+    #: Seconds between two events about progress; None = one.
+    json_seconds: float | None = None
+    #: The run waits until it is known that the destination has room (``--preflight``).
+    preflight: bool = False
     #: The block at the end; a bar implies it.
     summary: bool = False
 

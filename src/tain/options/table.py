@@ -300,6 +300,12 @@ _ROWS: tuple[_Fields, ...] = (
     (("guard",), "", "", "set", "guard", True, "", "", "refuse deletions that look like a mistake (tain only)"),
     (("guard-rules",), "", "s", "text", "guard_rules", None, "", "LIST", "choose the rules of --guard (tain only)"),
     (("allow",), "", "s", "text", "allow", None, "", "LIST", "leave these rules of --guard out (tain only)"),
+    (("json",), "", "", "set", "json", True, "", "", "write lines of JSON to stdout in place of text (tain only)"),
+    (("json-file",), "", "s", "text", "json_file", None, "", "FILE", "write lines of JSON to FILE or fd:N (tain only)"),
+    (("json-events",), "", "s", "text", "json_events", None, "", "LIST", "choose the events in JSON (tain only)"),
+    (("json-seconds",), "", "s", "call", "json_seconds", None, "", "SECONDS",
+     "seconds between lines about progress (tain only)"),
+    (("preflight",), "", "", "set", "preflight", True, "", "", "begin only if there is room for all of it (tain only)"),
     (("tls",), "", "", "set", "tls", True, "", "", "talk TLS to the daemon (tain only)"),
     (("tls-pin",), "", "s", "text", "tls_pin", None, "", "sha256:HEX", "accept only this TLS certificate (tain only)"),
     (("version",), "V", "", "call", "version", None, "", "", "print the version + other info and exit"),
@@ -362,9 +368,23 @@ IMMUNE = frozenset(
 )
 
 #: Names for a person at this end, which rsync does not have: a server does not know them.
-CLIENT_ONLY = frozenset({"bar", "no-bar", "summary", "explain", "guard", "guard-rules", "allow"})
+CLIENT_ONLY = frozenset(
+    {
+        "bar",
+        "no-bar",
+        "summary",
+        "explain",
+        "guard",
+        "guard-rules",
+        "allow",
+        "json",
+        "json-file",
+        "json-events",
+        "json-seconds",
+    }
+)
 #: Names that rsync does not have; a daemon accepts none of them from a client.
-OURS = CLIENT_ONLY | {"hints", "no-hints", "tls", "tls-pin", "check-config"}
+OURS = CLIENT_ONLY | {"preflight", "hints", "no-hints", "tls", "tls-pin", "check-config"}
 
 
 def spellings(rows: tuple[Row, ...]) -> dict[str, Row]:

@@ -267,14 +267,18 @@ class Bar:
         self._fd = fd
         self._file = open(fd, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the block
         self._console = Console(file=self._file, force_terminal=True, highlight=False)
-        self._live = Live(console=self._console, auto_refresh=False, transient=True,
-                          redirect_stdout=False, redirect_stderr=False)  # fmt: skip
+        self._live = self._new_live()
         self._glyphs = ASCII if ascii_only else UNICODE
         self._host, self._timeout, self._binary = host, timeout, binary
         self._encoding = encoding
         self._period = 1.0 / (_SLOW_RATE if _is_slow(fd) else _RATE)
         self._next = 0.0
         self._step = 0
+
+    def _new_live(self) -> Live:
+        """A block that is not drawn yet."""
+        return Live(console=self._console, auto_refresh=False, transient=True,
+                    redirect_stdout=False, redirect_stderr=False)  # fmt: skip
 
     def due(self, now: float) -> bool:
         """Whether a frame is to be drawn at *now*."""
@@ -307,6 +311,8 @@ class Bar:
         """Remove the block from the screen; the cursor is where the block began."""
         if self._live.is_started:
             self._live.stop()
+            # One that is started again takes the lines above for its last frame, and erases them.
+            self._live = self._new_live()
             self._file.flush()
 
     def _in_foreground(self) -> bool:

@@ -33,6 +33,11 @@ _WHOLE = frozenset((0, 23, 24, 25))
 _STOPPED = frozenset((19, 20, 30, 35))
 #: Causes that are listed, and names of each.
 _CAUSES, _NAMES = 8, 2
+#: Letters at the end of a temporary name.
+_RANDOM = 6
+#: Actions of messages that are no actions.
+_LOST = "connection lost"
+_EVENTS = frozenset(("vanished", "refused", "timeout", _LOST))
 _INDENT = " " * 6
 #: Below this factor, what travelled is not worth a word.
 _SAVED_LEAST = 1.05
@@ -52,8 +57,22 @@ class Causes:
         self.total += 1
         self._counts[key] = self._counts.get(key, 0) + 1
         names = self._groups.setdefault(key, [])
-        if problem.path is not None and len(names) < _NAMES and problem.path not in names:
-            names.append(problem.path)
+        name = problem.path
+        if name is not None and len(names) < _NAMES and (name := _final(name)) not in names:
+            names.append(name)
+
+    def add_all(self, others: Causes) -> None:
+        """Count what *others* has counted."""
+        self.total += others.total
+        for key, number in others._counts.items():
+            self._counts[key] = self._counts.get(key, 0) + number
+            names = self._groups.setdefault(key, [])
+            names += [name for name in others._groups[key] if name not in names]
+            del names[_NAMES:]
+
+    def has(self, action: str) -> bool:
+        """Whether a failure has this action."""
+        return any(other == action for _, other, _ in self._counts)
 
     def first(self) -> tuple[int, bytes | None] | None:
         """The error number and the first name of the largest group."""
@@ -72,8 +91,11 @@ class Causes:
         rows = []
         groups = list(self._sorted())
         for (errno, action, side), number, names in groups[:_CAUSES]:
-            cause = f"{_error_name(errno)} ({errno})" if errno else "other errors"
-            place = f"{action}, {(host or 'the other end') if side == 'peer' else 'here'}"
+            where = (host or "the other end") if side == "peer" else "here"
+            # Some messages without the system's error have a word for what happened.
+            other = action if action in _EVENTS else f"failed while {action}"
+            cause = f"{_error_name(errno)} ({errno})" if errno else other
+            place = f"{action}, {where}" if errno else where
             rows.append((cause, count(number), place, "  ".join(shown_name(name, encoding) for name in names)))
         widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else [0, 0, 0]
         lines = [
@@ -82,6 +104,14 @@ class Causes:
         ]
         more = len(groups) - _CAUSES
         return [*lines, f"{_INDENT}and {counted(more, 'more cause', 'more causes')}"] if more > 0 else lines
+
+
+def _final(name: bytes) -> bytes:
+    """The name of the file that was to be, for the name of a temporary file."""
+    place, slash, last = name.rpartition(b"/")
+    body, dot, random = last[1:].rpartition(b".")
+    is_temporary = last.startswith(b".") and body and len(random) == _RANDOM and random.isalnum()
+    return place + slash + body if dot and is_temporary else name
 
 
 def _error_name(errno: int) -> str:
@@ -99,6 +129,7 @@ def end_block(
     host: str = "",
     dry_run: bool = False,
     finished: int = 0,
+    push: bool = False,
     deletions_left_out: bool = False,
     encoding: str = "utf-8",
     binary: bool = False,
@@ -106,10 +137,11 @@ def end_block(
     """The lines of the block, each with its end.
 
     *summary* is None for a run that ended before its transfer; *code* is the exit code. *host* is the name of the peer,
-    empty for a local copy. *finished*: files whose data is complete; a run that failed names them.
+    empty for a local copy. *finished*: files whose data is complete; a run that failed names them. *push*: they were
+    sent, and nobody knows how many the peer has.
     *deletions_left_out*: nothing was deleted, because the source could not be read completely.
     """
-    block = _Block(summary, code, seconds, causes, host, finished, encoding, binary)
+    block = _Block(summary, code, seconds, causes, host, finished, encoding, binary, push=push)
     return "".join(line + "\n" for line in block.lines(dry_run=dry_run, deletions_left_out=deletions_left_out))
 
 
@@ -124,7 +156,10 @@ class _Block:
         finished: int,
         encoding: str,
         binary: bool,
+        *,
+        push: bool,
     ) -> None:
+        self.push = push
         self.summary, self.code, self.seconds, self.causes = summary, code, seconds, causes
         self.host, self.finished, self.encoding, self.binary = host, finished, encoding, binary
 
@@ -156,19 +191,18 @@ class _Block:
     def _done(self, summary: Summary) -> list[str]:
         """What the run did, in one or two lines."""
         new, deleted = sum(summary.created.values()), sum(summary.deleted.values())
-        updated = max(summary.transferred - summary.created.get("reg", 0), 0)
-        entries = sum(summary.files.values())
-        if not (new or deleted or summary.transferred or self.code):
-            entries_text = counted(entries, "entry", "entries")
+        if not (new or summary.updated or summary.attributes or deleted or self.code):
+            entries_text = counted(sum(summary.files.values()), "entry", "entries")
             total = self._size(summary.total_size)
-            return [f"nothing to copy: {entries_text}, {total}, all as they should be ({duration(self.seconds)})"]
+            return [f"nothing to do: {entries_text}, {total}, all as they should be ({duration(self.seconds)})"]
         files = counted(summary.transferred, "file", "files")
         first = f"{files}, {self._size(summary.transferred_size)} in {duration(self.seconds)}{self._travelled(summary)}"
         numbers = (
             (new, "new"),
-            (updated, "updated"),
+            (summary.updated, "updated"),
+            (summary.attributes, "attributes only"),
             (deleted, "deleted"),
-            (max(entries - new - updated, 0), "in place before"),
+            (summary.unchanged, "unchanged"),
         )
         second = "  ".join(f"{count(number)} {word}" for number, word in numbers if number)
         return [first, second] if second else [first]
@@ -188,7 +222,7 @@ class _Block:
         if cause is not None and self.code not in _STOPPED:
             errno, name = cause
             return _error_name(errno) + (f" on {shown_name(name, self.encoding)}" if name is not None else "")
-        if self.code == 12:
+        if self.code == 12 or (self.code not in _STOPPED and self.causes.has(_LOST)):
             return f"{self.host or 'the other end'} ended the connection"
         return exit_text(self.code)
 
@@ -196,4 +230,6 @@ class _Block:
         """What a run that failed has copied all the same."""
         if not self.finished:
             return ""
+        if self.push:
+            return f"; {counted(self.finished, 'file was', 'files were')} sent"
         return f"; {counted(self.finished, 'file is', 'files are')} safely there"

@@ -156,14 +156,14 @@ class Explanation:
         sources: Sequence[bytes],
         destination: bytes,
         command: str,
-        notes: Sequence[str] = (),
+        notes: Sequence[tuple[str, str]] = (),
         room: str = "",
-        largest: bool = False,
+        verbose: bool = False,
         encoding: str = "utf-8",
         binary: bool = False,
     ) -> str:
-        """The plan. *command* is the one that does it; *room* says what space it needs; *largest* adds the largest new
-        files; *notes* are sentences about what may surprise."""
+        """The plan. *command* is the one that does it; *room* says what space it needs; *notes* are ids and
+        sentences about what may surprise; *verbose* shows the ids, and adds the largest new files."""
         shown = [shown_name(source, encoding) for source in sources]
         what = f"the contents of {shown[0]}" if len(shown) == 1 and shown[0].endswith("/") else ", ".join(shown)
         lines = [f"plan      make {shown_name(destination, encoding)} like {what}   (nothing is changed by this)", ""]
@@ -175,20 +175,18 @@ class Explanation:
             row = {"new": self.new, "update": self.update, "delete": self.delete}.get(name)
             if not number and not (row is not None and row.directories):
                 continue
-            # Nobody knows the size of what a peer would delete.
-            bytes_text = size(total, binary=binary) if name != "delete" or total else ""
-            line = f"{name:<10}{counted(number, 'file', 'files'):>{width}}  {bytes_text:>8}"
-            details = "" if row is None else self._details(row, name, encoding)
-            lines.append(f"{line}   {details}".rstrip())
+            about = "" if row is None else details(row, name, encoding)
+            files = f"{counted(number, 'file', 'files'):>{width}}"
+            lines.append(row_line(name, files, total, about, binary=binary))
         if len(lines) == 2:
             lines.append("nothing to do: there is no entry")
-        if largest:
+        if verbose:
             for length, name_of in self._largest:
                 lines.append(f"{_INDENT}{size(length, binary=binary):>8}  {shown_name(name_of, encoding)}")
         lines.append("")
         if room:
             lines.append(f"space     {room}")
-        lines += [f"note      {note}" for note in notes]
+        lines += [f"{'note ' + name if verbose else 'note':<10}{sentence}" for name, sentence in notes]
         lines.append(f"do it     {command}")
         return "\n".join(lines) + "\n"
 
@@ -198,18 +196,37 @@ class Explanation:
         files = max(total - self.new.files - self.update.files, 0)
         return files, max(summary.total_size - self.new.bytes - self.update.bytes, 0)
 
-    def _details(self, row: Row, name: str, encoding: str) -> str:
-        groups, more = row.groups()
-        parts = []
-        for place, group in groups:
-            text = f"{shown_name(place, encoding) or './'} {count(group.count)}"
-            if name == "update" and group.reasons:
-                text += ": " + ", ".join(word for word in _REASONS.values() if word in group.reasons)
-            if name == "delete" and place in row.whole:
-                text += ", all of it"
-            parts.append(text)
-        if more:
-            parts.append("+ " + counted(more, "more directory", "more directories"))
-        if row.directories and name != "update":
-            parts.append(counted(row.directories, "directory", "directories"))
-        return "   ".join(parts)
+
+def deletions_row(names: Iterable[bytes], total: int, *, encoding: str = "utf-8", binary: bool = False) -> str:
+    """The row of the deletions of *names*, those of directories with a slash; *total* bytes, 0: not known."""
+    row = Row(fold=True)
+    for name in names:
+        row.add(name, 0, directory=name.endswith(b"/"))
+    row.bytes = total
+    files = counted(row.files, "file", "files")
+    return row_line("delete", files, total, details(row, "delete", encoding), binary=binary)
+
+
+def row_line(name: str, files: str, total: int, about: str, *, binary: bool) -> str:
+    """One row of the plan."""
+    # Nobody knows the size of what a peer would delete.
+    bytes_text = size(total, binary=binary) if name != "delete" or total else ""
+    return f"{name:<10}{files}  {bytes_text:>8}   {about}".rstrip()
+
+
+def details(row: Row, name: str, encoding: str) -> str:
+    """The directories of the row *name*."""
+    groups, more = row.groups()
+    parts = []
+    for place, group in groups:
+        text = f"{shown_name(place, encoding) or './'} {count(group.count)}"
+        if name == "update" and group.reasons:
+            text += ": " + ", ".join(word for word in _REASONS.values() if word in group.reasons)
+        if name == "delete" and place in row.whole:
+            text += ", all of it"
+        parts.append(text)
+    if more:
+        parts.append("+ " + counted(more, "more directory", "more directories"))
+    if row.directories and name != "update":
+        parts.append(counted(row.directories, "directory", "directories"))
+    return "   ".join(parts)

@@ -7,8 +7,18 @@ moment. Nothing is drawn here: `report.bar` draws on a terminal, `report.plain` 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple, Protocol
 
+from tain.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    # The module `typing` costs a run with events more than all of this.
+    Protocol = object
+
+#: Entries that a sender lists ahead where a total is wanted: some 60 bytes each, so up to 30 MB.
+LOOK_AHEAD = 500_000
 #: The rate is that of this many seconds; a sample counts half after `_HALF_LIFE` seconds.
 _WINDOW = 15.0
 _HALF_LIFE = 5.0
@@ -63,7 +73,7 @@ class Figures(Protocol):
     def phase(self) -> str: ...
 
 
-class Current(NamedTuple):
+class Current(Record):
     """The file that gets a line of its own."""
 
     name: bytes
@@ -73,7 +83,7 @@ class Current(NamedTuple):
     left: float | None
 
 
-class Shown(NamedTuple):
+class Shown(Record):
     """The values of one moment."""
 
     #: ``scan``, ``check``, ``copy``, ``tidy`` (late deletions), ``wait`` (silent peer) or ``end``.
@@ -203,4 +213,9 @@ class Meter:
             return None
         if size < _LARGE and now - self._name_since <= _LONG:
             return None
-        return Current(name, size, min(offset / size, _ALMOST), (size - offset) / rate if rate else None)
+        return Current(
+            name=name,
+            size=size,
+            fraction=min(offset / size, _ALMOST),
+            left=(size - offset) / rate if rate else None,
+        )

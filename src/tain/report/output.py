@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 #: Codes of complete runs, whose figures are printed.
 WHOLE_RUN = frozenset((0, 23, 24, 25))
 STDOUT, STDERR = 1, 2
+#: Standard output, as it gets events in place of lines.
+_EVENTS = 3
 #: Seconds between two calls of `Output.tick`.
 TICK = 0.25
 #: Block-buffered output is written in pieces of this many bytes.
@@ -56,7 +58,12 @@ class Output:
         eight_bit: bool = False,
     ) -> None:
         """*out_fd* and *err_fd* are descriptors, -1 for none; the other arguments are those of `configure`."""
-        self._fds = {STDOUT: out_fd, STDERR: err_fd}
+        self._fds = {STDOUT: out_fd, STDERR: err_fd, _EVENTS: out_fd}
+        #: Events take the place of the lines for standard output.
+        self._replaced = False
+        #: The present lines repeat what events say.
+        self.repeating = False
+        self._shell: list[bytes] = []
         self.log = log
         #: The character set, which says what high bytes are text. As in rsync, it is ``ascii`` until the run looks at
         #: the locale, and always on a server.
@@ -67,6 +74,7 @@ class Output:
         self.errors_seen: bytearray | None = None
         #: Receives the number of a stream and the whole lines that are written to it.
         self.on_lines: Callable[[int, bytes], None] | None = None
+        self._shell_held: list[bytes] | None = None
         self._held = bytearray()
         self.configure(quiet=quiet, all_to_stderr=all_to_stderr, outbuf=outbuf, eight_bit=eight_bit)
 
@@ -105,7 +113,53 @@ class Output:
     def shell(self, data: bytes) -> None:
         """What a remote shell has written to its standard error: passed on unchanged. Any thread may call this."""
         self._keep(data)
-        self._write(STDERR, data)
+        if self.on_lines is not None:
+            self._shell.append(data)
+        held = self._shell_held
+        if held is None:
+            self._write(STDERR, data)
+        else:
+            held.append(data)
+
+    def take_shell(self) -> None:
+        """Give what a remote shell has written to `on_lines`, in the thread that runs the transfer."""
+        while self._shell and self.on_lines is not None:
+            self.on_lines(STDERR, self._shell.pop(0))
+
+    def figures(self, text: bytes) -> None:
+        """Lines for standard output that repeat what events say."""
+        self.repeating = True
+        self.info(text)
+        self.repeating = False
+
+    def replace_stdout(self) -> None:
+        """Standard output gets the lines of `write_events` in place of all others. Lines that ``--stderr=all`` sends to
+        standard error go on there."""
+        self._replaced = True
+
+    def write_events(self, lines: bytes) -> None:
+        """Write events to standard output."""
+        self._write(_EVENTS, lines)
+
+    def hold_shell(self) -> None:
+        """Keep what a remote shell writes until `write_shell`: a block on the screen must not be disturbed."""
+        self._shell_held = []
+
+    @property
+    def holds_shell(self) -> bool:
+        """Whether there is something for `write_shell`."""
+        return bool(self._shell_held)
+
+    def write_shell(self) -> None:
+        """Write what is kept."""
+        while self._shell_held:
+            self._write(STDERR, self._shell_held.pop(0))
+
+    def release_shell(self) -> None:
+        """Write what is kept, and whatever comes from now on at once."""
+        held, self._shell_held = self._shell_held, None
+        for data in held or ():
+            self._write(STDERR, data)
 
     def _keep(self, data: bytes) -> None:
         """Keep the beginning and the end of standard error."""
@@ -121,6 +175,7 @@ class Output:
 
         *on_events* receives the structured events, consecutive ones in one call, in their place between the texts.
         """
+        self.take_shell()
         kind = ""
         parts: list[bytes] = []
         lines: list[bytes] = []
@@ -128,7 +183,9 @@ class Output:
 
         def emit() -> None:
             if parts:
-                self._put(STDOUT if kind == "stdout" else STDERR, b"".join(parts))
+                self.repeating = kind == "entry"
+                self._put(STDERR if kind == "stderr" else STDOUT, b"".join(parts))
+                self.repeating = False
                 parts.clear()
             if others and on_events is not None:
                 on_events(others.copy())
@@ -141,7 +198,7 @@ class Output:
             if event[0] != kind:
                 emit()
                 kind = event[0]
-            if event[0] == "stdout" or event[0] == "stderr":
+            if event[0] == "stdout" or event[0] == "entry" or event[0] == "stderr":
                 parts.append(event[1])
             else:
                 others.append(event)
@@ -151,22 +208,25 @@ class Output:
 
     def flush(self) -> None:
         """Write the buffered output."""
+        self.take_shell()
         if self._held:
             data = bytes(self._held)
             self._held.clear()
             self._write(STDOUT, data)
 
     def _put(self, stream: int, data: bytes) -> None:
+        if stream == STDERR:
+            self.flush()
+            self._keep(data)
         if self.on_lines is not None:
             self.on_lines(stream, data)
+        if stream == STDOUT and self._replaced and not self.all_to_stderr:
+            return
         if stream == STDOUT and self._block:
             self._held += data
             if len(self._held) >= _BLOCK:
                 self.flush()
             return
-        if stream == STDERR:
-            self.flush()
-            self._keep(data)
         self._write(stream, data)
 
     def _write(self, stream: int, data: bytes) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from tain.report.output import TICK
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,13 +54,24 @@ def watch(
     """
     screen: Screen | None = None
     start = clock()
+    due = start + TICK
+
+    def erase() -> None:
+        if screen is not None:
+            screen.erase()
+
     try:
         while (batch := transfer.next_batch(_TICK)) is not None:
             if batch:
-                if screen is not None:
-                    screen.erase()
+                erase()
                 out.events(batch, on_events)
+            if out.holds_shell:
+                erase()
+                out.write_shell()
             now = clock()
+            if out.tick is not None and now >= due:
+                due = now + TICK
+                out.tick()
             if screen is None:
                 if now - start < first:
                     continue
@@ -72,6 +85,5 @@ def watch(
             pass
         raise
     finally:
-        if screen is not None:
-            screen.erase()
+        erase()
     return transfer.summary

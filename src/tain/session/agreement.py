@@ -98,6 +98,9 @@ def inc_recurse_allowed(options: ResolvedOptions, *, am_receiver: bool) -> bool:
         return False
     if not am_receiver:
         return True
+    if options.preflight:
+        # All decisions come before the first change, and so does the whole list.
+        return False
     return options.delete not in ("before", "after") and not options.delay_updates and not options.prune_empty_dirs
 
 

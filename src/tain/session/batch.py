@@ -238,7 +238,8 @@ def _plain(rules: Sequence[bytes]) -> list[bytes]:
             if plain and plain[-1] == text:
                 continue
         elif rule[:1] == b"\0":
-            text = rule[2:]
+            # Behind a NUL is where the rule stands.
+            text = rule[2:].partition(b"\0")[0]
         plain.append(text)
     return plain
 

@@ -22,11 +22,14 @@ if TYPE_CHECKING:
         def figures(self) -> Figures: ...
         def answer(self, go_on: bool) -> None: ...
         def cancel(self, code: int = 20) -> None: ...
+        def set_bwlimit(self, bytes_per_second: int) -> None: ...
 
     class Transport(Protocol):
         """A connection to a server that is no remote shell of ours."""
 
-        def start(self, command: Sequence[bytes], environ: Mapping[bytes, bytes], env: Environment) -> Child: ...
+        def start(
+            self, command: Sequence[bytes], environ: Mapping[bytes, bytes], on_stderr: Callable[[bytes], None] | None
+        ) -> Child: ...
 
 
 class Environment:
@@ -37,7 +40,7 @@ class Environment:
 
     __slots__ = (
         "argv", "cwd", "environ", "own_process", "password", "pid", "program", "shell_stderr", "stderr", "stdin",
-        "stdout", "transfer", "transport",
+        "stdout", "transfer", "transport", "umask",
     )  # fmt: skip
 
     def __init__(
@@ -49,6 +52,7 @@ class Environment:
         stdin: int = 0,
         stdout: int = 1,
         stderr: int = 2,
+        umask: int | None = None,
     ) -> None:
         #: The whole command line as typed, program name first (the batch script repeats it).
         self.argv: list[bytes] = list(argv) if argv is not None else [os.fsencode(word) for word in sys.argv]
@@ -60,6 +64,8 @@ class Environment:
         self.stdout = stdout
         self.stderr = stderr
         self.pid: int = os.getpid()
+        #: The umask for new files; None: that of the process, when the plan is made.
+        self.umask = umask
         #: The process runs only this session, which may therefore change its user.
         self.own_process = False
         #: The running transfer, for signal handlers to cancel.
@@ -98,22 +104,40 @@ def _locale_name(environ: Mapping[bytes, bytes], category: bytes) -> bytes:
     return environ.get(b"LC_ALL") or environ.get(category) or environ.get(b"LANG") or b"C"
 
 
+def _ask_locale(name: bytes, category: int, item: int) -> bytes | None:
+    """A text of the locale *name*, or None if it is not installed.
+
+    `locale.setlocale` would change the locale of the whole process for a moment, in which other sessions run.
+    """
+    import ctypes
+
+    library = ctypes.CDLL(None)
+    try:
+        make, ask, free = library.newlocale, library.nl_langinfo_l, library.freelocale
+    except AttributeError:
+        return None
+    make.restype, make.argtypes = ctypes.c_void_p, [ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p]
+    ask.restype, ask.argtypes = ctypes.c_char_p, [ctypes.c_int, ctypes.c_void_p]
+    free.restype, free.argtypes = None, [ctypes.c_void_p]
+    # The mask of a category has the bit of its number.
+    handle = make(1 << category, name, None)
+    if not handle:
+        return None
+    try:
+        text: bytes | None = ask(item, handle)
+        return text
+    finally:
+        free(handle)
+
+
 def thousands(environ: Mapping[bytes, bytes]) -> int:
     """The digit separator: ``.`` where the locale's decimal point is a comma, else ``,`` (spec: output 5.3)."""
     name = _locale_name(environ, b"LC_NUMERIC")
     if name in (b"C", b"POSIX") or name.startswith((b"C.", b"en_")):
         return ord(",")
-    import locale
+    import _locale
 
-    before = locale.setlocale(locale.LC_NUMERIC)
-    try:
-        locale.setlocale(locale.LC_NUMERIC, os.fsdecode(name))
-        point = locale.localeconv()["decimal_point"]
-    except locale.Error:
-        point = "."
-    finally:
-        locale.setlocale(locale.LC_NUMERIC, before)
-    return ord(".") if point == "," else ord(",")
+    return ord(".") if _ask_locale(name, _locale.LC_NUMERIC, _locale.RADIXCHAR) == b"," else ord(",")
 
 
 def decimal_point(environ: Mapping[bytes, bytes]) -> bytes:
@@ -129,17 +153,13 @@ def charset(environ: Mapping[bytes, bytes]) -> str:
         return "utf-8"
     if name in (b"C", b"POSIX"):
         return "ascii"
-    import locale
+    import _locale
 
-    before = locale.setlocale(locale.LC_CTYPE)
-    try:
-        locale.setlocale(locale.LC_CTYPE, os.fsdecode(name))
-        found = locale.nl_langinfo(locale.CODESET).lower().replace("-", "")
-    except locale.Error:
+    text = _ask_locale(name, _locale.LC_CTYPE, _locale.CODESET)
+    if text is None:
         # The C library stays in the C locale when the requested one is not installed.
         return "ascii"
-    finally:
-        locale.setlocale(locale.LC_CTYPE, before)
+    found = text.decode("ascii", "replace").lower().replace("-", "")
     if found == "utf8":
         return "utf-8"
     return "ascii" if found.startswith("ansi_x3.4") or found == "usascii" else "other"

@@ -208,7 +208,7 @@ def _process_fields(options: ResolvedOptions, env: Environment) -> PlanFields:
         "fake_super": options.fake_super,
         "accounts": _account,
         "groups": sorted({os.getegid(), *os.getgroups()}),
-        "umask": umask(),
+        "umask": umask() if env.umask is None else env.umask,
         "pid": env.pid,
         "cwd": env.cwd,
     }

@@ -217,19 +217,17 @@ class _Server:
                 cvs_file=home + b"/.cvsignore" if home else None,
                 cvs_words=self.env.environ.get(b"CVSIGNORE"),
             )
-        fields = plan_fields(
-            options,
-            agreed,
-            twin=self.local,
-            env=self.env,
-            rules=rules,
-            extra=self.daemon.fields if self.daemon is not None else None,
-        )
+        extra = self.daemon.fields if self.daemon is not None else None
+        asked = options.preflight and not options.sender
+        if asked:
+            # Only another program of ours asks for this (``-M--preflight``), and a daemon refuses it.
+            extra = {**(extra or {}), "events": ("planned",)}
+        fields = plan_fields(options, agreed, twin=self.local, env=self.env, rules=rules, extra=extra)
         start = _core.send if options.sender else _core.receive
         transfer = start(link, _core.Plan(**fields))
         self.env.transfer = transfer
         try:
-            summary = output.pump(transfer, self.out)
+            summary = output.pump(transfer, self.out, self._decide(transfer) if asked else None)
         finally:
             self.env.transfer = None
         text = summary.error.encode("utf-8", "surrogateescape") + b"\n" if summary.error else b""
@@ -241,6 +239,19 @@ class _Server:
         self._log_figures(summary.code, summary.sent, summary.received, summary.total_size)
         report(closing)
         return summary.code
+
+    def _decide(self, transfer: _core.Run) -> Callable[[list[_core._Event]], None]:
+        """What lets the run begin if there is room for it."""
+        from tain.session import room
+
+        path = os.path.join(self.env.cwd, self.options.args[-1] if self.options.args else b".")
+
+        def decide(events: list[_core._Event]) -> None:
+            for event in events:
+                if event[0] == "planned":
+                    room.answer(transfer, event[1], path)
+
+        return decide
 
     def _log_figures(self, code: int, sent: int, received: int, total: int) -> None:
         """The last line of a log; of a failed run only the sender's side gives figures (spec: daemon 12.2)."""
@@ -437,7 +448,7 @@ def _expand_paths(options: ResolvedOptions) -> None:
 
 #: Options that no server receives, but that a twin has from its parent, of which it is a fork (spec: options 0, 5.7).
 _INHERITED = (
-    "confine_root", "drop_devices", "insecure_links", "super_user", "whole_file", "write_batch",
+    "confine_root", "drop_devices", "insecure_links", "preflight", "super_user", "whole_file", "write_batch",
 )  # fmt: skip
 
 

@@ -34,6 +34,8 @@ class Child:
         self.read_stderr: Callable[[float], None] | None = None
         #: A signal ended it.
         self.killed = False
+        #: `wait` gives a status that means something.
+        self.has_status = True
 
     def close(self) -> None:
         """Close our ends, once."""
@@ -127,6 +129,16 @@ def spawn(
         os.close(errors[1])
         child.read_stderr = forward(errors[0], on_stderr)
     return child
+
+
+def pass_on(data: bytes, fd: int) -> None:
+    """Write what a remote shell has said to *fd*, unchanged."""
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except OSError:
+        # Nobody reads it any more; the shell continues.
+        return
 
 
 def forward(fd: int, take: Callable[[bytes], None]) -> Callable[[float], None]:

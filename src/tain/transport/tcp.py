@@ -124,6 +124,18 @@ class Connector:
         return False
 
 
+def address_of(fd: int) -> tuple[str, int] | None:
+    """The numeric address and the port at the other end of a connection; None if it is no TCP connection."""
+    sock = socket.socket(fileno=fd)
+    try:
+        name = sock.getpeername()
+    except OSError:
+        return None
+    finally:
+        sock.detach()
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
+
+
 def parse_port(port: int) -> int:
     """The port in force: 0 means the default. Errors: `UsageError` for a negative number."""
     if port < 0:

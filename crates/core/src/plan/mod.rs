@@ -245,6 +245,8 @@ plan! {
         delay_updates: bool = false,
         temp_dir: Option<Vec<u8>> = None,
         write_devices: bool = false,
+        /// The caller watches the free space: the figures say what room is needed for what was asked for.
+        watch_room: bool = false,
     },
     /// What is removed, at either end (spec: transfer 12, 13).
     removal: Removal {
@@ -258,6 +260,8 @@ plan! {
         /// Takes the names of planned deletions, for a caller that judges them: each with a NUL, of directories with a
         /// slash before it.
         deletion_names_handle: Option<Handle> = None,
+        /// Judged deletions do not count what earlier runs left: temporary files of listed names, and partial-dirs.
+        exclude_leftovers: bool = false,
         remove_source_files: bool = false,
         /// `--remove-sent-files`: only what was transferred.
         remove_sent_files: bool = false,
@@ -290,6 +294,8 @@ plan! {
         charset: Charset = Charset::Utf8,
         /// Milliseconds from the start of the program to the start of this run, for the times in lines of JSON.
         elapsed_ms: u64 = 0,
+        /// Takes the names of the directories in which the run changes something, each with a NUL.
+        changes_handle: Option<Handle> = None,
         /// The structured events that the caller asked for.
         events: Subscription = Subscription::default(),
     },
@@ -349,7 +355,31 @@ impl Plan {
                 "plan: deletions that are judged cannot be made during the transfer".into(),
             ));
         }
+        if self.output.events.planned && (self.agreed.inc_recurse || self.agreed.read_batch) {
+            return Err(Error::Usage(
+                "plan: a run that waits for a decision needs its whole list, and a sender".into(),
+            ));
+        }
         Ok(())
+    }
+
+    /// The plan of an estimate: nothing is changed or printed, and every entry is an item.
+    #[must_use]
+    pub fn for_estimate(&self) -> Self {
+        let mut plan = plan_with!(
+            self.clone(),
+            select.dry_run = true,
+            removal.deletion_names_handle = None,
+            removal.remove_source_files = false,
+            removal.remove_sent_files = false,
+        );
+        plan.output = Output {
+            info: Info::default(),
+            quiet: true,
+            itemize_level: 2,
+            ..Output::default()
+        };
+        plan
     }
 
     /// Nothing is changed at the destination.

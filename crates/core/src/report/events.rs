@@ -27,6 +27,8 @@ struct Queue {
     finished: bool,
     /// The run is cancelled: roles no longer wait for the caller.
     cancelled: bool,
+    /// Nobody takes events.
+    silent: bool,
     /// The caller has the last batch, and may not have written it yet.
     away: bool,
 }
@@ -48,9 +50,23 @@ pub(super) struct Events {
 }
 
 impl Events {
+    /// Drops every event.
+    pub(super) fn silent() -> Self {
+        Self {
+            queue: Mutex::new(Queue {
+                silent: true,
+                ..Queue::default()
+            }),
+            ..Self::default()
+        }
+    }
+
     /// Add an event; waits while the caller has too much to take.
     pub(super) fn push(&self, event: Event) {
         let mut queue = lock(&self.queue);
+        if queue.silent {
+            return;
+        }
         while queue.bytes > MAX_WAITING && !queue.finished && !queue.cancelled {
             queue = self
                 .taken
@@ -59,9 +75,12 @@ impl Events {
                 .0;
         }
         let was_empty = queue.events.is_empty();
+        let before = queue.bytes;
         queue.bytes += match &event {
             Event::Stdout(b) | Event::Entry(b) | Event::Stderr(b) | Event::Log(b) | Event::Json(b) => b.len(),
-            Event::Item(_) | Event::Done(_) | Event::Deletions(_) => 64,
+            Event::Item(_) | Event::Done(_) | Event::Skipped(_) => 64,
+            // A role waits for the answer, so the batch is worth waking the caller for.
+            Event::Select(_) | Event::Deletions(_) | Event::Planned(_) => BATCH,
         };
         match (event, queue.events.last_mut()) {
             (Event::Stdout(new), Some(Event::Stdout(old)))
@@ -72,7 +91,8 @@ impl Events {
             }
             (event, _) => queue.events.push(event),
         }
-        let full = queue.bytes >= BATCH;
+        // Later events of a full batch wake nobody: the caller takes a full batch without a wait.
+        let full = before < BATCH && queue.bytes >= BATCH;
         drop(queue);
         if was_empty || full {
             self.arrived.notify_one();
@@ -175,9 +195,9 @@ impl Events {
         }
     }
 
-    /// Emit an item's line, or hold it.
+    /// Emit an item's line, or hold it. Lines of JSON do not wait: their stream has the order in which things happen.
     pub(super) fn push_item(&self, event: Event) {
-        if self.is_holding() {
+        if self.is_holding() && !matches!(event, Event::Json(_)) {
             lock(&self.held).0.push(event);
         } else {
             self.push(event);

@@ -65,10 +65,19 @@ pub struct Figures {
     /// The part of them that has been dealt with: sent or found at the other end. A finished file counts with its size.
     /// A dry run counts a file when it is asked for.
     pub done_bytes: u64,
+    /// Room that the destination needs for the rest of what was asked for, at least: without what finished files give back.
+    /// Files that replace others count whole unless the plan watches the room.
+    pub room_bytes: u64,
     /// Bytes on the wire in both directions, since the connection was made.
     pub wire_bytes: u64,
     /// Files whose data is complete.
     pub files: u64,
+    /// Entries that the destination did not have.
+    pub created: u64,
+    /// Entries that existed before and got other contents.
+    pub updated: u64,
+    /// Entries of which only attributes changed.
+    pub attributes: u64,
     /// Deletions at the destination.
     pub deleted: u64,
     /// Errors that make the exit code 23.
@@ -121,6 +130,8 @@ struct Decided {
     bytes: Counter,
     /// The part of these bytes that is not asked for.
     unneeded: Counter,
+    /// Bytes of files under way that old files give back.
+    reused: Counter,
 }
 
 /// Figures of the roles that move data. Workers add to the first two as well.
@@ -188,6 +199,11 @@ impl Live {
         self.decided.entries.add(entries);
     }
 
+    /// So many bytes of the files under way are room that their old files give back.
+    pub(crate) fn set_reused(&self, bytes: u64) {
+        self.decided.reused.set(bytes);
+    }
+
     /// The data of a file is handled now. `counted`: it belongs to the bytes asked for; a second request does not.
     pub(crate) fn begin_file(&self, name: &[u8], size: u64, counted: bool) {
         copy_into(&self.name, name);
@@ -248,8 +264,13 @@ impl Live {
     }
 
     /// Count the bytes of this connection.
-    pub(crate) fn set_link(&self, link: Control) {
+    pub(super) fn set_link(&self, link: Control) {
         *lock(&self.link) = Some(link);
+    }
+
+    /// The connection, if there is one.
+    pub(super) fn link(&self) -> Option<Control> {
+        lock(&self.link).clone()
     }
 
     /// A copy of all figures.
@@ -270,6 +291,7 @@ impl Live {
             // A file that is longer than listed, or a second member of a group of hard links, is not more than was
             // asked for.
             done_bytes: done.min(asked),
+            room_bytes: asked.saturating_sub(done).saturating_sub(self.decided.reused.get()),
             entries: self.entries(),
             listed_bytes: self.listed.bytes.get(),
             undecided_bytes: self.listed.bytes.get().saturating_sub(decided),
@@ -283,6 +305,7 @@ impl Live {
             offset: self.moved.offset.get(),
             directory: lock(&self.directory).clone(),
             phase,
+            ..Figures::default()
         }
     }
 }
@@ -302,7 +325,13 @@ impl Report {
 
     /// A copy of the live figures.
     pub fn figures(&self) -> Figures {
-        self.shared.live.snapshot(self.shared.outcome.xfer_errors())
+        let (created, updated, attributes) = self.stats(|s| (s.created.total(), s.updated, s.attributes));
+        Figures {
+            created,
+            updated,
+            attributes,
+            ..self.shared.live.snapshot(self.shared.outcome.xfer_errors())
+        }
     }
 }
 

@@ -96,19 +96,7 @@ impl Report {
             events.push(self.item_event(item));
         }
         if let Some(done) = done {
-            if plan.output.events.json_done {
-                events.push(self.json_done(item, done));
-            }
-            if plan.output.events.done {
-                events.push(Event::Done(crate::event::Done {
-                    name: item.name.to_vec(),
-                    size: item.length,
-                    literal: done.literal,
-                    matched: done.matched,
-                    time: done.time,
-                    verified: done.verified,
-                }));
-            }
+            self.done_events(item.name, item.length, done, &mut events);
         }
         match after {
             Some(ndx) if self.keeps_items() => {
@@ -207,8 +195,9 @@ impl Report {
     /// `size` is the length in the item's event; only a receiver knows it.
     pub fn deletion(&self, name: &[u8], mode: u32, size: u64) {
         self.shared.live.add_deleted();
+        self.note_change(name, mode & 0o170_000 == 0o040_000);
         if self.shared.plan.output.events.json_delete {
-            self.json_deleted(name, mode);
+            self.json_deleted(name, mode, size);
         }
         let plan = self.shared.plan.clone();
         let mut item = Item {

@@ -1,4 +1,4 @@
-//! Events about entries as lines of JSON: `item`, `done` and `delete`. The other types are rare, and the caller writes
+//! Events about entries as lines of JSON: `item`, `done`, `delete` and `skip`. The other types are rare, and the caller writes
 //! them.
 //!
 //! A line is UTF-8 without any character at which a reader could break it. Names are text; if the bytes of a
@@ -10,8 +10,10 @@ use bstr::ByteSlice;
 
 use super::item::{itemized, Item, Operation};
 use super::Report;
-use crate::event::Event;
+use crate::event::{Event, Skipped};
 use crate::plan::Plan;
+use crate::role::Role;
+use crate::rules::Match;
 use crate::wire::item::ItemFlags;
 
 /// What is known of a file whose data is complete. Sizes are in bytes.
@@ -23,8 +25,44 @@ pub struct Done {
     pub matched: u64,
     /// Time between the request and the end.
     pub time: Duration,
-    /// The sum of the whole file was compared by this side.
+    /// The receiver has compared the sum of the whole file.
     pub verified: bool,
+}
+
+/// Why an entry is skipped. The words are those of the lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Skip {
+    /// The destination has it already.
+    UpToDate,
+    /// The destination has a newer file (`--update`).
+    Newer,
+    /// `--ignore-existing`, and something is at the name.
+    Exists,
+    /// `--existing`, and nothing is at the name.
+    Missing,
+    /// `--max-size`, `--min-size`.
+    Size,
+    /// A link that points out of the tree (`--safe-links`).
+    UnsafeLink,
+    /// Its type is not to be copied.
+    NonRegular,
+    /// A directory that would be deleted is not empty.
+    NotEmpty,
+}
+
+impl Skip {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::UpToDate => "uptodate",
+            Self::Newer => "newer",
+            Self::Exists => "exists",
+            Self::Missing => "missing",
+            Self::Size => "size",
+            Self::UnsafeLink => "unsafe-link",
+            Self::NonRegular => "nonregular",
+            Self::NotEmpty => "not-empty",
+        }
+    }
 }
 
 /// The clock of the lines.
@@ -79,11 +117,28 @@ impl Report {
         self.push(line.event());
     }
 
-    /// The line of a file whose data is complete under its name.
-    pub(crate) fn json_done(&self, item: &Item<'_>, done: Done) -> Event {
+    /// The events of a file of `size` bytes whose data is complete under its name, of the kinds that the caller wants.
+    pub(super) fn done_events(&self, name: &[u8], size: u64, done: Done, events: &mut Vec<Event>) {
+        let wanted = &self.shared.plan.output.events;
+        if wanted.json_done {
+            events.push(self.json_done(name, size, done));
+        }
+        if wanted.done {
+            events.push(Event::Done(crate::event::Done {
+                name: name.to_vec(),
+                size,
+                literal: done.literal,
+                matched: done.matched,
+                time: done.time,
+                verified: done.verified,
+            }));
+        }
+    }
+
+    fn json_done(&self, name: &[u8], size: u64, done: Done) -> Event {
         let mut line = Line::new("done", self.shared.clock.now());
-        line.name("path", item.name, false);
-        line.number("size", item.length);
+        line.name("path", name, false);
+        line.number("size", size);
         line.number("literal", done.literal);
         line.number("matched", done.matched);
         line.key("seconds");
@@ -92,12 +147,75 @@ impl Report {
         line.event()
     }
 
-    /// Emit the line of a deletion. Its size is not known.
-    pub(super) fn json_deleted(&self, name: &[u8], mode: u32) {
+    /// Whether events about skipped entries are wanted, in whatever form.
+    pub(crate) fn wants_skips(&self) -> bool {
+        let events = &self.shared.plan.output.events;
+        events.json_skip || events.skip
+    }
+
+    fn skip_event(&self, name: &[u8], why: &'static str, rule: Option<Vec<u8>>) {
+        if self.shared.plan.output.events.skip {
+            let name = name.to_vec();
+            self.shared
+                .events
+                .push_item(Event::Skipped(Skipped { name, why, rule }));
+        }
+    }
+
+    /// Emit an entry that is skipped, if somebody wants to know.
+    pub(crate) fn skipped(&self, name: &[u8], dir: bool, why: Skip) {
+        self.skip_event(name, why.word(), None);
+        if self.shared.plan.output.events.json_skip {
+            let mut line = Line::new("skip", self.shared.clock.now());
+            line.name("path", name, dir);
+            line.word("why", why.word());
+            line.raw("rule", "null");
+            self.shared.events.push_item(line.event());
+        }
+    }
+
+    /// Emit a name that this rule excludes from the list, if somebody wants to know. The scan calls this.
+    pub(crate) fn excluded(&self, name: &[u8], dir: bool, rule: Match<'_>) {
+        if self.shared.plan.output.events.skip {
+            self.skip_event(name, "excluded", Some(rule.text()));
+        }
+        if !self.shared.plan.output.events.json_skip {
+            return;
+        }
+        let mut line = Line::new("skip", self.shared.clock.now());
+        line.name("path", name, dir);
+        line.word("why", "excluded");
+        line.key("rule");
+        line.out.push(b'{');
+        line.name("text", &rule.text(), false);
+        match rule.place() {
+            Some((file, number)) => {
+                line.name("file", file, false);
+                if number > 0 {
+                    line.number("line", number as u64);
+                } else {
+                    line.raw("line", "null");
+                }
+            }
+            None => {
+                line.raw("file", "null");
+                line.raw("line", "null");
+            }
+        }
+        line.out.push(b'}');
+        self.push(line.event());
+    }
+
+    /// Emit the line of a deletion. A sender does not know the size.
+    pub(super) fn json_deleted(&self, name: &[u8], mode: u32, size: u64) {
         let mut line = Line::new("delete", self.shared.clock.now());
         line.name("path", name, mode & 0o170_000 == 0o040_000);
         line.word("kind", kind(mode));
-        line.raw("size", "null");
+        if self.shared.plan.place.is_local() || self.role() != Role::Sender {
+            line.number("size", size);
+        } else {
+            line.raw("size", "null");
+        }
         self.push(line.event());
     }
 }
@@ -160,7 +278,10 @@ impl Line {
 
     /// A key, without the value.
     fn key(&mut self, key: &str) {
-        self.out.extend_from_slice(b",\"");
+        if self.out.last() != Some(&b'{') {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
         self.out.extend_from_slice(key.as_bytes());
         self.out.extend_from_slice(b"\":");
     }

@@ -3,6 +3,7 @@
 //! Roles run in several threads; a [`Report`] is a cheap handle that all of them share. The caller takes its
 //! events in batches.
 
+mod changes;
 pub mod debug;
 mod escape;
 mod events;
@@ -13,10 +14,12 @@ mod items;
 pub mod json;
 pub mod number;
 mod outcome;
+mod pace;
 pub mod progress;
 mod question;
 pub mod say;
 mod screen;
+mod sent;
 mod sequence;
 mod tally;
 mod voice;
@@ -87,8 +90,11 @@ struct Shared {
     tally: Tally,
     live: figures::Live,
     question: question::Question,
+    sent: Mutex<sent::Sent>,
     clock: json::Clock,
     outcome: Outcome,
+    changes: changes::Changes,
+    pace: pace::Pace,
     voice: Voice,
     screen: Screen,
     /// Carries a server's messages to its client.
@@ -116,24 +122,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Report {
     /// The report of one side of a run; `sender`: of the sending side.
     pub fn new(plan: Arc<Plan>, sender: bool) -> Self {
+        Self {
+            receiving: false,
+            shared: Arc::new(Self::unshared(plan, sender)),
+        }
+    }
+
+    fn unshared(plan: Arc<Plan>, sender: bool) -> Shared {
         let live = figures::Live::default();
         if plan.output.events.wants_done() {
             live.time_files();
         }
-        Self {
-            receiving: false,
-            shared: Arc::new(Shared {
-                events: Events::default(),
-                tally: Tally::default(),
-                live,
-                question: question::Question::default(),
-                clock: json::Clock::new(&plan),
-                outcome: Outcome::default(),
-                voice: Voice::new(Arc::clone(&plan), sender),
-                screen: Screen::new(&plan),
-                writer: Mutex::new(None),
-                plan,
-            }),
+        Shared {
+            events: Events::default(),
+            tally: Tally::default(),
+            live,
+            question: question::Question::default(),
+            sent: Mutex::default(),
+            clock: json::Clock::new(&plan),
+            outcome: Outcome::default(),
+            changes: changes::Changes::new(&plan),
+            pace: pace::Pace::new(&plan),
+            voice: Voice::new(Arc::clone(&plan), sender),
+            screen: Screen::new(&plan),
+            writer: Mutex::new(None),
+            plan,
         }
     }
 
@@ -143,6 +156,18 @@ impl Report {
         Self {
             shared: Arc::clone(&self.shared),
             receiving: true,
+        }
+    }
+
+    /// A report of its own for an estimate of what this run would do: nobody sees it, and it ends with a cancel of the
+    /// run.
+    pub(crate) fn silent(&self, plan: Arc<Plan>) -> Self {
+        let mut shared = Self::unshared(plan, false);
+        shared.events = Events::silent();
+        shared.outcome = self.shared.outcome.part();
+        Self {
+            receiving: self.receiving,
+            shared: Arc::new(shared),
         }
     }
 
@@ -181,6 +206,12 @@ impl Report {
     pub fn cancel(&self, code: i32) {
         self.shared.outcome.cancel(code);
         self.shared.events.cancel();
+    }
+
+    /// End the run with this code at the next step of a role. Unlike a cancel, it leaves the link open, over which the
+    /// peer then receives the code.
+    pub fn stop(&self, code: i32) {
+        self.shared.outcome.stop(code);
     }
 
     /// Let a cancel set this flag of the link as well, which ends the waits of the link.
@@ -276,7 +307,9 @@ impl Report {
     /// order (spec: transfer 15).
     pub fn hold_items(&self) {
         let plan = &self.shared.plan;
-        if plan.output.progress == 0 && !plan.output.quiet {
+        // Events alone have their order among themselves.
+        let lines = self.shared.voice.out_format.is_some() || plan.output.logging;
+        if lines && plan.output.progress == 0 && !plan.output.quiet {
             self.shared.events.hold();
         }
     }
@@ -463,6 +496,9 @@ impl Report {
             }
             _ => Level::Error,
         };
+        if matches!(level, Level::Error | Level::ErrorXfer) {
+            self.keep_complaint(text);
+        }
         if self.shared.plan.place.is_server() && self.shared.plan.output.stderr_mode != StderrMode::All {
             // A server can show a client's text only in its log.
             if self.shared.plan.output.logging {

@@ -17,14 +17,28 @@ pub(super) struct Outcome {
     /// All others.
     other_error: AtomicU32,
     /// The exit code of a cancelled run, else 0.
-    cancelled: AtomicI32,
+    cancelled: Arc<AtomicI32>,
     /// The flag of the connection that a cancel has to wake.
     cancel_flag: Mutex<Option<Arc<AtomicBool>>>,
 }
 
 impl Outcome {
-    pub(super) fn cancel(&self, code: i32) {
+    /// An outcome of its own, which ends with a cancel of this one and begins with its errors of lists.
+    pub(super) fn part(&self) -> Self {
+        Self {
+            cancelled: Arc::clone(&self.cancelled),
+            listing_error: AtomicU32::new(self.listing_error().bits()),
+            other_error: AtomicU32::new(self.io_error().bits()),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn stop(&self, code: i32) {
         self.cancelled.store(code, Ordering::SeqCst);
+    }
+
+    pub(super) fn cancel(&self, code: i32) {
+        self.stop(code);
         if let Some(flag) = &*lock(&self.cancel_flag) {
             flag.store(true, Ordering::SeqCst);
         }

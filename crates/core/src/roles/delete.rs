@@ -3,16 +3,19 @@
 mod names;
 mod planned;
 
+use std::collections::HashSet;
 use std::io;
 
 use rustix::io::Errno;
 
 use super::dest::Dest;
 use super::filter::{Filters, Perishable};
+use super::words::estimate::SharedEstimate;
 use crate::error::{IoErrorExt as _, Result};
 use crate::flist::Segment;
 use crate::plan::DeleteWhen;
 use crate::report::debug::debug;
+use crate::report::json::Skip;
 use crate::report::say::text;
 use crate::report::{sys_line, Level};
 use crate::roles::text::messages;
@@ -45,8 +48,12 @@ pub(crate) struct Deleter {
     listing_error: IoErrors,
     /// Names found during the run and removed at its end (`--delete-delay`), or when the caller has judged them.
     delayed: Vec<Name>,
+    /// Those among them that earlier runs left and that do not count.
+    leftovers: HashSet<Vec<u8>>,
     /// Entries of the directories that were looked at.
     seen: u64,
+    /// Counts what would be removed, when this is an estimate.
+    estimate: Option<SharedEstimate>,
 }
 
 impl Deleter {
@@ -60,8 +67,15 @@ impl Deleter {
             flags: 2,
             listing_error: IoErrors::NONE,
             delayed: Vec::new(),
+            leftovers: HashSet::new(),
             seen: 0,
+            estimate: None,
         }
+    }
+
+    /// Count in `estimate` what would be removed.
+    pub(crate) fn count_in(&mut self, estimate: SharedEstimate) {
+        self.estimate = Some(estimate);
     }
 
     /// The generator has reached a list that ended with these bits.
@@ -175,6 +189,9 @@ impl Deleter {
         }
         sort_for_removal(&mut found, plan.agreed.protocol);
         for (path, kind) in found {
+            if self.is_judged() && self.is_leftover(&path, kind, segment) {
+                self.leftovers.insert(path.clone());
+            }
             if delay || self.is_judged() {
                 self.delayed.push((path, kind));
             } else {
@@ -248,7 +265,8 @@ impl Deleter {
         let stays = kind == FileKind::Dir && !self.empty(rel, filters)?;
         if stays {
             self.report_non_empty(rel);
-            if self.depth == 0 {
+            // An estimate counts what the run itself would remove, unlike a dry run.
+            if self.depth == 0 || self.estimate.is_some() {
                 return Ok(Outcome::NotEmpty);
             }
             // Below that, rsync tries to remove it all the same: that shows in messages, limits and dry runs (observed).
@@ -397,6 +415,7 @@ impl Deleter {
     }
 
     fn report_non_empty(&self, rel: &[u8]) {
+        self.dest.report.skipped(rel, true, Skip::NotEmpty);
         self.dest.report.info(messages::non_empty(rel));
     }
 
@@ -410,9 +429,10 @@ impl Deleter {
     /// The mode of a file that is to be removed: its type, with permissions where a line shows them. And its size, where
     /// an event has it.
     fn shown(&self, rel: &[u8], kind: FileKind) -> (u32, u64) {
-        let report = &self.dest.report;
-        let shows_mode = report.shows_deleted_mode();
-        if !shows_mode && !(kind == FileKind::File && self.dest.plan.output.events.item) {
+        let events = &self.dest.plan.output.events;
+        let shows_mode = self.dest.report.shows_deleted_mode();
+        let reports_size = kind == FileKind::File && (events.item || events.json_delete);
+        if !shows_mode && !reports_size {
             return (kind.mode(), 0);
         }
         self.dest.root.lstat(rel).map_or((kind.mode(), 0), |stat| {
@@ -423,6 +443,9 @@ impl Deleter {
 
     /// Count and report one deletion.
     fn report_removed(&mut self, rel: &[u8], mode: u32, size: u64) {
+        if let Some(estimate) = &self.estimate {
+            estimate.lock().removed(rel, self.dest.root.lstat(rel).ok().as_ref());
+        }
         self.dest.report.stats(|s| s.deleted.add(mode));
         self.dest.report.deletion(rel, mode, size);
     }

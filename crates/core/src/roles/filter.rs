@@ -198,7 +198,11 @@ impl Filters {
             let shown = [if self.absolute { b"/".as_slice() } else { b"" }, name].concat();
             report.info(format!("[{role}] {}", found.debug_line(self.side, kind, &shown)));
         }
-        found.verdict().is_exclude()
+        let excluded = found.verdict().is_exclude();
+        if excluded && self.side == Side::Sender {
+            report.excluded(name, is_dir, found);
+        }
+        excluded
     }
 
     /// Read the per-directory files of `dir`. Each call needs one [`Filters::leave_dir`].

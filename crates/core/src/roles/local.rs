@@ -10,7 +10,7 @@ use std::time::Instant;
 use crossbeam_channel::{bounded, Receiver, Sender};
 
 use super::filter::Filters;
-use super::generator::{destination, Generator};
+use super::generator::{destination, held, Generator};
 use super::metadata::Metadata;
 use super::paths::split_names;
 use super::scan::Scanner;
@@ -53,8 +53,11 @@ pub fn enumerate(plan: &Arc<Plan>, report: &Report) -> Summary {
 pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summary {
     report.no_more_files();
     report.release();
+    report.end_changes();
     report.progress_close();
     let mut summary = report.summary();
+    let changed = summary.created.total() + summary.updated + summary.attributes;
+    summary.unchanged = summary.files.total().saturating_sub(changed);
     summary.seconds = started.elapsed().as_secs_f64();
     summary.role = report.role();
     match result {
@@ -150,6 +153,10 @@ fn generate(
             }
         }
     }
+    held::hold(plan, report, &mut feeds, |dest| {
+        dest.metadata = metadata.clone();
+        dest.metadata.read_rules(dest.root.path())
+    })?;
     let mut dest = destination::resolve(plan, report, &feeds)?;
     // A path's length is the limit. rsync notices that with the first item (spec: output 7).
     if plan.output.out_format.as_ref().is_some_and(|f| f.len() >= 4096)

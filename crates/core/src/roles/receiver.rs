@@ -329,7 +329,7 @@ impl Receiver {
                 dest.set_xattrs_at(&dest.name(at), &want);
             }
         }
-        items::count(&self.report, entry.mode, item.iflags);
+        items::count(&self.report, entry.mode, item.iflags, item.xname.as_deref());
         if !item.wants_data() {
             self.report_item(&item, at, Figures::default(), Part::All);
             return Ok(());
@@ -431,6 +431,9 @@ impl Receiver {
     /// The basis of an item's data, and the attributes of the new file.
     fn incoming(&mut self, dest: &Dest, item: &Item<'_>, at: &At) -> Result<Incoming> {
         let redo = self.seen.redo(at, self.plan.agreed.protocol)?;
+        if redo {
+            items::count_again(&self.report, item.iflags);
+        }
         let head = self.read_head()?;
         let rel = dest.name(at);
         let fresh = item.iflags.contains(ItemFlags::NEW) && self.plan.agreed.protocol >= 29;

@@ -58,7 +58,7 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> 
     report.set_role(Role::Sender);
     link.control().set_role(Role::Sender.name());
     report.set_cancel_flag(link.control().cancel_flag());
-    report.live().set_link(link.control());
+    report.connect(&link.control());
     let (reader, writer) = link.split()?;
     if plan.place.is_server() {
         report.set_writer(writer.clone());

@@ -6,6 +6,7 @@
 mod arguments;
 mod bases;
 mod item;
+mod selection;
 mod sums;
 
 pub(crate) use sums::sum_file;
@@ -385,6 +386,7 @@ impl Scanner {
             }
         }
         let prefix = name.len();
+        let (selects, mut waiting) = (self.selects(), Vec::new());
         for found in names.iter() {
             name.truncate(prefix);
             name.extend_from_slice(found.name);
@@ -410,7 +412,11 @@ impl Scanner {
                     {
                         continue;
                     }
-                    children.extend(self.list_file(root_number, &name, stat, Some(top_dev))?);
+                    if selects {
+                        self.propose(&mut waiting, &name, stat, place, children)?;
+                    } else {
+                        children.extend(self.list_file(root_number, &name, stat, Some(top_dev))?);
+                    }
                 }
                 Err(Lookup::Failed(error)) if error.is(Errno::ACCESS) && unsearchable(root, dir) => {
                     self.report_unsearchable(root_number, dir);
@@ -420,6 +426,7 @@ impl Scanner {
                 Err(Lookup::Failed(error)) => self.report_unseen(root_number, &name, &error),
             }
         }
+        self.list_selected(&mut waiting, place, children)?;
         if let Some(error) = &names.error {
             let path = self.display(root_number, dir);
             self.cannot_list(text!["readdir(", &path, ")"], error);

@@ -35,9 +35,11 @@ use outlet::Outlet;
 pub(crate) use files_from::forward_names;
 pub(crate) use outlet::record_of;
 
-/// Entries that are listed beyond the current list before a request is answered, and while the sender waits for a request
-/// (spec: protocol 5.10).
+/// Entries that are listed beyond the current list before a request is answered (spec: protocol 5.10).
 const AHEAD: i32 = 1000;
+/// While the sender waits for a request, it lists more when fewer than this are listed, and then up to the second: a list
+/// at a time would cost a write and a wake-up of the receiver for each directory.
+const AHEAD_LOW: i32 = 5000;
 const AHEAD_IDLE: i32 = 10_000;
 
 /// The sender of one run.
@@ -64,6 +66,8 @@ pub(crate) struct Sender {
     eof: bool,
     /// End of the current list.
     current_end: i32,
+    /// Fewer than [`AHEAD_LOW`] entries were listed, and [`AHEAD_IDLE`] are not reached yet.
+    filling: bool,
     /// Entries up to the end of the last item's list, for the progress of the whole transfer.
     working_end: u64,
     phase: u8,
@@ -93,6 +97,7 @@ fn handle(message: &Message, report: &Report, writer: &Writer, arrived: &Mutex<V
         }
         Tag::Success if removes => {
             if let Some(ndx) = message.value() {
+                report.confirm_sent(ndx);
                 arrived.lock().unwrap_or_else(PoisonError::into_inner).push(ndx);
             }
         }
@@ -156,6 +161,7 @@ impl Sender {
             arrived,
             eof: false,
             current_end: 0,
+            filling: true,
             working_end: 0,
             phase: 0,
             totals: SearchStats::default(),
@@ -298,6 +304,13 @@ impl Sender {
         i32::try_from(self.plan.select.look_ahead).unwrap_or(i32::MAX)
     }
 
+    /// Whether a sender that waits for a request goes on listing (spec: protocol 5.10).
+    fn is_filling(&mut self) -> bool {
+        let (ahead, asked) = (self.ahead(), self.most_ahead());
+        self.filling = ahead < asked.max(AHEAD_LOW) || self.filling && ahead < AHEAD_IDLE;
+        self.filling
+    }
+
     /// spec: protocol 5.10
     fn look_ahead(&mut self) -> Result<()> {
         if self.plan.agreed.inc_recurse {
@@ -316,7 +329,7 @@ impl Sender {
         self.report.check()?;
         if self.plan.agreed.inc_recurse {
             self.look_ahead()?;
-            while !self.eof && self.ahead() < self.most_ahead().max(AHEAD_IDLE) && !self.reader.ready() {
+            while !self.eof && self.is_filling() && !self.reader.ready() {
                 self.next_list()?;
             }
         }
@@ -362,6 +375,18 @@ impl Sender {
         self.put()
     }
 
+    /// Answer the end of a list. The receiver only forgets the list, so the answer need not be sent at once while the
+    /// receiver has enough to do and other lists are unanswered (spec: protocol 5.10).
+    fn list_done(&mut self) -> Result<()> {
+        if self.ahead() < AHEAD {
+            return self.done();
+        }
+        self.ndx_out.put(&mut self.out, NDX_DONE);
+        let result = self.outlet.put_deferred(&self.out);
+        self.out.clear();
+        result
+    }
+
     fn requests(&mut self) -> Result<()> {
         loop {
             match self.read_ndx()? {
@@ -380,7 +405,7 @@ impl Sender {
                         let working = self.lists.first().map_or(0, |list| list.next_start());
                         self.current_end = self.current_end.max(working);
                         if !self.lists.is_empty() {
-                            self.done()?;
+                            self.list_done()?;
                             continue;
                         }
                     }
@@ -461,12 +486,13 @@ impl Sender {
         let first = self.undecided.reach(live, ndx, item.wants_data());
         if item.wants_data() {
             live.begin_file(&at.name(), entry.len, first);
+            self.report.forget_sent(ndx);
             let sent = self.transfer(&item, at, &values)?;
             self.report.live().end_file(sent && first);
             return Ok(());
         }
         let name = at.given_name();
-        items::count(&self.report, entry.mode, item.iflags);
+        items::count(&self.report, entry.mode, item.iflags, item.xname.as_deref());
         self.report_item(&item, at, &name, Figures::default(), Part::All);
         self.look_ahead()?;
         item.put(&mut self.ndx_out, &mut self.out, self.plan.agreed.protocol, None)?;

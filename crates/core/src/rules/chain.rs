@@ -308,7 +308,7 @@ impl Rules {
             list: list.suffix(),
         };
         let mut set = RuleSet::default();
-        set.add_content(&content, &list.template, &context, &self.options.build, read)?;
+        set.add_content(&content, path, &list.template, &context, &self.options.build, read)?;
         if !self.silent {
             self.debug.append(&mut set.debug);
         }
@@ -346,6 +346,7 @@ impl Rules {
                 out.push(Node::Rule(Arc::new(Compiled {
                     rule: rule.clone(),
                     pattern,
+                    place: item.place.clone(),
                 })));
             }
         }

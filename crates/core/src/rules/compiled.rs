@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use super::pattern::{Pattern, Subject};
 use super::rule::{Rule, Template, FROM_FILE};
+use super::set::Place;
 use super::{Side, Verdict};
 
 #[derive(Debug)]
 pub(super) struct Compiled {
     pub rule: Rule,
     pub pattern: Pattern,
+    pub place: Option<Place>,
 }
 
 #[derive(Debug, Clone)]
@@ -85,6 +87,17 @@ impl Match<'_> {
         } else {
             Verdict::Exclude
         }
+    }
+
+    /// The text of the rule, also if it came from a file.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        self.compiled.rule.text()
+    }
+
+    /// The file that has the rule, and the line; 0 in a file of words. A per-directory file is named below the transfer
+    /// root, another file as the user named it.
+    pub(crate) fn place(&self) -> Option<(&[u8], usize)> {
+        self.compiled.place.as_ref().map(|place| (&*place.file, place.line))
     }
 
     /// The pattern as messages show it; text from a file is replaced (SEC-13).

@@ -18,6 +18,7 @@ mod tests;
 
 pub(crate) use chain::Warning;
 pub use chain::{RuleOptions, Rules};
+pub(crate) use compiled::Match;
 pub(crate) use rule::FROM_FILE;
 pub use set::{build, BuildOptions, RuleSet, Source};
 pub use vet::{Requested, Vetting};

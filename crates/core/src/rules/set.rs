@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::sync::Arc;
 
 use super::rule::{base_name, is_space, parse, Kind, Origin, Rule, Style, Template, FROM_FILE};
 use super::split::Lines;
@@ -80,6 +81,15 @@ pub(super) struct Item {
     pub option: bool,
     /// `<rule from F line 3>`: how messages name a per-directory file that was itself named in a file.
     pub shown: Option<String>,
+    /// The file that it stands in.
+    pub place: Option<Place>,
+}
+
+/// Where a rule stands: a file's path as it was opened, and the number of the line, 0 in a file of words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub file: Arc<[u8]>,
+    pub line: usize,
 }
 
 /// An ordered list of rules.
@@ -93,6 +103,8 @@ pub struct RuleSet {
     /// Lines for `--debug=FILTER` with the level that shows them. They hold no text from files.
     pub debug: Vec<(u8, String)>,
     sender_default: bool,
+    /// The line that is being read.
+    place: Option<Place>,
     /// Whether a `!` cleared the list.
     pub(super) cleared: bool,
 }
@@ -307,6 +319,7 @@ impl RuleSet {
             cvs,
             option: false,
             shown,
+            place: self.place.clone(),
         });
     }
 
@@ -352,20 +365,26 @@ impl RuleSet {
             }
         };
         let inner = context.nested(name, origin);
-        self.add_content(&content, template, &inner, options, read)
+        let outer = self.place.take();
+        let result = self.add_content(&content, &path, template, &inner, options, read);
+        self.place = outer;
+        result
     }
 
-    /// Add the rules of a file's content (spec: filters 3).
+    /// Add the rules of a file's content (spec: filters 3); `file` is its path.
     pub(super) fn add_content(
         &mut self,
         content: &[u8],
+        file: &[u8],
         template: &Template,
         context: &FileContext,
         options: &BuildOptions,
         read: &mut Reader<'_>,
     ) -> Result<()> {
+        let file: Arc<[u8]> = file.into();
         if template.word_split {
             let origin = context.origin(None);
+            self.place = Some(Place { file, line: 0 });
             for word in content.split(|c| is_space(*c) || (options.from0 && *c == 0)) {
                 self.add_text(word, template, &origin, context, options, read)?;
             }
@@ -381,6 +400,10 @@ impl RuleSet {
             let line = line.split(|&c| c == 0).next().unwrap_or_default();
             if !matches!(line.first(), None | Some(b'#' | b';')) {
                 let origin = context.origin(Some(number + 1));
+                self.place = Some(Place {
+                    file: Arc::clone(&file),
+                    line: number + 1,
+                });
                 self.add_text(line, template, &origin, context, options, read)?;
             }
         }
@@ -388,7 +411,8 @@ impl RuleSet {
     }
 
     /// The texts for `Plan::rules`: as [`Rule::text`] writes them, with a mark (NUL and a letter) in front of those whose text
-    /// must not be shown or that belong to the global CVS list, so that messages stay right on the other side.
+    /// must not be shown or that belong to the global CVS list, so that messages stay right on the other side. A NUL, the
+    /// line, a NUL and the file end a text whose place is known.
     pub fn plan_texts(&self) -> Vec<Vec<u8>> {
         let mark = |rule: &Rule| match (rule.from_file, rule.global_cvs) {
             (false, false) => &b""[..],
@@ -396,7 +420,15 @@ impl RuleSet {
             (false, true) => b"\0g",
             (true, true) => b"\0h",
         };
-        self.flat().map(|rule| [mark(rule), &rule.text()].concat()).collect()
+        let text = |(item, rule): (&Item, &Rule)| {
+            let mut text = [mark(rule), &rule.text()].concat();
+            if let Some(place) = item.place.as_ref().filter(|_| rule.from_file && !rule.global_cvs) {
+                text.extend_from_slice(format!("\0{}\0", place.line).as_bytes());
+                text.extend_from_slice(&place.file);
+            }
+            text
+        };
+        self.flat().map(text).collect()
     }
 
     /// Read back what [`RuleSet::plan_texts`] wrote.
@@ -407,6 +439,15 @@ impl RuleSet {
                 [0, mark, rest @ ..] => (*mark, rest),
                 plain => (0, plain),
             };
+            let mut parts = text.splitn(3, |&byte| byte == 0);
+            let text = parts.next().unwrap_or_default();
+            let line = parts
+                .next()
+                .and_then(|line| std::str::from_utf8(line).ok()?.parse().ok());
+            set.place = line.zip(parts.next()).map(|(line, file)| Place {
+                file: file.into(),
+                line,
+            });
             let origin = match mark {
                 b'f' | b'h' => Origin::File("a file read earlier".into()),
                 _ => Origin::Text,
@@ -430,10 +471,10 @@ impl RuleSet {
     }
 
     /// All rules, `-C` expanded.
-    pub(super) fn flat(&self) -> impl Iterator<Item = &Rule> {
+    fn flat(&self) -> impl Iterator<Item = (&Item, &Rule)> {
         self.items.iter().flat_map(|item| {
             let own = (item.rule.kind != Kind::CvsList).then_some(&item.rule);
-            own.into_iter().chain(&item.cvs)
+            own.into_iter().chain(&item.cvs).map(move |rule| (item, rule))
         })
     }
 }

@@ -689,8 +689,8 @@ fn texts_come_back_as_they_went() {
             "-/!xsrp a b/",
             ":nw+ .f",
             "+ **/c",
-            "\0f- x",
-            "\0f:s .y",
+            "\0f- x\0\u{31}\0F",
+            "\0f:s .y\0\u{32}\0F",
             "\0g- *.tmp",
             "- //",
             "- \\*"

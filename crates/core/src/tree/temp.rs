@@ -102,6 +102,13 @@ fn character_floor(name: &[u8], max: usize) -> usize {
     at
 }
 
+/// The name for which a temporary file beside it was made, as far as that can be seen; a name that was cut is not found.
+pub(crate) fn target_of(basename: &[u8]) -> Option<&[u8]> {
+    let (head, random) = basename.split_at_checked(basename.len().checked_sub(RANDOM)?)?;
+    let target = head.strip_prefix(b".")?.strip_suffix(b".")?;
+    (!target.is_empty() && random.iter().all(u8::is_ascii_alphanumeric)).then_some(target)
+}
+
 /// A fresh temporary name for `rel`: its directory, the stem, six random characters.
 pub(crate) fn name_for(rel: &[u8], place: Place) -> Vec<u8> {
     let (dir, base) = match memchr::memrchr(b'/', rel) {
@@ -135,4 +142,33 @@ pub(super) fn with_fresh_name<T>(
         }
     }
     Err(Errno::EXIST.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_of_temporary_names() {
+        for (name, target) in [
+            (&b".file.txt.Ab3xYz"[..], Some(&b"file.txt"[..])),
+            (b".a.123456", Some(b"a")),
+            (b"..123456", None),
+            (b"file.txt.Ab3xYz", None),
+            (b".file.Ab3xY", None),
+            (b".file.Ab3-Yz", None),
+            (b".short", None),
+            (b"", None),
+        ] {
+            assert_eq!(target_of(name), target);
+        }
+        for (name, target) in [
+            (&b"x/file"[..], &b"file"[..]),
+            (b"x/.hidden", b"hidden"),
+            (b"x/dot.", b"dot"),
+        ] {
+            let temp = name_for(name, Place::Beside);
+            assert_eq!(target_of(&temp[2..]), Some(target));
+        }
+    }
 }

@@ -298,7 +298,7 @@ impl Reader {
                             if self.data_is_anothers {
                                 self.shared.flush_messages();
                             } else {
-                                self.shared.flush_out();
+                                self.shared.flush_before_wait();
                             }
                             flushed = true;
                             continue;

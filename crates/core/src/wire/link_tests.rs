@@ -291,6 +291,21 @@ fn small_puts_share_a_frame_and_go_out_by_themselves() {
     }
 }
 
+// CCH-1
+#[test]
+fn deferred_data_goes_out_after_its_time_or_with_other_data() {
+    let (mut reader, writer, mut peer) = framed(options());
+    let waits = std::thread::spawn(move || reader.byte());
+    writer.put_deferred(b"a").unwrap();
+    writer.put_deferred(b"b").unwrap();
+    let mut got = [0; 6];
+    // Nobody flushes it. (A thread that is held up may send the two apart.)
+    peer.read_exact(&mut got).unwrap();
+    assert!(got == frame(Tag::Data, b"ab")[..] || got[..5] == frame(Tag::Data, b"a"));
+    peer.write_all(&frame(Tag::Data, b"x")).unwrap();
+    assert_eq!(waits.join().unwrap().unwrap(), b'x');
+}
+
 #[test]
 fn unframed_streams_take_no_messages() {
     let (mut link, mut peer) = raw(options());

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 
 use super::frames::{self, Tag, MAX_PAYLOAD};
-use super::out::{Out, FRAME_TARGET};
+use super::out::{Out, FRAME_TARGET, LINGER, PACE};
 use super::port::{Port, Wake};
 use super::shared::{counted, lock, Control, Shared};
 use super::throttle::Throttle;
@@ -18,11 +18,6 @@ use crate::error::{bail, sys_text, Error, Result};
 
 /// Callers wait while more than this is unwritten.
 const MAX_PENDING: usize = 1024 * 1024;
-/// How long a part-filled frame may wait for more data. A side that waits for the peer flushes first; this is for a side
-/// that works on without writing. 3.5.0 waits without a limit, and users see its messages overtake the data that it
-/// still holds. A time near a time slice of the scheduler would make the order of lines depend on the load of the
-/// machine; the limit is below the shortest `--timeout`.
-const LINGER: Duration = Duration::from_millis(500);
 /// Payloads below this are copied: a frame of their own costs a switch to the writer thread, as much as 100 KB copied.
 const OWN_FRAME: usize = 32 * 1024;
 /// How much the writer takes at a time, so that waiting callers can go on early.
@@ -98,7 +93,7 @@ impl Writer {
     fn wake_thread(&self, mut out: MutexGuard<'_, Out>) {
         let mut has_work = !out.sealed.is_empty();
         if !out.open.is_empty() && out.due.is_none() {
-            let due = Instant::now() + LINGER;
+            let due = Instant::now() + if out.deferred { PACE } else { LINGER };
             out.due = Some(due);
             has_work |= out.writer_wakes.is_none_or(|at| at > due);
         }
@@ -141,12 +136,22 @@ impl Writer {
     pub fn put(&self, mut data: &[u8]) -> Result<()> {
         while !data.is_empty() {
             let mut out = self.room()?;
+            out.end_deferral();
             while !data.is_empty() && out.pending() <= MAX_PENDING {
                 data = out.put_some(data);
                 self.write_directly(&mut out);
             }
             self.wake_thread(out);
         }
+        Ok(())
+    }
+
+    /// Like [`put`](Self::put), for data that the peer can do without: waiting for the peer does not flush it while nothing
+    /// else is unwritten. It is written after 20 ms at the latest.
+    pub fn put_deferred(&self, data: &[u8]) -> Result<()> {
+        let mut out = self.room()?;
+        out.put_deferred(data);
+        self.wake_thread(out);
         Ok(())
     }
 
@@ -181,6 +186,8 @@ impl Writer {
         if !out.mux {
             return false;
         }
+        // The next wait flushes it. Its time stays: another thread may put this while the one that waits has not flushed.
+        out.deferred = false;
         for part in frames::parts(tag, payload, self.0.shared.protocol()) {
             out.put_message(tag, part);
         }

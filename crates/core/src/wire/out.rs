@@ -2,13 +2,21 @@
 
 use std::collections::VecDeque;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::frames::{self, Tag, HEADER_LEN};
 use crate::error::Error;
 
 /// A buffer of this size is handed to the writer thread at once.
 pub(super) const FRAME_TARGET: usize = 32 * 1024;
+
+/// How long a part-filled frame may wait for more data. A side that waits for the peer flushes first; this is for a side
+/// that works on without writing. 3.5.0 waits without a limit, and users see its messages overtake the data that it
+/// still holds. A time near a time slice of the scheduler would make the order of lines depend on the load of the
+/// machine; the limit is below the shortest `--timeout`.
+pub(super) const LINGER: Duration = Duration::from_millis(500);
+/// How long data may wait that the peer can do without (spec: protocol 5.10).
+pub(super) const PACE: Duration = Duration::from_millis(20);
 
 /// Unwritten data, already framed. The raw phase uses it as a plain buffer.
 #[derive(Default)]
@@ -24,6 +32,8 @@ pub(super) struct Out {
     pub mux: bool,
     /// Write `open` without waiting for `due`.
     pub flush: bool,
+    /// `open` holds only data that the peer can do without: a side that waits for the peer leaves it to `due`.
+    pub deferred: bool,
     pub due: Option<Instant>,
     /// Raw bytes put so far.
     pub total: u64,
@@ -78,6 +88,7 @@ impl Out {
         self.close_frame();
         self.due = None;
         self.flush = false;
+        self.deferred = false;
         if !self.open.is_empty() {
             let next = self.pool.pop().unwrap_or_default();
             let full = std::mem::replace(&mut self.open, next);
@@ -101,6 +112,23 @@ impl Out {
         self.pool.push(std::mem::replace(&mut self.open, frame));
         self.frame_at = Some(0);
         self.due = due;
+    }
+
+    /// Before other data is put: the open buffer waits as one without deferred data. Whoever puts data flushes it before
+    /// it waits for the peer.
+    pub(super) fn end_deferral(&mut self) {
+        if std::mem::take(&mut self.deferred) {
+            self.due = self.due.map(|due| due + LINGER.saturating_sub(PACE));
+        }
+    }
+
+    /// Appends data that the peer can do without. It is deferred while nothing else is in the open buffer.
+    pub(super) fn put_deferred(&mut self, mut data: &[u8]) {
+        let alone = self.open.is_empty() || self.deferred;
+        while !data.is_empty() {
+            data = self.put_some(data);
+        }
+        self.deferred = alone && !self.open.is_empty();
     }
 
     /// Appends to the open data frame as much of `data` as fits, and returns the rest.
@@ -173,6 +201,29 @@ mod tests {
         assert_eq!(out.total, 17);
         assert_eq!(out.take_all(), b"raw\x02\0\0\x09hi\x04\0\0\x07abcd");
         assert_eq!(out.pending(), 0);
+    }
+
+    // CCH-1
+    #[test]
+    fn data_is_deferred_while_nothing_else_is_put() {
+        let mut out = Out::default();
+        out.start_mux();
+        out.put_deferred(b"a");
+        out.put_deferred(b"b");
+        assert!(out.deferred);
+        let due = Instant::now();
+        out.due = Some(due);
+        out.end_deferral();
+        out.put_some(b"c");
+        assert!(!out.deferred);
+        assert_eq!(out.due, Some(due + LINGER.saturating_sub(PACE)));
+        // Behind other data it waits no longer than that.
+        out.put_deferred(b"d");
+        assert!(!out.deferred);
+        assert_eq!(out.take_all(), b"\x04\0\0\x07abcd");
+        out.put_deferred(&vec![0; FRAME_TARGET - HEADER_LEN]);
+        assert!(!out.deferred);
+        assert_eq!(out.sealed.len(), 1);
     }
 
     #[test]

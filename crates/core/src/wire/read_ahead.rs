@@ -2,14 +2,16 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 
 use super::frames::{self, Tag, HEADER_LEN};
 use super::port::{Port, Wake};
 use super::shared::{lock, Shared};
+use super::throttle::Throttle;
 use crate::error::{sys_text, Error};
 
 /// Bytes of one read at most.
@@ -146,9 +148,12 @@ pub(super) fn read_error(role: &str, error: &io::Error) -> Error {
 /// The reader thread.
 pub(super) fn run(shelf: &Shelf, port: &Port, wake: &Wake, shared: &Shared) {
     let mut buf = vec![0; BUFFER];
+    let mut throttle = Throttle::new();
     loop {
+        throttle.set(shared.read_limit.load(Ordering::Relaxed));
+        let room = throttle.piece().min(BUFFER);
         let found = loop {
-            match port.read(&mut buf) {
+            match port.read(&mut buf[..room]) {
                 Ok(Some(n)) => break Ok(n),
                 Ok(None) => {
                     if let Err(error) = port.wait(PollFlags::IN, Some(wake.fd()), None) {
@@ -161,6 +166,10 @@ pub(super) fn run(shelf: &Shelf, port: &Port, wake: &Wake, shared: &Shared) {
                 Err(error) => break Err(error),
             }
         };
+        if let Some(time) = found.as_ref().ok().and_then(|&n| throttle.written(n, Instant::now())) {
+            wake.sleep(time);
+            throttle.slept(time, Instant::now());
+        }
         let mut chunk = None;
         if let Ok(n @ 1..HAND_OVER) = found {
             chunk = Some(Chunk {

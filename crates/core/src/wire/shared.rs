@@ -64,6 +64,8 @@ pub(super) struct Shared {
     keep_alive: AtomicBool,
     client: AtomicBool,
     pub(super) bwlimit: AtomicU64,
+    /// Bytes per second that may be read; 0: no limit.
+    pub(super) read_limit: AtomicU64,
     protocol: AtomicU8,
     role: Mutex<String>,
     cancel: Arc<AtomicBool>,
@@ -93,6 +95,7 @@ impl Shared {
             keep_alive: AtomicBool::new(options.keep_alive),
             client: AtomicBool::new(options.client),
             bwlimit: AtomicU64::new(options.bwlimit),
+            read_limit: AtomicU64::new(0),
             protocol: AtomicU8::new(options.protocol),
             role: Mutex::new(options.role),
             cancel: options.cancel,
@@ -183,6 +186,13 @@ impl Shared {
         }
     }
 
+    /// Before this side waits for the peer, which may be waiting for what is buffered. Deferred data is left to its time.
+    pub(super) fn flush_before_wait(&self) {
+        if !lock(&self.out).deferred {
+            self.flush_out();
+        }
+    }
+
     /// Writes what is buffered now. While the writer thread holds nothing, the caller writes as much as fits
     /// without waiting: this saves the switch to the thread where the two ends take turns (140 to 95 us a round).
     pub(super) fn flush_out(&self) {
@@ -201,6 +211,7 @@ impl Shared {
                 if out.open.is_empty() {
                     out.due = None;
                     out.flush = false;
+                    out.deferred = false;
                     return;
                 }
             }
@@ -284,6 +295,11 @@ impl Control {
     /// Bytes per second that may be written; 0 is unlimited.
     pub fn set_bwlimit(&self, bytes_per_second: u64) {
         self.0.bwlimit.store(bytes_per_second, Ordering::Relaxed);
+    }
+
+    /// Bytes per second that may be read, which slows the peer down; 0 is unlimited. Nothing limits a read by default.
+    pub(crate) fn set_read_limit(&self, bytes_per_second: u64) {
+        self.0.read_limit.store(bytes_per_second, Ordering::Relaxed);
     }
 
     /// Whether keep-alives are sent (spec: protocol 3.5).

@@ -20,9 +20,14 @@ impl Throttle {
         Self::default()
     }
 
-    /// Sets the limit in bytes per second; 0: no limit.
+    /// Sets the limit in bytes per second; 0: no limit. It may change at any time.
     pub(crate) fn set(&mut self, bytes_per_second: u64) {
-        self.limit = bytes_per_second.saturating_add(512) / 1024;
+        let limit = bytes_per_second.saturating_add(512) / 1024;
+        if limit != self.limit {
+            self.limit = limit;
+            // What a faster limit carried over could take minutes at a slower one.
+            self.debt = self.debt.min(MIN_SLEEP * (limit * 1024) as f64);
+        }
     }
 
     /// How much one write may carry.
@@ -86,6 +91,13 @@ mod tests {
         t.slept(sleep, at(150));
         assert_eq!(t.written(10240, at(150)), None);
         assert!((t.debt - 5120.0).abs() < 1.0);
+        // A debt that is carried over is no more than that at a lower limit.
+        assert_eq!(t.written(1000, at(150)), None);
+        t.set(1024);
+        assert!((t.debt - 102.4).abs() < 1e-9);
+        t.set(0);
+        assert_eq!(t.written(1 << 30, at(200)), None);
+        t.set(100 * 1024);
         // A pause is not saved up.
         assert_eq!(t.written(100, at(60_000)), None);
         assert!(t.debt.abs() < 1e-9);

@@ -6,6 +6,7 @@ import os
 import time
 
 from tain.options.levels import USER
+from tain.report.meter import LOOK_AHEAD
 from tain.report.output import pump
 from tain.session.environment import charset
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from tain.session.client.lines import Lines
     from tain.session.environment import Environment
 
-#: Some 60 bytes each: up to 30 MB for a total that is known early.
-_LOOK_AHEAD = 500_000
 #: Seconds before the first frame: a shorter run draws nothing.
 _FIRST_FRAME = 0.5
 
@@ -37,7 +36,7 @@ def wants_bar(options: ResolvedOptions, env: Environment) -> bool:
         return False
     other_output = (
         options.quiet or options.verbose or options.dry_run or options.itemize_level or options.progress
-        or options.out_format is not None or options.list_only or USER in options.info_priority.values()
+        or options.out_format is not None or options.list_only or options.json or USER in options.info_priority.values()
     )  # fmt: skip
     return not other_output
 
@@ -57,9 +56,10 @@ class Display:
         self._options, self._env, self._bar = options, env, bar
         self._out = out
         #: Entries that a sender lists ahead; 0: the usual number. Only a complete list has a total.
-        self.look_ahead = _LOOK_AHEAD if bar else 0
+        self.look_ahead = LOOK_AHEAD if bar else 0
         #: The peer, once there is one.
         self._host = ""
+        self._push = False
         #: Files whose data is complete.
         self._finished = 0
         self._start = time.monotonic()
@@ -76,6 +76,9 @@ class Display:
         """Write the output of *transfer* until its end, with progress if it is wanted."""
         if job.host is not None:
             self._host = os.fsdecode(job.host)
+            self._push = job.am_sender
+        # Connecting and typing a password is no part of the work.
+        self._start = time.monotonic()
         try:
             return self._watched(transfer, on_events)
         finally:
@@ -91,10 +94,14 @@ class Display:
         terminal = os.isatty(self._env.stderr) and self._env.get(b"TERM", b"dumb") != b"dumb"
         meter = Meter(checksum=self._options.checksum, remote=bool(self._host))
         if terminal:
-            return watch(
-                transfer, out, meter, lambda: self._screen(out), first=_FIRST_FRAME,
-                on_events=on_events,
-            )  # fmt: skip
+            out.hold_shell()
+            try:
+                return watch(
+                    transfer, out, meter, lambda: self._screen(out), first=_FIRST_FRAME,
+                    on_events=on_events,
+                )  # fmt: skip
+            finally:
+                out.release_shell()
         from tain.report.plain import FIRST
 
         seconds = self._seconds()
@@ -114,6 +121,7 @@ class Display:
             self._causes,
             host=self._host,
             finished=self._finished,
+            push=self._push,
             deletions_left_out=self._reader.deletions_left_out,
             dry_run=self._options.dry_run,
             encoding=self._encoding,

@@ -7,6 +7,7 @@ import os
 from tain.report.explain import Explanation
 from tain.report.quantities import count, shown_name, size
 from tain.session.environment import charset
+from tain.session.room import existing, mount_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Explain:
             command=self._command(),
             notes=list(self._notes(summary, job)),
             room=self._room(job, binary=binary),
-            largest=options.verbose > 0,
+            verbose=options.verbose > 0,
             encoding="utf-8" if utf8 else "ascii",
             binary=binary,
         )
@@ -84,75 +85,60 @@ class Explain:
             text += f"; inodes {count(plan.new.files + plan.new.directories)} of {count(free.f_favail)}"
         return text
 
-    def _notes(self, summary: _core.Summary, job: Locations) -> Iterator[str]:
-        """Sentences about what may surprise."""
+    def _notes(self, summary: _core.Summary, job: Locations) -> Iterator[tuple[str, str]]:
+        """Sentences about what may surprise, each with the id of its rule."""
         options, plan = self._options, self._plan
         deleted = plan.delete.files
         before = max(sum(summary.files.values()) - summary.files.get("dir", 0) - plan.new.files, 0) + deleted
-        # E1: whole directories go.
+        # Whole directories go.
         whole = sorted(name for name in plan.delete.whole if name[: name[:-1].rfind(b"/") + 1] not in plan.delete.whole)
         for name in whole[:_DIRECTORIES]:
-            yield f"{shown_name(name)}: everything in it would be deleted."
+            yield "E1", f"{shown_name(name)}: everything in it would be deleted."
         if len(whole) > _DIRECTORIES:
-            yield f"{count(len(whole) - _DIRECTORIES)} more directories would be deleted with all they hold."
-        # E2: much goes.
+            yield "E1", f"{count(len(whole) - _DIRECTORIES)} more directories would be deleted with all they hold."
+        # Much goes.
         if before and (deleted > _MANY or deleted > before * _HALF):
-            yield f"{count(deleted)} of {count(before)} files at the destination would be deleted."
+            yield "E2", f"{count(deleted)} of {count(before)} files at the destination would be deleted."
         if len(job.sources) == 1:
             yield from self._slash(job)
-        # E4: compression costs, and there is no line to save.
+        # Compression costs, and there is no line to save.
         if options.compress and job.host is None:
-            yield "-z does nothing in a local copy."
-        # E5: only with a list of directories and without recursion.
+            yield "E4", "-z does nothing in a local copy."
+        # Only with a list of directories and without recursion.
         if options.delete != "never" and not options.recurse:
-            yield "--delete without -r deletes only in the directories that are named."
-        # E6: the kernel lets only root give files away.
+            yield "E5", "--delete without -r deletes only in the directories that are named."
+        # The kernel lets only root give files away.
         if options.owner and os.geteuid() != 0 and (job.host is None or not job.am_sender):
-            yield "Owners are not kept, because this is not root."
+            yield "E6", "Owners are not kept, because this is not root."
         yield from self._local_sources(job)
-        # E9: an unmounted disk looks like this.
+        # An unmounted disk looks like this.
         if sum(summary.files.values()) <= len(job.sources) and options.recurse:
-            yield "The source is empty."
+            yield "E9", "The source is empty."
 
-    def _slash(self, job: Locations) -> Iterator[str]:
-        """E3: what a slash at the end of a source means."""
+    def _slash(self, job: Locations) -> Iterator[tuple[str, str]]:
+        """What a slash at the end of a source means."""
         source = job.sources[0]
         name = os.path.basename(source.rstrip(b"/"))
         made = shown_name((job.destination or b"").rstrip(b"/") + b"/" + name + b"/")
         if not name or name in (b".", b"..") or not self._options.recurse or self._options.relative:
             return
         if source.endswith(b"/"):
-            yield f"{shown_name(source)} has a slash, so its contents are copied. Without it, {made} is made."
+            yield "E3", f"{shown_name(source)} has a slash, so its contents are copied. Without it, {made} is made."
         elif job.host is not None or os.path.isdir(os.path.join(self._env.cwd, source)):
-            yield f"{shown_name(source)} has no slash, so {made} is made. With it, its contents are copied."
+            yield "E3", f"{shown_name(source)} has no slash, so {made} is made. With it, its contents are copied."
 
-    def _local_sources(self, job: Locations) -> Iterator[str]:
+    def _local_sources(self, job: Locations) -> Iterator[tuple[str, str]]:
         if job.host is not None and not job.am_sender:
             return
         for source in job.sources:
             path = os.path.join(self._env.cwd, source)
-            # E7: quotes keep the shell from expanding it.
+            # Quotes keep the shell from expanding it.
             if b"*" in source and not os.path.lexists(path):
-                yield f"No file is named {shown_name(source)}: a shell expands * only without quotes."
-        # E8: the next run would copy the copy.
+                yield "E7", f"No file is named {shown_name(source)}: a shell expands * only without quotes."
+        # The next run would copy the copy.
         if job.host is None and job.destination is not None:
             inner = os.path.realpath(os.path.join(self._env.cwd, job.destination))
             for source in job.sources:
                 outer = os.path.realpath(os.path.join(self._env.cwd, source))
                 if inner.startswith(outer.rstrip(b"/") + b"/"):
-                    yield f"The destination is below {shown_name(source)}, so a later run copies the copy."
-
-
-def existing(path: bytes) -> bytes:
-    """The deepest directory of *path* that exists."""
-    while path not in (b"", b"/") and not os.path.isdir(path):
-        path = os.path.dirname(path.rstrip(b"/"))
-    return path or b"/"
-
-
-def mount_of(path: bytes) -> bytes:
-    """Where the file system of *path* is mounted."""
-    path = os.path.realpath(path)
-    while path != b"/" and not os.path.ismount(path):
-        path = os.path.dirname(path)
-    return path
+                    yield "E8", f"The destination is below {shown_name(source)}, so a later run copies the copy."

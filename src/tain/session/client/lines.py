@@ -25,6 +25,8 @@ class Lines:
         self.listeners: list[Listener] = []
         #: Somebody wants the lines of standard output too; they are not read otherwise.
         self.wants_stdout = False
+        #: What is written now is the reason why the run ends.
+        self.failing = False
         #: The run has said that it makes no deletions.
         self.deletions_left_out = False
         #: The beginnings of lines whose ends have not come yet; a remote shell may write them so.
@@ -51,6 +53,6 @@ class Lines:
         from tain.diagnosis.messages import parse
 
         text = line.decode("utf-8", "surrogateescape").rstrip("\r")
-        problem = parse(text, direction=self._direction()) if stream == STDERR else None
+        problem = parse(text, direction=self._direction(), fatal=self.failing) if stream == STDERR else None
         for listener in self.listeners:
             listener(stream, text, problem)

@@ -61,6 +61,7 @@ class TwinRun(StreamRun):
     """The server is a fork of this process, at the other end of two pipes."""
 
     twin = True
+    transport = "pipe"
 
     def run(self) -> int:
         # The twin writes, or for a listing it reads.

@@ -27,7 +27,7 @@ def spawn(run: StreamRun, words: list[bytes], *, daemon: bool = False) -> None:
     if run.env.transport is not None:
         run.trace.charset(charset(environ))
         server = split_shell(options.rsync_path)
-        run.child = run.env.transport.start([*server, *words], environ, run.env)
+        run.child = run.env.transport.start([*server, *words], environ, run.on_stderr())
         return
     argv = arguments.shell_command(options, job.host, job.user, words, daemon=daemon)
     run.show_command(argv)
@@ -35,7 +35,7 @@ def spawn(run: StreamRun, words: list[bytes], *, daemon: bool = False) -> None:
     run.trace.charset(charset(environ))
     port = (job.port or options.port) if daemon else None
     run.child = shell.spawn(
-        argv, shell.child_environment(environ, port=port), role=run.request.role, on_stderr=run.env.shell_stderr
+        argv, shell.child_environment(environ, port=port), role=run.request.role, on_stderr=run.on_stderr()
     )
 
 
@@ -62,6 +62,7 @@ class DaemonRun(StreamRun):
 
     #: The connection goes through a remote shell.
     shell = False
+    transport = "tcp"
 
     def run(self) -> int:
         return self.over(self.connected)
@@ -85,6 +86,8 @@ class DaemonRun(StreamRun):
             sockopts=options.sockopts,
         )
         fd = connector.connect(job.host, port)
+        if self.request.reporter is not None:
+            self.request.reporter.address = tcp.address_of(fd)
         try:
             link = self.new_link(fd, fd)
         finally:
@@ -145,6 +148,7 @@ class ShellDaemonRun(DaemonRun):
     """A daemon that a remote shell starts for this connection."""
 
     shell = True
+    transport = "shell"
 
     def connected(self) -> int:
         from tain.session import arguments

@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from tain.options.guard import Guard
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
+    from tain.plans import Plan
     from tain.session.batch import BatchFile
     from tain.session.client.display import Display
     from tain.session.client.guards import Judge
+    from tain.session.client.held import Held
     from tain.session.client.lines import Lines
+    from tain.session.client.reporter import Reporter
     from tain.session.environment import Environment
 
 
 def open_output(options: ResolvedOptions, env: Environment, out: Output | None = None) -> Output:
-    """*out*, or else output to the streams of the environment, as the options want it. A log file that cannot be
-    opened is reported and left out."""
+    """*out*, or else output to the streams of the environment, as the options want it."""
     if out is None:
         out = Output(env.stdout, env.stderr)
     out.configure(
@@ -37,10 +39,6 @@ def open_output(options: ResolvedOptions, env: Environment, out: Output | None =
         outbuf=options.outbuf,
         eight_bit=options.eight_bit_output,
     )
-    if options.log_file:
-        from tain.session.runlog import open_log
-
-        open_log(options, env, out, role="client")
     return out
 
 
@@ -56,13 +54,19 @@ class Request:
         events: Collection[str] = (),
         on_events: Callable[[list[_core._Event]], None] | None = None,
         guard: Guard | None = None,
+        reporter: Reporter | None = None,
     ) -> None:
         """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*;
-        *guard* is in force unless the options choose another one."""
+        *guard* is in force unless the options choose another one; *reporter* makes events, and begins here. A log file
+        that cannot be opened is reported and left out."""
         self.options = options
         self.env = env
         self.out = open_output(options, env, out)
         self.events = events
+        #: Chooses among names of the sources of this side.
+        self.select: Callable[[list[_core._Candidate]], list[bool]] | None = None
+        #: The file that receives the directories in which the run changes something.
+        self.changes_to: bytes | None = None
         self.on_events = on_events
         self.trace = Trace(self.out, options.debug)
         #: Sources and destination; until `locate`, only a guess of the direction.
@@ -78,12 +82,30 @@ class Request:
         self.guard = guard
         #: What may refuse the deletions of the run.
         self.judge: Judge | None = None
+        #: Receives the whole plan before anything is changed, and says whether the run begins.
+        self.confirm: Callable[[Plan], bool] | None = None
+        #: Receives the plan of a run that waits for a decision.
+        self.on_plan: Callable[[Plan], object] | None = None
+        #: What decides about the whole plan of the run.
+        self.held: Held | None = None
+        #: End the run when what it has asked for does not fit the free space of a destination on this machine.
+        self.watch_room = False
         #: What is shown beyond rsync's own lines.
         self.display: Display | None = None
+        #: The protocol of the run, once both ends have agreed.
+        self.protocol = 0
         #: What reads the lines of the run, if somebody wants to know what they report.
         self._lines: Lines | None = None
         #: The figures of the transfer, once there are any.
         self.summary: _core.Summary | None = None
+        #: What makes events of all this, if somebody wants them.
+        self.reporter = reporter
+        if reporter is not None:
+            reporter.start(self.out, self.lines())
+        if options.log_file:
+            from tain.session.runlog import open_log
+
+            open_log(options, env, self.out, role="client")
 
     @property
     def direction(self) -> str:
@@ -100,6 +122,14 @@ class Request:
             self._lines = Lines(lambda: self.direction)
             self.out.on_lines = self._lines.read
         return self._lines
+
+    def fail(self, text: bytes) -> None:
+        """Print why the run ends."""
+        if self._lines is not None:
+            self._lines.failing = True
+        self.out.error(text)
+        if self._lines is not None:
+            self._lines.failing = False
 
     def finish_lines(self) -> None:
         """The run is over: read what is no whole line."""
@@ -137,9 +167,18 @@ class Request:
     def locate(self) -> None:
         """Sort the arguments. Errors are reported in the name of the direction that the first argument suggests."""
         self.job = hostspec.locate(self.options)
+        if self.reporter is not None:
+            self.reporter.job = self.job
         self.take_role()
         if self.job.tls:
             raise UnsupportedError("rsync: rsyncs:// is not supported by this version of tain")
+
+    def watches_room(self, *, twin: bool) -> bool:
+        """Whether this process receives, and can say what room a run needs. A sparse file needs less than its size, and
+        one that is preallocated has its room before its data."""
+        options, job = self.options, self.job
+        receives = job.destination is not None and not twin and not (job.host is not None and job.am_sender)
+        return self.watch_room and receives and not (options.dry_run or options.sparse or options.preallocate)
 
     def take_role(self) -> None:
         """Report in the name of the transfer's direction from here on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import RemoteShellError, SocketError, StartupError, StreamError, TainError
+from tain.errors import FileError, RemoteShellError, SocketError, StartupError, StreamError, TainError
 from tain.report import output, stats
 from tain.session import agreement, handshake, rules
 from tain.session.environment import charset, thousands
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 KILLED = 16
 #: Exit codes that mean that the stream is broken, whatever error carries them.
 _BROKEN = (2, 12)
+#: Kinds of events about files that are in place.
+_DONE = frozenset(("done", "json-done"))
+#: Most bytes of a remote shell's standard error that are kept to find the files that failed.
+_WORDS = 1 << 18
 
 
 class Run:
@@ -40,6 +44,8 @@ class Run:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.trace = request.trace
+        #: The run was ended by a decision about its plan or its room.
+        self.ended_here = False
 
     @property
     def options(self) -> ResolvedOptions:
@@ -88,24 +94,53 @@ class Run:
             files_from_data=request.files_from,
             extra=self.extra_fields(),
         )
-        names = None if request.judge is None else request.judge.open_names()
-        if names is None:
+        if request.changes_to is None:
             return _core.Plan(**fields)
+        fd = self.create(request.changes_to)
         try:
-            fields["deletion_names_handle"] = names
+            fields["changes_handle"] = fd
             return _core.Plan(**fields)
         finally:
             # The plan has a duplicate.
-            os.close(names)
+            os.close(fd)
+
+    def create(self, path: bytes) -> int:
+        """A descriptor of a new or emptied file. Errors: `FileError`."""
+        try:
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            from tain.escape import printable
+            from tain.system import system_text
+
+            text = f"failed to open {printable(path)}: {system_text(error)}"
+            raise FileError(f"rsync: [{self.request.role}] {text}") from error
 
     def extra_fields(self) -> _core.PlanFields | None:
         """Fields that do not follow from the options of rsync."""
-        request = self.request
+        request, reporter = self.request, self.request.reporter
         fields: _core.PlanFields = {}
+        events = set(request.events)
         if request.judge is not None and request.judge.counts:
-            fields["events"] = {*request.events, "deletions"}
-        elif request.events:
-            fields["events"] = request.events
+            events.add("deletions")
+            # A guard judges what the user has, not what interrupted runs have left.
+            fields["exclude_leftovers"] = True
+            fields["deletion_names_handle"] = request.judge.names_handle()
+        if reporter is not None:
+            events |= reporter.core_kinds
+            fields["elapsed_ms"] = reporter.elapsed_ms()
+            if reporter.look_ahead:
+                fields["look_ahead"] = reporter.look_ahead
+        if request.select is not None:
+            events.add("select")
+        if request.held is not None:
+            events.add("planned")
+        if events:
+            fields["events"] = events
+        if request.watches_room(twin=self.twin):
+            fields["watch_room"] = True
+        if self.options.json:
+            # It draws on standard output.
+            fields["progress"] = 0
         if request.display is not None and request.display.look_ahead:
             fields["look_ahead"] = request.display.look_ahead
         return fields or None
@@ -115,9 +150,12 @@ class Run:
     def finish(self, agreed: Agreed, transfer: _core.Run) -> int:
         """Run a transfer to its end and report it; returns the exit code."""
         options, out = self.options, self.out
+        self.request.protocol = agreed.protocol
         self.env.transfer = transfer
         try:
             summary = self.request.summary = self.pump(transfer)
+            if self.request.reporter is not None:
+                self.request.reporter.transferred(transfer, summary)
         finally:
             self.env.transfer = None
         whole = summary.code in output.WHOLE_RUN and not summary.error and not summary.reported
@@ -134,9 +172,12 @@ class Run:
         if summary.error:
             if summary.role == "Receiver" and self.job.host is None:
                 out.charset = "ascii"  # see Report::receiving_end
-            out.error(summary.error.encode("utf-8", "surrogateescape") + b"\n")
-        if not whole:
+            self.request.fail(summary.error.encode("utf-8", "surrogateescape") + b"\n")
+        if not whole and not self.ended_here:
+            # Before protocol 31 the other end does not learn why this one has ended, and has an error of its own.
             code = max(code, self.child_status(whole=False))
+        elif self.job.am_sender and not self.local and self.wants_done:
+            self.confirm(transfer)
         if not self.job.am_sender:
             self.trace_wait("RECV", 1, "client_run2")
         # The peer has reported its own end, but nobody has reported the status of the child.
@@ -146,22 +187,61 @@ class Run:
         self.trace.exit(role, own, code, dry_run=options.dry_run)
         return code
 
+    @property
+    def wants_done(self) -> bool:
+        """Somebody wants to know which files are in place."""
+        reporter = self.request.reporter
+        wanted = reporter is not None and not _DONE.isdisjoint(reporter.core_kinds)
+        return wanted or not _DONE.isdisjoint(self.request.events)
+
+    def deliver(self, events: list[_core._Event]) -> None:
+        """Give events of the core to those who want them."""
+        if self.request.on_events is not None:
+            self.request.on_events(events)
+        if self.request.reporter is not None:
+            self.request.reporter.take_core(events)
+
     def pump(self, transfer: _core.Run) -> _core.Summary:
         """Write the output of *transfer* until its end."""
         request = self.request
-        judge, on_events = request.judge, request.on_events
+        judge, reporter, on_events = request.judge, request.reporter, request.on_events
+        held, select = request.held, request.select
 
-        def judged(events: list[_core._Event]) -> None:
+        def take(events: list[_core._Event]) -> None:
+            for event in events if select is not None else ():
+                if event[0] == "select" and select is not None:
+                    transfer.answer_selection(select(event[1]))
+            if held is not None:
+                held.answer(transfer, events)
+                self.ended_here |= held.refused
             if judge is not None:
                 judge.answer(transfer, events)
-            if request.on_events is not None:
-                request.on_events(events)
+            self.deliver(events)
 
-        if judge is not None and judge.counts:
-            on_events = judged
+        if held is not None or select is not None or (judge is not None and judge.counts) or reporter is not None:
+            on_events = take
+        if request.watches_room(twin=self.twin):
+            self.watch_room(transfer)
         if request.display is None:
             return output.pump(transfer, request.out, on_events)
         return request.display.pump(transfer, request.job, on_events)
+
+    def watch_room(self, transfer: _core.Run) -> None:
+        """Look at the free space from time to time while *transfer* runs."""
+        from tain.session.room import Watch
+
+        out = self.out
+        watch = Watch(os.path.join(self.env.cwd, self.job.destination or b"."))
+        before = out.tick
+
+        def tick() -> None:
+            if before is not None:
+                before()
+            if text := watch.check(transfer):
+                self.ended_here = True
+                out.error(text.encode("utf-8", "replace") + b"\n")
+
+        out.tick = tick
 
     def print_figures(self, summary: _core.Summary, agreed: Agreed, level: int) -> None:
         """The figures of ``--stats`` from *level* 2, and the summary."""
@@ -174,13 +254,16 @@ class Run:
             )
         suffix = " (BATCH ONLY)" if options.only_write_batch else " (DRY RUN)" if options.dry_run else ""
         text += stats.summary_lines(summary, numbers, suffix=suffix)
-        out.info(text)
+        out.figures(text)
         if out.log is not None:
             out.log.text(text)
 
     def child_status(self, *, whole: bool) -> int:
         """The exit status of a child that counts, after a complete (*whole*) or a failed transfer."""
         return 0
+
+    def confirm(self, transfer: _core.Run) -> None:
+        """Deliver the events ``done`` of a push that has gone to its end: now it is known which files are in place."""
 
     def trace_wait(self, word: str, level: int, name: str) -> None:
         """The line before the wait for a child."""
@@ -189,6 +272,9 @@ class Run:
 class StreamRun(Run):
     """A run over a connection, with a child at its other end or without one."""
 
+    #: How the other end is reached: ``shell``, ``tcp``, or ``pipe`` to a fork.
+    transport = "shell"
+
     def __init__(self, request: Request) -> None:
         super().__init__(request)
         self.child: Child | None = None
@@ -196,11 +282,15 @@ class StreamRun(Run):
         self.child_counts = True
         #: The peer answered an old number of ours with the same number, which says nothing about its age.
         self.echo = False
+        #: What a remote shell has written to its standard error; None if that was not read, or was too much to keep.
+        self.words: bytearray | None = None
 
     def over(self, connect: Callable[[], int]) -> int:
         """Run *connect*, which connects and transfers; the exit status of a child may win (spec: output 2)."""
         from tain.transport.shell import GRACE
 
+        if self.request.reporter is not None:
+            self.request.reporter.connecting()
         try:
             code = connect()
         except TainError as error:
@@ -227,6 +317,36 @@ class StreamRun(Run):
         status = self.child.wait(None if whole else GRACE) or 0
         # If the run failed anyway, the death of the peer is the cause, and has a code of its own.
         return KILLED if whole and self.child.killed else status
+
+    def on_stderr(self) -> Callable[[bytes], None] | None:
+        """Receives what a remote shell writes to its standard error; None: it keeps our standard error."""
+        take, fd = self.env.shell_stderr, self.env.stderr
+        if not self.job.am_sender or not self.wants_done:
+            return take
+        from tain.transport import shell
+
+        self.words = bytearray()
+
+        def heard(data: bytes) -> None:
+            if self.words is not None:
+                self.words += data
+                if len(self.words) > _WORDS:
+                    self.words = None
+            if take is not None:
+                take(data)
+            else:
+                shell.pass_on(data, fd)
+
+        return heard
+
+    def confirm(self, transfer: _core.Run) -> None:
+        child = self.child
+        succeeded = child is None or (child.has_status and self.child_status(whole=True) == 0)
+        # Without a pipe for its standard error nothing was read.
+        heard = child is not None and child.read_stderr is not None and self.words is not None
+        words = bytes(self.words or b"") if heard else None
+        while events := transfer.next_confirmed(succeeded, words):
+            self.deliver(events)
 
     def trace_wait(self, word: str, level: int, name: str) -> None:
         if self.child is not None:
@@ -296,6 +416,8 @@ class StreamRun(Run):
             trace=self.trace.write,
             note=None if self.echo else self.trace.write,
         )
+        if request.reporter is not None:
+            request.reporter.connected(agreed, "pipe" if self.env.transport is not None else self.transport)
         if agreed.protocol < 30 <= options.protocol and job.am_sender:
             # An old peer knows no perishable rules, which some options imply.
             request.rules = request.read_rules(agreed.protocol, again=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import TainError, UnsupportedError, UsageError
+from tain.errors import DeleteLimit, Interrupted, TainError, UnsupportedError, UsageError, exit_text
 from tain.report import output
 from tain.session import oldpeer
 from tain.session.client.local import LocalRun, TwinRun, needs_twin
@@ -12,18 +12,21 @@ from tain.session.client.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from tain import _core
     from tain.options.guard import Guard
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
-    from tain.problems import Hint
+    from tain.plans import Plan
+    from tain.problems import Hint, Problem
     from tain.report.output import Output
     from tain.session.client.explaining import Explain
-    from tain.session.client.lines import Listener
+    from tain.session.client.gauge import Gauge
+    from tain.session.client.guards import Judge
     from tain.session.client.remote import DaemonRun, ShellRun
     from tain.session.client.replay import ReplayRun
+    from tain.session.client.reporter import Listener, Reporter
     from tain.session.environment import Environment
 
     OnEvents = Callable[[list[_core._Event]], None]
@@ -45,10 +48,11 @@ class Client:
         events: Collection[str] = (),
         on_events: Callable[[list[_core._Event]], None] | None = None,
         guard: Guard | None = None,
+        listeners: Sequence[Listener] = (),
     ) -> None:
-        """*out* replaces the streams of the environment; *on_events* receives the events of the kinds in *events*;
-        *guard* is in force unless the options choose another one. Nothing is drawn, and no hint is printed unasked, if
-        the environment has no standard error (-1)."""
+        """*out* replaces the streams of the environment; *on_events* receives the events of the core of the kinds in
+        *events*, and *listeners* those of `tain.events`; *guard* is in force unless the options choose another one.
+        Nothing is drawn, and no hint is printed unasked, if the environment has no standard error (-1)."""
         self._explain: Explain | None = None
         if options.explain:
             from tain.session.client.explaining import Explain
@@ -56,18 +60,33 @@ class Client:
             self._explain = Explain(options, env)
             on_events = both(self._explain.on_events, on_events)
             events = {"item", *events}
-        self._request = Request(options, env, out=out, events=events, on_events=on_events, guard=guard)
+        #: What the options ask for and what cannot be done: the run fails at once.
+        self._early: TainError | None = None
+        self._reporter = self._make_reporter(options, env, listeners)
+        self._request = Request(
+            options, env, out=out, events=events, on_events=on_events, guard=guard, reporter=self._reporter
+        )
+        if self._reporter is not None:
+            self._request.on_plan = self._reporter.planned
         #: Likely causes of a failure, once the run has ended.
         self.hints: tuple[Hint, ...] = ()
         wanted = os.isatty(env.stderr) if options.hints is None else options.hints
         self._prints_hints = bool(wanted and not options.quiet)
-        if self._prints_hints or self.out.errors_seen is not None:
+        if self._prints_hints or self.out.errors_seen is not None or self._reporter is not None:
             self.out.errors_seen = bytearray()
             env.shell_stderr = self.out.shell
         if options.bar or options.summary or (options.bar is None and env.get(b"TAIN_BAR")):
             from tain.session.client.display import display
 
             self._request.display = display(options, env, self.out, self._request.lines)
+            if self._request.display is not None:
+                env.shell_stderr = self.out.shell
+
+    def hold(self, confirm: Callable[[Plan], bool] | None = None, *, watch_room: bool = False) -> None:
+        """Let *confirm* decide about the whole plan before anything is changed. *watch_room*: end the run as soon as
+        its files cannot fit."""
+        request = self._request
+        request.confirm, request.watch_room = confirm, watch_room
 
     @property
     def out(self) -> Output:
@@ -83,16 +102,45 @@ class Client:
         """Sources and destination."""
         return self._request.job
 
+    def select(self, choose: Callable[[list[_core._Candidate]], list[bool]]) -> None:
+        """Let *choose* choose among the names of sources on this side."""
+        self._request.select = choose
+
+    def write_changes(self, path: bytes) -> None:
+        """Write the directories in which the run changes something to this file, each with a NUL."""
+        self._request.changes_to = path
+
     @property
     def direction(self) -> str:
         """``push``, ``pull`` or ``local``."""
         return self._request.direction
 
-    def listen(self, listener: Listener, *, stdout: bool) -> None:
-        """Let *listener* receive each line of the run and what it reports; lines of standard output with *stdout*."""
-        lines = self._request.lines()
-        lines.listeners.append(listener)
-        lines.wants_stdout |= stdout
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The failures so far, if there are listeners."""
+        return () if self._reporter is None else tuple(self._reporter.problems)
+
+    @property
+    def gauge(self) -> Gauge | None:
+        """How far the run is, if there are listeners; any thread may read it."""
+        return None if self._reporter is None else self._reporter.gauge
+
+    def _make_reporter(
+        self, options: ResolvedOptions, env: Environment, listeners: Sequence[Listener]
+    ) -> Reporter | None:
+        """The reporter for *listeners*, and for lines of JSON if the options ask for them."""
+        found = list(listeners)
+        if options.json or options.json_file is not None:
+            from tain.session.client.jsonevents import JsonEvents
+
+            lines = JsonEvents(options, env)
+            self._early = lines.error
+            found.append(lines)
+        if not found:
+            return None
+        from tain.session.client.reporter import Reporter
+
+        return Reporter(options, env, found)
 
     @property
     def summary(self) -> _core.Summary | None:
@@ -103,28 +151,46 @@ class Client:
         """Run to the end and report all of it; returns the exit code. No `TainError` leaves it; an exception of
         *on_events* or of a listener does."""
         request, out = self._request, self.out
+        code = Interrupted.code
         try:
             try:
+                if self._early is not None:
+                    raise self._early
                 request.env.begin()
                 request.read()
-                code = choose(request).run()
+                code = self._choose_and_run()
             except TainError as error:
-                out.error(output.failure_text(error, request.role))
+                request.fail(output.failure_text(error, request.role))
                 code = error.code
             finally:
                 out.flush()
             self._finish(code)
         finally:
+            if self._reporter is not None:
+                self._reporter.end(code, exit_text(code) if code else "", request.summary, self.hints)
             if out.log is not None:
                 out.log.close()
         return code
+
+    def _choose_and_run(self) -> int:
+        request = self._request
+        run = choose(request)
+        if request.judge is not None and request.judge.rehearses:
+            code = judge_dry(request, request.judge)
+            if code is not None:
+                return code
+        if request.options.preflight or request.confirm is not None:
+            hold(request, twin=run.twin)
+        return run.run()
 
     def _finish(self, code: int) -> None:
         """Print what follows a run with exit code *code*: its plan, the end block, hints."""
         request, out = self._request, self.out
         request.finish_lines()
         if self._explain is not None and request.summary is not None and code in output.WHOLE_RUN:
+            out.repeating = True
             self._explain.show(request.summary, request.job, out)
+            out.repeating = False
         if request.display is not None:
             request.display.end(request.summary, code)
         if code and out.errors_seen:
@@ -144,6 +210,42 @@ class Client:
         if self._prints_hints:
             hints.write(self.hints, out.error)
         out.log = log
+
+
+def hold(request: Request, *, twin: bool) -> None:
+    """Let the run of *request* wait for a decision about its whole plan; or get that before it starts, where another
+    process makes the decisions: the other end of a push, or the *twin* of a local copy.
+
+    Errors: `DeleteLimit` for a plan that is refused; `UnsupportedError`.
+    """
+    from tain.session.client.held import REFUSED, Held, rehearsed
+
+    options, job, confirm = request.options, request.job, request.confirm
+    if job.destination is None:
+        return
+    if not (twin or (job.host is not None and job.am_sender)):
+        path = os.path.join(request.env.cwd, job.destination or b".")
+        request.held = Held(path, preflight=options.preflight, confirm=confirm, on_plan=request.on_plan)
+        # The whole list has to be known before the first decision.
+        options.inc_recurse = False
+        return
+    if options.preflight and not twin and b"--preflight" not in options.remote_options:
+        request.out.error(b"tain: the other end does not tell its free space\n")
+    if confirm is None:
+        return
+    if options.write_batch is not None:
+        raise UnsupportedError("rsync: a run that writes a batch cannot be held for a decision")
+    if options.files_from == b"-":
+        raise UnsupportedError("rsync: a run that reads names from its input cannot be held for a decision")
+    shell = request.env.shell_stderr
+    try:
+        plan = rehearsed(options, lambda options, **rest: Client(options, request.env, **rest))
+    finally:
+        request.env.shell_stderr = shell
+    if request.on_plan is not None:
+        request.on_plan(plan)
+    if not confirm(plan):
+        raise DeleteLimit(REFUSED)
 
 
 def run(options: ResolvedOptions, env: Environment) -> int:
@@ -178,9 +280,26 @@ def judge(request: Request) -> None:
 
         twin = request.job.host is None and needs_twin(request)
         request.judge = Judge(
-            guard, request.options, request.env, request.out, request.job, asked=asked is not None, twin=twin
-        )
+            guard, request.options, request.env, request.out, request.job, asked=asked is not None, twin=twin,
+            reporter=request.reporter,
+        )  # fmt: skip
         request.judge.check()
+
+
+def judge_dry(request: Request, judge: Judge) -> int | None:
+    """Let *judge* judge the deletions of a dry run of *request*; the exit code of a dry run that failed.
+
+    Errors: `DeleteLimit`, `UnsupportedError`, and those of the dry run.
+    """
+    from tain.session.client.rehearsal import rehearse
+
+    judge.announce()
+    forecast = rehearse(request, lambda dry: choose(dry, judged=True).run())
+    if not forecast.whole:
+        request.out.error(forecast.errors)
+        return forecast.code
+    judge.check_forecast(forecast)
+    return None
 
 
 def is_guard_asked(options: ResolvedOptions) -> bool:
@@ -188,17 +307,20 @@ def is_guard_asked(options: ResolvedOptions) -> bool:
     return options.guard or options.guard_rules is not None
 
 
-def choose(request: Request) -> LocalRun | TwinRun | ShellRun | DaemonRun | ReplayRun:
-    """The kind of run that the arguments mean. Errors: `UsageError`."""
+def choose(request: Request, *, judged: bool = False) -> LocalRun | TwinRun | ShellRun | DaemonRun | ReplayRun:
+    """The kind of run that the arguments mean. *judged*: its arguments are known to be right. Errors: `UsageError`."""
     if request.options.read_batch is not None:
+        if request.options.preflight or request.confirm is not None:
+            raise UnsupportedError("rsync: a run that reads a batch cannot be held for a decision")
         if is_guard_asked(request.options):
             raise UnsupportedError("rsync: --guard cannot judge the deletions of a batch")
         from tain.session.client.replay import ReplayRun
 
         return ReplayRun(request)
-    request.locate()
+    if not judged:
+        request.locate()
+        judge(request)
     job = request.job
-    judge(request)
     if job.host is not None and oldpeer.is_old(request.options.protocol):
         request.speak_old(request.options.protocol)
     options = request.options

@@ -6,10 +6,11 @@ use std::io::{BufWriter, Write};
 use super::{resolved_kind, Deleter, Name};
 use crate::error::{Error, Result};
 use crate::event::{Deletions, Event};
+use crate::flist::Segment;
 use crate::role::Role;
 use crate::roles::filter::{Filters, Perishable};
 use crate::roles::paths::split_name;
-use crate::tree::{FileKind, Root};
+use crate::tree::{temp, FileKind, Root};
 use crate::wire::item::IoErrors;
 
 /// Counts what a removal would remove.
@@ -34,16 +35,48 @@ impl Deleter {
             return Ok(());
         }
         let planned = self.count(&names, filters)?;
-        if !self.dest.report.ask(Event::Deletions(planned))? {
+        let asks = planned.number > 0 || self.leftovers.is_empty();
+        if asks && !self.dest.report.ask(Event::Deletions(planned))? {
             self.dest.report.set_io_error(IoErrors::DEL_LIMIT);
             self.dest.report.stats(|s| s.deletions_skipped = planned.number);
             return Ok(());
         }
         for (path, kind) in names {
+            if self.leftovers.contains(&path) && self.dest.root.lstat(&path).is_err() {
+                // A partial-dir goes when its last file is used.
+                continue;
+            }
             self.go_to_parent(&path, filters)?;
             self.remove(&path, kind, Some(&mut *filters))?;
         }
         Ok(())
+    }
+
+    /// Whether an earlier run left this name, which stands beside listed names: a temporary file for one of them, or the
+    /// directory for partial files.
+    pub(super) fn is_leftover(&self, path: &[u8], kind: FileKind, listed: &Segment) -> bool {
+        if !self.dest.plan.removal.exclude_leftovers {
+            return false;
+        }
+        if kind == FileKind::Dir {
+            return self.is_partial_dir(path);
+        }
+        let (dir, base) = split_name(path);
+        let Some(target) = temp::target_of(base).filter(|_| kind == FileKind::File) else {
+            return false;
+        };
+        let beside = |name: &[u8]| {
+            let slash: &[u8] = if dir.is_empty() { b"" } else { b"/" };
+            listed.find_any(&[dir, slash, name].concat()).is_some()
+        };
+        // A dot at the beginning of a name, and one at its end, are not doubled.
+        beside(target) || beside(&[b".", target].concat()) || beside(&[target, b"."].concat())
+    }
+
+    /// Whether this is a directory for partial files, one in each directory.
+    fn is_partial_dir(&self, path: &[u8]) -> bool {
+        let partial = self.dest.plan.write.partial_dir.as_deref();
+        partial.is_some_and(|partial| !partial.starts_with(b"/") && partial == split_name(path).1)
     }
 
     /// The rules of the directory that holds `path` come into force, as when it was read.
@@ -69,6 +102,9 @@ impl Deleter {
             names: file.map(BufWriter::new),
         };
         for (path, kind) in names {
+            if self.leftovers.contains(path) {
+                continue;
+            }
             self.go_to_parent(path, filters)?;
             count.name(path, *kind, filters)?;
         }
@@ -117,6 +153,9 @@ impl Count<'_> {
             let is_dir = kind == FileKind::Dir;
             let stays = filters.protects(&path, is_dir, Perishable::Ignored, &self.deleter.dest.report)
                 || is_dir && self.deleter.is_mount(&path);
+            if !stays && is_dir && plan.removal.exclude_leftovers && self.deleter.is_partial_dir(&path) {
+                continue;
+            }
             all &= !stays && self.name(&path, kind, filters)?;
         }
         if merge {

@@ -6,12 +6,14 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 
 use super::judge::{Effects, Judge};
+use super::room::Room;
 use super::window::{OpenList, Window};
 use crate::error::Result;
 use crate::flist::At;
 use crate::plan::{DeleteWhen, Plan};
 use crate::report::debug::debug;
 use crate::report::figures::Phase;
+use crate::report::json::Skip;
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::dest::Dest;
@@ -39,6 +41,8 @@ pub(super) struct Flow {
     pub underway: bool,
     /// The entry that is judged now, until its data is asked for.
     judged: Option<i32>,
+    /// What the files under way replace, if the caller watches the free space.
+    room: Option<Room>,
 }
 
 impl Flow {
@@ -53,6 +57,7 @@ impl Flow {
             out,
             underway: false,
             judged: None,
+            room: Room::of(plan),
         }
     }
 
@@ -152,9 +157,17 @@ impl Flow {
 
     fn finished(&mut self, judge: &mut Judge, ndx: i32, good: bool) -> Result<()> {
         self.window.answered(ndx);
+        self.give_back(ndx);
         match self.window.find(ndx) {
             Some(at) => judge.transferred(self, &at, good),
             None => Ok(()),
+        }
+    }
+
+    /// The file with this index is finished: what it replaced gives no more room.
+    fn give_back(&mut self, ndx: i32) {
+        if let Some(room) = &mut self.room {
+            room.finished(&self.report, ndx);
         }
     }
 
@@ -177,6 +190,7 @@ impl Flow {
     fn worker_ended(&mut self, judge: &mut Judge, ndx: i32, outcome: Outcome) -> Result<()> {
         self.report.file_ended(ndx, outcome == Outcome::Placed);
         self.window.answered(ndx);
+        self.give_back(ndx);
         match self.window.find(ndx) {
             Some(at) => self.copied(judge, &at, outcome),
             None => Ok(()),
@@ -347,6 +361,9 @@ impl Flow {
 impl Effects for Flow {
     fn pass_item(&mut self, dest: &Dest, at: &At, ndx: i32, flags: ItemFlags, xname: Option<&[u8]>) -> Result<()> {
         self.report_checked(at, flags, xname);
+        if self.report.wants_skips() && !flags.is_significant(xname) {
+            self.report.skipped(&at.name(), at.entry().is_dir(), Skip::UpToDate);
+        }
         if !(flags.is_significant(xname) || self.report.wants_unchanged()) {
             return Ok(());
         }
@@ -372,6 +389,9 @@ impl Effects for Flow {
             // directories shows in its time (observed).
             self.finish_lists(judge)?;
         }
+        if let (Some(room), Some(old)) = (&mut self.room, &request.exists) {
+            room.requested(&self.report, request.at.ndx(), old, request.at.entry().len);
+        }
         let at = request.at.clone();
         let remote = self.out.is_remote();
         if remote {
@@ -380,7 +400,10 @@ impl Effects for Flow {
             self.window.note_item();
         }
         match self.out.request(&judge.dest, request)? {
-            Answer::Here(outcome) => return self.copied(judge, &at, outcome),
+            Answer::Here(outcome) => {
+                self.give_back(at.ndx());
+                return self.copied(judge, &at, outcome);
+            }
             Answer::Later if remote => {}
             Answer::Later => {
                 self.window.requested(at.ndx());

@@ -8,7 +8,9 @@
 pub(crate) mod destination;
 mod ending;
 mod flow;
+pub(crate) mod held;
 mod judge;
+mod room;
 mod touch;
 mod window;
 

@@ -85,13 +85,11 @@ impl Copier {
     pub fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Self {
         let pooled = poolable(&plan) && !report.after_data() && pool::size() > 0;
         let until_pool = pooled.then_some(FIRST);
-        let mut throttle = Throttle::new();
-        throttle.set(plan.agreed.bwlimit);
         Self {
             plan,
             report,
             sources,
-            throttle,
+            throttle: Throttle::new(),
             written: (0, 0),
             progress_open: false,
             dest: None,
@@ -114,7 +112,8 @@ impl Copier {
     fn for_worker(&mut self, request: &Request, dest: &Dest) -> bool {
         let fits = !request.redo && request.at.entry().len < SMALL && !request.exists.is_some_and(|s| s.is_device());
         match self.until_pool {
-            Some(0) => fits && self.pool.is_some(),
+            // Nothing limits workers.
+            Some(0) => fits && self.pool.is_some() && self.report.bwlimit() == 0,
             Some(left) if fits => {
                 self.until_pool = Some(left - 1);
                 if left == 1 {
@@ -175,7 +174,7 @@ impl Copier {
     fn count(&self, request: &Request) {
         let entry = request.at.entry();
         if !request.redo {
-            items::count(&self.report, entry.mode, request.iflags);
+            items::count(&self.report, entry.mode, request.iflags, None);
         }
         items::count_transfer(&self.report, entry.len);
     }

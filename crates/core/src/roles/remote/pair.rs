@@ -26,7 +26,7 @@ use crate::report::Report;
 use crate::role::Role;
 use crate::roles::dest::Dest;
 use crate::roles::filter::Filters;
-use crate::roles::generator::{destination, Generator};
+use crate::roles::generator::{destination, held, Generator};
 use crate::roles::receiver::{Receiver, Setup};
 use crate::roles::replay::Replay;
 use crate::roles::sender::{forward_names, record_of};
@@ -68,7 +68,7 @@ pub(super) fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -
     control.set_role(Role::EarlyReceiver.name());
     control.set_keep_alive(false);
     report.set_cancel_flag(control.cancel_flag());
-    report.live().set_link(link.control());
+    report.connect(&link.control());
     let (mut reader, writer) = link.split()?;
     let record = record_of(plan, Role::Receiver)?;
     if let Some(record) = &record {
@@ -283,10 +283,14 @@ impl Pair<'_> {
         if plan.select.files_from == FilesFrom::Forward {
             forward_names(&self.writer, plan)?;
         }
-        let feeds = first_lists(&inbox, report, plan.agreed.inc_recurse)?;
+        let mut feeds = first_lists(&inbox, report, plan.agreed.inc_recurse)?;
         if !plan.place.is_server() && matches!(feeds.first(), Some(Feed::List(list)) if list.is_empty()) {
             return Ok(());
         }
+        held::hold(plan, report, &mut feeds, |dest| {
+            dest.metadata.set_tables(tables.clone());
+            dest.metadata.read_rules(dest.root.path())
+        })?;
         let mut dest = destination::resolve(plan, report, &feeds)?;
         dest.metadata.set_tables(tables);
         dest.metadata.read_rules(dest.root.path())?;

@@ -396,6 +396,9 @@ impl Scanner {
         if (!dot || argument.implied) && self.filters.hides(path, is_dir(stat.mode), &self.report) {
             return Ok(());
         }
+        if !dot && !self.takes_argument(root_number, name, stat)? {
+            return Ok(());
+        }
         if is_dir(stat.mode) && !plan.select.lists_dirs() {
             let text = messages::skipping_directory(name);
             self.report.info(text);

@@ -49,6 +49,9 @@ impl Sender {
             return self.put().map(|()| true);
         }
         let redo = self.seen.redo(at, plan.agreed.protocol)?;
+        if redo {
+            items::count_again(&self.report, item.iflags);
+        }
         let append = plan.write.append > 0 && !redo;
         let (head, signature, sum_bytes) = self.read_sums(append)?;
         // Counted, whether it can be opened or not (observed).
@@ -102,7 +105,9 @@ impl Sender {
             };
             self.report_item(item, at, &name, figures, Part::Kept);
         }
-        if let Err(error) = start.and(rest) {
+        let result = start.and(rest);
+        let intact = result.is_ok();
+        if let Err(error) = result {
             self.failed_file(IoErrors::GENERAL);
             let shown = self.display(entry.root, &name);
             self.report
@@ -122,6 +127,9 @@ impl Sender {
                 moved: Moved::now(&self.report, stats.literal, stats.matched),
             };
             self.report_item(item, at, &name, figures, Part::All);
+        }
+        if !intact {
+            self.report.forget_sent(item.ndx);
         }
         debug!(self.report, send >= 1; "sender finished ", &self.full_name(at));
         Ok(true)
@@ -177,7 +185,7 @@ impl Sender {
 
     /// Count a file whose data is asked for.
     fn count(&self, item: &Item<'_>, mode: u32, len: u64) {
-        items::count(&self.report, mode, item.iflags);
+        items::count(&self.report, mode, item.iflags, item.xname.as_deref());
         items::count_transfer(&self.report, len);
     }
 

@@ -60,6 +60,12 @@ impl Outlet {
         self.writer.put(data)
     }
 
+    /// As [`Outlet::put`], for what the receiver can do without for a while; see [`Writer::put_deferred`].
+    pub(super) fn put_deferred(&self, data: &[u8]) -> Result<()> {
+        self.record(data)?;
+        self.writer.put_deferred(data)
+    }
+
     /// See [`Writer::put_owned`].
     pub(super) fn put_owned(&self, data: Vec<u8>) -> Result<()> {
         self.record(&data)?;

@@ -128,6 +128,9 @@ impl<'a> Change<'a> {
     /// Report it, under this name.
     pub(crate) fn report(&self, report: &Report, name: &[u8], figures: Figures<'_>, part: Part) {
         let plan = report.plan();
+        if matches!(part, Part::All | Part::Screen) {
+            self.note(report, name);
+        }
         if !report.wants_items() && plan.output.info.name < 2 {
             return;
         }
@@ -161,8 +164,15 @@ impl<'a> Change<'a> {
         } else {
             screen
         };
-        let done = self.done(report, figures, part);
-        if !(screen || log || done.is_some()) || part == Part::Screen {
+        let mut done = self.done(report, figures, part);
+        if self.by == Operation::Send && !plan.place.is_local() {
+            if let Some(sent) = done.take() {
+                report.add_sent(self.at.ndx(), &item, sent);
+            }
+        }
+        // For programs, every change is an item, whatever the screen shows.
+        let kept = screen || log || done.is_some() || plan.output.events.item && (changed || acts);
+        if !kept || part == Part::Screen {
             return;
         }
         let transfer = self.iflags.contains(ItemFlags::TRANSFER);
@@ -198,8 +208,15 @@ impl<'a> Change<'a> {
             literal: figures.moved.literal,
             matched: figures.moved.matched,
             time: figures.moved.time,
-            verified: self.by == Operation::Receive && plan.agreed.xfer_sum != SumKind::None,
+            verified: plan.agreed.xfer_sum != SumKind::None && !plan.place.is_local(),
         })
+    }
+
+    /// Note the directories that change by it.
+    fn note(&self, report: &Report, name: &[u8]) {
+        if self.is_significant() {
+            report.note_change(name, self.at.entry().is_dir());
+        }
     }
 
     /// Report an item of a protocol that has none on the wire (P<29): the side that acts names it. In a local copy that
@@ -210,6 +227,7 @@ impl<'a> Change<'a> {
         if !plan.place.is_server() && !plan.place.is_local() {
             return self.report(report, &name, Figures::default(), Part::All);
         }
+        self.note(report, &name);
         let Some(line) = self.plain_line(plan, &name) else {
             return;
         };
@@ -261,10 +279,23 @@ fn unsent_sum(plan: &Plan, iflags: ItemFlags) -> Option<&'static [u8]> {
     shown.then(|| &ZEROS[..strong::digest_len(plan.agreed.xfer_sum)])
 }
 
-/// Count a new item for `--stats`.
-pub(crate) fn count(report: &Report, mode: u32, iflags: ItemFlags) {
+/// Count an item by the kind of its change; `xname` as in the item.
+pub(crate) fn count(report: &Report, mode: u32, iflags: ItemFlags, xname: Option<&[u8]>) {
     if iflags.contains(ItemFlags::NEW) {
         report.stats(|s| s.created.add(mode));
+    } else if !iflags.is_significant(xname) {
+        // With -vv there are items of entries that are up to date.
+    } else if iflags.intersects(ItemFlags::TRANSFER | ItemFlags::LOCAL_CHANGE) {
+        report.stats(|s| s.updated += 1);
+    } else {
+        report.stats(|s| s.attributes += 1);
+    }
+}
+
+/// Data is sent a second time: the item of an entry that existed before was counted already.
+pub(crate) fn count_again(report: &Report, iflags: ItemFlags) {
+    if !iflags.contains(ItemFlags::NEW) {
+        report.stats(|s| s.updated = s.updated.saturating_sub(1));
     }
 }
 

@@ -24,6 +24,7 @@ use crate::error::{IoErrorExt, Result};
 use crate::flist::{eflag, At, Segment};
 use crate::plan::Plan;
 use crate::report::debug::debug;
+use crate::report::json::Skip;
 use crate::report::say::{text, Piece};
 use crate::report::Report;
 use crate::role::Role;
@@ -327,8 +328,15 @@ impl Judge {
         }
     }
 
+    /// Report `line` (`--info=SKIP`) about a skipped entry, and emit its event.
+    fn skip(&self, rel: &[u8], dir: bool, why: Skip, line: &[u8]) {
+        self.report_skipped(line);
+        self.report.skipped(rel, dir, why);
+    }
+
     /// `N exists`, at the higher level with what would have been done (spec: transfer 3, step 8).
     fn report_existing(&mut self, at: &At, rel: &[u8], found: Option<&Stat>) {
+        self.report.skipped(rel, at.entry().is_dir(), Skip::Exists);
         if self.plan.output.info.skip == 0 {
             return;
         }
@@ -378,7 +386,8 @@ impl Judge {
     }
 
     fn report_not_creating(&self, rel: &[u8], kind: &str) {
-        self.report_skipped(&text!["not creating new ", kind, " \"", rel, "\""]);
+        let line = text!["not creating new ", kind, " \"", rel, "\""];
+        self.skip(rel, kind == "directory", Skip::Missing, &line);
     }
 
     // ---- entries
@@ -433,6 +442,7 @@ impl Judge {
             return self.node(fx, at, &rel, found);
         }
         if !is_file(mode) {
+            self.report.skipped(&rel, false, Skip::NonRegular);
             if self.plan.output.info.nonreg > 0 {
                 self.report.info(text!["skipping non-regular file \"", &rel, "\""]);
             }

@@ -10,6 +10,7 @@ use crate::error::{IoErrorExt, Result};
 use crate::flist::At;
 use crate::plan::AltDest;
 use crate::report::debug::debug;
+use crate::report::json::Skip;
 use crate::report::say::text;
 use crate::roles::compare::{same_family, unsafe_link, Wanted};
 use crate::roles::dest::SetTimes;
@@ -78,6 +79,7 @@ impl Judge {
             target = sanitize_target(&target, &at.name());
         }
         if self.plan.attrs.safe_links && unsafe_link(&target, &at.name()) {
+            self.report.skipped(rel, false, Skip::UnsafeLink);
             if self.plan.output.info.name > 0 {
                 self.report
                     .info(text!["ignoring unsafe symlink \"", rel, "\" -> \"", &target, "\""]);

@@ -5,6 +5,7 @@ use super::{Effects, Judge};
 use crate::error::{bail, Result};
 use crate::flist::At;
 use crate::plan::AltDest;
+use crate::report::json::Skip;
 use crate::report::say::text;
 use crate::roles::compare::Wanted;
 use crate::roles::dest::SetTimes;
@@ -104,16 +105,16 @@ impl Judge {
     fn is_excluded(&self, at: &At, rel: &[u8], found: Option<&Stat>) -> bool {
         let (entry, plan) = (at.entry(), &self.plan);
         let is_newer = |stat: &Stat| entry.mtime.saturating_sub(stat.mtime) < plan.select.modify_window;
-        let why = if plan.select.max_size.is_some_and(|max| entry.len > max) {
-            " is over max-size"
+        let (why, line) = if plan.select.max_size.is_some_and(|max| entry.len > max) {
+            (Skip::Size, " is over max-size")
         } else if plan.select.min_size.is_some_and(|min| entry.len < min) {
-            " is under min-size"
+            (Skip::Size, " is under min-size")
         } else if plan.select.update && found.is_some_and(|stat| stat.is_file() && is_newer(stat)) {
-            " is newer"
+            (Skip::Newer, " is newer")
         } else {
             return false;
         };
-        self.report_skipped(&text![rel, why]);
+        self.skip(rel, false, why, &text![rel, line]);
         true
     }
 

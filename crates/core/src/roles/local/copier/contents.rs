@@ -58,7 +58,7 @@ impl Copier {
                 return Ok(());
             }
         }
-        if plan.write.sparse || plan.agreed.bwlimit > 0 {
+        if plan.write.sparse || self.report.bwlimit() > 0 {
             // Piece by piece: to find holes, and to keep to the bandwidth limit.
             let mut output = Output::new(target, 0, job.existing, plan.write.sparse);
             self.copy_pieces(source, 0, size, &mut output, PIECE)?;
@@ -70,13 +70,16 @@ impl Copier {
         }
         let report = self.report.clone();
         let progress = report.progress_level() > 0;
-        let written = &mut self.written.0;
+        let (written, throttle) = (&mut self.written.0, &mut self.throttle);
         data::copy_whole_with(source, target, size, Reflink::Try, &mut |done| {
+            let more = done.saturating_sub(*written);
             *written = done;
             report.live().advance(done);
             if progress {
                 report.progress(done, size);
             }
+            // A limit may be set while the file is copied.
+            pace(throttle, &report, more as usize)?;
             report.check()
         })?;
         Ok(())
@@ -151,8 +154,10 @@ impl Copier {
     }
 }
 
-/// Wait as long as the limit demands after `n` bytes (`--bwlimit`).
+/// Wait as long as the limit demands after `n` bytes (`--bwlimit`), less if the limit changes meanwhile.
 pub(super) fn pace(throttle: &mut Throttle, report: &Report, n: usize) -> Result<()> {
+    let limit = report.bwlimit();
+    throttle.set(limit);
     let Some(time) = throttle.written(n, Instant::now()) else {
         return Ok(());
     };
@@ -160,7 +165,7 @@ pub(super) fn pace(throttle: &mut Throttle, report: &Report, n: usize) -> Result
     loop {
         report.check()?;
         let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if left.is_zero() || report.bwlimit() != limit {
             break;
         }
         std::thread::sleep(left.min(Duration::from_millis(100)));

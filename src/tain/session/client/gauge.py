@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import threading
+# The module `threading` costs more than the lock.
+import _thread
 import time
 
 from tain.events import Progress
@@ -16,23 +17,24 @@ if TYPE_CHECKING:
 class Gauge:
     """The progress of one transfer; any thread may read it."""
 
-    def __init__(self, *, checksum: bool) -> None:
-        self._meter = Meter(checksum=checksum)
-        self._lock = threading.Lock()
+    def __init__(self, *, checksum: bool, remote: bool = False) -> None:
+        """*checksum*: deciding means reading (``-c``). *remote*: there is a peer that can be silent."""
+        self._meter = Meter(checksum=checksum, remote=remote)
+        self._lock = _thread.allocate_lock()
         self._last: Progress | None = None
 
     def read(self, transfer: Cancellable | None, *, ended: bool) -> Progress | None:
-        """The values of now; the last ones when no transfer runs."""
+        """The values of now; the last ones when no transfer runs. *ended*: the run went to its end."""
         with self._lock:
             if transfer is not None:
-                self._last = self._now(transfer)
+                self._last = self._now(transfer, ended=ended)
             elif ended and self._last is not None and self._last.fraction != 1.0:
                 self._last = self._last.replace(phase="end", fraction=1.0, left=0.0)
             return self._last
 
-    def _now(self, transfer: Cancellable) -> Progress:
+    def _now(self, transfer: Cancellable, *, ended: bool) -> Progress:
         figures = transfer.figures()
-        shown = self._meter.at(figures, time.monotonic())
+        shown = self._meter.at(figures, time.monotonic(), ended=ended)
         return Progress(
             phase=shown.state,
             fraction=shown.fraction,
