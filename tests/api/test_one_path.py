@@ -121,7 +121,8 @@ def normal(text: bytes) -> bytes:
     text = re.sub(rb"free [\d.]+ \w+ on|of [\d,]+$", b"FREE", text, flags=re.M)
     text = re.sub(rb"[\d,.]+[KMG]? bytes/sec", b"RATE", text)
     text = re.sub(rb"(File list \w+ time: )[\d.]+", rb"\1TIME", text)
-    text = re.sub(rb"[\d.]+[kKMG]?B/s|\d+:\d\d(?::\d\d)?", b"T", text)
+    # The columns of rates and times have fixed widths.
+    text = re.sub(rb" *[\d.]+[kKMG]?B/s| *\d+:\d\d(?::\d\d)?", b" T", text)
     return re.sub(rb"\[\d+\]", b"[PID]", text)
 
 

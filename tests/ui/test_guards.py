@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -227,6 +228,33 @@ def test_a_list_on_standard_input_is_read_once(peer: str, home: Path) -> None:
     words[-3] = "--guard-rules=max=1"
     assert tain(home, *words, stdin="sub/\nnew\n") == (0, "")
     assert (home / "d/new").exists() and names(home / "d/sub") == []
+
+
+def test_a_dry_run_is_no_event(home: Path) -> None:
+    """A dry run that counts for a guard or for a plan is no part of the run: its items are not reported."""
+    words = ("-a", "--delete", "--guard-rules=max=200", "--json", "-e./rsh", "s/", "h:d/")
+    events = [json.loads(line) for line in out(home, *words)]
+    types = [event["type"] for event in events]
+    assert (types.count("start"), types.count("delete"), types.count("end")) == (1, 150, 1)
+    assert [event["path"] for event in events if event["type"] in ("item", "done")].count("new") == 2
+
+
+def test_one_dry_run_serves_the_guard_and_a_plan(home: Path) -> None:
+    (home / "count").write_text('#!/bin/sh\necho >>$HOME/shells\nshift\nexec sh -c "$*"\n')
+    (home / "count").chmod(0o755)
+    plans: list[tain_api.Plan] = []
+
+    def confirm(plan: tain_api.Plan) -> bool:
+        plans.append(plan)
+        return True
+
+    words = {"rsh": str(home / "count"), "cwd": home, "environ": environment(str(home))}
+    guard = tain_api.Guard(max=200, percent=None)
+    result = tain_api.sync("s/", f"h:{home}/d/", delete=True, guard=guard, confirm=confirm, **words)  # type: ignore[arg-type]
+    assert result.ok, result.errors
+    assert (plans[0].new.count, plans[0].delete.count) == (1, 150)
+    assert (home / "shells").read_text() == "\n\n"
+    assert names(home / "d") == ["new"]
 
 
 def test_a_dry_run_that_fails_is_reported(home: Path) -> None:

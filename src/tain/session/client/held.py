@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import DeleteLimit, PeerExit
+from tain.errors import DeleteLimit
 from tain.plans import Amount, Plan
-from tain.report.output import STDERR, WHOLE_RUN, Output
 from tain.session import room
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from typing import Protocol
 
     from tain import _core
-    from tain.options.resolved import ResolvedOptions
-
-    class Rehearsal(Protocol):
-        """A second client, for a dry run."""
-
-        @property
-        def summary(self) -> _core.Summary | None: ...
-        def run(self) -> int: ...
-
 
 #: The text of a run that somebody decides against.
 REFUSED = "tain: the plan was refused, and nothing was changed"
@@ -89,42 +78,8 @@ def _plan(planned: _core.Planned, path: bytes) -> Plan:
     )
 
 
-class _Errors(Output):
-    """Keeps what a dry run says of errors, in case it fails."""
-
-    def __init__(self) -> None:
-        super().__init__(-1, -1)
-        self.text = bytearray()
-        # So that the client passes on what a remote shell says.
-        self.errors_seen = bytearray()
-
-    def _write(self, stream: int, data: bytes) -> None:
-        if stream == STDERR:
-            self.text += data
-
-
-def rehearsed(options: ResolvedOptions, rehearse: Callable[..., Rehearsal]) -> Plan:
-    """The plan of a run whose decisions the other end makes: what it reports of a dry run.
-
-    *rehearse* makes a client from options, and from an output, event kinds and a listener as keywords. Errors:
-    `PeerExit` with what the dry run printed, if it fails.
-    """
-    count, out = _Count(), _Errors()
-    options = options.copy()
-    options.dry_run = True
-    # Otherwise the other end says nothing of attributes.
-    options.itemize_level = options.itemize_level or 1
-    options.log_file = None
-    options.hints = options.preflight = options.bar = options.summary = False
-    client = rehearse(options, out=out, events=("item",), on_events=count.add)
-    code = client.run()
-    if code not in WHOLE_RUN or client.summary is None:
-        raise PeerExit(out.text.decode("utf-8", "surrogateescape").rstrip("\n"), code)
-    return count.plan(client.summary)
-
-
-class _Count:
-    """Counts the items of a dry run."""
+class Count:
+    """Counts the items of a dry run, for the plan of a run whose decisions another process makes."""
 
     def __init__(self) -> None:
         self._amounts = {name: [0, 0] for name in ("new", "update", "attributes", "delete")}
@@ -132,6 +87,7 @@ class _Count:
         self._directories: dict[bytes, int] = {}
 
     def add(self, events: Collection[_core._Event]) -> None:
+        """Count the items among *events*."""
         for event in events:
             if event[0] == "item":
                 self._item(event[1])
@@ -149,7 +105,7 @@ class _Count:
             length = item.length if letters[:1] == "<" else 0
             self._count("update", length)
             self._largest = max(self._largest, length)
-        else:
+        elif letters[2:].strip():
             self._count("attributes", item.length if letters[1:2] == "f" else 0)
 
     def _count(self, name: str, length: int) -> None:
@@ -158,6 +114,7 @@ class _Count:
         amount[1] += length
 
     def plan(self, summary: _core.Summary) -> Plan:
+        """The plan of a run whose dry run has these figures."""
         amounts = {name: Amount(count=number, bytes=length) for name, (number, length) in self._amounts.items()}
         changed = [amount for name, amount in amounts.items() if name != "delete"]
         return Plan(

@@ -1,23 +1,25 @@
-"""A dry run before the real one, which counts the deletions that the other end would make.
+"""A dry run before the real one, which counts what another process would do.
 
-Only the receiver knows its deletions before it makes them. Where that is the other end, a guard that counts them has
-no other way: the protocol has no question for them.
+That is the other end of a push, or the other process of a local copy between two.
+
+Only the receiver knows its decisions before it acts. The protocol has no question for them, so a guard that counts
+deletions, and a program that confirms a plan, have no other way.
 """
 
 from __future__ import annotations
 
-import copy
 import re
 
 from tain.escape import restore
 from tain.report.output import STDERR, WHOLE_RUN, Output
-from tain.report.trace import Trace
+from tain.session.client.held import Count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tain.options.resolved import ResolvedOptions
+    from tain.plans import Plan
     from tain.session.client.request import Request
 
 #: A line about a deletion, and one about an entry that the destination has.
@@ -28,8 +30,9 @@ _EXISTING = re.compile(rb"^[<>ch.][fdLDS](?!\+).{9} (?!\./$)", re.MULTILINE)
 class Forecast:
     """What a dry run found."""
 
-    def __init__(self, code: int, request: Request, out: _Counted) -> None:
+    def __init__(self, code: int, request: Request, out: _Counted, items: Count) -> None:
         self.code = code
+        self._items, self._summary = items, request.summary
         #: The dry run went to its end, so the figures count.
         self.whole = code in WHOLE_RUN and request.summary is not None
         #: The protocol that both ends agreed on.
@@ -50,6 +53,11 @@ class Forecast:
             if request.options.itemize_level == 1:
                 present = self.listed - sum(request.summary.created.values()) - _lists_root(request)
                 self.entries = present + len(out.deletions)
+
+    @property
+    def plan(self) -> Plan | None:
+        """What the run would do, if the dry run went to its end and its items were counted."""
+        return None if self._summary is None else self._items.plan(self._summary)
 
 
 def _lists_root(request: Request) -> bool:
@@ -76,8 +84,9 @@ class _Counted(Output):
         self.existing += len(_EXISTING.findall(data))
 
 
-def rehearse(request: Request, start: Callable[[Request], int]) -> Forecast:
-    """Run *request* as a dry run by *start*. Errors: those of *start*, a `TainError`.
+def rehearse(request: Request, start: Callable[[Request], int], *, items: bool) -> Forecast:
+    """Run *request* as a dry run by *start*. *items*: count them for the plan, too. Errors: those of *start*, a
+    `TainError`.
 
     Afterwards *request* remembers what can be read once: a list on standard input, a password that was typed.
     """
@@ -86,18 +95,17 @@ def rehearse(request: Request, start: Callable[[Request], int]) -> Forecast:
         request.files_from = request.env.read_stdin()
     if options.password_file is None:
         _ask_once(request)
-    out = _Counted()
-    dry = copy.copy(request)
-    dry.options, dry.out, dry.trace, dry.job = options, out, Trace(out, options.debug), copy.copy(request.job)
-    dry.events, dry.on_events = (), None
-    dry.batch = dry.judge = dry.display = dry.reporter = None
+    out, count = _Counted(), Count()
+    dry = request.unobserved(options, out)
+    if items:
+        dry.events, dry.on_events = ("item",), count.add
     try:
         code = start(dry)
     except BaseException:
         # The error alone may not say what happened.
         request.out.error(bytes(out.errors))
         raise
-    return Forecast(code, dry, out)
+    return Forecast(code, dry, out, count)
 
 
 def _dry(given: ResolvedOptions) -> ResolvedOptions:

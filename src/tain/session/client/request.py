@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 
 from tain.errors import UnsupportedError
@@ -106,6 +107,15 @@ class Request:
             from tain.session.runlog import open_log
 
             open_log(options, env, self.out, role="client")
+
+    def unobserved(self, options: ResolvedOptions, out: Output) -> Request:
+        """A request for the same run with *options*. Nobody learns of it but *out*, and nobody decides about it."""
+        other = copy.copy(self)
+        other.options, other.out, other.trace, other.job = options, out, Trace(out, options.debug), copy.copy(self.job)
+        other.events, other.on_events, other.on_plan, other.reporter, other._lines = (), None, None, None, None
+        other.batch = other.judge = other.confirm = other.held = other.display = other.changes_to = None
+        other.watch_room = False
+        return other
 
     @property
     def direction(self) -> str:

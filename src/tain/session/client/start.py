@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tain.report.output import Output
     from tain.session.client.explaining import Explain
     from tain.session.client.gauge import Gauge
-    from tain.session.client.guards import Judge
     from tain.session.client.remote import DaemonRun, ShellRun
     from tain.session.client.replay import ReplayRun
     from tain.session.client.reporter import Listener, Reporter
@@ -175,13 +174,8 @@ class Client:
     def _choose_and_run(self) -> int:
         request = self._request
         run = choose(request)
-        if request.judge is not None and request.judge.rehearses:
-            code = judge_dry(request, request.judge)
-            if code is not None:
-                return code
-        if request.options.preflight or request.confirm is not None:
-            hold(request, twin=run.twin)
-        return run.run()
+        code = decide(request, twin=run.twin)
+        return run.run() if code is None else code
 
     def _finish(self, code: int) -> None:
         """Print what follows a run with exit code *code*: its plan, the end block, hints."""
@@ -212,39 +206,53 @@ class Client:
         out.log = log
 
 
-def hold(request: Request, *, twin: bool) -> None:
-    """Let the run of *request* wait for a decision about its whole plan; or get that before it starts, where another
-    process makes the decisions: the other end of a push, or the *twin* of a local copy.
+def decide(request: Request, *, twin: bool) -> int | None:
+    """Let the guard, ``--preflight`` and `confirm` decide about the run of *request*. Where this process decides about
+    entries, they are asked during the run. Elsewhere (the other end of a push, the *twin* of a local copy) they judge a
+    dry run that comes first; returned is the exit code of a dry run that failed.
 
-    Errors: `DeleteLimit` for a plan that is refused; `UnsupportedError`.
+    Errors: `DeleteLimit` for a run that is refused; `UnsupportedError`; those of the dry run.
     """
-    from tain.session.client.held import REFUSED, Held, rehearsed
+    options, job, judge, confirm = request.options, request.job, request.judge, request.confirm
+    elsewhere = twin or (job.host is not None and job.am_sender)
+    wanted = job.destination is not None and (options.preflight or confirm is not None)
+    if wanted and not elsewhere:
+        from tain.session.client.held import Held
 
-    options, job, confirm = request.options, request.job, request.confirm
-    if job.destination is None:
-        return
-    if not (twin or (job.host is not None and job.am_sender)):
         path = os.path.join(request.env.cwd, job.destination or b".")
         request.held = Held(path, preflight=options.preflight, confirm=confirm, on_plan=request.on_plan)
         # The whole list has to be known before the first decision.
         options.inc_recurse = False
-        return
-    if options.preflight and not twin and b"--preflight" not in options.remote_options:
+    elif wanted and options.preflight and not twin and b"--preflight" not in options.remote_options:
         request.out.error(b"tain: the other end does not tell its free space\n")
-    if confirm is None:
+    judges = judge is not None and judge.rehearses
+    confirms = wanted and elsewhere and confirm is not None
+    if not (judges or confirms):
+        return None
+    from tain.session.client.rehearsal import rehearse
+
+    if judge is not None and judges:
+        judge.announce()
+    forecast = rehearse(request, lambda dry: choose(dry, judged=True).run(), items=confirms)
+    if not forecast.whole:
+        request.out.error(forecast.errors)
+        return forecast.code
+    if judge is not None and judges:
+        judge.check_forecast(forecast)
+    if confirms:
+        confirm_plan(request, forecast.plan)
+    return None
+
+
+def confirm_plan(request: Request, plan: Plan | None) -> None:
+    """Let `confirm` decide about *plan*. Errors: `DeleteLimit`."""
+    if plan is None or request.confirm is None:
         return
-    if options.write_batch is not None:
-        raise UnsupportedError("rsync: a run that writes a batch cannot be held for a decision")
-    if options.files_from == b"-":
-        raise UnsupportedError("rsync: a run that reads names from its input cannot be held for a decision")
-    shell = request.env.shell_stderr
-    try:
-        plan = rehearsed(options, lambda options, **rest: Client(options, request.env, **rest))
-    finally:
-        request.env.shell_stderr = shell
     if request.on_plan is not None:
         request.on_plan(plan)
-    if not confirm(plan):
+    if not request.confirm(plan):
+        from tain.session.client.held import REFUSED
+
         raise DeleteLimit(REFUSED)
 
 
@@ -284,22 +292,6 @@ def judge(request: Request) -> None:
             reporter=request.reporter,
         )  # fmt: skip
         request.judge.check()
-
-
-def judge_dry(request: Request, judge: Judge) -> int | None:
-    """Let *judge* judge the deletions of a dry run of *request*; the exit code of a dry run that failed.
-
-    Errors: `DeleteLimit`, `UnsupportedError`, and those of the dry run.
-    """
-    from tain.session.client.rehearsal import rehearse
-
-    judge.announce()
-    forecast = rehearse(request, lambda dry: choose(dry, judged=True).run())
-    if not forecast.whole:
-        request.out.error(forecast.errors)
-        return forecast.code
-    judge.check_forecast(forecast)
-    return None
 
 
 def is_guard_asked(options: ResolvedOptions) -> bool:
