@@ -31,9 +31,9 @@ def wait_for(condition: object, limit: float = 30.0) -> None:
         time.sleep(0.02)
 
 
-def slow(site: Site) -> None:
-    """A job that takes some seconds: 4 MB at 1 MB/s."""
-    (site.root / "src/big").write_bytes(os.urandom(4 << 20))
+def slow(site: Site, size: int = 4 << 20) -> None:
+    """A job that takes some seconds: *size* bytes at 1 MB/s."""
+    (site.root / "src/big").write_bytes(os.urandom(size))
     site.job()
     site.write(site.file.read_text().replace("nice = 0", "nice = 0, bandwidth = '1M'"))
 
@@ -46,8 +46,10 @@ def is_running(site: Site) -> bool:
     return is_alive(Holder(fields["pid"], fields["ticks"], fields["boot"]))
 
 
-def is_copying(site: Site) -> bool:
-    return is_running(site) and any("fraction" in line for line in _events(site))
+def is_copying(site: Site, least: int = 1) -> bool:
+    """Whether *least* bytes have been received, and the run goes on."""
+    moments = [json.loads(line) for line in _events(site) if '"ev": "progress"' in line and line.endswith("}")]
+    return is_running(site) and any(moment["bytes"][0] >= least for moment in moments)
 
 
 def _events(site: Site) -> list[str]:
@@ -146,7 +148,8 @@ def test_mir_43_a_second_run_is_deferred(site: Site) -> None:
 
 
 def test_mir_55_stop_from_elsewhere(site: Site) -> None:
-    slow(site)
+    # Much longer than the command that stops it needs to start.
+    slow(site, 32 << 20)
     started = site.start("run", "one")
     wait_for(lambda: is_copying(site))
     text = site.run("stop", "one")
@@ -156,6 +159,7 @@ def test_mir_55_stop_from_elsewhere(site: Site) -> None:
     assert "does not run" in site.run("stop", "one", code=69)
     # What was received is continued.
     assert any((site.root / "dst/.~tmp~").iterdir())
+    site.job()
     site.run("run", "one")
     assert names(site.root / "dst") == names(site.root / "src")
 
@@ -176,7 +180,10 @@ def test_mir_42_a_run_outlives_its_command(site: Site) -> None:
     wait_for(lambda: is_copying(site))
     started.kill()
     started.wait()
+    # It may take as long as this command needs.
+    os.kill(site.runner(), signal.SIGSTOP)
     assert site.status()["state"] == "running"
+    os.kill(site.runner(), signal.SIGCONT)
     wait_for(lambda: not is_running(site))
     assert site.status()["last"]["result"] == "success"
 

@@ -163,9 +163,9 @@ def test_mir_17_an_upstream_dies_in_the_middle(site: Site) -> None:
         two(site, a, b, more='failover = { mode = "ordered" }\n')
         site.write(site.file.read_text().replace("nice = 0", "nice = 0, bandwidth = '2M'"))
         started = site.start("run", "one")
-        wait_for(lambda: is_copying(site))
-        # It lets its connections go on for five seconds.
-        a.stop()
+        wait_for(lambda: is_copying(site, size // 4))
+        # Its connections end at once.
+        a.stop(0.1)
         assert started.wait(60) == 0
         (run,) = site.runs()
         assert run["attempts"] == 2 and run["upstream"] == b.url("pub")
