@@ -166,7 +166,7 @@ def test_mir_55_stop_from_elsewhere(site: Site) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_mir_55_a_signal_cancels(number: signal.Signals, site: Site) -> None:
-    slow(site)
+    slow(site, 32 << 20)
     started = site.start("run", "one")
     wait_for(lambda: is_copying(site))
     started.send_signal(number)
@@ -189,7 +189,7 @@ def test_mir_42_a_run_outlives_its_command(site: Site) -> None:
 
 
 def test_a_run_that_takes_too_long_or_moves_nothing(site: Site) -> None:
-    slow(site)
+    slow(site, 32 << 20)
     site.write(site.file.read_text() + "max_runtime = 1\n")
     assert "the run has taken 1s" in site.run("run", "one", code=30)
 
