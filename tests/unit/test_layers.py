@@ -16,17 +16,19 @@ SOURCE = Path(__file__).parents[2] / "src"
 #: From the ground up; a room imports from rooms that stand before it, and from itself.
 ORDER = [
     "_core", "release", "records", "problems", "plans", "errors", "digits", "escape", "system", "options", "report",
-    "transport", "diagnosis", "results", "events", "session", "daemon", "cli", "keyword_fields", "keywords",
-    "transports", "api", "__main__",
+    "transport", "diagnosis", "results", "events", "session", "daemon", "keyword_fields", "keywords",
+    "transports", "api", "mirror", "cli", "__main__",
 ]  # fmt: skip
 #: Rooms beside each other: neither knows the other.
 APART = {
     "report": {"options"},
     "transport": {"options", "report"},
-    "events": {"options", "report", "transport", "diagnosis", "session", "daemon", "cli"},
-    "transports": {"options", "report", "diagnosis", "daemon", "cli"},
-    "keywords": {"report", "transport", "diagnosis", "session", "daemon", "cli"},
-    "api": {"daemon", "cli"},
+    "events": {"options", "report", "transport", "diagnosis", "session", "daemon"},
+    "transports": {"options", "report", "diagnosis", "daemon"},
+    "keywords": {"report", "transport", "diagnosis", "session", "daemon"},
+    "api": {"daemon"},
+    "mirror": {"daemon", "session", "transport"},
+    "cli": {"keyword_fields", "keywords", "results", "events", "transports", "api"},
 }
 
 

@@ -28,6 +28,10 @@ def entry() -> None:
     argv = [os.fsencode(word) for word in sys.argv]
     if not argv or argv[0].endswith(b"__main__.py"):
         argv[:1] = [b"tain"]
+    if argv[1:2] == [b"mirror"] and is_mirror(argv):
+        from tain.mirror.cli import main as mirror
+
+        mirror([os.fsdecode(word) for word in argv[2:]])
     _open_standard_streams()
     if len(argv) > _MANY_WORDS:
         _raise_file_limit()
@@ -42,6 +46,17 @@ def entry() -> None:
         except (OSError, ValueError, AttributeError):
             pass
     os._exit(code & 0xFF)
+
+
+def is_mirror(argv: list[bytes]) -> bool:
+    """Whether a command line whose first word is ``mirror`` is for `tain.mirror`. For ``rsync``, and before any other
+    second word, ``mirror`` is a path; ``./mirror`` always is one."""
+    if argv[0].rpartition(b"/")[2] != b"tain":
+        return False
+    return len(argv) == 2 or argv[2] in (
+        b"-h", b"--help", b"init", b"add", b"check", b"run", b"serve", b"start", b"stop", b"status", b"log", b"history",
+        b"hold", b"release", b"import", b"export", b"token", b"reload", b"push", b"snapshots", b"forget", b"upstreams",
+    )  # fmt: skip
 
 
 def main(argv: list[bytes], env: Environment | None = None) -> int:

@@ -7,9 +7,27 @@ from tain.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from tain.options.resolved import ResolvedOptions
+
+
+class DeletePlan(Record):
+    """The deletions that a run is about to make, as `Guard.judge` receives them. Sizes are bytes."""
+
+    deletions: int
+    """Entries that would be deleted, those in deleted directories included."""
+    bytes: int
+    """Size of the regular files among them. 0 if the other end deletes, which does not report it."""
+    entries: int
+    """Entries of the destination, those that would be deleted included."""
+    source_entries: int
+    """Entries of the source, the directory itself included."""
+    source_bytes: int
+    """Size of the regular files of the source. If the other end deletes, the symbolic links count too."""
+    errors: int
+    """Failures of the transfer so far that make its code 23. If the other end deletes, 1 stands for any number."""
 
 
 class Guard(Record):
@@ -18,8 +36,8 @@ class Guard(Record):
     `root`, `same`, `marker` and, for a source on this machine, `empty_source` are judged before the transfer begins,
     and nothing is changed. `percent`, `max` and the list of a remote source are judged when all deletions are known,
     before the first one: what was copied stays. That makes ``delete=True`` delete at the end. For a push, whose
-    deletions the other end makes, `max` and a `percent` that was chosen cost a dry run before the run, and nothing is
-    changed after a refusal; the default guard leaves `percent` out there.
+    deletions the other end makes, `max`, `judge` and a `percent` that was chosen cost a dry run before the run, and
+    nothing is changed after a refusal; the default guard leaves `percent` out there.
     """
 
     root: bool = True
@@ -34,6 +52,10 @@ class Guard(Record):
     """More than 100 deletions that are more than this part of what the destination has. 50 is the rule ``half``."""
     max: int | None = None
     """More deletions than this; unlike `max_delete` it then makes none."""
+    judge: Callable[[DeletePlan], str | None] | None = None
+    """A rule of the program. It receives the deletions, and returns the reason to refuse all of them, or None."""
+    names: str | bytes | None = None
+    """A file that receives the names of the deletions before they are judged, each with a NUL at its end."""
 
 
 #: The guard of a transfer that names no rule.

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 
-from tain.errors import DeleteLimit, UnsupportedError
-from tain.options.guard import DEFAULT_GUARD
+from tain.errors import DeleteLimit, FileError, UnsupportedError
+from tain.options.guard import DEFAULT_GUARD, DeletePlan
 from tain.report.quantities import count, shown_name
 from tain.session.environment import charset
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,11 +31,15 @@ if TYPE_CHECKING:
         """What a dry run found."""
 
         @property
+        def code(self) -> int: ...
+        @property
         def protocol(self) -> int: ...
         @property
         def deletions(self) -> list[bytes]: ...
         @property
         def listed(self) -> int: ...
+        @property
+        def listed_bytes(self) -> int: ...
         @property
         def entries(self) -> int: ...
 
@@ -43,6 +48,8 @@ if TYPE_CHECKING:
 _FEW = 100
 #: Older peers do not report what is new, and what they delete.
 _LEAST_PROTOCOL = 29
+#: The exit code of a run in which something failed.
+_PARTIAL = 23
 #: Bytes of names that are read at once.
 _PIECE = 1 << 16
 
@@ -68,15 +75,16 @@ class Judge:
         self._asked, self._reporter = asked, reporter
         self._push = job.host is not None and job.am_sender
         self._deletes = options.delete != "never"
-        counting = guard.empty_source or guard.percent is not None or guard.max is not None
+        counting = guard.empty_source or guard.percent is not None or guard.max is not None or guard.judge is not None
         judged = counting and self._deletes and not options.dry_run
         #: Whether the run has to ask before its first deletion.
         self.counts = judged and not self._push and not twin
         # The default guard of a program costs no second connection.
-        chosen = guard.max is not None or (guard.percent is not None and (twin or guard is not DEFAULT_GUARD))
+        chosen = guard.max is not None or guard.judge is not None
+        chosen = chosen or (guard.percent is not None and (twin or guard is not DEFAULT_GUARD))
         #: Whether a dry run has to count the deletions before the run begins.
         self.rehearses = judged and (twin or (self._push and chosen))
-        #: Where the core writes the names of the deletions.
+        #: Where the names of the deletions are written.
         self._names: IO[bytes] | None = None
 
     def check(self) -> None:
@@ -96,11 +104,14 @@ class Judge:
                 self._check_source(source)
 
     def names_handle(self) -> int:
-        """A descriptor for the names of the deletions that are judged."""
+        """A descriptor for the names of the deletions that are judged. Errors: `FileError`."""
         if self._names is None:
-            import tempfile
+            if self._guard.names is not None:
+                self._names = self._create(os.path.join(self._env.cwd, os.fsencode(self._guard.names)))
+            else:
+                import tempfile
 
-            self._names = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the run
+                self._names = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the run
         return self._names.fileno()
 
     def answer(self, transfer: _core.Run, events: list[_core._Event]) -> None:
@@ -110,7 +121,15 @@ class Judge:
                 planned = event[1]
                 figures = transfer.figures()
                 empty = figures.complete and figures.entries <= len(self._job.sources)
-                reason = self._judge(planned.number, planned.entries, empty=empty)
+                plan = DeletePlan(
+                    deletions=planned.number,
+                    bytes=planned.bytes,
+                    entries=planned.entries,
+                    source_entries=figures.entries,
+                    source_bytes=figures.listed_bytes,
+                    errors=figures.errors,
+                )
+                reason = self._judge(plan, empty=empty)
                 if reason is not None:
                     refusal = self._refused(
                         *reason, self._row(self._read_names(), planned.bytes), planned.number, planned.entries
@@ -125,13 +144,23 @@ class Judge:
             self._out.note(f"tain: the guard counts the deletions of {where} with a dry run first\n".encode())
 
     def check_forecast(self, forecast: Forecast) -> None:
-        """Judge the deletions of a dry run. Errors: `DeleteLimit`, `UnsupportedError`."""
+        """Judge the deletions of a dry run. Errors: `DeleteLimit`, `FileError`, `UnsupportedError`."""
         if forecast.protocol < _LEAST_PROTOCOL:
             raise UnsupportedError(
                 f"rsync: a guard that counts needs protocol {_LEAST_PROTOCOL} at least, not {forecast.protocol}"
             )
         deletions, empty = forecast.deletions, forecast.listed <= len(self._job.sources)
-        reason = self._judge(len(deletions), forecast.entries, empty=empty)
+        if self._guard.names is not None:
+            self._write_names(deletions)
+        plan = DeletePlan(
+            deletions=len(deletions),
+            bytes=0,
+            entries=forecast.entries,
+            source_entries=forecast.listed,
+            source_bytes=forecast.listed_bytes,
+            errors=int(forecast.code == _PARTIAL),
+        )
+        reason = self._judge(plan, empty=empty)
         if reason is not None:
             raise self._refused(*reason, self._row(deletions, 0), len(deletions), forecast.entries)
 
@@ -140,9 +169,9 @@ class Judge:
         if self._guard.marker is not None and self._job.host is not None and not self._push:
             raise UnsupportedError("rsync: the guard 'marker' needs a source on this machine")
 
-    def _judge(self, number: int, entries: int, *, empty: bool) -> tuple[str, str] | None:
-        """The rule that refuses *number* deletions of *entries*, and why. *empty*: the list has no entry."""
-        guard = self._guard
+    def _judge(self, plan: DeletePlan, *, empty: bool) -> tuple[str, str] | None:
+        """The rule that refuses the deletions of *plan*, and why. *empty*: the list has no entry."""
+        guard, number, entries = self._guard, plan.deletions, plan.entries
         place = shown_name(self._job.destination or b"")
         if number and guard.empty_source and empty:
             return "empty-source", f"the source is empty, and {count(number)} entries would be deleted"
@@ -153,7 +182,23 @@ class Judge:
             return name, f"{count(number)} of {count(entries)} entries of {place} would be deleted ({share})"
         if guard.max is not None and number > guard.max:
             return "max", f"{count(number)} entries of {place} would be deleted"
-        return None
+        reason = None if guard.judge is None else guard.judge(plan)
+        return None if reason is None else ("judge", reason)
+
+    def _create(self, path: bytes) -> IO[bytes]:
+        try:
+            # For its owner only: names of files can be secrets.
+            return open(path, "wb+", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600))
+        except OSError as error:
+            raise _names_failed(path, error) from error
+
+    def _write_names(self, names: Iterable[bytes]) -> None:
+        """Write the names that a dry run found, as the core writes them."""
+        try:
+            with open(self.names_handle(), "wb", closefd=False) as file:
+                file.writelines(name + b"\0" for name in names)
+        except OSError as error:
+            raise _names_failed(os.fsencode(self._guard.names or b""), error) from error
 
     def _read_names(self) -> Iterator[bytes]:
         """The names that the core has written."""
@@ -212,6 +257,10 @@ class Judge:
         # Where nothing can be deleted, an empty source is as good as any.
         if _is_empty(path) and (self._push or _is_empty(self._place(source)) is False):
             raise self._refused("empty-source", f"{shown_name(source)} is empty")
+
+
+def _names_failed(path: bytes, error: OSError) -> FileError:
+    return FileError(f"tain: the names of deletions: {shown_name(path)}: {system_text(error)}")
 
 
 def _is_empty(path: bytes) -> bool | None:

@@ -43,10 +43,13 @@ class Forecast:
         self.errors = bytes(out.errors)
         #: Entries that the sender listed.
         self.listed = 0
+        #: Size of the files and symbolic links among them.
+        self.listed_bytes = 0
         #: Entries of the destination, the deletions among them.
         self.entries = out.existing + len(out.deletions)
         if request.summary is not None:
             self.listed = sum(request.summary.files.values())
+            self.listed_bytes = request.summary.total_size
             if request.options.itemize_level == 1:
                 present = self.listed - sum(request.summary.created.values()) - _lists_root(request)
                 self.entries = present + len(out.deletions)

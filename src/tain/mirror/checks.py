@@ -1,0 +1,195 @@
+"""What several keys, or several jobs, must fulfil together."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+
+from tain.mirror import findings
+from tain.mirror.findings import Finding
+from tain.mirror.merging import Merged, Origin
+from tain.mirror.model import Job
+from tain.mirror.positions import Path
+from tain.mirror.stages import host_of, is_local, transfer_findings
+from tain.mirror.words import HOUR, duration_text, shown
+
+#: Runs against one host closer together than this are impolite.
+_POLITE = 2 * HOUR
+#: From so many jobs on, one minute for all of them is a burst.
+_MANY = 3
+_NFS_TYPES = frozenset(("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"))
+
+Jobs = Mapping[str, tuple[Job, Merged, Origin]]
+
+
+def check_all(jobs: Jobs) -> list[Finding]:
+    """The findings about jobs whose tables are right."""
+    found: list[Finding] = []
+    for name, (job, merged, place) in jobs.items():
+        for path, text, warning in check_job(name, job):
+            origin = merged.origin(path) or place
+            found.append(Finding(origin, findings.dotted(("job", name, *path)), text, warning=warning))
+    found += _places(jobs)
+    found += _bursts(jobs)
+    return found
+
+
+def check_job(name: str, job: Job) -> Iterator[tuple[Path, str, bool]]:
+    """The path of a key in the job, a sentence, and whether it is only a warning."""
+    label = findings.dotted(("job", name))
+    if job.source and job.upstream:
+        yield ("upstream",), 'has both "source" and "upstream"', False
+    if not job.source and not job.upstream:
+        yield (), 'needs "source" or an [[upstream]]', False
+    chosen = [key for key, given in (("every", job.every), ("cron", job.cron), ("manual", job.manual)) if given]
+    if len(chosen) > 1:
+        yield (chosen[1],), f'has both "{chosen[0]}" and "{chosen[1]}"', False
+    elif not chosen:
+        yield (), 'needs one of "every", "cron" or "manual = true"', False
+    if job.every is not None and job.every < 1:
+        yield ("every",), "is less than a second", False
+    yield from _check_places(job)
+    yield from _check_secrets(job)
+    yield from _check_stages(job, label)
+    if job.retry.max_wait < job.retry.wait:
+        yield ("retry", "max_wait"), f"is less than wait ({duration_text(job.retry.wait)})", False
+    if 0 not in job.retry.accept:
+        yield ("retry", "accept"), "must have 0", False
+    for code in sorted({*job.retry.accept} & {*job.retry.codes}):
+        yield ("retry", "codes"), f"{code} is in accept too", False
+    if job.failover.slack > job.failover.max_lag:
+        yield ("failover", "slack"), f"is more than max_lag ({duration_text(job.failover.max_lag)})", False
+    for key, text in transfer_findings(job.transfer, label):
+        yield ("transfer", key), text, False
+    if job.delete and job.guard.max_delete is None:
+        yield ("guard", "max_delete"), "deletions have no limit", True
+
+
+def _check_places(job: Job) -> Iterator[tuple[Path, str, bool]]:
+    destination = job.destination
+    if "\0" in destination or any("\0" in upstream.url for upstream in job.upstreams):
+        yield ("destination",), "a path cannot have a NUL", False
+        return
+    if not destination.startswith("/"):
+        yield ("destination",), f"{shown(destination)} is not an absolute path", False
+        return
+    place = os.path.normpath(destination)
+    if place == "/":
+        yield ("destination",), "/ is the whole machine", False
+        return
+    for number, upstream in enumerate(job.upstreams):
+        path: Path = ("upstream", number, "url") if job.upstream else ("source",)
+        if not upstream.url:
+            yield path, "is empty", False
+        elif upstream.url.startswith("rsyncs://"):
+            yield path, "rsyncs:// is not supported by this version", False
+        elif not upstream.url.endswith("/"):
+            last = os.path.basename(upstream.url.rpartition(":")[2])
+            yield path, f"no trailing slash: the tree would become {os.path.join(place, last)}/", True
+        if upstream.url and is_local(upstream.url):
+            if not upstream.url.startswith("/"):
+                yield path, f"{shown(upstream.url)} is not an absolute path", False
+            elif _inside(place, os.path.normpath(upstream.url)):
+                yield ("destination",), f"{place} lies inside the source {upstream.url}", False
+            elif _inside(os.path.normpath(upstream.url), place):
+                yield path, f"the source {upstream.url} lies inside the destination", False
+    if os.path.isdir(place) and os.stat(place).st_dev == os.stat("/").st_dev:
+        yield ("destination",), f"{place} is on the root file system", True
+
+
+def _check_secrets(job: Job) -> Iterator[tuple[Path, str, bool]]:
+    for number, upstream in enumerate(job.upstream):
+        if upstream.password_file is not None:
+            path = ("upstream", number, "password_file")
+            try:
+                mode = os.stat(upstream.password_file).st_mode
+            except (OSError, ValueError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "has a NUL"
+                yield path, f"{shown(upstream.password_file)} cannot be read: {reason}", False
+                continue
+            if not os.access(upstream.password_file, os.R_OK):
+                yield path, f"{shown(upstream.password_file)} cannot be read: Permission denied", False
+            elif mode & (stat.S_IRWXG | stat.S_IRWXO):
+                yield path, f"{shown(upstream.password_file)} can be read by others: chmod 600", False
+        if upstream.credential is not None and ("/" in upstream.credential or upstream.credential in ("", ".", "..")):
+            yield ("upstream", number, "credential"), f"{shown(upstream.credential)} is no name of a credential", False
+        if upstream.credential is not None and upstream.password_file is not None:
+            yield ("upstream", number, "credential"), 'has both "credential" and "password_file"', False
+
+
+def _check_stages(job: Job, label: str) -> Iterator[tuple[Path, str, bool]]:
+    names: set[str] = set()
+    for number, stage in enumerate(job.stage):
+        last = number == len(job.stage) - 1
+        if stage.name in names:
+            yield ("stage", number, "name"), f"{shown(stage.name)} is the name of an earlier stage", False
+        names.add(stage.name)
+        if stage.delete and not last:
+            yield ("stage", number, "delete"), "only the last stage can delete", False
+        for pattern in stage.exclude if last else ():
+            text = f"files matching {shown(pattern)} would never be mirrored; exclude them for the whole job"
+            yield ("stage", number, "exclude"), text, False
+        for key, text in transfer_findings(stage.transfer, label):
+            yield ("stage", number, "transfer", key), text, False
+
+
+def _inside(path: str, other: str) -> bool:
+    """Whether *path* is *other* or lies below it."""
+    return path == other or path.startswith(other.rstrip("/") + "/")
+
+
+def _places(jobs: Jobs) -> Iterator[Finding]:
+    """No destination may lie in another job's."""
+    places = {os.path.normpath(job.destination): name for name, (job, _, _) in reversed(list(jobs.items()))}
+    for name, (job, merged, place) in jobs.items():
+        own = os.path.normpath(job.destination)
+        parts = own.split("/")
+        for end in range(2, len(parts) + 1):
+            above = "/".join(parts[:end])
+            other = places.get(above)
+            if other is not None and other != name:
+                where = jobs[other][1].origin(("destination",))
+                how = "is" if above == own else "lies inside"
+                yield Finding(
+                    merged.origin(("destination",)) or place,
+                    findings.dotted(("job", name, "destination")),
+                    f"{own} {how} the destination of {findings.dotted(('job', other))} ({where})",
+                )
+                break
+
+
+def _bursts(jobs: Jobs) -> Iterator[Finding]:
+    """Warnings about many runs at one moment, and about many runs against one host."""
+    minutes: dict[str, list[str]] = {}
+    hosts: dict[str, list[str]] = {}
+    for name, (job, _, _) in jobs.items():
+        for line in job.cron or ():
+            minutes.setdefault(line, []).append(name)
+        if job.every is not None and job.every < _POLITE:
+            for upstream in job.upstreams:
+                if not is_local(upstream.url):
+                    hosts.setdefault(host_of(upstream.url), []).append(name)
+    for line, names in minutes.items():
+        if len(names) >= _MANY and len(names) == len(jobs):
+            merged, place = jobs[names[0]][1:]
+            origin = merged.origin(("cron",)) or place
+            key = findings.dotted(("job", names[0], "cron"))
+            yield Finding(origin, key, f"all {len(names)} jobs start at {shown(line)}", warning=True)
+    for host, names in hosts.items():
+        merged, place = jobs[names[0]][1:]
+        origin = merged.origin(("every",)) or place
+        text = f"{host} would be asked more often than every {duration_text(_POLITE)}"
+        yield Finding(origin, findings.dotted(("job", names[0], "every")), text, warning=True)
+
+
+def network_file_system(path: str) -> str | None:
+    """The type of the file system of *path* if it lies on another machine, where SQLite's log does not work."""
+    import psutil
+
+    real = os.path.realpath(path)
+    best = ("", "")
+    for part in psutil.disk_partitions(all=True):
+        if _inside(real, part.mountpoint) and len(part.mountpoint) >= len(best[0]):
+            best = (part.mountpoint, part.fstype)
+    return best[1] if best[1] in _NFS_TYPES else None

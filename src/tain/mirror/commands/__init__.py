@@ -1,0 +1,1 @@
+"""The sub-commands of ``tain mirror``, one file for each group of them."""

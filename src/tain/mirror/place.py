@@ -1,0 +1,81 @@
+"""The destination of a job: created on the first run, owned by one job."""
+
+from __future__ import annotations
+
+import os
+
+from tain.mirror.guards import Refusal
+from tain.mirror.locks import Holder, Lock, holder_of
+from tain.mirror.model import Job
+from tain.mirror.runs import read_json, write_json
+
+#: The work directory inside of a destination, where its parent cannot be used.
+INNER = ".tain-mirror"
+
+
+class PlaceError(Exception):
+    """The destination or its work directory cannot be made."""
+
+
+def prepare(destination: str) -> None:
+    """Create the destination if its parent exists. Errors: `PlaceError`."""
+    try:
+        os.mkdir(destination, 0o755)
+    except FileExistsError:
+        if not os.path.isdir(destination):
+            raise PlaceError(f"{destination} is no directory") from None
+    except OSError as error:
+        raise PlaceError(f"{destination} cannot be created: {error.strerror}") from error
+
+
+def work_directory(job: Job) -> str:
+    """Where the tool keeps what is its own, on the file system of the destination."""
+    if job.work_dir is not None:
+        return job.work_dir
+    place = os.path.normpath(job.destination)
+    parent, name = os.path.split(place)
+    beside = os.path.join(parent, f".tain-{name}")
+    if os.path.isdir(beside) or (os.access(parent, os.W_OK) and os.stat(parent).st_dev == os.stat(place).st_dev):
+        return beside
+    return os.path.join(place, INNER)
+
+
+class Place:
+    """The destination, held by one run."""
+
+    def __init__(self, job: Job, name: str, state: str) -> None:
+        self._job, self._name, self._state = job, name, state
+        self._lock: Lock | None = None
+
+    def take(self, holder: Holder) -> Refusal | Holder | None:
+        """Hold the destination. Returns who holds it, or why it is another job's. Errors: `PlaceError`, `OSError`."""
+        directory = work_directory(self._job)
+        try:
+            os.mkdir(directory, 0o700)
+        except FileExistsError:
+            # A link could lead somebody else's destination here.
+            if os.path.islink(directory) or not os.path.isdir(directory):
+                raise PlaceError(f"{directory} is no directory") from None
+        except OSError as error:
+            raise PlaceError(f"{directory} cannot be created: {error.strerror}") from error
+        if os.stat(directory).st_dev != os.stat(self._job.destination).st_dev:
+            raise PlaceError(f"{directory} is not on the file system of {self._job.destination}")
+        lock = Lock(os.path.join(directory, "lock"))
+        if not lock.take(holder):
+            return holder_of(lock.path) or Holder(0, 0, "")
+        self._lock = lock
+        owner = os.path.join(directory, "owner")
+        known = read_json(owner)
+        if known is not None and (known.get("job"), known.get("state")) != (self._name, self._state):
+            return Refusal(
+                "owner",
+                f"the destination belongs to job {known.get('job')} of {known.get('state')} (says {owner})",
+            )
+        if known is None:
+            write_json(owner, {"job": self._name, "state": self._state})
+        return None
+
+    def release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None

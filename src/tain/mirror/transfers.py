@@ -1,0 +1,126 @@
+"""One stage of a run: a transfer with its judge, its watch and its output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tain import api
+from tain.mirror.clock import Clock
+from tain.mirror.facts import environ_of, password_of
+from tain.mirror.guards import Before, Refusal, judge_deletions
+from tain.mirror.model import Job, Upstream
+from tain.mirror.outcome import Outcome
+from tain.mirror.record import Record
+from tain.mirror.retry import is_good
+from tain.mirror.runs import Log
+from tain.mirror.stages import stage_options
+from tain.mirror.watch import Watch
+from tain.mirror.words import visible
+
+if TYPE_CHECKING:
+    from tain.events import Progress
+    from tain.options.guard import DeletePlan
+    from tain.results import Result
+
+#: Seconds between two progress events.
+_EVERY = 0.5
+#: The exit code of a transfer whose deletions were refused.
+_REFUSED = 25
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everything that a stage needs."""
+
+    job: Job
+    number: int
+    upstream: Upstream
+    deletes: bool
+    dry_run: bool
+    #: Bytes per second that the site gives this run.
+    limit: int | None
+    before: Before
+    #: A person allows so many deletions.
+    ticket: int | None
+    #: Deletions are held until a person releases them, even within the limits.
+    needs_release: bool
+    record: Record
+    log: Log
+    #: The file by which others ask for a stop.
+    control: str
+    #: The file that receives the names of the deletions.
+    names: str
+    clock: Clock
+    #: Monotonic time at which the run must end.
+    ends: float
+    stopped: Callable[[], bool]
+
+
+class _Judge:
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.refusal: Refusal | None = None
+
+    def __call__(self, plan: DeletePlan) -> str | None:
+        stage = self.stage
+        stage.record.phase("judging")
+        self.refusal = judge_deletions(stage.job.guard, plan, stage.before, stage.ticket)
+        if self.refusal is None and stage.needs_release:
+            self.refusal = Refusal("release", "deletions are held until somebody releases them", _REFUSED)
+        stage.record.planned(plan, self.refusal)
+        if self.refusal is None:
+            stage.record.phase("deleting")
+            return None
+        return self.refusal.text
+
+
+def run_stage(stage: Stage) -> Outcome:
+    """Run one stage to its end, or until something stops it."""
+    options = stage_options(stage.job, stage.number, stage.upstream, limit=stage.limit)
+    if not stage.deletes:
+        options = options.replace(delete=False)
+    if stage.dry_run:
+        options = options.replace(dry_run=True)
+    judge = _Judge(stage)
+    sent = 0.0
+
+    def progress(now: Progress) -> None:
+        nonlocal sent
+        if stage.clock.monotonic() - sent >= _EVERY:
+            sent = stage.clock.monotonic()
+            stage.record.progress(now)
+
+    transfer = api.Transfer(
+        stage.upstream.url,
+        stage.job.destination,
+        options=options,
+        guard=api.Guard(percent=None, judge=judge, names=stage.names),
+        on_output=stage.log.write,
+        on_progress=progress,
+        password=password_of(stage.upstream),
+        environ=environ_of(stage.upstream),
+        cwd="/",
+        capture=1 << 16,
+    )
+    with Watch(stage.job, transfer, stage.control, stage.clock, stage.ends) as watch:
+        if stage.stopped():
+            watch.stop("stop", "stopped by a signal")
+        result = transfer.run()
+    code, refusal = result.code, judge.refusal
+    if refusal is None and code == _REFUSED:
+        # One of the rules of every transfer: an empty source, one directory as both ends.
+        text = next(iter(result.messages), "the deletions were refused")
+        refusal = Refusal("guard", visible(text.removeprefix("tain: ")), _REFUSED)
+    good = is_good(stage.job.retry, code) or (refusal is not None and code == _REFUSED)
+    error = "" if good else _reason(result)
+    return Outcome(code, good, result.complete, error, result, refusal if good else None, watch.reason)
+
+
+def _reason(result: Result) -> str:
+    """Why a transfer failed, in one line."""
+    if result.problems:
+        return visible(result.problems[0].text)
+    lines = [line for line in result.messages if line.strip()]
+    return visible(lines[0]) if lines else f"code {result.code}"
