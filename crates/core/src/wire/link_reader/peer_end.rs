@@ -80,6 +80,8 @@ impl Reader {
             rest: self.local.iter(),
         };
         match &self.message {
+            // Its header was consumed by an earlier look, before the rest had arrived.
+            Some((message, _)) if message.tag == Tag::ErrorExit => return true,
             Some((message, len)) => ahead.skip(len - message.payload.len()),
             None => ahead.skip(self.left),
         }
