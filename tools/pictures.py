@@ -178,6 +178,8 @@ def make_trees() -> None:
     for number in range(201):
         write(f"mirror/old/{number % 8}/{number}.bak", 156_000)
     write("etc/hosts", 200)
+    for directory in (HOME, *(path for path in HOME.rglob("*") if path.is_dir())):
+        os.utime(directory, (1_700_000_000, 1_700_000_000))
 
 
 def on_terminal(command: str, argv: list[str]) -> pyte.Screen:

@@ -275,7 +275,8 @@ def test_mir_47_the_database_is_lost(harm: str, site: Site) -> None:
     for key in ("state", "paused", "size", "upstream"):
         assert after[key] == before[key], key
     assert after["hold"]["deletions"] == 22
-    assert [run["result"] for run in site.runs()] == ["held", "success"]
+    # Both may have begun in one second.
+    assert sorted(run["result"] for run in site.runs()) == ["held", "success"]
     if harm != "deleted":
         assert len(list(site.state.glob("state.db.bad-*"))) == 1
 
