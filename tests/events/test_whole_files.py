@@ -56,12 +56,15 @@ def is_whole(source: Path, destination: Path, name: str) -> bool:
     return path.is_file() and path.read_bytes() == (source / name).read_bytes()
 
 
-@pytest.mark.parametrize("victim", ["self", "peer"])
-@pytest.mark.parametrize("way", ["local", "push-tain", "push-rsync", "pull-tain", "pull-rsync"])
+#: A local copy has no peer.
+PROCESSES = [("local", "self")] + [
+    (way, victim) for way in ("push-tain", "push-rsync", "pull-tain", "pull-rsync") for victim in ("self", "peer")
+]
+
+
+@pytest.mark.parametrize(("way", "victim"), PROCESSES)
 def test_killed_at_any_moment(source: Path, tmp_path: Path, way: str, victim: str) -> None:
     kind, _, peer = way.partition("-")
-    if kind == "local" and victim == "peer":
-        pytest.skip("a local copy has no peer")
     shell, pid, events, log = (tmp_path / name for name in ("shell", "pid", "events", "log"))
     # The peer's own errors say nothing here.
     shell.write_text(f'#!/bin/sh\necho $$ > {pid}.new\nmv {pid}.new {pid}\nshift\nexec "$@" 2>/dev/null\n')

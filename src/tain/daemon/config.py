@@ -85,7 +85,7 @@ def load(
     return config
 
 
-def is_settled(config: Config) -> bool:
+def shows_changes(config: Config) -> bool:
     """Whether a later change of the files would show in their status.
 
     A file that was changed again within a tick of the kernel's clock (10 ms at most) may have the times of its first

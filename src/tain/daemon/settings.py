@@ -60,7 +60,7 @@ class Settings:
     def keep(self) -> None:
         """Read the configuration for the `load` of processes that are forked from this one."""
         found = config.load(self.file, overrides=self.overrides)
-        self._kept = found if config.is_settled(found) else None
+        self._kept = found if config.shows_changes(found) else None
         self.parsed = False
 
 

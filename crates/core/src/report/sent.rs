@@ -102,7 +102,7 @@ fn names_in(line: &[u8]) -> Vec<&[u8]> {
     for path in line.split_str("\"").skip(1).step_by(2) {
         let name = base_of(path);
         names.push(compared(name));
-        // .NAME.XXXXXX
+        // A temporary file: a dot, the name, a dot and six letters.
         let end = name.len().saturating_sub(7);
         if name.first() == Some(&b'.') && name.get(end) == Some(&b'.') && end > 1 {
             names.push(compared(&name[1..end]));
