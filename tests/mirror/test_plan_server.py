@@ -44,13 +44,12 @@ class Site:
     """A server whose runs are rows: they end when their time has come."""
 
     def __init__(self, root: Path, jobs: int, *, server: str = "") -> None:
-        text = [server]
-        for number in range(jobs):
-            text.append(
-                f'[job.j{number}]\nsource = "rsync://host{number % 20}/m/"\ndestination = "{root}/d{number}"\n'
-                f'every = "{(2, 6, 12, 24)[number % 4]}h"\n'
-            )
-        (root / "mirror.toml").write_text("".join(text))
+        text = server + "".join(
+            f'[job.j{number}]\nsource = "rsync://host{number % 20}/m/"\ndestination = "{root}/d{number}"\n'
+            f'every = "{(2, 6, 12, 24)[number % 4]}h"\n'
+            for number in range(jobs)
+        )
+        (root / "mirror.toml").write_text(text)
         self.clock = SimClock()
         self.config: Config = load_config(str(root / "mirror.toml"))
         self.store = Store.open(str(root / "state/state.db"))

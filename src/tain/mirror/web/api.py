@@ -239,8 +239,8 @@ class Api:
             raise BadRequest(str(error)) from None
         self.view.service.wake()
         if is_form:
-            back = fields.get("back", "")
-            return RedirectResponse(self.kit.base + (back if back in ("admin", "") else "job/" + name), 303)
+            back = "admin" if fields.get("back") == "admin" else f"job/{name}"
+            return RedirectResponse(self.kit.base + back, 303)
         return self.answer(request, document, 202)
 
     def _act(
