@@ -29,7 +29,7 @@ SENTENCES = {
     "running": "A run is bringing new content right now.",
     "queued": "A run waits for its turn.",
     "paused": "An administrator has paused it.",
-    "held": "A guard waits for a person; nothing was deleted.",
+    "held": "An administrator must decide; nothing was deleted.",
     "failing": "The last runs have failed.",
     "stale": "The content is older than it should be.",
     "partial": "The last run has left out some files.",
