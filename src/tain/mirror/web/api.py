@@ -252,7 +252,7 @@ class Api:
         if verb == "start":
             if not service.config.jobs[name].job.enabled:
                 raise verbs.Refused(f"{name}: is disabled", 64)
-            again = name in service.scheduler.running
+            again = service.scheduler.runs(name)
             verbs.start(service.store, name, who, now, at_once=bool(fields.get("now")))
             return {**document, "queued": True, "again": again}
         if verb == "stop":
@@ -312,7 +312,7 @@ class Api:
         service = self.view.service
         if name not in service.config.jobs:
             raise NotFound
-        again = name in service.scheduler.running
+        again = service.scheduler.runs(name)
         verbs.start(service.store, name, shown(visitor.name), service.clock.now(), trigger="push")
         service.wake()
         return self.answer(request, {"queued": True, "again": again}, 202)
