@@ -251,3 +251,14 @@ def test_a_state_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None:
         assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
     with contextlib.closing(sqlite3.connect(f"{path}.version-1")) as database:
         assert database.execute("SELECT failures FROM job").fetchone() == (3,)
+
+
+def test_the_upstreams_of_a_job(site: Site) -> None:
+    site.job()
+    site.run("run", "one")
+    head, line = site.run("upstreams", "one").splitlines()
+    assert head.split() == ["UPSTREAM", "STATE", "ANSWER", "CONTENT", "SPEED", "ASKED", "ERROR"]
+    assert line.split()[:2] == [f"{site.root}/src/", "reachable"]
+    (row,) = site.json("upstreams", "one")["upstreams"]
+    assert row["reachable"] == 1 and row["error"] is None
+    site.run("upstreams", "two", code=64)
