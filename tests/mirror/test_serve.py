@@ -32,7 +32,7 @@ def serving(
     """A server without a page, until the end of the block; it must end with *code*."""
     server = site.start("serve", "--no-web", *words)
     try:
-        wait_for(lambda: (site.state / "control.sock").exists() or server.poll() is not None)
+        wait_for(lambda: _serves(site, server.pid) or server.poll() is not None)
         yield server
     finally:
         if server.poll() is None:
@@ -40,6 +40,13 @@ def serving(
         text = server.communicate(timeout=60)[0].decode()
         assert "Traceback" not in text, text
     assert code is None or server.returncode == code, text
+
+
+def _serves(site: Site, pid: int) -> bool:
+    """Whether the server listens; a killed one has left its files."""
+    with contextlib.suppress(OSError, ValueError):
+        return bool(json.loads((site.state / "server.json").read_text())["pid"] == pid)
+    return False
 
 
 @contextlib.contextmanager
