@@ -119,6 +119,23 @@ def _stage_name(value: str) -> str:
     raise ValueError(f"{words.shown(value)} is no name of a stage: small letters, digits and -")
 
 
+def _listen(value: object) -> list[str]:
+    found = _texts(value)
+    for text in found:
+        host, _, port = text.rpartition(":")
+        if text == "systemd" or (text.startswith("unix:/") and len(text) > len("unix:/")):
+            continue
+        if not host or not (port.isascii() and port.isdigit() and int(port) < 65536):
+            raise ValueError(f"{words.shown(text)} is not HOST:PORT, unix:/path or systemd")
+    return found
+
+
+def _base_path(value: str) -> str:
+    if not re.fullmatch(r"/(?:[A-Za-z0-9._~-]+/)*(?:[A-Za-z0-9._~-]+)?", value) or ".." in value.split("/"):
+        raise ValueError(f"{words.shown(value)} is not a path such as /mirrors/")
+    return value.rstrip("/") + "/"
+
+
 _ANY_TIME = datetime(2026, 1, 1)
 _ALIASES = {
     "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
@@ -165,12 +182,34 @@ class Site(Table):
     admin: str = ""
     note: str = ""
     timezone: Zone | None = None
+    lang: Literal["auto", "en", "ko"] = "auto"
+    abbr: str = ""
+    homepage: str = ""
+    issue: str = ""
+    disk: str = ""
 
 
 class Server(Table):
-    """Where the state lives. The keys of the server itself come with `serve`."""
+    """What `serve` listens on, what it shows to whom, and where the state lives."""
 
     state_dir: str | None = None
+    listen: Annotated[list[str], PlainValidator(_listen), WithJsonSchema(_TEXTS)] = Field(
+        default_factory=lambda: ["127.0.0.1:8730"]
+    )
+    control_socket: str | None = None
+    control_group: str | None = None
+    base_path: Annotated[str, AfterValidator(_base_path)] = "/"
+    public: Literal["none", "summary", "status", "logs"] = "status"
+    public_upstream: Literal["full", "host", "none"] = "full"
+    tokens_file: str | None = None
+    trusted_proxies: Texts = Field(default_factory=list)
+    user_header: str | None = None
+    allowed_hosts: Texts = Field(default_factory=list)
+    compat: list[Literal["tunasync", "yuki", "mirrorz"]] = ["tunasync"]
+    cors: Texts = Field(default_factory=list)
+    static_dir: str | None = None
+    textfile: str | None = None
+    metrics_public: bool = False
 
 
 class Limits(Table):
@@ -278,6 +317,7 @@ class Job(Table):
     destination: str
     profile: str = "plain"
     enabled: bool = True
+    public: bool = True
     description: str = ""
     url: str = ""
     help: str = ""
@@ -347,16 +387,11 @@ TOP: dict[str, type[Table]] = {"site": Site, "server": Server, "limits": Limits}
 #: Keys of the specification that this version does not have yet: what each would do. A configuration that asks for one
 #: is refused, because a run would otherwise leave out what its administrator counts on.
 LATER = {
-    "kind": "jobs that run a command", "command": "jobs that run a command", "public": "a status page",
+    "kind": "jobs that run a command", "command": "jobs that run a command",
     "window_end": "cancelling at the end of a window", "healthchecks": "pings",
     "publish": "swapped trees and snapshots", "trace": "trace files", "verify": "checks of a finished tree",
     "hook": "hooks", "inherit_hooks": "hooks", "downstream": "pushes to downstreams", "notify": "messages",
     "user": "another user", "group": "another group", "http": "stamp files by HTTP", "via": "stamp files by HTTP",
     "min_rate": "leaving slow upstreams",
-    "listen": "a server", "control_socket": "a server", "control_group": "a server", "base_path": "a server",
-    "public_upstream": "a server", "tokens_file": "a server", "trusted_proxies": "a server",
-    "user_header": "a server", "allowed_hosts": "a server", "compat": "a server", "cors": "a server",
-    "static_dir": "a server", "textfile": "a server", "metrics_public": "a server", "logo": "a status page",
-    "lang": "a status page", "abbr": "a status page", "homepage": "a status page", "issue": "a status page",
-    "disk": "a status page",
+    "logo": "pictures of a site",
 }  # fmt: skip
