@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 
-from tain.mirror import findings
+from tain.mirror import findings, trees
 from tain.mirror.findings import Finding
 from tain.mirror.merging import Merged, Origin
 from tain.mirror.model import Job
@@ -18,6 +18,7 @@ from tain.mirror.words import HOUR, duration_text, shown
 _POLITE = 2 * HOUR
 #: From so many jobs on, one minute for all of them is a burst.
 _MANY = 3
+_KEEPS = ("keep_last", "keep_hourly", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly")
 _NFS_TYPES = frozenset(("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"))
 
 Jobs = Mapping[str, tuple[Job, Merged, Origin]]
@@ -60,6 +61,8 @@ def check_job(name: str, job: Job) -> Iterator[tuple[Path, str, bool]]:
         yield ("retry", "codes"), f"{code} is in accept too", False
     if job.failover.slack > job.failover.max_lag:
         yield ("failover", "slack"), f"is more than max_lag ({duration_text(job.failover.max_lag)})", False
+    yield from _check_http(job)
+    yield from _check_publish(job)
     for key, text in transfer_findings(job.transfer, label):
         yield ("transfer", key), text, False
     if job.delete and job.guard.max_delete is None:
@@ -116,6 +119,29 @@ def _check_secrets(job: Job) -> Iterator[tuple[Path, str, bool]]:
             yield ("upstream", number, "credential"), f"{shown(upstream.credential)} is no name of a credential", False
         if upstream.credential is not None and upstream.password_file is not None:
             yield ("upstream", number, "credential"), 'has both "credential" and "password_file"', False
+
+
+def _check_http(job: Job) -> Iterator[tuple[Path, str, bool]]:
+    for number, upstream in enumerate(job.upstream):
+        if upstream.http is not None and not upstream.http.startswith(("http://", "https://")):
+            yield ("upstream", number, "http"), f"{shown(upstream.http)} is no address of http or https", False
+    if job.probe.via == "http" and not any(upstream.http for upstream in job.upstream):
+        yield ("probe", "via"), 'no upstream has "http"', False
+
+
+def _check_publish(job: Job) -> Iterator[tuple[Path, str, bool]]:
+    rules = job.publish
+    if rules.mode == "in-place":
+        return
+    if rules.mode == "snapshots" and not any(getattr(rules, key) for key in _KEEPS):
+        yield ("publish",), f"needs one of {', '.join(_KEEPS)}", False
+    for key in ("inplace", "append", "append_verify"):
+        if any(table.get(key) for table in (job.transfer, *(stage.transfer for stage in job.stages))):
+            yield ("transfer", key), f"would change files of older trees with publish.mode = {shown(rules.mode)}", False
+    if rules.method == "reflink" and job.destination.startswith("/"):
+        place = os.path.dirname(os.path.normpath(job.destination))
+        if os.path.isdir(place) and trees.can_clone(place) is False:
+            yield ("publish", "method"), f"the file system of {place} cannot clone files", False
 
 
 def _check_stages(job: Job, label: str) -> Iterator[tuple[Path, str, bool]]:

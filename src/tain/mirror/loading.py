@@ -248,12 +248,6 @@ class _Loading:
                 break
         if isinstance(name, str) and name in seen and name != seen[-1]:
             self.wrong(layer.origin((key,)), (*layer.prefix, key), f"profile {shown(name)} extends itself")
-        elif name in ("backup",):
-            self.wrong(
-                layer.origin((key,)),
-                (*layer.prefix, key),
-                "this version does not have snapshots yet, which this profile keeps",
-            )
         elif not isinstance(name, str) or (name not in builtin_profiles() and name not in seen):
             names = ", ".join(sorted({*builtin_profiles(), *self.profiles}))
             self.wrong(layer.origin((key,)), (*layer.prefix, key), f"{shown(name)} is no profile; there are: {names}")

@@ -6,6 +6,7 @@ is in `tain.mirror.checks`.
 
 from __future__ import annotations
 
+import itertools
 import re
 import zoneinfo
 from collections.abc import Iterator
@@ -119,6 +120,29 @@ def _stage_name(value: str) -> str:
     raise ValueError(f"{words.shown(value)} is no name of a stage: small letters, digits and -")
 
 
+def _snapshot_name(value: str) -> str:
+    if not value or "/" in value or value.startswith("."):
+        raise ValueError(f"{words.shown(value)} is no name of a directory")
+    # Names must tell snapshots apart, and sort as they were made.
+    moments = [datetime(2026, 9, 8, 7, 6), datetime(2026, 9, 8, 22, 6), datetime(2026, 10, 7, 3), datetime(2027, 1, 1)]
+    names = [moment.strftime(value) for moment in moments]
+    if any(later <= earlier for earlier, later in itertools.pairwise(names)):
+        raise ValueError(f"{words.shown(value)} does not grow with time")
+    try:
+        datetime.strptime(names[0], value)
+    except ValueError:
+        raise ValueError(f"{words.shown(value)} cannot be read back as a time") from None
+    return value
+
+
+def _link_name(value: object) -> str | None:
+    if value == "none":
+        return None
+    if not isinstance(value, str) or not value or "/" in value or value in (".", ".."):
+        raise ValueError(f'{words.shown(value)} is no name of a link, and not "none"')
+    return value
+
+
 _ANY_TIME = datetime(2026, 1, 1)
 _ALIASES = {
     "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
@@ -139,6 +163,11 @@ Share = Annotated[words.Share, PlainValidator(words.share), WithJsonSchema(_NUMB
 Times = Annotated[words.Times, PlainValidator(words.times), WithJsonSchema(_TEXT)]
 Texts = Annotated[list[str], PlainValidator(_texts), WithJsonSchema(_TEXTS)]
 Cron = Annotated[list[str], PlainValidator(_cron), WithJsonSchema(_TEXTS)]
+Bandwidth = Annotated[
+    words.Timetable | None,
+    PlainValidator(words.timetable),
+    WithJsonSchema({"anyOf": [*_NUMBER_OR_TEXT["anyOf"], {"type": "array", "items": {"type": "object"}}]}),
+]
 Jitter = Annotated[float | words.Share, PlainValidator(_jitter), WithJsonSchema(_NUMBER_OR_TEXT)]
 Umask = Annotated[int, PlainValidator(_umask), WithJsonSchema(_TEXT)]
 IoNice = Annotated[str, PlainValidator(_ionice), WithJsonSchema(_TEXT)]
@@ -196,6 +225,8 @@ class Upstream(Table):
     proxy: str | None = None
     rsh: str | None = None
     bandwidth: Rate = None
+    #: Where the same tree is reached by HTTP, for stamp files.
+    http: str | None = None
 
 
 class Retry(Table):
@@ -213,6 +244,7 @@ class Probe(Table):
 
     file: Relative | None = None
     format: Literal["auto", "epoch", "date", "serial", "digest", "mtime"] = "auto"
+    via: Literal["rsync", "http"] = "rsync"
     skip_unchanged: bool = True
     force_after: Never = 86400.0
     busy: Texts = Field(default_factory=list)
@@ -229,6 +261,7 @@ class Failover(Table):
     max_lag: Duration = 86400.0
     cooldown: Duration = 3600.0
     sticky: Annotated[float, _Between(1, whole=False)] = 1.3
+    min_rate: Rate = None
     allow_older: bool = False
 
 
@@ -260,12 +293,30 @@ class Guard(Table):
     auto_release: bool = True
 
 
+class Publish(Table):
+    """How a finished tree becomes the one that people read."""
+
+    mode: Literal["in-place", "swap", "snapshots"] = "in-place"
+    method: Literal["hardlink", "reflink"] = "hardlink"
+    keep_previous: Annotated[int, _Between(0)] = 1
+    grace: Duration = 3600.0
+    name: Annotated[str, AfterValidator(_snapshot_name)] = "%Y-%m-%dT%H%MZ"
+    link: Annotated[str | None, BeforeValidator(_link_name)] = "latest"
+    link_partial: bool = False
+    keep_last: Annotated[int, _Between(0)] = 0
+    keep_hourly: Annotated[int, _Between(0)] = 0
+    keep_daily: Annotated[int, _Between(0)] = 0
+    keep_weekly: Annotated[int, _Between(0)] = 0
+    keep_monthly: Annotated[int, _Between(0)] = 0
+    keep_yearly: Annotated[int, _Between(0)] = 0
+
+
 class Resources(Table):
     """What a run may use."""
 
     nice: Annotated[int, _Between(-20, 19)] = 10
     ionice: IoNice = "best-effort:7"
-    bandwidth: Rate = None
+    bandwidth: Bandwidth = None
     max_memory: Size | None = None
     umask: Umask = 0o022
 
@@ -313,6 +364,7 @@ class Job(Table):
     probe: Probe = Field(default_factory=Probe)
     failover: Failover = Field(default_factory=Failover)
     guard: Guard = Field(default_factory=Guard)
+    publish: Publish = Field(default_factory=Publish)
     resources: Resources = Field(default_factory=Resources)
 
     @property
@@ -339,6 +391,7 @@ TABLES: dict[str, type[Table]] = {
     "probe": Probe,
     "failover": Failover,
     "guard": Guard,
+    "publish": Publish,
     "resources": Resources,
 }
 #: The tables at the top of a file.
@@ -349,10 +402,9 @@ TOP: dict[str, type[Table]] = {"site": Site, "server": Server, "limits": Limits}
 LATER = {
     "kind": "jobs that run a command", "command": "jobs that run a command", "public": "a status page",
     "window_end": "cancelling at the end of a window", "healthchecks": "pings",
-    "publish": "swapped trees and snapshots", "trace": "trace files", "verify": "checks of a finished tree",
+    "trace": "trace files", "verify": "checks of a finished tree",
     "hook": "hooks", "inherit_hooks": "hooks", "downstream": "pushes to downstreams", "notify": "messages",
-    "user": "another user", "group": "another group", "http": "stamp files by HTTP", "via": "stamp files by HTTP",
-    "min_rate": "leaving slow upstreams",
+    "user": "another user", "group": "another group",
     "listen": "a server", "control_socket": "a server", "control_group": "a server", "base_path": "a server",
     "public_upstream": "a server", "tokens_file": "a server", "trusted_proxies": "a server",
     "user_header": "a server", "allowed_hosts": "a server", "compat": "a server", "cors": "a server",
