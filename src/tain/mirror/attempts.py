@@ -6,12 +6,12 @@ import random
 from collections.abc import Sequence
 
 from tain.diagnosis import hints
-from tain.mirror import facts, guards, retry, states
-from tain.mirror.context import Context, End
+from tain.mirror import facts, guards, notify, retry, states
+from tain.mirror.context import Context
 from tain.mirror.facts import Probe
 from tain.mirror.guards import Before, Refusal
 from tain.mirror.model import Upstream
-from tain.mirror.outcome import Outcome
+from tain.mirror.outcome import End, Outcome
 from tain.mirror.publish import Publication
 from tain.mirror.selection import Picked, Selection
 from tain.mirror.stages import deletes, host_of, needs_quiet
@@ -135,23 +135,34 @@ class Attempts:
 
     def _stages(self, upstream: Upstream, first: int) -> tuple[int, Outcome]:
         """The stages from *first* on; returns the stage to go on with, and how the last one ended."""
-        only = self.run.flags.get("stage")
+        chosen = self.run.flags.get("stage")
+        only = [chosen] if isinstance(chosen, str) else chosen
         last_outcome: Outcome | None = None
         for number, stage in enumerate(self.job.stages):
-            if number < first or (only and stage.name != only):
+            if number < first or (only and stage.name not in only):
                 continue
             if number and needs_quiet(self.job, number):
                 self._wait_until_quiet(upstream)
             self.record.phase("staging", stage=stage.name)
+            self._hooks("before-stage", stage.name)
             outcome = run_stage(self._stage(number, upstream))
             if not outcome.good:
                 return number, outcome
+            self._hooks("after-stage", stage.name)
+            payload = number == len(self.job.stages) - 2 and self.job.publish.mode == "in-place"
+            if payload and not self.run.dry_run:
+                notify.start(self.run.directory, "payload")
             self.vanished = self.vanished or outcome.code == _VANISHED
             self.record.add(outcome, whole=number == len(self.job.stages) - 1)
             last_outcome = outcome
         if last_outcome is None:
-            raise End("failed", f"there is no stage {only}", states.EXIT_USAGE)
+            raise End("failed", f"there is no stage {chosen}", states.EXIT_USAGE)
         return len(self.job.stages), last_outcome
+
+    def _hooks(self, point: str, stage: str = "") -> None:
+        """The hooks of a moment. Errors: `End`."""
+        if not self.run.dry_run:
+            self.run.hooks.run(point, stage=stage)
 
     def _wait_until_quiet(self, upstream: Upstream) -> None:
         """Wait until nobody updates the upstream. Errors: `End`, if that takes too long: payload is here, indices are
@@ -186,10 +197,12 @@ class Attempts:
             ticket=None if run.ticket is None or self.further else int(run.ticket["max_deletes"]),
             needs_release=guards.needs_release(self.job.guard, before.get("hold")) and run.ticket is None,
             look_again=lambda: self._look_again(upstream),
+            before_delete=lambda: self._hooks("before-delete"),
             record=self.record,
             log=run.log,
             control=run.control,
             names=run.files.path("deletes.nul"),
+            changes=run.files.path("dirs.nul"),
             clock=run.clock,
             ends=run.ends,
             stopped=lambda: run.stopped,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
 from tain.mirror.clock import Clock
-from tain.mirror.guards import Refusal, Start
+from tain.mirror.guards import Start
+from tain.mirror.hooks import Hooks
 from tain.mirror.locks import Holder
 from tain.mirror.model import Job
+from tain.mirror.outcome import End
 from tain.mirror.record import Record
 from tain.mirror.runs import Layout, Log, RunFiles
 from tain.mirror.store import Store
@@ -16,14 +19,6 @@ from tain.mirror.watch import pause, stop_asked
 
 #: A wait longer than this many seconds gives the slot of the run to another one.
 _LONG_WAIT = 120.0
-
-
-class End(Exception):
-    """The run ends with this result. *code*: what `run` exits with, where the result does not decide it."""
-
-    def __init__(self, result: str, why: str = "", code: int = 0, refusal: Refusal | None = None) -> None:
-        super().__init__(why)
-        self.result, self.why, self.code, self.refusal = result, why, code, refusal
 
 
 @dataclass
@@ -50,6 +45,11 @@ class Context:
     #: The configuration of the run before.
     last_hash: str | None = None
     facts: Start = field(default_factory=Start)
+
+    @functools.cached_property
+    def hooks(self) -> Hooks:
+        """The programs of the job."""
+        return Hooks(self.job, self.directory, self.layout.state, self.record.document, self.log, self.clock)
 
     @property
     def name(self) -> str:

@@ -120,6 +120,16 @@ def _stage_name(value: str) -> str:
     raise ValueError(f"{words.shown(value)} is no name of a stage: small letters, digits and -")
 
 
+def _points(value: object) -> list[str]:
+    found = _texts(value)
+    for point in found:
+        if point not in POINTS:
+            raise ValueError(f"{words.shown(point)} is none of {', '.join(POINTS)}")
+    if not found:
+        raise ValueError("an empty list is no moment")
+    return found
+
+
 def _snapshot_name(value: str) -> str:
     if not value or "/" in value or value.startswith("."):
         raise ValueError(f"{words.shown(value)} is no name of a directory")
@@ -178,6 +188,11 @@ Cap = Annotated[
 ]
 Zone = Annotated[str, BeforeValidator(_zone)]
 Relative = Annotated[str, AfterValidator(_relative)]
+
+
+Kind = Literal[
+    "failed", "held", "stale", "mismatch", "disk", "config", "recovered", "success", "partial", "deferred"
+]  # fmt: skip
 
 
 class Table(BaseModel):
@@ -311,6 +326,58 @@ class Publish(Table):
     keep_yearly: Annotated[int, _Between(0)] = 0
 
 
+#: The moments at which a hook can run.
+POINTS = (
+    "before-run", "before-stage", "after-stage", "before-delete", "before-publish", "success", "partial", "failed",
+    "held", "deferred", "recovered", "stale", "finally",
+)  # fmt: skip
+
+
+class Hook(Table):
+    """A program that runs at some moments of a run."""
+
+    on: Annotated[
+        list[str], PlainValidator(_points), WithJsonSchema({"type": "array", "items": {"enum": list(POINTS)}})
+    ]
+    run: Annotated[list[str], PlainValidator(_texts), WithJsonSchema(_TEXTS)]
+    shell: bool = False
+    timeout: Duration = 300.0
+    required: bool | None = None
+    env: dict[str, str] = Field(default_factory=dict)
+
+    def is_required(self, point: str) -> bool:
+        """Whether the run fails with the program: by default before something happens."""
+        return self.required if self.required is not None else point.startswith("before-")
+
+
+class Downstream(Table):
+    """A mirror that is told when there is something new."""
+
+    name: str
+    on: Literal["success", "payload"] = "success"
+    trigger: str
+    token_file: str | None = None
+    key: str | None = None
+    insecure: bool = False
+
+
+class Notify(Table):
+    """Who is told of what."""
+
+    apprise: Texts = Field(default_factory=list)
+    apprise_file: str | None = None
+    on: list[Kind] = ["failed", "held", "stale", "mismatch", "disk", "config", "recovered"]
+    after: Annotated[int, _Between(1, 1000)] = 2
+    repeat: Duration = 86400.0
+    hook: Texts = Field(default_factory=list)
+    group: Duration = 300.0
+
+    @property
+    def sends(self) -> bool:
+        """Whether there is anybody to tell."""
+        return bool(self.apprise or self.apprise_file or self.hook)
+
+
 class Resources(Table):
     """What a run may use."""
 
@@ -365,6 +432,10 @@ class Job(Table):
     failover: Failover = Field(default_factory=Failover)
     guard: Guard = Field(default_factory=Guard)
     publish: Publish = Field(default_factory=Publish)
+    hook: list[Hook] = Field(default_factory=list)
+    inherit_hooks: bool = True
+    healthchecks: str | None = None
+    downstream: list[Downstream] = Field(default_factory=list)
     resources: Resources = Field(default_factory=Resources)
 
     @property
@@ -392,18 +463,19 @@ TABLES: dict[str, type[Table]] = {
     "failover": Failover,
     "guard": Guard,
     "publish": Publish,
+    "hook": Hook,
+    "downstream": Downstream,
     "resources": Resources,
 }
 #: The tables at the top of a file.
-TOP: dict[str, type[Table]] = {"site": Site, "server": Server, "limits": Limits}
+TOP: dict[str, type[Table]] = {"site": Site, "server": Server, "limits": Limits, "notify": Notify}
 
 #: Keys of the specification that this version does not have yet: what each would do. A configuration that asks for one
 #: is refused, because a run would otherwise leave out what its administrator counts on.
 LATER = {
     "kind": "jobs that run a command", "command": "jobs that run a command", "public": "a status page",
-    "window_end": "cancelling at the end of a window", "healthchecks": "pings",
+    "window_end": "cancelling at the end of a window",
     "trace": "trace files", "verify": "checks of a finished tree",
-    "hook": "hooks", "inherit_hooks": "hooks", "downstream": "pushes to downstreams", "notify": "messages",
     "user": "another user", "group": "another group",
     "listen": "a server", "control_socket": "a server", "control_group": "a server", "base_path": "a server",
     "public_upstream": "a server", "tokens_file": "a server", "trusted_proxies": "a server",

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from tain import api
 from tain.mirror import guards, states, trees
-from tain.mirror.context import Context, End
+from tain.mirror.context import Context
 from tain.mirror.guards import Before, Refusal
+from tain.mirror.outcome import End
 from tain.mirror.place import work_directory
 from tain.options.guard import DeletePlan
 
@@ -144,6 +145,7 @@ class WholeTree(Publication):
             refusal = look_again()
         run.record.planned(plan, refusal)
         if refusal is None:
+            run.hooks.run("before-delete")
             run.record.document["deleted"] = (run.record.document["deleted"] or 0) + plan.deletions
         else:
             self.refused(names)

@@ -16,17 +16,18 @@ from typing import Any
 
 import psutil
 
-from tain.mirror import facts, guards, place, plan, runs, states
+from tain.mirror import facts, guards, notify, place, plan, pushes, runs, states
 from tain.mirror.attempts import Attempts
 from tain.mirror.clock import SYSTEM, Clock
-from tain.mirror.context import Context, End
+from tain.mirror.context import Context
 from tain.mirror.guards import Refusal
 from tain.mirror.locks import Holder, Lock, holder_of, myself
 from tain.mirror.model import Job
+from tain.mirror.outcome import End
 from tain.mirror.publish import Publication
 from tain.mirror.record import Record
 from tain.mirror.results import apply_result
-from tain.mirror.schedules import schedule_of
+from tain.mirror.schedules import schedule_of, stale_after
 from tain.mirror.store import StateError, Store
 from tain.mirror.versions import publication_of
 
@@ -51,6 +52,8 @@ class Runner:
         self.lock = Lock(self.context.layout.lock(self.context.name))
         self.place = place.Place(job, self.context.name, os.path.abspath(config["state"]))
         self.publication: Publication | None = None
+        #: The job is ours, so the hooks of its end run too.
+        self.ran_hooks = False
 
     # ---- from beginning to end
 
@@ -70,6 +73,10 @@ class Runner:
             self._take_locks()
             self._limit_resources()
             self._load()
+            notify.start(self.context.directory, "begin")
+            self.ran_hooks = True
+            if not self.context.dry_run:
+                self.context.hooks.run("before-run")
             self._work()
         except End as end:
             self._finish(end)
@@ -82,6 +89,7 @@ class Runner:
             self.context.files.remove_ballast()
             self.context.files.close()
             self.context.log.close()
+            notify.start(self.context.directory)
         return int(self.context.record.document["exit"])
 
     def _signal(self, _number: int, _frame: FrameType | None) -> None:
@@ -134,10 +142,21 @@ class Runner:
         if self.context.store is not None:
             with contextlib.suppress(sqlite3.Error):
                 self.context.before = self.context.store.job(self.context.name)
+                self._take_request()
                 self.context.ticket = self.context.store.ticket(self.context.name, self.context.clock.now())
                 self.context.upstream_rows = self.context.store.upstreams(self.context.name)
                 last = self.context.store.run(self.context.before["last_run"] or "")
                 self.context.last_hash = None if last is None else last["config_hash"]
+
+    def _take_request(self) -> None:
+        """What was asked for before the run is answered by it, unless it does less."""
+        run = self.context
+        assert run.store is not None
+        wanted = run.before.get("queued_stage")
+        if run.before.get("queued_at") is None or run.dry_run:
+            return
+        if not run.flags.get("stage") or wanted == pushes.PAYLOAD:
+            run.store.take_request(run.name)
 
     # ---- passes
 
@@ -184,12 +203,21 @@ class Runner:
         if refusal is None:
             refusal = attempts.judge()
         if refusal is None or publication.publishes_held:
+            if not run.dry_run:
+                run.hooks.run("before-publish")
             publication.publish(good=True)
         if refusal is not None:
             raise End("held", refusal.text, refusal.code, refusal)
 
     def _why_again(self, attempts: Attempts) -> str | None:
         """Why the tree may be older than its source already; None: it is not."""
+        store = self.context.store
+        if store is not None:
+            # A push that came during the pass is never lost, and many make one further pass.
+            with contextlib.suppress(sqlite3.Error):
+                request = store.take_request(self.context.name)
+                if request is not None:
+                    return f"asked for by {request['queued_by']}"
         if attempts.has_moved():
             return "the upstream has changed during the run"
         if attempts.vanished and not attempts.further:
@@ -207,7 +235,11 @@ class Runner:
             source_dev=self.context.facts.source_dev, dest_dev=facts.device_of(self.context.job.destination)
         )
         self.context.record.finish(end.result, end.why, code, seconds, end.refusal)
-        if self.context.store is None or self.context.flags.get("dry_run"):
+        if self.context.dry_run:
+            return
+        if self.ran_hooks:
+            self._run_hooks(end.result)
+        if self.context.store is None:
             return
         try:
             self._update_job(end, seconds)
@@ -219,6 +251,20 @@ class Runner:
             pass
         except (sqlite3.Error, OSError) as error:
             self.context.log.note(f"the state could not be written: {error}")
+
+    def _run_hooks(self, result: str) -> None:
+        """The hooks of the end of a run; none of them changes its result."""
+        run = self.context
+        before, points = run.before, []
+        good = states.RESULTS[result]
+        fresh = before.get("content_time") or before.get("last_good")
+        if good and (int(before.get("failures") or 0) >= states.FAILING_AFTER or before.get("hold")):
+            points.append("recovered")
+        if not good and fresh is not None and run.clock.now() - fresh > stale_after(run.job):
+            points.append("stale")
+        for point in [result, *points, "finally"]:
+            with contextlib.suppress(End):
+                run.hooks.run(point)
 
     def _update_job(self, end: End, seconds: float) -> None:
         assert self.context.store is not None

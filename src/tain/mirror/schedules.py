@@ -32,6 +32,7 @@ def view_of(name: str, job: Job, row: Mapping[str, Any], site_zone: str | None, 
         device=device_of(existing(job.destination)) or "",
         enabled=job.enabled,
         paused=is_paused(row, now),
+        asked=row["queued_at"] is not None,
         salt=salt(),
     )
 

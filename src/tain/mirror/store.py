@@ -11,7 +11,7 @@ from typing import Any
 
 from tain.mirror.checks import network_file_system
 
-VERSION = 1
+VERSION = 2
 _BUSY_MS = 10_000
 #: How long a full disk is waited for before the result is left to the reconciliation.
 _PATIENCE = 60.0
@@ -43,6 +43,22 @@ CREATE TABLE ticket (
 CREATE TABLE event (
  id INTEGER PRIMARY KEY, at REAL NOT NULL, job TEXT, run TEXT, kind TEXT NOT NULL, severity TEXT, who TEXT, text TEXT);
 """
+
+#: What each version adds to the one before.
+_MIGRATIONS = {
+    1: _SCHEMA,
+    2: """
+ALTER TABLE job ADD COLUMN reported_kind TEXT;
+ALTER TABLE job ADD COLUMN reported_at REAL;
+ALTER TABLE job ADD COLUMN queued_at REAL;
+ALTER TABLE job ADD COLUMN queued_by TEXT;
+ALTER TABLE job ADD COLUMN queue_why TEXT;
+ALTER TABLE job ADD COLUMN queued_stage TEXT;
+CREATE TABLE message (
+ id INTEGER PRIMARY KEY, at REAL NOT NULL, job TEXT, run TEXT, kind TEXT NOT NULL, title TEXT, body TEXT,
+ sent REAL, failures INTEGER NOT NULL DEFAULT 0);
+""",
+}
 
 Row = dict[str, Any]
 
@@ -90,13 +106,7 @@ class Store:
             connection.execute(f"PRAGMA journal_mode={mode}")
             connection.execute("PRAGMA synchronous=NORMAL")
             if version < VERSION:
-                connection.execute("BEGIN IMMEDIATE")
-                if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                    for statement in _SCHEMA.split(";\n"):
-                        if statement.strip():
-                            connection.execute(statement)
-                    connection.execute(f"PRAGMA user_version={VERSION}")
-                connection.execute("COMMIT")
+                _migrate(connection, path)
             connection.execute("SELECT count(*) FROM job").fetchone()
             return cls(connection)
         except BaseException:
@@ -161,7 +171,7 @@ class Store:
         """Remove everything about a job."""
         with self.transaction():
             self._write("DELETE FROM attempt WHERE run IN (SELECT id FROM run WHERE job = ?)", name)
-            for table in ("run", "upstream", "ticket", "event"):
+            for table in ("run", "upstream", "ticket", "event", "message"):
                 self._write(f"DELETE FROM {table} WHERE job = ?", name)
             self._write("DELETE FROM job WHERE name = ?", name)
 
@@ -222,6 +232,44 @@ class Store:
     def upstreams(self, job: str) -> dict[str, Row]:
         return {row["url"]: row for row in self._rows("SELECT * FROM upstream WHERE job = ?", job)}
 
+    # ---- what is asked for
+
+    def ask(self, job: str, at: float, by: str, why: str, stage: str | None = None) -> None:
+        """Ask for a run. Many requests make one; one for all stages includes one for a single stage."""
+        with self.transaction():
+            row = self.job(job)
+            if row["queued_at"] is not None and (row["queued_stage"] is None or row["queued_stage"] == stage):
+                return
+            chosen = None if row["queued_at"] is not None else stage
+            self.update_job(job, queued_at=at, queued_by=by, queue_why=why, queued_stage=chosen)
+
+    def take_request(self, job: str) -> Row | None:
+        """What was asked for: ``queued_at queued_by queue_why queued_stage``. It is answered by the caller's run."""
+        with self.transaction():
+            row = self.job(job)
+            if row["queued_at"] is None:
+                return None
+            self.update_job(job, queued_at=None, queued_by=None, queue_why=None, queued_stage=None)
+            return row
+
+    # ---- messages
+
+    def add_message(self, at: float, job: str, run: str, kind: str, title: str, body: str) -> None:
+        """A message to be sent."""
+        self._write(
+            "INSERT INTO message (at, job, run, kind, title, body) VALUES (?, ?, ?, ?, ?, ?)",
+            at, job, run, kind, title, body,
+        )  # fmt: skip
+
+    def messages(self) -> list[Row]:
+        """The messages that are not sent yet, oldest first."""
+        return self._rows("SELECT * FROM message WHERE sent IS NULL ORDER BY id")
+
+    def end_messages(self, last: int, sent: float) -> None:
+        """The messages up to *last* need no more attempts."""
+        self._write("UPDATE message SET sent = ? WHERE sent IS NULL AND id <= ?", sent, last)
+        self._write("DELETE FROM message WHERE id <= ? - 1000", last)
+
     # ---- tickets and events
 
     def add_ticket(self, job: str, run: str | None, most: int, by: str, at: float, expires: float) -> None:
@@ -256,6 +304,23 @@ class Store:
         if job is None:
             return self._rows("SELECT * FROM event ORDER BY id DESC LIMIT ?", limit)
         return self._rows("SELECT * FROM event WHERE job = ? ORDER BY id DESC LIMIT ?", job, limit)
+
+
+def _migrate(connection: sqlite3.Connection, path: str) -> None:
+    """Bring a state of an older version up to date; a copy of it is kept. Errors: `sqlite3.Error`, `OSError`."""
+    connection.execute("BEGIN IMMEDIATE")
+    # Somebody else may have been faster.
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if 0 < version < VERSION:
+        copy = sqlite3.connect(f"{path}.v{version}")
+        with contextlib.closing(copy), contextlib.closing(sqlite3.connect(path)) as source:
+            source.backup(copy)
+    for number in range(version + 1, VERSION + 1):
+        for statement in _MIGRATIONS[number].split(";\n"):
+            if statement.strip():
+                connection.execute(statement)
+    connection.execute(f"PRAGMA user_version={max(version, VERSION)}")
+    connection.execute("COMMIT")
 
 
 def _stored(value: object) -> object:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +15,7 @@ from tain.mirror.clock import Clock
 from tain.mirror.facts import environ_of, password_of
 from tain.mirror.guards import NEEDS_RELEASE, Before, Refusal, judge_deletions
 from tain.mirror.model import Job, Upstream
-from tain.mirror.outcome import Outcome
+from tain.mirror.outcome import End, Outcome
 from tain.mirror.record import Record
 from tain.mirror.retry import is_good
 from tain.mirror.runs import Log
@@ -59,12 +62,16 @@ class Stage:
     needs_release: bool
     #: Look at the source again before deletions.
     look_again: Callable[[], Refusal | None]
+    #: The hooks before deletions. Errors: `End`.
+    before_delete: Callable[[], None]
     record: Record
     log: Log
     #: The file by which others ask for a stop.
     control: str
     #: The file that receives the names of the deletions.
     names: str
+    #: The file that receives the directories that have changed, those of all stages.
+    changes: str
     clock: Clock
     #: Monotonic time at which the run must end.
     ends: float
@@ -75,6 +82,8 @@ class _Judge:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.refusal: Refusal | None = None
+        #: A hook has ended the run.
+        self.end: End | None = None
 
     def __call__(self, plan: DeletePlan) -> str | None:
         stage = self.stage
@@ -88,6 +97,12 @@ class _Judge:
         if self.refusal is None and stage.needs_release:
             self.refusal = NEEDS_RELEASE
         stage.record.planned(plan, self.refusal)
+        if self.refusal is None and plan.deletions:
+            try:
+                stage.before_delete()
+            except End as end:
+                self.end = end
+                return end.why
         if self.refusal is None:
             stage.record.phase("deleting")
             return None
@@ -125,11 +140,15 @@ def run_stage(stage: Stage) -> Outcome:
         environ=environ_of(stage.upstream),
         cwd="/",
         capture=1 << 16,
+        changes_to=None if stage.dry_run else stage.changes + ".part",
     )
     with Watch(stage.job, transfer, stage.control, stage.clock, stage.ends, rate) as watch:
         if stage.stopped():
             watch.stop("stop", "stopped by a signal")
         result = transfer.run()
+    _append(stage.changes + ".part", stage.changes)
+    if judge.end is not None:
+        raise judge.end
     code, refusal = result.code, judge.refusal
     if refusal is None and code == _REFUSED and not stage.judged:
         # Nothing was judged but the transfer: some of its files failed.
@@ -141,3 +160,11 @@ def run_stage(stage: Stage) -> Outcome:
     good = is_good(stage.job.retry, code) or (refusal is not None and code == _REFUSED)
     error = "" if good else reason(result)
     return Outcome(code, good, result.complete, error, result, refusal if good else None, watch.reason)
+
+
+def _append(part: str, whole: str) -> None:
+    """Add a file to the end of another one."""
+    with contextlib.suppress(OSError):
+        with open(part, "rb") as source, open(whole, "ab") as target:
+            shutil.copyfileobj(source, target)
+        os.unlink(part)

@@ -8,7 +8,8 @@ import re
 from datetime import UTC, datetime
 
 from tain.mirror import retention, runs, states, trees
-from tain.mirror.context import Context, End
+from tain.mirror.context import Context
+from tain.mirror.outcome import End
 from tain.mirror.publish import OLD, Publication, WholeTree
 from tain.mirror.retention import Snapshot
 
