@@ -260,14 +260,13 @@ def test_other_words_are_refused(text: str) -> None:
 
 
 def test_a_push_starts_a_run_and_is_not_lost_while_one_goes_on(site: Site) -> None:
-    slow(site)
+    slow(site, 12 << 20)
     site.env["SSH_ORIGINAL_COMMAND"] = "sync:all"
     site.env["SSH_CONNECTION"] = "192.0.2.1 1 192.0.2.2 22"
     assert "one: started run" in site.run("push", "one")
     wait_for(lambda: is_copying(site))
     (site.root / "src/late").write_text("x")
     assert "runs now, and will make another pass" in site.run("push", "one")
-    assert "runs now" in site.run("push", "one")
     wait_for(lambda: not is_running(site), 60)
     (run,) = site.runs()
     assert run["trigger"] == "push" and run["requested_by"] == "push from 192.0.2.1" and run["result"] == "success"
@@ -291,7 +290,7 @@ def test_a_push_of_the_payload(site: Site) -> None:
     assert "d0/f0" in names(site.root / "dst") and "InRelease" not in names(site.root / "dst")
     # What a push asks for is due at once.
     store = Store.open(str(site.state / "state.db"))
-    store.ask("one", time.time(), "somebody", "push")
+    store.ask("one", "push", "somebody", time.time())
     store.close()
     site.run("run", "--due")
     assert site.runs()[0]["requested_by"] == "somebody"
@@ -324,13 +323,10 @@ def test_mir_49_a_state_of_an_older_version(site: Site) -> None:
     site.job()
     site.run("run", "one")
     path = site.state / "state.db"
-    script = "ALTER TABLE job DROP COLUMN {};".format(
-        "; ALTER TABLE job DROP COLUMN ".join(
-            ("reported_kind", "reported_at", "queued_at", "queued_by", "queue_why", "queued_stage")
-        )
-    )
+    script = "".join(f"ALTER TABLE job DROP COLUMN {name};" for name in ("reported_kind", "reported_at"))
+    script += "DROP TABLE request; DROP TABLE total; DROP TRIGGER total_insert; DROP TRIGGER total_update;"
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript(script + "DROP TABLE message; PRAGMA user_version=1;")
     fill(site.root / "src", 31)
     site.run("run", "one")
-    assert len(site.runs()) == 2 and (site.state / "state.db.v1").exists()
+    assert len(site.runs()) == 2 and (site.state / "state.db.version-1").exists()

@@ -17,6 +17,7 @@ from tain.daemon.process import Process
 from tain.digits import INT_MAX, bounded
 from tain.errors import SocketError
 from tain.release import RSYNC_VERSION
+from tain.supervisor import notify
 from tain.system import system_text
 from tain.transport import sockopts
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from tain.daemon.sections import Config
     from tain.daemon.settings import Settings
 
-_LISTEN_FDS_START = 3
 # Seconds to wait after a failed fork, because the machine has no room for a process.
 _FORK_PAUSE = 2.0
 _TERM_PAUSE = 0.4
@@ -37,32 +37,6 @@ _KEEP_PAUSE = 2.0
 # A connection writes this into the pipe of the signals, which note their numbers there: it has read the configuration.
 _PARSED = b"\0"
 _RATE_SPAN = 60.0
-
-
-def inherited() -> list[socket.socket]:
-    """The listening sockets that a supervisor has opened (``LISTEN_FDS``)."""
-    if os.environ.get("LISTEN_PID") != str(os.getpid()):
-        return []
-    count = os.environ.pop("LISTEN_FDS", "0")
-    os.environ.pop("LISTEN_PID", None)
-    found = []
-    number = bounded(count.encode(), INT_MAX) if count.isascii() and count.isdigit() else 0
-    for fd in range(_LISTEN_FDS_START, _LISTEN_FDS_START + number):
-        os.set_inheritable(fd, False)
-        found.append(socket.socket(fileno=fd))
-    return found
-
-
-def notify(state: str) -> None:
-    """Send *state* to the supervisor, if any (``NOTIFY_SOCKET``)."""
-    path = os.environ.get("NOTIFY_SOCKET", "")
-    if not path:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.sendto(state.encode(), "\0" + path[1:] if path.startswith("@") else path)
-        except OSError:
-            pass
 
 
 def bind(

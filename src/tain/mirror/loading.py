@@ -16,9 +16,10 @@ from pydantic import ValidationError
 
 from tain.mirror import positions
 from tain.mirror.checks import check_all
+from tain.mirror.fields import Table
 from tain.mirror.findings import ConfigError, Finding, dotted, explain
 from tain.mirror.merging import Layer, Merged, Origin
-from tain.mirror.model import JOB_NAME, LATER, Job, Limits, Notify, Server, Site, Table
+from tain.mirror.model import JOB_NAME, LATER, Job, Limits, Notify, Server, Site
 from tain.mirror.positions import Path
 from tain.mirror.words import shown
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tain.mirror.launch import Request
@@ -67,19 +67,19 @@ def push(layout: Layout, store: Store, loaded: LoadedJob, by: str, now: float, *
         return Pushed(queued=False, ignored="the job is disabled")
     if payload and (len(job.stages) < 2 or job.publish.mode != "in-place"):
         return Pushed(queued=False, ignored="the job has no stage that can be mirrored before the others")
-    store.ask(loaded.name, now, by, "push", PAYLOAD if payload else None)
+    store.ask(loaded.name, "push", by, now, stage=PAYLOAD if payload else None)
     store.event("push", "payload" if payload else "everything", job=loaded.name, who=by)
     return Pushed(queued=True, again=holder_of(layout.lock(loaded.name)) is not None)
 
 
-def request_of(loaded: LoadedJob, row: Mapping[str, Any], otherwise: Request) -> Request:
-    """The run that answers what was asked for; *otherwise* if nothing was. *row*: that of the job."""
-    if row["queued_at"] is None:
+def request_of(loaded: LoadedJob, row: Mapping[str, Any] | None, otherwise: Request) -> Request:
+    """The run that answers the open request *row* of a job; *otherwise* if there is none."""
+    if row is None:
         return otherwise
     flags = dict(otherwise.flags)
-    if row["queued_stage"] == PAYLOAD:
+    if row["stage"] == PAYLOAD:
         flags["stage"] = payload_stages(loaded)
-    return Request(row["queue_why"] or "push", row["queued_by"] or "", flags)
+    return replace(otherwise, trigger=row["trigger"], by=row["by"] or "", flags=flags)
 
 
 def payload_stages(loaded: LoadedJob) -> list[str]:

@@ -151,12 +151,11 @@ class Runner:
     def _take_request(self) -> None:
         """What was asked for before the run is answered by it, unless it does less."""
         run = self.context
-        assert run.store is not None
-        wanted = run.before.get("queued_stage")
-        if run.before.get("queued_at") is None or run.dry_run:
+        if run.store is None or run.dry_run:
             return
-        if not run.flags.get("stage") or wanted == pushes.PAYLOAD:
-            run.store.take_request(run.name)
+        request = run.store.requests().get(run.name)
+        if request is not None and (not run.flags.get("stage") or request["stage"] == pushes.PAYLOAD):
+            run.store.answer(run.name, request["id"])
 
     # ---- passes
 
@@ -215,9 +214,10 @@ class Runner:
         if store is not None:
             # A push that came during the pass is never lost, and many make one further pass.
             with contextlib.suppress(sqlite3.Error):
-                request = store.take_request(self.context.name)
-                if request is not None:
-                    return f"asked for by {request['queued_by']}"
+                request = store.requests().get(self.context.name)
+                if request is not None and request["trigger"] == "push":
+                    store.answer(self.context.name, request["id"])
+                    return f"asked for by {request['by']}"
         if attempts.has_moved():
             return "the upstream has changed during the run"
         if attempts.vanished and not attempts.further:

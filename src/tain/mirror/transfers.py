@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two progress events.
 _EVERY = 0.5
+#: Bytes for the names of the directories of a large tree.
+_ROOM = 64 << 20
 #: The exit code of a transfer whose deletions were refused.
 _REFUSED = 25
 
@@ -140,7 +142,7 @@ def run_stage(stage: Stage) -> Outcome:
         environ=environ_of(stage.upstream),
         cwd="/",
         capture=1 << 16,
-        changes_to=None if stage.dry_run else stage.changes + ".part",
+        changes_to=stage.changes + ".part" if not stage.dry_run and _has_room(stage.changes) else None,
     )
     with Watch(stage.job, transfer, stage.control, stage.clock, stage.ends, rate) as watch:
         if stage.stopped():
@@ -160,6 +162,15 @@ def run_stage(stage: Stage) -> Outcome:
     good = is_good(stage.job.retry, code) or (refusal is not None and code == _REFUSED)
     error = "" if good else reason(result)
     return Outcome(code, good, result.complete, error, result, refusal if good else None, watch.reason)
+
+
+def _has_room(path: str) -> bool:
+    """Whether the list of changed directories fits: a full state directory must not end a transfer."""
+    try:
+        system = os.statvfs(os.path.dirname(path))
+    except OSError:
+        return False
+    return system.f_bavail * system.f_frsize >= _ROOM
 
 
 def _append(part: str, whole: str) -> None:

@@ -43,7 +43,7 @@ def push(app: App, names: tuple[str, ...]) -> None:
         if pushes.is_served(layout):
             app.say(f"{name}: queued")
             return
-        request = pushes.request_of(config.jobs[name], store.job(name), Request("push", by))
+        request = pushes.request_of(config.jobs[name], store.requests().get(name), Request("push", by))
         started = launch.start(config, config.jobs[name], layout, store, request, app.clock)
         # Its own process reads the request when it holds the lock; nobody waits for its end.
         while started.process.poll() is None and holder_of(layout.lock(name)) is None:

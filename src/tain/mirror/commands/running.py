@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import signal
 from collections.abc import Iterator
@@ -149,7 +150,9 @@ class _Foreground:
         with self._signals(), self._display() as show:
             while True:
                 now = self.app.clock.now()
+                asked = self.store.requests()
                 views = [self._view(name, now) for name in names if name not in tried]
+                views = [dataclasses.replace(view, asked=view.name in asked) for view in views]
                 busy = [self._view(running.name, now) for running in self.running if not running.waits]
                 bounds = bounds_of(self.config.limits)
                 chosen = plan.plan(views, busy, bounds, now, last_start=last_start)
@@ -179,7 +182,7 @@ class _Foreground:
             return
         request = Request("schedule" if self.scheduled else "hand", who(), self.flags)
         if self.scheduled:
-            request = request_of(self.config.jobs[name], row, request)
+            request = request_of(self.config.jobs[name], self.store.requests().get(name), request)
         try:
             started = launch.start(
                 self.config, self.config.jobs[name], self.layout, self.store, request, self.app.clock

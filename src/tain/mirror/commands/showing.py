@@ -55,7 +55,8 @@ def status(app: App, names: tuple[str, ...], watch: bool, plugin: bool) -> None:
     layout, store = app.open(config)
     try:
         while True:
-            document = status_document(config, store, layout, app.clock.now(), chosen)
+            server = app.server(config, layout)
+            document = status_document(config, store, layout, app.clock.now(), chosen, server)
             if plugin:
                 text, code = check_line(document)
                 click.echo(text)
@@ -123,6 +124,8 @@ def note(job: dict[str, Any]) -> str:
         if progress is not None and progress["eta"] is not None:
             parts.append(f"{words.took(progress['eta'])} left")
         return ", ".join(parts)
+    if job["waiting"] is not None:
+        return words.visible(f"waiting: {job['waiting']}")
     if paused is not None:
         return words.visible(f"paused by {paused['by']}" + (f": {paused['why']}" if paused["why"] else ""))
     if hold is not None:
@@ -139,7 +142,13 @@ def summary_line(document: dict[str, Any]) -> str:
     """``5 jobs: 2 fresh, 1 held``."""
     jobs = document["jobs"]
     counts = ", ".join(f"{number} {state}" for state, number in document["counts"].items())
-    return f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}" + (f": {counts}" if counts else "")
+    text = f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}" + (f": {counts}" if counts else "")
+    server = document["server"]
+    if server["pid"] is None:
+        return text
+    places = "".join(f", {address}" for address in server["addresses"])
+    wrong = "" if server["config_ok"] else "; its configuration has errors (tain mirror check)"
+    return f"{text}. server: {'draining' if server['draining'] else 'running'} (pid {server['pid']}){places}{wrong}"
 
 
 def detail_lines(job: dict[str, Any]) -> Iterator[str]:
