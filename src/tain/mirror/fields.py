@@ -65,7 +65,7 @@ def _cron(value: object) -> list[str]:
     lines = texts(value)
     for line in lines:
         try:
-            CronSim(expand(line), _ANY_TIME)
+            CronSim(expand(line), ANY_TIME)
         except CronSimError as error:
             raise ValueError(f"{words.shown(line)}: {str(error).lower()}") from None
     if not lines:
@@ -170,7 +170,8 @@ def base_path(value: str) -> str:
     return value.rstrip("/") + "/"
 
 
-_ANY_TIME = datetime(2026, 1, 1)
+#: A moment from which a schedule is tried.
+ANY_TIME = datetime(2026, 1, 1)
 _ALIASES = {
     "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
     "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
