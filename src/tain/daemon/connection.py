@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from tain.daemon import access, auth, greeting, proxyheader, slots
+from tain.daemon.admitted import Admitted
 from tain.daemon.charsets import is_charset
 from tain.daemon.conversation import ClosedError
 from tain.daemon.names import UNDETERMINED, Resolver
@@ -68,22 +69,20 @@ class Connection:
         #: Holds the place of ``max connections``.
         self.slot = -1
         self.config: Config
-        #: The module that the client may use, after `admit`.
-        self.section: Section
         #: The name that logged in; empty without ``auth users``.
         self.user = b""
         #: ``ro`` or ``rw`` when the user's rule says so.
         self.access = ""
-        #: The process that took the connection (``%p``).
-        self.pid = os.getpid()
+        #: Stands for the connection in the log.
+        self.number = os.getpid()
         self.resolver = Resolver(helper=helper)
 
     def publish(self, name: bytes, value: bytes) -> None:
         """Set a variable for the configuration and the hooks of this connection."""
         self.config.variables.connection[name] = value
 
-    def admit(self) -> bool:
-        """Greet the client and check that it may use the module it names. False if it only asked for the list.
+    def admit(self) -> Admitted | None:
+        """Greet the client and check that it may use the module it names. None if it only asked for the list.
 
         Errors: `RefusalError`, and those of the conversation.
         """
@@ -97,15 +96,23 @@ class Connection:
         self._greet()
         section = self._read_request()
         if section is None:
-            return False
-        self.section = section
+            return None
         self._check_protocol()
         self._check_access(section)
         self._take_slot(section)
         self.talk.arm(handshake_limit(section))
         self._log_in(section)
         self.resolver.close()
-        return True
+        return Admitted(
+            section,
+            self.peer,
+            protocol=self.protocol,
+            announced=self.announced,
+            number=self.number,
+            user=self.user,
+            access=self.access,
+            early_input=self.early_input,
+        )
 
     # ---- before the first byte of the client
 

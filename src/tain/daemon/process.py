@@ -28,6 +28,9 @@ class Process:
 
     __slots__ = ("loaded", "umask")
 
+    #: No other connection shares the process.
+    own = True
+
     def __init__(self, *, loaded: bool = False) -> None:
         """*loaded*: the listener has loaded the modules before the fork."""
         self.loaded = loaded
