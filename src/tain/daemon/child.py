@@ -132,7 +132,7 @@ def _serve(admitted: Admitted, settings: Settings, talk: Conversation, log: Log,
             if code is not None:
                 return code
             module_hooks.start(section, admitted.early_input)
-        _enter(view, who, process)
+        enter(view, who, process)
         return answer(admitted, view, talk, log, process, module_hooks)
     finally:
         module_hooks.abandon()
@@ -160,7 +160,7 @@ def answer(
     return transfer.run(request, view, admitted=admitted, talk=talk, log=log, process=process, fields=fields)
 
 
-def _enter(view: ModuleView, who: module.Identity, process: Process) -> None:
+def enter(view: ModuleView, who: module.Identity, process: Process) -> None:
     """Enter the module's root, then give up the daemon's identity. Errors: `RefusalError`."""
     if view.where.chroot is not None:
         process.load()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tain.daemon.conversation import Conversation
     from tain.daemon.log import Log
-    from tain.daemon.names import Helper
+    from tain.daemon.names import Helper, Threads
     from tain.daemon.process import Process
     from tain.daemon.sections import Config, Section
     from tain.daemon.settings import Settings
@@ -51,8 +51,10 @@ class Connection:
         *,
         over_shell: bool,
         process: Process,
-        helper: Helper | None = None,
+        helper: Helper | Threads | None = None,
+        config: Config | None = None,
     ) -> None:
+        """*config*: the configuration, if it has been read for this connection."""
         self.settings = settings
         self.talk = talk
         self.log = log
@@ -68,13 +70,14 @@ class Connection:
         self.looked_up = False
         #: Holds the place of ``max connections``.
         self.slot = -1
+        self._given = config
         self.config: Config
         #: The name that logged in; empty without ``auth users``.
         self.user = b""
         #: ``ro`` or ``rw`` when the user's rule says so.
         self.access = ""
         #: Stands for the connection in the log.
-        self.number = os.getpid()
+        self.number = log.number or os.getpid()
         self.resolver = Resolver(helper=helper)
 
     def publish(self, name: bytes, value: bytes) -> None:
@@ -117,7 +120,7 @@ class Connection:
     # ---- before the first byte of the client
 
     def _configure(self) -> None:
-        self.config = self.settings.load()
+        self.config = self.settings.load() if self._given is None else self._given
         # The log file stays that of the listener's start, even if the configuration has changed.
         self.log.diagnostics(self.config)
         if self.config.failed:
@@ -273,7 +276,7 @@ class Connection:
         if limit > 0:
             path = section.text("lock file")
             with or_refuse(f"failed to open lock file {os.fsdecode(path)}", "@ERROR: failed to open lock file"):
-                slot = slots.claim(path, limit)
+                slot = slots.claim(path, limit, shared=not self.process.own)
             if slot is not None:
                 self.slot = slot
                 return

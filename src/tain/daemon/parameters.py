@@ -152,6 +152,12 @@ _MODULE: tuple[Parameter, ...] = (
     _live("tain list reachable only", BOOLEAN, False,
           doc="the list of modules shows only those that the client's host may use"),
     _live("tain allow root uid", BOOLEAN, False, doc="a variable in `uid` may name root"),
+    _live("tain workers", BOOLEAN, False,
+          doc="connections that only read share a process per module: see Workers"),
+    _live("tain worker connections", INTEGER, 10000, unit="connections",
+          doc="a worker is replaced after so many; 0: never"),
+    _live("tain worker memory", STRING, b"1G", doc="a worker is replaced when it holds more"),
+    _live("tain worker idle", INTEGER, 600, unit="seconds", doc="a worker without a connection ends after this time"),
 )
 
 _RESERVED: tuple[Parameter, ...] = (

@@ -28,8 +28,10 @@ class Process:
 
     __slots__ = ("loaded", "umask")
 
-    #: No other connection shares the process.
-    own = True
+    @property
+    def own(self) -> bool:
+        """No other connection shares the process."""
+        return True
 
     def __init__(self, *, loaded: bool = False) -> None:
         """*loaded*: the listener has loaded the modules before the fork."""
