@@ -111,7 +111,7 @@ class Daemon:
 
     def write(self, conf: bytes) -> None:
         if self.workers:
-            conf = b"tain workers = yes\n" + conf
+            conf = b"tain workers = yes\ntain control socket = DIR/control\n" + conf
         self.conf.write_bytes(conf.replace(b"DIR", os.fsencode(self.dir)))
 
     def stop(self) -> int:

@@ -65,15 +65,6 @@ def enter_at_last(daemon: Daemon) -> socket.socket:
     return found[0]
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    root = tmp_path / "mod"
-    root.mkdir()
-    for name in ("one", "two", "three"):
-        (root / name).write_text(name)
-    return tmp_path
-
-
 def names(daemon: Daemon, module: str = "m") -> list[str]:
     code, out, err = daemon.client("-r", f"HOST/{module}/")
     assert (code, err) == (0, "")

@@ -61,7 +61,7 @@ STARTING, SERVING, DRAINING = "starting", "serving", "draining"
 class Place:
     """The door or a worker."""
 
-    __slots__ = ("key", "numbers", "pair", "parked", "pid", "served", "since", "state")
+    __slots__ = ("body", "key", "numbers", "pair", "parked", "pid", "served", "since", "state")
 
     def __init__(self, pid: int, pair: Pair, key: bytes, state: str) -> None:
         self.pid = pid
@@ -73,6 +73,8 @@ class Place:
         self.parked: list[Message] = []
         self.numbers: set[int] = set()
         self.served = 0
+        #: The facts of a worker's first connection.
+        self.body = b""
         self.since = time.time()
 
     @property
@@ -310,6 +312,7 @@ class Exchange:
             place = self._start(key, STARTING, run, FROM_WORKER)
             if place is None:
                 return False
+            place.body = body
             self.workers[key] = place
         if place.state == STARTING:
             if len(place.parked) >= _MOST_PARKED:

@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 
-from tain.daemon import child, greeting, names, threads
+from tain.daemon import child, control, greeting, names, threads
 from tain.daemon.admitted import Admitted
 from tain.daemon.conversation import Conversation
 from tain.daemon.exchange import Exchange
@@ -61,6 +61,9 @@ class Listener:
         #: The door and the workers, if a module wants them.
         self.exchange: Exchange | None = None
         self._poll: select.poll
+        self._control: socket.socket | None = None
+        #: Processes that answer requests of `tain cache`.
+        self._helpers: set[int] = set()
         #: Of the connections, which are forked from this one.
         self.process: Process
 
@@ -119,6 +122,8 @@ class Listener:
                         self._keep_config()
                 except BlockingIOError:
                     pass
+            elif self._control is not None and fd == self._control.fileno():
+                self._answer_control(self._control)
             elif fd not in by_fd:
                 assert self.exchange is not None
                 self.exchange.handle(fd)
@@ -161,6 +166,33 @@ class Listener:
                 fork_admitted=self._fork_admitted,
                 fork_new=self._fork_new,
             )
+            self._open_control()
+
+    def _open_control(self) -> None:
+        path = self.config.globals.text("tain control socket")
+        if not path:
+            return
+        try:
+            self._control = control.listen(path)
+        except OSError as error:
+            self.log.error(f"cannot listen on the control socket {os.fsdecode(path)}: {system_text(error)}")
+            self.log.idle()
+            return
+        self._poll.register(self._control.fileno(), select.POLLIN)
+
+    def _answer_control(self, listening: socket.socket) -> None:
+        """Fork a process that answers a request of `tain cache`."""
+        try:
+            sock = listening.accept()[0]
+        except OSError:
+            return
+        exchange = self.exchange
+        assert exchange is not None
+        with sock:
+            pid = self._spawn(
+                lambda: control.answer(sock, exchange, self.settings.load(), self.children), keep_exchange=True
+            )
+            self._helpers.add(pid)
 
     def _keep_config(self) -> None:
         """Read the configuration again for the connections to come: the last one has found it changed."""
@@ -174,13 +206,15 @@ class Listener:
         if not self.names.pid and self.config.globals.flag("reverse lookup"):
             self.names.start(self._close_listener)
 
-    def _close_listener(self) -> None:
+    def _close_listener(self, *, keep_exchange: bool = False) -> None:
         """Close the listener's descriptors in a child."""
         for sock in self.sockets:
             sock.close()
         if self.pid_file is not None:
             self.pid_file.forget()
-        if self.exchange is not None:
+        if self._control is not None:
+            self._control.close()
+        if self.exchange is not None and not keep_exchange:
             self.exchange.forget()
 
     def _on_end(self, number: int, _frame: object) -> None:
@@ -213,6 +247,8 @@ class Listener:
             sock.close()
         if self.pid_file is not None:
             self.pid_file.remove()
+        if self._control is not None:
+            control.remove(self._control)
         if self._ended_by == signal.SIGTERM:
             self.log.write("sent 0 bytes  received 0 bytes  total size 0")
             return 0
@@ -243,6 +279,9 @@ class Listener:
                 self.names.ended()
                 continue
             if self.exchange is not None and self.exchange.ended(pid, status):
+                continue
+            if pid in self._helpers:
+                self._helpers.discard(pid)
                 continue
             self.children.pop(pid, None)
             if os.WIFSIGNALED(status):
@@ -276,8 +315,11 @@ class Listener:
         if not pid:
             time.sleep(_FORK_PAUSE)
 
-    def _spawn(self, run: Callable[[], int]) -> int:
-        """Fork a process that ends with the code that *run* returns. Returns its id, 0 if it could not be forked."""
+    def _spawn(self, run: Callable[[], int], *, keep_exchange: bool = False) -> int:
+        """Fork a process that ends with the code that *run* returns. Returns its id, 0 if it could not be forked.
+
+        *keep_exchange*: it may send to the workers.
+        """
         try:
             pid = os.fork()
         except OSError as error:
@@ -291,7 +333,7 @@ class Listener:
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
-            self._close_listener()
+            self._close_listener(keep_exchange=keep_exchange)
             code = run()
         except BaseException as error:
             # A fault of one connection must not reach the listener (SEC-38).

@@ -93,6 +93,8 @@ _DAEMON: tuple[Parameter, ...] = (
     _live("tain rate limit", STRING, b"30/min", unit="connections per minute",
           doc="most new connections from one address or IPv6 /64; without `tain strict` only if set"),
     _live("tain name lookup timeout", INTEGER, 5, unit="seconds", doc="time limit of one name look-up"),
+    _live("tain control socket", STRING, b"/run/tain/control.sock",
+          doc="where `tain cache` asks a daemon with workers; empty: nowhere"),
     _live("tain allow unknown", STRING, None,
           doc="names of parameters, separated by commas, that refuse no module although they are unknown or reserved"),
 )
