@@ -296,6 +296,10 @@ plan! {
         elapsed_ms: u64 = 0,
         /// Takes the names of the directories in which the run changes something, each with a NUL.
         changes_handle: Option<Handle> = None,
+        /// Directories that another run reports and counts, sorted; `.` is the root of the transfer.
+        shared_dirs: Vec<Vec<u8>> = Vec::new(),
+        /// Other runs report the entries: of this one, only deletions are shown.
+        only_deletions: bool = false,
         /// The structured events that the caller asked for.
         events: Subscription = Subscription::default(),
     },
@@ -337,6 +341,18 @@ impl Select {
     /// The building of a list is worth a line (spec: output 4).
     pub fn reports_lists(&self) -> bool {
         self.lists_dirs() || self.list_only
+    }
+}
+
+impl Output {
+    /// Another run reports the directory with this name.
+    pub fn shares(&self, name: &[u8]) -> bool {
+        !self.shared_dirs.is_empty() && {
+            let name = name.strip_prefix(b"/").unwrap_or(name);
+            self.shared_dirs
+                .binary_search_by(|dir| dir.as_slice().cmp(name))
+                .is_ok()
+        }
     }
 }
 

@@ -15,6 +15,7 @@ from tain.session import oldpeer, unavailable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from typing import Protocol
 
     from tain import _core
     from tain.options.guard import Guard
@@ -25,9 +26,17 @@ if TYPE_CHECKING:
     from tain.session.client.display import Display
     from tain.session.client.guards import Judge
     from tain.session.client.held import Held
+    from tain.session.agreement import Agreed
     from tain.session.client.lines import Lines
     from tain.session.client.reporter import Reporter
+    from tain.session.client.run import Run
     from tain.session.environment import Environment
+
+    class Part(Protocol):
+        """Takes the transfer of a run that is one of several streams."""
+
+        def fields(self) -> _core.PlanFields: ...
+        def finish(self, run: Run, agreed: Agreed, transfer: _core.Run) -> int: ...
 
 
 def open_output(options: ResolvedOptions, env: Environment, out: Output | None = None) -> Output:
@@ -91,6 +100,8 @@ class Request:
         self.held: Held | None = None
         #: End the run when what it has asked for does not fit the free space of a destination on this machine.
         self.watch_room = False
+        #: The run is one of several streams, and this takes its transfer.
+        self.part: Part | None = None
         #: What is shown beyond rsync's own lines.
         self.display: Display | None = None
         #: The protocol of the run, once both ends have agreed.
