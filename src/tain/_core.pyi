@@ -246,6 +246,7 @@ class PlanFields(TypedDict, total=False):
     bwlimit: int
     dry_run: bool
     look_ahead: int
+    linked: int
     list_only: bool
     # batch (spec: protocol 11)
     write_batch_handle: int | None
@@ -269,6 +270,7 @@ class PlanFields(TypedDict, total=False):
     charset: str
     changes_handle: int | None
     shared_dirs: Sequence[bytes]
+    all_dirs_shared: bool
     only_deletions: bool
     events: Collection[str]
     elapsed_ms: int

@@ -1,4 +1,4 @@
-"""The phases of a transfer in several streams: shared directories, streams, deletions, attributes of shared directories."""
+"""The phases of a transfer in several streams: shared directories, streams, deletions, their attributes."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ class Coordinator:
                 self._run_spine()
             if not self._broken:
                 self._run_streams()
-                joined.show_lines()
+            if not self._broken and options.hard_links:
+                self._run_linked()
+            joined.show_lines()
             if not self._broken and self.deletes and not before:
                 self._delete()
             if not options.dry_run and not self._broken:
@@ -135,6 +137,11 @@ class Coordinator:
         # What no stream has looked at must not be deleted.
         self._failed |= bool(waiting)
 
+    def _run_linked(self) -> None:
+        """Transfer the files that have several names: all names of a group are in one stream."""
+        fields: _core.PlanFields = {"linked": 2, "all_dirs_shared": True}
+        self._run_first(self._part({}, self._transfer_options(linked=True), len(self._regions) + 1, fields))
+
     def _run_region(self, number: int) -> int:
         """Run the stream of a region, again after a lost connection; returns its exit code."""
         code = 0
@@ -144,6 +151,8 @@ class Coordinator:
             allowed = self._regions[number].allowed()
             shared = [directory or b"." for directory in self._spine]
             fields: _core.PlanFields = {"shared_dirs": sorted(shared)}
+            if self._request.options.hard_links:
+                fields["linked"] = 1
             part = self._part(allowed, options, number + 1, fields)
             with self._limits.connection():
                 if self._joined.cancelled:
@@ -183,13 +192,15 @@ class Coordinator:
             options.omit_dir_times, options.perms, options.owner, options.group = True, False, False, False
             options.acls, options.xattrs, options.executability = False, 0, False
         options.checksum = options.remove_source_files = options.remove_sent_files = False
-        options.fuzzy = 0
-        request, fields = self._request, {}
+        options.fuzzy = options.hard_links = 0
+        request = self._request
+        fields: _core.PlanFields = {"only_deletions": True}
         events = []
         if request.judge is not None and request.judge.counts:
             events.append("deletions")
-            fields = {"exclude_leftovers": True, "deletion_names_handle": request.judge.names_handle()}
-        part = self._part({}, options, 0, {**fields, "only_deletions": True}, events=events, only_deletions=True)
+            fields["exclude_leftovers"] = True
+            fields["deletion_names_handle"] = request.judge.names_handle()
+        part = self._part({}, options, 0, fields, events=events, only_deletions=True)
         self._joined.deleting = part
         self._run_first(part)
         self._joined.deleting = None
@@ -197,16 +208,17 @@ class Coordinator:
     def _finish_spine(self) -> None:
         """Give the shared directories the attributes that the streams have changed."""
         options = self._transfer_options()
-        part = self._part(
-            regions.spine_allowed(self._spine), options, 0, {"only_deletions": True}, only_deletions=True
-        )
+        part = self._part(regions.spine_allowed(self._spine), options, 0, {"only_deletions": True}, only_deletions=True)
         self._run_first(part)
 
     # ---- streams
 
-    def _transfer_options(self) -> ResolvedOptions:
-        """The options of a stream that deletes nothing, but for what is in the way of another type."""
+    def _transfer_options(self, *, linked: bool = False) -> ResolvedOptions:
+        """The options of a stream that deletes nothing, but for what is in the way of another type. *linked*: it has
+        the files with several names."""
         options = self._request.options.copy()
+        if not linked:
+            options.hard_links = 0
         if self.deletes:
             if options.delete in ("before", "after"):
                 # These need one list, and announce it so.

@@ -19,12 +19,11 @@ from tain.session.environment import charset
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import cast
+    from typing import Any
 
     from tain import _core
     from tain.cluster.part import Part
     from tain.cluster.survey import Survey
-    from tain.session.agreement import Agreed
     from tain.session.client.request import Request
 
 
@@ -39,7 +38,9 @@ class _OneStreamError(Exception):
 class DividedRun(Run):
     """A run whose streams are runs of their own."""
 
-    def __init__(self, request: Request, parts: Sequence[Region], limits: Limits, start: Callable[[Request], int]) -> None:
+    def __init__(
+        self, request: Request, parts: Sequence[Region], limits: Limits, start: Callable[[Request], int]
+    ) -> None:
         super().__init__(request)
         self._parts, self._limits, self._start = parts, limits, start
 
@@ -52,9 +53,10 @@ class DividedRun(Run):
         work = Coordinator(self.request, joined, self._parts, self._start, self._limits, keyed=ordered)
         try:
             joined.work(work.run)
-            agreed = _Agreed(work)
-            transfer = cast("_core.Run", joined) if TYPE_CHECKING else joined
-            code = self.finish(cast("Agreed", agreed) if TYPE_CHECKING else agreed, transfer)
+            # Both have what the end of a run asks of them.
+            agreed: Any = _Agreed(work)
+            transfer: Any = joined
+            code = self.finish(agreed, transfer)
             self.request.protocol = work.protocol
         finally:
             if sheaf is not None:

@@ -31,7 +31,10 @@ REFUSED: tuple[tuple[str, Callable[[ResolvedOptions], object]], ...] = (
 #: Runs that stay one stream, each with the reason.
 SINGLE: tuple[tuple[str, Callable[[Request], object]], ...] = (
     ("without --recursive there is nothing to divide", lambda r: not r.options.recurse),
-    ("--hard-links joins names of all directories", lambda r: r.options.hard_links),
+    (
+        "--hard-links in a pull: each list numbers the groups of names anew",
+        lambda r: r.options.hard_links and r.job.host is not None and not r.job.am_sender,
+    ),
     ("--prune-empty-dirs needs the whole list", lambda r: r.options.prune_empty_dirs),
     ("--delay-updates puts all files in place together", lambda r: r.options.delay_updates),
     ("--files-from is a list of its own", lambda r: r.options.files_from is not None),

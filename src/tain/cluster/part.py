@@ -67,7 +67,7 @@ class Part:
         self.request.env.shell_stderr = lambda data: whole.say(self, STDERR, data)
         destination = self.request.job.destination
         if destination and not destination.endswith(b"/"):
-            # The whole has more than one entry, so this names a directory. A stream may have one, and would take its name.
+            # The whole has several entries, so this names a directory. A stream may have one, and would take its name.
             self.request.job.destination = destination + b"/"
         self.request.events = events
         self.request.on_events = lambda found: whole.take(self, found)

@@ -223,7 +223,9 @@ def _ranges(piece: Piece) -> list[tuple[bytes, bytes | None]]:
     return found
 
 
-def _with_parents(found: dict[bytes, list[tuple[bytes, bytes | None]]]) -> dict[bytes, list[tuple[bytes, bytes | None]]]:
+def _with_parents(
+    found: dict[bytes, list[tuple[bytes, bytes | None]]],
+) -> dict[bytes, list[tuple[bytes, bytes | None]]]:
     """*found* with each directory as the only name of interest in the one above it."""
     for directory in list(found):
         while directory:
@@ -277,9 +279,7 @@ def _names_between(start: bytes, end: bytes | None) -> list[tuple[bytes, tuple[i
     return found
 
 
-def _names_below(
-    start: bytes, end: bytes, known: int, found: list[tuple[bytes, tuple[int, int] | None, bool]]
-) -> None:
+def _names_below(start: bytes, end: bytes, known: int, found: list[tuple[bytes, tuple[int, int] | None, bool]]) -> None:
     """Add the names from *start* on, which is the first *known* bytes of *end*, that are before *end*."""
     for at in range(known, len(end)):
         if end[:at]:

@@ -17,9 +17,9 @@ def cuts(survey: Survey, parts: int) -> list[bytes]:
     before = 0
     for begin, weight in leaves:
         # The boundary that is nearest to the next share.
-        if len(found) + 1 < parts and begin and (before + weight / 2) * parts >= total * (len(found) + 1):
-            if not found or found[-1] != begin:
-                found.append(begin)
+        due = len(found) + 1 < parts and (before + weight / 2) * parts >= total * (len(found) + 1)
+        if due and begin and begin not in found[-1:]:
+            found.append(begin)
         before += weight
     return found
 
@@ -31,8 +31,8 @@ def _guess(survey: Survey) -> int:
 
 
 def _leaves(survey: Survey, directory: bytes, begin: bytes, guess: int) -> Iterator[tuple[bytes, int]]:
-    """The names below *directory* that can only be taken as a whole, in order: for each one a path at which it begins
-    and behind everything before it, and its weight. *begin* is that path for the directory; empty: nothing is before."""
+    """The names below *directory* that are only taken as a whole, in order, with weights. Each has a path at which
+    it begins. *begin* is that path for the directory; empty: nothing is before."""
     names = survey.names.get(directory, {})
     before: bytes | None = None
     for name in sorted(names):

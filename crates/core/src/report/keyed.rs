@@ -95,7 +95,7 @@ impl<R: BufRead> Stream<R> {
     fn advance(&mut self) -> io::Result<bool> {
         self.lines.clear();
         while let Some(key) = part(&mut self.input)? {
-            let line = part(&mut self.input)?.unwrap_or_default();
+            let line = part(&mut self.input)?.ok_or(io::ErrorKind::UnexpectedEof)?;
             self.lines.extend_from_slice(&line);
             if !key.is_empty() {
                 // Lines of one run keep their order, whatever their keys are.

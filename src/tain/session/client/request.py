@@ -15,28 +15,27 @@ from tain.session import oldpeer, unavailable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from tain import _core
     from tain.options.guard import Guard
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
     from tain.plans import Plan
+    from tain.session.agreement import Agreed
     from tain.session.batch import BatchFile
     from tain.session.client.display import Display
     from tain.session.client.guards import Judge
     from tain.session.client.held import Held
-    from tain.session.agreement import Agreed
     from tain.session.client.lines import Lines
     from tain.session.client.reporter import Reporter
-    from tain.session.client.run import Run
     from tain.session.environment import Environment
 
     class Part(Protocol):
         """Takes the transfer of a run that is one of several streams."""
 
         def fields(self) -> _core.PlanFields: ...
-        def finish(self, run: Run, agreed: Agreed, transfer: _core.Run) -> int: ...
+        def finish(self, run: Any, agreed: Agreed, transfer: _core.Run) -> int: ...
 
 
 def open_output(options: ResolvedOptions, env: Environment, out: Output | None = None) -> Output:

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from tain.session.client.remote import DaemonRun, ShellRun
     from tain.session.client.replay import ReplayRun
     from tain.session.client.reporter import Listener, Reporter
-    from tain.session.environment import Environment
-
     from tain.session.client.run import Run
+    from tain.session.environment import Environment
 
     OnEvents = Callable[[list[_core._Event]], None]
     #: Turns a run into one of several streams: the request, its run, and what runs a request as the arguments mean.

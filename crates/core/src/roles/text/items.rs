@@ -286,7 +286,8 @@ fn unsent_sum(plan: &Plan, iflags: ItemFlags) -> Option<&'static [u8]> {
 pub(crate) fn count_item(report: &Report, at: &At, iflags: ItemFlags, xname: Option<&[u8]>) {
     let entry = at.entry();
     let output = &report.plan().output;
-    if entry.is_dir() && !output.shared_dirs.is_empty() && output.shares(&at.name()) {
+    let shares = output.all_dirs_shared || !output.shared_dirs.is_empty();
+    if shares && entry.is_dir() && output.shares(&at.name()) {
         return;
     }
     count(report, entry.mode, iflags, xname);
