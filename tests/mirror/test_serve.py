@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tain.mirror import control, control_server
-from tain.mirror.store import VERSION, Store
+from tain.mirror.store import _SCHEMA, VERSION, Store
 from tests.mirror.site import Site
 from tests.mirror.test_runs import is_copying, is_running, slow, wait_for
 
@@ -242,13 +242,9 @@ def test_the_control_socket_and_its_users(site: Site) -> None:
 
 def test_a_state_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None:
     path = str(tmp_path / "state.db")
-    store = Store.open(path)
-    store.update_job("one", failures=3)
-    store.close()
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.executescript(
-            "DROP TABLE request; DROP TABLE total; DROP INDEX run_open; DROP TRIGGER total_insert;"
-            "DROP TRIGGER total_update; PRAGMA user_version = 1"
+            f"{_SCHEMA}; INSERT INTO job (name, failures) VALUES ('one', 3); PRAGMA user_version = 1"
         )
     store = Store.open(path)
     store.ask("one", "push", "x", 1.0)

@@ -69,6 +69,8 @@ def start(
         "by_server": request.by_server,
         "bandwidth": config.limits.bandwidth,
         "timezone": config.site.timezone,
+        # The addresses of messages are secrets, so they are read from the configuration when they are needed.
+        "notify": os.path.abspath(config.file) if config.notify.sends else None,
     }
     runs.write_json(os.path.join(directory, "config.json"), document)
     keeps = not request.flags.get("dry_run")

@@ -15,6 +15,7 @@ from tain.mirror.launch import Request
 from tain.mirror.loading import Config
 from tain.mirror.locks import Holder, is_alive
 from tain.mirror.plan import View
+from tain.mirror.pushes import request_of
 from tain.mirror.reconcile import reconcile
 from tain.mirror.runs import Layout, read_json
 from tain.mirror.schedules import bounds_of, is_paused, salt, schedule_of, view_of
@@ -137,7 +138,7 @@ class Scheduler:
 
     def _start_one(self, name: str, row: Row | None, request: Row | None, now: float) -> None:
         if request is not None:
-            wanted = Request(request["trigger"], request["by"] or "", by_server=True)
+            wanted = request_of(self.config.jobs[name], request, Request(by_server=True))
         else:
             last = None if row is None or row["last_run"] is None else self.store.run(row["last_run"])
             recovers = last is not None and last["result"] == "lost"

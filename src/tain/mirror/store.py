@@ -11,7 +11,7 @@ from typing import Any
 
 from tain.mirror.checks import network_file_system
 
-VERSION = 2
+VERSION = 3
 _BUSY_MS = 10_000
 #: How long a full disk is waited for before the result is left to the reconciliation.
 _PATIENCE = 60.0
@@ -65,6 +65,13 @@ INSERT INTO total SELECT job, result, count(*), total(received), total(deleted) 
             ("update", "UPDATE OF result", "new.result IS NOT NULL AND old.result IS NULL"),
         )
     ),
+    2: """
+ALTER TABLE request ADD COLUMN stage TEXT;
+ALTER TABLE job ADD COLUMN reported_kind TEXT;
+ALTER TABLE job ADD COLUMN reported_at REAL;
+CREATE TABLE message (
+ id INTEGER PRIMARY KEY, at REAL NOT NULL, job TEXT, run TEXT, kind TEXT NOT NULL, title TEXT, body TEXT, sent REAL);
+""",
 }
 
 Row = dict[str, Any]
@@ -183,7 +190,7 @@ class Store:
         """Remove everything about a job."""
         with self.transaction():
             self._write("DELETE FROM attempt WHERE run IN (SELECT id FROM run WHERE job = ?)", name)
-            for table in ("run", "upstream", "ticket", "event", "request", "total"):
+            for table in ("run", "upstream", "ticket", "event", "request", "total", "message"):
                 self._write(f"DELETE FROM {table} WHERE job = ?", name)
             self._write("DELETE FROM job WHERE name = ?", name)
 
@@ -236,16 +243,21 @@ class Store:
 
     # ---- requests
 
-    def ask(self, job: str, trigger: str, by: str, at: float, *, at_once: bool = False) -> int:
-        """Ask the server for a run; *trigger*: ``hand`` or ``push``. Requests that wait for one run are one run."""
-        text = "INSERT INTO request (job, trigger, by, at, at_once) VALUES (?, ?, ?, ?, ?)"
-        return self._write(text, job, trigger, by, at, int(at_once))
+    def ask(
+        self, job: str, trigger: str, by: str, at: float, *, at_once: bool = False, stage: str | None = None
+    ) -> int:
+        """Ask the server for a run; *trigger*: ``hand`` or ``push``. Requests that wait for one run are one run.
+        *stage*: only a part of one is asked for (`tain.mirror.pushes`)."""
+        text = "INSERT INTO request (job, trigger, by, at, at_once, stage) VALUES (?, ?, ?, ?, ?, ?)"
+        return self._write(text, job, trigger, by, at, int(at_once), stage)
 
     def requests(self) -> dict[str, Row]:
-        """The newest open request of each job; `at_once` if any of them is."""
+        """The newest open request of each job; `at_once` if any of them is, `stage` if all of them are for it."""
         found: dict[str, Row] = {}
         for row in self.rows("SELECT * FROM request ORDER BY id"):
-            row["at_once"] = row["at_once"] or found.get(row["job"], row)["at_once"]
+            before = found.get(row["job"], row)
+            row["at_once"] = row["at_once"] or before["at_once"]
+            row["stage"] = row["stage"] if row["stage"] == before["stage"] else None
             found[row["job"]] = row
         return found
 
@@ -262,6 +274,24 @@ class Store:
 
     def upstreams(self, job: str) -> dict[str, Row]:
         return {row["url"]: row for row in self.rows("SELECT * FROM upstream WHERE job = ?", job)}
+
+    # ---- messages
+
+    def add_message(self, at: float, job: str, run: str, kind: str, title: str, body: str) -> None:
+        """A message to be sent."""
+        self._write(
+            "INSERT INTO message (at, job, run, kind, title, body) VALUES (?, ?, ?, ?, ?, ?)",
+            at, job, run, kind, title, body,
+        )  # fmt: skip
+
+    def messages(self) -> list[Row]:
+        """The messages that are not sent yet, oldest first."""
+        return self.rows("SELECT * FROM message WHERE sent IS NULL ORDER BY id")
+
+    def end_messages(self, last: int, sent: float) -> None:
+        """The messages up to *last* need no more attempts."""
+        self._write("UPDATE message SET sent = ? WHERE sent IS NULL AND id <= ?", sent, last)
+        self._write("DELETE FROM message WHERE id <= ? - 1000", last)
 
     # ---- tickets and events
 

@@ -122,6 +122,19 @@ def add(
             click.echo(str(finding), err=True)
 
 
+def add_jobs(path: str, jobs: dict[str, dict[str, Any]]) -> None:
+    """Add jobs to a configuration; all of them, or none. Errors: `ConfigError`, `Fail`."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except OSError as error:
+        raise Fail(f"{path} cannot be read: {error.strerror}", states.EXIT_CONFIG) from error
+    for name, values in jobs.items():
+        text, _ = _with_job(text, name, values)
+    _try(path, text)
+    _replace(path, text)
+
+
 def _with_job(text: str, name: str, values: dict[str, Any]) -> tuple[str, int]:
     """The text with one more job at its end, comments kept; and the line of the job."""
     document = tomlkit.parse(text)

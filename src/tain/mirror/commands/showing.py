@@ -296,9 +296,10 @@ def _upstream_row(row: dict[str, Any], now: float) -> list[str]:
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
 @click.option("--errors", is_flag=True, help="Only lines about failures.")
 @click.option("--deletes", is_flag=True, help="The names that the run wanted to delete.")
+@click.option("--dirs", is_flag=True, help="The directories that it has changed.")
 @global_options
 @pass_app
-def log(app: App, name: str, run: str | None, follow: bool, errors: bool, deletes: bool) -> None:
+def log(app: App, name: str, run: str | None, follow: bool, errors: bool, deletes: bool, dirs: bool) -> None:
     """The output of a run, the last one if none is named."""
     config = app.config()
     if name not in config.jobs:
@@ -306,8 +307,8 @@ def log(app: App, name: str, run: str | None, follow: bool, errors: bool, delete
     layout, store = app.open(config)
     store.close()
     directory = _directory(layout, name, run)
-    if deletes:
-        _print_names(os.path.join(directory, "deletes.nul"))
+    if deletes or dirs:
+        _print_names(os.path.join(directory, "deletes.nul" if deletes else "dirs.nul"))
         return
     if app.json:
         for event in events_of(directory):
