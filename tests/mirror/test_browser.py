@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 from axe_selenium_python import Axe
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -145,6 +148,21 @@ def test_mir_70_korean(shown_site: tuple[str, Path]) -> None:
         assert driver.find_element(By.TAG_NAME, "html").get_attribute("lang") == "en"
 
 
+def follow(driver: Chrome, act: Callable[[], object]) -> None:
+    """Send a form, and wait for the page that answers it."""
+    driver.execute_script("window.old = true")
+    act()
+
+    def has_come() -> bool:
+        try:
+            return bool(driver.execute_script("return !window.old && document.readyState === 'complete'"))
+        except WebDriverException:
+            # Between two pages there is nothing to ask.
+            return False
+
+    wait_for(has_come)
+
+
 def test_mir_71_live_progress_and_control(site: Site, chrome: Chrome) -> None:
     """Progress moves and never falls; an operator starts, stops, pauses and resumes with forms."""
     slow(site, 8 << 20)
@@ -157,11 +175,11 @@ def test_mir_71_live_progress_and_control(site: Site, chrome: Chrome) -> None:
         wait_for(lambda: (site.state / "server.json").exists())
         address = site.json("status")["server"]["addresses"][0]
         chrome.get(address + "login")
-        chrome.find_element(By.ID, "token").send_keys("nonsense", Keys.ENTER)
-        assert "not known" in chrome.find_element(By.CSS_SELECTOR, "[role=alert]").text
-        chrome.find_element(By.ID, "token").send_keys(token, Keys.ENTER)
+        follow(chrome, lambda: chrome.find_element(By.ID, "token").send_keys("nonsense", Keys.ENTER))
+        assert "not known" in chrome.page_source
+        follow(chrome, lambda: chrome.find_element(By.ID, "token").send_keys(token, Keys.ENTER))
         assert chrome.current_url == address + "admin"
-        chrome.find_element(By.CSS_SELECTOR, "button[aria-label='Start: one']").click()
+        follow(chrome, chrome.find_element(By.CSS_SELECTOR, "button[aria-label='Start: one']").click)
         wait_for(lambda: is_copying(site))
         chrome.get(address + "job/one")
         bar = chrome.find_element(By.CSS_SELECTOR, "main progress")
@@ -175,17 +193,17 @@ def test_mir_71_live_progress_and_control(site: Site, chrome: Chrome) -> None:
             texts.add(chrome.find_element(By.CSS_SELECTOR, "[data-live='one:note']").text)
             time.sleep(0.1)
         assert len(set(shares)) >= 4 and shares == sorted(shares) and len(texts) > 2
-        chrome.find_element(By.CSS_SELECTOR, "button.danger").click()
+        follow(chrome, chrome.find_element(By.CSS_SELECTOR, "button.danger").click)
         wait_for(lambda: site.runs()[0]["result"] == "cancelled")
         chrome.get(address + "job/one")
         chrome.find_element(By.NAME, "why").send_keys("moving disks")
-        chrome.find_element(By.CSS_SELECTOR, "button[aria-label='Pause: one']").click()
+        follow(chrome, chrome.find_element(By.CSS_SELECTOR, "button[aria-label='Pause: one']").click)
         assert "Paused by su: moving disks" in chrome.find_element(By.ID, "content").text
-        chrome.find_element(By.CSS_SELECTOR, "button[aria-label='Resume: one']").click()
+        follow(chrome, chrome.find_element(By.CSS_SELECTOR, "button[aria-label='Resume: one']").click)
         assert "moving disks" not in chrome.find_element(By.ID, "content").text
         chrome.get(address + "events")
         assert "moving disks" in chrome.find_element(By.TAG_NAME, "table").text
-        chrome.find_element(By.CSS_SELECTOR, "nav form button").click()
+        follow(chrome, chrome.find_element(By.CSS_SELECTOR, "nav form button").click)
         assert chrome.find_elements(By.LINK_TEXT, "Log in")
         assert complaints(chrome) == [] or all("403" in line for line in complaints(chrome))
     finally:
@@ -209,23 +227,29 @@ def test_mir_72_a_release_with_a_typed_number(site: Site, chrome: Chrome) -> Non
         wait_for(lambda: (site.state / "server.json").exists())
         address = site.json("status")["server"]["addresses"][0]
         chrome.get(address + "login")
-        chrome.find_element(By.ID, "token").send_keys(token, Keys.ENTER)
+        follow(chrome, lambda: chrome.find_element(By.ID, "token").send_keys(token, Keys.ENTER))
+        assert chrome.current_url == address + "admin"
         chrome.get(address + "job/one")
         summary = chrome.find_element(By.TAG_NAME, "summary")
         summary.click()
         assert "d0/f0" in chrome.find_element(By.CSS_SELECTOR, ".names").text
-        chrome.find_element(By.NAME, "deletes").send_keys("1", Keys.ENTER)
-        assert "The number does not match" in chrome.find_element(By.TAG_NAME, "h1").text
+        follow(chrome, lambda: chrome.find_element(By.NAME, "deletes").send_keys("1", Keys.ENTER))
+        assert "The number does not match" in chrome.page_source
         chrome.get(address + "job/one")
-        chrome.find_element(By.NAME, "deletes").send_keys(str(held), Keys.ENTER)
-        assert chrome.current_url == address + "job/one"
-        chrome.find_element(By.CSS_SELECTOR, "button[aria-label='Start: one']").click()
+        follow(chrome, lambda: chrome.find_element(By.NAME, "deletes").send_keys(str(held), Keys.ENTER))
+        assert _tickets(site) == 1
+        follow(chrome, chrome.find_element(By.CSS_SELECTOR, "button[aria-label='Start: one']").click)
         wait_for(lambda: site.runs()[0]["result"] == "success")
         assert site.runs()[0]["deleted"] == held
     finally:
         server.send_signal(signal.SIGTERM)
         output = server.communicate(timeout=60)[0].decode()
     assert "Traceback" not in output, output
+
+
+def _tickets(site: Site) -> int:
+    with contextlib.closing(sqlite3.connect(site.state / "state.db")) as database:
+        return int(database.execute("SELECT count(*) FROM ticket").fetchone()[0])
 
 
 def test_the_script_is_small_and_asks_nobody_else() -> None:
