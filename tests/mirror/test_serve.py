@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tain.mirror import control
+from tain.mirror import control, control_server
 from tain.mirror.store import VERSION, Store
 from tests.mirror.site import Site
 from tests.mirror.test_runs import is_copying, is_running, slow, wait_for
@@ -215,9 +215,9 @@ def test_mir_78_the_supervisor_is_told(site: Site, tmp_path: Path) -> None:
 
 
 def test_the_control_socket_and_its_users(site: Site) -> None:
-    assert control.may_control(0, None) and control.may_control(os.geteuid(), None)
-    assert not control.may_control(65533, None) and not control.may_control(65533, "root")
-    assert not control.may_control(65533, "no-such-group")
+    assert control_server.may_control(0, None) and control_server.may_control(os.geteuid(), None)
+    assert not control_server.may_control(65533, None) and not control_server.may_control(65533, "root")
+    assert not control_server.may_control(65533, "no-such-group")
     site.job()
     with serving(site):
         path = str(site.state / "control.sock")
@@ -239,7 +239,10 @@ def test_a_state_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None:
     store.update_job("one", failures=3)
     store.close()
     with contextlib.closing(sqlite3.connect(path)) as database:
-        database.executescript("DROP TABLE request; PRAGMA user_version = 1")
+        database.executescript(
+            "DROP TABLE request; DROP TABLE total; DROP INDEX run_open; DROP TRIGGER total_insert;"
+            "DROP TRIGGER total_update; PRAGMA user_version = 1"
+        )
     store = Store.open(path)
     store.ask("one", "push", "x", 1.0)
     assert store.job("one")["failures"] == 3 and list(store.requests()) == ["one"]

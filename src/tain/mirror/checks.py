@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from tain.mirror import findings, trees
 from tain.mirror.findings import Finding
 from tain.mirror.merging import Merged, Origin
-from tain.mirror.model import Job
+from tain.mirror.model import Job, Notify, Server
 from tain.mirror.positions import Path
 from tain.mirror.stages import host_of, is_local, transfer_findings
 from tain.mirror.words import HOUR, duration_text, shown
@@ -34,6 +34,42 @@ def check_all(jobs: Jobs) -> list[Finding]:
     found += _places(jobs)
     found += _bursts(jobs)
     return found
+
+
+def check_server(server: Server) -> Iterator[tuple[str, str, bool]]:
+    """The key of the server, a sentence, and whether it is only a warning."""
+    for text in server.listen:
+        host = text.rpartition(":")[0].strip("[]")
+        local = text == "systemd" or text.startswith("unix:") or host == "localhost" or host in ("::1", "")
+        if local or host.startswith("127.") or server.tokens_file is not None or server.public == "none":
+            continue
+        yield "listen", f"{shown(text)}: everybody who reaches it sees the page; set tokens_file or public", True
+    for key in ("control_socket", "tokens_file", "static_dir", "textfile"):
+        value = getattr(server, key)
+        if value is not None and not os.path.isabs(value):
+            yield key, f"{shown(value)} is not an absolute path", False
+    if server.tokens_file is not None:
+        try:
+            mode = os.stat(server.tokens_file).st_mode
+        except FileNotFoundError:
+            # `token add` makes it.
+            return
+        except OSError as error:
+            yield "tokens_file", f"{shown(server.tokens_file)} cannot be read: {error.strerror}", False
+            return
+        if mode & (stat.S_IRGRP | stat.S_IROTH | stat.S_IWGRP | stat.S_IWOTH):
+            yield "tokens_file", f"{shown(server.tokens_file)} can be read by others: chmod 600", False
+
+
+def check_notify(notify: Notify) -> Iterator[tuple[str, str, bool]]:
+    """The key of `[notify]`, a sentence, and whether it is only a warning."""
+    if notify.apprise_file is not None:
+        for text in secret_problems(notify.apprise_file):
+            yield "apprise_file", text, False
+    if notify.apprise:
+        yield "apprise", "addresses of messages are often secrets; apprise_file keeps them in a file of their own", True
+    if notify.hook and (not notify.hook[0].startswith("/") or not os.access(notify.hook[0], os.X_OK)):
+        yield "hook", f"{shown(notify.hook[0])} is not the absolute path of a program", False
 
 
 def check_job(name: str, job: Job) -> Iterator[tuple[Path, str, bool]]:

@@ -1,29 +1,19 @@
-"""The control socket of a server: one line of JSON for each question and each answer. Who connects is known by the
-credentials that the kernel gives."""
+"""The control socket of a server, seen by a command: one line of JSON for the question, and one for the answer."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import grp
 import json
 import os
-import pwd
 import socket
-import stat
-import struct
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from tain.mirror.findings import ConfigError
 from tain.mirror.runs import Layout
 
-#: Bytes of a question. A reason for a hold is the longest part of one.
-_LONGEST = 64 << 10
 _PATIENCE = 30.0
 
 Answer = dict[str, Any]
-Handler = Callable[[Answer, str], Awaitable[Answer]]
 
 
 class NoServer(Exception):
@@ -36,7 +26,7 @@ def socket_path(layout: Layout, chosen: str | None) -> str:
 
 
 @contextlib.contextmanager
-def _short(path: str) -> Iterator[str]:
+def short_name(path: str) -> Iterator[str]:
     """*path* as a name that fits into the address of a socket, which has room for 107 bytes."""
     fd = os.open(os.path.dirname(path) or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -45,95 +35,12 @@ def _short(path: str) -> Iterator[str]:
         os.close(fd)
 
 
-def credentials(sock: socket.socket) -> tuple[int, int]:
-    """The process and the user at the other end."""
-    data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    pid, uid, _gid = struct.unpack("3i", data)
-    return pid, uid
-
-
-def may_control(uid: int, group: str | None) -> bool:
-    """Whether a user may control this server: root, the server's own user, or a member of *group*."""
-    if uid in (0, os.geteuid()):
-        return True
-    if group is None:
-        return False
-    try:
-        user = pwd.getpwuid(uid)
-        return grp.getgrnam(group).gr_gid in os.getgrouplist(user.pw_name, user.pw_gid)
-    except KeyError:
-        return False
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-class ControlServer:
-    """Listens for commands of this machine."""
-
-    def __init__(self, path: str, group: str | None, handler: Handler) -> None:
-        self.path, self._group, self._handler = path, group, handler
-        self._server: asyncio.Server | None = None
-
-    async def start(self) -> None:
-        """Errors: `OSError`; `KeyError`, if there is no such group."""
-        os.makedirs(os.path.dirname(self.path), mode=0o750, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            # The lock of the server is ours, so this is what a killed one has left.
-            if stat.S_ISSOCK(os.lstat(self.path).st_mode):
-                os.unlink(self.path)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with _short(self.path) as name:
-            sock.bind(name)
-        os.chmod(self.path, 0o660)
-        if self._group is not None:
-            os.chown(self.path, -1, grp.getgrnam(self._group).gr_gid)
-        self._server = await asyncio.start_unix_server(self._serve, sock=sock, limit=_LONGEST)
-
-    def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-            with contextlib.suppress(OSError):
-                os.unlink(self.path)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            _pid, uid = credentials(writer.get_extra_info("socket"))
-            if not may_control(uid, self._group):
-                await _send(writer, {"error": "permission denied", "code": 77})
-                return
-            line = await asyncio.wait_for(reader.readline(), _PATIENCE)
-            question = json.loads(line)
-            if not isinstance(question, dict):
-                raise ValueError("no object")
-            # Behind sudo, root names the user.
-            who = str(question.get("who") or _user(uid)) if uid in (0, os.geteuid()) else _user(uid)
-            await _send(writer, await self._handler(question, who))
-        except (ValueError, asyncio.LimitOverrunError) as error:
-            with contextlib.suppress(OSError):
-                await _send(writer, {"error": f"this is no question: {error}", "code": 64})
-        except (OSError, TimeoutError):
-            pass
-        finally:
-            writer.close()
-
-
-async def _send(writer: asyncio.StreamWriter, answer: Answer) -> None:
-    writer.write(json.dumps(answer).encode() + b"\n")
-    await writer.drain()
-
-
 def ask(path: str, question: Answer, timeout: float = _PATIENCE) -> Answer:
     """Ask the server. *timeout*: seconds. Errors: `NoServer`, `OSError`."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(timeout)
         try:
-            with _short(path) as name:
+            with short_name(path) as name:
                 sock.connect(name)
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             raise NoServer from None
@@ -145,12 +52,3 @@ def ask(path: str, question: Answer, timeout: float = _PATIENCE) -> Answer:
     except ValueError:
         raise NoServer from None
     return answer if isinstance(answer, dict) else {}
-
-
-def refusal(error: ConfigError) -> Answer:
-    """The answer to a reload that finds errors."""
-    return {
-        "error": "the configuration has errors; the one before stays in force",
-        "code": 78,
-        "errors": [finding.document() for finding in error.findings],
-    }

@@ -18,13 +18,15 @@ from tain.mirror.plan import View
 from tain.mirror.pushes import request_of
 from tain.mirror.reconcile import reconcile
 from tain.mirror.runs import Layout, read_json
-from tain.mirror.schedules import bounds_of, salt, schedule_of, view_of
+from tain.mirror.schedules import bounds_of, is_paused, salt, schedule_of, view_of
 from tain.mirror.store import Row, Store
 
 #: Seconds by which the wall clock and the monotonic one may drift apart between two turns before somebody has set it.
 _CLOCK_LIMIT = 60.0
 #: A job whose runner cannot be started, or vanishes again and again, is tried again after this time, doubled each time.
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 1800.0
+#: A view of a job is used for so long if its row stays the same: a file system may be mounted meanwhile.
+_VIEW_SECONDS = 600.0
 #: From so many bad results in a row on, a vanished runner is waited for.
 _LOST_LIMIT = 3
 
@@ -51,6 +53,7 @@ class Scheduler:
         self.running: dict[str, Row] = {}
         self._children: list[_Process | Popen[bytes]] = []
         self._paused: dict[str, tuple[float, float]] = {}
+        self._views: dict[str, tuple[object, View]] = {}
         self._last_start = 0.0
         self._offset = clock.now() - clock.monotonic()
         self.reload(config)
@@ -113,7 +116,12 @@ class Scheduler:
     def _view(self, name: str, rows: Mapping[str, Row], requests: Mapping[str, Row], now: float, lost: bool) -> View:
         job, zone = self.config.jobs[name].job, self.config.site.timezone
         row = rows.get(name) or self.store.job(name)
-        view = view_of(name, job, row, zone, now)
+        key = (id(job), row["next_due"], is_paused(row, now), now // _VIEW_SECONDS)
+        known = self._views.get(name)
+        if known is None or known[0] != key:
+            known = (key, view_of(name, job, row, zone, now))
+            self._views[name] = known
+        view = known[1]
         request = requests.get(name)
         if lost and view.due is not None:
             # A new run at once; one whose runner always vanishes is waited for, longer each time.
@@ -174,6 +182,11 @@ class Scheduler:
             due = plan.after_absence(schedule, row["next_due"], now)
             if due != row["next_due"]:
                 self.store.update_job(name, next_due=due)
+
+    def runs(self, name: str) -> bool:
+        """Whether a job runs now, not only at the last turn."""
+        row = self.running.get(name)
+        return row is not None and is_alive(holder_in(row))
 
     # ---- the end
 

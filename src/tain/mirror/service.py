@@ -17,7 +17,8 @@ from typing import Any, Protocol
 
 from tain.mirror import control, states, verbs
 from tain.mirror.clock import SYSTEM, Clock
-from tain.mirror.control import Answer, ControlServer
+from tain.mirror.control import Answer
+from tain.mirror.control_server import ControlServer, refusal
 from tain.mirror.findings import ConfigError, Finding
 from tain.mirror.loading import Config, load_config
 from tain.mirror.locks import Lock, holder_of, is_alive, myself, send
@@ -217,7 +218,7 @@ class Service:
             try:
                 self.reload()
             except ConfigError as error:
-                return control.refusal(error)
+                return refusal(error)
             return {"jobs": len(self.config.jobs)}
         if operation == "drain":
             self.drain()
@@ -227,7 +228,7 @@ class Service:
             if loaded is None or not loaded.job.enabled:
                 text = "is disabled" if loaded else "is not a job of the server's configuration (tain mirror reload)"
                 return {"error": f"{name}: {text}", "code": states.EXIT_USAGE}
-            again = name in self.scheduler.running
+            again = self.scheduler.runs(name)
             verbs.start(self.store, name, who, self.clock.now(), at_once=bool(question.get("now")))
             self.wake()
             return {"queued": True, "again": again}

@@ -31,6 +31,8 @@ OWNED = {
 }  # fmt: skip
 #: The directory of partial files; every mirror script excludes this name.
 PARTIAL_DIR = ".~tmp~"
+#: Options that were checked already, with what was wrong.
+_JUDGED: dict[tuple[str, type, str], str | None] = {}
 
 
 def transfer_findings(table: dict[str, Any], job: str) -> Iterator[tuple[str, str]]:
@@ -45,17 +47,28 @@ def transfer_findings(table: dict[str, Any], job: str) -> Iterator[tuple[str, st
         else:
             known[key] = value
     for key, value in known.items():
-        try:
-            words = Options(**{"archive": False, "recursive": True, key: value}).words()
-            raw = parse([*words, b"a", b"b"])
-            options = resolve(raw, environ={}, program="tain", point=b".")
-        except (TainError, Finished) as error:
-            yield key, str(error).removeprefix("rsync: ") or "this option starts no transfer"
-        except (TypeError, ValueError) as error:
-            yield key, f"{shown(value)}: {error}"
-        else:
-            if options.delete != "never" or options.dry_run or (options.max_delete is not None and key == "extra"):
-                yield key, "deletions and dry runs belong to tain mirror"
+        # Most jobs of a site have the options of a profile.
+        mark = (key, type(value), repr(value))
+        if mark not in _JUDGED:
+            _JUDGED[mark] = _finding(key, value)
+        text = _JUDGED[mark]
+        if text is not None:
+            yield key, text
+
+
+def _finding(key: str, value: Any) -> str | None:
+    """What is wrong with one option."""
+    try:
+        words = Options(**{"archive": False, "recursive": True, key: value}).words()
+        raw = parse([*words, b"a", b"b"])
+        options = resolve(raw, environ={}, program="tain", point=b".")
+    except (TainError, Finished) as error:
+        return str(error).removeprefix("rsync: ") or "this option starts no transfer"
+    except (TypeError, ValueError) as error:
+        return f"{shown(value)}: {error}"
+    if options.delete != "never" or options.dry_run or (options.max_delete is not None and key == "extra"):
+        return "deletions and dry runs belong to tain mirror"
+    return None
 
 
 def is_local(url: str) -> bool:

@@ -60,7 +60,8 @@ class App:
     def file(self) -> str:
         """The configuration; that of ``serve SOURCE DEST`` if there is no other one."""
         found = loading.find_file(self.config_file, os.environ)
-        if self.config_file is None and "TAIN_MIRROR_CONFIG" not in os.environ and not os.path.exists(found):
+        named = self.config_file or os.environ.get("TAIN_MIRROR_CONFIG")
+        if not named and not os.path.exists(found):
             own = os.path.join(self.default_state(), ONE_JOB_FILE)
             return own if os.path.exists(own) else found
         return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
+from dataclasses import replace
 
 import click
 import tomlkit
+from pydantic import ValidationError
 
 from tain.mirror import control, states, words
 from tain.mirror.commands.common import (
@@ -21,9 +22,8 @@ from tain.mirror.commands.common import (
     select,
     who,
 )
-from tain.mirror.model import JOB_NAME
+from tain.mirror.model import JOB_NAME, Server
 from tain.mirror.runs import Layout
-from tain.mirror.service import ServerRuns, Service
 
 
 @click.command()
@@ -31,6 +31,7 @@ from tain.mirror.service import ServerRuns, Service
 @click.argument("destination", required=False)
 @click.option("--every", metavar="DURATION", help="The interval of the one job, such as 6h.")
 @click.option("--profile", metavar="P", help="What kind of tree it is.")
+@click.option("--listen", multiple=True, metavar="ADDRESS", help="Instead of server.listen: HOST:PORT, or unix:/path.")
 @click.option("--drain", is_flag=True, help="Start nothing; end with the last run that goes on.")
 @click.option("--no-web", is_flag=True, help="Show no page.")
 @global_options
@@ -41,6 +42,7 @@ def serve(
     destination: str | None,
     every: str | None,
     profile: str | None,
+    listen: tuple[str, ...],
     drain: bool,
     no_web: bool,
 ) -> None:
@@ -54,12 +56,22 @@ def serve(
         app.config_file = _one_job(app, source, destination, every, profile)
     elif every is not None or profile is not None:
         raise click.UsageError("--every and --profile need SOURCE and DESTINATION")
+    # A run from cron starts without any of it.
+    import asyncio
+
+    from tain.mirror.service import ServerRuns, Service
+
     config = app.config()
+    if listen:
+        try:
+            server = Server.model_validate({**config.server.model_dump(), "listen": list(listen)})
+        except ValidationError as error:
+            raise click.UsageError(str(error.errors()[0]["ctx"]["error"])) from None
+        config = replace(config, server=server)
     layout = app.layout(config)
     try:
         service = Service(config, layout, app.clock, drain=drain)
         if not no_web:
-            # Only the server needs it: a run from cron starts without.
             from tain.mirror.web.app import Web
 
             service.fronts.append(Web(service))

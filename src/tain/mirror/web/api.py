@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
-from tain.mirror import compat, metrics, queries, verbs
+from tain.mirror import compat, metrics, pushes, queries, verbs
 from tain.mirror.findings import ConfigError
 from tain.mirror.web.auth import Visitor
 from tain.mirror.web.pages import Forbidden, NotFound, read_part
@@ -252,7 +252,7 @@ class Api:
         if verb == "start":
             if not service.config.jobs[name].job.enabled:
                 raise verbs.Refused(f"{name}: is disabled", 64)
-            again = name in service.scheduler.running
+            again = service.scheduler.runs(name)
             verbs.start(service.store, name, who, now, at_once=bool(fields.get("now")))
             return {**document, "queued": True, "again": again}
         if verb == "stop":
@@ -308,14 +308,15 @@ class Api:
             return self.answer(request, problem(429, "too many pushes; wait a minute"), 429)
         if visitor.session or not visitor.pushes(name):
             raise Forbidden
-        await body_of(request)
+        data = await body_of(request)
         service = self.view.service
         if name not in service.config.jobs:
             raise NotFound
-        again = name in service.scheduler.running
-        verbs.start(service.store, name, shown(visitor.name), service.clock.now(), trigger="push")
+        payload = pushes.is_for_payload(data)
+        loaded, by = service.config.jobs[name], shown(visitor.name)
+        done = pushes.push(service.layout, service.store, loaded, by, service.clock.now(), payload=payload)
         service.wake()
-        return self.answer(request, {"queued": True, "again": again}, 202)
+        return self.answer(request, done.document(), 202)
 
 
 def problem(code: int, text: str) -> dict[str, Any]:

@@ -86,7 +86,7 @@ class Pages:
 
     def statement(self, words: Words, visitor: Visitor) -> str:
         """How the site is, in one sentence."""
-        counts = self.view.document(visitor)["counts"]
+        counts = self.view.counts(visitor)
         count = sum(counts.values()) - counts.get("disabled", 0)
         bad = sum(counts.get(state, 0) for state in ATTENTION)
         if not count:

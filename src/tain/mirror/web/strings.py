@@ -64,7 +64,7 @@ _KOREAN = {
     "A run is bringing new content right now.": "지금 새 콘텐츠를 받고 있습니다.",
     "A run waits for its turn.": "차례를 기다리고 있습니다.",
     "An administrator has paused it.": "관리자가 일시 정지했습니다.",
-    "A guard waits for a person; nothing was deleted.": "안전장치가 사람의 확인을 기다립니다. 삭제된 것은 없습니다.",
+    "An administrator must decide; nothing was deleted.": "관리자의 결정이 필요합니다. 삭제된 것은 없습니다.",
     "The last runs have failed.": "최근 실행이 실패했습니다.",
     "The content is older than it should be.": "콘텐츠가 예상보다 오래되었습니다.",
     "The last run has left out some files.": "마지막 실행에서 일부 파일이 빠졌습니다.",

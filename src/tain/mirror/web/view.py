@@ -29,7 +29,7 @@ SENTENCES = {
     "running": "A run is bringing new content right now.",
     "queued": "A run waits for its turn.",
     "paused": "An administrator has paused it.",
-    "held": "A guard waits for a person; nothing was deleted.",
+    "held": "An administrator must decide; nothing was deleted.",
     "failing": "The last runs have failed.",
     "stale": "The content is older than it should be.",
     "partial": "The last run has left out some files.",
@@ -127,6 +127,14 @@ class View:
             return "local" if is_local(url) else shown(host_of(url))
         return shown(without_login(url))
 
+    def counts(self, visitor: Visitor) -> dict[str, int]:
+        """How many jobs are in which state."""
+        found: dict[str, int] = {}
+        for job in self.snapshot().document["jobs"]:
+            if job["seen"] or visitor.views:
+                found[job["state"]] = found.get(job["state"], 0) + 1
+        return found
+
     def document(self, visitor: Visitor) -> dict[str, Any]:
         """The status document for a visitor."""
         found = self.snapshot().document
@@ -137,15 +145,12 @@ class View:
             job = {key: value for key, value in job.items() if key != "seen"}
             self._correct(job, visitor)
             jobs.append(job)
-        counts: dict[str, int] = {}
-        for job in jobs:
-            counts[job["state"]] = counts.get(job["state"], 0) + 1
         server = found["server"]
         if not visitor.views:
             server = {key: server[key] for key in ("version", "running", "queued", "config_ok")}
             if not self.sees_pages(visitor):
                 jobs = []
-        return {**found, "server": server, "counts": counts, "jobs": jobs}
+        return {**found, "server": server, "counts": self.counts(visitor), "jobs": jobs}
 
     def _correct(self, job: dict[str, Any], visitor: Visitor) -> None:
         """What depends on the time, and on who asks."""
