@@ -41,6 +41,7 @@ class Page:
             for role, word in TOKENS.items()
         )
         (root / "tokens.toml").write_text(tokens)
+        (root / "tokens.toml").chmod(0o600)
         text = f'[site]\nname = "Site"\n{site}\n[server]\ntokens_file = "{root}/tokens.toml"\n{server}\n'
         for name, more in (("one", ""), ("two", "public = false"), ("gone", "enabled = false")):
             text += f'[job.{name}]\nsource = "rsync://user:word@host.example/{name}/"\nevery = "6h"\n'
@@ -643,3 +644,30 @@ def test_progress_on_the_page(page: Page) -> None:
     text = page.get("/").text
     assert "mirror, 50 %, 2 MB/s, 65 s left" in text and 'value="0.5"' in text
     assert page.get("/api/v1/status").json()["jobs"][1]["run"]["progress"]["fraction"] == 0.5
+
+
+def test_a_unix_socket_is_for_a_proxy(tmp_path: Path) -> None:
+    """It is made again after a kill, other files are left alone, and figures are not for what comes through it."""
+    path = tmp_path / "page.sock"
+    page = Page(tmp_path, f'listen = ["unix:{path}"]')
+
+    async def ask() -> bytes:
+        assert await page.web.start() == [f"unix:{path}"]
+        try:
+            answers = b""
+            for target in ("/", "/metrics"):
+                reader, writer = await asyncio.open_unix_connection(str(path))
+                writer.write(f"GET {target} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+                answers += (await reader.read(20)).split(b"\r\n")[0] + b";"
+                writer.close()
+            return answers
+        finally:
+            await page.web.stop()
+
+    assert asyncio.run(ask()) == b"HTTP/1.1 200 OK;HTTP/1.1 401 Unautho;"
+    assert not path.exists()
+    path.write_text("precious")
+    with pytest.raises(OSError, match="in use"):
+        asyncio.run(ask())
+    assert path.read_text() == "precious"
+    page.close()

@@ -191,12 +191,13 @@ class Scheduler:
     # ---- the end
 
     def own(self) -> dict[str, Holder]:
-        """The runs that a server has started, this one or one before it, by their jobs."""
+        """The runs that a server has started, this one or one before it, by their jobs. Errors: `sqlite3.Error`."""
         found = {}
-        for name, row in self.running.items():
-            config = read_json(os.path.join(self.layout.run(name, row["id"]), "config.json"))
-            if config is not None and config.get("by_server"):
-                found[name] = holder_in(row)
+        # Asked anew: the last turn may have started one.
+        for row in self.store.unfinished():
+            config = read_json(os.path.join(self.layout.run(row["job"], row["id"]), "config.json"))
+            if config is not None and config.get("by_server") and is_alive(holder_in(row)):
+                found[row["job"]] = holder_in(row)
         return found
 
 

@@ -248,7 +248,11 @@ class Service:
 
     async def _cancel_runs(self) -> None:
         """Cancel the runs that a server has started; a `run` of somebody else goes on."""
-        holders = list(self.scheduler.own().values())
+        try:
+            holders = list(self.scheduler.own().values())
+        except sqlite3.Error as error:
+            sys.stderr.write(f"tain mirror: the state cannot be read, so the runs go on: {error}\n")
+            return
         for holder in holders:
             send(holder, signal.SIGTERM)
         end = self.clock.monotonic() + STOP_PATIENCE

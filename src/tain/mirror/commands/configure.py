@@ -62,7 +62,7 @@ def init(app: App, system: bool) -> None:
     app.say(f"wrote {path} (no jobs yet)")
     app.say("next:  tain mirror add samba rsync://rsync.samba.org/samba/ /srv/mirror/samba --every 6h")
     app.say("       tain mirror run samba")
-    app.say("       tain mirror status")
+    app.say("       tain mirror serve            # then http://127.0.0.1:8730/")
 
 
 @click.command()

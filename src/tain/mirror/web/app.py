@@ -8,6 +8,7 @@ import ipaddress
 import os
 import socket
 import sqlite3
+import stat
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -255,7 +256,9 @@ class Web:
         if text.startswith("unix:"):
             path = text[len("unix:") :]
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+                # What a killed server has left; anything else is not ours.
+                if stat.S_ISSOCK(os.lstat(path).st_mode):
+                    os.unlink(path)
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             sock.bind(path)
             # The web server in front of it runs as another user.

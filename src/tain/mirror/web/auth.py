@@ -134,10 +134,10 @@ class Gate:
         return peer or "local"
 
     def is_local(self, request: Request) -> bool:
-        """Whether a program of this machine asks, without a proxy before it."""
+        """Whether a program of this machine asks, without a proxy before it. A Unix socket is for a proxy."""
         if any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via")):
             return False
-        return _is_loopback(request.client.host) if request.client else True
+        return request.client is not None and _is_loopback(request.client.host)
 
     def _is_proxy(self, peer: str) -> bool:
         try:
@@ -211,8 +211,7 @@ def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        # A Unix socket.
-        return not host
+        return False
 
 
 def _key(path: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from tain.mirror import queries
 from tain.mirror.runs import RUN_ID, events_of, read_json
@@ -251,9 +251,6 @@ class Pages:
         except ValueError:
             offset = 0
         data, whole = read_part(directory, offset)
-        if request.query_params.get("raw") == "1":
-            text = "\n".join(shown(line) for line in _lines(data))
-            return PlainTextResponse(text + "\n", headers={"X-Next-Offset": str(offset + len(data))})
         return self.render(
             request, "log.html", job_name=row["job"], run=row, gone=whole is None,
             lines=[shown(line) for line in _lines(data)],
