@@ -91,6 +91,7 @@ def group() -> click.Group:
 
     from tain.mirror.commands import (
         configure,
+        exporting,
         holding,
         importing,
         pushing,
@@ -111,7 +112,7 @@ def group() -> click.Group:
     for command in (
         configure.init, configure.add, configure.check, running.run, showing.status, showing.history, showing.log,
         holding.hold, holding.release, holding.stop, holding.forget, serving.serve, serving.start, serving.reload,
-        tokens.token, snapshots.snapshots, pushing.push, importing.imports,
+        tokens.token, snapshots.snapshots, pushing.push, importing.imports, exporting.export,
     ):  # fmt: skip
         mirror.add_command(command)
     return mirror
