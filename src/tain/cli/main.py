@@ -114,6 +114,10 @@ def main(argv: list[bytes], env: Environment | None = None) -> int:
             return server.run(options, words, env)
         from tain.session import client
 
+        if options.jobs > 1:
+            from tain.cluster.divide import divided
+
+            return client.run(options, env, divided)
         return client.run(options, env)
     except TainError as error:
         # Raised outside of a session: a signal before it began or after it ended.

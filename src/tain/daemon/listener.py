@@ -17,7 +17,8 @@ from tain.daemon.exchange import Exchange
 from tain.daemon.handover import Parcel
 from tain.daemon.limits import Limits
 from tain.daemon.process import Process
-from tain.daemon.sockets import notify, prepare
+from tain.daemon.sockets import prepare
+from tain.supervisor import notify
 from tain.system import system_text
 
 TYPE_CHECKING = False

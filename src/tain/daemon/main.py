@@ -248,6 +248,7 @@ def _stand_alone(settings: Settings, options: ResolvedOptions) -> int:
 
 
 def _listen(settings: Settings, options: ResolvedOptions, config: Config, ready: int) -> int:
+    from tain import supervisor
     from tain.daemon import listener, preload, sockets
     from tain.daemon.pidfile import PidFile, PidFileError
 
@@ -268,7 +269,7 @@ def _listen(settings: Settings, options: ResolvedOptions, config: Config, ready:
             pid_file = PidFile(values.text("pid file"))
             pid_file.create()
         log.write(sockets.started(port))
-        server.sockets = sockets.inherited() or sockets.bind(
+        server.sockets = supervisor.inherited() or sockets.bind(
             address,
             port,
             options.address_family,

@@ -1,11 +1,10 @@
-"""Listening sockets, accepted sockets and the supervisor (spec: daemon 1.5, 1.8)."""
+"""Listening sockets and accepted sockets (spec: daemon 1.5, 1.8)."""
 
 from __future__ import annotations
 
 import os
 import socket
 
-from tain.digits import INT_MAX, bounded
 from tain.errors import SocketError
 from tain.release import RSYNC_VERSION
 from tain.system import system_text
@@ -17,34 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tain.daemon.log import Log
-
-_LISTEN_FDS_START = 3
-
-
-def inherited() -> list[socket.socket]:
-    """The listening sockets that a supervisor has opened (``LISTEN_FDS``)."""
-    if os.environ.get("LISTEN_PID") != str(os.getpid()):
-        return []
-    count = os.environ.pop("LISTEN_FDS", "0")
-    os.environ.pop("LISTEN_PID", None)
-    found = []
-    number = bounded(count.encode(), INT_MAX) if count.isascii() and count.isdigit() else 0
-    for fd in range(_LISTEN_FDS_START, _LISTEN_FDS_START + number):
-        os.set_inheritable(fd, False)
-        found.append(socket.socket(fileno=fd))
-    return found
-
-
-def notify(state: str) -> None:
-    """Send *state* to the supervisor, if any (``NOTIFY_SOCKET``)."""
-    path = os.environ.get("NOTIFY_SOCKET", "")
-    if not path:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.sendto(state.encode(), "\0" + path[1:] if path.startswith("@") else path)
-        except OSError:
-            pass
 
 
 def bind(

@@ -118,8 +118,11 @@ impl Scanner {
         let (kind, length) = (entry.mode, entry.len);
         let entry_extra = entry.link.map_or(0, |l| l.len() as u64) + entry.checksum.map_or(0, |c| c.len() as u64);
         self.builder.push(&entry)?;
+        let shared = is_dir(kind) && plan.output.shares(name);
         self.report.stats(|s| {
-            s.files.add(kind);
+            if !shared {
+                s.files.add(kind);
+            }
             if is_file(kind) || is_link(kind) {
                 s.total_size += length;
             }
