@@ -162,6 +162,29 @@ def test_early_input_and_the_access_of_the_user(tree: Path) -> None:
         assert processes(daemon, worker.NAME) == [first]
 
 
+def test_without_the_parameter_there_is_no_other_process(tree: Path) -> None:
+    """CCH-22: a process for each connection, its id in the log, and no socket for `tain cache`."""
+    conf = b"tain control socket = DIR/control\n" + ONE
+    with Daemon("tain", tree, conf, workers=False) as daemon:
+        with enter(daemon):
+            (pid,) = daemon.children()
+            assert named(pid) not in (door.NAME, worker.NAME)
+            task = Path(f"/proc/{daemon.process.pid}/task")
+            assert len(list(task.iterdir())) == 1
+            assert (task / str(daemon.process.pid) / "children").read_text().split() == [str(pid)]
+        daemon.wait_for_connections()
+        assert f"[{pid}] rsync allowed access on module m" in daemon.log.read_text()
+        assert not (tree / "control").exists()
+        # The parameter counts without a restart.
+        daemon.write(conf + b"tain workers = yes\n")
+
+        def has_worker() -> bool:
+            names(daemon)
+            return bool(processes(daemon, worker.NAME))
+
+        wait_until(has_worker, "a worker")
+
+
 def test_a_changed_configuration_is_another_view(tree: Path) -> None:
     with Daemon("tain", tree, ONE, workers=True) as daemon:
         assert "two" in names(daemon)
