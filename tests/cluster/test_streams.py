@@ -254,6 +254,43 @@ def test_scl_35_a_daemon_that_allows_two_connections(tmp_path: Path) -> None:
     assert look(tmp_path / "src") == look(tmp_path / "dst")
 
 
+@pytest.mark.parametrize("protocol", [28, 29, 30])
+@pytest.mark.parametrize("way", ["push", "pull"])
+def test_scl_28_older_peers(tmp_path: Path, protocol: int, way: str) -> None:
+    tree(tmp_path)
+    old = tmp_path / "old"
+    old.write_text(f'#!/bin/sh\nexec {programs.PEER} --protocol={protocol} "$@"\n')
+    old.chmod(0o755)
+    words = ["-e", str(shell(tmp_path)), f"--rsync-path={old}", "--jobs-limit=start-gap=0"]
+    ends = ("src/", f"h:{tmp_path}/dst/") if way == "push" else (f"h:{tmp_path}/src/", "dst/")
+    outputs = []
+    for jobs in ("1", "3"):
+        out, _ = run(tmp_path, "-ai", "--exclude=*7*", f"--jobs={jobs}", *words, *ends)
+        outputs.append(sorted(out.splitlines()))
+        assert run(tmp_path, "-ai", "--exclude=*7*", *words, *ends)[0] == ""
+        shutil.rmtree(tmp_path / "dst")
+    assert outputs[0] == outputs[1]
+
+
+def test_lines_that_cannot_be_kept_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tain.cluster.lines import Sheaf
+
+    def full(_sheaf: Sheaf, _number: int, _records: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    tree(tmp_path)
+    monkeypatch.setattr(Sheaf, "add", full)
+    result = tain.sync(f"{tmp_path}/src/", f"{tmp_path}/dst", jobs=3, itemize_changes=True, delete=True)
+    assert result.code == 11 and "cannot be kept" in result.errors.decode()
+
+
+def test_an_unreachable_peer_is_reported_once(tmp_path: Path) -> None:
+    tree(tmp_path)
+    _, one = run(tmp_path, "-a", "src/", "rsync://127.0.0.1:1/m/", code=10)
+    _, two = run(tmp_path, "-a", "--jobs=3", "src/", "rsync://127.0.0.1:1/m/", code=10)
+    assert one == two
+
+
 def test_scl_4_the_api(tmp_path: Path) -> None:
     tree(tmp_path)
     seen: list[object] = []
