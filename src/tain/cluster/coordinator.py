@@ -77,18 +77,14 @@ class Coordinator:
     def _run(self) -> None:
         began = time.monotonic()
         joined, options = self._joined, self._request.options
-        before = options.delete == "before"
         try:
-            if self.deletes and before:
-                self._delete()
-            if not self._broken:
-                self._run_spine()
+            self._run_spine()
             if not self._broken:
                 self._run_streams()
             if not self._broken and options.hard_links:
                 self._run_linked()
             joined.show_lines()
-            if not self._broken and self.deletes and not before:
+            if not self._broken and self.deletes:
                 self._delete()
             if not options.dry_run and not self._broken:
                 self._finish_spine()
@@ -203,13 +199,8 @@ class Coordinator:
             self._joined.note(_NO_DELETIONS)
             return
         options.existing = options.ignore_existing = True
-        if options.delete != "before":
-            # At the end of the list, too: the transfer is over.
-            options.delete = "after" if options.delete == "after" else "delay"
-        else:
-            # The streams compare, report and set attributes.
-            options.omit_dir_times, options.perms, options.owner, options.group = True, False, False, False
-            options.acls, options.xattrs, options.executability = False, 0, False
+        # At the end of the list, too: the transfer is over.
+        options.delete = "after" if options.delete == "after" else "delay"
         options.checksum = options.remove_source_files = options.remove_sent_files = False
         options.fuzzy = options.hard_links = 0
         request = self._request
@@ -239,8 +230,8 @@ class Coordinator:
         if not linked:
             options.hard_links = 0
         if self.deletes:
-            if options.delete in ("before", "after"):
-                # These need one list, and announce it so.
+            if options.delete == "after":
+                # It needs one list, and announces it so.
                 options.inc_recurse = False
             options.delete, options.delete_excluded, options.force = "never", False, True
         return options
