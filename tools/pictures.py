@@ -31,7 +31,7 @@ from rich.text import Text
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.ui.figures import FakeFigures  # noqa: E402 - the repository is no package
+from tests.ui.figures import FakeFigures
 
 COLUMNS, ROWS = 88, 24
 PICTURES = Path(__file__).resolve().parent.parent / "docs/pictures"

@@ -66,7 +66,7 @@ def make(home: Path, *, files: int, unchanged: int) -> None:
 def test_the_time_left_on_a_slow_link(
     way: str, unchanged: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a sender has handed over and the link has not taken does not count: that would be most of the test's data."""
+    """Data that a sender has put and the link has not taken does not count: that would be most of the test's."""
     make(tmp_path, files=120, unchanged=unchanged)
     record = Recorder()
     words = ["-a", "--bwlimit=400", "--block-size=10000", "--no-inc-recursive", "-e", str(core_runs.shell(tmp_path))]

@@ -272,7 +272,7 @@ class Bar:
         encoding: str = "utf-8",
         rewraps: bool = False,
     ) -> None:
-        """*fd* is a terminal, which stays the caller's. *rewraps*: it wraps its lines again when it becomes narrower."""
+        """*fd* is a terminal, which stays the caller's. *rewraps*: it wraps its lines again when it is narrowed."""
         self._fd = fd
         self._file = open(fd, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the block
         self._console = Console(file=self._file, force_terminal=True, highlight=False)
@@ -358,8 +358,9 @@ class Bar:
 
 
 def rewraps(environ: Mapping[bytes, bytes]) -> bool:
-    """Whether the terminal of this environment is known to wrap its lines again when it becomes narrower. Others cut them,
-    and erasing more rows would erase the lines above the block."""
+    """Whether the terminal of this environment is known to wrap its lines again when it becomes narrower.
+
+    Others cut them: erasing more rows would erase the lines above the block."""
     return any(environ.get(name) for name in _REWRAPPING) or environ.get(b"TERM", b"").startswith(b"tmux")
 
 
