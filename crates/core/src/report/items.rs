@@ -120,7 +120,7 @@ impl Report {
 
     fn item_event(&self, item: &Item<'_>) -> Event {
         let itemized = super::item::itemized(item, self.shared.voice.style);
-        Self::event_of(
+        self.event_of(
             item,
             item.operation.name(),
             String::from_utf8_lossy(&itemized).into_owned(),
@@ -137,17 +137,23 @@ impl Report {
         if events.item {
             self.shared
                 .events
-                .keep(vec![Self::event_of(item, "list", String::new())]);
+                .keep(vec![self.event_of(item, "list", String::new())]);
         }
     }
 
-    fn event_of(item: &Item<'_>, operation: &'static str, itemized: String) -> Event {
+    fn event_of(&self, item: &Item<'_>, operation: &'static str, itemized: String) -> Event {
+        let owner = self.shared.plan.attrs.owner;
+        // Nothing of a deleted entry is known but its name, mode and size.
+        let known = item.operation != Operation::Delete;
         Event::Item(crate::event::Item {
             operation,
             itemized,
             name: item.name.to_vec(),
             length: item.length,
             mtime: item.mtime,
+            mtime_nsec: item.mtime_nsec,
+            uid: (owner && known).then_some(item.uid),
+            gid: item.gid.filter(|_| known),
             mode: item.mode,
             target: item
                 .leader
@@ -207,6 +213,7 @@ impl Report {
             mode,
             length: 0,
             mtime: 0,
+            mtime_nsec: 0,
             uid: 0,
             gid: Some(0),
             iflags: ItemFlags::NONE,
