@@ -30,8 +30,8 @@ class Entry(Record):
     mtime_ns: int = 0
     """Nanoseconds since 1970; whole seconds in a listing whose protocol has no more (below 31)."""
     uid: int | None = None
-    """The owner. A listing has it with ``owner=True``: the user of that name on this machine if both sides have the name,
-    else the number of the other side."""
+    """The owner. A listing has it with ``owner=True``: the user of that name on this machine if both sides have the
+    name, else the number of the other side."""
     gid: int | None = None
     """The group; a listing has it with ``group=True``, likewise."""
 
