@@ -76,7 +76,8 @@ impl Report {
     /// or when the file with the number `after` is in place ([`Report::file_ended`]).
     pub fn keep_item(&self, item: &Item<'_>, log: bool, done: Option<Done>, after: Option<i32>) {
         let plan = &self.shared.plan;
-        let mut events = Vec::new();
+        // Mostly there is one.
+        let mut events = Vec::with_capacity(usize::from(self.keeps_items()));
         if let Some(format) = self
             .shared
             .voice
