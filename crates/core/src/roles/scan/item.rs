@@ -117,8 +117,11 @@ impl Scanner {
         if unknown.is_some() {
             self.sum_later(at, root_number, path, length)?;
         }
+        let shared = is_dir(kind) && plan.output.shares(name);
         self.report.stats(|s| {
-            s.files.add(kind);
+            if !shared {
+                s.files.add(kind);
+            }
             if is_file(kind) || is_link(kind) {
                 s.total_size += length;
             }
