@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tain.mirror import states, words
+from tain.mirror import limits, states, words
 from tain.mirror.commands.common import (
     App,
     Ended,
@@ -41,20 +41,31 @@ _COLOURS = {
 #: Exit codes of a Nagios plug-in.
 _OK, _WARNING, _CRITICAL = 0, 1, 2
 _WATCH_STEP = 2.0
+#: More runs than a job has in 90 days.
+_MOST_RUNS = 100_000
 
 
 @click.command()
 @click.argument("names", nargs=-1, shell_complete=complete_names)
 @click.option("--watch", is_flag=True, help="Print again every two seconds.")
 @click.option("--check", "plugin", is_flag=True, help="Behave as a Nagios plug-in.")
+@click.option("--suggest-limits", "suggests", is_flag=True, help="Propose limits of deletions from 90 days of runs.")
 @global_options
 @pass_app
-def status(app: App, names: tuple[str, ...], watch: bool, plugin: bool) -> None:
+def status(app: App, names: tuple[str, ...], watch: bool, plugin: bool, suggests: bool) -> None:
     """How the jobs are."""
     config = app.config()
     chosen = select(config, names) if names else listed(config)
     layout, store = app.open(config)
     try:
+        if suggests:
+            since = app.clock.now() - limits.SPAN
+            found = [limits.suggest(name, store.runs(name, since=since, limit=_MOST_RUNS)) for name in chosen]
+            if app.json:
+                app.print_json({"schema": "tain.mirror.limits/1", "jobs": [one.document() for one in found]})
+            for one in () if app.json else found:
+                click.echo(one.line(config.jobs[one.name].job.guard))
+            return
         while True:
             server = app.server(config, layout)
             document = status_document(config, store, layout, app.clock.now(), chosen, server)

@@ -308,12 +308,14 @@ class Api:
             return self.answer(request, problem(429, "too many pushes; wait a minute"), 429)
         if visitor.session or not visitor.pushes(name):
             raise Forbidden
-        await body_of(request)
+        data = await body_of(request)
         service = self.view.service
         loaded = service.config.jobs.get(name)
         if loaded is None:
             raise NotFound
-        pushed = pushes.push(service.layout, service.store, loaded, shown(visitor.name), service.clock.now())
+        payload = pushes.is_for_payload(data)
+        now = service.clock.now()
+        pushed = pushes.push(service.layout, service.store, loaded, shown(visitor.name), now, payload=payload)
         if not pushed.queued:
             return self.answer(request, problem(409, pushed.ignored), 409)
         service.wake()
