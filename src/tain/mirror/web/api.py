@@ -310,13 +310,16 @@ class Api:
             raise Forbidden
         data = await body_of(request)
         service = self.view.service
-        if name not in service.config.jobs:
+        loaded = service.config.jobs.get(name)
+        if loaded is None:
             raise NotFound
         payload = pushes.is_for_payload(data)
-        loaded, by = service.config.jobs[name], shown(visitor.name)
-        done = pushes.push(service.layout, service.store, loaded, by, service.clock.now(), payload=payload)
+        now = service.clock.now()
+        pushed = pushes.push(service.layout, service.store, loaded, shown(visitor.name), now, payload=payload)
+        if not pushed.queued:
+            return self.answer(request, problem(409, pushed.ignored), 409)
         service.wake()
-        return self.answer(request, done.document(), 202)
+        return self.answer(request, pushed.document(), 202)
 
 
 def problem(code: int, text: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::sums::sum_file;
 use super::Scanner;
 use crate::error::{IoErrorExt as _, Result};
 use crate::flist::{eflag, Charset, NewEntry, EILSEQ};
@@ -17,7 +16,7 @@ use crate::roles::paths::disk;
 use crate::roles::text::messages;
 use crate::sums::strong::digest_len;
 use crate::tree::mode::{is_device, is_dir, is_file, is_link, is_special};
-use crate::tree::{Atime, Stat};
+use crate::tree::Stat;
 use crate::wire::item::IoErrors;
 
 impl Scanner {
@@ -98,15 +97,12 @@ impl Scanner {
                 return Ok(false);
             }
         }
-        let mut sum = None;
-        if plan.select.checksum && is_file(mode) {
-            sum = Some(self.file_sum(root_number, path));
-        }
+        let unknown = (plan.select.checksum && is_file(mode)).then(|| vec![0; digest_len(plan.agreed.file_sum)]);
         let entry = NewEntry {
             flags,
             root: root_number,
             link: link.as_deref(),
-            checksum: sum.as_deref(),
+            checksum: unknown.as_deref(),
             ..self.new_entry(name, stat, mode)
         };
         let Some(entry) = self.with_metadata(entry, root_number, path, stat) else {
@@ -117,7 +113,10 @@ impl Scanner {
         }
         let (kind, length) = (entry.mode, entry.len);
         let entry_extra = entry.link.map_or(0, |l| l.len() as u64) + entry.checksum.map_or(0, |c| c.len() as u64);
-        self.builder.push(&entry)?;
+        let at = self.builder.push(&entry)?;
+        if unknown.is_some() {
+            self.sum_later(at, root_number, path, length)?;
+        }
         let shared = is_dir(kind) && plan.output.shares(name);
         self.report.stats(|s| {
             if !shared {
@@ -252,23 +251,5 @@ impl Scanner {
             }
         }
         Some(entry)
-    }
-
-    /// The checksum of `-c`; zeros for a file that can't be read (spec: protocol 8.5).
-    pub(super) fn file_sum(&mut self, root: u16, path: &[u8]) -> Vec<u8> {
-        let kind = self.plan.agreed.file_sum;
-        let noatime = self.plan.attrs.open_noatime;
-        let follow = self.plan.attrs.copy_links || self.plan.attrs.copy_unsafe_links || self.plan.attrs.copy_dirlinks;
-        let opened = self.sources.root(root).map(|r| {
-            if follow {
-                r.open_read_follow(path, Atime::keep_if(noatime))
-            } else {
-                r.open_read(path, Atime::keep_if(noatime))
-            }
-        });
-        let Some(Ok(mut file)) = opened else {
-            return vec![0; digest_len(kind)];
-        };
-        sum_file(&mut file, kind, &mut self.buffer).unwrap_or_else(|_| vec![0; digest_len(kind)])
     }
 }
