@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -91,7 +92,9 @@ class Lock:
             raise
         text = json.dumps(asdict(holder)).encode()
         os.ftruncate(fd, 0)
-        os.pwrite(fd, text, 0)
+        # On a full disk the lock is held without a name: the transfer goes on.
+        with contextlib.suppress(OSError):
+            os.pwrite(fd, text, 0)
         self._fd = fd
         return True
 
