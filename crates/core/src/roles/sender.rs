@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::exchange::{entry_of, is_keep_alive, put_deletions, read_deletions, Places, Seen};
 use super::paths::disk;
-use super::scan::Scanner;
+use super::scan::{Listings, Scanner};
 use super::sources::{remove_source_file, Sources};
 use super::text::items::{self, Change, Figures, Part};
 use crate::delta::search::SearchStats;
@@ -123,9 +123,10 @@ impl Sender {
         mut reader: Reader,
         writer: Writer,
         lookup: Arc<dyn IdLookup>,
+        listings: Option<&Arc<Listings>>,
     ) -> Result<Self> {
         let sources = Sources::default();
-        let scanner = Scanner::new(Arc::clone(plan), report.clone(), sources.clone())?;
+        let scanner = Scanner::new(Arc::clone(plan), report.clone(), sources.clone(), listings)?;
         let options = crate::flist::FlistOptions::from_plan(plan)?;
         let arrived = Arc::new(Mutex::new(Vec::new()));
         {

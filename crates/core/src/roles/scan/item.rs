@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
+use super::shown::{shown, Shown};
 use super::sums::sum_file;
 use super::Scanner;
 use crate::error::{IoErrorExt as _, Result};
@@ -81,22 +82,45 @@ impl Scanner {
 
     /// Put one entry into the list. `false` when it was left out.
     pub(super) fn push(&mut self, root_number: u16, name: &[u8], stat: &Stat, flags: u16) -> Result<bool> {
+        let links = self.plan.attrs.links;
+        let Some(root) = self.sources.root(root_number) else {
+            return Ok(false);
+        };
+        match shown(root, disk(name), stat, &self.plan, &self.daemon_chmod, links) {
+            Shown::Hidden => Ok(false),
+            Shown::As(mode, link) => {
+                let stat = Stat { mode, ..*stat };
+                self.push_shown(root_number, name, &stat, link.as_deref(), flags)
+            }
+            Shown::NoTarget => {
+                let shown = self.display(root_number, name);
+                self.report.set_listing_error(IoErrors::GENERAL);
+                self.report
+                    .warning(text!["skipping symlink with 0-length value: ", &shown]);
+                Ok(false)
+            }
+            Shown::Failed(error) => {
+                let shown = self.display(root_number, name);
+                self.cannot_list(messages::readlink_stat_failed(&shown), &error);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Put one entry as the view shows it into the list, with what the client wants of it. `false` when it was left out.
+    pub(super) fn push_shown(
+        &mut self,
+        root_number: u16,
+        name: &[u8],
+        stat: &Stat,
+        link: Option<&[u8]>,
+        flags: u16,
+    ) -> Result<bool> {
         let plan = Arc::clone(&self.plan);
         let path = disk(name);
-        let mut mode = stat.mode & 0o177_777;
-        let mut link = None;
+        let mut mode = stat.mode;
         if !is_link(mode) {
-            // A user who may not read it must not learn of it either (`ignore nonreadable`).
-            if plan.select.ignore_nonreadable && !self.sources.root(root_number).is_some_and(|r| r.readable(path)) {
-                return Ok(false);
-            }
-            mode = self.daemon_chmod.apply(mode, plan.place.umask);
             mode = self.chmod.apply(mode, plan.place.umask);
-        } else if plan.attrs.links {
-            link = self.link_target(root_number, name);
-            if link.is_none() {
-                return Ok(false);
-            }
         }
         let mut sum = None;
         if plan.select.checksum && is_file(mode) {
@@ -105,7 +129,7 @@ impl Scanner {
         let entry = NewEntry {
             flags,
             root: root_number,
-            link: link.as_deref(),
+            link,
             checksum: sum.as_deref(),
             ..self.new_entry(name, stat, mode)
         };
@@ -161,30 +185,6 @@ impl Scanner {
             crtime: plan.attrs.crtimes.then(|| stat.btime.map_or(0, |b| b.0)),
             inode: (plan.attrs.hard_links && linked).then_some((stat.dev, stat.ino)),
             ..NewEntry::named(name)
-        }
-    }
-
-    /// The target of a link as the list gives it; `None` when the link is left out.
-    fn link_target(&mut self, root_number: u16, name: &[u8]) -> Option<Vec<u8>> {
-        let (fake, munge) = (self.plan.place.fake_super, self.plan.attrs.munge_links);
-        let root = self.sources.root(root_number)?;
-        match metadata::read_link(root, disk(name), fake) {
-            Ok(target) if target.is_empty() => {
-                let shown = self.display(root_number, name);
-                self.report.set_listing_error(IoErrors::GENERAL);
-                self.report
-                    .warning(text!["skipping symlink with 0-length value: ", &shown]);
-                None
-            }
-            Ok(target) => Some(match target.strip_prefix(b"/rsyncd-munged/") {
-                Some(plain) if munge => plain.to_vec(),
-                _ => target,
-            }),
-            Err(error) => {
-                let shown = self.display(root_number, name);
-                self.cannot_list(messages::readlink_stat_failed(&shown), &error);
-                None
-            }
         }
     }
 
