@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from tain.session import room
+from tain.session import mounts, room
 
 if TYPE_CHECKING:
     from tain import _core
@@ -41,30 +41,30 @@ def planned(**fields: object) -> _core.Planned:
 def test_shortage(
     fields: dict[str, object], free: tuple[int | None, int | None], text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "free_room", lambda _: free)
+    monkeypatch.setattr(room, "free_room", lambda _: room.Room(*free))
     monkeypatch.setattr(room, "mount_of", lambda _: b"/srv")
     assert room.shortage(b"/srv/d", planned(**fields)) == (f"tain: not enough room on /srv: {text}" if text else "")
 
 
 def test_free_room_of_a_place_that_does_not_exist(tmp_path: Path) -> None:
     found = os.statvfs(tmp_path)
-    free, inodes = room.free_room(bytes(tmp_path / "a/b/c"))
+    free, inodes = room.free_room(bytes(tmp_path / "a/b/c"))[:2]
     assert free is not None and abs(free - found.f_bavail * found.f_frsize) < 1 << 30
     assert (inodes is None) == (found.f_files == 0)
     # A file system without a size says nothing.
-    assert room.free_room(b"/proc/self") == (None, None)
+    assert room.free_room(b"/proc/self") == room.Room(None, None)
 
 
 @pytest.mark.parametrize(("reserve", "expected"), [(False, (4000, 7)), (True, (6000, 9))])
 def test_the_reserve_of_root(reserve: bool, expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     found = SimpleNamespace(f_blocks=10, f_bavail=4, f_bfree=6, f_frsize=1000, f_files=20, f_favail=7, f_ffree=9)
-    monkeypatch.setattr(room, "os", SimpleNamespace(path=os.path, statvfs=lambda _: found))
-    assert room.free_room(b"/", reserve=reserve) == expected
+    monkeypatch.setattr(room, "os", SimpleNamespace(statvfs=lambda _: found))
+    assert room.free_room(b"/", reserve=reserve) == room.Room(*expected)
 
 
 def test_types_of_file_systems() -> None:
-    assert room._type_of(b"/proc") == b"proc"
-    assert room._type_of(b"/no such place") == b""
+    assert mounts.mounted_at(b"/proc").kind == b"proc"
+    assert mounts.mounted_at(b"/no such place") == mounts.Mount()
 
 
 class Running:
@@ -83,8 +83,8 @@ class Running:
 def watched(monkeypatch: pytest.MonkeyPatch, free: int | None, need: int, kind: bytes = b"ext4") -> tuple[Running, str]:
     now = [0.0]
     monkeypatch.setattr(room, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(room, "free_room", lambda _, reserve: (free, None))
-    monkeypatch.setattr(room, "_type_of", lambda _: kind)
+    monkeypatch.setattr(room, "free_room", lambda _, reserve: room.Room(free, None))
+    monkeypatch.setattr(room, "mounted_at", lambda _: mounts.Mount(kind))
     run, watch = Running(need), room.Watch(b"/")
     text = ""
     for now[0] in (0.5, 1.5, 1.6, 9.0):

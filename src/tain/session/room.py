@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from typing import NamedTuple
 
 from tain.report.quantities import count, counted, shown_name, size
+from tain.session import quota
+from tain.session.mounts import existing, mount_of, mounted_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,53 +18,56 @@ if TYPE_CHECKING:
 CODE = 11
 #: Seconds between two looks at the free space.
 _SECOND = 1.0
+_QUOTA = "left of the quota"
 #: File systems that may store data in less room than it has, so that nobody knows what a file needs.
 _COMPRESSING = frozenset((b"btrfs", b"zfs", b"bcachefs", b"f2fs"))
 
 
-def existing(path: bytes) -> bytes:
-    """The deepest directory of *path* that exists."""
-    while path not in (b"", b"/") and not os.path.isdir(path):
-        path = os.path.dirname(path.rstrip(b"/"))
-    return path or b"/"
+class Room(NamedTuple):
+    """Bytes and inodes that a run may still use. None: the file system does not say."""
+
+    bytes: int | None
+    inodes: int | None
+    #: What limits them, as messages name it.
+    bytes_of: str = "free"
+    inodes_of: str = "free"
 
 
-def mount_of(path: bytes) -> bytes:
-    """Where the file system of *path* is mounted."""
-    path = os.path.realpath(path)
-    while path != b"/" and not os.path.ismount(path):
-        path = os.path.dirname(path)
-    return path
-
-
-def free_room(path: bytes, *, reserve: bool = False) -> tuple[int | None, int | None]:
-    """Bytes and inodes that are free where *path* is, or would be. None: the file system does not say.
+def free_room(path: bytes, *, reserve: bool = False) -> Room:
+    """What is free where *path* is, or would be, for this user.
 
     *reserve*: with the part that the file system keeps for root.
     """
+    place = existing(path)
     try:
-        found = os.statvfs(existing(path))
+        found = os.statvfs(place)
     except OSError:
-        return None, None
+        return Room(None, None)
     # Some file systems have no size, or no fixed number of inodes, and report none.
     blocks, inodes = (found.f_bfree, found.f_ffree) if reserve else (found.f_bavail, found.f_favail)
-    return blocks * found.f_frsize if found.f_blocks else None, inodes if found.f_files else None
+    room = Room(blocks * found.f_frsize if found.f_blocks else None, inodes if found.f_files else None)
+    limit = quota.left(mounted_at(mount_of(place)))
+    if limit.bytes is not None and (room.bytes is None or limit.bytes < room.bytes):
+        room = room._replace(bytes=limit.bytes, bytes_of=_QUOTA)
+    if limit.inodes is not None and (room.inodes is None or limit.inodes < room.inodes):
+        room = room._replace(inodes=limit.inodes, inodes_of=_QUOTA)
+    return room
 
 
 def shortage(path: bytes, planned: _core.Planned) -> str:
     """Why *planned* does not fit where *path* is, or would be; empty if it does."""
-    free, inodes = free_room(path)
+    room = free_room(path)
     deleted = planned.delete[0]
-    if free is not None and planned.need_bytes > free:
+    if room.bytes is not None and planned.need_bytes > room.bytes:
         freed = size(planned.freed_bytes) if planned.freed_bytes else ""
-        return _text(path, planned.need_bytes, free, deleted, freed)
-    if inodes is not None and planned.need_inodes > inodes:
+        return _text(path, planned.need_bytes, room.bytes, room.bytes_of, deleted, freed)
+    if room.inodes is not None and planned.need_inodes > room.inodes:
         freed = count(planned.freed_inodes) if planned.freed_inodes else ""
-        return _text(path, planned.need_inodes, inodes, deleted, freed, inodes=True)
+        return _text(path, planned.need_inodes, room.inodes, room.inodes_of, deleted, freed, inodes=True)
     return ""
 
 
-def _text(path: bytes, need: int, free: int, deletions: int, freed: str, *, inodes: bool = False) -> str:
+def _text(path: bytes, need: int, free: int, what_of: str, deletions: int, freed: str, *, inodes: bool = False) -> str:
     def shown(number: int) -> str:
         return count(number) if inodes else size(number)
 
@@ -69,7 +75,7 @@ def _text(path: bytes, need: int, free: int, deletions: int, freed: str, *, inod
     would = f"; {counted(deletions, 'deletion', 'deletions')} would free {freed}" if freed else ""
     return (
         f"tain: not enough room on {shown_name(mount_of(existing(path)))}: "
-        f"{shown(need)}{what} needed, {shown(free)} free ({shown(need - free)} short{would})"
+        f"{shown(need)}{what} needed, {shown(free)} {what_of} ({shown(need - free)} short{would})"
     )
 
 
@@ -96,27 +102,12 @@ class Watch:
             return ""
         self._due = now + _SECOND
         # In this order: what is written in between is missing in both, so a run that fits is never ended.
-        free = free_room(self._path, reserve=os.geteuid() == 0)[0]
+        room = free_room(self._path, reserve=os.geteuid() == 0)
         need = transfer.figures().room_bytes
-        if free is None or need <= free:
+        if room.bytes is None or need <= room.bytes:
             return ""
         self._stopped = True
-        if _type_of(mount_of(existing(self._path))) in _COMPRESSING:
+        if mounted_at(mount_of(existing(self._path))).kind in _COMPRESSING:
             return ""
         transfer.stop(CODE)
-        return _text(self._path, need, free, 0, "")
-
-
-def _type_of(mount: bytes) -> bytes:
-    """The type of the file system that is mounted at *mount*; empty if the system does not say it."""
-    found = b""
-    try:
-        with open("/proc/self/mountinfo", "rb") as lines:
-            for line in lines:
-                fields, _, rest = line.partition(b" - ")
-                # The last one covers those before it. Blanks in names are written as \\040.
-                if fields.split()[4].decode("unicode_escape").encode("latin-1") == mount:
-                    found = rest.split()[0]
-    except (OSError, IndexError, UnicodeError):
-        return b""
-    return found
+        return _text(self._path, need, room.bytes, room.bytes_of, 0, "")

@@ -197,4 +197,32 @@ ABSOLUTE = [
     for end, what in [("", ""), ("-file", "bar.c")]
 ]  # fmt: skip
 
-ROWS: list[Row] = [*ABSOLUTE, *SIDES, *DELETES]
+# The rules that include a name are shown again by a pull's generator, but not those of a list that came before it began.
+SHOWN_TREE = "src/ src/x.o src/.dir/x.o src/a/y src/s/t/x.o one/two/x.o dst/"
+SHOWN = [
+    Row(f"FLT-9-shown-{name}-{kind}", SHOWN_TREE, f"--debug=filter {options} {url}/{what} dst/", via=via, sorted=True)
+    for name, options, what in [
+        ("contents", "-a --include=x.o --include=s/", "src/"),
+        ("directory", "-a --include=x.o --include=s/ --exclude=y", "src"),
+        ("deeper", "-a --include=s/t/", "src"),
+        ("delete", "-r --delete --include=x.o", "src/"),
+        ("delete-after", "-r --delete-after --include=x.o", "src/"),
+        ("whole", "-a --no-i-r --include=x.o", "src/"),
+        ("trusted", "-a --trust-sender --include=x.o", "src/"),
+        ("show", "-a -f'S x.o'", "src/"),
+        ("risk", "-a -f'R x.o'", "src/"),
+        ("one", "-a --include=x.o --include=two/", "one"),
+        ("one-contents", "-a --include=x.o --include=two/", "one/"),
+        ("dry", "-an --include=x.o", "src/"),
+        ("old", "-a --protocol=29 --include=x.o", "src/"),
+    ]
+    for kind, url, via in [("local", "{w}", "local"), ("pull", "h:{w}", "shell")]
+] + [
+    Row(f"FLT-9-shown-list-{number}-{kind}", SHOWN_TREE, f"--debug=filter {options} --include=x.o --files-from=- {source} {target}", stdin=b"s/t/x.o\nx.o\n", via=via, sorted=True)
+    for number, options in enumerate(["-a", "-r", "-ar", "-dt", "-aR --no-i-r"])
+    for kind, source, target, via in [
+        ("local", "src", "dst/", "local"), ("push", "src", "h:{w}/dst/", "shell"), ("pull", "h:{w}/src", "dst/", "shell"),
+    ]
+]  # fmt: skip
+
+ROWS: list[Row] = [*ABSOLUTE, *SIDES, *DELETES, *SHOWN]

@@ -29,8 +29,9 @@ pub enum Vetted {
 
 /// Judges the names of a remote sender (spec: filters 9). Called for each entry, in order of arrival.
 pub trait Vet: Send {
-    /// `name` is clean, without leading slash, in the local character set. Errors (`Unsupported`) end the transfer.
-    fn vet(&mut self, name: &[u8], is_dir: bool) -> Result<Vetted>;
+    /// `name` is clean, without leading slash, in the local character set. `early`: it stands in the first list, or in
+    /// the second if the first has one entry only. Errors (`Unsupported`) end the transfer.
+    fn vet(&mut self, name: &[u8], is_dir: bool, early: bool) -> Result<Vetted>;
 }
 
 /// A text that this side's character set cannot express; its entry is left out.
@@ -67,6 +68,8 @@ pub struct Decoder {
     tables: Tables,
     ids: IdMap,
     vet: Option<Box<dyn Vet>>,
+    /// The list being read is one of those that [`Vet::vet`] calls early.
+    early: bool,
     prev: Prev,
     prev_name: Vec<u8>,
     started: bool,
@@ -104,6 +107,7 @@ impl Decoder {
             tables,
             ids,
             vet: None,
+            early: true,
             prev: Prev::default(),
             prev_name: Vec::new(),
             started: false,
@@ -165,6 +169,7 @@ impl Decoder {
         }
         list.sort(self.o.charset.is_some());
         let dropped = list.drop_duplicates();
+        self.early = parent.is_none() && list.len() == 1;
         list.strip_leading_slashes();
         let mut segment = list.finish(start, parent.map_or(-1, |p| p.0));
         segment.dropped = dropped;
@@ -442,7 +447,8 @@ impl Decoder {
             return Ok(Vetted::Accept);
         };
         let bare = self.name.strip_prefix(b"/").unwrap_or(&self.name);
-        vet.vet(if bare.is_empty() { b"." } else { bare }, is_dir)
+        let bare = if bare.is_empty() { b"." } else { bare };
+        vet.vet(bare, is_dir, self.early)
     }
 
     /// spec: protocol 5.10: a sub-list has what is directly in its directory, the first list what is in none.

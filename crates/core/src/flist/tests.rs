@@ -698,7 +698,7 @@ fn names_that_cannot_be_converted_keep_their_index() {
 fn a_vet_can_refuse_and_demote() {
     struct Only;
     impl Vet for Only {
-        fn vet(&mut self, name: &[u8], is_dir: bool) -> Result<Vetted> {
+        fn vet(&mut self, name: &[u8], is_dir: bool, _: bool) -> Result<Vetted> {
             match (name, is_dir) {
                 (b"d", true) => Ok(Vetted::AsParent),
                 (b"f", _) => Ok(Vetted::Accept),

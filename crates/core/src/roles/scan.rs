@@ -51,6 +51,8 @@ struct Argument {
     missing_ok: bool,
     /// Only a parent of another argument: its contents were not asked for.
     implied: bool,
+    /// The rules have been asked about it, and let it pass.
+    wanted: bool,
     /// Bytes of its name that it shares, as parents, with the argument before.
     known: usize,
     turn: u32,
@@ -76,6 +78,7 @@ impl Argument {
             follow: dotted,
             missing_ok: true,
             implied: false,
+            wanted: false,
             known: 0,
             turn,
         }

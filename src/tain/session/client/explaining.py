@@ -7,7 +7,8 @@ import os
 from tain.report.explain import Explanation
 from tain.report.quantities import count, shown_name, size
 from tain.session.environment import charset
-from tain.session.room import existing, mount_of
+from tain.session.mounts import existing, mount_of
+from tain.session.room import free_room
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,17 +73,15 @@ class Explain:
         if job.host is not None and job.am_sender:
             return ""
         place = existing(os.path.join(self._env.cwd, job.destination or b"."))
-        try:
-            free = os.statvfs(place)
-        except OSError:
+        room = free_room(place)
+        if room.bytes is None:
             return ""
         plan = self._plan
         needs = plan.new.bytes + plan.update.bytes
-        text = f"needs {size(needs, binary=binary)}, free {size(free.f_bavail * free.f_frsize, binary=binary)}"
+        text = f"needs {size(needs, binary=binary)}, {room.bytes_of} {size(room.bytes, binary=binary)}"
         text += f" on {shown_name(mount_of(place))}"
-        # Some file systems have no fixed number of inodes, and report none.
-        if free.f_files:
-            text += f"; inodes {count(plan.new.files + plan.new.directories)} of {count(free.f_favail)}"
+        if room.inodes is not None:
+            text += f"; inodes {count(plan.new.files + plan.new.directories)} of {count(room.inodes)}"
         return text
 
     def _notes(self, summary: _core.Summary, job: Locations) -> Iterator[tuple[str, str]]:

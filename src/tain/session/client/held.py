@@ -59,7 +59,7 @@ class Held:
 
 
 def _plan(planned: _core.Planned, path: bytes) -> Plan:
-    free, inodes = room.free_room(path)
+    found = room.free_room(path)
 
     def amount(pair: tuple[int, int]) -> Amount:
         return Amount(count=pair[0], bytes=pair[1])
@@ -72,8 +72,8 @@ def _plan(planned: _core.Planned, path: bytes) -> Plan:
         keep=amount(planned.keep),
         need_bytes=planned.need_bytes,
         need_inodes=planned.need_inodes,
-        free_bytes=free,
-        free_inodes=inodes,
+        free_bytes=found.bytes,
+        free_inodes=found.inodes,
         directories={name: amount(pair) for name, pair in planned.directories.items()},
     )
 

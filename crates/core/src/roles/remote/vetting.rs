@@ -12,12 +12,32 @@ use crate::rules::{BuildOptions, Requested, RuleOptions, Rules, Side, Vetting};
 
 struct NameCheck {
     vetting: Vetting,
+    /// Takes a line for each rule that includes a name, if the debug level asks for it.
+    report: Option<Report>,
+}
+
+impl NameCheck {
+    /// rsync's generator shows the including rules of the lists that it reads; those that come early were read before it
+    /// began (observed).
+    fn show(&self, name: &[u8], is_dir: bool) {
+        let (Some(report), Some(rules)) = (&self.report, &self.vetting.rules) else {
+            return;
+        };
+        if let Some(found) = rules.find(name, is_dir, false) {
+            let kind = if is_dir { "directory" } else { "file" };
+            let line = found.debug_line(Side::Receiver, kind, name);
+            report.info(format!("[{}] {line}", Role::Generator));
+        }
+    }
 }
 
 impl Vet for NameCheck {
-    fn vet(&mut self, name: &[u8], is_dir: bool) -> Result<Vetted> {
+    fn vet(&mut self, name: &[u8], is_dir: bool, early: bool) -> Result<Vetted> {
         if let Some(why) = self.vetting.refuses(name, is_dir) {
             bail!(Unsupported; "ERROR: rejecting {why} file-list name: {}", shown(name));
+        }
+        if !early && name != b"." {
+            self.show(name, is_dir);
         }
         let parent = self
             .vetting
@@ -28,7 +48,7 @@ impl Vet for NameCheck {
     }
 }
 
-fn name_check(plan: &Plan) -> Result<Option<NameCheck>> {
+fn name_check(plan: &Plan, report: &Report) -> Result<Option<NameCheck>> {
     if plan.place.is_server() || plan.place.is_local() || plan.select.trust_sender || plan.agreed.read_batch {
         return Ok(None);
     }
@@ -54,6 +74,7 @@ fn name_check(plan: &Plan) -> Result<Option<NameCheck>> {
     }
     Ok(Some(NameCheck {
         vetting: Vetting { requested, rules },
+        report: (plan.output.debug.filter > 0).then(|| report.clone()),
     }))
 }
 
@@ -64,7 +85,7 @@ pub(super) fn decoder(plan: &Plan, report: &Report) -> Result<Decoder> {
         Tables::default(),
         metadata::id_map(plan, report, metadata::ids_of(plan, report))?,
     );
-    if let Some(check) = name_check(plan)? {
+    if let Some(check) = name_check(plan, report)? {
         decoder.set_vet(Box::new(check));
     }
     Ok(decoder)

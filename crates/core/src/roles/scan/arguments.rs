@@ -170,7 +170,7 @@ impl Scanner {
         let rest = argument.name.get(skip..).unwrap_or_default();
         let from = usize::from(skip == 0 && rest.starts_with(b"/"));
         if let Some(slash) = memchr::memchr(b'/', &rest[from..]) {
-            if skip == 0 && !self.is_wanted(&argument)? {
+            if skip == 0 && !self.is_wanted(&mut argument)? {
                 return Ok(());
             }
             let name = argument.name[..skip + from + slash].to_vec();
@@ -196,7 +196,7 @@ impl Scanner {
     }
 
     /// Whether the argument exists and no rule hides it: only then are its parents sent (spec: filters 8).
-    pub(super) fn is_wanted(&mut self, argument: &Argument) -> Result<bool> {
+    pub(super) fn is_wanted(&mut self, argument: &mut Argument) -> Result<bool> {
         let Some(root) = self.sources.root(argument.root) else {
             return Ok(false);
         };
@@ -226,6 +226,8 @@ impl Scanner {
                 if self.hidden(&argument.name, dir) {
                     return Ok(false);
                 }
+                // With incremental recursion they are asked again when its own list is made (observed).
+                argument.wanted = !self.plan.agreed.inc_recurse;
                 if dir && !self.plan.select.lists_dirs() {
                     self.report.info(messages::skipping_directory(&argument.name));
                     return Ok(false);
@@ -393,7 +395,8 @@ impl Scanner {
             return self.stat_failed(root_number, name, &error, argument);
         }
         self.filters.absolute = name.starts_with(b"/");
-        if (!dot || argument.implied) && self.filters.hides(path, is_dir(stat.mode), &self.report) {
+        let asked = (!dot || argument.implied) && !argument.wanted;
+        if asked && self.filters.hides(path, is_dir(stat.mode), &self.report) {
             return Ok(());
         }
         if !dot && !self.takes_argument(root_number, name, stat)? {
