@@ -117,6 +117,7 @@ impl Cache {
         let asked = Instant::now();
         let mut readings = 0;
         let mut settled = BTreeSet::new();
+        let mut fresh = None;
         let mut state = self.lock();
         loop {
             // A file of this directory may have got its other link in one of those. Each is read once: what has changed
@@ -129,29 +130,49 @@ impl Cache {
                 state = self.lock();
                 continue;
             }
-            match state.known(dir, asked) {
-                Known::Ready(listing) if !waits => return Source::Cached(listing),
-                Known::Live(why) => return Source::Live(why),
-                Known::Stale if readings == TRIES => return Source::Live(Why::Changing),
-                Known::Stale => {
+            if waits {
+                let Some(left) = PATIENCE.checked_sub(asked.elapsed()) else {
+                    return Source::Live(Why::Busy);
+                };
+                state = self.wait(state, left);
+                continue;
+            }
+            match (state.known(dir, asked), fresh.take()) {
+                (Known::Ready(listing), _) | (Known::Live(Why::Memory), Some(listing)) => {
+                    return Source::Cached(listing);
+                }
+                (Known::Live(why), _) => return Source::Live(why),
+                // It changes all the time. What was read last is as good as a scan, unless other names of its files count.
+                (Known::Stale, Some(listing)) if readings == TRIES && !state.has_links() => {
+                    return Source::Cached(listing);
+                }
+                (Known::Stale, _) if readings == TRIES => return Source::Live(Why::Changing),
+                (Known::Stale, _) => {
                     drop(state);
                     readings += 1;
                     match self.read(dir, view) {
-                        Outcome::Fresh(listing) => return Source::Cached(listing),
+                        // Once more from the top: what this reading has shown of links may count here too.
+                        Outcome::Fresh(listing) => fresh = Some(listing),
                         Outcome::Live(why) => return Source::Live(why),
-                        Outcome::Again => state = self.lock(),
+                        Outcome::Again => {}
                     }
+                    state = self.lock();
                 }
-                Known::Busy | Known::Ready(_) => {
+                (Known::Busy, _) => {
                     let Some(left) = PATIENCE.checked_sub(asked.elapsed()) else {
                         return Source::Live(Why::Busy);
                     };
-                    state = match self.finished.wait_timeout(state, left) {
-                        Ok((state, _)) => state,
-                        Err(poisoned) => poisoned.into_inner().0,
-                    };
+                    state = self.wait(state, left);
                 }
             }
+        }
+    }
+
+    /// Wait until some thread has finished a reading.
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, most: Duration) -> MutexGuard<'a, State> {
+        match self.finished.wait_timeout(state, most) {
+            Ok((state, _)) => state,
+            Err(poisoned) => poisoned.into_inner().0,
         }
     }
 

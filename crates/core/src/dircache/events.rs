@@ -72,6 +72,7 @@ impl State {
             // Time and size of the directory itself have changed, and its parent has no event.
             self.own_entry_changed(&dir);
         }
+        let at = self.links_now();
         let Some(slot) = self.slots.get_mut(&dir) else { return };
         if slot.listing.is_none() && !slot.busy {
             // Nothing is known of its names; only a reason to scan it may have ended.
@@ -81,8 +82,10 @@ impl State {
             return;
         }
         slot.dirty.add(name);
+        // Its files may have several links, also where the listing does not say so yet.
+        let linked = slot.compared != at || slot.listing.as_ref().is_some_and(|listing| listing.is_linked());
         let appears = change.intersects(Change::CREATE | Change::MOVED_TO) && !change.contains(Change::ISDIR);
-        if appears || slot.listing.as_ref().is_some_and(|listing| listing.is_linked()) {
+        if appears || linked {
             self.unsettled.insert(dir);
         }
     }

@@ -121,3 +121,6 @@ pub struct Status {
     /// Seconds since the oldest complete reading.
     pub oldest_seconds: f64,
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,11 @@ use super::slots::{Dirty, Path, Slots};
 use super::{Settings, Status, Why};
 use crate::error::Result;
 use crate::tree::watch::Watcher;
+use crate::tree::Stat;
 
-/// After this many inodes with changed links everything is verified instead.
+/// Bytes of memory that an inode with changed links takes.
+const RELINKED: usize = 17;
+/// After this many of them everything is verified instead.
 const MOST_RELINKED: usize = 1 << 20;
 /// From this many on, those that every listing was compared with are forgotten.
 const PRUNED: usize = 1 << 16;
@@ -77,8 +80,8 @@ impl State {
         }
     }
 
-    /// What is known about a directory.
-    pub(super) fn known(&mut self, dir: &[u8], now: Instant) -> Known {
+    /// What is known about a directory for a list that asked for it at the time `asked`.
+    pub(super) fn known(&mut self, dir: &[u8], asked: Instant) -> Known {
         if self.lost {
             return Known::Live(Why::Unreadable);
         }
@@ -92,13 +95,12 @@ impl State {
         if slot.busy {
             return Known::Busy;
         }
-        let old = slot.epoch != epoch || active || timed && now.duration_since(slot.verified) > age;
+        let before = asked.saturating_duration_since(slot.verified);
+        let old = slot.epoch != epoch || active && asked > slot.verified || timed && before > age;
         match (&slot.listing, slot.live) {
             _ if old || slot.dirty != Dirty::No => Known::Stale,
-            // An event ends all reasons but these.
-            (_, Some(Why::Watches | Why::Busy)) if now.duration_since(slot.verified) > Duration::from_secs(60) => {
-                Known::Stale
-            }
+            // An event ends all reasons but this one.
+            (_, Some(Why::Watches)) if before > Duration::from_secs(60) => Known::Stale,
             (_, Some(why)) => Known::Live(why),
             (Some(listing), None) => Known::Ready(Arc::clone(listing)),
             (None, None) => Known::Stale,
@@ -109,7 +111,8 @@ impl State {
     fn compare_links(&mut self, dir: &[u8]) {
         let at = self.relinked_at;
         let Some(slot) = self.slots.get_mut(dir) else { return };
-        let Some(listing) = slot.listing.as_ref().filter(|_| slot.compared != at) else {
+        // A thread that reads it is about to put another listing here, with other names.
+        let Some(listing) = slot.listing.as_ref().filter(|_| slot.compared != at && !slot.busy) else {
             return;
         };
         let since = std::mem::replace(&mut slot.compared, at);
@@ -128,7 +131,8 @@ impl State {
     /// Note the files with several links that a reading found changed: their other names have changed with them, and the
     /// directories of those have no event.
     pub(super) fn note_links(&mut self, old: Option<&Listing>, new: &Listing) -> Result<()> {
-        if !self.settings.watch || !new.is_linked() && !old.is_some_and(Listing::is_linked) {
+        let linked = new.is_linked() || old.is_some_and(Listing::is_linked) || !self.relinked.is_empty();
+        if !self.settings.watch || !linked {
             return Ok(());
         }
         let mut before = HashMap::new();
@@ -143,7 +147,9 @@ impl State {
             found => changed.extend([Some(*r.stat), found].into_iter().flatten()),
         })?;
         changed.extend(before.into_values());
-        self.relink(changed.iter().filter(|s| s.nlink > 1).map(|s| s.ino).collect());
+        // A listing that was not compared yet may say one link where there are two.
+        let linked = |s: &&Stat| s.nlink > 1 || self.relinked.contains_key(&s.ino);
+        self.relink(changed.iter().filter(linked).map(|s| s.ino).collect());
         Ok(())
     }
 
@@ -156,7 +162,7 @@ impl State {
         let (at, before) = (self.relinked_at, self.relinked.len());
         self.relinked.extend(inos.into_iter().map(|ino| (ino, at)));
         // From time to time only: it takes a look at every directory.
-        if self.relinked.len() / PRUNED > before / PRUNED {
+        if self.relinked.len() / PRUNED > before / PRUNED || self.relinked.len() > self.most_relinked() {
             self.prune_links();
         }
     }
@@ -165,10 +171,20 @@ impl State {
         let listed = self.slots.iter().filter(|(_, slot)| slot.listing.is_some());
         let least = listed.map(|(_, slot)| slot.compared).min().unwrap_or(self.relinked_at);
         self.relinked.retain(|_, when| *when > least);
-        if self.relinked.len() > MOST_RELINKED {
-            self.relinked.clear();
+        if self.relinked.len() > self.most_relinked() {
+            self.relinked = HashMap::new();
             self.epoch += 1;
         }
+    }
+
+    /// As many as may be remembered: a quarter of the memory at most.
+    fn most_relinked(&self) -> usize {
+        MOST_RELINKED.min(self.settings.memory / 4 / RELINKED)
+    }
+
+    /// Files with several links have changed.
+    pub(super) fn has_links(&self) -> bool {
+        !self.relinked.is_empty()
     }
 
     /// Up to where listings made now are compared with changed links. Their own directory has just been read.
@@ -181,8 +197,16 @@ impl State {
         if self.settings.watch {
             let slots = self.slots.below(dir);
             let listings = slots.iter().filter_map(|path| self.slots.get(path)?.listing.as_deref());
-            let inos = listings.filter(|l| l.is_linked()).flat_map(Listing::linked_inos);
-            self.relink(inos.collect());
+            let mut inos = Vec::new();
+            for listing in listings {
+                if listing.is_linked() {
+                    inos.extend(listing.linked_inos());
+                }
+                if !self.relinked.is_empty() {
+                    inos.extend(listing.inos().filter(|ino| self.relinked.contains_key(ino)));
+                }
+            }
+            self.relink(inos);
         }
         for wd in self.slots.drop_tree(dir) {
             self.unwatch(wd);
@@ -237,6 +261,9 @@ impl State {
             }
             if !found {
                 self.slots.set_listing(dir, None);
+                if let Some(slot) = self.slots.get_mut(dir) {
+                    slot.live = Some(Why::Memory);
+                }
                 break;
             }
             self.figures.evictions += 1;
@@ -246,7 +273,7 @@ impl State {
 
     /// Bytes of memory.
     pub(super) fn memory(&self) -> usize {
-        self.slots.bytes + self.relinked.capacity() * 17
+        self.slots.bytes + self.relinked.capacity() * RELINKED
     }
 
     pub(super) fn status(&self) -> Status {

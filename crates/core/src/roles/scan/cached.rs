@@ -4,17 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::item::Made;
 use super::shown::{shown, Shown};
 use super::{Contents, Node, Scanner};
 use crate::dircache::{Cache, Fresh, Listing, Record, Settings, Source, Swept, View};
 use crate::error::{bail, Error, IoErrorExt as _, Result};
+use crate::event::Counts;
 use crate::plan::{FilesFrom, Plan};
 use crate::plan_with;
 use crate::roles::chmod::Chmod;
 use crate::roles::filter::Filters;
 use crate::roles::paths::clean;
 use crate::roles::sources::open_module;
-use crate::tree::mode::{self, is_dir};
+use crate::tree::mode::{self, is_dir, is_file};
 use crate::tree::watch::is_watchable;
 use crate::tree::{operator, Atime, FileKind, Root, RootOptions, Stat};
 use rustix::io::Errno;
@@ -376,6 +378,26 @@ impl Scanner {
             name.extend_from_slice(dir);
             name.push(b'/');
         }
+        let mut sums = Sums::default();
+        let result = self.list_entries(place, &listing, name, children, &mut sums);
+        self.report.stats(|s| {
+            s.files.add_all(&sums.files);
+            s.total_size += sums.size;
+            s.had_entries |= sums.files.total() > 0;
+        });
+        self.report.add_listed(sums.files.total(), sums.bytes);
+        result.map(|()| true)
+    }
+
+    /// List the entries of a listing; their names begin with `name`.
+    fn list_entries(
+        &mut self,
+        place: Contents,
+        listing: &Listing,
+        mut name: Vec<u8>,
+        children: &mut Vec<Node>,
+        sums: &mut Sums,
+    ) -> Result<()> {
         let prefix = name.len();
         self.filters.absolute = false;
         let links = self.plan.attrs.links;
@@ -384,7 +406,7 @@ impl Scanner {
             name.truncate(prefix);
             name.extend_from_slice(file.name);
             if !self.filters.hides(&name, false, &self.report) {
-                self.push_shown(place.root, &name, file.stat, file.link.filter(|_| links), 0)?;
+                sums.add(self.enter_shown(place.root, &name, file.stat, file.link.filter(|_| links), 0)?);
             }
         }
         let mut dirs = listing.dirs();
@@ -401,10 +423,31 @@ impl Scanner {
             let Some((flags, node)) = self.directory(place.root, &name, &stat, Some(place.dev)) else {
                 continue;
             };
-            if self.push_shown(place.root, &name, &stat, None, flags)? {
+            let made = self.enter_shown(place.root, &name, &stat, None, flags)?;
+            if made.is_some() {
                 children.extend(node);
             }
+            sums.add(made);
         }
-        Ok(true)
+        Ok(())
+    }
+}
+
+/// What the entries of a directory add to the figures of the run.
+#[derive(Default)]
+struct Sums {
+    files: Counts,
+    /// Bytes of regular files and links.
+    size: u64,
+    /// Bytes of regular files.
+    bytes: u64,
+}
+
+impl Sums {
+    fn add(&mut self, made: Option<Made>) {
+        let Some(made) = made else { return };
+        self.files.add(made.mode);
+        self.size += made.counted();
+        self.bytes += if is_file(made.mode) { made.len } else { 0 };
     }
 }

@@ -21,6 +21,26 @@ use crate::tree::mode::{is_device, is_dir, is_file, is_link, is_special};
 use crate::tree::{Atime, Stat};
 use crate::wire::item::IoErrors;
 
+/// An entry that was put into the list.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Made {
+    pub mode: u32,
+    pub len: u64,
+    /// Bytes of target and checksum.
+    extra: u64,
+}
+
+impl Made {
+    /// What it adds to the total size of the run.
+    pub(super) fn counted(self) -> u64 {
+        if is_file(self.mode) || is_link(self.mode) {
+            self.len
+        } else {
+            0
+        }
+    }
+}
+
 impl Scanner {
     pub(super) fn report_no_referent(&mut self, root: u16, name: &[u8]) {
         let path = self.display(root, name);
@@ -107,8 +127,8 @@ impl Scanner {
         }
     }
 
-    /// Put one entry as the view shows it into the list, with what the client wants of it. `false` when it was left out.
-    pub(super) fn push_shown(
+    /// Put one entry as the view shows it into the list, and count it. `false` when it was left out.
+    fn push_shown(
         &mut self,
         root_number: u16,
         name: &[u8],
@@ -116,46 +136,63 @@ impl Scanner {
         link: Option<&[u8]>,
         flags: u16,
     ) -> Result<bool> {
-        let plan = Arc::clone(&self.plan);
+        let Some(made) = self.enter_shown(root_number, name, stat, link, flags)? else {
+            return Ok(false);
+        };
+        self.report.stats(|s| {
+            s.files.add(made.mode);
+            s.total_size += made.counted();
+            s.had_entries = true;
+        });
+        self.report.add_listed(1, if is_file(made.mode) { made.len } else { 0 });
+        if self.local {
+            // The size of an encoded entry with flags, name, size and time, which shares the rest with its neighbour.
+            let bytes = name.len().min(24) as u64 + 12 + made.extra;
+            self.report.stats(|s| s.sent += bytes);
+        }
+        Ok(true)
+    }
+
+    /// Put one entry as the view shows it into the list, with what the client wants of it. `None` when it was left out.
+    pub(super) fn enter_shown(
+        &mut self,
+        root_number: u16,
+        name: &[u8],
+        stat: &Stat,
+        link: Option<&[u8]>,
+        flags: u16,
+    ) -> Result<Option<Made>> {
         let path = disk(name);
         let mut mode = stat.mode;
         if !is_link(mode) {
-            mode = self.chmod.apply(mode, plan.place.umask);
+            mode = self.chmod.apply(mode, self.plan.place.umask);
         }
         let mut sum = None;
-        if plan.select.checksum && is_file(mode) {
+        if self.plan.select.checksum && is_file(mode) {
             sum = Some(self.file_sum(root_number, path));
         }
-        let entry = NewEntry {
+        let mut entry = NewEntry {
             flags,
             root: root_number,
             link,
             checksum: sum.as_deref(),
             ..self.new_entry(name, stat, mode)
         };
-        let Some(entry) = self.with_metadata(entry, root_number, path, stat) else {
-            return Ok(false);
-        };
+        if self.plan.attrs.acls || self.plan.attrs.xattrs > 0 {
+            entry = match self.with_metadata(entry, root_number, path, stat) {
+                Some(entry) => entry,
+                None => return Ok(None),
+            };
+        }
         if !self.convertible(name, entry.link, root_number) {
-            return Ok(false);
+            return Ok(None);
         }
-        let (kind, length) = (entry.mode, entry.len);
-        let entry_extra = entry.link.map_or(0, |l| l.len() as u64) + entry.checksum.map_or(0, |c| c.len() as u64);
         self.builder.push(&entry)?;
-        self.report.stats(|s| {
-            s.files.add(kind);
-            if is_file(kind) || is_link(kind) {
-                s.total_size += length;
-            }
-            s.had_entries = true;
-        });
-        self.report.add_listed(1, if is_file(kind) { length } else { 0 });
-        if self.local {
-            // The size of an encoded entry with flags, name, size and time, which shares the rest with its neighbour.
-            let bytes = name.len().min(24) as u64 + 12 + entry_extra;
-            self.report.stats(|s| s.sent += bytes);
-        }
-        Ok(true)
+        Ok(Some(Made {
+            mode: entry.mode,
+            len: entry.len,
+            extra: entry.link.map_or(0, |l| l.len() as u64) + entry.checksum.map_or(0, |c| c.len() as u64),
+        }))
     }
 
     /// What the status of a file gives for its entry.
