@@ -40,8 +40,9 @@ $(VENV)/.compiled: $(VENV)/.built $(PYTHONS)
 	@$(BIN)/python -m compileall -q src/tain
 	@touch $@
 
-demo: build ## Mirror real trees locally, through ssh and through a daemon, and prove the copies equal
+demo: build ## Mirror real trees locally, through ssh and through a daemon, prove the copies equal, and serve a mirror job
 	@$(BIN)/python tools/demo.py
+	@$(BIN)/python tools/demo_mirror.py
 
 test: test-rust test-python packages ## Run every test, the largest products as samples
 

@@ -73,9 +73,20 @@ def check_wheel(wheel: Path, scratch: Path) -> None:
     stray = [name for name in names if name.endswith(".pyc") or "__pycache__" in name]
     if stray or len(modules) != 1:
         fail(f"{wheel.name}: compiled Python {stray[:5]}, native modules {modules}")
+    lost = [name for name in _data_files() if name not in names]
+    if lost:
+        fail(f"{wheel.name} lacks files that the program reads: {lost}")
     # A symbol table has a section of its own, named in the table of section names.
     if b"\0.symtab\0" in (scratch / modules[0]).read_bytes():
         fail(f"{wheel.name}: {modules[0]} is not stripped")
+
+
+def _data_files() -> list[str]:
+    """What the program reads beside its modules, as a wheel names it."""
+    found = [
+        path for path in (ROOT / "src/tain").rglob("*") if path.suffix in (".toml", ".html", ".svg", ".css", ".js")
+    ]
+    return [path.relative_to(ROOT / "src").as_posix() for path in found]
 
 
 def check_dependencies(wheel: Path) -> None:

@@ -34,6 +34,8 @@ OWN = {
     "extra": "Further words of a command line, unchanged and behind all others.",
     "timeout": "Set I/O timeout in seconds.",
     "contimeout": "Set daemon connection timeout in seconds.",
+    "jobs": "Transfer in this number of streams at once, 1 to 64.",
+    "jobs_limit": "Limit the streams: 'connections=N,start-gap=SECONDS'.",
     "bwlimit": "Limit socket I/O bandwidth: KiB per second, or text with a unit ('1.5m').",
     "max_size": "Don't transfer any file larger than this: bytes, or text with a unit.",
     "min_size": "Don't transfer any file smaller than this: bytes, or text with a unit.",

@@ -28,6 +28,7 @@ __all__ = [
     "expand_path",
     "is_chmod",
     "list_sources",
+    "merge_lines",
     "open_named",
     "patch",
     "prepare_chroot",
@@ -245,6 +246,7 @@ class PlanFields(TypedDict, total=False):
     bwlimit: int
     dry_run: bool
     look_ahead: int
+    linked: int
     list_only: bool
     # batch (spec: protocol 11)
     write_batch_handle: int | None
@@ -267,6 +269,9 @@ class PlanFields(TypedDict, total=False):
     eight_bit_output: bool
     charset: str
     changes_handle: int | None
+    shared_dirs: Sequence[bytes]
+    all_dirs_shared: bool
+    only_deletions: bool
     events: Collection[str]
     elapsed_ms: int
     peer_host: bytes
@@ -321,6 +326,8 @@ class Summary:
     hash_hits: int
     false_alarms: int
     seconds: float
+    io_error: bool
+    """Something could not be read or listed: a receiver that deletes at the end deletes nothing."""
     deletions_skipped: int
     had_entries: bool
 
@@ -478,7 +485,9 @@ class Run(Iterator[list[_Event]]):
     ``stdout`` and ``stderr`` carry whole lines (or a progress line that begins with CR), ``log`` one line without its
     end. Any other kind comes only when its name is in the plan's `events`. ``json`` carries whole lines of JSON, of
     the types that are in the plan's `events` as ``json-item``, ``json-done``, ``json-delete`` and ``json-skip``.
-    ``entry`` carries what ``stdout`` carries otherwise about items, deletions and listed entries. The others are
+    ``entry`` carries what ``stdout`` carries otherwise about items, deletions and listed entries; with ``keyed`` as
+    records for `merge_lines`: a key, empty for a line about no item, and the line, each behind its length in 4 bytes,
+    little-endian. The others are
     structured. A ``done`` follows the rename of its file. On a push the protocol confirms only files whose sources are
     removed; `next_confirmed` gives the events of the others.
     """
@@ -615,6 +624,10 @@ def copy_local(plan: Plan) -> Run:
 
 def list_sources(plan: Plan) -> Run:
     """List the sources of *plan*."""
+
+def merge_lines(inputs: Sequence[int], output: int) -> None:
+    """Write the lines of several runs to the descriptor *output*, in the order of their list. *inputs* are descriptors
+    of files that hold the ``entry`` events of runs with the event ``keyed``. Errors: `OSError`."""
 
 def prepare_chroot() -> None:
     """Open ``/proc`` and load the local time zone, which a chroot will hide."""

@@ -257,6 +257,10 @@ class OptionFields(TypedDict, total=False):
     """Skip compressing files with suffix in LIST."""
     bwlimit: Size | None
     """Limit socket I/O bandwidth: KiB per second, or text with a unit ('1.5m')."""
+    jobs: int | None
+    """Transfer in this number of streams at once, 1 to 64."""
+    jobs_limit: str | None
+    """Limit the streams: 'connections=N,start-gap=SECONDS'."""
     timeout: int | None
     """Set I/O timeout in seconds."""
     contimeout: int | None

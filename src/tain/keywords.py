@@ -39,6 +39,8 @@ NOT_KEYWORDS = {
     "guard-rules": "guard=tain.Guard(...)",
     "help": "prints a text and runs no transfer",
     "hints": "Result.hints has them",
+    "jobs-order": "Result.output has the order of the list",
+    "jobs-strict": "a note in Result.errors says why there is one stream",
     "json": "on_event, and iterating",
     "json-events": "events",
     "json-file": "on_event, and iterating",
@@ -340,6 +342,10 @@ class Options(Record):
     """Skip compressing files with suffix in LIST."""
     bwlimit: Size | None = None
     """Limit socket I/O bandwidth: KiB per second, or text with a unit ('1.5m')."""
+    jobs: int | None = None
+    """Transfer in this number of streams at once, 1 to 64."""
+    jobs_limit: str | None = None
+    """Limit the streams: 'connections=N,start-gap=SECONDS'."""
     timeout: int | None = None
     """Set I/O timeout in seconds."""
     contimeout: int | None = None

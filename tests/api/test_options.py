@@ -31,7 +31,7 @@ VALUES: dict[str, object] = {
     "block_size": 700, "partial_dir": ".p", "temp_dir": "/t", "backup_dir": "b", "suffix": ".old",
     "compare_dest": "/c", "copy_dest": ["/c"], "link_dest": ["/c", "/d"], "verbose": 2, "out_format": "%n",
     "human_readable": 2, "info": "name2", "debug": "none", "log_file": "l", "log_file_format": "%n",
-    "compress": "zstd", "compress_level": 3, "bwlimit": 100, "timeout": 9, "contimeout": 8, "protocol": 31,
+    "compress": "zstd", "compress_level": 3, "jobs": 3, "jobs_limit": "connections=2", "bwlimit": 100, "timeout": 9, "contimeout": 8, "protocol": 31,
     "max_alloc": "1g", "rsh": "ssh -x", "rsync_path": "r", "remote_option": "--fake-super", "password_file": "p",
     "port": 8730, "address": "127.0.0.1", "address_family": 4, "iconv": "utf-8", "delete": "after",
     "append": "verify", "extra": ["--qsort"], "filter": "- c", "checksum_seed": 5, "write_batch": "b",

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tain.daemon import door, worker
 from tain.daemon.names import HELPER_NAME
 
 RSYNC = shutil.which("rsync") or "rsync"
@@ -28,6 +29,9 @@ LIMIT = 60.0
 
 # After these lines it is the client's turn.
 _WAITS = re.compile(rb"^@RSYNCD: (OK|AUTHREQD [^\n]*)\n\Z", re.MULTILINE)
+
+# `DAEMON_WORKERS=1`: our daemons run with workers for all modules that qualify.
+WORKERS = bool(os.environ.get("DAEMON_WORKERS"))
 
 HELLO = b"@RSYNCD: 32.0 sha512 sha256 sha1 md5 md4\n"
 
@@ -54,26 +58,42 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 
 def children(pid: int) -> list[int]:
-    """The processes of connections: all children except the helper that looks up names."""
+    """The processes of connections: all children except the helper that looks up names, the door and the workers."""
     try:
         found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
-    return [child for child in found if not _looks_up_names(child)]
+    return [child for child in found if named(child) not in _LONG_LIVED]
 
 
-def _looks_up_names(pid: int) -> bool:
+_LONG_LIVED = {HELPER_NAME, door.NAME, worker.NAME}
+
+
+def named(pid: int) -> bytes:
+    """The name of a process; empty if it has ended."""
     try:
-        return Path(f"/proc/{pid}/comm").read_bytes() == HELPER_NAME + b"\n"
+        return Path(f"/proc/{pid}/comm").read_bytes().rstrip()
     except OSError:
-        return False
+        return b""
+
+
+def held(port: int) -> int:
+    """The number of connections that a process of a daemon holds."""
+    count = 0
+    with Path("/proc/net/tcp").open() as table:
+        for row in list(table)[1:]:
+            words = row.split()
+            # Not a listening one; a closed one has no inode.
+            count += words[1] == f"0100007F:{port:04X}" and words[3] != "0A" and words[9] != "0"
+    return count
 
 
 class Daemon:
-    """One running daemon. ``DIR`` in the configuration becomes its directory."""
+    """One running daemon. ``DIR`` in the configuration becomes its directory. *workers*: for all modules."""
 
-    def __init__(self, kind: str, directory: Path, conf: bytes, *extra: str) -> None:
+    def __init__(self, kind: str, directory: Path, conf: bytes, *extra: str, workers: bool = WORKERS) -> None:
         self.kind = kind
+        self.workers = workers and kind == "tain"
         self.dir = directory
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o755)
@@ -90,6 +110,8 @@ class Daemon:
         wait_until(lambda: _listening(self.port) or self.process.poll() is not None, "the daemon to listen")
 
     def write(self, conf: bytes) -> None:
+        if self.workers:
+            conf = b"tain workers = yes\ntain control socket = DIR/control\n" + conf
         self.conf.write_bytes(conf.replace(b"DIR", os.fsencode(self.dir)))
 
     def stop(self) -> int:
@@ -128,7 +150,7 @@ class Daemon:
 
     def wait_for_connections(self) -> None:
         """Wait until every connection has ended, and with it its log lines and its hooks."""
-        wait_until(lambda: not self.children(), "connections to end")
+        wait_until(lambda: not self.children() and not held(self.port), "connections to end")
 
     def login(self, module: bytes, user: bytes, password: bytes, digest: str = "sha512", hello: bytes = HELLO) -> bytes:
         """Log in; returns the line behind the answer."""

@@ -134,7 +134,7 @@ def test_names_without_its_helper(tmp_path: Path) -> None:
 
 
 def test_no_helper_where_no_names_are_looked_up(tmp_path: Path) -> None:
-    with Daemon("tain", tmp_path, b"reverse lookup = no\n" + CONF) as daemon:
+    with Daemon("tain", tmp_path, b"reverse lookup = no\n" + CONF, workers=False) as daemon:
         assert _asked(daemon) == "connect from UNDETERMINED (127.0.0.1)"
         assert not _helper_of(daemon)
 

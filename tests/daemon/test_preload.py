@@ -59,7 +59,7 @@ def _sockets(pid: int) -> int:
 def test_a_listener_has_no_thread_and_one_socket(tmp_path: Path) -> None:
     """A thread would not survive a fork, and a child would inherit a socket."""
     conf = b"use chroot = no\nreverse lookup = no\nlog file = DIR/log\n[m]\npath = DIR\n"
-    with Daemon("tain", tmp_path, conf) as daemon:
+    with Daemon("tain", tmp_path, conf, workers=False) as daemon:
         assert (_threads(daemon.process.pid), _sockets(daemon.process.pid)) == (1, 1)
         with daemon.connect() as sock:
             sock.sendall(HELLO + b"m\n")

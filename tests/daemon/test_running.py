@@ -243,7 +243,7 @@ def test_trickling_does_not_help(tmp_path: Path) -> None:
 @both
 def test_connection_slots(kind: str, tmp_path: Path) -> None:
     full = b"@ERROR: max connections (1) reached -- try again later\n"
-    with Daemon(kind, tmp_path, ONE + b"max connections = 1\nlock file = DIR/lock\n") as daemon:
+    with Daemon(kind, tmp_path, ONE + b"max connections = 1\nlock file = DIR/lock\n", workers=False) as daemon:
         with daemon.connect() as first:
             first.sendall(HELLO + b"m\n")
             first.settimeout(LIMIT)
@@ -311,7 +311,8 @@ def test_limits_by_address(tmp_path: Path) -> None:
 def test_ids_of_the_transfer(tmp_path: Path) -> None:
     if os.geteuid():
         pytest.skip("needs root")
-    with Daemon("tain", tmp_path, ONE + b"uid = daemon\ngid = daemon, 7\n") as daemon, daemon.connect() as sock:
+    conf = ONE + b"uid = daemon\ngid = daemon, 7\n"
+    with Daemon("tain", tmp_path, conf, workers=False) as daemon, daemon.connect() as sock:
         sock.sendall(HELLO + b"m\n")
         sock.settimeout(LIMIT)
         answer = b""

@@ -44,7 +44,10 @@ class Site:
 
     def words(self, *words: str) -> list[str]:
         assert programs.PROGRAM is not None
-        return [programs.PROGRAM, "mirror", *words, "--config", str(self.file), "--state", str(self.state)]
+        # Behind "--" they would be words of another command.
+        end = words.index("--") if "--" in words else len(words)
+        own = ("--config", str(self.file), "--state", str(self.state))
+        return [programs.PROGRAM, "mirror", *words[:end], *own, *words[end:]]
 
     def environment(self) -> dict[str, str]:
         return {**programs.environment(str(self.root)), "TERM": "dumb", **self.env}

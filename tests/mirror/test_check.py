@@ -71,7 +71,11 @@ def test_mir_2_the_example_is_right(tmp_path: Path) -> None:
     config = load_config(str(tmp_path / "m.toml"))
     debian = config.jobs["debian"].job
     assert [stage.name for stage in debian.stages] == ["payload", "indices"]
-    assert debian.resources.bandwidth == 5 << 20 and debian.resources.nice == 10 and debian.resources.ionice == "idle"
+    assert (
+        debian.resources.bandwidth == words.timetable("5M")
+        and debian.resources.nice == 10
+        and debian.resources.ionice == "idle"
+    )
     assert debian.jitter == 600 and debian.every == 21600 and debian.guard.max_delete == 60000
     assert config.jobs["packages-index.git"].job.cron == ["@daily", "30 2 * * *"]
 
@@ -88,7 +92,7 @@ def test_mir_2_the_example_is_right(tmp_path: Path) -> None:
         ("timeout = 'soon'", '5: job.a.timeout: "soon" is not a duration, such as 90s, 15m, 6h, 1d or 1h30m'),
         ("enabled = 1", "5: job.a.enabled: 1 is not true or false"),
         ("timezone = 'Mars/Base'", '5: job.a.timezone: "Mars/Base" is not a known time zone'),
-        ("profile = 'debain'", '5: job.a.profile: "debain" is no profile; there are: alpine, arch, cpan, cran, ctan, '
+        ("profile = 'debain'", '5: job.a.profile: "debain" is no profile; there are: alpine, arch, backup, cpan, cran, ctan, '
          "debian, iso, plain, rpm"),
         ("on_missed = 'never'", '5: job.a.on_missed: "never" is not once or skip'),
         ("manual = true", '5: job.a.manual: has both "every" and "manual"'),

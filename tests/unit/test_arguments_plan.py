@@ -27,6 +27,7 @@ FROM_OUTSIDE = {
     "daemon_chmod", "daemon_parents", "daemon_rules", "ignore_nonreadable", "module", "module_chroot",
     "module_path", "module_root", "module_root_handle", "peer_addr", "peer_host", "events", "sanitize_paths", "cwd",
     "deletion_names_handle", "elapsed_ms", "look_ahead", "watch_room", "changes_handle", "exclude_leftovers",
+    "shared_dirs", "all_dirs_shared", "only_deletions", "linked",
 }  # fmt: skip
 
 

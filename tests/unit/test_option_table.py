@@ -17,7 +17,7 @@ ARGUMENTS = {
     "stderr": "all", "info": "misc2", "debug": "none", "chmod": "F777", "usermap": "0:7", "groupmap": "0:7",
     "chown": "7:8", "checksum-choice": "md5", "compress-choice": "lz4", "outbuf": "L", "remote-option": "--x",
     "stop-at": "2099-01-01T00:00", "out-format": "%i", "iconv": "utf-8", "max-alloc": "64M", "read-batch": "b",
-    "filter": "- x", "tls-pin": "x", "protocol": "30", "confine-root": "/",
+    "filter": "- x", "tls-pin": "x", "protocol": "30", "confine-root": "/", "jobs-order": "list",
 }  # fmt: skip
 #: What an option needs beside it to be of any consequence.
 WITH = {

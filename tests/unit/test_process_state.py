@@ -30,6 +30,9 @@ SHARED = IDS | {
 PLACES = {
     "daemon/main.py": ({"os.fork"}, "goes into the background"),
     "daemon/listener.py": ({"os.fork", "signal.signal", "signal.set_wakeup_fd"}, "forks the connections"),
+    "daemon/door.py": ({"signal.signal"}, "is a process of its own"),
+    "daemon/worker.py": ({"signal.signal"}, "is a process of its own"),
+    "daemon/threads.py": ({"resource.setrlimit"}, "prepares these two"),
     "daemon/hooks.py": ({"os.fork", "signal.signal"}, "runs commands"),
     "daemon/names.py": ({"os.fork", "signal.signal", "signal.set_wakeup_fd"}, "looks up names in other processes"),
     "daemon/process.py": (

@@ -57,6 +57,8 @@ pub struct Subscription {
     pub select: bool,
     /// [`Event::Entry`] instead of [`Event::Stdout`].
     pub entry: bool,
+    /// [`Event::Entry`] as records with the place of the entry ([`crate::report::keyed`]).
+    pub keyed: bool,
     /// [`Event::Deletions`].
     pub deletions: bool,
     /// [`Event::Planned`].
@@ -76,6 +78,7 @@ impl Subscription {
                 "json-done" => wanted.json_done = true,
                 "json-delete" => wanted.json_delete = true,
                 "entry" => wanted.entry = true,
+                "keyed" => wanted.keyed = true,
                 "json-skip" => wanted.json_skip = true,
                 "select" => wanted.select = true,
                 "deletions" => wanted.deletions = true,
@@ -301,6 +304,8 @@ pub struct Summary {
     pub false_alarms: u64,
     /// The exact duration. (The printed rate is made from whole seconds.)
     pub seconds: f64,
+    /// Something could not be read or listed: a receiver that deletes at the end deletes nothing.
+    pub io_error: bool,
     /// Deletions skipped by `--max-delete`.
     pub deletions_skipped: u64,
     /// The file list had entries. (After an empty pull the peer sends no statistics.)

@@ -103,6 +103,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(copy_local, m)?)?;
     m.add_function(wrap_pyfunction!(list_sources, m)?)?;
     m.add_function(wrap_pyfunction!(prepare_chroot, m)?)?;
+    m.add_function(wrap_pyfunction!(run::merge_lines, m)?)?;
     m.add_function(wrap_pyfunction!(errors::raise_error, m)?)?;
     m.add_function(wrap_pyfunction!(operator::open_named, m)?)?;
     m.add_function(wrap_pyfunction!(rules::build_rules, m)?)?;

@@ -1,5 +1,8 @@
 //! `Run`: a transfer in a thread of its own, and its events.
 
+use std::fs::File;
+use std::io::BufWriter;
+use std::os::fd::RawFd;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,9 +16,11 @@ use tain_core::event::{
     Amount, Candidate, Counts, Deletions as CoreDeletions, Done as CoreDone, Event, Item as CoreItem,
     Planned as CorePlanned, Skipped as CoreSkipped, Summary as CoreSummary,
 };
-use tain_core::report::Report;
+use tain_core::report::{keyed, Report};
 
+use crate::errors::OrRaise as _;
 use crate::figures::Figures;
+use crate::link::duplicate;
 
 /// The longest delay of a Python signal handler.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -47,6 +52,7 @@ pub struct Summary {
     hash_hits: u64,
     false_alarms: u64,
     seconds: f64,
+    io_error: bool,
     deletions_skipped: u64,
     had_entries: bool,
 }
@@ -92,6 +98,7 @@ impl Summary {
             hash_hits: s.hash_hits,
             false_alarms: s.false_alarms,
             seconds: s.seconds,
+            io_error: s.io_error,
             deletions_skipped: s.deletions_skipped,
             had_entries: s.had_entries,
         })
@@ -387,4 +394,13 @@ impl Drop for Run {
             self.report.cancel(20);
         }
     }
+}
+
+/// See the stub.
+#[pyfunction]
+pub(crate) fn merge_lines(py: Python<'_>, inputs: Vec<RawFd>, output: RawFd) -> PyResult<()> {
+    let open = |fd| duplicate(fd).map(File::from).or_raise(py);
+    let inputs = inputs.into_iter().map(open).collect::<PyResult<Vec<_>>>()?;
+    let mut output = BufWriter::new(open(output)?);
+    Ok(py.detach(|| keyed::merge_lines(inputs, &mut output))?)
 }

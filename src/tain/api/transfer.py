@@ -393,6 +393,10 @@ class Transfer:
             guard=self._guard,
             listeners=(self._delivery,),
         )
+        if self._options.jobs > 1:
+            from tain.cluster.divide import divided
+
+            client.divide = divided
         client.hold(self._confirm, watch_room=self._watch_room)
         if self._select is not None:
             client.select(self._select)

@@ -32,6 +32,10 @@ def entry() -> None:
         from tain.mirror.cli import main as mirror
 
         mirror([os.fsdecode(word) for word in argv[2:]])
+    if is_cache(argv):
+        from tain.cli.cache import main as cache
+
+        sys.exit(cache([os.fsdecode(word) for word in argv[2:]]))
     _open_standard_streams()
     if len(argv) > _MANY_WORDS:
         _raise_file_limit()
@@ -57,6 +61,13 @@ def is_mirror(argv: list[bytes]) -> bool:
         b"-h", b"--help", b"init", b"add", b"check", b"run", b"serve", b"start", b"stop", b"status", b"log", b"history",
         b"hold", b"release", b"import", b"export", b"token", b"reload", b"push", b"snapshots", b"forget", b"upstreams",
     )  # fmt: skip
+
+
+def is_cache(argv: list[bytes]) -> bool:
+    """Whether a command line is for `tain.cli.cache`; the rule is that of `is_mirror`."""
+    if argv[1:2] != [b"cache"] or argv[0].rpartition(b"/")[2] != b"tain" or len(argv) < 3:
+        return False
+    return argv[2] in (b"-h", b"--help", b"status", b"connections", b"stop", b"metrics")
 
 
 def main(argv: list[bytes], env: Environment | None = None) -> int:
@@ -103,6 +114,10 @@ def main(argv: list[bytes], env: Environment | None = None) -> int:
             return server.run(options, words, env)
         from tain.session import client
 
+        if options.jobs > 1:
+            from tain.cluster.divide import divided
+
+            return client.run(options, env, divided)
         return client.run(options, env)
     except TainError as error:
         # Raised outside of a session: a signal before it began or after it ended.

@@ -18,6 +18,9 @@ from tain.errors import TainError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tain.daemon.admitted import Admitted
     from tain.daemon.conversation import Conversation
     from tain.daemon.log import Log
     from tain.daemon.names import Helper
@@ -43,9 +46,23 @@ def run(
     *address* is that of the socket, *process* this process, *helper* the listener's process for name look-ups.
     """
     connection = Connection(settings, talk, log, address, over_shell=over_shell, process=process, helper=helper)
-    module_hooks = ModuleHooks()
+
+    def steps() -> int:
+        admitted = connection.admit()
+        return -1 if admitted is None else _serve(admitted, settings, talk, log, process)
+
+    return attempt(steps, talk, log)
+
+
+def resume(settings: Settings, talk: Conversation, log: Log, admitted: Admitted, *, process: Process) -> int:
+    """Serve a connection that another process has admitted. Returns as `run`."""
+    return attempt(lambda: _serve(admitted, settings, talk, log, process), talk, log)
+
+
+def attempt(steps: Callable[[], int], talk: Conversation, log: Log) -> int:
+    """Take steps of a connection, and report what ends it to the log and to the client. Returns the exit code."""
     try:
-        return _serve(connection, module_hooks) if connection.admit() else -1
+        return steps()
     except RefusalError as refusal:
         return _refuse(refusal, talk, log)
     except DeadlineError:
@@ -71,8 +88,6 @@ def run(
             log.error(str(error))
         log.closing(error.code, _WHERE)
         return error.code
-    finally:
-        module_hooks.abandon()
 
 
 def _refuse(refusal: RefusalError, talk: Conversation, log: Log) -> int:
@@ -97,26 +112,37 @@ def _last_line(text: str | bytes, talk: Conversation) -> None:
         pass
 
 
-def _serve(admitted: Connection, module_hooks: ModuleHooks) -> int:
+def _serve(admitted: Admitted, settings: Settings, talk: Conversation, log: Log, process: Process) -> int:
     """Steps 13 to 24: set up the module, read the request, transfer. Returns the exit code."""
-    section, settings, talk, log = admitted.section, admitted.settings, admitted.talk, admitted.log
+    section = admitted.section
     # Hooks have a time limit of their own, and slow disks are not the client's fault.
     talk.arm(None)
     who = module.identity(section, root=os.geteuid() == 0)
     where = module.roots(section, can_chroot=chroot_problem, warn=log.error)
     admitted.publish(b"RSYNC_MODULE_PATH", where.full_path)
-    admitted.publish(b"RSYNC_PID", b"%d" % admitted.pid)
+    admitted.publish(b"RSYNC_PID", b"%d" % os.getpid())
     rules = filters.rules(section)
     log.open(section, settings.log_file)
     view = ModuleView(section, where, settings, access=admitted.access, rules=rules)
     view.check()
-    if not hooks.disabled():
-        code = module_hooks.fork_before_post(section, talk, log, admitted.process)
-        if code is not None:
-            return code
-        module_hooks.start(section, admitted.early_input)
-    _enter(view, who, admitted.process)
+    module_hooks = ModuleHooks()
+    try:
+        if not hooks.disabled():
+            code = module_hooks.fork_before_post(section, talk, log, process)
+            if code is not None:
+                return code
+            module_hooks.start(section, admitted.early_input)
+        enter(view, who, process)
+        return answer(admitted, view, talk, log, process, module_hooks)
+    finally:
+        module_hooks.abandon()
 
+
+def answer(
+    admitted: Admitted, view: ModuleView, talk: Conversation, log: Log, process: Process, module_hooks: ModuleHooks
+) -> int:
+    """Steps 20 to 24, inside the module's root and with its identity. Returns the exit code. Errors: see `attempt`."""
+    section = view.section
     talk.arm(handshake_limit(section))
     talk.line("@RSYNCD: OK")
     asked = arguments.read(talk, admitted.protocol, section.name, charset=view.charset)
@@ -131,10 +157,10 @@ def _serve(admitted: Connection, module_hooks: ModuleHooks) -> int:
     request.apply_module(view, paths, log, failure=failure)
 
     fields = transfer.plan_fields(admitted, view, chmod=chmod, converter=module_hooks.converter)
-    return transfer.run(request, view, admitted=admitted, fields=fields)
+    return transfer.run(request, view, admitted=admitted, talk=talk, log=log, process=process, fields=fields)
 
 
-def _enter(view: ModuleView, who: module.Identity, process: Process) -> None:
+def enter(view: ModuleView, who: module.Identity, process: Process) -> None:
     """Enter the module's root, then give up the daemon's identity. Errors: `RefusalError`."""
     if view.where.chroot is not None:
         process.load()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from tain.daemon import access, auth, greeting, proxyheader, slots
+from tain.daemon.admitted import Admitted
 from tain.daemon.charsets import is_charset
 from tain.daemon.conversation import ClosedError
 from tain.daemon.names import UNDETERMINED, Resolver
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from tain.daemon.conversation import Conversation
     from tain.daemon.log import Log
-    from tain.daemon.names import Helper
+    from tain.daemon.names import Helper, Threads
     from tain.daemon.process import Process
     from tain.daemon.sections import Config, Section
     from tain.daemon.settings import Settings
@@ -50,8 +51,10 @@ class Connection:
         *,
         over_shell: bool,
         process: Process,
-        helper: Helper | None = None,
+        helper: Helper | Threads | None = None,
+        config: Config | None = None,
     ) -> None:
+        """*config*: the configuration, if it has been read for this connection."""
         self.settings = settings
         self.talk = talk
         self.log = log
@@ -67,23 +70,22 @@ class Connection:
         self.looked_up = False
         #: Holds the place of ``max connections``.
         self.slot = -1
+        self._given = config
         self.config: Config
-        #: The module that the client may use, after `admit`.
-        self.section: Section
         #: The name that logged in; empty without ``auth users``.
         self.user = b""
         #: ``ro`` or ``rw`` when the user's rule says so.
         self.access = ""
-        #: The process that took the connection (``%p``).
-        self.pid = os.getpid()
+        #: Stands for the connection in the log.
+        self.number = log.number or os.getpid()
         self.resolver = Resolver(helper=helper)
 
     def publish(self, name: bytes, value: bytes) -> None:
         """Set a variable for the configuration and the hooks of this connection."""
         self.config.variables.connection[name] = value
 
-    def admit(self) -> bool:
-        """Greet the client and check that it may use the module it names. False if it only asked for the list.
+    def admit(self) -> Admitted | None:
+        """Greet the client and check that it may use the module it names. None if it only asked for the list.
 
         Errors: `RefusalError`, and those of the conversation.
         """
@@ -97,20 +99,28 @@ class Connection:
         self._greet()
         section = self._read_request()
         if section is None:
-            return False
-        self.section = section
+            return None
         self._check_protocol()
         self._check_access(section)
         self._take_slot(section)
         self.talk.arm(handshake_limit(section))
         self._log_in(section)
         self.resolver.close()
-        return True
+        return Admitted(
+            section,
+            self.peer,
+            protocol=self.protocol,
+            announced=self.announced,
+            number=self.number,
+            user=self.user,
+            access=self.access,
+            early_input=self.early_input,
+        )
 
     # ---- before the first byte of the client
 
     def _configure(self) -> None:
-        self.config = self.settings.load()
+        self.config = self.settings.load() if self._given is None else self._given
         # The log file stays that of the listener's start, even if the configuration has changed.
         self.log.diagnostics(self.config)
         if self.config.failed:
@@ -266,7 +276,7 @@ class Connection:
         if limit > 0:
             path = section.text("lock file")
             with or_refuse(f"failed to open lock file {os.fsdecode(path)}", "@ERROR: failed to open lock file"):
-                slot = slots.claim(path, limit)
+                slot = slots.claim(path, limit, shared=not self.process.own)
             if slot is not None:
                 self.slot = slot
                 return

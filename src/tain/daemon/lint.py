@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from tain.daemon import views
 from tain.daemon.sections import ERROR, NOTE, WARNING, Config, Diagnostic, Section
 from tain.daemon.text import blanks
 
@@ -34,6 +35,9 @@ def check(config: Config) -> list[Diagnostic]:
         if section.raw("auth users") and not section.raw("secrets file"):
             text = f"module {shown} has auth users and no secrets file: nobody can log in"
             note(section, "auth users", text, WARNING)
+        obstacle = views.obstacle(section) if section.flag("tain workers") else ""
+        if obstacle:
+            note(section, "tain workers", f"module {shown} is served without workers: {obstacle}")
         refusal = config.refusal(section)
         if refusal is not None:
             found.append(Diagnostic(ERROR, f"module {shown} is refused: {refusal.text}", refusal.file, refusal.line))

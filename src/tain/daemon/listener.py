@@ -10,25 +10,27 @@ import socket
 import sys
 import time
 
-from tain.daemon import child, greeting, names
+from tain.daemon import child, control, greeting, names, threads
+from tain.daemon.admitted import Admitted
 from tain.daemon.conversation import Conversation
-from tain.daemon.log import Log
+from tain.daemon.exchange import Exchange
+from tain.daemon.handover import Parcel
+from tain.daemon.limits import Limits
 from tain.daemon.process import Process
-from tain.digits import INT_MAX, bounded
-from tain.errors import SocketError
-from tain.release import RSYNC_VERSION
+from tain.daemon.sockets import prepare
+from tain.supervisor import notify
 from tain.system import system_text
-from tain.transport import sockopts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tain.daemon.handover import Message, Pair
+    from tain.daemon.log import Log
     from tain.daemon.pidfile import PidFile
     from tain.daemon.sections import Config
     from tain.daemon.settings import Settings
 
-_LISTEN_FDS_START = 3
 # Seconds to wait after a failed fork, because the machine has no room for a process.
 _FORK_PAUSE = 2.0
 _TERM_PAUSE = 0.4
@@ -36,127 +38,8 @@ _TERM_PAUSE = 0.4
 _KEEP_PAUSE = 2.0
 # A connection writes this into the pipe of the signals, which note their numbers there: it has read the configuration.
 _PARSED = b"\0"
-_RATE_SPAN = 60.0
-
-
-def inherited() -> list[socket.socket]:
-    """The listening sockets that a supervisor has opened (``LISTEN_FDS``)."""
-    if os.environ.get("LISTEN_PID") != str(os.getpid()):
-        return []
-    count = os.environ.pop("LISTEN_FDS", "0")
-    os.environ.pop("LISTEN_PID", None)
-    found = []
-    number = bounded(count.encode(), INT_MAX) if count.isascii() and count.isdigit() else 0
-    for fd in range(_LISTEN_FDS_START, _LISTEN_FDS_START + number):
-        os.set_inheritable(fd, False)
-        found.append(socket.socket(fileno=fd))
-    return found
-
-
-def notify(state: str) -> None:
-    """Send *state* to the supervisor, if any (``NOTIFY_SOCKET``)."""
-    path = os.environ.get("NOTIFY_SOCKET", "")
-    if not path:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.sendto(state.encode(), "\0" + path[1:] if path.startswith("@") else path)
-        except OSError:
-            pass
-
-
-def bind(
-    address: bytes, port: int, family: int, options: bytes, backlog: int, warn: Callable[[str], object]
-) -> list[socket.socket]:
-    """Open listening sockets on every address of the name. Errors: `SocketError` when not one could be opened."""
-    host = os.fsdecode(address) if address else None
-    family_number = {4: socket.AF_INET, 6: socket.AF_INET6}.get(family, socket.AF_UNSPEC)
-    try:
-        found = socket.getaddrinfo(host, port, family_number, socket.SOCK_STREAM, 0, socket.AI_PASSIVE)
-    except OSError as error:
-        text = error.strerror or str(error)
-        raise SocketError(f"rsync: getaddrinfo: bind address {host or '<any>'}: {text}") from None
-    sockets: list[socket.socket] = []
-    problems: list[str] = []
-    for af, kind, proto, _, where in found:
-        try:
-            sock = socket.socket(af, kind, proto)
-        except OSError as error:
-            problems.append(f"socket({af:d},{kind:d},{proto:d}) failed: {os.strerror(error.errno or 0)}")
-            continue
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sockopts.apply(sock, options, warn, who="[Receiver] ")
-        if af == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        try:
-            sock.bind(where)
-        except OSError as error:
-            problems.append(f"bind() failed: {os.strerror(error.errno or 0)} (address-family {af:d})")
-            sock.close()
-            continue
-        sockets.append(sock)
-    if not sockets:
-        raise SocketError("\n".join([*problems, f"unable to bind any inbound sockets on port {port}"]))
-    for number, sock in enumerate(sockets):
-        try:
-            sock.listen(backlog)
-        except OSError as error:
-            text = f"rsync: [Receiver] listen() on socket failed: {system_text(error)}"
-            if number:
-                text += "\nTry using --ipv4 or --ipv6 to avoid this listen() error."
-            raise SocketError(text) from None
-    return sockets
-
-
-class Limits:
-    """Limits on simultaneous and new connections (spec: security SEC-32). Zero means no limit."""
-
-    def __init__(self, config: Config) -> None:
-        strict = config.strict
-
-        def of(name: str) -> int:
-            # rsync has no such limits, so the defaults count only with `tain strict`.
-            return config.globals.number(name) if strict or name in config.globals.lines else 0
-
-        self.workers = of("tain max workers")
-        self.per_address = of("tain max per address")
-        rate = config.globals.text("tain rate limit") if strict or "tain rate limit" in config.globals.lines else b""
-        digits = rate.partition(b"/")[0].strip()
-        self.rate = bounded(digits, INT_MAX) if digits.isdigit() else 0
-        self._recent: dict[str, list[float]] = {}
-        self._reported: dict[str, float] = {}
-
-    @staticmethod
-    def key(address: str) -> str:
-        """An IPv4 address, or the /64 of an IPv6 one."""
-        if ":" not in address or "." in address:
-            return address
-        return socket.inet_pton(socket.AF_INET6, address.partition("%")[0])[:8].hex()
-
-    def exceeded(self, key: str, running: int) -> int:
-        """The limit that one more connection would exceed, or 0."""
-        if self.per_address and running >= self.per_address:
-            return self.per_address
-        if self.rate:
-            now = time.monotonic()
-            recent = [at for at in self._recent.get(key, ()) if now - at < _RATE_SPAN]
-            if len(recent) >= self.rate:
-                self._recent[key] = recent
-                return self.rate
-            self._recent[key] = [*recent, now]
-            if len(self._recent) > 4096:
-                self._recent = {k: v for k, v in self._recent.items() if now - v[-1] < _RATE_SPAN}
-        return 0
-
-    def may_report(self, key: str) -> bool:
-        """Whether a refused connection is logged: once per minute and address."""
-        now = time.monotonic()
-        if now - self._reported.get(key, -_RATE_SPAN) < _RATE_SPAN:
-            return False
-        if len(self._reported) > 4096:
-            self._reported.clear()
-        self._reported[key] = now
-        return True
+# Seconds until the door is asked again whether it takes a connection.
+_DOOR_PAUSE = 0.05
 
 
 class Listener:
@@ -176,6 +59,12 @@ class Listener:
         self._wake = self._wake_write = -1
         self._kept_at = 0.0
         self.names = names.Helper()
+        #: The door and the workers, if a module wants them.
+        self.exchange: Exchange | None = None
+        self._poll: select.poll
+        self._control: socket.socket | None = None
+        #: Processes that answer requests of `tain cache`.
+        self._helpers: set[int] = set()
         #: Of the connections, which are forked from this one.
         self.process: Process
 
@@ -195,7 +84,7 @@ class Listener:
     def serve(self) -> int:
         """Accept connections until a signal ends the listener. Returns its exit code."""
         wake_read = self._wake
-        poll = select.poll()
+        poll = self._poll = select.poll()
         poll.register(wake_read, select.POLLIN)
         for sock in self.sockets:
             sock.setblocking(False)
@@ -208,23 +97,16 @@ class Listener:
         gc.freeze()
         self.log.idle()
         self._help_with_names()
+        if self.exchange is not None:
+            self.exchange.open_door()
         notify("READY=1")
         while True:
-            for fd, _ in poll.poll():
-                if fd == wake_read:
-                    try:
-                        if _PARSED in os.read(wake_read, 4096):
-                            self._keep_config()
-                    except BlockingIOError:
-                        pass
-                elif not self._ended_by:
-                    self._accept(by_fd[fd])
-            self._reap()
-            if self._hup:
-                self._hup = False
-                self._reload()
+            self._take_turn(poll.poll(), by_fd)
             if self._ended_by:
-                return self._end()
+                return self._end(by_fd)
+            if self.exchange is not None:
+                self._wait_for_room(by_fd)
+                continue
             while self.limits.workers and len(self.children) >= self.limits.workers and not self._ended_by:
                 # All workers are busy: clients wait in the backlog of the sockets.
                 poll_children = select.poll()
@@ -232,24 +114,109 @@ class Listener:
                 poll_children.poll(1000)
                 self._reap()
 
+    def _take_turn(self, events: list[tuple[int, int]], by_fd: dict[int, socket.socket]) -> None:
+        """Act on what the kernel has reported."""
+        for fd, _ in events:
+            if fd == self._wake:
+                try:
+                    if _PARSED in os.read(self._wake, 4096):
+                        self._keep_config()
+                except BlockingIOError:
+                    pass
+            elif self._control is not None and fd == self._control.fileno():
+                self._answer_control(self._control)
+            elif fd not in by_fd:
+                assert self.exchange is not None
+                self.exchange.handle(fd)
+            elif not self._ended_by:
+                self._accept(by_fd[fd])
+        self._reap()
+        if self._hup:
+            self._hup = False
+            self._reload()
+
+    def _wait_for_room(self, by_fd: dict[int, socket.socket]) -> None:
+        """Let clients wait in the backlog of the sockets while there are too many connections, or the door is busy."""
+        assert self.exchange is not None
+        paused = False
+        while not self._ended_by and not self._has_room(self.exchange):
+            if not paused:
+                for fd in by_fd:
+                    self._poll.unregister(fd)
+                paused = True
+            self._take_turn(self._poll.poll(_DOOR_PAUSE * 1000), by_fd)
+        if paused:
+            for fd in by_fd:
+                self._poll.register(fd, select.POLLIN)
+
+    def _has_room(self, exchange: Exchange) -> bool:
+        most = self.limits.workers
+        return exchange.accepts() and not (most and len(self.children) + len(exchange.entries) >= most)
+
+    def _keep_exchange(self, config: Config) -> None:
+        """Have a door once a module wants workers."""
+        if self.exchange is None and any(section.flag("tain workers") for section in config.modules):
+            # What the door and the workers load should be loaded before they are forked.
+            __import__("json")
+            self.exchange = Exchange(
+                self.log,
+                self._poll,
+                spawn=self._spawn,
+                run_door=self._run_door,
+                run_worker=self._run_worker,
+                fork_admitted=self._fork_admitted,
+                fork_new=self._fork_new,
+            )
+            self._open_control()
+
+    def _open_control(self) -> None:
+        path = self.config.globals.text("tain control socket")
+        if not path:
+            return
+        try:
+            self._control = control.listen(path)
+        except OSError as error:
+            self.log.error(f"cannot listen on the control socket {os.fsdecode(path)}: {system_text(error)}")
+            self.log.idle()
+            return
+        self._poll.register(self._control.fileno(), select.POLLIN)
+
+    def _answer_control(self, listening: socket.socket) -> None:
+        """Fork a process that answers a request of `tain cache`."""
+        try:
+            sock = listening.accept()[0]
+        except OSError:
+            return
+        exchange = self.exchange
+        assert exchange is not None
+        with sock:
+            pid = self._spawn(
+                lambda: control.answer(sock, exchange, self.settings.load(), self.children), keep_exchange=True
+            )
+            self._helpers.add(pid)
+
     def _keep_config(self) -> None:
         """Read the configuration again for the connections to come: the last one has found it changed."""
         now = time.monotonic()
         if not self._kept_at or now - self._kept_at > _KEEP_PAUSE:
             self._kept_at = now
-            self.settings.keep()
+            self._keep_exchange(self.settings.keep())
 
     def _help_with_names(self) -> None:
         """Start the helper, or start it again, if every connection looks up its peer's name."""
         if not self.names.pid and self.config.globals.flag("reverse lookup"):
             self.names.start(self._close_listener)
 
-    def _close_listener(self) -> None:
+    def _close_listener(self, *, keep_exchange: bool = False) -> None:
         """Close the listener's descriptors in a child."""
         for sock in self.sockets:
             sock.close()
         if self.pid_file is not None:
             self.pid_file.forget()
+        if self._control is not None:
+            self._control.close()
+        if self.exchange is not None and not keep_exchange:
+            self.exchange.forget()
 
     def _on_end(self, number: int, _frame: object) -> None:
         self._ended_by = number
@@ -266,25 +233,42 @@ class Listener:
             self.log.open(config.globals, self.settings.log_file)
             self.limits = Limits(config)
             self.log.write("configuration re-read")
+            self._keep_exchange(config)
+            if self.exchange is not None:
+                self.exchange.replace_door()
+                self.exchange.open_door()
         self.log.idle()
 
-    def _end(self) -> int:
+    def _end(self, by_fd: dict[int, socket.socket]) -> int:
         notify("STOPPING=1")
         if self._ended_by == signal.SIGTERM:
             # New connections have time to send their greeting; rsync waits as long.
-            time.sleep(_TERM_PAUSE)
+            self._finish_greetings(by_fd)
         for sock in self.sockets:
             sock.close()
         if self.pid_file is not None:
             self.pid_file.remove()
+        if self._control is not None:
+            control.remove(self._control)
         if self._ended_by == signal.SIGTERM:
             self.log.write("sent 0 bytes  received 0 bytes  total size 0")
             return 0
         self.log.closing(20, "listener.py(0)")
         return 20
 
+    def _finish_greetings(self, by_fd: dict[int, socket.socket]) -> None:
+        if self.exchange is None:
+            time.sleep(_TERM_PAUSE)
+            return
+        end = time.monotonic() + _TERM_PAUSE
+        for fd in by_fd:
+            self._poll.unregister(fd)
+        while (left := end - time.monotonic()) > 0:
+            self._take_turn(self._poll.poll(left * 1000), by_fd)
+        self.exchange.drain()
+
     def _reap(self) -> None:
-        while self.children or self.names.pid:
+        while self.children or self.names.pid or self.exchange is not None:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
@@ -295,12 +279,19 @@ class Listener:
             if pid == self.names.pid:
                 self.names.ended()
                 continue
+            if self.exchange is not None and self.exchange.ended(pid, status):
+                continue
+            if pid in self._helpers:
+                self._helpers.discard(pid)
+                continue
             self.children.pop(pid, None)
             if os.WIFSIGNALED(status):
                 self.log.error(f"connection process {pid} was ended by signal {os.WTERMSIG(status)}")
                 self.log.idle()
 
     def _accept(self, listener: socket.socket) -> None:
+        if self.exchange is not None:
+            self.exchange.open_door()
         try:
             sock, where = listener.accept()
         except OSError:
@@ -308,32 +299,46 @@ class Listener:
         address = str(where[0])
         key = Limits.key(address)
         running = sum(1 for other in self.children.values() if other == key)
+        if self.exchange is not None:
+            running += sum(1 for other in self.exchange.running() if other == key)
         limit = self.limits.exceeded(key, running)
         if limit:
             self._turn_away(sock, address, key, limit)
             return
+        if self.exchange is not None and self.exchange.door is not None:
+            self.exchange.greet(sock.detach(), address, key)
+            return
         self._help_with_names()
+        pid = self._spawn(lambda: self._serve(sock, address))
+        if pid:
+            self.children[pid] = key
+        sock.close()
+        if not pid:
+            time.sleep(_FORK_PAUSE)
+
+    def _spawn(self, run: Callable[[], int], *, keep_exchange: bool = False) -> int:
+        """Fork a process that ends with the code that *run* returns. Returns its id, 0 if it could not be forked.
+
+        *keep_exchange*: it may send to the workers.
+        """
         try:
             pid = os.fork()
         except OSError as error:
             self.log.error(f"rsync: [Receiver] could not create child server process: {system_text(error)}")
             self.log.idle()
-            sock.close()
-            time.sleep(_FORK_PAUSE)
-            return
+            return 0
         if pid:
-            self.children[pid] = key
-            sock.close()
-            return
+            return pid
         code = 255
         try:
-            code = self._child(sock, address)
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            self._close_listener(keep_exchange=keep_exchange)
+            code = run()
         except BaseException as error:
             # A fault of one connection must not reach the listener (SEC-38).
-            trace = error.__traceback__
-            while trace is not None and trace.tb_next is not None:
-                trace = trace.tb_next
-            place = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else "?"
+            place = threads.place_of(error)
             self.log.error(f"connection process failed: {type(error).__name__}: {error} ({place})")
             code = 13
         finally:
@@ -352,11 +357,10 @@ class Listener:
             self.log.error(f"max connections ({limit}) reached by {address}")
             self.log.idle()
 
-    def _child(self, sock: socket.socket, address: str) -> int:
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
-        self._close_listener()
+    # ---- what children do
+
+    def _serve(self, sock: socket.socket, address: str) -> int:
+        """Serve one connection from its first byte."""
         prepare(sock, self.options, self.log)
         talk = Conversation(sock.fileno(), sock.fileno(), sock)
         helper = self.names if self.names.pid else None
@@ -369,17 +373,35 @@ class Listener:
                 pass
         return code
 
+    def _resume(self, parcel: Parcel, number: int) -> int:
+        """Serve a connection that the door has admitted."""
+        sock = socket.socket(fileno=parcel.sock)
+        self.log.number = number
+        talk = Conversation(sock.fileno(), sock.fileno(), sock)
+        return child.resume(self.settings, talk, self.log, Admitted.decode(parcel.body), process=self.process)
 
-def prepare(sock: socket.socket, options: bytes, log: Log) -> None:
-    """Set the options of an accepted socket. Without TCP_NODELAY each small line of the handshake could take 40 ms."""
-    sock.setblocking(True)
-    for level, option in ((socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_NODELAY)):
-        try:
-            sock.setsockopt(level, option, 1)
-        except OSError:
-            pass
-    sockopts.apply(sock, options, log.error, who="[Receiver] ")
+    def _run_door(self, pair: Pair) -> int:
+        from tain.daemon.door import Door
 
+        return Door(pair, self.settings, self.log, self.options).run()
 
-def started(port: int) -> str:
-    return f"rsyncd version {RSYNC_VERSION} starting, listening on port {port}"
+    def _run_worker(self, pair: Pair, key: bytes, body: bytes) -> int:
+        from tain.daemon.worker import Worker
+
+        return Worker(pair, self.settings, key, body).run()
+
+    # ---- connections that no worker serves
+
+    def _fork_admitted(self, message: Message, key: str) -> None:
+        """Fork a process for an admitted connection."""
+        number = message.number
+        pid = self._spawn(lambda: self._resume(Parcel(message), number))
+        if pid:
+            self.children[pid] = key
+
+    def _fork_new(self, message: Message, key: str) -> None:
+        """Fork a process for a connection that has not sent a byte."""
+        address = message.body.decode()
+        pid = self._spawn(lambda: self._serve(socket.socket(fileno=message.fds[0]), address))
+        if pid:
+            self.children[pid] = key

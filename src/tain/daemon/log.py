@@ -13,6 +13,8 @@ from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import _socket as socket
+
     from tain.daemon.sections import Config, Section
 
 # syslog.h priorities.
@@ -28,6 +30,10 @@ class Log:
         self.tag = ""
         self.facility = 3 << 3
         self._syslog_open = False
+        #: Stands for the connection in each line; 0: the id of the process.
+        self.number = 0
+        #: A connected datagram socket of syslog for a log with a number: the C library would write the process's id.
+        self.syslog: socket.socket | None = None
         # Write each line to stderr too.
         self.echo = False
 
@@ -59,7 +65,17 @@ class Log:
                 return
         self._open_syslog()
 
+    def adopt(self, section: Section, fd: int, syslog: socket.socket | None) -> None:
+        """Write to a file that another process has opened for *section*, or to *syslog* if *fd* is -1."""
+        self.fd, self.syslog = fd, syslog
+        self.tag = os.fsdecode(section.text("syslog tag"))
+        self.facility = section.number("syslog facility")
+        self._syslog_open = fd < 0
+
     def _open_syslog(self) -> None:
+        if self.number:
+            self.syslog, self._syslog_open = connect_syslog(), True
+            return
         import syslog
 
         # LOG_NDELAY opens the socket now, before a chroot hides /dev/log.
@@ -70,11 +86,11 @@ class Log:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-        if self._syslog_open:
+        if self._syslog_open and not self.number:
             import syslog
 
             syslog.closelog()
-            self._syslog_open = False
+        self.syslog, self._syslog_open = None, False
 
     def idle(self) -> None:
         """Close the file until the next line, so that rotation by rename needs no signal."""
@@ -93,9 +109,11 @@ class Log:
         if self.fd >= 0:
             stamp = time.strftime("%Y/%m/%d %H:%M:%S", time.localtime())
             try:
-                os.write(self.fd, b"%s [%d] %s\n" % (stamp.encode(), os.getpid(), data))
+                os.write(self.fd, b"%s [%d] %s\n" % (stamp.encode(), self.number or os.getpid(), data))
             except OSError:
                 pass
+        elif self.number:
+            self._send_to_syslog(data, _WARNING if warning else _INFO)
         elif self._syslog_open:
             import syslog
 
@@ -103,6 +121,16 @@ class Log:
         if self.echo:
             try:
                 os.write(2, data + b"\n")
+            except OSError:
+                pass
+
+    def _send_to_syslog(self, data: bytes, priority: int) -> None:
+        if self.syslog is not None:
+            # As the C library writes it.
+            stamp = time.strftime("%b %e %H:%M:%S", time.localtime())
+            head = f"<{self.facility | priority}>{stamp} {self.tag or 'rsyncd'}[{self.number}]: "
+            try:
+                self.syslog.send(head.encode() + data.decode("utf-8", "replace").encode())
             except OSError:
                 pass
 
@@ -122,6 +150,19 @@ class Log:
     def closing(self, code: int, where: str) -> None:
         """Write the last line of a failed connection."""
         self.error(closing(code, where))
+
+
+def connect_syslog() -> socket.socket | None:
+    """A connection to syslog, or None without one. It is closed with its last user."""
+    import _socket as sockets
+
+    sock = sockets.socket(sockets.AF_UNIX, sockets.SOCK_DGRAM | sockets.SOCK_CLOEXEC)
+    try:
+        sock.connect("/dev/log")
+    except OSError:
+        sock.close()
+        return None
+    return sock
 
 
 def _open_file(path: bytes) -> int:

@@ -130,8 +130,8 @@ def _to_null(*fds: int) -> None:
 
 def _one_connection(settings: Settings, sock: socket.socket) -> int:
     from tain.daemon import child
-    from tain.daemon.listener import prepare
     from tain.daemon.process import Process
+    from tain.daemon.sockets import prepare
 
     config = _load(settings)
     if config.failed:
@@ -248,7 +248,8 @@ def _stand_alone(settings: Settings, options: ResolvedOptions) -> int:
 
 
 def _listen(settings: Settings, options: ResolvedOptions, config: Config, ready: int) -> int:
-    from tain.daemon import listener, preload
+    from tain import supervisor
+    from tain.daemon import listener, preload, sockets
     from tain.daemon.pidfile import PidFile, PidFileError
 
     values = config.globals
@@ -267,8 +268,8 @@ def _listen(settings: Settings, options: ResolvedOptions, config: Config, ready:
         if values.text("pid file"):
             pid_file = PidFile(values.text("pid file"))
             pid_file.create()
-        log.write(listener.started(port))
-        server.sockets = listener.inherited() or listener.bind(
+        log.write(sockets.started(port))
+        server.sockets = supervisor.inherited() or sockets.bind(
             address,
             port,
             options.address_family,

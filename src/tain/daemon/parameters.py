@@ -93,6 +93,8 @@ _DAEMON: tuple[Parameter, ...] = (
     _live("tain rate limit", STRING, b"30/min", unit="connections per minute",
           doc="most new connections from one address or IPv6 /64; without `tain strict` only if set"),
     _live("tain name lookup timeout", INTEGER, 5, unit="seconds", doc="time limit of one name look-up"),
+    _live("tain control socket", STRING, b"/run/tain/control.sock",
+          doc="where `tain cache` asks a daemon with workers; empty: nowhere"),
     _live("tain allow unknown", STRING, None,
           doc="names of parameters, separated by commas, that refuse no module although they are unknown or reserved"),
 )
@@ -152,6 +154,12 @@ _MODULE: tuple[Parameter, ...] = (
     _live("tain list reachable only", BOOLEAN, False,
           doc="the list of modules shows only those that the client's host may use"),
     _live("tain allow root uid", BOOLEAN, False, doc="a variable in `uid` may name root"),
+    _live("tain workers", BOOLEAN, False,
+          doc="connections that only read share a process per module: see Workers"),
+    _live("tain worker connections", INTEGER, 10000, unit="connections",
+          doc="a worker is replaced after so many; 0: never"),
+    _live("tain worker memory", STRING, b"1G", doc="a worker is replaced when it holds more"),
+    _live("tain worker idle", INTEGER, 600, unit="seconds", doc="a worker without a connection ends after this time"),
 )
 
 _RESERVED: tuple[Parameter, ...] = (

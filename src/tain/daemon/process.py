@@ -28,6 +28,11 @@ class Process:
 
     __slots__ = ("loaded", "umask")
 
+    @property
+    def own(self) -> bool:
+        """No other connection shares the process."""
+        return True
+
     def __init__(self, *, loaded: bool = False) -> None:
         """*loaded*: the listener has loaded the modules before the fork."""
         self.loaded = loaded

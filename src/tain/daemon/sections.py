@@ -124,6 +124,12 @@ class Section:
         self.line = 0
         self.faults: list[Fault] = []
 
+    def with_variables(self, variables: Variables) -> Section:
+        """The same values, expanded with other variables."""
+        found = Section(self.name, self.values, variables)
+        found.fallback, found.lines, found.line, found.faults = self.fallback, self.lines, self.line, self.faults
+        return found
+
     def raw(self, name: str) -> bytes:
         value = self.values[name]
         if value is None:
@@ -165,6 +171,17 @@ class Config:
         self.strict = False
         #: Each file and directory that was read, and its status at that time.
         self.sources: list[tuple[bytes, os.stat_result]] = []
+
+    def for_connection(self) -> Config:
+        """The same configuration for another connection of this process: with variables of its own."""
+        variables = Variables(self.variables.environment)
+        variables.strict = self.variables.strict
+        found = Config(self.file, variables)
+        found.globals = self.globals.with_variables(variables)
+        found.modules = [section.with_variables(variables) for section in self.modules]
+        found.diagnostics, found.failed, found.strict = self.diagnostics, self.failed, self.strict
+        found.sources = self.sources
+        return found
 
     def module(self, name: bytes) -> Section | None:
         """The module of exactly this name."""

@@ -57,11 +57,23 @@ class Settings:
         self.parsed = True
         return config.load(self.file, globals_only=globals_only, overrides=self.overrides)
 
-    def keep(self) -> None:
-        """Read the configuration for the `load` of processes that are forked from this one."""
+    def keep(self) -> Config:
+        """Read the configuration for the `load` of processes that are forked from this one. Returns it."""
         found = config.load(self.file, overrides=self.overrides)
         self._kept = found if config.shows_changes(found) else None
         self.parsed = False
+        return found
+
+    def load_shared(self) -> Config:
+        """As `load`, for connections that share this process: each gets variables of its own."""
+        kept = self._kept
+        if kept is None or not config.is_current(kept):
+            found = config.load(self.file, overrides=self.overrides)
+            # Two threads may read a change at the same time: both read the same.
+            self._kept = kept = found if config.shows_changes(found) else None
+            if kept is None:
+                return found
+        return kept.for_connection()
 
 
 def config_file(options: ResolvedOptions) -> bytes:

@@ -7,13 +7,16 @@ from tain.errors import TainError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tain._core import PlanFields
-    from tain.daemon.connection import Connection
+    from tain.daemon.admitted import Admitted
+    from tain.daemon.conversation import Conversation
     from tain.daemon.hooks import Converter
+    from tain.daemon.log import Log
     from tain.daemon.module_view import ModuleView
+    from tain.daemon.process import Process
     from tain.daemon.request import Request
 
 
-def plan_fields(admitted: Connection, view: ModuleView, *, chmod: bytes, converter: Converter | None) -> PlanFields:
+def plan_fields(admitted: Admitted, view: ModuleView, *, chmod: bytes, converter: Converter | None) -> PlanFields:
     """The fields of the plan that the module decides, and those that name the client."""
     section, where = view.section, view.where
     fields: PlanFields = {
@@ -34,7 +37,7 @@ def plan_fields(admitted: Connection, view: ModuleView, *, chmod: bytes, convert
         "peer_host": admitted.peer.name,
         "peer_addr": admitted.peer.address.encode(),
         "auth_user": admitted.user,
-        "pid": admitted.pid,
+        "pid": admitted.number,
         "log_format": view.log_format,
         "logging": True,
         "converter_answers_handle": None if converter is None else converter.answers,
@@ -45,7 +48,16 @@ def plan_fields(admitted: Connection, view: ModuleView, *, chmod: bytes, convert
     return fields
 
 
-def run(request: Request, view: ModuleView, *, admitted: Connection, fields: PlanFields) -> int:
+def run(
+    request: Request,
+    view: ModuleView,
+    *,
+    admitted: Admitted,
+    talk: Conversation,
+    log: Log,
+    process: Process,
+    fields: PlanFields,
+) -> int:
     """Serve the request, or send its error. Returns the exit code."""
     from tain import _core
     from tain.daemon.modulelog import ModuleLog
@@ -55,13 +67,12 @@ def run(request: Request, view: ModuleView, *, admitted: Connection, fields: Pla
     from tain.session.server import DaemonSide, serve
 
     options, refusal = request.options, request.refusal
-    talk, log = admitted.talk, admitted.log
     role = "sender" if options.sender else "Receiver"
-    env = Environment(cwd=view.root, stdin=talk.read_fd, stdout=talk.write_fd, stderr=-1, umask=admitted.process.umask)
-    env.own_process = True
+    env = Environment(cwd=view.root, stdin=talk.read_fd, stdout=talk.write_fd, stderr=-1, umask=process.umask)
+    env.own_process = process.own
     link = _core.Link(talk.read_fd, talk.write_fd, timeout=options.timeout, bwlimit=options.bwlimit * 1024, role=role)
 
-    admitted.process.end_by_signals(env)
+    process.end_by_signals(env)
     rules: list[bytes] = []
     if refusal is None and options.filter_events:
         try:

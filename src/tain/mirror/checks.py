@@ -6,10 +6,10 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 
-from tain.mirror import findings
+from tain.mirror import findings, trees
 from tain.mirror.findings import Finding
 from tain.mirror.merging import Merged, Origin
-from tain.mirror.model import Job
+from tain.mirror.model import Job, Server
 from tain.mirror.positions import Path
 from tain.mirror.stages import host_of, is_local, transfer_findings
 from tain.mirror.words import HOUR, duration_text, shown
@@ -18,6 +18,7 @@ from tain.mirror.words import HOUR, duration_text, shown
 _POLITE = 2 * HOUR
 #: From so many jobs on, one minute for all of them is a burst.
 _MANY = 3
+_KEEPS = ("keep_last", "keep_hourly", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly")
 _NFS_TYPES = frozenset(("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"))
 
 Jobs = Mapping[str, tuple[Job, Merged, Origin]]
@@ -33,6 +34,31 @@ def check_all(jobs: Jobs) -> list[Finding]:
     found += _places(jobs)
     found += _bursts(jobs)
     return found
+
+
+def check_server(server: Server) -> Iterator[tuple[str, str, bool]]:
+    """The key of the server, a sentence, and whether it is only a warning."""
+    for text in server.listen:
+        host = text.rpartition(":")[0].strip("[]")
+        local = text == "systemd" or text.startswith("unix:") or host == "localhost" or host in ("::1", "")
+        if local or host.startswith("127.") or server.tokens_file is not None or server.public == "none":
+            continue
+        yield "listen", f"{shown(text)}: everybody who reaches it sees the page; set tokens_file or public", True
+    for key in ("control_socket", "tokens_file", "static_dir", "textfile"):
+        value = getattr(server, key)
+        if value is not None and not os.path.isabs(value):
+            yield key, f"{shown(value)} is not an absolute path", False
+    if server.tokens_file is not None:
+        try:
+            mode = os.stat(server.tokens_file).st_mode
+        except FileNotFoundError:
+            # `token add` makes it.
+            return
+        except OSError as error:
+            yield "tokens_file", f"{shown(server.tokens_file)} cannot be read: {error.strerror}", False
+            return
+        if mode & (stat.S_IRGRP | stat.S_IROTH | stat.S_IWGRP | stat.S_IWOTH):
+            yield "tokens_file", f"{shown(server.tokens_file)} can be read by others: chmod 600", False
 
 
 def check_job(name: str, job: Job) -> Iterator[tuple[Path, str, bool]]:
@@ -60,6 +86,9 @@ def check_job(name: str, job: Job) -> Iterator[tuple[Path, str, bool]]:
         yield ("retry", "codes"), f"{code} is in accept too", False
     if job.failover.slack > job.failover.max_lag:
         yield ("failover", "slack"), f"is more than max_lag ({duration_text(job.failover.max_lag)})", False
+    yield from _check_http(job)
+    yield from _check_publish(job)
+    yield from _check_programs(job)
     for key, text in transfer_findings(job.transfer, label):
         yield ("transfer", key), text, False
     if job.delete and job.guard.max_delete is None:
@@ -101,21 +130,77 @@ def _check_places(job: Job) -> Iterator[tuple[Path, str, bool]]:
 def _check_secrets(job: Job) -> Iterator[tuple[Path, str, bool]]:
     for number, upstream in enumerate(job.upstream):
         if upstream.password_file is not None:
-            path = ("upstream", number, "password_file")
-            try:
-                mode = os.stat(upstream.password_file).st_mode
-            except (OSError, ValueError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "has a NUL"
-                yield path, f"{shown(upstream.password_file)} cannot be read: {reason}", False
-                continue
-            if not os.access(upstream.password_file, os.R_OK):
-                yield path, f"{shown(upstream.password_file)} cannot be read: Permission denied", False
-            elif mode & (stat.S_IRWXG | stat.S_IRWXO):
-                yield path, f"{shown(upstream.password_file)} can be read by others: chmod 600", False
+            for text in secret_problems(upstream.password_file):
+                yield ("upstream", number, "password_file"), text, False
         if upstream.credential is not None and ("/" in upstream.credential or upstream.credential in ("", ".", "..")):
             yield ("upstream", number, "credential"), f"{shown(upstream.credential)} is no name of a credential", False
         if upstream.credential is not None and upstream.password_file is not None:
             yield ("upstream", number, "credential"), 'has both "credential" and "password_file"', False
+
+
+def _check_http(job: Job) -> Iterator[tuple[Path, str, bool]]:
+    for number, upstream in enumerate(job.upstream):
+        if upstream.http is not None and not upstream.http.startswith(("http://", "https://")):
+            yield ("upstream", number, "http"), f"{shown(upstream.http)} is no address of http or https", False
+    if job.probe.via == "http" and not any(upstream.http for upstream in job.upstream):
+        yield ("probe", "via"), 'no upstream has "http"', False
+
+
+def _check_programs(job: Job) -> Iterator[tuple[Path, str, bool]]:
+    for number, hook in enumerate(job.hook):
+        path: Path = ("hook", number, "run")
+        if hook.shell:
+            if len(hook.run) != 1:
+                yield path, "with shell = true it is one text", False
+        elif not hook.run:
+            yield path, "is empty", False
+        elif not hook.run[0].startswith("/"):
+            yield path, f"{shown(hook.run[0])} is not an absolute path", False
+        elif not os.path.isfile(hook.run[0]) or not os.access(hook.run[0], os.X_OK):
+            yield path, f"{shown(hook.run[0])} is missing, or cannot be run", False
+    for number, one in enumerate(job.downstream):
+        inner: Path = ("downstream", number)
+        kind = one.trigger.partition("://")[0]
+        if kind not in ("https", "http", "ssh"):
+            yield (*inner, "trigger"), f"{shown(one.trigger)} is no address of https or ssh", False
+        if kind == "http" and not one.insecure:
+            yield (*inner, "trigger"), "http shows the token to everybody on the way; set insecure = true", False
+        for key, secret in (("token_file", one.token_file), ("key", one.key)):
+            if secret is not None:
+                for text in secret_problems(secret):
+                    yield (*inner, key), text, False
+        if kind in ("https", "http") and one.token_file is None:
+            yield inner, 'needs "token_file"', False
+    if job.healthchecks is not None and not job.healthchecks.startswith(("http://", "https://")):
+        yield ("healthchecks",), "is no address of http or https", False
+
+
+def secret_problems(path: str) -> Iterator[str]:
+    """What is wrong with a file that holds a secret."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError) as error:
+        yield f"{shown(path)} cannot be read: {error.strerror if isinstance(error, OSError) else 'has a NUL'}"
+        return
+    if not os.access(path, os.R_OK):
+        yield f"{shown(path)} cannot be read: Permission denied"
+    elif mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield f"{shown(path)} can be read by others: chmod 600"
+
+
+def _check_publish(job: Job) -> Iterator[tuple[Path, str, bool]]:
+    rules = job.publish
+    if rules.mode == "in-place":
+        return
+    if rules.mode == "snapshots" and not any(getattr(rules, key) for key in _KEEPS):
+        yield ("publish",), f"needs one of {', '.join(_KEEPS)}", False
+    for key in ("inplace", "append", "append_verify"):
+        if any(table.get(key) for table in (job.transfer, *(stage.transfer for stage in job.stages))):
+            yield ("transfer", key), f"would change files of older trees with publish.mode = {shown(rules.mode)}", False
+    if rules.method == "reflink" and job.destination.startswith("/"):
+        place = os.path.dirname(os.path.normpath(job.destination))
+        if os.path.isdir(place) and trees.can_clone(place) is False:
+            yield ("publish", "method"), f"the file system of {place} cannot clone files", False
 
 
 def _check_stages(job: Job, label: str) -> Iterator[tuple[Path, str, bool]]:

@@ -89,7 +89,17 @@ def group() -> click.Group:
     """All commands. Each is imported only here, so that the word rule of `tain` costs nothing."""
     import click
 
-    from tain.mirror.commands import configure, holding, running, showing
+    from tain.mirror.commands import (
+        configure,
+        holding,
+        importing,
+        pushing,
+        running,
+        serving,
+        showing,
+        snapshots,
+        tokens,
+    )
     from tain.mirror.commands.common import global_options
 
     @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -100,7 +110,8 @@ def group() -> click.Group:
 
     for command in (
         configure.init, configure.add, configure.check, running.run, showing.status, showing.history, showing.log,
-        holding.hold, holding.release, holding.stop, holding.forget,
+        holding.hold, holding.release, holding.stop, holding.forget, serving.serve, serving.start, serving.reload,
+        tokens.token, snapshots.snapshots, pushing.push, importing.imports,
     ):  # fmt: skip
         mirror.add_command(command)
     return mirror

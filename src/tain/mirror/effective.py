@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tain.mirror.findings import dotted
@@ -43,7 +43,7 @@ def effective_lines(loaded: LoadedJob) -> list[Line]:
     for key, value in _defaults(loaded.job):
         if key not in known and not any(name.startswith((f"{key}.", f"{key}[")) for name in known):
             found.append(Line(key, value, "default"))
-    return found
+    return [replace(line, value='"***"') if line.key == "healthchecks" else line for line in found]
 
 
 def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:

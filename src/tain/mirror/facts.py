@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from tain import api
 from tain.errors import TainError
+from tain.mirror import http
 from tain.mirror.guards import Start
 from tain.mirror.stages import is_local, stage_options
 from tain.mirror.stamps import LARGEST, Stamp, read_stamp
@@ -101,7 +103,10 @@ def probe(job: Job, upstream: Upstream, scratch: str | None = None) -> Probe:
         return Probe(False, time.monotonic() - began, code=11, error=visible(str(error)))
     stamp = None
     if scratch is not None and job.probe.file is not None:
-        stamp = _stamp(job, source, upstream, fields, scratch)
+        try:
+            stamp = _stamp(job, source, upstream, fields, scratch)
+        except http.FetchError as error:
+            return Probe(False, time.monotonic() - began, code=10, error=visible(str(error)))
     return Probe(True, time.monotonic() - began, frozenset(names), found, stamp, busy)
 
 
@@ -114,6 +119,9 @@ def is_busy(rules: model.Probe, name: bytes, age: float) -> bool:
 def _stamp(job: Job, source: str, upstream: Upstream, fields: dict[str, Any], scratch: str) -> Stamp | None:
     """The stamp of an upstream; None if it has no such file. It is fetched by the job's own transport."""
     assert job.probe.file is not None
+    if job.probe.via == "http" and upstream.http is not None:
+        answer = http.fetch(upstream.http.rstrip("/") + "/" + quote(job.probe.file), LARGEST)
+        return None if answer is None else read_stamp(answer.data, answer.mtime, job.probe.format)
     with tempfile.TemporaryDirectory(dir=scratch, prefix="probe-") as place:
         path = os.path.join(place, "stamp")
         options = api.Options(archive=False, times=True, copy_links=True, max_size=LARGEST, **fields)

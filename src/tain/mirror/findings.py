@@ -10,8 +10,9 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
+from tain.mirror.fields import Table
 from tain.mirror.merging import Origin
-from tain.mirror.model import LATER, TABLES, Job, Table
+from tain.mirror.model import LATER, TABLES, Job
 from tain.mirror.positions import Path
 from tain.mirror.words import shown
 

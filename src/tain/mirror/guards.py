@@ -59,6 +59,27 @@ def judge_deletions(limits: Guard, plan: DeletePlan, before: Before, ticket: int
     return None
 
 
+#: Deletions within the limits that wait for a person all the same.
+NEEDS_RELEASE = Refusal("release", "deletions are held until somebody releases them", EXIT_HELD_DELETIONS)
+
+
+def needs_release(limits: Guard, hold: str | None) -> bool:
+    """Whether a hold of deletions ends only by a person."""
+    return hold == "deletions" and not limits.auto_release
+
+
+def judge_again(limits: Guard, busy: str, marker_found: bool | None, reachable: bool) -> Refusal | None:
+    """Whether deletions are refused because of what the source is like after the transfer. *busy*: the entry that says
+    that it is being updated. A source that does not answer now is judged by what it was like before."""
+    if not reachable:
+        return None
+    if busy:
+        return _held("busy", f"the source is being updated ({busy})")
+    if limits.marker is not None and marker_found is False:
+        return _held("marker", f"the source has lost {visible(limits.marker)}")
+    return None
+
+
 def _held(kind: str, text: str) -> Refusal:
     return Refusal(kind, text, EXIT_HELD_DELETIONS)
 

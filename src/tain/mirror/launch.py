@@ -26,6 +26,8 @@ class Request:
     trigger: str = "hand"
     by: str = ""
     flags: dict[str, Any] = field(default_factory=dict)
+    #: The run ends with the server that started it, unless that is killed.
+    by_server: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,11 @@ def start(
         "requested_by": request.by,
         "queued": now,
         "flags": request.flags,
+        "by_server": request.by_server,
         "bandwidth": config.limits.bandwidth,
         "timezone": config.site.timezone,
+        # The addresses of messages are secrets, so they are read from the configuration when they are needed.
+        "notify": os.path.abspath(config.file) if config.notify.sends else None,
     }
     runs.write_json(os.path.join(directory, "config.json"), document)
     keeps = not request.flags.get("dry_run")
@@ -83,6 +88,9 @@ def start(
             start_new_session=True,
         )
     holder = Holder(process.pid, ticks_of(process.pid) or 0, boot_id(), run)
+    if keeps:
+        # A runner that ends before its first line is found lost, also while this process goes on.
+        store.put_run({"id": run, "job": loaded.name, "pid": holder.pid, "pid_ticks": holder.ticks})
     return Started(run, directory, process, holder)
 
 

@@ -15,10 +15,11 @@ import platformdirs
 from pydantic import ValidationError
 
 from tain.mirror import positions
-from tain.mirror.checks import check_all
+from tain.mirror.checks import check_all, check_server
+from tain.mirror.fields import Table
 from tain.mirror.findings import ConfigError, Finding, dotted, explain
 from tain.mirror.merging import Layer, Merged, Origin
-from tain.mirror.model import JOB_NAME, LATER, Job, Limits, Server, Site, Table
+from tain.mirror.model import JOB_NAME, LATER, Job, Limits, Notify, Server, Site
 from tain.mirror.positions import Path
 from tain.mirror.words import shown
 
@@ -26,7 +27,7 @@ _T = TypeVar("_T", bound=Table)
 
 SYSTEM_FILE = "/etc/tain/mirror.toml"
 _PROFILES = os.path.join(os.path.dirname(__file__), "profiles")
-_TOP = ("include", "site", "server", "limits", "defaults", "profile", "job")
+_TOP = ("include", "site", "server", "limits", "notify", "defaults", "profile", "job")
 
 
 class _NotOwned(Exception):
@@ -51,6 +52,7 @@ class Config:
     site: Site = field(default_factory=Site)
     server: Server = field(default_factory=Server)
     limits: Limits = field(default_factory=Limits)
+    notify: Notify = field(default_factory=Notify)
     jobs: dict[str, LoadedJob] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
@@ -107,6 +109,7 @@ class _Loading:
         self.config = Config(file)
         self.files: list[_File] = []
         self.profiles: dict[str, Layer] = {}
+        self.server_keys = Merged()
 
     def load(self) -> Config:
         first = self.read(self.config.file)
@@ -122,12 +125,16 @@ class _Loading:
         self.config.site = self.top(Site, "site")
         self.config.server = self.top(Server, "server")
         self.config.limits = self.top(Limits, "limits")
+        self.config.notify = self.top(Notify, "notify")
         for file in self.files:
             for name, table in self.tables(file, "profile").items():
                 self.profiles[name] = Layer(table, file.name, file.lines, ("profile", name))
         for file in self.files:
             for name, table in self.tables(file, "job").items():
                 self.job(file, name, table)
+        for key, text, warning in check_server(self.config.server):
+            place = self.server_keys.origin((key,)) or Origin(self.config.file)
+            self.config.findings.append(Finding(place, f"server.{key}", text, warning=warning))
         self.config.findings += check_all(
             {name: (item.job, item.merged, item.place) for name, item in self.config.jobs.items()}
         )
@@ -196,6 +203,8 @@ class _Loading:
         merged = Merged()
         for file in self.files:
             merged.add(Layer(self.table(file, (name,)), file.name, file.lines, (name,)))
+        if model is Server:
+            self.server_keys = merged
         try:
             return model.model_validate(merged.values)
         except ValidationError as error:
@@ -248,12 +257,6 @@ class _Loading:
                 break
         if isinstance(name, str) and name in seen and name != seen[-1]:
             self.wrong(layer.origin((key,)), (*layer.prefix, key), f"profile {shown(name)} extends itself")
-        elif name in ("backup",):
-            self.wrong(
-                layer.origin((key,)),
-                (*layer.prefix, key),
-                "this version does not have snapshots yet, which this profile keeps",
-            )
         elif not isinstance(name, str) or (name not in builtin_profiles() and name not in seen):
             names = ", ".join(sorted({*builtin_profiles(), *self.profiles}))
             self.wrong(layer.origin((key,)), (*layer.prefix, key), f"{shown(name)} is no profile; there are: {names}")

@@ -44,11 +44,13 @@ class Merged:
     origins: dict[Path, Origin] = field(default_factory=dict)
 
     def add(self, layer: Layer) -> None:
-        """Put a layer on top: tables merge by key, everything else replaces."""
+        """Put a layer on top: tables merge by key, hooks add up, everything else replaces."""
         for group in _EXCLUSIVE:
             if any(key in layer.values for key in group):
                 for key in group:
                     self.values.pop(key, None)
+        if layer.values.get("inherit_hooks") is False:
+            self.values.pop("hook", None)
         self._add(self.values, layer.values, (), layer)
 
     def _add(self, into: dict[str, Any], values: Mapping[str, Any], path: Path, layer: Layer) -> None:
@@ -58,6 +60,13 @@ class Merged:
             if isinstance(value, dict) and isinstance(below, dict):
                 self.origins[inner] = layer.origin(inner)
                 self._add(below, value, inner, layer)
+                continue
+            if inner == ("hook",) and isinstance(below, list) and isinstance(value, list):
+                # Hooks of all layers run.
+                into[key] = [*below, *_copy(value)]
+                for part in _paths(value, inner):
+                    if len(part) > 1 and isinstance(part[1], int):
+                        self.origins[("hook", len(below) + part[1], *part[2:])] = layer.origin(part)
                 continue
             for old in [known for known in self.origins if known[: len(inner)] == inner]:
                 del self.origins[old]

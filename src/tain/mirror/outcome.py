@@ -8,6 +8,14 @@ from tain.mirror.guards import Refusal
 from tain.results import Result
 
 
+class End(Exception):
+    """The run ends with this result. *code*: what `run` exits with, where the result does not decide it."""
+
+    def __init__(self, result: str, why: str = "", code: int = 0, refusal: Refusal | None = None) -> None:
+        super().__init__(why)
+        self.result, self.why, self.code, self.refusal = result, why, code, refusal
+
+
 @dataclass(frozen=True)
 class Stop:
     """Why a transfer was stopped: ``stop``, ``stall``, ``runtime``, ``disk`` or ``memory``; and in words."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from tain.mirror.guards import Refusal
@@ -17,8 +18,16 @@ class PlaceError(Exception):
     """The destination or its work directory cannot be made."""
 
 
-def prepare(destination: str) -> None:
+def prepare(job: Job) -> None:
     """Create the destination if its parent exists. Errors: `PlaceError`."""
+    destination = job.destination
+    if job.publish.mode == "swap":
+        # It becomes a link when the first tree is complete.
+        if os.path.lexists(destination) and not os.path.isdir(destination):
+            raise PlaceError(f"{destination} is no directory, and no link to one")
+        if not os.path.isdir(os.path.dirname(os.path.normpath(destination))):
+            raise PlaceError(f"{destination} cannot be created: {os.strerror(errno.ENOENT)}")
+        return
     try:
         os.mkdir(destination, 0o755)
     except FileExistsError:
@@ -35,6 +44,9 @@ def work_directory(job: Job) -> str:
     place = os.path.normpath(job.destination)
     parent, name = os.path.split(place)
     beside = os.path.join(parent, f".tain-{name}")
+    if job.publish.mode == "swap":
+        # The destination is a link into it.
+        return beside
     if os.path.isdir(beside) or (os.access(parent, os.W_OK) and os.stat(parent).st_dev == os.stat(place).st_dev):
         return beside
     return os.path.join(place, INNER)
@@ -50,15 +62,18 @@ class Place:
     def take(self, holder: Holder) -> Refusal | Holder | None:
         """Hold the destination. Returns who holds it, or why it is another job's. Errors: `PlaceError`, `OSError`."""
         directory = work_directory(self._job)
+        swapped = self._job.publish.mode == "swap"
         try:
-            os.mkdir(directory, 0o700)
+            # Those who read a swapped tree pass through here.
+            os.mkdir(directory, 0o711 if swapped else 0o700)
         except FileExistsError:
             # A link could lead somebody else's destination here.
             if os.path.islink(directory) or not os.path.isdir(directory):
                 raise PlaceError(f"{directory} is no directory") from None
         except OSError as error:
             raise PlaceError(f"{directory} cannot be created: {error.strerror}") from error
-        if os.stat(directory).st_dev != os.stat(self._job.destination).st_dev:
+        place = os.path.normpath(self._job.destination)
+        if os.stat(directory).st_dev != os.stat(os.path.dirname(place) if swapped else place).st_dev:
             raise PlaceError(f"{directory} is not on the file system of {self._job.destination}")
         lock = Lock(os.path.join(directory, "lock"))
         if not lock.take(holder):

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from tain.mirror.hooks import start_finally
 from tain.mirror.locks import Holder, is_alive
 from tain.mirror.plan import Schedule, due_after
 from tain.mirror.record import row_of
@@ -36,6 +37,8 @@ def reconcile(layout: Layout, store: Store, now: float, schedules: Mapping[str, 
             _import(store, document, schedules.get(row["job"]))
         with contextlib.suppress(OSError):
             os.unlink(os.path.join(layout.run(row["job"], row["id"]), "ballast"))
+        if row["id"] in lost:
+            start_finally(layout.run(row["job"], row["id"]))
     return lost
 
 

@@ -7,127 +7,112 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import signal
 import sqlite3
 import sys
 import traceback
-from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
 import psutil
 
-from tain.diagnosis import hints
-from tain.mirror import facts, guards, place, plan, retry, runs, states
+from tain.mirror import facts, guards, notify, place, plan, pushes, runs, states
+from tain.mirror.attempts import Attempts
 from tain.mirror.clock import SYSTEM, Clock
-from tain.mirror.guards import Before, Refusal
+from tain.mirror.context import Context
+from tain.mirror.guards import Refusal
 from tain.mirror.locks import Holder, Lock, holder_of, myself
-from tain.mirror.model import Job, Upstream
-from tain.mirror.outcome import Outcome
+from tain.mirror.model import Job
+from tain.mirror.outcome import End
+from tain.mirror.publish import Publication
 from tain.mirror.record import Record
 from tain.mirror.results import apply_result
-from tain.mirror.schedules import schedule_of
-from tain.mirror.selection import Picked, Selection
-from tain.mirror.stages import deletes, host_of, needs_quiet
+from tain.mirror.schedules import schedule_of, stale_after
 from tain.mirror.store import StateError, Store
-from tain.mirror.transfers import Stage, run_stage
-from tain.mirror.watch import pause
-from tain.mirror.words import took
-from tain.options.hostspec import parse_host
-from tain.problems import Hint
+from tain.mirror.versions import publication_of
 
 #: Seconds between two looks at a lock that another run holds.
 _LOCK_STEP = 0.2
-
-
-class End(Exception):
-    """The run ends with this result. *code*: what `run` exits with, where the result does not decide it."""
-
-    def __init__(self, result: str, why: str = "", code: int = 0, refusal: Refusal | None = None) -> None:
-        super().__init__(why)
-        self.result, self.why, self.code, self.refusal = result, why, code, refusal
+#: Passes of one run. An upstream that changes all the time is left to the next due time.
+_MOST_PASSES = 3
+#: What belongs to one pass, not to the whole run.
+_OF_A_PASS = ("content_time", "content_stamp", "files", "bytes", "upstream", "version")
 
 
 class Runner:
     """One run of one job."""
 
     def __init__(self, directory: str, config: dict[str, Any], clock: Clock = SYSTEM) -> None:
-        self.directory, self.config, self.clock = directory, config, clock
-        self.job = Job.model_validate(config["values"])
-        self.name: str = config["name"]
-        self.flags: dict[str, Any] = config["flags"]
-        self.layout = runs.Layout(config["state"])
-        self.files = runs.RunFiles(directory)
-        self.log = runs.Log(self.files.path("output.log"))
-        self.control = self.files.path("control.json")
-        self.store: Store | None = None
-        self.stopped = False
-        self.lock = Lock(self.layout.lock(self.name))
-        self.place = place.Place(self.job, self.name, os.path.abspath(config["state"]))
-        self.holder = myself(config["run"])
-        self.record = Record(config, self.files, self.holder, clock)
-        self.began = clock.monotonic()
-        self.before: dict[str, Any] = {}
-        self.ticket: dict[str, Any] | None = None
-        self.upstream_rows: dict[str, dict[str, Any]] = {}
-        #: The configuration of the run before.
-        self.last_hash: str | None = None
-        self.facts = guards.Start()
+        job, files = Job.model_validate(config["values"]), runs.RunFiles(directory)
+        holder = myself(config["run"])
+        self.context = Context(
+            directory, config, job, runs.Layout(config["state"]), files, runs.Log(files.path("output.log")), holder,
+            Record(config, files, holder, clock), clock, clock.monotonic(),
+        )  # fmt: skip
+        self.lock = Lock(self.context.layout.lock(self.context.name))
+        self.place = place.Place(job, self.context.name, os.path.abspath(config["state"]))
+        self.publication: Publication | None = None
+        #: The job is ours, so the hooks of its end run too.
+        self.ran_hooks = False
 
     # ---- from beginning to end
 
     def run(self) -> int:
         """Run to the end; returns the exit code."""
-        self.files.create_ballast()
+        self.context.files.create_ballast()
         signal.signal(signal.SIGTERM, self._signal)
         signal.signal(signal.SIGINT, self._signal)
         try:
-            self.store = Store.open(self.layout.database)
+            self.context.store = Store.open(self.context.layout.database)
         except StateError as error:
             # The transfer goes on; the result is imported from `run.json` later.
-            self.log.note(str(error))
-        self.record.attach(self.store)
+            self.context.log.note(str(error))
+        self.context.record.attach(self.context.store)
         try:
             self._phase("starting")
             self._take_locks()
             self._limit_resources()
             self._load()
+            notify.start(self.context.directory, "begin")
+            self.ran_hooks = True
+            if not self.context.dry_run:
+                self.context.hooks.run("before-run")
             self._work()
         except End as end:
             self._finish(end)
         except Exception as error:
-            self.log.note(traceback.format_exc())
+            self.context.log.note(traceback.format_exc())
             self._finish(End("failed", f"internal error: {error}", states.EXIT_INTERNAL))
         finally:
             self.place.release()
             self.lock.release()
-            self.files.remove_ballast()
-            self.files.close()
-            self.log.close()
-        return int(self.record.document["exit"])
+            self.context.files.remove_ballast()
+            self.context.files.close()
+            self.context.log.close()
+            notify.start(self.context.directory)
+        return int(self.context.record.document["exit"])
 
     def _signal(self, _number: int, _frame: FrameType | None) -> None:
-        self.stopped = True
+        self.context.stopped = True
         with contextlib.suppress(OSError):
-            runs.write_json(self.control, {"stop": True, "by": "a signal"})
+            runs.write_json(self.context.control, {"stop": True, "by": "a signal"})
 
     def _phase(self, phase: str, **fields: object) -> None:
-        self.record.phase(phase, **fields)
+        self.context.record.phase(phase, **fields)
 
     def _take_locks(self) -> None:
-        end = self.clock.monotonic() + float(self.flags.get("wait") or 0)
-        while not self.lock.take(self.holder):
+        end = self.context.clock.monotonic() + float(self.context.flags.get("wait") or 0)
+        while not self.lock.take(self.context.holder):
             other = holder_of(self.lock.path)
-            if self.clock.monotonic() >= end or self.stopped:
+            if self.context.clock.monotonic() >= end or self.context.stopped:
                 raise End("deferred", f"the job runs already ({_words(other)})", refusal=None)
-            self.clock.sleep(_LOCK_STEP)
-        if self.flags.get("dry_run"):
+            self.context.clock.sleep(_LOCK_STEP)
+        if self.context.flags.get("dry_run"):
             # Nothing is created, neither the destination nor what is beside it.
             return
         try:
-            place.prepare(self.job.destination)
-            taken = self.place.take(self.holder)
+            place.prepare(self.context.job)
+            taken = self.place.take(self.context.holder)
         except place.PlaceError as error:
             raise End("failed", str(error), states.EXIT_STATE) from error
         except OSError as error:
@@ -138,7 +123,7 @@ class Runner:
             raise End("deferred", f"another run works on the destination ({_words(taken)})")
 
     def _limit_resources(self) -> None:
-        wanted = self.job.resources
+        wanted = self.context.job.resources
         os.umask(wanted.umask)
         process = psutil.Process()
         try:
@@ -150,216 +135,156 @@ class Runner:
                 process.ionice(psutil.IOPRIO_CLASS_BE, int(level or 4))
         except (psutil.Error, OSError) as error:
             # Only root may go above what a process has.
-            self.log.note(f"resources: {error}")
+            self.context.log.note(f"resources: {error}")
 
     def _load(self) -> None:
         """What earlier runs have left."""
-        if self.store is not None:
+        if self.context.store is not None:
             with contextlib.suppress(sqlite3.Error):
-                self.before = self.store.job(self.name)
-                self.ticket = self.store.ticket(self.name, self.clock.now())
-                self.upstream_rows = self.store.upstreams(self.name)
-                last = self.store.run(self.before["last_run"] or "")
-                self.last_hash = None if last is None else last["config_hash"]
+                self.context.before = self.context.store.job(self.context.name)
+                self._take_request()
+                self.context.ticket = self.context.store.ticket(self.context.name, self.context.clock.now())
+                self.context.upstream_rows = self.context.store.upstreams(self.context.name)
+                last = self.context.store.run(self.context.before["last_run"] or "")
+                self.context.last_hash = None if last is None else last["config_hash"]
 
-    # ---- attempts
+    def _take_request(self) -> None:
+        """What was asked for before the run is answered by it, unless it does less."""
+        run = self.context
+        if run.store is None or run.dry_run:
+            return
+        request = run.store.requests().get(run.name)
+        if request is not None and (not run.flags.get("stage") or request["stage"] == pushes.PAYLOAD):
+            run.store.answer(run.name, request["id"])
+
+    # ---- passes
 
     def _work(self) -> None:
-        job, last, reached = self.job, End("failed", "no upstream", states.EXIT_UNAVAILABLE), False
-        selection = Selection(job, self._upstreams(), self.before, self.upstream_rows)
-        stage, memory_failures = 0, 0
-        previous: Upstream | None = None
-        for number in range(1, job.retry.attempts + 1):
-            self._phase("probing")
-            picked = selection.pick(self.directory, self.clock.now())
-            for upstream, probe in selection.probes:
-                self.record.probed(upstream, probe)
-            upstream, found = picked.upstream, picked.probe
-            if upstream is not previous:
-                stage, previous = 0, upstream
-            if picked.choice.older:
-                raise End("deferred", "all upstreams are older than our content")
-            self.record.begin_attempt(number, upstream)
-            outcome: Outcome | None = None
+        """Make passes until nothing has changed meanwhile. Errors: `End`, always: it has the result."""
+        run = self.context
+        self.publication = publication_of(run)
+        self.publication.begin()
+        whole: dict[str, Any] | None = None
+        for number in range(_MOST_PASSES):
+            attempts = Attempts(run, self.publication, further=number > 0)
             try:
-                if found.reachable:
-                    reached = True
-                    self._judge_start(picked)
-                    stage, outcome = self._stages(upstream, stage)
-            finally:
-                code = found.code if outcome is None else outcome.code
-                error = found.error if outcome is None else outcome.error
-                self.record.end_attempt(code, error)
-            if outcome is not None and outcome.good:
-                self.record.served(upstream, self.upstream_rows)
-                return self._succeed(outcome)
-            self.record.hint(_hints(error, upstream))
-            if outcome is not None and outcome.stop is not None:
-                code = self._stopped(outcome, memory_failures)
-                memory_failures += outcome.stop.kind == "memory"
-                error = outcome.stop.text
-            selection.fail(upstream)
-            if len(job.upstreams) > 1:
-                self.record.cooling(upstream, self.clock.now() + job.failover.cooldown)
-            result = "partial" if code == 23 and outcome is not None and outcome.ended else "failed"
-            last = End(result, f"{error} ({code})" if f"({code})" not in error else error, code)
-            again = retry.is_repeated(job.retry, code) or (code == 22 and memory_failures == 1)
-            if not again or number == job.retry.attempts:
+                self._pass(attempts)
+            except End as end:
+                if whole is None or end.result not in ("failed", "deferred", "partial"):
+                    raise
+                # The first pass was complete, and what it published is still what people read.
+                run.record.document.update(whole)
+                raise End("success", f"a further pass was {end.result}: {end.why}") from end
+            whole = {key: run.record.document[key] for key in _OF_A_PASS if key in run.record.document}
+            why = None if run.dry_run or run.flags.get("stage") else self._why_again(attempts)
+            if why is None:
                 break
-            wait = retry.wait_before(job.retry, number, busy="max connections" in error, luck=random.random())
-            self.record.event("message", text=f"attempt {number} failed: {error}; the next one in {took(wait)}")
-            if not pause(self.clock, wait, self.control, lambda: self.stopped):
-                raise End("cancelled", "stopped between two attempts")
-        if not reached and last.result == "failed" and last.code:
-            raise End("failed", f"no usable upstream: {last.why}", states.EXIT_UNAVAILABLE)
-        raise last
+            run.record.event("message", text=f"once more: {why}")
+        raise End("success")
 
-    def _upstreams(self) -> list[Upstream]:
-        named = self.flags.get("upstream")
-        if named:
-            known = [upstream for upstream in self.job.upstreams if upstream.url == named]
-            return known or [Upstream(url=named)]
-        return self.job.upstreams
-
-    def _judge_start(self, picked: Picked) -> None:
-        """Judge what is known before the first transfer. Errors: `End`, also if there is nothing new."""
-        upstream, found = picked.upstream, picked.probe
-        self.facts = facts.start_facts(self.job, upstream, found)
-        before = Before(source_dev=self.before.get("source_dev"), dest_dev=self.before.get("dest_dev"))
-        refusal = guards.judge_start(self.job.guard, self.facts, before)
-        if refusal is not None:
-            self.record.event("guard", rule=refusal.kind, text=refusal.text)
-            raise End("held", refusal.text, refusal.code, refusal)
-        self.record.chosen(picked, of=len(self.job.upstreams))
-        if found.stamp is not None and self._is_known(found.stamp.identity):
-            raise End("unchanged", f"the stamp of {host_of(upstream.url)} is that of the last run")
-
-    def _is_known(self, identity: str) -> bool:
-        """Whether the last complete run had this stamp, so that there is nothing to transfer."""
-        rules, before = self.job.probe, self.before
-        if not rules.skip_unchanged or self.flags.get("force") or self.flags.get("dry_run") or before.get("hold"):
-            return False
-        if before.get("content_stamp") != identity or self.last_hash != self.config["config_hash"]:
-            return False
-        age = self.clock.now() - (before.get("last_good") or 0.0)
-        return not before.get("failures") and (rules.force_after is None or age < rules.force_after)
-
-    def _stages(self, upstream: Upstream, first: int) -> tuple[int, Outcome]:
-        """The stages from *first* on; returns the stage to go on with, and how the last one ended."""
-        only = self.flags.get("stage")
-        last_outcome: Outcome | None = None
-        for number, stage in enumerate(self.job.stages):
-            if number < first or (only and stage.name != only):
-                continue
-            if number and needs_quiet(self.job, number):
-                self._wait_until_quiet(upstream)
-            self._phase("staging", stage=stage.name)
-            outcome = run_stage(self._stage(number, upstream))
-            if not outcome.good:
-                return number, outcome
-            self.record.add(outcome, whole=number == len(self.job.stages) - 1)
-            last_outcome = outcome
-        if last_outcome is None:
-            raise End("failed", f"there is no stage {only}", states.EXIT_USAGE)
-        return len(self.job.stages), last_outcome
-
-    def _wait_until_quiet(self, upstream: Upstream) -> None:
-        """Wait until nobody updates the upstream. Errors: `End`, if that takes too long: payload is here, indices are
-        not. An upstream that does not answer is found out by the transfer."""
-        rules = self.job.probe
-        for number in range(rules.busy_attempts + 1):
-            found = facts.probe(self.job, upstream) if rules.busy else None
-            if found is None or not found.busy:
-                return
-            if number == rules.busy_attempts:
-                raise End("deferred", f"{host_of(upstream.url)} is being updated ({found.busy})")
-            text = f"{host_of(upstream.url)} is being updated ({found.busy}); next look in {took(rules.busy_wait)}"
-            self.record.event("message", text=text)
-            if not pause(self.clock, rules.busy_wait, self.control, lambda: self.stopped):
-                raise End("cancelled", "stopped while the upstream was being updated")
-
-    def _stage(self, number: int, upstream: Upstream) -> Stage:
-        before = self.before
-        hold = before.get("hold") == "deletions" and not self.job.guard.auto_release
-        return Stage(
-            job=self.job,
-            number=number,
-            upstream=upstream,
-            deletes=deletes(self.job, number) and not self.flags.get("no_delete"),
-            dry_run=bool(self.flags.get("dry_run")),
-            limit=self.config.get("bandwidth"),
-            before=Before(files=before.get("files"), bytes=before.get("bytes")),
-            ticket=None if self.ticket is None else int(self.ticket["max_deletes"]),
-            needs_release=hold and self.ticket is None,
-            record=self.record,
-            log=self.log,
-            control=self.control,
-            names=self.files.path("deletes.nul"),
-            clock=self.clock,
-            ends=self.began + self.job.max_runtime,
-            stopped=lambda: self.stopped,
-        )
-
-    def _stopped(self, outcome: Outcome, memory_failures: int) -> int:
-        """The code of an attempt that the watch has stopped. Errors: `End`, where no other attempt follows."""
-        assert outcome.stop is not None
-        kind, text = outcome.stop.kind, outcome.stop.text
-        if kind == "stop":
-            raise End("cancelled", text)
-        if kind == "runtime":
-            raise End("failed", text, 30)
-        if kind == "disk":
-            raise End("held", text, states.EXIT_HELD, Refusal("disk", text))
-        if kind == "memory":
-            if memory_failures:
-                raise End("failed", text, 22)
-            return 22
-        return 30
-
-    def _succeed(self, outcome: Outcome) -> None:
-        if outcome.refusal is not None:
-            refusal = outcome.refusal
-            if refusal.kind == "errors":
-                raise End("partial", refusal.text, states.EXIT_PARTIAL)
-            raise End("held", refusal.text, refusal.code, refusal)
-        if not self.flags.get("dry_run") and not self.flags.get("stage"):
-            small = guards.judge_end(self.job.guard, int(self.record.document["files"] or 0) + 1)
+    def _pass(self, attempts: Attempts) -> None:
+        """All stages once, and what follows them. Errors: `End`, if the pass is no success."""
+        run, publication = self.context, self.publication
+        assert publication is not None
+        try:
+            outcome = attempts.work()
+        except End as end:
+            if end.result == "partial" and attempts.judge() is None:
+                publication.publish(good=False)
+            raise
+        refusal = outcome.refusal
+        if refusal is not None and refusal.kind == "errors":
+            raise End("partial", refusal.text, states.EXIT_PARTIAL)
+        if refusal is None and not run.dry_run and not run.flags.get("stage"):
+            small = guards.judge_end(run.job.guard, int(run.record.document["files"] or 0) + 1)
             if small is not None:
                 raise End("held", small.text, small.code, small)
-        raise End("success")
+        if refusal is None:
+            refusal = attempts.judge()
+        if refusal is None or publication.publishes_held:
+            if not run.dry_run:
+                run.hooks.run("before-publish")
+            publication.publish(good=True)
+        if refusal is not None:
+            raise End("held", refusal.text, refusal.code, refusal)
+
+    def _why_again(self, attempts: Attempts) -> str | None:
+        """Why the tree may be older than its source already; None: it is not."""
+        store = self.context.store
+        if store is not None:
+            # A push that came during the pass is never lost, and many make one further pass.
+            with contextlib.suppress(sqlite3.Error):
+                request = store.requests().get(self.context.name)
+                if request is not None and request["trigger"] == "push":
+                    store.answer(self.context.name, request["id"])
+                    return f"asked for by {request['by']}"
+        if attempts.has_moved():
+            return "the upstream has changed during the run"
+        if attempts.vanished and not attempts.further:
+            return "files vanished during the run"
+        return None
 
     # ---- the end
 
     def _finish(self, end: End) -> None:
-        if self.record.document["phase"] != "queued" and not self.flags.get("dry_run"):
+        if self.context.record.document["phase"] != "queued" and not self.context.flags.get("dry_run"):
             self._phase("finishing")
         code = states.exit_of(end.result, end.code)
-        seconds = self.clock.monotonic() - self.began
-        self.record.document.update(source_dev=self.facts.source_dev, dest_dev=facts.device_of(self.job.destination))
-        self.record.finish(end.result, end.why, code, seconds, end.refusal)
-        if self.store is None or self.flags.get("dry_run"):
+        seconds = self.context.clock.monotonic() - self.context.began
+        self.context.record.document.update(
+            source_dev=self.context.facts.source_dev, dest_dev=facts.device_of(self.context.job.destination)
+        )
+        self.context.record.finish(end.result, end.why, code, seconds, end.refusal)
+        if self.context.dry_run:
+            return
+        if self.ran_hooks:
+            self._run_hooks(end.result)
+        if self.context.store is None:
             return
         try:
             self._update_job(end, seconds)
             self._clean_up()
+            if end.result == "success" and self.publication is not None:
+                self.publication.clean_up()
+        except End:
+            # Somebody asked for a stop. The next good run removes the rest.
+            pass
         except (sqlite3.Error, OSError) as error:
-            self.log.note(f"the state could not be written: {error}")
+            self.context.log.note(f"the state could not be written: {error}")
+
+    def _run_hooks(self, result: str) -> None:
+        """The hooks of the end of a run; none of them changes its result."""
+        run = self.context
+        before, points = run.before, []
+        good = states.RESULTS[result]
+        fresh = before.get("content_time") or before.get("last_good")
+        if good and (int(before.get("failures") or 0) >= states.FAILING_AFTER or before.get("hold")):
+            points.append("recovered")
+        if not good and fresh is not None and run.clock.now() - fresh > stale_after(run.job):
+            points.append("stale")
+        for point in [result, *points, "finally"]:
+            with contextlib.suppress(End):
+                run.hooks.run(point)
 
     def _update_job(self, end: End, seconds: float) -> None:
-        assert self.store is not None
-        document = self.record.document
-        now = self.clock.now()
+        assert self.context.store is not None
+        document = self.context.record.document
+        now = self.context.clock.now()
         deleted = int(document["deleted"] or 0)
-        with self.store.transaction():
-            before = self.store.job(self.name)
+        with self.context.store.transaction():
+            before = self.context.store.job(self.context.name)
             values = apply_result(before, document)
             values["next_due"] = plan.due_after(
-                schedule_of(self.job, self.config.get("timezone")), before["next_due"], now, seconds, end.result
+                schedule_of(self.context.job, self.context.config.get("timezone")),
+                before["next_due"],
+                now,
+                seconds,
+                end.result,
             )
-            self.store.update_job(self.name, **values)
-            if self.ticket is not None and deleted and end.result == "success":
-                self.store.use_ticket(int(self.ticket["id"]), self.record.document["id"], now)
-        hold = os.path.join(self.layout.job(self.name), "hold.json")
+            self.context.store.update_job(self.context.name, **values)
+            if self.context.ticket is not None and deleted and end.result == "success":
+                self.context.store.use_ticket(int(self.context.ticket["id"]), self.context.record.document["id"], now)
+        hold = os.path.join(self.context.layout.job(self.context.name), "hold.json")
         if values.get("hold"):
             runs.write_json(hold, {key: values[key] for key in values if key.startswith("hold")})
         else:
@@ -367,21 +292,16 @@ class Runner:
                 os.unlink(hold)
 
     def _clean_up(self) -> None:
-        assert self.store is not None
-        job = self.job
+        assert self.context.store is not None
+        job = self.context.job
         bad = frozenset(
-            row["id"] for row in self.store.runs(self.name, limit=job.keep_runs) if row["result"] != "success"
+            row["id"]
+            for row in self.context.store.runs(self.context.name, limit=job.keep_runs)
+            if row["result"] != "success"
         )
         kept = runs.Kept(job.keep_runs, job.keep_logs, job.keep_failed_logs)
-        runs.clean_up(self.layout, self.name, kept, self.clock.now(), failed=bad)
-        self.store.trim_runs(self.name, job.keep_runs)
-
-
-def _hints(error: str, upstream: Upstream) -> Sequence[Hint]:
-    """What is known about an error, for a person."""
-    spec = parse_host(upstream.url.encode("utf-8", "surrogateescape"))
-    host = None if spec is None else spec.host.decode("utf-8", "replace")
-    return hints.find([error], host=host, port=0 if spec is None else spec.port or 873)
+        runs.clean_up(self.context.layout, self.context.name, kept, self.context.clock.now(), failed=bad)
+        self.context.store.trim_runs(self.context.name, job.keep_runs)
 
 
 def _words(holder: Holder | None) -> str:

@@ -198,7 +198,13 @@ def clean_up(layout: Layout, name: str, kept: Kept, now: float, *, failed: froze
         directory = layout.run(name, run)
         plain, packed = os.path.join(directory, "output.log"), os.path.join(directory, "output.log.gz")
         limit = kept.failed_logs if run in failed else kept.logs
-        for path in (plain, packed, os.path.join(directory, "events.jsonl"), os.path.join(directory, "deletes.nul")):
+        for path in (
+            plain,
+            packed,
+            os.path.join(directory, "events.jsonl"),
+            os.path.join(directory, "deletes.nul"),
+            os.path.join(directory, "dirs.nul"),
+        ):
             with contextlib.suppress(OSError):
                 age = now - os.stat(path).st_mtime
                 if age > limit:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tain.mirror.facts import device_of, existing
-from tain.mirror.model import Job, Limits, expand
+from tain.mirror.fields import expand
+from tain.mirror.model import Job, Limits
 from tain.mirror.plan import Bounds, Schedule, View
 from tain.mirror.stages import host_of
 from tain.mirror.words import DAY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tain.api import Options
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 OWNED = {
     "dry_run": "use run --dry-run", "delete": "set {job}.delete instead",
     "max_delete": "set {job}.guard.max_delete instead", "partial_dir": "partial files are kept in {partial}",
-    "link_dest": "it is not used by mirror jobs", "log_file": "each run has a log of its own",
+    "link_dest": "set {job}.publish instead", "copy_dest": "set {job}.publish instead",
+    "compare_dest": "set {job}.publish instead", "log_file": "each run has a log of its own",
     "daemon": "a job is a transfer", "list_only": "a job is a transfer",
     "password_file": "set it in [[{job}.upstream]] instead", "bwlimit": "set {job}.resources.bandwidth instead",
     "timeout": "set {job}.timeout instead", "contimeout": "set {job}.connect_timeout instead",
@@ -30,6 +31,8 @@ OWNED = {
 }  # fmt: skip
 #: The directory of partial files; every mirror script excludes this name.
 PARTIAL_DIR = ".~tmp~"
+#: Options that were checked already, with what was wrong.
+_JUDGED: dict[tuple[str, type, str], str | None] = {}
 
 
 def transfer_findings(table: dict[str, Any], job: str) -> Iterator[tuple[str, str]]:
@@ -44,17 +47,28 @@ def transfer_findings(table: dict[str, Any], job: str) -> Iterator[tuple[str, st
         else:
             known[key] = value
     for key, value in known.items():
-        try:
-            words = Options(**{"archive": False, "recursive": True, key: value}).words()
-            raw = parse([*words, b"a", b"b"])
-            options = resolve(raw, environ={}, program="tain", point=b".")
-        except (TainError, Finished) as error:
-            yield key, str(error).removeprefix("rsync: ") or "this option starts no transfer"
-        except (TypeError, ValueError) as error:
-            yield key, f"{shown(value)}: {error}"
-        else:
-            if options.delete != "never" or options.dry_run or (options.max_delete is not None and key == "extra"):
-                yield key, "deletions and dry runs belong to tain mirror"
+        # Most jobs of a site have the options of a profile.
+        mark = (key, type(value), repr(value))
+        if mark not in _JUDGED:
+            _JUDGED[mark] = _finding(key, value)
+        text = _JUDGED[mark]
+        if text is not None:
+            yield key, text
+
+
+def _finding(key: str, value: Any) -> str | None:
+    """What is wrong with one option."""
+    try:
+        words = Options(**{"archive": False, "recursive": True, key: value}).words()
+        raw = parse([*words, b"a", b"b"])
+        options = resolve(raw, environ={}, program="tain", point=b".")
+    except (TainError, Finished) as error:
+        return str(error).removeprefix("rsync: ") or "this option starts no transfer"
+    except (TypeError, ValueError) as error:
+        return f"{shown(value)}: {error}"
+    if options.delete != "never" or options.dry_run or (options.max_delete is not None and key == "extra"):
+        return "deletions and dry runs belong to tain mirror"
+    return None
 
 
 def is_local(url: str) -> bool:
@@ -93,29 +107,42 @@ def needs_quiet(job: Job, number: int) -> bool:
     return quiet if quiet is not None else number == len(stages) - 1 and len(stages) > 1
 
 
-def stage_options(job: Job, number: int, upstream: Upstream, *, limit: int | None = None) -> Options:
-    """The options of stage *number* from one upstream. *limit*: bytes per second."""
+def stage_options(
+    job: Job,
+    number: int,
+    upstream: Upstream,
+    *,
+    limit: int | None = None,
+    basis: Sequence[str] = (),
+    partial: str | None = None,
+) -> Options:
+    """The options of stage *number* from one upstream. *limit*: bytes per second. *basis*: older trees whose unchanged
+    files are taken, as `publish.method` says. *partial*: a directory for all partial files."""
     stages = job.stages
     stage, last = stages[number], number == len(stages) - 1
     table: dict[str, Any] = {**job.transfer, **stage.transfer}
     delayed = stage.delay_updates if stage.delay_updates is not None else last and len(stages) > 1
-    rates = [rate for rate in (limit, job.resources.bandwidth, upstream.bandwidth) if rate]
+    if job.publish.mode != "in-place":
+        # All files become visible together.
+        delayed = False
     remote = not is_local(upstream.url)
     spec = parse_host(upstream.url.encode("utf-8", "surrogateescape"))
     table.update(
-        partial_dir=PARTIAL_DIR,
+        partial_dir=partial or PARTIAL_DIR,
         delay_updates=delayed,
         delete="delay" if deletes(job, number) else False,
         filters=rules(job, stage),
         exclude_from=job.exclude_from,
         # 1024 bytes are the smallest step.
-        bwlimit=max(1, min(rates) // 1024) if rates else None,
+        bwlimit=max(1, limit // 1024) if limit else None,
         timeout=round(job.timeout) if remote else None,
         itemize_changes=1 if job.log_items else 0,
         stats=False,
     )
     if spec is not None and spec.daemon:
         table.update(contimeout=round(job.connect_timeout), password_file=upstream.password_file)
+    if basis:
+        table["link_dest" if job.publish.method == "hardlink" else "copy_dest"] = list(basis)
     if upstream.family is not None:
         table["address_family"] = upstream.family
     if upstream.bind is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tain.mirror.checks import network_file_system
 
-VERSION = 1
+VERSION = 3
 _BUSY_MS = 10_000
 #: How long a full disk is waited for before the result is left to the reconciliation.
 _PATIENCE = 60.0
@@ -43,6 +43,36 @@ CREATE TABLE ticket (
 CREATE TABLE event (
  id INTEGER PRIMARY KEY, at REAL NOT NULL, job TEXT, run TEXT, kind TEXT NOT NULL, severity TEXT, who TEXT, text TEXT);
 """
+#: What makes a state of each version one of the next version.
+_MIGRATIONS = {
+    1: """
+CREATE TABLE request (
+ id INTEGER PRIMARY KEY, job TEXT NOT NULL, trigger TEXT NOT NULL, by TEXT, at REAL NOT NULL,
+ at_once INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX run_open ON run (id) WHERE result IS NULL;
+CREATE TABLE total (
+ job TEXT NOT NULL, result TEXT NOT NULL, count INTEGER NOT NULL, received INTEGER NOT NULL, deleted INTEGER NOT NULL,
+ PRIMARY KEY (job, result));
+INSERT INTO total SELECT job, result, count(*), total(received), total(deleted) FROM run WHERE result IS NOT NULL
+ GROUP BY job, result;
+"""
+    + "".join(
+        f"CREATE TRIGGER total_{when} AFTER {event} ON run WHEN {condition} BEGIN INSERT INTO total VALUES "
+        "(new.job, new.result, 1, ifnull(new.received, 0), ifnull(new.deleted, 0)) ON CONFLICT (job, result) DO UPDATE "
+        "SET count = count + 1, received = received + excluded.received, deleted = deleted + excluded.deleted; END;\n"
+        for when, event, condition in (
+            ("insert", "INSERT", "new.result IS NOT NULL"),
+            ("update", "UPDATE OF result", "new.result IS NOT NULL AND old.result IS NULL"),
+        )
+    ),
+    2: """
+ALTER TABLE request ADD COLUMN stage TEXT;
+ALTER TABLE job ADD COLUMN reported_kind TEXT;
+ALTER TABLE job ADD COLUMN reported_at REAL;
+CREATE TABLE message (
+ id INTEGER PRIMARY KEY, at REAL NOT NULL, job TEXT, run TEXT, kind TEXT NOT NULL, title TEXT, body TEXT, sent REAL);
+""",
+}
 
 Row = dict[str, Any]
 
@@ -90,13 +120,7 @@ class Store:
             connection.execute(f"PRAGMA journal_mode={mode}")
             connection.execute("PRAGMA synchronous=NORMAL")
             if version < VERSION:
-                connection.execute("BEGIN IMMEDIATE")
-                if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                    for statement in _SCHEMA.split(";\n"):
-                        if statement.strip():
-                            connection.execute(statement)
-                    connection.execute(f"PRAGMA user_version={VERSION}")
-                connection.execute("COMMIT")
+                _migrate(connection, path)
             connection.execute("SELECT count(*) FROM job").fetchone()
             return cls(connection)
         except BaseException:
@@ -105,6 +129,10 @@ class Store:
 
     def close(self) -> None:
         self._db.close()
+
+    def generation(self) -> tuple[int, int]:
+        """Two numbers that change when anybody has changed the state."""
+        return self._db.execute("PRAGMA data_version").fetchone()[0], self._db.total_changes
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -127,11 +155,12 @@ class Store:
                 self._db.execute("ROLLBACK")
             raise
 
-    def _rows(self, text: str, *values: object) -> list[Row]:
+    def rows(self, text: str, *values: object) -> list[Row]:
+        """The rows of a query of this package. Errors: `sqlite3.Error`."""
         return [dict(row) for row in self._db.execute(text, [_stored(value) for value in values])]
 
     def _row(self, text: str, *values: object) -> Row | None:
-        return next(iter(self._rows(text, *values)), None)
+        return next(iter(self.rows(text, *values)), None)
 
     def _write(self, text: str, *values: object) -> int:
         return self._db.execute(text, [_stored(value) for value in values]).lastrowid or 0
@@ -149,7 +178,7 @@ class Store:
 
     def jobs(self) -> dict[str, Row]:
         """The rows of all jobs."""
-        return {row["name"]: row for row in self._rows("SELECT * FROM job")}
+        return {row["name"]: row for row in self.rows("SELECT * FROM job")}
 
     def update_job(self, name: str, **values: object) -> None:
         """Set columns of a job, whose names come from our own code."""
@@ -161,7 +190,7 @@ class Store:
         """Remove everything about a job."""
         with self.transaction():
             self._write("DELETE FROM attempt WHERE run IN (SELECT id FROM run WHERE job = ?)", name)
-            for table in ("run", "upstream", "ticket", "event"):
+            for table in ("run", "upstream", "ticket", "event", "request", "total", "message"):
                 self._write(f"DELETE FROM {table} WHERE job = ?", name)
             self._write("DELETE FROM job WHERE name = ?", name)
 
@@ -190,11 +219,11 @@ class Store:
         if result is not None:
             text += " AND result = ?"
             conditions.append(result)
-        return self._rows(text + " ORDER BY id DESC LIMIT ?", *conditions, limit)
+        return self.rows(text + " ORDER BY id DESC LIMIT ?", *conditions, limit)
 
     def unfinished(self) -> list[Row]:
         """Runs without a result: they run, or their runner has vanished."""
-        return self._rows("SELECT * FROM run WHERE result IS NULL ORDER BY id")
+        return self.rows("SELECT * FROM run WHERE result IS NULL ORDER BY id")
 
     def trim_runs(self, name: str, keep: int) -> None:
         """Keep the newest runs of a job only."""
@@ -210,7 +239,31 @@ class Store:
         )
 
     def attempts(self, run: str) -> list[Row]:
-        return self._rows("SELECT * FROM attempt WHERE run = ? ORDER BY n", run)
+        return self.rows("SELECT * FROM attempt WHERE run = ? ORDER BY n", run)
+
+    # ---- requests
+
+    def ask(
+        self, job: str, trigger: str, by: str, at: float, *, at_once: bool = False, stage: str | None = None
+    ) -> int:
+        """Ask the server for a run; *trigger*: ``hand`` or ``push``. Requests that wait for one run are one run.
+        *stage*: only a part of one is asked for (`tain.mirror.pushes`)."""
+        text = "INSERT INTO request (job, trigger, by, at, at_once, stage) VALUES (?, ?, ?, ?, ?, ?)"
+        return self._write(text, job, trigger, by, at, int(at_once), stage)
+
+    def requests(self) -> dict[str, Row]:
+        """The newest open request of each job; `at_once` if any of them is, `stage` if all of them are for it."""
+        found: dict[str, Row] = {}
+        for row in self.rows("SELECT * FROM request ORDER BY id"):
+            before = found.get(row["job"], row)
+            row["at_once"] = row["at_once"] or before["at_once"]
+            row["stage"] = row["stage"] if row["stage"] == before["stage"] else None
+            found[row["job"]] = row
+        return found
+
+    def answer(self, job: str, newest: int) -> None:
+        """A run has started that is what the requests up to *newest* asked for."""
+        self._write("DELETE FROM request WHERE job = ? AND id <= ?", job, newest)
 
     # ---- upstreams
 
@@ -220,7 +273,25 @@ class Store:
         self._write(f"UPDATE upstream SET {columns} WHERE job = ? AND url = ?", *values.values(), job, url)
 
     def upstreams(self, job: str) -> dict[str, Row]:
-        return {row["url"]: row for row in self._rows("SELECT * FROM upstream WHERE job = ?", job)}
+        return {row["url"]: row for row in self.rows("SELECT * FROM upstream WHERE job = ?", job)}
+
+    # ---- messages
+
+    def add_message(self, at: float, job: str, run: str, kind: str, title: str, body: str) -> None:
+        """A message to be sent."""
+        self._write(
+            "INSERT INTO message (at, job, run, kind, title, body) VALUES (?, ?, ?, ?, ?, ?)",
+            at, job, run, kind, title, body,
+        )  # fmt: skip
+
+    def messages(self) -> list[Row]:
+        """The messages that are not sent yet, oldest first."""
+        return self.rows("SELECT * FROM message WHERE sent IS NULL ORDER BY id")
+
+    def end_messages(self, last: int, sent: float) -> None:
+        """The messages up to *last* need no more attempts."""
+        self._write("UPDATE message SET sent = ? WHERE sent IS NULL AND id <= ?", sent, last)
+        self._write("DELETE FROM message WHERE id <= ? - 1000", last)
 
     # ---- tickets and events
 
@@ -254,8 +325,28 @@ class Store:
     def events(self, job: str | None = None, limit: int = 200) -> list[Row]:
         """The audit log, newest first."""
         if job is None:
-            return self._rows("SELECT * FROM event ORDER BY id DESC LIMIT ?", limit)
-        return self._rows("SELECT * FROM event WHERE job = ? ORDER BY id DESC LIMIT ?", job, limit)
+            return self.rows("SELECT * FROM event ORDER BY id DESC LIMIT ?", limit)
+        return self.rows("SELECT * FROM event WHERE job = ? ORDER BY id DESC LIMIT ?", job, limit)
+
+
+def _migrate(connection: sqlite3.Connection, path: str) -> None:
+    """Bring a state up to this version; what it was is kept beside it."""
+    connection.execute("BEGIN IMMEDIATE")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    steps = [_SCHEMA] if version == 0 else []
+    steps += [_MIGRATIONS[number] for number in range(max(version, 1), VERSION)]
+    if 0 < version < VERSION:
+        with (
+            contextlib.closing(sqlite3.connect(path)) as source,
+            contextlib.closing(sqlite3.connect(f"{path}.version-{version}")) as copy,
+        ):
+            source.backup(copy)
+    for step in steps:
+        for statement in step.split(";\n"):
+            if statement.strip():
+                connection.execute(statement)
+    connection.execute(f"PRAGMA user_version={VERSION}")
+    connection.execute("COMMIT")
 
 
 def _stored(value: object) -> object:

@@ -18,6 +18,7 @@ _UNITS = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"(?:([A-Za-z]{3})(?:-([A-Za-z]{3}))?\s+)?(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
+_FROM = re.compile(r"(?:([A-Za-z]{3})(?:-([A-Za-z]{3}))?\s+)?(\d{1,2}):(\d{2})")
 _WEEK_MINUTES = 7 * 24 * 60
 
 
@@ -162,23 +163,62 @@ def times(value: object) -> Times:
         if found is None:
             raise ValueError(wrong)
         first, last = found[1], found[2]
-        try:
-            begin = _DAYS.index(first.lower()) if first else 0
-            end = _DAYS.index(last.lower()) if last else begin if first else 6
-        except ValueError:
-            raise ValueError(wrong) from None
+        days = _days(first, last)
+        if days is None:
+            raise ValueError(wrong)
         start, stop = (int(found[n]) * 60 + int(found[n + 1]) for n in (3, 5))
         if int(found[3]) > 24 or int(found[5]) > 24 or int(found[4]) > 59 or int(found[6]) > 59:
             raise ValueError(wrong)
         length = (stop - start) % 1440 or 1440
-        day = begin
-        while True:
+        for day in days:
             at = day * 1440 + start
             spans.append((at % _WEEK_MINUTES, (at + length) % _WEEK_MINUTES))
-            if day == end:
-                break
-            day = (day + 1) % 7
     return Times(tuple(spans))
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """Rates of a week: each holds from its minute (since Monday 0:00) to the next one, round the week."""
+
+    entries: tuple[tuple[int, int | None], ...]
+
+    def at(self, moment: datetime) -> int | None:
+        """Bytes per second at *moment*, in local time; None: no limit."""
+        minute = (moment.weekday() * 24 + moment.hour) * 60 + moment.minute
+        before = [entry for entry in self.entries if entry[0] <= minute]
+        return max(before or self.entries, key=lambda entry: entry[0])[1]
+
+
+def timetable(value: object) -> Timetable | None:
+    """A rate, or a list of ``{from = "Mon-Fri 08:00", rate = "10M"}``. None: no limit at any time."""
+    if isinstance(value, Timetable) or value is None:
+        return value
+    if not isinstance(value, list):
+        only = rate(value)
+        return None if only is None else Timetable(((0, only),))
+    entries: dict[int, int | None] = {}
+    for item in value:
+        if not isinstance(item, dict) or set(item) != {"from", "rate"}:
+            raise ValueError('each entry needs "from" and "rate", and nothing else')
+        found = _FROM.fullmatch(item["from"].strip()) if isinstance(item["from"], str) else None
+        days = None if found is None else _days(found[1], found[2])
+        if found is None or days is None or int(found[3]) > 23 or int(found[4]) > 59:
+            raise ValueError(f'{shown(item["from"])} is not a moment, such as "08:00" or "Mon-Fri 08:00"')
+        for day in days:
+            entries[(day * 24 + int(found[3])) * 60 + int(found[4])] = rate(item["rate"])
+    if not entries:
+        raise ValueError("an empty list is no timetable")
+    return Timetable(tuple(sorted(entries.items())))
+
+
+def _days(first: str | None, last: str | None) -> list[int] | None:
+    """The days from *first* to *last*, 0 for Monday; all of them without a name. None: an unknown name."""
+    try:
+        begin = _DAYS.index(first.lower()) if first else 0
+        end = _DAYS.index(last.lower()) if last else begin if first else 6
+    except ValueError:
+        return None
+    return [(begin + number) % 7 for number in range((end - begin) % 7 + 1)]
 
 
 def shown(value: object) -> str:

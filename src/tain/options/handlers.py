@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: Limits of ``--block-size``, by protocol.
 BLOCK_MAX, BLOCK_MAX_OLD = 1 << 17, 1 << 29
 BASIS_DIRS_MAX = 20
+#: More streams than that gain nothing on one machine.
+MOST_JOBS = 64
 
 #: The groups of ``--delete-WHEN``: options of different groups exclude each other.
 _DELETE_GROUPS = {"before": "before", "during": "during", "delay": "during", "after": "after"}
@@ -280,6 +282,16 @@ class Pass:
         from tain.options.stoptime import stop_at
 
         self.options.stop_at = stop_at(value, self.now())
+
+    def on_jobs(self, value: bytes) -> None:
+        if not value.isdigit() or not 1 <= int(value) <= MOST_JOBS:
+            raise usage_error(f"--jobs={printable(value)} is invalid: a number from 1 to {MOST_JOBS} is expected")
+        self.options.jobs = int(value)
+
+    def on_jobs_order(self, value: bytes) -> None:
+        if value not in (b"list", b"live"):
+            raise usage_error(f"--jobs-order={printable(value)} is invalid: list or live is expected")
+        self.options.jobs_order = value.decode()
 
     def on_json_seconds(self, value: bytes) -> None:
         try:

@@ -181,6 +181,14 @@ class ResolvedOptions(PlanOptions):
     preflight: bool = False
     #: The block at the end; a bar implies it.
     summary: bool = False
+    #: Streams of one transfer; 0 or 1: one.
+    jobs: int = 0
+    #: ``connections=N,start-gap=SECONDS``; None = the usual limits.
+    jobs_limit: bytes | None = None
+    #: "list" or "live"; None = live on a terminal.
+    jobs_order: str | None = None
+    #: A run that cannot have several streams is an error.
+    jobs_strict: bool = False
 
     # ---- selection
     #: 0 no, 1 weak (``-a``), 2 strong (``-r``).

@@ -306,6 +306,11 @@ _ROWS: tuple[_Fields, ...] = (
     (("json-seconds",), "", "s", "call", "json_seconds", None, "", "SECONDS",
      "seconds between lines about progress (tain only)"),
     (("preflight",), "", "", "set", "preflight", True, "", "", "begin only if there is room for all of it (tain only)"),
+    (("jobs",), "", "s", "call", "jobs", None, "", "N", "transfer in N streams at once (tain only)"),
+    (("jobs-limit",), "", "s", "text", "jobs_limit", None, "", "LIST", "limit the streams of --jobs (tain only)"),
+    (("jobs-order",), "", "s", "call", "jobs_order", None, "", "list|live",
+     "show lines of --jobs in the order of the list, or as they come (tain only)"),
+    (("jobs-strict",), "", "", "set", "jobs_strict", True, "", "", "fail if --jobs has to use one stream (tain only)"),
     (("tls",), "", "", "set", "tls", True, "", "", "talk TLS to the daemon (tain only)"),
     (("tls-pin",), "", "s", "text", "tls_pin", None, "", "sha256:HEX", "accept only this TLS certificate (tain only)"),
     (("version",), "V", "", "call", "version", None, "", "", "print the version + other info and exit"),
@@ -381,6 +386,10 @@ CLIENT_ONLY = frozenset(
         "json-file",
         "json-events",
         "json-seconds",
+        "jobs",
+        "jobs-limit",
+        "jobs-order",
+        "jobs-strict",
     }
 )
 #: Names that rsync does not have; a daemon accepts none of them from a client.

@@ -10,6 +10,7 @@ from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import _socket
     from collections.abc import Callable
 
 _IPTOS_LOWDELAY, _IPTOS_THROUGHPUT = 0x10, 0x08
@@ -30,7 +31,7 @@ _OPTIONS: dict[bytes, tuple[int, int, int | None]] = {
 }
 
 
-def apply(sock: socket.socket, text: bytes, warn: Callable[[str], object], *, who: str = "") -> None:
+def apply(sock: _socket.socket, text: bytes, warn: Callable[[str], object], *, who: str = "") -> None:
     """Set every option of the list ``NAME[=VALUE]``; *warn* reports those that cannot be set, as from *who*."""
     for word in text.replace(b",", b" ").split():
         name, equals, value = word.partition(b"=")

@@ -255,4 +255,18 @@ STALLED += [
     for number, words in enumerate(["src/ h::m/", "h::m/ dst/", "h::"])
 ]
 
-ROWS: list[Row] = [*PEER_ENDS, *SOURCES, *DESTINATIONS, *ENDS, *CLOSED, *MISSING_SHELLS, *STALLED]
+# A sender that a remote shell has started ends with its own lines and without a farewell, a daemon with both.
+BAD_RULES = [
+    Row(f"PRO-3.7-{name}-{kind}", tree, f"{options} {url} dst/", via=via, norm=[(r"\(\d+ bytes received so far\)", "(N bytes)")])
+    for name, tree, options in [
+        ("rules", "src/ src/a src/d/.rsync-filter=Q dst/", "-aF"),
+        ("rules-whole", "src/ src/a src/d/.rsync-filter=Q dst/", "-aF --no-i-r"),
+        ("rules-first", "src/ src/a src/.rsync-filter=Q dst/", "-aF"),
+        ("rules-30", "src/ src/a src/d/.rsync-filter=Q dst/", "-aF --protocol=30"),
+    ]
+    for kind, url, via in [("pull", "h:{w}/src/", "shell")]
+] + [
+    Row("PRO-3.7-list-pull", "src/a list=a dst/", "-a --files-from=list h:{w}/nosuch/ dst/", via="shell", norm=[(r"\(\d+ bytes received so far\)", "(N bytes)")]),
+]  # fmt: skip
+
+ROWS: list[Row] = [*BAD_RULES, *PEER_ENDS, *SOURCES, *DESTINATIONS, *ENDS, *CLOSED, *MISSING_SHELLS, *STALLED]

@@ -178,6 +178,8 @@ plan! {
         /// Entries that the sending side may list before they are needed, for a caller that shows the total early; 0: as
         /// few as rsync.
         look_ahead: u32 = 0,
+        /// 0: all entries; 1: no file that has several names; 2: of non-directories, only those.
+        linked: u8 = 0,
         list_only: bool = false,
         dry_run: bool = false,
     },
@@ -296,6 +298,12 @@ plan! {
         elapsed_ms: u64 = 0,
         /// Takes the names of the directories in which the run changes something, each with a NUL.
         changes_handle: Option<Handle> = None,
+        /// Directories that another run reports and counts, sorted; `.` is the root of the transfer.
+        shared_dirs: Vec<Vec<u8>> = Vec::new(),
+        /// Other runs report and count all directories.
+        all_dirs_shared: bool = false,
+        /// Other runs report the entries: of this one, only deletions are shown.
+        only_deletions: bool = false,
         /// The structured events that the caller asked for.
         events: Subscription = Subscription::default(),
     },
@@ -337,6 +345,19 @@ impl Select {
     /// The building of a list is worth a line (spec: output 4).
     pub fn reports_lists(&self) -> bool {
         self.lists_dirs() || self.list_only
+    }
+}
+
+impl Output {
+    /// Another run reports the directory with this name.
+    pub fn shares(&self, name: &[u8]) -> bool {
+        if self.shared_dirs.is_empty() {
+            return self.all_dirs_shared;
+        }
+        let name = name.strip_prefix(b"/").unwrap_or(name);
+        self.shared_dirs
+            .binary_search_by(|dir| dir.as_slice().cmp(name))
+            .is_ok()
     }
 }
 

@@ -8,6 +8,7 @@ use super::{escape_log, escape_text, lock, Level, Report};
 use crate::event::Event;
 use crate::plan::StderrMode;
 use crate::report::say::text;
+use crate::tree::mode::is_dir;
 use crate::wire::frames::Tag;
 use crate::wire::item::ItemFlags;
 
@@ -48,7 +49,7 @@ impl Report {
         if let Some(format) = self.shared.voice.out_format.as_ref() {
             let mut line = Vec::with_capacity(item.name.len() + 32);
             format.expand(item, plan, self.shared.voice.style, &mut line);
-            self.item_line(&line);
+            self.item_line(item.name, is_dir(item.mode), &line);
         }
     }
 
@@ -157,17 +158,18 @@ impl Report {
         })
     }
 
-    /// A line about an item for the client's screen.
-    pub fn item_line(&self, line: &[u8]) {
+    /// A line about the item with this name for the client's screen.
+    fn item_line(&self, name: &[u8], dir: bool, line: &[u8]) {
         let plan = &self.shared.plan;
-        if plan.place.is_server() || plan.output.stderr_mode == StderrMode::All || !self.shared.events.is_holding() {
+        let held = self.shared.events.is_holding() || plan.output.events.keyed;
+        if plan.place.is_server() || plan.output.stderr_mode == StderrMode::All || !held {
             self.line(Level::Entry, line);
             return;
         }
         let mut out = Vec::with_capacity(line.len() + 1);
         escape_text(line, plan.output.charset, plan.output.eight_bit_output, &mut out);
         out.push(b'\n');
-        self.shared.events.push_item(self.entry_text(out));
+        self.shared.events.push_item(self.keyed_entry(name, dir, out));
     }
 
     /// A line for the screen of the client that is never logged.

@@ -12,6 +12,7 @@ mod heap;
 pub mod item;
 mod items;
 pub mod json;
+pub mod keyed;
 pub mod number;
 mod outcome;
 mod pace;
@@ -425,7 +426,7 @@ impl Report {
         let to_stdout = level.is_output() && plan.output.stderr_mode != StderrMode::All && !unframed;
         let about_entry = matches!(level, Level::Entry | Level::Listed);
         self.push(match (to_stdout, about_entry) {
-            (true, true) => self.entry_text(out),
+            (true, true) => self.unkeyed_entry(out),
             (true, false) => Event::Stdout(out),
             (false, _) => Event::Stderr(out),
         });

@@ -23,6 +23,7 @@ use crate::flist::{At, Tables};
 use crate::plan::{DeleteWhen, FilesFrom, Plan};
 use crate::report::Report;
 use crate::role::Role;
+use crate::wire::item::IoErrors;
 use copier::Copier;
 
 /// Lists by which the scanner may be ahead of the generator, and the entries that a list has on average where the
@@ -60,6 +61,7 @@ pub fn conclude(report: &Report, result: Result<()>, started: Instant) -> Summar
     summary.unchanged = summary.files.total().saturating_sub(changed);
     summary.seconds = started.elapsed().as_secs_f64();
     summary.role = report.role();
+    summary.io_error = report.io_error().contains(IoErrors::GENERAL);
     match result {
         Ok(()) => summary.code = report.code(),
         Err(error) => {

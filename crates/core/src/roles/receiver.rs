@@ -329,7 +329,7 @@ impl Receiver {
                 dest.set_xattrs_at(&dest.name(at), &want);
             }
         }
-        items::count(&self.report, entry.mode, item.iflags, item.xname.as_deref());
+        items::count_item(&self.report, at, item.iflags, item.xname.as_deref());
         if !item.wants_data() {
             self.report_item(&item, at, Figures::default(), Part::All);
             return Ok(());

@@ -21,7 +21,7 @@ use crate::report::Report;
 use crate::role::Role;
 use crate::wire::link::Link;
 use crate::wire::trace::{Sink, Tracer};
-use ending::{announce_end, find_cause, is_announced, CLOSING, FAREWELL, FAREWELL_BYTES};
+use ending::{announce_end, find_cause, is_announced, CLOSING, FAREWELL, FAREWELL_BYTES, UNANNOUNCED};
 
 /// Trace the messages of this run if the plan says so (`--debug=IO`), as long as the sink lives that is returned.
 fn trace(link: &Link, plan: &Plan, report: &Report) -> Option<Arc<Sink>> {
@@ -72,10 +72,14 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report, listings: Opti
     let mut result = sender.run();
     if let Err(error) = result {
         let error = find_cause(sender.reader(), error);
-        announce_end(plan, report, &writer, &error, report.role());
-        if is_announced(plan, &error) {
-            sender.reader().drain(FAREWELL, FAREWELL_BYTES);
-        }
+        announce_end(plan, report, &writer, &error, Role::Sender);
+        // A peer that is writing requests would see a broken pipe instead of the end of our stream.
+        let farewell = if is_announced(plan, &error, Role::Sender) {
+            FAREWELL
+        } else {
+            UNANNOUNCED
+        };
+        sender.reader().drain(farewell, FAREWELL_BYTES);
         result = Err(error);
     }
     let read = sender.reader().bytes_read();

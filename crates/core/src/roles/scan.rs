@@ -544,6 +544,10 @@ impl Scanner {
             return Ok(None);
         }
         if !is_dir(stat.mode) {
+            if plan.select.linked > 0 && (plan.select.linked > 1) != (stat.nlink > 1) {
+                // Another run lists it: one that has all names of files with several.
+                return Ok(None);
+            }
             self.push(root_number, name, &stat, 0)?;
             return Ok(None);
         }

@@ -493,7 +493,7 @@ impl Sender {
             return Ok(());
         }
         let name = at.given_name();
-        items::count(&self.report, entry.mode, item.iflags, item.xname.as_deref());
+        items::count_item(&self.report, at, item.iflags, item.xname.as_deref());
         self.report_item(&item, at, &name, Figures::default(), Part::All);
         self.look_ahead()?;
         item.put(&mut self.ndx_out, &mut self.out, self.plan.agreed.protocol, None)?;

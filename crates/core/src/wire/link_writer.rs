@@ -215,6 +215,11 @@ impl Writer {
         self.0.shared.flush_out();
     }
 
+    /// Forgets what has not been written yet, for an end without a farewell.
+    pub fn discard(&self) {
+        lock(&self.0.shared.out).discard();
+    }
+
     /// What traces the messages of this connection.
     pub(crate) fn tracer(&self) -> Option<&Tracer> {
         self.0.shared.tracer.get()

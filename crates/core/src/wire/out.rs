@@ -72,6 +72,12 @@ impl Out {
         all
     }
 
+    /// Forgets what the writer has not taken yet.
+    pub(super) fn discard(&mut self) {
+        self.seal();
+        self.sealed_len -= self.sealed.drain(..).map(|buffer| buffer.len()).sum::<usize>();
+    }
+
     pub(super) fn pending(&self) -> usize {
         self.sealed_len + self.open.len()
     }

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 import platformdirs
 
-from tain.mirror import loading, states
+from tain.mirror import control, loading, states
 from tain.mirror.clock import SYSTEM, Clock
 from tain.mirror.findings import ConfigError
 from tain.mirror.loading import Config
@@ -24,6 +24,9 @@ from tain.mirror.schedules import schedule_of
 from tain.mirror.store import Store
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+#: The configuration that ``serve SOURCE DEST`` writes into the state directory.
+ONE_JOB_FILE = "serve.toml"
 
 
 class Fail(Exception):
@@ -55,7 +58,13 @@ class App:
     clock: Clock = field(default=SYSTEM)
 
     def file(self) -> str:
-        return loading.find_file(self.config_file, os.environ)
+        """The configuration; that of ``serve SOURCE DEST`` if there is no other one."""
+        found = loading.find_file(self.config_file, os.environ)
+        named = self.config_file or os.environ.get("TAIN_MIRROR_CONFIG")
+        if not named and not os.path.exists(found):
+            own = os.path.join(self.default_state(), ONE_JOB_FILE)
+            return own if os.path.exists(own) else found
+        return found
 
     def config(self) -> Config:
         """The configuration. Errors: `ConfigError`."""
@@ -63,11 +72,22 @@ class App:
 
     def layout(self, config: Config) -> Layout:
         """Where the state lies: the option, the configuration, systemd, then the usual place."""
-        chosen = self.state_dir or config.server.state_dir or os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-        if not chosen:
-            root = os.geteuid() == 0
-            chosen = "/var/lib/tain-mirror" if root else platformdirs.user_state_dir("tain-mirror")
-        return Layout(os.path.abspath(chosen))
+        return Layout(os.path.abspath(self.state_dir or config.server.state_dir or self.default_state()))
+
+    def default_state(self) -> str:
+        """Where the state lies if the configuration does not say it."""
+        chosen = self.state_dir or os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+        if chosen:
+            return os.path.abspath(chosen)
+        return "/var/lib/tain-mirror" if os.geteuid() == 0 else platformdirs.user_state_dir("tain-mirror")
+
+    def server(self, config: Config, layout: Layout) -> dict[str, Any] | None:
+        """What a running server says of itself; None: there is none, or it does not talk to this user."""
+        try:
+            answer = control.ask(control.socket_path(layout, config.server.control_socket), {"op": "status"}, 5.0)
+        except (control.NoServer, OSError):
+            return None
+        return None if "error" in answer else answer
 
     def open(self, config: Config) -> tuple[Layout, Store]:
         """The state, brought up to date. Errors: `StateError`."""

@@ -62,7 +62,7 @@ def init(app: App, system: bool) -> None:
     app.say(f"wrote {path} (no jobs yet)")
     app.say("next:  tain mirror add samba rsync://rsync.samba.org/samba/ /srv/mirror/samba --every 6h")
     app.say("       tain mirror run samba")
-    app.say("       tain mirror status")
+    app.say("       tain mirror serve            # then http://127.0.0.1:8730/")
 
 
 @click.command()
@@ -120,6 +120,19 @@ def add(
     for finding in loading.load_config(path).findings:
         if finding.key.startswith(f"job.{name}."):
             click.echo(str(finding), err=True)
+
+
+def add_jobs(path: str, jobs: dict[str, dict[str, Any]]) -> None:
+    """Add jobs to a configuration; all of them, or none. Errors: `ConfigError`, `Fail`."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except OSError as error:
+        raise Fail(f"{path} cannot be read: {error.strerror}", states.EXIT_CONFIG) from error
+    for name, values in jobs.items():
+        text, _ = _with_job(text, name, values)
+    _try(path, text)
+    _replace(path, text)
 
 
 def _with_job(text: str, name: str, values: dict[str, Any]) -> tuple[str, int]:

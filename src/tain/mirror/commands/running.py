@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import signal
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from tain.mirror.commands.common import (
 from tain.mirror.launch import Request, Started
 from tain.mirror.loading import Config
 from tain.mirror.locks import send
+from tain.mirror.pushes import request_of
 from tain.mirror.reconcile import reconcile
 from tain.mirror.runs import Layout, read_json
 from tain.mirror.schedules import bounds_of, is_paused, schedule_of, view_of
@@ -50,6 +52,8 @@ class _Running:
     partial: bytes = b""
     offset: int = 0
     live: str = ""
+    #: It waits long enough for its slot to be free.
+    waits: bool = False
     events: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -146,8 +150,10 @@ class _Foreground:
         with self._signals(), self._display() as show:
             while True:
                 now = self.app.clock.now()
+                asked = self.store.requests()
                 views = [self._view(name, now) for name in names if name not in tried]
-                busy = [self._view(running.name, now) for running in self.running]
+                views = [dataclasses.replace(view, asked=view.name in asked) for view in views]
+                busy = [self._view(running.name, now) for running in self.running if not running.waits]
                 bounds = bounds_of(self.config.limits)
                 chosen = plan.plan(views, busy, bounds, now, last_start=last_start)
                 for name in () if self.stops else chosen.names:
@@ -175,6 +181,8 @@ class _Foreground:
         if is_paused(row, self.app.clock.now()) and self.scheduled:
             return
         request = Request("schedule" if self.scheduled else "hand", who(), self.flags)
+        if self.scheduled:
+            request = request_of(self.config.jobs[name], self.store.requests().get(name), request)
         try:
             started = launch.start(
                 self.config, self.config.jobs[name], self.layout, self.store, request, self.app.clock
@@ -213,6 +221,7 @@ class _Foreground:
                 if event["ev"] == "phase":
                     running.stage = event.get("stage", running.stage)
                     running.live = f"{running.name}: {event['phase']}"
+                    running.waits = event["phase"] == "queued"
                 elif event["ev"] == "progress":
                     running.live = f"{running.name}: {progress_text(event, running.stage)}"
                 text = event_line(event, running.name)

@@ -55,7 +55,8 @@ def status(app: App, names: tuple[str, ...], watch: bool, plugin: bool) -> None:
     layout, store = app.open(config)
     try:
         while True:
-            document = status_document(config, store, layout, app.clock.now(), chosen)
+            server = app.server(config, layout)
+            document = status_document(config, store, layout, app.clock.now(), chosen, server)
             if plugin:
                 text, code = check_line(document)
                 click.echo(text)
@@ -123,6 +124,8 @@ def note(job: dict[str, Any]) -> str:
         if progress is not None and progress["eta"] is not None:
             parts.append(f"{words.took(progress['eta'])} left")
         return ", ".join(parts)
+    if job["waiting"] is not None:
+        return words.visible(f"waiting: {job['waiting']}")
     if paused is not None:
         return words.visible(f"paused by {paused['by']}" + (f": {paused['why']}" if paused["why"] else ""))
     if hold is not None:
@@ -139,7 +142,13 @@ def summary_line(document: dict[str, Any]) -> str:
     """``5 jobs: 2 fresh, 1 held``."""
     jobs = document["jobs"]
     counts = ", ".join(f"{number} {state}" for state, number in document["counts"].items())
-    return f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}" + (f": {counts}" if counts else "")
+    text = f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}" + (f": {counts}" if counts else "")
+    server = document["server"]
+    if server["pid"] is None:
+        return text
+    places = "".join(f", {address}" for address in server["addresses"])
+    wrong = "" if server["config_ok"] else "; its configuration has errors (tain mirror check)"
+    return f"{text}. server: {'draining' if server['draining'] else 'running'} (pid {server['pid']}){places}{wrong}"
 
 
 def detail_lines(job: dict[str, Any]) -> Iterator[str]:
@@ -252,9 +261,10 @@ def _run_row(row: dict[str, Any], *, with_job: bool) -> list[str]:
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
 @click.option("--errors", is_flag=True, help="Only lines about failures.")
 @click.option("--deletes", is_flag=True, help="The names that the run wanted to delete.")
+@click.option("--dirs", is_flag=True, help="The directories that it has changed.")
 @global_options
 @pass_app
-def log(app: App, name: str, run: str | None, follow: bool, errors: bool, deletes: bool) -> None:
+def log(app: App, name: str, run: str | None, follow: bool, errors: bool, deletes: bool, dirs: bool) -> None:
     """The output of a run, the last one if none is named."""
     config = app.config()
     if name not in config.jobs:
@@ -262,8 +272,8 @@ def log(app: App, name: str, run: str | None, follow: bool, errors: bool, delete
     layout, store = app.open(config)
     store.close()
     directory = _directory(layout, name, run)
-    if deletes:
-        _print_names(os.path.join(directory, "deletes.nul"))
+    if deletes or dirs:
+        _print_names(os.path.join(directory, "deletes.nul" if deletes else "dirs.nul"))
         return
     if app.json:
         for event in events_of(directory):

@@ -15,12 +15,14 @@ from tain.session import oldpeer, unavailable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from typing import Any, Protocol
 
     from tain import _core
     from tain.options.guard import Guard
     from tain.options.hostspec import Locations
     from tain.options.resolved import ResolvedOptions
     from tain.plans import Plan
+    from tain.session.agreement import Agreed
     from tain.session.batch import BatchFile
     from tain.session.client.display import Display
     from tain.session.client.guards import Judge
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
     from tain.session.client.lines import Lines
     from tain.session.client.reporter import Reporter
     from tain.session.environment import Environment
+
+    class Part(Protocol):
+        """Takes the transfer of a run that is one of several streams."""
+
+        def fields(self) -> _core.PlanFields: ...
+        def finish(self, run: Any, agreed: Agreed, transfer: _core.Run) -> int: ...
 
 
 def open_output(options: ResolvedOptions, env: Environment, out: Output | None = None) -> Output:
@@ -91,6 +99,8 @@ class Request:
         self.held: Held | None = None
         #: End the run when what it has asked for does not fit the free space of a destination on this machine.
         self.watch_room = False
+        #: The run is one of several streams, and this takes its transfer.
+        self.part: Part | None = None
         #: What is shown beyond rsync's own lines.
         self.display: Display | None = None
         #: The protocol of the run, once both ends have agreed.

@@ -34,7 +34,7 @@ _WORDS = 1 << 18
 
 
 class Run:
-    """One kind of run: a subclass with a method `run`, which returns the exit code."""
+    """One kind of run."""
 
     #: Both ends are this process.
     local = False
@@ -46,6 +46,10 @@ class Run:
         self.trace = request.trace
         #: The run was ended by a decision about its plan or its room.
         self.ended_here = False
+
+    def run(self) -> int:
+        """Run to the end; returns the exit code. Errors: `TainError`."""
+        raise NotImplementedError
 
     @property
     def options(self) -> ResolvedOptions:
@@ -118,6 +122,8 @@ class Run:
     def extra_fields(self) -> _core.PlanFields | None:
         """Fields that do not follow from the options of rsync."""
         request, reporter = self.request, self.request.reporter
+        if request.part is not None:
+            return request.part.fields()
         fields: _core.PlanFields = {}
         events = set(request.events)
         if request.judge is not None and request.judge.counts:
@@ -150,6 +156,8 @@ class Run:
     def finish(self, agreed: Agreed, transfer: _core.Run) -> int:
         """Run a transfer to its end and report it; returns the exit code."""
         options, out = self.options, self.out
+        if self.request.part is not None:
+            return self.request.part.finish(self, agreed, transfer)
         self.request.protocol = agreed.protocol
         self.env.transfer = transfer
         try:

@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from tain.session.client.remote import DaemonRun, ShellRun
     from tain.session.client.replay import ReplayRun
     from tain.session.client.reporter import Listener, Reporter
+    from tain.session.client.run import Run
     from tain.session.environment import Environment
 
     OnEvents = Callable[[list[_core._Event]], None]
+    #: Turns a run into one of several streams: the request, its run, and what runs a request as the arguments mean.
+    Divide = Callable[[Request, Run, Callable[[Request], int]], Run]
 
 
 class Client:
@@ -62,6 +65,8 @@ class Client:
         #: What the options ask for and what cannot be done: the run fails at once.
         self._early: TainError | None = None
         self._reporter = self._make_reporter(options, env, listeners)
+        #: What divides the run into streams, if it may be.
+        self.divide: Divide | None = None
         self._request = Request(
             options, env, out=out, events=events, on_events=on_events, guard=guard, reporter=self._reporter
         )
@@ -173,7 +178,9 @@ class Client:
 
     def _choose_and_run(self) -> int:
         request = self._request
-        run = choose(request)
+        run: Run = choose(request)
+        if self.divide is not None:
+            run = self.divide(request, run, lambda part: choose(part, judged=True).run())
         code = decide(request, twin=run.twin)
         return run.run() if code is None else code
 
@@ -256,9 +263,12 @@ def confirm_plan(request: Request, plan: Plan | None) -> None:
         raise DeleteLimit(REFUSED)
 
 
-def run(options: ResolvedOptions, env: Environment) -> int:
-    """Do what a client's command line asks for and print all of it; returns the exit code."""
-    return Client(options, env).run()
+def run(options: ResolvedOptions, env: Environment, divide: Divide | None = None) -> int:
+    """Do what a client's command line asks for and print all of it; returns the exit code. *divide* may divide the run
+    into streams."""
+    client = Client(options, env)
+    client.divide = divide
+    return client.run()
 
 
 def both(first: OnEvents, second: OnEvents | None) -> OnEvents:

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Receiver;
 use crate::error::{bail, Result};
-use crate::flist::{Received, Unconverted, EILSEQ};
+use crate::flist::{At, Received, Segment, Unconverted, EILSEQ};
 use crate::report::debug::debug;
 use crate::report::say::text;
 use crate::role::Role;
@@ -75,10 +75,22 @@ impl Receiver {
             }
             s.had_entries |= !segment.is_empty();
         });
+        if !self.plan.output.shared_dirs.is_empty() {
+            self.leave_out_shared(&segment);
+        }
         self.report.add_listed(segment.len() as u64, segment.file_bytes());
         self.places.add(&segment);
         self.lists.add(Arc::clone(&segment))?;
         self.notify_generator(Feed::List(segment))
+    }
+
+    /// Directories that another run counts are not counted here.
+    fn leave_out_shared(&self, segment: &Arc<Segment>) {
+        let shared = segment
+            .directories()
+            .filter(|&i| self.plan.output.shares(&At::new(segment, i).name()))
+            .count() as u64;
+        self.report.stats(|s| s.files.dir = s.files.dir.saturating_sub(shared));
     }
 
     pub(super) fn sub_list(&mut self, dir_ndx: i32) -> Result<()> {

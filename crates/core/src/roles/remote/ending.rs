@@ -17,9 +17,21 @@ const WRITTEN: Duration = Duration::from_secs(5);
 /// How long the peer may take to close after a good end.
 pub(super) const CLOSING: Duration = Duration::from_secs(2);
 
-/// Whether a side that ends with this error sends ERROR_EXIT (spec: protocol 3.7).
-pub(super) fn is_announced(plan: &Plan, error: &Error) -> bool {
-    plan.agreed.protocol >= 31 && !matches!(error.code(), 0 | 10 | 12 | 19 | 30) && !matches!(error, Error::PeerExit(_))
+/// How long a sender that ends without ERROR_EXIT goes on reading.
+pub(super) const UNANNOUNCED: Duration = Duration::from_millis(100);
+
+/// Whether a side that ends with this error sends ERROR_EXIT (spec: protocol 3.7). A sender at the end of a remote shell
+/// closes the stream instead, and its client ends with 12 (observed).
+pub(super) fn is_announced(plan: &Plan, error: &Error, role: Role) -> bool {
+    plan.agreed.protocol >= 31
+        && !is_behind_shell(plan, role)
+        && !matches!(error.code(), 0 | 10 | 12 | 19 | 30)
+        && !matches!(error, Error::PeerExit(_))
+}
+
+/// A sender that a remote shell has started.
+fn is_behind_shell(plan: &Plan, role: Role) -> bool {
+    role == Role::Sender && plan.place.is_server() && !plan.place.is_daemon()
 }
 
 /// How much an error says about the cause. The end of another role says nothing, a broken pipe little, and a stream
@@ -72,10 +84,15 @@ fn send_cause(plan: &Plan, report: &Report, writer: &Writer, error: &Error, role
 
 /// Send to the peer why this side ends.
 pub(super) fn announce_end(plan: &Plan, report: &Report, writer: &Writer, error: &Error, role: Role) {
+    if is_behind_shell(plan, role) {
+        // The cause goes to our standard error, which the remote shell forwards, and the list in work is not sent.
+        writer.discard();
+        return;
+    }
     send_cause(plan, report, writer, error, role);
     // The end must not wait for a limit on the bandwidth of what is left in the queue.
     writer.control().set_bwlimit(0);
-    if is_announced(plan, error) {
+    if is_announced(plan, error, role) {
         let _ = writer.last_msg(Tag::ErrorExit, &error.code().to_le_bytes());
     }
     writer.flush();

@@ -85,7 +85,7 @@ pub(super) fn run_receiver(link: &mut Link, plan: &Arc<Plan>, report: &Report) -
     let decoder = decoder(plan, report).inspect_err(|error| {
         // The peer's user chose the words that make no sense, and no role runs yet that could report them.
         announce_end(plan, report, &writer, error, Role::EarlyReceiver);
-        if is_announced(plan, error) {
+        if is_announced(plan, error, Role::EarlyReceiver) {
             reader.drain(FAREWELL, FAREWELL_BYTES);
         }
     })?;
@@ -208,7 +208,7 @@ impl Pair<'_> {
 
     /// The peer knows of our end, and the side waits for the peer to close.
     fn is_announced(&self) -> bool {
-        matches!(&*self.state(), State::Failed { error, .. } if is_announced(self.plan, error))
+        matches!(&*self.state(), State::Failed { error, role } if is_announced(self.plan, error, *role))
     }
 
     /// The error that the side ends with, and the role that its closing line names.

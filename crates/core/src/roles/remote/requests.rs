@@ -154,7 +154,7 @@ impl Requests for WireRequests {
         let plan = &dest.plan;
         if plan.agreed.protocol < 29 {
             // The protocol has no items, so this side reports its changes.
-            items::count(&dest.report, at.entry().mode, iflags, xname);
+            items::count_item(&dest.report, at, iflags, xname);
             if self.replay.is_none() {
                 Change::received(at, iflags, xname).report_unsent(&dest.report);
             }

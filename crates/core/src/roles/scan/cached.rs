@@ -383,9 +383,9 @@ impl Scanner {
         self.report.stats(|s| {
             s.files.add_all(&sums.files);
             s.total_size += sums.size;
-            s.had_entries |= sums.files.total() > 0;
+            s.had_entries |= sums.entries > 0;
         });
-        self.report.add_listed(sums.files.total(), sums.bytes);
+        self.report.add_listed(sums.entries, sums.bytes);
         result.map(|()| true)
     }
 
@@ -436,6 +436,7 @@ impl Scanner {
 /// What the entries of a directory add to the figures of the run.
 #[derive(Default)]
 struct Sums {
+    entries: u64,
     files: Counts,
     /// Bytes of regular files and links.
     size: u64,
@@ -446,7 +447,10 @@ struct Sums {
 impl Sums {
     fn add(&mut self, made: Option<Made>) {
         let Some(made) = made else { return };
-        self.files.add(made.mode);
+        self.entries += 1;
+        if !made.shared {
+            self.files.add(made.mode);
+        }
         self.size += made.counted();
         self.bytes += if is_file(made.mode) { made.len } else { 0 };
     }

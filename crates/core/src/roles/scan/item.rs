@@ -26,6 +26,8 @@ use crate::wire::item::IoErrors;
 pub(super) struct Made {
     pub mode: u32,
     pub len: u64,
+    /// Another run counts it.
+    pub shared: bool,
     /// Bytes of target and checksum.
     extra: u64,
 }
@@ -140,7 +142,9 @@ impl Scanner {
             return Ok(false);
         };
         self.report.stats(|s| {
-            s.files.add(made.mode);
+            if !made.shared {
+                s.files.add(made.mode);
+            }
             s.total_size += made.counted();
             s.had_entries = true;
         });
@@ -189,6 +193,7 @@ impl Scanner {
         }
         self.builder.push(&entry)?;
         Ok(Some(Made {
+            shared: is_dir(entry.mode) && self.plan.output.shares(name),
             mode: entry.mode,
             len: entry.len,
             extra: entry.link.map_or(0, |l| l.len() as u64) + entry.checksum.map_or(0, |c| c.len() as u64),

@@ -128,6 +128,9 @@ impl<'a> Change<'a> {
     /// Report it, under this name.
     pub(crate) fn report(&self, report: &Report, name: &[u8], figures: Figures<'_>, part: Part) {
         let plan = report.plan();
+        if plan.output.only_deletions || self.at.entry().is_dir() && plan.output.shares(name) {
+            return;
+        }
         if matches!(part, Part::All | Part::Screen) {
             self.note(report, name);
         }
@@ -277,6 +280,17 @@ fn unsent_sum(plan: &Plan, iflags: ItemFlags) -> Option<&'static [u8]> {
     static ZEROS: [u8; 64] = [0; 64];
     let shown = plan.select.dry_run && !plan.select.checksum && iflags.contains(ItemFlags::TRANSFER);
     shown.then(|| &ZEROS[..strong::digest_len(plan.agreed.xfer_sum)])
+}
+
+/// Count the item of an entry, unless another run counts it; see [`count`].
+pub(crate) fn count_item(report: &Report, at: &At, iflags: ItemFlags, xname: Option<&[u8]>) {
+    let entry = at.entry();
+    let output = &report.plan().output;
+    let shares = output.all_dirs_shared || !output.shared_dirs.is_empty();
+    if shares && entry.is_dir() && output.shares(&at.name()) {
+        return;
+    }
+    count(report, entry.mode, iflags, xname);
 }
 
 /// Count an item by the kind of its change; `xname` as in the item.

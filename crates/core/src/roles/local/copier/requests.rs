@@ -30,7 +30,7 @@ impl Requests for Copier {
         report.held_cost(3 + xname.map_or(0, <[u8]>::len));
         // The sending side reports it, which has absolute names as such.
         let name = at.given_name();
-        items::count(report, at.entry().mode, iflags, xname);
+        items::count_item(report, at, iflags, xname);
         Change::sent(at, iflags, xname).report(report, &name, Figures::default(), Part::All);
         let cost = 3 + xname.map_or(0, |x| x.len() as u64 + 1);
         items::count_wire(report, cost, cost);

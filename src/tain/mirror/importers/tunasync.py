@@ -1,0 +1,175 @@
+"""The worker's configuration of tunasync."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shlex
+import tomllib
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from tain.mirror.importers.rsyncline import read_line
+from tain.mirror.importers.words import Imported, Unusable, job_name
+
+#: Options that its rsync provider always uses, as far as a job does not have them anyway.
+_OWN_OPTIONS = {"delay_updates": True}
+_CONTAINER = ("docker_image", "docker_volumes", "docker_options")
+_KNOWN = frozenset((
+    "name", "provider", "upstream", "interval", "retry", "timeout", "mirror_dir", "mirror_subdir", "mirror_type",
+    "log_dir", "exclude_file", "username", "password", "stage1_profile", "rsync_options", "rsync_override",
+    "rsync_timeout", "rsync_no_timeout", "use_ipv6", "use_ipv4", "memory_limit", "exec_on_success", "exec_on_failure",
+    "exec_on_success_extra", "exec_on_failure_extra", "command", "env", "role", "size_pattern", "fail_on_match",
+    "success_exit_codes", "snapshot_path", "mirrors", *_CONTAINER,
+))  # fmt: skip
+
+
+def read_worker(path: str, secrets: str, taken: Collection[str] = ()) -> Imported:
+    """The jobs of a worker's configuration. *secrets*: the directory for files of passwords; *taken*: names that are
+    not free. Errors: `Unusable`."""
+    found = Imported()
+    whole = _read(path)
+    common = whole.get("global") or {}
+    for section in ("zfs", "btrfs_snapshot", "docker", "cgroup", "manager", "server"):
+        if (whole.get(section) or {}).get("enable") or (section in whole and section in ("zfs", "btrfs_snapshot")):
+            found.notes.append(f"[{section}] is not carried over")
+    if isinstance(common.get("concurrent"), int):
+        found.notes.append(f"concurrent = {common['concurrent']}: set limits.jobs = {common['concurrent']}")
+    for mirror in _mirrors(path, whole):
+        name = str(mirror.get("name", ""))
+        try:
+            if not name:
+                raise Unusable("has no name")
+            losses: list[str] = []
+            job = _job(mirror, common, losses, found, secrets)
+        except Unusable as error:
+            found.losses.append(f"{name or 'a mirror'}: {error}")
+            continue
+        found.losses += [f"{name}: {loss}" for loss in losses]
+        found.jobs[job_name(name, {*taken, *found.jobs})] = job
+    return found
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise Unusable(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Unusable(f"{path}: {error}") from error
+
+
+def _mirrors(path: str, whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The mirrors of a file and of those that it includes; a nested one has what the outer ones set."""
+    yield from _nested(whole.get("mirrors") or [], {})
+    pattern = (whole.get("include") or {}).get("include_mirrors")
+    if isinstance(pattern, str):
+        for name in sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(path)), pattern))):
+            yield from _nested(_read(name).get("mirrors") or [], {})
+
+
+def _nested(mirrors: list[dict[str, Any]], outer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for mirror in mirrors:
+        merged = {**outer, **mirror}
+        inner = merged.pop("mirrors", None)
+        if inner:
+            yield from _nested(inner, merged)
+        else:
+            yield merged
+
+
+def _job(
+    mirror: dict[str, Any], common: dict[str, Any], losses: list[str], found: Imported, secrets: str
+) -> dict[str, Any]:
+    name, provider = mirror["name"], mirror.get("provider", "rsync")
+    if provider not in ("rsync", "two-stage-rsync"):
+        raise Unusable(f"provider {provider} runs another program than rsync")
+    upstream = mirror.get("upstream")
+    if not isinstance(upstream, str) or not upstream:
+        raise Unusable("has no upstream")
+    job = _base(mirror, losses, found)
+    place = mirror.get("mirror_dir") or os.path.join(
+        str(common.get("mirror_dir") or "/"), str(mirror.get("mirror_subdir") or ""), name
+    )
+    job["destination"] = os.path.normpath(place)
+    own: dict[str, Any] = {"url": upstream}
+    if mirror.get("username"):
+        own["url"] = upstream.replace("://", f"://{mirror['username']}@", 1)
+    if mirror.get("password"):
+        own["password_file"] = os.path.join(secrets, f"{name}.password")
+        found.secrets[own["password_file"]] = str(mirror["password"])
+        found.notes.append(f"{name}: its password goes to {own['password_file']}")
+    if mirror.get("use_ipv6") or mirror.get("use_ipv4"):
+        own["family"] = 6 if mirror.get("use_ipv6") else 4
+    if len(own) > 1:
+        job["upstream"] = [own]
+    else:
+        job["source"] = own["url"]
+    every = mirror.get("interval", common.get("interval", 120))
+    job["every"] = f"{every}m"
+    retry = mirror.get("retry", common.get("retry"))
+    if isinstance(retry, int) and retry > 0:
+        job["retry"] = {"attempts": min(retry, 100)}
+    longest = mirror.get("timeout", common.get("timeout"))
+    if isinstance(longest, int) and longest > 0:
+        job["max_runtime"] = longest
+    if isinstance(mirror.get("rsync_timeout"), int):
+        job["timeout"] = mirror["rsync_timeout"]
+    if mirror.get("exclude_file"):
+        job["exclude_from"] = [mirror["exclude_file"]]
+    if mirror.get("memory_limit"):
+        job["resources"] = {"max_memory": str(mirror["memory_limit"]).upper().removesuffix("B")}
+    hooks = list(_hooks(mirror, common))
+    if hooks:
+        job["hook"] = hooks
+    losses += [f"{key} is not known" for key in mirror if key not in _KNOWN]
+    left = ("env", "role", "snapshot_path", *_CONTAINER)
+    losses += [f"{key} is not carried over" for key in left if mirror.get(key)]
+    return job
+
+
+def _base(mirror: dict[str, Any], losses: list[str], found: Imported) -> dict[str, Any]:
+    """The options of the transfer: profile, own options, or those that replace all of them."""
+    if mirror.get("rsync_override"):
+        words = _words(mirror["rsync_override"])
+        job = read_line([*words, "/source/", "/destination"], losses, found.notes)
+        del job["destination"]
+        upstream = job.pop("upstream", None)
+        job.pop("source", None)
+        if upstream:
+            losses.append("rsync_override: options of the connection are left out")
+        return job
+    job = {}
+    if mirror.get("provider") == "two-stage-rsync":
+        stages = str(mirror.get("stage1_profile") or "debian")
+        if not stages.startswith("debian"):
+            raise Unusable(f"stage1_profile {stages} is not known")
+        job["profile"] = "debian"
+    else:
+        job["stage"] = [{"name": "mirror", **_OWN_OPTIONS}]
+    if mirror.get("rsync_options"):
+        words = ["-rlptH", "--safe-links", "--delete", *_words(mirror["rsync_options"])]
+        extra = read_line([*words, "/source/", "/destination"], losses, found.notes)
+        for key in ("source", "destination", "stage"):
+            extra.pop(key, None)
+        job.update(extra)
+    return job
+
+
+def _words(value: Any) -> list[str]:
+    words = shlex.split(value) if isinstance(value, str) else value
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise Unusable("its options are no list of texts")
+    return words
+
+
+def _hooks(mirror: dict[str, Any], common: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for point, key in (("success", "exec_on_success"), ("failed", "exec_on_failure")):
+        lines = mirror.get(key) or common.get(key) or []
+        for line in [*_lines(lines), *_lines(mirror.get(f"{key}_extra") or [])]:
+            yield {"on": point, "run": line, "shell": True}
+
+
+def _lines(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else [str(line) for line in value]
