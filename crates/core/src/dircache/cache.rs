@@ -373,6 +373,10 @@ impl State {
                 Dirty::All if !last => return Err(Task::All),
                 other => other,
             };
+            if slot.dirty != Dirty::No {
+                // What the listing says of links may be old already.
+                self.unsettled.insert(Arc::clone(dir));
+            }
             if listing.size() > self.settings.memory / 4 {
                 slot.live = Some(Why::Memory);
                 self.slots.set_listing(dir, None);

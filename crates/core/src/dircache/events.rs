@@ -82,8 +82,8 @@ impl State {
             return;
         }
         slot.dirty.add(name);
-        // Its files may have several links, also where the listing does not say so yet.
-        let linked = slot.compared != at || slot.listing.as_ref().is_some_and(|listing| listing.is_linked());
+        // Its files may have several links. Once any link has changed, a listing may not say so yet.
+        let linked = at > 0 || slot.listing.as_ref().is_some_and(|listing| listing.is_linked());
         let appears = change.intersects(Change::CREATE | Change::MOVED_TO) && !change.contains(Change::ISDIR);
         if appears || linked {
             self.unsettled.insert(dir);

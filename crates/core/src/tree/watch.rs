@@ -10,6 +10,8 @@ use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::{retry_on_intr, Errno};
 use rustix::time::{clock_gettime, ClockId};
 
+use super::procfs;
+
 pub(crate) use rustix::fs::inotify::ReadFlags as Change;
 
 /// What is reported of a directory. Opening and reading are not: our own reads would fill the queue.
@@ -49,7 +51,7 @@ impl Watcher {
         Ok(Self {
             fd: inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?,
             base: base.strip_suffix(b"/").unwrap_or(base).to_vec(),
-            mounts: File::open("/proc/self/mountinfo").ok(),
+            mounts: procfs::mounts(),
             asleep: asleep(),
             buffer: Vec::with_capacity(BUFFER),
         })
