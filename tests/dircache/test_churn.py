@@ -1,6 +1,6 @@
 """CCH-15: what lists show while writers change everything at full speed (I2, I3, and all that stayed is there).
 
-`DIRCACHE_CHURN` is the time in seconds (8).
+`DIRCACHE_CHURN` is the time in seconds (8). `DIRCACHE_LINKS=1`: the writers also change files through further links.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def churn(tree: Path, cache: _core.DirectoryCache, seconds: float) -> tuple[list
     states: list[State] = []
     for writer in writers:
         out, _ = writer.communicate("end\n")
-        states += [tuple(state) for state in json.loads(out)]  # type: ignore[misc]
+        states += [tuple(state) for state in json.loads(out)]
     return states, seen
 
 

@@ -14,6 +14,8 @@ import sys
 import time
 from collections.abc import Callable
 
+#: With several names of one file, which are changed through each other.
+LINKS = os.environ.get("DIRCACHE_LINKS") == "1"
 #: Directories in which files are changed and linked, and a pair that is swapped as a whole.
 STEADY, SWAPPED = ("d", "d/e", "o", "."), ("s/one", "s/two")
 NEVER = 1e18
@@ -101,7 +103,7 @@ class Writer:
                     self.links[other] = group
         elif kind == 6:
             other = self.fresh()
-            if other not in journal.now:
+            if LINKS and other not in journal.now:
                 journal.record(lambda: os.link(name, other), {other: journal.now[name][0]})
                 group = self.links.setdefault(name, {name})
                 group.add(other)
