@@ -16,7 +16,7 @@ RUST    := $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null) Car
 MSRV    := $(shell sed -n 's/^rust-version = "\(.*\)"/\1.0/p' Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-all test-rust test-python sdist packages lint msrv bench fuzz parity property clean
+.PHONY: help build demo test test-all test-rust test-python test-workers sdist packages lint msrv bench fuzz parity property clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ demo: build ## Mirror real trees locally, through ssh and through a daemon, prov
 	@$(BIN)/python tools/demo.py
 	@$(BIN)/python tools/demo_mirror.py
 
-test: test-rust test-python packages ## Run every test, the largest products as samples
+test: test-rust test-python test-workers packages ## Run every test, the largest products as samples
 
 # Unlike `make test`, which runs a sample of the largest products (tests/sampling.py).
 test-all: export PARITY = all
@@ -52,6 +52,7 @@ test-all: export INTEROP = all
 test-all: export INJECTED = all
 test-all: export DAEMON = all
 test-all: export FAULT = all
+test-all: WITH_WORKERS = tests/daemon
 test-all: test ## Run every test with all of its cases; this takes hours
 
 test-rust:
@@ -61,6 +62,13 @@ test-rust:
 test-python: build
 	@echo "==> pytest"
 	@$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)
+
+# The daemon's tests with workers for all modules.
+WITH_WORKERS ?= $(addprefix tests/daemon/test_,checklist.py hosts.py log_texts.py logs.py modules.py names.py running.py)
+
+test-workers: build
+	@echo "==> pytest, daemons with workers"
+	@DAEMON_WORKERS=1 $(BIN)/python -m pytest -n $(WORKERS) $(WITH_WORKERS)
 
 sdist: build ## Make the source archive in dist/
 	@$(BIN)/python -m build --sdist --no-isolation --outdir dist >/dev/null

@@ -129,6 +129,7 @@ def rows(scratch: Path) -> dict[str, tuple[int, Callable[[Daemon], None]]]:
 
     def many(d: Daemon) -> None:
         words = [["rsync", "-a", d.url("two-thousand/"), str(scratch / f"many/{n}")] for n in range(MANY)]
+        (scratch / "many").mkdir()
         idle = d.memory()
         clients = [subprocess.Popen(one, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) for one in words]
         most, codes = 0, []
@@ -142,7 +143,6 @@ def rows(scratch: Path) -> dict[str, tuple[int, Callable[[Daemon], None]]]:
             raise subprocess.CalledProcessError(max(codes), "rsync")
         d.peak = most / MANY
 
-    (scratch / "many").mkdir(exist_ok=True)
     return {
         "daemon-list-uncached": (RUNS, lambda d: client("-r", d.url(""))),
         "daemon-list-uncached-onelist": (RUNS, lambda d: client("-an", "--delay-updates", d.url("pool"), copy)),

@@ -10,7 +10,6 @@ texts with what the sessions show now.
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import os
 import pty
@@ -29,6 +28,10 @@ from rich.console import Console
 from rich.style import Style
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.ui.figures import FakeFigures
 
 COLUMNS, ROWS = 88, 24
 PICTURES = Path(__file__).resolve().parent.parent / "docs/pictures"
@@ -74,43 +77,21 @@ MORE
 """
 
 
-@dataclasses.dataclass
-class Figures:
-    """What a core would report (`tain.report.meter.Figures`)."""
-
-    entries: int = 0
-    listed_bytes: int = 0
-    complete: bool = False
-    decided: int = 0
-    undecided_bytes: int = 0
-    asked_bytes: int = 0
-    done_bytes: int = 0
-    wire_bytes: int = 0
-    files: int = 0
-    deleted: int = 0
-    errors: int = 0
-    name: bytes = b""
-    size: int = 0
-    offset: int = 0
-    directory: bytes = b""
-    phase: str = "copy"
-
-
-def scanning(seconds: float) -> Figures:
+def scanning(seconds: float) -> FakeFigures:
     """A sender that still lists: nobody knows the total."""
-    return Figures(
+    return FakeFigures(
         entries=int(1820.4 * seconds), listed_bytes=int(4.13e9 * seconds), files=int(31.2 * seconds),
         done_bytes=int(96.4e6 * seconds), asked_bytes=int(41.3e9), wire_bytes=int(seconds), directory=b"www/img/2019",
         phase="scan",
     )  # fmt: skip
 
 
-def copying(seconds: float) -> Figures:
+def copying(seconds: float) -> FakeFigures:
     """The list is complete, and entries are compared until the last third."""
     entries, total, done = 21632, 12_400_000_000, int(108e6 * seconds)
     decided = min(int(entries * (0.4 + done / total)), entries)
     undecided = int(8e9 * (1 - decided / entries))
-    figures = Figures(
+    figures = FakeFigures(
         entries=entries, listed_bytes=41_300_000_000, complete=True, decided=decided, undecided_bytes=undecided,
         asked_bytes=total - undecided, done_bytes=done, wire_bytes=done, files=int(27.6 * seconds),
         deleted=int(1.8 * seconds), errors=2 if seconds > 30 else 0, name=b"www/img/a.jpg",
@@ -121,7 +102,7 @@ def copying(seconds: float) -> Figures:
 
 
 #: Pictures of the bar: figures, and the seconds at which a frame is drawn; more than one make an animation.
-BARS: dict[str, tuple[Callable[[float], Figures], tuple[float, ...]]] = {
+BARS: dict[str, tuple[Callable[[float], FakeFigures], tuple[float, ...]]] = {
     "scanning": (scanning, (10.0,)),
     "copying": (copying, (43.6,)),
     "bar": (copying, (5.0, 24.0, 43.6, 56.0, 84.0, 113.0)),

@@ -343,6 +343,11 @@ class Item:
     length: int
     """Bytes; of a deletion only where this side deletes a regular file."""
     mtime: int
+    mtime_ns: int
+    """Whole seconds if the list has no nanoseconds (below protocol 31)."""
+    uid: int | None
+    """By the users of this machine; None without owners, and of a deletion."""
+    gid: int | None
     mode: int
     target: bytes | None
     """The target of a symbolic link, or the name that a hard link shares its data with."""

@@ -43,6 +43,12 @@ class Item(Record):
     """Type and permissions, as in `os.stat_result.st_mode`."""
     target: bytes | None = None
     """Where a symbolic link points, or the name that a hard link shares its data with."""
+    mtime_ns: int = 0
+    """Nanoseconds since 1970; whole seconds if the list has no more (protocols below 31)."""
+    uid: int | None = None
+    """The owner that the entry gets on this machine; None without ``owner=True``, and of a deletion."""
+    gid: int | None = None
+    """The group, likewise (``group=True``)."""
 
     @property
     def where(self) -> PurePath:
@@ -216,6 +222,9 @@ def item_of(item: _core.Item) -> Item:
         mtime=item.mtime,
         mode=item.mode,
         target=item.target,
+        mtime_ns=item.mtime_ns,
+        uid=item.uid,
+        gid=item.gid,
     )
 
 

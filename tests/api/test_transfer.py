@@ -521,6 +521,24 @@ def test_run_is_the_command_line(source: Path, tmp_path: Path, capfd: pytest.Cap
             tain.run(words)
 
 
+@pytest.mark.parametrize("remote", [False, True])
+def test_what_a_listing_knows(remote: bool, source: Path, tmp_path: Path) -> None:
+    os.utime(source / "dir/file", ns=(5, 1_600_000_000_123_456_789))
+    status = (source / "dir/file").stat()
+    place = str(source / "dir/file")
+    options: dict[str, str] = {}
+    if remote:
+        place = f"h:{place}"
+        options = {"rsh": str(shell(tmp_path)), "rsync_path": PEER}
+    (plain,) = tain.list(place, **options)  # type: ignore[arg-type]
+    assert (plain.mtime, plain.mtime_ns) == (1_600_000_000, 1_600_000_000_123_456_789)
+    assert (plain.uid, plain.gid) == (None, None)
+    (full,) = tain.list(place, owner=True, group=True, **options)  # type: ignore[arg-type]
+    assert (full.uid, full.gid) == (status.st_uid, status.st_gid)
+    (old,) = tain.list(place, protocol=30, **options)  # type: ignore[arg-type]
+    assert old.mtime_ns == 1_600_000_000_000_000_000
+
+
 def test_listings(source: Path) -> None:
     flat = {entry.path: entry for entry in tain.list(f"{source}/")}
     assert set(flat) == {b".", b"dir", b"link"}

@@ -43,11 +43,12 @@ def compared(row: Row, program: str, space: Path, jobs: int = 3) -> tuple[str, l
         return "error", []
     for result in (one, many):
         result.volumes = []
+        result.tree.pop("'log'", None)
     many.steps = [(code, out, NOTES.sub("", SINGLE.sub("", err))) for code, out, err in many.steps]
     # Deletions come late, a log has the lines of streams as they come, and notes about names do not wait for items. In
     # a pull, two threads print the lines of files and of directories.
     late = row.via != "local" or re.search(
-        r"--del|--force|--log-file|unsafe|--safe-links|--munge|--info=|-size", _text(row)
+        r"--del|--force|--log-file|unsafe|--safe-links|--munge|--info=|-size|(^| )-\w*k", _text(row)
     )
     return how, differences(replace(row, sorted=row.sorted or bool(late)), many, one)
 

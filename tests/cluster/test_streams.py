@@ -129,7 +129,7 @@ def test_scl_12_dry_run(tmp_path: Path, ends: tuple[list[str], str, str]) -> Non
     assert one == four and not (tmp_path / "dst").exists()
     shutil.copytree(tmp_path / "src/deep", tmp_path / "dst/other", symlinks=True)
     one, four = both(tmp_path, "-ain", "--delete", ends=ends)
-    assert sorted(one) == sorted(four)
+    assert one == four
 
 
 def test_scl_13_an_error_anywhere_deletes_nothing(tmp_path: Path) -> None:
@@ -157,6 +157,13 @@ def test_scl_14_backups_have_every_old_version_once(tmp_path: Path) -> None:
     assert one == four
     shutil.rmtree(tmp_path / "old")
     both(tmp_path, "-ab", "-i", "--delete", "--suffix=.old", ends=([], "src/", "dst/"))
+    # Late deletions must not meet backups: those are outside of the destination, or there is one stream.
+    (tmp_path / "src/f9*").write_text("once more")
+    for place, divided in (("../old", True), ("old", False)):
+        _, err = run(tmp_path, "-abv", "--delete", "--jobs=4", f"--backup-dir={place}", "src/", "dst/")
+        assert ("one stream: --backup-dir" in err) == (not divided)
+        assert (tmp_path / "dst" / place / "f9*").exists()
+        (tmp_path / "src/f9*").write_text("and once more")
 
 
 def test_scl_17_groups_of_hard_links(tmp_path: Path, ends: tuple[list[str], str, str]) -> None:
@@ -252,6 +259,43 @@ def test_scl_35_a_daemon_that_allows_two_connections(tmp_path: Path) -> None:
         url = f"rsync://127.0.0.1:{daemon.port}/m/src/"
         run(tmp_path, "-a", "--jobs=4", "--jobs-limit=start-gap=0", url, "dst/")
     assert look(tmp_path / "src") == look(tmp_path / "dst")
+
+
+@pytest.mark.parametrize("protocol", [28, 29, 30])
+@pytest.mark.parametrize("way", ["push", "pull"])
+def test_scl_28_older_peers(tmp_path: Path, protocol: int, way: str) -> None:
+    tree(tmp_path)
+    old = tmp_path / "old"
+    old.write_text(f'#!/bin/sh\nexec {programs.PEER} --protocol={protocol} "$@"\n')
+    old.chmod(0o755)
+    words = ["-e", str(shell(tmp_path)), f"--rsync-path={old}", "--jobs-limit=start-gap=0"]
+    ends = ("src/", f"h:{tmp_path}/dst/") if way == "push" else (f"h:{tmp_path}/src/", "dst/")
+    outputs = []
+    for jobs in ("1", "3"):
+        out, _ = run(tmp_path, "-ai", "--exclude=*7*", f"--jobs={jobs}", *words, *ends)
+        outputs.append(sorted(out.splitlines()))
+        assert run(tmp_path, "-ai", "--exclude=*7*", *words, *ends)[0] == ""
+        shutil.rmtree(tmp_path / "dst")
+    assert outputs[0] == outputs[1]
+
+
+def test_lines_that_cannot_be_kept_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tain.cluster.lines import Sheaf
+
+    def full(_sheaf: Sheaf, _number: int, _records: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    tree(tmp_path)
+    monkeypatch.setattr(Sheaf, "add", full)
+    result = tain.sync(f"{tmp_path}/src/", f"{tmp_path}/dst", jobs=3, itemize_changes=True, delete=True)
+    assert result.code == 11 and "cannot be kept" in result.errors.decode()
+
+
+def test_an_unreachable_peer_is_reported_once(tmp_path: Path) -> None:
+    tree(tmp_path)
+    _, one = run(tmp_path, "-a", "src/", "rsync://127.0.0.1:1/m/", code=10)
+    _, two = run(tmp_path, "-a", "--jobs=3", "src/", "rsync://127.0.0.1:1/m/", code=10)
+    assert one == two
 
 
 def test_scl_4_the_api(tmp_path: Path) -> None:

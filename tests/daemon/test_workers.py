@@ -92,6 +92,26 @@ def test_connections_share_a_worker(tree: Path) -> None:
         ]  # fmt: skip
 
 
+def test_a_worker_holds_nothing_of_the_listener(tree: Path) -> None:
+    """CCH-14: no socket that listens, no way to the helper or to another worker."""
+    conf = ONE.replace(b"reverse lookup = no", b"reverse lookup = yes") + b"[n]\npath = DIR/mod\nexclude = one\n"
+    with Daemon("tain", tree, conf, workers=True) as daemon, enter(daemon), enter(daemon, b"n") as second:
+        ends = {name: [] for name in (door.NAME, worker.NAME)}  # type: dict[bytes, list[set[str]]]
+        for name, found in ends.items():
+            for pid in processes(daemon, name):
+                links = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+                found.append({link for link in links if link.startswith(("socket:", "pipe:"))})
+                if name == worker.NAME:
+                    # Its pair, its client, its client's log; and nothing that is a pipe.
+                    assert len(links) < 14
+        (of_door,), (first, other) = ends[door.NAME], ends[worker.NAME]
+        inherited = {os.readlink(f"/proc/{daemon.process.pid}/fd/{fd}") for fd in (0, 1, 2)}
+        assert not first & other - inherited
+        assert not (first | other) & of_door - inherited
+        assert len(first - inherited) == len(other - inherited) == 2
+        second.close()
+
+
 #: CCH-4: what a worker does not serve.
 OTHERS = {
     "off": b"tain workers = no",
@@ -140,6 +160,29 @@ def test_early_input_and_the_access_of_the_user(tree: Path) -> None:
         daemon.wait_for_connections()
         assert daemon.talk(HELLO + b"#early_input=3\nabce\n").endswith(b"@RSYNCD: OK\n<open>")
         assert processes(daemon, worker.NAME) == [first]
+
+
+def test_without_the_parameter_there_is_no_other_process(tree: Path) -> None:
+    """CCH-22: a process for each connection, its id in the log, and no socket for `tain cache`."""
+    conf = b"tain control socket = DIR/control\n" + ONE
+    with Daemon("tain", tree, conf, workers=False) as daemon:
+        with enter(daemon):
+            (pid,) = daemon.children()
+            assert named(pid) not in (door.NAME, worker.NAME)
+            task = Path(f"/proc/{daemon.process.pid}/task")
+            assert len(list(task.iterdir())) == 1
+            assert (task / str(daemon.process.pid) / "children").read_text().split() == [str(pid)]
+        daemon.wait_for_connections()
+        assert f"[{pid}] rsync allowed access on module m" in daemon.log.read_text()
+        assert not (tree / "control").exists()
+        # The parameter counts without a restart.
+        daemon.write(conf + b"tain workers = yes\n")
+
+        def has_worker() -> bool:
+            names(daemon)
+            return bool(processes(daemon, worker.NAME))
+
+        wait_until(has_worker, "a worker")
 
 
 def test_a_changed_configuration_is_another_view(tree: Path) -> None:
@@ -329,6 +372,7 @@ def test_a_large_worker_is_replaced(tree: Path) -> None:
         assert len(pids) >= 2
 
 
+@pytest.mark.timeout(3600)
 def test_many_clients_and_stalled_ones(tree: Path) -> None:
     """The small form: MANY=2000 clients beside STALLED=500 by hand."""
     many, stalled = int(os.environ.get("MANY", "60")), int(os.environ.get("STALLED", "25"))
@@ -359,6 +403,7 @@ def descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+@pytest.mark.timeout(3600)
 def test_deaths_at_random_moments(tree: Path) -> None:
     """No slot and no descriptor is lost, and the next client is served. WORKER_KILLS=1000 by hand."""
     rng = random.Random(20)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tain.mirror.guards import Before, Start, judge_deletions, judge_space, judge_start
+from tain.mirror.limits import suggest
 from tain.mirror.model import Guard
 from tain.mirror.words import Share
 from tain.options.guard import DeletePlan
@@ -247,3 +248,31 @@ def test_mir_28_the_disk_is_nearly_full(site: Site) -> None:
         assert "one: held: the destination has 1.0" in text and " MB free; 2.1 MB must stay free" in text
     finally:
         subprocess.run(["umount", site.root / "dst"], check=True)
+
+
+def _runs(*plans: tuple[int, int], result: str = "success") -> list[dict[str, object]]:
+    return [{"result": result, "planned_deletes": number, "planned_of": of} for number, of in plans]
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        (_runs((0, 100)), (None, None)),
+        (_runs(*[(0, 0)] * 5), (100, 1.0)),
+        (_runs(*[(10, 100_000)] * 4, (1234, 100_000)), (3000, 3.0)),
+        (_runs(*[(60, 100)] * 5), (200, 100.0)),
+        # What was held is not what is usual.
+        (_runs(*[(1, 1000)] * 5) + _runs((900, 1000), result="held"), (100, 1.0)),
+    ],
+)
+def test_suggested_limits(runs: list[dict[str, object]], expected: tuple[int | None, float | None]) -> None:
+    found = suggest("one", runs)
+    assert (found.max_delete, found.max_delete_percent) == expected
+    assert found.line(Guard()).startswith("one: ")
+
+
+def test_suggested_limits_of_real_runs(site: Site) -> None:
+    site.job()
+    site.run("run", "one")
+    assert site.run("status", "--suggest-limits").startswith("one: 1 runs in 90 days; limits are suggested from 5 on")
+    assert site.json("status", "--suggest-limits")["jobs"][0]["max_delete"] is None

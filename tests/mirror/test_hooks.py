@@ -19,7 +19,7 @@ import pytest
 
 from tain.mirror.model import Notify
 from tain.mirror.notices import decide
-from tain.mirror.pushes import Command, read_command
+from tain.mirror.pushes import Command, is_for_payload, read_command
 from tain.mirror.store import Store
 from tests.mirror.site import Site, fill, names
 from tests.mirror.test_runs import is_copying, is_running, slow, wait_for
@@ -330,3 +330,30 @@ def test_mir_49_a_state_of_an_older_version(site: Site) -> None:
     fill(site.root / "src", 31)
     site.run("run", "one")
     assert len(site.runs()) == 2 and (site.state / "state.db.version-1").exists()
+
+
+def test_mir_3_notify(site: Site) -> None:
+    urls = site.root / "urls"
+    urls.write_text("json://127.0.0.1/\n")
+    urls.chmod(0o644)
+    site.job(more=f"[notify]\napprise_file = '{urls}'\nhook = 'mail'\non = ['failed', 'never']\n")
+    assert "notify.on[1]: " in site.run("check", code=78)
+    site.write(site.file.read_text().replace(", 'never'", ""))
+    text = site.run("check", code=78)
+    assert "can be read by others: chmod 600" in text
+    assert 'notify.hook: "mail" is not the absolute path of a program' in text
+
+
+@pytest.mark.parametrize(
+    ("body", "payload"),
+    [
+        (b'{"what": "stage1"}', True),
+        (b'{"what": "all"}', False),
+        (b"{}", False),
+        (b"[", False),
+        (b"", False),
+        (b"[1]", False),
+    ],
+)
+def test_bodies_of_pushes(body: bytes, payload: bool) -> None:
+    assert is_for_payload(body) == payload

@@ -14,7 +14,7 @@ from tain.mirror.launch import Request
 from tain.mirror.loading import Config, load_config
 from tain.mirror.locks import myself
 from tain.mirror.plan import due_after
-from tain.mirror.runs import Layout
+from tain.mirror.runs import Layout, read_json, update_control
 from tain.mirror.scheduler import Scheduler
 from tain.mirror.schedules import schedule_of
 from tain.mirror.store import Store
@@ -76,6 +76,7 @@ class Site:
             {"id": run, "job": name, "trigger": request.trigger, "queued": now, "started": now, "pid": holder.pid,
              "pid_ticks": holder.ticks, "boot_id": holder.boot, "phase": "staging"}
         )  # fmt: skip
+        Path(self.layout.run(name, run)).mkdir(parents=True)
         self.ends[name] = (now + self.chance.choice([10.0, 300.0, 1200.0]), run)
         self.starts.append((now, name, request.trigger))
         return self
@@ -193,3 +194,25 @@ def test_a_runner_that_cannot_be_started_is_tried_again_later(site: Site) -> Non
     while site.clock.now() < end:
         site.turn()
     assert site.starts
+
+
+def test_the_bandwidth_of_the_site_is_divided_anew(tmp_path: Path) -> None:
+    """Each run has an equal share while runs begin and end, and a stop is never undone by it."""
+    site = Site(tmp_path, 3, server="[limits]\nbandwidth = 900\n")
+    shares = []
+    for _ in range(400):
+        site.turn()
+        controls = [
+            read_json(str(Path(site.layout.run(name, run), "control.json"))) for name, (_, run) in site.ends.items()
+        ]
+        shares.append([control and control["bandwidth"] for control in controls])
+        if len(controls) == 2 and controls[0] and "stop" not in controls[0]:
+            name, (_, run) = next(iter(site.ends.items()))
+            update_control(site.layout.run(name, run), stop=True)
+    # Two run at once on one file system; the second one that ends leaves all of it to the other.
+    assert shares[0] == [900] and [450, 450] in shares and [900] in shares[shares.index([450, 450]) :]
+    stopped = [
+        path for path in (tmp_path / "state/jobs").rglob("control.json") if (read_json(str(path)) or {}).get("stop")
+    ]
+    assert stopped and all("bandwidth" in (read_json(str(path)) or {}) for path in stopped)
+    site.store.close()

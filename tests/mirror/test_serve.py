@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tain.mirror import control, control_server
-from tain.mirror.store import VERSION, Store
+from tain.mirror.store import _SCHEMA, VERSION, Store
 from tests.mirror.site import Site
 from tests.mirror.test_runs import is_copying, is_running, slow, wait_for
 
@@ -32,7 +32,7 @@ def serving(
     """A server without a page, until the end of the block; it must end with *code*."""
     server = site.start("serve", "--no-web", *words)
     try:
-        wait_for(lambda: (site.state / "control.sock").exists() or server.poll() is not None)
+        wait_for(lambda: _serves(site, server.pid) or server.poll() is not None)
         yield server
     finally:
         if server.poll() is None:
@@ -40,6 +40,13 @@ def serving(
         text = server.communicate(timeout=60)[0].decode()
         assert "Traceback" not in text, text
     assert code is None or server.returncode == code, text
+
+
+def _serves(site: Site, pid: int) -> bool:
+    """Whether the server listens; a killed one has left its files."""
+    with contextlib.suppress(OSError, ValueError):
+        return bool(json.loads((site.state / "server.json").read_text())["pid"] == pid)
+    return False
 
 
 @contextlib.contextmanager
@@ -161,7 +168,7 @@ def test_mir_45_kills_at_random_moments(site: Site) -> None:
                 time.sleep(0.1 if hard else 1.0)
     with serving(site):
         wait_for(lambda: site.runs()[0]["result"] == "success")
-    results = [run["result"] for run in site.runs()]
+    results = [run["result"] for run in site.json("history", "one", "-n", "100000")["runs"]]
     assert None not in results
     lost = sqlite3.connect(site.state / "state.db").execute("SELECT run FROM event WHERE kind = 'lost'").fetchall()
     assert len(lost) == len(set(lost)) == results.count("lost")
@@ -235,13 +242,9 @@ def test_the_control_socket_and_its_users(site: Site) -> None:
 
 def test_a_state_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None:
     path = str(tmp_path / "state.db")
-    store = Store.open(path)
-    store.update_job("one", failures=3)
-    store.close()
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.executescript(
-            "DROP TABLE request; DROP TABLE total; DROP INDEX run_open; DROP TRIGGER total_insert;"
-            "DROP TRIGGER total_update; PRAGMA user_version = 1"
+            f"{_SCHEMA}; INSERT INTO job (name, failures) VALUES ('one', 3); PRAGMA user_version = 1"
         )
     store = Store.open(path)
     store.ask("one", "push", "x", 1.0)
@@ -251,3 +254,14 @@ def test_a_state_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None:
         assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
     with contextlib.closing(sqlite3.connect(f"{path}.version-1")) as database:
         assert database.execute("SELECT failures FROM job").fetchone() == (3,)
+
+
+def test_the_upstreams_of_a_job(site: Site) -> None:
+    site.job()
+    site.run("run", "one")
+    head, line = site.run("upstreams", "one").splitlines()
+    assert head.split() == ["UPSTREAM", "STATE", "ANSWER", "CONTENT", "SPEED", "ASKED", "ERROR"]
+    assert line.split()[:2] == [f"{site.root}/src/", "reachable"]
+    (row,) = site.json("upstreams", "one")["upstreams"]
+    assert row["reachable"] == 1 and row["error"] is None
+    site.run("upstreams", "two", code=64)

@@ -1,4 +1,4 @@
-"""Figures without a core, for tests of what is shown."""
+"""Figures without a core, for tests and pictures of what is shown (`tain.report.meter.Figures`)."""
 
 from __future__ import annotations
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
+import select
 import signal
+import struct
 import subprocess
+import termios
 from contextlib import suppress
 from pathlib import Path
 
 import pyte
 import pytest
 
-from tain.report.bar import Bar
+from tain.report.bar import Bar, rewraps
 from tain.report.meter import Meter
 from tests.programs import PROGRAM, environment, need
 from tests.ui.figures import FakeFigures
@@ -145,6 +149,56 @@ def test_a_block_that_begins_again_leaves_the_lines_above_it(tmp_path: Path) -> 
         while data := terminal.read(1 << 16):
             stream.feed(data)
     assert [line.rstrip() for line in screen.display[:4]] == ["one", "two", "three", ""]
+
+
+def rewrapped(screen: pyte.Screen, columns: int) -> pyte.Screen:
+    """What terminals like tmux show after they became narrower: long lines continue in the next row."""
+    rows = [line.rstrip() for line in screen.display[: screen.cursor.y + 1]]
+    narrow = pyte.Screen(columns, screen.lines)
+    pyte.Stream(narrow).feed("\r\n".join(rows))
+    return narrow
+
+
+def test_a_narrower_terminal_that_wraps_its_lines_again() -> None:
+    master, slave = pty.openpty()
+    bar, meter = Bar(slave, rewraps=True), Meter()
+    figures = FakeFigures(entries=9, complete=True, name=b"a" * 60, asked_bytes=1000, done_bytes=10)
+
+    def resize(columns: int) -> None:
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+    def show(screen: pyte.Screen, columns: int, seconds: float) -> list[str]:
+        resize(columns)
+        bar.draw(meter.at(figures, seconds), seconds)
+        return read(screen)
+
+    def read(screen: pyte.Screen) -> list[str]:
+        while select.select([master], [], [], 0.2)[0]:
+            pyte.ByteStream(screen).feed(os.read(master, 1 << 16))
+        return [line.rstrip() for line in screen.display if line.strip()]
+
+    try:
+        screen = pyte.Screen(100, 24)
+        pyte.Stream(screen).feed("one\r\n")
+        lines = show(screen, 100, 1.0)
+        assert len(lines) == 3 and all(len(line) > 45 for line in lines[1:])
+        screen = rewrapped(screen, 45)
+        assert sum(bool(line.strip()) for line in screen.display) == 6
+        lines = show(screen, 45, 2.0)
+        assert lines[0] == "one" and PERCENT.match(lines[1]) and len(lines) == 3
+        screen = rewrapped(screen, 30)
+        resize(30)
+        bar.erase()
+        assert read(screen) == ["one"]
+    finally:
+        os.close(slave)
+        os.close(master)
+
+
+def test_which_terminals_wrap_their_lines_again() -> None:
+    assert rewraps({b"TERM": b"tmux-256color"})
+    assert rewraps({b"TERM": b"xterm", b"VTE_VERSION": b"7200"})
+    assert not rewraps({b"TERM": b"xterm"})
 
 
 def test_no_escape_sequence_without_a_terminal(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -23,8 +22,6 @@ def pictures() -> Iterator[ModuleType]:
     spec = importlib.util.spec_from_file_location("pictures", ROOT / "tools/pictures.py")
     assert spec and spec.loader and PROGRAM
     module = importlib.util.module_from_spec(spec)
-    # A dataclass looks its module up.
-    sys.modules["pictures"] = module
     spec.loader.exec_module(module)
     # Two tests at the same time need two directories; names of other lengths would break lines elsewhere.
     for number in range(1000, 10000):

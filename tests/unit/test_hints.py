@@ -67,6 +67,22 @@ def test_the_cause_hides_its_effect() -> None:
     assert [hint.id for hint in hints.find(lines)] == ["D10"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["rsync error: unexplained error (code 255) at io.c(285) [sender=3.5.0]"],
+        ["Connection reset by 10.0.0.1 port 22", "rsync error: unexplained error (code 255) at io.c(285) [sender]"],
+        ["client_loop: send disconnect: Broken pipe"],
+    ],
+)
+def test_a_connection_that_breaks_is_no_refused_login(words: list[str]) -> None:
+    closed = "rsync: connection unexpectedly closed ({} bytes received so far) [sender]"
+    assert [hint.id for hint in hints.find([closed.format(64), *words])] == ["D19"]
+    # Nothing had arrived.
+    first = hints.find([closed.format(0), *words])[0]
+    assert first.id in ("D9", "D9b", "D5")
+
+
 def test_a_peer_cannot_write_to_the_terminal() -> None:
     said: list[bytes] = []
     found = hints.in_errors(b"@ERROR: access denied to \x1b[31mm from h (1)\n", host=None, port=873)

@@ -108,6 +108,12 @@ pub struct Item {
     pub length: u64,
     /// Seconds since 1970.
     pub mtime: i64,
+    /// Nanoseconds of that second; 0 if the list has none, as below protocol 31.
+    pub mtime_nsec: u32,
+    /// The owner, by the users of this machine, if owners are part of the transfer.
+    pub uid: Option<u32>,
+    /// The group, likewise.
+    pub gid: Option<u32>,
     /// Type and permissions, as in `stat`.
     pub mode: u32,
     /// The target of a symbolic link, or the name that a hard link shares its data with.

@@ -113,6 +113,9 @@ pub struct Item {
     name: Py<PyBytes>,
     length: u64,
     mtime: i64,
+    mtime_ns: i128,
+    uid: Option<u32>,
+    gid: Option<u32>,
     mode: u32,
     target: Option<Py<PyBytes>>,
 }
@@ -125,6 +128,9 @@ impl Item {
             name: PyBytes::new(py, &item.name).unbind(),
             length: item.length,
             mtime: item.mtime,
+            mtime_ns: i128::from(item.mtime) * 1_000_000_000 + i128::from(item.mtime_nsec),
+            uid: item.uid,
+            gid: item.gid,
             mode: item.mode,
             target: item.target.as_ref().map(|t| PyBytes::new(py, t).unbind()),
         }

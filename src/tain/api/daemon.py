@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 from tain.errors import StartupError, UsageError
 
@@ -179,7 +180,10 @@ class Daemon:
         self._process.send_signal(signal.SIGHUP)
 
     def stop(self, timeout: float = _STOP) -> None:
-        """End the daemon and its connections, and wait for them; after *timeout* seconds they are killed."""
+        """End the daemon and its connections, and wait for them; after *timeout* seconds they are killed.
+
+        A connection with a transfer ends as on SIGTERM: it removes its temporary file, or keeps it with ``--partial``.
+        """
         process = self._process
         if process is None:
             return
@@ -193,8 +197,10 @@ class Daemon:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        with suppress(ProcessLookupError):
+            # The listener has ended; its connections would wait for their peers.
+            os.killpg(process.pid, signal.SIGTERM)
         while _group_lives(process.pid):
-            # The listener has ended; connections may still have a transfer to finish.
             if time.monotonic() > deadline:
                 os.killpg(process.pid, signal.SIGKILL)
                 break

@@ -28,11 +28,12 @@ class Entry(Record):
     target: bytes | None = None
     """Where a symbolic link points."""
     mtime_ns: int = 0
-    """Nanoseconds since 1970; in a listing whole seconds."""
+    """Nanoseconds since 1970; whole seconds in a listing whose protocol has no more (below 31)."""
     uid: int | None = None
-    """The owner; None in a listing."""
+    """The owner. A listing has it with ``owner=True``: the user of that name on this machine if both sides have the
+    name, else the number of the other side."""
     gid: int | None = None
-    """The group; None in a listing."""
+    """The group; a listing has it with ``group=True``, likewise."""
 
     @property
     def name(self) -> str:

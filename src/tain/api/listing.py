@@ -64,7 +64,9 @@ def _entry(item: Item) -> Entry:
         mtime=item.mtime,
         mode=item.mode,
         target=item.target,
-        mtime_ns=item.mtime * 1_000_000_000,
+        mtime_ns=item.mtime_ns,
+        uid=item.uid,
+        gid=item.gid,
     )
 
 

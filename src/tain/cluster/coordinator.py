@@ -9,8 +9,9 @@ from tain.cluster import region as regions
 from tain.cluster.exact import LEAST_PROTOCOL
 from tain.cluster.part import Part
 from tain.cluster.sums import exit_code
-from tain.errors import TainError
+from tain.errors import FileError, TainError
 from tain.report.output import WHOLE_RUN
+from tain.system import system_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ RETRIED = frozenset((5, 10, 12, 30, 35, 255))
 ATTEMPTS = 3
 #: Exit codes after which no more streams begin: no space, a signal, a limit of time.
 STOPPING = frozenset((11, 19, 20, 30))
+#: The code of a connection that is silent, and of a run that reaches the time of ``--stop-at``.
+_TIME_LIMIT = 30
 #: How a receiver reports that it deletes nothing.
 _NO_DELETIONS = b"IO error encountered -- skipping file deletion\n"
 
@@ -65,26 +68,28 @@ class Coordinator:
         return self._request.options.delete != "never"
 
     def run(self) -> None:
-        """Run all phases. Errors: `TainError`, of the first stream."""
+        """Run all phases. Errors: `TainError`: of the first stream, or `FileError` if lines cannot be kept."""
+        try:
+            self._run()
+        except OSError as error:
+            raise FileError(f"tain: lines of several streams cannot be kept: {system_text(error)}") from error
+
+    def _run(self) -> None:
         began = time.monotonic()
         joined, options = self._joined, self._request.options
-        before = options.delete == "before"
         try:
-            if self.deletes and before:
-                self._delete()
-            if not self._broken:
-                self._run_spine()
+            self._run_spine()
             if not self._broken:
                 self._run_streams()
             if not self._broken and options.hard_links:
                 self._run_linked()
             joined.show_lines()
-            if not self._broken and self.deletes and not before:
+            if not self._broken and self.deletes:
                 self._delete()
             if not options.dry_run and not self._broken:
                 self._finish_spine()
-        finally:
             joined.show_lines()
+        finally:
             joined.total.seconds = time.monotonic() - began
             joined.total.code = joined.cancelled or exit_code(self._codes)
 
@@ -115,8 +120,16 @@ class Coordinator:
         codes = [0] * len(self._regions)
         waiting = list(range(len(self._regions)))
         lock = threading.Lock()
+        failures: list[BaseException] = []
 
         def work() -> None:
+            try:
+                run_next()
+            except BaseException as error:
+                failures.append(error)
+                self._joined.cancel()
+
+        def run_next() -> None:
             while True:
                 with lock:
                     if not waiting or self._joined.cancelled or STOPPING.intersection(codes):
@@ -134,6 +147,8 @@ class Coordinator:
         for thread in threads:
             thread.join()
         self._codes += codes
+        if failures:
+            raise failures[0]
         # What no stream has looked at must not be deleted.
         self._failed |= bool(waiting)
 
@@ -159,7 +174,7 @@ class Coordinator:
                     return self._joined.cancelled
                 code = self._attempt(part)
             self._count(part)
-            if code not in RETRIED or self._joined.cancelled:
+            if code not in RETRIED or self._joined.cancelled or (code == _TIME_LIMIT and options.stop_at):
                 break
             if attempt < ATTEMPTS:
                 self.lost += 1
@@ -184,13 +199,8 @@ class Coordinator:
             self._joined.note(_NO_DELETIONS)
             return
         options.existing = options.ignore_existing = True
-        if options.delete != "before":
-            # At the end of the list, too: the transfer is over.
-            options.delete = "after" if options.delete == "after" else "delay"
-        else:
-            # The streams compare, report and set attributes.
-            options.omit_dir_times, options.perms, options.owner, options.group = True, False, False, False
-            options.acls, options.xattrs, options.executability = False, 0, False
+        # At the end of the list, too: the transfer is over.
+        options.delete = "after" if options.delete == "after" else "delay"
         options.checksum = options.remove_source_files = options.remove_sent_files = False
         options.fuzzy = options.hard_links = 0
         request = self._request
@@ -220,8 +230,8 @@ class Coordinator:
         if not linked:
             options.hard_links = 0
         if self.deletes:
-            if options.delete in ("before", "after"):
-                # These need one list, and announce it so.
+            if options.delete == "after":
+                # It needs one list, and announces it so.
                 options.inc_recurse = False
             options.delete, options.delete_excluded, options.force = "never", False, True
         return options

@@ -13,6 +13,7 @@ from tain.cluster.limits import Limits
 from tain.cluster.lines import Sheaf
 from tain.cluster.region import Region, cut_all
 from tain.errors import TainError, UsageError
+from tain.session.client.rehearsal import ask_once
 from tain.session.client.run import Run
 from tain.session.environment import charset
 
@@ -95,6 +96,8 @@ def divided(request: Request, run: Run, start: Callable[[Request], int]) -> Run:
     reason = exact.single(request)
     parts: list[Region] = []
     if reason is None:
+        if job.daemon and options.password_file is None:
+            ask_once(request)
         if limits.streams < 2:
             reason = "one connection is allowed"
         else:

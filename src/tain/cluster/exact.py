@@ -44,6 +44,18 @@ SINGLE: tuple[tuple[str, Callable[[Request], object]], ...] = (
     ("--delete-missing-args names single files", lambda r: r.options.delete_missing_args),
     ("--remove-source-files changes the directories of the source", lambda r: r.options.remove_source_files),
     (
+        "--delete-before deletes before there is anything to compare",
+        lambda r: r.options.delete == "before",
+    ),
+    (
+        "--backup-dir with --delete: the deletions could meet the backups",
+        lambda r: r.options.backup_dir is not None and r.options.delete != "never" and not _backs_up_outside(r),
+    ),
+    (
+        "--dry-run with --delete has one list of what would be in the way",
+        lambda r: r.options.dry_run and r.options.delete != "never",
+    ),
+    (
         "--max-delete counts deletions in one order",
         lambda r: r.options.max_delete is not None and r.options.delete != "never",
     ),
@@ -87,6 +99,16 @@ def as_root(request: Request) -> bool:
     """Whether the modes of directories hinder nobody at the receiving end. What the user at another machine may do is
     not known."""
     return os.geteuid() == 0 and not (request.job.host is not None and request.job.am_sender)
+
+
+def _backs_up_outside(request: Request) -> bool:
+    """Whether the backups are known to be outside of the destination, where late deletions do not find them."""
+    destination, backups = request.job.destination, request.options.backup_dir
+    if request.job.host is not None or destination is None or backups is None:
+        return False
+    top = os.path.realpath(os.path.join(request.env.cwd, destination))
+    place = os.path.realpath(os.path.join(top, backups))
+    return os.path.commonpath((top, place)) != top
 
 
 def _unknown_modes(request: Request) -> bool:

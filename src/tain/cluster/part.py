@@ -61,6 +61,7 @@ class Part:
         #: The run ended without a fatal error.
         self.whole = False
         self.request = request.unobserved(options, _PartOutput(whole, self))
+        self.request.first_rules = list(rules)
         self.request.rules = [*rules, *request.rules]
         self.request.part = self
         self.request.env = copy.copy(request.env)

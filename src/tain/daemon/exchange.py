@@ -174,7 +174,8 @@ class Exchange:
         if message is None:
             return
         try:
-            if self.door is None or self.door.pair is None:
+            if self.door is None or self.door.pair is None or message.number not in self.door.numbers:
+                # Another door knows nothing of it.
                 raise ClosedPairError
             if self.door.pair.send(message):
                 self._held = None

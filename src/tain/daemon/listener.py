@@ -290,8 +290,9 @@ class Listener:
                 self.log.idle()
 
     def _accept(self, listener: socket.socket) -> None:
-        if self.exchange is not None:
-            self.exchange.open_door()
+        # Both before there is a connection, whose descriptor they would keep.
+        if self.exchange is None or not self.exchange.open_door():
+            self._help_with_names()
         try:
             sock, where = listener.accept()
         except OSError:
@@ -308,7 +309,6 @@ class Listener:
         if self.exchange is not None and self.exchange.door is not None:
             self.exchange.greet(sock.detach(), address, key)
             return
-        self._help_with_names()
         pid = self._spawn(lambda: self._serve(sock, address))
         if pid:
             self.children[pid] = key
@@ -375,19 +375,28 @@ class Listener:
 
     def _resume(self, parcel: Parcel, number: int) -> int:
         """Serve a connection that the door has admitted."""
+        self.names.close()
         sock = socket.socket(fileno=parcel.sock)
         self.log.number = number
         talk = Conversation(sock.fileno(), sock.fileno(), sock)
         return child.resume(self.settings, talk, self.log, Admitted.decode(parcel.body), process=self.process)
 
+    def _leave(self) -> None:
+        """Close what only a process of one connection may use."""
+        self.names.close()
+        os.close(self._wake)
+        os.close(self._wake_write)
+
     def _run_door(self, pair: Pair) -> int:
         from tain.daemon.door import Door
 
+        self._leave()
         return Door(pair, self.settings, self.log, self.options).run()
 
     def _run_worker(self, pair: Pair, key: bytes, body: bytes) -> int:
         from tain.daemon.worker import Worker
 
+        self._leave()
         return Worker(pair, self.settings, key, body).run()
 
     # ---- connections that no worker serves

@@ -49,12 +49,11 @@ def rehearse(settings: Settings) -> None:
     pages.
     """
     from tain.daemon import greeting, request
-    from tain.options.refuse import refusals
     from tain.session import accounts
 
     accounts.user_number(b"nobody")
     accounts.group_number(b"nogroup")
-    refused = refusals([], charset=False)
+    refused = request.refused_by(b"", charset=False)
     # The interpreter specialises a function after some calls.
     for _ in range(8):
         settings.load()

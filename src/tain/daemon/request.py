@@ -29,7 +29,7 @@ class Request:
     def __init__(self, asked: arguments.Arguments, view: ModuleView, log: Log) -> None:
         """Parse the client's options; faults of the configuration go to the log."""
         section = view.section
-        refused = refusals(os.fsdecode(section.text("refuse options")).split(), charset=view.charset is not None)
+        refused = refused_by(section.text("refuse options"), charset=view.charset is not None)
         for term in refused.unmatched:
             log.error(f'No match for refuse-options string "{term}"')
         self.asked = asked
@@ -60,6 +60,22 @@ class Request:
                 optionpaths.confine(self.options, view, log.write_escaped)
             except TainError as error:
                 self.refusal = error
+
+
+#: What `refused_by` has found: connections that share a process have the same few texts.
+_KNOWN: dict[tuple[bytes, bool], Refusals] = {}
+_MOST_KNOWN = 64
+
+
+def refused_by(text: bytes, *, charset: bool) -> Refusals:
+    """The options that the value of ``refuse options`` refuses."""
+    found = _KNOWN.get((text, charset))
+    if found is None:
+        found = refusals(os.fsdecode(text).split(), charset=charset)
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[text, charset] = found
+    return found
 
 
 def understand(words: list[bytes], refused: Refusals) -> tuple[ResolvedOptions, TainError | None]:

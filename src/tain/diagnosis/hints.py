@@ -22,6 +22,8 @@ _LINE = 1000
 
 #: The code of a remote shell that failed.
 _SHELL_FAILED = r"error \(code 255\)"
+#: The other side had answered before the connection broke, so the login was good.
+_BROKE = r"connection unexpectedly closed \([1-9]\d* bytes received so far\)"
 
 #: (id, pattern of a line, cause, check, fix), the most specific pattern first. In the texts, ``{0}`` and ``{1}`` are
 #: groups of the match, ``{host}`` and ``{port}`` those of the run.
@@ -208,8 +210,8 @@ _CATALOGUE: tuple[tuple[str, str, str, str, str], ...] = (
     ),
     (
         "D19",
-        r"connection unexpectedly closed \([1-9]\d* bytes received so far\)",
-        "the other side ended in the middle: killed, out of memory, disk full, or the network was cut",
+        _BROKE,
+        "the connection broke in the middle: the network was cut, or the other side was killed, out of memory or disk",
         "the first error above; the log of {host} at this time",
         "run it again with --partial to go on where it stopped",
     ),
@@ -350,8 +352,12 @@ def find(lines: Iterable[str], *, host: str | None = None, port: int = 873) -> l
         return [typing_error]
     found: list[Hint] = []
     seen: set[str] = set()
+    broke = any(re.search(_BROKE, line) for line in known)
     for ident, pattern, cause, check, fix in sorted(_CATALOGUE, key=lambda row: is_consequence(row[0], row[1])):
         if ident in seen or len(found) == MOST or (found and is_consequence(ident, pattern)):
+            continue
+        if broke and (ident == "D9b" or pattern == _SHELL_FAILED):
+            # ssh ends with the same words and code when a connection breaks.
             continue
         for line in known:
             match = re.search(pattern, line)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from tain.mirror import findings, trees
 from tain.mirror.findings import Finding
 from tain.mirror.merging import Merged, Origin
-from tain.mirror.model import Job, Server
+from tain.mirror.model import Job, Notify, Server
 from tain.mirror.positions import Path
 from tain.mirror.stages import host_of, is_local, transfer_findings
 from tain.mirror.words import HOUR, duration_text, shown
@@ -59,6 +59,17 @@ def check_server(server: Server) -> Iterator[tuple[str, str, bool]]:
             return
         if mode & (stat.S_IRGRP | stat.S_IROTH | stat.S_IWGRP | stat.S_IWOTH):
             yield "tokens_file", f"{shown(server.tokens_file)} can be read by others: chmod 600", False
+
+
+def check_notify(notify: Notify) -> Iterator[tuple[str, str, bool]]:
+    """The key of `[notify]`, a sentence, and whether it is only a warning."""
+    if notify.apprise_file is not None:
+        for text in secret_problems(notify.apprise_file):
+            yield "apprise_file", text, False
+    if notify.apprise:
+        yield "apprise", "addresses of messages are often secrets; apprise_file keeps them in a file of their own", True
+    if notify.hook and (not notify.hook[0].startswith("/") or not os.access(notify.hook[0], os.X_OK)):
+        yield "hook", f"{shown(notify.hook[0])} is not the absolute path of a program", False
 
 
 def check_job(name: str, job: Job) -> Iterator[tuple[Path, str, bool]]:

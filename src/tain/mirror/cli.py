@@ -91,6 +91,7 @@ def group() -> click.Group:
 
     from tain.mirror.commands import (
         configure,
+        exporting,
         holding,
         importing,
         pushing,
@@ -109,9 +110,10 @@ def group() -> click.Group:
         """Mirror jobs: declared once, run from cron or by hand, judged before they delete."""
 
     for command in (
-        configure.init, configure.add, configure.check, running.run, showing.status, showing.history, showing.log,
-        holding.hold, holding.release, holding.stop, holding.forget, serving.serve, serving.start, serving.reload,
-        tokens.token, snapshots.snapshots, pushing.push, importing.imports,
+        configure.init, configure.add, configure.check, running.run, serving.serve, serving.start, serving.reload,
+        showing.status, showing.upstreams, showing.history, showing.log, holding.hold, holding.release, holding.stop,
+        holding.forget, tokens.token, snapshots.snapshots, pushing.push, importing.imports,
+        exporting.export,
     ):  # fmt: skip
         mirror.add_command(command)
     return mirror

@@ -90,7 +90,8 @@ def start(
     holder = Holder(process.pid, ticks_of(process.pid) or 0, boot_id(), run)
     if keeps:
         # A runner that ends before its first line is found lost, also while this process goes on.
-        store.put_run({"id": run, "job": loaded.name, "pid": holder.pid, "pid_ticks": holder.ticks})
+        row = {"id": run, "job": loaded.name, "pid": holder.pid, "pid_ticks": holder.ticks, "phase": "starting"}
+        store.put_run(row)
     return Started(run, directory, process, holder)
 
 

@@ -15,7 +15,7 @@ import platformdirs
 from pydantic import ValidationError
 
 from tain.mirror import positions
-from tain.mirror.checks import check_all, check_server
+from tain.mirror.checks import check_all, check_notify, check_server
 from tain.mirror.fields import Table
 from tain.mirror.findings import ConfigError, Finding, dotted, explain
 from tain.mirror.merging import Layer, Merged, Origin
@@ -109,7 +109,8 @@ class _Loading:
         self.config = Config(file)
         self.files: list[_File] = []
         self.profiles: dict[str, Layer] = {}
-        self.server_keys = Merged()
+        #: The tables at the top of the files, by their names.
+        self.tops: dict[str, Merged] = {}
 
     def load(self) -> Config:
         first = self.read(self.config.file)
@@ -132,9 +133,11 @@ class _Loading:
         for file in self.files:
             for name, table in self.tables(file, "job").items():
                 self.job(file, name, table)
-        for key, text, warning in check_server(self.config.server):
-            place = self.server_keys.origin((key,)) or Origin(self.config.file)
-            self.config.findings.append(Finding(place, f"server.{key}", text, warning=warning))
+        tops = {"server": check_server(self.config.server), "notify": check_notify(self.config.notify)}
+        for name, found in tops.items():
+            for key, text, warning in found:
+                place = self.tops[name].origin((key,)) or Origin(self.config.file)
+                self.config.findings.append(Finding(place, f"{name}.{key}", text, warning=warning))
         self.config.findings += check_all(
             {name: (item.job, item.merged, item.place) for name, item in self.config.jobs.items()}
         )
@@ -203,8 +206,7 @@ class _Loading:
         merged = Merged()
         for file in self.files:
             merged.add(Layer(self.table(file, (name,)), file.name, file.lines, (name,)))
-        if model is Server:
-            self.server_keys = merged
+        self.tops[name] = merged
         try:
             return model.model_validate(merged.values)
         except ValidationError as error:

@@ -3,6 +3,7 @@ pass of that run; any other one is a request that the server, or ``run --due``, 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -57,6 +58,16 @@ def read_command(text: str) -> Command:
         else:
             raise ValueError(f"{shown(word)} is no word of a push")
     return Command(job, payload and not whole)
+
+
+def is_for_payload(data: bytes) -> bool:
+    """Whether the body of a push by HTTP asks for the payload only: ``{"what": "stage1"}``, as our downstreams get it.
+    Any other body asks for everything."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.get("what") == PAYLOAD
 
 
 def push(layout: Layout, store: Store, loaded: LoadedJob, by: str, now: float, *, payload: bool = False) -> Pushed:

@@ -15,6 +15,9 @@ from tain.mirror.results import apply_result
 from tain.mirror.runs import Layout, read_json
 from tain.mirror.store import Store
 
+#: Seconds in which a runner that has been started has written its own row.
+_START_SECONDS = 20.0
+
 
 def reconcile(layout: Layout, store: Store, now: float, schedules: Mapping[str, Schedule]) -> list[str]:
     """Bring the database up to date; returns the runs that were lost. Each is found lost once, by whoever looks first.
@@ -23,6 +26,9 @@ def reconcile(layout: Layout, store: Store, now: float, schedules: Mapping[str, 
     lost = []
     for row in store.unfinished():
         if is_alive(Holder(row["pid"] or 0, row["pid_ticks"] or 0, row["boot_id"] or "")):
+            continue
+        if row["phase"] == "queued" and now - row["queued"] < _START_SECONDS:
+            # It has the number of the process that started it, and that was killed: its own comes in a moment.
             continue
         document = read_json(os.path.join(layout.run(row["job"], row["id"]), "run.json"))
         with store.transaction():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gzip
 import json
 import os
@@ -53,6 +54,18 @@ def read_json(path: str) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def update_control(directory: str, **fields: object) -> None:
+    """Set fields of a run's `control.json`; what others have asked for stays. Errors: `OSError`."""
+    lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Without it, a bandwidth that is written at the same moment would undo a stop.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        path = os.path.join(directory, "control.json")
+        write_json(path, {**(read_json(path) or {}), **fields})
+    finally:
+        os.close(lock)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ that the next server goes on where this one was killed."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from tain.mirror.locks import Holder, is_alive
 from tain.mirror.plan import View
 from tain.mirror.pushes import request_of
 from tain.mirror.reconcile import reconcile
-from tain.mirror.runs import Layout, read_json
+from tain.mirror.runs import Layout, read_json, update_control
 from tain.mirror.schedules import bounds_of, is_paused, salt, schedule_of, view_of
 from tain.mirror.store import Row, Store
 
@@ -53,6 +54,7 @@ class Scheduler:
         self.running: dict[str, Row] = {}
         self._children: list[_Process | Popen[bytes]] = []
         self._paused: dict[str, tuple[float, float]] = {}
+        self._shares: dict[str, int] = {}
         self._views: dict[str, tuple[object, View]] = {}
         self._last_start = 0.0
         self._offset = clock.now() - clock.monotonic()
@@ -83,6 +85,7 @@ class Scheduler:
         for name in found.names:
             self._last_start = now
             self._start_one(name, rows.get(name), requests.get(name), now)
+        self._divide_bandwidth()
         pauses = [until for until, _ in self._paused.values() if until > now]
         return max(min([found.next_wake, *pauses]) - now, 0.0)
 
@@ -155,6 +158,18 @@ class Scheduler:
 
     def _launch(self, config: Config, name: str, request: Request) -> Popen[bytes]:
         return launch.start(config, config.jobs[name], self.layout, self.store, request, self.clock).process
+
+    def _divide_bandwidth(self) -> None:
+        """Give each run an equal share of the site's bandwidth, anew when one has begun or ended."""
+        whole = self.config.limits.bandwidth
+        runs = {row["id"]: row["job"] for row in self.store.unfinished() if is_alive(holder_in(row))} if whole else {}
+        self._shares = {run: share for run, share in self._shares.items() if run in runs}
+        for run, name in runs.items():
+            share = max((whole or 0) // len(runs), 1)
+            if self._shares.get(run) != share:
+                with contextlib.suppress(OSError):
+                    update_control(self.layout.run(name, run), bandwidth=share)
+                    self._shares[run] = share
 
     def _pause(self, name: str, now: float) -> None:
         length = min(self._paused.get(name, (0.0, _FIRST_PAUSE / 2))[1] * 2, _LONGEST_PAUSE)

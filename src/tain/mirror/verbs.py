@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tain.mirror import states, words
 from tain.mirror.locks import Holder, holder_of
-from tain.mirror.runs import Layout, write_json
+from tain.mirror.runs import Layout, update_control, write_json
 from tain.mirror.store import Store
 
 #: A release is good for so long, and for so many more deletions than were planned.
@@ -36,7 +36,7 @@ def stop(layout: Layout, store: Store, name: str, who: str) -> Holder:
     holder = holder_of(layout.lock(name))
     if holder is None or not holder.run:
         raise Refused(f"{name}: does not run", states.EXIT_UNAVAILABLE)
-    write_json(os.path.join(layout.run(name, holder.run), "control.json"), {"stop": True, "by": who})
+    update_control(layout.run(name, holder.run), stop=True, by=who)
     store.event("stop", "asked the run to end", job=name, run=holder.run, who=who)
     return holder
 

@@ -7,10 +7,11 @@ has started, and by nothing else: rich costs some 50 ms to import.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.live import Live
 from rich.text import Text
 
@@ -18,6 +19,8 @@ from tain.report.quantities import count, counted, duration, part_of, percent, s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tain.report.meter import Current, Shown
 
 #: Redraws per second, and on a serial line.
@@ -28,6 +31,11 @@ _NARROW, _NOTHING = 40, 20
 _BAR_WISH, _BAR_LEAST = 10, 6
 #: A name is not cut below this many cells: less says nothing.
 _NAME_LEAST = 10
+#: Variables that terminals set which wrap the lines on the screen again when they become narrower.
+_REWRAPPING = (
+    b"TMUX", b"VTE_VERSION", b"KONSOLE_VERSION", b"KITTY_WINDOW_ID", b"ALACRITTY_WINDOW_ID", b"WEZTERM_PANE",
+    b"WT_SESSION", b"ITERM_SESSION_ID",
+)  # fmt: skip
 #: Where fields begin, after the word of the line.
 _INDENT = 6
 
@@ -262,8 +270,9 @@ class Bar:
         timeout: int = 0,
         binary: bool = False,
         encoding: str = "utf-8",
+        rewraps: bool = False,
     ) -> None:
-        """*fd* is a terminal, which stays the caller's."""
+        """*fd* is a terminal, which stays the caller's. *rewraps*: it wraps its lines again when it is narrowed."""
         self._fd = fd
         self._file = open(fd, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - lives as long as the block
         self._console = Console(file=self._file, force_terminal=True, highlight=False)
@@ -271,6 +280,9 @@ class Bar:
         self._glyphs = ASCII if ascii_only else UNICODE
         self._host, self._timeout, self._binary = host, timeout, binary
         self._encoding = encoding
+        self._rewraps = rewraps
+        #: The cells of the lines on the screen.
+        self._drawn: list[int] = []
         self._period = 1.0 / (_SLOW_RATE if _is_slow(fd) else _RATE)
         self._next = 0.0
         self._step = 0
@@ -288,6 +300,7 @@ class Bar:
         """Draw the frame of this moment over the last one."""
         self._next = now + self._period
         self._step += 1
+        self._measure()
         frame = Frame(
             shown,
             self._console.width,
@@ -302,6 +315,8 @@ class Bar:
         if not lines:
             self.erase()
             return
+        self._erase_wrapped()
+        self._drawn = [line.cell_len for line in lines]
         self._live.update(Text("\n").join(lines))
         if not self._live.is_started:
             self._live.start()
@@ -310,16 +325,43 @@ class Bar:
     def erase(self) -> None:
         """Remove the block from the screen; the cursor is where the block began."""
         if self._live.is_started:
+            self._measure()
+            self._erase_wrapped()
+            self._drawn = []
             self._live.stop()
             # One that is started again takes the lines above for its last frame, and erases them.
             self._live = self._new_live()
             self._file.flush()
+
+    def _measure(self) -> None:
+        """Let rich know the size of this terminal: it would ask those of the standard streams."""
+        with suppress(OSError):
+            columns, lines = os.get_terminal_size(self._fd)
+            # A serial line may not know its size.
+            if columns and lines:
+                self._console.size = ConsoleDimensions(columns, lines)
+
+    def _erase_wrapped(self) -> None:
+        """Erase the rows that the block has gained because the terminal became narrower: rich erases one for each line
+        of the block."""
+        if not self._rewraps:
+            return
+        width = max(self._console.width, 1)
+        more = sum(-(-cells // width) - 1 for cells in self._drawn if cells)
+        self._file.write("\r\x1b[2K\x1b[1A" * more)
 
     def _in_foreground(self) -> bool:
         try:
             return os.tcgetpgrp(self._fd) == os.getpgrp()
         except OSError:
             return False
+
+
+def rewraps(environ: Mapping[bytes, bytes]) -> bool:
+    """Whether the terminal of this environment is known to wrap its lines again when it becomes narrower.
+
+    Others cut them: erasing more rows would erase the lines above the block."""
+    return any(environ.get(name) for name in _REWRAPPING) or environ.get(b"TERM", b"").startswith(b"tmux")
 
 
 def _is_slow(fd: int) -> bool:

@@ -1,7 +1,7 @@
 //! The queue between the roles, which emit events from several threads, and the caller, who takes them in batches.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::lock;
@@ -61,11 +61,11 @@ impl Events {
         }
     }
 
-    /// Add an event; waits while the caller has too much to take.
-    pub(super) fn push(&self, event: Event) {
+    /// The queue with room for more events; waits while the caller has too much to take. `None` if nobody takes events.
+    fn room(&self) -> Option<MutexGuard<'_, Queue>> {
         let mut queue = lock(&self.queue);
         if queue.silent {
-            return;
+            return None;
         }
         while queue.bytes > MAX_WAITING && !queue.finished && !queue.cancelled {
             queue = self
@@ -74,9 +74,50 @@ impl Events {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        let was_empty = queue.events.is_empty();
+        Some(queue)
+    }
+
+    /// The queue has grown by `bytes`; it had no event before if `was_empty`.
+    fn added(&self, mut queue: MutexGuard<'_, Queue>, bytes: usize, was_empty: bool) {
         let before = queue.bytes;
-        queue.bytes += match &event {
+        queue.bytes += bytes;
+        // Later events of a full batch wake nobody: the caller takes a full batch without a wait.
+        let full = before < BATCH && queue.bytes >= BATCH;
+        drop(queue);
+        if was_empty || full {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Add a line of JSON, which `write` appends. Lines that follow each other share a buffer: one of its own for each
+    /// would cost an allocation and a copy.
+    pub(super) fn push_json(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        let Some(mut queue) = self.room() else {
+            return;
+        };
+        let was_empty = queue.events.is_empty();
+        if !matches!(queue.events.last(), Some(Event::Json(_))) {
+            queue.events.push(Event::Json(Vec::with_capacity(BATCH + BATCH / 8)));
+        }
+        let mut bytes = 0;
+        if let Some(Event::Json(lines)) = queue.events.last_mut() {
+            bytes = lines.len();
+            write(lines);
+            bytes = lines.len() - bytes;
+        }
+        self.added(queue, bytes, was_empty);
+    }
+
+    /// Add an event; waits while the caller has too much to take.
+    pub(super) fn push(&self, event: Event) {
+        if let Event::Json(line) = event {
+            return self.push_json(|lines| lines.extend_from_slice(&line));
+        }
+        let Some(mut queue) = self.room() else {
+            return;
+        };
+        let was_empty = queue.events.is_empty();
+        let bytes = match &event {
             Event::Stdout(b) | Event::Entry(b) | Event::Stderr(b) | Event::Log(b) | Event::Json(b) => b.len(),
             Event::Item(_) | Event::Done(_) | Event::Skipped(_) => 64,
             // A role waits for the answer, so the batch is worth waking the caller for.
@@ -85,18 +126,12 @@ impl Events {
         match (event, queue.events.last_mut()) {
             (Event::Stdout(new), Some(Event::Stdout(old)))
             | (Event::Entry(new), Some(Event::Entry(old)))
-            | (Event::Stderr(new), Some(Event::Stderr(old)))
-            | (Event::Json(new), Some(Event::Json(old))) => {
+            | (Event::Stderr(new), Some(Event::Stderr(old))) => {
                 old.extend_from_slice(&new);
             }
             (event, _) => queue.events.push(event),
         }
-        // Later events of a full batch wake nobody: the caller takes a full batch without a wait.
-        let full = before < BATCH && queue.bytes >= BATCH;
-        drop(queue);
-        if was_empty || full {
-            self.arrived.notify_one();
-        }
+        self.added(queue, bytes, was_empty);
     }
 
     /// Wait for events; `None` when the transfer is over and all were taken. A batch may be empty after `patience`.

@@ -5,7 +5,7 @@
 //! and the share that is done never falls.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::{lock, Report};
@@ -138,7 +138,7 @@ struct Decided {
 #[derive(Default)]
 #[repr(align(64))]
 struct Moved {
-    bytes: AtomicU64,
+    bytes: Arc<AtomicU64>,
     files: AtomicU64,
     size: Counter,
     offset: Counter,
@@ -263,8 +263,11 @@ impl Live {
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
-    /// Count the bytes of this connection.
-    pub(super) fn set_link(&self, link: Control) {
+    /// Count the bytes of this connection. `sends`: files go out on it, and are done when they are written.
+    pub(super) fn set_link(&self, link: Control, sends: bool) {
+        if sends {
+            link.follow(self.moved.bytes.clone());
+        }
         *lock(&self.link) = Some(link);
     }
 
@@ -277,6 +280,8 @@ impl Live {
     pub fn snapshot(&self, errors: u64) -> Figures {
         // What is done is read first and what is listed last, so that no part exceeds its whole.
         let done = self.moved.bytes.load(Ordering::Relaxed);
+        let link = self.link();
+        let done = link.as_ref().map_or(done, |link| link.delivered(done));
         let unneeded = self.decided.unneeded.get();
         let decided = self.decided.bytes.get();
         let asked = decided.saturating_sub(unneeded);
@@ -296,7 +301,7 @@ impl Live {
             listed_bytes: self.listed.bytes.get(),
             undecided_bytes: self.listed.bytes.get().saturating_sub(decided),
             complete,
-            wire_bytes: lock(&self.link).as_ref().map_or(0, Control::traffic),
+            wire_bytes: link.as_ref().map_or(0, Control::traffic),
             files: self.moved.files.load(Ordering::Relaxed),
             deleted: self.deleted.load(Ordering::Relaxed),
             errors,

@@ -55,6 +55,8 @@ pub struct Item<'a> {
     pub length: u64,
     /// Modification time in seconds since 1970.
     pub mtime: i64,
+    /// Nanoseconds of that second; 0 if the list has none.
+    pub mtime_nsec: u32,
     /// Owner.
     pub uid: u32,
     /// `None` prints `DEFAULT`.

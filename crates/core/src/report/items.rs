@@ -77,7 +77,8 @@ impl Report {
     /// or when the file with the number `after` is in place ([`Report::file_ended`]).
     pub fn keep_item(&self, item: &Item<'_>, log: bool, done: Option<Done>, after: Option<i32>) {
         let plan = &self.shared.plan;
-        let mut events = Vec::new();
+        // Mostly there is one.
+        let mut events = Vec::with_capacity(usize::from(self.keeps_items()));
         if let Some(format) = self
             .shared
             .voice
@@ -121,7 +122,7 @@ impl Report {
 
     fn item_event(&self, item: &Item<'_>) -> Event {
         let itemized = super::item::itemized(item, self.shared.voice.style);
-        Self::event_of(
+        self.event_of(
             item,
             item.operation.name(),
             String::from_utf8_lossy(&itemized).into_owned(),
@@ -138,17 +139,23 @@ impl Report {
         if events.item {
             self.shared
                 .events
-                .keep(vec![Self::event_of(item, "list", String::new())]);
+                .keep(vec![self.event_of(item, "list", String::new())]);
         }
     }
 
-    fn event_of(item: &Item<'_>, operation: &'static str, itemized: String) -> Event {
+    fn event_of(&self, item: &Item<'_>, operation: &'static str, itemized: String) -> Event {
+        let owner = self.shared.plan.attrs.owner;
+        // Nothing of a deleted entry is known but its name, mode and size.
+        let known = item.operation != Operation::Delete;
         Event::Item(crate::event::Item {
             operation,
             itemized,
             name: item.name.to_vec(),
             length: item.length,
             mtime: item.mtime,
+            mtime_nsec: item.mtime_nsec,
+            uid: (owner && known).then_some(item.uid),
+            gid: item.gid.filter(|_| known),
             mode: item.mode,
             target: item
                 .leader
@@ -209,6 +216,7 @@ impl Report {
             mode,
             length: 0,
             mtime: 0,
+            mtime_nsec: 0,
             uid: 0,
             gid: Some(0),
             iflags: ItemFlags::NONE,

@@ -90,31 +90,35 @@ impl Report {
     /// Emit the line of an item: what was decided about an entry.
     pub(crate) fn json_item(&self, item: &Item<'_>) {
         let plan = &self.shared.plan;
-        let mut line = Line::new("item", self.shared.clock.now());
-        line.word("op", operation(item, plan));
-        line.name("path", item.name, item.is_dir());
-        line.word("kind", kind(item.mode));
-        line.word("change", change(item));
-        line.reasons(item, plan);
-        line.word(
-            "itemized",
-            &String::from_utf8_lossy(&itemized(item, self.shared.voice.style)),
-        );
-        line.attributes(item);
-        self.shared.events.push_item(line.event());
+        self.shared.events.push_json(|out| {
+            let mut line = Line::new(out, "item", self.shared.clock.now());
+            line.word("op", operation(item, plan));
+            line.name("path", item.name, item.is_dir());
+            line.word("kind", kind(item.mode));
+            line.word("change", change(item));
+            line.reasons(item, plan);
+            line.word(
+                "itemized",
+                &String::from_utf8_lossy(&itemized(item, self.shared.voice.style)),
+            );
+            line.attributes(item);
+            line.end();
+        });
     }
 
     /// Emit the line of an entry that is only listed.
     pub(super) fn json_listed(&self, item: &Item<'_>) {
-        let mut line = Line::new("item", self.shared.clock.now());
-        line.word("op", "list");
-        line.name("path", item.name, item.is_dir());
-        line.word("kind", kind(item.mode));
-        line.word("change", "none");
-        line.raw("reasons", "[]");
-        line.word("itemized", "");
-        line.attributes(item);
-        self.push(line.event());
+        self.shared.events.push_json(|out| {
+            let mut line = Line::new(out, "item", self.shared.clock.now());
+            line.word("op", "list");
+            line.name("path", item.name, item.is_dir());
+            line.word("kind", kind(item.mode));
+            line.word("change", "none");
+            line.raw("reasons", "[]");
+            line.word("itemized", "");
+            line.attributes(item);
+            line.end();
+        });
     }
 
     /// The events of a file of `size` bytes whose data is complete under its name, of the kinds that the caller wants.
@@ -136,7 +140,8 @@ impl Report {
     }
 
     fn json_done(&self, name: &[u8], size: u64, done: Done) -> Event {
-        let mut line = Line::new("done", self.shared.clock.now());
+        let mut out = Vec::with_capacity(DONE);
+        let mut line = Line::new(&mut out, "done", self.shared.clock.now());
         line.name("path", name, false);
         line.number("size", size);
         line.number("literal", done.literal);
@@ -144,7 +149,8 @@ impl Report {
         line.key("seconds");
         line.seconds(done.time.as_millis() as u64);
         line.raw("verified", if done.verified { "true" } else { "false" });
-        line.event()
+        line.end();
+        Event::Json(out)
     }
 
     /// Whether events about skipped entries are wanted, in whatever form.
@@ -166,11 +172,13 @@ impl Report {
     pub(crate) fn skipped(&self, name: &[u8], dir: bool, why: Skip) {
         self.skip_event(name, why.word(), None);
         if self.shared.plan.output.events.json_skip {
-            let mut line = Line::new("skip", self.shared.clock.now());
-            line.name("path", name, dir);
-            line.word("why", why.word());
-            line.raw("rule", "null");
-            self.shared.events.push_item(line.event());
+            self.shared.events.push_json(|out| {
+                let mut line = Line::new(out, "skip", self.shared.clock.now());
+                line.name("path", name, dir);
+                line.word("why", why.word());
+                line.raw("rule", "null");
+                line.end();
+            });
         }
     }
 
@@ -182,41 +190,45 @@ impl Report {
         if !self.shared.plan.output.events.json_skip {
             return;
         }
-        let mut line = Line::new("skip", self.shared.clock.now());
-        line.name("path", name, dir);
-        line.word("why", "excluded");
-        line.key("rule");
-        line.out.push(b'{');
-        line.name("text", &rule.text(), false);
-        match rule.place() {
-            Some((file, number)) => {
-                line.name("file", file, false);
-                if number > 0 {
-                    line.number("line", number as u64);
-                } else {
+        self.shared.events.push_json(|out| {
+            let mut line = Line::new(out, "skip", self.shared.clock.now());
+            line.name("path", name, dir);
+            line.word("why", "excluded");
+            line.key("rule");
+            line.out.push(b'{');
+            line.name("text", &rule.text(), false);
+            match rule.place() {
+                Some((file, number)) => {
+                    line.name("file", file, false);
+                    if number > 0 {
+                        line.number("line", number as u64);
+                    } else {
+                        line.raw("line", "null");
+                    }
+                }
+                None => {
+                    line.raw("file", "null");
                     line.raw("line", "null");
                 }
             }
-            None => {
-                line.raw("file", "null");
-                line.raw("line", "null");
-            }
-        }
-        line.out.push(b'}');
-        self.push(line.event());
+            line.out.push(b'}');
+            line.end();
+        });
     }
 
     /// Emit the line of a deletion. A sender does not know the size.
     pub(super) fn json_deleted(&self, name: &[u8], mode: u32, size: u64) {
-        let mut line = Line::new("delete", self.shared.clock.now());
-        line.name("path", name, mode & 0o170_000 == 0o040_000);
-        line.word("kind", kind(mode));
-        if self.shared.plan.place.is_local() || self.role() != Role::Sender {
-            line.number("size", size);
-        } else {
-            line.raw("size", "null");
-        }
-        self.push(line.event());
+        self.shared.events.push_json(|out| {
+            let mut line = Line::new(out, "delete", self.shared.clock.now());
+            line.name("path", name, mode & 0o170_000 == 0o040_000);
+            line.word("kind", kind(mode));
+            if self.shared.plan.place.is_local() || self.role() != Role::Sender {
+                line.number("size", size);
+            } else {
+                line.raw("size", "null");
+            }
+            line.end();
+        });
     }
 }
 
@@ -253,16 +265,17 @@ fn change(item: &Item<'_>) -> &'static str {
     }
 }
 
-/// One line that is being written.
-struct Line {
-    out: Vec<u8>,
+/// Usual length of a line about a finished file, with a name of 128 bytes.
+const DONE: usize = 256;
+
+/// One line that is being written, at the end of others.
+struct Line<'a> {
+    out: &'a mut Vec<u8>,
 }
 
-impl Line {
-    fn new(kind: &'static str, millis: u64) -> Self {
-        let mut line = Self {
-            out: Vec::with_capacity(256),
-        };
+impl<'a> Line<'a> {
+    fn new(out: &'a mut Vec<u8>, kind: &'static str, millis: u64) -> Self {
+        let mut line = Self { out };
         line.out.extend_from_slice(b"{\"type\":\"");
         line.out.extend_from_slice(kind.as_bytes());
         line.out.push(b'"');
@@ -271,9 +284,8 @@ impl Line {
         line
     }
 
-    fn event(mut self) -> Event {
+    fn end(self) {
         self.out.extend_from_slice(b"}\n");
-        Event::Json(self.out)
     }
 
     /// A key, without the value.
@@ -362,7 +374,7 @@ impl Line {
         if text.is_err() {
             self.key(&[key, "_b64"].concat());
             self.out.push(b'"');
-            put_base64(&mut self.out, &[name, slash.as_bytes()].concat());
+            put_base64(self.out, &[name, slash.as_bytes()].concat());
             self.out.push(b'"');
         }
     }
@@ -462,9 +474,9 @@ mod tests {
     use super::*;
 
     fn name(bytes: &[u8], dir: bool) -> String {
-        let mut line = Line { out: Vec::new() };
-        line.name("path", bytes, dir);
-        String::from_utf8(line.out).unwrap_or_default()
+        let mut out = Vec::new();
+        Line { out: &mut out }.name("path", bytes, dir);
+        String::from_utf8(out).unwrap_or_default()
     }
 
     #[test]
@@ -506,11 +518,12 @@ mod tests {
 
     #[test]
     fn numbers_and_seconds() {
-        let mut line = Line { out: Vec::new() };
+        let mut out = Vec::new();
+        let mut line = Line { out: &mut out };
         line.number("a", 0);
         line.number("b", u64::MAX);
         line.key("c");
         line.seconds(61_007);
-        assert_eq!(line.out, b",\"a\":0,\"b\":18446744073709551615,\"c\":61.007");
+        assert_eq!(out, b",\"a\":0,\"b\":18446744073709551615,\"c\":61.007");
     }
 }

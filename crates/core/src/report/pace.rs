@@ -42,7 +42,7 @@ impl Report {
 
     /// The run goes over this connection.
     pub(crate) fn connect(&self, link: &Control) {
-        self.live().set_link(link.clone());
+        self.live().set_link(link.clone(), self.role() == Role::Sender);
         if self.shared.pace.is_set.load(Ordering::Acquire) {
             self.limit(link);
         }

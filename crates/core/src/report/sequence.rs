@@ -47,7 +47,11 @@ impl Sequence {
         let mut out = Vec::new();
         while let Some(Slot::Ready(_)) = self.0.front() {
             if let Some(Slot::Ready(events)) = self.0.pop_front() {
-                out.extend(events);
+                if out.is_empty() {
+                    out = events;
+                } else {
+                    out.extend(events);
+                }
             }
         }
         out

@@ -17,7 +17,8 @@ pub mod remote;
 mod replay;
 pub(crate) mod scan;
 pub(crate) mod sender;
-pub(crate) mod sources;
+pub(crate) mod share;
+mod sources;
 mod text;
 pub(crate) mod words;
 

@@ -116,6 +116,8 @@ pub(crate) struct Scanner {
     links: HardLinks,
     /// The list that is being made.
     builder: SegmentBuilder,
+    /// Its files whose sums are not known yet (`-c`).
+    unsummed: sums::Waiting,
     /// Metadata tables (ACLs, xattrs) go here.
     pub tables: crate::flist::Tables,
     /// Names are converted for the wire; a name that can't be converted is left out.
@@ -173,6 +175,7 @@ impl Scanner {
             turn: 0,
             links: HardLinks::new(),
             builder: SegmentBuilder::default(),
+            unsummed: sums::Waiting::default(),
             tables: crate::flist::Tables::default(),
             buffer: Vec::new(),
             session,
@@ -229,6 +232,7 @@ impl Scanner {
                 children = self.list(next)?;
             }
         }
+        self.sum_files()?;
         let mut builder = std::mem::take(&mut self.builder);
         builder.sort(self.plan.agreed.iconv.is_some());
         if self.plan.agreed.inc_recurse {

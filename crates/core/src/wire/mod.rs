@@ -1,5 +1,6 @@
 //! The wire: primitive encodings, frames, and the connection that carries them (spec: protocol 3 and 4).
 
+mod delivery;
 pub mod frames;
 pub mod ints;
 pub mod item;

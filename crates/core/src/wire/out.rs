@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::delivery::Delivery;
 use super::frames::{self, Tag, HEADER_LEN};
 use crate::error::Error;
 
@@ -37,6 +38,8 @@ pub(super) struct Out {
     pub due: Option<Instant>,
     /// Raw bytes put so far.
     pub total: u64,
+    /// How far the sender's work is that has been written.
+    pub delivery: Delivery,
     pub pool: Vec<Vec<u8>>,
     pub writer_waits: bool,
     /// When the waiting writer wakes up without a signal.
@@ -100,6 +103,7 @@ impl Out {
             let full = std::mem::replace(&mut self.open, next);
             self.sealed_len += full.len();
             self.sealed.push_back(full);
+            self.delivery.mark(self.total);
         }
     }
 

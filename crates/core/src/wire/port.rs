@@ -72,6 +72,15 @@ impl Port {
         }
     }
 
+    /// Bytes of a pipe that the other end has not read. Those of a socket are not known.
+    pub(super) fn unread(&self) -> u64 {
+        if self.kind == Kind::Pipe {
+            rustix::io::ioctl_fionread(&self.fd).unwrap_or(0)
+        } else {
+            0
+        }
+    }
+
     /// Reads what has arrived: `Some(0)` at the end of the stream, `None` if nothing has arrived yet.
     pub(super) fn read(&self, buf: &mut [u8]) -> io::Result<Option<usize>> {
         match self.kind {

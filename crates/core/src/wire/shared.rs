@@ -60,6 +60,8 @@ pub(super) struct Shared {
     last_touch: AtomicU64,
     /// Raw bytes of both directions, as they pass the descriptors.
     traffic: AtomicU64,
+    /// Raw bytes that have been written.
+    written: AtomicU64,
     timeout: AtomicU32,
     keep_alive: AtomicBool,
     client: AtomicBool,
@@ -91,6 +93,7 @@ impl Shared {
             last_out: AtomicU64::new(0),
             last_touch: AtomicU64::new(0),
             traffic: AtomicU64::new(0),
+            written: AtomicU64::new(0),
             timeout: AtomicU32::new(options.timeout),
             keep_alive: AtomicBool::new(options.keep_alive),
             client: AtomicBool::new(options.client),
@@ -120,7 +123,12 @@ impl Shared {
 
     pub(super) fn mark_out(&self, bytes: usize) {
         self.traffic.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.written.fetch_add(bytes as u64, Ordering::Relaxed);
         self.last_out.store(self.now(), Ordering::Relaxed);
+    }
+
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 
     pub(super) fn role(&self) -> String {
@@ -267,6 +275,23 @@ impl Control {
     /// Raw bytes of both directions so far, with those of the handshake.
     pub fn traffic(&self) -> u64 {
         self.0.traffic.load(Ordering::Relaxed)
+    }
+
+    /// Count work by this counter, which never falls, when its data is written. For [`delivered`](Self::delivered).
+    pub(crate) fn follow(&self, done: Arc<AtomicU64>) {
+        lock(&self.0.out).delivery.follow(done);
+    }
+
+    /// The part of the work `done` whose data has left this process and its pipe, to some 32 KiB of data. All of it if
+    /// nothing is followed.
+    pub(crate) fn delivered(&self, done: u64) -> u64 {
+        let shared = &self.0;
+        let port = shared.direct.get().and_then(Weak::upgrade);
+        let in_pipe = port.map_or(0, |port| port.unread());
+        let mut out = lock(&shared.out);
+        let written = shared.written().saturating_sub(in_pipe);
+        let total = out.total;
+        out.delivery.reached(done, total, written)
     }
 
     /// Whether the cancel flag is set.

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tain.mirror import states, words
+from tain.mirror import limits, states, words
 from tain.mirror.commands.common import (
     App,
     Ended,
@@ -28,6 +28,7 @@ from tain.mirror.stages import host_of, is_local
 from tain.mirror.states import LOUD, RESULTS
 
 _HEAD = ("JOB", "STATE", "CONTENT", "LAST GOOD", "NEXT", "SIZE", "UPSTREAM", "NOTE")
+_UPSTREAMS_HEAD = ("UPSTREAM", "STATE", "ANSWER", "CONTENT", "SPEED", "ASKED", "ERROR")
 _RUNS_HEAD = ("RUN", "STARTED", "TOOK", "RESULT", "FROM", "NEW/CHG/DEL", "RECEIVED", "WHY")
 _COLOURS = {
     "fresh": "green",
@@ -40,20 +41,31 @@ _COLOURS = {
 #: Exit codes of a Nagios plug-in.
 _OK, _WARNING, _CRITICAL = 0, 1, 2
 _WATCH_STEP = 2.0
+#: More runs than a job has in 90 days.
+_MOST_RUNS = 100_000
 
 
 @click.command()
 @click.argument("names", nargs=-1, shell_complete=complete_names)
 @click.option("--watch", is_flag=True, help="Print again every two seconds.")
 @click.option("--check", "plugin", is_flag=True, help="Behave as a Nagios plug-in.")
+@click.option("--suggest-limits", "suggests", is_flag=True, help="Propose limits of deletions from 90 days of runs.")
 @global_options
 @pass_app
-def status(app: App, names: tuple[str, ...], watch: bool, plugin: bool) -> None:
+def status(app: App, names: tuple[str, ...], watch: bool, plugin: bool, suggests: bool) -> None:
     """How the jobs are."""
     config = app.config()
     chosen = select(config, names) if names else listed(config)
     layout, store = app.open(config)
     try:
+        if suggests:
+            since = app.clock.now() - limits.SPAN
+            found = [limits.suggest(name, store.runs(name, since=since, limit=_MOST_RUNS)) for name in chosen]
+            if app.json:
+                app.print_json({"schema": "tain.mirror.limits/1", "jobs": [one.document() for one in found]})
+            for one in () if app.json else found:
+                click.echo(one.line(config.jobs[one.name].job.guard))
+            return
         while True:
             server = app.server(config, layout)
             document = status_document(config, store, layout, app.clock.now(), chosen, server)
@@ -252,6 +264,40 @@ def _run_row(row: dict[str, Any], *, with_job: bool) -> list[str]:
         changes,
         "-" if row["received"] is None else words.bytes_text(row["received"]),
         words.visible(why),
+    ]
+
+
+@click.command()
+@click.argument("name", shell_complete=complete_names)
+@global_options
+@pass_app
+def upstreams(app: App, name: str) -> None:
+    """What the last probes found at the upstreams of a job."""
+    config = app.config()
+    if name not in config.jobs:
+        raise click.UsageError(f"there is no job {name}")
+    _layout, store = app.open(config)
+    try:
+        rows = list(store.upstreams(name).values())
+    finally:
+        store.close()
+    if app.json:
+        app.print_json({"schema": "tain.mirror.upstreams/1", "upstreams": rows})
+        return
+    now = app.clock.now()
+    print_table(_UPSTREAMS_HEAD, [_upstream_row(row, now) for row in rows], app, states_at=1)
+
+
+def _upstream_row(row: dict[str, Any], now: float) -> list[str]:
+    cooling = row["cooldown_until"] is not None and row["cooldown_until"] > now
+    return [
+        words.visible(row["url"]),
+        "resting" if cooling else "reachable" if row["reachable"] else "gone",
+        "-" if row["latency_ms"] is None else f"{row['latency_ms']:.0f} ms",
+        "-" if row["content_time"] is None else words.age(now - row["content_time"]),
+        "-" if row["rate"] is None else f"{words.bytes_text(row['rate'])}/s",
+        "-" if row["probed"] is None else clock_text(row["probed"], now),
+        words.visible(row["error"] or ""),
     ]
 
 

@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
-from tain.mirror import compat, metrics, queries, verbs
+from tain.mirror import compat, metrics, pushes, queries, verbs
 from tain.mirror.findings import ConfigError
 from tain.mirror.web.auth import Visitor
 from tain.mirror.web.pages import Forbidden, NotFound, read_part
@@ -308,14 +308,18 @@ class Api:
             return self.answer(request, problem(429, "too many pushes; wait a minute"), 429)
         if visitor.session or not visitor.pushes(name):
             raise Forbidden
-        await body_of(request)
+        data = await body_of(request)
         service = self.view.service
-        if name not in service.config.jobs:
+        loaded = service.config.jobs.get(name)
+        if loaded is None:
             raise NotFound
-        again = service.scheduler.runs(name)
-        verbs.start(service.store, name, shown(visitor.name), service.clock.now(), trigger="push")
+        payload = pushes.is_for_payload(data)
+        now = service.clock.now()
+        pushed = pushes.push(service.layout, service.store, loaded, shown(visitor.name), now, payload=payload)
+        if not pushed.queued:
+            return self.answer(request, problem(409, pushed.ignored), 409)
         service.wake()
-        return self.answer(request, {"queued": True, "again": again}, 202)
+        return self.answer(request, pushed.document(), 202)
 
 
 def problem(code: int, text: str) -> dict[str, Any]:

@@ -86,14 +86,14 @@ class Pages:
 
     def statement(self, words: Words, visitor: Visitor) -> str:
         """How the site is, in one sentence."""
-        counts = self.view.counts(visitor)
-        count = sum(counts.values()) - counts.get("disabled", 0)
-        bad = sum(counts.get(state, 0) for state in ATTENTION)
+        good, count = self.view.current(visitor)
         if not count:
             return words.t("There are no mirrors yet")
-        if not bad:
-            return words.t("The mirror is up to date" if count == 1 else "{count} mirrors are up to date", count=count)
-        return words.t("{good} of {count} mirrors are up to date", good=count - bad, count=count)
+        if count == 1:
+            return words.t("The mirror is up to date" if good else "The mirror is not up to date")
+        if good == count:
+            return words.t("{count} mirrors are up to date", count=count)
+        return words.t("{good} of {count} mirrors are up to date", good=good, count=count)
 
     def card(self, job: dict[str, Any], words: Words, visitor: Visitor) -> dict[str, Any]:
         """A job as the templates show it."""
@@ -163,7 +163,7 @@ class Pages:
         if sort in _SORTS:
             rows.sort(key=_sort_key(sort), reverse=query.get("dir") == "down")
         return self.render(
-            request, "site.html", cards=rows, attention=attention[:12], query=wanted,
+            request, "site.html", cards=rows, attention=attention, query=wanted,
             counts={name: document["counts"].get(name, 0) for name in STATES},
             state=state, sort=sort, down=query.get("dir") == "down", whole=len(cards),
             shows_jobs=self.view.sees_pages(visitor),

@@ -135,6 +135,21 @@ class View:
                 found[job["state"]] = found.get(job["state"], 0) + 1
         return found
 
+    def current(self, visitor: Visitor) -> tuple[int, int]:
+        """How many jobs have content that is as new as it should be, and how many there are."""
+        snapshot, now = self.snapshot(), self.now()
+        good = count = 0
+        for job in snapshot.document["jobs"]:
+            if job["state"] == "disabled" or not (job["seen"] or visitor.views):
+                continue
+            count += 1
+            content = seconds_of(job["content_time"])
+            young = content is not None and now - content <= snapshot.stale[job["name"]]
+            # Held deletions hold nothing else: the content is new.
+            waits = job["hold"] is not None and job["hold"]["kind"] != "deletions"
+            good += young and not waits and job["state"] not in ("failing", "partial")
+        return good, count
+
     def document(self, visitor: Visitor) -> dict[str, Any]:
         """The status document for a visitor."""
         found = self.snapshot().document

@@ -131,7 +131,7 @@ class Display:
 
     def _screen(self, out: Output) -> Screen:
         try:
-            from tain.report.bar import Bar
+            from tain.report.bar import Bar, rewraps
         except ImportError:
             # A system package may leave rich out.
             return self._lines(out)
@@ -142,6 +142,7 @@ class Display:
             timeout=self._options.timeout,
             binary=self._binary,
             encoding=self._encoding,
+            rewraps=rewraps(self._env.environ),
         )
 
     def _lines(self, out: Output) -> Screen:

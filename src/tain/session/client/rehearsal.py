@@ -94,7 +94,7 @@ def rehearse(request: Request, start: Callable[[Request], int], *, items: bool) 
     if options.files_from == b"-" and options.files_from_host is None and request.files_from is None:
         request.files_from = request.env.read_stdin()
     if options.password_file is None:
-        _ask_once(request)
+        ask_once(request)
     out, count = _Counted(), Count()
     dry = request.unobserved(options, out)
     if items:
@@ -126,8 +126,8 @@ def _dry(given: ResolvedOptions) -> ResolvedOptions:
     return options
 
 
-def _ask_once(request: Request) -> None:
-    """Let the password of a daemon be asked for once, though two runs need it."""
+def ask_once(request: Request) -> None:
+    """Let the password of a daemon be asked for once, though several runs need it."""
     env = request.env
     ask = env.password
     known: dict[bytes, bytes] = {}

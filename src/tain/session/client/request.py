@@ -83,7 +83,9 @@ class Request:
         self.job.am_sender = False
         #: The name in brackets of the closing line.
         self.role = "client"
-        #: Rule texts of the filter options.
+        #: Rule texts that stand before those of the filter options, for one of several streams.
+        self.first_rules: list[bytes] = []
+        #: Rule texts of the filter options, and those before them.
         self.rules: list[bytes] = []
         #: The list of ``--files-from``; None: the list comes from standard input or from the peer, or there is none.
         self.files_from: bytes | None = None
@@ -216,9 +218,10 @@ class Request:
         from tain.session.rules import user_rules
 
         notes: list[tuple[int, str]] = []
-        rules = user_rules(
+        found = user_rules(
             self.options, self.env, protocol=protocol, am_sender=self.job.am_sender, role="client", notes=notes
         )
+        rules = [*self.first_rules, *found]
         for level, line in () if again else notes:
             if not level:
                 self.out.error(line.encode() + b"\n")

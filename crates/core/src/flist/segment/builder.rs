@@ -93,6 +93,16 @@ impl SegmentBuilder {
         Ok(pos)
     }
 
+    /// Replace the checksum of an entry, which has one of the same length.
+    pub(crate) fn set_checksum(&mut self, i: usize, sum: &[u8]) {
+        let entry = &self.store.entries[i];
+        let Some(extra) = self.store.extra(entry).filter(|x| x.a != NONE && entry.is_file()) else {
+            return;
+        };
+        let (at, len) = (extra.a as usize, (extra.b as usize).min(sum.len()));
+        self.store.arena[at..at + len].copy_from_slice(&sum[..len]);
+    }
+
     fn put_extra(&mut self, new: &NewEntry) -> Result<u32> {
         use crate::tree::mode;
         let mut x = Extra::EMPTY;

@@ -252,7 +252,11 @@ impl Generator {
             })
             .collect();
         let mut at = At::new(list, 0);
+        let mut ahead = 0;
         for (k, i) in list.sorted().enumerate() {
+            if k >= ahead {
+                ahead = self.judge.sum_ahead(list, k)?;
+            }
             at.set(i);
             self.flow.window.enter(numbers[i]);
             if self.begin_entry(&at) {
@@ -272,7 +276,11 @@ impl Generator {
     fn walk_whole_list(&mut self, list: &Arc<Segment>) -> Result<()> {
         let mut parent: Vec<u8> = Vec::new();
         let mut at = At::new(list, 0);
+        let mut ahead = 0;
         for (k, i) in list.sorted().enumerate() {
+            if k >= ahead {
+                ahead = self.judge.sum_ahead(list, k)?;
+            }
             at.set(i);
             if !self.begin_entry(&at) || self.flow.window.is_skipped(&at) {
                 self.flow.end_decision(&at);

@@ -13,13 +13,13 @@ use crossbeam_channel::{bounded, unbounded, Receiver, Sender};
 use crate::error::{Error, Result};
 
 /// Jobs that are handed over together: to wake a thread costs as much as to write a small file.
-const BATCH: usize = 16;
+const BATCH: usize = 32;
 /// Batches that wait for a worker.
 const WAITING: usize = 2;
 /// More workers than this wait for one another in the kernel.
 const MOST: usize = 4;
 /// Each job may hold a file open: with fewer descriptors than this there are no workers.
-const DESCRIPTORS: u64 = 512;
+const DESCRIPTORS: u64 = 768;
 
 fn gone() -> Error {
     Error::Ipc("the threads that write files have ended".into())

@@ -284,6 +284,8 @@ impl Pair<'_> {
             forward_names(&self.writer, plan)?;
         }
         let mut feeds = first_lists(&inbox, report, plan.agreed.inc_recurse)?;
+        // What failed in the first list, like a question to a name converter, failed before there is a generator.
+        report.check()?;
         if !plan.place.is_server() && matches!(feeds.first(), Some(Feed::List(list)) if list.is_empty()) {
             return Ok(());
         }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::shown::{shown, Shown};
-use super::sums::sum_file;
 use super::Scanner;
 use crate::error::{IoErrorExt as _, Result};
 use crate::flist::{eflag, Charset, NewEntry, EILSEQ};
@@ -18,7 +17,7 @@ use crate::roles::paths::disk;
 use crate::roles::text::messages;
 use crate::sums::strong::digest_len;
 use crate::tree::mode::{is_device, is_dir, is_file, is_link, is_special};
-use crate::tree::{Atime, Stat};
+use crate::tree::Stat;
 use crate::wire::item::IoErrors;
 
 /// An entry that was put into the list.
@@ -171,15 +170,13 @@ impl Scanner {
         if !is_link(mode) {
             mode = self.chmod.apply(mode, self.plan.place.umask);
         }
-        let mut sum = None;
-        if self.plan.select.checksum && is_file(mode) {
-            sum = Some(self.file_sum(root_number, path));
-        }
+        let unknown =
+            (self.plan.select.checksum && is_file(mode)).then(|| vec![0; digest_len(self.plan.agreed.file_sum)]);
         let mut entry = NewEntry {
             flags,
             root: root_number,
             link,
-            checksum: sum.as_deref(),
+            checksum: unknown.as_deref(),
             ..self.new_entry(name, stat, mode)
         };
         if self.plan.attrs.acls || self.plan.attrs.xattrs > 0 {
@@ -191,13 +188,17 @@ impl Scanner {
         if !self.convertible(name, entry.link, root_number) {
             return Ok(None);
         }
-        self.builder.push(&entry)?;
-        Ok(Some(Made {
+        let made = Made {
             shared: is_dir(entry.mode) && self.plan.output.shares(name),
             mode: entry.mode,
             len: entry.len,
             extra: entry.link.map_or(0, |l| l.len() as u64) + entry.checksum.map_or(0, |c| c.len() as u64),
-        }))
+        };
+        let at = self.builder.push(&entry)?;
+        if unknown.is_some() {
+            self.sum_later(at, root_number, path, made.len)?;
+        }
+        Ok(Some(made))
     }
 
     /// What the status of a file gives for its entry.
@@ -291,23 +292,5 @@ impl Scanner {
             }
         }
         Some(entry)
-    }
-
-    /// The checksum of `-c`; zeros for a file that can't be read (spec: protocol 8.5).
-    pub(super) fn file_sum(&mut self, root: u16, path: &[u8]) -> Vec<u8> {
-        let kind = self.plan.agreed.file_sum;
-        let noatime = self.plan.attrs.open_noatime;
-        let follow = self.plan.attrs.copy_links || self.plan.attrs.copy_unsafe_links || self.plan.attrs.copy_dirlinks;
-        let opened = self.sources.root(root).map(|r| {
-            if follow {
-                r.open_read_follow(path, Atime::keep_if(noatime))
-            } else {
-                r.open_read(path, Atime::keep_if(noatime))
-            }
-        });
-        let Some(Ok(mut file)) = opened else {
-            return vec![0; digest_len(kind)];
-        };
-        sum_file(&mut file, kind, &mut self.buffer).unwrap_or_else(|_| vec![0; digest_len(kind)])
     }
 }

@@ -110,6 +110,7 @@ impl<'a> Change<'a> {
             mode: logged_mode(plan, entry.mode, self.by),
             length: entry.len,
             mtime: entry.mtime,
+            mtime_nsec: entry.mtime_nsec,
             uid: if plan.attrs.owner { entry.uid } else { 0 },
             gid: (plan.attrs.group && !entry.has(eflag::SKIP_GROUP)).then_some(entry.gid),
             iflags,

@@ -8,6 +8,7 @@ mod links;
 mod nonfiles;
 mod regular;
 mod similar;
+mod sums;
 #[cfg(test)]
 mod tests;
 
@@ -91,6 +92,8 @@ pub(super) struct Judge {
     absent: Vec<u8>,
     /// Scratch space for checksums of files.
     buffer: Vec<u8>,
+    /// Checksums of the files of the next entries.
+    known_sums: sums::Known,
     /// Nothing is changed (`--dry-run`).
     idle: bool,
     /// A sender is at the other end of a link, where deletions travel as messages.
@@ -137,6 +140,7 @@ impl Judge {
             similar: Similar::default(),
             absent: Vec::new(),
             buffer: Vec::new(),
+            known_sums: sums::Known::default(),
             dest,
             remote,
         }
@@ -156,7 +160,10 @@ impl Judge {
 
     /// As [`same_content`].
     fn same_content(&mut self, at: &At, root: &Root, name: &[u8], stat: &Stat) -> bool {
-        same_content(&self.plan, at, root, name, stat, &mut self.buffer)
+        match self.known_sums.take(at, stat) {
+            Some(sum) => at.checksum().is_some_and(|listed| sum.starts_with(listed)),
+            None => same_content(&self.plan, at, root, name, stat, &mut self.buffer),
+        }
     }
 
     /// Flags of an item: how the file at `rel` beneath `root`, with status `now`, differs from what is wanted. `base`
