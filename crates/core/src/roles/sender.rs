@@ -30,10 +30,9 @@ use crate::wire::link::{Reader, Writer};
 use crate::wire::ndx::{NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use crate::wire::trace::Way;
 use decisions::Undecided;
-use outlet::Outlet;
-
 pub(crate) use files_from::forward_names;
 pub(crate) use outlet::record_of;
+use outlet::Outlet;
 
 /// Entries that are listed beyond the current list before a request is answered (spec: protocol 5.10).
 const AHEAD: i32 = 1000;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::shown::{shown, Shown};
-use super::Scanner;
+use super::{Contents, Node, Scanner};
 use crate::error::{IoErrorExt as _, Result};
 use crate::flist::{eflag, Charset, NewEntry, EILSEQ};
 use crate::report::say::text;
@@ -292,5 +292,38 @@ impl Scanner {
             }
         }
         Some(entry)
+    }
+
+    /// The flags of a directory's entry, and the node of its contents if they are to be listed. `None`: it is left out.
+    pub(super) fn directory(
+        &self,
+        root_number: u16,
+        name: &[u8],
+        stat: &Stat,
+        top_dev: Option<u64>,
+    ) -> Option<(u16, Option<Node>)> {
+        let plan = &self.plan;
+        let mount = plan.select.one_file_system > 0 && top_dev.is_some_and(|dev| dev != stat.dev);
+        if mount && plan.select.one_file_system > 1 {
+            if plan.output.info.mount > 0 {
+                self.report
+                    .info(text!["[sender] skipping mount-point dir ", disk(name)]);
+            }
+            return None;
+        }
+        // The list of a mount point is an empty one: by that a receiver with incremental recursion finishes the directory.
+        let contents = plan.select.recurse && !mount;
+        let flags = if contents { eflag::CONTENT_DIR } else { 0 };
+        let here = Contents {
+            root: root_number,
+            dev: top_dev.unwrap_or(stat.dev),
+            turn: self.turn,
+        };
+        let node = Node {
+            path: name.to_vec(),
+            contents: if contents { vec![here] } else { Vec::new() },
+            ..Node::default()
+        };
+        Some((flags, (contents || mount).then_some(node)))
     }
 }
