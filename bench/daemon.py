@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -153,6 +153,41 @@ def rows(scratch: Path) -> dict[str, tuple[int, Callable[[Daemon], None]]]:
     }
 
 
+#: What a mirror of packages leaves out of a first stage.
+EXCLUDES = [
+    "--exclude=Packages*",
+    "--exclude=Sources*",
+    "--exclude=Release*",
+    "--exclude=InRelease",
+    "--exclude=i18n/*",
+]
+
+
+def cached_rows(copy: str) -> dict[str, tuple[int, Callable[[Daemon], None]]]:
+    """Lists from memory. The first one fills it."""
+    return {
+        "daemon-list-cold": (1, lambda d: client("-r", d.url(""))),
+        "daemon-list-cached": (RUNS, lambda d: client("-r", d.url(""))),
+        "daemon-list-cached-onelist": (RUNS, lambda d: client("-an", "--delay-updates", d.url("pool"), copy)),
+        "daemon-list-cached-filtered": (RUNS, lambda d: client("-r", *EXCLUDES, d.url(""))),
+        "daemon-list-subdir-cached": (RUNS, lambda d: client("-r", d.url("pool/03/"))),
+        "daemon-pull-nochange-cached": (RUNS, lambda d: client("-a", d.url("pool"), copy)),
+    }
+
+
+def measure(do: Callable[[Daemon], None], runs: int, daemons: Sequence[Daemon]) -> list[float]:
+    """CPU time of each daemon, the median of the runs."""
+    spent: dict[str, list[float]] = {one.name: [] for one in daemons}
+    for _ in range(runs):
+        for one in daemons:
+            before = one.cpu()
+            do(one)
+            # The daemon counts a connection when it has ended.
+            time.sleep(0.3)
+            spent[one.name].append(one.cpu() - before)
+    return [median(times) for times in spent.values()]
+
+
 def main() -> int:
     if not shutil.which("rsync"):
         print("rsync is not installed", file=sys.stderr)
@@ -181,19 +216,18 @@ def main() -> int:
             for name, (runs, do) in rows(scratch).items():
                 if chosen and name not in chosen:
                     continue
-                spent: dict[str, list[float]] = {one.name: [] for one in all_three}
-                for _ in range(runs):
-                    for one in all_three:
-                        before = one.cpu()
-                        do(one)
-                        # The daemon counts a connection when it has ended.
-                        time.sleep(0.3)
-                        spent[one.name].append(one.cpu() - before)
-                show(name, [median(times) for times in spent.values()])
+                show(name, measure(do, runs, all_three))
                 if all(one.peak for one in all_three):
                     show("  KiB of memory a connection", [one.peak for one in all_three])
                 for one in all_three:
                     one.peak = 0.0
+        print(f"{'':32}{'':9}{'cached':>9}{'rsync':>9}{'':8}{'cached':>9}")
+        cache = "tain workers = yes\ntain control socket =\ntain cache = watch\n"
+        with daemon("cached", str(TAIN), tree, cache) as ours, daemon("rsync", "rsync", tree) as theirs:
+            for name, (runs, do) in cached_rows(str(scratch / "copy")).items():
+                if not chosen or name in chosen:
+                    mine, other = measure(do, runs, (ours, theirs))
+                    print(f"{name:32}{'':9}{mine:9.0f}{other:9.0f}{'':8}{mine / max(other, 1):9.2f}", flush=True)
     return 0
 
 

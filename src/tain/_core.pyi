@@ -536,9 +536,90 @@ class Run(Iterator[list[_Event]]):
     def cancel(self, code: int = 20) -> None:
         """Stop within 100 ms; the summary has *code*. May be called from a signal handler or another thread."""
 
-def send(link: Link, plan: Plan) -> Run:
+@type_check_only
+class CacheStatus(TypedDict):
+    """Figures of a `DirectoryCache`."""
+
+    entries: int
+    """Entries in all listings."""
+    directories: int
+    """Listings."""
+    bytes: int
+    """Memory, without the kernel's for the watches."""
+    watches: int
+    watches_missing: int
+    """Times that the kernel refused a watch: such a directory is scanned for each list."""
+    lists_cached: int
+    """Sessions whose request could be served from listings."""
+    lists_live: dict[str, int]
+    """Sessions whose request could not, by the reason."""
+    directories_cached: int
+    """Directories that lists took from memory."""
+    directories_live: dict[str, int]
+    """Directories that lists of the class "cached" scanned all the same, by the reason."""
+    reads: int
+    """Directories that were read as a whole."""
+    refreshed_names: int
+    """Names that were looked at again, one by one."""
+    overflows: int
+    """Times that the kernel lost events."""
+    missed: int
+    """Directories that had changed without a report, found by `DirectoryCache.sweep`."""
+    evictions: int
+    """Listings that were forgotten for want of room."""
+    jobs: int
+    """Jobs that have begun."""
+    fallen: bool
+    """Too many changes were missed, and listings are only trusted for *max_age* now."""
+    oldest_seconds: float
+    """Age of the oldest complete reading."""
+
+class DirectoryCache:
+    """Listings of the directories that one view shows, kept in memory for the senders of any number of sessions of this
+    process. A view is all that decides what a session can see of a tree: a session with another one, or that asks for
+    what is not in listings, scans the disk as without a cache. Safe for threads."""
+
+    def __new__(
+        cls,
+        plan: Plan,
+        root: bytes,
+        *,
+        watch: bool = False,
+        told: bool = False,
+        max_age: float = 5.0,
+        memory: int = 268435456,
+        any_file_system: bool = False,
+    ) -> Self:
+        """*plan* describes the view: the fields that a daemon's module decides count. *root* is the absolute path of
+        its root as this process sees it. *watch*: trust a listing until the kernel reports a change. *told*: trust it
+        until a job announces changes. Without either, trust it for *max_age* seconds. *memory* is the most bytes for
+        listings. *any_file_system*: watch also where not all changes may be reported.
+
+        Errors: `FileError` when the root can't be opened or watched, `UnsupportedError` when it is on a file system
+        whose changes are not all reported, `UsageError` for *max_age*.
+        """
+    def status(self) -> CacheStatus: ...
+    def refresh(self, path: bytes) -> None:
+        """Verify the directory *path*, and all below it, before their next use. Paths are relative to the root, without
+        slashes at the ends; the root is empty."""
+    def clear(self) -> None:
+        """Forget everything."""
+    def sweep(self, most: int) -> tuple[int, list[bytes]]:
+        """Compare up to *most* listings with the disk, from where the last call ended. Returns how many were compared,
+        and the paths of those that differed without a report; they are right from now on."""
+    def begin(self, root: bytes) -> None:
+        """A job begins to change the tree at the path *root*: until it ends, listings there are verified at each use,
+        unless they are watched. Errors: `UsageError` for a path that is not beneath the root."""
+    def commit(self, root: bytes, directories: list[bytes]) -> None:
+        """The job has ended, and has changed the entries of exactly these directories (paths as in `refresh`). Errors:
+        `UsageError` when one is not at or below *root*; then everything there is verified."""
+    def abort(self, root: bytes) -> None:
+        """The job has ended or is gone, and what it has changed is unknown. Errors: as `begin`."""
+
+def send(link: Link, plan: Plan, listings: DirectoryCache | None = None) -> Run:
     """Start as the sender. Consumes the link: its descriptors are closed when the transfer is over, even while Python
-    still holds the object, because a child at the other end waits for that."""
+    still holds the object, because a child at the other end waits for that. *listings*: directories that are taken from
+    memory, where the plan allows it."""
 
 def receive(link: Link, plan: Plan) -> Run:
     """Start as generator and receiver. Consumes the link as `send` does."""

@@ -15,7 +15,7 @@ SOURCES = Path(__file__).resolve().parents[2] / "crates/core/src"
 FLOORS = (
     ("roles",),
     ("report",),
-    ("delta", "flist", "rules"),
+    ("delta", "dircache", "flist", "rules"),
     ("sums", "wire"),
     ("tree",),
 )

@@ -247,6 +247,15 @@ impl Counts {
             _ => self.special += 1,
         }
     }
+
+    /// Count all that another count has.
+    pub fn add_all(&mut self, other: &Self) {
+        self.reg += other.reg;
+        self.dir += other.dir;
+        self.link += other.link;
+        self.dev += other.dev;
+        self.special += other.special;
+    }
 }
 
 /// How a transfer ended, with the figures of `--stats` (spec: output 5.2).

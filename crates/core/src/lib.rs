@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod delta;
+pub mod dircache;
 pub mod error;
 pub mod event;
 pub mod flist;

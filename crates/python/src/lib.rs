@@ -2,6 +2,7 @@
 
 mod algorithms;
 mod charset;
+mod dircache;
 mod errors;
 mod figures;
 mod link;
@@ -19,6 +20,7 @@ use tain_core::plan::Plan as CorePlan;
 use tain_core::report::Report;
 use tain_core::roles::{local, remote};
 
+use dircache::DirectoryCache;
 use figures::Figures;
 use link::Link;
 use plan::Plan;
@@ -37,9 +39,11 @@ fn start(
 
 /// Start as the sender over a link.
 #[pyfunction]
-fn send(link: Py<Link>, plan: &Plan) -> PyResult<Run> {
+#[pyo3(signature = (link, plan, listings=None))]
+fn send(link: Py<Link>, plan: &Plan, listings: Option<&DirectoryCache>) -> PyResult<Run> {
+    let listings = listings.map(|cache| Arc::clone(&cache.inner));
     start(plan, true, move |plan, report| {
-        remote::send(&mut link.get().lock(), plan, report)
+        remote::send(&mut link.get().lock(), plan, report, listings.as_ref())
     })
 }
 
@@ -83,6 +87,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
         )?;
     }
     m.add_class::<Deletions>()?;
+    m.add_class::<DirectoryCache>()?;
     m.add_class::<Done>()?;
     m.add_class::<Skipped>()?;
     m.add_class::<Planned>()?;

@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tain._core import DirectoryCache
     from tain.daemon.admitted import Admitted
     from tain.daemon.conversation import Conversation
     from tain.daemon.log import Log
@@ -139,7 +140,13 @@ def _serve(admitted: Admitted, settings: Settings, talk: Conversation, log: Log,
 
 
 def answer(
-    admitted: Admitted, view: ModuleView, talk: Conversation, log: Log, process: Process, module_hooks: ModuleHooks
+    admitted: Admitted,
+    view: ModuleView,
+    talk: Conversation,
+    log: Log,
+    process: Process,
+    module_hooks: ModuleHooks,
+    listings: DirectoryCache | None = None,
 ) -> int:
     """Steps 20 to 24, inside the module's root and with its identity. Returns the exit code. Errors: see `attempt`."""
     section = view.section
@@ -157,7 +164,9 @@ def answer(
     request.apply_module(view, paths, log, failure=failure)
 
     fields = transfer.plan_fields(admitted, view, chmod=chmod, converter=module_hooks.converter)
-    return transfer.run(request, view, admitted=admitted, talk=talk, log=log, process=process, fields=fields)
+    return transfer.run(
+        request, view, admitted=admitted, talk=talk, log=log, process=process, fields=fields, listings=listings
+    )
 
 
 def enter(view: ModuleView, who: module.Identity, process: Process) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.daemon import views
+from tain.daemon import listings, views
 from tain.daemon.sections import ERROR, NOTE, WARNING, Config, Diagnostic, Section
 from tain.daemon.text import blanks
 
@@ -38,6 +38,11 @@ def check(config: Config) -> list[Diagnostic]:
         obstacle = views.obstacle(section) if section.flag("tain workers") else ""
         if obstacle:
             note(section, "tain workers", f"module {shown} is served without workers: {obstacle}")
+        if section.text("tain cache") not in listings.MODES:
+            text = f"module {shown} has an unknown tain cache, which counts as off"
+            note(section, "tain cache", text, WARNING)
+        elif listings.mode(section) != b"off" and (obstacle or not section.flag("tain workers")):
+            note(section, "tain cache", f"module {shown} has tain cache, which needs tain workers", WARNING)
         refusal = config.refusal(section)
         if refusal is not None:
             found.append(Diagnostic(ERROR, f"module {shown} is refused: {refusal.text}", refusal.file, refusal.line))

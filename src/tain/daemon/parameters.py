@@ -160,6 +160,12 @@ _MODULE: tuple[Parameter, ...] = (
           doc="a worker is replaced after so many; 0: never"),
     _live("tain worker memory", STRING, b"1G", doc="a worker is replaced when it holds more"),
     _live("tain worker idle", INTEGER, 600, unit="seconds", doc="a worker without a connection ends after this time"),
+    _live("tain cache", STRING, b"off",
+          doc="lists of directories in a worker's memory: `off`, `ttl`, `watch`, `watch!`; see Lists from memory"),
+    _live("tain cache max age", INTEGER, 5, unit="seconds", doc="how long `tain cache = ttl` trusts what it has read"),
+    _live("tain cache verify", INTEGER, 3600, unit="seconds",
+          doc="the time in which `tain cache = watch` compares each directory with the disk once; 0: never"),
+    _live("tain cache memory", STRING, b"256M", doc="most memory for the lists of a module"),
 )
 
 _RESERVED: tuple[Parameter, ...] = (
@@ -180,8 +186,6 @@ _RESERVED: tuple[Parameter, ...] = (
     _reserved("tain bwlimit", protects=False),
     _reserved("tain nice", protects=False),
     _reserved("tain ionice", protects=False),
-    _reserved("tain dir cache", protects=False),
-    _reserved("tain dir cache max age", protects=False),
     _reserved("tain trust sender", protects=False),
     _reserved("tain unsafe metadata", protects=False),
 )

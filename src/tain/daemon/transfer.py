@@ -6,7 +6,7 @@ from tain.errors import TainError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tain._core import PlanFields
+    from tain._core import DirectoryCache, PlanFields
     from tain.daemon.admitted import Admitted
     from tain.daemon.conversation import Conversation
     from tain.daemon.hooks import Converter
@@ -57,8 +57,9 @@ def run(
     log: Log,
     process: Process,
     fields: PlanFields,
+    listings: DirectoryCache | None = None,
 ) -> int:
-    """Serve the request, or send its error. Returns the exit code."""
+    """Serve the request, or send its error; a sender takes directories from *listings*. Returns the exit code."""
     from tain import _core
     from tain.daemon.modulelog import ModuleLog
     from tain.report.output import Output
@@ -87,4 +88,5 @@ def run(
         timeout=view.timeout,
         log=log.write_escaped,
     )
-    return serve(options, link, env, out=Output(-1, -1, log=ModuleLog(log)), daemon=side, rules=rules)
+    out = Output(-1, -1, log=ModuleLog(log))
+    return serve(options, link, env, out=out, daemon=side, rules=rules, listings=listings)

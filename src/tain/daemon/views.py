@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tain.daemon import filters, module
-from tain.daemon.parameters import PARAMETERS, key
+from tain.daemon.parameters import PARAMETERS, PATH, STRING, key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ _OF_A_VIEW = (
     "log file", "syslog tag",
 )  # fmt: skip
 #: The values in the key besides those that `View` resolves.
-_IN_THE_KEY = ("insecure links", "ignore nonreadable", "outgoing chmod", "charset", "temp dir", "fake super")
+_IN_THE_KEY = (
+    "insecure links", "ignore nonreadable", "outgoing chmod", "charset", "temp dir", "fake super", "tain cache",
+    "tain cache max age", "tain cache verify", "tain cache memory",
+)  # fmt: skip
 
 
 def obstacle(section: Section) -> str:
@@ -88,7 +91,8 @@ def find(section: Section, *, root: bool, can_chroot: Callable[[], str]) -> View
     where = module.roots(section, can_chroot=can_chroot, warn=warnings.append)
     rules = filters.rules(section)
     status = os.stat(where.full_path)
-    values = [section.values[name] if PARAMETERS[key(name.encode())].kind[:4] == "bool" else section.text(name)
+    texts = (STRING, PATH)
+    values = [section.text(name) if PARAMETERS[key(name.encode())].kind in texts else section.values[name]
               for name in _IN_THE_KEY]  # fmt: skip
     facts = (
         section.name, where.full_path, where.chroot, where.root, where.sanitize, where.munge, status.st_dev,

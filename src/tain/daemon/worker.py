@@ -12,7 +12,7 @@ import select
 import signal
 import time
 
-from tain.daemon import child, handover, threads, views
+from tain.daemon import child, handover, listings, threads, transfer, views
 from tain.daemon.admitted import Admitted
 from tain.daemon.conversation import Conversation
 from tain.daemon.handover import DRAIN, END, FAILED, FULL, READY, SERVE, STOP, Message, Parcel
@@ -20,11 +20,13 @@ from tain.daemon.log import Log, connect_syslog
 from tain.daemon.module_hooks import ModuleHooks
 from tain.daemon.module_view import ModuleView
 from tain.daemon.process import Process, check_munge, chroot_problem
+from tain.daemon.request import module_chmod
 from tain.errors import UsageError
 from tain.options.sizes import parse_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from tain._core import DirectoryCache
     from tain.daemon.handover import Pair
     from tain.daemon.sections import Section
     from tain.daemon.settings import Settings
@@ -90,6 +92,7 @@ class Worker:
         self.syslog: _socket.socket | None = None
         self.sessions: dict[int, _Session] = {}
         self._lock = threads.lock()
+        self.listings: DirectoryCache | None = None
         self._draining = self._gone = self._asked = False
         self._served = 0
         self._idle_since = time.monotonic()
@@ -142,6 +145,24 @@ class Worker:
         probe = ModuleView(section, view.where, self.settings, access="", rules=view.rules)
         child.enter(probe, view.who, self.process)
         view.root_fd = probe.root_fd
+        self._keep_listings(section, probe)
+
+    def _keep_listings(self, section: Section, probe: ModuleView) -> None:
+        """Make the directory cache, if the module has one."""
+        if listings.mode(section) == b"off":
+            return
+        chmod = module_chmod(probe, Log(), sender=True)
+        fields = transfer.plan_fields(self.first, probe, chmod=chmod, converter=None)
+        self.listings = listings.make(probe, fields, umask=self.process.umask, warn=self.view.warnings.append)
+        period = section.number("tain cache verify")
+        if self.listings is None:
+            return
+        self._idle *= listings.PATIENCE
+        if period > 0 and listings.mode(section) != b"ttl":
+            threads.start(self._sweep, (self.listings, period))
+
+    def _sweep(self, work: tuple[DirectoryCache, int]) -> None:
+        listings.sweep(*work, lambda: self._draining)
 
     # ---- the main thread
 
@@ -237,7 +258,7 @@ class Worker:
         if shared.where.munge:
             check_munge()
         process = _OfSession(self.process, session)
-        return child.answer(admitted, view, talk, log, process, ModuleHooks())
+        return child.answer(admitted, view, talk, log, process, ModuleHooks(), self.listings)
 
     def _finish(self, number: int, parcel: Parcel, code: int) -> None:
         """Close a connection and report its end."""

@@ -80,15 +80,17 @@ def serve(
     local: bool = False,
     rules: Sequence[bytes] = (),
     ready: Callable[[float], bool] | None = None,
+    listings: _core.DirectoryCache | None = None,
 ) -> int:
     """Run one session as its server; returns the exit code. Errors of peers and files are reported, not raised.
 
     Next on *link* is the client's protocol number or, after a daemon's greeting, our compat flags. *rules* are those of
     the server's own command line. *ready* waits a number of seconds for the client's number; without it, the number is
-    read without a time limit.
+    read without a time limit. A sender takes directories from *listings* where the request allows it.
     """
     server = _Server(options, link, env, out or server_output(options, env), daemon, local=local, rules=rules)
     server.ready = ready
+    server.listings = listings
     try:
         return server.run()
     except TainError as error:
@@ -123,6 +125,7 @@ class _Server:
         self.rules = list(rules)
         self.agreed: Agreed | None = None
         self.ready: Callable[[float], bool] | None = None
+        self.listings: _core.DirectoryCache | None = None
 
     @property
     def role(self) -> str:
@@ -223,8 +226,8 @@ class _Server:
             # Only another program of ours asks for this (``-M--preflight``), and a daemon refuses it.
             extra = {**(extra or {}), "events": ("planned",)}
         fields = plan_fields(options, agreed, twin=self.local, env=self.env, rules=rules, extra=extra)
-        start = _core.send if options.sender else _core.receive
-        transfer = start(link, _core.Plan(**fields))
+        plan = _core.Plan(**fields)
+        transfer = _core.send(link, plan, self.listings) if options.sender else _core.receive(link, plan)
         self.env.transfer = transfer
         try:
             summary = output.pump(transfer, self.out, self._decide(transfer) if asked else None)

@@ -87,7 +87,7 @@ fn names(plan: &Plan) -> Option<Vec<Vec<u8>>> {
 
 fn scanner(plan: &Arc<Plan>, report: &Report, sources: &Sources, tables: Tables, feed: &Sender<Feed>) -> Result<()> {
     let started = Instant::now();
-    let mut scanner = Scanner::new(Arc::clone(plan), report.clone(), sources.clone())?;
+    let mut scanner = Scanner::new(Arc::clone(plan), report.clone(), sources.clone(), None)?;
     scanner.tables = tables;
     let mut names = names(plan);
     let mut first = true;
@@ -201,7 +201,7 @@ fn list(plan: &Arc<Plan>, report: &Report) -> Result<()> {
     listing::announce(plan, report, Role::Sender);
     report.stats(|s| s.flist_build_ms = 1);
     let sources = Sources::default();
-    let mut scanner = Scanner::new(Arc::clone(plan), report.clone(), sources)?;
+    let mut scanner = Scanner::new(Arc::clone(plan), report.clone(), sources, None)?;
     let mut names = names(plan);
     let mut first = true;
     let mut dirs = HashMap::new();

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use super::local::conclude;
 use super::metadata;
+pub use super::scan::Listings;
 use super::sender::Sender;
 use super::text::listing;
 use crate::error::Result;
@@ -33,11 +34,11 @@ fn trace(link: &Link, plan: &Plan, report: &Report) -> Option<Arc<Sink>> {
     })
 }
 
-/// Be the sending side.
-pub fn send(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Summary {
+/// Be the sending side. `listings`: directories of the plan's view that are taken from memory where the request allows it.
+pub fn send(link: &mut Link, plan: &Arc<Plan>, report: &Report, listings: Option<&Arc<Listings>>) -> Summary {
     let started = Instant::now();
     let _sink = trace(link, plan, report);
-    let result = run_sender(link, plan, report);
+    let result = run_sender(link, plan, report, listings);
     conclude(report, result, started)
 }
 
@@ -54,7 +55,7 @@ pub fn receive(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Summary {
     conclude(report, result, started)
 }
 
-fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> {
+fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report, listings: Option<&Arc<Listings>>) -> Result<()> {
     report.set_role(Role::Sender);
     link.control().set_role(Role::Sender.name());
     report.set_cancel_flag(link.control().cancel_flag());
@@ -65,7 +66,8 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report) -> Result<()> 
     }
     listing::announce(plan, report, Role::Sender);
     report_rules(plan, report, Role::Sender);
-    let mut sender = Sender::new(plan, report, reader, writer.clone(), metadata::ids_of(plan, report))
+    let ids = metadata::ids_of(plan, report);
+    let mut sender = Sender::new(plan, report, reader, writer.clone(), ids, listings)
         .inspect_err(|error| announce_end(plan, report, &writer, error, Role::Sender))?;
     let mut result = sender.run();
     if let Err(error) = result {

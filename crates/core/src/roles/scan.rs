@@ -5,10 +5,13 @@
 
 mod arguments;
 mod bases;
+mod cached;
 mod item;
 mod selection;
+mod shown;
 mod sums;
 
+pub use cached::Listings;
 pub(crate) use sums::sum_file;
 
 use std::collections::HashMap;
@@ -18,13 +21,14 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use self::arguments::Known;
+use self::cached::Session;
 use super::chmod::Chmod;
 use super::filter::Filters;
 use super::metadata::{self, Lookup};
 use super::paths::disk;
 use super::sources::Sources;
 use crate::error::{Error, IoErrorExt as _, Result};
-use crate::flist::{eflag, HardLinks, Iconv, Segment, SegmentBuilder};
+use crate::flist::{HardLinks, Iconv, Segment, SegmentBuilder};
 use crate::plan::Plan;
 use crate::report::debug::debug;
 use crate::report::say::text;
@@ -127,13 +131,22 @@ pub(crate) struct Scanner {
     /// [`Contents::turn`] of what is being listed.
     turn: u32,
     buffer: Vec<u8>,
+    /// Directories are taken from a cache where possible.
+    session: Option<Session>,
     /// `.` is listed for the first argument that begins with `./` (observed).
     dot_implied: bool,
 }
 
 impl Scanner {
-    pub(crate) fn new(plan: Arc<Plan>, report: Report, sources: Sources) -> Result<Self> {
+    /// `listings`: a cache for directories of the plan's view.
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        report: Report,
+        sources: Sources,
+        listings: Option<&Arc<Listings>>,
+    ) -> Result<Self> {
         let filters = Filters::sender(&plan)?.telling(&report);
+        let session = listings.and_then(|listings| Session::start(listings, &plan, &filters));
         let chmod = Chmod::parse(&plan.attrs.chmod).unwrap_or_default();
         let daemon_chmod = Chmod::parse(&plan.attrs.daemon_chmod).unwrap_or_default();
         Ok(Self {
@@ -165,6 +178,7 @@ impl Scanner {
             unsummed: sums::Waiting::default(),
             tables: crate::flist::Tables::default(),
             buffer: Vec::new(),
+            session,
             dot_implied: false,
         })
     }
@@ -368,6 +382,9 @@ impl Scanner {
         let (root_number, top_dev) = (place.root, place.dev);
         self.turn = place.turn;
         self.at_root(root_number);
+        if self.session.is_some() && self.list_cached(place, dir, children)? {
+            return Ok(());
+        }
         let plan_is_root = self.plan.place.am_root;
         // Not with --copy-links (observed).
         let noatime = self.plan.attrs.open_noatime && !self.plan.attrs.copy_links;
@@ -538,27 +555,11 @@ impl Scanner {
             self.push(root_number, name, &stat, 0)?;
             return Ok(None);
         }
-        let mount = plan.select.one_file_system > 0 && top_dev.is_some_and(|dev| dev != stat.dev);
-        if mount && plan.select.one_file_system > 1 {
-            if plan.output.info.mount > 0 {
-                self.report.info(text!["[sender] skipping mount-point dir ", path]);
-            }
+        let Some((flags, node)) = self.directory(root_number, name, &stat, top_dev) else {
             return Ok(None);
-        }
-        // The list of a mount point is an empty one: by that a receiver with incremental recursion finishes the directory.
-        let contents = plan.select.recurse && !mount;
-        let flags = if contents { eflag::CONTENT_DIR } else { 0 };
-        let listed = self.push(root_number, name, &stat, flags)? && (contents || mount);
-        let here = Contents {
-            root: root_number,
-            dev: top_dev.unwrap_or(stat.dev),
-            turn: self.turn,
         };
-        Ok(listed.then(|| Node {
-            path: name.to_vec(),
-            contents: if contents { vec![here] } else { Vec::new() },
-            ..Node::default()
-        }))
+        let listed = self.push(root_number, name, &stat, flags)?;
+        Ok(node.filter(|_| listed))
     }
 
     fn display(&mut self, root: u16, name: &[u8]) -> Vec<u8> {

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::exchange::{entry_of, is_keep_alive, put_deletions, read_deletions, Places, Seen};
 use super::paths::disk;
-use super::scan::Scanner;
+use super::scan::{Listings, Scanner};
 use super::sources::{remove_source_file, Sources};
 use super::text::items::{self, Change, Figures, Part};
 use crate::delta::search::SearchStats;
@@ -30,10 +30,9 @@ use crate::wire::link::{Reader, Writer};
 use crate::wire::ndx::{NdxReader, NdxWriter, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
 use crate::wire::trace::Way;
 use decisions::Undecided;
-use outlet::Outlet;
-
 pub(crate) use files_from::forward_names;
 pub(crate) use outlet::record_of;
+use outlet::Outlet;
 
 /// Entries that are listed beyond the current list before a request is answered (spec: protocol 5.10).
 const AHEAD: i32 = 1000;
@@ -123,9 +122,10 @@ impl Sender {
         mut reader: Reader,
         writer: Writer,
         lookup: Arc<dyn IdLookup>,
+        listings: Option<&Arc<Listings>>,
     ) -> Result<Self> {
         let sources = Sources::default();
-        let scanner = Scanner::new(Arc::clone(plan), report.clone(), sources.clone())?;
+        let scanner = Scanner::new(Arc::clone(plan), report.clone(), sources.clone(), listings)?;
         let options = crate::flist::FlistOptions::from_plan(plan)?;
         let arrived = Arc::new(Mutex::new(Vec::new()));
         {

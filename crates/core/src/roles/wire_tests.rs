@@ -179,7 +179,7 @@ pub(super) fn run(mut link: Link, plan: Plan, sending: bool) -> Done {
         }
     });
     let summary = if sending {
-        send(&mut link, &plan, &report)
+        send(&mut link, &plan, &report, None)
     } else {
         receive(&mut link, &plan, &report)
     };

@@ -34,6 +34,7 @@ pub(crate) mod temp;
 #[cfg(test)]
 mod tests;
 mod walk;
+pub(crate) mod watch;
 pub(crate) mod xattr;
 
 pub use acl::Acl;

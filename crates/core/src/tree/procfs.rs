@@ -31,6 +31,14 @@ pub(super) fn path_usable() -> bool {
     *USABLE.get_or_init(|| rustix::fs::statfs("/proc").is_ok_and(|s| s.f_type == PROC_SUPER_MAGIC))
 }
 
+/// The table of mounts of this process, readable after a `chroot` if [`hold_proc`] was called before. A change of it wakes
+/// those who poll it.
+pub(super) fn mounts() -> Option<std::fs::File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(held()?, "self/mountinfo", flags, Mode::empty()).ok()?;
+    Some(fd.into())
+}
+
 /// The held `/proc`, and the name of a descriptor in it. `self` is looked up at each use, so a fork does no harm.
 pub(super) fn name_of(fd: impl AsFd) -> Option<(BorrowedFd<'static>, String)> {
     Some((held()?, format!("self/fd/{}", fd.as_fd().as_raw_fd())))

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::Scanner;
+use super::shown::{shown, Shown};
+use super::{Contents, Node, Scanner};
 use crate::error::{IoErrorExt as _, Result};
 use crate::flist::{eflag, Charset, NewEntry, EILSEQ};
 use crate::report::say::text;
@@ -18,6 +19,28 @@ use crate::sums::strong::digest_len;
 use crate::tree::mode::{is_device, is_dir, is_file, is_link, is_special};
 use crate::tree::Stat;
 use crate::wire::item::IoErrors;
+
+/// An entry that was put into the list.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Made {
+    pub mode: u32,
+    pub len: u64,
+    /// Another run counts it.
+    pub shared: bool,
+    /// Bytes of target and checksum.
+    extra: u64,
+}
+
+impl Made {
+    /// What it adds to the total size of the run.
+    pub(super) fn counted(self) -> u64 {
+        if is_file(self.mode) || is_link(self.mode) {
+            self.len
+        } else {
+            0
+        }
+    }
+}
 
 impl Scanner {
     pub(super) fn report_no_referent(&mut self, root: u16, name: &[u8]) {
@@ -80,60 +103,102 @@ impl Scanner {
 
     /// Put one entry into the list. `false` when it was left out.
     pub(super) fn push(&mut self, root_number: u16, name: &[u8], stat: &Stat, flags: u16) -> Result<bool> {
-        let plan = Arc::clone(&self.plan);
-        let path = disk(name);
-        let mut mode = stat.mode & 0o177_777;
-        let mut link = None;
-        if !is_link(mode) {
-            // A user who may not read it must not learn of it either (`ignore nonreadable`).
-            if plan.select.ignore_nonreadable && !self.sources.root(root_number).is_some_and(|r| r.readable(path)) {
-                return Ok(false);
-            }
-            mode = self.daemon_chmod.apply(mode, plan.place.umask);
-            mode = self.chmod.apply(mode, plan.place.umask);
-        } else if plan.attrs.links {
-            link = self.link_target(root_number, name);
-            if link.is_none() {
-                return Ok(false);
-            }
-        }
-        let unknown = (plan.select.checksum && is_file(mode)).then(|| vec![0; digest_len(plan.agreed.file_sum)]);
-        let entry = NewEntry {
-            flags,
-            root: root_number,
-            link: link.as_deref(),
-            checksum: unknown.as_deref(),
-            ..self.new_entry(name, stat, mode)
-        };
-        let Some(entry) = self.with_metadata(entry, root_number, path, stat) else {
+        let links = self.plan.attrs.links;
+        let Some(root) = self.sources.root(root_number) else {
             return Ok(false);
         };
-        if !self.convertible(name, entry.link, root_number) {
+        match shown(root, disk(name), stat, &self.plan, &self.daemon_chmod, links) {
+            Shown::Hidden => Ok(false),
+            Shown::As(mode, link) => {
+                let stat = Stat { mode, ..*stat };
+                self.push_shown(root_number, name, &stat, link.as_deref(), flags)
+            }
+            Shown::NoTarget => {
+                let shown = self.display(root_number, name);
+                self.report.set_listing_error(IoErrors::GENERAL);
+                self.report
+                    .warning(text!["skipping symlink with 0-length value: ", &shown]);
+                Ok(false)
+            }
+            Shown::Failed(error) => {
+                let shown = self.display(root_number, name);
+                self.cannot_list(messages::readlink_stat_failed(&shown), &error);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Put one entry as the view shows it into the list, and count it. `false` when it was left out.
+    fn push_shown(
+        &mut self,
+        root_number: u16,
+        name: &[u8],
+        stat: &Stat,
+        link: Option<&[u8]>,
+        flags: u16,
+    ) -> Result<bool> {
+        let Some(made) = self.enter_shown(root_number, name, stat, link, flags)? else {
             return Ok(false);
-        }
-        let (kind, length) = (entry.mode, entry.len);
-        let entry_extra = entry.link.map_or(0, |l| l.len() as u64) + entry.checksum.map_or(0, |c| c.len() as u64);
-        let at = self.builder.push(&entry)?;
-        if unknown.is_some() {
-            self.sum_later(at, root_number, path, length)?;
-        }
-        let shared = is_dir(kind) && plan.output.shares(name);
+        };
         self.report.stats(|s| {
-            if !shared {
-                s.files.add(kind);
+            if !made.shared {
+                s.files.add(made.mode);
             }
-            if is_file(kind) || is_link(kind) {
-                s.total_size += length;
-            }
+            s.total_size += made.counted();
             s.had_entries = true;
         });
-        self.report.add_listed(1, if is_file(kind) { length } else { 0 });
+        self.report.add_listed(1, if is_file(made.mode) { made.len } else { 0 });
         if self.local {
             // The size of an encoded entry with flags, name, size and time, which shares the rest with its neighbour.
-            let bytes = name.len().min(24) as u64 + 12 + entry_extra;
+            let bytes = name.len().min(24) as u64 + 12 + made.extra;
             self.report.stats(|s| s.sent += bytes);
         }
         Ok(true)
+    }
+
+    /// Put one entry as the view shows it into the list, with what the client wants of it. `None` when it was left out.
+    pub(super) fn enter_shown(
+        &mut self,
+        root_number: u16,
+        name: &[u8],
+        stat: &Stat,
+        link: Option<&[u8]>,
+        flags: u16,
+    ) -> Result<Option<Made>> {
+        let path = disk(name);
+        let mut mode = stat.mode;
+        if !is_link(mode) {
+            mode = self.chmod.apply(mode, self.plan.place.umask);
+        }
+        let unknown =
+            (self.plan.select.checksum && is_file(mode)).then(|| vec![0; digest_len(self.plan.agreed.file_sum)]);
+        let mut entry = NewEntry {
+            flags,
+            root: root_number,
+            link,
+            checksum: unknown.as_deref(),
+            ..self.new_entry(name, stat, mode)
+        };
+        if self.plan.attrs.acls || self.plan.attrs.xattrs > 0 {
+            entry = match self.with_metadata(entry, root_number, path, stat) {
+                Some(entry) => entry,
+                None => return Ok(None),
+            };
+        }
+        if !self.convertible(name, entry.link, root_number) {
+            return Ok(None);
+        }
+        let made = Made {
+            shared: is_dir(entry.mode) && self.plan.output.shares(name),
+            mode: entry.mode,
+            len: entry.len,
+            extra: entry.link.map_or(0, |l| l.len() as u64) + entry.checksum.map_or(0, |c| c.len() as u64),
+        };
+        let at = self.builder.push(&entry)?;
+        if unknown.is_some() {
+            self.sum_later(at, root_number, path, made.len)?;
+        }
+        Ok(Some(made))
     }
 
     /// What the status of a file gives for its entry.
@@ -163,30 +228,6 @@ impl Scanner {
             crtime: plan.attrs.crtimes.then(|| stat.btime.map_or(0, |b| b.0)),
             inode: (plan.attrs.hard_links && linked).then_some((stat.dev, stat.ino)),
             ..NewEntry::named(name)
-        }
-    }
-
-    /// The target of a link as the list gives it; `None` when the link is left out.
-    fn link_target(&mut self, root_number: u16, name: &[u8]) -> Option<Vec<u8>> {
-        let (fake, munge) = (self.plan.place.fake_super, self.plan.attrs.munge_links);
-        let root = self.sources.root(root_number)?;
-        match metadata::read_link(root, disk(name), fake) {
-            Ok(target) if target.is_empty() => {
-                let shown = self.display(root_number, name);
-                self.report.set_listing_error(IoErrors::GENERAL);
-                self.report
-                    .warning(text!["skipping symlink with 0-length value: ", &shown]);
-                None
-            }
-            Ok(target) => Some(match target.strip_prefix(b"/rsyncd-munged/") {
-                Some(plain) if munge => plain.to_vec(),
-                _ => target,
-            }),
-            Err(error) => {
-                let shown = self.display(root_number, name);
-                self.cannot_list(messages::readlink_stat_failed(&shown), &error);
-                None
-            }
         }
     }
 
@@ -251,5 +292,38 @@ impl Scanner {
             }
         }
         Some(entry)
+    }
+
+    /// The flags of a directory's entry, and the node of its contents if they are to be listed. `None`: it is left out.
+    pub(super) fn directory(
+        &self,
+        root_number: u16,
+        name: &[u8],
+        stat: &Stat,
+        top_dev: Option<u64>,
+    ) -> Option<(u16, Option<Node>)> {
+        let plan = &self.plan;
+        let mount = plan.select.one_file_system > 0 && top_dev.is_some_and(|dev| dev != stat.dev);
+        if mount && plan.select.one_file_system > 1 {
+            if plan.output.info.mount > 0 {
+                self.report
+                    .info(text!["[sender] skipping mount-point dir ", disk(name)]);
+            }
+            return None;
+        }
+        // The list of a mount point is an empty one: by that a receiver with incremental recursion finishes the directory.
+        let contents = plan.select.recurse && !mount;
+        let flags = if contents { eflag::CONTENT_DIR } else { 0 };
+        let here = Contents {
+            root: root_number,
+            dev: top_dev.unwrap_or(stat.dev),
+            turn: self.turn,
+        };
+        let node = Node {
+            path: name.to_vec(),
+            contents: if contents { vec![here] } else { Vec::new() },
+            ..Node::default()
+        };
+        Some((flags, (contents || mount).then_some(node)))
     }
 }
