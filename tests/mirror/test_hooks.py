@@ -324,7 +324,8 @@ def test_mir_49_a_state_of_an_older_version(site: Site) -> None:
     site.run("run", "one")
     path = site.state / "state.db"
     script = "".join(f"ALTER TABLE job DROP COLUMN {name};" for name in ("reported_kind", "reported_at"))
-    script += "DROP TABLE request; DROP TABLE total; DROP TRIGGER total_insert; DROP TRIGGER total_update;"
+    script += "DROP INDEX run_open; DROP TABLE request; DROP TABLE total;"
+    script += "DROP TRIGGER total_insert; DROP TRIGGER total_update;"
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript(script + "DROP TABLE message; PRAGMA user_version=1;")
     fill(site.root / "src", 31)

@@ -199,9 +199,8 @@ class Scheduler:
                 self.store.update_job(name, next_due=due)
 
     def runs(self, name: str) -> bool:
-        """Whether a job runs now, not only at the last turn."""
-        row = self.running.get(name)
-        return row is not None and is_alive(holder_in(row))
+        """Whether a job runs now, not only at the last turn. Errors: `sqlite3.Error`."""
+        return any(row["job"] == name and is_alive(holder_in(row)) for row in self.store.unfinished())
 
     # ---- the end
 
