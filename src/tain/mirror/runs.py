@@ -95,6 +95,15 @@ class Layout:
             )
         return []
 
+    def newest(self, name: str) -> str | None:
+        """The run of a job that began last: names of runs do not order those of one second."""
+        known = self.runs(name)
+        with contextlib.suppress(OSError):
+            latest = os.path.basename(os.readlink(os.path.join(self.job(name), "latest")))
+            if latest in known:
+                return latest
+        return known[-1] if known else None
+
     def jobs(self) -> list[str]:
         """The jobs that have a directory."""
         with contextlib.suppress(OSError):

@@ -342,10 +342,10 @@ def log(app: App, name: str, run: str | None, follow: bool, errors: bool, delete
 def _directory(layout: Layout, name: str, run: str | None) -> str:
     if run is not None and RUN_ID.fullmatch(run) is None:
         raise click.UsageError(f"{words.visible(run)!r} is no name of a run")
-    known = layout.runs(name)
-    if not known or (run is not None and run not in known):
+    wanted = run or layout.newest(name)
+    if wanted is None or wanted not in layout.runs(name):
         raise Fail(f"{name}: there is no run{'' if run is None else f' {run}'} here", states.EXIT_UNAVAILABLE)
-    return layout.run(name, run or known[-1])
+    return layout.run(name, wanted)
 
 
 def _print_names(path: str) -> None:
