@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from starlette.testclient import TestClient
 
 from tain.mirror import compat, metrics
 from tain.mirror.loading import load_config
-from tain.mirror.locks import myself
+from tain.mirror.locks import myself, send
 from tain.mirror.runs import Layout, RunFiles, new_id
 from tain.mirror.service import Service
 from tain.mirror.web.app import Web
@@ -54,6 +55,9 @@ class Page:
         self.client = TestClient(self.web.app, base_url=BASE, client=("127.0.0.1", 5), follow_redirects=False)
 
     def close(self) -> None:
+        # A turn of the scheduler has started runners.
+        for holder in self.service.scheduler.own().values():
+            send(holder, signal.SIGKILL)
         self.store.close()
         self.service._lock.release()
 
