@@ -9,6 +9,7 @@ from typing import Literal, Self, TypeAlias, TypedDict, Unpack, final, type_chec
 
 __all__ = [
     "Deletions",
+    "DirectoryCache",
     "Done",
     "Figures",
     "Item",
@@ -574,6 +575,7 @@ class CacheStatus(TypedDict):
     oldest_seconds: float
     """Age of the oldest complete reading."""
 
+@final
 class DirectoryCache:
     """Listings of the directories that one view shows, kept in memory for the senders of any number of sessions of this
     process. A view is all that decides what a session can see of a tree: a session with another one, or that asks for

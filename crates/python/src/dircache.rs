@@ -21,7 +21,7 @@ pub struct DirectoryCache {
 #[pymethods]
 impl DirectoryCache {
     #[new]
-    #[pyo3(signature = (plan, root, *, watch=false, told=false, max_age=5.0, memory=256 << 20, any_file_system=false))]
+    #[pyo3(signature = (plan, root, *, watch=false, told=false, max_age=5.0, memory=268_435_456, any_file_system=false))]
     #[allow(clippy::too_many_arguments)] // keywords
     fn new(
         py: Python<'_>,
