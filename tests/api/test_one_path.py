@@ -26,6 +26,8 @@ def names(module: str) -> set[str]:
     return {
         name
         for node in tree
+        # Its Client is another one.
+        if getattr(getattr(node, "value", None), "id", None) != "httpx2"
         for name in (
             getattr(node, "id", None),
             getattr(node, "attr", None),
