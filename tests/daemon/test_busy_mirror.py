@@ -15,7 +15,9 @@ PAGE = (ROOT / "docs/how-to/busy-mirror.md").read_text()
 
 
 def test_the_example(tree: Path) -> None:
-    (example,) = re.findall(r"```ini\n(.*?)```", PAGE, re.DOTALL)
+    example, with_cache = re.findall(r"```ini\n(.*?)```", PAGE, re.DOTALL)
+    # The second one is served in tests/daemon/test_cache.py.
+    assert with_cache == f"{example}    tain cache = watch\n"
     (commands,) = re.findall(r"<!-- run -->\n```sh\n(.*?)```", PAGE, re.DOTALL)
     (shown,) = re.findall(r"```\n(module .*?)```", PAGE, re.DOTALL)
     conf = example.replace("/srv/mirror/debian", str(tree / "mod"))
