@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tain.mirror.locks import Holder, is_alive, myself
-from tain.mirror.runs import Kept, Layout, clean_up
+from tain.mirror.runs import Kept, Layout, clean_up, new_id
 from tain.mirror.words import DAY, visible
 from tests import programs
 from tests.interop.ends import free_port
@@ -506,3 +506,11 @@ def test_a_holder_is_one_process() -> None:
 def test_what_came_from_outside_is_shown() -> None:
     assert visible("a\x1b[0m\u202eb\udcff\n") == "a\\u{1b}[0m\\u{202e}b\\xff\\u{a}"
     assert visible("한글 é") == "한글 é"
+
+
+def test_names_of_runs_of_one_second_are_in_order() -> None:
+    for start in ("0000", "fff0"):
+        names = [f"20270101T000000Z-{start}"]
+        for _ in range(40):
+            names.append(new_id(1_798_761_600.5 + (names[-1] > "20270101T000001"), names[-1]))
+        assert names == sorted(set(names))

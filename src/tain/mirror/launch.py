@@ -52,7 +52,7 @@ def start(
     """Start a run in a process and a session of its own: it goes on if this process ends. Errors: `OSError`,
     `sqlite3.Error`."""
     now = clock.now()
-    run = runs.new_id(now)
+    run = runs.new_id(now, layout.newest(loaded.name))
     directory = layout.run(loaded.name, run)
     os.makedirs(directory, mode=0o750)
     document = {

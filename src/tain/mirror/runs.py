@@ -24,9 +24,16 @@ _BALLAST = 64 << 10
 _COMPRESS_AFTER = 86400
 
 
-def new_id(now: float) -> str:
-    """``20261129T061703Z-7f3a``: the time in UTC, and something random."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(2)
+def new_id(now: float, after: str | None = None) -> str:
+    """``20261129T061703Z-7f3a``: the time in UTC, and something random; but a run that begins in the same second as the
+    run *after* of its job has a name behind it in order."""
+    second = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ-")
+    if after is None or not after.startswith(second):
+        return second + secrets.token_hex(2)
+    last = int(after[len(second) :], 16)
+    if last == 0xFFFF:
+        return new_id(int(now) + 1)
+    return second + f"{last + 1 + secrets.randbelow(0xFFFF - last):04x}"
 
 
 def write_json(path: str, value: object, *, durable: bool = False) -> None:
@@ -96,12 +103,8 @@ class Layout:
         return []
 
     def newest(self, name: str) -> str | None:
-        """The run of a job that began last: names of runs do not order those of one second."""
+        """The run of a job that began last."""
         known = self.runs(name)
-        with contextlib.suppress(OSError):
-            latest = os.path.basename(os.readlink(os.path.join(self.job(name), "latest")))
-            if latest in known:
-                return latest
         return known[-1] if known else None
 
     def jobs(self) -> list[str]:
