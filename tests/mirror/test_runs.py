@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -509,8 +510,9 @@ def test_what_came_from_outside_is_shown() -> None:
 
 
 def test_names_of_runs_of_one_second_are_in_order() -> None:
-    for start in ("0000", "fff0"):
+    for start in ("0000", "fff0", "ffff"):
         names = [f"20270101T000000Z-{start}"]
         for _ in range(40):
-            names.append(new_id(1_798_761_600.5 + (names[-1] > "20270101T000001"), names[-1]))
+            second = datetime.strptime(names[-1][:16], "%Y%m%dT%H%M%S%z").timestamp()
+            names.append(new_id(second + 0.5, names[-1]))
         assert names == sorted(set(names))
