@@ -214,7 +214,9 @@ def test_mir_41_killed_runners(site: Site) -> None:
     rounds = 6
     for number in range(rounds):
         for index in range(10):
-            (site.root / f"src/d{chance.randrange(40)}/f{index}").write_text(f"{number} {index} " * 2000)
+            path = site.root / f"src/d{chance.randrange(40)}/f{index}"
+            path.write_text(f"{number} {index} " * 2000)
+            os.utime(path, (number, number))
         started = site.start("run", "one")
         wait_for(lambda: is_running(site))
         time.sleep(chance.random() * 0.4)
