@@ -1,4 +1,4 @@
-"""A plan that is held: everything is decided and counted, and nothing is changed before the answer (people.md A10)."""
+"""A plan that is held: everything is decided and counted, and nothing is changed before the answer."""
 
 from __future__ import annotations
 
