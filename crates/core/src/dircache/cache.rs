@@ -56,7 +56,7 @@ pub(super) struct Ticket<'a> {
     pub dir: Path,
     pub id: u64,
     /// Files of other directories may depend on it.
-    settles: bool,
+    was_pending: bool,
     /// Of the state, from before the reading.
     epoch: u32,
     compared: u32,
@@ -65,8 +65,8 @@ pub(super) struct Ticket<'a> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         let mut state = self.cache.lock();
-        if self.settles {
-            state.settling -= 1;
+        if self.was_pending {
+            state.being_read -= 1;
         }
         if let Some(slot) = state.slots.same(&self.dir, self.id) {
             slot.busy = false;
@@ -116,17 +116,17 @@ impl Cache {
         }
         let asked = Instant::now();
         let mut readings = 0;
-        let mut settled = BTreeSet::new();
+        let mut checked = BTreeSet::new();
         let mut fresh = None;
         let mut state = self.lock();
         loop {
             // A file of this directory may have got its other link in one of those. Each is read once: what has changed
             // since is later than the last barrier.
-            let (other, waits) = state.next_unsettled(&settled);
+            let (other, waits) = state.next_pending(&checked);
             if let Some(other) = other {
                 drop(state);
                 self.read(&other, view);
-                settled.insert(other);
+                checked.insert(other);
                 state = self.lock();
                 continue;
             }
@@ -233,13 +233,13 @@ impl Cache {
         let (epoch, compared) = (state.epoch, state.links_now());
         let slot = state.slots.get_mut(dir)?;
         slot.busy = true;
-        let settles = state.unsettled.remove(&path);
-        state.settling += usize::from(settles);
+        let was_pending = state.pending.remove(&path);
+        state.being_read += usize::from(was_pending);
         Some(Ticket {
             cache: self,
             id: slot.id,
             dir: path,
-            settles,
+            was_pending,
             epoch,
             compared,
         })
@@ -303,12 +303,12 @@ impl Cache {
 }
 
 impl State {
-    /// A directory that must be read before any listing is used, and is not among `settled`; or whether another thread
+    /// A directory that must be read before any listing is used, and is not among `checked`; or whether another thread
     /// reads such a directory.
-    fn next_unsettled(&mut self, settled: &BTreeSet<Path>) -> (Option<Path>, bool) {
-        let mut waits = self.settling > 0;
+    fn next_pending(&mut self, checked: &BTreeSet<Path>) -> (Option<Path>, bool) {
+        let mut waits = self.being_read > 0;
         let (mut done, mut next) = (Vec::new(), None);
-        for path in self.unsettled.difference(settled) {
+        for path in self.pending.difference(checked) {
             match self.slots.get(path) {
                 Some(slot) if slot.dirty != Dirty::No => {
                     waits |= slot.busy;
@@ -321,14 +321,14 @@ impl State {
             }
         }
         for path in done {
-            self.unsettled.remove(&path);
+            self.pending.remove(&path);
         }
         (next, waits)
     }
 
     /// Note that a directory cannot be kept.
     fn give_up(&mut self, ticket: &Ticket<'_>, why: Why, started: Instant) -> Outcome {
-        if ticket.settles {
+        if ticket.was_pending {
             // Which links have changed there is unknown.
             self.epoch += 1;
         }
@@ -375,7 +375,7 @@ impl State {
             };
             if slot.dirty != Dirty::No {
                 // What the listing says of links may be old already.
-                self.unsettled.insert(Arc::clone(dir));
+                self.pending.insert(Arc::clone(dir));
             }
             if listing.size() > self.settings.memory / 4 {
                 slot.live = Some(Why::Memory);

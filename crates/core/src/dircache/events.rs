@@ -86,7 +86,7 @@ impl State {
         let linked = at > 0 || slot.listing.as_ref().is_some_and(|listing| listing.is_linked());
         let appears = change.intersects(Change::CREATE | Change::MOVED_TO) && !change.contains(Change::ISDIR);
         if appears || linked {
-            self.unsettled.insert(dir);
+            self.pending.insert(dir);
         }
     }
 

@@ -37,9 +37,9 @@ pub(super) struct State {
     /// Moves when it is unknown what has changed: whatever was read before must be verified.
     pub epoch: u32,
     /// Directories that may have given a file in another directory a further link: they are read first.
-    pub unsettled: BTreeSet<Path>,
+    pub pending: BTreeSet<Path>,
     /// Threads that read one of those.
-    pub settling: usize,
+    pub being_read: usize,
     /// Inodes of files with several links, of which one name was seen to change, and when.
     relinked: HashMap<u64, u32>,
     relinked_at: u32,
@@ -65,8 +65,8 @@ impl State {
             watcher,
             by_wd: HashMap::new(),
             epoch: 0,
-            unsettled: BTreeSet::new(),
-            settling: 0,
+            pending: BTreeSet::new(),
+            being_read: 0,
             relinked: HashMap::new(),
             relinked_at: 0,
             jobs: BTreeSet::new(),
