@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from tain import api
@@ -53,7 +54,7 @@ class Publication:
         """Remove old trees. A stop that somebody asks for ends it; the next run goes on."""
 
 
-class WholeTree(Publication):
+class WholeTree(Publication, ABC):
     """A tree that is filled beside the one that people read."""
 
     judges_stages = False
@@ -69,9 +70,9 @@ class WholeTree(Publication):
             self.judges_stages, self.partial = True, None
             self.target = self.current or run.job.destination
 
+    @abstractmethod
     def find_current(self) -> str | None:
         """The tree that the new one is compared with; None: there is none."""
-        raise NotImplementedError
 
     @property
     def version(self) -> str:
@@ -151,9 +152,9 @@ class WholeTree(Publication):
             self.refused(names)
         return refusal
 
+    @abstractmethod
     def refused(self, names: str) -> None:
         """Deletions are refused: *names* is a file of the entries that must stay."""
-        raise NotImplementedError
 
     def _keep(self, names: str) -> None:
         """Take the entries in *names* over from the current tree. Errors: `End`."""
