@@ -15,6 +15,7 @@ import pytest
 
 from tain.daemon import door, worker
 from tain.daemon.exchange import FIRST_NUMBER
+from tests import programs
 
 from .harness import HELLO, LIMIT, Daemon, held, named, wait_until
 
@@ -142,8 +143,7 @@ def test_a_process_serves_what_no_worker_can(tree: Path, line: bytes) -> None:
 
 @pytest.mark.parametrize("line", [b"daemon uid = 0", b"daemon gid = 0"])
 def test_the_door_returns_a_connection_that_changes_its_process(tree: Path, line: bytes) -> None:
-    if os.geteuid():
-        pytest.skip("needs root")
+    programs.need_root()
     with Daemon("tain", tree, line + b"\n" + ONE, workers=True) as daemon, enter(daemon):
         assert len(daemon.children()) == 1
 

@@ -24,7 +24,7 @@ from tain.mirror.store import Store
 from tests.mirror.site import Site, fill, names
 from tests.mirror.test_runs import is_copying, is_running, slow, wait_for
 
-#: A program that writes down when it ran, what it was told, and ends as a file says.
+#: A program that writes down when it ran, what it was given, and ends as a file says.
 PROGRAM = """#!/bin/sh
 echo "$TAIN_MIRROR_EVENT $TAIN_MIRROR_STAGE $TAIN_MIRROR_RESULT $TAIN_MIRROR_EXIT_CODE" >> {root}/calls
 env | grep ^TAIN_MIRROR_ > {root}/environment
@@ -298,7 +298,7 @@ def test_a_push_of_the_payload(site: Site) -> None:
     assert site.run("run", "--due") == ""
 
 
-def test_downstreams_are_told(site: Site) -> None:
+def test_downstreams_are_triggered(site: Site) -> None:
     token = site.root / "token"
     token.write_text("secret\n")
     token.chmod(0o600)

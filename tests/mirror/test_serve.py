@@ -204,7 +204,7 @@ def test_stop_drain_and_reload(site: Site) -> None:
     assert [run["result"] for run in site.runs()] == ["success"]
 
 
-def test_mir_78_the_supervisor_is_told(site: Site, tmp_path: Path) -> None:
+def test_mir_78_the_supervisor_is_notified(site: Site, tmp_path: Path) -> None:
     """READY, WATCHDOG and STOPPING reach a supervisor, which also sees a reload."""
     site.job()
     site.env = {"NOTIFY_SOCKET": str(tmp_path / "n"), "WATCHDOG_USEC": "600000"}
