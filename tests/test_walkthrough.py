@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests import programs
-from tests.interop.ends import Daemon, Sshd, Xinetd, free_port
+from tests.interop.ends import Daemon, Sshd, Xinetd
 from tests.parity.tree import Dir, File, Tree, build, picture, wipe
+from tests.ports import free_port
 
 PAIRS = [("tain", "tain"), ("tain", "rsync"), ("rsync", "tain")]
 TREE: Tree = [

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import pytest
 
 import tain
-from tests.interop.ends import free_port, shell
+from tests.interop.ends import shell
+from tests.ports import free_port
 from tests.programs import NOBODY, PEER, need_root
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tain.daemon import door, worker
 from tain.daemon.names import HELPER_NAME
+from tests.ports import free_port
 
 RSYNC = shutil.which("rsync") or "rsync"
 
@@ -40,12 +41,6 @@ def environment() -> dict[str, str]:
     env = {k: v for k, v in os.environ.items() if not k.startswith("RSYNC_")}
     env["PYTHONPATH"] = str(Path(__file__).resolve().parents[2] / "src")
     return env
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:

@@ -16,8 +16,9 @@ import pytest
 from tain.daemon.config import load
 from tain.daemon.parameters import PARAMETERS
 from tests import programs
+from tests.ports import free_port
 
-from .harness import HELLO, LIMIT, PROGRAMS, Daemon, environment, free_port, wait_until
+from .harness import HELLO, LIMIT, PROGRAMS, Daemon, environment, wait_until
 from .pairs import DATE, Pair, difference, fill
 
 BASE = b"log file = DIR/log\nuse chroot = no\nreverse lookup = no\nuid = 0\ngid = 0\n"

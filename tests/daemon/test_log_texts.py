@@ -140,7 +140,9 @@ def test_the_proxy_warning_is_logged(tmp_path: Path) -> None:
 def test_a_start_in_the_background_logs_the_warning_too(tmp_path: Path) -> None:
     import subprocess
 
-    from .harness import PROGRAMS, environment, free_port
+    from tests.ports import free_port
+
+    from .harness import PROGRAMS, environment
 
     (tmp_path / "conf").write_text(f"proxy protocol = yes\nlog file = {tmp_path}/log\npid file = {tmp_path}/pid\n")
     done = subprocess.run(

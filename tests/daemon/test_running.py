@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from .harness import HELLO, LIMIT, PROGRAMS, Daemon, environment, free_port, wait_until
+from tests.ports import free_port
+
+from .harness import HELLO, LIMIT, PROGRAMS, Daemon, environment, wait_until
 
 BASE = b"log file = DIR/log\nuse chroot = no\nreverse lookup = no\n"
 ONE = BASE + b"[m]\npath = DIR\ncomment = c\n"

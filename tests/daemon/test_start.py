@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from .harness import LIMIT, PROGRAMS, environment, free_port
+from tests.ports import free_port
+
+from .harness import LIMIT, PROGRAMS, environment
 
 CONF = "log file = DIR/log\nuse chroot = no\nreverse lookup=no\n[m]\npath = DIR\n"
 START = "--daemon --no-detach --config=DIR/rsyncd.conf --address=127.0.0.1 --port=PORT "

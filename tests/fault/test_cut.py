@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import sys
@@ -43,6 +44,7 @@ time.sleep(60)
 """
 DATA = random.Random(1).randbytes(200_000)
 OLD = 1_000_000_000
+NEW = 1_500_000_000
 
 
 def ended(
@@ -54,6 +56,9 @@ def ended(
         (work / name).mkdir(parents=True)
     (work / "src/a").write_bytes(b"first")
     (work / "src/big").write_bytes(DATA)
+    # A list is shorter by the times that entries have in common, and the cut would fall somewhere else.
+    for path in (work / "src/a", work / "src/big", work / "src"):
+        os.utime(path, (NEW, NEW))
     (work / "cut.py").write_text(CUT)
     client, server = (program, rsync) if way == "pull" else (rsync, program)
     shell = f"{sys.executable} {work}/cut.py {way} {left} {work}/said"

@@ -13,13 +13,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import programs
+from tests.ports import free_port
 
 HERE = Path(__file__).parent
 SCRIPTS = sorted(path for path in (HERE / "scripts").iterdir() if path.suffix in (".sh", ".py"))
@@ -71,8 +71,7 @@ def room(space: Path) -> Iterator[Path]:
 
 def printed(script: Path, program: str, room: Path) -> str:
     """What the script prints with this program, made independent of the machine."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     home = str(room)
     env = programs.environment(home, TMPDIR=home, PEER=programs.PEER)
     interpreter = ["bash"] if script.suffix == ".sh" else ["python3"]

@@ -11,12 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.parity.harness import SHELL
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+from tests.ports import free_port
 
 
 def shell(space: Path) -> Path:

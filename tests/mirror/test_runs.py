@@ -19,8 +19,8 @@ from tain.mirror.locks import Holder, is_alive, myself
 from tain.mirror.runs import Kept, Layout, clean_up, new_id
 from tain.mirror.words import DAY, visible
 from tests import programs
-from tests.interop.ends import free_port
 from tests.mirror.site import Site, daemon, fill, names
+from tests.ports import free_port
 
 
 def wait_for(condition: object, limit: float = 30.0) -> None:

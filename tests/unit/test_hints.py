@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pty
-import socket
 import subprocess
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from tain.diagnosis import hints
 from tests import programs
+from tests.ports import free_port
 
 SYMPTOMS = [
     ("D1x", "rsync: something nobody has ever seen", None),
@@ -90,18 +90,11 @@ def test_a_peer_cannot_write_to_the_terminal() -> None:
     assert len(said) == 1 and b"\x1b" not in said[0]
 
 
-def _closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _run(tmp_path: Path, *words: str) -> programs.Outcome:
     (tmp_path / "a").touch()
     env = programs.environment(str(tmp_path))
     return programs.run(
-        [str(programs.PROGRAM), "-a", f"--port={_closed_port()}", *words, "a", "127.0.0.1::m"], cwd=tmp_path, env=env
+        [str(programs.PROGRAM), "-a", f"--port={free_port()}", *words, "a", "127.0.0.1::m"], cwd=tmp_path, env=env
     )
 
 
@@ -119,7 +112,7 @@ def test_hints_only_on_request(tmp_path: Path) -> None:
 def test_on_a_terminal(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     (tmp_path / "a").touch()
-    command = [str(programs.PROGRAM), "-a", f"--port={_closed_port()}", "a", "127.0.0.1::m"]
+    command = [str(programs.PROGRAM), "-a", f"--port={free_port()}", "a", "127.0.0.1::m"]
     env = programs.environment(str(tmp_path))
     child = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=theirs, stdout=subprocess.PIPE)
     os.close(theirs)

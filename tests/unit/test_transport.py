@@ -12,6 +12,7 @@ import pytest
 
 from tain.errors import IpcError, SocketError
 from tain.transport import proxy, shell, tcp
+from tests.ports import free_port
 
 
 def connector(environ: dict[bytes, bytes], **values: Any) -> tcp.Connector:
@@ -110,8 +111,7 @@ def test_the_first_connection_is_not_the_program(monkeypatch: pytest.MonkeyPatch
 
 
 def test_connection_refused() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     with pytest.raises(SocketError) as caught:
         connector({}).connect(b"127.0.0.1", port)
     assert str(caught.value) == "rsync: [sender] failed to connect to 127.0.0.1 (127.0.0.1): Connection refused (111)"
