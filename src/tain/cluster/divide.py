@@ -7,7 +7,7 @@ import stat
 import tempfile
 
 from tain.cluster import exact, survey, weights
-from tain.cluster.coordinator import Coordinator
+from tain.cluster.streams import Streams
 from tain.cluster.joined import Joined
 from tain.cluster.limits import Limits
 from tain.cluster.lines import Sheaf
@@ -51,7 +51,7 @@ class DividedRun(Run):
         ordered = is_ordered(self.request)
         sheaf = Sheaf(os.fsencode(tempfile.gettempdir())) if ordered else None
         joined = Joined("sender" if self.job.am_sender else "Receiver", sheaf)
-        work = Coordinator(self.request, joined, self._parts, self._start, self._limits, keyed=ordered)
+        work = Streams(self.request, joined, self._parts, self._start, self._limits, keyed=ordered)
         try:
             joined.work(work.run)
             # Both have what the end of a run asks of them.
@@ -73,7 +73,7 @@ class DividedRun(Run):
 class _Agreed:
     """What both ends have agreed on: known when the first stream is connected."""
 
-    def __init__(self, work: Coordinator) -> None:
+    def __init__(self, work: Streams) -> None:
         self._work = work
 
     @property

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+import time
 
 from tain.errors import UsageError
 from tain.escape import printable
@@ -112,6 +114,22 @@ class PlanFiles:
         """A new file for the lines of one attempt."""
         return Lines(self.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL))
 
+    def wait_for_lines(self, name: str, seconds: float) -> bool:
+        """Wait until no process writes the file of `create_lines` any more; False if one still does after *seconds*."""
+        try:
+            fd = self.open(name, os.O_RDONLY)
+        except FileNotFoundError:
+            return True
+        end = time.monotonic() + seconds
+        try:
+            while not _lock(fd, fcntl.LOCK_SH):
+                if time.monotonic() >= end:
+                    return False
+                time.sleep(0.05)
+        finally:
+            os.close(fd)
+        return True
+
     def read_lines(self, name: str) -> Iterator[bytes]:
         """The lines about no entry in a file of `create_lines`."""
         fd = self.open(name, os.O_RDONLY)
@@ -136,6 +154,8 @@ class Lines:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        # Shows a later attempt that this one is at work, and ends with this process.
+        _lock(fd, fcntl.LOCK_EX)
 
     def __enter__(self) -> Self:
         return self
@@ -158,6 +178,15 @@ class Lines:
         os.fsync(self._fd)
         os.lseek(self._fd, 0, os.SEEK_SET)
         return _sum_of(self._fd)
+
+
+def _lock(fd: int, kind: int) -> bool:
+    """Lock an open file, if no other process has it."""
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
         """Set by the coordinator. The engine calls it, from any thread, when it knows that a worker has died with this
         work: the attempt has ended. A future that fails says no more than that the connection is lost."""
 
+        lease: float
+        """Seconds of the leases that workers get, and that the coordinator renews by the verb ``lease=``; 0: none,
+        because an attempt ends with the process of the coordinator, or no verb reaches it."""
+
         def submit(self, work: Work, avoid: Collection[str] = ()) -> Future[Report]:
             """Run *work*, if possible on none of the workers in *avoid*. The future raises `DocumentError` for a report
             that is none, and any exception for an attempt that was lost."""

@@ -36,7 +36,7 @@ _TIME_LIMIT = 30
 _NO_DELETIONS = b"IO error encountered -- skipping file deletion\n"
 
 
-class Coordinator:
+class Streams:
     """Runs the phases of one transfer, in a thread of its own."""
 
     def __init__(
