@@ -28,9 +28,9 @@ class Limits(Record):
     """To the host of a remote end; None: 8."""
     streams_per_node: int | None = None
     """On each worker machine."""
-    hosts: Mapping[str, int] = {}  # noqa: RUF012 - a value, which nobody changes
+    hosts: Mapping[str, int] = {}
     """On these worker machines."""
-    mounts: Mapping[str, int] = {}  # noqa: RUF012 - a value, which nobody changes
+    mounts: Mapping[str, int] = {}
     """Of plans with a root at or below these directories."""
 
     @classmethod

@@ -15,6 +15,7 @@ import time
 import zlib
 
 from tain.cluster import documents, messages
+from tain.cluster import roots as identities
 from tain.cluster.documents import DocumentError
 from tain.cluster.files import write_all
 from tain.cluster.roots import boot_id
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from tain.cluster.files import PlanFiles
+    from tain.cluster.roots import Root
 
 NAME, LOCK = "journal.jsonl", "lock"
 #: Seconds after which a coordinator on another machine that has not touched its lock is dead.
@@ -37,7 +39,7 @@ _FIELDS = {
     "code": documents.integer, "io_error": documents.boolean, "had_entries": documents.boolean,
     "stats": messages.stats, "role": documents.text, "protocol": documents.integer, "seconds": documents.seconds,
     "errors": documents.text, "files": documents.tuple_of(messages.file_sum), "phase": documents.text,
-    "reason": documents.text,
+    "reason": documents.text, "roots": documents.tuple_of(identities.root),
 }  # fmt: skip
 _OPERATIONS = ("start", "lease", "done", "failed", "phase", "refuse", "end")
 _CRC = re.compile(rb',"crc":"([0-9a-f]{8})"\}\Z')
@@ -56,12 +58,15 @@ class State:
         self.leases: dict[int, tuple[int, float]] = {}
         #: Runs that have failed for good, with their exit codes.
         self.failed: dict[int, int] = {}
-        self.phases: set[str] = set()
+        #: The phases that are over, with the reason of one that was left out.
+        self.phases: dict[str, str] = {}
         #: The exit code of a plan that is finished.
         self.ended: int | None = None
         self.retried = 0
         self.starts = 0
         self.refused: set[str] = set()
+        #: The directories of this machine that must stay the same, once the destination exists.
+        self.roots: tuple[Root, ...] = ()
 
     def apply(self, row: dict[str, Any]) -> None:
         """Take in one line."""
@@ -84,7 +89,8 @@ class State:
             self.leases.pop(shard, None)
             self.failed[shard] = row["code"]
         elif operation == "phase":
-            self.phases.add(row["phase"])
+            self.phases[row["phase"]] = row.get("reason", "")
+            self.roots = row.get("roots", self.roots)
         elif operation == "refuse":
             self.refused.add(row["worker"])
         elif operation == "end":

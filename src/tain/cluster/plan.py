@@ -97,6 +97,11 @@ class Plan(Record):
             said=tuple(said), version=self.version,
         )  # fmt: skip
 
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The kinds of its runs, in the order of their phases."""
+        return tuple(dict.fromkeys(shard.kind for shard in self.shards))
+
     def write(self, files: PlanFiles) -> None:
         """Write the plan into its directory. It is there as a whole or not at all. Errors: `FileError`."""
         names = documents.name_to_json

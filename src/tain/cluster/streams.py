@@ -7,7 +7,7 @@ import time
 
 from tain.cluster import phases
 from tain.cluster import region as regions
-from tain.cluster.exact import LEAST_PROTOCOL
+from tain.cluster.exact import LEAST_PROTOCOL, NO_DELETIONS
 from tain.cluster.part import Part
 from tain.cluster.sums import exit_code
 from tain.errors import FileError, TainError
@@ -32,8 +32,6 @@ ATTEMPTS = 3
 STOPPING = frozenset((11, 19, 20, 30))
 #: The code of a connection that is silent, and of a run that reaches the time of ``--stop-at``.
 _TIME_LIMIT = 30
-#: How a receiver reports that it deletes nothing.
-_NO_DELETIONS = b"IO error encountered -- skipping file deletion\n"
 
 
 class Streams:
@@ -190,7 +188,7 @@ class Streams:
         """Delete what the source does not have."""
         request = self._request
         if self._failed and not request.options.ignore_errors:
-            self._joined.note(_NO_DELETIONS)
+            self._joined.note(NO_DELETIONS.encode() + b"\n")
             return
         step = phases.deletions_step(request.options)
         events = []

@@ -156,6 +156,9 @@ class _WorkRun(Run):
             fields["deletion_names_handle"] = judge.names_handle()
             self._found.judge = judge
         part = self._found.part = Part(self._found, request, step.options, step.rules, events=events, fields=fields)
+        if self._work.kind == "whole":
+            # It is a single file if the command says so.
+            part.request.job.destination = self.job.destination
         try:
             part.code = self._start(part.request)
         except TainError as error:
