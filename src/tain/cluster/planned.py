@@ -100,7 +100,7 @@ class Planned:
 
     def _facts(self, request: Request) -> Plan:
         return Plan(
-            id="", argv=self._words, cwd=request.env.cwd, rules=tuple(request.rules), roots=(),
+            id="", argv=self._words, cwd=request.env.cwd, rules=_sum_of_rules(request), roots=(),
             shards=(), destination=b"",
         )  # fmt: skip
 
@@ -275,6 +275,13 @@ def _clear_finished(files: PlanFiles) -> None:
             files.remove(name)
     except OSError as error:
         raise FileError(f"tain: {os.fsdecode(files.directory)}: {system_text(error)}") from error
+
+
+def _sum_of_rules(request: Request) -> str:
+    from tain import _core
+
+    texts = [*request.rules, request.files_from or b""]
+    return _core.checksum(b"".join(len(text).to_bytes(8, "little") + text for text in texts)).hex()
 
 
 def _opened(directory: bytes) -> PlanFiles:
