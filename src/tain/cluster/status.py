@@ -8,7 +8,7 @@ import os
 import sys
 
 from tain.cluster.claims import Claims
-from tain.cluster.coordinator import CANCEL
+from tain.cluster.coordinator import CANCEL, first_looks
 from tain.cluster.files import PlanFiles
 from tain.cluster.journal import LOCK, Journal
 from tain.cluster.plan import Plan
@@ -83,7 +83,7 @@ def of_plan(directory: str) -> dict[str, Any]:
     """The document of ``status --json``. Errors: `UsageError`, `FileError`."""
     with _opened(directory) as files, Journal(files) as journal:
         plan, state = Plan.read(files), journal.state
-        stats = [row["stats"] for row in state.done.values() if row.get("stats")]
+        stats = first_looks(plan, state)
         at_work = is_at_work(files)
         # What `work` has done, and the coordinator has not seen yet.
         claimed = {run for run, _ in Claims(files).reported} - set(state.done)
@@ -114,7 +114,7 @@ def of_plan(directory: str) -> dict[str, Any]:
             "entries": sum(sum(found["files"].values()) for found in stats),
             "transferred": sum(found["transferred"] for found in stats),
             "transferred_bytes": sum(found["transferred_size"] for found in stats),
-            "deleted": sum(sum(found["deleted"].values()) for found in stats),
+            "deleted": sum(sum(row["stats"]["deleted"].values()) for row in state.done.values() if row.get("stats")),
         }
 
 
