@@ -26,7 +26,9 @@ from tain.cluster.messages import Report, Work
 from tain.errors import TainError, UsageError
 from tests import programs, sampling
 from tests.cluster.test_journal import prepare, rows
-from tests.cluster.test_streams import age, look, stable
+from tests.cluster.test_streams import age, ends, look, stable, tree
+
+__all__ = ["ends"]
 
 PROGRAM = programs.PROGRAM or ""
 
@@ -384,13 +386,7 @@ def test_the_command_can_be_cancelled_and_resumed(tmp_path: Path) -> None:
     age(tmp_path / "src")
     words = ["sync", "-aH", "--delete", "--plan-dir=plan", "--local=2", "--bwlimit=64", "src/", "dst/"]
     run = subprocess.Popen([PROGRAM, "cluster", *words], cwd=tmp_path, stderr=subprocess.PIPE)
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        if (tmp_path / "plan/journal.jsonl").exists() and b'"op":"lease","shard":1' in (
-            tmp_path / "plan/journal.jsonl"
-        ).read_bytes():
-            break
-        time.sleep(0.02)
+    wait_for_line(tmp_path, b'"op":"lease","shard":1')
     command(tmp_path, "cancel", "plan")
     _, err = run.communicate(timeout=60)
     assert run.returncode == 20 and b"tain cluster resume" in err, err
@@ -484,3 +480,43 @@ def test_a_plan_that_cannot_be_divided_is_one_run(tmp_path: Path) -> None:
     assert b"one stream: --max-delete" in result.errors
     with pytest.raises(TainError):
         cluster.make_plan("src/", "src/x", plan_dir=tmp_path / "src/plan", cwd=tmp_path)
+
+
+def test_scl_47_plans_of_remote_transfers(tmp_path: Path, ends: tuple[list[str], str, str]) -> None:
+    """Push and pull, by a shell and to a daemon, with rsync at the other end."""
+    more, source, target = ends
+    # A daemon changes links.
+    (tree(tmp_path) / "deep/link").unlink()
+    age(tmp_path / "src")
+    (tmp_path / "dst/wide").mkdir(parents=True)
+    (tmp_path / "dst/wide/extraneous").write_text("x")
+    words = ["-ai", "--delete", "--plan-dir=plan", "--local=2", "--shards=3", *more, source, target]
+    command(tmp_path, "sync", *words)
+    assert look(tmp_path / "dst") == look(tmp_path / "src")
+    found = status.of_plan(str(tmp_path / "plan"))
+    assert (found["state"], found["one_stream"], found["deleted"]) == ("finished", "", 1)
+    assert command(tmp_path, "log", "--order", "plan")[0].endswith("*deleting   wide/extraneous\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_command_and_resume_goes_on(number: int, tmp_path: Path) -> None:
+    prepare(tmp_path)
+    (tmp_path / "src/wide/big").write_bytes(os.urandom(4 << 20))
+    words = ["sync", "-aH", "--delete", "--plan-dir=plan", "--local=2", "--bwlimit=64", "src/", "dst/"]
+    run = subprocess.Popen([PROGRAM, "cluster", *words], cwd=tmp_path, stderr=subprocess.PIPE)
+    wait_for_line(tmp_path, b'"op":"lease","shard":1')
+    run.send_signal(number)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 20 and b"tain cluster resume" in err, err
+    found = status.of_plan(str(tmp_path / "plan"))
+    assert (found["state"], found["code"]) == ("stopped", None)
+    assert (tmp_path / "dst/wide/extraneous").exists()
+
+
+def wait_for_line(space: Path, text: bytes) -> None:
+    """Wait until the journal has a line with this text."""
+    path = space / "plan/journal.jsonl"
+    end = time.monotonic() + 60
+    while not (path.exists() and text in path.read_bytes()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
