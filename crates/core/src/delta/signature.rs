@@ -6,10 +6,19 @@ use super::feed::{Feed, Intact};
 use crate::error::{bail, Result};
 use crate::sums::{rolling, BlockHasher, SumHead};
 use crate::wire::ints::Source;
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
 
 /// Bytes of the basis that are read at once, unless a block is longer.
 const READ_SIZE: usize = 256 * 1024;
+/// From this length on a basis is worth further threads.
+const SHARED: u64 = 4 << 20;
+/// More threads than this wait for the disk or for memory.
+const MOST_THREADS: usize = 4;
+/// Pieces that a thread may be ahead of what is handed on.
+const AHEAD: usize = 4;
 /// Bytes of sums that are read at once: memory is taken as they arrive, whatever count the head claims.
 const PIECE: usize = 64 * 1024;
 
@@ -59,8 +68,20 @@ impl Signature {
 
     /// The sums of a basis that this process has.
     pub fn of(file: &mut dyn Read, head: SumHead, hasher: &BlockHasher) -> Result<(Self, Intact)> {
+        Self::collected(head, |out| write(file, head, hasher, out))
+    }
+
+    /// The same of a file from its first byte on, computed on several processors if it is long.
+    pub fn of_file(file: &File, head: SumHead, hasher: &BlockHasher) -> Result<(Self, Intact)> {
+        Self::collected(head, |out| write_file(file, head, *hasher, out))
+    }
+
+    fn collected(
+        head: SumHead,
+        write: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Intact>,
+    ) -> Result<(Self, Intact)> {
         let mut bytes = Vec::new();
-        let intact = write(file, head, hasher, &mut |piece| {
+        let intact = write(&mut |piece| {
             bytes.extend_from_slice(piece);
             Ok(())
         })?;
@@ -105,23 +126,159 @@ pub(crate) fn write(
     if head.count == 0 || head.blength == 0 {
         return Ok(Ok(()));
     }
-    let blength = head.blength as usize;
-    let strong_len = head.s2length as usize;
     let flength = head.flength();
-    let size = (blength * (READ_SIZE / blength).max(1)) as u64;
-    let mut buf = vec![0; size.min(flength) as usize];
-    let mut sums = Vec::with_capacity((4 + strong_len) * buf.len().div_ceil(blength));
+    let mut buf = vec![0; piece_size(head).min(flength) as usize];
+    let mut sums = Vec::new();
     let mut feed = Feed::new(file, flength);
     while feed.left() > 0 {
         let n = feed.fill(&mut buf);
         sums.clear();
-        for block in buf[..n].chunks(blength) {
-            sums.extend_from_slice(&rolling::checksum(block).to_le_bytes());
-            sums.extend_from_slice(hasher.sum(block).prefix(strong_len));
-        }
+        put_sums(&buf[..n], head, *hasher, &mut sums);
         out(&sums)?;
     }
     Ok(feed.into_intact())
+}
+
+/// Like [`write()`] for a file from its first byte on. The sums of a long one are computed on several processors; they
+/// are handed on in order, by this thread. The file's own offset is not used then.
+pub(crate) fn write_file(
+    mut file: &File,
+    head: SumHead,
+    hasher: BlockHasher,
+    out: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<Intact> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = processors.min(MOST_THREADS);
+    // Only a regular file can be read at any place by several threads.
+    let shared = threads > 1 && head.flength() >= SHARED && file.metadata().is_ok_and(|status| status.is_file());
+    if shared {
+        write_shared(file, head, hasher, out, threads)
+    } else {
+        write(&mut file, head, &hasher, out)
+    }
+}
+
+/// Bytes of the basis of which the sums are computed at once: whole blocks.
+fn piece_size(head: SumHead) -> u64 {
+    let blength = head.blength as usize;
+    (blength * (READ_SIZE / blength).max(1)) as u64
+}
+
+/// Adds the sums of the blocks of `data` to `sums`, in wire form.
+fn put_sums(data: &[u8], head: SumHead, hasher: BlockHasher, sums: &mut Vec<u8>) {
+    let strong_len = head.s2length as usize;
+    let blength = head.blength as usize;
+    sums.reserve((4 + strong_len) * data.len().div_ceil(blength));
+    for block in data.chunks(blength) {
+        sums.extend_from_slice(&rolling::checksum(block).to_le_bytes());
+        sums.extend_from_slice(hasher.sum(block).prefix(strong_len));
+    }
+}
+
+/// The sums of one piece of a basis, and whether all of it could be read.
+type Piece = (Vec<u8>, Intact);
+
+/// Reads the pieces of a basis at their places.
+struct Pieces<'a> {
+    file: &'a File,
+    head: SumHead,
+    hasher: BlockHasher,
+    size: u64,
+}
+
+impl Pieces<'_> {
+    fn count(&self) -> u64 {
+        self.head.flength().div_ceil(self.size)
+    }
+
+    /// The sums of piece `number`, which must exist, read into `buf`. From a failed read on its data is zeros.
+    fn sums(&self, number: u64, buf: &mut Vec<u8>) -> Piece {
+        let at = number * self.size;
+        let len = self.size.min(self.head.flength() - at);
+        buf.resize(len as usize, 0);
+        let mut place = At { file: self.file, at };
+        let mut feed = Feed::new(&mut place, len);
+        feed.fill(buf);
+        let mut sums = Vec::new();
+        put_sums(buf, self.head, self.hasher, &mut sums);
+        (sums, feed.into_intact())
+    }
+
+    /// The sums of piece `number` if nothing of it can be read.
+    fn zeros(&self, number: u64) -> Vec<u8> {
+        let len = self.size.min(self.head.flength() - number * self.size);
+        let mut sums = Vec::new();
+        put_sums(&vec![0; len as usize], self.head, self.hasher, &mut sums);
+        sums
+    }
+
+    /// Sends the sums of every piece of a thread: of `first` and of each `step` pieces behind it. Ends when nobody
+    /// takes them any more.
+    fn run(&self, first: u64, step: usize, to: &SyncSender<Piece>) {
+        let mut buf = Vec::new();
+        for number in (first..self.count()).step_by(step) {
+            if to.send(self.sums(number, &mut buf)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Reads a file from a place on.
+struct At<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read_at(buf, self.at)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+/// [`write_file`] with `threads` threads, this one among them: thread `i` has the pieces `i`, `i + threads` and so on.
+fn write_shared(
+    file: &File,
+    head: SumHead,
+    hasher: BlockHasher,
+    out: &mut dyn FnMut(&[u8]) -> Result<()>,
+    threads: usize,
+) -> Result<Intact> {
+    let pieces = Pieces {
+        file,
+        head,
+        hasher,
+        size: piece_size(head),
+    };
+    std::thread::scope(|scope| {
+        let pieces = &pieces;
+        let mut others: Vec<Option<Receiver<Piece>>> = Vec::new();
+        for first in 1..threads {
+            let (to, from) = sync_channel(AHEAD);
+            let thread = std::thread::Builder::new().name("sums".into());
+            let started = thread.spawn_scoped(scope, move || pieces.run(first as u64, threads, &to));
+            // Without a further thread this one does its work.
+            others.push(started.is_ok().then_some(from));
+        }
+        let mut buf = Vec::new();
+        let mut intact: Intact = Ok(());
+        for number in 0..pieces.count() {
+            if intact.is_err() {
+                out(&pieces.zeros(number))?;
+                continue;
+            }
+            let other = match (number % threads as u64) as usize {
+                0 => None,
+                thread => others[thread - 1].as_ref().and_then(|from| from.recv().ok()),
+            };
+            let (sums, read) = other.unwrap_or_else(|| pieces.sums(number, &mut buf));
+            intact = read;
+            out(&sums)?;
+        }
+        Ok(intact)
+    })
 }
 
 #[cfg(test)]
@@ -129,6 +286,64 @@ mod tests {
     use super::*;
     use crate::plan::SumKind;
     use crate::sums::size::sum_head;
+    use std::io::{Seek, Write};
+
+    /// A file without a name that has this data.
+    fn file_of(data: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(data).unwrap();
+        file.rewind().unwrap();
+        file
+    }
+
+    fn collected(threads: usize, data: &[u8], len: u64, kind: SumKind) -> (Vec<u8>, Option<i32>) {
+        let head = sum_head(len, 0, 32, kind, false);
+        let hasher = BlockHasher::new(kind, 12345, true);
+        let mut all = Vec::new();
+        let mut out = |sums: &[u8]| {
+            all.extend_from_slice(sums);
+            Ok(())
+        };
+        let file = file_of(data);
+        let intact = match threads {
+            0 => write(&mut &file, head, &hasher, &mut out),
+            _ => write_shared(&file, head, hasher, &mut out, threads),
+        };
+        (all, intact.unwrap().err().and_then(|error| error.raw_os_error()))
+    }
+
+    #[test]
+    fn several_threads_write_the_same_in_the_same_order() {
+        let data: Vec<u8> = (0..5_000_003u32)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
+        for kind in [SumKind::Xxh128, SumKind::Md5] {
+            // Whole, empty, shorter than one piece, and cut short within a piece and at the end of one.
+            for (have, len) in [
+                (5_000_003, 5_000_003),
+                (0, 5_000_003),
+                (3000, 3000),
+                (1_000_000, 5_000_003),
+                (READ_SIZE * 4, 5_000_003),
+            ] {
+                let alone = collected(0, &data[..have], len, kind);
+                for threads in [1, 2, 3, 7] {
+                    assert!(
+                        collected(threads, &data[..have], len, kind) == alone,
+                        "{have} of {len}, {threads}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn threads_end_with_the_caller() {
+        let head = sum_head(50_000_000, 0, 32, SumKind::Md5, false);
+        let hasher = BlockHasher::new(SumKind::Md5, 0, true);
+        let ended = write_shared(&file_of(&[1; 1000]), head, hasher, &mut |_| bail!(Memory; "full"), 3);
+        assert_eq!(ended.map_err(|error| error.code()).unwrap_err(), 22);
+    }
 
     #[test]
     fn written_sums_are_read_back() {

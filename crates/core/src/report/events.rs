@@ -14,11 +14,30 @@ const MAX_WAITING: usize = 1 << 20;
 /// A batch of this many bytes is worth waking the caller for.
 const BATCH: usize = 64 * 1024;
 
+/// The same for lines of JSON, which programs read.
+const JSON_BATCH: usize = 256 * 1024;
+
+/// How long a batch may grow. Lines come in bursts: a short wait makes one batch of many.
+const GROWS: Duration = Duration::from_millis(4);
+const JSON_GROWS: Duration = Duration::from_millis(16);
+
 /// Bytes of requests that a generator of rsync buffers before it sends them.
 const HELD: usize = 128 * 1024;
 
 /// How long a wait goes without a check of the state.
 const TICK: Duration = Duration::from_millis(100);
+
+/// What the caller waits for, so that nobody wakes it in vain: each wake-up is a system call.
+#[derive(Default, PartialEq, Eq)]
+enum Taker {
+    /// It does not wait.
+    #[default]
+    Away,
+    /// Any event.
+    First,
+    /// A full batch.
+    Full,
+}
 
 #[derive(Default)]
 struct Queue {
@@ -31,6 +50,19 @@ struct Queue {
     silent: bool,
     /// The caller has the last batch, and may not have written it yet.
     away: bool,
+    taker: Taker,
+    /// Roles that wait until the caller has taken or written events.
+    roles: usize,
+}
+
+impl Queue {
+    /// How many bytes are a full batch, and how long a smaller one waits for more.
+    fn full(&self) -> (usize, Duration) {
+        match self.events.last() {
+            Some(Event::Json(_)) => (JSON_BATCH, JSON_GROWS),
+            _ => (BATCH, GROWS),
+        }
+    }
 }
 
 /// All events of a transfer, in order.
@@ -68,23 +100,45 @@ impl Events {
             return None;
         }
         while queue.bytes > MAX_WAITING && !queue.finished && !queue.cancelled {
-            queue = self
-                .taken
-                .wait_timeout(queue, TICK)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            queue = self.wait_taken(queue);
         }
         Some(queue)
     }
 
-    /// The queue has grown by `bytes`; it had no event before if `was_empty`.
-    fn added(&self, mut queue: MutexGuard<'_, Queue>, bytes: usize, was_empty: bool) {
-        let before = queue.bytes;
+    /// Wait a tick for the caller to take or write events.
+    fn wait_taken<'a>(&self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        queue.roles += 1;
+        let wait = self.taken.wait_timeout(queue, TICK);
+        let mut queue = wait.unwrap_or_else(PoisonError::into_inner).0;
+        queue.roles -= 1;
+        queue
+    }
+
+    /// The caller's wait for events.
+    fn wait_arrived<'a>(
+        &self,
+        mut queue: MutexGuard<'a, Queue>,
+        taker: Taker,
+        time: Duration,
+    ) -> MutexGuard<'a, Queue> {
+        queue.taker = taker;
+        let wait = self.arrived.wait_timeout(queue, time);
+        let mut queue = wait.unwrap_or_else(PoisonError::into_inner).0;
+        queue.taker = Taker::Away;
+        queue
+    }
+
+    /// An event of `bytes` was added.
+    fn added(&self, mut queue: MutexGuard<'_, Queue>, bytes: usize) {
         queue.bytes += bytes;
-        // Later events of a full batch wake nobody: the caller takes a full batch without a wait.
-        let full = before < BATCH && queue.bytes >= BATCH;
-        drop(queue);
-        if was_empty || full {
+        let wake = match queue.taker {
+            Taker::Away => false,
+            Taker::First => true,
+            Taker::Full => bytes >= BATCH || queue.bytes >= queue.full().0,
+        };
+        if wake {
+            queue.taker = Taker::Away;
+            drop(queue);
             self.arrived.notify_one();
         }
     }
@@ -95,7 +149,6 @@ impl Events {
         let Some(mut queue) = self.room() else {
             return;
         };
-        let was_empty = queue.events.is_empty();
         if !matches!(queue.events.last(), Some(Event::Json(_))) {
             queue.events.push(Event::Json(Vec::with_capacity(BATCH + BATCH / 8)));
         }
@@ -105,7 +158,7 @@ impl Events {
             write(lines);
             bytes = lines.len() - bytes;
         }
-        self.added(queue, bytes, was_empty);
+        self.added(queue, bytes);
     }
 
     /// Add an event; waits while the caller has too much to take.
@@ -116,7 +169,6 @@ impl Events {
         let Some(mut queue) = self.room() else {
             return;
         };
-        let was_empty = queue.events.is_empty();
         let bytes = match &event {
             Event::Stdout(b) | Event::Entry(b) | Event::Stderr(b) | Event::Log(b) | Event::Json(b) => b.len(),
             Event::Item(_) | Event::Done(_) | Event::Skipped(_) => 64,
@@ -131,29 +183,21 @@ impl Events {
             }
             (event, _) => queue.events.push(event),
         }
-        self.added(queue, bytes, was_empty);
+        self.added(queue, bytes);
     }
 
     /// Wait for events; `None` when the transfer is over and all were taken. A batch may be empty after `patience`.
     pub(super) fn take(&self, patience: Duration) -> Option<Vec<Event>> {
         let mut queue = lock(&self.queue);
-        if std::mem::take(&mut queue.away) {
+        if std::mem::take(&mut queue.away) && queue.roles > 0 {
             self.taken.notify_all();
         }
         if queue.events.is_empty() && !queue.finished {
-            queue = self
-                .arrived
-                .wait_timeout(queue, patience)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            queue = self.wait_arrived(queue, Taker::First, patience);
         }
-        if !queue.finished && !queue.events.is_empty() && queue.bytes < BATCH {
-            // Lines come in bursts: a short wait makes one batch of many.
-            queue = self
-                .arrived
-                .wait_timeout(queue, Duration::from_millis(4))
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+        let (full, time) = queue.full();
+        if !queue.finished && !queue.events.is_empty() && queue.bytes < full {
+            queue = self.wait_arrived(queue, Taker::Full, time);
         }
         if queue.events.is_empty() && queue.finished {
             return None;
@@ -161,8 +205,11 @@ impl Events {
         queue.bytes = 0;
         let events = std::mem::take(&mut queue.events);
         queue.away = !events.is_empty();
+        let roles_wait = queue.roles > 0;
         drop(queue);
-        self.taken.notify_all();
+        if roles_wait {
+            self.taken.notify_all();
+        }
         Some(events)
     }
 
@@ -172,11 +219,7 @@ impl Events {
         let end = Instant::now() + limit;
         let mut queue = lock(&self.queue);
         while (queue.away || !queue.events.is_empty()) && !queue.finished && Instant::now() < end {
-            queue = self
-                .taken
-                .wait_timeout(queue, TICK)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            queue = self.wait_taken(queue);
         }
     }
 

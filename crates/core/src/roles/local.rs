@@ -1,7 +1,6 @@
 //! A copy with both ends in this process: there is no wire.
 
 pub mod copier;
-mod pool;
 
 use std::collections::HashMap;
 use std::sync::Arc;

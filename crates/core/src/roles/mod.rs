@@ -12,6 +12,7 @@ pub(crate) mod landing;
 pub mod local;
 pub(crate) mod metadata;
 mod paths;
+mod pool;
 pub(crate) mod receiver;
 pub mod remote;
 mod replay;

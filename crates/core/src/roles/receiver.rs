@@ -3,6 +3,7 @@
 mod ending;
 mod file_data;
 mod lists;
+mod placing;
 mod rebuild;
 
 use std::fs::File;
@@ -35,6 +36,7 @@ use crate::wire::frames::{Message, Tag};
 use crate::wire::item::{IoErrors, Item, ItemFlags};
 use crate::wire::link::{Reader, Writer};
 use crate::wire::ndx::{NdxReader, NDX_DEL_STATS, NDX_DONE, NDX_FLIST_EOF, NDX_FLIST_OFFSET};
+use placing::{Arrived, Placing};
 use rebuild::Built;
 
 /// The receiver of one run; it works in a thread of its own and feeds the generator.
@@ -61,6 +63,8 @@ pub(crate) struct Receiver {
     /// Files that wait in the partial-dir.
     delayed: Vec<Delayed>,
     stop: Arc<AtomicBool>,
+    /// Writes small files.
+    placing: Placing,
     /// The stream is a batch.
     replay: Option<Arc<Replay>>,
     /// Bytes read before the generator began, which is after the first list.
@@ -141,6 +145,19 @@ struct Incoming {
     redo: bool,
 }
 
+/// What became of a file whose data has been read.
+enum Written {
+    Done(Outcome),
+    /// The data, complete and verified: a worker is to write it.
+    Held(Vec<u8>),
+}
+
+impl From<Outcome> for Written {
+    fn from(outcome: Outcome) -> Self {
+        Self::Done(outcome)
+    }
+}
+
 impl Receiver {
     /// The receiver of a run over the link that `setup` names.
     ///
@@ -178,6 +195,7 @@ impl Receiver {
             working_end: 0,
             delayed: Vec::new(),
             stop,
+            placing: Placing::new(plan, report, replay.is_some()),
             replay,
             read_at_split: 0,
         })
@@ -230,7 +248,9 @@ impl Receiver {
             }
             debug!(self.report, recv >= 1; "recv_files(", count, ") starting");
         }
-        self.items()?;
+        let received = self.items();
+        // However it ended, files whose data has arrived get their names.
+        received.and(self.placing.finish())?;
         self.goodbye()?;
         self.notify_generator(Feed::Ended)
     }
@@ -249,6 +269,9 @@ impl Receiver {
                 // Reading goes on once the destination is resolved. In rsync this end is two processes from here on, and
                 // the receiver reports what is wrong.
                 let _ = self.dest()?;
+            }
+            if self.placing.collects() && !self.reader.ready() {
+                self.placing.hand_over()?;
             }
             let ndx = self.ndx.read(&mut self.reader)?;
             if std::mem::take(&mut alone) && ndx > NDX_FLIST_OFFSET && ndx != NDX_FLIST_EOF {
@@ -271,6 +294,8 @@ impl Receiver {
                     if !self.plan.agreed.inc_recurse {
                         self.report.progress_again(self.places.total());
                     }
+                    // The generator must have all answers of a phase before its end.
+                    self.placing.finish()?;
                     self.phase += 1;
                     if self.phase == 2 {
                         self.finish_delayed()?;
@@ -519,7 +544,16 @@ impl Receiver {
             }
         };
         self.begin_file(&incoming);
-        let outcome = self.file(&dest, &incoming, &mut sum, &mut opened)?;
+        let outcome = match self.file(&dest, &incoming, &mut sum, &mut opened)? {
+            Written::Done(outcome) => outcome,
+            Written::Held(data) => {
+                // The worker counts the file.
+                self.report.live().end_file(false);
+                items::count_transfer(&self.report, entry.len);
+                self.report_item(item, at, Figures::default(), Part::KeptAfter(ndx));
+                return self.placing.submit(Arrived::new(&incoming, data));
+            }
+        };
         let good = matches!(outcome, Outcome::Placed | Outcome::Held);
         self.report.live().end_file(good);
         items::count_transfer(&self.report, entry.len);

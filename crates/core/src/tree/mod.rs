@@ -13,6 +13,7 @@ pub(crate) mod acl;
 #[cfg(test)]
 mod attr_tests;
 pub(crate) mod attrs;
+pub(crate) mod behind;
 mod cache;
 pub(crate) mod data;
 pub(crate) mod dir;

@@ -8,15 +8,15 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use super::pool::{self, Pool};
 use crate::error::{bail, Error, Result};
 use crate::flist::At;
-use crate::plan::{Debug, DeleteWhen, Plan};
+use crate::plan::Plan;
 use crate::report::Report;
 use crate::role::Role;
 use crate::roles::dest::Dest;
 use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::paths::disk;
+use crate::roles::pool::{self, Pool, FIRST};
 use crate::roles::sources::Sources;
 use crate::roles::text::items::{self, Change, Figures, Moved, Part};
 use crate::roles::text::messages;
@@ -29,9 +29,6 @@ use crate::wire::throttle::Throttle;
 
 /// Files up to this size are read and written in one piece.
 const SMALL: u64 = 256 * 1024;
-
-/// Small files that are copied before workers are started: most runs have no more.
-const FIRST: usize = 16;
 
 /// A finished file that waits in the partial-dir (`--delay-updates`).
 struct Delayed {
@@ -378,24 +375,7 @@ fn target_failed(dest: &Dest, rel: &[u8], error: CopyError) -> Error {
     }
 }
 
-/// Whether files of this run may be written in any order and in parallel to the generator: nothing that the generator
-/// does later depends on a file being in place, and nothing is reported after the data.
+/// Whether workers may write files of this run. Nothing waits for the whole of a file that is copied at once.
 fn poolable(plan: &Plan) -> bool {
-    let plain = plan.write.whole_file
-        && !(plan.select.dry_run || plan.write.inplace || plan.write.append > 0 || plan.write.write_devices);
-    let independent = !(plan.attrs.hard_links
-        || plan.removal.remove_source_files
-        || plan.removal.remove_sent_files
-        || plan.write.delay_updates
-        || plan.write.partial_dir.is_some()
-        || plan.write.backup
-        || plan.select.fuzzy > 0
-        || plan.attrs.copy_devices
-        || plan.write.sparse
-        || plan.write.preallocate
-        || plan.agreed.bwlimit > 0);
-    // With names from several places a directory may be cleaned after the first of its files was asked for.
-    let ordered = plan.removal.delete == DeleteWhen::Never || !plan.select.relative;
-    let silent = plan.output.progress == 0 && plan.output.verbose < 3 && plan.output.debug == Debug::default();
-    plain && independent && ordered && silent
+    plan.write.whole_file && !plan.attrs.copy_devices && plan.agreed.bwlimit == 0 && pool::may_work(plan)
 }

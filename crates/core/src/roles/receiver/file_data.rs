@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use super::rebuild::{rebuild, Built, Failure, Job, Target};
-use super::{Incoming, Receiver};
+use super::placing::{End, Held};
+use super::rebuild::{rebuild, Built, Failure, Job, Sink, Target};
+use super::{Incoming, Receiver, Written};
 use crate::error::{bail, Error, Result};
 use crate::flist::names::shown;
 use crate::report::debug::debug;
@@ -93,17 +94,18 @@ impl Receiver {
         incoming: &Incoming,
         sum: &mut Vec<u8>,
         opened: &mut dyn FnMut(&Self),
-    ) -> Result<Outcome> {
+    ) -> Result<Written> {
         let to_device = self.plan.write.write_devices && incoming.exists.is_some_and(|s| s.is_device());
         if incoming.exists.is_some_and(|s| s.is_dir()) {
             let text = text!["recv_files: ", &dest.display(&incoming.rel), " is a directory"];
             self.report.error_xfer(text);
             self.discard(incoming, sum)?;
-            return Ok(Outcome::Failed);
+            return Ok(Outcome::Failed.into());
         }
         if incoming.basis_lost {
             self.discard(incoming, sum)?;
-            return Ok(if incoming.redo { Outcome::Failed } else { Outcome::Again });
+            let outcome = if incoming.redo { Outcome::Failed } else { Outcome::Again };
+            return Ok(outcome.into());
         }
         let name = incoming.at.name();
         let file = NewFile {
@@ -118,24 +120,68 @@ impl Receiver {
             redo: incoming.redo,
         };
         if self.plan.write.inplace || to_device || self.plan.write.append > 0 {
-            return self.in_place(file, incoming, to_device, sum, opened);
+            let outcome = self.in_place(file, incoming, to_device, sum, opened)?;
+            return Ok(outcome.into());
         }
+        if self.placing.takes(incoming, dest, &self.feed) {
+            return self.hold(file, incoming, sum, opened);
+        }
+        // It may take long.
+        self.placing.hand_over()?;
         let Ok(landing) = file.begin() else {
             self.discard(incoming, sum)?;
-            return Ok(Outcome::Failed);
+            return Ok(Outcome::Failed.into());
         };
         opened(self);
         self.begin_progress(incoming);
         let mut built = Built::default();
         let target = Target {
-            output: Output::new(landing.target(), 0, landing.reserved(), self.plan.write.sparse),
+            output: Sink::File(Output::new(
+                landing.target(),
+                0,
+                landing.reserved(),
+                self.plan.write.sparse,
+            )),
             inplace: false,
         };
         match self.data(dest, incoming, Some(target), 0, None, &mut built, sum) {
-            Ok(true) => landing.finish(),
-            Ok(false) => Ok(landing.unverified(built.literal > 0)),
+            Ok(true) => landing.finish().map(Written::from),
+            Ok(false) => Ok(landing.unverified(built.literal > 0).into()),
             Err(error) => {
                 landing.interrupted(built.literal > 0);
+                Err(error)
+            }
+        }
+    }
+
+    /// Keep the data of a small file in memory, for a worker that writes it.
+    fn hold(
+        &mut self,
+        file: NewFile<'_>,
+        incoming: &Incoming,
+        sum: &mut Vec<u8>,
+        opened: &mut dyn FnMut(&Self),
+    ) -> Result<Written> {
+        let dest = file.dest;
+        opened(self);
+        self.begin_progress(incoming);
+        let mut built = Built::default();
+        let mut held = Held::new(file);
+        let target = Target {
+            output: Sink::Held(&mut held),
+            inplace: false,
+        };
+        let result = self.data(dest, incoming, Some(target), 0, None, &mut built, sum);
+        let received = built.literal > 0;
+        match result {
+            Ok(true) => match held.verified() {
+                End::Memory(data) => Ok(Written::Held(data)),
+                End::Begun(landing) => landing.finish().map(Written::from),
+                End::Failed => Ok(Outcome::Failed.into()),
+            },
+            Ok(false) => held.unverified(received).map(Written::from),
+            Err(error) => {
+                held.interrupted(received);
                 Err(error)
             }
         }
@@ -180,7 +226,12 @@ impl Receiver {
             0
         };
         let target = Target {
-            output: Output::new(update.target(), offset, existing, self.plan.write.sparse && !to_device),
+            output: Sink::File(Output::new(
+                update.target(),
+                offset,
+                existing,
+                self.plan.write.sparse && !to_device,
+            )),
             inplace: matches!(incoming.kind, BasisKind::Itself | BasisKind::Backup),
         };
         let mut built = Built::default();
@@ -198,7 +249,7 @@ impl Receiver {
         &mut self,
         dest: &Dest,
         incoming: &Incoming,
-        target: Option<Target<'_>>,
+        target: Option<Target<'_, '_>>,
         offset: u64,
         present: Option<&File>,
         built: &mut Built,

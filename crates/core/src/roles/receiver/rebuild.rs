@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::placing::Held;
 use crate::delta::tokens::{Decoder, Token};
 use crate::error::{Error, Result};
 use crate::report::debug::debug;
@@ -18,10 +19,47 @@ use crate::wire::ints::Source;
 const PIECE: usize = 256 * 1024;
 
 /// Where the new content goes.
-pub(super) struct Target<'a> {
-    pub output: Output<'a>,
+pub(super) struct Target<'a, 'h> {
+    pub output: Sink<'a, 'h>,
     /// The basis is the file that is written: blocks that are in their place stay there.
     pub inplace: bool,
+}
+
+/// A file that is written at once, or data that is held for a worker.
+pub(super) enum Sink<'a, 'h> {
+    File(Output<'a>),
+    Held(&'a mut Held<'h>),
+}
+
+impl Sink<'_, '_> {
+    fn position(&self) -> u64 {
+        match self {
+            Self::File(output) => output.position(),
+            Self::Held(held) => held.position(),
+        }
+    }
+
+    fn write(&mut self, span: &[u8]) -> io::Result<()> {
+        match self {
+            Self::File(output) => output.write(span),
+            Self::Held(held) => held.write(span),
+        }
+    }
+
+    /// A block that is in its place already. Errors: `InvalidInput` for data that is held, which has no place.
+    fn stay(&mut self, span: &[u8]) -> io::Result<()> {
+        match self {
+            Self::File(output) => output.stay(span),
+            Self::Held(_) => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::File(output) => output.finish().map(drop),
+            Self::Held(_) => Ok(()),
+        }
+    }
 }
 
 /// What a stream gave.
@@ -66,9 +104,9 @@ struct Run {
     len: u64,
 }
 
-struct Builder<'a, 'b> {
+struct Builder<'a, 'b, 'h> {
     job: &'a Job<'a>,
-    target: Option<Target<'b>>,
+    target: Option<Target<'b, 'h>>,
     whole: &'a mut Hasher,
     /// Data that is not written yet.
     pending: Vec<u8>,
@@ -77,7 +115,7 @@ struct Builder<'a, 'b> {
     built: Built,
 }
 
-impl Builder<'_, '_> {
+impl Builder<'_, '_, '_> {
     fn position(&self) -> u64 {
         self.target.as_ref().map_or(0, |t| t.output.position()) + self.pending.len() as u64
     }
@@ -205,7 +243,7 @@ pub(super) fn rebuild(
     src: &mut dyn Source,
     tokens: &mut Decoder,
     job: &Job<'_>,
-    target: Option<Target<'_>>,
+    target: Option<Target<'_, '_>>,
     whole: &mut Hasher,
     built: &mut Built,
 ) -> Result<(), Failure> {
@@ -232,7 +270,7 @@ pub(super) fn rebuild(
     Ok(())
 }
 
-fn build(src: &mut dyn Source, tokens: &mut Decoder, builder: &mut Builder<'_, '_>) -> Result<(), Failure> {
+fn build(src: &mut dyn Source, tokens: &mut Decoder, builder: &mut Builder<'_, '_, '_>) -> Result<(), Failure> {
     let wants_blocks = tokens.wants_blocks();
     let mut block = Vec::new();
     loop {

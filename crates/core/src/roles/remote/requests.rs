@@ -116,12 +116,12 @@ impl WireRequests {
     }
 
     /// Send the sums of a basis.
-    fn put_sums(&mut self, dest: &Dest, mut file: &File, head: SumHead) -> Result<()> {
+    fn put_sums(&mut self, dest: &Dest, file: &File, head: SumHead) -> Result<()> {
         let (plan, report) = (&dest.plan, &dest.report);
         let hasher = BlockHasher::new(plan.agreed.xfer_sum, plan.agreed.seed, plan.agreed.compat_seed_fix);
         let mut block = 0;
         // A basis that cannot be read costs matches: where its blocks matter, the receiver meets the error again.
-        let _read = signature::write(&mut file, head, &hasher, &mut |sums| {
+        let _read = signature::write_file(file, head, hasher, &mut |sums| {
             if plan.output.debug.deltasum > 2 {
                 for sum in sums.chunks_exact(4 + head.s2length as usize) {
                     let sum = format!("{:08x}", u32::from_le_bytes([sum[0], sum[1], sum[2], sum[3]]));

@@ -16,9 +16,17 @@ use crate::roles::landing::{NewFile, Outcome};
 use crate::roles::text::messages;
 use crate::roles::words::request::{sum_head_of, Basis, BasisKind, Request};
 use crate::sums::strong::{BlockHasher, Hasher};
+use crate::tree::behind::Spans;
 use crate::tree::data::{read_at, CopyError};
 use crate::tree::sparse::Output;
 use crate::wire::throttle::Throttle;
+
+/// From this length on a file is worth a thread that writes it.
+const LONG: u64 = 4 << 20;
+
+fn several_processors() -> bool {
+    std::thread::available_parallelism().is_ok_and(|processors| processors.get() > 1)
+}
 
 impl Copier {
     /// Build the file from its basis. `false`: the basis can't be read; copy whole.
@@ -43,18 +51,44 @@ impl Copier {
         // stays, so its sum must be a strong one.
         let head = sum_head_of(&plan, basis.size, request.redo || inplace);
         let hasher = BlockHasher::new(plan.agreed.xfer_sum, plan.agreed.seed, plan.agreed.compat_seed_fix);
-        let mut reader: &File = &basis_file;
-        let (signature, read) = Signature::of(&mut reader, head, &hasher).map_err(CopyError::Stopped)?;
+        let (signature, read) = Signature::of_file(&basis_file, head, &hasher).map_err(CopyError::Stopped)?;
         if read.is_err() {
             // Zeros stand for data that could not be read, also in sums.
             return Ok(false);
         }
+        let output = Output::new(target, 0, existing, plan.write.sparse);
+        // A hole, or a block that stays, depends on where it is found.
+        let behind = size >= LONG && !inplace && !plan.write.sparse && several_processors();
+        std::thread::scope(|scope| {
+            let output = if behind {
+                Spans::behind(scope, output)
+            } else {
+                Spans::Here(output)
+            };
+            let end = self.rebuild(source, size, &signature, hasher, inplace, output)?;
+            if inplace && existing > end {
+                target.set_len(end).map_err(CopyError::Target)?;
+            }
+            Ok(true)
+        })
+    }
+
+    /// Write the file from the blocks that `signature` describes and from the source. Returns its length.
+    fn rebuild(
+        &mut self,
+        source: &File,
+        size: u64,
+        signature: &Signature,
+        hasher: BlockHasher,
+        inplace: bool,
+        output: Spans<'_, '_>,
+    ) -> Result<u64, CopyError> {
         let mut whole = Hasher::new(crate::plan::SumKind::None);
         let mut stats = SearchStats::default();
         let broken = RefCell::new(None);
         let mut sink = Rebuild {
-            output: Output::new(target, 0, existing, plan.write.sparse),
-            signature: &signature,
+            output,
+            signature,
             inplace,
             report: &self.report,
             throttle: &mut self.throttle,
@@ -71,7 +105,7 @@ impl Copier {
         let searched = search(
             &mut reader,
             size,
-            &signature,
+            signature,
             &hasher,
             inplace,
             &mut whole,
@@ -88,11 +122,7 @@ impl Copier {
             return Err(error);
         }
         searched.map_err(CopyError::Stopped)?.map_err(CopyError::Source)?;
-        let end = output.finish().map_err(CopyError::Target)?;
-        if inplace && existing > end {
-            target.set_len(end).map_err(CopyError::Target)?;
-        }
-        Ok(true)
+        output.finish().map_err(CopyError::Target)
     }
 
     /// `--inplace`, `--append`, `--write-devices`.
@@ -216,8 +246,8 @@ impl Read for Watched<'_> {
 }
 
 /// Takes the tokens of a search and writes the file.
-struct Rebuild<'a> {
-    output: Output<'a>,
+struct Rebuild<'a, 'scope> {
+    output: Spans<'scope, 'a>,
     signature: &'a Signature,
     inplace: bool,
     report: &'a Report,
@@ -232,7 +262,7 @@ struct Rebuild<'a> {
     counted: u64,
 }
 
-impl Rebuild<'_> {
+impl Rebuild<'_, '_> {
     fn is_whole(&self) -> Result<()> {
         if self.broken.borrow().is_some() {
             return Err(Error::Reported(11));
@@ -260,7 +290,7 @@ impl Rebuild<'_> {
     }
 }
 
-impl TokenSink for Rebuild<'_> {
+impl TokenSink for Rebuild<'_, '_> {
     fn literal(&mut self, data: &[u8]) -> Result<()> {
         self.is_whole()?;
         let result = self.output.write(data);

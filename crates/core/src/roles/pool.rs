@@ -11,7 +11,10 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{bounded, unbounded, Receiver, Sender};
 
 use crate::error::{Error, Result};
+use crate::plan::{Debug, DeleteWhen, Plan};
 
+/// Small files that are written before workers are started: most runs have no more.
+pub(super) const FIRST: usize = 16;
 /// Jobs that are handed over together: to wake a thread costs as much as to write a small file.
 const BATCH: usize = 32;
 /// Batches that wait for a worker.
@@ -35,6 +38,25 @@ pub(super) struct Pool<J, T> {
     in_flight: usize,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// Whether files of this run may be put in place in any order and in parallel to the generator: nothing that it does
+/// later depends on a file being in place before the file is reported as finished, and nothing is shown meanwhile.
+pub(super) fn may_work(plan: &Plan) -> bool {
+    let plain = !(plan.select.dry_run || plan.write.inplace || plan.write.append > 0 || plan.write.write_devices);
+    let independent = !(plan.attrs.hard_links
+        || plan.removal.remove_source_files
+        || plan.removal.remove_sent_files
+        || plan.write.delay_updates
+        || plan.write.partial_dir.is_some()
+        || plan.write.backup
+        || plan.select.fuzzy > 0
+        || plan.write.sparse
+        || plan.write.preallocate);
+    // With names from several places a directory may be cleaned after the first of its files was asked for.
+    let ordered = plan.removal.delete == DeleteWhen::Never || !plan.select.relative;
+    let silent = plan.output.progress == 0 && plan.output.verbose < 3 && plan.output.debug == Debug::default();
+    plain && independent && ordered && silent
 }
 
 /// How many workers are worth starting here; 0 on a machine with one processor.
@@ -100,7 +122,8 @@ impl<J: Send + 'static, T: Send + 'static> Pool<J, T> {
         self.hand_over()
     }
 
-    fn hand_over(&mut self) -> Result<()> {
+    /// Hand over the jobs that wait for others to be handed over with.
+    pub(super) fn hand_over(&mut self) -> Result<()> {
         if self.batch.is_empty() {
             return Ok(());
         }
@@ -109,6 +132,11 @@ impl<J: Send + 'static, T: Send + 'static> Pool<J, T> {
         jobs.send(batch).map_err(|_| gone())?;
         self.in_flight += 1;
         Ok(())
+    }
+
+    /// Whether jobs wait to be handed over.
+    pub(super) fn collects(&self) -> bool {
+        !self.batch.is_empty()
     }
 
     /// A result, if there is one.
