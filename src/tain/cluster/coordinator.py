@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+from tain.cluster import phases
 from tain.cluster import region as regions
 from tain.cluster.exact import LEAST_PROTOCOL
 from tain.cluster.part import Part
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from tain import _core
     from tain.cluster.joined import Joined
     from tain.cluster.limits import Limits
+    from tain.cluster.phases import Step
     from tain.cluster.region import Region
-    from tain.options.resolved import ResolvedOptions
     from tain.session.client.request import Request
 
 #: Exit codes after which a stream is begun again: the connection failed, not the files.
@@ -102,8 +103,7 @@ class Coordinator:
 
     def _run_spine(self) -> None:
         """Make and compare the shared directories, and report them."""
-        part = self._part(regions.spine_allowed(self._spine), self._transfer_options(), 0)
-        self._run_first(part)
+        self._run_first(self._part(phases.spine_step(self._request.options, self._spine), 0))
 
     def _run_first(self, part: Part) -> None:
         """Run the first stream of a phase. Errors: those of the run."""
@@ -154,27 +154,21 @@ class Coordinator:
 
     def _run_linked(self) -> None:
         """Transfer the files that have several names: all names of a group are in one stream."""
-        fields: _core.PlanFields = {"linked": 2, "all_dirs_shared": True}
-        self._run_first(self._part({}, self._transfer_options(linked=True), len(self._regions) + 1, fields))
+        self._run_first(self._part(phases.links_step(self._request.options), len(self._regions) + 1))
 
     def _run_region(self, number: int) -> int:
         """Run the stream of a region, again after a lost connection; returns its exit code."""
         code = 0
-        options = self._transfer_options()
-        options.bwlimit = self._share(options.bwlimit)
+        step = phases.region_step(self._request.options, self._regions[number], self._spine)
+        step.options.bwlimit = self._share(step.options.bwlimit)
         for attempt in range(1, ATTEMPTS + 1):
-            allowed = self._regions[number].allowed()
-            shared = [directory or b"." for directory in self._spine]
-            fields: _core.PlanFields = {"shared_dirs": sorted(shared)}
-            if self._request.options.hard_links:
-                fields["linked"] = 1
-            part = self._part(allowed, options, number + 1, fields)
+            part = self._part(step, number + 1)
             with self._limits.connection():
                 if self._joined.cancelled:
                     return self._joined.cancelled
                 code = self._attempt(part)
             self._count(part)
-            if code not in RETRIED or self._joined.cancelled or (code == _TIME_LIMIT and options.stop_at):
+            if code not in RETRIED or self._joined.cancelled or (code == _TIME_LIMIT and step.options.stop_at):
                 break
             if attempt < ATTEMPTS:
                 self.lost += 1
@@ -193,77 +187,51 @@ class Coordinator:
         return limit and max(limit // min(self._limits.streams, len(self._regions)), 1)
 
     def _delete(self) -> None:
-        """Delete what the source does not have, by one list: one limit, one judgement, one order."""
-        options = self._request.options.copy()
-        if self._failed and not options.ignore_errors:
+        """Delete what the source does not have."""
+        request = self._request
+        if self._failed and not request.options.ignore_errors:
             self._joined.note(_NO_DELETIONS)
             return
-        options.existing = options.ignore_existing = True
-        # At the end of the list, too: the transfer is over.
-        options.delete = "after" if options.delete == "after" else "delay"
-        options.checksum = options.remove_source_files = options.remove_sent_files = False
-        options.fuzzy = options.hard_links = 0
-        request = self._request
-        fields: _core.PlanFields = {"only_deletions": True}
+        step = phases.deletions_step(request.options)
         events = []
         if request.judge is not None and request.judge.counts:
             events.append("deletions")
-            fields["exclude_leftovers"] = True
-            fields["deletion_names_handle"] = request.judge.names_handle()
-        part = self._part({}, options, 0, fields, events=events, only_deletions=True)
+            fields: _core.PlanFields = {
+                **step.fields,
+                "exclude_leftovers": True,
+                "deletion_names_handle": request.judge.names_handle(),
+            }
+            step = step.replace(fields=fields)
+        part = self._part(step, 0, events=events)
         self._joined.deleting = part
         self._run_first(part)
         self._joined.deleting = None
 
     def _finish_spine(self) -> None:
         """Give the shared directories the attributes that the streams have changed."""
-        options = self._transfer_options()
-        part = self._part(regions.spine_allowed(self._spine), options, 0, {"only_deletions": True}, only_deletions=True)
-        self._run_first(part)
+        self._run_first(self._part(phases.attributes_step(self._request.options, self._spine), 0))
 
     # ---- streams
 
-    def _transfer_options(self, *, linked: bool = False) -> ResolvedOptions:
-        """The options of a stream that deletes nothing, but for what is in the way of another type. *linked*: it has
-        the files with several names."""
-        options = self._request.options.copy()
-        if not linked:
-            options.hard_links = 0
-        if self.deletes:
-            if options.delete == "after":
-                # It needs one list, and announces it so.
-                options.inc_recurse = False
-            options.delete, options.delete_excluded, options.force = "never", False, True
-        return options
-
-    def _part(
-        self,
-        allowed: regions.Allowed,
-        options: ResolvedOptions,
-        number: int,
-        fields: _core.PlanFields | None = None,
-        *,
-        events: Sequence[str] = (),
-        only_deletions: bool = False,
-    ) -> Part:
+    def _part(self, step: Step, number: int, *, events: Sequence[str] = ()) -> Part:
         request = self._request
         wanted = {*request.events, *events}
         if request.reporter is not None:
             wanted |= request.reporter.core_kinds
-        all_fields: _core.PlanFields = {**(fields or {})}
+        all_fields: _core.PlanFields = {**step.fields}
         if request.reporter is not None:
             all_fields["elapsed_ms"] = request.reporter.elapsed_ms()
         if request.watches_room(twin=False):
             all_fields["watch_room"] = True
-        if options.json:
+        if step.options.json:
             # It draws on standard output.
             all_fields["progress"] = 0
-        keyed = self._keyed and not only_deletions
+        keyed = self._keyed and not step.only_deletions
         part = Part(
-            self._joined, request, options, regions.rules(allowed),
+            self._joined, request, step.options, step.rules,
             events=[*wanted, "keyed" if keyed else "entry"], fields=all_fields,
         )  # fmt: skip
-        self._joined.enlist(part, number, only_deletions=only_deletions)
+        self._joined.enlist(part, number, only_deletions=step.only_deletions)
         return part
 
     def _count(self, part: Part) -> None:

@@ -76,6 +76,22 @@ SINGLE: tuple[tuple[str, Callable[[Request], object]], ...] = (
     ("the modes of the destination are not known", lambda r: _unknown_modes(r)),
 )
 
+#: Options with which two attempts of one run must not overlap: they change files without a temporary name, or would
+#: take each other's results for what was there before.
+EXCLUSIVE: tuple[Callable[[ResolvedOptions], object], ...] = (
+    lambda o: o.backup,
+    lambda o: o.inplace,
+    lambda o: o.partial or o.partial_dir is not None,
+    lambda o: o.delay_updates,
+    lambda o: o.remove_source_files or o.remove_sent_files,
+    lambda o: o.write_devices,
+)
+
+
+def is_exclusive(options: ResolvedOptions) -> bool:
+    """Whether an attempt may begin only when it is known that the one before it has ended."""
+    return any(applies(options) for applies in EXCLUSIVE)
+
 
 def refuse(options: ResolvedOptions) -> None:
     """Errors: `UsageError` for options that cannot be used with several streams."""
