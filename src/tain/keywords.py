@@ -39,6 +39,7 @@ NOT_KEYWORDS = {
     "guard-rules": "guard=tain.Guard(...)",
     "help": "prints a text and runs no transfer",
     "hints": "Result.hints has them",
+    "jobs-dir": "tain.cluster.sync(plan_dir=...)",
     "jobs-order": "Result.output has the order of the list",
     "jobs-strict": "a note in Result.errors says why there is one stream",
     "json": "on_event, and iterating",

@@ -95,6 +95,7 @@ LEFT_OUT = {
     "json-events": "ours alone",
     "json-seconds": "ours alone",
     "jobs": "ours alone",
+    "jobs-dir": "ours alone",
     "jobs-limit": "ours alone",
     "jobs-order": "ours alone",
     "jobs-strict": "ours alone",

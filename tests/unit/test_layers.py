@@ -16,8 +16,8 @@ SOURCE = Path(__file__).parents[2] / "src"
 #: From the ground up; a room imports from rooms that stand before it, and from itself.
 ORDER = [
     "_core", "release", "records", "problems", "plans", "errors", "digits", "escape", "system", "supervisor", "options",
-    "report", "transport", "diagnosis", "results", "events", "session", "cluster", "daemon", "keyword_fields",
-    "keywords", "transports", "api", "mirror", "cli", "__main__",
+    "report", "transport", "diagnosis", "results", "events", "session", "daemon", "keyword_fields", "keywords",
+    "transports", "cluster", "api", "mirror", "cli", "__main__",
 ]  # fmt: skip
 #: Rooms beside each other: neither knows the other.
 APART = {
@@ -26,6 +26,7 @@ APART = {
     "events": {"options", "report", "transport", "diagnosis", "session", "daemon"},
     "transports": {"options", "report", "diagnosis", "daemon"},
     "keywords": {"report", "transport", "diagnosis", "session", "daemon"},
+    "cluster": {"daemon", "transports", "diagnosis"},
     "api": {"daemon"},
     "mirror": {"daemon", "session", "transport"},
     "cli": {"keyword_fields", "keywords", "results", "events", "transports", "api"},

@@ -393,8 +393,8 @@ class Transfer:
             guard=self._guard,
             listeners=(self._delivery,),
         )
-        if self._options.jobs > 1:
-            from tain.cluster.divide import divided
+        if self._options.jobs > 1 or self._options.jobs_dir is not None:
+            from tain.cluster.jobs import divided
 
             client.divide = divided
         client.hold(self._confirm, watch_room=self._watch_room)

@@ -36,6 +36,10 @@ def entry() -> None:
         from tain.cli.cache import main as cache
 
         sys.exit(cache([os.fsdecode(word) for word in argv[2:]]))
+    if is_cluster(argv):
+        from tain.cluster.commands import main as cluster
+
+        sys.exit(cluster([os.fsdecode(word) for word in argv[2:]]))
     _open_standard_streams()
     if len(argv) > _MANY_WORDS:
         _raise_file_limit()
@@ -68,6 +72,16 @@ def is_cache(argv: list[bytes]) -> bool:
     if argv[1:2] != [b"cache"] or argv[0].rpartition(b"/")[2] != b"tain" or len(argv) < 3:
         return False
     return argv[2] in (b"-h", b"--help", b"status", b"connections", b"stop", b"metrics")
+
+
+def is_cluster(argv: list[bytes]) -> bool:
+    """Whether a command line is for `tain.cluster`; the rule is that of `is_mirror`."""
+    if argv[1:2] != [b"cluster"] or argv[0].rpartition(b"/")[2] != b"tain":
+        return False
+    return len(argv) == 2 or argv[2] in (
+        b"-h", b"--help", b"sync", b"plan", b"resume", b"cancel", b"status", b"log", b"verify", b"work", b"worker",
+        b"scheduler", b"certs", b"doctor",
+    )  # fmt: skip
 
 
 def main(argv: list[bytes], env: Environment | None = None) -> int:
@@ -114,8 +128,8 @@ def main(argv: list[bytes], env: Environment | None = None) -> int:
             return server.run(options, words, env)
         from tain.session import client
 
-        if options.jobs > 1:
-            from tain.cluster.divide import divided
+        if options.jobs > 1 or options.jobs_dir is not None:
+            from tain.cluster.jobs import divided
 
             return client.run(options, env, divided)
         return client.run(options, env)

@@ -7,11 +7,11 @@ import stat
 import tempfile
 
 from tain.cluster import exact, survey, weights
-from tain.cluster.coordinator import Coordinator
 from tain.cluster.joined import Joined
 from tain.cluster.limits import Limits
 from tain.cluster.lines import Sheaf
 from tain.cluster.region import Region, cut_all
+from tain.cluster.streams import Streams
 from tain.errors import TainError, UsageError
 from tain.session.client.rehearsal import ask_once
 from tain.session.client.run import Run
@@ -51,7 +51,7 @@ class DividedRun(Run):
         ordered = is_ordered(self.request)
         sheaf = Sheaf(os.fsencode(tempfile.gettempdir())) if ordered else None
         joined = Joined("sender" if self.job.am_sender else "Receiver", sheaf)
-        work = Coordinator(self.request, joined, self._parts, self._start, self._limits, keyed=ordered)
+        work = Streams(self.request, joined, self._parts, self._start, self._limits, keyed=ordered)
         try:
             joined.work(work.run)
             # Both have what the end of a run asks of them.
@@ -73,7 +73,7 @@ class DividedRun(Run):
 class _Agreed:
     """What both ends have agreed on: known when the first stream is connected."""
 
-    def __init__(self, work: Coordinator) -> None:
+    def __init__(self, work: Streams) -> None:
         self._work = work
 
     @property
@@ -93,19 +93,7 @@ def divided(request: Request, run: Run, start: Callable[[Request], int]) -> Run:
     if job.destination is None:
         raise UsageError("rsync: --jobs cannot be used with --list-only: leave one of them out")
     limits = Limits(options.jobs, remote=job.host is not None, daemon=job.daemon, words=options.jobs_limit)
-    reason = exact.single(request)
-    parts: list[Region] = []
-    if reason is None:
-        if job.daemon and options.password_file is None:
-            ask_once(request)
-        if limits.streams < 2:
-            reason = "one connection is allowed"
-        else:
-            try:
-                parts = cut_all(Region(), weights.cuts(_survey(request, start), limits.streams))
-                reason = _SMALL if len(parts) < 2 else None
-            except _OneStreamError as one:
-                reason = str(one)
+    parts, reason = cut(request, start, limits.streams)
     if reason is None:
         return DividedRun(request, parts, limits, start)
     if options.jobs_strict:
@@ -113,6 +101,21 @@ def divided(request: Request, run: Run, start: Callable[[Request], int]) -> Run:
     if not options.quiet and (options.verbose or reason not in (_SMALL, _UNLISTED)):
         request.out.note(f"tain: one stream: {reason}\n".encode())
     return run
+
+
+def cut(request: Request, start: Callable[[Request], int], streams: int) -> tuple[list[Region], str | None]:
+    """The regions of *request* for so many streams; none, and the reason, if it stays one stream."""
+    if (reason := exact.single(request)) is not None:
+        return [], reason
+    if request.job.daemon and request.options.password_file is None:
+        ask_once(request)
+    if streams < 2:
+        return [], "one connection is allowed"
+    try:
+        parts = cut_all(Region(), weights.cuts(_survey(request, start), streams))
+    except _OneStreamError as one:
+        return [], str(one)
+    return (parts, None) if len(parts) > 1 else ([], _SMALL)
 
 
 def is_ordered(request: Request) -> bool:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: The first protocol whose rules can be for both sides.
 LEAST_PROTOCOL = 29
+#: How a receiver reports that it deletes nothing.
+NO_DELETIONS = "IO error encountered -- skipping file deletion"
 
 #: Options that make no sense with several streams: the run is refused.
 REFUSED: tuple[tuple[str, Callable[[ResolvedOptions], object]], ...] = (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+import time
 
 from tain.errors import UsageError
 from tain.escape import printable
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 #: Sub-directories, with one file for each attempt.
-PLACES = ("out", "deletes")
+PLACES = ("out", "claims")
 _OPEN = os.O_CLOEXEC | os.O_NOFOLLOW
 #: Bytes that are read at once.
 _PIECE = 1 << 20
@@ -80,18 +82,27 @@ class PlanFiles:
 
     def replace(self, name: str, data: bytes) -> None:
         """Write a file as a whole: after a crash there is the old one or the new one."""
-        fd = self.open(name + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        place, _, last = name.rpartition("/")
+        directory = os.open(place or ".", os.O_RDONLY | os.O_DIRECTORY | _OPEN, dir_fd=self._fd)
         try:
-            write_all(fd, data)
-            os.fsync(fd)
+            fd = os.open(last + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _OPEN, 0o600, dir_fd=directory)
+            try:
+                write_all(fd, data)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            os.rename(last + ".new", last, src_dir_fd=directory, dst_dir_fd=directory)
+            os.fsync(directory)
         finally:
-            os.close(fd)
-        os.rename(name + ".new", name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
-        self.sync()
+            os.close(directory)
 
-    def sync(self) -> None:
-        """The names in the directory are on disk."""
-        os.fsync(self._fd)
+    def names(self, place: str) -> list[str]:
+        """The names in a sub-directory, sorted."""
+        directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY | _OPEN, dir_fd=self._fd)
+        try:
+            return sorted(os.listdir(directory))
+        finally:
+            os.close(directory)
 
     def exists(self, name: str) -> bool:
         """Whether there is a file with this name."""
@@ -103,14 +114,34 @@ class PlanFiles:
 
     def remove(self, name: str) -> None:
         """Remove a file, if there is one."""
+        place, _, last = name.rpartition("/")
+        directory = os.open(place or ".", os.O_RDONLY | os.O_DIRECTORY | _OPEN, dir_fd=self._fd)
         try:
-            os.unlink(name, dir_fd=self._fd)
+            os.unlink(last, dir_fd=directory)
         except FileNotFoundError:
             return
+        finally:
+            os.close(directory)
 
     def create_lines(self, name: str) -> Lines:
         """A new file for the lines of one attempt."""
         return Lines(self.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+
+    def wait_for_lines(self, name: str, seconds: float) -> bool:
+        """Wait until no process writes the file of `create_lines` any more; False if one still does after *seconds*."""
+        try:
+            fd = self.open(name, os.O_RDONLY)
+        except FileNotFoundError:
+            return True
+        end = time.monotonic() + seconds
+        try:
+            while not _lock(fd, fcntl.LOCK_SH):
+                if time.monotonic() >= end:
+                    return False
+                time.sleep(0.05)
+        finally:
+            os.close(fd)
+        return True
 
     def read_lines(self, name: str) -> Iterator[bytes]:
         """The lines about no entry in a file of `create_lines`."""
@@ -136,6 +167,8 @@ class Lines:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        # Shows a later attempt that this one is at work, and ends with this process.
+        _lock(fd, fcntl.LOCK_EX)
 
     def __enter__(self) -> Self:
         return self
@@ -158,6 +191,15 @@ class Lines:
         os.fsync(self._fd)
         os.lseek(self._fd, 0, os.SEEK_SET)
         return _sum_of(self._fd)
+
+
+def _lock(fd: int, kind: int) -> bool:
+    """Lock an open file, if no other process has it."""
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def write_all(fd: int, data: bytes) -> None:

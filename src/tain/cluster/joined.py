@@ -100,7 +100,16 @@ class Joined:
         """Show the lines about entries that were kept."""
         if self._sheaf is not None:
             for piece in self._sheaf.merged():
-                self._put([("entry", piece)])
+                self.show(piece)
+
+    def show(self, lines: bytes) -> None:
+        """Lines for standard output that stand in their order."""
+        self._put([("entry", lines)])
+
+    def error(self, text: bytes, *, of_region: bool = False) -> None:
+        """Lines for standard error; of a run that is not one of a region, those that were not printed before."""
+        if text := self._said.new(object(), text, of_region=of_region):
+            self._put([("stderr", text)])
 
     def note(self, line: bytes) -> None:
         """A line for standard output, once."""

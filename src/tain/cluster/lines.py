@@ -9,7 +9,7 @@ import tempfile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 #: Different lines that are remembered: they are errors and notes, of which a run has few.
 _REMEMBERED = 100_000
@@ -75,25 +75,13 @@ class Sheaf:
 
     def merged(self) -> Iterator[bytes]:
         """All lines that were kept, as pieces of whole lines; nothing is kept any more. Errors: `OSError`."""
-        from tain import _core
-
         files, self._files = [self._files[number] for number in sorted(self._files)], {}
-        if not files:
-            return
-        output = self._new_file()
         try:
             for fd in files:
                 os.lseek(fd, 0, os.SEEK_SET)
-            _core.merge_lines(files, output)
-            os.lseek(output, 0, os.SEEK_SET)
-            rest = b""
-            while piece := os.read(output, _PIECE):
-                lines, mark, rest = (rest + piece).rpartition(b"\n")
-                yield lines + mark
-            if rest:
-                yield rest
+            yield from merge(files, self._directory)
         finally:
-            for fd in (*files, output):
+            for fd in files:
                 os.close(fd)
 
     def close(self) -> None:
@@ -103,6 +91,31 @@ class Sheaf:
         self._files = {}
 
     def _new_file(self) -> int:
-        fd, path = tempfile.mkstemp(dir=self._directory)
-        os.unlink(path)
-        return fd
+        return _new_file(self._directory)
+
+
+def merge(files: Sequence[int], directory: bytes | None = None) -> Iterator[bytes]:
+    """The lines of open *files* in the order of the list, as pieces of whole lines. They are merged in a file without a
+    name in *directory*; None: the usual one. Errors: `OSError`."""
+    from tain import _core
+
+    if not files:
+        return
+    output = _new_file(os.fsencode(tempfile.gettempdir()) if directory is None else directory)
+    try:
+        _core.merge_lines(files, output)
+        os.lseek(output, 0, os.SEEK_SET)
+        rest = b""
+        while piece := os.read(output, _PIECE):
+            lines, mark, rest = (rest + piece).rpartition(b"\n")
+            yield lines + mark
+        if rest:
+            yield rest
+    finally:
+        os.close(output)
+
+
+def _new_file(directory: bytes) -> int:
+    fd, path = tempfile.mkstemp(dir=directory)
+    os.unlink(path)
+    return fd

@@ -198,7 +198,7 @@ def file_name(value: object) -> str:
     """The name of a file of a plan: a directory of the plan and a name of digits. Errors: `DocumentError`."""
     name = documents.text(value)
     kind, _, rest = name.partition("/")
-    if kind not in ("out", "deletes") or not rest.replace(".", "").isalnum() or not rest.isascii() or len(rest) > 40:
+    if kind != "out" or not rest.replace(".", "").isalnum() or not rest.isascii() or len(rest) > 40:
         raise DocumentError("no name of a file of a plan")
     return name
 

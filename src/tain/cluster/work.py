@@ -37,6 +37,8 @@ __all__ = ["Report", "Work", "perform", "run_work", "worker_name"]
 
 #: Bytes of standard error that a report carries.
 _ERRORS = 1 << 20
+#: Seconds that a run waits for an earlier attempt that must not be at work beside it.
+_PATIENCE = 60.0
 #: Variables that a run on another machine must not take from the environment of that machine.
 _LEFT_OUT = (b"RSYNC_PASSWORD", b"TAIN_JOBS", b"TAIN_BAR")
 
@@ -88,6 +90,9 @@ def _run(work: Work, control: Control, report: Report) -> Report:
             for text in files.read_lines(name):
                 said.new(None, text)
         said.begin_regions()
+        for earlier in range(1, work.attempt if work.exclusive else 1):
+            if not files.wait_for_lines(f"out/{work.shard}.{earlier}", _PATIENCE):
+                return report.replace(code=12, void=f"attempt {earlier} of run {work.shard} has not ended")
         name = f"out/{work.shard}.{work.attempt}"
         with files.create_lines(name) as lines:
             found = _Found(said, lines, control, of_region=work.kind in ("shard", "links"))
@@ -151,6 +156,9 @@ class _WorkRun(Run):
             fields["deletion_names_handle"] = judge.names_handle()
             self._found.judge = judge
         part = self._found.part = Part(self._found, request, step.options, step.rules, events=events, fields=fields)
+        if self._work.kind == "whole":
+            # It is a single file if the command says so.
+            part.request.job.destination = self.job.destination
         try:
             part.code = self._start(part.request)
         except TainError as error:

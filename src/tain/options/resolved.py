@@ -183,6 +183,8 @@ class ResolvedOptions(PlanOptions):
     summary: bool = False
     #: Streams of one transfer; 0 or 1: one.
     jobs: int = 0
+    #: The directory for the plan of such a run, which can be resumed; None = none is kept.
+    jobs_dir: bytes | None = None
     #: ``connections=N,start-gap=SECONDS``; None = the usual limits.
     jobs_limit: bytes | None = None
     #: "list" or "live"; None = live on a terminal.

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 class Futures:
     """Runs work on *executor*, at most *slots* at once. Verbs are not sent: an executor has no way to a worker."""
 
+    #: An attempt cannot be reached to renew it.
+    lease = 0.0
+
     def __init__(self, executor: Executor, slots: int, *, name: str = "executor") -> None:
         self.lost: Callable[[Work], None] = _ignore
         self._executor, self._most, self._name = executor, slots, name
