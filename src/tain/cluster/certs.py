@@ -107,6 +107,14 @@ def missing(package: str) -> TainError:
     return for_code(4, f"tain cluster: the package {package} is not installed: pip install 'tain[cluster]'")
 
 
+def need_dask() -> None:
+    """Errors: `TainError` (code 4) without the package ``distributed``."""
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise missing("distributed") from error
+
+
 def not_valid_after(path: str) -> datetime.datetime:
     """The end of the validity of the certificate *path*, in UTC. Errors: `OSError`, `ValueError`."""
     from cryptography import x509

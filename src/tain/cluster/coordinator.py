@@ -213,7 +213,7 @@ class Coordinator:
             self._take(waiting)
             self._look_after()
             if self._cancelled:
-                self._stopped = "it was cancelled"
+                self._stopped = self._stopped or "it was cancelled"
         if not self._stopped and not any(shard.number in state.failed for shard in shards):
             self._find_destination()
             self._journal.append("phase", phase=phase, roots=[root.to_json() for root in self._roots])
@@ -253,7 +253,7 @@ class Coordinator:
         # No attempt has a number twice, wherever this process dies.
         self._journal.append("lease", shard=shard.number, attempt=attempt, worker=worker, lease=end)
         try:
-            future = self._engine.submit(work, tried | self._refused)
+            future = self._engine.submit(work, (tried | self._refused | set(self._engine.slots())) - {worker})
         except Exception as error:
             self._stopped = f"no more work can be given out: {error}"
             return
@@ -274,6 +274,9 @@ class Coordinator:
             return
         if future is None:
             self._known_ended.add(work.key)
+            if self._journal.state.attempts.get(work.shard) == work.attempt and work.shard in self._not_before:
+                # It was lost before, and need not wait for the end of its lease.
+                self._not_before[work.shard] = time.monotonic()
             return
         _, worker = self._running.pop(future, (work, ""))
         self._divide_bandwidth()
@@ -370,12 +373,18 @@ class Coordinator:
             for work, _ in list(self._running.values()):
                 self._engine.send(work, f"lease={self._engine.lease}")
         self._workers_seen = self._workers_seen or now
+        if broken := getattr(self._engine, "broken", ""):
+            self._stop(LOST, broken)
         if not self._running and now - self._workers_seen >= _WITHOUT_WORKERS:
             self._stop(LOST, "no worker is left")
-        elif not self._running and self._refused and not set(self._engine.slots()) - self._refused:
+        elif not self._running and self._may_have_none() and not set(self._engine.slots()) - self._refused:
             self._stop(LOST, "no worker is left that may have work")
         if self._on_progress is not None:
             self._on_progress(self.figures())
+
+    def _may_have_none(self) -> bool:
+        """There were workers that may have no work."""
+        return bool(self._refused or getattr(self._engine, "refused", None))
 
     def _share(self, runs: int) -> int:
         return self._bwlimit and max(self._bwlimit // max(runs, 1), 1)

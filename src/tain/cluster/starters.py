@@ -14,8 +14,7 @@ import signal
 import sys
 import tempfile
 
-from tain.cluster import secure
-from tain.cluster.certs import missing
+from tain.cluster import certs, secure
 from tain.errors import TainError, UsageError, for_code
 from tain.system import system_text
 
@@ -85,7 +84,7 @@ def scheduler(words: Sequence[str]) -> int:
     options = _Words(words, ("--host", "--port", "--scheduler-file", "--dashboard"))
     if options.names:
         raise UsageError(f"tain cluster scheduler: {options.names[0]} is one word too many")
-    _need_dask()
+    certs.need_dask()
     certificates = options.certificates
     host = options.text("--host", "127.0.0.1")
     _check_one_address(host)
@@ -132,7 +131,7 @@ def worker(words: Sequence[str]) -> int:
         print(WORKER_HELP, end="")
         return 0
     options = _Words(words, _WORKER_OPTIONS)
-    _need_dask()
+    certs.need_dask()
     file = options.text("--scheduler-file")
     if len(options.names) + bool(file) != 1:
         raise UsageError("tain cluster worker: the address of a scheduler, or --scheduler-file, is needed")
@@ -249,14 +248,6 @@ def _facing(address: str) -> str:
         return str(get_ip(host))
     except OSError as error:
         raise for_code(10, f"tain cluster worker: {host}: {system_text(error)}") from error
-
-
-def _need_dask() -> None:
-    """Errors: `TainError` (code 4) without the package ``distributed``."""
-    try:
-        import distributed  # noqa: F401
-    except ImportError as error:
-        raise missing("distributed") from error
 
 
 def _serve(make: Any, describe: Any, address: str) -> int:

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 INTERVAL = 1.0
 #: Seconds after which the scheduler is given up.
 PATIENCE = 30.0
-#: The part of a lease after which it is renewed.
-_RENEWED = 1 / 6
+#: Seconds after which one look at the list is given up, and tried again.
+_ANSWER = 5.0
+#: Seconds of the leases of workers.
+LEASE = 60.0
 #: Seconds in which running works may end when the engine is closed.
 _GRACE = 5.0
 
@@ -68,7 +70,6 @@ class _Task:
         #: The future of Dask and the worker, once there is one.
         self.inner: Any = None
         self.worker: _Worker | None = None
-        self.renewed = time.monotonic()
         self.figures: dict[str, Any] = {}
 
 
@@ -95,6 +96,7 @@ class Dask:
         thread of the engine. *owned*: what is closed with the engine.
         """
         self.lost: Callable[[Work], None] = _ignore
+        self.lease = LEASE
         #: Why the scheduler is given up; empty while it answers.
         self.broken = ""
         #: The workers that may take no work, by name, with the reason.
@@ -111,6 +113,8 @@ class Dask:
         self._lock = threading.RLock()
         self._workers: dict[tuple[str, str], _Worker] = {}
         self._known: set[tuple[str, str]] = set()
+        #: The addresses of workers that were asked what they are.
+        self._greeted: set[str] = set()
         self._tasks: dict[str, _Task] = {}
         self._waiting: deque[tuple[_Task, frozenset[str]]] = deque()
         #: Attempts of workers that are gone, not known to have ended, with the worker and the time to stop asking.
@@ -156,11 +160,14 @@ class Dask:
         return task.future
 
     def slots(self) -> Mapping[str, int]:
-        """How much more each worker can take now, by its name."""
+        """How much more each worker can take now, by its name; nothing, by its address, if it has not answered yet."""
         with self._lock:
-            if self.broken or self._waiting:
-                return dict.fromkeys((worker.name for worker in self._workers.values()), 0)
-            return {worker.name: max(worker.slots - len(worker.running), 0) for worker in self._workers.values()}
+            if self.broken:
+                return {}
+            found = dict.fromkeys(self._greeted, 0)
+            for worker in self._workers.values():
+                found[worker.name] = 0 if self._waiting else max(worker.slots - len(worker.running), 0)
+            return found
 
     def send(self, work: Work, verb: str) -> bool:
         """Send a verb of `tain.cluster.control.send` to a run; does not wait for the worker."""
@@ -197,7 +204,7 @@ class Dask:
         self._wake.set()
         self._calls.put(None)
         for thread in self._threads:
-            thread.join(PATIENCE)
+            thread.join(_ANSWER)
         self._fail_all("the engine is closed")
         for each in self._owned:
             with contextlib.suppress(OSError, TimeoutError, RuntimeError):
@@ -234,6 +241,9 @@ class Dask:
     def _end(self, task: _Task, inner: Any) -> None:
         """Take in how a task has ended. An event may have brought its report already."""
         if task.future.done():
+            return
+        if self._is_cut_off():
+            self._break("the connection to the scheduler is lost")
             return
         try:
             if inner.status == "finished":
@@ -302,22 +312,21 @@ class Dask:
     # ---- workers
 
     def _watch(self) -> None:
-        """In a thread: look who has come and gone, renew leases."""
+        """In a thread: look who has come and gone."""
         failing = 0.0
         while not self._closed:
             try:
-                found = self._client.sync(_workers_of, self._client, callback_timeout=PATIENCE)
+                found = self._client.sync(_workers_of, self._client, callback_timeout=_ANSWER)
                 failing = 0.0
             except Exception as error:
-                # Dask connects again for a while; its client has many kinds of errors until then.
+                # Dask's client has many kinds of errors.
                 failing = failing or time.monotonic()
-                if time.monotonic() - failing > PATIENCE or self._client.status in ("closed", "closing"):
+                if self._is_cut_off() or time.monotonic() - failing > PATIENCE:
                     self._break(f"the scheduler does not answer: {error}")
                     return
                 found = None
             if found is not None:
                 self._compare(found)
-                self._renew()
             self._ask_fading()
             self._wake.wait(INTERVAL)
             self._wake.clear()
@@ -333,6 +342,7 @@ class Dask:
         with self._lock:
             new = {key: info for key, info in present.items() if key not in self._known}
             self._known |= set(new)
+            self._greeted |= {address for address, _ in new}
             gone = [worker for key, worker in self._workers.items() if key not in everybody]
             for key in [key for key in self._workers if key not in present]:
                 # One that is about to close takes no more, and its works may still end.
@@ -347,6 +357,13 @@ class Dask:
 
     def _greet(self, key: tuple[str, str], info: Mapping[str, Any]) -> None:
         """Ask a new worker what it is; in a thread of its own, since a worker with a hung mount answers late."""
+        try:
+            self._ask(key, info)
+        finally:
+            with self._lock:
+                self._greeted.discard(key[0])
+
+    def _ask(self, key: tuple[str, str], info: Mapping[str, Any]) -> None:
         address = key[0]
         with self._lock:
             roots, directory = self._roots, self._directory
@@ -422,21 +439,15 @@ class Dask:
                 still.append((work, worker, end))
         self._fading = still
 
-    def _renew(self) -> None:
-        """Renew the leases of what runs."""
-        now = time.monotonic()
-        with self._lock:
-            due = [task for task in self._tasks.values() if task.work.lease and task.worker is not None]
-            due = [task for task in due if now - task.renewed >= task.work.lease * _RENEWED]
-        for task in due:
-            task.renewed = now
-            self.send(task.work, f"lease={task.work.lease:g}")
-
     # ---- the end
+
+    def _is_cut_off(self) -> bool:
+        """The client has lost the scheduler, and has given up all tasks. It would connect again, but to no task."""
+        return bool(self._client.status != "running")
 
     def _break(self, text: str) -> None:
         """The scheduler is gone: nothing more can be sent, and nothing will come."""
-        self.broken = text
+        self.broken = self.broken or text
         self._fail_all(text)
 
     def _fail_all(self, text: str) -> None:

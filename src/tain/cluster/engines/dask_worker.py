@@ -9,12 +9,14 @@ import asyncio
 import json
 import os
 import platform
+import resource
 import secrets
 import threading
+import time
 
 from tain.cluster import control, documents
 from tain.cluster.messages import Work
-from tain.cluster.roots import boot_id, first_difference, root
+from tain.cluster.roots import boot_id, first_difference, identify, root
 from tain.cluster.work import run_work, worker_name
 from tain.escape import printable
 from tain.release import VERSION
@@ -204,3 +206,60 @@ def _start_time(pid: int) -> int | None:
         return None
     # A zombie has ended, and nobody has waited for it. Its threads may still end.
     return 0 if fields[0] in (b"Z", b"X") and len(threads) <= 1 else int(fields[19])
+
+
+# ---- for `tain cluster doctor`
+
+
+async def examine(data: bytes, dask_worker: Any = None) -> bytes:
+    """What `tain cluster doctor` shows of a worker.
+
+    *data*: ``{"paths", "directory"}``. The answer has the fields of `identity`, ``clock`` in seconds, ``files`` (how
+    many may be open), ``certificate`` (the end of its validity in seconds, or null), and for each path its identity,
+    the free bytes, or an error.
+    """
+    found = identity()
+    try:
+        found |= await asyncio.wait_for(asyncio.to_thread(_examine, data), LOOK)
+    except TimeoutError:
+        found |= {"paths": {}, "writable": f"its file systems do not answer within {LOOK:g} s"}
+    found["clock"] = time.time()
+    found["files"] = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    found["certificate"] = _validity(dask_worker.security)
+    return json.dumps(found).encode()
+
+
+def _examine(data: bytes) -> dict[str, Any]:
+    asked = documents.read(
+        documents.parse(data),
+        {"paths": documents.tuple_of(documents.name), "directory": documents.optional(documents.name)},
+    )
+    found: dict[str, Any] = {}
+    for path in asked["paths"]:
+        try:
+            status = os.statvfs(path)
+            found[printable(path)] = {**identify(path).to_json(), "free": status.f_bavail * status.f_frsize}
+        except OSError as error:
+            found[printable(path)] = {"error": system_text(error)}
+    directory = asked["directory"]
+    return {"paths": found, "writable": "" if directory is None else _unwritable(directory)}
+
+
+def _validity(security: Any) -> float | None:
+    """The end of a worker's certificate, in seconds; None without one."""
+    path = getattr(security, "tls_worker_cert", None)
+    if not path or "\n" in path:
+        return None
+    from tain.cluster.certs import not_valid_after
+
+    try:
+        return not_valid_after(path).timestamp()
+    except (OSError, ValueError, ImportError):
+        return None
+
+
+def settings(names: list[str]) -> dict[str, object]:
+    """Settings of Dask in this process."""
+    import dask.config
+
+    return {name: dask.config.get(name, None) for name in names}
