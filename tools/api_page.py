@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
 import tain  # noqa: E402
-from tain import events, transports  # noqa: E402
+from tain import cluster, events, transports  # noqa: E402
 from tain.records import Record  # noqa: E402
 
 PAGE = ROOT / "docs/reference/names.md"
@@ -131,7 +131,7 @@ def page() -> str:
     text = "# All names of the API\n\nMade from the docstrings by `tools/api_page.py`; types are as in the source. "
     text += "[api.md](api.md) says how the names are used.\n\n"
     errors: list[type[tain.TainError]] = []
-    for module in (tain, events, transports):
+    for module in (tain, events, transports, cluster):
         for name in module.__all__:
             value = getattr(module, name)
             full = f"{module.__name__}.{name}"

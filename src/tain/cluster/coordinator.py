@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tain.cluster.engines import Engine
+    from tain.cluster.journal import State
     from tain.cluster.messages import Report, Work
     from tain.cluster.plan import Shard
     from tain.cluster.roots import Root
@@ -134,18 +135,17 @@ class Coordinator:
     def figures(self) -> Figures:
         """How far the plan is."""
         state = self._journal.state
-        rows = list(state.done.values())
-        stats = [row.get("stats", {}) for row in rows]
+        stats = first_looks(self.plan, state)
         return Figures(
             phase=self._phase,
             shards=len(self.plan.shards),
-            done=len(rows),
+            done=len(state.done),
             running=len(self._running),
             failed=len(state.failed),
             retried=state.retried,
-            files=sum(sum(found["files"].values()) for found in stats if found),
-            transferred=sum(found["transferred"] for found in stats if found),
-            bytes=sum(found["transferred_size"] for found in stats if found),
+            files=sum(sum(found["files"].values()) for found in stats),
+            transferred=sum(found["transferred"] for found in stats),
+            bytes=sum(found["transferred_size"] for found in stats),
         )
 
     @property
@@ -446,3 +446,11 @@ class Coordinator:
             is_finished=state.is_finished,
             stopped=self._stopped,
         )
+
+
+def first_looks(plan: Plan, state: State) -> list[dict[str, Any]]:
+    """The figures of the runs that are done, but for those that look at the same entries again."""
+    again = ("deletions", "attributes")
+    return [
+        row["stats"] for number, row in state.done.items() if row.get("stats") and plan.shards[number].kind not in again
+    ]

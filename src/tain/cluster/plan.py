@@ -47,8 +47,8 @@ class Plan(Record):
     argv: tuple[bytes, ...]
     """The words of the command, without those that say where and by whom it is run."""
     cwd: bytes
-    rules: tuple[bytes, ...]
-    """The filter rules as they were read, which may stand in files."""
+    rules: str
+    """The check sum of the filter rules and of the list of names as they were read: they may stand in files."""
     roots: tuple[Root, ...]
     """The directories of this machine, those that exist."""
     shards: tuple[Shard, ...]
@@ -83,11 +83,10 @@ class Plan(Record):
         if self.version.split(".")[:2] != other.version.split(".")[:2]:
             return f"the version of tain: {self.version}, not {other.version}"
         mine, its = self._facts(), other._facts()
-        names = {"argv": "the arguments", "cwd": "the working directory", "rules": "the filter rules"}
-        for key, what in names.items():
+        for key, what in (("argv", "the arguments"), ("cwd", "the working directory")):
             if mine[key] != its[key]:
                 return f"{what}: {_shown(mine[key])}, not {_shown(its[key])}"
-        return ""
+        return "" if self.rules == other.rules else "the filter rules or names, which have changed since"
 
     def work(self, shard: Shard, attempt: int, directory: bytes, *, said: Sequence[str], roots: Sequence[Root]) -> Work:
         """The message for one attempt."""
@@ -138,7 +137,7 @@ class Plan(Record):
         found = documents.read(
             documents.parse(document),
             {
-                "schema": documents.text, "id": plan_id, "argv": texts, "cwd": name, "rules": texts,
+                "schema": documents.text, "id": plan_id, "argv": texts, "cwd": name, "rules": documents.text,
                 "roots": documents.tuple_of(identities.root), "reason": documents.text,
                 "exclusive": documents.boolean, "deletes": documents.boolean, "ignores_errors": documents.boolean,
                 "destination": name, "remote": documents.boolean, "version": documents.text,
@@ -168,7 +167,7 @@ class Plan(Record):
         return {
             "argv": [names(word) for word in self.argv],
             "cwd": names(self.cwd),
-            "rules": [names(rule) for rule in self.rules],
+            "rules": self.rules,
         }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from types import SimpleNamespace
 
 from tain.cluster import exact
@@ -15,7 +16,6 @@ from tain.cluster.journal import Journal, Lock
 from tain.cluster.plan import NAME, SHARDS, Plan, new_id, shards_of
 from tain.cluster.roots import identify
 from tain.errors import FileError, UsageError
-from tain.options.hostspec import parse_host
 from tain.session.client.run import Run
 from tain.session.environment import charset
 from tain.system import system_text
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from tain.options.resolved import ResolvedOptions
     from tain.session.client.request import Request
 
+#: A URL with a password, which rsync would take for a host and a path.
+_PASSWORD = re.compile(rb"(?i)rsyncs?://[^/@]*:[^/@]*@")
 #: Options whose effect is on this process, which sees no entry of a plan.
 _REFUSED: tuple[tuple[str, Callable[[ResolvedOptions], object]], ...] = (
     ("--json", lambda o: o.json or o.json_file is not None),
@@ -100,7 +102,7 @@ class Planned:
 
     def _facts(self, request: Request) -> Plan:
         return Plan(
-            id="", argv=self._words, cwd=request.env.cwd, rules=tuple(request.rules), roots=(),
+            id="", argv=self._words, cwd=request.env.cwd, rules=_sum_of_rules(request), roots=(),
             shards=(), destination=b"",
         )  # fmt: skip
 
@@ -148,8 +150,7 @@ class Planned:
         if request.env.get(b"RSYNC_PASSWORD"):
             raise UsageError("tain: RSYNC_PASSWORD does not reach a run of a plan: use --password-file")
         for word in self._words:
-            found = parse_host(word)
-            if found is not None and found.user is not None and b":" in found.user:
+            if _PASSWORD.match(word):
                 raise UsageError("tain: a password in a URL would stand in the plan: use --password-file")
 
 
@@ -277,6 +278,13 @@ def _clear_finished(files: PlanFiles) -> None:
             files.remove(name)
     except OSError as error:
         raise FileError(f"tain: {os.fsdecode(files.directory)}: {system_text(error)}") from error
+
+
+def _sum_of_rules(request: Request) -> str:
+    from tain import _core
+
+    texts = [*request.rules, request.files_from or b""]
+    return _core.checksum(b"".join(len(text).to_bytes(8, "little") + text for text in texts)).hex()
 
 
 def _opened(directory: bytes) -> PlanFiles:

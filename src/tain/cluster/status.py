@@ -7,7 +7,8 @@ import json
 import os
 import sys
 
-from tain.cluster.coordinator import CANCEL
+from tain.cluster.claims import Claims
+from tain.cluster.coordinator import CANCEL, first_looks
 from tain.cluster.files import PlanFiles
 from tain.cluster.journal import LOCK, Journal
 from tain.cluster.plan import Plan
@@ -82,9 +83,19 @@ def of_plan(directory: str) -> dict[str, Any]:
     """The document of ``status --json``. Errors: `UsageError`, `FileError`."""
     with _opened(directory) as files, Journal(files) as journal:
         plan, state = Plan.read(files), journal.state
-        stats = [row["stats"] for row in state.done.values() if row.get("stats")]
+        stats = first_looks(plan, state)
         at_work = is_at_work(files)
-        word = "running" if at_work else "finished" if state.is_finished else "stopped" if state.number else "new"
+        # What `work` has done, and the coordinator has not seen yet.
+        claimed = {run for run, _ in Claims(files).reported} - set(state.done)
+        word = (
+            "running"
+            if at_work
+            else "finished"
+            if state.is_finished
+            else "stopped"
+            if state.number or claimed
+            else "new"
+        )
         return {
             "schema": SCHEMA,
             "plan": plan.id,
@@ -93,6 +104,7 @@ def of_plan(directory: str) -> dict[str, Any]:
             "one_stream": plan.reason,
             "shards": len(plan.shards),
             "done": len(state.done),
+            "claimed": len(claimed),
             "leased": len(state.leases) if at_work else 0,
             "failed": len(state.failed),
             "retried": state.retried,
@@ -102,7 +114,7 @@ def of_plan(directory: str) -> dict[str, Any]:
             "entries": sum(sum(found["files"].values()) for found in stats),
             "transferred": sum(found["transferred"] for found in stats),
             "transferred_bytes": sum(found["transferred_size"] for found in stats),
-            "deleted": sum(sum(found["deleted"].values()) for found in stats),
+            "deleted": sum(sum(row["stats"]["deleted"].values()) for row in state.done.values() if row.get("stats")),
         }
 
 
@@ -135,7 +147,7 @@ def _line(row: dict[str, Any]) -> str:
     text = f"{row['plan']} {row['state']}: {row['done']} of {row['shards']} runs"
     if row["leased"]:
         text += f", {row['leased']} at work"
-    for name in ("failed", "retried"):
+    for name in ("claimed", "failed", "retried"):
         if row[name]:
             text += f", {row[name]} {name}"
     text += f"; {row['entries']} entries, {row['transferred']} files of {row['transferred_bytes']} bytes transferred"

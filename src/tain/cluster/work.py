@@ -73,7 +73,7 @@ def perform(work: Work) -> Report:
         except TainError as error:
             return report.replace(code=error.code, void=str(error))
     # What was read and written before the change is not known.
-    return report.replace(void=first_difference(work.roots), seconds=round(time.monotonic() - began, 3))
+    return report.replace(void=report.void or first_difference(work.roots), seconds=round(time.monotonic() - began, 3))
 
 
 def _run(work: Work, control: Control, report: Report) -> Report:
