@@ -106,7 +106,7 @@ def from_batch_system(given: Given) -> Callable[[Request], Dask]:
                     log_directory=os.path.join(place, "jobs"),
                     job_name="tain",
                     # It would write its notes to standard error.
-                    silence_logs=logging.CRITICAL,
+                    silence_logs=logging.CRITICAL + 1,
                 )
                 cluster.scale(jobs=job.count)
             except (OSError, RuntimeError, ValueError) as error:
@@ -233,7 +233,7 @@ def _own_address() -> str:
 def silence() -> None:
     """Dask's own notes about lost connections are not for users: the engine reports them."""
     for name in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _reporter(*, verbose: bool) -> Callable[[str, str, str], None]:

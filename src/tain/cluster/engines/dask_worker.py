@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two reports of figures.
 INTERVAL = 5.0
+#: Seconds between two looks whether Dask's worker closes.
+_LOOK_AT_WORKER = 0.5
 #: Seconds after which a look at the directories is given up: a file server may hang.
 LOOK = 30.0
 #: Another text in each process, so that a task which Dask begins again elsewhere is noticed.
@@ -38,6 +40,8 @@ METRICS = {"tain_entries": "decided", "tain_bytes": "done_bytes", "tain_errors":
 _lock = threading.Lock()
 _begun: set[str] = set()
 _reporting = False
+#: How many runs this process has.
+_active = 0
 
 
 def topic_of(plan: str) -> str:
@@ -56,6 +60,7 @@ def run_task(token: str, data: bytes) -> bytes:
     process, or for an attempt that has begun here before. Dask would begin a task again elsewhere when its worker dies,
     and only the coordinator knows when that is safe.
     """
+    global _active
     from distributed import get_worker
 
     work = Work.parse(data)
@@ -64,8 +69,13 @@ def run_task(token: str, data: bytes) -> bytes:
         if token != TOKEN or work.key in _begun:
             raise RuntimeError(f"{work.key} is not begun again by Dask")
         _begun.add(work.key)
-    _report_figures(worker)
-    report = run_work(data)
+        _active += 1
+    try:
+        _report_figures(worker)
+        report = run_work(data)
+    finally:
+        with _lock:
+            _active -= 1
     worker.log_event(topic_of(work.plan), {"op": "done", "key": work.key, "report": report.decode()})
     return report
 
@@ -81,15 +91,22 @@ def _report_figures(worker: Any) -> None:
 
 
 def _report(worker: Any) -> None:
+    """In a thread: report figures, and end all runs when Dask's worker closes, which would wait for them."""
     global _reporting
     pause = threading.Event()
+    due = time.monotonic() + INTERVAL
     while True:
-        pause.wait(INTERVAL)
-        found = {key: figures for key, figures in control.figures().items() if figures}
-        for key, figures in found.items():
-            worker.log_event(topic_of(_plan_of(key)), {"op": "figures", "key": key, "figures": figures})
+        pause.wait(_LOOK_AT_WORKER)
+        if worker.status.name in ("closing", "closed", "failed"):
+            for key in list(control.keys()):
+                control.send(key, "cancel")
+        elif time.monotonic() >= due:
+            due = time.monotonic() + INTERVAL
+            found = {key: figures for key, figures in control.figures().items() if figures}
+            for key, figures in found.items():
+                worker.log_event(topic_of(_plan_of(key)), {"op": "figures", "key": key, "figures": figures})
         with _lock:
-            if not list(control.keys()):
+            if not _active:
                 _reporting = False
                 return
 
