@@ -159,6 +159,24 @@ def test_scl_53_a_lost_run_is_begun_again(tmp_path: Path) -> None:
     assert b"run 1, attempt 1 on local is lost: ConnectionError: worker died" in result.errors
 
 
+def test_scl_72_a_report_of_another_run_counts_as_a_loss(tmp_path: Path) -> None:
+    """A broken worker cannot make a run look done."""
+    expected = prepare(tmp_path)
+
+    class Lying(Local):
+        """Answers for another run."""
+
+        def submit(self, work: Work, avoid: Collection[str] = ()) -> Future[Report]:
+            return super().submit(work if work.shard != 2 else work.replace(shard=1, attempt=work.attempt + 7), avoid)
+
+    result = sync(tmp_path, Lying(2))
+    assert (result.code, result.finished) == (12, False) and b"its report is one of another run" in result.errors
+    assert (tmp_path / "dst/wide/extraneous").exists()
+    assert status.of_plan(str(tmp_path / "plan"))["failed"] == 1
+    result = sync(tmp_path)
+    assert (result.code, look(tmp_path / "dst")) == (0, expected)
+
+
 def test_scl_53_three_losses_of_one_run_delete_nothing(tmp_path: Path) -> None:
     """The others go on; `resume` tries it again."""
     expected = prepare(tmp_path)

@@ -194,6 +194,8 @@ class Coordinator:
                     break
         finally:
             self._end_all()
+        if self._is_broken() and not state.failed:
+            self._stopped = self._stopped or "a run of the plan has no report"
         if not self._stopped and not self._cancelled:
             journal.append("end", code=self._code())
 
@@ -214,7 +216,7 @@ class Coordinator:
             self._look_after()
             if self._cancelled:
                 self._stopped = self._stopped or "it was cancelled"
-        if not self._stopped and not any(shard.number in state.failed for shard in shards):
+        if not self._stopped and all(shard.number in state.done for shard in shards):
             self._find_destination()
             self._journal.append("phase", phase=phase, roots=[root.to_json() for root in self._roots])
 
@@ -240,10 +242,11 @@ class Coordinator:
             worker = self._counter.worker(slots, (name for _, name in self._running.values()), tried)
             if worker is None:
                 return
-            self._begin(shard, worker, tried)
+            # The limits were applied to this worker, so the engine shall take no other one.
+            self._begin(shard, worker, {*tried, *self._refused, *self._engine.slots()} - {worker})
             waiting.remove(shard)
 
-    def _begin(self, shard: Shard, worker: str, tried: set[str]) -> None:
+    def _begin(self, shard: Shard, worker: str, avoid: set[str]) -> None:
         state = self._journal.state
         attempt = max(state.attempts.get(shard.number, 0), self._seen.get(shard.number, 0)) + 1
         said = [] if shard.kind in ("spine", "whole") else self._said()
@@ -253,7 +256,7 @@ class Coordinator:
         # No attempt has a number twice, wherever this process dies.
         self._journal.append("lease", shard=shard.number, attempt=attempt, worker=worker, lease=end)
         try:
-            future = self._engine.submit(work, (tried | self._refused | set(self._engine.slots())) - {worker})
+            future = self._engine.submit(work, avoid)
         except Exception as error:
             self._stopped = f"no more work can be given out: {error}"
             return
@@ -274,9 +277,9 @@ class Coordinator:
             return
         if future is None:
             self._known_ended.add(work.key)
-            if self._journal.state.attempts.get(work.shard) == work.attempt and work.shard in self._not_before:
-                # It was lost before, and need not wait for the end of its lease.
-                self._not_before[work.shard] = time.monotonic()
+            if self._journal.state.attempts.get(work.shard) == work.attempt:
+                # The next attempt need not wait for the end of the lease.
+                self._not_before.pop(work.shard, None)
             return
         _, worker = self._running.pop(future, (work, ""))
         self._divide_bandwidth()
@@ -284,9 +287,15 @@ class Coordinator:
         try:
             report = future.result()
         except Exception as error:
+            worker = getattr(error, "worker", "") or worker
             self._take_loss(shard, work, worker, f"{type(error).__name__}: {error}", waiting)
             return
-        if not report.answers(work) or not self._journal.state.holds(work.shard, work.attempt):
+        if report.worker in self._engine.slots():
+            worker = report.worker
+        if not report.answers(work):
+            self._take_loss(shard, work, worker, "its report is one of another run", waiting)
+            return
+        if not self._journal.state.holds(work.shard, work.attempt):
             return
         self._take_report(shard, work, worker, report, waiting)
 
@@ -423,8 +432,10 @@ class Coordinator:
         return bool(state.failed) or any(row["io_error"] for row in state.done.values())
 
     def _is_broken(self) -> bool:
-        """A run has failed for good: no more phases begin."""
-        return bool(self._journal.state.failed)
+        """A run has failed for good, or is not done for another reason: no more phases begin."""
+        state = self._journal.state
+        kinds = {shard.kind for shard in self.plan.shards}
+        return bool(state.failed) or (self._phase in kinds and self._phase not in state.phases)
 
     def _code(self) -> int:
         state = self._journal.state
