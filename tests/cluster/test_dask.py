@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tain.cluster.engines import dask_worker
+import tain.cluster
+from tain.cluster.engines import Engine, dask_worker
 from tain.cluster.engines.dask import Dask, LostWorkerError
 from tain.cluster.messages import Report, Work
 from tain.cluster.roots import identify
@@ -232,6 +233,15 @@ def test_the_end_of_an_engine_cancels_what_runs(cluster: Site, tmp_path: Path) -
         watched.wait_for_start(task)
     assert future.result(LIMIT).code == 20
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("dask _", "hello "))]
+
+
+def test_the_api_on_a_cluster(cluster: Site, tmp_path: Path) -> None:
+    tree(tmp_path)
+    engine: Engine = tain.cluster.Dask(cluster.address, security=security(cluster.tls, "client"))
+    source, target = tmp_path / "src", tmp_path / "dst"
+    result = tain.cluster.sync(f"{source}/", target, engine=engine, plan_dir=tmp_path / "plan", archive=True)
+    assert (result.code, result.finished, result.lost_workers) == (0, True, 0)
+    assert (target / "a/z").read_text() == "a/z"
 
 
 def test_whether_a_process_has_ended() -> None:
