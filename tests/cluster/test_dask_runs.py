@@ -16,6 +16,7 @@ import pytest
 
 from tests.cluster.servers import LIMIT, Site, site, wait_for
 from tests.programs import PEER, PROGRAM, environment
+from tests.sampling import runs_all
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +170,7 @@ def test_the_coordinator_is_killed_and_resumed(cluster: Site, tmp_path: Path) ->
     assert (again.returncode, "is finished" in again.stderr) == (0, True)
 
 
+@pytest.mark.skipif(not runs_all("FAULT"), reason="one of many: FAULT=all runs it")
 def test_the_scheduler_dies(tmp_path: Path) -> None:
     """The coordinator ends with 12 and says how to go on; another scheduler finishes the plan."""
     with site(tmp_path / "site") as cluster:
@@ -187,6 +189,7 @@ def test_the_scheduler_dies(tmp_path: Path) -> None:
         assert space.differences() == ""
 
 
+@pytest.mark.skipif(not runs_all("FAULT"), reason="one of many: FAULT=all runs it")
 def test_a_cancelled_run_goes_on(cluster: Site, tmp_path: Path) -> None:
     space = Space(tmp_path, cluster)
     running = space.start(space.words("-aH", "--shards=8", "--bwlimit=500"))
