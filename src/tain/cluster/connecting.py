@@ -7,6 +7,7 @@ import logging
 import os
 import shlex
 import sys
+import warnings
 
 from tain.cluster import certs, secure
 from tain.errors import FileError, UsageError, for_code
@@ -231,7 +232,8 @@ def _own_address() -> str:
 
 
 def silence() -> None:
-    """Dask's own notes about lost connections are not for users: the engine reports them."""
+    """Dask's own notes are not for users: the engine reports lost connections, and workers with other versions."""
+    warnings.filterwarnings("ignore", message="Mismatched versions found")
     for name in ("distributed", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
