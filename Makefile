@@ -16,7 +16,7 @@ RUST    := $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null) Car
 MSRV    := $(shell sed -n 's/^rust-version = "\(.*\)"/\1.0/p' Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-all test-rust test-python test-workers sdist packages lint msrv bench fuzz parity property clean
+.PHONY: help build demo demo-cluster test test-all test-rust test-python test-workers sdist packages lint msrv bench fuzz parity property clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,11 @@ $(VENV)/.compiled: $(VENV)/.built $(PYTHONS)
 demo: build ## Mirror real trees locally, through ssh and through a daemon, prove the copies equal, and serve a mirror job
 	@$(BIN)/python tools/demo.py
 	@$(BIN)/python tools/demo_mirror.py
+
+# Dask's pages need a package that nothing else does; without it the demonstration has no pages.
+demo-cluster: build ## Copy a tree with two workers of a cluster, kill one in the middle, and prove the copy equal
+	@$(BIN)/python -c 'import bokeh' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'bokeh>=3.1' || true
+	@$(BIN)/python tools/demo_cluster.py
 
 test: test-rust test-python test-workers packages ## Run every test, the largest products as samples
 

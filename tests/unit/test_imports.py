@@ -72,3 +72,28 @@ def test_only_a_run_that_draws_loads_what_draws(words: list[str], tmp_path: Path
         ours = {"display", "explaining", "endblock", "meter", "plain", "watch", "quantities", "explain", "messages"}
         ours |= {"jsonl", "jsonevents", "reporter", "gauge", "lines", "events", "results"}
         assert not [name for name in loaded if name.startswith("tain.") and name.rpartition(".")[2] in ours]
+
+
+#: The packages of several machines; the standard library is enough for several streams of one.
+CLUSTER = {"distributed", "dask", "dask_jobqueue", "tornado", "cloudpickle", "msgpack", "cryptography"}
+
+
+@pytest.mark.parametrize("words", [["-a"], ["-a", "--jobs=2"]])
+def test_only_a_cluster_run_loads_what_a_cluster_needs(words: list[str], tmp_path: Path) -> None:
+    root = os.path.dirname(os.path.dirname(tain.__file__))
+    for name in ("s/a/1", "s/b/2", "s/c/3"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    packages = sysconfig.get_paths()["purelib"]
+    ends = [str(tmp_path / "s") + "/", str(tmp_path / "d")]
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", RUN, root, packages, *words, *ends],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, *loaded = run.stdout.split()
+    assert code == "0"
+    assert not [name for name in loaded if name.partition(".")[0] in CLUSTER or "engines.dask" in name]
+    if words == ["-a"]:
+        assert not [name for name in loaded if name.startswith("tain.cluster")]

@@ -1,7 +1,7 @@
 """One transfer in several streams, in this process or on many machines.
 
 `sync` plans and runs a transfer; `make_plan` and `Coordinator` are its two halves. Engines run the work: `Local` in
-threads of this process, `Futures` on any executor. Everything public is named here.
+threads of this process, `Futures` on any executor, `Dask` on many machines. Everything public is named here.
 """
 
 TYPE_CHECKING = False
@@ -10,20 +10,21 @@ if TYPE_CHECKING:
     from tain.cluster.ceilings import Limits
     from tain.cluster.coordinator import Coordinator, Figures, Outcome
     from tain.cluster.engines import Engine
+    from tain.cluster.engines.dask import Dask
     from tain.cluster.engines.futures import Futures
     from tain.cluster.engines.local import Local
     from tain.cluster.plan import Plan, Shard
 
 #: The module of each public name.
 _PLACES = {
-    "ClusterResult": "calls", "Coordinator": "coordinator", "Engine": "engines", "Figures": "coordinator",
-    "Futures": "engines.futures", "Limits": "ceilings", "Local": "engines.local", "Outcome": "coordinator",
-    "Plan": "plan", "Shard": "plan", "make_plan": "calls", "sync": "calls",
+    "ClusterResult": "calls", "Coordinator": "coordinator", "Dask": "engines.dask", "Engine": "engines",
+    "Figures": "coordinator", "Futures": "engines.futures", "Limits": "ceilings", "Local": "engines.local",
+    "Outcome": "coordinator", "Plan": "plan", "Shard": "plan", "make_plan": "calls", "sync": "calls",
 }  # fmt: skip
 
 __all__ = [
-    "ClusterResult", "Coordinator", "Engine", "Figures", "Futures", "Limits", "Local", "Outcome", "Plan", "Shard",
-    "make_plan", "sync",
+    "ClusterResult", "Coordinator", "Dask", "Engine", "Figures", "Futures", "Limits", "Local", "Outcome", "Plan",
+    "Shard", "make_plan", "sync",
 ]  # fmt: skip
 
 

@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 _SHARDS_PER_STREAM = 4
 #: Options that name another engine than threads of this process, and the module and function that make it. The
 #: function takes the words and the request.
-ENGINES: dict[str, tuple[str, str]] = {}
+ENGINES: dict[str, tuple[str, str]] = {
+    "--scheduler": ("tain.cluster.connecting", "from_scheduler"),
+    "--scheduler-file": ("tain.cluster.connecting", "from_scheduler"),
+    "--slurm": ("tain.cluster.connecting", "from_batch_system"),
+    "--pbs": ("tain.cluster.connecting", "from_batch_system"),
+}
 #: The part of the files that ``verify`` compares by default: all.
 _ALL = "100%"
 

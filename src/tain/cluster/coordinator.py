@@ -215,7 +215,7 @@ class Coordinator:
             self._take(waiting)
             self._look_after()
             if self._cancelled:
-                self._stopped = "it was cancelled"
+                self._stopped = self._stopped or "it was cancelled"
         if not self._stopped and all(shard.number in state.done for shard in shards):
             self._find_destination()
             self._journal.append("phase", phase=phase, roots=[root.to_json() for root in self._roots])
@@ -382,12 +382,18 @@ class Coordinator:
             for work, _ in list(self._running.values()):
                 self._engine.send(work, f"lease={self._engine.lease}")
         self._workers_seen = self._workers_seen or now
+        if broken := getattr(self._engine, "broken", ""):
+            self._stop(LOST, broken)
         if not self._running and now - self._workers_seen >= _WITHOUT_WORKERS:
             self._stop(LOST, "no worker is left")
-        elif not self._running and self._refused and not set(self._engine.slots()) - self._refused:
+        elif not self._running and self._may_have_none() and not set(self._engine.slots()) - self._refused:
             self._stop(LOST, "no worker is left that may have work")
         if self._on_progress is not None:
             self._on_progress(self.figures())
+
+    def _may_have_none(self) -> bool:
+        """There were workers that may have no work."""
+        return bool(self._refused or getattr(self._engine, "refused", None))
 
     def _share(self, runs: int) -> int:
         return self._bwlimit and max(self._bwlimit // max(runs, 1), 1)

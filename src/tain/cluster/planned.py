@@ -171,6 +171,8 @@ class _PlannedRun(Run):
             return 0
         self.out.charset = charset(self.env.environ)
         engine = planned._engine(self.request)
+        if expect := getattr(engine, "expect", None):
+            expect(plan.roots, planned.directory)
         joined = Joined("sender" if self.job.am_sender else "Receiver", None)
         work = _Conducted(planned, joined, engine, options.bwlimit)
         try:

@@ -18,6 +18,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "status": ("tain.cluster.status", "status", "DIR [--json]  how far a plan is"),
     "log": ("tain.cluster.status", "log", "DIR [--order]  the lines about files"),
     "verify": ("tain.cluster.commands", "verify", "DIR [--sample N%]  compare contents in a dry run"),
+    "scheduler": ("tain.cluster.starters", "scheduler", "[options]  start a scheduler for several machines"),
+    "worker": ("tain.cluster.starters", "worker", "SCHEDULER [options]  start a worker on this machine"),
+    "certs": ("tain.cluster.certs", "main", "DIR HOST...  make certificates for hosts"),
+    "doctor": ("tain.cluster.doctor", "main", "--scheduler=ADDRESS [DIRECTORY...]  look for what would go wrong"),
     "work": ("tain.cluster.batch", "work", "DIR  take shards of a plan until none is left"),
 }
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: Options with a value, and those without one, of commands that run a plan.
 VALUED = (
     "--plan-dir", "--local", "--streams-per-node", "--limit", "--pairs", "--retries", "--shards", "--scheduler",
-    "--scheduler-file", "--slurm", "--pbs", "--tls-ca", "--tls-cert", "--tls-key",
+    "--scheduler-file", "--slurm", "--pbs", "--tls-dir", "--tls-name", "--tls-ca-file", "--tls-cert", "--tls-key",
 )  # fmt: skip
 FLAGS = ("--insecure-cluster",)
 
