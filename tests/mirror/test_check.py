@@ -45,7 +45,9 @@ family = 4
 max_delete = 60000
 max_delete_percent = 8
 [job."packages-index.git"]
-source = "h::git/"
+kind = "command"
+command = ["/bin/sh", "/srv/scripts/git.sh"]
+compat = "tunasync"
 destination = "/srv/mirror/git"
 cron = ["@daily", "30 2 * * *"]
 [job.homes]

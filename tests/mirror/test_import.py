@@ -178,7 +178,16 @@ rsync_options = ["--bwlimit=5000"]
 name = "pypi"
 provider = "command"
 upstream = "https://pypi.example.org/"
-command = "/usr/bin/touch {root}/executed"
+command = "/usr/bin/touch {root}/executed 'a b'"
+success_exit_codes = [3]
+env = { KEY = "word" }
+[[mirrors]]
+name = "box"
+provider = "command"
+upstream = "https://box.example.org/"
+command = "box --all"
+docker_image = "box:1"
+docker_volumes = ["/etc/box:/etc/box:ro"]
 [[mirrors]]
 mirror_subdir = "group"
 provider = "rsync"
@@ -206,7 +215,7 @@ def test_mir_8_tunasync(site: Site) -> None:
     config = read_config(str(site.file))
     assert not config.errors, list(map(str, config.errors))
     jobs = {name: item.job for name, item in config.jobs.items()}
-    assert list(jobs) == ["archlinux", "debian", "first", "second", "included"]
+    assert list(jobs) == ["archlinux", "debian", "pypi", "box", "first", "second", "included"]
     arch, debian = jobs["archlinux"], jobs["debian"]
     assert arch.destination == "/srv/tunasync/archlinux" and arch.every == 7200 and arch.upstream[0].family == 6
     assert arch.exclude_from == [f"{site.root}/excludes"] and arch.resources.max_memory == 256 << 20
@@ -217,9 +226,16 @@ def test_mir_8_tunasync(site: Site) -> None:
     password = Path(debian.upstream[0].password_file or "")
     assert password.read_text() == "secret\n" and password.stat().st_mode & 0o777 == 0o600
     assert "secret" not in site.file.read_text() and "secret" not in text
+    pypi, box = jobs["pypi"], jobs["box"]
+    assert pypi.kind == "command" and pypi.command == ["/usr/bin/touch", f"{site.root}/executed", "a b"]
+    assert (pypi.success_codes, pypi.env, pypi.source) == ([0, 3], {"KEY": "word"}, ["https://pypi.example.org/"])
+    assert " ".join(box.command[1:]).startswith(
+        "run --rm -w /srv/tunasync/box -v /srv/tunasync/box:/srv/tunasync/box -v /etc/b"
+    )
+    assert box.command[-3:] == ["box:1", "box", "--all"] and "note: box: runs docker itself" in text
     assert jobs["first"].destination == "/srv/tunasync/group/first" and jobs["first"].transfer["owner"]
     assert jobs["included"].destination == "/srv/elsewhere"
-    assert "pypi: provider command" in text and "second: docker_image is not carried over" in text
+    assert "second: docker_image is not carried over" in text
     assert not (site.root / "executed").exists()
 
 

@@ -35,8 +35,8 @@ class Attempts:
         #: A stage ended well although files vanished at the source.
         self.vanished = False
 
-    def work(self) -> Outcome:
-        """Make attempts until one ends well. Errors: `End`."""
+    def work(self) -> Refusal | None:
+        """Make attempts until one ends well; returns why its deletions were refused. Errors: `End`."""
         run, job, last, reached = self.run, self.job, End("failed", "no upstream", states.EXIT_UNAVAILABLE), False
         selection = Selection(job, self._upstreams(), run.before, run.upstream_rows)
         stage, memory_failures = 0, 0
@@ -53,7 +53,7 @@ class Attempts:
                 raise End("deferred", "all upstreams are older than our content")
             self.upstream, self.probe = upstream, found
             self.publication.begin_attempt()
-            self.record.begin_attempt(number, upstream)
+            self.record.begin_attempt(number, upstream.url)
             outcome: Outcome | None = None
             try:
                 if found.reachable:
@@ -66,7 +66,7 @@ class Attempts:
                 self.record.end_attempt(code, error)
             if outcome is not None and outcome.good:
                 self.record.served(upstream, run.upstream_rows)
-                return outcome
+                return outcome.refusal
             self.record.hint(_hints(error, upstream))
             if outcome is not None and outcome.stop is not None:
                 code = self._stopped(outcome, memory_failures)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from tain.mirror import findings, trees
 from tain.mirror.findings import Finding
 from tain.mirror.merging import Merged, Origin
-from tain.mirror.model import Job, Notify, Server
+from tain.mirror.model import OF_COMMANDS, OF_TRANSFERS, Job, Notify, Server
 from tain.mirror.positions import Path
 from tain.mirror.stages import host_of, is_local, transfer_findings
 from tain.mirror.words import HOUR, duration_text, shown
@@ -28,7 +29,7 @@ def check_all(jobs: Jobs) -> list[Finding]:
     """The findings about jobs whose tables are right."""
     found: list[Finding] = []
     for name, (job, merged, place) in jobs.items():
-        for path, text, warning in check_job(name, job):
+        for path, text, warning in (*check_job(name, job), *_check_kind(job, merged.top)):
             origin = merged.origin(path) or place
             found.append(Finding(origin, findings.dotted(("job", name, *path)), text, warning=warning))
     found += _places(jobs)
@@ -77,7 +78,7 @@ def check_job(name: str, job: Job) -> Iterator[tuple[Path, str, bool]]:
     label = findings.dotted(("job", name))
     if job.source and job.upstream:
         yield ("upstream",), 'has both "source" and "upstream"', False
-    if not job.source and not job.upstream:
+    if not job.source and not job.upstream and job.kind == "rsync":
         yield (), 'needs "source" or an [[upstream]]', False
     chosen = [key for key, given in (("every", job.every), ("cron", job.cron), ("manual", job.manual)) if given]
     if len(chosen) > 1:
@@ -106,6 +107,31 @@ def check_job(name: str, job: Job) -> Iterator[tuple[Path, str, bool]]:
         yield ("guard", "max_delete"), "deletions have no limit", True
 
 
+def _check_kind(job: Job, own: Mapping[str, Any]) -> Iterator[tuple[Path, str, bool]]:
+    """Keys of the other kind. *own*: the table of the job itself; what `[defaults]` and profiles have is for all
+    kinds of jobs."""
+    if job.kind == "rsync":
+        for key in OF_COMMANDS:
+            if key in own:
+                yield (key,), 'needs kind = "command"', False
+        return
+    for key in OF_TRANSFERS:
+        table, _, inner = key.partition(".")
+        value = own.get(table)
+        if table in own and (not inner or (isinstance(value, dict) and inner in value)):
+            yield tuple(key.split(".")), 'is nothing that a job of kind = "command" has', False
+    if job.publish.mode != "in-place":
+        yield ("publish", "mode"), f'{shown(job.publish.mode)} cannot be used with kind = "command"', False
+    if not job.command:
+        yield (), 'needs "command"', False
+    elif job.shell:
+        if len(job.command) != 1:
+            yield ("command",), "with shell = true it is one text", False
+    else:
+        for text in _program_problems(job.command[0]):
+            yield ("command",), text, False
+
+
 def _check_places(job: Job) -> Iterator[tuple[Path, str, bool]]:
     destination = job.destination
     if "\0" in destination or any("\0" in upstream.url for upstream in job.upstreams):
@@ -118,7 +144,8 @@ def _check_places(job: Job) -> Iterator[tuple[Path, str, bool]]:
     if place == "/":
         yield ("destination",), "/ is the whole machine", False
         return
-    for number, upstream in enumerate(job.upstreams):
+    # A command knows what its upstreams are.
+    for number, upstream in enumerate(job.upstreams if job.kind == "rsync" else ()):
         path: Path = ("upstream", number, "url") if job.upstream else ("source",)
         if not upstream.url:
             yield path, "is empty", False
@@ -165,10 +192,9 @@ def _check_programs(job: Job) -> Iterator[tuple[Path, str, bool]]:
                 yield path, "with shell = true it is one text", False
         elif not hook.run:
             yield path, "is empty", False
-        elif not hook.run[0].startswith("/"):
-            yield path, f"{shown(hook.run[0])} is not an absolute path", False
-        elif not os.path.isfile(hook.run[0]) or not os.access(hook.run[0], os.X_OK):
-            yield path, f"{shown(hook.run[0])} is missing, or cannot be run", False
+        else:
+            for text in _program_problems(hook.run[0]):
+                yield path, text, False
     for number, one in enumerate(job.downstream):
         inner: Path = ("downstream", number)
         kind = one.trigger.partition("://")[0]
@@ -184,6 +210,13 @@ def _check_programs(job: Job) -> Iterator[tuple[Path, str, bool]]:
             yield inner, 'needs "token_file"', False
     if job.healthchecks is not None and not job.healthchecks.startswith(("http://", "https://")):
         yield ("healthchecks",), "is no address of http or https", False
+
+
+def _program_problems(path: str) -> Iterator[str]:
+    if not path.startswith("/"):
+        yield f"{shown(path)} is not an absolute path"
+    elif not os.path.isfile(path) or not os.access(path, os.X_OK):
+        yield f"{shown(path)} is missing, or cannot be run"
 
 
 def secret_problems(path: str) -> Iterator[str]:

@@ -106,6 +106,15 @@ def _ionice(value: object) -> str:
     raise ValueError(f"{words.shown(value)} is not idle, none or best-effort:0 to best-effort:7")
 
 
+def _pattern(value: object) -> str:
+    try:
+        re.compile(value if isinstance(value, str) else "(")
+    except re.error as error:
+        raise ValueError(f"{words.shown(value)} is not a regular expression: {error}") from None
+    assert isinstance(value, str)
+    return value
+
+
 def _at_most(value: object) -> int | None:
     if value == "none":
         return None
@@ -198,6 +207,7 @@ Bandwidth = Annotated[
 ]
 Jitter = Annotated[float | words.Share, PlainValidator(_jitter), WithJsonSchema(_NUMBER_OR_TEXT)]
 Umask = Annotated[int, PlainValidator(_umask), WithJsonSchema(TEXT)]
+Pattern = Annotated[str, PlainValidator(_pattern), WithJsonSchema(TEXT)]
 IoNice = Annotated[str, PlainValidator(_ionice), WithJsonSchema(TEXT)]
 Cap = Annotated[
     int | None,

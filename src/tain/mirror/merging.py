@@ -42,9 +42,12 @@ class Merged:
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[Path, Origin] = field(default_factory=dict)
+    #: The values of the layer on top: what the table itself says.
+    top: Mapping[str, Any] = field(default_factory=dict)
 
     def add(self, layer: Layer) -> None:
         """Put a layer on top: tables merge by key, hooks add up, everything else replaces."""
+        self.top = layer.values
         for group in _EXCLUSIVE:
             if any(key in layer.values for key in group):
                 for key in group:

@@ -24,6 +24,7 @@ from tain.mirror.fields import (
     Jitter,
     Kind,
     Never,
+    Pattern,
     Rate,
     Relative,
     Share,
@@ -257,6 +258,16 @@ class Job(Table):
     source: Texts = Field(default_factory=list)
     upstream: list[Upstream] = Field(default_factory=list)
     destination: str
+    #: ``command``: a program is run instead of a transfer.
+    kind: Literal["rsync", "command"] = "rsync"
+    command: Texts = Field(default_factory=list)
+    shell: bool = False
+    env: dict[str, str] = Field(default_factory=dict)
+    size_pattern: Pattern | None = None
+    fail_on_match: Pattern | None = None
+    success_codes: list[int] = Field(default_factory=lambda: [0])
+    #: ``tunasync``: the program has the variables that tunasync sets.
+    compat: Literal["none", "tunasync"] = "none"
     profile: str = "plain"
     enabled: bool = True
     public: bool = True
@@ -331,13 +342,23 @@ TABLES: dict[str, type[Table]] = {
     "downstream": Downstream,
     "resources": Resources,
 }
+#: Keys of a job that runs a command, and of nothing else.
+OF_COMMANDS = (
+    "command", "shell", "env", "size_pattern", "fail_on_match", "success_codes", "compat",
+)  # fmt: skip
+#: Keys of a job that transfers; ``table.key`` for those of a table of which a command has other keys.
+OF_TRANSFERS = (
+    "stage", "probe", "failover", "transfer", "include", "exclude", "filters", "exclude_from", "delete", "timeout",
+    "connect_timeout", "stall_timeout", "log_items", "retry.codes", "retry.accept", "guard.max_delete",
+    "guard.max_delete_percent", "guard.delete_floor", "guard.max_shrink_percent", "guard.min_files", "guard.marker",
+    "guard.same_source", "guard.auto_release", "resources.bandwidth",
+)  # fmt: skip
 #: The tables at the top of a file.
 TOP: dict[str, type[Table]] = {"site": Site, "server": Server, "limits": Limits, "notify": Notify}
 
 #: Keys of the specification that this version does not have yet: what each would do. A configuration that asks for one
 #: is refused, because a run would otherwise leave out what its administrator counts on.
 LATER = {
-    "kind": "jobs that run a command", "command": "jobs that run a command",
     "window_end": "cancelling at the end of a window",
     "trace": "trace files", "verify": "checks of a finished tree",
     "user": "another user", "group": "another group", "logo": "pictures of a site",

@@ -96,9 +96,10 @@ class Record:
 
     # ---- attempts
 
-    def begin_attempt(self, number: int, upstream: Upstream) -> None:
-        """An attempt begins; figures of the one before that belong to the same files stay."""
-        url = without_secrets(upstream.url)
+    def begin_attempt(self, number: int, upstream: str) -> None:
+        """An attempt begins; figures of the one before that belong to the same files stay. *upstream*: the address that
+        it takes the tree from; a command may have none."""
+        url = without_secrets(upstream) or None
         self.document.update(attempts=number, upstream=url)
         self._attempt = {
             "run": self.document["id"], "n": number, "upstream": url, "stage": None,

@@ -24,6 +24,7 @@ from tain.mirror.guards import Refusal
 from tain.mirror.locks import Holder, Lock, holder_of, myself
 from tain.mirror.model import Job
 from tain.mirror.outcome import End
+from tain.mirror.programs import Program
 from tain.mirror.publish import Publication
 from tain.mirror.record import Record
 from tain.mirror.results import apply_result
@@ -166,7 +167,7 @@ class Runner:
         self.publication.begin()
         whole: dict[str, Any] | None = None
         for number in range(_MOST_PASSES):
-            attempts = Attempts(run, self.publication, further=number > 0)
+            attempts = self._attempts(further=number > 0)
             try:
                 self._pass(attempts)
             except End as end:
@@ -182,20 +183,25 @@ class Runner:
             run.record.event("message", text=f"once more: {why}")
         raise End("success")
 
-    def _pass(self, attempts: Attempts) -> None:
+    def _attempts(self, *, further: bool) -> Attempts | Program:
+        assert self.publication is not None
+        if self.context.job.kind == "command":
+            return Program(self.context, lock=self.lock.descriptor, further=further)
+        return Attempts(self.context, self.publication, further=further)
+
+    def _pass(self, attempts: Attempts | Program) -> None:
         """All stages once, and what follows them. Errors: `End`, if the pass is no success."""
         run, publication = self.context, self.publication
         assert publication is not None
         try:
-            outcome = attempts.work()
+            refusal = attempts.work()
         except End as end:
             if end.result == "partial" and attempts.judge() is None:
                 publication.publish(good=False)
             raise
-        refusal = outcome.refusal
         if refusal is not None and refusal.kind == "errors":
             raise End("partial", refusal.text, states.EXIT_PARTIAL)
-        if refusal is None and not run.dry_run and not run.flags.get("stage"):
+        if refusal is None and run.job.kind == "rsync" and not run.dry_run and not run.flags.get("stage"):
             small = guards.judge_end(run.job.guard, int(run.record.document["files"] or 0) + 1)
             if small is not None:
                 raise End("held", small.text, small.code, small)
@@ -208,7 +214,7 @@ class Runner:
         if refusal is not None:
             raise End("held", refusal.text, refusal.code, refusal)
 
-    def _why_again(self, attempts: Attempts) -> str | None:
+    def _why_again(self, attempts: Attempts | Program) -> str | None:
         """Why the tree may be older than its source already; None: it is not."""
         store = self.context.store
         if store is not None:

@@ -78,6 +78,10 @@ def is_local(url: str) -> bool:
 
 def host_of(url: str) -> str:
     """The host of a source for lists and limits; ``local`` for a path."""
+    scheme, mark, rest = url.partition("://")
+    if mark and scheme.isalpha() and scheme != "rsync":
+        # The upstream of a command: a tool of its own reads it.
+        return rest.partition("/")[0].rpartition("@")[2].partition(":")[0] or "local"
     spec = parse_host(url.encode("utf-8", "surrogateescape"))
     return "local" if spec is None else spec.host.decode("utf-8", "replace") or "local"
 
