@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 
 from tain.mirror.locks import holder_of
-from tests.mirror.site import Site, names
+from tests.mirror.site import DEBIAN, Site, names
 from tests.mirror.test_runs import wait_for
 
 KILLS = int(os.environ.get("TAIN_MIRROR_KILLS", "5"))
 PACKAGES = 60
 #: Each way of publishing, as the end of a job.
 MODES = {
-    "in-place": 'profile = "debian"\n',
-    "swap": 'profile = "debian"\npublish = { mode = "swap", keep_previous = 1, grace = 0 }\n',
+    "in-place": DEBIAN,
+    "swap": DEBIAN + 'publish = { mode = "swap", keep_previous = 1, grace = 0 }\n',
     "snapshots": 'publish = { mode = "snapshots", keep_last = 3, name = "%Y-%m-%dT%H%M%S" }\n',
 }
 

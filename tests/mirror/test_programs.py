@@ -20,7 +20,8 @@ def command_job(site: Site, script: str, more: str = "") -> None:
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     site.write(
-        f'[job.one]\nkind = "command"\ncommand = ["{program}", "a word"]\ndestination = "{site.root}/dst"\nevery = "6h"\n'
+        f'[job.one]\nkind = "command"\ncommand = ["{program}", "a word"]\n'
+        f'destination = "{site.root}/dst"\nevery = "6h"\n'
         f"retry = {{ attempts = 1 }}\nresources = {{ ionice = 'none', nice = 0 }}\n{more}"
     )
 
@@ -111,7 +112,8 @@ def test_a_command_that_takes_too_long(site: Site) -> None:
         ('kind = "command"\ncommand = "true"', ['6: job.a.command: "true" is not an absolute path']),
         ('kind = "command"\ncommand = "/nonexistent/x"', [
             '6: job.a.command: "/nonexistent/x" is missing, or cannot be run']),
-        ('kind = "command"\ncommand = ["a", "b"]\nshell = true', ["6: job.a.command: with shell = true it is one text"]),
+        ('kind = "command"\ncommand = ["a", "b"]\nshell = true', [
+            "6: job.a.command: with shell = true it is one text"]),
         ('kind = "command"\ncommand = "/bin/true"\ntimeout = 3\nguard = { max_delete = 3, min_free = 0 }', [
             '7: job.a.timeout: is nothing that a job of kind = "command" has',
             '8: job.a.guard.max_delete: is nothing that a job of kind = "command" has']),

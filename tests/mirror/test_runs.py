@@ -19,7 +19,7 @@ from tain.mirror.locks import Holder, is_alive, myself
 from tain.mirror.runs import Kept, Layout, clean_up, new_id
 from tain.mirror.words import DAY, visible
 from tests import programs
-from tests.mirror.site import Site, daemon, fill, names
+from tests.mirror.site import DEBIAN, Site, daemon, fill, names
 from tests.ports import free_port
 
 
@@ -95,7 +95,7 @@ def test_mir_18_stages_bring_indices_last(site: Site) -> None:
         path = site.root / "src" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
-    site.job(more='profile = "debian"\n')
+    site.job(more=DEBIAN)
     assert site.run("run", "one", "--stage", "payload").splitlines()[0] == "one: from local"
     assert "dists/x/by-hash/1" in names(site.root / "dst") and "Packages" not in names(site.root / "dst")
     (site.root / "src/d0/f0").unlink()

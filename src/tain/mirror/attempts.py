@@ -117,6 +117,11 @@ class Attempts:
         if refusal is not None:
             self.record.event("guard", rule=refusal.kind, text=refusal.text)
             raise End("held", refusal.text, refusal.code, refusal)
+        trace = run.traces.names.trace
+        first = run.before.get("last_good") is None
+        if trace is not None and first and facts.has(self.job, upstream, trace, found.names):
+            # Our file would hide that one from all who mirror from here.
+            raise End("failed", f"the upstream has {trace} too: set trace.host or trace.path", states.EXIT_CONFIG)
         self.record.chosen(picked, of=len(self.job.upstreams))
         if found.stamp is not None and not self.further and self._is_known(found.stamp.identity):
             raise End("unchanged", f"the stamp of {host_of(upstream.url)} is that of the last run")
@@ -138,6 +143,9 @@ class Attempts:
         chosen = self.run.flags.get("stage")
         only = [chosen] if isinstance(chosen, str) else chosen
         last_outcome: Outcome | None = None
+        place, now, traces = self.job.destination, self.run.clock.now, self.run.traces
+        if not self.run.dry_run:
+            self.run.trace(lambda: traces.begin(place, now()))
         for number, stage in enumerate(self.job.stages):
             if number < first or (only and stage.name not in only):
                 continue
@@ -151,6 +159,7 @@ class Attempts:
             self._hooks("after-stage", stage.name)
             payload = number == len(self.job.stages) - 2 and self.job.publish.mode == "in-place"
             if payload and not self.run.dry_run:
+                self.run.trace(lambda: traces.write_payload(place, now()))
                 notify.start(self.run.directory, "payload")
             self.vanished = self.vanished or outcome.code == _VANISHED
             self.record.add(outcome, whole=number == len(self.job.stages) - 1)
@@ -187,6 +196,7 @@ class Attempts:
             target=self.publication.target,
             basis=self.publication.basis,
             partial=self.publication.partial,
+            own=tuple(run.traces.names.rules()),
             judged=self.publication.judges_stages,
             deletes=deletes(self.job, number) and not run.flags.get("no_delete"),
             dry_run=run.dry_run,

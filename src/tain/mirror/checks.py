@@ -100,6 +100,7 @@ def check_job(name: str, job: Job) -> Iterator[tuple[Path, str, bool]]:
         yield ("failover", "slack"), f"is more than max_lag ({duration_text(job.failover.max_lag)})", False
     yield from _check_http(job)
     yield from _check_publish(job)
+    yield from _check_trace(job)
     yield from _check_programs(job)
     for key, text in transfer_findings(job.transfer, label):
         yield ("transfer", key), text, False
@@ -245,6 +246,15 @@ def _check_publish(job: Job) -> Iterator[tuple[Path, str, bool]]:
         place = os.path.dirname(os.path.normpath(job.destination))
         if os.path.isdir(place) and trees.can_clone(place) is False:
             yield ("publish", "method"), f"the file system of {place} cannot clone files", False
+
+
+def _check_trace(job: Job) -> Iterator[tuple[Path, str, bool]]:
+    rules = job.trace
+    if job.publish.mode == "snapshots" and (rules.write != "none" or rules.busy_marker):
+        yield ("trace",), 'cannot be used with publish.mode = "snapshots"', False
+    for key in rules.fields:
+        if not key or not key.replace("-", "").isalnum():
+            yield ("trace", "fields", key), "is no name of a field: letters, digits and -", False
 
 
 def _check_stages(job: Job, label: str) -> Iterator[tuple[Path, str, bool]]:

@@ -129,6 +129,19 @@ def stage_name(value: str) -> str:
     raise ValueError(f"{words.shown(value)} is no name of a stage: small letters, digits and -")
 
 
+def _host_name(value: str) -> str:
+    # It becomes a part of the names of files.
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252})", value):
+        return value
+    raise ValueError(f"{words.shown(value)} is no name of a host")
+
+
+def _one_line(value: str) -> str:
+    if any(sign in value for sign in "\r\n\0"):
+        raise ValueError(f"{words.shown(value)} has a line break")
+    return value
+
+
 def points(value: object) -> list[str]:
     found = texts(value)
     for point in found:
@@ -207,6 +220,8 @@ Bandwidth = Annotated[
 ]
 Jitter = Annotated[float | words.Share, PlainValidator(_jitter), WithJsonSchema(_NUMBER_OR_TEXT)]
 Umask = Annotated[int, PlainValidator(_umask), WithJsonSchema(TEXT)]
+HostName = Annotated[str, AfterValidator(_host_name)]
+OneLine = Annotated[str, AfterValidator(_one_line)]
 Pattern = Annotated[str, PlainValidator(_pattern), WithJsonSchema(TEXT)]
 IoNice = Annotated[str, PlainValidator(_ionice), WithJsonSchema(TEXT)]
 Cap = Annotated[

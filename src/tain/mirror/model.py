@@ -20,10 +20,12 @@ from tain.mirror.fields import (
     Cap,
     Cron,
     Duration,
+    HostName,
     IoNice,
     Jitter,
     Kind,
     Never,
+    OneLine,
     Pattern,
     Rate,
     Relative,
@@ -242,6 +244,16 @@ class Notify(Table):
         return bool(self.apprise or self.apprise_file or self.hook)
 
 
+class Trace(Table):
+    """The files in which a mirror says how new it is."""
+
+    write: Literal["none", "debian", "epoch", "json"] = "none"
+    path: Relative | None = None
+    host: HostName | None = None
+    busy_marker: bool = False
+    fields: dict[str, OneLine] = Field(default_factory=dict)
+
+
 class Resources(Table):
     """What a run may use."""
 
@@ -311,6 +323,7 @@ class Job(Table):
     inherit_hooks: bool = True
     healthchecks: str | None = None
     downstream: list[Downstream] = Field(default_factory=list)
+    trace: Trace = Field(default_factory=Trace)
     resources: Resources = Field(default_factory=Resources)
 
     @property
@@ -340,6 +353,7 @@ TABLES: dict[str, type[Table]] = {
     "publish": Publish,
     "hook": Hook,
     "downstream": Downstream,
+    "trace": Trace,
     "resources": Resources,
 }
 #: Keys of a job that runs a command, and of nothing else.
@@ -360,6 +374,6 @@ TOP: dict[str, type[Table]] = {"site": Site, "server": Server, "limits": Limits,
 #: is refused, because a run would otherwise leave out what its administrator counts on.
 LATER = {
     "window_end": "cancelling at the end of a window",
-    "trace": "trace files", "verify": "checks of a finished tree",
+    "verify": "checks of a finished tree",
     "user": "another user", "group": "another group", "logo": "pictures of a site",
 }  # fmt: skip

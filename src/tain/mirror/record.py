@@ -198,6 +198,8 @@ class Record:
         }
         for name, value in now.items():
             document[name] = (document[name] or 0) + value
+        spent = document.setdefault("stage_seconds", {})
+        spent[document["stage"]] = spent.get(document["stage"], 0.0) + round(outcome.result.seconds, 3)
         self._attempt["received"] += figures.received or figures.literal
         if whole:
             # The directory itself is no entry of the tree.

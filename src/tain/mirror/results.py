@@ -26,7 +26,8 @@ def apply_result(before: Mapping[str, Any], document: Mapping[str, Any]) -> dict
     if RESULTS[result]:
         values.update(
             _NO_HOLD, failures=0, partials=0, last_good=now, last_check=now, files=document["files"],
-            bytes=before.get("bytes") if document["bytes"] is None else document["bytes"], source_dev=document.get("source_dev"), dest_dev=document.get("dest_dev"),
+            bytes=before.get("bytes") if document["bytes"] is None else document["bytes"],
+            source_dev=document.get("source_dev"), dest_dev=document.get("dest_dev"),
         )  # fmt: skip
         values.update(_content(document))
         return values

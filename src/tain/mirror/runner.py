@@ -206,13 +206,24 @@ class Runner:
             if small is not None:
                 raise End("held", small.text, small.code, small)
         if refusal is None:
+            if publication.target != run.job.destination:
+                # A tree that is published as a whole is judged with all of its files.
+                self._write_traces(publication.target)
             refusal = attempts.judge()
         if refusal is None or publication.publishes_held:
             if not run.dry_run:
                 run.hooks.run("before-publish")
             publication.publish(good=True)
+        held = refusal is not None and refusal.code != states.EXIT_HELD_DELETIONS
+        if publication.target == run.job.destination and not held:
+            self._write_traces(run.job.destination)
         if refusal is not None:
             raise End("held", refusal.text, refusal.code, refusal)
+
+    def _write_traces(self, place: str) -> None:
+        run = self.context
+        if not run.dry_run and not run.flags.get("stage"):
+            run.trace(lambda: run.traces.write(place, run.clock.now()))
 
     def _why_again(self, attempts: Attempts | Program) -> str | None:
         """Why the tree may be older than its source already; None: it is not."""
@@ -243,6 +254,7 @@ class Runner:
         self.context.record.finish(end.result, end.why, code, seconds, end.refusal)
         if self.context.dry_run:
             return
+        self._end_traces(end.result)
         if self.ran_hooks:
             self._run_hooks(end.result)
         if self.context.store is None:
@@ -257,6 +269,15 @@ class Runner:
             pass
         except (sqlite3.Error, OSError) as error:
             self.context.log.note(f"the state could not be written: {error}")
+
+    def _end_traces(self, result: str) -> None:
+        run, place = self.context, self.context.job.destination
+        if not self.ran_hooks:
+            # The tree is another run's.
+            return
+        if result == "unchanged":
+            run.trace(lambda: run.traces.write_unchanged(place, run.clock.now()))
+        run.traces.end(place)
 
     def _run_hooks(self, result: str) -> None:
         """The hooks of the end of a run; none of them changes its result."""

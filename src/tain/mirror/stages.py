@@ -119,9 +119,11 @@ def stage_options(
     limit: int | None = None,
     basis: Sequence[str] = (),
     partial: str | None = None,
+    own: Sequence[str] = (),
 ) -> Options:
     """The options of stage *number* from one upstream. *limit*: bytes per second. *basis*: older trees whose unchanged
-    files are taken, as `publish.method` says. *partial*: a directory for all partial files."""
+    files are taken, as `publish.method` says. *partial*: a directory for all partial files. *own*: filter rules of the
+    files that the job writes into its tree."""
     stages = job.stages
     stage, last = stages[number], number == len(stages) - 1
     table: dict[str, Any] = {**job.transfer, **stage.transfer}
@@ -135,7 +137,7 @@ def stage_options(
         partial_dir=partial or PARTIAL_DIR,
         delay_updates=delayed,
         delete="delay" if deletes(job, number) else False,
-        filters=rules(job, stage),
+        filters=[*own, *rules(job, stage)],
         exclude_from=job.exclude_from,
         # 1024 bytes are the smallest step.
         bwlimit=max(1, limit // 1024) if limit else None,
