@@ -10,7 +10,7 @@ from typing import Any
 from tain.mirror import findings, trees
 from tain.mirror.findings import Finding
 from tain.mirror.merging import Merged, Origin
-from tain.mirror.model import OF_COMMANDS, OF_TRANSFERS, Job, Notify, Server
+from tain.mirror.model import OF_COMMANDS, OF_TRANSFERS, Job, Notify, Server, Site
 from tain.mirror.positions import Path
 from tain.mirror.stages import host_of, is_local, transfer_findings
 from tain.mirror.words import HOUR, duration_text, shown
@@ -21,6 +21,10 @@ _POLITE = 2 * HOUR
 _MANY = 3
 _KEEPS = ("keep_last", "keep_hourly", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly")
 _NFS_TYPES = frozenset(("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"))
+
+#: Pictures that a site may have, by the ends of their names; bytes of the largest one.
+PICTURES = (".svg", ".png", ".jpg", ".webp")
+LARGEST_PICTURE = 256 << 10
 
 Jobs = Mapping[str, tuple[Job, Merged, Origin]]
 
@@ -60,6 +64,20 @@ def check_server(server: Server) -> Iterator[tuple[str, str, bool]]:
             return
         if mode & (stat.S_IRGRP | stat.S_IROTH | stat.S_IWGRP | stat.S_IWOTH):
             yield "tokens_file", f"{shown(server.tokens_file)} can be read by others: chmod 600", False
+
+
+def check_site(site: Site) -> Iterator[tuple[str, str, bool]]:
+    """The key of `[site]`, a sentence, and whether it is only a warning."""
+    if site.logo is None:
+        return
+    if os.path.splitext(site.logo)[1].lower() not in PICTURES:
+        yield "logo", f"{shown(site.logo)} is no picture of these kinds: {', '.join(PICTURES)}", False
+    elif not site.logo.startswith("/"):
+        yield "logo", f"{shown(site.logo)} is not an absolute path", False
+    elif not os.path.isfile(site.logo) or not os.access(site.logo, os.R_OK):
+        yield "logo", f"{shown(site.logo)} is missing, or cannot be read", False
+    elif os.path.getsize(site.logo) > LARGEST_PICTURE:
+        yield "logo", f"{shown(site.logo)} has more than {LARGEST_PICTURE >> 10} KiB, and each visitor loads it", False
 
 
 def check_notify(notify: Notify) -> Iterator[tuple[str, str, bool]]:

@@ -59,6 +59,7 @@ class Site(Table):
     url: str = ""
     admin: str = ""
     note: str = ""
+    logo: str | None = None
     timezone: Zone | None = None
     lang: Literal["auto", "en", "ko"] = "auto"
     abbr: str = ""
@@ -375,5 +376,5 @@ TOP: dict[str, type[Table]] = {"site": Site, "server": Server, "limits": Limits,
 LATER = {
     "window_end": "cancelling at the end of a window",
     "verify": "checks of a finished tree",
-    "user": "another user", "group": "another group", "logo": "pictures of a site",
+    "user": "another user", "group": "another group",
 }  # fmt: skip
