@@ -16,6 +16,7 @@ from tain.mirror.publish import Publication
 from tain.mirror.selection import Picked, Selection
 from tain.mirror.stages import deletes, host_of, needs_quiet
 from tain.mirror.transfers import Stage, run_stage
+from tain.mirror.verify import Verification
 from tain.mirror.words import took
 from tain.options.hostspec import parse_host
 from tain.problems import Hint
@@ -93,6 +94,11 @@ class Attempts:
         assert upstream is not None
         known = Before(files=before.get("files"), bytes=before.get("bytes"))
         return self.publication.judge(known, further=self.further, look_again=lambda: self._look_again(upstream))
+
+    def verify(self) -> None:
+        """Check the tree of the pass. Errors: `End`, if it is not what its source says."""
+        assert self.upstream is not None
+        Verification(self.run, self.upstream, self.publication.target, self.run.traces.names.rules()).work()
 
     def has_moved(self) -> bool:
         """Whether the upstream has a newer stamp than the one that was read before the stages."""

@@ -154,6 +154,18 @@ def has(job: Job, upstream: Upstream, path: str, names: frozenset[bytes]) -> boo
         return False
 
 
+def names_in(job: Job, upstream: Upstream, directory: str) -> frozenset[bytes]:
+    """The names in a directory of an upstream; empty if it does not answer or has no such directory."""
+    source = upstream.url if upstream.url.endswith("/") else upstream.url + "/"
+    fields = connection_fields(job, upstream)
+    with contextlib.suppress(TainError, OSError):
+        entries = api.list(
+            f"{source}{directory}/", password=password_of(upstream), environ=environ_of(upstream), **fields
+        )
+        return frozenset(entry.path for entry in entries)
+    return frozenset()
+
+
 def _exists(source: str, marker: str, names: AbstractSet[bytes], upstream: Upstream, fields: dict[str, Any]) -> bool:
     if "/" not in marker.rstrip("/"):
         return os.fsencode(marker.rstrip("/")) in names

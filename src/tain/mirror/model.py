@@ -255,6 +255,16 @@ class Trace(Table):
     fields: dict[str, OneLine] = Field(default_factory=dict)
 
 
+class Verify(Table):
+    """How a finished tree is checked."""
+
+    sample: Annotated[int, Between(0, 100_000)] = 0
+    changed: bool = False
+    index: list[Literal["debian", "rpm"]] = Field(default_factory=list)
+    every: Duration = 86400.0
+    on_mismatch: Literal["fail", "repair"] = "repair"
+
+
 class Resources(Table):
     """What a run may use."""
 
@@ -325,6 +335,7 @@ class Job(Table):
     healthchecks: str | None = None
     downstream: list[Downstream] = Field(default_factory=list)
     trace: Trace = Field(default_factory=Trace)
+    verify: Verify = Field(default_factory=Verify)
     resources: Resources = Field(default_factory=Resources)
 
     @property
@@ -355,6 +366,7 @@ TABLES: dict[str, type[Table]] = {
     "hook": Hook,
     "downstream": Downstream,
     "trace": Trace,
+    "verify": Verify,
     "resources": Resources,
 }
 #: Keys of a job that runs a command, and of nothing else.
@@ -364,7 +376,7 @@ OF_COMMANDS = (
 #: Keys of a job that transfers; ``table.key`` for those of a table of which a command has other keys.
 OF_TRANSFERS = (
     "stage", "probe", "failover", "transfer", "include", "exclude", "filters", "exclude_from", "delete", "timeout",
-    "connect_timeout", "stall_timeout", "log_items", "retry.codes", "retry.accept", "guard.max_delete",
+    "connect_timeout", "stall_timeout", "log_items", "verify", "retry.codes", "retry.accept", "guard.max_delete",
     "guard.max_delete_percent", "guard.delete_floor", "guard.max_shrink_percent", "guard.min_files", "guard.marker",
     "guard.same_source", "guard.auto_release", "resources.bandwidth",
 )  # fmt: skip
@@ -375,6 +387,5 @@ TOP: dict[str, type[Table]] = {"site": Site, "server": Server, "limits": Limits,
 #: is refused, because a run would otherwise leave out what its administrator counts on.
 LATER = {
     "window_end": "cancelling at the end of a window",
-    "verify": "checks of a finished tree",
     "user": "another user", "group": "another group",
 }  # fmt: skip

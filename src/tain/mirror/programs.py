@@ -117,6 +117,9 @@ class Program:
         """Deletions of a program are its own."""
         return None
 
+    def verify(self) -> None:
+        """The program knows what it has mirrored."""
+
     def has_moved(self) -> bool:
         """Nothing is known about the upstream of a program."""
         return False

@@ -209,6 +209,7 @@ class Runner:
             if publication.target != run.job.destination:
                 # A tree that is published as a whole is judged with all of its files.
                 self._write_traces(publication.target)
+                self._verify(attempts)
             refusal = attempts.judge()
         if refusal is None or publication.publishes_held:
             if not run.dry_run:
@@ -216,6 +217,7 @@ class Runner:
             publication.publish(good=True)
         held = refusal is not None and refusal.code != states.EXIT_HELD_DELETIONS
         if publication.target == run.job.destination and not held:
+            self._verify(attempts)
             self._write_traces(run.job.destination)
         if refusal is not None:
             raise End("held", refusal.text, refusal.code, refusal)
@@ -224,6 +226,10 @@ class Runner:
         run = self.context
         if not run.dry_run and not run.flags.get("stage"):
             run.trace(lambda: run.traces.write(place, run.clock.now()))
+
+    def _verify(self, attempts: Attempts | Program) -> None:
+        if not self.context.dry_run and not self.context.flags.get("stage"):
+            attempts.verify()
 
     def _why_again(self, attempts: Attempts | Program) -> str | None:
         """Why the tree may be older than its source already; None: it is not."""
