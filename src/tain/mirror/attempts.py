@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 from collections.abc import Sequence
 
@@ -73,6 +75,9 @@ class Attempts:
                 code = self._stopped(outcome, memory_failures)
                 memory_failures += outcome.stop.kind == "memory"
                 error = outcome.stop.text
+            if _is_full(outcome):
+                text = f"the destination is full: {error}"
+                raise End("held", text, states.EXIT_HELD, Refusal("disk", text))
             selection.fail(upstream)
             if len(job.upstreams) > 1:
                 self.record.cooling(upstream, run.clock.now() + job.failover.cooldown)
@@ -247,6 +252,15 @@ class Attempts:
                 raise End("failed", text, 22)
             return 22
         return 30
+
+
+def _is_full(outcome: Outcome | None) -> bool:
+    """Whether a transfer has failed because the destination has no room; no other upstream would help."""
+    if outcome is None or outcome.good or outcome.code not in (11, 23):
+        return False
+    full = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+    texts = [outcome.error, *outcome.result.messages]
+    return any(words in text for text in texts for words in full)
 
 
 def _hints(error: str, upstream: Upstream) -> Sequence[Hint]:
