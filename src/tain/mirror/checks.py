@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tain.mirror import findings, trees
+from tain.mirror import accounts, findings, trees
 from tain.mirror.findings import Finding
 from tain.mirror.merging import Merged, Origin
 from tain.mirror.model import OF_COMMANDS, OF_TRANSFERS, Job, Notify, Server, Site
@@ -119,6 +119,7 @@ def check_job(name: str, job: Job) -> Iterator[tuple[Path, str, bool]]:
     yield from _check_http(job)
     yield from _check_publish(job)
     yield from _check_trace(job)
+    yield from _check_account(job)
     yield from _check_programs(job)
     for key, text in transfer_findings(job.transfer, label):
         yield ("transfer", key), text, False
@@ -273,6 +274,23 @@ def _check_trace(job: Job) -> Iterator[tuple[Path, str, bool]]:
     for key in rules.fields:
         if not key or not key.replace("-", "").isalnum():
             yield ("trace", "fields", key), "is no name of a field: letters, digits and -", False
+
+
+def _check_account(job: Job) -> Iterator[tuple[Path, str, bool]]:
+    rules = job.resources
+    given = {"user": rules.user, "group": rules.group}
+    for key, name in given.items():
+        path: Path = ("resources", key)
+        if name is None:
+            continue
+        if job.kind != "command":
+            yield path, 'needs kind = "command"; a transfer runs as the user of tain mirror', False
+        elif os.geteuid() != 0:
+            yield path, "needs root", False
+        elif key == "group" and rules.user is None:
+            yield path, 'needs "user"', False
+        elif not accounts.exists(key, name):
+            yield path, f"{shown(name)} is no {key} of this machine", False
 
 
 def _check_stages(job: Job, label: str) -> Iterator[tuple[Path, str, bool]]:

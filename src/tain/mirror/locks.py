@@ -98,11 +98,6 @@ class Lock:
         self._fd = fd
         return True
 
-    @property
-    def descriptor(self) -> int:
-        """The open file of the lock, which is held; a process that inherits it holds the lock too."""
-        return self._fd
-
     def release(self) -> None:
         """Give the lock back; nothing happens without it."""
         if self._fd >= 0:

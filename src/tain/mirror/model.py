@@ -272,6 +272,9 @@ class Resources(Table):
     ionice: IoNice = "best-effort:7"
     bandwidth: Bandwidth = None
     max_memory: Size | None = None
+    #: The account that a command runs as, and its group if it is not that of the account.
+    user: str | None = None
+    group: str | None = None
     umask: Umask = 0o022
 
 
@@ -385,7 +388,4 @@ TOP: dict[str, type[Table]] = {"site": Site, "server": Server, "limits": Limits,
 
 #: Keys of the specification that this version does not have yet: what each would do. A configuration that asks for one
 #: is refused, because a run would otherwise leave out what its administrator counts on.
-LATER = {
-    "window_end": "cancelling at the end of a window",
-    "user": "another user", "group": "another group",
-}  # fmt: skip
+LATER = {"window_end": "cancelling at the end of a window"}  # fmt: skip

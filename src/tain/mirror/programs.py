@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import fcntl
 import os
 import re
 import selectors
@@ -13,7 +14,7 @@ from typing import IO
 
 import psutil
 
-from tain.mirror import facts, guards, retry, states, words
+from tain.mirror import accounts, facts, guards, retry, states, words
 from tain.mirror.context import Context
 from tain.mirror.guards import Before, Refusal, Start
 from tain.mirror.outcome import End, Stop
@@ -77,18 +78,43 @@ class Program:
 
     vanished = False
 
-    def __init__(self, run: Context, *, lock: int, further: bool = False) -> None:
-        """*lock*: the descriptor of the job's lock. The program keeps it open, so that no other run of the job begins
-        before the program has ended, also if this process is killed."""
-        self.run, self.job, self.further, self._lock = run, run.job, further, lock
+    def __init__(self, run: Context, *, further: bool = False) -> None:
+        self.run, self.job, self.further, self._lock = run, run.job, further, -1
 
     def work(self) -> Refusal | None:
         """Make attempts until one ends well; there is nothing to hold then. Errors: `End`."""
-        run, job = self.run, self.job
+        run = self.run
         if run.dry_run:
             raise End("failed", "a command has no dry run", states.EXIT_USAGE)
         run.record.document.update(kind="command")
         self._judge_start()
+        self._hold()
+        try:
+            return self._attempts()
+        finally:
+            os.close(self._lock)
+
+    def _hold(self) -> None:
+        """Hold a lock that the program inherits: no other run begins before it has ended, also if this process is
+        killed. It is no lock of ours, and cannot be written: the program may be another user's. Errors: `End`."""
+        run = self.run
+        path = os.path.join(run.layout.job(run.name), "program.lock")
+        fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        end = run.clock.monotonic() + float(run.flags.get("wait") or 0)
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if run.clock.monotonic() < end and not run.stopped:
+                    run.clock.sleep(_STEP)
+                    continue
+                os.close(fd)
+                raise End("deferred", "the program of an earlier run still runs") from None
+            self._lock = fd
+            return
+
+    def _attempts(self) -> Refusal | None:
+        run, job = self.run, self.job
         urls = [run.flags["upstream"]] if run.flags.get("upstream") else [item.url for item in job.upstreams] or [""]
         for number in range(1, job.retry.attempts + 1):
             url = urls[(number - 1) % len(urls)]
@@ -148,12 +174,14 @@ class Program:
         job = self.job
         line = ["/bin/sh", "-c", job.command[0]] if job.shell else job.command
         try:
+            account, variables = accounts.keywords_of(job.resources)
             process = subprocess.Popen(
                 line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=job.destination,
-                env=self._environment(number, url), start_new_session=True, pass_fds=(self._lock,), bufsize=0,
+                env={**self._environment(number, url), **variables, **job.env}, start_new_session=True,
+                pass_fds=(self._lock,), bufsize=0, **account,
             )  # fmt: skip
         except OSError as error:
-            self.run.log.note(f"{line[0]}: {error.strerror}")
+            self.run.log.note(f"{line[0]}: {error.strerror or error}")
             return 126 if isinstance(error, PermissionError) else 127, None
         assert process.stdout is not None
         with process.stdout as pipe:
@@ -220,7 +248,7 @@ class Program:
                 "TUNASYNC_LOG_FILE": run.files.path("output.log"),
             }  # fmt: skip
         inherited = {key: value for key, value in os.environ.items() if key not in _SECRETS}
-        return {**inherited, **values, **job.env}
+        return {**inherited, **values}
 
 
 def _end_of(stop: Stop) -> End:

@@ -186,7 +186,7 @@ class Runner:
     def _attempts(self, *, further: bool) -> Attempts | Program:
         assert self.publication is not None
         if self.context.job.kind == "command":
-            return Program(self.context, lock=self.lock.descriptor, further=further)
+            return Program(self.context, further=further)
         return Attempts(self.context, self.publication, further=further)
 
     def _pass(self, attempts: Attempts | Program) -> None:
