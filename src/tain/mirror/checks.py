@@ -130,6 +130,9 @@ def check_job(name: str, job: Job) -> Iterator[tuple[Path, str, bool]]:
 def _check_kind(job: Job, own: Mapping[str, Any]) -> Iterator[tuple[Path, str, bool]]:
     """Keys of the other kind. *own*: the table of the job itself; what `[defaults]` and profiles have is for all
     kinds of jobs."""
+    for key in ("source", "destination"):
+        if key in own and f"{key}_b64" in own:
+            yield (f"{key}_b64",), f'has both "{key}" and "{key}_b64"', False
     if job.kind == "rsync":
         for key in OF_COMMANDS:
             if key in own:

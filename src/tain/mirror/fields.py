@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import itertools
+import os
 import re
 import zoneinfo
 from collections.abc import Iterator
@@ -59,6 +62,27 @@ def texts(value: object) -> list[str]:
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
         raise ValueError(f"{words.shown(value)} is not a text or a list of texts")
     return found
+
+
+def decoded(value: str) -> str:
+    """A path that is no UTF-8, from Base64; its other bytes as surrogates, as the system's functions have them."""
+    try:
+        return os.fsdecode(base64.b64decode(value, validate=True))
+    except (binascii.Error, ValueError):
+        raise ValueError(f"{words.shown(value)} is no Base64") from None
+
+
+def _encoded(value: object) -> list[str]:
+    found = texts(value)
+    for text in found:
+        decoded(text)
+    return found
+
+
+def _path(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{words.shown(value)} is not a text")
+    return value
 
 
 def _cron(value: object) -> list[str]:
@@ -212,6 +236,10 @@ Never = Annotated[float | None, PlainValidator(words.duration_or_never), WithJso
 Share = Annotated[words.Share, PlainValidator(words.share), WithJsonSchema(_NUMBER_OR_TEXT)]
 Times = Annotated[words.Times, PlainValidator(words.times), WithJsonSchema(TEXT)]
 Texts = Annotated[list[str], PlainValidator(texts), WithJsonSchema(TEXTS)]
+#: A text that may have bytes that are no UTF-8, which pydantic's own would refuse.
+FilePath = Annotated[str, PlainValidator(_path), WithJsonSchema(TEXT)]
+#: Paths in Base64.
+Encoded = Annotated[list[str], PlainValidator(_encoded), WithJsonSchema(TEXTS)]
 Cron = Annotated[list[str], PlainValidator(_cron), WithJsonSchema(TEXTS)]
 Bandwidth = Annotated[
     words.Timetable | None,

@@ -9,7 +9,9 @@ from typing import Any
 from tain.mirror.positions import Path, line_of
 
 #: Keys of which a job has one: setting one of them drops the others of the layers below.
-_EXCLUSIVE = (("source", "upstream"), ("every", "cron", "manual"))
+_EXCLUSIVE = (
+    ("source", "source_b64", "upstream"), ("destination", "destination_b64"), ("every", "cron", "manual"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ A field's type (`tain.mirror.fields`) reads the text of the file. What depends o
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from tain.mirror import fields, words
 from tain.mirror.fields import (
@@ -20,6 +21,8 @@ from tain.mirror.fields import (
     Cap,
     Cron,
     Duration,
+    Encoded,
+    FilePath,
     HostName,
     IoNice,
     Jitter,
@@ -282,8 +285,11 @@ class Job(Table):
     """One tree that is kept like an upstream's."""
 
     source: Texts = Field(default_factory=list)
+    #: Instead of `source` and `destination`, for paths that are no UTF-8.
+    source_b64: Encoded = Field(default_factory=list)
+    destination_b64: Encoded = Field(default_factory=list)
     upstream: list[Upstream] = Field(default_factory=list)
-    destination: str
+    destination: FilePath
     #: ``command``: a program is run instead of a transfer.
     kind: Literal["rsync", "command"] = "rsync"
     command: Texts = Field(default_factory=list)
@@ -340,6 +346,23 @@ class Job(Table):
     trace: Trace = Field(default_factory=Trace)
     verify: Verify = Field(default_factory=Verify)
     resources: Resources = Field(default_factory=Resources)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _decode(cls, values: Any) -> Any:
+        """Paths in Base64 become those that everything else reads. What is no Base64 is reported at its own key."""
+        if not isinstance(values, dict) or not {"source_b64", "destination_b64"}.intersection(values):
+            return values
+        values = dict(values)
+        for key in ("source", "destination"):
+            given = values.get(f"{key}_b64")
+            if given is None or key in values:
+                continue
+            found = [""]
+            with contextlib.suppress(ValueError):
+                found = [fields.decoded(text) for text in fields.texts(given)]
+            values[key] = found if key == "source" else (found or [""])[0]
+        return values
 
     @property
     def upstreams(self) -> list[Upstream]:
