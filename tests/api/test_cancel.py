@@ -144,6 +144,8 @@ BREAKS = """
 import json, os, random, signal, sys, threading, time
 import tain
 source, place, peer, shell, number = *sys.argv[1:5], int(sys.argv[5])
+# A shell's job in the background ignores the signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 moments = random.Random(4)
 codes = []
 tain.sync(source, place + "/first").check()

@@ -64,10 +64,15 @@ def fill(place: Path) -> None:
     (place / "up").mkdir()
     (place / "secrets").write_text("bob:secret\nalf:a:b\n")
     (place / "secrets").chmod(0o600)
+    date(place)
+    (place / "up").chmod(0o777)
+
+
+def date(place: Path) -> None:
+    """Give everything the same time: the directories of two daemons are made one after the other."""
     for directory, dirs, files in os.walk(place, topdown=False):
         for name in [*dirs, *files]:
             os.utime(os.path.join(directory, name), (DATE, DATE), follow_symlinks=False)
-    (place / "up").chmod(0o777)
 
 
 def difference(theirs: Outcome, ours: Outcome) -> str:
@@ -86,6 +91,7 @@ class Pair:
             place.mkdir()
             place.chmod(0o755)
             make(place)
+            date(place)
             self.daemons[kind] = Daemon(kind, place, conf, *(word.replace("DIR", str(place)) for word in extra))
 
     def same(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.parity.harness import SHELL
 from tests.ports import free_port
+from tests.programs import LIMIT
 
 
 def shell(space: Path) -> Path:
@@ -44,7 +45,7 @@ class Daemon:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        end = time.monotonic() + 10
+        end = time.monotonic() + LIMIT
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 raise AssertionError(f"the daemon ended with {self.process.returncode}: {self.said()}")
@@ -68,7 +69,7 @@ class Daemon:
         except ProcessLookupError:
             pass
         try:
-            self.process.wait(5)
+            self.process.wait(LIMIT)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
@@ -155,7 +156,7 @@ class Xinetd:
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + LIMIT
     while time.monotonic() < end:
         if process.poll() is not None:
             assert process.stderr

@@ -102,7 +102,7 @@ def alone(rsync: str, options: str, space: Path, name: str) -> dict[str, str]:
 
 def arrived(work: Path, since: float, want: dict[str, str], *, late: bool) -> dict[str, str]:
     """What is there. *late*: without a goodbye a client does not wait for its daemon, so that is waited for."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     found = picture(str(work / "dst"), since=since)
     while late and found != want and time.monotonic() < end:
         time.sleep(0.02)

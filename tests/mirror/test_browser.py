@@ -185,7 +185,7 @@ def test_mir_71_live_progress_and_control(site: Site, chrome: Chrome) -> None:
         bar = chrome.find_element(By.CSS_SELECTOR, "main progress")
         shares: list[float] = []
         texts: set[str] = set()
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while len(set(shares)) < 4 and time.monotonic() < end:
             value = bar.get_attribute("value")
             if value is not None:
